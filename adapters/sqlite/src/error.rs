@@ -1,0 +1,122 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cqrs_core::store::StoreError;
+
+/// Why a database was not opened. Nothing in it was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The SQLite library that was linked may corrupt the database.
+    #[error(
+        "SQLite {version} can corrupt a database in WAL mode when two checkpoints meet (3.7.0 to \
+         3.51.2 do): link SQLite 3.51.3 or later, which `rusqlite` brings with its feature \
+         `bundled`"
+    )]
+    Library {
+        /// The version of the library.
+        version: &'static str,
+    },
+    /// The path names no file that two connections could share.
+    #[error(
+        "`{path}` names no file: give the path of a file, or use `cqrs_core::store::Memory` to \
+         keep everything in memory"
+    )]
+    NoFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The file cannot be opened or created.
+    #[error(
+        "cannot open `{path}`: see that its directory exists and that this process may read and \
+         write both ({source})"
+    )]
+    Access {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The file is something else, or another program's database.
+    #[error("`{path}` {what}, not a database of this framework: choose another path")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: String,
+    },
+    /// The database was written by a newer version of this program.
+    #[error(
+        "`{path}` has schema version {found}, this program knows up to {known}: update this \
+         program, or restore a backup from before the update"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The version of its schema.
+        found: i64,
+        /// The latest that this program knows.
+        known: i64,
+    },
+    /// The file system cannot keep a write-ahead log.
+    #[error(
+        "`{path}` cannot be used in WAL mode (its journal mode stays `{mode}`): put it on a local \
+         file system"
+    )]
+    NoWal {
+        /// The file.
+        path: PathBuf,
+        /// The journal mode that it is in.
+        mode: String,
+    },
+    /// Another process holds the database.
+    #[error(
+        "`{path}` was locked by another process for {waited:?}: end what holds it, or raise \
+         `busy_timeout`"
+    )]
+    Busy {
+        /// The file.
+        path: PathBuf,
+        /// The busy timeout.
+        waited: Duration,
+    },
+    /// The database is damaged.
+    #[error("`{path}` is damaged: restore it from a backup ({reason})")]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// There is no room to open the database.
+    #[error("cannot open `{path}`, the disk is full: make room and open it again ({source})")]
+    Full {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// SQLite failed in another way.
+    #[error("cannot open `{path}`: mend what SQLite says and open it again ({source})")]
+    Failed {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The operating system gave no thread.
+    #[error("cannot start a thread: raise this process's limit of threads ({source})")]
+    Thread {
+        /// What it said.
+        #[from]
+        source: std::io::Error,
+    },
+    /// Opening panicked.
+    #[error("opening the database panicked: this is a bug in cqrs-sqlite, please report it")]
+    Panicked,
+}
+
+/// What a request is answered when the thread that should have answered it is gone.
+pub(crate) fn closed() -> StoreError {
+    StoreError::Unavailable { reason: "the SQLite store's threads have ended".into() }
+}

@@ -1,0 +1,127 @@
+use std::any::Any;
+use std::sync::Arc;
+
+use cqrs_core::store::{AppendError, StoreError, ViewCommitError};
+use rusqlite::{Error, ErrorCode};
+
+/// Why a transaction was given up.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    kind: Kind,
+    reason: Arc<str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The request cannot be stored.
+    Data,
+    /// The request, or the code that carries it out, panicked.
+    Panic,
+    /// The disk is full; a smaller request may fit.
+    Full,
+    /// The database holds what cannot be read.
+    Corrupt,
+    /// The database cannot be used now.
+    Unavailable,
+    /// Whether the transaction was committed is not known.
+    Unknown,
+}
+
+impl Fault {
+    /// The database holds what cannot be read.
+    pub(crate) fn corrupt(reason: impl Into<Arc<str>>) -> Self {
+        Self { kind: Kind::Corrupt, reason: reason.into() }
+    }
+
+    /// The request cannot be stored.
+    pub(crate) fn data(reason: impl Into<Arc<str>>) -> Self {
+        Self { kind: Kind::Data, reason: reason.into() }
+    }
+
+    /// A panic that was caught.
+    pub(crate) fn panic(payload: &(dyn Any + Send)) -> Self {
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let reason = format!(
+            "cqrs-sqlite panicked, nothing was done: please report it ({})",
+            text.unwrap_or("no message")
+        );
+        Self { kind: Kind::Panic, reason: reason.into() }
+    }
+
+    /// The same, when it is not known whether the transaction was committed.
+    pub(crate) fn unknown(self) -> Self {
+        Self { kind: Kind::Unknown, ..self }
+    }
+
+    /// The same, when it turned out that nothing was committed.
+    pub(crate) fn undone(self) -> Self {
+        Self { kind: Kind::Unavailable, ..self }
+    }
+
+    /// Whether every request would meet it, so that trying them one by one is of no use.
+    pub(crate) fn is_general(&self) -> bool {
+        matches!(self.kind, Kind::Corrupt | Kind::Unavailable | Kind::Unknown)
+    }
+
+    /// Whether a commit that ended so has surely not happened. A full disk stops a commit before
+    /// its last page is written, and a busy one has written nothing.
+    pub(crate) fn is_certain(error: &Error) -> bool {
+        matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+        )
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let (kind, advice) = match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => (Kind::Full, "make room on the disk"),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                (Kind::Unavailable, "another process kept the lock, try again later")
+            }
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                (Kind::Corrupt, "restore the database from a backup")
+            }
+            Some(ErrorCode::TooBig | ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch) => {
+                (Kind::Data, "SQLite refuses it")
+            }
+            Some(ErrorCode::Unknown) => (Kind::Data, "SQLite cannot carry it out"),
+            Some(_) => (Kind::Unavailable, "SQLite failed"),
+            None if matches!(error, Error::ToSqlConversionFailure(_) | Error::NulError(_)) => {
+                (Kind::Data, "SQLite refuses it")
+            }
+            None => (Kind::Corrupt, "the database holds a value of another kind"),
+        };
+        Self { kind, reason: format!("{advice} ({error})").into() }
+    }
+}
+
+impl From<Fault> for AppendError {
+    fn from(Fault { kind, reason }: Fault) -> Self {
+        match kind {
+            Kind::Data => Self::Invalid { reason: reason.as_ref().to_owned() },
+            Kind::Full => Self::Full { reason },
+            Kind::Unknown => Self::Indeterminate { reason },
+            Kind::Panic | Kind::Corrupt | Kind::Unavailable => Self::Unavailable { reason },
+        }
+    }
+}
+
+impl From<Fault> for StoreError {
+    fn from(Fault { kind, reason }: Fault) -> Self {
+        match kind {
+            Kind::Data | Kind::Corrupt => Self::Corrupt { reason },
+            Kind::Panic | Kind::Full | Kind::Unavailable | Kind::Unknown => {
+                Self::Unavailable { reason }
+            }
+        }
+    }
+}
+
+impl From<Fault> for ViewCommitError {
+    fn from(fault: Fault) -> Self {
+        Self::Failed(fault.into())
+    }
+}

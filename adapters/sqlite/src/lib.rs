@@ -1,0 +1,36 @@
+//! Keeps the events, states and read models of `cqrs-core` in an SQLite database.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), cqrs_sqlite::OpenError> {
+//! let store = cqrs_sqlite::Sqlite::open("catalog.db").await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! One thread writes: it gathers the appends that are waiting, decides each against the recent
+//! events that it keeps in memory, and commits them as one transaction with one `fsync`. A few
+//! threads read, each request in one snapshot. Several processes may open the same database.
+//!
+//! What is visible is durable: with [`Synchronous::Full`], SQLite syncs the write-ahead log before
+//! it tells readers, of this process or another, that the log has grown.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod event_store;
+mod fault;
+mod open;
+mod options;
+mod reader;
+mod row;
+mod schema;
+mod sql;
+mod store;
+mod table;
+mod thread;
+mod view_store;
+mod writer;
+
+pub use error::OpenError;
+pub use options::{Options, Synchronous};
+pub use store::Sqlite;

@@ -1,0 +1,180 @@
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cqrs_core::Position;
+use rusqlite::{Connection, Error, ErrorCode, OpenFlags};
+use uuid::Uuid;
+
+use crate::{OpenError, Options, Synchronous, row, schema, sql};
+
+/// The first version of SQLite after those that can corrupt a database in WAL mode.
+const LIBRARY: i32 = 3_051_003;
+
+/// Prepared statements kept per connection: all fixed ones, and several per read model.
+const STATEMENTS: usize = 256;
+
+/// The connections to a database that was found to be ours, with the latest schema.
+pub(crate) struct Database {
+    pub(crate) writer: Connection,
+    pub(crate) readers: Vec<Connection>,
+    pub(crate) id: Uuid,
+    pub(crate) head: Position,
+    pub(crate) path: PathBuf,
+}
+
+impl Database {
+    pub(crate) fn open(options: &Options, path: &Path) -> Result<Self, OpenError> {
+        check_library(rusqlite::version_number(), rusqlite::version())?;
+        let path = file(path)?;
+        let explain = |error| explain(&path, options, error);
+        let mut writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, options)
+            .map_err(explain)?;
+        let found = schema::identify(&mut writer).map_err(explain)?;
+        check_identity(&path, &found)?;
+        enter_wal(&writer, &path, options)?;
+        set_up_writer(&writer, options.synchronous).map_err(explain)?;
+        if found.version < schema::latest() {
+            schema::migrate(&mut writer).map_err(explain)?;
+            check_identity(&path, &schema::identify(&mut writer).map_err(explain)?)?;
+        }
+        let id = store_id(&writer, &path).map_err(explain)??;
+        let head = row::head(&writer).map_err(explain)?.position;
+        let reader = |_| connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY, options);
+        let readers = (0..options.readers).map(reader).collect::<Result<_, _>>().map_err(explain)?;
+        Ok(Self { writer, readers, id, head, path })
+    }
+}
+
+/// A connection with what is common to reading and writing.
+pub(crate) fn connect(path: &Path, mode: OpenFlags, options: &Options) -> rusqlite::Result<Connection> {
+    let create = if mode.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {
+        OpenFlags::SQLITE_OPEN_CREATE
+    } else {
+        OpenFlags::empty()
+    };
+    // No mutex: only one thread at a time has the connection.
+    let flags = mode | create | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_handler(Some(patience(options.busy_timeout)))?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    conn.pragma_update(None, "query_only", create.is_empty())?;
+    conn.pragma_update(None, "cache_size", -16_384)?; // KiB, of which only what is used is taken.
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    conn.pragma_update(None, "trusted_schema", false)?;
+    Ok(conn)
+}
+
+/// Waits for another process's lock: short at first, since a commit takes less than a
+/// millisecond, and by uneven steps, so that two processes do not keep step with each other.
+fn patience(limit: Duration) -> impl FnMut(i32) -> bool + Send + 'static {
+    let mut since = Instant::now();
+    move |tries| {
+        if tries == 0 {
+            since = Instant::now();
+        }
+        let waited = since.elapsed();
+        if waited >= limit {
+            return false;
+        }
+        let step = Duration::from_micros(u64::from(waited.subsec_nanos() % 97) + 50);
+        thread::sleep(step.saturating_mul(1 << tries.clamp(0, 5)).min(limit - waited));
+        true
+    }
+}
+
+fn check_library(number: i32, version: &'static str) -> Result<(), OpenError> {
+    if number < LIBRARY {
+        return Err(OpenError::Library { version });
+    }
+    Ok(())
+}
+
+/// The path as SQLite should see it: absolute, so that it stays valid when the process changes
+/// its directory, and is never taken for a URI.
+fn file(path: &Path) -> Result<PathBuf, OpenError> {
+    let named = !path.as_os_str().is_empty() && path != Path::new(":memory:");
+    let absolute = named.then(|| std::path::absolute(path).ok()).flatten();
+    absolute.ok_or_else(|| OpenError::NoFile { path: path.to_owned() })
+}
+
+fn check_identity(path: &Path, found: &schema::Identity) -> Result<(), OpenError> {
+    let path = path.to_owned();
+    match (found.application, found.version, found.tables) {
+        (schema::APPLICATION, version, _) if version > schema::latest() => {
+            Err(OpenError::Newer { path, found: version, known: schema::latest() })
+        }
+        (schema::APPLICATION, ..) | (0, 0, 0) => Ok(()),
+        (0, ..) => {
+            Err(OpenError::Foreign { path, what: "holds tables of another program".to_owned() })
+        }
+        (id, ..) => Err(OpenError::Foreign { path, what: format!("has application id {id:#x}") }),
+    }
+}
+
+/// SQLite asks no busy handler when a database enters WAL mode, so this waits itself.
+fn enter_wal(conn: &Connection, path: &Path, options: &Options) -> Result<(), OpenError> {
+    let mut wait = patience(options.busy_timeout);
+    let mut tries = 0;
+    let mode: String = loop {
+        match conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)) {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                if !wait(tries) {
+                    return Err(explain(path, options, error));
+                }
+                tries += 1;
+            }
+            result => break result.map_err(|error| explain(path, options, error))?,
+        }
+    };
+    if mode.eq_ignore_ascii_case("wal") {
+        return Ok(());
+    }
+    Err(OpenError::NoWal { path: path.to_owned(), mode })
+}
+
+fn set_up_writer(conn: &Connection, synchronous: Synchronous) -> rusqlite::Result<()> {
+    let (level, full) = match synchronous {
+        Synchronous::Full => ("FULL", true),
+        Synchronous::Normal => ("NORMAL", false),
+    };
+    conn.pragma_update(None, "synchronous", level)?;
+    // On macOS `fsync` leaves data in the drive's cache; elsewhere these do nothing.
+    conn.pragma_update(None, "fullfsync", full)?;
+    conn.pragma_update(None, "checkpoint_fullfsync", full)?;
+    conn.pragma_update(None, "wal_autocheckpoint", 4096)?;
+    // After a burst, or a reader that held up checkpoints, the file shrinks to this again.
+    conn.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    // A process may have been killed after it wrote a commit and before it synced it; recovery
+    // shows that commit to everyone. A checkpoint syncs the log, so it is durable from here on.
+    conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+}
+
+fn store_id(conn: &Connection, path: &Path) -> rusqlite::Result<Result<Uuid, OpenError>> {
+    let bytes: Vec<u8> = conn.query_row(sql::SELECT_META, ["store_id"], |row| row.get(0))?;
+    let corrupt = |_| OpenError::Corrupt {
+        path: path.to_owned(),
+        reason: "the store's id in the table `meta` is no UUID".to_owned(),
+    };
+    Ok(Uuid::from_slice(&bytes).map_err(corrupt))
+}
+
+fn explain(path: &Path, options: &Options, source: Error) -> OpenError {
+    let path = path.to_owned();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => {
+            OpenError::Foreign { path, what: "is no SQLite database".to_owned() }
+        }
+        Some(ErrorCode::DatabaseCorrupt) => {
+            OpenError::Corrupt { path, reason: source.to_string() }
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            OpenError::Busy { path, waited: options.busy_timeout }
+        }
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            OpenError::Access { path, source }
+        }
+        Some(ErrorCode::DiskFull) => OpenError::Full { path, source },
+        _ => OpenError::Failed { path, source },
+    }
+}

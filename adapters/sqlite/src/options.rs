@@ -1,0 +1,102 @@
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use crate::{OpenError, Sqlite};
+
+/// How to open a database.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), cqrs_sqlite::OpenError> {
+/// let store = cqrs_sqlite::Sqlite::options().readers(8).open("catalog.db").await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is opened until `open` is awaited"]
+pub struct Options {
+    pub(crate) synchronous: Synchronous,
+    pub(crate) readers: usize,
+    pub(crate) queue: usize,
+    pub(crate) busy_timeout: Duration,
+    pub(crate) window: usize,
+    pub(crate) max_batch: usize,
+}
+
+/// When a commit counts as written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Synchronous {
+    /// When it is on the disk. An acknowledged append survives the loss of power.
+    #[default]
+    Full,
+    /// When the operating system has it. Faster, and the database is never corrupted, but a loss
+    /// of power (not the end of the process) may take the last appends with it, although they
+    /// were acknowledged and others have acted on them. Positions are then given out again, so
+    /// whatever kept them elsewhere, another database's checkpoint or a client's receipt, may be
+    /// wrong: not for data that matters.
+    Normal,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let cores = thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            synchronous: Synchronous::Full,
+            readers: cores.clamp(2, 4),
+            queue: 4096,
+            busy_timeout: Duration::from_secs(5),
+            window: 65_536,
+            max_batch: 1024,
+        }
+    }
+}
+
+impl Options {
+    /// When a commit counts as written; [`Synchronous::Full`] unless said otherwise.
+    pub fn synchronous(mut self, synchronous: Synchronous) -> Self {
+        self.synchronous = synchronous;
+        self
+    }
+
+    /// How many threads read, each on a connection of its own; at least 1. As many as there are
+    /// cores, 2 to 4, unless said otherwise.
+    pub fn readers(mut self, count: usize) -> Self {
+        self.readers = count.max(1);
+        self
+    }
+
+    /// How many appends may wait; the next one is answered `AppendError::Overloaded`. 4096 unless
+    /// said otherwise.
+    pub fn queue(mut self, appends: usize) -> Self {
+        self.queue = appends.clamp(1, 1 << 24);
+        self
+    }
+
+    /// How long to wait for another process that is writing; 5 seconds unless said otherwise.
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// Of how many recent events the types and tags are kept in memory, to decide appends without
+    /// a look at the database; 65,536 unless said otherwise. It takes about 200 bytes per event.
+    pub fn window(mut self, events: usize) -> Self {
+        self.window = events;
+        self
+    }
+
+    /// How many appends are committed together at most; 1024 unless said otherwise.
+    pub fn max_batch(mut self, appends: usize) -> Self {
+        self.max_batch = appends.max(1);
+        self
+    }
+
+    /// Opens the database, or creates it. Clones of the answer share it; to open it twice in one
+    /// process works but gives up the group commit between the two.
+    ///
+    /// # Errors
+    /// See [`OpenError`]: each variant says what to do.
+    pub async fn open(self, path: impl AsRef<Path>) -> Result<Sqlite, OpenError> {
+        Sqlite::open_with(self, path.as_ref().to_owned()).await
+    }
+}

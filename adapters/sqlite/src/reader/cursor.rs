@@ -1,0 +1,89 @@
+use cqrs_core::store::{EventQuery, Recorded};
+use rusqlite::types::ToSql;
+use rusqlite::{CachedStatement, Connection, Rows};
+
+use crate::fault::Fault;
+use crate::row;
+
+/// A statement that yields a part of the log in position order, and its parameters.
+pub(crate) struct Source<'a> {
+    pub(crate) sql: &'static str,
+    /// After which position.
+    pub(crate) after: i64,
+    /// Up to which position.
+    pub(crate) up_to: i64,
+    /// The tag or type that the statement looks for, if it does.
+    pub(crate) key: Option<&'a str>,
+}
+
+/// The events of several sources that match a query, in position order, each once.
+pub(crate) struct Cursors<'s> {
+    query: &'s EventQuery,
+    cursors: Vec<Cursor<'s>>,
+}
+
+struct Cursor<'s> {
+    rows: Rows<'s>,
+    /// The next event, read ahead to know which cursor has the lowest.
+    next: Option<Recorded>,
+}
+
+impl<'a> Source<'a> {
+    pub(crate) fn prepare<'c>(&self, conn: &'c Connection) -> rusqlite::Result<CachedStatement<'c>> {
+        conn.prepare_cached(self.sql)
+    }
+
+    fn start<'s>(&self, statement: &'s mut CachedStatement<'_>) -> rusqlite::Result<Rows<'s>> {
+        let range: [&dyn ToSql; 2] = [&self.after, &self.up_to];
+        match &self.key {
+            None => statement.query(&range[..]),
+            Some(key) => statement.query([range[0], range[1], key]),
+        }
+    }
+}
+
+impl<'s> Cursors<'s> {
+    /// Starts the statements of the sources.
+    pub(crate) fn start(
+        query: &'s EventQuery,
+        sources: &[Source<'_>],
+        statements: &'s mut [CachedStatement<'_>],
+    ) -> Result<Self, Fault> {
+        let mut cursors = Vec::with_capacity(sources.len());
+        for (source, statement) in sources.iter().zip(statements) {
+            let mut cursor = Cursor { rows: source.start(statement)?, next: None };
+            cursor.advance(query)?;
+            cursors.push(cursor);
+        }
+        Ok(Self { query, cursors })
+    }
+
+    /// The next event, `None` after the last.
+    pub(crate) fn next(&mut self) -> Result<Option<Recorded>, Fault> {
+        let ahead = |cursor: &Cursor<'_>| Some(cursor.next.as_ref()?.position);
+        let Some(lowest) = self.cursors.iter().filter_map(ahead).min() else { return Ok(None) };
+        let mut found = None;
+        for cursor in self.cursors.iter_mut().filter(|cursor| ahead(cursor) == Some(lowest)) {
+            found = cursor.advance(self.query)?;
+        }
+        Ok(found)
+    }
+
+    /// Whether there is a next event.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.cursors.iter().all(|cursor| cursor.next.is_none())
+    }
+}
+
+impl Cursor<'_> {
+    /// Reads on, and answers with what was read ahead before.
+    fn advance(&mut self, query: &EventQuery) -> Result<Option<Recorded>, Fault> {
+        let mut next = None;
+        while next.is_none()
+            && let Some(row) = self.rows.next()?
+        {
+            next = row::matching(row, query)?;
+        }
+        Ok(std::mem::replace(&mut self.next, next))
+    }
+}

@@ -1,0 +1,99 @@
+//! Rows of the log as values of the contract.
+
+use cqrs_core::store::{EventQuery, EventType, Recorded, StoredCommand, Tag, Tags};
+use cqrs_core::{CommandId, EventId, Position, Timestamp};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row};
+use uuid::Uuid;
+
+use crate::fault::Fault;
+use crate::sql;
+
+/// The end of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) position: Position,
+    /// When the last event was recorded, in microseconds.
+    pub(crate) time: i64,
+}
+
+/// The end of the log; time began long before an empty one's.
+pub(crate) fn head(conn: &Connection) -> rusqlite::Result<Head> {
+    let mut statement = conn.prepare_cached(sql::HEAD)?;
+    let head = |row: &Row<'_>| Ok(Head { position: position(row, 0)?, time: row.get(1)? });
+    let empty = Head { position: Position::START, time: i64::MIN };
+    Ok(statement.query_row([], head).optional()?.unwrap_or(empty))
+}
+
+/// What is recorded of a command id.
+pub(crate) fn command(conn: &Connection, id: CommandId) -> rusqlite::Result<Option<StoredCommand>> {
+    let mut statement = conn.prepare_cached(sql::SELECT_COMMAND)?;
+    let stored = |row: &Row<'_>| {
+        let first = position(row, 1)?;
+        let count = row.get::<_, i64>(2)?.cast_unsigned();
+        Ok(StoredCommand {
+            fingerprint: row.get::<_, i64>(0)?.cast_unsigned(),
+            first,
+            last: first.plus(count.saturating_sub(1)),
+            count,
+        })
+    };
+    statement.query_row([&id.as_uuid().as_bytes()[..]], stored).optional()
+}
+
+/// The checkpoint of a subscription.
+pub(crate) fn checkpoint(conn: &Connection, of: &str) -> rusqlite::Result<Option<Position>> {
+    let mut statement = conn.prepare_cached(sql::SELECT_CHECKPOINT)?;
+    statement.query_row([of], |row| position(row, 0)).optional()
+}
+
+/// The event in this row, if it matches.
+pub(crate) fn matching(row: &Row<'_>, query: &EventQuery) -> Result<Option<Recorded>, Fault> {
+    let position = position(row, 0)?;
+    let recorded = matching_at(position, row, query);
+    recorded.map_err(|why| Fault::corrupt(format!("the event at position {position}: {why}")))
+}
+
+/// A position in this column.
+pub(crate) fn position(row: &Row<'_>, column: usize) -> rusqlite::Result<Position> {
+    Ok(Position::new(row.get::<_, i64>(column)?.cast_unsigned()))
+}
+
+/// A position as SQLite keeps it. Those beyond what it can keep are beyond every event.
+pub(crate) fn number(position: Position) -> i64 {
+    i64::try_from(position.get()).unwrap_or(i64::MAX)
+}
+
+fn matching_at(
+    position: Position,
+    row: &Row<'_>,
+    query: &EventQuery,
+) -> Result<Option<Recorded>, Box<dyn std::error::Error>> {
+    let event_type = EventType::from(row.get::<_, String>(2)?);
+    let tags = tags(row.get_ref(4)?)?;
+    if !query.matches(&event_type, &tags) {
+        return Ok(None);
+    }
+    Ok(Some(Recorded {
+        position,
+        id: EventId::from(uuid(row.get_ref(1)?)?),
+        event_type,
+        version: row.get(3)?,
+        tags,
+        time: Timestamp::from_microsecond(row.get(5)?)?,
+        actor: row.get(6)?,
+        command: CommandId::from(uuid(row.get_ref(7)?)?),
+        correlation: uuid(row.get_ref(8)?)?,
+        causation: uuid(row.get_ref(9)?)?,
+        payload: row.get_ref(10)?.as_blob()?.to_vec(),
+    }))
+}
+
+fn tags(column: ValueRef<'_>) -> Result<Tags, Box<dyn std::error::Error>> {
+    let texts: Vec<String> = serde_json::from_str(column.as_str()?)?;
+    Ok(texts.iter().map(|text| Tag::from(text.as_str())).collect())
+}
+
+fn uuid(column: ValueRef<'_>) -> Result<Uuid, Box<dyn std::error::Error>> {
+    Ok(Uuid::from_slice(column.as_blob()?)?)
+}

@@ -1,0 +1,87 @@
+use rusqlite::{Connection, TransactionBehavior};
+use uuid::Uuid;
+
+use crate::sql;
+
+/// Marks a file as a database of this framework: `cqrs` in ASCII.
+pub(crate) const APPLICATION: i64 = 0x6371_7273;
+
+/// Each brings the schema from the version before, its place in this list, to the next one.
+/// What was published is never changed, only added to.
+const MIGRATIONS: &[&str] = &[include_str!("sql/migrations/0001_log.sql")];
+
+/// What a database file is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) application: i64,
+    pub(crate) version: i64,
+    pub(crate) tables: i64,
+}
+
+/// The schema version that this program writes.
+pub(crate) fn latest() -> i64 {
+    MIGRATIONS.len().try_into().unwrap_or(i64::MAX)
+}
+
+/// What the file is, in one snapshot.
+pub(crate) fn identify(conn: &mut Connection) -> rusqlite::Result<Identity> {
+    let snapshot = conn.transaction()?;
+    let tables = "SELECT count(*) FROM sqlite_schema";
+    Ok(Identity {
+        application: snapshot.pragma_query_value(None, "application_id", |row| row.get(0))?,
+        version: version(&snapshot)?,
+        tables: snapshot.query_row(tables, [], |row| row.get(0))?,
+    })
+}
+
+/// Brings the schema to the latest version, unless another process just did.
+pub(crate) fn migrate(conn: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let before = version(&transaction)?;
+    for (number, migration) in (1_i64..).zip(MIGRATIONS).filter(|(number, _)| *number > before) {
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "user_version", number)?;
+    }
+    if before == 0 {
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        let id = Uuid::now_v7();
+        transaction.execute(sql::INSERT_META, ("store_id", &id.as_bytes()[..]))?;
+    }
+    transaction.commit()
+}
+
+fn version(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fresh_database_is_brought_to_the_latest_version_once() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        let fresh = Identity { application: 0, version: 0, tables: 0 };
+        assert_eq!(identify(&mut conn).unwrap(), fresh);
+        migrate(&mut conn).unwrap();
+        let first = identify(&mut conn).unwrap();
+        assert_eq!((first.application, first.version), (APPLICATION, latest()));
+        migrate(&mut conn).unwrap();
+        assert_eq!(identify(&mut conn).unwrap(), first);
+    }
+
+    #[test]
+    fn the_view_for_people_shows_json_and_times() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn).unwrap();
+        let insert = "INSERT INTO events VALUES \
+                      (1, x'01', 'sold', 1, '[\"a:1\"]', 1500000, NULL, x'02', x'03', x'04', x'7B7D')";
+        conn.execute(insert, []).unwrap();
+        let row: (String, String) = conn
+            .query_row("SELECT payload, time FROM events_json", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .unwrap();
+        assert_eq!(row, ("{}".to_owned(), "1970-01-01T00:00:01.500000Z".to_owned()));
+    }
+}

@@ -1,0 +1,8 @@
+-- How common a tag is, counted no further than ?4.
+SELECT count(*)
+FROM (
+    SELECT 1
+    FROM event_tags
+    WHERE tag = ?3 AND position > ?1 AND position <= ?2
+    LIMIT ?4
+)

@@ -1,0 +1,2 @@
+INSERT INTO event_tags (tag, position)
+VALUES (?1, ?2)

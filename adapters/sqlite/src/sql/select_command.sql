@@ -1,0 +1,3 @@
+SELECT fingerprint, first, count
+FROM commands
+WHERE id = ?1

@@ -1,0 +1,3 @@
+SELECT value
+FROM meta
+WHERE key = ?1

@@ -1,0 +1,3 @@
+SELECT indexes
+FROM models
+WHERE name = ?1

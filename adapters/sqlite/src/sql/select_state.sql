@@ -1,0 +1,3 @@
+SELECT body, position
+FROM states
+WHERE aggregate = ?1 AND id = ?2

@@ -1,0 +1,3 @@
+SELECT position
+FROM states
+WHERE aggregate = ?1 AND id = ?2

@@ -1,0 +1,4 @@
+-- A write for its own sake: see `Writer::settle`.
+UPDATE meta
+SET value = value + 1
+WHERE key = 'settled'

@@ -1,0 +1,3 @@
+INSERT INTO models (name, indexes)
+VALUES (?1, ?2)
+ON CONFLICT (name) DO UPDATE SET indexes = excluded.indexes

@@ -1,0 +1,26 @@
+use std::io;
+use std::thread::{self, JoinHandle};
+
+/// A thread that is waited for when this is dropped. Whoever owns it sees to it that the thread
+/// has a reason to end by then.
+pub(crate) struct Thread(Option<JoinHandle<()>>);
+
+impl Thread {
+    /// Starts a thread.
+    pub(crate) fn start(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+        let handle = thread::Builder::new().name(name.to_owned()).spawn(run)?;
+        Ok(Self(Some(handle)))
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        // The last clone of a store may be dropped by a waker that one of its own threads calls;
+        // a thread cannot wait for itself.
+        let other = self.0.take().filter(|handle| handle.thread().id() != thread::current().id());
+        if let Some(handle) = other {
+            // A panic has been reported by the panic hook already.
+            let _ = handle.join();
+        }
+    }
+}

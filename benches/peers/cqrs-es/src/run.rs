@@ -1,0 +1,36 @@
+//! What to run, as the benchmarks say on the command line.
+
+use std::env;
+use std::error::Error;
+
+pub struct Run {
+    pub commands: u32,
+    pub aggregates: u32,
+    pub callers: u32,
+    pub connections: u32,
+    pub rounds: u32,
+}
+
+impl Run {
+    pub fn from_env() -> Result<Self, Box<dyn Error>> {
+        let number = |name: &str, default: u32| match env::var(name) {
+            Ok(value) => value.parse().map_err(|error| format!("{name}: {error}")),
+            Err(_) => Ok(default),
+        };
+        Ok(Self {
+            commands: number("COMMANDS", 20_000)?,
+            aggregates: number("AGGREGATES", 1_000)?,
+            callers: number("CALLERS", 1)?,
+            connections: number("CONNECTIONS", 10)?,
+            rounds: number("ROUNDS", 1)?,
+        })
+    }
+
+    /// The aggregates that a caller sends its commands to: callers share none, so that nobody
+    /// waits for a conflict of his own making.
+    pub fn of(&self, caller: u32) -> Vec<String> {
+        let aggregates = (0..self.commands).map(|number| number % self.aggregates);
+        let mine = aggregates.filter(|aggregate| aggregate % self.callers == caller);
+        mine.map(|aggregate| format!("account-{aggregate:04}")).collect()
+    }
+}

@@ -1,0 +1,254 @@
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::Dispatcher;
+use super::inner::{CallLimits, CommandSlot, Inner, Names, QuerySlot};
+use crate::Timestamp;
+use crate::auth::Authorizer;
+use crate::clock::Clock;
+use crate::handler::{AggregateType, Input, InputKind, Resources};
+use crate::message::Storage;
+use crate::module::Module;
+use crate::projection::{self, Worker};
+use crate::registry::{CommandHandlerEntry, Registry};
+use crate::store::{ModelSchema, Store};
+use crate::wiring::{BuildError, Description, Plan, Problems, Scope};
+
+/// Gathers what a dispatcher needs; [`build`](Builder::build) checks it and starts it.
+#[must_use = "nothing is wired until `build`"]
+pub struct Builder {
+    store: Option<Arc<dyn Store>>,
+    resources: Resources,
+    authorizer: Option<Arc<dyn Authorizer>>,
+    scope: Scope,
+    clock: Clock,
+    limits: CallLimits,
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Self {
+            store: None,
+            resources: Resources::default(),
+            authorizer: None,
+            scope: Scope::default(),
+            clock: Clock::default(),
+            limits: CallLimits::default(),
+        }
+    }
+
+    /// Where everything is kept.
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Gives handlers a service: those that take `Res<T>`. For a trait object, name it:
+    /// `.provide::<dyn Mailer>(Arc::new(Smtp::new()))`.
+    pub fn provide<T: ?Sized + Send + Sync + 'static>(mut self, service: Arc<T>) -> Self {
+        self.resources.insert(service);
+        self
+    }
+
+    /// Who may send messages that name a permission.
+    pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
+        self.authorizer = Some(Arc::new(authorizer));
+        self
+    }
+
+    /// Takes in this module, and links its crate. Without any, everything that is linked into the
+    /// process is taken in; with one or more, only those.
+    pub fn module(mut self, module: Module) -> Self {
+        self.scope.add(module);
+        self
+    }
+
+    /// Where the time comes from; none said: the system's clock.
+    pub fn clock(mut self, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        self.clock = Clock::new(now);
+        self
+    }
+
+    /// How often a command is decided before its conflict is returned; none said: 16 times.
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.limits.attempts = attempts.max(1);
+        self
+    }
+
+    /// How many bytes of JSON a message may have at the doors that take JSON; none said: 1 MiB.
+    pub fn max_message(mut self, bytes: usize) -> Self {
+        self.limits.message = bytes;
+        self
+    }
+
+    /// How long `query(..).after(&receipt)` waits at most; none said: 5 seconds.
+    pub fn max_wait(mut self, wait: Duration) -> Self {
+        self.limits.wait = wait;
+        self
+    }
+
+    /// Checks everything and starts projections and reactions. Needs a Tokio runtime.
+    ///
+    /// # Errors
+    /// [`BuildError::Wiring`] with all that is wrong, each with file, line and what to write;
+    /// [`BuildError::Store`] when the store fails.
+    pub async fn build(self) -> Result<Dispatcher, BuildError> {
+        let registry = Registry::get();
+        let mut problems = Problems::default();
+        let plan = Plan::new(registry, &self.scope, &mut problems);
+        plan.check_services(&self.resources, self.authorizer.is_some(), &mut problems);
+        let Some(store) = self.store else {
+            problems.add(
+                "the dispatcher has no store",
+                None,
+                "`.store(..)` on the builder: `Memory::new()`, `Sqlite::open(path).await?`, ..",
+            );
+            return Err(problems.into_error());
+        };
+        if !problems.is_empty() {
+            return Err(problems.into_error());
+        }
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(BuildError::NoRuntime);
+        }
+        registry.fill_cells();
+
+        let models = plan.models();
+        store
+            .prepare(
+                models
+                    .values()
+                    .map(|(_, model)| ModelSchema::clone(model))
+                    .collect(),
+            )
+            .await?;
+        let workers = projection::workers(&plan, &models, &self.resources, &store).await?;
+        let inner = Inner {
+            commands: command_slots(&plan, &self.resources),
+            queries: query_slots(&plan, &self.resources, &models),
+            names: names(&plan),
+            authorizer: self.authorizer,
+            clock: self.clock,
+            limits: self.limits,
+            kept: kept(registry),
+            workers: workers.iter().map(Worker::progress).collect(),
+            description: Description::new(&plan),
+            lanes: Inner::lanes(),
+            store,
+        };
+        let mut dispatcher = Dispatcher {
+            inner: Arc::new(inner),
+            workers: None,
+        };
+        let mut tasks = JoinSet::new();
+        for worker in workers {
+            tasks.spawn(worker.run(dispatcher.clone()));
+        }
+        dispatcher.workers = Some(Arc::new(tasks));
+        Ok(dispatcher)
+    }
+}
+
+impl Dispatcher {
+    /// A dispatcher of a single command handler, for tests of decisions: nothing else is checked
+    /// or started.
+    pub(crate) fn of_one(
+        store: impl Store,
+        (number, entry): (usize, &'static CommandHandlerEntry),
+        resources: &Resources,
+        authorizer: impl Authorizer,
+        now: impl Fn() -> Timestamp + Send + Sync + 'static,
+    ) -> Self {
+        let registry = Registry::get();
+        registry.fill_cells();
+        let mut commands: Vec<_> = registry.command_handlers.iter().map(|_| None).collect();
+        let services = resources.resolve(&(entry.inputs)());
+        commands[number] = Some(CommandSlot { entry, services });
+        let mut names = Names::default();
+        names.types.insert((entry.type_id)(), number);
+        let inner = Inner {
+            store: Arc::new(store),
+            commands,
+            queries: Vec::new(),
+            names,
+            authorizer: Some(Arc::new(authorizer)),
+            clock: Clock::new(now),
+            limits: CallLimits::default(),
+            kept: kept(registry),
+            workers: Vec::new(),
+            description: Description::default(),
+            lanes: Inner::lanes(),
+        };
+        Self {
+            inner: Arc::new(inner),
+            workers: None,
+        }
+    }
+}
+
+/// The aggregates with `storage = "state"`. All of the process: an event may concern one of
+/// another module.
+fn kept(registry: &'static Registry) -> Vec<&'static AggregateType> {
+    let aggregates = registry.aggregates.iter().map(|entry| &entry.aggregate);
+    aggregates
+        .filter(|aggregate| aggregate.storage == Storage::State)
+        .collect()
+}
+
+/// Each read model with the place of the projection that keeps it.
+pub(crate) type Models = HashMap<TypeId, (usize, Arc<ModelSchema>)>;
+
+fn command_slots(plan: &Plan, resources: &Resources) -> Vec<Option<CommandSlot>> {
+    let mut slots: Vec<_> = plan
+        .registry
+        .command_handlers
+        .iter()
+        .map(|_| None)
+        .collect();
+    for (number, entry) in &plan.command_handlers {
+        let services = resources.resolve(&(entry.inputs)());
+        slots[*number] = Some(CommandSlot { entry, services });
+    }
+    slots
+}
+
+fn query_slots(plan: &Plan, resources: &Resources, models: &Models) -> Vec<Option<QuerySlot>> {
+    let mut slots: Vec<_> = plan.registry.query_handlers.iter().map(|_| None).collect();
+    for (number, entry) in &plan.query_handlers {
+        let inputs = (entry.inputs)();
+        let model = |input: &Input| match input.kind {
+            InputKind::Views(model) => models.get(&model.id),
+            _ => None,
+        };
+        let mut reads: Vec<_> = inputs.iter().filter_map(model).map(|(at, _)| *at).collect();
+        reads.sort_unstable();
+        reads.dedup();
+        slots[*number] = Some(QuerySlot {
+            entry,
+            services: resources.resolve(&inputs),
+            models: inputs
+                .iter()
+                .map(|input| model(input).map(|(_, it)| it.clone()))
+                .collect(),
+            reads: reads.into(),
+        });
+    }
+    slots
+}
+
+fn names(plan: &Plan) -> Names {
+    let mut names = Names::default();
+    for (number, entry) in &plan.command_handlers {
+        names.commands.insert(entry.message, *number);
+        names.types.insert((entry.type_id)(), *number);
+    }
+    for (number, entry) in &plan.query_handlers {
+        names.queries.insert(entry.message, *number);
+        names.types.insert((entry.type_id)(), *number);
+    }
+    names
+}

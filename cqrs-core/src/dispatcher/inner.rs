@@ -1,0 +1,221 @@
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use crate::CommandId;
+use crate::auth::{Authorizer, Request};
+use crate::clock::Clock;
+use crate::error::{Denied, Failure, Unknown};
+use crate::handler::{Actor, AggregateType, CommandFn, QueryFn};
+use crate::message::{Command, Query};
+use crate::projection::Progress;
+use crate::registry::{CommandHandlerEntry, QueryHandlerEntry};
+use crate::store::{ModelSchema, Position, Store, Tag};
+use crate::wiring::Description;
+
+/// How many decisions may wait for one another after conflicts; a power of two.
+const LANES: usize = 256;
+
+/// What all clones of a dispatcher share.
+pub(crate) struct Inner {
+    pub(crate) store: Arc<dyn Store>,
+    /// By the handler's number in the registry; `None` where it is not in scope.
+    pub(crate) commands: Vec<Option<CommandSlot>>,
+    /// By the handler's number in the registry; `None` where it is not in scope.
+    pub(crate) queries: Vec<Option<QuerySlot>>,
+    pub(crate) names: Names,
+    pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
+    pub(crate) clock: Clock,
+    pub(crate) limits: CallLimits,
+    /// Aggregates with `storage = "state"`.
+    pub(crate) kept: Vec<&'static AggregateType>,
+    pub(crate) workers: Vec<Progress>,
+    pub(crate) description: Description,
+    pub(crate) lanes: Vec<Mutex<()>>,
+}
+
+/// A command's handler in this dispatcher.
+pub(crate) struct CommandSlot {
+    pub(crate) entry: &'static CommandHandlerEntry,
+    pub(crate) services: Box<[Option<Arc<dyn Any + Send + Sync>>]>,
+}
+
+/// A query's handler in this dispatcher.
+pub(crate) struct QuerySlot {
+    pub(crate) entry: &'static QueryHandlerEntry,
+    pub(crate) services: Box<[Option<Arc<dyn Any + Send + Sync>>]>,
+    pub(crate) models: Box<[Option<Arc<ModelSchema>>]>,
+    /// The workers whose read models it reads, by their place in [`Inner::workers`].
+    pub(crate) reads: Box<[usize]>,
+}
+
+/// Handlers by what callers know of them.
+#[derive(Default)]
+pub(crate) struct Names {
+    pub(crate) commands: HashMap<&'static str, usize>,
+    pub(crate) queries: HashMap<&'static str, usize>,
+    pub(crate) types: HashMap<TypeId, usize>,
+}
+
+/// Bounds of calls.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallLimits {
+    /// How often a command is decided before its conflict is returned.
+    pub(crate) attempts: u32,
+    /// Bytes of a message in JSON.
+    pub(crate) message: usize,
+    /// How long a query waits for its read models.
+    pub(crate) wait: Duration,
+}
+
+impl Default for CallLimits {
+    fn default() -> Self {
+        Self {
+            attempts: 16,
+            message: 1 << 20,
+            wait: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What a caller may say besides the message.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CallOptions {
+    pub(crate) id: Option<CommandId>,
+    pub(crate) actor: Option<Actor>,
+    pub(crate) correlation: Option<Uuid>,
+    pub(crate) causation: Option<Uuid>,
+    pub(crate) after: Position,
+    pub(crate) within: Option<Duration>,
+}
+
+/// A typed handler and its slot.
+pub(crate) enum Found<'a, F, S> {
+    /// The one in the cell beside the message.
+    Cell(&'a F, &'a S),
+    /// Another one for the same message, of another module.
+    Boxed(Box<F>, &'a S),
+}
+
+impl Inner {
+    pub(crate) fn lanes() -> Vec<Mutex<()>> {
+        (0..LANES).map(|_| Mutex::new(())).collect()
+    }
+
+    /// Where decisions about this aggregate queue after a conflict.
+    pub(crate) fn lane(&self, tag: &Tag) -> &Mutex<()> {
+        let hash = xxhash_rust::xxh3::xxh3_64(tag.as_str().as_bytes());
+        &self.lanes[usize::try_from(hash % LANES as u64).unwrap_or(0)]
+    }
+
+    pub(crate) fn command<C: Command>(
+        &self,
+    ) -> Result<Found<'_, CommandFn<C>, CommandSlot>, Failure> {
+        if let Some(filled) = C::cell().get()
+            && let Some(Some(slot)) = self.commands.get(filled.number)
+        {
+            return Ok(Found::Cell(&filled.run, slot));
+        }
+        let missing = || Failure::NoHandler { message: C::NAME };
+        let number = self
+            .names
+            .types
+            .get(&TypeId::of::<C>())
+            .ok_or_else(missing)?;
+        let slot = self
+            .commands
+            .get(*number)
+            .and_then(Option::as_ref)
+            .ok_or_else(missing)?;
+        let run = (slot.entry.run)().downcast().map_err(|_| missing())?;
+        Ok(Found::Boxed(run, slot))
+    }
+
+    /// The handler that is not in the cell; see [`Inner::command`].
+    #[cold]
+    pub(crate) fn other_query<Q: Query>(&self) -> Result<(QueryFn<Q>, &QuerySlot), Failure> {
+        let missing = || Failure::NoHandler { message: Q::NAME };
+        let number = self
+            .names
+            .types
+            .get(&TypeId::of::<Q>())
+            .ok_or_else(missing)?;
+        let slot = self
+            .queries
+            .get(*number)
+            .and_then(Option::as_ref)
+            .ok_or_else(missing)?;
+        let run = (slot.entry.run)()
+            .downcast::<QueryFn<Q>>()
+            .map_err(|_| missing())?;
+        Ok((*run, slot))
+    }
+
+    pub(crate) fn authorize(
+        &self,
+        message: &'static str,
+        permission: Option<&'static str>,
+        actor: Option<&Actor>,
+    ) -> Result<(), Denied> {
+        let Some(permission) = permission else {
+            return Ok(());
+        };
+        let verdict = match &self.authorizer {
+            Some(authorizer) => authorizer.authorize(&Request {
+                actor,
+                permission,
+                message,
+            }),
+            // `build` requires an authoriser as soon as a message names a permission.
+            None => Err("the dispatcher has no authorizer".to_owned()),
+        };
+        let actor = actor.map(|actor| actor.name().to_owned());
+        verdict.map_err(|reason| Denied {
+            message,
+            actor,
+            reason,
+        })
+    }
+}
+
+impl Names {
+    pub(crate) fn command(&self, name: &str) -> Result<usize, Unknown> {
+        find(&self.commands, "command", name)
+    }
+
+    pub(crate) fn query(&self, name: &str) -> Result<usize, Unknown> {
+        find(&self.queries, "query", name)
+    }
+}
+
+fn find(
+    names: &HashMap<&'static str, usize>,
+    kind: &'static str,
+    name: &str,
+) -> Result<usize, Unknown> {
+    names.get(name).copied().ok_or_else(|| {
+        let suggestion = nearest(names.keys().copied(), name);
+        // The name comes from outside: keep what a person can read.
+        let name = name.chars().take(80).collect();
+        Unknown {
+            kind,
+            name,
+            suggestion,
+        }
+    })
+}
+
+/// The name that a misspelt one was probably meant to be.
+fn nearest(known: impl Iterator<Item = &'static str>, name: &str) -> Option<&'static str> {
+    let likeness =
+        |known: &str| strsim::jaro_winkler(&known.to_ascii_lowercase(), &name.to_ascii_lowercase());
+    known
+        .map(|known| (likeness(known), known))
+        .filter(|(likeness, _)| *likeness > 0.8 && name.len() < 200)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known)
+}

@@ -1,0 +1,224 @@
+use std::future::IntoFuture;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::inner::CallOptions;
+use super::{Dispatcher, ExecuteCall, QueryCall, Receipt};
+use crate::error::{CommandError, Failure, Invalid, QueryError, Rejection};
+use crate::handler::Actor;
+use crate::message::{Command, Query};
+use crate::store::{BoxFuture, Position};
+use crate::{CommandId, Uuid};
+
+/// Sends a command from JSON.
+pub(crate) type JsonCommand = for<'a> fn(
+    &'a Dispatcher,
+    &'a [u8],
+    CallOptions,
+)
+    -> BoxFuture<'a, Result<Receipt, CommandError<Rejection>>>;
+
+/// Asks a query from JSON.
+pub(crate) type JsonQuery =
+    for<'a> fn(&'a Dispatcher, &'a [u8], CallOptions) -> BoxFuture<'a, Result<Value, QueryError>>;
+
+/// A command about to be sent by name; `.await` sends it.
+#[must_use = "a command is sent when the call is awaited"]
+pub struct ExecuteJsonCall<'d> {
+    dispatcher: &'d Dispatcher,
+    name: &'d str,
+    json: &'d [u8],
+    options: CallOptions,
+}
+
+/// A query about to be asked by name; `.await` asks it.
+#[must_use = "a query is asked when the call is awaited"]
+pub struct QueryJsonCall<'d> {
+    dispatcher: &'d Dispatcher,
+    name: &'d str,
+    json: &'d [u8],
+    options: CallOptions,
+}
+
+impl<'d> ExecuteJsonCall<'d> {
+    pub(crate) fn new(dispatcher: &'d Dispatcher, name: &'d str, json: &'d [u8]) -> Self {
+        Self {
+            dispatcher,
+            name,
+            json,
+            options: CallOptions::default(),
+        }
+    }
+
+    /// See [`ExecuteCall::id`].
+    pub fn id(mut self, id: CommandId) -> Self {
+        self.options.id = Some(id);
+        self
+    }
+
+    /// See [`ExecuteCall::actor`].
+    pub fn actor(mut self, actor: Actor) -> Self {
+        self.options.actor = Some(actor);
+        self
+    }
+
+    /// See [`ExecuteCall::correlation`].
+    pub fn correlation(mut self, correlation: Uuid) -> Self {
+        self.options.correlation = Some(correlation);
+        self
+    }
+}
+
+impl<'d> IntoFuture for ExecuteJsonCall<'d> {
+    type Output = Result<Receipt, CommandError<Rejection>>;
+    type IntoFuture = BoxFuture<'d, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self {
+            dispatcher,
+            name,
+            json,
+            options,
+        } = self;
+        let slot = dispatcher.inner.names.command(name).map(|number| {
+            dispatcher
+                .inner
+                .commands
+                .get(number)
+                .and_then(Option::as_ref)
+        });
+        match slot {
+            Ok(Some(slot)) => (slot.entry.json)(dispatcher, json, options),
+            // Names are made of the slots, so the number is always there.
+            Ok(None) => failed(CommandError::Failed(Failure::NoHandler { message: "?" })),
+            Err(unknown) => failed(CommandError::Unknown(unknown)),
+        }
+    }
+}
+
+impl<'d> QueryJsonCall<'d> {
+    pub(crate) fn new(dispatcher: &'d Dispatcher, name: &'d str, json: &'d [u8]) -> Self {
+        Self {
+            dispatcher,
+            name,
+            json,
+            options: CallOptions::default(),
+        }
+    }
+
+    /// See [`QueryCall::after`].
+    pub fn after(self, receipt: &Receipt) -> Self {
+        self.after_position(receipt.last())
+    }
+
+    /// See [`QueryCall::after_position`].
+    pub fn after_position(mut self, position: Position) -> Self {
+        self.options.after = self.options.after.max(position);
+        self
+    }
+
+    /// See [`QueryCall::within`].
+    pub fn within(mut self, wait: Duration) -> Self {
+        self.options.within = Some(wait);
+        self
+    }
+
+    /// See [`QueryCall::actor`].
+    pub fn actor(mut self, actor: Actor) -> Self {
+        self.options.actor = Some(actor);
+        self
+    }
+}
+
+impl<'d> IntoFuture for QueryJsonCall<'d> {
+    type Output = Result<Value, QueryError>;
+    type IntoFuture = BoxFuture<'d, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self {
+            dispatcher,
+            name,
+            json,
+            options,
+        } = self;
+        let slot = dispatcher.inner.names.query(name).map(|number| {
+            dispatcher
+                .inner
+                .queries
+                .get(number)
+                .and_then(Option::as_ref)
+        });
+        match slot {
+            Ok(Some(slot)) => (slot.entry.json)(dispatcher, json, options),
+            // Names are made of the slots, so the number is always there.
+            Ok(None) => failed(QueryError::Failed(Failure::NoHandler { message: "?" })),
+            Err(unknown) => failed(QueryError::Unknown(unknown)),
+        }
+    }
+}
+
+impl Dispatcher {
+    pub(crate) fn send_json<'a, C: Command>(
+        &'a self,
+        json: &'a [u8],
+        options: CallOptions,
+    ) -> BoxFuture<'a, Result<Receipt, CommandError<Rejection>>> {
+        let command = match self.parse::<C>(json) {
+            Ok(command) => command,
+            Err(invalid) => return failed(CommandError::Invalid(invalid)),
+        };
+        Box::pin(async move {
+            let mut call = ExecuteCall::new(self, command);
+            call.options = options;
+            call.await
+                .map_err(|error| error.map_rejected(Rejection::new))
+        })
+    }
+
+    pub(crate) fn ask_json<'a, Q: Query>(
+        &'a self,
+        json: &'a [u8],
+        options: CallOptions,
+    ) -> BoxFuture<'a, Result<Value, QueryError>> {
+        let query = match self.parse::<Q>(json) {
+            Ok(query) => query,
+            Err(invalid) => return failed(QueryError::Invalid(invalid)),
+        };
+        Box::pin(async move {
+            let mut call = QueryCall::new(self, query);
+            call.options = options;
+            let answer = call.await?;
+            serde_json::to_value(answer)
+                .map_err(|error| QueryError::Failed(Failure::handler(Q::NAME, error.into())))
+        })
+    }
+
+    /// A message from JSON; what is wrong with it names the field.
+    fn parse<M: DeserializeOwned>(&self, json: &[u8]) -> Result<M, Invalid> {
+        let limit = self.inner.limits.message;
+        if json.len() > limit {
+            return Err(Invalid::new(format!(
+                "{} bytes of JSON, at most {limit}",
+                json.len()
+            )));
+        }
+        let mut json = serde_json::Deserializer::from_slice(json);
+        let message = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let field = error.path().to_string();
+            let field = (field != ".").then_some(field);
+            Invalid {
+                field,
+                reason: error.into_inner().to_string(),
+            }
+        })?;
+        json.end()
+            .map_err(|error| Invalid::new(error.to_string()))?;
+        Ok(message)
+    }
+}
+
+fn failed<'a, T: Send + 'a, E: Send + 'a>(error: E) -> BoxFuture<'a, Result<T, E>> {
+    Box::pin(std::future::ready(Err(error)))
+}

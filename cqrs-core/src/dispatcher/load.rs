@@ -1,0 +1,246 @@
+use super::inner::Inner;
+use crate::error::Failure;
+use crate::handler::{AggregateType, AnyState, Load};
+use crate::message::Storage;
+use crate::store::{
+    Boundary, EventQuery, EventQueryItem, EventType, Events, NewEvent, Position, ReadRange,
+    Recorded, StateKey, StateWrite, StoredState, Tag,
+};
+
+/// The aggregates of a decision, all as of one position.
+pub(crate) struct Loaded {
+    pub(crate) loads: Vec<Load>,
+    as_of: Position,
+}
+
+impl Inner {
+    /// Loads the aggregates, all as of one position.
+    pub(crate) async fn load(
+        &self,
+        loads: Vec<Load>,
+        handler: &'static str,
+    ) -> Result<Loaded, Failure> {
+        let mut loaded = Loaded {
+            loads,
+            as_of: Position::START,
+        };
+        if !loaded.loads.is_empty() {
+            self.restore(&mut loaded.loads).await?;
+            loaded.as_of = self.catch_up(&mut loaded.loads, None, handler).await?;
+        }
+        Ok(loaded)
+    }
+
+    /// Brings them up to date after a conflict.
+    pub(crate) async fn reload(
+        &self,
+        loaded: &mut Loaded,
+        handler: &'static str,
+    ) -> Result<(), Failure> {
+        for load in loaded.loads.iter_mut().filter(|load| load.is_kept()) {
+            load.state = (load.aggregate.new)();
+            load.up_to = Position::START;
+        }
+        self.restore(&mut loaded.loads).await?;
+        loaded.as_of = self.catch_up(&mut loaded.loads, None, handler).await?;
+        Ok(())
+    }
+
+    /// Puts the stored states in place.
+    async fn restore(&self, loads: &mut [Load]) -> Result<(), Failure> {
+        let keys: Vec<_> = loads
+            .iter()
+            .filter(|load| load.is_kept())
+            .map(Load::key)
+            .collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let stored = self.store.states(keys).await?;
+        let kept = loads.iter_mut().filter(|load| load.is_kept());
+        for (load, stored) in kept.zip(stored) {
+            load.put(stored);
+        }
+        Ok(())
+    }
+
+    /// Folds the events that the states do not have yet, up to `up_to` or the head, and returns
+    /// how far that was. The log below a position never changes, so reads that are limited to the
+    /// first one's head see the same snapshot.
+    async fn catch_up(
+        &self,
+        loads: &mut [Load],
+        mut up_to: Option<Position>,
+        handler: &'static str,
+    ) -> Result<Position, Failure> {
+        let mut starts: Vec<_> = loads.iter().map(|load| load.up_to).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        for after in starts {
+            let behind = loads.iter().filter(|load| load.up_to == after);
+            let query = EventQuery::Items(behind.map(Load::item).collect());
+            let range = ReadRange {
+                up_to,
+                ..ReadRange::after(after)
+            };
+            let mut events = Events::read(&*self.store, query, range);
+            while let Some(event) = events.next().await? {
+                for load in loads.iter_mut().filter(|load| load.up_to == after) {
+                    load.fold(&event)
+                        .map_err(|error| Failure::handler(handler, error))?;
+                }
+            }
+            up_to = up_to.or(events.as_of());
+        }
+        let as_of = up_to.unwrap_or_default();
+        for load in loads {
+            load.up_to = as_of;
+        }
+        Ok(as_of)
+    }
+
+    /// The state of one aggregate as of a position, folded from the log.
+    pub(crate) async fn replay(
+        &self,
+        aggregate: &'static AggregateType,
+        tag: Tag,
+        up_to: Option<Position>,
+    ) -> Result<Box<dyn AnyState>, Failure> {
+        let mut load = [Load::new(0, aggregate, tag)];
+        self.catch_up(&mut load, up_to, aggregate.name).await?;
+        let [load] = load;
+        Ok(load.state)
+    }
+
+    /// The states to write with the events: of every aggregate with `storage = "state"` that an
+    /// event concerns, whether the decision read it or not.
+    pub(crate) async fn kept_states(
+        &self,
+        loaded: &mut Loaded,
+        events: &[NewEvent],
+        recorded: impl Fn(Position) -> Vec<Recorded>,
+        handler: &'static str,
+    ) -> Result<Vec<StateWrite>, Failure> {
+        let mut touched: Vec<(&'static AggregateType, Tag)> = Vec::new();
+        for event in events {
+            for aggregate in &self.kept {
+                let folds = aggregate.events.contains(&event.event_type.as_str());
+                let concerns = event
+                    .tags
+                    .into_iter()
+                    .filter(|tag| tag.name() == aggregate.name);
+                for tag in concerns.filter(|_| folds) {
+                    if !touched.iter().any(|(_, known)| known == tag) {
+                        touched.push((aggregate, tag.clone()));
+                    }
+                }
+            }
+        }
+        let unread: Vec<_> = touched
+            .iter()
+            .filter(|(_, tag)| !loaded.loads.iter().any(|load| load.tag == *tag))
+            .map(|(aggregate, tag)| Load::new(usize::MAX, aggregate, tag.clone()))
+            .collect();
+        if !unread.is_empty() {
+            let unread = self.load(unread, handler).await?;
+            loaded.loads.extend(unread.loads);
+        }
+        let mut writes = Vec::with_capacity(touched.len());
+        for (_, tag) in touched {
+            let Some(load) = loaded.loads.iter_mut().find(|load| load.tag == tag) else {
+                continue;
+            };
+            for event in recorded(load.up_to) {
+                load.fold(&event)
+                    .map_err(|error| Failure::handler(handler, error))?;
+            }
+            let body = load
+                .state
+                .save()
+                .map_err(|error| Failure::handler(handler, error))?;
+            let Some(body) = body else { continue };
+            writes.push(StateWrite {
+                key: load.key(),
+                body,
+                based_on: load.stored,
+            });
+        }
+        Ok(writes)
+    }
+}
+
+impl Loaded {
+    /// What the decision read, or `None` if it read nothing.
+    pub(crate) fn boundary(&self) -> Option<Boundary> {
+        let read = self.loads.iter().filter(|load| load.place != usize::MAX);
+        let items: Vec<_> = read.map(Load::item).collect();
+        let read_any = !items.is_empty();
+        read_any.then(|| Boundary {
+            fail_if: EventQuery::Items(items),
+            after: self.as_of,
+        })
+    }
+
+    /// Forgets the aggregates that were loaded only because an event concerned them.
+    pub(crate) fn forget_unread(&mut self) {
+        self.loads.retain(|load| load.place != usize::MAX);
+    }
+}
+
+impl Load {
+    pub(crate) fn new(place: usize, aggregate: &'static AggregateType, tag: Tag) -> Self {
+        let state = (aggregate.new)();
+        Self {
+            place,
+            aggregate,
+            tag,
+            state,
+            stored: None,
+            up_to: Position::START,
+        }
+    }
+
+    fn is_kept(&self) -> bool {
+        self.aggregate.storage == Storage::State
+    }
+
+    fn key(&self) -> StateKey {
+        StateKey {
+            aggregate: self.aggregate.name,
+            id: self.tag.id().to_owned(),
+        }
+    }
+
+    fn item(&self) -> EventQueryItem {
+        let types = self
+            .aggregate
+            .events
+            .iter()
+            .copied()
+            .map(EventType::new)
+            .collect();
+        EventQueryItem {
+            types,
+            tags: vec![self.tag.clone()],
+        }
+    }
+
+    /// Takes a stored state. One that does not fit the type any more is left aside: the log has
+    /// everything to fold it anew, and the next write replaces it.
+    fn put(&mut self, stored: Option<StoredState>) {
+        self.stored = stored.as_ref().map(|stored| stored.position);
+        if let Some(stored) = stored
+            && let Some(state) = (self.aggregate.restore)(&stored.body)
+        {
+            self.state = state;
+            self.up_to = stored.position;
+        }
+    }
+
+    fn fold(&mut self, event: &Recorded) -> Result<(), crate::Error> {
+        if event.tags.contains(&self.tag) {
+            self.state.apply(event)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,107 @@
+//! Carries commands and queries to their handlers.
+
+mod builder;
+mod execute;
+mod guard;
+mod health;
+mod inner;
+mod json;
+mod load;
+mod query;
+mod receipt;
+mod session;
+mod state;
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+pub use builder::Builder;
+pub use execute::ExecuteCall;
+pub use health::{Health, SubscriptionHealth, SubscriptionKind, SubscriptionState};
+pub use json::{ExecuteJsonCall, QueryJsonCall};
+pub use query::{QueryCall, QueryFuture};
+pub use receipt::Receipt;
+pub use session::Session;
+pub use state::{History, StateCall};
+
+pub(crate) use builder::Models;
+pub(crate) use guard::{Guarded, panic_message};
+pub(crate) use inner::Inner;
+pub(crate) use json::{JsonCommand, JsonQuery};
+
+use crate::message::{Aggregate, Command, Query};
+use crate::store::{EventQuery, Store, Tag};
+use crate::wiring::Description;
+
+/// Wires everything together at startup and carries messages to their handlers. Cheap to clone;
+/// when the last clone is dropped, projections and reactions stop.
+#[derive(Clone)]
+pub struct Dispatcher {
+    pub(crate) inner: Arc<Inner>,
+    /// Aborts the workers on drop. Their own handles to the dispatcher do not have it.
+    workers: Option<Arc<JoinSet<()>>>,
+}
+
+impl Dispatcher {
+    /// Starts to wire a dispatcher.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// Sends a command: `dispatcher.execute(command).await`. See [`ExecuteCall`] for its options.
+    pub fn execute<C: Command>(&self, command: C) -> ExecuteCall<'_, C> {
+        ExecuteCall::new(self, command)
+    }
+
+    /// Asks a query: `dispatcher.query(query).await`. See [`QueryCall`] for its options.
+    pub fn query<Q: Query>(&self, query: Q) -> QueryCall<'_, Q> {
+        QueryCall::new(self, query)
+    }
+
+    /// Sends the command with this wire name and JSON body.
+    pub fn execute_json<'d>(&'d self, name: &'d str, json: &'d [u8]) -> ExecuteJsonCall<'d> {
+        ExecuteJsonCall::new(self, name, json)
+    }
+
+    /// Asks the query with this wire name and JSON body; answers with JSON.
+    pub fn query_json<'d>(&'d self, name: &'d str, json: &'d [u8]) -> QueryJsonCall<'d> {
+        QueryJsonCall::new(self, name, json)
+    }
+
+    /// A conversation in which every query sees what the commands before it did.
+    pub fn session(&self) -> Session {
+        Session::new(self.clone())
+    }
+
+    /// The state of an aggregate: now, or `.at(position)`, or `.at_time(time)`. An aggregate that
+    /// nothing happened to has its default state.
+    pub fn state<A: Aggregate>(&self, id: &A::Id) -> StateCall<'_, A> {
+        StateCall::new(self, Tag::of::<A>(id))
+    }
+
+    /// What happened to an aggregate, with all that is recorded of each event.
+    pub fn history<A: Aggregate>(&self, id: &A::Id) -> History {
+        self.events(EventQuery::tagged(Tag::of::<A>(id)))
+    }
+
+    /// The events that match, with all that is recorded of each.
+    pub fn events(&self, query: EventQuery) -> History {
+        History::new(self.inner.store.clone(), query)
+    }
+
+    /// How projections and reactions are doing.
+    pub fn health(&self) -> Health {
+        self.inner.health()
+    }
+
+    /// Every message with its handler, and every event with its listeners.
+    pub fn describe(&self) -> &Description {
+        &self.inner.description
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
+    }
+}

@@ -1,0 +1,81 @@
+use super::{BoxError, Denied, Error, Failure, Invalid, Unknown};
+use crate::store::Position;
+
+/// Why a command was not carried out. `E` is the domain's own error.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError<E> {
+    /// The domain said no. Nothing was recorded.
+    #[error(transparent)]
+    Rejected(E),
+    /// What the decision depended on kept changing: {attempts} decisions, all overtaken. Nothing
+    /// was recorded; sending again is safe.
+    #[error("gave up after {attempts} attempts: the boundary changed again at position {at}")]
+    Conflict {
+        /// The position of the event that overtook the last attempt.
+        at: Position,
+        /// How many times the handler decided.
+        attempts: u32,
+    },
+    /// The message makes no sense, or its id was used for another one.
+    #[error("invalid command: {0}")]
+    Invalid(Invalid),
+    /// The actor may not send it.
+    #[error(transparent)]
+    Denied(Denied),
+    /// There is no such command; only by name.
+    #[error(transparent)]
+    Unknown(Unknown),
+    /// Something other than the domain failed.
+    #[error(transparent)]
+    Failed(Failure),
+}
+
+impl<E> CommandError<E> {
+    /// For handlers that return `Result<_, CommandError<E>>`: something other than the domain
+    /// failed.
+    pub fn failed(error: impl Into<Error>) -> Self {
+        Self::Failed(Failure::handler("the command's handler", error.into()))
+    }
+
+    /// The domain's error, if it is one.
+    pub fn rejected(self) -> Option<E> {
+        match self {
+            Self::Rejected(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The same error with the domain's own replaced.
+    pub fn map_rejected<F>(self, replace: impl FnOnce(E) -> F) -> CommandError<F> {
+        match self {
+            Self::Rejected(error) => CommandError::Rejected(replace(error)),
+            Self::Conflict { at, attempts } => CommandError::Conflict { at, attempts },
+            Self::Invalid(invalid) => CommandError::Invalid(invalid),
+            Self::Denied(denied) => CommandError::Denied(denied),
+            Self::Unknown(unknown) => CommandError::Unknown(unknown),
+            Self::Failed(failure) => CommandError::Failed(failure),
+        }
+    }
+}
+
+impl<E> From<E> for CommandError<E> {
+    fn from(error: E) -> Self {
+        Self::Rejected(error)
+    }
+}
+
+/// The domain's error when the command was sent by name: its text, and the error itself boxed.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Rejection(BoxError);
+
+impl Rejection {
+    pub(crate) fn new(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self(Box::new(error))
+    }
+
+    /// The domain's error as an `E`, if it is one.
+    pub fn downcast_ref<E: std::error::Error + 'static>(&self) -> Option<&E> {
+        self.0.downcast_ref()
+    }
+}

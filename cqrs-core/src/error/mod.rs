@@ -1,0 +1,108 @@
+//! What can go wrong, in three kinds that are never mixed: the domain *rejected* the command, the
+//! boundary changed (*conflict*), or something *failed*. Invalid input and denied access are kinds
+//! of their own.
+
+mod command;
+mod handler;
+mod query;
+
+pub use command::{CommandError, Rejection};
+pub use handler::{BoxError, Error, Result};
+pub use query::QueryError;
+
+use crate::store::{AppendError, StoreError};
+
+/// Something that is not the domain's decision went wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// A handler returned an error that is not the domain's. Fix its cause; the call had no effect.
+    #[error("`{handler}` failed: {source}")]
+    Handler {
+        /// The handler's name.
+        handler: &'static str,
+        /// What it returned.
+        source: BoxError,
+    },
+    /// A handler panicked. The call had no effect, and nothing else is affected.
+    #[error("`{handler}` panicked: {message}")]
+    Panicked {
+        /// The handler's name.
+        handler: &'static str,
+        /// The panic's message.
+        message: String,
+    },
+    /// This dispatcher has no handler for the message: its module is not among the dispatcher's.
+    #[error("this dispatcher has no handler for `{message}`: name its module with `.module(..)`")]
+    NoHandler {
+        /// The message's name.
+        message: &'static str,
+    },
+    /// The store could not read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store could not append; the variant says whether to try again.
+    #[error(transparent)]
+    Append(AppendError),
+}
+
+impl Failure {
+    pub(crate) fn handler(handler: &'static str, error: Error) -> Self {
+        Self::Handler {
+            handler,
+            source: error.into(),
+        }
+    }
+}
+
+/// Input that does not make sense, whatever the state is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{reason}", .field.as_ref().map(|field| format!("`{field}`: ")).unwrap_or_default())]
+pub struct Invalid {
+    /// The field at fault, as a path, if it is one field: `lines[2].price`.
+    pub field: Option<String>,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl Invalid {
+    /// The message as a whole is wrong.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self {
+            field: None,
+            reason: reason.into(),
+        }
+    }
+
+    /// One field is wrong.
+    pub fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self {
+            field: Some(field.into()),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// The actor may not send this message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{who} may not send `{message}`: {reason}", who = .actor.as_deref().unwrap_or("an unknown actor"))]
+pub struct Denied {
+    /// The message's name.
+    pub message: &'static str,
+    /// Who asked, if anyone said.
+    pub actor: Option<String>,
+    /// Why not.
+    pub reason: String,
+}
+
+/// No message has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no {kind} `{name}`{}", .suggestion.map(|s| format!(": did you mean `{s}`?")).unwrap_or_default())]
+pub struct Unknown {
+    /// `command` or `query`.
+    pub kind: &'static str,
+    /// The name that was asked for.
+    pub name: String,
+    /// The registered name that is most like it.
+    pub suggestion: Option<&'static str>,
+}

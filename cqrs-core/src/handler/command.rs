@@ -1,0 +1,253 @@
+use std::future::Future;
+
+use super::input::{AggregateType, AnyState, Input, Source};
+use super::resource::{self, Service};
+use super::{Context, Res};
+use crate::error::{CommandError, Error};
+use crate::message::{Aggregate, Command, Events, NewEvents};
+use crate::store::{BoxFuture, Position, Tag};
+
+/// A command handler. `#[command_handler]` implements it.
+pub trait HandlesCommand: 'static {
+    /// The command.
+    type Command: Command;
+    /// The function's name.
+    const NAME: &'static str;
+    /// Where it is.
+    const SOURCE: Source;
+
+    /// What it takes besides the command.
+    fn inputs() -> Vec<Input>;
+
+    /// Says which aggregates to load.
+    fn load(command: &Self::Command, loads: &mut Loads);
+
+    /// Decides.
+    fn handle<'a>(
+        command: Self::Command,
+        scope: &'a CommandScope<'a>,
+    ) -> Decided<'a, Self::Command>;
+}
+
+/// A command handler as pointers.
+pub struct CommandFn<C: Command> {
+    pub(crate) load: fn(&C, &mut Loads),
+    pub(crate) run: for<'a> fn(C, &'a CommandScope<'a>) -> Decided<'a, C>,
+}
+
+impl<C: Command> CommandFn<C> {
+    /// The pointers of `H`.
+    pub fn of<H: HandlesCommand<Command = C>>() -> Self {
+        Self {
+            load: H::load,
+            run: H::handle,
+        }
+    }
+}
+
+/// The events, or why there are none.
+pub type Decision<C> = Result<NewEvents, CommandError<<C as Command>::Error>>;
+
+/// A decision of a sync handler, or the future of an async one.
+pub enum Decided<'a, C: Command> {
+    /// Decided.
+    Now(Decision<C>),
+    /// Being decided.
+    Later(BoxFuture<'a, Decision<C>>),
+}
+
+impl<'a, C: Command> Decided<'a, C> {
+    /// Runs a sync handler.
+    pub fn now(decide: impl FnOnce() -> Decision<C>) -> Self {
+        Self::Now(decide())
+    }
+
+    /// Boxes an async handler.
+    pub fn later(decide: impl Future<Output = Decision<C>> + Send + 'a) -> Self {
+        Self::Later(Box::pin(decide))
+    }
+}
+
+/// What a handler's inputs are taken from.
+pub struct CommandScope<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) states: &'a [Load],
+    pub(crate) services: &'a [Option<Service>],
+}
+
+/// The aggregates to load for a decision.
+#[derive(Default)]
+pub struct Loads(pub(crate) Vec<Load>);
+
+/// An aggregate to load, and its state once it is loaded.
+pub struct Load {
+    pub(crate) place: usize,
+    pub(crate) aggregate: &'static AggregateType,
+    pub(crate) tag: Tag,
+    pub(crate) state: Box<dyn AnyState>,
+    /// Position of the stored state, for aggregates that have one.
+    pub(crate) stored: Option<Position>,
+    /// The state has all events up to here.
+    pub(crate) up_to: Position,
+}
+
+impl Loads {
+    /// Adds the aggregate that the input at `place` takes.
+    pub fn add<A: Aggregate>(&mut self, place: usize, id: &A::Id) {
+        let aggregate = const { &AggregateType::of::<A>() };
+        self.0.push(Load::new(place, aggregate, Tag::of::<A>(id)));
+    }
+}
+
+/// What a command handler may take besides its command.
+#[diagnostic::on_unimplemented(
+    message = "a command handler cannot take `{Self}`",
+    label = "not one of the inputs of a command handler",
+    note = "a command handler takes its command, then any of: `&State` (an aggregate), `Res<T>` or \
+            `Res<dyn Trait>` (a service), `&Context`",
+    note = "a service is taken as `Res<{Self}>`; state is taken as `&State` and changed by \
+            returning events"
+)]
+pub trait CommandInput<'a, C, const ROLE: u64>: Sized {
+    /// What it is.
+    fn describe() -> Input;
+
+    /// Says which aggregate to load, if any.
+    fn load(command: &C, place: usize, loads: &mut Loads) {
+        let _ = (command, place, loads);
+    }
+
+    /// Takes it.
+    ///
+    /// # Errors
+    /// Never, once `build` has checked the wiring.
+    fn take(scope: &'a CommandScope<'a>, place: usize) -> Result<Self, Error>;
+}
+
+/// What a command handler may borrow. `#[aggregate]` implements it for commands with a fitting
+/// `#[id(..)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an aggregate",
+    label = "a command handler cannot take a reference to this",
+    note = "for state, write `#[aggregate(id = ..)]` on an `impl {Self}` block with `#[apply]` \
+            methods",
+    note = "for a service, take `Res<{Self}>` and give it to the builder with `.provide(..)`"
+)]
+pub trait Borrowed<C, const ROLE: u64>: Sized + 'static {
+    /// What it is.
+    fn describe() -> Input;
+
+    /// Says which aggregate to load, if any.
+    fn load(command: &C, place: usize, loads: &mut Loads);
+
+    /// Takes it.
+    ///
+    /// # Errors
+    /// Never, once `build` has checked the wiring.
+    fn take<'a>(scope: &'a CommandScope<'a>, place: usize) -> Result<&'a Self, Error>;
+}
+
+impl<'a, T: Borrowed<C, ROLE>, C, const ROLE: u64> CommandInput<'a, C, ROLE> for &'a T {
+    fn describe() -> Input {
+        T::describe()
+    }
+
+    fn load(command: &C, place: usize, loads: &mut Loads) {
+        T::load(command, place, loads);
+    }
+
+    fn take(scope: &'a CommandScope<'a>, place: usize) -> Result<Self, Error> {
+        T::take(scope, place)
+    }
+}
+
+impl<'a, T, C, const ROLE: u64> CommandInput<'a, C, ROLE> for Res<T>
+where
+    T: ?Sized + Send + Sync + 'static,
+{
+    fn describe() -> Input {
+        Input::resource::<T>()
+    }
+
+    fn take(scope: &'a CommandScope<'a>, place: usize) -> Result<Self, Error> {
+        resource::take(scope.services, place)
+    }
+}
+
+impl<C, const ROLE: u64> Borrowed<C, ROLE> for Context {
+    fn describe() -> Input {
+        Input::given()
+    }
+
+    fn load(_: &C, _: usize, _: &mut Loads) {}
+
+    fn take<'a>(scope: &'a CommandScope<'a>, _: usize) -> Result<&'a Self, Error> {
+        Ok(scope.context)
+    }
+}
+
+impl<'a> CommandScope<'a> {
+    /// The aggregate at an input's place.
+    ///
+    /// # Errors
+    /// Never, once it is loaded.
+    pub fn state<A: Aggregate>(&self, place: usize) -> Result<&'a A, Error> {
+        let load = self.states.iter().find(|load| load.place == place);
+        let state = load.and_then(|load| load.state.as_any().downcast_ref());
+        state.ok_or_else(|| Error::message(format!("the state of `{}` is not loaded", A::NAME)))
+    }
+}
+
+/// What a command handler may return.
+#[diagnostic::on_unimplemented(
+    message = "a command handler cannot return `{Self}`",
+    label = "neither events nor a `Result` of events and the command's error",
+    note = "return an event (`#[derive(Event)]`), an enum of events, `()`, or an `Option`, `Vec` or \
+            tuple of these; bare or in a `Result` with the error that `#[command(error = ..)]` names"
+)]
+pub trait Outcome<C: Command> {
+    /// The events, or why there are none.
+    ///
+    /// # Errors
+    /// The handler's error, or that of an event that cannot be written as JSON.
+    fn decision(self) -> Decision<C>;
+}
+
+impl<C: Command, T: Events> Outcome<C> for T {
+    fn decision(self) -> Decision<C> {
+        let mut events = NewEvents::new();
+        self.record(&mut events).map_err(CommandError::failed)?;
+        Ok(events)
+    }
+}
+
+impl<C: Command, T: Events, E: DomainError<C::Error>> Outcome<C> for Result<T, E> {
+    fn decision(self) -> Decision<C> {
+        Outcome::<C>::decision(self.map_err(DomainError::into_command_error)?)
+    }
+}
+
+/// The error of a command handler: the command's own, or a [`CommandError`] of it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the error of this command",
+    label = "the command's error is `{E}`",
+    note = "return `{E}`, or name `{Self}` in the command's `#[command(error = ..)]`",
+    note = "for something that failed rather than a rejection, return `CommandError<{E}>` and use \
+            `.map_err(CommandError::failed)`"
+)]
+pub trait DomainError<E> {
+    /// As the dispatcher returns it.
+    fn into_command_error(self) -> CommandError<E>;
+}
+
+impl<E> DomainError<E> for E {
+    fn into_command_error(self) -> CommandError<E> {
+        CommandError::Rejected(self)
+    }
+}
+
+impl<E> DomainError<E> for CommandError<E> {
+    fn into_command_error(self) -> CommandError<E> {
+        self
+    }
+}

@@ -1,0 +1,100 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::{CommandId, Timestamp};
+
+/// Who sends a message, and what they hold. Clones share the data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    inner: Arc<ActorData>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ActorData {
+    name: String,
+    permissions: BTreeSet<String>,
+}
+
+impl Actor {
+    /// An actor that holds nothing.
+    pub fn new(name: impl Into<String>) -> Self {
+        let data = ActorData {
+            name: name.into(),
+            permissions: BTreeSet::new(),
+        };
+        Self {
+            inner: Arc::new(data),
+        }
+    }
+
+    /// The same actor, holding this as well.
+    #[must_use]
+    pub fn with(mut self, permission: impl Into<String>) -> Self {
+        Arc::make_mut(&mut self.inner)
+            .permissions
+            .insert(permission.into());
+        self
+    }
+
+    /// The name, as events record it.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Whether the actor holds this permission.
+    pub fn holds(&self, permission: &str) -> bool {
+        self.inner.permissions.contains(permission)
+    }
+}
+
+/// What is known about the call that a handler serves.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub(crate) command: Option<CommandId>,
+    pub(crate) correlation: Uuid,
+    pub(crate) causation: Uuid,
+    pub(crate) actor: Option<Actor>,
+    pub(crate) time: Timestamp,
+}
+
+impl Context {
+    /// A context for calling a handler as the plain function that it is.
+    pub fn new(actor: Option<Actor>, time: Timestamp) -> Self {
+        let command = CommandId::new();
+        let id = command.as_uuid();
+        Self {
+            command: Some(command),
+            correlation: id,
+            causation: id,
+            actor,
+            time,
+        }
+    }
+
+    /// The command's id; `None` while a query is answered.
+    pub fn command(&self) -> Option<CommandId> {
+        self.command
+    }
+
+    /// The conversation that the call belongs to.
+    pub fn correlation(&self) -> Uuid {
+        self.correlation
+    }
+
+    /// What caused the call: an event's id when a reaction sent it, else the call's own id.
+    pub fn causation(&self) -> Uuid {
+        self.causation
+    }
+
+    /// Who sent it, if anyone said.
+    pub fn actor(&self) -> Option<&Actor> {
+        self.actor.as_ref()
+    }
+
+    /// The time of the decision. Events are recorded at this time, or later if the log is ahead.
+    pub fn time(&self) -> Timestamp {
+        self.time
+    }
+}

@@ -1,0 +1,204 @@
+use std::any::{Any, TypeId};
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::message::{Aggregate, Storage};
+use crate::store::{ModelSchema, Recorded};
+use crate::views::{ErasedBuffer, ReadModel, ViewBuffer};
+
+/// Where something is declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The file, as the compiler was given it.
+    pub file: &'static str,
+    /// The line, from 1.
+    pub line: u32,
+    /// The module's path, which begins with the crate's name.
+    pub module: &'static str,
+}
+
+impl Source {
+    /// Whether it is declared in this module or below it.
+    pub fn is_within(&self, module: &str) -> bool {
+        self.module
+            .strip_prefix(module)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// What a handler takes besides its message.
+#[derive(Clone, Copy, Debug)]
+pub struct Input {
+    /// What it is.
+    pub kind: InputKind,
+}
+
+impl Input {
+    /// `&A`.
+    pub fn aggregate<A: Aggregate>() -> Self {
+        Self {
+            kind: InputKind::Aggregate(const { &AggregateType::of::<A>() }),
+        }
+    }
+
+    /// `Res<T>`.
+    pub fn resource<T: ?Sized + 'static>() -> Self {
+        Self {
+            kind: InputKind::Resource(ResourceType::of::<T>()),
+        }
+    }
+
+    /// `Read<V>` or `&mut Views<V>`.
+    pub fn views<V: ReadModel>() -> Self {
+        Self {
+            kind: InputKind::Views(ModelType::of::<V>()),
+        }
+    }
+
+    /// What is always there.
+    pub fn given() -> Self {
+        Self {
+            kind: InputKind::Given,
+        }
+    }
+}
+
+/// The kinds of input.
+#[derive(Clone, Copy, Debug)]
+pub enum InputKind {
+    /// `&State`: an aggregate.
+    Aggregate(&'static AggregateType),
+    /// `Res<T>`: a service given to the builder.
+    Resource(ResourceType),
+    /// `Read<V>` or `&mut Views<V>`.
+    Views(ModelType),
+    /// `&Context`, `&Recorded`, `&Dispatcher`: always there.
+    Given,
+}
+
+/// A service's type.
+#[derive(Clone, Copy, Debug)]
+pub struct ResourceType {
+    /// Its identity.
+    pub id: TypeId,
+    /// Its Rust name, as `std::any::type_name` has it.
+    pub name: &'static str,
+}
+
+impl ResourceType {
+    /// The type `T`.
+    pub fn of<T: ?Sized + 'static>() -> Self {
+        Self {
+            id: TypeId::of::<T>(),
+            name: std::any::type_name::<T>(),
+        }
+    }
+}
+
+/// A read model's type.
+#[derive(Clone, Copy)]
+pub struct ModelType {
+    /// Its identity.
+    pub id: TypeId,
+    /// See [`ReadModel::NAME`].
+    pub name: &'static str,
+    /// See [`ReadModel::INDEXES`].
+    pub indexes: &'static [&'static str],
+    pub(crate) buffer: fn(Arc<ModelSchema>) -> Arc<dyn ErasedBuffer>,
+}
+
+impl ModelType {
+    /// The read model `V`.
+    pub fn of<V: ReadModel>() -> Self {
+        Self {
+            id: TypeId::of::<V>(),
+            name: V::NAME,
+            indexes: V::INDEXES,
+            buffer: |schema| Arc::new(ViewBuffer::<V>::new(schema)),
+        }
+    }
+}
+
+impl fmt::Debug for ModelType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// An aggregate without its type.
+#[derive(Clone, Copy)]
+pub struct AggregateType {
+    /// See [`Aggregate::NAME`].
+    pub name: &'static str,
+    /// See [`Aggregate::EVENTS`].
+    pub events: &'static [&'static str],
+    /// See [`Aggregate::STORAGE`].
+    pub storage: Storage,
+    pub(crate) new: fn() -> Box<dyn AnyState>,
+    pub(crate) restore: fn(&[u8]) -> Option<Box<dyn AnyState>>,
+}
+
+impl AggregateType {
+    /// The aggregate `A`.
+    pub const fn of<A: Aggregate>() -> Self {
+        Self {
+            name: A::NAME,
+            events: A::EVENTS,
+            storage: A::STORAGE,
+            new: || Box::new(A::default()),
+            restore: |body| A::restore(body).map(|state| Box::new(state) as Box<dyn AnyState>),
+        }
+    }
+}
+
+impl fmt::Debug for AggregateType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// The state of an aggregate without its type.
+pub trait AnyState: Send + Sync {
+    /// Folds an event.
+    ///
+    /// # Errors
+    /// When the event's payload cannot be read.
+    fn apply(&mut self, event: &Recorded) -> Result<(), Error>;
+
+    /// The state as JSON, if it is kept.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    fn save(&self) -> Result<Option<Vec<u8>>, Error>;
+
+    /// For the typed reference that a handler takes.
+    fn as_any(&self) -> &dyn Any;
+
+    /// For the typed value that a caller takes.
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+}
+
+impl<A: Aggregate> AnyState for A {
+    fn apply(&mut self, event: &Recorded) -> Result<(), Error> {
+        Aggregate::apply(self, event)
+    }
+
+    fn save(&self) -> Result<Option<Vec<u8>>, Error> {
+        Aggregate::save(self)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}

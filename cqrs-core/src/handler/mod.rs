@@ -1,0 +1,22 @@
+//! What the macros make of annotated functions: a name, a list of inputs and a function pointer.
+
+mod cell;
+mod command;
+mod context;
+mod event;
+mod fold;
+mod input;
+mod query;
+mod resource;
+
+pub use cell::{CommandCell, QueryCell};
+pub use command::{
+    Borrowed, CommandFn, CommandInput, CommandScope, Decided, Decision, DomainError,
+    HandlesCommand, Load, Loads, Outcome,
+};
+pub use context::{Actor, Context};
+pub use event::{Completion, HandlesEvent, Reacted, ReactionInput, ReactionScope};
+pub use fold::{Fold, FoldInput, FoldScope, Folded, Projects};
+pub use input::{AggregateType, AnyState, Input, InputKind, ModelType, ResourceType, Source};
+pub use query::{Answer, AnswerFrom, HandlesQuery, QueryFn, QueryInput, QueryScope};
+pub use resource::{Res, Resources};

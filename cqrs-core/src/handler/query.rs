@@ -1,0 +1,162 @@
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+
+use super::input::{Input, Source};
+use super::resource::{self, Service};
+use super::{Actor, Context, Res};
+use crate::error::{Error, Result};
+use crate::message::Query;
+use crate::store::{BoxFuture, ModelSchema, Store};
+use crate::views::{Read, ReadModel};
+
+/// A query handler. `#[query_handler]` implements it.
+pub trait HandlesQuery: 'static {
+    /// The query.
+    type Query: Query;
+    /// The function's name.
+    const NAME: &'static str;
+    /// Where it is.
+    const SOURCE: Source;
+
+    /// What it takes besides the query.
+    fn inputs() -> Vec<Input>;
+
+    /// Answers.
+    fn handle<'a>(
+        query: Self::Query,
+        scope: QueryScope<'a>,
+    ) -> Answer<'a, <Self::Query as Query>::Output>;
+}
+
+/// A query handler as a pointer.
+pub type QueryFn<Q> = for<'a> fn(Q, QueryScope<'a>) -> Answer<'a, <Q as Query>::Output>;
+
+/// The answer of a sync handler, or the future of an async one.
+pub enum Answer<'a, T> {
+    /// Answered.
+    Now(Result<T>),
+    /// Being answered.
+    Later(BoxFuture<'a, Result<T>>),
+}
+
+impl<'a, T> Answer<'a, T> {
+    /// Runs a sync handler.
+    #[inline]
+    pub fn now(answer: impl FnOnce() -> Result<T>) -> Self {
+        Self::Now(answer())
+    }
+
+    /// Boxes an async handler.
+    pub fn later(answer: impl Future<Output = Result<T>> + Send + 'a) -> Self {
+        Self::Later(Box::pin(answer))
+    }
+}
+
+/// What a query handler's inputs are taken from.
+pub struct QueryScope<'a> {
+    pub(crate) store: &'a Arc<dyn Store>,
+    pub(crate) services: &'a [Option<Service>],
+    pub(crate) models: &'a [Option<Arc<ModelSchema>>],
+    pub(crate) actor: Option<Actor>,
+    pub(crate) clock: &'a crate::clock::Clock,
+    /// Made when a handler asks for it: most do not, and reading the clock costs more than
+    /// answering from memory.
+    pub(crate) context: OnceLock<Context>,
+}
+
+/// What a query handler may take besides its query.
+#[diagnostic::on_unimplemented(
+    message = "a query handler cannot take `{Self}`",
+    label = "not one of the inputs of a query handler",
+    note = "a query handler takes its query, then any of: `Read<V>` (a read model), `Res<T>` or \
+            `Res<dyn Trait>` (a service), `&Context`",
+    note = "a query changes nothing: `&mut Views<V>` is for projections, `&State` for command \
+            handlers"
+)]
+pub trait QueryInput<'a>: Sized {
+    /// What it is.
+    fn describe() -> Input;
+
+    /// Takes it.
+    ///
+    /// # Errors
+    /// Never, once `build` has checked the wiring.
+    fn take(scope: &'a QueryScope<'_>, place: usize) -> Result<Self>;
+}
+
+impl<'a, T: ?Sized + Send + Sync + 'static> QueryInput<'a> for Res<T> {
+    fn describe() -> Input {
+        Input::resource::<T>()
+    }
+
+    fn take(scope: &'a QueryScope<'_>, place: usize) -> Result<Self> {
+        resource::take(scope.services, place)
+    }
+}
+
+impl<'a, V: ReadModel> QueryInput<'a> for Read<V> {
+    fn describe() -> Input {
+        Input::views::<V>()
+    }
+
+    fn take(scope: &'a QueryScope<'_>, place: usize) -> Result<Self> {
+        let model = scope.models.get(place).and_then(Option::as_ref);
+        let model = model.ok_or_else(|| Error::message(format!("`{}` is not wired", V::NAME)))?;
+        Ok(Read::new(scope.store.clone(), model.clone()))
+    }
+}
+
+impl<'a> QueryInput<'a> for &'a Context {
+    fn describe() -> Input {
+        Input::given()
+    }
+
+    fn take(scope: &'a QueryScope<'_>, _: usize) -> Result<Self> {
+        Ok(scope.context.get_or_init(|| {
+            let id = uuid::Uuid::now_v7();
+            let (actor, time) = (scope.actor.clone(), scope.clock.now());
+            Context {
+                command: None,
+                correlation: id,
+                causation: id,
+                actor,
+                time,
+            }
+        }))
+    }
+}
+
+/// What a query handler may return: the query's answer, bare or in a `Result`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the answer of this query",
+    label = "the query's `returns` says otherwise",
+    note = "return the type that `#[query(returns = ..)]` names, bare or in a `Result` whose error \
+            is `cqrs_core::Error` or any `std::error::Error`"
+)]
+pub trait AnswerFrom<Q: Query, Form> {
+    /// The answer.
+    ///
+    /// # Errors
+    /// The handler's.
+    fn answer(self) -> Result<Q::Output>;
+}
+
+/// Marks answers outside a `Result`.
+pub struct Bare;
+
+/// Marks answers in a `Result`.
+pub struct Fallible;
+
+impl<Q: Query<Output = T>, T> AnswerFrom<Q, Bare> for T {
+    #[inline]
+    fn answer(self) -> Result<T> {
+        Ok(self)
+    }
+}
+
+impl<Q: Query<Output = T>, T, E: Into<Error>> AnswerFrom<Q, Fallible> for Result<T, E> {
+    #[inline]
+    fn answer(self) -> Result<T> {
+        self.map_err(Into::into)
+    }
+}

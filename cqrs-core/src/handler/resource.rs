@@ -1,0 +1,83 @@
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::{Input, InputKind};
+use crate::error::Error;
+
+/// A service given to the builder with `provide`, as a handler takes it: `Res<Prices>` or
+/// `Res<dyn Mailer>`. Derefs to the service; clones share it.
+pub struct Res<T: ?Sized>(Arc<T>);
+
+impl<T: ?Sized> Res<T> {
+    /// Wraps a service, to call a handler as the plain function that it is.
+    pub fn new(service: Arc<T>) -> Self {
+        Self(service)
+    }
+}
+
+impl<T: ?Sized> Deref for Res<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: ?Sized> Clone for Res<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for Res<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An `Arc<T>` for any, possibly unsized, `T`.
+pub(crate) type Service = Arc<dyn Any + Send + Sync>;
+
+/// The services given to a builder, by type.
+#[derive(Clone, Default)]
+pub struct Resources {
+    services: HashMap<TypeId, Service>,
+}
+
+impl Resources {
+    /// Adds a service; a later one of the same type replaces it.
+    pub fn insert<T: ?Sized + Send + Sync + 'static>(&mut self, service: Arc<T>) {
+        self.services.insert(TypeId::of::<T>(), Arc::new(service));
+    }
+
+    pub(crate) fn contains(&self, id: TypeId) -> bool {
+        self.services.contains_key(&id)
+    }
+
+    /// The services that a handler takes, at the places of its inputs.
+    pub(crate) fn resolve(&self, inputs: &[Input]) -> Box<[Option<Service>]> {
+        let service = |input: &Input| match input.kind {
+            InputKind::Resource(resource) => self.services.get(&resource.id).cloned(),
+            _ => None,
+        };
+        inputs.iter().map(service).collect()
+    }
+}
+
+/// The service at an input's place.
+pub(crate) fn take<T: ?Sized + Send + Sync + 'static>(
+    services: &[Option<Service>],
+    place: usize,
+) -> Result<Res<T>, Error> {
+    let service = services.get(place).and_then(Option::as_ref);
+    let service = service.and_then(|service| service.downcast_ref::<Arc<T>>());
+    service.map(|service| Res(service.clone())).ok_or_else(|| {
+        Error::message(format!(
+            "no `{}` was provided: call `.provide(..)` on the builder",
+            std::any::type_name::<T>()
+        ))
+    })
+}

@@ -1,0 +1,41 @@
+//! Commands, queries, events and projections, wired together from annotated functions.
+
+extern crate self as cqrs_core;
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+mod auth;
+mod clock;
+pub mod dispatcher;
+pub mod error;
+pub mod handler;
+mod ids;
+mod key;
+pub mod message;
+mod module;
+pub mod prelude;
+mod projection;
+pub mod registry;
+pub mod store;
+pub mod testing;
+pub mod views;
+pub mod wiring;
+
+pub use cqrs_macros::{
+    Command, Event, Query, ReadModel, aggregate, command_handler, event_handler, projection,
+    query_handler,
+};
+pub use jiff::Timestamp;
+pub use uuid::Uuid;
+
+pub use auth::{AllowAll, Authorizer, HeldPermissions, Request};
+pub use dispatcher::{Dispatcher, Receipt, Session};
+pub use error::{CommandError, Error, QueryError, Result};
+pub use handler::{Actor, Context, Res};
+pub use ids::{CommandId, EventId};
+pub use key::key;
+pub use message::{Aggregate, Command, Event, Query, Validate};
+pub use module::Module;
+pub use store::{Memory, Position, Recorded};
+pub use views::{Read, ReadModel, Views};

@@ -1,0 +1,49 @@
+use std::fmt;
+
+use crate::error::Error;
+use crate::store::Recorded;
+
+/// State folded from events, the unit of a decision. `#[aggregate(id = ..)]` on an `impl` block
+/// implements it; the methods marked `#[apply]` fold.
+///
+/// `name = ".."` gives the name in tags (none: the type's, in kebab case), `storage = "state"`
+/// keeps the current state in the store instead of folding it anew for every decision.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an aggregate",
+    label = "this type has no `#[aggregate(id = ..)]` on its `impl` block",
+    note = "write `#[aggregate(id = ..)] impl {Self} {{ #[apply] fn .. }}`"
+)]
+pub trait Aggregate: Default + Send + Sync + 'static {
+    /// What identifies one of them.
+    type Id: fmt::Display;
+    /// The name in tags.
+    const NAME: &'static str;
+    /// The wire names of the events that it folds.
+    const EVENTS: &'static [&'static str];
+    /// Where its state is kept.
+    const STORAGE: Storage;
+
+    /// Folds an event; events that no `#[apply]` names change nothing.
+    ///
+    /// # Errors
+    /// When the event's payload cannot be read.
+    fn apply(&mut self, event: &Recorded) -> Result<(), Error>;
+
+    /// The state as JSON, for `storage = "state"`.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    fn save(&self) -> Result<Option<Vec<u8>>, Error>;
+
+    /// The state from JSON, `None` when it does not fit the type any more or is not kept.
+    fn restore(body: &[u8]) -> Option<Self>;
+}
+
+/// Where the state of an aggregate is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// Nowhere: it is folded from the events.
+    Events,
+    /// In the store, written with the events.
+    State,
+}

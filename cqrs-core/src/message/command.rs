@@ -1,0 +1,51 @@
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::Invalid;
+use crate::handler::CommandCell;
+
+/// A request to change state. Derive it; name it in the imperative.
+///
+/// `#[command(error = .., permission = "..", name = "..")]` gives the domain's error (none: it
+/// cannot be rejected), what the actor must hold, and the wire name (none: the type's name).
+/// `#[id(Aggregate)]` marks the fields that identify the aggregates that it concerns.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a command",
+    label = "this type does not derive `Command`",
+    note = "a command handler's first parameter is its command: \
+            add `#[derive(Command, Clone, Serialize, Deserialize)]` to `{Self}`"
+)]
+pub trait Command: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+    /// How the domain says no.
+    type Error: std::error::Error + Send + Sync + 'static;
+    /// The wire name.
+    const NAME: &'static str;
+    /// What the actor must hold to send it.
+    const PERMISSION: Option<&'static str>;
+
+    /// What [`Validate`](super::Validate) says, if the type implements it.
+    fn check(&self) -> Result<(), Invalid>;
+
+    /// Where the dispatcher finds the handler.
+    #[doc(hidden)]
+    fn cell() -> &'static CommandCell<Self>;
+}
+
+/// The message has an `#[id(..)]` of an aggregate. The derives implement it.
+///
+/// `AGGREGATE` is the [`key`](crate::key) of the aggregate's name. `ROLE` is that of a parameter's
+/// name: a command with one id of the aggregate has it for every role, a command with several has
+/// each for the parameter that is named as the field (without `_id`).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say which one to load: it has no `#[id(..)]` of type `{Id}` for \
+               this aggregate",
+    label = "loaded by an id that the command does not have",
+    note = "mark the field of `{Self}` that holds the id with `#[id(TheAggregate)]`; its type must \
+            be `{Id}`",
+    note = "a command with two ids of one aggregate: name the parameters as the fields, without \
+            `_id`"
+)]
+pub trait HasId<const AGGREGATE: u64, Id, const ROLE: u64> {
+    /// The id.
+    fn id(&self) -> &Id;
+}

@@ -1,0 +1,139 @@
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::Error;
+use crate::store::{EventType, NewEvent, Tags};
+
+/// Something that happened. Derive it on a struct; name it in the past tense.
+///
+/// `#[event(name = "product-created", version = 1)]` gives the wire name and version, which stay
+/// when the type is renamed. `#[id(Aggregate)]` marks the fields that say what it concerns;
+/// `#[id(Aggregate, each)]` a collection of ids.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an event",
+    label = "this type does not derive `Event`",
+    note = "add `#[derive(Event, Serialize, Deserialize)]` and `#[event(name = \"..\", version = \
+            1)]` to `{Self}`"
+)]
+pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The wire name.
+    const NAME: &'static str;
+    /// The version of the wire format.
+    const VERSION: u32;
+
+    /// Adds what the event concerns.
+    fn tags(&self, tags: &mut Tags);
+}
+
+/// What a command handler may return: an event, an enum of events that derives `Event`, `()`, or
+/// an `Option`, `Vec` or tuple of these.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is nothing that a command handler can return",
+    label = "not an event",
+    note = "return an event (`#[derive(Event)]`), an enum of events, `()`, or an `Option`, `Vec` or \
+            tuple of these; bare or in a `Result`"
+)]
+pub trait Events {
+    /// Adds the events, in order.
+    ///
+    /// # Errors
+    /// When an event cannot be written as JSON.
+    fn record(self, events: &mut NewEvents) -> Result<(), Error>;
+}
+
+/// The event bears an `#[id(..)]` of an aggregate. The derive implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not concern this aggregate: it has no `#[id(..)]` of type `{Id}` for it",
+    label = "this event would never reach the aggregate",
+    note = "mark the field of `{Self}` that holds the id with `#[id(TheAggregate)]`; its type must \
+            be `{Id}`"
+)]
+pub trait Concerns<const AGGREGATE: u64, Id>: Event {
+    /// The wire name, as `#[aggregate]` asks for it: only of events that reach the aggregate.
+    const TYPE: &'static str = Self::NAME;
+}
+
+/// The events of one decision, in order.
+#[derive(Debug, Default)]
+pub struct NewEvents(Vec<NewEvent>);
+
+impl NewEvents {
+    /// No events.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds an event.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn push<E: Event>(&mut self, event: &E) -> Result<(), Error> {
+        let mut tags = Tags::new();
+        event.tags(&mut tags);
+        let payload = serde_json::to_vec(event).map_err(|error| {
+            Error::message(format!(
+                "event `{}` cannot be written as JSON: {error}",
+                E::NAME
+            ))
+        })?;
+        let event_type = EventType::new(E::NAME);
+        self.0.push(NewEvent {
+            event_type,
+            version: E::VERSION,
+            tags,
+            payload,
+        });
+        Ok(())
+    }
+
+    /// The events.
+    pub fn into_vec(self) -> Vec<NewEvent> {
+        self.0
+    }
+}
+
+impl<E: Event> Events for E {
+    fn record(self, events: &mut NewEvents) -> Result<(), Error> {
+        events.push(&self)
+    }
+}
+
+impl<E: Events> Events for Option<E> {
+    fn record(self, events: &mut NewEvents) -> Result<(), Error> {
+        self.map_or(Ok(()), |event| event.record(events))
+    }
+}
+
+impl<E: Events> Events for Vec<E> {
+    fn record(self, events: &mut NewEvents) -> Result<(), Error> {
+        self.into_iter().try_for_each(|event| event.record(events))
+    }
+}
+
+impl Events for () {
+    fn record(self, _: &mut NewEvents) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+macro_rules! tuples {
+    ($($name:ident)+) => {
+        impl<$($name: Events),+> Events for ($($name,)+) {
+            #[allow(non_snake_case)]
+            fn record(self, events: &mut NewEvents) -> Result<(), Error> {
+                let ($($name,)+) = self;
+                $($name.record(events)?;)+
+                Ok(())
+            }
+        }
+    };
+}
+
+tuples!(A);
+tuples!(A B);
+tuples!(A B C);
+tuples!(A B C D);
+tuples!(A B C D E);
+tuples!(A B C D E F);
+tuples!(A B C D E F G);
+tuples!(A B C D E F G H);

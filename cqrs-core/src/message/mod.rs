@@ -1,0 +1,13 @@
+//! The three messages, and the aggregates that they concern.
+
+mod aggregate;
+mod command;
+mod event;
+mod probe;
+mod query;
+
+pub use aggregate::{Aggregate, Storage};
+pub use command::{Command, HasId};
+pub use event::{Concerns, Event, Events, NewEvents};
+pub use probe::{Fallback, Probe, Validate};
+pub use query::Query;

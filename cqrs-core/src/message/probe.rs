@@ -1,0 +1,61 @@
+use std::marker::PhantomData;
+
+use crate::error::Invalid;
+
+/// Checks that need no state: implement it on a command or query and every door runs it before the
+/// handler.
+pub trait Validate {
+    /// Says what is wrong, if anything.
+    ///
+    /// # Errors
+    /// When the message makes no sense whatever the state is.
+    fn validate(&self) -> Result<(), Invalid>;
+}
+
+/// Asks a concrete type whether it implements an optional trait. The derives write
+/// `Probe::<T>::new().schema()`: the inherent method is there if `T` has the trait; if not, the
+/// method of the fallback trait is found, which needs one more reference.
+pub struct Probe<T>(PhantomData<T>);
+
+impl<T> Default for Probe<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Probe<T> {
+    /// A probe of `T`.
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T: Validate> Probe<T> {
+    /// What the type says.
+    pub fn check(&self, message: &T) -> Result<(), Invalid> {
+        message.validate()
+    }
+}
+
+#[cfg(feature = "schema")]
+impl<T: schemars::JsonSchema> Probe<T> {
+    /// The type's JSON schema.
+    pub fn schema(&self) -> Option<serde_json::Value> {
+        Some(schemars::schema_for!(T).to_value())
+    }
+}
+
+/// What holds of types that do not implement the optional traits.
+pub trait Fallback<T> {
+    /// Nothing to check.
+    fn check(&self, _: &T) -> Result<(), Invalid> {
+        Ok(())
+    }
+
+    /// No schema.
+    fn schema(&self) -> Option<serde_json::Value> {
+        None
+    }
+}
+
+impl<T> Fallback<T> for Probe<T> {}

@@ -1,0 +1,49 @@
+/// A Rust module whose messages and handlers a dispatcher takes in: that of the
+/// [`module!`](crate::module!) line, and all below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Module {
+    path: &'static str,
+}
+
+impl Module {
+    /// The module with this path, as `module_path!()` has it.
+    pub const fn new(path: &'static str) -> Self {
+        Self { path }
+    }
+
+    /// The path.
+    pub const fn path(&self) -> &'static str {
+        self.path
+    }
+}
+
+/// Makes `pub fn module() -> Module` for the module that it stands in: one line at the top of a
+/// crate, so that `.module(the_crate::module())` links it and takes it in.
+#[macro_export]
+macro_rules! module {
+    () => {
+        /// This module, for `Dispatcher::builder().module(..)`.
+        pub fn module() -> $crate::Module {
+            $crate::Module::new(::core::module_path!())
+        }
+    };
+}
+
+/// Returns the error unless the condition holds.
+///
+/// ```
+/// # use cqrs_core::ensure;
+/// fn halve(number: u32) -> Result<u32, String> {
+///     ensure!(number % 2 == 0, "odd");
+///     Ok(number / 2)
+/// }
+/// assert_eq!(halve(3), Err("odd".to_owned()));
+/// ```
+#[macro_export]
+macro_rules! ensure {
+    ($condition:expr, $error:expr $(,)?) => {
+        if !$condition {
+            return ::core::result::Result::Err(::core::convert::From::from($error));
+        }
+    };
+}

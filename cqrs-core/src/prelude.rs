@@ -1,0 +1,11 @@
+//! What domain code needs: `use cqrs_core::prelude::*;`.
+
+pub use crate::{
+    Actor, AllowAll, Command, CommandError, CommandId, Context, Dispatcher, Error, Event, Memory,
+    Position, Query, QueryError, Read, ReadModel, Receipt, Recorded, Res, Result, Timestamp, Views,
+    aggregate, command_handler, ensure, event_handler, projection, query_handler,
+};
+pub use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "schema")]
+pub use schemars::JsonSchema;

@@ -1,0 +1,254 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Progress;
+use super::fold::Folder;
+use super::react::Reactor;
+use crate::dispatcher::{Dispatcher, Models, SubscriptionKind};
+use crate::error::Error;
+use crate::handler::Resources;
+use crate::registry::ReactionEntry;
+use crate::store::{
+    EventQuery, EventStore, Position, Recorded, Store, StoreError, Subscription, ViewBatch,
+    ViewChange, ViewCommitError,
+};
+use crate::wiring::PlannedProjection;
+
+/// Events handled between two checkpoints.
+const BATCH: usize = 512;
+
+/// A checkpoint that nothing else moves is written at least every so many positions, so that a
+/// restart does not read far.
+const STRIDE: u64 = 4096;
+
+/// Follows the log for a projection or a reaction, from its checkpoint on, for ever.
+pub(crate) struct Worker {
+    /// Names the checkpoint.
+    subscription: String,
+    query: EventQuery,
+    progress: Progress,
+    task: Task,
+    store: Arc<dyn Store>,
+}
+
+enum Task {
+    Fold(Folder),
+    React(Reactor),
+}
+
+/// How far a worker came with some events.
+struct Worked {
+    /// Everything up to here is done.
+    to: Position,
+    failure: Option<String>,
+}
+
+/// Why a worker has to start again from its checkpoint.
+enum Interrupted {
+    /// Another process went on.
+    Moved,
+    Failed(String),
+}
+
+impl Worker {
+    pub(super) fn projection(
+        plan: &PlannedProjection,
+        models: &Models,
+        store: Arc<dyn Store>,
+    ) -> Self {
+        let entry = plan.entry;
+        Self {
+            subscription: format!("projection:{}:{}", entry.name, entry.version),
+            query: EventQuery::typed(plan.folds.iter().map(|fold| fold.event)),
+            progress: Progress::new(entry.name, SubscriptionKind::Projection),
+            task: Task::Fold(Folder::new(plan, models, store.clone())),
+            store,
+        }
+    }
+
+    /// A reaction that begins with the next event gets its checkpoint here, before the dispatcher
+    /// carries any command.
+    pub(super) async fn reaction(
+        entry: &'static ReactionEntry,
+        resources: &Resources,
+        store: Arc<dyn Store>,
+    ) -> Result<Self, StoreError> {
+        let subscription = format!("reaction:{}", entry.name);
+        if !entry.from_start && store.checkpoint(&subscription).await?.is_none() {
+            let to = store.head().await?;
+            let batch = ViewBatch {
+                subscription: subscription.clone(),
+                from: None,
+                to,
+                changes: Vec::new(),
+            };
+            match store.commit(batch).await {
+                // Another process was first.
+                Ok(()) | Err(ViewCommitError::Moved { .. }) => {}
+                Err(ViewCommitError::Failed(error)) => return Err(error),
+            }
+        }
+        Ok(Self {
+            subscription,
+            query: EventQuery::typed([entry.event]),
+            progress: Progress::new(entry.name, SubscriptionKind::Reaction),
+            task: Task::React(Reactor::new(entry, resources)),
+            store,
+        })
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    /// Runs until the task is aborted. What fails is tried again, with growing pauses; nothing is
+    /// skipped.
+    pub(crate) async fn run(self, dispatcher: Dispatcher) {
+        let mut attempts = 0;
+        loop {
+            match self.follow(&dispatcher, &mut attempts).await {
+                Interrupted::Moved => {}
+                Interrupted::Failed(error) => {
+                    attempts += 1;
+                    self.progress.fails(attempts, error);
+                    tokio::time::sleep(pause(attempts)).await;
+                }
+            }
+        }
+    }
+
+    /// Follows the log until something interrupts it. `attempts` is set back to 0 by progress.
+    async fn follow(&self, dispatcher: &Dispatcher, attempts: &mut u32) -> Interrupted {
+        let mut checkpoint = match self.store.checkpoint(&self.subscription).await {
+            Ok(checkpoint) => checkpoint,
+            Err(error) => return Interrupted::Failed(error.to_string()),
+        };
+        let start = checkpoint.unwrap_or_default();
+        self.progress.starts(start);
+        if let Task::Fold(folder) = &self.task {
+            folder.reset();
+        }
+        let log: Arc<dyn EventStore> = self.store.clone();
+        let mut log = Subscription::new(log, self.query.clone(), start);
+        loop {
+            let from = log.position();
+            let page = match log.next(BATCH).await {
+                Ok(page) => page,
+                Err(error) => return Interrupted::Failed(error.to_string()),
+            };
+            let worked = match self
+                .work(from, &page.events, dispatcher, &mut checkpoint)
+                .await
+            {
+                Ok(worked) => worked,
+                Err(interrupted) => return interrupted,
+            };
+            // Without a failure the page is done, and so is what lies between its events.
+            let to = worked
+                .failure
+                .as_ref()
+                .map_or(log.position(), |_| worked.to);
+            if let Err(interrupted) = self.commit(&mut checkpoint, to).await {
+                return interrupted;
+            }
+            if to > start {
+                *attempts = 0;
+            }
+            if let Some(failure) = worked.failure {
+                self.progress.starts(to);
+                return Interrupted::Failed(failure);
+            }
+            self.progress.reached(to);
+        }
+    }
+
+    /// Handles events until one fails.
+    async fn work(
+        &self,
+        from: Position,
+        events: &[Arc<Recorded>],
+        dispatcher: &Dispatcher,
+        checkpoint: &mut Option<Position>,
+    ) -> Result<Worked, Interrupted> {
+        let mut to = from;
+        for event in events {
+            let (handler, result) = match &self.task {
+                Task::Fold(folder) => folder.fold(event).await,
+                Task::React(reactor) => reactor.react(event, dispatcher).await,
+            };
+            if let Err(error) = result {
+                return Ok(Worked {
+                    to,
+                    failure: Some(failure(event, handler, &error)),
+                });
+            }
+            to = event.position;
+            if let Task::React(_) = self.task {
+                // At once: what was done is not done again if the next one fails.
+                self.write(checkpoint, to, Vec::new()).await?;
+            }
+        }
+        Ok(Worked { to, failure: None })
+    }
+
+    /// Writes changes and checkpoint, both or neither. Skipped when there is nothing to write and
+    /// the checkpoint is near.
+    async fn commit(
+        &self,
+        checkpoint: &mut Option<Position>,
+        to: Position,
+    ) -> Result<(), Interrupted> {
+        let changes = match &self.task {
+            Task::Fold(folder) => match folder.changes() {
+                Ok(changes) => changes,
+                Err(error) => return Err(Interrupted::Failed(error.to_string())),
+            },
+            Task::React(_) => Vec::new(),
+        };
+        if changes.is_empty() && to.since(checkpoint.unwrap_or_default()) < STRIDE {
+            return Ok(());
+        }
+        self.write(checkpoint, to, changes).await?;
+        if let Task::Fold(folder) = &self.task {
+            folder.committed();
+        }
+        Ok(())
+    }
+
+    async fn write(
+        &self,
+        checkpoint: &mut Option<Position>,
+        to: Position,
+        changes: Vec<ViewChange>,
+    ) -> Result<(), Interrupted> {
+        let subscription = self.subscription.clone();
+        let batch = ViewBatch {
+            subscription,
+            from: *checkpoint,
+            to,
+            changes,
+        };
+        match self.store.commit(batch).await {
+            Ok(()) => {
+                *checkpoint = Some(to);
+                Ok(())
+            }
+            Err(ViewCommitError::Moved { .. }) => Err(Interrupted::Moved),
+            Err(ViewCommitError::Failed(error)) => Err(Interrupted::Failed(error.to_string())),
+        }
+    }
+}
+
+fn failure(event: &Recorded, handler: &'static str, error: &Error) -> String {
+    let Recorded {
+        position,
+        event_type,
+        ..
+    } = event;
+    format!("`{handler}` failed at position {position} (`{event_type}`): {error}")
+}
+
+/// 25 ms, doubled with every attempt, up to 10 s.
+fn pause(attempts: u32) -> Duration {
+    Duration::from_millis(25 << attempts.min(9)).min(Duration::from_secs(10))
+}

@@ -1,0 +1,33 @@
+//! What follows the log: projections, which keep read models, and reactions.
+
+mod fold;
+mod follow;
+mod progress;
+mod react;
+
+use std::sync::Arc;
+
+pub(crate) use follow::Worker;
+pub(crate) use progress::Progress;
+
+use crate::dispatcher::Models;
+use crate::handler::Resources;
+use crate::store::{Store, StoreError};
+use crate::wiring::Plan;
+
+/// The workers of a dispatcher: projections first, in the plan's order, then reactions.
+pub(crate) async fn workers(
+    plan: &Plan,
+    models: &Models,
+    resources: &Resources,
+    store: &Arc<dyn Store>,
+) -> Result<Vec<Worker>, StoreError> {
+    let mut workers = Vec::with_capacity(plan.projections.len() + plan.reactions.len());
+    for projection in &plan.projections {
+        workers.push(Worker::projection(projection, models, store.clone()));
+    }
+    for entry in &plan.reactions {
+        workers.push(Worker::reaction(entry, resources, store.clone()).await?);
+    }
+    Ok(workers)
+}

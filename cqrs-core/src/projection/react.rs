@@ -1,0 +1,46 @@
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::dispatcher::{Dispatcher, Guarded, panic_message};
+use crate::error::{Error, Result};
+use crate::handler::{Reacted, ReactionScope, Resources};
+use crate::registry::ReactionEntry;
+use crate::store::Recorded;
+
+/// Runs an event handler.
+pub(super) struct Reactor {
+    entry: &'static ReactionEntry,
+    services: Box<[Option<Arc<dyn Any + Send + Sync>>]>,
+}
+
+impl Reactor {
+    pub(super) fn new(entry: &'static ReactionEntry, resources: &Resources) -> Self {
+        Self {
+            entry,
+            services: resources.resolve(&(entry.inputs)()),
+        }
+    }
+
+    /// Reacts to one event. Returns the handler's name.
+    pub(super) async fn react(
+        &self,
+        recorded: &Recorded,
+        dispatcher: &Dispatcher,
+    ) -> (&'static str, Result<()>) {
+        let scope = ReactionScope {
+            recorded,
+            services: &self.services,
+            dispatcher,
+        };
+        let panicked = |message| Error::message(format!("it panicked: {message}"));
+        let result = match catch_unwind(AssertUnwindSafe(|| (self.entry.run)(recorded, &scope))) {
+            Ok(Reacted::Now(result)) => result,
+            Ok(Reacted::Later(future)) => {
+                Guarded(future).await.unwrap_or_else(|it| Err(panicked(it)))
+            }
+            Err(panic) => Err(panicked(panic_message(&*panic))),
+        };
+        (self.entry.name, result)
+    }
+}

@@ -1,0 +1,205 @@
+use uuid::Uuid;
+
+use super::{AppendError, EventQuery, EventType, Position, Recorded, StateWrite, Tags};
+use crate::{CommandId, EventId, Timestamp};
+
+/// What one command appends.
+#[derive(Clone, Debug)]
+pub struct Append {
+    /// The command's id; an append under an id that is there already has no effect.
+    pub command: CommandId,
+    /// Of the command's name and body, to tell a repeated sending from another command.
+    pub fingerprint: u64,
+    /// The events, in order.
+    pub events: Vec<NewEvent>,
+    /// What must not have happened meanwhile.
+    pub boundary: Option<Boundary>,
+    /// States to write with the events.
+    pub states: Vec<StateWrite>,
+    /// When; the store raises it to the last event's time if that is later.
+    pub time: Timestamp,
+    /// Who.
+    pub actor: Option<String>,
+    /// The conversation.
+    pub correlation: Uuid,
+    /// What caused the command.
+    pub causation: Uuid,
+}
+
+/// An event before it has a position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEvent {
+    /// Its wire name.
+    pub event_type: EventType,
+    /// The version of its wire format.
+    pub version: u32,
+    /// What it concerns.
+    pub tags: Tags,
+    /// The event as JSON.
+    pub payload: Vec<u8>,
+}
+
+/// What a decision read, and up to where: the append fails if a matching event came later.
+#[derive(Clone, Debug)]
+pub struct Boundary {
+    /// What was read.
+    pub fail_if: EventQuery,
+    /// Up to where.
+    pub after: Position,
+}
+
+/// Where a command's events are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Position of the first event; the head if there was none.
+    pub first: Position,
+    /// Position of the last event; the head if there was none.
+    pub last: Position,
+    /// How many events.
+    pub count: u64,
+    /// Whether the command had been processed before, and nothing was appended now.
+    pub replayed: bool,
+}
+
+/// What is recorded of a processed command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredCommand {
+    /// See [`Append::fingerprint`].
+    pub fingerprint: u64,
+    /// See [`Appended::first`].
+    pub first: Position,
+    /// See [`Appended::last`].
+    pub last: Position,
+    /// See [`Appended::count`].
+    pub count: u64,
+}
+
+impl StoredCommand {
+    /// The answer to a repeated append: the first one's, or a mismatch.
+    ///
+    /// # Errors
+    /// [`AppendError::CommandMismatch`] when the fingerprints differ.
+    pub fn replay(&self, id: CommandId, fingerprint: u64) -> Result<Appended, AppendError> {
+        if self.fingerprint != fingerprint {
+            return Err(AppendError::CommandMismatch { command: id });
+        }
+        Ok(Appended {
+            first: self.first,
+            last: self.last,
+            count: self.count,
+            replayed: true,
+        })
+    }
+}
+
+impl Append {
+    /// The events as they will be stored, numbered on from `head`, recorded at `time`.
+    pub fn record(&self, head: Position, time: Timestamp) -> impl Iterator<Item = Recorded> + '_ {
+        self.events
+            .iter()
+            .enumerate()
+            .map(move |(index, event)| Recorded {
+                position: head.plus(index as u64 + 1),
+                id: EventId::of(self.command, index),
+                event_type: event.event_type.clone(),
+                version: event.version,
+                tags: event.tags.clone(),
+                time,
+                actor: self.actor.clone(),
+                command: self.command,
+                correlation: self.correlation,
+                causation: self.causation,
+                payload: event.payload.clone(),
+            })
+    }
+
+    /// Where the events are once they are numbered on from `head`.
+    pub fn appended(&self, head: Position) -> Appended {
+        let count = self.events.len() as u64;
+        let first = head.plus(count.min(1));
+        Appended {
+            first,
+            last: head.plus(count),
+            count,
+            replayed: false,
+        }
+    }
+
+    /// How many bytes the payloads have.
+    pub fn bytes(&self) -> usize {
+        let states: usize = self.states.iter().map(|state| state.body.len()).sum();
+        self.events
+            .iter()
+            .map(|event| event.payload.len())
+            .sum::<usize>()
+            + states
+    }
+}
+
+/// The largest append that a store takes. Every store checks before it does anything else.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Events of one command.
+    pub events: usize,
+    /// Bytes of one payload, or of one state.
+    pub payload: usize,
+    /// Tags of one event.
+    pub tags: usize,
+    /// Bytes of one tag, event type or actor.
+    pub name: usize,
+}
+
+impl Default for Limits {
+    /// 10,000 events of 1 MiB with 64 tags of 512 bytes.
+    fn default() -> Self {
+        Self {
+            events: 10_000,
+            payload: 1 << 20,
+            tags: 64,
+            name: 512,
+        }
+    }
+}
+
+impl Limits {
+    /// Checks an append.
+    ///
+    /// # Errors
+    /// [`AppendError::Invalid`] that names the limit and what broke it.
+    pub fn check(&self, append: &Append) -> Result<(), AppendError> {
+        let within = |what: &str, size: usize, limit: usize| {
+            if size <= limit {
+                return Ok(());
+            }
+            Err(AppendError::Invalid {
+                reason: format!("{what}: {size}, at most {limit}"),
+            })
+        };
+        within("events of one command", append.events.len(), self.events)?;
+        within(
+            "bytes of the actor",
+            append.actor.as_ref().map_or(0, String::len),
+            self.name,
+        )?;
+        for state in &append.states {
+            within("bytes of a stored state", state.body.len(), self.payload)?;
+        }
+        for event in &append.events {
+            within(
+                "bytes of an event's payload",
+                event.payload.len(),
+                self.payload,
+            )?;
+            within(
+                "bytes of an event's type",
+                event.event_type.as_str().len(),
+                self.name,
+            )?;
+            within("tags of an event", event.tags.as_slice().len(), self.tags)?;
+            for tag in &event.tags {
+                within("bytes of a tag", tag.as_str().len(), self.name)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+use std::sync::Arc;
+
+use super::Position;
+use crate::CommandId;
+
+/// Why an append did not happen.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// An event or state that the decision depended on changed: read again and decide again.
+    #[error("the boundary changed at position {at}")]
+    Conflict {
+        /// The position of the event that conflicts.
+        at: Position,
+    },
+    /// The command's id was used before with another body.
+    #[error("command id {command} was used before for another command")]
+    CommandMismatch {
+        /// The id.
+        command: CommandId,
+    },
+    /// The append breaks a limit, or holds what the store cannot keep.
+    #[error("the append is not valid: {reason}")]
+    Invalid {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The store's queue is full: nothing was done, try again later.
+    #[error("the store is overloaded: {waiting} appends are waiting")]
+    Overloaded {
+        /// How many are waiting.
+        waiting: usize,
+    },
+    /// The store cannot be reached, or is closed: nothing was done.
+    #[error("the store is unavailable: {reason}")]
+    Unavailable {
+        /// What happened.
+        reason: Arc<str>,
+    },
+    /// The disk is full: nothing was done.
+    #[error("the store is full: {reason}")]
+    Full {
+        /// What the store said.
+        reason: Arc<str>,
+    },
+    /// The store was lost after the append was sent: send the same command id again to learn
+    /// which it was.
+    #[error("it is not known whether the append happened: {reason}")]
+    Indeterminate {
+        /// What happened.
+        reason: Arc<str>,
+    },
+    /// The log ends before a position that was seen earlier: a backup was restored.
+    #[error("the log ends at {head}, before position {seen} that was seen earlier")]
+    Rewound {
+        /// The head now.
+        head: Position,
+        /// The position seen earlier.
+        seen: Position,
+    },
+}
+
+/// Why a read did not happen.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The store cannot be reached, or is closed.
+    #[error("the store is unavailable: {reason}")]
+    Unavailable {
+        /// What happened.
+        reason: Arc<str>,
+    },
+    /// What the store holds cannot be read.
+    #[error("the store holds what this program cannot read: {reason}")]
+    Corrupt {
+        /// What is wrong, and where.
+        reason: Arc<str>,
+    },
+    /// The log ends before a position that was seen earlier: a backup was restored.
+    #[error("the log ends at {head}, before position {seen} that was seen earlier")]
+    Rewound {
+        /// The head now.
+        head: Position,
+        /// The position seen earlier.
+        seen: Position,
+    },
+}

@@ -1,0 +1,63 @@
+use super::{EventType, Recorded, Tag, Tags};
+
+/// Which events: a query in the words of the dynamic consistency boundary specification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventQuery {
+    /// Every event.
+    All,
+    /// Events that match any of the items; none at all when there is no item.
+    Items(Vec<EventQueryItem>),
+}
+
+/// Matches events that have any of the types and all of the tags.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventQueryItem {
+    /// Any of these; every type when empty.
+    pub types: Vec<EventType>,
+    /// All of these; every event when empty.
+    pub tags: Vec<Tag>,
+}
+
+impl EventQuery {
+    /// Events that bear this tag.
+    pub fn tagged(tag: Tag) -> Self {
+        Self::Items(vec![EventQueryItem {
+            types: Vec::new(),
+            tags: vec![tag],
+        }])
+    }
+
+    /// Events of these types.
+    pub fn typed(types: impl IntoIterator<Item = &'static str>) -> Self {
+        let types = types.into_iter().map(EventType::new).collect();
+        Self::Items(vec![EventQueryItem {
+            types,
+            tags: Vec::new(),
+        }])
+    }
+
+    /// Whether an event with this type and these tags matches.
+    pub fn matches(&self, event_type: &EventType, tags: &Tags) -> bool {
+        match self {
+            Self::All => true,
+            Self::Items(items) => items.iter().any(|item| item.matches(event_type, tags)),
+        }
+    }
+
+    /// Whether this event matches.
+    pub fn matches_event(&self, event: &Recorded) -> bool {
+        self.matches(&event.event_type, &event.tags)
+    }
+}
+
+impl EventQueryItem {
+    /// Whether an event with this type and these tags matches.
+    pub fn matches(&self, event_type: &EventType, tags: &Tags) -> bool {
+        self.matches_type(event_type) && self.tags.iter().all(|tag| tags.contains(tag))
+    }
+
+    /// Whether the types let this one through.
+    pub fn matches_type(&self, event_type: &EventType) -> bool {
+        self.types.is_empty() || self.types.contains(event_type)
+    }
+}

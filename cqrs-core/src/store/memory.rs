@@ -1,0 +1,381 @@
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::{
+    Append, AppendError, Appended, Boundary, BoxFuture, EventQuery, EventQueryItem, EventStore,
+    EventType, Limits, ModelSchema, Page, Position, ReadRange, Recorded, StateKey, StoreError,
+    StoredCommand, StoredState, Tag, ViewBatch, ViewCommitError, ViewRow, ViewScan, ViewStore,
+};
+use crate::views::SortKey;
+use crate::{CommandId, Timestamp};
+
+/// A store in memory, for tests and for data that may be lost with the process. Keeps every
+/// promise but durability. Clones share the same data.
+#[derive(Clone)]
+pub struct Memory {
+    data: Arc<Mutex<Data>>,
+    head: watch::Sender<Position>,
+    limits: Limits,
+    id: Uuid,
+}
+
+#[derive(Default)]
+struct Data {
+    events: Vec<Arc<Recorded>>,
+    tagged: HashMap<Tag, Vec<Position>>,
+    typed: HashMap<EventType, Vec<Position>>,
+    commands: HashMap<CommandId, StoredCommand>,
+    states: HashMap<StateKey, StoredState>,
+    views: HashMap<String, BTreeMap<String, View>>,
+    checkpoints: HashMap<String, Position>,
+}
+
+struct View {
+    body: Vec<u8>,
+    sort_keys: Vec<SortKey>,
+}
+
+impl Memory {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self {
+            data: Arc::default(),
+            head: watch::Sender::new(Position::START),
+            limits: Limits::default(),
+            id: Uuid::now_v7(),
+        }
+    }
+
+    /// No user code runs while the lock is held, so a poisoned lock still guards whole data.
+    fn lock(&self) -> MutexGuard<'_, Data> {
+        self.data.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl EventStore for Memory {
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
+        let result = self
+            .limits
+            .check(&append)
+            .and_then(|()| self.lock().append(append));
+        if let Ok(appended) = &result
+            && appended.count > 0
+        {
+            let ahead = |head: &mut Position| {
+                let later = appended.last > *head;
+                *head = appended.last.max(*head);
+                later
+            };
+            self.head.send_if_modified(ahead);
+        }
+        Box::pin(std::future::ready(result))
+    }
+
+    fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
+        let page = self.lock().read(&query, range);
+        Box::pin(std::future::ready(Ok(page)))
+    }
+
+    fn head(&self) -> BoxFuture<'_, Result<Position, StoreError>> {
+        let head = self.lock().head();
+        Box::pin(std::future::ready(Ok(head)))
+    }
+
+    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, StoreError>> {
+        let count = self
+            .lock()
+            .events
+            .partition_point(|event| event.time <= time);
+        Box::pin(std::future::ready(Ok(Position::new(count as u64))))
+    }
+
+    fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>> {
+        let command = self.lock().commands.get(&id).copied();
+        Box::pin(std::future::ready(Ok(command)))
+    }
+
+    fn states(
+        &self,
+        keys: Vec<StateKey>,
+    ) -> BoxFuture<'_, Result<Vec<Option<StoredState>>, StoreError>> {
+        let data = self.lock();
+        let states = keys
+            .iter()
+            .map(|key| data.states.get(key).cloned())
+            .collect();
+        Box::pin(std::future::ready(Ok(states)))
+    }
+
+    fn watch(&self) -> watch::Receiver<Position> {
+        self.head.subscribe()
+    }
+
+    fn store_id(&self) -> Uuid {
+        self.id
+    }
+}
+
+impl ViewStore for Memory {
+    fn prepare(&self, models: Vec<ModelSchema>) -> BoxFuture<'_, Result<(), StoreError>> {
+        let mut data = self.lock();
+        for model in models {
+            data.views.entry(model.table).or_default();
+        }
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn checkpoint(
+        &self,
+        subscription: &str,
+    ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
+        let checkpoint = self.lock().checkpoints.get(subscription).copied();
+        Box::pin(std::future::ready(Ok(checkpoint)))
+    }
+
+    fn commit(&self, batch: ViewBatch) -> BoxFuture<'_, Result<(), ViewCommitError>> {
+        let result = self.lock().commit(batch);
+        Box::pin(std::future::ready(result))
+    }
+
+    fn load(
+        &self,
+        model: Arc<ModelSchema>,
+        keys: Vec<String>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
+        let data = self.lock();
+        let views = data.views.get(&model.table);
+        let body = |key: &String| Some(views?.get(key)?.body.clone());
+        let bodies = keys.iter().map(body).collect();
+        Box::pin(std::future::ready(Ok(bodies)))
+    }
+
+    fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<Vec<ViewRow>, StoreError>> {
+        let rows = self.lock().scan(&scan);
+        Box::pin(std::future::ready(Ok(rows)))
+    }
+
+    fn count(&self, scan: ViewScan) -> BoxFuture<'_, Result<u64, StoreError>> {
+        let count = self.lock().within(&scan).count() as u64;
+        Box::pin(std::future::ready(Ok(count)))
+    }
+}
+
+impl Data {
+    fn head(&self) -> Position {
+        Position::new(self.events.len() as u64)
+    }
+
+    fn append(&mut self, append: Append) -> Result<Appended, AppendError> {
+        if let Some(stored) = self.commands.get(&append.command) {
+            return stored.replay(append.command, append.fingerprint);
+        }
+        if let Some(boundary) = &append.boundary {
+            self.check(boundary)?;
+        }
+        for write in &append.states {
+            let stored = self.states.get(&write.key).map(|state| state.position);
+            if stored != write.based_on {
+                return Err(AppendError::Conflict {
+                    at: stored.unwrap_or_default(),
+                });
+            }
+        }
+        let head = self.head();
+        let appended = append.appended(head);
+        let time = self
+            .events
+            .last()
+            .map_or(append.time, |last| last.time.max(append.time));
+        for event in append.record(head, time) {
+            for tag in &event.tags {
+                self.tagged
+                    .entry(tag.clone())
+                    .or_default()
+                    .push(event.position);
+            }
+            self.typed
+                .entry(event.event_type.clone())
+                .or_default()
+                .push(event.position);
+            self.events.push(Arc::new(event));
+        }
+        for write in append.states {
+            let state = StoredState {
+                body: write.body,
+                position: appended.last,
+            };
+            self.states.insert(write.key, state);
+        }
+        let Appended {
+            first, last, count, ..
+        } = appended;
+        let stored = StoredCommand {
+            fingerprint: append.fingerprint,
+            first,
+            last,
+            count,
+        };
+        self.commands.insert(append.command, stored);
+        Ok(appended)
+    }
+
+    fn check(&self, boundary: &Boundary) -> Result<(), AppendError> {
+        let head = self.head();
+        if boundary.after > head {
+            return Err(AppendError::Rewound {
+                head,
+                seen: boundary.after,
+            });
+        }
+        let range = ReadRange {
+            after: boundary.after,
+            up_to: None,
+            limit: 1,
+        };
+        match self.read(&boundary.fail_if, range).events.first() {
+            Some(event) => Err(AppendError::Conflict { at: event.position }),
+            None => Ok(()),
+        }
+    }
+
+    fn read(&self, query: &EventQuery, range: ReadRange) -> Page {
+        let head = self.head();
+        let as_of = range.up_to.map_or(head, |up_to| up_to.min(head));
+        let mut events = match query {
+            EventQuery::All => self.slice(range.after, as_of, range.limit.saturating_add(1)),
+            EventQuery::Items(items) => self.matching(items, range, as_of),
+        };
+        let more = events.len() > range.limit;
+        events.truncate(range.limit);
+        let next = events.last().filter(|_| more).map(|event| event.position);
+        Page {
+            events,
+            as_of,
+            next,
+        }
+    }
+
+    fn slice(&self, after: Position, up_to: Position, limit: usize) -> Vec<Arc<Recorded>> {
+        let skip = usize::try_from(after.get()).unwrap_or(usize::MAX);
+        let take = usize::try_from(up_to.since(after)).unwrap_or(usize::MAX);
+        self.events
+            .iter()
+            .skip(skip)
+            .take(take.min(limit))
+            .cloned()
+            .collect()
+    }
+
+    /// At most one more than the limit, to know whether there are more.
+    fn matching(
+        &self,
+        items: &[EventQueryItem],
+        range: ReadRange,
+        as_of: Position,
+    ) -> Vec<Arc<Recorded>> {
+        let limit = range.limit.saturating_add(1);
+        let mut found = Vec::new();
+        for item in items {
+            for positions in self.candidates(item) {
+                let start = positions.partition_point(|position| *position <= range.after);
+                let matching = positions[start..]
+                    .iter()
+                    .take_while(|position| **position <= as_of)
+                    .filter_map(|position| self.event(*position))
+                    .filter(|event| item.matches(&event.event_type, &event.tags));
+                // The first `limit` of all lists together are among the first `limit` of each.
+                found.extend(matching.take(limit).cloned());
+            }
+            if item.tags.is_empty() && item.types.is_empty() {
+                found.extend(self.slice(range.after, as_of, limit));
+            }
+        }
+        found.sort_unstable_by_key(|event| event.position);
+        found.dedup_by_key(|event| event.position);
+        found.truncate(limit);
+        found
+    }
+
+    /// The shortest lists that hold every event that the item matches.
+    fn candidates<'a>(&'a self, item: &'a EventQueryItem) -> impl Iterator<Item = &'a [Position]> {
+        let tagged = item.tags.first().map(|tag| self.tagged.get(tag));
+        let types = item.types.iter().filter(move |_| tagged.is_none());
+        let typed = types.filter_map(|event_type| self.typed.get(event_type));
+        tagged.flatten().into_iter().chain(typed).map(Vec::as_slice)
+    }
+
+    fn event(&self, position: Position) -> Option<&Arc<Recorded>> {
+        self.events
+            .get(usize::try_from(position.get()).ok()?.checked_sub(1)?)
+    }
+
+    fn commit(&mut self, batch: ViewBatch) -> Result<(), ViewCommitError> {
+        let found = self.checkpoints.get(&batch.subscription).copied();
+        if found != batch.from {
+            return Err(ViewCommitError::Moved { found });
+        }
+        for change in batch.changes {
+            let views = self.views.entry(change.model.table.clone()).or_default();
+            match change.view {
+                Some((body, sort_keys)) => {
+                    views.insert(change.key, View { body, sort_keys });
+                }
+                None => {
+                    views.remove(&change.key);
+                }
+            }
+        }
+        self.checkpoints.insert(batch.subscription, batch.to);
+        Ok(())
+    }
+
+    fn within<'a>(&'a self, scan: &'a ViewScan) -> impl Iterator<Item = (&'a String, &'a View)> {
+        let inside = |view: &View| {
+            scan.ranges.iter().all(|range| {
+                let Some(key) = view.sort_keys.get(range.index) else {
+                    return false;
+                };
+                let above = match &range.from {
+                    Bound::Included(from) => key >= from,
+                    Bound::Excluded(from) => key > from,
+                    Bound::Unbounded => true,
+                };
+                above
+                    && match &range.to {
+                        Bound::Included(to) => key <= to,
+                        Bound::Excluded(to) => key < to,
+                        Bound::Unbounded => true,
+                    }
+            })
+        };
+        let views = self.views.get(&scan.model.table).into_iter().flatten();
+        views.filter(move |(_, view)| inside(view))
+    }
+
+    fn scan(&self, scan: &ViewScan) -> Vec<ViewRow> {
+        let mut found: Vec<_> = self.within(scan).collect();
+        if let Some(order) = scan.order {
+            found.sort_by(|(_, a), (_, b)| a.sort_keys.get(order).cmp(&b.sort_keys.get(order)));
+        }
+        if scan.descending {
+            found.reverse();
+        }
+        let skip = usize::try_from(scan.skip).unwrap_or(usize::MAX);
+        let take = usize::try_from(scan.take).unwrap_or(usize::MAX);
+        let row = |(key, view): (&String, &View)| ViewRow {
+            key: key.clone(),
+            body: view.body.clone(),
+        };
+        found.into_iter().skip(skip).take(take).map(row).collect()
+    }
+}

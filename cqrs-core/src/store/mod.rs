@@ -1,0 +1,130 @@
+//! The contract between the framework and what keeps its data.
+//!
+//! A store keeps one log of events, the ids of processed commands, the states of aggregates with
+//! `storage = "state"`, and read models with their checkpoints. [`EventStore`] and [`ViewStore`]
+//! are what it implements; `cqrs_core::testing::conformance` is the suite that shows it keeps the
+//! promises, I1 to I11, that the methods' documentation names.
+
+mod append;
+mod error;
+mod event_query;
+mod memory;
+mod position;
+mod recorded;
+mod state;
+mod subscription;
+mod tag;
+mod view_store;
+mod window;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::CommandId;
+
+pub use append::{Append, Appended, Boundary, Limits, NewEvent, StoredCommand};
+pub use error::{AppendError, StoreError};
+pub use event_query::{EventQuery, EventQueryItem};
+pub use memory::Memory;
+pub use position::Position;
+pub use recorded::{EventType, Recorded};
+pub use state::{StateKey, StateWrite, StoredState};
+pub use subscription::{Events, Subscription};
+pub use tag::{Tag, Tags};
+pub use view_store::{
+    IndexRange, ModelSchema, ViewBatch, ViewChange, ViewCommitError, ViewRow, ViewScan, ViewStore,
+};
+pub use window::{Verdict, Window};
+
+/// A boxed future, as the methods of store traits return them.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The log of events, the ids of processed commands, and stored states.
+pub trait EventStore: Send + Sync + 'static {
+    /// Appends the events of one command, all or nothing (I1), at the next contiguous positions
+    /// (I3), and answers only when they are durable (I7).
+    ///
+    /// A command id that was processed before answers with the first positions and
+    /// [`Appended::replayed`], or with [`AppendError::CommandMismatch`] when its fingerprint
+    /// differs (I6). The boundary and the states' `based_on` are checked in the same step as the
+    /// append (I2); a conflict is reported only when an event or a state past them exists (I10).
+    /// An append that fails harms no other (I11). Dropping the future leaves the append either
+    /// done or not done.
+    ///
+    /// An append may have no events: its command id is recorded all the same, and its positions
+    /// are the head.
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>>;
+
+    /// Reads matching events in position order. `as_of` in the answer is the head that the read
+    /// saw: every matching event in `(after, as_of]`, up to the page's end, is in it (I5).
+    fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>>;
+
+    /// The position of the last event, 0 for an empty log.
+    fn head(&self) -> BoxFuture<'_, Result<Position, StoreError>>;
+
+    /// The last position whose event was recorded at or before `time`. Recorded times never
+    /// decrease along the log.
+    fn position_at(&self, time: crate::Timestamp) -> BoxFuture<'_, Result<Position, StoreError>>;
+
+    /// What is recorded of a command id.
+    fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>>;
+
+    /// The stored states of these aggregates, `None` where there is none, in the order asked.
+    fn states(
+        &self,
+        keys: Vec<StateKey>,
+    ) -> BoxFuture<'_, Result<Vec<Option<StoredState>>, StoreError>>;
+
+    /// Tells when this process learns of new events; the value is the last known head. Appends of
+    /// other processes may show up only on a [`head`](EventStore::head) call, so a waiter polls
+    /// as well.
+    fn watch(&self) -> watch::Receiver<Position>;
+
+    /// Identifies the log. A copy restored from a backup keeps it; two logs never share it.
+    fn store_id(&self) -> Uuid;
+}
+
+/// Everything a dispatcher keeps its data in.
+pub trait Store: EventStore + ViewStore {}
+
+impl<S: EventStore + ViewStore> Store for S {}
+
+/// Which part of the log to read.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadRange {
+    /// Only events after this position.
+    pub after: Position,
+    /// Only events up to this position; `None` for the head at the time of the read.
+    pub up_to: Option<Position>,
+    /// At most this many events; more are read with `after` set to [`Page::next`].
+    pub limit: usize,
+}
+
+impl ReadRange {
+    /// Page size of reads that want everything.
+    pub const PAGE: usize = 1024;
+
+    /// Everything after `after`, a page of [`ReadRange::PAGE`] events at a time.
+    pub fn after(after: Position) -> Self {
+        Self {
+            after,
+            up_to: None,
+            limit: Self::PAGE,
+        }
+    }
+}
+
+/// A page of events.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The events, in position order.
+    pub events: Vec<std::sync::Arc<Recorded>>,
+    /// The head that this read saw, or `up_to` when that was lower.
+    pub as_of: Position,
+    /// Where to read on, when the limit cut the page short: pass it as `after`, with `up_to` set
+    /// to `as_of` to stay in the same snapshot.
+    pub next: Option<Position>,
+}

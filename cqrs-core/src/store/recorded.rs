@@ -1,0 +1,109 @@
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Position, Tags};
+use crate::error::Error;
+use crate::message::Event;
+use crate::{CommandId, EventId, Timestamp};
+
+/// An event's wire name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventType(Cow<'static, str>);
+
+impl EventType {
+    /// A name known to this program.
+    pub const fn new(name: &'static str) -> Self {
+        Self(Cow::Borrowed(name))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for EventType {
+    /// A name as a store wrote it.
+    fn from(stored: String) -> Self {
+        Self(Cow::Owned(stored))
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An event as stored, with all that is known about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its place in the log.
+    pub position: Position,
+    /// Its identity.
+    pub id: EventId,
+    /// Its wire name.
+    pub event_type: EventType,
+    /// The version of its wire format.
+    pub version: u32,
+    /// What it concerns.
+    pub tags: Tags,
+    /// When it was recorded, to the microsecond; never earlier than the event before it.
+    pub time: Timestamp,
+    /// Who sent the command, if anyone said.
+    pub actor: Option<String>,
+    /// The command that it came from.
+    pub command: CommandId,
+    /// The conversation that it belongs to.
+    pub correlation: Uuid,
+    /// What caused the command: an event's id when a reaction sent it, else the command's own id.
+    pub causation: Uuid,
+    /// The event as JSON.
+    pub payload: Vec<u8>,
+}
+
+impl Recorded {
+    /// The payload as an `E`.
+    ///
+    /// # Errors
+    /// When the payload is of a newer version than this program knows, or does not fit `E`; the
+    /// error names the event, its position and the field.
+    pub fn decode<E: Event>(&self) -> Result<E, Error> {
+        if self.version > E::VERSION {
+            return Err(Error::message(format!(
+                "event `{}` at position {} has version {}, this program knows up to {}: \
+                 update this program before it reads the log",
+                self.event_type,
+                self.position,
+                self.version,
+                E::VERSION
+            )));
+        }
+        let mut json = serde_json::Deserializer::from_slice(&self.payload);
+        E::deserialize(&mut json).or_else(|_| self.explain::<E>())
+    }
+
+    /// Decodes again, slowly, to learn which field is at fault.
+    #[cold]
+    fn explain<E: Event>(&self) -> Result<E, Error> {
+        let mut json = serde_json::Deserializer::from_slice(&self.payload);
+        serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            Error::message(format!(
+                "event `{}` (version {}) at position {} cannot be read as `{}`: {error}",
+                self.event_type,
+                self.version,
+                self.position,
+                std::any::type_name::<E>(),
+            ))
+        })
+    }
+
+    /// The payload as JSON, for display.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.payload).unwrap_or(serde_json::Value::Null)
+    }
+}

@@ -1,0 +1,107 @@
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::message::Aggregate;
+
+/// What an event concerns: an aggregate's name and an id, `product:P001`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tag(Arc<str>);
+
+impl Tag {
+    /// The tag of the aggregate `name` with this id.
+    pub fn new(name: &str, id: impl fmt::Display) -> Self {
+        let mut text = String::with_capacity(name.len() + 24);
+        text.push_str(name);
+        text.push(':');
+        // Writing to a `String` fails only if the id's `Display` does; what it wrote stands.
+        let _ = fmt::Write::write_fmt(&mut text, format_args!("{id}"));
+        Self(text.into())
+    }
+
+    /// The tag of this aggregate.
+    pub fn of<A: Aggregate>(id: &A::Id) -> Self {
+        Self::new(A::NAME, id)
+    }
+
+    /// The tag as stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The part before the first colon: the aggregate's name.
+    pub fn name(&self) -> &str {
+        self.0.split_once(':').map_or("", |(name, _)| name)
+    }
+
+    /// The part after the first colon: the id.
+    pub fn id(&self) -> &str {
+        self.0.split_once(':').map_or("", |(_, id)| id)
+    }
+}
+
+impl From<&str> for Tag {
+    /// Reads a tag as a store wrote it.
+    fn from(stored: &str) -> Self {
+        Self(stored.into())
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The tags of one event, each once, in the order of the event's fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tags(Vec<Tag>);
+
+impl Tags {
+    /// No tags.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds the tag of the aggregate `name` with this id.
+    pub fn add(&mut self, name: &str, id: impl fmt::Display) {
+        self.push(Tag::new(name, id));
+    }
+
+    /// Adds a tag unless it is there.
+    pub fn push(&mut self, tag: Tag) {
+        if !self.0.contains(&tag) {
+            self.0.push(tag);
+        }
+    }
+
+    /// The tags as a slice.
+    pub fn as_slice(&self) -> &[Tag] {
+        &self.0
+    }
+
+    /// Whether this tag is among them.
+    pub fn contains(&self, tag: &Tag) -> bool {
+        self.0.contains(tag)
+    }
+}
+
+impl FromIterator<Tag> for Tags {
+    fn from_iter<I: IntoIterator<Item = Tag>>(tags: I) -> Self {
+        let mut collected = Self::new();
+        tags.into_iter().for_each(|tag| collected.push(tag));
+        collected
+    }
+}
+
+impl<'a> IntoIterator for &'a Tags {
+    type Item = &'a Tag;
+    type IntoIter = std::slice::Iter<'a, Tag>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}

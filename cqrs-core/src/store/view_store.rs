@@ -1,0 +1,119 @@
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::{BoxFuture, Position, StoreError};
+use crate::views::SortKey;
+
+/// Read models and the checkpoints of subscriptions.
+pub trait ViewStore: Send + Sync + 'static {
+    /// Makes room for these read models. Called once per dispatcher before anything else; what
+    /// is there already stays.
+    fn prepare(&self, models: Vec<ModelSchema>) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// The checkpoint of a subscription, `None` if it has none yet.
+    fn checkpoint(&self, subscription: &str)
+    -> BoxFuture<'_, Result<Option<Position>, StoreError>>;
+
+    /// Writes the changes and moves the checkpoint, both or neither, if the checkpoint is still
+    /// where the batch started (the fence that makes projections exactly-once).
+    fn commit(&self, batch: ViewBatch) -> BoxFuture<'_, Result<(), ViewCommitError>>;
+
+    /// The views with these keys, `None` where there is none, in the order asked.
+    fn load(
+        &self,
+        model: Arc<ModelSchema>,
+        keys: Vec<String>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>>;
+
+    /// The views within the ranges, in the order asked; ties and no order are by key.
+    fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<Vec<ViewRow>, StoreError>>;
+
+    /// How many views are within the scan's ranges, whatever its `skip` and `take`.
+    fn count(&self, scan: ViewScan) -> BoxFuture<'_, Result<u64, StoreError>>;
+}
+
+/// A read model as a store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ModelSchema {
+    /// Names the place, unique in the store: `products_1_product_view` for version 1 of the
+    /// projection `products`. Lower-case ASCII letters, digits and underscores.
+    pub table: String,
+    /// The names of its `#[index]` fields.
+    pub indexes: Vec<&'static str>,
+}
+
+/// Changes to read models, with the checkpoint that they bring it to.
+#[derive(Clone, Debug)]
+pub struct ViewBatch {
+    /// Whose checkpoint.
+    pub subscription: String,
+    /// Where the checkpoint must be.
+    pub from: Option<Position>,
+    /// Where it goes.
+    pub to: Position,
+    /// The changes, at most one per key and model.
+    pub changes: Vec<ViewChange>,
+}
+
+/// A view to write or to delete.
+#[derive(Clone, Debug)]
+pub struct ViewChange {
+    /// The read model.
+    pub model: Arc<ModelSchema>,
+    /// The key.
+    pub key: String,
+    /// The view as JSON and a sort key per index; `None` deletes it.
+    pub view: Option<(Vec<u8>, Vec<SortKey>)>,
+}
+
+/// Why a batch was not written.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ViewCommitError {
+    /// Another process moved the checkpoint: nothing was written, start again from it.
+    #[error("the checkpoint has moved to {}", .found.unwrap_or_default())]
+    Moved {
+        /// Where it is.
+        found: Option<Position>,
+    },
+    /// The store failed: nothing was written.
+    #[error(transparent)]
+    Failed(#[from] StoreError),
+}
+
+/// A view as a scan returns it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewRow {
+    /// The key.
+    pub key: String,
+    /// The view as JSON.
+    pub body: Vec<u8>,
+}
+
+/// Which views to return.
+#[derive(Clone, Debug)]
+pub struct ViewScan {
+    /// The read model.
+    pub model: Arc<ModelSchema>,
+    /// The ranges, all of which a view must be in.
+    pub ranges: Vec<IndexRange>,
+    /// The index to sort by; by key if none.
+    pub order: Option<usize>,
+    /// From the highest down, ties included.
+    pub descending: bool,
+    /// How many to leave out at the start.
+    pub skip: u64,
+    /// How many to return.
+    pub take: u64,
+}
+
+/// A range of an index.
+#[derive(Clone, Debug)]
+pub struct IndexRange {
+    /// The place of the index in [`ModelSchema::indexes`].
+    pub index: usize,
+    /// From where.
+    pub from: Bound<SortKey>,
+    /// To where.
+    pub to: Bound<SortKey>,
+}

@@ -1,0 +1,119 @@
+use crate::store::{
+    Append, Boundary, EventQuery, EventQueryItem, EventType, NewEvent, Position, StateKey,
+    StateWrite, Tag, Tags,
+};
+use crate::{CommandId, Timestamp};
+
+/// An append in the making.
+#[derive(Clone, Debug)]
+pub(super) struct Draft(pub(super) Append);
+
+impl Draft {
+    /// A command with a fresh id and no events.
+    pub(super) fn new() -> Self {
+        Self::with_id(CommandId::new())
+    }
+
+    /// A command with this id and no events.
+    pub(super) fn with_id(command: CommandId) -> Self {
+        Self(Append {
+            command,
+            fingerprint: 1,
+            events: Vec::new(),
+            boundary: None,
+            states: Vec::new(),
+            time: now(),
+            actor: None,
+            correlation: command.as_uuid(),
+            causation: command.as_uuid(),
+        })
+    }
+
+    /// With one more event, whose payload is different from that of every other event.
+    pub(super) fn event(self, event_type: &'static str, tags: &[&str]) -> Self {
+        let payload = format!(r#"{{"of":"{}","at":{}}}"#, self.0.command, self.0.events.len());
+        self.payload(event_type, tags, payload.into_bytes())
+    }
+
+    /// With one more event.
+    pub(super) fn payload(
+        mut self,
+        event_type: impl Into<String>,
+        tags: &[impl AsRef<str>],
+        payload: Vec<u8>,
+    ) -> Self {
+        let event_type = EventType::from(event_type.into());
+        let tags = tags.iter().map(|tag| Tag::from(tag.as_ref())).collect::<Tags>();
+        self.0.events.push(NewEvent { event_type, version: 1, tags, payload });
+        self
+    }
+
+    /// With this fingerprint.
+    pub(super) fn fingerprint(mut self, fingerprint: u64) -> Self {
+        self.0.fingerprint = fingerprint;
+        self
+    }
+
+    /// Unless something matches after this position.
+    pub(super) fn unless(mut self, fail_if: EventQuery, after: Position) -> Self {
+        self.0.boundary = Some(Boundary { fail_if, after });
+        self
+    }
+
+    /// With one more state to write.
+    pub(super) fn state(
+        mut self,
+        aggregate: &'static str,
+        id: &str,
+        body: &str,
+        based_on: Option<Position>,
+    ) -> Self {
+        let (key, body) = (state_key(aggregate, id), body.as_bytes().to_vec());
+        self.0.states.push(StateWrite { key, body, based_on });
+        self
+    }
+
+    /// At this time.
+    pub(super) fn at(mut self, time: Timestamp) -> Self {
+        self.0.time = time;
+        self
+    }
+
+    /// The command's id.
+    pub(super) fn id(&self) -> CommandId {
+        self.0.command
+    }
+}
+
+/// The time, to the microsecond that stores keep.
+fn now() -> Timestamp {
+    micros(Timestamp::now().as_microsecond())
+}
+
+/// A time in microseconds since 1970.
+pub(super) fn micros(micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(micros).expect("a time within jiff's range")
+}
+
+/// Names a stored state.
+pub(super) fn state_key(aggregate: &'static str, id: &str) -> StateKey {
+    StateKey { aggregate, id: id.to_owned() }
+}
+
+/// Events that bear this tag.
+pub(super) fn tagged(tag: &str) -> EventQuery {
+    EventQuery::tagged(Tag::from(tag))
+}
+
+/// Events of any of these types that bear all of these tags.
+pub(super) fn item(types: &[&'static str], tags: &[&str]) -> EventQueryItem {
+    EventQueryItem {
+        types: types.iter().copied().map(EventType::new).collect(),
+        tags: tags.iter().map(|tag| Tag::from(*tag)).collect(),
+    }
+}
+
+/// Events that match this item.
+pub(super) fn only(types: &[&'static str], tags: &[&str]) -> EventQuery {
+    EventQuery::Items(vec![item(types, tags)])
+}

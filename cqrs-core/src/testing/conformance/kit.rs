@@ -1,0 +1,165 @@
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::sync::Barrier;
+
+use super::Fixture;
+use super::draft::Draft;
+use crate::store::{
+    AppendError, Appended, BoxFuture, EventQuery, EventStore, Events, Position, ReadRange,
+    Recorded, Subscription,
+};
+
+/// How long a promise may take before it counts as broken. Nothing waits for it: it only turns a
+/// hang into a message.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Runs a promise's test, and fails if it hangs.
+pub async fn within_patience(name: &str, test: impl Future<Output = ()>) {
+    let finished = tokio::time::timeout(PATIENCE, test).await;
+    assert!(finished.is_ok(), "`{name}` still hangs after {PATIENCE:?}");
+}
+
+/// Opens the fixture's data, as one process would.
+pub(super) async fn open<F: Fixture>(fixture: &F) -> Arc<F::Store> {
+    Arc::new(fixture.open().await)
+}
+
+/// Opens the fixture's data several times, as several processes would.
+pub(super) async fn open_many<F: Fixture>(fixture: &F, count: usize) -> Vec<Arc<F::Store>> {
+    let mut stores = Vec::with_capacity(count);
+    for _ in 0..count {
+        stores.push(open(fixture).await);
+    }
+    stores
+}
+
+/// Appends what has to succeed.
+#[track_caller]
+pub(super) fn append<S: EventStore>(store: &S, draft: &Draft) -> impl Future<Output = Appended> {
+    let (sent, caller) = (store.append(draft.0.clone()), std::panic::Location::caller());
+    async move { sent.await.unwrap_or_else(|error| panic!("the append at {caller} failed: {error}")) }
+}
+
+/// Appends `count` commands at once, with one event each, of this type and with these tags.
+pub(super) async fn fill<S: EventStore>(
+    store: &Arc<S>,
+    count: usize,
+    event_type: &'static str,
+    tags: &[&str],
+) {
+    let drafts = (0..count).map(|_| Draft::new().event(event_type, tags));
+    for outcome in send_all(store, drafts.collect()).await {
+        outcome.expect("an append without a boundary succeeds");
+    }
+}
+
+/// Sends commands from one task each, all released at once; answers in their order.
+pub(super) async fn send_all<S: EventStore>(
+    store: &Arc<S>,
+    drafts: Vec<Draft>,
+) -> Vec<Result<Appended, AppendError>> {
+    let sends = drafts.into_iter().map(|draft| {
+        let store = store.clone();
+        async move { store.append(draft.0).await }
+    });
+    race(sends).await
+}
+
+/// Runs each future in a task of its own, all released at once; answers in their order.
+pub(super) async fn race<F>(racers: impl IntoIterator<Item = F>) -> Vec<F::Output>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    let racers: Vec<_> = racers.into_iter().collect();
+    let start = Arc::new(Barrier::new(racers.len()));
+    let tasks = racers.into_iter().map(|racer| {
+        let start = start.clone();
+        tokio::spawn(async move {
+            start.wait().await;
+            racer.await
+        })
+    });
+    finish(tasks.collect::<Vec<_>>()).await
+}
+
+/// Waits for tasks; a panic of one of them goes on here.
+pub(super) async fn finish<T>(tasks: Vec<tokio::task::JoinHandle<T>>) -> Vec<T> {
+    let mut outcomes = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        match task.await {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+    outcomes
+}
+
+/// Polls a future so many times, then drops it as a caller does who goes away.
+pub(super) async fn poll_then_drop<T>(mut future: BoxFuture<'_, T>, polls: usize) {
+    for _ in 0..polls {
+        let poll = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await;
+        if poll.is_ready() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// All matching events, in one snapshot.
+pub(super) async fn matching<S: EventStore>(store: &S, query: EventQuery) -> Vec<Arc<Recorded>> {
+    let mut events = Events::read(store, query, ReadRange::after(Position::START));
+    let mut all = Vec::new();
+    while let Some(event) = events.next().await.expect("the store can be read") {
+        all.push(event);
+    }
+    all
+}
+
+/// All events; they are contiguous from 1 (I3).
+pub(super) async fn log<S: EventStore>(store: &S) -> Vec<Arc<Recorded>> {
+    let events = matching(store, EventQuery::All).await;
+    for (event, number) in events.iter().zip(1..) {
+        assert_eq!(event.position, Position::new(number), "I3: positions are contiguous from 1");
+    }
+    events
+}
+
+/// The log's head.
+pub(super) async fn head<S: EventStore>(store: &S) -> Position {
+    store.head().await.expect("the head can be read")
+}
+
+/// Follows matching events from the start until everything up to `end` was delivered.
+pub(super) async fn follow<S: EventStore>(
+    store: Arc<S>,
+    query: EventQuery,
+    end: Position,
+) -> Vec<Arc<Recorded>> {
+    let mut subscription = Subscription::new(store, query, Position::START);
+    let mut seen: Vec<Arc<Recorded>> = Vec::new();
+    while subscription.position() < end {
+        let page = subscription.next(7).await.expect("the subscription can be read");
+        for event in page.events {
+            let last = seen.last().map(|last| last.position).unwrap_or_default();
+            assert!(event.position > last, "I4: {} was delivered after {last}", event.position);
+            seen.push(event);
+        }
+    }
+    seen
+}
+
+/// That a conflict was reported on evidence (I10): a matching event past `after`.
+pub(super) fn assert_evidence(
+    log: &[Arc<Recorded>],
+    query: &EventQuery,
+    after: Position,
+    at: Position,
+) {
+    assert!(at > after, "I10: the conflict is at {at}, not after {after}");
+    let event = log.iter().find(|event| event.position == at);
+    let event = event.unwrap_or_else(|| panic!("I10: there is no event at the conflict's {at}"));
+    assert!(query.matches_event(event), "I10: the event at {at} does not match: {event:?}");
+}

@@ -1,0 +1,163 @@
+use std::any::Any;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::ReadModel;
+use crate::error::{Error, Result};
+use crate::store::{ModelSchema, ViewChange};
+
+/// The views of one read model that a batch of events has touched, in memory.
+///
+/// A fold that asks for a view that is not here is stopped; the projection loads the view and runs
+/// the fold again, from the state before the event. That keeps folds free of `async` whatever the
+/// store, and lets a batch be written at once.
+pub struct ViewBuffer<V> {
+    schema: Arc<ModelSchema>,
+    state: Mutex<State<V>>,
+}
+
+struct State<V> {
+    /// Views as of the last event that was folded whole; `None` is known to be absent.
+    settled: HashMap<String, Option<V>>,
+    /// Changes of the event that is being folded.
+    current: HashMap<String, Option<V>>,
+    /// Keys changed since the last commit.
+    changed: HashSet<String>,
+    /// Keys asked for that are not here.
+    missing: HashSet<String>,
+}
+
+/// A buffer without its type.
+pub(crate) trait ErasedBuffer: Send + Sync {
+    /// For the typed handle that a fold takes.
+    fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+    fn schema(&self) -> &Arc<ModelSchema>;
+    /// Takes the keys that the fold asked for in vain.
+    fn take_missing(&self) -> Vec<String>;
+    /// Takes in what the store has under a key.
+    fn insert(&self, key: String, body: Option<&[u8]>) -> Result<()>;
+    /// Keeps the current event's changes.
+    fn settle(&self);
+    /// Drops the current event's changes.
+    fn discard(&self);
+    /// The changes since the last commit, each key once.
+    fn changes(&self) -> Result<Vec<ViewChange>>;
+    /// After a commit: nothing is changed, and at most `keep` views stay in memory.
+    fn committed(&self, keep: usize);
+    /// Forgets everything, when another process has written.
+    fn reset(&self);
+}
+
+impl<V: ReadModel> ViewBuffer<V> {
+    /// An empty buffer.
+    pub fn new(schema: Arc<ModelSchema>) -> Self {
+        let state = State {
+            settled: HashMap::new(),
+            current: HashMap::new(),
+            changed: HashSet::new(),
+            missing: HashSet::new(),
+        };
+        Self {
+            schema,
+            state: Mutex::new(state),
+        }
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Result<Option<V>> {
+        let mut state = self.lock();
+        let found = state
+            .current
+            .get(key)
+            .or_else(|| state.settled.get(key))
+            .cloned();
+        found.ok_or_else(|| {
+            state.missing.insert(key.to_owned());
+            Error::message(format!("view `{key}` of `{}` is being loaded", V::NAME))
+        })
+    }
+
+    pub(crate) fn set(&self, key: String, view: Option<V>) {
+        self.lock().current.insert(key, view);
+    }
+
+    /// A panic while the lock was held can only have been in a user's `Clone`; the maps are whole.
+    fn lock(&self) -> MutexGuard<'_, State<V>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
+    fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+
+    fn schema(&self) -> &Arc<ModelSchema> {
+        &self.schema
+    }
+
+    fn take_missing(&self) -> Vec<String> {
+        self.lock().missing.drain().collect()
+    }
+
+    fn insert(&self, key: String, body: Option<&[u8]>) -> Result<()> {
+        let view = body
+            .map(serde_json::from_slice::<V>)
+            .transpose()
+            .map_err(|error| {
+                Error::message(format!(
+                    "view `{key}` of `{}` does not fit the type any more ({error}): \
+                 raise the projection's version",
+                    V::NAME
+                ))
+            })?;
+        self.lock().settled.insert(key, view);
+        Ok(())
+    }
+
+    fn settle(&self) {
+        let mut state = self.lock();
+        let current = std::mem::take(&mut state.current);
+        for (key, view) in current {
+            state.changed.insert(key.clone());
+            state.settled.insert(key, view);
+        }
+    }
+
+    fn discard(&self) {
+        let mut state = self.lock();
+        state.current.clear();
+        state.missing.clear();
+    }
+
+    fn changes(&self) -> Result<Vec<ViewChange>> {
+        let state = self.lock();
+        let change = |key: &String| {
+            let view = match state.settled.get(key) {
+                Some(Some(view)) => Some((serde_json::to_vec(view)?, view.sort_keys())),
+                _ => None,
+            };
+            Ok(ViewChange {
+                model: self.schema.clone(),
+                key: key.clone(),
+                view,
+            })
+        };
+        state.changed.iter().map(change).collect()
+    }
+
+    fn committed(&self, keep: usize) {
+        let mut state = self.lock();
+        state.changed.clear();
+        if state.settled.len() > keep {
+            state.settled.clear();
+        }
+    }
+
+    fn reset(&self) {
+        let mut state = self.lock();
+        state.settled.clear();
+        state.current.clear();
+        state.changed.clear();
+        state.missing.clear();
+    }
+}

@@ -1,0 +1,211 @@
+use std::fmt::Display;
+use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{Index, Indexed, ReadModel, SortKey};
+use crate::error::{Error, Result};
+use crate::store::{IndexRange, ModelSchema, Store, ViewRow, ViewScan};
+
+/// What a query handler reads: the views of one read model. Nothing here writes.
+pub struct Read<V> {
+    store: Arc<dyn Store>,
+    model: Arc<ModelSchema>,
+    of: std::marker::PhantomData<fn() -> V>,
+}
+
+impl<V: ReadModel> Read<V> {
+    pub(crate) fn new(store: Arc<dyn Store>, model: Arc<ModelSchema>) -> Self {
+        Self {
+            store,
+            model,
+            of: std::marker::PhantomData,
+        }
+    }
+
+    /// The view with this key.
+    pub async fn get(&self, key: &(impl Display + ?Sized)) -> Result<Option<V>> {
+        let key = key.to_string();
+        let mut found = self
+            .store
+            .load(self.model.clone(), vec![key.clone()])
+            .await?;
+        found
+            .pop()
+            .flatten()
+            .map(|body| decode(&key, &body))
+            .transpose()
+    }
+
+    /// All views, to be narrowed, sorted and paged.
+    pub fn find(&self) -> Find<'_, V> {
+        let scan = ViewScan {
+            model: self.model.clone(),
+            ranges: Vec::new(),
+            order: None,
+            descending: false,
+            skip: 0,
+            take: u64::MAX,
+        };
+        Find {
+            read: self,
+            scan,
+            filter: None,
+        }
+    }
+
+    /// How many views there are.
+    pub async fn count(&self) -> Result<u64> {
+        self.find().count().await
+    }
+}
+
+/// A search in a read model.
+#[must_use = "a search does nothing until `all`, `page`, `first` or `count` is awaited"]
+pub struct Find<'r, V> {
+    read: &'r Read<V>,
+    scan: ViewScan,
+    filter: Option<Box<dyn Fn(&V) -> bool + Send + Sync + 'r>>,
+}
+
+/// One page of what was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Page<V> {
+    /// The views on this page.
+    pub items: Vec<V>,
+    /// How many there are on all pages.
+    pub total: u64,
+}
+
+impl<'r, V: ReadModel> Find<'r, V> {
+    /// Only views whose index is within the range: `..=max`, `min..`, `a..b`, `v..=v`.
+    pub fn within<T: Indexed>(mut self, index: Index<V, T>, range: impl RangeBounds<T>) -> Self {
+        let key = |bound: Bound<&T>| bound.map(SortKey::of);
+        let (from, to) = (key(range.start_bound()), key(range.end_bound()));
+        self.scan.ranges.push(IndexRange {
+            index: index.place,
+            from,
+            to,
+        });
+        self
+    }
+
+    /// Only views whose index has this value.
+    pub fn equal<T: Indexed>(mut self, index: Index<V, T>, value: &T) -> Self {
+        let key = Bound::Included(SortKey::of(value));
+        self.scan.ranges.push(IndexRange {
+            index: index.place,
+            from: key.clone(),
+            to: key,
+        });
+        self
+    }
+
+    /// Only views that the function lets through. It runs in this process on every view that the
+    /// ranges leave: narrow them first.
+    pub fn filter(mut self, filter: impl Fn(&V) -> bool + Send + Sync + 'r) -> Self {
+        self.filter = Some(match self.filter.take() {
+            None => Box::new(filter),
+            Some(first) => Box::new(move |view| first(view) && filter(view)),
+        });
+        self
+    }
+
+    /// Sorted by this index; by key where equal. Without it, sorted by key.
+    pub fn order_by<T: ?Sized>(mut self, index: Index<V, T>) -> Self {
+        self.scan.order = Some(index.place);
+        self
+    }
+
+    /// From the highest down.
+    pub fn descending(mut self) -> Self {
+        self.scan.descending = true;
+        self
+    }
+
+    /// Without the first `count`.
+    pub fn skip(mut self, count: u64) -> Self {
+        self.scan.skip = count;
+        self
+    }
+
+    /// At most `count`.
+    pub fn take(mut self, count: u64) -> Self {
+        self.scan.take = count;
+        self
+    }
+
+    /// The views.
+    pub async fn all(self) -> Result<Vec<V>> {
+        if self.filter.is_none() {
+            let rows = self.read.store.scan(self.scan).await?;
+            return rows.iter().map(decode_row).collect();
+        }
+        Ok(self.filtered().await?.items)
+    }
+
+    /// The first view.
+    pub async fn first(self) -> Result<Option<V>> {
+        Ok(self.take(1).all().await?.into_iter().next())
+    }
+
+    /// The views, and how many there would be without `skip` and `take`.
+    pub async fn page(self) -> Result<Page<V>> {
+        if self.filter.is_some() {
+            return self.filtered().await;
+        }
+        let total = self.read.store.count(self.scan.clone()).await?;
+        Ok(Page {
+            items: self.all().await?,
+            total,
+        })
+    }
+
+    /// How many views there are, whatever `skip` and `take` say.
+    pub async fn count(self) -> Result<u64> {
+        if self.filter.is_some() {
+            return Ok(self.take(0).filtered().await?.total);
+        }
+        Ok(self.read.store.count(self.scan).await?)
+    }
+
+    /// Reads everything within the ranges, in one snapshot, and lets the filter decide.
+    async fn filtered(self) -> Result<Page<V>> {
+        let (skip, take) = (self.scan.skip, self.scan.take);
+        let scan = ViewScan {
+            skip: 0,
+            take: u64::MAX,
+            ..self.scan
+        };
+        let mut page = Page {
+            items: Vec::new(),
+            total: 0,
+        };
+        for row in self.read.store.scan(scan).await? {
+            let view = decode_row(&row)?;
+            if self.filter.as_ref().is_none_or(|filter| filter(&view)) {
+                page.total += 1;
+                if page.total > skip && (page.items.len() as u64) < take {
+                    page.items.push(view);
+                }
+            }
+        }
+        Ok(page)
+    }
+}
+
+fn decode_row<V: ReadModel>(row: &ViewRow) -> Result<V> {
+    decode(&row.key, &row.body)
+}
+
+fn decode<V: ReadModel>(key: &str, body: &[u8]) -> Result<V> {
+    serde_json::from_slice(body).map_err(|error| {
+        Error::message(format!(
+            "view `{key}` of `{}` does not fit the type any more ({error}): \
+             raise the projection's version",
+            V::NAME
+        ))
+    })
+}

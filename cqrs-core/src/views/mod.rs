@@ -1,0 +1,14 @@
+//! Read models: what a projection writes and a query reads.
+
+mod buffer;
+mod find;
+mod model;
+mod sort_key;
+mod writer;
+
+pub(crate) use buffer::ErasedBuffer;
+pub use buffer::ViewBuffer;
+pub use find::{Find, Page, Read};
+pub use model::{Index, ReadModel};
+pub use sort_key::{Indexed, SortKey};
+pub use writer::Views;

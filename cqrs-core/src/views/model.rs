@@ -1,0 +1,60 @@
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::SortKey;
+
+/// What a query is answered from, kept by a projection. Derive it: `#[key]` marks the field that
+/// identifies a view, `#[index]` those that it can be found or sorted by.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a read model",
+    label = "this type does not derive `ReadModel`",
+    note = "add `#[derive(ReadModel, Clone, Serialize, Deserialize)]` to `{Self}` and mark its \
+            key with `#[key]`"
+)]
+pub trait ReadModel: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+    /// The type of the `#[key]` field.
+    type Key: fmt::Display;
+    /// The read model's name, from the type's: `product_view`.
+    const NAME: &'static str;
+    /// The names of the `#[index]` fields.
+    const INDEXES: &'static [&'static str];
+
+    /// The key of this view.
+    fn key(&self) -> &Self::Key;
+
+    /// A sort key per index.
+    fn sort_keys(&self) -> Vec<SortKey>;
+}
+
+/// An `#[index]` of the read model `V`, of type `T`; the derive makes a constant of each.
+pub struct Index<V, T: ?Sized> {
+    pub(crate) place: usize,
+    of: PhantomData<fn(&V) -> &T>,
+}
+
+impl<V, T: ?Sized> Index<V, T> {
+    /// The index at this place of [`ReadModel::INDEXES`].
+    pub const fn at(place: usize) -> Self {
+        Self {
+            place,
+            of: PhantomData,
+        }
+    }
+}
+
+impl<V, T: ?Sized> Clone for Index<V, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V, T: ?Sized> Copy for Index<V, T> {}
+
+impl<V: ReadModel, T: ?Sized> fmt::Debug for Index<V, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", V::NAME, V::INDEXES[self.place])
+    }
+}

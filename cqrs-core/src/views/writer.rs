@@ -1,0 +1,54 @@
+use std::fmt::Display;
+use std::sync::Arc;
+
+use super::{ReadModel, ViewBuffer};
+use crate::error::Result;
+
+/// What a projection writes: the views of one read model.
+///
+/// Changes become visible together with the projection's checkpoint, or not at all. A fold may be
+/// run more than once for the same event; only the last run counts.
+pub struct Views<V> {
+    buffer: Arc<ViewBuffer<V>>,
+}
+
+impl<V: ReadModel> Views<V> {
+    pub(crate) fn new(buffer: Arc<ViewBuffer<V>>) -> Self {
+        Self { buffer }
+    }
+
+    /// The view with this key.
+    ///
+    /// # Errors
+    /// While the view is being loaded; pass the error on with `?`, the fold is run again.
+    pub fn get(&self, key: &(impl Display + ?Sized)) -> Result<Option<V>> {
+        self.buffer.get(&key.to_string())
+    }
+
+    /// Writes a view, new or not.
+    pub fn put(&mut self, view: V) {
+        self.buffer.set(view.key().to_string(), Some(view));
+    }
+
+    /// Changes the view with this key and answers whether there is one.
+    ///
+    /// # Errors
+    /// As [`get`](Views::get).
+    pub fn update(
+        &mut self,
+        key: &(impl Display + ?Sized),
+        change: impl FnOnce(&mut V),
+    ) -> Result<bool> {
+        let Some(mut view) = self.get(key)? else {
+            return Ok(false);
+        };
+        change(&mut view);
+        self.put(view);
+        Ok(true)
+    }
+
+    /// Deletes the view with this key, if there is one.
+    pub fn delete(&mut self, key: &(impl Display + ?Sized)) {
+        self.buffer.set(key.to_string(), None);
+    }
+}

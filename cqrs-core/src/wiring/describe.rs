@@ -1,0 +1,138 @@
+use super::Plan;
+use crate::handler::{InputKind, Source};
+use crate::registry::{EventEntry, MessageEntry, MessageKind};
+
+/// What a dispatcher is made of, for people and tools.
+#[derive(Clone, Debug, Default)]
+pub struct Description {
+    /// Commands, then queries, by name.
+    pub messages: Vec<MessageDescription>,
+    /// Events, by name.
+    pub events: Vec<EventDescription>,
+}
+
+/// A message and its handler.
+#[derive(Clone, Debug)]
+pub struct MessageDescription {
+    /// The message.
+    pub message: MessageEntry,
+    /// The handler's name.
+    pub handler: &'static str,
+    /// Where the handler is.
+    pub handled_at: Source,
+    /// The names of the aggregates that it decides about.
+    pub aggregates: Vec<&'static str>,
+    /// The names of the read models that it answers from.
+    pub read_models: Vec<&'static str>,
+    /// The types of the services that it takes.
+    pub services: Vec<&'static str>,
+}
+
+/// An event and who listens.
+#[derive(Clone, Debug)]
+pub struct EventDescription {
+    /// The event.
+    pub event: EventEntry,
+    /// Who listens.
+    pub listeners: Vec<Listener>,
+}
+
+/// Something that events reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// `aggregate`, `projection` or `event handler`.
+    pub kind: &'static str,
+    /// Its name; with the method for a projection.
+    pub name: String,
+    /// Where it is.
+    pub source: Source,
+}
+
+impl Description {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let mut messages: Vec<_> = plan
+            .messages
+            .iter()
+            .filter_map(|it| message(plan, it))
+            .collect();
+        messages.sort_by_key(|it| (it.message.kind == MessageKind::Query, it.message.name));
+        let events = plan.registry.events.iter();
+        let events = events.map(|event| EventDescription {
+            event: **event,
+            listeners: listeners(plan, event.name),
+        });
+        Self {
+            messages,
+            events: events.collect(),
+        }
+    }
+}
+
+fn message(plan: &Plan, message: &MessageEntry) -> Option<MessageDescription> {
+    let (handler, handled_at, inputs) = match message.kind {
+        MessageKind::Command => {
+            let mut handlers = plan.command_handlers.iter();
+            let (_, entry) = handlers.find(|(_, it)| it.message == message.name)?;
+            (entry.name, entry.source, (entry.inputs)())
+        }
+        MessageKind::Query => {
+            let mut handlers = plan.query_handlers.iter();
+            let (_, entry) = handlers.find(|(_, it)| it.message == message.name)?;
+            (entry.name, entry.source, (entry.inputs)())
+        }
+    };
+    let mut description = MessageDescription {
+        message: *message,
+        handler,
+        handled_at,
+        aggregates: Vec::new(),
+        read_models: Vec::new(),
+        services: Vec::new(),
+    };
+    for input in inputs {
+        match input.kind {
+            InputKind::Aggregate(aggregate) => description.aggregates.push(aggregate.name),
+            InputKind::Resource(resource) => description.services.push(resource.name),
+            InputKind::Views(model) => description.read_models.push(model.name),
+            InputKind::Given => {}
+        }
+    }
+    Some(description)
+}
+
+fn listeners(plan: &Plan, event: &str) -> Vec<Listener> {
+    let mut listeners = Vec::new();
+    for entry in &plan.registry.aggregates {
+        if entry.aggregate.events.contains(&event) {
+            let (kind, name) = ("aggregate", entry.aggregate.name.to_owned());
+            listeners.push(Listener {
+                kind,
+                name,
+                source: entry.source,
+            });
+        }
+    }
+    for projection in &plan.projections {
+        for fold in projection.folds.iter().filter(|fold| fold.event == event) {
+            let name = format!("{}::{}", projection.entry.name, fold.name);
+            let source = Source {
+                line: fold.line,
+                ..projection.entry.source
+            };
+            listeners.push(Listener {
+                kind: "projection",
+                name,
+                source,
+            });
+        }
+    }
+    for reaction in plan.reactions.iter().filter(|it| it.event == event) {
+        let (kind, name) = ("event handler", reaction.name.to_owned());
+        listeners.push(Listener {
+            kind,
+            name,
+            source: reaction.source,
+        });
+    }
+    listeners
+}

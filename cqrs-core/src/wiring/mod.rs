@@ -1,0 +1,12 @@
+//! Checks, before any traffic, that everything registered fits together.
+
+mod describe;
+mod plan;
+mod problem;
+mod scope;
+
+pub use describe::{Description, EventDescription, Listener, MessageDescription};
+pub use problem::{BuildError, Problem, Problems};
+
+pub(crate) use plan::{Plan, PlannedProjection};
+pub(crate) use scope::Scope;

@@ -1,0 +1,397 @@
+use std::any::TypeId;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::{Problems, Scope};
+use crate::dispatcher::Models;
+use crate::handler::{Fold, Input, InputKind, ModelType, Resources, Source};
+use crate::registry::{
+    CommandHandlerEntry, MessageEntry, MessageKind, ProjectionEntry, QueryHandlerEntry,
+    ReactionEntry, Registry,
+};
+use crate::store::ModelSchema;
+
+/// What of the registry a dispatcher takes in, checked.
+pub(crate) struct Plan {
+    pub(crate) registry: &'static Registry,
+    pub(crate) messages: Vec<&'static MessageEntry>,
+    /// With their numbers in the registry.
+    pub(crate) command_handlers: Vec<(usize, &'static CommandHandlerEntry)>,
+    /// With their numbers in the registry.
+    pub(crate) query_handlers: Vec<(usize, &'static QueryHandlerEntry)>,
+    pub(crate) projections: Vec<PlannedProjection>,
+    pub(crate) reactions: Vec<&'static ReactionEntry>,
+}
+
+/// A projection with its folds.
+pub(crate) struct PlannedProjection {
+    pub(crate) entry: &'static ProjectionEntry,
+    pub(crate) folds: Vec<Fold>,
+}
+
+impl Plan {
+    /// Takes in what is in scope and checks all but the services.
+    pub(crate) fn new(registry: &'static Registry, scope: &Scope, problems: &mut Problems) -> Self {
+        let commands = registry.command_handlers.iter().copied().enumerate();
+        let queries = registry.query_handlers.iter().copied().enumerate();
+        let projections = registry
+            .projections
+            .iter()
+            .filter(|it| scope.includes(it.source));
+        let plan = Self {
+            registry,
+            messages: within(&registry.messages, scope, |it| it.source),
+            command_handlers: commands
+                .filter(|(_, it)| scope.includes(it.source))
+                .collect(),
+            query_handlers: queries
+                .filter(|(_, it)| scope.includes(it.source))
+                .collect(),
+            projections: projections
+                .map(|entry| PlannedProjection {
+                    entry,
+                    folds: (entry.folds)(),
+                })
+                .collect(),
+            reactions: within(&registry.reactions, scope, |it| it.source),
+        };
+        plan.check_modules(scope, problems);
+        plan.check_names(problems);
+        plan.check_handlers(problems);
+        plan.check_events(problems);
+        plan.check_read_models(problems);
+        plan
+    }
+
+    /// Each read model with the place of the projection that keeps it.
+    pub(crate) fn models(&self) -> Models {
+        let mut models = HashMap::new();
+        for (at, projection) in self.projections.iter().enumerate() {
+            for model in projection.models() {
+                models.insert(model.id, (at, Arc::new(projection.schema(model))));
+            }
+        }
+        models
+    }
+
+    /// Checks what the builder was given against what handlers take and messages ask.
+    pub(crate) fn check_services(
+        &self,
+        resources: &Resources,
+        has_authorizer: bool,
+        problems: &mut Problems,
+    ) {
+        let mut missing: BTreeMap<&str, Vec<Source>> = BTreeMap::new();
+        let mut handlers: Vec<(Source, Vec<Input>)> = Vec::new();
+        handlers.extend(
+            self.command_handlers
+                .iter()
+                .map(|(_, it)| (it.source, (it.inputs)())),
+        );
+        handlers.extend(
+            self.query_handlers
+                .iter()
+                .map(|(_, it)| (it.source, (it.inputs)())),
+        );
+        handlers.extend(self.reactions.iter().map(|it| (it.source, (it.inputs)())));
+        for (source, inputs) in handlers {
+            for input in inputs {
+                if let InputKind::Resource(resource) = input.kind
+                    && !resources.contains(resource.id)
+                {
+                    missing.entry(resource.name).or_default().push(source);
+                }
+            }
+        }
+        for (name, sources) in missing {
+            let what = format!("no `{name}` was provided, which handlers take as `Res<..>`");
+            problems.add(
+                what,
+                sources,
+                format!("`.provide::<{name}>(..)` on the builder"),
+            );
+        }
+        if !has_authorizer {
+            let guarded = self.messages.iter().filter(|it| it.permission.is_some());
+            let sources: Vec<_> = guarded.map(|it| it.source).collect();
+            if !sources.is_empty() {
+                problems.add(
+                    "messages name permissions, but the dispatcher has no authorizer",
+                    sources,
+                    "`.authorizer(HeldPermissions)` on the builder, an `Authorizer` of your own, \
+                     or `.authorizer(AllowAll)` to let everyone in",
+                );
+            }
+        }
+    }
+
+    fn check_modules(&self, scope: &Scope, problems: &mut Problems) {
+        let registry = self.registry;
+        let mut sources: Vec<Source> = Vec::new();
+        sources.extend(registry.messages.iter().map(|it| it.source));
+        sources.extend(registry.events.iter().map(|it| it.source));
+        sources.extend(registry.aggregates.iter().map(|it| it.source));
+        sources.extend(registry.command_handlers.iter().map(|it| it.source));
+        sources.extend(registry.query_handlers.iter().map(|it| it.source));
+        sources.extend(registry.projections.iter().map(|it| it.source));
+        sources.extend(registry.reactions.iter().map(|it| it.source));
+        if sources.is_empty() {
+            problems.add(
+                "nothing is registered in this process: no crate with messages is linked",
+                None,
+                "`.module(the_crate::module())` on the builder, or `use the_crate as _;`",
+            );
+        }
+        for module in scope.modules() {
+            if !sources.iter().any(|source| source.is_within(module.path())) {
+                problems.add(
+                    format!("module `{}` registers nothing", module.path()),
+                    None,
+                    "messages and handlers in it, or below it; `cqrs_core::module!()` belongs at \
+                     the top of the crate or module that has them",
+                );
+            }
+        }
+    }
+
+    fn check_names(&self, problems: &mut Problems) {
+        let registry = self.registry;
+        for (kind, word) in [
+            (MessageKind::Command, "commands"),
+            (MessageKind::Query, "queries"),
+        ] {
+            let messages = self.messages.iter().filter(|it| it.kind == kind);
+            let write = "`name = \"..\"` in one's attribute, with a name of its own";
+            doubled(
+                messages.map(|it| (it.name, it.source)),
+                word,
+                write,
+                problems,
+            );
+        }
+        let events = registry.events.iter().map(|it| (it.name, it.source));
+        let write = "another `name` in one's `#[event(..)]`";
+        doubled(events, "events", write, problems);
+        let aggregates = registry
+            .aggregates
+            .iter()
+            .map(|it| (it.aggregate.name, it.source));
+        let write =
+            "`name = \"..\"` in one's `#[aggregate(..)]`, and `#[id(\"..\")]` on its fields";
+        doubled(aggregates, "aggregates", write, problems);
+        let projections = self
+            .projections
+            .iter()
+            .map(|it| (it.entry.name, it.entry.source));
+        let write = "another `name` in one's `#[projection(..)]`";
+        doubled(projections, "projections", write, problems);
+        let reactions = self.reactions.iter().map(|it| (it.name, it.source));
+        let write = "`name = \"..\"` in one's `#[event_handler]`";
+        doubled(reactions, "event handlers", write, problems);
+    }
+
+    fn check_handlers(&self, problems: &mut Problems) {
+        let commands = self
+            .command_handlers
+            .iter()
+            .map(|(_, it)| (it.message, it.source));
+        let queries = self
+            .query_handlers
+            .iter()
+            .map(|(_, it)| (it.message, it.source));
+        let mut handlers: HashMap<(MessageKind, &str), Vec<Source>> = HashMap::new();
+        for (message, source) in commands {
+            handlers
+                .entry((MessageKind::Command, message))
+                .or_default()
+                .push(source);
+        }
+        for (message, source) in queries {
+            handlers
+                .entry((MessageKind::Query, message))
+                .or_default()
+                .push(source);
+        }
+        for message in &self.messages {
+            let word = message.kind.word();
+            let name = message.name;
+            let write = "one handler for it: remove the others, or take in only one's module";
+            match handlers.remove(&(message.kind, name)).as_deref() {
+                None | Some([]) => problems.add(
+                    format!("{word} `{name}` has no handler"),
+                    [message.source],
+                    format!(
+                        "`#[{word}_handler] fn {}({word}: {name}, ..)`, or take in the module \
+                         that has it",
+                        snake(name)
+                    ),
+                ),
+                Some([_]) => {}
+                Some(several) => {
+                    let what = format!("{word} `{name}` has {} handlers", several.len());
+                    problems.add(what, several.to_vec(), write);
+                }
+            }
+        }
+        // Handlers of messages that are declared in a module which is not taken in.
+        for ((kind, name), sources) in handlers {
+            if sources.len() > 1 {
+                let what = format!("{} `{name}` has {} handlers", kind.word(), sources.len());
+                problems.add(what, sources, "one handler for it: remove the others");
+            }
+        }
+    }
+
+    fn check_events(&self, problems: &mut Problems) {
+        let known = |event: &str| self.registry.events.iter().any(|it| it.name == event);
+        let mut unknown: BTreeMap<&str, Vec<Source>> = BTreeMap::new();
+        for aggregate in &self.registry.aggregates {
+            for event in aggregate
+                .aggregate
+                .events
+                .iter()
+                .filter(|event| !known(event))
+            {
+                unknown.entry(event).or_default().push(aggregate.source);
+            }
+        }
+        for projection in &self.projections {
+            for fold in projection.folds.iter().filter(|fold| !known(fold.event)) {
+                let source = Source {
+                    line: fold.line,
+                    ..projection.entry.source
+                };
+                unknown.entry(fold.event).or_default().push(source);
+            }
+        }
+        for reaction in self.reactions.iter().filter(|it| !known(it.event)) {
+            unknown
+                .entry(reaction.event)
+                .or_default()
+                .push(reaction.source);
+        }
+        for (event, sources) in unknown {
+            let what = format!("nothing registers the event `{event}`");
+            problems.add(
+                what,
+                sources,
+                "`#[derive(Event)]` on its type, instead of an `impl`",
+            );
+        }
+    }
+
+    fn check_read_models(&self, problems: &mut Problems) {
+        let mut kept: HashMap<TypeId, &PlannedProjection> = HashMap::new();
+        let mut tables: HashMap<String, TypeId> = HashMap::new();
+        for projection in &self.projections {
+            for model in projection.models() {
+                let source = projection.entry.source;
+                if let Some(other) = kept.insert(model.id, projection) {
+                    problems.add(
+                        format!("read model `{}` is kept by two projections", model.name),
+                        [other.entry.source, source],
+                        "one projection for it: a read model has one checkpoint",
+                    );
+                }
+                if tables
+                    .insert(projection.schema(model).table, model.id)
+                    .is_some()
+                {
+                    problems.add(
+                        format!(
+                            "two read models of one projection are named `{}`",
+                            model.name
+                        ),
+                        [source],
+                        "`#[read_model(name = \"..\")]` on one of them",
+                    );
+                }
+            }
+        }
+        for (_, handler) in &self.query_handlers {
+            for input in (handler.inputs)() {
+                if let InputKind::Views(model) = input.kind
+                    && !kept.contains_key(&model.id)
+                {
+                    problems.add(
+                        format!("no projection keeps the read model `{}`", model.name),
+                        [handler.source],
+                        "a `#[projection]` with an `#[on]` method that takes `&mut Views<..>` of \
+                         it, or take in the module that has it",
+                    );
+                }
+            }
+        }
+    }
+}
+
+impl PlannedProjection {
+    /// The read models that its folds write, each once.
+    pub(crate) fn models(&self) -> Vec<ModelType> {
+        let mut models: Vec<ModelType> = Vec::new();
+        for input in self.folds.iter().flat_map(|fold| &fold.inputs) {
+            if let InputKind::Views(model) = input.kind
+                && !models.iter().any(|known| known.id == model.id)
+            {
+                models.push(model);
+            }
+        }
+        models
+    }
+
+    fn schema(&self, model: ModelType) -> ModelSchema {
+        let name = self.entry.name.replace('-', "_");
+        let table = format!("{name}_{}_{}", self.entry.version, model.name);
+        ModelSchema {
+            table,
+            indexes: model.indexes.to_vec(),
+        }
+    }
+}
+
+impl MessageKind {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Command => "command",
+            Self::Query => "query",
+        }
+    }
+}
+
+fn within<T>(entries: &[&'static T], scope: &Scope, source: fn(&T) -> Source) -> Vec<&'static T> {
+    entries
+        .iter()
+        .copied()
+        .filter(|entry| scope.includes(source(entry)))
+        .collect()
+}
+
+fn doubled<'a>(
+    names: impl Iterator<Item = (&'a str, Source)>,
+    word: &str,
+    write: &str,
+    problems: &mut Problems,
+) {
+    let mut sources: BTreeMap<&str, Vec<Source>> = BTreeMap::new();
+    for (name, source) in names {
+        sources.entry(name).or_default().push(source);
+    }
+    for (name, sources) in sources {
+        if sources.len() > 1 {
+            let what = format!("{} {word} are named `{name}`", sources.len());
+            problems.add(what, sources, write);
+        }
+    }
+}
+
+/// `CreateProduct` as a function is named: `create_product`.
+fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.extend(letter.to_lowercase());
+    }
+    snake
+}

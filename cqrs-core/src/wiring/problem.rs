@@ -1,0 +1,90 @@
+use std::fmt;
+
+use crate::handler::Source;
+use crate::store::StoreError;
+
+/// Why a dispatcher could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Something does not fit together.
+    #[error(transparent)]
+    Wiring(Problems),
+    /// `build` was not awaited inside a Tokio runtime.
+    #[error("a dispatcher needs a Tokio runtime with time: await `build` in `#[tokio::main]`")]
+    NoRuntime,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// All that is wrong with the wiring, at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Problems(Vec<Problem>);
+
+/// One thing that is wrong with the wiring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What is wrong.
+    pub what: String,
+    /// Where.
+    pub at: Vec<Source>,
+    /// What to write.
+    pub write: String,
+}
+
+impl Problems {
+    /// The problems, in the order of their text.
+    pub fn as_slice(&self) -> &[Problem] {
+        &self.0
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn add(
+        &mut self,
+        what: impl Into<String>,
+        at: impl IntoIterator<Item = Source>,
+        write: impl Into<String>,
+    ) {
+        let at = at.into_iter().collect();
+        self.0.push(Problem {
+            what: what.into(),
+            at,
+            write: write.into(),
+        });
+    }
+
+    pub(crate) fn into_error(self) -> BuildError {
+        BuildError::Wiring(self)
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.0.len();
+        write!(
+            f,
+            "the wiring has {count} problem{}",
+            if count == 1 { "" } else { "s" }
+        )?;
+        for problem in &self.0 {
+            write!(f, "\n\n{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        for source in &self.at {
+            write!(f, "\n  --> {source}")?;
+        }
+        write!(f, "\n  = write {}", self.write)
+    }
+}
+
+impl std::error::Error for Problems {}

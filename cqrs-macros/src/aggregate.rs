@@ -1,0 +1,233 @@
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{FnArg, ReturnType, Type};
+
+use crate::args::Args;
+use crate::case;
+use crate::errors::Errors;
+use crate::event_method::{EventMethod, Mark};
+use crate::framework::Framework;
+use crate::hygiene::code;
+use crate::id;
+use crate::impl_block::{self, ImplBlock, Subject};
+use crate::source;
+
+const APPLY: Mark = Mark {
+    mark: "`#[apply]`",
+    method: "an `#[apply]` method",
+    example: "event: &ProductCreated",
+};
+
+/// An `impl` block marked `#[aggregate]`.
+struct Aggregate {
+    framework: Framework,
+    subject: Subject,
+    name: String,
+    id: Type,
+    keeps_state: bool,
+    methods: Vec<EventMethod>,
+}
+
+/// `#[aggregate]`.
+pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
+    impl_block::attribute("#[aggregate]", item, |block, errors| {
+        Aggregate::read(args, block, errors)
+    })
+}
+
+impl Aggregate {
+    fn read(args: TokenStream, block: &mut ImplBlock, errors: &mut Errors) -> Option<Self> {
+        let mut args = Args::of_macro(args, errors);
+        let wanted = !args.has("id");
+        let id = args.ty("id", errors);
+        let name = args.string("name", errors);
+        let keeps_state = keeps_state(&mut args, errors);
+        let framework = args.framework(errors);
+
+        let marked = block.take_marked("apply", errors);
+        let subject = block.subject("#[aggregate]", errors);
+        if let (Some(subject), true) = (&subject, wanted) {
+            let message = format!(
+                "an aggregate has an id: write `#[aggregate(id = {}Id)]`, with the type of its id",
+                subject.ident
+            );
+            args.missing(&subject.ident, message, errors);
+        }
+        args.finish(errors);
+        if let (Some(subject), true) = (&subject, marked.is_empty()) {
+            errors.at(
+                &subject.ident,
+                "an aggregate is folded from events: mark the methods that do so with `#[apply]`, \
+                 `#[apply] fn created(&mut self, event: &ProductCreated) { .. }`",
+            );
+        }
+        let methods = EventMethod::read_all(marked, &APPLY, errors);
+        let methods = methods.into_iter().filter(|method| folds(method, errors)).collect();
+        let subject = subject?;
+        let name = match name {
+            Some(name) => errors.ok(id::aggregate_name(&name))?,
+            None => case::kebab(&subject.ident),
+        };
+        Some(Self { framework, subject, name, id: id?, keeps_state, methods })
+    }
+
+    /// The wire names of the events, at the span of their types: an event without the aggregate's
+    /// id is underlined.
+    fn events(&self) -> impl Iterator<Item = TokenStream> {
+        let (aggregate, id) = (id::key(&self.name), &self.id);
+        self.methods.iter().map(move |method| {
+            let (cfg, event) = (&method.cfg, &method.event);
+            let name = quote_spanned!(method.event_span()=>
+                <#event as __cqrs::Concerns<#aggregate, #id>>::TYPE
+            );
+            code!(#(#cfg)* #name)
+        })
+    }
+
+    fn arms(&self) -> impl Iterator<Item = TokenStream> {
+        self.methods.iter().map(|method| {
+            let (cfg, ident, event) = (&method.cfg, method.ident(), &method.event);
+            let recorded = method.inputs.iter().map(|input| {
+                // A parameter that is not `&Recorded` is underlined.
+                let span = input.ty.span().resolved_at(proc_macro2::Span::mixed_site());
+                quote_spanned!(span=> event)
+            });
+            code! {
+                #(#cfg)*
+                <#event as __cqrs::Event>::NAME => {
+                    self.#ident(&event.decode::<#event>()?, #(#recorded),*);
+                }
+            }
+        })
+    }
+
+    fn storage(&self) -> TokenStream {
+        let (storage, body, save, restore) = if self.keeps_state {
+            let body = code!(body);
+            (code!(State), body, code!(__cqrs::save(self)), code!(__cqrs::restore(body)))
+        } else {
+            (code!(Events), code!(_), code!(__cqrs::Ok(__cqrs::None)), code!(__cqrs::None))
+        };
+        code! {
+            const STORAGE: __cqrs::Storage = __cqrs::Storage::#storage;
+
+            fn save(&self) -> __cqrs::Result<__cqrs::Option<__cqrs::Vec<__cqrs::u8>>, __cqrs::Error> {
+                #save
+            }
+
+            fn restore(#body: &[__cqrs::u8]) -> __cqrs::Option<Self> {
+                #restore
+            }
+        }
+    }
+
+    /// Lets command handlers take `&Self`, if their command has the id.
+    fn borrowed(&self) -> TokenStream {
+        let (Subject { ty, .. }, id) = (&self.subject, &self.id);
+        let aggregate = id::key(&self.name);
+        code! {
+            impl<C, const ROLE: __cqrs::u64> __cqrs::Borrowed<C, ROLE> for #ty
+            where
+                C: __cqrs::HasId<#aggregate, #id, ROLE>,
+            {
+                fn describe() -> __cqrs::Input {
+                    __cqrs::Input::aggregate::<Self>()
+                }
+
+                fn load(command: &C, place: __cqrs::usize, loads: &mut __cqrs::Loads) {
+                    loads.add::<Self>(place, command.id());
+                }
+
+                fn take<'a>(
+                    scope: &'a __cqrs::CommandScope<'a>,
+                    place: __cqrs::usize,
+                ) -> __cqrs::Result<&'a Self, __cqrs::Error> {
+                    scope.state(place)
+                }
+            }
+        }
+    }
+}
+
+impl ToTokens for Aggregate {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { subject: Subject { ty, ident }, name, id, .. } = self;
+        let (events, arms, storage) = (self.events(), self.arms(), self.storage());
+        let (borrowed, source) = (self.borrowed(), source::of(ident));
+        let items = code! {
+            impl __cqrs::Aggregate for #ty {
+                type Id = #id;
+                const NAME: &'static __cqrs::str = #name;
+                const EVENTS: &'static [&'static __cqrs::str] = &[#(#events),*];
+
+                fn apply(&mut self, event: &__cqrs::Recorded) -> __cqrs::Result<(), __cqrs::Error> {
+                    match event.event_type.as_str() {
+                        #(#arms)*
+                        _ => {}
+                    }
+                    __cqrs::Ok(())
+                }
+
+                #storage
+            }
+            #borrowed
+            __cqrs::submit! {
+                __cqrs::AggregateEntry::of::<#ty>(#source)
+            }
+        };
+        tokens.extend(self.framework.block(&items));
+    }
+}
+
+fn keeps_state(args: &mut Args, errors: &mut Errors) -> bool {
+    let Some(storage) = args.string("storage", errors) else {
+        return false;
+    };
+    match storage.value().as_str() {
+        "events" => false,
+        "state" => true,
+        _ => {
+            errors.at(
+                storage,
+                "where the state is kept: write `storage = \"events\"` to fold it from the events, \
+                 or `storage = \"state\"` to keep it in the store",
+            );
+            false
+        }
+    }
+}
+
+/// Reports what an `#[apply]` method may not be.
+fn folds(EventMethod { sig, inputs, .. }: &EventMethod, errors: &mut Errors) -> bool {
+    let mut folds = true;
+    let mut report = |place: &dyn ToTokens, message: &str| {
+        errors.at(place, message);
+        folds = false;
+    };
+    match sig.inputs.first() {
+        Some(FnArg::Receiver(this)) if this.reference.is_some() && this.mutability.is_some() => {}
+        _ => report(
+            &sig.ident,
+            "an `#[apply]` method changes the state: write `&mut self` as its first parameter",
+        ),
+    }
+    if let Some(token) = &sig.asyncness {
+        report(token, "an `#[apply]` method only computes: remove `async`");
+    }
+    if let Some(third) = inputs.get(1) {
+        report(
+            third,
+            "an `#[apply]` method takes its event and, if it needs it, `recorded: &Recorded`: \
+             remove this",
+        );
+    }
+    if let ReturnType::Type(_, ty) = &sig.output {
+        report(
+            ty,
+            "an `#[apply]` method returns nothing, since what happened cannot be refused: remove \
+             this, and check in the command handler",
+        );
+    }
+    folds
+}

@@ -1,0 +1,216 @@
+use std::fmt::Display;
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::parse::discouraged::Speculative;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Ident, Lit, LitStr, Meta, Path, Token, Type};
+
+use crate::errors::Errors;
+use crate::framework::Framework;
+use crate::suggest;
+
+/// The keys given to a macro: `#[command(error = CatalogError, permission = "..")]`. Each is taken
+/// once by the macro that knows it; what is left in the end is unknown.
+#[derive(Default)]
+pub struct Args {
+    given: Vec<Arg>,
+    known: Vec<&'static str>,
+    /// Nothing is missing from arguments that could not be read.
+    unreadable: bool,
+}
+
+struct Arg {
+    key: Ident,
+    value: Value,
+}
+
+enum Value {
+    Lit(Lit),
+    Type(Box<Type>),
+    Other(TokenStream),
+}
+
+impl Args {
+    /// The arguments of an attribute macro.
+    pub fn of_macro(tokens: TokenStream, errors: &mut Errors) -> Self {
+        let mut args = Self::default();
+        args.read(tokens, errors);
+        args
+    }
+
+    /// The arguments of a derive, from all its helper attributes of this name.
+    pub fn of_derive(attrs: &[Attribute], name: &str, errors: &mut Errors) -> Self {
+        let mut args = Self::default();
+        for attr in attrs.iter().filter(|attr| attr.path().is_ident(name)) {
+            match &attr.meta {
+                Meta::Path(_) => {}
+                Meta::List(list) => args.read(list.tokens.clone(), errors),
+                Meta::NameValue(_) => {
+                    errors.at(attr, format!("write `#[{name}(key = value)]`"));
+                    args.unreadable = true;
+                }
+            }
+        }
+        args
+    }
+
+    /// A key whose value is a type.
+    pub fn ty(&mut self, key: &'static str, errors: &mut Errors) -> Option<Type> {
+        match self.take(key)? {
+            Arg { value: Value::Type(ty), .. } => Some(*ty),
+            arg => {
+                errors.at(arg, format!("`{key}` takes a type, without quotes: write `{key} = TheType`"));
+                None
+            }
+        }
+    }
+
+    /// A key whose value is a string with something in it.
+    pub fn string(&mut self, key: &'static str, errors: &mut Errors) -> Option<LitStr> {
+        match self.take(key)? {
+            Arg { value: Value::Lit(Lit::Str(text)), .. } if !text.value().trim().is_empty() => {
+                Some(text)
+            }
+            arg => {
+                errors.at(arg, format!("`{key}` takes a string: write `{key} = \"..\"`"));
+                None
+            }
+        }
+    }
+
+    /// A version: a number from 1.
+    pub fn version(&mut self, errors: &mut Errors) -> Option<u32> {
+        let arg = self.take("version")?;
+        let number = match &arg.value {
+            Value::Lit(Lit::Int(number)) => number.base10_parse().ok().filter(|number| *number > 0),
+            _ => None,
+        };
+        if number.is_none() {
+            errors.at(arg, "`version` takes a whole number from 1: write `version = 1`");
+        }
+        number
+    }
+
+    /// Where the framework is: `crate = "path"`.
+    pub fn framework(&mut self, errors: &mut Errors) -> Framework {
+        let path = self.take("crate").and_then(|arg| {
+            let path = match &arg.value {
+                Value::Lit(Lit::Str(text)) => text.parse_with(Path::parse_mod_style).ok(),
+                Value::Type(ty) => Path::parse_mod_style.parse2(ty.to_token_stream()).ok(),
+                _ => None,
+            };
+            if path.is_none() {
+                errors.at(arg, "`crate` takes the framework's path: write `crate = \"my_crate::cqrs\"`");
+            }
+            path
+        });
+        Framework::at(path)
+    }
+
+    /// Reports a key that must be given. `place` is underlined.
+    pub fn missing(&self, place: impl ToTokens, message: impl Display, errors: &mut Errors) {
+        if !self.unreadable {
+            errors.at(place, message);
+        }
+    }
+
+    /// Whether a key was given, and not yet taken.
+    pub fn has(&self, key: &str) -> bool {
+        self.given.iter().any(|arg| arg.is(key))
+    }
+
+    /// Reports keys that are known but do not belong on this item.
+    pub fn refuse(&mut self, keys: &[&str], message: &str, errors: &mut Errors) {
+        let refused = self.given.extract_if(.., |arg| keys.iter().any(|key| arg.is(key)));
+        refused.for_each(|arg| errors.at(arg, message));
+    }
+
+    /// Reports the keys that nothing took.
+    pub fn finish(self, errors: &mut Errors) {
+        for arg in &self.given {
+            let key = arg.key.unraw().to_string();
+            errors.at(&arg.key, suggest::unknown("key", &key, &self.known));
+        }
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<Arg> {
+        self.known.push(key);
+        let place = self.given.iter().position(|arg| arg.is(key))?;
+        Some(self.given.remove(place))
+    }
+
+    fn read(&mut self, tokens: TokenStream, errors: &mut Errors) {
+        let args = Punctuated::<Arg, Token![,]>::parse_terminated.parse2(tokens);
+        let Some(args) = errors.ok(args) else {
+            self.unreadable = true;
+            return;
+        };
+        for arg in args {
+            let key = arg.key.unraw().to_string();
+            if self.has(&key) {
+                errors.at(&arg.key, format!("`{key}` is given twice: keep one"));
+            } else {
+                self.given.push(arg);
+            }
+        }
+    }
+}
+
+impl Arg {
+    fn is(&self, key: &str) -> bool {
+        self.key.unraw() == key
+    }
+}
+
+impl Parse for Arg {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        if !input.peek(Ident::peek_any) {
+            return Err(input.error("expected `key = value`"));
+        }
+        let key = input.call(Ident::parse_any)?;
+        let equals = input.parse::<Option<Token![=]>>()?;
+        let value = match equals {
+            Some(_) => input.parse()?,
+            None => Value::Other(until_comma(input)?),
+        };
+        Ok(Self { key, value })
+    }
+}
+
+impl Parse for Value {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        if input.peek(Lit) {
+            return input.parse().map(Self::Lit);
+        }
+        let ahead = input.fork();
+        if let Ok(ty) = ahead.parse()
+            && (ahead.is_empty() || ahead.peek(Token![,]))
+        {
+            input.advance_to(&ahead);
+            return Ok(Self::Type(Box::new(ty)));
+        }
+        until_comma(input).map(Self::Other)
+    }
+}
+
+impl ToTokens for Arg {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        self.key.to_tokens(tokens);
+        match &self.value {
+            Value::Lit(lit) => lit.to_tokens(tokens),
+            Value::Type(ty) => ty.to_tokens(tokens),
+            Value::Other(other) => other.to_tokens(tokens),
+        }
+    }
+}
+
+fn until_comma(input: ParseStream) -> syn::Result<TokenStream> {
+    let mut tokens = TokenStream::new();
+    while !input.is_empty() && !input.peek(Token![,]) {
+        tokens.extend([input.parse::<TokenTree>()?]);
+    }
+    Ok(tokens)
+}

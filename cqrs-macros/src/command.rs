@@ -1,0 +1,118 @@
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::{DeriveInput, Type};
+
+use crate::args::Args;
+use crate::case;
+use crate::errors::Errors;
+use crate::framework::Framework;
+use crate::hygiene::code;
+use crate::id::{self, Id};
+use crate::message::Message;
+use crate::source;
+
+/// A struct that derives `Command`.
+pub struct Command {
+    framework: Framework,
+    message: Message,
+    name: String,
+    error: Option<Type>,
+    permission: Option<String>,
+    ids: Vec<CommandId>,
+}
+
+/// An id with the role that parameters ask it by; none if it is the only one of its aggregate.
+struct CommandId {
+    id: Id,
+    role: Option<String>,
+}
+
+impl Command {
+    /// Reads the item.
+    pub fn read(input: DeriveInput, errors: &mut Errors) -> Option<Self> {
+        let mut args = Args::of_derive(&input.attrs, "command", errors);
+        let error = args.ty("error", errors);
+        let permission = args.string("permission", errors).map(|permission| permission.value());
+        let name = args.string("name", errors).map(|name| name.value());
+        let framework = args.framework(errors);
+        args.finish(errors);
+        let (message, fields) = Message::read(input, "a command", errors)?;
+        let name = name.unwrap_or_else(|| message.ident.unraw().to_string());
+        let ids = with_roles(id::read(fields, errors), errors);
+        Some(Self { framework, message, name, error, permission, ids })
+    }
+
+    fn has_id(&self, CommandId { id, role }: &CommandId) -> TokenStream {
+        let (ident, field, ty) = (&self.message.ident, &id.field, &id.ty);
+        let aggregate = id::key(&id.aggregate);
+        let (parameters, role) = match role {
+            Some(role) => (None, id::key(role)),
+            None => (Some(code!(<const ROLE: __cqrs::u64>)), code!(ROLE)),
+        };
+        code! {
+            impl #parameters __cqrs::HasId<#aggregate, #ty, #role> for #ident {
+                fn id(&self) -> &#ty {
+                    &self.#field
+                }
+            }
+        }
+    }
+}
+
+impl ToTokens for Command {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { framework, message, name, error, permission, ids } = self;
+        let (ident, docs) = (&message.ident, &message.docs);
+        let error = error.as_ref().map_or_else(|| code!(__cqrs::Infallible), Type::to_token_stream);
+        let cell = code!(__cqrs::CommandCell);
+        let members = message.members(name, permission.as_deref(), &cell);
+        let ids = ids.iter().map(|id| self.has_id(id));
+        let (source, schema) = (source::of(ident), message.schema());
+        let items = code! {
+            impl __cqrs::Command for #ident {
+                type Error = #error;
+                #members
+            }
+            #(#ids)*
+            __cqrs::submit! {
+                __cqrs::MessageEntry::command::<#ident>(#source, #docs, #schema)
+            }
+        };
+        tokens.extend(framework.probing_block(&items));
+    }
+}
+
+/// Drops the ids that are in error, so that the impls of the others do not conflict.
+fn with_roles(ids: Vec<Id>, errors: &mut Errors) -> Vec<CommandId> {
+    let names: Vec<_> = ids.iter().map(|id| id.aggregate.clone()).collect();
+    let mut with_roles: Vec<CommandId> = Vec::new();
+    for id in ids {
+        if id.each {
+            errors.at(
+                &id.field,
+                "a command loads one aggregate per `#[id(..)]`: `each` is for events; remove it, or \
+                 write one field per aggregate",
+            );
+            continue;
+        }
+        let several = names.iter().filter(|name| **name == id.aggregate).count() > 1;
+        let role = several.then(|| case::role(&id.field));
+        let twin = with_roles.iter().find(|other| {
+            several && other.id.aggregate == id.aggregate && other.role == role
+        });
+        if let (Some(twin), Some(role)) = (twin, &role) {
+            let (this, that) = (&id.field, &twin.id.field);
+            errors.at(
+                this,
+                format!(
+                    "`{this}` and `{that}` are both the `{role}` of a handler (a field's name \
+                     without `_id`): rename one"
+                ),
+            );
+            continue;
+        }
+        with_roles.push(CommandId { id, role });
+    }
+    with_roles
+}

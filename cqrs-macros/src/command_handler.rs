@@ -1,0 +1,106 @@
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::ext::IdentExt;
+
+use crate::args::Args;
+use crate::errors;
+use crate::framework::Framework;
+use crate::function::{Function, Kind};
+use crate::hygiene::code;
+use crate::{id, source};
+
+const KIND: Kind = Kind {
+    attribute: "#[command_handler]",
+    handler: "a command handler",
+    message: "command",
+    example: "cmd: CreateProduct",
+};
+
+/// A function marked `#[command_handler]`.
+struct CommandHandler {
+    framework: Framework,
+    function: Function,
+}
+
+/// `#[command_handler]`.
+pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
+    errors::function(item, |item, errors| {
+        let mut args = Args::of_macro(args, errors);
+        let framework = args.framework(errors);
+        args.finish(errors);
+        let function = Function::read(item, &KIND, errors)?;
+        Some(CommandHandler { framework, function })
+    })
+}
+
+impl CommandHandler {
+    /// Each input as the trait that it must meet, at the span of its type.
+    fn inputs(&self) -> Vec<TokenStream> {
+        let command = &self.function.message;
+        let inputs = self.function.inputs.iter().map(|input| {
+            let (ty, role) = (&input.ty, id::key(&input.role));
+            quote_spanned!(input.span=> <#ty as __cqrs::CommandInput<'_, #command, #role>>)
+        });
+        inputs.collect()
+    }
+
+    fn decide(&self, inputs: &[TokenStream]) -> TokenStream {
+        let Function { ident, is_async, message, output, .. } = &self.function;
+        let taken = inputs.iter().enumerate().map(|(place, input)| {
+            code!(#input::take(scope, #place).map_err(__cqrs::CommandError::failed)?)
+        });
+        let call = code!(#ident(command, #(#taken),*));
+        if *is_async {
+            // A future that cannot be sent between threads is underlined at the function's name.
+            let span = ident.span().resolved_at(Span::mixed_site());
+            let decision = code!(<#output as __cqrs::Outcome<#message>>::decision(#call.await));
+            quote_spanned!(span=> __cqrs::Decided::later(async move { #decision }))
+        } else {
+            let decision = code!(<#output as __cqrs::Outcome<#message>>::decision(#call));
+            code!(__cqrs::Decided::now(|| { #decision }))
+        }
+    }
+}
+
+impl ToTokens for CommandHandler {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Function { ident, message, .. } = &self.function;
+        let inputs = self.inputs();
+        let decide = self.decide(&inputs);
+        let name = ident.unraw().to_string();
+        let source = source::of(ident);
+        let places = 0..inputs.len();
+        let (command, loads, scope) = match inputs.is_empty() {
+            true => (code!(_), code!(_), code!(_)),
+            false => (code!(command), code!(loads), code!(scope)),
+        };
+        let items = code! {
+            enum __Handler {}
+
+            impl __cqrs::HandlesCommand for __Handler {
+                type Command = #message;
+                const NAME: &'static __cqrs::str = #name;
+                const SOURCE: __cqrs::Source = #source;
+
+                fn inputs() -> __cqrs::Vec<__cqrs::Input> {
+                    __cqrs::vec![#(#inputs::describe()),*]
+                }
+
+                fn load(#command: &#message, #loads: &mut __cqrs::Loads) {
+                    #(#inputs::load(command, #places, loads);)*
+                }
+
+                fn handle<'a>(
+                    command: #message,
+                    #scope: &'a __cqrs::CommandScope<'a>,
+                ) -> __cqrs::Decided<'a, #message> {
+                    #decide
+                }
+            }
+            __cqrs::submit! {
+                __cqrs::CommandHandlerEntry::of::<__Handler>()
+            }
+        };
+        tokens.extend(self.framework.block(&items));
+    }
+}

@@ -1,0 +1,129 @@
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::{Data, DeriveInput, Ident};
+
+use crate::args::Args;
+use crate::case;
+use crate::errors::{self, Errors};
+use crate::framework::Framework;
+use crate::hygiene::code;
+use crate::id::{self, Id};
+use crate::message::Message;
+use crate::source;
+use crate::sum::Sum;
+use crate::types;
+
+/// A struct that derives `Event`.
+pub struct Event {
+    framework: Framework,
+    message: Message,
+    name: String,
+    version: u32,
+    ids: Vec<Id>,
+}
+
+/// `#[derive(Event)]`: of an enum, a sum of events; else an event.
+pub fn derive(input: TokenStream) -> TokenStream {
+    errors::derive(input, |input, errors| {
+        Some(match input.data {
+            Data::Enum(_) => Sum::read(input, errors)?.into_token_stream(),
+            _ => Event::read(input, errors)?.into_token_stream(),
+        })
+    })
+}
+
+impl Event {
+    fn read(input: DeriveInput, errors: &mut Errors) -> Option<Self> {
+        let mut args = Args::of_derive(&input.attrs, "event", errors);
+        let proposal = case::kebab(&input.ident);
+        let (named, versioned) = (args.has("name"), args.has("version"));
+        let name = args.string("name", errors).map(|name| name.value());
+        let version = args.version(errors);
+        if !named || !versioned {
+            let lacking = match (named, versioned) {
+                (false, false) => "a name and a version",
+                (false, true) => "a name",
+                (true, _) => "a version",
+            };
+            let name = name.as_ref().unwrap_or(&proposal);
+            let message = format!(
+                "an event has {lacking} of its own, which stay when the type is renamed: write \
+                 `#[event(name = \"{name}\", version = {})]`",
+                version.unwrap_or(1)
+            );
+            args.missing(&input.ident, message, errors);
+        }
+        let framework = args.framework(errors);
+        args.finish(errors);
+        let (message, fields) = Message::read(input, "an event", errors)?;
+        let ids = id::read(fields, errors);
+        let (name, version) = (name.unwrap_or(proposal), version.unwrap_or(1));
+        Some(Self { framework, message, name, version, ids })
+    }
+
+    /// The id that stands for each aggregate: the first that is one id, else the first of several.
+    /// One per aggregate, since two of one type would be the same impl twice.
+    fn concerns(&self) -> Vec<&Id> {
+        let mut concerns: Vec<&Id> = Vec::new();
+        for id in &self.ids {
+            match concerns.iter_mut().find(|other| other.aggregate == id.aggregate) {
+                Some(other) if other.each && !id.each => *other = id,
+                Some(_) => {}
+                None => concerns.push(id),
+            }
+        }
+        concerns
+    }
+}
+
+impl ToTokens for Event {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { framework, message, name, version, ids } = self;
+        let (ident, docs) = (&message.ident, &message.docs);
+        let concerns = self.concerns();
+        let aggregates = concerns.iter().map(|id| &id.aggregate);
+        let concerns = concerns.iter().map(|id| concern(ident, id));
+        let parameter = if ids.is_empty() { code!(_) } else { code!(tags) };
+        let tags = ids.iter().map(tag);
+        let (source, schema) = (source::of(ident), message.schema());
+        let items = code! {
+            impl __cqrs::Event for #ident {
+                const NAME: &'static __cqrs::str = #name;
+                const VERSION: __cqrs::u32 = #version;
+
+                fn tags(&self, #parameter: &mut __cqrs::Tags) {
+                    #(#tags)*
+                }
+            }
+            #(#concerns)*
+            __cqrs::submit! {
+                __cqrs::EventEntry::of::<#ident>(&[#(#aggregates),*], #source, #docs, #schema)
+            }
+        };
+        tokens.extend(framework.probing_block(&items));
+    }
+}
+
+/// Adds the tags of a field. An id that cannot be displayed is underlined at the field's type.
+fn tag(Id { aggregate, field, ty, each }: &Id) -> TokenStream {
+    let value = types::borrow_at_type(field, ty);
+    if *each {
+        code! {
+            for id in #value {
+                tags.add(#aggregate, id);
+            }
+        }
+    } else {
+        code!(tags.add(#aggregate, #value);)
+    }
+}
+
+fn concern(event: &Ident, Id { aggregate, ty, each, .. }: &Id) -> TokenStream {
+    let aggregate = id::key(aggregate);
+    let id = if *each {
+        code!(<#ty as __cqrs::IntoIterator>::Item)
+    } else {
+        ty.to_token_stream()
+    };
+    code!(impl __cqrs::Concerns<#aggregate, #id> for #event {})
+}

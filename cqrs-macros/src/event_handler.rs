@@ -1,0 +1,117 @@
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::ext::IdentExt;
+
+use crate::args::Args;
+use crate::errors::{self, Errors};
+use crate::framework::Framework;
+use crate::function::{Function, Kind};
+use crate::hygiene::code;
+use crate::source;
+
+const KIND: Kind = Kind {
+    attribute: "#[event_handler]",
+    handler: "an event handler",
+    message: "event",
+    example: "event: ProductCreated",
+};
+
+/// A function marked `#[event_handler]`: a reaction.
+struct EventHandler {
+    framework: Framework,
+    function: Function,
+    from_start: bool,
+}
+
+/// `#[event_handler]`.
+pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
+    errors::function(item, |item, errors| {
+        let mut args = Args::of_macro(args, errors);
+        let from_start = from_start(&mut args, errors);
+        let framework = args.framework(errors);
+        args.finish(errors);
+        let function = Function::read(item, &KIND, errors)?;
+        Some(EventHandler { framework, function, from_start })
+    })
+}
+
+fn from_start(args: &mut Args, errors: &mut Errors) -> bool {
+    let Some(start) = args.string("start", errors) else {
+        return true;
+    };
+    match start.value().as_str() {
+        "origin" => true,
+        "now" => false,
+        _ => {
+            errors.at(
+                start,
+                "where a new event handler begins: write `start = \"origin\"` for the log's first \
+                 event, or `start = \"now\"` for the next one",
+            );
+            true
+        }
+    }
+}
+
+impl EventHandler {
+    /// Each input as the trait that it must meet, at the span of its type.
+    fn inputs(&self) -> Vec<TokenStream> {
+        let inputs = self.function.inputs.iter().map(|input| {
+            let ty = &input.ty;
+            quote_spanned!(input.span=> <#ty as __cqrs::ReactionInput<'_>>)
+        });
+        inputs.collect()
+    }
+
+    fn react(&self, inputs: &[TokenStream]) -> TokenStream {
+        let Function { ident, is_async, output, .. } = &self.function;
+        let places = 0..inputs.len();
+        let call = code!(#ident(event, #(#inputs::take(scope, #places)?),*));
+        if *is_async {
+            // A future that cannot be sent between threads is underlined at the function's name.
+            let span = ident.span().resolved_at(Span::mixed_site());
+            let completion = code!(<#output as __cqrs::Completion>::complete(#call.await));
+            quote_spanned!(span=> __cqrs::Reacted::later(async move { #completion }))
+        } else {
+            let completion = code!(<#output as __cqrs::Completion>::complete(#call));
+            code!(__cqrs::Reacted::now(|| { #completion }))
+        }
+    }
+}
+
+impl ToTokens for EventHandler {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Function { ident, message, .. } = &self.function;
+        let from_start = self.from_start;
+        let inputs = self.inputs();
+        let react = self.react(&inputs);
+        let name = ident.unraw().to_string();
+        let source = source::of(ident);
+        let scope = if inputs.is_empty() { code!(_) } else { code!(scope) };
+        let items = code! {
+            enum __Handler {}
+
+            impl __cqrs::HandlesEvent for __Handler {
+                type Event = #message;
+                const NAME: &'static __cqrs::str = #name;
+                const FROM_START: __cqrs::bool = #from_start;
+                const SOURCE: __cqrs::Source = #source;
+
+                fn inputs() -> __cqrs::Vec<__cqrs::Input> {
+                    __cqrs::vec![#(#inputs::describe()),*]
+                }
+
+                fn handle<'a>(
+                    event: #message,
+                    #scope: &'a __cqrs::ReactionScope<'a>,
+                ) -> __cqrs::Reacted<'a> {
+                    #react
+                }
+            }
+            __cqrs::submit! {
+                __cqrs::ReactionEntry::of::<__Handler>()
+            }
+        };
+        tokens.extend(self.framework.block(&items));
+    }
+}

@@ -1,0 +1,106 @@
+use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
+use syn::spanned::Spanned;
+use syn::{Attribute, FnArg, Ident, PatType, Signature, Type};
+
+use crate::errors::Errors;
+use crate::impl_block::Marked;
+use crate::types;
+
+/// A method marked `#[apply]` or `#[on]`, which borrows one event.
+pub struct EventMethod {
+    /// Its signature.
+    pub sig: Signature,
+    /// Its `#[cfg(..)]`s.
+    pub cfg: Vec<Attribute>,
+    /// The type of its event, without the reference.
+    pub event: TokenStream,
+    /// Its parameters after the event.
+    pub inputs: Vec<PatType>,
+}
+
+/// What a mark means, for messages.
+pub struct Mark {
+    /// `#[apply]`.
+    pub mark: &'static str,
+    /// `an `#[apply]` method`.
+    pub method: &'static str,
+    /// An event parameter: `event: &ProductCreated`.
+    pub example: &'static str,
+}
+
+impl EventMethod {
+    /// Reads the marked methods; the receiver is the caller's to judge. Of two methods for one
+    /// event the first is kept.
+    pub fn read_all(marked: Vec<Marked>, mark: &Mark, errors: &mut Errors) -> Vec<Self> {
+        let mut methods: Vec<Self> = Vec::new();
+        for marked in marked {
+            let Some(method) = Self::read(marked, mark, errors) else {
+                continue;
+            };
+            match methods.iter().find(|other| other.meets(&method)) {
+                None => methods.push(method),
+                Some(other) => errors.at(
+                    &method.event,
+                    format!(
+                        "`{}` and `{}` both take `{}`: an event has one {}, so merge them",
+                        other.sig.ident, method.sig.ident, method.event, mark.mark
+                    ),
+                ),
+            }
+        }
+        methods
+    }
+
+    fn read(Marked { sig, cfg }: Marked, mark: &Mark, errors: &mut Errors) -> Option<Self> {
+        let Mark { method, example, .. } = mark;
+        types::monomorphic(&sig.generics, method, errors);
+        if let Some(token) = &sig.unsafety {
+            errors.at(token, format!("{method} is called by safe code: remove `unsafe`"));
+        }
+        let mut inputs = sig.inputs.iter().filter_map(|arg| match arg {
+            FnArg::Typed(arg) => Some(arg.clone()),
+            FnArg::Receiver(_) => None,
+        });
+        let Some(event) = inputs.next() else {
+            let ident = &sig.ident;
+            errors.at(ident, format!("{method} takes its event: write `{example}`"));
+            return None;
+        };
+        let inputs: Vec<_> = inputs.collect();
+        for input in &inputs {
+            types::nameable(&input.ty, method, errors);
+        }
+        let event = match &*event.ty {
+            Type::Reference(reference) if reference.mutability.is_none() => {
+                types::nameable(&reference.elem, method, errors);
+                types::outside(&reference.elem, &sig.generics)
+            }
+            other => {
+                errors.at(other, format!("{method} borrows its event: write `{example}`"));
+                return None;
+            }
+        };
+        Some(Self { sig, cfg, event, inputs })
+    }
+
+    /// Its name.
+    pub fn ident(&self) -> &Ident {
+        &self.sig.ident
+    }
+
+    /// Where an error about the event points.
+    pub fn event_span(&self) -> Span {
+        self.event.span()
+    }
+
+    /// Whether both are there for the same event. Which of two different `cfg`s holds is not known
+    /// here.
+    fn meets(&self, other: &Self) -> bool {
+        let text = |method: &Self| {
+            let cfg: Vec<_> = method.cfg.iter().map(|cfg| cfg.to_token_stream().to_string()).collect();
+            (method.event.to_string(), cfg)
+        };
+        text(self) == text(other)
+    }
+}

@@ -1,0 +1,168 @@
+use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
+use syn::parse::{Parse, ParseStream};
+use syn::spanned::Spanned;
+use syn::{Attribute, FnArg, Ident, Pat, PatType, Signature, Type, Visibility};
+
+use crate::errors::Errors;
+use crate::{case, types};
+
+/// A function that handles a message.
+pub struct Function {
+    /// Its name.
+    pub ident: Ident,
+    /// Whether it is async.
+    pub is_async: bool,
+    /// The type of its first parameter.
+    pub message: TokenStream,
+    /// Its other parameters.
+    pub inputs: Vec<Input>,
+    /// What it returns.
+    pub output: TokenStream,
+}
+
+/// A parameter of a handler besides its message.
+pub struct Input {
+    /// Its type.
+    pub ty: TokenStream,
+    /// What tells it apart from others of the same aggregate; empty if it has no name.
+    pub role: String,
+    /// Where an error about it points.
+    pub span: Span,
+}
+
+/// What a handler handles, for messages.
+pub struct Kind {
+    /// The macro: `#[command_handler]`.
+    pub attribute: &'static str,
+    /// What it makes of a function: `a command handler`.
+    pub handler: &'static str,
+    /// What it handles: `command`.
+    pub message: &'static str,
+    /// A first parameter: `cmd: CreateProduct`.
+    pub example: &'static str,
+}
+
+impl Function {
+    /// Reads a function's signature; its body is of no interest.
+    pub fn read(item: TokenStream, kind: &Kind, errors: &mut Errors) -> Option<Self> {
+        let place = item.clone();
+        let Ok(Head(sig)) = syn::parse2(item) else {
+            let Kind { attribute, handler, example, .. } = kind;
+            errors.add(syn::Error::new(
+                first(place),
+                format!(
+                    "`{attribute}` belongs on a function: {handler} is \
+                     `fn its_name({example}) -> ..`"
+                ),
+            ));
+            return None;
+        };
+        check(&sig, kind, errors);
+        let mut inputs = sig.inputs.iter();
+        let message = message(&sig, inputs.next(), kind, errors)?;
+        let inputs = inputs.filter_map(|arg| match arg {
+            FnArg::Typed(arg) => Some(input(arg, &sig, kind, errors)),
+            FnArg::Receiver(_) => None,
+        });
+        let inputs = inputs.collect();
+        if let syn::ReturnType::Type(_, ty) = &sig.output {
+            types::nameable(ty, kind.handler, errors);
+        }
+        let output = types::returned(&sig.output, &sig.generics);
+        Some(Self { is_async: sig.asyncness.is_some(), ident: sig.ident, message, inputs, output })
+    }
+}
+
+/// Attributes, visibility and signature; what follows is skipped.
+struct Head(Signature);
+
+impl Parse for Head {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        input.call(Attribute::parse_outer)?;
+        input.parse::<Visibility>()?;
+        let signature = input.parse()?;
+        input.parse::<TokenStream>()?;
+        Ok(Self(signature))
+    }
+}
+
+fn check(sig: &Signature, Kind { handler, .. }: &Kind, errors: &mut Errors) {
+    types::monomorphic(&sig.generics, handler, errors);
+    if let Some(token) = &sig.unsafety {
+        errors.at(token, format!("{handler} is called by safe code: remove `unsafe`"));
+    }
+    if let Some(abi) = &sig.abi {
+        errors.at(abi, format!("{handler} is a plain Rust function: remove `extern`"));
+    }
+    if let Some(variadic) = &sig.variadic {
+        errors.at(variadic, format!("{handler} takes a fixed number of inputs: remove `...`"));
+    }
+}
+
+/// The type of the first parameter.
+fn message(
+    sig: &Signature,
+    first: Option<&FnArg>,
+    kind: &Kind,
+    errors: &mut Errors,
+) -> Option<TokenStream> {
+    let Kind { handler, message, example, .. } = kind;
+    match first {
+        None => {
+            let ident = &sig.ident;
+            errors.at(ident, format!("{handler} takes its {message} first: write `fn {ident}({example}, ..)`"));
+            None
+        }
+        Some(FnArg::Receiver(receiver)) => {
+            errors.at(
+                receiver,
+                format!(
+                    "{handler} is a free function: write `fn {}({example}, ..)` outside of the \
+                     `impl`, and take a service as `Res<T>`",
+                    sig.ident
+                ),
+            );
+            None
+        }
+        Some(FnArg::Typed(arg)) => {
+            unconditional(arg, handler, errors);
+            types::nameable(&arg.ty, handler, errors);
+            if let Type::Reference(reference) = &*arg.ty {
+                let ty = reference.elem.to_token_stream();
+                errors.at(
+                    &arg.ty,
+                    format!("{handler} takes its {message} by value: write `{message}: {ty}`"),
+                );
+            }
+            Some(types::outside(&arg.ty, &sig.generics))
+        }
+    }
+}
+
+fn input(arg: &PatType, sig: &Signature, kind: &Kind, errors: &mut Errors) -> Input {
+    unconditional(arg, kind.handler, errors);
+    types::nameable(&arg.ty, kind.handler, errors);
+    let role = match &*arg.pat {
+        Pat::Ident(pat) => case::role(&pat.ident),
+        _ => String::new(),
+    };
+    Input { ty: types::outside(&arg.ty, &sig.generics), role, span: arg.ty.span() }
+}
+
+/// Reports `#[cfg]` on a parameter: inputs are numbered, and the wiring must number them alike
+/// everywhere.
+fn unconditional(arg: &PatType, handler: &str, errors: &mut Errors) {
+    for attr in &arg.attrs {
+        if attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr") {
+            errors.at(
+                attr,
+                format!("{handler} takes the same inputs always: put the `cfg` on the function"),
+            );
+        }
+    }
+}
+
+fn first(tokens: TokenStream) -> Span {
+    tokens.into_iter().next().map_or_else(Span::call_site, |token| token.span())
+}

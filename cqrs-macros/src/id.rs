@@ -1,0 +1,85 @@
+use proc_macro2::TokenStream;
+use syn::ext::IdentExt;
+use syn::parse::ParseStream;
+use syn::{Attribute, Field, Ident, LitStr, Path, Token, Type};
+
+use crate::errors::Errors;
+use crate::hygiene::code;
+use crate::{case, suggest};
+
+/// A field marked `#[id(Aggregate)]`.
+pub struct Id {
+    /// The aggregate's name.
+    pub aggregate: String,
+    /// The field.
+    pub field: Ident,
+    /// Its type.
+    pub ty: Type,
+    /// Whether it holds several ids: `#[id(Aggregate, each)]`.
+    pub each: bool,
+}
+
+/// Reads the `#[id(..)]` of a message's fields.
+pub fn read(fields: Vec<Field>, errors: &mut Errors) -> Vec<Id> {
+    let mut ids = Vec::new();
+    for field in fields {
+        let mut attrs = field.attrs.iter().filter(|attr| attr.path().is_ident("id"));
+        let (Some(attr), Some(ident)) = (attrs.next(), field.ident.clone()) else {
+            continue;
+        };
+        attrs.for_each(|again| errors.at(again, "a field has one `#[id(..)]`: remove this one"));
+        if let Some((aggregate, each)) = errors.ok(arguments(attr)) {
+            ids.push(Id { aggregate, field: ident, ty: field.ty, each });
+        }
+    }
+    ids
+}
+
+/// The number of a name, for const generics.
+pub fn key(name: &str) -> TokenStream {
+    code!({ __cqrs::key(#name) })
+}
+
+/// A name for an aggregate as `name = ".."` or `#[id("..")]` give it.
+pub fn aggregate_name(name: &LitStr) -> syn::Result<String> {
+    let text = name.value();
+    if text.trim().is_empty() || text.contains(':') {
+        let message = "an aggregate's name begins its tags, `product:P001`: it has letters in it and no colon";
+        return Err(syn::Error::new(name.span(), message));
+    }
+    Ok(text)
+}
+
+fn arguments(attr: &Attribute) -> syn::Result<(String, bool)> {
+    if attr.meta.require_list().is_ok_and(|list| !list.tokens.is_empty()) {
+        attr.parse_args_with(aggregate)
+    } else {
+        let message = "`#[id]` says of which aggregate: write `#[id(Product)]`";
+        Err(syn::Error::new_spanned(attr, message))
+    }
+}
+
+fn aggregate(input: ParseStream) -> syn::Result<(String, bool)> {
+    let name = if input.peek(LitStr) {
+        aggregate_name(&input.parse()?)?
+    } else {
+        let path = input.call(Path::parse_mod_style).map_err(|error| {
+            syn::Error::new(error.span(), "write the aggregate, or its name as a string: `#[id(Product)]`")
+        })?;
+        path.segments.last().map(|last| case::kebab(&last.ident)).unwrap_or_default()
+    };
+    if input.is_empty() {
+        return Ok((name, false));
+    }
+    input.parse::<Token![,]>()?;
+    if input.is_empty() {
+        return Ok((name, false));
+    }
+    let word = input.call(Ident::parse_any)?;
+    if word != "each" {
+        let message = suggest::unknown("word", &word.to_string(), &["each"]);
+        return Err(syn::Error::new(word.span(), message));
+    }
+    input.parse::<Option<Token![,]>>()?;
+    Ok((name, true))
+}

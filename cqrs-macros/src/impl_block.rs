@@ -1,0 +1,207 @@
+use proc_macro2::{Group, Span, TokenStream};
+use quote::{ToTokens, TokenStreamExt, quote};
+use syn::parse::discouraged::Speculative;
+use syn::parse::{Parse, ParseStream};
+use syn::{Attribute, Generics, Ident, ImplItem, Meta, Signature, Token, Type, Visibility, braced, token};
+
+use crate::errors::Errors;
+
+/// An `impl` block, the bodies of its methods as they were written.
+pub struct ImplBlock {
+    attrs: Vec<Attribute>,
+    impl_token: Token![impl],
+    generics: Generics,
+    of_trait: Option<(Type, Token![for])>,
+    self_ty: Type,
+    brace: token::Brace,
+    inner: Vec<Attribute>,
+    members: Vec<Member>,
+}
+
+/// The type that an [`ImplBlock`] is of.
+pub struct Subject {
+    /// The type.
+    pub ty: Type,
+    /// The last part of its path.
+    pub ident: Ident,
+}
+
+/// A method that bears the macro's mark, `#[apply]` or `#[on]`.
+pub struct Marked {
+    /// Its signature.
+    pub sig: Signature,
+    /// Its `#[cfg(..)]`s, to put on whatever refers to it.
+    pub cfg: Vec<Attribute>,
+}
+
+enum Member {
+    Method(Method),
+    Other(ImplItem),
+}
+
+struct Method {
+    attrs: Vec<Attribute>,
+    vis: Visibility,
+    sig: Signature,
+    body: Group,
+}
+
+impl ImplBlock {
+    /// Takes the mark off all methods that bear it, and returns these.
+    pub fn take_marked(&mut self, mark: &str, errors: &mut Errors) -> Vec<Marked> {
+        let mut marked = Vec::new();
+        for member in &mut self.members {
+            let Member::Method(method) = member else {
+                continue;
+            };
+            let is_mark = |attr: &mut Attribute| attr.path().is_ident(mark);
+            let marks: Vec<_> = method.attrs.extract_if(.., is_mark).collect();
+            for attr in &marks {
+                if !matches!(attr.meta, Meta::Path(_)) {
+                    let message = format!("`#[{mark}]` takes no arguments: write `#[{mark}]`");
+                    errors.at(attr, message);
+                }
+            }
+            if !marks.is_empty() {
+                let cfg = method.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+                marked.push(Marked { sig: method.sig.clone(), cfg: cfg.cloned().collect() });
+            }
+        }
+        marked
+    }
+
+    /// The type, if the block is of a type with a name and without parameters. `attribute` is the
+    /// macro's, for messages.
+    pub fn subject(&self, attribute: &str, errors: &mut Errors) -> Option<Subject> {
+        let ident = name(&self.self_ty);
+        if let Some((of_trait, _)) = &self.of_trait {
+            errors.at(
+                of_trait,
+                format!("`{attribute}` belongs on an `impl` block without a trait: write `impl TheType {{ .. }}`"),
+            );
+        }
+        if !self.generics.params.is_empty() {
+            errors.at(
+                &self.generics,
+                format!("`{attribute}` belongs on one concrete type, since the registry needs one: remove the parameters"),
+            );
+        }
+        if ident.is_none() {
+            errors.at(
+                &self.self_ty,
+                format!("`{attribute}` belongs on a type with a name: write `impl TheType {{ .. }}`"),
+            );
+        }
+        let plain = self.of_trait.is_none() && self.generics.params.is_empty();
+        ident.filter(|_| plain).map(|ident| Subject { ty: self.self_ty.clone(), ident })
+    }
+}
+
+/// The course of an attribute on an `impl` block, which is emitted without the marks of its
+/// methods, also when something is wrong.
+pub fn attribute<M: ToTokens>(
+    attribute: &str,
+    item: TokenStream,
+    read: impl FnOnce(&mut ImplBlock, &mut Errors) -> Option<M>,
+) -> TokenStream {
+    let mut errors = Errors::default();
+    let first = item.clone().into_iter().next();
+    let first = first.map_or_else(Span::call_site, |first| first.span());
+    match syn::parse2::<ImplBlock>(item.clone()) {
+        Ok(mut block) => {
+            let model = read(&mut block, &mut errors);
+            quote!(#block #errors #model)
+        }
+        Err(_) => {
+            let message = format!("`{attribute}` belongs on an `impl` block: `impl TheType {{ .. }}`");
+            errors.add(syn::Error::new(first, message));
+            quote!(#item #errors)
+        }
+    }
+}
+
+fn name(ty: &Type) -> Option<Ident> {
+    match ty {
+        Type::Path(path) => path.path.segments.last().map(|last| last.ident.clone()),
+        // What `macro_rules!` makes of a `$ty`.
+        Type::Group(group) => name(&group.elem),
+        _ => None,
+    }
+}
+
+impl Parse for ImplBlock {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        let attrs = input.call(Attribute::parse_outer)?;
+        let impl_token = input.parse()?;
+        let mut generics: Generics = input.parse()?;
+        let first: Type = input.parse()?;
+        let (of_trait, self_ty) = if input.peek(Token![for]) {
+            (Some((first, input.parse()?)), input.parse()?)
+        } else {
+            (None, first)
+        };
+        generics.where_clause = input.parse()?;
+        let content;
+        let brace = braced!(content in input);
+        let inner = content.call(Attribute::parse_inner)?;
+        let mut members = Vec::new();
+        while !content.is_empty() {
+            members.push(content.parse()?);
+        }
+        Ok(Self { attrs, impl_token, generics, of_trait, self_ty, brace, inner, members })
+    }
+}
+
+impl Parse for Member {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        let ahead = input.fork();
+        if let Ok(method) = ahead.parse() {
+            input.advance_to(&ahead);
+            return Ok(Self::Method(method));
+        }
+        input.parse().map(Self::Other)
+    }
+}
+
+impl Parse for Method {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        Ok(Self {
+            attrs: input.call(Attribute::parse_outer)?,
+            vis: input.parse()?,
+            sig: input.parse()?,
+            body: input.parse()?,
+        })
+    }
+}
+
+impl ToTokens for ImplBlock {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        tokens.append_all(&self.attrs);
+        self.impl_token.to_tokens(tokens);
+        self.generics.to_tokens(tokens);
+        if let Some((of_trait, for_token)) = &self.of_trait {
+            of_trait.to_tokens(tokens);
+            for_token.to_tokens(tokens);
+        }
+        self.self_ty.to_tokens(tokens);
+        self.generics.where_clause.to_tokens(tokens);
+        self.brace.surround(tokens, |tokens| {
+            tokens.append_all(&self.inner);
+            for member in &self.members {
+                match member {
+                    Member::Method(method) => method.to_tokens(tokens),
+                    Member::Other(item) => item.to_tokens(tokens),
+                }
+            }
+        });
+    }
+}
+
+impl ToTokens for Method {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        tokens.append_all(&self.attrs);
+        self.vis.to_tokens(tokens);
+        self.sig.to_tokens(tokens);
+        self.body.to_tokens(tokens);
+    }
+}

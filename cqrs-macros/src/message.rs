@@ -1,0 +1,91 @@
+use proc_macro2::TokenStream;
+use syn::{Data, DeriveInput, Field, Fields, Generics, Ident};
+
+use crate::errors::Errors;
+use crate::hygiene::code;
+use crate::source;
+
+/// The struct of a command, query or event.
+pub struct Message {
+    /// Its name.
+    pub ident: Ident,
+    /// Its documentation.
+    pub docs: String,
+}
+
+impl Message {
+    /// Checks that the item is a struct with named fields, or a unit struct, and takes it apart.
+    /// `kind` is what the macro derives: `a command`.
+    pub fn read(
+        input: DeriveInput,
+        kind: &str,
+        errors: &mut Errors,
+    ) -> Option<(Self, Vec<Field>)> {
+        let fields = fields(input.data, &input.ident, kind, errors).unwrap_or_default();
+        concrete(&input.generics, kind, errors)?;
+        let docs = source::docs(&input.attrs);
+        Some((Self { ident: input.ident, docs }, fields))
+    }
+
+    /// Makes the JSON schema, if the type has one.
+    pub fn schema(&self) -> TokenStream {
+        let ident = &self.ident;
+        code!(|| __cqrs::Probe::<#ident>::new().schema())
+    }
+
+    /// The members that commands and queries have alike. `cell` is the type of the cell beside
+    /// the message, in which `build` puts the handler.
+    pub fn members(&self, name: &str, permission: Option<&str>, cell: &TokenStream) -> TokenStream {
+        let ident = &self.ident;
+        let permission = match permission {
+            Some(permission) => code!(__cqrs::Some(#permission)),
+            None => code!(__cqrs::None),
+        };
+        code! {
+            const NAME: &'static __cqrs::str = #name;
+            const PERMISSION: __cqrs::Option<&'static __cqrs::str> = #permission;
+
+            fn check(&self) -> __cqrs::Result<(), __cqrs::Invalid> {
+                __cqrs::Probe::<#ident>::new().check(self)
+            }
+
+            fn cell() -> &'static #cell<Self> {
+                static CELL: #cell<#ident> = #cell::new();
+                &CELL
+            }
+        }
+    }
+}
+
+/// Reports type parameters and lifetimes; `None` if there are any, since no impl would compile.
+pub fn concrete(generics: &Generics, kind: &str, errors: &mut Errors) -> Option<()> {
+    if generics.params.is_empty() {
+        return Some(());
+    }
+    errors.at(
+        generics,
+        format!(
+            "{kind} is a concrete type, since the registry and the wire format need one: remove the \
+             parameters and write one struct per case"
+        ),
+    );
+    None
+}
+
+/// The named fields of a struct; anything else is reported.
+pub fn fields(data: Data, ident: &Ident, kind: &str, errors: &mut Errors) -> Option<Vec<Field>> {
+    let message = match data {
+        Data::Struct(data) => match data.fields {
+            Fields::Named(fields) => return Some(fields.named.into_iter().collect()),
+            Fields::Unit => return Some(Vec::new()),
+            Fields::Unnamed(_) => {
+                format!("{kind} has named fields: write `struct {ident} {{ field: Type }}`")
+            }
+        },
+        Data::Enum(_) | Data::Union(_) => {
+            format!("{kind} is a struct: write one `struct` per case")
+        }
+    };
+    errors.at(ident, message);
+    None
+}

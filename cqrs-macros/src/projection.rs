@@ -1,0 +1,171 @@
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{FnArg, Ident, LitStr, ReturnType};
+
+use crate::args::Args;
+use crate::case;
+use crate::errors::Errors;
+use crate::event_method::{EventMethod, Mark};
+use crate::framework::Framework;
+use crate::hygiene::code;
+use crate::impl_block::{self, ImplBlock, Subject};
+use crate::{source, types};
+
+const ON: Mark = Mark {
+    mark: "`#[on]`",
+    method: "an `#[on]` method",
+    example: "event: &ProductCreated",
+};
+
+/// An `impl` block marked `#[projection]`.
+struct Projection {
+    framework: Framework,
+    subject: Subject,
+    name: String,
+    version: u32,
+    methods: Vec<EventMethod>,
+}
+
+/// `#[projection]`.
+pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
+    impl_block::attribute("#[projection]", item, |block, errors| {
+        Projection::read(args, block, errors)
+    })
+}
+
+impl Projection {
+    fn read(args: TokenStream, block: &mut ImplBlock, errors: &mut Errors) -> Option<Self> {
+        let mut args = Args::of_macro(args, errors);
+        let complete = args.has("name") && args.has("version");
+        let name = args.string("name", errors);
+        let version = args.version(errors).unwrap_or(1);
+        let framework = args.framework(errors);
+
+        let marked = block.take_marked("on", errors);
+        let subject = block.subject("#[projection]", errors);
+        if let (Some(Subject { ident, .. }), false) = (&subject, complete) {
+            let name = name.as_ref().map_or_else(|| case::kebab(ident), LitStr::value);
+            let message = format!(
+                "a projection has a name and a version, which name its checkpoint: write \
+                 `#[projection(name = \"{name}\", version = {version})]`"
+            );
+            args.missing(ident, message, errors);
+        }
+        args.finish(errors);
+        if let (Some(subject), true) = (&subject, marked.is_empty()) {
+            errors.at(
+                &subject.ident,
+                "a projection folds events: mark the functions that do so with `#[on]`, \
+                 `#[on] fn created(event: &ProductCreated, views: &mut Views<ProductView>) { .. }`",
+            );
+        }
+        let methods = EventMethod::read_all(marked, &ON, errors);
+        let methods = methods.into_iter().filter(|method| folds(method, errors)).collect();
+        let subject = subject?;
+        let name = checkpoint_name(name, errors).unwrap_or_else(|| case::kebab(&subject.ident));
+        Some(Self { framework, subject, name, version, methods })
+    }
+}
+
+impl ToTokens for Projection {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { subject: Subject { ty, ident }, name, version, methods, .. } = self;
+        let source = source::of(ident);
+        let folds = methods.iter().map(fold);
+        let items = code! {
+            impl __cqrs::Projects for #ty {
+                const NAME: &'static __cqrs::str = #name;
+                const VERSION: __cqrs::u32 = #version;
+                const SOURCE: __cqrs::Source = #source;
+
+                fn folds() -> __cqrs::Vec<__cqrs::Fold> {
+                    __cqrs::vec![#(#folds),*]
+                }
+            }
+            __cqrs::submit! {
+                __cqrs::ProjectionEntry::of::<#ty>()
+            }
+        };
+        tokens.extend(self.framework.block(&items));
+    }
+}
+
+/// An `#[on]` method as a value: its inputs are held by the closure and lent to the method.
+fn fold(method: &EventMethod) -> TokenStream {
+    let EventMethod { sig, cfg, event, inputs } = method;
+    let ident = &sig.ident;
+    let inputs: Vec<_> = inputs.iter().map(|input| {
+        let ty = types::outside(&input.ty, &sig.generics);
+        quote_spanned!(input.ty.span()=> <#ty as __cqrs::FoldInput<'_>>)
+    }).collect();
+    let held: Vec<Ident> = (0..inputs.len())
+        .map(|place| format_ident!("held{place}", span = Span::mixed_site()))
+        .collect();
+    let output = types::returned(&sig.output, &sig.generics);
+    let call = code!(Self::#ident(&event, #(#inputs::lend(&mut #held)),*));
+    let body = |call: &TokenStream| code! {
+        let event = recorded.decode::<#event>()?;
+        #(let mut #held = #inputs::hold(scope)?;)*
+        <#output as __cqrs::Completion>::complete(#call)
+    };
+    let folded = if sig.asyncness.is_some() {
+        // A future that cannot be sent between threads is underlined at the method's name.
+        let span = ident.span().resolved_at(Span::mixed_site());
+        let body = body(&code!(#call.await));
+        quote_spanned!(span=> __cqrs::Folded::later(async move { #body }))
+    } else {
+        let body = body(&call);
+        code!(__cqrs::Folded::now(|| { #body }))
+    };
+    let (name, line) = (ident.unraw().to_string(), source::line(ident));
+    let scope = if inputs.is_empty() { code!(_) } else { code!(scope) };
+    code! {
+        #(#cfg)*
+        __cqrs::Fold {
+            name: #name,
+            line: #line,
+            event: <#event as __cqrs::Event>::NAME,
+            inputs: __cqrs::vec![#(#inputs::describe()),*],
+            run: |recorded, #scope| #folded,
+        }
+    }
+}
+
+/// Reports what an `#[on]` method may not be.
+fn folds(EventMethod { sig, inputs, .. }: &EventMethod, errors: &mut Errors) -> bool {
+    let mut folds = true;
+    if let Some(FnArg::Receiver(this)) = sig.inputs.first() {
+        errors.at(
+            this,
+            "an `#[on]` method has no `self`: what it writes is in `views: &mut Views<V>`",
+        );
+        folds = false;
+    }
+    for attr in inputs.iter().flat_map(|input| &input.attrs) {
+        if attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr") {
+            let message = "an `#[on]` method takes the same inputs always: put the `cfg` on the method";
+            errors.at(attr, message);
+            folds = false;
+        }
+    }
+    if let ReturnType::Type(_, ty) = &sig.output {
+        types::nameable(ty, "an `#[on]` method", errors);
+    }
+    folds
+}
+
+/// The name as it may stand in a checkpoint's.
+fn checkpoint_name(name: Option<LitStr>, errors: &mut Errors) -> Option<String> {
+    let name = name?;
+    let text = name.value();
+    let allowed = |letter: char| {
+        letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_' || letter == '-'
+    };
+    if text.chars().all(allowed) {
+        return Some(text);
+    }
+    errors.at(name, "a projection's name has only `a-z`, `0-9`, `_` and `-` in it");
+    None
+}

@@ -1,0 +1,61 @@
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::{DeriveInput, Type};
+
+use crate::args::Args;
+use crate::errors::Errors;
+use crate::framework::Framework;
+use crate::hygiene::code;
+use crate::message::Message;
+use crate::source;
+
+/// A struct that derives `Query`.
+pub struct Query {
+    framework: Framework,
+    message: Message,
+    name: String,
+    returns: Option<Type>,
+    permission: Option<String>,
+}
+
+impl Query {
+    /// Reads the item.
+    pub fn read(input: DeriveInput, errors: &mut Errors) -> Option<Self> {
+        let mut args = Args::of_derive(&input.attrs, "query", errors);
+        let wanted = !args.has("returns");
+        let returns = args.ty("returns", errors);
+        if wanted {
+            let message = "a query says what it returns: write `#[query(returns = TheAnswer)]`";
+            args.missing(&input.ident, message, errors);
+        }
+        let permission = args.string("permission", errors).map(|permission| permission.value());
+        let name = args.string("name", errors).map(|name| name.value());
+        let framework = args.framework(errors);
+        args.finish(errors);
+        let (message, _) = Message::read(input, "a query", errors)?;
+        let name = name.unwrap_or_else(|| message.ident.unraw().to_string());
+        Some(Self { framework, message, name, returns, permission })
+    }
+}
+
+impl ToTokens for Query {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { framework, message, name, returns, permission } = self;
+        let (ident, docs) = (&message.ident, &message.docs);
+        let output = returns.as_ref().map_or_else(|| code!(()), Type::to_token_stream);
+        let cell = code!(__cqrs::QueryCell);
+        let members = message.members(name, permission.as_deref(), &cell);
+        let (source, schema) = (source::of(ident), message.schema());
+        let items = code! {
+            impl __cqrs::Query for #ident {
+                type Output = #output;
+                #members
+            }
+            __cqrs::submit! {
+                __cqrs::MessageEntry::query::<#ident>(#source, #docs, #schema)
+            }
+        };
+        tokens.extend(framework.probing_block(&items));
+    }
+}

@@ -1,0 +1,97 @@
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::ext::IdentExt;
+
+use crate::args::Args;
+use crate::errors;
+use crate::framework::Framework;
+use crate::function::{Function, Kind};
+use crate::hygiene::code;
+use crate::source;
+
+const KIND: Kind = Kind {
+    attribute: "#[query_handler]",
+    handler: "a query handler",
+    message: "query",
+    example: "query: GetProductById",
+};
+
+/// A function marked `#[query_handler]`.
+struct QueryHandler {
+    framework: Framework,
+    function: Function,
+}
+
+/// `#[query_handler]`.
+pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
+    errors::function(item, |item, errors| {
+        let mut args = Args::of_macro(args, errors);
+        let framework = args.framework(errors);
+        args.finish(errors);
+        let function = Function::read(item, &KIND, errors)?;
+        Some(QueryHandler { framework, function })
+    })
+}
+
+impl QueryHandler {
+    /// Each input as the trait that it must meet, at the span of its type.
+    fn inputs(&self) -> Vec<TokenStream> {
+        let inputs = self.function.inputs.iter().map(|input| {
+            let ty = &input.ty;
+            quote_spanned!(input.span=> <#ty as __cqrs::QueryInput<'_>>)
+        });
+        inputs.collect()
+    }
+
+    fn answer(&self, inputs: &[TokenStream]) -> TokenStream {
+        let Function { ident, is_async, message, output, .. } = &self.function;
+        let places = 0..inputs.len();
+        let call = code!(#ident(query, #(#inputs::take(&scope, #places)?),*));
+        if *is_async {
+            // A future that cannot be sent between threads is underlined at the function's name.
+            let span = ident.span().resolved_at(Span::mixed_site());
+            let answer = code!(<#output as __cqrs::AnswerFrom<#message, _>>::answer(#call.await));
+            // Inputs borrow from the scope, which moves into the future.
+            let own = (!inputs.is_empty()).then(|| code!(let scope = scope;));
+            quote_spanned!(span=> __cqrs::Answer::later(async move { #own #answer }))
+        } else {
+            let answer = code!(<#output as __cqrs::AnswerFrom<#message, _>>::answer(#call));
+            code!(__cqrs::Answer::now(|| { #answer }))
+        }
+    }
+}
+
+impl ToTokens for QueryHandler {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Function { ident, message, .. } = &self.function;
+        let inputs = self.inputs();
+        let answer = self.answer(&inputs);
+        let name = ident.unraw().to_string();
+        let source = source::of(ident);
+        let scope = if inputs.is_empty() { code!(_) } else { code!(scope) };
+        let items = code! {
+            enum __Handler {}
+
+            impl __cqrs::HandlesQuery for __Handler {
+                type Query = #message;
+                const NAME: &'static __cqrs::str = #name;
+                const SOURCE: __cqrs::Source = #source;
+
+                fn inputs() -> __cqrs::Vec<__cqrs::Input> {
+                    __cqrs::vec![#(#inputs::describe()),*]
+                }
+
+                fn handle<'a>(
+                    query: #message,
+                    #scope: __cqrs::QueryScope<'a>,
+                ) -> __cqrs::Answer<'a, <#message as __cqrs::Query>::Output> {
+                    #answer
+                }
+            }
+            __cqrs::submit! {
+                __cqrs::QueryHandlerEntry::of::<__Handler>()
+            }
+        };
+        tokens.extend(self.framework.block(&items));
+    }
+}

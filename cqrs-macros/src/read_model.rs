@@ -1,0 +1,140 @@
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::{Attribute, DeriveInput, Field, Ident, LitStr, Meta};
+
+use crate::args::Args;
+use crate::case;
+use crate::errors::Errors;
+use crate::framework::Framework;
+use crate::hygiene::code;
+use crate::message;
+use crate::types;
+
+/// A struct that derives `ReadModel`.
+pub struct ReadModel {
+    framework: Framework,
+    ident: Ident,
+    name: String,
+    key: Field,
+    indexes: Vec<Field>,
+}
+
+impl ReadModel {
+    /// Reads the item.
+    pub fn read(input: DeriveInput, errors: &mut Errors) -> Option<Self> {
+        let mut args = Args::of_derive(&input.attrs, "read_model", errors);
+        let name = args.string("name", errors);
+        let framework = args.framework(errors);
+        args.finish(errors);
+        let ident = input.ident;
+        let name = table_name(name, &ident, errors);
+        let concrete = message::concrete(&input.generics, "a read model", errors);
+        let fields = message::fields(input.data, &ident, "a read model", errors)?;
+        let mut keys = Vec::new();
+        let mut indexes = Vec::new();
+        for field in fields {
+            if marked(&field, "key", errors) {
+                keys.push(field.clone());
+            }
+            if marked(&field, "index", errors) {
+                indexes.push(field);
+            }
+        }
+        for again in keys.iter().skip(1) {
+            errors.at(&again.ident, "a read model has one `#[key]`: remove the others");
+        }
+        let key = keys.into_iter().next();
+        if key.is_none() {
+            errors.at(
+                &ident,
+                "a read model has a key: mark the field that identifies a view with `#[key]`",
+            );
+        }
+        concrete?;
+        Some(Self { framework, ident, name, key: key?, indexes })
+    }
+}
+
+impl ToTokens for ReadModel {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { framework, ident, name, key, indexes } = self;
+        let (key, key_type) = (&key.ident, &key.ty);
+        let names = indexes.iter().filter_map(|field| field.ident.as_ref());
+        let names = names.map(|name| name.unraw().to_string());
+        let sort_keys = indexes.iter().filter_map(sort_key);
+        let constants = indexes.iter().enumerate().map(|(place, field)| constant(ident, place, field));
+        let constants = (!indexes.is_empty()).then(|| {
+            code! {
+                #[allow(dead_code)]
+                impl #ident {
+                    #(#constants)*
+                }
+            }
+        });
+        let items = code! {
+            impl __cqrs::ReadModel for #ident {
+                type Key = #key_type;
+                const NAME: &'static __cqrs::str = #name;
+                const INDEXES: &'static [&'static __cqrs::str] = &[#(#names),*];
+
+                fn key(&self) -> &#key_type {
+                    &self.#key
+                }
+
+                fn sort_keys(&self) -> __cqrs::Vec<__cqrs::SortKey> {
+                    __cqrs::vec![#(#sort_keys),*]
+                }
+            }
+            #constants
+        };
+        tokens.extend(framework.block(&items));
+    }
+}
+
+/// A type that cannot be an index is underlined.
+fn sort_key(field: &Field) -> Option<TokenStream> {
+    let ty = &field.ty;
+    let value = types::borrow_at_type(field.ident.as_ref()?, ty);
+    Some(code!(__cqrs::SortKey::of::<#ty>(#value)))
+}
+
+fn constant(model: &Ident, place: usize, field: &Field) -> Option<TokenStream> {
+    let (vis, ty) = (&field.vis, &field.ty);
+    let ident = field.ident.as_ref()?;
+    let docs = format!("The index on `{}`.", ident.unraw());
+    let ident = case::screaming(ident);
+    Some(code! {
+        #[doc = #docs]
+        #vis const #ident: __cqrs::Index<#model, #ty> = __cqrs::Index::at(#place);
+    })
+}
+
+/// Whether a field bears this attribute, which takes no arguments and is given once.
+fn marked(field: &Field, name: &str, errors: &mut Errors) -> bool {
+    let mut attrs = field.attrs.iter().filter(|attr| attr.path().is_ident(name));
+    let Some(attr) = attrs.next() else {
+        return false;
+    };
+    if !matches!(attr.meta, Meta::Path(_)) {
+        errors.at(attr, format!("`#[{name}]` takes no arguments: write `#[{name}]`"));
+    }
+    let again: Vec<&Attribute> = attrs.collect();
+    again.iter().for_each(|attr| errors.at(attr, format!("`#[{name}]` is given twice: keep one")));
+    true
+}
+
+/// Stores make tables of read models, so their names have letters that every store allows.
+fn table_name(given: Option<LitStr>, ident: &Ident, errors: &mut Errors) -> String {
+    let name = given.as_ref().map_or_else(|| case::snake(ident), LitStr::value);
+    let allowed = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
+    if !name.chars().all(allowed) {
+        let message = "a read model's name has only `a-z`, `0-9` and `_` in it: write \
+                       `#[read_model(name = \"..\")]`";
+        match given {
+            Some(given) => errors.at(given, message),
+            None => errors.at(ident, message),
+        }
+    }
+    name
+}

@@ -1,0 +1,34 @@
+use proc_macro2::TokenStream;
+use quote::quote_spanned;
+use syn::{Attribute, Expr, ExprLit, Ident, Lit, Meta};
+
+use crate::hygiene::code;
+
+/// Where an item is, for the registry.
+pub fn of(item: &Ident) -> TokenStream {
+    let line = line(item);
+    code! {
+        __cqrs::Source { file: __cqrs::file!(), line: #line, module: __cqrs::module_path!() }
+    }
+}
+
+/// The line of an item: of its name, not of the attribute or derive above it.
+pub fn line(item: &Ident) -> TokenStream {
+    quote_spanned!(item.span()=> __cqrs::line!())
+}
+
+/// The text of an item's documentation comments.
+pub fn docs(attrs: &[Attribute]) -> String {
+    let mut lines = Vec::new();
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("doc")) {
+        if let Meta::NameValue(doc) = &attr.meta
+            && let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = &doc.value
+        {
+            let text = text.value();
+            // The space after `///` is no part of the text; further ones indent code.
+            let line = |line: &str| line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned();
+            lines.extend(text.split('\n').map(line));
+        }
+    }
+    lines.join("\n").trim().to_owned()
+}

@@ -1,0 +1,80 @@
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::expect;
+use crate::{command_handler, event_handler, query_handler};
+
+#[test]
+fn sync_command_handler() {
+    let item = quote! {
+        /// Decides.
+        #[tracing::instrument]
+        pub(crate) fn create_product(
+            cmd: CreateProduct,
+            product: &Product,
+            mailer: Res<dyn Mailer>,
+        ) -> Result<ProductCreated, CatalogError> {
+            ensure!(!product.exists, CatalogError::AlreadyExists(cmd.product_id));
+            Ok(ProductCreated { product_id: cmd.product_id })
+        }
+    };
+    expect("command_handler", command_handler::attribute(TokenStream::new(), item));
+}
+
+#[test]
+fn async_command_handler_with_lifetimes() {
+    let item = quote! {
+        async fn r#move<'a>(
+            Transfer { amount, .. }: Transfer,
+            from_id: &'a Account,
+            _to: &'a Account,
+            (): Res<dyn for<'b> Rates<'b> + 'static>,
+        ) -> Result<Moved<'a>, Error> {}
+    };
+    expect("command_handler_async", command_handler::attribute(quote!(crate = "cqrs"), item));
+}
+
+#[test]
+fn command_handler_of_the_command_alone() {
+    let item = quote!(fn command(_: Ping) {});
+    expect("command_handler_alone", command_handler::attribute(TokenStream::new(), item));
+}
+
+#[test]
+fn sync_query_handler() {
+    let item = quote! {
+        fn product_by_id(query: GetProductById, context: &Context) -> Option<ProductView> {
+            None
+        }
+    };
+    expect("query_handler", query_handler::attribute(TokenStream::new(), item));
+}
+
+#[test]
+fn async_query_handler() {
+    let item = quote! {
+        async fn product_by_id(
+            query: GetProductById,
+            views: Read<ProductView>,
+        ) -> Result<Option<ProductView>> {
+            views.get(&query.product_id).await
+        }
+    };
+    expect("query_handler_async", query_handler::attribute(TokenStream::new(), item));
+}
+
+#[test]
+fn sync_event_handler() {
+    let item = quote!(fn log(event: ProductCreated, recorded: &Recorded) {});
+    expect("event_handler", event_handler::attribute(quote!(start = "now"), item));
+}
+
+#[test]
+fn async_event_handler() {
+    let item = quote! {
+        async fn announce(event: ProductCreated, mailer: Res<dyn Mailer>) -> Result<()> {
+            mailer.announce(&event.name).await
+        }
+    };
+    expect("event_handler_async", event_handler::attribute(TokenStream::new(), item));
+}

@@ -1,0 +1,86 @@
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote_spanned};
+use syn::{Generics, Ident, Lifetime, ReturnType, Type};
+
+use crate::errors::Errors;
+use crate::hygiene::code;
+
+/// A type as it is written in the body of another function: lifetimes that the user's function
+/// declares are left to inference.
+pub fn outside(ty: &Type, generics: &Generics) -> TokenStream {
+    let declared: Vec<&Ident> = generics.lifetimes().map(|param| &param.lifetime.ident).collect();
+    let tokens = ty.to_token_stream();
+    if declared.is_empty() { tokens } else { inferred(tokens, &declared) }
+}
+
+/// `&self.field` where the field's type is written, so that an error about the type underlines it.
+pub fn borrow_at_type(field: &Ident, ty: &Type) -> TokenStream {
+    let spans: Vec<Span> = ty.to_token_stream().into_iter().map(|token| token.span()).collect();
+    let call_site = Span::call_site();
+    let (first, last) = (*spans.first().unwrap_or(&call_site), *spans.last().unwrap_or(&call_site));
+    let mut field = field.clone();
+    field.set_span(last);
+    let borrow = quote_spanned!(first=> &);
+    code!(#borrow self.#field)
+}
+
+/// What a function returns, `()` if it does not say.
+pub fn returned(output: &ReturnType, generics: &Generics) -> TokenStream {
+    match output {
+        ReturnType::Default => code!(()),
+        ReturnType::Type(_, ty) => outside(ty, generics),
+    }
+}
+
+/// Reports `impl Trait`, which has no name that the wiring could write. `kind` says where it is.
+pub fn nameable(ty: &Type, kind: &str, errors: &mut Errors) {
+    if mentions_impl(ty.to_token_stream()) {
+        errors.at(ty, format!("the wiring names the types of {kind}: write the type instead of `impl ..`"));
+    }
+}
+
+/// Reports type and const parameters.
+pub fn monomorphic(generics: &Generics, kind: &str, errors: &mut Errors) {
+    let params = generics.type_params().map(ToTokens::to_token_stream);
+    let params = params.chain(generics.const_params().map(ToTokens::to_token_stream));
+    for param in params {
+        errors.at(
+            param,
+            format!("{kind} has no type parameters, since the registry holds one function: write the type"),
+        );
+    }
+}
+
+fn mentions_impl(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == "impl",
+        TokenTree::Group(group) => mentions_impl(group.stream()),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
+}
+
+fn inferred(tokens: TokenStream, declared: &[&Ident]) -> TokenStream {
+    let mut inferred_tokens = TokenStream::new();
+    let mut tokens = tokens.into_iter();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Group(group) => {
+                let stream = inferred(group.stream(), declared);
+                let mut replaced = Group::new(group.delimiter(), stream);
+                replaced.set_span(group.span());
+                inferred_tokens.extend([TokenTree::Group(replaced)]);
+            }
+            TokenTree::Punct(punct) if punct.as_char() == '\'' => {
+                let name = tokens.next();
+                match &name {
+                    Some(TokenTree::Ident(name)) if declared.contains(&name) => {
+                        Lifetime::new("'_", name.span()).to_tokens(&mut inferred_tokens);
+                    }
+                    _ => inferred_tokens.extend([TokenTree::Punct(punct)].into_iter().chain(name)),
+                }
+            }
+            token => inferred_tokens.extend([token]),
+        }
+    }
+    inferred_tokens
+}

@@ -1,0 +1,79 @@
+impl Product {
+    const LIMIT: u32 = { 3 };
+    fn created(&mut self, event: &ProductCreated) {
+        self.exists = true;
+    }
+    /// At what price.
+    #[cfg(feature = "prices")]
+    fn r#move<'a>(&'a mut self, event: &'a events::Repriced, recorded: &Recorded) {
+        self.price = event.new_price;
+    }
+    pub(crate) async fn other(&self) -> u32 {
+        Self::LIMIT
+    }
+}
+const _: () = {
+    #[allow(unused_imports)]
+    use ::cqrs_core::__private as __cqrs;
+    impl __cqrs::Aggregate for Product {
+        type Id = ProductId;
+        const NAME: &'static __cqrs::str = "product";
+        const EVENTS: &'static [&'static __cqrs::str] = &[
+            <ProductCreated as __cqrs::Concerns<
+                { __cqrs::key("product") },
+                ProductId,
+            >>::TYPE,
+            #[cfg(feature = "prices")]
+            <events::Repriced as __cqrs::Concerns<
+                { __cqrs::key("product") },
+                ProductId,
+            >>::TYPE,
+        ];
+        fn apply(
+            &mut self,
+            event: &__cqrs::Recorded,
+        ) -> __cqrs::Result<(), __cqrs::Error> {
+            match event.event_type.as_str() {
+                <ProductCreated as __cqrs::Event>::NAME => {
+                    self.created(&event.decode::<ProductCreated>()?);
+                }
+                #[cfg(feature = "prices")]
+                <events::Repriced as __cqrs::Event>::NAME => {
+                    self.r#move(&event.decode::<events::Repriced>()?, event);
+                }
+                _ => {}
+            }
+            __cqrs::Ok(())
+        }
+        const STORAGE: __cqrs::Storage = __cqrs::Storage::Events;
+        fn save(
+            &self,
+        ) -> __cqrs::Result<__cqrs::Option<__cqrs::Vec<__cqrs::u8>>, __cqrs::Error> {
+            __cqrs::Ok(__cqrs::None)
+        }
+        fn restore(_: &[__cqrs::u8]) -> __cqrs::Option<Self> {
+            __cqrs::None
+        }
+    }
+    impl<C, const ROLE: __cqrs::u64> __cqrs::Borrowed<C, ROLE> for Product
+    where
+        C: __cqrs::HasId<{ __cqrs::key("product") }, ProductId, ROLE>,
+    {
+        fn describe() -> __cqrs::Input {
+            __cqrs::Input::aggregate::<Self>()
+        }
+        fn load(command: &C, place: __cqrs::usize, loads: &mut __cqrs::Loads) {
+            loads.add::<Self>(place, command.id());
+        }
+        fn take<'a>(
+            scope: &'a __cqrs::CommandScope<'a>,
+            place: __cqrs::usize,
+        ) -> __cqrs::Result<&'a Self, __cqrs::Error> {
+            scope.state(place)
+        }
+    }
+    __cqrs::submit! {
+        __cqrs::AggregateEntry::of:: < Product > (__cqrs::Source { file :
+        __cqrs::file!(), line : __cqrs::line!(), module : __cqrs::module_path!() })
+    }
+};

@@ -1,0 +1,59 @@
+#[allow(clippy::all)]
+impl billing::BillingAccount {
+    //!Inner.
+    fn opened(&mut self, _: &Opened) {}
+}
+const _: () = {
+    #[allow(unused_imports)]
+    use my::cqrs::__private as __cqrs;
+    impl __cqrs::Aggregate for billing::BillingAccount {
+        type Id = AccountId;
+        const NAME: &'static __cqrs::str = "account";
+        const EVENTS: &'static [&'static __cqrs::str] = &[
+            <Opened as __cqrs::Concerns<{ __cqrs::key("account") }, AccountId>>::TYPE,
+        ];
+        fn apply(
+            &mut self,
+            event: &__cqrs::Recorded,
+        ) -> __cqrs::Result<(), __cqrs::Error> {
+            match event.event_type.as_str() {
+                <Opened as __cqrs::Event>::NAME => {
+                    self.opened(&event.decode::<Opened>()?);
+                }
+                _ => {}
+            }
+            __cqrs::Ok(())
+        }
+        const STORAGE: __cqrs::Storage = __cqrs::Storage::State;
+        fn save(
+            &self,
+        ) -> __cqrs::Result<__cqrs::Option<__cqrs::Vec<__cqrs::u8>>, __cqrs::Error> {
+            __cqrs::save(self)
+        }
+        fn restore(body: &[__cqrs::u8]) -> __cqrs::Option<Self> {
+            __cqrs::restore(body)
+        }
+    }
+    impl<C, const ROLE: __cqrs::u64> __cqrs::Borrowed<C, ROLE>
+    for billing::BillingAccount
+    where
+        C: __cqrs::HasId<{ __cqrs::key("account") }, AccountId, ROLE>,
+    {
+        fn describe() -> __cqrs::Input {
+            __cqrs::Input::aggregate::<Self>()
+        }
+        fn load(command: &C, place: __cqrs::usize, loads: &mut __cqrs::Loads) {
+            loads.add::<Self>(place, command.id());
+        }
+        fn take<'a>(
+            scope: &'a __cqrs::CommandScope<'a>,
+            place: __cqrs::usize,
+        ) -> __cqrs::Result<&'a Self, __cqrs::Error> {
+            scope.state(place)
+        }
+    }
+    __cqrs::submit! {
+        __cqrs::AggregateEntry::of:: < billing::BillingAccount > (__cqrs::Source { file :
+        __cqrs::file!(), line : __cqrs::line!(), module : __cqrs::module_path!() })
+    }
+};

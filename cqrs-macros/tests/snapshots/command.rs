@@ -1,0 +1,39 @@
+const _: () = {
+    #[allow(unused_imports)]
+    use ::cqrs_core::__private::{self as __cqrs, Fallback as _};
+    impl __cqrs::Command for CreateProduct {
+        type Error = CatalogError;
+        const NAME: &'static __cqrs::str = "CreateProduct";
+        const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::Some(
+            "catalog:write",
+        );
+        fn check(&self) -> __cqrs::Result<(), __cqrs::Invalid> {
+            __cqrs::Probe::<CreateProduct>::new().check(self)
+        }
+        fn cell() -> &'static __cqrs::CommandCell<Self> {
+            static CELL: __cqrs::CommandCell<CreateProduct> = __cqrs::CommandCell::new();
+            &CELL
+        }
+    }
+    impl<
+        const ROLE: __cqrs::u64,
+    > __cqrs::HasId<{ __cqrs::key("product") }, ProductId, ROLE> for CreateProduct {
+        fn id(&self) -> &ProductId {
+            &self.product_id
+        }
+    }
+    impl<
+        const ROLE: __cqrs::u64,
+    > __cqrs::HasId<{ __cqrs::key("billing-account") }, AccountId, ROLE>
+    for CreateProduct {
+        fn id(&self) -> &AccountId {
+            &self.account
+        }
+    }
+    __cqrs::submit! {
+        __cqrs::MessageEntry::command:: < CreateProduct > (__cqrs::Source { file :
+        __cqrs::file!(), line : __cqrs::line!(), module : __cqrs::module_path!() },
+        "Adds a product.\n\n    code", || __cqrs::Probe:: < CreateProduct > ::new()
+        .schema())
+    }
+};

@@ -1,0 +1,82 @@
+/// Decides.
+#[tracing::instrument]
+pub(crate) fn create_product(
+    cmd: CreateProduct,
+    product: &Product,
+    mailer: Res<dyn Mailer>,
+) -> Result<ProductCreated, CatalogError> {
+    ensure!(! product.exists, CatalogError::AlreadyExists(cmd.product_id));
+    Ok(ProductCreated {
+        product_id: cmd.product_id,
+    })
+}
+const _: () = {
+    #[allow(unused_imports)]
+    use ::cqrs_core::__private as __cqrs;
+    enum __Handler {}
+    impl __cqrs::HandlesCommand for __Handler {
+        type Command = CreateProduct;
+        const NAME: &'static __cqrs::str = "create_product";
+        const SOURCE: __cqrs::Source = __cqrs::Source {
+            file: __cqrs::file!(),
+            line: __cqrs::line!(),
+            module: __cqrs::module_path!(),
+        };
+        fn inputs() -> __cqrs::Vec<__cqrs::Input> {
+            __cqrs::vec![
+                < & Product as __cqrs::CommandInput < '_, CreateProduct, {
+                __cqrs::key("product") } >> ::describe(), < Res < dyn Mailer > as
+                __cqrs::CommandInput < '_, CreateProduct, { __cqrs::key("mailer") } >>
+                ::describe()
+            ]
+        }
+        fn load(command: &CreateProduct, loads: &mut __cqrs::Loads) {
+            <&Product as __cqrs::CommandInput<
+                '_,
+                CreateProduct,
+                { __cqrs::key("product") },
+            >>::load(command, 0usize, loads);
+            <Res<
+                dyn Mailer,
+            > as __cqrs::CommandInput<
+                '_,
+                CreateProduct,
+                { __cqrs::key("mailer") },
+            >>::load(command, 1usize, loads);
+        }
+        fn handle<'a>(
+            command: CreateProduct,
+            scope: &'a __cqrs::CommandScope<'a>,
+        ) -> __cqrs::Decided<'a, CreateProduct> {
+            __cqrs::Decided::now(|| {
+                <Result<
+                    ProductCreated,
+                    CatalogError,
+                > as __cqrs::Outcome<
+                    CreateProduct,
+                >>::decision(
+                    create_product(
+                        command,
+                        <&Product as __cqrs::CommandInput<
+                            '_,
+                            CreateProduct,
+                            { __cqrs::key("product") },
+                        >>::take(scope, 0usize)
+                            .map_err(__cqrs::CommandError::failed)?,
+                        <Res<
+                            dyn Mailer,
+                        > as __cqrs::CommandInput<
+                            '_,
+                            CreateProduct,
+                            { __cqrs::key("mailer") },
+                        >>::take(scope, 1usize)
+                            .map_err(__cqrs::CommandError::failed)?,
+                    ),
+                )
+            })
+        }
+    }
+    __cqrs::submit! {
+        __cqrs::CommandHandlerEntry::of:: < __Handler > ()
+    }
+};

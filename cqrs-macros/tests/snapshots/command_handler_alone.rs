@@ -1,0 +1,30 @@
+fn command(_: Ping) {}
+const _: () = {
+    #[allow(unused_imports)]
+    use ::cqrs_core::__private as __cqrs;
+    enum __Handler {}
+    impl __cqrs::HandlesCommand for __Handler {
+        type Command = Ping;
+        const NAME: &'static __cqrs::str = "command";
+        const SOURCE: __cqrs::Source = __cqrs::Source {
+            file: __cqrs::file!(),
+            line: __cqrs::line!(),
+            module: __cqrs::module_path!(),
+        };
+        fn inputs() -> __cqrs::Vec<__cqrs::Input> {
+            __cqrs::vec![]
+        }
+        fn load(_: &Ping, _: &mut __cqrs::Loads) {}
+        fn handle<'a>(
+            command: Ping,
+            _: &'a __cqrs::CommandScope<'a>,
+        ) -> __cqrs::Decided<'a, Ping> {
+            __cqrs::Decided::now(|| {
+                <() as __cqrs::Outcome<Ping>>::decision(command(command))
+            })
+        }
+    }
+    __cqrs::submit! {
+        __cqrs::CommandHandlerEntry::of:: < __Handler > ()
+    }
+};

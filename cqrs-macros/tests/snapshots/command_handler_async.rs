@@ -1,0 +1,89 @@
+async fn r#move<'a>(
+    Transfer { amount, .. }: Transfer,
+    from_id: &'a Account,
+    _to: &'a Account,
+    (): Res<dyn for<'b> Rates<'b> + 'static>,
+) -> Result<Moved<'a>, Error> {}
+const _: () = {
+    #[allow(unused_imports)]
+    use cqrs::__private as __cqrs;
+    enum __Handler {}
+    impl __cqrs::HandlesCommand for __Handler {
+        type Command = Transfer;
+        const NAME: &'static __cqrs::str = "move";
+        const SOURCE: __cqrs::Source = __cqrs::Source {
+            file: __cqrs::file!(),
+            line: __cqrs::line!(),
+            module: __cqrs::module_path!(),
+        };
+        fn inputs() -> __cqrs::Vec<__cqrs::Input> {
+            __cqrs::vec![
+                < & '_ Account as __cqrs::CommandInput < '_, Transfer, {
+                __cqrs::key("from") } >> ::describe(), < & '_ Account as
+                __cqrs::CommandInput < '_, Transfer, { __cqrs::key("to") } >>
+                ::describe(), < Res < dyn for < 'b > Rates < 'b > + 'static > as
+                __cqrs::CommandInput < '_, Transfer, { __cqrs::key("") } >> ::describe()
+            ]
+        }
+        fn load(command: &Transfer, loads: &mut __cqrs::Loads) {
+            <&'_ Account as __cqrs::CommandInput<
+                '_,
+                Transfer,
+                { __cqrs::key("from") },
+            >>::load(command, 0usize, loads);
+            <&'_ Account as __cqrs::CommandInput<
+                '_,
+                Transfer,
+                { __cqrs::key("to") },
+            >>::load(command, 1usize, loads);
+            <Res<
+                dyn for<'b> Rates<'b> + 'static,
+            > as __cqrs::CommandInput<
+                '_,
+                Transfer,
+                { __cqrs::key("") },
+            >>::load(command, 2usize, loads);
+        }
+        fn handle<'a>(
+            command: Transfer,
+            scope: &'a __cqrs::CommandScope<'a>,
+        ) -> __cqrs::Decided<'a, Transfer> {
+            __cqrs::Decided::later(async move {
+                <Result<
+                    Moved<'_>,
+                    Error,
+                > as __cqrs::Outcome<
+                    Transfer,
+                >>::decision(
+                    r#move(
+                            command,
+                            <&'_ Account as __cqrs::CommandInput<
+                                '_,
+                                Transfer,
+                                { __cqrs::key("from") },
+                            >>::take(scope, 0usize)
+                                .map_err(__cqrs::CommandError::failed)?,
+                            <&'_ Account as __cqrs::CommandInput<
+                                '_,
+                                Transfer,
+                                { __cqrs::key("to") },
+                            >>::take(scope, 1usize)
+                                .map_err(__cqrs::CommandError::failed)?,
+                            <Res<
+                                dyn for<'b> Rates<'b> + 'static,
+                            > as __cqrs::CommandInput<
+                                '_,
+                                Transfer,
+                                { __cqrs::key("") },
+                            >>::take(scope, 2usize)
+                                .map_err(__cqrs::CommandError::failed)?,
+                        )
+                        .await,
+                )
+            })
+        }
+    }
+    __cqrs::submit! {
+        __cqrs::CommandHandlerEntry::of:: < __Handler > ()
+    }
+};

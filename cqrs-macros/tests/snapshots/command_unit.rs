@@ -1,0 +1,21 @@
+const _: () = {
+    #[allow(unused_imports)]
+    use my_crate::cqrs::__private::{self as __cqrs, Fallback as _};
+    impl __cqrs::Command for Ping {
+        type Error = __cqrs::Infallible;
+        const NAME: &'static __cqrs::str = "ping";
+        const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::None;
+        fn check(&self) -> __cqrs::Result<(), __cqrs::Invalid> {
+            __cqrs::Probe::<Ping>::new().check(self)
+        }
+        fn cell() -> &'static __cqrs::CommandCell<Self> {
+            static CELL: __cqrs::CommandCell<Ping> = __cqrs::CommandCell::new();
+            &CELL
+        }
+    }
+    __cqrs::submit! {
+        __cqrs::MessageEntry::command:: < Ping > (__cqrs::Source { file :
+        __cqrs::file!(), line : __cqrs::line!(), module : __cqrs::module_path!() }, "",
+        || __cqrs::Probe:: < Ping > ::new().schema())
+    }
+};

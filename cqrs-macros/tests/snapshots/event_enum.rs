@@ -1,0 +1,19 @@
+const _: () = {
+    #[allow(unused_imports)]
+    use ::cqrs_core::__private as __cqrs;
+    impl __cqrs::Events for Restocked {
+        fn record(
+            self,
+            events: &mut __cqrs::NewEvents,
+        ) -> __cqrs::Result<(), __cqrs::Error> {
+            match self {
+                Self::Partly(event) => {
+                    <StockAdded as __cqrs::Events>::record(event, events)
+                }
+                Self::r#Fully(event) => {
+                    <StockFilled as __cqrs::Events>::record(event, events)
+                }
+            }
+        }
+    }
+};

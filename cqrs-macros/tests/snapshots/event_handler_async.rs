@@ -1,0 +1,44 @@
+async fn announce(event: ProductCreated, mailer: Res<dyn Mailer>) -> Result<()> {
+    mailer.announce(&event.name).await
+}
+const _: () = {
+    #[allow(unused_imports)]
+    use ::cqrs_core::__private as __cqrs;
+    enum __Handler {}
+    impl __cqrs::HandlesEvent for __Handler {
+        type Event = ProductCreated;
+        const NAME: &'static __cqrs::str = "announce";
+        const FROM_START: __cqrs::bool = true;
+        const SOURCE: __cqrs::Source = __cqrs::Source {
+            file: __cqrs::file!(),
+            line: __cqrs::line!(),
+            module: __cqrs::module_path!(),
+        };
+        fn inputs() -> __cqrs::Vec<__cqrs::Input> {
+            __cqrs::vec![
+                < Res < dyn Mailer > as __cqrs::ReactionInput < '_ >> ::describe()
+            ]
+        }
+        fn handle<'a>(
+            event: ProductCreated,
+            scope: &'a __cqrs::ReactionScope<'a>,
+        ) -> __cqrs::Reacted<'a> {
+            __cqrs::Reacted::later(async move {
+                <Result<
+                    (),
+                > as __cqrs::Completion>::complete(
+                    announce(
+                            event,
+                            <Res<
+                                dyn Mailer,
+                            > as __cqrs::ReactionInput<'_>>::take(scope, 0usize)?,
+                        )
+                        .await,
+                )
+            })
+        }
+    }
+    __cqrs::submit! {
+        __cqrs::ReactionEntry::of:: < __Handler > ()
+    }
+};

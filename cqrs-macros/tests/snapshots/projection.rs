@@ -1,0 +1,57 @@
+impl ProductList {
+    fn created(
+        event: &ProductCreated,
+        recorded: &Recorded,
+        views: &mut Views<ProductView>,
+    ) -> Result<()> {
+        Ok(())
+    }
+    #[cfg(feature = "prices")]
+    async fn r#move<'a>(event: &'a Repriced, views: &'a mut Views<ProductView>) {}
+    fn ignored(_: &Ignored) {}
+    fn helper() {}
+}
+const _: () = {
+    #[allow(unused_imports)]
+    use ::cqrs_core::__private as __cqrs;
+    impl __cqrs::Projects for ProductList {
+        const NAME: &'static __cqrs::str = "products";
+        const VERSION: __cqrs::u32 = 3u32;
+        const SOURCE: __cqrs::Source = __cqrs::Source {
+            file: __cqrs::file!(),
+            line: __cqrs::line!(),
+            module: __cqrs::module_path!(),
+        };
+        fn folds() -> __cqrs::Vec<__cqrs::Fold> {
+            __cqrs::vec![
+                __cqrs::Fold { name : "created", line : __cqrs::line!(), event : <
+                ProductCreated as __cqrs::Event > ::NAME, inputs : __cqrs::vec![< &
+                Recorded as __cqrs::FoldInput < '_ >> ::describe(), < & mut Views <
+                ProductView > as __cqrs::FoldInput < '_ >> ::describe()], run : |
+                recorded, scope | __cqrs::Folded::now(|| { let event = recorded.decode::
+                < ProductCreated > () ?; let mut held0 = < & Recorded as
+                __cqrs::FoldInput < '_ >> ::hold(scope) ?; let mut held1 = < & mut Views
+                < ProductView > as __cqrs::FoldInput < '_ >> ::hold(scope) ?; < Result <
+                () > as __cqrs::Completion > ::complete(Self::created(& event, < &
+                Recorded as __cqrs::FoldInput < '_ >> ::lend(& mut held0), < & mut Views
+                < ProductView > as __cqrs::FoldInput < '_ >> ::lend(& mut held1))) }), },
+                #[cfg(feature = "prices")] __cqrs::Fold { name : "move", line :
+                __cqrs::line!(), event : < Repriced as __cqrs::Event > ::NAME, inputs :
+                __cqrs::vec![< & '_ mut Views < ProductView > as __cqrs::FoldInput < '_
+                >> ::describe()], run : | recorded, scope | __cqrs::Folded::later(async
+                move { let event = recorded.decode:: < Repriced > () ?; let mut held0 = <
+                & '_ mut Views < ProductView > as __cqrs::FoldInput < '_ >> ::hold(scope)
+                ?; < () as __cqrs::Completion > ::complete(Self::r#move(& event, < & '_
+                mut Views < ProductView > as __cqrs::FoldInput < '_ >> ::lend(& mut
+                held0)). await) }), }, __cqrs::Fold { name : "ignored", line :
+                __cqrs::line!(), event : < Ignored as __cqrs::Event > ::NAME, inputs :
+                __cqrs::vec![], run : | recorded, _ | __cqrs::Folded::now(|| { let event
+                = recorded.decode:: < Ignored > () ?; < () as __cqrs::Completion >
+                ::complete(Self::ignored(& event,)) }), }
+            ]
+        }
+    }
+    __cqrs::submit! {
+        __cqrs::ProjectionEntry::of:: < ProductList > ()
+    }
+};

@@ -1,0 +1,23 @@
+const _: () = {
+    #[allow(unused_imports)]
+    use ::cqrs_core::__private::{self as __cqrs, Fallback as _};
+    impl __cqrs::Query for GetProductById {
+        type Output = Option<HashMap<String, ProductView>>;
+        const NAME: &'static __cqrs::str = "GetProductById";
+        const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::Some(
+            "catalog:read",
+        );
+        fn check(&self) -> __cqrs::Result<(), __cqrs::Invalid> {
+            __cqrs::Probe::<GetProductById>::new().check(self)
+        }
+        fn cell() -> &'static __cqrs::QueryCell<Self> {
+            static CELL: __cqrs::QueryCell<GetProductById> = __cqrs::QueryCell::new();
+            &CELL
+        }
+    }
+    __cqrs::submit! {
+        __cqrs::MessageEntry::query:: < GetProductById > (__cqrs::Source { file :
+        __cqrs::file!(), line : __cqrs::line!(), module : __cqrs::module_path!() }, "",
+        || __cqrs::Probe:: < GetProductById > ::new().schema())
+    }
+};

@@ -1,0 +1,50 @@
+async fn product_by_id(
+    query: GetProductById,
+    views: Read<ProductView>,
+) -> Result<Option<ProductView>> {
+    views.get(&query.product_id).await
+}
+const _: () = {
+    #[allow(unused_imports)]
+    use ::cqrs_core::__private as __cqrs;
+    enum __Handler {}
+    impl __cqrs::HandlesQuery for __Handler {
+        type Query = GetProductById;
+        const NAME: &'static __cqrs::str = "product_by_id";
+        const SOURCE: __cqrs::Source = __cqrs::Source {
+            file: __cqrs::file!(),
+            line: __cqrs::line!(),
+            module: __cqrs::module_path!(),
+        };
+        fn inputs() -> __cqrs::Vec<__cqrs::Input> {
+            __cqrs::vec![
+                < Read < ProductView > as __cqrs::QueryInput < '_ >> ::describe()
+            ]
+        }
+        fn handle<'a>(
+            query: GetProductById,
+            scope: __cqrs::QueryScope<'a>,
+        ) -> __cqrs::Answer<'a, <GetProductById as __cqrs::Query>::Output> {
+            __cqrs::Answer::later(async move {
+                let scope = scope;
+                <Result<
+                    Option<ProductView>,
+                > as __cqrs::AnswerFrom<
+                    GetProductById,
+                    _,
+                >>::answer(
+                    product_by_id(
+                            query,
+                            <Read<
+                                ProductView,
+                            > as __cqrs::QueryInput<'_>>::take(&scope, 0usize)?,
+                        )
+                        .await,
+                )
+            })
+        }
+    }
+    __cqrs::submit! {
+        __cqrs::QueryHandlerEntry::of:: < __Handler > ()
+    }
+};

@@ -1,0 +1,15 @@
+const _: () = {
+    #[allow(unused_imports)]
+    use crate::cqrs::__private as __cqrs;
+    impl __cqrs::ReadModel for Person {
+        type Key = String;
+        const NAME: &'static __cqrs::str = "people";
+        const INDEXES: &'static [&'static __cqrs::str] = &[];
+        fn key(&self) -> &String {
+            &self.r#ref
+        }
+        fn sort_keys(&self) -> __cqrs::Vec<__cqrs::SortKey> {
+            __cqrs::vec![]
+        }
+    }
+};

@@ -1,0 +1,2 @@
+//! Tests through the public face, in one binary. Each module has its own `cqrs_core::module!()`,
+//! so that no dispatcher sees another module's handlers.
