@@ -32,7 +32,7 @@ pub struct MessageEntry {
 }
 
 /// Which of the two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MessageKind {
     /// A command.
     Command,

@@ -63,13 +63,23 @@ impl Aggregate {
             );
         }
         let methods = EventMethod::read_all(marked, &APPLY, errors);
-        let methods = methods.into_iter().filter(|method| folds(method, errors)).collect();
+        let methods = methods
+            .into_iter()
+            .filter(|method| folds(method, errors))
+            .collect();
         let subject = subject?;
         let name = match name {
             Some(name) => errors.ok(id::aggregate_name(&name))?,
             None => case::kebab(&subject.ident),
         };
-        Some(Self { framework, subject, name, id: id?, keeps_state, methods })
+        Some(Self {
+            framework,
+            subject,
+            name,
+            id: id?,
+            keeps_state,
+            methods,
+        })
     }
 
     /// The wire names of the events, at the span of their types: an event without the aggregate's
@@ -102,16 +112,21 @@ impl Aggregate {
         })
     }
 
-    fn storage(&self) -> TokenStream {
-        let (storage, body, save, restore) = if self.keeps_state {
-            let body = code!(body);
-            (code!(State), body, code!(__cqrs::save(self)), code!(__cqrs::restore(body)))
+    fn keep(&self) -> TokenStream {
+        let (body, save, restore) = if self.keeps_state {
+            (
+                code!(body),
+                code!(__cqrs::save(self)),
+                code!(__cqrs::restore(body)),
+            )
         } else {
-            (code!(Events), code!(_), code!(__cqrs::Ok(__cqrs::None)), code!(__cqrs::None))
+            (
+                code!(_),
+                code!(__cqrs::Ok(__cqrs::None)),
+                code!(__cqrs::None),
+            )
         };
         code! {
-            const STORAGE: __cqrs::Storage = __cqrs::Storage::#storage;
-
             fn save(&self) -> __cqrs::Result<__cqrs::Option<__cqrs::Vec<__cqrs::u8>>, __cqrs::Error> {
                 #save
             }
@@ -152,14 +167,25 @@ impl Aggregate {
 
 impl ToTokens for Aggregate {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { subject: Subject { ty, ident }, name, id, .. } = self;
-        let (events, arms, storage) = (self.events(), self.arms(), self.storage());
+        let Self {
+            subject: Subject { ty, ident },
+            name,
+            id,
+            ..
+        } = self;
+        let storage = if self.keeps_state {
+            code!(State)
+        } else {
+            code!(Events)
+        };
+        let (events, arms, keep) = (self.events(), self.arms(), self.keep());
         let (borrowed, source) = (self.borrowed(), source::of(ident));
         let items = code! {
             impl __cqrs::Aggregate for #ty {
                 type Id = #id;
                 const NAME: &'static __cqrs::str = #name;
                 const EVENTS: &'static [&'static __cqrs::str] = &[#(#events),*];
+                const STORAGE: __cqrs::Storage = __cqrs::Storage::#storage;
 
                 fn apply(&mut self, event: &__cqrs::Recorded) -> __cqrs::Result<(), __cqrs::Error> {
                     match event.event_type.as_str() {
@@ -169,7 +195,7 @@ impl ToTokens for Aggregate {
                     __cqrs::Ok(())
                 }
 
-                #storage
+                #keep
             }
             #borrowed
             __cqrs::submit! {

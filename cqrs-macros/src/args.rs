@@ -60,9 +60,15 @@ impl Args {
     /// A key whose value is a type.
     pub fn ty(&mut self, key: &'static str, errors: &mut Errors) -> Option<Type> {
         match self.take(key)? {
-            Arg { value: Value::Type(ty), .. } => Some(*ty),
+            Arg {
+                value: Value::Type(ty),
+                ..
+            } => Some(*ty),
             arg => {
-                errors.at(arg, format!("`{key}` takes a type, without quotes: write `{key} = TheType`"));
+                errors.at(
+                    arg,
+                    format!("`{key}` takes a type, without quotes: write `{key} = TheType`"),
+                );
                 None
             }
         }
@@ -71,11 +77,15 @@ impl Args {
     /// A key whose value is a string with something in it.
     pub fn string(&mut self, key: &'static str, errors: &mut Errors) -> Option<LitStr> {
         match self.take(key)? {
-            Arg { value: Value::Lit(Lit::Str(text)), .. } if !text.value().trim().is_empty() => {
-                Some(text)
-            }
+            Arg {
+                value: Value::Lit(Lit::Str(text)),
+                ..
+            } if !text.value().trim().is_empty() => Some(text),
             arg => {
-                errors.at(arg, format!("`{key}` takes a string: write `{key} = \"..\"`"));
+                errors.at(
+                    arg,
+                    format!("`{key}` takes a string: write `{key} = \"..\"`"),
+                );
                 None
             }
         }
@@ -89,7 +99,10 @@ impl Args {
             _ => None,
         };
         if number.is_none() {
-            errors.at(arg, "`version` takes a whole number from 1: write `version = 1`");
+            errors.at(
+                arg,
+                "`version` takes a whole number from 1: write `version = 1`",
+            );
         }
         number
     }
@@ -103,7 +116,10 @@ impl Args {
                 _ => None,
             };
             if path.is_none() {
-                errors.at(arg, "`crate` takes the framework's path: write `crate = \"my_crate::cqrs\"`");
+                errors.at(
+                    arg,
+                    "`crate` takes the framework's path: write `crate = \"my_crate::cqrs\"`",
+                );
             }
             path
         });
@@ -124,7 +140,9 @@ impl Args {
 
     /// Reports keys that are known but do not belong on this item.
     pub fn refuse(&mut self, keys: &[&str], message: &str, errors: &mut Errors) {
-        let refused = self.given.extract_if(.., |arg| keys.iter().any(|key| arg.is(key)));
+        let refused = self
+            .given
+            .extract_if(.., |arg| keys.iter().any(|key| arg.is(key)));
         refused.for_each(|arg| errors.at(arg, message));
     }
 
@@ -186,13 +204,13 @@ impl Parse for Value {
             return input.parse().map(Self::Lit);
         }
         let ahead = input.fork();
-        if let Ok(ty) = ahead.parse()
-            && (ahead.is_empty() || ahead.peek(Token![,]))
-        {
-            input.advance_to(&ahead);
-            return Ok(Self::Type(Box::new(ty)));
+        match ahead.parse() {
+            Ok(ty) => {
+                input.advance_to(&ahead);
+                Ok(Self::Type(Box::new(ty)))
+            }
+            Err(_) => until_comma(input).map(Self::Other),
         }
-        until_comma(input).map(Self::Other)
     }
 }
 

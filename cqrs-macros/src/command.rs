@@ -33,14 +33,23 @@ impl Command {
     pub fn read(input: DeriveInput, errors: &mut Errors) -> Option<Self> {
         let mut args = Args::of_derive(&input.attrs, "command", errors);
         let error = args.ty("error", errors);
-        let permission = args.string("permission", errors).map(|permission| permission.value());
+        let permission = args
+            .string("permission", errors)
+            .map(|permission| permission.value());
         let name = args.string("name", errors).map(|name| name.value());
         let framework = args.framework(errors);
         args.finish(errors);
         let (message, fields) = Message::read(input, "a command", errors)?;
         let name = name.unwrap_or_else(|| message.ident.unraw().to_string());
         let ids = with_roles(id::read(fields, errors), errors);
-        Some(Self { framework, message, name, error, permission, ids })
+        Some(Self {
+            framework,
+            message,
+            name,
+            error,
+            permission,
+            ids,
+        })
     }
 
     fn has_id(&self, CommandId { id, role }: &CommandId) -> TokenStream {
@@ -62,9 +71,18 @@ impl Command {
 
 impl ToTokens for Command {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { framework, message, name, error, permission, ids } = self;
+        let Self {
+            framework,
+            message,
+            name,
+            error,
+            permission,
+            ids,
+        } = self;
         let (ident, docs) = (&message.ident, &message.docs);
-        let error = error.as_ref().map_or_else(|| code!(__cqrs::Infallible), Type::to_token_stream);
+        let error = error
+            .as_ref()
+            .map_or_else(|| code!(__cqrs::Infallible), Type::to_token_stream);
         let cell = code!(__cqrs::CommandCell);
         let members = message.members(name, permission.as_deref(), &cell);
         let ids = ids.iter().map(|id| self.has_id(id));
@@ -85,22 +103,22 @@ impl ToTokens for Command {
 
 /// Drops the ids that are in error, so that the impls of the others do not conflict.
 fn with_roles(ids: Vec<Id>, errors: &mut Errors) -> Vec<CommandId> {
+    let (each, ids): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| id.each);
+    for id in each {
+        errors.at(
+            &id.field,
+            "a command loads one aggregate per `#[id(..)]`, and `each` is for events: write one \
+             field per aggregate",
+        );
+    }
     let names: Vec<_> = ids.iter().map(|id| id.aggregate.clone()).collect();
     let mut with_roles: Vec<CommandId> = Vec::new();
     for id in ids {
-        if id.each {
-            errors.at(
-                &id.field,
-                "a command loads one aggregate per `#[id(..)]`: `each` is for events; remove it, or \
-                 write one field per aggregate",
-            );
-            continue;
-        }
         let several = names.iter().filter(|name| **name == id.aggregate).count() > 1;
         let role = several.then(|| case::role(&id.field));
-        let twin = with_roles.iter().find(|other| {
-            several && other.id.aggregate == id.aggregate && other.role == role
-        });
+        let twin = with_roles
+            .iter()
+            .find(|other| several && other.id.aggregate == id.aggregate && other.role == role);
         if let (Some(twin), Some(role)) = (twin, &role) {
             let (this, that) = (&id.field, &twin.id.field);
             errors.at(

@@ -29,7 +29,10 @@ pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
         let framework = args.framework(errors);
         args.finish(errors);
         let function = Function::read(item, &KIND, errors)?;
-        Some(CommandHandler { framework, function })
+        Some(CommandHandler {
+            framework,
+            function,
+        })
     })
 }
 
@@ -45,7 +48,13 @@ impl CommandHandler {
     }
 
     fn decide(&self, inputs: &[TokenStream]) -> TokenStream {
-        let Function { ident, is_async, message, output, .. } = &self.function;
+        let Function {
+            ident,
+            is_async,
+            message,
+            output,
+            ..
+        } = &self.function;
         let taken = inputs.iter().enumerate().map(|(place, input)| {
             code!(#input::take(scope, #place).map_err(__cqrs::CommandError::failed)?)
         });

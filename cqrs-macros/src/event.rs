@@ -40,14 +40,14 @@ impl Event {
         let name = args.string("name", errors).map(|name| name.value());
         let version = args.version(errors);
         if !named || !versioned {
-            let lacking = match (named, versioned) {
-                (false, false) => "a name and a version",
-                (false, true) => "a name",
-                (true, _) => "a version",
+            let own = match (named, versioned) {
+                (false, false) => "a name and a version of its own, which stay",
+                (false, true) => "a name of its own, which stays",
+                (true, _) => "a version of its own, which stays",
             };
             let name = name.as_ref().unwrap_or(&proposal);
             let message = format!(
-                "an event has {lacking} of its own, which stay when the type is renamed: write \
+                "an event has {own} when the type is renamed: write \
                  `#[event(name = \"{name}\", version = {})]`",
                 version.unwrap_or(1)
             );
@@ -58,7 +58,13 @@ impl Event {
         let (message, fields) = Message::read(input, "an event", errors)?;
         let ids = id::read(fields, errors);
         let (name, version) = (name.unwrap_or(proposal), version.unwrap_or(1));
-        Some(Self { framework, message, name, version, ids })
+        Some(Self {
+            framework,
+            message,
+            name,
+            version,
+            ids,
+        })
     }
 
     /// The id that stands for each aggregate: the first that is one id, else the first of several.
@@ -66,7 +72,10 @@ impl Event {
     fn concerns(&self) -> Vec<&Id> {
         let mut concerns: Vec<&Id> = Vec::new();
         for id in &self.ids {
-            match concerns.iter_mut().find(|other| other.aggregate == id.aggregate) {
+            match concerns
+                .iter_mut()
+                .find(|other| other.aggregate == id.aggregate)
+            {
                 Some(other) if other.each && !id.each => *other = id,
                 Some(_) => {}
                 None => concerns.push(id),
@@ -78,12 +87,22 @@ impl Event {
 
 impl ToTokens for Event {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { framework, message, name, version, ids } = self;
+        let Self {
+            framework,
+            message,
+            name,
+            version,
+            ids,
+        } = self;
         let (ident, docs) = (&message.ident, &message.docs);
         let concerns = self.concerns();
         let aggregates = concerns.iter().map(|id| &id.aggregate);
         let concerns = concerns.iter().map(|id| concern(ident, id));
-        let parameter = if ids.is_empty() { code!(_) } else { code!(tags) };
+        let parameter = if ids.is_empty() {
+            code!(_)
+        } else {
+            code!(tags)
+        };
         let tags = ids.iter().map(tag);
         let (source, schema) = (source::of(ident), message.schema());
         let items = code! {
@@ -105,7 +124,14 @@ impl ToTokens for Event {
 }
 
 /// Adds the tags of a field. An id that cannot be displayed is underlined at the field's type.
-fn tag(Id { aggregate, field, ty, each }: &Id) -> TokenStream {
+fn tag(
+    Id {
+        aggregate,
+        field,
+        ty,
+        each,
+    }: &Id,
+) -> TokenStream {
     let value = types::borrow_at_type(field, ty);
     if *each {
         code! {
@@ -118,7 +144,15 @@ fn tag(Id { aggregate, field, ty, each }: &Id) -> TokenStream {
     }
 }
 
-fn concern(event: &Ident, Id { aggregate, ty, each, .. }: &Id) -> TokenStream {
+fn concern(
+    event: &Ident,
+    Id {
+        aggregate,
+        ty,
+        each,
+        ..
+    }: &Id,
+) -> TokenStream {
     let aggregate = id::key(aggregate);
     let id = if *each {
         code!(<#ty as __cqrs::IntoIterator>::Item)

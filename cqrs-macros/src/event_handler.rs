@@ -31,7 +31,11 @@ pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
         let framework = args.framework(errors);
         args.finish(errors);
         let function = Function::read(item, &KIND, errors)?;
-        Some(EventHandler { framework, function, from_start })
+        Some(EventHandler {
+            framework,
+            function,
+            from_start,
+        })
     })
 }
 
@@ -64,7 +68,12 @@ impl EventHandler {
     }
 
     fn react(&self, inputs: &[TokenStream]) -> TokenStream {
-        let Function { ident, is_async, output, .. } = &self.function;
+        let Function {
+            ident,
+            is_async,
+            output,
+            ..
+        } = &self.function;
         let places = 0..inputs.len();
         let call = code!(#ident(event, #(#inputs::take(scope, #places)?),*));
         if *is_async {
@@ -87,7 +96,11 @@ impl ToTokens for EventHandler {
         let react = self.react(&inputs);
         let name = ident.unraw().to_string();
         let source = source::of(ident);
-        let scope = if inputs.is_empty() { code!(_) } else { code!(scope) };
+        let scope = if inputs.is_empty() {
+            code!(_)
+        } else {
+            code!(scope)
+        };
         let items = code! {
             enum __Handler {}
 

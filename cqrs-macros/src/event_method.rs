@@ -53,10 +53,15 @@ impl EventMethod {
     }
 
     fn read(Marked { sig, cfg }: Marked, mark: &Mark, errors: &mut Errors) -> Option<Self> {
-        let Mark { method, example, .. } = mark;
+        let Mark {
+            method, example, ..
+        } = mark;
         types::monomorphic(&sig.generics, method, errors);
         if let Some(token) = &sig.unsafety {
-            errors.at(token, format!("{method} is called by safe code: remove `unsafe`"));
+            errors.at(
+                token,
+                format!("{method} is called by safe code: remove `unsafe`"),
+            );
         }
         let mut inputs = sig.inputs.iter().filter_map(|arg| match arg {
             FnArg::Typed(arg) => Some(arg.clone()),
@@ -64,7 +69,10 @@ impl EventMethod {
         });
         let Some(event) = inputs.next() else {
             let ident = &sig.ident;
-            errors.at(ident, format!("{method} takes its event: write `{example}`"));
+            errors.at(
+                ident,
+                format!("{method} takes its event: write `{example}`"),
+            );
             return None;
         };
         let inputs: Vec<_> = inputs.collect();
@@ -77,11 +85,19 @@ impl EventMethod {
                 types::outside(&reference.elem, &sig.generics)
             }
             other => {
-                errors.at(other, format!("{method} borrows its event: write `{example}`"));
+                errors.at(
+                    other,
+                    format!("{method} borrows its event: write `{example}`"),
+                );
                 return None;
             }
         };
-        Some(Self { sig, cfg, event, inputs })
+        Some(Self {
+            sig,
+            cfg,
+            event,
+            inputs,
+        })
     }
 
     /// Its name.
@@ -98,7 +114,11 @@ impl EventMethod {
     /// here.
     fn meets(&self, other: &Self) -> bool {
         let text = |method: &Self| {
-            let cfg: Vec<_> = method.cfg.iter().map(|cfg| cfg.to_token_stream().to_string()).collect();
+            let cfg: Vec<_> = method
+                .cfg
+                .iter()
+                .map(|cfg| cfg.to_token_stream().to_string())
+                .collect();
             (method.event.to_string(), cfg)
         };
         text(self) == text(other)

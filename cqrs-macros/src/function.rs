@@ -48,7 +48,12 @@ impl Function {
     pub fn read(item: TokenStream, kind: &Kind, errors: &mut Errors) -> Option<Self> {
         let place = item.clone();
         let Ok(Head(sig)) = syn::parse2(item) else {
-            let Kind { attribute, handler, example, .. } = kind;
+            let Kind {
+                attribute,
+                handler,
+                example,
+                ..
+            } = kind;
             errors.add(syn::Error::new(
                 first(place),
                 format!(
@@ -70,7 +75,13 @@ impl Function {
             types::nameable(ty, kind.handler, errors);
         }
         let output = types::returned(&sig.output, &sig.generics);
-        Some(Self { is_async: sig.asyncness.is_some(), ident: sig.ident, message, inputs, output })
+        Some(Self {
+            is_async: sig.asyncness.is_some(),
+            ident: sig.ident,
+            message,
+            inputs,
+            output,
+        })
     }
 }
 
@@ -90,13 +101,22 @@ impl Parse for Head {
 fn check(sig: &Signature, Kind { handler, .. }: &Kind, errors: &mut Errors) {
     types::monomorphic(&sig.generics, handler, errors);
     if let Some(token) = &sig.unsafety {
-        errors.at(token, format!("{handler} is called by safe code: remove `unsafe`"));
+        errors.at(
+            token,
+            format!("{handler} is called by safe code: remove `unsafe`"),
+        );
     }
     if let Some(abi) = &sig.abi {
-        errors.at(abi, format!("{handler} is a plain Rust function: remove `extern`"));
+        errors.at(
+            abi,
+            format!("{handler} is a plain Rust function: remove `extern`"),
+        );
     }
     if let Some(variadic) = &sig.variadic {
-        errors.at(variadic, format!("{handler} takes a fixed number of inputs: remove `...`"));
+        errors.at(
+            variadic,
+            format!("{handler} takes a fixed number of inputs: remove `...`"),
+        );
     }
 }
 
@@ -107,11 +127,19 @@ fn message(
     kind: &Kind,
     errors: &mut Errors,
 ) -> Option<TokenStream> {
-    let Kind { handler, message, example, .. } = kind;
+    let Kind {
+        handler,
+        message,
+        example,
+        ..
+    } = kind;
     match first {
         None => {
             let ident = &sig.ident;
-            errors.at(ident, format!("{handler} takes its {message} first: write `fn {ident}({example}, ..)`"));
+            errors.at(
+                ident,
+                format!("{handler} takes its {message} first: write `fn {ident}({example}, ..)`"),
+            );
             None
         }
         Some(FnArg::Receiver(receiver)) => {
@@ -147,7 +175,11 @@ fn input(arg: &PatType, sig: &Signature, kind: &Kind, errors: &mut Errors) -> In
         Pat::Ident(pat) => case::role(&pat.ident),
         _ => String::new(),
     };
-    Input { ty: types::outside(&arg.ty, &sig.generics), role, span: arg.ty.span() }
+    Input {
+        ty: types::outside(&arg.ty, &sig.generics),
+        role,
+        span: arg.ty.span(),
+    }
 }
 
 /// Reports `#[cfg]` on a parameter: inputs are numbered, and the wiring must number them alike
@@ -164,5 +196,8 @@ fn unconditional(arg: &PatType, handler: &str, errors: &mut Errors) {
 }
 
 fn first(tokens: TokenStream) -> Span {
-    tokens.into_iter().next().map_or_else(Span::call_site, |token| token.span())
+    tokens
+        .into_iter()
+        .next()
+        .map_or_else(Span::call_site, |token| token.span())
 }

@@ -29,7 +29,12 @@ pub fn read(fields: Vec<Field>, errors: &mut Errors) -> Vec<Id> {
         };
         attrs.for_each(|again| errors.at(again, "a field has one `#[id(..)]`: remove this one"));
         if let Some((aggregate, each)) = errors.ok(arguments(attr)) {
-            ids.push(Id { aggregate, field: ident, ty: field.ty, each });
+            ids.push(Id {
+                aggregate,
+                field: ident,
+                ty: field.ty,
+                each,
+            });
         }
     }
     ids
@@ -51,7 +56,11 @@ pub fn aggregate_name(name: &LitStr) -> syn::Result<String> {
 }
 
 fn arguments(attr: &Attribute) -> syn::Result<(String, bool)> {
-    if attr.meta.require_list().is_ok_and(|list| !list.tokens.is_empty()) {
+    if attr
+        .meta
+        .require_list()
+        .is_ok_and(|list| !list.tokens.is_empty())
+    {
         attr.parse_args_with(aggregate)
     } else {
         let message = "`#[id]` says of which aggregate: write `#[id(Product)]`";
@@ -64,9 +73,15 @@ fn aggregate(input: ParseStream) -> syn::Result<(String, bool)> {
         aggregate_name(&input.parse()?)?
     } else {
         let path = input.call(Path::parse_mod_style).map_err(|error| {
-            syn::Error::new(error.span(), "write the aggregate, or its name as a string: `#[id(Product)]`")
+            syn::Error::new(
+                error.span(),
+                "write the aggregate, or its name as a string: `#[id(Product)]`",
+            )
         })?;
-        path.segments.last().map(|last| case::kebab(&last.ident)).unwrap_or_default()
+        path.segments
+            .last()
+            .map(|last| case::kebab(&last.ident))
+            .unwrap_or_default()
     };
     if input.is_empty() {
         return Ok((name, false));

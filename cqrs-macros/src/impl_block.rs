@@ -2,7 +2,9 @@ use proc_macro2::{Group, Span, TokenStream};
 use quote::{ToTokens, TokenStreamExt, quote};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Generics, Ident, ImplItem, Meta, Signature, Token, Type, Visibility, braced, token};
+use syn::{
+    Attribute, Generics, Ident, ImplItem, Meta, Signature, Token, Type, Visibility, braced, token,
+};
 
 use crate::errors::Errors;
 
@@ -63,8 +65,14 @@ impl ImplBlock {
                 }
             }
             if !marks.is_empty() {
-                let cfg = method.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
-                marked.push(Marked { sig: method.sig.clone(), cfg: cfg.cloned().collect() });
+                let cfg = method
+                    .attrs
+                    .iter()
+                    .filter(|attr| attr.path().is_ident("cfg"));
+                marked.push(Marked {
+                    sig: method.sig.clone(),
+                    cfg: cfg.cloned().collect(),
+                });
             }
         }
         marked
@@ -89,11 +97,16 @@ impl ImplBlock {
         if ident.is_none() {
             errors.at(
                 &self.self_ty,
-                format!("`{attribute}` belongs on a type with a name: write `impl TheType {{ .. }}`"),
+                format!(
+                    "`{attribute}` belongs on a type with a name: write `impl TheType {{ .. }}`"
+                ),
             );
         }
         let plain = self.of_trait.is_none() && self.generics.params.is_empty();
-        ident.filter(|_| plain).map(|ident| Subject { ty: self.self_ty.clone(), ident })
+        ident.filter(|_| plain).map(|ident| Subject {
+            ty: self.self_ty.clone(),
+            ident,
+        })
     }
 }
 
@@ -113,7 +126,8 @@ pub fn attribute<M: ToTokens>(
             quote!(#block #errors #model)
         }
         Err(_) => {
-            let message = format!("`{attribute}` belongs on an `impl` block: `impl TheType {{ .. }}`");
+            let message =
+                format!("`{attribute}` belongs on an `impl` block: `impl TheType {{ .. }}`");
             errors.add(syn::Error::new(first, message));
             quote!(#item #errors)
         }
@@ -148,7 +162,16 @@ impl Parse for ImplBlock {
         while !content.is_empty() {
             members.push(content.parse()?);
         }
-        Ok(Self { attrs, impl_token, generics, of_trait, self_ty, brace, inner, members })
+        Ok(Self {
+            attrs,
+            impl_token,
+            generics,
+            of_trait,
+            self_ty,
+            brace,
+            inner,
+            members,
+        })
     }
 }
 

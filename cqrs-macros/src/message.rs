@@ -16,15 +16,17 @@ pub struct Message {
 impl Message {
     /// Checks that the item is a struct with named fields, or a unit struct, and takes it apart.
     /// `kind` is what the macro derives: `a command`.
-    pub fn read(
-        input: DeriveInput,
-        kind: &str,
-        errors: &mut Errors,
-    ) -> Option<(Self, Vec<Field>)> {
+    pub fn read(input: DeriveInput, kind: &str, errors: &mut Errors) -> Option<(Self, Vec<Field>)> {
         let fields = fields(input.data, &input.ident, kind, errors).unwrap_or_default();
         concrete(&input.generics, kind, errors)?;
         let docs = source::docs(&input.attrs);
-        Some((Self { ident: input.ident, docs }, fields))
+        Some((
+            Self {
+                ident: input.ident,
+                docs,
+            },
+            fields,
+        ))
     }
 
     /// Makes the JSON schema, if the type has one.

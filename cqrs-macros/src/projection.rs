@@ -46,7 +46,9 @@ impl Projection {
         let marked = block.take_marked("on", errors);
         let subject = block.subject("#[projection]", errors);
         if let (Some(Subject { ident, .. }), false) = (&subject, complete) {
-            let name = name.as_ref().map_or_else(|| case::kebab(ident), LitStr::value);
+            let name = name
+                .as_ref()
+                .map_or_else(|| case::kebab(ident), LitStr::value);
             let message = format!(
                 "a projection has a name and a version, which name its checkpoint: write \
                  `#[projection(name = \"{name}\", version = {version})]`"
@@ -62,16 +64,31 @@ impl Projection {
             );
         }
         let methods = EventMethod::read_all(marked, &ON, errors);
-        let methods = methods.into_iter().filter(|method| folds(method, errors)).collect();
+        let methods = methods
+            .into_iter()
+            .filter(|method| folds(method, errors))
+            .collect();
         let subject = subject?;
         let name = checkpoint_name(name, errors).unwrap_or_else(|| case::kebab(&subject.ident));
-        Some(Self { framework, subject, name, version, methods })
+        Some(Self {
+            framework,
+            subject,
+            name,
+            version,
+            methods,
+        })
     }
 }
 
 impl ToTokens for Projection {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { subject: Subject { ty, ident }, name, version, methods, .. } = self;
+        let Self {
+            subject: Subject { ty, ident },
+            name,
+            version,
+            methods,
+            ..
+        } = self;
         let source = source::of(ident);
         let folds = methods.iter().map(fold);
         let items = code! {
@@ -81,7 +98,9 @@ impl ToTokens for Projection {
                 const SOURCE: __cqrs::Source = #source;
 
                 fn folds() -> __cqrs::Vec<__cqrs::Fold> {
-                    __cqrs::vec![#(#folds),*]
+                    let mut folds = __cqrs::Vec::new();
+                    #(#folds)*
+                    folds
                 }
             }
             __cqrs::submit! {
@@ -92,23 +111,33 @@ impl ToTokens for Projection {
     }
 }
 
-/// An `#[on]` method as a value: its inputs are held by the closure and lent to the method.
+/// Adds an `#[on]` method to `folds`: its inputs are held by the closure and lent to the method.
 fn fold(method: &EventMethod) -> TokenStream {
-    let EventMethod { sig, cfg, event, inputs } = method;
+    let EventMethod {
+        sig,
+        cfg,
+        event,
+        inputs,
+    } = method;
     let ident = &sig.ident;
-    let inputs: Vec<_> = inputs.iter().map(|input| {
-        let ty = types::outside(&input.ty, &sig.generics);
-        quote_spanned!(input.ty.span()=> <#ty as __cqrs::FoldInput<'_>>)
-    }).collect();
+    let inputs: Vec<_> = inputs
+        .iter()
+        .map(|input| {
+            let ty = types::outside(&input.ty, &sig.generics);
+            quote_spanned!(input.ty.span()=> <#ty as __cqrs::FoldInput<'_>>)
+        })
+        .collect();
     let held: Vec<Ident> = (0..inputs.len())
         .map(|place| format_ident!("held{place}", span = Span::mixed_site()))
         .collect();
     let output = types::returned(&sig.output, &sig.generics);
     let call = code!(Self::#ident(&event, #(#inputs::lend(&mut #held)),*));
-    let body = |call: &TokenStream| code! {
-        let event = recorded.decode::<#event>()?;
-        #(let mut #held = #inputs::hold(scope)?;)*
-        <#output as __cqrs::Completion>::complete(#call)
+    let body = |call: &TokenStream| {
+        code! {
+            let event = recorded.decode::<#event>()?;
+            #(let mut #held = #inputs::hold(scope)?;)*
+            <#output as __cqrs::Completion>::complete(#call)
+        }
     };
     let folded = if sig.asyncness.is_some() {
         // A future that cannot be sent between threads is underlined at the method's name.
@@ -120,16 +149,20 @@ fn fold(method: &EventMethod) -> TokenStream {
         code!(__cqrs::Folded::now(|| { #body }))
     };
     let (name, line) = (ident.unraw().to_string(), source::line(ident));
-    let scope = if inputs.is_empty() { code!(_) } else { code!(scope) };
+    let scope = if inputs.is_empty() {
+        code!(_)
+    } else {
+        code!(scope)
+    };
     code! {
         #(#cfg)*
-        __cqrs::Fold {
+        folds.push(__cqrs::Fold {
             name: #name,
             line: #line,
             event: <#event as __cqrs::Event>::NAME,
             inputs: __cqrs::vec![#(#inputs::describe()),*],
             run: |recorded, #scope| #folded,
-        }
+        });
     }
 }
 
@@ -145,7 +178,8 @@ fn folds(EventMethod { sig, inputs, .. }: &EventMethod, errors: &mut Errors) -> 
     }
     for attr in inputs.iter().flat_map(|input| &input.attrs) {
         if attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr") {
-            let message = "an `#[on]` method takes the same inputs always: put the `cfg` on the method";
+            let message =
+                "an `#[on]` method takes the same inputs always: put the `cfg` on the method";
             errors.at(attr, message);
             folds = false;
         }
@@ -166,6 +200,9 @@ fn checkpoint_name(name: Option<LitStr>, errors: &mut Errors) -> Option<String> 
     if text.chars().all(allowed) {
         return Some(text);
     }
-    errors.at(name, "a projection's name has only `a-z`, `0-9`, `_` and `-` in it");
+    errors.at(
+        name,
+        "a projection's name has only `a-z`, `0-9`, `_` and `-` in it",
+    );
     None
 }

@@ -29,21 +29,37 @@ impl Query {
             let message = "a query says what it returns: write `#[query(returns = TheAnswer)]`";
             args.missing(&input.ident, message, errors);
         }
-        let permission = args.string("permission", errors).map(|permission| permission.value());
+        let permission = args
+            .string("permission", errors)
+            .map(|permission| permission.value());
         let name = args.string("name", errors).map(|name| name.value());
         let framework = args.framework(errors);
         args.finish(errors);
         let (message, _) = Message::read(input, "a query", errors)?;
         let name = name.unwrap_or_else(|| message.ident.unraw().to_string());
-        Some(Self { framework, message, name, returns, permission })
+        Some(Self {
+            framework,
+            message,
+            name,
+            returns,
+            permission,
+        })
     }
 }
 
 impl ToTokens for Query {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { framework, message, name, returns, permission } = self;
+        let Self {
+            framework,
+            message,
+            name,
+            returns,
+            permission,
+        } = self;
         let (ident, docs) = (&message.ident, &message.docs);
-        let output = returns.as_ref().map_or_else(|| code!(()), Type::to_token_stream);
+        let output = returns
+            .as_ref()
+            .map_or_else(|| code!(()), Type::to_token_stream);
         let cell = code!(__cqrs::QueryCell);
         let members = message.members(name, permission.as_deref(), &cell);
         let (source, schema) = (source::of(ident), message.schema());

@@ -29,7 +29,10 @@ pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
         let framework = args.framework(errors);
         args.finish(errors);
         let function = Function::read(item, &KIND, errors)?;
-        Some(QueryHandler { framework, function })
+        Some(QueryHandler {
+            framework,
+            function,
+        })
     })
 }
 
@@ -44,7 +47,13 @@ impl QueryHandler {
     }
 
     fn answer(&self, inputs: &[TokenStream]) -> TokenStream {
-        let Function { ident, is_async, message, output, .. } = &self.function;
+        let Function {
+            ident,
+            is_async,
+            message,
+            output,
+            ..
+        } = &self.function;
         let places = 0..inputs.len();
         let call = code!(#ident(query, #(#inputs::take(&scope, #places)?),*));
         if *is_async {
@@ -68,7 +77,11 @@ impl ToTokens for QueryHandler {
         let answer = self.answer(&inputs);
         let name = ident.unraw().to_string();
         let source = source::of(ident);
-        let scope = if inputs.is_empty() { code!(_) } else { code!(scope) };
+        let scope = if inputs.is_empty() {
+            code!(_)
+        } else {
+            code!(scope)
+        };
         let items = code! {
             enum __Handler {}
 

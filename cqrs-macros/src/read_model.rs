@@ -42,7 +42,10 @@ impl ReadModel {
             }
         }
         for again in keys.iter().skip(1) {
-            errors.at(&again.ident, "a read model has one `#[key]`: remove the others");
+            errors.at(
+                &again.ident,
+                "a read model has one `#[key]`: remove the others",
+            );
         }
         let key = keys.into_iter().next();
         if key.is_none() {
@@ -52,18 +55,33 @@ impl ReadModel {
             );
         }
         concrete?;
-        Some(Self { framework, ident, name, key: key?, indexes })
+        Some(Self {
+            framework,
+            ident,
+            name,
+            key: key?,
+            indexes,
+        })
     }
 }
 
 impl ToTokens for ReadModel {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { framework, ident, name, key, indexes } = self;
+        let Self {
+            framework,
+            ident,
+            name,
+            key,
+            indexes,
+        } = self;
         let (key, key_type) = (&key.ident, &key.ty);
         let names = indexes.iter().filter_map(|field| field.ident.as_ref());
         let names = names.map(|name| name.unraw().to_string());
         let sort_keys = indexes.iter().filter_map(sort_key);
-        let constants = indexes.iter().enumerate().map(|(place, field)| constant(ident, place, field));
+        let constants = indexes
+            .iter()
+            .enumerate()
+            .map(|(place, field)| constant(ident, place, field));
         let constants = (!indexes.is_empty()).then(|| {
             code! {
                 #[allow(dead_code)]
@@ -117,17 +135,25 @@ fn marked(field: &Field, name: &str, errors: &mut Errors) -> bool {
         return false;
     };
     if !matches!(attr.meta, Meta::Path(_)) {
-        errors.at(attr, format!("`#[{name}]` takes no arguments: write `#[{name}]`"));
+        errors.at(
+            attr,
+            format!("`#[{name}]` takes no arguments: write `#[{name}]`"),
+        );
     }
     let again: Vec<&Attribute> = attrs.collect();
-    again.iter().for_each(|attr| errors.at(attr, format!("`#[{name}]` is given twice: keep one")));
+    again
+        .iter()
+        .for_each(|attr| errors.at(attr, format!("`#[{name}]` is given twice: keep one")));
     true
 }
 
 /// Stores make tables of read models, so their names have letters that every store allows.
 fn table_name(given: Option<LitStr>, ident: &Ident, errors: &mut Errors) -> String {
-    let name = given.as_ref().map_or_else(|| case::snake(ident), LitStr::value);
-    let allowed = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
+    let name = given
+        .as_ref()
+        .map_or_else(|| case::snake(ident), LitStr::value);
+    let allowed =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
     if !name.chars().all(allowed) {
         let message = "a read model's name has only `a-z`, `0-9` and `_` in it: write \
                        `#[read_model(name = \"..\")]`";

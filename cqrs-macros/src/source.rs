@@ -22,7 +22,10 @@ pub fn docs(attrs: &[Attribute]) -> String {
     let mut lines = Vec::new();
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("doc")) {
         if let Meta::NameValue(doc) = &attr.meta
-            && let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = &doc.value
+            && let Expr::Lit(ExprLit {
+                lit: Lit::Str(text),
+                ..
+            }) = &doc.value
         {
             let text = text.value();
             // The space after `///` is no part of the text; further ones indent code.

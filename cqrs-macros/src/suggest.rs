@@ -1,10 +1,15 @@
 /// What an unknown word was meant to be, as a sentence: `unknown key ..: did you mean ..?`.
 pub fn unknown(kind: &str, word: &str, known: &[&str]) -> String {
     let meant = meant(word, known);
-    let meant = meant.map(|meant| format!(": did you mean `{meant}`?")).unwrap_or_default();
+    let meant = meant
+        .map(|meant| format!(": did you mean `{meant}`?"))
+        .unwrap_or_default();
     let stop = if meant.is_empty() { ";" } else { "" };
     let list: Vec<_> = known.iter().map(|known| format!("`{known}`")).collect();
-    format!("unknown {kind} `{word}`{meant}{stop} known {kind}s: {}", list.join(", "))
+    format!(
+        "unknown {kind} `{word}`{meant}{stop} known {kind}s: {}",
+        list.join(", ")
+    )
 }
 
 /// The known word that is most like this one, if any is like it.

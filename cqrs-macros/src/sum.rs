@@ -38,17 +38,27 @@ impl Sum {
             );
         }
         let count = data.variants.len();
-        let variants = data.variants.into_iter().filter_map(|variant| newtype(variant, errors));
+        let variants = data
+            .variants
+            .into_iter()
+            .filter_map(|variant| newtype(variant, errors));
         let variants: Vec<_> = variants.collect();
         // With a variant missing the `match` would add an error of its own.
-        (variants.len() == count && count > 0)
-            .then_some(Self { framework, ident: input.ident, variants })
+        (variants.len() == count && count > 0).then_some(Self {
+            framework,
+            ident: input.ident,
+            variants,
+        })
     }
 }
 
 impl ToTokens for Sum {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { framework, ident, variants } = self;
+        let Self {
+            framework,
+            ident,
+            variants,
+        } = self;
         let arms = variants.iter().map(|(variant, ty)| {
             code!(Self::#variant(event) => <#ty as __cqrs::Events>::record(event, events),)
         });
@@ -69,16 +79,25 @@ impl ToTokens for Sum {
 }
 
 fn newtype(variant: Variant, errors: &mut Errors) -> Option<(Ident, Type)> {
-    for attr in variant.attrs.iter().chain(variant.fields.iter().flat_map(|field| &field.attrs)) {
+    for attr in variant
+        .attrs
+        .iter()
+        .chain(variant.fields.iter().flat_map(|field| &field.attrs))
+    {
         if attr.path().is_ident("id") || attr.path().is_ident("event") {
-            errors.at(attr, "the event in a variant says this itself: remove it here");
+            errors.at(
+                attr,
+                "the event in a variant says this itself: remove it here",
+            );
         }
     }
     let ident = variant.ident;
     match variant.fields {
-        Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
-            fields.unnamed.into_iter().next().map(|field| (ident, field.ty))
-        }
+        Fields::Unnamed(fields) if fields.unnamed.len() == 1 => fields
+            .unnamed
+            .into_iter()
+            .next()
+            .map(|field| (ident, field.ty)),
         _ => {
             let message = format!("a variant holds one event: write `{ident}(TheEvent)`");
             errors.at(&ident, message);

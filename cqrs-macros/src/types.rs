@@ -8,16 +8,30 @@ use crate::hygiene::code;
 /// A type as it is written in the body of another function: lifetimes that the user's function
 /// declares are left to inference.
 pub fn outside(ty: &Type, generics: &Generics) -> TokenStream {
-    let declared: Vec<&Ident> = generics.lifetimes().map(|param| &param.lifetime.ident).collect();
+    let declared: Vec<&Ident> = generics
+        .lifetimes()
+        .map(|param| &param.lifetime.ident)
+        .collect();
     let tokens = ty.to_token_stream();
-    if declared.is_empty() { tokens } else { inferred(tokens, &declared) }
+    if declared.is_empty() {
+        tokens
+    } else {
+        inferred(tokens, &declared)
+    }
 }
 
 /// `&self.field` where the field's type is written, so that an error about the type underlines it.
 pub fn borrow_at_type(field: &Ident, ty: &Type) -> TokenStream {
-    let spans: Vec<Span> = ty.to_token_stream().into_iter().map(|token| token.span()).collect();
+    let spans: Vec<Span> = ty
+        .to_token_stream()
+        .into_iter()
+        .map(|token| token.span())
+        .collect();
     let call_site = Span::call_site();
-    let (first, last) = (*spans.first().unwrap_or(&call_site), *spans.last().unwrap_or(&call_site));
+    let (first, last) = (
+        *spans.first().unwrap_or(&call_site),
+        *spans.last().unwrap_or(&call_site),
+    );
     let mut field = field.clone();
     field.set_span(last);
     let borrow = quote_spanned!(first=> &);
@@ -35,7 +49,10 @@ pub fn returned(output: &ReturnType, generics: &Generics) -> TokenStream {
 /// Reports `impl Trait`, which has no name that the wiring could write. `kind` says where it is.
 pub fn nameable(ty: &Type, kind: &str, errors: &mut Errors) {
     if mentions_impl(ty.to_token_stream()) {
-        errors.at(ty, format!("the wiring names the types of {kind}: write the type instead of `impl ..`"));
+        errors.at(
+            ty,
+            format!("the wiring names the types of {kind}: write the type instead of `impl ..`"),
+        );
     }
 }
 

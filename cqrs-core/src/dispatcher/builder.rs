@@ -14,7 +14,7 @@ use crate::handler::{AggregateType, Input, InputKind, Resources};
 use crate::message::Storage;
 use crate::module::Module;
 use crate::projection::{self, Worker};
-use crate::registry::{CommandHandlerEntry, Registry};
+use crate::registry::{AggregateEntry, CommandHandlerEntry, Registry};
 use crate::store::{ModelSchema, Store};
 use crate::wiring::{BuildError, Description, Plan, Problems, Scope};
 
@@ -134,7 +134,7 @@ impl Builder {
             authorizer: self.authorizer,
             clock: self.clock,
             limits: self.limits,
-            kept: kept(registry),
+            kept: kept(&plan.aggregates),
             workers: workers.iter().map(Worker::progress).collect(),
             description: Description::new(&plan),
             lanes: Inner::lanes(),
@@ -178,7 +178,7 @@ impl Dispatcher {
             authorizer: Some(Arc::new(authorizer)),
             clock: Clock::new(now),
             limits: CallLimits::default(),
-            kept: kept(registry),
+            kept: kept(&registry.aggregates),
             workers: Vec::new(),
             description: Description::default(),
             lanes: Inner::lanes(),
@@ -190,10 +190,10 @@ impl Dispatcher {
     }
 }
 
-/// The aggregates with `storage = "state"`. All of the process: an event may concern one of
-/// another module.
-fn kept(registry: &'static Registry) -> Vec<&'static AggregateType> {
-    let aggregates = registry.aggregates.iter().map(|entry| &entry.aggregate);
+/// The aggregates with `storage = "state"`. An event may concern one that is not taken in; its
+/// stored state then stays behind the log, and is brought up to date when it is loaded.
+fn kept(aggregates: &[&'static AggregateEntry]) -> Vec<&'static AggregateType> {
+    let aggregates = aggregates.iter().map(|entry| &entry.aggregate);
     aggregates
         .filter(|aggregate| aggregate.storage == Storage::State)
         .collect()

@@ -56,7 +56,7 @@ impl Description {
             .filter_map(|it| message(plan, it))
             .collect();
         messages.sort_by_key(|it| (it.message.kind == MessageKind::Query, it.message.name));
-        let events = plan.registry.events.iter();
+        let events = plan.events.iter();
         let events = events.map(|event| EventDescription {
             event: **event,
             listeners: listeners(plan, event.name),
@@ -102,7 +102,7 @@ fn message(plan: &Plan, message: &MessageEntry) -> Option<MessageDescription> {
 
 fn listeners(plan: &Plan, event: &str) -> Vec<Listener> {
     let mut listeners = Vec::new();
-    for entry in &plan.registry.aggregates {
+    for entry in &plan.aggregates {
         if entry.aggregate.events.contains(&event) {
             let (kind, name) = ("aggregate", entry.aggregate.name.to_owned());
             listeners.push(Listener {

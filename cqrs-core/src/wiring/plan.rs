@@ -6,8 +6,8 @@ use super::{Problems, Scope};
 use crate::dispatcher::Models;
 use crate::handler::{Fold, Input, InputKind, ModelType, Resources, Source};
 use crate::registry::{
-    CommandHandlerEntry, MessageEntry, MessageKind, ProjectionEntry, QueryHandlerEntry,
-    ReactionEntry, Registry,
+    AggregateEntry, CommandHandlerEntry, EventEntry, MessageEntry, MessageKind, ProjectionEntry,
+    QueryHandlerEntry, ReactionEntry, Registry,
 };
 use crate::store::ModelSchema;
 
@@ -15,6 +15,8 @@ use crate::store::ModelSchema;
 pub(crate) struct Plan {
     pub(crate) registry: &'static Registry,
     pub(crate) messages: Vec<&'static MessageEntry>,
+    pub(crate) events: Vec<&'static EventEntry>,
+    pub(crate) aggregates: Vec<&'static AggregateEntry>,
     /// With their numbers in the registry.
     pub(crate) command_handlers: Vec<(usize, &'static CommandHandlerEntry)>,
     /// With their numbers in the registry.
@@ -41,6 +43,8 @@ impl Plan {
         let plan = Self {
             registry,
             messages: within(&registry.messages, scope, |it| it.source),
+            events: within(&registry.events, scope, |it| it.source),
+            aggregates: within(&registry.aggregates, scope, |it| it.source),
             command_handlers: commands
                 .filter(|(_, it)| scope.includes(it.source))
                 .collect(),
@@ -155,7 +159,6 @@ impl Plan {
     }
 
     fn check_names(&self, problems: &mut Problems) {
-        let registry = self.registry;
         for (kind, word) in [
             (MessageKind::Command, "commands"),
             (MessageKind::Query, "queries"),
@@ -169,10 +172,10 @@ impl Plan {
                 problems,
             );
         }
-        let events = registry.events.iter().map(|it| (it.name, it.source));
+        let events = self.events.iter().map(|it| (it.name, it.source));
         let write = "another `name` in one's `#[event(..)]`";
         doubled(events, "events", write, problems);
-        let aggregates = registry
+        let aggregates = self
             .aggregates
             .iter()
             .map(|it| (it.aggregate.name, it.source));
@@ -199,7 +202,7 @@ impl Plan {
             .query_handlers
             .iter()
             .map(|(_, it)| (it.message, it.source));
-        let mut handlers: HashMap<(MessageKind, &str), Vec<Source>> = HashMap::new();
+        let mut handlers: BTreeMap<(MessageKind, &str), Vec<Source>> = BTreeMap::new();
         for (message, source) in commands {
             handlers
                 .entry((MessageKind::Command, message))
@@ -216,7 +219,7 @@ impl Plan {
             let word = message.kind.word();
             let name = message.name;
             let write = "one handler for it: remove the others, or take in only one's module";
-            match handlers.remove(&(message.kind, name)).as_deref() {
+            match handlers.get(&(message.kind, name)).map(Vec::as_slice) {
                 None | Some([]) => problems.add(
                     format!("{word} `{name}` has no handler"),
                     [message.source],
@@ -234,8 +237,12 @@ impl Plan {
             }
         }
         // Handlers of messages that are declared in a module which is not taken in.
+        let declared = |kind, name| {
+            let mut messages = self.messages.iter();
+            messages.any(|it| it.kind == kind && it.name == name)
+        };
         for ((kind, name), sources) in handlers {
-            if sources.len() > 1 {
+            if sources.len() > 1 && !declared(kind, name) {
                 let what = format!("{} `{name}` has {} handlers", kind.word(), sources.len());
                 problems.add(what, sources, "one handler for it: remove the others");
             }
@@ -245,7 +252,7 @@ impl Plan {
     fn check_events(&self, problems: &mut Problems) {
         let known = |event: &str| self.registry.events.iter().any(|it| it.name == event);
         let mut unknown: BTreeMap<&str, Vec<Source>> = BTreeMap::new();
-        for aggregate in &self.registry.aggregates {
+        for aggregate in &self.aggregates {
             for event in aggregate
                 .aggregate
                 .events

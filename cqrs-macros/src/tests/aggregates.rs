@@ -26,12 +26,20 @@ fn aggregate_from_events() {
             }
         }
     };
-    expect("aggregate", aggregate::attribute(quote!(id = ProductId), item));
+    expect(
+        "aggregate",
+        aggregate::attribute(quote!(id = ProductId), item),
+    );
 }
 
 #[test]
 fn aggregate_that_keeps_its_state() {
-    let args = quote!(id = AccountId, name = "account", storage = "state", crate = "my::cqrs");
+    let args = quote!(
+        id = AccountId,
+        name = "account",
+        storage = "state",
+        crate = "my::cqrs"
+    );
     let item = quote! {
         #[allow(clippy::all)]
         impl billing::BillingAccount {

@@ -18,7 +18,10 @@ fn sync_command_handler() {
             Ok(ProductCreated { product_id: cmd.product_id })
         }
     };
-    expect("command_handler", command_handler::attribute(TokenStream::new(), item));
+    expect(
+        "command_handler",
+        command_handler::attribute(TokenStream::new(), item),
+    );
 }
 
 #[test]
@@ -31,13 +34,21 @@ fn async_command_handler_with_lifetimes() {
             (): Res<dyn for<'b> Rates<'b> + 'static>,
         ) -> Result<Moved<'a>, Error> {}
     };
-    expect("command_handler_async", command_handler::attribute(quote!(crate = "cqrs"), item));
+    expect(
+        "command_handler_async",
+        command_handler::attribute(quote!(crate = "cqrs"), item),
+    );
 }
 
 #[test]
 fn command_handler_of_the_command_alone() {
-    let item = quote!(fn command(_: Ping) {});
-    expect("command_handler_alone", command_handler::attribute(TokenStream::new(), item));
+    let item = quote!(
+        fn command(_: Ping) {}
+    );
+    expect(
+        "command_handler_alone",
+        command_handler::attribute(TokenStream::new(), item),
+    );
 }
 
 #[test]
@@ -47,7 +58,10 @@ fn sync_query_handler() {
             None
         }
     };
-    expect("query_handler", query_handler::attribute(TokenStream::new(), item));
+    expect(
+        "query_handler",
+        query_handler::attribute(TokenStream::new(), item),
+    );
 }
 
 #[test]
@@ -60,13 +74,21 @@ fn async_query_handler() {
             views.get(&query.product_id).await
         }
     };
-    expect("query_handler_async", query_handler::attribute(TokenStream::new(), item));
+    expect(
+        "query_handler_async",
+        query_handler::attribute(TokenStream::new(), item),
+    );
 }
 
 #[test]
 fn sync_event_handler() {
-    let item = quote!(fn log(event: ProductCreated, recorded: &Recorded) {});
-    expect("event_handler", event_handler::attribute(quote!(start = "now"), item));
+    let item = quote!(
+        fn log(event: ProductCreated, recorded: &Recorded) {}
+    );
+    expect(
+        "event_handler",
+        event_handler::attribute(quote!(start = "now"), item),
+    );
 }
 
 #[test]
@@ -76,5 +98,8 @@ fn async_event_handler() {
             mailer.announce(&event.name).await
         }
     };
-    expect("event_handler_async", event_handler::attribute(TokenStream::new(), item));
+    expect(
+        "event_handler_async",
+        event_handler::attribute(TokenStream::new(), item),
+    );
 }

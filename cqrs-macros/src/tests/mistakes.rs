@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::expect;
+use super::{expect, expect_errors};
 use crate::command::Command;
 use crate::errors::derive;
 use crate::query::Query;
@@ -30,7 +30,38 @@ fn command_keys() {
             f: F,
         }
     };
-    expect("mistakes/command_keys", derive(item, Command::read));
+    expect_errors("command_keys", derive(item, Command::read));
+}
+
+/// A type has its trait also when something is wrong with it.
+#[test]
+fn expansions_in_spite_of_errors() {
+    let items = [
+        derive(
+            quote!(
+                #[command(permision = "x")]
+                enum Create {
+                    A,
+                }
+            ),
+            Command::read,
+        ),
+        derive(
+            quote!(
+                struct Get {
+                    id: u8,
+                }
+            ),
+            Query::read,
+        ),
+        event::derive(quote!(
+            struct Created {
+                #[id]
+                id: u8,
+            }
+        )),
+    ];
+    expect("mistakes/expanded", quote!(#(#items)*));
 }
 
 #[test]
@@ -43,62 +74,168 @@ fn command_roles() {
             from_id: AccountId,
         }
     };
-    expect("mistakes/command_roles", derive(item, Command::read));
+    expect_errors("command_roles", derive(item, Command::read));
 }
 
 #[test]
 fn shapes() {
     let items = [
-        derive(quote!(enum Create { A }), Command::read),
-        derive(quote!(struct Create(u8);), Command::read),
-        derive(quote!(struct Create<'a, T> { a: &'a T }), Command::read),
+        derive(
+            quote!(
+                enum Create {
+                    A,
+                }
+            ),
+            Command::read,
+        ),
+        derive(
+            quote!(
+                struct Create(u8);
+            ),
+            Command::read,
+        ),
+        derive(
+            quote!(
+                struct Create<'a, T> {
+                    a: &'a T,
+                }
+            ),
+            Command::read,
+        ),
         derive(quote!(#[query] union Get { a: u8 }), Query::read),
-        derive(quote!(struct View(#[key] u8);), ReadModel::read),
-        derive(quote!(struct View<T> { #[key] id: T }), ReadModel::read),
+        derive(
+            quote!(
+                struct View(#[key] u8);
+            ),
+            ReadModel::read,
+        ),
+        derive(
+            quote!(
+                struct View<T> {
+                    #[key]
+                    id: T,
+                }
+            ),
+            ReadModel::read,
+        ),
     ];
-    expect("mistakes/shapes", quote!(#(#items)*));
+    expect_errors("shapes", quote!(#(#items)*));
 }
 
 #[test]
 fn unreadable_keys() {
     let items = [
-        derive(quote!(#[query(returns = X permission)] struct A;), Query::read),
-        derive(quote!(#[query = "x"] struct B;), Query::read),
-        derive(quote!(#[query("x")] struct C;), Query::read),
-        derive(quote!(#[query(returns, permission = "")] struct D;), Query::read),
+        derive(
+            quote!(
+                #[query(returns = X permission)]
+                struct A;
+            ),
+            Query::read,
+        ),
+        derive(
+            quote!(
+                #[query = "x"]
+                struct B;
+            ),
+            Query::read,
+        ),
+        derive(
+            quote!(
+                #[query("x")]
+                struct C;
+            ),
+            Query::read,
+        ),
+        derive(
+            quote!(
+                #[query(returns, permission = "")]
+                struct D;
+            ),
+            Query::read,
+        ),
     ];
-    expect("mistakes/unreadable_keys", quote!(#(#items)*));
+    expect_errors("unreadable_keys", quote!(#(#items)*));
 }
 
 #[test]
 fn events() {
     let items = [
-        event::derive(quote!(struct ProductCreated;)),
-        event::derive(quote!(#[event(name = "x")] struct NoVersion;)),
-        event::derive(quote!(#[event(version = 7)] struct NoName;)),
-        event::derive(quote!(#[event(name = "x", version = 0)] struct Zero;)),
-        event::derive(quote!(#[event(name = "x", version = "1")] struct Text;)),
-        event::derive(quote!(enum Nothing {})),
+        event::derive(quote!(
+            struct ProductCreated;
+        )),
+        event::derive(quote!(
+            #[event(name = "x")]
+            struct NoVersion;
+        )),
+        event::derive(quote!(
+            #[event(version = 7)]
+            struct NoName;
+        )),
+        event::derive(quote!(
+            #[event(name = "x", version = 0)]
+            struct Zero;
+        )),
+        event::derive(quote!(
+            #[event(name = "x", version = "1")]
+            struct Text;
+        )),
+        event::derive(quote!(
+            enum Nothing {}
+        )),
         event::derive(quote! {
             #[event(name = "x", versoin = 1)]
             enum Sum { A, B(X, Y), C { x: X }, #[id(Product)] D(#[id(Product)] X) }
         }),
     ];
-    expect("mistakes/events", quote!(#(#items)*));
+    expect_errors("events", quote!(#(#items)*));
 }
 
 #[test]
 fn read_models() {
     let items = [
-        derive(quote!(struct Keyless { id: u8 }), ReadModel::read),
-        derive(quote!(#[read_model(name = "No Name")] struct Named { #[key] id: u8 }), ReadModel::read),
-        derive(quote!(struct Größe { #[key] id: u8 }), ReadModel::read),
         derive(
-            quote!(struct Twice { #[key] a: u8, #[key(x)] b: u8, #[index] #[index] c: u8 }),
+            quote!(
+                struct Keyless {
+                    id: u8,
+                }
+            ),
+            ReadModel::read,
+        ),
+        derive(
+            quote!(
+                #[read_model(name = "No Name")]
+                struct Named {
+                    #[key]
+                    id: u8,
+                }
+            ),
+            ReadModel::read,
+        ),
+        derive(
+            quote!(
+                struct Größe {
+                    #[key]
+                    id: u8,
+                }
+            ),
+            ReadModel::read,
+        ),
+        derive(
+            quote!(
+                struct Twice {
+                    #[key]
+                    a: u8,
+                    #[key(x)]
+                    b: u8,
+                    #[index]
+                    #[index]
+                    c: u8,
+                }
+            ),
             ReadModel::read,
         ),
     ];
-    expect("mistakes/read_models", quote!(#(#items)*));
+    expect_errors("read_models", quote!(#(#items)*));
 }
 
 #[test]
@@ -106,14 +243,39 @@ fn aggregates() {
     let apply = quote!(impl Product { #[apply] fn created(&mut self, event: &Created) {} });
     let items = [
         aggregate::attribute(TokenStream::new(), apply.clone()),
-        aggregate::attribute(quote!(id = ProductId, storage = "disk", name = "a:b", idd = 1), apply.clone()),
-        aggregate::attribute(quote!(id = ProductId), quote!(impl Product { fn helper() {} })),
-        aggregate::attribute(quote!(id = ProductId), quote!(struct Product;)),
-        aggregate::attribute(quote!(id = ProductId), quote!(impl<T> Product<T> { #[apply] fn a(&mut self, a: &A) {} })),
-        aggregate::attribute(quote!(id = ProductId), quote!(impl Default for Product { fn default() -> Self {} })),
-        aggregate::attribute(quote!(id = ProductId), quote!(impl [Product] { #[apply] fn a(&mut self, a: &A) {} })),
+        aggregate::attribute(
+            quote!(id = ProductId, storage = "disk", name = "a:b", idd = 1),
+            apply.clone(),
+        ),
+        aggregate::attribute(
+            quote!(id = ProductId),
+            quote!(impl Product { fn helper() {} }),
+        ),
+        aggregate::attribute(
+            quote!(id = ProductId),
+            quote!(
+                struct Product;
+            ),
+        ),
+        aggregate::attribute(
+            quote!(id = ProductId),
+            quote!(
+                impl<T> Product<T> {
+                    #[apply]
+                    fn a(&mut self, a: &A) {}
+                }
+            ),
+        ),
+        aggregate::attribute(
+            quote!(id = ProductId),
+            quote!(impl Default for Product { fn default() -> Self {} }),
+        ),
+        aggregate::attribute(
+            quote!(id = ProductId),
+            quote!(impl [Product] { #[apply] fn a(&mut self, a: &A) {} }),
+        ),
     ];
-    expect("mistakes/aggregates", quote!(#(#items)*));
+    expect_errors("aggregates", quote!(#(#items)*));
 }
 
 #[test]
@@ -146,43 +308,95 @@ fn apply_methods() {
             fn other_way(&mut self, event: &G) {}
         }
     };
-    expect("mistakes/apply_methods", aggregate::attribute(quote!(id = ProductId), item));
+    expect_errors(
+        "apply_methods",
+        aggregate::attribute(quote!(id = ProductId), item),
+    );
 }
 
 #[test]
 fn command_handlers() {
     let handlers = [
-        quote!(struct Handler;),
-        quote!(fn nothing() {}),
-        quote!(fn method(&self, cmd: Create) {}),
-        quote!(fn borrows(cmd: &Create) {}),
-        quote!(fn generic<'a, T: Is, const N: usize>(cmd: Create, t: &'a T) {}),
-        quote!(fn opaque(cmd: impl Is, res: Res<impl Is>) -> impl Is {}),
-        quote!(unsafe extern "C" fn foreign(cmd: Create) {}),
-        quote!(fn conditional(cmd: Create, #[cfg(a)] a: &A) {}),
+        quote!(
+            struct Handler;
+        ),
+        quote!(
+            fn nothing() {}
+        ),
+        quote!(
+            fn method(&self, cmd: Create) {}
+        ),
+        quote!(
+            fn borrows(cmd: &Create) {}
+        ),
+        quote!(
+            fn generic<'a, T: Is, const N: usize>(cmd: Create, t: &'a T) {}
+        ),
+        quote!(
+            fn opaque(cmd: impl Is, res: Res<impl Is>) -> impl Is {}
+        ),
+        quote!(
+            unsafe extern "C" fn foreign(cmd: Create) {}
+        ),
+        quote!(
+            fn conditional(cmd: Create, #[cfg(a)] a: &A) {}
+        ),
     ];
     let items = handlers.map(|item| command_handler::attribute(TokenStream::new(), item));
-    let keys = command_handler::attribute(quote!(crat = "x", name), quote!(fn keys(cmd: Create) {}));
-    expect("mistakes/command_handlers", quote!(#(#items)* #keys));
+    let keys = command_handler::attribute(
+        quote!(crat = "x", name),
+        quote!(
+            fn keys(cmd: Create) {}
+        ),
+    );
+    expect_errors("command_handlers", quote!(#(#items)* #keys));
 }
 
 #[test]
 fn other_handlers() {
     let items = [
-        query_handler::attribute(TokenStream::new(), quote!(mod handlers {})),
-        query_handler::attribute(TokenStream::new(), quote!(fn borrows(query: &Get) {})),
-        event_handler::attribute(TokenStream::new(), quote!(enum Handler {})),
-        event_handler::attribute(quote!(start = "later"), quote!(fn late(event: Created) {})),
+        query_handler::attribute(
+            TokenStream::new(),
+            quote!(
+                mod handlers {}
+            ),
+        ),
+        query_handler::attribute(
+            TokenStream::new(),
+            quote!(
+                fn borrows(query: &Get) {}
+            ),
+        ),
+        event_handler::attribute(
+            TokenStream::new(),
+            quote!(
+                enum Handler {}
+            ),
+        ),
+        event_handler::attribute(
+            quote!(start = "later"),
+            quote!(
+                fn late(event: Created) {}
+            ),
+        ),
     ];
-    expect("mistakes/other_handlers", quote!(#(#items)*));
+    expect_errors("other_handlers", quote!(#(#items)*));
 }
 
 #[test]
 fn projections() {
     let items = [
         projection::attribute(TokenStream::new(), quote!(impl Bare {})),
-        projection::attribute(quote!(name = "a b", version = 0), quote!(impl Named { #[on] fn a(a: &A) {} })),
-        projection::attribute(quote!(name = "a", version = 1), quote!(struct List;)),
+        projection::attribute(
+            quote!(name = "a b", version = 0),
+            quote!(impl Named { #[on] fn a(a: &A) {} }),
+        ),
+        projection::attribute(
+            quote!(name = "a", version = 1),
+            quote!(
+                struct List;
+            ),
+        ),
         projection::attribute(
             quote!(name = "a", version = 1),
             quote! {
@@ -205,5 +419,5 @@ fn projections() {
             },
         ),
     ];
-    expect("mistakes/projections", quote!(#(#items)*));
+    expect_errors("projections", quote!(#(#items)*));
 }

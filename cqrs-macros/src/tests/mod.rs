@@ -9,6 +9,16 @@ mod projections;
 mod read_models;
 
 use proc_macro2::TokenStream;
+use quote::ToTokens;
+
+/// Compares the errors, and the items as they are emitted again, with
+/// `tests/snapshots/mistakes/{name}.rs`. What is expanded in spite of errors is left out.
+fn expect_errors(name: &str, expansion: TokenStream) {
+    let mut file: syn::File = syn::parse2(expansion).expect("the expansion is a list of items");
+    file.items
+        .retain(|item| !matches!(item, syn::Item::Const(item) if item.ident == "_"));
+    expect(&format!("mistakes/{name}"), file.into_token_stream());
+}
 
 /// Compares an expansion with `tests/snapshots/{name}.rs`.
 fn expect(name: &str, expansion: TokenStream) {

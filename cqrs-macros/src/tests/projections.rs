@@ -26,5 +26,8 @@ fn projection_of_events() {
             fn helper() {}
         }
     };
-    expect("projection", projection::attribute(quote!(name = "products", version = 3), item));
+    expect(
+        "projection",
+        projection::attribute(quote!(name = "products", version = 3), item),
+    );
 }

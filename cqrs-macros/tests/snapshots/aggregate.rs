@@ -29,6 +29,7 @@ const _: () = {
                 ProductId,
             >>::TYPE,
         ];
+        const STORAGE: __cqrs::Storage = __cqrs::Storage::Events;
         fn apply(
             &mut self,
             event: &__cqrs::Recorded,
@@ -45,7 +46,6 @@ const _: () = {
             }
             __cqrs::Ok(())
         }
-        const STORAGE: __cqrs::Storage = __cqrs::Storage::Events;
         fn save(
             &self,
         ) -> __cqrs::Result<__cqrs::Option<__cqrs::Vec<__cqrs::u8>>, __cqrs::Error> {

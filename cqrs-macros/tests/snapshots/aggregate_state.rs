@@ -12,6 +12,7 @@ const _: () = {
         const EVENTS: &'static [&'static __cqrs::str] = &[
             <Opened as __cqrs::Concerns<{ __cqrs::key("account") }, AccountId>>::TYPE,
         ];
+        const STORAGE: __cqrs::Storage = __cqrs::Storage::State;
         fn apply(
             &mut self,
             event: &__cqrs::Recorded,
@@ -24,7 +25,6 @@ const _: () = {
             }
             __cqrs::Ok(())
         }
-        const STORAGE: __cqrs::Storage = __cqrs::Storage::State;
         fn save(
             &self,
         ) -> __cqrs::Result<__cqrs::Option<__cqrs::Vec<__cqrs::u8>>, __cqrs::Error> {

@@ -23,32 +23,75 @@ const _: () = {
             module: __cqrs::module_path!(),
         };
         fn folds() -> __cqrs::Vec<__cqrs::Fold> {
-            __cqrs::vec![
-                __cqrs::Fold { name : "created", line : __cqrs::line!(), event : <
-                ProductCreated as __cqrs::Event > ::NAME, inputs : __cqrs::vec![< &
-                Recorded as __cqrs::FoldInput < '_ >> ::describe(), < & mut Views <
-                ProductView > as __cqrs::FoldInput < '_ >> ::describe()], run : |
-                recorded, scope | __cqrs::Folded::now(|| { let event = recorded.decode::
-                < ProductCreated > () ?; let mut held0 = < & Recorded as
-                __cqrs::FoldInput < '_ >> ::hold(scope) ?; let mut held1 = < & mut Views
-                < ProductView > as __cqrs::FoldInput < '_ >> ::hold(scope) ?; < Result <
-                () > as __cqrs::Completion > ::complete(Self::created(& event, < &
-                Recorded as __cqrs::FoldInput < '_ >> ::lend(& mut held0), < & mut Views
-                < ProductView > as __cqrs::FoldInput < '_ >> ::lend(& mut held1))) }), },
-                #[cfg(feature = "prices")] __cqrs::Fold { name : "move", line :
-                __cqrs::line!(), event : < Repriced as __cqrs::Event > ::NAME, inputs :
-                __cqrs::vec![< & '_ mut Views < ProductView > as __cqrs::FoldInput < '_
-                >> ::describe()], run : | recorded, scope | __cqrs::Folded::later(async
-                move { let event = recorded.decode:: < Repriced > () ?; let mut held0 = <
-                & '_ mut Views < ProductView > as __cqrs::FoldInput < '_ >> ::hold(scope)
-                ?; < () as __cqrs::Completion > ::complete(Self::r#move(& event, < & '_
-                mut Views < ProductView > as __cqrs::FoldInput < '_ >> ::lend(& mut
-                held0)). await) }), }, __cqrs::Fold { name : "ignored", line :
-                __cqrs::line!(), event : < Ignored as __cqrs::Event > ::NAME, inputs :
-                __cqrs::vec![], run : | recorded, _ | __cqrs::Folded::now(|| { let event
-                = recorded.decode:: < Ignored > () ?; < () as __cqrs::Completion >
-                ::complete(Self::ignored(& event,)) }), }
-            ]
+            let mut folds = __cqrs::Vec::new();
+            folds
+                .push(__cqrs::Fold {
+                    name: "created",
+                    line: __cqrs::line!(),
+                    event: <ProductCreated as __cqrs::Event>::NAME,
+                    inputs: __cqrs::vec![
+                        < & Recorded as __cqrs::FoldInput < '_ >> ::describe(), < & mut
+                        Views < ProductView > as __cqrs::FoldInput < '_ >> ::describe()
+                    ],
+                    run: |recorded, scope| __cqrs::Folded::now(|| {
+                        let event = recorded.decode::<ProductCreated>()?;
+                        let mut held0 = <&Recorded as __cqrs::FoldInput<
+                            '_,
+                        >>::hold(scope)?;
+                        let mut held1 = <&mut Views<
+                            ProductView,
+                        > as __cqrs::FoldInput<'_>>::hold(scope)?;
+                        <Result<
+                            (),
+                        > as __cqrs::Completion>::complete(
+                            Self::created(
+                                &event,
+                                <&Recorded as __cqrs::FoldInput<'_>>::lend(&mut held0),
+                                <&mut Views<
+                                    ProductView,
+                                > as __cqrs::FoldInput<'_>>::lend(&mut held1),
+                            ),
+                        )
+                    }),
+                });
+            #[cfg(feature = "prices")]
+            folds
+                .push(__cqrs::Fold {
+                    name: "move",
+                    line: __cqrs::line!(),
+                    event: <Repriced as __cqrs::Event>::NAME,
+                    inputs: __cqrs::vec![
+                        < & '_ mut Views < ProductView > as __cqrs::FoldInput < '_ >>
+                        ::describe()
+                    ],
+                    run: |recorded, scope| __cqrs::Folded::later(async move {
+                        let event = recorded.decode::<Repriced>()?;
+                        let mut held0 = <&'_ mut Views<
+                            ProductView,
+                        > as __cqrs::FoldInput<'_>>::hold(scope)?;
+                        <() as __cqrs::Completion>::complete(
+                            Self::r#move(
+                                    &event,
+                                    <&'_ mut Views<
+                                        ProductView,
+                                    > as __cqrs::FoldInput<'_>>::lend(&mut held0),
+                                )
+                                .await,
+                        )
+                    }),
+                });
+            folds
+                .push(__cqrs::Fold {
+                    name: "ignored",
+                    line: __cqrs::line!(),
+                    event: <Ignored as __cqrs::Event>::NAME,
+                    inputs: __cqrs::vec![],
+                    run: |recorded, _| __cqrs::Folded::now(|| {
+                        let event = recorded.decode::<Ignored>()?;
+                        <() as __cqrs::Completion>::complete(Self::ignored(&event))
+                    }),
+                });
+            folds
         }
     }
     __cqrs::submit! {

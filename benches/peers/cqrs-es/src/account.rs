@@ -47,13 +47,19 @@ impl Aggregate for Account {
     async fn handle(
         &mut self,
         command: Deposit,
-        _: &(),
+        (): &(),
         sink: &EventSink<Self>,
     ) -> Result<(), AccountError> {
         if self.balance + command.amount > LIMIT {
             return Err(AccountError::Full);
         }
-        sink.write(AccountEvent::Deposited { amount: command.amount }, self).await;
+        sink.write(
+            AccountEvent::Deposited {
+                amount: command.amount,
+            },
+            self,
+        )
+        .await;
         Ok(())
     }
 

@@ -8,11 +8,10 @@ mod run;
 mod sqlite;
 
 use std::env;
-use std::error::Error;
 
-use run::Run;
+use run::{Result, Run};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<()> {
     let run = Run::from_env()?;
     let arguments: Vec<_> = env::args().skip(1).collect();
     let words: Vec<_> = arguments.iter().map(String::as_str).collect();

@@ -1,6 +1,5 @@
 //! One caller, in memory.
 
-use std::error::Error;
 use std::time::{Duration, Instant};
 
 use cqrs_es::mem_store::MemStore;
@@ -8,10 +7,10 @@ use cqrs_es::{CqrsFramework, EventStore};
 
 use crate::account::{Account, Deposit};
 use crate::quiet::QuietStore;
-use crate::run::Run;
+use crate::run::{Result, Run};
 
 /// Each round begins with an empty store, so that all see the same number of events per aggregate.
-pub fn run(quiet: bool, run: &Run) -> Result<serde_json::Value, Box<dyn Error>> {
+pub fn run(quiet: bool, run: &Run) -> Result<serde_json::Value> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let mut took = Duration::ZERO;
     for _ in 0..run.rounds {
@@ -25,9 +24,11 @@ pub fn run(quiet: bool, run: &Run) -> Result<serde_json::Value, Box<dyn Error>> 
     Ok(serde_json::json!({ "per_second": per_second }))
 }
 
-async fn round<S: EventStore<Account>>(store: S, run: &Run) -> Result<Duration, Box<dyn Error>> {
+async fn round<S: EventStore<Account>>(store: S, run: &Run) -> Result<Duration> {
     let cqrs = CqrsFramework::new(store, vec![], ());
-    let ids: Vec<_> = (0..run.aggregates).map(|number| format!("account-{number:04}")).collect();
+    let ids: Vec<_> = (0..run.aggregates)
+        .map(|number| format!("account-{number:04}"))
+        .collect();
     let start = Instant::now();
     for id in ids.iter().cycle().take(run.commands as usize) {
         cqrs.execute(id, Deposit { amount: 1 }).await?;

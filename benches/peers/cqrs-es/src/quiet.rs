@@ -14,14 +14,21 @@ pub struct QuietStore<A: Aggregate> {
 
 impl<A: Aggregate> Default for QuietStore<A> {
     fn default() -> Self {
-        Self { events: RwLock::default() }
+        Self {
+            events: RwLock::default(),
+        }
     }
 }
 
 impl<A: Aggregate> QuietStore<A> {
     fn committed(&self, aggregate_id: &str) -> Vec<EventEnvelope<A>> {
         let events = self.events.read().unwrap_or_else(PoisonError::into_inner);
-        events.get(aggregate_id).into_iter().flatten().cloned().collect()
+        events
+            .get(aggregate_id)
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect()
     }
 }
 
@@ -57,7 +64,11 @@ impl<A: Aggregate> EventStore<A> for QuietStore<A> {
             sequence = envelope.sequence;
             aggregate.apply(envelope.payload);
         }
-        Ok(QuietContext { aggregate_id: aggregate_id.to_owned(), aggregate, sequence })
+        Ok(QuietContext {
+            aggregate_id: aggregate_id.to_owned(),
+            aggregate,
+            sequence,
+        })
     }
 
     async fn commit(
@@ -66,16 +77,28 @@ impl<A: Aggregate> EventStore<A> for QuietStore<A> {
         context: QuietContext<A>,
         metadata: HashMap<String, String>,
     ) -> Result<Vec<EventEnvelope<A>>, AggregateError<A::Error>> {
-        let QuietContext { aggregate_id, mut sequence, .. } = context;
+        let QuietContext {
+            aggregate_id,
+            mut sequence,
+            ..
+        } = context;
         let wrap = |payload| {
             sequence += 1;
             let (aggregate_id, metadata) = (aggregate_id.clone(), metadata.clone());
-            EventEnvelope { aggregate_id, sequence, payload, metadata }
+            EventEnvelope {
+                aggregate_id,
+                sequence,
+                payload,
+                metadata,
+            }
         };
         let wrapped: Vec<_> = events.into_iter().map(wrap).collect();
         let mut all = self.committed(&aggregate_id);
         all.extend(wrapped.iter().cloned());
-        self.events.write().unwrap_or_else(PoisonError::into_inner).insert(aggregate_id, all);
+        self.events
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(aggregate_id, all);
         Ok(wrapped)
     }
 }

@@ -3,6 +3,8 @@
 use std::env;
 use std::error::Error;
 
+pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
 pub struct Run {
     pub commands: u32,
     pub aggregates: u32,
@@ -12,7 +14,7 @@ pub struct Run {
 }
 
 impl Run {
-    pub fn from_env() -> Result<Self, Box<dyn Error>> {
+    pub fn from_env() -> Result<Self> {
         let number = |name: &str, default: u32| match env::var(name) {
             Ok(value) => value.parse().map_err(|error| format!("{name}: {error}")),
             Err(_) => Ok(default),
@@ -28,9 +30,10 @@ impl Run {
 
     /// The aggregates that a caller sends its commands to: callers share none, so that nobody
     /// waits for a conflict of his own making.
-    pub fn of(&self, caller: u32) -> Vec<String> {
+    pub fn ids_of(&self, caller: u32) -> Vec<String> {
         let aggregates = (0..self.commands).map(|number| number % self.aggregates);
         let mine = aggregates.filter(|aggregate| aggregate % self.callers == caller);
-        mine.map(|aggregate| format!("account-{aggregate:04}")).collect()
+        mine.map(|aggregate| format!("account-{aggregate:04}"))
+            .collect()
     }
 }

@@ -1,6 +1,5 @@
 //! Concurrent callers, on a database file.
 
-use std::error::Error;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,7 +9,7 @@ use sqlite_es::{SqliteCqrs, sqlite_cqrs};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::account::{Account, Deposit};
-use crate::run::Run;
+use crate::run::{Result, Run};
 
 /// The table of sqlite-es's own migration.
 const EVENTS: &str = "CREATE TABLE events (
@@ -24,11 +23,14 @@ const EVENTS: &str = "CREATE TABLE events (
   PRIMARY KEY (aggregate_type, aggregate_id, sequence)
 ) STRICT";
 
-pub fn run(file: &str, run: &Run) -> Result<serde_json::Value, Box<dyn Error>> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work(file, run))
+pub fn run(file: &str, run: &Run) -> Result<serde_json::Value> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(work(file, run))
 }
 
-async fn work(file: &str, run: &Run) -> Result<serde_json::Value, Box<dyn Error>> {
+async fn work(file: &str, run: &Run) -> Result<serde_json::Value> {
     // As `sqlite_es::default_sqlite_pool` has it, except for `synchronous`, which it sets to
     // NORMAL, and the number of connections, for which the benchmarks take the better.
     let options = SqliteConnectOptions::from_str(&format!("sqlite://{file}"))?
@@ -36,14 +38,19 @@ async fn work(file: &str, run: &Run) -> Result<serde_json::Value, Box<dyn Error>
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true);
-    let pool = SqlitePoolOptions::new().max_connections(run.connections).connect_with(options);
+    let pool = SqlitePoolOptions::new()
+        .max_connections(run.connections)
+        .connect_with(options);
     let pool = pool.await?;
     sqlx::query(EVENTS).execute(&pool).await?;
-    let (version,): (String,) = sqlx::query_as("SELECT sqlite_version()").fetch_one(&pool).await?;
+    let (version,): (String,) = sqlx::query_as("SELECT sqlite_version()")
+        .fetch_one(&pool)
+        .await?;
     let cqrs: Arc<SqliteCqrs<Account>> = Arc::new(sqlite_cqrs(pool, vec![], ()));
 
     let start = Instant::now();
-    let callers = (0..run.callers).map(|caller| tokio::spawn(call(cqrs.clone(), run.of(caller))));
+    let callers =
+        (0..run.callers).map(|caller| tokio::spawn(call(cqrs.clone(), run.ids_of(caller))));
     let callers: Vec<_> = callers.collect();
     let (mut micros, mut retries) = (Vec::new(), 0);
     for caller in callers {
@@ -53,7 +60,12 @@ async fn work(file: &str, run: &Run) -> Result<serde_json::Value, Box<dyn Error>
     }
     let took = start.elapsed();
     micros.sort_by(f64::total_cmp);
-    let at = |percent: usize| micros.get(micros.len() * percent / 100).copied().unwrap_or_default();
+    let at = |percent: usize| {
+        micros
+            .get(micros.len() * percent / 100)
+            .copied()
+            .unwrap_or_default()
+    };
     Ok(serde_json::json!({
         "per_second": f64::from(run.commands) / took.as_secs_f64(),
         "p50_us": at(50),
@@ -64,10 +76,7 @@ async fn work(file: &str, run: &Run) -> Result<serde_json::Value, Box<dyn Error>
 }
 
 /// One caller's commands, one after the other; their latencies, and how often it had to try again.
-async fn call(
-    cqrs: Arc<SqliteCqrs<Account>>,
-    ids: Vec<String>,
-) -> Result<(Vec<f64>, u32), Box<dyn Error + Send + Sync>> {
+async fn call(cqrs: Arc<SqliteCqrs<Account>>, ids: Vec<String>) -> Result<(Vec<f64>, u32)> {
     let mut micros = Vec::with_capacity(ids.len());
     let mut retries = 0;
     for id in ids {

@@ -29,31 +29,5 @@
     "write the aggregate, or its name as a string: `#[id(Product)]`"
 }
 ::core::compile_error! {
-    "a command loads one aggregate per `#[id(..)]`: `each` is for events; remove it, or write one field per aggregate"
+    "a command loads one aggregate per `#[id(..)]`, and `each` is for events: write one field per aggregate"
 }
-const _: () = {
-    #[allow(unused_imports)]
-    use ::cqrs_core::__private::{self as __cqrs, Fallback as _};
-    impl __cqrs::Command for Create {
-        type Error = __cqrs::Infallible;
-        const NAME: &'static __cqrs::str = "Create";
-        const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::None;
-        fn check(&self) -> __cqrs::Result<(), __cqrs::Invalid> {
-            __cqrs::Probe::<Create>::new().check(self)
-        }
-        fn cell() -> &'static __cqrs::CommandCell<Self> {
-            static CELL: __cqrs::CommandCell<Create> = __cqrs::CommandCell::new();
-            &CELL
-        }
-    }
-    impl __cqrs::HasId<{ __cqrs::key("product") }, B, { __cqrs::key("b") }> for Create {
-        fn id(&self) -> &B {
-            &self.b
-        }
-    }
-    __cqrs::submit! {
-        __cqrs::MessageEntry::command:: < Create > (__cqrs::Source { file :
-        __cqrs::file!(), line : __cqrs::line!(), module : __cqrs::module_path!() }, "",
-        || __cqrs::Probe:: < Create > ::new().schema())
-    }
-};

@@ -1,30 +1,3 @@
 ::core::compile_error! {
     "`from_id` and `from` are both the `from` of a handler (a field's name without `_id`): rename one"
 }
-const _: () = {
-    #[allow(unused_imports)]
-    use ::cqrs_core::__private::{self as __cqrs, Fallback as _};
-    impl __cqrs::Command for Transfer {
-        type Error = __cqrs::Infallible;
-        const NAME: &'static __cqrs::str = "Transfer";
-        const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::None;
-        fn check(&self) -> __cqrs::Result<(), __cqrs::Invalid> {
-            __cqrs::Probe::<Transfer>::new().check(self)
-        }
-        fn cell() -> &'static __cqrs::CommandCell<Self> {
-            static CELL: __cqrs::CommandCell<Transfer> = __cqrs::CommandCell::new();
-            &CELL
-        }
-    }
-    impl __cqrs::HasId<{ __cqrs::key("account") }, AccountId, { __cqrs::key("from") }>
-    for Transfer {
-        fn id(&self) -> &AccountId {
-            &self.from
-        }
-    }
-    __cqrs::submit! {
-        __cqrs::MessageEntry::command:: < Transfer > (__cqrs::Source { file :
-        __cqrs::file!(), line : __cqrs::line!(), module : __cqrs::module_path!() }, "",
-        || __cqrs::Probe:: < Transfer > ::new().schema())
-    }
-};

@@ -1,0 +1,175 @@
+use cqrs_core::store::{
+    Append, AppendError, Appended, Boundary, Recorded, StateWrite, Tag, Tags, Verdict,
+};
+use cqrs_core::{CommandId, Position};
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::oneshot;
+
+use super::task::{Log, Reply, Task};
+use crate::fault::Fault;
+use crate::{reader, row, sql};
+
+/// An append on its way through the writing thread, with all made ready that needs no
+/// transaction.
+pub(crate) struct AppendTask {
+    command: CommandId,
+    fingerprint: u64,
+    boundary: Option<Boundary>,
+    states: Vec<StateWrite>,
+    /// The events as if the log were empty, and their tags as JSON.
+    events: Vec<(Recorded, String)>,
+    /// The answer as if the log were empty.
+    appended: Appended,
+    time: i64,
+    bytes: usize,
+    reply: Reply<Result<Appended, AppendError>>,
+}
+
+impl AppendTask {
+    pub(crate) fn new(
+        append: Append,
+    ) -> Result<(Self, oneshot::Receiver<Result<Appended, AppendError>>), AppendError> {
+        let (reply, answer) = Reply::new();
+        let with_tags = |event: Recorded| Ok::<_, AppendError>((json(&event.tags)?, event));
+        let events = append.record(Position::START, append.time);
+        let task = Self {
+            command: append.command,
+            fingerprint: append.fingerprint,
+            events: events.map(with_tags).map(|r| r.map(|(t, e)| (e, t))).collect::<Result<_, _>>()?,
+            appended: append.appended(Position::START),
+            time: append.time.as_microsecond(),
+            bytes: append.bytes(),
+            boundary: append.boundary,
+            states: append.states,
+            reply,
+        };
+        Ok((task, answer))
+    }
+
+    /// What speaks against the append, if anything does.
+    fn refusal(&self, log: &Log<'_>) -> Result<Option<AppendError>, Fault> {
+        if let Some(boundary) = &self.boundary {
+            if boundary.after > log.head {
+                return Ok(Some(AppendError::Rewound { head: log.head, seen: boundary.after }));
+            }
+            let conflict = match log.window.decide(boundary) {
+                Verdict::Holds => None,
+                Verdict::Conflict(at) => Some(at),
+                Verdict::Unknown => {
+                    reader::first_match(log.conn, &boundary.fail_if, boundary.after)?
+                }
+            };
+            if let Some(at) = conflict {
+                return Ok(Some(AppendError::Conflict { at }));
+            }
+        }
+        for write in &self.states {
+            let mut statement = log.conn.prepare_cached(sql::SELECT_STATE_POSITION)?;
+            let key = (write.key.aggregate, &write.key.id);
+            let stored = statement.query_row(key, |row| row::position(row, 0)).optional()?;
+            if stored != write.based_on {
+                return Ok(Some(AppendError::Conflict { at: stored.unwrap_or_default() }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes everything, unless the command's id is there already.
+    fn write(&mut self, log: &mut Log<'_>) -> Result<Result<Appended, AppendError>, Fault> {
+        let appended = Appended {
+            first: log.head.plus(self.appended.first.get()),
+            last: log.head.plus(self.appended.last.get()),
+            ..self.appended
+        };
+        if !self.insert_command(log.conn, &appended)? {
+            return Ok(self.replay(log.conn)?.unwrap_or(Ok(appended)));
+        }
+        self.insert_events(log)?;
+        for write in &self.states {
+            let mut upsert = log.conn.prepare_cached(sql::UPSERT_STATE)?;
+            let position = row::number(appended.last);
+            upsert.execute((write.key.aggregate, &write.key.id, &write.body[..], position))?;
+        }
+        Ok(Ok(appended))
+    }
+
+    fn insert_command(&self, conn: &Connection, appended: &Appended) -> Result<bool, Fault> {
+        let inserted = conn.prepare_cached(sql::INSERT_COMMAND)?.execute((
+            &self.command.as_uuid().as_bytes()[..],
+            self.fingerprint.cast_signed(),
+            row::number(appended.first),
+            appended.count.cast_signed(),
+        ))?;
+        Ok(inserted == 1)
+    }
+
+    fn insert_events(&mut self, log: &mut Log<'_>) -> Result<(), Fault> {
+        let mut insert_event = log.conn.prepare_cached(sql::INSERT_EVENT)?;
+        let mut insert_tag = log.conn.prepare_cached(sql::INSERT_TAG)?;
+        let time = self.time.max(log.time);
+        for (event, tags) in &mut self.events {
+            event.position = log.head.plus(1);
+            let position = row::number(event.position);
+            insert_event.execute(params![
+                position,
+                &event.id.as_uuid().as_bytes()[..],
+                event.event_type.as_str(),
+                event.version,
+                tags.as_str(),
+                time,
+                event.actor,
+                &event.command.as_uuid().as_bytes()[..],
+                &event.correlation.as_bytes()[..],
+                &event.causation.as_bytes()[..],
+                event.payload,
+            ])?;
+            for tag in &event.tags {
+                insert_tag.execute((tag.as_str(), position))?;
+            }
+            log.window.push(event);
+            log.head = event.position;
+            log.time = time;
+        }
+        Ok(())
+    }
+
+    /// The answer to a command that was processed before.
+    fn replay(&self, conn: &Connection) -> Result<Option<Result<Appended, AppendError>>, Fault> {
+        let stored = row::command(conn, self.command)?;
+        Ok(stored.map(|stored| stored.replay(self.command, self.fingerprint)))
+    }
+}
+
+impl Task for AppendTask {
+    fn run(&mut self, log: &mut Log<'_>) -> Result<(), Fault> {
+        // To look for the command's id only when there is a refusal saves a look per append: the
+        // insert finds it otherwise.
+        let answer = match self.refusal(log)? {
+            None => self.write(log)?,
+            Some(refusal) => self.replay(log.conn)?.unwrap_or(Err(refusal)),
+        };
+        self.reply.decide(answer);
+        Ok(())
+    }
+
+    fn was_committed(&self, conn: &Connection) -> Result<bool, Fault> {
+        Ok(row::command(conn, self.command)?.is_some())
+    }
+
+    fn answer(self: Box<Self>) {
+        self.reply.send();
+    }
+
+    fn fail(self: Box<Self>, fault: Fault) {
+        self.reply.send_instead(Err(fault.into()));
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+fn json(tags: &Tags) -> Result<String, AppendError> {
+    let texts: Vec<&str> = tags.as_slice().iter().map(Tag::as_str).collect();
+    serde_json::to_string(&texts).map_err(|error| AppendError::Invalid { reason: error.to_string() })
+}

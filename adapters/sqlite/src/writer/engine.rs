@@ -1,0 +1,176 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use cqrs_core::Position;
+use cqrs_core::store::{EventQuery, ReadRange, Window};
+use rusqlite::Connection;
+use tokio::sync::watch;
+
+use super::task::{Batch, Log};
+use crate::fault::Fault;
+use crate::{reader, row, sql, store};
+
+/// Commits batches of tasks.
+pub(crate) struct Engine {
+    conn: Connection,
+    window: Window,
+    window_size: usize,
+    /// The head of the last transaction that was committed; the window may be ahead of it.
+    committed: Position,
+    known: watch::Sender<Position>,
+}
+
+/// Why a transaction did not end well. It was rolled back.
+enum Failure {
+    /// It was not committed; the task at this place is the one that failed, if one did.
+    Stopped { at: usize, fault: Fault },
+    /// `COMMIT` failed in a way that says nothing about what is on the disk.
+    Unsettled(Fault),
+}
+
+impl Engine {
+    pub(crate) fn new(
+        conn: Connection,
+        head: Position,
+        window_size: usize,
+        known: watch::Sender<Position>,
+    ) -> Self {
+        Self {
+            conn,
+            window: Window::new(head, window_size),
+            window_size,
+            committed: head,
+            known,
+        }
+    }
+
+    /// Carries out the batch in one transaction. A task that fails by its own fault is parted
+    /// from the rest, so that it fails alone.
+    pub(crate) fn write(&mut self, batch: Batch) {
+        let mut waiting = vec![batch];
+        while let Some(mut batch) = waiting.pop() {
+            match self.attempt(&mut batch) {
+                Ok(()) => {
+                    // The answers first: callers are more in a hurry than subscribers.
+                    batch.into_iter().for_each(|task| answer(|| task.answer()));
+                    store::announce(&self.known, self.committed);
+                }
+                Err(Failure::Unsettled(fault)) => self.settle(batch, &fault),
+                Err(Failure::Stopped { at, fault }) if batch.len() > 1 && !fault.is_general() => {
+                    let after = batch.split_off(at + 1);
+                    let culprit = batch.split_off(at);
+                    // The last is the next to be carried out, so the order stays.
+                    waiting.extend([after, culprit, batch].into_iter().filter(|b| !b.is_empty()));
+                }
+                Err(Failure::Stopped { fault, .. }) => {
+                    batch.into_iter().for_each(|task| answer(|| task.fail(fault.clone())));
+                }
+            }
+        }
+    }
+
+    fn attempt(&mut self, batch: &mut Batch) -> Result<(), Failure> {
+        let mut at = 0;
+        let transaction = AssertUnwindSafe(|| self.transaction(batch, &mut at));
+        let result = catch_unwind(transaction).unwrap_or_else(|panic| {
+            // It may have been interrupted in the middle of a change.
+            self.window = Window::new(Position::START, self.window_size);
+            self.committed = Position::START;
+            Err(Failure::Stopped { at, fault: Fault::panic(panic.as_ref()) })
+        });
+        if result.is_err() {
+            self.roll_back();
+        }
+        result
+    }
+
+    fn transaction(&mut self, batch: &mut Batch, at: &mut usize) -> Result<(), Failure> {
+        let stopped = |at| move |fault| Failure::Stopped { at, fault };
+        let mut log = self.begin().map_err(stopped(0))?;
+        for (place, task) in batch.iter_mut().enumerate() {
+            *at = place;
+            task.run(&mut log).map_err(stopped(place))?;
+        }
+        self.commit().map_err(|error| {
+            if Fault::is_certain(&error) {
+                stopped(batch.len() / 2)(error.into())
+            } else {
+                Failure::Unsettled(error.into())
+            }
+        })
+    }
+
+    /// Takes the write lock, which no other process can have until the commit, and learns what
+    /// other processes appended.
+    fn begin(&mut self) -> Result<Log<'_>, Fault> {
+        self.conn.prepare_cached(sql::BEGIN_IMMEDIATE)?.execute([])?;
+        let head = row::head(&self.conn)?;
+        self.catch_up(head.position)?;
+        let Self { conn, window, .. } = self;
+        Ok(Log { conn, window, head: head.position, time: head.time })
+    }
+
+    /// Brings the window to this head.
+    fn catch_up(&mut self, head: Position) -> Result<(), Fault> {
+        let known = self.window.head();
+        let missing = usize::try_from(head.since(known)).unwrap_or(usize::MAX);
+        if head < known || missing > self.window_size {
+            self.window = Window::new(head, self.window_size);
+        } else if missing > 0 {
+            let range = ReadRange { after: known, up_to: Some(head), limit: missing };
+            for event in reader::read(&self.conn, &EventQuery::All, range)?.events {
+                self.window.push(&event);
+            }
+        }
+        self.committed = head;
+        Ok(())
+    }
+
+    /// When this returns, the log is synced and the transaction visible, in this order: SQLite
+    /// writes the commit into the log and syncs it before it tells readers where the log ends.
+    fn commit(&mut self) -> rusqlite::Result<()> {
+        self.conn.prepare_cached(sql::COMMIT)?.execute([])?;
+        self.committed = self.window.head();
+        Ok(())
+    }
+
+    fn roll_back(&mut self) {
+        self.window.truncate(self.committed);
+        if !self.conn.is_autocommit() {
+            // If SQLite cannot, `BEGIN` fails next, and every caller is told why.
+            let _ = self.conn.prepare_cached(sql::ROLLBACK).and_then(|mut end| end.execute([]));
+        }
+    }
+
+    /// Finds out whether a batch was committed whose `COMMIT` failed.
+    ///
+    /// After a failed sync the commit may be in the file without being on the disk: not visible
+    /// now, but for the next recovery to find. So this commits something of its own, which takes
+    /// the place of those pages in the log; once that has succeeded, what is not there now never
+    /// will be. If it fails too, nobody can know.
+    fn settle(&mut self, batch: Batch, fault: &Fault) {
+        let found = catch_unwind(AssertUnwindSafe(|| self.find(&batch)));
+        if let Ok(Ok(found)) = found {
+            for (task, found) in batch.into_iter().zip(found) {
+                answer(|| if found { task.answer() } else { task.fail(fault.clone().undone()) });
+            }
+            store::announce(&self.known, self.committed);
+        } else {
+            self.roll_back();
+            batch.into_iter().for_each(|task| answer(|| task.fail(fault.clone().unknown())));
+        }
+    }
+
+    fn find(&mut self, batch: &Batch) -> Result<Vec<bool>, Fault> {
+        let log = self.begin()?;
+        log.conn.prepare_cached(sql::SETTLE)?.execute([])?;
+        let found = batch.iter().map(|task| task.was_committed(log.conn)).collect();
+        self.commit()?;
+        found
+    }
+}
+
+/// Answering wakes a task of a runtime that is not ours; if that panics, the others must still
+/// be answered. The panic hook has reported it.
+fn answer(send: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(send));
+}

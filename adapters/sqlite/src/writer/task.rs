@@ -1,0 +1,67 @@
+use cqrs_core::Position;
+use cqrs_core::store::Window;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::fault::Fault;
+
+/// What the writing thread does for one caller, together with others in one transaction.
+pub(crate) trait Task: Send {
+    /// Decides and writes. Keeps the answer, which may also be a refusal that wrote nothing, until
+    /// the transaction is committed. Is run from the start again when it was not.
+    fn run(&mut self, log: &mut Log<'_>) -> Result<(), Fault>;
+
+    /// Whether an earlier transaction that contained this task was committed after all.
+    fn was_committed(&self, conn: &Connection) -> Result<bool, Fault>;
+
+    /// Gives the caller the answer of the last run.
+    fn answer(self: Box<Self>);
+
+    /// Tells the caller why there is none.
+    fn fail(self: Box<Self>, fault: Fault);
+
+    /// How much it writes, about.
+    fn bytes(&self) -> usize;
+}
+
+/// Tasks that share a transaction.
+pub(crate) type Batch = Vec<Box<dyn Task>>;
+
+/// The log inside a transaction.
+pub(crate) struct Log<'t> {
+    pub(crate) conn: &'t Connection,
+    /// The types and tags of the last events, this transaction's included.
+    pub(crate) window: &'t mut Window,
+    /// The last event's position, this transaction's included.
+    pub(crate) head: Position,
+    /// The last event's time in microseconds.
+    pub(crate) time: i64,
+}
+
+/// Where an answer goes, and the answer once it is decided.
+pub(crate) struct Reply<T> {
+    decided: Option<T>,
+    caller: oneshot::Sender<T>,
+}
+
+impl<T> Reply<T> {
+    pub(crate) fn new() -> (Self, oneshot::Receiver<T>) {
+        let (caller, answer) = oneshot::channel();
+        (Self { decided: None, caller }, answer)
+    }
+
+    pub(crate) fn decide(&mut self, answer: T) {
+        self.decided = Some(answer);
+    }
+
+    /// A caller that is gone does not matter: what was done stays done.
+    pub(crate) fn send(self) {
+        if let Some(answer) = self.decided {
+            let _ = self.caller.send(answer);
+        }
+    }
+
+    pub(crate) fn send_instead(self, answer: T) {
+        let _ = self.caller.send(answer);
+    }
+}

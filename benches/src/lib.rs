@@ -1,0 +1,18 @@
+//! This framework beside its peers and beside the floors below it, in one run.
+
+pub mod args;
+pub mod cargo;
+pub mod cost;
+pub mod dispatch;
+pub mod domain;
+pub mod goal;
+pub mod load;
+pub mod machine;
+pub mod memory;
+pub mod peer;
+pub mod report;
+pub mod runs;
+pub mod sqlite;
+
+/// Whatever goes wrong ends the benchmark with its message.
+pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -1,0 +1,70 @@
+//! Who sends how many commands to which aggregates, the same for everyone.
+
+use std::time::{Duration, Instant};
+
+/// The size of a workload.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    pub commands: u32,
+    pub aggregates: u32,
+    pub callers: u32,
+}
+
+impl Load {
+    /// The aggregates that a caller sends its commands to, in turn: callers share none, so that
+    /// nobody waits for a conflict of his own making, and all aggregates have as many events.
+    pub fn numbers_of(self, caller: u32) -> impl Iterator<Item = u32> {
+        let numbers = (0..self.commands).map(move |command| command % self.aggregates);
+        numbers.filter(move |number| number % self.callers == caller)
+    }
+
+    pub fn ids_of(self, caller: u32) -> impl Iterator<Item = String> {
+        self.numbers_of(caller).map(|number| format!("account-{number:04}"))
+    }
+}
+
+/// The latencies of commands, in microseconds.
+#[derive(Debug, Default)]
+pub struct Latencies(Vec<f64>);
+
+impl Latencies {
+    pub fn since(&mut self, start: Instant) {
+        self.0.push(start.elapsed().as_secs_f64() * 1e6);
+    }
+
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    pub fn outcome(mut self, took: Duration) -> Outcome {
+        self.0.sort_by(f64::total_cmp);
+        let at = |percent: usize| {
+            self.0.get(self.0.len() * percent / 100).copied().unwrap_or(f64::NAN)
+        };
+        let per_second = self.0.len() as f64 / took.as_secs_f64();
+        Outcome { per_second, p50: at(50), p99: at(99) }
+    }
+}
+
+/// What one run measured: commands per second, latencies in microseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome {
+    pub per_second: f64,
+    pub p50: f64,
+    pub p99: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_share_the_commands_and_no_aggregate() {
+        let load = Load { commands: 500, aggregates: 100, callers: 16 };
+        let mut seen = vec![0; 100];
+        for caller in 0..16 {
+            load.numbers_of(caller).for_each(|number| seen[number as usize] += 1);
+        }
+        assert!(seen.iter().all(|count| *count == 5));
+    }
+}

@@ -1,0 +1,37 @@
+//! What of the machine bears on the figures. No names, no paths, no date.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+
+/// Cores, memory, the kind of file system that `folder` is on, the compiler.
+pub fn facts(folder: &Path) -> Vec<String> {
+    let cores = thread::available_parallelism().map_or(0, usize::from);
+    let mut facts = vec![format!("{cores} cores ({})", processor().unwrap_or("unknown".into()))];
+    facts.extend(memory().map(|gigabytes| format!("{gigabytes} GiB of memory")));
+    facts.extend(file_system(folder).map(|kind| format!("database files on {kind}")));
+    facts.push(format!("{} {}", std::env::consts::OS, std::env::consts::ARCH));
+    facts
+}
+
+fn processor() -> Option<String> {
+    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+fn memory() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("MemTotal"))?;
+    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes.div_ceil(1 << 20))
+}
+
+/// The kind of the mount that the folder is on: the longest one that leads to it.
+fn file_system(folder: &Path) -> Option<String> {
+    let folder = folder.canonicalize().ok()?;
+    let mounts = fs::read_to_string("/proc/mounts").ok()?;
+    let fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let leading = fields.filter(|field| field.len() > 2 && folder.starts_with(field[1]));
+    leading.max_by_key(|field| field[1].len()).map(|field| field[2].to_owned())
+}

@@ -1,0 +1,134 @@
+use std::collections::HashSet;
+
+use super::Fixture;
+use super::draft::{Draft, item, only, tagged};
+use super::kit::{assert_evidence, head, log, matching, open_many, race};
+use crate::store::{AppendError, EventQuery, EventStore, ReadRange};
+
+/// The boundaries that the racers share, by kind. All match an event of type `enrolled` with the
+/// tag of the course, and no event of another course.
+fn shared(course: &str) -> [(&'static str, EventQuery); 4] {
+    [
+        ("a tag", tagged(course)),
+        ("a type and a tag", only(&["cancelled", "enrolled"], &[course])),
+        ("two tags", only(&[], &[course, "term:T"])),
+        (
+            "one of two items",
+            EventQuery::Items(vec![item(&[], &["teacher:T"]), item(&["enrolled"], &[course])]),
+        ),
+    ]
+}
+
+/// I2: of many racers on one boundary exactly one wins: different aggregates that share one tag,
+/// in one process and in several, whatever the kind of boundary.
+pub async fn i2_one_of_many_wins_a_boundary<F: Fixture>(fixture: &F) {
+    const RACERS: usize = 16;
+    let stores = open_many(fixture, 2).await;
+    for processes in 1..=2 {
+        for (kind, _) in shared("") {
+            let course = format!("course:{processes} {kind}");
+            let query = shared(&course).into_iter().find(|it| it.0 == kind).expect("a kind").1;
+            let after = head(&*stores[0]).await;
+            let racers = (0..RACERS).map(|racer| {
+                let store = stores[racer % processes].clone();
+                let tags = [format!("student:{racer}"), course.clone(), "term:T".to_owned()];
+                let tags = tags.each_ref().map(String::as_str);
+                let draft = Draft::new().event("enrolled", &tags).unless(query.clone(), after);
+                async move { store.append(draft.0).await }
+            });
+            let outcomes = race(racers).await;
+
+            let log = log(&*stores[0]).await;
+            let winners = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+            assert_eq!(winners, 1, "I2: winners of a boundary of {kind}, {processes} processes");
+            let enrolled = log.iter().filter(|event| query.matches_event(event)).count();
+            assert_eq!(enrolled, 1, "I2: events within a boundary of {kind}");
+            for outcome in outcomes {
+                match outcome {
+                    Ok(_) => {}
+                    Err(AppendError::Conflict { at }) => assert_evidence(&log, &query, after, at),
+                    Err(error) => panic!("I2: a loser has another error than a conflict: {error}"),
+                }
+            }
+        }
+    }
+}
+
+/// I2: the same when every racer has read for itself, over the whole log.
+pub async fn i2_one_of_many_wins_the_log<F: Fixture>(fixture: &F) {
+    let stores = open_many(fixture, 2).await;
+    for round in 1..=4 {
+        let mut racers = Vec::new();
+        for racer in 0..8 {
+            let store = stores[racer % 2].clone();
+            let range = ReadRange { limit: 1, ..ReadRange::after(head(&*store).await) };
+            let page = store.read(EventQuery::All, range).await.expect("the log can be read");
+            assert!(page.events.is_empty(), "nothing was appended since the head was read");
+            let draft = Draft::new().event("closed", &["book:B"]);
+            let draft = draft.unless(EventQuery::All, page.as_of);
+            racers.push(async move { store.append(draft.0).await });
+        }
+        let winners = race(racers).await.iter().filter(|outcome| outcome.is_ok()).count();
+        assert_eq!(winners, 1, "I2: winners of the whole log");
+        assert_eq!(log(&*stores[1]).await.len(), round);
+    }
+}
+
+/// I2: boundaries that overlap in pairs, as in a ring of seats where everyone wants two
+/// neighbouring ones: no seat is taken twice, and who goes away empty-handed was overtaken by a
+/// neighbour (I10).
+pub async fn i2_overlapping_boundaries_exclude_each_other<F: Fixture>(fixture: &F) {
+    const SEATS: usize = 12;
+    let stores = open_many(fixture, 2).await;
+    for round in 0..6 {
+        let after = head(&*stores[0]).await;
+        let seat = |number: usize| format!("seat:{round}-{}", number % SEATS);
+        let want = |number: usize| {
+            let items = [seat(number), seat(number + 1)];
+            EventQuery::Items(items.iter().map(|seat| item(&[], &[seat])).collect())
+        };
+        let racers = (0..SEATS).map(|number| {
+            let store = stores[number % 2].clone();
+            let draft = Draft::new().event("seated", &[&seat(number), &seat(number + 1)]);
+            let draft = draft.unless(want(number), after);
+            async move { store.append(draft.0).await }
+        });
+        let outcomes = race(racers).await;
+
+        let log = log(&*stores[0]).await;
+        let mut taken = HashSet::new();
+        for event in log.iter().filter(|event| event.position > after) {
+            for tag in &event.tags {
+                assert!(taken.insert(tag.clone()), "I2: {tag} is taken twice");
+            }
+        }
+        for (number, outcome) in outcomes.into_iter().enumerate() {
+            match outcome {
+                Ok(_) => assert!(taken.iter().any(|tag| tag.as_str() == seat(number))),
+                Err(AppendError::Conflict { at }) => {
+                    assert_evidence(&log, &want(number), after, at);
+                }
+                Err(error) => panic!("I2: neither success nor conflict: {error}"),
+            }
+        }
+    }
+}
+
+/// I2: a stale boundary is refused also when what it missed is far behind.
+pub async fn i2_a_stale_boundary_is_refused<F: Fixture>(fixture: &F) {
+    let stores = open_many(fixture, 2).await;
+    let store = &stores[0];
+    let start = head(&**store).await;
+    super::kit::append(&**store, &Draft::new().event("renamed", &["user:U"])).await;
+    super::kit::fill(store, 300, "visited", &["page:P"]).await;
+    for store in &stores {
+        let query = only(&["renamed"], &["user:U"]);
+        let draft = Draft::new().event("renamed", &["user:U"]).unless(query.clone(), start);
+        let outcome = store.append(draft.0).await;
+        let Err(AppendError::Conflict { at }) = outcome else {
+            panic!("I2: a boundary that was overtaken long ago has another outcome: {outcome:?}")
+        };
+        assert_evidence(&log(&**store).await, &query, start, at);
+    }
+    assert_eq!(matching(&**store, tagged("user:U")).await.len(), 1);
+}

@@ -1,0 +1,146 @@
+use std::sync::Arc;
+
+use super::Fixture;
+use super::draft::{Draft, item, only, tagged};
+use super::kit::{append, assert_evidence, fill, head, log, open, open_many, race, send_all};
+use super::random::Random;
+use crate::Position;
+use crate::store::{AppendError, Boundary, EventQuery, EventStore};
+
+/// I10: a boundary that lies far behind, with nothing that matches since, is no conflict, however
+/// much else was appended, and however like it that looks.
+pub async fn i10_a_stale_boundary_without_evidence_holds<F: Fixture>(fixture: &F) {
+    let stores = open_many(fixture, 2).await;
+    let store = &stores[0];
+    let last = append(&**store, &Draft::new().event("renamed", &["user:U", "org:O"])).await.last;
+    fill(store, 100, "visited", &["user:U", "page:P"]).await;
+    fill(store, 100, "renamed", &["user:V", "org:O"]).await;
+    fill(store, 100, "visited", &["org:O", "page:P"]).await;
+
+    let holds = [
+        ("the type with another tag", only(&["renamed"], &["user:U"])),
+        ("one of the two tags", only(&[], &["user:U", "org:O"])),
+        ("a type that never was", only(&["deleted"], &["user:U"])),
+        ("a tag that never was", tagged("user:W")),
+        ("a tag that begins with this one", tagged("user:")),
+        ("two tags, of different events", only(&[], &["user:V", "page:P"])),
+        ("no item at all", EventQuery::Items(Vec::new())),
+    ];
+    for store in &stores {
+        for (what, query) in &holds {
+            let draft = Draft::new().unless(query.clone(), last);
+            let outcome = store.append(draft.0).await;
+            assert!(outcome.is_ok(), "I10: a false conflict: there is only {what}: {outcome:?}");
+        }
+    }
+}
+
+/// I10: at the matching event's own position a boundary holds; one before it does not.
+pub async fn i10_a_boundary_begins_after_its_position<F: Fixture>(fixture: &F) {
+    let store = open(fixture).await;
+    fill(&store, 40, "visited", &["page:P"]).await;
+    let at = append(&*store, &Draft::new().event("renamed", &["user:U"])).await.last;
+    fill(&store, 40, "visited", &["page:P"]).await;
+    for query in [tagged("user:U"), only(&["renamed"], &[]), only(&["renamed"], &["user:U"])] {
+        let draft = Draft::new().unless(query.clone(), at);
+        assert!(store.append(draft.0).await.is_ok(), "I10: a false conflict with {query:?}");
+        let before = Position::new(at.get() - 1);
+        let outcome = store.append(Draft::new().unless(query.clone(), before).0).await;
+        match outcome {
+            Err(AppendError::Conflict { at: found }) => assert_eq!(found, at),
+            outcome => panic!("I2: the event at {at} was overlooked: {outcome:?}"),
+        }
+    }
+}
+
+/// I10: commands of one moment that have nothing to do with each other never conflict, though
+/// their boundaries were all read long before.
+pub async fn i10_unrelated_commands_do_not_conflict<F: Fixture>(fixture: &F) {
+    let stores = open_many(fixture, 2).await;
+    let after = head(&*stores[0]).await;
+    for round in 0..4 {
+        let racers = (0..32).map(|racer| {
+            let store = stores[racer % 2].clone();
+            let user = format!("user:{round}-{racer}");
+            let draft = Draft::new().event("renamed", &[&user, "org:O"]);
+            let draft = draft.unless(only(&["renamed"], &[&user]), after);
+            async move { store.append(draft.0).await }
+        });
+        for outcome in race(racers).await {
+            assert!(outcome.is_ok(), "I10: a false conflict: {outcome:?}");
+        }
+    }
+}
+
+/// I10: a command that loses is no evidence against those that come with it.
+pub async fn i10_a_loser_is_no_evidence<F: Fixture>(fixture: &F) {
+    let store = open(fixture).await;
+    for round in 0..8 {
+        let after = head(&*store).await;
+        let (x, y) = (format!("lot:x{round}"), format!("lot:y{round}"));
+        // All want X. One that loses would also have taken Y, which only the last one wants.
+        let mut drafts = Vec::new();
+        for _ in 0..6 {
+            drafts.push(Draft::new().event("sold", &[&x, &y]).unless(tagged(&x), after));
+            drafts.push(Draft::new().event("sold", &[&x]).unless(tagged(&x), after));
+        }
+        drafts.push(Draft::new().event("sold", &[&y]).unless(tagged(&y), after));
+        let queries: Vec<_> = drafts.iter().map(|draft| draft.0.boundary.clone()).collect();
+        let outcomes = send_all(&store, drafts).await;
+        let log = log(&*store).await;
+        for (outcome, boundary) in outcomes.iter().zip(queries) {
+            let Boundary { fail_if, after } = boundary.expect("every draft has one");
+            match outcome {
+                Ok(_) => {}
+                Err(AppendError::Conflict { at }) => assert_evidence(&log, &fail_if, after, *at),
+                Err(error) => panic!("I10: neither success nor conflict: {error}"),
+            }
+        }
+    }
+}
+
+/// I2 and I10: for boundaries of every shape, from every position, a conflict is reported exactly
+/// when a matching event came later.
+pub async fn i10_conflicts_are_those_of_the_specification<F: Fixture>(fixture: &F) {
+    let store = open(fixture).await;
+    let mut random = Random::seeded(10);
+    let drafts = (0..150).map(|_| random.event()).collect();
+    send_all(&store, drafts).await.into_iter().for_each(|outcome| {
+        outcome.expect("an append without a boundary succeeds");
+    });
+    let log = log(&*store).await;
+    for _ in 0..8 {
+        let boundaries: Vec<_> =
+            (0..40).map(|_| (random.query(), random.position(log.len()))).collect();
+        // Without events: the log stays as it is, whoever wins.
+        let drafts = boundaries.iter().map(|(query, at)| Draft::new().unless(query.clone(), *at));
+        let outcomes = send_all(&store, drafts.collect()).await;
+        for ((query, after), outcome) in boundaries.iter().zip(outcomes) {
+            let later = |event: &&Arc<_>| query.matches_event(event) && event.position > *after;
+            match (log.iter().find(later), outcome) {
+                (None, Ok(_)) => {}
+                (Some(_), Err(AppendError::Conflict { at })) => {
+                    assert_evidence(&log, query, *after, at);
+                }
+                (later, outcome) => panic!(
+                    "{query:?} after {after}: {outcome:?}, though the first later event is \
+                     {later:?}"
+                ),
+            }
+        }
+    }
+}
+
+/// I10: an empty item matches every event.
+pub async fn i10_an_empty_item_matches_everything<F: Fixture>(fixture: &F) {
+    let store = open(fixture).await;
+    let everything = || EventQuery::Items(vec![item(&[], &[])]);
+    let draft = Draft::new().event("opened", &[]).unless(everything(), Position::START);
+    let at = append(&*store, &draft).await.last;
+    let refused = store.append(Draft::new().unless(everything(), Position::START).0).await;
+    assert!(
+        matches!(refused, Err(AppendError::Conflict { at: found }) if found == at),
+        "an empty item matches the event at {at}: {refused:?}"
+    );
+    append(&*store, &Draft::new().unless(everything(), at)).await;
+}

@@ -1,0 +1,51 @@
+use fastrand::Rng;
+
+use super::draft::Draft;
+use crate::Position;
+use crate::store::{EventQuery, EventQueryItem, EventType, Tag};
+
+const TYPES: [&str; 4] = ["opened", "moved", "closed", "opened-again"];
+const TAGS: [&str; 6] = ["a:1", "a:2", "b:1", "b:12", "c:1", "c:"];
+
+/// Makes logs and questions about them, the same in every run.
+pub(super) struct Random(pub(super) Rng);
+
+impl Random {
+    pub(super) fn seeded(seed: u64) -> Self {
+        Self(Rng::with_seed(seed))
+    }
+
+    /// A command with one event: a random type, and up to three random tags.
+    pub(super) fn event(&mut self) -> Draft {
+        let tags = self.0.choose_multiple(TAGS, 3);
+        let count = self.0.usize(0..=3);
+        Draft::new().event(TYPES[self.0.usize(..TYPES.len())], &tags[..count])
+    }
+
+    /// A query of any shape.
+    pub(super) fn query(&mut self) -> EventQuery {
+        if self.0.u8(..20) == 0 {
+            return EventQuery::All;
+        }
+        let items = (0..self.0.usize(0..=3)).map(|_| self.item()).collect();
+        EventQuery::Items(items)
+    }
+
+    fn item(&mut self) -> EventQueryItem {
+        let (types, tags) = (self.0.usize(0..=2), self.0.usize(0..=2));
+        EventQueryItem {
+            types: self.0.choose_multiple(TYPES, types).into_iter().map(EventType::new).collect(),
+            tags: self.0.choose_multiple(TAGS, tags).into_iter().map(Tag::from).collect(),
+        }
+    }
+
+    /// A position in a log of this length, more often a late one.
+    pub(super) fn position(&mut self, length: usize) -> Position {
+        let length = length as u64;
+        Position::new(if self.0.bool() {
+            self.0.u64(0..=length)
+        } else {
+            length.saturating_sub(self.0.u64(0..=20))
+        })
+    }
+}

@@ -1,0 +1,124 @@
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use cqrs_core::{Actor, Uuid};
+use example_catalog::ProductId;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  the catalogue said no: rejected, not permitted, not found, or some lines not carried out
+  2  the request makes no sense: wrong usage, unknown message, wrong JSON, invalid value
+  3  something failed: the file, the database, a handler";
+
+/// A product catalogue on cqrs-core and SQLite. Without a command: the demo.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES, infer_subcommands = true)]
+pub struct Args {
+    #[command(subcommand)]
+    pub action: Option<Action>,
+    /// The database [default: catalog.db; for the demo a temporary file, removed at the end]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub db: Option<PathBuf>,
+    /// Who sends it, as events record it
+    #[arg(long, global = true, value_name = "NAME", default_value = "clerk")]
+    actor: String,
+    /// What the actor may do
+    #[arg(long = "as", global = true, value_name = "ROLE", default_value = "editor")]
+    role: Role,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Sends a command
+    Send(Send),
+    /// Asks a query; the answer is JSON
+    Ask(Ask),
+    /// Sends the commands in a file, one a line
+    Import(Import),
+    /// Shows what happened to a product
+    History(History),
+    /// Shows every message with its handler, and every event with its listeners
+    Explain(Explain),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Send {
+    /// The command's name, as `explain` lists it
+    pub command: String,
+    /// Its fields, or `-` to read them from the standard input
+    pub json: String,
+    /// The command's id: the same id again does nothing again [default: a new one]
+    #[arg(long, value_name = "UUID")]
+    pub id: Option<Uuid>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Ask {
+    /// The query's name, as `explain` lists it
+    pub query: String,
+    /// Its fields, or `-` to read them from the standard input
+    #[arg(default_value = "{}")]
+    pub json: String,
+}
+
+/// Each line is `{"command": "CreateProduct", "data": {..}}`, and may have an `"id"`, a UUID.
+///
+/// Commands about one product are sent in the file's order, others side by side. A file that is
+/// imported again, after an interruption or by mistake, does nothing twice: a line without an id
+/// has one that is made of the file's content, its number and itself. Lines that were rejected
+/// are tried again.
+#[derive(Debug, clap::Args)]
+pub struct Import {
+    /// The file
+    pub file: PathBuf,
+    /// What to do with a line that is not carried out
+    #[arg(long, value_name = "WHAT", default_value = "skip")]
+    pub on_error: OnError,
+    /// Makes ids of this name instead of the file's content, so that a file can be corrected in
+    /// place and imported again: lines that did not change are recognised
+    #[arg(long, value_name = "NAME")]
+    pub batch: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct History {
+    /// The product
+    pub id: ProductId,
+    /// Shows whole ids of correlation and causation, not only their ends
+    #[arg(long)]
+    pub full: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Explain {
+    /// Only this message or event, with its JSON schema
+    pub name: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnError {
+    /// Reports it and goes on
+    Skip,
+    /// Reports it and stops: all before it was carried out, nothing after it
+    Stop,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Role {
+    /// Reads and writes
+    Editor,
+    /// Reads
+    Reader,
+}
+
+impl Args {
+    /// Who sends what follows, with what they may do.
+    pub fn actor(&self) -> Actor {
+        let actor = Actor::new(&self.actor).with("catalog:read");
+        match self.role {
+            Role::Editor => actor.with("catalog:write"),
+            Role::Reader => actor,
+        }
+    }
+}

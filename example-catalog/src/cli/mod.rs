@@ -1,0 +1,48 @@
+//! The program around the catalogue.
+
+mod args;
+mod ask;
+mod demo;
+mod explain;
+mod history;
+mod import;
+mod input;
+mod open;
+mod out;
+mod send;
+mod settle;
+mod stop;
+mod table;
+
+use std::path::Path;
+
+pub use args::Args;
+use args::Action;
+use open::{Catalogue, Existing};
+use stop::Stop;
+
+/// Does what was asked.
+pub async fn run(args: Args) -> Result<(), Stop> {
+    let actor = args.actor();
+    let usual = Path::new("catalog.db");
+    let db = args.db.as_deref();
+    let file = db.unwrap_or(usual);
+    match args.action {
+        None => demo::run(db, actor).await,
+        Some(Action::Send(send)) => {
+            send::run(&Catalogue::open(file, Existing::OrNew).await?, &send, actor).await
+        }
+        Some(Action::Ask(ask)) => {
+            ask::run(&Catalogue::open(file, Existing::Only).await?, &ask, actor).await
+        }
+        Some(Action::Import(import)) => {
+            import::run(&Catalogue::open(file, Existing::OrNew).await?, &import, actor).await
+        }
+        Some(Action::History(history)) => {
+            history::run(&Catalogue::open(file, Existing::Only).await?, &history).await
+        }
+        Some(Action::Explain(explain)) => {
+            explain::run(&Catalogue::in_memory().await?, &explain)
+        }
+    }
+}

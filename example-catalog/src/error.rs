@@ -1,0 +1,54 @@
+use rust_decimal::Decimal;
+
+use crate::{MAX_PRICE, MAX_STOCK, ProductId};
+
+/// How the catalogue says no.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CatalogError {
+    /// The id is taken; also by a product that is discontinued.
+    #[error("product {0} already exists")]
+    AlreadyExists(ProductId),
+    /// No product has the id.
+    #[error("there is no product {0}")]
+    NotFound(ProductId),
+    /// The product is not made or bought any more.
+    #[error("product {0} is discontinued")]
+    Discontinued(ProductId),
+    /// Not a price.
+    #[error(
+        "{price} is no price for product {product_id}: \
+         one is above 0, at most {MAX_PRICE}, with at most two decimals"
+    )]
+    BadPrice {
+        /// The product.
+        product_id: ProductId,
+        /// The price that was asked for.
+        price: Decimal,
+    },
+    /// Nothing to receive or to reserve.
+    #[error("0 units of product {0} are nothing to move")]
+    NoUnits(ProductId),
+    /// More is wanted than there is.
+    #[error("{wanted} units of product {product_id} are wanted, {available} are available")]
+    NotEnoughStock {
+        /// The product.
+        product_id: ProductId,
+        /// How many units were asked for.
+        wanted: u32,
+        /// How many there are.
+        available: u32,
+    },
+    /// More would be in stock than the catalogue can count.
+    #[error(
+        "{received} units more of product {product_id}, of which there are {available}, \
+         are above the most of {MAX_STOCK}"
+    )]
+    TooMuchStock {
+        /// The product.
+        product_id: ProductId,
+        /// How many units came.
+        received: u32,
+        /// How many there are.
+        available: u32,
+    },
+}

@@ -1,0 +1,14 @@
+use cqrs_core::prelude::*;
+
+use crate::{ProductId, StockRanLow};
+
+/// Tells the people who order.
+pub trait Notifier: Send + Sync {
+    /// Few units of this product are left.
+    fn low_stock(&self, product: &ProductId, units_left: u32);
+}
+
+#[event_handler]
+fn announce_low_stock(event: StockRanLow, notifier: Res<dyn Notifier>) {
+    notifier.low_stock(&event.product_id, event.units_left);
+}

@@ -1,0 +1,262 @@
+//! The aggregate: what can happen to a product, what follows from it, and what is decided on.
+
+use cqrs_core::prelude::*;
+use rust_decimal::Decimal;
+
+use crate::{
+    CatalogError, CreateProduct, DiscontinueProduct, ProductId, ReceiveStock, RenameProduct,
+    ReserveStock, UpdateProductPrice,
+};
+
+#[cfg(test)]
+mod tests;
+
+/// The highest price.
+pub const MAX_PRICE: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
+
+/// The most units of one product in stock.
+pub const MAX_STOCK: u32 = 1_000_000_000;
+
+/// With fewer units than this in stock, a product runs low.
+pub const LOW_STOCK: u32 = 5;
+
+// What can happen.
+
+/// A product came into the catalogue.
+#[derive(Event, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[event(name = "product-created", version = 1)]
+pub struct ProductCreated {
+    /// The product.
+    #[id(Product)]
+    pub product_id: ProductId,
+    /// What it is called.
+    pub name: String,
+    /// What there is to say about it.
+    pub description: String,
+    /// What it costs.
+    pub price: Decimal,
+}
+
+/// A product got another price.
+#[derive(Event, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[event(name = "product-price-updated", version = 1)]
+pub struct ProductPriceUpdated {
+    /// The product.
+    #[id(Product)]
+    pub product_id: ProductId,
+    /// What it cost before.
+    pub old_price: Decimal,
+    /// What it costs from then on.
+    pub new_price: Decimal,
+}
+
+/// A product got another name.
+#[derive(Event, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[event(name = "product-renamed", version = 1)]
+pub struct ProductRenamed {
+    /// The product.
+    #[id(Product)]
+    pub product_id: ProductId,
+    /// What it is called from then on.
+    pub new_name: String,
+}
+
+/// A product was taken off the range.
+#[derive(Event, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[event(name = "product-discontinued", version = 1)]
+pub struct ProductDiscontinued {
+    /// The product.
+    #[id(Product)]
+    pub product_id: ProductId,
+    /// What it cost in the end.
+    pub last_price: Decimal,
+}
+
+/// Units of a product came into stock.
+#[derive(Event, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[event(name = "stock-received", version = 1)]
+pub struct StockReceived {
+    /// The product.
+    #[id(Product)]
+    pub product_id: ProductId,
+    /// How many.
+    pub units: u32,
+}
+
+/// Units of a product were set aside for a buyer.
+#[derive(Event, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[event(name = "stock-reserved", version = 1)]
+pub struct StockReserved {
+    /// The product.
+    #[id(Product)]
+    pub product_id: ProductId,
+    /// How many.
+    pub units: u32,
+}
+
+/// Of a product few units were left.
+#[derive(Event, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[event(name = "stock-ran-low", version = 1)]
+pub struct StockRanLow {
+    /// The product.
+    #[id(Product)]
+    pub product_id: ProductId,
+    /// How many were left.
+    pub units_left: u32,
+}
+
+// What follows from it.
+
+/// What a decision about a product depends on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Product {
+    /// Whether there is one.
+    pub status: Status,
+    /// What it is called.
+    pub name: String,
+    /// What it costs.
+    pub price: Decimal,
+    /// Units that can be reserved.
+    pub stock: u32,
+}
+
+/// Where a product is in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Nothing happened to it yet.
+    #[default]
+    Unknown,
+    /// It is in the range.
+    OnSale,
+    /// It is off the range.
+    Discontinued,
+}
+
+#[aggregate(id = ProductId)]
+impl Product {
+    #[apply]
+    fn created(&mut self, event: &ProductCreated) {
+        self.status = Status::OnSale;
+        self.name.clone_from(&event.name);
+        self.price = event.price;
+    }
+
+    #[apply]
+    fn repriced(&mut self, event: &ProductPriceUpdated) {
+        self.price = event.new_price;
+    }
+
+    #[apply]
+    fn renamed(&mut self, event: &ProductRenamed) {
+        self.name.clone_from(&event.new_name);
+    }
+
+    #[apply]
+    fn discontinued(&mut self, _: &ProductDiscontinued) {
+        self.status = Status::Discontinued;
+    }
+
+    #[apply]
+    fn received(&mut self, event: &StockReceived) {
+        self.stock = self.stock.saturating_add(event.units);
+    }
+
+    #[apply]
+    fn reserved(&mut self, event: &StockReserved) {
+        self.stock = self.stock.saturating_sub(event.units);
+    }
+}
+
+// What is decided.
+
+#[command_handler]
+fn create_product(cmd: CreateProduct, product: &Product) -> Result<ProductCreated, CatalogError> {
+    let CreateProduct { product_id, name, description, price } = cmd;
+    ensure!(product.status == Status::Unknown, CatalogError::AlreadyExists(product_id));
+    let price = price_for(&product_id, price)?;
+    Ok(ProductCreated { product_id, name, description, price })
+}
+
+/// The price that it has already is no change.
+#[command_handler]
+fn update_product_price(
+    cmd: UpdateProductPrice,
+    product: &Product,
+) -> Result<Option<ProductPriceUpdated>, CatalogError> {
+    let UpdateProductPrice { product_id, new_price } = cmd;
+    product.must_be_on_sale(&product_id)?;
+    let (old_price, new_price) = (product.price, price_for(&product_id, new_price)?);
+    let changes = new_price != old_price;
+    Ok(changes.then_some(ProductPriceUpdated { product_id, old_price, new_price }))
+}
+
+/// The name that it has already is no change.
+#[command_handler]
+fn rename_product(
+    cmd: RenameProduct,
+    product: &Product,
+) -> Result<Option<ProductRenamed>, CatalogError> {
+    let RenameProduct { product_id, new_name } = cmd;
+    product.must_be_on_sale(&product_id)?;
+    let changes = new_name != product.name;
+    Ok(changes.then_some(ProductRenamed { product_id, new_name }))
+}
+
+#[command_handler]
+fn discontinue_product(
+    cmd: DiscontinueProduct,
+    product: &Product,
+) -> Result<ProductDiscontinued, CatalogError> {
+    product.must_be_on_sale(&cmd.product_id)?;
+    Ok(ProductDiscontinued { product_id: cmd.product_id, last_price: product.price })
+}
+
+#[command_handler]
+fn receive_stock(cmd: ReceiveStock, product: &Product) -> Result<StockReceived, CatalogError> {
+    let ReceiveStock { product_id, units: received } = cmd;
+    product.must_be_on_sale(&product_id)?;
+    ensure!(received > 0, CatalogError::NoUnits(product_id));
+    let available = product.stock;
+    if available.checked_add(received).is_none_or(|stock| stock > MAX_STOCK) {
+        return Err(CatalogError::TooMuchStock { product_id, received, available });
+    }
+    Ok(StockReceived { product_id, units: received })
+}
+
+/// What is left of a discontinued product can be reserved, too.
+#[command_handler]
+fn reserve_stock(
+    cmd: ReserveStock,
+    product: &Product,
+) -> Result<(StockReserved, Option<StockRanLow>), CatalogError> {
+    let ReserveStock { product_id, units: wanted } = cmd;
+    ensure!(product.status != Status::Unknown, CatalogError::NotFound(product_id));
+    ensure!(wanted > 0, CatalogError::NoUnits(product_id));
+    let available = product.stock;
+    let Some(units_left) = available.checked_sub(wanted) else {
+        return Err(CatalogError::NotEnoughStock { product_id, wanted, available });
+    };
+    // Said once, when it falls below.
+    let ran_low = (available >= LOW_STOCK && units_left < LOW_STOCK)
+        .then(|| StockRanLow { product_id: product_id.clone(), units_left });
+    Ok((StockReserved { product_id, units: wanted }, ran_low))
+}
+
+impl Product {
+    fn must_be_on_sale(&self, product_id: &ProductId) -> Result<(), CatalogError> {
+        match self.status {
+            Status::Unknown => Err(CatalogError::NotFound(product_id.clone())),
+            Status::OnSale => Ok(()),
+            Status::Discontinued => Err(CatalogError::Discontinued(product_id.clone())),
+        }
+    }
+}
+
+/// The price with its two decimals, if it is one.
+fn price_for(product_id: &ProductId, mut price: Decimal) -> Result<Decimal, CatalogError> {
+    let fits = price > Decimal::ZERO && price <= MAX_PRICE && price.round_dp(2) == price;
+    ensure!(fits, CatalogError::BadPrice { product_id: product_id.clone(), price });
+    price.rescale(2);
+    Ok(price)
+}

@@ -1,0 +1,12 @@
+//! The read side: each file has a read model, the projection that keeps it, and the queries that
+//! it was made for.
+
+mod price_history;
+mod product_card;
+mod products;
+mod statistics;
+
+pub use price_history::{GetPriceHistory, PricePeriod, PricePoint};
+pub use product_card::ProductCard;
+pub use products::{FindProducts, GetAllProducts, GetProductById, SortBy};
+pub use statistics::{CatalogueStatistics, CatalogueTotals, GetCatalogueStatistics};

@@ -1,0 +1,82 @@
+use cqrs_core::prelude::*;
+use rust_decimal::Decimal;
+
+use crate::{ProductPriceUpdated, ProductCreated, ProductId};
+
+/// A price that a product got at some time.
+#[derive(ReadModel, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PricePoint {
+    /// Product and position in the log, so that a product's points sort by time.
+    #[key]
+    pub key: String,
+    /// The product.
+    #[index]
+    pub product_id: ProductId,
+    /// What it cost from then on.
+    pub price: Decimal,
+    /// When.
+    pub since: Timestamp,
+    /// Who said so.
+    pub set_by: Option<String>,
+}
+
+/// Keeps the points.
+pub struct PriceHistory;
+
+#[projection(name = "price-history", version = 1)]
+impl PriceHistory {
+    #[on]
+    fn created(event: &ProductCreated, recorded: &Recorded, points: &mut Views<PricePoint>) {
+        points.put(point(&event.product_id, event.price, recorded));
+    }
+
+    #[on]
+    fn repriced(event: &ProductPriceUpdated, recorded: &Recorded, points: &mut Views<PricePoint>) {
+        points.put(point(&event.product_id, event.new_price, recorded));
+    }
+}
+
+fn point(product_id: &ProductId, price: Decimal, recorded: &Recorded) -> PricePoint {
+    PricePoint {
+        key: format!("{product_id}/{:020}", recorded.position.get()),
+        product_id: product_id.clone(),
+        price,
+        since: recorded.time,
+        set_by: recorded.actor.clone(),
+    }
+}
+
+/// What a product cost, and when; oldest first, nothing if there is no such product.
+#[derive(Query, Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[query(returns = Vec<PricePeriod>, permission = "catalog:read")]
+#[serde(deny_unknown_fields)]
+pub struct GetPriceHistory {
+    /// The product.
+    pub product_id: ProductId,
+}
+
+/// A time in which a product had one price.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PricePeriod {
+    /// What it cost.
+    pub price: Decimal,
+    /// From when.
+    pub from: Timestamp,
+    /// Until when, if it changed.
+    pub until: Option<Timestamp>,
+    /// Who said so.
+    pub set_by: Option<String>,
+}
+
+#[query_handler]
+async fn price_history(query: GetPriceHistory, points: Read<PricePoint>) -> Result<Vec<PricePeriod>> {
+    let points = points.find().equal(PricePoint::PRODUCT_ID, &query.product_id).all().await?;
+    let ends = points.iter().skip(1).map(|next| Some(next.since)).chain([None]).collect::<Vec<_>>();
+    let period = |(point, until): (PricePoint, Option<Timestamp>)| PricePeriod {
+        price: point.price,
+        from: point.since,
+        until,
+        set_by: point.set_by,
+    };
+    Ok(points.into_iter().zip(ends).map(period).collect())
+}

@@ -1,0 +1,112 @@
+use cqrs_core::prelude::*;
+use rust_decimal::Decimal;
+
+use crate::{
+    ProductPriceUpdated, ProductCreated, ProductDiscontinued, ProductId, ProductRenamed, Status,
+    StockReceived, StockReserved,
+};
+
+/// A product as a page of the catalogue shows it.
+#[derive(ReadModel, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProductCard {
+    /// Its id.
+    #[key]
+    pub id: ProductId,
+    /// What it is called.
+    #[index]
+    pub name: String,
+    /// What there is to say about it.
+    pub description: String,
+    /// What it costs.
+    #[index]
+    pub price: Decimal,
+    /// Units that can be reserved.
+    pub stock: u32,
+    /// Whether it is in the range.
+    pub status: Status,
+    /// When something last changed.
+    #[index]
+    pub last_updated: Timestamp,
+}
+
+/// Keeps the product cards.
+pub struct ProductCards;
+
+#[projection(name = "product-cards", version = 1)]
+impl ProductCards {
+    #[on]
+    fn created(event: &ProductCreated, recorded: &Recorded, cards: &mut Views<ProductCard>) {
+        cards.put(ProductCard {
+            id: event.product_id.clone(),
+            name: event.name.clone(),
+            description: event.description.clone(),
+            price: event.price,
+            stock: 0,
+            status: Status::OnSale,
+            last_updated: recorded.time,
+        });
+    }
+
+    #[on]
+    fn repriced(
+        event: &ProductPriceUpdated,
+        recorded: &Recorded,
+        cards: &mut Views<ProductCard>,
+    ) -> Result<()> {
+        change(cards, &event.product_id, recorded, |card| card.price = event.new_price)
+    }
+
+    #[on]
+    fn renamed(
+        event: &ProductRenamed,
+        recorded: &Recorded,
+        cards: &mut Views<ProductCard>,
+    ) -> Result<()> {
+        change(cards, &event.product_id, recorded, |card| card.name.clone_from(&event.new_name))
+    }
+
+    #[on]
+    fn discontinued(
+        event: &ProductDiscontinued,
+        recorded: &Recorded,
+        cards: &mut Views<ProductCard>,
+    ) -> Result<()> {
+        change(cards, &event.product_id, recorded, |card| card.status = Status::Discontinued)
+    }
+
+    #[on]
+    fn received(
+        event: &StockReceived,
+        recorded: &Recorded,
+        cards: &mut Views<ProductCard>,
+    ) -> Result<()> {
+        change(cards, &event.product_id, recorded, |card| {
+            card.stock = card.stock.saturating_add(event.units);
+        })
+    }
+
+    #[on]
+    fn reserved(
+        event: &StockReserved,
+        recorded: &Recorded,
+        cards: &mut Views<ProductCard>,
+    ) -> Result<()> {
+        change(cards, &event.product_id, recorded, |card| {
+            card.stock = card.stock.saturating_sub(event.units);
+        })
+    }
+}
+
+/// Changes a card and notes when.
+fn change(
+    cards: &mut Views<ProductCard>,
+    id: &ProductId,
+    recorded: &Recorded,
+    change: impl FnOnce(&mut ProductCard),
+) -> Result<()> {
+    cards.update(id, |card| {
+        change(card);
+        card.last_updated = recorded.time;
+    })?;
+    Ok(())
+}

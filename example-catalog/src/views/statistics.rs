@@ -1,0 +1,122 @@
+use cqrs_core::prelude::*;
+use rust_decimal::Decimal;
+
+use crate::{ProductPriceUpdated, ProductCreated, ProductDiscontinued, StockReceived, StockReserved};
+
+/// The one view of its kind.
+const KEY: &str = "catalogue";
+
+/// Sums over the catalogue, from which the statistics are made.
+#[derive(ReadModel, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CatalogueTotals {
+    /// Always the same: there is one catalogue.
+    #[key]
+    pub catalogue: String,
+    /// Products that ever were.
+    pub products: u64,
+    /// Of these, products off the range.
+    pub discontinued: u64,
+    /// The prices of all products in the range.
+    pub price_sum: Decimal,
+    /// How often a product got another price.
+    pub price_changes: u64,
+    /// Units that came into stock.
+    pub units_received: u64,
+    /// Units that were set aside.
+    pub units_reserved: u64,
+}
+
+/// Keeps the sums.
+pub struct Statistics;
+
+#[projection(name = "statistics", version = 1)]
+impl Statistics {
+    #[on]
+    fn created(event: &ProductCreated, totals: &mut Views<CatalogueTotals>) -> Result<()> {
+        add(totals, |totals| {
+            totals.products += 1;
+            totals.price_sum += event.price;
+        })
+    }
+
+    #[on]
+    fn repriced(event: &ProductPriceUpdated, totals: &mut Views<CatalogueTotals>) -> Result<()> {
+        add(totals, |totals| {
+            totals.price_changes += 1;
+            totals.price_sum += event.new_price - event.old_price;
+        })
+    }
+
+    #[on]
+    fn discontinued(event: &ProductDiscontinued, totals: &mut Views<CatalogueTotals>) -> Result<()> {
+        add(totals, |totals| {
+            totals.discontinued += 1;
+            totals.price_sum -= event.last_price;
+        })
+    }
+
+    #[on]
+    fn received(event: &StockReceived, totals: &mut Views<CatalogueTotals>) -> Result<()> {
+        add(totals, |totals| totals.units_received += u64::from(event.units))
+    }
+
+    #[on]
+    fn reserved(event: &StockReserved, totals: &mut Views<CatalogueTotals>) -> Result<()> {
+        add(totals, |totals| totals.units_reserved += u64::from(event.units))
+    }
+}
+
+fn add(
+    totals: &mut Views<CatalogueTotals>,
+    change: impl FnOnce(&mut CatalogueTotals),
+) -> Result<()> {
+    let first = || CatalogueTotals { catalogue: KEY.to_owned(), ..CatalogueTotals::default() };
+    let mut view = totals.get(KEY)?.unwrap_or_else(first);
+    change(&mut view);
+    totals.put(view);
+    Ok(())
+}
+
+/// The catalogue in figures.
+#[derive(Query, Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[query(returns = CatalogueStatistics, permission = "catalog:read")]
+#[serde(deny_unknown_fields)]
+pub struct GetCatalogueStatistics {}
+
+/// The catalogue in figures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CatalogueStatistics {
+    /// Products in the range.
+    pub products_on_sale: u64,
+    /// Products off the range.
+    pub products_discontinued: u64,
+    /// What a product in the range costs on average, if there is one.
+    pub average_price: Option<Decimal>,
+    /// How often a product got another price.
+    pub price_changes: u64,
+    /// Units that came into stock.
+    pub units_received: u64,
+    /// Units that were set aside for buyers.
+    pub units_reserved: u64,
+    /// Units that can be reserved.
+    pub units_in_stock: u64,
+}
+
+#[query_handler]
+async fn catalogue_statistics(
+    _: GetCatalogueStatistics,
+    totals: Read<CatalogueTotals>,
+) -> Result<CatalogueStatistics> {
+    let totals = totals.get(KEY).await?.unwrap_or_default();
+    let products_on_sale = totals.products.saturating_sub(totals.discontinued);
+    let average = totals.price_sum.checked_div(products_on_sale.into());
+    Ok(CatalogueStatistics {
+        products_on_sale,
+        products_discontinued: totals.discontinued,
+        average_price: average.map(|price| price.round_dp(2)),
+        price_changes: totals.price_changes,
+        units_received: totals.units_received,
+        units_reserved: totals.units_reserved,
+        units_in_stock: totals.units_received.saturating_sub(totals.units_reserved),
+    })
+}

@@ -1,0 +1,7 @@
+//! The examples of the dynamic consistency boundary: rules that one aggregate cannot hold, each
+//! raced by 32 tasks on both stores.
+
+mod course;
+mod invoice;
+mod shown_price;
+mod user_name;

@@ -1,0 +1,52 @@
+//! Both stores, for tests that hold on each.
+
+use std::future::Future;
+
+use cqrs_core::dispatcher::Builder;
+use cqrs_core::{Dispatcher, Memory, Module};
+use cqrs_sqlite::Sqlite;
+
+/// Runs the test on a dispatcher of this module, once per store.
+pub async fn on_both<F: Future>(module: Module, test: impl Fn(Dispatcher) -> F) {
+    on_both_with(module, |builder| builder, test).await;
+}
+
+/// The same, with more given to the builder.
+pub async fn on_both_with<F: Future>(
+    module: Module,
+    with: impl Fn(Builder) -> Builder,
+    test: impl Fn(Dispatcher) -> F,
+) {
+    let builder = || with(Dispatcher::builder().module(module));
+    let app = builder().store(Memory::new()).build().await;
+    test(app.expect("builds on memory")).await;
+
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let path = directory.path().join("log.db");
+    let sqlite = Sqlite::open(path).await.expect("SQLite opens");
+    let app = builder().store(sqlite).build().await;
+    test(app.expect("builds on SQLite")).await;
+}
+
+/// Runs as many tasks at once, let go together, and collects what they return.
+pub async fn race<T, F>(tasks: usize, task: impl Fn(usize) -> F) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let start = std::sync::Arc::new(tokio::sync::Barrier::new(tasks));
+    let racers: Vec<_> = (0..tasks)
+        .map(|number| {
+            let (start, task) = (start.clone(), task(number));
+            tokio::spawn(async move {
+                start.wait().await;
+                task.await
+            })
+        })
+        .collect();
+    let mut results = Vec::with_capacity(tasks);
+    for racer in racers {
+        results.push(racer.await.expect("a racer does not panic"));
+    }
+    results
+}
