@@ -1,7 +1,7 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{FnArg, ReturnType, Type};
+use syn::{FnArg, ReturnType, Signature, Type};
 
 use crate::args::Args;
 use crate::case;
@@ -62,11 +62,7 @@ impl Aggregate {
                  `#[apply] fn created(&mut self, event: &ProductCreated) { .. }`",
             );
         }
-        let methods = EventMethod::read_all(marked, &APPLY, errors);
-        let methods = methods
-            .into_iter()
-            .filter(|method| folds(method, errors))
-            .collect();
+        let methods = EventMethod::read_all(marked, &APPLY, folds, errors);
         let subject = subject?;
         let name = match name {
             Some(name) => errors.ok(id::aggregate_name(&name))?,
@@ -103,9 +99,10 @@ impl Aggregate {
                 let span = input.ty.span().resolved_at(proc_macro2::Span::mixed_site());
                 quote_spanned!(span=> event)
             });
+            let name = quote_spanned!(method.event_span()=> <#event as __cqrs::Event>::NAME);
             code! {
                 #(#cfg)*
-                <#event as __cqrs::Event>::NAME => {
+                #name => {
                     self.#ident(&event.decode::<#event>()?, #(#recorded),*);
                 }
             }
@@ -225,7 +222,7 @@ fn keeps_state(args: &mut Args, errors: &mut Errors) -> bool {
 }
 
 /// Reports what an `#[apply]` method may not be.
-fn folds(EventMethod { sig, inputs, .. }: &EventMethod, errors: &mut Errors) -> bool {
+fn folds(sig: &Signature, errors: &mut Errors) -> bool {
     let mut folds = true;
     let mut report = |place: &dyn ToTokens, message: &str| {
         errors.at(place, message);
@@ -241,9 +238,9 @@ fn folds(EventMethod { sig, inputs, .. }: &EventMethod, errors: &mut Errors) -> 
     if let Some(token) = &sig.asyncness {
         report(token, "an `#[apply]` method only computes: remove `async`");
     }
-    if let Some(third) = inputs.get(1) {
+    for more in sig.inputs.iter().skip(3) {
         report(
-            third,
+            more,
             "an `#[apply]` method takes its event and, if it needs it, `recorded: &Recorded`: \
              remove this",
         );

@@ -7,7 +7,7 @@ use crate::errors;
 use crate::framework::Framework;
 use crate::function::{Function, Kind};
 use crate::hygiene::code;
-use crate::{id, source};
+use crate::{id, source, types};
 
 const KIND: Kind = Kind {
     attribute: "#[command_handler]",
@@ -37,12 +37,11 @@ pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 impl CommandHandler {
-    /// Each input as the trait that it must meet, at the span of its type.
+    /// Each input as the trait that it must meet.
     fn inputs(&self) -> Vec<TokenStream> {
-        let command = &self.function.message;
         let inputs = self.function.inputs.iter().map(|input| {
             let (ty, role) = (&input.ty, id::key(&input.role));
-            quote_spanned!(input.span=> <#ty as __cqrs::CommandInput<'_, #command, #role>>)
+            types::at_type(code!(<#ty as __cqrs::CommandInput<'_, Self::Command, #role>>), input.ends)
         });
         inputs.collect()
     }
@@ -51,7 +50,6 @@ impl CommandHandler {
         let Function {
             ident,
             is_async,
-            message,
             output,
             ..
         } = &self.function;
@@ -62,10 +60,11 @@ impl CommandHandler {
         if *is_async {
             // A future that cannot be sent between threads is underlined at the function's name.
             let span = ident.span().resolved_at(Span::mixed_site());
-            let decision = code!(<#output as __cqrs::Outcome<#message>>::decision(#call.await));
+            let decision =
+                code!(<#output as __cqrs::Outcome<Self::Command>>::decision(#call.await));
             quote_spanned!(span=> __cqrs::Decided::later(async move { #decision }))
         } else {
-            let decision = code!(<#output as __cqrs::Outcome<#message>>::decision(#call));
+            let decision = code!(<#output as __cqrs::Outcome<Self::Command>>::decision(#call));
             code!(__cqrs::Decided::now(|| { #decision }))
         }
     }
@@ -95,14 +94,14 @@ impl ToTokens for CommandHandler {
                     __cqrs::vec![#(#inputs::describe()),*]
                 }
 
-                fn load(#command: &#message, #loads: &mut __cqrs::Loads) {
+                fn load(#command: &Self::Command, #loads: &mut __cqrs::Loads) {
                     #(#inputs::load(command, #places, loads);)*
                 }
 
                 fn handle<'a>(
-                    command: #message,
+                    command: Self::Command,
                     #scope: &'a __cqrs::CommandScope<'a>,
-                ) -> __cqrs::Decided<'a, #message> {
+                ) -> __cqrs::Decided<'a, Self::Command> {
                     #decide
                 }
             }

@@ -7,7 +7,7 @@ use crate::errors::{self, Errors};
 use crate::framework::Framework;
 use crate::function::{Function, Kind};
 use crate::hygiene::code;
-use crate::source;
+use crate::{source, types};
 
 const KIND: Kind = Kind {
     attribute: "#[event_handler]",
@@ -58,11 +58,11 @@ fn from_start(args: &mut Args, errors: &mut Errors) -> bool {
 }
 
 impl EventHandler {
-    /// Each input as the trait that it must meet, at the span of its type.
+    /// Each input as the trait that it must meet.
     fn inputs(&self) -> Vec<TokenStream> {
         let inputs = self.function.inputs.iter().map(|input| {
             let ty = &input.ty;
-            quote_spanned!(input.span=> <#ty as __cqrs::ReactionInput<'_>>)
+            types::at_type(code!(<#ty as __cqrs::ReactionInput<'_>>), input.ends)
         });
         inputs.collect()
     }
@@ -115,7 +115,7 @@ impl ToTokens for EventHandler {
                 }
 
                 fn handle<'a>(
-                    event: #message,
+                    event: Self::Event,
                     #scope: &'a __cqrs::ReactionScope<'a>,
                 ) -> __cqrs::Reacted<'a> {
                     #react

@@ -30,12 +30,19 @@ pub struct Mark {
 }
 
 impl EventMethod {
-    /// Reads the marked methods; the receiver is the caller's to judge. Of two methods for one
-    /// event the first is kept.
-    pub fn read_all(marked: Vec<Marked>, mark: &Mark, errors: &mut Errors) -> Vec<Self> {
+    /// Reads the marked methods. Methods that `check` finds wrong are left out, and of two for one
+    /// event the second.
+    pub fn read_all(
+        marked: Vec<Marked>,
+        mark: &Mark,
+        check: impl Fn(&Signature, &mut Errors) -> bool,
+        errors: &mut Errors,
+    ) -> Vec<Self> {
         let mut methods: Vec<Self> = Vec::new();
         for marked in marked {
-            let Some(method) = Self::read(marked, mark, errors) else {
+            let fits = check(&marked.sig, errors);
+            let method = Self::read(marked, mark, errors);
+            let Some(method) = method.filter(|_| fits) else {
                 continue;
             };
             match methods.iter().find(|other| other.meets(&method)) {

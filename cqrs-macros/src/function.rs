@@ -1,7 +1,6 @@
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
-use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, Ident, Pat, PatType, Signature, Type, Visibility};
 
 use crate::errors::Errors;
@@ -15,6 +14,8 @@ pub struct Function {
     pub is_async: bool,
     /// The type of its first parameter.
     pub message: TokenStream,
+    /// Where that type is written.
+    pub message_ends: (Span, Span),
     /// Its other parameters.
     pub inputs: Vec<Input>,
     /// What it returns.
@@ -27,8 +28,8 @@ pub struct Input {
     pub ty: TokenStream,
     /// What tells it apart from others of the same aggregate; empty if it has no name.
     pub role: String,
-    /// Where an error about it points.
-    pub span: Span,
+    /// Where that type is written.
+    pub ends: (Span, Span),
 }
 
 /// What a handler handles, for messages.
@@ -65,7 +66,7 @@ impl Function {
         };
         check(&sig, kind, errors);
         let mut inputs = sig.inputs.iter();
-        let message = message(&sig, inputs.next(), kind, errors)?;
+        let (message, message_ends) = message(&sig, inputs.next(), kind, errors)?;
         let inputs = inputs.filter_map(|arg| match arg {
             FnArg::Typed(arg) => Some(input(arg, &sig, kind, errors)),
             FnArg::Receiver(_) => None,
@@ -79,6 +80,7 @@ impl Function {
             is_async: sig.asyncness.is_some(),
             ident: sig.ident,
             message,
+            message_ends,
             inputs,
             output,
         })
@@ -120,13 +122,13 @@ fn check(sig: &Signature, Kind { handler, .. }: &Kind, errors: &mut Errors) {
     }
 }
 
-/// The type of the first parameter.
+/// The type of the first parameter, and where it is written.
 fn message(
     sig: &Signature,
     first: Option<&FnArg>,
     kind: &Kind,
     errors: &mut Errors,
-) -> Option<TokenStream> {
+) -> Option<(TokenStream, (Span, Span))> {
     let Kind {
         handler,
         message,
@@ -163,7 +165,7 @@ fn message(
                     format!("{handler} takes its {message} by value: write `{message}: {ty}`"),
                 );
             }
-            Some(types::outside(&arg.ty, &sig.generics))
+            Some((types::outside(&arg.ty, &sig.generics), types::ends(&arg.ty)))
         }
     }
 }
@@ -178,20 +180,18 @@ fn input(arg: &PatType, sig: &Signature, kind: &Kind, errors: &mut Errors) -> In
     Input {
         ty: types::outside(&arg.ty, &sig.generics),
         role,
-        span: arg.ty.span(),
+        ends: types::ends(&arg.ty),
     }
 }
 
 /// Reports `#[cfg]` on a parameter: inputs are numbered, and the wiring must number them alike
 /// everywhere.
 fn unconditional(arg: &PatType, handler: &str, errors: &mut Errors) {
-    for attr in &arg.attrs {
-        if attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr") {
-            errors.at(
-                attr,
-                format!("{handler} takes the same inputs always: put the `cfg` on the function"),
-            );
-        }
+    for attr in types::conditions(&arg.attrs) {
+        errors.at(
+            attr,
+            format!("{handler} takes the same inputs always: put the `cfg` on the function"),
+        );
     }
 }
 

@@ -1,8 +1,7 @@
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, format_ident, quote_spanned};
+use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
-use syn::spanned::Spanned;
-use syn::{FnArg, Ident, LitStr, ReturnType};
+use syn::{FnArg, LitStr, PatType, ReturnType, Signature};
 
 use crate::args::Args;
 use crate::case;
@@ -63,11 +62,7 @@ impl Projection {
                  `#[on] fn created(event: &ProductCreated, views: &mut Views<ProductView>) { .. }`",
             );
         }
-        let methods = EventMethod::read_all(marked, &ON, errors);
-        let methods = methods
-            .into_iter()
-            .filter(|method| folds(method, errors))
-            .collect();
+        let methods = EventMethod::read_all(marked, &ON, folds, errors);
         let subject = subject?;
         let name = checkpoint_name(name, errors).unwrap_or_else(|| case::kebab(&subject.ident));
         Some(Self {
@@ -111,7 +106,8 @@ impl ToTokens for Projection {
     }
 }
 
-/// Adds an `#[on]` method to `folds`: its inputs are held by the closure and lent to the method.
+/// Adds an `#[on]` method to `folds`. What its inputs borrow from is held by the call's own
+/// temporaries.
 fn fold(method: &EventMethod) -> TokenStream {
     let EventMethod {
         sig,
@@ -120,22 +116,12 @@ fn fold(method: &EventMethod) -> TokenStream {
         inputs,
     } = method;
     let ident = &sig.ident;
-    let inputs: Vec<_> = inputs
-        .iter()
-        .map(|input| {
-            let ty = types::outside(&input.ty, &sig.generics);
-            quote_spanned!(input.ty.span()=> <#ty as __cqrs::FoldInput<'_>>)
-        })
-        .collect();
-    let held: Vec<Ident> = (0..inputs.len())
-        .map(|place| format_ident!("held{place}", span = Span::mixed_site()))
-        .collect();
+    let (inputs, lent): (Vec<_>, Vec<_>) = inputs.iter().map(|arg| input(arg, sig)).unzip();
     let output = types::returned(&sig.output, &sig.generics);
-    let call = code!(Self::#ident(&event, #(#inputs::lend(&mut #held)),*));
+    let call = code!(Self::#ident(&event, #(#lent),*));
     let body = |call: &TokenStream| {
         code! {
             let event = recorded.decode::<#event>()?;
-            #(let mut #held = #inputs::hold(scope)?;)*
             <#output as __cqrs::Completion>::complete(#call)
         }
     };
@@ -166,22 +152,36 @@ fn fold(method: &EventMethod) -> TokenStream {
     }
 }
 
+/// An input as the trait that it must meet, and as the method takes it.
+fn input(arg: &PatType, sig: &Signature) -> (TokenStream, TokenStream) {
+    let (ty, ends) = (types::outside(&arg.ty, &sig.generics), types::ends(&arg.ty));
+    let input = types::at_type(code!(<#ty as __cqrs::FoldInput<'_>>), ends);
+    let held = types::at_type(code!(#input::hold(scope)), ends);
+    let lent = types::at_type(code!(#input::lend(&mut #held?)), ends);
+    (input, lent)
+}
+
 /// Reports what an `#[on]` method may not be.
-fn folds(EventMethod { sig, inputs, .. }: &EventMethod, errors: &mut Errors) -> bool {
+fn folds(sig: &Signature, errors: &mut Errors) -> bool {
     let mut folds = true;
-    if let Some(FnArg::Receiver(this)) = sig.inputs.first() {
-        errors.at(
-            this,
-            "an `#[on]` method has no `self`: what it writes is in `views: &mut Views<V>`",
-        );
+    let mut report = |place: &dyn ToTokens, message: &str| {
+        errors.at(place, message);
         folds = false;
-    }
-    for attr in inputs.iter().flat_map(|input| &input.attrs) {
-        if attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr") {
-            let message =
-                "an `#[on]` method takes the same inputs always: put the `cfg` on the method";
-            errors.at(attr, message);
-            folds = false;
+    };
+    for input in &sig.inputs {
+        match input {
+            FnArg::Receiver(this) => report(
+                this,
+                "an `#[on]` method has no `self`: what it writes is in `views: &mut Views<V>`",
+            ),
+            FnArg::Typed(input) => {
+                for attr in types::conditions(&input.attrs) {
+                    report(
+                        attr,
+                        "an `#[on]` method takes the same inputs always: put the `cfg` on the method",
+                    );
+                }
+            }
         }
     }
     if let ReturnType::Type(_, ty) = &sig.output {

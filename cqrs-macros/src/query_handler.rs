@@ -7,7 +7,7 @@ use crate::errors;
 use crate::framework::Framework;
 use crate::function::{Function, Kind};
 use crate::hygiene::code;
-use crate::source;
+use crate::{source, types};
 
 const KIND: Kind = Kind {
     attribute: "#[query_handler]",
@@ -37,11 +37,11 @@ pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 impl QueryHandler {
-    /// Each input as the trait that it must meet, at the span of its type.
+    /// Each input as the trait that it must meet.
     fn inputs(&self) -> Vec<TokenStream> {
         let inputs = self.function.inputs.iter().map(|input| {
             let ty = &input.ty;
-            quote_spanned!(input.span=> <#ty as __cqrs::QueryInput<'_>>)
+            types::at_type(code!(<#ty as __cqrs::QueryInput<'_>>), input.ends)
         });
         inputs.collect()
     }
@@ -50,7 +50,6 @@ impl QueryHandler {
         let Function {
             ident,
             is_async,
-            message,
             output,
             ..
         } = &self.function;
@@ -59,12 +58,13 @@ impl QueryHandler {
         if *is_async {
             // A future that cannot be sent between threads is underlined at the function's name.
             let span = ident.span().resolved_at(Span::mixed_site());
-            let answer = code!(<#output as __cqrs::AnswerFrom<#message, _>>::answer(#call.await));
+            let answer =
+                code!(<#output as __cqrs::AnswerFrom<Self::Query, _>>::answer(#call.await));
             // Inputs borrow from the scope, which moves into the future.
             let own = (!inputs.is_empty()).then(|| code!(let scope = scope;));
             quote_spanned!(span=> __cqrs::Answer::later(async move { #own #answer }))
         } else {
-            let answer = code!(<#output as __cqrs::AnswerFrom<#message, _>>::answer(#call));
+            let answer = code!(<#output as __cqrs::AnswerFrom<Self::Query, _>>::answer(#call));
             code!(__cqrs::Answer::now(|| { #answer }))
         }
     }
@@ -95,9 +95,9 @@ impl ToTokens for QueryHandler {
                 }
 
                 fn handle<'a>(
-                    query: #message,
+                    query: Self::Query,
                     #scope: __cqrs::QueryScope<'a>,
-                ) -> __cqrs::Answer<'a, <#message as __cqrs::Query>::Output> {
+                ) -> __cqrs::Answer<'a, <Self::Query as __cqrs::Query>::Output> {
                     #answer
                 }
             }

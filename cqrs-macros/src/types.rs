@@ -1,6 +1,6 @@
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
-use syn::{Generics, Ident, Lifetime, ReturnType, Type};
+use syn::{Attribute, Generics, Ident, Lifetime, ReturnType, Type};
 
 use crate::errors::Errors;
 use crate::hygiene::code;
@@ -22,20 +22,33 @@ pub fn outside(ty: &Type, generics: &Generics) -> TokenStream {
 
 /// `&self.field` where the field's type is written, so that an error about the type underlines it.
 pub fn borrow_at_type(field: &Ident, ty: &Type) -> TokenStream {
-    let spans: Vec<Span> = ty
+    let (first, last) = ends(ty);
+    let mut field = field.clone();
+    field.set_span(last.resolved_at(Span::mixed_site()));
+    quote_spanned!(first.resolved_at(Span::mixed_site())=> &self.#field)
+}
+
+/// Code of ours that is to be underlined where a type is written. The compiler reports an error
+/// about a type once per place, so this also keeps it from reporting the same one again.
+pub fn at_type(code: TokenStream, (first, last): (Span, Span)) -> TokenStream {
+    let mut tokens: Vec<TokenTree> = code.into_iter().collect();
+    if let Some(token) = tokens.first_mut() {
+        token.set_span(first);
+    }
+    if let Some(token) = tokens.last_mut() {
+        token.set_span(last);
+    }
+    tokens.into_iter().collect()
+}
+
+/// The spans of a type's first and last token.
+pub fn ends(ty: &Type) -> (Span, Span) {
+    let mut spans = ty
         .to_token_stream()
         .into_iter()
-        .map(|token| token.span())
-        .collect();
-    let call_site = Span::call_site();
-    let (first, last) = (
-        *spans.first().unwrap_or(&call_site),
-        *spans.last().unwrap_or(&call_site),
-    );
-    let mut field = field.clone();
-    field.set_span(last);
-    let borrow = quote_spanned!(first=> &);
-    code!(#borrow self.#field)
+        .map(|token| token.span());
+    let first = spans.next().unwrap_or_else(Span::call_site);
+    (first, spans.last().unwrap_or(first))
 }
 
 /// What a function returns, `()` if it does not say.
@@ -66,6 +79,14 @@ pub fn monomorphic(generics: &Generics, kind: &str, errors: &mut Errors) {
             format!("{kind} has no type parameters, since the registry holds one function: write the type"),
         );
     }
+}
+
+/// The attributes that make a parameter depend on a `cfg`. Inputs are numbered, so there is no
+/// handler that has some of them at times only.
+pub fn conditions(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
+    attrs
+        .iter()
+        .filter(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr"))
 }
 
 fn mentions_impl(tokens: TokenStream) -> bool {

@@ -47,6 +47,12 @@ impl Builder {
         self
     }
 
+    /// The store of another dispatcher: `.shared_store(other.store().clone())`.
+    pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
     /// Gives handlers a service: those that take `Res<T>`. For a trait object, name it:
     /// `.provide::<dyn Mailer>(Arc::new(Smtp::new()))`.
     pub fn provide<T: ?Sized + Send + Sync + 'static>(mut self, service: Arc<T>) -> Self {

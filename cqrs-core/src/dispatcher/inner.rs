@@ -215,7 +215,7 @@ fn nearest(known: impl Iterator<Item = &'static str>, name: &str) -> Option<&'st
         |known: &str| strsim::jaro_winkler(&known.to_ascii_lowercase(), &name.to_ascii_lowercase());
     known
         .map(|known| (likeness(known), known))
-        .filter(|(likeness, _)| *likeness > 0.8 && name.len() < 200)
+        .filter(|(likeness, _)| *likeness > 0.75 && name.len() < 200)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, known)| known)
 }

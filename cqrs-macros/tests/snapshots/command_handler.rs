@@ -24,42 +24,42 @@ const _: () = {
         };
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
             __cqrs::vec![
-                < & Product as __cqrs::CommandInput < '_, CreateProduct, {
+                < & Product as __cqrs::CommandInput < '_, Self::Command, {
                 __cqrs::key("product") } >> ::describe(), < Res < dyn Mailer > as
-                __cqrs::CommandInput < '_, CreateProduct, { __cqrs::key("mailer") } >>
+                __cqrs::CommandInput < '_, Self::Command, { __cqrs::key("mailer") } >>
                 ::describe()
             ]
         }
-        fn load(command: &CreateProduct, loads: &mut __cqrs::Loads) {
+        fn load(command: &Self::Command, loads: &mut __cqrs::Loads) {
             <&Product as __cqrs::CommandInput<
                 '_,
-                CreateProduct,
+                Self::Command,
                 { __cqrs::key("product") },
             >>::load(command, 0usize, loads);
             <Res<
                 dyn Mailer,
             > as __cqrs::CommandInput<
                 '_,
-                CreateProduct,
+                Self::Command,
                 { __cqrs::key("mailer") },
             >>::load(command, 1usize, loads);
         }
         fn handle<'a>(
-            command: CreateProduct,
+            command: Self::Command,
             scope: &'a __cqrs::CommandScope<'a>,
-        ) -> __cqrs::Decided<'a, CreateProduct> {
+        ) -> __cqrs::Decided<'a, Self::Command> {
             __cqrs::Decided::now(|| {
                 <Result<
                     ProductCreated,
                     CatalogError,
                 > as __cqrs::Outcome<
-                    CreateProduct,
+                    Self::Command,
                 >>::decision(
                     create_product(
                         command,
                         <&Product as __cqrs::CommandInput<
                             '_,
-                            CreateProduct,
+                            Self::Command,
                             { __cqrs::key("product") },
                         >>::take(scope, 0usize)
                             .map_err(__cqrs::CommandError::failed)?,
@@ -67,7 +67,7 @@ const _: () = {
                             dyn Mailer,
                         > as __cqrs::CommandInput<
                             '_,
-                            CreateProduct,
+                            Self::Command,
                             { __cqrs::key("mailer") },
                         >>::take(scope, 1usize)
                             .map_err(__cqrs::CommandError::failed)?,

@@ -14,13 +14,13 @@ const _: () = {
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
             __cqrs::vec![]
         }
-        fn load(_: &Ping, _: &mut __cqrs::Loads) {}
+        fn load(_: &Self::Command, _: &mut __cqrs::Loads) {}
         fn handle<'a>(
-            command: Ping,
+            command: Self::Command,
             _: &'a __cqrs::CommandScope<'a>,
-        ) -> __cqrs::Decided<'a, Ping> {
+        ) -> __cqrs::Decided<'a, Self::Command> {
             __cqrs::Decided::now(|| {
-                <() as __cqrs::Outcome<Ping>>::decision(command(command))
+                <() as __cqrs::Outcome<Self::Command>>::decision(command(command))
             })
         }
     }

@@ -18,54 +18,55 @@ const _: () = {
         };
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
             __cqrs::vec![
-                < & '_ Account as __cqrs::CommandInput < '_, Transfer, {
+                < & '_ Account as __cqrs::CommandInput < '_, Self::Command, {
                 __cqrs::key("from") } >> ::describe(), < & '_ Account as
-                __cqrs::CommandInput < '_, Transfer, { __cqrs::key("to") } >>
+                __cqrs::CommandInput < '_, Self::Command, { __cqrs::key("to") } >>
                 ::describe(), < Res < dyn for < 'b > Rates < 'b > + 'static > as
-                __cqrs::CommandInput < '_, Transfer, { __cqrs::key("") } >> ::describe()
+                __cqrs::CommandInput < '_, Self::Command, { __cqrs::key("") } >>
+                ::describe()
             ]
         }
-        fn load(command: &Transfer, loads: &mut __cqrs::Loads) {
+        fn load(command: &Self::Command, loads: &mut __cqrs::Loads) {
             <&'_ Account as __cqrs::CommandInput<
                 '_,
-                Transfer,
+                Self::Command,
                 { __cqrs::key("from") },
             >>::load(command, 0usize, loads);
             <&'_ Account as __cqrs::CommandInput<
                 '_,
-                Transfer,
+                Self::Command,
                 { __cqrs::key("to") },
             >>::load(command, 1usize, loads);
             <Res<
                 dyn for<'b> Rates<'b> + 'static,
             > as __cqrs::CommandInput<
                 '_,
-                Transfer,
+                Self::Command,
                 { __cqrs::key("") },
             >>::load(command, 2usize, loads);
         }
         fn handle<'a>(
-            command: Transfer,
+            command: Self::Command,
             scope: &'a __cqrs::CommandScope<'a>,
-        ) -> __cqrs::Decided<'a, Transfer> {
+        ) -> __cqrs::Decided<'a, Self::Command> {
             __cqrs::Decided::later(async move {
                 <Result<
                     Moved<'_>,
                     Error,
                 > as __cqrs::Outcome<
-                    Transfer,
+                    Self::Command,
                 >>::decision(
                     r#move(
                             command,
                             <&'_ Account as __cqrs::CommandInput<
                                 '_,
-                                Transfer,
+                                Self::Command,
                                 { __cqrs::key("from") },
                             >>::take(scope, 0usize)
                                 .map_err(__cqrs::CommandError::failed)?,
                             <&'_ Account as __cqrs::CommandInput<
                                 '_,
-                                Transfer,
+                                Self::Command,
                                 { __cqrs::key("to") },
                             >>::take(scope, 1usize)
                                 .map_err(__cqrs::CommandError::failed)?,
@@ -73,7 +74,7 @@ const _: () = {
                                 dyn for<'b> Rates<'b> + 'static,
                             > as __cqrs::CommandInput<
                                 '_,
-                                Transfer,
+                                Self::Command,
                                 { __cqrs::key("") },
                             >>::take(scope, 2usize)
                                 .map_err(__cqrs::CommandError::failed)?,

@@ -16,7 +16,7 @@ const _: () = {
             __cqrs::vec![< & Recorded as __cqrs::ReactionInput < '_ >> ::describe()]
         }
         fn handle<'a>(
-            event: ProductCreated,
+            event: Self::Event,
             scope: &'a __cqrs::ReactionScope<'a>,
         ) -> __cqrs::Reacted<'a> {
             __cqrs::Reacted::now(|| {

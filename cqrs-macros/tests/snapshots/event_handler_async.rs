@@ -20,7 +20,7 @@ const _: () = {
             ]
         }
         fn handle<'a>(
-            event: ProductCreated,
+            event: Self::Event,
             scope: &'a __cqrs::ReactionScope<'a>,
         ) -> __cqrs::Reacted<'a> {
             __cqrs::Reacted::later(async move {

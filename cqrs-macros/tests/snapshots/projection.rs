@@ -35,21 +35,25 @@ const _: () = {
                     ],
                     run: |recorded, scope| __cqrs::Folded::now(|| {
                         let event = recorded.decode::<ProductCreated>()?;
-                        let mut held0 = <&Recorded as __cqrs::FoldInput<
-                            '_,
-                        >>::hold(scope)?;
-                        let mut held1 = <&mut Views<
-                            ProductView,
-                        > as __cqrs::FoldInput<'_>>::hold(scope)?;
                         <Result<
                             (),
                         > as __cqrs::Completion>::complete(
                             Self::created(
                                 &event,
-                                <&Recorded as __cqrs::FoldInput<'_>>::lend(&mut held0),
+                                <&Recorded as __cqrs::FoldInput<
+                                    '_,
+                                >>::lend(
+                                    &mut <&Recorded as __cqrs::FoldInput<'_>>::hold(scope)?,
+                                ),
                                 <&mut Views<
                                     ProductView,
-                                > as __cqrs::FoldInput<'_>>::lend(&mut held1),
+                                > as __cqrs::FoldInput<
+                                    '_,
+                                >>::lend(
+                                    &mut <&mut Views<
+                                        ProductView,
+                                    > as __cqrs::FoldInput<'_>>::hold(scope)?,
+                                ),
                             ),
                         )
                     }),
@@ -66,15 +70,18 @@ const _: () = {
                     ],
                     run: |recorded, scope| __cqrs::Folded::later(async move {
                         let event = recorded.decode::<Repriced>()?;
-                        let mut held0 = <&'_ mut Views<
-                            ProductView,
-                        > as __cqrs::FoldInput<'_>>::hold(scope)?;
                         <() as __cqrs::Completion>::complete(
                             Self::r#move(
                                     &event,
                                     <&'_ mut Views<
                                         ProductView,
-                                    > as __cqrs::FoldInput<'_>>::lend(&mut held0),
+                                    > as __cqrs::FoldInput<
+                                        '_,
+                                    >>::lend(
+                                        &mut <&'_ mut Views<
+                                            ProductView,
+                                        > as __cqrs::FoldInput<'_>>::hold(scope)?,
+                                    ),
                                 )
                                 .await,
                         )

@@ -17,14 +17,14 @@ const _: () = {
             __cqrs::vec![< & Context as __cqrs::QueryInput < '_ >> ::describe()]
         }
         fn handle<'a>(
-            query: GetProductById,
+            query: Self::Query,
             scope: __cqrs::QueryScope<'a>,
-        ) -> __cqrs::Answer<'a, <GetProductById as __cqrs::Query>::Output> {
+        ) -> __cqrs::Answer<'a, <Self::Query as __cqrs::Query>::Output> {
             __cqrs::Answer::now(|| {
                 <Option<
                     ProductView,
                 > as __cqrs::AnswerFrom<
-                    GetProductById,
+                    Self::Query,
                     _,
                 >>::answer(
                     product_by_id(

@@ -22,15 +22,15 @@ const _: () = {
             ]
         }
         fn handle<'a>(
-            query: GetProductById,
+            query: Self::Query,
             scope: __cqrs::QueryScope<'a>,
-        ) -> __cqrs::Answer<'a, <GetProductById as __cqrs::Query>::Output> {
+        ) -> __cqrs::Answer<'a, <Self::Query as __cqrs::Query>::Output> {
             __cqrs::Answer::later(async move {
                 let scope = scope;
                 <Result<
                     Option<ProductView>,
                 > as __cqrs::AnswerFrom<
-                    GetProductById,
+                    Self::Query,
                     _,
                 >>::answer(
                     product_by_id(

@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
@@ -41,67 +42,36 @@ impl Stop {
     }
 }
 
-impl<E: fmt::Display> From<CommandError<E>> for Stop {
+impl<E: Error + 'static> From<CommandError<E>> for Stop {
     fn from(error: CommandError<E>) -> Self {
+        let text = error.to_string();
         match error {
-            CommandError::Rejected(error) => Self::Refused(error.to_string()),
-            CommandError::Denied(denied) => Self::Refused(denied.to_string()),
-            CommandError::Invalid(_) | CommandError::Unknown(_) => Self::Invalid(text(&error)),
-            CommandError::Conflict { .. } | CommandError::Failed(_) => Self::Failed(text(&error)),
+            CommandError::Rejected(_) | CommandError::Denied(_) => Self::Refused(text),
+            CommandError::Invalid(_) | CommandError::Unknown(_) => Self::Invalid(text),
+            CommandError::Conflict { .. } | CommandError::Failed(_) => Self::Failed(text),
         }
     }
 }
 
 impl From<QueryError> for Stop {
     fn from(error: QueryError) -> Self {
+        let text = error.to_string();
         match error {
-            QueryError::Denied(_) => Self::Refused(error.to_string()),
-            QueryError::Invalid(_) | QueryError::Unknown(_) => Self::Invalid(error.to_string()),
-            QueryError::Behind { .. } | QueryError::Failed(_) => Self::Failed(error.to_string()),
+            QueryError::Denied(_) => Self::Refused(text),
+            QueryError::Invalid(_) | QueryError::Unknown(_) => Self::Invalid(text),
+            QueryError::Behind { .. } | QueryError::Failed(_) => Self::Failed(text),
         }
     }
 }
 
-impl From<BuildError> for Stop {
-    fn from(error: BuildError) -> Self {
-        Self::failed(error)
-    }
-}
-
-impl From<OpenError> for Stop {
-    fn from(error: OpenError) -> Self {
-        Self::failed(error)
-    }
-}
-
-impl From<Failure> for Stop {
-    fn from(failure: Failure) -> Self {
-        Self::failed(failure)
-    }
-}
-
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
-        Self::failed(error)
-    }
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Self {
-        Self::failed(error)
-    }
-}
-
-/// An error that is none of the domain's as text.
-fn text<E: fmt::Display>(error: &CommandError<E>) -> String {
-    match error {
-        CommandError::Rejected(error) => error.to_string(),
-        CommandError::Conflict { at, attempts } => {
-            format!("gave up after {attempts} attempts: overtaken again at position {at}")
+macro_rules! failures {
+    ($($error:ty),+) => {$(
+        impl From<$error> for Stop {
+            fn from(error: $error) -> Self {
+                Self::failed(error)
+            }
         }
-        CommandError::Invalid(invalid) => format!("invalid command: {invalid}"),
-        CommandError::Denied(denied) => denied.to_string(),
-        CommandError::Unknown(unknown) => unknown.to_string(),
-        CommandError::Failed(failure) => failure.to_string(),
-    }
+    )+};
 }
+
+failures!(BuildError, OpenError, Failure, StoreError, io::Error);

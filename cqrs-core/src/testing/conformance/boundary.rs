@@ -10,11 +10,17 @@ use crate::store::{AppendError, EventQuery, EventStore, ReadRange};
 fn shared(course: &str) -> [(&'static str, EventQuery); 4] {
     [
         ("a tag", tagged(course)),
-        ("a type and a tag", only(&["cancelled", "enrolled"], &[course])),
+        (
+            "a type and a tag",
+            only(&["cancelled", "enrolled"], &[course]),
+        ),
         ("two tags", only(&[], &[course, "term:T"])),
         (
             "one of two items",
-            EventQuery::Items(vec![item(&[], &["teacher:T"]), item(&["enrolled"], &[course])]),
+            EventQuery::Items(vec![
+                item(&[], &["teacher:T"]),
+                item(&["enrolled"], &[course]),
+            ]),
         ),
     ]
 }
@@ -27,21 +33,37 @@ pub async fn i2_one_of_many_wins_a_boundary<F: Fixture>(fixture: &F) {
     for processes in 1..=2 {
         for (kind, _) in shared("") {
             let course = format!("course:{processes} {kind}");
-            let query = shared(&course).into_iter().find(|it| it.0 == kind).expect("a kind").1;
+            let query = shared(&course)
+                .into_iter()
+                .find(|it| it.0 == kind)
+                .expect("a kind")
+                .1;
             let after = head(&*stores[0]).await;
             let racers = (0..RACERS).map(|racer| {
                 let store = stores[racer % processes].clone();
-                let tags = [format!("student:{racer}"), course.clone(), "term:T".to_owned()];
+                let tags = [
+                    format!("student:{racer}"),
+                    course.clone(),
+                    "term:T".to_owned(),
+                ];
                 let tags = tags.each_ref().map(String::as_str);
-                let draft = Draft::new().event("enrolled", &tags).unless(query.clone(), after);
+                let draft = Draft::new()
+                    .event("enrolled", &tags)
+                    .unless(query.clone(), after);
                 async move { store.append(draft.0).await }
             });
             let outcomes = race(racers).await;
 
             let log = log(&*stores[0]).await;
             let winners = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-            assert_eq!(winners, 1, "I2: winners of a boundary of {kind}, {processes} processes");
-            let enrolled = log.iter().filter(|event| query.matches_event(event)).count();
+            assert_eq!(
+                winners, 1,
+                "I2: winners of a boundary of {kind}, {processes} processes"
+            );
+            let enrolled = log
+                .iter()
+                .filter(|event| query.matches_event(event))
+                .count();
             assert_eq!(enrolled, 1, "I2: events within a boundary of {kind}");
             for outcome in outcomes {
                 match outcome {
@@ -61,14 +83,27 @@ pub async fn i2_one_of_many_wins_the_log<F: Fixture>(fixture: &F) {
         let mut racers = Vec::new();
         for racer in 0..8 {
             let store = stores[racer % 2].clone();
-            let range = ReadRange { limit: 1, ..ReadRange::after(head(&*store).await) };
-            let page = store.read(EventQuery::All, range).await.expect("the log can be read");
-            assert!(page.events.is_empty(), "nothing was appended since the head was read");
+            let range = ReadRange {
+                limit: 1,
+                ..ReadRange::after(head(&*store).await)
+            };
+            let page = store
+                .read(EventQuery::All, range)
+                .await
+                .expect("the log can be read");
+            assert!(
+                page.events.is_empty(),
+                "nothing was appended since the head was read"
+            );
             let draft = Draft::new().event("closed", &["book:B"]);
             let draft = draft.unless(EventQuery::All, page.as_of);
             racers.push(async move { store.append(draft.0).await });
         }
-        let winners = race(racers).await.iter().filter(|outcome| outcome.is_ok()).count();
+        let winners = race(racers)
+            .await
+            .iter()
+            .filter(|outcome| outcome.is_ok())
+            .count();
         assert_eq!(winners, 1, "I2: winners of the whole log");
         assert_eq!(log(&*stores[1]).await.len(), round);
     }
@@ -123,7 +158,9 @@ pub async fn i2_a_stale_boundary_is_refused<F: Fixture>(fixture: &F) {
     super::kit::fill(store, 300, "visited", &["page:P"]).await;
     for store in &stores {
         let query = only(&["renamed"], &["user:U"]);
-        let draft = Draft::new().event("renamed", &["user:U"]).unless(query.clone(), start);
+        let draft = Draft::new()
+            .event("renamed", &["user:U"])
+            .unless(query.clone(), start);
         let outcome = store.append(draft.0).await;
         let Err(AppendError::Conflict { at }) = outcome else {
             panic!("I2: a boundary that was overtaken long ago has another outcome: {outcome:?}")

@@ -31,7 +31,11 @@ impl Draft {
 
     /// With one more event, whose payload is different from that of every other event.
     pub(super) fn event(self, event_type: &'static str, tags: &[&str]) -> Self {
-        let payload = format!(r#"{{"of":"{}","at":{}}}"#, self.0.command, self.0.events.len());
+        let payload = format!(
+            r#"{{"of":"{}","at":{}}}"#,
+            self.0.command,
+            self.0.events.len()
+        );
         self.payload(event_type, tags, payload.into_bytes())
     }
 
@@ -43,8 +47,16 @@ impl Draft {
         payload: Vec<u8>,
     ) -> Self {
         let event_type = EventType::from(event_type.into());
-        let tags = tags.iter().map(|tag| Tag::from(tag.as_ref())).collect::<Tags>();
-        self.0.events.push(NewEvent { event_type, version: 1, tags, payload });
+        let tags = tags
+            .iter()
+            .map(|tag| Tag::from(tag.as_ref()))
+            .collect::<Tags>();
+        self.0.events.push(NewEvent {
+            event_type,
+            version: 1,
+            tags,
+            payload,
+        });
         self
     }
 
@@ -69,7 +81,11 @@ impl Draft {
         based_on: Option<Position>,
     ) -> Self {
         let (key, body) = (state_key(aggregate, id), body.as_bytes().to_vec());
-        self.0.states.push(StateWrite { key, body, based_on });
+        self.0.states.push(StateWrite {
+            key,
+            body,
+            based_on,
+        });
         self
     }
 
@@ -97,7 +113,10 @@ pub(super) fn micros(micros: i64) -> Timestamp {
 
 /// Names a stored state.
 pub(super) fn state_key(aggregate: &'static str, id: &str) -> StateKey {
-    StateKey { aggregate, id: id.to_owned() }
+    StateKey {
+        aggregate,
+        id: id.to_owned(),
+    }
 }
 
 /// Events that bear this tag.

@@ -12,7 +12,12 @@ use crate::store::{AppendError, Boundary, EventQuery, EventStore};
 pub async fn i10_a_stale_boundary_without_evidence_holds<F: Fixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let store = &stores[0];
-    let last = append(&**store, &Draft::new().event("renamed", &["user:U", "org:O"])).await.last;
+    let last = append(
+        &**store,
+        &Draft::new().event("renamed", &["user:U", "org:O"]),
+    )
+    .await
+    .last;
     fill(store, 100, "visited", &["user:U", "page:P"]).await;
     fill(store, 100, "renamed", &["user:V", "org:O"]).await;
     fill(store, 100, "visited", &["org:O", "page:P"]).await;
@@ -23,14 +28,20 @@ pub async fn i10_a_stale_boundary_without_evidence_holds<F: Fixture>(fixture: &F
         ("a type that never was", only(&["deleted"], &["user:U"])),
         ("a tag that never was", tagged("user:W")),
         ("a tag that begins with this one", tagged("user:")),
-        ("two tags, of different events", only(&[], &["user:V", "page:P"])),
+        (
+            "two tags, of different events",
+            only(&[], &["user:V", "page:P"]),
+        ),
         ("no item at all", EventQuery::Items(Vec::new())),
     ];
     for store in &stores {
         for (what, query) in &holds {
             let draft = Draft::new().unless(query.clone(), last);
             let outcome = store.append(draft.0).await;
-            assert!(outcome.is_ok(), "I10: a false conflict: there is only {what}: {outcome:?}");
+            assert!(
+                outcome.is_ok(),
+                "I10: a false conflict: there is only {what}: {outcome:?}"
+            );
         }
     }
 }
@@ -39,13 +50,24 @@ pub async fn i10_a_stale_boundary_without_evidence_holds<F: Fixture>(fixture: &F
 pub async fn i10_a_boundary_begins_after_its_position<F: Fixture>(fixture: &F) {
     let store = open(fixture).await;
     fill(&store, 40, "visited", &["page:P"]).await;
-    let at = append(&*store, &Draft::new().event("renamed", &["user:U"])).await.last;
+    let at = append(&*store, &Draft::new().event("renamed", &["user:U"]))
+        .await
+        .last;
     fill(&store, 40, "visited", &["page:P"]).await;
-    for query in [tagged("user:U"), only(&["renamed"], &[]), only(&["renamed"], &["user:U"])] {
+    for query in [
+        tagged("user:U"),
+        only(&["renamed"], &[]),
+        only(&["renamed"], &["user:U"]),
+    ] {
         let draft = Draft::new().unless(query.clone(), at);
-        assert!(store.append(draft.0).await.is_ok(), "I10: a false conflict with {query:?}");
+        assert!(
+            store.append(draft.0).await.is_ok(),
+            "I10: a false conflict with {query:?}"
+        );
         let before = Position::new(at.get() - 1);
-        let outcome = store.append(Draft::new().unless(query.clone(), before).0).await;
+        let outcome = store
+            .append(Draft::new().unless(query.clone(), before).0)
+            .await;
         match outcome {
             Err(AppendError::Conflict { at: found }) => assert_eq!(found, at),
             outcome => panic!("I2: the event at {at} was overlooked: {outcome:?}"),
@@ -81,11 +103,18 @@ pub async fn i10_a_loser_is_no_evidence<F: Fixture>(fixture: &F) {
         // All want X. One that loses would also have taken Y, which only the last one wants.
         let mut drafts = Vec::new();
         for _ in 0..6 {
-            drafts.push(Draft::new().event("sold", &[&x, &y]).unless(tagged(&x), after));
+            drafts.push(
+                Draft::new()
+                    .event("sold", &[&x, &y])
+                    .unless(tagged(&x), after),
+            );
             drafts.push(Draft::new().event("sold", &[&x]).unless(tagged(&x), after));
         }
         drafts.push(Draft::new().event("sold", &[&y]).unless(tagged(&y), after));
-        let queries: Vec<_> = drafts.iter().map(|draft| draft.0.boundary.clone()).collect();
+        let queries: Vec<_> = drafts
+            .iter()
+            .map(|draft| draft.0.boundary.clone())
+            .collect();
         let outcomes = send_all(&store, drafts).await;
         let log = log(&*store).await;
         for (outcome, boundary) in outcomes.iter().zip(queries) {
@@ -105,15 +134,21 @@ pub async fn i10_conflicts_are_those_of_the_specification<F: Fixture>(fixture: &
     let store = open(fixture).await;
     let mut random = Random::seeded(10);
     let drafts = (0..150).map(|_| random.event()).collect();
-    send_all(&store, drafts).await.into_iter().for_each(|outcome| {
-        outcome.expect("an append without a boundary succeeds");
-    });
+    send_all(&store, drafts)
+        .await
+        .into_iter()
+        .for_each(|outcome| {
+            outcome.expect("an append without a boundary succeeds");
+        });
     let log = log(&*store).await;
     for _ in 0..8 {
-        let boundaries: Vec<_> =
-            (0..40).map(|_| (random.query(), random.position(log.len()))).collect();
+        let boundaries: Vec<_> = (0..40)
+            .map(|_| (random.query(), random.position(log.len())))
+            .collect();
         // Without events: the log stays as it is, whoever wins.
-        let drafts = boundaries.iter().map(|(query, at)| Draft::new().unless(query.clone(), *at));
+        let drafts = boundaries
+            .iter()
+            .map(|(query, at)| Draft::new().unless(query.clone(), *at));
         let outcomes = send_all(&store, drafts.collect()).await;
         for ((query, after), outcome) in boundaries.iter().zip(outcomes) {
             let later = |event: &&Arc<_>| query.matches_event(event) && event.position > *after;
@@ -135,9 +170,13 @@ pub async fn i10_conflicts_are_those_of_the_specification<F: Fixture>(fixture: &
 pub async fn i10_an_empty_item_matches_everything<F: Fixture>(fixture: &F) {
     let store = open(fixture).await;
     let everything = || EventQuery::Items(vec![item(&[], &[])]);
-    let draft = Draft::new().event("opened", &[]).unless(everything(), Position::START);
+    let draft = Draft::new()
+        .event("opened", &[])
+        .unless(everything(), Position::START);
     let at = append(&*store, &draft).await.last;
-    let refused = store.append(Draft::new().unless(everything(), Position::START).0).await;
+    let refused = store
+        .append(Draft::new().unless(everything(), Position::START).0)
+        .await;
     assert!(
         matches!(refused, Err(AppendError::Conflict { at: found }) if found == at),
         "an empty item matches the event at {at}: {refused:?}"

@@ -39,8 +39,14 @@ pub(super) async fn open_many<F: Fixture>(fixture: &F, count: usize) -> Vec<Arc<
 /// Appends what has to succeed.
 #[track_caller]
 pub(super) fn append<S: EventStore>(store: &S, draft: &Draft) -> impl Future<Output = Appended> {
-    let (sent, caller) = (store.append(draft.0.clone()), std::panic::Location::caller());
-    async move { sent.await.unwrap_or_else(|error| panic!("the append at {caller} failed: {error}")) }
+    let (sent, caller) = (
+        store.append(draft.0.clone()),
+        std::panic::Location::caller(),
+    );
+    async move {
+        sent.await
+            .unwrap_or_else(|error| panic!("the append at {caller} failed: {error}"))
+    }
 }
 
 /// Appends `count` commands at once, with one event each, of this type and with these tags.
@@ -122,7 +128,11 @@ pub(super) async fn matching<S: EventStore>(store: &S, query: EventQuery) -> Vec
 pub(super) async fn log<S: EventStore>(store: &S) -> Vec<Arc<Recorded>> {
     let events = matching(store, EventQuery::All).await;
     for (event, number) in events.iter().zip(1..) {
-        assert_eq!(event.position, Position::new(number), "I3: positions are contiguous from 1");
+        assert_eq!(
+            event.position,
+            Position::new(number),
+            "I3: positions are contiguous from 1"
+        );
     }
     events
 }
@@ -141,10 +151,17 @@ pub(super) async fn follow<S: EventStore>(
     let mut subscription = Subscription::new(store, query, Position::START);
     let mut seen: Vec<Arc<Recorded>> = Vec::new();
     while subscription.position() < end {
-        let page = subscription.next(7).await.expect("the subscription can be read");
+        let page = subscription
+            .next(7)
+            .await
+            .expect("the subscription can be read");
         for event in page.events {
             let last = seen.last().map(|last| last.position).unwrap_or_default();
-            assert!(event.position > last, "I4: {} was delivered after {last}", event.position);
+            assert!(
+                event.position > last,
+                "I4: {} was delivered after {last}",
+                event.position
+            );
             seen.push(event);
         }
     }
@@ -158,8 +175,14 @@ pub(super) fn assert_evidence(
     after: Position,
     at: Position,
 ) {
-    assert!(at > after, "I10: the conflict is at {at}, not after {after}");
+    assert!(
+        at > after,
+        "I10: the conflict is at {at}, not after {after}"
+    );
     let event = log.iter().find(|event| event.position == at);
     let event = event.unwrap_or_else(|| panic!("I10: there is no event at the conflict's {at}"));
-    assert!(query.matches_event(event), "I10: the event at {at} does not match: {event:?}");
+    assert!(
+        query.matches_event(event),
+        "I10: the event at {at} does not match: {event:?}"
+    );
 }

@@ -34,8 +34,18 @@ impl Random {
     fn item(&mut self) -> EventQueryItem {
         let (types, tags) = (self.0.usize(0..=2), self.0.usize(0..=2));
         EventQueryItem {
-            types: self.0.choose_multiple(TYPES, types).into_iter().map(EventType::new).collect(),
-            tags: self.0.choose_multiple(TAGS, tags).into_iter().map(Tag::from).collect(),
+            types: self
+                .0
+                .choose_multiple(TYPES, types)
+                .into_iter()
+                .map(EventType::new)
+                .collect(),
+            tags: self
+                .0
+                .choose_multiple(TAGS, tags)
+                .into_iter()
+                .map(Tag::from)
+                .collect(),
         }
     }
 

@@ -20,10 +20,22 @@ impl Product {
     "`good` and `again` both take `Good`: an event has one `#[apply]`, so merge them"
 }
 ::core::compile_error! {
+    "an `#[apply]` method only computes: remove `async`"
+}
+::core::compile_error! {
+    "an `#[apply]` method changes the state: write `&mut self` as its first parameter"
+}
+::core::compile_error! {
     "an `#[apply]` method borrows its event: write `event: &ProductCreated`"
 }
 ::core::compile_error! {
     "an `#[apply]` method takes its event: write `event: &ProductCreated`"
+}
+::core::compile_error! {
+    "an `#[apply]` method takes its event and, if it needs it, `recorded: &Recorded`: remove this"
+}
+::core::compile_error! {
+    "an `#[apply]` method returns nothing, since what happened cannot be refused: remove this, and check in the command handler"
 }
 ::core::compile_error! {
     "an `#[apply]` method has no type parameters, since the registry holds one function: write the type"
@@ -33,16 +45,4 @@ impl Product {
 }
 ::core::compile_error! {
     "the wiring names the types of an `#[apply]` method: write the type instead of `impl ..`"
-}
-::core::compile_error! {
-    "an `#[apply]` method only computes: remove `async`"
-}
-::core::compile_error! {
-    "an `#[apply]` method changes the state: write `&mut self` as its first parameter"
-}
-::core::compile_error! {
-    "an `#[apply]` method takes its event and, if it needs it, `recorded: &Recorded`: remove this"
-}
-::core::compile_error! {
-    "an `#[apply]` method returns nothing, since what happened cannot be refused: remove this, and check in the command handler"
 }

@@ -31,6 +31,9 @@ impl List {
     "`good` and `again` both take `Good`: an event has one `#[on]`, so merge them"
 }
 ::core::compile_error! {
+    "an `#[on]` method has no `self`: what it writes is in `views: &mut Views<V>`"
+}
+::core::compile_error! {
     "an `#[on]` method borrows its event: write `event: &ProductCreated`"
 }
 ::core::compile_error! {
@@ -38,9 +41,6 @@ impl List {
 }
 ::core::compile_error! {
     "an `#[on]` method takes its event: write `event: &ProductCreated`"
-}
-::core::compile_error! {
-    "an `#[on]` method has no `self`: what it writes is in `views: &mut Views<V>`"
 }
 ::core::compile_error! {
     "an `#[on]` method takes the same inputs always: put the `cfg` on the method"

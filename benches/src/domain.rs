@@ -1,0 +1,63 @@
+//! The account that commands go to. `peers/cqrs-es/src/account.rs` has the same domain.
+
+use std::fmt;
+
+use cqrs_core::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// What an account holds at most.
+pub const LIMIT: u64 = 1 << 40;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AccountId(pub String);
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    #[error("the account is full")]
+    Full,
+}
+
+/// Puts money into an account.
+#[derive(Command, Clone, Serialize, Deserialize)]
+#[command(error = AccountError)]
+pub struct Deposit {
+    #[id(Account)]
+    pub account: AccountId,
+    pub amount: u64,
+}
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "deposited", version = 1)]
+pub struct Deposited {
+    #[id(Account)]
+    pub account: AccountId,
+    pub amount: u64,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+pub struct Account {
+    balance: u64,
+}
+
+#[aggregate(id = AccountId)]
+impl Account {
+    #[apply]
+    fn deposited(&mut self, event: &Deposited) {
+        self.balance += event.amount;
+    }
+}
+
+#[command_handler]
+fn deposit(command: Deposit, account: &Account) -> Result<Deposited, AccountError> {
+    if account.balance + command.amount > LIMIT {
+        return Err(AccountError::Full);
+    }
+    Ok(Deposited { account: command.account, amount: command.amount })
+}

@@ -1,0 +1,44 @@
+//! `cargo run --release -- [dispatch] [memory] [sqlite] [cost] [--quick]` prints the table. All
+//! parts at full size also write it to `RESULTS.md`.
+
+use std::fs;
+
+use cqrs_benches::args::{Args, SECTIONS};
+use cqrs_benches::report::Report;
+use cqrs_benches::{Result, cargo, cost, dispatch, machine, memory, sqlite};
+
+fn main() -> Result<()> {
+    let args = Args::from_env()?;
+    if cfg!(debug_assertions) {
+        return Err("figures of a debug build say nothing: cargo run --release".into());
+    }
+    let mut report = Report::default();
+    for section in SECTIONS.into_iter().filter(|section| args.wants(section)) {
+        eprintln!("{section} ..");
+        match section {
+            "dispatch" => dispatch::run(&args, &mut report)?,
+            "memory" => memory::run(&args, &mut report)?,
+            "sqlite" => sqlite::run(&args, &mut report)?,
+            _ => cost::run(&args, &mut report)?,
+        }
+    }
+    let text = document(&report)?;
+    println!("{text}");
+    if args.is_full() {
+        fs::write(cargo::folder().join("RESULTS.md"), text)?;
+    }
+    Ok(())
+}
+
+fn document(report: &Report) -> Result<String> {
+    let mut facts = machine::facts(cargo::scratch()?.path());
+    let version = cargo::run(cargo::cargo().arg("--version"))?;
+    facts.extend(version.split(' ').nth(1).map(|version| format!("Rust {version}")));
+    let facts = facts.join("; ");
+    let table = report.markdown();
+    Ok(format!(
+        "# Results\n\nMade by `cargo run --release` in this folder. Every figure is the median of \
+         the runs in brackets; a ratio compares figures of one run of this program. {facts}.\n\n\
+         {table}"
+    ))
+}

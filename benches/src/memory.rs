@@ -1,0 +1,75 @@
+//! `execute` in memory: load, decide, check for conflicts, store one event. One caller.
+
+use std::time::{Duration, Instant};
+
+use cqrs_core::{Dispatcher, Memory};
+
+use crate::Result;
+use crate::args::Args;
+use crate::domain::{AccountId, Deposit};
+use crate::goal::Goal;
+use crate::load::Load;
+use crate::peer::CqrsEs;
+use crate::report::{Report, Row};
+use crate::runs::Runs;
+
+/// How many events an aggregate has in the end: a young one, and one with a past, whose events a
+/// store that loads them all has to go through for every command.
+const DEPTHS: [u32; 2] = [20, 200];
+
+pub fn run(args: &Args, report: &mut Report) -> Result<()> {
+    let peer = CqrsEs::build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    for depth in DEPTHS {
+        let aggregates = if args.quick { 100 } else { 1_000 };
+        let load = Load { commands: aggregates * depth, aggregates, callers: 1 };
+        let rounds = DEPTHS[1] / depth;
+        let [mut ours, mut theirs, mut quiet] = [const { Vec::new() }; 3];
+        for _ in 0..args.runs() {
+            ours.push(runtime.block_on(rounds_of(load, rounds))?);
+            theirs.push(peer.memory(load, false, rounds)?);
+            quiet.push(peer.memory(load, true, rounds)?);
+        }
+        let [ours, theirs, quiet] = [ours, theirs, quiet].map(|it| it.into_iter().collect::<Runs>());
+        let workload = format!("execute in memory, {depth} events per aggregate");
+        let other = theirs.median();
+        let mut row = |who, runs: &Runs| {
+            let row = Row::new(&workload, who, "commands/s", runs.clone());
+            report.row(row.against("cqrs-es", other));
+        };
+        row("ours", &ours);
+        row("cqrs-es 0.5, MemStore", &theirs);
+        row("the same without its println!", &quiet);
+        report.goal(Goal::at_least(
+            &format!("in-memory `execute` against cqrs-es, {depth} events per aggregate"),
+            ours.median(),
+            10.0,
+            other,
+        ));
+    }
+    report.note(
+        "execute in memory: 1 000 aggregates, each command reads one and adds one event, one \
+         caller, an empty store for each round. Ours writes and reads JSON, checks the boundary \
+         and records the command's id; MemStore keeps Rust values, checks nothing, and prints two \
+         lines per command (to nowhere, here).",
+    );
+    Ok(())
+}
+
+async fn rounds_of(load: Load, rounds: u32) -> Result<f64> {
+    let mut took = Duration::ZERO;
+    for _ in 0..rounds {
+        took += round(load).await?;
+    }
+    Ok(f64::from(load.commands * rounds) / took.as_secs_f64())
+}
+
+async fn round(load: Load) -> Result<Duration> {
+    let dispatcher = Dispatcher::builder().store(Memory::new()).build().await?;
+    let ids: Vec<_> = load.ids_of(0).take(load.aggregates as usize).map(AccountId).collect();
+    let start = Instant::now();
+    for account in ids.iter().cycle().take(load.commands as usize) {
+        dispatcher.execute(Deposit { account: account.clone(), amount: 1 }).await?;
+    }
+    Ok(start.elapsed())
+}

@@ -1,0 +1,196 @@
+use super::Fixture;
+use super::draft::{Draft, tagged};
+use super::kit::{append, log, open, open_many, poll_then_drop, race, send_all};
+use crate::store::{AppendError, Appended, EventStore};
+
+/// That sending a command again answers as the first time and does nothing.
+async fn assert_replayed<S: EventStore>(store: &S, draft: &Draft, first: Appended) {
+    let again = append(store, draft).await;
+    assert_eq!(
+        again,
+        Appended {
+            replayed: true,
+            ..first
+        },
+        "I6: the first answer comes again"
+    );
+}
+
+/// That the id is taken for another command.
+async fn assert_mismatch<S: EventStore>(store: &S, draft: &Draft) {
+    let other = draft
+        .clone()
+        .fingerprint(draft.0.fingerprint.wrapping_add(1));
+    let refused = store.append(other.0).await;
+    assert!(
+        matches!(refused, Err(AppendError::CommandMismatch { command }) if command == draft.id()),
+        "I6: another body under a used id: {refused:?}"
+    );
+}
+
+/// I6: a command id that was used before answers as the first time, in this process, in another
+/// one, and after a restart; another body under it is an error.
+pub async fn i6_one_id_has_one_effect<F: Fixture>(fixture: &F) {
+    let store = open(fixture).await;
+    append(&*store, &Draft::new().event("opened", &["shop:S"])).await;
+    let draft = Draft::new()
+        .event("sold", &["item:1"])
+        .event("billed", &["item:1"]);
+    let largest = draft.clone().fingerprint(u64::MAX);
+    let first = append(&*store, &largest).await;
+    assert!(!first.replayed);
+    assert_replayed(&*store, &largest, first).await;
+    assert_mismatch(&*store, &largest).await;
+    append(&*store, &Draft::new().event("closed", &["shop:S"])).await;
+    assert_replayed(&*store, &largest, first).await;
+
+    let other = open(fixture).await;
+    assert_replayed(&*other, &largest, first).await;
+    assert_mismatch(&*other, &largest).await;
+    drop((store, other));
+    let store = open(fixture).await;
+    assert_replayed(&*store, &largest, first).await;
+    assert_mismatch(&*store, &largest).await;
+    assert_eq!(
+        log(&*store).await.len(),
+        4,
+        "I6: nothing was appended twice"
+    );
+    assert!(
+        store
+            .command(Draft::new().id())
+            .await
+            .expect("commands")
+            .is_none()
+    );
+}
+
+/// I6: a repeated command is answered from the first time though it would be a conflict by now,
+/// since its own event is what it conflicts with.
+pub async fn i6_a_repeated_command_does_not_conflict<F: Fixture>(fixture: &F) {
+    let stores = open_many(fixture, 2).await;
+    let draft = Draft::new()
+        .event("claimed", &["name:N"])
+        .state("name", "N", "1", None)
+        .unless(tagged("name:N"), crate::Position::START);
+    let first = append(&*stores[0], &draft).await;
+    for store in &stores {
+        assert_replayed(&**store, &draft, first).await;
+        assert_mismatch(&**store, &draft).await;
+    }
+}
+
+/// I6: the same command sent many times at once, through several processes, is done once, and all
+/// get the same answer.
+pub async fn i6_one_id_sent_at_once_has_one_effect<F: Fixture>(fixture: &F) {
+    let stores = open_many(fixture, 2).await;
+    for round in 0..6 {
+        let processes = 1 + round % 2;
+        let item = format!("item:{round}");
+        let draft = Draft::new()
+            .event("sold", &[&item])
+            .event("billed", &[&item]);
+        let before = log(&*stores[0]).await.len();
+        let racers = (0..12).map(|racer| {
+            let (store, draft) = (stores[racer % processes].clone(), draft.clone());
+            async move { store.append(draft.0).await }
+        });
+        let outcomes = race(racers).await.into_iter();
+        let answers: Vec<_> = outcomes
+            .map(|outcome| outcome.expect("I6: the same body"))
+            .collect();
+
+        assert_eq!(log(&*stores[1]).await.len(), before + 2, "I6: done once");
+        let fresh = answers.iter().filter(|answer| !answer.replayed).count();
+        assert_eq!(fresh, 1, "I6: one is the first");
+        for answer in &answers {
+            let same = Appended {
+                replayed: answers[0].replayed,
+                ..*answer
+            };
+            assert_eq!(same, answers[0], "I6: all get the same positions");
+        }
+    }
+}
+
+/// I6: of two bodies sent at once under one id, one is done and the other is an error.
+pub async fn i6_two_bodies_at_once_under_one_id<F: Fixture>(fixture: &F) {
+    let store = open(fixture).await;
+    for round in 0..6 {
+        let id = Draft::new().id();
+        let drafts = (0..8).map(|racer| {
+            let item = format!("item:{round}");
+            Draft::with_id(id)
+                .event("sold", &[&item])
+                .fingerprint(racer % 2)
+        });
+        let outcomes = send_all(&store, drafts.collect()).await;
+        let stored = store
+            .command(id)
+            .await
+            .expect("commands")
+            .expect("one was done");
+        for (racer, outcome) in (0u64..).zip(outcomes) {
+            match outcome {
+                Ok(_) => assert_eq!(racer % 2, stored.fingerprint, "I6: the body that was done"),
+                Err(AppendError::CommandMismatch { command }) => {
+                    assert_eq!(command, id);
+                    assert_ne!(racer % 2, stored.fingerprint, "I6: the other body");
+                }
+                Err(error) => panic!("I6: neither answer nor mismatch: {error}"),
+            }
+        }
+        assert_eq!(log(&*store).await.len(), round + 1);
+    }
+}
+
+/// I6: who loses the connection, at whatever moment, sends the command again, and it is done once.
+pub async fn i6_sending_again_settles_a_lost_answer<F: Fixture>(fixture: &F) {
+    let stores = open_many(fixture, 2).await;
+    for polls in 0..16 {
+        let draft = Draft::new()
+            .event("sold", &["item:1"])
+            .event("billed", &["item:1"]);
+        poll_then_drop(stores[0].append(draft.0.clone()), polls).await;
+        // Through another process, which knows nothing of the first try.
+        let answer = append(&*stores[polls % 2], &draft).await;
+        for store in &stores {
+            assert_replayed(&**store, &draft, answer).await;
+        }
+        let log = log(&*stores[0]).await;
+        let done = log
+            .iter()
+            .filter(|event| event.command == draft.id())
+            .count();
+        assert_eq!(
+            (done, log.len()),
+            (2, 2 * (polls + 1)),
+            "I6: after {polls} polls"
+        );
+    }
+}
+
+/// I6: a batch in which some commands are repeated and some are new serves all of them.
+pub async fn i6_repeated_and_new_commands_come_together<F: Fixture>(fixture: &F) {
+    let store = open(fixture).await;
+    let old: Vec<_> = (0..8)
+        .map(|_| Draft::new().event("sold", &["item:1"]))
+        .collect();
+    let first = send_all(&store, old.clone()).await;
+    let new = (0..8).map(|_| Draft::new().event("sold", &["item:2"]));
+    let mixed: Vec<_> = old
+        .into_iter()
+        .zip(new)
+        .flat_map(|(old, new)| [old, new])
+        .collect();
+    let outcomes = send_all(&store, mixed).await;
+    for (place, outcome) in outcomes.into_iter().enumerate() {
+        let answer = outcome.expect("every command succeeds");
+        assert_eq!(answer.replayed, place % 2 == 0);
+        if answer.replayed {
+            let first = first[place / 2].as_ref().expect("the first answer");
+            assert_eq!(answer.first, first.first);
+        }
+    }
+    assert_eq!(log(&*store).await.len(), 16);
+}

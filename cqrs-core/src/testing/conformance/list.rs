@@ -1,0 +1,102 @@
+/// Makes a `#[tokio::test]` of every promise in
+/// [`conformance`](crate::testing::conformance), each with a fresh fixture.
+///
+/// It takes an expression that makes a [`Fixture`](crate::testing::conformance::Fixture), evaluated
+/// once per test, and needs `tokio` with the features `macros` and `rt-multi-thread` among the
+/// crate's dependencies.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($fixture:expr) => {
+        $crate::conformance_tests! { @each $fixture =>
+            i1_an_append_is_whole
+            i1_a_refused_append_leaves_no_trace
+            i1_a_dropped_append_is_done_or_not
+            i2_one_of_many_wins_a_boundary
+            i2_one_of_many_wins_the_log
+            i2_overlapping_boundaries_exclude_each_other
+            i2_a_stale_boundary_is_refused
+            i3_positions_are_contiguous
+            i4_nothing_appears_below_what_was_seen
+            i4_what_was_read_never_changes
+            i5_a_slow_read_sees_one_snapshot
+            i5_as_of_tells_what_was_seen
+            i5_a_read_may_end_earlier
+            i6_one_id_has_one_effect
+            i6_a_repeated_command_does_not_conflict
+            i6_one_id_sent_at_once_has_one_effect
+            i6_two_bodies_at_once_under_one_id
+            i6_sending_again_settles_a_lost_answer
+            i6_repeated_and_new_commands_come_together
+            i7_acknowledged_survives_a_restart
+            i8_the_log_goes_on_after_a_restart
+            i8_boundaries_hold_across_a_restart
+            i8_a_position_above_the_head_is_rewound
+            i9_several_processes_decide
+            i9_several_processes_write_a_state
+            i9_a_process_knows_what_another_wrote
+            i10_a_stale_boundary_without_evidence_holds
+            i10_a_boundary_begins_after_its_position
+            i10_unrelated_commands_do_not_conflict
+            i10_a_loser_is_no_evidence
+            i10_conflicts_are_those_of_the_specification
+            i10_an_empty_item_matches_everything
+            i11_a_bad_command_fails_alone
+            i11_odd_content_is_kept_or_refused
+            a_command_without_events_is_recorded
+            a_command_without_events_has_a_boundary
+            a_command_without_events_may_write_a_state
+            commands_with_and_without_events_come_together
+            states_are_written_with_events
+            a_stale_state_is_a_conflict
+            one_of_many_writes_a_state
+            reads_are_those_of_the_specification
+            reads_go_on_page_by_page
+            tags_match_whole
+            watchers_are_told
+            a_time_has_a_position
+            times_never_decrease
+            limits_can_be_reached
+            limits_are_named
+            views_are_written_with_their_checkpoint
+            a_batch_from_elsewhere_is_fenced
+            one_of_many_workers_commits
+            views_and_checkpoint_are_seen_together
+            scans_are_those_of_the_specification
+            scans_follow_changes
+        }
+    };
+    (@each $fixture:expr => $($promise:ident)+) => {$(
+        #[::tokio::test(flavor = "multi_thread", worker_threads = 4)]
+        async fn $promise() {
+            let fixture = $fixture;
+            let test = $crate::testing::conformance::$promise(&fixture);
+            $crate::testing::conformance::within_patience(stringify!($promise), test).await;
+        }
+    )+};
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    crate::conformance_tests!(crate::Memory::new());
+
+    /// A promise that is public but not in the list would never be tested.
+    #[test]
+    fn every_promise_is_in_the_list() {
+        let list = include_str!("list.rs");
+        let listed = list
+            .lines()
+            .skip_while(|line| !line.contains("@each"))
+            .skip(1);
+        let listed = listed
+            .map(str::trim)
+            .take_while(|line| *line != "}")
+            .collect::<BTreeSet<_>>();
+        let exported = include_str!("mod.rs").split("pub use ").skip(1);
+        let exported = exported.filter_map(|item| item.split(';').next()?.split_once("::{"));
+        let names = exported.flat_map(|(_, names)| names.trim_end_matches('}').split(','));
+        let exported = names.map(str::trim).filter(|name| !name.is_empty());
+        assert_eq!(exported.collect::<BTreeSet<_>>(), listed);
+    }
+}

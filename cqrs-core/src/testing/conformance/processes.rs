@@ -1,0 +1,136 @@
+use std::sync::Arc;
+
+use super::Fixture;
+use super::draft::{Draft, state_key, tagged};
+use super::kit::{append, finish, follow, log, matching, open_many};
+use crate::Position;
+use crate::store::{AppendError, EventQuery, EventStore, ReadRange};
+
+const PROCESSES: usize = 2;
+const TASKS: usize = 4;
+const EACH: usize = 6;
+const ALL: usize = PROCESSES * TASKS * EACH;
+
+/// Runs `EACH` decisions in each of `TASKS` tasks of every process, each until it succeeds.
+async fn contend<S, D>(
+    stores: &[Arc<S>],
+    decide: impl Fn(Arc<S>) -> D + Clone + Send + Sync + 'static,
+) where
+    S: EventStore,
+    D: Future<Output = Draft> + Send,
+{
+    let tasks = stores
+        .iter()
+        .flat_map(|store| (0..TASKS).map(|_| store.clone()))
+        .map(|store| {
+            let decide = decide.clone();
+            tokio::spawn(async move {
+                for _ in 0..EACH {
+                    while let Err(error) = store.append(decide(store.clone()).await.0).await {
+                        let conflict = matches!(error, AppendError::Conflict { .. });
+                        assert!(
+                            conflict,
+                            "I9: contention is a conflict and nothing else: {error}"
+                        );
+                    }
+                }
+            })
+        });
+    finish(tasks.collect()).await;
+}
+
+/// I9: several processes decide about one thing again and again, as for invoice numbers without
+/// gaps: every decision sees all before it.
+pub async fn i9_several_processes_decide<F: Fixture>(fixture: &F) {
+    let stores = open_many(fixture, PROCESSES).await;
+    let end = Position::new(ALL as u64);
+    let follower = tokio::spawn(follow(stores[0].clone(), EventQuery::All, end));
+    contend(&stores, |store| async move {
+        let query = tagged("book:invoices");
+        let range = ReadRange::after(Position::START);
+        let page = store.read(query.clone(), range).await.expect("a page");
+        let number = (page.events.len() + 1).to_string();
+        let draft = Draft::new().payload("issued", &["book:invoices"], number.into_bytes());
+        draft.unless(query, page.as_of)
+    })
+    .await;
+    for events in [
+        log(&*stores[1]).await,
+        finish(vec![follower]).await.remove(0),
+    ] {
+        assert_eq!(events.len(), ALL);
+        for (event, number) in events.iter().zip(1..) {
+            assert_eq!(
+                event.payload,
+                format!("{number}").into_bytes(),
+                "I9: without gaps"
+            );
+            assert_eq!(event.position, Position::new(number), "I3: `last + 1`");
+        }
+    }
+}
+
+/// I9: the same with a stored state instead of events.
+pub async fn i9_several_processes_write_a_state<F: Fixture>(fixture: &F) {
+    let stores = open_many(fixture, PROCESSES).await;
+    contend(&stores, |store| async move {
+        let keys = vec![state_key("counter", "C")];
+        let stored = store.states(keys).await.expect("states").remove(0);
+        let count = stored.as_ref().map_or(0, |state| {
+            let text = std::str::from_utf8(&state.body).expect("a number");
+            text.parse::<u64>().expect("a number")
+        });
+        let based_on = stored.map(|state| state.position);
+        let body = (count + 1).to_string();
+        Draft::new()
+            .event("counted", &["counter:C"])
+            .state("counter", "C", &body, based_on)
+    })
+    .await;
+    for store in &stores {
+        let state = store
+            .states(vec![state_key("counter", "C")])
+            .await
+            .expect("states")
+            .remove(0);
+        let state = state.expect("the state is there");
+        assert_eq!(
+            state.body,
+            ALL.to_string().into_bytes(),
+            "I9: no write was lost"
+        );
+        assert_eq!(state.position, Position::new(ALL as u64));
+    }
+    assert_eq!(log(&*stores[0]).await.len(), ALL);
+}
+
+/// I9: a position that one process learnt from another is known to the store there: no `Rewound`,
+/// and no conflict but on evidence.
+pub async fn i9_a_process_knows_what_another_wrote<F: Fixture>(fixture: &F) {
+    let stores = open_many(fixture, 2).await;
+    for round in 0..20 {
+        let (here, there) = (&stores[round % 2], &stores[1 - round % 2]);
+        let user = format!("user:{round}");
+        let at = append(&**here, &Draft::new().event("renamed", &[&user]))
+            .await
+            .last;
+        let before = Position::new(at.get() - 1);
+        let stale = Draft::new()
+            .event("renamed", &[&user])
+            .unless(tagged(&user), before);
+        let outcome = there.append(stale.0).await;
+        assert!(
+            matches!(outcome, Err(AppendError::Conflict { at: found }) if found == at),
+            "I2: another process's event at {at} was overlooked: {outcome:?}"
+        );
+        let draft = Draft::new()
+            .event("renamed", &[&user])
+            .unless(tagged(&user), at);
+        let outcome = there.append(draft.0).await;
+        assert!(
+            outcome.is_ok(),
+            "I9: decided on what another process wrote: {outcome:?}"
+        );
+        assert_eq!(matching(&**here, tagged(&user)).await.len(), 2);
+    }
+}

@@ -1,0 +1,143 @@
+use std::sync::Arc;
+
+use super::Fixture;
+use super::draft::{Draft, tagged};
+use super::kit::{append, fill, head, log, open, open_many, send_all};
+use super::random::Random;
+use crate::Position;
+use crate::store::{EventQuery, EventStore, Events, ReadRange, Recorded};
+
+/// A read of whatever shape, range and limit gives what the specification says: events that match
+/// any item, each of which has any of the types and all of the tags; in position order, once each.
+pub async fn reads_are_those_of_the_specification<F: Fixture>(fixture: &F) {
+    let store = open(fixture).await;
+    let mut random = Random::seeded(5);
+    let drafts = (0..150).map(|_| random.event()).collect();
+    send_all(&store, drafts)
+        .await
+        .into_iter()
+        .for_each(|outcome| {
+            outcome.expect("an append without a boundary succeeds");
+        });
+    let log = log(&*store).await;
+    for _ in 0..250 {
+        let (query, after) = (random.query(), random.position(log.len()));
+        let up_to = random.0.bool().then(|| random.position(log.len()));
+        let limit = random.0.usize(1..=40);
+        let range = ReadRange {
+            after,
+            up_to,
+            limit,
+        };
+        let page = store
+            .read(query.clone(), range)
+            .await
+            .expect("the log can be read");
+
+        let as_of = up_to.unwrap_or(Position::new(log.len() as u64));
+        let within = |event: &&Arc<Recorded>| event.position > after && event.position <= as_of;
+        let all = log
+            .iter()
+            .filter(within)
+            .filter(|event| query.matches_event(event));
+        let all: Vec<_> = all.cloned().collect();
+        let expected = &all[..limit.min(all.len())];
+        assert!(
+            page.events == expected,
+            "{query:?} in {range:?}: {page:?}, not {expected:?}"
+        );
+        assert_eq!(page.as_of, as_of, "I5: {query:?} in {range:?}");
+        let cut = (all.len() > limit).then(|| expected[limit - 1].position);
+        assert_eq!(page.next, cut, "where {query:?} in {range:?} goes on");
+    }
+}
+
+/// A read that wants everything gets everything, however many pages it takes.
+pub async fn reads_go_on_page_by_page<F: Fixture>(fixture: &F) {
+    let store = open(fixture).await;
+    let draft = (0..500).fold(Draft::new(), |draft, number| {
+        draft.event(if number % 2 == 0 { "even" } else { "odd" }, &["book:B"])
+    });
+    append(&*store, &draft).await;
+    for limit in [1, 7, 250, 500, 1000] {
+        let range = ReadRange {
+            limit,
+            ..ReadRange::after(Position::START)
+        };
+        for (query, step) in [(EventQuery::All, 1), (EventQuery::typed(["even"]), 2)] {
+            let mut events = Events::read(&*store, query, range);
+            let mut expected = 1;
+            while let Some(event) = events.next().await.expect("the log can be read") {
+                assert_eq!(event.position.get(), expected, "pages of {limit}");
+                expected += step;
+            }
+            assert_eq!(expected, 501);
+            assert_eq!(events.as_of(), Some(Position::new(500)));
+        }
+    }
+}
+
+/// An aggregate without events, and one whose id is the beginning of another's, is not mistaken.
+pub async fn tags_match_whole<F: Fixture>(fixture: &F) {
+    let store = open(fixture).await;
+    let tags = [
+        "product:P1",
+        "product:P10",
+        "product:p1",
+        "product:P",
+        "order:P1",
+        "product:P1 ",
+    ];
+    for tag in tags {
+        append(&*store, &Draft::new().event("noted", &[tag])).await;
+    }
+    for (tag, number) in tags.into_iter().zip(1..) {
+        let found = super::kit::matching(&*store, tagged(tag)).await;
+        let found: Vec<_> = found.iter().map(|event| event.position.get()).collect();
+        assert_eq!(found, [number], "events of {tag:?}");
+    }
+    assert!(
+        super::kit::matching(&*store, tagged("product:%"))
+            .await
+            .is_empty()
+    );
+}
+
+/// The store tells when this process appended, no later than the answer's receiver can ask; and a
+/// process that reads learns what others appended.
+pub async fn watchers_are_told<F: Fixture>(fixture: &F) {
+    let stores = open_many(fixture, 2).await;
+    let mut here = stores[0].watch();
+    for _ in 0..5 {
+        let last = append(&*stores[0], &Draft::new().event("noted", &["book:B"]))
+            .await
+            .last;
+        let told = here
+            .wait_for(|head| *head >= last)
+            .await
+            .expect("the store is open");
+        assert_eq!(*told, last);
+    }
+    fill(&stores[0], 10, "noted", &["book:B"]).await;
+    let told = here
+        .wait_for(|head| *head >= Position::new(15))
+        .await
+        .expect("the store is open");
+    assert_eq!(*told, Position::new(15));
+    drop(told);
+    assert_eq!(
+        head(&*stores[1]).await,
+        Position::new(15),
+        "another process's head"
+    );
+    assert_eq!(
+        *stores[0].watch().borrow(),
+        Position::new(15),
+        "who comes late is told, too"
+    );
+    assert_eq!(
+        stores[0].store_id(),
+        stores[1].store_id(),
+        "both have the same log"
+    );
+}

@@ -1,0 +1,200 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Fixture;
+use super::draft::{Draft, only, tagged};
+use super::kit::{append, fill, finish, head, log, matching, open, open_many};
+use crate::Position;
+use crate::store::{EventQuery, EventStore, Page, ReadRange, Recorded};
+
+/// Matching events in `(after, up_to]`.
+fn expected(
+    log: &[Arc<Recorded>],
+    query: &EventQuery,
+    after: Position,
+    up_to: Position,
+) -> Vec<Arc<Recorded>> {
+    let within = |event: &&Arc<Recorded>| event.position > after && event.position <= up_to;
+    log.iter()
+        .filter(within)
+        .filter(|event| query.matches_event(event))
+        .cloned()
+        .collect()
+}
+
+/// I5: a read that takes its time, a page after the other, sees one snapshot, though commits come
+/// between its pages.
+pub async fn i5_a_slow_read_sees_one_snapshot<F: Fixture>(fixture: &F) {
+    let stores = open_many(fixture, 2).await;
+    fill(&stores[0], 20, "noted", &["book:B"]).await;
+    fill(&stores[0], 10, "noted", &["book:C"]).await;
+    let as_of = head(&*stores[0]).await;
+    for query in [
+        EventQuery::All,
+        tagged("book:B"),
+        only(&["noted"], &["book:B"]),
+    ] {
+        let before = expected(&log(&*stores[0]).await, &query, Position::START, as_of);
+        let mut range = ReadRange {
+            up_to: None,
+            limit: 3,
+            after: Position::START,
+        };
+        let mut seen = Vec::new();
+        let now = head(&*stores[0]).await;
+        loop {
+            let page = stores[0].read(query.clone(), range).await.expect("a page");
+            assert_eq!(
+                page.as_of,
+                range.up_to.unwrap_or(now),
+                "I5: the snapshot stays"
+            );
+            assert!(page.events.len() <= 3, "a page has at most `limit` events");
+            seen.extend(page.events);
+            let Some(next) = page.next else { break };
+            range = ReadRange {
+                after: next,
+                up_to: Some(page.as_of),
+                ..range
+            };
+            for store in &stores {
+                append(&**store, &Draft::new().event("noted", &["book:B"])).await;
+            }
+        }
+        let all = expected(&log(&*stores[0]).await, &query, Position::START, now);
+        assert!(
+            seen == all,
+            "I5: a slow read of {query:?} is of one snapshot"
+        );
+        assert!(seen.starts_with(&before));
+    }
+}
+
+/// I5: whatever a read beside commits saw, it is all that matched in `(after, as_of]`; and `as_of`
+/// is never behind what this process had an answer to, nor behind an earlier read's.
+pub async fn i5_as_of_tells_what_was_seen<F: Fixture>(fixture: &F) {
+    let stores = open_many(fixture, 2).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let writers = (0..4).map(|writer| {
+        let store = stores[writer % 2].clone();
+        tokio::spawn(async move {
+            for number in 0..20 {
+                let tag = format!("book:{}", number % 3);
+                let draft = Draft::new()
+                    .event("noted", &[&tag])
+                    .event("noted", &["book:1"]);
+                let answer = append(&*store, &draft).await;
+                let range = ReadRange {
+                    limit: 1,
+                    ..ReadRange::after(answer.last)
+                };
+                let page = store.read(EventQuery::All, range).await.expect("a page");
+                assert!(
+                    page.as_of >= answer.last,
+                    "I5: a process reads its own writes"
+                );
+                assert!(
+                    head(&*store).await >= answer.last,
+                    "a process knows its own head"
+                );
+            }
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    let readers = [
+        EventQuery::All,
+        tagged("book:1"),
+        only(&["noted"], &["book:2"]),
+    ];
+    let readers = readers.into_iter().flat_map(|query| {
+        let tasks = stores
+            .iter()
+            .map(|store| tokio::spawn(read_until(store.clone(), query.clone(), done.clone())));
+        tasks.collect::<Vec<_>>()
+    });
+    let readers: Vec<_> = readers.collect();
+    finish(writers).await;
+    done.store(true, Ordering::Release);
+
+    let log = log(&*stores[0]).await;
+    for reads in finish(readers).await {
+        let mut last = Position::START;
+        for (query, after, page) in reads {
+            assert!(
+                page.as_of >= last,
+                "I5: `as_of` went back from {last} to {}",
+                page.as_of
+            );
+            last = page.as_of;
+            let end = page.next.unwrap_or(page.as_of);
+            let expected = expected(&log, &query, after, end);
+            assert!(
+                page.events == expected,
+                "I5: {query:?} in ({after}, {end}] read {page:?}"
+            );
+        }
+    }
+}
+
+type Read = (EventQuery, Position, Page);
+
+/// Reads pages one after the other, from the start again at each end, until `done`.
+async fn read_until<S: EventStore>(
+    store: Arc<S>,
+    query: EventQuery,
+    done: Arc<AtomicBool>,
+) -> Vec<Read> {
+    let mut reads = Vec::new();
+    let mut after = Position::START;
+    loop {
+        let last_time = done.load(Ordering::Acquire);
+        let range = ReadRange {
+            limit: 9,
+            ..ReadRange::after(after)
+        };
+        let page = store.read(query.clone(), range).await.expect("a page");
+        let next = page.next.unwrap_or_default();
+        reads.push((query.clone(), std::mem::replace(&mut after, next), page));
+        if last_time {
+            return reads;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// I5: a read may be limited to an earlier position, and says so in `as_of`; one that is limited
+/// to a later one, or begins there, sees no further than the head.
+pub async fn i5_a_read_may_end_earlier<F: Fixture>(fixture: &F) {
+    let store = open(fixture).await;
+    let empty = store
+        .read(EventQuery::All, ReadRange::after(Position::START))
+        .await;
+    let empty = empty.expect("an empty log can be read");
+    assert!(empty.events.is_empty() && empty.next.is_none());
+    assert_eq!(empty.as_of, Position::START, "as of an empty log");
+
+    fill(&store, 10, "noted", &["book:B"]).await;
+    let (four, ten) = (Position::new(4), Position::new(10));
+    for query in [EventQuery::All, tagged("book:B")] {
+        let read = async |after: u64, up_to: u64| {
+            let up_to = Some(Position::new(up_to));
+            let range = ReadRange {
+                up_to,
+                ..ReadRange::after(Position::new(after))
+            };
+            let page = store.read(query.clone(), range).await.expect("a page");
+            assert_eq!(page.next, None, "the limit did not cut the page short");
+            (page.events.len(), page.as_of)
+        };
+        assert_eq!(read(0, 4).await, (4, four));
+        assert_eq!(read(3, 4).await, (1, four));
+        assert_eq!(read(4, 4).await, (0, four));
+        assert_eq!(read(0, 99).await, (10, ten));
+        assert_eq!(read(9, 99).await, (1, ten));
+        assert_eq!(read(99, 200).await, (0, ten));
+    }
+    assert_eq!(
+        matching(&*store, EventQuery::Items(Vec::new())).await.len(),
+        0
+    );
+}

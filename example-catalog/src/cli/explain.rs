@@ -1,0 +1,103 @@
+use std::fmt::{self, Write};
+
+use cqrs_core::Dispatcher;
+use cqrs_core::registry::MessageKind;
+use cqrs_core::wiring::{EventDescription, MessageDescription};
+use serde_json::Value;
+
+use super::out::{FAINT, HEADING, say};
+use super::{Stop, args};
+
+/// Shows how everything hangs together.
+pub fn run(dispatcher: &Dispatcher, explain: &args::Explain) -> Result<(), Stop> {
+    let description = dispatcher.describe();
+    let wanted = |name: &str| explain.name.as_deref().is_none_or(|wanted| wanted == name);
+    let mut text = Text { out: String::new(), schemas: explain.name.is_some() };
+    for (kind, heading) in [(MessageKind::Command, "COMMANDS"), (MessageKind::Query, "QUERIES")] {
+        let messages = description.messages.iter();
+        let messages = messages.filter(|it| it.message.kind == kind && wanted(it.message.name));
+        text.section(heading, messages, Text::message)?;
+    }
+    let events = description.events.iter().filter(|it| wanted(it.event.name));
+    text.section("EVENTS", events, Text::event)?;
+    if text.out.is_empty() {
+        let name = explain.name.as_deref().unwrap_or_default();
+        let hint = "without a name, `explain` lists them all";
+        return Err(Stop::Invalid(format!("there is no message or event `{name}`: {hint}")));
+    }
+    say(text.out.trim_end())?;
+    Ok(())
+}
+
+struct Text {
+    out: String,
+    schemas: bool,
+}
+
+impl Text {
+    fn section<T>(
+        &mut self,
+        heading: &str,
+        items: impl Iterator<Item = T>,
+        write: impl Fn(&mut Self, T) -> fmt::Result,
+    ) -> fmt::Result {
+        let mut items = items.peekable();
+        if items.peek().is_some() {
+            writeln!(self.out, "{HEADING}{heading}{HEADING:#}\n")?;
+        }
+        items.try_for_each(|item| write(self, item))
+    }
+
+    fn message(&mut self, it: &MessageDescription) -> fmt::Result {
+        let permission = it.message.permission.map(|it| format!("  needs {it}"));
+        self.title(it.message.name, permission.as_deref().unwrap_or_default(), it.message.docs)?;
+        self.line("handled by", it.handler, it.handled_at)?;
+        self.list("decides on", &it.aggregates)?;
+        self.list("reads", &it.read_models)?;
+        self.list("uses", &it.services)?;
+        self.end(it.message.schema)
+    }
+
+    fn event(&mut self, it: &EventDescription) -> fmt::Result {
+        let version = format!("  version {}", it.event.version);
+        self.title(it.event.name, &version, it.event.docs)?;
+        for listener in &it.listeners {
+            self.line(listener.kind, &listener.name, listener.source)?;
+        }
+        if it.listeners.is_empty() {
+            self.list("listeners", &["none"])?;
+        }
+        self.end(it.event.schema)
+    }
+
+    fn title(&mut self, name: &str, note: &str, docs: &str) -> fmt::Result {
+        writeln!(self.out, "{HEADING}{name}{HEADING:#}{FAINT}{note}{FAINT:#}")?;
+        docs.lines().try_for_each(|line| writeln!(self.out, "  {line}"))
+    }
+
+    fn line(&mut self, label: &str, name: &str, place: impl fmt::Display) -> fmt::Result {
+        writeln!(self.out, "  {label:<14}{name:<28}{FAINT}{place}{FAINT:#}")
+    }
+
+    fn list(&mut self, label: &str, names: &[&str]) -> fmt::Result {
+        if names.is_empty() {
+            return Ok(());
+        }
+        writeln!(self.out, "  {label:<14}{}", names.join(", "))
+    }
+
+    fn end(&mut self, schema: fn() -> Option<Value>) -> fmt::Result {
+        if self.schemas
+            && let Some(schema) = schema()
+        {
+            writeln!(self.out, "\n{schema:#}")?;
+        }
+        writeln!(self.out)
+    }
+}
+
+impl From<fmt::Error> for Stop {
+    fn from(error: fmt::Error) -> Self {
+        Self::failed(error)
+    }
+}

@@ -1,0 +1,58 @@
+use std::sync::Arc;
+
+use cqrs_core::{Recorded, Uuid};
+use example_catalog::Product;
+
+use super::out::{FAINT, harmless, say};
+use super::table::{Columns, Side, time};
+use super::{Catalogue, Stop, args};
+
+/// Shows what happened to a product.
+pub async fn run(catalogue: &Catalogue, history: &args::History) -> Result<(), Stop> {
+    let events = catalogue.history::<Product>(&history.id).all().await?;
+    if events.is_empty() {
+        return Err(Stop::Refused(format!("nothing happened to a product {}", history.id)));
+    }
+    say(events_table(&events, history.full))?;
+    Ok(())
+}
+
+/// Events in position order, each with its payload on a line of its own.
+pub fn events_table(events: &[Arc<Recorded>], full: bool) -> String {
+    use Side::{Left, Right};
+    let mut table = Columns::new([
+        ("POSITION", Right),
+        ("TIME", Left),
+        ("EVENT", Left),
+        ("ACTOR", Left),
+        ("CORRELATION", Left),
+        ("CAUSATION", Left),
+    ]);
+    for event in events {
+        table.row([
+            event.position.to_string(),
+            time(event.time),
+            format!("{} v{}", event.event_type, event.version),
+            event.actor.clone().unwrap_or_default(),
+            id(event.correlation, full),
+            id(event.causation, full),
+        ]);
+    }
+    let mut lines = table.lines().into_iter();
+    let mut text: Vec<String> = lines.next().into_iter().collect();
+    for (line, event) in lines.zip(events) {
+        text.push(line);
+        let payload = harmless(&String::from_utf8_lossy(&event.payload));
+        text.push(format!("           {FAINT}{payload}{FAINT:#}"));
+    }
+    text.join("\n")
+}
+
+/// An id, or its end, which is enough to see which are the same.
+fn id(id: Uuid, full: bool) -> String {
+    let id = id.to_string();
+    match id.char_indices().rev().nth(7) {
+        Some((end, _)) if !full => format!("..{}", &id[end..]),
+        _ => id,
+    }
+}

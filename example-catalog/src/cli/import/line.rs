@@ -1,0 +1,108 @@
+use cqrs_core::{CommandId, Uuid};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// A command to send.
+#[derive(Debug)]
+pub struct Line {
+    pub command: String,
+    pub data: String,
+    pub id: CommandId,
+    /// What it concerns, if it says: lines of one product stay in order.
+    pub product: Option<String>,
+}
+
+/// A line as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written<'a> {
+    command: String,
+    #[serde(borrow)]
+    data: &'a RawValue,
+    id: Option<Uuid>,
+}
+
+/// The one field that is of interest before the command is sent.
+#[derive(Deserialize)]
+struct Concerned {
+    product_id: String,
+}
+
+/// Makes the ids of lines that have none.
+pub struct Ids(String);
+
+impl Ids {
+    /// Of a file with this content: the same content again is the same commands.
+    pub fn of_content(content: u128) -> Self {
+        Self(format!("example-catalog import {content:032x}"))
+    }
+
+    /// Of a file that has a name of its own, whatever becomes of its content.
+    pub fn of_batch(name: &str) -> Self {
+        Self(format!("example-catalog batch {name}"))
+    }
+
+    /// The id of a line. The number is part of it: two lines that are alike are two commands.
+    fn id(&self, number: u64, text: &[u8]) -> CommandId {
+        let mut name = number.to_le_bytes().to_vec();
+        name.extend_from_slice(text);
+        CommandId::derived(&self.0, &name)
+    }
+}
+
+impl Line {
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &[u8], number: u64, ids: &Ids) -> Result<Self, String> {
+        let written: Written<'_> = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        let data = written.data.get();
+        let concerned = serde_json::from_str::<Concerned>(data);
+        Ok(Self {
+            command: written.command,
+            data: data.to_owned(),
+            id: written.id.map_or_else(|| ids.id(number, text), CommandId::from),
+            product: concerned.ok().map(|concerned| concerned.product_id),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = r#"{"command": "ReceiveStock", "data": {"product_id": "P1", "units": 2}}"#;
+
+    fn parse(text: &str, number: u64, ids: &Ids) -> Line {
+        Line::parse(text.as_bytes(), number, ids).expect("a line")
+    }
+
+    #[test]
+    fn ids_are_made_of_file_number_and_text() {
+        let ids = Ids::of_content(7);
+        let id = parse(LINE, 1, &ids).id;
+        assert_eq!(id, parse(LINE, 1, &Ids::of_content(7)).id);
+        assert_ne!(id, parse(LINE, 2, &ids).id, "alike, but two commands");
+        assert_ne!(id, parse(LINE, 1, &Ids::of_content(8)).id, "another file");
+        assert_ne!(id, parse(&LINE.replace('2', "3"), 1, &ids).id, "another line");
+        assert_ne!(id, parse(LINE, 1, &Ids::of_batch("7")).id);
+    }
+
+    #[test]
+    fn an_id_in_the_line_is_the_commands() {
+        let id = "018f0000-0000-7000-8000-000000000001";
+        let text = LINE.replace("{\"command\"", &format!("{{\"id\": \"{id}\", \"command\""));
+        assert_eq!(parse(&text, 1, &Ids::of_content(7)).id.to_string(), id);
+    }
+
+    #[test]
+    fn what_is_no_line_is_named() {
+        let ids = Ids::of_content(7);
+        let error = |text: &str| Line::parse(text.as_bytes(), 1, &ids).expect_err("no line");
+        assert!(error("{\"command\": \"X\"}").contains("missing field `data`"));
+        assert!(error("{\"command\": 1, \"data\": {}}").contains("invalid type"));
+        assert!(error("{\"comand\": \"X\", \"data\": {}}").contains("unknown field `comand`"));
+        assert!(error("[]").contains("invalid"));
+    }
+}

@@ -1,0 +1,58 @@
+use std::io::{self, BufRead, Read as _};
+
+/// The most bytes that a line may have.
+pub const MOST: usize = 64 << 10;
+
+/// The lines of a file, numbered from 1. Memory is bounded whatever the file holds.
+pub struct Lines<R> {
+    input: R,
+    number: u64,
+}
+
+/// A line, without its text if that is too long.
+pub struct Read {
+    pub number: u64,
+    pub text: Option<Vec<u8>>,
+}
+
+impl<R: BufRead> Lines<R> {
+    pub fn new(input: R) -> Self {
+        Self { input, number: 0 }
+    }
+
+    pub fn next(&mut self) -> io::Result<Option<Read>> {
+        let mut text = Vec::new();
+        let most = (MOST + 1) as u64;
+        if self.input.by_ref().take(most).read_until(b'\n', &mut text)? == 0 {
+            return Ok(None);
+        }
+        self.number += 1;
+        let number = self.number;
+        if text.last() == Some(&b'\n') {
+            text.pop();
+        } else if text.len() > MOST {
+            self.input.skip_until(b'\n')?;
+            return Ok(Some(Read { number, text: None }));
+        }
+        Ok(Some(Read { number, text: Some(text) }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_numbered_and_bounded() {
+        let long = "x".repeat(MOST + 1);
+        let most = "y".repeat(MOST);
+        let text = format!("one\n{long}\n\n{most}\n{long}zzz\nlast");
+        let mut lines = Lines::new(text.as_bytes());
+        let mut read = Vec::new();
+        while let Some(line) = lines.next().expect("memory can be read") {
+            read.push((line.number, line.text.map(|text| text.len())));
+        }
+        let expected = [Some(3), None, Some(0), Some(MOST), None, Some(4)];
+        assert_eq!(read, (1..).zip(expected).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,40 @@
+//! What is written, and how. Colours are left out where they cannot be seen: when the output is no
+//! terminal, or `NO_COLOR` is set.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Write};
+
+use anstyle::{AnsiColor, Style};
+
+pub const HEADING: Style = Style::new().bold();
+pub const GOOD: Style = AnsiColor::Green.on_default();
+pub const BAD: Style = AnsiColor::Red.on_default().bold();
+pub const FAINT: Style = Style::new().dimmed();
+
+/// Writes to the standard output. That nobody reads it any more is no failure.
+pub fn say(text: impl fmt::Display) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// Writes a line to the standard error. When that fails, too, there is nobody left to tell.
+pub fn complain(what: fmt::Arguments<'_>, text: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{what} {}", harmless(text));
+}
+
+/// Text that may come from anywhere, without what a terminal would act on.
+pub fn harmless(text: &str) -> String {
+    let acts = |letter: char| letter.is_control() && letter != '\n';
+    let mut harmless = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if acts(letter) {
+            harmless.extend(letter.escape_default());
+        } else {
+            harmless.push(letter);
+        }
+    }
+    harmless
+}

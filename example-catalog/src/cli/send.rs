@@ -1,0 +1,35 @@
+use cqrs_core::{Actor, Receipt};
+
+use super::out::{GOOD, complain, say};
+use super::settle::settle;
+use super::{Catalogue, Stop, args, input};
+
+/// Sends a command and says what came of it.
+pub async fn run(catalogue: &Catalogue, send: &args::Send, actor: Actor) -> Result<(), Stop> {
+    let json = input::json(&send.json)?;
+    let mut call = catalogue.execute_json(&send.command, &json).actor(actor);
+    if let Some(id) = send.id {
+        call = call.id(id.into());
+    }
+    let receipt = call.await?;
+    say(format_args!("{}, command {}", outcome(&receipt), receipt.command()))?;
+    // The command is done whatever the read models do about it.
+    if let Err(behind) = settle(catalogue, receipt.last()).await {
+        complain(format_args!("warning:"), &format!("the read models are behind: {behind}"));
+    }
+    Ok(())
+}
+
+/// What a receipt says, in words.
+pub fn outcome(receipt: &Receipt) -> String {
+    let positions = match (receipt.events(), receipt.first(), receipt.last()) {
+        (0, ..) => "nothing to change".to_owned(),
+        (1, first, _) => format!("1 event at position {first}"),
+        (events, first, last) => format!("{events} events at positions {first} to {last}"),
+    };
+    if receipt.replayed() {
+        format!("{GOOD}processed before{GOOD:#}: {positions}")
+    } else {
+        format!("{GOOD}done{GOOD:#}: {positions}")
+    }
+}

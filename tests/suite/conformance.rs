@@ -1,0 +1,63 @@
+//! The promises of the store contract, on every store of this workspace.
+
+use std::any::Any;
+use std::path::PathBuf;
+
+use cqrs_core::testing::conformance::Fixture;
+use cqrs_sqlite::{Options, Sqlite};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+/// A database file in a directory of its own.
+struct Database {
+    directory: TempDir,
+    options: Options,
+}
+
+impl Database {
+    fn new(options: Options) -> Self {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        Self { directory, options }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("log.db")
+    }
+}
+
+impl Fixture for Database {
+    type Store = Sqlite;
+
+    async fn open(&self) -> Sqlite {
+        let store = self.options.clone().open(self.path()).await;
+        store.expect("SQLite opens")
+    }
+
+    /// A reader that holds on to an old snapshot, so that no checkpoint gets past it.
+    async fn foreign_transaction(&self) -> Option<Box<dyn Any + Send>> {
+        let connection = Connection::open(self.path()).expect("SQLite opens");
+        let begin = "BEGIN; SELECT count(*) FROM events;";
+        connection.execute_batch(begin).expect("a reader begins");
+        Some(Box::new(connection))
+    }
+}
+
+mod memory {
+    cqrs_core::conformance_tests!(cqrs_core::Memory::new());
+}
+
+mod sqlite {
+    use super::{Database, Sqlite};
+
+    cqrs_core::conformance_tests!(Database::new(Sqlite::options()));
+}
+
+/// Next to nothing in memory, one reader, and batches so small that no command finds a place
+/// beside its rivals: the paths that are taken under pressure.
+mod sqlite_under_pressure {
+    use super::{Database, Sqlite};
+
+    cqrs_core::conformance_tests!(Database::new(
+        Sqlite::options().window(4).readers(1).max_batch(3)
+    ));
+}
