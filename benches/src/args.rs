@@ -16,16 +16,23 @@ pub struct Args {
 
 impl Args {
     pub fn from_env() -> Result<Self> {
-        let (options, sections): (Vec<_>, Vec<_>) =
-            env::args().skip(1).partition(|argument| argument.starts_with('-'));
+        let (options, sections): (Vec<_>, Vec<_>) = env::args()
+            .skip(1)
+            .partition(|argument| argument.starts_with('-'));
         if let Some(option) = options.iter().find(|option| *option != "--quick") {
             return Err(format!("`{option}` is no option: there is --quick").into());
         }
-        if let Some(name) = sections.iter().find(|name| !SECTIONS.contains(&name.as_str())) {
+        if let Some(name) = sections
+            .iter()
+            .find(|name| !SECTIONS.contains(&name.as_str()))
+        {
             let known = SECTIONS.join(", ");
             return Err(format!("`{name}` is no part of the benchmark: there are {known}").into());
         }
-        Ok(Self { sections, quick: !options.is_empty() })
+        Ok(Self {
+            sections,
+            quick: !options.is_empty(),
+        })
     }
 
     /// Whether this part was asked for; none named: all of them.

@@ -29,12 +29,20 @@ pub fn cargo() -> Command {
 pub fn build(into: &str, profile: Profile, arguments: &[&str]) -> Result<PathBuf> {
     let target = folder().join("target").join(into);
     let mut command = cargo();
-    command.args(["build", "--quiet"]).args(arguments).arg("--target-dir").arg(&target);
+    command
+        .args(["build", "--quiet"])
+        .args(arguments)
+        .arg("--target-dir")
+        .arg(&target);
     if profile == Profile::Release {
         command.arg("--release");
     }
     run(&mut command)?;
-    Ok(target.join(if profile == Profile::Release { "release" } else { "debug" }))
+    Ok(target.join(if profile == Profile::Release {
+        "release"
+    } else {
+        "debug"
+    }))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +54,10 @@ pub enum Profile {
 /// Runs a program whose figures are the last line on its standard error, as JSON; what it writes
 /// to standard output goes nowhere.
 pub fn figures(program: &mut Command) -> Result<serde_json::Value> {
-    let output = program.stdout(Stdio::null()).stderr(Stdio::piped()).output()?;
+    let output = program
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .output()?;
     let text = String::from_utf8_lossy(&output.stderr);
     let last = text.lines().last().filter(|_| output.status.success());
     let last = last.ok_or_else(|| format!("{}: {text}", name(program)))?;
@@ -59,11 +70,22 @@ pub fn run(program: &mut Command) -> Result<String> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    Err(format!("{}: {}", name(program), String::from_utf8_lossy(&output.stderr)).into())
+    Err(format!(
+        "{}: {}",
+        name(program),
+        String::from_utf8_lossy(&output.stderr)
+    )
+    .into())
 }
 
 fn name(program: &Command) -> String {
-    let file = Path::new(program.get_program()).file_name().map(OsStr::to_string_lossy);
-    let arguments = program.get_args().map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ");
+    let file = Path::new(program.get_program())
+        .file_name()
+        .map(OsStr::to_string_lossy);
+    let arguments = program
+        .get_args()
+        .map(OsStr::to_string_lossy)
+        .collect::<Vec<_>>()
+        .join(" ");
     format!("{} {arguments}", file.unwrap_or_default())
 }

@@ -46,20 +46,42 @@ fn building(args: &Args, report: &mut Report) -> Result<()> {
     let figures = |app: &str, what: &str| {
         let lines = text.lines().map(|line| line.split(' ').collect::<Vec<_>>());
         let own = lines.filter(|line| line.len() == 3 && line[0] == app && line[1] == what);
-        own.filter_map(|line| line[2].parse().ok()).collect::<Runs>()
+        own.filter_map(|line| line[2].parse().ok())
+            .collect::<Runs>()
     };
-    let apps = [("ours", "ours, with SQLite"), ("cqrs-es", "cqrs-es 0.5 with sqlite-es 0.5")];
-    let theirs = [figures("cqrs-es", "cpu").median(), figures("cqrs-es", "crates").median()];
+    let apps = [
+        ("ours", "ours, with SQLite"),
+        ("cqrs-es", "cqrs-es 0.5 with sqlite-es 0.5"),
+    ];
+    let theirs = [
+        figures("cqrs-es", "cpu").median(),
+        figures("cqrs-es", "crates").median(),
+    ];
     for (app, name) in apps {
-        let row = Row::new("clean debug build of a small application", name, "CPU s", figures(app, "cpu"));
+        let row = Row::new(
+            "clean debug build of a small application",
+            name,
+            "CPU s",
+            figures(app, "cpu"),
+        );
         report.row(row.against("cqrs-es", theirs[0]));
     }
     for (app, name) in apps {
-        let row = Row::new("crates of that application", name, "crates", figures(app, "crates"));
+        let row = Row::new(
+            "crates of that application",
+            name,
+            "crates",
+            figures(app, "crates"),
+        );
         report.row(row.against("cqrs-es", theirs[1]));
     }
     let what = "clean debug build against cqrs-es with sqlite-es";
-    report.goal(Goal::at_most(what, figures("ours", "cpu").median() / theirs[0], 1.0, "x"));
+    report.goal(Goal::at_most(
+        what,
+        figures("ours", "cpu").median() / theirs[0],
+        1.0,
+        "x",
+    ));
     report.note(
         "clean debug build: one aggregate, two commands, a read model and a query on a database \
          file (`apps/`), both with a bundled SQLite; user + system seconds of all processes, \
@@ -70,19 +92,38 @@ fn building(args: &Args, report: &mut Report) -> Result<()> {
 
 /// What a user's dependency graph grows by.
 fn crates(report: &mut Report) -> Result<()> {
-    let packages = [("cqrs-core with macros", "cqrs-core", 40.0), ("with SQLite", "adapters/sqlite", 60.0)];
+    let packages = [
+        ("cqrs-core with macros", "cqrs-core", 40.0),
+        ("with SQLite", "adapters/sqlite", 60.0),
+    ];
     for (name, package, most) in packages {
         let manifest = format!("../{package}/Cargo.toml");
         let mut tree = cargo::cargo();
-        tree.args(["tree", "--manifest-path", &manifest, "--edges", "normal,build", "--prefix", "none"]);
+        tree.args([
+            "tree",
+            "--manifest-path",
+            &manifest,
+            "--edges",
+            "normal,build",
+            "--prefix",
+            "none",
+        ]);
         let text = cargo::run(&mut tree)?;
-        let mut names: Vec<_> = text.lines().filter_map(|line| line.split(" (").next()).collect();
+        let mut names: Vec<_> = text
+            .lines()
+            .filter_map(|line| line.split(" (").next())
+            .collect();
         names.sort_unstable();
         names.dedup();
         let count = names.len() as f64;
         let runs = [count].into_iter().collect();
         report.row(Row::new("cargo tree -e normal,build", name, "crates", runs));
-        report.goal(Goal::at_most(&format!("crates, {name}"), count, most, "crates"));
+        report.goal(Goal::at_most(
+            &format!("crates, {name}"),
+            count,
+            most,
+            "crates",
+        ));
     }
     Ok(())
 }

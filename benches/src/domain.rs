@@ -59,5 +59,8 @@ fn deposit(command: Deposit, account: &Account) -> Result<Deposited, AccountErro
     if account.balance + command.amount > LIMIT {
         return Err(AccountError::Full);
     }
-    Ok(Deposited { account: command.account, amount: command.amount })
+    Ok(Deposited {
+        account: command.account,
+        amount: command.amount,
+    })
 }

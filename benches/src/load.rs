@@ -19,7 +19,8 @@ impl Load {
     }
 
     pub fn ids_of(self, caller: u32) -> impl Iterator<Item = String> {
-        self.numbers_of(caller).map(|number| format!("account-{number:04}"))
+        self.numbers_of(caller)
+            .map(|number| format!("account-{number:04}"))
     }
 }
 
@@ -39,10 +40,17 @@ impl Latencies {
     pub fn outcome(mut self, took: Duration) -> Outcome {
         self.0.sort_by(f64::total_cmp);
         let at = |percent: usize| {
-            self.0.get(self.0.len() * percent / 100).copied().unwrap_or(f64::NAN)
+            self.0
+                .get(self.0.len() * percent / 100)
+                .copied()
+                .unwrap_or(f64::NAN)
         };
         let per_second = self.0.len() as f64 / took.as_secs_f64();
-        Outcome { per_second, p50: at(50), p99: at(99) }
+        Outcome {
+            per_second,
+            p50: at(50),
+            p99: at(99),
+        }
     }
 }
 
@@ -60,10 +68,15 @@ mod tests {
 
     #[test]
     fn callers_share_the_commands_and_no_aggregate() {
-        let load = Load { commands: 500, aggregates: 100, callers: 16 };
+        let load = Load {
+            commands: 500,
+            aggregates: 100,
+            callers: 16,
+        };
         let mut seen = vec![0; 100];
         for caller in 0..16 {
-            load.numbers_of(caller).for_each(|number| seen[number as usize] += 1);
+            load.numbers_of(caller)
+                .for_each(|number| seen[number as usize] += 1);
         }
         assert!(seen.iter().all(|count| *count == 5));
     }

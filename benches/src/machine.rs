@@ -7,10 +7,17 @@ use std::thread;
 /// Cores, memory, the kind of file system that `folder` is on, the compiler.
 pub fn facts(folder: &Path) -> Vec<String> {
     let cores = thread::available_parallelism().map_or(0, usize::from);
-    let mut facts = vec![format!("{cores} cores ({})", processor().unwrap_or("unknown".into()))];
+    let mut facts = vec![format!(
+        "{cores} cores ({})",
+        processor().unwrap_or("unknown".into())
+    )];
     facts.extend(memory().map(|gigabytes| format!("{gigabytes} GiB of memory")));
     facts.extend(file_system(folder).map(|kind| format!("database files on {kind}")));
-    facts.push(format!("{} {}", std::env::consts::OS, std::env::consts::ARCH));
+    facts.push(format!(
+        "{} {}",
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    ));
     facts
 }
 
@@ -31,7 +38,11 @@ fn memory() -> Option<u64> {
 fn file_system(folder: &Path) -> Option<String> {
     let folder = folder.canonicalize().ok()?;
     let mounts = fs::read_to_string("/proc/mounts").ok()?;
-    let fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let fields = mounts
+        .lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>());
     let leading = fields.filter(|field| field.len() > 2 && folder.starts_with(field[1]));
-    leading.max_by_key(|field| field[1].len()).map(|field| field[2].to_owned())
+    leading
+        .max_by_key(|field| field[1].len())
+        .map(|field| field[2].to_owned())
 }

@@ -33,7 +33,12 @@ fn main() -> Result<()> {
 fn document(report: &Report) -> Result<String> {
     let mut facts = machine::facts(cargo::scratch()?.path());
     let version = cargo::run(cargo::cargo().arg("--version"))?;
-    facts.extend(version.split(' ').nth(1).map(|version| format!("Rust {version}")));
+    facts.extend(
+        version
+            .split(' ')
+            .nth(1)
+            .map(|version| format!("Rust {version}")),
+    );
     let facts = facts.join("; ");
     let table = report.markdown();
     Ok(format!(

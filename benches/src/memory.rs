@@ -19,10 +19,16 @@ const DEPTHS: [u32; 2] = [20, 200];
 
 pub fn run(args: &Args, report: &mut Report) -> Result<()> {
     let peer = CqrsEs::build()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     for depth in DEPTHS {
         let aggregates = if args.quick { 100 } else { 1_000 };
-        let load = Load { commands: aggregates * depth, aggregates, callers: 1 };
+        let load = Load {
+            commands: aggregates * depth,
+            aggregates,
+            callers: 1,
+        };
         let rounds = DEPTHS[1] / depth;
         let [mut ours, mut theirs, mut quiet] = [const { Vec::new() }; 3];
         for _ in 0..args.runs() {
@@ -30,7 +36,8 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
             theirs.push(peer.memory(load, false, rounds)?);
             quiet.push(peer.memory(load, true, rounds)?);
         }
-        let [ours, theirs, quiet] = [ours, theirs, quiet].map(|it| it.into_iter().collect::<Runs>());
+        let [ours, theirs, quiet] =
+            [ours, theirs, quiet].map(|it| it.into_iter().collect::<Runs>());
         let workload = format!("execute in memory, {depth} events per aggregate");
         let other = theirs.median();
         let mut row = |who, runs: &Runs| {
@@ -66,10 +73,19 @@ async fn rounds_of(load: Load, rounds: u32) -> Result<f64> {
 
 async fn round(load: Load) -> Result<Duration> {
     let dispatcher = Dispatcher::builder().store(Memory::new()).build().await?;
-    let ids: Vec<_> = load.ids_of(0).take(load.aggregates as usize).map(AccountId).collect();
+    let ids: Vec<_> = load
+        .ids_of(0)
+        .take(load.aggregates as usize)
+        .map(AccountId)
+        .collect();
     let start = Instant::now();
     for account in ids.iter().cycle().take(load.commands as usize) {
-        dispatcher.execute(Deposit { account: account.clone(), amount: 1 }).await?;
+        dispatcher
+            .execute(Deposit {
+                account: account.clone(),
+                amount: 1,
+            })
+            .await?;
     }
     Ok(start.elapsed())
 }

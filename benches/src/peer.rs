@@ -5,9 +5,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::Result;
 use crate::cargo::{self, Profile};
 use crate::load::{Load, Outcome};
-use crate::Result;
 
 /// The program under `peers/cqrs-es`.
 pub struct CqrsEs(PathBuf);
@@ -15,7 +15,11 @@ pub struct CqrsEs(PathBuf);
 impl CqrsEs {
     pub fn build() -> Result<Self> {
         let manifest = "peers/cqrs-es/Cargo.toml";
-        let folder = cargo::build("peers", Profile::Release, &["--locked", "--manifest-path", manifest])?;
+        let folder = cargo::build(
+            "peers",
+            Profile::Release,
+            &["--locked", "--manifest-path", manifest],
+        )?;
         Ok(Self(folder.join("peer-cqrs-es")))
     }
 
@@ -47,10 +51,15 @@ impl CqrsEs {
             p50: number(&figures, "p50_us")?,
             p99: number(&figures, "p99_us")?,
         };
-        Ok((outcome, figures["sqlite"].as_str().unwrap_or("unknown").to_owned()))
+        Ok((
+            outcome,
+            figures["sqlite"].as_str().unwrap_or("unknown").to_owned(),
+        ))
     }
 }
 
 fn number(figures: &Value, name: &str) -> Result<f64> {
-    figures[name].as_f64().ok_or_else(|| format!("no `{name}` in {figures}").into())
+    figures[name]
+        .as_f64()
+        .ok_or_else(|| format!("no `{name}` in {figures}").into())
 }

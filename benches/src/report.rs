@@ -30,7 +30,15 @@ pub struct Row {
 impl Row {
     pub fn new(workload: &str, who: &str, unit: &'static str, runs: Runs) -> Self {
         let (workload, who) = (workload.to_owned(), who.to_owned());
-        Self { workload, who, unit, runs, latency: None, allocations: None, against: None }
+        Self {
+            workload,
+            who,
+            unit,
+            runs,
+            latency: None,
+            allocations: None,
+            against: None,
+        }
     }
 
     #[must_use]
@@ -63,8 +71,15 @@ impl Report {
 
     /// The table, the goals and the notes, as Markdown that reads well as it is.
     pub fn markdown(&self) -> String {
-        let head =
-            ["workload", "who", "median", "lowest .. highest", "p50 / p99", "allocations", "ratio"];
+        let head = [
+            "workload",
+            "who",
+            "median",
+            "lowest .. highest",
+            "p50 / p99",
+            "allocations",
+            "ratio",
+        ];
         let mut text = table(&head.map(str::to_owned), &self.cells());
         let goals: Vec<_> = self.goals.iter().map(goal_cells).collect();
         if !goals.is_empty() {
@@ -85,16 +100,27 @@ impl Report {
         let mut cells = Vec::new();
         for row in &self.rows {
             // A workload is named once, at its first line.
-            let workload = if row.workload == before { "" } else { &row.workload };
+            let workload = if row.workload == before {
+                ""
+            } else {
+                &row.workload
+            };
             before = &row.workload;
             let runs = &row.runs;
             cells.push([
                 workload.to_owned(),
                 row.who.clone(),
                 format!("{} {}", figure(runs.median()), row.unit),
-                format!("{} .. {} ({})", figure(runs.lowest()), figure(runs.highest()), runs.count()),
+                format!(
+                    "{} .. {} ({})",
+                    figure(runs.lowest()),
+                    figure(runs.highest()),
+                    runs.count()
+                ),
                 row.latency.as_ref().map(latency).unwrap_or_default(),
-                row.allocations.map(|count| format!("{count}")).unwrap_or_default(),
+                row.allocations
+                    .map(|count| format!("{count}"))
+                    .unwrap_or_default(),
                 row.against.clone().unwrap_or_default(),
             ]);
         }
@@ -104,7 +130,12 @@ impl Report {
 
 fn goal_cells(goal: &Goal) -> [String; 4] {
     let met = if goal.met { "yes" } else { "NO" };
-    [goal.what.clone(), goal.wanted.clone(), goal.measured.clone(), met.to_owned()]
+    [
+        goal.what.clone(),
+        goal.wanted.clone(),
+        goal.measured.clone(),
+        met.to_owned(),
+    ]
 }
 
 fn latency([p50, p99]: &[Runs; 2]) -> String {
@@ -133,15 +164,25 @@ fn figure(figure: f64) -> String {
 fn table<const N: usize>(head: &[String; N], rows: &[[String; N]]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([head[column].chars().count()]).max().unwrap_or_default()
+        cells
+            .chain([head[column].chars().count()])
+            .max()
+            .unwrap_or_default()
     };
     let widths: [usize; N] = std::array::from_fn(width);
     let line = |cells: &[String; N]| {
-        let cells = cells.iter().zip(widths).map(|(cell, width)| format!(" {cell:width$} "));
+        let cells = cells
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!(" {cell:width$} "));
         format!("|{}|\n", cells.collect::<Vec<_>>().join("|"))
     };
     let mut text = line(head);
-    let _ = writeln!(text, "|{}|", widths.map(|width| "-".repeat(width + 2)).join("|"));
+    let _ = writeln!(
+        text,
+        "|{}|",
+        widths.map(|width| "-".repeat(width + 2)).join("|")
+    );
     rows.iter().for_each(|row| text.push_str(&line(row)));
     text
 }

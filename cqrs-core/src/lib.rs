@@ -31,7 +31,7 @@ pub use uuid::Uuid;
 
 pub use auth::{AllowAll, Authorizer, HeldPermissions, Request};
 pub use dispatcher::{Dispatcher, Receipt, Session};
-pub use error::{CommandError, Error, QueryError, Result};
+pub use error::{CommandError, Error, QueryError, Rejected, Result};
 pub use handler::{Actor, Context, Res};
 pub use ids::{CommandId, EventId};
 pub use key::key;

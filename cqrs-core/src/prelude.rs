@@ -2,8 +2,8 @@
 
 pub use crate::{
     Actor, AllowAll, Command, CommandError, CommandId, Context, Dispatcher, Error, Event, Memory,
-    Position, Query, QueryError, Read, ReadModel, Receipt, Recorded, Res, Result, Timestamp, Views,
-    aggregate, command_handler, ensure, event_handler, projection, query_handler,
+    Position, Query, QueryError, Read, ReadModel, Receipt, Recorded, Rejected, Res, Result,
+    Timestamp, Views, aggregate, command_handler, ensure, event_handler, projection, query_handler,
 };
 pub use serde::{Deserialize, Serialize};
 

@@ -1,10 +1,8 @@
 //! What expansions name. Not for users: it changes without notice.
 
-pub use std::any::{TypeId, type_name};
 pub use std::boxed::Box;
 pub use std::clone::Clone;
 pub use std::concat;
-pub use std::convert::Infallible;
 pub use std::default::Default;
 pub use std::file;
 pub use std::iter::IntoIterator;
@@ -17,9 +15,7 @@ pub use std::result::Result::{self, Err, Ok};
 pub use std::vec;
 pub use std::vec::Vec;
 
-pub use serde_json::Value as Json;
-
-pub use crate::error::{CommandError, Error, Invalid};
+pub use crate::error::{CommandError, Error, Invalid, Rejected};
 pub use crate::handler::*;
 pub use crate::key::key;
 pub use crate::message::*;

@@ -1,4 +1,4 @@
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{FnArg, ReturnType, Signature, Type};
@@ -14,7 +14,7 @@ use crate::impl_block::{self, ImplBlock, Subject};
 use crate::source;
 
 const APPLY: Mark = Mark {
-    mark: "`#[apply]`",
+    name: "`#[apply]`",
     method: "an `#[apply]` method",
     example: "event: &ProductCreated",
 };
@@ -96,7 +96,7 @@ impl Aggregate {
             let (cfg, ident, event) = (&method.cfg, method.ident(), &method.event);
             let recorded = method.inputs.iter().map(|input| {
                 // A parameter that is not `&Recorded` is underlined.
-                let span = input.ty.span().resolved_at(proc_macro2::Span::mixed_site());
+                let span = input.ty.span().resolved_at(Span::mixed_site());
                 quote_spanned!(span=> event)
             });
             let name = quote_spanned!(method.event_span()=> <#event as __cqrs::Event>::NAME);

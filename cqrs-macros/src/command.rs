@@ -82,7 +82,7 @@ impl ToTokens for Command {
         let (ident, docs) = (&message.ident, &message.docs);
         let error = error
             .as_ref()
-            .map_or_else(|| code!(__cqrs::Infallible), Type::to_token_stream);
+            .map_or_else(|| code!(__cqrs::Rejected), Type::to_token_stream);
         let cell = code!(__cqrs::CommandCell);
         let members = message.members(name, permission.as_deref(), &cell);
         let ids = ids.iter().map(|id| self.has_id(id));

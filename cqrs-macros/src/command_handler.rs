@@ -1,5 +1,5 @@
-use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote_spanned};
+use proc_macro2::TokenStream;
+use quote::ToTokens;
 use syn::ext::IdentExt;
 
 use crate::args::Args;
@@ -41,32 +41,27 @@ impl CommandHandler {
     fn inputs(&self) -> Vec<TokenStream> {
         let inputs = self.function.inputs.iter().map(|input| {
             let (ty, role) = (&input.ty, id::key(&input.role));
-            types::at_type(code!(<#ty as __cqrs::CommandInput<'_, Self::Command, #role>>), input.ends)
+            types::bound(
+                ty,
+                input.ends,
+                &code!(__cqrs::CommandInput<'_, Self::Command, #role>),
+            )
         });
         inputs.collect()
     }
 
     fn decide(&self, inputs: &[TokenStream]) -> TokenStream {
-        let Function {
-            ident,
-            is_async,
-            output,
-            ..
-        } = &self.function;
-        let taken = inputs.iter().enumerate().map(|(place, input)| {
-            code!(#input::take(scope, #place).map_err(__cqrs::CommandError::failed)?)
-        });
-        let call = code!(#ident(command, #(#taken),*));
-        if *is_async {
-            // A future that cannot be sent between threads is underlined at the function's name.
-            let span = ident.span().resolved_at(Span::mixed_site());
-            let decision =
-                code!(<#output as __cqrs::Outcome<Self::Command>>::decision(#call.await));
-            quote_spanned!(span=> __cqrs::Decided::later(async move { #decision }))
-        } else {
-            let decision = code!(<#output as __cqrs::Outcome<Self::Command>>::decision(#call));
-            code!(__cqrs::Decided::now(|| { #decision }))
-        }
+        let output = &self.function.output;
+        let places = 0..inputs.len();
+        self.function.run(
+            "Decided",
+            &TokenStream::new(),
+            &code!(<#output as __cqrs::Outcome<Self::Command>>::decision),
+            &code!(
+                command,
+                #(#inputs::take(scope, #places).map_err(__cqrs::CommandError::failed)?),*
+            ),
+        )
     }
 }
 
@@ -78,9 +73,10 @@ impl ToTokens for CommandHandler {
         let name = ident.unraw().to_string();
         let source = source::of(ident);
         let places = 0..inputs.len();
-        let (command, loads, scope) = match inputs.is_empty() {
-            true => (code!(_), code!(_), code!(_)),
-            false => (code!(command), code!(loads), code!(scope)),
+        let (command, loads, scope) = if inputs.is_empty() {
+            (code!(_), code!(_), code!(_))
+        } else {
+            (code!(command), code!(loads), code!(scope))
         };
         let items = code! {
             enum __Handler {}

@@ -1,5 +1,5 @@
-use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote_spanned};
+use proc_macro2::TokenStream;
+use quote::ToTokens;
 use syn::ext::IdentExt;
 
 use crate::args::Args;
@@ -62,29 +62,20 @@ impl EventHandler {
     fn inputs(&self) -> Vec<TokenStream> {
         let inputs = self.function.inputs.iter().map(|input| {
             let ty = &input.ty;
-            types::at_type(code!(<#ty as __cqrs::ReactionInput<'_>>), input.ends)
+            types::bound(ty, input.ends, &code!(__cqrs::ReactionInput<'_>))
         });
         inputs.collect()
     }
 
     fn react(&self, inputs: &[TokenStream]) -> TokenStream {
-        let Function {
-            ident,
-            is_async,
-            output,
-            ..
-        } = &self.function;
+        let output = &self.function.output;
         let places = 0..inputs.len();
-        let call = code!(#ident(event, #(#inputs::take(scope, #places)?),*));
-        if *is_async {
-            // A future that cannot be sent between threads is underlined at the function's name.
-            let span = ident.span().resolved_at(Span::mixed_site());
-            let completion = code!(<#output as __cqrs::Completion>::complete(#call.await));
-            quote_spanned!(span=> __cqrs::Reacted::later(async move { #completion }))
-        } else {
-            let completion = code!(<#output as __cqrs::Completion>::complete(#call));
-            code!(__cqrs::Reacted::now(|| { #completion }))
-        }
+        self.function.run(
+            "Reacted",
+            &TokenStream::new(),
+            &code!(<#output as __cqrs::Completion>::complete),
+            &code!(event, #(#inputs::take(scope, #places)?),*),
+        )
     }
 }
 

@@ -19,10 +19,10 @@ pub struct EventMethod {
     pub inputs: Vec<PatType>,
 }
 
-/// What a mark means, for messages.
+/// A mark, for messages.
 pub struct Mark {
     /// `#[apply]`.
-    pub mark: &'static str,
+    pub name: &'static str,
     /// `an `#[apply]` method`.
     pub method: &'static str,
     /// An event parameter: `event: &ProductCreated`.
@@ -51,7 +51,7 @@ impl EventMethod {
                     &method.event,
                     format!(
                         "`{}` and `{}` both take `{}`: an event has one {}, so merge them",
-                        other.sig.ident, method.sig.ident, method.event, mark.mark
+                        other.sig.ident, method.sig.ident, method.event, mark.name
                     ),
                 ),
             }

@@ -1,9 +1,10 @@
 use proc_macro2::{Span, TokenStream};
-use quote::ToTokens;
+use quote::{ToTokens, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, FnArg, Ident, Pat, PatType, Signature, Type, Visibility};
 
 use crate::errors::Errors;
+use crate::hygiene::code;
 use crate::{case, types};
 
 /// A function that handles a message.
@@ -14,8 +15,6 @@ pub struct Function {
     pub is_async: bool,
     /// The type of its first parameter.
     pub message: TokenStream,
-    /// Where that type is written.
-    pub message_ends: (Span, Span),
     /// Its other parameters.
     pub inputs: Vec<Input>,
     /// What it returns.
@@ -66,7 +65,7 @@ impl Function {
         };
         check(&sig, kind, errors);
         let mut inputs = sig.inputs.iter();
-        let (message, message_ends) = message(&sig, inputs.next(), kind, errors)?;
+        let message = message(&sig, inputs.next(), kind, errors)?;
         let inputs = inputs.filter_map(|arg| match arg {
             FnArg::Typed(arg) => Some(input(arg, &sig, kind, errors)),
             FnArg::Receiver(_) => None,
@@ -80,10 +79,30 @@ impl Function {
             is_async: sig.asyncness.is_some(),
             ident: sig.ident,
             message,
-            message_ends,
             inputs,
             output,
         })
+    }
+
+    /// Calls the function, sync or async, in what carries its result: `Decided`. `finish` makes of
+    /// what it returns what is carried; `first` are statements to begin with.
+    pub fn run(
+        &self,
+        carrier: &str,
+        first: &TokenStream,
+        finish: &TokenStream,
+        arguments: &TokenStream,
+    ) -> TokenStream {
+        let ident = &self.ident;
+        // A future that cannot be sent between threads is underlined at the function's name.
+        let span = ident.span().resolved_at(Span::mixed_site());
+        let carrier = Ident::new(carrier, span);
+        if self.is_async {
+            let finished = code!(#finish(#ident(#arguments).await));
+            quote_spanned!(span=> __cqrs::#carrier::later(async move { #first #finished }))
+        } else {
+            code!(__cqrs::#carrier::now(|| { #first #finish(#ident(#arguments)) }))
+        }
     }
 }
 
@@ -122,13 +141,13 @@ fn check(sig: &Signature, Kind { handler, .. }: &Kind, errors: &mut Errors) {
     }
 }
 
-/// The type of the first parameter, and where it is written.
+/// The type of the first parameter.
 fn message(
     sig: &Signature,
     first: Option<&FnArg>,
     kind: &Kind,
     errors: &mut Errors,
-) -> Option<(TokenStream, (Span, Span))> {
+) -> Option<TokenStream> {
     let Kind {
         handler,
         message,
@@ -165,7 +184,7 @@ fn message(
                     format!("{handler} takes its {message} by value: write `{message}: {ty}`"),
                 );
             }
-            Some((types::outside(&arg.ty, &sig.generics), types::ends(&arg.ty)))
+            Some(types::outside(&arg.ty, &sig.generics))
         }
     }
 }

@@ -37,8 +37,8 @@ pub struct Marked {
 }
 
 enum Member {
-    Method(Method),
-    Other(ImplItem),
+    Method(Box<Method>),
+    Other(Box<ImplItem>),
 }
 
 struct Method {
@@ -120,18 +120,13 @@ pub fn attribute<M: ToTokens>(
     let mut errors = Errors::default();
     let first = item.clone().into_iter().next();
     let first = first.map_or_else(Span::call_site, |first| first.span());
-    match syn::parse2::<ImplBlock>(item.clone()) {
-        Ok(mut block) => {
-            let model = read(&mut block, &mut errors);
-            quote!(#block #errors #model)
-        }
-        Err(_) => {
-            let message =
-                format!("`{attribute}` belongs on an `impl` block: `impl TheType {{ .. }}`");
-            errors.add(syn::Error::new(first, message));
-            quote!(#item #errors)
-        }
-    }
+    let Ok(mut block) = syn::parse2::<ImplBlock>(item.clone()) else {
+        let message = format!("`{attribute}` belongs on an `impl` block: `impl TheType {{ .. }}`");
+        errors.add(syn::Error::new(first, message));
+        return quote!(#item #errors);
+    };
+    let model = read(&mut block, &mut errors);
+    quote!(#block #errors #model)
 }
 
 fn name(ty: &Type) -> Option<Ident> {
@@ -180,9 +175,9 @@ impl Parse for Member {
         let ahead = input.fork();
         if let Ok(method) = ahead.parse() {
             input.advance_to(&ahead);
-            return Ok(Self::Method(method));
+            return Ok(Self::Method(Box::new(method)));
         }
-        input.parse().map(Self::Other)
+        input.parse().map(|item| Self::Other(Box::new(item)))
     }
 }
 

@@ -39,10 +39,8 @@ impl Message {
     /// the message, in which `build` puts the handler.
     pub fn members(&self, name: &str, permission: Option<&str>, cell: &TokenStream) -> TokenStream {
         let ident = &self.ident;
-        let permission = match permission {
-            Some(permission) => code!(__cqrs::Some(#permission)),
-            None => code!(__cqrs::None),
-        };
+        let permission = permission.map(|permission| code!(__cqrs::Some(#permission)));
+        let permission = permission.unwrap_or_else(|| code!(__cqrs::None));
         code! {
             const NAME: &'static __cqrs::str = #name;
             const PERMISSION: __cqrs::Option<&'static __cqrs::str> = #permission;

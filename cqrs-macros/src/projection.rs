@@ -13,7 +13,7 @@ use crate::impl_block::{self, ImplBlock, Subject};
 use crate::{source, types};
 
 const ON: Mark = Mark {
-    mark: "`#[on]`",
+    name: "`#[on]`",
     method: "an `#[on]` method",
     example: "event: &ProductCreated",
 };
@@ -155,9 +155,9 @@ fn fold(method: &EventMethod) -> TokenStream {
 /// An input as the trait that it must meet, and as the method takes it.
 fn input(arg: &PatType, sig: &Signature) -> (TokenStream, TokenStream) {
     let (ty, ends) = (types::outside(&arg.ty, &sig.generics), types::ends(&arg.ty));
-    let input = types::at_type(code!(<#ty as __cqrs::FoldInput<'_>>), ends);
-    let held = types::at_type(code!(#input::hold(scope)), ends);
-    let lent = types::at_type(code!(#input::lend(&mut #held?)), ends);
+    let input = types::bound(&ty, ends, &code!(__cqrs::FoldInput<'_>));
+    let scope = code!(scope);
+    let lent = quote_spanned!(ends.1=> #input::lend(&mut #input::hold(#scope)?));
     (input, lent)
 }
 

@@ -1,5 +1,5 @@
-use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote_spanned};
+use proc_macro2::TokenStream;
+use quote::ToTokens;
 use syn::ext::IdentExt;
 
 use crate::args::Args;
@@ -41,32 +41,23 @@ impl QueryHandler {
     fn inputs(&self) -> Vec<TokenStream> {
         let inputs = self.function.inputs.iter().map(|input| {
             let ty = &input.ty;
-            types::at_type(code!(<#ty as __cqrs::QueryInput<'_>>), input.ends)
+            types::bound(ty, input.ends, &code!(__cqrs::QueryInput<'_>))
         });
         inputs.collect()
     }
 
     fn answer(&self, inputs: &[TokenStream]) -> TokenStream {
-        let Function {
-            ident,
-            is_async,
-            output,
-            ..
-        } = &self.function;
+        let is_async = self.function.is_async;
+        let output = &self.function.output;
         let places = 0..inputs.len();
-        let call = code!(#ident(query, #(#inputs::take(&scope, #places)?),*));
-        if *is_async {
-            // A future that cannot be sent between threads is underlined at the function's name.
-            let span = ident.span().resolved_at(Span::mixed_site());
-            let answer =
-                code!(<#output as __cqrs::AnswerFrom<Self::Query, _>>::answer(#call.await));
-            // Inputs borrow from the scope, which moves into the future.
-            let own = (!inputs.is_empty()).then(|| code!(let scope = scope;));
-            quote_spanned!(span=> __cqrs::Answer::later(async move { #own #answer }))
-        } else {
-            let answer = code!(<#output as __cqrs::AnswerFrom<Self::Query, _>>::answer(#call));
-            code!(__cqrs::Answer::now(|| { #answer }))
-        }
+        // Inputs borrow from the scope, which moves into the future.
+        let own = (is_async && !inputs.is_empty()).then(|| code!(let scope = scope;));
+        self.function.run(
+            "Answer",
+            &own.unwrap_or_default(),
+            &code!(<#output as __cqrs::AnswerFrom<Self::Query, _>>::answer),
+            &code!(query, #(#inputs::take(&scope, #places)?),*),
+        )
     }
 }
 

@@ -1,7 +1,7 @@
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{Attribute, DeriveInput, Field, Ident, LitStr, Meta};
+use syn::{DeriveInput, Field, Ident, LitStr, Meta};
 
 use crate::args::Args;
 use crate::case;
@@ -140,10 +140,9 @@ fn marked(field: &Field, name: &str, errors: &mut Errors) -> bool {
             format!("`#[{name}]` takes no arguments: write `#[{name}]`"),
         );
     }
-    let again: Vec<&Attribute> = attrs.collect();
-    again
-        .iter()
-        .for_each(|attr| errors.at(attr, format!("`#[{name}]` is given twice: keep one")));
+    for again in attrs {
+        errors.at(again, format!("`#[{name}]` is given twice: keep one"));
+    }
     true
 }
 

@@ -28,25 +28,16 @@ pub fn borrow_at_type(field: &Ident, ty: &Type) -> TokenStream {
     quote_spanned!(first.resolved_at(Span::mixed_site())=> &self.#field)
 }
 
-/// Code of ours that is to be underlined where a type is written. The compiler reports an error
-/// about a type once per place, so this also keeps it from reporting the same one again.
-pub fn at_type(code: TokenStream, (first, last): (Span, Span)) -> TokenStream {
-    let mut tokens: Vec<TokenTree> = code.into_iter().collect();
-    if let Some(token) = tokens.first_mut() {
-        token.set_span(first);
-    }
-    if let Some(token) = tokens.last_mut() {
-        token.set_span(last);
-    }
-    tokens.into_iter().collect()
+/// A type as the trait that it must meet. All of it has the place of the type: there an error about
+/// the type is underlined, and the compiler reports it once per place.
+pub fn bound(ty: &TokenStream, (first, last): (Span, Span), bound: &TokenStream) -> TokenStream {
+    let open = quote_spanned!(first=> <);
+    quote_spanned!(last=> #open #ty as #bound>)
 }
 
 /// The spans of a type's first and last token.
 pub fn ends(ty: &Type) -> (Span, Span) {
-    let mut spans = ty
-        .to_token_stream()
-        .into_iter()
-        .map(|token| token.span());
+    let mut spans = ty.to_token_stream().into_iter().map(|token| token.span());
     let first = spans.next().unwrap_or_else(Span::call_site);
     (first, spans.last().unwrap_or(first))
 }

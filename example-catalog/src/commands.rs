@@ -95,16 +95,28 @@ impl Validate for RenameProduct {
 
 /// Checks a text that stands on one line and is not empty.
 fn line(field: &str, value: &str) -> Result<(), Invalid> {
-    ensure!(!value.trim().is_empty(), Invalid::field(field, "it is empty"));
-    ensure!(!value.contains('\n'), Invalid::field(field, "it has more than one line"));
+    ensure!(
+        !value.trim().is_empty(),
+        Invalid::field(field, "it is empty")
+    );
+    ensure!(
+        !value.contains('\n'),
+        Invalid::field(field, "it has more than one line")
+    );
     text(field, value, 120)
 }
 
 /// Checks a text that people will see.
 fn text(field: &str, value: &str, most: usize) -> Result<(), Invalid> {
     let letters = value.chars().count();
-    ensure!(letters <= most, Invalid::field(field, format!("{letters} letters, at most {most}")));
+    ensure!(
+        letters <= most,
+        Invalid::field(field, format!("{letters} letters, at most {most}"))
+    );
     let control = |letter: char| letter.is_control() && letter != '\n';
-    ensure!(!value.contains(control), Invalid::field(field, "it has control characters in it"));
+    ensure!(
+        !value.contains(control),
+        Invalid::field(field, "it has control characters in it")
+    );
     Ok(())
 }

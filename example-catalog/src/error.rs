@@ -17,7 +17,7 @@ pub enum CatalogError {
     /// Not a price.
     #[error(
         "{price} is no price for product {product_id}: \
-         one is above 0, at most {MAX_PRICE}, with at most two decimals"
+         prices go from 0.01 to {MAX_PRICE}, in steps of 0.01"
     )]
     BadPrice {
         /// The product.

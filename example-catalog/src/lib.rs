@@ -16,7 +16,7 @@ pub use commands::{
 pub use error::CatalogError;
 pub use low_stock::Notifier;
 pub use product::{
-    MAX_PRICE, MAX_STOCK, ProductPriceUpdated, Product, ProductCreated, ProductDiscontinued,
+    MAX_PRICE, MAX_STOCK, Product, ProductCreated, ProductDiscontinued, ProductPriceUpdated,
     ProductRenamed, Status, StockRanLow, StockReceived, StockReserved,
 };
 pub use product_id::{BadProductId, ProductId};

@@ -19,7 +19,10 @@ pub(crate) fn check(page: u32, page_size: u32) -> Result<(), Invalid> {
     ensure!(page > 0, Invalid::field("page", "pages are counted from 1"));
     ensure!(
         (1..=MOST).contains(&page_size),
-        Invalid::field("page_size", format!("{page_size} on a page, 1 to {MOST} fit"))
+        Invalid::field(
+            "page_size",
+            format!("{page_size} on a page, 1 to {MOST} fit")
+        )
     );
     Ok(())
 }

@@ -172,10 +172,23 @@ impl Product {
 
 #[command_handler]
 fn create_product(cmd: CreateProduct, product: &Product) -> Result<ProductCreated, CatalogError> {
-    let CreateProduct { product_id, name, description, price } = cmd;
-    ensure!(product.status == Status::Unknown, CatalogError::AlreadyExists(product_id));
+    let CreateProduct {
+        product_id,
+        name,
+        description,
+        price,
+    } = cmd;
+    ensure!(
+        product.status == Status::Unknown,
+        CatalogError::AlreadyExists(product_id)
+    );
     let price = price_for(&product_id, price)?;
-    Ok(ProductCreated { product_id, name, description, price })
+    Ok(ProductCreated {
+        product_id,
+        name,
+        description,
+        price,
+    })
 }
 
 /// The price that it has already is no change.
@@ -184,11 +197,18 @@ fn update_product_price(
     cmd: UpdateProductPrice,
     product: &Product,
 ) -> Result<Option<ProductPriceUpdated>, CatalogError> {
-    let UpdateProductPrice { product_id, new_price } = cmd;
+    let UpdateProductPrice {
+        product_id,
+        new_price,
+    } = cmd;
     product.must_be_on_sale(&product_id)?;
     let (old_price, new_price) = (product.price, price_for(&product_id, new_price)?);
     let changes = new_price != old_price;
-    Ok(changes.then_some(ProductPriceUpdated { product_id, old_price, new_price }))
+    Ok(changes.then_some(ProductPriceUpdated {
+        product_id,
+        old_price,
+        new_price,
+    }))
 }
 
 /// The name that it has already is no change.
@@ -197,10 +217,16 @@ fn rename_product(
     cmd: RenameProduct,
     product: &Product,
 ) -> Result<Option<ProductRenamed>, CatalogError> {
-    let RenameProduct { product_id, new_name } = cmd;
+    let RenameProduct {
+        product_id,
+        new_name,
+    } = cmd;
     product.must_be_on_sale(&product_id)?;
     let changes = new_name != product.name;
-    Ok(changes.then_some(ProductRenamed { product_id, new_name }))
+    Ok(changes.then_some(ProductRenamed {
+        product_id,
+        new_name,
+    }))
 }
 
 #[command_handler]
@@ -209,19 +235,35 @@ fn discontinue_product(
     product: &Product,
 ) -> Result<ProductDiscontinued, CatalogError> {
     product.must_be_on_sale(&cmd.product_id)?;
-    Ok(ProductDiscontinued { product_id: cmd.product_id, last_price: product.price })
+    Ok(ProductDiscontinued {
+        product_id: cmd.product_id,
+        last_price: product.price,
+    })
 }
 
 #[command_handler]
 fn receive_stock(cmd: ReceiveStock, product: &Product) -> Result<StockReceived, CatalogError> {
-    let ReceiveStock { product_id, units: received } = cmd;
+    let ReceiveStock {
+        product_id,
+        units: received,
+    } = cmd;
     product.must_be_on_sale(&product_id)?;
     ensure!(received > 0, CatalogError::NoUnits(product_id));
     let available = product.stock;
-    if available.checked_add(received).is_none_or(|stock| stock > MAX_STOCK) {
-        return Err(CatalogError::TooMuchStock { product_id, received, available });
+    if available
+        .checked_add(received)
+        .is_none_or(|stock| stock > MAX_STOCK)
+    {
+        return Err(CatalogError::TooMuchStock {
+            product_id,
+            received,
+            available,
+        });
     }
-    Ok(StockReceived { product_id, units: received })
+    Ok(StockReceived {
+        product_id,
+        units: received,
+    })
 }
 
 /// What is left of a discontinued product can be reserved, too.
@@ -230,17 +272,35 @@ fn reserve_stock(
     cmd: ReserveStock,
     product: &Product,
 ) -> Result<(StockReserved, Option<StockRanLow>), CatalogError> {
-    let ReserveStock { product_id, units: wanted } = cmd;
-    ensure!(product.status != Status::Unknown, CatalogError::NotFound(product_id));
+    let ReserveStock {
+        product_id,
+        units: wanted,
+    } = cmd;
+    ensure!(
+        product.status != Status::Unknown,
+        CatalogError::NotFound(product_id)
+    );
     ensure!(wanted > 0, CatalogError::NoUnits(product_id));
     let available = product.stock;
     let Some(units_left) = available.checked_sub(wanted) else {
-        return Err(CatalogError::NotEnoughStock { product_id, wanted, available });
+        return Err(CatalogError::NotEnoughStock {
+            product_id,
+            wanted,
+            available,
+        });
     };
     // Said once, when it falls below.
-    let ran_low = (available >= LOW_STOCK && units_left < LOW_STOCK)
-        .then(|| StockRanLow { product_id: product_id.clone(), units_left });
-    Ok((StockReserved { product_id, units: wanted }, ran_low))
+    let ran_low = (available >= LOW_STOCK && units_left < LOW_STOCK).then(|| StockRanLow {
+        product_id: product_id.clone(),
+        units_left,
+    });
+    Ok((
+        StockReserved {
+            product_id,
+            units: wanted,
+        },
+        ran_low,
+    ))
 }
 
 impl Product {
@@ -256,7 +316,13 @@ impl Product {
 /// The price with its two decimals, if it is one.
 fn price_for(product_id: &ProductId, mut price: Decimal) -> Result<Decimal, CatalogError> {
     let fits = price > Decimal::ZERO && price <= MAX_PRICE && price.round_dp(2) == price;
-    ensure!(fits, CatalogError::BadPrice { product_id: product_id.clone(), price });
+    ensure!(
+        fits,
+        CatalogError::BadPrice {
+            product_id: product_id.clone(),
+            price
+        }
+    );
     price.rescale(2);
     Ok(price)
 }

@@ -5,9 +5,10 @@ use cqrs_core::prelude::*;
 use cqrs_core::views::{Indexed, SortKey};
 
 /// Identifies a product: 1 to 40 letters `a-z`, `A-Z`, digits, `-`, `_` or `.`, such as `P001`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "String")]
-#[schemars(transparent)]
 pub struct ProductId(String);
 
 /// A text that identifies no product.
@@ -67,7 +68,15 @@ mod tests {
         for good in ["P001", "a", "x-1_2.3", &"7".repeat(ProductId::MAX)] {
             assert_eq!(good.parse::<ProductId>().expect("an id").to_string(), good);
         }
-        for bad in ["", " ", "P 1", "product:1", "Ä", "a\n", &"7".repeat(ProductId::MAX + 1)] {
+        for bad in [
+            "",
+            " ",
+            "P 1",
+            "product:1",
+            "Ä",
+            "a\n",
+            &"7".repeat(ProductId::MAX + 1),
+        ] {
             assert!(bad.parse::<ProductId>().is_err(), "{bad:?}");
         }
     }
@@ -77,6 +86,11 @@ mod tests {
         let id: ProductId = serde_json::from_str("\"P001\"").expect("an id");
         assert_eq!(serde_json::to_string(&id).expect("JSON"), "\"P001\"");
         let error = serde_json::from_str::<ProductId>("\"P\\u001b1\"").expect_err("no id");
-        assert!(error.to_string().starts_with("`P\\u{1b}1` is no product id"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("`P\\u{1b}1` is no product id"),
+            "{error}"
+        );
     }
 }

@@ -65,11 +65,18 @@ impl Purse {
 #[command_handler]
 fn pay(cmd: Pay, purse: &Purse) -> Result<Paid, Broke> {
     ensure!(purse.spent + cmd.cents <= 100, Broke(cmd.cents));
-    Ok(Paid { purse: cmd.purse, cents: cmd.cents })
+    Ok(Paid {
+        purse: cmd.purse,
+        cents: cmd.cents,
+    })
 }
 
 fn pay_of(cents: u32) -> Pay {
-    Pay { purse: "mine".into(), cents, lines: Vec::new() }
+    Pay {
+        purse: "mine".into(),
+        cents,
+        lines: Vec::new(),
+    }
 }
 
 #[tokio::test]
@@ -95,7 +102,11 @@ async fn the_domains_own_error_comes_back_typed() {
 #[tokio::test]
 async fn invalid_input_is_named_and_never_reaches_the_handler() {
     on_both_with(module(), services, |app| async move {
-        let error = app.execute(pay_of(0)).await.expect_err("is invalid").to_string();
+        let error = app
+            .execute(pay_of(0))
+            .await
+            .expect_err("is invalid")
+            .to_string();
         assert_eq!(error, "invalid command: `cents`: must not be 0");
         let send = async |json: &str| match app.execute_json("Pay", json.as_bytes()).await {
             Err(CommandError::Invalid(invalid)) => invalid,
@@ -107,16 +118,28 @@ async fn invalid_input_is_named_and_never_reaches_the_handler() {
         let invalid = send(&format!(r#"{{"purse":"a","cents":1,"lines":[{line}]}}"#)).await;
         assert_eq!(invalid.field.as_deref(), Some("lines[0].count"));
         let invalid = send(r#"{"purse":"mine"}"#).await;
-        assert!(invalid.reason.starts_with("missing field `cents`"), "{invalid}");
+        assert!(
+            invalid.reason.starts_with("missing field `cents`"),
+            "{invalid}"
+        );
         let invalid = send(r#"{"purse":"mine","cents":1,"lines":[]} and more"#).await;
-        assert!(invalid.reason.starts_with("trailing characters"), "{invalid}");
+        assert!(
+            invalid.reason.starts_with("trailing characters"),
+            "{invalid}"
+        );
         // As deep as it is long: refused, not followed down the stack.
         let deep = format!("{{\"unknown\":{}", "[".repeat(100_000));
         let invalid = send(&deep).await;
         assert!(invalid.reason.starts_with("EOF"), "{invalid}");
         let invalid = send(&" ".repeat(2 << 20)).await;
         assert_eq!(invalid.reason, "2097152 bytes of JSON, at most 1048576");
-        assert!(app.events(EventQuery::All).all().await.expect("reads").is_empty());
+        assert!(
+            app.events(EventQuery::All)
+                .all()
+                .await
+                .expect("reads")
+                .is_empty()
+        );
     })
     .await;
 }
@@ -124,11 +147,26 @@ async fn invalid_input_is_named_and_never_reaches_the_handler() {
 #[tokio::test]
 async fn a_misspelt_name_gets_a_suggestion() {
     on_both_with(module(), services, |app| async move {
-        let error = app.execute_json("Pey", b"{}").await.expect_err("is unknown");
-        assert_eq!(error.to_string(), "there is no command `Pey`: did you mean `Pay`?");
-        let error = app.query_json("countcall", b"{}").await.expect_err("is unknown");
-        assert_eq!(error.to_string(), "there is no query `countcall`: did you mean `CountCalls`?");
-        let error = app.query_json("Weather", b"{}").await.expect_err("is unknown");
+        let error = app
+            .execute_json("Pey", b"{}")
+            .await
+            .expect_err("is unknown");
+        assert_eq!(
+            error.to_string(),
+            "there is no command `Pey`: did you mean `Pay`?"
+        );
+        let error = app
+            .query_json("countcall", b"{}")
+            .await
+            .expect_err("is unknown");
+        assert_eq!(
+            error.to_string(),
+            "there is no query `countcall`: did you mean `CountCalls`?"
+        );
+        let error = app
+            .query_json("Weather", b"{}")
+            .await
+            .expect_err("is unknown");
         assert_eq!(error.to_string(), "there is no query `Weather`");
     })
     .await;
@@ -170,16 +208,32 @@ async fn the_same_id_again_returns_the_first_receipt() {
         let first = app.execute(Call { number: 1 }).id(id).await.expect("calls");
         assert_eq!((first.events(), first.replayed()), (1, false));
         app.execute(Call { number: 2 }).await.expect("calls");
-        let again = app.execute(Call { number: 1 }).id(id).await.expect("is known");
+        let again = app
+            .execute(Call { number: 1 })
+            .id(id)
+            .await
+            .expect("is known");
         assert!(again.replayed());
         assert_eq!((again.first(), again.last()), (first.first(), first.last()));
-        let json = app.execute_json("Call", br#"{"number": 1}"#).id(id).await.expect("is known");
+        let json = app
+            .execute_json("Call", br#"{"number": 1}"#)
+            .id(id)
+            .await
+            .expect("is known");
         assert!(json.replayed());
         assert_eq!(app.query(CountCalls {}).await.expect("answers"), 2);
 
-        let error = app.execute(Call { number: 9 }).id(id).await.expect_err("is another body");
+        let error = app
+            .execute(Call { number: 9 })
+            .id(id)
+            .await
+            .expect_err("is another body");
         assert!(matches!(error, CommandError::Invalid(_)), "{error:?}");
-        let error = app.execute(pay_of(1)).id(id).await.expect_err("is another command");
+        let error = app
+            .execute(pay_of(1))
+            .id(id)
+            .await
+            .expect_err("is another command");
         assert!(matches!(error, CommandError::Invalid(_)), "{error:?}");
         assert_eq!(app.query(CountCalls {}).await.expect("answers"), 2);
     })
@@ -192,12 +246,54 @@ async fn an_id_sent_by_many_at_once_has_one_effect() {
         let id = CommandId::new();
         let receipts = race(32, |_| {
             let app = app.clone();
-            async move { app.execute(Call { number: 1 }).id(id).await.expect("is sent") }
+            async move {
+                app.execute(Call { number: 1 })
+                    .id(id)
+                    .await
+                    .expect("is sent")
+            }
         })
         .await;
-        assert_eq!(receipts.iter().filter(|receipt| !receipt.replayed()).count(), 1);
-        assert!(receipts.iter().all(|receipt| receipt.first() == receipts[0].first()));
-        assert_eq!(app.events(EventQuery::All).all().await.expect("reads").len(), 1);
+        assert_eq!(
+            receipts
+                .iter()
+                .filter(|receipt| !receipt.replayed())
+                .count(),
+            1
+        );
+        assert!(
+            receipts
+                .iter()
+                .all(|receipt| receipt.first() == receipts[0].first())
+        );
+        assert_eq!(
+            app.events(EventQuery::All)
+                .all()
+                .await
+                .expect("reads")
+                .len(),
+            1
+        );
+    })
+    .await;
+}
+
+/// Once the first is done, the others decide on a purse from which they must not pay again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_repeated_sending_is_not_rejected_because_of_the_first() {
+    on_both_with(module(), services, |app| async move {
+        for _ in 0..20 {
+            let id = CommandId::new();
+            let purse = id.to_string();
+            let receipts = race(16, |_| {
+                let app = app.clone();
+                let pay = Pay { purse: purse.clone(), ..pay_of(70) };
+                async move { app.execute(pay).id(id).await.expect("is paid once") }
+            })
+            .await;
+            assert_eq!(receipts.iter().filter(|receipt| !receipt.replayed()).count(), 1);
+            assert_eq!(app.state::<Purse>(&purse).await.expect("reads").spent, 70);
+        }
     })
     .await;
 }
@@ -216,11 +312,19 @@ async fn an_id_is_known_after_a_restart() {
     let first = app.execute(Call { number: 1 }).id(id).await.expect("calls");
     drop(app);
     let app = open().await;
-    let again = app.execute(Call { number: 1 }).id(id).await.expect("is known");
+    let again = app
+        .execute(Call { number: 1 })
+        .id(id)
+        .await
+        .expect("is known");
     assert!(again.replayed());
     assert_eq!(again.last(), first.last());
     assert_eq!(app.query(CountCalls {}).await.expect("answers"), 0);
-    let error = app.execute(Call { number: 2 }).id(id).await.expect_err("is another body");
+    let error = app
+        .execute(Call { number: 2 })
+        .id(id)
+        .await
+        .expect_err("is another body");
     assert!(matches!(error, CommandError::Invalid(_)), "{error:?}");
 }
 
@@ -271,7 +375,10 @@ async fn a_panic_is_an_error_of_that_call() {
                 other => panic!("{other:?}"),
             }
         }
-        for outcome in [app.query(Divide { by: 0 }).await, app.query(DivideLater { by: 0 }).await] {
+        for outcome in [
+            app.query(Divide { by: 0 }).await,
+            app.query(DivideLater { by: 0 }).await,
+        ] {
             match outcome {
                 Err(QueryError::Failed(Failure::Panicked { message, .. })) => {
                     assert_eq!(message, "attempt to divide by zero");
@@ -281,7 +388,11 @@ async fn a_panic_is_an_error_of_that_call() {
         }
         assert_eq!(app.query(Divide { by: 4 }).await.expect("answers"), 25);
         assert_eq!(app.query(DivideLater { by: 1 }).await.expect("answers"), 50);
-        let error = app.query(DivideLater { by: 5 }).await.expect_err("is negative").to_string();
+        let error = app
+            .query(DivideLater { by: 5 })
+            .await
+            .expect_err("is negative")
+            .to_string();
         let start = "`divide_later` failed: out of range integral type conversion";
         assert!(error.starts_with(start), "{error}");
         app.execute(pay_of(1)).await.expect("goes on");
@@ -295,7 +406,9 @@ pub struct AskTheBank {}
 
 #[command_handler]
 async fn ask_the_bank(_: AskTheBank) -> Result<(), CommandError<Broke>> {
-    Err(CommandError::failed(std::io::Error::other("the line is dead")))
+    Err(CommandError::failed(std::io::Error::other(
+        "the line is dead",
+    )))
 }
 
 #[tokio::test]
@@ -303,7 +416,10 @@ async fn a_failure_is_no_rejection() {
     on_both_with(module(), services, |app| async move {
         match app.execute(AskTheBank {}).await {
             Err(CommandError::Failed(failure)) => {
-                assert_eq!(failure.to_string(), "`ask_the_bank` failed: the line is dead");
+                assert_eq!(
+                    failure.to_string(),
+                    "`ask_the_bank` failed: the line is dead"
+                );
             }
             other => panic!("{other:?}"),
         }
@@ -351,7 +467,10 @@ async fn count(cmd: Count, tally: &Tally, gate: Res<Gate>) -> TallyCounted {
         gate.reached.notify_one();
         gate.open.notified().await;
     }
-    TallyCounted { tally: cmd.tally, count: tally.count + 1 }
+    TallyCounted {
+        tally: cmd.tally,
+        count: tally.count + 1,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -371,7 +490,10 @@ async fn conflicts_are_retried() {
 async fn a_conflict_is_returned_after_the_last_attempt() {
     let gate = Arc::new(Gate::default());
     let once = |builder: cqrs_core::dispatcher::Builder| {
-        builder.provide(Arc::new(Calls::default())).provide(gate.clone()).attempts(1)
+        builder
+            .provide(Arc::new(Calls::default()))
+            .provide(gate.clone())
+            .attempts(1)
     };
     on_both_with(module(), once, |app| {
         let gate = gate.clone();
@@ -404,7 +526,9 @@ async fn a_conflict_is_returned_after_the_last_attempt() {
 async fn a_call_dropped_at_any_await_leaves_nothing_half_done() {
     let gate = Arc::new(Gate::default());
     let with_gate = |builder: cqrs_core::dispatcher::Builder| {
-        builder.provide(Arc::new(Calls::default())).provide(gate.clone())
+        builder
+            .provide(Arc::new(Calls::default()))
+            .provide(gate.clone())
     };
     on_both_with(module(), with_gate, |app| async move {
         // Polled 0, 1, 2, .. times, then dropped; the same id then tells what became of it.
@@ -424,7 +548,10 @@ async fn a_call_dropped_at_any_await_leaves_nothing_half_done() {
                 tokio::task::yield_now().await;
             }
             drop(call);
-            app.execute(Count { tally: 1 }).id(id).await.expect("counts, now or before");
+            app.execute(Count { tally: 1 })
+                .id(id)
+                .await
+                .expect("counts, now or before");
             let after = app.state::<Tally>(&1).await.expect("reads").count;
             assert_eq!(after, before + 1, "after {polls} polls");
             if done {
@@ -448,7 +575,10 @@ pub struct LastNumbers;
 impl LastNumbers {
     #[on]
     fn called(event: &Called, views: &mut Views<LastNumber>) {
-        views.put(LastNumber { key: 0, number: event.number });
+        views.put(LastNumber {
+            key: 0,
+            number: event.number,
+        });
     }
 }
 
@@ -473,11 +603,17 @@ async fn a_session_reads_its_own_writes_under_one_actor() {
         }
         assert_eq!(session.position().get(), 20);
         let events = app.events(EventQuery::All).all().await.expect("reads");
-        assert!(events.iter().all(|event| event.actor.as_deref() == Some("anne")));
+        assert!(
+            events
+                .iter()
+                .all(|event| event.actor.as_deref() == Some("anne"))
+        );
     })
     .await;
 }
 
 fn services(builder: cqrs_core::dispatcher::Builder) -> cqrs_core::dispatcher::Builder {
-    builder.provide(Arc::new(Calls::default())).provide(Arc::new(Gate::default()))
+    builder
+        .provide(Arc::new(Calls::default()))
+        .provide(Arc::new(Gate::default()))
 }

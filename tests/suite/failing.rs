@@ -45,12 +45,18 @@ mod failing {
         fn said(event: &Said, words: &mut Views<Word>) -> Result<()> {
             let word = event.word.clone();
             let count = words.get(&word)?.map_or(0, |word: Word| word.count);
-            words.put(Word { word, count: count + 1 });
+            words.put(Word {
+                word,
+                count: count + 1,
+            });
             // After the write: what a failed fold has written must not stay.
             if event.word == "curse" && BROKEN.load(Ordering::SeqCst) {
                 return Err(Error::message("such words are not kept"));
             }
-            assert!(event.word != "shout" || !BROKEN.load(Ordering::SeqCst), "too loud");
+            assert!(
+                event.word != "shout" || !BROKEN.load(Ordering::SeqCst),
+                "too loud"
+            );
             Ok(())
         }
     }
@@ -107,4 +113,3 @@ async fn a_failing_event_is_retried_reported_and_never_skipped() {
         .await;
     }
 }
-

@@ -91,7 +91,11 @@ impl Balances {
         balance.cents += event.cents;
         balance.deposits += 1;
         balances.put(balance);
-        let mut total = totals.get(&0)?.unwrap_or(Total { key: 0, cents: 0, last: Position::START });
+        let mut total = totals.get(&0)?.unwrap_or(Total {
+            key: 0,
+            cents: 0,
+            last: Position::START,
+        });
         total.cents += event.cents;
         // In order, each once: a position that was seen before would be an error.
         if recorded.position <= total.last {
@@ -133,9 +137,17 @@ async fn richest(
     totals: Read<Total>,
 ) -> Result<(u64, Vec<u32>)> {
     let found = balances.find().within(Balance::CENTS, query.at_least..);
-    let found = found.order_by(Balance::CENTS).descending().take(query.take).all().await?;
+    let found = found
+        .order_by(Balance::CENTS)
+        .descending()
+        .take(query.take)
+        .all()
+        .await?;
     let total = totals.get(&0).await?.map_or(0, |total| total.cents);
-    Ok((total, found.into_iter().map(|balance| balance.account).collect()))
+    Ok((
+        total,
+        found.into_iter().map(|balance| balance.account).collect(),
+    ))
 }
 
 #[derive(Query, Clone, Serialize, Deserialize)]
@@ -169,19 +181,42 @@ async fn read_models_are_found_sorted_and_paged() {
         let session = app.session();
         for account in 1..=20 {
             let cents = u64::from(account) * 10;
-            session.execute(Deposit { account, cents }).await.expect("deposits");
+            session
+                .execute(Deposit { account, cents })
+                .await
+                .expect("deposits");
         }
-        session.execute(Close { account: 19 }).await.expect("closes");
-        let (total, richest) =
-            session.query(Richest { at_least: 100, take: 3 }).await.expect("answers");
+        session
+            .execute(Close { account: 19 })
+            .await
+            .expect("closes");
+        let (total, richest) = session
+            .query(Richest {
+                at_least: 100,
+                take: 3,
+            })
+            .await
+            .expect("answers");
         assert_eq!((total, richest), (2100, vec![20, 18, 17]));
-        let page = session.query(OddAccounts { skip: 2, take: 3 }).await.expect("answers");
+        let page = session
+            .query(OddAccounts { skip: 2, take: 3 })
+            .await
+            .expect("answers");
         let accounts: Vec<u32> = page.items.iter().map(|balance| balance.account).collect();
         // Sorted by key, which is text: 1, 11, 13, 15, 17, 3, 5, 7, 9.
         assert_eq!((accounts, page.total), (vec![13, 15, 17], 9));
-        let error = session.query(OddAccounts { skip: 0, take: 101 }).await.expect_err("refused");
+        let error = session
+            .query(OddAccounts { skip: 0, take: 101 })
+            .await
+            .expect_err("refused");
         assert_eq!(error.to_string(), "invalid query: `take`: at most 100");
-        assert_eq!(session.query(BalanceOf { account: 19 }).await.expect("answers"), None);
+        assert_eq!(
+            session
+                .query(BalanceOf { account: 19 })
+                .await
+                .expect("answers"),
+            None
+        );
     })
     .await;
 }
@@ -195,21 +230,43 @@ async fn every_event_is_folded_once_however_often_the_dispatcher_restarts() {
         let apps = [open(&path).await, open(&path).await];
         let receipts = crate::stores::race(16, |number| {
             let app = apps[number % 2].clone();
-            async move { app.execute(Deposit { account: 1, cents: 1 }).await.expect("deposits") }
+            async move {
+                app.execute(Deposit {
+                    account: 1,
+                    cents: 1,
+                })
+                .await
+                .expect("deposits")
+            }
         })
         .await;
         let last = receipts.iter().map(Receipt::last).max().expect("receipts");
         for app in &apps {
             let query = app.query(BalanceOf { account: 1 }).after_position(last);
             let balance = query.await.expect("answers").expect("is there");
-            assert_eq!((balance.cents, balance.deposits), (round * 16, u32::try_from(round * 16).expect("few")));
+            assert_eq!(
+                (balance.cents, balance.deposits),
+                (round * 16, u32::try_from(round * 16).expect("few"))
+            );
         }
         // Dropped while the projections may be at work.
         let app = &apps[0];
-        app.execute(Deposit { account: 2, cents: 1 }).await.expect("deposits");
+        app.execute(Deposit {
+            account: 2,
+            cents: 1,
+        })
+        .await
+        .expect("deposits");
     }
     let app = open(&path).await;
-    let (total, _) = app.query(Richest { at_least: 0, take: 1 }).after_position(Position::new(170)).await.expect("answers");
+    let (total, _) = app
+        .query(Richest {
+            at_least: 0,
+            take: 1,
+        })
+        .after_position(Position::new(170))
+        .await
+        .expect("answers");
     assert_eq!(total, 170);
     assert!(app.health().is_ok(), "{:?}", app.health());
 }
@@ -231,7 +288,9 @@ async fn thank(
     fault: Res<Fault>,
 ) -> Result<()> {
     seen.0.send((recorded.position.get(), event.account))?;
-    let left = fault.times.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |it| it.checked_sub(1));
+    let left = fault
+        .times
+        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |it| it.checked_sub(1));
     match left {
         Ok(_) => Err(Error::message("the post office is closed")),
         Err(_) => Ok(()),
@@ -245,11 +304,26 @@ async fn a_reaction_sees_every_event_in_order_and_again_after_a_failure() {
     let (sender, mut seen) = mpsc::unbounded_channel();
     let fault = Arc::new(Fault::default());
     let app = open_with(&path, sender.clone(), fault.clone()).await;
-    app.execute(Deposit { account: 7, cents: 1 }).await.expect("deposits");
+    app.execute(Deposit {
+        account: 7,
+        cents: 1,
+    })
+    .await
+    .expect("deposits");
     assert_eq!(seen.recv().await, Some((1, 7)));
     fault.times.store(2, Ordering::SeqCst);
-    app.execute(Deposit { account: 8, cents: 1 }).await.expect("deposits");
-    app.execute(Deposit { account: 9, cents: 1 }).await.expect("deposits");
+    app.execute(Deposit {
+        account: 8,
+        cents: 1,
+    })
+    .await
+    .expect("deposits");
+    app.execute(Deposit {
+        account: 9,
+        cents: 1,
+    })
+    .await
+    .expect("deposits");
     for expected in [(2, 8), (2, 8), (2, 8), (3, 9)] {
         assert_eq!(seen.recv().await, Some(expected));
     }
@@ -258,7 +332,12 @@ async fn a_reaction_sees_every_event_in_order_and_again_after_a_failure() {
     let wait = app.health();
     drop((app, wait));
     let app = open_with(&path, sender, fault).await;
-    app.execute(Deposit { account: 10, cents: 1 }).await.expect("deposits");
+    app.execute(Deposit {
+        account: 10,
+        cents: 1,
+    })
+    .await
+    .expect("deposits");
     let mut next = seen.recv().await;
     if next == Some((3, 9)) {
         next = seen.recv().await;
@@ -280,7 +359,9 @@ pub fn quiet(builder: Builder) -> Builder {
     let (sender, receiver) = mpsc::unbounded_channel();
     // Kept open for the life of the process: nothing listens, nothing fails.
     std::mem::forget(receiver);
-    builder.provide(Arc::new(Seen(sender))).provide(Arc::new(Fault::default()))
+    builder
+        .provide(Arc::new(Seen(sender)))
+        .provide(Arc::new(Fault::default()))
 }
 
 async fn open(path: &Path) -> Dispatcher {
@@ -296,5 +377,10 @@ async fn open_with(
 ) -> Dispatcher {
     let sqlite = Sqlite::open(path).await.expect("opens");
     let builder = Dispatcher::builder().module(module()).store(sqlite);
-    builder.provide(Arc::new(Seen(seen))).provide(fault).build().await.expect("builds")
+    builder
+        .provide(Arc::new(Seen(seen)))
+        .provide(fault)
+        .build()
+        .await
+        .expect("builds")
 }

@@ -7,6 +7,7 @@ mod dispatch;
 mod failing;
 mod follow;
 mod reactions;
+mod model;
 mod shop;
 mod sourcing;
 mod stores;

@@ -18,7 +18,11 @@ mod newcomer {
     pub struct Heard(pub mpsc::UnboundedSender<u64>);
 
     #[event_handler(start = "now")]
-    fn listen(_: crate::follow::MoneyDeposited, recorded: &Recorded, heard: Res<Heard>) -> Result<()> {
+    fn listen(
+        _: crate::follow::MoneyDeposited,
+        recorded: &Recorded,
+        heard: Res<Heard>,
+    ) -> Result<()> {
         Ok(heard.0.send(recorded.position.get())?)
     }
 }
@@ -26,12 +30,26 @@ mod newcomer {
 #[tokio::test]
 async fn a_reaction_that_starts_now_leaves_the_past_alone() {
     on_both_with(module(), quiet, |app| async move {
-        app.execute(Deposit { account: 1, cents: 1 }).await.expect("deposits");
+        app.execute(Deposit {
+            account: 1,
+            cents: 1,
+        })
+        .await
+        .expect("deposits");
         let (sender, mut heard) = mpsc::unbounded_channel();
         let listener = Dispatcher::builder().module(newcomer::module());
         let listener = listener.provide(Arc::new(newcomer::Heard(sender)));
-        let listener = listener.shared_store(app.store().clone()).build().await.expect("builds");
-        app.execute(Deposit { account: 1, cents: 1 }).await.expect("deposits");
+        let listener = listener
+            .shared_store(app.store().clone())
+            .build()
+            .await
+            .expect("builds");
+        app.execute(Deposit {
+            account: 1,
+            cents: 1,
+        })
+        .await
+        .expect("deposits");
         assert_eq!(heard.recv().await, Some(2));
         drop(listener);
     })
@@ -51,7 +69,10 @@ mod bonus {
         app: &Dispatcher,
     ) -> Result<()> {
         if event.cents >= 1000 {
-            let bonus = crate::follow::Deposit { account: event.account, cents: 10 };
+            let bonus = crate::follow::Deposit {
+                account: event.account,
+                cents: 10,
+            };
             let id = CommandId::derived("reward", recorded.id.as_uuid().as_bytes());
             app.execute(bonus).id(id).because_of(recorded).await?;
         }
@@ -63,16 +84,23 @@ mod bonus {
 async fn a_reaction_sends_a_command_in_the_same_conversation() {
     let both = |builder: Builder| quiet(builder).module(bonus::module());
     on_both_with(module(), both, |app| async move {
-        let receipt = app.execute(Deposit { account: 3, cents: 1000 }).await.expect("deposits");
+        let receipt = app
+            .execute(Deposit {
+                account: 3,
+                cents: 1000,
+            })
+            .await
+            .expect("deposits");
         let next = receipt.last().plus(1);
         let query = app.query(BalanceOf { account: 3 }).after_position(next);
         assert_eq!(query.await.expect("answers").expect("is there").cents, 1010);
         let events = app.history::<Account>(&3).all().await.expect("reads");
-        let [deposit, bonus] = &events[..] else { panic!("{events:?}") };
+        let [deposit, bonus] = &events[..] else {
+            panic!("{events:?}")
+        };
         assert_eq!(bonus.causation, deposit.id.as_uuid());
         assert_eq!(bonus.correlation, deposit.correlation);
         assert_eq!(deposit.causation, receipt.command().as_uuid());
     })
     .await;
 }
-

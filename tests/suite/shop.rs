@@ -106,8 +106,14 @@ async fn update_price(
     product: &Product,
 ) -> Result<Option<ProductPriceUpdated>, CatalogError> {
     ensure!(product.exists, CatalogError::Unknown(cmd.product_id));
-    let UpdateProductPrice { product_id, new_price } = cmd;
-    Ok((product.price != new_price).then_some(ProductPriceUpdated { product_id, new_price }))
+    let UpdateProductPrice {
+        product_id,
+        new_price,
+    } = cmd;
+    Ok((product.price != new_price).then_some(ProductPriceUpdated {
+        product_id,
+        new_price,
+    }))
 }
 
 #[derive(ReadModel, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -209,13 +215,24 @@ async fn a_client_reads_its_own_write_and_the_mail_goes_out() {
                 new_price: price("1150.00"),
             };
             let receipt = app.execute(update).await.expect("updates");
-            let query = GetProductById { product_id: product_id.clone() };
+            let query = GetProductById {
+                product_id: product_id.clone(),
+            };
             let view = app.query(query).after(&receipt).await.expect("answers");
             let view = view.expect("is there");
-            assert_eq!((&*view.name, view.current_price), ("Laptop Pro", price("1150.00")));
+            assert_eq!(
+                (&*view.name, view.current_price),
+                ("Laptop Pro", price("1150.00"))
+            );
             let again = app.execute(create).await.expect_err("is rejected");
-            assert_eq!(again.rejected(), Some(CatalogError::AlreadyExists(product_id)));
-            assert_eq!(mails.lock().await.recv().await.as_deref(), Some("Laptop Pro"));
+            assert_eq!(
+                again.rejected(),
+                Some(CatalogError::AlreadyExists(product_id))
+            );
+            assert_eq!(
+                mails.lock().await.recv().await.as_deref(),
+                Some("Laptop Pro")
+            );
         }
     })
     .await;

@@ -82,11 +82,19 @@ fn mint(Mint { purse, coins }: Mint) -> CoinsMinted {
 /// Two aggregates of one type: the parameters are named as the fields.
 #[command_handler]
 fn transfer(cmd: Transfer, to: &Purse, from: &Purse) -> Result<CoinsTransferred, Short> {
-    let Transfer { from: giver, to_id: taker, coins } = cmd;
+    let Transfer {
+        from: giver,
+        to_id: taker,
+        coins,
+    } = cmd;
     assert!(to.coins(&taker) >= 0);
     let missing = i64::from(coins) - from.coins(&giver);
     ensure!(missing <= 0, Short(u32::try_from(missing).unwrap_or(0)));
-    Ok(CoinsTransferred { from: giver, to: taker, coins })
+    Ok(CoinsTransferred {
+        from: giver,
+        to: taker,
+        coins,
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -94,20 +102,39 @@ async fn two_aggregates_of_one_type_change_together() {
     on_both(module(), |app| async move {
         let names = ["ann", "bob", "cyd"];
         for purse in names {
-            app.execute(Mint { purse: purse.into(), coins: 10 }).await.expect("mints");
+            app.execute(Mint {
+                purse: purse.into(),
+                coins: 10,
+            })
+            .await
+            .expect("mints");
         }
         let outcomes = race(32, |number| {
             let app = app.clone();
             let (from, to_id) = (names[number % 3].into(), names[(number + 1) % 3].into());
-            async move { app.execute(Transfer { from, to_id, coins: 7 }).await }
+            async move {
+                app.execute(Transfer {
+                    from,
+                    to_id,
+                    coins: 7,
+                })
+                .await
+            }
         })
         .await;
         for outcome in outcomes.into_iter().filter_map(Result::err) {
-            assert!(matches!(outcome, CommandError::Rejected(Short(1..=7))), "{outcome:?}");
+            assert!(
+                matches!(outcome, CommandError::Rejected(Short(1..=7))),
+                "{outcome:?}"
+            );
         }
         let mut sum = 0;
         for name in names {
-            let coins = app.state::<Purse>(&name.to_owned()).await.expect("reads").coins(name);
+            let coins = app
+                .state::<Purse>(&name.to_owned())
+                .await
+                .expect("reads")
+                .coins(name);
             assert!(coins >= 0, "{name} has {coins}");
             sum += coins;
         }
@@ -133,20 +160,43 @@ async fn state_is_known_at_every_position_and_time() {
             let ann = "ann".to_owned();
             for second in [10, 20, 30] {
                 seconds.store(second, Ordering::SeqCst);
-                app.execute(Mint { purse: ann.clone(), coins: 1 }).await.expect("mints");
-                app.execute(Mint { purse: "bob".into(), coins: 1 }).await.expect("mints");
+                app.execute(Mint {
+                    purse: ann.clone(),
+                    coins: 1,
+                })
+                .await
+                .expect("mints");
+                app.execute(Mint {
+                    purse: "bob".into(),
+                    coins: 1,
+                })
+                .await
+                .expect("mints");
             }
             for (position, coins) in [(0, 0), (1, 1), (2, 1), (3, 2), (5, 3), (99, 3)] {
                 let state = app.state::<Purse>(&ann).at(Position::new(position)).await;
-                assert_eq!(state.expect("reads").coins("ann"), coins, "at position {position}");
+                assert_eq!(
+                    state.expect("reads").coins("ann"),
+                    coins,
+                    "at position {position}"
+                );
             }
             for (second, coins) in [(9, 0), (10, 1), (19, 1), (20, 2), (31, 3)] {
                 let state = app.state::<Purse>(&ann).at_time(at(second)).await;
-                assert_eq!(state.expect("reads").coins("ann"), coins, "at second {second}");
+                assert_eq!(
+                    state.expect("reads").coins("ann"),
+                    coins,
+                    "at second {second}"
+                );
             }
             // A clock that goes back does not: time never decreases along the log.
             seconds.store(5, Ordering::SeqCst);
-            app.execute(Mint { purse: ann.clone(), coins: 1 }).await.expect("mints");
+            app.execute(Mint {
+                purse: ann.clone(),
+                coins: 1,
+            })
+            .await
+            .expect("mints");
             let times: Vec<_> = app.events(EventQuery::All).all().await.expect("reads");
             assert!(times.windows(2).all(|pair| pair[0].time <= pair[1].time));
             assert_eq!(times.last().map(|event| event.time), Some(at(30)));
@@ -159,16 +209,35 @@ async fn state_is_known_at_every_position_and_time() {
 async fn history_has_who_when_and_why() {
     on_both(module(), |app| async move {
         let correlation = cqrs_core::Uuid::now_v7();
-        let mint = Mint { purse: "ann".into(), coins: 5 };
-        let call = app.execute(mint).actor(Actor::new("the mint")).correlation(correlation);
+        let mint = Mint {
+            purse: "ann".into(),
+            coins: 5,
+        };
+        let call = app
+            .execute(mint)
+            .actor(Actor::new("the mint"))
+            .correlation(correlation);
         let before = Timestamp::now();
         let receipt = call.await.expect("mints");
-        let transfer = Transfer { from: "ann".into(), to_id: "bob".into(), coins: 2 };
+        let transfer = Transfer {
+            from: "ann".into(),
+            to_id: "bob".into(),
+            coins: 2,
+        };
         app.execute(transfer).await.expect("transfers");
-        let history = app.history::<Purse>(&"ann".to_owned()).all().await.expect("reads");
-        let [minted, transferred] = &history[..] else { panic!("{history:?}") };
+        let history = app
+            .history::<Purse>(&"ann".to_owned())
+            .all()
+            .await
+            .expect("reads");
+        let [minted, transferred] = &history[..] else {
+            panic!("{history:?}")
+        };
         assert_eq!(minted.position, receipt.first());
-        assert_eq!((minted.event_type.as_str(), minted.version), ("coins-minted", 1));
+        assert_eq!(
+            (minted.event_type.as_str(), minted.version),
+            ("coins-minted", 1)
+        );
         assert_eq!(minted.actor.as_deref(), Some("the mint"));
         assert_eq!(minted.command, receipt.command());
         assert_eq!(minted.correlation, correlation);
@@ -177,10 +246,19 @@ async fn history_has_who_when_and_why() {
         assert_eq!(minted.json()["coins"], 5);
         assert_eq!(transferred.actor, None);
         assert_eq!(transferred.correlation, transferred.command.as_uuid());
-        let tags: Vec<_> = transferred.tags.as_slice().iter().map(|tag| tag.as_str()).collect();
+        let tags: Vec<_> = transferred
+            .tags
+            .as_slice()
+            .iter()
+            .map(|tag| tag.as_str())
+            .collect();
         assert_eq!(tags, ["purse:ann", "purse:bob"]);
         assert_ne!(minted.id, transferred.id);
-        let bob = app.history::<Purse>(&"bob".to_owned()).all().await.expect("reads");
+        let bob = app
+            .history::<Purse>(&"bob".to_owned())
+            .all()
+            .await
+            .expect("reads");
         assert_eq!(bob.len(), 1);
     })
     .await;
@@ -262,31 +340,55 @@ fn fill(Fill { kettle, litres }: Fill) -> KettleFilled {
 #[command_handler]
 fn brew(cmd: Brew, kettle: &Kettle) -> Result<TeaBrewed, Short> {
     ensure!(kettle.litres > 0, Short(1));
-    Ok(TeaBrewed { kettle: cmd.kettle, cup: cmd.cup })
+    Ok(TeaBrewed {
+        kettle: cmd.kettle,
+        cup: cmd.cup,
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn stored_state_is_written_with_the_events() {
     on_both(module(), |app| async move {
-        app.execute(Fill { kettle: 1, litres: 20 }).await.expect("fills");
+        app.execute(Fill {
+            kettle: 1,
+            litres: 20,
+        })
+        .await
+        .expect("fills");
         let outcomes = race(32, |number| {
             let app = app.clone();
             let cup = u32::try_from(number % 2).expect("small");
             async move { app.execute(Brew { kettle: 1, cup }).await }
         })
         .await;
-        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 20);
+        assert_eq!(
+            outcomes.iter().filter(|outcome| outcome.is_ok()).count(),
+            20
+        );
         let keys = [("kettle", "1"), ("cup", "0"), ("cup", "1")];
-        let keys = keys.map(|(aggregate, id)| StateKey { aggregate, id: id.into() }).to_vec();
+        let keys = keys
+            .map(|(aggregate, id)| StateKey {
+                aggregate,
+                id: id.into(),
+            })
+            .to_vec();
         let stored = app.store().states(keys).await.expect("reads");
         let mut stored = stored.into_iter().map(|state| state.expect("is stored"));
         let kettle = stored.next().expect("the kettle");
         assert_eq!(kettle.position.get(), 21);
         let kettle: Kettle = serde_json::from_slice(&kettle.body).expect("decodes");
         assert_eq!((kettle.litres, kettle.folded), (0, 21));
-        let teas = stored.map(|cup| serde_json::from_slice::<Cup>(&cup.body).expect("decodes").teas);
+        let teas = stored.map(|cup| {
+            serde_json::from_slice::<Cup>(&cup.body)
+                .expect("decodes")
+                .teas
+        });
         assert_eq!(teas.sum::<u32>(), 20);
-        let past = app.state::<Kettle>(&1).at(Position::new(1)).await.expect("reads");
+        let past = app
+            .state::<Kettle>(&1)
+            .at(Position::new(1))
+            .await
+            .expect("reads");
         assert_eq!(past.litres, 20);
     })
     .await;

@@ -17,12 +17,12 @@ async fn report_of(builder: cqrs_core::dispatcher::Builder) -> String {
     }
 }
 
-/// `text` with every `{}` replaced by the number of the line that ends with the next marker.
+/// `text` with every `{}` replaced by the number of the line below the next marker.
 fn expected(text: &str, markers: &[&str]) -> String {
     let line = |marker: &&str| {
-        let marked = |line: &str| line.ends_with(&format!("// {marker}"));
+        let marked = |line: &str| line.trim() == format!("// {marker}");
         let found = include_str!("wiring.rs").lines().position(marked);
-        found.unwrap_or_else(|| panic!("no line is marked {marker}")) + 1
+        found.unwrap_or_else(|| panic!("no line is marked {marker}")) + 2
     };
     let mut parts = text.split("{}");
     let mut whole = parts.next().unwrap_or_default().to_owned();
@@ -38,11 +38,13 @@ mod without_handlers {
     cqrs_core::module!();
 
     #[derive(Command, Clone, Serialize, Deserialize)]
-    pub struct ShipOrder {} // ship-order
+    // ship-order
+    pub struct ShipOrder {}
 
     #[derive(Query, Clone, Serialize, Deserialize)]
     #[query(returns = u32)]
-    pub struct CountOrders {} // count-orders
+    // count-orders
+    pub struct CountOrders {}
 }
 
 #[tokio::test]
@@ -69,10 +71,12 @@ mod two_handlers {
     pub struct PayInvoice {}
 
     #[command_handler]
-    fn pay(_: PayInvoice) {} // pay
+    // pay
+    fn pay(_: PayInvoice) {}
 
     #[command_handler]
-    fn pay_again(_: PayInvoice) {} // pay-again
+    // pay-again
+    fn pay_again(_: PayInvoice) {}
 }
 
 #[tokio::test]
@@ -96,14 +100,16 @@ mod same_names {
 
         #[derive(Command, Clone, Serialize, Deserialize)]
         #[command(name = "Rename")]
-        pub struct RenameOne {} // rename-one
+        // rename-one
+        pub struct RenameOne {}
 
         #[command_handler]
         fn rename(_: RenameOne) {}
 
         #[derive(Event, Serialize, Deserialize)]
         #[event(name = "renamed", version = 1)]
-        pub struct Renamed {} // renamed-one
+        // renamed-one
+        pub struct Renamed {}
     }
 
     pub mod two {
@@ -111,11 +117,13 @@ mod same_names {
 
         #[derive(Command, Clone, Serialize, Deserialize)]
         #[command(name = "Rename")]
-        pub struct RenameTwo {} // rename-two
+        // rename-two
+        pub struct RenameTwo {}
 
         #[derive(Event, Serialize, Deserialize)]
         #[event(name = "renamed", version = 2)]
-        pub struct Renamed {} // renamed-two
+        // renamed-two
+        pub struct Renamed {}
     }
 }
 
@@ -152,7 +160,8 @@ mod by_hand {
     }
 
     #[event_handler]
-    fn notice(_: Forged) {} // notice
+    // notice
+    fn notice(_: Forged) {}
 }
 
 #[tokio::test]
@@ -178,7 +187,8 @@ mod services {
     pub struct PriceOf {}
 
     #[query_handler]
-    fn price_of(_: PriceOf, _prices: Res<Prices>, _clerk: Res<dyn Clerk>) -> u32 { // price-of
+    // price-of
+    fn price_of(_: PriceOf, _prices: Res<Prices>, _clerk: Res<dyn Clerk>) -> u32 {
         7
     }
 }
@@ -199,9 +209,15 @@ no `suite::wiring::services::Prices` was provided, which handlers take as `Res<.
     assert_eq!(report(services::module()).await, expected);
     struct Anne;
     impl services::Clerk for Anne {}
-    let app = Dispatcher::builder().store(Memory::new()).module(services::module());
+    let app = Dispatcher::builder()
+        .store(Memory::new())
+        .module(services::module());
     let app = app.provide(Arc::new(services::Prices));
-    let app = app.provide::<dyn services::Clerk>(Arc::new(Anne)).build().await.expect("builds");
+    let app = app
+        .provide::<dyn services::Clerk>(Arc::new(Anne))
+        .build()
+        .await
+        .expect("builds");
     assert_eq!(app.query(services::PriceOf {}).await.expect("answers"), 7);
 }
 
@@ -211,7 +227,8 @@ mod guarded {
 
     #[derive(Command, Clone, Serialize, Deserialize)]
     #[command(permission = "vault:open")]
-    pub struct OpenVault {} // open-vault
+    // open-vault
+    pub struct OpenVault {}
 
     #[command_handler]
     fn open(_: OpenVault) {}
@@ -225,19 +242,34 @@ the wiring has 1 problem
 messages name permissions, but the dispatcher has no authorizer
   --> wiring.rs:{}
   = write `.authorizer(HeldPermissions)` on the builder, an `Authorizer` of your own, or `.authorizer(AllowAll)` to let everyone in";
-    assert_eq!(report(guarded::module()).await, expected(text, &["open-vault"]));
+    assert_eq!(
+        report(guarded::module()).await,
+        expected(text, &["open-vault"])
+    );
 }
 
 #[tokio::test]
 async fn a_permission_is_asked_for_at_every_door() {
-    let app = Dispatcher::builder().store(Memory::new()).module(guarded::module());
-    let app = app.authorizer(HeldPermissions).build().await.expect("builds");
+    let app = Dispatcher::builder()
+        .store(Memory::new())
+        .module(guarded::module());
+    let app = app
+        .authorizer(HeldPermissions)
+        .build()
+        .await
+        .expect("builds");
     let anne = || Actor::new("anne").with("vault:open");
     let denied = "bob may not send `OpenVault`: it needs the permission `vault:open`";
 
-    let outcome = app.execute(guarded::OpenVault {}).actor(Actor::new("bob")).await;
+    let outcome = app
+        .execute(guarded::OpenVault {})
+        .actor(Actor::new("bob"))
+        .await;
     assert_eq!(outcome.expect_err("is denied").to_string(), denied);
-    let outcome = app.execute_json("OpenVault", b"{}").actor(Actor::new("bob")).await;
+    let outcome = app
+        .execute_json("OpenVault", b"{}")
+        .actor(Actor::new("bob"))
+        .await;
     assert_eq!(outcome.expect_err("is denied").to_string(), denied);
     let session = app.session().actor(Actor::new("bob"));
     let outcome = session.execute(guarded::OpenVault {}).await;
@@ -245,9 +277,19 @@ async fn a_permission_is_asked_for_at_every_door() {
     let outcome = app.execute(guarded::OpenVault {}).await;
     assert!(matches!(outcome, Err(CommandError::Denied(_))));
 
-    app.execute(guarded::OpenVault {}).actor(anne()).await.expect("is let in");
-    app.execute_json("OpenVault", b"{}").actor(anne()).await.expect("is let in");
-    app.session().actor(anne()).execute(guarded::OpenVault {}).await.expect("is let in");
+    app.execute(guarded::OpenVault {})
+        .actor(anne())
+        .await
+        .expect("is let in");
+    app.execute_json("OpenVault", b"{}")
+        .actor(anne())
+        .await
+        .expect("is let in");
+    app.session()
+        .actor(anne())
+        .execute(guarded::OpenVault {})
+        .await
+        .expect("is let in");
 }
 
 #[tokio::test]
@@ -275,7 +317,8 @@ mod orphaned_views {
     pub struct CountShelves {}
 
     #[query_handler]
-    async fn count(_: CountShelves, shelves: Read<Shelf>) -> Result<u64> { // count-shelves
+    // count-shelves
+    async fn count(_: CountShelves, shelves: Read<Shelf>) -> Result<u64> {
         shelves.count().await
     }
 }
@@ -288,7 +331,10 @@ the wiring has 1 problem
 no projection keeps the read model `shelf`
   --> wiring.rs:{}
   = write a `#[projection]` with an `#[on]` method that takes `&mut Views<..>` of it, or take in the module that has it";
-    assert_eq!(report(orphaned_views::module()).await, expected(text, &["count-shelves"]));
+    assert_eq!(
+        report(orphaned_views::module()).await,
+        expected(text, &["count-shelves"])
+    );
 }
 
 mod rivals {
@@ -308,7 +354,8 @@ mod rivals {
     pub struct First;
 
     #[projection(name = "stores", version = 1)]
-    impl First { // first
+    // first
+    impl First {
         #[on]
         fn stored(_: &Stored, _: &mut Views<Store>) {}
     }
@@ -316,7 +363,8 @@ mod rivals {
     pub struct Second;
 
     #[projection(name = "stores", version = 2)]
-    impl Second { // second
+    // second
+    impl Second {
         #[on]
         fn stored(_: &Stored, _: &mut Views<Store>) {}
     }
@@ -347,7 +395,9 @@ the wiring has 1 problem
 
 the dispatcher has no store
   = write `.store(..)` on the builder: `Memory::new()`, `Sqlite::open(path).await?`, ..";
-    let builder = Dispatcher::builder().module(guarded::module()).authorizer(AllowAll);
+    let builder = Dispatcher::builder()
+        .module(guarded::module())
+        .authorizer(AllowAll);
     assert_eq!(report_of(builder).await, text);
 }
 
@@ -391,17 +441,29 @@ async fn two_dispatchers_do_not_disturb_each_other() {
     let stores = [Memory::new(), Memory::new()];
     let mut apps = Vec::new();
     for (counter, store) in counters.iter().zip(&stores) {
-        let app = Dispatcher::builder().module(two_at_once::module()).store(store.clone());
+        let app = Dispatcher::builder()
+            .module(two_at_once::module())
+            .store(store.clone());
         apps.push(app.provide(counter.clone()).build().await.expect("builds"));
     }
-    apps[0].execute(two_at_once::Count {}).await.expect("counts");
+    apps[0]
+        .execute(two_at_once::Count {})
+        .await
+        .expect("counts");
     for _ in 0..2 {
-        apps[1].execute(two_at_once::Count {}).await.expect("counts");
+        apps[1]
+            .execute(two_at_once::Count {})
+            .await
+            .expect("counts");
     }
     let counts = counters.map(|counter| counter.0.load(Ordering::SeqCst));
     assert_eq!(counts, [1, 2]);
     for (app, events) in apps.iter().zip([1, 2]) {
-        let all = app.events(cqrs_core::store::EventQuery::All).all().await.expect("reads");
+        let all = app
+            .events(cqrs_core::store::EventQuery::All)
+            .all()
+            .await
+            .expect("reads");
         assert_eq!(all.len(), events);
     }
 }
@@ -419,10 +481,16 @@ mod other_handler {
 async fn two_dispatchers_may_have_different_handlers_for_one_message() {
     struct Anne;
     impl services::Clerk for Anne {}
-    let one = Dispatcher::builder().store(Memory::new()).module(services::module());
-    let one = one.provide(Arc::new(services::Prices)).provide::<dyn services::Clerk>(Arc::new(Anne));
+    let one = Dispatcher::builder()
+        .store(Memory::new())
+        .module(services::module());
+    let one = one
+        .provide(Arc::new(services::Prices))
+        .provide::<dyn services::Clerk>(Arc::new(Anne));
     let one = one.build().await.expect("builds");
-    let other = Dispatcher::builder().store(Memory::new()).module(other_handler::module());
+    let other = Dispatcher::builder()
+        .store(Memory::new())
+        .module(other_handler::module());
     let other = other.build().await.expect("builds");
     assert_eq!(one.query(services::PriceOf {}).await.expect("answers"), 7);
     assert_eq!(other.query(services::PriceOf {}).await.expect("answers"), 9);

@@ -118,5 +118,7 @@ pub enum OpenError {
 
 /// What a request is answered when the thread that should have answered it is gone.
 pub(crate) fn closed() -> StoreError {
-    StoreError::Unavailable { reason: "the SQLite store's threads have ended".into() }
+    StoreError::Unavailable {
+        reason: "the SQLite store's threads have ended".into(),
+    }
 }

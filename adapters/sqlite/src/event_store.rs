@@ -19,12 +19,18 @@ impl EventStore for Sqlite {
     }
 
     fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
-        self.shared().readers.run(move |conn| reader::read(conn, &query, range))
+        self.shared()
+            .readers
+            .run(move |conn| reader::read(conn, &query, range))
     }
 
     fn head(&self) -> BoxFuture<'_, Result<Position, StoreError>> {
         Box::pin(async move {
-            let head = self.shared().readers.run(|conn| Ok(row::head(conn)?.position)).await?;
+            let head = self
+                .shared()
+                .readers
+                .run(|conn| Ok(row::head(conn)?.position))
+                .await?;
             // Events of other processes become known here, and so to those who watch.
             self.shared().announce(head);
             Ok(head)
@@ -32,11 +38,15 @@ impl EventStore for Sqlite {
     }
 
     fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, StoreError>> {
-        self.shared().readers.run(move |conn| reader::position_at(conn, time))
+        self.shared()
+            .readers
+            .run(move |conn| reader::position_at(conn, time))
     }
 
     fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>> {
-        self.shared().readers.run(move |conn| Ok(row::command(conn, id)?))
+        self.shared()
+            .readers
+            .run(move |conn| Ok(row::command(conn, id)?))
     }
 
     fn states(
@@ -46,11 +56,16 @@ impl EventStore for Sqlite {
         let state = |conn: &Connection, key: &StateKey| {
             let mut statement = conn.prepare_cached(sql::SELECT_STATE)?;
             let stored = statement.query_row((key.aggregate, &key.id), |row| {
-                Ok(StoredState { body: row.get(0)?, position: row::position(row, 1)? })
+                Ok(StoredState {
+                    body: row.get(0)?,
+                    position: row::position(row, 1)?,
+                })
             });
             Ok::<_, Fault>(stored.optional()?)
         };
-        self.shared().readers.run(move |conn| keys.iter().map(|key| state(conn, key)).collect())
+        self.shared()
+            .readers
+            .run(move |conn| keys.iter().map(|key| state(conn, key)).collect())
     }
 
     fn watch(&self) -> watch::Receiver<Position> {

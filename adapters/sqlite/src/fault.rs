@@ -30,12 +30,18 @@ enum Kind {
 impl Fault {
     /// The database holds what cannot be read.
     pub(crate) fn corrupt(reason: impl Into<Arc<str>>) -> Self {
-        Self { kind: Kind::Corrupt, reason: reason.into() }
+        Self {
+            kind: Kind::Corrupt,
+            reason: reason.into(),
+        }
     }
 
     /// The request cannot be stored.
     pub(crate) fn data(reason: impl Into<Arc<str>>) -> Self {
-        Self { kind: Kind::Data, reason: reason.into() }
+        Self {
+            kind: Kind::Data,
+            reason: reason.into(),
+        }
     }
 
     /// A panic that was caught.
@@ -46,17 +52,26 @@ impl Fault {
             "cqrs-sqlite panicked, nothing was done: please report it ({})",
             text.unwrap_or("no message")
         );
-        Self { kind: Kind::Panic, reason: reason.into() }
+        Self {
+            kind: Kind::Panic,
+            reason: reason.into(),
+        }
     }
 
     /// The same, when it is not known whether the transaction was committed.
     pub(crate) fn unknown(self) -> Self {
-        Self { kind: Kind::Unknown, ..self }
+        Self {
+            kind: Kind::Unknown,
+            ..self
+        }
     }
 
     /// The same, when it turned out that nothing was committed.
     pub(crate) fn undone(self) -> Self {
-        Self { kind: Kind::Unavailable, ..self }
+        Self {
+            kind: Kind::Unavailable,
+            ..self
+        }
     }
 
     /// Whether every request would meet it, so that trying them one by one is of no use.
@@ -78,9 +93,10 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let (kind, advice) = match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => (Kind::Full, "make room on the disk"),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                (Kind::Unavailable, "another process kept the lock, try again later")
-            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
+                Kind::Unavailable,
+                "another process kept the lock, try again later",
+            ),
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 (Kind::Corrupt, "restore the database from a backup")
             }
@@ -94,14 +110,19 @@ impl From<Error> for Fault {
             }
             None => (Kind::Corrupt, "the database holds a value of another kind"),
         };
-        Self { kind, reason: format!("{advice} ({error})").into() }
+        Self {
+            kind,
+            reason: format!("{advice} ({error})").into(),
+        }
     }
 }
 
 impl From<Fault> for AppendError {
     fn from(Fault { kind, reason }: Fault) -> Self {
         match kind {
-            Kind::Data => Self::Invalid { reason: reason.as_ref().to_owned() },
+            Kind::Data => Self::Invalid {
+                reason: reason.as_ref().to_owned(),
+            },
             Kind::Full => Self::Full { reason },
             Kind::Unknown => Self::Indeterminate { reason },
             Kind::Panic | Kind::Corrupt | Kind::Unavailable => Self::Unavailable { reason },

@@ -28,8 +28,8 @@ impl Database {
         check_library(rusqlite::version_number(), rusqlite::version())?;
         let path = file(path)?;
         let explain = |error| explain(&path, options, error);
-        let mut writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, options)
-            .map_err(explain)?;
+        let mut writer =
+            connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, options).map_err(explain)?;
         let found = schema::identify(&mut writer).map_err(explain)?;
         check_identity(&path, &found)?;
         enter_wal(&writer, &path, options)?;
@@ -41,13 +41,26 @@ impl Database {
         let id = store_id(&writer, &path).map_err(explain)??;
         let head = row::head(&writer).map_err(explain)?.position;
         let reader = |_| connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY, options);
-        let readers = (0..options.readers).map(reader).collect::<Result<_, _>>().map_err(explain)?;
-        Ok(Self { writer, readers, id, head, path })
+        let readers = (0..options.readers)
+            .map(reader)
+            .collect::<Result<_, _>>()
+            .map_err(explain)?;
+        Ok(Self {
+            writer,
+            readers,
+            id,
+            head,
+            path,
+        })
     }
 }
 
 /// A connection with what is common to reading and writing.
-pub(crate) fn connect(path: &Path, mode: OpenFlags, options: &Options) -> rusqlite::Result<Connection> {
+pub(crate) fn connect(
+    path: &Path,
+    mode: OpenFlags,
+    options: &Options,
+) -> rusqlite::Result<Connection> {
     let create = if mode.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {
         OpenFlags::SQLITE_OPEN_CREATE
     } else {
@@ -78,7 +91,10 @@ fn patience(limit: Duration) -> impl FnMut(i32) -> bool + Send + 'static {
             return false;
         }
         let step = Duration::from_micros(u64::from(waited.subsec_nanos() % 97) + 50);
-        thread::sleep(step.saturating_mul(1 << tries.clamp(0, 5)).min(limit - waited));
+        thread::sleep(
+            step.saturating_mul(1 << tries.clamp(0, 5))
+                .min(limit - waited),
+        );
         true
     }
 }
@@ -95,20 +111,28 @@ fn check_library(number: i32, version: &'static str) -> Result<(), OpenError> {
 fn file(path: &Path) -> Result<PathBuf, OpenError> {
     let named = !path.as_os_str().is_empty() && path != Path::new(":memory:");
     let absolute = named.then(|| std::path::absolute(path).ok()).flatten();
-    absolute.ok_or_else(|| OpenError::NoFile { path: path.to_owned() })
+    absolute.ok_or_else(|| OpenError::NoFile {
+        path: path.to_owned(),
+    })
 }
 
 fn check_identity(path: &Path, found: &schema::Identity) -> Result<(), OpenError> {
     let path = path.to_owned();
     match (found.application, found.version, found.tables) {
-        (schema::APPLICATION, version, _) if version > schema::latest() => {
-            Err(OpenError::Newer { path, found: version, known: schema::latest() })
-        }
+        (schema::APPLICATION, version, _) if version > schema::latest() => Err(OpenError::Newer {
+            path,
+            found: version,
+            known: schema::latest(),
+        }),
         (schema::APPLICATION, ..) | (0, 0, 0) => Ok(()),
-        (0, ..) => {
-            Err(OpenError::Foreign { path, what: "holds tables of another program".to_owned() })
-        }
-        (id, ..) => Err(OpenError::Foreign { path, what: format!("has application id {id:#x}") }),
+        (0, ..) => Err(OpenError::Foreign {
+            path,
+            what: "holds tables of another program".to_owned(),
+        }),
+        (id, ..) => Err(OpenError::Foreign {
+            path,
+            what: format!("has application id {id:#x}"),
+        }),
     }
 }
 
@@ -130,7 +154,10 @@ fn enter_wal(conn: &Connection, path: &Path, options: &Options) -> Result<(), Op
     if mode.eq_ignore_ascii_case("wal") {
         return Ok(());
     }
-    Err(OpenError::NoWal { path: path.to_owned(), mode })
+    Err(OpenError::NoWal {
+        path: path.to_owned(),
+        mode,
+    })
 }
 
 fn set_up_writer(conn: &Connection, synchronous: Synchronous) -> rusqlite::Result<()> {
@@ -162,15 +189,18 @@ fn store_id(conn: &Connection, path: &Path) -> rusqlite::Result<Result<Uuid, Ope
 fn explain(path: &Path, options: &Options, source: Error) -> OpenError {
     let path = path.to_owned();
     match source.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => {
-            OpenError::Foreign { path, what: "is no SQLite database".to_owned() }
-        }
-        Some(ErrorCode::DatabaseCorrupt) => {
-            OpenError::Corrupt { path, reason: source.to_string() }
-        }
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            OpenError::Busy { path, waited: options.busy_timeout }
-        }
+        Some(ErrorCode::NotADatabase) => OpenError::Foreign {
+            path,
+            what: "is no SQLite database".to_owned(),
+        },
+        Some(ErrorCode::DatabaseCorrupt) => OpenError::Corrupt {
+            path,
+            reason: source.to_string(),
+        },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::Busy {
+            path,
+            waited: options.busy_timeout,
+        },
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             OpenError::Access { path, source }
         }

@@ -20,8 +20,16 @@ pub(crate) struct Head {
 /// The end of the log; time began long before an empty one's.
 pub(crate) fn head(conn: &Connection) -> rusqlite::Result<Head> {
     let mut statement = conn.prepare_cached(sql::HEAD)?;
-    let head = |row: &Row<'_>| Ok(Head { position: position(row, 0)?, time: row.get(1)? });
-    let empty = Head { position: Position::START, time: i64::MIN };
+    let head = |row: &Row<'_>| {
+        Ok(Head {
+            position: position(row, 0)?,
+            time: row.get(1)?,
+        })
+    };
+    let empty = Head {
+        position: Position::START,
+        time: i64::MIN,
+    };
     Ok(statement.query_row([], head).optional()?.unwrap_or(empty))
 }
 
@@ -38,7 +46,9 @@ pub(crate) fn command(conn: &Connection, id: CommandId) -> rusqlite::Result<Opti
             count,
         })
     };
-    statement.query_row([&id.as_uuid().as_bytes()[..]], stored).optional()
+    statement
+        .query_row([&id.as_uuid().as_bytes()[..]], stored)
+        .optional()
 }
 
 /// The checkpoint of a subscription.

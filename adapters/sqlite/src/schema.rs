@@ -38,7 +38,10 @@ pub(crate) fn identify(conn: &mut Connection) -> rusqlite::Result<Identity> {
 pub(crate) fn migrate(conn: &mut Connection) -> rusqlite::Result<()> {
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let before = version(&transaction)?;
-    for (number, migration) in (1_i64..).zip(MIGRATIONS).filter(|(number, _)| *number > before) {
+    for (number, migration) in (1_i64..)
+        .zip(MIGRATIONS)
+        .filter(|(number, _)| *number > before)
+    {
         transaction.execute_batch(migration)?;
         transaction.pragma_update(None, "user_version", number)?;
     }
@@ -61,7 +64,11 @@ mod tests {
     #[test]
     fn a_fresh_database_is_brought_to_the_latest_version_once() {
         let mut conn = Connection::open_in_memory().unwrap();
-        let fresh = Identity { application: 0, version: 0, tables: 0 };
+        let fresh = Identity {
+            application: 0,
+            version: 0,
+            tables: 0,
+        };
         assert_eq!(identify(&mut conn).unwrap(), fresh);
         migrate(&mut conn).unwrap();
         let first = identify(&mut conn).unwrap();
@@ -82,6 +89,9 @@ mod tests {
                 Ok((row.get(0)?, row.get(1)?))
             })
             .unwrap();
-        assert_eq!(row, ("{}".to_owned(), "1970-01-01T00:00:01.500000Z".to_owned()));
+        assert_eq!(
+            row,
+            ("{}".to_owned(), "1970-01-01T00:00:01.500000Z".to_owned())
+        );
     }
 }

@@ -57,7 +57,9 @@ impl Sqlite {
             // When the caller is gone, the store is closed again by being dropped.
             let _ = reply.send(Self::open_blocking(&options, &path));
         };
-        thread::Builder::new().name("cqrs-sqlite-open".to_owned()).spawn(open)?;
+        thread::Builder::new()
+            .name("cqrs-sqlite-open".to_owned())
+            .spawn(open)?;
         answer.await.unwrap_or(Err(OpenError::Panicked))
     }
 
@@ -74,7 +76,9 @@ impl Sqlite {
             id: database.id,
             path: database.path,
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
     }
 
     pub(crate) fn shared(&self) -> &Shared {
@@ -100,6 +104,8 @@ pub(crate) fn announce(known: &watch::Sender<Position>, head: Position) {
 
 impl fmt::Debug for Sqlite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sqlite").field("path", &self.shared.path).finish_non_exhaustive()
+        f.debug_struct("Sqlite")
+            .field("path", &self.shared.path)
+            .finish_non_exhaustive()
     }
 }

@@ -32,20 +32,27 @@ impl Table {
                 model.table
             )));
         }
-        Ok(Self { name: format!("view_{}", model.table), indexes: model.indexes.len() })
+        Ok(Self {
+            name: format!("view_{}", model.table),
+            indexes: model.indexes.len(),
+        })
     }
 
     /// Makes the table and its indexes. The key is the table's order and ends every index, so
     /// that ties come sorted by key.
     pub(crate) fn create(&self) -> String {
         let Self { name, indexes } = self;
-        let mut sql = format!("CREATE TABLE {name} (key TEXT NOT NULL PRIMARY KEY, body BLOB NOT NULL");
+        let mut sql =
+            format!("CREATE TABLE {name} (key TEXT NOT NULL PRIMARY KEY, body BLOB NOT NULL");
         for column in 0..*indexes {
             let _ = write!(sql, ", i{column} BLOB NOT NULL");
         }
         sql.push_str(") STRICT, WITHOUT ROWID;");
         for column in 0..*indexes {
-            let _ = write!(sql, "CREATE INDEX {name}_by_{column} ON {name} (i{column});");
+            let _ = write!(
+                sql,
+                "CREATE INDEX {name}_by_{column} ON {name} (i{column});"
+            );
         }
         sql
     }
@@ -105,8 +112,10 @@ impl Table {
     }
 
     fn within(&self, select: &str, ranges: &[IndexRange]) -> Statement {
-        let mut statement =
-            Statement { sql: format!("{select} FROM {}", self.name), params: Vec::new() };
+        let mut statement = Statement {
+            sql: format!("{select} FROM {}", self.name),
+            params: Vec::new(),
+        };
         let mut word = "WHERE";
         for IndexRange { index, from, to } in ranges {
             // An index that the model does not have holds no view.
@@ -116,7 +125,9 @@ impl Table {
                 continue;
             }
             let bounds = match (from, to) {
-                (Bound::Included(from), Bound::Included(to)) if from == to => [Some(("=", from)), None],
+                (Bound::Included(from), Bound::Included(to)) if from == to => {
+                    [Some(("=", from)), None]
+                }
                 _ => [limit(from, ">=", ">"), limit(to, "<=", "<")],
             };
             for (operator, key) in bounds.into_iter().flatten() {

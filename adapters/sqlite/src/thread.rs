@@ -17,7 +17,10 @@ impl Drop for Thread {
     fn drop(&mut self) {
         // The last clone of a store may be dropped by a waker that one of its own threads calls;
         // a thread cannot wait for itself.
-        let other = self.0.take().filter(|handle| handle.thread().id() != thread::current().id());
+        let other = self
+            .0
+            .take()
+            .filter(|handle| handle.thread().id() != thread::current().id());
         if let Some(handle) = other {
             // A panic has been reported by the panic hook already.
             let _ = handle.join();

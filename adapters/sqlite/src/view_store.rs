@@ -20,7 +20,9 @@ impl ViewStore for Sqlite {
         subscription: &str,
     ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
         let subscription = subscription.to_owned();
-        self.shared().readers.run(move |conn| Ok(row::checkpoint(conn, &subscription)?))
+        self.shared()
+            .readers
+            .run(move |conn| Ok(row::checkpoint(conn, &subscription)?))
     }
 
     fn commit(&self, batch: ViewBatch) -> BoxFuture<'_, Result<(), ViewCommitError>> {
@@ -32,7 +34,9 @@ impl ViewStore for Sqlite {
         model: Arc<ModelSchema>,
         keys: Vec<String>,
     ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
-        self.shared().readers.run(move |conn| load(conn, &model, &keys))
+        self.shared()
+            .readers
+            .run(move |conn| load(conn, &model, &keys))
     }
 
     fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<Vec<ViewRow>, StoreError>> {
@@ -44,7 +48,9 @@ impl ViewStore for Sqlite {
             let statement = Table::of(&scan.model)?.count(&scan);
             let params = params_from_iter(&statement.params);
             let mut count = conn.prepare_cached(&statement.sql)?;
-            Ok(count.query_row(params, |row| row.get::<_, i64>(0))?.cast_unsigned())
+            Ok(count
+                .query_row(params, |row| row.get::<_, i64>(0))?
+                .cast_unsigned())
         })
     }
 }
@@ -63,6 +69,11 @@ fn rows(conn: &Connection, scan: &ViewScan) -> Result<Vec<ViewRow>, Fault> {
     let statement = Table::of(&scan.model)?.scan(scan);
     let params = params_from_iter(&statement.params);
     let mut select = conn.prepare_cached(&statement.sql)?;
-    let row = |row: &rusqlite::Row<'_>| Ok(ViewRow { key: row.get(0)?, body: row.get(1)? });
+    let row = |row: &rusqlite::Row<'_>| {
+        Ok(ViewRow {
+            key: row.get(0)?,
+            body: row.get(1)?,
+        })
+    };
     Ok(select.query_map(params, row)?.collect::<Result<_, _>>()?)
 }

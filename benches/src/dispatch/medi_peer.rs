@@ -38,6 +38,6 @@ pub fn send() -> crate::Result<Box<dyn FnMut(u64) -> Duration>> {
     let runtime = runtime()?;
     let mediator = Sums::builder().build();
     Ok(Box::new(move |times| {
-        runtime.block_on(async { timed!(times, a => mediator.send(Add { a, b: 1 }).await) })
+        runtime.block_on(async { timed!(times, a => mediator.send(Add { a, b: 1 }).await.ok()) })
     }))
 }

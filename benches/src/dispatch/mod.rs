@@ -9,12 +9,12 @@ mod ours;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::Result;
 use crate::args::Args;
 use crate::cargo::{self, Profile};
 use crate::goal::Goal;
 use crate::report::{Report, Row};
 use crate::runs::Runs;
-use crate::Result;
 
 /// Someone who carries the message `Add` to a function that adds.
 pub struct Contender {
@@ -34,19 +34,44 @@ const BRAZIER: &str = "brazier 0.1";
 /// All of them, wired.
 pub fn contenders() -> Result<Vec<Contender>> {
     Ok(vec![
-        Contender { name: DIRECT, send: direct::send() },
-        Contender { name: OURS, send: ours::send_sync()? },
-        Contender { name: OURS_ASYNC, send: ours::send_async()? },
-        Contender { name: MEDI, send: medi_peer::send()? },
-        Contender { name: MEDIATOR, send: mediator_peer::send_sync() },
-        Contender { name: MEDIATOR_ASYNC, send: mediator_peer::send_async()? },
-        Contender { name: BRAZIER, send: brazier_peer::send()? },
+        Contender {
+            name: DIRECT,
+            send: direct::send(),
+        },
+        Contender {
+            name: OURS,
+            send: ours::send_sync()?,
+        },
+        Contender {
+            name: OURS_ASYNC,
+            send: ours::send_async()?,
+        },
+        Contender {
+            name: MEDI,
+            send: medi_peer::send()?,
+        },
+        Contender {
+            name: MEDIATOR,
+            send: mediator_peer::send_sync(),
+        },
+        Contender {
+            name: MEDIATOR_ASYNC,
+            send: mediator_peer::send_async()?,
+        },
+        Contender {
+            name: BRAZIER,
+            send: brazier_peer::send()?,
+        },
     ])
 }
 
 /// Measures all of them in turn, again and again: what disturbs the machine disturbs them alike.
 pub fn run(args: &Args, report: &mut Report) -> Result<()> {
-    let (rounds, batch) = if args.quick { (11, 100_000) } else { (101, 200_000) };
+    let (rounds, batch) = if args.quick {
+        (11, 100_000)
+    } else {
+        (101, 200_000)
+    };
     let mut contenders = contenders()?;
     let mut figures = vec![Runs::default(); contenders.len()];
     for round in 0..=rounds {
@@ -60,7 +85,9 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
     }
     let allocations = allocations()?;
     let figure = |name: &str| {
-        let place = contenders.iter().position(|contender| contender.name == name);
+        let place = contenders
+            .iter()
+            .position(|contender| contender.name == name);
         place.map_or(f64::NAN, |place| figures[place].median())
     };
     let (ours, medi) = (figure(OURS), figure(MEDI));
@@ -69,9 +96,19 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
         row.allocations = allocations[contender.name].as_f64();
         report.row(row.against("medi-rs", medi));
     }
-    report.goal(Goal::at_most("sync `query` against medi-rs", ours / medi, 1.0, "x"));
+    report.goal(Goal::at_most(
+        "sync `query` against medi-rs",
+        ours / medi,
+        1.0,
+        "x",
+    ));
     let own = allocations[OURS].as_f64().unwrap_or(f64::NAN);
-    report.goal(Goal::at_most("allocations of a sync `query`", own, 0.0, "each"));
+    report.goal(Goal::at_most(
+        "allocations of a sync `query`",
+        own,
+        0.0,
+        "each",
+    ));
     report.note(
         "dispatch: one message of two numbers in, one number out, 200 000 in a row inside one \
          `block_on`; a run is one such batch, and the contenders take turns. medi-rs without \
@@ -94,7 +131,7 @@ macro_rules! timed {
         let start = ::std::time::Instant::now();
         for $number in 0..$times {
             let $number = ::std::hint::black_box($number);
-            ::std::hint::black_box($send);
+            let _ = ::std::hint::black_box($send);
         }
         start.elapsed()
     }};

@@ -30,7 +30,11 @@ impl Measured {
 
     /// The one with more commands per second, and which one that is.
     fn better(self, other: Self) -> (Self, bool) {
-        if other.per_second.median() > self.per_second.median() { (other, true) } else { (self, false) }
+        if other.per_second.median() > self.per_second.median() {
+            (other, true)
+        } else {
+            (self, false)
+        }
     }
 }
 
@@ -38,7 +42,11 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
     let peer = CqrsEs::build()?;
     let mut version = String::new();
     for callers in CALLERS {
-        let load = Load { commands: if args.quick { 2_000 } else { 20_000 }, aggregates: 1_000, callers };
+        let load = Load {
+            commands: if args.quick { 2_000 } else { 20_000 },
+            aggregates: 1_000,
+            callers,
+        };
         let [mut ours, mut own, mut shared, mut pooled, mut single] =
             std::array::from_fn(|_| Measured::default());
         for _ in 0..runs(args) {
@@ -54,18 +62,32 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
         let (theirs, is_single) = pooled.better(single);
         let floor = raw.per_second.median();
         if callers == 1 {
-            goal(report, "one caller on SQLite against a raw load and insert", &ours, 0.75, floor);
+            goal(
+                report,
+                "one caller on SQLite against a raw load and insert",
+                &ours,
+                0.75,
+                floor,
+            );
         } else if callers == 64 {
             let what = "64 callers on SQLite against one transaction per command";
             goal(report, what, &ours, 9.0, floor);
         }
-        let connections = if is_shared { "one connection" } else { "a connection each" };
+        let connections = if is_shared {
+            "one connection"
+        } else {
+            "a connection each"
+        };
         let raw_name = if callers == 1 {
             "rusqlite, load and insert".to_owned()
         } else {
             format!("rusqlite, one transaction per command, {connections}")
         };
-        let pool = if is_single { "a pool of 1" } else { "a pool of 10" };
+        let pool = if is_single {
+            "a pool of 1"
+        } else {
+            "a pool of 10"
+        };
         let workload = match callers {
             1 => "execute on SQLite, 1 caller".to_owned(),
             many => format!("execute on SQLite, {many} callers"),

@@ -10,7 +10,10 @@ use crate::load::{Latencies, Load, Outcome};
 use crate::{Result, cargo};
 
 pub fn run(load: Load) -> Result<Outcome> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work(load))
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(work(load))
 }
 
 async fn work(load: Load) -> Result<Outcome> {
@@ -23,7 +26,9 @@ async fn work(load: Load) -> Result<Outcome> {
     });
     let callers: Vec<_> = callers.collect();
     let start = Instant::now();
-    let tasks = callers.into_iter().map(|(dispatcher, ids)| tokio::spawn(call(dispatcher, ids)));
+    let tasks = callers
+        .into_iter()
+        .map(|(dispatcher, ids)| tokio::spawn(call(dispatcher, ids)));
     let tasks: Vec<_> = tasks.collect();
     let mut latencies = Latencies::default();
     for task in tasks {

@@ -36,7 +36,9 @@ pub fn own_connections(load: Load) -> Result<Outcome> {
     let folder = cargo::scratch()?;
     let open = |_| open(&folder.path().join("raw.db"));
     let connections = (0..load.callers).map(open).collect::<Result<Vec<_>>>()?;
-    callers(load, connections, |connection, id| deposit(connection, id, 1))
+    callers(load, connections, |connection, id| {
+        deposit(connection, id, 1)
+    })
 }
 
 /// Each caller on a thread of its own, all on one connection.
@@ -45,7 +47,11 @@ pub fn shared_connection(load: Load) -> Result<Outcome> {
     let connection = Mutex::new(open(&folder.path().join("raw.db"))?);
     let connections = (0..load.callers).map(|_| &connection).collect();
     callers(load, connections, |connection, id| {
-        deposit(&mut connection.lock().unwrap_or_else(PoisonError::into_inner), id, 1)
+        deposit(
+            &mut connection.lock().unwrap_or_else(PoisonError::into_inner),
+            id,
+            1,
+        )
     })
 }
 
@@ -63,7 +69,9 @@ fn callers<C: Send>(
         }
         Result::Ok(latencies)
     };
-    let ids: Vec<Vec<_>> = (0..load.callers).map(|caller| load.ids_of(caller).collect()).collect();
+    let ids: Vec<Vec<_>> = (0..load.callers)
+        .map(|caller| load.ids_of(caller).collect())
+        .collect();
     let start = Instant::now();
     let latencies = thread::scope(|scope| {
         let callers = connections.into_iter().zip(ids);

@@ -48,18 +48,26 @@ impl Counter {
 
 impl Counter {
     fn raise(&self, counter: CounterId, by: u64, most: &Most) -> Result<Raised, Stopped> {
-        if self.count + by > most.0 { Err(Stopped) } else { Ok(Raised { counter, by }) }
+        if self.count + by > most.0 {
+            Err(Stopped)
+        } else {
+            Ok(Raised { counter, by })
+        }
     }
 }
 
 include!(concat!(env!("OUT_DIR"), "/handlers.rs"));
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let mut took = Vec::new();
     for _ in 0..11 {
         let start = Instant::now();
-        let builder = Dispatcher::builder().store(Memory::new()).provide(Arc::new(Most(1 << 40)));
+        let builder = Dispatcher::builder()
+            .store(Memory::new())
+            .provide(Arc::new(Most(1 << 40)));
         let dispatcher = runtime.block_on(builder.build())?;
         took.push(start.elapsed().as_secs_f64() * 1e3);
         drop(dispatcher);
@@ -67,6 +75,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let first = took.remove(0);
     took.sort_by(f64::total_cmp);
     let later = took[took.len() / 2];
-    eprintln!("{}", serde_json::json!({ "first_ms": first, "later_ms": later }));
+    eprintln!(
+        "{}",
+        serde_json::json!({ "first_ms": first, "later_ms": later })
+    );
     Ok(())
 }

@@ -3,6 +3,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3Default;
 
@@ -85,6 +86,9 @@ impl<'d, C: Command> IntoFuture for ExecuteCall<'d, C> {
     }
 }
 
+/// How long a decision waits in line for others about the same aggregate.
+const QUEUE: Duration = Duration::from_secs(1);
+
 /// One decision, and what it led to.
 enum Attempt {
     Done(Appended),
@@ -113,10 +117,9 @@ impl Inner {
         let fingerprint = fingerprint(&command).map_err(CommandError::Invalid)?;
         let id = given.unwrap_or_default();
         if given.is_some()
-            && let Some(stored) = self.store.command(id).await.map_err(failed)?
+            && let Some(receipt) = self.processed(id, fingerprint).await?
         {
-            let appended = stored.replay(id, fingerprint).map_err(append_failed)?;
-            return Ok(Receipt::new(id, appended));
+            return Ok(receipt);
         }
         let call = id.as_uuid();
         let correlation = correlation.unwrap_or(call);
@@ -147,28 +150,55 @@ impl Inner {
                 context: &context,
                 fingerprint,
             };
-            let at = match decide.attempt(self, command.clone(), &mut loaded).await? {
-                Attempt::Done(appended) => return Ok(Receipt::new(id, appended)),
-                Attempt::Overtaken(at) => at,
+            let at = match decide.attempt(self, command.clone(), &mut loaded).await {
+                Ok(Attempt::Done(appended)) => return Ok(Receipt::new(id, appended)),
+                Ok(Attempt::Overtaken(at)) => at,
+                Err(error) => {
+                    // The same sending may have been carried out meanwhile, and this decision have
+                    // seen its events: a product that exists because this very command made it.
+                    if given.is_some()
+                        && let Some(receipt) = self.processed(id, fingerprint).await?
+                    {
+                        return Ok(receipt);
+                    }
+                    return Err(error);
+                }
             };
             if attempts >= self.limits.attempts {
                 return Err(CommandError::Conflict { at, attempts });
             }
             attempts += 1;
-            if lane.is_none()
-                && let Some(load) = loaded.loads.first()
-            {
-                lane = Some(self.lane(&load.tag).lock().await);
+            let first = loaded.loads.first();
+            if let Some(load) = first.filter(|_| lane.is_none()) {
+                // Waiting in line is a courtesy, not a lock: after a while, try all the same.
+                lane = timeout(QUEUE, self.lane(&load.tag).lock()).await.ok();
             } else {
-                // The lane was ours and still we were overtaken: another process, or a decision
-                // whose first aggregate is another one. Step aside for a random while.
-                tokio::time::sleep(jitter(attempts)).await;
+                // The lane was ours and still we were overtaken: by another process, or by a
+                // decision whose first aggregate is another one. Step aside for a random while.
+                sleep(jitter(attempts)).await;
             }
             context.time = self.clock.now();
             self.reload(&mut loaded, name)
                 .await
                 .map_err(CommandError::Failed)?;
         }
+    }
+}
+
+impl Inner {
+    /// The receipt of a command that has been carried out.
+    async fn processed<E>(
+        &self,
+        id: CommandId,
+        fingerprint: u64,
+    ) -> Result<Option<Receipt>, CommandError<E>> {
+        let stored = self.store.command(id).await;
+        let stored = stored.map_err(|error| CommandError::Failed(error.into()))?;
+        let replayed = stored
+            .map(|stored| stored.replay(id, fingerprint))
+            .transpose();
+        let replayed = replayed.map_err(append_failed)?;
+        Ok(replayed.map(|appended| Receipt::new(id, appended)))
     }
 }
 
@@ -278,10 +308,6 @@ fn fingerprint<C: Command>(command: &C) -> Result<u64, Invalid> {
     serde_json::to_writer(&mut hash, command)
         .map_err(|error| Invalid::new(format!("the command cannot be written as JSON: {error}")))?;
     Ok(hash.0.digest())
-}
-
-fn failed<E>(error: crate::store::StoreError) -> CommandError<E> {
-    CommandError::Failed(error.into())
 }
 
 fn append_failed<E>(error: AppendError) -> CommandError<E> {

@@ -5,10 +5,12 @@
 mod command;
 mod handler;
 mod query;
+mod rejected;
 
 pub use command::{CommandError, Rejection};
 pub use handler::{BoxError, Error, Result};
 pub use query::QueryError;
+pub use rejected::Rejected;
 
 use crate::store::{AppendError, StoreError};
 

@@ -6,8 +6,8 @@ use crate::handler::CommandCell;
 
 /// A request to change state. Derive it; name it in the imperative.
 ///
-/// `#[command(error = .., permission = "..", name = "..")]` gives the domain's error (none: it
-/// cannot be rejected), what the actor must hold, and the wire name (none: the type's name).
+/// `#[command(error = .., permission = "..", name = "..")]` gives the domain's error (none:
+/// [`Rejected`](crate::Rejected), a text), what the actor must hold, and the wire name (none: the type's name).
 /// `#[id(Aggregate)]` marks the fields that identify the aggregates that it concerns.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a command",

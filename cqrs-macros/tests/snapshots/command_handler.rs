@@ -25,8 +25,8 @@ const _: () = {
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
             __cqrs::vec![
                 < & Product as __cqrs::CommandInput < '_, Self::Command, {
-                __cqrs::key("product") } >> ::describe(), < Res < dyn Mailer > as
-                __cqrs::CommandInput < '_, Self::Command, { __cqrs::key("mailer") } >>
+                __cqrs::key("product") } > > ::describe(), < Res < dyn Mailer > as
+                __cqrs::CommandInput < '_, Self::Command, { __cqrs::key("mailer") } > >
                 ::describe()
             ]
         }

@@ -19,10 +19,10 @@ const _: () = {
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
             __cqrs::vec![
                 < & '_ Account as __cqrs::CommandInput < '_, Self::Command, {
-                __cqrs::key("from") } >> ::describe(), < & '_ Account as
-                __cqrs::CommandInput < '_, Self::Command, { __cqrs::key("to") } >>
+                __cqrs::key("from") } > > ::describe(), < & '_ Account as
+                __cqrs::CommandInput < '_, Self::Command, { __cqrs::key("to") } > >
                 ::describe(), < Res < dyn for < 'b > Rates < 'b > + 'static > as
-                __cqrs::CommandInput < '_, Self::Command, { __cqrs::key("") } >>
+                __cqrs::CommandInput < '_, Self::Command, { __cqrs::key("") } > >
                 ::describe()
             ]
         }

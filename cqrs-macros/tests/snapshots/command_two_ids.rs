@@ -2,7 +2,7 @@ const _: () = {
     #[allow(unused_imports)]
     use ::cqrs_core::__private::{self as __cqrs, Fallback as _};
     impl __cqrs::Command for Transfer {
-        type Error = __cqrs::Infallible;
+        type Error = __cqrs::Rejected;
         const NAME: &'static __cqrs::str = "Transfer";
         const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::None;
         fn check(&self) -> __cqrs::Result<(), __cqrs::Invalid> {

@@ -2,7 +2,7 @@ const _: () = {
     #[allow(unused_imports)]
     use my_crate::cqrs::__private::{self as __cqrs, Fallback as _};
     impl __cqrs::Command for Ping {
-        type Error = __cqrs::Infallible;
+        type Error = __cqrs::Rejected;
         const NAME: &'static __cqrs::str = "ping";
         const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::None;
         fn check(&self) -> __cqrs::Result<(), __cqrs::Invalid> {

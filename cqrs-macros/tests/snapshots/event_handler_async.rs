@@ -16,7 +16,7 @@ const _: () = {
         };
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
             __cqrs::vec![
-                < Res < dyn Mailer > as __cqrs::ReactionInput < '_ >> ::describe()
+                < Res < dyn Mailer > as __cqrs::ReactionInput < '_ > > ::describe()
             ]
         }
         fn handle<'a>(

@@ -30,8 +30,8 @@ const _: () = {
                     line: __cqrs::line!(),
                     event: <ProductCreated as __cqrs::Event>::NAME,
                     inputs: __cqrs::vec![
-                        < & Recorded as __cqrs::FoldInput < '_ >> ::describe(), < & mut
-                        Views < ProductView > as __cqrs::FoldInput < '_ >> ::describe()
+                        < & Recorded as __cqrs::FoldInput < '_ > > ::describe(), < & mut
+                        Views < ProductView > as __cqrs::FoldInput < '_ > > ::describe()
                     ],
                     run: |recorded, scope| __cqrs::Folded::now(|| {
                         let event = recorded.decode::<ProductCreated>()?;
@@ -65,7 +65,7 @@ const _: () = {
                     line: __cqrs::line!(),
                     event: <Repriced as __cqrs::Event>::NAME,
                     inputs: __cqrs::vec![
-                        < & '_ mut Views < ProductView > as __cqrs::FoldInput < '_ >>
+                        < & '_ mut Views < ProductView > as __cqrs::FoldInput < '_ > >
                         ::describe()
                     ],
                     run: |recorded, scope| __cqrs::Folded::later(async move {

@@ -18,7 +18,7 @@ const _: () = {
         };
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
             __cqrs::vec![
-                < Read < ProductView > as __cqrs::QueryInput < '_ >> ::describe()
+                < Read < ProductView > as __cqrs::QueryInput < '_ > > ::describe()
             ]
         }
         fn handle<'a>(

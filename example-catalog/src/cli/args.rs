@@ -24,7 +24,12 @@ pub struct Args {
     #[arg(long, global = true, value_name = "NAME", default_value = "clerk")]
     actor: String,
     /// What the actor may do
-    #[arg(long = "as", global = true, value_name = "ROLE", default_value = "editor")]
+    #[arg(
+        long = "as",
+        global = true,
+        value_name = "ROLE",
+        default_value = "editor"
+    )]
     role: Role,
 }
 

@@ -1,21 +1,24 @@
 use std::time::Duration;
 
-use cqrs_core::Actor;
-use cqrs_core::store::EventStore;
+use cqrs_core::{Actor, Dispatcher};
 use serde_json::Value;
 
 use super::out::say;
-use super::{Catalogue, Stop, args, input};
+use super::{Stop, args, input};
 
 /// How long to wait for read models that an earlier run left behind.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Asks a query and prints the answer, which has everything that was recorded before.
-pub async fn run(catalogue: &Catalogue, ask: &args::Ask, actor: Actor) -> Result<(), Stop> {
+pub async fn run(dispatcher: &Dispatcher, ask: &args::Ask, actor: Actor) -> Result<(), Stop> {
     let json = input::json(&ask.json)?;
-    let head = catalogue.store().head().await?;
-    let call = catalogue.query_json(&ask.query, &json).actor(actor);
+    let head = dispatcher.store().head().await?;
+    let call = dispatcher.query_json(&ask.query, &json).actor(actor);
     let answer = call.after_position(head).within(PATIENCE).await?;
     say(format_args!("{answer:#}"))?;
-    if answer == Value::Null { Err(Stop::Silent(1)) } else { Ok(()) }
+    if answer == Value::Null {
+        Err(Stop::Silent(1))
+    } else {
+        Ok(())
+    }
 }

@@ -1,38 +1,48 @@
-use std::fmt;
 use std::path::Path;
 
-use cqrs_core::store::EventStore;
-use cqrs_core::{Actor, Command, CommandError, CommandId, Position, Receipt, Session};
+use cqrs_core::{Actor, Command, CommandError, CommandId, Dispatcher, Position, Receipt, Session};
 use example_catalog::{
     CatalogError, CreateProduct, GetAllProducts, GetPriceHistory, GetProductById, Product,
     ProductId, UpdateProductPrice,
 };
 use rust_decimal::Decimal;
 
+use super::Stop;
 use super::history::events_table;
-use super::open::Existing;
+use super::open::{self, Existing};
 use super::out::{BAD, FAINT, HEADING, say};
 use super::send::outcome;
 use super::settle::settle;
 use super::table::{prices, product, products};
-use super::{Catalogue, Stop};
 
 /// Shows what the catalogue can do, on a file that is kept or on one that is not.
 pub async fn run(db: Option<&Path>, actor: Actor) -> Result<(), Stop> {
-    let temporary = tempfile::Builder::new().prefix("example-catalog-").tempdir()?;
+    let temporary = tempfile::Builder::new()
+        .prefix("example-catalog-")
+        .tempdir()?;
     let file = db.map_or_else(|| temporary.path().join("catalog.db"), Path::to_owned);
-    let end = if db.is_some() { "kept" } else { "removed at the end" };
-    say(format_args!("The product catalogue in {} ({end})", file.display()))?;
-    let catalogue = Catalogue::open(&file, Existing::OrNew).await?;
-    if catalogue.store().head().await? > Position::START {
+    let end = if db.is_some() {
+        "kept"
+    } else {
+        "removed at the end"
+    };
+    say(format_args!(
+        "The product catalogue in {} ({end})",
+        file.display()
+    ))?;
+    let dispatcher = open::in_file(&file, Existing::OrNew).await?;
+    if dispatcher.store().head().await? > Position::START {
         say("It is not empty: what an earlier run of the demo did is recognised, not done again.")?;
     }
-    let demo = Demo { session: catalogue.session().actor(actor), catalogue: &catalogue };
+    let demo = Demo {
+        session: dispatcher.session().actor(actor),
+        dispatcher: &dispatcher,
+    };
     demo.show().await
 }
 
-struct Demo<'c> {
-    catalogue: &'c Catalogue,
+struct Demo<'d> {
+    dispatcher: &'d Dispatcher,
     session: Session,
 }
 
@@ -53,29 +63,49 @@ impl Demo<'_> {
         };
 
         heading("Two products are created")?;
-        self.send("P001 for 1200.00", laptop.clone(), Some("create P001")).await?;
-        self.send("P002 for 95.50", keyboard, Some("create P002")).await?;
+        self.send("P001 for 1200.00", laptop.clone(), Some("create P001"))
+            .await?;
+        self.send("P002 for 95.50", keyboard, Some("create P002"))
+            .await?;
         self.show_products(&p001).await?;
 
         heading("P001 gets another price")?;
-        let reprice = UpdateProductPrice { product_id: p001.clone(), new_price: Decimal::new(115_000, 2) };
-        let repriced = self.send("P001 to 1150.00", reprice.clone(), Some("reprice P001")).await?;
+        let reprice = UpdateProductPrice {
+            product_id: p001.clone(),
+            new_price: Decimal::new(115_000, 2),
+        };
+        let repriced = self
+            .send("P001 to 1150.00", reprice.clone(), Some("reprice P001"))
+            .await?;
         self.show_products(&p001).await?;
 
         heading("What the catalogue refuses")?;
         self.send("P001 once more", laptop, None).await?;
-        let unknown = UpdateProductPrice { product_id: id("P999")?, ..reprice.clone() };
+        let unknown = UpdateProductPrice {
+            product_id: id("P999")?,
+            ..reprice.clone()
+        };
         self.send("P999, which is not there", unknown, None).await?;
-        let bad = UpdateProductPrice { new_price: Decimal::new(-500, 2), ..reprice };
+        let bad = UpdateProductPrice {
+            new_price: Decimal::new(-500, 2),
+            ..reprice
+        };
         self.send("P001 to -5.00", bad, None).await?;
 
         self.show_past(&p001, repriced).await?;
-        settle(self.catalogue, self.session.position()).await.map_err(Stop::Failed)
+        settle(self.dispatcher, self.session.position())
+            .await
+            .map_err(Stop::Failed)
     }
 
     /// Sends a command and says what came of it. `once` gives it an id that every run of the demo
     /// gives it, so that a second run on the same file does nothing twice.
-    async fn send<C>(&self, what: &str, command: C, once: Option<&str>) -> Result<Option<Receipt>, Stop>
+    async fn send<C>(
+        &self,
+        what: &str,
+        command: C,
+        once: Option<&str>,
+    ) -> Result<Option<Receipt>, Stop>
     where
         C: Command<Error = CatalogError>,
     {
@@ -93,7 +123,12 @@ impl Demo<'_> {
     }
 
     async fn show_products(&self, id: &ProductId) -> Result<(), Stop> {
-        let one = self.session.query(GetProductById { product_id: id.clone() }).await?;
+        let one = self
+            .session
+            .query(GetProductById {
+                product_id: id.clone(),
+            })
+            .await?;
         answer("GetProductById", &products(one.as_slice()))?;
         let all = self.session.query(GetAllProducts::default()).await?;
         answer("GetAllProducts", &products(&all.items))
@@ -101,17 +136,24 @@ impl Demo<'_> {
 
     async fn show_past(&self, id: &ProductId, repriced: Option<Receipt>) -> Result<(), Stop> {
         heading("What happened to P001")?;
-        let events = self.catalogue.history::<Product>(id).all().await?;
+        let events = self.dispatcher.history::<Product>(id).all().await?;
         say(indented(&events_table(&events, false)))?;
-        let periods = self.session.query(GetPriceHistory { product_id: id.clone() }).await?;
+        let periods = self
+            .session
+            .query(GetPriceHistory {
+                product_id: id.clone(),
+            })
+            .await?;
         answer("GetPriceHistory", &prices(&periods))?;
 
         let Some(change) = repriced.filter(|receipt| receipt.events() > 0) else {
             return Ok(());
         };
         let before = Position::new(change.first().get().saturating_sub(1));
-        heading(&format!("P001 as it was before the price change, at position {before}"))?;
-        let state = self.catalogue.state::<Product>(id).at(before).await?;
+        heading(&format!(
+            "P001 as it was before the price change, at position {before}"
+        ))?;
+        let state = self.dispatcher.state::<Product>(id).at(before).await?;
         say(indented(&product(id, &state)))?;
         Ok(())
     }
@@ -128,10 +170,16 @@ fn heading(text: &str) -> Result<(), Stop> {
 
 /// The answer to a query, under the query's name.
 fn answer(query: &str, text: &str) -> Result<(), Stop> {
-    say(format_args!("\n  {FAINT}{query}{FAINT:#}\n{}", indented(text)))?;
+    say(format_args!(
+        "\n  {FAINT}{query}{FAINT:#}\n{}",
+        indented(text)
+    ))?;
     Ok(())
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .map(|line| format!("  {line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }

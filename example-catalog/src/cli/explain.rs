@@ -12,8 +12,14 @@ use super::{Stop, args};
 pub fn run(dispatcher: &Dispatcher, explain: &args::Explain) -> Result<(), Stop> {
     let description = dispatcher.describe();
     let wanted = |name: &str| explain.name.as_deref().is_none_or(|wanted| wanted == name);
-    let mut text = Text { out: String::new(), schemas: explain.name.is_some() };
-    for (kind, heading) in [(MessageKind::Command, "COMMANDS"), (MessageKind::Query, "QUERIES")] {
+    let mut text = Text {
+        out: String::new(),
+        schemas: explain.name.is_some(),
+    };
+    for (kind, heading) in [
+        (MessageKind::Command, "COMMANDS"),
+        (MessageKind::Query, "QUERIES"),
+    ] {
         let messages = description.messages.iter();
         let messages = messages.filter(|it| it.message.kind == kind && wanted(it.message.name));
         text.section(heading, messages, Text::message)?;
@@ -23,7 +29,9 @@ pub fn run(dispatcher: &Dispatcher, explain: &args::Explain) -> Result<(), Stop>
     if text.out.is_empty() {
         let name = explain.name.as_deref().unwrap_or_default();
         let hint = "without a name, `explain` lists them all";
-        return Err(Stop::Invalid(format!("there is no message or event `{name}`: {hint}")));
+        return Err(Stop::Invalid(format!(
+            "there is no message or event `{name}`: {hint}"
+        )));
     }
     say(text.out.trim_end())?;
     Ok(())
@@ -50,7 +58,11 @@ impl Text {
 
     fn message(&mut self, it: &MessageDescription) -> fmt::Result {
         let permission = it.message.permission.map(|it| format!("  needs {it}"));
-        self.title(it.message.name, permission.as_deref().unwrap_or_default(), it.message.docs)?;
+        self.title(
+            it.message.name,
+            permission.as_deref().unwrap_or_default(),
+            it.message.docs,
+        )?;
         self.line("handled by", it.handler, it.handled_at)?;
         self.list("decides on", &it.aggregates)?;
         self.list("reads", &it.read_models)?;
@@ -72,7 +84,8 @@ impl Text {
 
     fn title(&mut self, name: &str, note: &str, docs: &str) -> fmt::Result {
         writeln!(self.out, "{HEADING}{name}{HEADING:#}{FAINT}{note}{FAINT:#}")?;
-        docs.lines().try_for_each(|line| writeln!(self.out, "  {line}"))
+        docs.lines()
+            .try_for_each(|line| writeln!(self.out, "  {line}"))
     }
 
     fn line(&mut self, label: &str, name: &str, place: impl fmt::Display) -> fmt::Result {

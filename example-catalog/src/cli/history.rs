@@ -1,17 +1,20 @@
 use std::sync::Arc;
 
-use cqrs_core::{Recorded, Uuid};
+use cqrs_core::{Dispatcher, Recorded, Uuid};
 use example_catalog::Product;
 
 use super::out::{FAINT, harmless, say};
 use super::table::{Columns, Side, time};
-use super::{Catalogue, Stop, args};
+use super::{Stop, args};
 
 /// Shows what happened to a product.
-pub async fn run(catalogue: &Catalogue, history: &args::History) -> Result<(), Stop> {
-    let events = catalogue.history::<Product>(&history.id).all().await?;
+pub async fn run(dispatcher: &Dispatcher, history: &args::History) -> Result<(), Stop> {
+    let events = dispatcher.history::<Product>(&history.id).all().await?;
     if events.is_empty() {
-        return Err(Stop::Refused(format!("nothing happened to a product {}", history.id)));
+        return Err(Stop::Refused(format!(
+            "nothing happened to a product {}",
+            history.id
+        )));
     }
     say(events_table(&events, history.full))?;
     Ok(())

@@ -12,6 +12,9 @@ pub fn json(argument: &str) -> Result<Vec<u8>, Stop> {
     }
     let mut json = Vec::new();
     // One byte more, so that the dispatcher sees that it is too long.
-    std::io::stdin().lock().take(MOST + 1).read_to_end(&mut json)?;
+    std::io::stdin()
+        .lock()
+        .take(MOST + 1)
+        .read_to_end(&mut json)?;
     Ok(json)
 }

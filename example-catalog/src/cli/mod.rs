@@ -16,9 +16,9 @@ mod table;
 
 use std::path::Path;
 
-pub use args::Args;
 use args::Action;
-use open::{Catalogue, Existing};
+pub use args::Args;
+use open::Existing;
 use stop::Stop;
 
 /// Does what was asked.
@@ -30,19 +30,17 @@ pub async fn run(args: Args) -> Result<(), Stop> {
     match args.action {
         None => demo::run(db, actor).await,
         Some(Action::Send(send)) => {
-            send::run(&Catalogue::open(file, Existing::OrNew).await?, &send, actor).await
+            send::run(&open::in_file(file, Existing::OrNew).await?, &send, actor).await
         }
         Some(Action::Ask(ask)) => {
-            ask::run(&Catalogue::open(file, Existing::Only).await?, &ask, actor).await
+            ask::run(&open::in_file(file, Existing::Only).await?, &ask, actor).await
         }
         Some(Action::Import(import)) => {
-            import::run(&Catalogue::open(file, Existing::OrNew).await?, &import, actor).await
+            import::run(&open::in_file(file, Existing::OrNew).await?, &import, actor).await
         }
         Some(Action::History(history)) => {
-            history::run(&Catalogue::open(file, Existing::Only).await?, &history).await
+            history::run(&open::in_file(file, Existing::Only).await?, &history).await
         }
-        Some(Action::Explain(explain)) => {
-            explain::run(&Catalogue::in_memory().await?, &explain)
-        }
+        Some(Action::Explain(explain)) => explain::run(&open::in_memory().await?, &explain),
     }
 }

@@ -1,4 +1,3 @@
-use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,9 +9,6 @@ use example_catalog::{Notifier, ProductId};
 use super::Stop;
 use super::out::complain;
 
-/// The catalogue, wired.
-pub struct Catalogue(Dispatcher);
-
 /// Whether a database that is not there is made.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
@@ -20,41 +16,31 @@ pub enum Existing {
     OrNew,
 }
 
-impl Catalogue {
-    /// The catalogue in a file.
-    pub async fn open(file: &Path, existing: Existing) -> Result<Self, Stop> {
-        if existing == Existing::Only && !file.exists() {
-            let file = file.display();
-            return Err(Stop::Failed(format!(
-                "there is no catalogue `{file}`: `send` and `import` make one, `--db` names another"
-            )));
-        }
-        Self::wire(Sqlite::open(file).await?).await
+/// The catalogue in a file.
+pub async fn in_file(file: &Path, existing: Existing) -> Result<Dispatcher, Stop> {
+    if existing == Existing::Only && !file.exists() {
+        let file = file.display();
+        return Err(Stop::Failed(format!(
+            "there is no catalogue `{file}`: `send` and `import` make one, `--db` names another"
+        )));
     }
-
-    /// A catalogue that is not kept.
-    pub async fn in_memory() -> Result<Self, Stop> {
-        Self::wire(Memory::new()).await
-    }
-
-    async fn wire(store: impl Store) -> Result<Self, Stop> {
-        let dispatcher = Dispatcher::builder()
-            .module(example_catalog::module())
-            .store(store)
-            .authorizer(HeldPermissions)
-            .provide::<dyn Notifier>(Arc::new(StandardError))
-            .build()
-            .await?;
-        Ok(Self(dispatcher))
-    }
+    wire(Sqlite::open(file).await?).await
 }
 
-impl Deref for Catalogue {
-    type Target = Dispatcher;
+/// A catalogue that is not kept.
+pub async fn in_memory() -> Result<Dispatcher, Stop> {
+    wire(Memory::new()).await
+}
 
-    fn deref(&self) -> &Dispatcher {
-        &self.0
-    }
+async fn wire(store: impl Store) -> Result<Dispatcher, Stop> {
+    let dispatcher = Dispatcher::builder()
+        .module(example_catalog::module())
+        .store(store)
+        .authorizer(HeldPermissions)
+        .provide::<dyn Notifier>(Arc::new(StandardError))
+        .build()
+        .await?;
+    Ok(dispatcher)
 }
 
 /// Tells whoever sits at the terminal.
@@ -62,6 +48,9 @@ struct StandardError;
 
 impl Notifier for StandardError {
     fn low_stock(&self, product: &ProductId, units_left: u32) {
-        complain(format_args!("notice:"), &format!("product {product} runs low, {units_left} left"));
+        complain(
+            format_args!("notice:"),
+            &format!("product {product} runs low, {units_left} left"),
+        );
     }
 }

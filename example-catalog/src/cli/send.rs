@@ -1,21 +1,28 @@
-use cqrs_core::{Actor, Receipt};
+use cqrs_core::{Actor, Dispatcher, Receipt};
 
 use super::out::{GOOD, complain, say};
 use super::settle::settle;
-use super::{Catalogue, Stop, args, input};
+use super::{Stop, args, input};
 
 /// Sends a command and says what came of it.
-pub async fn run(catalogue: &Catalogue, send: &args::Send, actor: Actor) -> Result<(), Stop> {
+pub async fn run(dispatcher: &Dispatcher, send: &args::Send, actor: Actor) -> Result<(), Stop> {
     let json = input::json(&send.json)?;
-    let mut call = catalogue.execute_json(&send.command, &json).actor(actor);
+    let mut call = dispatcher.execute_json(&send.command, &json).actor(actor);
     if let Some(id) = send.id {
         call = call.id(id.into());
     }
     let receipt = call.await?;
-    say(format_args!("{}, command {}", outcome(&receipt), receipt.command()))?;
+    say(format_args!(
+        "{}, command {}",
+        outcome(&receipt),
+        receipt.command()
+    ))?;
     // The command is done whatever the read models do about it.
-    if let Err(behind) = settle(catalogue, receipt.last()).await {
-        complain(format_args!("warning:"), &format!("the read models are behind: {behind}"));
+    if let Err(behind) = settle(dispatcher, receipt.last()).await {
+        complain(
+            format_args!("warning:"),
+            &format!("the read models are behind: {behind}"),
+        );
     }
     Ok(())
 }

@@ -36,7 +36,10 @@ pub async fn settle(dispatcher: &Dispatcher, position: Position) -> Result<(), S
 }
 
 fn behind(health: &Health, position: Position) -> String {
-    let late = health.subscriptions.iter().filter(|it| it.position < position);
+    let late = health
+        .subscriptions
+        .iter()
+        .filter(|it| it.position < position);
     let lines = late.map(|it| match &it.state {
         SubscriptionState::Running => format!("`{}` is at {} of {position}", it.name, it.position),
         SubscriptionState::Failing { error, .. } => error.clone(),

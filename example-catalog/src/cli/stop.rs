@@ -29,6 +29,16 @@ impl Stop {
         Self::Failed(what.to_string())
     }
 
+    /// The same with another text.
+    pub fn map(self, text: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Refused(before) => Self::Refused(text(before)),
+            Self::Invalid(before) => Self::Invalid(text(before)),
+            Self::Failed(before) => Self::Failed(text(before)),
+            Self::Silent(code) => Self::Silent(code),
+        }
+    }
+
     /// Says why on the standard error.
     pub fn report(self) -> ExitCode {
         let (code, text) = match self {

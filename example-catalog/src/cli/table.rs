@@ -10,20 +10,26 @@ use super::out::{HEADING, harmless};
 /// Lines in columns, under bold headings.
 pub struct Columns(Table);
 
-/// Where a column's text stands.
+/// What a column is like.
 #[derive(Clone, Copy)]
-pub enum Side {
+pub enum Column {
+    /// Words, as wide as they are.
     Left,
+    /// Figures.
     Right,
+    /// Text that is wrapped where the terminal is too narrow.
+    Text,
 }
 
 impl Columns {
-    pub fn new<const N: usize>(columns: [(&str, Side); N]) -> Self {
+    pub fn new<const N: usize>(columns: [(&str, Column); N]) -> Self {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
-        table.set_header(columns.map(|(name, side)| Cell::new(name).set_alignment(side.alignment())));
+        table.set_header(
+            columns.map(|(name, column)| Cell::new(name).set_alignment(column.alignment())),
+        );
         for (column, (_, side)) in table.column_iter_mut().zip(columns) {
-            column.set_cell_alignment(side.alignment());
+            column.set_cell_alignment(column.alignment());
         }
         Self(table)
     }
@@ -42,7 +48,9 @@ impl Columns {
         if std::io::stdout().is_terminal()
             && let Some((_, width)) = Term::stdout().size_checked()
         {
-            self.0.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+            self.0
+                .set_content_arrangement(ContentArrangement::Dynamic)
+                .set_width(width);
         }
         self
     }
@@ -52,10 +60,10 @@ impl Columns {
     }
 }
 
-impl Side {
+impl Column {
     fn alignment(self) -> CellAlignment {
         match self {
-            Self::Left => CellAlignment::Left,
+            Self::Left | Self::Text => CellAlignment::Left,
             Self::Right => CellAlignment::Right,
         }
     }
@@ -71,11 +79,11 @@ fn styled(lines: impl Iterator<Item = String>) -> Vec<String> {
 
 /// Products, one a line.
 pub fn products(cards: &[ProductCard]) -> String {
-    use Side::{Left, Right};
+    use Column::{Left, Right, Text};
     let mut table = Columns::new([
         ("ID", Left),
-        ("NAME", Left),
-        ("DESCRIPTION", Left),
+        ("NAME", Text),
+        ("DESCRIPTION", Text),
         ("PRICE", Right),
         ("STOCK", Right),
         ("STATUS", Left),
@@ -89,7 +97,7 @@ pub fn products(cards: &[ProductCard]) -> String {
             format!("{:.2}", card.price),
             card.stock.to_string(),
             status(card.status).to_owned(),
-            time(card.last_updated),
+            card.last_updated.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
         ]);
     }
     table.fit().text()
@@ -97,9 +105,14 @@ pub fn products(cards: &[ProductCard]) -> String {
 
 /// What a decision about a product depends on.
 pub fn product(id: &ProductId, product: &Product) -> String {
-    use Side::{Left, Right};
-    let columns =
-        [("ID", Left), ("NAME", Left), ("PRICE", Right), ("STOCK", Right), ("STATUS", Left)];
+    use Column::{Left, Right, Text};
+    let columns = [
+        ("ID", Left),
+        ("NAME", Text),
+        ("PRICE", Right),
+        ("STOCK", Right),
+        ("STATUS", Left),
+    ];
     let mut table = Columns::new(columns);
     table.row([
         id.to_string(),
@@ -113,10 +126,21 @@ pub fn product(id: &ProductId, product: &Product) -> String {
 
 /// The prices of a product, one a line.
 pub fn prices(periods: &[PricePeriod]) -> String {
-    use Side::{Left, Right};
-    let columns = [("PRICE", Right), ("FROM", Left), ("UNTIL", Left), ("SET BY", Left)];
+    use Column::{Left, Right, Text};
+    let columns = [
+        ("PRICE", Right),
+        ("FROM", Left),
+        ("UNTIL", Left),
+        ("SET BY", Left),
+    ];
     let mut table = Columns::new(columns);
-    for PricePeriod { price, from, until, set_by } in periods {
+    for PricePeriod {
+        price,
+        from,
+        until,
+        set_by,
+    } in periods
+    {
         table.row([
             format!("{price:.2}"),
             time(*from),

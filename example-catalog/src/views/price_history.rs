@@ -1,7 +1,7 @@
 use cqrs_core::prelude::*;
 use rust_decimal::Decimal;
 
-use crate::{ProductPriceUpdated, ProductCreated, ProductId};
+use crate::{ProductCreated, ProductId, ProductPriceUpdated};
 
 /// A price that a product got at some time.
 #[derive(ReadModel, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -69,9 +69,21 @@ pub struct PricePeriod {
 }
 
 #[query_handler]
-async fn price_history(query: GetPriceHistory, points: Read<PricePoint>) -> Result<Vec<PricePeriod>> {
-    let points = points.find().equal(PricePoint::PRODUCT_ID, &query.product_id).all().await?;
-    let ends = points.iter().skip(1).map(|next| Some(next.since)).chain([None]).collect::<Vec<_>>();
+async fn price_history(
+    query: GetPriceHistory,
+    points: Read<PricePoint>,
+) -> Result<Vec<PricePeriod>> {
+    let points = points
+        .find()
+        .equal(PricePoint::PRODUCT_ID, &query.product_id)
+        .all()
+        .await?;
+    let ends = points
+        .iter()
+        .skip(1)
+        .map(|next| Some(next.since))
+        .chain([None])
+        .collect::<Vec<_>>();
     let period = |(point, until): (PricePoint, Option<Timestamp>)| PricePeriod {
         price: point.price,
         from: point.since,

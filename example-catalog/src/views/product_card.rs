@@ -2,7 +2,7 @@ use cqrs_core::prelude::*;
 use rust_decimal::Decimal;
 
 use crate::{
-    ProductPriceUpdated, ProductCreated, ProductDiscontinued, ProductId, ProductRenamed, Status,
+    ProductCreated, ProductDiscontinued, ProductId, ProductPriceUpdated, ProductRenamed, Status,
     StockReceived, StockReserved,
 };
 
@@ -53,7 +53,9 @@ impl ProductCards {
         recorded: &Recorded,
         cards: &mut Views<ProductCard>,
     ) -> Result<()> {
-        change(cards, &event.product_id, recorded, |card| card.price = event.new_price)
+        change(cards, &event.product_id, recorded, |card| {
+            card.price = event.new_price
+        })
     }
 
     #[on]
@@ -62,7 +64,9 @@ impl ProductCards {
         recorded: &Recorded,
         cards: &mut Views<ProductCard>,
     ) -> Result<()> {
-        change(cards, &event.product_id, recorded, |card| card.name.clone_from(&event.new_name))
+        change(cards, &event.product_id, recorded, |card| {
+            card.name.clone_from(&event.new_name)
+        })
     }
 
     #[on]
@@ -71,7 +75,9 @@ impl ProductCards {
         recorded: &Recorded,
         cards: &mut Views<ProductCard>,
     ) -> Result<()> {
-        change(cards, &event.product_id, recorded, |card| card.status = Status::Discontinued)
+        change(cards, &event.product_id, recorded, |card| {
+            card.status = Status::Discontinued
+        })
     }
 
     #[on]

@@ -76,7 +76,12 @@ pub struct FindProducts {
 impl Default for GetAllProducts {
     fn default() -> Self {
         let (page, page_size) = (paging::first_page(), paging::usual_page_size());
-        Self { sort: SortBy::default(), descending: false, page, page_size }
+        Self {
+            sort: SortBy::default(),
+            descending: false,
+            page,
+            page_size,
+        }
     }
 }
 
@@ -91,7 +96,10 @@ impl Validate for FindProducts {
         if let (Some(min), Some(max)) = (self.min_price, self.max_price) {
             ensure!(
                 min <= max,
-                Invalid::field("max_price", format!("{max} is below the lowest price, {min}"))
+                Invalid::field(
+                    "max_price",
+                    format!("{max} is below the lowest price, {min}")
+                )
             );
         }
         paging::check(self.page, self.page_size)
@@ -107,8 +115,16 @@ async fn product_by_id(
 }
 
 #[query_handler]
-async fn all_products(query: GetAllProducts, cards: Read<ProductCard>) -> Result<Page<ProductCard>> {
-    let GetAllProducts { sort, descending, page, page_size } = query;
+async fn all_products(
+    query: GetAllProducts,
+    cards: Read<ProductCard>,
+) -> Result<Page<ProductCard>> {
+    let GetAllProducts {
+        sort,
+        descending,
+        page,
+        page_size,
+    } = query;
     let mut found = match sort {
         SortBy::Id => cards.find(),
         SortBy::Name => cards.find().order_by(ProductCard::NAME),
@@ -118,15 +134,28 @@ async fn all_products(query: GetAllProducts, cards: Read<ProductCard>) -> Result
     if descending {
         found = found.descending();
     }
-    found.skip(paging::before(page, page_size)).take(page_size.into()).page().await
+    found
+        .skip(paging::before(page, page_size))
+        .take(page_size.into())
+        .page()
+        .await
 }
 
 #[query_handler]
 async fn find_products(query: FindProducts, cards: Read<ProductCard>) -> Result<Page<ProductCard>> {
-    let FindProducts { text, min_price, max_price, page, page_size } = query;
+    let FindProducts {
+        text,
+        min_price,
+        max_price,
+        page,
+        page_size,
+    } = query;
     let from = min_price.map_or(Bound::Unbounded, Bound::Included);
     let to = max_price.map_or(Bound::Unbounded, Bound::Included);
-    let mut found = cards.find().within(ProductCard::PRICE, (from, to)).order_by(ProductCard::PRICE);
+    let mut found = cards
+        .find()
+        .within(ProductCard::PRICE, (from, to))
+        .order_by(ProductCard::PRICE);
     if !text.is_empty() {
         let text = text.to_lowercase();
         found = found.filter(move |card| {
@@ -134,5 +163,9 @@ async fn find_products(query: FindProducts, cards: Read<ProductCard>) -> Result<
             has(&card.name) || has(&card.description)
         });
     }
-    found.skip(paging::before(page, page_size)).take(page_size.into()).page().await
+    found
+        .skip(paging::before(page, page_size))
+        .take(page_size.into())
+        .page()
+        .await
 }

@@ -1,7 +1,9 @@
 use cqrs_core::prelude::*;
 use rust_decimal::Decimal;
 
-use crate::{ProductPriceUpdated, ProductCreated, ProductDiscontinued, StockReceived, StockReserved};
+use crate::{
+    ProductCreated, ProductDiscontinued, ProductPriceUpdated, StockReceived, StockReserved,
+};
 
 /// The one view of its kind.
 const KEY: &str = "catalogue";
@@ -48,7 +50,10 @@ impl Statistics {
     }
 
     #[on]
-    fn discontinued(event: &ProductDiscontinued, totals: &mut Views<CatalogueTotals>) -> Result<()> {
+    fn discontinued(
+        event: &ProductDiscontinued,
+        totals: &mut Views<CatalogueTotals>,
+    ) -> Result<()> {
         add(totals, |totals| {
             totals.discontinued += 1;
             totals.price_sum -= event.last_price;
@@ -57,12 +62,16 @@ impl Statistics {
 
     #[on]
     fn received(event: &StockReceived, totals: &mut Views<CatalogueTotals>) -> Result<()> {
-        add(totals, |totals| totals.units_received += u64::from(event.units))
+        add(totals, |totals| {
+            totals.units_received += u64::from(event.units)
+        })
     }
 
     #[on]
     fn reserved(event: &StockReserved, totals: &mut Views<CatalogueTotals>) -> Result<()> {
-        add(totals, |totals| totals.units_reserved += u64::from(event.units))
+        add(totals, |totals| {
+            totals.units_reserved += u64::from(event.units)
+        })
     }
 }
 
@@ -70,7 +79,10 @@ fn add(
     totals: &mut Views<CatalogueTotals>,
     change: impl FnOnce(&mut CatalogueTotals),
 ) -> Result<()> {
-    let first = || CatalogueTotals { catalogue: KEY.to_owned(), ..CatalogueTotals::default() };
+    let first = || CatalogueTotals {
+        catalogue: KEY.to_owned(),
+        ..CatalogueTotals::default()
+    };
     let mut view = totals.get(KEY)?.unwrap_or_else(first);
     change(&mut view);
     totals.put(view);

@@ -90,7 +90,10 @@ fn offer(OfferCourse { course, capacity }: OfferCourse) -> CourseOffered {
 
 #[command_handler]
 fn subscribe(
-    Subscribe { course: id, student: number }: Subscribe,
+    Subscribe {
+        course: id,
+        student: number,
+    }: Subscribe,
     course: &Course,
     student: &Student,
 ) -> Result<StudentSubscribed, Refused> {
@@ -107,7 +110,10 @@ fn subscribe(
 async fn a_course_takes_no_more_students_than_it_has_places() {
     on_both(module(), |app| async move {
         let course = "history".to_owned();
-        let offer = OfferCourse { course: course.clone(), capacity: 10 };
+        let offer = OfferCourse {
+            course: course.clone(),
+            capacity: 10,
+        };
         app.execute(offer).await.expect("is offered");
         let outcomes = race(32, |number| {
             let (app, course) = (app.clone(), course.clone());
@@ -115,7 +121,10 @@ async fn a_course_takes_no_more_students_than_it_has_places() {
             async move { app.execute(Subscribe { course, student }).await }
         })
         .await;
-        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 10);
+        assert_eq!(
+            outcomes.iter().filter(|outcome| outcome.is_ok()).count(),
+            10
+        );
         for outcome in outcomes.into_iter().filter_map(Result::err) {
             assert_eq!(outcome.rejected(), Some(Refused::Full));
         }
@@ -130,12 +139,21 @@ async fn a_student_takes_no_more_courses_than_allowed() {
     on_both(module(), |app| async move {
         let course = |number: usize| format!("course-{number}");
         for number in 0..32 {
-            let offer = OfferCourse { course: course(number), capacity: 5 };
+            let offer = OfferCourse {
+                course: course(number),
+                capacity: 5,
+            };
             app.execute(offer).await.expect("is offered");
         }
         let outcomes = race(32, |number| {
             let app = app.clone();
-            async move { app.execute(Subscribe { course: course(number), student: 7 }).await }
+            async move {
+                app.execute(Subscribe {
+                    course: course(number),
+                    student: 7,
+                })
+                .await
+            }
         })
         .await;
         let taken = outcomes.iter().filter(|outcome| outcome.is_ok()).count();

@@ -46,7 +46,11 @@ impl InvoiceBook {
 fn issue(cmd: IssueInvoice, book: &InvoiceBook) -> Result<InvoiceIssued, NoAmount> {
     ensure!(cmd.amount > 0, NoAmount);
     let number = book.last + 1;
-    Ok(InvoiceIssued { year: cmd.year, number, amount: cmd.amount })
+    Ok(InvoiceIssued {
+        year: cmd.year,
+        number,
+        amount: cmd.amount,
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -59,7 +63,10 @@ async fn numbers_are_one_to_the_count_of_invoices() {
             async move { app.execute(IssueInvoice { year: 2026, amount }).await }
         })
         .await;
-        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 24);
+        assert_eq!(
+            outcomes.iter().filter(|outcome| outcome.is_ok()).count(),
+            24
+        );
         for outcome in outcomes.into_iter().filter_map(Result::err) {
             assert_eq!(outcome.rejected(), Some(NoAmount));
         }

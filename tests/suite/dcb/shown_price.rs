@@ -65,7 +65,13 @@ impl Price {
 
     /// The prices that were valid at some time of the last ten minutes.
     fn shown_lately(&self, now: Timestamp) -> impl Iterator<Item = u32> {
-        let replaced = self.0.iter().skip(1).map(|(time, _)| *time).map(Some).chain([None]);
+        let replaced = self
+            .0
+            .iter()
+            .skip(1)
+            .map(|(time, _)| *time)
+            .map(Some)
+            .chain([None]);
         let prices = self.0.iter().map(|(_, cents)| *cents).zip(replaced);
         let lately = move |until: &Timestamp| now.as_second() - until.as_second() <= GRACE_SECONDS;
         prices.filter_map(move |(cents, until)| until.is_none_or(|it| lately(&it)).then_some(cents))
@@ -79,11 +85,21 @@ fn set_price(SetPrice { product, cents }: SetPrice) -> PriceSet {
 
 #[command_handler]
 fn order(cmd: Order, price: &Price, context: &Context) -> Result<ProductOrdered, Stale> {
-    let Order { product, shown, order } = cmd;
+    let Order {
+        product,
+        shown,
+        order,
+    } = cmd;
     let now = price.0.last().map_or(0, |(_, cents)| *cents);
-    let valid = price.shown_lately(context.time()).any(|cents| cents == shown);
+    let valid = price
+        .shown_lately(context.time())
+        .any(|cents| cents == shown);
     ensure!(valid, Stale { shown, now });
-    Ok(ProductOrdered { order, product, cents: shown })
+    Ok(ProductOrdered {
+        order,
+        product,
+        cents: shown,
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -100,8 +116,15 @@ async fn the_price_shown_is_valid_for_ten_minutes_more() {
         async move {
             seconds.store(0, Ordering::SeqCst);
             let product = || "lamp".to_owned();
-            let set = |cents| SetPrice { product: product(), cents };
-            let order = |shown, order| Order { product: product(), shown, order };
+            let set = |cents| SetPrice {
+                product: product(),
+                cents,
+            };
+            let order = |shown, order| Order {
+                product: product(),
+                shown,
+                order,
+            };
             app.execute(set(100)).await.expect("sets");
             // 32 customers saw 100; the price rises while they order. All of them pay 100.
             let outcomes = race(32, |number| {
@@ -119,11 +142,21 @@ async fn the_price_shown_is_valid_for_ten_minutes_more() {
             assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
 
             seconds.store(GRACE_SECONDS, Ordering::SeqCst);
-            app.execute(order(100, 100)).await.expect("is within the ten minutes");
+            app.execute(order(100, 100))
+                .await
+                .expect("is within the ten minutes");
             seconds.store(GRACE_SECONDS + 1, Ordering::SeqCst);
             let late = app.execute(order(100, 101)).await.expect_err("is too late");
-            assert_eq!(late.rejected(), Some(Stale { shown: 100, now: 120 }));
-            app.execute(order(120, 102)).await.expect("is the price of now");
+            assert_eq!(
+                late.rejected(),
+                Some(Stale {
+                    shown: 100,
+                    now: 120
+                })
+            );
+            app.execute(order(120, 102))
+                .await
+                .expect("is the price of now");
         }
     })
     .await;

@@ -66,14 +66,23 @@ impl UserName {
 fn register(cmd: Register, name: &UserName) -> Result<AccountRegistered, Taken> {
     match name.owner {
         Some(owner) => Err(Taken(owner)),
-        None => Ok(AccountRegistered { account: cmd.account, name: cmd.name }),
+        None => Ok(AccountRegistered {
+            account: cmd.account,
+            name: cmd.name,
+        }),
     }
 }
 
 #[command_handler]
 fn close(cmd: CloseAccount, name: &UserName) -> Option<AccountClosed> {
-    let CloseAccount { account, name: freed } = cmd;
-    (name.owner == Some(account)).then_some(AccountClosed { account, name: freed })
+    let CloseAccount {
+        account,
+        name: freed,
+    } = cmd;
+    (name.owner == Some(account)).then_some(AccountClosed {
+        account,
+        name: freed,
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -83,16 +92,30 @@ async fn a_name_is_claimed_by_one_of_many() {
         let claim = |number| {
             let app = app.clone();
             let account = u32::try_from(number).expect("a small number");
-            async move { app.execute(Register { account, name: name() }).await.map(|_| account) }
+            async move {
+                app.execute(Register {
+                    account,
+                    name: name(),
+                })
+                .await
+                .map(|_| account)
+            }
         };
         let outcomes = race(32, claim).await;
         let winners: Vec<u32> = outcomes.iter().flatten().copied().collect();
-        let [winner] = winners[..] else { panic!("{} have the name", winners.len()) };
+        let [winner] = winners[..] else {
+            panic!("{} have the name", winners.len())
+        };
         for outcome in outcomes.into_iter().filter_map(Result::err) {
             assert_eq!(outcome.rejected(), Some(Taken(winner)));
         }
 
-        app.execute(CloseAccount { account: winner, name: name() }).await.expect("closes");
+        app.execute(CloseAccount {
+            account: winner,
+            name: name(),
+        })
+        .await
+        .expect("closes");
         let outcomes = race(32, claim).await;
         assert_eq!(outcomes.iter().flatten().count(), 1);
     })

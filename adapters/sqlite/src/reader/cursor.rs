@@ -29,7 +29,10 @@ struct Cursor<'s> {
 }
 
 impl<'a> Source<'a> {
-    pub(crate) fn prepare<'c>(&self, conn: &'c Connection) -> rusqlite::Result<CachedStatement<'c>> {
+    pub(crate) fn prepare<'c>(
+        &self,
+        conn: &'c Connection,
+    ) -> rusqlite::Result<CachedStatement<'c>> {
         conn.prepare_cached(self.sql)
     }
 
@@ -51,7 +54,10 @@ impl<'s> Cursors<'s> {
     ) -> Result<Self, Fault> {
         let mut cursors = Vec::with_capacity(sources.len());
         for (source, statement) in sources.iter().zip(statements) {
-            let mut cursor = Cursor { rows: source.start(statement)?, next: None };
+            let mut cursor = Cursor {
+                rows: source.start(statement)?,
+                next: None,
+            };
             cursor.advance(query)?;
             cursors.push(cursor);
         }
@@ -61,9 +67,15 @@ impl<'s> Cursors<'s> {
     /// The next event, `None` after the last.
     pub(crate) fn next(&mut self) -> Result<Option<Recorded>, Fault> {
         let ahead = |cursor: &Cursor<'_>| Some(cursor.next.as_ref()?.position);
-        let Some(lowest) = self.cursors.iter().filter_map(ahead).min() else { return Ok(None) };
+        let Some(lowest) = self.cursors.iter().filter_map(ahead).min() else {
+            return Ok(None);
+        };
         let mut found = None;
-        for cursor in self.cursors.iter_mut().filter(|cursor| ahead(cursor) == Some(lowest)) {
+        for cursor in self
+            .cursors
+            .iter_mut()
+            .filter(|cursor| ahead(cursor) == Some(lowest))
+        {
             found = cursor.advance(self.query)?;
         }
         Ok(found)

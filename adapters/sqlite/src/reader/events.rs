@@ -15,11 +15,7 @@ const SHORT: u64 = 64;
 const COMMON: i64 = 1000;
 
 /// A page of matching events, in the snapshot that is open on the connection.
-pub(crate) fn read(
-    conn: &Connection,
-    query: &EventQuery,
-    range: ReadRange,
-) -> Result<Page, Fault> {
+pub(crate) fn read(conn: &Connection, query: &EventQuery, range: ReadRange) -> Result<Page, Fault> {
     let head = row::head(conn)?.position;
     let as_of = range.up_to.map_or(head, |up_to| up_to.min(head));
     let sources = sources(conn, query, range.after, as_of)?;
@@ -34,7 +30,11 @@ pub(crate) fn read(
     }
     let more = !cursors.is_empty();
     let next = events.last().filter(|_| more).map(|event| event.position);
-    Ok(Page { events, as_of, next })
+    Ok(Page {
+        events,
+        as_of,
+        next,
+    })
 }
 
 /// The first event after `after` that matches.
@@ -43,7 +43,15 @@ pub(crate) fn first_match(
     query: &EventQuery,
     after: Position,
 ) -> Result<Option<Position>, Fault> {
-    let page = read(conn, query, ReadRange { after, up_to: None, limit: 1 })?;
+    let page = read(
+        conn,
+        query,
+        ReadRange {
+            after,
+            up_to: None,
+            limit: 1,
+        },
+    )?;
     Ok(page.events.first().map(|event| event.position))
 }
 
@@ -56,7 +64,11 @@ pub(crate) fn position_at(conn: &Connection, time: Timestamp) -> Result<Position
     while after - before > 1 {
         let middle = before + (after - before) / 2;
         let recorded: i64 = statement.query_row([middle], |row| row.get(0))?;
-        if i128::from(recorded) <= time { before = middle } else { after = middle }
+        if i128::from(recorded) <= time {
+            before = middle
+        } else {
+            after = middle
+        }
     }
     Ok(Position::new(before.cast_unsigned()))
 }
@@ -69,7 +81,12 @@ fn sources<'q>(
     as_of: Position,
 ) -> Result<Vec<Source<'q>>, Fault> {
     let (from, up_to) = (row::number(after), row::number(as_of));
-    let source = |sql, key| Source { sql, after: from, up_to, key };
+    let source = |sql, key| Source {
+        sql,
+        after: from,
+        up_to,
+        key,
+    };
     let items = match query {
         _ if after >= as_of => return Ok(Vec::new()),
         EventQuery::All => return Ok(vec![source(sql::READ_ALL, None)]),
@@ -85,13 +102,20 @@ fn sources<'q>(
         match rarest(conn, item, from, up_to)? {
             Some(tag) => keys.push((sql::READ_TAGGED, tag)),
             None => {
-                keys.extend(item.types.iter().map(|name| (sql::READ_TYPED, name.as_str())));
+                keys.extend(
+                    item.types
+                        .iter()
+                        .map(|name| (sql::READ_TYPED, name.as_str())),
+                );
             }
         }
     }
     keys.sort_unstable();
     keys.dedup();
-    Ok(keys.into_iter().map(|(sql, key)| source(sql, Some(key))).collect())
+    Ok(keys
+        .into_iter()
+        .map(|(sql, key)| source(sql, Some(key)))
+        .collect())
 }
 
 /// The item's tag that the fewest events in the range bear.

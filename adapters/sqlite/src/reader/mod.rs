@@ -31,7 +31,10 @@ type Job = Box<dyn FnOnce(&Connection) + Send>;
 impl Readers {
     /// Starts a thread per connection.
     pub(crate) fn start(connections: Vec<Connection>) -> io::Result<Self> {
-        let mut readers = Self { queue: Arc::new(Queue::new()), _threads: Vec::new() };
+        let mut readers = Self {
+            queue: Arc::new(Queue::new()),
+            _threads: Vec::new(),
+        };
         for conn in connections {
             let queue = readers.queue.clone();
             let serve = move || {
@@ -39,7 +42,9 @@ impl Readers {
                     job(&conn);
                 }
             };
-            readers._threads.push(Thread::start("cqrs-sqlite-read", serve)?);
+            readers
+                ._threads
+                .push(Thread::start("cqrs-sqlite-read", serve)?);
         }
         Ok(readers)
     }
@@ -83,7 +88,10 @@ impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
         // Nothing was written, so neither does the end of it matter nor how it came about. If
         // SQLite cannot end it, the next `BEGIN` on this connection fails and says why.
-        let _ = self.0.prepare_cached(sql::ROLLBACK).and_then(|mut end| end.execute([]));
+        let _ = self
+            .0
+            .prepare_cached(sql::ROLLBACK)
+            .and_then(|mut end| end.execute([]));
     }
 }
 

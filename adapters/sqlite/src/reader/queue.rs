@@ -14,8 +14,14 @@ struct State<T> {
 
 impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
-        let state = State { jobs: VecDeque::new(), closed: false };
-        Self { state: Mutex::new(state), ready: Condvar::new() }
+        let state = State {
+            jobs: VecDeque::new(),
+            closed: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            ready: Condvar::new(),
+        }
     }
 
     /// Adds a job; once the queue is closed, the job is dropped.
@@ -38,7 +44,10 @@ impl<T> Queue<T> {
             if state.closed {
                 return None;
             }
-            state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .ready
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -65,7 +74,10 @@ mod tests {
         queue.push(2);
         queue.close();
         queue.push(3);
-        assert_eq!([queue.pop(), queue.pop(), queue.pop()], [Some(1), Some(2), None]);
+        assert_eq!(
+            [queue.pop(), queue.pop(), queue.pop()],
+            [Some(1), Some(2), None]
+        );
     }
 
     #[test]

@@ -30,12 +30,18 @@ impl AppendTask {
         append: Append,
     ) -> Result<(Self, oneshot::Receiver<Result<Appended, AppendError>>), AppendError> {
         let (reply, answer) = Reply::new();
-        let with_tags = |event: Recorded| Ok::<_, AppendError>((json(&event.tags)?, event));
-        let events = append.record(Position::START, append.time);
+        let with_tags = |event: Recorded| {
+            let tags = json(&event.tags)?;
+            Ok::<_, AppendError>((event, tags))
+        };
+        let events = append.record(Position::START, append.time).map(with_tags);
         let task = Self {
             command: append.command,
             fingerprint: append.fingerprint,
-            events: events.map(with_tags).map(|r| r.map(|(t, e)| (e, t))).collect::<Result<_, _>>()?,
+            events: events
+                .map(with_tags)
+                .map(|r| r.map(|(t, e)| (e, t)))
+                .collect::<Result<_, _>>()?,
             appended: append.appended(Position::START),
             time: append.time.as_microsecond(),
             bytes: append.bytes(),
@@ -50,7 +56,10 @@ impl AppendTask {
     fn refusal(&self, log: &Log<'_>) -> Result<Option<AppendError>, Fault> {
         if let Some(boundary) = &self.boundary {
             if boundary.after > log.head {
-                return Ok(Some(AppendError::Rewound { head: log.head, seen: boundary.after }));
+                return Ok(Some(AppendError::Rewound {
+                    head: log.head,
+                    seen: boundary.after,
+                }));
             }
             let conflict = match log.window.decide(boundary) {
                 Verdict::Holds => None,
@@ -66,9 +75,13 @@ impl AppendTask {
         for write in &self.states {
             let mut statement = log.conn.prepare_cached(sql::SELECT_STATE_POSITION)?;
             let key = (write.key.aggregate, &write.key.id);
-            let stored = statement.query_row(key, |row| row::position(row, 0)).optional()?;
+            let stored = statement
+                .query_row(key, |row| row::position(row, 0))
+                .optional()?;
             if stored != write.based_on {
-                return Ok(Some(AppendError::Conflict { at: stored.unwrap_or_default() }));
+                return Ok(Some(AppendError::Conflict {
+                    at: stored.unwrap_or_default(),
+                }));
             }
         }
         Ok(None)
@@ -81,20 +94,26 @@ impl AppendTask {
             last: log.head.plus(self.appended.last.get()),
             ..self.appended
         };
-        if !self.insert_command(log.conn, &appended)? {
+        if !self.insert_command(log, &appended)? {
             return Ok(self.replay(log.conn)?.unwrap_or(Ok(appended)));
         }
         self.insert_events(log)?;
         for write in &self.states {
             let mut upsert = log.conn.prepare_cached(sql::UPSERT_STATE)?;
             let position = row::number(appended.last);
-            upsert.execute((write.key.aggregate, &write.key.id, &write.body[..], position))?;
+            upsert.execute((
+                write.key.aggregate,
+                &write.key.id,
+                &write.body[..],
+                position,
+            ))?;
         }
         Ok(Ok(appended))
     }
 
-    fn insert_command(&self, conn: &Connection, appended: &Appended) -> Result<bool, Fault> {
-        let inserted = conn.prepare_cached(sql::INSERT_COMMAND)?.execute((
+    /// Whether the command's id was not there before.
+    fn insert_command(&self, log: &mut Log<'_>, appended: &Appended) -> Result<bool, Fault> {
+        let inserted = log.insert_command.execute((
             &self.command.as_uuid().as_bytes()[..],
             self.fingerprint.cast_signed(),
             row::number(appended.first),
@@ -104,13 +123,11 @@ impl AppendTask {
     }
 
     fn insert_events(&mut self, log: &mut Log<'_>) -> Result<(), Fault> {
-        let mut insert_event = log.conn.prepare_cached(sql::INSERT_EVENT)?;
-        let mut insert_tag = log.conn.prepare_cached(sql::INSERT_TAG)?;
         let time = self.time.max(log.time);
         for (event, tags) in &mut self.events {
             event.position = log.head.plus(1);
             let position = row::number(event.position);
-            insert_event.execute(params![
+            log.insert_event.execute(params![
                 position,
                 &event.id.as_uuid().as_bytes()[..],
                 event.event_type.as_str(),
@@ -124,7 +141,7 @@ impl AppendTask {
                 event.payload,
             ])?;
             for tag in &event.tags {
-                insert_tag.execute((tag.as_str(), position))?;
+                log.insert_tag.execute((tag.as_str(), position))?;
             }
             log.window.push(event);
             log.head = event.position;
@@ -171,5 +188,7 @@ impl Task for AppendTask {
 
 fn json(tags: &Tags) -> Result<String, AppendError> {
     let texts: Vec<&str> = tags.as_slice().iter().map(Tag::as_str).collect();
-    serde_json::to_string(&texts).map_err(|error| AppendError::Invalid { reason: error.to_string() })
+    serde_json::to_string(&texts).map_err(|error| AppendError::Invalid {
+        reason: error.to_string(),
+    })
 }

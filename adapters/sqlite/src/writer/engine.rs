@@ -59,10 +59,16 @@ impl Engine {
                     let after = batch.split_off(at + 1);
                     let culprit = batch.split_off(at);
                     // The last is the next to be carried out, so the order stays.
-                    waiting.extend([after, culprit, batch].into_iter().filter(|b| !b.is_empty()));
+                    waiting.extend(
+                        [after, culprit, batch]
+                            .into_iter()
+                            .filter(|b| !b.is_empty()),
+                    );
                 }
                 Err(Failure::Stopped { fault, .. }) => {
-                    batch.into_iter().for_each(|task| answer(|| task.fail(fault.clone())));
+                    batch
+                        .into_iter()
+                        .for_each(|task| answer(|| task.fail(fault.clone())));
                 }
             }
         }
@@ -75,7 +81,10 @@ impl Engine {
             // It may have been interrupted in the middle of a change.
             self.window = Window::new(Position::START, self.window_size);
             self.committed = Position::START;
-            Err(Failure::Stopped { at, fault: Fault::panic(panic.as_ref()) })
+            Err(Failure::Stopped {
+                at,
+                fault: Fault::panic(panic.as_ref()),
+            })
         });
         if result.is_err() {
             self.roll_back();
@@ -90,6 +99,7 @@ impl Engine {
             *at = place;
             task.run(&mut log).map_err(stopped(place))?;
         }
+        drop(log);
         self.commit().map_err(|error| {
             if Fault::is_certain(&error) {
                 stopped(batch.len() / 2)(error.into())
@@ -102,11 +112,18 @@ impl Engine {
     /// Takes the write lock, which no other process can have until the commit, and learns what
     /// other processes appended.
     fn begin(&mut self) -> Result<Log<'_>, Fault> {
-        self.conn.prepare_cached(sql::BEGIN_IMMEDIATE)?.execute([])?;
+        self.conn
+            .prepare_cached(sql::BEGIN_IMMEDIATE)?
+            .execute([])?;
         let head = row::head(&self.conn)?;
         self.catch_up(head.position)?;
         let Self { conn, window, .. } = self;
-        Ok(Log { conn, window, head: head.position, time: head.time })
+        Ok(Log {
+            conn,
+            window,
+            head: head.position,
+            time: head.time,
+        })
     }
 
     /// Brings the window to this head.
@@ -116,7 +133,11 @@ impl Engine {
         if head < known || missing > self.window_size {
             self.window = Window::new(head, self.window_size);
         } else if missing > 0 {
-            let range = ReadRange { after: known, up_to: Some(head), limit: missing };
+            let range = ReadRange {
+                after: known,
+                up_to: Some(head),
+                limit: missing,
+            };
             for event in reader::read(&self.conn, &EventQuery::All, range)?.events {
                 self.window.push(&event);
             }
@@ -137,7 +158,10 @@ impl Engine {
         self.window.truncate(self.committed);
         if !self.conn.is_autocommit() {
             // If SQLite cannot, `BEGIN` fails next, and every caller is told why.
-            let _ = self.conn.prepare_cached(sql::ROLLBACK).and_then(|mut end| end.execute([]));
+            let _ = self
+                .conn
+                .prepare_cached(sql::ROLLBACK)
+                .and_then(|mut end| end.execute([]));
         }
     }
 
@@ -151,19 +175,30 @@ impl Engine {
         let found = catch_unwind(AssertUnwindSafe(|| self.find(&batch)));
         if let Ok(Ok(found)) = found {
             for (task, found) in batch.into_iter().zip(found) {
-                answer(|| if found { task.answer() } else { task.fail(fault.clone().undone()) });
+                answer(|| {
+                    if found {
+                        task.answer()
+                    } else {
+                        task.fail(fault.clone().undone())
+                    }
+                });
             }
             store::announce(&self.known, self.committed);
         } else {
             self.roll_back();
-            batch.into_iter().for_each(|task| answer(|| task.fail(fault.clone().unknown())));
+            batch
+                .into_iter()
+                .for_each(|task| answer(|| task.fail(fault.clone().unknown())));
         }
     }
 
     fn find(&mut self, batch: &Batch) -> Result<Vec<bool>, Fault> {
         let log = self.begin()?;
         log.conn.prepare_cached(sql::SETTLE)?.execute([])?;
-        let found = batch.iter().map(|task| task.was_committed(log.conn)).collect();
+        let found = batch
+            .iter()
+            .map(|task| task.was_committed(log.conn))
+            .collect();
         self.commit()?;
         found
     }

@@ -11,17 +11,7 @@ const BYTES: usize = 8 << 20;
 /// wait for more by the clock: a lone caller is served at once, and a crowd gathers by itself
 /// while the batch before is being synced.
 pub(crate) fn batch(tasks: &mut Receiver<Box<dyn Task>>, most: usize) -> Option<Batch> {
-    let mut first = None;
-    let spin: u64 = std::env::var("SPIN").ok().and_then(|s| s.parse().ok()).unwrap_or(0);
-    if spin > 0 {
-        let t = std::time::Instant::now();
-        while first.is_none() && t.elapsed() < std::time::Duration::from_micros(spin) {
-            first = tasks.try_recv().ok();
-            std::hint::spin_loop();
-        }
-    }
-    let first = match first { Some(f) => f, None => tasks.blocking_recv()? };
-    let mut batch = vec![first];
+    let mut batch = vec![tasks.blocking_recv()?];
     let mut bytes = batch[0].bytes();
     loop {
         let before = batch.len();

@@ -48,33 +48,48 @@ impl Writer {
                 engine.write(batch);
             }
         };
-        Ok(Self { queue, _thread: Thread::start("cqrs-sqlite-write", work)? })
+        Ok(Self {
+            queue,
+            _thread: Thread::start("cqrs-sqlite-write", work)?,
+        })
     }
 
     /// Does not wait for a place in the queue, so that overload shows at once.
     pub(crate) async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let (task, answer) = AppendTask::new(append)?;
-        self.queue.try_send(Box::new(task)).map_err(|error| match error {
-            TrySendError::Full(_) => AppendError::Overloaded {
-                waiting: self.queue.max_capacity() - self.queue.capacity(),
-            },
-            TrySendError::Closed(_) => {
-                AppendError::Unavailable { reason: closed().to_string().into() }
-            }
-        })?;
+        self.queue
+            .try_send(Box::new(task))
+            .map_err(|error| match error {
+                TrySendError::Full(_) => AppendError::Overloaded {
+                    waiting: self.queue.max_capacity() - self.queue.capacity(),
+                },
+                TrySendError::Closed(_) => AppendError::Unavailable {
+                    reason: closed().to_string().into(),
+                },
+            })?;
         let lost = "the SQLite store's writing thread ended while it had the append";
-        answer.await.unwrap_or_else(|_| Err(AppendError::Indeterminate { reason: lost.into() }))
+        answer.await.unwrap_or_else(|_| {
+            Err(AppendError::Indeterminate {
+                reason: lost.into(),
+            })
+        })
     }
 
     pub(crate) async fn commit(&self, batch: ViewBatch) -> Result<(), ViewCommitError> {
         let (task, answer) = ViewTask::new(batch)?;
-        self.queue.send(Box::new(task)).await.map_err(|_| closed())?;
+        self.queue
+            .send(Box::new(task))
+            .await
+            .map_err(|_| closed())?;
         answer.await.unwrap_or_else(|_| Err(closed().into()))
     }
 
     pub(crate) async fn prepare(&self, models: Vec<ModelSchema>) -> Result<(), StoreError> {
         let (task, answer) = PrepareTask::new(models);
-        self.queue.send(Box::new(task)).await.map_err(|_| closed())?;
+        self.queue
+            .send(Box::new(task))
+            .await
+            .map_err(|_| closed())?;
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 }

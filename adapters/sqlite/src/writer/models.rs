@@ -54,8 +54,9 @@ fn prepare(conn: &Connection, model: &ModelSchema) -> Result<(), Fault> {
     let indexes = serde_json::to_string(&model.indexes)
         .map_err(|error| Fault::data(format!("indexes of `{}`: {error}", model.table)))?;
     let mut select = conn.prepare_cached(sql::SELECT_MODEL)?;
-    let stored: Option<String> =
-        select.query_row([&model.table], |row| row.get(0)).optional()?;
+    let stored: Option<String> = select
+        .query_row([&model.table], |row| row.get(0))
+        .optional()?;
     match stored {
         Some(stored) if stored == indexes => return Ok(()),
         // Indexes are positions in a row: rows of another shape cannot be told apart from ours.
@@ -70,6 +71,7 @@ fn prepare(conn: &Connection, model: &ModelSchema) -> Result<(), Fault> {
         None => {}
     }
     conn.execute_batch(&table.create())?;
-    conn.prepare_cached(sql::UPSERT_MODEL)?.execute((&model.table, &indexes))?;
+    conn.prepare_cached(sql::UPSERT_MODEL)?
+        .execute((&model.table, &indexes))?;
     Ok(())
 }

@@ -1,9 +1,11 @@
 use cqrs_core::Position;
 use cqrs_core::store::Window;
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection};
 use tokio::sync::oneshot;
 
 use crate::fault::Fault;
+use crate::row::Head;
+use crate::sql;
 
 /// What the writing thread does for one caller, together with others in one transaction.
 pub(crate) trait Task: Send {
@@ -36,6 +38,27 @@ pub(crate) struct Log<'t> {
     pub(crate) head: Position,
     /// The last event's time in microseconds.
     pub(crate) time: i64,
+    pub(crate) insert_command: CachedStatement<'t>,
+    pub(crate) insert_event: CachedStatement<'t>,
+    pub(crate) insert_tag: CachedStatement<'t>,
+}
+
+impl<'t> Log<'t> {
+    pub(crate) fn new(
+        conn: &'t Connection,
+        window: &'t mut Window,
+        head: Head,
+    ) -> rusqlite::Result<Self> {
+        Ok(Self {
+            conn,
+            window,
+            head: head.position,
+            time: head.time,
+            insert_command: conn.prepare_cached(sql::INSERT_COMMAND)?,
+            insert_event: conn.prepare_cached(sql::INSERT_EVENT)?,
+            insert_tag: conn.prepare_cached(sql::INSERT_TAG)?,
+        })
+    }
 }
 
 /// Where an answer goes, and the answer once it is decided.
@@ -47,7 +70,13 @@ pub(crate) struct Reply<T> {
 impl<T> Reply<T> {
     pub(crate) fn new() -> (Self, oneshot::Receiver<T>) {
         let (caller, answer) = oneshot::channel();
-        (Self { decided: None, caller }, answer)
+        (
+            Self {
+                decided: None,
+                caller,
+            },
+            answer,
+        )
     }
 
     pub(crate) fn decide(&mut self, answer: T) {

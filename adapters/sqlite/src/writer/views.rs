@@ -21,12 +21,15 @@ pub(crate) struct ViewTask {
     reply: Reply<Result<(), ViewCommitError>>,
 }
 
+/// A view as JSON and its sort keys; `None` deletes it.
+type View = Option<(Vec<u8>, Vec<SortKey>)>;
+
 /// The changes to one read model.
 struct Changes {
     model: Arc<ModelSchema>,
     upsert: String,
     delete: String,
-    views: Vec<(String, Option<(Vec<u8>, Vec<SortKey>)>)>,
+    views: Vec<(String, View)>,
 }
 
 impl ViewTask {
@@ -38,7 +41,7 @@ impl ViewTask {
         let bytes = batch.changes.iter().map(size).sum();
         let mut changes: Vec<Changes> = Vec::new();
         for ViewChange { model, key, view } in batch.changes {
-            check(&model, &key, view.as_ref())?;
+            check(&model, &key, &view)?;
             let group = changes.iter_mut().find(|group| group.model == model);
             if let Some(group) = group {
                 group.views.push((key, view));
@@ -50,8 +53,23 @@ impl ViewTask {
             // In the order of the table, so that neighbours are found in the same page.
             group.views.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         }
-        let ViewBatch { subscription, from, to, .. } = batch;
-        Ok((Self { subscription, from, to, changes, bytes, reply }, answer))
+        let ViewBatch {
+            subscription,
+            from,
+            to,
+            ..
+        } = batch;
+        Ok((
+            Self {
+                subscription,
+                from,
+                to,
+                changes,
+                bytes,
+                reply,
+            },
+            answer,
+        ))
     }
 
     fn write(&self, conn: &Connection) -> Result<(), Fault> {
@@ -95,12 +113,14 @@ impl Task for ViewTask {
 }
 
 impl Changes {
-    fn new(
-        model: Arc<ModelSchema>,
-        first: (String, Option<(Vec<u8>, Vec<SortKey>)>),
-    ) -> Result<Self, Fault> {
+    fn new(model: Arc<ModelSchema>, first: (String, View)) -> Result<Self, Fault> {
         let table = Table::of(&model)?;
-        Ok(Self { model, upsert: table.upsert(), delete: table.delete(), views: vec![first] })
+        Ok(Self {
+            model,
+            upsert: table.upsert(),
+            delete: table.delete(),
+            views: vec![first],
+        })
     }
 
     fn write(&self, conn: &Connection) -> Result<(), Fault> {
@@ -138,7 +158,10 @@ fn check(
     key: &str,
     view: Option<&(Vec<u8>, Vec<SortKey>)>,
 ) -> Result<(), Fault> {
-    let (expected, given) = (model.indexes.len(), view.map(|(_, sort_keys)| sort_keys.len()));
+    let (expected, given) = (
+        model.indexes.len(),
+        view.map(|(_, sort_keys)| sort_keys.len()),
+    );
     if given.is_some_and(|given| given != expected) {
         return Err(Fault::data(format!(
             "view `{key}` of `{}` has {} sort keys, its read model has {expected} indexes",

@@ -22,9 +22,18 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let views = Arc::new(Views::new("product_view", pool.clone()));
     let projection = GenericQuery::<Views, ProductView, Product>::new(views.clone());
     let app = sqlite_cqrs::<Product>(pool, vec![Box::new(projection)], ());
-    let create = ProductCommand::Create { name: "Laptop".to_owned(), price: 120_000 };
+    let create = ProductCommand::Create {
+        name: "Laptop".to_owned(),
+        price: 120_000,
+    };
     app.execute("P001", create).await?;
-    app.execute("P001", ProductCommand::ChangePrice { price: 115_000 }).await?;
-    println!("{:?}", GenericQuery::<Views, ProductView, Product>::new(views).load("P001").await);
+    app.execute("P001", ProductCommand::ChangePrice { price: 115_000 })
+        .await?;
+    println!(
+        "{:?}",
+        GenericQuery::<Views, ProductView, Product>::new(views)
+            .load("P001")
+            .await
+    );
     Ok(())
 }

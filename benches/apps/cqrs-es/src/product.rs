@@ -55,7 +55,9 @@ impl Aggregate for Product {
         let event = match command {
             ProductCommand::Create { .. } if self.exists => return Err(ProductError::Exists),
             ProductCommand::Create { name, price } => ProductEvent::Created { name, price },
-            ProductCommand::ChangePrice { .. } if !self.exists => return Err(ProductError::Unknown),
+            ProductCommand::ChangePrice { .. } if !self.exists => {
+                return Err(ProductError::Unknown);
+            }
             ProductCommand::ChangePrice { price } => ProductEvent::PriceChanged { price },
         };
         sink.write(event, self).await;

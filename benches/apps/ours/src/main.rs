@@ -12,10 +12,23 @@ use view::GetProduct;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let file = std::env::args().nth(1).unwrap_or("catalogue.db".to_owned());
-    let app = Dispatcher::builder().store(Sqlite::open(file).await?).build().await?;
+    let app = Dispatcher::builder()
+        .store(Sqlite::open(file).await?)
+        .build()
+        .await?;
     let id = ProductId("P001".to_owned());
-    app.execute(CreateProduct { id: id.clone(), name: "Laptop".to_owned(), price: 120_000 }).await?;
-    let receipt = app.execute(ChangePrice { id: id.clone(), price: 115_000 }).await?;
+    app.execute(CreateProduct {
+        id: id.clone(),
+        name: "Laptop".to_owned(),
+        price: 120_000,
+    })
+    .await?;
+    let receipt = app
+        .execute(ChangePrice {
+            id: id.clone(),
+            price: 115_000,
+        })
+        .await?;
     println!("{:?}", app.query(GetProduct { id }).after(&receipt).await?);
     Ok(())
 }

@@ -72,7 +72,11 @@ fn create(command: CreateProduct, product: &Product) -> Result<ProductCreated, P
     if product.exists {
         return Err(ProductError::Exists);
     }
-    Ok(ProductCreated { id: command.id, name: command.name, price: command.price })
+    Ok(ProductCreated {
+        id: command.id,
+        name: command.name,
+        price: command.price,
+    })
 }
 
 #[command_handler]
@@ -80,5 +84,8 @@ fn change_price(command: ChangePrice, product: &Product) -> Result<PriceChanged,
     if !product.exists {
         return Err(ProductError::Unknown);
     }
-    Ok(PriceChanged { id: command.id, price: command.price })
+    Ok(PriceChanged {
+        id: command.id,
+        price: command.price,
+    })
 }

@@ -18,7 +18,11 @@ impl ProductList {
     #[on]
     fn created(event: &ProductCreated, views: &mut Views<ProductView>) {
         let ProductCreated { id, name, price } = event;
-        views.put(ProductView { id: id.clone(), name: name.clone(), price: *price });
+        views.put(ProductView {
+            id: id.clone(),
+            name: name.clone(),
+            price: *price,
+        });
     }
 
     #[on]

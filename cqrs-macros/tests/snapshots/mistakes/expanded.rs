@@ -8,7 +8,7 @@ const _: () = {
     #[allow(unused_imports)]
     use ::cqrs_core::__private::{self as __cqrs, Fallback as _};
     impl __cqrs::Command for Create {
-        type Error = __cqrs::Infallible;
+        type Error = __cqrs::Rejected;
         const NAME: &'static __cqrs::str = "Create";
         const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::None;
         fn check(&self) -> __cqrs::Result<(), __cqrs::Invalid> {

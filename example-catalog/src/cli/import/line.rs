@@ -56,13 +56,16 @@ impl Line {
     /// # Errors
     /// What is wrong with it.
     pub fn parse(text: &[u8], number: u64, ids: &Ids) -> Result<Self, String> {
-        let written: Written<'_> = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        let written: Written<'_> =
+            serde_json::from_slice(text).map_err(|error| error.to_string())?;
         let data = written.data.get();
         let concerned = serde_json::from_str::<Concerned>(data);
         Ok(Self {
             command: written.command,
             data: data.to_owned(),
-            id: written.id.map_or_else(|| ids.id(number, text), CommandId::from),
+            id: written
+                .id
+                .map_or_else(|| ids.id(number, text), CommandId::from),
             product: concerned.ok().map(|concerned| concerned.product_id),
         })
     }
@@ -85,7 +88,11 @@ mod tests {
         assert_eq!(id, parse(LINE, 1, &Ids::of_content(7)).id);
         assert_ne!(id, parse(LINE, 2, &ids).id, "alike, but two commands");
         assert_ne!(id, parse(LINE, 1, &Ids::of_content(8)).id, "another file");
-        assert_ne!(id, parse(&LINE.replace('2', "3"), 1, &ids).id, "another line");
+        assert_ne!(
+            id,
+            parse(&LINE.replace('2', "3"), 1, &ids).id,
+            "another line"
+        );
         assert_ne!(id, parse(LINE, 1, &Ids::of_batch("7")).id);
     }
 

@@ -23,7 +23,13 @@ impl<R: BufRead> Lines<R> {
     pub fn next(&mut self) -> io::Result<Option<Read>> {
         let mut text = Vec::new();
         let most = (MOST + 1) as u64;
-        if self.input.by_ref().take(most).read_until(b'\n', &mut text)? == 0 {
+        if self
+            .input
+            .by_ref()
+            .take(most)
+            .read_until(b'\n', &mut text)?
+            == 0
+        {
             return Ok(None);
         }
         self.number += 1;
@@ -34,7 +40,10 @@ impl<R: BufRead> Lines<R> {
             self.input.skip_until(b'\n')?;
             return Ok(Some(Read { number, text: None }));
         }
-        Ok(Some(Read { number, text: Some(text) }))
+        Ok(Some(Read {
+            number,
+            text: Some(text),
+        }))
     }
 }
 

@@ -14,13 +14,13 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
 
-use cqrs_core::Actor;
+use cqrs_core::{Actor, Dispatcher};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
+use super::Stop;
 use super::args::{self, OnError};
 use super::settle::settle;
-use super::{Catalogue, Stop};
 use lane::{Job, Lanes};
 use line::{Ids, Line};
 use lines::{Lines, Read};
@@ -38,9 +38,11 @@ struct Pending {
 }
 
 /// Imports a file.
-pub async fn run(catalogue: &Catalogue, import: &args::Import, actor: Actor) -> Result<(), Stop> {
+pub async fn run(dispatcher: &Dispatcher, import: &args::Import, actor: Actor) -> Result<(), Stop> {
     let file = open(&import.file)?;
-    let (mut file, survey) = spawn_blocking(move || Survey::of(file)).await.map_err(Stop::failed)??;
+    let (mut file, survey) = spawn_blocking(move || Survey::of(file))
+        .await
+        .map_err(Stop::failed)??;
     let ids = match &import.batch {
         Some(name) => Ids::of_batch(name),
         None => Ids::of_content(survey.content),
@@ -48,26 +50,26 @@ pub async fn run(catalogue: &Catalogue, import: &args::Import, actor: Actor) -> 
     io::Seek::rewind(&mut file)?;
     let lines = Lines::new(BufReader::new(file));
 
-    let (lanes, _running) = Lanes::start(catalogue, &actor, import.on_error);
+    let (lanes, _running) = Lanes::start(dispatcher, &actor, import.on_error);
     let (order, mut pending) = mpsc::channel(IN_FLIGHT);
     let on_error = import.on_error;
     let reader = spawn_blocking(move || read(lines, &ids, &lanes, &order, on_error));
 
-    let mut report = Report::new(survey.lines);
+    let mut report = Report::new(survey.lines, on_error);
     while let Some(Pending { number, outcome }) = pending.recv().await {
         // A lane that stopped drops what was left to it: the outcome that stopped it came before.
         let Ok(outcome) = outcome.await else { break };
         report.add(number, outcome);
-        if report.stops(on_error) {
+        if report.ended() {
             break;
         }
     }
     drop(pending);
     let read = reader.await.map_err(Stop::failed)?;
-    let verdict = report.end()?;
-    settle(catalogue, report.reached()).await.map_err(Stop::Failed)?;
+    let (reached, verdict) = report.end();
+    let settled = settle(dispatcher, reached).await.map_err(Stop::Failed);
     read?;
-    verdict
+    verdict.and(settled)
 }
 
 /// Reads lines until the file ends, or nobody wants more.

@@ -1,8 +1,7 @@
-use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cqrs_core::Position;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::outcome::Outcome;
 use crate::cli::Stop;
@@ -11,19 +10,20 @@ use crate::cli::out::{BAD, complain, say};
 
 /// Counts what comes of the lines, and tells while it happens.
 pub struct Report {
+    on_error: OnError,
     bar: ProgressBar,
+    since: Instant,
     done: u64,
     known: u64,
     rejected: u64,
     bad: u64,
     reached: Position,
-    /// The last line that was not carried out, and what the program would end with if it stopped.
-    last: Option<(u64, Stop)>,
-    failed: bool,
+    end: Option<Stop>,
 }
 
 impl Report {
-    pub fn new(lines: u64) -> Self {
+    /// Of a file with so many lines.
+    pub fn new(lines: u64, on_error: OnError) -> Self {
         // Draws on the standard error, and only if that is a terminal.
         let bar = ProgressBar::new(lines);
         let template = "{bar:30} {human_pos} of {human_len} lines, {per_sec}, {eta} to go";
@@ -32,40 +32,92 @@ impl Report {
         }
         bar.enable_steady_tick(Duration::from_millis(200));
         let (done, known, rejected, bad) = (0, 0, 0, 0);
-        Self { bar, done, known, rejected, bad, reached: Position::START, last: None, failed: false }
+        let (since, reached, end) = (Instant::now(), Position::START, None);
+        Self {
+            on_error,
+            bar,
+            since,
+            done,
+            known,
+            rejected,
+            bad,
+            reached,
+            end,
+        }
     }
 
+    /// Takes in what came of a line.
     pub fn add(&mut self, number: u64, outcome: Outcome) {
         self.bar.set_position(number);
-        let (word, text, stop) = match outcome {
+        match outcome {
             Outcome::Done(position) => {
                 self.done += 1;
-                return self.reach(position);
+                self.reached = self.reached.max(position);
             }
             Outcome::Known(position) => {
                 self.known += 1;
-                return self.reach(position);
+                self.reached = self.reached.max(position);
             }
-            Outcome::Rejected(text) => {
+            Outcome::Rejected(reason) => {
                 self.rejected += 1;
-                ("rejected: ", text, Stop::Refused(stopped(number)))
+                self.tell(number, "rejected: ", &reason, Stop::Refused);
             }
-            Outcome::Bad(text) => {
+            Outcome::Bad(reason) => {
                 self.bad += 1;
-                ("", in_one_line(&text), Stop::Invalid(stopped(number)))
+                self.tell(number, "", &reason, Stop::Invalid);
             }
             Outcome::Failed(stop) => {
-                self.failed = true;
-                self.last = Some((number, stop));
-                return;
+                self.end = Some(stop.map(|text| format!("stopped at line {number}: {text}")));
             }
-        };
-        self.bar.suspend(|| complain(format_args!("{BAD}line {number}:{BAD:#} {word}"), &text));
-        self.last = Some((number, stop));
+        }
     }
 
-    /// Whether what came last ends the import.
-    pub fn stops(&self, on_error: OnError) -> bool {
-        self.failed || (on_error == OnError::Stop && self.last.is_some())
+    /// Tells of a line that was not carried out.
+    fn tell(&mut self, number: u64, word: &str, reason: &str, stop: fn(String) -> Stop) {
+        let line = format_args!("{BAD}line {number}:{BAD:#}");
+        // Each message is one line of JSON, so only the column says something.
+        let reason = reason.replace(" at line 1 column ", " at column ");
+        self.bar
+            .suspend(|| complain(line, &format!("{word}{reason}")));
+        if self.on_error == OnError::Stop {
+            self.end = Some(stop(format!("stopped at line {number}")));
+        }
+    }
+
+    /// Whether the import has to end before the file does.
+    pub fn ended(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// Sums up: how far the log was written, and whether all was carried out.
+    pub fn end(self) -> (Position, Result<(), Stop>) {
+        self.bar.finish_and_clear();
+        let Self {
+            done,
+            known,
+            rejected,
+            bad,
+            ..
+        } = self;
+        let lines = done + known + rejected + bad;
+        let rate = lines as f64 / self.since.elapsed().as_secs_f64().max(0.001);
+        let counts = [
+            (done, "carried out"),
+            (known, "processed before"),
+            (rejected, "rejected"),
+            (bad, "bad"),
+        ];
+        let counts = counts.map(|(count, word)| format!("{} {word}", HumanCount(count)));
+        let said = say(format_args!(
+            "{} lines: {} ({rate:.0} lines/s)",
+            HumanCount(lines),
+            counts.join(", ")
+        ));
+        let verdict = match self.end {
+            Some(stop) => Err(stop),
+            None if rejected + bad > 0 => Err(Stop::Silent(1)),
+            None => said.map_err(Stop::from),
+        };
+        (self.reached, verdict)
     }
 }

@@ -26,10 +26,16 @@ impl Survey {
                 Err(error) => return Err(error),
             };
             hash.update(read);
-            lines += read.iter().map(|byte| u64::from(*byte == b'\n')).sum::<u64>();
+            lines += read
+                .iter()
+                .map(|byte| u64::from(*byte == b'\n'))
+                .sum::<u64>();
             ends_in_line = read.last() != Some(&b'\n');
         }
-        let survey = Self { content: hash.digest128(), lines: lines + u64::from(ends_in_line) };
+        let survey = Self {
+            content: hash.digest128(),
+            lines: lines + u64::from(ends_in_line),
+        };
         Ok((file, survey))
     }
 }

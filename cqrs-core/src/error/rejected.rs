@@ -1,0 +1,21 @@
+use std::borrow::Cow;
+
+/// A rejection that is only a text: the error of commands that name none of their own.
+///
+/// Callers can show it but not tell one from another: once they need to, give the command an error
+/// type with `#[command(error = ..)]`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Rejected(Cow<'static, str>);
+
+impl From<&'static str> for Rejected {
+    fn from(text: &'static str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<String> for Rejected {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
