@@ -11,7 +11,7 @@ use crate::framework::Framework;
 use crate::hygiene::code;
 use crate::id;
 use crate::impl_block::{self, ImplBlock, Subject};
-use crate::source;
+use crate::{source, types};
 
 const APPLY: Mark = Mark {
     name: "`#[apply]`",
@@ -78,32 +78,30 @@ impl Aggregate {
         })
     }
 
-    /// The wire names of the events, at the span of their types: an event without the aggregate's
-    /// id is underlined.
+    /// The wire names of the events; an event without the aggregate's id is underlined.
     fn events(&self) -> impl Iterator<Item = TokenStream> {
         let (aggregate, id) = (id::key(&self.name), &self.id);
+        let concerns = code!(__cqrs::Concerns<#aggregate, #id>);
         self.methods.iter().map(move |method| {
-            let (cfg, event) = (&method.cfg, &method.event);
-            let name = quote_spanned!(method.event_span()=>
-                <#event as __cqrs::Concerns<#aggregate, #id>>::TYPE
-            );
-            code!(#(#cfg)* #name)
+            let cfg = &method.cfg;
+            let event = types::bound(&method.event, method.event_ends, &concerns);
+            code!(#(#cfg)* #event::TYPE)
         })
     }
 
     fn arms(&self) -> impl Iterator<Item = TokenStream> {
         self.methods.iter().map(|method| {
-            let (cfg, ident, event) = (&method.cfg, method.ident(), &method.event);
+            let (cfg, ident, ty) = (&method.cfg, &method.sig.ident, &method.event);
+            let event = types::bound(ty, method.event_ends, &code!(__cqrs::Event));
             let recorded = method.inputs.iter().map(|input| {
                 // A parameter that is not `&Recorded` is underlined.
                 let span = input.ty.span().resolved_at(Span::mixed_site());
                 quote_spanned!(span=> event)
             });
-            let name = quote_spanned!(method.event_span()=> <#event as __cqrs::Event>::NAME);
             code! {
                 #(#cfg)*
-                #name => {
-                    self.#ident(&event.decode::<#event>()?, #(#recorded),*);
+                #event::NAME => {
+                    self.#ident(&event.decode::<#ty>()?, #(#recorded),*);
                 }
             }
         })

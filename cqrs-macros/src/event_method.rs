@@ -1,6 +1,5 @@
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
-use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, Ident, PatType, Signature, Type};
 
 use crate::errors::Errors;
@@ -15,6 +14,8 @@ pub struct EventMethod {
     pub cfg: Vec<Attribute>,
     /// The type of its event, without the reference.
     pub event: TokenStream,
+    /// Where that type is written.
+    pub event_ends: (Span, Span),
     /// Its parameters after the event.
     pub inputs: Vec<PatType>,
 }
@@ -86,10 +87,11 @@ impl EventMethod {
         for input in &inputs {
             types::nameable(&input.ty, method, errors);
         }
-        let event = match &*event.ty {
+        let (event, event_ends) = match &*event.ty {
             Type::Reference(reference) if reference.mutability.is_none() => {
                 types::nameable(&reference.elem, method, errors);
-                types::outside(&reference.elem, &sig.generics)
+                let event = types::outside(&reference.elem, &sig.generics);
+                (event, types::ends(&reference.elem))
             }
             other => {
                 errors.at(
@@ -103,18 +105,9 @@ impl EventMethod {
             sig,
             cfg,
             event,
+            event_ends,
             inputs,
         })
-    }
-
-    /// Its name.
-    pub fn ident(&self) -> &Ident {
-        &self.sig.ident
-    }
-
-    /// Where an error about the event points.
-    pub fn event_span(&self) -> Span {
-        self.event.span()
     }
 
     /// Whether both are there for the same event. Which of two different `cfg`s holds is not known

@@ -114,6 +114,7 @@ fn fold(method: &EventMethod) -> TokenStream {
         cfg,
         event,
         inputs,
+        ..
     } = method;
     let ident = &sig.ident;
     let (inputs, lent): (Vec<_>, Vec<_>) = inputs.iter().map(|arg| input(arg, sig)).unzip();

@@ -287,11 +287,20 @@ async fn a_repeated_sending_is_not_rejected_because_of_the_first() {
             let purse = id.to_string();
             let receipts = race(16, |_| {
                 let app = app.clone();
-                let pay = Pay { purse: purse.clone(), ..pay_of(70) };
+                let pay = Pay {
+                    purse: purse.clone(),
+                    ..pay_of(70)
+                };
                 async move { app.execute(pay).id(id).await.expect("is paid once") }
             })
             .await;
-            assert_eq!(receipts.iter().filter(|receipt| !receipt.replayed()).count(), 1);
+            assert_eq!(
+                receipts
+                    .iter()
+                    .filter(|receipt| !receipt.replayed())
+                    .count(),
+                1
+            );
             assert_eq!(app.state::<Purse>(&purse).await.expect("reads").spent, 70);
         }
     })

@@ -1,13 +1,15 @@
 //! Tests through the public face, in one binary. Each module has its own `cqrs_core::module!()`,
 //! so that no dispatcher sees another module's handlers.
 
+mod allocations;
 mod conformance;
+mod crates;
 mod dcb;
 mod dispatch;
 mod failing;
 mod follow;
-mod reactions;
 mod model;
+mod reactions;
 mod shop;
 mod sourcing;
 mod stores;

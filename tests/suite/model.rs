@@ -115,27 +115,44 @@ async fn send(app: &Dispatcher, model: &mut Model, batch: &[(CommandId, Intent)]
         .filter(|(_, answer)| matches!(answer, Answer::Done(_)))
         .map(|((id, intent), _)| (*id, intent.clone()))
         .collect();
-    let events = app.events(EventQuery::All).after(before).all().await.expect("a log");
+    let events = app
+        .events(EventQuery::All)
+        .after(before)
+        .all()
+        .await
+        .expect("a log");
     for command in events.chunk_by(|a, b| a.command == b.command) {
         let (id, at) = (command[0].command, model.head());
-        let intent = intents.get(&id).expect("what is in the log was answered as done");
+        let intent = intents
+            .get(&id)
+            .expect("what is in the log was answered as done");
         let facts: Vec<_> = command.iter().map(|event| system::fact(event)).collect();
         let decided = model.world(at).decide(intent);
         assert_eq!(Ok(&facts), decided.as_ref(), "{intent:?}, decided at {at}");
         assert_eq!(command[0].position, at.plus(1));
         model.facts.extend(facts.into_iter().map(|fact| (id, fact)));
-        let previous = model.done.insert(id, (intent.clone(), at.plus(1), command.len() as u64));
+        let previous = model
+            .done
+            .insert(id, (intent.clone(), at.plus(1), command.len() as u64));
         assert_eq!(previous, None, "one id, one effect");
     }
     let after = model.head();
 
     let mut fresh = BTreeMap::<_, u32>::new();
     for ((id, intent), answer) in batch.iter().zip(&answers) {
-        let Answer::Done(receipt) = answer else { continue };
+        let Answer::Done(receipt) = answer else {
+            continue;
+        };
         if receipt.events() == 0 {
             let nothing = model.explains(Position::START, after, intent, &Ok(Vec::new()));
-            assert!(nothing, "{intent:?} had no events, and never was there a reason for that");
-            model.done.entry(*id).or_insert((intent.clone(), receipt.first(), 0));
+            assert!(
+                nothing,
+                "{intent:?} had no events, and never was there a reason for that"
+            );
+            model
+                .done
+                .entry(*id)
+                .or_insert((intent.clone(), receipt.first(), 0));
         }
         let (done, first, count) = &model.done[id];
         assert_eq!(done, intent, "an id answers for its own command");
@@ -148,10 +165,15 @@ async fn send(app: &Dispatcher, model: &mut Model, batch: &[(CommandId, Intent)]
         match answer {
             Answer::Done(_) => {}
             Answer::Refused(refusal) => {
-                assert!(!done_before.contains_key(id), "{intent:?} was done, and is refused now");
+                assert!(
+                    !done_before.contains_key(id),
+                    "{intent:?} was done, and is refused now"
+                );
                 // Sent twice at once, one may be refused before the other is done, never after.
                 let until = match model.done.get(id) {
-                    Some((done, first, _)) if done == intent => before.max(Position::new(first.get() - 1)),
+                    Some((done, first, _)) if done == intent => {
+                        before.max(Position::new(first.get() - 1))
+                    }
                     _ => after,
                 };
                 let explained = model.explains(before, until, intent, &Err(refusal.clone()));
@@ -174,7 +196,12 @@ fn runtime() -> Runtime {
 }
 
 fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 400, ..Default::default() }
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 400,
+        ..Default::default()
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::open::{self, Existing};
 use super::out::{BAD, FAINT, HEADING, say};
 use super::send::outcome;
 use super::settle::settle;
-use super::table::{prices, product, products};
+use super::tables::{prices, product, products};
 
 /// Shows what the catalogue can do, on a file that is kept or on one that is not.
 pub async fn run(db: Option<&Path>, actor: Actor) -> Result<(), Stop> {

@@ -3,8 +3,10 @@ use std::sync::Arc;
 use cqrs_core::{Dispatcher, Recorded, Uuid};
 use example_catalog::Product;
 
+use super::columns::Column::{Left, Right};
+use super::columns::Columns;
 use super::out::{FAINT, harmless, say};
-use super::table::{Columns, Side, time};
+use super::tables::time;
 use super::{Stop, args};
 
 /// Shows what happened to a product.
@@ -22,7 +24,6 @@ pub async fn run(dispatcher: &Dispatcher, history: &args::History) -> Result<(),
 
 /// Events in position order, each with its payload on a line of its own.
 pub fn events_table(events: &[Arc<Recorded>], full: bool) -> String {
-    use Side::{Left, Right};
     let mut table = Columns::new([
         ("POSITION", Right),
         ("TIME", Left),

@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod columns;
 mod demo;
 mod explain;
 mod history;
@@ -12,7 +13,7 @@ mod out;
 mod send;
 mod settle;
 mod stop;
-mod table;
+mod tables;
 
 use std::path::Path;
 

@@ -3,8 +3,10 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
+use std::sync::{Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
+use indicatif::ProgressBar;
 
 pub const HEADING: Style = Style::new().bold();
 pub const GOOD: Style = AnsiColor::Green.on_default();
@@ -20,9 +22,28 @@ pub fn say(text: impl fmt::Display) -> io::Result<()> {
     }
 }
 
-/// Writes a line to the standard error. When that fails, too, there is nobody left to tell.
+/// The progress bar on the standard error, if there is one.
+static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Writes a line to the standard error, above the progress bar.
 pub fn complain(what: fmt::Arguments<'_>, text: &str) {
-    let _ = writeln!(anstream::stderr().lock(), "{what} {}", harmless(text));
+    // When it fails there is nobody left to tell.
+    let write = || {
+        drop(writeln!(
+            anstream::stderr().lock(),
+            "{what} {}",
+            harmless(text)
+        ))
+    };
+    match &*BAR.lock().unwrap_or_else(PoisonError::into_inner) {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}
+
+/// From now on, a progress bar stands below what is written to the standard error, or none.
+pub fn stand_below(bar: Option<ProgressBar>) {
+    *BAR.lock().unwrap_or_else(PoisonError::into_inner) = bar;
 }
 
 /// Text that may come from anywhere, without what a terminal would act on.

@@ -60,15 +60,25 @@ pub async fn send(app: Dispatcher, id: CommandId, intent: Intent) -> Answer {
             answer(app.execute(Deposit { account, parts }).id(id).await)
         }
         Intent::Stash(account, vault, amount) => {
-            let stash = Stash { account, vault, amount };
+            let stash = Stash {
+                account,
+                vault,
+                amount,
+            };
             answer(app.execute(stash).id(id).await)
         }
-        Intent::Seal(vault, sealed) => {
-            answer(app.execute(Seal { vault, sealed }).id(id).await.map_err(never_refused))
-        }
-        Intent::Reward(vault, amount) => {
-            answer(app.execute(Reward { vault, amount }).id(id).await.map_err(never_refused))
-        }
+        Intent::Seal(vault, sealed) => answer(
+            app.execute(Seal { vault, sealed })
+                .id(id)
+                .await
+                .map_err(never_refused),
+        ),
+        Intent::Reward(vault, amount) => answer(
+            app.execute(Reward { vault, amount })
+                .id(id)
+                .await
+                .map_err(never_refused),
+        ),
     }
 }
 
@@ -81,7 +91,10 @@ fn answer(result: Result<Receipt, CommandError<Refusal>>) -> Answer {
     match result {
         Ok(receipt) => Answer::Done(receipt),
         Err(CommandError::Rejected(refusal)) => Answer::Refused(refusal),
-        Err(CommandError::Invalid(Invalid { field: None, reason })) => {
+        Err(CommandError::Invalid(Invalid {
+            field: None,
+            reason,
+        })) => {
             assert!(reason.contains("used before"), "invalid: {reason}");
             Answer::Taken
         }
@@ -100,7 +113,11 @@ pub fn fact(event: &Recorded) -> Fact {
             Fact::Deposited(account, amount)
         }
         "stashed" => {
-            let Stashed { account, vault, amount } = decode(event);
+            let Stashed {
+                account,
+                vault,
+                amount,
+            } = decode(event);
             Fact::Stashed(account, vault, amount)
         }
         "seal-changed" => {
@@ -141,9 +158,9 @@ pub async fn check(app: &Dispatcher, model: &Model, ids: std::ops::Range<u8>, gl
         stored(app, id, &now.vault(id), expected.last().map(|last| last.0)).await;
         let changes = history(app.history::<Account>(&id).all().await.expect("a history"));
         let expected = about(model, |fact| match *fact {
-            Fact::Opened(account)
-            | Fact::Deposited(account, _)
-            | Fact::Stashed(account, _, _) => account == id,
+            Fact::Opened(account) | Fact::Deposited(account, _) | Fact::Stashed(account, _, _) => {
+                account == id
+            }
             _ => false,
         });
         assert_eq!(changes, expected, "the history of account {id}");
@@ -155,24 +172,49 @@ pub async fn check(app: &Dispatcher, model: &Model, ids: std::ops::Range<u8>, gl
     expected.sort_by_key(|card| (card.balance, card.account.to_string()));
     expected.reverse();
     assert_eq!(accounts, expected, "account cards, the richest first");
-    assert_eq!(vaults, now.vault_cards.into_values().collect::<Vec<_>>(), "vault cards");
+    assert_eq!(
+        vaults,
+        now.vault_cards.into_values().collect::<Vec<_>>(),
+        "vault cards"
+    );
     assert!(app.health().is_ok(), "{:?}", app.health());
 }
 
 fn about(model: &Model, concerns: impl Fn(&Fact) -> bool) -> Vec<(Position, Fact)> {
-    let facts = model.facts.iter().zip(1..).filter(|((_, fact), _)| concerns(fact));
-    facts.map(|((_, fact), at)| (Position::new(at), fact.clone())).collect()
+    let facts = model
+        .facts
+        .iter()
+        .zip(1..)
+        .filter(|((_, fact), _)| concerns(fact));
+    facts
+        .map(|((_, fact), at)| (Position::new(at), fact.clone()))
+        .collect()
 }
 
 fn history(events: Vec<std::sync::Arc<Recorded>>) -> Vec<(Position, Fact)> {
-    events.iter().map(|event| (event.position, fact(event))).collect()
+    events
+        .iter()
+        .map(|event| (event.position, fact(event)))
+        .collect()
 }
 
 /// That the row of a stored state agrees with the log, too.
 async fn stored(app: &Dispatcher, id: u8, vault: &Vault, last: Option<Position>) {
-    let key = StateKey { aggregate: "vault", id: id.to_string() };
-    let state = app.store().states(vec![key]).await.expect("states").remove(0);
-    assert_eq!(state.as_ref().map(|state| state.position), last, "the stored vault's position");
+    let key = StateKey {
+        aggregate: "vault",
+        id: id.to_string(),
+    };
+    let state = app
+        .store()
+        .states(vec![key])
+        .await
+        .expect("states")
+        .remove(0);
+    assert_eq!(
+        state.as_ref().map(|state| state.position),
+        last,
+        "the stored vault's position"
+    );
     if let Some(state) = state {
         let body: Vault = serde_json::from_slice(&state.body).expect("a vault");
         assert_eq!(body, *vault, "the stored vault");

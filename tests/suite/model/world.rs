@@ -44,7 +44,12 @@ impl World {
             Fact::Opened(id) => {
                 let account = self.account_of(id);
                 (account.open, account.changes) = (true, account.changes + 1);
-                let card = AccountCard { account: id, balance: 0, changes: 1, last: at };
+                let card = AccountCard {
+                    account: id,
+                    balance: 0,
+                    changes: 1,
+                    last: at,
+                };
                 self.account_cards.insert(id, card);
             }
             Fact::Deposited(id, amount) => self.change(id, at, |balance| balance + amount),
@@ -80,9 +85,10 @@ impl World {
             Intent::Open(id) if self.account(*id).open => Err(Refusal::Open),
             Intent::Open(id) => Ok(vec![Fact::Opened(*id)]),
             Intent::Deposit(id, _) if !self.account(*id).open => Err(Refusal::NotOpen),
-            Intent::Deposit(id, parts) => {
-                Ok(parts.iter().map(|amount| Fact::Deposited(*id, *amount)).collect())
-            }
+            Intent::Deposit(id, parts) => Ok(parts
+                .iter()
+                .map(|amount| Fact::Deposited(*id, *amount))
+                .collect()),
             Intent::Stash(id, vault, amount) => {
                 let account = self.account(*id);
                 if !account.open {
@@ -90,7 +96,9 @@ impl World {
                 } else if self.vault(*vault).sealed {
                     Err(Refusal::Sealed)
                 } else if account.balance < *amount {
-                    Err(Refusal::Short { missing: amount - account.balance })
+                    Err(Refusal::Short {
+                        missing: amount - account.balance,
+                    })
                 } else {
                     Ok(vec![Fact::Stashed(*id, *vault, *amount)])
                 }
@@ -107,7 +115,12 @@ impl World {
 
     fn card_of(&mut self, vault: u8) -> &mut VaultCard {
         let last = Position::START;
-        let fresh = VaultCard { vault, total: 0, sealed: false, last };
+        let fresh = VaultCard {
+            vault,
+            total: 0,
+            sealed: false,
+            last,
+        };
         self.vault_cards.entry(vault).or_insert(fresh)
     }
 

@@ -38,10 +38,7 @@ impl AppendTask {
         let task = Self {
             command: append.command,
             fingerprint: append.fingerprint,
-            events: events
-                .map(with_tags)
-                .map(|r| r.map(|(t, e)| (e, t)))
-                .collect::<Result<_, _>>()?,
+            events: events.collect::<Result<_, _>>()?,
             appended: append.appended(Position::START),
             time: append.time.as_microsecond(),
             bytes: append.bytes(),

@@ -117,13 +117,7 @@ impl Engine {
             .execute([])?;
         let head = row::head(&self.conn)?;
         self.catch_up(head.position)?;
-        let Self { conn, window, .. } = self;
-        Ok(Log {
-            conn,
-            window,
-            head: head.position,
-            time: head.time,
-        })
+        Ok(Log::new(&self.conn, &mut self.window, head)?)
     }
 
     /// Brings the window to this head.
@@ -199,6 +193,7 @@ impl Engine {
             .iter()
             .map(|task| task.was_committed(log.conn))
             .collect();
+        drop(log);
         self.commit()?;
         found
     }

@@ -153,23 +153,16 @@ fn put(
     Ok(())
 }
 
-fn check(
-    model: &ModelSchema,
-    key: &str,
-    view: Option<&(Vec<u8>, Vec<SortKey>)>,
-) -> Result<(), Fault> {
-    let (expected, given) = (
-        model.indexes.len(),
-        view.map(|(_, sort_keys)| sort_keys.len()),
-    );
-    if given.is_some_and(|given| given != expected) {
-        return Err(Fault::data(format!(
-            "view `{key}` of `{}` has {} sort keys, its read model has {expected} indexes",
+fn check(model: &ModelSchema, key: &str, view: &View) -> Result<(), Fault> {
+    let indexes = model.indexes.len();
+    match view {
+        Some((_, sort_keys)) if sort_keys.len() != indexes => Err(Fault::data(format!(
+            "view `{key}` of `{}` has {} sort keys, its read model has {indexes} indexes",
             model.table,
-            given.unwrap_or_default(),
-        )));
+            sort_keys.len(),
+        ))),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn size(change: &ViewChange) -> usize {

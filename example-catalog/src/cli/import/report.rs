@@ -1,12 +1,13 @@
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use cqrs_core::Position;
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
 use super::outcome::Outcome;
 use crate::cli::Stop;
 use crate::cli::args::OnError;
-use crate::cli::out::{BAD, complain, say};
+use crate::cli::out::{BAD, complain, say, stand_below};
 
 /// Counts what comes of the lines, and tells while it happens.
 pub struct Report {
@@ -24,13 +25,8 @@ pub struct Report {
 impl Report {
     /// Of a file with so many lines.
     pub fn new(lines: u64, on_error: OnError) -> Self {
-        // Draws on the standard error, and only if that is a terminal.
-        let bar = ProgressBar::new(lines);
-        let template = "{bar:30} {human_pos} of {human_len} lines, {per_sec}, {eta} to go";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("##-"));
-        }
-        bar.enable_steady_tick(Duration::from_millis(200));
+        let bar = bar(lines);
+        stand_below(Some(bar.clone()));
         let (done, known, rejected, bad) = (0, 0, 0, 0);
         let (since, reached, end) = (Instant::now(), Position::START, None);
         Self {
@@ -77,8 +73,7 @@ impl Report {
         let line = format_args!("{BAD}line {number}:{BAD:#}");
         // Each message is one line of JSON, so only the column says something.
         let reason = reason.replace(" at line 1 column ", " at column ");
-        self.bar
-            .suspend(|| complain(line, &format!("{word}{reason}")));
+        complain(line, &format!("{word}{reason}"));
         if self.on_error == OnError::Stop {
             self.end = Some(stop(format!("stopped at line {number}")));
         }
@@ -92,6 +87,7 @@ impl Report {
     /// Sums up: how far the log was written, and whether all was carried out.
     pub fn end(self) -> (Position, Result<(), Stop>) {
         self.bar.finish_and_clear();
+        stand_below(None);
         let Self {
             done,
             known,
@@ -120,4 +116,19 @@ impl Report {
         };
         (self.reached, verdict)
     }
+}
+
+/// Draws on the standard error, and only if that is a terminal.
+fn bar(lines: u64) -> ProgressBar {
+    let bar = ProgressBar::new(lines);
+    let template = "{bar:30} {human_pos} of {human_len} lines, {rate} lines/s, {eta} to go";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+            // What cannot be written is not seen.
+            let _ = write!(out, "{:.0}", state.per_sec());
+        };
+        bar.set_style(style.with_key("rate", rate).progress_chars("##-"));
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
 }

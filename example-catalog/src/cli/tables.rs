@@ -1,0 +1,89 @@
+use cqrs_core::Timestamp;
+use example_catalog::{PricePeriod, Product, ProductCard, ProductId, Status};
+
+use super::columns::Column::{Left, Right, Text};
+use super::columns::Columns;
+
+/// Products, one a line.
+pub fn products(cards: &[ProductCard]) -> String {
+    let mut table = Columns::new([
+        ("ID", Left),
+        ("NAME", Text),
+        ("DESCRIPTION", Text),
+        ("PRICE", Right),
+        ("STOCK", Right),
+        ("STATUS", Left),
+        ("LAST UPDATED", Left),
+    ]);
+    for card in cards {
+        table.row([
+            card.id.to_string(),
+            card.name.clone(),
+            card.description.clone(),
+            format!("{:.2}", card.price),
+            card.stock.to_string(),
+            status(card.status).to_owned(),
+            card.last_updated.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+        ]);
+    }
+    table.fitted()
+}
+
+/// What a decision about a product depends on.
+pub fn product(id: &ProductId, product: &Product) -> String {
+    let columns = [
+        ("ID", Left),
+        ("NAME", Text),
+        ("PRICE", Right),
+        ("STOCK", Right),
+        ("STATUS", Left),
+    ];
+    let mut table = Columns::new(columns);
+    table.row([
+        id.to_string(),
+        product.name.clone(),
+        format!("{:.2}", product.price),
+        product.stock.to_string(),
+        status(product.status).to_owned(),
+    ]);
+    table.fitted()
+}
+
+/// The prices of a product, one a line.
+pub fn prices(periods: &[PricePeriod]) -> String {
+    let columns = [
+        ("PRICE", Right),
+        ("FROM", Left),
+        ("UNTIL", Left),
+        ("SET BY", Left),
+    ];
+    let mut table = Columns::new(columns);
+    for PricePeriod {
+        price,
+        from,
+        until,
+        set_by,
+    } in periods
+    {
+        table.row([
+            format!("{price:.2}"),
+            time(*from),
+            until.map_or_else(|| "now".to_owned(), time),
+            set_by.clone().unwrap_or_default(),
+        ]);
+    }
+    table.fitted()
+}
+
+fn status(status: Status) -> &'static str {
+    match status {
+        Status::Unknown => "unknown",
+        Status::OnSale => "on sale",
+        Status::Discontinued => "discontinued",
+    }
+}
+
+/// A time to the millisecond, in UTC.
+pub fn time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S%.3fZ").to_string()
+}
