@@ -1,1 +1,44 @@
 //! What the tests share.
+
+/// The examples of the guides: each is compiled and run.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../docs/guides/commands.md")]
+    mod commands {}
+
+    #[doc = include_str!("../docs/guides/events.md")]
+    mod events {}
+
+    #[doc = include_str!("../docs/guides/aggregates.md")]
+    mod aggregates {}
+
+    #[doc = include_str!("../docs/guides/queries-and-read-models.md")]
+    mod queries_and_read_models {}
+
+    #[doc = include_str!("../docs/guides/reactions.md")]
+    mod reactions {}
+
+    #[doc = include_str!("../docs/guides/wiring.md")]
+    mod wiring {}
+
+    #[doc = include_str!("../docs/guides/errors.md")]
+    mod errors {}
+
+    #[doc = include_str!("../docs/guides/once.md")]
+    mod once {}
+
+    #[doc = include_str!("../docs/guides/authorization.md")]
+    mod authorization {}
+
+    #[doc = include_str!("../docs/guides/by-name.md")]
+    mod by_name {}
+
+    #[doc = include_str!("../docs/guides/testing.md")]
+    mod testing {}
+
+    #[doc = include_str!("../docs/guides/stores.md")]
+    mod stores {}
+
+    #[doc = include_str!("../docs/guides/macros.md")]
+    mod macros {}
+}

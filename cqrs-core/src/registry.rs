@@ -5,8 +5,8 @@ use std::sync::{LazyLock, OnceLock};
 
 use crate::dispatcher::{Dispatcher, JsonCommand, JsonQuery};
 use crate::handler::{
-    AggregateType, CommandFn, Fold, HandlesCommand, HandlesEvent, HandlesQuery, Input, Projects,
-    QueryFn, Reacted, ReactionScope, Source,
+    self, AggregateType, CommandFn, Fold, HandlesCommand, HandlesEvent, HandlesQuery, Input,
+    Projects, QueryFn, Reacted, ReactionScope, Source,
 };
 use crate::message::{Aggregate, Command, Event, Query};
 use crate::store::Recorded;
@@ -191,9 +191,9 @@ impl QueryHandlerEntry {
             message: <H::Query as Query>::NAME,
             source: H::SOURCE,
             inputs: H::inputs,
-            fill: |number| H::Query::cell().fill(number, H::handle),
+            fill: |number| H::Query::cell().fill(number, handler::answer::<H>),
             type_id: TypeId::of::<H::Query>,
-            run: || Box::new(H::handle as QueryFn<H::Query>),
+            run: || Box::new(handler::answer::<H> as QueryFn<H::Query>),
             json: Dispatcher::ask_json::<H::Query>,
         }
     }

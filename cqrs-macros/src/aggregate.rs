@@ -85,7 +85,8 @@ impl Aggregate {
         self.methods.iter().map(move |method| {
             let cfg = &method.cfg;
             let event = types::bound(&method.event, method.event_ends, &concerns);
-            code!(#(#cfg)* #event::TYPE)
+            let name = quote_spanned!(method.event_ends.1=> #event::TYPE);
+            code!(#(#cfg)* #name)
         })
     }
 
@@ -98,9 +99,10 @@ impl Aggregate {
                 let span = input.ty.span().resolved_at(Span::mixed_site());
                 quote_spanned!(span=> event)
             });
+            let name = quote_spanned!(method.event_ends.1=> #event::NAME);
             code! {
                 #(#cfg)*
-                #event::NAME => {
+                #name => {
                     self.#ident(&event.decode::<#ty>()?, #(#recorded),*);
                 }
             }

@@ -1,6 +1,6 @@
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
-use syn::{Attribute, FnArg, Ident, PatType, Signature, Type};
+use syn::{Attribute, FnArg, PatType, Signature, Type};
 
 use crate::errors::Errors;
 use crate::impl_block::Marked;

@@ -46,7 +46,7 @@ mod types;
 ///
 /// Keys of `#[command(..)]`, all optional:
 ///
-/// - `error = Type`: how the domain says no. Without it the command cannot be rejected.
+/// - `error = Type`: how the domain says no. Without it, with `cqrs_core::error::Rejected`, a text.
 /// - `permission = ".."`: what the actor must hold to send it.
 /// - `name = ".."`: its wire name, if not the type's name.
 /// - `crate = ".."`: where `cqrs-core` is.

@@ -45,10 +45,12 @@ impl Message {
             const NAME: &'static __cqrs::str = #name;
             const PERMISSION: __cqrs::Option<&'static __cqrs::str> = #permission;
 
+            #[inline]
             fn check(&self) -> __cqrs::Result<(), __cqrs::Invalid> {
                 __cqrs::Probe::<#ident>::new().check(self)
             }
 
+            #[inline]
             fn cell() -> &'static #cell<Self> {
                 static CELL: #cell<#ident> = #cell::new();
                 &CELL

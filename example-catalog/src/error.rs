@@ -29,7 +29,7 @@ pub enum CatalogError {
     #[error("0 units of product {0} are nothing to move")]
     NoUnits(ProductId),
     /// More is wanted than there is.
-    #[error("{wanted} units of product {product_id} are wanted, {available} are available")]
+    #[error("not enough of product {product_id} in stock: {wanted} wanted, {available} available")]
     NotEnoughStock {
         /// The product.
         product_id: ProductId,
@@ -40,8 +40,8 @@ pub enum CatalogError {
     },
     /// More would be in stock than the catalogue can count.
     #[error(
-        "{received} units more of product {product_id}, of which there are {available}, \
-         are above the most of {MAX_STOCK}"
+        "too much of product {product_id} in stock: {received} received, {available} available, \
+         at most {MAX_STOCK}"
     )]
     TooMuchStock {
         /// The product.

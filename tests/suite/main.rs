@@ -4,12 +4,15 @@
 mod allocations;
 mod conformance;
 mod crates;
+#[cfg(unix)]
+mod crash;
 mod dcb;
 mod dispatch;
 mod failing;
 mod follow;
 mod model;
 mod reactions;
+mod sabotage;
 mod shop;
 mod sourcing;
 mod stores;

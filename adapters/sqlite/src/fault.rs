@@ -15,8 +15,8 @@ pub(crate) struct Fault {
 enum Kind {
     /// The request cannot be stored.
     Data,
-    /// The request, or the code that carries it out, panicked.
-    Panic,
+    /// The request failed, or panicked, and others need not.
+    Failed,
     /// The disk is full; a smaller request may fit.
     Full,
     /// The database holds what cannot be read.
@@ -53,7 +53,7 @@ impl Fault {
             text.unwrap_or("no message")
         );
         Self {
-            kind: Kind::Panic,
+            kind: Kind::Failed,
             reason: reason.into(),
         }
     }
@@ -103,7 +103,7 @@ impl From<Error> for Fault {
             Some(ErrorCode::TooBig | ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch) => {
                 (Kind::Data, "SQLite refuses it")
             }
-            Some(ErrorCode::Unknown) => (Kind::Data, "SQLite cannot carry it out"),
+            Some(ErrorCode::Unknown) => (Kind::Failed, "SQLite cannot carry it out"),
             Some(_) => (Kind::Unavailable, "SQLite failed"),
             None if matches!(error, Error::ToSqlConversionFailure(_) | Error::NulError(_)) => {
                 (Kind::Data, "SQLite refuses it")
@@ -125,7 +125,7 @@ impl From<Fault> for AppendError {
             },
             Kind::Full => Self::Full { reason },
             Kind::Unknown => Self::Indeterminate { reason },
-            Kind::Panic | Kind::Corrupt | Kind::Unavailable => Self::Unavailable { reason },
+            Kind::Failed | Kind::Corrupt | Kind::Unavailable => Self::Unavailable { reason },
         }
     }
 }
@@ -134,7 +134,7 @@ impl From<Fault> for StoreError {
     fn from(Fault { kind, reason }: Fault) -> Self {
         match kind {
             Kind::Data | Kind::Corrupt => Self::Corrupt { reason },
-            Kind::Panic | Kind::Full | Kind::Unavailable | Kind::Unknown => {
+            Kind::Failed | Kind::Full | Kind::Unavailable | Kind::Unknown => {
                 Self::Unavailable { reason }
             }
         }

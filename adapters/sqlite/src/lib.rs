@@ -27,6 +27,8 @@ mod schema;
 mod sql;
 mod store;
 mod table;
+#[cfg(test)]
+mod testing;
 mod thread;
 mod view_store;
 mod writer;

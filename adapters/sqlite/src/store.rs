@@ -109,3 +109,72 @@ impl fmt::Debug for Sqlite {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+    use std::time::Duration;
+
+    use cqrs_core::store::{AppendError, EventStore};
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::sql;
+    use crate::testing::{Directory, append};
+
+    #[tokio::test]
+    async fn what_was_accepted_is_written_before_the_end() {
+        let directory = Directory::new();
+        let store = Sqlite::open(directory.database()).await.unwrap();
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..100 {
+            let mut dropped = store.append(append("a:1", b"{}"));
+            assert!(dropped.as_mut().poll(&mut context).is_pending());
+        }
+        drop(store);
+        // The last connection is closed: SQLite has cleared away the write-ahead log.
+        let log = directory.database().with_extension("db-wal");
+        assert!(!log.exists());
+        let store = Sqlite::open(directory.database()).await.unwrap();
+        assert_eq!(store.head().await.unwrap().get(), 100);
+        assert_eq!(store.watch().borrow().get(), 100);
+    }
+
+    #[tokio::test]
+    async fn an_append_is_refused_when_the_queue_is_full() {
+        let directory = Directory::new();
+        let options = Sqlite::options()
+            .queue(2)
+            .busy_timeout(Duration::from_secs(60));
+        let store = options.open(directory.database()).await.unwrap();
+        let other = Connection::open(directory.database()).unwrap();
+        other.execute_batch(sql::BEGIN_IMMEDIATE).unwrap();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut waiting = Vec::new();
+        let error = loop {
+            let mut future = store.append(append("a:1", b"{}"));
+            match future.as_mut().poll(&mut context) {
+                std::task::Poll::Ready(answer) => break answer.unwrap_err(),
+                std::task::Poll::Pending => waiting.push(future),
+            }
+        };
+        assert!(matches!(error, AppendError::Overloaded { waiting: 2 }));
+        other.execute_batch(sql::ROLLBACK).unwrap();
+        for future in waiting {
+            future.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn the_head_of_another_process_wakes_those_who_watch() {
+        let directory = Directory::new();
+        let here = Sqlite::open(directory.database()).await.unwrap();
+        let there = Sqlite::open(directory.database()).await.unwrap();
+        let mut news = here.watch();
+        there.append(append("a:1", b"{}")).await.unwrap();
+        assert!(!news.has_changed().unwrap());
+        here.head().await.unwrap();
+        assert_eq!(news.borrow_and_update().get(), 1);
+        assert_eq!(here.store_id(), there.store_id());
+    }
+}

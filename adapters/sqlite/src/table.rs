@@ -158,3 +158,96 @@ fn limit<'k, K>(
         Bound::Unbounded => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cqrs_core::views::SortKey;
+    use rusqlite::{Connection, params_from_iter};
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn model() -> ModelSchema {
+        ModelSchema {
+            table: "products_1_product_view".to_owned(),
+            indexes: vec!["price", "name"],
+        }
+    }
+
+    fn scan(ranges: Vec<IndexRange>, order: Option<usize>, descending: bool) -> ViewScan {
+        ViewScan {
+            model: Arc::new(model()),
+            ranges,
+            order,
+            descending,
+            skip: 0,
+            take: 10,
+        }
+    }
+
+    fn key(value: u8) -> Bound<SortKey> {
+        Bound::Included(SortKey::of(&value))
+    }
+
+    /// How SQLite carries the statement out.
+    fn plan(statement: &Statement) -> String {
+        let conn = Connection::open_in_memory().unwrap();
+        let table = Table::of(&model()).unwrap();
+        conn.execute_batch(&table.create()).unwrap();
+        let explain = format!("EXPLAIN QUERY PLAN {}", statement.sql);
+        let mut select = conn.prepare(&explain).unwrap();
+        let params = params_from_iter(&statement.params);
+        let steps = select.query_map(params, |row| row.get(3)).unwrap();
+        steps
+            .collect::<Result<Vec<String>, _>>()
+            .unwrap()
+            .join("; ")
+    }
+
+    #[test]
+    fn nothing_is_sorted_that_an_index_has_in_order() {
+        let table = Table::of(&model()).unwrap();
+        for descending in [false, true] {
+            for order in [None, Some(0), Some(1)] {
+                let plan = plan(&table.scan(&scan(Vec::new(), order, descending)));
+                assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+            }
+            let range = IndexRange {
+                index: 0,
+                from: key(1),
+                to: key(2),
+            };
+            let plan = plan(&table.scan(&scan(vec![range], Some(0), descending)));
+            assert!(plan.contains("view_products_1_product_view_by_0"), "{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
+
+    #[test]
+    fn one_value_of_an_index_sorted_by_key_needs_no_sorting_either() {
+        let table = Table::of(&model()).unwrap();
+        let range = IndexRange {
+            index: 1,
+            from: key(1),
+            to: key(1),
+        };
+        let plan = plan(&table.scan(&scan(vec![range], None, false)));
+        assert!(
+            plan.contains("view_products_1_product_view_by_1 (i1=?)"),
+            "{plan}"
+        );
+        assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+    }
+
+    #[test]
+    fn an_index_that_is_not_there_holds_nothing() {
+        let table = Table::of(&model()).unwrap();
+        let range = IndexRange {
+            index: 2,
+            from: key(1),
+            to: Bound::Unbounded,
+        };
+        let count = table.count(&scan(vec![range], Some(2), false));
+        assert!(count.sql.ends_with("WHERE false"), "{}", count.sql);
+    }
+}

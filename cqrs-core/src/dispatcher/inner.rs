@@ -14,7 +14,7 @@ use crate::handler::{Actor, AggregateType, CommandFn, QueryFn};
 use crate::message::{Command, Query};
 use crate::projection::Progress;
 use crate::registry::{CommandHandlerEntry, QueryHandlerEntry};
-use crate::store::{ModelSchema, Position, Store, Tag};
+use crate::store::{ModelSchema, Store, Tag};
 use crate::wiring::Description;
 
 /// How many decisions may wait for one another after conflicts; a power of two.
@@ -82,15 +82,13 @@ impl Default for CallLimits {
     }
 }
 
-/// What a caller may say besides the message.
+/// What a caller may say besides the command.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CallOptions {
     pub(crate) id: Option<CommandId>,
     pub(crate) actor: Option<Actor>,
     pub(crate) correlation: Option<Uuid>,
     pub(crate) causation: Option<Uuid>,
-    pub(crate) after: Position,
-    pub(crate) within: Option<Duration>,
 }
 
 /// A typed handler and its slot.

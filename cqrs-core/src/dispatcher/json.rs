@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::inner::CallOptions;
+use super::query::QueryOptions;
 use super::{Dispatcher, ExecuteCall, QueryCall, Receipt};
 use crate::error::{CommandError, Failure, Invalid, QueryError, Rejection};
 use crate::handler::Actor;
@@ -22,7 +23,7 @@ pub(crate) type JsonCommand = for<'a> fn(
 
 /// Asks a query from JSON.
 pub(crate) type JsonQuery =
-    for<'a> fn(&'a Dispatcher, &'a [u8], CallOptions) -> BoxFuture<'a, Result<Value, QueryError>>;
+    for<'a> fn(&'a Dispatcher, &'a [u8], QueryOptions) -> BoxFuture<'a, Result<Value, QueryError>>;
 
 /// A command about to be sent by name; `.await` sends it.
 #[must_use = "a command is sent when the call is awaited"]
@@ -39,7 +40,7 @@ pub struct QueryJsonCall<'d> {
     dispatcher: &'d Dispatcher,
     name: &'d str,
     json: &'d [u8],
-    options: CallOptions,
+    options: QueryOptions,
 }
 
 impl<'d> ExecuteJsonCall<'d> {
@@ -104,7 +105,7 @@ impl<'d> QueryJsonCall<'d> {
             dispatcher,
             name,
             json,
-            options: CallOptions::default(),
+            options: QueryOptions::default(),
         }
     }
 
@@ -153,8 +154,8 @@ impl<'d> IntoFuture for QueryJsonCall<'d> {
         match slot {
             Ok(Some(slot)) => (slot.entry.json)(dispatcher, json, options),
             // Names are made of the slots, so the number is always there.
-            Ok(None) => failed(QueryError::Failed(Failure::NoHandler { message: "?" })),
-            Err(unknown) => failed(QueryError::Unknown(unknown)),
+            Ok(None) => failed(QueryError::from(Failure::NoHandler { message: "?" })),
+            Err(unknown) => failed(QueryError::from(unknown)),
         }
     }
 }
@@ -180,18 +181,18 @@ impl Dispatcher {
     pub(crate) fn ask_json<'a, Q: Query>(
         &'a self,
         json: &'a [u8],
-        options: CallOptions,
+        options: QueryOptions,
     ) -> BoxFuture<'a, Result<Value, QueryError>> {
         let query = match self.parse::<Q>(json) {
             Ok(query) => query,
-            Err(invalid) => return failed(QueryError::Invalid(invalid)),
+            Err(invalid) => return failed(QueryError::from(invalid)),
         };
         Box::pin(async move {
             let mut call = QueryCall::new(self, query);
-            call.options = options;
+            *call.options() = options;
             let answer = call.await?;
             serde_json::to_value(answer)
-                .map_err(|error| QueryError::Failed(Failure::handler(Q::NAME, error.into())))
+                .map_err(|error| Failure::handler(Q::NAME, error.into()).into())
         })
     }
 

@@ -20,14 +20,14 @@ pub use builder::Builder;
 pub use execute::ExecuteCall;
 pub use health::{Health, SubscriptionHealth, SubscriptionKind, SubscriptionState};
 pub use json::{ExecuteJsonCall, QueryJsonCall};
-pub use query::{QueryCall, QueryFuture};
+pub use query::QueryCall;
 pub use receipt::Receipt;
 pub use session::Session;
 pub use state::{History, StateCall};
 
 pub(crate) use builder::Models;
 pub(crate) use guard::{Guarded, panic_message};
-pub(crate) use inner::Inner;
+pub(crate) use inner::{Inner, QuerySlot};
 pub(crate) use json::{JsonCommand, JsonQuery};
 
 use crate::message::{Aggregate, Command, Query};

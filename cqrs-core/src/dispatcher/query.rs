@@ -1,4 +1,4 @@
-use std::future::{Future, IntoFuture};
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::OnceLock;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{self, Poll};
 use std::time::Duration;
 
-use super::inner::{CallOptions, Inner, QuerySlot};
+use super::inner::{Inner, QuerySlot};
 use super::{Dispatcher, Guarded, Receipt, panic_message};
 use crate::error::{Failure, QueryError, Result};
 use crate::handler::{Actor, Answer, QueryFn, QueryScope};
@@ -14,13 +14,40 @@ use crate::message::Query;
 use crate::store::{BoxFuture, Position};
 
 /// A query about to be asked; `.await` asks it.
+///
+/// When the handler is sync and nothing has to be waited for, it is ready at the first poll and
+/// allocates nothing. The fields are few and stay where they are: moving them would cost more than
+/// the rest of the call.
 #[must_use = "a query is asked when the call is awaited"]
-pub struct QueryCall<'d, Q> {
+pub struct QueryCall<'d, Q: Query> {
     dispatcher: &'d Dispatcher,
-    query: Q,
-    pub(crate) options: CallOptions,
+    /// Taken when the query is given to its handler.
+    query: Option<Q>,
+    options: Option<Box<QueryOptions>>,
     /// How far a session has written.
-    pub(crate) seen: Option<&'d AtomicU64>,
+    seen: Option<&'d AtomicU64>,
+    later: Option<Later<'d, Q>>,
+}
+
+/// What a caller may say besides the query.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct QueryOptions {
+    pub(crate) actor: Option<Actor>,
+    pub(crate) after: Position,
+    pub(crate) within: Option<Duration>,
+}
+
+/// An answer that is not there yet.
+enum Later<'d, Q: Query> {
+    Handler(&'static str, Guarded<'d, Result<Q::Output>>),
+    Waiting(BoxFuture<'d, Result<Q::Output, QueryError>>),
+}
+
+/// What became of a query that was given to its handler.
+enum Asked<'d, Q: Query> {
+    Answered(Q::Output),
+    Failed(QueryError),
+    Later(Later<'d, Q>),
 }
 
 impl<'d, Q: Query> QueryCall<'d, Q> {
@@ -28,10 +55,15 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
     pub(crate) fn new(dispatcher: &'d Dispatcher, query: Q) -> Self {
         Self {
             dispatcher,
-            query,
-            options: CallOptions::default(),
+            query: Some(query),
+            options: None,
             seen: None,
+            later: None,
         }
+    }
+
+    pub(crate) fn options(&mut self) -> &mut QueryOptions {
+        self.options.get_or_insert_default()
     }
 
     /// Waits until the query's read models have what this command did.
@@ -41,167 +73,170 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
 
     /// Waits until the query's read models have everything up to this position.
     pub fn after_position(mut self, position: Position) -> Self {
-        self.options.after = self.options.after.max(position);
+        let options = self.options();
+        options.after = options.after.max(position);
         self
     }
 
     /// How long to wait at most; none said: what the builder says.
     pub fn within(mut self, wait: Duration) -> Self {
-        self.options.within = Some(wait);
+        self.options().within = Some(wait);
         self
     }
 
     /// Who asks.
     pub fn actor(mut self, actor: Actor) -> Self {
-        self.options.actor = Some(actor);
+        self.options().actor = Some(actor);
         self
     }
 
+    /// Waits for what the session has written by the time the query is asked.
+    pub(crate) fn seen(mut self, seen: &'d AtomicU64) -> Self {
+        self.seen = Some(seen);
+        self
+    }
+
+    /// Gives the query to its handler, unless read models have to be waited for first.
     #[inline]
-    fn start(self) -> QueryFuture<'d, Q> {
+    fn ask(&mut self, query: Q) -> Asked<'d, Q> {
         let inner: &'d Inner = &self.dispatcher.inner;
-        let found = match Q::cell().get() {
-            Some(filled) => match inner.queries.get(filled.number) {
-                Some(Some(slot)) => Ok((filled.run, slot)),
-                _ => inner.other_query::<Q>(),
+        let filled = Q::cell().get();
+        let slot = filled.and_then(|filled| inner.queries.get(filled.number));
+        let (run, slot) = match (filled, slot) {
+            (Some(filled), Some(Some(slot))) => (filled.run, slot),
+            _ => match inner.other_query::<Q>() {
+                Ok(found) => found,
+                Err(failure) => return Asked::Failed(failure.into()),
             },
-            None => inner.other_query::<Q>(),
         };
-        let (run, slot) = match found {
-            Ok(found) => found,
-            Err(failure) => return QueryFuture::ready(Err(QueryError::Failed(failure))),
-        };
-        let CallOptions {
+        if Q::PERMISSION.is_some() {
+            let actor = self
+                .options
+                .as_ref()
+                .and_then(|options| options.actor.as_ref());
+            if let Err(denied) = inner.authorize(Q::NAME, Q::PERMISSION, actor) {
+                return Asked::Failed(denied.into());
+            }
+        }
+        if let Err(invalid) = query.check() {
+            return Asked::Failed(invalid.into());
+        }
+        if self.options.is_none() && self.seen.is_none() {
+            return run_now(inner, run, slot, query, None);
+        }
+        self.ask_with_options(inner, run, slot, query)
+    }
+
+    fn ask_with_options(
+        &mut self,
+        inner: &'d Inner,
+        run: QueryFn<Q>,
+        slot: &'d QuerySlot,
+        query: Q,
+    ) -> Asked<'d, Q> {
+        let QueryOptions {
             actor,
             after,
             within,
-            ..
-        } = self.options;
-        if let Err(denied) = inner.authorize(Q::NAME, Q::PERMISSION, actor.as_ref()) {
-            return QueryFuture::ready(Err(QueryError::Denied(denied)));
-        }
-        if let Err(invalid) = self.query.check() {
-            return QueryFuture::ready(Err(QueryError::Invalid(invalid)));
-        }
+        } = *self.options.take().unwrap_or_default();
         let seen = self.seen.map_or(0, |seen| seen.load(Ordering::Acquire));
-        let ask = Ask {
-            inner,
-            run,
-            slot,
-            query: self.query,
-            actor,
-        };
         let after = after.max(Position::new(seen));
         if after == Position::START || slot.reads.is_empty() {
-            return ask.now();
+            return run_now(inner, run, slot, query, actor);
         }
         let within = within.unwrap_or(inner.limits.wait);
-        QueryFuture::later(async move {
-            for worker in &ask.slot.reads {
-                ask.inner.workers[*worker].reach(after, within).await?;
+        Asked::Later(Later::Waiting(Box::pin(async move {
+            for worker in &slot.reads {
+                inner.workers[*worker].reach(after, within).await?;
             }
-            ask.now().await
-        })
+            match run_now(inner, run, slot, query, actor) {
+                Asked::Answered(answer) => Ok(answer),
+                Asked::Failed(error) => Err(error),
+                Asked::Later(Later::Handler(handler, future)) => guarded(handler, future.await),
+                Asked::Later(Later::Waiting(future)) => future.await,
+            }
+        })))
+    }
+
+    fn poll_later(
+        &mut self,
+        context: &mut task::Context<'_>,
+    ) -> Poll<Result<Q::Output, QueryError>> {
+        match &mut self.later {
+            Some(Later::Handler(handler, future)) => {
+                let handler = *handler;
+                let poll = Pin::new(future).poll(context);
+                poll.map(|outcome| guarded(handler, outcome))
+            }
+            Some(Later::Waiting(future)) => future.as_mut().poll(context),
+            // Polled again after it was ready: there is no answer left to give.
+            None => Poll::Pending,
+        }
     }
 }
 
-impl<'d, Q: Query> IntoFuture for QueryCall<'d, Q> {
-    type Output = Result<Q::Output, QueryError>;
-    type IntoFuture = QueryFuture<'d, Q>;
+/// Nothing in it is pinned in place: futures are boxed, the query is moved out.
+impl<Q: Query> Unpin for QueryCall<'_, Q> {}
 
-    #[inline]
-    fn into_future(self) -> Self::IntoFuture {
-        self.start()
-    }
-}
-
-/// The answer to a query: already there when the handler is sync and nothing was waited for, so
-/// that such a query allocates nothing.
-pub struct QueryFuture<'d, Q: Query>(State<'d, Q>);
-
-enum State<'d, Q: Query> {
-    Ready(Option<Result<Q::Output, QueryError>>),
-    Handler(&'static str, Guarded<'d, Result<Q::Output>>),
-    Later(BoxFuture<'d, Result<Q::Output, QueryError>>),
-}
-
-/// Nothing in it is pinned in place: futures are boxed, answers are moved out.
-impl<Q: Query> Unpin for QueryFuture<'_, Q> {}
-
-impl<'d, Q: Query> QueryFuture<'d, Q> {
-    #[inline]
-    fn ready(answer: Result<Q::Output, QueryError>) -> Self {
-        Self(State::Ready(Some(answer)))
-    }
-
-    fn later(future: impl Future<Output = Result<Q::Output, QueryError>> + Send + 'd) -> Self {
-        Self(State::Later(Box::pin(future)))
-    }
-}
-
-impl<Q: Query> Future for QueryFuture<'_, Q> {
+impl<Q: Query> Future for QueryCall<'_, Q> {
     type Output = Result<Q::Output, QueryError>;
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
-        match &mut self.0 {
-            // A future that is polled again after it was ready has no answer to give.
-            State::Ready(answer) => answer.take().map_or(Poll::Pending, Poll::Ready),
-            State::Handler(handler, future) => {
-                let handler = *handler;
-                Pin::new(future).poll(context).map(|outcome| match outcome {
-                    Ok(answer) => answered(handler, answer),
-                    Err(message) => Err(panicked(handler, message)),
-                })
+        if let Some(query) = self.query.take() {
+            match self.ask(query) {
+                Asked::Answered(answer) => return Poll::Ready(Ok(answer)),
+                Asked::Failed(error) => return Poll::Ready(Err(error)),
+                Asked::Later(later) => self.later = Some(later),
             }
-            State::Later(future) => future.as_mut().poll(context),
         }
+        self.poll_later(context)
     }
 }
 
-/// A query whose handler is known and whose sender may ask it.
-struct Ask<'d, Q: Query> {
+/// Runs the handler; its panic is an error of this call.
+#[inline]
+fn run_now<'d, Q: Query>(
     inner: &'d Inner,
     run: QueryFn<Q>,
     slot: &'d QuerySlot,
     query: Q,
     actor: Option<Actor>,
-}
-
-impl<'d, Q: Query> Ask<'d, Q> {
-    /// Runs the handler; its panic is an error of this call.
-    #[inline]
-    fn now(self) -> QueryFuture<'d, Q> {
-        let Self {
-            inner,
-            run,
-            slot,
-            query,
-            actor,
-        } = self;
-        let scope = QueryScope {
-            store: &inner.store,
-            services: &slot.services,
-            models: &slot.models,
-            actor,
-            clock: &inner.clock,
-            context: OnceLock::new(),
-        };
-        let handler = slot.entry.name;
-        match catch_unwind(AssertUnwindSafe(|| run(query, scope))) {
-            Ok(Answer::Now(answer)) => QueryFuture::ready(answered(handler, answer)),
-            Ok(Answer::Later(future)) => QueryFuture(State::Handler(handler, Guarded(future))),
-            Err(panic) => QueryFuture::ready(Err(panicked(handler, panic_message(&*panic)))),
+) -> Asked<'d, Q> {
+    let scope = QueryScope {
+        inner,
+        slot,
+        actor,
+        context: OnceLock::new(),
+    };
+    let mut answer = None;
+    let outcome = catch_unwind(AssertUnwindSafe(|| run(query, scope, &mut answer)));
+    match answer {
+        Some(Answer::Now(Ok(answer))) => Asked::Answered(answer),
+        Some(Answer::Now(Err(error))) => {
+            Asked::Failed(Failure::handler(slot.entry.name, error).into())
+        }
+        Some(Answer::Later(future)) => {
+            Asked::Later(Later::Handler(slot.entry.name, Guarded(future)))
+        }
+        None => {
+            let message = outcome.err().map(|panic| panic_message(&*panic));
+            Asked::Failed(panicked(slot.entry.name, message.unwrap_or_default()))
         }
     }
 }
 
-#[inline]
-fn answered<T>(handler: &'static str, answer: Result<T>) -> Result<T, QueryError> {
-    answer.map_err(|error| QueryError::Failed(Failure::handler(handler, error)))
+fn guarded<T>(
+    handler: &'static str,
+    outcome: std::result::Result<Result<T>, String>,
+) -> Result<T, QueryError> {
+    match outcome {
+        Ok(answer) => answer.map_err(|error| Failure::handler(handler, error).into()),
+        Err(message) => Err(panicked(handler, message)),
+    }
 }
 
 #[cold]
 fn panicked(handler: &'static str, message: String) -> QueryError {
-    QueryError::Failed(Failure::Panicked { handler, message })
+    Failure::Panicked { handler, message }.into()
 }

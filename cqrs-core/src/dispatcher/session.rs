@@ -47,9 +47,10 @@ impl Session {
     /// See [`Dispatcher::query`]; waits for what this session has written.
     pub fn query<Q: Query>(&self, query: Q) -> QueryCall<'_, Q> {
         let mut call = self.dispatcher.query(query);
-        call.options.actor.clone_from(&self.actor);
-        call.seen = Some(&self.seen);
-        call
+        if let Some(actor) = &self.actor {
+            call = call.actor(actor.clone());
+        }
+        call.seen(&self.seen)
     }
 
     /// How far the session has written.

@@ -9,7 +9,7 @@ mod rejected;
 
 pub use command::{CommandError, Rejection};
 pub use handler::{BoxError, Error, Result};
-pub use query::QueryError;
+pub use query::{Behind, QueryError};
 pub use rejected::Rejected;
 
 use crate::store::{AppendError, StoreError};

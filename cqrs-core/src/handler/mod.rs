@@ -18,5 +18,6 @@ pub use context::{Actor, Context};
 pub use event::{Completion, HandlesEvent, Reacted, ReactionInput, ReactionScope};
 pub use fold::{Fold, FoldInput, FoldScope, Folded, Projects};
 pub use input::{AggregateType, AnyState, Input, InputKind, ModelType, ResourceType, Source};
+pub(crate) use query::answer;
 pub use query::{Answer, AnswerFrom, HandlesQuery, QueryFn, QueryInput, QueryScope};
 pub use resource::{Res, Resources};

@@ -1,12 +1,13 @@
 use std::future::Future;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use super::input::{Input, Source};
-use super::resource::{self, Service};
+use super::resource;
 use super::{Actor, Context, Res};
+use crate::dispatcher::{Inner, QuerySlot};
 use crate::error::{Error, Result};
 use crate::message::Query;
-use crate::store::{BoxFuture, ModelSchema, Store};
+use crate::store::BoxFuture;
 use crate::views::{Read, ReadModel};
 
 /// A query handler. `#[query_handler]` implements it.
@@ -28,8 +29,19 @@ pub trait HandlesQuery: 'static {
     ) -> Answer<'a, <Self::Query as Query>::Output>;
 }
 
-/// A query handler as a pointer.
-pub type QueryFn<Q> = for<'a> fn(Q, QueryScope<'a>) -> Answer<'a, <Q as Query>::Output>;
+/// A query handler as a pointer. The answer is written in place: handing it up by value, through
+/// `catch_unwind`, copies it so soon after it was written that the copy costs more than the rest of
+/// the call.
+pub type QueryFn<Q> = for<'a> fn(Q, QueryScope<'a>, &mut Option<Answer<'a, <Q as Query>::Output>>);
+
+/// Runs `H`; see [`QueryFn`].
+pub(crate) fn answer<'a, H: HandlesQuery>(
+    query: H::Query,
+    scope: QueryScope<'a>,
+    answer: &mut Option<Answer<'a, <H::Query as Query>::Output>>,
+) {
+    *answer = Some(H::handle(query, scope));
+}
 
 /// The answer of a sync handler, or the future of an async one.
 pub enum Answer<'a, T> {
@@ -54,14 +66,12 @@ impl<'a, T> Answer<'a, T> {
 
 /// What a query handler's inputs are taken from.
 pub struct QueryScope<'a> {
-    pub(crate) store: &'a Arc<dyn Store>,
-    pub(crate) services: &'a [Option<Service>],
-    pub(crate) models: &'a [Option<Arc<ModelSchema>>],
+    pub(crate) inner: &'a Inner,
+    pub(crate) slot: &'a QuerySlot,
     pub(crate) actor: Option<Actor>,
-    pub(crate) clock: &'a crate::clock::Clock,
     /// Made when a handler asks for it: most do not, and reading the clock costs more than
     /// answering from memory.
-    pub(crate) context: OnceLock<Context>,
+    pub(crate) context: OnceLock<Box<Context>>,
 }
 
 /// What a query handler may take besides its query.
@@ -90,7 +100,7 @@ impl<'a, T: ?Sized + Send + Sync + 'static> QueryInput<'a> for Res<T> {
     }
 
     fn take(scope: &'a QueryScope<'_>, place: usize) -> Result<Self> {
-        resource::take(scope.services, place)
+        resource::take(&scope.slot.services, place)
     }
 }
 
@@ -100,9 +110,9 @@ impl<'a, V: ReadModel> QueryInput<'a> for Read<V> {
     }
 
     fn take(scope: &'a QueryScope<'_>, place: usize) -> Result<Self> {
-        let model = scope.models.get(place).and_then(Option::as_ref);
+        let model = scope.slot.models.get(place).and_then(Option::as_ref);
         let model = model.ok_or_else(|| Error::message(format!("`{}` is not wired", V::NAME)))?;
-        Ok(Read::new(scope.store.clone(), model.clone()))
+        Ok(Read::new(scope.inner.store.clone(), model.clone()))
     }
 }
 
@@ -114,14 +124,14 @@ impl<'a> QueryInput<'a> for &'a Context {
     fn take(scope: &'a QueryScope<'_>, _: usize) -> Result<Self> {
         Ok(scope.context.get_or_init(|| {
             let id = uuid::Uuid::now_v7();
-            let (actor, time) = (scope.actor.clone(), scope.clock.now());
-            Context {
+            let (actor, time) = (scope.actor.clone(), scope.inner.clock.now());
+            Box::new(Context {
                 command: None,
                 correlation: id,
                 causation: id,
                 actor,
                 time,
-            }
+            })
         }))
     }
 }

@@ -32,6 +32,7 @@ impl<T> Probe<T> {
 
 impl<T: Validate> Probe<T> {
     /// What the type says.
+    #[inline]
     pub fn check(&self, message: &T) -> Result<(), Invalid> {
         message.validate()
     }
@@ -48,6 +49,7 @@ impl<T: schemars::JsonSchema> Probe<T> {
 /// What holds of types that do not implement the optional traits.
 pub trait Fallback<T> {
     /// Nothing to check.
+    #[inline]
     fn check(&self, _: &T) -> Result<(), Invalid> {
         Ok(())
     }

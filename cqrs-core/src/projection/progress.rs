@@ -3,7 +3,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::dispatcher::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
-use crate::error::QueryError;
+use crate::error::{Behind, QueryError};
 use crate::store::Position;
 
 /// How far a worker is, as others see it.
@@ -65,13 +65,14 @@ impl Progress {
             SubscriptionState::Failing { error, .. } => Some(error),
         };
         let projection = self.name;
-        Err(QueryError::Behind {
+        Err(Behind {
             projection,
             at: position,
             wanted,
             waited: within,
             failing,
-        })
+        }
+        .into())
     }
 
     pub(crate) fn health(&self) -> SubscriptionHealth {

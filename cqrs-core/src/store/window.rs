@@ -68,6 +68,8 @@ impl Window {
     pub fn truncate(&mut self, head: Position) {
         while self.head() > head {
             let Some((_, tags)) = self.events.pop_back() else {
+                // What was pushed exceeded the capacity and pushed out all that was before it.
+                self.floor = head;
                 break;
             };
             self.forget(&tags, VecDeque::pop_back);
@@ -128,5 +130,114 @@ impl Window {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{CommandId, EventId, Timestamp};
+
+    /// A window of `capacity` on the log after position 10, with one event per list of tags.
+    fn window(capacity: usize, events: &[&[&str]]) -> Window {
+        let mut window = Window::new(Position::new(10), capacity);
+        push(&mut window, events);
+        window
+    }
+
+    fn push(window: &mut Window, events: &[&[&str]]) {
+        for tags in events {
+            window.push(&Recorded {
+                position: window.head().plus(1),
+                id: EventId::from(Uuid::nil()),
+                event_type: EventType::new("noted"),
+                version: 1,
+                tags: tags.iter().map(|tag| Tag::from(*tag)).collect(),
+                time: Timestamp::UNIX_EPOCH,
+                actor: None,
+                command: CommandId::from(Uuid::nil()),
+                correlation: Uuid::nil(),
+                causation: Uuid::nil(),
+                payload: Vec::new(),
+            });
+        }
+    }
+
+    fn decide(window: &Window, tags: &[&str], after: u64) -> Verdict {
+        let item = EventQueryItem {
+            types: vec![EventType::new("noted")],
+            tags: tags.iter().map(|tag| Tag::from(*tag)).collect(),
+        };
+        window.decide(&Boundary {
+            fail_if: EventQuery::Items(vec![item]),
+            after: Position::new(after),
+        })
+    }
+
+    #[test]
+    fn only_a_matching_event_after_the_boundary_is_a_conflict() {
+        let window = window(10, &[&["a:1"], &["a:1", "b:2"], &["b:2"]]);
+        assert_eq!(
+            decide(&window, &["a:1"], 11),
+            Verdict::Conflict(Position::new(12))
+        );
+        assert_eq!(decide(&window, &["a:1"], 12), Verdict::Holds);
+        assert_eq!(decide(&window, &["b:2", "a:1"], 12), Verdict::Holds);
+        assert_eq!(
+            decide(&window, &[], 10),
+            Verdict::Conflict(Position::new(13))
+        );
+        assert_eq!(decide(&window, &["c:3"], 10), Verdict::Holds);
+    }
+
+    #[test]
+    fn what_was_before_the_window_is_not_known() {
+        let window = window(2, &[&["a:1"], &["b:2"], &["b:2"]]);
+        assert_eq!(
+            (window.floor(), window.head()),
+            (Position::new(11), Position::new(13))
+        );
+        assert_eq!(decide(&window, &["a:1"], 10), Verdict::Unknown);
+        assert_eq!(decide(&window, &["a:1"], 11), Verdict::Holds);
+        assert_eq!(decide(&window, &["a:1"], 99), Verdict::Holds);
+    }
+
+    #[test]
+    fn a_truncated_window_is_as_if_nothing_had_been_pushed() {
+        let mut window = window(10, &[&["a:1"]]);
+        push(&mut window, &[&["a:1"], &["b:2"]]);
+        window.truncate(Position::new(11));
+        assert_eq!(window.head(), Position::new(11));
+        assert_eq!(
+            decide(&window, &["a:1"], 10),
+            Verdict::Conflict(Position::new(11))
+        );
+        assert_eq!(decide(&window, &["b:2"], 10), Verdict::Holds);
+    }
+
+    #[test]
+    fn a_window_is_truncated_below_what_it_still_knew() {
+        let mut window = window(2, &[&["a:1"]]);
+        push(&mut window, &[&["b:2"], &["b:2"], &["b:2"], &["b:2"]]);
+        window.truncate(Position::new(11));
+        assert_eq!(
+            (window.floor(), window.head()),
+            (Position::new(11), Position::new(11))
+        );
+        assert_eq!(decide(&window, &["a:1"], 10), Verdict::Unknown);
+        push(&mut window, &[&["c:3"]]);
+        assert_eq!(
+            decide(&window, &["c:3"], 11),
+            Verdict::Conflict(Position::new(12))
+        );
+    }
+
+    #[test]
+    fn a_window_without_room_knows_nothing_but_its_head() {
+        let window = window(0, &[&["a:1"]]);
+        assert_eq!(decide(&window, &["a:1"], 10), Verdict::Unknown);
+        assert_eq!(decide(&window, &["a:1"], 11), Verdict::Holds);
     }
 }

@@ -11,7 +11,7 @@ Exit codes:
   2  the request makes no sense: wrong usage, unknown message, wrong JSON, invalid value
   3  something failed: the file, the database, a handler";
 
-/// A product catalogue on cqrs-core and SQLite. Without a command: the demo.
+/// A product catalogue on cqrs-core. Without a command: the demo.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES, infer_subcommands = true)]
 pub struct Args {

@@ -19,8 +19,8 @@ pub enum Column {
     Text,
 }
 
-/// What stands before a table in the demo, and between the sides of the terminal and the table.
-const MARGIN: u16 = 4;
+/// What stands before a table in the demo.
+const MARGIN: u16 = 2;
 
 impl Columns {
     pub fn new<const N: usize>(headings: [(&str, Column); N]) -> Self {
@@ -39,11 +39,10 @@ impl Columns {
     }
 
     pub fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.0
-            .add_row(cells.map(|cell| harmless(&cell.replace('\n', " "))));
+        self.0.add_row(cells.map(|cell| harmless(&cell)));
     }
 
-    /// One line for the headings, and one for each row.
+    /// One line for the headings, then those of the rows.
     pub fn lines(&self) -> Vec<String> {
         let mut lines: Vec<_> = self
             .0

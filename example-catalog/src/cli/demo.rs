@@ -31,12 +31,14 @@ pub async fn run(db: Option<&Path>, actor: Actor) -> Result<(), Stop> {
         file.display()
     ))?;
     let dispatcher = open::in_file(&file, Existing::OrNew).await?;
-    if dispatcher.store().head().await? > Position::START {
+    let head = dispatcher.store().head().await?;
+    if head > Position::START {
         say("It is not empty: what an earlier run of the demo did is recognised, not done again.")?;
     }
+    let session = dispatcher.session().actor(actor).after_position(head);
     let demo = Demo {
-        session: dispatcher.session().actor(actor),
         dispatcher: &dispatcher,
+        session,
     };
     demo.show().await
 }
@@ -85,7 +87,7 @@ impl Demo<'_> {
             product_id: id("P999")?,
             ..reprice.clone()
         };
-        self.send("P999, which is not there", unknown, None).await?;
+        self.send("P999 to 1150.00", unknown, None).await?;
         let bad = UpdateProductPrice {
             new_price: Decimal::new(-500, 2),
             ..reprice
@@ -118,7 +120,7 @@ impl Demo<'_> {
             Err(CommandError::Rejected(error)) => (format!("{BAD}rejected{BAD:#}: {error}"), None),
             Err(error) => return Err(error.into()),
         };
-        say(format_args!("  {:<20}{what:<26}{outcome}", C::NAME))?;
+        say(format_args!("  {:<20}{what:<18}{outcome}", C::NAME))?;
         Ok(receipt)
     }
 

@@ -37,7 +37,11 @@ pub fn events_table(events: &[Arc<Recorded>], full: bool) -> String {
             event.position.to_string(),
             time(event.time),
             format!("{} v{}", event.event_type, event.version),
-            event.actor.clone().unwrap_or_default(),
+            event
+                .actor
+                .as_deref()
+                .unwrap_or_default()
+                .replace('\n', " "),
             id(event.correlation, full),
             id(event.causation, full),
         ]);

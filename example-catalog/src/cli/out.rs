@@ -27,13 +27,10 @@ static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
 /// Writes a line to the standard error, above the progress bar.
 pub fn complain(what: fmt::Arguments<'_>, text: &str) {
-    // When it fails there is nobody left to tell.
+    let text = harmless(text);
     let write = || {
-        drop(writeln!(
-            anstream::stderr().lock(),
-            "{what} {}",
-            harmless(text)
-        ))
+        // When it fails there is nobody left to tell.
+        let _ = writeln!(anstream::stderr().lock(), "{what} {text}");
     };
     match &*BAR.lock().unwrap_or_else(PoisonError::into_inner) {
         Some(bar) => bar.suspend(write),

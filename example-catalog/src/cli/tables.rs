@@ -8,8 +8,7 @@ use super::columns::Columns;
 pub fn products(cards: &[ProductCard]) -> String {
     let mut table = Columns::new([
         ("ID", Left),
-        ("NAME", Text),
-        ("DESCRIPTION", Text),
+        ("NAME AND DESCRIPTION", Text),
         ("PRICE", Right),
         ("STOCK", Right),
         ("STATUS", Left),
@@ -18,8 +17,9 @@ pub fn products(cards: &[ProductCard]) -> String {
     for card in cards {
         table.row([
             card.id.to_string(),
-            card.name.clone(),
-            card.description.clone(),
+            format!("{}\n{}", card.name, card.description)
+                .trim_end()
+                .to_owned(),
             format!("{:.2}", card.price),
             card.stock.to_string(),
             status(card.status).to_owned(),

@@ -238,6 +238,6 @@ fn errors_name_ids_and_figures() {
             available
         }
         .to_string(),
-        "11 units of product P001 are wanted, 10 are available"
+        "not enough of product P001 in stock: 11 wanted, 10 available"
     );
 }

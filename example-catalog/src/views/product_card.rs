@@ -54,7 +54,7 @@ impl ProductCards {
         cards: &mut Views<ProductCard>,
     ) -> Result<()> {
         change(cards, &event.product_id, recorded, |card| {
-            card.price = event.new_price
+            card.price = event.new_price;
         })
     }
 
@@ -65,7 +65,7 @@ impl ProductCards {
         cards: &mut Views<ProductCard>,
     ) -> Result<()> {
         change(cards, &event.product_id, recorded, |card| {
-            card.name.clone_from(&event.new_name)
+            card.name.clone_from(&event.new_name);
         })
     }
 
@@ -76,7 +76,7 @@ impl ProductCards {
         cards: &mut Views<ProductCard>,
     ) -> Result<()> {
         change(cards, &event.product_id, recorded, |card| {
-            card.status = Status::Discontinued
+            card.status = Status::Discontinued;
         })
     }
 

@@ -63,14 +63,14 @@ impl Statistics {
     #[on]
     fn received(event: &StockReceived, totals: &mut Views<CatalogueTotals>) -> Result<()> {
         add(totals, |totals| {
-            totals.units_received += u64::from(event.units)
+            totals.units_received += u64::from(event.units);
         })
     }
 
     #[on]
     fn reserved(event: &StockReserved, totals: &mut Views<CatalogueTotals>) -> Result<()> {
         add(totals, |totals| {
-            totals.units_reserved += u64::from(event.units)
+            totals.units_reserved += u64::from(event.units);
         })
     }
 }

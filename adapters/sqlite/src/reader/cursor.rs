@@ -28,7 +28,7 @@ struct Cursor<'s> {
     next: Option<Recorded>,
 }
 
-impl<'a> Source<'a> {
+impl Source<'_> {
     pub(crate) fn prepare<'c>(
         &self,
         conn: &'c Connection,

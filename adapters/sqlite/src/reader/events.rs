@@ -65,9 +65,9 @@ pub(crate) fn position_at(conn: &Connection, time: Timestamp) -> Result<Position
         let middle = before + (after - before) / 2;
         let recorded: i64 = statement.query_row([middle], |row| row.get(0))?;
         if i128::from(recorded) <= time {
-            before = middle
+            before = middle;
         } else {
-            after = middle
+            after = middle;
         }
     }
     Ok(Position::new(before.cast_unsigned()))
@@ -138,4 +138,75 @@ fn rarest<'q>(
         }
     }
     Ok(rarest.map(|(_, tag)| tag))
+}
+
+#[cfg(test)]
+mod tests {
+    use cqrs_core::store::{EventType, Tag};
+
+    use super::*;
+    use crate::schema;
+
+    fn log() -> Connection {
+        let mut conn = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut conn).unwrap();
+        conn
+    }
+
+    #[test]
+    fn events_come_sorted_from_their_indexes() {
+        let conn = log();
+        let plans = [
+            (sql::READ_ALL, "SEARCH events USING INTEGER PRIMARY KEY"),
+            (sql::READ_TYPED, "USING INDEX events_by_type"),
+            (
+                sql::READ_TAGGED,
+                "SEARCH t USING PRIMARY KEY (tag=? AND position>? AND position<?)",
+            ),
+            (
+                sql::COUNT_TAGGED,
+                "USING PRIMARY KEY (tag=? AND position>? AND position<?)",
+            ),
+        ];
+        for (statement, expected) in plans {
+            let mut explain = conn
+                .prepare(&format!("EXPLAIN QUERY PLAN {statement}"))
+                .unwrap();
+            let mut rows = explain.raw_query();
+            let mut plan = String::new();
+            while let Some(row) = rows.next().unwrap() {
+                plan.push_str(&row.get::<_, String>(3).unwrap());
+            }
+            assert!(plan.contains(expected), "{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
+
+    #[test]
+    fn of_several_tags_the_rarest_is_looked_up() {
+        let conn = log();
+        for position in 1..=200 {
+            let tags: &[&str] = if position % 50 == 0 {
+                &["common", "rare"]
+            } else {
+                &["common"]
+            };
+            for tag in tags {
+                conn.execute(sql::INSERT_TAG, (tag, position)).unwrap();
+            }
+        }
+        let item = EventQueryItem {
+            types: vec![EventType::new("noted")],
+            tags: ["common", "rare"].map(Tag::from).to_vec(),
+        };
+        let query = EventQuery::Items(vec![item]);
+        let found = sources(&conn, &query, Position::START, Position::new(200)).unwrap();
+        let keys: Vec<_> = found
+            .iter()
+            .map(|source| (source.sql, source.key))
+            .collect();
+        assert_eq!(keys, [(sql::READ_TAGGED, Some("rare"))]);
+        let short = sources(&conn, &query, Position::new(190), Position::new(200)).unwrap();
+        assert_eq!((short[0].sql, short[0].key), (sql::READ_ALL, None));
+    }
 }

@@ -23,7 +23,7 @@ use queue::Queue;
 /// The reading threads. They end when this is dropped.
 pub(crate) struct Readers {
     queue: Arc<Queue<Job>>,
-    _threads: Vec<Thread>,
+    threads: Vec<Thread>,
 }
 
 type Job = Box<dyn FnOnce(&Connection) + Send>;
@@ -33,7 +33,7 @@ impl Readers {
     pub(crate) fn start(connections: Vec<Connection>) -> io::Result<Self> {
         let mut readers = Self {
             queue: Arc::new(Queue::new()),
-            _threads: Vec::new(),
+            threads: Vec::new(),
         };
         for conn in connections {
             let queue = readers.queue.clone();
@@ -43,7 +43,7 @@ impl Readers {
                 }
             };
             readers
-                ._threads
+                .threads
                 .push(Thread::start("cqrs-sqlite-read", serve)?);
         }
         Ok(readers)
@@ -112,7 +112,6 @@ fn caught<T>(
 
 #[cfg(test)]
 mod tests {
-    use std::future::Future;
     use std::task::{Context, Poll, Waker};
 
     use super::*;

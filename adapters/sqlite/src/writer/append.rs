@@ -166,8 +166,16 @@ impl Task for AppendTask {
         Ok(())
     }
 
-    fn was_committed(&self, conn: &Connection) -> Result<bool, Fault> {
-        Ok(row::command(conn, self.command)?.is_some())
+    fn is_there(&self, conn: &Connection) -> Result<Option<bool>, Fault> {
+        let Some(Ok(appended)) = self.reply.decided() else {
+            return Ok(None);
+        };
+        if appended.replayed {
+            return Ok(None);
+        }
+        // Another process may have had the same command meanwhile, with other positions.
+        let stored = row::command(conn, self.command)?;
+        Ok(Some(stored.is_some_and(|it| it.first == appended.first)))
     }
 
     fn answer(self: Box<Self>) {

@@ -17,6 +17,8 @@ pub(crate) struct Engine {
     /// The head of the last transaction that was committed; the window may be ahead of it.
     committed: Position,
     known: watch::Sender<Position>,
+    #[cfg(test)]
+    pub(super) faults: super::tests::CommitFaults,
 }
 
 /// Why a transaction did not end well. It was rolled back.
@@ -40,6 +42,8 @@ impl Engine {
             window_size,
             committed: head,
             known,
+            #[cfg(test)]
+            faults: super::tests::CommitFaults::default(),
         }
     }
 
@@ -49,38 +53,34 @@ impl Engine {
         let mut waiting = vec![batch];
         while let Some(mut batch) = waiting.pop() {
             match self.attempt(&mut batch) {
-                Ok(()) => {
-                    // The answers first: callers are more in a hurry than subscribers.
-                    batch.into_iter().for_each(|task| answer(|| task.answer()));
-                    store::announce(&self.known, self.committed);
-                }
-                Err(Failure::Unsettled(fault)) => self.settle(batch, &fault),
+                Ok(()) => self.answer(batch),
+                Err(Failure::Unsettled(fault)) => self.settle(batch, fault),
                 Err(Failure::Stopped { at, fault }) if batch.len() > 1 && !fault.is_general() => {
                     let after = batch.split_off(at + 1);
                     let culprit = batch.split_off(at);
                     // The last is the next to be carried out, so the order stays.
-                    waiting.extend(
-                        [after, culprit, batch]
-                            .into_iter()
-                            .filter(|b| !b.is_empty()),
-                    );
+                    let parts = [after, culprit, batch].into_iter();
+                    waiting.extend(parts.filter(|part| !part.is_empty()));
                 }
-                Err(Failure::Stopped { fault, .. }) => {
-                    batch
-                        .into_iter()
-                        .for_each(|task| answer(|| task.fail(fault.clone())));
-                }
+                Err(Failure::Stopped { fault, .. }) => fail(batch, &fault),
             }
         }
+    }
+
+    /// Lets the database have this many pages, and SQLite say that the disk is full after that.
+    #[cfg(test)]
+    pub(super) fn limit_pages(&self, pages: i64) {
+        let set = self
+            .conn
+            .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()));
+        assert_eq!(set, Ok(()));
     }
 
     fn attempt(&mut self, batch: &mut Batch) -> Result<(), Failure> {
         let mut at = 0;
         let transaction = AssertUnwindSafe(|| self.transaction(batch, &mut at));
         let result = catch_unwind(transaction).unwrap_or_else(|panic| {
-            // It may have been interrupted in the middle of a change.
-            self.window = Window::new(Position::START, self.window_size);
-            self.committed = Position::START;
+            self.forget();
             Err(Failure::Stopped {
                 at,
                 fault: Fault::panic(panic.as_ref()),
@@ -143,9 +143,17 @@ impl Engine {
     /// When this returns, the log is synced and the transaction visible, in this order: SQLite
     /// writes the commit into the log and syncs it before it tells readers where the log ends.
     fn commit(&mut self) -> rusqlite::Result<()> {
+        #[cfg(test)]
+        self.faults.strike(&self.conn)?;
         self.conn.prepare_cached(sql::COMMIT)?.execute([])?;
         self.committed = self.window.head();
         Ok(())
+    }
+
+    /// Forgets the window, which a panic may have interrupted in the middle of a change.
+    fn forget(&mut self) {
+        self.window = Window::new(Position::START, self.window_size);
+        self.committed = Position::START;
     }
 
     fn roll_back(&mut self) {
@@ -165,42 +173,47 @@ impl Engine {
     /// now, but for the next recovery to find. So this commits something of its own, which takes
     /// the place of those pages in the log; once that has succeeded, what is not there now never
     /// will be. If it fails too, nobody can know.
-    fn settle(&mut self, batch: Batch, fault: &Fault) {
-        let found = catch_unwind(AssertUnwindSafe(|| self.find(&batch)));
-        if let Ok(Ok(found)) = found {
-            for (task, found) in batch.into_iter().zip(found) {
-                answer(|| {
-                    if found {
-                        task.answer()
-                    } else {
-                        task.fail(fault.clone().undone())
-                    }
-                });
+    fn settle(&mut self, batch: Batch, fault: Fault) {
+        match catch_unwind(AssertUnwindSafe(|| self.find(&batch))) {
+            Ok(Ok(true)) => self.answer(batch),
+            Ok(Ok(false)) => fail(batch, &fault.undone()),
+            Ok(Err(_)) | Err(_) => {
+                self.forget();
+                self.roll_back();
+                fail(batch, &fault.unknown());
             }
-            store::announce(&self.known, self.committed);
-        } else {
-            self.roll_back();
-            batch
-                .into_iter()
-                .for_each(|task| answer(|| task.fail(fault.clone().unknown())));
         }
     }
 
-    fn find(&mut self, batch: &Batch) -> Result<Vec<bool>, Fault> {
+    /// Whether the batch is there: all of it is, if one of its tasks is.
+    fn find(&mut self, batch: &Batch) -> Result<bool, Fault> {
         let log = self.begin()?;
         log.conn.prepare_cached(sql::SETTLE)?.execute([])?;
-        let found = batch
-            .iter()
-            .map(|task| task.was_committed(log.conn))
-            .collect();
+        let mut found = None;
+        for task in batch {
+            found = found.or(task.is_there(log.conn)?);
+        }
         drop(log);
         self.commit()?;
-        found
+        Ok(found.unwrap_or(false))
+    }
+
+    fn answer(&self, batch: Batch) {
+        store::announce(&self.known, self.committed);
+        for task in batch {
+            shielded(|| task.answer());
+        }
+    }
+}
+
+fn fail(batch: Batch, fault: &Fault) {
+    for task in batch {
+        shielded(|| task.fail(fault.clone()));
     }
 }
 
 /// Answering wakes a task of a runtime that is not ours; if that panics, the others must still
 /// be answered. The panic hook has reported it.
-fn answer(send: impl FnOnce()) {
+fn shielded(send: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(send));
 }

@@ -5,6 +5,8 @@ mod engine;
 mod gather;
 mod models;
 mod task;
+#[cfg(test)]
+mod tests;
 mod views;
 
 use std::io;

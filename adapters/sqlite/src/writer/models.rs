@@ -32,8 +32,8 @@ impl Task for PrepareTask {
     }
 
     /// To make the tables again does no harm.
-    fn was_committed(&self, _conn: &Connection) -> Result<bool, Fault> {
-        Ok(false)
+    fn is_there(&self, _conn: &Connection) -> Result<Option<bool>, Fault> {
+        Ok(None)
     }
 
     fn answer(self: Box<Self>) {

@@ -13,8 +13,8 @@ pub(crate) trait Task: Send {
     /// the transaction is committed. Is run from the start again when it was not.
     fn run(&mut self, log: &mut Log<'_>) -> Result<(), Fault>;
 
-    /// Whether an earlier transaction that contained this task was committed after all.
-    fn was_committed(&self, conn: &Connection) -> Result<bool, Fault>;
+    /// Whether what the last run wrote is there; `None` if it wrote nothing that would tell.
+    fn is_there(&self, conn: &Connection) -> Result<Option<bool>, Fault>;
 
     /// Gives the caller the answer of the last run.
     fn answer(self: Box<Self>);
@@ -81,6 +81,10 @@ impl<T> Reply<T> {
 
     pub(crate) fn decide(&mut self, answer: T) {
         self.decided = Some(answer);
+    }
+
+    pub(crate) fn decided(&self) -> Option<&T> {
+        self.decided.as_ref()
     }
 
     /// A caller that is gone does not matter: what was done stays done.

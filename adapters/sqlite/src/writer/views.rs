@@ -33,7 +33,6 @@ struct Changes {
 }
 
 impl ViewTask {
-    #[expect(clippy::type_complexity, reason = "a task and its answer")]
     pub(crate) fn new(
         batch: ViewBatch,
     ) -> Result<(Self, oneshot::Receiver<Result<(), ViewCommitError>>), ViewCommitError> {
@@ -95,8 +94,12 @@ impl Task for ViewTask {
         Ok(())
     }
 
-    fn was_committed(&self, conn: &Connection) -> Result<bool, Fault> {
-        Ok(row::checkpoint(conn, &self.subscription)? == Some(self.to))
+    fn is_there(&self, conn: &Connection) -> Result<Option<bool>, Fault> {
+        let Some(Ok(())) = self.reply.decided() else {
+            return Ok(None);
+        };
+        let found = row::checkpoint(conn, &self.subscription)?;
+        Ok(Some(found == Some(self.to)))
     }
 
     fn answer(self: Box<Self>) {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, watch};
 
 use super::Fixture;
 use super::draft::Draft;
@@ -148,14 +148,21 @@ pub(super) async fn follow<S: EventStore>(
     query: EventQuery,
     end: Position,
 ) -> Vec<Arc<Recorded>> {
+    follow_telling(store, query, end, watch::Sender::default()).await
+}
+
+/// The same, telling how far it is.
+pub(super) async fn follow_telling<S: EventStore>(
+    store: Arc<S>,
+    query: EventQuery,
+    end: Position,
+    progress: watch::Sender<Position>,
+) -> Vec<Arc<Recorded>> {
     let mut subscription = Subscription::new(store, query, Position::START);
     let mut seen: Vec<Arc<Recorded>> = Vec::new();
     while subscription.position() < end {
-        let page = subscription
-            .next(7)
-            .await
-            .expect("the subscription can be read");
-        for event in page.events {
+        let page = subscription.next(7).await;
+        for event in page.expect("the subscription can be read").events {
             let last = seen.last().map(|last| last.position).unwrap_or_default();
             assert!(
                 event.position > last,
@@ -164,6 +171,7 @@ pub(super) async fn follow<S: EventStore>(
             );
             seen.push(event);
         }
+        progress.send_replace(subscription.position());
     }
     seen
 }

@@ -1,28 +1,38 @@
 use std::sync::Arc;
 
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
 use super::Fixture;
 use super::draft::{Draft, only, tagged};
-use super::kit::{append, finish, follow, log, matching, open_many};
+use super::kit::{append, finish, follow, follow_telling, log, matching, open_many};
 use crate::Position;
 use crate::store::{Appended, EventQuery, EventStore};
 
 /// Commands of one writer.
 const COMMANDS: usize = 15;
 
+/// How far writers may be ahead of the follower beside them: so little that it follows while they
+/// write, however fast the store is.
+const AHEAD: u64 = 10;
+
+/// Writers per store.
+const WRITERS: usize = 3;
+
+type Writers = Vec<JoinHandle<Vec<(Draft, Appended)>>>;
+
 /// Several writers on every store, each of which sends commands of one to three events one after
-/// the other. Answers with the tasks and the number of events that there will be.
+/// the other, and waits for that store's follower. Answers with the tasks and the number of events
+/// that there will be.
 fn write<S: EventStore>(
     stores: &[Arc<S>],
-) -> (
-    Vec<tokio::task::JoinHandle<Vec<(Draft, Appended)>>>,
-    Position,
-) {
-    let writers = stores
-        .iter()
-        .flat_map(|store| (0..3).map(|_| store.clone()));
+    followers: &[watch::Sender<Position>],
+) -> (Writers, Position) {
+    let beside = stores.iter().zip(followers);
+    let writers = beside.flat_map(|beside| [beside; WRITERS]).enumerate();
     let tasks: Vec<_> = writers
-        .enumerate()
-        .map(|(writer, store)| {
+        .map(|(writer, (store, follower))| {
+            let (store, mut follower) = (store.clone(), follower.subscribe());
             tokio::spawn(async move {
                 let mut sent = Vec::new();
                 for command in 0..COMMANDS {
@@ -31,6 +41,9 @@ fn write<S: EventStore>(
                         draft.event(["first", "second", "third"][place], &[&tag, "log:L"])
                     });
                     let appended = append(&*store, &draft).await;
+                    let near = |reached: &Position| appended.last.since(*reached) <= AHEAD;
+                    // A follower that is gone has reached the end, or its panic will be seen.
+                    let _ = follower.wait_for(near).await;
                     sent.push((draft, appended));
                 }
                 sent
@@ -41,15 +54,23 @@ fn write<S: EventStore>(
     (tasks, Position::new(events as u64))
 }
 
+/// One for the follower of every store.
+fn progress<S>(stores: &[Arc<S>]) -> Vec<watch::Sender<Position>> {
+    stores.iter().map(|_| watch::Sender::default()).collect()
+}
+
 /// I3: positions are contiguous and in commit order for whoever follows the log, while several
 /// writers in several processes write; the events of one command stand together, where its answer
 /// says.
 pub async fn i3_positions_are_contiguous<F: Fixture>(fixture: &F) {
     let stores = open_many(fixture, 3).await;
-    let (writers, end) = write(&stores[..2]);
-    let followers = stores
-        .iter()
-        .map(|store| tokio::spawn(follow(store.clone(), EventQuery::All, end)));
+    let progress = progress(&stores);
+    // Nobody writes through the third one.
+    let (writers, end) = write(&stores[..2], &progress);
+    let followers = stores.iter().zip(progress).map(|(store, progress)| {
+        let follower = follow_telling(store.clone(), EventQuery::All, end, progress);
+        tokio::spawn(follower)
+    });
     let followers: Vec<_> = followers.collect();
     let sent = finish(writers).await;
     let seen = finish(followers).await;
@@ -94,24 +115,23 @@ pub async fn i3_positions_are_contiguous<F: Fixture>(fixture: &F) {
 /// log miss nothing, also while a transaction that has nothing to do with it is open.
 pub async fn i4_nothing_appears_below_what_was_seen<F: Fixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
-    append(&*stores[0], &Draft::new().event("begun", &["log:L"])).await;
+    let begun = Draft::new().event("begun", &["log:L"]);
+    append(&*stores[0], &begun).await;
     let foreign = fixture.foreign_transaction().await;
-    let (writers, more) = write(&stores);
+    let progress = progress(&stores);
+    let (writers, more) = write(&stores, &progress);
     let end = more.plus(1);
-    let parts = [
-        tagged("writer:1"),
-        tagged("log:L"),
-        only(&["second", "third"], &[]),
-    ];
-    let followers = parts.iter().flat_map(|query| {
-        stores.iter().map(|store| {
-            (
-                query.clone(),
-                tokio::spawn(follow(store.clone(), query.clone(), end)),
-            )
-        })
-    });
-    let (queries, followers): (Vec<_>, Vec<_>) = followers.unzip();
+    let mut followers = Vec::new();
+    for (store, progress) in stores.iter().zip(progress) {
+        let part = tagged("writer:1");
+        let beside = follow_telling(store.clone(), part.clone(), end, progress);
+        followers.push((part, tokio::spawn(beside)));
+        for part in [tagged("log:L"), only(&["second", "third"], &[])] {
+            let follower = follow(store.clone(), part.clone(), end);
+            followers.push((part, tokio::spawn(follower)));
+        }
+    }
+    let (queries, followers): (Vec<_>, Vec<_>) = followers.into_iter().unzip();
     finish(writers).await;
     let seen = finish(followers).await;
     drop(foreign);
@@ -130,20 +150,19 @@ pub async fn i4_nothing_appears_below_what_was_seen<F: Fixture>(fixture: &F) {
 /// I4: a page that was read once reads the same ever after.
 pub async fn i4_what_was_read_never_changes<F: Fixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
-    let (writers, end) = write(&stores);
-    let readers = stores.iter().map(|store| {
+    let progress = progress(&stores);
+    let (writers, end) = write(&stores, &progress);
+    let readers = stores.iter().zip(progress).map(|(store, progress)| {
         let store = store.clone();
         tokio::spawn(async move {
             let mut seen = Vec::new();
-            loop {
+            while *progress.borrow() < end {
                 let events = log(&*store).await;
-                let done = events.len() as u64 == end.get();
+                progress.send_replace(Position::new(events.len() as u64));
                 seen.push(events);
-                if done {
-                    return seen;
-                }
                 tokio::task::yield_now().await;
             }
+            seen
         })
     });
     let readers: Vec<_> = readers.collect();

@@ -71,7 +71,7 @@ pub async fn reads_go_on_page_by_page<F: Fixture>(fixture: &F) {
                 assert_eq!(event.position.get(), expected, "pages of {limit}");
                 expected += step;
             }
-            assert_eq!(expected, 501);
+            assert_eq!(expected, 501, "the end of pages of {limit}");
             assert_eq!(events.as_of(), Some(Position::new(500)));
         }
     }

@@ -1,4 +1,4 @@
-use std::io::{self, BufRead, Read as _};
+use std::io::{self, BufRead, Read};
 
 /// The most bytes that a line may have.
 pub const MOST: usize = 64 << 10;
@@ -10,7 +10,7 @@ pub struct Lines<R> {
 }
 
 /// A line, without its text if that is too long.
-pub struct Read {
+pub struct Numbered {
     pub number: u64,
     pub text: Option<Vec<u8>>,
 }
@@ -20,7 +20,7 @@ impl<R: BufRead> Lines<R> {
         Self { input, number: 0 }
     }
 
-    pub fn next(&mut self) -> io::Result<Option<Read>> {
+    pub fn next(&mut self) -> io::Result<Option<Numbered>> {
         let mut text = Vec::new();
         let most = (MOST + 1) as u64;
         if self
@@ -38,9 +38,9 @@ impl<R: BufRead> Lines<R> {
             text.pop();
         } else if text.len() > MOST {
             self.input.skip_until(b'\n')?;
-            return Ok(Some(Read { number, text: None }));
+            return Ok(Some(Numbered { number, text: None }));
         }
-        Ok(Some(Read {
+        Ok(Some(Numbered {
             number,
             text: Some(text),
         }))

@@ -11,7 +11,7 @@ mod report;
 mod survey;
 
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use cqrs_core::{Actor, Dispatcher};
@@ -23,7 +23,7 @@ use super::args::{self, OnError};
 use super::settle::settle;
 use lane::{Job, Lanes};
 use line::{Ids, Line};
-use lines::{Lines, Read};
+use lines::{Lines, Numbered};
 use outcome::Outcome;
 use report::Report;
 use survey::Survey;
@@ -40,54 +40,58 @@ struct Pending {
 /// Imports a file.
 pub async fn run(dispatcher: &Dispatcher, import: &args::Import, actor: Actor) -> Result<(), Stop> {
     let file = open(&import.file)?;
-    let (mut file, survey) = spawn_blocking(move || Survey::of(file))
-        .await
-        .map_err(Stop::failed)??;
+    let survey = spawn_blocking(move || Survey::of(file)).await;
+    let Survey {
+        file,
+        content,
+        bytes,
+        lines,
+    } = survey.map_err(Stop::failed)??;
     let ids = match &import.batch {
         Some(name) => Ids::of_batch(name),
-        None => Ids::of_content(survey.content),
+        None => Ids::of_content(content),
     };
-    io::Seek::rewind(&mut file)?;
-    let lines = Lines::new(BufReader::new(file));
+    // What is written to the file meanwhile is none of this import.
+    let text = BufReader::new(file.take(bytes));
 
     let (lanes, _running) = Lanes::start(dispatcher, &actor, import.on_error);
     let (order, mut pending) = mpsc::channel(IN_FLIGHT);
     let on_error = import.on_error;
-    let reader = spawn_blocking(move || read(lines, &ids, &lanes, &order, on_error));
+    let reader = spawn_blocking(move || read(Lines::new(text), &ids, &lanes, &order, on_error));
 
-    let mut report = Report::new(survey.lines, on_error);
+    let mut report = Report::new(lines, on_error);
     while let Some(Pending { number, outcome }) = pending.recv().await {
-        // A lane that stopped drops what was left to it: the outcome that stopped it came before.
-        let Ok(outcome) = outcome.await else { break };
-        report.add(number, outcome);
+        // A lane that stops drops what is left to it, but what stopped it is reported before that.
+        let dropped = |_| Outcome::Failed(Stop::failed("it was dropped"));
+        report.add(number, outcome.await.unwrap_or_else(dropped));
         if report.ended() {
             break;
         }
     }
     drop(pending);
-    let read = reader.await.map_err(Stop::failed)?;
+    let was_read = reader.await.map_err(Stop::failed)?;
     let (reached, verdict) = report.end();
     let settled = settle(dispatcher, reached).await.map_err(Stop::Failed);
-    read?;
+    was_read?;
     verdict.and(settled)
 }
 
 /// Reads lines until the file ends, or nobody wants more.
 fn read(
-    mut lines: Lines<BufReader<File>>,
+    mut source: Lines<impl BufRead>,
     ids: &Ids,
     lanes: &Lanes,
     order: &mpsc::Sender<Pending>,
     on_error: OnError,
 ) -> io::Result<()> {
-    while let Some(Read { number, text }) = lines.next()? {
-        let line = match text {
+    while let Some(Numbered { number, text }) = source.next()? {
+        let job = match text {
             Some(text) if text.trim_ascii().is_empty() => continue,
             Some(text) => Line::parse(&text, number, ids),
-            None => Err(format!("longer than {} bytes", lines::MOST)),
+            None => Err(format!("it is longer than {} bytes", lines::MOST)),
         };
         let (reply, outcome) = oneshot::channel();
-        let goes_on = match line {
+        let goes_on = match job {
             Ok(line) => lanes.send(Job { line, reply }),
             Err(reason) => reply.send(Outcome::Bad(reason)).is_ok() && on_error == OnError::Skip,
         };
@@ -102,10 +106,9 @@ fn read(
 fn open(path: &Path) -> Result<File, Stop> {
     let name = path.display();
     let failed = |error: io::Error| Stop::Failed(format!("cannot read `{name}`: {error}"));
-    let file = File::open(path).map_err(failed)?;
-    if !file.metadata().map_err(failed)?.is_file() {
+    if !path.metadata().map_err(failed)?.is_file() {
         let why = "it is read twice, so it has to be a regular file";
         return Err(Stop::Invalid(format!("cannot import `{name}`: {why}")));
     }
-    Ok(file)
+    File::open(path).map_err(failed)
 }

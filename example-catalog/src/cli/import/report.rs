@@ -96,7 +96,7 @@ impl Report {
             ..
         } = self;
         let lines = done + known + rejected + bad;
-        let rate = lines as f64 / self.since.elapsed().as_secs_f64().max(0.001);
+        let rate = u128::from(lines) * 1000 / self.since.elapsed().as_millis().max(1);
         let counts = [
             (done, "carried out"),
             (known, "processed before"),
@@ -105,7 +105,7 @@ impl Report {
         ];
         let counts = counts.map(|(count, word)| format!("{} {word}", HumanCount(count)));
         let said = say(format_args!(
-            "{} lines: {} ({rate:.0} lines/s)",
+            "{} lines: {} ({rate} lines/s)",
             HumanCount(lines),
             counts.join(", ")
         ));

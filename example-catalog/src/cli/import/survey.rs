@@ -1,22 +1,26 @@
 use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Seek};
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-/// What is known of a file before its lines are read.
+/// A file, and what is known of it before its lines are read.
 pub struct Survey {
+    /// The file, at its beginning.
+    pub file: File,
     /// A hash of all that is in it.
     pub content: u128,
+    /// How many bytes it has.
+    pub bytes: u64,
     /// How many lines it has.
     pub lines: u64,
 }
 
 impl Survey {
     /// Reads a file to its end.
-    pub fn of(mut file: File) -> io::Result<(File, Self)> {
+    pub fn of(mut file: File) -> io::Result<Self> {
         let mut hash = Xxh3Default::new();
-        let mut lines = 0;
-        let mut ends_in_line = false;
+        let (mut bytes, mut lines) = (0, 0);
+        let mut last = b'\n';
         let mut buffer = vec![0; 64 << 10];
         loop {
             let read = match file.read(&mut buffer) {
@@ -26,16 +30,21 @@ impl Survey {
                 Err(error) => return Err(error),
             };
             hash.update(read);
+            bytes += read.len() as u64;
             lines += read
                 .iter()
                 .map(|byte| u64::from(*byte == b'\n'))
                 .sum::<u64>();
-            ends_in_line = read.last() != Some(&b'\n');
+            last = read.last().copied().unwrap_or(last);
         }
-        let survey = Self {
+        file.rewind()?;
+        // The last line may lack its end.
+        lines += u64::from(last != b'\n');
+        Ok(Self {
+            file,
             content: hash.digest128(),
-            lines: lines + u64::from(ends_in_line),
-        };
-        Ok((file, survey))
+            bytes,
+            lines,
+        })
     }
 }

@@ -1,0 +1,104 @@
+use crate::program::{Program, Run, without_times};
+
+/// All lines but the first, which names the file.
+fn story(run: &Run) -> String {
+    let (_, story) = run.out.split_once('\n').expect("lines");
+    without_times(story)
+}
+
+#[test]
+fn the_demo_tells_its_story() {
+    let run = Program::new().run(&[]);
+    assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
+    assert_eq!(
+        story(&run),
+        include_str!("demo.txt"),
+        "update demo.txt if this is intended"
+    );
+}
+
+#[test]
+fn without_a_name_the_file_is_temporary() {
+    let program = Program::new();
+    let out = program.ok(&[]);
+    let first = out.lines().next().expect("lines");
+    let path = first
+        .strip_prefix("The product catalogue in ")
+        .expect("the file's name");
+    let path = path
+        .strip_suffix(" (removed at the end)")
+        .expect("what becomes of it");
+    assert!(
+        !std::fs::exists(path).expect("a directory"),
+        "{path} is still there"
+    );
+    assert!(!program.path("catalog.db").exists());
+}
+
+#[test]
+fn run_twice_it_works_twice() {
+    let program = Program::new();
+    let first = program.run(&["--db", "kept.db"]);
+    let second = program.run(&["--db", "kept.db"]);
+    assert_eq!((first.code, second.code), (Some(0), Some(0)));
+    assert_eq!(story(&first), include_str!("demo.txt"));
+    assert!(
+        second
+            .out
+            .contains("what an earlier run of the demo did is recognised, not done again")
+    );
+    for line in [
+        "CreateProduct       P001 for 1200.00  processed before: 1 event at position 1",
+        "CreateProduct       P002 for 95.50    processed before: 1 event at position 2",
+        "UpdateProductPrice  P001 to 1150.00   processed before: 1 event at position 3",
+        "CreateProduct       P001 once more    rejected: product P001 already exists",
+    ] {
+        assert!(
+            second.out.contains(line),
+            "{line:?} is not in {}",
+            second.out
+        );
+    }
+    // History and the state before the price change are what they were.
+    let past = |run: &Run| {
+        run.out
+            .split_once("\nWhat happened")
+            .map(|(_, past)| past.to_owned())
+    };
+    assert_eq!(past(&first), past(&second));
+    let statistics = program.ok(&["--db", "kept.db", "ask", "GetCatalogueStatistics"]);
+    assert!(
+        statistics.contains("\"products_on_sale\": 2"),
+        "{statistics}"
+    );
+    assert!(statistics.contains("\"price_changes\": 1"), "{statistics}");
+}
+
+#[test]
+fn it_gets_along_with_what_is_there() {
+    let program = Program::new();
+    let json = r#"{"product_id": "P001", "name": "Mine", "description": "", "price": "7"}"#;
+    program.ok(&["send", "CreateProduct", json]);
+    let out = program.ok(&["--db", "catalog.db"]);
+    assert!(
+        out.contains("P001 for 1200.00  rejected: product P001 already exists"),
+        "{out}"
+    );
+    assert!(
+        out.contains("P001 to 1150.00   done: 1 event at position 3"),
+        "{out}"
+    );
+    assert!(
+        out.contains("P001  Mine                  1150.00      0  on sale"),
+        "{out}"
+    );
+}
+
+#[test]
+fn a_reader_is_turned_away() {
+    let run = Program::new().run(&["--as", "reader", "--actor", "bob"]);
+    run.fails(
+        1,
+        "error: bob may not send `CreateProduct`: it needs the permission `catalog:write`",
+    );
+}

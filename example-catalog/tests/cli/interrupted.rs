@@ -1,0 +1,93 @@
+use std::fmt::Write;
+use std::fs;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::program::Program;
+
+const PRODUCTS: u64 = 600;
+const DELIVERIES: u64 = 5;
+const LINES: u64 = PRODUCTS * (2 + DELIVERIES);
+
+/// Products with a few deliveries, which are alike, and a price change.
+fn lines() -> String {
+    let mut text = String::new();
+    for product in 0..PRODUCTS {
+        let id = format!("\"product_id\": \"P{product}\"");
+        let mut add = |command: &str, data: &str| {
+            writeln!(
+                text,
+                "{{\"command\": \"{command}\", \"data\": {{{id}, {data}}}}}"
+            )
+            .expect("a string takes all");
+        };
+        add(
+            "CreateProduct",
+            r#""name": "N", "description": "", "price": "9.99""#,
+        );
+        (0..DELIVERIES).for_each(|_| add("ReceiveStock", r#""units": 10"#));
+        add("UpdateProductPrice", r#""new_price": "8.99""#);
+    }
+    text
+}
+
+/// Starts an import and kills it once `ripe` says so. Whether it came to that.
+fn kill_when(program: &Program, ripe: impl Fn() -> bool) -> bool {
+    let mut command = program.command(["import", "lines"]);
+    let import = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut import = import.expect("the program runs");
+    let start = Instant::now();
+    while !ripe() {
+        if import.try_wait().expect("its state").is_some() {
+            return false;
+        }
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "it does not get anywhere"
+        );
+        sleep(Duration::from_millis(1));
+    }
+    // SIGKILL: it has no chance to tidy up.
+    import.kill().expect("it can be killed");
+    import.wait().expect("it ends").code().is_none()
+}
+
+#[test]
+fn an_import_that_was_killed_is_completed_without_duplicates() {
+    let program = Program::new();
+    program.write("lines", &lines());
+    let log = program.path("catalog.db-wal");
+    let begun = || fs::metadata(&log).is_ok_and(|log| log.len() > 200_000);
+    assert!(
+        kill_when(&program, begun),
+        "the import was done before it could be killed"
+    );
+    for pause in [60, 150, 250] {
+        let start = Instant::now();
+        kill_when(&program, || start.elapsed() > Duration::from_millis(pause));
+    }
+    let out = program.ok(&["import", "lines"]);
+    let mut parts = out.split(": ").flat_map(|part| part.split(", "));
+    let before = parts.find_map(|part| part.strip_suffix(" processed before"));
+    assert!(before.is_some_and(|count| count != "0"), "{out}");
+
+    let statistics = program.ask("GetCatalogueStatistics", "{}");
+    assert_eq!(statistics["products_on_sale"], PRODUCTS);
+    assert_eq!(statistics["units_received"], PRODUCTS * DELIVERIES * 10);
+    assert_eq!(statistics["price_changes"], PRODUCTS);
+    let history = program.ok(&["history", "P599"]);
+    assert_eq!(
+        history.matches("stock-received").count() as u64,
+        DELIVERIES,
+        "{history}"
+    );
+
+    let out = program.ok(&["import", "lines"]);
+    let expected = format!(
+        "0 carried out, {},{:03} processed before",
+        LINES / 1000,
+        LINES % 1000
+    );
+    assert!(out.contains(&expected), "{out}");
+}

@@ -1,0 +1,10 @@
+//! Runs the program, as a person or a script would.
+
+mod colours;
+mod demo;
+mod explain;
+mod history;
+mod import;
+mod interrupted;
+mod program;
+mod send_and_ask;

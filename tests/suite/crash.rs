@@ -1,0 +1,103 @@
+//! Processes that are killed while they write, and disks that lose power.
+
+mod disk;
+#[path = "../crash/domain.rs"]
+mod domain;
+mod ledger;
+mod process;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use disk::Disk;
+use fastrand::Rng;
+use ledger::Ledger;
+use process::Writer;
+
+/// Two processes write to one file, and each is killed after it has said a random number of
+/// things: sometimes while it opens the database, mostly in the middle of everything.
+fn write_and_kill(
+    database: &Path,
+    ledger: &mut Ledger,
+    random: &mut Rng,
+    synchronous: &str,
+    disk: Option<&Disk>,
+) {
+    let start = || {
+        Writer::start(database, synchronous, |command| match disk {
+            Some(disk) => disk.attach(command),
+            None => command,
+        })
+    };
+    let (first, second) = (start(), start());
+    let most = if random.u8(..6) == 0 { 3 } else { 160 };
+    ledger.note(first.listen(random.usize(1..most)));
+    ledger.note(first.kill());
+    // The other one lives on, for a while or not at all.
+    ledger.note(second.listen(random.usize(1..most)));
+    ledger.note(second.kill());
+}
+
+/// I1, I3, I6, I7, I8, I9: `kill -9`, 60 times, with 12 writers in two processes.
+#[test]
+fn killed_processes_lose_nothing_acknowledged() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let database = directory.path().join("log.db");
+    let (mut ledger, mut random) = (Ledger::default(), Rng::new());
+    for _ in 0..60 {
+        write_and_kill(&database, &mut ledger, &mut random, "full", None);
+        ledger.check(&database);
+    }
+    ledger.audit(&database);
+    let (acknowledged, unanswered) = (ledger.acknowledged(), ledger.unanswered);
+    println!("{acknowledged} commands acknowledged; {unanswered} done whose answer was lost");
+    assert!(
+        acknowledged > 1000,
+        "the writers hardly wrote: {acknowledged} commands"
+    );
+}
+
+/// I7: what was acknowledged, or only seen, is there after a loss of power.
+#[test]
+#[cfg(target_os = "linux")]
+fn power_loss_takes_nothing_acknowledged() {
+    let Some(disk) = Disk::new() else { return };
+    let (mut ledger, mut random) = (Ledger::default(), Rng::new());
+    for round in 0..24 {
+        disk.settle();
+        write_and_kill(
+            &disk.database(),
+            &mut ledger,
+            &mut random,
+            "full",
+            Some(&disk),
+        );
+        disk.lose_power([0.0, 0.5][round % 2], &mut random);
+        ledger.check(&disk.database());
+    }
+    ledger.audit(&disk.database());
+    assert!(ledger.acknowledged() > 300, "the writers hardly wrote");
+}
+
+/// That the test above can fail: with `synchronous=NORMAL`, which does not sync every commit, a
+/// loss of power takes acknowledged commands with it.
+#[test]
+#[cfg(target_os = "linux")]
+fn power_loss_takes_what_was_not_synced() {
+    let Some(disk) = Disk::new() else { return };
+    let writer = Writer::start(&disk.database(), "normal", |command| disk.attach(command));
+    let mut ledger = Ledger::default();
+    while ledger.acknowledged() < 20 {
+        ledger.note(writer.listen(1));
+    }
+    ledger.note(writer.kill());
+    assert!(disk.syncs() > 0, "the database's creation is synced");
+    disk.lose_power(0.0, &mut Rng::new());
+    let check = AssertUnwindSafe(|| ledger.check(&disk.database()));
+    let verdict = catch_unwind(check).expect_err("what was not synced is lost");
+    let verdict = verdict.downcast_ref::<String>().map_or("", String::as_str);
+    assert!(
+        verdict.starts_with("I7:"),
+        "lost, and noticed as such: {verdict}"
+    );
+}

@@ -1,0 +1,4 @@
+#[test]
+fn ui_fail() {
+    trybuild::TestCases::new().compile_fail("ui/fail/**/*.rs");
+}

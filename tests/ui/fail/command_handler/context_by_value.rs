@@ -1,0 +1,12 @@
+use cqrs_core::prelude::*;
+
+#[derive(Command, Clone, Serialize, Deserialize)]
+struct CreateProduct {
+    #[id(Product)]
+    product_id: String,
+}
+
+#[command_handler]
+fn create(_: CreateProduct, _: Context) {}
+
+fn main() {}

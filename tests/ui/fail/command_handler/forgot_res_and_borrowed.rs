@@ -1,0 +1,14 @@
+use cqrs_core::prelude::*;
+
+#[derive(Command, Clone, Serialize, Deserialize)]
+struct CreateProduct {
+    #[id(Product)]
+    product_id: String,
+}
+
+struct Mailer;
+
+#[command_handler]
+fn create(_: CreateProduct, _: &Mailer) {}
+
+fn main() {}

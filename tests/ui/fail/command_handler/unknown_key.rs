@@ -1,0 +1,12 @@
+use cqrs_core::prelude::*;
+
+#[derive(Command, Clone, Serialize, Deserialize)]
+struct CreateProduct {
+    #[id(Product)]
+    product_id: String,
+}
+
+#[command_handler(krate = "cqrs_core")]
+fn create(_: CreateProduct) {}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use cqrs_core::prelude::*;
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "products-merged", version = 1)]
+struct ProductsMerged {
+    #[id(Product, eahc)]
+    products: Vec<String>,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use cqrs_core::prelude::*;
+
+#[derive(Event)]
+enum Restocked {}
+
+fn main() {}

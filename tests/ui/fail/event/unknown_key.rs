@@ -1,0 +1,9 @@
+use cqrs_core::prelude::*;
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "product-created", verison = 1)]
+struct ProductCreated {
+    name: String,
+}
+
+fn main() {}

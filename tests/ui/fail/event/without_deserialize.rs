@@ -1,0 +1,9 @@
+use cqrs_core::prelude::*;
+
+#[derive(Event, Serialize)]
+#[event(name = "product-created", version = 1)]
+struct ProductCreated {
+    name: String,
+}
+
+fn main() {}

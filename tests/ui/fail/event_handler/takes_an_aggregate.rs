@@ -1,0 +1,28 @@
+use cqrs_core::prelude::*;
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "product-created", version = 1)]
+struct ProductCreated {
+    #[id(Product)]
+    product_id: String,
+}
+
+#[derive(Default)]
+struct Product {
+    exists: bool,
+}
+
+#[aggregate(id = String)]
+impl Product {
+    #[apply]
+    fn created(&mut self, _: &ProductCreated) {
+        self.exists = true;
+    }
+}
+
+#[event_handler]
+fn announce(_: ProductCreated, product: &Product) {
+    assert!(product.exists);
+}
+
+fn main() {}

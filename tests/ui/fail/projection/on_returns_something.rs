@@ -1,0 +1,19 @@
+use cqrs_core::prelude::*;
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "product-created", version = 1)]
+struct ProductCreated {
+    product_id: String,
+}
+
+struct ProductList;
+
+#[projection(name = "products", version = 1)]
+impl ProductList {
+    #[on]
+    fn created(event: &ProductCreated) -> Option<String> {
+        Some(event.product_id.clone())
+    }
+}
+
+fn main() {}

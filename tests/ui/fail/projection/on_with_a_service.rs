@@ -1,0 +1,19 @@
+use cqrs_core::prelude::*;
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "product-created", version = 1)]
+struct ProductCreated {
+    product_id: String,
+}
+
+trait Mailer: Send + Sync {}
+
+struct ProductList;
+
+#[projection(name = "products", version = 1)]
+impl ProductList {
+    #[on]
+    fn created(_: &ProductCreated, _: Res<dyn Mailer>) {}
+}
+
+fn main() {}

@@ -1,0 +1,23 @@
+use cqrs_core::prelude::*;
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "product-created", version = 1)]
+struct ProductCreated {
+    product_id: String,
+}
+
+#[derive(ReadModel, Clone, Serialize, Deserialize)]
+struct ProductView {
+    #[key]
+    id: String,
+}
+
+struct ProductList;
+
+#[projection(name = "products", version = 1)]
+impl ProductList {
+    #[on]
+    fn created(_: &ProductCreated, _: Views<ProductView>) {}
+}
+
+fn main() {}

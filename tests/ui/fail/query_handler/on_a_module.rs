@@ -1,0 +1,6 @@
+use cqrs_core::prelude::*;
+
+#[query_handler]
+mod count {}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use cqrs_core::prelude::*;
+
+#[derive(Query, Clone, Serialize, Deserialize)]
+#[query(returns = u32)]
+struct CountProducts;
+
+#[query_handler]
+fn count(_: CountProducts) -> u64 {
+    0
+}
+
+fn main() {}
