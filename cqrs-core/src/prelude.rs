@@ -1,9 +1,11 @@
 //! What domain code needs: `use cqrs_core::prelude::*;`.
 
+pub use crate::error::Invalid;
 pub use crate::{
     Actor, AllowAll, Command, CommandError, CommandId, Context, Dispatcher, Error, Event, Memory,
     Position, Query, QueryError, Read, ReadModel, Receipt, Recorded, Rejected, Res, Result,
-    Timestamp, Views, aggregate, command_handler, ensure, event_handler, projection, query_handler,
+    Timestamp, Validate, Views, aggregate, command_handler, ensure, event_handler, projection,
+    query_handler,
 };
 pub use serde::{Deserialize, Serialize};
 

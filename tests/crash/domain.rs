@@ -6,15 +6,18 @@ cqrs_core::module!();
 
 /// Few enough that sales meet, many enough that most succeed.
 pub const TILLS: u8 = 5;
-pub const JOURNALS: u8 = 5;
+/// As many are open at a time.
+const JOURNALS: u8 = 5;
+/// How long a journal is open, so that none gets too long to be folded again and again.
+const MILLISECONDS: u64 = 1_000;
 
-/// Everything but the id follows from the id, so that whoever knows the id can send it again.
+/// Follows from the command's id, so that whoever knows the id can send it again.
 #[derive(Command, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sell {
     #[id(Till)]
     pub till: u8,
     #[id(Journal)]
-    pub journal: u8,
+    pub journal: u32,
     /// How many events; may be none.
     pub lines: u32,
     pub cents: u32,
@@ -24,9 +27,12 @@ impl Sell {
     pub fn of(id: CommandId) -> Self {
         let bytes = id.as_uuid().into_bytes();
         let [.., till, journal, lines, cents] = bytes;
+        let [a, b, c, d, e, f, ..] = bytes;
+        let day = u64::from_be_bytes([0, 0, a, b, c, d, e, f]) / MILLISECONDS;
+        let day = u32::try_from(day % 100_000_000).unwrap_or(0);
         Self {
             till: till % TILLS,
-            journal: journal % JOURNALS,
+            journal: day * u32::from(JOURNALS) + u32::from(journal % JOURNALS),
             lines: u32::from(lines % 4),
             cents: u32::from(cents) + 1,
         }
@@ -39,7 +45,7 @@ pub struct LineSold {
     #[id(Till)]
     pub till: u8,
     #[id(Journal)]
-    pub journal: u8,
+    pub journal: u32,
     /// Counted over the whole journal, from 1: a gap is a lost event, a repetition a lost conflict.
     pub entry: u64,
     /// Counted within the sale, from 1.
@@ -55,7 +61,7 @@ pub struct Journal {
     pub cents: u64,
 }
 
-#[aggregate(id = u8)]
+#[aggregate(id = u32)]
 impl Journal {
     #[apply]
     fn sold(&mut self, event: &LineSold) {
@@ -99,7 +105,7 @@ fn sell(sale: Sell, journal: &Journal, _: &Till) -> Vec<LineSold> {
 #[derive(ReadModel, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Takings {
     #[key]
-    pub journal: u8,
+    pub journal: u32,
     pub lines: u64,
     pub cents: u64,
     pub last: Position,

@@ -208,7 +208,7 @@ impl Dispatcher {
         let mut json = serde_json::Deserializer::from_slice(json);
         let message = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let field = error.path().to_string();
-            let field = (field != ".").then_some(field);
+            let field = (field != "." && field != "?").then_some(field);
             Invalid {
                 field,
                 reason: error.into_inner().to_string(),

@@ -13,6 +13,7 @@ mod session;
 mod state;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -30,8 +31,9 @@ pub(crate) use guard::{Guarded, panic_message};
 pub(crate) use inner::{Inner, QuerySlot};
 pub(crate) use json::{JsonCommand, JsonQuery};
 
+use crate::error::Behind;
 use crate::message::{Aggregate, Command, Query};
-use crate::store::{EventQuery, Store, Tag};
+use crate::store::{EventQuery, Position, Store, Tag};
 use crate::wiring::Description;
 
 /// Wires everything together at startup and carries messages to their handlers. Cheap to clone;
@@ -93,6 +95,18 @@ impl Dispatcher {
     /// How projections and reactions are doing.
     pub fn health(&self) -> Health {
         self.inner.health()
+    }
+
+    /// Waits until all projections and reactions have everything up to this position; for programs
+    /// that end soon after a command.
+    ///
+    /// # Errors
+    /// When one makes no progress for as long as `patience`; the error says which, and why.
+    pub async fn caught_up(&self, position: Position, patience: Duration) -> Result<(), Behind> {
+        for worker in &self.inner.workers {
+            worker.arrive(position, patience).await?;
+        }
+        Ok(())
     }
 
     /// Every message with its handler, and every event with its listeners.

@@ -3,7 +3,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::dispatcher::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
-use crate::error::{Behind, QueryError};
+use crate::error::Behind;
 use crate::store::Position;
 
 /// How far a worker is, as others see it.
@@ -52,27 +52,43 @@ impl Progress {
         self.state.send_modify(|state| state.doing = doing);
     }
 
-    /// Waits until everything up to `wanted` is done.
-    pub(crate) async fn reach(&self, wanted: Position, within: Duration) -> Result<(), QueryError> {
+    /// Waits until everything up to `wanted` is done, at most this long.
+    pub(crate) async fn reach(&self, wanted: Position, within: Duration) -> Result<(), Behind> {
         let mut state = self.state.subscribe();
         let reached = state.wait_for(|state| state.position >= wanted);
-        if let Ok(Ok(_)) = tokio::time::timeout(within, reached).await {
-            return Ok(());
+        match tokio::time::timeout(within, reached).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(self.behind(wanted, within)),
         }
+    }
+
+    /// The same, as long as there is progress: gives up after this long without any.
+    pub(crate) async fn arrive(&self, wanted: Position, patience: Duration) -> Result<(), Behind> {
+        loop {
+            let at = self.state.borrow().position;
+            if at >= wanted {
+                return Ok(());
+            }
+            let further = Position::new(at.get() + 1).min(wanted);
+            self.reach(further, patience)
+                .await
+                .map_err(|behind| Behind { wanted, ..behind })?;
+        }
+    }
+
+    fn behind(&self, wanted: Position, waited: Duration) -> Behind {
         let State { position, doing } = self.state.borrow().clone();
         let failing = match doing {
             SubscriptionState::Running => None,
             SubscriptionState::Failing { error, .. } => Some(error),
         };
-        let projection = self.name;
-        Err(Behind {
-            projection,
+        Behind {
+            projection: self.name,
             at: position,
             wanted,
-            waited: within,
+            waited,
             failing,
         }
-        .into())
     }
 
     pub(crate) fn health(&self) -> SubscriptionHealth {

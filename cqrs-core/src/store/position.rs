@@ -29,6 +29,12 @@ impl Position {
         Self(self.0.saturating_add(count))
     }
 
+    /// The position before; [`START`](Self::START) stays.
+    #[must_use]
+    pub const fn before(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+
     /// How many positions lie in `(earlier, self]`; 0 when `earlier` is not earlier.
     pub const fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)

@@ -47,6 +47,22 @@ impl<V: ReadModel> Views<V> {
         Ok(true)
     }
 
+    /// Changes the view with this key, or the one that `first` makes if there is none.
+    ///
+    /// # Errors
+    /// As [`get`](Views::get).
+    pub fn upsert(
+        &mut self,
+        key: &(impl Display + ?Sized),
+        first: impl FnOnce() -> V,
+        change: impl FnOnce(&mut V),
+    ) -> Result<()> {
+        let mut view = self.get(key)?.unwrap_or_else(first);
+        change(&mut view);
+        self.put(view);
+        Ok(())
+    }
+
     /// Deletes the view with this key, if there is one.
     pub fn delete(&mut self, key: &(impl Display + ?Sized)) {
         self.buffer.set(key.to_string(), None);

@@ -12,7 +12,6 @@ use super::history::events_table;
 use super::open::{self, Existing};
 use super::out::{BAD, FAINT, HEADING, say};
 use super::send::outcome;
-use super::settle::settle;
 use super::tables::{prices, product, products};
 
 /// Shows what the catalogue can do, on a file that is kept or on one that is not.
@@ -95,9 +94,9 @@ impl Demo<'_> {
         self.send("P001 to -5.00", bad, None).await?;
 
         self.show_past(&p001, repriced).await?;
-        settle(self.dispatcher, self.session.position())
-            .await
-            .map_err(Stop::Failed)
+        let written = self.session.position();
+        let settled = self.dispatcher.caught_up(written, super::PATIENCE).await;
+        settled.map_err(Stop::failed)
     }
 
     /// Sends a command and says what came of it. `once` gives it an id that every run of the demo
@@ -151,7 +150,7 @@ impl Demo<'_> {
         let Some(change) = repriced.filter(|receipt| receipt.events() > 0) else {
             return Ok(());
         };
-        let before = Position::new(change.first().get().saturating_sub(1));
+        let before = change.first().before();
         heading(&format!(
             "P001 as it was before the price change, at position {before}"
         ))?;

@@ -11,16 +11,19 @@ mod input;
 mod open;
 mod out;
 mod send;
-mod settle;
 mod stop;
 mod tables;
 
 use std::path::Path;
+use std::time::Duration;
 
 use args::Action;
 pub use args::Args;
 use open::Existing;
 use stop::Stop;
+
+/// How long to wait for read models that make no progress.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Does what was asked.
 pub async fn run(args: Args) -> Result<(), Stop> {

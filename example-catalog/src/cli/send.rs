@@ -1,7 +1,6 @@
 use cqrs_core::{Actor, Dispatcher, Receipt};
 
 use super::out::{GOOD, complain, say};
-use super::settle::settle;
 use super::{Stop, args, input};
 
 /// Sends a command and says what came of it.
@@ -18,7 +17,7 @@ pub async fn run(dispatcher: &Dispatcher, send: &args::Send, actor: Actor) -> Re
         receipt.command()
     ))?;
     // The command is done whatever the read models do about it.
-    if let Err(behind) = settle(dispatcher, receipt.last()).await {
+    if let Err(behind) = dispatcher.caught_up(receipt.last(), super::PATIENCE).await {
         complain(
             format_args!("warning:"),
             &format!("the read models are behind: {behind}"),

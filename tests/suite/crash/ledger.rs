@@ -1,6 +1,6 @@
 //! What writers said, and whether the database agrees.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use cqrs_core::prelude::*;
@@ -26,7 +26,9 @@ pub struct Ledger {
     found: HashMap<CommandId, (Position, Position, u64)>,
     head: Position,
     time: Timestamp,
-    journals: BTreeMap<u8, Takings>,
+    journals: BTreeMap<u32, Takings>,
+    /// Those that were written to since they were compared.
+    touched: BTreeSet<u32>,
     tills: BTreeMap<u8, Till>,
     /// How many were done though the answer never came.
     pub unanswered: usize,
@@ -150,6 +152,7 @@ impl Ledger {
             ..
         } = *sold;
         let last = self.head;
+        self.touched.insert(journal);
         let fresh = Takings {
             journal,
             lines: 0,
@@ -189,7 +192,7 @@ impl Ledger {
         }
     }
 
-    async fn compare_states(&self, app: &Dispatcher) {
+    async fn compare_states(&mut self, app: &Dispatcher) {
         let ids = 0..domain::TILLS;
         let key = |id: u8| StateKey {
             aggregate: "till",
@@ -208,8 +211,9 @@ impl Ledger {
                 "I1: the stored till {id}"
             );
         }
-        for (id, takings) in &self.journals {
-            let journal = app.state::<Journal>(id).await.expect("a journal");
+        for id in std::mem::take(&mut self.touched) {
+            let takings = &self.journals[&id];
+            let journal = app.state::<Journal>(&id).await.expect("a journal");
             let expected = Journal {
                 entries: takings.lines,
                 cents: takings.cents,

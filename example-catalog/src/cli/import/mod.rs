@@ -20,7 +20,6 @@ use tokio::task::spawn_blocking;
 
 use super::Stop;
 use super::args::{self, OnError};
-use super::settle::settle;
 use lane::{Job, Lanes};
 use line::{Ids, Line};
 use lines::{Lines, Numbered};
@@ -71,9 +70,9 @@ pub async fn run(dispatcher: &Dispatcher, import: &args::Import, actor: Actor) -
     drop(pending);
     let was_read = reader.await.map_err(Stop::failed)?;
     let (reached, verdict) = report.end();
-    let settled = settle(dispatcher, reached).await.map_err(Stop::Failed);
+    let settled = dispatcher.caught_up(reached, super::PATIENCE).await;
     was_read?;
-    verdict.and(settled)
+    verdict.and(settled.map_err(Stop::failed))
 }
 
 /// Reads lines until the file ends, or nobody wants more.
