@@ -26,18 +26,26 @@ struct Aggregate {
     name: String,
     id: Type,
     keeps_state: bool,
+    /// Of the block as it is written: a stored state that another text folded is not used.
+    fingerprint: u64,
     methods: Vec<EventMethod>,
 }
 
 /// `#[aggregate]`.
 pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
+    let fingerprint = fingerprint(&item.to_string());
     impl_block::attribute("#[aggregate]", item, |block, errors| {
-        Aggregate::read(args, block, errors)
+        Aggregate::read(args, fingerprint, block, errors)
     })
 }
 
 impl Aggregate {
-    fn read(args: TokenStream, block: &mut ImplBlock, errors: &mut Errors) -> Option<Self> {
+    fn read(
+        args: TokenStream,
+        fingerprint: u64,
+        block: &mut ImplBlock,
+        errors: &mut Errors,
+    ) -> Option<Self> {
         let mut args = Args::of_macro(args, errors);
         let wanted = !args.has("id");
         let id = args.ty("id", errors);
@@ -63,6 +71,15 @@ impl Aggregate {
             );
         }
         let methods = EventMethod::read_all(marked, &APPLY, folds, errors);
+        if keeps_state {
+            for input in methods.iter().flat_map(|method| &method.inputs) {
+                errors.at(
+                    input,
+                    "a state that is stored is folded before its event has a position: take what \
+                     the fold needs from the event itself, or leave out `storage = \"state\"`",
+                );
+            }
+        }
         let subject = subject?;
         let name = match name {
             Some(name) => errors.ok(id::aggregate_name(&name))?,
@@ -74,6 +91,7 @@ impl Aggregate {
             name,
             id: id?,
             keeps_state,
+            fingerprint,
             methods,
         })
     }
@@ -110,11 +128,12 @@ impl Aggregate {
     }
 
     fn keep(&self) -> TokenStream {
+        let fingerprint = self.fingerprint;
         let (body, save, restore) = if self.keeps_state {
             (
                 code!(body),
-                code!(__cqrs::save(self)),
-                code!(__cqrs::restore(body)),
+                code!(__cqrs::save(self, #fingerprint)),
+                code!(__cqrs::restore(body, #fingerprint)),
             )
         } else {
             (
@@ -253,4 +272,10 @@ fn folds(sig: &Signature, errors: &mut Errors) -> bool {
         );
     }
     folds
+}
+
+/// FNV-1a of a text, 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>.
+fn fingerprint(text: &str) -> u64 {
+    let step = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, step)
 }

@@ -20,6 +20,7 @@ const KIND: Kind = Kind {
 struct EventHandler {
     framework: Framework,
     function: Function,
+    name: Option<String>,
     from_start: bool,
 }
 
@@ -27,6 +28,7 @@ struct EventHandler {
 pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
     errors::function(item, |item, errors| {
         let mut args = Args::of_macro(args, errors);
+        let name = args.string("name", errors).map(|name| name.value());
         let from_start = from_start(&mut args, errors);
         let framework = args.framework(errors);
         args.finish(errors);
@@ -34,6 +36,7 @@ pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
         Some(EventHandler {
             framework,
             function,
+            name,
             from_start,
         })
     })
@@ -85,7 +88,10 @@ impl ToTokens for EventHandler {
         let from_start = self.from_start;
         let inputs = self.inputs();
         let react = self.react(&inputs);
-        let name = ident.unraw().to_string();
+        let name = self
+            .name
+            .clone()
+            .unwrap_or_else(|| ident.unraw().to_string());
         let source = source::of(ident);
         let scope = if inputs.is_empty() {
             code!(_)

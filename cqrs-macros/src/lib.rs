@@ -34,7 +34,7 @@ mod types;
 
 /// Makes a struct a command: a request to change state.
 ///
-/// ```ignore
+/// ```text
 /// #[derive(Command, Clone, Serialize, Deserialize)]
 /// #[command(error = CatalogError, permission = "catalog:write")]
 /// pub struct CreateProduct {
@@ -62,7 +62,7 @@ pub fn derive_command(input: TokenStream) -> TokenStream {
 
 /// Makes a struct a query: a question that changes nothing.
 ///
-/// ```ignore
+/// ```text
 /// #[derive(Query, Clone, Serialize, Deserialize)]
 /// #[query(returns = Option<ProductView>, permission = "catalog:read")]
 /// pub struct GetProductById {
@@ -84,7 +84,7 @@ pub fn derive_query(input: TokenStream) -> TokenStream {
 /// Makes a struct an event: something that happened. Makes an enum of events a return type for
 /// handlers.
 ///
-/// ```ignore
+/// ```text
 /// #[derive(Event, Serialize, Deserialize)]
 /// #[event(name = "product-created", version = 1)]
 /// pub struct ProductCreated {
@@ -120,7 +120,7 @@ pub fn derive_event(input: TokenStream) -> TokenStream {
 
 /// Makes a struct a read model: what queries are answered from.
 ///
-/// ```ignore
+/// ```text
 /// #[derive(ReadModel, Clone, Serialize, Deserialize)]
 /// pub struct ProductView {
 ///     #[key]
@@ -146,7 +146,7 @@ pub fn derive_read_model(input: TokenStream) -> TokenStream {
 
 /// Makes a type an aggregate: state folded from events, which command handlers take as `&State`.
 ///
-/// ```ignore
+/// ```text
 /// #[aggregate(id = ProductId)]
 /// impl Product {
 ///     #[apply]
@@ -179,7 +179,7 @@ pub fn aggregate(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a function the handler of a command: it decides, and returns what happened.
 ///
-/// ```ignore
+/// ```text
 /// #[command_handler]
 /// fn create_product(
 ///     cmd: CreateProduct,
@@ -204,7 +204,7 @@ pub fn command_handler(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a function the handler of a query.
 ///
-/// ```ignore
+/// ```text
 /// #[query_handler]
 /// async fn product_by_id(
 ///     query: GetProductById,
@@ -227,7 +227,7 @@ pub fn query_handler(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Makes a function a reaction to an event: a side effect, at least once, from a checkpoint of its
 /// own, which a rebuild of read models never repeats.
 ///
-/// ```ignore
+/// ```text
 /// #[event_handler]
 /// async fn announce(event: ProductCreated, mailer: Res<dyn Mailer>) -> Result<()> {
 ///     mailer.announce(&event.name).await
@@ -240,6 +240,8 @@ pub fn query_handler(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// Keys, all optional:
 ///
+/// - `name = ".."` names the checkpoint (none: the function). Give it when the function is renamed,
+///   so that the reaction goes on where it was.
 /// - `start = "origin"` (as without it) begins a new reaction with the log's first event,
 ///   `start = "now"` with the next one.
 /// - `crate = ".."`: where `cqrs-core` is.
@@ -250,7 +252,7 @@ pub fn event_handler(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a type a projection: it folds events into read models.
 ///
-/// ```ignore
+/// ```text
 /// pub struct ProductList;
 ///
 /// #[projection(name = "products", version = 1)]

@@ -27,8 +27,9 @@ impl Sell {
     pub fn of(id: CommandId) -> Self {
         let bytes = id.as_uuid().into_bytes();
         let [.., till, journal, lines, cents] = bytes;
-        let [a, b, c, d, e, f, ..] = bytes;
-        let day = u64::from_be_bytes([0, 0, a, b, c, d, e, f]) / MILLISECONDS;
+        let mut made = [0; 8];
+        made[2..].copy_from_slice(&bytes[..6]);
+        let day = u64::from_be_bytes(made) / MILLISECONDS;
         let day = u32::try_from(day % 100_000_000).unwrap_or(0);
         Self {
             till: till % TILLS,

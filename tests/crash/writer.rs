@@ -7,7 +7,7 @@ use std::io::Write;
 use std::process::exit;
 
 use cqrs_core::prelude::*;
-use cqrs_core::store::{EventQuery, EventStore, Subscription};
+use cqrs_core::store::{EventQuery, Subscription};
 use cqrs_sqlite::{Sqlite, Synchronous};
 
 /// Writers per process.
@@ -61,7 +61,11 @@ async fn sell(app: Dispatcher) {
 
 /// What is visible here may be of the other process.
 async fn follow(app: &Dispatcher) {
-    let head = app.store().head().await.unwrap_or_else(|error| stop("following", &error));
+    let head = app
+        .store()
+        .head()
+        .await
+        .unwrap_or_else(|error| stop("following", &error));
     let mut log = Subscription::new(app.store().clone(), EventQuery::All, head);
     loop {
         match log.next(256).await {

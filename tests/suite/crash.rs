@@ -57,13 +57,37 @@ fn killed_processes_lose_nothing_acknowledged() {
     );
 }
 
+/// A database is whole or not there, at whatever moment of its creation two processes are killed.
+#[test]
+fn a_database_survives_its_creation() {
+    let mut random = Rng::new();
+    for round in 0..16 {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let database = directory.path().join("log.db");
+        let mut ledger = Ledger::default();
+        let start = || Writer::start(&database, "full", |command| command);
+        let (first, second) = (start(), start());
+        // What the second one has said is all that is known about how far the first one is.
+        ledger.note(second.listen(1 + round % 8));
+        let (early, late) = if random.bool() {
+            (first, second)
+        } else {
+            (second, first)
+        };
+        ledger.note(early.kill());
+        ledger.note(late.kill());
+        ledger.check(&database);
+        ledger.audit(&database);
+    }
+}
+
 /// I7: what was acknowledged, or only seen, is there after a loss of power.
 #[test]
 #[cfg(target_os = "linux")]
 fn power_loss_takes_nothing_acknowledged() {
     let Some(disk) = Disk::new() else { return };
     let (mut ledger, mut random) = (Ledger::default(), Rng::new());
-    for round in 0..24 {
+    for round in 0..40 {
         disk.settle();
         write_and_kill(
             &disk.database(),

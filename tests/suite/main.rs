@@ -3,15 +3,16 @@
 
 mod allocations;
 mod conformance;
-mod crates;
 #[cfg(unix)]
 mod crash;
+mod crates;
 mod dcb;
 mod dispatch;
 mod failing;
 mod follow;
 mod model;
 mod reactions;
+mod recovery;
 mod sabotage;
 mod shop;
 mod sourcing;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use cqrs_core::dispatcher::Builder;
 use cqrs_core::prelude::*;
-use cqrs_core::store::{EventQuery, StateKey};
+use cqrs_core::store::{Append, EventQuery, StateKey, StateWrite};
 
 use crate::stores::{on_both, on_both_with, race};
 
@@ -376,13 +376,9 @@ async fn stored_state_is_written_with_the_events() {
         let mut stored = stored.into_iter().map(|state| state.expect("is stored"));
         let kettle = stored.next().expect("the kettle");
         assert_eq!(kettle.position.get(), 21);
-        let kettle: Kettle = serde_json::from_slice(&kettle.body).expect("decodes");
+        let kettle: Kettle = decode(&kettle.body);
         assert_eq!((kettle.litres, kettle.folded), (0, 21));
-        let teas = stored.map(|cup| {
-            serde_json::from_slice::<Cup>(&cup.body)
-                .expect("decodes")
-                .teas
-        });
+        let teas = stored.map(|cup| decode::<Cup>(&cup.body).teas);
         assert_eq!(teas.sum::<u32>(), 20);
         let past = app
             .state::<Kettle>(&1)
@@ -390,6 +386,62 @@ async fn stored_state_is_written_with_the_events() {
             .await
             .expect("reads");
         assert_eq!(past.litres, 20);
+    })
+    .await;
+}
+
+fn decode<A: serde::de::DeserializeOwned>(stored: &[u8]) -> A {
+    let mut stored: serde_json::Value = serde_json::from_slice(stored).expect("is JSON");
+    serde_json::from_value(stored["state"].take()).expect("is a state")
+}
+
+/// As after a change of the `#[apply]` methods, or of the type: the log has everything.
+#[tokio::test]
+async fn a_stored_state_that_other_code_folded_is_folded_anew() {
+    on_both(module(), |app| async move {
+        let fill = |litres| Fill { kettle: 5, litres };
+        let receipt = app.execute(fill(3)).await.expect("fills");
+        let key = StateKey {
+            aggregate: "kettle",
+            id: "5".into(),
+        };
+        let stored = || async {
+            let mut states = app.store().states(vec![key.clone()]).await.expect("reads");
+            states.pop().flatten().expect("is stored")
+        };
+        let whole = stored().await;
+        let text = String::from_utf8(whole.body).expect("is text");
+        let fingerprint = text.split(['{', ',']).nth(1).expect("the fingerprint");
+        let other_code = text
+            .replace(fingerprint, "\"fingerprint\":1")
+            .replace(":3", ":900");
+        for (number, body) in [other_code.as_str(), "{}", "no JSON"]
+            .into_iter()
+            .enumerate()
+        {
+            let based_on = Some(stored().await.position);
+            let (key, body) = (key.clone(), body.as_bytes().to_vec());
+            let append = Append {
+                command: CommandId::new(),
+                fingerprint: 0,
+                events: Vec::new(),
+                boundary: None,
+                states: vec![StateWrite {
+                    key,
+                    body,
+                    based_on,
+                }],
+                time: Timestamp::now(),
+                actor: None,
+                correlation: receipt.command().as_uuid(),
+                causation: receipt.command().as_uuid(),
+            };
+            app.store().append(append).await.expect("is written");
+            app.execute(fill(1)).await.expect("fills");
+            let kettle: Kettle = decode(&stored().await.body);
+            let fills = u32::try_from(number).expect("small") + 2;
+            assert_eq!((kettle.litres, kettle.folded), (fills + 2, fills));
+        }
     })
     .await;
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::inner::{CallOptions, CommandSlot, Found, Inner};
-use super::load::Loaded;
+use super::load::{Kept, Loaded};
 use super::{Dispatcher, Guarded, Receipt, panic_message};
 use crate::CommandId;
 use crate::error::{CommandError, Failure, Invalid};
@@ -219,7 +219,6 @@ impl<C: Command> Decide<'_, C> {
     ) -> Result<Attempt, CommandError<C::Error>> {
         let name = self.slot.entry.name;
         let events = self.decide(command, loaded).await?.into_vec();
-        let boundary = loaded.boundary();
         let Context {
             correlation,
             causation,
@@ -231,7 +230,7 @@ impl<C: Command> Decide<'_, C> {
             command: self.context.command.unwrap_or_default(),
             fingerprint: self.fingerprint,
             events,
-            boundary,
+            boundary: None,
             states: Vec::new(),
             time,
             actor: actor.as_ref().map(|actor| actor.name().to_owned()),
@@ -240,11 +239,15 @@ impl<C: Command> Decide<'_, C> {
         };
         if !inner.kept.is_empty() {
             let recorded = |head| append.record(head, time).collect();
-            let states = inner
+            let kept = inner
                 .kept_states(loaded, &append.events, recorded, name)
                 .await;
-            append.states = states.map_err(CommandError::Failed)?;
+            match kept.map_err(CommandError::Failed)? {
+                Kept::Writes(states) => append.states = states,
+                Kept::Overtaken(at) => return Ok(Attempt::Overtaken(at)),
+            }
         }
+        append.boundary = loaded.boundary();
         let outcome = inner.store.append(append).await;
         loaded.forget_unread();
         match outcome {

@@ -7,6 +7,13 @@ use crate::store::{
     Recorded, StateKey, StateWrite, StoredState, Tag,
 };
 
+/// The states to write with the events of a decision.
+pub(crate) enum Kept {
+    Writes(Vec<StateWrite>),
+    /// One of them is that of a position after the decision's.
+    Overtaken(Position),
+}
+
 /// The aggregates of a decision, all as of one position.
 pub(crate) struct Loaded {
     pub(crate) loads: Vec<Load>,
@@ -120,7 +127,7 @@ impl Inner {
         events: &[NewEvent],
         recorded: impl Fn(Position) -> Vec<Recorded>,
         handler: &'static str,
-    ) -> Result<Vec<StateWrite>, Failure> {
+    ) -> Result<Kept, Failure> {
         let mut touched: Vec<(&'static AggregateType, Tag)> = Vec::new();
         for event in events {
             for aggregate in &self.kept {
@@ -141,9 +148,10 @@ impl Inner {
             .filter(|(_, tag)| !loaded.loads.iter().any(|load| load.tag == *tag))
             .map(|(aggregate, tag)| Load::new(usize::MAX, aggregate, tag.clone()))
             .collect();
-        if !unread.is_empty() {
-            let unread = self.load(unread, handler).await?;
-            loaded.loads.extend(unread.loads);
+        if !unread.is_empty()
+            && let Some(at) = self.load_more(loaded, unread, handler).await?
+        {
+            return Ok(Kept::Overtaken(at));
         }
         let mut writes = Vec::with_capacity(touched.len());
         for (_, tag) in touched {
@@ -165,18 +173,37 @@ impl Inner {
                 based_on: load.stored,
             });
         }
-        Ok(writes)
+        Ok(Kept::Writes(writes))
+    }
+
+    /// Loads further aggregates as of the position that the decision was made at, or returns a
+    /// position after it that one of them has already.
+    async fn load_more(
+        &self,
+        loaded: &mut Loaded,
+        mut more: Vec<Load>,
+        handler: &'static str,
+    ) -> Result<Option<Position>, Failure> {
+        self.restore(&mut more).await?;
+        let decided = (!loaded.loads.is_empty()).then_some(loaded.as_of);
+        let later = more.iter().map(|load| load.up_to).max();
+        if let (Some(decided), Some(later)) = (decided, later)
+            && later > decided
+        {
+            return Ok(Some(later));
+        }
+        loaded.as_of = self.catch_up(&mut more, decided, handler).await?;
+        loaded.loads.extend(more);
+        Ok(None)
     }
 }
 
 impl Loaded {
-    /// What the decision read, or `None` if it read nothing.
+    /// What was read, or `None` if nothing was. Includes what was loaded only because an event
+    /// concerned it: its new state was made from what it was.
     pub(crate) fn boundary(&self) -> Option<Boundary> {
-        let read = self.loads.iter().filter(|load| load.place != usize::MAX);
-        let items: Vec<_> = read.map(Load::item).collect();
-        let read_any = !items.is_empty();
-        read_any.then(|| Boundary {
-            fail_if: EventQuery::Items(items),
+        (!self.loads.is_empty()).then(|| Boundary {
+            fail_if: EventQuery::Items(self.loads.iter().map(Load::item).collect()),
             after: self.as_of,
         })
     }

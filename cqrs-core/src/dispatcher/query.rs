@@ -4,11 +4,11 @@ use std::pin::Pin;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{self, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::inner::{Inner, QuerySlot};
 use super::{Dispatcher, Guarded, Receipt, panic_message};
-use crate::error::{Failure, QueryError, Result};
+use crate::error::{Behind, Failure, QueryError, Result};
 use crate::handler::{Actor, Answer, QueryFn, QueryScope};
 use crate::message::Query;
 use crate::store::{BoxFuture, Position};
@@ -146,8 +146,14 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
         }
         let within = within.unwrap_or(inner.limits.wait);
         Asked::Later(Later::Waiting(Box::pin(async move {
+            let deadline = Instant::now() + within;
             for worker in &slot.reads {
-                inner.workers[*worker].reach(after, within).await?;
+                let left = deadline.saturating_duration_since(Instant::now());
+                let reached = inner.workers[*worker].reach(after, left).await;
+                reached.map_err(|behind| Behind {
+                    waited: within,
+                    ..behind
+                })?;
             }
             match run_now(inner, run, slot, query, actor) {
                 Asked::Answered(answer) => Ok(answer),

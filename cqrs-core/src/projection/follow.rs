@@ -124,7 +124,17 @@ impl Worker {
             Err(error) => return Interrupted::Failed(error.to_string()),
         };
         let start = checkpoint.unwrap_or_default();
-        self.progress.starts(start);
+        match self.store.head().await {
+            // Nobody may take this position for one that was reached in this log.
+            Ok(head) if head < start => {
+                let rewound = StoreError::Rewound { head, seen: start };
+                return Interrupted::Failed(rewound.to_string());
+            }
+            // There is nothing to do, so nothing fails.
+            Ok(head) if head == start => self.progress.reached(start),
+            Ok(_) => self.progress.starts(start),
+            Err(error) => return Interrupted::Failed(error.to_string()),
+        }
         if let Task::Fold(folder) = &self.task {
             folder.reset();
         }

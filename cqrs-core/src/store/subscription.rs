@@ -86,7 +86,8 @@ impl Subscription {
             let range = ReadRange {
                 after: self.position,
                 up_to: None,
-                limit,
+                // With none at all, events would count as delivered that were not.
+                limit: limit.max(1),
             };
             let page = self.store.read(self.query.clone(), range).await?;
             if page.as_of < self.position {

@@ -34,7 +34,7 @@ pub struct Problem {
 }
 
 impl Problems {
-    /// The problems, in the order of their text.
+    /// The problems, in the order of the report.
     pub fn as_slice(&self) -> &[Problem] {
         &self.0
     }

@@ -28,10 +28,10 @@ const _: () = {
         fn save(
             &self,
         ) -> __cqrs::Result<__cqrs::Option<__cqrs::Vec<__cqrs::u8>>, __cqrs::Error> {
-            __cqrs::save(self)
+            __cqrs::save(self, 14795642196740954817u64)
         }
         fn restore(body: &[__cqrs::u8]) -> __cqrs::Option<Self> {
-            __cqrs::restore(body)
+            __cqrs::restore(body, 14795642196740954817u64)
         }
     }
     impl<C, const ROLE: __cqrs::u64> __cqrs::Borrowed<C, ROLE>

@@ -7,9 +7,11 @@ const _: () = {
         const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::Some(
             "catalog:write",
         );
+        #[inline]
         fn check(&self) -> __cqrs::Result<(), __cqrs::Invalid> {
             __cqrs::Probe::<CreateProduct>::new().check(self)
         }
+        #[inline]
         fn cell() -> &'static __cqrs::CommandCell<Self> {
             static CELL: __cqrs::CommandCell<CreateProduct> = __cqrs::CommandCell::new();
             &CELL

@@ -5,9 +5,11 @@ const _: () = {
         type Error = __cqrs::Rejected;
         const NAME: &'static __cqrs::str = "ping";
         const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::None;
+        #[inline]
         fn check(&self) -> __cqrs::Result<(), __cqrs::Invalid> {
             __cqrs::Probe::<Ping>::new().check(self)
         }
+        #[inline]
         fn cell() -> &'static __cqrs::CommandCell<Self> {
             static CELL: __cqrs::CommandCell<Ping> = __cqrs::CommandCell::new();
             &CELL

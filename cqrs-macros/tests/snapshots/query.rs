@@ -7,9 +7,11 @@ const _: () = {
         const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::Some(
             "catalog:read",
         );
+        #[inline]
         fn check(&self) -> __cqrs::Result<(), __cqrs::Invalid> {
             __cqrs::Probe::<GetProductById>::new().check(self)
         }
+        #[inline]
         fn cell() -> &'static __cqrs::QueryCell<Self> {
             static CELL: __cqrs::QueryCell<GetProductById> = __cqrs::QueryCell::new();
             &CELL

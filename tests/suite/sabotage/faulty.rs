@@ -201,7 +201,9 @@ impl Faulty {
         range: ReadRange,
     ) -> Result<Page, StoreError> {
         if let (Fault::MatchesAnyTag, EventQuery::Items(items)) = (self.fault, &mut query) {
-            items.iter_mut().for_each(|item| item.tags.truncate(1));
+            for item in items {
+                item.tags.truncate(1);
+            }
         }
         let mut page = self.data.read(query, range).await?;
         let lost = Position::new(self.shared.lost.load(Ordering::Relaxed));

@@ -99,12 +99,12 @@ pub async fn commands_with_and_without_events_come_together<F: Fixture>(fixture:
     });
     for (id, outcome) in race(racers).await {
         let appended = outcome.expect("no boundary, no conflict");
-        let stored = stores[0]
+        let known = stores[0]
             .command(id)
             .await
             .expect("commands")
             .expect("it is recorded");
-        assert_eq!((stored.first, stored.last), (appended.first, appended.last));
+        assert_eq!((known.first, known.last), (appended.first, appended.last));
     }
     assert_eq!(head(&*stores[1]).await, Position::new(16));
 }

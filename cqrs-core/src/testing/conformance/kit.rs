@@ -14,7 +14,7 @@ use crate::store::{
 
 /// How long a promise may take before it counts as broken. Nothing waits for it: it only turns a
 /// hang into a message.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs a promise's test, and fails if it hangs.
 pub async fn within_patience(name: &str, test: impl Future<Output = ()>) {

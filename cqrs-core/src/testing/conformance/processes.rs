@@ -70,17 +70,17 @@ pub async fn i9_several_processes_decide<F: Fixture>(fixture: &F) {
     }
 }
 
-/// I9: the same with a stored state instead of events.
+/// I9: the same with a last state instead of events.
 pub async fn i9_several_processes_write_a_state<F: Fixture>(fixture: &F) {
     let stores = open_many(fixture, PROCESSES).await;
     contend(&stores, |store| async move {
         let keys = vec![state_key("counter", "C")];
-        let stored = store.states(keys).await.expect("states").remove(0);
-        let count = stored.as_ref().map_or(0, |state| {
+        let last = store.states(keys).await.expect("states").remove(0);
+        let count = last.as_ref().map_or(0, |state| {
             let text = std::str::from_utf8(&state.body).expect("a number");
             text.parse::<u64>().expect("a number")
         });
-        let based_on = stored.map(|state| state.position);
+        let based_on = last.map(|state| state.position);
         let body = (count + 1).to_string();
         Draft::new()
             .event("counted", &["counter:C"])

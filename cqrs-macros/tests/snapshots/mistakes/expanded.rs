@@ -11,9 +11,11 @@ const _: () = {
         type Error = __cqrs::Rejected;
         const NAME: &'static __cqrs::str = "Create";
         const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::None;
+        #[inline]
         fn check(&self) -> __cqrs::Result<(), __cqrs::Invalid> {
             __cqrs::Probe::<Create>::new().check(self)
         }
+        #[inline]
         fn cell() -> &'static __cqrs::CommandCell<Self> {
             static CELL: __cqrs::CommandCell<Create> = __cqrs::CommandCell::new();
             &CELL
@@ -35,9 +37,11 @@ const _: () = {
         type Output = ();
         const NAME: &'static __cqrs::str = "Get";
         const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::None;
+        #[inline]
         fn check(&self) -> __cqrs::Result<(), __cqrs::Invalid> {
             __cqrs::Probe::<Get>::new().check(self)
         }
+        #[inline]
         fn cell() -> &'static __cqrs::QueryCell<Self> {
             static CELL: __cqrs::QueryCell<Get> = __cqrs::QueryCell::new();
             &CELL
