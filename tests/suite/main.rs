@@ -11,6 +11,7 @@ mod dispatch;
 mod failing;
 mod follow;
 mod model;
+mod newcomer;
 mod reactions;
 mod recovery;
 mod sabotage;

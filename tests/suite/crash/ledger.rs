@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
+use cqrs_core::Aggregate;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{EventQuery, EventStore, StateKey, ViewStore};
 use cqrs_sqlite::Sqlite;
@@ -205,7 +206,7 @@ impl Ledger {
             .await
             .expect("states");
         for (id, stored) in ids.zip(stored) {
-            let stored = stored.map(|it| serde_json::from_slice::<Till>(&it.body).expect("a till"));
+            let stored = stored.map(|it| Till::restore(&it.body).expect("a till"));
             assert_eq!(
                 stored.as_ref(),
                 self.tills.get(&id),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use cqrs_core::Aggregate;
 use cqrs_core::error::Invalid;
 use cqrs_core::prelude::*;
 use cqrs_core::store::StateKey;
@@ -216,7 +217,7 @@ async fn stored(app: &Dispatcher, id: u8, vault: &Vault, last: Option<Position>)
         "the stored vault's position"
     );
     if let Some(state) = state {
-        let body: Vault = serde_json::from_slice(&state.body).expect("a vault");
+        let body = Vault::restore(&state.body).expect("a vault");
         assert_eq!(body, *vault, "the stored vault");
     }
 }

@@ -70,7 +70,7 @@ pub async fn i9_several_processes_decide<F: Fixture>(fixture: &F) {
     }
 }
 
-/// I9: the same with a last state instead of events.
+/// I9: the same with a stored state instead of events.
 pub async fn i9_several_processes_write_a_state<F: Fixture>(fixture: &F) {
     let stores = open_many(fixture, PROCESSES).await;
     contend(&stores, |store| async move {
