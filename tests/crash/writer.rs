@@ -66,6 +66,7 @@ async fn follow(app: &Dispatcher) {
         .head()
         .await
         .unwrap_or_else(|error| stop("following", &error));
+    say(&format!("seen {head}"));
     let mut log = Subscription::new(app.store().clone(), EventQuery::All, head);
     loop {
         match log.next(256).await {

@@ -103,7 +103,31 @@ fn power_loss_takes_nothing_acknowledged() {
     assert!(ledger.acknowledged() > 300, "the writers hardly wrote");
 }
 
-/// That the test above can fail: with `synchronous=NORMAL`, which does not sync every commit, a
+/// I7: visible means durable. A process is killed before each of its syncs in turn, beginning with
+/// those that create the database; whoever opens it next may find a commit that was never synced;
+/// what it shows of it is there after a loss of power.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_a_dead_process_left_is_synced_before_it_is_seen() {
+    let Some(disk) = Disk::new() else { return };
+    let (mut ledger, mut random) = (Ledger::default(), Rng::new());
+    for sync in (1..=12).chain(1..=12).chain([20, 30, 40]) {
+        disk.settle();
+        let writer = Writer::start(&disk.database(), "full", |command| {
+            let at = format!("{sync}");
+            disk.attach(command).env("POWERLOSS_KILL_AT", at)
+        });
+        ledger.note(writer.last_words());
+        let next = Writer::start(&disk.database(), "full", |command| disk.attach(command));
+        ledger.note(next.listen_until_seen());
+        ledger.note(next.kill());
+        disk.lose_power([0.0, 0.5][sync % 2], &mut random);
+        ledger.check(&disk.database());
+    }
+    ledger.audit(&disk.database());
+}
+
+/// That the tests above can fail: with `synchronous=NORMAL`, which does not sync every commit, a
 /// loss of power takes acknowledged commands with it.
 #[test]
 #[cfg(target_os = "linux")]

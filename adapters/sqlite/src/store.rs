@@ -13,8 +13,8 @@ use crate::reader::Readers;
 use crate::writer::Writer;
 use crate::{OpenError, Options};
 
-/// A database with a log of events and read models. Clones share it; when the last one is
-/// dropped, what was accepted is written and the connections are closed.
+/// A database with a log of events and read models. Clones share it. Dropping the last one waits
+/// until what was accepted is written and the connections are closed.
 #[derive(Clone)]
 pub struct Sqlite {
     shared: Arc<Shared>,

@@ -1,20 +1,18 @@
 use std::future::IntoFuture;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3Default;
 
-use super::inner::{CallOptions, CommandSlot, Found, Inner};
-use super::load::{Kept, Loaded};
-use super::{Dispatcher, Guarded, Receipt, panic_message};
+use super::attempt::{AnyCommand, AnyDecided, Order};
+use super::inner::{CallOptions, Found, Inner};
+use super::{Dispatcher, Receipt};
 use crate::CommandId;
 use crate::error::{CommandError, Failure, Invalid};
-use crate::handler::{Actor, CommandFn, CommandScope, Context, Decided, Decision, Loads};
-use crate::message::Command;
-use crate::store::{Append, AppendError, Appended, BoxFuture, Position, Recorded};
+use crate::handler::{Actor, CommandFn, CommandScope, Decided, Decision, Loads};
+use crate::message::{Command, NewEvents};
+use crate::store::{BoxFuture, Recorded};
 
 /// A command about to be sent; `.await` sends it.
 ///
@@ -86,17 +84,9 @@ impl<'d, C: Command> IntoFuture for ExecuteCall<'d, C> {
     }
 }
 
-/// How long a decision waits in line for others about the same aggregate.
-const QUEUE: Duration = Duration::from_secs(1);
-
-/// One decision, and what it led to.
-enum Attempt {
-    Done(Appended),
-    Overtaken(Position),
-}
-
 impl Inner {
-    /// Carries out a command.
+    /// Carries out a command. What depends on its type is here; the rest is
+    /// [`carry_out`](Inner::carry_out), which is compiled once.
     pub(crate) async fn execute<C: Command>(
         &self,
         command: C,
@@ -104,181 +94,73 @@ impl Inner {
     ) -> Result<Receipt, CommandError<C::Error>> {
         let found = self.command::<C>().map_err(CommandError::Failed)?;
         let (run, slot) = found.parts();
-        let CallOptions {
-            id: given,
-            actor,
-            correlation,
-            causation,
-            ..
-        } = options;
-        self.authorize(C::NAME, C::PERMISSION, actor.as_ref())
+        self.authorize(C::NAME, C::PERMISSION, options.actor.as_ref())
             .map_err(CommandError::Denied)?;
         command.check().map_err(CommandError::Invalid)?;
         let fingerprint = fingerprint(&command).map_err(CommandError::Invalid)?;
-        let id = given.unwrap_or_default();
-        if given.is_some()
-            && let Some(receipt) = self.processed(id, fingerprint).await?
-        {
-            return Ok(receipt);
-        }
-        let call = id.as_uuid();
-        let correlation = correlation.unwrap_or(call);
-        let causation = causation.unwrap_or(call);
-        let mut context = Context {
-            command: Some(id),
-            correlation,
-            causation,
-            actor,
-            time: self.clock.now(),
+        let typed = Typed {
+            command,
+            run,
+            refused: Mutex::new(None),
         };
-
-        let name = slot.entry.name;
-        let mut loads = Loads::default();
-        (run.load)(&command, &mut loads);
-        let mut loaded = self
-            .load(loads.0, name)
-            .await
-            .map_err(CommandError::Failed)?;
-        let mut attempts = 1;
-        // Held from the first conflict on, so that decisions about one aggregate wait for each
-        // other instead of overtaking each other again and again.
-        let mut lane = None;
-        loop {
-            let decide = Decide {
-                run,
-                slot,
-                context: &context,
-                fingerprint,
-            };
-            let at = match decide.attempt(self, command.clone(), &mut loaded).await {
-                Ok(Attempt::Done(appended)) => return Ok(Receipt::new(id, appended)),
-                Ok(Attempt::Overtaken(at)) => at,
-                Err(error) => {
-                    // The same sending may have been carried out meanwhile, and this decision have
-                    // seen its events: a product that exists because this very command made it.
-                    if given.is_some()
-                        && let Some(receipt) = self.processed(id, fingerprint).await?
-                    {
-                        return Ok(receipt);
-                    }
-                    return Err(error);
-                }
-            };
-            if attempts >= self.limits.attempts {
-                return Err(CommandError::Conflict { at, attempts });
-            }
-            attempts += 1;
-            let first = loaded.loads.first();
-            if let Some(load) = first.filter(|_| lane.is_none()) {
-                // Waiting in line is a courtesy, not a lock: after a while, try all the same.
-                lane = timeout(QUEUE, self.lane(&load.tag).lock()).await.ok();
-            } else {
-                // The lane was ours and still we were overtaken: by another process, or by a
-                // decision whose first aggregate is another one. Step aside for a random while.
-                sleep(jitter(attempts)).await;
-            }
-            context.time = self.clock.now();
-            self.reload(&mut loaded, name)
-                .await
-                .map_err(CommandError::Failed)?;
+        let order = Order {
+            command: &typed,
+            slot,
+            fingerprint,
+            options,
+        };
+        match self.carry_out(order).await {
+            Ok(Some(receipt)) => Ok(receipt),
+            Ok(None) => Err(typed.refused(slot.entry.name)),
+            Err(error) => Err(error.map_rejected(|never| match never {})),
         }
     }
 }
 
-impl Inner {
-    /// The receipt of a command that has been carried out.
-    async fn processed<E>(
-        &self,
-        id: CommandId,
-        fingerprint: u64,
-    ) -> Result<Option<Receipt>, CommandError<E>> {
-        let stored = self.store.command(id).await;
-        let stored = stored.map_err(|error| CommandError::Failed(error.into()))?;
-        let replayed = stored
-            .map(|stored| stored.replay(id, fingerprint))
-            .transpose();
-        let replayed = replayed.map_err(append_failed)?;
-        Ok(replayed.map(|appended| Receipt::new(id, appended)))
-    }
-}
-
-/// What an attempt needs to know.
-struct Decide<'a, C: Command> {
+/// A command with its handler.
+struct Typed<'a, C: Command> {
+    command: C,
     run: &'a CommandFn<C>,
-    slot: &'a CommandSlot,
-    context: &'a Context,
-    fingerprint: u64,
+    /// What the handler returned instead of events.
+    refused: Mutex<Option<CommandError<C::Error>>>,
 }
 
-impl<C: Command> Decide<'_, C> {
-    async fn attempt(
-        &self,
-        inner: &Inner,
-        command: C,
-        loaded: &mut Loaded,
-    ) -> Result<Attempt, CommandError<C::Error>> {
-        let name = self.slot.entry.name;
-        let events = self.decide(command, loaded).await?.into_vec();
-        let Context {
-            correlation,
-            causation,
-            ref actor,
-            time,
-            ..
-        } = *self.context;
-        let mut append = Append {
-            command: self.context.command.unwrap_or_default(),
-            fingerprint: self.fingerprint,
-            events,
-            boundary: None,
-            states: Vec::new(),
-            time,
-            actor: actor.as_ref().map(|actor| actor.name().to_owned()),
-            correlation,
-            causation,
-        };
-        if !inner.kept.is_empty() {
-            let recorded = |head| append.record(head, time).collect();
-            let kept = inner
-                .kept_states(loaded, &append.events, recorded, name)
-                .await;
-            match kept.map_err(CommandError::Failed)? {
-                Kept::Writes(states) => append.states = states,
-                Kept::Overtaken(at) => return Ok(Attempt::Overtaken(at)),
-            }
-        }
-        append.boundary = loaded.boundary();
-        let outcome = inner.store.append(append).await;
-        loaded.forget_unread();
-        match outcome {
-            Ok(appended) => Ok(Attempt::Done(appended)),
-            Err(AppendError::Conflict { at }) => Ok(Attempt::Overtaken(at)),
-            Err(error) => Err(append_failed(error)),
-        }
+impl<C: Command> AnyCommand for Typed<'_, C> {
+    fn load(&self, loads: &mut Loads) {
+        (self.run.load)(&self.command, loads);
     }
 
-    /// Runs the handler; its panic is an error of this call.
-    async fn decide(&self, command: C, loaded: &Loaded) -> Decision<C> {
-        let scope = CommandScope {
-            context: self.context,
-            states: &loaded.loads,
-            services: &self.slot.services,
-        };
-        let handler = self.slot.entry.name;
-        let panicked = |message| CommandError::Failed(Failure::Panicked { handler, message });
-        let decided = catch_unwind(AssertUnwindSafe(|| (self.run.run)(command, &scope)));
-        let decision = match decided {
-            Err(panic) => return Err(panicked(panic_message(&*panic))),
-            Ok(Decided::Now(decision)) => decision,
-            Ok(Decided::Later(future)) => Guarded(future).await.map_err(panicked)?,
-        };
-        decision.map_err(|error| match error {
+    fn decide<'a>(&'a self, scope: &'a CommandScope<'a>) -> AnyDecided<'a> {
+        match (self.run.run)(self.command.clone(), scope) {
+            Decided::Now(decision) => AnyDecided::Now(self.keep(decision)),
+            Decided::Later(future) => {
+                AnyDecided::Later(Box::pin(async move { self.keep(future.await) }))
+            }
+        }
+    }
+}
+
+impl<C: Command> Typed<'_, C> {
+    /// The events, or the error put aside.
+    fn keep(&self, decision: Decision<C>) -> Option<NewEvents> {
+        decision.map_err(|error| *self.slot() = Some(error)).ok()
+    }
+
+    /// The error that was put aside.
+    fn refused(&self, handler: &'static str) -> CommandError<C::Error> {
+        match self.slot().take() {
             // The handler said that something failed; only here it is known which handler.
-            CommandError::Failed(Failure::Handler { source, .. }) => {
+            Some(CommandError::Failed(Failure::Handler { source, .. })) => {
                 CommandError::Failed(Failure::Handler { handler, source })
             }
-            error => error,
-        })
+            Some(error) => error,
+            // It is put aside before the command is known to be refused.
+            None => CommandError::Failed(Failure::NoHandler { message: C::NAME }),
+        }
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<CommandError<C::Error>>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -293,19 +175,6 @@ impl<'a, F, S> Found<'a, F, S> {
 
 /// Of the command's name and JSON, to tell a repeated sending from another command.
 fn fingerprint<C: Command>(command: &C) -> Result<u64, Invalid> {
-    struct Hash(Xxh3Default);
-
-    impl std::io::Write for Hash {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.update(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
     let mut hash = Hash(Xxh3Default::new());
     hash.0.update(C::NAME.as_bytes());
     serde_json::to_writer(&mut hash, command)
@@ -313,16 +182,15 @@ fn fingerprint<C: Command>(command: &C) -> Result<u64, Invalid> {
     Ok(hash.0.digest())
 }
 
-fn append_failed<E>(error: AppendError) -> CommandError<E> {
-    match error {
-        AppendError::CommandMismatch { .. } | AppendError::Invalid { .. } => {
-            CommandError::Invalid(Invalid::new(error.to_string()))
-        }
-        error => CommandError::Failed(Failure::Append(error)),
-    }
-}
+struct Hash(Xxh3Default);
 
-/// A random wait that grows with the attempts, up to 64 ms.
-fn jitter(attempts: u32) -> Duration {
-    Duration::from_micros(fastrand::u64(0..1000 << attempts.min(6)))
+impl std::io::Write for Hash {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

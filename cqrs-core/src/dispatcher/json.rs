@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::inner::CallOptions;
 use super::query::QueryOptions;
-use super::{Dispatcher, ExecuteCall, QueryCall, Receipt};
+use super::{Dispatcher, QueryCall, Receipt};
 use crate::error::{CommandError, Failure, Invalid, QueryError, Rejection};
 use crate::handler::Actor;
 use crate::message::{Command, Query};
@@ -53,19 +53,19 @@ impl<'d> ExecuteJsonCall<'d> {
         }
     }
 
-    /// See [`ExecuteCall::id`].
+    /// See [`ExecuteCall::id`](super::ExecuteCall::id).
     pub fn id(mut self, id: CommandId) -> Self {
         self.options.id = Some(id);
         self
     }
 
-    /// See [`ExecuteCall::actor`].
+    /// See [`ExecuteCall::actor`](super::ExecuteCall::actor).
     pub fn actor(mut self, actor: Actor) -> Self {
         self.options.actor = Some(actor);
         self
     }
 
-    /// See [`ExecuteCall::correlation`].
+    /// See [`ExecuteCall::correlation`](super::ExecuteCall::correlation).
     pub fn correlation(mut self, correlation: Uuid) -> Self {
         self.options.correlation = Some(correlation);
         self
@@ -171,10 +171,8 @@ impl Dispatcher {
             Err(invalid) => return failed(CommandError::Invalid(invalid)),
         };
         Box::pin(async move {
-            let mut call = ExecuteCall::new(self, command);
-            call.options = options;
-            call.await
-                .map_err(|error| error.map_rejected(Rejection::new))
+            let outcome = self.inner.execute(command, options).await;
+            outcome.map_err(|error| error.map_rejected(Rejection::new))
         })
     }
 

@@ -1,5 +1,6 @@
 //! Carries commands and queries to their handlers.
 
+mod attempt;
 mod builder;
 mod execute;
 mod guard;

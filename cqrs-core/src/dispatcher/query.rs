@@ -40,7 +40,17 @@ pub(crate) struct QueryOptions {
 /// An answer that is not there yet.
 enum Later<'d, Q: Query> {
     Handler(&'static str, Guarded<'d, Result<Q::Output>>),
-    Waiting(BoxFuture<'d, Result<Q::Output, QueryError>>),
+    /// For read models; then the query is asked.
+    Waiting(BoxFuture<'d, Result<(), Behind>>, Option<Ask<'d, Q>>),
+}
+
+/// A query with all that its handler needs.
+struct Ask<'d, Q: Query> {
+    inner: &'d Inner,
+    run: QueryFn<Q>,
+    slot: &'d QuerySlot,
+    query: Q,
+    actor: Option<Actor>,
 }
 
 /// What became of a query that was given to its handler.
@@ -145,23 +155,17 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
             return run_now(inner, run, slot, query, actor);
         }
         let within = within.unwrap_or(inner.limits.wait);
-        Asked::Later(Later::Waiting(Box::pin(async move {
-            let deadline = Instant::now() + within;
-            for worker in &slot.reads {
-                let left = deadline.saturating_duration_since(Instant::now());
-                let reached = inner.workers[*worker].reach(after, left).await;
-                reached.map_err(|behind| Behind {
-                    waited: within,
-                    ..behind
-                })?;
-            }
-            match run_now(inner, run, slot, query, actor) {
-                Asked::Answered(answer) => Ok(answer),
-                Asked::Failed(error) => Err(error),
-                Asked::Later(Later::Handler(handler, future)) => guarded(handler, future.await),
-                Asked::Later(Later::Waiting(future)) => future.await,
-            }
-        })))
+        let ask = Ask {
+            inner,
+            run,
+            slot,
+            query,
+            actor,
+        };
+        Asked::Later(Later::Waiting(
+            Box::pin(inner.reach(slot, after, within)),
+            Some(ask),
+        ))
     }
 
     fn poll_later(
@@ -174,10 +178,54 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
                 let poll = Pin::new(future).poll(context);
                 poll.map(|outcome| guarded(handler, outcome))
             }
-            Some(Later::Waiting(future)) => future.as_mut().poll(context),
+            Some(Later::Waiting(future, ask)) => {
+                let reached = task::ready!(future.as_mut().poll(context));
+                let Some(Ask {
+                    inner,
+                    run,
+                    slot,
+                    query,
+                    actor,
+                }) = ask.take()
+                else {
+                    return Poll::Pending;
+                };
+                if let Err(behind) = reached {
+                    return Poll::Ready(Err(behind.into()));
+                }
+                match run_now(inner, run, slot, query, actor) {
+                    Asked::Answered(answer) => Poll::Ready(Ok(answer)),
+                    Asked::Failed(error) => Poll::Ready(Err(error)),
+                    Asked::Later(later) => {
+                        self.later = Some(later);
+                        self.poll_later(context)
+                    }
+                }
+            }
             // Polled again after it was ready: there is no answer left to give.
             None => Poll::Pending,
         }
+    }
+}
+
+impl Inner {
+    /// Waits until the query's read models have everything up to this position.
+    async fn reach(
+        &self,
+        slot: &QuerySlot,
+        wanted: Position,
+        within: Duration,
+    ) -> Result<(), Behind> {
+        let deadline = Instant::now() + within;
+        for worker in &slot.reads {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let reached = self.workers[*worker].reach(wanted, left).await;
+            reached.map_err(|behind| Behind {
+                waited: within,
+                ..behind
+            })?;
+        }
+        Ok(())
     }
 }
 

@@ -71,7 +71,7 @@ impl Recorded {
     ///
     /// # Errors
     /// When the payload is of a newer version than this program knows, or does not fit `E`; the
-    /// error names the event, its position and the field.
+    /// error names the event and its position, and shows the payload.
     pub fn decode<E: Event>(&self) -> Result<E, Error> {
         if self.version > E::VERSION {
             return Err(Error::message(format!(
@@ -83,23 +83,19 @@ impl Recorded {
                 E::VERSION
             )));
         }
-        let mut json = serde_json::Deserializer::from_slice(&self.payload);
-        E::deserialize(&mut json).or_else(|_| self.explain::<E>())
+        serde_json::from_slice(&self.payload)
+            .map_err(|error| self.unreadable(std::any::type_name::<E>(), &error))
     }
 
-    /// Decodes again, slowly, to learn which field is at fault.
     #[cold]
-    fn explain<E: Event>(&self) -> Result<E, Error> {
-        let mut json = serde_json::Deserializer::from_slice(&self.payload);
-        serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            Error::message(format!(
-                "event `{}` (version {}) at position {} cannot be read as `{}`: {error}",
-                self.event_type,
-                self.version,
-                self.position,
-                std::any::type_name::<E>(),
-            ))
-        })
+    fn unreadable(&self, rust_type: &str, error: &serde_json::Error) -> Error {
+        Error::message(format!(
+            "event `{}` (version {}) at position {} cannot be read as `{rust_type}`: {error}: {}",
+            self.event_type,
+            self.version,
+            self.position,
+            String::from_utf8_lossy(&self.payload[..self.payload.len().min(200)]),
+        ))
     }
 
     /// The payload as JSON, for display.

@@ -61,6 +61,22 @@ impl Writer {
         said
     }
 
+    /// Waits until the process has seen the log, and takes what it said.
+    pub fn listen_until_seen(&self) -> Vec<Said> {
+        let mut said = self.listen(1);
+        while !said.iter().any(|it| matches!(it, Said::Seen(_))) {
+            said.extend(self.listen(1));
+        }
+        said
+    }
+
+    /// Waits until the process was killed, as its disk does, and takes what it said.
+    pub fn last_words(self) -> Vec<Said> {
+        let said = self.lines.iter().collect();
+        self.kill();
+        said
+    }
+
     /// Kills the process, and takes what it said besides: what is in the pipe was said.
     pub fn kill(mut self) -> Vec<Said> {
         self.child.kill().expect("the writer can be killed");

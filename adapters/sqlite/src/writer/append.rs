@@ -92,7 +92,8 @@ impl AppendTask {
             ..self.appended
         };
         if !self.insert_command(log, &appended)? {
-            return Ok(self.replay(log.conn)?.unwrap_or(Ok(appended)));
+            let taken = || Fault::corrupt("a command id is taken by a row that is not there");
+            return self.replay(log.conn)?.ok_or_else(taken);
         }
         self.insert_events(log)?;
         for write in &self.states {

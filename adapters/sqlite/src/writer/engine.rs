@@ -23,7 +23,8 @@ pub(crate) struct Engine {
 
 /// Why a transaction did not end well. It was rolled back.
 enum Failure {
-    /// It was not committed; the task at this place is the one that failed, if one did.
+    /// It was not committed. The task at this place failed; when `COMMIT` did, it is the one in
+    /// the middle, so that a batch that does not fit on the disk is halved.
     Stopped { at: usize, fault: Fault },
     /// `COMMIT` failed in a way that says nothing about what is on the disk.
     Unsettled(Fault),

@@ -1,0 +1,216 @@
+use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use super::inner::{CallOptions, CommandSlot, Inner};
+use super::load::{Kept, Loaded};
+use super::{Guarded, Receipt, panic_message};
+use crate::CommandId;
+use crate::error::{CommandError, Failure, Invalid};
+use crate::handler::{CommandScope, Context, Loads};
+use crate::message::NewEvents;
+use crate::store::{Append, AppendError, Appended, BoxFuture, Position};
+
+/// A command without its type. What is generic in [`Inner::execute`] is compiled anew for every
+/// command of a domain; what is here is not.
+pub(super) trait AnyCommand: Send + Sync {
+    /// Says which aggregates to load.
+    fn load(&self, loads: &mut Loads);
+
+    /// Runs the handler.
+    fn decide<'a>(&'a self, scope: &'a CommandScope<'a>) -> AnyDecided<'a>;
+}
+
+/// The events, or `None` when the handler returned an error, which the command keeps.
+pub(super) enum AnyDecided<'a> {
+    Now(Option<NewEvents>),
+    Later(BoxFuture<'a, Option<NewEvents>>),
+}
+
+/// A command that may be carried out, and all that is said about it.
+pub(super) struct Order<'a> {
+    pub(super) command: &'a dyn AnyCommand,
+    pub(super) slot: &'a CommandSlot,
+    pub(super) fingerprint: u64,
+    pub(super) options: CallOptions,
+}
+
+/// Every kind of [`CommandError`] but a rejection.
+type Problem = CommandError<Infallible>;
+
+/// How long a decision waits in line for others about the same aggregate.
+const QUEUE: Duration = Duration::from_secs(1);
+
+/// What one decision led to.
+enum Attempt {
+    Done(Appended),
+    Refused,
+    Overtaken(Position),
+}
+
+impl Inner {
+    /// Loads, decides and appends, again and again while others are faster. `None` when the
+    /// handler returned an error.
+    pub(super) async fn carry_out(&self, order: Order<'_>) -> Result<Option<Receipt>, Problem> {
+        let Order {
+            command,
+            slot,
+            fingerprint,
+            options,
+        } = order;
+        let id = options.id.unwrap_or_default();
+        let sent_before = async || match options.id {
+            Some(id) => self.processed(id, fingerprint).await,
+            None => Ok(None),
+        };
+        if let Some(receipt) = sent_before().await? {
+            return Ok(Some(receipt));
+        }
+        let mut attempt = Decide {
+            inner: self,
+            command,
+            slot,
+            fingerprint,
+            context: Context {
+                command: Some(id),
+                correlation: options.correlation.unwrap_or(id.as_uuid()),
+                causation: options.causation.unwrap_or(id.as_uuid()),
+                actor: options.actor,
+                time: self.clock.now(),
+            },
+        };
+        let mut loads = Loads::default();
+        command.load(&mut loads);
+        let loaded = self.load(loads.0, slot.entry.name).await;
+        let mut loaded = loaded.map_err(CommandError::Failed)?;
+        let mut attempts = 1;
+        // Held from the first conflict on, so that decisions about one aggregate wait for each
+        // other instead of overtaking each other again and again.
+        let mut lane = None;
+        loop {
+            let at = match attempt.run(&mut loaded).await {
+                Ok(Attempt::Done(appended)) => return Ok(Some(Receipt::new(id, appended))),
+                Ok(Attempt::Overtaken(at)) => at,
+                // The same sending may have been carried out meanwhile, and this decision have
+                // seen its events: a product that exists because this very command made it.
+                Ok(Attempt::Refused) => return sent_before().await,
+                Err(error) => return sent_before().await?.map(Some).ok_or(error),
+            };
+            if attempts >= self.limits.attempts {
+                return Err(CommandError::Conflict { at, attempts });
+            }
+            attempts += 1;
+            let first = loaded.loads.first();
+            if let Some(load) = first.filter(|_| lane.is_none()) {
+                // Waiting in line is a courtesy, not a lock: after a while, try all the same.
+                lane = timeout(QUEUE, self.lane(&load.tag).lock()).await.ok();
+            } else {
+                // The lane was ours and still we were overtaken: by another process, or by a
+                // decision whose first aggregate is another one. Step aside for a random while.
+                sleep(jitter(attempts)).await;
+            }
+            attempt.context.time = self.clock.now();
+            let reloaded = self.reload(&mut loaded, slot.entry.name).await;
+            reloaded.map_err(CommandError::Failed)?;
+        }
+    }
+
+    /// The receipt of a command that has been carried out.
+    async fn processed(&self, id: CommandId, fingerprint: u64) -> Result<Option<Receipt>, Problem> {
+        let stored = self.store.command(id).await;
+        let stored = stored.map_err(|error| CommandError::Failed(error.into()))?;
+        let replayed = stored.map(|stored| stored.replay(id, fingerprint));
+        let replayed = replayed.transpose().map_err(append_failed)?;
+        Ok(replayed.map(|appended| Receipt::new(id, appended)))
+    }
+}
+
+/// What an attempt needs to know.
+struct Decide<'a> {
+    inner: &'a Inner,
+    command: &'a dyn AnyCommand,
+    slot: &'a CommandSlot,
+    fingerprint: u64,
+    context: Context,
+}
+
+impl Decide<'_> {
+    async fn run(&self, loaded: &mut Loaded) -> Result<Attempt, Problem> {
+        let Some(events) = self.decide(loaded).await? else {
+            return Ok(Attempt::Refused);
+        };
+        let mut append = self.append(events);
+        if !self.inner.kept.is_empty() {
+            let recorded = |head| append.record(head, append.time).collect();
+            let name = self.slot.entry.name;
+            let kept = self
+                .inner
+                .kept_states(loaded, &append.events, recorded, name);
+            match kept.await.map_err(CommandError::Failed)? {
+                Kept::Writes(states) => append.states = states,
+                Kept::Overtaken(at) => return Ok(Attempt::Overtaken(at)),
+            }
+        }
+        append.boundary = loaded.boundary();
+        let outcome = self.inner.store.append(append).await;
+        loaded.forget_unread();
+        match outcome {
+            Ok(appended) => Ok(Attempt::Done(appended)),
+            Err(AppendError::Conflict { at }) => Ok(Attempt::Overtaken(at)),
+            Err(error) => Err(append_failed(error)),
+        }
+    }
+
+    /// Runs the handler; its panic is an error of this call.
+    async fn decide(&self, loaded: &Loaded) -> Result<Option<NewEvents>, Problem> {
+        let scope = CommandScope {
+            context: &self.context,
+            states: &loaded.loads,
+            services: &self.slot.services,
+        };
+        let handler = self.slot.entry.name;
+        let panicked = |message| CommandError::Failed(Failure::Panicked { handler, message });
+        match catch_unwind(AssertUnwindSafe(|| self.command.decide(&scope))) {
+            Ok(AnyDecided::Now(events)) => Ok(events),
+            Ok(AnyDecided::Later(future)) => Guarded(future).await.map_err(panicked),
+            Err(panic) => Err(panicked(panic_message(&*panic))),
+        }
+    }
+
+    fn append(&self, events: NewEvents) -> Append {
+        let Context {
+            command,
+            correlation,
+            causation,
+            ref actor,
+            time,
+        } = self.context;
+        Append {
+            command: command.unwrap_or_default(),
+            fingerprint: self.fingerprint,
+            events: events.into_vec(),
+            boundary: None,
+            states: Vec::new(),
+            time,
+            actor: actor.as_ref().map(|actor| actor.name().to_owned()),
+            correlation,
+            causation,
+        }
+    }
+}
+
+fn append_failed(error: AppendError) -> Problem {
+    match error {
+        AppendError::CommandMismatch { .. } | AppendError::Invalid { .. } => {
+            CommandError::Invalid(Invalid::new(error.to_string()))
+        }
+        error => CommandError::Failed(Failure::Append(error)),
+    }
+}
+
+/// A random wait that grows with the attempts, up to 64 ms.
+fn jitter(attempts: u32) -> Duration {
+    Duration::from_micros(fastrand::u64(0..1000 << attempts.min(6)))
+}
