@@ -87,7 +87,7 @@ impl ToTokens for CommandHandler {
                 const SOURCE: __cqrs::Source = #source;
 
                 fn inputs() -> __cqrs::Vec<__cqrs::Input> {
-                    __cqrs::vec![#(#inputs::describe()),*]
+                    __cqrs::Vec::from([#(#inputs::describe()),*])
                 }
 
                 fn load(#command: &Self::Command, #loads: &mut __cqrs::Loads) {

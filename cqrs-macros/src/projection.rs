@@ -147,7 +147,7 @@ fn fold(method: &EventMethod) -> TokenStream {
             name: #name,
             line: #line,
             event: <#event as __cqrs::Event>::NAME,
-            inputs: __cqrs::vec![#(#inputs::describe()),*],
+            inputs: __cqrs::Vec::from([#(#inputs::describe()),*]),
             run: |recorded, #scope| #folded,
         });
     }

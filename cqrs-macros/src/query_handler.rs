@@ -82,7 +82,7 @@ impl ToTokens for QueryHandler {
                 const SOURCE: __cqrs::Source = #source;
 
                 fn inputs() -> __cqrs::Vec<__cqrs::Input> {
-                    __cqrs::vec![#(#inputs::describe()),*]
+                    __cqrs::Vec::from([#(#inputs::describe()),*])
                 }
 
                 fn handle<'a>(

@@ -101,7 +101,7 @@ impl ToTokens for ReadModel {
                 }
 
                 fn sort_keys(&self) -> __cqrs::Vec<__cqrs::SortKey> {
-                    __cqrs::vec![#(#sort_keys),*]
+                    __cqrs::Vec::from([#(#sort_keys),*])
                 }
             }
             #constants

@@ -38,3 +38,8 @@ fn the_example_prints_what_the_readme_says() {
     assert_eq!(printed, "[ProductView { id: 1, price: 1150 }]\n");
     assert!(README.contains(printed.trim()));
 }
+
+#[test]
+fn the_readme_shows_an_expansion_as_it_is() {
+    assert!(README.contains(include_str!("../../cqrs-macros/tests/snapshots/readme.rs")));
+}

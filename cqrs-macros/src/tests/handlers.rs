@@ -40,6 +40,20 @@ fn async_command_handler_with_lifetimes() {
     );
 }
 
+/// The README shows this one.
+#[test]
+fn command_handler_of_the_readme() {
+    let item = quote!(
+        fn add(command: AddProduct, product: &Product) -> Result<Priced, Rejected> {
+            decide(command, product)
+        }
+    );
+    expect(
+        "readme",
+        command_handler::attribute(TokenStream::new(), item),
+    );
+}
+
 #[test]
 fn command_handler_of_the_command_alone() {
     let item = quote!(

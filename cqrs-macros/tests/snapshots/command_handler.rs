@@ -23,12 +23,20 @@ const _: () = {
             module: __cqrs::module_path!(),
         };
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
-            __cqrs::vec![
-                < & Product as __cqrs::CommandInput < '_, Self::Command, {
-                __cqrs::key("product") } > > ::describe(), < Res < dyn Mailer > as
-                __cqrs::CommandInput < '_, Self::Command, { __cqrs::key("mailer") } > >
-                ::describe()
-            ]
+            __cqrs::Vec::from([
+                <&Product as __cqrs::CommandInput<
+                    '_,
+                    Self::Command,
+                    { __cqrs::key("product") },
+                >>::describe(),
+                <Res<
+                    dyn Mailer,
+                > as __cqrs::CommandInput<
+                    '_,
+                    Self::Command,
+                    { __cqrs::key("mailer") },
+                >>::describe(),
+            ])
         }
         fn load(command: &Self::Command, loads: &mut __cqrs::Loads) {
             <&Product as __cqrs::CommandInput<

@@ -12,7 +12,7 @@ const _: () = {
             module: __cqrs::module_path!(),
         };
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
-            __cqrs::vec![]
+            __cqrs::Vec::from([])
         }
         fn load(_: &Self::Command, _: &mut __cqrs::Loads) {}
         fn handle<'a>(

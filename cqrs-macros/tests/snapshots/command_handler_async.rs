@@ -17,14 +17,25 @@ const _: () = {
             module: __cqrs::module_path!(),
         };
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
-            __cqrs::vec![
-                < & '_ Account as __cqrs::CommandInput < '_, Self::Command, {
-                __cqrs::key("from") } > > ::describe(), < & '_ Account as
-                __cqrs::CommandInput < '_, Self::Command, { __cqrs::key("to") } > >
-                ::describe(), < Res < dyn for < 'b > Rates < 'b > + 'static > as
-                __cqrs::CommandInput < '_, Self::Command, { __cqrs::key("") } > >
-                ::describe()
-            ]
+            __cqrs::Vec::from([
+                <&'_ Account as __cqrs::CommandInput<
+                    '_,
+                    Self::Command,
+                    { __cqrs::key("from") },
+                >>::describe(),
+                <&'_ Account as __cqrs::CommandInput<
+                    '_,
+                    Self::Command,
+                    { __cqrs::key("to") },
+                >>::describe(),
+                <Res<
+                    dyn for<'b> Rates<'b> + 'static,
+                > as __cqrs::CommandInput<
+                    '_,
+                    Self::Command,
+                    { __cqrs::key("") },
+                >>::describe(),
+            ])
         }
         fn load(command: &Self::Command, loads: &mut __cqrs::Loads) {
             <&'_ Account as __cqrs::CommandInput<

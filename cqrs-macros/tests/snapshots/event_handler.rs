@@ -13,7 +13,7 @@ const _: () = {
             module: __cqrs::module_path!(),
         };
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
-            __cqrs::vec![< & Recorded as __cqrs::ReactionInput < '_ > > ::describe()]
+            __cqrs::Vec::from([<&Recorded as __cqrs::ReactionInput<'_>>::describe()])
         }
         fn handle<'a>(
             event: Self::Event,

@@ -15,9 +15,9 @@ const _: () = {
             module: __cqrs::module_path!(),
         };
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
-            __cqrs::vec![
-                < Res < dyn Mailer > as __cqrs::ReactionInput < '_ > > ::describe()
-            ]
+            __cqrs::Vec::from([
+                <Res<dyn Mailer> as __cqrs::ReactionInput<'_>>::describe(),
+            ])
         }
         fn handle<'a>(
             event: Self::Event,

@@ -29,10 +29,10 @@ const _: () = {
                     name: "created",
                     line: __cqrs::line!(),
                     event: <ProductCreated as __cqrs::Event>::NAME,
-                    inputs: __cqrs::vec![
-                        < & Recorded as __cqrs::FoldInput < '_ > > ::describe(), < & mut
-                        Views < ProductView > as __cqrs::FoldInput < '_ > > ::describe()
-                    ],
+                    inputs: __cqrs::Vec::from([
+                        <&Recorded as __cqrs::FoldInput<'_>>::describe(),
+                        <&mut Views<ProductView> as __cqrs::FoldInput<'_>>::describe(),
+                    ]),
                     run: |recorded, scope| __cqrs::Folded::now(|| {
                         let event = recorded.decode::<ProductCreated>()?;
                         <Result<
@@ -64,10 +64,9 @@ const _: () = {
                     name: "move",
                     line: __cqrs::line!(),
                     event: <Repriced as __cqrs::Event>::NAME,
-                    inputs: __cqrs::vec![
-                        < & '_ mut Views < ProductView > as __cqrs::FoldInput < '_ > >
-                        ::describe()
-                    ],
+                    inputs: __cqrs::Vec::from([
+                        <&'_ mut Views<ProductView> as __cqrs::FoldInput<'_>>::describe(),
+                    ]),
                     run: |recorded, scope| __cqrs::Folded::later(async move {
                         let event = recorded.decode::<Repriced>()?;
                         <() as __cqrs::Completion>::complete(
@@ -92,7 +91,7 @@ const _: () = {
                     name: "ignored",
                     line: __cqrs::line!(),
                     event: <Ignored as __cqrs::Event>::NAME,
-                    inputs: __cqrs::vec![],
+                    inputs: __cqrs::Vec::from([]),
                     run: |recorded, _| __cqrs::Folded::now(|| {
                         let event = recorded.decode::<Ignored>()?;
                         <() as __cqrs::Completion>::complete(Self::ignored(&event))

@@ -14,7 +14,7 @@ const _: () = {
             module: __cqrs::module_path!(),
         };
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
-            __cqrs::vec![< & Context as __cqrs::QueryInput < '_ > > ::describe()]
+            __cqrs::Vec::from([<&Context as __cqrs::QueryInput<'_>>::describe()])
         }
         fn handle<'a>(
             query: Self::Query,

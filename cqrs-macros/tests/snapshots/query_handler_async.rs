@@ -17,9 +17,9 @@ const _: () = {
             module: __cqrs::module_path!(),
         };
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
-            __cqrs::vec![
-                < Read < ProductView > as __cqrs::QueryInput < '_ > > ::describe()
-            ]
+            __cqrs::Vec::from([
+                <Read<ProductView> as __cqrs::QueryInput<'_>>::describe(),
+            ])
         }
         fn handle<'a>(
             query: Self::Query,

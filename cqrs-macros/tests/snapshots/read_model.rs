@@ -9,10 +9,10 @@ const _: () = {
             &self.id
         }
         fn sort_keys(&self) -> __cqrs::Vec<__cqrs::SortKey> {
-            __cqrs::vec![
-                __cqrs::SortKey::of:: < Decimal > (& self.current_price),
-                __cqrs::SortKey::of:: < Option < String > > (& self.r#type)
-            ]
+            __cqrs::Vec::from([
+                __cqrs::SortKey::of::<Decimal>(&self.current_price),
+                __cqrs::SortKey::of::<Option<String>>(&self.r#type),
+            ])
         }
     }
     #[allow(dead_code)]

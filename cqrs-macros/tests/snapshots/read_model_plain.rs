@@ -9,7 +9,7 @@ const _: () = {
             &self.r#ref
         }
         fn sort_keys(&self) -> __cqrs::Vec<__cqrs::SortKey> {
-            __cqrs::vec![]
+            __cqrs::Vec::from([])
         }
     }
 };

@@ -1,0 +1,59 @@
+fn add(command: AddProduct, product: &Product) -> Result<Priced, Rejected> {
+    decide(command, product)
+}
+const _: () = {
+    #[allow(unused_imports)]
+    use ::cqrs_core::__private as __cqrs;
+    enum __Handler {}
+    impl __cqrs::HandlesCommand for __Handler {
+        type Command = AddProduct;
+        const NAME: &'static __cqrs::str = "add";
+        const SOURCE: __cqrs::Source = __cqrs::Source {
+            file: __cqrs::file!(),
+            line: __cqrs::line!(),
+            module: __cqrs::module_path!(),
+        };
+        fn inputs() -> __cqrs::Vec<__cqrs::Input> {
+            __cqrs::Vec::from([
+                <&Product as __cqrs::CommandInput<
+                    '_,
+                    Self::Command,
+                    { __cqrs::key("product") },
+                >>::describe(),
+            ])
+        }
+        fn load(command: &Self::Command, loads: &mut __cqrs::Loads) {
+            <&Product as __cqrs::CommandInput<
+                '_,
+                Self::Command,
+                { __cqrs::key("product") },
+            >>::load(command, 0usize, loads);
+        }
+        fn handle<'a>(
+            command: Self::Command,
+            scope: &'a __cqrs::CommandScope<'a>,
+        ) -> __cqrs::Decided<'a, Self::Command> {
+            __cqrs::Decided::now(|| {
+                <Result<
+                    Priced,
+                    Rejected,
+                > as __cqrs::Outcome<
+                    Self::Command,
+                >>::decision(
+                    add(
+                        command,
+                        <&Product as __cqrs::CommandInput<
+                            '_,
+                            Self::Command,
+                            { __cqrs::key("product") },
+                        >>::take(scope, 0usize)
+                            .map_err(__cqrs::CommandError::failed)?,
+                    ),
+                )
+            })
+        }
+    }
+    __cqrs::submit! {
+        __cqrs::CommandHandlerEntry::of:: < __Handler > ()
+    }
+};
