@@ -6,7 +6,7 @@ use cqrs_core::dispatcher::{SubscriptionKind, SubscriptionState};
 
 use crate::stores::on_both_with;
 
-mod failing {
+mod words {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use cqrs_core::prelude::*;
@@ -76,10 +76,10 @@ mod failing {
 #[tokio::test]
 async fn a_failing_event_is_retried_reported_and_never_skipped() {
     for bad in ["curse", "shout"] {
-        on_both_with(failing::module(), |builder| builder, |app| async move {
+        on_both_with(words::module(), |builder| builder, |app| async move {
             use std::sync::atomic::Ordering;
 
-            use failing::{BROKEN, CountOf, Say};
+            use words::{BROKEN, CountOf, Say};
             BROKEN.store(true, Ordering::SeqCst);
             let say = async |word: &str| {
                 app.execute(Say { word: word.into() }).await.expect("is said")

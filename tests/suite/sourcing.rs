@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use cqrs_core::dispatcher::Builder;
 use cqrs_core::prelude::*;
-use cqrs_core::store::{Append, EventQuery, StateKey, StateWrite};
+use cqrs_core::store::{Append, EventQuery, StateKey, StateWrite, Tag};
 
 use crate::stores::{on_both, on_both_with, race};
 
@@ -250,7 +250,7 @@ async fn history_has_who_when_and_why() {
             .tags
             .as_slice()
             .iter()
-            .map(|tag| tag.as_str())
+            .map(Tag::as_str)
             .collect();
         assert_eq!(tags, ["purse:ann", "purse:bob"]);
         assert_ne!(minted.id, transferred.id);

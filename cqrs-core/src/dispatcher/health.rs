@@ -1,4 +1,5 @@
 use super::Inner;
+use crate::projection::Progress;
 use crate::store::Position;
 
 /// How projections and reactions are doing.
@@ -65,7 +66,7 @@ impl SubscriptionHealth {
 
 impl Inner {
     pub(crate) fn health(&self) -> Health {
-        let subscriptions = self.workers.iter().map(|worker| worker.health()).collect();
+        let subscriptions = self.workers.iter().map(Progress::health).collect();
         Health {
             head: *self.store.watch().borrow(),
             subscriptions,

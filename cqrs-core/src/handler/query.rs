@@ -23,10 +23,10 @@ pub trait HandlesQuery: 'static {
     fn inputs() -> Vec<Input>;
 
     /// Answers.
-    fn handle<'a>(
+    fn handle(
         query: Self::Query,
-        scope: QueryScope<'a>,
-    ) -> Answer<'a, <Self::Query as Query>::Output>;
+        scope: QueryScope<'_>,
+    ) -> Answer<'_, <Self::Query as Query>::Output>;
 }
 
 /// A query handler as a pointer. The answer is written in place: handing it up by value, through

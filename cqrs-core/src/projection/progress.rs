@@ -76,7 +76,7 @@ impl Progress {
         }
     }
 
-    fn behind(&self, wanted: Position, waited: Duration) -> Behind {
+    fn behind(&self, wanted: Position, within: Duration) -> Behind {
         let State { position, doing } = self.state.borrow().clone();
         let failing = match doing {
             SubscriptionState::Running => None,
@@ -86,7 +86,7 @@ impl Progress {
             projection: self.name,
             at: position,
             wanted,
-            waited,
+            waited: within,
             failing,
         }
     }

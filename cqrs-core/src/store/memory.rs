@@ -308,10 +308,14 @@ impl Data {
 
     /// The shortest lists that hold every event that the item matches.
     fn candidates<'a>(&'a self, item: &'a EventQueryItem) -> impl Iterator<Item = &'a [Position]> {
-        let tagged = item.tags.first().map(|tag| self.tagged.get(tag));
-        let types = item.types.iter().filter(move |_| tagged.is_none());
-        let typed = types.filter_map(|event_type| self.typed.get(event_type));
-        tagged.flatten().into_iter().chain(typed).map(Vec::as_slice)
+        let by_tag = item.tags.first().map(|tag| self.tagged.get(tag));
+        let types = item.types.iter().filter(move |_| by_tag.is_none());
+        let by_type = types.filter_map(|event_type| self.typed.get(event_type));
+        by_tag
+            .flatten()
+            .into_iter()
+            .chain(by_type)
+            .map(Vec::as_slice)
     }
 
     fn event(&self, position: Position) -> Option<&Arc<Recorded>> {

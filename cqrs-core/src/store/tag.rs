@@ -83,6 +83,11 @@ impl Tags {
         &self.0
     }
 
+    /// The tags, in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Tag> {
+        self.0.iter()
+    }
+
     /// Whether this tag is among them.
     pub fn contains(&self, tag: &Tag) -> bool {
         self.0.contains(tag)

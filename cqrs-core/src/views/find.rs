@@ -66,8 +66,11 @@ impl<V: ReadModel> Read<V> {
 pub struct Find<'r, V> {
     read: &'r Read<V>,
     scan: ViewScan,
-    filter: Option<Box<dyn Fn(&V) -> bool + Send + Sync + 'r>>,
+    filter: Option<Filter<'r, V>>,
 }
+
+/// Says which views to let through.
+type Filter<'r, V> = Box<dyn Fn(&V) -> bool + Send + Sync + 'r>;
 
 /// One page of what was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
