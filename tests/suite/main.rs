@@ -5,6 +5,7 @@
 // nothing, a `Result` that is always `Ok`.
 #![allow(
     clippy::unnecessary_wraps,
+    clippy::unused_async,
     clippy::unused_self,
     clippy::items_after_statements,
     clippy::struct_field_names
