@@ -194,6 +194,7 @@ impl ToTokens for Aggregate {
         } else {
             code!(Events)
         };
+        let reads_recorded = self.methods.iter().any(|method| !method.inputs.is_empty());
         let (events, arms, keep) = (self.events(), self.arms(), self.keep());
         let (borrowed, source) = (self.borrowed(), source::of(ident));
         let items = code! {
@@ -202,6 +203,7 @@ impl ToTokens for Aggregate {
                 const NAME: &'static __cqrs::str = #name;
                 const EVENTS: &'static [&'static __cqrs::str] = &[#(#events),*];
                 const STORAGE: __cqrs::Storage = __cqrs::Storage::#storage;
+                const READS_RECORDED: __cqrs::bool = #reads_recorded;
 
                 fn apply(&mut self, event: &__cqrs::Recorded) -> __cqrs::Result<(), __cqrs::Error> {
                     match event.event_type.as_str() {

@@ -514,10 +514,11 @@ async fn a_conflict_is_returned_after_the_last_attempt() {
                 async move { app.execute(Count { tally: 0 }).await }
             });
             gate.reached.notified().await;
-            let rival = tokio::spawn({
-                let app = app.clone();
-                async move { app.execute(Count { tally: 0 }).await }
-            });
+            // In one dispatcher it would wait for the first.
+            let builder = Dispatcher::builder().module(module());
+            let other = once(builder.shared_store(app.store().clone()));
+            let other = other.build().await.expect("builds");
+            let rival = tokio::spawn(async move { other.execute(Count { tally: 0 }).await });
             gate.reached.notified().await;
             gate.open.notify_waiters();
             let outcomes = [held.await.expect("ends"), rival.await.expect("ends")];

@@ -12,6 +12,7 @@
 )]
 
 mod allocations;
+mod cache;
 mod conformance;
 #[cfg(unix)]
 mod crash;

@@ -2,7 +2,7 @@ use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::inner::{CallOptions, CommandSlot, Inner};
 use super::load::{Kept, Loaded};
@@ -40,13 +40,10 @@ pub(super) struct Order<'a> {
 /// Every kind of [`CommandError`] but a rejection.
 type Problem = CommandError<Infallible>;
 
-/// How long a decision waits in line for others about the same aggregate.
-const QUEUE: Duration = Duration::from_secs(1);
-
-/// What one decision led to.
+/// What became of the events of a decision.
 enum Attempt {
-    Done(Appended),
-    Refused,
+    /// They are recorded; with a copy for the states in the cache.
+    Done(Appended, Option<Append>),
     Overtaken(Position),
 }
 
@@ -86,35 +83,59 @@ impl Inner {
         let loaded = self.load(loads.0, slot.entry.name).await;
         let mut loaded = loaded.map_err(CommandError::Failed)?;
         let mut attempts = 1;
-        // Held from the first conflict on, so that decisions about one aggregate wait for each
-        // other instead of overtaking each other again and again.
-        let mut lane = None;
         loop {
-            let at = match attempt.run(&mut loaded).await {
-                Ok(Attempt::Done(appended)) => return Ok(Some(Receipt::new(id, appended))),
-                Ok(Attempt::Overtaken(at)) => at,
+            let decision = attempt.decide(&loaded).await;
+            let events = match decision {
+                Ok(Some(events)) => events,
+                // An append would check the state from the cache; nothing checks a rejection. If
+                // something has happened since, decide again.
+                _ if !loaded.is_newest && self.bring_up_to_date(&mut loaded, slot).await? => {
+                    continue;
+                }
                 // The same sending may have been carried out meanwhile, and this decision have
                 // seen its events: a product that exists because this very command made it.
-                Ok(Attempt::Refused) => return sent_before().await,
+                Ok(None) => {
+                    loaded.give_back(&self.cache);
+                    return sent_before().await;
+                }
+                Err(error) => return sent_before().await?.map(Some).ok_or(error),
+            };
+            let at = match attempt.append(events, &mut loaded).await {
+                Ok(Attempt::Done(appended, copy)) => {
+                    match copy.filter(|_| !appended.replayed) {
+                        Some(copy) => {
+                            let events: Vec<_> =
+                                copy.record(appended.first.before(), copy.time).collect();
+                            loaded.give_back_with(&events, &self.cache);
+                        }
+                        None => loaded.give_back(&self.cache),
+                    }
+                    return Ok(Some(Receipt::new(id, appended)));
+                }
+                Ok(Attempt::Overtaken(at)) => at,
                 Err(error) => return sent_before().await?.map(Some).ok_or(error),
             };
             if attempts >= self.limits.attempts {
                 return Err(CommandError::Conflict { at, attempts });
             }
-            attempts += 1;
-            let first = loaded.loads.first();
-            if let Some(load) = first.filter(|_| lane.is_none()) {
-                // Waiting in line is a courtesy, not a lock: after a while, try all the same.
-                lane = timeout(QUEUE, self.lane(&load.tag).lock()).await.ok();
-            } else {
-                // The lane was ours and still we were overtaken: by another process, or by a
-                // decision whose first aggregate is another one. Step aside for a random while.
+            if attempts > 1 {
+                // Overtaken again: by another process, or by decisions about other aggregates with
+                // which this one shares events. Step aside for a random while.
                 sleep(jitter(attempts)).await;
             }
+            attempts += 1;
             attempt.context.time = self.clock.now();
-            let reloaded = self.reload(&mut loaded, slot.entry.name).await;
-            reloaded.map_err(CommandError::Failed)?;
+            self.bring_up_to_date(&mut loaded, slot).await?;
         }
+    }
+
+    async fn bring_up_to_date(
+        &self,
+        loaded: &mut Loaded,
+        slot: &CommandSlot,
+    ) -> Result<bool, Problem> {
+        let changed = self.reload(loaded, slot.entry.name).await;
+        changed.map_err(CommandError::Failed)
     }
 
     /// The receipt of a command that has been carried out.
@@ -137,11 +158,9 @@ struct Decide<'a> {
 }
 
 impl Decide<'_> {
-    async fn run(&self, loaded: &mut Loaded) -> Result<Attempt, Problem> {
-        let Some(events) = self.decide(loaded).await? else {
-            return Ok(Attempt::Refused);
-        };
-        let mut append = self.append(events);
+    async fn append(&self, events: NewEvents, loaded: &mut Loaded) -> Result<Attempt, Problem> {
+        let mut append = self.unconditional(events);
+        let copy = loaded.is_cached().then(|| append.clone());
         if !self.inner.kept.is_empty() {
             let recorded = |head| append.record(head, append.time).collect();
             let name = self.slot.entry.name;
@@ -157,7 +176,7 @@ impl Decide<'_> {
         let outcome = self.inner.store.append(append).await;
         loaded.forget_unread();
         match outcome {
-            Ok(appended) => Ok(Attempt::Done(appended)),
+            Ok(appended) => Ok(Attempt::Done(appended, copy)),
             Err(AppendError::Conflict { at }) => Ok(Attempt::Overtaken(at)),
             Err(error) => Err(append_failed(error)),
         }
@@ -179,7 +198,7 @@ impl Decide<'_> {
         }
     }
 
-    fn append(&self, events: NewEvents) -> Append {
+    fn unconditional(&self, events: NewEvents) -> Append {
         let Context {
             command,
             correlation,

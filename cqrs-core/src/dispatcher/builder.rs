@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::Dispatcher;
+use super::cache::StateCache;
 use super::inner::{CallLimits, CommandSlot, Inner, Names, QuerySlot};
 use crate::Timestamp;
 use crate::auth::Authorizer;
@@ -97,6 +98,13 @@ impl Builder {
         self
     }
 
+    /// How many states of aggregates are kept in memory, so that a decision about one of them reads
+    /// nothing; none said: 10,000, and 0 turns it off. Decisions are the same either way.
+    pub fn state_cache(mut self, states: usize) -> Self {
+        self.limits.states = states;
+        self
+    }
+
     /// Checks everything and starts projections and reactions. Needs a Tokio runtime.
     ///
     /// # Errors
@@ -143,7 +151,7 @@ impl Builder {
             kept: kept(&plan.aggregates),
             workers: workers.iter().map(Worker::progress).collect(),
             description: Description::new(&plan),
-            lanes: Inner::lanes(),
+            cache: StateCache::new(self.limits.states),
             store,
         };
         let mut dispatcher = Dispatcher {
@@ -187,7 +195,7 @@ impl Dispatcher {
             kept: kept(&registry.aggregates),
             workers: Vec::new(),
             description: Description::default(),
-            lanes: Inner::lanes(),
+            cache: StateCache::new(0),
         };
         Self {
             inner: Arc::new(inner),

@@ -3,9 +3,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use super::cache::StateCache;
 use crate::CommandId;
 use crate::auth::{Authorizer, Request};
 use crate::clock::Clock;
@@ -14,11 +14,8 @@ use crate::handler::{Actor, AggregateType, CommandFn, QueryFn};
 use crate::message::{Command, Query};
 use crate::projection::Progress;
 use crate::registry::{CommandHandlerEntry, QueryHandlerEntry};
-use crate::store::{ModelSchema, Store, Tag};
+use crate::store::{ModelSchema, Store};
 use crate::wiring::Description;
-
-/// How many decisions may wait for one another after conflicts; a power of two.
-const LANES: usize = 256;
 
 /// What all clones of a dispatcher share.
 pub(crate) struct Inner {
@@ -35,7 +32,7 @@ pub(crate) struct Inner {
     pub(crate) kept: Vec<&'static AggregateType>,
     pub(crate) workers: Vec<Progress>,
     pub(crate) description: Description,
-    pub(crate) lanes: Vec<Mutex<()>>,
+    pub(crate) cache: StateCache,
 }
 
 /// A command's handler in this dispatcher.
@@ -70,6 +67,8 @@ pub(crate) struct CallLimits {
     pub(crate) message: usize,
     /// How long a query waits for its read models.
     pub(crate) wait: Duration,
+    /// How many states of aggregates are kept in memory.
+    pub(crate) states: usize,
 }
 
 impl Default for CallLimits {
@@ -78,6 +77,7 @@ impl Default for CallLimits {
             attempts: 16,
             message: 1 << 20,
             wait: Duration::from_secs(5),
+            states: 10_000,
         }
     }
 }
@@ -100,16 +100,6 @@ pub(crate) enum Found<'a, F, S> {
 }
 
 impl Inner {
-    pub(crate) fn lanes() -> Vec<Mutex<()>> {
-        (0..LANES).map(|_| Mutex::new(())).collect()
-    }
-
-    /// Where decisions about this aggregate queue after a conflict.
-    pub(crate) fn lane(&self, tag: &Tag) -> &Mutex<()> {
-        let hash = xxhash_rust::xxh3::xxh3_64(tag.as_str().as_bytes());
-        &self.lanes[usize::try_from(hash % LANES as u64).unwrap_or(0)]
-    }
-
     pub(crate) fn command<C: Command>(
         &self,
     ) -> Result<Found<'_, CommandFn<C>, CommandSlot>, Failure> {

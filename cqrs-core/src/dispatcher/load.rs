@@ -1,3 +1,4 @@
+use super::cache::StateCache;
 use super::inner::Inner;
 use crate::error::Failure;
 use crate::handler::{AggregateType, AnyState, Load};
@@ -18,39 +19,58 @@ pub(crate) enum Kept {
 pub(crate) struct Loaded {
     pub(crate) loads: Vec<Load>,
     as_of: Position,
+    /// Whether the log was asked what happened up to `as_of`, or the state is from the cache.
+    pub(super) is_newest: bool,
 }
 
 impl Inner {
-    /// Loads the aggregates, all as of one position.
+    /// Loads the aggregates, all as of one position. One that is in the cache is taken as it is:
+    /// if the log has gone on, the append will say so.
     pub(crate) async fn load(
         &self,
-        loads: Vec<Load>,
+        mut loads: Vec<Load>,
         handler: &'static str,
     ) -> Result<Loaded, Failure> {
+        // In the order of their tags, whatever the command, so that no two decisions wait for each
+        // other; the same aggregate twice in one decision waits for itself just once.
+        let mut order: Vec<usize> = (0..loads.len()).collect();
+        order.sort_unstable_by(|a, b| loads[*a].tag.cmp(&loads[*b].tag));
+        order.dedup_by(|a, b| loads[*a].tag == loads[*b].tag);
+        for at in order {
+            if !loads[at].is_kept() {
+                self.cache.check_out(&mut loads[at]).await;
+            }
+        }
+        let as_of = match &loads[..] {
+            [cached] if cached.up_to > Position::START => Some(cached.up_to),
+            _ => None,
+        };
         let mut loaded = Loaded {
             loads,
-            as_of: Position::START,
+            as_of: as_of.unwrap_or_default(),
+            is_newest: as_of.is_none(),
         };
-        if !loaded.loads.is_empty() {
+        if as_of.is_none() && !loaded.loads.is_empty() {
             self.restore(&mut loaded.loads).await?;
-            loaded.as_of = self.catch_up(&mut loaded.loads, None, handler).await?;
+            (loaded.as_of, _) = self.catch_up(&mut loaded.loads, None, handler).await?;
         }
         Ok(loaded)
     }
 
-    /// Brings them up to date after a conflict.
+    /// Brings them up to date; whether anything had happened.
     pub(crate) async fn reload(
         &self,
         loaded: &mut Loaded,
         handler: &'static str,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         for load in loaded.loads.iter_mut().filter(|load| load.is_kept()) {
             load.state = (load.aggregate.new)();
             load.up_to = Position::START;
         }
         self.restore(&mut loaded.loads).await?;
-        loaded.as_of = self.catch_up(&mut loaded.loads, None, handler).await?;
-        Ok(())
+        let (as_of, any) = self.catch_up(&mut loaded.loads, None, handler).await?;
+        (loaded.as_of, loaded.is_newest) = (as_of, true);
+        Ok(any)
     }
 
     /// Puts the stored states in place.
@@ -72,14 +92,15 @@ impl Inner {
     }
 
     /// Folds the events that the states do not have yet, up to `up_to` or the head, and returns
-    /// how far that was. The log below a position never changes, so reads that are limited to the
+    /// how far that was, and whether there were any. The log below a position never changes, so reads that are limited to the
     /// first one's head see the same snapshot.
     async fn catch_up(
         &self,
         loads: &mut [Load],
         mut up_to: Option<Position>,
         handler: &'static str,
-    ) -> Result<Position, Failure> {
+    ) -> Result<(Position, bool), Failure> {
+        let mut any = false;
         let mut starts: Vec<_> = loads.iter().map(|load| load.up_to).collect();
         starts.sort_unstable();
         starts.dedup();
@@ -92,6 +113,7 @@ impl Inner {
             };
             let mut events = Events::read(&*self.store, query, range);
             while let Some(event) = events.next().await? {
+                any = true;
                 for load in loads.iter_mut().filter(|load| load.up_to == after) {
                     load.fold(&event)
                         .map_err(|error| Failure::handler(handler, error))?;
@@ -103,7 +125,7 @@ impl Inner {
         for load in loads {
             load.up_to = as_of;
         }
-        Ok(as_of)
+        Ok((as_of, any))
     }
 
     /// The state of one aggregate as of a position, folded from the log.
@@ -192,7 +214,7 @@ impl Inner {
         {
             return Ok(Some(later));
         }
-        loaded.as_of = self.catch_up(&mut more, decided, handler).await?;
+        (loaded.as_of, _) = self.catch_up(&mut more, decided, handler).await?;
         loaded.loads.extend(more);
         Ok(None)
     }
@@ -212,6 +234,31 @@ impl Loaded {
     pub(crate) fn forget_unread(&mut self) {
         self.loads.retain(|load| load.place != usize::MAX);
     }
+
+    /// Whether a state will go back to the cache.
+    pub(super) fn is_cached(&self) -> bool {
+        self.loads.iter().any(|load| load.checkout.is_some())
+    }
+
+    /// Puts the states back into the cache as they are.
+    pub(super) fn give_back(self, cache: &StateCache) {
+        self.loads.into_iter().for_each(|load| cache.check_in(load));
+    }
+
+    /// Puts the states back with the decision's own events folded in: the boundary held, so nothing
+    /// that concerns them lies between. What cannot be folded is left out, and is read again.
+    pub(super) fn give_back_with(self, events: &[Recorded], cache: &StateCache) {
+        for mut load in self.loads {
+            let concerns = |event: &&Recorded| event.tags.contains(&load.tag);
+            let mine: Vec<_> = events.iter().filter(concerns).collect();
+            // The store may have raised the events' time.
+            let known = mine.is_empty() || !load.aggregate.reads_recorded;
+            if known && mine.iter().all(|event| load.state.apply(event).is_ok()) {
+                load.up_to = events.last().map_or(load.up_to, |last| last.position);
+                cache.check_in(load);
+            }
+        }
+    }
 }
 
 impl Load {
@@ -224,6 +271,7 @@ impl Load {
             state,
             stored: None,
             up_to: Position::START,
+            checkout: None,
         }
     }
 

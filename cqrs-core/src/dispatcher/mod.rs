@@ -2,6 +2,7 @@
 
 mod attempt;
 mod builder;
+mod cache;
 mod execute;
 mod guard;
 mod health;
@@ -28,6 +29,7 @@ pub use session::Session;
 pub use state::{History, StateCall};
 
 pub(crate) use builder::Models;
+pub(crate) use cache::Checkout;
 pub(crate) use guard::{Guarded, panic_message};
 pub(crate) use inner::{Inner, QuerySlot};
 pub(crate) use json::{JsonCommand, JsonQuery};

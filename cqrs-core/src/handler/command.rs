@@ -3,6 +3,7 @@ use std::future::Future;
 use super::input::{AggregateType, AnyState, Input, Source};
 use super::resource::{self, Service};
 use super::{Context, Res};
+use crate::dispatcher::Checkout;
 use crate::error::{CommandError, Error};
 use crate::message::{Aggregate, Command, Events, NewEvents};
 use crate::store::{BoxFuture, Position, Tag};
@@ -89,6 +90,8 @@ pub struct Load {
     pub(crate) stored: Option<Position>,
     /// The state has all events up to here.
     pub(crate) up_to: Position,
+    /// Where the state came from and goes back to.
+    pub(crate) checkout: Option<Checkout>,
 }
 
 impl Loads {

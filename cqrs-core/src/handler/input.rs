@@ -141,6 +141,8 @@ pub struct AggregateType {
     pub events: &'static [&'static str],
     /// See [`Aggregate::STORAGE`].
     pub storage: Storage,
+    pub(crate) reads_recorded: bool,
+    pub(crate) type_id: fn() -> TypeId,
     pub(crate) new: fn() -> Box<dyn AnyState>,
     pub(crate) restore: fn(&[u8]) -> Option<Box<dyn AnyState>>,
 }
@@ -152,6 +154,8 @@ impl AggregateType {
             name: A::NAME,
             events: A::EVENTS,
             storage: A::STORAGE,
+            reads_recorded: A::READS_RECORDED,
+            type_id: TypeId::of::<A>,
             new: || Box::new(A::default()),
             restore: |body| A::restore(body).map(|state| Box::new(state) as Box<dyn AnyState>),
         }

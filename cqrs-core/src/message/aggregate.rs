@@ -22,6 +22,8 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     const EVENTS: &'static [&'static str];
     /// Where its state is kept.
     const STORAGE: Storage;
+    /// Whether a fold takes `&Recorded`, which is not known before the event is recorded.
+    const READS_RECORDED: bool;
 
     /// Folds an event; events that no `#[apply]` names change nothing.
     ///

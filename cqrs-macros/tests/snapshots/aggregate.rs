@@ -30,6 +30,7 @@ const _: () = {
             >>::TYPE,
         ];
         const STORAGE: __cqrs::Storage = __cqrs::Storage::Events;
+        const READS_RECORDED: __cqrs::bool = true;
         fn apply(
             &mut self,
             event: &__cqrs::Recorded,

@@ -13,6 +13,7 @@ const _: () = {
             <Opened as __cqrs::Concerns<{ __cqrs::key("account") }, AccountId>>::TYPE,
         ];
         const STORAGE: __cqrs::Storage = __cqrs::Storage::State;
+        const READS_RECORDED: __cqrs::bool = false;
         fn apply(
             &mut self,
             event: &__cqrs::Recorded,

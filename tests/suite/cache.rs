@@ -1,0 +1,145 @@
+//! States kept in memory never change a decision: several dispatchers on one log, each with a
+//! cache of another size, decide as a plain replay would.
+
+use cqrs_core::prelude::*;
+
+use crate::stores::{on_both, race};
+
+cqrs_core::module!();
+
+#[derive(Command, Clone, Serialize, Deserialize)]
+pub struct Take {
+    #[id(Jar)]
+    jar: u32,
+    sweets: u32,
+}
+
+#[derive(Command, Clone, Serialize, Deserialize)]
+pub struct Fill {
+    #[id(Jar)]
+    jar: u32,
+    sweets: u32,
+}
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "sweets-taken", version = 1)]
+pub struct SweetsTaken {
+    #[id(Jar)]
+    jar: u32,
+    sweets: u32,
+    /// What the decision thought was left.
+    left: u32,
+}
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "jar-filled", version = 1)]
+pub struct JarFilled {
+    #[id(Jar)]
+    jar: u32,
+    sweets: u32,
+}
+
+#[derive(Default)]
+pub struct Jar {
+    sweets: u32,
+}
+
+#[aggregate(id = u32)]
+impl Jar {
+    #[apply]
+    fn filled(&mut self, event: &JarFilled) {
+        self.sweets += event.sweets;
+    }
+
+    #[apply]
+    fn taken(&mut self, event: &SweetsTaken) {
+        assert_eq!(
+            event.left,
+            self.sweets - event.sweets,
+            "the decision saw the newest state"
+        );
+        self.sweets = event.left;
+    }
+}
+
+#[command_handler]
+fn take(Take { jar, sweets }: Take, state: &Jar) -> Result<SweetsTaken, Rejected> {
+    ensure!(state.sweets >= sweets, "not enough sweets");
+    let left = state.sweets - sweets;
+    Ok(SweetsTaken { jar, sweets, left })
+}
+
+#[command_handler]
+fn fill(Fill { jar, sweets }: Fill) -> JarFilled {
+    JarFilled { jar, sweets }
+}
+
+#[tokio::test]
+async fn a_rejection_is_never_made_on_a_state_that_is_behind() {
+    on_both(module(), |app| async move {
+        let other = Dispatcher::builder().module(module());
+        let other = other
+            .shared_store(app.store().clone())
+            .build()
+            .await
+            .expect("builds");
+        app.execute(Fill { jar: 1, sweets: 1 })
+            .await
+            .expect("fills");
+        app.execute(Take { jar: 1, sweets: 1 })
+            .await
+            .expect("takes");
+        for _ in 0..10 {
+            // `app` has the empty jar in its cache.
+            app.execute(Take { jar: 1, sweets: 1 })
+                .await
+                .expect_err("is empty");
+            other
+                .execute(Fill { jar: 1, sweets: 1 })
+                .await
+                .expect("fills");
+            app.execute(Take { jar: 1, sweets: 1 })
+                .await
+                .expect("sees the new sweet");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn decisions_are_those_of_a_plain_replay_whatever_the_cache() {
+    on_both(module(), |app| async move {
+        let mut apps = vec![app.clone()];
+        for states in [0, 1, 2] {
+            let builder = Dispatcher::builder().module(module()).state_cache(states);
+            let builder = builder.shared_store(app.store().clone()).attempts(100);
+            apps.push(builder.build().await.expect("builds"));
+        }
+        let seed = fastrand::u64(..);
+        race(32, |task| {
+            let app = apps[task % apps.len()].clone();
+            async move {
+                let mut random = fastrand::Rng::with_seed(seed + task as u64);
+                for _ in 0..20 {
+                    let (jar, sweets) = (random.u32(0..4), random.u32(1..5));
+                    let outcome = if random.bool() {
+                        app.execute(Fill { jar, sweets }).await
+                    } else {
+                        app.execute(Take { jar, sweets }).await
+                    };
+                    match outcome {
+                        Ok(_) | Err(CommandError::Rejected(_) | CommandError::Conflict { .. }) => {}
+                        Err(error) => panic!("seed {seed}: {error}"),
+                    }
+                }
+            }
+        })
+        .await;
+        for jar in 0..4 {
+            // The fold compares what each decision saw with the replay.
+            let jar = app.state::<Jar>(&jar).await;
+            jar.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        }
+    })
+    .await;
+}
