@@ -1,11 +1,15 @@
 //! Identities of commands and events.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::str::FromStr;
 
+use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
+
+use crate::Timestamp;
 
 /// Identifies one sending of a command; the same id again returns the first receipt.
 ///
@@ -17,7 +21,16 @@ pub struct CommandId(Uuid);
 impl CommandId {
     /// A fresh id.
     pub fn new() -> Self {
-        Self(Uuid::now_v7())
+        Self::at(Timestamp::now())
+    }
+
+    /// A fresh id of this time.
+    pub(crate) fn at(time: Timestamp) -> Self {
+        let random: u128 = RANDOM.with_borrow_mut(|random| random.u128(..));
+        let millis = u64::try_from(time.as_millisecond()).unwrap_or(0);
+        let [_, _, _, _, _, _, random @ ..] = random.to_be_bytes();
+        let builder = uuid::Builder::from_unix_timestamp_millis(millis, &random);
+        Self(builder.into_uuid())
     }
 
     /// An id that is the same whenever `scope` and `name` are: for imports and reactions, which
@@ -36,6 +49,18 @@ impl CommandId {
     pub fn as_uuid(&self) -> Uuid {
         self.0
     }
+}
+
+thread_local! {
+    /// Seeded by the operating system, once per thread: asking it for every id would cost more
+    /// than all the rest of a command in memory.
+    static RANDOM: RefCell<Rng> = RefCell::new(Rng::with_seed(seed()));
+}
+
+/// 64 random bits of a UUIDv4, which has 122 among its 128.
+fn seed() -> u64 {
+    let (high, low) = Uuid::new_v4().as_u64_pair();
+    high ^ low.rotate_left(32)
 }
 
 impl Default for CommandId {
@@ -119,5 +144,28 @@ mod tests {
         assert_eq!(EventId::of(a, 0), EventId::of(a, 0));
         assert_ne!(EventId::of(a, 0), EventId::of(a, 1));
         assert_ne!(EventId::of(a, 0), EventId::of(b, 0));
+    }
+
+    #[test]
+    fn made_ids_sort_by_time_and_are_all_different() {
+        fn second(second: i64) -> Timestamp {
+            Timestamp::from_second(second).expect("a time")
+        }
+        let (earlier, later) = (CommandId::at(second(1_000)), CommandId::at(second(2_000)));
+        assert!(earlier < later);
+        assert_eq!(earlier.as_uuid().get_version_num(), 7);
+        let threads = (0..4).map(|_| {
+            let ids = || {
+                (0..10_000)
+                    .map(|_| CommandId::at(second(5)))
+                    .collect::<Vec<_>>()
+            };
+            std::thread::spawn(ids)
+        });
+        let threads: Vec<_> = threads.collect();
+        let ids = threads
+            .into_iter()
+            .flat_map(|thread| thread.join().expect("ends"));
+        assert_eq!(ids.collect::<std::collections::HashSet<_>>().len(), 40_000);
     }
 }

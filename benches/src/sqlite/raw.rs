@@ -1,7 +1,7 @@
 //! The floor: what a careful person writes by hand, one transaction per command.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -52,6 +52,29 @@ pub fn shared_connection(load: Load) -> Result<Outcome> {
             id,
             1,
         )
+    })
+}
+
+/// Each caller on a thread of its own, all sending their commands to the one that has the
+/// connection.
+pub fn queued_connection(load: Load) -> Result<Outcome> {
+    let folder = cargo::scratch()?;
+    let mut connection = open(&folder.path().join("raw.db"))?;
+    let (queue, commands) = mpsc::channel::<(String, mpsc::SyncSender<Result<()>>)>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for (id, answer) in commands {
+                // A caller that is gone needs no answer.
+                let _ = answer.send(deposit(&mut connection, &id, 1));
+            }
+        });
+        let queues = (0..load.callers).map(|_| queue.clone()).collect();
+        drop(queue);
+        callers(load, queues, |queue, id| {
+            let (answer, answered) = mpsc::sync_channel(1);
+            queue.send((id.to_owned(), answer))?;
+            answered.recv()?
+        })
     })
 }
 

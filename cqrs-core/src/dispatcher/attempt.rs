@@ -57,7 +57,8 @@ impl Inner {
             fingerprint,
             options,
         } = order;
-        let id = options.id.unwrap_or_default();
+        let time = self.clock.now();
+        let id = options.id.unwrap_or_else(|| CommandId::at(time));
         let sent_before = async || match options.id {
             Some(id) => self.processed(id, fingerprint).await,
             None => Ok(None),
@@ -75,7 +76,7 @@ impl Inner {
                 correlation: options.correlation.unwrap_or(id.as_uuid()),
                 causation: options.causation.unwrap_or(id.as_uuid()),
                 actor: options.actor,
-                time: self.clock.now(),
+                time,
             },
         };
         let mut loads = Loads::default();
