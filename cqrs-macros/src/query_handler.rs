@@ -85,6 +85,7 @@ impl ToTokens for QueryHandler {
                     __cqrs::Vec::from([#(#inputs::describe()),*])
                 }
 
+                #[inline]
                 fn handle<'a>(
                     query: Self::Query,
                     #scope: __cqrs::QueryScope<'a>,

@@ -249,6 +249,9 @@ fn query_slots(plan: &Plan, resources: &Resources, models: &Models) -> Vec<Optio
                 .map(|input| model(input).map(|(_, it)| it.clone()))
                 .collect(),
             reads: reads.into(),
+            takes_context: inputs
+                .iter()
+                .any(|input| matches!(input.kind, InputKind::Context)),
         });
     }
     slots

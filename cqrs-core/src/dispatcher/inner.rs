@@ -46,6 +46,7 @@ pub(crate) struct QuerySlot {
     pub(crate) entry: &'static QueryHandlerEntry,
     pub(crate) services: Box<[Option<Arc<dyn Any + Send + Sync>>]>,
     pub(crate) models: Box<[Option<Arc<ModelSchema>>]>,
+    pub(crate) takes_context: bool,
     /// The workers whose read models it reads, by their place in [`Inner::workers`].
     pub(crate) reads: Box<[usize]>,
 }

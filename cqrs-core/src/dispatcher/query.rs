@@ -1,15 +1,15 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
 use super::inner::{Inner, QuerySlot};
 use super::{Dispatcher, Guarded, Receipt, panic_message};
+use crate::CommandId;
 use crate::error::{Behind, Failure, QueryError, Result};
-use crate::handler::{Actor, Answer, QueryFn, QueryScope};
+use crate::handler::{Actor, Answer, Context, QueryFn, QueryScope};
 use crate::message::Query;
 use crate::store::{BoxFuture, Position};
 
@@ -20,7 +20,7 @@ use crate::store::{BoxFuture, Position};
 /// the rest of the call.
 #[must_use = "a query is asked when the call is awaited"]
 pub struct QueryCall<'d, Q: Query> {
-    dispatcher: &'d Dispatcher,
+    inner: &'d Inner,
     /// Taken when the query is given to its handler.
     query: Option<Q>,
     options: Option<Box<QueryOptions>>,
@@ -64,7 +64,7 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
     #[inline]
     pub(crate) fn new(dispatcher: &'d Dispatcher, query: Q) -> Self {
         Self {
-            dispatcher,
+            inner: &dispatcher.inner,
             query: Some(query),
             options: None,
             seen: None,
@@ -109,7 +109,7 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
     /// Gives the query to its handler, unless read models have to be waited for first.
     #[inline]
     fn ask(&mut self, query: Q) -> Asked<'d, Q> {
-        let inner: &'d Inner = &self.dispatcher.inner;
+        let inner = self.inner;
         let filled = Q::cell().get();
         let slot = filled.and_then(|filled| inner.queries.get(filled.number));
         let (run, slot) = match (filled, slot) {
@@ -209,6 +209,19 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
 }
 
 impl Inner {
+    #[cold]
+    fn context(&self, actor: Option<Actor>) -> Box<Context> {
+        let time = self.clock.now();
+        let id = CommandId::at(time).as_uuid();
+        Box::new(Context {
+            command: None,
+            correlation: id,
+            causation: id,
+            actor,
+            time,
+        })
+    }
+
     /// Waits until the query's read models have everything up to this position.
     async fn reach(
         &self,
@@ -257,11 +270,11 @@ fn run_now<'d, Q: Query>(
     query: Q,
     actor: Option<Actor>,
 ) -> Asked<'d, Q> {
+    let context = slot.takes_context.then(|| inner.context(actor));
     let scope = QueryScope {
         inner,
         slot,
-        actor,
-        context: OnceLock::new(),
+        context,
     };
     let mut answer = None;
     let outcome = catch_unwind(AssertUnwindSafe(|| run(query, scope, &mut answer)));

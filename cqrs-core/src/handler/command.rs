@@ -179,7 +179,7 @@ where
 
 impl<C, const ROLE: u64> Borrowed<C, ROLE> for Context {
     fn describe() -> Input {
-        Input::given()
+        Input::context()
     }
 
     fn load(_: &C, _: usize, _: &mut Loads) {}

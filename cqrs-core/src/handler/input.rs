@@ -62,6 +62,13 @@ impl Input {
         }
     }
 
+    /// `&Context`.
+    pub fn context() -> Self {
+        Self {
+            kind: InputKind::Context,
+        }
+    }
+
     /// What is always there.
     pub fn given() -> Self {
         Self {
@@ -79,7 +86,9 @@ pub enum InputKind {
     Resource(ResourceType),
     /// `Read<V>` or `&mut Views<V>`.
     Views(ModelType),
-    /// `&Context`, `&Recorded`, `&Dispatcher`: always there.
+    /// `&Context`: always there, but a query makes it only for handlers that take it.
+    Context,
+    /// `&Recorded`, `&Dispatcher`: always there.
     Given,
 }
 

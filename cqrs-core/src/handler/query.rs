@@ -1,9 +1,8 @@
 use std::future::Future;
-use std::sync::OnceLock;
 
 use super::input::{Input, Source};
 use super::resource;
-use super::{Actor, Context, Res};
+use super::{Context, Res};
 use crate::dispatcher::{Inner, QuerySlot};
 use crate::error::{Error, Result};
 use crate::message::Query;
@@ -68,10 +67,8 @@ impl<'a, T> Answer<'a, T> {
 pub struct QueryScope<'a> {
     pub(crate) inner: &'a Inner,
     pub(crate) slot: &'a QuerySlot,
-    pub(crate) actor: Option<Actor>,
-    /// Made when a handler asks for it: most do not, and reading the clock costs more than
-    /// answering from memory.
-    pub(crate) context: OnceLock<Box<Context>>,
+    /// There if the handler takes it: reading the clock costs more than answering from memory.
+    pub(crate) context: Option<Box<Context>>,
 }
 
 /// What a query handler may take besides its query.
@@ -118,21 +115,12 @@ impl<'a, V: ReadModel> QueryInput<'a> for Read<V> {
 
 impl<'a> QueryInput<'a> for &'a Context {
     fn describe() -> Input {
-        Input::given()
+        Input::context()
     }
 
     fn take(scope: &'a QueryScope<'_>, _: usize) -> Result<Self> {
-        Ok(scope.context.get_or_init(|| {
-            let id = uuid::Uuid::now_v7();
-            let (actor, time) = (scope.actor.clone(), scope.inner.clock.now());
-            Box::new(Context {
-                command: None,
-                correlation: id,
-                causation: id,
-                actor,
-                time,
-            })
-        }))
+        let context = scope.context.as_deref();
+        context.ok_or_else(|| Error::message("the context was not made"))
     }
 }
 

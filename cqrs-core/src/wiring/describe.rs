@@ -94,7 +94,7 @@ fn message(plan: &Plan, message: &MessageEntry) -> Option<MessageDescription> {
             InputKind::Aggregate(aggregate) => description.aggregates.push(aggregate.name),
             InputKind::Resource(resource) => description.services.push(resource.name),
             InputKind::Views(model) => description.read_models.push(model.name),
-            InputKind::Given => {}
+            InputKind::Context | InputKind::Given => {}
         }
     }
     Some(description)

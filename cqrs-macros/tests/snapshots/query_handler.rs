@@ -16,6 +16,7 @@ const _: () = {
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
             __cqrs::Vec::from([<&Context as __cqrs::QueryInput<'_>>::describe()])
         }
+        #[inline]
         fn handle<'a>(
             query: Self::Query,
             scope: __cqrs::QueryScope<'a>,

@@ -21,6 +21,7 @@ const _: () = {
                 <Read<ProductView> as __cqrs::QueryInput<'_>>::describe(),
             ])
         }
+        #[inline]
         fn handle<'a>(
             query: Self::Query,
             scope: __cqrs::QueryScope<'a>,
