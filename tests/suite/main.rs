@@ -23,6 +23,7 @@ mod failing;
 mod follow;
 mod model;
 mod newcomer;
+mod once;
 mod reactions;
 mod recovery;
 mod sabotage;

@@ -1,0 +1,143 @@
+//! Commands are processed once: the same id again has no effect, and another body is an error.
+
+use cqrs_core::prelude::*;
+use cqrs_core::store::EventQuery;
+
+use crate::dispatch::{Call, CountCalls, Pay, Purse, module, pay_of, services};
+use crate::stores::{on_both_with, race};
+
+#[tokio::test]
+async fn the_same_id_again_returns_the_first_receipt() {
+    on_both_with(module(), services, |app| async move {
+        let id = CommandId::new();
+        let first = app.execute(Call { number: 1 }).id(id).await.expect("calls");
+        assert_eq!((first.events(), first.replayed()), (1, false));
+        app.execute(Call { number: 2 }).await.expect("calls");
+        let again = app
+            .execute(Call { number: 1 })
+            .id(id)
+            .await
+            .expect("is known");
+        assert!(again.replayed());
+        assert_eq!((again.first(), again.last()), (first.first(), first.last()));
+        let json = app
+            .execute_json("Call", br#"{"number": 1}"#)
+            .id(id)
+            .await
+            .expect("is known");
+        assert!(json.replayed());
+        assert_eq!(app.query(CountCalls {}).await.expect("answers"), 2);
+
+        let error = app
+            .execute(Call { number: 9 })
+            .id(id)
+            .await
+            .expect_err("is another body");
+        assert!(matches!(error, CommandError::Invalid(_)), "{error:?}");
+        let error = app
+            .execute(pay_of(1))
+            .id(id)
+            .await
+            .expect_err("is another command");
+        assert!(matches!(error, CommandError::Invalid(_)), "{error:?}");
+        assert_eq!(app.query(CountCalls {}).await.expect("answers"), 2);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_id_sent_by_many_at_once_has_one_effect() {
+    on_both_with(module(), services, |app| async move {
+        let id = CommandId::new();
+        let receipts = race(32, |_| {
+            let app = app.clone();
+            async move {
+                app.execute(Call { number: 1 })
+                    .id(id)
+                    .await
+                    .expect("is sent")
+            }
+        })
+        .await;
+        assert_eq!(
+            receipts
+                .iter()
+                .filter(|receipt| !receipt.replayed())
+                .count(),
+            1
+        );
+        assert!(
+            receipts
+                .iter()
+                .all(|receipt| receipt.first() == receipts[0].first())
+        );
+        assert_eq!(
+            app.events(EventQuery::All)
+                .all()
+                .await
+                .expect("reads")
+                .len(),
+            1
+        );
+    })
+    .await;
+}
+
+/// Once the first is done, the others decide on a purse from which they must not pay again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_repeated_sending_is_not_rejected_because_of_the_first() {
+    on_both_with(module(), services, |app| async move {
+        for _ in 0..20 {
+            let id = CommandId::new();
+            let purse = id.to_string();
+            let receipts = race(16, |_| {
+                let app = app.clone();
+                let pay = Pay {
+                    purse: purse.clone(),
+                    ..pay_of(70)
+                };
+                async move { app.execute(pay).id(id).await.expect("is paid once") }
+            })
+            .await;
+            assert_eq!(
+                receipts
+                    .iter()
+                    .filter(|receipt| !receipt.replayed())
+                    .count(),
+                1
+            );
+            assert_eq!(app.state::<Purse>(&purse).await.expect("reads").spent, 70);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_id_is_known_after_a_restart() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("log.db");
+    let open = async || {
+        let sqlite = cqrs_sqlite::Sqlite::open(&path).await.expect("opens");
+        let app = Dispatcher::builder().module(module()).store(sqlite);
+        services(app).build().await.expect("builds")
+    };
+    let id = CommandId::new();
+    let app = open().await;
+    let first = app.execute(Call { number: 1 }).id(id).await.expect("calls");
+    drop(app);
+    let app = open().await;
+    let again = app
+        .execute(Call { number: 1 })
+        .id(id)
+        .await
+        .expect("is known");
+    assert!(again.replayed());
+    assert_eq!(again.last(), first.last());
+    assert_eq!(app.query(CountCalls {}).await.expect("answers"), 0);
+    let error = app
+        .execute(Call { number: 2 })
+        .id(id)
+        .await
+        .expect_err("is another body");
+    assert!(matches!(error, CommandError::Invalid(_)), "{error:?}");
+}
