@@ -40,11 +40,19 @@ impl CqrsEs {
     }
 
     /// On sqlite-es, with the version of SQLite.
-    pub fn sqlite(&self, load: Load, connections: u32) -> Result<(Outcome, String)> {
+    pub fn sqlite(
+        &self,
+        load: Load,
+        connections: u32,
+        checkpoint: i64,
+        cache: i64,
+    ) -> Result<(Outcome, String)> {
         let folder = cargo::scratch()?;
         let mut command = self.command(load);
         command.arg("sqlite").arg(folder.path().join("cqrs-es.db"));
         command.env("CONNECTIONS", connections.to_string());
+        command.env("CHECKPOINT", checkpoint.to_string());
+        command.env("CACHE", cache.to_string());
         let figures = cargo::figures(&mut command)?;
         let outcome = Outcome {
             per_second: number(&figures, "per_second")?,

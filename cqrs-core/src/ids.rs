@@ -57,7 +57,7 @@ thread_local! {
     static RANDOM: RefCell<Rng> = RefCell::new(Rng::with_seed(seed()));
 }
 
-/// 64 random bits of a UUIDv4, which has 122 among its 128.
+/// 64 random bits of a `UUIDv4`, which has 122 among its 128.
 fn seed() -> u64 {
     let (high, low) = Uuid::new_v4().as_u64_pair();
     high ^ low.rotate_left(32)

@@ -25,22 +25,3 @@ pub use crate::registry::{
 };
 pub use crate::store::{Recorded, Tags};
 pub use crate::views::{Index, Indexed, ReadModel, SortKey};
-
-/// A stored state with the fingerprint of the `impl` block that folded it.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Stored<A> {
-    fingerprint: u64,
-    state: A,
-}
-
-/// [`Aggregate::save`](crate::message::Aggregate::save) for `storage = "state"`.
-pub fn save<A: serde::Serialize>(state: &A, fingerprint: u64) -> Result<Option<Vec<u8>>, Error> {
-    Ok(Some(serde_json::to_vec(&Stored { fingerprint, state })?))
-}
-
-/// [`Aggregate::restore`](crate::message::Aggregate::restore) for `storage = "state"`: nothing, if
-/// the `impl` block has changed since, or the type does not fit.
-pub fn restore<A: serde::de::DeserializeOwned>(body: &[u8], fingerprint: u64) -> Option<A> {
-    let stored: Stored<A> = serde_json::from_slice(body).ok()?;
-    (stored.fingerprint == fingerprint).then_some(stored.state)
-}

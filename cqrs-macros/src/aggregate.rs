@@ -1,6 +1,5 @@
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{ToTokens, quote_spanned};
-use syn::spanned::Spanned;
 use syn::{FnArg, ReturnType, Signature, Type};
 
 use crate::args::Args;
@@ -11,12 +10,13 @@ use crate::framework::Framework;
 use crate::hygiene::code;
 use crate::id;
 use crate::impl_block::{self, ImplBlock, Subject};
-use crate::{source, types};
+use crate::{source, suggest, types};
 
 const APPLY: Mark = Mark {
     name: "`#[apply]`",
     method: "an `#[apply]` method",
     example: "event: &ProductCreated",
+    has_self: true,
 };
 
 /// An `impl` block marked `#[aggregate]`.
@@ -96,44 +96,50 @@ impl Aggregate {
         })
     }
 
-    /// The wire names of the events; an event without the aggregate's id is underlined.
-    fn events(&self) -> impl Iterator<Item = TokenStream> {
+    /// The wire name of a method's event. An event without the aggregate's id is underlined, once,
+    /// since every mention of it reads the same.
+    fn event(&self, method: &EventMethod) -> TokenStream {
         let (aggregate, id) = (id::key(&self.name), &self.id);
-        let concerns = code!(__cqrs::Concerns<#aggregate, #id>);
-        self.methods.iter().map(move |method| {
-            let cfg = &method.cfg;
-            let event = types::bound(&method.event, method.event_ends, &concerns);
-            let name = quote_spanned!(method.event_ends.1=> #event::TYPE);
-            code!(#(#cfg)* #name)
+        let concerns = code!(__cqrs::Concerns<#aggregate, #id, Self>);
+        let event = types::bound(&method.event, method.event_ends, &concerns);
+        quote_spanned!(method.event_ends.1=> #event::TYPE)
+    }
+
+    fn events(&self) -> impl Iterator<Item = TokenStream> {
+        self.methods.iter().map(|method| {
+            let (cfg, event) = (&method.cfg, self.event(method));
+            code!(#(#cfg)* #event)
         })
     }
 
     fn arms(&self) -> impl Iterator<Item = TokenStream> {
         self.methods.iter().map(|method| {
             let (cfg, ident, ty) = (&method.cfg, &method.sig.ident, &method.event);
-            let event = types::bound(ty, method.event_ends, &code!(__cqrs::Event));
-            let recorded = method.inputs.iter().map(|input| {
-                // A parameter that is not `&Recorded` is underlined.
-                let span = input.ty.span().resolved_at(Span::mixed_site());
-                quote_spanned!(span=> event)
+            let name = self.event(method);
+            let inputs = method.inputs.iter().map(|input| {
+                let ends = types::ends(&input.ty);
+                let ty = types::outside(&input.ty, &method.sig.generics);
+                let input = types::bound(&ty, ends, &code!(__cqrs::ApplyInput<'_>));
+                code!(#input::of(event))
             });
-            let name = quote_spanned!(method.event_ends.1=> #event::NAME);
             code! {
                 #(#cfg)*
                 #name => {
-                    self.#ident(&event.decode::<#ty>()?, #(#recorded),*);
+                    self.#ident(&event.decode::<#ty>()?, #(#inputs),*);
                 }
             }
         })
     }
 
     fn keep(&self) -> TokenStream {
-        let fingerprint = self.fingerprint;
+        let (fingerprint, ty) = (self.fingerprint, &self.subject.ty);
+        let ends = types::ends(ty);
+        let stored = types::bound(&ty.to_token_stream(), ends, &code!(__cqrs::StoredState));
         let (body, save, restore) = if self.keeps_state {
             (
                 code!(body),
-                code!(__cqrs::save(self, #fingerprint)),
-                code!(__cqrs::restore(body, #fingerprint)),
+                code!(#stored::save(self, #fingerprint)),
+                code!(#stored::restore(body, #fingerprint)),
             )
         } else {
             (
@@ -158,15 +164,15 @@ impl Aggregate {
         let (Subject { ty, .. }, id) = (&self.subject, &self.id);
         let aggregate = id::key(&self.name);
         code! {
-            impl<C, const ROLE: __cqrs::u64> __cqrs::Borrowed<C, ROLE> for #ty
+            impl<__C, const __ROLE: __cqrs::u64> __cqrs::Borrowed<__C, __ROLE> for #ty
             where
-                C: __cqrs::HasId<#aggregate, #id, ROLE>,
+                __C: __cqrs::HasId<#aggregate, #id, __ROLE, Self>,
             {
                 fn describe() -> __cqrs::Input {
                     __cqrs::Input::aggregate::<Self>()
                 }
 
-                fn load(command: &C, place: __cqrs::usize, loads: &mut __cqrs::Loads) {
+                fn load(command: &__C, place: __cqrs::usize, loads: &mut __cqrs::Loads) {
                     loads.add::<Self>(place, command.id());
                 }
 
@@ -231,11 +237,14 @@ fn keeps_state(args: &mut Args, errors: &mut Errors) -> bool {
     match storage.value().as_str() {
         "events" => false,
         "state" => true,
-        _ => {
+        unknown => {
+            let message = suggest::no_such("storage", unknown, &["events", "state"]);
             errors.at(
-                storage,
-                "where the state is kept: write `storage = \"events\"` to fold it from the events, \
-                 or `storage = \"state\"` to keep it in the store",
+                &storage,
+                format!(
+                    "{message} write `storage = \"events\"` to fold the state from the events, or \
+                     `storage = \"state\"` to keep it in the store"
+                ),
             );
             false
         }

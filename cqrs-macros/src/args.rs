@@ -133,9 +133,10 @@ impl Args {
         }
     }
 
-    /// Whether a key was given, and not yet taken.
+    /// Whether a key was given, perhaps misspelt, and not yet taken.
     pub fn has(&self, key: &str) -> bool {
-        self.given.iter().any(|arg| arg.is(key))
+        let is_meant = |arg: &Arg| suggest::meant(&arg.key.unraw().to_string(), &[key]).is_some();
+        self.given.iter().any(|arg| arg.is(key) || is_meant(arg))
     }
 
     /// Reports keys that are known but do not belong on this item.
@@ -168,7 +169,7 @@ impl Args {
         };
         for arg in args {
             let key = arg.key.unraw().to_string();
-            if self.has(&key) {
+            if self.given.iter().any(|other| other.is(&key)) {
                 errors.at(&arg.key, format!("`{key}` is given twice: keep one"));
             } else {
                 self.given.push(arg);

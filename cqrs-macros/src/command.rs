@@ -55,12 +55,17 @@ impl Command {
     fn has_id(&self, CommandId { id, role }: &CommandId) -> TokenStream {
         let (ident, field, ty) = (&self.message.ident, &id.field, &id.ty);
         let aggregate = id::key(&id.aggregate);
-        let (parameters, role) = match role {
+        let (any, role) = match role {
             Some(role) => (None, id::key(role)),
-            None => (Some(code!(<const ROLE: __cqrs::u64>)), code!(ROLE)),
+            None => (Some(code!(const __ROLE: __cqrs::u64,)), code!(__ROLE)),
         };
+        // Of several ids the compiler would list the roles, as numbers.
+        let unlisted = any
+            .is_none()
+            .then(|| code!(#[diagnostic::do_not_recommend]));
         code! {
-            impl #parameters __cqrs::HasId<#aggregate, #ty, #role> for #ident {
+            #unlisted
+            impl<#any __A> __cqrs::HasId<#aggregate, #ty, #role, __A> for #ident {
                 fn id(&self) -> &#ty {
                     &self.#field
                 }

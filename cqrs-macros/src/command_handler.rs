@@ -14,6 +14,10 @@ const KIND: Kind = Kind {
     handler: "a command handler",
     message: "command",
     example: "cmd: CreateProduct",
+    by_mut: Some(
+        "a command handler changes nothing itself: take the state as `&State` and return the events \
+         that change it; read models are written by a `#[projection]`",
+    ),
 };
 
 /// A function marked `#[command_handler]`.
@@ -40,12 +44,14 @@ impl CommandHandler {
     /// Each input as the trait that it must meet.
     fn inputs(&self) -> Vec<TokenStream> {
         let inputs = self.function.inputs.iter().map(|input| {
-            let (ty, role) = (&input.ty, id::key(&input.role));
-            types::bound(
-                ty,
-                input.ends,
-                &code!(__cqrs::CommandInput<'_, Self::Command, #role>),
-            )
+            let role = id::key(&input.role);
+            if let Some((ty, ends)) = &input.borrowed {
+                let borrowed = code!(__cqrs::Borrowed<Self::Command, #role>);
+                types::bound(ty, *ends, &borrowed)
+            } else {
+                let input_of = code!(__cqrs::CommandInput<'_, Self::Command, #role>);
+                types::bound(&input.ty, input.ends, &input_of)
+            }
         });
         inputs.collect()
     }

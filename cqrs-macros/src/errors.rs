@@ -1,6 +1,6 @@
 use std::fmt::Display;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::DeriveInput;
 
@@ -37,6 +37,20 @@ impl ToTokens for Errors {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         tokens.extend(self.0.as_ref().map(syn::Error::to_compile_error));
     }
+}
+
+/// Where an item begins that is not of the kind that a macro belongs on: behind its attributes.
+pub fn place(item: TokenStream) -> Span {
+    let mut tokens = item.into_iter().peekable();
+    let mut place = None;
+    while let Some(token) = tokens.next() {
+        place.get_or_insert(token.span());
+        match token {
+            TokenTree::Punct(hash) if hash.as_char() == '#' => drop(tokens.next()),
+            token => return token.span(),
+        }
+    }
+    place.unwrap_or_else(Span::call_site)
 }
 
 /// The course of a derive: read a model of the item, expand it. A model that is incomplete because

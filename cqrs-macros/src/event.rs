@@ -1,5 +1,5 @@
 use proc_macro2::TokenStream;
-use quote::ToTokens;
+use quote::{ToTokens, quote_spanned};
 use syn::{Data, DeriveInput, Ident};
 
 use crate::args::Args;
@@ -132,15 +132,13 @@ fn tag(
         each,
     }: &Id,
 ) -> TokenStream {
-    let value = types::borrow_at_type(field, ty);
+    let (id, ends) = (ty.to_token_stream(), types::ends(ty));
     if *each {
-        code! {
-            for id in #value {
-                tags.add(#aggregate, id);
-            }
-        }
+        let ids = types::bound(&id, ends, &code!(__cqrs::AggregateIds));
+        code!(#ids::tag_each(&self.#field, #aggregate, tags);)
     } else {
-        code!(tags.add(#aggregate, #value);)
+        let id = types::bound(&id, ends, &code!(__cqrs::AggregateId));
+        code!(tags.push(#id::tag(&self.#field, #aggregate));)
     }
 }
 
@@ -153,11 +151,17 @@ fn concern(
         ..
     }: &Id,
 ) -> TokenStream {
-    let aggregate = id::key(aggregate);
+    let (aggregate, (first, last)) = (id::key(aggregate), types::ends(ty));
     let id = if *each {
-        code!(<#ty as __cqrs::IntoIterator>::Item)
+        let ids = code!(__cqrs::AggregateIds);
+        let ids = types::bound(&ty.to_token_stream(), (first, last), &ids);
+        code!(#ids::Id)
     } else {
         ty.to_token_stream()
     };
-    code!(impl __cqrs::Concerns<#aggregate, #id> for #event {})
+    // What is no collection is underlined where `tag_each` underlines it, with the same words: that
+    // is one error.
+    let concerns = quote_spanned!(first=> __cqrs::Concerns);
+    let concerns = quote_spanned!(last=> #concerns<#aggregate, #id, __A>);
+    code!(impl<__A> #concerns for #event {})
 }

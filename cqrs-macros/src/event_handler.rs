@@ -7,13 +7,14 @@ use crate::errors::{self, Errors};
 use crate::framework::Framework;
 use crate::function::{Function, Kind};
 use crate::hygiene::code;
-use crate::{source, types};
+use crate::{source, suggest, types};
 
 const KIND: Kind = Kind {
     attribute: "#[event_handler]",
     handler: "an event handler",
     message: "event",
     example: "event: ProductCreated",
+    by_mut: None,
 };
 
 /// A function marked `#[event_handler]`: a reaction.
@@ -49,11 +50,14 @@ fn from_start(args: &mut Args, errors: &mut Errors) -> bool {
     match start.value().as_str() {
         "origin" => true,
         "now" => false,
-        _ => {
+        unknown => {
+            let message = suggest::no_such("start", unknown, &["origin", "now"]);
             errors.at(
-                start,
-                "where a new event handler begins: write `start = \"origin\"` for the log's first \
-                 event, or `start = \"now\"` for the next one",
+                &start,
+                format!(
+                    "{message} write `start = \"origin\"` to begin with the log's first event, or \
+                     `start = \"now\"` with the next one"
+                ),
             );
             true
         }

@@ -28,6 +28,8 @@ pub struct Mark {
     pub method: &'static str,
     /// An event parameter: `event: &ProductCreated`.
     pub example: &'static str,
+    /// Whether the event is what follows `self`.
+    pub has_self: bool,
 }
 
 impl EventMethod {
@@ -70,6 +72,10 @@ impl EventMethod {
                 token,
                 format!("{method} is called by safe code: remove `unsafe`"),
             );
+        }
+        if mark.has_self && sig.receiver().is_none() {
+            // That is an error of its own; which parameter was meant to be the event is not known.
+            return None;
         }
         let mut inputs = sig.inputs.iter().filter_map(|arg| match arg {
             FnArg::Typed(arg) => Some(arg.clone()),

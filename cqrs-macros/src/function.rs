@@ -1,9 +1,9 @@
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote_spanned};
+use quote::quote_spanned;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, FnArg, Ident, Pat, PatType, Signature, Type, Visibility};
 
-use crate::errors::Errors;
+use crate::errors::{self, Errors};
 use crate::hygiene::code;
 use crate::{case, types};
 
@@ -29,6 +29,8 @@ pub struct Input {
     pub role: String,
     /// Where that type is written.
     pub ends: (Span, Span),
+    /// What a shared reference refers to, and where that is written.
+    pub borrowed: Option<(TokenStream, (Span, Span))>,
 }
 
 /// What a handler handles, for messages.
@@ -41,6 +43,8 @@ pub struct Kind {
     pub message: &'static str,
     /// A first parameter: `cmd: CreateProduct`.
     pub example: &'static str,
+    /// What to say about `&mut` parameters, if none is allowed.
+    pub by_mut: Option<&'static str>,
 }
 
 impl Function {
@@ -55,7 +59,7 @@ impl Function {
                 ..
             } = kind;
             errors.add(syn::Error::new(
-                first(place),
+                errors::place(place),
                 format!(
                     "`{attribute}` belongs on a function: {handler} is \
                      `fn its_name({example}) -> ..`"
@@ -74,7 +78,7 @@ impl Function {
         if let syn::ReturnType::Type(_, ty) = &sig.output {
             types::nameable(ty, kind.handler, errors);
         }
-        let output = types::returned(&sig.output, &sig.generics);
+        let output = types::returned(&sig);
         Some(Self {
             is_async: sig.asyncness.is_some(),
             ident: sig.ident,
@@ -177,11 +181,13 @@ fn message(
         Some(FnArg::Typed(arg)) => {
             unconditional(arg, handler, errors);
             types::nameable(&arg.ty, handler, errors);
-            if let Type::Reference(reference) = &*arg.ty {
-                let ty = reference.elem.to_token_stream();
+            if let Type::Reference(_) = &*arg.ty {
                 errors.at(
                     &arg.ty,
-                    format!("{handler} takes its {message} by value: write `{message}: {ty}`"),
+                    format!(
+                        "{handler} takes its {message} first and by value: remove the `&`, or \
+                         write `{example}` before this"
+                    ),
                 );
             }
             Some(types::outside(&arg.ty, &sig.generics))
@@ -196,10 +202,23 @@ fn input(arg: &PatType, sig: &Signature, kind: &Kind, errors: &mut Errors) -> In
         Pat::Ident(pat) => case::role(&pat.ident),
         _ => String::new(),
     };
+    if let (Type::Reference(reference), Some(message)) = (&*arg.ty, kind.by_mut)
+        && reference.mutability.is_some()
+    {
+        errors.at(&arg.ty, message);
+    }
+    let borrowed = match &*arg.ty {
+        Type::Reference(reference) if reference.mutability.is_none() => Some((
+            types::outside(&reference.elem, &sig.generics),
+            types::ends(&reference.elem),
+        )),
+        _ => None,
+    };
     Input {
         ty: types::outside(&arg.ty, &sig.generics),
         role,
         ends: types::ends(&arg.ty),
+        borrowed,
     }
 }
 
@@ -212,11 +231,4 @@ fn unconditional(arg: &PatType, handler: &str, errors: &mut Errors) {
             format!("{handler} takes the same inputs always: put the `cfg` on the function"),
         );
     }
-}
-
-fn first(tokens: TokenStream) -> Span {
-    tokens
-        .into_iter()
-        .next()
-        .map_or_else(Span::call_site, |token| token.span())
 }

@@ -49,7 +49,7 @@ pub fn key(name: &str) -> TokenStream {
 pub fn aggregate_name(name: &LitStr) -> syn::Result<String> {
     let text = name.value();
     if text.trim().is_empty() || text.contains(':') {
-        let message = "an aggregate's name begins its tags, `product:P001`: it has letters in it and no colon";
+        let message = "an aggregate's name ends before the colon in its tags, `product:P001`: write letters, and no colon";
         return Err(syn::Error::new(name.span(), message));
     }
     Ok(text)

@@ -1,4 +1,4 @@
-use proc_macro2::{Group, Span, TokenStream};
+use proc_macro2::{Group, TokenStream};
 use quote::{ToTokens, TokenStreamExt, quote};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
@@ -6,7 +6,7 @@ use syn::{
     Attribute, Generics, Ident, ImplItem, Meta, Signature, Token, Type, Visibility, braced, token,
 };
 
-use crate::errors::Errors;
+use crate::errors::{self, Errors};
 
 /// An `impl` block, the bodies of its methods as they were written.
 pub struct ImplBlock {
@@ -118,11 +118,11 @@ pub fn attribute<M: ToTokens>(
     read: impl FnOnce(&mut ImplBlock, &mut Errors) -> Option<M>,
 ) -> TokenStream {
     let mut errors = Errors::default();
-    let first = item.clone().into_iter().next();
-    let first = first.map_or_else(Span::call_site, |first| first.span());
     let Ok(mut block) = syn::parse2::<ImplBlock>(item.clone()) else {
-        let message = format!("`{attribute}` belongs on an `impl` block: `impl TheType {{ .. }}`");
-        errors.add(syn::Error::new(first, message));
+        let message = format!(
+            "`{attribute}` belongs on an `impl` block: write it above `impl TheType {{ .. }}`"
+        );
+        errors.add(syn::Error::new(errors::place(item.clone()), message));
         return quote!(#item #errors);
     };
     let model = read(&mut block, &mut errors);

@@ -64,13 +64,19 @@ pub fn concrete(generics: &Generics, kind: &str, errors: &mut Errors) -> Option<
     if generics.params.is_empty() {
         return Some(());
     }
-    errors.at(
-        generics,
+    let only_lifetimes = generics.lifetimes().count() == generics.params.len();
+    let message = if only_lifetimes {
+        format!(
+            "{kind} owns what it holds, since it is read from JSON: remove the lifetimes, and write \
+             `String` for `&str`"
+        )
+    } else {
         format!(
             "{kind} is a concrete type, since the registry and the wire format need one: remove the \
              parameters and write one struct per case"
-        ),
-    );
+        )
+    };
+    errors.at(generics, message);
     None
 }
 

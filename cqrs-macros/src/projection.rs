@@ -16,6 +16,7 @@ const ON: Mark = Mark {
     name: "`#[on]`",
     method: "an `#[on]` method",
     example: "event: &ProductCreated",
+    has_self: false,
 };
 
 /// An `impl` block marked `#[projection]`.
@@ -118,7 +119,7 @@ fn fold(method: &EventMethod) -> TokenStream {
     } = method;
     let ident = &sig.ident;
     let (inputs, lent): (Vec<_>, Vec<_>) = inputs.iter().map(|arg| input(arg, sig)).unzip();
-    let output = types::returned(&sig.output, &sig.generics);
+    let output = types::returned(sig);
     let call = code!(Self::#ident(&event, #(#lent),*));
     let body = |call: &TokenStream| {
         code! {

@@ -14,6 +14,7 @@ const KIND: Kind = Kind {
     handler: "a query handler",
     message: "query",
     example: "query: GetProductById",
+    by_mut: None,
 };
 
 /// A function marked `#[query_handler]`.
@@ -55,7 +56,7 @@ impl QueryHandler {
         self.function.run(
             "Answer",
             &own.unwrap_or_default(),
-            &code!(<#output as __cqrs::AnswerFrom<Self::Query, _>>::answer),
+            &code!(<#output as __cqrs::AnswerFrom<<Self::Query as __cqrs::Query>::Output>>::answer),
             &code!(query, #(#inputs::take(&scope, #places)?),*),
         )
     }

@@ -1,19 +1,20 @@
-/// What an unknown word was meant to be, as a sentence: `unknown key ..: did you mean ..?`.
+/// What an unknown word was meant to be, and which are known: `unknown key ..: did you mean ..?`.
 pub fn unknown(kind: &str, word: &str, known: &[&str]) -> String {
-    let meant = meant(word, known);
-    let meant = meant
-        .map(|meant| format!(": did you mean `{meant}`?"))
-        .unwrap_or_default();
-    let stop = if meant.is_empty() { ";" } else { "" };
     let list: Vec<_> = known.iter().map(|known| format!("`{known}`")).collect();
-    format!(
-        "unknown {kind} `{word}`{meant}{stop} known {kind}s: {}",
-        list.join(", ")
-    )
+    let list = list.join(", ");
+    format!("{} known {kind}s: {list}", no_such(kind, word, known))
+}
+
+/// What an unknown word was meant to be, as the beginning of a sentence.
+pub fn no_such(kind: &str, word: &str, known: &[&str]) -> String {
+    match meant(word, known) {
+        Some(meant) => format!("unknown {kind} `{word}`: did you mean `{meant}`?"),
+        None => format!("unknown {kind} `{word}`;"),
+    }
 }
 
 /// The known word that is most like this one, if any is like it.
-fn meant<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+pub fn meant<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let distances = known.iter().map(|known| (distance(word, known), *known));
     let (distance, best) = distances.min_by_key(|(distance, _)| *distance)?;
     (distance <= best.len().div_ceil(3)).then_some(best)

@@ -1,9 +1,8 @@
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
-use syn::{Attribute, Generics, Ident, Lifetime, ReturnType, Type};
+use syn::{Attribute, Generics, Ident, Lifetime, ReturnType, Signature, Type};
 
 use crate::errors::Errors;
-use crate::hygiene::code;
 
 /// A type as it is written in the body of another function: lifetimes that the user's function
 /// declares are left to inference.
@@ -42,11 +41,11 @@ pub fn ends(ty: &Type) -> (Span, Span) {
     (first, spans.last().unwrap_or(first))
 }
 
-/// What a function returns, `()` if it does not say.
-pub fn returned(output: &ReturnType, generics: &Generics) -> TokenStream {
-    match output {
-        ReturnType::Default => code!(()),
-        ReturnType::Type(_, ty) => outside(ty, generics),
+/// What a function returns; `()`, at its name, if it does not say.
+pub fn returned(sig: &Signature) -> TokenStream {
+    match &sig.output {
+        ReturnType::Default => quote_spanned!(sig.ident.span()=> ()),
+        ReturnType::Type(_, ty) => outside(ty, &sig.generics),
     }
 }
 
@@ -55,7 +54,10 @@ pub fn nameable(ty: &Type, kind: &str, errors: &mut Errors) {
     if mentions_impl(ty.to_token_stream()) {
         errors.at(
             ty,
-            format!("the wiring names the types of {kind}: write the type instead of `impl ..`"),
+            format!(
+                "the types of {kind} have names, by which it is wired: write the type instead of \
+                 `impl ..`"
+            ),
         );
     }
 }

@@ -13,6 +13,14 @@ use crate::runs::Runs;
 
 const CALLERS: [u32; 3] = [1, 16, 64];
 
+/// These take long.
+const RUNS: usize = 3;
+
+/// Settings of the file besides WAL and synchronous=FULL, for everyone as cqrs-sqlite has them:
+/// after how many pages the log is checkpointed, and the page cache in (negative) KiB.
+const CHECKPOINT: i64 = 4096;
+const CACHE: i64 = -16_384;
+
 /// What someone's runs measured.
 #[derive(Default)]
 struct Measured {
@@ -28,97 +36,94 @@ impl Measured {
         self.p99.push(outcome.p99);
     }
 
-    /// The one with more commands per second, and which one that is.
-    fn better(self, other: Self) -> (Self, bool) {
-        if other.per_second.median() > self.per_second.median() {
-            (other, true)
-        } else {
-            (self, false)
-        }
+    /// The one with the most commands per second, with its name.
+    fn best<'n, const N: usize>(several: [(&'n str, Self); N]) -> (&'n str, Self) {
+        let figure = |(_, it): &(&str, Self)| it.per_second.median();
+        let best = several
+            .into_iter()
+            .max_by(|a, b| figure(a).total_cmp(&figure(b)));
+        best.unwrap_or_default()
     }
 }
 
 pub fn run(args: &Args, report: &mut Report) -> Result<()> {
     let peer = CqrsEs::build()?;
+    let commands = if args.quick { 2_000 } else { 20_000 };
     let mut version = String::new();
     for callers in CALLERS {
         let load = Load {
-            commands: if args.quick { 2_000 } else { 20_000 },
+            commands,
             aggregates: 1_000,
             callers,
         };
-        let [mut ours, mut own, mut shared, mut pooled, mut single] =
-            std::array::from_fn(|_| Measured::default());
-        for _ in 0..runs(args) {
+        let [
+            mut ours,
+            mut own,
+            mut shared,
+            mut queued,
+            mut pooled,
+            mut single,
+        ] = std::array::from_fn(|_| Measured::default());
+        for _ in 0..RUNS {
             ours.push(ours::run(load)?);
             own.push(raw::own_connections(load)?);
             shared.push(raw::shared_connection(load)?);
-            pooled.push(peer.sqlite(load, 10)?.0);
-            let (outcome, found) = peer.sqlite(load, 1)?;
+            queued.push(raw::queued_connection(load)?);
+            pooled.push(peer.sqlite(load, 10, CHECKPOINT, CACHE)?.0);
+            let (outcome, found) = peer.sqlite(load, 1, CHECKPOINT, CACHE)?;
             single.push(outcome);
             version = found;
         }
-        let (raw, is_shared) = own.better(shared);
-        let (theirs, is_single) = pooled.better(single);
+        let (how, raw) = Measured::best([
+            ("a connection each", own),
+            ("one connection", shared),
+            ("one thread with the connection", queued),
+        ]);
+        let (pool, theirs) = Measured::best([("a pool of 10", pooled), ("a pool of 1", single)]);
         let floor = raw.per_second.median();
-        if callers == 1 {
-            goal(
-                report,
+        let (workload, what) = match callers {
+            1 => (
+                "execute on SQLite, 1 caller".to_owned(),
+                "rusqlite, load and insert".to_owned(),
+            ),
+            many => (
+                format!("execute on SQLite, {many} callers"),
+                format!("rusqlite, one transaction per command, {how}"),
+            ),
+        };
+        let per_second = ours.per_second.median();
+        match callers {
+            1 => report.goal(Goal::at_least(
                 "one caller on SQLite against a raw load and insert",
-                &ours,
+                per_second,
                 0.75,
                 floor,
-            );
-        } else if callers == 64 {
-            let what = "64 callers on SQLite against one transaction per command";
-            goal(report, what, &ours, 9.0, floor);
+            )),
+            64 => report.goal(Goal::at_least(
+                "64 callers on SQLite against one transaction per command",
+                per_second,
+                9.0,
+                floor,
+            )),
+            _ => {}
         }
-        let connections = if is_shared {
-            "one connection"
-        } else {
-            "a connection each"
-        };
-        let raw_name = if callers == 1 {
-            "rusqlite, load and insert".to_owned()
-        } else {
-            format!("rusqlite, one transaction per command, {connections}")
-        };
-        let pool = if is_single {
-            "a pool of 1"
-        } else {
-            "a pool of 10"
-        };
-        let workload = match callers {
-            1 => "execute on SQLite, 1 caller".to_owned(),
-            many => format!("execute on SQLite, {many} callers"),
-        };
         let mut row = |who: &str, it: Measured| {
             let row = Row::new(&workload, who, "commands/s", it.per_second);
             report.row(row.latency(it.p50, it.p99).against("rusqlite", floor));
         };
         row("ours", ours);
-        row(&raw_name, raw);
+        row(&what, raw);
         row(&format!("cqrs-es 0.5 with sqlite-es 0.5, {pool}"), theirs);
     }
     report.note(format!(
-        "execute on SQLite: WAL, synchronous=FULL and else the defaults for everyone; 1 000 \
-         aggregates, {} commands that each read one and add one event; callers share no \
-         aggregates; a fresh file for each run. rusqlite: BEGIN IMMEDIATE, SELECT of the \
-         aggregate's events, INSERT with unique (aggregate, seq), COMMIT, statements prepared \
-         once, on a connection for each caller or on one behind a mutex, whichever is faster; \
-         sqlite-es on its pool of 10 or of 1, whichever is faster. SQLite {} (ours and rusqlite), \
-         {version} (sqlite-es).",
-        if args.quick { "2 000" } else { "20 000" },
+        "execute on SQLite: WAL, synchronous=FULL, wal_autocheckpoint={CHECKPOINT}, \
+         cache_size={CACHE} for everyone; 1 000 aggregates, {commands} commands that each read one \
+         and add one event; callers share no aggregates; a fresh file for each run. rusqlite: BEGIN \
+         IMMEDIATE, SELECT of the aggregate's events, INSERT with unique (aggregate, seq), COMMIT, \
+         statements prepared once; the fastest of a connection for each caller, one connection \
+         behind a mutex, one thread with the connection and a queue. sqlite-es on its pool of 10 or \
+         of 1, whichever is faster. SQLite {} (ours and rusqlite), {version} (sqlite-es).",
         rusqlite::version(),
     ));
     Ok(())
-}
-
-/// These take long and differ little.
-fn runs(_: &Args) -> usize {
-    3
-}
-
-fn goal(report: &mut Report, what: &str, ours: &Measured, times: f64, floor: f64) {
-    report.goal(Goal::at_least(what, ours.per_second.median(), times, floor));
 }

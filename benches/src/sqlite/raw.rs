@@ -114,6 +114,8 @@ fn open(file: &Path) -> Result<Connection> {
     connection.busy_timeout(Duration::from_secs(60))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", super::CHECKPOINT)?;
+    connection.pragma_update(None, "cache_size", super::CACHE)?;
     connection.execute_batch(SCHEMA)?;
     Ok(connection)
 }

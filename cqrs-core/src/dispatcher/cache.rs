@@ -20,9 +20,12 @@ const QUEUE: Duration = Duration::from_secs(1);
 /// A state that is behind the log does no harm: an append checks its boundary, and a rejection
 /// that was made on such a state is made again on the newest one.
 pub(crate) struct StateCache {
-    slots: Mutex<LruCache<(TypeId, Tag), Arc<AsyncMutex<Slot>>>>,
+    slots: Mutex<LruCache<Key, Arc<AsyncMutex<Slot>>>>,
     keeps: bool,
 }
+
+/// An aggregate: its type, since two types may bear one name in different modules, and its tag.
+type Key = (TypeId, Tag);
 
 /// The state of one aggregate with the position that it has all events up to; empty while a
 /// decision has it, and after one that did not end well.

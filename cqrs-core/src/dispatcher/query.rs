@@ -210,16 +210,16 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
 
 impl Inner {
     #[cold]
-    fn context(&self, actor: Option<Actor>) -> Box<Context> {
+    fn context(&self, actor: Option<Actor>) -> Context {
         let time = self.clock.now();
         let id = CommandId::at(time).as_uuid();
-        Box::new(Context {
+        Context {
             command: None,
             correlation: id,
             causation: id,
             actor,
             time,
-        })
+        }
     }
 
     /// Waits until the query's read models have everything up to this position.
@@ -270,7 +270,7 @@ fn run_now<'d, Q: Query>(
     query: Q,
     actor: Option<Actor>,
 ) -> Asked<'d, Q> {
-    let context = slot.takes_context.then(|| inner.context(actor));
+    let context = slot.takes_context.then(|| Box::new(inner.context(actor)));
     let scope = QueryScope {
         inner,
         slot,

@@ -1,7 +1,7 @@
 use std::future::Future;
 
 use super::input::{AggregateType, AnyState, Input, Source};
-use super::resource::{self, Service};
+use super::resource::{self, Service, Shared};
 use super::{Context, Res};
 use crate::dispatcher::Checkout;
 use crate::error::{CommandError, Error};
@@ -102,14 +102,14 @@ impl Loads {
     }
 }
 
-/// What a command handler may take besides its command.
+/// What a command handler may take besides its command. References are [`Borrowed`].
 #[diagnostic::on_unimplemented(
     message = "a command handler cannot take `{Self}`",
     label = "not one of the inputs of a command handler",
+    note = "for a service, take `Res<{Self}>` and give it to the builder with `.provide(..)`",
+    note = "for the state of an aggregate, take `&{Self}`",
     note = "a command handler takes its command, then any of: `&State` (an aggregate), `Res<T>` or \
-            `Res<dyn Trait>` (a service), `&Context`",
-    note = "a service is taken as `Res<{Self}>`; state is taken as `&State` and changed by \
-            returning events"
+            `Res<dyn Trait>` (a service), `&Context`"
 )]
 pub trait CommandInput<'a, C, const ROLE: u64>: Sized {
     /// What it is.
@@ -130,13 +130,13 @@ pub trait CommandInput<'a, C, const ROLE: u64>: Sized {
 /// What a command handler may borrow. `#[aggregate]` implements it for commands with a fitting
 /// `#[id(..)]`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an aggregate",
-    label = "a command handler cannot take a reference to this",
+    message = "`{Self}` is not an aggregate: a command handler cannot borrow it",
+    label = "neither an aggregate nor `Context`",
+    note = "for a service, take `Res<{Self}>` and give it to the builder with `.provide(..)`",
     note = "for state, write `#[aggregate(id = ..)]` on an `impl {Self}` block with `#[apply]` \
-            methods",
-    note = "for a service, take `Res<{Self}>` and give it to the builder with `.provide(..)`"
+            methods"
 )]
-pub trait Borrowed<C, const ROLE: u64>: Sized + 'static {
+pub trait Borrowed<C, const ROLE: u64>: 'static {
     /// What it is.
     fn describe() -> Input;
 
@@ -150,7 +150,8 @@ pub trait Borrowed<C, const ROLE: u64>: Sized + 'static {
     fn take<'a>(scope: &'a CommandScope<'a>, place: usize) -> Result<&'a Self, Error>;
 }
 
-impl<'a, T: Borrowed<C, ROLE>, C, const ROLE: u64> CommandInput<'a, C, ROLE> for &'a T {
+#[diagnostic::do_not_recommend]
+impl<'a, T: ?Sized + Borrowed<C, ROLE>, C, const ROLE: u64> CommandInput<'a, C, ROLE> for &'a T {
     fn describe() -> Input {
         T::describe()
     }
@@ -164,10 +165,7 @@ impl<'a, T: Borrowed<C, ROLE>, C, const ROLE: u64> CommandInput<'a, C, ROLE> for
     }
 }
 
-impl<'a, T, C, const ROLE: u64> CommandInput<'a, C, ROLE> for Res<T>
-where
-    T: ?Sized + Send + Sync + 'static,
-{
+impl<'a, T: ?Sized + Shared, C, const ROLE: u64> CommandInput<'a, C, ROLE> for Res<T> {
     fn describe() -> Input {
         Input::resource::<T>()
     }
@@ -177,6 +175,7 @@ where
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<C, const ROLE: u64> Borrowed<C, ROLE> for Context {
     fn describe() -> Input {
         Input::context()
@@ -204,9 +203,9 @@ impl<'a> CommandScope<'a> {
 /// What a command handler may return.
 #[diagnostic::on_unimplemented(
     message = "a command handler cannot return `{Self}`",
-    label = "neither events nor a `Result` of events and the command's error",
+    label = "neither an event nor anything that holds events",
     note = "return an event (`#[derive(Event)]`), an enum of events, `()`, or an `Option`, `Vec` or \
-            tuple of these; bare or in a `Result` with the error that `#[command(error = ..)]` names"
+            tuple of these; bare or in a `Result` with the command's error"
 )]
 pub trait Outcome<C: Command> {
     /// The events, or why there are none.
@@ -216,17 +215,62 @@ pub trait Outcome<C: Command> {
     fn decision(self) -> Decision<C>;
 }
 
-impl<C: Command, T: Events> Outcome<C> for T {
+impl<C: Command, T: Returned<Form: Decides<C::Error>>> Outcome<C> for T {
     fn decision(self) -> Decision<C> {
+        self.form().decide()
+    }
+}
+
+/// Tells a `Result` from events outside of one, so that an error is about the part that is wrong.
+pub trait Returned {
+    /// A `Result`, or [`Bare`].
+    type Form;
+
+    /// In that form.
+    fn form(self) -> Self::Form;
+}
+
+/// Events outside of a `Result`.
+pub struct Bare<T>(T);
+
+#[diagnostic::do_not_recommend]
+impl<T: Events> Returned for T {
+    type Form = Bare<T>;
+
+    fn form(self) -> Bare<T> {
+        Bare(self)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, E> Returned for Result<T, E> {
+    type Form = Self;
+
+    fn form(self) -> Self {
+        self
+    }
+}
+
+/// The form of an [`Outcome`].
+pub trait Decides<E> {
+    /// The events, or why there are none.
+    ///
+    /// # Errors
+    /// As [`Outcome::decision`].
+    fn decide(self) -> Result<NewEvents, CommandError<E>>;
+}
+
+impl<T: Events, E> Decides<E> for Bare<T> {
+    fn decide(self) -> Result<NewEvents, CommandError<E>> {
         let mut events = NewEvents::new();
-        self.record(&mut events).map_err(CommandError::failed)?;
+        self.0.record(&mut events).map_err(CommandError::failed)?;
         Ok(events)
     }
 }
 
-impl<C: Command, T: Events, E: DomainError<C::Error>> Outcome<C> for Result<T, E> {
-    fn decision(self) -> Decision<C> {
-        Outcome::<C>::decision(self.map_err(DomainError::into_command_error)?)
+impl<T: Events, D: DomainError<E>, E> Decides<E> for Result<T, D> {
+    fn decide(self) -> Result<NewEvents, CommandError<E>> {
+        Bare(self.map_err(DomainError::into_command_error)?).decide()
     }
 }
 
@@ -243,12 +287,14 @@ pub trait DomainError<E> {
     fn into_command_error(self) -> CommandError<E>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<E> DomainError<E> for E {
     fn into_command_error(self) -> CommandError<E> {
         CommandError::Rejected(self)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E> DomainError<E> for CommandError<E> {
     fn into_command_error(self) -> CommandError<E> {
         self

@@ -1,10 +1,11 @@
 use std::future::Future;
 
 use super::Res;
+use super::failure::Failing;
 use super::input::{Input, Source};
-use super::resource::{self, Service};
+use super::resource::{self, Service, Shared};
 use crate::dispatcher::Dispatcher;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::message::Event;
 use crate::store::{BoxFuture, Recorded};
 
@@ -59,7 +60,8 @@ pub struct ReactionScope<'a> {
     message = "an event handler cannot take `{Self}`",
     label = "not one of the inputs of an event handler",
     note = "an event handler takes its event, then any of: `&Recorded` (the event as stored), \
-            `Res<T>` or `Res<dyn Trait>` (a service), `&Dispatcher` (to send commands)",
+            `Res<T>` or `Res<dyn Trait>` (a service, given to the builder with `.provide(..)`), \
+            `&Dispatcher` (to send commands)",
     note = "read models are written by a `#[projection]`"
 )]
 pub trait ReactionInput<'a>: Sized {
@@ -73,6 +75,7 @@ pub trait ReactionInput<'a>: Sized {
     fn take(scope: &'a ReactionScope<'a>, place: usize) -> Result<Self>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<'a> ReactionInput<'a> for &'a Recorded {
     fn describe() -> Input {
         Input::given()
@@ -83,6 +86,7 @@ impl<'a> ReactionInput<'a> for &'a Recorded {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<'a> ReactionInput<'a> for &'a Dispatcher {
     fn describe() -> Input {
         Input::given()
@@ -93,7 +97,7 @@ impl<'a> ReactionInput<'a> for &'a Dispatcher {
     }
 }
 
-impl<'a, T: ?Sized + Send + Sync + 'static> ReactionInput<'a> for Res<T> {
+impl<'a, T: ?Sized + Shared> ReactionInput<'a> for Res<T> {
     fn describe() -> Input {
         Input::resource::<T>()
     }
@@ -105,10 +109,9 @@ impl<'a, T: ?Sized + Send + Sync + 'static> ReactionInput<'a> for Res<T> {
 
 /// What an `#[on]` method or an event handler may return.
 #[diagnostic::on_unimplemented(
-    message = "a projection or event handler cannot return `{Self}`",
+    message = "an event handler or `#[on]` method cannot return `{Self}`",
     label = "neither `()` nor `Result<()>`",
-    note = "return nothing, or `Result<()>` whose error is `cqrs_core::Error` or any \
-            `std::error::Error`"
+    note = "return nothing, or `Result<()>` if it can fail"
 )]
 pub trait Completion {
     /// The result.
@@ -118,14 +121,15 @@ pub trait Completion {
     fn complete(self) -> Result<()>;
 }
 
+#[diagnostic::do_not_recommend]
 impl Completion for () {
     fn complete(self) -> Result<()> {
         Ok(())
     }
 }
 
-impl<E: Into<Error>> Completion for Result<(), E> {
+impl<E: Failing> Completion for Result<(), E> {
     fn complete(self) -> Result<()> {
-        self.map_err(Into::into)
+        self.map_err(Failing::into_error)
     }
 }

@@ -68,8 +68,8 @@ pub struct FoldScope<'a> {
     label = "not one of the inputs of a projection",
     note = "an `#[on]` method takes its event, then any of: `&Recorded` (the event as stored), \
             `&mut Views<V>` (a read model to write)",
-    note = "a projection is folded again whenever it is rebuilt: calls to services belong in an \
-            `#[event_handler]`"
+    note = "a projection is folded again whenever it is rebuilt: what calls a service belongs in \
+            an `#[event_handler]`"
 )]
 pub trait FoldInput<'a>: Sized {
     /// What is kept while the method runs.
@@ -88,6 +88,26 @@ pub trait FoldInput<'a>: Sized {
     fn lend(held: &'a mut Self::Held) -> Self;
 }
 
+/// What an `#[apply]` method may take besides its event.
+#[diagnostic::on_unimplemented(
+    message = "an `#[apply]` method cannot take `{Self}`",
+    label = "not `&Recorded`",
+    note = "an `#[apply]` method takes its event and, if it needs it, `&Recorded` (the event as \
+            stored): what it computes follows from the events alone"
+)]
+pub trait ApplyInput<'a> {
+    /// Takes it.
+    fn of(recorded: &'a Recorded) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<'a> ApplyInput<'a> for &'a Recorded {
+    fn of(recorded: &'a Recorded) -> Self {
+        recorded
+    }
+}
+
+#[diagnostic::do_not_recommend]
 impl<'a> FoldInput<'a> for &'a Recorded {
     type Held = &'a Recorded;
 

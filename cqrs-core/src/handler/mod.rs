@@ -4,6 +4,7 @@ mod cell;
 mod command;
 mod context;
 mod event;
+mod failure;
 mod fold;
 mod input;
 mod query;
@@ -11,13 +12,14 @@ mod resource;
 
 pub use cell::{CommandCell, QueryCell};
 pub use command::{
-    Borrowed, CommandFn, CommandInput, CommandScope, Decided, Decision, DomainError,
-    HandlesCommand, Load, Loads, Outcome,
+    Bare, Borrowed, CommandFn, CommandInput, CommandScope, Decided, Decides, Decision, DomainError,
+    HandlesCommand, Load, Loads, Outcome, Returned,
 };
 pub use context::{Actor, Context};
 pub use event::{Completion, HandlesEvent, Reacted, ReactionInput, ReactionScope};
-pub use fold::{Fold, FoldInput, FoldScope, Folded, Projects};
+pub use failure::Failing;
+pub use fold::{ApplyInput, Fold, FoldInput, FoldScope, Folded, Projects};
 pub use input::{AggregateType, AnyState, Input, InputKind, ModelType, ResourceType, Source};
 pub(crate) use query::answer;
 pub use query::{Answer, AnswerFrom, HandlesQuery, QueryFn, QueryInput, QueryScope};
-pub use resource::{Res, Resources};
+pub use resource::{Res, Resources, Shared};

@@ -1,7 +1,8 @@
 use std::future::Future;
 
+use super::failure::Failing;
 use super::input::{Input, Source};
-use super::resource;
+use super::resource::{self, Shared};
 use super::{Context, Res};
 use crate::dispatcher::{Inner, QuerySlot};
 use crate::error::{Error, Result};
@@ -76,7 +77,7 @@ pub struct QueryScope<'a> {
     message = "a query handler cannot take `{Self}`",
     label = "not one of the inputs of a query handler",
     note = "a query handler takes its query, then any of: `Read<V>` (a read model), `Res<T>` or \
-            `Res<dyn Trait>` (a service), `&Context`",
+            `Res<dyn Trait>` (a service, given to the builder with `.provide(..)`), `&Context`",
     note = "a query changes nothing: `&mut Views<V>` is for projections, `&State` for command \
             handlers"
 )]
@@ -91,7 +92,7 @@ pub trait QueryInput<'a>: Sized {
     fn take(scope: &'a QueryScope<'_>, place: usize) -> Result<Self>;
 }
 
-impl<'a, T: ?Sized + Send + Sync + 'static> QueryInput<'a> for Res<T> {
+impl<'a, T: ?Sized + Shared> QueryInput<'a> for Res<T> {
     fn describe() -> Input {
         Input::resource::<T>()
     }
@@ -113,6 +114,7 @@ impl<'a, V: ReadModel> QueryInput<'a> for Read<V> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<'a> QueryInput<'a> for &'a Context {
     fn describe() -> Input {
         Input::context()
@@ -124,37 +126,31 @@ impl<'a> QueryInput<'a> for &'a Context {
     }
 }
 
-/// What a query handler may return: the query's answer, bare or in a `Result`.
+/// What a handler of a query that returns `A` may return: that, bare or in a `Result`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the answer of this query",
-    label = "the query's `returns` says otherwise",
-    note = "return the type that `#[query(returns = ..)]` names, bare or in a `Result` whose error \
-            is `cqrs_core::Error` or any `std::error::Error`"
+    label = "the query returns `{A}`",
+    note = "return `{A}` or `Result<{A}>`, or change the query's `#[query(returns = ..)]`"
 )]
-pub trait AnswerFrom<Q: Query, Form> {
+pub trait AnswerFrom<A> {
     /// The answer.
     ///
     /// # Errors
     /// The handler's.
-    fn answer(self) -> Result<Q::Output>;
+    fn answer(self) -> Result<A>;
 }
 
-/// Marks answers outside a `Result`.
-pub struct Bare;
-
-/// Marks answers in a `Result`.
-pub struct Fallible;
-
-impl<Q: Query<Output = T>, T> AnswerFrom<Q, Bare> for T {
+#[diagnostic::do_not_recommend]
+impl<A> AnswerFrom<A> for A {
     #[inline]
-    fn answer(self) -> Result<T> {
+    fn answer(self) -> Result<A> {
         Ok(self)
     }
 }
 
-impl<Q: Query<Output = T>, T, E: Into<Error>> AnswerFrom<Q, Fallible> for Result<T, E> {
+impl<A, E: Failing> AnswerFrom<A> for Result<A, E> {
     #[inline]
-    fn answer(self) -> Result<T> {
-        self.map_err(Into::into)
+    fn answer(self) -> Result<A> {
+        self.map_err(Failing::into_error)
     }
 }

@@ -38,6 +38,18 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Res<T> {
     }
 }
 
+/// A service that all handlers share, on whatever thread they run.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a service: handlers on several threads would share it",
+    label = "not `Send + Sync`",
+    note = "for a trait of your own, write `trait TheTrait: Send + Sync`; else put what is not \
+            `Sync` in a `Mutex`"
+)]
+pub trait Shared: Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: ?Sized + Send + Sync + 'static> Shared for T {}
+
 /// An `Arc<T>` for any, possibly unsized, `T`.
 pub(crate) type Service = Arc<dyn Any + Send + Sync>;
 

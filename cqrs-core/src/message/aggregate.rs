@@ -15,7 +15,7 @@ use crate::store::Recorded;
 )]
 pub trait Aggregate: Default + Send + Sync + 'static {
     /// What identifies one of them.
-    type Id: fmt::Display;
+    type Id: fmt::Display; // its text is in tags, `product:P001`: implement `Display`
     /// The name in tags.
     const NAME: &'static str;
     /// The wire names of the events that it folds.

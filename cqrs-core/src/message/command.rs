@@ -1,5 +1,4 @@
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Invalid;
 use crate::handler::CommandCell;
@@ -15,9 +14,9 @@ use crate::handler::CommandCell;
     note = "a command handler's first parameter is its command: \
             add `#[derive(Command, Clone, Serialize, Deserialize)]` to `{Self}`"
 )]
-pub trait Command: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+pub trait Command: Serialize + for<'de> Deserialize<'de> + Clone + Send + Sync + 'static {
     /// How the domain says no.
-    type Error: std::error::Error + Send + Sync + 'static;
+    type Error: std::error::Error + Send + Sync + 'static; // add `#[derive(Debug, thiserror::Error)]`
     /// The wire name.
     const NAME: &'static str;
     /// What the actor must hold to send it.
@@ -35,17 +34,16 @@ pub trait Command: Serialize + DeserializeOwned + Clone + Send + Sync + 'static 
 ///
 /// `AGGREGATE` is the [`key`](crate::key) of the aggregate's name. `ROLE` is that of a parameter's
 /// name: a command with one id of the aggregate has it for every role, a command with several has
-/// each for the parameter that is named as the field (without `_id`).
+/// each for the parameter that is named as the field (without `_id`). `A` is the aggregate itself,
+/// which only errors name.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say which one to load: it has no `#[id(..)]` of type `{Id}` for \
-               this aggregate",
-    label = "loaded by an id that the command does not have",
-    note = "mark the field of `{Self}` that holds the id with `#[id(TheAggregate)]`; its type must \
-            be `{Id}`",
-    note = "a command with two ids of one aggregate: name the parameters as the fields, without \
+    message = "`{Self}` does not say which `{A}` to load",
+    label = "no `#[id({A})]` of type `{Id}` in the command fits this parameter",
+    note = "mark the field of `{Self}` that identifies it with `#[id({A})]`; its type is `{Id}`",
+    note = "a command with several ids of one aggregate: name each parameter as its field, without \
             `_id`"
 )]
-pub trait HasId<const AGGREGATE: u64, Id, const ROLE: u64> {
+pub trait HasId<const AGGREGATE: u64, Id, const ROLE: u64, A> {
     /// The id.
     fn id(&self) -> &Id;
 }

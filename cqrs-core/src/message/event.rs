@@ -1,5 +1,4 @@
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::store::{EventType, NewEvent, Tags};
@@ -13,9 +12,10 @@ use crate::store::{EventType, NewEvent, Tags};
     message = "`{Self}` is not an event",
     label = "this type does not derive `Event`",
     note = "add `#[derive(Event, Serialize, Deserialize)]` and `#[event(name = \"..\", version = \
-            1)]` to `{Self}`"
+            1)]` to `{Self}`",
+    note = "an `enum` that derives `Event` is several events: take one of them"
 )]
-pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
+pub trait Event: Serialize + for<'de> Deserialize<'de> + Send + Sync + 'static {
     /// The wire name.
     const NAME: &'static str;
     /// The version of the wire format.
@@ -28,10 +28,10 @@ pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
 /// What a command handler may return: an event, an enum of events that derives `Event`, `()`, or
 /// an `Option`, `Vec` or tuple of these.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is nothing that a command handler can return",
-    label = "not an event",
-    note = "return an event (`#[derive(Event)]`), an enum of events, `()`, or an `Option`, `Vec` or \
-            tuple of these; bare or in a `Result`"
+    message = "`{Self}` is not an event",
+    label = "neither an event nor anything that holds events",
+    note = "add `#[derive(Event, Serialize, Deserialize)]` and `#[event(name = \"..\", version = \
+            1)]` to `{Self}`; an enum of events has `#[derive(Event)]` only"
 )]
 pub trait Events {
     /// Adds the events, in order.
@@ -41,14 +41,15 @@ pub trait Events {
     fn record(self, events: &mut NewEvents) -> Result<(), Error>;
 }
 
-/// The event bears an `#[id(..)]` of an aggregate. The derive implements it.
+/// The event bears an `#[id(..)]` of an aggregate. The derive implements it. `A` is the aggregate
+/// itself, which only errors name.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not concern this aggregate: it has no `#[id(..)]` of type `{Id}` for it",
-    label = "this event would never reach the aggregate",
-    note = "mark the field of `{Self}` that holds the id with `#[id(TheAggregate)]`; its type must \
-            be `{Id}`"
+    message = "`{Self}` is not an event that concerns `{A}`",
+    label = "has no `#[id({A})]` of type `{Id}`, so it would never reach `{A}`",
+    note = "derive `Event` for `{Self}`, and mark the field that identifies the aggregate with \
+            `#[id({A})]`; its type is `{Id}`"
 )]
-pub trait Concerns<const AGGREGATE: u64, Id>: Event {
+pub trait Concerns<const AGGREGATE: u64, Id, A>: Event {
     /// The wire name, as `#[aggregate]` asks for it: only of events that reach the aggregate.
     const TYPE: &'static str = Self::NAME;
 }
@@ -92,24 +93,28 @@ impl NewEvents {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Event> Events for E {
     fn record(self, events: &mut NewEvents) -> Result<(), Error> {
         events.push(&self)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Events> Events for Option<E> {
     fn record(self, events: &mut NewEvents) -> Result<(), Error> {
         self.map_or(Ok(()), |event| event.record(events))
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Events> Events for Vec<E> {
     fn record(self, events: &mut NewEvents) -> Result<(), Error> {
         self.into_iter().try_for_each(|event| event.record(events))
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Events for () {
     fn record(self, _: &mut NewEvents) -> Result<(), Error> {
         Ok(())
@@ -118,6 +123,7 @@ impl Events for () {
 
 macro_rules! tuples {
     ($($name:ident)+) => {
+        #[diagnostic::do_not_recommend]
         impl<$($name: Events),+> Events for ($($name,)+) {
             #[allow(non_snake_case)]
             fn record(self, events: &mut NewEvents) -> Result<(), Error> {

@@ -1,12 +1,14 @@
 //! The three messages, and the aggregates that they concern.
 
 mod aggregate;
+mod bounds;
 mod command;
 mod event;
 mod probe;
 mod query;
 
 pub use aggregate::{Aggregate, Storage};
+pub use bounds::{AggregateId, AggregateIds, StoredState};
 pub use command::{Command, HasId};
 pub use event::{Concerns, Event, Events, NewEvents};
 pub use probe::{Fallback, Probe, Validate};

@@ -1,5 +1,4 @@
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Invalid;
 use crate::handler::QueryCell;
@@ -13,7 +12,7 @@ use crate::handler::QueryCell;
             add `#[derive(Query, Clone, Serialize, Deserialize)]` and `#[query(returns = ..)]` to \
             `{Self}`"
 )]
-pub trait Query: Serialize + DeserializeOwned + Send + Sync + 'static {
+pub trait Query: Serialize + for<'de> Deserialize<'de> + Send + Sync + 'static {
     /// The answer.
     type Output: Serialize + Send + 'static;
     /// The wire name.

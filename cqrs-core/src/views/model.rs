@@ -1,8 +1,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::SortKey;
 
@@ -14,9 +13,9 @@ use super::SortKey;
     note = "add `#[derive(ReadModel, Clone, Serialize, Deserialize)]` to `{Self}` and mark its \
             key with `#[key]`"
 )]
-pub trait ReadModel: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+pub trait ReadModel: Serialize + for<'de> Deserialize<'de> + Clone + Send + Sync + 'static {
     /// The type of the `#[key]` field.
-    type Key: fmt::Display;
+    type Key: fmt::Display; // views are stored under its text: implement `Display`
     /// The read model's name, from the type's: `product_view`.
     const NAME: &'static str;
     /// The names of the `#[index]` fields.

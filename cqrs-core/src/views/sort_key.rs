@@ -47,6 +47,7 @@ pub trait Indexed {
 
 macro_rules! unsigned {
     ($($number:ty)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl Indexed for $number {
             fn sort_key(&self, key: &mut SortKey) {
                 key.push(&self.to_be_bytes());
@@ -57,6 +58,7 @@ macro_rules! unsigned {
 
 macro_rules! signed {
     ($($number:ty)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl Indexed for $number {
             fn sort_key(&self, key: &mut SortKey) {
                 // With the sign bit flipped, two's complement sorts as unsigned bytes do.
@@ -69,24 +71,28 @@ macro_rules! signed {
 unsigned!(u8 u16 u32 u64 u128);
 signed!(i8 i16 i32 i64 i128);
 
+#[diagnostic::do_not_recommend]
 impl Indexed for usize {
     fn sort_key(&self, key: &mut SortKey) {
         (*self as u64).sort_key(key);
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Indexed for isize {
     fn sort_key(&self, key: &mut SortKey) {
         (*self as i64).sort_key(key);
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Indexed for bool {
     fn sort_key(&self, key: &mut SortKey) {
         key.push(&[u8::from(*self)]);
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Indexed for f64 {
     fn sort_key(&self, key: &mut SortKey) {
         let bits = self.to_bits();
@@ -99,36 +105,42 @@ impl Indexed for f64 {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Indexed for f32 {
     fn sort_key(&self, key: &mut SortKey) {
         f64::from(*self).sort_key(key);
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Indexed for str {
     fn sort_key(&self, key: &mut SortKey) {
         key.push(self.as_bytes());
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Indexed for String {
     fn sort_key(&self, key: &mut SortKey) {
         self.as_str().sort_key(key);
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Indexed for Uuid {
     fn sort_key(&self, key: &mut SortKey) {
         key.push(self.as_bytes());
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Indexed for Timestamp {
     fn sort_key(&self, key: &mut SortKey) {
         self.as_nanosecond().sort_key(key);
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Indexed> Indexed for Option<T> {
     /// `None` sorts before every value.
     fn sort_key(&self, key: &mut SortKey) {
@@ -139,6 +151,7 @@ impl<T: Indexed> Indexed for Option<T> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Indexed + ?Sized> Indexed for &T {
     fn sort_key(&self, key: &mut SortKey) {
         (**self).sort_key(key);
@@ -146,6 +159,7 @@ impl<T: Indexed + ?Sized> Indexed for &T {
 }
 
 #[cfg(feature = "decimal")]
+#[diagnostic::do_not_recommend]
 impl Indexed for rust_decimal::Decimal {
     /// As a fixed-point number with 28 fractional digits, which every `Decimal` has at most: the
     /// integral part has at most 29 digits, so both parts fit 128 bits.

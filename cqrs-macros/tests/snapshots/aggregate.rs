@@ -22,11 +22,13 @@ const _: () = {
             <ProductCreated as __cqrs::Concerns<
                 { __cqrs::key("product") },
                 ProductId,
+                Self,
             >>::TYPE,
             #[cfg(feature = "prices")]
             <events::Repriced as __cqrs::Concerns<
                 { __cqrs::key("product") },
                 ProductId,
+                Self,
             >>::TYPE,
         ];
         const STORAGE: __cqrs::Storage = __cqrs::Storage::Events;
@@ -36,12 +38,23 @@ const _: () = {
             event: &__cqrs::Recorded,
         ) -> __cqrs::Result<(), __cqrs::Error> {
             match event.event_type.as_str() {
-                <ProductCreated as __cqrs::Event>::NAME => {
+                <ProductCreated as __cqrs::Concerns<
+                    { __cqrs::key("product") },
+                    ProductId,
+                    Self,
+                >>::TYPE => {
                     self.created(&event.decode::<ProductCreated>()?);
                 }
                 #[cfg(feature = "prices")]
-                <events::Repriced as __cqrs::Event>::NAME => {
-                    self.r#move(&event.decode::<events::Repriced>()?, event);
+                <events::Repriced as __cqrs::Concerns<
+                    { __cqrs::key("product") },
+                    ProductId,
+                    Self,
+                >>::TYPE => {
+                    self.r#move(
+                        &event.decode::<events::Repriced>()?,
+                        <&Recorded as __cqrs::ApplyInput<'_>>::of(event),
+                    );
                 }
                 _ => {}
             }
@@ -56,14 +69,14 @@ const _: () = {
             __cqrs::None
         }
     }
-    impl<C, const ROLE: __cqrs::u64> __cqrs::Borrowed<C, ROLE> for Product
+    impl<__C, const __ROLE: __cqrs::u64> __cqrs::Borrowed<__C, __ROLE> for Product
     where
-        C: __cqrs::HasId<{ __cqrs::key("product") }, ProductId, ROLE>,
+        __C: __cqrs::HasId<{ __cqrs::key("product") }, ProductId, __ROLE, Self>,
     {
         fn describe() -> __cqrs::Input {
             __cqrs::Input::aggregate::<Self>()
         }
-        fn load(command: &C, place: __cqrs::usize, loads: &mut __cqrs::Loads) {
+        fn load(command: &__C, place: __cqrs::usize, loads: &mut __cqrs::Loads) {
             loads.add::<Self>(place, command.id());
         }
         fn take<'a>(

@@ -10,7 +10,11 @@ const _: () = {
         type Id = AccountId;
         const NAME: &'static __cqrs::str = "account";
         const EVENTS: &'static [&'static __cqrs::str] = &[
-            <Opened as __cqrs::Concerns<{ __cqrs::key("account") }, AccountId>>::TYPE,
+            <Opened as __cqrs::Concerns<
+                { __cqrs::key("account") },
+                AccountId,
+                Self,
+            >>::TYPE,
         ];
         const STORAGE: __cqrs::Storage = __cqrs::Storage::State;
         const READS_RECORDED: __cqrs::bool = false;
@@ -19,7 +23,11 @@ const _: () = {
             event: &__cqrs::Recorded,
         ) -> __cqrs::Result<(), __cqrs::Error> {
             match event.event_type.as_str() {
-                <Opened as __cqrs::Event>::NAME => {
+                <Opened as __cqrs::Concerns<
+                    { __cqrs::key("account") },
+                    AccountId,
+                    Self,
+                >>::TYPE => {
                     self.opened(&event.decode::<Opened>()?);
                 }
                 _ => {}
@@ -29,21 +37,27 @@ const _: () = {
         fn save(
             &self,
         ) -> __cqrs::Result<__cqrs::Option<__cqrs::Vec<__cqrs::u8>>, __cqrs::Error> {
-            __cqrs::save(self, 14795642196740954817u64)
+            <billing::BillingAccount as __cqrs::StoredState>::save(
+                self,
+                14795642196740954817u64,
+            )
         }
         fn restore(body: &[__cqrs::u8]) -> __cqrs::Option<Self> {
-            __cqrs::restore(body, 14795642196740954817u64)
+            <billing::BillingAccount as __cqrs::StoredState>::restore(
+                body,
+                14795642196740954817u64,
+            )
         }
     }
-    impl<C, const ROLE: __cqrs::u64> __cqrs::Borrowed<C, ROLE>
+    impl<__C, const __ROLE: __cqrs::u64> __cqrs::Borrowed<__C, __ROLE>
     for billing::BillingAccount
     where
-        C: __cqrs::HasId<{ __cqrs::key("account") }, AccountId, ROLE>,
+        __C: __cqrs::HasId<{ __cqrs::key("account") }, AccountId, __ROLE, Self>,
     {
         fn describe() -> __cqrs::Input {
             __cqrs::Input::aggregate::<Self>()
         }
-        fn load(command: &C, place: __cqrs::usize, loads: &mut __cqrs::Loads) {
+        fn load(command: &__C, place: __cqrs::usize, loads: &mut __cqrs::Loads) {
             loads.add::<Self>(place, command.id());
         }
         fn take<'a>(

@@ -18,15 +18,18 @@ const _: () = {
         }
     }
     impl<
-        const ROLE: __cqrs::u64,
-    > __cqrs::HasId<{ __cqrs::key("product") }, ProductId, ROLE> for CreateProduct {
+        const __ROLE: __cqrs::u64,
+        __A,
+    > __cqrs::HasId<{ __cqrs::key("product") }, ProductId, __ROLE, __A>
+    for CreateProduct {
         fn id(&self) -> &ProductId {
             &self.product_id
         }
     }
     impl<
-        const ROLE: __cqrs::u64,
-    > __cqrs::HasId<{ __cqrs::key("billing-account") }, AccountId, ROLE>
+        const __ROLE: __cqrs::u64,
+        __A,
+    > __cqrs::HasId<{ __cqrs::key("billing-account") }, AccountId, __ROLE, __A>
     for CreateProduct {
         fn id(&self) -> &AccountId {
             &self.account

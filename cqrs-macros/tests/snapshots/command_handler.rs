@@ -24,8 +24,7 @@ const _: () = {
         };
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
             __cqrs::Vec::from([
-                <&Product as __cqrs::CommandInput<
-                    '_,
+                <Product as __cqrs::Borrowed<
                     Self::Command,
                     { __cqrs::key("product") },
                 >>::describe(),
@@ -39,8 +38,7 @@ const _: () = {
             ])
         }
         fn load(command: &Self::Command, loads: &mut __cqrs::Loads) {
-            <&Product as __cqrs::CommandInput<
-                '_,
+            <Product as __cqrs::Borrowed<
                 Self::Command,
                 { __cqrs::key("product") },
             >>::load(command, 0usize, loads);
@@ -65,8 +63,7 @@ const _: () = {
                 >>::decision(
                     create_product(
                         command,
-                        <&Product as __cqrs::CommandInput<
-                            '_,
+                        <Product as __cqrs::Borrowed<
                             Self::Command,
                             { __cqrs::key("product") },
                         >>::take(scope, 0usize)

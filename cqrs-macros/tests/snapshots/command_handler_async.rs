@@ -18,13 +18,11 @@ const _: () = {
         };
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
             __cqrs::Vec::from([
-                <&'_ Account as __cqrs::CommandInput<
-                    '_,
+                <Account as __cqrs::Borrowed<
                     Self::Command,
                     { __cqrs::key("from") },
                 >>::describe(),
-                <&'_ Account as __cqrs::CommandInput<
-                    '_,
+                <Account as __cqrs::Borrowed<
                     Self::Command,
                     { __cqrs::key("to") },
                 >>::describe(),
@@ -38,13 +36,11 @@ const _: () = {
             ])
         }
         fn load(command: &Self::Command, loads: &mut __cqrs::Loads) {
-            <&'_ Account as __cqrs::CommandInput<
-                '_,
+            <Account as __cqrs::Borrowed<
                 Self::Command,
                 { __cqrs::key("from") },
             >>::load(command, 0usize, loads);
-            <&'_ Account as __cqrs::CommandInput<
-                '_,
+            <Account as __cqrs::Borrowed<
                 Self::Command,
                 { __cqrs::key("to") },
             >>::load(command, 1usize, loads);
@@ -69,14 +65,12 @@ const _: () = {
                 >>::decision(
                     r#move(
                             command,
-                            <&'_ Account as __cqrs::CommandInput<
-                                '_,
+                            <Account as __cqrs::Borrowed<
                                 Self::Command,
                                 { __cqrs::key("from") },
                             >>::take(scope, 0usize)
                                 .map_err(__cqrs::CommandError::failed)?,
-                            <&'_ Account as __cqrs::CommandInput<
-                                '_,
+                            <Account as __cqrs::Borrowed<
                                 Self::Command,
                                 { __cqrs::key("to") },
                             >>::take(scope, 1usize)

@@ -15,13 +15,19 @@ const _: () = {
             &CELL
         }
     }
-    impl __cqrs::HasId<{ __cqrs::key("account") }, AccountId, { __cqrs::key("from") }>
+    #[diagnostic::do_not_recommend]
+    impl<
+        __A,
+    > __cqrs::HasId<{ __cqrs::key("account") }, AccountId, { __cqrs::key("from") }, __A>
     for Transfer {
         fn id(&self) -> &AccountId {
             &self.from_id
         }
     }
-    impl __cqrs::HasId<{ __cqrs::key("account") }, AccountId, { __cqrs::key("to") }>
+    #[diagnostic::do_not_recommend]
+    impl<
+        __A,
+    > __cqrs::HasId<{ __cqrs::key("account") }, AccountId, { __cqrs::key("to") }, __A>
     for Transfer {
         fn id(&self) -> &AccountId {
             &self.r#to

@@ -5,19 +5,25 @@ const _: () = {
         const NAME: &'static __cqrs::str = "product-created";
         const VERSION: __cqrs::u32 = 2u32;
         fn tags(&self, tags: &mut __cqrs::Tags) {
-            tags.add("product", &self.product_id);
-            for id in &self.categories {
-                tags.add("category", id);
-            }
-            for id in &self.parts {
-                tags.add("product", id);
-            }
+            tags.push(
+                <ProductId as __cqrs::AggregateId>::tag(&self.product_id, "product"),
+            );
+            <Vec<
+                CategoryId,
+            > as __cqrs::AggregateIds>::tag_each(&self.categories, "category", tags);
+            <Vec<
+                ProductId,
+            > as __cqrs::AggregateIds>::tag_each(&self.parts, "product", tags);
         }
     }
-    impl __cqrs::Concerns<{ __cqrs::key("product") }, ProductId> for ProductCreated {}
-    impl __cqrs::Concerns<
+    impl<__A> __cqrs::Concerns<{ __cqrs::key("product") }, ProductId, __A>
+    for ProductCreated {}
+    impl<
+        __A,
+    > __cqrs::Concerns<
         { __cqrs::key("category") },
-        <Vec<CategoryId> as __cqrs::IntoIterator>::Item,
+        <Vec<CategoryId> as __cqrs::AggregateIds>::Id,
+        __A,
     > for ProductCreated {}
     __cqrs::submit! {
         __cqrs::EventEntry::of:: < ProductCreated > (& ["product", "category"],

@@ -25,8 +25,7 @@ const _: () = {
                 <Option<
                     ProductView,
                 > as __cqrs::AnswerFrom<
-                    Self::Query,
-                    _,
+                    <Self::Query as __cqrs::Query>::Output,
                 >>::answer(
                     product_by_id(
                         query,

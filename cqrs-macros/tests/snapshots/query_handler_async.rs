@@ -31,8 +31,7 @@ const _: () = {
                 <Result<
                     Option<ProductView>,
                 > as __cqrs::AnswerFrom<
-                    Self::Query,
-                    _,
+                    <Self::Query as __cqrs::Query>::Output,
                 >>::answer(
                     product_by_id(
                             query,

@@ -15,16 +15,14 @@ const _: () = {
         };
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
             __cqrs::Vec::from([
-                <&Product as __cqrs::CommandInput<
-                    '_,
+                <Product as __cqrs::Borrowed<
                     Self::Command,
                     { __cqrs::key("product") },
                 >>::describe(),
             ])
         }
         fn load(command: &Self::Command, loads: &mut __cqrs::Loads) {
-            <&Product as __cqrs::CommandInput<
-                '_,
+            <Product as __cqrs::Borrowed<
                 Self::Command,
                 { __cqrs::key("product") },
             >>::load(command, 0usize, loads);
@@ -42,8 +40,7 @@ const _: () = {
                 >>::decision(
                     add(
                         command,
-                        <&Product as __cqrs::CommandInput<
-                            '_,
+                        <Product as __cqrs::Borrowed<
                             Self::Command,
                             { __cqrs::key("product") },
                         >>::take(scope, 0usize)

@@ -11,6 +11,8 @@ pub struct Run {
     pub callers: u32,
     pub connections: u32,
     pub rounds: u32,
+    /// Settings of the database file.
+    pub pragmas: [(&'static str, String); 2],
 }
 
 impl Run {
@@ -19,12 +21,18 @@ impl Run {
             Ok(value) => value.parse().map_err(|error| format!("{name}: {error}")),
             Err(_) => Ok(default),
         };
+        let text =
+            |name: &str, default: &str| env::var(name).unwrap_or_else(|_| default.to_owned());
         Ok(Self {
             commands: number("COMMANDS", 20_000)?,
             aggregates: number("AGGREGATES", 1_000)?,
             callers: number("CALLERS", 1)?,
             connections: number("CONNECTIONS", 10)?,
             rounds: number("ROUNDS", 1)?,
+            pragmas: [
+                ("wal_autocheckpoint", text("CHECKPOINT", "1000")),
+                ("cache_size", text("CACHE", "-2000")),
+            ],
         })
     }
 

@@ -32,12 +32,16 @@ pub fn run(file: &str, run: &Run) -> Result<serde_json::Value> {
 
 async fn work(file: &str, run: &Run) -> Result<serde_json::Value> {
     // As `sqlite_es::default_sqlite_pool` has it, except for `synchronous`, which it sets to
-    // NORMAL, and the number of connections, for which the benchmarks take the better.
-    let options = SqliteConnectOptions::from_str(&format!("sqlite://{file}"))?
+    // NORMAL, the number of connections, for which the benchmarks take the better, and what is
+    // the same for everyone.
+    let mut options = SqliteConnectOptions::from_str(&format!("sqlite://{file}"))?
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true);
+    for (name, value) in &run.pragmas {
+        options = options.pragma(*name, value.clone());
+    }
     let pool = SqlitePoolOptions::new()
         .max_connections(run.connections)
         .connect_with(options);

@@ -8,13 +8,13 @@ impl Product {
     fn created(&mut self, event: &Created) {}
 }
 ::core::compile_error! {
-    "where the state is kept: write `storage = \"events\"` to fold it from the events, or `storage = \"state\"` to keep it in the store"
+    "unknown storage `disk`; write `storage = \"events\"` to fold the state from the events, or `storage = \"state\"` to keep it in the store"
 }
 ::core::compile_error! {
     "unknown key `idd`: did you mean `id`? known keys: `id`, `name`, `storage`, `crate`"
 }
 ::core::compile_error! {
-    "an aggregate's name begins its tags, `product:P001`: it has letters in it and no colon"
+    "an aggregate's name ends before the colon in its tags, `product:P001`: write letters, and no colon"
 }
 impl Product {
     fn helper() {}
@@ -24,7 +24,7 @@ impl Product {
 }
 struct Product;
 ::core::compile_error! {
-    "`#[aggregate]` belongs on an `impl` block: `impl TheType { .. }`"
+    "`#[aggregate]` belongs on an `impl` block: write it above `impl TheType { .. }`"
 }
 impl<T> Product<T> {
     fn a(&mut self, a: &A) {}

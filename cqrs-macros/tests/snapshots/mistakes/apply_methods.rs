@@ -44,5 +44,5 @@ impl Product {
     "an `#[apply]` method is called by safe code: remove `unsafe`"
 }
 ::core::compile_error! {
-    "the wiring names the types of an `#[apply]` method: write the type instead of `impl ..`"
+    "the types of an `#[apply]` method have names, by which it is wired: write the type instead of `impl ..`"
 }

@@ -12,7 +12,7 @@ fn method(&self, cmd: Create) {}
 }
 fn borrows(cmd: &Create) {}
 ::core::compile_error! {
-    "a command handler takes its command by value: write `command: Create`"
+    "a command handler takes its command first and by value: remove the `&`, or write `cmd: CreateProduct` before this"
 }
 fn generic<'a, T: Is, const N: usize>(cmd: Create, t: &'a T) {}
 ::core::compile_error! {
@@ -23,13 +23,13 @@ fn generic<'a, T: Is, const N: usize>(cmd: Create, t: &'a T) {}
 }
 fn opaque(cmd: impl Is, res: Res<impl Is>) -> impl Is {}
 ::core::compile_error! {
-    "the wiring names the types of a command handler: write the type instead of `impl ..`"
+    "the types of a command handler have names, by which it is wired: write the type instead of `impl ..`"
 }
 ::core::compile_error! {
-    "the wiring names the types of a command handler: write the type instead of `impl ..`"
+    "the types of a command handler have names, by which it is wired: write the type instead of `impl ..`"
 }
 ::core::compile_error! {
-    "the wiring names the types of a command handler: write the type instead of `impl ..`"
+    "the types of a command handler have names, by which it is wired: write the type instead of `impl ..`"
 }
 unsafe extern "C" fn foreign(cmd: Create) {}
 ::core::compile_error! {

@@ -23,7 +23,7 @@
     "unknown word `eahc`: did you mean `each`? known words: `each`"
 }
 ::core::compile_error! {
-    "an aggregate's name begins its tags, `product:P001`: it has letters in it and no colon"
+    "an aggregate's name ends before the colon in its tags, `product:P001`: write letters, and no colon"
 }
 ::core::compile_error! {
     "write the aggregate, or its name as a string: `#[id(Product)]`"

@@ -4,7 +4,7 @@ mod handlers {}
 }
 fn borrows(query: &Get) {}
 ::core::compile_error! {
-    "a query handler takes its query by value: write `query: Get`"
+    "a query handler takes its query first and by value: remove the `&`, or write `query: GetProductById` before this"
 }
 enum Handler {}
 ::core::compile_error! {
@@ -12,5 +12,5 @@ enum Handler {}
 }
 fn late(event: Created) {}
 ::core::compile_error! {
-    "where a new event handler begins: write `start = \"origin\"` for the log's first event, or `start = \"now\"` for the next one"
+    "unknown start `later`; write `start = \"origin\"` to begin with the log's first event, or `start = \"now\"` with the next one"
 }

@@ -16,7 +16,7 @@ impl Named {
 }
 struct List;
 ::core::compile_error! {
-    "`#[projection]` belongs on an `impl` block: `impl TheType { .. }`"
+    "`#[projection]` belongs on an `impl` block: write it above `impl TheType { .. }`"
 }
 impl List {
     fn good(event: &Good) {}
@@ -46,5 +46,5 @@ impl List {
     "an `#[on]` method takes the same inputs always: put the `cfg` on the method"
 }
 ::core::compile_error! {
-    "the wiring names the types of an `#[on]` method: write the type instead of `impl ..`"
+    "the types of an `#[on]` method have names, by which it is wired: write the type instead of `impl ..`"
 }

@@ -1,25 +1,25 @@
 use cqrs_core::prelude::*;
 
-#[derive(Default)]
+#[derive(Serialize, Deserialize)]
 struct ProductId(u64);
 
 #[derive(Event, Serialize, Deserialize)]
-#[event(name = "sale-begun", version = 1)]
-struct SaleBegun {
-    #[id(Sale)]
-    sale: u64,
+#[event(name = "product-created", version = 1)]
+struct ProductCreated {
+    #[id(Product)]
+    product_id: ProductId,
 }
 
 #[derive(Default)]
-struct Sale {
-    open: bool,
+struct Product {
+    exists: bool,
 }
 
 #[aggregate(id = ProductId)]
-impl Sale {
+impl Product {
     #[apply]
-    fn begun(&mut self, _: &SaleBegun) {
-        self.open = true;
+    fn created(&mut self, _: &ProductCreated) {
+        self.exists = true;
     }
 }
 

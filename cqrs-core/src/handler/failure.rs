@@ -1,0 +1,22 @@
+use crate::error::Error;
+
+/// The error of a handler that no domain error is declared for: [`Error`], or what `?` makes one
+/// of.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of this handler",
+    label = "its error is neither `cqrs_core::Error` nor a `std::error::Error`",
+    note = "return `cqrs_core::Result<..>`: `?` makes its error of any `std::error::Error`, \
+            `cqrs_core::Error::message(..)` of a text"
+)]
+pub trait Failing {
+    /// As the dispatcher returns it.
+    fn into_error(self) -> Error;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<Error>> Failing for E {
+    #[inline]
+    fn into_error(self) -> Error {
+        self.into()
+    }
+}

@@ -1,0 +1,101 @@
+//! What the macros ask of the types around an event. Each is a trait of its own, implemented for all
+//! that fit, so that the error says what is wrong with the user's type.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::Error;
+use crate::store::{Tag, Tags};
+
+/// The id of an aggregate: anything with a text, which stands in the tags of events.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the id of an aggregate",
+    label = "has no `Display`",
+    note = "implement `std::fmt::Display` for `{Self}`: its text is in the tags of events, \
+            `product:P001`",
+    note = "for a collection of ids, write `#[id(TheAggregate, each)]`"
+)]
+pub trait AggregateId {
+    /// The tag of the aggregate with this name and id.
+    fn tag(&self, aggregate: &str) -> Tag;
+}
+
+#[diagnostic::do_not_recommend]
+impl<I: fmt::Display> AggregateId for I {
+    fn tag(&self, aggregate: &str) -> Tag {
+        Tag::new(aggregate, self)
+    }
+}
+
+/// A collection of ids.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a collection of ids",
+    label = "`each` is for a `Vec`, set, array or `Option` of ids",
+    note = "for one id, write `#[id(TheAggregate)]`, without `each`",
+    note = "each id implements `std::fmt::Display`"
+)]
+pub trait AggregateIds {
+    /// The type of one of them.
+    type Id;
+
+    /// Adds a tag for each.
+    fn tag_each(&self, aggregate: &str, tags: &mut Tags);
+}
+
+#[diagnostic::do_not_recommend]
+impl<C, I> AggregateIds for C
+where
+    C: IntoIterator<Item = I>,
+    for<'a> &'a C: IntoIterator<Item = &'a I>,
+    I: fmt::Display,
+{
+    type Id = I;
+
+    fn tag_each(&self, aggregate: &str, tags: &mut Tags) {
+        for id in self {
+            tags.add(aggregate, id);
+        }
+    }
+}
+
+/// The state of an aggregate with `storage = "state"`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be kept in the store",
+    label = "has no `Serialize`, or no `Deserialize`",
+    note = "`storage = \"state\"` keeps the state as JSON: add `#[derive(Serialize, Deserialize)]` \
+            to `{Self}`"
+)]
+pub trait StoredState: Sized {
+    /// [`Aggregate::save`](super::Aggregate::save), with the fingerprint of the `impl` block that
+    /// folded it.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    fn save(&self, fingerprint: u64) -> Result<Option<Vec<u8>>, Error>;
+
+    /// [`Aggregate::restore`](super::Aggregate::restore): nothing, if the `impl` block has changed
+    /// since, or the type does not fit.
+    fn restore(body: &[u8], fingerprint: u64) -> Option<Self>;
+}
+
+/// A stored state.
+#[derive(Serialize, serde::Deserialize)]
+struct Stored<A> {
+    fingerprint: u64,
+    state: A,
+}
+
+#[diagnostic::do_not_recommend]
+impl<A: Serialize + DeserializeOwned> StoredState for A {
+    fn save(&self, fingerprint: u64) -> Result<Option<Vec<u8>>, Error> {
+        let state = self;
+        Ok(Some(serde_json::to_vec(&Stored { fingerprint, state })?))
+    }
+
+    fn restore(body: &[u8], fingerprint: u64) -> Option<Self> {
+        let stored: Stored<A> = serde_json::from_slice(body).ok()?;
+        (stored.fingerprint == fingerprint).then_some(stored.state)
+    }
+}
