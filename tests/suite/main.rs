@@ -14,6 +14,7 @@
 mod allocations;
 mod cache;
 mod conformance;
+mod cost;
 #[cfg(unix)]
 mod crash;
 mod crates;
