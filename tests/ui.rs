@@ -1,4 +1,11 @@
+//! What the compiler says about mistakes, and what it accepts.
+
 #[test]
 fn ui_fail() {
     trybuild::TestCases::new().compile_fail("ui/fail/**/*.rs");
+}
+
+#[test]
+fn ui_pass() {
+    trybuild::TestCases::new().pass("ui/pass/*.rs");
 }

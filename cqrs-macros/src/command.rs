@@ -59,12 +59,7 @@ impl Command {
             Some(role) => (None, id::key(role)),
             None => (Some(code!(const __ROLE: __cqrs::u64,)), code!(__ROLE)),
         };
-        // Of several ids the compiler would list the roles, as numbers.
-        let unlisted = any
-            .is_none()
-            .then(|| code!(#[diagnostic::do_not_recommend]));
         code! {
-            #unlisted
             impl<#any __A> __cqrs::HasId<#aggregate, #ty, #role, __A> for #ident {
                 fn id(&self) -> &#ty {
                     &self.#field

@@ -63,7 +63,6 @@ impl ToTokens for Sum {
             code!(Self::#variant(event) => <#ty as __cqrs::Events>::record(event, events),)
         });
         let items = code! {
-            #[diagnostic::do_not_recommend]
             impl __cqrs::Events for #ident {
                 fn record(
                     self,

@@ -15,7 +15,6 @@ const _: () = {
             &CELL
         }
     }
-    #[diagnostic::do_not_recommend]
     impl<
         __A,
     > __cqrs::HasId<{ __cqrs::key("account") }, AccountId, { __cqrs::key("from") }, __A>
@@ -24,7 +23,6 @@ const _: () = {
             &self.from_id
         }
     }
-    #[diagnostic::do_not_recommend]
     impl<
         __A,
     > __cqrs::HasId<{ __cqrs::key("account") }, AccountId, { __cqrs::key("to") }, __A>

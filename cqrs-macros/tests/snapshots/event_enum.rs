@@ -1,7 +1,6 @@
 const _: () = {
     #[allow(unused_imports)]
     use ::cqrs_core::__private as __cqrs;
-    #[diagnostic::do_not_recommend]
     impl __cqrs::Events for Restocked {
         fn record(
             self,
