@@ -183,7 +183,9 @@ fn table<const N: usize>(head: &[String; N], rows: &[[String; N]]) -> String {
         "|{}|",
         widths.map(|width| "-".repeat(width + 2)).join("|")
     );
-    rows.iter().for_each(|row| text.push_str(&line(row)));
+    for row in rows {
+        text.push_str(&line(row));
+    }
     text
 }
 

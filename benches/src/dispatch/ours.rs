@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::runtime;
 use crate::timed;
 
-#[derive(Query, Clone, Serialize, Deserialize)]
+#[derive(Query, Clone, Copy, Serialize, Deserialize)]
 #[query(returns = u64)]
 struct Add {
     a: u64,

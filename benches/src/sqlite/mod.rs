@@ -37,7 +37,7 @@ impl Measured {
     }
 
     /// The one with the most commands per second, with its name.
-    fn best<'n, const N: usize>(several: [(&'n str, Self); N]) -> (&'n str, Self) {
+    fn best<const N: usize>(several: [(&str, Self); N]) -> (&str, Self) {
         let figure = |(_, it): &(&str, Self)| it.per_second.median();
         let best = several
             .into_iter()
