@@ -15,11 +15,7 @@ pub struct CqrsEs(PathBuf);
 impl CqrsEs {
     pub fn build() -> Result<Self> {
         let manifest = "peers/cqrs-es/Cargo.toml";
-        let folder = cargo::build(
-            "peers",
-            Profile::Release,
-            &["--locked", "--manifest-path", manifest],
-        )?;
+        let folder = cargo::build("peers", Profile::Release, &["--manifest-path", manifest])?;
         Ok(Self(folder.join("peer-cqrs-es")))
     }
 

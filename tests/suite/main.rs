@@ -13,6 +13,7 @@
 
 mod allocations;
 mod cache;
+mod compile_errors;
 mod conformance;
 mod cost;
 #[cfg(unix)]
