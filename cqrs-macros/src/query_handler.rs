@@ -90,7 +90,7 @@ impl ToTokens for QueryHandler {
                 fn handle<'a>(
                     query: Self::Query,
                     #scope: __cqrs::QueryScope<'a>,
-                ) -> __cqrs::Answer<'a, <Self::Query as __cqrs::Query>::Output> {
+                ) -> __cqrs::Answer<'a, Self> {
                     #answer
                 }
             }

@@ -1,15 +1,15 @@
-use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::future::{Future, poll_fn};
+use std::mem::replace;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
 use super::inner::{Inner, QuerySlot};
-use super::{Dispatcher, Guarded, Receipt, panic_message};
+use super::{Dispatcher, Receipt};
 use crate::CommandId;
-use crate::error::{Behind, Failure, QueryError, Result};
-use crate::handler::{Actor, Answer, Context, QueryFn, QueryScope};
+use crate::error::{Behind, QueryError, Result};
+use crate::handler::{Actor, Answered, Context, QueryFn, QueryScope};
 use crate::message::Query;
 use crate::store::{BoxFuture, Position};
 
@@ -26,7 +26,8 @@ pub struct QueryCall<'d, Q: Query> {
     options: Option<Box<QueryOptions>>,
     /// How far a session has written.
     seen: Option<&'d AtomicU64>,
-    later: Option<Later<'d, Q>>,
+    /// The answer that is not there yet.
+    later: Option<BoxFuture<'d, Answered<Q::Output>>>,
 }
 
 /// What a caller may say besides the query.
@@ -35,29 +36,6 @@ pub(crate) struct QueryOptions {
     pub(crate) actor: Option<Actor>,
     pub(crate) after: Position,
     pub(crate) within: Option<Duration>,
-}
-
-/// An answer that is not there yet.
-enum Later<'d, Q: Query> {
-    Handler(&'static str, Guarded<'d, Result<Q::Output>>),
-    /// For read models; then the query is asked.
-    Waiting(BoxFuture<'d, Result<(), Behind>>, Option<Ask<'d, Q>>),
-}
-
-/// A query with all that its handler needs.
-struct Ask<'d, Q: Query> {
-    inner: &'d Inner,
-    run: QueryFn<Q>,
-    slot: &'d QuerySlot,
-    query: Q,
-    actor: Option<Actor>,
-}
-
-/// What became of a query that was given to its handler.
-enum Asked<'d, Q: Query> {
-    Answered(Q::Output),
-    Failed(QueryError),
-    Later(Later<'d, Q>),
 }
 
 impl<'d, Q: Query> QueryCall<'d, Q> {
@@ -106,9 +84,14 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
         self
     }
 
-    /// Gives the query to its handler, unless read models have to be waited for first.
+    /// Gives the query to its handler, unless read models have to be waited for first. Either
+    /// writes the answer or returns its future.
     #[inline]
-    fn ask(&mut self, query: Q) -> Asked<'d, Q> {
+    fn ask(
+        &mut self,
+        query: Q,
+        answer: &mut Poll<Answered<Q::Output>>,
+    ) -> Option<BoxFuture<'d, Answered<Q::Output>>> {
         let inner = self.inner;
         let filled = Q::cell().get();
         let slot = filled.and_then(|filled| inner.queries.get(filled.number));
@@ -116,7 +99,7 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
             (Some(filled), Some(Some(slot))) => (filled.run, slot),
             _ => match inner.other_query::<Q>() {
                 Ok(found) => found,
-                Err(failure) => return Asked::Failed(failure.into()),
+                Err(failure) => return fail(answer, failure),
             },
         };
         if Q::PERMISSION.is_some() {
@@ -125,90 +108,80 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
                 .as_ref()
                 .and_then(|options| options.actor.as_ref());
             if let Err(denied) = inner.authorize(Q::NAME, Q::PERMISSION, actor) {
-                return Asked::Failed(denied.into());
+                return fail(answer, denied);
             }
         }
         if let Err(invalid) = query.check() {
-            return Asked::Failed(invalid.into());
+            return fail(answer, invalid);
         }
         if self.options.is_none() && self.seen.is_none() {
-            return run_now(inner, run, slot, query, None);
+            return inner.run(run, slot, query, None, answer);
         }
-        self.ask_with_options(inner, run, slot, query)
-    }
-
-    fn ask_with_options(
-        &mut self,
-        inner: &'d Inner,
-        run: QueryFn<Q>,
-        slot: &'d QuerySlot,
-        query: Q,
-    ) -> Asked<'d, Q> {
-        let QueryOptions {
-            actor,
-            after,
-            within,
-        } = *self.options.take().unwrap_or_default();
+        let options = *self.options.take().unwrap_or_default();
         let seen = self.seen.map_or(0, |seen| seen.load(Ordering::Acquire));
-        let after = after.max(Position::new(seen));
-        if after == Position::START || slot.reads.is_empty() {
-            return run_now(inner, run, slot, query, actor);
-        }
-        let within = within.unwrap_or(inner.limits.wait);
-        let ask = Ask {
-            inner,
+        Some(Box::pin(inner.ask_after(
             run,
             slot,
             query,
-            actor,
-        };
-        Asked::Later(Later::Waiting(
-            Box::pin(inner.reach(slot, after, within)),
-            Some(ask),
-        ))
-    }
-
-    fn poll_later(
-        &mut self,
-        context: &mut task::Context<'_>,
-    ) -> Poll<Result<Q::Output, QueryError>> {
-        match &mut self.later {
-            Some(Later::Handler(handler, future)) => {
-                let handler = *handler;
-                let poll = Pin::new(future).poll(context);
-                poll.map(|outcome| guarded(handler, outcome))
-            }
-            Some(Later::Waiting(future, ask)) => {
-                let reached = task::ready!(future.as_mut().poll(context));
-                let Some(Ask {
-                    inner,
-                    run,
-                    slot,
-                    query,
-                    actor,
-                }) = ask.take()
-                else {
-                    return Poll::Pending;
-                };
-                if let Err(behind) = reached {
-                    return Poll::Ready(Err(behind.into()));
-                }
-                match run_now(inner, run, slot, query, actor) {
-                    Asked::Answered(answer) => Poll::Ready(Ok(answer)),
-                    Asked::Failed(error) => Poll::Ready(Err(error)),
-                    Asked::Later(later) => {
-                        self.later = Some(later);
-                        self.poll_later(context)
-                    }
-                }
-            }
-            // Polled again after it was ready: there is no answer left to give.
-            None => Poll::Pending,
-        }
+            options,
+            Position::new(seen),
+        )))
     }
 }
 
+/// Writes an error as the answer.
+#[cold]
+fn fail<'d, T>(
+    answer: &mut Poll<Answered<T>>,
+    error: impl Into<QueryError>,
+) -> Option<BoxFuture<'d, Answered<T>>> {
+    *answer = Poll::Ready(Err(error.into()));
+    None
+}
+
 impl Inner {
+    /// Runs the handler; see [`QueryFn`].
+    #[inline]
+    fn run<'d, Q: Query>(
+        &'d self,
+        run: QueryFn<Q>,
+        slot: &'d QuerySlot,
+        query: Q,
+        actor: Option<Actor>,
+        answer: &mut Poll<Answered<Q::Output>>,
+    ) -> Option<BoxFuture<'d, Answered<Q::Output>>> {
+        let context = slot
+            .takes_context
+            .then(move || Box::new(self.context(actor)));
+        let scope = QueryScope {
+            inner: self,
+            slot,
+            context,
+        };
+        run(query, scope, answer)
+    }
+
+    /// Waits for the query's read models, if it reads any, and runs the handler.
+    async fn ask_after<Q: Query>(
+        &self,
+        run: QueryFn<Q>,
+        slot: &QuerySlot,
+        query: Q,
+        options: QueryOptions,
+        seen: Position,
+    ) -> Answered<Q::Output> {
+        let after = options.after.max(seen);
+        if after > Position::START {
+            let within = options.within.unwrap_or(self.limits.wait);
+            self.reach(slot, after, within).await?;
+        }
+        let mut answer = Poll::Pending;
+        match self.run(run, slot, query, options.actor, &mut answer) {
+            Some(later) => later.await,
+            None => poll_fn(|_| replace(&mut answer, Poll::Pending)).await,
+        }
+    }
+
     #[cold]
     fn context(&self, actor: Option<Actor>) -> Context {
         let time = self.clock.now();
@@ -251,59 +224,19 @@ impl<Q: Query> Future for QueryCall<'_, Q> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
         if let Some(query) = self.query.take() {
-            match self.ask(query) {
-                Asked::Answered(answer) => return Poll::Ready(Ok(answer)),
-                Asked::Failed(error) => return Poll::Ready(Err(error)),
-                Asked::Later(later) => self.later = Some(later),
+            let mut answer = Poll::Pending;
+            let later = self.ask(query, &mut answer);
+            // Part by part: what was just written is not copied as a whole.
+            match answer {
+                Poll::Ready(Ok(answer)) => return Poll::Ready(Ok(answer)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => self.later = later,
             }
         }
-        self.poll_later(context)
-    }
-}
-
-/// Runs the handler; its panic is an error of this call.
-#[inline]
-fn run_now<'d, Q: Query>(
-    inner: &'d Inner,
-    run: QueryFn<Q>,
-    slot: &'d QuerySlot,
-    query: Q,
-    actor: Option<Actor>,
-) -> Asked<'d, Q> {
-    let context = slot.takes_context.then(|| Box::new(inner.context(actor)));
-    let scope = QueryScope {
-        inner,
-        slot,
-        context,
-    };
-    let mut answer = None;
-    let outcome = catch_unwind(AssertUnwindSafe(|| run(query, scope, &mut answer)));
-    match answer {
-        Some(Answer::Now(Ok(answer))) => Asked::Answered(answer),
-        Some(Answer::Now(Err(error))) => {
-            Asked::Failed(Failure::handler(slot.entry.name, error).into())
-        }
-        Some(Answer::Later(future)) => {
-            Asked::Later(Later::Handler(slot.entry.name, Guarded(future)))
-        }
-        None => {
-            let message = outcome.err().map(|panic| panic_message(&*panic));
-            Asked::Failed(panicked(slot.entry.name, message.unwrap_or_default()))
+        match &mut self.later {
+            Some(later) => later.as_mut().poll(context),
+            // Polled again after it was ready: there is no answer left to give.
+            None => Poll::Pending,
         }
     }
-}
-
-fn guarded<T>(
-    handler: &'static str,
-    outcome: std::result::Result<Result<T>, String>,
-) -> Result<T, QueryError> {
-    match outcome {
-        Ok(answer) => answer.map_err(|error| Failure::handler(handler, error).into()),
-        Err(message) => Err(panicked(handler, message)),
-    }
-}
-
-#[cold]
-fn panicked(handler: &'static str, message: String) -> QueryError {
-    Failure::Panicked { handler, message }.into()
 }

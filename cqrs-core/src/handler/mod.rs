@@ -20,6 +20,7 @@ pub use event::{Completion, HandlesEvent, Reacted, ReactionInput, ReactionScope}
 pub use failure::Failing;
 pub use fold::{ApplyInput, Fold, FoldInput, FoldScope, Folded, Projects};
 pub use input::{AggregateType, AnyState, Input, InputKind, ModelType, ResourceType, Source};
+pub(crate) use query::Answered;
 pub(crate) use query::answer;
 pub use query::{Answer, AnswerFrom, HandlesQuery, QueryFn, QueryInput, QueryScope};
 pub use resource::{Res, Resources, Shared};

@@ -1,17 +1,22 @@
-use std::future::Future;
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::mem::{forget, replace};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
 
 use super::failure::Failing;
 use super::input::{Input, Source};
 use super::resource::{self, Shared};
 use super::{Context, Res};
-use crate::dispatcher::{Inner, QuerySlot};
-use crate::error::{Error, Result};
+use crate::dispatcher::{Inner, QuerySlot, panic_message};
+use crate::error::{Error, Failure, QueryError, Result};
 use crate::message::Query;
 use crate::store::BoxFuture;
 use crate::views::{Read, ReadModel};
 
 /// A query handler. `#[query_handler]` implements it.
-pub trait HandlesQuery: 'static {
+pub trait HandlesQuery: Sized + 'static {
     /// The query.
     type Query: Query;
     /// The function's name.
@@ -23,45 +28,81 @@ pub trait HandlesQuery: 'static {
     fn inputs() -> Vec<Input>;
 
     /// Answers.
-    fn handle(
-        query: Self::Query,
-        scope: QueryScope<'_>,
-    ) -> Answer<'_, <Self::Query as Query>::Output>;
+    fn handle(query: Self::Query, scope: QueryScope<'_>) -> Answer<'_, Self>;
 }
 
-/// A query handler as a pointer. The answer is written in place: handing it up by value, through
-/// `catch_unwind`, copies it so soon after it was written that the copy costs more than the rest of
-/// the call.
-pub type QueryFn<Q> = for<'a> fn(Q, QueryScope<'a>, &mut Option<Answer<'a, <Q as Query>::Output>>);
+/// A query handler as a pointer, its panics caught. The answer of a sync handler is written in
+/// place, which is [`Poll::Pending`] before; that of an async one is returned as a future. Handing
+/// both up in one value would copy the answer so soon after it was written that the copy costs more
+/// than the rest of the call.
+pub type QueryFn<Q> = for<'a> fn(
+    Q,
+    QueryScope<'a>,
+    &mut Poll<Answered<<Q as Query>::Output>>,
+) -> Option<BoxFuture<'a, Answered<<Q as Query>::Output>>>;
+
+/// An answer as the caller gets it.
+pub(crate) type Answered<T> = Result<T, QueryError>;
 
 /// Runs `H`; see [`QueryFn`].
 pub(crate) fn answer<'a, H: HandlesQuery>(
     query: H::Query,
     scope: QueryScope<'a>,
-    answer: &mut Option<Answer<'a, <H::Query as Query>::Output>>,
-) {
-    *answer = Some(H::handle(query, scope));
+    answer: &mut Poll<Answered<Output<H>>>,
+) -> Option<BoxFuture<'a, Answered<Output<H>>>> {
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let answered = match H::handle(query, scope) {
+            Answer::Now(Ok(answer)) => Ok(answer),
+            Answer::Now(Err(error)) => Err(Failure::handler(H::NAME, error).into()),
+            Answer::Later(future) => return Some(future),
+        };
+        // It was pending: there is nothing to drop.
+        forget(replace(answer, Poll::Ready(answered)));
+        None
+    }));
+    outcome.unwrap_or_else(|panic| {
+        *answer = Poll::Ready(Err(panicked(H::NAME, &*panic)));
+        None
+    })
 }
 
 /// The answer of a sync handler, or the future of an async one.
-pub enum Answer<'a, T> {
+pub enum Answer<'a, H: HandlesQuery> {
     /// Answered.
-    Now(Result<T>),
+    Now(Result<Output<H>>),
     /// Being answered.
-    Later(BoxFuture<'a, Result<T>>),
+    Later(BoxFuture<'a, Answered<Output<H>>>),
 }
 
-impl<'a, T> Answer<'a, T> {
+type Output<H> = <<H as HandlesQuery>::Query as Query>::Output;
+
+impl<'a, H: HandlesQuery> Answer<'a, H> {
     /// Runs a sync handler.
     #[inline]
-    pub fn now(answer: impl FnOnce() -> Result<T>) -> Self {
+    pub fn now(answer: impl FnOnce() -> Result<Output<H>>) -> Self {
         Self::Now(answer())
     }
 
-    /// Boxes an async handler.
-    pub fn later(answer: impl Future<Output = Result<T>> + Send + 'a) -> Self {
-        Self::Later(Box::pin(answer))
+    /// Boxes the future of an async handler; its panic is an error of the call.
+    pub fn later(answer: impl Future<Output = Result<Output<H>>> + Send + 'a) -> Self {
+        Self::Later(Box::pin(async move {
+            let mut answer = pin!(answer);
+            let outcome = poll_fn(|context| {
+                let poll = catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context)));
+                poll.map_or_else(|panic| Poll::Ready(Err(panic)), |poll| poll.map(Ok))
+            });
+            match outcome.await {
+                Ok(answer) => answer.map_err(|error| Failure::handler(H::NAME, error).into()),
+                Err(panic) => Err(panicked(H::NAME, &*panic)),
+            }
+        }))
     }
+}
+
+#[cold]
+fn panicked(handler: &'static str, panic: &(dyn Any + Send)) -> QueryError {
+    let message = panic_message(panic);
+    Failure::Panicked { handler, message }.into()
 }
 
 /// What a query handler's inputs are taken from.

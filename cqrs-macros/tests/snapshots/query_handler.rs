@@ -20,7 +20,7 @@ const _: () = {
         fn handle<'a>(
             query: Self::Query,
             scope: __cqrs::QueryScope<'a>,
-        ) -> __cqrs::Answer<'a, <Self::Query as __cqrs::Query>::Output> {
+        ) -> __cqrs::Answer<'a, Self> {
             __cqrs::Answer::now(|| {
                 <Option<
                     ProductView,
