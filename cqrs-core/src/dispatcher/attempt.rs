@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::mem::replace;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::CommandId;
 use crate::error::{CommandError, Failure, Invalid};
 use crate::handler::{CommandScope, Context, Loads};
 use crate::message::NewEvents;
-use crate::store::{Append, AppendError, Appended, BoxFuture, Position};
+use crate::store::{Append, AppendError, Appended, BoxFuture, Position, Recorded};
 
 /// A command without its type. What is generic in [`Inner::execute`] is compiled anew for every
 /// command of a domain; what is here is not.
@@ -34,7 +35,7 @@ pub(super) struct Order<'a> {
     pub(super) command: &'a dyn AnyCommand,
     pub(super) slot: &'a CommandSlot,
     pub(super) fingerprint: u64,
-    pub(super) options: CallOptions,
+    pub(super) options: &'a CallOptions,
 }
 
 /// Every kind of [`CommandError`] but a rejection.
@@ -42,8 +43,8 @@ type Problem = CommandError<Infallible>;
 
 /// What became of the events of a decision.
 enum Attempt {
-    /// They are recorded; with a copy for the states in the cache.
-    Done(Appended, Option<Append>),
+    /// They are recorded; with copies, unless no state will go back to the cache.
+    Done(Appended, Vec<Recorded>),
     Overtaken(Position),
 }
 
@@ -75,7 +76,7 @@ impl Inner {
                 command: Some(id),
                 correlation: options.correlation.unwrap_or(id.as_uuid()),
                 causation: options.causation.unwrap_or(id.as_uuid()),
-                actor: options.actor,
+                actor: options.actor.clone(),
                 time,
             },
         };
@@ -102,15 +103,8 @@ impl Inner {
                 Err(error) => return sent_before().await?.map(Some).ok_or(error),
             };
             let at = match attempt.append(events, &mut loaded).await {
-                Ok(Attempt::Done(appended, copy)) => {
-                    match copy.filter(|_| !appended.replayed) {
-                        Some(copy) => {
-                            let events: Vec<_> =
-                                copy.record(appended.first.before(), copy.time).collect();
-                            loaded.give_back_with(&events, &self.cache);
-                        }
-                        None => loaded.give_back(&self.cache),
-                    }
+                Ok(Attempt::Done(appended, events)) => {
+                    loaded.give_back_with(&events, &self.cache);
                     return Ok(Some(Receipt::new(id, appended)));
                 }
                 Ok(Attempt::Overtaken(at)) => at,
@@ -135,7 +129,7 @@ impl Inner {
         loaded: &mut Loaded,
         slot: &CommandSlot,
     ) -> Result<bool, Problem> {
-        let changed = self.reload(loaded, slot.entry.name).await;
+        let changed = Box::pin(self.reload(loaded, slot.entry.name)).await;
         changed.map_err(CommandError::Failed)
     }
 
@@ -161,14 +155,16 @@ struct Decide<'a> {
 impl Decide<'_> {
     async fn append(&self, events: NewEvents, loaded: &mut Loaded) -> Result<Attempt, Problem> {
         let mut append = self.unconditional(events);
+        // The copy goes to the store: its payloads have no room to spare.
         let copy = loaded.is_cached().then(|| append.clone());
+        let copy = copy.map(|copy| replace(&mut append, copy));
         if !self.inner.kept.is_empty() {
-            let recorded = |head| append.record(head, append.time).collect();
+            let recorded = |head| append.clone().record(head, append.time).collect();
             let name = self.slot.entry.name;
             let kept = self
                 .inner
                 .kept_states(loaded, &append.events, recorded, name);
-            match kept.await.map_err(CommandError::Failed)? {
+            match Box::pin(kept).await.map_err(CommandError::Failed)? {
                 Kept::Writes(states) => append.states = states,
                 Kept::Overtaken(at) => return Ok(Attempt::Overtaken(at)),
             }
@@ -177,7 +173,14 @@ impl Decide<'_> {
         let outcome = self.inner.store.append(append).await;
         loaded.forget_unread();
         match outcome {
-            Ok(appended) => Ok(Attempt::Done(appended, copy)),
+            Ok(appended) => {
+                let copy = copy.filter(|_| !appended.replayed);
+                let events = copy.map(|copy| {
+                    let time = copy.time;
+                    copy.record(appended.first.before(), time).collect()
+                });
+                Ok(Attempt::Done(appended, events.unwrap_or_default()))
+            }
             Err(AppendError::Conflict { at }) => Ok(Attempt::Overtaken(at)),
             Err(error) => Err(append_failed(error)),
         }

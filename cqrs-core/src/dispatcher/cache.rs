@@ -51,9 +51,12 @@ impl StateCache {
     /// Waits for the aggregate's turn and takes its state, if it is there.
     pub(crate) async fn check_out(&self, load: &mut Load) {
         let slot = self.slot(load);
-        let Ok(mut slot) = timeout(QUEUE, slot.lock_owned()).await else {
-            return;
+        let slot = match slot.clone().try_lock_owned() {
+            Ok(slot) => Ok(slot),
+            // What is rare is boxed: a command's future is small as long as nothing is in its way.
+            Err(_) => Box::pin(timeout(QUEUE, slot.lock_owned())).await,
         };
+        let Ok(mut slot) = slot else { return };
         if let Some((state, up_to)) = slot.0.take() {
             (load.state, load.up_to) = (state, up_to);
         }

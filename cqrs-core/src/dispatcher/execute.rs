@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
-use xxhash_rust::xxh3::Xxh3Default;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::attempt::{AnyCommand, AnyDecided, Order};
 use super::inner::{CallOptions, Found, Inner};
@@ -75,7 +75,7 @@ impl<'d, C: Command> IntoFuture for ExecuteCall<'d, C> {
             seen,
         } = self;
         Box::pin(async move {
-            let receipt = dispatcher.inner.execute(command, options).await?;
+            let receipt = dispatcher.inner.execute(command, &options).await?;
             if let Some(seen) = seen {
                 seen.fetch_max(receipt.last().get(), Ordering::AcqRel);
             }
@@ -90,7 +90,7 @@ impl Inner {
     pub(crate) async fn execute<C: Command>(
         &self,
         command: C,
-        options: CallOptions,
+        options: &CallOptions,
     ) -> Result<Receipt, CommandError<C::Error>> {
         let found = self.command::<C>().map_err(CommandError::Failed)?;
         let (run, slot) = found.parts();
@@ -109,7 +109,7 @@ impl Inner {
             fingerprint,
             options,
         };
-        match self.carry_out(order).await {
+        match Box::pin(self.carry_out(order)).await {
             Ok(Some(receipt)) => Ok(receipt),
             Ok(None) => Err(typed.refused(slot.entry.name)),
             Err(error) => Err(error.map_rejected(|never| match never {})),
@@ -175,22 +175,9 @@ impl<'a, F, S> Found<'a, F, S> {
 
 /// Of the command's name and JSON, to tell a repeated sending from another command.
 fn fingerprint<C: Command>(command: &C) -> Result<u64, Invalid> {
-    let mut hash = Hash(Xxh3Default::new());
-    hash.0.update(C::NAME.as_bytes());
-    serde_json::to_writer(&mut hash, command)
+    let mut text = Vec::with_capacity(256);
+    text.extend_from_slice(C::NAME.as_bytes());
+    serde_json::to_writer(&mut text, command)
         .map_err(|error| Invalid::new(format!("the command cannot be written as JSON: {error}")))?;
-    Ok(hash.0.digest())
-}
-
-struct Hash(Xxh3Default);
-
-impl std::io::Write for Hash {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+    Ok(xxh3_64(&text))
 }

@@ -171,7 +171,7 @@ impl Dispatcher {
             Err(invalid) => return failed(CommandError::Invalid(invalid)),
         };
         Box::pin(async move {
-            let outcome = self.inner.execute(command, options).await;
+            let outcome = self.inner.execute(command, &options).await;
             outcome.map_err(|error| error.map_rejected(Rejection::new))
         })
     }

@@ -33,11 +33,10 @@ impl Inner {
     ) -> Result<Loaded, Failure> {
         // In the order of their tags, whatever the command, so that no two decisions wait for each
         // other; the same aggregate twice in one decision waits for itself just once.
-        let mut order: Vec<usize> = (0..loads.len()).collect();
-        order.sort_unstable_by(|a, b| loads[*a].tag.cmp(&loads[*b].tag));
-        order.dedup_by(|a, b| loads[*a].tag == loads[*b].tag);
-        for at in order {
-            if !loads[at].is_kept() {
+        loads.sort_by(|a, b| a.tag.cmp(&b.tag));
+        for at in 0..loads.len() {
+            let is_first = at == 0 || loads[at - 1].tag != loads[at].tag;
+            if is_first && !loads[at].is_kept() {
                 self.cache.check_out(&mut loads[at]).await;
             }
         }
@@ -51,8 +50,8 @@ impl Inner {
             is_newest: as_of.is_none(),
         };
         if as_of.is_none() && !loaded.loads.is_empty() {
-            self.restore(&mut loaded.loads).await?;
-            (loaded.as_of, _) = self.catch_up(&mut loaded.loads, None, handler).await?;
+            // What reads is boxed: a command that needs no read has a small future.
+            Box::pin(self.reload(&mut loaded, handler)).await?;
         }
         Ok(loaded)
     }
@@ -249,11 +248,19 @@ impl Loaded {
     /// that concerns them lies between. What cannot be folded is left out, and is read again.
     pub(super) fn give_back_with(self, events: &[Recorded], cache: &StateCache) {
         for mut load in self.loads {
-            let concerns = |event: &&Recorded| event.tags.contains(&load.tag);
-            let mine: Vec<_> = events.iter().filter(concerns).collect();
+            let Load {
+                tag,
+                state,
+                aggregate,
+                ..
+            } = &mut load;
+            let mut mine = events
+                .iter()
+                .filter(|event| event.tags.contains(tag))
+                .peekable();
             // The store may have raised the events' time.
-            let known = mine.is_empty() || !load.aggregate.reads_recorded;
-            if known && mine.iter().all(|event| load.state.apply(event).is_ok()) {
+            let known = mine.peek().is_none() || !aggregate.reads_recorded;
+            if known && mine.all(|event| state.apply(event).is_ok()) {
                 load.up_to = events.last().map_or(load.up_to, |last| last.position);
                 cache.check_in(load);
             }

@@ -94,23 +94,29 @@ impl StoredCommand {
 
 impl Append {
     /// The events as they will be stored, numbered on from `head`, recorded at `time`.
-    pub fn record(&self, head: Position, time: Timestamp) -> impl Iterator<Item = Recorded> + '_ {
-        self.events
-            .iter()
-            .enumerate()
-            .map(move |(index, event)| Recorded {
-                position: head.plus(index as u64 + 1),
-                id: EventId::of(self.command, index),
-                event_type: event.event_type.clone(),
-                version: event.version,
-                tags: event.tags.clone(),
-                time,
-                actor: self.actor.clone(),
-                command: self.command,
-                correlation: self.correlation,
-                causation: self.causation,
-                payload: event.payload.clone(),
-            })
+    pub fn record(self, head: Position, time: Timestamp) -> impl Iterator<Item = Recorded> {
+        let Self {
+            command,
+            events,
+            actor,
+            correlation,
+            causation,
+            ..
+        } = self;
+        let events = events.into_iter().enumerate();
+        events.map(move |(index, event)| Recorded {
+            position: head.plus(index as u64 + 1),
+            id: EventId::of(command, index),
+            event_type: event.event_type,
+            version: event.version,
+            tags: event.tags,
+            time,
+            actor: actor.clone(),
+            command,
+            correlation,
+            causation,
+            payload: event.payload,
+        })
     }
 
     /// Where the events are once they are numbered on from `head`.

@@ -1,7 +1,8 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use hashbrown::HashMap;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -74,7 +75,8 @@ impl EventStore for Memory {
             let ahead = |head: &mut Position| {
                 let later = appended.last > *head;
                 *head = appended.last.max(*head);
-                later
+                // Whoever watches from now on sees the new head anyway.
+                later && self.head.receiver_count() > 0
             };
             self.head.send_if_modified(ahead);
         }
@@ -175,7 +177,7 @@ impl Data {
         Position::new(self.events.len() as u64)
     }
 
-    fn append(&mut self, append: Append) -> Result<Appended, AppendError> {
+    fn append(&mut self, mut append: Append) -> Result<Appended, AppendError> {
         if let Some(stored) = self.commands.get(&append.command) {
             return stored.replay(append.command, append.fingerprint);
         }
@@ -196,6 +198,18 @@ impl Data {
             .events
             .last()
             .map_or(append.time, |last| last.time.max(append.time));
+        let Append {
+            command,
+            fingerprint,
+            ..
+        } = append;
+        for write in std::mem::take(&mut append.states) {
+            let state = StoredState {
+                body: write.body,
+                position: appended.last,
+            };
+            self.states.insert(write.key, state);
+        }
         for event in append.record(head, time) {
             for tag in &event.tags {
                 self.tagged
@@ -209,23 +223,16 @@ impl Data {
                 .push(event.position);
             self.events.push(Arc::new(event));
         }
-        for write in append.states {
-            let state = StoredState {
-                body: write.body,
-                position: appended.last,
-            };
-            self.states.insert(write.key, state);
-        }
         let Appended {
             first, last, count, ..
         } = appended;
         let stored = StoredCommand {
-            fingerprint: append.fingerprint,
+            fingerprint,
             first,
             last,
             count,
         };
-        self.commands.insert(append.command, stored);
+        self.commands.insert(command, stored);
         Ok(appended)
     }
 
@@ -237,15 +244,30 @@ impl Data {
                 seen: boundary.after,
             });
         }
-        let range = ReadRange {
-            after: boundary.after,
-            up_to: None,
-            limit: 1,
-        };
-        match self.read(&boundary.fail_if, range).events.first() {
-            Some(event) => Err(AppendError::Conflict { at: event.position }),
+        match self.latest(&boundary.fail_if, boundary.after) {
+            Some(at) => Err(AppendError::Conflict { at }),
             None => Ok(()),
         }
+    }
+
+    /// A matching event after `after`, if there is one.
+    fn latest(&self, query: &EventQuery, after: Position) -> Option<Position> {
+        let any = Some(self.head()).filter(|head| *head > after);
+        let EventQuery::Items(items) = query else {
+            return any;
+        };
+        items.iter().find_map(|item| {
+            if item.tags.is_empty() && item.types.is_empty() {
+                return any;
+            }
+            self.candidates(item).find_map(|positions| {
+                let later = positions.iter().rev().take_while(|at| **at > after);
+                later.copied().find(|at| {
+                    let event = self.event(*at);
+                    event.is_some_and(|event| item.matches(&event.event_type, &event.tags))
+                })
+            })
+        })
     }
 
     fn read(&self, query: &EventQuery, range: ReadRange) -> Page {

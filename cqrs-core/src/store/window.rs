@@ -1,4 +1,6 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
 
 use super::{Boundary, EventQuery, EventQueryItem, EventType, Position, Recorded, Tag, Tags};
 

@@ -1,3 +1,5 @@
+use std::mem::take;
+
 use cqrs_core::store::{
     Append, AppendError, Appended, Boundary, Recorded, StateWrite, Tag, Tags, Verdict,
 };
@@ -27,23 +29,26 @@ pub(crate) struct AppendTask {
 
 impl AppendTask {
     pub(crate) fn new(
-        append: Append,
+        mut append: Append,
     ) -> Result<(Self, oneshot::Receiver<Result<Appended, AppendError>>), AppendError> {
         let (reply, answer) = Reply::new();
         let with_tags = |event: Recorded| {
             let tags = json(&event.tags)?;
             Ok::<_, AppendError>((event, tags))
         };
-        let events = append.record(Position::START, append.time).map(with_tags);
         let task = Self {
             command: append.command,
             fingerprint: append.fingerprint,
-            events: events.collect::<Result<_, _>>()?,
             appended: append.appended(Position::START),
             time: append.time.as_microsecond(),
             bytes: append.bytes(),
-            boundary: append.boundary,
-            states: append.states,
+            boundary: append.boundary.take(),
+            states: take(&mut append.states),
+            events: {
+                let time = append.time;
+                let events = append.record(Position::START, time).map(with_tags);
+                events.collect::<Result<_, _>>()?
+            },
             reply,
         };
         Ok((task, answer))

@@ -65,7 +65,11 @@ pub async fn i1_an_append_is_whole<F: Fixture>(fixture: &F) {
         "found by type"
     );
 
-    let expected: Vec<_> = draft.0.record(Position::new(1), draft.0.time).collect();
+    let expected: Vec<_> = draft
+        .0
+        .clone()
+        .record(Position::new(1), draft.0.time)
+        .collect();
     let stored: Vec<_> = log(&*store)
         .await
         .iter()

@@ -21,6 +21,7 @@ pub async fn limits_can_be_reached<F: Fixture>(fixture: &F) {
     append(&*store, &draft).await;
     let expected = draft
         .0
+        .clone()
         .record(crate::Position::START, draft.0.time)
         .next()
         .expect("one event");

@@ -101,7 +101,7 @@ pub async fn i3_positions_are_contiguous<F: Fixture>(fixture: &F) {
             );
             last = appended.last;
             let before = Position::new(appended.first.get() - 1);
-            for event in draft.0.record(before, draft.0.time) {
+            for event in draft.0.clone().record(before, draft.0.time) {
                 let found = &log[usize::try_from(before.get()).expect("a short log")..];
                 let found = found.iter().find(|it| it.position == event.position);
                 let found = found.expect("the answer's positions are in the log");

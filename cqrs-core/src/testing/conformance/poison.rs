@@ -203,6 +203,7 @@ async fn assert_kept<S: EventStore>(store: &S, log: &[Arc<Recorded>], name: &str
     let before = Position::new(event.position.get() - 1);
     let expected = draft
         .0
+        .clone()
         .record(before, event.time)
         .next()
         .expect("one event");
