@@ -56,6 +56,11 @@ impl EventQueryItem {
         self.matches_type(event_type) && self.tags.iter().all(|tag| tags.contains(tag))
     }
 
+    /// Whether this event matches.
+    pub fn matches_event(&self, event: &Recorded) -> bool {
+        self.matches(&event.event_type, &event.tags)
+    }
+
     /// Whether the types let this one through.
     pub fn matches_type(&self, event_type: &EventType) -> bool {
         self.types.is_empty() || self.types.contains(event_type)

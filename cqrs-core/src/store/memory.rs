@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{
     Append, AppendError, Appended, Boundary, BoxFuture, EventQuery, EventQueryItem, EventStore,
-    EventType, Limits, ModelSchema, Page, Position, ReadRange, Recorded, StateKey, StoreError,
-    StoredCommand, StoredState, Tag, ViewBatch, ViewCommitError, ViewRow, ViewScan, ViewStore,
+    Limits, ModelSchema, Page, Position, ReadRange, Recorded, StateKey, StoreError, StoredCommand,
+    StoredState, Tag, ViewBatch, ViewCommitError, ViewRow, ViewScan, ViewStore,
 };
 use crate::views::SortKey;
 use crate::{CommandId, Timestamp};
@@ -28,7 +28,6 @@ pub struct Memory {
 struct Data {
     events: Vec<Arc<Recorded>>,
     tagged: HashMap<Tag, Vec<Position>>,
-    typed: HashMap<EventType, Vec<Position>>,
     commands: HashMap<CommandId, StoredCommand>,
     states: HashMap<StateKey, StoredState>,
     views: HashMap<String, BTreeMap<String, View>>,
@@ -217,10 +216,6 @@ impl Data {
                     .or_default()
                     .push(event.position);
             }
-            self.typed
-                .entry(event.event_type.clone())
-                .or_default()
-                .push(event.position);
             self.events.push(Arc::new(event));
         }
         let Appended {
@@ -257,16 +252,9 @@ impl Data {
             return any;
         };
         items.iter().find_map(|item| {
-            if item.tags.is_empty() && item.types.is_empty() {
-                return any;
-            }
-            self.candidates(item).find_map(|positions| {
-                let later = positions.iter().rev().take_while(|at| **at > after);
-                later.copied().find(|at| {
-                    let event = self.event(*at);
-                    event.is_some_and(|event| item.matches(&event.event_type, &event.tags))
-                })
-            })
+            let later = self.candidates(item, after, self.head());
+            let mut later = later.rev();
+            later.find_map(|event| item.matches_event(event).then_some(event.position))
         })
     }
 
@@ -274,7 +262,13 @@ impl Data {
         let head = self.head();
         let as_of = range.up_to.map_or(head, |up_to| up_to.min(head));
         let mut events = match query {
-            EventQuery::All => self.slice(range.after, as_of, range.limit.saturating_add(1)),
+            EventQuery::All => {
+                let events = self.slice(range.after, as_of).iter();
+                events
+                    .take(range.limit.saturating_add(1))
+                    .cloned()
+                    .collect()
+            }
             EventQuery::Items(items) => self.matching(items, range, as_of),
         };
         let more = events.len() > range.limit;
@@ -287,15 +281,11 @@ impl Data {
         }
     }
 
-    fn slice(&self, after: Position, up_to: Position, limit: usize) -> Vec<Arc<Recorded>> {
-        let skip = usize::try_from(after.get()).unwrap_or(usize::MAX);
-        let take = usize::try_from(up_to.since(after)).unwrap_or(usize::MAX);
-        self.events
-            .iter()
-            .skip(skip)
-            .take(take.min(limit))
-            .cloned()
-            .collect()
+    /// The events in `(after, up_to]`.
+    fn slice(&self, after: Position, up_to: Position) -> &[Arc<Recorded>] {
+        let place = |position: Position| usize::try_from(position.get()).unwrap_or(usize::MAX);
+        let range = place(after)..place(up_to);
+        self.events.get(range).unwrap_or_default()
     }
 
     /// At most one more than the limit, to know whether there are more.
@@ -308,19 +298,10 @@ impl Data {
         let limit = range.limit.saturating_add(1);
         let mut found = Vec::new();
         for item in items {
-            for positions in self.candidates(item) {
-                let start = positions.partition_point(|position| *position <= range.after);
-                let matching = positions[start..]
-                    .iter()
-                    .take_while(|position| **position <= as_of)
-                    .filter_map(|position| self.event(*position))
-                    .filter(|event| item.matches(&event.event_type, &event.tags));
-                // The first `limit` of all lists together are among the first `limit` of each.
-                found.extend(matching.take(limit).cloned());
-            }
-            if item.tags.is_empty() && item.types.is_empty() {
-                found.extend(self.slice(range.after, as_of, limit));
-            }
+            let candidates = self.candidates(item, range.after, as_of);
+            let matching = candidates.filter(|event| item.matches_event(event));
+            // The first `limit` of all items together are among the first `limit` of each.
+            found.extend(matching.take(limit).cloned());
         }
         found.sort_unstable_by_key(|event| event.position);
         found.dedup_by_key(|event| event.position);
@@ -328,16 +309,23 @@ impl Data {
         found
     }
 
-    /// The shortest lists that hold every event that the item matches.
-    fn candidates<'a>(&'a self, item: &'a EventQueryItem) -> impl Iterator<Item = &'a [Position]> {
-        let by_tag = item.tags.first().map(|tag| self.tagged.get(tag));
-        let types = item.types.iter().filter(move |_| by_tag.is_none());
-        let by_type = types.filter_map(|event_type| self.typed.get(event_type));
-        by_tag
-            .flatten()
-            .into_iter()
-            .chain(by_type)
-            .map(Vec::as_slice)
+    /// Events in `(after, up_to]`, every one among them that the item matches, in order.
+    fn candidates(
+        &self,
+        item: &EventQueryItem,
+        after: Position,
+        up_to: Position,
+    ) -> impl DoubleEndedIterator<Item = &Arc<Recorded>> {
+        let tagged = item.tags.first().map(|tag| {
+            let all = self.tagged.get(tag).map_or(&[][..], Vec::as_slice);
+            let start = all.partition_point(|position| *position <= after);
+            let end = all.partition_point(|position| *position <= up_to);
+            all.get(start..end).unwrap_or_default()
+        });
+        let untagged = tagged.is_none().then(|| self.slice(after, up_to));
+        let tagged = tagged.into_iter().flatten();
+        let tagged = tagged.filter_map(|position| self.event(*position));
+        tagged.chain(untagged.into_iter().flatten())
     }
 
     fn event(&self, position: Position) -> Option<&Arc<Recorded>> {
