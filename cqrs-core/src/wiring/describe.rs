@@ -1,5 +1,7 @@
+use std::collections::HashMap;
+
 use super::Plan;
-use crate::handler::{InputKind, Source};
+use crate::handler::{Input, InputKind, Source};
 use crate::registry::{EventEntry, MessageEntry, MessageKind};
 
 /// What a dispatcher is made of, for people and tools.
@@ -50,10 +52,11 @@ pub struct Listener {
 
 impl Description {
     pub(crate) fn new(plan: &Plan) -> Self {
+        let handlers = handlers(plan);
         let mut messages: Vec<_> = plan
             .messages
             .iter()
-            .filter_map(|it| message(plan, it))
+            .filter_map(|it| Some(message(it, handlers.get(&(it.kind, it.name))?)))
             .collect();
         messages.sort_by_key(|it| (it.message.kind == MessageKind::Query, it.message.name));
         let events = plan.events.iter();
@@ -68,28 +71,43 @@ impl Description {
     }
 }
 
-fn message(plan: &Plan, message: &MessageEntry) -> Option<MessageDescription> {
-    let (handler, handled_at, inputs) = match message.kind {
-        MessageKind::Command => {
-            let mut handlers = plan.command_handlers.iter();
-            let (_, entry) = handlers.find(|(_, it)| it.message == message.name)?;
-            (entry.name, entry.source, (entry.inputs)())
-        }
-        MessageKind::Query => {
-            let mut handlers = plan.query_handlers.iter();
-            let (_, entry) = handlers.find(|(_, it)| it.message == message.name)?;
-            (entry.name, entry.source, (entry.inputs)())
-        }
-    };
+/// A handler of a command or a query.
+struct Handler {
+    name: &'static str,
+    source: Source,
+    inputs: fn() -> Vec<Input>,
+}
+
+fn handlers(plan: &Plan) -> HashMap<(MessageKind, &'static str), Handler> {
+    let commands = plan.command_handlers.iter().map(|(_, it)| {
+        let handler = Handler {
+            name: it.name,
+            source: it.source,
+            inputs: it.inputs,
+        };
+        ((MessageKind::Command, it.message), handler)
+    });
+    let queries = plan.query_handlers.iter().map(|(_, it)| {
+        let handler = Handler {
+            name: it.name,
+            source: it.source,
+            inputs: it.inputs,
+        };
+        ((MessageKind::Query, it.message), handler)
+    });
+    commands.chain(queries).collect()
+}
+
+fn message(message: &MessageEntry, handler: &Handler) -> MessageDescription {
     let mut description = MessageDescription {
         message: *message,
-        handler,
-        handled_at,
+        handler: handler.name,
+        handled_at: handler.source,
         aggregates: Vec::new(),
         read_models: Vec::new(),
         services: Vec::new(),
     };
-    for input in inputs {
+    for input in (handler.inputs)() {
         match input.kind {
             InputKind::Aggregate(aggregate) => description.aggregates.push(aggregate.name),
             InputKind::Resource(resource) => description.services.push(resource.name),
@@ -97,7 +115,7 @@ fn message(plan: &Plan, message: &MessageEntry) -> Option<MessageDescription> {
             InputKind::Context | InputKind::Given => {}
         }
     }
-    Some(description)
+    description
 }
 
 fn listeners(plan: &Plan, event: &str) -> Vec<Listener> {
