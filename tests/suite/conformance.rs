@@ -8,6 +8,8 @@ use cqrs_sqlite::{Options, Sqlite};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use crate::postgres::Schema;
+
 /// A database file in a directory of its own.
 struct Database {
     directory: TempDir,
@@ -42,6 +44,16 @@ impl Fixture for Database {
     }
 }
 
+/// A schema of the server that the tests share, if there is one.
+macro_rules! schema {
+    ($options:expr) => {
+        match Schema::fresh("conformance", $options) {
+            Some(schema) => schema,
+            None => return,
+        }
+    };
+}
+
 mod memory {
     cqrs_core::conformance_tests!(cqrs_core::Memory::new());
 }
@@ -59,5 +71,22 @@ mod sqlite_under_pressure {
 
     cqrs_core::conformance_tests!(Database::new(
         Sqlite::options().window(4).readers(1).max_batch(3)
+    ));
+}
+
+mod postgres {
+    use super::Schema;
+    use cqrs_postgres::Postgres;
+
+    cqrs_core::conformance_tests!(schema!(Postgres::options()));
+}
+
+/// As above: boundaries are decided in the database, and requests are put off for later batches.
+mod postgres_under_pressure {
+    use super::Schema;
+    use cqrs_postgres::Postgres;
+
+    cqrs_core::conformance_tests!(schema!(
+        Postgres::options().window(4).pool_size(2).max_batch(3)
     ));
 }

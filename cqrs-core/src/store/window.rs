@@ -53,14 +53,19 @@ impl Window {
             self.head().plus(1),
             "events are pushed in order"
         );
-        for tag in &event.tags {
+        self.add(event.event_type.clone(), event.tags.clone());
+    }
+
+    /// Adds the event that follows [`head`](Window::head), of which no more than this is known.
+    pub fn add(&mut self, event_type: EventType, tags: Tags) {
+        let position = self.head().plus(1);
+        for tag in &tags {
             self.tagged
                 .entry(tag.clone())
                 .or_default()
-                .push_back(event.position);
+                .push_back(position);
         }
-        self.events
-            .push_back((event.event_type.clone(), event.tags.clone()));
+        self.events.push_back((event_type, tags));
         while self.events.len() > self.capacity {
             self.forget_first();
         }

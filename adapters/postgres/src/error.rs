@@ -1,0 +1,89 @@
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The URL cannot be read.
+    #[error(
+        "the PostgreSQL URL cannot be read: write `postgres://user:password@host:5432/database` \
+         ({reason})"
+    )]
+    Url {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The schema's name would have to be escaped.
+    #[error(
+        "a schema cannot be named `{name}`: use lower-case ASCII letters, digits and underscores, \
+         at most 63 and no digit first"
+    )]
+    Schema {
+        /// The name.
+        name: String,
+    },
+    /// The database cannot be reached.
+    #[error(
+        "cannot connect to PostgreSQL: see that it runs and that the URL is right; if its \
+         certificate is not trusted, name its authority with `root_certificates`, or add \
+         `?sslmode=disable` on a network that you trust ({reason})"
+    )]
+    Unreachable {
+        /// What the client said.
+        reason: String,
+    },
+    /// The certificates to trust cannot be read.
+    #[error("`root_certificates` cannot be read: give certificates in PEM format ({reason})")]
+    Certificates {
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// The database is older than what is supported.
+    #[error("PostgreSQL {version} is too old: 14 or later is needed")]
+    Version {
+        /// Its version.
+        version: String,
+    },
+    /// The database is a replica.
+    #[error(
+        "this PostgreSQL is a replica, which cannot be written: give the primary's URL, and the replica's as `read_url`"
+    )]
+    Replica,
+    /// The tables are not there, or older, and are not to be migrated.
+    #[error(
+        "the schema `{schema}` has version {found}, this program writes {known}: apply the SQL of \
+         `Options::migrations`, or let `connect` do it with `migrate(true)`"
+    )]
+    Older {
+        /// The schema.
+        schema: String,
+        /// The version of its tables, 0 if there are none.
+        found: i64,
+        /// The one that this program writes.
+        known: i64,
+    },
+    /// The tables were made by a newer version of this program.
+    #[error(
+        "the schema `{schema}` has version {found}, this program knows up to {known}: update this \
+         program"
+    )]
+    Newer {
+        /// The schema.
+        schema: String,
+        /// The version of its tables.
+        found: i64,
+        /// The latest that this program knows.
+        known: i64,
+    },
+    /// The URL to read from leads to another log.
+    #[error(
+        "`read_url` leads to another log than the URL: give a replica of the same database, or the same database with another role"
+    )]
+    OtherLog,
+    /// PostgreSQL refused a statement.
+    #[error("PostgreSQL refused to make or read the tables in the schema `{schema}`: {reason}")]
+    Refused {
+        /// The schema.
+        schema: String,
+        /// What it said.
+        reason: String,
+    },
+}

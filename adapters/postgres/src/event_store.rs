@@ -1,0 +1,107 @@
+use std::collections::HashMap;
+
+use cqrs_core::store::{
+    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, Page, ReadRange, StateKey,
+    StoreError, StoredCommand, StoredState,
+};
+use cqrs_core::{CommandId, Position, Timestamp};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::fault::Fault;
+use crate::reader::{self, Selection};
+use crate::store::{Shared, announce};
+use crate::{Postgres, row};
+
+impl EventStore for Postgres {
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
+        Box::pin(async move {
+            self.shared().limits.check(&append)?;
+            self.shared().writer.append(append).await
+        })
+    }
+
+    fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
+        Box::pin(async move { Ok(self.shared().read(&query, range).await?) })
+    }
+
+    fn head(&self) -> BoxFuture<'_, Result<Position, StoreError>> {
+        Box::pin(async move { Ok(self.shared().head().await?) })
+    }
+
+    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, StoreError>> {
+        Box::pin(async move {
+            let shared = self.shared();
+            let client = shared.pool.get().await.map_err(Fault::from)?;
+            Ok(reader::position_at(&client, &shared.sql, time).await?)
+        })
+    }
+
+    fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>> {
+        Box::pin(async move { Ok(self.shared().command(id).await?) })
+    }
+
+    fn states(
+        &self,
+        keys: Vec<StateKey>,
+    ) -> BoxFuture<'_, Result<Vec<Option<StoredState>>, StoreError>> {
+        Box::pin(async move { Ok(self.shared().states(&keys).await?) })
+    }
+
+    fn watch(&self) -> watch::Receiver<Position> {
+        self.shared().head.subscribe()
+    }
+
+    fn store_id(&self) -> Uuid {
+        self.shared().id
+    }
+}
+
+impl Shared {
+    async fn read(&self, query: &EventQuery, range: ReadRange) -> Result<Page, Fault> {
+        let selection = Selection::new(query);
+        let client = self.pool.get().await?;
+        let statement = client.prepare_cached(selection.sql(&self.sql)).await?;
+        selection.read(&client, &statement, range).await
+    }
+
+    async fn head(&self) -> Result<Position, Fault> {
+        let client = self.pool.get().await?;
+        let statement = client.prepare_cached(&self.sql.head).await?;
+        let head = row::head(&client.query_one(&statement, &[]).await?)?.position;
+        // Events of other processes become known here, and so to those who watch.
+        announce(&self.head, head);
+        Ok(head)
+    }
+
+    async fn command(&self, id: CommandId) -> Result<Option<StoredCommand>, Fault> {
+        let client = self.pool.get().await?;
+        let statement = client.prepare_cached(&self.sql.commands).await?;
+        let found = client.query_opt(&statement, &[&vec![id.as_uuid()]]).await?;
+        found.map(|row| Ok(row::command(&row)?.1)).transpose()
+    }
+
+    async fn states(&self, keys: &[StateKey]) -> Result<Vec<Option<StoredState>>, Fault> {
+        // PostgreSQL stores no text with a NUL in it.
+        let storable = || keys.iter().filter(|key| !key.id.contains('\0'));
+        let aggregates: Vec<&str> = storable().map(|key| key.aggregate).collect();
+        let ids: Vec<&str> = storable().map(|key| key.id.as_str()).collect();
+        let client = self.pool.get().await?;
+        let statement = client.prepare_cached(&self.sql.states).await?;
+        let rows = client.query(&statement, &[&aggregates, &ids]).await?;
+        let mut found = HashMap::new();
+        for row in rows {
+            let place: i64 = row.try_get(0)?;
+            let place = usize::try_from(place - 1).unwrap_or(usize::MAX);
+            if let (Some(aggregate), Some(id)) = (aggregates.get(place), ids.get(place)) {
+                let state = StoredState {
+                    body: row.try_get(1)?,
+                    position: row::position(&row, 2)?,
+                };
+                found.insert((*aggregate, *id), state);
+            }
+        }
+        let state = |key: &StateKey| found.get(&(key.aggregate, key.id.as_str())).cloned();
+        Ok(keys.iter().map(state).collect())
+    }
+}

@@ -1,0 +1,158 @@
+use std::error::Error;
+use std::sync::Arc;
+
+use cqrs_core::store::{AppendError, StoreError, ViewCommitError};
+use deadpool_postgres::PoolError;
+
+/// What went wrong with a statement, told apart by what there is to do.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    kind: Kind,
+    reason: Arc<str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The data of one request: it fails, whoever sends it again.
+    Data,
+    /// A row is there already that must be there once.
+    Duplicate,
+    /// Another transaction was in the way: the same again will do.
+    Contention,
+    /// The disk is full.
+    Full,
+    /// The database cannot be reached, or ends the connection: what was sent may have happened.
+    Lost,
+    /// What is stored is not what this program writes.
+    Corrupt,
+    /// Anything else: no permission, a missing table, a time-out, ..
+    Refused,
+}
+
+impl Fault {
+    pub(crate) fn new(kind: Kind, reason: impl Into<Arc<str>>) -> Self {
+        Self {
+            kind,
+            reason: reason.into(),
+        }
+    }
+
+    pub(crate) fn data(reason: impl Into<Arc<str>>) -> Self {
+        Self::new(Kind::Data, reason)
+    }
+
+    pub(crate) fn corrupt(reason: impl Into<Arc<str>>) -> Self {
+        Self::new(Kind::Corrupt, reason)
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(crate) fn reason(&self) -> Arc<str> {
+        self.reason.clone()
+    }
+}
+
+/// By SQLSTATE, see "PostgreSQL Error Codes" in PostgreSQL's documentation.
+fn kind_of(code: &str) -> Kind {
+    match code {
+        "23505" => Kind::Duplicate,
+        "53100" => Kind::Full,
+        // Too many connections, shutting down, starting up: the database is away for a while.
+        "53300" | "57P01" | "57P02" | "57P03" | "57P05" => Kind::Lost,
+        // Serialization failure, deadlock, lock not available.
+        "40001" | "40P01" | "55P03" => Kind::Contention,
+        code => match code.get(..2) {
+            // Data exceptions, integrity constraints, limits of the program, `NUL` in a text.
+            Some("22" | "23" | "54") => Kind::Data,
+            Some("08") => Kind::Lost,
+            Some("XX") => Kind::Corrupt,
+            _ => Kind::Refused,
+        },
+    }
+}
+
+impl From<tokio_postgres::Error> for Fault {
+    fn from(error: tokio_postgres::Error) -> Self {
+        if let Some(error) = error.as_db_error() {
+            return Self::new(kind_of(error.code().code()), error.to_string());
+        }
+        let text = error.to_string();
+        // The client tells its own errors apart by their texts only.
+        let kind = if text.starts_with("error serializing") {
+            Kind::Data
+        } else if text.starts_with("error deserializing") || text.starts_with("invalid column") {
+            Kind::Corrupt
+        } else {
+            Kind::Lost
+        };
+        let reason = error.source().map(|source| format!("{text}: {source}"));
+        Self::new(kind, reason.unwrap_or(text))
+    }
+}
+
+impl From<PoolError> for Fault {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(error) => error.into(),
+            error => Self::new(Kind::Lost, error.to_string()),
+        }
+    }
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        let reason = fault.reason;
+        match fault.kind {
+            Kind::Corrupt | Kind::Data | Kind::Duplicate => Self::Corrupt { reason },
+            Kind::Contention | Kind::Full | Kind::Lost | Kind::Refused => {
+                Self::Unavailable { reason }
+            }
+        }
+    }
+}
+
+impl From<Fault> for ViewCommitError {
+    fn from(fault: Fault) -> Self {
+        StoreError::from(fault).into()
+    }
+}
+
+/// Of an append that did not happen.
+impl From<Fault> for AppendError {
+    fn from(fault: Fault) -> Self {
+        let reason = fault.reason;
+        match fault.kind {
+            Kind::Data => Self::Invalid {
+                reason: reason.to_string(),
+            },
+            Kind::Full => Self::Full { reason },
+            _ => Self::Unavailable { reason },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_say_what_there_is_to_do() {
+        let kinds = [
+            ("23505", Kind::Duplicate),
+            ("22021", Kind::Data),
+            ("23514", Kind::Data),
+            ("53100", Kind::Full),
+            ("57P01", Kind::Lost),
+            ("08006", Kind::Lost),
+            ("40001", Kind::Contention),
+            ("42501", Kind::Refused),
+            ("57014", Kind::Refused),
+            ("XX001", Kind::Corrupt),
+        ];
+        for (code, kind) in kinds {
+            assert_eq!(kind_of(code), kind, "{code}");
+        }
+    }
+}

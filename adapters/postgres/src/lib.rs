@@ -1,0 +1,37 @@
+//! Keeps the events, states and read models of `cqrs-core` in PostgreSQL, 14 or later.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), cqrs_postgres::ConnectError> {
+//! let store = cqrs_postgres::Postgres::connect("postgres://localhost/catalog").await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! One task writes: it gathers the appends that are waiting, decides each against the recent
+//! events that it keeps in memory, and writes them all with one statement, in one round trip, with
+//! one sync of the database's log. The statement compares and sets the one row that holds the end
+//! of the log: when another process was faster, nothing is written, and the task learns what
+//! happened and decides again. So positions are contiguous and in commit order, whoever writes.
+
+#![forbid(unsafe_code)]
+
+mod connect;
+mod error;
+mod event_store;
+mod fault;
+mod migrate;
+mod news;
+mod options;
+mod prepare;
+mod reader;
+mod row;
+mod schema;
+mod sql;
+mod store;
+mod table;
+mod view_store;
+mod writer;
+
+pub use error::ConnectError;
+pub use options::Options;
+pub use store::Postgres;

@@ -1,0 +1,146 @@
+use std::time::Duration;
+
+use crate::{ConnectError, Postgres, connect, migrate};
+
+/// How to connect.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), cqrs_postgres::ConnectError> {
+/// let store = cqrs_postgres::Postgres::options()
+///     .schema("shop")
+///     .pool_size(16)
+///     .connect("postgres://localhost/catalog")
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is connected until `connect` is awaited"]
+pub struct Options {
+    pub(crate) schema: String,
+    pub(crate) migrate: bool,
+    pub(crate) read_url: Option<String>,
+    pub(crate) root_certificates: Option<Vec<u8>>,
+    pub(crate) application_name: String,
+    pub(crate) pool_size: usize,
+    pub(crate) statement_timeout: Duration,
+    pub(crate) patience: Duration,
+    pub(crate) queue: usize,
+    pub(crate) window: usize,
+    pub(crate) max_batch: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            schema: "cqrs".to_owned(),
+            migrate: true,
+            read_url: None,
+            root_certificates: None,
+            application_name: "cqrs".to_owned(),
+            pool_size: 8,
+            statement_timeout: Duration::from_secs(30),
+            patience: Duration::from_secs(10),
+            queue: 4096,
+            window: 65_536,
+            max_batch: 1024,
+        }
+    }
+}
+
+impl Options {
+    /// The schema that the tables are in, `cqrs` unless said otherwise; made if it is not there.
+    /// Lower-case ASCII letters, digits and underscores. Stores of two schemas share nothing.
+    pub fn schema(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.schema);
+        self
+    }
+
+    /// Whether [`connect`](Options::connect) makes and migrates the tables, which needs the right
+    /// to create them; it does unless said otherwise. If not, apply [`migrations`] first.
+    ///
+    /// [`migrations`]: Options::migrations
+    pub fn migrate(mut self, migrate: bool) -> Self {
+        self.migrate = migrate;
+        self
+    }
+
+    /// Where queries read the read models: a replica, or the same database as a role that may only
+    /// read. Commands and projections always read where they write.
+    pub fn read_url(mut self, url: &str) -> Self {
+        self.read_url = Some(url.to_owned());
+        self
+    }
+
+    /// The certificate authorities to trust, in PEM format; those that browsers trust unless said
+    /// otherwise. Whether TLS is used says the URL: `?sslmode=require`, `prefer` or `disable`.
+    pub fn root_certificates(mut self, pem: &[u8]) -> Self {
+        self.root_certificates = Some(pem.to_vec());
+        self
+    }
+
+    /// The name under which the connections show up in `pg_stat_activity`, `cqrs` unless said
+    /// otherwise.
+    pub fn application_name(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.application_name);
+        self
+    }
+
+    /// Connections for reading, and as many for read models, at most; 8 unless said otherwise. One
+    /// more writes the log, and one carries notifications.
+    pub fn pool_size(mut self, connections: usize) -> Self {
+        self.pool_size = connections.max(1);
+        self
+    }
+
+    /// How long a statement may take, 30 seconds unless said otherwise; zero for any time.
+    pub fn statement_timeout(mut self, timeout: Duration) -> Self {
+        self.statement_timeout = timeout;
+        self
+    }
+
+    /// How long a request waits for a connection, and an append for a database that went away,
+    /// before it fails; 10 seconds unless said otherwise.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// How many appends may wait before further ones are refused as overload, 4,096 unless said
+    /// otherwise.
+    pub fn queue(mut self, appends: usize) -> Self {
+        self.queue = appends.max(1);
+        self
+    }
+
+    /// How many of the latest events are kept in memory to decide boundaries with, 65,536 unless
+    /// said otherwise: their types and tags, about 200 bytes each. Older boundaries are decided in
+    /// the database.
+    pub fn window(mut self, events: usize) -> Self {
+        self.window = events;
+        self
+    }
+
+    /// How many appends are written with one statement at most, 1,024 unless said otherwise.
+    pub fn max_batch(mut self, appends: usize) -> Self {
+        self.max_batch = appends.max(1);
+        self
+    }
+
+    /// The SQL that makes and migrates the tables, for those who apply it by hand. What was
+    /// applied before is left out when it runs again.
+    ///
+    /// # Errors
+    /// [`ConnectError::Schema`].
+    pub fn migrations(&self) -> Result<String, ConnectError> {
+        Ok(migrate::script(&connect::schema(self)?))
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// See [`ConnectError`]: each variant says what to do.
+    pub async fn connect(self, url: &str) -> Result<Postgres, ConnectError> {
+        connect::connect(&self, url).await
+    }
+}

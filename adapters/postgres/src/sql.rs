@@ -1,0 +1,47 @@
+//! The statements, one file each in `sql/`, for the schema that the tables are in.
+
+use crate::schema::Schema;
+
+/// What a session is set to before anything else. Statements are planned once, when tables may
+/// still be empty: what then looks cheapest, to read a whole table, is the dearest thing later.
+pub(crate) const SESSION: &str = "\
+    SET plan_cache_mode = force_generic_plan; \
+    SET enable_seqscan = off; \
+    SET enable_hashjoin = off; \
+    SET enable_mergejoin = off; \
+    SET jit = off";
+
+macro_rules! statements {
+    ($($name:ident),+ $(,)?) => {
+        /// Each statement.
+        pub(crate) struct Sql {
+            $(pub(crate) $name: String),+
+        }
+
+        impl Sql {
+            pub(crate) fn new(schema: &Schema) -> Self {
+                Self {
+                    $($name: schema.apply(include_str!(concat!("sql/", stringify!($name), ".sql")))),+
+                }
+            }
+        }
+    };
+}
+
+statements!(
+    append,
+    commands,
+    event_time,
+    head,
+    lock_head,
+    raise_epoch,
+    read_all,
+    read_items,
+    read_tagged,
+    state_positions,
+    states,
+    tail,
+);
+
+/// Tells other processes how long the log is. Names no table.
+pub(crate) const NOTIFY: &str = include_str!("sql/notify.sql");

@@ -1,0 +1,4 @@
+SELECT position
+FROM cqrs.head
+WHERE id = 1
+FOR UPDATE

@@ -1,0 +1,46 @@
+-- As read_all, of the events that any item matches. $4: items with tags, as JSON objects with one
+-- of their tags, the other ones and the types; $5: types of the items without tags.
+SELECT head.position AS head, e.*
+FROM cqrs.head AS head
+LEFT JOIN LATERAL (
+    SELECT DISTINCT ON (matching.position) matching.*
+    FROM (
+        SELECT found.*
+        FROM jsonb_to_recordset($4::text::jsonb) AS item (tag text, others text[], types text[])
+        CROSS JOIN LATERAL (
+            SELECT events.*
+            FROM cqrs.event_tags AS tagged
+            JOIN cqrs.events AS events ON events.position = tagged.position
+            WHERE tagged.tag = item.tag
+                AND tagged.position > $1
+                AND tagged.position <= LEAST(head.position, $2)
+                AND (item.types IS NULL OR events.type = ANY (item.types))
+                AND NOT EXISTS (
+                    SELECT 1
+                    FROM unnest(item.others) AS other (tag)
+                    WHERE NOT EXISTS (
+                        SELECT 1
+                        FROM cqrs.event_tags AS beside
+                        WHERE beside.tag = other.tag AND beside.position = tagged.position
+                    )
+                )
+            ORDER BY tagged.position
+            LIMIT $3
+        ) AS found
+        UNION ALL
+        SELECT found.*
+        FROM unnest($5::text[]) AS wanted (type)
+        CROSS JOIN LATERAL (
+            SELECT events.*
+            FROM cqrs.events AS events
+            WHERE events.type = wanted.type
+                AND events.position > $1
+                AND events.position <= LEAST(head.position, $2)
+            ORDER BY events.position
+            LIMIT $3
+        ) AS found
+    ) AS matching
+    ORDER BY matching.position
+    LIMIT $3
+) AS e ON true
+ORDER BY e.position

@@ -1,0 +1,76 @@
+use std::fmt;
+use std::sync::Arc;
+
+use cqrs_core::Position;
+use cqrs_core::store::Limits;
+use deadpool_postgres::Pool;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::news::News;
+use crate::schema::Schema;
+use crate::sql::Sql;
+use crate::writer::Writer;
+use crate::{ConnectError, Options};
+
+/// A log of events and read models in PostgreSQL. Clones share it.
+#[derive(Clone)]
+pub struct Postgres {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    /// Connections to where the log and the read models are written.
+    pub(crate) pool: Pool,
+    /// Connections that answer queries.
+    pub(crate) reads: Pool,
+    pub(crate) schema: Schema,
+    pub(crate) sql: Arc<Sql>,
+    pub(crate) writer: Writer,
+    pub(crate) head: watch::Sender<Position>,
+    pub(crate) limits: Limits,
+    pub(crate) id: Uuid,
+    pub(crate) _news: News,
+}
+
+impl Postgres {
+    /// Connects with the default [`Options`], and makes or migrates the tables.
+    ///
+    /// # Errors
+    /// See [`ConnectError`]: each variant says what to do.
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        Self::options().connect(url).await
+    }
+
+    /// How to connect, to be changed before [`Options::connect`].
+    pub fn options() -> Options {
+        Options::default()
+    }
+
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+/// Raises the known head, never lowers it.
+pub(crate) fn announce(known: &watch::Sender<Position>, head: Position) {
+    known.send_if_modified(|known| {
+        let later = head > *known;
+        *known = head.max(*known);
+        later
+    });
+}
+
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postgres")
+            .field("schema", &self.shared.schema.name())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,293 @@
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use cqrs_core::Position;
+use cqrs_core::store::{
+    BoxFuture, ModelSchema, StoreError, ViewBatch, ViewChange, ViewCommitError, ViewRow, ViewScan,
+    ViewStore,
+};
+use cqrs_core::views::SortKey;
+use deadpool_postgres::{GenericClient, Transaction};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{IsolationLevel, Row};
+
+use crate::fault::{Fault, Kind};
+use crate::prepare::prepare;
+use crate::schema::Schema;
+use crate::store::Shared;
+use crate::table::{self, Statement, Table};
+use crate::{Postgres, row};
+
+const SELECT_CHECKPOINT: &str = "SELECT position FROM cqrs.checkpoints WHERE subscription = $1";
+const FIRST_CHECKPOINT: &str = "INSERT INTO cqrs.checkpoints (subscription, position) \
+     VALUES ($1, $2) ON CONFLICT DO NOTHING";
+const MOVE_CHECKPOINT: &str = "UPDATE cqrs.checkpoints SET position = $2 \
+     WHERE subscription = $1 AND position = $3";
+
+/// How often a commit is tried that others are in the way of.
+const TRIES: usize = 5;
+
+impl ViewStore for Postgres {
+    fn prepare(&self, models: Vec<ModelSchema>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move { Ok(prepare(self.shared(), &models).await?) })
+    }
+
+    fn checkpoint(
+        &self,
+        subscription: &str,
+    ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
+        let subscription = subscription.to_owned();
+        Box::pin(async move {
+            let Shared { pool, schema, .. } = self.shared();
+            let client = pool.get().await.map_err(Fault::from)?;
+            Ok(checkpoint(&client, schema, &subscription).await?)
+        })
+    }
+
+    fn commit(&self, batch: ViewBatch) -> BoxFuture<'_, Result<(), ViewCommitError>> {
+        Box::pin(commit(self.shared(), batch))
+    }
+
+    fn load(
+        &self,
+        model: Arc<ModelSchema>,
+        keys: Vec<String>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
+        Box::pin(async move { Ok(load(self.shared(), &model, &keys).await?) })
+    }
+
+    fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<Vec<ViewRow>, StoreError>> {
+        Box::pin(async move { Ok(rows(self.shared(), &scan).await?) })
+    }
+
+    fn count(&self, scan: ViewScan) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move { Ok(count(self.shared(), &scan).await?) })
+    }
+}
+
+async fn checkpoint(
+    client: &impl GenericClient,
+    schema: &Schema,
+    subscription: &str,
+) -> Result<Option<Position>, Fault> {
+    // PostgreSQL refuses to look for what it cannot store.
+    if subscription.contains('\0') {
+        return Ok(None);
+    }
+    let select = client
+        .prepare_cached(&schema.apply(SELECT_CHECKPOINT))
+        .await?;
+    let found = client.query_opt(&select, &[&subscription]).await?;
+    found.map(|found| row::position(&found, 0)).transpose()
+}
+
+async fn load(
+    shared: &Shared,
+    model: &ModelSchema,
+    keys: &[String],
+) -> Result<Vec<Option<Vec<u8>>>, Fault> {
+    let table = Table::of(&shared.schema, model)?;
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<_> = keys.iter().map(|key| table::stored(key)).collect();
+    let client = shared.reads.get().await?;
+    let select = client.prepare_cached(&table.load()).await?;
+    let mut found: HashMap<String, Vec<u8>> = HashMap::new();
+    for row in client.query(&select, &[&keys]).await? {
+        found.insert(row.try_get(0)?, row.try_get(1)?);
+    }
+    // A key may have been asked for twice.
+    let bodies = keys.iter().map(|key| found.get(key.as_ref()).cloned());
+    Ok(bodies.collect())
+}
+
+async fn rows(shared: &Shared, scan: &ViewScan) -> Result<Vec<ViewRow>, Fault> {
+    let scan = Table::of(&shared.schema, &scan.model)?.scan(scan);
+    let row = |row: Row| {
+        Ok(ViewRow {
+            key: table::unstored(row.try_get(0)?),
+            body: row.try_get(1)?,
+        })
+    };
+    query(shared, &scan).await?.into_iter().map(row).collect()
+}
+
+async fn count(shared: &Shared, scan: &ViewScan) -> Result<u64, Fault> {
+    let count = Table::of(&shared.schema, &scan.model)?.count(scan);
+    let rows = query(shared, &count).await?;
+    let row = rows.first().ok_or_else(|| Fault::corrupt("no count"))?;
+    Ok(row.try_get::<_, i64>(0)?.cast_unsigned())
+}
+
+async fn query(shared: &Shared, Statement { sql, params }: &Statement) -> Result<Vec<Row>, Fault> {
+    let client = shared.reads.get().await?;
+    let select = client.prepare_cached(sql).await?;
+    let params: Vec<_> = params.iter().map(table::Param::value).collect();
+    Ok(client.query(&select, &params).await?)
+}
+
+/// A view as JSON and its sort keys; `None` deletes it.
+type View = Option<(Vec<u8>, Vec<SortKey>)>;
+
+/// The changes to one read model, in the order of their keys: who locks rows in one order does
+/// not wait in a circle.
+struct Changes {
+    model: Arc<ModelSchema>,
+    table: Table,
+    views: BTreeMap<String, View>,
+}
+
+/// How an attempt to commit ended.
+enum Outcome {
+    Done,
+    Moved(Option<Position>),
+    /// What was sent may have happened.
+    Unknown(Fault),
+}
+
+async fn commit(shared: &Shared, mut batch: ViewBatch) -> Result<(), ViewCommitError> {
+    if batch.subscription.contains('\0') {
+        let reason = "PostgreSQL cannot store U+0000 in the name of a subscription";
+        return Err(Fault::data(reason).into());
+    }
+    let changes = grouped(&shared.schema, std::mem::take(&mut batch.changes))?;
+    let mut tries = 1;
+    let outcome = loop {
+        match attempt(shared, &batch, &changes).await {
+            // The same again will do: nothing was written.
+            Err(fault) if fault.kind() == Kind::Contention && tries < TRIES => tries += 1,
+            outcome => break outcome?,
+        }
+    };
+    match outcome {
+        Outcome::Done => Ok(()),
+        Outcome::Moved(found) => Err(ViewCommitError::Moved { found }),
+        Outcome::Unknown(fault) => settle(shared, &batch, fault).await,
+    }
+}
+
+async fn attempt(
+    shared: &Shared,
+    batch: &ViewBatch,
+    changes: &[Changes],
+) -> Result<Outcome, Fault> {
+    let schema = &shared.schema;
+    let mut client = shared.pool.get().await?;
+    // It must see what others committed while it waited for the checkpoint's row.
+    let transaction = client.build_transaction().read_only(false);
+    let transaction = transaction.isolation_level(IsolationLevel::ReadCommitted);
+    let transaction = transaction.start().await?;
+    // The fence comes first: it keeps the other workers of the subscription waiting until it is
+    // known how this one ends.
+    if !advance(&transaction, schema, batch).await? {
+        let found = checkpoint(&transaction, schema, &batch.subscription).await?;
+        transaction.rollback().await?;
+        return Ok(Outcome::Moved(found));
+    }
+    for group in changes {
+        group.write(&transaction).await?;
+    }
+    match transaction.commit().await.map_err(Fault::from) {
+        Ok(()) => Ok(Outcome::Done),
+        Err(fault) if fault.kind() == Kind::Contention => Err(fault),
+        Err(fault) => Ok(Outcome::Unknown(fault)),
+    }
+}
+
+/// Looks where the checkpoint is after a commit without an answer. If it is where the batch
+/// started, the worker sends the batch again, and the fence lets it happen once even if the first
+/// is still under way.
+async fn settle(shared: &Shared, batch: &ViewBatch, fault: Fault) -> Result<(), ViewCommitError> {
+    let Ok(client) = shared.pool.get().await else {
+        return Err(fault.into());
+    };
+    match checkpoint(&client, &shared.schema, &batch.subscription).await {
+        // A batch that stays where it is leaves no trace there: it is sent again, too.
+        Ok(found) if found == batch.from => Err(fault.into()),
+        Ok(found) if found == Some(batch.to) => Ok(()),
+        Ok(found) => Err(ViewCommitError::Moved { found }),
+        Err(_) => Err(fault.into()),
+    }
+}
+
+/// Moves the checkpoint, if it is where the batch starts.
+async fn advance(
+    transaction: &Transaction<'_>,
+    schema: &Schema,
+    batch: &ViewBatch,
+) -> Result<bool, Fault> {
+    let (to, from) = (row::number(batch.to), batch.from.map(row::number));
+    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&batch.subscription, &to];
+    let sql = if let Some(from) = &from {
+        params.push(from);
+        MOVE_CHECKPOINT
+    } else {
+        FIRST_CHECKPOINT
+    };
+    let statement = transaction.prepare_cached(&schema.apply(sql)).await?;
+    Ok(transaction.execute(&statement, &params).await? == 1)
+}
+
+fn grouped(schema: &Schema, all: Vec<ViewChange>) -> Result<Vec<Changes>, Fault> {
+    let mut changes: Vec<Changes> = Vec::new();
+    for ViewChange { model, key, view } in all {
+        check(&model, &key, &view)?;
+        let group = changes.iter_mut().find(|group| group.model == model);
+        if let Some(group) = group {
+            group.views.insert(key, view);
+        } else {
+            let table = Table::of(schema, &model)?;
+            let views = BTreeMap::from([(key, view)]);
+            changes.push(Changes {
+                model,
+                table,
+                views,
+            });
+        }
+    }
+    Ok(changes)
+}
+
+fn check(model: &ModelSchema, key: &str, view: &View) -> Result<(), Fault> {
+    let indexes = model.indexes.len();
+    match view {
+        Some((_, sort_keys)) if sort_keys.len() != indexes => Err(Fault::data(format!(
+            "view `{key}` of `{}` has {} sort keys, its read model has {indexes} indexes",
+            model.table,
+            sort_keys.len(),
+        ))),
+        _ => Ok(()),
+    }
+}
+
+impl Changes {
+    async fn write(&self, transaction: &Transaction<'_>) -> Result<(), Fault> {
+        let (mut keys, mut deleted): (Vec<Cow<'_, str>>, Vec<Cow<'_, str>>) = Default::default();
+        let mut bodies: Vec<&[u8]> = Vec::new();
+        let mut columns: Vec<Vec<&[u8]>> = vec![Vec::new(); self.model.indexes.len()];
+        for (key, view) in &self.views {
+            let Some((body, sort_keys)) = view else {
+                deleted.push(table::stored(key));
+                continue;
+            };
+            keys.push(table::stored(key));
+            bodies.push(body);
+            for (column, sort_key) in columns.iter_mut().zip(sort_keys) {
+                column.push(sort_key.as_bytes());
+            }
+        }
+        if !keys.is_empty() {
+            let upsert = transaction.prepare_cached(&self.table.upsert()).await?;
+            let mut params: Vec<&(dyn ToSql + Sync)> = vec![&keys, &bodies];
+            params.extend(columns.iter().map(|column| column as &(dyn ToSql + Sync)));
+            transaction.execute(&upsert, &params).await?;
+        }
+        if !deleted.is_empty() {
+            let delete = transaction.prepare_cached(&self.table.delete()).await?;
+            transaction.execute(&delete, &[&deleted]).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,399 @@
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cqrs_core::Position;
+use cqrs_core::store::{AppendError, Boundary, StateKey, Verdict as Decision, Window};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::columns::Columns;
+use super::request::{Request, Verdict};
+use super::session::Session;
+use crate::Options;
+use crate::connect::Link;
+use crate::fault::{Fault, Kind};
+use crate::row::Head;
+use crate::sql::Sql;
+use crate::store::announce;
+
+/// How often other processes may be faster before the batch has the log to itself.
+const MISSES: usize = 3;
+
+/// How often a batch is tried again for other reasons that pass.
+const TRIES: usize = 32;
+
+/// Writes batches of requests.
+pub(super) struct Engine {
+    link: Link,
+    sql: Arc<Sql>,
+    session: Option<Session>,
+    /// The end of the log as far as it is known, and the recent events up to it; while a batch is
+    /// decided, with the events that it is about to write.
+    head: Head,
+    window: Window,
+    window_size: usize,
+    /// Another process wrote to the log since.
+    is_behind: bool,
+    patience: Duration,
+    heads: [watch::Sender<Position>; 2],
+}
+
+/// How it ended to decide about a batch and to write it.
+enum Round {
+    /// What was decided is answered.
+    Done,
+    /// Another process was faster; nothing was written.
+    Overtaken,
+}
+
+impl Engine {
+    pub(super) fn new(
+        link: Link,
+        sql: Arc<Sql>,
+        head: Head,
+        heads: [watch::Sender<Position>; 2],
+        options: &Options,
+    ) -> Self {
+        Self {
+            link,
+            sql,
+            session: None,
+            window: Window::new(head.position, options.window),
+            window_size: options.window,
+            head,
+            is_behind: false,
+            patience: options.patience,
+            heads,
+        }
+    }
+
+    /// Carries out the batch. A request that fails by its own fault is parted from the rest, so
+    /// that it fails alone.
+    pub(super) async fn write(&mut self, batch: Vec<Request>) {
+        let mut waiting = vec![batch];
+        while let Some(batch) = waiting.pop() {
+            let rest = self.attempt(batch).await;
+            // The last is the next to be carried out.
+            waiting.extend(rest.into_iter().rev().filter(|part| !part.is_empty()));
+        }
+    }
+
+    /// Returns what is left to do, in order.
+    async fn attempt(&mut self, mut batch: Vec<Request>) -> Vec<Vec<Request>> {
+        let (mut misses, mut tries) = (0, 0);
+        loop {
+            self.window.truncate(self.head.position);
+            let ready = self.ready(&mut batch).await;
+            let fault = match ready {
+                Ok(_) if batch.is_empty() => return Vec::new(),
+                Ok(session) => match self.round(&session, &mut batch, misses >= MISSES).await {
+                    Ok(Round::Done) => {
+                        self.session = Some(session);
+                        return vec![batch];
+                    }
+                    Ok(Round::Overtaken) => {
+                        self.session = Some(session);
+                        misses += 1;
+                        self.is_behind = true;
+                        continue;
+                    }
+                    Err(fault) if fault.kind() == Kind::Lost => {
+                        let sent = batch.iter_mut().filter(|request| request.is_written());
+                        sent.for_each(|request| request.is_sent = true);
+                        fault
+                    }
+                    Err(fault) => {
+                        self.session = Some(session);
+                        fault
+                    }
+                },
+                Err(fault) => return fail(batch, fault),
+            };
+            tries += 1;
+            match fault.kind() {
+                _ if tries > TRIES => return fail(batch, fault),
+                Kind::Lost | Kind::Contention => {}
+                // A command that is there already, or a position: then this is behind.
+                Kind::Duplicate => {
+                    self.is_behind = true;
+                    self.answer_processed(&mut batch).await;
+                }
+                Kind::Data if batch.len() > 1 => {
+                    let after = batch.split_off(batch.len() / 2);
+                    return vec![batch, after];
+                }
+                _ => return fail(batch, fault),
+            }
+        }
+    }
+
+    /// Decides about the batch, writes what is to be written, and answers. The batch keeps what is
+    /// to be decided later.
+    async fn round(
+        &mut self,
+        session: &Session,
+        batch: &mut Vec<Request>,
+        lock: bool,
+    ) -> Result<Round, Fault> {
+        for request in batch.iter_mut() {
+            request.verdict = Verdict::Later;
+        }
+        if lock {
+            session.lock().await?;
+        }
+        let written = self.decide_and_write(session, batch, lock).await;
+        if lock && !matches!(written, Ok(true)) {
+            session.roll_back().await?;
+        }
+        if !written? {
+            return Ok(Round::Overtaken);
+        }
+        for head in &self.heads {
+            announce(head, self.head.position);
+        }
+        for request in batch.extract_if(.., |request| request.is_written()) {
+            if let Verdict::Write(appended) = request.verdict {
+                request.answer(Ok(appended));
+            }
+        }
+        self.answer_refused(session, batch).await?;
+        Ok(Round::Done)
+    }
+
+    /// Whether nobody was faster.
+    async fn decide_and_write(
+        &mut self,
+        session: &Session,
+        batch: &mut [Request],
+        lock: bool,
+    ) -> Result<bool, Fault> {
+        let ahead = |request: &Request| request.is_ahead_of(self.head.position);
+        if lock || self.is_behind || batch.iter().any(ahead) {
+            self.catch_up(session).await?;
+        }
+        self.decide(session, batch).await?;
+        let columns = Columns::new(batch, &self.head);
+        if columns.is_empty() {
+            if lock {
+                session.commit().await?;
+            }
+            return Ok(true);
+        }
+        if !session.append(&columns, &self.head).await? {
+            return Ok(false);
+        }
+        if lock {
+            session.commit().await?;
+        }
+        (self.head.position, self.head.time) = (self.window.head(), columns.head().1);
+        Ok(true)
+    }
+
+    /// Learns what other processes wrote.
+    async fn catch_up(&mut self, session: &Session) -> Result<(), Fault> {
+        let head = session.head().await?;
+        let known = self.window.head();
+        let missing = usize::try_from(head.position.since(known)).unwrap_or(usize::MAX);
+        if head.position < known || missing > self.window_size {
+            self.window = Window::new(head.position, self.window_size);
+        } else if missing > 0 {
+            for (event_type, tags) in session.tail(known, head.position).await? {
+                self.window.add(event_type, tags);
+            }
+        }
+        self.head = head;
+        self.is_behind = false;
+        for known in &self.heads[..1] {
+            announce(known, head.position);
+        }
+        Ok(())
+    }
+
+    /// Gives each request its verdict. What is to be written is in the window then.
+    async fn decide(&mut self, session: &Session, batch: &mut [Request]) -> Result<(), Fault> {
+        let keys = batch.iter().flat_map(|request| &request.states);
+        let keys: Vec<&StateKey> = keys.map(|state| &state.key).collect();
+        let mut states = if keys.is_empty() {
+            HashMap::new()
+        } else {
+            session.state_positions(&keys).await?
+        };
+        let mut commands = HashSet::new();
+        for request in batch {
+            // When the batch itself is larger than the window, what it has pushed out is nowhere.
+            let is_known = self.window.floor() <= self.head.position || request.boundary.is_none();
+            if !commands.insert(request.command) || !is_known {
+                continue;
+            }
+            if let Some(refusal) = self.refusal(session, request, &states).await? {
+                request.verdict = Verdict::Refuse(refusal);
+                continue;
+            }
+            let appended = request.appended(self.window.head());
+            for (event, _) in &mut request.events {
+                event.position = self.window.head().plus(1);
+                self.window.push(event);
+            }
+            for state in &request.states {
+                states.insert(state.key.clone(), appended.last);
+            }
+            request.verdict = Verdict::Write(appended);
+        }
+        Ok(())
+    }
+
+    /// What speaks against the request, if anything does.
+    async fn refusal(
+        &self,
+        session: &Session,
+        request: &Request,
+        states: &HashMap<StateKey, Position>,
+    ) -> Result<Option<AppendError>, Fault> {
+        if let Some(boundary) = &request.boundary {
+            if boundary.after > self.head.position {
+                return Ok(Some(AppendError::Rewound {
+                    head: self.head.position,
+                    seen: boundary.after,
+                }));
+            }
+            if let Some(at) = self.conflict(session, boundary).await? {
+                return Ok(Some(AppendError::Conflict { at }));
+            }
+        }
+        for write in &request.states {
+            let stored = states.get(&write.key).copied();
+            if stored != write.based_on {
+                return Ok(Some(AppendError::Conflict {
+                    at: stored.unwrap_or_default(),
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn conflict(
+        &self,
+        session: &Session,
+        boundary: &Boundary,
+    ) -> Result<Option<Position>, Fault> {
+        match self.window.decide(boundary) {
+            Decision::Holds => Ok(None),
+            Decision::Conflict(at) => Ok(Some(at)),
+            Decision::Unknown => {
+                let head = self.head.position;
+                let query = &boundary.fail_if;
+                let found = session.first_match(query, boundary.after, head).await?;
+                // What the batch is about to write is nowhere but in the window.
+                let since = Boundary {
+                    fail_if: query.clone(),
+                    after: head,
+                };
+                let beside = match self.window.decide(&since) {
+                    Decision::Conflict(at) => Some(at),
+                    Decision::Holds | Decision::Unknown => None,
+                };
+                Ok(found.or(beside))
+            }
+        }
+    }
+
+    /// Answers what was refused. A command that was processed before is no conflict: the events
+    /// in its way may be its own.
+    async fn answer_refused(
+        &self,
+        session: &Session,
+        batch: &mut Vec<Request>,
+    ) -> Result<(), Fault> {
+        let refused = batch
+            .iter()
+            .filter(|request| matches!(request.verdict, Verdict::Refuse(_)))
+            .map(|request| request.command.as_uuid());
+        let refused: Vec<_> = refused.collect();
+        if refused.is_empty() {
+            return Ok(());
+        }
+        let processed = session.commands(refused).await?;
+        let is_refused = |it: &mut Request| matches!(it.verdict, Verdict::Refuse(_));
+        for mut request in batch.extract_if(.., is_refused) {
+            let verdict = std::mem::replace(&mut request.verdict, Verdict::Later);
+            match (processed.get(&request.command), verdict) {
+                (Some(stored), _) => request.answer_stored(*stored),
+                (None, Verdict::Refuse(refusal)) => request.answer(Err(refusal)),
+                (None, _) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers those that were processed before; if they cannot be looked up now, the next round
+    /// comes here again.
+    async fn answer_processed(&mut self, batch: &mut Vec<Request>) {
+        let Some(session) = &self.session else {
+            return;
+        };
+        let ids = batch.iter().map(|request| request.command.as_uuid());
+        match session.commands(ids.collect()).await {
+            Ok(processed) => {
+                for request in batch.extract_if(.., |it| processed.contains_key(&it.command)) {
+                    if let Some(stored) = processed.get(&request.command) {
+                        request.answer_stored(*stored);
+                    }
+                }
+            }
+            Err(fault) if fault.kind() == Kind::Lost => self.session = None,
+            Err(_) => {}
+        }
+    }
+
+    /// A session, and certainty about what an earlier one was sent: requests that are in the log
+    /// are answered, the others are not there and will not be.
+    async fn ready(&mut self, batch: &mut Vec<Request>) -> Result<Session, Fault> {
+        let deadline = Instant::now() + self.patience;
+        let mut pause = Duration::from_millis(20);
+        loop {
+            let fault = match self.open(batch).await {
+                Ok(session) => return Ok(session),
+                Err(fault) => fault,
+            };
+            if fault.kind() != Kind::Lost || Instant::now() + pause > deadline {
+                return Err(fault);
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(500));
+        }
+    }
+
+    async fn open(&mut self, batch: &mut Vec<Request>) -> Result<Session, Fault> {
+        let session = if let Some(session) = self.session.take() {
+            session
+        } else {
+            self.is_behind = true;
+            Session::open(&self.link, self.sql.clone()).await?
+        };
+        let sent = batch.iter().filter(|request| request.is_sent);
+        let sent: Vec<_> = sent.map(|request| request.command.as_uuid()).collect();
+        if !sent.is_empty() {
+            session.shut_out_earlier().await?;
+            let processed = session.commands(sent).await?;
+            self.is_behind = true;
+            for request in batch.extract_if(.., |it| processed.contains_key(&it.command)) {
+                if let Some(stored) = processed.get(&request.command) {
+                    request.answer_stored(*stored);
+                }
+            }
+            for request in batch.iter_mut() {
+                request.is_sent = false;
+            }
+        }
+        Ok(session)
+    }
+}
+
+fn fail(batch: Vec<Request>, fault: Fault) -> Vec<Vec<Request>> {
+    let error = AppendError::from(fault);
+    for request in batch {
+        request.fail(&error);
+    }
+    Vec::new()
+}

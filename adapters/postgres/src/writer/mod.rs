@@ -1,0 +1,66 @@
+//! Writing: one task with the only connection that appends, and a bounded queue in front of it.
+
+mod columns;
+mod engine;
+mod gather;
+mod request;
+mod session;
+
+use std::sync::Arc;
+
+use cqrs_core::Position;
+use cqrs_core::store::{Append, AppendError, Appended};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, watch};
+
+use crate::Options;
+use crate::connect::Link;
+use crate::row::Head;
+use crate::sql::Sql;
+use engine::Engine;
+use request::Request;
+
+/// The writing task. When this is dropped it does what is waiting, and ends.
+pub(crate) struct Writer {
+    queue: mpsc::Sender<Request>,
+}
+
+impl Writer {
+    /// Starts at this head, and raises each of `heads` with what it writes.
+    pub(crate) fn start(
+        link: Link,
+        sql: Arc<Sql>,
+        head: Head,
+        heads: [watch::Sender<Position>; 2],
+        options: &Options,
+    ) -> Self {
+        let mut engine = Engine::new(link, sql, head, heads, options);
+        let (queue, mut requests) = mpsc::channel(options.queue);
+        let most = options.max_batch;
+        tokio::spawn(async move {
+            while let Some(batch) = gather::batch(&mut requests, most).await {
+                engine.write(batch).await;
+            }
+        });
+        Self { queue }
+    }
+
+    /// Does not wait for a place in the queue, so that overload shows at once.
+    pub(crate) async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        let (request, answer) = Request::new(append)?;
+        self.queue.try_send(request).map_err(|error| match error {
+            TrySendError::Full(_) => AppendError::Overloaded {
+                waiting: self.queue.max_capacity() - self.queue.capacity(),
+            },
+            TrySendError::Closed(_) => AppendError::Unavailable {
+                reason: "the PostgreSQL store's writing task has ended".into(),
+            },
+        })?;
+        let lost = "the PostgreSQL store's writing task ended while it had the append";
+        answer.await.unwrap_or_else(|_| {
+            Err(AppendError::Indeterminate {
+                reason: lost.into(),
+            })
+        })
+    }
+}

@@ -1,0 +1,114 @@
+use std::mem::take;
+
+use cqrs_core::store::{
+    Append, AppendError, Appended, Boundary, Recorded, StateWrite, StoredCommand,
+};
+use cqrs_core::{CommandId, Position};
+use tokio::sync::oneshot;
+
+use crate::row;
+
+/// An append on its way through the writing task.
+pub(super) struct Request {
+    pub(super) command: CommandId,
+    pub(super) fingerprint: u64,
+    pub(super) boundary: Option<Boundary>,
+    pub(super) states: Vec<StateWrite>,
+    /// The events, numbered on from where the batch's decision put them, and their tags as JSON.
+    pub(super) events: Vec<(Recorded, String)>,
+    pub(super) time: i64,
+    pub(super) bytes: usize,
+    pub(super) verdict: Verdict,
+    /// It was sent to the database, and no answer came: it may be there.
+    pub(super) is_sent: bool,
+    /// The answer as if the log were empty.
+    appended: Appended,
+    reply: oneshot::Sender<Result<Appended, AppendError>>,
+}
+
+/// What a batch's decision says of a request.
+pub(super) enum Verdict {
+    /// Written with the batch, at these positions.
+    Write(Appended),
+    /// Not written.
+    Refuse(AppendError),
+    /// Decided with a later batch: the same command is in this one.
+    Later,
+}
+
+impl Request {
+    pub(super) fn new(
+        mut append: Append,
+    ) -> Result<(Self, oneshot::Receiver<Result<Appended, AppendError>>), AppendError> {
+        let (reply, answer) = oneshot::channel();
+        let request = Self {
+            command: append.command,
+            fingerprint: append.fingerprint,
+            appended: append.appended(Position::START),
+            time: append.time.as_microsecond(),
+            bytes: append.bytes(),
+            boundary: append.boundary.take(),
+            states: take(&mut append.states),
+            events: {
+                let time = append.time;
+                let with_tags = |event: Recorded| {
+                    let tags = row::tags_json(&event.tags)?;
+                    Ok::<_, AppendError>((event, tags))
+                };
+                let events = append.record(Position::START, time).map(with_tags);
+                events.collect::<Result<_, _>>()?
+            },
+            verdict: Verdict::Later,
+            is_sent: false,
+            reply,
+        };
+        Ok((request, answer))
+    }
+
+    /// Where its events are when they are numbered on from `head`.
+    pub(super) fn appended(&self, head: Position) -> Appended {
+        Appended {
+            first: head.plus(self.appended.first.get()),
+            last: head.plus(self.appended.last.get()),
+            ..self.appended
+        }
+    }
+
+    pub(super) fn is_written(&self) -> bool {
+        matches!(self.verdict, Verdict::Write(_))
+    }
+
+    /// Whether it was decided on a state of the log that is after this one.
+    pub(super) fn is_ahead_of(&self, head: Position) -> bool {
+        let boundary = self.boundary.as_ref();
+        boundary.is_some_and(|boundary| boundary.after > head)
+    }
+
+    /// Whoever waited may be gone, which changes nothing.
+    pub(super) fn answer(self, answer: Result<Appended, AppendError>) {
+        let _ = self.reply.send(answer);
+    }
+
+    /// Answers what was found under its command's id.
+    pub(super) fn answer_stored(self, stored: StoredCommand) {
+        let answer = stored.replay(self.command, self.fingerprint);
+        // Sent before without an answer, it is its own first sending that was found.
+        let replayed = !self.is_sent;
+        let answer = answer.map(|appended| Appended {
+            replayed,
+            ..appended
+        });
+        self.answer(answer);
+    }
+
+    /// Answers that it did not happen, if that is certain.
+    pub(super) fn fail(self, error: &AppendError) {
+        let error = match error {
+            AppendError::Unavailable { reason } if self.is_sent => AppendError::Indeterminate {
+                reason: reason.clone(),
+            },
+            error => error.clone(),
+        };
+        self.answer(Err(error));
+    }
+}

@@ -1,0 +1,124 @@
+//! A PostgreSQL server for tests: the one that `CQRS_TEST_POSTGRES_URL` names, a database in which
+//! schemas may be created and dropped; else a private one in a temporary directory, from the
+//! programs that are installed on this machine.
+//!
+//! A private server ends with the process that started it, however that ends, and leaves nothing
+//! behind. It listens on 127.0.0.1 only, and trusts whoever connects there.
+
+mod find;
+mod supervisor;
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+pub use find::binaries;
+use supervisor::Supervisor;
+
+/// A server that runs.
+pub struct Server {
+    url: String,
+    /// `None` for one that was given.
+    supervisor: Option<Mutex<Supervisor>>,
+    shared: bool,
+}
+
+impl Server {
+    /// The server that the tests of this process share, started at the first call. `None` when
+    /// there is none to be had: then `test`, the test's name, is printed with why.
+    ///
+    /// # Panics
+    /// Instead of `None` under `CQRS_REQUIRE_SERVICES=1`.
+    pub fn shared(test: &str) -> Option<&'static Self> {
+        static SHARED: OnceLock<Result<Server, String>> = OnceLock::new();
+        let shared = SHARED.get_or_init(|| match std::env::var("CQRS_TEST_POSTGRES_URL") {
+            Ok(url) if !url.is_empty() => Ok(Self {
+                url,
+                supervisor: None,
+                shared: true,
+            }),
+            _ => Self::start(true),
+        });
+        match shared {
+            Ok(server) => Some(server),
+            Err(why) => without(test, why),
+        }
+    }
+
+    /// A server of the test's own, for tests that kill it; never the one that was given.
+    ///
+    /// # Panics
+    /// As [`shared`](Self::shared).
+    pub fn private(test: &str) -> Option<Self> {
+        Self::start(false).map_or_else(|why| without(test, &why), Some)
+    }
+
+    fn start(shared: bool) -> Result<Self, String> {
+        let binaries = binaries().ok_or(NONE)?;
+        let supervisor = Supervisor::new(&binaries, supervisor::ports())?;
+        Ok(Self {
+            url: format!(
+                "postgres://postgres@127.0.0.1:{}/postgres",
+                supervisor.port()
+            ),
+            supervisor: Some(Mutex::new(supervisor)),
+            shared,
+        })
+    }
+
+    /// The URL of a database to use.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Where a server that was started here has its data (`data`) and its log (`log`), and nothing
+    /// else on this machine.
+    pub fn directory(&self) -> Option<Box<Path>> {
+        let supervisor = self.supervisor.as_ref()?;
+        Some(lock(supervisor).directory().into())
+    }
+
+    /// Kills the server's processes with SIGKILL, as a crash does, and waits until they are gone.
+    ///
+    /// # Panics
+    /// When the server is shared.
+    pub fn kill(&self) {
+        self.own().kill().expect("the server can be killed");
+    }
+
+    /// Starts a killed server again on its data and its URL, and waits until it answers.
+    ///
+    /// # Panics
+    /// When the server is shared, or does not start.
+    pub fn restart(&self) {
+        self.own().restart().expect("the server can be restarted");
+    }
+
+    fn own(&self) -> MutexGuard<'_, Supervisor> {
+        match &self.supervisor {
+            Some(supervisor) if !self.shared => lock(supervisor),
+            _ => panic!("a shared server is not to be killed: use Server::private"),
+        }
+    }
+}
+
+/// Each command is one exchange, which a panic does not leave halfway.
+fn lock(supervisor: &Mutex<Supervisor>) -> MutexGuard<'_, Supervisor> {
+    supervisor.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const NONE: &str = "PostgreSQL's server (initdb, pg_ctl, postgres) is not installed: install \
+                    Debian's `postgresql`; for tests that do not kill the server it is enough to \
+                    set CQRS_TEST_POSTGRES_URL";
+
+/// Says what is not tested. Not with `eprintln!`, which is not seen when the test passes.
+fn without<T>(test: &str, why: &str) -> Option<T> {
+    let required = std::env::var_os("CQRS_REQUIRE_SERVICES").is_some_and(|it| it == "1");
+    assert!(
+        !required,
+        "{test} cannot be tested, and CQRS_REQUIRE_SERVICES is 1: {why}"
+    );
+    // Where nobody listens there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{test} was not tested: {why}");
+    None
+}

@@ -1,0 +1,74 @@
+//! Schemas for tests, on the PostgreSQL server that the tests of this process share.
+
+use std::any::Any;
+use std::thread;
+
+use cqrs_core::testing::conformance::Fixture;
+use cqrs_postgres::{Options, Postgres};
+use test_postgres::Server;
+use tokio::runtime::Runtime;
+use tokio_postgres::{Client, NoTls};
+use uuid::Uuid;
+
+/// A schema of the test's own, dropped with this.
+pub struct Schema {
+    url: &'static str,
+    name: String,
+    options: Options,
+}
+
+impl Schema {
+    /// `None`, and a word about it, when there is no server.
+    pub fn fresh(test: &str, options: Options) -> Option<Self> {
+        let url = Server::shared(test)?.url();
+        let name = format!("test_{}", Uuid::now_v7().simple());
+        let options = options.schema(&name);
+        Some(Self { url, name, options })
+    }
+
+    /// A connection of no store.
+    pub async fn client(&self) -> Client {
+        connect(self.url).await
+    }
+}
+
+impl Fixture for Schema {
+    type Store = Postgres;
+
+    async fn open(&self) -> Postgres {
+        let store = self.options.clone().connect(self.url).await;
+        store.expect("PostgreSQL can be connected to")
+    }
+
+    /// One with a transaction id, so that everything committed later has a higher one.
+    async fn foreign_transaction(&self) -> Option<Box<dyn Any + Send>> {
+        let client = self.client().await;
+        let begin = "BEGIN; SELECT pg_current_xact_id()";
+        client.batch_execute(begin).await.expect("it begins");
+        Some(Box::new(client))
+    }
+}
+
+impl Drop for Schema {
+    /// On a thread, since a test's runtime cannot be waited for from within.
+    fn drop(&mut self) {
+        let (url, name) = (self.url, self.name.clone());
+        let drop = move || {
+            let runtime = Runtime::new().expect("a runtime");
+            runtime.block_on(async {
+                let drop = format!("DROP SCHEMA IF EXISTS {name} CASCADE");
+                // A test that failed may have left anything behind; it has been reported.
+                let _ = connect(url).await.batch_execute(&drop).await;
+            });
+        };
+        let _ = thread::spawn(drop).join();
+    }
+}
+
+async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("connects");
+    tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    client
+}
