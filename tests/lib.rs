@@ -39,6 +39,9 @@ mod guides {
     #[doc = include_str!("../docs/guides/stores.md")]
     mod stores {}
 
+    #[doc = include_str!("../docs/guides/postgres.md")]
+    mod postgres {}
+
     #[doc = include_str!("../docs/guides/macros.md")]
     mod macros {}
 }

@@ -1,8 +1,12 @@
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
 use cqrs_core::{Actor, Uuid};
 use example_catalog::ProductId;
+
+use super::Stop;
+use super::database::{Database, Location};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -17,9 +21,18 @@ Exit codes:
 pub struct Args {
     #[command(subcommand)]
     pub action: Option<Action>,
-    /// The database [default: catalog.db; for the demo a temporary file, removed at the end]
-    #[arg(long, global = true, value_name = "FILE")]
-    pub db: Option<PathBuf>,
+    /// The database: an SQLite file, or a PostgreSQL URL, `postgres://user@host:5432/database`
+    /// [default: catalog.db; for the demo a temporary file, removed at the end]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE|URL",
+        value_parser = OsStringValueParser::new().map(Location::from)
+    )]
+    db: Option<Location>,
+    /// The schema in the PostgreSQL database, for `--db` with a URL only [default: cqrs]
+    #[arg(long, global = true, value_name = "NAME")]
+    schema: Option<String>,
     /// Who sends it, as events record it
     #[arg(long, global = true, value_name = "NAME", default_value = "clerk")]
     actor: String,
@@ -118,6 +131,11 @@ enum Role {
 }
 
 impl Args {
+    /// Where the catalogue is, if that is said.
+    pub fn database(&self) -> Result<Option<Database>, Stop> {
+        Database::named(self.db.clone(), self.schema.clone())
+    }
+
     /// Who sends what follows, with what they may do.
     pub fn actor(&self) -> Actor {
         let actor = Actor::new(&self.actor).with("catalog:read");

@@ -1,5 +1,3 @@
-use std::path::Path;
-
 use cqrs_core::{Actor, Command, CommandError, CommandId, Dispatcher, Position, Receipt, Session};
 use example_catalog::{
     CatalogError, CreateProduct, GetAllProducts, GetPriceHistory, GetProductById, Product,
@@ -8,28 +6,26 @@ use example_catalog::{
 use rust_decimal::Decimal;
 
 use super::Stop;
+use super::database::Database;
 use super::history::events_table;
 use super::open::{self, Existing};
 use super::out::{BAD, FAINT, HEADING, say};
 use super::send::outcome;
 use super::tables::{prices, product, products};
 
-/// Shows what the catalogue can do, on a file that is kept or on one that is not.
-pub async fn run(db: Option<&Path>, actor: Actor) -> Result<(), Stop> {
+/// Shows what the catalogue can do, on a database that is kept or on a file that is not.
+pub async fn run(named: Option<Database>, actor: Actor) -> Result<(), Stop> {
     let temporary = tempfile::Builder::new()
         .prefix("example-catalog-")
         .tempdir()?;
-    let file = db.map_or_else(|| temporary.path().join("catalog.db"), Path::to_owned);
-    let end = if db.is_some() {
-        "kept"
+    let (database, end) = if let Some(database) = named {
+        (database, "kept")
     } else {
-        "removed at the end"
+        let file = temporary.path().join("catalog.db");
+        (Database::File(file), "removed at the end")
     };
-    say(format_args!(
-        "The product catalogue in {} ({end})",
-        file.display()
-    ))?;
-    let dispatcher = open::in_file(&file, Existing::OrNew).await?;
+    say(format_args!("The product catalogue in {database} ({end})"))?;
+    let dispatcher = open::in_database(&database, Existing::OrNew).await?;
     let head = dispatcher.store().head().await?;
     if head > Position::START {
         say("It is not empty: what an earlier run of the demo did is recognised, not done again.")?;
@@ -100,7 +96,7 @@ impl Demo<'_> {
     }
 
     /// Sends a command and says what came of it. `once` gives it an id that every run of the demo
-    /// gives it, so that a second run on the same file does nothing twice.
+    /// gives it, so that a second run on the same database does nothing twice.
     async fn send<C>(
         &self,
         what: &str,

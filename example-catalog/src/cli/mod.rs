@@ -3,6 +3,7 @@
 mod args;
 mod ask;
 mod columns;
+mod database;
 mod demo;
 mod explain;
 mod history;
@@ -14,11 +15,11 @@ mod send;
 mod stop;
 mod tables;
 
-use std::path::Path;
 use std::time::Duration;
 
 use args::Action;
 pub use args::Args;
+use database::Database;
 use open::Existing;
 use stop::Stop;
 
@@ -28,23 +29,28 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Does what was asked.
 pub async fn run(args: Args) -> Result<(), Stop> {
     let actor = args.actor();
-    let usual = Path::new("catalog.db");
-    let db = args.db.as_deref();
-    let file = db.unwrap_or(usual);
-    match args.action {
-        None => demo::run(db, actor).await,
-        Some(Action::Send(send)) => {
-            send::run(&open::in_file(file, Existing::OrNew).await?, &send, actor).await
+    let named = args.database()?;
+    let Some(action) = args.action else {
+        return demo::run(named, actor).await;
+    };
+    let database = named.unwrap_or_else(Database::usual);
+    match action {
+        Action::Send(send) => {
+            let dispatcher = open::in_database(&database, Existing::OrNew).await?;
+            send::run(&dispatcher, &send, actor).await
         }
-        Some(Action::Ask(ask)) => {
-            ask::run(&open::in_file(file, Existing::Only).await?, &ask, actor).await
+        Action::Ask(ask) => {
+            let dispatcher = open::in_database(&database, Existing::Only).await?;
+            ask::run(&dispatcher, &ask, actor).await
         }
-        Some(Action::Import(import)) => {
-            import::run(&open::in_file(file, Existing::OrNew).await?, &import, actor).await
+        Action::Import(import) => {
+            let dispatcher = open::in_database(&database, Existing::OrNew).await?;
+            import::run(&dispatcher, &import, actor).await
         }
-        Some(Action::History(history)) => {
-            history::run(&open::in_file(file, Existing::Only).await?, &history).await
+        Action::History(history) => {
+            let dispatcher = open::in_database(&database, Existing::Only).await?;
+            history::run(&dispatcher, &history).await
         }
-        Some(Action::Explain(explain)) => explain::run(&open::in_memory().await?, &explain),
+        Action::Explain(explain) => explain::run(&open::in_memory().await?, &explain),
     }
 }

@@ -3,33 +3,58 @@ use std::sync::Arc;
 
 use cqrs_core::store::Store;
 use cqrs_core::{Dispatcher, HeldPermissions, Memory};
+use cqrs_postgres::{ConnectError, Postgres};
 use cqrs_sqlite::Sqlite;
 use example_catalog::{Notifier, ProductId};
 
 use super::Stop;
+use super::database::Database;
 use super::out::complain;
 
-/// Whether a database that is not there is made.
+/// Whether a catalogue that is not there is made.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
     Only,
     OrNew,
 }
 
-/// The catalogue in a file.
-pub async fn in_file(file: &Path, existing: Existing) -> Result<Dispatcher, Stop> {
+/// The catalogue in a database.
+pub async fn in_database(database: &Database, existing: Existing) -> Result<Dispatcher, Stop> {
+    match database {
+        Database::File(file) => wire(in_file(file, existing).await?).await,
+        Database::Postgres { url, schema } => wire(in_schema(url, schema, existing).await?).await,
+    }
+}
+
+/// A catalogue that is not kept.
+pub async fn in_memory() -> Result<Dispatcher, Stop> {
+    wire(Memory::new()).await
+}
+
+async fn in_file(file: &Path, existing: Existing) -> Result<Sqlite, Stop> {
     if existing == Existing::Only && !file.exists() {
         let file = file.display();
         return Err(Stop::Failed(format!(
             "there is no catalogue `{file}`: `send` and `import` make one, `--db` names another"
         )));
     }
-    wire(Sqlite::open(file).await?).await
+    Ok(Sqlite::open(file).await?)
 }
 
-/// A catalogue that is not kept.
-pub async fn in_memory() -> Result<Dispatcher, Stop> {
-    wire(Memory::new()).await
+async fn in_schema(url: &str, schema: &str, existing: Existing) -> Result<Postgres, Stop> {
+    let options = Postgres::options()
+        .schema(schema)
+        .application_name("example-catalog")
+        .migrate(existing == Existing::OrNew);
+    match options.connect(url).await {
+        Err(ConnectError::Older { known, .. }) if existing == Existing::Only => {
+            Err(Stop::Failed(format!(
+                "there is no catalogue of version {known} in the schema `{schema}`: `send` and \
+                 `import` make one, `--db` and `--schema` name another"
+            )))
+        }
+        connected => Ok(connected?),
+    }
 }
 
 async fn wire(store: impl Store) -> Result<Dispatcher, Stop> {

@@ -7,6 +7,7 @@ use cqrs_core::error::Failure;
 use cqrs_core::store::StoreError;
 use cqrs_core::wiring::BuildError;
 use cqrs_core::{CommandError, QueryError};
+use cqrs_postgres::ConnectError;
 use cqrs_sqlite::OpenError;
 
 use super::out::{BAD, complain};
@@ -70,6 +71,16 @@ impl From<QueryError> for Stop {
             QueryError::Denied(_) => Self::Refused(text),
             QueryError::Invalid(_) | QueryError::Unknown(_) => Self::Invalid(text),
             QueryError::Behind { .. } | QueryError::Failed(_) => Self::Failed(text),
+        }
+    }
+}
+
+impl From<ConnectError> for Stop {
+    fn from(error: ConnectError) -> Self {
+        let text = error.to_string();
+        match error {
+            ConnectError::Url { .. } | ConnectError::Schema { .. } => Self::Invalid(text),
+            _ => Self::Failed(text),
         }
     }
 }

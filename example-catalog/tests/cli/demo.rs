@@ -37,9 +37,13 @@ fn without_a_name_the_file_is_temporary() {
 
 #[test]
 fn run_twice_it_works_twice() {
-    let program = Program::new();
-    let first = program.run(&["--db", "kept.db"]);
-    let second = program.run(&["--db", "kept.db"]);
+    works_twice(&Program::on(&["--db", "kept.db"]));
+}
+
+/// The demo on a new database that is kept.
+pub fn works_twice(program: &Program) {
+    let first = program.run(&[]);
+    let second = program.run(&[]);
     assert_eq!((first.code, second.code), (Some(0), Some(0)));
     assert_eq!(story(&first), include_str!("demo.txt"));
     assert!(
@@ -66,7 +70,7 @@ fn run_twice_it_works_twice() {
             .map(|(_, past)| past.to_owned())
     };
     assert_eq!(past(&first), past(&second));
-    let statistics = program.ok(&["--db", "kept.db", "ask", "GetCatalogueStatistics"]);
+    let statistics = program.ok(&["ask", "GetCatalogueStatistics"]);
     assert!(
         statistics.contains("\"products_on_sale\": 2"),
         "{statistics}"

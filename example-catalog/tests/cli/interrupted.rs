@@ -1,6 +1,6 @@
 use std::fmt::Write;
 use std::fs;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ const DELIVERIES: u64 = 5;
 const LINES: u64 = PRODUCTS * (2 + DELIVERIES);
 
 /// Products with a few deliveries, which are alike, and a price change.
-fn lines() -> String {
+pub fn lines() -> String {
     let mut text = String::new();
     for product in 0..PRODUCTS {
         let id = format!("\"product_id\": \"P{product}\"");
@@ -34,9 +34,7 @@ fn lines() -> String {
 
 /// Starts an import and kills it once `ripe` says so. Whether it came to that.
 fn kill_when(program: &Program, ripe: impl Fn() -> bool) -> bool {
-    let mut command = program.command(["import", "lines"]);
-    let import = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    let mut import = import.expect("the program runs");
+    let mut import = start(program);
     let start = Instant::now();
     while !ripe() {
         if import.try_wait().expect("its state").is_some() {
@@ -48,6 +46,18 @@ fn kill_when(program: &Program, ripe: impl Fn() -> bool) -> bool {
         );
         sleep(Duration::from_millis(1));
     }
+    kill(import)
+}
+
+/// Starts an import.
+pub fn start(program: &Program) -> Child {
+    let mut command = program.command(["import", "lines"]);
+    let import = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    import.expect("the program runs")
+}
+
+/// Kills an import, unless it has ended. Whether it had not.
+pub fn kill(mut import: Child) -> bool {
     // SIGKILL: it has no chance to tidy up.
     import.kill().expect("it can be killed");
     import.wait().expect("it ends").code().is_none()
@@ -67,6 +77,11 @@ fn an_import_that_was_killed_is_completed_without_duplicates() {
         let start = Instant::now();
         kill_when(&program, || start.elapsed() > Duration::from_millis(pause));
     }
+    completes(&program);
+}
+
+/// Imports the lines of which some are done, and looks whether each was done once.
+pub fn completes(program: &Program) {
     let out = program.ok(&["import", "lines"]);
     let mut parts = out.split(": ").flat_map(|part| part.split(", "));
     let before = parts.find_map(|part| part.strip_suffix(" processed before"));

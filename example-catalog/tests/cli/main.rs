@@ -6,5 +6,6 @@ mod explain;
 mod history;
 mod import;
 mod interrupted;
+mod postgres;
 mod program;
 mod send_and_ask;

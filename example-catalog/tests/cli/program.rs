@@ -9,6 +9,8 @@ use tempfile::TempDir;
 /// The program with a directory of its own, in which it runs.
 pub struct Program {
     directory: TempDir,
+    /// What comes before all other arguments.
+    database: Vec<String>,
 }
 
 /// How a run ended, and what it wrote.
@@ -21,8 +23,14 @@ pub struct Run {
 
 impl Program {
     pub fn new() -> Self {
+        Self::on(&[])
+    }
+
+    /// With arguments that name a database.
+    pub fn on(database: &[&str]) -> Self {
         Self {
             directory: TempDir::new().expect("a temporary directory"),
+            database: database.iter().map(|&it| it.to_owned()).collect(),
         }
     }
 
@@ -38,6 +46,7 @@ impl Program {
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_example-catalog"));
         command
+            .args(&self.database)
             .args(arguments)
             .current_dir(self.directory.path())
             .stdin(Stdio::null());

@@ -30,7 +30,12 @@ fn fed(mut command: Command, input: &str) -> Run {
 
 #[test]
 fn every_command_can_be_sent_and_every_query_asked() {
-    let program = with_laptop();
+    sends_and_asks(&Program::new());
+}
+
+/// Each message once, on a new database.
+pub fn sends_and_asks(program: &Program) {
+    program.ok(&["send", "CreateProduct", LAPTOP]);
     for (command, json) in [
         (
             "UpdateProductPrice",
@@ -144,7 +149,12 @@ fn the_catalogue_says_no() {
 
 #[test]
 fn an_id_makes_a_command_safe_to_repeat() {
-    let program = with_laptop();
+    repeats_safely(&Program::new());
+}
+
+/// A command with an id, on a new database.
+pub fn repeats_safely(program: &Program) {
+    program.ok(&["send", "CreateProduct", LAPTOP]);
     let send = |units: u32| {
         let json = format!(r#"{{"product_id": "P001", "units": {units}}}"#);
         program.run(&["send", "ReceiveStock", &json, "--id", ID])

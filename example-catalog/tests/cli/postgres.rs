@@ -1,0 +1,168 @@
+//! The same on PostgreSQL.
+
+use std::time::Duration;
+
+use cqrs_core::Position;
+use cqrs_core::store::EventStore;
+use cqrs_postgres::Postgres;
+use test_postgres::Server;
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+use tokio_postgres::{Client, NoTls};
+
+use crate::program::Program;
+use crate::{demo, interrupted, send_and_ask};
+
+/// Nobody listens there.
+const NOBODY: &str = "postgres://clerk:secret@127.0.0.1:1/catalog";
+
+/// A schema of the test's own, dropped with this.
+struct Schema {
+    url: &'static str,
+    name: String,
+    runtime: Runtime,
+}
+
+impl Schema {
+    /// `None`, and a word about it, when there is no server.
+    fn fresh(test: &str) -> Option<Self> {
+        let url = Server::shared(test)?.url();
+        let name = format!("test_{}", cqrs_core::Uuid::now_v7().simple());
+        let runtime = Runtime::new().expect("a runtime");
+        Some(Self { url, name, runtime })
+    }
+
+    /// The program on it.
+    fn program(&self) -> Program {
+        Program::on(&["--db", self.url, "--schema", &self.name])
+    }
+
+    fn exists(&self) -> bool {
+        self.runtime.block_on(async {
+            let client = connect(self.url).await.expect("the server is there");
+            let select = "SELECT to_regnamespace($1) IS NOT NULL";
+            let row = client.query_one(select, &[&self.name]).await;
+            row.expect("an answer").get(0)
+        })
+    }
+}
+
+impl Drop for Schema {
+    fn drop(&mut self) {
+        let drop = format!("DROP SCHEMA IF EXISTS {} CASCADE", self.name);
+        self.runtime.block_on(async {
+            // A test that failed may have left anything behind; it has been reported.
+            if let Ok(client) = connect(self.url).await {
+                let _ = client.batch_execute(&drop).await;
+            }
+        });
+    }
+}
+
+async fn connect(url: &str) -> Result<Client, tokio_postgres::Error> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    Ok(client)
+}
+
+#[test]
+fn the_demo_run_twice_works_twice() {
+    let Some(schema) = Schema::fresh("the_demo_run_twice_works_twice") else {
+        return;
+    };
+    let program = schema.program();
+    demo::works_twice(&program);
+    let first = format!(
+        "The product catalogue in PostgreSQL, schema `{}` (kept)\n",
+        schema.name
+    );
+    let out = program.ok(&[]);
+    assert!(out.starts_with(&first), "{out}");
+    let history = program.ok(&["history", "P001"]);
+    assert_eq!(history.matches(" clerk ").count(), 2, "{history}");
+}
+
+#[test]
+fn every_message_can_be_sent() {
+    if let Some(schema) = Schema::fresh("every_message_can_be_sent") {
+        send_and_ask::sends_and_asks(&schema.program());
+    }
+}
+
+#[test]
+fn an_id_makes_a_command_safe_to_repeat() {
+    if let Some(schema) = Schema::fresh("an_id_makes_a_command_safe_to_repeat") {
+        send_and_ask::repeats_safely(&schema.program());
+    }
+}
+
+#[test]
+fn an_import_that_was_killed_is_completed_without_duplicates() {
+    let test = "an_import_that_was_killed_is_completed_without_duplicates";
+    let Some(schema) = Schema::fresh(test) else {
+        return;
+    };
+    let program = schema.program();
+    program.write("lines", &interrupted::lines());
+    schema.runtime.block_on(async {
+        let options = Postgres::options().schema(&schema.name);
+        let store = options.connect(schema.url).await.expect("a store");
+        let mut head = store.watch();
+        for position in [400, 800, 1600] {
+            let import = interrupted::start(&program);
+            let reached = head.wait_for(|head| *head >= Position::new(position));
+            let reached = timeout(Duration::from_secs(60), reached).await;
+            reached.expect("it gets somewhere").expect("a store");
+            assert!(
+                interrupted::kill(import),
+                "the import was done before it could be killed"
+            );
+        }
+    });
+    interrupted::completes(&program);
+}
+
+#[test]
+fn asking_makes_no_schema() {
+    let Some(schema) = Schema::fresh("asking_makes_no_schema") else {
+        return;
+    };
+    let program = schema.program();
+    for arguments in [&["ask", "GetAllProducts"], &["history", "P001"]] {
+        let expected = format!(
+            "in the schema `{}`: `send` and `import` make one",
+            schema.name
+        );
+        program.run(arguments).fails(3, &expected);
+    }
+    assert!(!schema.exists());
+}
+
+#[test]
+fn a_server_that_is_not_there_is_a_failure() {
+    for arguments in [&[] as &[&str], &["ask", "GetAllProducts"]] {
+        let run = Program::on(&["--db", NOBODY]).run(arguments);
+        run.fails(
+            3,
+            "error: cannot connect to PostgreSQL: see that it runs and that the URL is right",
+        );
+        assert!(!run.out.contains("secret") && !run.err.contains("secret"));
+    }
+}
+
+#[test]
+fn arguments_that_name_no_database_are_refused() {
+    let run = |arguments: &[&str]| Program::on(arguments).run(&["ask", "GetAllProducts"]);
+    run(&["--db", "postgresql://127.0.0.1:port/catalog"])
+        .fails(2, "write `postgres://user:password@host:5432/database`");
+    run(&["--db", NOBODY, "--schema", "My Schema"])
+        .fails(2, "a schema cannot be named `My Schema`: use lower-case");
+    for file in [
+        &["--schema", "shop"] as &[&str],
+        &["--db", "f.db", "--schema", "shop"],
+    ] {
+        run(file).fails(2, "`--schema shop` needs a PostgreSQL database");
+    }
+}
