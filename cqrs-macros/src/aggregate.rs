@@ -25,10 +25,19 @@ struct Aggregate {
     subject: Subject,
     name: String,
     id: Type,
-    keeps_state: bool,
+    storage: Storage,
     /// Of the block as it is written: a stored state that another text folded is not used.
     fingerprint: u64,
     methods: Vec<EventMethod>,
+}
+
+/// Where the state is kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Storage {
+    Events,
+    State,
+    /// Every so many events.
+    Snapshots(u32),
 }
 
 /// `#[aggregate]`.
@@ -50,7 +59,7 @@ impl Aggregate {
         let wanted = !args.has("id");
         let id = args.ty("id", errors);
         let name = args.string("name", errors);
-        let keeps_state = keeps_state(&mut args, errors);
+        let storage = storage(&mut args, errors);
         let framework = args.framework(errors);
 
         let marked = block.take_marked("apply", errors);
@@ -71,12 +80,12 @@ impl Aggregate {
             );
         }
         let methods = EventMethod::read_all(marked, &APPLY, folds, errors);
-        if keeps_state {
+        if storage != Storage::Events {
             for input in methods.iter().flat_map(|method| &method.inputs) {
                 errors.at(
                     input,
                     "a state that is stored is folded before its event has a position: take what \
-                     the fold needs from the event itself, or leave out `storage = \"state\"`",
+                     the fold needs from the event itself, or do not store it",
                 );
             }
         }
@@ -90,7 +99,7 @@ impl Aggregate {
             subject,
             name,
             id: id?,
-            keeps_state,
+            storage,
             fingerprint,
             methods,
         })
@@ -135,17 +144,17 @@ impl Aggregate {
         let (fingerprint, ty) = (self.fingerprint, &self.subject.ty);
         let ends = types::ends(ty);
         let stored = types::bound(&ty.to_token_stream(), ends, &code!(__cqrs::StoredState));
-        let (body, save, restore) = if self.keeps_state {
-            (
-                code!(body),
-                code!(#stored::save(self, #fingerprint)),
-                code!(#stored::restore(body, #fingerprint)),
-            )
-        } else {
+        let (body, save, restore) = if self.storage == Storage::Events {
             (
                 code!(_),
                 code!(__cqrs::Ok(__cqrs::None)),
                 code!(__cqrs::None),
+            )
+        } else {
+            (
+                code!(body),
+                code!(#stored::save(self, #fingerprint)),
+                code!(#stored::restore(body, #fingerprint)),
             )
         };
         code! {
@@ -195,10 +204,10 @@ impl ToTokens for Aggregate {
             id,
             ..
         } = self;
-        let storage = if self.keeps_state {
-            code!(State)
-        } else {
-            code!(Events)
+        let storage = match self.storage {
+            Storage::Events => code!(Events),
+            Storage::State => code!(State),
+            Storage::Snapshots(every) => code!(Snapshots { every: #every }),
         };
         let reads_recorded = self.methods.iter().any(|method| !method.inputs.is_empty());
         let (events, arms, keep) = (self.events(), self.arms(), self.keep());
@@ -230,13 +239,24 @@ impl ToTokens for Aggregate {
     }
 }
 
-fn keeps_state(args: &mut Args, errors: &mut Errors) -> bool {
+fn storage(args: &mut Args, errors: &mut Errors) -> Storage {
+    let snapshots = args.number("snapshot_every", 100, errors);
+    let folded = snapshots.map_or(Storage::Events, Storage::Snapshots);
     let Some(storage) = args.string("storage", errors) else {
-        return false;
+        return folded;
     };
     match storage.value().as_str() {
-        "events" => false,
-        "state" => true,
+        "events" => folded,
+        "state" => {
+            if snapshots.is_some() {
+                errors.at(
+                    &storage,
+                    "a state that is stored with every event needs no snapshots: leave out \
+                     `snapshot_every`, or `storage = \"state\"`",
+                );
+            }
+            Storage::State
+        }
         unknown => {
             let message = suggest::no_such("storage", unknown, &["events", "state"]);
             errors.at(
@@ -246,7 +266,7 @@ fn keeps_state(args: &mut Args, errors: &mut Errors) -> bool {
                      `storage = \"state\"` to keep it in the store"
                 ),
             );
-            false
+            folded
         }
     }
 }

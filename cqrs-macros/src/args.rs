@@ -93,16 +93,19 @@ impl Args {
 
     /// A version: a number from 1.
     pub fn version(&mut self, errors: &mut Errors) -> Option<u32> {
-        let arg = self.take("version")?;
+        self.number("version", 1, errors)
+    }
+
+    /// A whole number from 1; `example` is one.
+    pub fn number(&mut self, key: &'static str, example: u32, errors: &mut Errors) -> Option<u32> {
+        let arg = self.take(key)?;
         let number = match &arg.value {
             Value::Lit(Lit::Int(number)) => number.base10_parse().ok().filter(|number| *number > 0),
             _ => None,
         };
         if number.is_none() {
-            errors.at(
-                arg,
-                "`version` takes a whole number from 1: write `version = 1`",
-            );
+            let message = format!("`{key}` takes a whole number from 1: write `{key} = {example}`");
+            errors.at(arg, message);
         }
         number
     }

@@ -171,6 +171,8 @@ pub fn derive_read_model(input: TokenStream) -> TokenStream {
 /// - `name = ".."`: its name in tags, if not the type's in kebab case.
 /// - `storage = "events"` (as without it) folds it from the events, `storage = "state"` keeps the
 ///   current state in the store.
+/// - `snapshot_every = 100`: keeps the folded state in the store every so many events, so that a
+///   decision folds only what came later.
 /// - `crate = ".."`: where `cqrs-core` is.
 #[proc_macro_attribute]
 pub fn aggregate(args: TokenStream, item: TokenStream) -> TokenStream {

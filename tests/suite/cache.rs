@@ -106,6 +106,22 @@ async fn a_rejection_is_never_made_on_a_state_that_is_behind() {
     .await;
 }
 
+#[tokio::test]
+async fn health_says_how_useful_the_cache_is() {
+    on_both(module(), |app| async move {
+        for _ in 0..3 {
+            // A jar that nobody reads to fill it.
+            let fill = app.execute(Fill { jar: 1, sweets: 1 }).await;
+            fill.expect("fills");
+            let take = app.execute(Take { jar: 1, sweets: 1 }).await;
+            take.expect("takes");
+        }
+        let health = app.health().state_cache;
+        assert_eq!((health.hits, health.misses), (2, 1));
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn decisions_are_those_of_a_plain_replay_whatever_the_cache() {
     on_both(module(), |app| async move {

@@ -31,6 +31,7 @@ mod reactions;
 mod recovery;
 mod sabotage;
 mod shop;
+mod snapshots;
 mod sourcing;
 mod stores;
 mod wiring;

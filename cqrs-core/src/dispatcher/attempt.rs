@@ -169,6 +169,7 @@ impl Decide<'_> {
                 Kept::Overtaken(at) => return Ok(Attempt::Overtaken(at)),
             }
         }
+        append.states.extend(loaded.snapshots(&append));
         append.boundary = loaded.boundary();
         let outcome = self.inner.store.append(append).await;
         loaded.forget_unread();

@@ -1,5 +1,6 @@
 use std::any::TypeId;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,17 @@ const QUEUE: Duration = Duration::from_secs(1);
 pub(crate) struct StateCache {
     slots: Mutex<LruCache<Key, Arc<AsyncMutex<Slot>>>>,
     keeps: bool,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// How often a decision found its aggregate's state in memory, since the dispatcher was built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateCacheHealth {
+    /// It was there: nothing was read.
+    pub hits: u64,
+    /// It was not, and was read from the store.
+    pub misses: u64,
 }
 
 /// An aggregate: its type, since two types may bear one name in different modules, and its tag.
@@ -30,7 +42,15 @@ type Key = (TypeId, Tag);
 /// The state of one aggregate with the position that it has all events up to; empty while a
 /// decision has it, and after one that did not end well.
 #[derive(Default)]
-pub(crate) struct Slot(Option<(Box<dyn AnyState>, Position)>);
+pub(crate) struct Slot(Option<Cached>);
+
+/// As the fields of [`Load`] that have the same names.
+struct Cached {
+    state: Box<dyn AnyState>,
+    up_to: Position,
+    stored: Option<Position>,
+    folded: u32,
+}
 
 /// A slot that a decision has to itself.
 pub(crate) type Checkout = OwnedMutexGuard<Slot>;
@@ -45,6 +65,8 @@ impl StateCache {
         Self {
             slots: Mutex::new(LruCache::new(places.unwrap_or(NonZeroUsize::MIN))),
             keeps: capacity > 0,
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
         }
     }
 
@@ -57,8 +79,16 @@ impl StateCache {
             Err(_) => Box::pin(timeout(QUEUE, slot.lock_owned())).await,
         };
         let Ok(mut slot) = slot else { return };
-        if let Some((state, up_to)) = slot.0.take() {
-            (load.state, load.up_to) = (state, up_to);
+        let cached = slot.0.take();
+        let count = if cached.is_some() {
+            &self.hits
+        } else {
+            &self.misses
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        if let Some(cached) = cached {
+            (load.state, load.up_to) = (cached.state, cached.up_to);
+            (load.stored, load.folded) = (cached.stored, cached.folded);
         }
         load.checkout = Some(slot);
     }
@@ -68,7 +98,19 @@ impl StateCache {
         if let Some(mut slot) = load.checkout
             && self.keeps
         {
-            slot.0 = Some((load.state, load.up_to));
+            slot.0 = Some(Cached {
+                state: load.state,
+                up_to: load.up_to,
+                stored: load.stored,
+                folded: load.folded,
+            });
+        }
+    }
+
+    pub(crate) fn health(&self) -> StateCacheHealth {
+        StateCacheHealth {
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
         }
     }
 

@@ -1,14 +1,16 @@
-use super::Inner;
+use super::{Inner, StateCacheHealth};
 use crate::projection::Progress;
 use crate::store::Position;
 
-/// How projections and reactions are doing.
+/// How a dispatcher is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
     /// The last position that this process knows of.
     pub head: Position,
-    /// One each.
+    /// How each projection and reaction is doing.
     pub subscriptions: Vec<SubscriptionHealth>,
+    /// How useful the states of aggregates are that are kept in memory.
+    pub state_cache: StateCacheHealth,
 }
 
 /// How a projection or reaction is doing.
@@ -70,6 +72,7 @@ impl Inner {
         Health {
             head: *self.store.watch().borrow(),
             subscriptions,
+            state_cache: self.cache.health(),
         }
     }
 }

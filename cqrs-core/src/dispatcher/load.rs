@@ -4,7 +4,7 @@ use crate::error::Failure;
 use crate::handler::{AggregateType, AnyState, Load};
 use crate::message::Storage;
 use crate::store::{
-    Boundary, EventQuery, EventQueryItem, EventType, Events, NewEvent, Position, ReadRange,
+    Append, Boundary, EventQuery, EventQueryItem, EventType, Events, NewEvent, Position, ReadRange,
     Recorded, StateKey, StateWrite, StoredState, Tag,
 };
 
@@ -62,9 +62,9 @@ impl Inner {
         loaded: &mut Loaded,
         handler: &'static str,
     ) -> Result<bool, Failure> {
-        for load in loaded.loads.iter_mut().filter(|load| load.is_kept()) {
-            load.state = (load.aggregate.new)();
-            load.up_to = Position::START;
+        let spoilt = |load: &&mut Load| load.is_kept() || load.is_ahead;
+        for load in loaded.loads.iter_mut().filter(spoilt) {
+            load.begin_anew();
         }
         self.restore(&mut loaded.loads).await?;
         let (as_of, any) = self.catch_up(&mut loaded.loads, None, handler).await?;
@@ -76,15 +76,15 @@ impl Inner {
     async fn restore(&self, loads: &mut [Load]) -> Result<(), Failure> {
         let keys: Vec<_> = loads
             .iter()
-            .filter(|load| load.is_kept())
+            .filter(|load| load.is_stored())
             .map(Load::key)
             .collect();
         if keys.is_empty() {
             return Ok(());
         }
         let stored = self.store.states(keys).await?;
-        let kept = loads.iter_mut().filter(|load| load.is_kept());
-        for (load, stored) in kept.zip(stored) {
+        let asked = loads.iter_mut().filter(|load| load.is_stored());
+        for (load, stored) in asked.zip(stored) {
             load.put(stored);
         }
         Ok(())
@@ -127,7 +127,8 @@ impl Inner {
         Ok((as_of, any))
     }
 
-    /// The state of one aggregate as of a position, folded from the log.
+    /// The state of one aggregate as of a position, folded from the log, or from the stored state
+    /// if that is not later.
     pub(crate) async fn replay(
         &self,
         aggregate: &'static AggregateType,
@@ -135,6 +136,10 @@ impl Inner {
         up_to: Option<Position>,
     ) -> Result<Box<dyn AnyState>, Failure> {
         let mut load = [Load::new(0, aggregate, tag)];
+        self.restore(&mut load).await?;
+        if up_to.is_some_and(|up_to| up_to < load[0].up_to) {
+            load[0].begin_anew();
+        }
         self.catch_up(&mut load, up_to, aggregate.name).await?;
         let [load] = load;
         Ok(load.state)
@@ -234,6 +239,39 @@ impl Loaded {
         self.loads.retain(|load| load.place != usize::MAX);
     }
 
+    /// The snapshots that are due with these events: a state with these events folded in, of every
+    /// aggregate that the decision read. Until the events are recorded it is ahead of the log.
+    pub(super) fn snapshots(&mut self, append: &Append) -> Vec<StateWrite> {
+        let mut writes: Vec<StateWrite> = Vec::new();
+        for load in &mut self.loads {
+            let Storage::Snapshots { every } = load.aggregate.storage else {
+                continue;
+            };
+            let concerns = |event: &&NewEvent| {
+                let folds = load.aggregate.events.contains(&event.event_type.as_str());
+                folds && event.tags.contains(&load.tag)
+            };
+            let own = append.events.iter().filter(concerns).count();
+            let folded = usize::try_from(load.folded).unwrap_or(usize::MAX);
+            let is_due = own > 0 && folded.saturating_add(own) >= every as usize;
+            let key = load.key();
+            if !is_due || writes.iter().any(|write| write.key == key) {
+                continue;
+            }
+            load.is_ahead = true;
+            // What cannot be folded or written as JSON makes no snapshot; to record the events is
+            // what matters.
+            if let Ok(Some(body)) = load.folded_with(append) {
+                writes.push(StateWrite {
+                    key,
+                    body,
+                    based_on: load.stored,
+                });
+            }
+        }
+        writes
+    }
+
     /// Whether a state will go back to the cache.
     pub(super) fn is_cached(&self) -> bool {
         self.loads.iter().any(|load| load.checkout.is_some())
@@ -248,15 +286,25 @@ impl Loaded {
     /// that concerns them lies between. What cannot be folded is left out, and is read again.
     pub(super) fn give_back_with(self, events: &[Recorded], cache: &StateCache) {
         for mut load in self.loads {
+            if load.is_ahead {
+                // It has the events, and if it was written with them, that is all it has.
+                if let (Some(last), true) = (events.last(), load.folded == 0) {
+                    (load.up_to, load.stored) = (last.position, Some(last.position));
+                    cache.check_in(load);
+                }
+                continue;
+            }
             let Load {
                 tag,
                 state,
                 aggregate,
+                folded,
                 ..
             } = &mut load;
             let mut mine = events
                 .iter()
                 .filter(|event| event.tags.contains(tag))
+                .inspect(|_| *folded = folded.saturating_add(1))
                 .peekable();
             // The store may have raised the events' time.
             let known = mine.peek().is_none() || !aggregate.reads_recorded;
@@ -278,12 +326,35 @@ impl Load {
             state,
             stored: None,
             up_to: Position::START,
+            folded: 0,
+            is_ahead: false,
             checkout: None,
         }
     }
 
+    /// Whether every append writes the state.
     fn is_kept(&self) -> bool {
         self.aggregate.storage == Storage::State
+    }
+
+    /// Whether there may be a state in the store.
+    fn is_stored(&self) -> bool {
+        self.aggregate.storage != Storage::Events
+    }
+
+    fn begin_anew(&mut self) {
+        self.state = (self.aggregate.new)();
+        (self.up_to, self.folded, self.is_ahead) = (Position::START, 0, false);
+    }
+
+    /// The state with the append's events folded in, as JSON; it has no fold to its name then.
+    fn folded_with(&mut self, append: &Append) -> Result<Option<Vec<u8>>, crate::Error> {
+        for event in append.clone().record(self.up_to, append.time) {
+            self.fold(&event)?;
+        }
+        let body = self.state.save()?;
+        self.folded = 0;
+        Ok(body)
     }
 
     fn key(&self) -> StateKey {
@@ -312,16 +383,18 @@ impl Load {
     fn put(&mut self, stored: Option<StoredState>) {
         self.stored = stored.as_ref().map(|stored| stored.position);
         if let Some(stored) = stored
+            && stored.position >= self.up_to
             && let Some(state) = (self.aggregate.restore)(&stored.body)
         {
             self.state = state;
-            self.up_to = stored.position;
+            (self.up_to, self.folded) = (stored.position, 0);
         }
     }
 
     fn fold(&mut self, event: &Recorded) -> Result<(), crate::Error> {
         if event.tags.contains(&self.tag) {
             self.state.apply(event)?;
+            self.folded = self.folded.saturating_add(1);
         }
         Ok(())
     }

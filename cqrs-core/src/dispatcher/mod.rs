@@ -20,6 +20,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 pub use builder::Builder;
+pub use cache::StateCacheHealth;
 pub use execute::ExecuteCall;
 pub use health::{Health, SubscriptionHealth, SubscriptionKind, SubscriptionState};
 pub use json::{ExecuteJsonCall, QueryJsonCall};
@@ -95,7 +96,7 @@ impl Dispatcher {
         History::new(self.inner.store.clone(), query)
     }
 
-    /// How projections and reactions are doing.
+    /// How projections, reactions and the state cache are doing.
     pub fn health(&self) -> Health {
         self.inner.health()
     }

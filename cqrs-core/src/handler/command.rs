@@ -90,6 +90,10 @@ pub struct Load {
     pub(crate) stored: Option<Position>,
     /// The state has all events up to here.
     pub(crate) up_to: Position,
+    /// How many events were folded since the stored state, or since the first.
+    pub(crate) folded: u32,
+    /// The state has events that are not recorded yet.
+    pub(crate) is_ahead: bool,
     /// Where the state came from and goes back to.
     pub(crate) checkout: Option<Checkout>,
 }

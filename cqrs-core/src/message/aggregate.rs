@@ -31,7 +31,7 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     /// When the event's payload cannot be read.
     fn apply(&mut self, event: &Recorded) -> Result<(), Error>;
 
-    /// The state as JSON, for `storage = "state"`.
+    /// The state as JSON, if it is stored.
     ///
     /// # Errors
     /// When it cannot be written as JSON.
@@ -48,4 +48,9 @@ pub enum Storage {
     Events,
     /// In the store, written with the events.
     State,
+    /// In the store every so many events, to fold on from there.
+    Snapshots {
+        /// How many.
+        every: u32,
+    },
 }

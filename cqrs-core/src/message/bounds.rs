@@ -60,12 +60,12 @@ where
     }
 }
 
-/// The state of an aggregate with `storage = "state"`.
+/// The state of an aggregate that is kept in the store.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be kept in the store",
     label = "has no `Serialize`, or no `Deserialize`",
-    note = "`storage = \"state\"` keeps the state as JSON: add `#[derive(Serialize, Deserialize)]` \
-            to `{Self}`"
+    note = "`storage = \"state\"` and `snapshot_every` keep the state as JSON: add \
+            `#[derive(Serialize, Deserialize)]` to `{Self}`"
 )]
 pub trait StoredState: Sized {
     /// [`Aggregate::save`](super::Aggregate::save), with the fingerprint of the `impl` block that

@@ -33,6 +33,20 @@ fn aggregate_from_events() {
 }
 
 #[test]
+fn aggregate_with_snapshots() {
+    let item = quote! {
+        impl Account {
+            #[apply]
+            fn opened(&mut self, _: &Opened) {}
+        }
+    };
+    expect(
+        "aggregate_snapshots",
+        aggregate::attribute(quote!(id = AccountId, snapshot_every = 100), item),
+    );
+}
+
+#[test]
 fn aggregate_that_keeps_its_state() {
     let args = quote!(
         id = AccountId,

@@ -1,0 +1,67 @@
+impl Account {
+    fn opened(&mut self, _: &Opened) {}
+}
+const _: () = {
+    #[allow(unused_imports)]
+    use ::cqrs_core::__private as __cqrs;
+    impl __cqrs::Aggregate for Account {
+        type Id = AccountId;
+        const NAME: &'static __cqrs::str = "account";
+        const EVENTS: &'static [&'static __cqrs::str] = &[
+            <Opened as __cqrs::Concerns<
+                { __cqrs::key("account") },
+                AccountId,
+                Self,
+            >>::TYPE,
+        ];
+        const STORAGE: __cqrs::Storage = __cqrs::Storage::Snapshots {
+            every: 100u32,
+        };
+        const READS_RECORDED: __cqrs::bool = false;
+        fn apply(
+            &mut self,
+            event: &__cqrs::Recorded,
+        ) -> __cqrs::Result<(), __cqrs::Error> {
+            match event.event_type.as_str() {
+                <Opened as __cqrs::Concerns<
+                    { __cqrs::key("account") },
+                    AccountId,
+                    Self,
+                >>::TYPE => {
+                    self.opened(&event.decode::<Opened>()?);
+                }
+                _ => {}
+            }
+            __cqrs::Ok(())
+        }
+        fn save(
+            &self,
+        ) -> __cqrs::Result<__cqrs::Option<__cqrs::Vec<__cqrs::u8>>, __cqrs::Error> {
+            <Account as __cqrs::StoredState>::save(self, 10197710858211110341u64)
+        }
+        fn restore(body: &[__cqrs::u8]) -> __cqrs::Option<Self> {
+            <Account as __cqrs::StoredState>::restore(body, 10197710858211110341u64)
+        }
+    }
+    impl<__C, const __ROLE: __cqrs::u64> __cqrs::Borrowed<__C, __ROLE> for Account
+    where
+        __C: __cqrs::HasId<{ __cqrs::key("account") }, AccountId, __ROLE, Self>,
+    {
+        fn describe() -> __cqrs::Input {
+            __cqrs::Input::aggregate::<Self>()
+        }
+        fn load(command: &__C, place: __cqrs::usize, loads: &mut __cqrs::Loads) {
+            loads.add::<Self>(place, command.id());
+        }
+        fn take<'a>(
+            scope: &'a __cqrs::CommandScope<'a>,
+            place: __cqrs::usize,
+        ) -> __cqrs::Result<&'a Self, __cqrs::Error> {
+            scope.state(place)
+        }
+    }
+    __cqrs::submit! {
+        __cqrs::AggregateEntry::of:: < Account > (__cqrs::Source { file :
+        __cqrs::file!(), line : __cqrs::line!(), module : __cqrs::module_path!() })
+    }
+};
