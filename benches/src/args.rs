@@ -5,7 +5,7 @@ use std::env;
 use crate::Result;
 
 /// The parts of the benchmark.
-pub const SECTIONS: [&str; 4] = ["dispatch", "memory", "sqlite", "cost"];
+pub const SECTIONS: [&str; 5] = ["dispatch", "memory", "sqlite", "postgres", "cost"];
 
 /// What to run.
 pub struct Args {

@@ -1,6 +1,7 @@
 //! This framework beside its peers and beside the floors below it, in one run.
 
 pub mod args;
+pub mod callers;
 pub mod cargo;
 pub mod cost;
 pub mod dispatch;
@@ -8,8 +9,10 @@ pub mod domain;
 pub mod goal;
 pub mod load;
 pub mod machine;
+pub mod measured;
 pub mod memory;
 pub mod peer;
+pub mod postgres;
 pub mod report;
 pub mod runs;
 pub mod sqlite;

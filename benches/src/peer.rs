@@ -62,6 +62,21 @@ impl CqrsEs {
     }
 }
 
+impl CqrsEs {
+    /// On postgres-es.
+    pub fn postgres(&self, load: Load, connections: u32, url: &str) -> Result<Outcome> {
+        let mut command = self.command(load);
+        command.arg("postgres").arg(url);
+        command.env("CONNECTIONS", connections.to_string());
+        let figures = cargo::figures(&mut command)?;
+        Ok(Outcome {
+            per_second: number(&figures, "per_second")?,
+            p50: number(&figures, "p50_us")?,
+            p99: number(&figures, "p99_us")?,
+        })
+    }
+}
+
 fn number(figures: &Value, name: &str) -> Result<f64> {
     figures[name]
         .as_f64()

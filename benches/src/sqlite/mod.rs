@@ -6,10 +6,10 @@ mod raw;
 use crate::Result;
 use crate::args::Args;
 use crate::goal::Goal;
-use crate::load::{Load, Outcome};
+use crate::load::Load;
+use crate::measured::Measured;
 use crate::peer::CqrsEs;
 use crate::report::{Report, Row};
-use crate::runs::Runs;
 
 const CALLERS: [u32; 3] = [1, 16, 64];
 
@@ -20,31 +20,6 @@ const RUNS: usize = 3;
 /// after how many pages the log is checkpointed, and the page cache in (negative) KiB.
 const CHECKPOINT: i64 = 4096;
 const CACHE: i64 = -16_384;
-
-/// What someone's runs measured.
-#[derive(Default)]
-struct Measured {
-    per_second: Runs,
-    p50: Runs,
-    p99: Runs,
-}
-
-impl Measured {
-    fn push(&mut self, outcome: Outcome) {
-        self.per_second.push(outcome.per_second);
-        self.p50.push(outcome.p50);
-        self.p99.push(outcome.p99);
-    }
-
-    /// The one with the most commands per second, with its name.
-    fn best<const N: usize>(several: [(&str, Self); N]) -> (&str, Self) {
-        let figure = |(_, it): &(&str, Self)| it.per_second.median();
-        let best = several
-            .into_iter()
-            .max_by(|a, b| figure(a).total_cmp(&figure(b)));
-        best.unwrap_or_default()
-    }
-}
 
 pub fn run(args: &Args, report: &mut Report) -> Result<()> {
     let peer = CqrsEs::build()?;

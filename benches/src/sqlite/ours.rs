@@ -1,48 +1,20 @@
 //! This framework with its SQLite store.
 
-use std::time::Instant;
-
 use cqrs_core::Dispatcher;
 use cqrs_sqlite::Sqlite;
 
-use crate::domain::{AccountId, Deposit};
-use crate::load::{Latencies, Load, Outcome};
+use crate::callers::measure;
+use crate::load::{Load, Outcome};
 use crate::{Result, cargo};
 
 pub fn run(load: Load) -> Result<Outcome> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?
-        .block_on(work(load))
-}
-
-async fn work(load: Load) -> Result<Outcome> {
-    let folder = cargo::scratch()?;
-    let store = Sqlite::open(folder.path().join("ours.db")).await?;
-    let dispatcher = Dispatcher::builder().store(store).build().await?;
-    let callers = (0..load.callers).map(|caller| {
-        let ids = load.ids_of(caller).map(AccountId).collect();
-        (dispatcher.clone(), ids)
-    });
-    let callers: Vec<_> = callers.collect();
-    let start = Instant::now();
-    let tasks = callers
-        .into_iter()
-        .map(|(dispatcher, ids)| tokio::spawn(call(dispatcher, ids)));
-    let tasks: Vec<_> = tasks.collect();
-    let mut latencies = Latencies::default();
-    for task in tasks {
-        latencies.extend(task.await??);
-    }
-    Ok(latencies.outcome(start.elapsed()))
-}
-
-async fn call(dispatcher: Dispatcher, ids: Vec<AccountId>) -> Result<Latencies> {
-    let mut latencies = Latencies::default();
-    for account in ids {
-        let start = Instant::now();
-        dispatcher.execute(Deposit { account, amount: 1 }).await?;
-        latencies.since(start);
-    }
-    Ok(latencies)
+        .block_on(async {
+            let folder = cargo::scratch()?;
+            let store = Sqlite::open(folder.path().join("ours.db")).await?;
+            let dispatcher = Dispatcher::builder().store(store).build().await?;
+            measure(&dispatcher, load).await
+        })
 }

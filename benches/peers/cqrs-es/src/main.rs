@@ -2,7 +2,9 @@
 //! prints every load and store to standard output.
 
 mod account;
+mod callers;
 mod memory;
+mod postgres;
 mod quiet;
 mod run;
 mod sqlite;
@@ -19,7 +21,8 @@ fn main() -> Result<()> {
         ["memory"] => memory::run(false, &run)?,
         ["memory-quiet"] => memory::run(true, &run)?,
         ["sqlite", file] => sqlite::run(file, &run)?,
-        _ => return Err("memory | memory-quiet | sqlite FILE".into()),
+        ["postgres", url] => postgres::run(url, &run)?,
+        _ => return Err("memory | memory-quiet | sqlite FILE | postgres URL".into()),
     };
     eprintln!("{measured}");
     Ok(())
