@@ -3,35 +3,49 @@
 
 mod domain;
 
+use std::fmt::Display;
 use std::io::Write;
 use std::process::exit;
 
 use cqrs_core::prelude::*;
-use cqrs_core::store::{EventQuery, Subscription};
+use cqrs_core::store::{EventQuery, Store, Subscription};
+use cqrs_postgres::Postgres;
 use cqrs_sqlite::{Sqlite, Synchronous};
 
 /// Writers per process.
 const TASKS: usize = 6;
 
+/// In SQLite: `FILE full`, or `normal`, which is when it syncs. In PostgreSQL: `URL SCHEMA`.
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let path = arguments
-        .next()
-        .expect("the first argument is the database");
-    let synchronous = match arguments.next().as_deref() {
-        Some("full") => Synchronous::Full,
-        Some("normal") => Synchronous::Normal,
-        other => panic!("the second argument is `full` or `normal`, not {other:?}"),
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let [database, how] = &arguments[..] else {
+        panic!("two arguments are expected, not {arguments:?}");
     };
     say("opening");
     // A small window, so that boundaries are decided by the database, too.
-    let store = Sqlite::options()
-        .synchronous(synchronous)
-        .window(32)
-        .open(path)
-        .await;
-    let store = store.unwrap_or_else(|error| stop("opening", &error));
+    if database.starts_with("postgres") {
+        let options = Postgres::options().window(32).pool_size(3);
+        let options = options.schema(how).application_name(how);
+        match options.connect(database).await {
+            Ok(store) => run(store).await,
+            Err(error) => stop("connecting", &error),
+        }
+    } else {
+        let synchronous = match how.as_str() {
+            "full" => Synchronous::Full,
+            "normal" => Synchronous::Normal,
+            other => panic!("the second argument is `full` or `normal`, not {other}"),
+        };
+        let options = Sqlite::options().window(32).synchronous(synchronous);
+        match options.open(database).await {
+            Ok(store) => run(store).await,
+            Err(error) => stop("opening", &error),
+        }
+    }
+}
+
+async fn run(store: impl Store) {
     let app = Dispatcher::builder()
         .module(domain::module())
         .store(store)
@@ -68,9 +82,19 @@ async fn follow(app: &Dispatcher) {
         .unwrap_or_else(|error| stop("following", &error));
     say(&format!("seen {head}"));
     let mut log = Subscription::new(app.store().clone(), EventQuery::All, head);
+    let mut last = head;
     loop {
         match log.next(256).await {
-            Ok(_) => say(&format!("seen {}", log.position())),
+            Ok(page) => {
+                for event in page.events {
+                    if event.position != last.plus(1) {
+                        let skipped = format!("{} follows {last}", event.position);
+                        stop("following", &skipped);
+                    }
+                    last = event.position;
+                }
+                say(&format!("seen {last}"));
+            }
             Err(error) => stop("following", &error),
         }
     }
@@ -85,7 +109,7 @@ fn say(line: &str) {
     }
 }
 
-fn stop(doing: &str, error: &dyn std::error::Error) -> ! {
+fn stop(doing: &str, error: &dyn Display) -> ! {
     eprintln!("crash-writer, {doing}: {error}");
     exit(2);
 }

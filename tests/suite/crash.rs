@@ -3,8 +3,8 @@
 mod disk;
 #[path = "../crash/domain.rs"]
 mod domain;
-mod ledger;
-mod process;
+pub mod ledger;
+pub mod process;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;

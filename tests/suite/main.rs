@@ -26,6 +26,7 @@ mod follow;
 mod model;
 mod newcomer;
 mod once;
+mod outage;
 mod postgres;
 mod reactions;
 mod recovery;

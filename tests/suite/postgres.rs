@@ -26,6 +26,19 @@ impl Schema {
         Some(Self { url, name, options })
     }
 
+    pub fn url(&self) -> &'static str {
+        self.url
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How to connect a store to it.
+    pub fn options(&self) -> Options {
+        self.options.clone()
+    }
+
     /// A connection of no store.
     pub async fn client(&self) -> Client {
         connect(self.url).await

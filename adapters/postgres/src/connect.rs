@@ -15,7 +15,7 @@ use crate::fault::Fault;
 use crate::news::News;
 use crate::row::{self, Head};
 use crate::schema::Schema;
-use crate::sql::{SESSION, Sql};
+use crate::sql::{DURABLE, SESSION, Sql};
 use crate::store::Shared;
 use crate::writer::Writer;
 use crate::{ConnectError, Options, Postgres, migrate};
@@ -52,7 +52,7 @@ impl Link {
         Ok(Self {
             config,
             tls: tls(options)?,
-            session: format!("{SESSION}; SET statement_timeout = {timeout}"),
+            session: format!("{SESSION}; SET statement_timeout = {timeout}; {DURABLE}"),
         })
     }
 

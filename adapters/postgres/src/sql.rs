@@ -11,6 +11,12 @@ pub(crate) const SESSION: &str = "\
     SET enable_mergejoin = off; \
     SET jit = off";
 
+/// What is acknowledged is on the disk, whatever the server, the database or the role say; a
+/// setting that waits for standbys, too, stays.
+pub(crate) const DURABLE: &str = "\
+    SELECT set_config('synchronous_commit', 'on', false) \
+    WHERE current_setting('synchronous_commit') = 'off'";
+
 macro_rules! statements {
     ($($name:ident),+ $(,)?) => {
         /// Each statement.

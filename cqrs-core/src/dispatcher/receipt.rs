@@ -50,7 +50,8 @@ impl Receipt {
         self.events
     }
 
-    /// Whether the command had been processed before, so that nothing happened now.
+    /// Whether the command was found to be processed, so that nothing happened now: by an earlier
+    /// sending, or by this one, if the store lost the answer of its database on the way.
     pub fn replayed(&self) -> bool {
         self.replayed
     }

@@ -57,7 +57,8 @@ pub struct Appended {
     pub last: Position,
     /// How many events.
     pub count: u64,
-    /// Whether the command had been processed before, and nothing was appended now.
+    /// Whether the command was found to be processed, and nothing was appended now: by an earlier
+    /// sending, or by this one, if the store lost the answer of its database on the way.
     pub replayed: bool,
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cqrs_core::Aggregate;
 use cqrs_core::prelude::*;
-use cqrs_core::store::{EventQuery, EventStore, StateKey, ViewStore};
+use cqrs_core::store::{EventQuery, StateKey, Store};
 use cqrs_sqlite::Sqlite;
 use tokio::runtime::Runtime;
 
@@ -69,7 +69,8 @@ impl Ledger {
         drop(runtime);
     }
 
-    async fn compare(&mut self, store: &Sqlite) {
+    /// As [`check`](Self::check), of a store that is open and that nobody else writes to now.
+    pub async fn compare<S: Store + Clone>(&mut self, store: &S) {
         let checkpoint = store.checkpoint(SUBSCRIPTION).await.expect("a checkpoint");
         let head = store.head().await.expect("a head");
         assert!(

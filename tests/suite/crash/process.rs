@@ -29,7 +29,8 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts a writer on a database; `settings` may change its environment.
+    /// Starts a writer on a database, a file or the URL of a server; `settings` may change its
+    /// environment. The second argument is for a server the schema.
     pub fn start(
         database: &Path,
         synchronous: &str,

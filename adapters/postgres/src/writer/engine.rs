@@ -139,10 +139,14 @@ impl Engine {
         for request in batch.iter_mut() {
             request.verdict = Verdict::Later;
         }
-        if lock {
-            session.lock().await?;
-        }
-        let written = self.decide_and_write(session, batch, lock).await;
+        let written = async {
+            if lock {
+                session.lock().await?;
+            }
+            self.decide_and_write(session, batch, lock).await
+        };
+        let written = written.await;
+        // Even if the lock was not to be had: the transaction has begun.
         if lock && !matches!(written, Ok(true)) {
             session.roll_back().await?;
         }

@@ -89,15 +89,10 @@ impl Request {
         let _ = self.reply.send(answer);
     }
 
-    /// Answers what was found under its command's id.
+    /// Answers what was found under its command's id: as a repetition, even after it was sent
+    /// itself without an answer. An earlier sending, decided on another state, may have come first.
     pub(super) fn answer_stored(self, stored: StoredCommand) {
         let answer = stored.replay(self.command, self.fingerprint);
-        // Sent before without an answer, it is its own first sending that was found.
-        let replayed = !self.is_sent;
-        let answer = answer.map(|appended| Appended {
-            replayed,
-            ..appended
-        });
         self.answer(answer);
     }
 
@@ -106,6 +101,10 @@ impl Request {
         let error = match error {
             AppendError::Unavailable { reason } if self.is_sent => AppendError::Indeterminate {
                 reason: reason.clone(),
+            },
+            // Whatever stood in the way of finding out.
+            error if self.is_sent => AppendError::Indeterminate {
+                reason: error.to_string().into(),
             },
             error => error.clone(),
         };

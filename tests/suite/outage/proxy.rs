@@ -1,0 +1,211 @@
+//! A network between stores and their database that loses connections.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use fastrand::Rng;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::timeout;
+
+use super::PATIENCE;
+
+/// Ends when dropped, with every connection through it.
+pub struct Proxy {
+    port: u16,
+    task: AbortHandle,
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Proxy {
+    async fn start<F>(carry: impl Fn(TcpStream) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        let listener = listener.expect("a port is free");
+        let port = listener.local_addr().expect("it is bound").port();
+        let task = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((client, _)) = listener.accept().await {
+                connections.spawn(carry(client));
+            }
+        });
+        Self {
+            port,
+            task: task.abort_handle(),
+        }
+    }
+
+    /// Cuts each connection after a random number of bytes in either direction, until `calm` is
+    /// set, and counts the cuts. Half of them are abrupt: what is under way is lost as well.
+    pub async fn cutting(url: &str, random: &mut Rng, state: Arc<Cutting>) -> Self {
+        let server = address(url);
+        let random = std::sync::Mutex::new(random.fork());
+        Self::start(move |client| {
+            let mut random = random.lock().expect("nobody panics with it").fork();
+            let state = state.clone();
+            async move {
+                let Ok(server) = TcpStream::connect(server).await else {
+                    return;
+                };
+                let is_calm = state.calm.load(Ordering::Relaxed);
+                // Most within a few statements, some while it is still being set up.
+                let mut bytes = || 1_u64 << random.u32(8..18);
+                let (to_server, to_client) = (bytes(), bytes());
+                let mut some = |most: u64| {
+                    if is_calm {
+                        u64::MAX
+                    } else {
+                        random.u64(..most)
+                    }
+                };
+                let (to_server, to_client) = (some(to_server), some(to_client));
+                if random.bool() {
+                    let _ = client.set_zero_linger();
+                    let _ = server.set_zero_linger();
+                }
+                let (client, server) = (client.into_split(), server.into_split());
+                let up = pin!(forward(client.0, server.1, to_server));
+                let down = pin!(forward(server.0, client.1, to_client));
+                tokio::select! { () = up => {}, () = down => {} }
+                if !is_calm {
+                    state.cuts.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        })
+        .await
+    }
+
+    /// Loses the connection of the first message that holds `marker`.
+    pub async fn losing(url: &str, marker: &'static str, when: Loss) -> (Self, Lost) {
+        let server = address(url);
+        let lost = Lost {
+            is_armed: Arc::new(AtomicBool::new(true)),
+            deliver: Arc::new(Semaphore::new(0)),
+            answered: watch::Sender::new(false),
+        };
+        let shared = lost.clone();
+        let proxy = Self::start(move |client| {
+            let lost = shared.clone();
+            async move {
+                let Ok(server) = TcpStream::connect(server).await else {
+                    return;
+                };
+                let (client, server) = (client.into_split(), server.into_split());
+                lost.carry(client, server, marker, when).await;
+            }
+        });
+        (proxy.await, lost)
+    }
+
+    /// The server's URL by way of this.
+    pub fn url(&self, server: &str) -> String {
+        let address = address(server).to_string();
+        let through = format!("127.0.0.1:{}", self.port);
+        let url = server.replacen(&address, &through, 1);
+        let separator = if url.contains('?') { '&' } else { '?' };
+        format!("{url}{separator}sslmode=disable")
+    }
+}
+
+#[derive(Default)]
+pub struct Cutting {
+    pub calm: AtomicBool,
+    pub cuts: AtomicUsize,
+}
+
+/// When a message is lost with its connection.
+#[derive(Clone, Copy, Debug)]
+pub enum Loss {
+    /// On its way; it arrives when it is delivered, long after the client has given it up.
+    Late,
+    /// It is carried out, and the answer is lost.
+    Answer,
+}
+
+/// The message that was lost.
+#[derive(Clone)]
+pub struct Lost {
+    is_armed: Arc<AtomicBool>,
+    deliver: Arc<Semaphore>,
+    answered: watch::Sender<bool>,
+}
+
+impl Lost {
+    /// Delivers what is late, and waits until the server has answered.
+    pub async fn deliver(&self) {
+        self.deliver.add_permits(1);
+        let mut answered = self.answered.subscribe();
+        let answered = timeout(PATIENCE, answered.wait_for(|it| *it)).await;
+        let _ = answered.expect("the server answers");
+    }
+
+    async fn carry(
+        &self,
+        client: (OwnedReadHalf, OwnedWriteHalf),
+        mut server: (OwnedReadHalf, OwnedWriteHalf),
+        marker: &str,
+        when: Loss,
+    ) {
+        let (mut from_client, mut to_client) = client;
+        let mut message = vec![0; 1 << 16];
+        let up = async {
+            loop {
+                let size = from_client.read(&mut message).await.unwrap_or(0);
+                let bytes = &message[..size];
+                let is_marked = bytes
+                    .windows(marker.len())
+                    .any(|it| it == marker.as_bytes());
+                if is_marked && self.is_armed.swap(false, Ordering::Relaxed) {
+                    return Some(size);
+                }
+                if size == 0 || server.1.write_all(bytes).await.is_err() {
+                    return None;
+                }
+            }
+        };
+        let down = async {
+            let _ = copy(&mut server.0, &mut to_client).await;
+        };
+        let size = tokio::select! { size = up => size, () = down => None };
+        let Some(size) = size else { return };
+        let mut client = Some((from_client, to_client));
+        if matches!(when, Loss::Late) {
+            client = None;
+            let _ = self.deliver.acquire().await;
+        }
+        let _ = server.1.write_all(&message[..size]).await;
+        let _ = server.0.read(&mut message).await;
+        self.answered.send_replace(true);
+        drop(client);
+    }
+}
+
+/// Returns when either side has ended, or so many bytes have gone through.
+async fn forward(from: OwnedReadHalf, mut to: OwnedWriteHalf, most: u64) {
+    let _ = copy(&mut from.take(most), &mut to).await;
+}
+
+/// Host and port of a URL for tests, which has both.
+fn address(url: &str) -> SocketAddr {
+    let config: tokio_postgres::Config = url.parse().expect("a URL");
+    let port = *config.get_ports().first().unwrap_or(&5432);
+    match config.get_hosts().first() {
+        Some(tokio_postgres::config::Host::Tcp(host)) => {
+            let host = host.replace("localhost", "127.0.0.1");
+            SocketAddr::new(host.parse().expect("an address"), port)
+        }
+        other => panic!("the server is to be reached by TCP, not at {other:?}"),
+    }
+}
