@@ -3,7 +3,7 @@
 
 use cqrs_core::prelude::*;
 
-use crate::stores::{on_both, race};
+use crate::stores::{on_each, race};
 
 cqrs_core::module!();
 
@@ -76,7 +76,7 @@ fn fill(Fill { jar, sweets }: Fill) -> JarFilled {
 
 #[tokio::test]
 async fn a_rejection_is_never_made_on_a_state_that_is_behind() {
-    on_both(module(), |app| async move {
+    on_each(module(), |app| async move {
         let other = Dispatcher::builder().module(module());
         let other = other
             .shared_store(app.store().clone())
@@ -108,7 +108,7 @@ async fn a_rejection_is_never_made_on_a_state_that_is_behind() {
 
 #[tokio::test]
 async fn health_says_how_useful_the_cache_is() {
-    on_both(module(), |app| async move {
+    on_each(module(), |app| async move {
         for _ in 0..3 {
             // A jar that nobody reads to fill it.
             let fill = app.execute(Fill { jar: 1, sweets: 1 }).await;
@@ -124,7 +124,7 @@ async fn health_says_how_useful_the_cache_is() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn decisions_are_those_of_a_plain_replay_whatever_the_cache() {
-    on_both(module(), |app| async move {
+    on_each(module(), |app| async move {
         let mut apps = vec![app.clone()];
         for states in [0, 1, 2] {
             let builder = Dispatcher::builder().module(module()).state_cache(states);

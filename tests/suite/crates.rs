@@ -2,13 +2,13 @@
 
 use split_messages::{BooksOf, LendBook, Lent};
 
-use crate::stores::on_both_with;
+use crate::stores::on_each_with;
 
 #[tokio::test]
 async fn messages_aggregates_and_handlers_live_in_three_crates() {
     let messages =
         |builder: cqrs_core::dispatcher::Builder| builder.module(split_messages::module());
-    on_both_with(split_handlers::module(), messages, |app| async move {
+    on_each_with(split_handlers::module(), messages, |app| async move {
         let lend = |isbn: &str, reader| LendBook {
             isbn: isbn.into(),
             reader,

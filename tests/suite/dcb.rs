@@ -1,5 +1,5 @@
 //! The examples of the dynamic consistency boundary: rules that one aggregate cannot hold, each
-//! raced by 32 tasks on both stores.
+//! raced by 32 tasks on every store.
 
 mod course;
 mod invoice;

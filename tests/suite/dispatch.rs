@@ -9,7 +9,7 @@ use cqrs_core::store::EventQuery;
 use cqrs_core::{HeldPermissions, Validate};
 use tokio::sync::Notify;
 
-use crate::stores::{on_both_with, race};
+use crate::stores::{on_each_with, race};
 
 cqrs_core::module!();
 
@@ -81,7 +81,7 @@ pub fn pay_of(cents: u32) -> Pay {
 
 #[tokio::test]
 async fn the_domains_own_error_comes_back_typed() {
-    on_both_with(module(), services, |app| async move {
+    on_each_with(module(), services, |app| async move {
         app.execute(pay_of(70)).await.expect("is paid");
         match app.execute(pay_of(31)).await {
             Err(CommandError::Rejected(error)) => assert_eq!(error, Broke(31)),
@@ -101,7 +101,7 @@ async fn the_domains_own_error_comes_back_typed() {
 
 #[tokio::test]
 async fn invalid_input_is_named_and_never_reaches_the_handler() {
-    on_both_with(module(), services, |app| async move {
+    on_each_with(module(), services, |app| async move {
         let error = app
             .execute(pay_of(0))
             .await
@@ -146,7 +146,7 @@ async fn invalid_input_is_named_and_never_reaches_the_handler() {
 
 #[tokio::test]
 async fn a_misspelt_name_gets_a_suggestion() {
-    on_both_with(module(), services, |app| async move {
+    on_each_with(module(), services, |app| async move {
         let error = app
             .execute_json("Pey", b"{}")
             .await
@@ -239,7 +239,7 @@ async fn divide_later(query: DivideLater) -> Result<u32, std::num::TryFromIntErr
 
 #[tokio::test]
 async fn a_panic_is_an_error_of_that_call() {
-    on_both_with(module(), services, |app| async move {
+    on_each_with(module(), services, |app| async move {
         for (late, text) in [(false, "over a stone"), (true, "over a root")] {
             match app.execute(Stumble { late }).await {
                 Err(CommandError::Failed(Failure::Panicked { handler, message })) => {
@@ -288,7 +288,7 @@ async fn ask_the_bank(_: AskTheBank) -> Result<(), CommandError<Broke>> {
 
 #[tokio::test]
 async fn a_failure_is_no_rejection() {
-    on_both_with(module(), services, |app| async move {
+    on_each_with(module(), services, |app| async move {
         match app.execute(AskTheBank {}).await {
             Err(CommandError::Failed(failure)) => {
                 assert_eq!(
@@ -350,7 +350,7 @@ async fn count(cmd: Count, tally: &Tally, gate: Res<Gate>) -> TallyCounted {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn conflicts_are_retried() {
-    on_both_with(module(), services, |app| async move {
+    on_each_with(module(), services, |app| async move {
         race(32, |_| {
             let app = app.clone();
             async move { app.execute(Count { tally: 1 }).await.expect("counts") }
@@ -370,7 +370,7 @@ async fn a_conflict_is_returned_after_the_last_attempt() {
             .provide(gate.clone())
             .attempts(1)
     };
-    on_both_with(module(), once, |app| {
+    on_each_with(module(), once, |app| {
         let gate = gate.clone();
         async move {
             let held = tokio::spawn({
@@ -406,7 +406,7 @@ async fn a_call_dropped_at_any_await_leaves_nothing_half_done() {
             .provide(Arc::new(Calls::default()))
             .provide(gate.clone())
     };
-    on_both_with(module(), with_gate, |app| async move {
+    on_each_with(module(), with_gate, |app| async move {
         // Polled 0, 1, 2, .. times, then dropped; the same id then tells what became of it.
         for polls in 0.. {
             let id = CommandId::new();
@@ -470,7 +470,7 @@ async fn last_call(_: LastCall, numbers: Read<LastNumber>) -> Result<Option<u32>
 #[tokio::test]
 async fn a_session_reads_its_own_writes_under_one_actor() {
     let guard = |builder| services(builder).authorizer(HeldPermissions);
-    on_both_with(module(), guard, |app| async move {
+    on_each_with(module(), guard, |app| async move {
         let session = app.session().actor(Actor::new("anne"));
         for number in 1..=20 {
             session.execute(Call { number }).await.expect("calls");

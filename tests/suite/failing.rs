@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cqrs_core::dispatcher::{SubscriptionKind, SubscriptionState};
 
-use crate::stores::on_both_with;
+use crate::stores::on_each_with;
 
 mod words {
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,7 +76,7 @@ mod words {
 #[tokio::test]
 async fn a_failing_event_is_retried_reported_and_never_skipped() {
     for bad in ["curse", "shout"] {
-        on_both_with(words::module(), |builder| builder, |app| async move {
+        on_each_with(words::module(), |builder| builder, |app| async move {
             use std::sync::atomic::Ordering;
 
             use words::{BROKEN, CountOf, Say};

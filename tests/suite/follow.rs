@@ -10,7 +10,7 @@ use cqrs_core::prelude::*;
 use cqrs_sqlite::Sqlite;
 use tokio::sync::mpsc;
 
-use crate::stores::on_both_with;
+use crate::stores::on_each_with;
 
 cqrs_core::module!();
 
@@ -177,7 +177,7 @@ async fn odd_accounts(
 
 #[tokio::test]
 async fn read_models_are_found_sorted_and_paged() {
-    on_both_with(module(), quiet, |app| async move {
+    on_each_with(module(), quiet, |app| async move {
         let session = app.session();
         for account in 1..=20 {
             let cents = u64::from(account) * 10;

@@ -4,11 +4,11 @@ use cqrs_core::prelude::*;
 use cqrs_core::store::EventQuery;
 
 use crate::dispatch::{Call, CountCalls, Pay, Purse, module, pay_of, services};
-use crate::stores::{on_both_with, race};
+use crate::stores::{on_each_with, race};
 
 #[tokio::test]
 async fn the_same_id_again_returns_the_first_receipt() {
-    on_both_with(module(), services, |app| async move {
+    on_each_with(module(), services, |app| async move {
         let id = CommandId::new();
         let first = app.execute(Call { number: 1 }).id(id).await.expect("calls");
         assert_eq!((first.events(), first.replayed()), (1, false));
@@ -47,7 +47,7 @@ async fn the_same_id_again_returns_the_first_receipt() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_id_sent_by_many_at_once_has_one_effect() {
-    on_both_with(module(), services, |app| async move {
+    on_each_with(module(), services, |app| async move {
         let id = CommandId::new();
         let receipts = race(32, |_| {
             let app = app.clone();
@@ -86,7 +86,7 @@ async fn an_id_sent_by_many_at_once_has_one_effect() {
 /// Once the first is done, the others decide on a purse from which they must not pay again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_repeated_sending_is_not_rejected_because_of_the_first() {
-    on_both_with(module(), services, |app| async move {
+    on_each_with(module(), services, |app| async move {
         for _ in 0..20 {
             let id = CommandId::new();
             let purse = id.to_string();

@@ -7,7 +7,7 @@ use cqrs_core::prelude::*;
 use tokio::sync::mpsc;
 
 use crate::follow::{Account, BalanceOf, Deposit, module, quiet};
-use crate::stores::on_both_with;
+use crate::stores::on_each_with;
 
 mod newcomer {
     use cqrs_core::prelude::*;
@@ -29,7 +29,7 @@ mod newcomer {
 
 #[tokio::test]
 async fn a_reaction_that_starts_now_leaves_the_past_alone() {
-    on_both_with(module(), quiet, |app| async move {
+    on_each_with(module(), quiet, |app| async move {
         app.execute(Deposit {
             account: 1,
             cents: 1,
@@ -83,7 +83,7 @@ mod bonus {
 #[tokio::test]
 async fn a_reaction_sends_a_command_in_the_same_conversation() {
     let both = |builder: Builder| quiet(builder).module(bonus::module());
-    on_both_with(module(), both, |app| async move {
+    on_each_with(module(), both, |app| async move {
         let receipt = app
             .execute(Deposit {
                 account: 3,

@@ -1,4 +1,4 @@
-//! The example of the design, as it stands there, on both stores.
+//! The example of the design, as it stands there, on every store.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use cqrs_core::store::BoxFuture;
 use rust_decimal::Decimal;
 use tokio::sync::mpsc;
 
-use crate::stores::on_both_with;
+use crate::stores::on_each_with;
 
 cqrs_core::module!();
 
@@ -199,7 +199,7 @@ async fn a_client_reads_its_own_write_and_the_mail_goes_out() {
         let mailer = Arc::new(Outbox(outbox.clone()));
         builder.provide::<dyn Mailer>(mailer).authorizer(AllowAll)
     };
-    on_both_with(module(), with_mailer, |app| {
+    on_each_with(module(), with_mailer, |app| {
         let mails = mails.clone();
         async move {
             let product_id = ProductId("P001".into());

@@ -6,7 +6,7 @@ use cqrs_core::prelude::*;
 use cqrs_core::store::{Append, StateKey, StateWrite, Store};
 use cqrs_core::{CommandId, Timestamp};
 
-use crate::stores::{on_both, race};
+use crate::stores::{on_each, race};
 
 cqrs_core::module!();
 
@@ -121,7 +121,7 @@ async fn uncached(store: &Arc<dyn Store>) -> Dispatcher {
 
 #[tokio::test]
 async fn a_snapshot_is_made_every_so_many_events() {
-    on_both(module(), |app| async move {
+    on_each(module(), |app| async move {
         let uncached = uncached(app.store()).await;
         for (number, app) in (1..=9).zip([&app, &uncached, &uncached].into_iter().cycle()) {
             let receipt = app.execute(Fill { jar: 1, sweets: 1 }).await;
@@ -143,7 +143,7 @@ async fn a_snapshot_is_made_every_so_many_events() {
 
 #[tokio::test]
 async fn a_snapshot_is_what_a_decision_begins_from() {
-    on_both(module(), |app| async move {
+    on_each(module(), |app| async move {
         for _ in 0..3 {
             let fill = app.execute(Fill { jar: 1, sweets: 1 }).await;
             fill.expect("fills");
@@ -162,7 +162,7 @@ async fn a_snapshot_is_what_a_decision_begins_from() {
 
 #[tokio::test]
 async fn a_snapshot_that_does_not_fit_is_ignored_and_replaced() {
-    on_both(module(), |app| async move {
+    on_each(module(), |app| async move {
         for _ in 0..4 {
             let fill = app.execute(Fill { jar: 1, sweets: 1 }).await;
             fill.expect("fills");
@@ -191,7 +191,7 @@ async fn a_snapshot_that_does_not_fit_is_ignored_and_replaced() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn decisions_are_those_of_a_plain_replay_whatever_is_cached_or_stored() {
-    on_both(module(), |app| async move {
+    on_each(module(), |app| async move {
         let mut apps = vec![app.clone()];
         for states in [0, 1, 2] {
             let builder = Dispatcher::builder().module(module()).state_cache(states);

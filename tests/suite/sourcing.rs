@@ -7,7 +7,7 @@ use cqrs_core::dispatcher::Builder;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{Append, EventQuery, StateKey, StateWrite, Tag};
 
-use crate::stores::{on_both, on_both_with, race};
+use crate::stores::{on_each, on_each_with, race};
 
 cqrs_core::module!();
 
@@ -99,7 +99,7 @@ fn transfer(cmd: Transfer, to: &Purse, from: &Purse) -> Result<CoinsTransferred,
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_aggregates_of_one_type_change_together() {
-    on_both(module(), |app| async move {
+    on_each(module(), |app| async move {
         let names = ["ann", "bob", "cyd"];
         for purse in names {
             app.execute(Mint {
@@ -154,7 +154,7 @@ async fn state_is_known_at_every_position_and_time() {
             builder.clock(move || at(seconds.load(Ordering::SeqCst)))
         }
     };
-    on_both_with(module(), clock, |app| {
+    on_each_with(module(), clock, |app| {
         let seconds = seconds.clone();
         async move {
             let ann = "ann".to_owned();
@@ -207,7 +207,7 @@ async fn state_is_known_at_every_position_and_time() {
 
 #[tokio::test]
 async fn history_has_who_when_and_why() {
-    on_both(module(), |app| async move {
+    on_each(module(), |app| async move {
         let correlation = cqrs_core::Uuid::now_v7();
         let mint = Mint {
             purse: "ann".into(),
@@ -348,7 +348,7 @@ fn brew(cmd: Brew, kettle: &Kettle) -> Result<TeaBrewed, Short> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn stored_state_is_written_with_the_events() {
-    on_both(module(), |app| async move {
+    on_each(module(), |app| async move {
         app.execute(Fill {
             kettle: 1,
             litres: 20,
@@ -398,7 +398,7 @@ fn decode<A: serde::de::DeserializeOwned>(stored: &[u8]) -> A {
 /// As after a change of the `#[apply]` methods, or of the type: the log has everything.
 #[tokio::test]
 async fn a_stored_state_that_other_code_folded_is_folded_anew() {
-    on_both(module(), |app| async move {
+    on_each(module(), |app| async move {
         let fill = |litres| Fill { kettle: 5, litres };
         let receipt = app.execute(fill(3)).await.expect("fills");
         let key = StateKey {

@@ -1,18 +1,22 @@
-//! Both stores, for tests that hold on each.
+//! The stores, for tests that hold on each.
 
 use std::future::Future;
 
 use cqrs_core::dispatcher::Builder;
+use cqrs_core::testing::conformance::Fixture;
 use cqrs_core::{Dispatcher, Memory, Module};
+use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
 
+use crate::postgres::Schema;
+
 /// Runs the test on a dispatcher of this module, once per store.
-pub async fn on_both<F: Future>(module: Module, test: impl Fn(Dispatcher) -> F) {
-    on_both_with(module, |builder| builder, test).await;
+pub async fn on_each<F: Future>(module: Module, test: impl Fn(Dispatcher) -> F) {
+    on_each_with(module, |builder| builder, test).await;
 }
 
 /// The same, with more given to the builder.
-pub async fn on_both_with<F: Future>(
+pub async fn on_each_with<F: Future>(
     module: Module,
     with: impl Fn(Builder) -> Builder,
     test: impl Fn(Dispatcher) -> F,
@@ -26,6 +30,12 @@ pub async fn on_both_with<F: Future>(
     let sqlite = Sqlite::open(path).await.expect("SQLite opens");
     let app = builder().store(sqlite).build().await;
     test(app.expect("builds on SQLite")).await;
+
+    let Some(schema) = Schema::fresh(module.path(), Postgres::options()) else {
+        return;
+    };
+    let app = builder().store(schema.open().await).build().await;
+    test(app.expect("builds on PostgreSQL")).await;
 }
 
 /// Runs as many tasks at once, let go together, and collects what they return.

@@ -2,7 +2,7 @@
 
 use cqrs_core::prelude::*;
 
-use crate::stores::{on_both, race};
+use crate::stores::{on_each, race};
 
 cqrs_core::module!();
 
@@ -108,7 +108,7 @@ fn subscribe(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_course_takes_no_more_students_than_it_has_places() {
-    on_both(module(), |app| async move {
+    on_each(module(), |app| async move {
         let course = "history".to_owned();
         let offer = OfferCourse {
             course: course.clone(),
@@ -136,7 +136,7 @@ async fn a_course_takes_no_more_students_than_it_has_places() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_student_takes_no_more_courses_than_allowed() {
-    on_both(module(), |app| async move {
+    on_each(module(), |app| async move {
         let course = |number: usize| format!("course-{number}");
         for number in 0..32 {
             let offer = OfferCourse {

@@ -3,7 +3,7 @@
 use cqrs_core::prelude::*;
 use cqrs_core::store::EventQuery;
 
-use crate::stores::{on_both, race};
+use crate::stores::{on_each, race};
 
 cqrs_core::module!();
 
@@ -55,7 +55,7 @@ fn issue(cmd: IssueInvoice, book: &InvoiceBook) -> Result<InvoiceIssued, NoAmoun
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn numbers_are_one_to_the_count_of_invoices() {
-    on_both(module(), |app| async move {
+    on_each(module(), |app| async move {
         // Every fourth is rejected, which must not cost a number.
         let outcomes = race(32, |number| {
             let app = app.clone();

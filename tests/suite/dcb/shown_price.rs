@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use cqrs_core::prelude::*;
 
-use crate::stores::{on_both_with, race};
+use crate::stores::{on_each_with, race};
 
 cqrs_core::module!();
 
@@ -111,7 +111,7 @@ async fn the_price_shown_is_valid_for_ten_minutes_more() {
         let at = |seconds| Timestamp::from_second(1_700_000_000 + seconds).expect("a time");
         builder.clock(move || at(clock.load(Ordering::SeqCst)))
     };
-    on_both_with(module(), with_clock, |app| {
+    on_each_with(module(), with_clock, |app| {
         let seconds = seconds.clone();
         async move {
             seconds.store(0, Ordering::SeqCst);

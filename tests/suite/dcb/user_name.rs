@@ -2,7 +2,7 @@
 
 use cqrs_core::prelude::*;
 
-use crate::stores::{on_both, race};
+use crate::stores::{on_each, race};
 
 cqrs_core::module!();
 
@@ -87,7 +87,7 @@ fn close(cmd: CloseAccount, name: &UserName) -> Option<AccountClosed> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_name_is_claimed_by_one_of_many() {
-    on_both(module(), |app| async move {
+    on_each(module(), |app| async move {
         let name = || "ada".to_owned();
         let claim = |number| {
             let app = app.clone();
