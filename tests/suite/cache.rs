@@ -3,7 +3,7 @@
 
 use cqrs_core::prelude::*;
 
-use crate::stores::{on_each, race};
+use crate::stores::{on_each, race, with_caches};
 
 cqrs_core::module!();
 
@@ -125,12 +125,7 @@ async fn health_says_how_useful_the_cache_is() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn decisions_are_those_of_a_plain_replay_whatever_the_cache() {
     on_each(module(), |app| async move {
-        let mut apps = vec![app.clone()];
-        for states in [0, 1, 2] {
-            let builder = Dispatcher::builder().module(module()).state_cache(states);
-            let builder = builder.shared_store(app.store().clone()).attempts(100);
-            apps.push(builder.build().await.expect("builds"));
-        }
+        let apps = with_caches(app.clone(), module()).await;
         let seed = fastrand::u64(..);
         race(32, |task| {
             let app = apps[task % apps.len()].clone();

@@ -6,7 +6,7 @@ use cqrs_core::prelude::*;
 use cqrs_core::store::{Append, StateKey, StateWrite, Store};
 use cqrs_core::{CommandId, Timestamp};
 
-use crate::stores::{on_each, race};
+use crate::stores::{on_each, race, with_caches};
 
 cqrs_core::module!();
 
@@ -192,12 +192,7 @@ async fn a_snapshot_that_does_not_fit_is_ignored_and_replaced() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn decisions_are_those_of_a_plain_replay_whatever_is_cached_or_stored() {
     on_each(module(), |app| async move {
-        let mut apps = vec![app.clone()];
-        for states in [0, 1, 2] {
-            let builder = Dispatcher::builder().module(module()).state_cache(states);
-            let builder = builder.shared_store(app.store().clone()).attempts(1000);
-            apps.push(builder.build().await.expect("builds"));
-        }
+        let apps = with_caches(app.clone(), module()).await;
         let seed = fastrand::u64(..);
         race(32, |task| {
             let app = apps[task % apps.len()].clone();

@@ -38,6 +38,17 @@ pub async fn on_each_with<F: Future>(
     test(app.expect("builds on PostgreSQL")).await;
 }
 
+/// The dispatcher, and others on the same store whose caches keep less: nothing, one state, two.
+pub async fn with_caches(app: Dispatcher, module: Module) -> Vec<Dispatcher> {
+    let mut apps = vec![app];
+    for states in [0, 1, 2] {
+        let builder = Dispatcher::builder().module(module).state_cache(states);
+        let builder = builder.shared_store(apps[0].store().clone()).attempts(1000);
+        apps.push(builder.build().await.expect("builds"));
+    }
+    apps
+}
+
 /// Runs as many tasks at once, let go together, and collects what they return.
 pub async fn race<T, F>(tasks: usize, task: impl Fn(usize) -> F) -> Vec<T>
 where

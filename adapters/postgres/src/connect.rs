@@ -147,7 +147,7 @@ pub(crate) async fn connect(options: &Options, url: &str) -> Result<Postgres, Co
         pool: link.pool(options.pool_size, options.patience)?,
         reads,
         _news: News::start(link.clone(), &schema, known.clone(), written.subscribe()),
-        writer: Writer::start(link, sql.clone(), head, [known.clone(), written], options),
+        writer: Writer::start(link, sql.clone(), head, known.clone(), written, options),
         schema,
         sql,
         head: known,

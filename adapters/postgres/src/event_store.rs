@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use cqrs_core::store::{
     Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, Page, ReadRange, StateKey,
-    StoreError, StoredCommand, StoredState,
+    StoreError, StoredCommand, StoredState, announce,
 };
 use cqrs_core::{CommandId, Position, Timestamp};
 use tokio::sync::watch;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::fault::Fault;
 use crate::reader::{self, Selection};
-use crate::store::{Shared, announce};
+use crate::store::Shared;
 use crate::{Postgres, row};
 
 impl EventStore for Postgres {

@@ -4,6 +4,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use cqrs_core::Position;
+use cqrs_core::store::announce;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
@@ -13,7 +14,6 @@ use crate::connect::Link;
 use crate::fault::Fault;
 use crate::schema::Schema;
 use crate::sql::NOTIFY;
-use crate::store::announce;
 
 /// How long to wait before connecting again, and between two notifications: whoever listens also
 /// polls, so neither has to be fast.

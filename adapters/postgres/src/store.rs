@@ -58,15 +58,6 @@ impl Postgres {
     }
 }
 
-/// Raises the known head, never lowers it.
-pub(crate) fn announce(known: &watch::Sender<Position>, head: Position) {
-    known.send_if_modified(|known| {
-        let later = head > *known;
-        *known = head.max(*known);
-        later
-    });
-}
-
 impl fmt::Debug for Postgres {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Postgres")

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 
 use cqrs_core::Position;
-use cqrs_core::store::Limits;
+use cqrs_core::store::{Limits, announce};
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
@@ -91,15 +91,6 @@ impl Shared {
     pub(crate) fn announce(&self, head: Position) {
         announce(&self.head, head);
     }
-}
-
-/// Raises the known head, never lowers it.
-pub(crate) fn announce(known: &watch::Sender<Position>, head: Position) {
-    known.send_if_modified(|known| {
-        let later = head > *known;
-        *known = head.max(*known);
-        later
-    });
 }
 
 impl fmt::Debug for Sqlite {

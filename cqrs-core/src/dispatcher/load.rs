@@ -254,8 +254,11 @@ impl Loaded {
             let own = append.events.iter().filter(concerns).count();
             let folded = usize::try_from(load.folded).unwrap_or(usize::MAX);
             let is_due = own > 0 && folded.saturating_add(own) >= every as usize;
+            if !is_due {
+                continue;
+            }
             let key = load.key();
-            if !is_due || writes.iter().any(|write| write.key == key) {
+            if writes.iter().any(|write| write.key == key) {
                 continue;
             }
             load.is_ahead = true;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     Append, AppendError, Appended, Boundary, BoxFuture, EventQuery, EventQueryItem, EventStore,
     Limits, ModelSchema, Page, Position, ReadRange, Recorded, StateKey, StoreError, StoredCommand,
-    StoredState, Tag, ViewBatch, ViewCommitError, ViewRow, ViewScan, ViewStore,
+    StoredState, Tag, ViewBatch, ViewCommitError, ViewRow, ViewScan, ViewStore, announce,
 };
 use crate::views::SortKey;
 use crate::{CommandId, Timestamp};
@@ -71,13 +71,7 @@ impl EventStore for Memory {
         if let Ok(appended) = &result
             && appended.count > 0
         {
-            let ahead = |head: &mut Position| {
-                let later = appended.last > *head;
-                *head = appended.last.max(*head);
-                // Whoever watches from now on sees the new head anyway.
-                later && self.head.receiver_count() > 0
-            };
-            self.head.send_if_modified(ahead);
+            announce(&self.head, appended.last);
         }
         Box::pin(std::future::ready(result))
     }

@@ -87,6 +87,16 @@ pub trait EventStore: Send + Sync + 'static {
     fn store_id(&self) -> Uuid;
 }
 
+/// Raises the head that a store has told of, never lowers it; see [`EventStore::watch`].
+pub fn announce(known: &watch::Sender<Position>, head: Position) {
+    known.send_if_modified(|at| {
+        let later = head > *at;
+        *at = head.max(*at);
+        // Whoever watches from now on sees the new head anyway.
+        later && known.receiver_count() > 0
+    });
+}
+
 /// Everything a dispatcher keeps its data in.
 pub trait Store: EventStore + ViewStore {}
 

@@ -44,6 +44,7 @@ fn kill_when(program: &Program, ripe: impl Fn() -> bool) -> bool {
             start.elapsed() < Duration::from_secs(60),
             "it does not get anywhere"
         );
+        // Nothing tells when another program has written so much.
         sleep(Duration::from_millis(1));
     }
     kill(import)

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cqrs_core::Position;
-use cqrs_core::store::{AppendError, Boundary, StateKey, Verdict as Decision, Window};
+use cqrs_core::store::{AppendError, Boundary, StateKey, Verdict as Decision, Window, announce};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -15,7 +15,6 @@ use crate::connect::Link;
 use crate::fault::{Fault, Kind};
 use crate::row::Head;
 use crate::sql::Sql;
-use crate::store::announce;
 
 /// How often other processes may be faster before the batch has the log to itself.
 const MISSES: usize = 3;
@@ -36,7 +35,15 @@ pub(super) struct Engine {
     /// Another process wrote to the log since.
     is_behind: bool,
     patience: Duration,
-    heads: [watch::Sender<Position>; 2],
+    heads: Heads,
+}
+
+/// Who is told of the log's head.
+pub(super) struct Heads {
+    /// Those who watch in this process.
+    pub(super) known: watch::Sender<Position>,
+    /// Other processes, of what this one wrote.
+    pub(super) written: watch::Sender<Position>,
 }
 
 /// How it ended to decide about a batch and to write it.
@@ -52,7 +59,7 @@ impl Engine {
         link: Link,
         sql: Arc<Sql>,
         head: Head,
-        heads: [watch::Sender<Position>; 2],
+        heads: Heads,
         options: &Options,
     ) -> Self {
         Self {
@@ -153,9 +160,8 @@ impl Engine {
         if !written? {
             return Ok(Round::Overtaken);
         }
-        for head in &self.heads {
-            announce(head, self.head.position);
-        }
+        announce(&self.heads.known, self.head.position);
+        announce(&self.heads.written, self.head.position);
         for request in batch.extract_if(.., |request| request.is_written()) {
             if let Verdict::Write(appended) = request.verdict {
                 request.answer(Ok(appended));
@@ -208,9 +214,7 @@ impl Engine {
         }
         self.head = head;
         self.is_behind = false;
-        for known in &self.heads[..1] {
-            announce(known, head.position);
-        }
+        announce(&self.heads.known, head.position);
         Ok(())
     }
 

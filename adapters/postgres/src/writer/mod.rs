@@ -17,7 +17,7 @@ use crate::Options;
 use crate::connect::Link;
 use crate::row::Head;
 use crate::sql::Sql;
-use engine::Engine;
+use engine::{Engine, Heads};
 use request::Request;
 
 /// The writing task. When this is dropped it does what is waiting, and ends.
@@ -26,14 +26,16 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts at this head, and raises each of `heads` with what it writes.
+    /// Starts at this head; `known` is raised to what is in the log, `written` to what it writes.
     pub(crate) fn start(
         link: Link,
         sql: Arc<Sql>,
         head: Head,
-        heads: [watch::Sender<Position>; 2],
+        known: watch::Sender<Position>,
+        written: watch::Sender<Position>,
         options: &Options,
     ) -> Self {
+        let heads = Heads { known, written };
         let mut engine = Engine::new(link, sql, head, heads, options);
         let (queue, mut requests) = mpsc::channel(options.queue);
         let most = options.max_batch;

@@ -1,13 +1,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cqrs_core::Position;
-use cqrs_core::store::{EventQuery, ReadRange, Window};
+use cqrs_core::store::{EventQuery, ReadRange, Window, announce};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
 use super::task::{Batch, Log};
 use crate::fault::Fault;
-use crate::{reader, row, sql, store};
+use crate::{reader, row, sql};
 
 /// Commits batches of tasks.
 pub(crate) struct Engine {
@@ -200,7 +200,7 @@ impl Engine {
     }
 
     fn answer(&self, batch: Batch) {
-        store::announce(&self.known, self.committed);
+        announce(&self.known, self.committed);
         for task in batch {
             shielded(|| task.answer());
         }
