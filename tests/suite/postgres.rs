@@ -7,6 +7,7 @@ use cqrs_core::testing::conformance::Fixture;
 use cqrs_postgres::{Options, Postgres};
 use test_postgres::Server;
 use tokio::runtime::Runtime;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
@@ -68,13 +69,28 @@ impl Drop for Schema {
         let (url, name) = (self.url, self.name.clone());
         let drop = move || {
             let runtime = Runtime::new().expect("a runtime");
-            runtime.block_on(async {
-                let drop = format!("DROP SCHEMA IF EXISTS {name} CASCADE");
-                // A test that failed may have left anything behind; it has been reported.
-                let _ = connect(url).await.batch_execute(&drop).await;
-            });
+            // A test that failed may have left anything behind; it has been reported.
+            let _ = runtime.block_on(remove(url, &name));
         };
         let _ = thread::spawn(drop).join();
+    }
+}
+
+/// Drops the schema. What the test's stores were doing is ended first: while the test's thread
+/// waits for this, nobody there can end a transaction that holds a lock.
+async fn remove(url: &str, name: &str) -> Result<(), tokio_postgres::Error> {
+    let client = connect(url).await;
+    let holders = "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_class \
+                   ON pg_class.oid = relation JOIN pg_namespace ON pg_namespace.oid = relnamespace \
+                   WHERE nspname = $1 AND pid <> pg_backend_pid()";
+    client.batch_execute("SET lock_timeout = '100ms'").await?;
+    loop {
+        client.query(holders, &[&name]).await?;
+        let drop = format!("DROP SCHEMA IF EXISTS {name} CASCADE");
+        match client.batch_execute(&drop).await {
+            Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {}
+            result => return result,
+        }
     }
 }
 
