@@ -1,37 +1,99 @@
 //! Callers that each send their commands one after the other to this framework.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use cqrs_core::Dispatcher;
+use cqrs_core::{Command, CommandError, Dispatcher};
 
-use crate::Result;
 use crate::domain::{AccountId, Deposit};
 use crate::load::{Latencies, Load, Outcome};
+use crate::{Error, Result};
 
-pub async fn measure(dispatcher: &Dispatcher, load: Load) -> Result<Outcome> {
-    let callers = (0..load.callers).map(|caller| {
-        let ids = load.ids_of(caller).map(AccountId).collect();
-        (dispatcher.clone(), ids)
+/// Sends the commands of each caller.
+pub async fn execute<C: Command>(dispatcher: &Dispatcher, commands: Vec<Vec<C>>) -> Result<Outcome>
+where
+    CommandError<C::Error>: Into<Error>,
+{
+    let dispatcher = dispatcher.clone();
+    let send = move |command| {
+        let dispatcher = dispatcher.clone();
+        async move {
+            let sent = dispatcher.execute(command).await;
+            sent.map(drop).map_err(Into::into)
+        }
+    };
+    measure(commands, send).await
+}
+
+/// The deposits of each caller.
+pub fn deposits_of(load: Load) -> Vec<Vec<Deposit>> {
+    let callers = (0..load.callers).map(|caller| load.ids_of(caller));
+    callers
+        .map(|ids| ids.map(|id| deposit(&id)).collect())
+        .collect()
+}
+
+pub fn deposit(account: &str) -> Deposit {
+    Deposit {
+        account: AccountId(account.to_owned()),
+        amount: 1,
+    }
+}
+
+/// Does this with the commands of each caller.
+pub async fn measure<C, S, F>(commands: Vec<Vec<C>>, send: S) -> Result<Outcome>
+where
+    C: Send + 'static,
+    S: Fn(C) -> F + Clone + Send + 'static,
+    F: Future<Output = Result<()>> + Send,
+{
+    let start = Instant::now();
+    let callers = commands.into_iter().map(|commands| {
+        let send = send.clone();
+        tokio::spawn(async move {
+            let mut latencies = Latencies::default();
+            for command in commands {
+                let start = Instant::now();
+                send(command).await?;
+                latencies.since(start);
+            }
+            Ok::<_, crate::Error>(latencies)
+        })
     });
     let callers: Vec<_> = callers.collect();
-    let start = Instant::now();
-    let tasks = callers
-        .into_iter()
-        .map(|(dispatcher, ids)| tokio::spawn(call(dispatcher, ids)));
-    let tasks: Vec<_> = tasks.collect();
     let mut latencies = Latencies::default();
-    for task in tasks {
-        latencies.extend(task.await??);
+    for caller in callers {
+        latencies.extend(caller.await??);
     }
     Ok(latencies.outcome(start.elapsed()))
 }
 
-async fn call(dispatcher: Dispatcher, ids: Vec<AccountId>) -> Result<Latencies> {
-    let mut latencies = Latencies::default();
-    for account in ids {
-        let start = Instant::now();
-        dispatcher.execute(Deposit { account, amount: 1 }).await?;
-        latencies.since(start);
+/// Sends commands for so long, each caller his own, and says what share of them failed, too.
+pub async fn insist<S, F>(callers: Vec<S>, time: Duration) -> Result<(Outcome, f64)>
+where
+    S: Fn() -> F + Send + 'static,
+    F: Future<Output = Result<()>> + Send,
+{
+    let start = Instant::now();
+    let callers = callers.into_iter().map(|send| {
+        tokio::spawn(async move {
+            let (mut latencies, mut failed) = (Latencies::default(), 0_u32);
+            while start.elapsed() < time {
+                let start = Instant::now();
+                match send().await {
+                    Ok(()) => latencies.since(start),
+                    Err(_) => failed += 1,
+                }
+            }
+            (latencies, failed)
+        })
+    });
+    let callers: Vec<_> = callers.collect();
+    let (mut latencies, mut failed) = (Latencies::default(), 0.0);
+    for caller in callers {
+        let (more, failures) = caller.await?;
+        latencies.extend(more);
+        failed += f64::from(failures);
     }
-    Ok(latencies)
+    let sent = latencies.count() + failed;
+    Ok((latencies.outcome(start.elapsed()), failed / sent.max(1.0)))
 }

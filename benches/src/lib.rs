@@ -4,6 +4,7 @@ pub mod args;
 pub mod callers;
 pub mod cargo;
 pub mod cost;
+pub mod digits;
 pub mod dispatch;
 pub mod domain;
 pub mod goal;
@@ -13,9 +14,11 @@ pub mod measured;
 pub mod memory;
 pub mod peer;
 pub mod postgres;
+pub mod read_model;
 pub mod report;
 pub mod runs;
 pub mod sqlite;
 
 /// Whatever goes wrong ends the benchmark with its message.
-pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+pub type Result<T> = std::result::Result<T, Error>;

@@ -19,8 +19,21 @@ impl Load {
     }
 
     pub fn ids_of(self, caller: u32) -> impl Iterator<Item = String> {
-        self.numbers_of(caller)
-            .map(|number| format!("account-{number:04}"))
+        self.numbers_of(caller).map(Self::id)
+    }
+
+    /// The account with this number.
+    pub fn id(number: u32) -> String {
+        format!("account-{number:04}")
+    }
+
+    /// The same with so many commands, but at least one for each aggregate.
+    #[must_use]
+    pub fn at_most(self, commands: u32) -> Self {
+        Self {
+            commands: self.commands.min(commands).max(self.aggregates),
+            ..self
+        }
     }
 }
 
@@ -37,6 +50,10 @@ impl Latencies {
         self.0.extend(other.0);
     }
 
+    pub fn count(&self) -> f64 {
+        self.0.len() as f64
+    }
+
     pub fn outcome(mut self, took: Duration) -> Outcome {
         self.0.sort_by(f64::total_cmp);
         let at = |percent: usize| {
@@ -45,7 +62,7 @@ impl Latencies {
                 .copied()
                 .unwrap_or(f64::NAN)
         };
-        let per_second = self.0.len() as f64 / took.as_secs_f64();
+        let per_second = self.count() / took.as_secs_f64();
         Outcome {
             per_second,
             p50: at(50),

@@ -6,10 +6,10 @@ use cqrs_core::{Dispatcher, Memory};
 
 use crate::Result;
 use crate::args::Args;
-use crate::domain::{AccountId, Deposit};
+use crate::domain::{self, AccountId, Deposit};
 use crate::goal::Goal;
 use crate::load::Load;
-use crate::peer::CqrsEs;
+use crate::peer::Peer;
 use crate::report::{Report, Row};
 use crate::runs::Runs;
 
@@ -18,7 +18,7 @@ use crate::runs::Runs;
 const DEPTHS: [u32; 2] = [20, 200];
 
 pub fn run(args: &Args, report: &mut Report) -> Result<()> {
-    let peer = CqrsEs::build()?;
+    let peer = Peer::cqrs_es()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -33,8 +33,8 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
         let [mut ours, mut theirs, mut quiet] = [const { Vec::new() }; 3];
         for _ in 0..args.runs() {
             ours.push(runtime.block_on(rounds_of(load, rounds))?);
-            theirs.push(peer.memory(load, false, rounds)?);
-            quiet.push(peer.memory(load, true, rounds)?);
+            theirs.push(in_memory(&peer, "memory", load, rounds)?);
+            quiet.push(in_memory(&peer, "memory-quiet", load, rounds)?);
         }
         let [ours, theirs, quiet] =
             [ours, theirs, quiet].map(|it| it.into_iter().collect::<Runs>());
@@ -63,6 +63,12 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
+/// Commands per second on `MemStore`, or on the same without its `println!`.
+fn in_memory(peer: &Peer, workload: &str, load: Load, rounds: u32) -> Result<f64> {
+    let call = peer.call(workload).load(load).set("ROUNDS", rounds);
+    call.answer()?.number("per_second")
+}
+
 async fn rounds_of(load: Load, rounds: u32) -> Result<f64> {
     let mut took = Duration::ZERO;
     for _ in 0..rounds {
@@ -72,7 +78,8 @@ async fn rounds_of(load: Load, rounds: u32) -> Result<f64> {
 }
 
 async fn round(load: Load) -> Result<Duration> {
-    let dispatcher = Dispatcher::builder().store(Memory::new()).build().await?;
+    let builder = Dispatcher::builder().store(Memory::new());
+    let dispatcher = builder.module(domain::module()).build().await?;
     let ids: Vec<_> = load
         .ids_of(0)
         .take(load.aggregates as usize)

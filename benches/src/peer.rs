@@ -1,5 +1,6 @@
-//! cqrs-es, in a process of its own.
+//! Other frameworks, each in a process of its own.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -9,76 +10,96 @@ use crate::Result;
 use crate::cargo::{self, Profile};
 use crate::load::{Load, Outcome};
 
-/// The program under `peers/cqrs-es`.
-pub struct CqrsEs(PathBuf);
+/// A program under `peers/`.
+pub struct Peer {
+    program: PathBuf,
+    /// The framework with its version.
+    pub name: &'static str,
+}
 
-impl CqrsEs {
-    pub fn build() -> Result<Self> {
-        let manifest = "peers/cqrs-es/Cargo.toml";
-        let folder = cargo::build("peers", Profile::Release, &["--manifest-path", manifest])?;
-        Ok(Self(folder.join("peer-cqrs-es")))
+impl Peer {
+    pub fn cqrs_es() -> Result<Self> {
+        Self::build("cqrs-es", "cqrs-es 0.5")
     }
 
-    fn command(&self, load: Load) -> Command {
-        let mut command = Command::new(&self.0);
-        command.env("COMMANDS", load.commands.to_string());
-        command.env("AGGREGATES", load.aggregates.to_string());
-        command.env("CALLERS", load.callers.to_string());
-        command
+    pub fn disintegrate() -> Result<Self> {
+        Self::build("disintegrate", "disintegrate 4.0")
     }
 
-    /// Commands per second on `MemStore`, or on the same without its `println!`.
-    pub fn memory(&self, load: Load, quiet: bool, rounds: u32) -> Result<f64> {
-        let mut command = self.command(load);
-        command.arg(if quiet { "memory-quiet" } else { "memory" });
-        command.env("ROUNDS", rounds.to_string());
-        number(&cargo::figures(&mut command)?, "per_second")
+    pub fn esrs() -> Result<Self> {
+        Self::build("esrs", "esrs 0.18")
     }
 
-    /// On sqlite-es, with the version of SQLite.
-    pub fn sqlite(
-        &self,
-        load: Load,
-        connections: u32,
-        checkpoint: i64,
-        cache: i64,
-    ) -> Result<(Outcome, String)> {
-        let folder = cargo::scratch()?;
-        let mut command = self.command(load);
-        command.arg("sqlite").arg(folder.path().join("cqrs-es.db"));
-        command.env("CONNECTIONS", connections.to_string());
-        command.env("CHECKPOINT", checkpoint.to_string());
-        command.env("CACHE", cache.to_string());
-        let figures = cargo::figures(&mut command)?;
-        let outcome = Outcome {
-            per_second: number(&figures, "per_second")?,
-            p50: number(&figures, "p50_us")?,
-            p99: number(&figures, "p99_us")?,
-        };
-        Ok((
-            outcome,
-            figures["sqlite"].as_str().unwrap_or("unknown").to_owned(),
-        ))
+    pub fn evento() -> Result<Self> {
+        Self::build("evento", "evento 1.8")
+    }
+
+    fn build(folder: &str, name: &'static str) -> Result<Self> {
+        let manifest = format!("peers/{folder}/Cargo.toml");
+        let arguments = ["--locked", "--manifest-path", &manifest];
+        let built = cargo::build("peers", Profile::Release, &arguments)?;
+        let program = built.join(format!("peer-{folder}"));
+        Ok(Self { program, name })
+    }
+
+    /// One run of a workload.
+    pub fn call(&self, workload: &str) -> Call {
+        let mut command = Command::new(&self.program);
+        command.arg(workload);
+        Call(command)
     }
 }
 
-impl CqrsEs {
-    /// On postgres-es.
-    pub fn postgres(&self, load: Load, connections: u32, url: &str) -> Result<Outcome> {
-        let mut command = self.command(load);
-        command.arg("postgres").arg(url);
-        command.env("CONNECTIONS", connections.to_string());
-        let figures = cargo::figures(&mut command)?;
+/// One run of a workload, about to be started.
+#[must_use = "nothing runs until the answer is asked for"]
+pub struct Call(Command);
+
+impl Call {
+    /// Where its data is: a URL, or a file.
+    pub fn on(mut self, place: impl AsRef<OsStr>) -> Self {
+        self.0.arg(place);
+        self
+    }
+
+    pub fn load(self, load: Load) -> Self {
+        let call = self.set("COMMANDS", load.commands);
+        call.set("AGGREGATES", load.aggregates)
+            .set("CALLERS", load.callers)
+    }
+
+    pub fn set(mut self, name: &str, value: impl Into<i64>) -> Self {
+        self.0.env(name, value.into().to_string());
+        self
+    }
+
+    pub fn answer(mut self) -> Result<Answer> {
+        Ok(Answer(cargo::figures(&mut self.0)?))
+    }
+
+    pub fn outcome(self) -> Result<Outcome> {
+        self.answer()?.outcome()
+    }
+}
+
+/// What it measured.
+pub struct Answer(Value);
+
+impl Answer {
+    pub fn outcome(&self) -> Result<Outcome> {
         Ok(Outcome {
-            per_second: number(&figures, "per_second")?,
-            p50: number(&figures, "p50_us")?,
-            p99: number(&figures, "p99_us")?,
+            per_second: self.number("per_second")?,
+            p50: self.number("p50_us")?,
+            p99: self.number("p99_us")?,
         })
     }
-}
 
-fn number(figures: &Value, name: &str) -> Result<f64> {
-    figures[name]
-        .as_f64()
-        .ok_or_else(|| format!("no `{name}` in {figures}").into())
+    pub fn number(&self, name: &str) -> Result<f64> {
+        self.0[name]
+            .as_f64()
+            .ok_or_else(|| format!("no `{name}` in {}", self.0).into())
+    }
+
+    pub fn text(&self, name: &str) -> String {
+        self.0[name].as_str().unwrap_or("unknown").to_owned()
+    }
 }

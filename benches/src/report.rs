@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::digits::figure;
 use crate::goal::Goal;
 use crate::runs::Runs;
 
@@ -142,25 +143,6 @@ fn latency([p50, p99]: &[Runs; 2]) -> String {
     format!("{} / {} us", figure(p50.median()), figure(p99.median()))
 }
 
-/// Three digits are all that a measurement is good for.
-fn figure(figure: f64) -> String {
-    match figure {
-        small if small < 10.0 => format!("{small:.2}"),
-        middle if middle < 100.0 => format!("{middle:.1}"),
-        large => {
-            let digits = format!("{large:.0}");
-            let mut grouped = String::new();
-            for (place, digit) in digits.chars().enumerate() {
-                if place > 0 && (digits.len() - place) % 3 == 0 {
-                    grouped.push(' ');
-                }
-                grouped.push(digit);
-            }
-            grouped
-        }
-    }
-}
-
 fn table<const N: usize>(head: &[String; N], rows: &[[String; N]]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
@@ -187,17 +169,4 @@ fn table<const N: usize>(head: &[String; N], rows: &[[String; N]]) -> String {
         text.push_str(&line(row));
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_have_three_digits_and_groups() {
-        assert_eq!(figure(1.234), "1.23");
-        assert_eq!(figure(45.67), "45.7");
-        assert_eq!(figure(123.4), "123");
-        assert_eq!(figure(1_234_567.0), "1 234 567");
-    }
 }

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::runtime;
 use crate::timed;
 
+cqrs_core::module!();
+
 #[derive(Query, Clone, Copy, Serialize, Deserialize)]
 #[query(returns = u64)]
 struct Add {
@@ -35,7 +37,8 @@ async fn add_later(query: AddLater) -> u64 {
 
 pub fn send_sync() -> crate::Result<Box<dyn FnMut(u64) -> Duration>> {
     let runtime = runtime()?;
-    let dispatcher = runtime.block_on(Dispatcher::builder().store(Memory::new()).build())?;
+    let builder = Dispatcher::builder().store(Memory::new()).module(module());
+    let dispatcher = runtime.block_on(builder.build())?;
     Ok(Box::new(move |times| {
         runtime.block_on(async { timed!(times, a => dispatcher.query(Add { a, b: 1 }).await.ok()) })
     }))
@@ -43,7 +46,8 @@ pub fn send_sync() -> crate::Result<Box<dyn FnMut(u64) -> Duration>> {
 
 pub fn send_async() -> crate::Result<Box<dyn FnMut(u64) -> Duration>> {
     let runtime = runtime()?;
-    let dispatcher = runtime.block_on(Dispatcher::builder().store(Memory::new()).build())?;
+    let builder = Dispatcher::builder().store(Memory::new()).module(module());
+    let dispatcher = runtime.block_on(builder.build())?;
     Ok(Box::new(move |times| {
         runtime.block_on(async {
             timed!(times, a => dispatcher.query(AddLater { a, b: 1 }).await.ok())

@@ -8,6 +8,9 @@ pub struct Database {
     url: &'static str,
 }
 
+/// Ours has a schema of its own; everyone else's tables are in this one.
+const SCHEMA: &str = "bench";
+
 impl Database {
     pub fn new() -> Result<Self> {
         let server = Server::shared("the part `postgres` of the benchmarks");
@@ -17,8 +20,18 @@ impl Database {
 
     /// The URL, with the tables of every contender gone.
     pub fn fresh(&self) -> Result<String> {
-        self.run("DROP SCHEMA IF EXISTS cqrs CASCADE; DROP TABLE IF EXISTS raw; DROP TABLE IF EXISTS events; CHECKPOINT")?;
-        Ok(self.url.to_owned())
+        let drop = ["cqrs", SCHEMA].map(|it| format!("DROP SCHEMA IF EXISTS {it} CASCADE"));
+        self.run(&format!("{}; CREATE SCHEMA {SCHEMA}", drop.join("; ")))?;
+        self.run("CHECKPOINT")?;
+        let joint = if self.url.contains('?') { '&' } else { '?' };
+        let url = self.url;
+        Ok(format!("{url}{joint}options=-csearch_path%3D{SCHEMA}"))
+    }
+
+    /// Writes to disk what is still to be written, and gathers statistics.
+    pub fn settle(&self) -> Result<()> {
+        self.run("VACUUM ANALYZE")?;
+        self.run("CHECKPOINT")
     }
 
     pub fn version(&self) -> Result<String> {

@@ -1,17 +1,143 @@
 //! This framework with its PostgreSQL store.
 
+use std::time::{Duration, Instant};
+
 use cqrs_core::Dispatcher;
+use cqrs_core::dispatcher::Builder;
 use cqrs_postgres::Postgres;
 
 use super::database::block_on;
-use crate::Result;
-use crate::callers::measure;
+use crate::callers::{deposit, deposits_of, execute, insist, measure};
+use crate::domain::{AccountId, Enrol, FillAccount, FillSavings, Save};
 use crate::load::{Load, Outcome};
+use crate::read_model::GetAccount;
+use crate::{Result, domain, read_model};
 
-pub fn run(load: Load, url: &str) -> Result<Outcome> {
+pub fn deposits(load: Load, url: &str) -> Result<Outcome> {
     block_on(async {
-        let store = Postgres::connect(url).await?;
-        let dispatcher = Dispatcher::builder().store(store).build().await?;
-        measure(&dispatcher, load).await
+        let dispatcher = builder(url).await?.build().await?;
+        execute(&dispatcher, deposits_of(load)).await
     })
+}
+
+/// A decision about two aggregates per command.
+pub fn enrolments(load: Load, url: &str) -> Result<Outcome> {
+    block_on(async {
+        let dispatcher = builder(url).await?.build().await?;
+        execute(&dispatcher, enrolments_of(load)).await
+    })
+}
+
+/// A caller has as many courses as students, and enrols each student in another course each time,
+/// so that what happened last to the one is not what happened last to the other.
+fn enrolments_of(load: Load) -> Vec<Vec<Enrol>> {
+    let commands = |caller| {
+        let numbers: Vec<_> = load.numbers_of(caller).collect();
+        let own = 1 + (load.aggregates - 1 - caller) / load.callers;
+        let next = |at: usize| {
+            let round = at / own as usize;
+            numbers[(at + round) % own as usize]
+        };
+        let pair = |(at, course): (usize, &u32)| Enrol::new(*course, next(at));
+        numbers.iter().enumerate().map(pair).collect()
+    };
+    (0..load.callers).map(commands).collect()
+}
+
+/// Everyone to one aggregate; with the share of commands that failed.
+pub fn hot(callers: u32, time: Duration, url: &str) -> Result<(Outcome, f64)> {
+    block_on(async {
+        let dispatcher = builder(url).await?.build().await?;
+        let send = move || {
+            let dispatcher = dispatcher.clone();
+            async move {
+                dispatcher.execute(deposit("hot")).await?;
+                Ok(())
+            }
+        };
+        insist(vec![send; callers as usize], time).await
+    })
+}
+
+/// Each command, then a query that sees what it did.
+pub fn viewed(load: Load, url: &str) -> Result<Outcome> {
+    block_on(async {
+        let builder = builder(url).await?.module(read_model::module());
+        let dispatcher = builder.build().await?;
+        measure(deposits_of(load), move |command| {
+            let dispatcher = dispatcher.clone();
+            async move {
+                let account = command.account.clone();
+                let receipt = dispatcher.execute(command).await?;
+                let view = dispatcher.query(GetAccount { account }).after(&receipt);
+                match view.await? {
+                    Some(view) if view.balance > 0 => Ok(()),
+                    _ => Err("the view has nothing".into()),
+                }
+            }
+        })
+        .await
+    })
+}
+
+/// Milliseconds of a command to an aggregate with many events.
+pub struct Deep {
+    pub cached: f64,
+    pub snapshot: f64,
+    pub cold: f64,
+}
+
+pub fn deep(events: u32, rounds: u32, url: &str) -> Result<Deep> {
+    block_on(async {
+        let keeps = builder(url).await?.build().await?;
+        let forgets = builder(url).await?.state_cache(0).build().await?;
+        let account = || AccountId("deep".to_owned());
+        let fill = FillAccount {
+            account: account(),
+            events,
+        };
+        keeps.execute(fill).await?;
+        let fill = FillSavings {
+            account: account(),
+            events,
+        };
+        keeps.execute(fill).await?;
+        let save = || Save {
+            account: account(),
+            amount: 1,
+        };
+        // Stores the snapshot.
+        keeps.execute(save()).await?;
+        Ok(Deep {
+            cached: median(rounds, async || {
+                Ok(keeps.execute(deposit("deep")).await.map(drop)?)
+            })
+            .await?,
+            snapshot: median(rounds, async || {
+                Ok(forgets.execute(save()).await.map(drop)?)
+            })
+            .await?,
+            cold: median(rounds, async || {
+                Ok(forgets.execute(deposit("deep")).await.map(drop)?)
+            })
+            .await?,
+        })
+    })
+}
+
+/// Of the milliseconds that it takes; the first time does not count, for nobody.
+async fn median(rounds: u32, work: impl AsyncFn() -> Result<()>) -> Result<f64> {
+    work().await?;
+    let mut millis = crate::runs::Runs::default();
+    for _ in 0..rounds {
+        let start = Instant::now();
+        work().await?;
+        millis.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok(millis.median())
+}
+
+pub async fn builder(url: &str) -> Result<Builder> {
+    let store = Postgres::connect(url).await?;
+    Ok(Dispatcher::builder().store(store).module(domain::module()))
 }

@@ -1,6 +1,7 @@
 //! `execute` on a database file, beside what the file allows.
 
 mod ours;
+mod peers;
 mod raw;
 
 use crate::Result;
@@ -8,21 +9,16 @@ use crate::args::Args;
 use crate::goal::Goal;
 use crate::load::Load;
 use crate::measured::Measured;
-use crate::peer::CqrsEs;
 use crate::report::{Report, Row};
+use peers::{CACHE, CHECKPOINT, Pools};
 
 const CALLERS: [u32; 3] = [1, 16, 64];
 
 /// These take long.
 const RUNS: usize = 3;
 
-/// Settings of the file besides WAL and synchronous=FULL, for everyone as cqrs-sqlite has them:
-/// after how many pages the log is checkpointed, and the page cache in (negative) KiB.
-const CHECKPOINT: i64 = 4096;
-const CACHE: i64 = -16_384;
-
 pub fn run(args: &Args, report: &mut Report) -> Result<()> {
-    let peer = CqrsEs::build()?;
+    let peers = peers::all()?;
     let commands = if args.quick { 2_000 } else { 20_000 };
     let mut version = String::new();
     for callers in CALLERS {
@@ -31,30 +27,23 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
             aggregates: 1_000,
             callers,
         };
-        let [
-            mut ours,
-            mut own,
-            mut shared,
-            mut queued,
-            mut pooled,
-            mut single,
-        ] = std::array::from_fn(|_| Measured::default());
+        let [mut ours, mut own, mut shared, mut queued] =
+            std::array::from_fn(|_| Measured::default());
+        let mut theirs: Vec<_> = peers.iter().map(|_| Pools::default()).collect();
         for _ in 0..RUNS {
             ours.push(ours::run(load)?);
             own.push(raw::own_connections(load)?);
             shared.push(raw::shared_connection(load)?);
             queued.push(raw::queued_connection(load)?);
-            pooled.push(peer.sqlite(load, 10, CHECKPOINT, CACHE)?.0);
-            let (outcome, found) = peer.sqlite(load, 1, CHECKPOINT, CACHE)?;
-            single.push(outcome);
-            version = found;
+            for (peer, pools) in peers.iter().zip(&mut theirs) {
+                version = pools.push(peer, load)?;
+            }
         }
         let (how, raw) = Measured::best([
             ("a connection each", own),
             ("one connection", shared),
             ("one thread with the connection", queued),
         ]);
-        let (pool, theirs) = Measured::best([("a pool of 10", pooled), ("a pool of 1", single)]);
         let floor = raw.per_second.median();
         let (workload, what) = match callers {
             1 => (
@@ -88,7 +77,10 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
         };
         row("ours", ours);
         row(&what, raw);
-        row(&format!("cqrs-es 0.5 with sqlite-es 0.5, {pool}"), theirs);
+        for (peer, pools) in peers.iter().zip(theirs) {
+            let (pool, measured) = pools.best();
+            row(&format!("{}, {pool}", peers::label(peer)), measured);
+        }
     }
     report.note(format!(
         "execute on SQLite: WAL, synchronous=FULL, wal_autocheckpoint={CHECKPOINT}, \
@@ -96,8 +88,9 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
          and add one event; callers share no aggregates; a fresh file for each run. rusqlite: BEGIN \
          IMMEDIATE, SELECT of the aggregate's events, INSERT with unique (aggregate, seq), COMMIT, \
          statements prepared once; the fastest of a connection for each caller, one connection \
-         behind a mutex, one thread with the connection and a queue. sqlite-es on its pool of 10 or \
-         of 1, whichever is faster. SQLite {} (ours and rusqlite), {version} (sqlite-es).",
+         behind a mutex, one thread with the connection and a queue. sqlite-es and evento on a pool \
+         of 10 or of 1, whichever is faster; evento stores a snapshot with every command, as it \
+         always does. SQLite {} (ours and rusqlite), {version} (the others).",
         rusqlite::version(),
     ));
     Ok(())

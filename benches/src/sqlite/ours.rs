@@ -3,7 +3,8 @@
 use cqrs_core::Dispatcher;
 use cqrs_sqlite::Sqlite;
 
-use crate::callers::measure;
+use crate::callers::{deposits_of, execute};
+use crate::domain;
 use crate::load::{Load, Outcome};
 use crate::{Result, cargo};
 
@@ -14,7 +15,8 @@ pub fn run(load: Load) -> Result<Outcome> {
         .block_on(async {
             let folder = cargo::scratch()?;
             let store = Sqlite::open(folder.path().join("ours.db")).await?;
-            let dispatcher = Dispatcher::builder().store(store).build().await?;
-            measure(&dispatcher, load).await
+            let builder = Dispatcher::builder().store(store);
+            let dispatcher = builder.module(domain::module()).build().await?;
+            execute(&dispatcher, deposits_of(load)).await
         })
 }

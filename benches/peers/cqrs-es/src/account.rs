@@ -14,6 +14,8 @@ pub const LIMIT: u64 = 1 << 40;
 
 pub struct Deposit {
     pub amount: u64,
+    /// More than once only to fill an account that is to have many events.
+    pub times: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,13 +55,10 @@ impl Aggregate for Account {
         if self.balance + command.amount > LIMIT {
             return Err(AccountError::Full);
         }
-        sink.write(
-            AccountEvent::Deposited {
-                amount: command.amount,
-            },
-            self,
-        )
-        .await;
+        for _ in 0..command.times {
+            let amount = command.amount;
+            sink.write(AccountEvent::Deposited { amount }, self).await;
+        }
         Ok(())
     }
 

@@ -2,28 +2,28 @@
 //! prints every load and store to standard output.
 
 mod account;
-mod callers;
+mod bank;
 mod memory;
 mod postgres;
 mod quiet;
-mod run;
 mod sqlite;
+mod view;
 
 use std::env;
 
-use run::{Result, Run};
+use peer::{Result, Run, block_on, print};
 
 fn main() -> Result<()> {
     let run = Run::from_env()?;
     let arguments: Vec<_> = env::args().skip(1).collect();
     let words: Vec<_> = arguments.iter().map(String::as_str).collect();
-    let measured = match *words {
-        ["memory"] => memory::run(false, &run)?,
-        ["memory-quiet"] => memory::run(true, &run)?,
-        ["sqlite", file] => sqlite::run(file, &run)?,
-        ["postgres", url] => postgres::run(url, &run)?,
-        _ => return Err("memory | memory-quiet | sqlite FILE | postgres URL".into()),
-    };
-    eprintln!("{measured}");
-    Ok(())
+    print(match *words {
+        ["memory"] => memory::run(false, &run),
+        ["memory-quiet"] => memory::run(true, &run),
+        ["sqlite", file] => block_on(sqlite::run(file, &run)),
+        [workload @ ("postgres" | "hot" | "load" | "view"), url] => {
+            block_on(postgres::run(workload, url, &run))
+        }
+        _ => Err("memory | memory-quiet | sqlite FILE | postgres, hot, load, view URL".into()),
+    })
 }

@@ -4,10 +4,15 @@ use std::time::{Duration, Instant};
 
 use cqrs_es::mem_store::MemStore;
 use cqrs_es::{CqrsFramework, EventStore};
+use peer::{Result, Run};
 
 use crate::account::{Account, Deposit};
 use crate::quiet::QuietStore;
-use crate::run::{Result, Run};
+
+const DEPOSIT: Deposit = Deposit {
+    amount: 1,
+    times: 1,
+};
 
 /// Each round begins with an empty store, so that all see the same number of events per aggregate.
 pub fn run(quiet: bool, run: &Run) -> Result<serde_json::Value> {
@@ -31,7 +36,7 @@ async fn round<S: EventStore<Account>>(store: S, run: &Run) -> Result<Duration> 
         .collect();
     let start = Instant::now();
     for id in ids.iter().cycle().take(run.commands as usize) {
-        cqrs.execute(id, Deposit { amount: 1 }).await?;
+        cqrs.execute(id, DEPOSIT).await?;
     }
     Ok(start.elapsed())
 }

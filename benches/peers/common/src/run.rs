@@ -1,9 +1,8 @@
-//! What to run, as the benchmarks say on the command line.
+//! What to run, as the benchmarks say in the environment.
 
 use std::env;
-use std::error::Error;
 
-pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+use crate::Result;
 
 pub struct Run {
     pub commands: u32,
@@ -11,6 +10,12 @@ pub struct Run {
     pub callers: u32,
     pub connections: u32,
     pub rounds: u32,
+    /// How long callers go on at the same aggregate.
+    pub millis: u32,
+    /// How many events an aggregate has that is loaded.
+    pub events: u32,
+    /// After how many events of an aggregate its state is stored; 0 for never.
+    pub snapshots: u32,
     /// Settings of the database file.
     pub pragmas: [(&'static str, String); 2],
 }
@@ -29,6 +34,9 @@ impl Run {
             callers: number("CALLERS", 1)?,
             connections: number("CONNECTIONS", 10)?,
             rounds: number("ROUNDS", 1)?,
+            millis: number("MILLIS", 2_000)?,
+            events: number("EVENTS", 10_000)?,
+            snapshots: number("SNAPSHOTS", 0)?,
             pragmas: [
                 ("wal_autocheckpoint", text("CHECKPOINT", "1000")),
                 ("cache_size", text("CACHE", "-2000")),

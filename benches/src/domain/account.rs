@@ -1,4 +1,4 @@
-//! The account that commands go to. `peers/cqrs-es/src/account.rs` has the same domain.
+//! The account that commands go to. The peers' `account.rs` have the same domain.
 
 use std::fmt;
 
@@ -63,4 +63,19 @@ fn deposit(command: Deposit, account: &Account) -> Result<Deposited, AccountErro
         account: command.account,
         amount: command.amount,
     })
+}
+
+/// Gives an account a past, without a look at it.
+#[derive(Command, Clone, Serialize, Deserialize)]
+pub struct FillAccount {
+    pub account: AccountId,
+    pub events: u32,
+}
+
+#[command_handler]
+fn fill_account(FillAccount { account, events }: FillAccount) -> Vec<Deposited> {
+    let account = std::iter::repeat_n(account, events as usize);
+    account
+        .map(|account| Deposited { account, amount: 1 })
+        .collect()
 }

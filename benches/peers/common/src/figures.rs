@@ -1,0 +1,54 @@
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::Result;
+
+/// What callers noticed.
+#[derive(Default)]
+pub struct Figures {
+    /// The latency of each command that was carried out, in microseconds.
+    micros: Vec<f64>,
+    /// How many attempts failed.
+    failed: u32,
+}
+
+impl Figures {
+    pub fn done(&mut self, since: Instant) {
+        self.micros.push(since.elapsed().as_secs_f64() * 1e6);
+    }
+
+    pub fn failed(&mut self) {
+        self.failed += 1;
+    }
+
+    pub fn extend(&mut self, other: Self) {
+        self.micros.extend(other.micros);
+        self.failed += other.failed;
+    }
+
+    /// As the benchmarks read it.
+    pub fn json(mut self, took: Duration) -> Value {
+        self.micros.sort_by(f64::total_cmp);
+        let at = |percent: usize| {
+            self.micros
+                .get(self.micros.len() * percent / 100)
+                .copied()
+                .unwrap_or_default()
+        };
+        let done = self.micros.len() as f64;
+        let failed = f64::from(self.failed);
+        json!({
+            "per_second": done / took.as_secs_f64(),
+            "p50_us": at(50),
+            "p99_us": at(99),
+            "failed": failed / (done + failed).max(1.0),
+        })
+    }
+}
+
+/// Says what was measured, on standard error: some peers print to standard output.
+pub fn print(measured: Result<Value>) -> Result<()> {
+    eprintln!("{}", measured?);
+    Ok(())
+}

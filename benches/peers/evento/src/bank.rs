@@ -1,0 +1,75 @@
+use evento::{Executor, WriteError, create_with, load_optional, save, save_with};
+use peer::{Bank, Failure, Seed};
+
+use crate::account::{Account, Deposited, LIMIT};
+
+/// How many events a commit has when many are to be written.
+const BATCH: u32 = 1_000;
+
+/// An executor of evento, and how to drop its snapshots.
+#[derive(Clone)]
+pub struct Bound<E> {
+    pub executor: E,
+    pub pool: Option<sqlx::PgPool>,
+}
+
+impl<E: Executor + Clone> Bank for Bound<E> {
+    async fn deposit(&self, account: &str) -> Result<(), Failure> {
+        let executor = &self.executor;
+        let loaded = load_optional::<Account, _>(executor, account);
+        let loaded = loaded.await.map_err(|error| busy(error.to_string()))?;
+        let balance = loaded.as_ref().map_or(0, |it| it.item.balance);
+        if balance + 1 > LIMIT {
+            return Err(Failure::Final("the account is full".into()));
+        }
+        let builder = match loaded {
+            Some(account) => save_with(account),
+            None => create_with::<Account>(account),
+        };
+        let deposited = Deposited { amount: 1 };
+        let builder = builder.data(&deposited).map_err(encoding)?;
+        let builder = builder.metadata(&true).map_err(encoding)?;
+        builder.commit(executor).await.map_err(unwritten)?;
+        Ok(())
+    }
+}
+
+impl<E: Executor + Clone> Seed for Bound<E> {
+    async fn seed(&self, account: &str, events: u32) -> peer::Result<()> {
+        for first in (0..events).step_by(BATCH as usize) {
+            let mut builder = save::<Account>(account);
+            for _ in first..events.min(first + BATCH) {
+                builder = builder.data(&Deposited { amount: 1 })?;
+            }
+            builder.metadata(&true)?.commit(&self.executor).await?;
+        }
+        Ok(())
+    }
+
+    async fn forget(&self) -> peer::Result<()> {
+        if let Some(pool) = &self.pool {
+            sqlx::query("DELETE FROM snapshot").execute(pool).await?;
+        }
+        Ok(())
+    }
+}
+
+fn encoding(error: bincode::error::EncodeError) -> Failure {
+    Failure::Final(error.into())
+}
+
+fn unwritten(error: WriteError) -> Failure {
+    match error {
+        WriteError::InvalidOriginalVersion => Failure::Again(error.into()),
+        error => busy(error.to_string()),
+    }
+}
+
+/// SQLite's busy time-out can run out: that is a command to send again.
+fn busy(error: String) -> Failure {
+    if error.contains("database is locked") {
+        Failure::Again(error.into())
+    } else {
+        Failure::Final(error.into())
+    }
+}

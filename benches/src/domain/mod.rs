@@ -1,0 +1,11 @@
+//! What is decided in the workloads: one aggregate, one with snapshots, two at once.
+
+cqrs_core::module!();
+
+mod account;
+mod enrolment;
+mod savings;
+
+pub use account::{Account, AccountId, Deposit, Deposited, FillAccount, LIMIT};
+pub use enrolment::{Course, Enrol, FillCourses, Student};
+pub use savings::{FillSavings, Save, Savings};

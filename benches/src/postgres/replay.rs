@@ -1,0 +1,99 @@
+//! Reads the whole log in order.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use cqrs_core::Position;
+use cqrs_core::store::{EventQuery, Events, ReadRange, Subscription};
+use cqrs_postgres::Postgres;
+use futures_util::TryStreamExt;
+
+use super::RUNS;
+use super::database::{block_on, connect};
+use super::log::Log;
+use crate::Result;
+use crate::digits::grouped;
+use crate::goal::Goal;
+use crate::report::{Report, Row};
+use crate::runs::Runs;
+
+/// As many as a projection asks for at once.
+const PAGE: usize = 512;
+
+const STREAM: &str = "SELECT * FROM cqrs.events ORDER BY position";
+
+pub fn run(log: &Log, report: &mut Report) -> Result<()> {
+    let [mut events, mut subscription, mut query] = std::array::from_fn(|_| Runs::default());
+    for _ in 0..RUNS {
+        events.push(log.rate(block_on(read(&log.url)))?);
+        subscription.push(log.rate(block_on(subscribe(&log.url, log.events)))?);
+        query.push(log.rate(block_on(stream(&log.url)))?);
+    }
+    let floor = query.median();
+    let what = "a replay of the log against one streamed query";
+    report.goal(Goal::at_least(what, subscription.median(), 0.8, floor));
+    let workload = format!("replay of {} events", grouped(&log.events.to_string()));
+    let mut row = |who: &str, runs: Runs| {
+        let row = Row::new(&workload, who, "events/s", runs);
+        report.row(row.against("query", floor));
+    };
+    row("ours, a subscription", subscription);
+    row("ours, one read in one snapshot", events);
+    row("SELECT .. ORDER BY position, streamed", query);
+    Ok(())
+}
+
+impl Log {
+    /// Events per second, if all were seen.
+    fn rate(&self, seen: Result<(u32, Instant)>) -> Result<f64> {
+        let (seen, start) = seen?;
+        if seen != self.events {
+            return Err(format!("{seen} of {} events were read", self.events).into());
+        }
+        Ok(f64::from(seen) / start.elapsed().as_secs_f64())
+    }
+}
+
+async fn read(url: &str) -> Result<(u32, Instant)> {
+    let store = Postgres::connect(url).await?;
+    let start = Instant::now();
+    let mut events = Events::read(&store, EventQuery::All, ReadRange::after(Position::START));
+    let mut seen = 0;
+    while events.next().await?.is_some() {
+        seen += 1;
+    }
+    Ok((seen, start))
+}
+
+async fn subscribe(url: &str, all: u32) -> Result<(u32, Instant)> {
+    let store = Arc::new(Postgres::connect(url).await?);
+    let start = Instant::now();
+    let mut subscription = Subscription::new(store, EventQuery::All, Position::START);
+    let mut seen = 0;
+    while seen < all {
+        let page = subscription.next(PAGE).await?;
+        seen += u32::try_from(page.events.len())?;
+    }
+    Ok((seen, start))
+}
+
+/// Looks at the position and the payload of each.
+async fn stream(url: &str) -> Result<(u32, Instant)> {
+    let client = connect(url).await?;
+    let start = Instant::now();
+    let statement = client.prepare(STREAM).await?;
+    let payload = statement.columns().len() - 1;
+    let none: [&(dyn tokio_postgres::types::ToSql + Sync); 0] = [];
+    let mut rows = pin!(client.query_raw(&statement, none).await?);
+    let (mut seen, mut last) = (0, 0);
+    while let Some(row) = rows.try_next().await? {
+        let (position, body): (i64, &[u8]) = (row.get(0), row.get(payload));
+        if position <= last || body.is_empty() {
+            return Err("rows are out of order or empty".into());
+        }
+        last = position;
+        seen += 1;
+    }
+    Ok((seen, start))
+}

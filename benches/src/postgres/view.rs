@@ -1,0 +1,41 @@
+//! A read model that is kept up to date: callers read what their commands did.
+
+use super::{RUNS, Stage, ours};
+use crate::Result;
+use crate::goal::Goal;
+use crate::load::Load;
+use crate::measured::Measured;
+use crate::report::{Report, Row};
+
+/// The first of the peers is the one with views of its own.
+pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
+    let Stage {
+        peers, database, ..
+    } = stage;
+    let load = Load {
+        commands: if stage.quick { 2_000 } else { 20_000 },
+        aggregates: 1_000,
+        callers: 64,
+    };
+    let [mut ours, mut ten, mut many] = std::array::from_fn(|_| Measured::default());
+    let cqrs_es = peers.first().ok_or("cqrs-es is to be measured")?;
+    for _ in 0..RUNS {
+        ours.push(ours::viewed(load, &database.fresh()?)?);
+        for (connections, measured) in [(10, &mut ten), (64, &mut many)] {
+            let call = cqrs_es.call("view", database)?.load(load.at_most(5_000));
+            measured.push(call.set("CONNECTIONS", connections).outcome()?);
+        }
+    }
+    let (pool, theirs) = Measured::best([("a pool of 10", ten), ("a pool of 64", many)]);
+    let other = theirs.per_second.median();
+    let what = "64 callers that read what they wrote, against cqrs-es with a view";
+    report.goal(Goal::at_least(what, ours.per_second.median(), 8.0, other));
+    let mut row = |who: &str, it: Measured| {
+        let workload = "execute, then the read model, 64 callers";
+        let row = Row::new(workload, who, "commands/s", it.per_second);
+        report.row(row.latency(it.p50, it.p99).against("cqrs-es", other));
+    };
+    row("ours, a projection", ours);
+    row(&format!("{} and its view, {pool}", cqrs_es.label()), theirs);
+    Ok(())
+}
