@@ -6,7 +6,7 @@ use std::sync::{LazyLock, OnceLock};
 use crate::dispatcher::{Dispatcher, JsonCommand, JsonQuery};
 use crate::handler::{
     self, AggregateType, CommandFn, Fold, HandlesCommand, HandlesEvent, HandlesQuery, Input,
-    Projects, QueryFn, Reacted, ReactionScope, Source,
+    Projects, QueryFn, Reacted, ReactionScope, Setup, Source,
 };
 use crate::message::{Aggregate, Command, Event, Query};
 use crate::store::Recorded;
@@ -210,6 +210,8 @@ pub struct ProjectionEntry {
     pub source: Source,
     /// Its `#[on]` methods.
     pub folds: fn() -> Vec<Fold>,
+    /// Its `#[setup]` method.
+    pub setup: fn() -> Option<Setup>,
 }
 
 impl ProjectionEntry {
@@ -220,6 +222,7 @@ impl ProjectionEntry {
             version: P::VERSION,
             source: P::SOURCE,
             folds: P::folds,
+            setup: P::setup,
         }
     }
 }

@@ -1,11 +1,11 @@
 use proc_macro2::TokenStream;
-use quote::ToTokens;
+use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
 
 use crate::args::Args;
 use crate::errors;
 use crate::framework::Framework;
-use crate::function::{Function, Kind};
+use crate::function::{Borrowed, Function, Kind};
 use crate::hygiene::code;
 use crate::{id, source, types};
 
@@ -14,10 +14,6 @@ const KIND: Kind = Kind {
     handler: "a command handler",
     message: "command",
     example: "cmd: CreateProduct",
-    by_mut: Some(
-        "a command handler changes nothing itself: take the state as `&State` and return the events \
-         that change it; read models are written by a `#[projection]`",
-    ),
 };
 
 /// A function marked `#[command_handler]`.
@@ -45,12 +41,18 @@ impl CommandHandler {
     fn inputs(&self) -> Vec<TokenStream> {
         let inputs = self.function.inputs.iter().map(|input| {
             let role = id::key(&input.role);
-            if let Some((ty, ends)) = &input.borrowed {
-                let borrowed = code!(__cqrs::Borrowed<Self::Command, #role>);
-                types::bound(ty, *ends, &borrowed)
-            } else {
-                let input_of = code!(__cqrs::CommandInput<'_, Self::Command, #role>);
-                types::bound(&input.ty, input.ends, &input_of)
+            match &input.borrowed {
+                Some(Borrowed { ty, ends, is_mut }) if *is_mut => {
+                    types::bound(ty, *ends, &code!(__cqrs::BorrowedMut))
+                }
+                Some(Borrowed { ty, ends, .. }) => {
+                    let borrowed = code!(__cqrs::Borrowed<Self::Command, #role>);
+                    types::bound(ty, *ends, &borrowed)
+                }
+                None => {
+                    let input_of = code!(__cqrs::CommandInput<'_, Self::Command, #role>);
+                    types::bound(&input.ty, input.ends, &input_of)
+                }
             }
         });
         inputs.collect()
@@ -58,16 +60,36 @@ impl CommandHandler {
 
     fn decide(&self, inputs: &[TokenStream]) -> TokenStream {
         let output = &self.function.output;
-        let places = 0..inputs.len();
+        let taken = self.function.inputs.iter().zip(inputs).enumerate();
+        let taken = taken.map(|(place, (input, bound))| {
+            match &input.borrowed {
+                Some(Borrowed { ends, is_mut, .. }) if *is_mut => {
+                    let scope = code!(scope);
+                    // All of it there, so that what is wrong with the type is said once.
+                    quote_spanned! {ends.1=>
+                        #bound::lend(
+                            &mut #bound::hold(#scope).map_err(__cqrs::CommandError::failed)?
+                        )
+                    }
+                }
+                _ => code!(#bound::take(scope, #place).map_err(__cqrs::CommandError::failed)?),
+            }
+        });
         self.function.run(
             "Decided",
             &TokenStream::new(),
             &code!(<#output as __cqrs::Outcome<Self::Command>>::decision),
-            &code!(
-                command,
-                #(#inputs::take(scope, #places).map_err(__cqrs::CommandError::failed)?),*
-            ),
+            &code!(command, #(#taken),*),
         )
+    }
+
+    /// What says which aggregates to load.
+    fn loads(&self, inputs: &[TokenStream]) -> Vec<TokenStream> {
+        let inputs = self.function.inputs.iter().zip(inputs).enumerate();
+        let loading = inputs.filter(|(_, (input, _))| !input.is_mut());
+        loading
+            .map(|(place, (_, bound))| code!(#bound::load(command, #place, loads);))
+            .collect()
     }
 }
 
@@ -78,12 +100,11 @@ impl ToTokens for CommandHandler {
         let decide = self.decide(&inputs);
         let name = ident.unraw().to_string();
         let source = source::of(ident);
-        let places = 0..inputs.len();
-        let (command, loads, scope) = if inputs.is_empty() {
-            (code!(_), code!(_), code!(_))
-        } else {
-            (code!(command), code!(loads), code!(scope))
-        };
+        let loading = self.loads(&inputs);
+        let named = |name: TokenStream, is_used: bool| if is_used { name } else { code!(_) };
+        let command = named(code!(command), !loading.is_empty());
+        let loads = named(code!(loads), !loading.is_empty());
+        let scope = named(code!(scope), !inputs.is_empty());
         let items = code! {
             enum __Handler {}
 
@@ -97,7 +118,7 @@ impl ToTokens for CommandHandler {
                 }
 
                 fn load(#command: &Self::Command, #loads: &mut __cqrs::Loads) {
-                    #(#inputs::load(command, #places, loads);)*
+                    #(#loading)*
                 }
 
                 fn handle<'a>(

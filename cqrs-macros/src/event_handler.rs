@@ -14,7 +14,6 @@ const KIND: Kind = Kind {
     handler: "an event handler",
     message: "event",
     example: "event: ProductCreated",
-    by_mut: None,
 };
 
 /// A function marked `#[event_handler]`: a reaction.

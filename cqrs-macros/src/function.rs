@@ -29,8 +29,18 @@ pub struct Input {
     pub role: String,
     /// Where that type is written.
     pub ends: (Span, Span),
-    /// What a shared reference refers to, and where that is written.
-    pub borrowed: Option<(TokenStream, (Span, Span))>,
+    /// What a reference refers to, if it is one.
+    pub borrowed: Option<Borrowed>,
+}
+
+/// What a reference refers to.
+pub struct Borrowed {
+    /// Its type.
+    pub ty: TokenStream,
+    /// Where that type is written.
+    pub ends: (Span, Span),
+    /// Whether the reference is `&mut`.
+    pub is_mut: bool,
 }
 
 /// What a handler handles, for messages.
@@ -43,8 +53,13 @@ pub struct Kind {
     pub message: &'static str,
     /// A first parameter: `cmd: CreateProduct`.
     pub example: &'static str,
-    /// What to say about `&mut` parameters, if none is allowed.
-    pub by_mut: Option<&'static str>,
+}
+
+impl Input {
+    /// Whether it is taken by `&mut`.
+    pub fn is_mut(&self) -> bool {
+        self.borrowed.as_ref().is_some_and(|it| it.is_mut)
+    }
 }
 
 impl Function {
@@ -202,16 +217,12 @@ fn input(arg: &PatType, sig: &Signature, kind: &Kind, errors: &mut Errors) -> In
         Pat::Ident(pat) => case::role(&pat.ident),
         _ => String::new(),
     };
-    if let (Type::Reference(reference), Some(message)) = (&*arg.ty, kind.by_mut)
-        && reference.mutability.is_some()
-    {
-        errors.at(&arg.ty, message);
-    }
     let borrowed = match &*arg.ty {
-        Type::Reference(reference) if reference.mutability.is_none() => Some((
-            types::outside(&reference.elem, &sig.generics),
-            types::ends(&reference.elem),
-        )),
+        Type::Reference(reference) => Some(Borrowed {
+            ty: types::outside(&reference.elem, &sig.generics),
+            ends: types::ends(&reference.elem),
+            is_mut: reference.mutability.is_some(),
+        }),
         _ => None,
     };
     Input {

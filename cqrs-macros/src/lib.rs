@@ -25,6 +25,7 @@ mod projection;
 mod query;
 mod query_handler;
 mod read_model;
+mod setup;
 mod source;
 mod suggest;
 mod sum;

@@ -9,8 +9,8 @@ use crate::errors::Errors;
 use crate::event_method::{EventMethod, Mark};
 use crate::framework::Framework;
 use crate::hygiene::code;
-use crate::impl_block::{self, ImplBlock, Subject};
-use crate::{source, types};
+use crate::impl_block::{self, ImplBlock, Marked, Subject};
+use crate::{setup, source, types};
 
 const ON: Mark = Mark {
     name: "`#[on]`",
@@ -26,6 +26,7 @@ struct Projection {
     name: String,
     version: u32,
     methods: Vec<EventMethod>,
+    setup: Option<Marked>,
 }
 
 /// `#[projection]`.
@@ -44,6 +45,7 @@ impl Projection {
         let framework = args.framework(errors);
 
         let marked = block.take_marked("on", errors);
+        let setups = block.take_marked("setup", errors);
         let subject = block.subject("#[projection]", errors);
         if let (Some(Subject { ident, .. }), false) = (&subject, complete) {
             let name = name
@@ -64,6 +66,7 @@ impl Projection {
             );
         }
         let methods = EventMethod::read_all(marked, &ON, folds, errors);
+        let setup = setup::read(setups, errors);
         let subject = subject?;
         let name = checkpoint_name(name, errors).unwrap_or_else(|| case::kebab(&subject.ident));
         Some(Self {
@@ -72,6 +75,7 @@ impl Projection {
             name,
             version,
             methods,
+            setup,
         })
     }
 }
@@ -83,10 +87,12 @@ impl ToTokens for Projection {
             name,
             version,
             methods,
+            setup,
             ..
         } = self;
         let source = source::of(ident);
         let folds = methods.iter().map(fold);
+        let setup = setup.as_ref().map(setup::method);
         let items = code! {
             impl __cqrs::Projects for #ty {
                 const NAME: &'static __cqrs::str = #name;
@@ -98,6 +104,8 @@ impl ToTokens for Projection {
                     #(#folds)*
                     folds
                 }
+
+                #setup
             }
             __cqrs::submit! {
                 __cqrs::ProjectionEntry::of::<#ty>()

@@ -14,7 +14,6 @@ const KIND: Kind = Kind {
     handler: "a query handler",
     message: "query",
     example: "query: GetProductById",
-    by_mut: None,
 };
 
 /// A function marked `#[query_handler]`.

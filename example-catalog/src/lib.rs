@@ -1,28 +1,14 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-mod commands;
-mod error;
-mod low_stock;
-mod paging;
-mod product;
-mod product_id;
-mod views;
+mod catalog;
+pub mod sales;
 
-pub use commands::{
-    CreateProduct, DiscontinueProduct, ReceiveStock, RenameProduct, ReserveStock,
-    UpdateProductPrice,
+pub use catalog::{
+    BadProductId, CatalogError, CatalogueStatistics, CatalogueTotals, CreateProduct,
+    DiscontinueProduct, FindProducts, GetAllProducts, GetCatalogueStatistics, GetPriceHistory,
+    GetProductById, MAX_PRICE, MAX_STOCK, Notifier, PricePeriod, PricePoint, Product, ProductCard,
+    ProductCreated, ProductDiscontinued, ProductId, ProductPriceUpdated, ProductRenamed,
+    ReceiveStock, RenameProduct, ReserveStock, SortBy, Status, StockRanLow, StockReceived,
+    StockReserved, UpdateProductPrice, module,
 };
-pub use error::CatalogError;
-pub use low_stock::Notifier;
-pub use product::{
-    MAX_PRICE, MAX_STOCK, Product, ProductCreated, ProductDiscontinued, ProductPriceUpdated,
-    ProductRenamed, Status, StockRanLow, StockReceived, StockReserved,
-};
-pub use product_id::{BadProductId, ProductId};
-pub use views::{
-    CatalogueStatistics, CatalogueTotals, FindProducts, GetAllProducts, GetCatalogueStatistics,
-    GetPriceHistory, GetProductById, PricePeriod, PricePoint, ProductCard, SortBy,
-};
-
-cqrs_core::module!();

@@ -30,7 +30,7 @@ const TIME: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Asks again and again what the server does not tell by itself.
-async fn until<F: Future<Output = bool>>(is_so: impl Fn() -> F) {
+pub async fn until<F: Future<Output = bool>>(is_so: impl Fn() -> F) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so().await {
         assert!(Instant::now() < deadline, "it is never so");

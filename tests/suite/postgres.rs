@@ -27,6 +27,12 @@ impl Schema {
         Some(Self { url, name, options })
     }
 
+    /// With handlers' own tables in it.
+    pub fn searched(mut self) -> Self {
+        self.options = self.options().search_path(&self.name);
+        self
+    }
+
     pub fn url(&self) -> &'static str {
         self.url
     }

@@ -17,7 +17,7 @@ use crate::row::{self, Head};
 use crate::schema::Schema;
 use crate::sql::{DURABLE, SESSION, Sql};
 use crate::store::Shared;
-use crate::writer::Writer;
+use crate::writer::{Heads, Writer};
 use crate::{ConnectError, Options, Postgres, migrate};
 
 /// The first version that is supported, as PostgreSQL numbers them.
@@ -28,7 +28,9 @@ const OLDEST: i64 = 140_000;
 pub(crate) struct Link {
     config: Config,
     tls: MakeRustlsConnect,
+    /// What sessions are set to, for the store's statements and for handlers' own.
     session: String,
+    plain: String,
 }
 
 impl Link {
@@ -49,10 +51,16 @@ impl Link {
             .keepalives_idle(Duration::from_secs(10))
             .tcp_user_timeout(Duration::from_secs(30));
         let timeout = options.statement_timeout.as_millis();
+        let search_path = options.search_path.as_ref().map_or_else(String::new, |path| {
+            let path = path.replace('\'', "''");
+            // A backslash is just that, whatever the server's settings say.
+            format!("SET standard_conforming_strings = on; SELECT set_config('search_path', '{path}', false)")
+        });
         Ok(Self {
             config,
             tls: tls(options)?,
             session: format!("{SESSION}; SET statement_timeout = {timeout}; {DURABLE}"),
+            plain: format!("SET statement_timeout = {timeout}; {DURABLE}; {search_path}"),
         })
     }
 
@@ -84,12 +92,22 @@ impl Link {
         Ok((client, driver))
     }
 
-    fn pool(&self, size: usize, patience: Duration) -> Result<Pool, ConnectError> {
+    /// Connections for the store's statements.
+    fn pool(&self, options: &Options) -> Result<Pool, ConnectError> {
+        self.pool_of(&self.session, options)
+    }
+
+    /// Connections for handlers' own statements, planned as PostgreSQL sees fit.
+    fn plain_pool(&self, options: &Options) -> Result<Pool, ConnectError> {
+        self.pool_of(&self.plain, options)
+    }
+
+    fn pool_of(&self, session: &str, options: &Options) -> Result<Pool, ConnectError> {
         let recycle = ManagerConfig {
             recycling_method: RecyclingMethod::Fast,
         };
         let manager = Manager::from_config(self.config.clone(), self.tls.clone(), recycle);
-        let session = self.session.clone();
+        let session: Arc<str> = session.into();
         let set_up = Hook::async_fn(move |client: &mut deadpool_postgres::ClientWrapper, _| {
             let session = session.clone();
             Box::pin(async move {
@@ -98,10 +116,10 @@ impl Link {
             })
         });
         Pool::builder(manager)
-            .max_size(size)
+            .max_size(options.pool_size)
             .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(patience))
-            .create_timeout(Some(patience))
+            .wait_timeout(Some(options.patience))
+            .create_timeout(Some(options.patience))
             .post_create(set_up)
             .build()
             .map_err(|error| ConnectError::Unreachable {
@@ -126,7 +144,9 @@ pub(crate) async fn connect(options: &Options, url: &str) -> Result<Postgres, Co
         None => link.clone(),
     };
     let mut client = link.connect().await.map_err(unreachable)?;
-    check_server(&client, &schema).await?;
+    if check_server(&client, &schema).await? == Role::Replica {
+        return Err(ConnectError::Replica);
+    }
     if options.migrate {
         migrate::migrate(&mut client, &schema).await?;
     } else {
@@ -134,30 +154,46 @@ pub(crate) async fn connect(options: &Options, url: &str) -> Result<Postgres, Co
     }
     let head = read_head(&client, &sql, &schema).await?;
     drop(client);
-    let reads = read_link.pool(options.pool_size, options.patience)?;
+    let mut reads_replica = false;
     if options.read_url.is_some() {
         let client = read_link.connect().await.map_err(unreachable)?;
+        reads_replica = check_server(&client, &schema).await? == Role::Replica;
         if read_head(&client, &sql, &schema).await?.store != head.store {
             return Err(ConnectError::OtherLog);
         }
     }
-    let known = watch::Sender::new(head.position);
-    let written = watch::Sender::new(head.position);
+    let heads = Heads {
+        known: watch::Sender::new(head.position),
+        written: watch::Sender::new(head.position),
+    };
+    let told = heads.written.subscribe();
     let shared = Shared {
-        pool: link.pool(options.pool_size, options.patience)?,
-        reads,
-        _news: News::start(link.clone(), &schema, known.clone(), written.subscribe()),
-        writer: Writer::start(link, sql.clone(), head, known.clone(), written, options),
+        pool: link.pool(options)?,
+        reads: read_link.pool(options)?,
+        transactions: link.plain_pool(options)?,
+        reports: read_link.plain_pool(options)?,
+        reads_replica,
+        _news: News::start(link.clone(), &schema, heads.known.clone(), told),
+        writer: Writer::start(link.clone(), sql.clone(), head, heads.clone(), options),
+        link,
+        patience: options.patience,
+        heads,
         schema,
         sql,
-        head: known,
         limits: Limits::default(),
         id: head.store,
     };
     Ok(Postgres::new(shared))
 }
 
-async fn check_server(client: &Client, schema: &Schema) -> Result<(), ConnectError> {
+#[derive(Debug, PartialEq, Eq)]
+enum Role {
+    Primary,
+    Replica,
+}
+
+/// Refuses a server that is too old.
+async fn check_server(client: &Client, schema: &Schema) -> Result<Role, ConnectError> {
     let select = "SELECT current_setting('server_version_num')::bigint, \
                   current_setting('server_version'), pg_is_in_recovery()";
     let refused = |error: tokio_postgres::Error| migrate::refused(schema, error.into());
@@ -167,10 +203,12 @@ async fn check_server(client: &Client, schema: &Schema) -> Result<(), ConnectErr
             version: row.try_get(1).map_err(refused)?,
         });
     }
-    if row.try_get(2).map_err(refused)? {
-        return Err(ConnectError::Replica);
-    }
-    Ok(())
+    let is_replica = row.try_get(2).map_err(refused)?;
+    Ok(if is_replica {
+        Role::Replica
+    } else {
+        Role::Primary
+    })
 }
 
 async fn read_head(client: &Client, sql: &Sql, schema: &Schema) -> Result<Head, ConnectError> {

@@ -2,14 +2,14 @@ use std::collections::HashMap;
 
 use cqrs_core::store::{
     Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, Page, ReadRange, StateKey,
-    StoreError, StoredCommand, StoredState, announce,
+    StoreError, StoredCommand, StoredState, Transactions, announce,
 };
 use cqrs_core::{CommandId, Position, Timestamp};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::fault::Fault;
-use crate::reader::{self, Selection};
+use crate::selection::{self, Selection};
 use crate::store::Shared;
 use crate::{Postgres, row};
 
@@ -33,7 +33,7 @@ impl EventStore for Postgres {
         Box::pin(async move {
             let shared = self.shared();
             let client = shared.pool.get().await.map_err(Fault::from)?;
-            Ok(reader::position_at(&client, &shared.sql, time).await?)
+            Ok(selection::position_at(&client, &shared.sql, time).await?)
         })
     }
 
@@ -49,7 +49,11 @@ impl EventStore for Postgres {
     }
 
     fn watch(&self) -> watch::Receiver<Position> {
-        self.shared().head.subscribe()
+        self.shared().heads.known.subscribe()
+    }
+
+    fn transactions(&self) -> Option<&dyn Transactions> {
+        Some(self)
     }
 
     fn store_id(&self) -> Uuid {
@@ -70,7 +74,7 @@ impl Shared {
         let statement = client.prepare_cached(&self.sql.head).await?;
         let head = row::head(&client.query_one(&statement, &[]).await?)?.position;
         // Events of other processes become known here, and so to those who watch.
-        announce(&self.head, head);
+        announce(&self.heads.known, head);
         Ok(head)
     }
 

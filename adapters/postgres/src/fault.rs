@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     Duplicate,
     /// Another transaction was in the way: the same again will do.
     Contention,
+    /// A statement of a handler's transaction failed before, so that PostgreSQL takes no other.
+    Aborted,
     /// The disk is full.
     Full,
     /// The database cannot be reached, or ends the connection: what was sent may have happened.
@@ -58,6 +60,7 @@ impl Fault {
 fn kind_of(code: &str) -> Kind {
     match code {
         "23505" => Kind::Duplicate,
+        "25P02" => Kind::Aborted,
         "53100" => Kind::Full,
         // Too many connections, shutting down, starting up: the database is away for a while.
         "53300" | "57P01" | "57P02" | "57P03" | "57P05" => Kind::Lost,
@@ -106,7 +109,7 @@ impl From<Fault> for StoreError {
         let reason = fault.reason;
         match fault.kind {
             Kind::Corrupt | Kind::Data | Kind::Duplicate => Self::Corrupt { reason },
-            Kind::Contention | Kind::Full | Kind::Lost | Kind::Refused => {
+            Kind::Aborted | Kind::Contention | Kind::Full | Kind::Lost | Kind::Refused => {
                 Self::Unavailable { reason }
             }
         }
@@ -128,6 +131,11 @@ impl From<Fault> for AppendError {
                 reason: reason.to_string(),
             },
             Kind::Full => Self::Full { reason },
+            Kind::Aborted => Self::Transaction {
+                reason: "a statement in it had failed: return its error, or guard it with a \
+                         SAVEPOINT"
+                    .into(),
+            },
             _ => Self::Unavailable { reason },
         }
     }
@@ -143,6 +151,7 @@ mod tests {
             ("23505", Kind::Duplicate),
             ("22021", Kind::Data),
             ("23514", Kind::Data),
+            ("25P02", Kind::Aborted),
             ("53100", Kind::Full),
             ("57P01", Kind::Lost),
             ("08006", Kind::Lost),

@@ -21,6 +21,7 @@ pub struct Options {
     pub(crate) migrate: bool,
     pub(crate) read_url: Option<String>,
     pub(crate) root_certificates: Option<Vec<u8>>,
+    pub(crate) search_path: Option<String>,
     pub(crate) application_name: String,
     pub(crate) pool_size: usize,
     pub(crate) statement_timeout: Duration,
@@ -37,6 +38,7 @@ impl Default for Options {
             migrate: true,
             read_url: None,
             root_certificates: None,
+            search_path: None,
             application_name: "cqrs".to_owned(),
             pool_size: 8,
             statement_timeout: Duration::from_secs(30),
@@ -66,7 +68,8 @@ impl Options {
     }
 
     /// Where queries read the read models: a replica, or the same database as a role that may only
-    /// read. Commands and projections always read where they write.
+    /// read. Commands and projections always read where they write. A query
+    /// [after](cqrs_core::dispatcher::QueryCall::after) a receipt waits for the replica, too.
     pub fn read_url(mut self, url: &str) -> Self {
         self.read_url = Some(url.to_owned());
         self
@@ -79,6 +82,14 @@ impl Options {
         self
     }
 
+    /// Where the statements of handlers, `&mut Tx<Postgres>` and `ReadTx<Postgres>`, find and make
+    /// tables that they name without a schema, as PostgreSQL's setting of this name: `shop` or
+    /// `shop, public`. What the URL, the role or the database say unless said here.
+    pub fn search_path(mut self, schemas: &str) -> Self {
+        self.search_path = Some(schemas.to_owned());
+        self
+    }
+
     /// The name under which the connections show up in `pg_stat_activity`, `cqrs` unless said
     /// otherwise.
     pub fn application_name(mut self, name: &str) -> Self {
@@ -86,7 +97,8 @@ impl Options {
         self
     }
 
-    /// Connections for reading, and as many for read models, at most; 8 unless said otherwise. One
+    /// Connections for reading, as many for read models, as many for transactions of handlers and
+    /// as many for what query handlers read by themselves, at most; 8 unless said otherwise. One
     /// more writes the log, and one carries notifications.
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections.max(1);

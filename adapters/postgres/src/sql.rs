@@ -11,6 +11,14 @@ pub(crate) const SESSION: &str = "\
     SET enable_mergejoin = off; \
     SET jit = off";
 
+/// The same until a transaction ends.
+pub(crate) const PLANNED_LOCALLY: &str = "\
+    SET LOCAL plan_cache_mode = force_generic_plan; \
+    SET LOCAL enable_seqscan = off; \
+    SET LOCAL enable_hashjoin = off; \
+    SET LOCAL enable_mergejoin = off; \
+    SET LOCAL jit = off";
+
 /// What is acknowledged is on the disk, whatever the server, the database or the role say; a
 /// setting that waits for standbys, too, stays.
 pub(crate) const DURABLE: &str = "\

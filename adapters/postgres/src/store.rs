@@ -1,16 +1,16 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use cqrs_core::Position;
 use cqrs_core::store::Limits;
 use deadpool_postgres::Pool;
-use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::connect::Link;
 use crate::news::News;
 use crate::schema::Schema;
 use crate::sql::Sql;
-use crate::writer::Writer;
+use crate::writer::{Heads, Writer};
 use crate::{ConnectError, Options};
 
 /// A log of events and read models in PostgreSQL. Clones share it.
@@ -24,10 +24,18 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     /// Connections that answer queries.
     pub(crate) reads: Pool,
+    /// Connections for handlers' own statements, to where the log is written, and to where queries
+    /// read.
+    pub(crate) transactions: Pool,
+    pub(crate) reports: Pool,
+    /// Queries are answered by a replica, which may lag behind.
+    pub(crate) reads_replica: bool,
+    pub(crate) link: Link,
+    pub(crate) patience: Duration,
+    pub(crate) heads: Heads,
     pub(crate) schema: Schema,
     pub(crate) sql: Arc<Sql>,
     pub(crate) writer: Writer,
-    pub(crate) head: watch::Sender<Position>,
     pub(crate) limits: Limits,
     pub(crate) id: Uuid,
     pub(crate) _news: News,

@@ -8,7 +8,7 @@ use cqrs_core::store::{
     ViewStore,
 };
 use cqrs_core::views::SortKey;
-use deadpool_postgres::{GenericClient, Transaction};
+use deadpool_postgres::{GenericClient, Object};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{IsolationLevel, Row};
 
@@ -17,13 +17,15 @@ use crate::prepare::prepare;
 use crate::schema::Schema;
 use crate::store::Shared;
 use crate::table::{self, Statement, Table};
-use crate::{Postgres, row};
+use crate::{Postgres, replica, row};
 
 const SELECT_CHECKPOINT: &str = "SELECT position FROM cqrs.checkpoints WHERE subscription = $1";
 const FIRST_CHECKPOINT: &str = "INSERT INTO cqrs.checkpoints (subscription, position) \
      VALUES ($1, $2) ON CONFLICT DO NOTHING";
 const MOVE_CHECKPOINT: &str = "UPDATE cqrs.checkpoints SET position = $2 \
      WHERE subscription = $1 AND position = $3";
+/// Also for a subscription that has no checkpoint yet.
+const LOCK_SUBSCRIPTION: &str = "SELECT pg_advisory_xact_lock($1)";
 
 /// How often a commit is tried that others are in the way of.
 const TRIES: usize = 5;
@@ -47,6 +49,10 @@ impl ViewStore for Postgres {
 
     fn commit(&self, batch: ViewBatch) -> BoxFuture<'_, Result<(), ViewCommitError>> {
         Box::pin(commit(self.shared(), batch))
+    }
+
+    fn replicated(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move { Ok(replica::replayed(self.shared()).await?) })
     }
 
     fn load(
@@ -212,9 +218,67 @@ async fn settle(shared: &Shared, batch: &ViewBatch, fault: Fault) -> Result<(), 
     }
 }
 
+/// Commits in the transaction that is open on this connection, and ends it.
+pub(crate) async fn commit_in(
+    client: &Object,
+    shared: &Shared,
+    mut batch: ViewBatch,
+) -> Result<(), ViewCommitError> {
+    let changes = std::mem::take(&mut batch.changes);
+    match write_in(client, &shared.schema, &batch, changes).await {
+        Ok(Outcome::Done) => Ok(()),
+        Ok(Outcome::Unknown(fault)) => settle(shared, &batch, fault).await,
+        Ok(Outcome::Moved(found)) => {
+            client
+                .batch_execute("ROLLBACK")
+                .await
+                .map_err(Fault::from)?;
+            Err(ViewCommitError::Moved { found })
+        }
+        Err(fault) => {
+            // Whatever comes of it, nothing was written.
+            let _ = client.batch_execute("ROLLBACK").await;
+            Err(fault.into())
+        }
+    }
+}
+
+async fn write_in(
+    client: &Object,
+    schema: &Schema,
+    batch: &ViewBatch,
+    changes: Vec<ViewChange>,
+) -> Result<Outcome, Fault> {
+    if !advance(client, schema, batch).await? {
+        let found = checkpoint(client, schema, &batch.subscription).await?;
+        return Ok(Outcome::Moved(found));
+    }
+    for group in grouped(schema, changes)? {
+        group.write(client).await?;
+    }
+    match client.batch_execute("COMMIT").await.map_err(Fault::from) {
+        Ok(()) => Ok(Outcome::Done),
+        Err(fault) if fault.kind() == Kind::Lost => Ok(Outcome::Unknown(fault)),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// The checkpoint, once no other transaction is at work for the subscription.
+pub(crate) async fn locked_checkpoint(
+    client: &Object,
+    schema: &Schema,
+    subscription: &str,
+) -> Result<Option<Position>, Fault> {
+    let key = format!("{schema}:{subscription}");
+    let key = xxhash_rust::xxh3::xxh3_64(key.as_bytes()).cast_signed();
+    let lock = client.prepare_cached(LOCK_SUBSCRIPTION).await?;
+    client.query(&lock, &[&key]).await?;
+    checkpoint(client, schema, subscription).await
+}
+
 /// Moves the checkpoint, if it is where the batch starts.
 async fn advance(
-    transaction: &Transaction<'_>,
+    transaction: &impl GenericClient,
     schema: &Schema,
     batch: &ViewBatch,
 ) -> Result<bool, Fault> {
@@ -263,7 +327,7 @@ fn check(model: &ModelSchema, key: &str, view: &View) -> Result<(), Fault> {
 }
 
 impl Changes {
-    async fn write(&self, transaction: &Transaction<'_>) -> Result<(), Fault> {
+    async fn write(&self, transaction: &impl GenericClient) -> Result<(), Fault> {
         let (mut keys, mut deleted): (Vec<Cow<'_, str>>, Vec<Cow<'_, str>>) = Default::default();
         let mut bodies: Vec<&[u8]> = Vec::new();
         let mut columns: Vec<Vec<&[u8]>> = vec![Vec::new(); self.model.indexes.len()];

@@ -116,6 +116,18 @@ pub enum OpenError {
     Panicked,
 }
 
+/// Why a [`Reader`](crate::Reader) has no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// What SQLite says, or the closure.
+    #[error(transparent)]
+    Failed(#[from] rusqlite::Error),
+    /// The closure was not run.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// What a request is answered when the thread that should have answered it is gone.
 pub(crate) fn closed() -> StoreError {
     StoreError::Unavailable {

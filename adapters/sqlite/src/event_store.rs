@@ -1,6 +1,6 @@
 use cqrs_core::store::{
     Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, Page, ReadRange, StateKey,
-    StoreError, StoredCommand, StoredState,
+    StoreError, StoredCommand, StoredState, Transactions,
 };
 use cqrs_core::{CommandId, Position, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
@@ -70,6 +70,10 @@ impl EventStore for Sqlite {
 
     fn watch(&self) -> watch::Receiver<Position> {
         self.shared().head.subscribe()
+    }
+
+    fn transactions(&self) -> Option<&dyn Transactions> {
+        Some(self)
     }
 
     fn store_id(&self) -> Uuid {

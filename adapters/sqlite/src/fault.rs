@@ -15,6 +15,8 @@ pub(crate) struct Fault {
 enum Kind {
     /// The request cannot be stored.
     Data,
+    /// The transaction that a handler worked in cannot be committed.
+    Transaction,
     /// The request failed, or panicked, and others need not.
     Failed,
     /// The disk is full; a smaller request may fit.
@@ -40,6 +42,14 @@ impl Fault {
     pub(crate) fn data(reason: impl Into<Arc<str>>) -> Self {
         Self {
             kind: Kind::Data,
+            reason: reason.into(),
+        }
+    }
+
+    /// The transaction that a handler worked in cannot be committed.
+    pub(crate) fn transaction(reason: impl Into<Arc<str>>) -> Self {
+        Self {
+            kind: Kind::Transaction,
             reason: reason.into(),
         }
     }
@@ -123,6 +133,7 @@ impl From<Fault> for AppendError {
             Kind::Data => Self::Invalid {
                 reason: reason.as_ref().to_owned(),
             },
+            Kind::Transaction => Self::Transaction { reason },
             Kind::Full => Self::Full { reason },
             Kind::Unknown => Self::Indeterminate { reason },
             Kind::Failed | Kind::Corrupt | Kind::Unavailable => Self::Unavailable { reason },
@@ -134,7 +145,7 @@ impl From<Fault> for StoreError {
     fn from(Fault { kind, reason }: Fault) -> Self {
         match kind {
             Kind::Data | Kind::Corrupt => Self::Corrupt { reason },
-            Kind::Failed | Kind::Full | Kind::Unavailable | Kind::Unknown => {
+            Kind::Transaction | Kind::Failed | Kind::Full | Kind::Unavailable | Kind::Unknown => {
                 Self::Unavailable { reason }
             }
         }

@@ -11,6 +11,10 @@
 //! events that it keeps in memory, and commits them as one transaction with one `fsync`. A few
 //! threads read, each request in one snapshot. Several processes may open the same database.
 //!
+//! Handlers may write tables of their own in the transaction of the events or of the checkpoint, as
+//! `&mut Tx<Sqlite>`: see [`Transaction`]. Query handlers read them with a `ReadTx<Sqlite>`: see
+//! [`Reader`].
+//!
 //! What is visible is durable: with [`Synchronous::Full`], SQLite syncs the write-ahead log before
 //! it tells readers, of this process or another, that the log has grown.
 
@@ -30,9 +34,15 @@ mod table;
 #[cfg(test)]
 mod testing;
 mod thread;
+mod transaction;
 mod view_store;
 mod writer;
 
-pub use error::OpenError;
+/// For the SQL of handlers, in the version that this crate uses.
+pub use rusqlite;
+
+pub use error::{OpenError, ReadError};
 pub use options::{Options, Synchronous};
+pub use reader::Reader;
 pub use store::Sqlite;
+pub use transaction::Transaction;

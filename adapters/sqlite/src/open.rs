@@ -6,6 +6,7 @@ use cqrs_core::Position;
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags};
 use uuid::Uuid;
 
+use crate::writer::Guard;
 use crate::{OpenError, Options, Synchronous, row, schema, sql};
 
 /// The first version of SQLite after those that can corrupt a database in WAL mode.
@@ -17,6 +18,7 @@ const STATEMENTS: usize = 256;
 /// The connections to a database that was found to be ours, with the latest schema.
 pub(crate) struct Database {
     pub(crate) writer: Connection,
+    pub(crate) guard: Guard,
     pub(crate) readers: Vec<Connection>,
     pub(crate) id: Uuid,
     pub(crate) head: Position,
@@ -40,6 +42,7 @@ impl Database {
         }
         let id = store_id(&writer, &path).map_err(explain)??;
         let head = row::head(&writer).map_err(explain)?.position;
+        let guard = Guard::install(&mut writer).map_err(explain)?;
         let reader = |_| connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY, options);
         let readers = (0..options.readers)
             .map(reader)
@@ -47,6 +50,7 @@ impl Database {
             .map_err(explain)?;
         Ok(Self {
             writer,
+            guard,
             readers,
             id,
             head,
@@ -259,6 +263,15 @@ mod tests {
         let text = Directory::new();
         std::fs::write(text.database(), "no database ".repeat(100)).unwrap();
         assert!(matches!(refused(&text), OpenError::Foreign { .. }));
+    }
+
+    #[test]
+    fn tables_of_the_user_beside_ours_are_no_foreign_ones() {
+        let directory = Directory::new();
+        let id = open(&directory).unwrap().id;
+        let conn = Connection::open(directory.database()).unwrap();
+        conn.execute_batch("CREATE TABLE t (a)").unwrap();
+        assert_eq!(open(&directory).unwrap().id, id);
     }
 
     #[test]

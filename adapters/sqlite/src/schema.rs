@@ -10,6 +10,28 @@ pub(crate) const APPLICATION: i64 = 0x6371_7273;
 /// What was published is never changed, only added to.
 const MIGRATIONS: &[&str] = &[include_str!("sql/migrations/0001_log.sql")];
 
+/// What the migrations make.
+const OWN: &[&str] = &[
+    "checkpoints",
+    "commands",
+    "event_tags",
+    "events",
+    "events_json",
+    "meta",
+    "models",
+    "states",
+];
+
+/// How the tables of read models begin.
+pub(crate) const MODEL_PREFIX: &str = "view_";
+
+/// Whether a table or view of this name is the store's, or may become so.
+pub(crate) fn is_own(name: &str) -> bool {
+    let prefix = name.as_bytes().get(..MODEL_PREFIX.len());
+    prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(MODEL_PREFIX.as_bytes()))
+        || OWN.iter().any(|own| own.eq_ignore_ascii_case(name))
+}
+
 /// What a database file is.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -75,6 +97,18 @@ mod tests {
         assert_eq!((first.application, first.version), (APPLICATION, latest()));
         migrate(&mut conn).unwrap();
         assert_eq!(identify(&mut conn).unwrap(), first);
+    }
+
+    #[test]
+    fn what_the_migrations_make_is_the_stores_own() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn).unwrap();
+        let names = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') ORDER BY name";
+        let mut select = conn.prepare(names).unwrap();
+        let names = select.query_map([], |row| row.get(0)).unwrap();
+        assert_eq!(names.collect::<Result<Vec<String>, _>>().unwrap(), OWN);
+        assert!(is_own("Events") && is_own("VIEW_products_1"));
+        assert!(!is_own("event") && !is_own("view") && !is_own("é"));
     }
 
     #[test]

@@ -14,7 +14,11 @@ use crate::writer::Writer;
 use crate::{OpenError, Options};
 
 /// A database with a log of events and read models. Clones share it. Dropping the last one waits
-/// until what was accepted is written and the connections are closed.
+/// until what was accepted is written and the connections are closed. A [`Transaction`] and a
+/// [`Reader`] hold one.
+///
+/// [`Transaction`]: crate::Transaction
+/// [`Reader`]: crate::Reader
 #[derive(Clone)]
 pub struct Sqlite {
     shared: Arc<Shared>,
@@ -66,7 +70,7 @@ impl Sqlite {
     fn open_blocking(options: &Options, path: &Path) -> Result<Self, OpenError> {
         let database = Database::open(options, path)?;
         let head = watch::Sender::new(database.head);
-        let writer = Writer::start(database.writer, database.head, head.clone(), options)?;
+        let writer = Writer::start(database.writer, database.guard, head.clone(), options)?;
         let readers = Readers::start(database.readers)?;
         let shared = Shared {
             readers,

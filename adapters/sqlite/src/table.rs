@@ -5,6 +5,7 @@ use cqrs_core::store::{IndexRange, ModelSchema, ViewScan};
 use rusqlite::types::Value;
 
 use crate::fault::Fault;
+use crate::schema::MODEL_PREFIX;
 
 /// The table of a read model: `key`, `body`, and a column `i0`, `i1`, .. per index. Only what was
 /// checked to be a plain name gets into SQL text; everything else is a parameter.
@@ -33,7 +34,7 @@ impl Table {
             )));
         }
         Ok(Self {
-            name: format!("view_{}", model.table),
+            name: format!("{MODEL_PREFIX}{}", model.table),
             indexes: model.indexes.len(),
         })
     }

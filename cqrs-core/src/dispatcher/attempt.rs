@@ -3,16 +3,16 @@ use std::mem::replace;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::inner::{CallOptions, CommandSlot, Inner};
 use super::load::{Kept, Loaded};
 use super::{Guarded, Receipt, panic_message};
 use crate::CommandId;
-use crate::error::{CommandError, Failure, Invalid};
-use crate::handler::{CommandScope, Context, Loads};
+use crate::error::{CommandError, Error, Failure, Invalid};
+use crate::handler::{CommandScope, Context, Loads, TxSlot};
 use crate::message::NewEvents;
-use crate::store::{Append, AppendError, Appended, BoxFuture, Position, Recorded};
+use crate::store::{Append, AppendError, Appended, BoxFuture, ErasedTx, Position, Recorded};
 
 /// A command without its type. What is generic in [`Inner::execute`] is compiled anew for every
 /// command of a domain; what is here is not.
@@ -40,6 +40,16 @@ pub(super) struct Order<'a> {
 
 /// Every kind of [`CommandError`] but a rejection.
 type Problem = CommandError<Infallible>;
+
+/// What came of running the handler.
+enum Decision {
+    /// To be recorded, in the handler's transaction if it has one.
+    Events(NewEvents, Option<Box<dyn ErasedTx>>),
+    /// The handler returned an error, which the command keeps.
+    Refused,
+    /// The database gave the handler's transaction up for another one.
+    Overtaken(Position),
+}
 
 /// What became of the events of a decision.
 enum Attempt {
@@ -86,23 +96,26 @@ impl Inner {
         let mut loaded = loaded.map_err(CommandError::Failed)?;
         let mut attempts = 1;
         loop {
-            let decision = attempt.decide(&loaded).await;
-            let events = match decision {
-                Ok(Some(events)) => events,
-                // An append would check the state from the cache; nothing checks a rejection. If
-                // something has happened since, decide again.
-                _ if !loaded.is_newest && self.bring_up_to_date(&mut loaded, slot).await? => {
+            let outcome = match attempt.decide(&loaded).await {
+                Ok(Decision::Events(events, tx)) => attempt.append(events, &mut loaded, tx).await,
+                Ok(Decision::Overtaken(at)) => Ok(Attempt::Overtaken(at)),
+                // An append would check the state from the cache, or that a transaction may have
+                // outrun; nothing checks a rejection. If something has happened since, decide
+                // again.
+                _ if (!loaded.is_newest || slot.takes_transaction)
+                    && self.bring_up_to_date(&mut loaded, slot).await? =>
+                {
                     continue;
                 }
                 // The same sending may have been carried out meanwhile, and this decision have
                 // seen its events: a product that exists because this very command made it.
-                Ok(None) => {
+                Ok(Decision::Refused) => {
                     loaded.give_back(&self.cache);
                     return sent_before().await;
                 }
                 Err(error) => return sent_before().await?.map(Some).ok_or(error),
             };
-            let at = match attempt.append(events, &mut loaded).await {
+            let at = match outcome {
                 Ok(Attempt::Done(appended, events)) => {
                     loaded.give_back_with(&events, &self.cache);
                     return Ok(Some(Receipt::new(id, appended)));
@@ -153,7 +166,12 @@ struct Decide<'a> {
 }
 
 impl Decide<'_> {
-    async fn append(&self, events: NewEvents, loaded: &mut Loaded) -> Result<Attempt, Problem> {
+    async fn append(
+        &self,
+        events: NewEvents,
+        loaded: &mut Loaded,
+        tx: Option<Box<dyn ErasedTx>>,
+    ) -> Result<Attempt, Problem> {
         let mut append = self.unconditional(events);
         // The copy goes to the store: its payloads have no room to spare.
         let copy = loaded.is_cached().then(|| append.clone());
@@ -171,7 +189,10 @@ impl Decide<'_> {
         }
         append.states.extend(loaded.snapshots(&append));
         append.boundary = loaded.boundary();
-        let outcome = self.inner.store.append(append).await;
+        let outcome = match tx {
+            None => self.inner.store.append(append).await,
+            Some(tx) => tx.append(append).await,
+        };
         loaded.forget_unread();
         match outcome {
             Ok(appended) => {
@@ -187,12 +208,53 @@ impl Decide<'_> {
         }
     }
 
+    async fn decide(&self, loaded: &Loaded) -> Result<Decision, Problem> {
+        if self.slot.takes_transaction {
+            return Box::pin(self.decide_in_transaction(loaded)).await;
+        }
+        let events = self.run(loaded, None).await?;
+        Ok(events.map_or(Decision::Refused, |events| Decision::Events(events, None)))
+    }
+
+    /// When there are no events, the transaction is rolled back.
+    async fn decide_in_transaction(&self, loaded: &Loaded) -> Result<Decision, Problem> {
+        let store = &self.inner.store;
+        let begun = store.begin_transaction().await;
+        let tx = TxSlot::new(begun.map_err(|error| CommandError::Failed(error.into()))?);
+        let limit = self.inner.limits.transaction;
+        let handler = self.slot.entry.name;
+        let decided = timeout(limit, self.run(loaded, Some(&tx))).await;
+        let tx = tx.into_inner();
+        // Whatever the handler made of the error, the database has undone what it wrote.
+        if tx.as_ref().is_some_and(|tx| tx.is_overtaken()) {
+            return Ok(Decision::Overtaken(*store.watch().borrow()));
+        }
+        let decided = decided.unwrap_or_else(|_| {
+            let failure = Failure::handler(handler, too_long(limit));
+            Err(CommandError::Failed(failure))
+        });
+        match (decided?, tx) {
+            (None, _) => Ok(Decision::Refused),
+            (Some(events), Some(tx)) => Ok(Decision::Events(events, Some(tx))),
+            // Without it, the events would commit and what the handler wrote would not.
+            (Some(_), None) => {
+                let lost = Error::message("it did not give its transaction back");
+                Err(CommandError::Failed(Failure::handler(handler, lost)))
+            }
+        }
+    }
+
     /// Runs the handler; its panic is an error of this call.
-    async fn decide(&self, loaded: &Loaded) -> Result<Option<NewEvents>, Problem> {
+    async fn run(
+        &self,
+        loaded: &Loaded,
+        tx: Option<&TxSlot>,
+    ) -> Result<Option<NewEvents>, Problem> {
         let scope = CommandScope {
             context: &self.context,
             states: &loaded.loads,
             services: &self.slot.services,
+            tx,
         };
         let handler = self.slot.entry.name;
         let panicked = |message| CommandError::Failed(Failure::Panicked { handler, message });
@@ -223,6 +285,13 @@ impl Decide<'_> {
             causation,
         }
     }
+}
+
+/// What a handler holds in its transaction, others wait for.
+fn too_long(limit: Duration) -> Error {
+    Error::message(format!(
+        "its transaction was open for longer than {limit:?}, which `max_transaction` allows"
+    ))
 }
 
 fn append_failed(error: AppendError) -> Problem {

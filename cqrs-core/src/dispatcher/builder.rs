@@ -98,6 +98,13 @@ impl Builder {
         self
     }
 
+    /// How long an async handler may have a transaction open, `&mut Tx<..>`, before it is rolled
+    /// back and the call fails; none said: 5 seconds. Others may wait for what it locks.
+    pub fn max_transaction(mut self, open: Duration) -> Self {
+        self.limits.transaction = open;
+        self
+    }
+
     /// How many states of aggregates are kept in memory, so that a decision about one of them reads
     /// nothing; none said: 10,000, and 0 turns it off. Decisions are the same either way.
     pub fn state_cache(mut self, states: usize) -> Self {
@@ -123,6 +130,7 @@ impl Builder {
             );
             return Err(problems.into_error());
         };
+        plan.check_transactions(store.transactions(), &mut problems);
         if !problems.is_empty() {
             return Err(problems.into_error());
         }
@@ -142,7 +150,7 @@ impl Builder {
             .await?;
         let workers = projection::workers(&plan, &models, &self.resources, &store).await?;
         let inner = Inner {
-            commands: command_slots(&plan, &self.resources),
+            commands: command_slots(&plan.command_handlers, registry, &self.resources),
             queries: query_slots(&plan, &self.resources, &models),
             names: names(&plan),
             authorizer: self.authorizer,
@@ -179,9 +187,7 @@ impl Dispatcher {
     ) -> Self {
         let registry = Registry::get();
         registry.fill_cells();
-        let mut commands: Vec<_> = registry.command_handlers.iter().map(|_| None).collect();
-        let services = resources.resolve(&(entry.inputs)());
-        commands[number] = Some(CommandSlot { entry, services });
+        let commands = command_slots(&[(number, entry)], registry, resources);
         let mut names = Names::default();
         names.types.insert((entry.type_id)(), number);
         let inner = Inner {
@@ -216,16 +222,19 @@ fn kept(aggregates: &[&'static AggregateEntry]) -> Vec<&'static AggregateType> {
 /// Each read model with the place of the projection that keeps it.
 pub(crate) type Models = HashMap<TypeId, (usize, Arc<ModelSchema>)>;
 
-fn command_slots(plan: &Plan, resources: &Resources) -> Vec<Option<CommandSlot>> {
-    let mut slots: Vec<_> = plan
-        .registry
-        .command_handlers
-        .iter()
-        .map(|_| None)
-        .collect();
-    for (number, entry) in &plan.command_handlers {
-        let services = resources.resolve(&(entry.inputs)());
-        slots[*number] = Some(CommandSlot { entry, services });
+fn command_slots(
+    handlers: &[(usize, &'static CommandHandlerEntry)],
+    registry: &Registry,
+    resources: &Resources,
+) -> Vec<Option<CommandSlot>> {
+    let mut slots: Vec<_> = registry.command_handlers.iter().map(|_| None).collect();
+    for (number, entry) in handlers {
+        let inputs = (entry.inputs)();
+        slots[*number] = Some(CommandSlot {
+            entry,
+            services: resources.resolve(&inputs),
+            takes_transaction: inputs.iter().any(Input::is_transaction),
+        });
     }
     slots
 }
@@ -239,6 +248,12 @@ fn query_slots(plan: &Plan, resources: &Resources, models: &Models) -> Vec<Optio
             _ => None,
         };
         let mut reads: Vec<_> = inputs.iter().filter_map(model).map(|(at, _)| *at).collect();
+        if inputs.iter().any(Input::is_transaction) {
+            // Which tables it reads is not known: any that a projection writes with SQL.
+            let projections = plan.projections.iter().enumerate();
+            let writing = projections.filter(|(_, projection)| projection.takes_transaction());
+            reads.extend(writing.map(|(at, _)| at));
+        }
         reads.sort_unstable();
         reads.dedup();
         slots[*number] = Some(QuerySlot {

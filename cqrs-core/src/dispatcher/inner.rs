@@ -39,6 +39,7 @@ pub(crate) struct Inner {
 pub(crate) struct CommandSlot {
     pub(crate) entry: &'static CommandHandlerEntry,
     pub(crate) services: Box<[Option<Arc<dyn Any + Send + Sync>>]>,
+    pub(crate) takes_transaction: bool,
 }
 
 /// A query's handler in this dispatcher.
@@ -68,6 +69,8 @@ pub(crate) struct CallLimits {
     pub(crate) message: usize,
     /// How long a query waits for its read models.
     pub(crate) wait: Duration,
+    /// How long a handler may have a transaction open.
+    pub(crate) transaction: Duration,
     /// How many states of aggregates are kept in memory.
     pub(crate) states: usize,
 }
@@ -78,6 +81,7 @@ impl Default for CallLimits {
             attempts: 16,
             message: 1 << 20,
             wait: Duration::from_secs(5),
+            transaction: Duration::from_secs(5),
             states: 10_000,
         }
     }

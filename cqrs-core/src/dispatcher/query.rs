@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout;
+
 use super::inner::{Inner, QuerySlot};
 use super::{Dispatcher, Receipt};
 use crate::CommandId;
-use crate::error::{Behind, QueryError, Result};
+use crate::error::{Behind, Failure, QueryError, Result};
 use crate::handler::{Actor, Answered, Context, QueryFn, QueryScope};
 use crate::message::Query;
 use crate::store::{BoxFuture, Position};
@@ -201,17 +203,28 @@ impl Inner {
         slot: &QuerySlot,
         wanted: Position,
         within: Duration,
-    ) -> Result<(), Behind> {
+    ) -> Result<(), QueryError> {
         let deadline = Instant::now() + within;
+        let left = || deadline.saturating_duration_since(Instant::now());
         for worker in &slot.reads {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let reached = self.workers[*worker].reach(wanted, left).await;
+            let reached = self.workers[*worker].reach(wanted, left()).await;
             reached.map_err(|behind| Behind {
                 waited: within,
                 ..behind
             })?;
         }
-        Ok(())
+        let Some(last) = slot.reads.last() else {
+            return Ok(());
+        };
+        if let Ok(replicated) = timeout(left(), self.store.replicated()).await {
+            return Ok(replicated.map_err(Failure::from)?);
+        }
+        let why = "what queries read from has not replicated it yet".to_owned();
+        let behind = self.workers[*last].behind(wanted, within);
+        Err(QueryError::from(Behind {
+            failing: Some(why),
+            ..behind
+        }))
     }
 }
 

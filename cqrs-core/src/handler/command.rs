@@ -2,7 +2,7 @@ use std::future::Future;
 
 use super::input::{AggregateType, AnyState, Input, Source};
 use super::resource::{self, Service, Shared};
-use super::{Context, Res};
+use super::{Context, Res, TxSlot};
 use crate::dispatcher::Checkout;
 use crate::error::{CommandError, Error};
 use crate::message::{Aggregate, Command, Events, NewEvents};
@@ -74,6 +74,8 @@ pub struct CommandScope<'a> {
     pub(crate) context: &'a Context,
     pub(crate) states: &'a [Load],
     pub(crate) services: &'a [Option<Service>],
+    /// There if the handler takes it.
+    pub(crate) tx: Option<&'a TxSlot>,
 }
 
 /// The aggregates to load for a decision.
@@ -113,7 +115,7 @@ impl Loads {
     note = "for a service, take `Res<{Self}>` and give it to the builder with `.provide(..)`",
     note = "for the state of an aggregate, take `&{Self}`",
     note = "a command handler takes its command, then any of: `&State` (an aggregate), `Res<T>` or \
-            `Res<dyn Trait>` (a service), `&Context`"
+            `Res<dyn Trait>` (a service), `&Context`, `&mut Tx<..>` (SQL in the same transaction)"
 )]
 pub trait CommandInput<'a, C, const ROLE: u64>: Sized {
     /// What it is.

@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
+use super::TxSlot;
 use super::input::{Input, Source};
 use crate::error::{Error, Result};
 use crate::store::{BoxFuture, Recorded};
@@ -19,6 +20,24 @@ pub trait Projects: 'static {
 
     /// The methods marked `#[on]`.
     fn folds() -> Vec<Fold>;
+
+    /// The method marked `#[setup]`.
+    fn setup() -> Option<Setup> {
+        None
+    }
+}
+
+/// The method of a projection that is marked `#[setup]`.
+#[derive(Clone)]
+pub struct Setup {
+    /// The method's name.
+    pub name: &'static str,
+    /// The line that it is on.
+    pub line: u32,
+    /// What it takes.
+    pub inputs: Vec<Input>,
+    /// Runs it.
+    pub run: for<'a> fn(&'a SetupScope<'a>) -> Folded<'a>,
 }
 
 /// A method of a projection that is marked `#[on]`.
@@ -60,6 +79,13 @@ impl<'a> Folded<'a> {
 pub struct FoldScope<'a> {
     pub(crate) recorded: &'a Recorded,
     pub(crate) buffers: &'a HashMap<TypeId, Arc<dyn ErasedBuffer>>,
+    /// There if the projection takes it.
+    pub(crate) tx: Option<&'a TxSlot>,
+}
+
+/// What the inputs of a `#[setup]` method are taken from.
+pub struct SetupScope<'a> {
+    pub(crate) tx: &'a TxSlot,
 }
 
 /// What an `#[on]` method may take besides its event.
@@ -67,7 +93,7 @@ pub struct FoldScope<'a> {
     message = "an `#[on]` method cannot take `{Self}`",
     label = "not one of the inputs of a projection",
     note = "an `#[on]` method takes its event, then any of: `&Recorded` (the event as stored), \
-            `&mut Views<V>` (a read model to write)",
+            `&mut Views<V>` (a read model to write), `&mut Tx<..>` (SQL in the same transaction)",
     note = "a projection is folded again whenever it is rebuilt: what calls a service belongs in \
             an `#[event_handler]`"
 )]

@@ -2,6 +2,7 @@ use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
 
+use super::StoreType;
 use crate::error::Error;
 use crate::message::{Aggregate, Storage};
 use crate::store::{ModelSchema, Recorded};
@@ -88,6 +89,8 @@ pub enum InputKind {
     Views(ModelType),
     /// `&Context`: always there, but a query makes it only for handlers that take it.
     Context,
+    /// `&mut Tx<S>` or `ReadTx<S>`: SQL on the store's database.
+    Transaction(StoreType),
     /// `&Recorded`, `&Dispatcher`: always there.
     Given,
 }

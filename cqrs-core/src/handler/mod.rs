@@ -9,6 +9,7 @@ mod fold;
 mod input;
 mod query;
 mod resource;
+mod transaction;
 
 pub use cell::{CommandCell, QueryCell};
 pub use command::{
@@ -18,9 +19,11 @@ pub use command::{
 pub use context::{Actor, Context};
 pub use event::{Completion, HandlesEvent, Reacted, ReactionInput, ReactionScope};
 pub use failure::Failing;
-pub use fold::{ApplyInput, Fold, FoldInput, FoldScope, Folded, Projects};
+pub use fold::{ApplyInput, Fold, FoldInput, FoldScope, Folded, Projects, Setup, SetupScope};
 pub use input::{AggregateType, AnyState, Input, InputKind, ModelType, ResourceType, Source};
 pub(crate) use query::Answered;
 pub(crate) use query::answer;
 pub use query::{Answer, AnswerFrom, HandlesQuery, QueryFn, QueryInput, QueryScope};
 pub use resource::{Res, Resources, Shared};
+pub(crate) use transaction::TxSlot;
+pub use transaction::{BorrowedMut, LentTx, ReadTx, SetupInput, StoreType, Tx};

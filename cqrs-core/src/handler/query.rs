@@ -118,7 +118,8 @@ pub struct QueryScope<'a> {
     message = "a query handler cannot take `{Self}`",
     label = "not one of the inputs of a query handler",
     note = "a query handler takes its query, then any of: `Read<V>` (a read model), `Res<T>` or \
-            `Res<dyn Trait>` (a service, given to the builder with `.provide(..)`), `&Context`",
+            `Res<dyn Trait>` (a service, given to the builder with `.provide(..)`), `&Context`, \
+            `ReadTx<..>` (SQL on the store's database)",
     note = "a query changes nothing: `&mut Views<V>` is for projections, `&State` for command \
             handlers"
 )]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::dispatcher::{Guarded, Models, panic_message};
 use crate::error::{Error, Result};
-use crate::handler::{Fold, FoldScope, Folded};
+use crate::handler::{Fold, FoldScope, Folded, TxSlot};
 use crate::store::{Recorded, Store, ViewChange};
 use crate::views::ErasedBuffer;
 use crate::wiring::PlannedProjection;
@@ -18,6 +18,7 @@ pub(super) struct Folder {
     name: &'static str,
     folds: HashMap<&'static str, Fold>,
     buffers: HashMap<TypeId, Arc<dyn ErasedBuffer>>,
+    pub(super) takes_transaction: bool,
     store: Arc<dyn Store>,
 }
 
@@ -35,17 +36,22 @@ impl Folder {
                 .map(|fold| (fold.event, fold.clone()))
                 .collect(),
             buffers: buffers.collect(),
+            takes_transaction: plan.takes_transaction(),
             store,
         }
     }
 
     /// Folds one event: whole, or with no trace. Returns the name of what folded it.
-    pub(super) async fn fold(&self, event: &Recorded) -> (&'static str, Result<()>) {
+    pub(super) async fn fold(
+        &self,
+        event: &Recorded,
+        tx: Option<&TxSlot>,
+    ) -> (&'static str, Result<()>) {
         let Some(fold) = self.folds.get(event.event_type.as_str()) else {
             return (self.name, Ok(()));
         };
         let result = loop {
-            let result = self.run(fold, event).await;
+            let result = self.run(fold, event, tx).await;
             match self.load_missing().await {
                 Ok(true) => self.discard(),
                 Ok(false) => break result,
@@ -59,10 +65,11 @@ impl Folder {
         (fold.name, result)
     }
 
-    async fn run(&self, fold: &Fold, recorded: &Recorded) -> Result<()> {
+    async fn run(&self, fold: &Fold, recorded: &Recorded, tx: Option<&TxSlot>) -> Result<()> {
         let scope = FoldScope {
             recorded,
             buffers: &self.buffers,
+            tx,
         };
         let panicked = |message| Error::message(format!("it panicked: {message}"));
         match catch_unwind(AssertUnwindSafe(|| (fold.run)(recorded, &scope))) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::Progress;
 use super::fold::Folder;
 use super::react::Reactor;
+use super::transaction;
 use crate::dispatcher::{Dispatcher, Models, SubscriptionKind};
 use crate::error::Error;
 use crate::handler::Resources;
@@ -12,7 +13,7 @@ use crate::store::{
     EventQuery, EventStore, Position, Recorded, Store, StoreError, Subscription, ViewBatch,
     ViewChange, ViewCommitError,
 };
-use crate::wiring::PlannedProjection;
+use crate::wiring::{BuildError, PlannedProjection};
 
 /// Events handled between two checkpoints.
 const BATCH: usize = 512;
@@ -24,11 +25,11 @@ const STRIDE: u64 = 4096;
 /// Follows the log for a projection or a reaction, from its checkpoint on, for ever.
 pub(crate) struct Worker {
     /// Names the checkpoint.
-    subscription: String,
+    pub(super) subscription: String,
     query: EventQuery,
     progress: Progress,
     task: Task,
-    store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
 }
 
 enum Task {
@@ -37,33 +38,38 @@ enum Task {
 }
 
 /// How far a worker came with some events.
-struct Worked {
+pub(super) struct Worked {
     /// Everything up to here is done.
-    to: Position,
-    failure: Option<String>,
+    pub(super) to: Position,
+    pub(super) failure: Option<String>,
 }
 
 /// Why a worker has to start again from its checkpoint.
-enum Interrupted {
+pub(super) enum Interrupted {
     /// Another process went on.
     Moved,
     Failed(String),
 }
 
 impl Worker {
-    pub(super) fn projection(
+    /// What a projection sets up is there before the dispatcher answers any query.
+    pub(super) async fn projection(
         plan: &PlannedProjection,
         models: &Models,
         store: Arc<dyn Store>,
-    ) -> Self {
+    ) -> Result<Self, BuildError> {
         let entry = plan.entry;
-        Self {
-            subscription: format!("projection:{}:{}", entry.name, entry.version),
+        let subscription = format!("projection:{}:{}", entry.name, entry.version);
+        if let Some(setup) = &plan.setup {
+            transaction::set_up(setup, entry.name, &subscription, &*store).await?;
+        }
+        Ok(Self {
+            subscription,
             query: EventQuery::typed(plan.folds.iter().map(|fold| fold.event)),
             progress: Progress::new(entry.name, SubscriptionKind::Projection),
             task: Task::Fold(Folder::new(plan, models, store.clone())),
             store,
-        }
+        })
     }
 
     /// A reaction that begins with the next event gets its checkpoint here, before the dispatcher
@@ -146,30 +152,45 @@ impl Worker {
                 Ok(page) => page,
                 Err(error) => return Interrupted::Failed(error.to_string()),
             };
-            let worked = match self
-                .work(from, &page.events, dispatcher, &mut checkpoint)
-                .await
-            {
+            let range = (from, log.position());
+            let worked = self.handle(range, &page.events, dispatcher, &mut checkpoint);
+            let Worked { to, failure } = match worked.await {
                 Ok(worked) => worked,
                 Err(interrupted) => return interrupted,
             };
-            // Without a failure the page is done, and so is what lies between its events.
-            let to = worked
-                .failure
-                .as_ref()
-                .map_or(log.position(), |_| worked.to);
-            if let Err(interrupted) = self.commit(&mut checkpoint, to).await {
-                return interrupted;
-            }
             if to > start {
                 *attempts = 0;
             }
-            if let Some(failure) = worked.failure {
+            if let Some(failure) = failure {
                 self.progress.starts(to);
                 return Interrupted::Failed(failure);
             }
             self.progress.reached(to);
         }
+    }
+
+    /// Handles the events between two positions, and writes what came of it.
+    async fn handle(
+        &self,
+        (from, to): (Position, Position),
+        events: &[Arc<Recorded>],
+        dispatcher: &Dispatcher,
+        checkpoint: &mut Option<Position>,
+    ) -> Result<Worked, Interrupted> {
+        if let Task::Fold(folder) = &self.task
+            && folder.takes_transaction
+            && !events.is_empty()
+        {
+            let folded = self.fold_in_transaction(folder, from, to, events, checkpoint);
+            return folded.await;
+        }
+        let mut worked = self.work(from, events, dispatcher, checkpoint).await?;
+        if worked.failure.is_none() {
+            // The page is done, and so is what lies between its events.
+            worked.to = to;
+        }
+        self.commit(checkpoint, worked.to).await?;
+        Ok(worked)
     }
 
     /// Handles events until one fails.
@@ -183,7 +204,7 @@ impl Worker {
         let mut to = from;
         for event in events {
             let (handler, result) = match &self.task {
-                Task::Fold(folder) => folder.fold(event).await,
+                Task::Fold(folder) => folder.fold(event, None).await,
                 Task::React(reactor) => reactor.react(event, dispatcher).await,
             };
             if let Err(error) = result {
@@ -238,18 +259,13 @@ impl Worker {
             to,
             changes,
         };
-        match self.store.commit(batch).await {
-            Ok(()) => {
-                *checkpoint = Some(to);
-                Ok(())
-            }
-            Err(ViewCommitError::Moved { .. }) => Err(Interrupted::Moved),
-            Err(ViewCommitError::Failed(error)) => Err(Interrupted::Failed(error.to_string())),
-        }
+        self.store.commit(batch).await?;
+        *checkpoint = Some(to);
+        Ok(())
     }
 }
 
-fn failure(event: &Recorded, handler: &'static str, error: &Error) -> String {
+pub(super) fn failure(event: &Recorded, handler: &'static str, error: &Error) -> String {
     let Recorded {
         position,
         event_type,

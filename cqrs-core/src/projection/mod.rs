@@ -4,6 +4,7 @@ mod fold;
 mod follow;
 mod progress;
 mod react;
+mod transaction;
 
 use std::sync::Arc;
 
@@ -12,8 +13,8 @@ pub(crate) use progress::Progress;
 
 use crate::dispatcher::Models;
 use crate::handler::Resources;
-use crate::store::{Store, StoreError};
-use crate::wiring::Plan;
+use crate::store::Store;
+use crate::wiring::{BuildError, Plan};
 
 /// The workers of a dispatcher: projections first, in the plan's order, then reactions.
 pub(crate) async fn workers(
@@ -21,10 +22,10 @@ pub(crate) async fn workers(
     models: &Models,
     resources: &Resources,
     store: &Arc<dyn Store>,
-) -> Result<Vec<Worker>, StoreError> {
+) -> Result<Vec<Worker>, BuildError> {
     let mut workers = Vec::with_capacity(plan.projections.len() + plan.reactions.len());
     for projection in &plan.projections {
-        workers.push(Worker::projection(projection, models, store.clone()));
+        workers.push(Worker::projection(projection, models, store.clone()).await?);
     }
     for entry in &plan.reactions {
         workers.push(Worker::reaction(entry, resources, store.clone()).await?);

@@ -76,7 +76,8 @@ impl Progress {
         }
     }
 
-    fn behind(&self, wanted: Position, within: Duration) -> Behind {
+    /// The error of a wait that ended without success.
+    pub(crate) fn behind(&self, wanted: Position, within: Duration) -> Behind {
         let State { position, doing } = self.state.borrow().clone();
         let failing = match doing {
             SubscriptionState::Running => None,

@@ -31,6 +31,12 @@ pub enum AppendError {
         /// How many are waiting.
         waiting: usize,
     },
+    /// The transaction that the handler took, `&mut Tx<..>`, cannot be committed: nothing was done.
+    #[error("the handler's transaction was not committed: {reason}")]
+    Transaction {
+        /// What the handler or the database did.
+        reason: Arc<str>,
+    },
     /// The store cannot be reached, or is closed: nothing was done.
     #[error("the store is unavailable: {reason}")]
     Unavailable {

@@ -14,6 +14,7 @@ mod recorded;
 mod state;
 mod subscription;
 mod tag;
+mod transaction;
 mod view_store;
 mod window;
 
@@ -34,6 +35,7 @@ pub use recorded::{EventType, Recorded};
 pub use state::{StateKey, StateWrite, StoredState};
 pub use subscription::{Events, Subscription};
 pub use tag::{Tag, Tags};
+pub use transaction::{ErasedTx, Transaction, Transactional, Transactions};
 pub use view_store::{
     IndexRange, ModelSchema, ViewBatch, ViewChange, ViewCommitError, ViewRow, ViewScan, ViewStore,
 };
@@ -82,6 +84,12 @@ pub trait EventStore: Send + Sync + 'static {
     /// other processes may show up only on a [`head`](EventStore::head) call, so a waiter polls
     /// as well.
     fn watch(&self) -> watch::Receiver<Position>;
+
+    /// The transactions that handlers may work in, for a store that has some: it implements
+    /// [`Transactional`], and this as `Some(self)`.
+    fn transactions(&self) -> Option<&dyn Transactions> {
+        None
+    }
 
     /// Identifies the log. A copy restored from a backup keeps it; two logs never share it.
     fn store_id(&self) -> Uuid;

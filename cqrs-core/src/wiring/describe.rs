@@ -112,6 +112,7 @@ fn message(message: &MessageEntry, handler: &Handler) -> MessageDescription {
             InputKind::Aggregate(aggregate) => description.aggregates.push(aggregate.name),
             InputKind::Resource(resource) => description.services.push(resource.name),
             InputKind::Views(model) => description.read_models.push(model.name),
+            InputKind::Transaction(store) => description.services.push(store.name),
             InputKind::Context | InputKind::Given => {}
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Problems, Scope};
 use crate::dispatcher::Models;
-use crate::handler::{Fold, Input, InputKind, ModelType, Resources, Source};
+use crate::handler::{Fold, Input, InputKind, ModelType, Resources, Setup, Source};
 use crate::registry::{
     AggregateEntry, CommandHandlerEntry, EventEntry, MessageEntry, MessageKind, ProjectionEntry,
     QueryHandlerEntry, ReactionEntry, Registry,
@@ -29,6 +29,7 @@ pub(crate) struct Plan {
 pub(crate) struct PlannedProjection {
     pub(crate) entry: &'static ProjectionEntry,
     pub(crate) folds: Vec<Fold>,
+    pub(crate) setup: Option<Setup>,
 }
 
 impl Plan {
@@ -55,6 +56,7 @@ impl Plan {
                 .map(|entry| PlannedProjection {
                     entry,
                     folds: (entry.folds)(),
+                    setup: (entry.setup)(),
                 })
                 .collect(),
             reactions: within(&registry.reactions, scope, |it| it.source),
@@ -64,6 +66,7 @@ impl Plan {
         plan.check_handlers(problems);
         plan.check_events(problems);
         plan.check_read_models(problems);
+        plan.check_inputs(problems);
         plan
     }
 

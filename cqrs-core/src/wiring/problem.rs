@@ -1,5 +1,6 @@
 use std::fmt;
 
+use crate::error::Error;
 use crate::handler::Source;
 use crate::store::StoreError;
 
@@ -13,6 +14,15 @@ pub enum BuildError {
     /// `build` was not awaited inside a Tokio runtime.
     #[error("a dispatcher needs a Tokio runtime with time: await `build` in `#[tokio::main]`")]
     NoRuntime,
+    /// A projection's `#[setup]` method failed: nothing of it was written, and the next `build`
+    /// runs it again.
+    #[error("`#[setup]` of the projection `{projection}` failed: {error}")]
+    Setup {
+        /// The projection's name.
+        projection: &'static str,
+        /// The method's error.
+        error: Error,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -55,6 +55,23 @@ fn command_handler_of_the_readme() {
 }
 
 #[test]
+fn command_handler_with_a_transaction() {
+    let item = quote! {
+        async fn sell(
+            command: Sell,
+            product: &Product,
+            tx: &mut Tx<Postgres>,
+        ) -> Result<Sold, CommandError<Rejected>> {
+            Ok(Sold)
+        }
+    };
+    expect(
+        "command_handler_with_a_transaction",
+        command_handler::attribute(TokenStream::new(), item),
+    );
+}
+
+#[test]
 fn command_handler_of_the_command_alone() {
     let item = quote!(
         fn command(_: Ping) {}

@@ -418,6 +418,41 @@ fn projections() {
                 }
             },
         ),
+        projection::attribute(
+            quote!(name = "a", version = 1),
+            quote! {
+                impl Tables {
+                    #[on]
+                    fn good(event: &Good) {}
+                    #[setup]
+                    fn first(tx: &mut Tx<A>, views: &mut Views<V>) {}
+                    #[setup]
+                    fn second(tx: &mut Tx<A>) {}
+                }
+            },
+        ),
+        projection::attribute(
+            quote!(name = "a", version = 1),
+            quote! {
+                impl WithSelf {
+                    #[on]
+                    fn good(event: &Good) {}
+                    #[setup]
+                    fn setup(&mut self) {}
+                }
+            },
+        ),
+        projection::attribute(
+            quote!(name = "a", version = 1),
+            quote! {
+                impl WithoutAny {
+                    #[on]
+                    fn good(event: &Good) {}
+                    #[setup]
+                    fn setup() {}
+                }
+            },
+        ),
     ];
     expect_errors("projections", quote!(#(#items)*));
 }

@@ -31,3 +31,24 @@ fn projection_of_events() {
         projection::attribute(quote!(name = "products", version = 3), item),
     );
 }
+
+#[test]
+fn projection_with_tables() {
+    let item = quote! {
+        impl Sales {
+            #[setup]
+            async fn tables(tx: &mut Tx<Postgres>) -> Result<()> {
+                Ok(())
+            }
+
+            #[on]
+            async fn sold(event: &Sold, tx: &mut Tx<Postgres>) -> Result<()> {
+                Ok(())
+            }
+        }
+    };
+    expect(
+        "projection_with_tables",
+        projection::attribute(quote!(name = "sales", version = 1), item),
+    );
+}

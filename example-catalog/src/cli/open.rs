@@ -1,8 +1,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use cqrs_core::dispatcher::Builder;
 use cqrs_core::store::Store;
-use cqrs_core::{Dispatcher, HeldPermissions, Memory};
+use cqrs_core::{Dispatcher, HeldPermissions, Memory, Module};
 use cqrs_postgres::{ConnectError, Postgres};
 use cqrs_sqlite::Sqlite;
 use example_catalog::{Notifier, ProductId};
@@ -21,14 +22,17 @@ pub enum Existing {
 /// The catalogue in a database.
 pub async fn in_database(database: &Database, existing: Existing) -> Result<Dispatcher, Stop> {
     match database {
-        Database::File(file) => wire(in_file(file, existing).await?).await,
-        Database::Postgres { url, schema } => wire(in_schema(url, schema, existing).await?).await,
+        Database::File(file) => wire(in_file(file, existing).await?, []).await,
+        Database::Postgres { url, schema } => {
+            let store = in_schema(url, schema, existing).await?;
+            wire(store, [example_catalog::sales::module()]).await
+        }
     }
 }
 
 /// A catalogue that is not kept.
 pub async fn in_memory() -> Result<Dispatcher, Stop> {
-    wire(Memory::new()).await
+    wire(Memory::new(), []).await
 }
 
 async fn in_file(file: &Path, existing: Existing) -> Result<Sqlite, Stop> {
@@ -44,6 +48,7 @@ async fn in_file(file: &Path, existing: Existing) -> Result<Sqlite, Stop> {
 async fn in_schema(url: &str, schema: &str, existing: Existing) -> Result<Postgres, Stop> {
     let options = Postgres::options()
         .schema(schema)
+        .search_path(schema)
         .application_name("example-catalog")
         .migrate(existing == Existing::OrNew);
     match options.connect(url).await {
@@ -57,9 +62,15 @@ async fn in_schema(url: &str, schema: &str, existing: Existing) -> Result<Postgr
     }
 }
 
-async fn wire(store: impl Store) -> Result<Dispatcher, Stop> {
-    let dispatcher = Dispatcher::builder()
-        .module(example_catalog::module())
+/// The catalogue, and more of it on a store that can do more.
+async fn wire(
+    store: impl Store,
+    more: impl IntoIterator<Item = Module>,
+) -> Result<Dispatcher, Stop> {
+    let catalogue = Dispatcher::builder().module(example_catalog::module());
+    let dispatcher = more
+        .into_iter()
+        .fold(catalogue, Builder::module)
         .store(store)
         .authorizer(HeldPermissions)
         .provide::<dyn Notifier>(Arc::new(StandardError))

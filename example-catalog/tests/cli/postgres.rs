@@ -92,6 +92,48 @@ fn every_message_can_be_sent() {
 }
 
 #[test]
+fn what_was_sold_is_reported_from_tables() {
+    let Some(schema) = Schema::fresh("what_was_sold_is_reported_from_tables") else {
+        return;
+    };
+    let program = schema.program();
+    let send = |command: &str, json: &str| program.ok(&["send", command, json]);
+    for (product, price) in [("M1", "10.00"), ("M2", "4.50")] {
+        let create = format!(
+            r#"{{"product_id":"{product}","name":"Mug","description":"","price":"{price}"}}"#
+        );
+        send("CreateProduct", &create);
+        let receive = format!(r#"{{"product_id":"{product}","units":100}}"#);
+        send("ReceiveStock", &receive);
+    }
+    send("ReserveStock", r#"{"product_id":"M1","units":2}"#);
+    send(
+        "UpdateProductPrice",
+        r#"{"product_id":"M1","new_price":"12.00"}"#,
+    );
+    send("ReserveStock", r#"{"product_id":"M1","units":1}"#);
+    send("ReserveStock", r#"{"product_id":"M2","units":10}"#);
+    send("RenameProduct", r#"{"product_id":"M2","new_name":"Cup"}"#);
+    let ask = |json| {
+        let answer = program.ok(&["ask", "GetSalesReport", json]);
+        serde_json::from_str::<serde_json::Value>(&answer).expect("JSON")
+    };
+    let line = |product, name, units: u32, takings, share| {
+        serde_json::json!({
+            "product_id": product, "name": name, "units": units, "takings": takings, "share": share
+        })
+    };
+    // The units were sold at the price of then, and the product is called what it is called now.
+    let cups = line("M2", "Cup", 10, "45.00", "58.4");
+    let mugs = line("M1", "Mug", 3, "32.00", "41.6");
+    assert_eq!(ask("{}"), serde_json::json!([cups, mugs]));
+    assert_eq!(
+        ask(r#"{"to":"2020-01-01T00:00:00Z"}"#),
+        serde_json::json!([])
+    );
+}
+
+#[test]
 fn an_id_makes_a_command_safe_to_repeat() {
     if let Some(schema) = Schema::fresh("an_id_makes_a_command_safe_to_repeat") {
         send_and_ask::repeats_safely(&schema.program());

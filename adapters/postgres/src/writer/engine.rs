@@ -3,11 +3,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cqrs_core::Position;
-use cqrs_core::store::{AppendError, Boundary, StateKey, Verdict as Decision, Window, announce};
+use cqrs_core::store::{AppendError, StateKey, Window, announce};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::columns::Columns;
+use super::decide::Known;
 use super::request::{Request, Verdict};
 use super::session::Session;
 use crate::Options;
@@ -34,16 +35,27 @@ pub(super) struct Engine {
     window_size: usize,
     /// Another process wrote to the log since.
     is_behind: bool,
+    /// The highest head that others have told of.
+    told: Position,
     patience: Duration,
     heads: Heads,
 }
 
 /// Who is told of the log's head.
-pub(super) struct Heads {
+#[derive(Clone)]
+pub(crate) struct Heads {
     /// Those who watch in this process.
-    pub(super) known: watch::Sender<Position>,
+    pub(crate) known: watch::Sender<Position>,
     /// Other processes, of what this one wrote.
-    pub(super) written: watch::Sender<Position>,
+    pub(crate) written: watch::Sender<Position>,
+}
+
+impl Heads {
+    /// Tells of what was written.
+    pub(super) fn wrote(&self, head: Position) {
+        announce(&self.known, head);
+        announce(&self.written, head);
+    }
 }
 
 /// How it ended to decide about a batch and to write it.
@@ -70,6 +82,7 @@ impl Engine {
             window_size: options.window,
             head,
             is_behind: false,
+            told: Position::START,
             patience: options.patience,
             heads,
         }
@@ -160,8 +173,7 @@ impl Engine {
         if !written? {
             return Ok(Round::Overtaken);
         }
-        announce(&self.heads.known, self.head.position);
-        announce(&self.heads.written, self.head.position);
+        self.heads.wrote(self.head.position);
         for request in batch.extract_if(.., |request| request.is_written()) {
             if let Verdict::Write(appended) = request.verdict {
                 request.answer(Ok(appended));
@@ -178,8 +190,12 @@ impl Engine {
         batch: &mut [Request],
         lock: bool,
     ) -> Result<bool, Fault> {
+        // Known once: what was told and turned out to be wrong is not looked up for ever.
+        let told = *self.heads.known.borrow();
+        let is_behind = self.is_behind || told > self.head.position.max(self.told);
+        self.told = told;
         let ahead = |request: &Request| request.is_ahead_of(self.head.position);
-        if lock || self.is_behind || batch.iter().any(ahead) {
+        if lock || is_behind || batch.iter().any(ahead) {
             self.catch_up(session).await?;
         }
         self.decide(session, batch).await?;
@@ -234,7 +250,11 @@ impl Engine {
             if !commands.insert(request.command) || !is_known {
                 continue;
             }
-            if let Some(refusal) = self.refusal(session, request, &states).await? {
+            let known = Known {
+                head: self.head.position,
+                window: &self.window,
+            };
+            if let Some(refusal) = known.refusal(session, request, &states).await? {
                 request.verdict = Verdict::Refuse(refusal);
                 continue;
             }
@@ -249,61 +269,6 @@ impl Engine {
             request.verdict = Verdict::Write(appended);
         }
         Ok(())
-    }
-
-    /// What speaks against the request, if anything does.
-    async fn refusal(
-        &self,
-        session: &Session,
-        request: &Request,
-        states: &HashMap<StateKey, Position>,
-    ) -> Result<Option<AppendError>, Fault> {
-        if let Some(boundary) = &request.boundary {
-            if boundary.after > self.head.position {
-                return Ok(Some(AppendError::Rewound {
-                    head: self.head.position,
-                    seen: boundary.after,
-                }));
-            }
-            if let Some(at) = self.conflict(session, boundary).await? {
-                return Ok(Some(AppendError::Conflict { at }));
-            }
-        }
-        for write in &request.states {
-            let stored = states.get(&write.key).copied();
-            if stored != write.based_on {
-                return Ok(Some(AppendError::Conflict {
-                    at: stored.unwrap_or_default(),
-                }));
-            }
-        }
-        Ok(None)
-    }
-
-    async fn conflict(
-        &self,
-        session: &Session,
-        boundary: &Boundary,
-    ) -> Result<Option<Position>, Fault> {
-        match self.window.decide(boundary) {
-            Decision::Holds => Ok(None),
-            Decision::Conflict(at) => Ok(Some(at)),
-            Decision::Unknown => {
-                let head = self.head.position;
-                let query = &boundary.fail_if;
-                let found = session.first_match(query, boundary.after, head).await?;
-                // What the batch is about to write is nowhere but in the window.
-                let since = Boundary {
-                    fail_if: query.clone(),
-                    after: head,
-                };
-                let beside = match self.window.decide(&since) {
-                    Decision::Conflict(at) => Some(at),
-                    Decision::Holds | Decision::Unknown => None,
-                };
-                Ok(found.or(beside))
-            }
-        }
     }
 
     /// Answers what was refused. A command that was processed before is no conflict: the events

@@ -1,24 +1,27 @@
 //! Writing: one task with the only connection that appends, and a bounded queue in front of it.
 
 mod columns;
+mod decide;
 mod engine;
 mod gather;
 mod request;
 mod session;
+mod transaction;
 
 use std::sync::Arc;
 
-use cqrs_core::Position;
 use cqrs_core::store::{Append, AppendError, Appended};
+use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, watch};
 
 use crate::Options;
 use crate::connect::Link;
 use crate::row::Head;
 use crate::sql::Sql;
-use engine::{Engine, Heads};
+use engine::Engine;
+pub(crate) use engine::Heads;
 use request::Request;
+pub(crate) use transaction::append_in;
 
 /// The writing task. When this is dropped it does what is waiting, and ends.
 pub(crate) struct Writer {
@@ -26,16 +29,14 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts at this head; `known` is raised to what is in the log, `written` to what it writes.
+    /// Starts at this head.
     pub(crate) fn start(
         link: Link,
         sql: Arc<Sql>,
         head: Head,
-        known: watch::Sender<Position>,
-        written: watch::Sender<Position>,
+        heads: Heads,
         options: &Options,
     ) -> Self {
-        let heads = Heads { known, written };
         let mut engine = Engine::new(link, sql, head, heads, options);
         let (queue, mut requests) = mpsc::channel(options.queue);
         let most = options.max_batch;

@@ -1,3 +1,4 @@
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -7,15 +8,16 @@ use tokio_postgres::{Client, Statement};
 use uuid::Uuid;
 
 use super::columns::Columns;
+use super::transaction::Pooled;
 use crate::connect::Link;
 use crate::fault::Fault;
-use crate::reader::Selection;
 use crate::row::{self, Head, number};
+use crate::selection::Selection;
 use crate::sql::Sql;
 
-/// The connection that appends, with its statements prepared.
-pub(super) struct Session {
-    client: Client,
+/// A connection that appends, with its statements prepared.
+pub(super) struct Session<C = Client> {
+    client: C,
     sql: Arc<Sql>,
     append: Statement,
     head: Statement,
@@ -37,9 +39,27 @@ impl Session {
             sql,
         })
     }
+}
 
+impl<'c> Session<Pooled<'c>> {
+    /// One of a pool, whose statements stay prepared with it.
+    pub(super) async fn of(client: Pooled<'c>, sql: Arc<Sql>) -> Result<Self, Fault> {
+        let prepared = async |text: &str| Ok::<_, Fault>(client.0.prepare_cached(text).await?);
+        Ok(Self {
+            append: prepared(&sql.append).await?,
+            head: prepared(&sql.head).await?,
+            tail: prepared(&sql.tail).await?,
+            commands: prepared(&sql.commands).await?,
+            state_positions: prepared(&sql.state_positions).await?,
+            client,
+            sql,
+        })
+    }
+}
+
+impl<C: Borrow<Client> + Sync> Session<C> {
     pub(super) async fn head(&self) -> Result<Head, Fault> {
-        row::head(&self.client.query_one(&self.head, &[]).await?)
+        row::head(&self.client().query_one(&self.head, &[]).await?)
     }
 
     /// Types and tags of the events in `(after, up_to]`, in order.
@@ -49,7 +69,7 @@ impl Session {
         up_to: Position,
     ) -> Result<Vec<(EventType, Tags)>, Fault> {
         let params = [&number(after) as _, &number(up_to) as _];
-        let rows = self.client.query(&self.tail, &params).await?;
+        let rows = self.client().query(&self.tail, &params).await?;
         let event = |row| Ok((row::event_type(row, 1)?, row::tags(row, 2)?));
         rows.iter().map(event).collect()
     }
@@ -59,7 +79,7 @@ impl Session {
         &self,
         ids: Vec<Uuid>,
     ) -> Result<HashMap<CommandId, StoredCommand>, Fault> {
-        let rows = self.client.query(&self.commands, &[&ids]).await?;
+        let rows = self.client().query(&self.commands, &[&ids]).await?;
         rows.iter().map(row::command).collect()
     }
 
@@ -71,7 +91,7 @@ impl Session {
         let aggregates: Vec<&str> = keys.iter().map(|key| key.aggregate).collect();
         let ids: Vec<&str> = keys.iter().map(|key| key.id.as_str()).collect();
         let rows = self
-            .client
+            .client()
             .query(&self.state_positions, &[&aggregates, &ids])
             .await?;
         let mut positions = HashMap::new();
@@ -93,40 +113,44 @@ impl Session {
         up_to: Position,
     ) -> Result<Option<Position>, Fault> {
         let selection = Selection::new(query);
-        let statement = self.client.prepare(selection.sql(&self.sql)).await?;
+        let statement = self.client().prepare(selection.sql(&self.sql)).await?;
         let range = ReadRange {
             after,
             up_to: Some(up_to),
             limit: 1,
         };
-        let page = selection.read(&self.client, &statement, range).await?;
+        let page = selection.read(self.client(), &statement, range).await?;
         Ok(page.events.first().map(|event| event.position))
     }
 
     /// Writes all or nothing; whether the head was still this one.
     pub(super) async fn append(&self, columns: &Columns<'_>, head: &Head) -> Result<bool, Fault> {
-        let written = columns.write(&self.client, &self.append, head).await?;
+        let written = columns.write(self.client(), &self.append, head).await?;
         Ok(written == 1)
     }
 
     /// Begins a transaction that has the head to itself.
     pub(super) async fn lock(&self) -> Result<(), Fault> {
-        self.client.batch_execute("BEGIN").await?;
-        self.client.query(&self.sql.lock_head, &[]).await?;
+        self.client().batch_execute("BEGIN").await?;
+        self.client().query(&self.sql.lock_head, &[]).await?;
         Ok(())
     }
 
     pub(super) async fn commit(&self) -> Result<(), Fault> {
-        Ok(self.client.batch_execute("COMMIT").await?)
+        Ok(self.client().batch_execute("COMMIT").await?)
     }
 
     pub(super) async fn roll_back(&self) -> Result<(), Fault> {
-        Ok(self.client.batch_execute("ROLLBACK").await?)
+        Ok(self.client().batch_execute("ROLLBACK").await?)
     }
 
     /// After this, no append of an earlier session will happen that has not happened by now.
     pub(super) async fn shut_out_earlier(&self) -> Result<(), Fault> {
-        self.client.execute(&self.sql.raise_epoch, &[]).await?;
+        self.client().execute(&self.sql.raise_epoch, &[]).await?;
         Ok(())
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        self.client.borrow()
     }
 }

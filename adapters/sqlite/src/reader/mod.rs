@@ -2,6 +2,7 @@
 
 mod cursor;
 mod events;
+mod handle;
 mod queue;
 
 use std::io;
@@ -13,6 +14,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 pub(crate) use events::{first_match, position_at, read};
+pub use handle::Reader;
 
 use crate::error::closed;
 use crate::fault::Fault;

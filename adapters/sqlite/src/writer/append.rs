@@ -54,6 +54,12 @@ impl AppendTask {
         Ok((task, answer))
     }
 
+    /// What the last run appended, unless it found the command to be processed already.
+    fn appended_now(&self) -> Option<&Appended> {
+        let appended = self.reply.decided()?.as_ref().ok()?;
+        (!appended.replayed).then_some(appended)
+    }
+
     /// What speaks against the append, if anything does.
     fn refusal(&self, log: &Log<'_>) -> Result<Option<AppendError>, Fault> {
         if let Some(boundary) = &self.boundary {
@@ -172,13 +178,14 @@ impl Task for AppendTask {
         Ok(())
     }
 
+    fn is_effective(&self) -> bool {
+        self.appended_now().is_some()
+    }
+
     fn is_there(&self, conn: &Connection) -> Result<Option<bool>, Fault> {
-        let Some(Ok(appended)) = self.reply.decided() else {
+        let Some(appended) = self.appended_now() else {
             return Ok(None);
         };
-        if appended.replayed {
-            return Ok(None);
-        }
         // Another process may have had the same command meanwhile, with other positions.
         let stored = row::command(conn, self.command)?;
         Ok(Some(stored.is_some_and(|it| it.first == appended.first)))

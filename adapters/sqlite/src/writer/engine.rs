@@ -2,16 +2,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cqrs_core::Position;
 use cqrs_core::store::{EventQuery, ReadRange, Window, announce};
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::watch;
 
-use super::task::{Batch, Log};
+use super::guard::Guard;
+use super::task::{Batch, Log, Task};
 use crate::fault::Fault;
+use crate::row::Head;
 use crate::{reader, row, sql};
 
-/// Commits batches of tasks.
+/// Commits batches of tasks, and what handlers did on the connection.
 pub(crate) struct Engine {
     conn: Connection,
+    guard: Guard,
     window: Window,
     window_size: usize,
     /// The head of the last transaction that was committed; the window may be ahead of it.
@@ -23,22 +26,35 @@ pub(crate) struct Engine {
 
 /// Why a transaction did not end well. It was rolled back.
 enum Failure {
-    /// It was not committed. The task at this place failed; when `COMMIT` did, it is the one in
-    /// the middle, so that a batch that does not fit on the disk is halved.
-    Stopped { at: usize, fault: Fault },
+    /// It was not committed.
+    Stopped(Fault),
     /// `COMMIT` failed in a way that says nothing about what is on the disk.
     Unsettled(Fault),
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Stopped(fault)
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Fault::from(error).into()
+    }
 }
 
 impl Engine {
     pub(crate) fn new(
         conn: Connection,
-        head: Position,
+        guard: Guard,
         window_size: usize,
         known: watch::Sender<Position>,
     ) -> Self {
+        let head = *known.borrow();
         Self {
             conn,
+            guard,
             window: Window::new(head, window_size),
             window_size,
             committed: head,
@@ -53,18 +69,55 @@ impl Engine {
     pub(crate) fn write(&mut self, batch: Batch) {
         let mut waiting = vec![batch];
         while let Some(mut batch) = waiting.pop() {
-            match self.attempt(&mut batch) {
+            let mut at = 0;
+            match self.attempt(|engine| engine.transaction(&mut batch, &mut at)) {
                 Ok(()) => self.answer(batch),
                 Err(Failure::Unsettled(fault)) => self.settle(batch, fault),
-                Err(Failure::Stopped { at, fault }) if batch.len() > 1 && !fault.is_general() => {
+                Err(Failure::Stopped(fault)) if batch.len() > 1 && !fault.is_general() => {
                     let after = batch.split_off(at + 1);
                     let culprit = batch.split_off(at);
                     // The last is the next to be carried out, so the order stays.
                     let parts = [after, culprit, batch].into_iter();
                     waiting.extend(parts.filter(|part| !part.is_empty()));
                 }
-                Err(Failure::Stopped { fault, .. }) => fail(batch, &fault),
+                Err(Failure::Stopped(fault)) => fail(batch, &fault),
             }
+        }
+    }
+
+    /// Begins a transaction that a handler works in, until it is taken back.
+    pub(crate) fn lend(&mut self) -> Result<(), Fault> {
+        let locked = self.attempt(|engine| {
+            engine.lock()?;
+            Ok(())
+        });
+        locked.map_err(|(Failure::Stopped(fault) | Failure::Unsettled(fault))| fault)?;
+        self.guard.lend();
+        Ok(())
+    }
+
+    /// The connection, for a handler.
+    pub(crate) fn conn(&self) -> &Connection {
+        &self.conn
+    }
+
+    /// The checkpoint, for a handler.
+    pub(crate) fn checkpoint(&self, subscription: &str) -> Result<Option<Position>, Fault> {
+        self.guard.check()?;
+        Ok(row::checkpoint(&self.conn, subscription)?)
+    }
+
+    /// Ends the transaction that a handler worked in: carries out the task in it and commits both,
+    /// or rolls it back.
+    pub(crate) fn take_back(&mut self, task: Option<Box<dyn Task>>) {
+        let open = self.guard.take_back();
+        let Some(mut task) = task else {
+            return self.roll_back();
+        };
+        match self.attempt(|engine| engine.complete(&mut *task, open)) {
+            Ok(()) => self.answer(vec![task]),
+            Err(Failure::Unsettled(fault)) => self.settle(vec![task], fault),
+            Err(Failure::Stopped(fault)) => fail(vec![task], &fault),
         }
     }
 
@@ -77,15 +130,13 @@ impl Engine {
         assert_eq!(set, Ok(()));
     }
 
-    fn attempt(&mut self, batch: &mut Batch) -> Result<(), Failure> {
-        let mut at = 0;
-        let transaction = AssertUnwindSafe(|| self.transaction(batch, &mut at));
-        let result = catch_unwind(transaction).unwrap_or_else(|panic| {
+    fn attempt(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let result = catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|panic| {
             self.forget();
-            Err(Failure::Stopped {
-                at,
-                fault: Fault::panic(panic.as_ref()),
-            })
+            Err(Fault::panic(panic.as_ref()).into())
         });
         if result.is_err() {
             self.roll_back();
@@ -93,31 +144,49 @@ impl Engine {
         result
     }
 
+    /// `at` is the place of the task that is carried out. While `COMMIT` is, it is the one in the
+    /// middle, so that a batch that does not fit on the disk is halved.
     fn transaction(&mut self, batch: &mut Batch, at: &mut usize) -> Result<(), Failure> {
-        let stopped = |at| move |fault| Failure::Stopped { at, fault };
-        let mut log = self.begin().map_err(stopped(0))?;
+        let mut log = self.begin()?;
         for (place, task) in batch.iter_mut().enumerate() {
             *at = place;
-            task.run(&mut log).map_err(stopped(place))?;
+            task.run(&mut log)?;
         }
         drop(log);
-        self.commit().map_err(|error| {
-            if Fault::is_certain(&error) {
-                stopped(batch.len() / 2)(error.into())
-            } else {
-                Failure::Unsettled(error.into())
-            }
-        })
+        *at = batch.len() / 2;
+        self.commit()
+    }
+
+    /// The rest of a transaction that a handler worked in.
+    fn complete(&mut self, task: &mut dyn Task, open: Result<(), Fault>) -> Result<(), Failure> {
+        open?;
+        let head = row::head(&self.conn)?;
+        task.run(&mut self.log(head)?)?;
+        if task.is_effective() {
+            self.commit()
+        } else {
+            self.roll_back();
+            Ok(())
+        }
+    }
+
+    fn begin(&mut self) -> Result<Log<'_>, Fault> {
+        let head = self.lock()?;
+        self.log(head)
     }
 
     /// Takes the write lock, which no other process can have until the commit, and learns what
     /// other processes appended.
-    fn begin(&mut self) -> Result<Log<'_>, Fault> {
+    fn lock(&mut self) -> Result<Head, Fault> {
         self.conn
             .prepare_cached(sql::BEGIN_IMMEDIATE)?
             .execute([])?;
         let head = row::head(&self.conn)?;
         self.catch_up(head.position)?;
+        Ok(head)
+    }
+
+    fn log(&mut self, head: Head) -> Result<Log<'_>, Fault> {
         Ok(Log::new(&self.conn, &mut self.window, head)?)
     }
 
@@ -143,11 +212,25 @@ impl Engine {
 
     /// When this returns, the log is synced and the transaction visible, in this order: SQLite
     /// writes the commit into the log and syncs it before it tells readers where the log ends.
-    fn commit(&mut self) -> rusqlite::Result<()> {
+    fn commit(&mut self) -> Result<(), Failure> {
+        let failure = |error: rusqlite::Error| match error.sqlite_error_code() {
+            // A deferred foreign key of the user's: nothing was committed.
+            Some(ErrorCode::ConstraintViolation) => {
+                let reason = format!("SQLite refuses what was written in it ({error})");
+                Failure::Stopped(Fault::transaction(reason))
+            }
+            _ if Fault::is_certain(&error) => Failure::Stopped(error.into()),
+            _ => Failure::Unsettled(error.into()),
+        };
+        self.end().map_err(failure)?;
+        self.committed = self.window.head();
+        Ok(())
+    }
+
+    fn end(&mut self) -> rusqlite::Result<()> {
         #[cfg(test)]
         self.faults.strike(&self.conn)?;
         self.conn.prepare_cached(sql::COMMIT)?.execute([])?;
-        self.committed = self.window.head();
         Ok(())
     }
 
@@ -187,7 +270,7 @@ impl Engine {
     }
 
     /// Whether the batch is there: all of it is, if one of its tasks is.
-    fn find(&mut self, batch: &Batch) -> Result<bool, Fault> {
+    fn find(&mut self, batch: &Batch) -> Result<bool, Failure> {
         let log = self.begin()?;
         log.conn.prepare_cached(sql::SETTLE)?.execute([])?;
         let mut found = None;
@@ -215,6 +298,6 @@ fn fail(batch: Batch, fault: &Fault) {
 
 /// Answering wakes a task of a runtime that is not ours; if that panics, the others must still
 /// be answered. The panic hook has reported it.
-fn shielded(send: impl FnOnce()) {
+pub(super) fn shielded(send: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(send));
 }

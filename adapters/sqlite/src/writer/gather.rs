@@ -2,27 +2,61 @@ use std::thread;
 
 use tokio::sync::mpsc::Receiver;
 
+use super::loan::Borrower;
 use super::task::{Batch, Task};
 
 /// A batch takes no more once it has this many bytes.
 const BYTES: usize = 8 << 20;
 
-/// Waits for a task, and takes those that are there or come while others get to run. It does not
-/// wait for more by the clock: a lone caller is served at once, and a crowd gathers by itself
-/// while the batch before is being synced.
-pub(crate) fn batch(tasks: &mut Receiver<Box<dyn Task>>, most: usize) -> Option<Batch> {
-    let mut batch = vec![tasks.blocking_recv()?];
-    let mut bytes = batch[0].bytes();
-    loop {
-        let before = batch.len();
-        while batch.len() < most && bytes < BYTES {
-            let Ok(task) = tasks.try_recv() else { break };
-            bytes += task.bytes();
-            batch.push(task);
+/// What the writing thread is asked for.
+pub(crate) enum Request {
+    /// To write something.
+    Write(Box<dyn Task>),
+    /// To lend its connection.
+    Lend(Borrower),
+}
+
+/// What the writing thread does next: the batch, then the loan.
+#[derive(Default)]
+pub(crate) struct Work {
+    pub(crate) batch: Batch,
+    pub(crate) borrower: Option<Borrower>,
+    bytes: usize,
+}
+
+impl Work {
+    /// Waits for a request, and takes those that are there or come while others get to run, up to
+    /// one for a loan. It does not wait for more by the clock: a lone caller is served at once, and
+    /// a crowd gathers by itself while the batch before is being synced.
+    pub(crate) fn gather(requests: &mut Receiver<Request>, most: usize) -> Option<Self> {
+        let mut work = Self::default();
+        work.add(requests.blocking_recv()?);
+        loop {
+            let before = work.batch.len();
+            while work.has_room(most) {
+                let Ok(request) = requests.try_recv() else {
+                    break;
+                };
+                work.add(request);
+            }
+            if work.borrower.is_some() || work.batch.len() == before {
+                return Some(work);
+            }
+            thread::yield_now();
         }
-        if batch.len() == before {
-            return Some(batch);
+    }
+
+    fn has_room(&self, most: usize) -> bool {
+        self.borrower.is_none() && self.batch.len() < most && self.bytes < BYTES
+    }
+
+    fn add(&mut self, request: Request) {
+        match request {
+            Request::Write(task) => {
+                self.bytes += task.bytes();
+                self.batch.push(task);
+            }
+            Request::Lend(borrower) => self.borrower = Some(borrower),
         }
-        thread::yield_now();
     }
 }

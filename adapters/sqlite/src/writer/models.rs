@@ -31,6 +31,10 @@ impl Task for PrepareTask {
         Ok(())
     }
 
+    fn is_effective(&self) -> bool {
+        true
+    }
+
     /// To make the tables again does no harm.
     fn is_there(&self, _conn: &Connection) -> Result<Option<bool>, Fault> {
         Ok(None)

@@ -13,6 +13,10 @@ pub(crate) trait Task: Send {
     /// the transaction is committed. Is run from the start again when it was not.
     fn run(&mut self, log: &mut Log<'_>) -> Result<(), Fault>;
 
+    /// Whether the last run wrote what it is for. If not, it wrote nothing: it refused, or found
+    /// that to be done already.
+    fn is_effective(&self) -> bool;
+
     /// Whether what the last run wrote is there; `None` if it wrote nothing that would tell.
     fn is_there(&self, conn: &Connection) -> Result<Option<bool>, Fault>;
 

@@ -1,3 +1,5 @@
+mod loans;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +50,7 @@ type Answer = oneshot::Receiver<Result<Appended, AppendError>>;
 fn engine(directory: &Directory, options: &Options) -> Engine {
     let database = Database::open(options, &directory.database()).unwrap();
     let known = watch::Sender::new(database.head);
-    Engine::new(database.writer, database.head, options.window, known)
+    Engine::new(database.writer, database.guard, options.window, known)
 }
 
 /// Puts an append into a batch.
@@ -85,6 +87,10 @@ impl Task for Poison {
     fn run(&mut self, log: &mut Log<'_>) -> Result<(), Fault> {
         log.conn.execute("DELETE FROM events", [])?;
         (self.0)()
+    }
+
+    fn is_effective(&self) -> bool {
+        false
     }
 
     fn is_there(&self, _conn: &Connection) -> Result<Option<bool>, Fault> {

@@ -94,10 +94,14 @@ impl Task for ViewTask {
         Ok(())
     }
 
+    fn is_effective(&self) -> bool {
+        matches!(self.reply.decided(), Some(Ok(())))
+    }
+
     fn is_there(&self, conn: &Connection) -> Result<Option<bool>, Fault> {
-        let Some(Ok(())) = self.reply.decided() else {
+        if !self.is_effective() {
             return Ok(None);
-        };
+        }
         let found = row::checkpoint(conn, &self.subscription)?;
         Ok(Some(found == Some(self.to)))
     }

@@ -48,3 +48,28 @@ impl List {
 ::core::compile_error! {
     "the types of an `#[on]` method have names, by which it is wired: write the type instead of `impl ..`"
 }
+impl Tables {
+    fn good(event: &Good) {}
+    fn first(tx: &mut Tx<A>, views: &mut Views<V>) {}
+    fn second(tx: &mut Tx<A>) {}
+}
+::core::compile_error! {
+    "a projection has one `#[setup]` method: merge them"
+}
+::core::compile_error! {
+    "a `#[setup]` method takes a transaction only: write `#[setup] async fn tables(tx: &mut Tx<Postgres>) -> Result<()>`"
+}
+impl WithSelf {
+    fn good(event: &Good) {}
+    fn setup(&mut self) {}
+}
+::core::compile_error! {
+    "a `#[setup]` method has no `self`: write `#[setup] async fn tables(tx: &mut Tx<Postgres>) -> Result<()>`"
+}
+impl WithoutAny {
+    fn good(event: &Good) {}
+    fn setup() {}
+}
+::core::compile_error! {
+    "a `#[setup]` method takes a transaction: write `#[setup] async fn tables(tx: &mut Tx<Postgres>) -> Result<()>`"
+}

@@ -37,7 +37,7 @@ impl Server {
                 supervisor: None,
                 shared: true,
             }),
-            _ => Self::start(true),
+            _ => Self::start(None, true),
         });
         match shared {
             Ok(server) => Some(server),
@@ -50,12 +50,22 @@ impl Server {
     /// # Panics
     /// As [`shared`](Self::shared).
     pub fn private(test: &str) -> Option<Self> {
-        Self::start(false).map_or_else(|why| without(test, &why), Some)
+        Self::start(None, false).map_or_else(|why| without(test, &why), Some)
     }
 
-    fn start(shared: bool) -> Result<Self, String> {
+    /// A standby that follows this server, for tests that read from it.
+    ///
+    /// # Panics
+    /// When this is not a private server, or the standby does not start.
+    #[must_use]
+    pub fn standby(&self) -> Self {
+        let primary = self.own().port();
+        Self::start(Some(primary), false).expect("a standby can be started")
+    }
+
+    fn start(primary: Option<u16>, shared: bool) -> Result<Self, String> {
         let binaries = binaries().ok_or(NONE)?;
-        let supervisor = Supervisor::new(&binaries, supervisor::ports())?;
+        let supervisor = Supervisor::new(&binaries, primary, supervisor::ports())?;
         Ok(Self {
             url: format!(
                 "postgres://postgres@127.0.0.1:{}/postgres",

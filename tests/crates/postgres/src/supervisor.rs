@@ -23,12 +23,14 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Creates a cluster and starts it on the first of the ports that nobody else has.
+    /// Creates a cluster, or a standby of the one on the port `primary`, and starts it on the first
+    /// of the ports that nobody else has.
     pub(crate) fn new(
         binaries: &Path,
+        primary: Option<u16>,
         ports: impl IntoIterator<Item = u16>,
     ) -> Result<Self, String> {
-        let mut shell = command(binaries)?
+        let mut shell = command(binaries, primary)?
             .spawn()
             .map_err(|error| format!("the server's shell cannot be run: {error}"))?;
         let commands = shell.stdin.take();
@@ -43,7 +45,7 @@ impl Supervisor {
         this.directory = this.answer()?.into();
         let created = this.answer()?;
         if created != "ready" {
-            return Err(this.failure("initdb failed"));
+            return Err(this.failure("the server could not be created"));
         }
         for port in ports {
             match this.ask(&format!("start {port}"))?.as_str() {
@@ -110,7 +112,7 @@ impl Drop for Supervisor {
     }
 }
 
-fn command(binaries: &Path) -> Result<Command, String> {
+fn command(binaries: &Path, primary: Option<u16>) -> Result<Command, String> {
     let mut command = match find::user() {
         None => Command::new("sh"),
         Some(user) => {
@@ -125,6 +127,7 @@ fn command(binaries: &Path) -> Result<Command, String> {
         }
     };
     command.args(["-c", SCRIPT, "supervisor"]).arg(binaries);
+    command.args(primary.map(|port| port.to_string()));
     for (variable, _) in std::env::vars_os() {
         if variable.as_encoded_bytes().starts_with(b"PG") {
             command.env_remove(variable);
@@ -163,7 +166,7 @@ mod tests {
         };
         let theirs = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
         let taken = theirs.local_addr().expect("it is bound").port();
-        let server = Supervisor::new(&binaries, [taken].into_iter().chain(ports()));
+        let server = Supervisor::new(&binaries, None, [taken].into_iter().chain(ports()));
         assert_ne!(server.expect("it starts").port(), taken);
     }
 }

@@ -1,9 +1,10 @@
 # Keeps one PostgreSQL server for a test process, which holds the other end of standard input:
 # when that ends, in whatever way, so do the server and the directory with all it wrote.
-# $1: where PostgreSQL's programs are. Answers with the directory, then `ready` or `failed`; then
+# $1: where PostgreSQL's programs are. $2: the port of a server to be a standby of, if any. Answers with the directory, then `ready` or `failed`; then
 # takes commands, one a line: `start <port>` answers `ready`, `busy` or `failed`; `kill`, `gone`.
 
 bin=$1
+primary=$2
 directory=
 pid_file=data/postmaster.pid
 
@@ -24,8 +25,17 @@ trap 'exit 1' HUP INT TERM
 trap end EXIT
 
 create() {
-  mkfifo alive &&
-    "$bin/initdb" --no-sync -A trust -E UTF8 --locale=C -U postgres -D data </dev/null >>log &&
+  mkfifo alive && if [ -n "$primary" ]; then copy; else init; fi
+}
+
+# What the primary is configured with comes along.
+copy() {
+  "$bin/pg_basebackup" -h 127.0.0.1 -p "$primary" -U postgres -D data -R -X stream \
+    --checkpoint=fast --no-sync </dev/null >>log
+}
+
+init() {
+  "$bin/initdb" --no-sync -A trust -E UTF8 --locale=C -U postgres -D data </dev/null >>log &&
     cat >>data/postgresql.conf <<CONF
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
@@ -34,6 +44,7 @@ fsync = on
 shared_buffers = 64MB
 max_wal_size = 512MB
 max_connections = 400
+deadlock_timeout = 20ms
 ssl = off
 timezone = 'UTC'
 log_timezone = 'UTC'

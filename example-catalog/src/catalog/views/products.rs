@@ -6,7 +6,8 @@ use cqrs_core::{Validate, prelude::*};
 use rust_decimal::Decimal;
 
 use super::ProductCard;
-use crate::{ProductId, paging};
+use crate::ProductId;
+use crate::catalog::paging;
 
 /// One product, if there is one with this id.
 #[derive(Query, Clone, Debug, Serialize, Deserialize, JsonSchema)]

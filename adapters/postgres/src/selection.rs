@@ -1,0 +1,143 @@
+use cqrs_core::store::{EventQuery, EventQueryItem, EventType, Page, ReadRange, Tag};
+use cqrs_core::{Position, Timestamp};
+use tokio_postgres::{Client, Row, Statement};
+
+use crate::fault::Fault;
+use crate::row::{self, number};
+use crate::sql::Sql;
+
+/// A query of events as one of the statements, with what it takes besides the range.
+pub(crate) enum Selection {
+    /// `read_all`.
+    All,
+    /// `read_tagged`: the tag and the types, `None` for any.
+    Tagged(String, Option<Vec<String>>),
+    /// `read_items`: items with tags as JSON, types of items without.
+    Items(String, Vec<String>),
+}
+
+impl Selection {
+    pub(crate) fn new(query: &EventQuery) -> Self {
+        let EventQuery::Items(items) = query else {
+            return Self::All;
+        };
+        if items
+            .iter()
+            .any(|item| item.tags.is_empty() && item.types.is_empty())
+        {
+            return Self::All;
+        }
+        // PostgreSQL stores no text with a NUL in it, so nothing there matches one.
+        let storable =
+            |item: &&EventQueryItem| !item.tags.iter().any(|it| it.as_str().contains('\0'));
+        let items: Vec<_> = items.iter().filter(storable).collect();
+        if let [item] = items[..]
+            && let [tag] = item.tags.as_slice()
+        {
+            let types = types(item);
+            return Self::Tagged(tag.to_string(), (!types.is_empty()).then_some(types));
+        }
+        let (tagged, typed): (Vec<&EventQueryItem>, Vec<_>) =
+            items.into_iter().partition(|item| !item.tags.is_empty());
+        let tagged: Vec<_> = tagged.into_iter().map(as_json).collect();
+        let typed = typed.into_iter().flat_map(types).collect();
+        Self::Items(serde_json::Value::from(tagged).to_string(), typed)
+    }
+
+    /// The statement's text.
+    pub(crate) fn sql<'s>(&self, sql: &'s Sql) -> &'s str {
+        match self {
+            Self::All => &sql.read_all,
+            Self::Tagged(..) => &sql.read_tagged,
+            Self::Items(..) => &sql.read_items,
+        }
+    }
+
+    /// A page of the events, in one snapshot with the head.
+    pub(crate) async fn read(
+        &self,
+        client: &Client,
+        statement: &Statement,
+        range: ReadRange,
+    ) -> Result<Page, Fault> {
+        let after = number(range.after);
+        let up_to = range.up_to.map_or(i64::MAX, number);
+        // One more than the page has, to know whether there are more.
+        let limit = i64::try_from(range.limit).map_or(i64::MAX, |limit| limit.saturating_add(1));
+        let rows = match self {
+            Self::All => {
+                let params = [&after as _, &up_to as _, &limit as _];
+                client.query(statement, &params).await?
+            }
+            Self::Tagged(tag, types) => {
+                let params = [&after as _, &up_to as _, &limit as _, tag as _, types as _];
+                client.query(statement, &params).await?
+            }
+            Self::Items(tagged, typed) => {
+                let params = [
+                    &after as _,
+                    &up_to as _,
+                    &limit as _,
+                    tagged as _,
+                    typed as _,
+                ];
+                client.query(statement, &params).await?
+            }
+        };
+        page(&rows, range)
+    }
+}
+
+fn page(rows: &[Row], range: ReadRange) -> Result<Page, Fault> {
+    let first = rows
+        .first()
+        .ok_or_else(|| Fault::corrupt("the table `head` has no row"))?;
+    let head = row::position(first, 0)?;
+    let mut events = Vec::with_capacity(rows.len());
+    for row in rows.iter().take(range.limit) {
+        if row.try_get::<_, Option<i64>>(1)?.is_some() {
+            events.push(row::recorded(row, 1)?);
+        }
+    }
+    let more = rows.len() > range.limit && !events.is_empty();
+    Ok(Page {
+        as_of: range.up_to.map_or(head, |up_to| up_to.min(head)),
+        next: events.last().filter(|_| more).map(|event| event.position),
+        events,
+    })
+}
+
+/// The last position recorded at or before `time`. Times never decrease and positions have no
+/// gap, so halving the log finds it without an index; the log below its head never changes, so it
+/// needs no snapshot either.
+pub(crate) async fn position_at(
+    client: &deadpool_postgres::Client,
+    sql: &Sql,
+    time: Timestamp,
+) -> Result<Position, Fault> {
+    let time = time.as_nanosecond().div_euclid(1000);
+    let head = client.prepare_cached(&sql.head).await?;
+    let head = row::head(&client.query_one(&head, &[]).await?)?;
+    let event_time = client.prepare_cached(&sql.event_time).await?;
+    let (mut before, mut after) = (0, number(head.position) + 1);
+    while after - before > 1 {
+        let middle = before + (after - before) / 2;
+        let row = client.query_one(&event_time, &[&middle]).await?;
+        if i128::from(row.try_get::<_, i64>(0)?) <= time {
+            before = middle;
+        } else {
+            after = middle;
+        }
+    }
+    Ok(Position::new(before.cast_unsigned()))
+}
+
+fn types(item: &EventQueryItem) -> Vec<String> {
+    item.types.iter().map(EventType::to_string).collect()
+}
+
+fn as_json(item: &EventQueryItem) -> serde_json::Value {
+    let mut tags = item.tags.iter().map(Tag::as_str);
+    let types = (!item.types.is_empty()).then(|| types(item));
+    serde_json::json!({ "tag": tags.next(), "others": tags.collect::<Vec<_>>(), "types": types })
+}

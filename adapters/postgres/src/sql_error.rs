@@ -1,0 +1,68 @@
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use deadpool_postgres::PoolError;
+use tokio_postgres::error::SqlState;
+
+/// Why a statement of a handler has no result.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SqlError {
+    /// There was no connection to be had.
+    Unreachable {
+        /// What happened.
+        reason: Arc<str>,
+    },
+    /// What the database, or its client, says.
+    Failed(tokio_postgres::Error),
+}
+
+impl SqlError {
+    /// The database's code, if it is the database that refused.
+    pub fn code(&self) -> Option<&SqlState> {
+        match self {
+            Self::Unreachable { .. } => None,
+            Self::Failed(error) => error.code(),
+        }
+    }
+}
+
+/// With what the client keeps for its source: it says no more than `db error` by itself.
+impl fmt::Display for SqlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable { reason } => write!(f, "no connection to PostgreSQL: {reason}"),
+            Self::Failed(error) => match error.source() {
+                Some(source) => write!(f, "{source}"),
+                None => write!(f, "{error}"),
+            },
+        }
+    }
+}
+
+impl Error for SqlError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Unreachable { .. } => None,
+            Self::Failed(error) => Some(error),
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for SqlError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<PoolError> for SqlError {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(error) => Self::Failed(error),
+            error => Self::Unreachable {
+                reason: error.to_string().into(),
+            },
+        }
+    }
+}

@@ -1,0 +1,208 @@
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Waker};
+
+use cqrs_core::Position;
+use cqrs_core::store::{
+    Append, AppendError, Appended, BoxFuture, StoreError, Transactional, ViewBatch, ViewCommitError,
+};
+use deadpool_postgres::Object;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row, Statement};
+
+use crate::fault::Fault;
+use crate::{Postgres, Reader, SqlError, view_store, writer};
+
+/// Statements that a connection keeps prepared for handlers; then it begins anew.
+const STATEMENTS: usize = 256;
+
+/// The setting is there until the transaction ends, also when the handler ends it: see
+/// `lock_head.sql`.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+     SET LOCAL cqrs_store.handler = 'open'";
+
+/// A transaction as handlers work with it: `&mut Tx<Postgres>` derefs to this. Read committed, on a
+/// connection of its own; what is written commits with the events or with the checkpoint.
+///
+/// After a statement that failed, PostgreSQL refuses all others: return the error, or guard the
+/// statement with `SAVEPOINT` and `ROLLBACK TO SAVEPOINT`. When the database gives the transaction
+/// up in favour of another one (a deadlock), the handler runs again.
+pub struct Transaction {
+    client: Object,
+    store: Postgres,
+    is_overtaken: AtomicBool,
+    is_open: bool,
+}
+
+impl Transaction {
+    /// Runs a statement, and returns how many rows it changed.
+    ///
+    /// # Errors
+    /// Those of the database, and of the connection.
+    pub async fn execute(
+        &self,
+        statement: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, SqlError> {
+        let statement = self.prepare(statement).await?;
+        self.noted(self.client.execute(&statement, params).await)
+    }
+
+    /// Runs a query, and returns its rows.
+    ///
+    /// # Errors
+    /// Those of the database, and of the connection.
+    pub async fn query(
+        &self,
+        query: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, SqlError> {
+        let query = self.prepare(query).await?;
+        self.noted(self.client.query(&query, params).await)
+    }
+
+    /// Runs a query that has exactly one row.
+    ///
+    /// # Errors
+    /// Those of the database, and of the connection; and when there is another number of rows.
+    pub async fn query_one(
+        &self,
+        query: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Row, SqlError> {
+        let query = self.prepare(query).await?;
+        self.noted(self.client.query_one(&query, params).await)
+    }
+
+    /// Runs a query that has one row or none.
+    ///
+    /// # Errors
+    /// Those of the database, and of the connection; and when there are more rows.
+    pub async fn query_opt(
+        &self,
+        query: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Option<Row>, SqlError> {
+        let query = self.prepare(query).await?;
+        self.noted(self.client.query_opt(&query, params).await)
+    }
+
+    /// Runs several statements, separated by semicolons, without parameters: to create tables.
+    ///
+    /// # Errors
+    /// Those of the database, and of the connection.
+    pub async fn batch_execute(&self, statements: &str) -> Result<(), SqlError> {
+        self.noted(self.client.batch_execute(statements).await)
+    }
+
+    /// Unless this is reached, because the future was dropped, there is a transaction to roll back.
+    fn ended(&mut self) {
+        self.is_open = false;
+    }
+
+    async fn prepare(&self, statement: &str) -> Result<Statement, SqlError> {
+        self.noted(prepare(&self.client, statement).await)
+    }
+
+    fn noted<T>(&self, result: Result<T, impl Into<SqlError>>) -> Result<T, SqlError> {
+        let result = result.map_err(Into::into);
+        let code = result.as_ref().err().and_then(SqlError::code);
+        let overtaken = [
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::T_R_SERIALIZATION_FAILURE,
+        ];
+        if code.is_some_and(|code| overtaken.contains(code)) {
+            self.is_overtaken.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+}
+
+/// Prepares a statement of a handler, once for each connection.
+pub(crate) async fn prepare(client: &Object, statement: &str) -> Result<Statement, SqlError> {
+    if client.statement_cache.size() >= STATEMENTS {
+        // Whoever makes up statements as it goes would fill the memory of both ends.
+        client.statement_cache.clear();
+    }
+    Ok(client.prepare_cached(statement).await?)
+}
+
+/// Sends the end of a transaction without waiting for it: whatever comes next on the connection
+/// comes after it.
+pub(crate) fn roll_back(client: &Client) {
+    let ended = pin!(client.batch_execute("ROLLBACK"));
+    // The first poll sends. If it cannot, the connection is lost, and the transaction with it.
+    let _ = ended.poll(&mut Context::from_waker(Waker::noop()));
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if self.is_open {
+            roll_back(&self.client);
+        }
+    }
+}
+
+impl cqrs_core::store::Transaction for Transaction {
+    fn checkpoint(
+        &mut self,
+        subscription: String,
+    ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
+        Box::pin(async move {
+            let schema = &self.store.shared().schema;
+            Ok(view_store::locked_checkpoint(&self.client, schema, &subscription).await?)
+        })
+    }
+
+    fn append(mut self, append: Append) -> BoxFuture<'static, Result<Appended, AppendError>> {
+        Box::pin(async move {
+            let shared = self.store.shared();
+            shared.limits.check(&append)?;
+            let appended = writer::append_in(&self.client, shared, append).await;
+            self.ended();
+            appended
+        })
+    }
+
+    fn commit(mut self, batch: ViewBatch) -> BoxFuture<'static, Result<(), ViewCommitError>> {
+        Box::pin(async move {
+            let committed = view_store::commit_in(&self.client, self.store.shared(), batch).await;
+            self.ended();
+            committed
+        })
+    }
+
+    fn is_overtaken(&self) -> bool {
+        self.is_overtaken.load(Ordering::Relaxed)
+    }
+}
+
+impl Transactional for Postgres {
+    type Transaction = Transaction;
+    type Reader = Reader;
+
+    fn begin(&self) -> BoxFuture<'_, Result<Transaction, StoreError>> {
+        Box::pin(async move {
+            let client = self
+                .shared()
+                .transactions
+                .get()
+                .await
+                .map_err(Fault::from)?;
+            let transaction = Transaction {
+                client,
+                store: self.clone(),
+                is_overtaken: AtomicBool::new(false),
+                is_open: true,
+            };
+            let begun = transaction.client.batch_execute(BEGIN).await;
+            begun.map_err(Fault::from)?;
+            Ok(transaction)
+        })
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::new(self.clone())
+    }
+}

@@ -1,0 +1,75 @@
+use std::borrow::Borrow;
+use std::collections::HashMap;
+
+use cqrs_core::Position;
+use cqrs_core::store::{AppendError, Boundary, StateKey, Verdict, Window};
+use tokio_postgres::Client;
+
+use super::request::Request;
+use super::session::Session;
+use crate::fault::Fault;
+
+/// What requests are decided against: the log up to `head`, and in the window its recent events
+/// and those that are about to be written.
+pub(super) struct Known<'w> {
+    pub(super) head: Position,
+    pub(super) window: &'w Window,
+}
+
+impl Known<'_> {
+    /// What speaks against the request, if anything does. `states` are the positions of the states
+    /// that it writes.
+    pub(super) async fn refusal<C: Borrow<Client> + Sync>(
+        &self,
+        session: &Session<C>,
+        request: &Request,
+        states: &HashMap<StateKey, Position>,
+    ) -> Result<Option<AppendError>, Fault> {
+        if let Some(boundary) = &request.boundary {
+            if boundary.after > self.head {
+                return Ok(Some(AppendError::Rewound {
+                    head: self.head,
+                    seen: boundary.after,
+                }));
+            }
+            if let Some(at) = self.conflict(session, boundary).await? {
+                return Ok(Some(AppendError::Conflict { at }));
+            }
+        }
+        for write in &request.states {
+            let stored = states.get(&write.key).copied();
+            if stored != write.based_on {
+                return Ok(Some(AppendError::Conflict {
+                    at: stored.unwrap_or_default(),
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn conflict<C: Borrow<Client> + Sync>(
+        &self,
+        session: &Session<C>,
+        boundary: &Boundary,
+    ) -> Result<Option<Position>, Fault> {
+        match self.window.decide(boundary) {
+            Verdict::Holds => Ok(None),
+            Verdict::Conflict(at) => Ok(Some(at)),
+            Verdict::Unknown => {
+                let query = &boundary.fail_if;
+                let found = session.first_match(query, boundary.after, self.head);
+                let found = found.await?;
+                // What the batch is about to write is nowhere but in the window.
+                let since = Boundary {
+                    fail_if: query.clone(),
+                    after: self.head,
+                };
+                let beside = match self.window.decide(&since) {
+                    Verdict::Conflict(at) => Some(at),
+                    Verdict::Holds | Verdict::Unknown => None,
+                };
+                Ok(found.or(beside))
+            }
+        }
+    }
+}

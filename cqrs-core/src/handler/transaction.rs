@@ -1,0 +1,246 @@
+use std::any::{Any, TypeId, type_name};
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard};
+
+use super::{
+    CommandScope, FoldInput, FoldScope, Input, InputKind, QueryInput, QueryScope, SetupScope,
+};
+use crate::error::{Error, Result};
+use crate::store::{ErasedTx, Transactional};
+
+/// A transaction of the store, as command handlers and `#[on]` methods take it: `&mut
+/// Tx<Postgres>`. What is written in it commits with the events, or with the checkpoint, or not at
+/// all. Derefs to what the store has for its SQL.
+///
+/// The handler does not end it: when it returns an error, or the append conflicts, everything is
+/// rolled back.
+pub struct Tx<S: Transactional>(S::Transaction);
+
+impl<S: Transactional> Tx<S> {
+    pub(crate) fn new(transaction: S::Transaction) -> Self {
+        Self(transaction)
+    }
+
+    pub(crate) fn into_inner(self) -> S::Transaction {
+        self.0
+    }
+}
+
+impl<S: Transactional> Deref for Tx<S> {
+    type Target = S::Transaction;
+
+    fn deref(&self) -> &S::Transaction {
+        &self.0
+    }
+}
+
+impl<S: Transactional> DerefMut for Tx<S> {
+    fn deref_mut(&mut self) -> &mut S::Transaction {
+        &mut self.0
+    }
+}
+
+impl<S: Transactional> fmt::Debug for Tx<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tx").finish_non_exhaustive()
+    }
+}
+
+/// Read access to the database of the store, as query handlers take it: `ReadTx<Postgres>`. The
+/// database itself refuses to write. Derefs to what the store has for its SQL.
+pub struct ReadTx<S: Transactional>(S::Reader);
+
+impl<S: Transactional> ReadTx<S> {
+    /// On this store, to call a handler as the plain function that it is.
+    pub fn new(store: &S) -> Self {
+        Self(store.reader())
+    }
+}
+
+impl<S: Transactional> Deref for ReadTx<S> {
+    type Target = S::Reader;
+
+    fn deref(&self) -> &S::Reader {
+        &self.0
+    }
+}
+
+impl<S: Transactional> fmt::Debug for ReadTx<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadTx").finish_non_exhaustive()
+    }
+}
+
+/// A store whose transactions a handler takes.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreType {
+    /// Its identity.
+    pub id: TypeId,
+    /// Its Rust name, as `std::any::type_name` has it.
+    pub name: &'static str,
+}
+
+impl Input {
+    /// `&mut Tx<S>` or `ReadTx<S>`.
+    pub fn transaction<S: Transactional>() -> Self {
+        Self {
+            kind: InputKind::Transaction(StoreType {
+                id: TypeId::of::<S>(),
+                name: type_name::<S>(),
+            }),
+        }
+    }
+
+    pub(crate) fn is_transaction(&self) -> bool {
+        matches!(self.kind, InputKind::Transaction(_))
+    }
+}
+
+/// A transaction that a handler may work with, one input at a time.
+pub(crate) struct TxSlot(Arc<Mutex<Box<dyn ErasedTx>>>);
+
+impl TxSlot {
+    pub(crate) fn new(tx: Box<dyn ErasedTx>) -> Self {
+        Self(Arc::new(Mutex::new(tx)))
+    }
+
+    /// The transaction, when the handler is done with it.
+    pub(crate) fn into_inner(self) -> Option<Box<dyn ErasedTx>> {
+        Arc::into_inner(self.0).map(Mutex::into_inner)
+    }
+
+    fn lend<S: Transactional>(slot: Option<&Self>) -> Result<LentTx<S>> {
+        let lent = slot.and_then(|slot| slot.0.clone().try_lock_owned().ok());
+        let lent = lent.and_then(|tx| OwnedMutexGuard::try_map(tx, typed).ok());
+        lent.ok_or_else(|| {
+            let store = type_name::<S>();
+            Error::message(format!("there is no transaction of `{store}` to take"))
+        })
+    }
+}
+
+fn typed<S: Transactional>(tx: &mut Box<dyn ErasedTx>) -> Option<&mut Tx<S>> {
+    let tx: &mut dyn Any = &mut **tx;
+    tx.downcast_mut()
+}
+
+/// A transaction while a handler works with it.
+pub type LentTx<S> = OwnedMappedMutexGuard<Box<dyn ErasedTx>, Tx<S>>;
+
+/// What a command handler may take by `&mut`.
+#[diagnostic::on_unimplemented(
+    message = "a command handler cannot take `&mut {Self}`",
+    label = "only a transaction is taken by `&mut`",
+    note = "a command handler changes nothing itself: take the state as `&{Self}` and return the \
+            events that change it; read models are written by a `#[projection]`",
+    note = "for SQL in the same transaction as the events, take `&mut Tx<Postgres>`, or that of \
+            another store"
+)]
+pub trait BorrowedMut: Sized {
+    /// What is kept while the handler runs.
+    type Held: Send;
+
+    /// What it is.
+    fn describe() -> Input;
+
+    /// Takes what the handler will borrow from.
+    ///
+    /// # Errors
+    /// When the handler takes it a second time.
+    fn hold(scope: &CommandScope<'_>) -> Result<Self::Held>;
+
+    /// Lends it to the handler.
+    fn lend(held: &mut Self::Held) -> &mut Self;
+}
+
+impl<S: Transactional> BorrowedMut for Tx<S> {
+    type Held = LentTx<S>;
+
+    fn describe() -> Input {
+        Input::transaction::<S>()
+    }
+
+    fn hold(scope: &CommandScope<'_>) -> Result<LentTx<S>> {
+        TxSlot::lend(scope.tx)
+    }
+
+    fn lend(held: &mut LentTx<S>) -> &mut Self {
+        held
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<'a, S: Transactional> FoldInput<'a> for &'a mut Tx<S> {
+    type Held = LentTx<S>;
+
+    fn describe() -> Input {
+        Input::transaction::<S>()
+    }
+
+    fn hold(scope: &FoldScope<'a>) -> Result<LentTx<S>> {
+        TxSlot::lend(scope.tx)
+    }
+
+    fn lend(held: &'a mut LentTx<S>) -> Self {
+        held
+    }
+}
+
+/// What a `#[setup]` method may take.
+#[diagnostic::on_unimplemented(
+    message = "a `#[setup]` method cannot take `{Self}`",
+    label = "not a transaction",
+    note = "a `#[setup]` method takes `&mut Tx<Postgres>`, or that of another store"
+)]
+pub trait SetupInput<'a>: Sized {
+    /// What is kept while the method runs.
+    type Held: Send;
+
+    /// What it is.
+    fn describe() -> Input;
+
+    /// Takes what the method will borrow from.
+    ///
+    /// # Errors
+    /// When the method takes it a second time.
+    fn hold(scope: &SetupScope<'a>) -> Result<Self::Held>;
+
+    /// Lends it to the method.
+    fn lend(held: &'a mut Self::Held) -> Self;
+}
+
+impl<'a, S: Transactional> SetupInput<'a> for &'a mut Tx<S> {
+    type Held = LentTx<S>;
+
+    fn describe() -> Input {
+        Input::transaction::<S>()
+    }
+
+    fn hold(scope: &SetupScope<'a>) -> Result<LentTx<S>> {
+        TxSlot::lend(Some(scope.tx))
+    }
+
+    fn lend(held: &'a mut LentTx<S>) -> Self {
+        held
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<'a, S: Transactional> QueryInput<'a> for ReadTx<S> {
+    fn describe() -> Input {
+        Input::transaction::<S>()
+    }
+
+    fn take(scope: &'a QueryScope<'_>, _: usize) -> Result<Self> {
+        let store = scope.inner.store.transactions();
+        let reader = store.and_then(|store| store.erased_reader().downcast().ok());
+        let reader = reader.ok_or_else(|| {
+            let store = type_name::<S>();
+            Error::message(format!("the dispatcher's store is no `{store}`"))
+        })?;
+        Ok(Self(*reader))
+    }
+}

@@ -1,0 +1,102 @@
+//! What handlers that take a transaction of the store need.
+
+use std::collections::BTreeMap;
+
+use super::plan::PlannedProjection;
+use super::{Plan, Problems};
+use crate::handler::{Input, InputKind, Source};
+use crate::store::Transactions;
+
+impl Plan {
+    /// Checks that handlers take transactions of the store that there is.
+    pub(crate) fn check_transactions(
+        &self,
+        transactions: Option<&dyn Transactions>,
+        problems: &mut Problems,
+    ) {
+        let store = transactions.map(Transactions::store_type);
+        let mut others: BTreeMap<&str, Vec<Source>> = BTreeMap::new();
+        let mut check = |source: Source, inputs: &[Input]| {
+            for input in inputs {
+                if let InputKind::Transaction(wanted) = input.kind
+                    && store != Some(wanted.id)
+                {
+                    others.entry(wanted.name).or_default().push(source);
+                }
+            }
+        };
+        for (_, handler) in &self.command_handlers {
+            check(handler.source, &(handler.inputs)());
+        }
+        for (_, handler) in &self.query_handlers {
+            check(handler.source, &(handler.inputs)());
+        }
+        for projection in &self.projections {
+            for (source, inputs) in projection.methods() {
+                check(source, inputs);
+            }
+        }
+        for (name, sources) in others {
+            let what = format!(
+                "handlers take transactions of `{name}`, which is not the dispatcher's store"
+            );
+            let write = format!("`.store(..)` with a `{name}`, or take in other modules");
+            problems.add(what, sources, write);
+        }
+    }
+
+    /// Checks that each handler takes one transaction at most, and no fold one beside read models.
+    pub(super) fn check_inputs(&self, problems: &mut Problems) {
+        let commands = self.command_handlers.iter();
+        let twice = commands.filter(|(_, it)| transactions(&(it.inputs)()) > 1);
+        let mut twice: Vec<_> = twice.map(|(_, it)| it.source).collect();
+        let mut beside = Vec::new();
+        for projection in &self.projections {
+            for (source, inputs) in projection.methods() {
+                let views = |input: &Input| matches!(input.kind, InputKind::Views(_));
+                let transactions = transactions(inputs);
+                if transactions > 1 {
+                    twice.push(source);
+                } else if transactions == 1 && inputs.iter().any(views) {
+                    beside.push(source);
+                }
+            }
+        }
+        if !twice.is_empty() {
+            let what = "a handler takes `&mut Tx<..>` twice, but has one transaction";
+            problems.add(what, twice, "one `&mut Tx<..>`");
+        }
+        if !beside.is_empty() {
+            problems.add(
+                "an `#[on]` method takes both `&mut Views<..>` and `&mut Tx<..>`",
+                beside,
+                "one of them: a fold is run again when a view has to be loaded first, which its \
+                 SQL must not be",
+            );
+        }
+    }
+}
+
+impl PlannedProjection {
+    /// What its methods take, and where they are.
+    fn methods(&self) -> impl Iterator<Item = (Source, &[Input])> {
+        let source = |line| Source {
+            line,
+            ..self.entry.source
+        };
+        let folds = self.folds.iter();
+        let folds = folds.map(move |fold| (source(fold.line), &fold.inputs[..]));
+        let setup = self.setup.iter();
+        folds.chain(setup.map(move |setup| (source(setup.line), &setup.inputs[..])))
+    }
+
+    /// Whether it writes with SQL.
+    pub(crate) fn takes_transaction(&self) -> bool {
+        let mut methods = self.methods();
+        methods.any(|(_, inputs)| inputs.iter().any(Input::is_transaction))
+    }
+}
+
+fn transactions(inputs: &[Input]) -> usize {
+    inputs.iter().filter(|input| input.is_transaction()).count()
+}

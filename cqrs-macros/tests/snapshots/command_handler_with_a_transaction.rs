@@ -1,0 +1,68 @@
+async fn sell(
+    command: Sell,
+    product: &Product,
+    tx: &mut Tx<Postgres>,
+) -> Result<Sold, CommandError<Rejected>> {
+    Ok(Sold)
+}
+const _: () = {
+    #[allow(unused_imports)]
+    use ::cqrs_core::__private as __cqrs;
+    enum __Handler {}
+    impl __cqrs::HandlesCommand for __Handler {
+        type Command = Sell;
+        const NAME: &'static __cqrs::str = "sell";
+        const SOURCE: __cqrs::Source = __cqrs::Source {
+            file: __cqrs::file!(),
+            line: __cqrs::line!(),
+            module: __cqrs::module_path!(),
+        };
+        fn inputs() -> __cqrs::Vec<__cqrs::Input> {
+            __cqrs::Vec::from([
+                <Product as __cqrs::Borrowed<
+                    Self::Command,
+                    { __cqrs::key("product") },
+                >>::describe(),
+                <Tx<Postgres> as __cqrs::BorrowedMut>::describe(),
+            ])
+        }
+        fn load(command: &Self::Command, loads: &mut __cqrs::Loads) {
+            <Product as __cqrs::Borrowed<
+                Self::Command,
+                { __cqrs::key("product") },
+            >>::load(command, 0usize, loads);
+        }
+        fn handle<'a>(
+            command: Self::Command,
+            scope: &'a __cqrs::CommandScope<'a>,
+        ) -> __cqrs::Decided<'a, Self::Command> {
+            __cqrs::Decided::later(async move {
+                <Result<
+                    Sold,
+                    CommandError<Rejected>,
+                > as __cqrs::Outcome<
+                    Self::Command,
+                >>::decision(
+                    sell(
+                            command,
+                            <Product as __cqrs::Borrowed<
+                                Self::Command,
+                                { __cqrs::key("product") },
+                            >>::take(scope, 0usize)
+                                .map_err(__cqrs::CommandError::failed)?,
+                            <Tx<
+                                Postgres,
+                            > as __cqrs::BorrowedMut>::lend(
+                                &mut <Tx<Postgres> as __cqrs::BorrowedMut>::hold(scope)
+                                    .map_err(__cqrs::CommandError::failed)?,
+                            ),
+                        )
+                        .await,
+                )
+            })
+        }
+    }
+    __cqrs::submit! {
+        __cqrs::CommandHandlerEntry::of:: < __Handler > ()
+    }
+};

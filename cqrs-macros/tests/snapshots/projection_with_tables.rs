@@ -1,0 +1,84 @@
+impl Sales {
+    async fn tables(tx: &mut Tx<Postgres>) -> Result<()> {
+        Ok(())
+    }
+    async fn sold(event: &Sold, tx: &mut Tx<Postgres>) -> Result<()> {
+        Ok(())
+    }
+}
+const _: () = {
+    #[allow(unused_imports)]
+    use ::cqrs_core::__private as __cqrs;
+    impl __cqrs::Projects for Sales {
+        const NAME: &'static __cqrs::str = "sales";
+        const VERSION: __cqrs::u32 = 1u32;
+        const SOURCE: __cqrs::Source = __cqrs::Source {
+            file: __cqrs::file!(),
+            line: __cqrs::line!(),
+            module: __cqrs::module_path!(),
+        };
+        fn folds() -> __cqrs::Vec<__cqrs::Fold> {
+            let mut folds = __cqrs::Vec::new();
+            folds
+                .push(__cqrs::Fold {
+                    name: "sold",
+                    line: __cqrs::line!(),
+                    event: <Sold as __cqrs::Event>::NAME,
+                    inputs: __cqrs::Vec::from([
+                        <&mut Tx<Postgres> as __cqrs::FoldInput<'_>>::describe(),
+                    ]),
+                    run: |recorded, scope| __cqrs::Folded::later(async move {
+                        let event = recorded.decode::<Sold>()?;
+                        <Result<
+                            (),
+                        > as __cqrs::Completion>::complete(
+                            Self::sold(
+                                    &event,
+                                    <&mut Tx<
+                                        Postgres,
+                                    > as __cqrs::FoldInput<
+                                        '_,
+                                    >>::lend(
+                                        &mut <&mut Tx<
+                                            Postgres,
+                                        > as __cqrs::FoldInput<'_>>::hold(scope)?,
+                                    ),
+                                )
+                                .await,
+                        )
+                    }),
+                });
+            folds
+        }
+        fn setup() -> __cqrs::Option<__cqrs::Setup> {
+            __cqrs::Some(__cqrs::Setup {
+                name: "tables",
+                line: __cqrs::line!(),
+                inputs: __cqrs::Vec::from([
+                    <&mut Tx<Postgres> as __cqrs::SetupInput<'_>>::describe(),
+                ]),
+                run: |scope| __cqrs::Folded::later(async move {
+                    <Result<
+                        (),
+                    > as __cqrs::Completion>::complete(
+                        Self::tables(
+                                <&mut Tx<
+                                    Postgres,
+                                > as __cqrs::SetupInput<
+                                    '_,
+                                >>::lend(
+                                    &mut <&mut Tx<
+                                        Postgres,
+                                    > as __cqrs::SetupInput<'_>>::hold(scope)?,
+                                ),
+                            )
+                            .await,
+                    )
+                }),
+            })
+        }
+    }
+    __cqrs::submit! {
+        __cqrs::ProjectionEntry::of:: < Sales > ()
+    }
+};

@@ -1,0 +1,27 @@
+//! The catalogue itself, which runs on any store.
+
+mod commands;
+mod error;
+mod low_stock;
+mod paging;
+mod product;
+mod product_id;
+mod views;
+
+pub use commands::{
+    CreateProduct, DiscontinueProduct, ReceiveStock, RenameProduct, ReserveStock,
+    UpdateProductPrice,
+};
+pub use error::CatalogError;
+pub use low_stock::Notifier;
+pub use product::{
+    MAX_PRICE, MAX_STOCK, Product, ProductCreated, ProductDiscontinued, ProductPriceUpdated,
+    ProductRenamed, Status, StockRanLow, StockReceived, StockReserved,
+};
+pub use product_id::{BadProductId, ProductId};
+pub use views::{
+    CatalogueStatistics, CatalogueTotals, FindProducts, GetAllProducts, GetCatalogueStatistics,
+    GetPriceHistory, GetProductById, PricePeriod, PricePoint, ProductCard, SortBy,
+};
+
+cqrs_core::module!();

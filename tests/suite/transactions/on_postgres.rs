@@ -1,0 +1,190 @@
+use tokio_postgres::Client;
+
+/// Those that no projection makes.
+pub async fn tables(client: &Client, schema: &str) {
+    let create = format!(
+        "CREATE TABLE {schema}.stock (article bigint PRIMARY KEY, pieces bigint NOT NULL);
+         CREATE TABLE {schema}.labels (article bigint, number bigint, PRIMARY KEY (article, number))"
+    );
+    client.batch_execute(&create).await.expect("they are made");
+}
+
+pub mod handlers {
+    use std::future::pending;
+
+    use cqrs_core::prelude::*;
+    use cqrs_postgres::Postgres;
+
+    use crate::transactions::messages::{
+        Counted, How, Label, Labelled, Labels, Move, Pieces, Receive, Received, StockError, Take,
+        Taken, WriteInAQuery,
+    };
+
+    cqrs_core::module!();
+
+    const ADD: &str = "INSERT INTO stock (article, pieces) VALUES ($1, $2) ON CONFLICT (article) \
+                   DO UPDATE SET pieces = stock.pieces + excluded.pieces";
+
+    #[command_handler]
+    async fn receive(
+        cmd: Receive,
+        tx: &mut Tx<Postgres>,
+    ) -> Result<Received, CommandError<Rejected>> {
+        let Receive { article, pieces } = cmd;
+        let added = tx.execute(ADD, &[&i64::from(article), &pieces]).await;
+        added.map_err(CommandError::failed)?;
+        Ok(Received { article, pieces })
+    }
+
+    #[command_handler]
+    async fn take(cmd: Take, tx: &mut Tx<Postgres>) -> Result<Taken, CommandError<StockError>> {
+        let Take {
+            article,
+            pieces,
+            how,
+        } = cmd;
+        let select = "SELECT pieces FROM stock WHERE article = $1 FOR UPDATE";
+        let row = tx.query_one(select, &[&i64::from(article)]).await;
+        let there = row.map_err(CommandError::failed)?.get(0);
+        ensure!(pieces <= there, StockError::NotEnough { there });
+        tx.execute(ADD, &[&i64::from(article), &-pieces])
+            .await
+            .map_err(CommandError::failed)?;
+        match how {
+            How::Well => {}
+            How::Rejects => return Err(StockError::NotEnough { there }.into()),
+            How::Fails => tx
+                .batch_execute("SELECT 1 / 0")
+                .await
+                .map_err(CommandError::failed)?,
+            How::Panics => panic!("as told"),
+            How::NeverEnds => pending().await,
+            How::Commits => tx
+                .batch_execute("COMMIT")
+                .await
+                .map_err(CommandError::failed)?,
+            How::Swallows => assert!(tx.batch_execute("SELECT 1 / 0").await.is_err()),
+        }
+        Ok(Taken { article, pieces })
+    }
+
+    #[command_handler]
+    async fn move_one(
+        cmd: Move,
+        tx: &mut Tx<Postgres>,
+    ) -> Result<(Taken, Received), CommandError<Rejected>> {
+        let update = "UPDATE stock SET pieces = pieces + $2 WHERE article = $1";
+        for (article, pieces) in [(cmd.from, -1_i64), (cmd.to, 1)] {
+            let updated = tx.execute(update, &[&i64::from(article), &pieces]).await;
+            updated.map_err(CommandError::failed)?;
+        }
+        let (article, pieces) = (cmd.from, 1);
+        let taken = Taken { article, pieces };
+        let article = cmd.to;
+        Ok((taken, Received { article, pieces }))
+    }
+
+    #[command_handler]
+    async fn label(
+        cmd: Label,
+        counted: &Counted,
+        tx: &mut Tx<Postgres>,
+    ) -> Result<Labelled, CommandError<Rejected>> {
+        let insert = "INSERT INTO labels (article, number) VALUES ($1, $2)";
+        tx.execute(insert, &[&i64::from(cmd.article), &(counted.labels + 1)])
+            .await
+            .map_err(CommandError::failed)?;
+        let article = cmd.article;
+        Ok(Labelled { article })
+    }
+
+    #[query_handler]
+    async fn pieces(query: Pieces, sql: ReadTx<Postgres>) -> Result<i64> {
+        let select = "SELECT pieces FROM stock WHERE article = $1";
+        let row = sql.query_opt(select, &[&i64::from(query.article)]).await?;
+        Ok(row.map_or(0, |row| row.get(0)))
+    }
+
+    #[query_handler]
+    async fn labels(query: Labels, sql: ReadTx<Postgres>) -> Result<Vec<i64>> {
+        let select = "SELECT number FROM labels WHERE article = $1 ORDER BY number";
+        let rows = sql.query(select, &[&i64::from(query.article)]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    #[query_handler]
+    async fn write(_: WriteInAQuery, sql: ReadTx<Postgres>) -> Result<()> {
+        sql.query("DELETE FROM stock", &[]).await?;
+        Ok(())
+    }
+}
+
+pub mod sales {
+    use cqrs_core::prelude::*;
+    use cqrs_postgres::Postgres;
+
+    use crate::transactions::messages::{SoldPieces, Taken, Totals, UNLUCKY};
+
+    cqrs_core::module!();
+
+    pub struct Sales;
+
+    #[projection(name = "sales", version = 1)]
+    impl Sales {
+        #[setup]
+        async fn tables(tx: &mut Tx<Postgres>) -> Result<()> {
+            tx.batch_execute(
+                "CREATE TABLE sales (takings bigint NOT NULL, pieces bigint NOT NULL);
+                 INSERT INTO sales VALUES (0, 0)",
+            )
+            .await?;
+            Ok(())
+        }
+
+        #[on]
+        async fn taken(event: &Taken, tx: &mut Tx<Postgres>) -> Result<()> {
+            let update = "UPDATE sales SET takings = takings + 1, pieces = pieces + $1";
+            tx.execute(update, &[&event.pieces]).await?;
+            if event.pieces == UNLUCKY {
+                tx.batch_execute("SELECT 1 / 0").await?;
+            }
+            Ok(())
+        }
+    }
+
+    #[query_handler]
+    async fn totals(_: Totals, sql: ReadTx<Postgres>) -> Result<SoldPieces> {
+        let row = sql.query_one("SELECT takings, pieces FROM sales", &[]);
+        let row = row.await?;
+        let (takings, pieces) = (row.get(0), row.get(1));
+        Ok(SoldPieces { takings, pieces })
+    }
+}
+
+pub mod broken {
+    use cqrs_core::prelude::*;
+    use cqrs_postgres::Postgres;
+
+    use crate::transactions::messages::{SoldPieces, Taken, Totals};
+
+    cqrs_core::module!();
+
+    pub struct Broken;
+
+    #[projection(name = "broken", version = 1)]
+    impl Broken {
+        #[setup]
+        async fn tables(tx: &mut Tx<Postgres>) -> Result<()> {
+            Ok(tx.batch_execute("CREATE TABLE").await?)
+        }
+
+        #[on]
+        fn taken(_: &Taken) {}
+    }
+
+    #[query_handler]
+    fn totals(_: Totals) -> SoldPieces {
+        let (takings, pieces) = (0, 0);
+        SoldPieces { takings, pieces }
+    }
+}

@@ -1,0 +1,20 @@
+use cqrs_core::prelude::*;
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "product-created", version = 1)]
+struct ProductCreated {
+    product_id: String,
+}
+
+struct ProductList;
+
+#[projection(name = "products", version = 1)]
+impl ProductList {
+    #[setup]
+    fn tables() {}
+
+    #[on]
+    fn created(_: &ProductCreated) {}
+}
+
+fn main() {}
