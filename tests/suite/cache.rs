@@ -21,6 +21,16 @@ pub struct Fill {
     sweets: u32,
 }
 
+/// From one jar into another.
+#[derive(Command, Clone, Serialize, Deserialize)]
+pub struct Pour {
+    #[id(Jar)]
+    from: u32,
+    #[id(Jar)]
+    to: u32,
+    sweets: u32,
+}
+
 #[derive(Event, Serialize, Deserialize)]
 #[event(name = "sweets-taken", version = 1)]
 pub struct SweetsTaken {
@@ -74,6 +84,18 @@ fn fill(Fill { jar, sweets }: Fill) -> JarFilled {
     JarFilled { jar, sweets }
 }
 
+/// A jar holds fifty.
+#[command_handler]
+fn pour(cmd: Pour, from: &Jar, to: &Jar) -> Result<(SweetsTaken, JarFilled), Rejected> {
+    let Pour { sweets, .. } = cmd;
+    ensure!(from.sweets >= sweets, "not enough sweets");
+    ensure!(to.sweets + sweets <= 50, "too many sweets");
+    let (jar, left) = (cmd.from, from.sweets - sweets);
+    let taken = SweetsTaken { jar, sweets, left };
+    let jar = cmd.to;
+    Ok((taken, JarFilled { jar, sweets }))
+}
+
 #[tokio::test]
 async fn a_rejection_is_never_made_on_a_state_that_is_behind() {
     on_each(module(), |app| async move {
@@ -122,6 +144,34 @@ async fn health_says_how_useful_the_cache_is() {
     .await;
 }
 
+/// Each is from another position, and each is there: what one decision depends on is checked from
+/// the position on that it is of.
+#[tokio::test]
+async fn a_decision_about_two_finds_both() {
+    on_each(module(), |app| async move {
+        let fill = |jar| {
+            let app = app.clone();
+            async move { app.execute(Fill { jar, sweets: 9 }).await.expect("fills") }
+        };
+        let (from, to, sweets) = (1, 2, 1);
+        for jar in [from, to] {
+            fill(jar).await;
+            let take = app.execute(Take { jar, sweets }).await;
+            take.expect("takes");
+        }
+        let pour = || app.execute(Pour { from, to, sweets }).into_future();
+        pour().await.expect("pours");
+        let health = app.health().state_cache;
+        assert_eq!((health.hits, health.misses), (2, 2));
+        // One of them changes: the decision is made anew.
+        fill(to).await;
+        pour().await.expect("pours");
+        let to = app.state::<Jar>(&to).await.expect("a state");
+        assert_eq!(to.sweets, 9 - 1 + 1 + 9 + 1);
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn decisions_are_those_of_a_plain_replay_whatever_the_cache() {
     on_each(module(), |app| async move {
@@ -133,10 +183,14 @@ async fn decisions_are_those_of_a_plain_replay_whatever_the_cache() {
                 let mut random = fastrand::Rng::with_seed(seed + task as u64);
                 for _ in 0..20 {
                     let (jar, sweets) = (random.u32(0..4), random.u32(1..5));
-                    let outcome = if random.bool() {
-                        app.execute(Fill { jar, sweets }).await
-                    } else {
-                        app.execute(Take { jar, sweets }).await
+                    let to = (jar + random.u32(1..4)) % 4;
+                    let outcome = match random.u8(..3) {
+                        0 => app.execute(Fill { jar, sweets }).await,
+                        1 => app.execute(Take { jar, sweets }).await,
+                        _ => {
+                            let from = jar;
+                            app.execute(Pour { from, to, sweets }).await
+                        }
                     };
                     match outcome {
                         Ok(_) | Err(CommandError::Rejected(_) | CommandError::Conflict { .. }) => {}

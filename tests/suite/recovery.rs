@@ -32,7 +32,7 @@ fn append(number: usize) -> Append {
         command,
         fingerprint: number as u64,
         events: vec![event.clone(), event],
-        boundary: None,
+        boundaries: Vec::new(),
         states: vec![StateWrite {
             key,
             body: b"1".to_vec(),
@@ -135,7 +135,7 @@ async fn positions_from_after_a_backup_are_rewound() {
     };
     let refused = store
         .append(Append {
-            boundary: Some(boundary),
+            boundaries: vec![boundary],
             ..append(2)
         })
         .await;

@@ -39,6 +39,8 @@ noticed! {
     tags_that_are_lost: IndexesOneTag by i1_an_append_is_whole saying "found by another tag";
     boundaries_that_are_ignored: IgnoresBoundaries
         by i2_one_of_many_wins_a_boundary saying "I2: winners of a boundary";
+    boundaries_of_which_one_is_checked: ChecksOneBoundary
+        by i10_conflicts_are_those_of_the_specification saying "the first event in the way is";
     boundaries_of_which_one_item_is_checked: ChecksOneItem
         by i2_overlapping_boundaries_exclude_each_other saying "I2: seat:";
     boundaries_that_are_checked_before_the_append: ChecksTooEarly

@@ -98,7 +98,7 @@ async fn overwrite(store: &Arc<dyn Store>, jar: u32, body: &[u8]) {
         command: id,
         fingerprint: 0,
         events: Vec::new(),
-        boundary: None,
+        boundaries: Vec::new(),
         states: vec![StateWrite {
             key: key(jar),
             body: body.to_vec(),

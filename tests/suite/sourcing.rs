@@ -425,7 +425,7 @@ async fn a_stored_state_that_other_code_folded_is_folded_anew() {
                 command: CommandId::new(),
                 fingerprint: 0,
                 events: Vec::new(),
-                boundary: None,
+                boundaries: Vec::new(),
                 states: vec![StateWrite {
                     key,
                     body,

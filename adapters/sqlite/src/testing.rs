@@ -31,7 +31,7 @@ pub(crate) fn append(tag: &str, payload: &[u8]) -> Append {
             tags: [Tag::from(tag)].into_iter().collect(),
             payload: payload.to_vec(),
         }],
-        boundary: None,
+        boundaries: Vec::new(),
         states: Vec::new(),
         time: Timestamp::now(),
         actor: None,
@@ -47,7 +47,7 @@ pub(crate) fn unless_after(tag: &str, after: u64) -> Append {
         after: Position::new(after),
     };
     Append {
-        boundary: Some(boundary),
+        boundaries: vec![boundary],
         ..append(tag, b"{}")
     }
 }

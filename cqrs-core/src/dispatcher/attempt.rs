@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::inner::{CallOptions, CommandSlot, Inner};
-use super::load::{Kept, Loaded};
+use super::load::Loaded;
 use super::{Guarded, Receipt, panic_message};
 use crate::CommandId;
 use crate::error::{CommandError, Error, Failure, Invalid};
@@ -182,13 +182,10 @@ impl Decide<'_> {
             let kept = self
                 .inner
                 .kept_states(loaded, &append.events, recorded, name);
-            match Box::pin(kept).await.map_err(CommandError::Failed)? {
-                Kept::Writes(states) => append.states = states,
-                Kept::Overtaken(at) => return Ok(Attempt::Overtaken(at)),
-            }
+            append.states = Box::pin(kept).await.map_err(CommandError::Failed)?;
         }
         append.states.extend(loaded.snapshots(&append));
-        append.boundary = loaded.boundary();
+        append.boundaries = loaded.boundaries();
         let outcome = match tx {
             None => self.inner.store.append(append).await,
             Some(tx) => tx.append(append).await,
@@ -277,7 +274,7 @@ impl Decide<'_> {
             command: command.unwrap_or_default(),
             fingerprint: self.fingerprint,
             events: events.into_vec(),
-            boundary: None,
+            boundaries: Vec::new(),
             states: Vec::new(),
             time,
             actor: actor.as_ref().map(|actor| actor.name().to_owned()),

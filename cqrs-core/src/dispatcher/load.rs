@@ -8,24 +8,17 @@ use crate::store::{
     Recorded, StateKey, StateWrite, StoredState, Tag,
 };
 
-/// The states to write with the events of a decision.
-pub(crate) enum Kept {
-    Writes(Vec<StateWrite>),
-    /// One of them is that of a position after the decision's.
-    Overtaken(Position),
-}
-
-/// The aggregates of a decision, all as of one position.
+/// The aggregates of a decision, each as of a position of its own: that nothing happened to any of
+/// them since is for the append to check.
 pub(crate) struct Loaded {
     pub(crate) loads: Vec<Load>,
-    as_of: Position,
-    /// Whether the log was asked what happened up to `as_of`, or the state is from the cache.
+    /// Whether the log was asked what happened to each, or a state is from the cache.
     pub(super) is_newest: bool,
 }
 
 impl Inner {
-    /// Loads the aggregates, all as of one position. One that is in the cache is taken as it is:
-    /// if the log has gone on, the append will say so.
+    /// Loads the aggregates. One that is in the cache is taken as it is: if the log has gone on, the
+    /// append will say so.
     pub(crate) async fn load(
         &self,
         mut loads: Vec<Load>,
@@ -40,20 +33,23 @@ impl Inner {
                 self.cache.check_out(&mut loads[at]).await;
             }
         }
-        let as_of = match &loads[..] {
-            [cached] if cached.up_to > Position::START => Some(cached.up_to),
-            _ => None,
-        };
-        let mut loaded = Loaded {
-            loads,
-            as_of: as_of.unwrap_or_default(),
-            is_newest: as_of.is_none(),
-        };
-        if as_of.is_none() && !loaded.loads.is_empty() {
+        let is_cached = |load: &Load| load.up_to > Position::START;
+        loads.sort_by_key(is_cached);
+        let missing = loads.partition_point(|load| !is_cached(load));
+        if missing > 0 {
             // What reads is boxed: a command that needs no read has a small future.
-            Box::pin(self.reload(&mut loaded, handler)).await?;
+            Box::pin(self.read(&mut loads[..missing], handler)).await?;
         }
-        Ok(loaded)
+        Ok(Loaded {
+            is_newest: missing == loads.len(),
+            loads,
+        })
+    }
+
+    /// Reads the states as of one position; whether anything had happened since the ones they are.
+    async fn read(&self, loads: &mut [Load], handler: &'static str) -> Result<bool, Failure> {
+        self.restore(loads).await?;
+        self.catch_up(loads, None, handler).await
     }
 
     /// Brings them up to date; whether anything had happened.
@@ -66,10 +62,8 @@ impl Inner {
         for load in loaded.loads.iter_mut().filter(spoilt) {
             load.begin_anew();
         }
-        self.restore(&mut loaded.loads).await?;
-        let (as_of, any) = self.catch_up(&mut loaded.loads, None, handler).await?;
-        (loaded.as_of, loaded.is_newest) = (as_of, true);
-        Ok(any)
+        loaded.is_newest = true;
+        self.read(&mut loaded.loads, handler).await
     }
 
     /// Puts the stored states in place.
@@ -91,14 +85,14 @@ impl Inner {
     }
 
     /// Folds the events that the states do not have yet, up to `up_to` or the head, and returns
-    /// how far that was, and whether there were any. The log below a position never changes, so reads that are limited to the
-    /// first one's head see the same snapshot.
+    /// whether there were any. The log below a position never changes, so reads that are limited to
+    /// the first one's head see the same snapshot.
     async fn catch_up(
         &self,
         loads: &mut [Load],
         mut up_to: Option<Position>,
         handler: &'static str,
-    ) -> Result<(Position, bool), Failure> {
+    ) -> Result<bool, Failure> {
         let mut any = false;
         let mut starts: Vec<_> = loads.iter().map(|load| load.up_to).collect();
         starts.sort_unstable();
@@ -124,7 +118,7 @@ impl Inner {
         for load in loads {
             load.up_to = as_of;
         }
-        Ok((as_of, any))
+        Ok(any)
     }
 
     /// The state of one aggregate as of a position, folded from the log, or from the stored state
@@ -153,7 +147,7 @@ impl Inner {
         events: &[NewEvent],
         recorded: impl Fn(Position) -> Vec<Recorded>,
         handler: &'static str,
-    ) -> Result<Kept, Failure> {
+    ) -> Result<Vec<StateWrite>, Failure> {
         let mut touched: Vec<(&'static AggregateType, Tag)> = Vec::new();
         for event in events {
             for aggregate in &self.kept {
@@ -174,10 +168,10 @@ impl Inner {
             .filter(|(_, tag)| !loaded.loads.iter().any(|load| load.tag == *tag))
             .map(|(aggregate, tag)| Load::new(usize::MAX, aggregate, tag.clone()))
             .collect();
-        if !unread.is_empty()
-            && let Some(at) = self.load_more(loaded, unread, handler).await?
-        {
-            return Ok(Kept::Overtaken(at));
+        if !unread.is_empty() {
+            let mut unread = unread;
+            self.read(&mut unread, handler).await?;
+            loaded.loads.extend(unread);
         }
         let mut writes = Vec::with_capacity(touched.len());
         for (_, tag) in touched {
@@ -199,39 +193,27 @@ impl Inner {
                 based_on: load.stored,
             });
         }
-        Ok(Kept::Writes(writes))
-    }
-
-    /// Loads further aggregates as of the position that the decision was made at, or returns a
-    /// position after it that one of them has already.
-    async fn load_more(
-        &self,
-        loaded: &mut Loaded,
-        mut more: Vec<Load>,
-        handler: &'static str,
-    ) -> Result<Option<Position>, Failure> {
-        self.restore(&mut more).await?;
-        let decided = (!loaded.loads.is_empty()).then_some(loaded.as_of);
-        let later = more.iter().map(|load| load.up_to).max();
-        if let (Some(decided), Some(later)) = (decided, later)
-            && later > decided
-        {
-            return Ok(Some(later));
-        }
-        (loaded.as_of, _) = self.catch_up(&mut more, decided, handler).await?;
-        loaded.loads.extend(more);
-        Ok(None)
+        Ok(writes)
     }
 }
 
 impl Loaded {
-    /// What was read, or `None` if nothing was. Includes what was loaded only because an event
-    /// concerned it: its new state was made from what it was.
-    pub(crate) fn boundary(&self) -> Option<Boundary> {
-        (!self.loads.is_empty()).then(|| Boundary {
-            fail_if: EventQuery::Items(self.loads.iter().map(Load::item).collect()),
-            after: self.as_of,
-        })
+    /// What was read, and up to where. Includes what was loaded only because an event concerned
+    /// it: its new state was made from what it was.
+    pub(crate) fn boundaries(&self) -> Vec<Boundary> {
+        let mut boundaries: Vec<Boundary> = Vec::new();
+        for load in &self.loads {
+            let item = load.item();
+            let known = boundaries.iter_mut().find(|it| it.after == load.up_to);
+            match known.map(|known| &mut known.fail_if) {
+                Some(EventQuery::Items(items)) => items.push(item),
+                _ => boundaries.push(Boundary {
+                    fail_if: EventQuery::Items(vec![item]),
+                    after: load.up_to,
+                }),
+            }
+        }
+        boundaries
     }
 
     /// Forgets the aggregates that were loaded only because an event concerned them.

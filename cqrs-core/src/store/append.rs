@@ -12,8 +12,8 @@ pub struct Append {
     pub fingerprint: u64,
     /// The events, in order.
     pub events: Vec<NewEvent>,
-    /// What must not have happened meanwhile.
-    pub boundary: Option<Boundary>,
+    /// What must not have happened meanwhile: all of them must hold.
+    pub boundaries: Vec<Boundary>,
     /// States to write with the events.
     pub states: Vec<StateWrite>,
     /// When; the store raises it to the last event's time if that is later.
@@ -39,7 +39,8 @@ pub struct NewEvent {
     pub payload: Vec<u8>,
 }
 
-/// What a decision read, and up to where: the append fails if a matching event came later.
+/// What a decision read, and up to where: the append fails if a matching event came later. A
+/// decision that read several things up to different positions has several.
 #[derive(Clone, Debug)]
 pub struct Boundary {
     /// What was read.

@@ -174,7 +174,7 @@ impl Data {
         if let Some(stored) = self.commands.get(&append.command) {
             return stored.replay(append.command, append.fingerprint);
         }
-        if let Some(boundary) = &append.boundary {
+        for boundary in &append.boundaries {
             self.check(boundary)?;
         }
         for write in &append.states {

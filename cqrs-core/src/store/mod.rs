@@ -51,7 +51,7 @@ pub trait EventStore: Send + Sync + 'static {
     ///
     /// A command id that was processed before answers with the first positions and
     /// [`Appended::replayed`], or with [`AppendError::CommandMismatch`] when its fingerprint
-    /// differs (I6). The boundary and the states' `based_on` are checked in the same step as the
+    /// differs (I6). The boundaries and the states' `based_on` are checked in the same step as the
     /// append (I2); a conflict is reported only when an event or a state past them exists (I10).
     /// An append that fails harms no other (I11). Dropping the future leaves the append either
     /// done or not done.

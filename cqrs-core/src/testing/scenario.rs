@@ -223,7 +223,7 @@ fn unconditional(events: Vec<NewEvent>, time: Timestamp) -> Append {
         command,
         fingerprint: 0,
         events,
-        boundary: None,
+        boundaries: Vec::new(),
         states: Vec::new(),
         time,
         actor: None,

@@ -144,10 +144,12 @@ fn chains(sent: &[Sent], log: &[Arc<Recorded>], stored: &HashMap<CommandId, Stor
         }
     }
     for Append {
-        command, boundary, ..
+        command,
+        boundaries,
+        ..
     } in sent.iter().map(|it| &it.append)
     {
-        let (Some(boundary), Some(at)) = (boundary, stored.get(command)) else {
+        let (Some(boundary), Some(at)) = (boundaries.first(), stored.get(command)) else {
             continue;
         };
         let Some(positions) = accounts.get(&format!("{:?}", boundary.fail_if)) else {

@@ -38,7 +38,10 @@ pub fn append(account: &Tag, events: usize, after: Option<Position>) -> Append {
         command,
         fingerprint: command.as_uuid().as_u64_pair().1,
         events: (0..events).map(event).collect(),
-        boundary: after.map(|after| Boundary { fail_if, after }),
+        boundaries: after
+            .map(|after| Boundary { fail_if, after })
+            .into_iter()
+            .collect(),
         states: Vec::new(),
         time: Timestamp::now(),
         actor: None,
@@ -144,7 +147,7 @@ impl Writer {
     /// I10: what the store says is in the way is there, and is in the way. Returns up to where
     /// the account is known now, which is at least what was acknowledged.
     async fn look(&self, append: &Append, at: Position) -> Position {
-        let boundary = append.boundary.as_ref().expect("I10: without a boundary");
+        let boundary = append.boundaries.first().expect("I10: without a boundary");
         assert!(at > boundary.after, "I10: {at} is not in the way");
         let floor = *self.shared.floor.borrow();
         let range = ReadRange {

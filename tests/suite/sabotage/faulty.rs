@@ -20,6 +20,7 @@ pub enum Fault {
     LosesStates,
     IndexesOneTag,
     IgnoresBoundaries,
+    ChecksOneBoundary,
     ChecksOneItem,
     ChecksTooEarly,
     ForgetsOldEvents,
@@ -131,12 +132,14 @@ impl Faulty {
                     event.tags = event.tags.into_iter().take(1).cloned().collect();
                 }
             }
-            Fault::IgnoresBoundaries => append.boundary = None,
+            Fault::IgnoresBoundaries => append.boundaries.clear(),
+            Fault::ChecksOneBoundary => append.boundaries.truncate(1),
             Fault::ForgetsIds => append.command = CommandId::new(),
             Fault::IgnoresBodies => append.fingerprint = 0,
             _ => {}
         }
-        if let Some(boundary) = &mut append.boundary {
+        let mut kept = Vec::new();
+        for mut boundary in std::mem::take(&mut append.boundaries) {
             match (self.fault, &mut boundary.fail_if) {
                 (Fault::ChecksOneItem, EventQuery::Items(items)) => items.truncate(1),
                 (Fault::ConflictsByTypeAlone, EventQuery::Items(items)) => {
@@ -150,9 +153,7 @@ impl Faulty {
                 (Fault::ConflictsWhenStale, _) if head.since(boundary.after) > 64 => {
                     return Err(AppendError::Conflict { at: head });
                 }
-                (Fault::ForgetsOldEvents, _) if head.since(boundary.after) > 64 => {
-                    append.boundary = None;
-                }
+                (Fault::ForgetsOldEvents, _) if head.since(boundary.after) > 64 => continue,
                 (Fault::TakesAnyPosition, _) => boundary.after = boundary.after.min(head),
                 (Fault::ChecksTooEarly, query) => {
                     let range = ReadRange::after(boundary.after);
@@ -162,11 +163,13 @@ impl Faulty {
                         return Err(AppendError::Conflict { at: event.position });
                     }
                     a_while().await;
-                    append.boundary = None;
+                    continue;
                 }
                 _ => {}
             }
+            kept.push(boundary);
         }
+        append.boundaries = kept;
         if self.shared.poisoned.load(Ordering::Relaxed) {
             return Err(AppendError::Invalid {
                 reason: "another command's fault".to_owned(),
@@ -179,11 +182,12 @@ impl Faulty {
                 self.shared.poisoned.store(true, Ordering::Relaxed);
             }
             (Err(AppendError::Conflict { .. }), Fault::UsesUpIds) => {
-                (copy.boundary, copy.events, copy.states) = (None, Vec::new(), Vec::new());
+                (copy.boundaries, copy.events, copy.states) = (Vec::new(), Vec::new(), Vec::new());
                 self.data.append(copy).await?;
             }
             (Err(AppendError::Conflict { .. }), Fault::LeavesGaps) => {
-                (copy.boundary, copy.states, copy.command) = (None, Vec::new(), CommandId::new());
+                (copy.boundaries, copy.states) = (Vec::new(), Vec::new());
+                copy.command = CommandId::new();
                 copy.events.truncate(1);
                 for event in &mut copy.events {
                     (event.event_type, event.tags) = (GAP, [].into_iter().collect());

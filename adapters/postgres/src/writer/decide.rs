@@ -25,7 +25,7 @@ impl Known<'_> {
         request: &Request,
         states: &HashMap<StateKey, Position>,
     ) -> Result<Option<AppendError>, Fault> {
-        if let Some(boundary) = &request.boundary {
+        for boundary in &request.boundaries {
             if boundary.after > self.head {
                 return Ok(Some(AppendError::Rewound {
                     head: self.head,

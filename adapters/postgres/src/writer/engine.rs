@@ -246,7 +246,8 @@ impl Engine {
         let mut commands = HashSet::new();
         for request in batch {
             // When the batch itself is larger than the window, what it has pushed out is nowhere.
-            let is_known = self.window.floor() <= self.head.position || request.boundary.is_none();
+            let is_known =
+                self.window.floor() <= self.head.position || request.boundaries.is_empty();
             if !commands.insert(request.command) || !is_known {
                 continue;
             }

@@ -12,7 +12,7 @@ use crate::row;
 pub(super) struct Request {
     pub(super) command: CommandId,
     pub(super) fingerprint: u64,
-    pub(super) boundary: Option<Boundary>,
+    pub(super) boundaries: Vec<Boundary>,
     pub(super) states: Vec<StateWrite>,
     /// The events, numbered on from where the batch's decision put them, and their tags as JSON.
     pub(super) events: Vec<(Recorded, String)>,
@@ -47,7 +47,7 @@ impl Request {
             appended: append.appended(Position::START),
             time: append.time.as_microsecond(),
             bytes: append.bytes(),
-            boundary: append.boundary.take(),
+            boundaries: take(&mut append.boundaries),
             states: take(&mut append.states),
             events: {
                 let time = append.time;
@@ -80,8 +80,7 @@ impl Request {
 
     /// Whether it was decided on a state of the log that is after this one.
     pub(super) fn is_ahead_of(&self, head: Position) -> bool {
-        let boundary = self.boundary.as_ref();
-        boundary.is_some_and(|boundary| boundary.after > head)
+        self.boundaries.iter().any(|boundary| boundary.after > head)
     }
 
     /// Whoever waited may be gone, which changes nothing.

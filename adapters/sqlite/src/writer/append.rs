@@ -16,7 +16,7 @@ use crate::{reader, row, sql};
 pub(crate) struct AppendTask {
     command: CommandId,
     fingerprint: u64,
-    boundary: Option<Boundary>,
+    boundaries: Vec<Boundary>,
     states: Vec<StateWrite>,
     /// The events as if the log were empty, and their tags as JSON.
     events: Vec<(Recorded, String)>,
@@ -42,7 +42,7 @@ impl AppendTask {
             appended: append.appended(Position::START),
             time: append.time.as_microsecond(),
             bytes: append.bytes(),
-            boundary: append.boundary.take(),
+            boundaries: take(&mut append.boundaries),
             states: take(&mut append.states),
             events: {
                 let time = append.time;
@@ -62,7 +62,7 @@ impl AppendTask {
 
     /// What speaks against the append, if anything does.
     fn refusal(&self, log: &Log<'_>) -> Result<Option<AppendError>, Fault> {
-        if let Some(boundary) = &self.boundary {
+        for boundary in &self.boundaries {
             if boundary.after > log.head {
                 return Ok(Some(AppendError::Rewound {
                     head: log.head,

@@ -20,7 +20,7 @@ impl Draft {
             command,
             fingerprint: 1,
             events: Vec::new(),
-            boundary: None,
+            boundaries: Vec::new(),
             states: Vec::new(),
             time: now(),
             actor: None,
@@ -66,9 +66,9 @@ impl Draft {
         self
     }
 
-    /// Unless something matches after this position.
+    /// Unless something matches after this position; and what was said so before.
     pub(super) fn unless(mut self, fail_if: EventQuery, after: Position) -> Self {
-        self.0.boundary = Some(Boundary { fail_if, after });
+        self.0.boundaries.push(Boundary { fail_if, after });
         self
     }
 
