@@ -42,6 +42,9 @@ mod guides {
     #[doc = include_str!("../docs/guides/postgres.md")]
     mod postgres {}
 
+    #[doc = include_str!("../docs/guides/sql.md")]
+    mod sql {}
+
     #[doc = include_str!("../docs/guides/macros.md")]
     mod macros {}
 }

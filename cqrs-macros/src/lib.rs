@@ -199,6 +199,22 @@ pub fn aggregate(args: TokenStream, item: TokenStream) -> TokenStream {
 /// bare or in a `Result` with the command's error. It stays a plain function: its unit tests call
 /// it.
 ///
+/// It may also take a transaction of the store, `&mut Tx<Sqlite>` or `&mut Tx<Postgres>`. What it
+/// writes with SQL commits with the events, or not at all:
+///
+/// ```text
+/// #[command_handler]
+/// async fn reserve(
+///     cmd: Reserve,
+///     tx: &mut Tx<Postgres>,
+/// ) -> Result<Reserved, CommandError<SoldOut>> {
+///     let take = "UPDATE stock SET units = units - 1 WHERE product = $1 AND units > 0";
+///     let taken = tx.execute(take, &[&cmd.product]).await;
+///     ensure!(taken.map_err(CommandError::failed)? == 1, SoldOut);
+///     Ok(Reserved { product: cmd.product })
+/// }
+/// ```
+///
 /// The only key is `crate = ".."`: where `cqrs-core` is.
 #[proc_macro_attribute]
 pub fn command_handler(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -218,7 +234,8 @@ pub fn command_handler(args: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// The function, sync or async, takes its query by value and then any of: `Read<V>` (a read
-/// model), `Res<T>` or `Res<dyn Trait>` (a service), `&Context`. It returns what the query's
+/// model), `Res<T>` or `Res<dyn Trait>` (a service), `&Context`, `ReadTx<Sqlite>` or
+/// `ReadTx<Postgres>` (SQL on the store's database, read-only). It returns what the query's
 /// `returns` says, bare or in a `Result`.
 ///
 /// The only key is `crate = ".."`: where `cqrs-core` is.
@@ -275,6 +292,30 @@ pub fn event_handler(args: TokenStream, item: TokenStream) -> TokenStream {
 /// `#[on]` marks the functions that fold an event each. Sync or async, they take the event by
 /// reference and then any of: `&Recorded` (the event as stored), `&mut Views<V>` (a read model to
 /// write). They return nothing, or `Result<()>`. The block may have other functions.
+///
+/// In place of `Views`, a function may take a transaction of the store, `&mut Tx<Sqlite>` or
+/// `&mut Tx<Postgres>`, for tables of its own: what it writes commits with the checkpoint.
+/// `#[setup]` marks the one function that makes them:
+///
+/// ```text
+/// #[projection(name = "sales", version = 1)]
+/// impl Sales {
+///     #[setup]
+///     async fn tables(tx: &mut Tx<Postgres>) -> Result<()> {
+///         Ok(tx.batch_execute("CREATE TABLE sales_1 (product text PRIMARY KEY)").await?)
+///     }
+///
+///     #[on]
+///     async fn sold(event: &Sold, tx: &mut Tx<Postgres>) -> Result<()> {
+///         let insert = "INSERT INTO sales_1 VALUES ($1) ON CONFLICT DO NOTHING";
+///         tx.execute(insert, &[&event.product]).await?;
+///         Ok(())
+///     }
+/// }
+/// ```
+///
+/// It runs during `build`, in the transaction that gives the projection its first checkpoint: once,
+/// and again when `version` is raised. So the table's name has the version in it.
 ///
 /// Keys:
 ///

@@ -102,6 +102,12 @@ impl Link {
         self.pool_of(&self.plain, options)
     }
 
+    /// The same for those that may only read.
+    fn report_pool(&self, options: &Options) -> Result<Pool, ConnectError> {
+        let read_only = "SET default_transaction_read_only = on";
+        self.pool_of(&format!("{}; {read_only}", self.plain), options)
+    }
+
     fn pool_of(&self, session: &str, options: &Options) -> Result<Pool, ConnectError> {
         let recycle = ManagerConfig {
             recycling_method: RecyclingMethod::Fast,
@@ -171,7 +177,7 @@ pub(crate) async fn connect(options: &Options, url: &str) -> Result<Postgres, Co
         pool: link.pool(options)?,
         reads: read_link.pool(options)?,
         transactions: link.plain_pool(options)?,
-        reports: read_link.plain_pool(options)?,
+        reports: read_link.report_pool(options)?,
         reads_replica,
         _news: News::start(link.clone(), &schema, heads.known.clone(), told),
         writer: Writer::start(link.clone(), sql.clone(), head, heads.clone(), options),

@@ -6,8 +6,9 @@ use tokio_postgres::types::ToSql;
 use crate::transaction::{prepare, roll_back};
 use crate::{Postgres, SqlError};
 
-/// All that one handler reads is one snapshot.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// All that one handler reads is one snapshot. After a first query the transaction cannot be made
+/// to write any more.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1";
 
 /// What query handlers read with: `ReadTx<Postgres>` derefs to this. A transaction that PostgreSQL
 /// holds read-only, begun with the first query; all queries of one handler see one snapshot. With

@@ -25,16 +25,24 @@ pub(crate) const DURABLE: &str = "\
     SELECT set_config('synchronous_commit', 'on', false) \
     WHERE current_setting('synchronous_commit') = 'off'";
 
+/// What is between two of these in `append_with_states` is about states.
+const STATES: &str = "-- states\n";
+
 macro_rules! statements {
     ($($name:ident),+ $(,)?) => {
         /// Each statement.
         pub(crate) struct Sql {
+            /// `append_with_states` without its last part, which costs time even with no rows.
+            pub(crate) append: String,
             $(pub(crate) $name: String),+
         }
 
         impl Sql {
             pub(crate) fn new(schema: &Schema) -> Self {
+                let whole = include_str!("sql/append_with_states.sql");
+                let without = whole.split(STATES).step_by(2).collect::<Vec<_>>().join("");
                 Self {
+                    append: schema.apply(&without),
                     $($name: schema.apply(include_str!(concat!("sql/", stringify!($name), ".sql")))),+
                 }
             }
@@ -43,7 +51,7 @@ macro_rules! statements {
 }
 
 statements!(
-    append,
+    append_with_states,
     commands,
     event_time,
     head,

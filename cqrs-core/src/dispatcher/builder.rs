@@ -248,7 +248,8 @@ fn query_slots(plan: &Plan, resources: &Resources, models: &Models) -> Vec<Optio
             _ => None,
         };
         let mut reads: Vec<_> = inputs.iter().filter_map(model).map(|(at, _)| *at).collect();
-        if inputs.iter().any(Input::is_transaction) {
+        let takes_transaction = inputs.iter().any(Input::is_transaction);
+        if takes_transaction {
             // Which tables it reads is not known: any that a projection writes with SQL.
             let projections = plan.projections.iter().enumerate();
             let writing = projections.filter(|(_, projection)| projection.takes_transaction());
@@ -264,6 +265,7 @@ fn query_slots(plan: &Plan, resources: &Resources, models: &Models) -> Vec<Optio
                 .map(|input| model(input).map(|(_, it)| it.clone()))
                 .collect(),
             reads: reads.into(),
+            takes_transaction,
             takes_context: inputs
                 .iter()
                 .any(|input| matches!(input.kind, InputKind::Context)),

@@ -48,6 +48,7 @@ pub(crate) struct QuerySlot {
     pub(crate) services: Box<[Option<Arc<dyn Any + Send + Sync>>]>,
     pub(crate) models: Box<[Option<Arc<ModelSchema>>]>,
     pub(crate) takes_context: bool,
+    pub(crate) takes_transaction: bool,
     /// The workers whose read models it reads, by their place in [`Inner::workers`].
     pub(crate) reads: Box<[usize]>,
 }

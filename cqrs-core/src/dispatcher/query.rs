@@ -213,17 +213,24 @@ impl Inner {
                 ..behind
             })?;
         }
-        let Some(last) = slot.reads.last() else {
+        if slot.reads.is_empty() && !slot.takes_transaction {
             return Ok(());
-        };
+        }
         if let Ok(replicated) = timeout(left(), self.store.replicated()).await {
             return Ok(replicated.map_err(Failure::from)?);
         }
         let why = "what queries read from has not replicated it yet".to_owned();
-        let behind = self.workers[*last].behind(wanted, within);
+        let last = slot.reads.last().map(|last| &self.workers[*last]);
+        let (projection, at) = last.map_or(("(none)", wanted), |last| {
+            let Behind { projection, at, .. } = last.behind(wanted, within);
+            (projection, at)
+        });
         Err(QueryError::from(Behind {
+            projection,
+            at,
+            wanted,
+            waited: within,
             failing: Some(why),
-            ..behind
         }))
     }
 }

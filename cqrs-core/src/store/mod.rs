@@ -5,6 +5,7 @@
 //! are what it implements; `cqrs_core::testing::conformance` is the suite that shows it keeps the
 //! promises, I1 to I11, that the methods' documentation names.
 
+mod ahead;
 mod append;
 mod error;
 mod event_query;

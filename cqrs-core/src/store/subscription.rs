@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::ahead::Ahead;
 use super::{EventQuery, EventStore, Page, Position, ReadRange, Recorded, StoreError};
 
 /// How often a subscription looks for events of other processes, which nothing announces here.
@@ -15,7 +16,9 @@ pub struct Events<'s, S: ?Sized> {
     query: EventQuery,
     range: ReadRange,
     page: VecDeque<Arc<Recorded>>,
-    done: bool,
+    /// The next page, while the events of this one are taken.
+    ahead: Option<Ahead<'s>>,
+    is_last: bool,
 }
 
 impl<'s, S: EventStore + ?Sized> Events<'s, S> {
@@ -26,19 +29,21 @@ impl<'s, S: EventStore + ?Sized> Events<'s, S> {
             query,
             range,
             page: VecDeque::new(),
-            done: false,
+            ahead: None,
+            is_last: false,
         }
     }
 
     /// The next event, `None` after the last.
     pub async fn next(&mut self) -> Result<Option<Arc<Recorded>>, StoreError> {
-        while self.page.is_empty() && !self.done {
-            let page = self.store.read(self.query.clone(), self.range).await?;
+        while self.page.is_empty() && !self.is_last {
+            let begin = |range| Ahead::begin(self.store.read(self.query.clone(), range));
+            let ahead = self.ahead.take().unwrap_or_else(|| begin(self.range));
+            let page = ahead.finish().await?;
             self.range.up_to = Some(page.as_of);
-            match page.next {
-                Some(next) => self.range.after = next,
-                None => self.done = true,
-            }
+            self.is_last = page.next.is_none();
+            self.range.after = page.next.unwrap_or(self.range.after);
+            self.ahead = (!self.is_last).then(|| begin(self.range));
             self.page = page.events.into();
         }
         Ok(self.page.pop_front())
@@ -56,6 +61,8 @@ pub struct Subscription {
     query: EventQuery,
     position: Position,
     news: watch::Receiver<Position>,
+    /// The next page, while more is there than what was delivered.
+    ahead: Option<Ahead<'static>>,
 }
 
 impl Subscription {
@@ -67,6 +74,7 @@ impl Subscription {
             query,
             position: from,
             news,
+            ahead: None,
         }
     }
 
@@ -83,13 +91,8 @@ impl Subscription {
     pub async fn next(&mut self, limit: usize) -> Result<Page, StoreError> {
         loop {
             self.news.mark_unchanged();
-            let range = ReadRange {
-                after: self.position,
-                up_to: None,
-                // With none at all, events would count as delivered that were not.
-                limit: limit.max(1),
-            };
-            let page = self.store.read(self.query.clone(), range).await?;
+            let ahead = self.ahead.take().unwrap_or_else(|| self.read(limit));
+            let page = ahead.finish().await?;
             if page.as_of < self.position {
                 return Err(StoreError::Rewound {
                     head: page.as_of,
@@ -99,10 +102,23 @@ impl Subscription {
             let reached = page.next.unwrap_or(page.as_of);
             if reached > self.position {
                 self.position = reached;
+                self.ahead = page.next.map(|_| self.read(limit));
                 return Ok(page);
             }
             // Either is a reason to look again: the store's word, or time for other processes'.
             let _ = tokio::time::timeout(POLL, self.news.changed()).await;
         }
+    }
+
+    /// Begins to read what comes after the position.
+    fn read(&self, limit: usize) -> Ahead<'static> {
+        let (store, query) = (self.store.clone(), self.query.clone());
+        let range = ReadRange {
+            after: self.position,
+            up_to: None,
+            // With none at all, events would count as delivered that were not.
+            limit: limit.max(1),
+        };
+        Ahead::begin(Box::pin(async move { store.read(query, range).await }))
     }
 }

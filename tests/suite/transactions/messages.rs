@@ -55,6 +55,13 @@ pub struct Label {
     pub article: u32,
 }
 
+/// Of what is there nothing is said in events.
+#[derive(Command, Clone, Serialize, Deserialize)]
+pub struct Count {
+    pub article: u32,
+    pub pieces: i64,
+}
+
 #[derive(Event, Serialize, Deserialize)]
 #[event(name = "received", version = 1)]
 pub struct Received {
@@ -116,8 +123,9 @@ pub struct Labels {
     pub article: u32,
 }
 
+/// Tries to, and returns what the database says.
 #[derive(Query, Clone, Serialize, Deserialize)]
-#[query(returns = ())]
+#[query(returns = Vec<String>)]
 pub struct WriteInAQuery;
 
 /// What the projection has counted.

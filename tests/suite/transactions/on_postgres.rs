@@ -16,8 +16,8 @@ pub mod handlers {
     use cqrs_postgres::Postgres;
 
     use crate::transactions::messages::{
-        Counted, How, Label, Labelled, Labels, Move, Pieces, Receive, Received, StockError, Take,
-        Taken, WriteInAQuery,
+        Count, Counted, How, Label, Labelled, Labels, Move, Pieces, Receive, Received, StockError,
+        Take, Taken, WriteInAQuery,
     };
 
     cqrs_core::module!();
@@ -69,6 +69,13 @@ pub mod handlers {
     }
 
     #[command_handler]
+    async fn count(cmd: Count, tx: &mut Tx<Postgres>) -> Result<(), CommandError<Rejected>> {
+        let article = i64::from(cmd.article);
+        let counted = tx.execute(ADD, &[&article, &cmd.pieces]).await;
+        counted.map(drop).map_err(CommandError::failed)
+    }
+
+    #[command_handler]
     async fn move_one(
         cmd: Move,
         tx: &mut Tx<Postgres>,
@@ -112,10 +119,21 @@ pub mod handlers {
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
+    /// Also after it has tried to get out of the transaction.
     #[query_handler]
-    async fn write(_: WriteInAQuery, sql: ReadTx<Postgres>) -> Result<()> {
-        sql.query("DELETE FROM stock", &[]).await?;
-        Ok(())
+    async fn write(_: WriteInAQuery, sql: ReadTx<Postgres>) -> Result<Vec<String>> {
+        let mut said = Vec::new();
+        for statement in [
+            "SET TRANSACTION READ WRITE",
+            "COMMIT",
+            "DELETE FROM stock",
+            "ROLLBACK",
+        ] {
+            if let Err(error) = sql.query(statement, &[]).await {
+                said.push(error.to_string());
+            }
+        }
+        Ok(said)
     }
 }
 
@@ -156,6 +174,43 @@ pub mod sales {
     async fn totals(_: Totals, sql: ReadTx<Postgres>) -> Result<SoldPieces> {
         let row = sql.query_one("SELECT takings, pieces FROM sales", &[]);
         let row = row.await?;
+        let (takings, pieces) = (row.get(0), row.get(1));
+        Ok(SoldPieces { takings, pieces })
+    }
+}
+
+/// The next version of `sales`, which counts double.
+pub mod sales_again {
+    use cqrs_core::prelude::*;
+    use cqrs_postgres::Postgres;
+
+    use crate::transactions::messages::{SoldPieces, Taken, Totals};
+
+    cqrs_core::module!();
+
+    pub struct Sales;
+
+    #[projection(name = "sales", version = 2)]
+    impl Sales {
+        #[setup]
+        async fn tables(tx: &mut Tx<Postgres>) -> Result<()> {
+            tx.batch_execute("DROP TABLE sales; CREATE TABLE sales (pieces bigint NOT NULL)")
+                .await?;
+            Ok(())
+        }
+
+        #[on]
+        async fn taken(event: &Taken, tx: &mut Tx<Postgres>) -> Result<()> {
+            let insert = "INSERT INTO sales VALUES ($1)";
+            tx.execute(insert, &[&(2 * event.pieces)]).await?;
+            Ok(())
+        }
+    }
+
+    #[query_handler]
+    async fn totals(_: Totals, sql: ReadTx<Postgres>) -> Result<SoldPieces> {
+        let select = "SELECT count(*), coalesce(sum(pieces), 0)::bigint FROM sales";
+        let row = sql.query_one(select, &[]).await?;
         let (takings, pieces) = (row.get(0), row.get(1));
         Ok(SoldPieces { takings, pieces })
     }

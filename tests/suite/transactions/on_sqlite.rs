@@ -18,8 +18,8 @@ pub mod handlers {
     use cqrs_sqlite::rusqlite::OptionalExtension;
 
     use crate::transactions::messages::{
-        Counted, How, Label, Labelled, Labels, Move, Pieces, Receive, Received, StockError, Take,
-        Taken, WriteInAQuery,
+        Count, Counted, How, Label, Labelled, Labels, Move, Pieces, Receive, Received, StockError,
+        Take, Taken, WriteInAQuery,
     };
 
     cqrs_core::module!();
@@ -61,6 +61,12 @@ pub mod handlers {
             How::Swallows => assert!(tx.query_row(fails, [], |_| Ok(())).is_err()),
         }
         Ok(Taken { article, pieces })
+    }
+
+    #[command_handler]
+    fn count(cmd: Count, tx: &mut Tx<Sqlite>) -> Result<(), CommandError<Rejected>> {
+        let counted = tx.execute(ADD, (cmd.article, cmd.pieces));
+        counted.map(drop).map_err(CommandError::failed)
     }
 
     #[command_handler]
@@ -114,9 +120,9 @@ pub mod handlers {
     }
 
     #[query_handler]
-    async fn write(_: WriteInAQuery, sql: ReadTx<Sqlite>) -> Result<()> {
-        sql.run(|sql| sql.execute("DELETE FROM stock", [])).await?;
-        Ok(())
+    async fn write(_: WriteInAQuery, sql: ReadTx<Sqlite>) -> Result<Vec<String>> {
+        let deleted = sql.run(|sql| sql.execute("DELETE FROM stock", [])).await;
+        Ok(deleted.err().iter().map(ToString::to_string).collect())
     }
 }
 

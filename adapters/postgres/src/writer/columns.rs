@@ -52,6 +52,10 @@ impl<'b> Columns<'b> {
         self.head
     }
 
+    pub(super) fn has_states(&self) -> bool {
+        !self.state_id.is_empty()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.command.is_empty()
     }
@@ -144,6 +148,8 @@ impl<'b> Columns<'b> {
             &self.state_body,
             &self.state_position,
         ];
-        Ok(client.query_one(statement, &params).await?.try_get(0)?)
+        // The statement without states ends before theirs.
+        let params = &params[..statement.params().len().min(params.len())];
+        Ok(client.query_one(statement, params).await?.try_get(0)?)
     }
 }

@@ -20,6 +20,7 @@ pub(super) struct Session<C = Client> {
     client: C,
     sql: Arc<Sql>,
     append: Statement,
+    append_with_states: Statement,
     head: Statement,
     tail: Statement,
     commands: Statement,
@@ -31,6 +32,7 @@ impl Session {
         let client = link.connect().await?;
         Ok(Self {
             append: client.prepare(&sql.append).await?,
+            append_with_states: client.prepare(&sql.append_with_states).await?,
             head: client.prepare(&sql.head).await?,
             tail: client.prepare(&sql.tail).await?,
             commands: client.prepare(&sql.commands).await?,
@@ -47,6 +49,7 @@ impl<'c> Session<Pooled<'c>> {
         let prepared = async |text: &str| Ok::<_, Fault>(client.0.prepare_cached(text).await?);
         Ok(Self {
             append: prepared(&sql.append).await?,
+            append_with_states: prepared(&sql.append_with_states).await?,
             head: prepared(&sql.head).await?,
             tail: prepared(&sql.tail).await?,
             commands: prepared(&sql.commands).await?,
@@ -125,7 +128,12 @@ impl<C: Borrow<Client> + Sync> Session<C> {
 
     /// Writes all or nothing; whether the head was still this one.
     pub(super) async fn append(&self, columns: &Columns<'_>, head: &Head) -> Result<bool, Fault> {
-        let written = columns.write(self.client(), &self.append, head).await?;
+        let statement = if columns.has_states() {
+            &self.append_with_states
+        } else {
+            &self.append
+        };
+        let written = columns.write(self.client(), statement, head).await?;
         Ok(written == 1)
     }
 

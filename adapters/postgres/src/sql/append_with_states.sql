@@ -11,24 +11,22 @@ WITH head AS (
     FROM unnest(
         $5::bigint[], $6::uuid[], $7::text[], $8::bigint[], $9::text[], $10::bigint[],
         $11::text[], $12::uuid[], $13::uuid[], $14::uuid[], $15::bytea[]
-    ) AS new
-    WHERE EXISTS (SELECT 1 FROM head)
+    ) AS new, head
 ), new_tags AS (
     INSERT INTO cqrs.event_tags (tag, position)
     SELECT new.*
-    FROM unnest($16::text[], $17::bigint[]) AS new
-    WHERE EXISTS (SELECT 1 FROM head)
+    FROM unnest($16::text[], $17::bigint[]) AS new, head
 ), new_commands AS (
     INSERT INTO cqrs.commands (id, fingerprint, first, count)
     SELECT new.*
-    FROM unnest($18::uuid[], $19::bigint[], $20::bigint[], $21::bigint[]) AS new
-    WHERE EXISTS (SELECT 1 FROM head)
+    FROM unnest($18::uuid[], $19::bigint[], $20::bigint[], $21::bigint[]) AS new, head
+-- states
 ), new_states AS (
     INSERT INTO cqrs.states (aggregate, id, body, position)
     SELECT new.*
-    FROM unnest($22::text[], $23::text[], $24::bytea[], $25::bigint[]) AS new
-    WHERE EXISTS (SELECT 1 FROM head)
+    FROM unnest($22::text[], $23::text[], $24::bytea[], $25::bigint[]) AS new, head
     ON CONFLICT (aggregate, id)
     DO UPDATE SET body = excluded.body, position = excluded.position
+-- states
 )
 SELECT count(*) FROM head
