@@ -27,6 +27,7 @@ mod model;
 mod newcomer;
 mod once;
 mod outage;
+mod pooler;
 mod postgres;
 mod reactions;
 mod recovery;

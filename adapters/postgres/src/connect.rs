@@ -18,7 +18,7 @@ use crate::schema::Schema;
 use crate::sql::{DURABLE, SESSION, Sql};
 use crate::store::Shared;
 use crate::writer::{Heads, Writer};
-use crate::{ConnectError, Options, Postgres, migrate};
+use crate::{ConnectError, Options, Postgres, migrate, pooler};
 
 /// The first version that is supported, as PostgreSQL numbers them.
 const OLDEST: i64 = 140_000;
@@ -150,6 +150,7 @@ pub(crate) async fn connect(options: &Options, url: &str) -> Result<Postgres, Co
         None => link.clone(),
     };
     let mut client = link.connect().await.map_err(unreachable)?;
+    pooler::refuse(&link, &client).await?;
     if check_server(&client, &schema).await? == Role::Replica {
         return Err(ConnectError::Replica);
     }
@@ -163,6 +164,7 @@ pub(crate) async fn connect(options: &Options, url: &str) -> Result<Postgres, Co
     let mut reads_replica = false;
     if options.read_url.is_some() {
         let client = read_link.connect().await.map_err(unreachable)?;
+        pooler::refuse(&read_link, &client).await?;
         reads_replica = check_server(&client, &schema).await? == Role::Replica;
         if read_head(&client, &sql, &schema).await?.store != head.store {
             return Err(ConnectError::OtherLog);

@@ -47,6 +47,13 @@ pub enum ConnectError {
         "this PostgreSQL is a replica, which cannot be written: give the primary's URL, and the replica's as `read_url`"
     )]
     Replica,
+    /// A pooler stands between that gives each transaction another connection.
+    #[error(
+        "between this and PostgreSQL there is a pooler that gives each transaction another \
+         connection (PgBouncer's `pool_mode = transaction`): the store sets its sessions up, \
+         prepares statements and listens, so connect to PostgreSQL itself, or have sessions pooled"
+    )]
+    Pooler,
     /// The tables are not there, or older, and are not to be migrated.
     #[error(
         "the schema `{schema}` has version {found}, this program writes {known}: apply the SQL of \

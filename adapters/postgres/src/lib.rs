@@ -22,6 +22,7 @@ mod fault;
 mod migrate;
 mod news;
 mod options;
+mod pooler;
 mod prepare;
 mod reader;
 mod replica;

@@ -6,6 +6,7 @@
 //! behind. It listens on 127.0.0.1 only, and trusts whoever connects there.
 
 mod find;
+mod pooler;
 mod supervisor;
 
 use std::io::Write;
@@ -13,6 +14,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub use find::binaries;
+pub use pooler::Pooler;
 use supervisor::Supervisor;
 
 /// A server that runs.
