@@ -18,6 +18,7 @@ pub mod read_model;
 pub mod report;
 pub mod runs;
 pub mod sqlite;
+pub mod tables;
 
 /// Whatever goes wrong ends the benchmark with its message.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

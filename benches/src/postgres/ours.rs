@@ -6,12 +6,13 @@ use cqrs_core::Dispatcher;
 use cqrs_core::dispatcher::Builder;
 use cqrs_postgres::Postgres;
 
-use super::database::block_on;
+use super::database::{block_on, connect};
 use crate::callers::{deposit, deposits_of, execute, insist, measure};
-use crate::domain::{AccountId, Enrol, FillAccount, FillSavings, Save};
+use crate::domain::{AccountId, Deposit, Enrol, FillAccount, FillSavings, Save};
 use crate::load::{Load, Outcome};
 use crate::read_model::GetAccount;
-use crate::{Result, domain, read_model};
+use crate::tables::{Book, GetBalance};
+use crate::{Result, domain, read_model, tables};
 
 pub fn deposits(load: Load, url: &str) -> Result<Outcome> {
     block_on(async {
@@ -73,6 +74,34 @@ pub fn viewed(load: Load, url: &str) -> Result<Outcome> {
                 match view.await? {
                     Some(view) if view.balance > 0 => Ok(()),
                     _ => Err("the view has nothing".into()),
+                }
+            }
+        })
+        .await
+    })
+}
+
+/// Each command with a row in its transaction, then a query of the row.
+pub fn tabled(load: Load, url: &str) -> Result<Outcome> {
+    block_on(async {
+        let table = "CREATE TABLE balances (account text PRIMARY KEY, balance bigint NOT NULL)";
+        connect(url).await?.batch_execute(table).await?;
+        let builder = builder(url).await?.module(tables::module());
+        let dispatcher = builder.build().await?;
+        let books = deposits_of(load).into_iter().map(|commands| {
+            let books = commands
+                .into_iter()
+                .map(|Deposit { account, amount }| Book { account, amount });
+            books.collect()
+        });
+        measure(books.collect(), move |command: Book| {
+            let dispatcher = dispatcher.clone();
+            async move {
+                let account = command.account.clone();
+                dispatcher.execute(command).await?;
+                match dispatcher.query(GetBalance { account }).await? {
+                    balance if balance > 0 => Ok(()),
+                    _ => Err("the row has nothing".into()),
                 }
             }
         })

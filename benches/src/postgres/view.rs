@@ -17,10 +17,11 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
         aggregates: 1_000,
         callers: 64,
     };
-    let [mut ours, mut ten, mut many] = std::array::from_fn(|_| Measured::default());
+    let [mut ours, mut tables, mut ten, mut many] = std::array::from_fn(|_| Measured::default());
     let cqrs_es = peers.first().ok_or("cqrs-es is to be measured")?;
     for _ in 0..RUNS {
         ours.push(ours::viewed(load, &database.fresh()?)?);
+        tables.push(ours::tabled(load.at_most(5_000), &database.fresh()?)?);
         for (connections, measured) in [(10, &mut ten), (64, &mut many)] {
             let call = cqrs_es.call("view", database)?.load(load.at_most(5_000));
             measured.push(call.set("CONNECTIONS", connections).outcome()?);
@@ -36,6 +37,7 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
         report.row(row.latency(it.p50, it.p99).against("cqrs-es", other));
     };
     row("ours, a projection", ours);
+    row("ours, a row in the transaction of the events", tables);
     row(&format!("{} and its view, {pool}", cqrs_es.label()), theirs);
     Ok(())
 }
