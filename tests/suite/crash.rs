@@ -3,6 +3,8 @@
 mod disk;
 #[path = "../crash/domain.rs"]
 mod domain;
+#[cfg(target_os = "linux")]
+mod full;
 pub mod ledger;
 pub mod process;
 
@@ -55,6 +57,23 @@ fn killed_processes_lose_nothing_acknowledged() {
         acknowledged > 1000,
         "the writers hardly wrote: {acknowledged} commands"
     );
+}
+
+/// I1, I6, I7: a disk that fills up takes nothing back, and what did not fit has left no trace.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_loses_nothing_acknowledged() {
+    let Some(disk) = full::SmallDisk::new() else {
+        return;
+    };
+    let (said, complaint) = disk.fill();
+    assert!(complaint.contains("is full"), "{complaint}");
+    let mut ledger = Ledger::default();
+    ledger.note(said);
+    assert!(ledger.acknowledged() > 100, "the writers hardly wrote");
+    // With room again, the log goes on.
+    ledger.check(&disk.database());
+    ledger.audit(&disk.database());
 }
 
 /// A database is whole or not there, at whatever moment of its creation two processes are killed.

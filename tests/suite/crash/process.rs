@@ -37,12 +37,14 @@ impl Writer {
         settings: impl FnOnce(&mut Command) -> &mut Command,
     ) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_crash-writer"));
-        command
-            .arg(database)
-            .arg(synchronous)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped());
-        let mut child = settings(&mut command).spawn().expect("the writer starts");
+        settings(command.arg(database).arg(synchronous));
+        Self::spawn(command)
+    }
+
+    /// Starts the command, which is a writer or leads to one.
+    pub fn spawn(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the writer starts");
         let output = BufReader::new(child.stdout.take().expect("its output is a pipe"));
         let (sender, lines) = channel();
         // Ends when the process is dead and its pipe is empty.
@@ -75,6 +77,13 @@ impl Writer {
     pub fn last_words(self) -> Vec<Said> {
         let said = self.lines.iter().collect();
         self.kill();
+        said
+    }
+
+    /// Waits until the process ends by itself, and takes what it said.
+    pub fn end(mut self) -> Vec<Said> {
+        let said = self.lines.iter().collect();
+        self.child.wait().expect("the writer ends");
         said
     }
 
