@@ -25,6 +25,8 @@ pub(super) struct Session<C = Client> {
     tail: Statement,
     commands: Statement,
     state_positions: Statement,
+    /// Those of a [`Selection`].
+    reads: [Statement; 3],
 }
 
 impl Session {
@@ -37,6 +39,11 @@ impl Session {
             tail: client.prepare(&sql.tail).await?,
             commands: client.prepare(&sql.commands).await?,
             state_positions: client.prepare(&sql.state_positions).await?,
+            reads: [
+                client.prepare(&sql.read_all).await?,
+                client.prepare(&sql.read_tagged).await?,
+                client.prepare(&sql.read_items).await?,
+            ],
             client,
             sql,
         })
@@ -54,6 +61,11 @@ impl<'c> Session<Pooled<'c>> {
             tail: prepared(&sql.tail).await?,
             commands: prepared(&sql.commands).await?,
             state_positions: prepared(&sql.state_positions).await?,
+            reads: [
+                prepared(&sql.read_all).await?,
+                prepared(&sql.read_tagged).await?,
+                prepared(&sql.read_items).await?,
+            ],
             client,
             sql,
         })
@@ -116,13 +128,18 @@ impl<C: Borrow<Client> + Sync> Session<C> {
         up_to: Position,
     ) -> Result<Option<Position>, Fault> {
         let selection = Selection::new(query);
-        let statement = self.client().prepare(selection.sql(&self.sql)).await?;
+        let [all, tagged, items] = &self.reads;
+        let statement = match selection {
+            Selection::All => all,
+            Selection::Tagged(..) => tagged,
+            Selection::Items(..) => items,
+        };
         let range = ReadRange {
             after,
             up_to: Some(up_to),
             limit: 1,
         };
-        let page = selection.read(self.client(), &statement, range).await?;
+        let page = selection.read(self.client(), statement, range).await?;
         Ok(page.events.first().map(|event| event.position))
     }
 

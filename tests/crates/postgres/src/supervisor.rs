@@ -45,7 +45,8 @@ impl Supervisor {
         this.directory = this.answer()?.into();
         let created = this.answer()?;
         if created != "ready" {
-            return Err(this.failure("the server could not be created"));
+            let program = primary.map_or("initdb", |_| "pg_basebackup");
+            return Err(this.failure(&format!("{program} failed")));
         }
         for port in ports {
             match this.ask(&format!("start {port}"))?.as_str() {
