@@ -165,6 +165,10 @@ impl Aggregate {
             fn restore(#body: &[__cqrs::u8]) -> __cqrs::Option<Self> {
                 #restore
             }
+
+            fn size(&self) -> __cqrs::usize {
+                __cqrs::Probe::<Self>::new().size(self)
+            }
         }
     }
 
@@ -235,7 +239,7 @@ impl ToTokens for Aggregate {
                 __cqrs::AggregateEntry::of::<#ty>(#source)
             }
         };
-        tokens.extend(self.framework.block(&items));
+        tokens.extend(self.framework.probing_block(&items));
     }
 }
 

@@ -2,23 +2,24 @@
 //! cache of another size, decide as a plain replay would.
 
 use cqrs_core::prelude::*;
+use cqrs_core::store::EventQuery;
 
-use crate::stores::{on_each, race, with_caches};
+use crate::stores::{on_each, on_each_with, race, with_caches};
 
 cqrs_core::module!();
 
 #[derive(Command, Clone, Serialize, Deserialize)]
 pub struct Take {
     #[id(Jar)]
-    jar: u32,
-    sweets: u32,
+    pub jar: u32,
+    pub sweets: u32,
 }
 
 #[derive(Command, Clone, Serialize, Deserialize)]
 pub struct Fill {
     #[id(Jar)]
-    jar: u32,
-    sweets: u32,
+    pub jar: u32,
+    pub sweets: u32,
 }
 
 /// From one jar into another.
@@ -51,7 +52,7 @@ pub struct JarFilled {
 
 #[derive(Default)]
 pub struct Jar {
-    sweets: u32,
+    pub sweets: u32,
 }
 
 #[aggregate(id = u32)]
@@ -94,6 +95,71 @@ fn pour(cmd: Pour, from: &Jar, to: &Jar) -> Result<(SweetsTaken, JarFilled), Rej
     let taken = SweetsTaken { jar, sweets, left };
     let jar = cmd.to;
     Ok((taken, JarFilled { jar, sweets }))
+}
+
+#[derive(Command, Clone, Serialize, Deserialize)]
+pub struct Paste {
+    #[id(Album)]
+    album: u32,
+    picture: String,
+}
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "picture-pasted", version = 1)]
+pub struct PicturePasted {
+    #[id(Album)]
+    album: u32,
+    picture: String,
+}
+
+/// A state that grows.
+#[derive(Default, Serialize)]
+pub struct Album(Vec<String>);
+
+#[aggregate(id = u32)]
+impl Album {
+    #[apply]
+    fn pasted(&mut self, event: &PicturePasted) {
+        self.0.push(event.picture.clone());
+    }
+}
+
+#[command_handler]
+fn paste(Paste { album, picture }: Paste, pasted: &Album) -> Result<PicturePasted, Rejected> {
+    ensure!(!pasted.0.contains(&picture), "is there already");
+    Ok(PicturePasted { album, picture })
+}
+
+#[tokio::test]
+async fn the_cache_has_so_many_bytes_at_most() {
+    const MOST: usize = 20_000;
+    let with = |builder: cqrs_core::dispatcher::Builder| builder.state_cache_bytes(MOST);
+    on_each_with(module(), with, |app| async move {
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut hits = Vec::new();
+        for number in 0..200 {
+            let picture = format!("{number} {}", "x".repeat(random.usize(0..2_000)));
+            let album = random.u32(0..20);
+            for is_new in [true, false] {
+                let picture = picture.clone();
+                let pasted = app.execute(Paste { album, picture }).await;
+                assert_eq!(pasted.is_ok(), is_new, "picture {number}");
+            }
+            let health = app.health().state_cache;
+            assert!(health.bytes <= MOST, "{health:?}");
+            hits.push(health.hits);
+        }
+        assert!(app.health().state_cache.bytes > MOST / 2, "some are kept");
+        assert!(
+            hits.windows(2).any(|two| two[0] < two[1]),
+            "and found again"
+        );
+        // Together they have more than ten times as much as is kept.
+        let pictures = app.events(EventQuery::All).all().await.expect("reads");
+        let bytes: usize = pictures.iter().map(|event| event.payload.len()).sum();
+        assert!(bytes > 10 * MOST, "{bytes}");
+    })
+    .await;
 }
 
 #[tokio::test]

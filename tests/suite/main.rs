@@ -38,4 +38,5 @@ mod snapshots;
 mod sourcing;
 mod stores;
 mod transactions;
+mod under_way;
 mod wiring;

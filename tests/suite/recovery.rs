@@ -42,6 +42,7 @@ fn append(number: usize) -> Append {
         actor: None,
         correlation: command.as_uuid(),
         causation: command.as_uuid(),
+        ticket: None,
     }
 }
 
@@ -129,10 +130,7 @@ async fn positions_from_after_a_backup_are_rewound() {
 
     let store = Sqlite::open(&backup).await.expect("SQLite opens");
     assert_eq!(store.store_id(), id, "a backup keeps the log's identity");
-    let boundary = Boundary {
-        fail_if: EventQuery::tagged(Tag::new("book", 9)),
-        after: seen,
-    };
+    let boundary = Boundary::new(EventQuery::tagged(Tag::new("book", 9)), seen);
     let refused = store
         .append(Append {
             boundaries: vec![boundary],

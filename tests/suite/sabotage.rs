@@ -41,6 +41,14 @@ noticed! {
         by i2_one_of_many_wins_a_boundary saying "I2: winners of a boundary";
     boundaries_of_which_one_is_checked: ChecksOneBoundary
         by i10_conflicts_are_those_of_the_specification saying "the first event in the way is";
+    appends_that_cannot_be_followed: IgnoresTickets
+        by i2_appends_follow_each_other saying "number 2 of a chain";
+    appends_that_follow_what_never_happened: FollowsBlindly
+        by i2_what_follows_a_refused_append_is_refused saying "follows what never happened";
+    appends_that_follow_and_are_overtaken: FollowsBlindly
+        by i2_who_follows_may_be_overtaken saying "overtaken by what came after";
+    appends_that_follow_what_was_repeated: FollowsBlindly
+        by i2_what_was_not_recorded_cannot_be_followed saying "follows an append that is";
     boundaries_of_which_one_item_is_checked: ChecksOneItem
         by i2_overlapping_boundaries_exclude_each_other saying "I2: seat:";
     boundaries_that_are_checked_before_the_append: ChecksTooEarly

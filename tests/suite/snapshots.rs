@@ -108,6 +108,7 @@ async fn overwrite(store: &Arc<dyn Store>, jar: u32, body: &[u8]) {
         actor: None,
         correlation: id.as_uuid(),
         causation: id.as_uuid(),
+        ticket: None,
     };
     // Whoever is faster: then there is another snapshot, which is as well.
     let _ = store.append(append).await;

@@ -435,6 +435,7 @@ async fn a_stored_state_that_other_code_folded_is_folded_anew() {
                 actor: None,
                 correlation: receipt.command().as_uuid(),
                 causation: receipt.command().as_uuid(),
+                ticket: None,
             };
             app.store().append(append).await.expect("is written");
             app.execute(fill(1)).await.expect("fills");

@@ -37,15 +37,14 @@ pub(crate) fn append(tag: &str, payload: &[u8]) -> Append {
         actor: None,
         correlation: command.as_uuid(),
         causation: command.as_uuid(),
+        ticket: None,
     }
 }
 
 /// One event with this tag, unless there is such a one after this position.
 pub(crate) fn unless_after(tag: &str, after: u64) -> Append {
-    let boundary = Boundary {
-        fail_if: EventQuery::tagged(Tag::from(tag)),
-        after: Position::new(after),
-    };
+    let fail_if = EventQuery::tagged(Tag::from(tag));
+    let boundary = Boundary::new(fail_if, Position::new(after));
     Append {
         boundaries: vec![boundary],
         ..append(tag, b"{}")

@@ -1,6 +1,8 @@
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::mem::replace;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
@@ -12,7 +14,9 @@ use crate::CommandId;
 use crate::error::{CommandError, Error, Failure, Invalid};
 use crate::handler::{CommandScope, Context, Loads, TxSlot};
 use crate::message::NewEvents;
-use crate::store::{Append, AppendError, Appended, BoxFuture, ErasedTx, Position, Recorded};
+use crate::store::{
+    Append, AppendError, Appended, BoxFuture, ErasedTx, Position, Recorded, Ticket,
+};
 
 /// A command without its type. What is generic in [`Inner::execute`] is compiled anew for every
 /// command of a domain; what is here is not.
@@ -90,12 +94,14 @@ impl Inner {
                 time,
             },
         };
-        let mut loads = Loads::default();
-        command.load(&mut loads);
-        let loaded = self.load(loads.0, slot.entry.name).await;
-        let mut loaded = loaded.map_err(CommandError::Failed)?;
+        let mut loaded = self.load_for(command, slot).await?;
         let mut attempts = 1;
         loop {
+            // Neither a transaction nor a snapshot can follow an append that is under way.
+            let waits = slot.takes_transaction || loaded.is_snapshot_due();
+            if waits && loaded.is_pending() {
+                self.bring_up_to_date(&mut loaded, slot).await?;
+            }
             let outcome = match attempt.decide(&loaded).await {
                 Ok(Decision::Events(events, tx)) => attempt.append(events, &mut loaded, tx).await,
                 Ok(Decision::Overtaken(at)) => Ok(Attempt::Overtaken(at)),
@@ -133,8 +139,26 @@ impl Inner {
             }
             attempts += 1;
             attempt.context.time = self.clock.now();
-            self.bring_up_to_date(&mut loaded, slot).await?;
+            let were_passed_on = loaded.loads.is_empty();
+            if were_passed_on {
+                // It waits for its turn once more.
+                loaded = Box::pin(self.load_for(command, slot)).await?;
+            }
+            if !(were_passed_on && loaded.is_newest) {
+                self.bring_up_to_date(&mut loaded, slot).await?;
+            }
         }
+    }
+
+    async fn load_for(
+        &self,
+        command: &dyn AnyCommand,
+        slot: &CommandSlot,
+    ) -> Result<Loaded, Problem> {
+        let mut loads = Loads::default();
+        command.load(&mut loads);
+        let loaded = self.load(loads.0, slot.entry.name).await;
+        loaded.map_err(CommandError::Failed)
     }
 
     async fn bring_up_to_date(
@@ -186,23 +210,52 @@ impl Decide<'_> {
         }
         append.states.extend(loaded.snapshots(&append));
         append.boundaries = loaded.boundaries();
-        let outcome = match tx {
-            None => self.inner.store.append(append).await,
-            Some(tx) => tx.append(append).await,
+        let (outcome, copy) = match tx {
+            None => self.send(append, copy, loaded).await,
+            Some(tx) => (tx.append(append).await, copy),
         };
         loaded.forget_unread();
         match outcome {
             Ok(appended) => {
                 let copy = copy.filter(|_| !appended.replayed);
-                let events = copy.map(|copy| {
-                    let time = copy.time;
-                    copy.record(appended.first.before(), time).collect()
-                });
+                let events = copy.map(|copy| recorded(copy, appended.first.before()));
                 Ok(Attempt::Done(appended, events.unwrap_or_default()))
             }
             Err(AppendError::Conflict { at }) => Ok(Attempt::Overtaken(at)),
             Err(error) => Err(append_failed(error)),
         }
+    }
+
+    /// Appends. If the store is not done at once, the next decisions about the same aggregates go
+    /// on from what their states will be, and are written with this one or right after it; the
+    /// copy is used up then.
+    async fn send(
+        &self,
+        mut append: Append,
+        mut copy: Option<Append>,
+        loaded: &mut Loaded,
+    ) -> (Result<Appended, AppendError>, Option<Append>) {
+        let can_go_on = loaded.can_go_on(&append, &self.inner.cache);
+        let ticket = can_go_on.then(Ticket::new);
+        append.ticket = ticket;
+        let mut under_way = self.inner.store.append(append);
+        // Only once it is in the store's queue can another one follow it there.
+        let begun = poll_fn(|context| Poll::Ready(under_way.as_mut().poll(context)));
+        if let Poll::Ready(outcome) = begun.await {
+            return (outcome, copy);
+        }
+        let pledge = ticket.zip(copy.take_if(|_| ticket.is_some()));
+        let pledge = pledge.map(|(ticket, copy)| {
+            let events = recorded(copy, Position::START);
+            loaded.go_on(ticket, &events, &self.inner.cache)
+        });
+        let outcome = under_way.await;
+        if let (Some(pledge), Ok(appended)) = (pledge, &outcome)
+            && !appended.replayed
+        {
+            pledge.keep(appended.last);
+        }
+        (outcome, copy)
     }
 
     async fn decide(&self, loaded: &Loaded) -> Result<Decision, Problem> {
@@ -280,8 +333,15 @@ impl Decide<'_> {
             actor: actor.as_ref().map(|actor| actor.name().to_owned()),
             correlation,
             causation,
+            ticket: None,
         }
     }
+}
+
+/// The events as they are, or will be, after `head`.
+fn recorded(append: Append, head: Position) -> Vec<Recorded> {
+    let time = append.time;
+    append.record(head, time).collect()
 }
 
 /// What a handler holds in its transaction, others wait for.

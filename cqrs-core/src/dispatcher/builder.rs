@@ -112,6 +112,13 @@ impl Builder {
         self
     }
 
+    /// How many bytes of states are kept in memory, about; none said: 64 MiB. A state counts with
+    /// its own size and, if it is `Serialize`, with that of its JSON for what it has on the heap.
+    pub fn state_cache_bytes(mut self, bytes: usize) -> Self {
+        self.limits.state_bytes = bytes;
+        self
+    }
+
     /// Checks everything and starts projections and reactions. Needs a Tokio runtime.
     ///
     /// # Errors
@@ -159,7 +166,7 @@ impl Builder {
             kept: kept(&plan.aggregates),
             workers: workers.iter().map(Worker::progress).collect(),
             description: Description::new(&plan),
-            cache: StateCache::new(self.limits.states),
+            cache: StateCache::new(self.limits.states, self.limits.state_bytes),
             store,
         };
         let mut dispatcher = Dispatcher {
@@ -201,7 +208,7 @@ impl Dispatcher {
             kept: kept(&registry.aggregates),
             workers: Vec::new(),
             description: Description::default(),
-            cache: StateCache::new(0),
+            cache: StateCache::new(0, 0),
         };
         Self {
             inner: Arc::new(inner),

@@ -72,8 +72,9 @@ pub(crate) struct CallLimits {
     pub(crate) wait: Duration,
     /// How long a handler may have a transaction open.
     pub(crate) transaction: Duration,
-    /// How many states of aggregates are kept in memory.
+    /// How many states of aggregates are kept in memory, and how many bytes of them.
     pub(crate) states: usize,
+    pub(crate) state_bytes: usize,
 }
 
 impl Default for CallLimits {
@@ -84,6 +85,7 @@ impl Default for CallLimits {
             wait: Duration::from_secs(5),
             transaction: Duration::from_secs(5),
             states: 10_000,
+            state_bytes: 64 << 20,
         }
     }
 }

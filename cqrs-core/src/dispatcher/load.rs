@@ -1,11 +1,13 @@
+use super::Weight;
 use super::cache::StateCache;
 use super::inner::Inner;
+use super::pending::{Pending, Pledge};
 use crate::error::Failure;
 use crate::handler::{AggregateType, AnyState, Load};
 use crate::message::Storage;
 use crate::store::{
     Append, Boundary, EventQuery, EventQueryItem, EventType, Events, NewEvent, Position, ReadRange,
-    Recorded, StateKey, StateWrite, StoredState, Tag,
+    Recorded, StateKey, StateWrite, StoredState, Tag, Ticket,
 };
 
 /// The aggregates of a decision, each as of a position of its own: that nothing happened to any of
@@ -33,7 +35,7 @@ impl Inner {
                 self.cache.check_out(&mut loads[at]).await;
             }
         }
-        let is_cached = |load: &Load| load.up_to > Position::START;
+        let is_cached = |load: &Load| load.up_to > Position::START || load.pending.is_some();
         loads.sort_by_key(is_cached);
         let missing = loads.partition_point(|load| !is_cached(load));
         if missing > 0 {
@@ -52,18 +54,20 @@ impl Inner {
         self.catch_up(loads, None, handler).await
     }
 
-    /// Brings them up to date; whether anything had happened.
+    /// Brings them up to date; whether anything had happened that they did not have.
     pub(crate) async fn reload(
         &self,
         loaded: &mut Loaded,
         handler: &'static str,
     ) -> Result<bool, Failure> {
+        let was_wrong = loaded.settle().await;
         let spoilt = |load: &&mut Load| load.is_kept() || load.is_ahead;
         for load in loaded.loads.iter_mut().filter(spoilt) {
             load.begin_anew();
         }
         loaded.is_newest = true;
-        self.read(&mut loaded.loads, handler).await
+        let is_behind = self.read(&mut loaded.loads, handler).await?;
+        Ok(was_wrong || is_behind)
     }
 
     /// Puts the stored states in place.
@@ -204,12 +208,16 @@ impl Loaded {
         let mut boundaries: Vec<Boundary> = Vec::new();
         for load in &self.loads {
             let item = load.item();
-            let known = boundaries.iter_mut().find(|it| it.after == load.up_to);
+            let follows = load.pending.as_ref().map(Pending::ticket);
+            let known = boundaries
+                .iter_mut()
+                .find(|it| (it.after, it.follows) == (load.up_to, follows));
             match known.map(|known| &mut known.fail_if) {
                 Some(EventQuery::Items(items)) => items.push(item),
                 _ => boundaries.push(Boundary {
                     fail_if: EventQuery::Items(vec![item]),
                     after: load.up_to,
+                    follows,
                 }),
             }
         }
@@ -236,7 +244,8 @@ impl Loaded {
             let own = append.events.iter().filter(concerns).count();
             let folded = usize::try_from(load.folded).unwrap_or(usize::MAX);
             let is_due = own > 0 && folded.saturating_add(own) >= every as usize;
-            if !is_due {
+            // What the events before it wrote is not known yet.
+            if !is_due || load.pending.is_some() {
                 continue;
             }
             let key = load.key();
@@ -257,6 +266,72 @@ impl Loaded {
         writes
     }
 
+    /// Whether a state has events that are not recorded yet.
+    pub(super) fn is_pending(&self) -> bool {
+        self.loads.iter().any(|load| load.pending.is_some())
+    }
+
+    /// Whether one more event makes a snapshot due.
+    pub(super) fn is_snapshot_due(&self) -> bool {
+        self.loads.iter().any(|load| match load.aggregate.storage {
+            Storage::Snapshots { every } => load.folded.saturating_add(1) >= every,
+            Storage::Events | Storage::State => false,
+        })
+    }
+
+    /// Waits until it is known what became of the events that are not recorded yet; whether a state
+    /// had some that never will be, as far as one can tell. It begins anew then.
+    async fn settle(&mut self) -> bool {
+        let mut was_wrong = false;
+        for load in &mut self.loads {
+            let Some(pending) = load.pending.take() else {
+                continue;
+            };
+            if let Some(last) = pending.settled().await {
+                load.up_to = last;
+            } else {
+                was_wrong = true;
+                load.begin_anew();
+                if let Some(slot) = &mut load.checkout {
+                    slot.warn();
+                }
+            }
+        }
+        was_wrong
+    }
+
+    /// Whether the states may be passed on before the append is answered: each comes from the cache,
+    /// and what it becomes follows from the events alone.
+    pub(super) fn can_go_on(&self, append: &Append, cache: &StateCache) -> bool {
+        let can = |load: &Load| {
+            let slot = load.checkout.as_ref();
+            slot.is_some_and(|slot| slot.is_trusting()) && !load.aggregate.reads_recorded
+        };
+        let keeps = cache.keeps() && !self.loads.is_empty();
+        let writes_events_only = !append.events.is_empty() && append.states.is_empty();
+        keeps && writes_events_only && self.loads.iter().all(can)
+    }
+
+    /// Passes the states on to the next decisions as if the append that is under way had succeeded.
+    /// What is written next about them follows it.
+    pub(super) fn go_on(
+        &mut self,
+        ticket: Ticket,
+        events: &[Recorded],
+        cache: &StateCache,
+    ) -> Pledge {
+        let (pending, pledge) = Pending::new(ticket);
+        for mut load in self.loads.drain(..) {
+            if events.iter().any(|event| event.tags.contains(&load.tag)) {
+                load.pending = Some(pending.clone());
+            }
+            if events.iter().all(|event| load.fold(event).is_ok()) {
+                cache.check_in(load);
+            }
+        }
+        pledge
+    }
+
     /// Whether a state will go back to the cache.
     pub(super) fn is_cached(&self) -> bool {
         self.loads.iter().any(|load| load.checkout.is_some())
@@ -275,26 +350,19 @@ impl Loaded {
                 // It has the events, and if it was written with them, that is all it has.
                 if let (Some(last), true) = (events.last(), load.folded == 0) {
                     (load.up_to, load.stored) = (last.position, Some(last.position));
+                    load.pending = None;
                     cache.check_in(load);
                 }
                 continue;
             }
-            let Load {
-                tag,
-                state,
-                aggregate,
-                folded,
-                ..
-            } = &mut load;
-            let mut mine = events
-                .iter()
-                .filter(|event| event.tags.contains(tag))
-                .inspect(|_| *folded = folded.saturating_add(1))
-                .peekable();
             // The store may have raised the events' time.
-            let known = mine.peek().is_none() || !aggregate.reads_recorded;
-            if known && mine.all(|event| state.apply(event).is_ok()) {
-                load.up_to = events.last().map_or(load.up_to, |last| last.position);
+            let is_known = |event: &Recorded| {
+                !load.aggregate.reads_recorded || !event.tags.contains(&load.tag)
+            };
+            if events.iter().all(is_known) && events.iter().all(|it| load.fold(it).is_ok()) {
+                if let Some(last) = events.last() {
+                    (load.up_to, load.pending) = (last.position, None);
+                }
                 cache.check_in(load);
             }
         }
@@ -311,7 +379,9 @@ impl Load {
             state,
             stored: None,
             up_to: Position::START,
+            pending: None,
             folded: 0,
+            weight: Weight::default(),
             is_ahead: false,
             checkout: None,
         }
@@ -330,6 +400,7 @@ impl Load {
     fn begin_anew(&mut self) {
         self.state = (self.aggregate.new)();
         (self.up_to, self.folded, self.is_ahead) = (Position::START, 0, false);
+        self.weight = Weight::default();
     }
 
     /// The state with the append's events folded in, as JSON; it has no fold to its name then.
@@ -373,6 +444,7 @@ impl Load {
         {
             self.state = state;
             (self.up_to, self.folded) = (stored.position, 0);
+            self.weight = Weight::default();
         }
     }
 
@@ -380,6 +452,7 @@ impl Load {
         if event.tags.contains(&self.tag) {
             self.state.apply(event)?;
             self.folded = self.folded.saturating_add(1);
+            self.weight.add(event.payload.len());
         }
         Ok(())
     }

@@ -9,10 +9,12 @@ mod health;
 mod inner;
 mod json;
 mod load;
+mod pending;
 mod query;
 mod receipt;
 mod session;
 mod state;
+mod weight;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +36,8 @@ pub(crate) use cache::Checkout;
 pub(crate) use guard::{Guarded, panic_message};
 pub(crate) use inner::{Inner, QuerySlot};
 pub(crate) use json::{JsonCommand, JsonQuery};
+pub(crate) use pending::Pending;
+pub(crate) use weight::Weight;
 
 use crate::error::Behind;
 use crate::message::{Aggregate, Command, Query};

@@ -3,7 +3,7 @@ use std::future::Future;
 use super::input::{AggregateType, AnyState, Input, Source};
 use super::resource::{self, Service, Shared};
 use super::{Context, Res, TxSlot};
-use crate::dispatcher::Checkout;
+use crate::dispatcher::{Checkout, Pending, Weight};
 use crate::error::{CommandError, Error};
 use crate::message::{Aggregate, Command, Events, NewEvents};
 use crate::store::{BoxFuture, Position, Tag};
@@ -92,8 +92,12 @@ pub struct Load {
     pub(crate) stored: Option<Position>,
     /// The state has all events up to here.
     pub(crate) up_to: Position,
+    /// And those of an append that is under way.
+    pub(crate) pending: Option<Pending>,
     /// How many events were folded since the stored state, or since the first.
     pub(crate) folded: u32,
+    /// How large the state is.
+    pub(crate) weight: Weight,
     /// The state has events that are not recorded yet.
     pub(crate) is_ahead: bool,
     /// Where the state came from and goes back to.

@@ -194,6 +194,9 @@ pub trait AnyState: Send + Sync {
     /// When it cannot be written as JSON.
     fn save(&self) -> Result<Option<Vec<u8>>, Error>;
 
+    /// See [`Aggregate::size`].
+    fn size(&self) -> usize;
+
     /// For the typed reference that a handler takes.
     fn as_any(&self) -> &dyn Any;
 
@@ -208,6 +211,10 @@ impl<A: Aggregate> AnyState for A {
 
     fn save(&self) -> Result<Option<Vec<u8>>, Error> {
         Aggregate::save(self)
+    }
+
+    fn size(&self) -> usize {
+        Aggregate::size(self)
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -39,6 +39,10 @@ pub trait Aggregate: Default + Send + Sync + 'static {
 
     /// The state from JSON, `None` when it does not fit the type any more or is not kept.
     fn restore(body: &[u8]) -> Option<Self>;
+
+    /// About how many bytes of memory it takes: its own, and as many as it has as JSON, if it is
+    /// `Serialize`. Of one that is not, what it has on the heap is not known.
+    fn size(&self) -> usize;
 }
 
 /// Where the state of an aggregate is kept.

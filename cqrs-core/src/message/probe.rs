@@ -1,4 +1,7 @@
+use std::io;
 use std::marker::PhantomData;
+
+use serde::Serialize;
 
 use crate::error::Invalid;
 
@@ -46,12 +49,41 @@ impl<T: schemars::JsonSchema> Probe<T> {
     }
 }
 
+impl<T: Serialize> Probe<T> {
+    /// The bytes of the value, and those of its JSON for what it has on the heap.
+    pub fn size(&self, value: &T) -> usize {
+        let mut json = Length(0);
+        // One that cannot be written counts as far as it can.
+        let _ = serde_json::to_writer(&mut json, value);
+        size_of::<T>().saturating_add(json.0)
+    }
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.saturating_add(bytes.len());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// What holds of types that do not implement the optional traits.
 pub trait Fallback<T> {
     /// Nothing to check.
     #[inline]
     fn check(&self, _: &T) -> Result<(), Invalid> {
         Ok(())
+    }
+
+    /// What it has on the heap is not known.
+    fn size(&self, _: &T) -> usize {
+        size_of::<T>()
     }
 
     /// No schema.

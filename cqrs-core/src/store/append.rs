@@ -1,6 +1,6 @@
 use uuid::Uuid;
 
-use super::{AppendError, EventQuery, EventType, Position, Recorded, StateWrite, Tags};
+use super::{AppendError, EventQuery, EventType, Position, Recorded, StateWrite, Tags, Ticket};
 use crate::{CommandId, EventId, Timestamp};
 
 /// What one command appends.
@@ -24,6 +24,8 @@ pub struct Append {
     pub correlation: Uuid,
     /// What caused the command.
     pub causation: Uuid,
+    /// By which a later append may follow this one.
+    pub ticket: Option<Ticket>,
 }
 
 /// An event before it has a position.
@@ -47,6 +49,21 @@ pub struct Boundary {
     pub fail_if: EventQuery,
     /// Up to where.
     pub after: Position,
+    /// An append that was begun before on the same store and has no answer yet, perhaps: the
+    /// decision was made as if it had happened. Then the boundary begins after its events instead
+    /// of `after`, and is broken if the store has not lately recorded that very append.
+    pub follows: Option<Ticket>,
+}
+
+impl Boundary {
+    /// Of what was read up to a position of the log.
+    pub fn new(fail_if: EventQuery, after: Position) -> Self {
+        Self {
+            fail_if,
+            after,
+            follows: None,
+        }
+    }
 }
 
 /// Where a command's events are.

@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::ticket::Endings;
 use super::{
     Append, AppendError, Appended, Boundary, BoxFuture, EventQuery, EventQueryItem, EventStore,
     Limits, ModelSchema, Page, Position, ReadRange, Recorded, StateKey, StoreError, StoredCommand,
@@ -30,6 +31,7 @@ struct Data {
     tagged: HashMap<Tag, Vec<Position>>,
     commands: HashMap<CommandId, StoredCommand>,
     states: HashMap<StateKey, StoredState>,
+    endings: Endings,
     views: HashMap<String, BTreeMap<String, View>>,
     checkpoints: HashMap<String, Position>,
 }
@@ -194,8 +196,12 @@ impl Data {
         let Append {
             command,
             fingerprint,
+            ticket,
             ..
         } = append;
+        if let Some(ticket) = ticket {
+            self.endings.note(ticket, appended.last);
+        }
         for write in std::mem::take(&mut append.states) {
             let state = StoredState {
                 body: write.body,
@@ -233,7 +239,11 @@ impl Data {
                 seen: boundary.after,
             });
         }
-        match self.latest(&boundary.fail_if, boundary.after) {
+        let followed = boundary.follows.map(|ticket| self.endings.of(ticket));
+        let Some(after) = followed.unwrap_or(Some(boundary.after)) else {
+            return Err(AppendError::Conflict { at: head });
+        };
+        match self.latest(&boundary.fail_if, after) {
             Some(at) => Err(AppendError::Conflict { at }),
             None => Ok(()),
         }

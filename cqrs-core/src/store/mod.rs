@@ -15,6 +15,7 @@ mod recorded;
 mod state;
 mod subscription;
 mod tag;
+mod ticket;
 mod transaction;
 mod view_store;
 mod window;
@@ -36,6 +37,7 @@ pub use recorded::{EventType, Recorded};
 pub use state::{StateKey, StateWrite, StoredState};
 pub use subscription::{Events, Subscription};
 pub use tag::{Tag, Tags};
+pub use ticket::Ticket;
 pub use transaction::{ErasedTx, Transaction, Transactional, Transactions};
 pub use view_store::{
     IndexRange, ModelSchema, ViewBatch, ViewChange, ViewCommitError, ViewRow, ViewScan, ViewStore,
@@ -53,7 +55,8 @@ pub trait EventStore: Send + Sync + 'static {
     /// A command id that was processed before answers with the first positions and
     /// [`Appended::replayed`], or with [`AppendError::CommandMismatch`] when its fingerprint
     /// differs (I6). The boundaries and the states' `based_on` are checked in the same step as the
-    /// append (I2); a conflict is reported only when an event or a state past them exists (I10).
+    /// append (I2); a conflict is reported only when an event or a state past them exists, or when
+    /// an append that a boundary follows is not there (I10).
     /// An append that fails harms no other (I11). Dropping the future leaves the append either
     /// done or not done.
     ///

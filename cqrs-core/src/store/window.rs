@@ -2,7 +2,10 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
-use super::{Boundary, EventQuery, EventQueryItem, EventType, Position, Recorded, Tag, Tags};
+use super::ticket::Endings;
+use super::{
+    Boundary, EventQuery, EventQueryItem, EventType, Position, Recorded, Tag, Tags, Ticket,
+};
 
 /// The recent end of the log in memory: type and tags of every event in `(floor, head]`, so that
 /// a boundary can be decided without reading the log.
@@ -11,6 +14,7 @@ pub struct Window {
     floor: Position,
     events: VecDeque<(EventType, Tags)>,
     tagged: HashMap<Tag, VecDeque<Position>>,
+    endings: Endings,
     capacity: usize,
 }
 
@@ -19,10 +23,10 @@ pub struct Window {
 pub enum Verdict {
     /// No matching event came later.
     Holds,
-    /// This one did.
+    /// This one did; or the append that the boundary follows is not known, and this is the head.
     Conflict(Position),
-    /// The boundary starts before the window does: ask the log.
-    Unknown,
+    /// The boundary begins after this position, which is before the window: ask the log.
+    Unknown(Position),
 }
 
 impl Window {
@@ -32,6 +36,7 @@ impl Window {
             floor: head,
             events: VecDeque::new(),
             tagged: HashMap::new(),
+            endings: Endings::default(),
             capacity,
         }
     }
@@ -71,8 +76,16 @@ impl Window {
         }
     }
 
+    /// Notes where an append ended whose events were added.
+    pub fn note(&mut self, ticket: Ticket, last: Position) {
+        self.endings.note(ticket, last);
+    }
+
     /// Forgets everything after `head`, when an append that was pushed did not happen.
     pub fn truncate(&mut self, head: Position) {
+        if self.head() > head {
+            self.endings.truncate(head);
+        }
         while self.head() > head {
             let Some((_, tags)) = self.events.pop_back() else {
                 // What was pushed exceeded the capacity and pushed out all that was before it.
@@ -85,17 +98,22 @@ impl Window {
 
     /// Decides a boundary.
     pub fn decide(&self, boundary: &Boundary) -> Verdict {
-        if boundary.after >= self.head() {
+        let after = match boundary.follows {
+            None => boundary.after,
+            Some(ticket) => match self.endings.of(ticket) {
+                Some(last) => last,
+                None => return Verdict::Conflict(self.head()),
+            },
+        };
+        if after >= self.head() {
             return Verdict::Holds;
         }
-        if boundary.after < self.floor {
-            return Verdict::Unknown;
+        if after < self.floor {
+            return Verdict::Unknown(after);
         }
         let conflict = match &boundary.fail_if {
             EventQuery::All => Some(self.head()),
-            EventQuery::Items(items) => items
-                .iter()
-                .find_map(|item| self.latest(item, boundary.after)),
+            EventQuery::Items(items) => items.iter().find_map(|item| self.latest(item, after)),
         };
         conflict.map_or(Verdict::Holds, Verdict::Conflict)
     }
@@ -177,9 +195,19 @@ mod tests {
             types: vec![EventType::new("noted")],
             tags: tags.iter().map(|tag| Tag::from(*tag)).collect(),
         };
+        let fail_if = EventQuery::Items(vec![item]);
+        window.decide(&Boundary::new(fail_if, Position::new(after)))
+    }
+
+    fn unknown(after: u64) -> Verdict {
+        Verdict::Unknown(Position::new(after))
+    }
+
+    fn follow(window: &Window, tag: &str, ticket: Ticket) -> Verdict {
+        let fail_if = EventQuery::tagged(Tag::from(tag));
         window.decide(&Boundary {
-            fail_if: EventQuery::Items(vec![item]),
-            after: Position::new(after),
+            follows: Some(ticket),
+            ..Boundary::new(fail_if, Position::new(10))
         })
     }
 
@@ -206,7 +234,7 @@ mod tests {
             (window.floor(), window.head()),
             (Position::new(11), Position::new(13))
         );
-        assert_eq!(decide(&window, &["a:1"], 10), Verdict::Unknown);
+        assert_eq!(decide(&window, &["a:1"], 10), unknown(10));
         assert_eq!(decide(&window, &["a:1"], 11), Verdict::Holds);
         assert_eq!(decide(&window, &["a:1"], 99), Verdict::Holds);
     }
@@ -233,7 +261,7 @@ mod tests {
             (window.floor(), window.head()),
             (Position::new(11), Position::new(11))
         );
-        assert_eq!(decide(&window, &["a:1"], 10), Verdict::Unknown);
+        assert_eq!(decide(&window, &["a:1"], 10), unknown(10));
         push(&mut window, &[&["c:3"]]);
         assert_eq!(
             decide(&window, &["c:3"], 11),
@@ -244,7 +272,42 @@ mod tests {
     #[test]
     fn a_window_without_room_knows_nothing_but_its_head() {
         let window = window(0, &[&["a:1"]]);
-        assert_eq!(decide(&window, &["a:1"], 10), Verdict::Unknown);
+        assert_eq!(decide(&window, &["a:1"], 10), unknown(10));
         assert_eq!(decide(&window, &["a:1"], 11), Verdict::Holds);
+    }
+
+    #[test]
+    fn a_boundary_that_follows_an_append_begins_after_it() {
+        let mut window = window(10, &[&["a:1"]]);
+        let ticket = Ticket::new();
+        assert_eq!(
+            follow(&window, "a:1", ticket),
+            Verdict::Conflict(Position::new(11)),
+            "it is not there"
+        );
+        window.note(ticket, Position::new(11));
+        push(&mut window, &[&["b:2"]]);
+        assert_eq!(follow(&window, "a:1", ticket), Verdict::Holds);
+        assert_eq!(
+            follow(&window, "b:2", ticket),
+            Verdict::Conflict(Position::new(12))
+        );
+        push(&mut window, &[&["b:2"][..]; 10]);
+        assert_eq!(follow(&window, "a:1", ticket), unknown(11));
+    }
+
+    #[test]
+    fn what_is_truncated_cannot_be_followed() {
+        let mut window = window(10, &[&["a:1"]]);
+        let [first, second] = [Ticket::new(), Ticket::new()];
+        window.note(first, Position::new(11));
+        push(&mut window, &[&["a:1"]]);
+        window.note(second, Position::new(12));
+        window.truncate(Position::new(11));
+        assert_eq!(follow(&window, "a:1", first), Verdict::Holds);
+        assert_eq!(
+            follow(&window, "a:1", second),
+            Verdict::Conflict(Position::new(11))
+        );
     }
 }

@@ -229,6 +229,7 @@ fn unconditional(events: Vec<NewEvent>, time: Timestamp) -> Append {
         actor: None,
         correlation: id,
         causation: id,
+        ticket: None,
     }
 }
 

@@ -14,7 +14,7 @@ impl Product {
 }
 const _: () = {
     #[allow(unused_imports)]
-    use ::cqrs_core::__private as __cqrs;
+    use ::cqrs_core::__private::{self as __cqrs, Fallback as _};
     impl __cqrs::Aggregate for Product {
         type Id = ProductId;
         const NAME: &'static __cqrs::str = "product";
@@ -67,6 +67,9 @@ const _: () = {
         }
         fn restore(_: &[__cqrs::u8]) -> __cqrs::Option<Self> {
             __cqrs::None
+        }
+        fn size(&self) -> __cqrs::usize {
+            __cqrs::Probe::<Self>::new().size(self)
         }
     }
     impl<__C, const __ROLE: __cqrs::u64> __cqrs::Borrowed<__C, __ROLE> for Product

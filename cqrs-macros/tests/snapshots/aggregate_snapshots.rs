@@ -3,7 +3,7 @@ impl Account {
 }
 const _: () = {
     #[allow(unused_imports)]
-    use ::cqrs_core::__private as __cqrs;
+    use ::cqrs_core::__private::{self as __cqrs, Fallback as _};
     impl __cqrs::Aggregate for Account {
         type Id = AccountId;
         const NAME: &'static __cqrs::str = "account";
@@ -41,6 +41,9 @@ const _: () = {
         }
         fn restore(body: &[__cqrs::u8]) -> __cqrs::Option<Self> {
             <Account as __cqrs::StoredState>::restore(body, 10197710858211110341u64)
+        }
+        fn size(&self) -> __cqrs::usize {
+            __cqrs::Probe::<Self>::new().size(self)
         }
     }
     impl<__C, const __ROLE: __cqrs::u64> __cqrs::Borrowed<__C, __ROLE> for Account

@@ -5,7 +5,7 @@ impl billing::BillingAccount {
 }
 const _: () = {
     #[allow(unused_imports)]
-    use my::cqrs::__private as __cqrs;
+    use my::cqrs::__private::{self as __cqrs, Fallback as _};
     impl __cqrs::Aggregate for billing::BillingAccount {
         type Id = AccountId;
         const NAME: &'static __cqrs::str = "account";
@@ -47,6 +47,9 @@ const _: () = {
                 body,
                 14795642196740954817u64,
             )
+        }
+        fn size(&self) -> __cqrs::usize {
+            __cqrs::Probe::<Self>::new().size(self)
         }
     }
     impl<__C, const __ROLE: __cqrs::u64> __cqrs::Borrowed<__C, __ROLE>

@@ -39,7 +39,7 @@ pub fn append(account: &Tag, events: usize, after: Option<Position>) -> Append {
         fingerprint: command.as_uuid().as_u64_pair().1,
         events: (0..events).map(event).collect(),
         boundaries: after
-            .map(|after| Boundary { fail_if, after })
+            .map(|after| Boundary::new(fail_if, after))
             .into_iter()
             .collect(),
         states: Vec::new(),
@@ -47,6 +47,7 @@ pub fn append(account: &Tag, events: usize, after: Option<Position>) -> Append {
         actor: None,
         correlation: command.as_uuid(),
         causation: command.as_uuid(),
+        ticket: None,
     }
 }
 

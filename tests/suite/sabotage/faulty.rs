@@ -21,6 +21,8 @@ pub enum Fault {
     IndexesOneTag,
     IgnoresBoundaries,
     ChecksOneBoundary,
+    IgnoresTickets,
+    FollowsBlindly,
     ChecksOneItem,
     ChecksTooEarly,
     ForgetsOldEvents,
@@ -134,6 +136,8 @@ impl Faulty {
             }
             Fault::IgnoresBoundaries => append.boundaries.clear(),
             Fault::ChecksOneBoundary => append.boundaries.truncate(1),
+            Fault::IgnoresTickets => append.ticket = None,
+            Fault::FollowsBlindly => append.boundaries.retain(|it| it.follows.is_none()),
             Fault::ForgetsIds => append.command = CommandId::new(),
             Fault::IgnoresBodies => append.fingerprint = 0,
             _ => {}

@@ -55,18 +55,15 @@ impl Known<'_> {
         match self.window.decide(boundary) {
             Verdict::Holds => Ok(None),
             Verdict::Conflict(at) => Ok(Some(at)),
-            Verdict::Unknown => {
+            Verdict::Unknown(after) => {
                 let query = &boundary.fail_if;
-                let found = session.first_match(query, boundary.after, self.head);
+                let found = session.first_match(query, after, self.head);
                 let found = found.await?;
                 // What the batch is about to write is nowhere but in the window.
-                let since = Boundary {
-                    fail_if: query.clone(),
-                    after: self.head,
-                };
+                let since = Boundary::new(query.clone(), self.head);
                 let beside = match self.window.decide(&since) {
                     Verdict::Conflict(at) => Some(at),
-                    Verdict::Holds | Verdict::Unknown => None,
+                    Verdict::Holds | Verdict::Unknown(_) => None,
                 };
                 Ok(found.or(beside))
             }

@@ -264,6 +264,9 @@ impl Engine {
                 event.position = self.window.head().plus(1);
                 self.window.push(event);
             }
+            if let Some(ticket) = request.ticket {
+                self.window.note(ticket, appended.last);
+            }
             for state in &request.states {
                 states.insert(state.key.clone(), appended.last);
             }

@@ -1,7 +1,7 @@
 use std::mem::take;
 
 use cqrs_core::store::{
-    Append, AppendError, Appended, Boundary, Recorded, StateWrite, StoredCommand,
+    Append, AppendError, Appended, Boundary, Recorded, StateWrite, StoredCommand, Ticket,
 };
 use cqrs_core::{CommandId, Position};
 use tokio::sync::oneshot;
@@ -18,6 +18,7 @@ pub(super) struct Request {
     pub(super) events: Vec<(Recorded, String)>,
     pub(super) time: i64,
     pub(super) bytes: usize,
+    pub(super) ticket: Option<Ticket>,
     pub(super) verdict: Verdict,
     /// It was sent to the database, and no answer came: it may be there.
     pub(super) is_sent: bool,
@@ -47,6 +48,7 @@ impl Request {
             appended: append.appended(Position::START),
             time: append.time.as_microsecond(),
             bytes: append.bytes(),
+            ticket: append.ticket,
             boundaries: take(&mut append.boundaries),
             states: take(&mut append.states),
             events: {

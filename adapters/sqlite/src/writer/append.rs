@@ -1,7 +1,7 @@
 use std::mem::take;
 
 use cqrs_core::store::{
-    Append, AppendError, Appended, Boundary, Recorded, StateWrite, Tag, Tags, Verdict,
+    Append, AppendError, Appended, Boundary, Recorded, StateWrite, Tag, Tags, Ticket, Verdict,
 };
 use cqrs_core::{CommandId, Position};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -24,6 +24,7 @@ pub(crate) struct AppendTask {
     appended: Appended,
     time: i64,
     bytes: usize,
+    ticket: Option<Ticket>,
     reply: Reply<Result<Appended, AppendError>>,
 }
 
@@ -42,6 +43,7 @@ impl AppendTask {
             appended: append.appended(Position::START),
             time: append.time.as_microsecond(),
             bytes: append.bytes(),
+            ticket: append.ticket,
             boundaries: take(&mut append.boundaries),
             states: take(&mut append.states),
             events: {
@@ -72,9 +74,7 @@ impl AppendTask {
             let conflict = match log.window.decide(boundary) {
                 Verdict::Holds => None,
                 Verdict::Conflict(at) => Some(at),
-                Verdict::Unknown => {
-                    reader::first_match(log.conn, &boundary.fail_if, boundary.after)?
-                }
+                Verdict::Unknown(after) => reader::first_match(log.conn, &boundary.fail_if, after)?,
             };
             if let Some(at) = conflict {
                 return Ok(Some(AppendError::Conflict { at }));
@@ -107,6 +107,9 @@ impl AppendTask {
             return self.replay(log.conn)?.ok_or_else(taken);
         }
         self.insert_events(log)?;
+        if let Some(ticket) = self.ticket {
+            log.window.note(ticket, appended.last);
+        }
         for write in &self.states {
             let mut upsert = log.conn.prepare_cached(sql::UPSERT_STATE)?;
             let position = row::number(appended.last);

@@ -1,6 +1,6 @@
 use crate::store::{
     Append, Boundary, EventQuery, EventQueryItem, EventType, NewEvent, Position, StateKey,
-    StateWrite, Tag, Tags,
+    StateWrite, Tag, Tags, Ticket,
 };
 use crate::{CommandId, Timestamp};
 
@@ -26,6 +26,7 @@ impl Draft {
             actor: None,
             correlation: command.as_uuid(),
             causation: command.as_uuid(),
+            ticket: None,
         })
     }
 
@@ -68,7 +69,22 @@ impl Draft {
 
     /// Unless something matches after this position; and what was said so before.
     pub(super) fn unless(mut self, fail_if: EventQuery, after: Position) -> Self {
-        self.0.boundaries.push(Boundary { fail_if, after });
+        self.0.boundaries.push(Boundary::new(fail_if, after));
+        self
+    }
+
+    /// With a ticket of its own.
+    pub(super) fn ticket(mut self) -> (Self, Ticket) {
+        let ticket = Ticket::new();
+        self.0.ticket = Some(ticket);
+        (self, ticket)
+    }
+
+    /// With boundaries that follow the append with this ticket.
+    pub(super) fn follows(mut self, ticket: Ticket) -> Self {
+        for boundary in &mut self.0.boundaries {
+            boundary.follows = Some(ticket);
+        }
         self
     }
 

@@ -119,7 +119,7 @@ pub async fn i10_a_loser_is_no_evidence<F: Fixture>(fixture: &F) {
         let outcomes = send_all(&store, drafts).await;
         let log = log(&*store).await;
         for (outcome, boundary) in outcomes.iter().zip(queries) {
-            let Boundary { fail_if, after } = boundary;
+            let Boundary { fail_if, after, .. } = boundary;
             match outcome {
                 Ok(_) => {}
                 Err(AppendError::Conflict { at }) => assert_evidence(&log, &fail_if, after, *at),

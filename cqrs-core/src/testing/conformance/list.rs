@@ -15,6 +15,10 @@ macro_rules! conformance_tests {
             i2_one_of_many_wins_the_log
             i2_overlapping_boundaries_exclude_each_other
             i2_a_stale_boundary_is_refused
+            i2_appends_follow_each_other
+            i2_what_follows_a_refused_append_is_refused
+            i2_who_follows_may_be_overtaken
+            i2_what_was_not_recorded_cannot_be_followed
             i3_positions_are_contiguous
             i4_nothing_appears_below_what_was_seen
             i4_what_was_read_never_changes

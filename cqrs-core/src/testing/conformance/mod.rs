@@ -26,6 +26,7 @@
 
 mod atomic;
 mod boundary;
+mod chain;
 mod checkpoints;
 mod command_id;
 mod draft;
@@ -52,6 +53,10 @@ pub use atomic::{
 pub use boundary::{
     i2_a_stale_boundary_is_refused, i2_one_of_many_wins_a_boundary, i2_one_of_many_wins_the_log,
     i2_overlapping_boundaries_exclude_each_other,
+};
+pub use chain::{
+    i2_appends_follow_each_other, i2_what_follows_a_refused_append_is_refused,
+    i2_what_was_not_recorded_cannot_be_followed, i2_who_follows_may_be_overtaken,
 };
 pub use checkpoints::{
     a_batch_from_elsewhere_is_fenced, one_of_many_workers_commits,

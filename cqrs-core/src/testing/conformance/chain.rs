@@ -1,0 +1,123 @@
+use std::future::poll_fn;
+use std::task::Poll;
+
+use super::Fixture;
+use super::draft::{Draft, tagged};
+use super::kit::{append, assert_evidence, head, log, open, open_many};
+use crate::Position;
+use crate::store::{AppendError, Appended, EventStore, Ticket};
+
+const SEAT: &str = "seat:S";
+
+/// A draft about the seat that was decided after `after`, and its ticket.
+fn seated(after: Position) -> (Draft, Ticket) {
+    let draft = Draft::new().event("seated", &[SEAT]);
+    draft.unless(tagged(SEAT), after).ticket()
+}
+
+/// The same, as if the append with this ticket had happened.
+fn seated_after(after: Position, ticket: Ticket) -> (Draft, Ticket) {
+    let (draft, own) = seated(after);
+    (draft.follows(ticket), own)
+}
+
+/// A chain of such drafts, each of which follows the one before.
+fn chain(first: (Draft, Ticket), after: Position, length: usize) -> Vec<Draft> {
+    let (first, mut ticket) = first;
+    let mut drafts = vec![first];
+    while drafts.len() < length {
+        let (next, own) = seated_after(after, ticket);
+        drafts.push(next);
+        ticket = own;
+    }
+    drafts
+}
+
+/// Begins all of them, in order, before any is waited for.
+async fn begin_all<S: EventStore>(
+    store: &S,
+    drafts: Vec<Draft>,
+) -> Vec<Result<Appended, AppendError>> {
+    let mut begun = Vec::new();
+    for draft in drafts {
+        let mut append = store.append(draft.0);
+        let first = poll_fn(|context| Poll::Ready(append.as_mut().poll(context))).await;
+        begun.push((append, first));
+    }
+    let mut outcomes = Vec::new();
+    for (append, first) in begun {
+        outcomes.push(match first {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => append.await,
+        });
+    }
+    outcomes
+}
+
+/// I2 and I10: decisions that were each made as if the one before had happened, which then did,
+/// are no conflicts, though none of them has seen its events in the log.
+pub async fn i2_appends_follow_each_other<F: Fixture>(fixture: &F) {
+    let store = open(fixture).await;
+    for round in 0..4 {
+        let after = head(&*store).await;
+        let outcomes = begin_all(&*store, chain(seated(after), after, 20)).await;
+        for (place, outcome) in (1..).zip(outcomes) {
+            match outcome {
+                Ok(appended) => assert_eq!(appended.last, after.plus(place)),
+                Err(error) => panic!("I10: number {place} of a chain in round {round}: {error}"),
+            }
+        }
+    }
+}
+
+/// I2: what follows an append that was refused is refused, too, and so is all that follows that.
+pub async fn i2_what_follows_a_refused_append_is_refused<F: Fixture>(fixture: &F) {
+    let store = open(fixture).await;
+    let start = head(&*store).await;
+    append(&*store, &Draft::new().event("seated", &[SEAT])).await;
+    let before = log(&*store).await.len();
+    for outcome in begin_all(&*store, chain(seated(start), start, 8)).await {
+        assert!(
+            matches!(outcome, Err(AppendError::Conflict { .. })),
+            "I2: follows what never happened: {outcome:?}"
+        );
+    }
+    assert_eq!(log(&*store).await.len(), before);
+}
+
+/// I2: an append that follows another is overtaken as any other: by events that come after that
+/// one, of this process or another.
+pub async fn i2_who_follows_may_be_overtaken<F: Fixture>(fixture: &F) {
+    let stores = open_many(fixture, 2).await;
+    for rival in &stores {
+        let after = head(&*stores[0]).await;
+        let (first, ticket) = seated(after);
+        append(&*stores[0], &first).await;
+        append(&**rival, &Draft::new().event("left", &[SEAT])).await;
+        let (second, _) = seated_after(after, ticket);
+        let outcome = stores[0].append(second.0).await;
+        let Err(AppendError::Conflict { at }) = outcome else {
+            panic!("I2: overtaken by what came after the one it follows: {outcome:?}")
+        };
+        assert_evidence(&log(&*stores[0]).await, &tagged(SEAT), after.plus(1), at);
+    }
+}
+
+/// I2: only an append that was recorded as it was sent can be followed: neither one that nobody
+/// sent, nor one whose command turned out to be processed already, with events of its own.
+pub async fn i2_what_was_not_recorded_cannot_be_followed<F: Fixture>(fixture: &F) {
+    let store = open(fixture).await;
+    let (sent, _) = seated(head(&*store).await);
+    append(&*store, &sent).await;
+    let after = head(&*store).await;
+    let (again, repeated) = sent.ticket();
+    assert!(append(&*store, &again).await.replayed);
+    for (what, ticket) in [("unknown", Ticket::new()), ("repeated", repeated)] {
+        let (next, _) = seated_after(after, ticket);
+        let outcome = store.append(next.0).await;
+        assert!(
+            matches!(outcome, Err(AppendError::Conflict { .. })),
+            "I2: follows an append that is {what}: {outcome:?}"
+        );
+    }
+}
