@@ -90,3 +90,27 @@ mod postgres_under_pressure {
         Postgres::options().window(4).pool_size(2).max_batch(3)
     ));
 }
+
+/// Each append in a transaction of a handler, decided in memory.
+mod postgres_in_transactions {
+    use super::Schema;
+    use crate::transacting::{Share, Transactions};
+    use cqrs_postgres::Postgres;
+
+    cqrs_core::conformance_tests!(Transactions {
+        schema: schema!(Postgres::options()),
+        share: Share::All,
+    });
+}
+
+/// Beside the batches, with next to nothing in memory.
+mod postgres_beside_transactions {
+    use super::Schema;
+    use crate::transacting::{Share, Transactions};
+    use cqrs_postgres::Postgres;
+
+    cqrs_core::conformance_tests!(Transactions {
+        schema: schema!(Postgres::options().window(4).pool_size(2).max_batch(3)),
+        share: Share::Half,
+    });
+}

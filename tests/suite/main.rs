@@ -37,6 +37,7 @@ mod shop;
 mod snapshots;
 mod sourcing;
 mod stores;
+mod transacting;
 mod transactions;
 mod under_way;
 mod wiring;

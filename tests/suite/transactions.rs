@@ -4,6 +4,7 @@
 mod messages;
 mod on_postgres;
 mod on_sqlite;
+mod turns;
 
 use std::any::Any;
 use std::future::poll_fn;

@@ -3,11 +3,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::store::Limits;
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime,
+};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_postgres::{AsyncMessage, Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -17,7 +20,7 @@ use crate::row::{self, Head};
 use crate::schema::Schema;
 use crate::sql::{DURABLE, SESSION, Sql};
 use crate::store::Shared;
-use crate::writer::{Heads, Writer};
+use crate::writer::{Heads, Turns, Writer};
 use crate::{ConnectError, Options, Postgres, migrate, pooler};
 
 /// The first version that is supported, as PostgreSQL numbers them.
@@ -66,13 +69,23 @@ impl Link {
 
     /// A connection that is set up, driven by a task of its own until the client is dropped.
     pub(crate) async fn connect(&self) -> Result<Client, Fault> {
+        Ok(self.driven().await?.0)
+    }
+
+    /// The same, whose statements stay prepared.
+    pub(crate) async fn session(&self) -> Result<ClientWrapper, Fault> {
+        let (client, driver) = self.driven().await?;
+        Ok(ClientWrapper::new(client, driver))
+    }
+
+    async fn driven(&self) -> Result<(Client, JoinHandle<()>), Fault> {
         let (client, connection) = self.config.connect(self.tls.clone()).await?;
         // How it ended, every request on the client is told.
-        tokio::spawn(async move {
+        let driver = tokio::spawn(async move {
             let _ = connection.await;
         });
         client.batch_execute(&self.session).await?;
-        Ok(client)
+        Ok((client, driver))
     }
 
     /// A connection that listens, to be driven by whoever has it: each notification's text goes
@@ -114,7 +127,7 @@ impl Link {
         };
         let manager = Manager::from_config(self.config.clone(), self.tls.clone(), recycle);
         let session: Arc<str> = session.into();
-        let set_up = Hook::async_fn(move |client: &mut deadpool_postgres::ClientWrapper, _| {
+        let set_up = Hook::async_fn(move |client: &mut ClientWrapper, _| {
             let session = session.clone();
             Box::pin(async move {
                 let set_up = client.batch_execute(&session).await;
@@ -183,6 +196,7 @@ pub(crate) async fn connect(options: &Options, url: &str) -> Result<Postgres, Co
         reads_replica,
         _news: News::start(link.clone(), &schema, heads.known.clone(), told),
         writer: Writer::start(link.clone(), sql.clone(), head, heads.clone(), options),
+        turns: Turns::new(head.position, options.window),
         link,
         patience: options.patience,
         heads,

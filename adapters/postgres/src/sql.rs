@@ -4,20 +4,13 @@ use crate::schema::Schema;
 
 /// What a session is set to before anything else. Statements are planned once, when tables may
 /// still be empty: what then looks cheapest, to read a whole table, is the dearest thing later.
+/// `lock_head.sql` sets the same in the transactions of handlers.
 pub(crate) const SESSION: &str = "\
     SET plan_cache_mode = force_generic_plan; \
     SET enable_seqscan = off; \
     SET enable_hashjoin = off; \
     SET enable_mergejoin = off; \
     SET jit = off";
-
-/// The same until a transaction ends.
-pub(crate) const PLANNED_LOCALLY: &str = "\
-    SET LOCAL plan_cache_mode = force_generic_plan; \
-    SET LOCAL enable_seqscan = off; \
-    SET LOCAL enable_hashjoin = off; \
-    SET LOCAL enable_mergejoin = off; \
-    SET LOCAL jit = off";
 
 /// What is acknowledged is on the disk, whatever the server, the database or the role say; a
 /// setting that waits for standbys, too, stays.

@@ -10,7 +10,7 @@ use crate::connect::Link;
 use crate::news::News;
 use crate::schema::Schema;
 use crate::sql::Sql;
-use crate::writer::{Heads, Writer};
+use crate::writer::{Heads, Turns, Writer};
 use crate::{ConnectError, Options};
 
 /// A log of events and read models in PostgreSQL. Clones share it.
@@ -36,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) schema: Schema,
     pub(crate) sql: Arc<Sql>,
     pub(crate) writer: Writer,
+    pub(crate) turns: Turns,
     pub(crate) limits: Limits,
     pub(crate) id: Uuid,
     pub(crate) _news: News,

@@ -96,6 +96,11 @@ impl Window {
         }
     }
 
+    /// Forgets everything, to go on from another head.
+    pub fn reset(&mut self, head: Position) {
+        *self = Self::new(head, self.capacity);
+    }
+
     /// Decides a boundary.
     pub fn decide(&self, boundary: &Boundary) -> Verdict {
         let after = match boundary.follows {

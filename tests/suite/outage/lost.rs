@@ -13,6 +13,7 @@ use super::proxy::{Loss, Lost, Proxy};
 use super::until;
 use super::writer::{account, append};
 use crate::postgres::Schema;
+use crate::transacting::append_in;
 
 /// In the payload of the append that is lost.
 const MARKER: &str = "lost-on-its-way";
@@ -91,6 +92,36 @@ async fn an_append_whose_answer_was_lost_is_found() {
     assert!(appended.replayed, "it was found: {appended:?}");
     assert_eq!((appended.first.get(), appended.last.get()), (2, 3));
     scene.is_there().await;
+}
+
+/// The same in a transaction: it is looked up on another connection, and what was known of the
+/// log's end is learnt again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_whose_answer_was_lost_is_looked_up() {
+    let test = "a_transaction_whose_answer_was_lost_is_looked_up";
+    let Some(scene) = Scene::new(test, Loss::Answer).await else {
+        return;
+    };
+    // The connection ends between the append and the commit, or after both.
+    match append_in(&scene.store, scene.append.clone()).await {
+        Ok(appended) => assert!(appended.replayed, "it was found: {appended:?}"),
+        Err(AppendError::Unavailable { .. }) => {
+            assert_eq!(scene.store.head().await.expect("a head").get(), 1);
+            let again = append_in(&scene.store, scene.append.clone()).await;
+            assert!(!again.expect("it happens").replayed);
+        }
+        Err(error) => panic!("{error}"),
+    }
+    scene.is_there().await;
+    let stale = append(&account(0), 1, Some(Position::new(1)));
+    let answer = append_in(&scene.store, stale).await;
+    assert!(
+        matches!(answer, Err(AppendError::Conflict { .. })),
+        "{answer:?}"
+    );
+    let next = append(&account(0), 1, Some(Position::new(3)));
+    let appended = append_in(&scene.store, next).await.expect("up to date");
+    assert_eq!(appended.first.get(), 4);
 }
 
 /// An append that was lost on its way is sent again; the lost one arrives later, and has no effect.

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 
 use cqrs_core::Position;
 use cqrs_core::store::{AppendError, Boundary, StateKey, Verdict, Window};
-use tokio_postgres::Client;
+use deadpool_postgres::ClientWrapper;
 
 use super::request::Request;
 use super::session::Session;
@@ -19,7 +19,7 @@ pub(super) struct Known<'w> {
 impl Known<'_> {
     /// What speaks against the request, if anything does. `states` are the positions of the states
     /// that it writes.
-    pub(super) async fn refusal<C: Borrow<Client> + Sync>(
+    pub(super) async fn refusal<C: Borrow<ClientWrapper> + Sync>(
         &self,
         session: &Session<C>,
         request: &Request,
@@ -47,7 +47,7 @@ impl Known<'_> {
         Ok(None)
     }
 
-    async fn conflict<C: Borrow<Client> + Sync>(
+    async fn conflict<C: Borrow<ClientWrapper> + Sync>(
         &self,
         session: &Session<C>,
         boundary: &Boundary,

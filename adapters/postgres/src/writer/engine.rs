@@ -1,14 +1,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cqrs_core::Position;
 use cqrs_core::store::{AppendError, StateKey, Window, announce};
 use tokio::sync::watch;
-use tokio::time::sleep;
 
 use super::columns::Columns;
 use super::decide::Known;
+use super::patience::Patience;
 use super::request::{Request, Verdict};
 use super::session::Session;
 use crate::Options;
@@ -219,15 +219,9 @@ impl Engine {
     /// Learns what other processes wrote.
     async fn catch_up(&mut self, session: &Session) -> Result<(), Fault> {
         let head = session.head().await?;
-        let known = self.window.head();
-        let missing = usize::try_from(head.position.since(known)).unwrap_or(usize::MAX);
-        if head.position < known || missing > self.window_size {
-            self.window = Window::new(head.position, self.window_size);
-        } else if missing > 0 {
-            for (event_type, tags) in session.tail(known, head.position).await? {
-                self.window.add(event_type, tags);
-            }
-        }
+        let window = &mut self.window;
+        let followed = session.follow(window, head.position, self.window_size);
+        followed.await?;
         self.head = head;
         self.is_behind = false;
         announce(&self.heads.known, head.position);
@@ -326,18 +320,12 @@ impl Engine {
     /// A session, and certainty about what an earlier one was sent: requests that are in the log
     /// are answered, the others are not there and will not be.
     async fn ready(&mut self, batch: &mut Vec<Request>) -> Result<Session, Fault> {
-        let deadline = Instant::now() + self.patience;
-        let mut pause = Duration::from_millis(20);
+        let mut patience = Patience::new(self.patience);
         loop {
-            let fault = match self.open(batch).await {
+            match self.open(batch).await {
                 Ok(session) => return Ok(session),
-                Err(fault) => fault,
-            };
-            if fault.kind() != Kind::Lost || Instant::now() + pause > deadline {
-                return Err(fault);
+                Err(fault) => patience.wait_after(fault).await?,
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(500));
         }
     }
 
@@ -351,8 +339,7 @@ impl Engine {
         let sent = batch.iter().filter(|request| request.is_sent);
         let sent: Vec<_> = sent.map(|request| request.command.as_uuid()).collect();
         if !sent.is_empty() {
-            session.shut_out_earlier().await?;
-            let processed = session.commands(sent).await?;
+            let processed = session.settled(sent).await?;
             self.is_behind = true;
             for request in batch.extract_if(.., |it| processed.contains_key(&it.command)) {
                 if let Some(stored) = processed.get(&request.command) {

@@ -4,9 +4,11 @@ mod columns;
 mod decide;
 mod engine;
 mod gather;
+mod patience;
 mod request;
 mod session;
 mod transaction;
+mod turns;
 
 use std::sync::Arc;
 
@@ -22,6 +24,7 @@ use engine::Engine;
 pub(crate) use engine::Heads;
 use request::Request;
 pub(crate) use transaction::append_in;
+pub(crate) use turns::Turns;
 
 /// The writing task. When this is dropped it does what is waiting, and ends.
 pub(crate) struct Writer {

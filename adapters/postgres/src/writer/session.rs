@@ -2,79 +2,41 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cqrs_core::store::{EventQuery, EventType, ReadRange, StateKey, StoredCommand, Tags};
+use cqrs_core::store::{EventQuery, EventType, ReadRange, StateKey, StoredCommand, Tags, Window};
 use cqrs_core::{CommandId, Position};
-use tokio_postgres::{Client, Statement};
+use deadpool_postgres::ClientWrapper;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 use super::columns::Columns;
-use super::transaction::Pooled;
 use crate::connect::Link;
 use crate::fault::Fault;
 use crate::row::{self, Head, number};
 use crate::selection::Selection;
 use crate::sql::Sql;
 
-/// A connection that appends, with its statements prepared.
-pub(super) struct Session<C = Client> {
+/// A connection for the store's statements, each prepared when it is first needed.
+pub(super) struct Session<C = ClientWrapper> {
     client: C,
     sql: Arc<Sql>,
-    append: Statement,
-    append_with_states: Statement,
-    head: Statement,
-    tail: Statement,
-    commands: Statement,
-    state_positions: Statement,
-    /// Those of a [`Selection`].
-    reads: [Statement; 3],
 }
 
 impl Session {
+    /// A connection of its own.
     pub(super) async fn open(link: &Link, sql: Arc<Sql>) -> Result<Self, Fault> {
-        let client = link.connect().await?;
-        Ok(Self {
-            append: client.prepare(&sql.append).await?,
-            append_with_states: client.prepare(&sql.append_with_states).await?,
-            head: client.prepare(&sql.head).await?,
-            tail: client.prepare(&sql.tail).await?,
-            commands: client.prepare(&sql.commands).await?,
-            state_positions: client.prepare(&sql.state_positions).await?,
-            reads: [
-                client.prepare(&sql.read_all).await?,
-                client.prepare(&sql.read_tagged).await?,
-                client.prepare(&sql.read_items).await?,
-            ],
-            client,
-            sql,
-        })
+        Ok(Self::new(link.session().await?, sql))
     }
 }
 
-impl<'c> Session<Pooled<'c>> {
-    /// One of a pool, whose statements stay prepared with it.
-    pub(super) async fn of(client: Pooled<'c>, sql: Arc<Sql>) -> Result<Self, Fault> {
-        let prepared = async |text: &str| Ok::<_, Fault>(client.0.prepare_cached(text).await?);
-        Ok(Self {
-            append: prepared(&sql.append).await?,
-            append_with_states: prepared(&sql.append_with_states).await?,
-            head: prepared(&sql.head).await?,
-            tail: prepared(&sql.tail).await?,
-            commands: prepared(&sql.commands).await?,
-            state_positions: prepared(&sql.state_positions).await?,
-            reads: [
-                prepared(&sql.read_all).await?,
-                prepared(&sql.read_tagged).await?,
-                prepared(&sql.read_items).await?,
-            ],
-            client,
-            sql,
-        })
+impl<C: Borrow<ClientWrapper> + Sync> Session<C> {
+    pub(super) fn new(client: C, sql: Arc<Sql>) -> Self {
+        Self { client, sql }
     }
-}
 
-impl<C: Borrow<Client> + Sync> Session<C> {
     pub(super) async fn head(&self) -> Result<Head, Fault> {
-        row::head(&self.client().query_one(&self.head, &[]).await?)
+        let head = self.prepared(&self.sql.head).await?;
+        row::head(&self.client().query_one(&head, &[]).await?)
     }
 
     /// Types and tags of the events in `(after, up_to]`, in order.
@@ -84,7 +46,7 @@ impl<C: Borrow<Client> + Sync> Session<C> {
         up_to: Position,
     ) -> Result<Vec<(EventType, Tags)>, Fault> {
         let params = [&number(after) as _, &number(up_to) as _];
-        let rows = self.client().query(&self.tail, &params).await?;
+        let rows = self.query(&self.sql.tail, &params).await?;
         let event = |row| Ok((row::event_type(row, 1)?, row::tags(row, 2)?));
         rows.iter().map(event).collect()
     }
@@ -94,7 +56,7 @@ impl<C: Borrow<Client> + Sync> Session<C> {
         &self,
         ids: Vec<Uuid>,
     ) -> Result<HashMap<CommandId, StoredCommand>, Fault> {
-        let rows = self.client().query(&self.commands, &[&ids]).await?;
+        let rows = self.query(&self.sql.commands, &[&ids]).await?;
         rows.iter().map(row::command).collect()
     }
 
@@ -105,10 +67,8 @@ impl<C: Borrow<Client> + Sync> Session<C> {
     ) -> Result<HashMap<StateKey, Position>, Fault> {
         let aggregates: Vec<&str> = keys.iter().map(|key| key.aggregate).collect();
         let ids: Vec<&str> = keys.iter().map(|key| key.id.as_str()).collect();
-        let rows = self
-            .client()
-            .query(&self.state_positions, &[&aggregates, &ids])
-            .await?;
+        let params = [&aggregates as _, &ids as _];
+        let rows = self.query(&self.sql.state_positions, &params).await?;
         let mut positions = HashMap::new();
         for row in rows {
             let place: i64 = row.try_get(0)?;
@@ -128,36 +88,61 @@ impl<C: Borrow<Client> + Sync> Session<C> {
         up_to: Position,
     ) -> Result<Option<Position>, Fault> {
         let selection = Selection::new(query);
-        let [all, tagged, items] = &self.reads;
-        let statement = match selection {
-            Selection::All => all,
-            Selection::Tagged(..) => tagged,
-            Selection::Items(..) => items,
-        };
+        let statement = self.prepared(selection.sql(&self.sql)).await?;
         let range = ReadRange {
             after,
             up_to: Some(up_to),
             limit: 1,
         };
-        let page = selection.read(self.client(), statement, range).await?;
+        let page = selection.read(self.client(), &statement, range).await?;
         Ok(page.events.first().map(|event| event.position))
+    }
+
+    /// Brings the window up to the log's head. Of more than `most` events it does not read the
+    /// tail: it begins anew.
+    pub(super) async fn follow(
+        &self,
+        window: &mut Window,
+        head: Position,
+        most: usize,
+    ) -> Result<(), Fault> {
+        let known = window.head();
+        let missing = usize::try_from(head.since(known)).unwrap_or(usize::MAX);
+        if head < known || missing > most {
+            window.reset(head);
+        } else if missing > 0 {
+            for (event_type, tags) in self.tail(known, head).await? {
+                window.add(event_type, tags);
+            }
+        }
+        Ok(())
     }
 
     /// Writes all or nothing; whether the head was still this one.
     pub(super) async fn append(&self, columns: &Columns<'_>, head: &Head) -> Result<bool, Fault> {
-        let statement = if columns.has_states() {
-            &self.append_with_states
-        } else {
-            &self.append
-        };
-        let written = columns.write(self.client(), statement, head).await?;
+        let statement = self.prepared(self.append_sql(columns.has_states())).await?;
+        let written = columns.write(self.client(), &statement, head).await?;
         Ok(written == 1)
     }
 
     /// Begins a transaction that has the head to itself.
     pub(super) async fn lock(&self) -> Result<(), Fault> {
         self.client().batch_execute("BEGIN").await?;
-        self.client().query(&self.sql.lock_head, &[]).await?;
+        self.lock_head().await?;
+        Ok(())
+    }
+
+    /// Until the transaction ends. In the last column, see `lock_head.sql`, is what marks a
+    /// handler's transaction.
+    pub(super) async fn lock_head(&self) -> Result<Row, Fault> {
+        let lock = self.prepared(&self.sql.lock_head).await?;
+        Ok(self.client().query_one(&lock, &[]).await?)
+    }
+
+    /// So that nothing is prepared while others wait for the lock.
+    pub(super) async fn prepare_append(&self, has_states: bool) -> Result<(), Fault> {
+        self.prepared(&self.sql.lock_head).await?;
+        self.prepared(self.append_sql(has_states)).await?;
         Ok(())
     }
 
@@ -169,13 +154,34 @@ impl<C: Borrow<Client> + Sync> Session<C> {
         Ok(self.client().batch_execute("ROLLBACK").await?)
     }
 
-    /// After this, no append of an earlier session will happen that has not happened by now.
-    pub(super) async fn shut_out_earlier(&self) -> Result<(), Fault> {
-        self.client().execute(&self.sql.raise_epoch, &[]).await?;
-        Ok(())
+    /// What is recorded of commands that earlier sessions sent. After this, none of their appends
+    /// will happen that has not happened by now.
+    pub(super) async fn settled(
+        &self,
+        ids: Vec<Uuid>,
+    ) -> Result<HashMap<CommandId, StoredCommand>, Fault> {
+        self.query(&self.sql.raise_epoch, &[]).await?;
+        self.commands(ids).await
     }
 
-    pub(super) fn client(&self) -> &Client {
+    fn append_sql(&self, has_states: bool) -> &str {
+        if has_states {
+            &self.sql.append_with_states
+        } else {
+            &self.sql.append
+        }
+    }
+
+    async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Fault> {
+        let statement = self.prepared(sql).await?;
+        Ok(self.client().query(&statement, params).await?)
+    }
+
+    async fn prepared(&self, sql: &str) -> Result<Statement, Fault> {
+        Ok(self.client().prepare_cached(sql).await?)
+    }
+
+    fn client(&self) -> &ClientWrapper {
         self.client.borrow()
     }
 }

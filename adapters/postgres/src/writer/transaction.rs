@@ -1,32 +1,21 @@
-use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
 
-use cqrs_core::CommandId;
-use cqrs_core::store::{Append, AppendError, Appended, StateKey, StoredCommand, Window};
-use deadpool_postgres::Object;
-use futures_util::future::{join, try_join};
-use tokio::time::sleep;
-use tokio_postgres::Client;
+use cqrs_core::store::{Append, AppendError, Appended, Boundary, StateKey, StoredCommand, Window};
+use cqrs_core::{CommandId, Position};
+use deadpool_postgres::{ClientWrapper, Object};
+use futures_util::future::join;
 
 use super::columns::Columns;
 use super::decide::Known;
+use super::patience::Patience;
 use super::request::{Request, Verdict};
 use super::session::Session;
 use crate::fault::{Fault, Kind};
 use crate::row::{self, Head};
-use crate::sql::PLANNED_LOCALLY;
 use crate::store::Shared;
 
-/// A pooled connection with a handler's transaction open.
-#[derive(Clone, Copy)]
-pub(super) struct Pooled<'c>(pub(super) &'c Object);
-
-impl Borrow<Client> for Pooled<'_> {
-    fn borrow(&self) -> &Client {
-        self.0
-    }
-}
+/// More events than these are not read while the head is locked.
+const TAIL: usize = 1024;
 
 /// How it ended to append in a transaction.
 enum Outcome {
@@ -84,19 +73,23 @@ async fn attempt(
     shared: &Shared,
     request: &mut Request,
 ) -> Result<Outcome, Fault> {
-    // In one round trip. The handler's own statements were planned as PostgreSQL sees fit.
-    let planned = async { Ok(client.batch_execute(PLANNED_LOCALLY).await?) };
-    let lock = client.prepare_cached(&shared.sql.lock_head).await?;
-    let locked = async { Ok::<_, Fault>(client.query_one(&lock, &[]).await?) };
-    let ((), locked) = try_join(planned, locked).await?;
+    if let Some(at) = conflict_below_window(shared, request).await? {
+        return Ok(Outcome::Refused(AppendError::Conflict { at }));
+    }
+    let session = of(client, shared);
+    session.prepare_append(!request.states.is_empty()).await?;
+    let mut turn = shared.turns.next().await;
+    let locked = session.lock_head().await?;
     if locked.try_get::<_, Option<String>>(4)?.as_deref() != Some("open") {
         return Ok(Outcome::Refused(AppendError::Transaction {
             reason: "the handler ended it: leave `COMMIT` and `ROLLBACK` out".into(),
         }));
     }
     let head = row::head(&locked)?;
-    let session = Session::of(Pooled(client), shared.sql.clone()).await?;
-    if let Some(refusal) = refusal(&session, request, &head).await? {
+    let mut none = Window::new(head.position, 0);
+    let window = turn.as_deref_mut().unwrap_or(&mut none);
+    session.follow(window, head.position, TAIL).await?;
+    if let Some(refusal) = refusal(&session, request, &head, window).await? {
         return Ok(Outcome::Refused(refusal));
     }
     let appended = request.appended(head.position);
@@ -112,12 +105,20 @@ async fn attempt(
     let committed = client.batch_execute("COMMIT");
     let (written, committed) = join(written, committed).await;
     match (written, committed.map_err(Fault::from)) {
-        (Ok(_), Ok(())) => Ok(Outcome::Done(appended)),
+        (Ok(_), Ok(())) => {
+            for (event, _) in &request.events {
+                window.push(event);
+            }
+            Ok(Outcome::Done(appended))
+        }
         (Err(fault), _) if fault.kind() == Kind::Duplicate => Ok(Outcome::Duplicate(fault)),
         (Err(fault), _) | (Ok(_), Err(fault)) if fault.kind() == Kind::Lost => {
+            // The server that takes its place may not have what this one had.
+            window.reset(Position::START);
             Ok(Outcome::Unknown(fault))
         }
         (Err(fault), _) => Err(fault),
+        (Ok(_), Err(fault)) if fault.kind() == Kind::Contention => Err(fault),
         // Constraints that the handler's tables check at the end.
         (Ok(_), Err(fault)) => Ok(Outcome::Refused(AppendError::Transaction {
             reason: fault.reason(),
@@ -125,10 +126,38 @@ async fn attempt(
     }
 }
 
+/// Decides boundaries that are older than the window by the log as it is now, before others have
+/// to wait; what comes later is left to be decided.
+async fn conflict_below_window(
+    shared: &Shared,
+    request: &mut Request,
+) -> Result<Option<Position>, Fault> {
+    let floor = shared.turns.floor();
+    let is_older = |boundary: &Boundary| boundary.after < floor;
+    if !request.boundaries.iter().any(is_older) {
+        return Ok(None);
+    }
+    let client = shared.pool.get().await?;
+    let session = of(&client, shared);
+    let head = session.head().await?.position;
+    for boundary in &mut request.boundaries {
+        if !is_older(boundary) {
+            continue;
+        }
+        let found = session.first_match(&boundary.fail_if, boundary.after, head);
+        if let Some(at) = found.await? {
+            return Ok(Some(at));
+        }
+        boundary.after = boundary.after.max(head);
+    }
+    Ok(None)
+}
+
 async fn refusal(
-    session: &Session<Pooled<'_>>,
+    session: &Session<&ClientWrapper>,
     request: &Request,
     head: &Head,
+    window: &Window,
 ) -> Result<Option<AppendError>, Fault> {
     let keys: Vec<&StateKey> = request.states.iter().map(|state| &state.key).collect();
     let states = if keys.is_empty() {
@@ -136,10 +165,8 @@ async fn refusal(
     } else {
         session.state_positions(&keys).await?
     };
-    let known = Known {
-        head: head.position,
-        window: &Window::new(head.position, 0),
-    };
+    let head = head.position;
+    let known = Known { head, window };
     known.refusal(session, request, &states).await
 }
 
@@ -150,8 +177,10 @@ async fn processed(
     id: CommandId,
 ) -> Result<Option<StoredCommand>, Fault> {
     client.batch_execute("ROLLBACK").await?;
-    let session = Session::of(Pooled(client), shared.sql.clone()).await?;
-    Ok(session.commands(vec![id.as_uuid()]).await?.remove(&id))
+    Ok(of(client, shared)
+        .commands(vec![id.as_uuid()])
+        .await?
+        .remove(&id))
 }
 
 /// Finds out on another connection whether a transaction was committed that got no answer. Waits
@@ -164,21 +193,22 @@ async fn settle(
     let look = async || {
         let session = Session::open(&shared.link, shared.sql.clone()).await?;
         // Waits for the transaction that is in doubt, which has the lock.
-        session.shut_out_earlier().await?;
-        Ok::<_, Fault>(session.commands(vec![id.as_uuid()]).await?.remove(&id))
+        Ok(session.settled(vec![id.as_uuid()]).await?.remove(&id))
     };
-    let deadline = Instant::now() + shared.patience;
-    let mut pause = Duration::from_millis(20);
+    let mut patience = Patience::new(shared.patience);
     loop {
-        match look().await {
+        let fault = match look().await {
             Ok(found) => return Ok(found),
-            Err(fault) if fault.kind() != Kind::Lost || Instant::now() + pause > deadline => {
-                return Err(AppendError::Indeterminate {
-                    reason: lost.reason(),
-                });
-            }
-            Err(_) => sleep(pause).await,
+            Err(fault) => fault,
+        };
+        if patience.wait_after(fault).await.is_err() {
+            return Err(AppendError::Indeterminate {
+                reason: lost.reason(),
+            });
         }
-        pause = (pause * 2).min(Duration::from_millis(500));
     }
+}
+
+fn of<'c>(client: &'c Object, shared: &Shared) -> Session<&'c ClientWrapper> {
+    Session::new(client, shared.sql.clone())
 }
