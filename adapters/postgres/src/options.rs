@@ -126,8 +126,8 @@ impl Options {
     }
 
     /// How many of the latest events are kept in memory to decide boundaries with, 65,536 unless
-    /// said otherwise: their types and tags, about 200 bytes each. Older boundaries are decided in
-    /// the database.
+    /// said otherwise: their types and tags, about 200 bytes each, and the same again once handlers
+    /// take transactions. Older boundaries are decided in the database.
     pub fn window(mut self, events: usize) -> Self {
         self.window = events;
         self

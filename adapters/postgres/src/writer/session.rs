@@ -120,7 +120,7 @@ impl<C: Borrow<ClientWrapper> + Sync> Session<C> {
 
     /// Writes all or nothing; whether the head was still this one.
     pub(super) async fn append(&self, columns: &Columns<'_>, head: &Head) -> Result<bool, Fault> {
-        let statement = self.prepared(self.append_sql(columns.has_states())).await?;
+        let statement = self.append_statement(columns.has_states()).await?;
         let written = columns.write(self.client(), &statement, head).await?;
         Ok(written == 1)
     }
@@ -139,11 +139,14 @@ impl<C: Borrow<ClientWrapper> + Sync> Session<C> {
         Ok(self.client().query_one(&lock, &[]).await?)
     }
 
-    /// So that nothing is prepared while others wait for the lock.
-    pub(super) async fn prepare_append(&self, has_states: bool) -> Result<(), Fault> {
-        self.prepared(&self.sql.lock_head).await?;
-        self.prepared(self.append_sql(has_states)).await?;
-        Ok(())
+    /// What [`append`](Session::append) sends.
+    pub(super) async fn append_statement(&self, has_states: bool) -> Result<Statement, Fault> {
+        let sql = if has_states {
+            &self.sql.append_with_states
+        } else {
+            &self.sql.append
+        };
+        self.prepared(sql).await
     }
 
     pub(super) async fn commit(&self) -> Result<(), Fault> {
@@ -162,14 +165,6 @@ impl<C: Borrow<ClientWrapper> + Sync> Session<C> {
     ) -> Result<HashMap<CommandId, StoredCommand>, Fault> {
         self.query(&self.sql.raise_epoch, &[]).await?;
         self.commands(ids).await
-    }
-
-    fn append_sql(&self, has_states: bool) -> &str {
-        if has_states {
-            &self.sql.append_with_states
-        } else {
-            &self.sql.append
-        }
     }
 
     async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Fault> {

@@ -77,7 +77,8 @@ async fn attempt(
         return Ok(Outcome::Refused(AppendError::Conflict { at }));
     }
     let session = of(client, shared);
-    session.prepare_append(!request.states.is_empty()).await?;
+    // Sent below together with the commit, so it must not have to be prepared there.
+    let append = session.append_statement(!request.states.is_empty()).await?;
     let mut turn = shared.turns.next().await;
     let locked = session.lock_head().await?;
     if locked.try_get::<_, Option<String>>(4)?.as_deref() != Some("open") {
@@ -101,7 +102,7 @@ async fn attempt(
     let columns = Columns::new(std::slice::from_ref(request), &head);
     // Under the lock the head is the one that was read, so the statement writes, or fails; then
     // the commit undoes everything.
-    let written = session.append(&columns, &head);
+    let written = columns.write(client, &append, &head);
     let committed = client.batch_execute("COMMIT");
     let (written, committed) = join(written, committed).await;
     match (written, committed.map_err(Fault::from)) {
