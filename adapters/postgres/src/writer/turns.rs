@@ -11,8 +11,8 @@ use tokio::time::timeout;
 /// transactions wait for each other in a circle.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// Transactions of this process that append take turns, in the order in which they ask: many that
-/// wait for one lock in the database cost it more than the work that they wait for.
+/// Transactions of this process that append take turns, in the order in which they ask, so that the
+/// database has one of them at a time to wake for the lock.
 pub(crate) struct Turns {
     /// The recent events, up to a head that the last in turn has seen.
     window: Mutex<Window>,
