@@ -30,15 +30,13 @@ fn append(account: u32, after: u64) -> Append {
         command,
         fingerprint: 1,
         events: vec![event],
-        boundaries: vec![Boundary {
-            fail_if: EventQuery::tagged(tag),
-            after: Position::new(after),
-        }],
+        boundaries: vec![Boundary::new(EventQuery::tagged(tag), Position::new(after))],
         states: Vec::new(),
         time: Timestamp::now(),
         actor: None,
         correlation: command.as_uuid(),
         causation: command.as_uuid(),
+        ticket: None,
     }
 }
 
