@@ -12,6 +12,7 @@
 )]
 
 mod allocations;
+mod at_hand;
 mod cache;
 mod compile_errors;
 mod conformance;

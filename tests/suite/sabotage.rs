@@ -87,6 +87,8 @@ noticed! {
         by one_of_many_workers_commits saying "workers that committed";
     checkpoints_that_run_ahead: MovesTheCheckpointFirst
         by views_and_checkpoint_are_seen_together saying "between the checkpoints";
+    memory_that_leaves_out_what_others_wrote: HandsOverGaps
+        by i4_what_is_at_hand_is_what_was_stored saying "I4: at hand after";
     scans_that_skip_nothing: SkipsNothing by scans_are_those_of_the_specification saying "ViewScan";
     counts_of_a_page: CountsThePage by scans_are_those_of_the_specification saying "the count of";
 }

@@ -2,7 +2,7 @@ use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cqrs_core::store::Limits;
+use cqrs_core::store::{Limits, Recent};
 use deadpool_postgres::{
     ClientWrapper, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime,
 };
@@ -25,6 +25,11 @@ use crate::{ConnectError, Options, Postgres, migrate, pooler};
 
 /// The first version that is supported, as PostgreSQL numbers them.
 const OLDEST: i64 = 140_000;
+
+/// How many of the events that this process wrote stay in memory for those who follow the log, and
+/// how many bytes they take: more than what comes while a projection commits a page.
+const RECENT: usize = 8192;
+const RECENT_BYTES: usize = 8 << 20;
 
 /// How to get a connection that is set up.
 #[derive(Clone)]
@@ -186,6 +191,11 @@ pub(crate) async fn connect(options: &Options, url: &str) -> Result<Postgres, Co
     let heads = Heads {
         known: watch::Sender::new(head.position),
         written: watch::Sender::new(head.position),
+        recent: Arc::new(Recent::new(
+            head.position,
+            options.window.min(RECENT),
+            RECENT_BYTES,
+        )),
     };
     let told = heads.written.subscribe();
     let shared = Shared {

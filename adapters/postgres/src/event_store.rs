@@ -52,6 +52,10 @@ impl EventStore for Postgres {
         self.shared().heads.known.subscribe()
     }
 
+    fn recent(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {
+        self.shared().heads.recent.page(query, after, limit)
+    }
+
     fn transactions(&self) -> Option<&dyn Transactions> {
         Some(self)
     }
@@ -73,6 +77,7 @@ impl Shared {
         let client = self.pool.get().await?;
         let statement = client.prepare_cached(&self.sql.head).await?;
         let head = row::head(&client.query_one(&statement, &[]).await?)?.position;
+        self.heads.recent.confirm(head);
         // Events of other processes become known here, and so to those who watch.
         announce(&self.heads.known, head);
         Ok(head)

@@ -32,7 +32,7 @@ impl EventStore for Sqlite {
                 .run(|conn| Ok(row::head(conn)?.position))
                 .await?;
             // Events of other processes become known here, and so to those who watch.
-            self.shared().announce(head);
+            self.shared().news.found(head);
             Ok(head)
         })
     }
@@ -69,7 +69,11 @@ impl EventStore for Sqlite {
     }
 
     fn watch(&self) -> watch::Receiver<Position> {
-        self.shared().head.subscribe()
+        self.shared().news.known.subscribe()
+    }
+
+    fn recent(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {
+        self.shared().news.recent.page(query, after, limit)
     }
 
     fn transactions(&self) -> Option<&dyn Transactions> {

@@ -23,6 +23,7 @@
 mod error;
 mod event_store;
 mod fault;
+mod news;
 mod open;
 mod options;
 mod reader;

@@ -3,11 +3,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use cqrs_core::Position;
-use cqrs_core::store::{Limits, announce};
-use tokio::sync::{oneshot, watch};
+use cqrs_core::store::Limits;
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use crate::news::News;
 use crate::open::Database;
 use crate::reader::Readers;
 use crate::writer::Writer;
@@ -29,7 +29,7 @@ pub(crate) struct Shared {
     // moves the write-ahead log into the database file.
     pub(crate) readers: Readers,
     pub(crate) writer: Writer,
-    pub(crate) head: watch::Sender<Position>,
+    pub(crate) news: News,
     pub(crate) limits: Limits,
     pub(crate) id: Uuid,
     path: PathBuf,
@@ -69,13 +69,13 @@ impl Sqlite {
 
     fn open_blocking(options: &Options, path: &Path) -> Result<Self, OpenError> {
         let database = Database::open(options, path)?;
-        let head = watch::Sender::new(database.head);
-        let writer = Writer::start(database.writer, database.guard, head.clone(), options)?;
+        let news = News::new(database.head, options.window);
+        let writer = Writer::start(database.writer, database.guard, news.clone(), options)?;
         let readers = Readers::start(database.readers)?;
         let shared = Shared {
             readers,
             writer,
-            head,
+            news,
             limits: Limits::default(),
             id: database.id,
             path: database.path,
@@ -87,13 +87,6 @@ impl Sqlite {
 
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
-    }
-}
-
-impl Shared {
-    /// Tells waiters of events that were not known here.
-    pub(crate) fn announce(&self, head: Position) {
-        announce(&self.head, head);
     }
 }
 

@@ -11,6 +11,7 @@ mod error;
 mod event_query;
 mod memory;
 mod position;
+mod recent;
 mod recorded;
 mod state;
 mod subscription;
@@ -33,6 +34,7 @@ pub use error::{AppendError, StoreError};
 pub use event_query::{EventQuery, EventQueryItem};
 pub use memory::Memory;
 pub use position::Position;
+pub use recent::Recent;
 pub use recorded::{EventType, Recorded};
 pub use state::{StateKey, StateWrite, StoredState};
 pub use subscription::{Events, Subscription};
@@ -88,6 +90,19 @@ pub trait EventStore: Send + Sync + 'static {
     /// other processes may show up only on a [`head`](EventStore::head) call, so a waiter polls
     /// as well.
     fn watch(&self) -> watch::Receiver<Position>;
+
+    /// What this process has appended of late, if the store has it in memory: what
+    /// [`read`](EventStore::read) would answer, except that `as_of` is not the log's head but what
+    /// this process knows of it. Every matching event in `(after, as_of]`, up to the page's end, is
+    /// in it, each is durable (I7), and `as_of` is beyond `after`.
+    ///
+    /// `None` when the store does not have all that follows `after`, or knows of nothing there:
+    /// ask with `read`. For those who follow the log, not for decisions, which need what others
+    /// have appended.
+    fn recent(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {
+        let _ = (query, after, limit);
+        None
+    }
 
     /// The transactions that handlers may work in, for a store that has some: it implements
     /// [`Transactional`], and this as `Some(self)`.

@@ -63,6 +63,9 @@ pub struct Subscription {
     news: watch::Receiver<Position>,
     /// The next page, while more is there than what was delivered.
     ahead: Option<Ahead<'static>>,
+    /// All that this process has appended was delivered from memory: there is nothing to read
+    /// before there is news.
+    rests: bool,
 }
 
 impl Subscription {
@@ -75,6 +78,7 @@ impl Subscription {
             position: from,
             news,
             ahead: None,
+            rests: false,
         }
     }
 
@@ -89,25 +93,45 @@ impl Subscription {
     /// # Errors
     /// [`StoreError::Rewound`] when the log ends before the subscription's position.
     pub async fn next(&mut self, limit: usize) -> Result<Page, StoreError> {
+        // With none at all, events would count as delivered that were not.
+        let limit = limit.max(1);
         loop {
             self.news.mark_unchanged();
-            let ahead = self.ahead.take().unwrap_or_else(|| self.read(limit));
-            let page = ahead.finish().await?;
-            if page.as_of < self.position {
-                return Err(StoreError::Rewound {
-                    head: page.as_of,
-                    seen: self.position,
-                });
-            }
-            let reached = page.next.unwrap_or(page.as_of);
-            if reached > self.position {
-                self.position = reached;
-                self.ahead = page.next.map(|_| self.read(limit));
+            if let Some(page) = self.in_memory(limit) {
+                self.position = page.next.unwrap_or(page.as_of);
+                self.rests = page.next.is_none();
                 return Ok(page);
+            }
+            // What is announced and not in memory, another process wrote.
+            let is_all = std::mem::take(&mut self.rests) && *self.news.borrow() <= self.position;
+            if !is_all {
+                let ahead = self.ahead.take().unwrap_or_else(|| self.read(limit));
+                let page = ahead.finish().await?;
+                if page.as_of < self.position {
+                    return Err(StoreError::Rewound {
+                        head: page.as_of,
+                        seen: self.position,
+                    });
+                }
+                let reached = page.next.unwrap_or(page.as_of);
+                if reached > self.position {
+                    self.position = reached;
+                    self.ahead = page.next.map(|_| self.read(limit));
+                    return Ok(page);
+                }
             }
             // Either is a reason to look again: the store's word, or time for other processes'.
             let _ = tokio::time::timeout(POLL, self.news.changed()).await;
         }
+    }
+
+    /// The next page, if this process has appended it itself. Not in place of one that is being
+    /// read.
+    fn in_memory(&self, limit: usize) -> Option<Page> {
+        if self.ahead.is_some() {
+            return None;
+        }
+        self.store.recent(&self.query, self.position, limit)
     }
 
     /// Begins to read what comes after the position.
@@ -116,8 +140,7 @@ impl Subscription {
         let range = ReadRange {
             after: self.position,
             up_to: None,
-            // With none at all, events would count as delivered that were not.
-            limit: limit.max(1),
+            limit,
         };
         Ahead::begin(Box::pin(async move { store.read(query, range).await }))
     }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use cqrs_core::store::{
     Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, EventType, ModelSchema, Page,
@@ -43,6 +44,7 @@ pub enum Fault {
     MovesTheCheckpointFirst,
     SkipsNothing,
     CountsThePage,
+    HandsOverGaps,
 }
 
 /// The data of a faulty store, shared by its handles.
@@ -287,6 +289,29 @@ impl EventStore for Faulty {
 
     fn watch(&self) -> watch::Receiver<Position> {
         self.data.watch()
+    }
+
+    /// Only the second half of what follows, as if another process had written the first.
+    fn recent(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {
+        let head = self.head();
+        if self.fault != Fault::HandsOverGaps || head <= after || limit == 0 {
+            return None;
+        }
+        let range = ReadRange {
+            after: after.plus(head.since(after) / 2),
+            up_to: None,
+            limit,
+        };
+        let mut context = Context::from_waker(Waker::noop());
+        match self
+            .data
+            .read(query.clone(), range)
+            .as_mut()
+            .poll(&mut context)
+        {
+            Poll::Ready(page) => page.ok(),
+            Poll::Pending => unreachable!("memory answers at once"),
+        }
     }
 
     fn store_id(&self) -> Uuid {

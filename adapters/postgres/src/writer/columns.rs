@@ -66,8 +66,7 @@ impl<'b> Columns<'b> {
         };
         for (event, tags) in &request.events {
             let position = number(event.position);
-            // Times never decrease along the log.
-            let time = request.time.max(self.head.1);
+            let time = event.time.as_microsecond();
             self.head = (position, time);
             self.position.push(position);
             self.id.push(event.id.as_uuid());

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::Position;
-use cqrs_core::store::{AppendError, StateKey, Window, announce};
+use cqrs_core::store::{AppendError, Recent, Recorded, StateKey, Window, announce};
 use tokio::sync::watch;
 
 use super::columns::Columns;
@@ -41,18 +41,23 @@ pub(super) struct Engine {
     heads: Heads,
 }
 
-/// Who is told of the log's head.
+/// Who is told of the log's head, and of what is new in it.
 #[derive(Clone)]
 pub(crate) struct Heads {
     /// Those who watch in this process.
     pub(crate) known: watch::Sender<Position>,
     /// Other processes, of what this one wrote.
     pub(crate) written: watch::Sender<Position>,
+    /// What this process wrote, for those who watch.
+    pub(crate) recent: Arc<Recent>,
 }
 
 impl Heads {
-    /// Tells of what was written.
-    pub(super) fn wrote(&self, head: Position) {
+    /// Tells of what was written and committed.
+    pub(super) fn wrote(&self, head: Position, events: impl IntoIterator<Item = Recorded>) {
+        if self.known.receiver_count() > 0 {
+            self.recent.add(events);
+        }
         announce(&self.known, head);
         announce(&self.written, head);
     }
@@ -173,7 +178,9 @@ impl Engine {
         if !written? {
             return Ok(Round::Overtaken);
         }
-        self.heads.wrote(self.head.position);
+        let written = batch.iter_mut().filter(|request| request.is_written());
+        let events = written.flat_map(Request::take_events);
+        self.heads.wrote(self.head.position, events);
         for request in batch.extract_if(.., |request| request.is_written()) {
             if let Verdict::Write(appended) = request.verdict {
                 request.answer(Ok(appended));
@@ -199,6 +206,10 @@ impl Engine {
             self.catch_up(session).await?;
         }
         self.decide(session, batch).await?;
+        let mut time = self.head.time;
+        for request in batch.iter_mut().filter(|request| request.is_written()) {
+            time = request.raise(time)?;
+        }
         let columns = Columns::new(batch, &self.head);
         if columns.is_empty() {
             if lock {
@@ -224,6 +235,7 @@ impl Engine {
         followed.await?;
         self.head = head;
         self.is_behind = false;
+        self.heads.recent.confirm(head.position);
         announce(&self.heads.known, head.position);
         Ok(())
     }

@@ -3,9 +3,10 @@ use std::mem::take;
 use cqrs_core::store::{
     Append, AppendError, Appended, Boundary, Recorded, StateWrite, StoredCommand, Ticket,
 };
-use cqrs_core::{CommandId, Position};
+use cqrs_core::{CommandId, Position, Timestamp};
 use tokio::sync::oneshot;
 
+use crate::fault::Fault;
 use crate::row;
 
 /// An append on its way through the writing task.
@@ -14,7 +15,8 @@ pub(super) struct Request {
     pub(super) fingerprint: u64,
     pub(super) boundaries: Vec<Boundary>,
     pub(super) states: Vec<StateWrite>,
-    /// The events, numbered on from where the batch's decision put them, and their tags as JSON.
+    /// The events, numbered on from where the decision put them, at the time that they were raised
+    /// to, and their tags as JSON.
     pub(super) events: Vec<(Recorded, String)>,
     pub(super) time: i64,
     pub(super) bytes: usize,
@@ -74,6 +76,30 @@ impl Request {
             last: head.plus(self.appended.last.get()),
             ..self.appended
         }
+    }
+
+    /// Gives its events the time at which they are recorded: times never decrease along the log.
+    /// Returns that of the last event, which is `after`, that of the event before, if it has none.
+    pub(super) fn raise(&mut self, after: i64) -> Result<i64, Fault> {
+        if self.events.is_empty() {
+            return Ok(after);
+        }
+        let micros = self.time.max(after);
+        let odd = |_| {
+            Fault::corrupt(format!(
+                "the log's last event is of an impossible time: {micros}"
+            ))
+        };
+        let time = Timestamp::from_microsecond(micros).map_err(odd)?;
+        for (event, _) in &mut self.events {
+            event.time = time;
+        }
+        Ok(micros)
+    }
+
+    /// Its events as they were written.
+    pub(super) fn take_events(&mut self) -> impl Iterator<Item = Recorded> + use<> {
+        take(&mut self.events).into_iter().map(|(event, _)| event)
     }
 
     pub(super) fn is_written(&self) -> bool {

@@ -40,7 +40,7 @@ pub(crate) async fn append_in(
     let replay = |stored: StoredCommand| stored.replay(id, fingerprint);
     match attempt(client, shared, &mut request).await {
         Ok(Outcome::Done(appended)) => {
-            shared.heads.wrote(appended.last);
+            shared.heads.wrote(appended.last, request.take_events());
             Ok(appended)
         }
         Ok(Outcome::Refused(refusal)) => match processed(client, shared, id).await {
@@ -99,6 +99,7 @@ async fn attempt(
         event.position = cqrs_core::Position::new(first + place);
     }
     request.verdict = Verdict::Write(appended);
+    request.raise(head.time)?;
     let columns = Columns::new(std::slice::from_ref(request), &head);
     // Under the lock the head is the one that was read, so the statement writes, or fails; then
     // the commit undoes everything.

@@ -3,7 +3,7 @@ use std::mem::take;
 use cqrs_core::store::{
     Append, AppendError, Appended, Boundary, Recorded, StateWrite, Tag, Tags, Ticket, Verdict,
 };
-use cqrs_core::{CommandId, Position};
+use cqrs_core::{CommandId, Position, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
@@ -18,7 +18,7 @@ pub(crate) struct AppendTask {
     fingerprint: u64,
     boundaries: Vec<Boundary>,
     states: Vec<StateWrite>,
-    /// The events as if the log were empty, and their tags as JSON.
+    /// The events, numbered and dated by the last run, and their tags as JSON.
     events: Vec<(Recorded, String)>,
     /// The answer as if the log were empty.
     appended: Appended,
@@ -135,9 +135,17 @@ impl AppendTask {
     }
 
     fn insert_events(&mut self, log: &mut Log<'_>) -> Result<(), Fault> {
+        // Times never decrease along the log.
         let time = self.time.max(log.time);
+        let odd = |_| {
+            Fault::corrupt(format!(
+                "the log's last event is of an impossible time: {time}"
+            ))
+        };
+        let recorded = Timestamp::from_microsecond(time).map_err(odd)?;
         for (event, tags) in &mut self.events {
             event.position = log.head.plus(1);
+            event.time = recorded;
             let position = row::number(event.position);
             log.insert_event.execute(params![
                 position,
@@ -192,6 +200,14 @@ impl Task for AppendTask {
         // Another process may have had the same command meanwhile, with other positions.
         let stored = row::command(conn, self.command)?;
         Ok(Some(stored.is_some_and(|it| it.first == appended.first)))
+    }
+
+    fn take_events(&mut self) -> Vec<Recorded> {
+        if !self.is_effective() {
+            return Vec::new();
+        }
+        let events = take(&mut self.events).into_iter();
+        events.map(|(event, _)| event).collect()
     }
 
     fn answer(self: Box<Self>) {

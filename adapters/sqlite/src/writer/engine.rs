@@ -1,13 +1,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cqrs_core::Position;
-use cqrs_core::store::{EventQuery, ReadRange, Window, announce};
+use cqrs_core::store::{EventQuery, ReadRange, Window};
 use rusqlite::{Connection, ErrorCode};
-use tokio::sync::watch;
 
 use super::guard::Guard;
 use super::task::{Batch, Log, Task};
 use crate::fault::Fault;
+use crate::news::News;
 use crate::row::Head;
 use crate::{reader, row, sql};
 
@@ -19,7 +19,7 @@ pub(crate) struct Engine {
     window_size: usize,
     /// The head of the last transaction that was committed; the window may be ahead of it.
     committed: Position,
-    known: watch::Sender<Position>,
+    news: News,
     #[cfg(test)]
     pub(super) faults: super::tests::CommitFaults,
 }
@@ -45,20 +45,15 @@ impl From<rusqlite::Error> for Failure {
 }
 
 impl Engine {
-    pub(crate) fn new(
-        conn: Connection,
-        guard: Guard,
-        window_size: usize,
-        known: watch::Sender<Position>,
-    ) -> Self {
-        let head = *known.borrow();
+    pub(crate) fn new(conn: Connection, guard: Guard, window_size: usize, news: News) -> Self {
+        let head = *news.known.borrow();
         Self {
             conn,
             guard,
             window: Window::new(head, window_size),
             window_size,
             committed: head,
-            known,
+            news,
             #[cfg(test)]
             faults: super::tests::CommitFaults::default(),
         }
@@ -196,6 +191,7 @@ impl Engine {
         let missing = usize::try_from(head.since(known)).unwrap_or(usize::MAX);
         if head < known || missing > self.window_size {
             self.window = Window::new(head, self.window_size);
+            self.news.recent.confirm(head);
         } else if missing > 0 {
             let range = ReadRange {
                 after: known,
@@ -282,8 +278,9 @@ impl Engine {
         Ok(found.unwrap_or(false))
     }
 
-    fn answer(&self, batch: Batch) {
-        announce(&self.known, self.committed);
+    fn answer(&self, mut batch: Batch) {
+        let events = batch.iter_mut().flat_map(|task| task.take_events());
+        self.news.wrote(self.committed, events);
         for task in batch {
             shielded(|| task.answer());
         }

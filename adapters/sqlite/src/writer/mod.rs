@@ -13,16 +13,16 @@ mod views;
 
 use std::io;
 
-use cqrs_core::Position;
 use cqrs_core::store::{
     Append, AppendError, Appended, ModelSchema, StoreError, ViewBatch, ViewCommitError,
 };
 use rusqlite::Connection;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::Options;
 use crate::error::closed;
+use crate::news::News;
 use crate::thread::Thread;
 use engine::Engine;
 use gather::{Request, Work};
@@ -46,10 +46,10 @@ impl Writer {
     pub(crate) fn start(
         conn: Connection,
         guard: Guard,
-        known: watch::Sender<Position>,
+        news: News,
         options: &Options,
     ) -> io::Result<Self> {
-        let engine = Engine::new(conn, guard, options.window, known);
+        let engine = Engine::new(conn, guard, options.window, news);
         let (queue, mut requests) = mpsc::channel(options.queue);
         let most = options.max_batch;
         let work = move || {

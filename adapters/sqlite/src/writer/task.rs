@@ -1,5 +1,5 @@
 use cqrs_core::Position;
-use cqrs_core::store::Window;
+use cqrs_core::store::{Recorded, Window};
 use rusqlite::{CachedStatement, Connection};
 use tokio::sync::oneshot;
 
@@ -19,6 +19,11 @@ pub(crate) trait Task: Send {
 
     /// Whether what the last run wrote is there; `None` if it wrote nothing that would tell.
     fn is_there(&self, conn: &Connection) -> Result<Option<bool>, Fault>;
+
+    /// The events that the last run wrote, once that is committed.
+    fn take_events(&mut self) -> Vec<Recorded> {
+        Vec::new()
+    }
 
     /// Gives the caller the answer of the last run.
     fn answer(self: Box<Self>);

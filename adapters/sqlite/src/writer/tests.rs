@@ -10,7 +10,7 @@ use cqrs_core::store::{
     ViewCommitError,
 };
 use rusqlite::{Connection, ffi};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use super::append::AppendTask;
 use super::engine::Engine;
@@ -18,6 +18,7 @@ use super::models::PrepareTask;
 use super::task::{Batch, Log, Task};
 use super::views::ViewTask;
 use crate::fault::Fault;
+use crate::news::News;
 use crate::open::Database;
 use crate::testing::{Directory, append, unless_after};
 use crate::{Options, Sqlite, row, sql};
@@ -49,8 +50,8 @@ type Answer = oneshot::Receiver<Result<Appended, AppendError>>;
 
 fn engine(directory: &Directory, options: &Options) -> Engine {
     let database = Database::open(options, &directory.database()).unwrap();
-    let known = watch::Sender::new(database.head);
-    Engine::new(database.writer, database.guard, options.window, known)
+    let news = News::new(database.head, options.window);
+    Engine::new(database.writer, database.guard, options.window, news)
 }
 
 /// Puts an append into a batch.

@@ -21,6 +21,7 @@ macro_rules! conformance_tests {
             i2_what_was_not_recorded_cannot_be_followed
             i3_positions_are_contiguous
             i4_nothing_appears_below_what_was_seen
+            i4_what_is_at_hand_is_what_was_stored
             i4_what_was_read_never_changes
             i5_a_slow_read_sees_one_snapshot
             i5_as_of_tells_what_was_seen

@@ -86,7 +86,7 @@ pub use kit::within_patience;
 pub use limits::{limits_are_named, limits_can_be_reached};
 pub use order::{
     i3_positions_are_contiguous, i4_nothing_appears_below_what_was_seen,
-    i4_what_was_read_never_changes,
+    i4_what_is_at_hand_is_what_was_stored, i4_what_was_read_never_changes,
 };
 pub use poison::{i11_a_bad_command_fails_alone, i11_odd_content_is_kept_or_refused};
 pub use processes::{

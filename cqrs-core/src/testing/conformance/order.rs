@@ -5,9 +5,9 @@ use tokio::task::JoinHandle;
 
 use super::Fixture;
 use super::draft::{Draft, only, tagged};
-use super::kit::{append, finish, follow, follow_telling, log, matching, open_many};
-use crate::Position;
-use crate::store::{Appended, EventQuery, EventStore};
+use super::kit::{append, finish, follow, follow_telling, head, log, matching, open_many};
+use crate::store::{Appended, EventQuery, EventStore, ReadRange};
+use crate::{Position, Timestamp};
 
 /// Commands of one writer.
 const COMMANDS: usize = 15;
@@ -172,6 +172,79 @@ pub async fn i4_what_was_read_never_changes<F: Fixture>(fixture: &F) {
             assert!(
                 pair[1].starts_with(&pair[0]),
                 "I4: a later read begins with an earlier one"
+            );
+        }
+    }
+}
+
+/// Processes take turns, each longer than the last one, so that one finds few or many events of the
+/// other between its own.
+const TURNS: u64 = 6;
+
+/// I4: what a store hands over from memory is what it stored. Whoever follows while two processes
+/// write in turn gets each event of the log once and in order, and what a store says to be at hand
+/// a read says, too.
+pub async fn i4_what_is_at_hand_is_what_was_stored<F: Fixture>(fixture: &F) {
+    let stores = open_many(fixture, 2).await;
+    let progress = progress(&stores);
+    let end = Position::new((1..=TURNS).map(|turn| turn * 2).sum());
+    let followers = stores.iter().zip(&progress).map(|(store, progress)| {
+        let follower = follow_telling(store.clone(), EventQuery::All, end, progress.clone());
+        tokio::spawn(follower)
+    });
+    let followers: Vec<_> = followers.collect();
+    let reach = async |place: usize, position| {
+        // A follower that is gone has reached the end, or its panic will be seen.
+        let _ = progress[place]
+            .subscribe()
+            .wait_for(|at| *at >= position)
+            .await;
+    };
+    for (turn, place) in (1..=TURNS).zip([0, 1].into_iter().cycle()) {
+        for command in 0..turn {
+            // Clocks that go backwards, and are finer than what is stored.
+            let time = i128::from(1_000_000 - command);
+            let time = Timestamp::from_nanosecond(time).expect("a time");
+            let draft = Draft::new().event("first", &["log:L"][..place]);
+            let draft = draft.event("second", &["log:L"]).at(time);
+            let appended = append(&*stores[place], &draft).await;
+            reach(place, appended.last).await;
+        }
+        at_hand_is_stored(&*stores[place]).await;
+        reach(1 - place, head(&*stores[place]).await).await;
+    }
+    let log = log(&*stores[0]).await;
+    assert_eq!(log.len() as u64, end.get());
+    for seen in finish(followers).await {
+        assert!(seen == log, "I4: a follower gets what is in the log");
+    }
+    for store in &stores {
+        at_hand_is_stored(&**store).await;
+    }
+}
+
+/// Compares what is at hand after each position with a read.
+async fn at_hand_is_stored<S: EventStore>(store: &S) {
+    let queries = [EventQuery::All, only(&["second"], &[]), tagged("log:L")];
+    let all = queries
+        .iter()
+        .flat_map(|query| [2, 1000].map(|limit| (query, limit)));
+    for after in (0..=head(store).await.get() + 1).map(Position::new) {
+        for (query, limit) in all.clone() {
+            let Some(page) = store.recent(query, after, limit) else {
+                continue;
+            };
+            assert!(page.as_of > after, "I4: nothing is at hand after {after}");
+            let range = ReadRange {
+                after,
+                up_to: Some(page.as_of),
+                limit,
+            };
+            let read = store.read(query.clone(), range).await.expect("a page");
+            let at_hand = (&page.events, page.as_of, page.next);
+            assert!(
+                at_hand == (&read.events, read.as_of, read.next),
+                "I4: at hand after {after} for {query:?} is {page:?}, in the log {read:?}"
             );
         }
     }

@@ -1,0 +1,242 @@
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{EventQuery, Page, Position, Recorded};
+
+/// The events that this process has appended of late, in memory, so that whoever follows the log
+/// need not read them back.
+///
+/// It has every event in `(floor, head]`. What another process appends between two appends of this
+/// one is not here, so the floor is raised above it.
+#[derive(Debug)]
+pub struct Recent {
+    events: usize,
+    bytes: usize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    head: Position,
+    events: VecDeque<Arc<Recorded>>,
+    bytes: usize,
+}
+
+impl Recent {
+    /// Empty, at the head of a log. Keeps at most so many events, and as many as take about so many
+    /// bytes.
+    pub fn new(head: Position, events: usize, bytes: usize) -> Self {
+        let kept = Kept {
+            head,
+            events: VecDeque::new(),
+            bytes: 0,
+        };
+        Self {
+            events,
+            bytes,
+            kept: Mutex::new(kept),
+        }
+    }
+
+    /// Adds events that were appended, in order. They must be durable: followers act on them.
+    pub fn add(&self, events: impl IntoIterator<Item = Recorded>) {
+        let mut kept = self.lock();
+        for event in events {
+            // Another append of this process was faster to get here, and is after this one.
+            if event.position <= kept.head {
+                continue;
+            }
+            if event.position > kept.head.plus(1) {
+                kept.forget();
+            }
+            kept.head = event.position;
+            kept.bytes += bytes(&event);
+            kept.events.push_back(Arc::new(event));
+            while kept.events.len() > self.events || kept.bytes > self.bytes {
+                kept.forget_first();
+            }
+        }
+    }
+
+    /// The log ends here. If it was longer before, as when a backup was restored, what is in memory
+    /// may not be in it any more.
+    pub fn confirm(&self, head: Position) {
+        let mut kept = self.lock();
+        if head < kept.head {
+            kept.forget();
+            kept.head = head;
+        }
+    }
+
+    /// At most `limit` matching events after `after`; see
+    /// [`EventStore::recent`](super::EventStore::recent).
+    pub fn page(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {
+        let kept = self.lock();
+        let floor = kept.events.front()?.position.get() - 1;
+        let known = after.get().checked_sub(floor)?;
+        let known = usize::try_from(known).ok()?;
+        // Without room for an event it cannot say where to read on.
+        if known >= kept.events.len() || limit == 0 {
+            return None;
+        }
+        let matching = kept.events.iter().skip(known);
+        let mut matching = matching.filter(|event| query.matches_event(event));
+        let events: Vec<_> = matching.by_ref().take(limit).cloned().collect();
+        let more = events.len() == limit && matching.next().is_some();
+        Some(Page {
+            as_of: kept.head,
+            next: events.last().filter(|_| more).map(|event| event.position),
+            events,
+        })
+    }
+
+    /// No other code runs while the lock is held, so a poisoned one still guards whole data.
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn forget_first(&mut self) {
+        if let Some(event) = self.events.pop_front() {
+            self.bytes -= bytes(&event);
+        }
+    }
+
+    fn forget(&mut self) {
+        self.events.clear();
+        self.bytes = 0;
+    }
+}
+
+/// About what an event takes in memory.
+fn bytes(event: &Recorded) -> usize {
+    let tags = event.tags.iter().map(|tag| tag.as_str().len());
+    size_of::<Recorded>()
+        + event.payload.len()
+        + event.actor.as_ref().map_or(0, String::len)
+        + tags.sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::store::EventType;
+    use crate::{CommandId, EventId, Timestamp};
+
+    fn event(position: u64, payload: usize) -> Recorded {
+        let odd = position % 2 == 1;
+        Recorded {
+            position: Position::new(position),
+            id: EventId::from(Uuid::nil()),
+            event_type: EventType::new(if odd { "odd" } else { "even" }),
+            version: 1,
+            tags: [].into_iter().collect(),
+            time: Timestamp::UNIX_EPOCH,
+            actor: None,
+            command: CommandId::from(Uuid::nil()),
+            correlation: Uuid::nil(),
+            causation: Uuid::nil(),
+            payload: vec![b' '; payload],
+        }
+    }
+
+    fn recent(events: usize, bytes: usize) -> Recent {
+        Recent::new(Position::new(10), events, bytes)
+    }
+
+    fn add(recent: &Recent, positions: impl IntoIterator<Item = u64>) {
+        recent.add(positions.into_iter().map(|position| event(position, 0)));
+    }
+
+    /// Positions of the events, up to where they are all, and where to read on.
+    type Seen = (Vec<u64>, u64, Option<u64>);
+
+    fn page(recent: &Recent, query: &EventQuery, after: u64, limit: usize) -> Option<Seen> {
+        let page = recent.page(query, Position::new(after), limit)?;
+        let events = page.events.iter().map(|event| event.position.get());
+        Some((
+            events.collect(),
+            page.as_of.get(),
+            page.next.map(Position::get),
+        ))
+    }
+
+    fn all(recent: &Recent, after: u64) -> Option<Seen> {
+        page(recent, &EventQuery::All, after, 100)
+    }
+
+    #[test]
+    fn it_answers_for_what_it_has_and_for_nothing_else() {
+        let recent = recent(100, usize::MAX);
+        assert_eq!(all(&recent, 10), None, "nothing was added");
+        add(&recent, [11, 12]);
+        add(&recent, [13]);
+        assert_eq!(all(&recent, 10), Some((vec![11, 12, 13], 13, None)));
+        assert_eq!(all(&recent, 12), Some((vec![13], 13, None)));
+        for unknown in [9, 13, 14, u64::MAX] {
+            assert_eq!(all(&recent, unknown), None, "after {unknown}");
+        }
+    }
+
+    #[test]
+    fn pages_are_cut_at_their_limit() {
+        let recent = recent(100, usize::MAX);
+        add(&recent, 11..=17);
+        let odd = EventQuery::typed(["odd"]);
+        assert_eq!(
+            page(&recent, &odd, 10, 2),
+            Some((vec![11, 13], 17, Some(13)))
+        );
+        assert_eq!(page(&recent, &odd, 13, 2), Some((vec![15, 17], 17, None)));
+        let none = EventQuery::typed(["other"]);
+        assert_eq!(page(&recent, &none, 10, 2), Some((vec![], 17, None)));
+    }
+
+    #[test]
+    fn what_others_wrote_between_is_not_skipped() {
+        let recent = recent(100, usize::MAX);
+        add(&recent, [11, 12]);
+        add(&recent, [15, 16]);
+        for unknown in [10, 12, 13] {
+            assert_eq!(all(&recent, unknown), None, "after {unknown}");
+        }
+        assert_eq!(all(&recent, 14), Some((vec![15, 16], 16, None)));
+        add(&recent, [13, 14]);
+        assert_eq!(all(&recent, 12), None, "what comes late is left out");
+        assert_eq!(all(&recent, 14), Some((vec![15, 16], 16, None)));
+    }
+
+    #[test]
+    fn it_is_bounded_by_events_and_by_bytes() {
+        let few = recent(3, usize::MAX);
+        add(&few, 11..=20);
+        assert_eq!(all(&few, 16), None);
+        assert_eq!(all(&few, 17), Some((vec![18, 19, 20], 20, None)));
+
+        let one = bytes(&event(0, 100));
+        let small = recent(100, 2 * one);
+        small.add((11..=20).map(|position| event(position, 100)));
+        assert_eq!(all(&small, 18), Some((vec![19, 20], 20, None)));
+        small.add([event(21, 1000)]);
+        assert_eq!(all(&small, 20), None, "it has no room for this one");
+        small.add([event(22, 0)]);
+        assert_eq!(all(&small, 21), Some((vec![22], 22, None)));
+        let kept = small.lock();
+        assert_eq!(kept.bytes, bytes(&event(0, 0)), "nothing is counted twice");
+    }
+
+    #[test]
+    fn a_log_that_became_shorter_is_not_answered_for() {
+        let recent = recent(100, usize::MAX);
+        add(&recent, 11..=13);
+        recent.confirm(Position::new(13));
+        assert_eq!(all(&recent, 12), Some((vec![13], 13, None)));
+        recent.confirm(Position::new(12));
+        assert_eq!(all(&recent, 10), None);
+        add(&recent, [13]);
+        assert_eq!(all(&recent, 12), Some((vec![13], 13, None)));
+    }
+}
