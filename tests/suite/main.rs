@@ -24,6 +24,7 @@ mod dcb;
 mod dispatch;
 mod failing;
 mod follow;
+mod loads;
 mod model;
 mod newcomer;
 mod once;

@@ -89,6 +89,8 @@ noticed! {
         by views_and_checkpoint_are_seen_together saying "between the checkpoints";
     memory_that_leaves_out_what_others_wrote: HandsOverGaps
         by i4_what_is_at_hand_is_what_was_stored saying "I4: at hand after";
+    loads_that_are_answered_from_before: LoadsFromBefore
+        by a_load_sees_what_was_committed_before saying "what was committed before the load";
     scans_that_skip_nothing: SkipsNothing by scans_are_those_of_the_specification saying "ViewScan";
     counts_of_a_page: CountsThePage by scans_are_those_of_the_specification saying "the count of";
 }

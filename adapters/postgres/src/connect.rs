@@ -15,6 +15,7 @@ use tokio_postgres::{AsyncMessage, Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::fault::Fault;
+use crate::loads::Loads;
 use crate::news::News;
 use crate::row::{self, Head};
 use crate::schema::Schema;
@@ -207,6 +208,7 @@ pub(crate) async fn connect(options: &Options, url: &str) -> Result<Postgres, Co
         _news: News::start(link.clone(), &schema, heads.known.clone(), told),
         writer: Writer::start(link.clone(), sql.clone(), head, heads.clone(), options),
         turns: Turns::new(head.position, options.window),
+        loads: Loads::default(),
         link,
         patience: options.patience,
         heads,

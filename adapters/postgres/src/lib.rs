@@ -19,6 +19,7 @@ mod connect;
 mod error;
 mod event_store;
 mod fault;
+mod loads;
 mod migrate;
 mod news;
 mod options;

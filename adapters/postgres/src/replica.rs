@@ -17,9 +17,6 @@ const LONGEST: Duration = Duration::from_millis(32);
 
 /// Waits until what queries read from has all that was committed before this call.
 pub(crate) async fn replayed(shared: &Shared) -> Result<(), Fault> {
-    if !shared.reads_replica {
-        return Ok(());
-    }
     let client = shared.pool.get().await?;
     let written = client.prepare_cached(WRITTEN).await?;
     let written: String = client.query_one(&written, &[]).await?.try_get(0)?;

@@ -7,6 +7,7 @@ use deadpool_postgres::Pool;
 use uuid::Uuid;
 
 use crate::connect::Link;
+use crate::loads::Loads;
 use crate::news::News;
 use crate::schema::Schema;
 use crate::sql::Sql;
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) sql: Arc<Sql>,
     pub(crate) writer: Writer,
     pub(crate) turns: Turns,
+    pub(crate) loads: Loads,
     pub(crate) limits: Limits,
     pub(crate) id: Uuid,
     pub(crate) _news: News,

@@ -1,5 +1,5 @@
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cqrs_core::Position;
@@ -17,7 +17,7 @@ use crate::prepare::prepare;
 use crate::schema::Schema;
 use crate::store::Shared;
 use crate::table::{self, Statement, Table};
-use crate::{Postgres, replica, row};
+use crate::{Postgres, loads, replica, row};
 
 const SELECT_CHECKPOINT: &str = "SELECT position FROM cqrs.checkpoints WHERE subscription = $1";
 const FIRST_CHECKPOINT: &str = "INSERT INTO cqrs.checkpoints (subscription, position) \
@@ -51,8 +51,9 @@ impl ViewStore for Postgres {
         Box::pin(commit(self.shared(), batch))
     }
 
-    fn replicated(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move { Ok(replica::replayed(self.shared()).await?) })
+    fn replicated(&self) -> Option<BoxFuture<'_, Result<(), StoreError>>> {
+        let replayed = async move { Ok(replica::replayed(self.shared()).await?) };
+        self.shared().reads_replica.then(|| Box::pin(replayed) as _)
     }
 
     fn load(
@@ -60,7 +61,7 @@ impl ViewStore for Postgres {
         model: Arc<ModelSchema>,
         keys: Vec<String>,
     ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
-        Box::pin(async move { Ok(load(self.shared(), &model, &keys).await?) })
+        Box::pin(async move { Ok(loads::load(self, &model, keys).await?) })
     }
 
     fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<Vec<ViewRow>, StoreError>> {
@@ -86,27 +87,6 @@ async fn checkpoint(
         .await?;
     let found = client.query_opt(&select, &[&subscription]).await?;
     found.map(|found| row::position(&found, 0)).transpose()
-}
-
-async fn load(
-    shared: &Shared,
-    model: &ModelSchema,
-    keys: &[String],
-) -> Result<Vec<Option<Vec<u8>>>, Fault> {
-    let table = Table::of(&shared.schema, model)?;
-    if keys.is_empty() {
-        return Ok(Vec::new());
-    }
-    let keys: Vec<_> = keys.iter().map(|key| table::stored(key)).collect();
-    let client = shared.reads.get().await?;
-    let select = client.prepare_cached(&table.load()).await?;
-    let mut found: HashMap<String, Vec<u8>> = HashMap::new();
-    for row in client.query(&select, &[&keys]).await? {
-        found.insert(row.try_get(0)?, row.try_get(1)?);
-    }
-    // A key may have been asked for twice.
-    let bodies = keys.iter().map(|key| found.get(key.as_ref()).cloned());
-    Ok(bodies.collect())
 }
 
 async fn rows(shared: &Shared, scan: &ViewScan) -> Result<Vec<ViewRow>, Fault> {

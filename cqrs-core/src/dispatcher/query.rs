@@ -216,7 +216,10 @@ impl Inner {
         if slot.reads.is_empty() && !slot.takes_transaction {
             return Ok(());
         }
-        if let Ok(replicated) = timeout(left(), self.store.replicated()).await {
+        let Some(replicated) = self.store.replicated() else {
+            return Ok(());
+        };
+        if let Ok(replicated) = timeout(left(), replicated).await {
             return Ok(replicated.map_err(Failure::from)?);
         }
         let why = "what queries read from has not replicated it yet".to_owned();

@@ -18,10 +18,10 @@ pub trait ViewStore: Send + Sync + 'static {
     /// where the batch started (the fence that makes projections exactly-once).
     fn commit(&self, batch: ViewBatch) -> BoxFuture<'_, Result<(), ViewCommitError>>;
 
-    /// Waits until what queries read has everything that was committed before this call; for stores
-    /// whose queries read from a copy that follows.
-    fn replicated(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async { Ok(()) })
+    /// Waits until what queries read has everything that was committed before this call, if they
+    /// read from a copy that follows; `None` if they read what is committed.
+    fn replicated(&self) -> Option<BoxFuture<'_, Result<(), StoreError>>> {
+        None
     }
 
     /// The views with these keys, `None` where there is none, in the order asked.

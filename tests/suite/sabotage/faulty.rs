@@ -1,5 +1,6 @@
 //! A store in memory that breaks one promise.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::sync::{Mutex, PoisonError};
@@ -45,6 +46,7 @@ pub enum Fault {
     SkipsNothing,
     CountsThePage,
     HandsOverGaps,
+    LoadsFromBefore,
 }
 
 /// The data of a faulty store, shared by its handles.
@@ -60,6 +62,8 @@ struct Shared {
     poisoned: AtomicBool,
     /// The position of an event that a restart lost.
     lost: AtomicU64,
+    /// The answer to the first load of each list of keys.
+    loaded: Mutex<HashMap<Vec<String>, Vec<Option<Vec<u8>>>>>,
 }
 
 pub struct Faulty {
@@ -340,7 +344,15 @@ impl ViewStore for Faulty {
         model: Arc<ModelSchema>,
         keys: Vec<String>,
     ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
-        self.data.load(model, keys)
+        if self.fault != Fault::LoadsFromBefore {
+            return self.data.load(model, keys);
+        }
+        Box::pin(async move {
+            let views = self.data.load(model, keys.clone()).await?;
+            let loaded = &self.shared.loaded;
+            let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(loaded.entry(keys).or_insert(views).clone())
+        })
     }
 
     fn scan(&self, mut scan: ViewScan) -> BoxFuture<'_, Result<Vec<ViewRow>, StoreError>> {

@@ -275,3 +275,39 @@ pub async fn views_and_checkpoint_are_seen_together<F: Fixture>(fixture: &F) {
     done.store(true, Ordering::Release);
     finish(readers).await;
 }
+
+/// Who loads a view after a commit sees what was committed, however many load at once, and each
+/// gets his own.
+pub async fn a_load_sees_what_was_committed_before<F: Fixture>(fixture: &F) {
+    const WRITERS: usize = 16;
+    const COMMITS: u64 = 12;
+    let store = open(fixture).await;
+    let cards = model("cards");
+    let prepared = store.prepare(vec![ModelSchema::clone(&cards)]).await;
+    prepared.expect("models can be prepared");
+    let writers = (0..WRITERS).map(|writer| {
+        let (store, cards) = (store.clone(), cards.clone());
+        async move {
+            let key = format!("card:{writer}");
+            for to in 1..=COMMITS {
+                let body = format!("{key} at {to}");
+                let batch = ViewBatch {
+                    subscription: format!("projection:{writer}"),
+                    ..batch(
+                        Some(to - 1).filter(|from| *from > 0),
+                        to,
+                        vec![put(&cards, &key, &body)],
+                    )
+                };
+                store.commit(batch).await.expect("nobody else commits");
+                let found = load(&*store, &cards, &[&key, "none", &key]).await;
+                assert_eq!(
+                    found,
+                    [Some(body.clone()), None, Some(body)],
+                    "what was committed before the load"
+                );
+            }
+        }
+    });
+    race(writers).await;
+}

@@ -64,6 +64,7 @@ macro_rules! conformance_tests {
             limits_are_named
             views_are_written_with_their_checkpoint
             a_batch_from_elsewhere_is_fenced
+            a_load_sees_what_was_committed_before
             one_of_many_workers_commits
             views_and_checkpoint_are_seen_together
             scans_are_those_of_the_specification

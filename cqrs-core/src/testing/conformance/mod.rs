@@ -59,8 +59,9 @@ pub use chain::{
     i2_what_was_not_recorded_cannot_be_followed, i2_who_follows_may_be_overtaken,
 };
 pub use checkpoints::{
-    a_batch_from_elsewhere_is_fenced, one_of_many_workers_commits,
-    views_and_checkpoint_are_seen_together, views_are_written_with_their_checkpoint,
+    a_batch_from_elsewhere_is_fenced, a_load_sees_what_was_committed_before,
+    one_of_many_workers_commits, views_and_checkpoint_are_seen_together,
+    views_are_written_with_their_checkpoint,
 };
 pub use command_id::{
     i6_a_repeated_command_does_not_conflict, i6_one_id_has_one_effect,

@@ -1,0 +1,146 @@
+//! On PostgreSQL, loads of views that come while others are under way share a statement.
+
+use std::sync::Arc;
+
+use cqrs_core::Position;
+use cqrs_core::store::{ModelSchema, StoreError, ViewBatch, ViewChange, ViewStore};
+use cqrs_core::testing::conformance::Fixture;
+use cqrs_postgres::Postgres;
+use test_postgres::Server;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio_postgres::{Client, NoTls};
+
+use crate::outage::until;
+use crate::postgres::Schema;
+
+const STATEMENTS: i64 = 2;
+
+fn cards() -> Arc<ModelSchema> {
+    Arc::new(ModelSchema {
+        table: "cards".to_owned(),
+        indexes: Vec::new(),
+    })
+}
+
+/// A store with the views 0 to 99, whose bodies are their keys.
+async fn fill(store: &Postgres) {
+    store
+        .prepare(vec![(*cards()).clone()])
+        .await
+        .expect("is made");
+    let change = |key: u32| ViewChange {
+        model: cards(),
+        key: key.to_string(),
+        view: Some((key.to_string().into_bytes(), Vec::new())),
+    };
+    let batch = ViewBatch {
+        subscription: "projection:cards".to_owned(),
+        from: None,
+        to: Position::new(1),
+        changes: (0..100).map(change).collect(),
+    };
+    store.commit(batch).await.expect("it commits");
+}
+
+type Load = JoinHandle<Result<Vec<Option<Vec<u8>>>, StoreError>>;
+
+fn load(store: &Postgres, keys: Vec<String>) -> Load {
+    let store = store.clone();
+    tokio::spawn(async move { store.load(cards(), keys).await })
+}
+
+/// How many statements wait for a lock of this session.
+async fn waiting(locker: &Client) -> i64 {
+    let count = "SELECT count(*) FROM pg_locks \
+                 WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))";
+    locker
+        .query_one(count, &[])
+        .await
+        .expect("an answer")
+        .get(0)
+}
+
+/// Locks the views, and waits until as many statements wait for that as may be under way.
+async fn hold_up(locker: &Client, schema: &str, store: &Postgres) -> Vec<Load> {
+    let lock = format!("BEGIN; LOCK TABLE {schema}.view_cards IN ACCESS EXCLUSIVE MODE");
+    locker.batch_execute(&lock).await.expect("it locks");
+    let first = (0..STATEMENTS).map(|_| load(store, vec!["0".to_owned()]));
+    let first = first.collect();
+    until(|| async { waiting(locker).await == STATEMENTS }).await;
+    first
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn loads_that_come_together_share_a_statement() {
+    let Some(schema) = Schema::fresh("loads", Postgres::options()) else {
+        return;
+    };
+    let store = schema.open().await;
+    fill(&store).await;
+    let locker = schema.client().await;
+    let first = hold_up(&locker, schema.name(), &store).await;
+
+    let keys = |number: u32| vec![(number % 100).to_string(), "none".to_owned()];
+    let loads: Vec<_> = (0..600).map(|number| load(&store, keys(number))).collect();
+    // Some of those who wait go away.
+    loads.iter().step_by(7).for_each(JoinHandle::abort);
+    for _ in 0..20 {
+        assert_eq!(waiting(&locker).await, STATEMENTS, "statements under way");
+    }
+    // What they are answered is from after this, and so from after they asked.
+    let table = format!("{}.view_cards", schema.name());
+    let change = format!("UPDATE {table} SET body = body || '!'; COMMIT");
+    locker.batch_execute(&change).await.expect("it commits");
+
+    for load in first {
+        load.await.expect("no panic").expect("it is loaded");
+    }
+    for (number, load) in (0..).zip(loads) {
+        let found = match load.await {
+            Err(error) if error.is_cancelled() && number % 7 == 0 => continue,
+            found => found.expect("no panic").expect("it is loaded"),
+        };
+        let body = format!("{}!", number % 100).into_bytes();
+        assert_eq!(found, [Some(body), None], "each gets his own");
+    }
+    let alone = store.load(cards(), keys(5)).await.expect("it is loaded");
+    assert_eq!(alone, [Some(b"5!".to_vec()), None]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_load_that_fails_fails_alone() {
+    let server = spawn_blocking(|| Server::private("a_load_that_fails_fails_alone"));
+    let Some(server) = server.await.expect("it starts") else {
+        return;
+    };
+    let client = async |url: &str| {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("connects");
+        tokio::spawn(connection);
+        client
+    };
+    // One that cannot say what every key says.
+    let latin = "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0";
+    let made = client(server.url()).await.batch_execute(latin).await;
+    made.expect("it is made");
+    let url = server.url().replace("/postgres", "/latin");
+    let url = url.replace("postgres://latin", "postgres://postgres");
+    let store = Postgres::connect(&url).await.expect("connects");
+    fill(&store).await;
+    let locker = client(&url).await;
+    let first = hold_up(&locker, "cqrs", &store).await;
+    let keys = ["1", "2", "☃", "3"];
+    let loads = keys.map(|key| load(&store, vec![key.to_owned()]));
+    locker.batch_execute("COMMIT").await.expect("it commits");
+
+    for load in first {
+        load.await.expect("no panic").expect("it is loaded");
+    }
+    for (key, load) in keys.into_iter().zip(loads) {
+        match load.await.expect("no panic") {
+            Ok(found) => assert_eq!(found, [Some(key.as_bytes().to_vec())]),
+            Err(error) => assert!(key == "☃", "`{key}`: {error}"),
+        }
+    }
+    let error = store.load(cards(), vec!["☃".to_owned()]).await;
+    error.expect_err("it cannot be asked for");
+}
