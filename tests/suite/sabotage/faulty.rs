@@ -15,6 +15,9 @@ use cqrs_core::testing::conformance::Fixture;
 use cqrs_core::{CommandId, Memory, Position, Timestamp, Uuid};
 use tokio::sync::watch;
 
+/// The bodies of views.
+type Views = Vec<Option<Vec<u8>>>;
+
 /// What is wrong with a store.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fault {
@@ -63,7 +66,7 @@ struct Shared {
     /// The position of an event that a restart lost.
     lost: AtomicU64,
     /// The answer to the first load of each list of keys.
-    loaded: Mutex<HashMap<Vec<String>, Vec<Option<Vec<u8>>>>>,
+    loaded: Mutex<HashMap<Vec<String>, Views>>,
 }
 
 pub struct Faulty {
