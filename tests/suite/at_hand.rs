@@ -122,5 +122,6 @@ fn noted() -> Append {
         actor: None,
         correlation: command.as_uuid(),
         causation: command.as_uuid(),
+        ticket: None,
     }
 }
