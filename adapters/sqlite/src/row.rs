@@ -1,6 +1,6 @@
 //! Rows of the log as values of the contract.
 
-use cqrs_core::store::{EventQuery, EventType, Recorded, StoredCommand, Tag, Tags};
+use cqrs_core::store::{EventQuery, EventType, Recorded, StoredCommand, Tags};
 use cqrs_core::{CommandId, EventId, Position, Timestamp};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -100,8 +100,7 @@ fn matching_at(
 }
 
 fn tags(column: ValueRef<'_>) -> Result<Tags, Box<dyn std::error::Error>> {
-    let texts: Vec<String> = serde_json::from_str(column.as_str()?)?;
-    Ok(texts.iter().map(|text| Tag::from(text.as_str())).collect())
+    Ok(Tags::from_json(column.as_str()?)?)
 }
 
 fn uuid(column: ValueRef<'_>) -> Result<Uuid, Box<dyn std::error::Error>> {

@@ -66,6 +66,34 @@ impl Tags {
         Self(Vec::new())
     }
 
+    /// Reads a JSON array of strings, as stores write it.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn from_json(stored: &str) -> Result<Self, serde_json::Error> {
+        Self::from_plain(stored).map_or_else(|| serde_json::from_str(stored), Ok)
+    }
+
+    /// The same if it has neither escapes nor spaces between the strings, as nearly all have.
+    fn from_plain(stored: &str) -> Option<Self> {
+        if stored.bytes().any(|byte| byte == b'\\' || byte < b' ') {
+            return None;
+        }
+        let mut tags = Self::new();
+        let mut parts = stored.split('"');
+        let mut between = parts.next()?;
+        if between == "[]" {
+            return parts.next().is_none().then_some(tags);
+        }
+        let mut expected = "[";
+        while between == expected {
+            tags.push(parts.next()?.into());
+            between = parts.next()?;
+            expected = ",";
+        }
+        (between == "]" && parts.next().is_none() && !tags.0.is_empty()).then_some(tags)
+    }
+
     /// Adds the tag of the aggregate `name` with this id.
     pub fn add(&mut self, name: &str, id: impl fmt::Display) {
         self.push(Tag::new(name, id));
@@ -108,5 +136,69 @@ impl<'a> IntoIterator for &'a Tags {
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(texts: &[&str]) -> String {
+        serde_json::to_string(texts).unwrap()
+    }
+
+    #[test]
+    fn tags_are_read_as_they_were_written() {
+        let parts = [
+            "", "a:1", "b:é", "c:\"", "\\", ",", "\",\"", "]", "\n", "[", "d: ", "\u{7f}",
+        ];
+        for one in parts {
+            for two in parts {
+                for three in parts {
+                    let texts = [
+                        format!("1{one}{two}"),
+                        format!("2{two}{three}"),
+                        three.to_owned(),
+                    ];
+                    let texts = texts.each_ref().map(String::as_str);
+                    for some in [&texts[..0], &texts[..1], &texts[..2], &texts[..]] {
+                        let expected = some.iter().copied().map(Tag::from).collect();
+                        assert_eq!(Tags::from_json(&json(some)).unwrap(), expected, "{some:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_plain_is_json() {
+        for plain in ["[]", r#"["a:1"]"#, r#"["a:1","b:2"]"#, r#"[""]"#] {
+            let tags: Vec<String> = serde_json::from_str(plain).unwrap();
+            let tags = tags.iter().map(|tag| Tag::from(tag.as_str())).collect();
+            assert_eq!(Tags::from_plain(plain), Some(tags), "{plain}");
+        }
+        let others = [
+            "",
+            "[",
+            "]",
+            "[]\"",
+            "[\"a",
+            "[\"a\"",
+            "[\"a\"]]",
+            "[\"a\",]",
+            "[,\"a\"]",
+            "\"a\"",
+            "[\"a\" ,\"b\"]",
+            "[\"a\"][\"b\"]",
+            "[\"a\"]\"",
+            "[1]",
+            "[\"\t\"]",
+            "[\"\\t\"]",
+        ];
+        for other in others {
+            assert_eq!(Tags::from_plain(other), None, "{other}");
+        }
+        assert!(Tags::from_json("[\"a\", \"b\"]").is_ok());
+        assert!(Tags::from_json("[\"a\",]").is_err());
     }
 }
