@@ -1,7 +1,5 @@
 //! Rows as values, and values as parameters.
 
-use std::sync::Arc;
-
 use cqrs_core::store::{EventType, Recorded, StoredCommand, Tag, Tags};
 use cqrs_core::{CommandId, EventId, Position, Timestamp};
 use tokio_postgres::Row;
@@ -41,34 +39,61 @@ pub(crate) fn head(row: &Row) -> Result<Head, Fault> {
     })
 }
 
-/// An event from the columns of `events`, the first of which is at `from`.
-pub(crate) fn recorded(row: &Row, from: usize) -> Result<Arc<Recorded>, Fault> {
-    let version: i64 = row.try_get(from + 3)?;
-    let time: i64 = row.try_get(from + 5)?;
-    let position = position(row, from)?;
-    let odd = |what: &str| Fault::corrupt(format!("the event at position {position} has {what}"));
-    Ok(Arc::new(Recorded {
-        position,
-        id: EventId::from(row.try_get::<_, Uuid>(from + 1)?),
-        event_type: event_type(row, from + 2)?,
-        version: u32::try_from(version).map_err(|_| odd("an impossible version"))?,
-        tags: tags(row, from + 4)?,
-        time: Timestamp::from_microsecond(time).map_err(|_| odd("an impossible time"))?,
-        actor: row.try_get(from + 6)?,
-        command: CommandId::from(row.try_get::<_, Uuid>(from + 7)?),
-        correlation: row.try_get(from + 8)?,
-        causation: row.try_get(from + 9)?,
-        payload: row.try_get(from + 10)?,
-    }))
+/// The types that events of one read had so far: a log has few, and all events share their texts.
+#[derive(Default)]
+pub(crate) struct EventTypes(Vec<EventType>);
+
+impl EventTypes {
+    /// More are not looked through.
+    const MOST: usize = 32;
+
+    pub(crate) fn get(&mut self, row: &Row, column: usize) -> Result<EventType, Fault> {
+        let name: &str = row.try_get(column)?;
+        if let Some(known) = self.0.iter().find(|it| it.as_str() == name) {
+            return Ok(known.clone());
+        }
+        let event_type = EventType::from(name);
+        if self.0.len() < Self::MOST {
+            self.0.push(event_type.clone());
+        }
+        Ok(event_type)
+    }
 }
 
-pub(crate) fn event_type(row: &Row, column: usize) -> Result<EventType, Fault> {
-    Ok(EventType::from(row.try_get::<_, String>(column)?))
+/// An event from the columns of `events`, the second of which is the id.
+pub(crate) fn recorded(row: &Row, id: Uuid, types: &mut EventTypes) -> Result<Recorded, Fault> {
+    let time: i64 = row.try_get(5)?;
+    let position = position(row, 0)?;
+    Ok(Recorded {
+        position,
+        id: EventId::from(id),
+        event_type: types.get(row, 2)?,
+        version: self::version(row, 3, position)?,
+        tags: tags(row, 4)?,
+        time: Timestamp::from_microsecond(time).map_err(|_| odd(position, "time"))?,
+        actor: row.try_get(6)?,
+        command: CommandId::from(row.try_get::<_, Uuid>(7)?),
+        correlation: row.try_get(8)?,
+        causation: row.try_get(9)?,
+        payload: row.try_get(10)?,
+    })
+}
+
+pub(crate) fn version(row: &Row, column: usize, position: Position) -> Result<u32, Fault> {
+    let version: i64 = row.try_get(column)?;
+    u32::try_from(version).map_err(|_| odd(position, "version"))
+}
+
+#[cold]
+fn odd(position: Position, what: &str) -> Fault {
+    Fault::corrupt(format!(
+        "the event at position {position} has an impossible {what}"
+    ))
 }
 
 pub(crate) fn tags(row: &Row, column: usize) -> Result<Tags, Fault> {
     let stored: &str = row.try_get(column)?;
-    serde_json::from_str(stored)
+    Tags::from_json(stored)
         .map_err(|error| Fault::corrupt(format!("tags {stored} cannot be read: {error}")))
 }
 

@@ -1,9 +1,14 @@
+use std::pin::pin;
+use std::sync::Arc;
+
 use cqrs_core::store::{EventQuery, EventQueryItem, EventType, Page, ReadRange, Tag};
 use cqrs_core::{Position, Timestamp};
-use tokio_postgres::{Client, Row, Statement};
+use futures_util::TryStreamExt;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, RowStream, Statement};
 
 use crate::fault::Fault;
-use crate::row::{self, number};
+use crate::row::{self, EventTypes, number};
 use crate::sql::Sql;
 
 /// A query of events as one of the statements, with what it takes besides the range.
@@ -64,42 +69,31 @@ impl Selection {
         let up_to = range.up_to.map_or(i64::MAX, number);
         // One more than the page has, to know whether there are more.
         let limit = i64::try_from(range.limit).map_or(i64::MAX, |limit| limit.saturating_add(1));
-        let rows = match self {
-            Self::All => {
-                let params = [&after as _, &up_to as _, &limit as _];
-                client.query(statement, &params).await?
-            }
-            Self::Tagged(tag, types) => {
-                let params = [&after as _, &up_to as _, &limit as _, tag as _, types as _];
-                client.query(statement, &params).await?
-            }
-            Self::Items(tagged, typed) => {
-                let params = [
-                    &after as _,
-                    &up_to as _,
-                    &limit as _,
-                    tagged as _,
-                    typed as _,
-                ];
-                client.query(statement, &params).await?
-            }
-        };
-        page(&rows, range)
+        let mut params: Vec<&(dyn ToSql + Sync)> = vec![&after, &up_to, &limit];
+        match self {
+            Self::All => {}
+            Self::Tagged(tag, types) => params.extend([tag as &(dyn ToSql + Sync), types]),
+            Self::Items(tagged, typed) => params.extend([tagged as &(dyn ToSql + Sync), typed]),
+        }
+        let rows = client.query_raw(statement, params).await?;
+        page(rows, range).await
     }
 }
 
-fn page(rows: &[Row], range: ReadRange) -> Result<Page, Fault> {
-    let first = rows
-        .first()
-        .ok_or_else(|| Fault::corrupt("the table `head` has no row"))?;
-    let head = row::position(first, 0)?;
-    let mut events = Vec::with_capacity(rows.len());
-    for row in rows.iter().take(range.limit) {
-        if row.try_get::<_, Option<i64>>(1)?.is_some() {
-            events.push(row::recorded(row, 1)?);
+/// Takes each row as it comes, while the server is busy with the next ones.
+async fn page(rows: RowStream, range: ReadRange) -> Result<Page, Fault> {
+    let mut rows = pin!(rows);
+    let (mut head, mut events) = (None, Vec::new());
+    let mut types = EventTypes::default();
+    while let Some(row) = rows.try_next().await? {
+        match row.try_get(1)? {
+            Some(id) => events.push(Arc::new(row::recorded(&row, id, &mut types)?)),
+            None => head = Some(row::position(&row, 0)?),
         }
     }
-    let more = rows.len() > range.limit && !events.is_empty();
+    let head = head.ok_or_else(|| Fault::corrupt("the table `head` has no row"))?;
+    let more = events.len() > range.limit;
+    events.truncate(range.limit);
     Ok(Page {
         as_of: range.up_to.map_or(head, |up_to| up_to.min(head)),
         next: events.last().filter(|_| more).map(|event| event.position),

@@ -3,13 +3,15 @@
 use crate::schema::Schema;
 
 /// What a session is set to before anything else. Statements are planned once, when tables may
-/// still be empty: what then looks cheapest, to read a whole table, is the dearest thing later.
+/// still be empty: what then looks cheapest, to read a whole table, is the dearest thing later. And
+/// what is off costs so much to the planner that it would start other processes for it.
 /// `lock_head.sql` sets the same in the transactions of handlers.
 pub(crate) const SESSION: &str = "\
     SET plan_cache_mode = force_generic_plan; \
     SET enable_seqscan = off; \
     SET enable_hashjoin = off; \
     SET enable_mergejoin = off; \
+    SET max_parallel_workers_per_gather = 0; \
     SET jit = off";
 
 /// What is acknowledged is on the disk, whatever the server, the database or the role say; a

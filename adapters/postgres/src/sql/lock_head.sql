@@ -5,6 +5,7 @@ SELECT position, time, epoch, store_id, current_setting('cqrs_store.handler', tr
     set_config('enable_seqscan', 'off', true),
     set_config('enable_hashjoin', 'off', true),
     set_config('enable_mergejoin', 'off', true),
+    set_config('max_parallel_workers_per_gather', '0', true),
     set_config('jit', 'off', true)
 FROM cqrs.head
 WHERE id = 1

@@ -1,11 +1,14 @@
--- The head with each event in ($1, $2], and with none if there is none.
-SELECT head.position AS head, e.*
+-- The head, as a row with a position and nothing else, and the events in ($1, $2].
+SELECT
+    head.position, NULL AS id, NULL AS type, NULL AS version, NULL AS tags, NULL AS time,
+    NULL AS actor, NULL AS command, NULL AS correlation, NULL AS causation, NULL AS payload
 FROM cqrs.head AS head
-LEFT JOIN LATERAL (
+WHERE head.id = 1
+UNION ALL (
     SELECT events.*
     FROM cqrs.events AS events
-    WHERE events.position > $1 AND events.position <= LEAST(head.position, $2)
+    WHERE events.position > $1
+        AND events.position <= LEAST((SELECT position FROM cqrs.head WHERE id = 1), $2)
     ORDER BY events.position
     LIMIT $3
-) AS e ON true
-ORDER BY e.position
+)

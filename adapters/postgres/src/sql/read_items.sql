@@ -1,8 +1,11 @@
 -- As read_all, of the events that any item matches. $4: items with tags, as JSON objects with one
 -- of their tags, the other ones and the types; $5: types of the items without tags.
-SELECT head.position AS head, e.*
+SELECT
+    head.position, NULL AS id, NULL AS type, NULL AS version, NULL AS tags, NULL AS time,
+    NULL AS actor, NULL AS command, NULL AS correlation, NULL AS causation, NULL AS payload
 FROM cqrs.head AS head
-LEFT JOIN LATERAL (
+WHERE head.id = 1
+UNION ALL (
     SELECT DISTINCT ON (matching.position) matching.*
     FROM (
         SELECT found.*
@@ -13,7 +16,7 @@ LEFT JOIN LATERAL (
             JOIN cqrs.events AS events ON events.position = tagged.position
             WHERE tagged.tag = item.tag
                 AND tagged.position > $1
-                AND tagged.position <= LEAST(head.position, $2)
+                AND tagged.position <= LEAST((SELECT position FROM cqrs.head WHERE id = 1), $2)
                 AND (item.types IS NULL OR events.type = ANY (item.types))
                 AND NOT EXISTS (
                     SELECT 1
@@ -35,12 +38,11 @@ LEFT JOIN LATERAL (
             FROM cqrs.events AS events
             WHERE events.type = wanted.type
                 AND events.position > $1
-                AND events.position <= LEAST(head.position, $2)
+                AND events.position <= LEAST((SELECT position FROM cqrs.head WHERE id = 1), $2)
             ORDER BY events.position
             LIMIT $3
         ) AS found
     ) AS matching
     ORDER BY matching.position
     LIMIT $3
-) AS e ON true
-ORDER BY e.position
+)

@@ -1,15 +1,17 @@
 -- As read_all, with the tag $4 and any of the types $5.
-SELECT head.position AS head, e.*
+SELECT
+    head.position, NULL AS id, NULL AS type, NULL AS version, NULL AS tags, NULL AS time,
+    NULL AS actor, NULL AS command, NULL AS correlation, NULL AS causation, NULL AS payload
 FROM cqrs.head AS head
-LEFT JOIN LATERAL (
+WHERE head.id = 1
+UNION ALL (
     SELECT events.*
     FROM cqrs.event_tags AS tagged
     JOIN cqrs.events AS events ON events.position = tagged.position
     WHERE tagged.tag = $4
         AND tagged.position > $1
-        AND tagged.position <= LEAST(head.position, $2)
+        AND tagged.position <= LEAST((SELECT position FROM cqrs.head WHERE id = 1), $2)
         AND ($5::text[] IS NULL OR events.type = ANY ($5::text[]))
     ORDER BY tagged.position
     LIMIT $3
-) AS e ON true
-ORDER BY e.position
+)

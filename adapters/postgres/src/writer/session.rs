@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::columns::Columns;
 use crate::connect::Link;
 use crate::fault::Fault;
-use crate::row::{self, Head, number};
+use crate::row::{self, EventTypes, Head, number};
 use crate::selection::Selection;
 use crate::sql::Sql;
 
@@ -47,7 +47,8 @@ impl<C: Borrow<ClientWrapper> + Sync> Session<C> {
     ) -> Result<Vec<(EventType, Tags)>, Fault> {
         let params = [&number(after) as _, &number(up_to) as _];
         let rows = self.query(&self.sql.tail, &params).await?;
-        let event = |row| Ok((row::event_type(row, 1)?, row::tags(row, 2)?));
+        let mut types = EventTypes::default();
+        let event = |row| Ok((types.get(row, 1)?, row::tags(row, 2)?));
         rows.iter().map(event).collect()
     }
 
