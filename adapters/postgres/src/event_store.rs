@@ -6,9 +6,11 @@ use cqrs_core::store::{
 };
 use cqrs_core::{CommandId, Position, Timestamp};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, Kind};
+use crate::fold_read::FoldRead;
 use crate::selection::{self, Selection};
 use crate::store::Shared;
 use crate::{Postgres, row};
@@ -22,7 +24,21 @@ impl EventStore for Postgres {
     }
 
     fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
-        Box::pin(async move { Ok(self.shared().read(&query, range).await?) })
+        let store = self.clone();
+        Box::pin(apart(
+            async move { store.shared().read(&query, range).await },
+        ))
+    }
+
+    fn read_to_fold(
+        &self,
+        query: EventQuery,
+        range: ReadRange,
+    ) -> BoxFuture<'_, Result<Page, StoreError>> {
+        let store = self.clone();
+        Box::pin(apart(async move {
+            store.shared().read_to_fold(&query, range).await
+        }))
     }
 
     fn head(&self) -> BoxFuture<'_, Result<Position, StoreError>> {
@@ -65,7 +81,31 @@ impl EventStore for Postgres {
     }
 }
 
+/// Reads in a task of its own, which ends when nobody waits for it any more. So a read goes on
+/// while its reader is busy with the page before it; and the task runs where its connection's does,
+/// which hands it a few rows at a time.
+async fn apart<T: Send + 'static>(
+    read: impl Future<Output = Result<T, Fault>> + Send + 'static,
+) -> Result<T, StoreError> {
+    let mut task = JoinSet::new();
+    task.spawn(read);
+    match task.join_next().await {
+        Some(Ok(read)) => Ok(read?),
+        Some(Err(error)) => Err(Fault::new(Kind::Lost, error.to_string()).into()),
+        None => Err(Fault::new(Kind::Lost, "the read did not begin").into()),
+    }
+}
+
 impl Shared {
+    async fn read_to_fold(&self, query: &EventQuery, range: ReadRange) -> Result<Page, Fault> {
+        let Some(read) = FoldRead::new(query) else {
+            return self.read(query, range).await;
+        };
+        let client = self.pool.get().await?;
+        let statement = client.prepare_cached(&self.sql.read_to_fold).await?;
+        read.page(&client, &statement, range).await
+    }
+
     async fn read(&self, query: &EventQuery, range: ReadRange) -> Result<Page, Fault> {
         let selection = Selection::new(query);
         let client = self.pool.get().await?;

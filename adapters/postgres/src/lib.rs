@@ -19,6 +19,7 @@ mod connect;
 mod error;
 mod event_store;
 mod fault;
+mod fold_read;
 mod loads;
 mod migrate;
 mod news;

@@ -55,6 +55,7 @@ statements!(
     read_all,
     read_items,
     read_tagged,
+    read_to_fold,
     state_positions,
     states,
     tail,

@@ -103,12 +103,17 @@ impl Inner {
         starts.dedup();
         for after in starts {
             let behind = loads.iter().filter(|load| load.up_to == after);
+            let reads_recorded = behind.clone().any(|load| load.aggregate.reads_recorded);
             let query = EventQuery::Items(behind.map(Load::item).collect());
             let range = ReadRange {
                 up_to,
                 ..ReadRange::after(after)
             };
-            let mut events = Events::read(&*self.store, query, range);
+            let mut events = if reads_recorded {
+                Events::read(&*self.store, query, range)
+            } else {
+                Events::read_to_fold(&*self.store, query, range)
+            };
             while let Some(event) = events.next().await? {
                 any = true;
                 for load in loads.iter_mut().filter(|load| load.up_to == after) {

@@ -70,6 +70,18 @@ pub trait EventStore: Send + Sync + 'static {
     /// saw: every matching event in `(after, as_of]`, up to the page's end, is in it (I5).
     fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>>;
 
+    /// As [`read`](Self::read), for a fold that takes events and not `&Recorded`: of what an event
+    /// has, only its position, type, version, payload and those of its tags that the query names
+    /// need be there, and a page may be shorter than the limit, or empty, though it has a
+    /// [`Page::next`].
+    fn read_to_fold(
+        &self,
+        query: EventQuery,
+        range: ReadRange,
+    ) -> BoxFuture<'_, Result<Page, StoreError>> {
+        self.read(query, range)
+    }
+
     /// The position of the last event, 0 for an empty log.
     fn head(&self) -> BoxFuture<'_, Result<Position, StoreError>>;
 
@@ -142,7 +154,7 @@ pub struct ReadRange {
 
 impl ReadRange {
     /// Page size of reads that want everything.
-    pub const PAGE: usize = 1024;
+    pub const PAGE: usize = 2048;
 
     /// Everything after `after`, a page of [`ReadRange::PAGE`] events at a time.
     pub fn after(after: Position) -> Self {

@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::mem::take;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ pub struct Events<'s, S: ?Sized> {
     store: &'s S,
     query: EventQuery,
     range: ReadRange,
+    /// Whether a fold takes them.
+    to_fold: bool,
     page: VecDeque<Arc<Recorded>>,
     /// The next page, while the events of this one are taken.
     ahead: Option<Ahead<'s>>,
@@ -28,16 +31,31 @@ impl<'s, S: EventStore + ?Sized> Events<'s, S> {
             store,
             query,
             range,
+            to_fold: false,
             page: VecDeque::new(),
             ahead: None,
             is_last: false,
         }
     }
 
+    /// The same with what [`EventStore::read_to_fold`] says is there.
+    pub fn read_to_fold(store: &'s S, query: EventQuery, range: ReadRange) -> Self {
+        Self {
+            to_fold: true,
+            ..Self::read(store, query, range)
+        }
+    }
+
     /// The next event, `None` after the last.
     pub async fn next(&mut self) -> Result<Option<Arc<Recorded>>, StoreError> {
         while self.page.is_empty() && !self.is_last {
-            let begin = |range| Ahead::begin(self.store.read(self.query.clone(), range));
+            let (store, query) = (self.store, &self.query);
+            let begin = |range| {
+                Ahead::begin(match self.to_fold {
+                    true => store.read_to_fold(query.clone(), range),
+                    false => store.read(query.clone(), range),
+                })
+            };
             let ahead = self.ahead.take().unwrap_or_else(|| begin(self.range));
             let page = ahead.finish().await?;
             self.range.up_to = Some(page.as_of);
@@ -61,7 +79,9 @@ pub struct Subscription {
     query: EventQuery,
     position: Position,
     news: watch::Receiver<Position>,
-    /// The next page, while more is there than what was delivered.
+    /// What was read and not delivered yet.
+    page: Option<Page>,
+    /// What comes after that, while more is there.
     ahead: Option<Ahead<'static>>,
     /// All that this process has appended was delivered from memory: there is nothing to read
     /// before there is news.
@@ -77,6 +97,7 @@ impl Subscription {
             query,
             position: from,
             news,
+            page: None,
             ahead: None,
             rests: false,
         }
@@ -96,27 +117,10 @@ impl Subscription {
         // With none at all, events would count as delivered that were not.
         let limit = limit.max(1);
         loop {
-            self.news.mark_unchanged();
-            if let Some(page) = self.in_memory(limit) {
-                self.position = page.next.unwrap_or(page.as_of);
-                self.rests = page.next.is_none();
-                return Ok(page);
-            }
-            // What is announced and not in memory, another process wrote.
-            let is_all = std::mem::take(&mut self.rests) && *self.news.borrow() <= self.position;
-            if !is_all {
-                let ahead = self.ahead.take().unwrap_or_else(|| self.read(limit));
-                let page = ahead.finish().await?;
-                if page.as_of < self.position {
-                    return Err(StoreError::Rewound {
-                        head: page.as_of,
-                        seen: self.position,
-                    });
-                }
+            if let Some(page) = self.look(limit).await? {
                 let reached = page.next.unwrap_or(page.as_of);
                 if reached > self.position {
                     self.position = reached;
-                    self.ahead = page.next.map(|_| self.read(limit));
                     return Ok(page);
                 }
             }
@@ -125,23 +129,60 @@ impl Subscription {
         }
     }
 
-    /// The next page, if this process has appended it itself. Not in place of one that is being
-    /// read.
-    fn in_memory(&self, limit: usize) -> Option<Page> {
-        if self.ahead.is_some() {
-            return None;
+    /// What is there after the position; `None` if that is nothing, as far as this process knows.
+    async fn look(&mut self, limit: usize) -> Result<Option<Page>, StoreError> {
+        if let Some(page) = self.page.take() {
+            return Ok(Some(self.cut(page, limit)));
         }
-        self.store.recent(&self.query, self.position, limit)
+        self.news.mark_unchanged();
+        // Not in place of a page that is being read.
+        if self.ahead.is_none()
+            && let Some(page) = self.store.recent(&self.query, self.position, limit)
+        {
+            self.rests = page.next.is_none();
+            return Ok(Some(page));
+        }
+        // What is announced and not in memory, another process wrote.
+        let is_all = take(&mut self.rests) && *self.news.borrow() <= self.position;
+        if is_all {
+            return Ok(None);
+        }
+        let page = self.fetch().await?;
+        Ok(Some(self.cut(page, limit)))
     }
 
-    /// Begins to read what comes after the position.
-    fn read(&self, limit: usize) -> Ahead<'static> {
-        let (store, query) = (self.store.clone(), self.query.clone());
-        let range = ReadRange {
-            after: self.position,
-            up_to: None,
-            limit,
+    async fn fetch(&mut self) -> Result<Page, StoreError> {
+        let ahead = self.ahead.take();
+        let ahead = ahead.unwrap_or_else(|| self.read(self.position));
+        let page = ahead.finish().await?;
+        if page.as_of < self.position {
+            return Err(StoreError::Rewound {
+                head: page.as_of,
+                seen: self.position,
+            });
+        }
+        self.ahead = page.next.map(|next| self.read(next));
+        Ok(page)
+    }
+
+    /// As much of the page as is wanted; the rest is for later.
+    fn cut(&mut self, mut page: Page, limit: usize) -> Page {
+        if page.events.len() <= limit {
+            return page;
+        }
+        let rest = Page {
+            events: page.events.split_off(limit),
+            ..page
         };
+        page.next = page.events.last().map(|event| event.position);
+        self.page = Some(rest);
+        page
+    }
+
+    /// Begins to read what comes after a position: large pages, however many are wanted at once.
+    fn read(&self, after: Position) -> Ahead<'static> {
+        let (store, query) = (self.store.clone(), self.query.clone());
+        let range = ReadRange::after(after);
         Ahead::begin(Box::pin(async move { store.read(query, range).await }))
     }
 }
