@@ -56,14 +56,27 @@ impl fmt::Display for Tag {
 }
 
 /// The tags of one event, each once, in the order of the event's fields.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Tags(Vec<Tag>);
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<Tag>", into = "Vec<Tag>")]
+pub struct Tags(Few);
+
+/// Most events have one.
+#[derive(Clone)]
+enum Few {
+    One(Tag),
+    Many(Vec<Tag>),
+}
+
+impl Default for Few {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
 
 impl Tags {
     /// No tags.
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self(Few::Many(Vec::new()))
     }
 
     /// Reads a JSON array of strings, as stores write it.
@@ -91,7 +104,7 @@ impl Tags {
             between = parts.next()?;
             expected = ",";
         }
-        (between == "]" && parts.next().is_none() && !tags.0.is_empty()).then_some(tags)
+        (between == "]" && parts.next().is_none() && !tags.as_slice().is_empty()).then_some(tags)
     }
 
     /// Adds the tag of the aggregate `name` with this id.
@@ -101,24 +114,58 @@ impl Tags {
 
     /// Adds a tag unless it is there.
     pub fn push(&mut self, tag: Tag) {
-        if !self.0.contains(&tag) {
-            self.0.push(tag);
+        if self.contains(&tag) {
+            return;
+        }
+        match &mut self.0 {
+            Few::Many(tags) if tags.is_empty() => self.0 = Few::One(tag),
+            Few::Many(tags) => tags.push(tag),
+            Few::One(first) => self.0 = Few::Many(vec![first.clone(), tag]),
         }
     }
 
     /// The tags as a slice.
     pub fn as_slice(&self) -> &[Tag] {
-        &self.0
+        match &self.0 {
+            Few::One(tag) => std::slice::from_ref(tag),
+            Few::Many(tags) => tags,
+        }
     }
 
     /// The tags, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Tag> {
-        self.0.iter()
+        self.as_slice().iter()
     }
 
     /// Whether this tag is among them.
     pub fn contains(&self, tag: &Tag) -> bool {
-        self.0.contains(tag)
+        self.as_slice().contains(tag)
+    }
+}
+
+impl PartialEq for Tags {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Tags {}
+
+impl fmt::Debug for Tags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tags").field(&self.as_slice()).finish()
+    }
+}
+
+impl From<Vec<Tag>> for Tags {
+    fn from(tags: Vec<Tag>) -> Self {
+        tags.into_iter().collect()
+    }
+}
+
+impl From<Tags> for Vec<Tag> {
+    fn from(tags: Tags) -> Self {
+        tags.as_slice().to_vec()
     }
 }
 
@@ -135,7 +182,7 @@ impl<'a> IntoIterator for &'a Tags {
     type IntoIter = std::slice::Iter<'a, Tag>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
+        self.as_slice().iter()
     }
 }
 
