@@ -57,6 +57,7 @@ macro_rules! conformance_tests {
             reads_are_those_of_the_specification
             reads_go_on_page_by_page
             tags_match_whole
+            folds_get_the_events_of_the_specification
             watchers_are_told
             a_time_has_a_position
             times_never_decrease

@@ -95,8 +95,8 @@ pub use processes::{
     i9_several_processes_write_a_state,
 };
 pub use reads::{
-    reads_are_those_of_the_specification, reads_go_on_page_by_page, tags_match_whole,
-    watchers_are_told,
+    folds_get_the_events_of_the_specification, reads_are_those_of_the_specification,
+    reads_go_on_page_by_page, tags_match_whole, watchers_are_told,
 };
 pub use scans::{scans_are_those_of_the_specification, scans_follow_changes};
 pub use snapshot::{

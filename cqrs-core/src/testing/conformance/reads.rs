@@ -5,7 +5,7 @@ use super::draft::{Draft, tagged};
 use super::kit::{append, fill, head, log, open, open_many, send_all};
 use super::random::Random;
 use crate::Position;
-use crate::store::{EventQuery, EventStore, Events, ReadRange, Recorded};
+use crate::store::{EventQuery, EventStore, EventType, Events, ReadRange, Recorded};
 
 /// A read of whatever shape, range and limit gives what the specification says: events that match
 /// any item, each of which has any of the types and all of the tags; in position order, once each.
@@ -49,6 +49,69 @@ pub async fn reads_are_those_of_the_specification<F: Fixture>(fixture: &F) {
         assert_eq!(page.as_of, as_of, "I5: {query:?} in {range:?}");
         let cut = (all.len() > limit).then(|| expected[limit - 1].position);
         assert_eq!(page.next, cut, "where {query:?} in {range:?} goes on");
+    }
+}
+
+/// What is read for a fold is what any read has, as far as a fold looks at it, whether the events of
+/// an aggregate are close together or far apart.
+pub async fn folds_get_the_events_of_the_specification<F: Fixture>(fixture: &F) {
+    let store = open(fixture).await;
+    let mut random = Random::seeded(6);
+    for rare in [2, 40] {
+        let draft = (0..200).fold(Draft::new(), |draft, number| {
+            let (tag, beside) = match number % rare {
+                0 => ("a:1", "a:\"1"),
+                1 => ("a:10", "x,\"a:1"),
+                _ => ("b:1", "c:1"),
+            };
+            let event_type = if number % 3 == 0 { "opened" } else { "moved" };
+            let tags = if number % 4 == 0 {
+                [beside, tag]
+            } else {
+                [tag, beside]
+            };
+            draft.event(event_type, &tags)
+        });
+        append(&*store, &draft).await;
+    }
+    let log = log(&*store).await;
+    let some = ["a:1", "a:10", "a:\"1", "x,\"a:1", "b:1", "c:1", "d:1"];
+    for round in 0..150 {
+        let mut query = match some.get(round % 10) {
+            Some(tag) => tagged(tag),
+            None => random.query(),
+        };
+        if let (true, EventQuery::Items(items)) = (random.0.bool(), &mut query) {
+            items
+                .iter_mut()
+                .for_each(|item| item.types = vec![EventType::new("opened")]);
+        }
+        let after = random.position(log.len());
+        let up_to = random.0.bool().then(|| random.position(log.len()));
+        let limit = random.0.usize(1..=40);
+        let range = ReadRange {
+            after,
+            up_to,
+            limit,
+        };
+        let as_of = up_to.unwrap_or(Position::new(log.len() as u64));
+        let expected = log
+            .iter()
+            .filter(|event| event.position > after && event.position <= as_of)
+            .filter(|event| query.matches_event(event));
+        let mut events = Events::read_to_fold(&*store, query.clone(), range);
+        for expected in expected {
+            let event = events.next().await.expect("the log can be read");
+            let event = event.expect("the event is in the log");
+            assert_eq!(event.position, expected.position, "{query:?} in {range:?}");
+            assert_eq!(event.event_type, expected.event_type);
+            assert_eq!(event.version, expected.version);
+            assert_eq!(event.payload, expected.payload);
+            assert!(query.matches_event(&event), "{query:?}: {event:?}");
+        }
+        let end = events.next().await.expect("the log can be read");
+        assert_eq!(end, None, "{query:?} in {range:?}");
+        assert_eq!(events.as_of(), Some(as_of), "I5: {query:?} in {range:?}");
     }
 }
 
