@@ -51,9 +51,10 @@ impl<'s, S: EventStore + ?Sized> Events<'s, S> {
         while self.page.is_empty() && !self.is_last {
             let (store, query) = (self.store, &self.query);
             let begin = |range| {
-                Ahead::begin(match self.to_fold {
-                    true => store.read_to_fold(query.clone(), range),
-                    false => store.read(query.clone(), range),
+                Ahead::begin(if self.to_fold {
+                    store.read_to_fold(query.clone(), range)
+                } else {
+                    store.read(query.clone(), range)
                 })
             };
             let ahead = self.ahead.take().unwrap_or_else(|| begin(self.range));

@@ -82,9 +82,9 @@ pub async fn folds_get_the_events_of_the_specification<F: Fixture>(fixture: &F) 
             None => random.query(),
         };
         if let (true, EventQuery::Items(items)) = (random.0.bool(), &mut query) {
-            items
-                .iter_mut()
-                .for_each(|item| item.types = vec![EventType::new("opened")]);
+            for item in items {
+                item.types = vec![EventType::new("opened")];
+            }
         }
         let after = random.position(log.len());
         let up_to = random.0.bool().then(|| random.position(log.len()));
