@@ -27,41 +27,79 @@ async fn deposit(app: &Dispatcher) -> Receipt {
     app.execute(command).await.expect("deposits")
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_query_waits_for_the_replica() {
-    const TEST: &str = "a_query_waits_for_the_replica";
-    let servers = spawn_blocking(|| {
-        let primary = Server::private(TEST)?;
-        let standby = primary.standby();
-        Some((primary, standby))
-    });
-    let Some((primary, standby)) = servers.await.expect("they start") else {
-        return;
-    };
-    // The tables are there before the replica is connected to.
-    drop(Postgres::connect(primary.url()).await.expect("connects"));
-    let replica = connect(&standby).await;
-    let there = "SELECT count(*) FROM pg_tables WHERE tablename = 'head'";
-    crate::outage::until(|| async {
-        let row = replica.query_one(there, &[]).await.expect("an answer");
-        row.get::<_, i64>(0) == 1
-    })
-    .await;
+/// A server, a standby of it, and a dispatcher that queries the standby.
+struct World {
+    app: Dispatcher,
+    replica: Client,
+    primary: Server,
+    standby: Server,
+}
+
+impl World {
+    /// `None` where there is no PostgreSQL.
+    async fn start(test: &'static str) -> Option<Self> {
+        let servers = spawn_blocking(move || {
+            let primary = Server::private(test)?;
+            let standby = primary.standby();
+            Some((primary, standby))
+        });
+        let (primary, standby) = servers.await.expect("they start")?;
+        // The tables are there before the replica is connected to.
+        drop(Postgres::connect(primary.url()).await.expect("connects"));
+        let replica = connect(&standby).await;
+        let there = "SELECT count(*) FROM pg_tables WHERE tablename = 'head'";
+        crate::outage::until(|| async {
+            let row = replica.query_one(there, &[]).await.expect("an answer");
+            row.get::<_, i64>(0) == 1
+        })
+        .await;
+        Some(Self {
+            app: app(&primary, &standby).await,
+            replica,
+            primary,
+            standby,
+        })
+    }
+
+    async fn pause(&self) {
+        let pause = self.replica.batch_execute("SELECT pg_wal_replay_pause()");
+        pause.await.expect("it pauses");
+    }
+
+    async fn stop(self) {
+        let Self {
+            app,
+            primary,
+            standby,
+            ..
+        } = self;
+        drop(app);
+        let stop = spawn_blocking(move || drop((standby, primary)));
+        stop.await.expect("they stop");
+    }
+}
+
+async fn app(primary: &Server, standby: &Server) -> Dispatcher {
     let store = Postgres::options().read_url(standby.url());
     let store = store.connect(primary.url()).await.expect("connects");
     let builder = quiet(Dispatcher::builder()).module(module());
-    let app = builder.store(store).build().await.expect("builds");
+    builder.store(store).build().await.expect("builds")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_waits_for_the_replica() {
+    let Some(world) = World::start("a_query_waits_for_the_replica").await else {
+        return;
+    };
+    let World { app, replica, .. } = &world;
     let balance = || BalanceOf { account: 1 };
 
-    let receipt = deposit(&app).await;
+    let receipt = deposit(app).await;
     let found = app.query(balance()).after(&receipt).await.expect("found");
     assert_eq!(found.map(|it| it.cents), Some(5));
 
-    replica
-        .batch_execute("SELECT pg_wal_replay_pause()")
-        .await
-        .expect("it pauses");
-    let receipt = deposit(&app).await;
+    world.pause().await;
+    let receipt = deposit(app).await;
     let behind = app.query(balance()).after(&receipt);
     let behind = behind.within(Duration::from_millis(300)).await;
     let Err(QueryError::Behind(behind)) = behind else {
@@ -78,7 +116,55 @@ async fn a_query_waits_for_the_replica() {
     let (found, resumed) = tokio::join!(waiting, resume);
     resumed.expect("it goes on");
     assert_eq!(found.expect("found").map(|it| it.cents), Some(10));
-    drop(app);
-    let stop = spawn_blocking(move || drop((standby, primary)));
-    stop.await.expect("they stop");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_projection_does_not_fold_on_what_the_replica_has() {
+    let Some(world) = World::start("a_projection_does_not_fold_on_what_the_replica_has").await
+    else {
+        return;
+    };
+    let balance = || BalanceOf { account: 1 };
+    let receipt = deposit(&world.app).await;
+    let found = world.app.query(balance()).after(&receipt);
+    found.await.expect("the replica has the view");
+    world.pause().await;
+    deposit(&world.app).await;
+    // One that has no view in memory.
+    let builder = quiet(Dispatcher::builder()).module(module());
+    let store = Postgres::connect(world.primary.url()).await;
+    let primary = builder.store(store.expect("connects")).build().await;
+    let primary = primary.expect("builds");
+    let seen = primary
+        .query(balance())
+        .after(&deposit(&primary).await)
+        .await;
+    assert_eq!(seen.expect("found").map(|it| it.cents), Some(15));
+    drop(primary);
+    let World {
+        app: before,
+        replica,
+        primary,
+        standby,
+    } = world;
+    drop(before);
+    let restarted = app(&primary, &standby).await;
+    let receipt = deposit(&restarted).await;
+    let waiting = restarted.query(balance()).after(&receipt);
+    let resume = async {
+        let is_done = || async { restarted.health().subscriptions[0].position >= receipt.last() };
+        crate::outage::until(is_done).await;
+        let resume = replica.batch_execute("SELECT pg_wal_replay_resume()");
+        resume.await.expect("it goes on");
+    };
+    let (found, ()) = tokio::join!(waiting, resume);
+    assert_eq!(found.expect("found").map(|it| it.cents), Some(20));
+    let world = World {
+        app: restarted,
+        replica,
+        primary,
+        standby,
+    };
+    world.stop().await;
 }

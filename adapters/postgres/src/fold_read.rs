@@ -85,6 +85,8 @@ impl FoldRead {
             None => None,
         };
         let head = row::position(&head, 0)?;
+        // As in `Selection::read`.
+        events.sort_by_key(|event: &Arc<Recorded>| event.position);
         Ok(Page {
             as_of: range.up_to.map_or(head, |up_to| up_to.min(head)),
             next,

@@ -2,6 +2,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cqrs_core::store::ModelSchema;
+use deadpool_postgres::Pool;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -81,9 +82,19 @@ pub(crate) async fn load(store: &Postgres, model: &ModelSchema, keys: Vec<String
     }
 }
 
+/// The same from where they are written, for the projection that writes them.
+pub(crate) async fn load_to_fold(shared: &Shared, model: &ModelSchema, keys: Vec<String>) -> Found {
+    let table = Table::of(&shared.schema, model)?;
+    select_from(&shared.pool, &table, &keys).await
+}
+
 async fn select(shared: &Shared, table: &Table, keys: &[String]) -> Found {
+    select_from(&shared.reads, table, keys).await
+}
+
+async fn select_from(pool: &Pool, table: &Table, keys: &[String]) -> Found {
     let keys: Vec<_> = keys.iter().map(|key| table::stored(key)).collect();
-    let client = shared.reads.get().await?;
+    let client = pool.get().await?;
     let select = client.prepare_cached(&table.load()).await?;
     let mut found: HashMap<String, Vec<u8>> = HashMap::new();
     for row in client.query(&select, &[&keys]).await? {

@@ -92,6 +92,8 @@ async fn page(rows: RowStream, range: ReadRange) -> Result<Page, Fault> {
         }
     }
     let head = head.ok_or_else(|| Fault::corrupt("the table `head` has no row"))?;
+    // They are in order, which PostgreSQL does not promise of several selections together.
+    events.sort_by_key(|event| event.position);
     let more = events.len() > range.limit;
     events.truncate(range.limit);
     Ok(Page {

@@ -64,6 +64,14 @@ impl ViewStore for Postgres {
         Box::pin(async move { Ok(loads::load(self, &model, keys).await?) })
     }
 
+    fn load_to_fold(
+        &self,
+        model: Arc<ModelSchema>,
+        keys: Vec<String>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
+        Box::pin(async move { Ok(loads::load_to_fold(self.shared(), &model, keys).await?) })
+    }
+
     fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<Vec<ViewRow>, StoreError>> {
         Box::pin(async move { Ok(rows(self.shared(), &scan).await?) })
     }

@@ -90,7 +90,7 @@ impl Folder {
             any = true;
             let bodies = self
                 .store
-                .load(buffer.schema().clone(), keys.clone())
+                .load_to_fold(buffer.schema().clone(), keys.clone())
                 .await?;
             for (key, body) in keys.into_iter().zip(bodies) {
                 buffer.insert(key, body.as_deref())?;

@@ -24,12 +24,22 @@ pub trait ViewStore: Send + Sync + 'static {
         None
     }
 
-    /// The views with these keys, `None` where there is none, in the order asked.
+    /// The views with these keys, `None` where there is none, in the order asked, for queries.
     fn load(
         &self,
         model: Arc<ModelSchema>,
         keys: Vec<String>,
     ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>>;
+
+    /// The same for a projection that is about to change them: as they are committed, also when
+    /// queries read from a copy that follows.
+    fn load_to_fold(
+        &self,
+        model: Arc<ModelSchema>,
+        keys: Vec<String>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
+        self.load(model, keys)
+    }
 
     /// The views within the ranges, in the order asked; ties and no order are by key.
     fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<Vec<ViewRow>, StoreError>>;
