@@ -15,6 +15,10 @@ use crate::selection::{self, Selection};
 use crate::store::Shared;
 use crate::{Postgres, row};
 
+/// Events of the first page that a fold reads, at most. Most aggregates have no more, and for them
+/// a plain statement is faster than what is fastest for many events.
+const FIRST: usize = 64;
+
 impl EventStore for Postgres {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         Box::pin(async move {
@@ -35,6 +39,11 @@ impl EventStore for Postgres {
         query: EventQuery,
         range: ReadRange,
     ) -> BoxFuture<'_, Result<Page, StoreError>> {
+        if range.up_to.is_none() {
+            let limit = range.limit.min(FIRST);
+            let range = ReadRange { limit, ..range };
+            return Box::pin(async move { Ok(self.shared().read(&query, range).await?) });
+        }
         let store = self.clone();
         Box::pin(apart(async move {
             store.shared().read_to_fold(&query, range).await
