@@ -2,7 +2,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::thread;
+
+use crate::cargo;
 
 /// Cores, memory, the kind of file system that `folder` is on, the compiler.
 pub fn facts(folder: &Path) -> Vec<String> {
@@ -19,6 +22,18 @@ pub fn facts(folder: &Path) -> Vec<String> {
         std::env::consts::ARCH
     ));
     facts
+}
+
+/// The commit that is measured.
+pub fn commit() -> Option<String> {
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        cargo::run(git.current_dir(cargo::folder()).args(arguments)).ok()
+    };
+    let commit = git(&["rev-parse", "--short", "HEAD"])?;
+    let changes = git(&["status", "--porcelain", "--untracked-files=no"])?;
+    let with = if changes.is_empty() { "" } else { " with changes" };
+    Some(format!("commit {}{with}", commit.trim()))
 }
 
 fn processor() -> Option<String> {

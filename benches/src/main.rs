@@ -12,6 +12,8 @@ fn main() -> Result<()> {
     if cfg!(debug_assertions) {
         return Err("figures of a debug build say nothing: cargo run --release".into());
     }
+    // Before anything else is done there.
+    let commit = machine::commit();
     let mut report = Report::default();
     for section in SECTIONS.into_iter().filter(|section| args.wants(section)) {
         eprintln!("{section} ..");
@@ -23,7 +25,7 @@ fn main() -> Result<()> {
             _ => cost::run(&args, &mut report)?,
         }
     }
-    let text = document(&report)?;
+    let text = document(&report, commit)?;
     println!("{text}");
     if args.is_full() {
         fs::write(cargo::folder().join("RESULTS.md"), text)?;
@@ -31,7 +33,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn document(report: &Report) -> Result<String> {
+fn document(report: &Report, commit: Option<String>) -> Result<String> {
     let mut facts = machine::facts(cargo::scratch()?.path());
     let version = cargo::run(cargo::cargo().arg("--version"))?;
     facts.extend(
@@ -40,6 +42,7 @@ fn document(report: &Report) -> Result<String> {
             .nth(1)
             .map(|version| format!("Rust {version}")),
     );
+    facts.extend(commit);
     let facts = facts.join("; ");
     let table = report.markdown();
     Ok(format!(
