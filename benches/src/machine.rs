@@ -32,7 +32,11 @@ pub fn commit() -> Option<String> {
     };
     let commit = git(&["rev-parse", "--short", "HEAD"])?;
     let changes = git(&["status", "--porcelain", "--untracked-files=no"])?;
-    let with = if changes.is_empty() { "" } else { " with changes" };
+    let with = if changes.is_empty() {
+        ""
+    } else {
+        " with changes"
+    };
     Some(format!("commit {}{with}", commit.trim()))
 }
 
