@@ -1,5 +1,6 @@
 //! SQL of handlers in the same transaction as their events, or as their projection's checkpoint.
-//! The same messages on two stores; what differs is the SQL.
+//! The same messages on two stores; what differs is the SQL. Longer than 500 lines, since it is one
+//! list of what such a transaction promises.
 
 mod messages;
 mod on_postgres;
