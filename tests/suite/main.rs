@@ -14,6 +14,7 @@
 mod allocations;
 mod at_hand;
 mod cache;
+mod cancellation;
 mod compile_errors;
 mod conformance;
 mod cost;

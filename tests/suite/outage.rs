@@ -6,7 +6,7 @@ mod lost;
 #[cfg(unix)]
 mod processes;
 mod proxy;
-mod writer;
+pub mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -15,14 +15,18 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1";
 /// [`Options::read_url`](crate::Options::read_url), on what that names.
 pub struct Reader {
     store: Postgres,
-    client: OnceCell<Object>,
+    snapshot: OnceCell<Snapshot>,
 }
+
+/// A connection with a transaction that is rolled back on drop. It exists before `BEGIN` is sent:
+/// a future that is dropped while waiting for the answer leaves no transaction open.
+struct Snapshot(Object);
 
 impl Reader {
     pub(crate) fn new(store: Postgres) -> Self {
         Self {
             store,
-            client: OnceCell::new(),
+            snapshot: OnceCell::new(),
         }
     }
 
@@ -70,18 +74,16 @@ impl Reader {
 
     async fn client(&self) -> Result<&Object, SqlError> {
         let begin = async || {
-            let client = self.store.shared().reports.get().await?;
-            client.batch_execute(BEGIN).await?;
-            Ok(client)
+            let snapshot = Snapshot(self.store.shared().reports.get().await?);
+            snapshot.0.batch_execute(BEGIN).await?;
+            Ok::<_, SqlError>(snapshot)
         };
-        self.client.get_or_try_init(begin).await
+        Ok(&self.snapshot.get_or_try_init(begin).await?.0)
     }
 }
 
-impl Drop for Reader {
+impl Drop for Snapshot {
     fn drop(&mut self) {
-        if let Some(client) = self.client.get() {
-            roll_back(client);
-        }
+        roll_back(&self.0);
     }
 }
