@@ -43,4 +43,5 @@ mod stores;
 mod transacting;
 mod transactions;
 mod under_way;
+mod wide_folds;
 mod wiring;

@@ -100,6 +100,7 @@ impl Input {
 }
 
 /// A transaction that a handler may work with, one input at a time.
+#[derive(Clone)]
 pub(crate) struct TxSlot(Arc<Mutex<Box<dyn ErasedTx>>>);
 
 impl TxSlot {

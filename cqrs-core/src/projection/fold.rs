@@ -3,21 +3,32 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
+
 use crate::dispatcher::{Guarded, Models, panic_message};
 use crate::error::{Error, Result};
 use crate::handler::{Fold, FoldScope, Folded, TxSlot};
 use crate::store::{Recorded, Store, ViewChange};
-use crate::views::ErasedBuffer;
+use crate::views::{ErasedBuffer, LoadRequest, Loader};
 use crate::wiring::PlannedProjection;
 
 /// Views kept in memory between batches, per read model.
 const KEEP: usize = 10_000;
 
+/// How often a fold that asks for views one after another is stopped and run again, before it gets
+/// a thread on which it waits for them. A thread costs more than a few runs of a short fold, and
+/// far fewer than one per view of a fold that changes thousands.
+const MAX_RERUNS: usize = 8;
+
+/// The views in memory, by the type of their read model.
+type Buffers = HashMap<TypeId, Arc<dyn ErasedBuffer>>;
+
 /// Runs the folds of a projection on views in memory.
 pub(super) struct Folder {
     name: &'static str,
     folds: HashMap<&'static str, Fold>,
-    buffers: HashMap<TypeId, Arc<dyn ErasedBuffer>>,
+    buffers: Arc<Buffers>,
     pub(super) takes_transaction: bool,
     store: Arc<dyn Store>,
 }
@@ -35,7 +46,7 @@ impl Folder {
                 .iter()
                 .map(|fold| (fold.event, fold.clone()))
                 .collect(),
-            buffers: buffers.collect(),
+            buffers: Arc::new(buffers.collect()),
             takes_transaction: plan.takes_transaction(),
             store,
         }
@@ -44,14 +55,19 @@ impl Folder {
     /// Folds one event: whole, or with no trace. Returns the name of what folded it.
     pub(super) async fn fold(
         &self,
-        event: &Recorded,
+        event: &Arc<Recorded>,
         tx: Option<&TxSlot>,
     ) -> (&'static str, Result<()>) {
         let Some(fold) = self.folds.get(event.event_type.as_str()) else {
             return (self.name, Ok(()));
         };
+        let mut reruns = 0;
         let result = loop {
-            let result = self.run(fold, event, tx).await;
+            if reruns == MAX_RERUNS {
+                break self.run_on_thread(fold, event, tx).await;
+            }
+            let result = run(fold, event, &self.buffers, tx).await;
+            reruns += 1;
             match self.load_missing().await {
                 Ok(true) => self.discard(),
                 Ok(false) => break result,
@@ -65,18 +81,42 @@ impl Folder {
         (fold.name, result)
     }
 
-    async fn run(&self, fold: &Fold, recorded: &Recorded, tx: Option<&TxSlot>) -> Result<()> {
-        let scope = FoldScope {
-            recorded,
-            buffers: &self.buffers,
-            tx,
-        };
-        let panicked = |message| Error::message(format!("it panicked: {message}"));
-        match catch_unwind(AssertUnwindSafe(|| (fold.run)(recorded, &scope))) {
-            Ok(Folded::Now(result)) => result,
-            Ok(Folded::Later(future)) => Guarded(future).await.map_err(panicked)?,
-            Err(panic) => Err(panicked(panic_message(&*panic))),
+    /// Runs the fold on a thread of its own, where it may wait for the views that this loads.
+    ///
+    /// When this is dropped, the fold gets errors instead of views, and so comes to its end.
+    async fn run_on_thread(
+        &self,
+        fold: &Fold,
+        event: &Arc<Recorded>,
+        tx: Option<&TxSlot>,
+    ) -> Result<()> {
+        let (loader, mut requests) = Loader::new();
+        let waiting = Waiting::begin(self.buffers.clone(), &loader);
+        drop(loader);
+        let (fold, event, tx) = (fold.clone(), event.clone(), tx.cloned());
+        let runtime = Handle::current();
+        let folding = spawn_blocking(move || {
+            runtime.block_on(run(&fold, &event, &waiting.buffers, tx.as_ref()))
+        });
+        let mut loaded = Ok(());
+        while let Some(request) = requests.recv().await {
+            loaded = loaded.and(self.load(&request).await);
         }
+        let folded = folding.await.map_err(Error::from)?;
+        loaded.and(folded)
+    }
+
+    async fn load(&self, request: &LoadRequest) -> Result<()> {
+        let Some(buffer) = self.buffers.get(&request.model) else {
+            return Ok(());
+        };
+        let keys = vec![request.key.clone()];
+        let bodies = self
+            .store
+            .load_to_fold(buffer.schema().clone(), keys)
+            .await?;
+        let body = bodies.into_iter().next().flatten();
+        buffer.insert(request.key.clone(), body.as_deref())
     }
 
     /// Loads the views that the fold asked for in vain; whether there were any.
@@ -121,5 +161,46 @@ impl Folder {
 
     fn discard(&self) {
         self.buffers.values().for_each(|buffer| buffer.discard());
+    }
+}
+
+/// Lets folds wait for views until this is dropped.
+struct Waiting {
+    buffers: Arc<Buffers>,
+}
+
+impl Waiting {
+    fn begin(buffers: Arc<Buffers>, loader: &Loader) -> Self {
+        for buffer in buffers.values() {
+            buffer.load_with(Some(loader.clone()));
+        }
+        Self { buffers }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        for buffer in self.buffers.values() {
+            buffer.load_with(None);
+        }
+    }
+}
+
+async fn run(
+    fold: &Fold,
+    recorded: &Recorded,
+    buffers: &Buffers,
+    tx: Option<&TxSlot>,
+) -> Result<()> {
+    let scope = FoldScope {
+        recorded,
+        buffers,
+        tx,
+    };
+    let panicked = |message| Error::message(format!("it panicked: {message}"));
+    match catch_unwind(AssertUnwindSafe(|| (fold.run)(recorded, &scope))) {
+        Ok(Folded::Now(result)) => result,
+        Ok(Folded::Later(future)) => Guarded(future).await.map_err(panicked)?,
+        Err(panic) => Err(panicked(panic_message(&*panic))),
     }
 }

@@ -1,16 +1,18 @@
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::ReadModel;
+use super::loader::Loader;
 use crate::error::{Error, Result};
 use crate::store::{ModelSchema, ViewChange};
 
 /// The views of one read model that a batch of events has touched, in memory.
 ///
 /// A fold that asks for a view that is not here is stopped; the projection loads the view and runs
-/// the fold again, from the state before the event. That keeps folds free of `async` whatever the
-/// store, and lets a batch be written at once.
+/// the fold again, from the state before the event. A fold that has been stopped several times runs
+/// on a thread of its own, and waits there for each view. That keeps folds free of `async` whatever
+/// the store, and lets a batch be written at once.
 pub struct ViewBuffer<V> {
     schema: Arc<ModelSchema>,
     state: Mutex<State<V>>,
@@ -25,6 +27,8 @@ struct State<V> {
     changed: HashSet<String>,
     /// Keys asked for that are not here.
     missing: HashSet<String>,
+    /// There while the fold may wait for a view.
+    loader: Option<Loader>,
 }
 
 /// A buffer without its type.
@@ -36,6 +40,8 @@ pub(crate) trait ErasedBuffer: Send + Sync {
     fn take_missing(&self) -> Vec<String>;
     /// Takes in what the store has under a key.
     fn insert(&self, key: String, body: Option<&[u8]>) -> Result<()>;
+    /// Lets folds wait for views that this loads, or stops them with `None`.
+    fn load_with(&self, loader: Option<Loader>);
     /// Keeps the current event's changes.
     fn settle(&self);
     /// Drops the current event's changes.
@@ -56,6 +62,7 @@ impl<V: ReadModel> ViewBuffer<V> {
             current: HashMap::new(),
             changed: HashSet::new(),
             missing: HashSet::new(),
+            loader: None,
         };
         Self {
             schema,
@@ -65,15 +72,20 @@ impl<V: ReadModel> ViewBuffer<V> {
 
     pub(crate) fn get(&self, key: &str) -> Result<Option<V>> {
         let mut state = self.lock();
-        let found = state
-            .current
-            .get(key)
-            .or_else(|| state.settled.get(key))
-            .cloned();
-        found.ok_or_else(|| {
-            state.missing.insert(key.to_owned());
-            Error::message(format!("view `{key}` of `{}` is being loaded", V::NAME))
-        })
+        if let Some(view) = state.find(key) {
+            return Ok(view);
+        }
+        if let Some(loader) = state.loader.clone() {
+            drop(state);
+            loader.load(TypeId::of::<V>(), key);
+            state = self.lock();
+            if let Some(view) = state.find(key) {
+                return Ok(view);
+            }
+        }
+        state.missing.insert(key.to_owned());
+        let error = format!("view `{key}` of `{}` is being loaded", V::NAME);
+        Err(Error::message(error))
     }
 
     pub(crate) fn set(&self, key: String, view: Option<V>) {
@@ -83,6 +95,13 @@ impl<V: ReadModel> ViewBuffer<V> {
     /// A panic while the lock was held can only have been in a user's `Clone`; the maps are whole.
     fn lock(&self) -> MutexGuard<'_, State<V>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<V: Clone> State<V> {
+    fn find(&self, key: &str) -> Option<Option<V>> {
+        let found = self.current.get(key);
+        found.or_else(|| self.settled.get(key)).cloned()
     }
 }
 
@@ -112,6 +131,10 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
             })?;
         self.lock().settled.insert(key, view);
         Ok(())
+    }
+
+    fn load_with(&self, loader: Option<Loader>) {
+        self.lock().loader = loader;
     }
 
     fn settle(&self) {

@@ -2,6 +2,7 @@
 
 mod buffer;
 mod find;
+mod loader;
 mod model;
 mod sort_key;
 mod writer;
@@ -9,6 +10,7 @@ mod writer;
 pub(crate) use buffer::ErasedBuffer;
 pub use buffer::ViewBuffer;
 pub use find::{Find, Page, Read};
+pub(crate) use loader::{LoadRequest, Loader};
 pub use model::{Index, ReadModel};
 pub use sort_key::{Indexed, SortKey};
 pub use writer::Views;

@@ -1,0 +1,39 @@
+use std::any::TypeId;
+use std::convert::Infallible;
+use std::sync::mpsc;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// Loads views for a fold that waits for them on a thread of its own.
+#[derive(Clone)]
+pub(crate) struct Loader(UnboundedSender<LoadRequest>);
+
+/// A view that a fold waits for.
+pub(crate) struct LoadRequest {
+    /// The type of its read model.
+    pub(crate) model: TypeId,
+    pub(crate) key: String,
+    /// The fold goes on when this is dropped.
+    _waiting: mpsc::Sender<Infallible>,
+}
+
+impl Loader {
+    /// The requests end when all clones of the loader are gone.
+    pub(crate) fn new() -> (Self, UnboundedReceiver<LoadRequest>) {
+        let (requests, received) = unbounded_channel();
+        (Self(requests), received)
+    }
+
+    /// Blocks the thread until the request is dropped, whether the view was loaded or not.
+    pub(crate) fn load(&self, model: TypeId, key: &str) {
+        let (waiting, dropped) = mpsc::channel();
+        let request = LoadRequest {
+            model,
+            key: key.to_owned(),
+            _waiting: waiting,
+        };
+        // Without a receiver, the request is dropped here.
+        let _ = self.0.send(request);
+        let _ = dropped.recv();
+    }
+}
