@@ -13,6 +13,7 @@
 
 mod allocations;
 mod at_hand;
+mod authorization;
 mod cache;
 mod cancellation;
 mod compile_errors;
@@ -35,6 +36,7 @@ mod postgres;
 mod reactions;
 mod recovery;
 mod replica;
+mod reports;
 mod sabotage;
 mod shop;
 mod snapshots;

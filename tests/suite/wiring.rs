@@ -380,7 +380,7 @@ the wiring has 2 problems
   --> wiring.rs:{}
   = write another `name` in one's `#[projection(..)]`
 
-read model `store` is kept by two projections
+read model `store` is kept by more than one projection
   --> wiring.rs:{}
   --> wiring.rs:{}
   = write one projection for it: a read model has one checkpoint";

@@ -1,5 +1,5 @@
 /// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The URL cannot be read.
@@ -94,3 +94,5 @@ pub enum ConnectError {
         reason: String,
     },
 }
+
+cqrs_core::debug_as_report!(ConnectError);

@@ -6,7 +6,6 @@ use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
 
 /// Why a statement of a handler has no result.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum SqlError {
     /// There was no connection to be had.
@@ -45,10 +44,13 @@ impl Error for SqlError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Unreachable { .. } => None,
-            Self::Failed(error) => Some(error),
+            // Its own text says no more than its source, which `Display` shows in its place.
+            Self::Failed(error) => error.source(),
         }
     }
 }
+
+cqrs_core::debug_as_report!(SqlError);
 
 impl From<tokio_postgres::Error> for SqlError {
     fn from(error: tokio_postgres::Error) -> Self {

@@ -4,7 +4,7 @@ use std::time::Duration;
 use cqrs_core::store::StoreError;
 
 /// Why a database was not opened. Nothing in it was changed.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// The SQLite library that was linked may corrupt the database.
@@ -117,7 +117,7 @@ pub enum OpenError {
 }
 
 /// Why a [`Reader`](crate::Reader) has no answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
     /// What SQLite says, or the closure.
@@ -127,6 +127,8 @@ pub enum ReadError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+cqrs_core::debug_as_report!(OpenError, ReadError);
 
 /// What a request is answered when the thread that should have answered it is gone.
 pub(crate) fn closed() -> StoreError {

@@ -161,33 +161,36 @@ impl<'d> IntoFuture for QueryJsonCall<'d> {
 }
 
 impl Dispatcher {
+    /// The authorizer is asked first: what is wrong with the JSON names fields.
     pub(crate) fn send_json<'a, C: Command>(
         &'a self,
         json: &'a [u8],
         options: CallOptions,
     ) -> BoxFuture<'a, Result<Receipt, CommandError<Rejection>>> {
-        let command = match self.parse::<C>(json) {
-            Ok(command) => command,
-            Err(invalid) => return failed(CommandError::Invalid(invalid)),
-        };
         Box::pin(async move {
-            let outcome = self.inner.execute(command, &options).await;
+            self.inner
+                .authorize(C::NAME, C::PERMISSION, options.actor.as_ref())
+                .map_err(CommandError::Denied)?;
+            let command = self.parse::<C>(json).map_err(CommandError::Invalid)?;
+            let outcome = self.inner.execute_authorized(command, &options).await;
             outcome.map_err(|error| error.map_rejected(Rejection::new))
         })
     }
 
+    /// The authorizer is asked first: what is wrong with the JSON names fields.
     pub(crate) fn ask_json<'a, Q: Query>(
         &'a self,
         json: &'a [u8],
         options: QueryOptions,
     ) -> BoxFuture<'a, Result<Value, QueryError>> {
-        let query = match self.parse::<Q>(json) {
-            Ok(query) => query,
-            Err(invalid) => return failed(QueryError::from(invalid)),
-        };
         Box::pin(async move {
-            let mut call = QueryCall::new(self, query);
-            *call.options() = options;
+            self.inner
+                .authorize(Q::NAME, Q::PERMISSION, options.actor.as_ref())?;
+            let mut call = QueryCall::new(self, self.parse::<Q>(json)?);
+            *call.options() = QueryOptions {
+                is_authorized: true,
+                ..options
+            };
             let answer = call.await?;
             serde_json::to_value(answer)
                 .map_err(|error| Failure::handler(Q::NAME, error.into()).into())

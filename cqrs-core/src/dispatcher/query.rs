@@ -38,6 +38,8 @@ pub(crate) struct QueryOptions {
     pub(crate) actor: Option<Actor>,
     pub(crate) after: Position,
     pub(crate) within: Option<Duration>,
+    /// The authorizer was asked before there was a query.
+    pub(crate) is_authorized: bool,
 }
 
 impl<'d, Q: Query> QueryCall<'d, Q> {
@@ -105,11 +107,11 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
             },
         };
         if Q::PERMISSION.is_some() {
-            let actor = self
-                .options
-                .as_ref()
-                .and_then(|options| options.actor.as_ref());
-            if let Err(denied) = inner.authorize(Q::NAME, Q::PERMISSION, actor) {
+            let options = self.options.as_deref();
+            let actor = options.and_then(|options| options.actor.as_ref());
+            if !options.is_some_and(|options| options.is_authorized)
+                && let Err(denied) = inner.authorize(Q::NAME, Q::PERMISSION, actor)
+            {
                 return fail(answer, denied);
             }
         }

@@ -1,8 +1,10 @@
-use super::{BoxError, Denied, Error, Failure, Invalid, Unknown};
+use std::fmt;
+
+use super::{BoxError, Denied, Error, Failure, Invalid, Unknown, report};
 use crate::store::Position;
 
 /// Why a command was not carried out. `E` is the domain's own error.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum CommandError<E> {
     /// The domain said no. Nothing was recorded.
     #[error(transparent)]
@@ -58,6 +60,12 @@ impl<E> CommandError<E> {
     }
 }
 
+impl<E: std::error::Error> fmt::Debug for CommandError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        report(self, f)
+    }
+}
+
 impl<E> From<E> for CommandError<E> {
     fn from(error: E) -> Self {
         Self::Rejected(error)
@@ -65,9 +73,11 @@ impl<E> From<E> for CommandError<E> {
 }
 
 /// The domain's error when the command was sent by name: its text, and the error itself boxed.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error(transparent)]
 pub struct Rejection(BoxError);
+
+crate::debug_as_report!(Rejection);
 
 impl Rejection {
     pub(crate) fn new(error: impl std::error::Error + Send + Sync + 'static) -> Self {

@@ -1,10 +1,12 @@
 use std::fmt;
 
+use super::report;
+
 /// An error of any kind, boxed.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
 /// What a handler returns when something other than the domain says no: any error, converted by
-/// `?`. Keeps the source chain; `{:?}` prints it.
+/// `?`. Keeps its causes, which `{:?}` prints line by line.
 pub struct Error(BoxError);
 
 /// A result whose error, unless said otherwise, is [`Error`].
@@ -42,12 +44,6 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)?;
-        let mut source = self.0.source();
-        while let Some(cause) = source {
-            write!(f, "\n  caused by: {cause}")?;
-            source = cause.source();
-        }
-        Ok(())
+        report(&*self.0, f)
     }
 }

@@ -6,16 +6,18 @@ mod command;
 mod handler;
 mod query;
 mod rejected;
+mod report;
 
 pub use command::{CommandError, Rejection};
 pub use handler::{BoxError, Error, Result};
 pub use query::{Behind, QueryError};
 pub use rejected::Rejected;
+pub use report::report;
 
 use crate::store::{AppendError, StoreError};
 
 /// Something that is not the domain's decision went wrong.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
     /// A handler returned an error that is not the domain's. Fix its cause; the call had no effect.
@@ -48,6 +50,8 @@ pub enum Failure {
     Append(AppendError),
 }
 
+crate::debug_as_report!(Failure, Invalid, Denied, Unknown);
+
 impl Failure {
     pub(crate) fn handler(handler: &'static str, error: Error) -> Self {
         Self::Handler {
@@ -58,7 +62,7 @@ impl Failure {
 }
 
 /// Input that does not make sense, whatever the state is.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{reason}", .field.as_ref().map(|field| format!("`{field}`: ")).unwrap_or_default())]
 pub struct Invalid {
     /// The field at fault, as a path, if it is one field: `lines[2].price`.
@@ -86,7 +90,7 @@ impl Invalid {
 }
 
 /// The actor may not send this message.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{who} may not send `{message}`: {reason}", who = .actor.as_deref().unwrap_or("an unknown actor"))]
 pub struct Denied {
     /// The message's name.
@@ -98,7 +102,7 @@ pub struct Denied {
 }
 
 /// No message has this name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no {kind} `{name}`{}", .suggestion.map(|s| format!(": did you mean `{s}`?")).unwrap_or_default())]
 pub struct Unknown {
     /// `command` or `query`.

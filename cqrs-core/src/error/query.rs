@@ -7,7 +7,7 @@ use crate::store::Position;
 ///
 /// What each kind says is boxed: a query can be answered in less time than it takes to move a large
 /// error type about.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum QueryError {
     /// The message makes no sense.
     #[error("invalid query: {0}")]
@@ -28,7 +28,7 @@ pub enum QueryError {
 
 /// A read model did not reach the position asked for in time. Ask again, or look at
 /// `dispatcher.health()` when an event keeps failing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "projection `{projection}` reached position {at} but not {wanted} within {waited:?}{}",
     .failing.as_ref().map(|why| format!(": {why}")).unwrap_or_default()
@@ -45,6 +45,8 @@ pub struct Behind {
     /// The event that it keeps failing at, if it does.
     pub failing: Option<String>,
 }
+
+crate::debug_as_report!(QueryError, Behind);
 
 macro_rules! boxed {
     ($($kind:ident)*) => {$(

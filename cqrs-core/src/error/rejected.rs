@@ -4,9 +4,11 @@ use std::borrow::Cow;
 ///
 /// Callers can show it but not tell one from another: once they need to, give the command an error
 /// type with `#[command(error = ..)]`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Rejected(Cow<'static, str>);
+
+crate::debug_as_report!(Rejected);
 
 impl From<&'static str> for Rejected {
     fn from(text: &'static str) -> Self {

@@ -90,7 +90,10 @@ pub(super) async fn set_up(
         return Ok(());
     }
     let slot = TxSlot::new(tx);
-    let failed = |error| BuildError::Setup { projection, error };
+    let failed = |error: Error| BuildError::Setup {
+        projection,
+        source: error.into(),
+    };
     run(setup, &slot).await.map_err(failed)?;
     let batch = ViewBatch {
         subscription: subscription.to_owned(),

@@ -4,7 +4,7 @@ use super::Position;
 use crate::CommandId;
 
 /// Why an append did not happen.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum AppendError {
     /// An event or state that the decision depended on changed: read again and decide again.
@@ -66,8 +66,10 @@ pub enum AppendError {
     },
 }
 
+crate::debug_as_report!(AppendError, StoreError);
+
 /// Why a read did not happen.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The store cannot be reached, or is closed.

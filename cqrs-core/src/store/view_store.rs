@@ -83,7 +83,7 @@ pub struct ViewChange {
 }
 
 /// Why a batch was not written.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ViewCommitError {
     /// Another process moved the checkpoint: nothing was written, start again from it.
@@ -96,6 +96,8 @@ pub enum ViewCommitError {
     #[error(transparent)]
     Failed(#[from] StoreError),
 }
+
+crate::debug_as_report!(ViewCommitError);
 
 /// A view as a scan returns it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,5 @@
 use std::any::TypeId;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Problems, Scope};
@@ -291,22 +291,22 @@ impl Plan {
     }
 
     fn check_read_models(&self, problems: &mut Problems) {
-        let mut kept: HashMap<TypeId, &PlannedProjection> = HashMap::new();
-        let mut tables: HashMap<String, TypeId> = HashMap::new();
+        let mut kept: HashMap<TypeId, Source> = HashMap::new();
         for projection in &self.projections {
+            let source = projection.entry.source;
+            let mut tables: HashSet<String> = HashSet::new();
             for model in projection.models() {
-                let source = projection.entry.source;
-                if let Some(other) = kept.insert(model.id, projection) {
+                if let Some(other) = kept.insert(model.id, source) {
                     problems.add(
-                        format!("read model `{}` is kept by two projections", model.name),
-                        [other.entry.source, source],
+                        format!(
+                            "read model `{}` is kept by more than one projection",
+                            model.name
+                        ),
+                        [other, source],
                         "one projection for it: a read model has one checkpoint",
                     );
                 }
-                if tables
-                    .insert(projection.schema(model).table, model.id)
-                    .is_some()
-                {
+                if !tables.insert(projection.schema(model).table) {
                     problems.add(
                         format!(
                             "two read models of one projection are named `{}`",

@@ -1,11 +1,11 @@
 use std::fmt;
 
-use crate::error::Error;
+use crate::error::BoxError;
 use crate::handler::Source;
 use crate::store::StoreError;
 
 /// Why a dispatcher could not be built.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// Something does not fit together.
@@ -16,12 +16,12 @@ pub enum BuildError {
     NoRuntime,
     /// A projection's `#[setup]` method failed: nothing of it was written, and the next `build`
     /// runs it again.
-    #[error("`#[setup]` of the projection `{projection}` failed: {error}")]
+    #[error("`#[setup]` of the projection `{projection}` failed: {source}")]
     Setup {
         /// The projection's name.
         projection: &'static str,
         /// The method's error.
-        error: Error,
+        source: BoxError,
     },
     /// The store failed.
     #[error(transparent)]
@@ -29,7 +29,7 @@ pub enum BuildError {
 }
 
 /// All that is wrong with the wiring, at once.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
 /// One thing that is wrong with the wiring.
@@ -53,18 +53,33 @@ impl Problems {
         self.0.is_empty()
     }
 
+    /// Adds a problem, or places to it if the report has it already.
     pub(crate) fn add(
         &mut self,
         what: impl Into<String>,
         at: impl IntoIterator<Item = Source>,
         write: impl Into<String>,
     ) {
-        let at = at.into_iter().collect();
-        self.0.push(Problem {
-            what: what.into(),
-            at,
-            write: write.into(),
+        let (what, write) = (what.into(), write.into());
+        let known = self
+            .0
+            .iter()
+            .position(|it| it.what == what && it.write == write);
+        let place = known.unwrap_or_else(|| {
+            let at = Vec::new();
+            self.0.push(Problem { what, at, write });
+            self.0.len() - 1
         });
+        let places = &mut self.0[place].at;
+        for source in at {
+            // What one macro declares several times is in one place.
+            if !places
+                .iter()
+                .any(|it| (it.file, it.line) == (source.file, source.line))
+            {
+                places.push(source);
+            }
+        }
     }
 
     pub(crate) fn into_error(self) -> BuildError {
@@ -98,3 +113,5 @@ impl fmt::Display for Problem {
 }
 
 impl std::error::Error for Problems {}
+
+crate::debug_as_report!(BuildError, Problems);
