@@ -19,6 +19,7 @@ pub struct Command {
     name: String,
     error: Option<Type>,
     permission: Option<String>,
+    attempts: Option<u32>,
     ids: Vec<CommandId>,
 }
 
@@ -37,6 +38,7 @@ impl Command {
             .string("permission", errors)
             .map(|permission| permission.value());
         let name = args.string("name", errors).map(|name| name.value());
+        let attempts = args.number("attempts", 1, errors);
         let framework = args.framework(errors);
         args.finish(errors);
         let (message, fields) = Message::read(input, "a command", errors)?;
@@ -48,6 +50,7 @@ impl Command {
             name,
             error,
             permission,
+            attempts,
             ids,
         })
     }
@@ -77,6 +80,7 @@ impl ToTokens for Command {
             name,
             error,
             permission,
+            attempts,
             ids,
         } = self;
         let (ident, docs) = (&message.ident, &message.docs);
@@ -85,11 +89,15 @@ impl ToTokens for Command {
             .map_or_else(|| code!(__cqrs::Rejected), Type::to_token_stream);
         let cell = code!(__cqrs::CommandCell);
         let members = message.members(name, permission.as_deref(), &cell);
+        let attempts = attempts.map(|attempts| {
+            code!(const ATTEMPTS: __cqrs::Option<__cqrs::u32> = __cqrs::Some(#attempts);)
+        });
         let ids = ids.iter().map(|id| self.has_id(id));
         let (source, schema) = (source::of(ident), message.schema());
         let items = code! {
             impl __cqrs::Command for #ident {
                 type Error = #error;
+                #attempts
                 #members
             }
             #(#ids)*

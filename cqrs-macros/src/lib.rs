@@ -50,6 +50,8 @@ mod types;
 /// - `error = Type`: how the domain says no. Without it, with `cqrs_core::error::Rejected`, a text.
 /// - `permission = ".."`: what the actor must hold to send it.
 /// - `name = ".."`: its wire name, if not the type's name.
+/// - `attempts = 1`: maximum number of times its handler runs for one sending. Defaults to the
+///   dispatcher's limit, 16. Give it when the handler has side effects.
 /// - `crate = ".."`: where `cqrs-core` is.
 ///
 /// `#[id(Product)]` on a field says that it identifies the `Product` to load for handlers that

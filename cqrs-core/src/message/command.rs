@@ -21,6 +21,9 @@ pub trait Command: Serialize + for<'de> Deserialize<'de> + Clone + Send + Sync +
     const NAME: &'static str;
     /// What the actor must hold to send it.
     const PERMISSION: Option<&'static str>;
+    /// Maximum number of times the handler runs for one sending of the command. Defaults to the
+    /// dispatcher's `attempts`.
+    const ATTEMPTS: Option<u32> = None;
 
     /// What [`Validate`](super::Validate) says, if the type implements it.
     fn check(&self) -> Result<(), Invalid>;

@@ -40,7 +40,7 @@ fn command_with_two_ids_of_one_aggregate() {
 #[test]
 fn unit_command_elsewhere() {
     let item = quote! {
-        #[command(name = "ping")]
+        #[command(name = "ping", attempts = 1)]
         #[command(crate = "my_crate::cqrs")]
         struct Ping;
     };

@@ -13,7 +13,7 @@ use crate::{aggregate, command_handler, event, event_handler, projection, query_
 #[test]
 fn command_keys() {
     let item = quote! {
-        #[command(permision = "x", error = "Quoted", name = 1, name = "again", crate = 5)]
+        #[command(permision = "x", error = "Quoted", name = 1, name = "again", attempts = 0, crate = 5)]
         struct Create {
             #[id]
             a: A,

@@ -3,6 +3,7 @@ const _: () = {
     use my_crate::cqrs::__private::{self as __cqrs, Fallback as _};
     impl __cqrs::Command for Ping {
         type Error = __cqrs::Rejected;
+        const ATTEMPTS: __cqrs::Option<__cqrs::u32> = __cqrs::Some(1u32);
         const NAME: &'static __cqrs::str = "ping";
         const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::None;
         #[inline]

@@ -8,10 +8,13 @@
     "`name` takes a string: write `name = \"..\"`"
 }
 ::core::compile_error! {
+    "`attempts` takes a whole number from 1: write `attempts = 1`"
+}
+::core::compile_error! {
     "`crate` takes the framework's path: write `crate = \"my_crate::cqrs\"`"
 }
 ::core::compile_error! {
-    "unknown key `permision`: did you mean `permission`? known keys: `error`, `permission`, `name`, `crate`"
+    "unknown key `permision`: did you mean `permission`? known keys: `error`, `permission`, `name`, `attempts`, `crate`"
 }
 ::core::compile_error! {
     "`#[id]` says of which aggregate: write `#[id(Product)]`"

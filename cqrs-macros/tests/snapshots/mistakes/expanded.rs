@@ -1,5 +1,5 @@
 ::core::compile_error! {
-    "unknown key `permision`: did you mean `permission`? known keys: `error`, `permission`, `name`, `crate`"
+    "unknown key `permision`: did you mean `permission`? known keys: `error`, `permission`, `name`, `attempts`, `crate`"
 }
 ::core::compile_error! {
     "a command is a struct: write one `struct` per case"
