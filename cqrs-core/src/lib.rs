@@ -11,6 +11,7 @@ pub mod dispatcher;
 pub mod error;
 pub mod handler;
 mod ids;
+mod json;
 mod key;
 pub mod message;
 mod module;

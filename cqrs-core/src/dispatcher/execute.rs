@@ -11,6 +11,7 @@ use super::{Dispatcher, Receipt};
 use crate::CommandId;
 use crate::error::{CommandError, Failure, Invalid};
 use crate::handler::{Actor, CommandFn, CommandScope, Decided, Decision, Loads};
+use crate::json;
 use crate::message::{Command, NewEvents};
 use crate::store::{BoxFuture, Recorded};
 
@@ -182,11 +183,13 @@ impl<'a, F, S> Found<'a, F, S> {
     }
 }
 
-/// Of the command's name and JSON, to tell a repeated sending from another command.
+/// Hash of the command's name and JSON, to tell a repeated sending from another command.
+///
+/// It is stored for good, so it must not change: a command without fields counts as `null`, as serde
+/// writes it, although a message without fields is `{}` everywhere else.
 fn fingerprint<C: Command>(command: &C) -> Result<u64, Invalid> {
     let mut text = Vec::with_capacity(256);
     text.extend_from_slice(C::NAME.as_bytes());
-    serde_json::to_writer(&mut text, command)
-        .map_err(|error| Invalid::new(format!("the command cannot be written as JSON: {error}")))?;
+    json::fingerprint(command, &mut text)?;
     Ok(xxh3_64(&text))
 }

@@ -9,6 +9,7 @@ use super::query::QueryOptions;
 use super::{Dispatcher, QueryCall, Receipt};
 use crate::error::{CommandError, Failure, Invalid, QueryError, Rejection};
 use crate::handler::Actor;
+use crate::json;
 use crate::message::{Command, Query};
 use crate::store::{BoxFuture, Position};
 use crate::{CommandId, Uuid};
@@ -206,18 +207,7 @@ impl Dispatcher {
                 json.len()
             )));
         }
-        let mut json = serde_json::Deserializer::from_slice(json);
-        let message = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let field = error.path().to_string();
-            let field = (field != "." && field != "?").then_some(field);
-            Invalid {
-                field,
-                reason: error.into_inner().to_string(),
-            }
-        })?;
-        json.end()
-            .map_err(|error| Invalid::new(error.to_string()))?;
-        Ok(message)
+        Ok(json::decode_message(json)?)
     }
 }
 

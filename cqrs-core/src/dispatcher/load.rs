@@ -2,7 +2,7 @@ use super::Weight;
 use super::cache::StateCache;
 use super::inner::Inner;
 use super::pending::{Pending, Pledge};
-use crate::error::Failure;
+use crate::error::{Error, Failure};
 use crate::handler::{AggregateType, AnyState, Load};
 use crate::message::Storage;
 use crate::store::{
@@ -192,7 +192,6 @@ impl Inner {
                     .map_err(|error| Failure::handler(handler, error))?;
             }
             let body = load
-                .state
                 .save()
                 .map_err(|error| Failure::handler(handler, error))?;
             let Some(body) = body else { continue };
@@ -409,13 +408,23 @@ impl Load {
     }
 
     /// The state with the append's events folded in, as JSON; it has no fold to its name then.
-    fn folded_with(&mut self, append: &Append) -> Result<Option<Vec<u8>>, crate::Error> {
+    fn folded_with(&mut self, append: &Append) -> Result<Option<Vec<u8>>, Error> {
         for event in append.clone().record(self.up_to, append.time) {
             self.fold(&event)?;
         }
         let body = self.state.save()?;
         self.folded = 0;
         Ok(body)
+    }
+
+    /// The state as JSON, if it is stored.
+    fn save(&self) -> Result<Option<Vec<u8>>, Error> {
+        self.state.save().map_err(|error| {
+            Error::message(format!(
+                "the state of `{}` cannot be stored: {error}",
+                self.tag
+            ))
+        })
     }
 
     fn key(&self) -> StateKey {
@@ -453,7 +462,7 @@ impl Load {
         }
     }
 
-    fn fold(&mut self, event: &Recorded) -> Result<(), crate::Error> {
+    fn fold(&mut self, event: &Recorded) -> Result<(), Error> {
         if event.tags.contains(&self.tag) {
             self.state.apply(event)?;
             self.folded = self.folded.saturating_add(1);

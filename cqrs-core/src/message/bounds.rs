@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
+use crate::json;
 use crate::store::{Tag, Tags};
 
 /// The id of an aggregate: anything with a text, which stands in the tags of events.
@@ -72,7 +73,7 @@ pub trait StoredState: Sized {
     /// folded it.
     ///
     /// # Errors
-    /// When it cannot be written as JSON.
+    /// When it could not be read back from its JSON; names the field.
     fn save(&self, fingerprint: u64) -> Result<Option<Vec<u8>>, Error>;
 
     /// [`Aggregate::restore`](super::Aggregate::restore): nothing, if the `impl` block has changed
@@ -91,11 +92,12 @@ struct Stored<A> {
 impl<A: Serialize + DeserializeOwned> StoredState for A {
     fn save(&self, fingerprint: u64) -> Result<Option<Vec<u8>>, Error> {
         let state = self;
-        Ok(Some(serde_json::to_vec(&Stored { fingerprint, state })?))
+        let stored = Stored { fingerprint, state };
+        Ok(Some(json::encode_as::<Stored<A>, _>(&stored)?))
     }
 
     fn restore(body: &[u8], fingerprint: u64) -> Option<Self> {
-        let stored: Stored<A> = serde_json::from_slice(body).ok()?;
+        let stored: Stored<A> = json::decode(body).ok()?;
         (stored.fingerprint == fingerprint).then_some(stored.state)
     }
 }

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::json;
 use crate::store::{EventType, NewEvent, Tags};
 
 /// Something that happened. Derive it on a struct; name it in the past tense.
@@ -37,7 +38,7 @@ pub trait Events {
     /// Adds the events, in order.
     ///
     /// # Errors
-    /// When an event cannot be written as JSON.
+    /// When an event could not be read back from its JSON.
     fn record(self, events: &mut NewEvents) -> Result<(), Error>;
 }
 
@@ -67,15 +68,12 @@ impl NewEvents {
     /// Adds an event.
     ///
     /// # Errors
-    /// When it cannot be written as JSON.
+    /// When it could not be read back from its JSON; names the event and the field.
     pub fn push<E: Event>(&mut self, event: &E) -> Result<(), Error> {
         let mut tags = Tags::new();
         event.tags(&mut tags);
-        let payload = serde_json::to_vec(event).map_err(|error| {
-            Error::message(format!(
-                "event `{}` cannot be written as JSON: {error}",
-                E::NAME
-            ))
+        let payload = json::encode(event).map_err(|error| {
+            Error::message(format!("event `{}` cannot be recorded: {error}", E::NAME))
         })?;
         let event_type = EventType::new(E::NAME);
         self.0.push(NewEvent {

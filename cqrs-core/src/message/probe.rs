@@ -43,9 +43,13 @@ impl<T: Validate> Probe<T> {
 
 #[cfg(feature = "schema")]
 impl<T: schemars::JsonSchema> Probe<T> {
-    /// The type's JSON schema.
+    /// The type's JSON schema. That of a struct without fields is an object's, as it is written.
     pub fn schema(&self) -> Option<serde_json::Value> {
-        Some(schemars::schema_for!(T).to_value())
+        let mut schema = schemars::schema_for!(T).to_value();
+        if schema["type"] == "null" {
+            schema["type"] = "object".into();
+        }
+        Some(schema)
     }
 }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{Position, Tags};
 use crate::error::Error;
+use crate::json::{self, Unreadable};
 use crate::message::Event;
 use crate::{CommandId, EventId, Timestamp};
 
@@ -133,12 +134,12 @@ impl Recorded {
                 E::VERSION
             )));
         }
-        serde_json::from_slice(&self.payload)
+        json::decode(&self.payload)
             .map_err(|error| self.unreadable(std::any::type_name::<E>(), &error))
     }
 
     #[cold]
-    fn unreadable(&self, rust_type: &str, error: &serde_json::Error) -> Error {
+    fn unreadable(&self, rust_type: &str, error: &Unreadable) -> Error {
         Error::message(format!(
             "event `{}` (version {}) at position {} cannot be read as `{rust_type}`: {error}: {}",
             self.event_type,

@@ -187,9 +187,9 @@ impl<C: Command> When<C> {
 #[track_caller]
 fn recorded(events: impl Events) -> Vec<NewEvent> {
     let mut recorded = NewEvents::new();
-    events
-        .record(&mut recorded)
-        .expect("events can be written as JSON");
+    if let Err(error) = events.record(&mut recorded) {
+        panic!("{error}");
+    }
     recorded.into_vec()
 }
 

@@ -95,8 +95,10 @@ impl Indexed for bool {
 #[diagnostic::do_not_recommend]
 impl Indexed for f64 {
     fn sort_key(&self, key: &mut SortKey) {
-        let bits = self.to_bits();
-        let ordered = if self.is_sign_negative() {
+        // `-0.0` and `0.0` are equal, and every NaN sorts after the numbers.
+        let value = if self.is_nan() { f64::NAN } else { *self + 0.0 };
+        let bits = value.to_bits();
+        let ordered = if value.is_sign_negative() {
             !bits
         } else {
             bits | 1 << 63

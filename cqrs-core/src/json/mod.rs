@@ -1,0 +1,195 @@
+//! JSON as it is recorded: what is written can be read back, as the same value.
+
+mod lossless;
+mod path;
+mod root;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::io;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::Invalid;
+use lossless::Report;
+use path::shorten;
+use root::{Origin, Root};
+
+/// Why a value has no JSON that reads back as the same value, or why JSON cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{reason}", .field.as_ref().map(|field| format!("`{field}`: ")).unwrap_or_default())]
+pub(crate) struct Unreadable {
+    /// Path of the field at fault, `lines[2].price`, if it is one field.
+    pub(crate) field: Option<String>,
+    /// What is wrong with it.
+    pub(crate) reason: String,
+}
+
+/// A place where JSON has `null` for something that is not absent. Not a loss if the type reads it
+/// back as what it was, as a `deserialize_with` can.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Loss {
+    field: Option<String>,
+    value: Lost,
+}
+
+/// What JSON has `null` for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Lost {
+    NotANumber,
+    Infinity,
+    NegativeInfinity,
+    /// `Some(None)`, `Some(())` and the like.
+    EmptySome,
+}
+
+/// Writes a value as JSON, and makes sure that it can be read back.
+///
+/// It is read back to find out: no look at the type tells, since `Serialize` and `Deserialize` may
+/// be written by hand.
+///
+/// # Errors
+/// When the value has no JSON, when its JSON does not read as a `T`, and when it reads as another
+/// value where JSON has `null` for something that is not absent: a number that is not finite, a
+/// `Some` of nothing.
+pub(crate) fn encode<T: Serialize + DeserializeOwned>(value: &T) -> Result<Vec<u8>, Unreadable> {
+    encode_as::<T, T>(value)
+}
+
+/// [`encode`], for a value that is read back as an `R`.
+pub(crate) fn encode_as<R, W>(value: &W) -> Result<Vec<u8>, Unreadable>
+where
+    R: Serialize + DeserializeOwned,
+    W: Serialize,
+{
+    let mut json = Vec::with_capacity(128);
+    let report = write(value, &mut json)?;
+    if report.is_unit() {
+        // A struct without fields is an object without fields, to which fields can be added.
+        json.clear();
+        json.extend_from_slice(b"{}");
+    }
+    check::<R>(&json, report.into_losses())?;
+    Ok(json)
+}
+
+/// Adds a value's JSON to `text`, as serde writes it, to tell the value from others.
+///
+/// # Errors
+/// When the value has no JSON, or has the JSON of another value where that is `null`.
+pub(crate) fn fingerprint<T>(value: &T, text: &mut Vec<u8>) -> Result<(), Unreadable>
+where
+    T: Serialize + DeserializeOwned,
+{
+    let start = text.len();
+    let losses = write(value, &mut *text)?.into_losses();
+    if losses.is_empty() {
+        return Ok(());
+    }
+    check::<T>(&text[start..], losses)
+}
+
+/// Reads JSON. A type without fields reads from `null` and from any object, a type with fields
+/// reads `null` as an object without any.
+///
+/// # Errors
+/// When the JSON does not fit the type; names the field.
+pub(crate) fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T, Unreadable> {
+    read(json, Origin::Log)
+}
+
+/// Reads a message that comes from outside: a type without fields reads from nothing at all, too. A
+/// type with fields is an object.
+///
+/// # Errors
+/// When the JSON does not fit the type; names the field.
+pub(crate) fn decode_message<T: DeserializeOwned>(json: &[u8]) -> Result<T, Unreadable> {
+    if json.is_empty() {
+        // What a type with fields lacks is JSON, not another value than `null`.
+        return read(b"null", Origin::Caller).or_else(|_| read(json, Origin::Caller));
+    }
+    read(json, Origin::Caller)
+}
+
+/// Writes a value, and reports what JSON has `null` for.
+fn write<T: Serialize>(value: &T, json: impl io::Write) -> Result<Report, Unreadable> {
+    let report = Report::default();
+    let mut writer = serde_json::Serializer::new(json);
+    match value.serialize(report.serializer(&mut writer)) {
+        Ok(()) => Ok(report),
+        Err(error) => Err(Unreadable {
+            field: report.into_failed(),
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// Makes sure that JSON reads as an `R`, with the same losses.
+fn check<R: Serialize + DeserializeOwned>(
+    json: &[u8],
+    losses: Vec<Loss>,
+) -> Result<(), Unreadable> {
+    let read = decode::<R>(json);
+    if losses.is_empty() {
+        return read.map(drop).map_err(|error| Unreadable {
+            reason: format!("its JSON cannot be read back: {}", error.reason),
+            ..error
+        });
+    }
+    let kept = read.and_then(|read| write(&read, io::sink()));
+    let kept: HashSet<_> = kept
+        .map(Report::into_losses)
+        .into_iter()
+        .flatten()
+        .collect();
+    match losses.into_iter().find(|loss| !kept.contains(loss)) {
+        Some(loss) => Err(loss.into()),
+        None => Ok(()),
+    }
+}
+
+#[inline]
+fn read<T: DeserializeOwned>(json: &[u8], origin: Origin) -> Result<T, Unreadable> {
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let value = T::deserialize(Root::new(&mut reader, origin));
+    let value = value.and_then(|value| reader.end().map(|()| value));
+    value.map_err(|error| locate::<T>(json, origin, &error))
+}
+
+/// Reads once more to find the field at fault.
+#[cold]
+fn locate<T>(json: &[u8], origin: Origin, error: &serde_json::Error) -> Unreadable
+where
+    T: DeserializeOwned,
+{
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let read = serde_path_to_error::deserialize::<_, T>(Root::new(&mut reader, origin));
+    let field = read.err().map(|error| error.path().to_string());
+    let field = field.filter(|field| field != "." && field != "?");
+    Unreadable {
+        field: field.map(shorten),
+        reason: error.to_string(),
+    }
+}
+
+impl From<Unreadable> for Invalid {
+    fn from(Unreadable { field, reason }: Unreadable) -> Self {
+        Self { field, reason }
+    }
+}
+
+impl From<Loss> for Unreadable {
+    fn from(Loss { field, value }: Loss) -> Self {
+        let reason = match value {
+            Lost::NotANumber => "JSON has no NaN: use a finite number",
+            Lost::Infinity => "JSON has no infinity: use a finite number",
+            Lost::NegativeInfinity => "JSON has no negative infinity: use a finite number",
+            Lost::EmptySome => "JSON has `null` for this `Some`, which reads as `None`",
+        };
+        let reason = reason.to_owned();
+        Self { field, reason }
+    }
+}

@@ -1,0 +1,105 @@
+use std::fmt::{self, Write};
+
+use serde::Serialize;
+
+/// Longest text of a path: keys and depth are the user's.
+const MAX_CHARS: usize = 120;
+
+/// The way to a value, as a list through the stack: it costs nothing until it is written out.
+#[derive(Clone, Copy)]
+pub(super) struct Path<'a> {
+    parent: Option<&'a Path<'a>>,
+    step: Step<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Root,
+    Name(&'static str),
+    Item(usize),
+    Key(&'a dyn Key),
+}
+
+/// The key of a map.
+pub(super) trait Key {
+    /// Its text.
+    fn text(&self) -> String;
+}
+
+impl<K: Serialize> Key for K {
+    fn text(&self) -> String {
+        let json = serde_json::to_string(self).unwrap_or_default();
+        json.trim_matches('"').to_owned()
+    }
+}
+
+impl<'a> Path<'a> {
+    /// Of the outermost value.
+    pub(super) const ROOT: Path<'static> = Path {
+        parent: None,
+        step: Step::Root,
+    };
+
+    /// Of a field or a variant.
+    pub(super) fn name(&'a self, name: &'static str) -> Self {
+        self.then(Step::Name(name))
+    }
+
+    /// Of an item of a sequence.
+    pub(super) fn item(&'a self, index: usize) -> Self {
+        self.then(Step::Item(index))
+    }
+
+    /// Of a value in a map.
+    pub(super) fn key(&'a self, key: &'a dyn Key) -> Self {
+        self.then(Step::Key(key))
+    }
+
+    /// Whether it is that of the outermost value.
+    pub(super) fn is_root(&self) -> bool {
+        self.parent.is_none()
+    }
+
+    /// The text, `lines[2].price`; none of the outermost value.
+    #[cold]
+    pub(super) fn text(&self) -> Option<String> {
+        (!self.is_root()).then(|| shorten(self.to_string()))
+    }
+
+    fn then(&'a self, step: Step<'a>) -> Self {
+        let parent = Some(self);
+        Self { parent, step }
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(parent) = self.parent else {
+            return Ok(());
+        };
+        parent.fmt(f)?;
+        if let Step::Item(index) = self.step {
+            return write!(f, "[{index}]");
+        }
+        if !parent.is_root() {
+            f.write_char('.')?;
+        }
+        match self.step {
+            Step::Name(name) => f.write_str(name),
+            Step::Key(key) => f.write_str(&key.text()),
+            Step::Root | Step::Item(_) => Ok(()),
+        }
+    }
+}
+
+/// The text of a path without its middle, if it is long.
+pub(super) fn shorten(path: String) -> String {
+    let chars = path.chars().count();
+    if chars <= MAX_CHARS {
+        return path;
+    }
+    let half = MAX_CHARS / 2;
+    let start = path.chars().take(half);
+    let end = path.chars().skip(chars - half);
+    start.chain("..".chars()).chain(end).collect()
+}
