@@ -7,7 +7,8 @@ use std::task::Poll;
 
 use cqrs_core::Position;
 use cqrs_core::store::{
-    EventStore, ModelSchema, Transaction as _, Transactional as _, ViewBatch, ViewChange, ViewStore,
+    EventStore, Incarnation, ModelSchema, Transaction as _, Transactional as _, ViewBatch,
+    ViewChange, ViewStore,
 };
 use cqrs_postgres::Postgres;
 use tokio_postgres::Client;
@@ -178,6 +179,7 @@ async fn a_dropped_commit_of_views_leaves_nothing_open() {
                 subscription: subscription.to_owned(),
                 from,
                 to,
+                incarnation: Incarnation::default(),
                 changes: vec![change],
             };
             let committed = poll_times(scene.store.commit(batch), polls).await;

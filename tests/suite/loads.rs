@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cqrs_core::Position;
-use cqrs_core::store::{ModelSchema, StoreError, ViewBatch, ViewChange, ViewStore};
+use cqrs_core::store::{Incarnation, ModelSchema, StoreError, ViewBatch, ViewChange, ViewStore};
 use cqrs_core::testing::conformance::Fixture;
 use cqrs_postgres::Postgres;
 use test_postgres::Server;
@@ -37,6 +37,7 @@ async fn fill(store: &Postgres) {
         subscription: "projection:cards".to_owned(),
         from: None,
         to: Position::new(1),
+        incarnation: Incarnation::default(),
         changes: (0..100).map(change).collect(),
     };
     store.commit(batch).await.expect("it commits");

@@ -7,8 +7,8 @@ use std::time::Duration;
 use cqrs_core::error::QueryError;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
-    Append, AppendError, Boundary, EventQuery, EventStore, EventType, Events, NewEvent, ReadRange,
-    StateKey, StateWrite, StoreError, Subscription, Tag, ViewBatch, ViewStore,
+    Append, AppendError, Boundary, EventQuery, EventStore, EventType, Events, Incarnation,
+    NewEvent, ReadRange, StateKey, StateWrite, StoreError, Subscription, Tag, ViewBatch, ViewStore,
 };
 use cqrs_sqlite::Sqlite;
 use fastrand::Rng;
@@ -223,6 +223,7 @@ async fn a_checkpoint_above_the_head_is_rewound() {
         subscription: "projection:note-counts:1".to_owned(),
         from: None,
         to: Position::new(100),
+        incarnation: Incarnation::default(),
         changes: Vec::new(),
     };
     store.commit(batch).await.expect("the checkpoint is set");
@@ -238,7 +239,7 @@ async fn a_checkpoint_above_the_head_is_rewound() {
         Err(QueryError::Behind(behind)) => {
             let why = behind.failing.unwrap_or_default();
             assert!(
-                why.contains("before position 100"),
+                why.contains("up to position 100"),
                 "why it is behind: {why}"
             );
         }

@@ -219,9 +219,8 @@ impl Loaded {
             match known.map(|known| &mut known.fail_if) {
                 Some(EventQuery::Items(items)) => items.push(item),
                 _ => boundaries.push(Boundary {
-                    fail_if: EventQuery::Items(vec![item]),
-                    after: load.up_to,
                     follows,
+                    ..Boundary::new(EventQuery::Items(vec![item]), load.up_to)
                 }),
             }
         }

@@ -10,8 +10,8 @@ use crate::error::Error;
 use crate::handler::Resources;
 use crate::registry::ReactionEntry;
 use crate::store::{
-    EventQuery, EventStore, Position, Recorded, Store, StoreError, Subscription, ViewBatch,
-    ViewChange, ViewCommitError,
+    EventQuery, EventStore, Incarnation, Position, Recorded, Store, StoreError, Subscription,
+    ViewBatch, ViewChange, ViewCommitError,
 };
 use crate::wiring::{BuildError, PlannedProjection};
 
@@ -86,6 +86,7 @@ impl Worker {
                 subscription: subscription.clone(),
                 from: None,
                 to,
+                incarnation: Incarnation::default(),
                 changes: Vec::new(),
             };
             match store.commit(batch).await {
@@ -257,6 +258,7 @@ impl Worker {
             subscription,
             from: *checkpoint,
             to,
+            incarnation: Incarnation::default(),
             changes,
         };
         self.store.commit(batch).await?;

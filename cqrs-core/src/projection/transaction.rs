@@ -8,7 +8,9 @@ use super::follow::{Interrupted, Worked, Worker};
 use crate::dispatcher::{Guarded, panic_message};
 use crate::error::{Error, Result};
 use crate::handler::{Folded, Setup, SetupScope, TxSlot};
-use crate::store::{Position, Recorded, Store, StoreError, ViewBatch, ViewCommitError};
+use crate::store::{
+    Incarnation, Position, Recorded, Store, StoreError, ViewBatch, ViewCommitError,
+};
 use crate::wiring::BuildError;
 
 impl Worker {
@@ -47,6 +49,7 @@ impl Worker {
                 subscription: self.subscription.clone(),
                 from: *checkpoint,
                 to: worked.to,
+                incarnation: Incarnation::default(),
                 changes: changes.map_err(|error| Interrupted::Failed(error.to_string()))?,
             };
             tx.commit(batch).await?;
@@ -99,6 +102,7 @@ pub(super) async fn set_up(
         subscription: subscription.to_owned(),
         from: None,
         to: Position::START,
+        incarnation: Incarnation::default(),
         changes: Vec::new(),
     };
     let tx = slot.into_inner();

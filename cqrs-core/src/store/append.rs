@@ -1,6 +1,8 @@
 use uuid::Uuid;
 
-use super::{AppendError, EventQuery, EventType, Position, Recorded, StateWrite, Tags, Ticket};
+use super::{
+    AppendError, EventQuery, EventType, Incarnation, Position, Recorded, StateWrite, Tags, Ticket,
+};
 use crate::{CommandId, EventId, Timestamp};
 
 /// What one command appends.
@@ -49,6 +51,9 @@ pub struct Boundary {
     pub fail_if: EventQuery,
     /// Up to where.
     pub after: Position,
+    /// The incarnation of the log that was read. If it is not the store's current one, the append
+    /// fails with [`AppendError::Rewound`].
+    pub incarnation: Incarnation,
     /// An append that was begun before on the same store and has no answer yet, perhaps: the
     /// decision was made as if it had happened. Then the boundary begins after its events instead
     /// of `after`, and is broken if the store has not lately recorded that very append.
@@ -56,11 +61,12 @@ pub struct Boundary {
 }
 
 impl Boundary {
-    /// Of what was read up to a position of the log.
+    /// Of what was read up to a position in the first incarnation of the log.
     pub fn new(fail_if: EventQuery, after: Position) -> Self {
         Self {
             fail_if,
             after,
+            incarnation: Incarnation::default(),
             follows: None,
         }
     }

@@ -56,8 +56,13 @@ pub enum AppendError {
         /// What happened.
         reason: Arc<str>,
     },
-    /// The log ends before a position that was seen earlier: a backup was restored.
-    #[error("the log ends at {head}, before position {seen} that was seen earlier")]
+    /// The log does not continue what was read before: it ends before a position that was seen
+    /// earlier, or has another event there. A backup was restored, a failover lost events, or the
+    /// log was created again.
+    #[error(
+        "the log was replaced: it ends at {head} and does not continue what was read up to \
+         position {seen} (a backup was restored, or a failover lost events)"
+    )]
     Rewound {
         /// The head now.
         head: Position,
@@ -84,8 +89,13 @@ pub enum StoreError {
         /// What is wrong, and where.
         reason: Arc<str>,
     },
-    /// The log ends before a position that was seen earlier: a backup was restored.
-    #[error("the log ends at {head}, before position {seen} that was seen earlier")]
+    /// The log does not continue what was read before: it ends before a position that was seen
+    /// earlier, or has another event there. A backup was restored, a failover lost events, or the
+    /// log was created again.
+    #[error(
+        "the log was replaced: it ends at {head} and does not continue what was read up to \
+         position {seen} (a backup was restored, or a failover lost events)"
+    )]
     Rewound {
         /// The head now.
         head: Position,

@@ -9,6 +9,7 @@ mod ahead;
 mod append;
 mod error;
 mod event_query;
+mod incarnation;
 mod memory;
 mod position;
 mod recent;
@@ -32,6 +33,7 @@ use crate::CommandId;
 pub use append::{Append, Appended, Boundary, Limits, NewEvent, StoredCommand};
 pub use error::{AppendError, StoreError};
 pub use event_query::{EventQuery, EventQueryItem};
+pub use incarnation::Incarnation;
 pub use memory::Memory;
 pub use position::Position;
 pub use recent::Recent;
@@ -120,6 +122,12 @@ pub trait EventStore: Send + Sync + 'static {
     /// [`Transactional`], and this as `Some(self)`.
     fn transactions(&self) -> Option<&dyn Transactions> {
         None
+    }
+
+    /// The log that this store has found most recently. A store that can tell that its log was
+    /// replaced refuses appends and view batches of earlier incarnations.
+    fn incarnation(&self) -> Incarnation {
+        Incarnation::default()
     }
 
     /// Identifies the log. A copy restored from a backup keeps it; two logs never share it.

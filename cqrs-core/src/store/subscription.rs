@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::ahead::Ahead;
-use super::{EventQuery, EventStore, Page, Position, ReadRange, Recorded, StoreError};
+use super::{EventQuery, EventStore, Incarnation, Page, Position, ReadRange, Recorded, StoreError};
 
 /// How often a subscription looks for events of other processes, which nothing announces here.
 const POLL: Duration = Duration::from_millis(250);
@@ -79,6 +79,7 @@ pub struct Subscription {
     store: Arc<dyn EventStore>,
     query: EventQuery,
     position: Position,
+    incarnation: Incarnation,
     news: watch::Receiver<Position>,
     /// What was read and not delivered yet.
     page: Option<Page>,
@@ -94,6 +95,7 @@ impl Subscription {
     pub fn new(store: Arc<dyn EventStore>, query: EventQuery, from: Position) -> Self {
         let news = store.watch();
         Self {
+            incarnation: store.incarnation(),
             store,
             query,
             position: from,
@@ -113,12 +115,21 @@ impl Subscription {
     /// when nothing in the new part matched. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// [`StoreError::Rewound`] when the log ends before the subscription's position.
+    /// [`StoreError::Rewound`] when the log ends before the subscription's position, or was
+    /// replaced since the subscription began: see [`Incarnation`].
     pub async fn next(&mut self, limit: usize) -> Result<Page, StoreError> {
         // With none at all, events would count as delivered that were not.
         let limit = limit.max(1);
         loop {
-            if let Some(page) = self.look(limit).await? {
+            let page = self.look(limit).await?;
+            // Also what is in memory or was read ahead may be of a log that was replaced.
+            if self.store.incarnation() != self.incarnation {
+                return Err(StoreError::Rewound {
+                    head: *self.news.borrow(),
+                    seen: self.position,
+                });
+            }
+            if let Some(page) = page {
                 let reached = page.next.unwrap_or(page.as_of);
                 if reached > self.position {
                     self.position = reached;

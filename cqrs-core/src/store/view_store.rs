@@ -1,7 +1,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::{BoxFuture, Position, StoreError};
+use super::{BoxFuture, Incarnation, Position, StoreError};
 use crate::views::SortKey;
 
 /// Read models and the checkpoints of subscriptions.
@@ -67,6 +67,9 @@ pub struct ViewBatch {
     pub from: Option<Position>,
     /// Where it goes.
     pub to: Position,
+    /// The incarnation of the log that was folded. If it is not the store's current one, the
+    /// commit fails with [`ViewCommitError::Moved`].
+    pub incarnation: Incarnation,
     /// The changes, at most one per key and model.
     pub changes: Vec<ViewChange>,
 }

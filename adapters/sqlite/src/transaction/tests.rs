@@ -3,7 +3,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use cqrs_core::Tx;
-use cqrs_core::store::{EventStore, Transaction as _, ViewStore};
+use cqrs_core::store::{EventStore, Incarnation, Transaction as _, ViewStore};
 
 use super::*;
 use crate::testing::{Directory, append, unless_after};
@@ -41,6 +41,7 @@ fn batch(from: Option<u64>, to: u64) -> ViewBatch {
         subscription: "products".to_owned(),
         from: from.map(Position::new),
         to: Position::new(to),
+        incarnation: Incarnation::default(),
         changes: Vec::new(),
     }
 }

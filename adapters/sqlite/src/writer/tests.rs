@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use cqrs_core::Position;
 use cqrs_core::store::{
-    Append, AppendError, Appended, ModelSchema, StateKey, StateWrite, ViewBatch, ViewChange,
-    ViewCommitError,
+    Append, AppendError, Appended, Incarnation, ModelSchema, StateKey, StateWrite, ViewBatch,
+    ViewChange, ViewCommitError,
 };
 use rusqlite::{Connection, ffi};
 use tokio::sync::oneshot;
@@ -313,6 +313,7 @@ fn views(model: ModelSchema, from: Option<Position>) -> ViewBatch {
         subscription: "products".to_owned(),
         from,
         to: Position::new(1),
+        incarnation: Incarnation::default(),
         changes: vec![ViewChange {
             model: Arc::new(model),
             key: "P1".to_owned(),

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use super::Fixture;
 use super::kit::{finish, open, open_many, race};
 use crate::Position;
-use crate::store::{ModelSchema, ViewBatch, ViewChange, ViewCommitError, ViewStore};
+use crate::store::{Incarnation, ModelSchema, ViewBatch, ViewChange, ViewCommitError, ViewStore};
 use crate::views::SortKey;
 
 /// A read model of this name with one index.
@@ -41,6 +41,7 @@ fn batch(from: Option<u64>, to: u64, changes: Vec<ViewChange>) -> ViewBatch {
         subscription,
         from: from.map(Position::new),
         to: Position::new(to),
+        incarnation: Incarnation::default(),
         changes,
     }
 }

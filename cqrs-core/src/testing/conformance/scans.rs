@@ -7,7 +7,8 @@ use super::Fixture;
 use super::kit::open;
 use crate::Position;
 use crate::store::{
-    IndexRange, ModelSchema, Store, ViewBatch, ViewChange, ViewRow, ViewScan, ViewStore,
+    Incarnation, IndexRange, ModelSchema, Store, ViewBatch, ViewChange, ViewRow, ViewScan,
+    ViewStore,
 };
 use crate::views::SortKey;
 
@@ -72,6 +73,7 @@ async fn write<S: Store>(store: &S, model: &Arc<ModelSchema>, cards: &[Card]) {
             subscription,
             from,
             to,
+            incarnation: Incarnation::default(),
             changes,
         };
         store.commit(batch).await.expect("the views are written");
@@ -220,6 +222,7 @@ pub async fn scans_follow_changes<F: Fixture>(fixture: &F) {
         subscription: "projection:cards".to_owned(),
         from: Some(Position::new(1)),
         to: Position::new(2),
+        incarnation: Incarnation::default(),
         changes: vec![
             change("a", view(9)),
             change("b", None),
