@@ -33,7 +33,7 @@ pub use uuid::Uuid;
 pub use auth::{AllowAll, Authorizer, HeldPermissions, Request};
 pub use dispatcher::{Dispatcher, Receipt, Session};
 pub use error::{CommandError, Error, QueryError, Rejected, Result};
-pub use handler::{Actor, Context, ReadTx, Res, Tx};
+pub use handler::{Actor, Context, Each, ReadTx, Res, Tx};
 pub use ids::{CommandId, EventId};
 pub use key::key;
 pub use message::{Aggregate, Command, Event, Query, Validate};

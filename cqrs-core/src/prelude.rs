@@ -2,10 +2,10 @@
 
 pub use crate::error::Invalid;
 pub use crate::{
-    Actor, AllowAll, Command, CommandError, CommandId, Context, Dispatcher, Error, Event, Memory,
-    Position, Query, QueryError, Read, ReadModel, ReadTx, Receipt, Recorded, Rejected, Res, Result,
-    Timestamp, Tx, Validate, Views, aggregate, command_handler, ensure, event_handler, projection,
-    query_handler,
+    Actor, AllowAll, Command, CommandError, CommandId, Context, Dispatcher, Each, Error, Event,
+    Memory, Position, Query, QueryError, Read, ReadModel, ReadTx, Receipt, Recorded, Rejected, Res,
+    Result, Timestamp, Tx, Validate, Views, aggregate, command_handler, ensure, event_handler,
+    projection, query_handler,
 };
 pub use serde::{Deserialize, Serialize};
 

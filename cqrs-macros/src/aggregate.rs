@@ -172,6 +172,22 @@ impl Aggregate {
         }
     }
 
+    /// Lets command handlers take `Each<Self>`, if their command has a collection of ids.
+    fn listed(&self) -> TokenStream {
+        let (Subject { ty, .. }, id) = (&self.subject, &self.id);
+        let aggregate = id::key(&self.name);
+        code! {
+            impl<__C, const __ROLE: __cqrs::u64> __cqrs::Listed<__C, __ROLE> for #ty
+            where
+                __C: __cqrs::HasIds<#aggregate, #id, __ROLE, Self>,
+            {
+                fn ids(command: &__C) -> __cqrs::Vec<&#id> {
+                    command.ids()
+                }
+            }
+        }
+    }
+
     /// Lets command handlers take `&Self`, if their command has the id.
     fn borrowed(&self) -> TokenStream {
         let (Subject { ty, .. }, id) = (&self.subject, &self.id);
@@ -215,7 +231,8 @@ impl ToTokens for Aggregate {
         };
         let reads_recorded = self.methods.iter().any(|method| !method.inputs.is_empty());
         let (events, arms, keep) = (self.events(), self.arms(), self.keep());
-        let (borrowed, source) = (self.borrowed(), source::of(ident));
+        let (borrowed, listed) = (self.borrowed(), self.listed());
+        let source = source::of(ident);
         let items = code! {
             impl __cqrs::Aggregate for #ty {
                 type Id = #id;
@@ -235,6 +252,7 @@ impl ToTokens for Aggregate {
                 #keep
             }
             #borrowed
+            #listed
             __cqrs::submit! {
                 __cqrs::AggregateEntry::of::<#ty>(#source)
             }

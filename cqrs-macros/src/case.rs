@@ -17,11 +17,13 @@ pub fn screaming(ident: &Ident) -> Ident {
     Ident::new(&ident.unraw().to_string().to_uppercase(), ident.span())
 }
 
-/// What tells two parameters of one aggregate apart: `from_id`, `from` and `_from` are all `from`.
+/// What tells two parameters of one aggregate apart: `from_id`, `from_ids`, `from` and `_from` are
+/// all `from`.
 pub fn role(ident: &Ident) -> String {
     let name = ident.unraw().to_string();
     let name = name.trim_start_matches('_');
-    match name.strip_suffix("_id") {
+    let role = name.strip_suffix("_ids");
+    match role.or_else(|| name.strip_suffix("_id")) {
         Some(role) if !role.is_empty() => role.to_owned(),
         _ => name.to_owned(),
     }

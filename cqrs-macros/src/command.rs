@@ -1,5 +1,5 @@
-use proc_macro2::TokenStream;
-use quote::ToTokens;
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{DeriveInput, Type};
 
@@ -10,7 +10,7 @@ use crate::framework::Framework;
 use crate::hygiene::code;
 use crate::id::{self, Id};
 use crate::message::Message;
-use crate::source;
+use crate::{source, types};
 
 /// A struct that derives `Command`.
 pub struct Command {
@@ -56,12 +56,32 @@ impl Command {
     }
 
     fn has_id(&self, CommandId { id, role }: &CommandId) -> TokenStream {
-        let (ident, field, ty) = (&self.message.ident, &id.field, &id.ty);
-        let aggregate = id::key(&id.aggregate);
+        let ident = &self.message.ident;
+        let Id {
+            aggregate,
+            field,
+            ty,
+            each,
+        } = id;
+        let aggregate = id::key(aggregate);
         let (any, role) = match role {
             Some(role) => (None, id::key(role)),
             None => (Some(code!(const __ROLE: __cqrs::u64,)), code!(__ROLE)),
         };
+        if *each {
+            let ids = id::listed(ty);
+            let id = code!(#ids::Id);
+            // What is no collection is underlined at the field's type only.
+            let (first, last) = types::ends(ty);
+            let has_ids = quote_spanned!(first=> __cqrs::HasIds);
+            let has_ids = quote_spanned!(last=> #has_ids<#aggregate, #id, #role, __A>);
+            let list = quote_spanned! {last.resolved_at(Span::mixed_site())=>
+                fn ids(&self) -> __cqrs::Vec<&#id> {
+                    #ids::ids(&self.#field)
+                }
+            };
+            return code!(impl<#any __A> #has_ids for #ident { #list });
+        }
         code! {
             impl<#any __A> __cqrs::HasId<#aggregate, #ty, #role, __A> for #ident {
                 fn id(&self) -> &#ty {
@@ -111,29 +131,25 @@ impl ToTokens for Command {
 
 /// Drops the ids that are in error, so that the impls of the others do not conflict.
 fn with_roles(ids: Vec<Id>, errors: &mut Errors) -> Vec<CommandId> {
-    let (each, ids): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| id.each);
-    for id in each {
-        errors.at(
-            &id.field,
-            "a command loads one aggregate per `#[id(..)]`, and `each` is for events: write one \
-             field per aggregate",
-        );
-    }
-    let names: Vec<_> = ids.iter().map(|id| id.aggregate.clone()).collect();
+    let kinds: Vec<_> = ids.iter().map(Id::kind).collect();
+    let is_alone = |id: &Id| kinds.iter().filter(|kind| **kind == id.kind()).count() == 1;
+    let roles: Vec<_> = ids
+        .iter()
+        .map(|id| (!is_alone(id)).then(|| case::role(&id.field)))
+        .collect();
     let mut with_roles: Vec<CommandId> = Vec::new();
-    for id in ids {
-        let several = names.iter().filter(|name| **name == id.aggregate).count() > 1;
-        let role = several.then(|| case::role(&id.field));
+    for (id, role) in ids.into_iter().zip(roles) {
         let twin = with_roles
             .iter()
-            .find(|other| several && other.id.aggregate == id.aggregate && other.role == role);
+            .find(|other| other.id.kind() == id.kind() && other.role == role);
         if let (Some(twin), Some(role)) = (twin, &role) {
             let (this, that) = (&id.field, &twin.id.field);
+            let ending = if id.each { "_ids" } else { "_id" };
             errors.at(
                 this,
                 format!(
                     "`{this}` and `{that}` are both the `{role}` of a handler (a field's name \
-                     without `_id`): rename one"
+                     without `{ending}`): rename one"
                 ),
             );
             continue;

@@ -132,12 +132,15 @@ fn tag(
         each,
     }: &Id,
 ) -> TokenStream {
-    let (id, ends) = (ty.to_token_stream(), types::ends(ty));
     if *each {
-        let ids = types::bound(&id, ends, &code!(__cqrs::AggregateIds));
+        let ids = id::listed(ty);
         code!(#ids::tag_each(&self.#field, #aggregate, tags);)
     } else {
-        let id = types::bound(&id, ends, &code!(__cqrs::AggregateId));
+        let id = types::bound(
+            &ty.to_token_stream(),
+            types::ends(ty),
+            &code!(__cqrs::AggregateId),
+        );
         code!(tags.push(#id::tag(&self.#field, #aggregate));)
     }
 }
@@ -153,8 +156,7 @@ fn concern(
 ) -> TokenStream {
     let (aggregate, (first, last)) = (id::key(aggregate), types::ends(ty));
     let id = if *each {
-        let ids = code!(__cqrs::AggregateIds);
-        let ids = types::bound(&ty.to_token_stream(), (first, last), &ids);
+        let ids = id::listed(ty);
         code!(#ids::Id)
     } else {
         ty.to_token_stream()

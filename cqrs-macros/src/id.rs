@@ -1,11 +1,12 @@
 use proc_macro2::TokenStream;
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::{Attribute, Field, Ident, LitStr, Path, Token, Type};
 
 use crate::errors::Errors;
 use crate::hygiene::code;
-use crate::{case, suggest};
+use crate::{case, suggest, types};
 
 /// A field marked `#[id(Aggregate)]`.
 pub struct Id {
@@ -17,6 +18,13 @@ pub struct Id {
     pub ty: Type,
     /// Whether it holds several ids: `#[id(Aggregate, each)]`.
     pub each: bool,
+}
+
+impl Id {
+    /// What ids must have in common for parameters to tell them apart by name.
+    pub fn kind(&self) -> (String, bool) {
+        (self.aggregate.clone(), self.each)
+    }
 }
 
 /// Reads the `#[id(..)]` of a message's fields.
@@ -38,6 +46,16 @@ pub fn read(fields: Vec<Field>, errors: &mut Errors) -> Vec<Id> {
         }
     }
     ids
+}
+
+/// A collection as the trait that lists its ids. What is no collection is underlined at the field's
+/// type.
+pub fn listed(ty: &Type) -> TokenStream {
+    types::bound(
+        &ty.to_token_stream(),
+        types::ends(ty),
+        &code!(__cqrs::AggregateIds),
+    )
 }
 
 /// The number of a name, for const generics.

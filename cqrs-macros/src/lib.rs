@@ -58,6 +58,10 @@ mod types;
 /// take `&Product`. The aggregate's name in tags is the type's in kebab case; `#[id("product")]`
 /// gives it as it is. A command may identify two aggregates of one type, as with `from_id` and
 /// `to_id`: a handler's parameters are then named `from` and `to`, as the fields without `_id`.
+///
+/// `#[id(Product, each)]` on a collection of ids identifies several products, for handlers that
+/// take `Each<Product>`. With two such collections, the parameters are named as the fields without
+/// `_ids`.
 #[proc_macro_derive(Command, attributes(command, id))]
 pub fn derive_command(input: TokenStream) -> TokenStream {
     errors::derive(input.into(), command::Command::read).into()
@@ -196,7 +200,8 @@ pub fn aggregate(args: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// The function, sync or async, takes its command by value and then any of: `&State` (an aggregate,
-/// loaded by the command's `#[id(..)]`), `Res<T>` or `Res<dyn Trait>` (a service), `&Context`. It
+/// loaded by the command's `#[id(..)]`), `Each<State>` (a list of aggregates, loaded by the command's
+/// `#[id(.., each)]`), `Res<T>` or `Res<dyn Trait>` (a service), `&Context`. It
 /// returns an event, a tuple, `Vec` or `Option` of events, an enum that derives `Event` or `()`,
 /// bare or in a `Result` with the command's error. It stays a plain function: its unit tests call
 /// it.

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::mem::replace;
@@ -21,6 +22,9 @@ use crate::store::{
 /// A command without its type. What is generic in [`Inner::execute`] is compiled anew for every
 /// command of a domain; what is here is not.
 pub(super) trait AnyCommand: Send + Sync {
+    /// The command, for what a handler's input borrows from it.
+    fn as_any(&self) -> &(dyn Any + Send + Sync);
+
     /// Says which aggregates to load.
     fn load(&self, loads: &mut Loads);
 
@@ -301,6 +305,7 @@ impl Decide<'_> {
         tx: Option<&TxSlot>,
     ) -> Result<Option<NewEvents>, Problem> {
         let scope = CommandScope {
+            command: self.command.as_any(),
             context: &self.context,
             states: &loaded.loads,
             services: &self.slot.services,

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::future::IntoFuture;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -136,6 +137,10 @@ struct Typed<'a, C: Command> {
 }
 
 impl<C: Command> AnyCommand for Typed<'_, C> {
+    fn as_any(&self) -> &(dyn Any + Send + Sync) {
+        &self.command
+    }
+
     fn load(&self, loads: &mut Loads) {
         (self.run.load)(&self.command, loads);
     }

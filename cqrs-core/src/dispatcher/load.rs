@@ -377,6 +377,7 @@ impl Load {
         let state = (aggregate.new)();
         Self {
             place,
+            index: 0,
             aggregate,
             tag,
             state,

@@ -1,5 +1,7 @@
+use std::any::Any;
 use std::future::Future;
 
+use super::each::InOneSlice;
 use super::input::{AggregateType, AnyState, Input, Source};
 use super::resource::{self, Service, Shared};
 use super::{Context, Res, TxSlot};
@@ -71,6 +73,7 @@ impl<'a, C: Command> Decided<'a, C> {
 
 /// What a handler's inputs are taken from.
 pub struct CommandScope<'a> {
+    pub(crate) command: &'a (dyn Any + Send + Sync),
     pub(crate) context: &'a Context,
     pub(crate) states: &'a [Load],
     pub(crate) services: &'a [Option<Service>],
@@ -85,6 +88,8 @@ pub struct Loads(pub(crate) Vec<Load>);
 /// An aggregate to load, and its state once it is loaded.
 pub struct Load {
     pub(crate) place: usize,
+    /// Which of the ids of an [`Each`](super::Each) it is.
+    pub(crate) index: usize,
     pub(crate) aggregate: &'static AggregateType,
     pub(crate) tag: Tag,
     pub(crate) state: Box<dyn AnyState>,
@@ -110,6 +115,13 @@ impl Loads {
         let aggregate = const { &AggregateType::of::<A>() };
         self.0.push(Load::new(place, aggregate, Tag::of::<A>(id)));
     }
+
+    /// Adds one of the aggregates that the input at `place` takes.
+    pub(crate) fn add_listed<A: Aggregate>(&mut self, place: usize, index: usize, tag: Tag) {
+        let aggregate = const { &AggregateType::of::<A>() };
+        let load = Load::new(place, aggregate, tag);
+        self.0.push(Load { index, ..load });
+    }
 }
 
 /// What a command handler may take besides its command. References are [`Borrowed`].
@@ -118,8 +130,9 @@ impl Loads {
     label = "not one of the inputs of a command handler",
     note = "for a service, take `Res<{Self}>` and give it to the builder with `.provide(..)`",
     note = "for the state of an aggregate, take `&{Self}`",
-    note = "a command handler takes its command, then any of: `&State` (an aggregate), `Res<T>` or \
-            `Res<dyn Trait>` (a service), `&Context`, `&mut Tx<..>` (SQL in the same transaction)"
+    note = "a command handler takes its command, then any of: `&State` (an aggregate), \
+            `Each<State>` (several), `Res<T>` or `Res<dyn Trait>` (a service), `&Context`, `&mut \
+            Tx<..>` (SQL in the same transaction)"
 )]
 pub trait CommandInput<'a, C, const ROLE: u64>: Sized {
     /// What it is.
@@ -198,14 +211,34 @@ impl<C, const ROLE: u64> Borrowed<C, ROLE> for Context {
     }
 }
 
+impl<A: InOneSlice, C, const ROLE: u64> Borrowed<C, ROLE> for [A] {
+    fn describe() -> Input {
+        Input::context()
+    }
+
+    fn load(_: &C, _: usize, _: &mut Loads) {}
+
+    fn take<'a>(_: &'a CommandScope<'a>, _: usize) -> Result<&'a Self, Error> {
+        Ok(&[])
+    }
+}
+
 impl<'a> CommandScope<'a> {
+    /// The aggregates at an input's place.
+    pub(crate) fn loads(&self, place: usize) -> impl Iterator<Item = &'a Load> {
+        let loads = self.states.iter();
+        loads.filter(move |load| load.place == place)
+    }
+
     /// The aggregate at an input's place.
     ///
     /// # Errors
     /// Never, once it is loaded.
     pub fn state<A: Aggregate>(&self, place: usize) -> Result<&'a A, Error> {
-        let load = self.states.iter().find(|load| load.place == place);
-        let state = load.and_then(|load| load.state.as_any().downcast_ref());
+        let state = self
+            .loads(place)
+            .next()
+            .and_then(|load| load.state.as_any().downcast_ref());
         state.ok_or_else(|| Error::message(format!("the state of `{}` is not loaded", A::NAME)))
     }
 }

@@ -3,6 +3,7 @@
 mod cell;
 mod command;
 mod context;
+mod each;
 mod event;
 mod failure;
 mod fold;
@@ -17,6 +18,7 @@ pub use command::{
     HandlesCommand, Load, Loads, Outcome, Returned,
 };
 pub use context::{Actor, Context};
+pub use each::{Each, InOneSlice, Listed};
 pub use event::{Completion, HandlesEvent, Reacted, ReactionInput, ReactionScope};
 pub use failure::Failing;
 pub use fold::{ApplyInput, Fold, FoldInput, FoldScope, Folded, Projects, Setup, SetupScope};

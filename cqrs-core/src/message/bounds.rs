@@ -41,6 +41,9 @@ pub trait AggregateIds {
     /// The type of one of them.
     type Id;
 
+    /// The ids, in order.
+    fn ids(&self) -> Vec<&Self::Id>;
+
     /// Adds a tag for each.
     fn tag_each(&self, aggregate: &str, tags: &mut Tags);
 }
@@ -53,6 +56,10 @@ where
     I: fmt::Display,
 {
     type Id = I;
+
+    fn ids(&self) -> Vec<&I> {
+        self.into_iter().collect()
+    }
 
     fn tag_each(&self, aggregate: &str, tags: &mut Tags) {
         for id in self {

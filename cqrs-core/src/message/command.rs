@@ -44,9 +44,25 @@ pub trait Command: Serialize + for<'de> Deserialize<'de> + Clone + Send + Sync +
     label = "no `#[id({A})]` of type `{Id}` in the command fits this parameter",
     note = "mark the field of `{Self}` that identifies it with `#[id({A})]`; its type is `{Id}`",
     note = "a command with several ids of one aggregate: name each parameter as its field, without \
-            `_id`"
+            `_id`",
+    note = "to take all aggregates of an `#[id({A}, each)]`, write `Each<{A}>`"
 )]
 pub trait HasId<const AGGREGATE: u64, Id, const ROLE: u64, A> {
     /// The id.
     fn id(&self) -> &Id;
+}
+
+/// The message has an `#[id(.., each)]` of an aggregate: a collection of ids. The derive implements
+/// it. The parameters are those of [`HasId`]; `Id` is the type of one id.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say which `{A}` aggregates to load",
+    label = "no `#[id({A}, each)]` with ids of type `{Id}` in the command fits this parameter",
+    note = "mark the collection of ids in `{Self}` with `#[id({A}, each)]`; each id is a `{Id}`",
+    note = "a command with several such collections: name each parameter as its field, without \
+            `_ids`",
+    note = "to take the one aggregate of an `#[id({A})]`, write `&{A}`"
+)]
+pub trait HasIds<const AGGREGATE: u64, Id, const ROLE: u64, A> {
+    /// The ids, in order.
+    fn ids(&self) -> Vec<&Id>;
 }

@@ -38,6 +38,21 @@ fn command_with_two_ids_of_one_aggregate() {
 }
 
 #[test]
+fn command_with_collections_of_ids() {
+    let item = quote! {
+        struct MoveMoney {
+            #[id(Account, each)]
+            from_ids: BTreeSet<AccountId>,
+            #[id(Account, each)]
+            r#to: Vec<AccountId>,
+            #[id(Account)]
+            fees: AccountId,
+        }
+    };
+    expect("command_collections", derive(item, Command::read));
+}
+
+#[test]
 fn unit_command_elsewhere() {
     let item = quote! {
         #[command(name = "ping", attempts = 1)]

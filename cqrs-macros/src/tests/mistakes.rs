@@ -72,6 +72,10 @@ fn command_roles() {
             from: AccountId,
             #[id(Account)]
             from_id: AccountId,
+            #[id(Account, each)]
+            to: Vec<AccountId>,
+            #[id(Account, each)]
+            to_ids: Vec<AccountId>,
         }
     };
     expect_errors("command_roles", derive(item, Command::read));

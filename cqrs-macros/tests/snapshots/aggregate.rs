@@ -89,6 +89,14 @@ const _: () = {
             scope.state(place)
         }
     }
+    impl<__C, const __ROLE: __cqrs::u64> __cqrs::Listed<__C, __ROLE> for Product
+    where
+        __C: __cqrs::HasIds<{ __cqrs::key("product") }, ProductId, __ROLE, Self>,
+    {
+        fn ids(command: &__C) -> __cqrs::Vec<&ProductId> {
+            command.ids()
+        }
+    }
     __cqrs::submit! {
         __cqrs::AggregateEntry::of:: < Product > (__cqrs::Source { file :
         __cqrs::file!(), line : __cqrs::line!(), module : __cqrs::module_path!() })

@@ -70,6 +70,15 @@ const _: () = {
             scope.state(place)
         }
     }
+    impl<__C, const __ROLE: __cqrs::u64> __cqrs::Listed<__C, __ROLE>
+    for billing::BillingAccount
+    where
+        __C: __cqrs::HasIds<{ __cqrs::key("account") }, AccountId, __ROLE, Self>,
+    {
+        fn ids(command: &__C) -> __cqrs::Vec<&AccountId> {
+            command.ids()
+        }
+    }
     __cqrs::submit! {
         __cqrs::AggregateEntry::of:: < billing::BillingAccount > (__cqrs::Source { file :
         __cqrs::file!(), line : __cqrs::line!(), module : __cqrs::module_path!() })

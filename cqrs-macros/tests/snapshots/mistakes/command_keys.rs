@@ -31,6 +31,3 @@
 ::core::compile_error! {
     "write the aggregate, or its name as a string: `#[id(Product)]`"
 }
-::core::compile_error! {
-    "a command loads one aggregate per `#[id(..)]`, and `each` is for events: write one field per aggregate"
-}

@@ -3,7 +3,7 @@ use cqrs_core::prelude::*;
 #[derive(Command, Clone, Serialize, Deserialize)]
 struct DiscontinueProducts {
     #[id(Product, each)]
-    products: Vec<String>,
+    product: u64,
 }
 
 fn main() {}

@@ -1,0 +1,170 @@
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt;
+use std::iter::Copied;
+use std::ops::Index;
+use std::{slice, vec};
+
+use super::command::{CommandInput, CommandScope, Load, Loads};
+use super::input::Input;
+use crate::error::Error;
+use crate::message::Aggregate;
+use crate::store::Tag;
+
+/// The aggregates that a command's `#[id(Product, each)]` identifies: a map by id, in the order of
+/// the ids. A command handler takes it by value: `products: Each<Product>`.
+///
+/// An id that the command has several times is in the map once, at its first place. An aggregate
+/// that nothing happened to has its default state. The decision is atomic over all of them: its
+/// events are recorded only if nothing happened to any of them since.
+pub struct Each<'a, A: Aggregate> {
+    states: Vec<(&'a A::Id, &'a A)>,
+    indexes: HashMap<Tag, usize>,
+}
+
+impl<'a, A: Aggregate> Each<'a, A> {
+    /// A map of these states, to call a handler as the plain function that it is. If an id is
+    /// repeated, its first state counts.
+    pub fn new(states: impl IntoIterator<Item = (&'a A::Id, &'a A)>) -> Self {
+        let states = states.into_iter();
+        Self::tagged(states.map(|(id, state)| (Tag::of::<A>(id), id, state)))
+    }
+
+    fn tagged(states: impl Iterator<Item = (Tag, &'a A::Id, &'a A)>) -> Self {
+        let mut each = Self {
+            states: Vec::new(),
+            indexes: HashMap::new(),
+        };
+        for (tag, id, state) in states {
+            if let Entry::Vacant(index) = each.indexes.entry(tag) {
+                index.insert(each.states.len());
+                each.states.push((id, state));
+            }
+        }
+        each
+    }
+
+    /// The state of the aggregate with this id, if the command has the id.
+    pub fn get(&self, id: &A::Id) -> Option<&'a A> {
+        let index = self.indexes.get(&Tag::of::<A>(id))?;
+        self.states.get(*index).map(|(_, state)| *state)
+    }
+
+    /// The ids with their states, in the order of the ids.
+    pub fn iter(&self) -> Copied<slice::Iter<'_, (&'a A::Id, &'a A)>> {
+        self.states.iter().copied()
+    }
+
+    /// The states, in the order of the ids.
+    pub fn values(&self) -> impl ExactSizeIterator<Item = &'a A> {
+        self.iter().map(|(_, state)| state)
+    }
+
+    /// Number of aggregates.
+    pub fn len(&self) -> usize {
+        self.states.len()
+    }
+
+    /// Whether the command has no id.
+    pub fn is_empty(&self) -> bool {
+        self.states.is_empty()
+    }
+}
+
+impl<A: Aggregate> Index<&A::Id> for Each<'_, A> {
+    type Output = A;
+
+    /// The state of the aggregate with this id.
+    ///
+    /// # Panics
+    /// When the command does not have the id.
+    fn index(&self, id: &A::Id) -> &A {
+        let state = self.get(id);
+        state.unwrap_or_else(|| panic!("the command does not name `{}`", Tag::of::<A>(id)))
+    }
+}
+
+impl<'a, A: Aggregate> IntoIterator for Each<'a, A> {
+    type Item = (&'a A::Id, &'a A);
+    type IntoIter = vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.states.into_iter()
+    }
+}
+
+impl<'e, 'a, A: Aggregate> IntoIterator for &'e Each<'a, A> {
+    type Item = (&'a A::Id, &'a A);
+    type IntoIter = Copied<slice::Iter<'e, Self::Item>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<A: Aggregate + fmt::Debug> fmt::Debug for Each<'_, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let states = self.iter().map(|(id, state)| (id.to_string(), state));
+        f.debug_map().entries(states).finish()
+    }
+}
+
+/// An aggregate that handlers of the command `C` take as [`Each`]. `#[aggregate]` implements it for
+/// commands with a fitting `#[id(.., each)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an aggregate: a command handler cannot take `Each<{Self}>`",
+    label = "not an aggregate",
+    note = "write `#[aggregate(id = ..)]` on an `impl {Self}` block with `#[apply]` methods"
+)]
+pub trait Listed<C, const ROLE: u64>: Aggregate {
+    /// The ids that the command has.
+    fn ids(command: &C) -> Vec<&Self::Id>;
+}
+
+impl<'a, A, C, const ROLE: u64> CommandInput<'a, C, ROLE> for Each<'a, A>
+where
+    A: Listed<C, ROLE>,
+    C: 'static,
+{
+    fn describe() -> Input {
+        Input::aggregate::<A>()
+    }
+
+    fn load(command: &C, place: usize, loads: &mut Loads) {
+        let ids = A::ids(command);
+        let mut tags: Vec<_> = ids.iter().map(|id| Tag::of::<A>(id)).zip(0..).collect();
+        tags.sort_unstable();
+        tags.dedup_by(|(later, _), (first, _)| later == first);
+        for (tag, index) in tags {
+            loads.add_listed::<A>(place, index, tag);
+        }
+    }
+
+    fn take(scope: &'a CommandScope<'a>, place: usize) -> Result<Self, Error> {
+        let command = scope.command.downcast_ref::<C>();
+        let ids = command.map(A::ids).unwrap_or_default();
+        let mut loads: Vec<&Load> = scope.loads(place).collect();
+        loads.sort_unstable_by_key(|load| load.index);
+        let states = loads.iter().filter_map(|load| {
+            let state = load.state.as_any().downcast_ref()?;
+            Some((load.tag.clone(), *ids.get(load.index)?, state))
+        });
+        let each = Self::tagged(states);
+        if each.len() < loads.len() {
+            return Err(Error::message(format!(
+                "a state of `{}` is not loaded",
+                A::NAME
+            )));
+        }
+        Ok(each)
+    }
+}
+
+/// Never implemented: the states of several aggregates are not in one slice.
+#[diagnostic::on_unimplemented(
+    message = "a command handler cannot take `&[{Self}]`",
+    label = "several aggregates are taken as `Each<{Self}>`",
+    note = "take `Each<{Self}>`, a map by id in the order of the ids, and mark the collection of \
+            ids in the command with `#[id({Self}, each)]`"
+)]
+pub trait InOneSlice: 'static {}
