@@ -4,6 +4,7 @@ use std::any::{Any, TypeId};
 use std::sync::{LazyLock, OnceLock};
 
 use crate::dispatcher::{Dispatcher, JsonCommand, JsonQuery};
+use crate::error::Failure;
 use crate::handler::{
     self, AggregateType, CommandFn, Fold, HandlesCommand, HandlesEvent, HandlesQuery, Input,
     Projects, QueryFn, Reacted, ReactionScope, Setup, Source,
@@ -161,6 +162,35 @@ impl CommandHandlerEntry {
             type_id: TypeId::of::<H::Command>,
             run: || Box::new(CommandFn::of::<H>()),
             json: Dispatcher::send_json::<H::Command>,
+        }
+    }
+}
+
+impl Registry {
+    /// The error of a message that a dispatcher has no handler for.
+    pub(crate) fn no_handler(&self, kind: MessageKind, message: &'static str) -> Failure {
+        let handler = self.handler_of(kind, message);
+        let elsewhere = handler.map(|(_, source)| source);
+        Failure::NoHandler { message, elsewhere }
+    }
+
+    /// The name and place of a handler of this message, whether a dispatcher takes it in or not.
+    pub(crate) fn handler_of(
+        &self,
+        kind: MessageKind,
+        message: &str,
+    ) -> Option<(&'static str, &'static Source)> {
+        match kind {
+            MessageKind::Command => {
+                let mut handlers = self.command_handlers.iter().copied();
+                let handler = handlers.find(|it| it.message == message);
+                handler.map(|it| (it.name, &it.source))
+            }
+            MessageKind::Query => {
+                let mut handlers = self.query_handlers.iter().copied();
+                let handler = handlers.find(|it| it.message == message);
+                handler.map(|it| (it.name, &it.source))
+            }
         }
     }
 }

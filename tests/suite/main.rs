@@ -38,6 +38,7 @@ mod recovery;
 mod replica;
 mod reports;
 mod sabotage;
+mod services;
 mod shop;
 mod snapshots;
 mod sourcing;

@@ -54,11 +54,11 @@ the wiring has 2 problems
 
 query `CountOrders` has no handler
   --> wiring.rs:{}
-  = write `#[query_handler] fn count_orders(query: CountOrders, ..)`, or take in the module that has it
+  = write `#[query_handler] fn count_orders(query: CountOrders, ..)`, or `.module(..)` on the builder for the crate that has it
 
 command `ShipOrder` has no handler
   --> wiring.rs:{}
-  = write `#[command_handler] fn ship_order(command: ShipOrder, ..)`, or take in the module that has it";
+  = write `#[command_handler] fn ship_order(command: ShipOrder, ..)`, or `.module(..)` on the builder for the crate that has it";
     let expected = expected(text, &["count-orders", "ship-order"]);
     assert_eq!(report(without_handlers::module()).await, expected);
 }
@@ -330,7 +330,7 @@ the wiring has 1 problem
 
 no projection keeps the read model `shelf`
   --> wiring.rs:{}
-  = write a `#[projection]` with an `#[on]` method that takes `&mut Views<..>` of it, or take in the module that has it";
+  = write a `#[projection]` with an `#[on]` method that takes `&mut Views<..>` of it, or `.module(..)` on the builder for the crate that has it";
     assert_eq!(
         report(orphaned_views::module()).await,
         expected(text, &["count-shelves"])

@@ -11,7 +11,7 @@ use super::inner::{CallLimits, CommandSlot, Inner, Names, QuerySlot};
 use crate::Timestamp;
 use crate::auth::Authorizer;
 use crate::clock::Clock;
-use crate::handler::{AggregateType, Input, InputKind, Resources};
+use crate::handler::{AggregateType, Input, InputKind, Resources, Source};
 use crate::message::Storage;
 use crate::module::Module;
 use crate::projection::{self, Worker};
@@ -23,6 +23,8 @@ use crate::wiring::{BuildError, Description, Plan, Problems, Scope};
 #[must_use = "nothing is wired until `build`"]
 pub struct Builder {
     store: Option<Arc<dyn Store>>,
+    /// Each place that gave a store.
+    stores: Vec<Source>,
     resources: Resources,
     authorizer: Option<Arc<dyn Authorizer>>,
     scope: Scope,
@@ -34,6 +36,7 @@ impl Builder {
     pub(super) fn new() -> Self {
         Self {
             store: None,
+            stores: Vec::new(),
             resources: Resources::default(),
             authorizer: None,
             scope: Scope::default(),
@@ -42,20 +45,24 @@ impl Builder {
         }
     }
 
-    /// Where everything is kept.
-    pub fn store(mut self, store: impl Store) -> Self {
-        self.store = Some(Arc::new(store));
-        self
+    /// Where everything is kept. A dispatcher has one store.
+    #[track_caller]
+    pub fn store(self, store: impl Store) -> Self {
+        self.shared_store(Arc::new(store))
     }
 
     /// The store of another dispatcher: `.shared_store(other.store().clone())`.
+    #[track_caller]
     pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
+        self.stores.push(Source::caller());
         self
     }
 
     /// Gives handlers a service: those that take `Res<T>`. For a trait object, name it:
-    /// `.provide::<dyn Mailer>(Arc::new(Smtp::new()))`.
+    /// `.provide::<dyn Mailer>(Arc::new(Smtp::new()))`. Of several of one type, handlers get the
+    /// last, and `describe().warnings` says so.
+    #[track_caller]
     pub fn provide<T: ?Sized + Send + Sync + 'static>(mut self, service: Arc<T>) -> Self {
         self.resources.insert(service);
         self
@@ -128,7 +135,15 @@ impl Builder {
         let registry = Registry::get();
         let mut problems = Problems::default();
         let plan = Plan::new(registry, &self.scope, &mut problems);
-        plan.check_services(&self.resources, self.authorizer.is_some(), &mut problems);
+        plan.check_services(&self.resources, &mut problems);
+        plan.check_authorizer(self.authorizer.is_some(), &mut problems);
+        if self.stores.len() > 1 {
+            problems.add(
+                format!("the dispatcher was given {} stores", self.stores.len()),
+                self.stores,
+                "`.store(..)` once: events would be in one of them only",
+            );
+        }
         let Some(store) = self.store else {
             problems.add(
                 "the dispatcher has no store",
@@ -145,6 +160,8 @@ impl Builder {
             return Err(BuildError::NoRuntime);
         }
         registry.fill_cells();
+        let mut warnings = Problems::default();
+        plan.warn_of_services(&self.resources, &mut warnings);
 
         let models = plan.models();
         store
@@ -165,7 +182,7 @@ impl Builder {
             limits: self.limits,
             kept: kept(&plan.aggregates),
             workers: workers.iter().map(Worker::progress).collect(),
-            description: Description::new(&plan),
+            description: Description::new(&plan, warnings),
             cache: StateCache::new(self.limits.states, self.limits.state_bytes),
             store,
         };

@@ -14,6 +14,7 @@ use crate::error::{CommandError, Failure, Invalid};
 use crate::handler::{Actor, CommandFn, CommandScope, Decided, Decision, Loads};
 use crate::json;
 use crate::message::{Command, NewEvents};
+use crate::registry::{MessageKind, Registry};
 use crate::store::{BoxFuture, Recorded};
 
 /// A command about to be sent; `.await` sends it.
@@ -170,7 +171,7 @@ impl<C: Command> Typed<'_, C> {
             }
             Some(error) => error,
             // It is put aside before the command is known to be refused.
-            None => CommandError::Failed(Failure::NoHandler { message: C::NAME }),
+            None => CommandError::Failed(Registry::get().no_handler(MessageKind::Command, C::NAME)),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::error::{Denied, Failure, Unknown};
 use crate::handler::{Actor, AggregateType, CommandFn, QueryFn};
 use crate::message::{Command, Query};
 use crate::projection::Progress;
-use crate::registry::{CommandHandlerEntry, QueryHandlerEntry};
+use crate::registry::{CommandHandlerEntry, MessageKind, QueryHandlerEntry, Registry};
 use crate::store::{ModelSchema, Store};
 use crate::wiring::Description;
 
@@ -116,7 +116,7 @@ impl Inner {
         {
             return Ok(Found::Cell(&filled.run, slot));
         }
-        let missing = || Failure::NoHandler { message: C::NAME };
+        let missing = || Registry::get().no_handler(MessageKind::Command, C::NAME);
         let number = self
             .names
             .types
@@ -134,7 +134,7 @@ impl Inner {
     /// The handler that is not in the cell; see [`Inner::command`].
     #[cold]
     pub(crate) fn other_query<Q: Query>(&self) -> Result<(QueryFn<Q>, &QuerySlot), Failure> {
-        let missing = || Failure::NoHandler { message: Q::NAME };
+        let missing = || Registry::get().no_handler(MessageKind::Query, Q::NAME);
         let number = self
             .names
             .types

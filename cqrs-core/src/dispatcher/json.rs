@@ -94,7 +94,10 @@ impl<'d> IntoFuture for ExecuteJsonCall<'d> {
         match slot {
             Ok(Some(slot)) => (slot.entry.json)(dispatcher, json, options),
             // Names are made of the slots, so the number is always there.
-            Ok(None) => failed(CommandError::Failed(Failure::NoHandler { message: "?" })),
+            Ok(None) => failed(CommandError::Failed(Failure::NoHandler {
+                message: "?",
+                elsewhere: None,
+            })),
             Err(unknown) => failed(CommandError::Unknown(unknown)),
         }
     }
@@ -155,7 +158,10 @@ impl<'d> IntoFuture for QueryJsonCall<'d> {
         match slot {
             Ok(Some(slot)) => (slot.entry.json)(dispatcher, json, options),
             // Names are made of the slots, so the number is always there.
-            Ok(None) => failed(QueryError::from(Failure::NoHandler { message: "?" })),
+            Ok(None) => failed(QueryError::from(Failure::NoHandler {
+                message: "?",
+                elsewhere: None,
+            })),
             Err(unknown) => failed(QueryError::from(unknown)),
         }
     }

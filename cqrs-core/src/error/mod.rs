@@ -14,6 +14,7 @@ pub use query::{Behind, QueryError};
 pub use rejected::Rejected;
 pub use report::report;
 
+use crate::handler::Source;
 use crate::store::{AppendError, StoreError};
 
 /// Something that is not the domain's decision went wrong.
@@ -37,10 +38,12 @@ pub enum Failure {
         message: String,
     },
     /// This dispatcher has no handler for the message: its module is not among the dispatcher's.
-    #[error("this dispatcher has no handler for `{message}`: name its module with `.module(..)`")]
+    #[error("this dispatcher has no handler for `{message}`: {}", take_in(*.elsewhere))]
     NoHandler {
         /// The message's name.
         message: &'static str,
+        /// A handler of the message in a module that the dispatcher did not take in.
+        elsewhere: Option<&'static Source>,
     },
     /// The store could not read.
     #[error(transparent)]
@@ -51,6 +54,16 @@ pub enum Failure {
 }
 
 crate::debug_as_report!(Failure, Invalid, Denied, Unknown);
+
+fn take_in(elsewhere: Option<&Source>) -> String {
+    match elsewhere {
+        Some(source) => format!(
+            "the one in `{}` ({source}) needs `.module(..)` on the builder",
+            source.module
+        ),
+        None => "write one, or take in the crate that has it with `.module(..)`".to_owned(),
+    }
+}
 
 impl Failure {
     pub(crate) fn handler(handler: &'static str, error: Error) -> Self {

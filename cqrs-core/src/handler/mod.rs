@@ -26,6 +26,7 @@ pub use input::{AggregateType, AnyState, Input, InputKind, ModelType, ResourceTy
 pub(crate) use query::Answered;
 pub(crate) use query::answer;
 pub use query::{Answer, AnswerFrom, HandlesQuery, QueryFn, QueryInput, QueryScope};
+pub(crate) use resource::Provided;
 pub use resource::{Res, Resources, Shared};
 pub(crate) use transaction::TxSlot;
 pub use transaction::{BorrowedMut, LentTx, ReadTx, SetupInput, StoreType, Tx};

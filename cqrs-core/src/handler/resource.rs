@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::{Input, InputKind};
+use super::{Input, InputKind, ResourceType, Source};
 use crate::error::Error;
 
 /// A service given to the builder with `provide`, as a handler takes it: `Res<Prices>` or
@@ -56,13 +56,41 @@ pub(crate) type Service = Arc<dyn Any + Send + Sync>;
 /// The services given to a builder, by type.
 #[derive(Clone, Default)]
 pub struct Resources {
-    services: HashMap<TypeId, Service>,
+    services: HashMap<TypeId, Provided>,
+}
+
+/// A service as it was given to a builder.
+#[derive(Clone)]
+pub(crate) struct Provided {
+    pub(crate) id: TypeId,
+    /// The type's Rust name.
+    pub(crate) name: &'static str,
+    /// Each place that gave one of this type; the last one counts.
+    pub(crate) at: Vec<Source>,
+    service: Service,
 }
 
 impl Resources {
     /// Adds a service; a later one of the same type replaces it.
+    #[track_caller]
     pub fn insert<T: ?Sized + Send + Sync + 'static>(&mut self, service: Arc<T>) {
-        self.services.insert(TypeId::of::<T>(), Arc::new(service));
+        let ResourceType { id, name } = ResourceType::of::<T>();
+        let service: Service = Arc::new(service);
+        let provided = self.services.entry(id).or_insert_with(|| Provided {
+            id,
+            name,
+            at: Vec::new(),
+            service: service.clone(),
+        });
+        provided.at.push(Source::caller());
+        provided.service = service;
+    }
+
+    /// The services, by name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Provided> {
+        let mut services: Vec<_> = self.services.values().collect();
+        services.sort_by_key(|service| service.name);
+        services.into_iter()
     }
 
     pub(crate) fn contains(&self, id: TypeId) -> bool {
@@ -72,7 +100,10 @@ impl Resources {
     /// The services that a handler takes, at the places of its inputs.
     pub(crate) fn resolve(&self, inputs: &[Input]) -> Box<[Option<Service>]> {
         let service = |input: &Input| match input.kind {
-            InputKind::Resource(resource) => self.services.get(&resource.id).cloned(),
+            InputKind::Resource(resource) => {
+                let provided = self.services.get(&resource.id);
+                provided.map(|provided| provided.service.clone())
+            }
             _ => None,
         };
         inputs.iter().map(service).collect()

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use super::Plan;
+use super::{Plan, Problem, Problems};
 use crate::handler::{Input, InputKind, Source};
 use crate::registry::{EventEntry, MessageEntry, MessageKind};
 
@@ -11,6 +11,9 @@ pub struct Description {
     pub messages: Vec<MessageDescription>,
     /// Events, by name.
     pub events: Vec<EventDescription>,
+    /// What is probably a mistake, but works: a service that no handler takes, or one that was
+    /// provided several times.
+    pub warnings: Vec<Problem>,
 }
 
 /// A message and its handler.
@@ -51,7 +54,7 @@ pub struct Listener {
 }
 
 impl Description {
-    pub(crate) fn new(plan: &Plan) -> Self {
+    pub(crate) fn new(plan: &Plan, warnings: Problems) -> Self {
         let handlers = handlers(plan);
         let mut messages: Vec<_> = plan
             .messages
@@ -67,6 +70,7 @@ impl Description {
         Self {
             messages,
             events: events.collect(),
+            warnings: warnings.into_vec(),
         }
     }
 }

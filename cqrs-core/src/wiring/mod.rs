@@ -4,6 +4,7 @@ mod describe;
 mod plan;
 mod problem;
 mod scope;
+mod services;
 mod transactions;
 
 pub use describe::{Description, EventDescription, Listener, MessageDescription};

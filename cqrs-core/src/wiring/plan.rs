@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Problems, Scope};
 use crate::dispatcher::Models;
-use crate::handler::{Fold, Input, InputKind, ModelType, Resources, Setup, Source};
+use crate::handler::{Fold, InputKind, ModelType, Setup, Source};
 use crate::registry::{
     AggregateEntry, CommandHandlerEntry, EventEntry, MessageEntry, MessageKind, ProjectionEntry,
     QueryHandlerEntry, ReactionEntry, Registry,
@@ -81,55 +81,19 @@ impl Plan {
         models
     }
 
-    /// Checks what the builder was given against what handlers take and messages ask.
-    pub(crate) fn check_services(
-        &self,
-        resources: &Resources,
-        has_authorizer: bool,
-        problems: &mut Problems,
-    ) {
-        let mut missing: BTreeMap<&str, Vec<Source>> = BTreeMap::new();
-        let mut handlers: Vec<(Source, Vec<Input>)> = Vec::new();
-        handlers.extend(
-            self.command_handlers
-                .iter()
-                .map(|(_, it)| (it.source, (it.inputs)())),
+    /// Checks that somebody decides who may send messages that name a permission.
+    pub(crate) fn check_authorizer(&self, has_authorizer: bool, problems: &mut Problems) {
+        let guarded = self.messages.iter().filter(|it| it.permission.is_some());
+        let sources: Vec<_> = guarded.map(|it| it.source).collect();
+        if has_authorizer || sources.is_empty() {
+            return;
+        }
+        problems.add(
+            "messages name permissions, but the dispatcher has no authorizer",
+            sources,
+            "`.authorizer(HeldPermissions)` on the builder, an `Authorizer` of your own, \
+             or `.authorizer(AllowAll)` to let everyone in",
         );
-        handlers.extend(
-            self.query_handlers
-                .iter()
-                .map(|(_, it)| (it.source, (it.inputs)())),
-        );
-        handlers.extend(self.reactions.iter().map(|it| (it.source, (it.inputs)())));
-        for (source, inputs) in handlers {
-            for input in inputs {
-                if let InputKind::Resource(resource) = input.kind
-                    && !resources.contains(resource.id)
-                {
-                    missing.entry(resource.name).or_default().push(source);
-                }
-            }
-        }
-        for (name, sources) in missing {
-            let what = format!("no `{name}` was provided, which handlers take as `Res<..>`");
-            problems.add(
-                what,
-                sources,
-                format!("`.provide::<{name}>(..)` on the builder"),
-            );
-        }
-        if !has_authorizer {
-            let guarded = self.messages.iter().filter(|it| it.permission.is_some());
-            let sources: Vec<_> = guarded.map(|it| it.source).collect();
-            if !sources.is_empty() {
-                problems.add(
-                    "messages name permissions, but the dispatcher has no authorizer",
-                    sources,
-                    "`.authorizer(HeldPermissions)` on the builder, an `Authorizer` of your own, \
-                     or `.authorizer(AllowAll)` to let everyone in",
-                );
-            }
-        }
     }
 
     fn check_modules(&self, scope: &Scope, problems: &mut Problems) {
@@ -226,11 +190,18 @@ impl Plan {
                 None | Some([]) => problems.add(
                     format!("{word} `{name}` has no handler"),
                     [message.source],
-                    format!(
-                        "`#[{word}_handler] fn {}({word}: {name}, ..)`, or take in the module \
-                         that has it",
-                        snake(name)
-                    ),
+                    match self.registry.handler_of(message.kind, name) {
+                        Some((handler, source)) => format!(
+                            "`.module(..)` on the builder for `{}`, whose `{handler}` handles it \
+                             ({source})",
+                            source.module
+                        ),
+                        None => format!(
+                            "`#[{word}_handler] fn {}({word}: {name}, ..)`, or `.module(..)` on \
+                             the builder for the crate that has it",
+                            snake(name)
+                        ),
+                    },
                 ),
                 Some([_]) => {}
                 Some(several) => {
@@ -326,12 +297,33 @@ impl Plan {
                     problems.add(
                         format!("no projection keeps the read model `{}`", model.name),
                         [handler.source],
-                        "a `#[projection]` with an `#[on]` method that takes `&mut Views<..>` of \
-                         it, or take in the module that has it",
+                        match self.keeper_elsewhere(model.id) {
+                            Some(ProjectionEntry { name, source, .. }) => format!(
+                                "`.module(..)` on the builder for `{}`, whose projection `{name}` \
+                                 keeps it ({source})",
+                                source.module
+                            ),
+                            None => "a `#[projection]` with an `#[on]` method that takes `&mut \
+                                     Views<..>` of it, or `.module(..)` on the builder for the \
+                                     crate that has it"
+                                .to_owned(),
+                        },
                     );
                 }
             }
         }
+    }
+}
+
+impl Plan {
+    /// The projection that keeps a read model, whether it is taken in or not.
+    fn keeper_elsewhere(&self, model: TypeId) -> Option<&'static ProjectionEntry> {
+        let mut projections = self.registry.projections.iter().copied();
+        projections.find(|entry| {
+            let folds = (entry.folds)();
+            let mut inputs = folds.iter().flat_map(|fold| &fold.inputs);
+            inputs.any(|input| matches!(input.kind, InputKind::Views(kept) if kept.id == model))
+        })
     }
 }
 

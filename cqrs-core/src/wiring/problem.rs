@@ -49,6 +49,10 @@ impl Problems {
         &self.0
     }
 
+    pub(crate) fn into_vec(self) -> Vec<Problem> {
+        self.0
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

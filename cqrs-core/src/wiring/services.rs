@@ -1,0 +1,90 @@
+//! What the builder was given, against what handlers take.
+
+use std::any::TypeId;
+use std::collections::{BTreeMap, HashSet};
+
+use super::{Plan, Problems};
+use crate::handler::{Input, InputKind, Provided, ResourceType, Resources, Source};
+
+impl Plan {
+    /// Checks that each service that a handler takes was provided.
+    pub(crate) fn check_services(&self, resources: &Resources, problems: &mut Problems) {
+        let mut missing: BTreeMap<&str, Vec<Source>> = BTreeMap::new();
+        for (source, service) in self.services() {
+            if !resources.contains(service.id) {
+                missing.entry(service.name).or_default().push(source);
+            }
+        }
+        let unused: Vec<_> = self
+            .unused(resources)
+            .into_iter()
+            .map(|service| format!("`{}`", service.name))
+            .collect();
+        let hint = if unused.is_empty() {
+            String::new()
+        } else {
+            format!(
+                ": {} was provided, but no handler takes it",
+                unused.join(", ")
+            )
+        };
+        for (name, sources) in missing {
+            problems.add(
+                format!("no `{name}` was provided, which handlers take as `Res<..>`"),
+                sources,
+                format!("`.provide::<{name}>(..)` on the builder{hint}"),
+            );
+        }
+    }
+
+    /// What is probably a mistake of the program that builds the dispatcher, but works.
+    pub(crate) fn warn_of_services(&self, resources: &Resources, warnings: &mut Problems) {
+        for service in self.unused(resources) {
+            warnings.add(
+                format!("no handler takes the service `{}`", service.name),
+                service.at.iter().copied(),
+                "`Res<..>` of it in a handler, name the trait that handlers take, \
+                 `.provide::<dyn Trait>(..)`, or remove it",
+            );
+        }
+        for service in resources.iter().filter(|service| service.at.len() > 1) {
+            warnings.add(
+                format!(
+                    "the service `{}` was provided {} times: handlers get the last",
+                    service.name,
+                    service.at.len()
+                ),
+                service.at.iter().copied(),
+                "`.provide(..)` once per type",
+            );
+        }
+    }
+
+    /// The services that were provided and that no handler takes, by name.
+    fn unused<'a>(&self, resources: &'a Resources) -> Vec<&'a Provided> {
+        let taken: HashSet<TypeId> = self.services().map(|(_, service)| service.id).collect();
+        let unused = resources.iter();
+        unused
+            .filter(|service| !taken.contains(&service.id))
+            .collect()
+    }
+
+    /// Each service that a handler takes, with the handler's place.
+    fn services(&self) -> impl Iterator<Item = (Source, ResourceType)> {
+        let commands = self.command_handlers.iter();
+        let commands = commands.map(|(_, it)| (it.source, (it.inputs)()));
+        let queries = self.query_handlers.iter();
+        let queries = queries.map(|(_, it)| (it.source, (it.inputs)()));
+        let reactions = self.reactions.iter();
+        let reactions = reactions.map(|it| (it.source, (it.inputs)()));
+        let handlers = commands.chain(queries).chain(reactions);
+        handlers.flat_map(|(source, inputs)| {
+            inputs
+                .into_iter()
+                .filter_map(move |Input { kind }| match kind {
+                    InputKind::Resource(service) => Some((source, service)),
+                    _ => None,
+                })
+        })
+    }
+}
