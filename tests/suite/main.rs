@@ -48,3 +48,4 @@ mod transactions;
 mod under_way;
 mod wide_folds;
 mod wiring;
+mod workers;

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use super::{Inner, StateCacheHealth};
 use crate::projection::Progress;
 use crate::store::Position;
@@ -48,10 +50,30 @@ pub enum SubscriptionState {
         /// The last error, with the event's position and the handler.
         error: String,
     },
+    /// Ended, and not started again by this dispatcher.
+    Stopped {
+        /// Why: the dispatcher was shut down, or the runtime it was built in has ended.
+        reason: String,
+    },
+}
+
+impl SubscriptionKind {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Projection => "projection",
+            Self::Reaction => "reaction",
+        }
+    }
+}
+
+impl fmt::Display for SubscriptionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl Health {
-    /// Whether nothing fails.
+    /// Whether every projection and reaction is running: none fails, and none has stopped.
     pub fn is_ok(&self) -> bool {
         self.subscriptions
             .iter()

@@ -206,8 +206,8 @@ impl Inner {
         wanted: Position,
         within: Duration,
     ) -> Result<(), QueryError> {
-        let deadline = Instant::now() + within;
-        let left = || deadline.saturating_duration_since(Instant::now());
+        let started = Instant::now();
+        let left = || within.saturating_sub(started.elapsed());
         for worker in &slot.reads {
             let reached = self.workers[*worker].reach(wanted, left()).await;
             reached.map_err(|behind| Behind {
@@ -225,17 +225,23 @@ impl Inner {
             return Ok(replicated.map_err(Failure::from)?);
         }
         let why = "what queries read from has not replicated it yet".to_owned();
-        let last = slot.reads.last().map(|last| &self.workers[*last]);
-        let (projection, at) = last.map_or(("(none)", wanted), |last| {
-            let Behind { projection, at, .. } = last.behind(wanted, within);
-            (projection, at)
-        });
+        let behind = match slot.reads.last() {
+            Some(last) => self.workers[*last].behind(wanted, within),
+            // SQL on tables that no projection keeps.
+            None => Behind {
+                kind: "replica",
+                name: "reads",
+                at: Position::START,
+                wanted,
+                waited: within,
+                failing: None,
+                stopped: None,
+            },
+        };
         Err(QueryError::from(Behind {
-            projection,
-            at,
-            wanted,
-            waited: within,
             failing: Some(why),
+            stopped: None,
+            ..behind
         }))
     }
 }

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::Duration;
 
 use super::{Denied, Failure, Invalid, Unknown};
@@ -26,24 +27,55 @@ pub enum QueryError {
     Failed(Box<Failure>),
 }
 
-/// A read model did not reach the position asked for in time. Ask again, or look at
-/// `dispatcher.health()` when an event keeps failing.
-#[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "projection `{projection}` reached position {at} but not {wanted} within {waited:?}{}",
-    .failing.as_ref().map(|why| format!(": {why}")).unwrap_or_default()
-)]
+/// A projection or reaction did not reach the position asked for: not in time, or not at all. When
+/// an event keeps failing or the worker has stopped, asking again does not help: look at
+/// `dispatcher.health()`.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Behind {
-    /// The projection.
-    pub projection: &'static str,
+    /// `projection` or `reaction`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: &'static str,
     /// How far it is.
     pub at: Position,
     /// How far it should be.
     pub wanted: Position,
-    /// How long the query waited.
+    /// The longest that it was waited for.
     pub waited: Duration,
     /// The event that it keeps failing at, if it does.
     pub failing: Option<String>,
+    /// Why it has stopped, if it has: nothing was waited for.
+    pub stopped: Option<String>,
+}
+
+impl std::error::Error for Behind {}
+
+impl fmt::Display for Behind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            name,
+            at,
+            wanted,
+            waited,
+            failing,
+            stopped,
+        } = self;
+        if let Some(reason) = stopped {
+            return write!(
+                f,
+                "{kind} `{name}` has stopped at position {at} and will not reach {wanted}: {reason}"
+            );
+        }
+        write!(
+            f,
+            "{kind} `{name}` reached position {at} but not {wanted} within {waited:?}"
+        )?;
+        match failing {
+            Some(why) => write!(f, ": {why}"),
+            None => Ok(()),
+        }
+    }
 }
 
 crate::debug_as_report!(QueryError, Behind);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
+use super::follow::FailedAt;
 use crate::dispatcher::{Guarded, Models, panic_message};
 use crate::error::{Error, Result};
 use crate::handler::{Fold, FoldScope, Folded, TxSlot};
@@ -23,6 +24,22 @@ const MAX_RERUNS: usize = 8;
 
 /// The views in memory, by the type of their read model.
 type Buffers = HashMap<TypeId, Arc<dyn ErasedBuffer>>;
+
+/// When views are encoded, to see whether they can be kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Check {
+    /// Once, when the page is folded.
+    Page,
+    /// After each event that changed them.
+    EachEvent,
+}
+
+/// What became of a page of events.
+pub(super) struct FoldedPage {
+    /// Of all events, or of those before the one that failed.
+    pub(super) changes: Vec<ViewChange>,
+    pub(super) failed: Option<FailedAt>,
+}
 
 /// Runs the folds of a projection on views in memory.
 pub(super) struct Folder {
@@ -52,17 +69,48 @@ impl Folder {
         }
     }
 
+    /// Folds a page of events until one fails. What views became is encoded once, at the end of the
+    /// page; only when that fails are the events folded again one by one, each with its encoding, to
+    /// find the one that makes a view which cannot be kept.
+    pub(super) async fn fold_page(&self, events: &[Arc<Recorded>]) -> Result<FoldedPage> {
+        let failed = self.fold_all(events, None, Check::Page).await;
+        if let Ok(changes) = self.changes() {
+            return Ok(FoldedPage { changes, failed });
+        }
+        self.reset();
+        let failed = self.fold_all(events, None, Check::EachEvent).await;
+        let changes = self.changes()?;
+        Ok(FoldedPage { changes, failed })
+    }
+
+    /// Folds events until one fails, and leaves their changes in memory.
+    pub(super) async fn fold_all(
+        &self,
+        events: &[Arc<Recorded>],
+        tx: Option<&TxSlot>,
+        check: Check,
+    ) -> Option<FailedAt> {
+        for (place, event) in events.iter().enumerate() {
+            let (handler, result) = self.fold(event, tx, check).await;
+            if let Err(error) = result {
+                return Some(FailedAt::new(place, event, handler, &error));
+            }
+        }
+        None
+    }
+
     /// Folds one event: whole, or with no trace. Returns the name of what folded it.
-    pub(super) async fn fold(
+    async fn fold(
         &self,
         event: &Arc<Recorded>,
         tx: Option<&TxSlot>,
+        check: Check,
     ) -> (&'static str, Result<()>) {
         let Some(fold) = self.folds.get(event.event_type.as_str()) else {
             return (self.name, Ok(()));
         };
         let mut reruns = 0;
-        let result = loop {
+        let mut result = loop {
             if reruns == MAX_RERUNS {
                 break self.run_on_thread(fold, event, tx).await;
             }
@@ -74,6 +122,9 @@ impl Folder {
                 Err(error) => break Err(error),
             }
         };
+        if result.is_ok() && check == Check::EachEvent {
+            result = self.buffers.values().try_for_each(|buffer| buffer.check());
+        }
         match result {
             Ok(()) => self.buffers.values().for_each(|buffer| buffer.settle()),
             Err(_) => self.discard(),

@@ -1,11 +1,11 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Progress;
-use super::fold::Folder;
+use super::backoff::Backoff;
+use super::fold::{FoldedPage, Folder};
 use super::react::Reactor;
 use super::transaction;
-use crate::dispatcher::{Dispatcher, Models, SubscriptionKind};
+use crate::dispatcher::{Dispatcher, Guarded, Models, SubscriptionKind};
 use crate::error::Error;
 use crate::handler::Resources;
 use crate::registry::ReactionEntry;
@@ -21,6 +21,14 @@ const BATCH: usize = 512;
 /// A checkpoint that nothing else moves is written at least every so many positions, so that a
 /// restart does not read far.
 const STRIDE: u64 = 4096;
+
+/// Interruptions by others in a row that are no cause for concern: after that they are reported.
+const MOVES: u32 = 5;
+
+/// Why a worker ended without anybody telling it to.
+const ENDED: &str = "its task has ended, because the Tokio runtime that the dispatcher was built in \
+     has ended, or the last clone of the dispatcher was dropped: build the dispatcher in a runtime \
+     that lives as long as the program";
 
 /// Follows the log for a projection or a reaction, from its checkpoint on, for ever.
 pub(crate) struct Worker {
@@ -44,9 +52,16 @@ pub(super) struct Worked {
     pub(super) failure: Option<String>,
 }
 
+/// An event that failed.
+pub(super) struct FailedAt {
+    /// Its place in the page.
+    pub(super) place: usize,
+    pub(super) error: String,
+}
+
 /// Why a worker has to start again from its checkpoint.
 pub(super) enum Interrupted {
-    /// Another process went on.
+    /// Another process moved the checkpoint, or the database gave its transaction the preference.
     Moved,
     Failed(String),
 }
@@ -108,29 +123,39 @@ impl Worker {
         self.progress.clone()
     }
 
-    /// Runs until the task is aborted. What fails is tried again, with growing pauses; nothing is
-    /// skipped.
+    /// Runs until the task is aborted. What fails or panics is tried again, with growing pauses;
+    /// nothing is skipped.
     pub(crate) async fn run(self, dispatcher: Dispatcher) {
-        let mut attempts = 0;
+        let mut backoff = Backoff::default();
         loop {
-            match self.follow(&dispatcher, &mut attempts).await {
-                Interrupted::Moved => {}
-                Interrupted::Failed(error) => {
-                    attempts += 1;
+            let followed = Guarded(Box::pin(self.follow(&dispatcher, &mut backoff))).await;
+            let attempts = backoff.failed();
+            match followed {
+                // Another process came further: there is nothing to wait for.
+                Ok(Interrupted::Moved) if attempts == 1 => continue,
+                Ok(Interrupted::Moved) if attempts <= MOVES => {}
+                Ok(Interrupted::Moved) => {
+                    let error = "other processes or transactions keep getting in its way";
+                    self.progress.fails(attempts, error.to_owned());
+                }
+                Ok(Interrupted::Failed(error)) => self.progress.fails(attempts, error),
+                Err(panic) => {
+                    let error = format!("its worker panicked: {panic}");
                     self.progress.fails(attempts, error);
-                    tokio::time::sleep(pause(attempts)).await;
                 }
             }
+            tokio::time::sleep(backoff.pause()).await;
         }
     }
 
-    /// Follows the log until something interrupts it. `attempts` is set back to 0 by progress.
-    async fn follow(&self, dispatcher: &Dispatcher, attempts: &mut u32) -> Interrupted {
+    /// Follows the log until something interrupts it.
+    async fn follow(&self, dispatcher: &Dispatcher, backoff: &mut Backoff) -> Interrupted {
         let mut checkpoint = match self.store.checkpoint(&self.subscription).await {
             Ok(checkpoint) => checkpoint,
             Err(error) => return Interrupted::Failed(error.to_string()),
         };
         let start = checkpoint.unwrap_or_default();
+        backoff.progressed(start);
         match self.store.head().await {
             // Nobody may take this position for one that was reached in this log.
             Ok(head) if head < start => {
@@ -159,9 +184,7 @@ impl Worker {
                 Ok(worked) => worked,
                 Err(interrupted) => return interrupted,
             };
-            if to > start {
-                *attempts = 0;
-            }
+            backoff.progressed(to);
             if let Some(failure) = failure {
                 self.progress.starts(to);
                 return Interrupted::Failed(failure);
@@ -178,73 +201,48 @@ impl Worker {
         dispatcher: &Dispatcher,
         checkpoint: &mut Option<Position>,
     ) -> Result<Worked, Interrupted> {
-        if let Task::Fold(folder) = &self.task
-            && folder.takes_transaction
-            && !events.is_empty()
-        {
-            let folded = self.fold_in_transaction(folder, from, to, events, checkpoint);
-            return folded.await;
+        let worked = match &self.task {
+            Task::Fold(folder) if folder.takes_transaction && !events.is_empty() => {
+                let folded = self.fold_in_transaction(folder, from, to, events, checkpoint);
+                return folded.await;
+            }
+            Task::Fold(folder) => {
+                let FoldedPage { changes, failed } = folder.fold_page(events).await?;
+                let worked = Worked::after(from, to, events, failed);
+                if !changes.is_empty() {
+                    self.write(checkpoint, worked.to, changes).await?;
+                    folder.committed();
+                }
+                worked
+            }
+            Task::React(reactor) => {
+                let failed = self.react(reactor, events, dispatcher, checkpoint).await?;
+                Worked::after(from, to, events, failed)
+            }
+        };
+        if worked.to.since(checkpoint.unwrap_or_default()) >= STRIDE {
+            self.write(checkpoint, worked.to, Vec::new()).await?;
         }
-        let mut worked = self.work(from, events, dispatcher, checkpoint).await?;
-        if worked.failure.is_none() {
-            // The page is done, and so is what lies between its events.
-            worked.to = to;
-        }
-        self.commit(checkpoint, worked.to).await?;
         Ok(worked)
     }
 
-    /// Handles events until one fails.
-    async fn work(
+    /// Reacts to events until one fails.
+    async fn react(
         &self,
-        from: Position,
+        reactor: &Reactor,
         events: &[Arc<Recorded>],
         dispatcher: &Dispatcher,
         checkpoint: &mut Option<Position>,
-    ) -> Result<Worked, Interrupted> {
-        let mut to = from;
-        for event in events {
-            let (handler, result) = match &self.task {
-                Task::Fold(folder) => folder.fold(event, None).await,
-                Task::React(reactor) => reactor.react(event, dispatcher).await,
-            };
+    ) -> Result<Option<FailedAt>, Interrupted> {
+        for (place, event) in events.iter().enumerate() {
+            let (handler, result) = reactor.react(event, dispatcher).await;
             if let Err(error) = result {
-                return Ok(Worked {
-                    to,
-                    failure: Some(failure(event, handler, &error)),
-                });
+                return Ok(Some(FailedAt::new(place, event, handler, &error)));
             }
-            to = event.position;
-            if let Task::React(_) = self.task {
-                // At once: what was done is not done again if the next one fails.
-                self.write(checkpoint, to, Vec::new()).await?;
-            }
+            // At once: what was done is not done again if the next one fails.
+            self.write(checkpoint, event.position, Vec::new()).await?;
         }
-        Ok(Worked { to, failure: None })
-    }
-
-    /// Writes changes and checkpoint, both or neither. Skipped when there is nothing to write and
-    /// the checkpoint is near.
-    async fn commit(
-        &self,
-        checkpoint: &mut Option<Position>,
-        to: Position,
-    ) -> Result<(), Interrupted> {
-        let changes = match &self.task {
-            Task::Fold(folder) => match folder.changes() {
-                Ok(changes) => changes,
-                Err(error) => return Err(Interrupted::Failed(error.to_string())),
-            },
-            Task::React(_) => Vec::new(),
-        };
-        if changes.is_empty() && to.since(checkpoint.unwrap_or_default()) < STRIDE {
-            return Ok(());
-        }
-        self.write(checkpoint, to, changes).await?;
-        if let Task::Fold(folder) = &self.task {
-            folder.committed();
-        }
-        Ok(())
+        Ok(None)
     }
 
     async fn write(
@@ -267,16 +265,47 @@ impl Worker {
     }
 }
 
-pub(super) fn failure(event: &Recorded, handler: &'static str, error: &Error) -> String {
-    let Recorded {
-        position,
-        event_type,
-        ..
-    } = event;
-    format!("`{handler}` failed at position {position} (`{event_type}`): {error}")
+impl Worked {
+    /// Up to `to`, unless one of the events failed.
+    pub(super) fn after(
+        from: Position,
+        to: Position,
+        events: &[Arc<Recorded>],
+        failed: Option<FailedAt>,
+    ) -> Self {
+        let Some(FailedAt { place, error }) = failed else {
+            return Self { to, failure: None };
+        };
+        let done = events[..place].last();
+        Self {
+            to: done.map_or(from, |event| event.position),
+            failure: Some(error),
+        }
+    }
 }
 
-/// 25 ms, doubled with every attempt, up to 10 s.
-fn pause(attempts: u32) -> Duration {
-    Duration::from_millis(25 << attempts.min(9)).min(Duration::from_secs(10))
+impl FailedAt {
+    pub(super) fn new(
+        place: usize,
+        event: &Recorded,
+        handler: &'static str,
+        error: &Error,
+    ) -> Self {
+        let Recorded {
+            position,
+            event_type,
+            ..
+        } = event;
+        Self {
+            place,
+            error: format!("`{handler}` failed at position {position} (`{event_type}`): {error}"),
+        }
+    }
+}
+
+/// The worker ends with its task, also when nobody asked it to.
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.progress.stops(ENDED);
+    }
 }

@@ -1,5 +1,6 @@
 //! What follows the log: projections, which keep read models, and reactions.
 
+mod backoff;
 mod fold;
 mod follow;
 mod progress;

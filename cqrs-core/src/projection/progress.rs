@@ -17,14 +17,14 @@ pub(crate) struct Progress {
 #[derive(Clone)]
 struct State {
     position: Position,
-    doing: SubscriptionState,
+    status: SubscriptionState,
 }
 
 impl Progress {
     pub(super) fn new(name: &'static str, kind: SubscriptionKind) -> Self {
         let state = State {
             position: Position::START,
-            doing: SubscriptionState::Running,
+            status: SubscriptionState::Running,
         };
         Self {
             name,
@@ -37,7 +37,7 @@ impl Progress {
     pub(super) fn reached(&self, position: Position) {
         let state = State {
             position,
-            doing: SubscriptionState::Running,
+            status: SubscriptionState::Running,
         };
         self.state.send_replace(state);
     }
@@ -48,16 +48,29 @@ impl Progress {
     }
 
     pub(super) fn fails(&self, attempts: u32, error: String) {
-        let doing = SubscriptionState::Failing { attempts, error };
-        self.state.send_modify(|state| state.doing = doing);
+        let status = SubscriptionState::Failing { attempts, error };
+        self.state.send_modify(|state| state.status = status);
     }
 
-    /// Waits until everything up to `wanted` is done, at most this long.
+    /// The worker has ended and will not go on. The first reason stays.
+    pub(super) fn stops(&self, reason: &str) {
+        self.state.send_if_modified(|state| {
+            let is_first = !state.is_stopped();
+            if is_first {
+                let reason = reason.to_owned();
+                state.status = SubscriptionState::Stopped { reason };
+            }
+            is_first
+        });
+    }
+
+    /// Waits until everything up to `wanted` is done, at most this long, and no longer than there
+    /// is a worker.
     pub(crate) async fn reach(&self, wanted: Position, within: Duration) -> Result<(), Behind> {
         let mut state = self.state.subscribe();
-        let reached = state.wait_for(|state| state.position >= wanted);
-        match tokio::time::timeout(within, reached).await {
-            Ok(Ok(_)) => Ok(()),
+        let ended = state.wait_for(|state| state.position >= wanted || state.is_stopped());
+        match tokio::time::timeout(within, ended).await {
+            Ok(Ok(state)) if state.position >= wanted => Ok(()),
             _ => Err(self.behind(wanted, within)),
         }
     }
@@ -78,27 +91,36 @@ impl Progress {
 
     /// The error of a wait that ended without success.
     pub(crate) fn behind(&self, wanted: Position, within: Duration) -> Behind {
-        let State { position, doing } = self.state.borrow().clone();
-        let failing = match doing {
-            SubscriptionState::Running => None,
-            SubscriptionState::Failing { error, .. } => Some(error),
+        let State { position, status } = self.state.borrow().clone();
+        let (failing, stopped) = match status {
+            SubscriptionState::Running => (None, None),
+            SubscriptionState::Failing { error, .. } => (Some(error), None),
+            SubscriptionState::Stopped { reason } => (None, Some(reason)),
         };
         Behind {
-            projection: self.name,
+            kind: self.kind.as_str(),
+            name: self.name,
             at: position,
             wanted,
             waited: within,
             failing,
+            stopped,
         }
     }
 
     pub(crate) fn health(&self) -> SubscriptionHealth {
-        let State { position, doing } = self.state.borrow().clone();
+        let State { position, status } = self.state.borrow().clone();
         SubscriptionHealth {
             name: self.name,
             kind: self.kind,
             position,
-            state: doing,
+            state: status,
         }
+    }
+}
+
+impl State {
+    fn is_stopped(&self) -> bool {
+        matches!(self.status, SubscriptionState::Stopped { .. })
     }
 }

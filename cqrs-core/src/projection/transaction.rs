@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::fold::Folder;
+use super::fold::{Check, Folder};
 use super::follow::{Interrupted, Worked, Worker};
 use crate::dispatcher::{Guarded, panic_message};
 use crate::error::{Error, Result};
@@ -25,32 +25,43 @@ impl Worker {
         checkpoint: &mut Option<Position>,
     ) -> Result<Worked, Interrupted> {
         let mut worked = Worked { to, failure: None };
+        let mut check = Check::Page;
         while !events.is_empty() {
             let mut tx = self.store.begin_transaction().await?;
             if tx.checkpoint(self.subscription.clone()).await? != *checkpoint {
                 return Err(Interrupted::Moved);
             }
             let slot = TxSlot::new(tx);
-            let failed = fold_all(folder, events, &slot).await;
-            let Some(tx) = slot.into_inner().filter(|tx| !tx.is_overtaken()) else {
-                return Err(Interrupted::Moved);
+            let failed = folder.fold_all(events, Some(&slot), check).await;
+            let Some(tx) = slot.into_inner() else {
+                let error = "an `#[on]` method did not give its transaction back";
+                return Err(Interrupted::Failed(error.to_owned()));
             };
-            if let Some((place, failure)) = failed {
+            if tx.is_overtaken() {
+                return Err(Interrupted::Moved);
+            }
+            if let Some(failed) = failed {
                 folder.reset();
+                let place = failed.place;
+                worked = Worked::after(from, to, events, Some(failed));
                 events = &events[..place];
-                worked = Worked {
-                    to: events.last().map_or(from, |event| event.position),
-                    failure: Some(failure),
-                };
                 continue;
             }
-            let changes = folder.changes();
+            let changes = match folder.changes() {
+                Ok(changes) => changes,
+                Err(_) if check == Check::Page => {
+                    folder.reset();
+                    check = Check::EachEvent;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             let batch = ViewBatch {
                 subscription: self.subscription.clone(),
                 from: *checkpoint,
                 to: worked.to,
                 incarnation: Incarnation::default(),
-                changes: changes.map_err(|error| Interrupted::Failed(error.to_string()))?,
+                changes,
             };
             tx.commit(batch).await?;
             *checkpoint = Some(worked.to);
@@ -59,21 +70,6 @@ impl Worker {
         }
         Ok(worked)
     }
-}
-
-/// The place of the event that failed, and how.
-async fn fold_all(
-    folder: &Folder,
-    events: &[Arc<Recorded>],
-    tx: &TxSlot,
-) -> Option<(usize, String)> {
-    for (place, event) in events.iter().enumerate() {
-        let (handler, result) = folder.fold(event, Some(tx)).await;
-        if let Err(error) = result {
-            return Some((place, super::follow::failure(event, handler, &error)));
-        }
-    }
-    None
 }
 
 /// Runs the `#[setup]` of a projection that has no checkpoint, and gives it one, in one
@@ -120,6 +116,12 @@ async fn run(setup: &Setup, tx: &TxSlot) -> Result<()> {
         Ok(Folded::Now(result)) => result,
         Ok(Folded::Later(future)) => Guarded(future).await.map_err(panicked)?,
         Err(panic) => Err(panicked(panic_message(&*panic))),
+    }
+}
+
+impl From<Error> for Interrupted {
+    fn from(error: Error) -> Self {
+        Self::Failed(error.to_string())
     }
 }
 

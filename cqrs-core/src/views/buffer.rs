@@ -1,9 +1,12 @@
 use std::any::{Any, TypeId};
 use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::ReadModel;
+use super::encode::{broken, decode, encode};
 use super::loader::Loader;
+use crate::dispatcher::panic_message;
 use crate::error::{Error, Result};
 use crate::store::{ModelSchema, ViewChange};
 
@@ -42,6 +45,8 @@ pub(crate) trait ErasedBuffer: Send + Sync {
     fn insert(&self, key: String, body: Option<&[u8]>) -> Result<()>;
     /// Lets folds wait for views that this loads, or stops them with `None`.
     fn load_with(&self, loader: Option<Loader>);
+    /// Whether what the current event changed can be kept.
+    fn check(&self) -> Result<()>;
     /// Keeps the current event's changes.
     fn settle(&self);
     /// Drops the current event's changes.
@@ -72,14 +77,14 @@ impl<V: ReadModel> ViewBuffer<V> {
 
     pub(crate) fn get(&self, key: &str) -> Result<Option<V>> {
         let mut state = self.lock();
-        if let Some(view) = state.find(key) {
+        if let Some(view) = state.find(key)? {
             return Ok(view);
         }
         if let Some(loader) = state.loader.clone() {
             drop(state);
             loader.load(TypeId::of::<V>(), key);
             state = self.lock();
-            if let Some(view) = state.find(key) {
+            if let Some(view) = state.find(key)? {
                 return Ok(view);
             }
         }
@@ -98,10 +103,15 @@ impl<V: ReadModel> ViewBuffer<V> {
     }
 }
 
-impl<V: Clone> State<V> {
-    fn find(&self, key: &str) -> Option<Option<V>> {
-        let found = self.current.get(key);
-        found.or_else(|| self.settled.get(key)).cloned()
+impl<V: ReadModel> State<V> {
+    fn find(&self, key: &str) -> Result<Option<Option<V>>> {
+        let found = self.current.get(key).or_else(|| self.settled.get(key));
+        catch_unwind(AssertUnwindSafe(|| found.cloned())).map_err(|panic| {
+            broken::<V>(
+                key,
+                &format!("`Clone` panicked: {}", panic_message(&*panic)),
+            )
+        })
     }
 }
 
@@ -119,22 +129,25 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
     }
 
     fn insert(&self, key: String, body: Option<&[u8]>) -> Result<()> {
-        let view = body
-            .map(serde_json::from_slice::<V>)
-            .transpose()
-            .map_err(|error| {
-                Error::message(format!(
-                    "view `{key}` of `{}` does not fit the type any more ({error}): \
-                 raise the projection's version",
-                    V::NAME
-                ))
-            })?;
+        let view = body.map(|body| decode(&key, body)).transpose()?;
         self.lock().settled.insert(key, view);
         Ok(())
     }
 
     fn load_with(&self, loader: Option<Loader>) {
         self.lock().loader = loader;
+    }
+
+    fn check(&self) -> Result<()> {
+        let state = self.lock();
+        let written = state
+            .current
+            .iter()
+            .filter_map(|(key, view)| Some((key, view.as_ref()?)));
+        for (key, view) in written {
+            encode(key, view)?;
+        }
+        Ok(())
     }
 
     fn settle(&self) {
@@ -155,10 +168,8 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
     fn changes(&self) -> Result<Vec<ViewChange>> {
         let state = self.lock();
         let change = |key: &String| {
-            let view = match state.settled.get(key) {
-                Some(Some(view)) => Some((serde_json::to_vec(view)?, view.sort_keys())),
-                _ => None,
-            };
+            let view = state.settled.get(key).and_then(Option::as_ref);
+            let view = view.map(|view| encode(key, view)).transpose()?;
             Ok(ViewChange {
                 model: self.schema.clone(),
                 key: key.clone(),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::encode::decode;
 use super::{Index, Indexed, ReadModel, SortKey};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::store::{IndexRange, ModelSchema, Store, ViewRow, ViewScan};
 
 /// What a query handler reads: the views of one read model. Nothing here writes.
@@ -201,14 +202,4 @@ impl<'r, V: ReadModel> Find<'r, V> {
 
 fn decode_row<V: ReadModel>(row: &ViewRow) -> Result<V> {
     decode(&row.key, &row.body)
-}
-
-fn decode<V: ReadModel>(key: &str, body: &[u8]) -> Result<V> {
-    serde_json::from_slice(body).map_err(|error| {
-        Error::message(format!(
-            "view `{key}` of `{}` does not fit the type any more ({error}): \
-             raise the projection's version",
-            V::NAME
-        ))
-    })
 }

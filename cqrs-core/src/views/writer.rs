@@ -47,18 +47,33 @@ impl<V: ReadModel> Views<V> {
         Ok(true)
     }
 
-    /// Changes the view with this key, or the one that `first` makes if there is none.
+    /// Changes the view with this key, or inserts the one that `insert` makes if there is none.
+    /// Exactly one of the two functions runs: what `insert` makes already counts the event.
+    ///
+    /// ```
+    /// # use cqrs_core::prelude::*;
+    /// # #[derive(ReadModel, Clone, Serialize, Deserialize)]
+    /// # struct Total { #[key] account: u32, cents: u64 }
+    /// # fn deposited(totals: &mut Views<Total>, account: u32, cents: u64) -> Result<()> {
+    /// totals.upsert(&account, || Total { account, cents }, |total| total.cents += cents)
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`get`](Views::get).
     pub fn upsert(
         &mut self,
         key: &(impl Display + ?Sized),
-        first: impl FnOnce() -> V,
-        change: impl FnOnce(&mut V),
+        insert: impl FnOnce() -> V,
+        update: impl FnOnce(&mut V),
     ) -> Result<()> {
-        let mut view = self.get(key)?.unwrap_or_else(first);
-        change(&mut view);
+        let view = match self.get(key)? {
+            Some(mut view) => {
+                update(&mut view);
+                view
+            }
+            None => insert(),
+        };
         self.put(view);
         Ok(())
     }

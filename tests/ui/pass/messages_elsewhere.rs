@@ -55,7 +55,7 @@ impl Shelves {
     #[on]
     fn lent(event: &BookLent, shelves: &mut Views<Shelf>) -> Result<()> {
         let reader = event.reader;
-        shelves.upsert(&reader, || Shelf { reader, books: 0 }, |shelf| shelf.books += 1)
+        shelves.upsert(&reader, || Shelf { reader, books: 1 }, |shelf| shelf.books += 1)
     }
 }
 

@@ -1,0 +1,53 @@
+use std::time::Duration;
+
+use crate::store::Position;
+
+/// How often a worker failed in a row, and how long it pauses before the next attempt.
+#[derive(Debug, Default)]
+pub(super) struct Backoff {
+    attempts: u32,
+    /// The furthest that any attempt came. An attempt that only repeats what an earlier one did is
+    /// no progress, whether or not the checkpoint moved.
+    furthest: Position,
+}
+
+impl Backoff {
+    /// Everything up to here is done: if no attempt came this far, failures count from 0 again.
+    pub(super) fn progressed(&mut self, to: Position) {
+        if to > self.furthest {
+            self.furthest = to;
+            self.attempts = 0;
+        }
+    }
+
+    /// Counts a failure, and returns how many there were in a row.
+    pub(super) fn failed(&mut self) -> u32 {
+        self.attempts = self.attempts.saturating_add(1);
+        self.attempts
+    }
+
+    /// 50 ms after the first failure, doubled with each, up to 10 s.
+    pub(super) fn pause(&self) -> Duration {
+        Duration::from_millis(25 << self.attempts.min(9)).min(Duration::from_secs(10))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_until_an_attempt_comes_further() {
+        let mut backoff = Backoff::default();
+        let mut fail_at = |position| {
+            backoff.progressed(Position::new(position));
+            (backoff.failed(), backoff.pause().as_millis())
+        };
+        assert_eq!(fail_at(99), (1, 50));
+        assert_eq!(fail_at(99), (2, 100));
+        assert_eq!(fail_at(50), (3, 200));
+        assert_eq!(fail_at(100), (1, 50));
+        let longest = (0..100).map(|_| fail_at(100)).last();
+        assert_eq!(longest, Some((101, 10_000)));
+    }
+}

@@ -1,0 +1,75 @@
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::{ReadModel, SortKey};
+use crate::dispatcher::panic_message;
+use crate::error::{Error, Result};
+use crate::json;
+
+/// Maximum size of the key of a view, and of each of its index values, in bytes: what every store
+/// can keep in an index. In a key, U+0000 and U+0001 count twice; a number, a `Timestamp` or an
+/// `Option` as an index takes a few bytes of its own.
+pub const MAX_KEY_BYTES: usize = 1024;
+
+/// A view as a store keeps it: JSON that can be read back, and a sort key per index.
+///
+/// # Errors
+/// When the view cannot be kept; names it, and the field.
+pub(super) fn encode<V: ReadModel>(key: &str, view: &V) -> Result<(Vec<u8>, Vec<SortKey>)> {
+    let bytes = stored_bytes(key);
+    if bytes > MAX_KEY_BYTES {
+        return Err(broken::<V>(key, &too_large("key", bytes)));
+    }
+    let encoded = catch_unwind(AssertUnwindSafe(|| {
+        let body = json::encode(view).map_err(|error| error.to_string())?;
+        let sort_keys = view.sort_keys();
+        for (index, sort_key) in V::INDEXES.iter().zip(&sort_keys) {
+            let bytes = sort_key.as_bytes().len();
+            if bytes > MAX_KEY_BYTES {
+                return Err(too_large(&format!("index `{index}`"), bytes));
+            }
+        }
+        Ok((body, sort_keys))
+    }));
+    let encoded = encoded.unwrap_or_else(|panic| Err(panicked(&*panic)));
+    encoded.map_err(|why| broken::<V>(key, &why))
+}
+
+/// A view from its JSON.
+///
+/// # Errors
+/// When the JSON does not fit the type; names the view, and the field.
+pub(super) fn decode<V: ReadModel>(key: &str, body: &[u8]) -> Result<V> {
+    let decoded = catch_unwind(|| json::decode(body).map_err(|error| error.to_string()));
+    let decoded = decoded.unwrap_or_else(|panic| Err(panicked(&*panic)));
+    decoded.map_err(|why| {
+        let why =
+            format!("it does not fit the type any more ({why}): raise the projection's version");
+        broken::<V>(key, &why)
+    })
+}
+
+/// The error of a view that cannot be written or read.
+pub(super) fn broken<V: ReadModel>(key: &str, why: &str) -> Error {
+    const MOST: usize = 80;
+    let is_long = key.chars().nth(MOST).is_some();
+    let shown: String = key
+        .chars()
+        .take(MOST)
+        .chain(is_long.then_some('…'))
+        .collect();
+    Error::message(format!("view `{shown}` of `{}`: {why}", V::NAME))
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> String {
+    format!("it panicked: {}", panic_message(panic))
+}
+
+fn too_large(what: &str, bytes: usize) -> String {
+    format!("its {what} has {bytes} bytes, at most {MAX_KEY_BYTES}")
+}
+
+/// U+0000 and U+0001 take two bytes where a store has to escape them.
+fn stored_bytes(key: &str) -> usize {
+    key.len() + key.bytes().filter(|byte| *byte <= 1).count()
+}
