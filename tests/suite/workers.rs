@@ -1,125 +1,132 @@
 //! Workers of projections and reactions: whatever ends or stops one shows, and what can go on does.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use cqrs_core::dispatcher::{Builder, SubscriptionState};
 use cqrs_core::prelude::*;
-use cqrs_core::views::{Indexed, SortKey};
 
 use crate::stores::on_each_with;
 
-cqrs_core::module!();
+/// A read model whose code panics where it is told to.
+mod fragile {
+    use std::sync::Mutex;
 
-#[derive(Command, Clone, Serialize, Deserialize)]
-pub struct Measure {
-    pub label: String,
-}
+    use cqrs_core::prelude::*;
+    use cqrs_core::views::{Indexed, SortKey};
 
-#[derive(Event, Serialize, Deserialize)]
-#[event(name = "measured", version = 1)]
-pub struct Measured {
-    pub label: String,
-}
+    cqrs_core::module!();
 
-#[command_handler]
-fn measure(Measure { label }: Measure) -> Measured {
-    Measured { label }
-}
-
-/// Where user code of a view panics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Panics {
-    Nowhere,
-    Serialize,
-    Deserialize,
-    Clone,
-    SortKey,
-    Key,
-}
-
-static PANICS: Mutex<Panics> = Mutex::new(Panics::Nowhere);
-
-fn panic_at(place: Panics) {
-    // Read before the panic, so that the lock is not poisoned.
-    let panics = *PANICS.lock().expect("nobody panics with it");
-    assert!(panics != place, "no {place:?} today");
-}
-
-/// A text whose code panics when it is told to.
-#[derive(Debug)]
-pub struct Fragile(String);
-
-impl Clone for Fragile {
-    fn clone(&self) -> Self {
-        panic_at(Panics::Clone);
-        Self(self.0.clone())
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct Measure {
+        pub label: String,
     }
-}
 
-impl Serialize for Fragile {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        panic_at(Panics::Serialize);
-        self.0.serialize(serializer)
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "measured", version = 1)]
+    pub struct Measured {
+        pub label: String,
     }
-}
 
-impl<'de> Deserialize<'de> for Fragile {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        panic_at(Panics::Deserialize);
-        Ok(Self(String::deserialize(deserializer)?))
+    #[command_handler]
+    fn measure(Measure { label }: Measure) -> Measured {
+        Measured { label }
     }
-}
 
-impl Indexed for Fragile {
-    fn sort_key(&self, key: &mut SortKey) {
-        panic_at(Panics::SortKey);
-        self.0.sort_key(key);
+    /// Where user code of a view panics.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Panics {
+        Nowhere,
+        Serialize,
+        Deserialize,
+        Clone,
+        SortKey,
+        Key,
     }
-}
 
-impl std::fmt::Display for Fragile {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        panic_at(Panics::Key);
-        f.write_str(&self.0)
+    pub static PANICS: Mutex<Panics> = Mutex::new(Panics::Nowhere);
+
+    fn panic_at(place: Panics) {
+        // Read before the panic, so that the lock is not poisoned.
+        let panics = *PANICS.lock().expect("nobody panics with it");
+        assert!(panics != place, "no {place:?} today");
     }
-}
 
-#[derive(ReadModel, Clone, Serialize, Deserialize)]
-pub struct Reading {
-    #[key]
-    key: Fragile,
-    #[index]
-    label: Fragile,
-    times: u32,
-}
+    /// A text whose code panics when it is told to.
+    #[derive(Debug)]
+    pub struct Fragile(String);
 
-pub struct Readings;
-
-#[projection(name = "readings", version = 1)]
-impl Readings {
-    #[on]
-    fn measured(event: &Measured, readings: &mut Views<Reading>) -> Result<()> {
-        let first = || Reading {
-            key: Fragile("all".to_owned()),
-            label: Fragile(event.label.clone()),
-            times: 1,
-        };
-        readings.upsert("all", first, |reading| reading.times += 1)
+    impl Clone for Fragile {
+        fn clone(&self) -> Self {
+            panic_at(Panics::Clone);
+            Self(self.0.clone())
+        }
     }
-}
 
-#[derive(Query, Clone, Serialize, Deserialize)]
-#[query(returns = u32)]
-pub struct TimesMeasured;
+    impl Serialize for Fragile {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            panic_at(Panics::Serialize);
+            self.0.serialize(serializer)
+        }
+    }
 
-#[query_handler]
-async fn times_measured(_: TimesMeasured, readings: Read<Reading>) -> Result<u32> {
-    Ok(readings
-        .get("all")
-        .await?
-        .map_or(0, |reading| reading.times))
+    impl<'de> Deserialize<'de> for Fragile {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            panic_at(Panics::Deserialize);
+            Ok(Self(String::deserialize(deserializer)?))
+        }
+    }
+
+    impl Indexed for Fragile {
+        fn sort_key(&self, key: &mut SortKey) {
+            panic_at(Panics::SortKey);
+            self.0.sort_key(key);
+        }
+    }
+
+    impl std::fmt::Display for Fragile {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic_at(Panics::Key);
+            f.write_str(&self.0)
+        }
+    }
+
+    #[derive(ReadModel, Clone, Serialize, Deserialize)]
+    pub struct Reading {
+        #[key]
+        key: Fragile,
+        #[index]
+        label: Fragile,
+        times: u32,
+    }
+
+    pub struct Readings;
+
+    #[projection(name = "readings", version = 1)]
+    impl Readings {
+        #[on]
+        fn measured(event: &Measured, readings: &mut Views<Reading>) -> Result<()> {
+            let first = || Reading {
+                key: Fragile("all".to_owned()),
+                label: Fragile(event.label.clone()),
+                times: 1,
+            };
+            readings.upsert("all", first, |reading| reading.times += 1)
+        }
+    }
+
+    #[derive(Query, Clone, Serialize, Deserialize)]
+    #[query(returns = u32)]
+    pub struct TimesMeasured;
+
+    #[query_handler]
+    async fn times_measured(_: TimesMeasured, readings: Read<Reading>) -> Result<u32> {
+        Ok(readings
+            .get("all")
+            .await?
+            .map_or(0, |reading| reading.times))
+    }
 }
 
 fn any(builder: Builder) -> Builder {
@@ -142,8 +149,9 @@ async fn failure(app: &Dispatcher) -> String {
 
 #[tokio::test]
 async fn a_panic_in_a_views_code_names_event_and_view_and_is_tried_again() {
-    use Panics::{Clone, Deserialize, Key, Nowhere, Serialize, SortKey};
-    on_each_with(module(), any, |app| async move {
+    use fragile::Panics::{Clone, Deserialize, Key, Nowhere, Serialize, SortKey};
+    use fragile::{Measure, PANICS, TimesMeasured};
+    on_each_with(fragile::module(), any, |app| async move {
         let mut times = 0;
         let measure = || app.execute(Measure { label: "a".into() });
         for place in [Serialize, SortKey, Key, Clone, Deserialize] {
