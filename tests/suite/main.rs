@@ -31,6 +31,7 @@ mod model;
 mod newcomer;
 mod once;
 mod outage;
+mod panics;
 mod pooler;
 mod postgres;
 mod reactions;

@@ -1,23 +1,21 @@
 use std::any::Any;
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::mem::replace;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
+use super::guard::{Guarded, guarded};
 use super::inner::{CallOptions, CommandSlot, Inner};
-use super::load::Loaded;
-use super::{Guarded, Receipt, panic_message};
+use super::loaded::Loaded;
+use super::{Receipt, nesting, panic_message};
 use crate::CommandId;
 use crate::error::{CommandError, Error, Failure, Invalid};
 use crate::handler::{CommandScope, Context, Loads, TxSlot};
 use crate::message::NewEvents;
-use crate::store::{
-    Append, AppendError, Appended, BoxFuture, ErasedTx, Position, Recorded, Ticket,
-};
+use crate::store::{Append, AppendError, Appended, BoxFuture, ErasedTx, Position, Ticket};
 
 /// A command without its type. What is generic in [`Inner::execute`] is compiled anew for every
 /// command of a domain; what is here is not.
@@ -44,6 +42,8 @@ pub(super) struct Order<'a> {
     pub(super) slot: &'a CommandSlot,
     pub(super) fingerprint: u64,
     pub(super) options: &'a CallOptions,
+    /// How often it is decided at most, if the command says so itself.
+    pub(super) attempts: Option<u32>,
 }
 
 /// Every kind of [`CommandError`] but a rejection.
@@ -52,7 +52,7 @@ type Problem = CommandError<Infallible>;
 /// What came of running the handler.
 enum Decision {
     /// To be recorded, in the handler's transaction if it has one.
-    Events(NewEvents, Option<Box<dyn ErasedTx>>),
+    Append(Append, Option<Box<dyn ErasedTx>>),
     /// The handler returned an error, which the command keeps.
     Refused,
     /// The database gave the handler's transaction up for another one.
@@ -61,8 +61,7 @@ enum Decision {
 
 /// What became of the events of a decision.
 enum Attempt {
-    /// They are recorded; with copies, unless no state will go back to the cache.
-    Done(Appended, Vec<Recorded>),
+    Done(Appended),
     Overtaken(Position),
 }
 
@@ -75,8 +74,10 @@ impl Inner {
             slot,
             fingerprint,
             options,
+            ..
         } = order;
-        let time = self.clock.now();
+        let limit = order.attempts.unwrap_or(self.limits.attempts).max(1);
+        let time = self.now().map_err(CommandError::Failed)?;
         let id = options.id.unwrap_or_else(|| CommandId::at(time));
         let sent_before = async || match options.id {
             Some(id) => self.processed(id, fingerprint).await,
@@ -101,39 +102,46 @@ impl Inner {
         let mut loaded = self.load_for(command, slot).await?;
         let mut attempts = 1;
         loop {
-            // Neither a transaction nor a snapshot can follow an append that is under way.
-            let waits = slot.takes_transaction || loaded.is_snapshot_due();
-            if waits && loaded.is_pending() {
+            // Neither a transaction nor a snapshot can follow an append that is under way. And what
+            // decides just once must not find out afterwards that its state was behind.
+            let waits = slot.takes_transaction || loaded.is_snapshot_near();
+            if waits && loaded.is_pending() || limit == 1 && !loaded.is_newest {
                 self.bring_up_to_date(&mut loaded, slot).await?;
             }
-            let outcome = match attempt.decide(&loaded).await {
-                Ok(Decision::Events(events, tx)) => attempt.append(events, &mut loaded, tx).await,
+            let outcome = match attempt.decide(&mut loaded).await {
+                Ok(Decision::Append(append, tx)) => attempt.append(append, &mut loaded, tx).await,
                 Ok(Decision::Overtaken(at)) => Ok(Attempt::Overtaken(at)),
                 // An append would check the state from the cache, or that a transaction may have
-                // outrun; nothing checks a rejection. If something has happened since, decide
-                // again.
+                // outrun; nothing checks a rejection, or events that cannot be folded. If something
+                // has happened since, decide again.
                 _ if (!loaded.is_newest || slot.takes_transaction)
                     && self.bring_up_to_date(&mut loaded, slot).await? =>
                 {
+                    if attempts >= limit {
+                        let at = *self.store.watch().borrow();
+                        return Err(CommandError::Conflict { at, attempts });
+                    }
+                    attempts += 1;
                     continue;
                 }
                 // The same sending may have been carried out meanwhile, and this decision have
                 // seen its events: a product that exists because this very command made it.
-                Ok(Decision::Refused) => {
-                    loaded.give_back(&self.cache);
-                    return sent_before().await;
-                }
+                Ok(Decision::Refused) => return sent_before().await,
                 Err(error) => return sent_before().await?.map(Some).ok_or(error),
             };
             let at = match outcome {
-                Ok(Attempt::Done(appended, events)) => {
-                    loaded.give_back_with(&events, &self.cache);
+                Ok(Attempt::Done(appended)) => {
+                    loaded.recorded(appended);
                     return Ok(Some(Receipt::new(id, appended)));
                 }
                 Ok(Attempt::Overtaken(at)) => at,
-                Err(error) => return sent_before().await?.map(Some).ok_or(error),
+                Err(error) => {
+                    // The next decision need not wait for the answer to this question.
+                    drop(loaded);
+                    return sent_before().await?.map(Some).ok_or(error);
+                }
             };
-            if attempts >= self.limits.attempts {
+            if attempts >= limit {
                 return Err(CommandError::Conflict { at, attempts });
             }
             if attempts > 1 {
@@ -142,7 +150,7 @@ impl Inner {
                 sleep(jitter(attempts)).await;
             }
             attempts += 1;
-            attempt.context.time = self.clock.now();
+            attempt.context.time = self.now().map_err(CommandError::Failed)?;
             let were_passed_on = loaded.loads.is_empty();
             if were_passed_on {
                 // It waits for its turn once more.
@@ -158,16 +166,20 @@ impl Inner {
         &self,
         command: &dyn AnyCommand,
         slot: &CommandSlot,
-    ) -> Result<Loaded, Problem> {
+    ) -> Result<Loaded<'_>, Problem> {
         let mut loads = Loads::default();
-        command.load(&mut loads);
+        let named = guarded(
+            || format!("Display of an id of {}", slot.entry.message),
+            || command.load(&mut loads),
+        );
+        named.map_err(CommandError::Failed)?;
         let loaded = self.load(loads.0, slot.entry.name).await;
         loaded.map_err(CommandError::Failed)
     }
 
     async fn bring_up_to_date(
         &self,
-        loaded: &mut Loaded,
+        loaded: &mut Loaded<'_>,
         slot: &CommandSlot,
     ) -> Result<bool, Problem> {
         let changed = Box::pin(self.reload(loaded, slot.entry.name)).await;
@@ -196,82 +208,85 @@ struct Decide<'a> {
 impl Decide<'_> {
     async fn append(
         &self,
-        events: NewEvents,
-        loaded: &mut Loaded,
+        append: Append,
+        loaded: &mut Loaded<'_>,
         tx: Option<Box<dyn ErasedTx>>,
     ) -> Result<Attempt, Problem> {
-        let mut append = self.unconditional(events);
-        // The copy goes to the store: its payloads have no room to spare.
-        let copy = loaded.is_cached().then(|| append.clone());
-        let copy = copy.map(|copy| replace(&mut append, copy));
-        if !self.inner.kept.is_empty() {
-            let recorded = |head| append.clone().record(head, append.time).collect();
-            let name = self.slot.entry.name;
-            let kept = self
-                .inner
-                .kept_states(loaded, &append.events, recorded, name);
-            append.states = Box::pin(kept).await.map_err(CommandError::Failed)?;
-        }
-        append.states.extend(loaded.snapshots(&append));
-        append.boundaries = loaded.boundaries();
-        let (outcome, copy) = match tx {
-            None => self.send(append, copy, loaded).await,
-            Some(tx) => (tx.append(append).await, copy),
+        let outcome = match tx {
+            None => self.send(append, loaded).await,
+            Some(tx) => tx.append(append).await,
         };
-        loaded.forget_unread();
         match outcome {
-            Ok(appended) => {
-                let copy = copy.filter(|_| !appended.replayed);
-                let events = copy.map(|copy| recorded(copy, appended.first.before()));
-                Ok(Attempt::Done(appended, events.unwrap_or_default()))
-            }
+            Ok(appended) => Ok(Attempt::Done(appended)),
             Err(AppendError::Conflict { at }) => Ok(Attempt::Overtaken(at)),
             Err(error) => Err(append_failed(error)),
         }
     }
 
     /// Appends. If the store is not done at once, the next decisions about the same aggregates go
-    /// on from what their states will be, and are written with this one or right after it; the
-    /// copy is used up then.
+    /// on from what their states will be, and are written with this one or right after it.
     async fn send(
         &self,
         mut append: Append,
-        mut copy: Option<Append>,
-        loaded: &mut Loaded,
-    ) -> (Result<Appended, AppendError>, Option<Append>) {
-        let can_go_on = loaded.can_go_on(&append, &self.inner.cache);
-        let ticket = can_go_on.then(Ticket::new);
+        loaded: &mut Loaded<'_>,
+    ) -> Result<Appended, AppendError> {
+        let ticket = loaded.can_pass_on(&append).then(Ticket::new);
+        let command = append.command;
         append.ticket = ticket;
         let mut under_way = self.inner.store.append(append);
         // Only once it is in the store's queue can another one follow it there.
         let begun = poll_fn(|context| Poll::Ready(under_way.as_mut().poll(context)));
         if let Poll::Ready(outcome) = begun.await {
-            return (outcome, copy);
+            return outcome;
         }
-        let pledge = ticket.zip(copy.take_if(|_| ticket.is_some()));
-        let pledge = pledge.map(|(ticket, copy)| {
-            let events = recorded(copy, Position::START);
-            loaded.go_on(ticket, &events, &self.inner.cache)
-        });
+        let pledge = ticket.map(|ticket| loaded.pass_on(ticket, command));
         let outcome = under_way.await;
         if let (Some(pledge), Ok(appended)) = (pledge, &outcome)
             && !appended.replayed
         {
             pledge.keep(appended.last);
         }
-        (outcome, copy)
+        outcome
     }
 
-    async fn decide(&self, loaded: &Loaded) -> Result<Decision, Problem> {
+    async fn decide(&self, loaded: &mut Loaded<'_>) -> Result<Decision, Problem> {
         if self.slot.takes_transaction {
             return Box::pin(self.decide_in_transaction(loaded)).await;
         }
-        let events = self.run(loaded, None).await?;
-        Ok(events.map_or(Decision::Refused, |events| Decision::Events(events, None)))
+        match self.run(loaded, None).await? {
+            Some(events) => Ok(Decision::Append(self.prepare(events, loaded).await?, None)),
+            None => Ok(Decision::Refused),
+        }
+    }
+
+    /// Makes an append of the events, which the states can fold: what could not be read back must
+    /// not be recorded.
+    async fn prepare(&self, events: NewEvents, loaded: &mut Loaded<'_>) -> Result<Append, Problem> {
+        let handler = self.slot.entry.name;
+        let limits = self.inner.store.limits();
+        let mut append = self.unconditional(events);
+        limits.check(&append).map_err(append_failed)?;
+        nesting::check_events(&append.events, &*self.inner.store, handler)
+            .map_err(CommandError::Failed)?;
+        if !self.inner.kept.is_empty() {
+            let touched = self.inner.load_touched(loaded, &append.events, handler);
+            Box::pin(touched).await.map_err(CommandError::Failed)?;
+        }
+        append.boundaries = loaded.boundaries();
+        loaded
+            .fold_ahead(&mut append, handler)
+            .map_err(CommandError::Failed)?;
+        append.states = loaded
+            .states(&append, &limits, handler)
+            .map_err(CommandError::Failed)?;
+        if !append.states.is_empty() {
+            limits.check(&append).map_err(append_failed)?;
+        }
+        Ok(append)
     }
 
     /// When there are no events, the transaction is rolled back.
-    async fn decide_in_transaction(&self, loaded: &Loaded) -> Result<Decision, Problem> {
+    async fn decide_in_transaction(&self, loaded: &mut Loaded<'_>) -> Result<Decision, Problem> {
         let store = &self.inner.store;
         let begun = store.begin_transaction().await;
         let tx = TxSlot::new(begun.map_err(|error| CommandError::Failed(error.into()))?);
@@ -289,7 +304,10 @@ impl Decide<'_> {
         });
         match (decided?, tx) {
             (None, _) => Ok(Decision::Refused),
-            (Some(events), Some(tx)) => Ok(Decision::Events(events, Some(tx))),
+            (Some(events), Some(tx)) => {
+                let append = self.prepare(events, loaded).await?;
+                Ok(Decision::Append(append, Some(tx)))
+            }
             // Without it, the events would commit and what the handler wrote would not.
             (Some(_), None) => {
                 let lost = Error::message("it did not give its transaction back");
@@ -298,10 +316,11 @@ impl Decide<'_> {
         }
     }
 
-    /// Runs the handler; its panic is an error of this call.
+    /// Runs the handler; its panic is an error of this call. The states that it saw are given up
+    /// then: nobody knows what it left them in.
     async fn run(
         &self,
-        loaded: &Loaded,
+        loaded: &mut Loaded<'_>,
         tx: Option<&TxSlot>,
     ) -> Result<Option<NewEvents>, Problem> {
         let scope = CommandScope {
@@ -312,12 +331,18 @@ impl Decide<'_> {
             tx,
         };
         let handler = self.slot.entry.name;
-        let panicked = |message| CommandError::Failed(Failure::Panicked { handler, message });
-        match catch_unwind(AssertUnwindSafe(|| self.command.decide(&scope))) {
+        let decided = match catch_unwind(AssertUnwindSafe(|| self.command.decide(&scope))) {
             Ok(AnyDecided::Now(events)) => Ok(events),
-            Ok(AnyDecided::Later(future)) => Guarded(future).await.map_err(panicked),
-            Err(panic) => Err(panicked(panic_message(&*panic))),
-        }
+            Ok(AnyDecided::Later(future)) => {
+                let store = &*self.inner.store;
+                nesting::deciding(handler, store, &loaded.loads, Guarded(future)).await
+            }
+            Err(panic) => Err(panic_message(&*panic)),
+        };
+        decided.map_err(|message| {
+            loaded.spoil();
+            CommandError::Failed(Failure::Panicked { handler, message })
+        })
     }
 
     fn unconditional(&self, events: NewEvents) -> Append {
@@ -341,12 +366,6 @@ impl Decide<'_> {
             ticket: None,
         }
     }
-}
-
-/// The events as they are, or will be, after `head`.
-fn recorded(append: Append, head: Position) -> Vec<Recorded> {
-    let time = append.time;
-    append.record(head, time).collect()
 }
 
 /// What a handler holds in its transaction, others wait for.

@@ -87,7 +87,8 @@ impl Builder {
         self
     }
 
-    /// How often a command is decided before its conflict is returned; none said: 16 times.
+    /// Maximum number of times a command is decided before its conflict is returned to the caller.
+    /// Defaults to 16; 0 counts as 1. A command overrides it with `#[command(attempts = ..)]`.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.limits.attempts = attempts.max(1);
         self
@@ -99,7 +100,17 @@ impl Builder {
         self
     }
 
-    /// How long `query(..).after(&receipt)` waits at most; none said: 5 seconds.
+    /// Maximum time a command waits for other commands of this process that are deciding about the
+    /// same aggregate. Defaults to 30 seconds; `Duration::MAX` is for ever. After that it fails with
+    /// [`Failure::Busy`](crate::error::Failure::Busy), which names the handler that it waited for.
+    /// An async handler that never ends holds its aggregates until its call is dropped.
+    pub fn max_decision_wait(mut self, wait: Duration) -> Self {
+        self.limits.decision_wait = wait;
+        self
+    }
+
+    /// Maximum time `query(..).after(&receipt)` waits for read models. Defaults to 5 seconds;
+    /// `Duration::MAX` is for ever, zero does not wait.
     pub fn max_wait(mut self, wait: Duration) -> Self {
         self.limits.wait = wait;
         self

@@ -1,27 +1,26 @@
 use std::any::TypeId;
-use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lru::LruCache;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::timeout;
 
 use super::Weight;
+use super::aggregate::AggregateState;
 use super::pending::{Known, Pending};
-use crate::handler::{AnyState, Load};
-use crate::store::{Position, Tag};
+use super::places::Places;
+use crate::error::Failure;
+use crate::handler::Load;
+use crate::store::{EventStore, Incarnation, Position, Store, Tag};
 
-/// How long a decision waits for another one about the same aggregate. Waiting is a courtesy, not
-/// a lock: after that it is made all the same, and the boundary decides.
-pub(super) const QUEUE: Duration = Duration::from_secs(1);
-
-/// The states of aggregates that were decided about lately, and the place where decisions about
-/// one aggregate wait for each other instead of overtaking each other again and again.
+/// The states of aggregates that were decided about lately, and the turns of those that are being
+/// decided about: within a process one decision about an aggregate is made at a time, the others
+/// wait for it.
 ///
-/// A state that is behind the log does no harm: an append checks its boundary, and a rejection
-/// that was made on such a state is made again on the newest one.
+/// A state that is behind the log does no harm: an append checks its boundary, and a rejection that
+/// was made on such a state is made again on the newest one. Turns are what keeps decisions of one
+/// process from conflicting with each other, and from reading the same events at the same time.
 pub(crate) struct StateCache {
     places: Mutex<Places>,
     keeps: bool,
@@ -40,36 +39,26 @@ pub struct StateCacheHealth {
     pub bytes: usize,
 }
 
-/// The slots, the one that was used last first.
-struct Places {
-    slots: LruCache<Key, Place>,
-    /// Of all of them.
-    bytes: usize,
-    most: usize,
-}
+/// An aggregate: its type, since two types may have one name in different modules, and its tag.
+pub(super) type Key = (TypeId, Tag);
 
-struct Place {
-    slot: Arc<AsyncMutex<Slot>>,
-    /// Of the state that was put there last.
-    bytes: usize,
-}
-
-/// An aggregate: its type, since two types may bear one name in different modules, and its tag.
-type Key = (TypeId, Tag);
-
-/// The state of one aggregate with the position that it has all events up to; empty while a
-/// decision has it, and after one that did not end well.
+/// The turn of one aggregate, with its state. The state is there while nobody decides, unless the
+/// last decision did not end well.
 #[derive(Default)]
 pub(crate) struct Slot {
     cached: Option<Cached>,
+    /// An append that the next decision must wait for before it reads the log: it is under way, and
+    /// the state that had its events is lost.
+    unsettled: Option<Pending>,
     /// How many decisions are still to wait for the answer of the one before.
     caution: u8,
 }
 
 /// As the fields of [`Load`] that have the same names.
 struct Cached {
-    state: Box<dyn AnyState>,
+    state: AggregateState,
     up_to: Position,
+    incarnation: Incarnation,
     pending: Option<Pending>,
     stored: Option<Position>,
     folded: u32,
@@ -78,9 +67,6 @@ struct Cached {
 
 /// A slot that a decision has to itself.
 pub(crate) type Checkout = OwnedMutexGuard<Slot>;
-
-/// How many decisions may wait for one another when no states are kept.
-const PLACES: usize = 1024;
 
 /// After a state was passed on whose events were not recorded in the end, as many decisions about
 /// the aggregate each wait for the one before: another process writes to it, too.
@@ -102,7 +88,10 @@ impl Slot {
         let mut cached = self.cached.take()?;
         match cached.pending.as_ref().map(Pending::known) {
             None | Some(Known::UnderWay) => {}
-            Some(Known::Recorded(last)) => (cached.up_to, cached.pending) = (last, None),
+            Some(Known::Recorded(last)) => {
+                cached.up_to = last;
+                cached.pending = None;
+            }
             Some(Known::Lost) => {
                 self.warn();
                 return None;
@@ -115,59 +104,108 @@ impl Slot {
 impl StateCache {
     /// Keeps at most so many states, with so many bytes.
     pub(crate) fn new(capacity: usize, bytes: usize) -> Self {
-        let places = NonZeroUsize::new(capacity).or(NonZeroUsize::new(PLACES));
         Self {
-            places: Mutex::new(Places {
-                slots: LruCache::new(places.unwrap_or(NonZeroUsize::MIN)),
-                bytes: 0,
-                most: bytes,
-            }),
+            places: Mutex::new(Places::new(capacity, bytes)),
             keeps: capacity > 0,
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         }
     }
 
-    /// Waits for the aggregate's turn and takes its state, if it is there.
-    pub(crate) async fn check_out(&self, load: &mut Load) {
-        let slot = self.places().slot(load);
-        let slot = match slot.clone().try_lock_owned() {
-            Ok(slot) => Ok(slot),
+    /// Waits for the aggregate's turn, at most this long, and takes its state, if it is there.
+    pub(crate) async fn check_out(
+        &self,
+        load: &mut Load,
+        handler: &'static str,
+        store: &dyn Store,
+        limit: Duration,
+    ) -> Result<(), Failure> {
+        let taken = self.places().take_turn(&key(load), handler);
+        let mut slot = match taken {
+            Ok(slot) => slot,
             // What is rare is boxed: a command's future is small as long as nothing is in its way.
-            Err(_) => Box::pin(timeout(QUEUE, slot.lock_owned())).await,
+            Err(turn) => Box::pin(self.wait(turn, load, handler, limit)).await?,
         };
-        let Ok(mut slot) = slot else { return };
-        let cached = slot.take();
-        let count = if cached.is_some() {
-            &self.hits
-        } else {
-            &self.misses
-        };
-        count.fetch_add(1, Ordering::Relaxed);
-        if let Some(cached) = cached {
-            (load.state, load.up_to) = (cached.state, cached.up_to);
-            (load.stored, load.folded) = (cached.stored, cached.folded);
-            (load.pending, load.weight) = (cached.pending, cached.weight);
+        let incarnation = EventStore::incarnation(store);
+        let cached = slot.take().filter(|it| it.incarnation == incarnation);
+        if !load.is_kept() {
+            let count = match cached {
+                Some(_) => &self.hits,
+                None => &self.misses,
+            };
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        match cached {
+            Some(cached) => {
+                load.state = cached.state;
+                load.up_to = cached.up_to;
+                load.incarnation = cached.incarnation;
+                load.seen = cached.up_to;
+                load.stored = cached.stored;
+                load.folded = cached.folded;
+                load.pending = cached.pending;
+                load.weight = cached.weight;
+            }
+            None => {
+                if let Some(pending) = slot.unsettled.clone() {
+                    Box::pin(pending.settled(store, limit)).await;
+                    slot.unsettled = None;
+                }
+            }
         }
         load.checkout = Some(slot);
+        Ok(())
     }
 
-    /// Puts the state back.
+    async fn wait(
+        &self,
+        turn: Arc<AsyncMutex<Slot>>,
+        load: &Load,
+        handler: &'static str,
+        limit: Duration,
+    ) -> Result<Checkout, Failure> {
+        let turn = timeout(limit, turn.lock_owned()).await;
+        let mut places = self.places();
+        match turn {
+            Ok(slot) => {
+                places.note_holder(&key(load), handler);
+                Ok(slot)
+            }
+            Err(_) => Err(Failure::Busy {
+                aggregate: load.tag.clone(),
+                handler: places.holder(&key(load)),
+                waited: limit,
+            }),
+        }
+    }
+
+    /// Ends the aggregate's turn, and keeps its state for the next one if it is one.
     pub(crate) fn check_in(&self, mut load: Load) {
-        if let Some(mut slot) = load.checkout.take()
-            && self.keeps
-        {
-            let bytes = load.weight.of(&*load.state);
-            self.places().weigh(&load, &slot, bytes);
-            slot.caution = slot.caution.saturating_sub(1);
+        let Some(mut slot) = load.checkout.take() else {
+            return;
+        };
+        if load.is_dirty {
+            slot.unsettled = load.pending;
+            return;
+        }
+        let is_read = load.up_to > Position::START || load.pending.is_some();
+        if !self.keeps || !is_read || load.is_kept() {
+            return;
+        }
+        let bytes = load.weight.of(|| load.state.size());
+        slot.caution = slot.caution.saturating_sub(1);
+        if self.places().keep(&key(&load), &slot, bytes) {
             slot.cached = Some(Cached {
                 state: load.state,
                 up_to: load.up_to,
+                incarnation: load.incarnation,
                 pending: load.pending,
                 stored: load.stored,
                 folded: load.folded,
                 weight: load.weight,
             });
+        } else {
+            slot.unsettled = load.pending;
         }
     }
 
@@ -180,48 +218,12 @@ impl StateCache {
         StateCacheHealth {
             hits: self.hits.load(Ordering::Relaxed),
             misses: self.misses.load(Ordering::Relaxed),
-            bytes: self.places().bytes,
+            bytes: self.places().bytes(),
         }
     }
 
     fn places(&self) -> MutexGuard<'_, Places> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Places {
-    fn slot(&mut self, load: &Load) -> Arc<AsyncMutex<Slot>> {
-        let key = key(load);
-        if let Some(place) = self.slots.get(&key) {
-            return place.slot.clone();
-        }
-        let slot = Arc::<AsyncMutex<Slot>>::default();
-        let place = Place {
-            slot: slot.clone(),
-            bytes: 0,
-        };
-        if let Some((_, gone)) = self.slots.push(key, place) {
-            self.bytes -= gone.bytes;
-        }
-        slot
-    }
-
-    /// Notes how many bytes the state has that is put into the slot, and lets those go that were
-    /// not used for longest, until there is room for all.
-    fn weigh(&mut self, load: &Load, slot: &Checkout, bytes: usize) {
-        let place = self.slots.peek_mut(&key(load));
-        let place = place.filter(|it| Arc::ptr_eq(&it.slot, Checkout::mutex(slot)));
-        let Some(place) = place else {
-            // It was let go meanwhile: what is put there ends with its last user.
-            return;
-        };
-        self.bytes = self.bytes - place.bytes + bytes;
-        place.bytes = bytes;
-        while self.bytes > self.most
-            && let Some((_, gone)) = self.slots.pop_lru()
-        {
-            self.bytes -= gone.bytes;
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-use std::any::Any;
+use std::any::{Any, type_name};
 use std::future::IntoFuture;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,6 +7,7 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::attempt::{AnyCommand, AnyDecided, Order};
+use super::guard::{guarded, method};
 use super::inner::{CallOptions, Found, Inner};
 use super::{Dispatcher, Receipt};
 use crate::CommandId;
@@ -95,6 +96,7 @@ impl Inner {
         options: &CallOptions,
     ) -> Result<Receipt, CommandError<C::Error>> {
         self.authorize(C::NAME, C::PERMISSION, options.actor.as_ref())
+            .map_err(CommandError::Failed)?
             .map_err(CommandError::Denied)?;
         self.execute_authorized(command, options).await
     }
@@ -108,8 +110,15 @@ impl Inner {
     ) -> Result<Receipt, CommandError<C::Error>> {
         let found = self.command::<C>().map_err(CommandError::Failed)?;
         let (run, slot) = found.parts();
-        command.check().map_err(CommandError::Invalid)?;
-        let fingerprint = fingerprint(&command).map_err(CommandError::Invalid)?;
+        guarded(|| method(type_name::<C>(), "validate"), || command.check())
+            .map_err(CommandError::Failed)?
+            .map_err(CommandError::Invalid)?;
+        let fingerprint = guarded(
+            || method(type_name::<C>(), "serialize"),
+            || fingerprint(&command),
+        )
+        .map_err(CommandError::Failed)?
+        .map_err(CommandError::Invalid)?;
         let typed = Typed {
             command,
             run,
@@ -120,6 +129,7 @@ impl Inner {
             slot,
             fingerprint,
             options,
+            attempts: C::ATTEMPTS,
         };
         match Box::pin(self.carry_out(order)).await {
             Ok(Some(receipt)) => Ok(receipt),
@@ -147,7 +157,17 @@ impl<C: Command> AnyCommand for Typed<'_, C> {
     }
 
     fn decide<'a>(&'a self, scope: &'a CommandScope<'a>) -> AnyDecided<'a> {
-        match (self.run.run)(self.command.clone(), scope) {
+        let cloned = guarded(
+            || method(type_name::<C>(), "clone"),
+            || self.command.clone(),
+        );
+        let command = match cloned {
+            Ok(command) => command,
+            Err(panicked) => {
+                return AnyDecided::Now(self.keep(Err(CommandError::Failed(panicked))));
+            }
+        };
+        match (self.run.run)(command, scope) {
             Decided::Now(decision) => AnyDecided::Now(self.keep(decision)),
             Decided::Later(future) => {
                 AnyDecided::Later(Box::pin(async move { self.keep(future.await) }))

@@ -1,9 +1,11 @@
 use std::any::Any;
+use std::borrow::Cow;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::error::Failure;
 use crate::store::BoxFuture;
 
 /// A handler's future whose panic becomes an error. What the handler owned is dropped with it, and
@@ -19,6 +21,32 @@ impl<T> Future for Guarded<'_, T> {
             Err(panic) => Poll::Ready(Err(panic_message(&*panic))),
         }
     }
+}
+
+/// Runs a function that is not a handler; its panic becomes an error with the function's name.
+#[inline]
+pub(crate) fn guarded<T, N: Into<Cow<'static, str>>>(
+    function: impl FnOnce() -> N,
+    run: impl FnOnce() -> T,
+) -> Result<T, Failure> {
+    let outcome = catch_unwind(AssertUnwindSafe(run));
+    outcome.map_err(|panic| Failure::FunctionPanicked {
+        function: function().into(),
+        event: None,
+        message: panic_message(&*panic),
+    })
+}
+
+/// The name of a method, as errors have it: `Product::apply`.
+pub(crate) fn method(type_name: &str, method: &str) -> String {
+    format!("{}::{method}", short(type_name))
+}
+
+/// A type's name without the path to it.
+fn short(type_name: &str) -> &str {
+    let path = type_name.split('<').next().unwrap_or(type_name);
+    let start = path.rfind("::").map_or(0, |colons| colons + 2);
+    type_name.get(start..).unwrap_or(type_name)
 }
 
 /// What a panic said.

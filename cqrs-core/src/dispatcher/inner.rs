@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::cache::StateCache;
-use crate::CommandId;
+use super::guard::guarded;
 use crate::auth::{Authorizer, Request};
 use crate::clock::Clock;
 use crate::error::{Denied, Failure, Unknown};
@@ -16,6 +16,7 @@ use crate::projection::Progress;
 use crate::registry::{CommandHandlerEntry, MessageKind, QueryHandlerEntry, Registry};
 use crate::store::{ModelSchema, Store};
 use crate::wiring::Description;
+use crate::{CommandId, Timestamp};
 
 /// What all clones of a dispatcher share.
 pub(crate) struct Inner {
@@ -68,6 +69,8 @@ pub(crate) struct CallLimits {
     pub(crate) attempts: u32,
     /// Bytes of a message in JSON.
     pub(crate) message: usize,
+    /// How long a command waits for its turn.
+    pub(crate) decision_wait: Duration,
     /// How long a query waits for its read models.
     pub(crate) wait: Duration,
     /// How long a handler may have a transaction open.
@@ -82,6 +85,7 @@ impl Default for CallLimits {
         Self {
             attempts: 16,
             message: 1 << 20,
+            decision_wait: Duration::from_secs(30),
             wait: Duration::from_secs(5),
             transaction: Duration::from_secs(5),
             states: 10_000,
@@ -151,30 +155,39 @@ impl Inner {
         Ok((*run, slot))
     }
 
+    /// Asks the authorizer, if the message names a permission. The outer error is a panic.
     pub(crate) fn authorize(
         &self,
         message: &'static str,
         permission: Option<&'static str>,
         actor: Option<&Actor>,
-    ) -> Result<(), Denied> {
+    ) -> Result<Result<(), Denied>, Failure> {
         let Some(permission) = permission else {
-            return Ok(());
+            return Ok(Ok(()));
+        };
+        let request = Request {
+            actor,
+            permission,
+            message,
         };
         let verdict = match &self.authorizer {
-            Some(authorizer) => authorizer.authorize(&Request {
-                actor,
-                permission,
-                message,
-            }),
-            // `build` requires an authoriser as soon as a message names a permission.
+            Some(authorizer) => guarded(
+                || "Authorizer::authorize",
+                || authorizer.authorize(&request),
+            )?,
+            // `build` requires an authorizer as soon as a message names a permission.
             None => Err("the dispatcher has no authorizer".to_owned()),
         };
-        let actor = actor.map(|actor| actor.name().to_owned());
-        verdict.map_err(|reason| Denied {
+        Ok(verdict.map_err(|reason| Denied {
             message,
-            actor,
+            actor: actor.map(|actor| actor.name().to_owned()),
             reason,
-        })
+        }))
+    }
+
+    /// The time, by the dispatcher's clock.
+    pub(super) fn now(&self) -> Result<Timestamp, Failure> {
+        guarded(|| "the dispatcher's clock", || self.clock.now())
     }
 }
 

@@ -1,9 +1,11 @@
+use std::any::type_name;
 use std::future::IntoFuture;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::guard::{guarded, method};
 use super::inner::CallOptions;
 use super::query::QueryOptions;
 use super::{Dispatcher, QueryCall, Receipt};
@@ -177,8 +179,12 @@ impl Dispatcher {
         Box::pin(async move {
             self.inner
                 .authorize(C::NAME, C::PERMISSION, options.actor.as_ref())
+                .map_err(CommandError::Failed)?
                 .map_err(CommandError::Denied)?;
-            let command = self.parse::<C>(json).map_err(CommandError::Invalid)?;
+            let command = self
+                .parse::<C>(json)
+                .map_err(CommandError::Failed)?
+                .map_err(CommandError::Invalid)?;
             let outcome = self.inner.execute_authorized(command, &options).await;
             outcome.map_err(|error| error.map_rejected(Rejection::new))
         })
@@ -192,28 +198,35 @@ impl Dispatcher {
     ) -> BoxFuture<'a, Result<Value, QueryError>> {
         Box::pin(async move {
             self.inner
-                .authorize(Q::NAME, Q::PERMISSION, options.actor.as_ref())?;
-            let mut call = QueryCall::new(self, self.parse::<Q>(json)?);
+                .authorize(Q::NAME, Q::PERMISSION, options.actor.as_ref())??;
+            let mut call = QueryCall::new(self, self.parse::<Q>(json)??);
             *call.options() = QueryOptions {
                 is_authorized: true,
                 ..options
             };
             let answer = call.await?;
-            serde_json::to_value(answer)
-                .map_err(|error| Failure::handler(Q::NAME, error.into()).into())
+            guarded(
+                || method(type_name::<Q::Output>(), "serialize"),
+                || serde_json::to_value(answer),
+            )?
+            .map_err(|error| Failure::handler(Q::NAME, error.into()).into())
         })
     }
 
-    /// A message from JSON; what is wrong with it names the field.
-    fn parse<M: DeserializeOwned>(&self, json: &[u8]) -> Result<M, Invalid> {
+    /// A message from JSON; what is wrong with it names the field. The outer error is a panic.
+    fn parse<M: DeserializeOwned>(&self, json: &[u8]) -> Result<Result<M, Invalid>, Failure> {
         let limit = self.inner.limits.message;
         if json.len() > limit {
-            return Err(Invalid::new(format!(
+            return Ok(Err(Invalid::new(format!(
                 "{} bytes of JSON, at most {limit}",
                 json.len()
-            )));
+            ))));
         }
-        Ok(json::decode_message(json)?)
+        let decoded = guarded(
+            || method(type_name::<M>(), "deserialize"),
+            || json::decode_message(json),
+        )?;
+        Ok(decoded.map_err(Invalid::from))
     }
 }
 

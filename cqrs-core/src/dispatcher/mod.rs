@@ -1,5 +1,6 @@
 //! Carries commands and queries to their handlers.
 
+mod aggregate;
 mod attempt;
 mod builder;
 mod cache;
@@ -9,7 +10,10 @@ mod health;
 mod inner;
 mod json;
 mod load;
+mod loaded;
+mod nesting;
 mod pending;
+mod places;
 mod query;
 mod receipt;
 mod session;
@@ -31,6 +35,7 @@ pub use receipt::Receipt;
 pub use session::Session;
 pub use state::{History, StateCall};
 
+pub(crate) use aggregate::AggregateState;
 pub(crate) use builder::Models;
 pub(crate) use cache::Checkout;
 pub(crate) use guard::{Guarded, panic_message};
@@ -87,7 +92,7 @@ impl Dispatcher {
     /// The state of an aggregate: now, or `.at(position)`, or `.at_time(time)`. An aggregate that
     /// nothing happened to has its default state.
     pub fn state<A: Aggregate>(&self, id: &A::Id) -> StateCall<'_, A> {
-        StateCall::new(self, Tag::of::<A>(id))
+        StateCall::new(self, id)
     }
 
     /// What happened to an aggregate, with all that is recorded of each event.

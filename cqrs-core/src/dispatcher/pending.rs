@@ -1,18 +1,25 @@
+use std::time::Duration;
+
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use super::cache::QUEUE;
-use crate::store::{Position, Ticket};
+use crate::CommandId;
+use crate::store::{EventStore, Position, Store, Ticket};
 
-/// An append under way, whose events a state in memory has already.
+/// How long an append may go without news before the store is asked about its command.
+const LOOKUP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// An append that is under way, whose events a state in memory has already.
 #[derive(Clone)]
 pub(crate) struct Pending {
     ticket: Ticket,
-    /// Where it ended, once it is recorded. Closed without that, it is not, or nobody knows.
+    command: CommandId,
+    /// The position of its last event, once it is recorded. Closed without one when the append
+    /// failed or its outcome is not known.
     last: watch::Receiver<Option<Position>>,
 }
 
-/// Tells how the append ended; dropped, that it is not known to be recorded.
+/// Tells the outcome of an append; dropped, that it is not known to be recorded.
 pub(super) struct Pledge(watch::Sender<Option<Position>>);
 
 /// What is known of an append without waiting for it.
@@ -23,9 +30,14 @@ pub(super) enum Known {
 }
 
 impl Pending {
-    pub(super) fn new(ticket: Ticket) -> (Self, Pledge) {
+    pub(super) fn new(ticket: Ticket, command: CommandId) -> (Self, Pledge) {
         let (sender, last) = watch::channel(None);
-        (Self { ticket, last }, Pledge(sender))
+        let pending = Self {
+            ticket,
+            command,
+            last,
+        };
+        (pending, Pledge(sender))
     }
 
     /// By which an append follows it.
@@ -43,11 +55,24 @@ impl Pending {
         }
     }
 
-    /// Waits for the end: where it was recorded, if it was. Whoever sent it may have stopped to ask
-    /// for its answer, so this gives up at some time, too.
-    pub(super) async fn settled(mut self) -> Option<Position> {
-        let last = timeout(QUEUE, self.last.wait_for(Option::is_some)).await;
-        last.ok()?.ok().and_then(|last| *last)
+    /// Waits for the outcome, at most this long: where it was recorded, if this very append is known
+    /// to be.
+    ///
+    /// The caller that sent it may have stopped to poll its future, and then says nothing. So the
+    /// store is asked now and then; that the command is recorded there does not tell by which
+    /// sending, so the state has to be read again even then.
+    pub(super) async fn settled(mut self, store: &dyn Store, limit: Duration) -> Option<Position> {
+        let start = Instant::now();
+        loop {
+            let wait = LOOKUP_INTERVAL.min(limit.saturating_sub(start.elapsed()));
+            if let Ok(last) = timeout(wait, self.last.wait_for(Option::is_some)).await {
+                return last.ok().and_then(|last| *last);
+            }
+            let recorded = EventStore::command(store, self.command).await;
+            if recorded.is_ok_and(|command| command.is_some()) || start.elapsed() >= limit {
+                return None;
+            }
+        }
     }
 }
 
@@ -61,21 +86,35 @@ impl Pledge {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Memory;
+
+    const LIMIT: Duration = Duration::from_secs(30);
+
+    fn pending() -> (Pending, Pledge) {
+        Pending::new(Ticket::new(), CommandId::new())
+    }
 
     #[tokio::test]
     async fn an_append_is_under_way_until_it_is_recorded() {
-        let (pending, pledge) = Pending::new(Ticket::new());
+        let (pending, pledge) = pending();
         assert!(matches!(pending.known(), Known::UnderWay));
         pledge.keep(Position::new(7));
         assert!(matches!(pending.known(), Known::Recorded(last) if last == Position::new(7)));
-        assert_eq!(pending.settled().await, Some(Position::new(7)));
+        let settled = pending.settled(&Memory::new(), LIMIT).await;
+        assert_eq!(settled, Some(Position::new(7)));
     }
 
     #[tokio::test]
     async fn an_append_that_nobody_speaks_for_is_lost() {
-        let (pending, pledge) = Pending::new(Ticket::new());
+        let (pending, pledge) = pending();
         drop(pledge);
         assert!(matches!(pending.known(), Known::Lost));
-        assert_eq!(pending.settled().await, None);
+        assert_eq!(pending.settled(&Memory::new(), LIMIT).await, None);
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_longer_than_the_limit() {
+        let (pending, _pledge) = pending();
+        assert_eq!(pending.settled(&Memory::new(), Duration::ZERO).await, None);
     }
 }

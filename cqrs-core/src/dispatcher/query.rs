@@ -1,3 +1,4 @@
+use std::any::type_name;
 use std::future::{Future, poll_fn};
 use std::mem::replace;
 use std::pin::Pin;
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
+use super::guard::{guarded, method};
 use super::inner::{Inner, QuerySlot};
 use super::{Dispatcher, Receipt};
 use crate::CommandId;
@@ -109,17 +111,24 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
         if Q::PERMISSION.is_some() {
             let options = self.options.as_deref();
             let actor = options.and_then(|options| options.actor.as_ref());
-            if !options.is_some_and(|options| options.is_authorized)
-                && let Err(denied) = inner.authorize(Q::NAME, Q::PERMISSION, actor)
-            {
-                return fail(answer, denied);
+            if !options.is_some_and(|options| options.is_authorized) {
+                match inner.authorize(Q::NAME, Q::PERMISSION, actor) {
+                    Ok(Ok(())) => {}
+                    Ok(Err(denied)) => return fail(answer, denied),
+                    Err(panicked) => return fail(answer, panicked),
+                }
             }
         }
-        if let Err(invalid) = query.check() {
-            return fail(answer, invalid);
+        match guarded(|| method(type_name::<Q>(), "validate"), || query.check()) {
+            Ok(Ok(())) => {}
+            Ok(Err(invalid)) => return fail(answer, invalid),
+            Err(panicked) => return fail(answer, panicked),
         }
         if self.options.is_none() && self.seen.is_none() {
-            return inner.run(run, slot, query, None, answer);
+            return match inner.run(run, slot, query, None, answer) {
+                Ok(later) => later,
+                Err(panicked) => fail(answer, panicked),
+            };
         }
         let options = *self.options.take().unwrap_or_default();
         let seen = self.seen.map_or(0, |seen| seen.load(Ordering::Acquire));
@@ -153,16 +162,18 @@ impl Inner {
         query: Q,
         actor: Option<Actor>,
         answer: &mut Poll<Answered<Q::Output>>,
-    ) -> Option<BoxFuture<'d, Answered<Q::Output>>> {
-        let context = slot
-            .takes_context
-            .then(move || Box::new(self.context(actor)));
+    ) -> Result<Option<BoxFuture<'d, Answered<Q::Output>>>, Failure> {
+        let context = if slot.takes_context {
+            Some(Box::new(self.context(actor)?))
+        } else {
+            None
+        };
         let scope = QueryScope {
             inner: self,
             slot,
             context,
         };
-        run(query, scope, answer)
+        Ok(run(query, scope, answer))
     }
 
     /// Waits for the query's read models, if it reads any, and runs the handler.
@@ -180,23 +191,23 @@ impl Inner {
             self.reach(slot, after, within).await?;
         }
         let mut answer = Poll::Pending;
-        match self.run(run, slot, query, options.actor, &mut answer) {
+        match self.run(run, slot, query, options.actor, &mut answer)? {
             Some(later) => later.await,
             None => poll_fn(|_| replace(&mut answer, Poll::Pending)).await,
         }
     }
 
     #[cold]
-    fn context(&self, actor: Option<Actor>) -> Context {
-        let time = self.clock.now();
+    fn context(&self, actor: Option<Actor>) -> Result<Context, Failure> {
+        let time = self.now()?;
         let id = CommandId::at(time).as_uuid();
-        Context {
+        Ok(Context {
             command: None,
             correlation: id,
             causation: id,
             actor,
             time,
-        }
+        })
     }
 
     /// Waits until the query's read models have everything up to this position.

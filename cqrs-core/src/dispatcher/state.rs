@@ -3,6 +3,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::Dispatcher;
+use super::guard::guarded;
 use crate::Timestamp;
 use crate::error::Failure;
 use crate::handler::AggregateType;
@@ -15,7 +16,8 @@ use crate::store::{
 #[must_use = "the state is folded when the call is awaited"]
 pub struct StateCall<'d, A> {
     dispatcher: &'d Dispatcher,
-    tag: Tag,
+    /// Of an id whose `Display` panicked there is none.
+    tag: Result<Tag, Failure>,
     when: When,
     of: PhantomData<fn() -> A>,
 }
@@ -27,10 +29,13 @@ enum When {
 }
 
 impl<'d, A: Aggregate> StateCall<'d, A> {
-    pub(crate) fn new(dispatcher: &'d Dispatcher, tag: Tag) -> Self {
+    pub(crate) fn new(dispatcher: &'d Dispatcher, id: &A::Id) -> Self {
         Self {
             dispatcher,
-            tag,
+            tag: guarded(
+                || format!("Display of an id of {}", A::NAME),
+                || Tag::of::<A>(id),
+            ),
             when: When::Now,
             of: PhantomData,
         }
@@ -68,14 +73,11 @@ impl<'d, A: Aggregate> IntoFuture for StateCall<'d, A> {
                 When::AtTime(time) => Some(inner.store.position_at(time).await?),
             };
             let state = inner
-                .replay(const { &AggregateType::of::<A>() }, tag, up_to)
+                .replay(const { &AggregateType::of::<A>() }, tag?, up_to)
                 .await?;
             // The state was made by this very aggregate type.
-            Ok(state
-                .into_any()
-                .downcast::<A>()
-                .map(|state| *state)
-                .unwrap_or_default())
+            let state = state.and_then(|state| state.into_any().downcast::<A>().ok());
+            Ok(state.map(|state| *state).unwrap_or_default())
         })
     }
 }

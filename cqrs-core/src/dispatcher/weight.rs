@@ -1,5 +1,3 @@
-use crate::handler::AnyState;
-
 /// How much may come to a small state before it is measured again.
 const SLACK: usize = 256;
 
@@ -18,10 +16,11 @@ impl Weight {
         self.since = self.since.saturating_add(bytes);
     }
 
-    /// The weight, of this state.
-    pub(super) fn of(&mut self, state: &dyn AnyState) -> usize {
+    /// The weight of a state that has this size when it is measured.
+    pub(super) fn of(&mut self, size: impl FnOnce() -> usize) -> usize {
         if self.measured == 0 || self.since > self.measured / 2 + SLACK {
-            (self.measured, self.since) = (state.size().max(1), 0);
+            self.measured = size().max(1);
+            self.since = 0;
         }
         self.measured.saturating_add(self.since)
     }
@@ -29,49 +28,23 @@ impl Weight {
 
 #[cfg(test)]
 mod tests {
-    use std::any::Any;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::cell::Cell;
 
     use super::*;
-    use crate::error::Error;
-    use crate::store::Recorded;
-
-    /// A state of a thousand bytes that counts how often it is measured.
-    #[derive(Default)]
-    struct Measured(AtomicUsize);
-
-    impl AnyState for Measured {
-        fn apply(&mut self, _: &Recorded) -> Result<(), Error> {
-            Ok(())
-        }
-
-        fn save(&self) -> Result<Option<Vec<u8>>, Error> {
-            Ok(None)
-        }
-
-        fn size(&self) -> usize {
-            self.0.fetch_add(1, Ordering::Relaxed);
-            1_000
-        }
-
-        fn as_any(&self) -> &dyn Any {
-            self
-        }
-
-        fn into_any(self: Box<Self>) -> Box<dyn Any> {
-            self
-        }
-    }
 
     #[test]
     fn a_state_is_measured_when_it_may_have_grown_by_half() {
-        let (state, mut weight) = (Measured::default(), Weight::default());
-        let measured = || state.0.load(Ordering::Relaxed);
-        assert_eq!((weight.of(&state), measured()), (1_000, 1));
+        let mut weight = Weight::default();
+        let measured = Cell::new(0);
+        let size = || {
+            measured.set(measured.get() + 1);
+            1_000
+        };
+        assert_eq!((weight.of(size), measured.get()), (1_000, 1));
         weight.add(700);
-        assert_eq!((weight.of(&state), measured()), (1_700, 1));
+        assert_eq!((weight.of(size), measured.get()), (1_700, 1));
         weight.add(100);
-        assert_eq!((weight.of(&state), measured()), (1_000, 2));
-        assert_eq!((weight.of(&state), measured()), (1_000, 2));
+        assert_eq!((weight.of(size), measured.get()), (1_000, 2));
+        assert_eq!((weight.of(size), measured.get()), (1_000, 2));
     }
 }

@@ -14,8 +14,11 @@ pub use query::{Behind, QueryError};
 pub use rejected::Rejected;
 pub use report::report;
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use crate::handler::Source;
-use crate::store::{AppendError, StoreError};
+use crate::store::{AppendError, StoreError, Tag};
 
 /// Something that is not the domain's decision went wrong.
 #[derive(thiserror::Error)]
@@ -36,6 +39,51 @@ pub enum Failure {
         handler: &'static str,
         /// The panic's message.
         message: String,
+    },
+    /// A function that is not a handler panicked: a fold, a `Validate`, a `Display` of an id, .. The
+    /// call had no effect, and nothing else is affected.
+    #[error(
+        "`{function}` panicked{}: {message}",
+        .event.as_ref().map(|event| format!(" at {event}")).unwrap_or_default()
+    )]
+    FunctionPanicked {
+        /// The function's name: `Product::apply`.
+        function: Cow<'static, str>,
+        /// The event that an aggregate could not fold.
+        event: Option<String>,
+        /// The panic's message.
+        message: String,
+    },
+    /// Another command was still being decided about the same aggregate when
+    /// [`max_decision_wait`](crate::dispatcher::Builder::max_decision_wait) ended. Nothing was
+    /// recorded.
+    #[error(
+        "gave up after {waited:?}: {} is still deciding about `{aggregate}`. Send the command again \
+         later, make that handler faster, or raise `max_decision_wait` on the builder",
+        .handler.map_or("another command".into(), |handler| format!("`{handler}`"))
+    )]
+    Busy {
+        /// The tag of the aggregate.
+        aggregate: Tag,
+        /// The handler that is deciding about it, if it is known.
+        handler: Option<&'static str>,
+        /// How long the command waited.
+        waited: Duration,
+    },
+    /// An async handler sent a command about the aggregate that it was itself deciding about, and
+    /// whose boundary that would break. Nothing of the inner command was recorded.
+    #[error(
+        "`{handler}` cannot decide about `{aggregate}` while `{outer}`, which sent its command, is \
+         deciding about it: return the events of both from `{outer}`, or send the command from an \
+         event handler"
+    )]
+    Nested {
+        /// The handler of the inner command.
+        handler: &'static str,
+        /// The handler that sent it, perhaps through other commands.
+        outer: &'static str,
+        /// The tag of the aggregate.
+        aggregate: Tag,
     },
     /// This dispatcher has no handler for the message: its module is not among the dispatcher's.
     #[error("this dispatcher has no handler for `{message}`: {}", take_in(*.elsewhere))]

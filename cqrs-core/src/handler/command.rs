@@ -2,13 +2,13 @@ use std::any::Any;
 use std::future::Future;
 
 use super::each::InOneSlice;
-use super::input::{AggregateType, AnyState, Input, Source};
+use super::input::{AggregateType, Input, Source};
 use super::resource::{self, Service, Shared};
 use super::{Context, Res, TxSlot};
-use crate::dispatcher::{Checkout, Pending, Weight};
+use crate::dispatcher::{AggregateState, Checkout, Pending, Weight};
 use crate::error::{CommandError, Error};
 use crate::message::{Aggregate, Command, Events, NewEvents};
-use crate::store::{BoxFuture, Position, Tag};
+use crate::store::{BoxFuture, Incarnation, Position, Tag};
 
 /// A command handler. `#[command_handler]` implements it.
 pub trait HandlesCommand: 'static {
@@ -87,24 +87,28 @@ pub struct Loads(pub(crate) Vec<Load>);
 
 /// An aggregate to load, and its state once it is loaded.
 pub struct Load {
-    pub(crate) place: usize,
-    /// Which of the ids of an [`Each`](super::Each) it is.
-    pub(crate) index: usize,
+    /// The inputs that take it; none if only an event concerns it.
+    pub(crate) inputs: Inputs,
     pub(crate) aggregate: &'static AggregateType,
     pub(crate) tag: Tag,
-    pub(crate) state: Box<dyn AnyState>,
+    pub(crate) state: AggregateState,
     /// Position of the stored state, for aggregates that have one.
     pub(crate) stored: Option<Position>,
     /// The state has all events up to here.
     pub(crate) up_to: Position,
+    /// The log that the state is from.
+    pub(crate) incarnation: Incarnation,
+    /// The log was read up to here; further than `up_to` once a state was given up.
+    pub(crate) seen: Position,
     /// And those of an append that is under way.
     pub(crate) pending: Option<Pending>,
     /// How many events were folded since the stored state, or since the first.
     pub(crate) folded: u32,
     /// How large the state is.
     pub(crate) weight: Weight,
-    /// The state has events that are not recorded yet.
-    pub(crate) is_ahead: bool,
+    /// The state has events that `up_to` and `pending` do not cover: while it is read, and from
+    /// when the events of a decision are folded until they are recorded. It is of no use to others.
+    pub(crate) is_dirty: bool,
     /// Where the state came from and goes back to.
     pub(crate) checkout: Option<Checkout>,
 }
@@ -112,15 +116,56 @@ pub struct Load {
 impl Loads {
     /// Adds the aggregate that the input at `place` takes.
     pub fn add<A: Aggregate>(&mut self, place: usize, id: &A::Id) {
-        let aggregate = const { &AggregateType::of::<A>() };
-        self.0.push(Load::new(place, aggregate, Tag::of::<A>(id)));
+        self.add_listed::<A>(place, 0, Tag::of::<A>(id));
     }
 
     /// Adds one of the aggregates that the input at `place` takes.
     pub(crate) fn add_listed<A: Aggregate>(&mut self, place: usize, index: usize, tag: Tag) {
         let aggregate = const { &AggregateType::of::<A>() };
-        let load = Load::new(place, aggregate, tag);
-        self.0.push(Load { index, ..load });
+        let inputs = Inputs::One(InputPlace { place, index });
+        self.0.push(Load::new(inputs, aggregate, tag));
+    }
+}
+
+/// Where a handler takes an aggregate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InputPlace {
+    /// The place of the input.
+    place: usize,
+    /// Which of the ids of an [`Each`](super::Each) it is.
+    index: usize,
+}
+
+/// The inputs that take one aggregate, nearly always one.
+#[derive(Clone, Debug)]
+pub(crate) enum Inputs {
+    One(InputPlace),
+    Many(Vec<InputPlace>),
+}
+
+impl Inputs {
+    pub(crate) const NONE: Self = Self::Many(Vec::new());
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.as_slice().is_empty()
+    }
+
+    pub(crate) fn extend(&mut self, others: &Self) {
+        let all = self.as_slice().iter().chain(others.as_slice());
+        *self = Self::Many(all.copied().collect());
+    }
+
+    /// Which of the ids of the input at `place` the aggregate has.
+    fn index(&self, place: usize) -> Option<usize> {
+        let mut places = self.as_slice().iter();
+        places.find(|it| it.place == place).map(|it| it.index)
+    }
+
+    fn as_slice(&self) -> &[InputPlace] {
+        match self {
+            Self::One(place) => std::slice::from_ref(place),
+            Self::Many(places) => places,
+        }
     }
 }
 
@@ -224,10 +269,10 @@ impl<A: InOneSlice, C, const ROLE: u64> Borrowed<C, ROLE> for [A] {
 }
 
 impl<'a> CommandScope<'a> {
-    /// The aggregates at an input's place.
-    pub(crate) fn loads(&self, place: usize) -> impl Iterator<Item = &'a Load> {
+    /// The aggregates at an input's place, each with the index of its id.
+    pub(crate) fn loads(&self, place: usize) -> impl Iterator<Item = (usize, &'a Load)> {
         let loads = self.states.iter();
-        loads.filter(move |load| load.place == place)
+        loads.filter_map(move |load| Some((load.inputs.index(place)?, load)))
     }
 
     /// The aggregate at an input's place.
@@ -238,7 +283,7 @@ impl<'a> CommandScope<'a> {
         let state = self
             .loads(place)
             .next()
-            .and_then(|load| load.state.as_any().downcast_ref());
+            .and_then(|(_, load)| load.state.get()?.as_any().downcast_ref());
         state.ok_or_else(|| Error::message(format!("the state of `{}` is not loaded", A::NAME)))
     }
 }

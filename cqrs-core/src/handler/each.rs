@@ -143,11 +143,11 @@ where
     fn take(scope: &'a CommandScope<'a>, place: usize) -> Result<Self, Error> {
         let command = scope.command.downcast_ref::<C>();
         let ids = command.map(A::ids).unwrap_or_default();
-        let mut loads: Vec<&Load> = scope.loads(place).collect();
-        loads.sort_unstable_by_key(|load| load.index);
-        let states = loads.iter().filter_map(|load| {
-            let state = load.state.as_any().downcast_ref()?;
-            Some((load.tag.clone(), *ids.get(load.index)?, state))
+        let mut loads: Vec<(usize, &Load)> = scope.loads(place).collect();
+        loads.sort_unstable_by_key(|(index, _)| *index);
+        let states = loads.iter().filter_map(|(index, load)| {
+            let state = load.state.get()?.as_any().downcast_ref()?;
+            Some((load.tag.clone(), *ids.get(*index)?, state))
         });
         let each = Self::tagged(states);
         if each.len() < loads.len() {

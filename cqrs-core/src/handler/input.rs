@@ -167,6 +167,7 @@ pub struct AggregateType {
     pub storage: Storage,
     pub(crate) reads_recorded: bool,
     pub(crate) type_id: fn() -> TypeId,
+    pub(crate) type_name: fn() -> &'static str,
     pub(crate) new: fn() -> Box<dyn AnyState>,
     pub(crate) restore: fn(&[u8]) -> Option<Box<dyn AnyState>>,
 }
@@ -180,6 +181,7 @@ impl AggregateType {
             storage: A::STORAGE,
             reads_recorded: A::READS_RECORDED,
             type_id: TypeId::of::<A>,
+            type_name: std::any::type_name::<A>,
             new: || Box::new(A::default()),
             restore: |body| A::restore(body).map(|state| Box::new(state) as Box<dyn AnyState>),
         }

@@ -13,6 +13,7 @@ mod resource;
 mod transaction;
 
 pub use cell::{CommandCell, QueryCell};
+pub(crate) use command::Inputs;
 pub use command::{
     Bare, Borrowed, CommandFn, CommandInput, CommandScope, Decided, Decides, Decision, DomainError,
     HandlesCommand, Load, Loads, Outcome, Returned,

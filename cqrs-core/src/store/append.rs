@@ -178,16 +178,19 @@ pub struct Limits {
     pub tags: usize,
     /// Bytes of one tag, event type or actor.
     pub name: usize,
+    /// Bytes of all payloads and states of one append.
+    pub append: usize,
 }
 
 impl Default for Limits {
-    /// 10,000 events of 1 MiB with 64 tags of 512 bytes.
+    /// 10,000 events of 1 MiB with 64 tags of 512 bytes, together 64 MiB.
     fn default() -> Self {
         Self {
             events: 10_000,
             payload: 1 << 20,
             tags: 64,
             name: 512,
+            append: 64 << 20,
         }
     }
 }
@@ -212,8 +215,24 @@ impl Limits {
             append.actor.as_ref().map_or(0, String::len),
             self.name,
         )?;
-        for state in &append.states {
-            within("bytes of a stored state", state.body.len(), self.payload)?;
+        within(
+            "bytes of one append, of all its events and states",
+            append.bytes(),
+            self.append,
+        )?;
+        for StateWrite { key, body, .. } in &append.states {
+            if body.len() > self.payload {
+                return Err(AppendError::Invalid {
+                    reason: format!(
+                        "the state of `{}:{}` is {} bytes of JSON, at most {}: keep less in it, or \
+                         let it be folded from its events, without `storage = \"state\"`",
+                        key.aggregate,
+                        key.id,
+                        body.len(),
+                        self.payload
+                    ),
+                });
+            }
         }
         for event in &append.events {
             within(

@@ -130,6 +130,11 @@ pub trait EventStore: Send + Sync + 'static {
         Incarnation::default()
     }
 
+    /// The largest append that the store takes.
+    fn limits(&self) -> Limits {
+        Limits::default()
+    }
+
     /// Identifies the log. A copy restored from a backup keeps it; two logs never share it.
     fn store_id(&self) -> Uuid;
 }

@@ -140,11 +140,15 @@ impl Recorded {
 
     #[cold]
     fn unreadable(&self, rust_type: &str, error: &Unreadable) -> Error {
+        let place = match self.position {
+            // It is folded before it is recorded.
+            Position::START => String::new(),
+            position => format!(" at position {position}"),
+        };
         Error::message(format!(
-            "event `{}` (version {}) at position {} cannot be read as `{rust_type}`: {error}: {}",
+            "event `{}` (version {}){place} cannot be read as `{rust_type}`: {error}: {}",
             self.event_type,
             self.version,
-            self.position,
             String::from_utf8_lossy(&self.payload[..self.payload.len().min(200)]),
         ))
     }

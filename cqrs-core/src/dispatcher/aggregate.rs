@@ -1,0 +1,142 @@
+use std::mem::size_of_val;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::guard::{guarded, method};
+use crate::Timestamp;
+use crate::error::{Error, Failure};
+use crate::handler::{AggregateType, AnyState};
+use crate::store::{Recorded, Tag};
+
+/// The state of an aggregate. All functions of the aggregate are called here, so that a panic in
+/// one of them is an error of the call that names it.
+pub(crate) struct AggregateState {
+    aggregate: &'static AggregateType,
+    /// `None` until it is read: most states are taken from the cache.
+    state: Option<Box<dyn AnyState>>,
+    /// The time of the last event, if the folds of the aggregate take `&Recorded`.
+    time: Timestamp,
+}
+
+/// Whether an event that is folded is in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Log,
+    /// It is about to be appended: its position is not known.
+    Decision,
+}
+
+impl AggregateState {
+    pub(crate) const fn unread(aggregate: &'static AggregateType) -> Self {
+        Self {
+            aggregate,
+            state: None,
+            time: Timestamp::MIN,
+        }
+    }
+
+    /// The state, once it is read.
+    pub(crate) fn get(&self) -> Option<&dyn AnyState> {
+        self.state.as_deref()
+    }
+
+    /// Makes the default state, unless there is a state.
+    pub(super) fn begin(&mut self) -> Result<(), Failure> {
+        if self.state.is_none() {
+            self.state = Some(guarded(|| self.method("default"), self.aggregate.new)?);
+        }
+        Ok(())
+    }
+
+    /// Forgets the state.
+    pub(super) fn reset(&mut self) {
+        *self = Self::unread(self.aggregate);
+    }
+
+    /// Folds an event.
+    pub(super) fn apply(
+        &mut self,
+        event: &Recorded,
+        origin: Origin,
+        handler: &'static str,
+    ) -> Result<(), Failure> {
+        self.begin()?;
+        let Some(state) = &mut self.state else {
+            return Ok(());
+        };
+        let applied = catch_unwind(AssertUnwindSafe(|| state.apply(event)));
+        if self.aggregate.reads_recorded {
+            self.time = event.time;
+        }
+        match applied {
+            Ok(applied) => applied.map_err(|error| Failure::handler(handler, error)),
+            Err(panic) => Err(Failure::FunctionPanicked {
+                function: self.method("apply").into(),
+                event: Some(match origin {
+                    Origin::Log => {
+                        format!("event `{}` (position {})", event.event_type, event.position)
+                    }
+                    Origin::Decision => format!("the new event `{}`", event.event_type),
+                }),
+                message: super::panic_message(&*panic),
+            }),
+        }
+    }
+
+    /// The state as JSON, if it is stored.
+    pub(super) fn save(
+        &self,
+        tag: &Tag,
+        handler: &'static str,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(state) = &self.state else {
+            return Ok(None);
+        };
+        let saved = guarded(|| self.method("serialize"), || state.save())?;
+        saved.map_err(|error| {
+            let error = Error::message(format!("the state of `{tag}` cannot be stored: {error}"));
+            Failure::handler(handler, error)
+        })
+    }
+
+    /// Takes the state that a store kept; whether it still fits the type.
+    pub(super) fn restore(&mut self, body: &[u8]) -> Result<bool, Failure> {
+        let restored = guarded(
+            || self.method("deserialize"),
+            || (self.aggregate.restore)(body),
+        )?;
+        let fits = restored.is_some();
+        if fits {
+            self.reset();
+            self.state = restored;
+        }
+        Ok(fits)
+    }
+
+    /// About how many bytes it has. If it cannot be measured, what it has on the heap is not known.
+    pub(super) fn size(&self) -> usize {
+        let Some(state) = &self.state else { return 0 };
+        catch_unwind(AssertUnwindSafe(|| state.size())).unwrap_or_else(|_| size_of_val(&**state))
+    }
+
+    /// The earliest time that the next event can have.
+    pub(super) fn time(&self) -> Timestamp {
+        self.time
+    }
+
+    pub(super) fn into_inner(mut self) -> Option<Box<dyn AnyState>> {
+        self.state.take()
+    }
+
+    fn method(&self, name: &str) -> String {
+        method((self.aggregate.type_name)(), name)
+    }
+}
+
+impl Drop for AggregateState {
+    /// A panic in the `Drop` of a state harms nobody: nothing is left to do for it.
+    fn drop(&mut self) {
+        if let Some(state) = self.state.take() {
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(state)));
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! A handler that sends a command about the aggregate that it is itself deciding about would wait
+//! for its own end, or be in conflict with itself again and again. It is refused.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use crate::Uuid;
+use crate::error::Failure;
+use crate::handler::{AggregateType, Load};
+use crate::store::{EventStore, NewEvent, Store, Tag};
+
+tokio::task_local! {
+    /// What async handlers in this task are deciding, the innermost first. A sync handler cannot
+    /// wait for a command, so it costs nothing there.
+    static DECIDING: Arc<Deciding>;
+}
+
+struct Deciding {
+    handler: &'static str,
+    /// Dispatchers of one log can have the same aggregates.
+    store: Uuid,
+    about: Vec<(&'static AggregateType, Tag)>,
+    outer: Option<Arc<Self>>,
+}
+
+/// Runs an async handler's future.
+pub(super) async fn deciding<F: Future>(
+    handler: &'static str,
+    store: &dyn Store,
+    loads: &[Load],
+    future: F,
+) -> F::Output {
+    let about: Vec<_> = loads
+        .iter()
+        .map(|load| (load.aggregate, load.tag.clone()))
+        .collect();
+    if about.is_empty() {
+        return future.await;
+    }
+    let deciding = Deciding {
+        handler,
+        store: EventStore::store_id(store),
+        about,
+        outer: DECIDING.try_with(Arc::clone).ok(),
+    };
+    DECIDING.scope(Arc::new(deciding), future).await
+}
+
+/// Refuses to decide about an aggregate that this task is deciding about already.
+pub(super) fn check_loads(
+    loads: &[Load],
+    store: &dyn Store,
+    handler: &'static str,
+) -> Result<(), Failure> {
+    refuse(store, handler, |aggregate, tag| {
+        let is_same =
+            |load: &&Load| load.tag == *tag && (load.aggregate.type_id)() == (aggregate.type_id)();
+        loads.iter().any(|load| is_same(&load))
+    })
+}
+
+/// Refuses events that would break the boundary of what this task is deciding.
+pub(super) fn check_events(
+    events: &[NewEvent],
+    store: &dyn Store,
+    handler: &'static str,
+) -> Result<(), Failure> {
+    refuse(store, handler, |aggregate, tag| {
+        let concerns = |event: &NewEvent| {
+            event.tags.contains(tag) && aggregate.events.contains(&event.event_type.as_str())
+        };
+        events.iter().any(concerns)
+    })
+}
+
+fn refuse(
+    store: &dyn Store,
+    handler: &'static str,
+    concerns: impl Fn(&AggregateType, &Tag) -> bool,
+) -> Result<(), Failure> {
+    let Ok(innermost) = DECIDING.try_with(Arc::clone) else {
+        return Ok(());
+    };
+    let store = EventStore::store_id(store);
+    let mut outer = Some(&innermost);
+    while let Some(deciding) = outer {
+        let about = &deciding.about;
+        let mut shared = about
+            .iter()
+            .filter(|(aggregate, tag)| concerns(aggregate, tag));
+        if let Some((_, tag)) = shared.next()
+            && deciding.store == store
+        {
+            return Err(Failure::Nested {
+                handler,
+                outer: deciding.handler,
+                aggregate: tag.clone(),
+            });
+        }
+        outer = deciding.outer.as_ref();
+    }
+    Ok(())
+}
