@@ -107,7 +107,7 @@ pub(crate) fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T, Unreadable> 
 /// # Errors
 /// When the JSON does not fit the type; names the field.
 pub(crate) fn decode_message<T: DeserializeOwned>(json: &[u8]) -> Result<T, Unreadable> {
-    if json.is_empty() {
+    if json.trim_ascii().is_empty() {
         // What a type with fields lacks is JSON, not another value than `null`.
         return read(b"null", Origin::Caller).or_else(|_| read(json, Origin::Caller));
     }
@@ -172,6 +172,20 @@ where
     Unreadable {
         field: field.map(shorten),
         reason: error.to_string(),
+    }
+}
+
+impl Unreadable {
+    /// The same, with the path from a field of the value on.
+    pub(crate) fn within(self, field: &str) -> Self {
+        let inner = self.field.as_deref().and_then(|path| {
+            let path = path.strip_prefix(field)?;
+            Some(path.strip_prefix('.').unwrap_or(path).to_owned())
+        });
+        Self {
+            field: inner.filter(|path| !path.is_empty()),
+            ..self
+        }
     }
 }
 

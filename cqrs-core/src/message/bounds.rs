@@ -100,7 +100,8 @@ impl<A: Serialize + DeserializeOwned> StoredState for A {
     fn save(&self, fingerprint: u64) -> Result<Option<Vec<u8>>, Error> {
         let state = self;
         let stored = Stored { fingerprint, state };
-        Ok(Some(json::encode_as::<Stored<A>, _>(&stored)?))
+        let body = json::encode_as::<Stored<A>, _>(&stored);
+        Ok(Some(body.map_err(|error| error.within("state"))?))
     }
 
     fn restore(body: &[u8], fingerprint: u64) -> Option<Self> {
