@@ -50,6 +50,7 @@ mod transacting;
 mod transactions;
 mod under_way;
 mod units;
+mod views;
 mod wide_folds;
 mod wiring;
 mod workers;

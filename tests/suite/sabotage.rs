@@ -92,5 +92,6 @@ noticed! {
     loads_that_are_answered_from_before: LoadsFromBefore
         by a_load_sees_what_was_committed_before saying "what was committed before the load";
     scans_that_skip_nothing: SkipsNothing by scans_are_those_of_the_specification saying "ViewScan";
-    counts_of_a_page: CountsThePage by scans_are_those_of_the_specification saying "the count of";
+    counts_of_a_page: CountsThePage by scans_are_those_of_the_specification saying "the total of";
+    totals_of_another_snapshot: CountsLater by scans_see_one_snapshot saying "total and rows";
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use cqrs_core::store::{
     Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, ModelSchema, Page, ReadRange,
     StateKey, StoreError, StoredCommand, StoredState, Transaction as _, Transactional as _,
-    ViewBatch, ViewCommitError, ViewRow, ViewScan, ViewStore,
+    ViewBatch, ViewCommitError, ViewPage, ViewScan, ViewStore,
 };
 use cqrs_core::testing::conformance::Fixture;
 use cqrs_core::{CommandId, Position, Timestamp};
@@ -129,11 +129,7 @@ impl ViewStore for Transacting {
         self.store.load(model, keys)
     }
 
-    fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<Vec<ViewRow>, StoreError>> {
+    fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>> {
         self.store.scan(scan)
-    }
-
-    fn count(&self, scan: ViewScan) -> BoxFuture<'_, Result<u64, StoreError>> {
-        self.store.count(scan)
     }
 }

@@ -77,37 +77,55 @@ impl Table {
         format!("SELECT key, body FROM {} WHERE key = ANY($1)", self.name)
     }
 
-    /// The keys and bodies of the views that the scan asks for.
+    /// The keys and bodies of the views that the scan asks for, and with a total that in a third
+    /// column: one statement is one snapshot. The total is there even if no view is.
     pub(crate) fn scan(&self, scan: &ViewScan) -> Statement {
-        let mut statement = self.within("SELECT key, body", &scan.ranges);
-        let order = match scan.order.filter(|index| *index < self.indexes) {
-            Some(index) if scan.descending => format!(" ORDER BY i{index} DESC, key DESC"),
-            Some(index) => format!(" ORDER BY i{index}, key"),
-            None if scan.descending => " ORDER BY key DESC".to_owned(),
-            None => " ORDER BY key".to_owned(),
+        let mut statement = Statement {
+            sql: String::new(),
+            params: Vec::new(),
         };
-        statement.sql.push_str(&order);
+        let within = self.within(&scan.ranges, &mut statement);
+        let indexed = scan.order.filter(|index| *index < self.indexes);
+        let order = match indexed {
+            Some(index) if scan.descending => format!("i{index} DESC, key DESC"),
+            Some(index) => format!("i{index}, key"),
+            None if scan.descending => "key DESC".to_owned(),
+            None => "key".to_owned(),
+        };
+        let sorted = match indexed {
+            Some(index) if scan.with_total => format!(", i{index}"),
+            _ => String::new(),
+        };
+        let page = format!("SELECT key, body{sorted}{within} ORDER BY {order}");
         let limit = |count: u64| Param::Number(i64::try_from(count).unwrap_or(i64::MAX));
+        if !scan.with_total {
+            statement.sql = page;
+            statement.push(" LIMIT ", limit(scan.take));
+            statement.push(" OFFSET ", limit(scan.skip));
+            return statement;
+        }
+        if scan.take == 0 {
+            statement.sql = format!("SELECT NULL, NULL, count(*){within}");
+            return statement;
+        }
+        statement.sql = format!(
+            "SELECT key, body, total FROM (SELECT count(*) AS total{within}) AS counted \
+             LEFT JOIN ({page}"
+        );
         statement.push(" LIMIT ", limit(scan.take));
         statement.push(" OFFSET ", limit(scan.skip));
+        let _ = write!(statement.sql, ") AS page ON true ORDER BY {order}");
         statement
     }
 
-    /// How many views are within the scan's ranges.
-    pub(crate) fn count(&self, scan: &ViewScan) -> Statement {
-        self.within("SELECT count(*)", &scan.ranges)
-    }
-
-    fn within(&self, select: &str, ranges: &[IndexRange]) -> Statement {
-        let mut statement = Statement {
-            sql: format!("{select} FROM {}", self.name),
-            params: Vec::new(),
-        };
+    /// Where to look for the views in the ranges.
+    fn within(&self, ranges: &[IndexRange], statement: &mut Statement) -> String {
+        let mut sql = format!(" FROM {}", self.name);
         let mut word = "WHERE";
         for IndexRange { index, from, to } in ranges {
             // An index that the model does not have holds no view.
             if *index >= self.indexes {
-                let _ = write!(statement.sql, " {word} false");
+                let _ = write!(sql, " {word} false");
                 word = "AND";
                 continue;
             }
@@ -118,12 +136,13 @@ impl Table {
                 _ => [limit(from, ">=", ">"), limit(to, "<=", "<")],
             };
             for (operator, key) in bounds.into_iter().flatten() {
-                let compare = format!(" {word} i{index} {operator} ");
-                statement.push(&compare, Param::Bytes(key.as_bytes().to_vec()));
+                statement.params.push(Param::Bytes(key.as_bytes().to_vec()));
+                let param = statement.params.len();
+                let _ = write!(sql, " {word} i{index} {operator} ${param}");
                 word = "AND";
             }
         }
-        statement
+        sql
     }
 }
 
@@ -239,6 +258,7 @@ mod tests {
             descending: true,
             skip: 4,
             take: u64::MAX,
+            with_total: false,
         };
         let Statement { sql, params } = table("cards").scan(&scan);
         assert_eq!(

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use cqrs_core::Position;
 use cqrs_core::store::{
-    BoxFuture, ModelSchema, StoreError, ViewBatch, ViewChange, ViewCommitError, ViewRow, ViewScan,
-    ViewStore,
+    BoxFuture, ModelSchema, StoreError, ViewBatch, ViewChange, ViewCommitError, ViewPage, ViewRow,
+    ViewScan, ViewStore,
 };
 use cqrs_core::views::SortKey;
 use deadpool_postgres::{GenericClient, Object};
@@ -72,12 +72,8 @@ impl ViewStore for Postgres {
         Box::pin(async move { Ok(loads::load_to_fold(self.shared(), &model, keys).await?) })
     }
 
-    fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<Vec<ViewRow>, StoreError>> {
-        Box::pin(async move { Ok(rows(self.shared(), &scan).await?) })
-    }
-
-    fn count(&self, scan: ViewScan) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(async move { Ok(count(self.shared(), &scan).await?) })
+    fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>> {
+        Box::pin(async move { Ok(scanned(self.shared(), &scan).await?) })
     }
 }
 
@@ -97,22 +93,24 @@ async fn checkpoint(
     found.map(|found| row::position(&found, 0)).transpose()
 }
 
-async fn rows(shared: &Shared, scan: &ViewScan) -> Result<Vec<ViewRow>, Fault> {
-    let scan = Table::of(&shared.schema, &scan.model)?.scan(scan);
-    let row = |row: Row| {
-        Ok(ViewRow {
-            key: table::unstored(row.try_get(0)?),
-            body: row.try_get(1)?,
-        })
+async fn scanned(shared: &Shared, scan: &ViewScan) -> Result<ViewPage, Fault> {
+    let table = Table::of(&shared.schema, &scan.model)?;
+    let found = query(shared, &table.scan(scan)).await?;
+    let total = match found.first() {
+        Some(first) if scan.with_total => Some(first.try_get::<_, i64>(2)?.cast_unsigned()),
+        _ => None,
     };
-    query(shared, &scan).await?.into_iter().map(row).collect()
-}
-
-async fn count(shared: &Shared, scan: &ViewScan) -> Result<u64, Fault> {
-    let count = Table::of(&shared.schema, &scan.model)?.count(scan);
-    let rows = query(shared, &count).await?;
-    let row = rows.first().ok_or_else(|| Fault::corrupt("no count"))?;
-    Ok(row.try_get::<_, i64>(0)?.cast_unsigned())
+    let mut rows = Vec::with_capacity(found.len());
+    for row in found {
+        // Without any view, there is a row with nothing but the total.
+        if let Some(key) = row.try_get(0)? {
+            rows.push(ViewRow {
+                key: table::unstored(key),
+                body: row.try_get(1)?,
+            });
+        }
+    }
+    Ok(ViewPage { rows, total })
 }
 
 async fn query(shared: &Shared, Statement { sql, params }: &Statement) -> Result<Vec<Row>, Fault> {

@@ -183,6 +183,7 @@ mod tests {
             descending,
             skip: 0,
             take: 10,
+            with_total: false,
         }
     }
 

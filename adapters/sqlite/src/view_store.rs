@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use cqrs_core::Position;
 use cqrs_core::store::{
-    BoxFuture, ModelSchema, StoreError, ViewBatch, ViewCommitError, ViewRow, ViewScan, ViewStore,
+    BoxFuture, ModelSchema, StoreError, ViewBatch, ViewCommitError, ViewPage, ViewRow, ViewScan,
+    ViewStore,
 };
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
@@ -39,18 +40,12 @@ impl ViewStore for Sqlite {
             .run(move |conn| load(conn, &model, &keys))
     }
 
-    fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<Vec<ViewRow>, StoreError>> {
-        self.shared().readers.run(move |conn| rows(conn, &scan))
-    }
-
-    fn count(&self, scan: ViewScan) -> BoxFuture<'_, Result<u64, StoreError>> {
+    fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>> {
         self.shared().readers.run(move |conn| {
-            let statement = Table::of(&scan.model)?.count(&scan);
-            let params = params_from_iter(&statement.params);
-            let mut count = conn.prepare_cached(&statement.sql)?;
-            Ok(count
-                .query_row(params, |row| row.get::<_, i64>(0))?
-                .cast_unsigned())
+            Ok(ViewPage {
+                rows: rows(conn, &scan)?,
+                total: scan.with_total.then(|| count(conn, &scan)).transpose()?,
+            })
         })
     }
 }
@@ -65,7 +60,18 @@ fn load(
     Ok(keys.iter().map(&mut body).collect::<Result<_, _>>()?)
 }
 
+fn count(conn: &Connection, scan: &ViewScan) -> Result<u64, Fault> {
+    let statement = Table::of(&scan.model)?.count(scan);
+    let params = params_from_iter(&statement.params);
+    let mut count = conn.prepare_cached(&statement.sql)?;
+    let count: i64 = count.query_row(params, |row| row.get(0))?;
+    Ok(count.cast_unsigned())
+}
+
 fn rows(conn: &Connection, scan: &ViewScan) -> Result<Vec<ViewRow>, Fault> {
+    if scan.take == 0 {
+        return Ok(Vec::new());
+    }
     let statement = Table::of(&scan.model)?.scan(scan);
     let params = params_from_iter(&statement.params);
     let mut select = conn.prepare_cached(&statement.sql)?;

@@ -176,7 +176,8 @@ pub struct Limits {
     pub payload: usize,
     /// Tags of one event.
     pub tags: usize,
-    /// Bytes of one tag, event type or actor.
+    /// Bytes of one tag, event type, actor or id of a state. None of them may have U+0000, which
+    /// some databases cannot keep in a text.
     pub name: usize,
     /// Bytes of all payloads and states of one append.
     pub append: usize,
@@ -209,12 +210,22 @@ impl Limits {
                 reason: format!("{what}: {size}, at most {limit}"),
             })
         };
+        let name = |what: &str, text: &str| {
+            let problem = if text.contains('\0') {
+                "has U+0000".to_owned()
+            } else if text.len() > self.name {
+                format!("has {} bytes, at most {}", text.len(), self.name)
+            } else {
+                return Ok(());
+            };
+            Err(AppendError::Invalid {
+                reason: format!("{what} {problem}: {:?}", shortened(text)),
+            })
+        };
         within("events of one command", append.events.len(), self.events)?;
-        within(
-            "bytes of the actor",
-            append.actor.as_ref().map_or(0, String::len),
-            self.name,
-        )?;
+        if let Some(actor) = &append.actor {
+            name("the actor", actor)?;
+        }
         within(
             "bytes of one append, of all its events and states",
             append.bytes(),
@@ -233,6 +244,7 @@ impl Limits {
                     ),
                 });
             }
+            name("the id of a stored state", &key.id)?;
         }
         for event in &append.events {
             within(
@@ -240,16 +252,17 @@ impl Limits {
                 event.payload.len(),
                 self.payload,
             )?;
-            within(
-                "bytes of an event's type",
-                event.event_type.as_str().len(),
-                self.name,
-            )?;
+            name("an event's type", event.event_type.as_str())?;
             within("tags of an event", event.tags.as_slice().len(), self.tags)?;
             for tag in &event.tags {
-                within("bytes of a tag", tag.as_str().len(), self.name)?;
+                name("a tag", tag.as_str())?;
             }
         }
         Ok(())
     }
+}
+
+/// As much of a name as a person can read.
+fn shortened(name: &str) -> String {
+    name.chars().take(80).collect()
 }

@@ -10,7 +10,7 @@ use super::ticket::Endings;
 use super::{
     Append, AppendError, Appended, Boundary, BoxFuture, EventQuery, EventQueryItem, EventStore,
     Limits, ModelSchema, Page, Position, ReadRange, Recorded, StateKey, StoreError, StoredCommand,
-    StoredState, Tag, ViewBatch, ViewCommitError, ViewRow, ViewScan, ViewStore, announce,
+    StoredState, Tag, ViewBatch, ViewCommitError, ViewPage, ViewRow, ViewScan, ViewStore, announce,
 };
 use crate::views::SortKey;
 use crate::{CommandId, Timestamp};
@@ -156,14 +156,9 @@ impl ViewStore for Memory {
         Box::pin(std::future::ready(Ok(bodies)))
     }
 
-    fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<Vec<ViewRow>, StoreError>> {
-        let rows = self.lock().scan(&scan);
-        Box::pin(std::future::ready(Ok(rows)))
-    }
-
-    fn count(&self, scan: ViewScan) -> BoxFuture<'_, Result<u64, StoreError>> {
-        let count = self.lock().within(&scan).count() as u64;
-        Box::pin(std::future::ready(Ok(count)))
+    fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>> {
+        let page = self.lock().scan(&scan);
+        Box::pin(std::future::ready(Ok(page)))
     }
 }
 
@@ -380,8 +375,9 @@ impl Data {
         views.filter(move |(_, view)| inside(view))
     }
 
-    fn scan(&self, scan: &ViewScan) -> Vec<ViewRow> {
+    fn scan(&self, scan: &ViewScan) -> ViewPage {
         let mut found: Vec<_> = self.within(scan).collect();
+        let total = scan.with_total.then_some(found.len() as u64);
         if let Some(order) = scan.order {
             found.sort_by(|(_, a), (_, b)| a.sort_keys.get(order).cmp(&b.sort_keys.get(order)));
         }
@@ -394,6 +390,9 @@ impl Data {
             key: key.clone(),
             body: view.body.clone(),
         };
-        found.into_iter().skip(skip).take(take).map(row).collect()
+        ViewPage {
+            rows: found.into_iter().skip(skip).take(take).map(row).collect(),
+            total,
+        }
     }
 }

@@ -44,7 +44,8 @@ pub use tag::{Tag, Tags};
 pub use ticket::Ticket;
 pub use transaction::{ErasedTx, Transaction, Transactional, Transactions};
 pub use view_store::{
-    IndexRange, ModelSchema, ViewBatch, ViewChange, ViewCommitError, ViewRow, ViewScan, ViewStore,
+    IndexRange, ModelSchema, ViewBatch, ViewChange, ViewCommitError, ViewPage, ViewRow, ViewScan,
+    ViewStore,
 };
 pub use window::{Verdict, Window};
 

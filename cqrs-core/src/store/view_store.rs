@@ -41,11 +41,9 @@ pub trait ViewStore: Send + Sync + 'static {
         self.load(model, keys)
     }
 
-    /// The views within the ranges, in the order asked; ties and no order are by key.
-    fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<Vec<ViewRow>, StoreError>>;
-
-    /// How many views are within the scan's ranges, whatever its `skip` and `take`.
-    fn count(&self, scan: ViewScan) -> BoxFuture<'_, Result<u64, StoreError>>;
+    /// The views within the ranges, in the order asked, with ties by key. Rows and total are of one
+    /// snapshot.
+    fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>>;
 }
 
 /// A read model as a store keeps it.
@@ -102,6 +100,16 @@ pub enum ViewCommitError {
 
 crate::debug_as_report!(ViewCommitError);
 
+/// The result of a scan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ViewPage {
+    /// The views, in order.
+    pub rows: Vec<ViewRow>,
+    /// Number of views within the ranges, whatever `skip` and `take` are; there if the scan asked
+    /// for it.
+    pub total: Option<u64>,
+}
+
 /// A view as a scan returns it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ViewRow {
@@ -126,6 +134,8 @@ pub struct ViewScan {
     pub skip: u64,
     /// How many to return.
     pub take: u64,
+    /// Whether to count all views within the ranges, too, which may take as long as to read them.
+    pub with_total: bool,
 }
 
 /// A range of an index.

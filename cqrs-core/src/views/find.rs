@@ -48,6 +48,7 @@ impl<V: ReadModel> Read<V> {
             descending: false,
             skip: 0,
             take: u64::MAX,
+            with_total: false,
         };
         Find {
             read: self,
@@ -144,8 +145,8 @@ impl<'r, V: ReadModel> Find<'r, V> {
     /// The views.
     pub async fn all(self) -> Result<Vec<V>> {
         if self.filter.is_none() {
-            let rows = self.read.store.scan(self.scan).await?;
-            return rows.iter().map(decode_row).collect();
+            let page = self.read.store.scan(self.scan).await?;
+            return page.rows.iter().map(decode_row).collect();
         }
         Ok(self.filtered().await?.items)
     }
@@ -155,24 +156,22 @@ impl<'r, V: ReadModel> Find<'r, V> {
         Ok(self.take(1).all().await?.into_iter().next())
     }
 
-    /// The views, and how many there would be without `skip` and `take`.
-    pub async fn page(self) -> Result<Page<V>> {
+    /// The views, and how many there would be without `skip` and `take`, as of one moment.
+    pub async fn page(mut self) -> Result<Page<V>> {
         if self.filter.is_some() {
             return self.filtered().await;
         }
-        let total = self.read.store.count(self.scan.clone()).await?;
+        self.scan.with_total = true;
+        let page = self.read.store.scan(self.scan).await?;
         Ok(Page {
-            items: self.all().await?,
-            total,
+            items: page.rows.iter().map(decode_row).collect::<Result<_>>()?,
+            total: page.total.unwrap_or_default(),
         })
     }
 
     /// How many views there are, whatever `skip` and `take` say.
     pub async fn count(self) -> Result<u64> {
-        if self.filter.is_some() {
-            return Ok(self.take(0).filtered().await?.total);
-        }
-        Ok(self.read.store.count(self.scan).await?)
+        Ok(self.take(0).page().await?.total)
     }
 
     /// Reads everything within the ranges, in one snapshot, and lets the filter decide.
@@ -187,7 +186,7 @@ impl<'r, V: ReadModel> Find<'r, V> {
             items: Vec::new(),
             total: 0,
         };
-        for row in self.read.store.scan(scan).await? {
+        for row in self.read.store.scan(scan).await?.rows {
             let view = decode_row(&row)?;
             if self.filter.as_ref().is_none_or(|filter| filter(&view)) {
                 page.total += 1;

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use cqrs_core::store::{
     Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, EventType, ModelSchema, Page,
     ReadRange, StateKey, StoreError, StoredCommand, StoredState, ViewBatch, ViewCommitError,
-    ViewRow, ViewScan, ViewStore,
+    ViewPage, ViewScan, ViewStore,
 };
 use cqrs_core::testing::conformance::Fixture;
 use cqrs_core::{CommandId, Memory, Position, Timestamp, Uuid};
@@ -48,6 +48,7 @@ pub enum Fault {
     MovesTheCheckpointFirst,
     SkipsNothing,
     CountsThePage,
+    CountsLater,
     HandsOverGaps,
     LoadsFromBefore,
 }
@@ -358,17 +359,23 @@ impl ViewStore for Faulty {
         })
     }
 
-    fn scan(&self, mut scan: ViewScan) -> BoxFuture<'_, Result<Vec<ViewRow>, StoreError>> {
+    fn scan(&self, mut scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>> {
         if self.fault == Fault::SkipsNothing {
             scan.skip = 0;
         }
-        self.data.scan(scan)
-    }
-
-    fn count(&self, scan: ViewScan) -> BoxFuture<'_, Result<u64, StoreError>> {
-        if self.fault != Fault::CountsThePage {
-            return self.data.count(scan);
-        }
-        Box::pin(async move { Ok(self.data.scan(scan).await?.len() as u64) })
+        Box::pin(async move {
+            let mut page = self.data.scan(scan.clone()).await?;
+            match self.fault {
+                Fault::CountsThePage => {
+                    page.total = page.total.map(|_| page.rows.len() as u64);
+                }
+                Fault::CountsLater => {
+                    tokio::task::yield_now().await;
+                    page.total = self.data.scan(scan).await?.total;
+                }
+                _ => {}
+            }
+            Ok(page)
+        })
     }
 }

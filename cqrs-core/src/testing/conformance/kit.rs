@@ -1,4 +1,5 @@
 use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -72,6 +73,21 @@ pub(super) async fn send_all<S: EventStore>(
         async move { store.append(draft.0).await }
     });
     race(sends).await
+}
+
+/// Runs two futures in one task, each as often as the other.
+pub(super) async fn both(first: impl Future<Output = ()>, second: impl Future<Output = ()>) {
+    let (mut first, mut second) = (pin!(first), pin!(second));
+    let mut is_done = [false; 2];
+    poll_fn(|context| {
+        is_done[0] = is_done[0] || first.as_mut().poll(context).is_ready();
+        is_done[1] = is_done[1] || second.as_mut().poll(context).is_ready();
+        match is_done {
+            [true, true] => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    })
+    .await;
 }
 
 /// Runs each future in a task of its own, all released at once; answers in their order.

@@ -70,6 +70,7 @@ macro_rules! conformance_tests {
             views_and_checkpoint_are_seen_together
             scans_are_those_of_the_specification
             scans_follow_changes
+            scans_see_one_snapshot
         }
     };
     (@each $fixture:expr => $($promise:ident)+) => {$(

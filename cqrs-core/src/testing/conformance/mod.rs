@@ -98,7 +98,9 @@ pub use reads::{
     folds_get_the_events_of_the_specification, reads_are_those_of_the_specification,
     reads_go_on_page_by_page, tags_match_whole, watchers_are_told,
 };
-pub use scans::{scans_are_those_of_the_specification, scans_follow_changes};
+pub use scans::{
+    scans_are_those_of_the_specification, scans_follow_changes, scans_see_one_snapshot,
+};
 pub use snapshot::{
     i5_a_read_may_end_earlier, i5_a_slow_read_sees_one_snapshot, i5_as_of_tells_what_was_seen,
 };

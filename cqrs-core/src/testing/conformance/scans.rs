@@ -4,7 +4,7 @@ use std::sync::Arc;
 use fastrand::Rng;
 
 use super::Fixture;
-use super::kit::open;
+use super::kit::{both, open, open_many};
 use crate::Position;
 use crate::store::{
     Incarnation, IndexRange, ModelSchema, Store, ViewBatch, ViewChange, ViewRow, ViewScan,
@@ -96,6 +96,7 @@ fn everything(model: &Arc<ModelSchema>) -> ViewScan {
         descending: false,
         skip: 0,
         take: u64::MAX,
+        with_total: true,
     }
 }
 
@@ -132,6 +133,7 @@ fn scan(random: &mut Rng, model: &Arc<ModelSchema>) -> ViewScan {
         } else {
             random.u64(..20)
         },
+        with_total: random.bool(),
         ..everything(model)
     }
 }
@@ -168,7 +170,7 @@ fn expected<'a>(cards: &'a [Card], scan: &ViewScan) -> Vec<&'a Card> {
 }
 
 /// Scans of every shape give what their documentation says: within all ranges, sorted by index or
-/// key, ties by key, from either end, a part of it; and `count` counts the whole.
+/// key, ties by key, from either end, a part of it; and the total counts the whole.
 pub async fn scans_are_those_of_the_specification<F: Fixture>(fixture: &F) {
     let store = open(fixture).await;
     let mut random = Rng::with_seed(9);
@@ -185,16 +187,13 @@ pub async fn scans_are_those_of_the_specification<F: Fixture>(fixture: &F) {
             key: card.key.clone(),
             body: card.body.clone(),
         });
-        let rows = store
+        let page = store
             .scan(scan.clone())
             .await
             .expect("views can be scanned");
-        assert_eq!(rows, part.collect::<Vec<_>>(), "{scan:?}");
-        let count = store
-            .count(scan.clone())
-            .await
-            .expect("views can be counted");
-        assert_eq!(count, all.len() as u64, "the count of {scan:?}");
+        assert_eq!(page.rows, part.collect::<Vec<_>>(), "{scan:?}");
+        let total = scan.with_total.then_some(all.len() as u64);
+        assert_eq!(page.total, total, "the total of {scan:?}");
     }
 }
 
@@ -232,13 +231,10 @@ pub async fn scans_follow_changes<F: Fixture>(fixture: &F) {
     store.commit(batch).await.expect("the views are changed");
 
     let keys = async |scan: ViewScan| {
-        let count = store
-            .count(scan.clone())
-            .await
-            .expect("views can be counted");
-        let rows = store.scan(scan).await.expect("views can be scanned");
-        assert_eq!(count, rows.len() as u64);
-        rows.into_iter()
+        let page = store.scan(scan).await.expect("views can be scanned");
+        assert_eq!(page.total, Some(page.rows.len() as u64));
+        page.rows
+            .into_iter()
             .map(|row| row.key)
             .collect::<Vec<_>>()
             .join(" ")
@@ -263,4 +259,60 @@ pub async fn scans_follow_changes<F: Fixture>(fixture: &F) {
         "",
         "a range from above to below is empty"
     );
+}
+
+/// What a scan returns and the total it counts are of one moment, however many views are written
+/// at the time.
+pub async fn scans_see_one_snapshot<F: Fixture>(fixture: &F) {
+    let stores = open_many(fixture, 2).await;
+    let model = model();
+    write(&*stores[0], &model, &[]).await;
+    let write_one_by_one = async {
+        for number in 1..=200 {
+            let rank = SortKey::of(&i64::from(number));
+            let change = ViewChange {
+                model: model.clone(),
+                key: format!("{number:03}"),
+                view: Some((
+                    vec![b'1'],
+                    vec![rank, SortKey::default(), SortKey::default()],
+                )),
+            };
+            let position = |number: u32| Position::new(number.into());
+            let batch = ViewBatch {
+                subscription: "projection:cards".to_owned(),
+                from: (number > 1).then(|| position(number - 1)),
+                to: position(number),
+                incarnation: Incarnation::default(),
+                changes: vec![change],
+            };
+            stores[0].commit(batch).await.expect("the view is written");
+            tokio::task::yield_now().await;
+        }
+    };
+    let scan_all = async {
+        let mut seen = 0;
+        while seen < 200 {
+            let ranked = ViewScan {
+                order: Some(0),
+                skip: seen / 2,
+                ..everything(&model)
+            };
+            let page = stores[1].scan(ranked).await.expect("views can be scanned");
+            let total = page.total.expect("it was asked for");
+            let rows = page.rows.len() as u64 + seen / 2;
+            assert_eq!(total, rows, "total and rows are of one snapshot");
+            assert!(total >= seen, "no view disappears");
+            seen = total;
+            tokio::task::yield_now().await;
+        }
+    };
+    both(write_one_by_one, scan_all).await;
+    let beyond = ViewScan {
+        skip: 500,
+        take: 10,
+        ..everything(&model)
+    };
+    let page = stores[1].scan(beyond).await.expect("views can be scanned");
+    assert_eq!((page.rows, page.total), (Vec::new(), Some(200)));
 }
