@@ -8,7 +8,7 @@ pub use catalog::{
     BadProductId, CatalogError, CatalogueStatistics, CatalogueTotals, CreateProduct,
     DiscontinueProduct, FindProducts, GetAllProducts, GetCatalogueStatistics, GetPriceHistory,
     GetProductById, MAX_PRICE, MAX_STOCK, Notifier, PricePeriod, PricePoint, Product, ProductCard,
-    ProductCreated, ProductDiscontinued, ProductId, ProductPriceUpdated, ProductRenamed,
-    ReceiveStock, RenameProduct, ReserveStock, SortBy, Status, StockRanLow, StockReceived,
-    StockReserved, UpdateProductPrice, module,
+    ProductCards, ProductCreated, ProductDiscontinued, ProductId, ProductPriceUpdated,
+    ProductRenamed, ReceiveStock, RenameProduct, ReserveStock, SortBy, Statistics, Status,
+    StockRanLow, StockReceived, StockReserved, UpdateProductPrice, module,
 };

@@ -1,10 +1,15 @@
-//! Decisions with their history: given events, when a command, then events.
+//! Decisions, views and reactions with their history: given events, when a command or an event, then
+//! events, views or calls.
 
-use cqrs_core::testing::{given, verify};
+use std::sync::{Arc, Mutex};
+
+use cqrs_core::Timestamp;
+use cqrs_core::testing::{given, projection, reaction, verify};
 use example_catalog::{
-    CatalogError, CreateProduct, DiscontinueProduct, ProductCreated, ProductDiscontinued,
-    ProductId, ProductPriceUpdated, ReceiveStock, RenameProduct, ReserveStock, StockRanLow,
-    StockReceived, StockReserved, UpdateProductPrice,
+    CatalogError, CatalogueTotals, CreateProduct, DiscontinueProduct, Notifier, ProductCard,
+    ProductCards, ProductCreated, ProductDiscontinued, ProductId, ProductPriceUpdated,
+    ReceiveStock, RenameProduct, ReserveStock, Statistics, Status, StockRanLow, StockReceived,
+    StockReserved, UpdateProductPrice,
 };
 use rust_decimal::Decimal;
 
@@ -157,4 +162,74 @@ fn what_is_discontinued_is_only_sold() {
         new_name: "Laptop".to_owned(),
     };
     given(past()).when(rename).then_rejected(error);
+}
+
+#[test]
+fn a_card_shows_the_product_as_it_is() {
+    let second = |second| Timestamp::from_second(second).expect("a time");
+    let discontinued = ProductDiscontinued {
+        product_id: id(),
+        last_price: Decimal::new(115_000, 2),
+    };
+    let card = ProductCard {
+        id: id(),
+        name: "Laptop Pro".to_owned(),
+        description: "High-performance laptop".to_owned(),
+        price: Decimal::new(115_000, 2),
+        stock: 7,
+        status: Status::Discontinued,
+        last_updated: second(2),
+    };
+    projection::<ProductCards>()
+        .at(second(1))
+        .given((created(), repriced(120_000, 115_000)))
+        .at(second(2))
+        .given((received(9), reserved(2), discontinued))
+        .then_views([card]);
+}
+
+#[test]
+fn statistics_add_up() {
+    let totals = CatalogueTotals {
+        catalogue: "catalogue".to_owned(),
+        products: 1,
+        price_sum: Decimal::new(115_000, 2),
+        price_changes: 1,
+        units_received: 9,
+        units_reserved: 2,
+        ..CatalogueTotals::default()
+    };
+    projection::<Statistics>()
+        .given((
+            created(),
+            received(9),
+            reserved(2),
+            repriced(120_000, 115_000),
+        ))
+        .then_view("catalogue", totals);
+}
+
+#[derive(Default)]
+struct Notes(Mutex<Vec<(ProductId, u32)>>);
+
+impl Notifier for Notes {
+    fn low_stock(&self, product: &ProductId, units_left: u32) {
+        let mut notes = self.0.lock().expect("nothing panics while it holds this");
+        notes.push((product.clone(), units_left));
+    }
+}
+
+#[test]
+fn who_orders_is_told_what_is_left() {
+    let notes = Arc::new(Notes::default());
+    let low = StockRanLow {
+        product_id: id(),
+        units_left: 4,
+    };
+    reaction("announce_low_stock")
+        .provide::<dyn Notifier>(notes.clone())
+        .when(low)
+        .then_sent(());
+    let notes = notes.0.lock().expect("nothing panics while it holds this");
+    assert_eq!(*notes, [(id(), 4)]);
 }

@@ -25,6 +25,7 @@ mod crates;
 mod dcb;
 mod dispatch;
 mod failing;
+mod fixtures;
 mod floats;
 mod follow;
 mod loads;

@@ -17,6 +17,7 @@ use crate::module::Module;
 use crate::projection::{self, Worker};
 use crate::registry::{AggregateEntry, CommandHandlerEntry, Registry};
 use crate::store::{ModelSchema, Store};
+use crate::testing::SentCommands;
 use crate::wiring::{BuildError, Description, Plan, Problems, Scope};
 
 /// Gathers what a dispatcher needs; [`build`](Builder::build) checks it and starts it.
@@ -30,6 +31,7 @@ pub struct Builder {
     scope: Scope,
     clock: Clock,
     limits: CallLimits,
+    sent: Option<Arc<SentCommands>>,
 }
 
 impl Builder {
@@ -42,7 +44,20 @@ impl Builder {
             scope: Scope::default(),
             clock: Clock::default(),
             limits: CallLimits::default(),
+            sent: None,
         }
+    }
+
+    /// Records every command that is sent, for tests.
+    pub(crate) fn record(mut self, sent: Arc<SentCommands>) -> Self {
+        self.sent = Some(sent);
+        self
+    }
+
+    /// Services that a test has gathered.
+    pub(crate) fn resources(mut self, resources: Resources) -> Self {
+        self.resources = resources;
+        self
     }
 
     /// Where everything is kept. A dispatcher has one store.
@@ -142,7 +157,7 @@ impl Builder {
     /// # Errors
     /// [`BuildError::Wiring`] with all that is wrong, each with file, line and what to write;
     /// [`BuildError::Store`] when the store fails.
-    pub async fn build(self) -> Result<Dispatcher, BuildError> {
+    pub async fn build(mut self) -> Result<Dispatcher, BuildError> {
         let registry = Registry::get();
         let mut problems = Problems::default();
         let plan = Plan::new(registry, &self.scope, &mut problems);
@@ -151,11 +166,11 @@ impl Builder {
         if self.stores.len() > 1 {
             problems.add(
                 format!("the dispatcher was given {} stores", self.stores.len()),
-                self.stores,
+                std::mem::take(&mut self.stores),
                 "`.store(..)` once: events would be in one of them only",
             );
         }
-        let Some(store) = self.store else {
+        let Some(store) = self.store.take() else {
             problems.add(
                 "the dispatcher has no store",
                 None,
@@ -170,10 +185,19 @@ impl Builder {
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(BuildError::NoRuntime);
         }
+        self.start(plan, store).await
+    }
+
+    /// Starts what is in a plan: one that was checked, or that of a test.
+    pub(crate) async fn start(
+        self,
+        plan: Plan,
+        store: Arc<dyn Store>,
+    ) -> Result<Dispatcher, BuildError> {
+        let registry = plan.registry;
         registry.fill_cells();
         let mut warnings = Problems::default();
         plan.warn_of_services(&self.resources, &mut warnings);
-
         let models = plan.models();
         store
             .prepare(
@@ -195,6 +219,7 @@ impl Builder {
             workers: workers.iter().map(Worker::progress).collect(),
             description: Description::new(&plan, warnings),
             cache: StateCache::new(self.limits.states, self.limits.state_bytes),
+            sent: self.sent,
             store,
         };
         let mut dispatcher = Dispatcher {
@@ -207,41 +232,6 @@ impl Builder {
         }
         dispatcher.workers = Some(Arc::new(tasks));
         Ok(dispatcher)
-    }
-}
-
-impl Dispatcher {
-    /// A dispatcher of a single command handler, for tests of decisions: nothing else is checked
-    /// or started.
-    pub(crate) fn of_one(
-        store: impl Store,
-        (number, entry): (usize, &'static CommandHandlerEntry),
-        resources: &Resources,
-        authorizer: impl Authorizer,
-        now: impl Fn() -> Timestamp + Send + Sync + 'static,
-    ) -> Self {
-        let registry = Registry::get();
-        registry.fill_cells();
-        let commands = command_slots(&[(number, entry)], registry, resources);
-        let mut names = Names::default();
-        names.types.insert((entry.type_id)(), number);
-        let inner = Inner {
-            store: Arc::new(store),
-            commands,
-            queries: Vec::new(),
-            names,
-            authorizer: Some(Arc::new(authorizer)),
-            clock: Clock::new(now),
-            limits: CallLimits::default(),
-            kept: kept(&registry.aggregates),
-            workers: Vec::new(),
-            description: Description::default(),
-            cache: StateCache::new(0, 0),
-        };
-        Self {
-            inner: Arc::new(inner),
-            workers: None,
-        }
     }
 }
 

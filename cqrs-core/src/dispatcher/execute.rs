@@ -108,6 +108,9 @@ impl Inner {
         command: C,
         options: &CallOptions,
     ) -> Result<Receipt, CommandError<C::Error>> {
+        if let Some(sent) = &self.sent {
+            sent.record(&command);
+        }
         let found = self.command::<C>().map_err(CommandError::Failed)?;
         let (run, slot) = found.parts();
         guarded(|| method(type_name::<C>(), "validate"), || command.check())

@@ -15,6 +15,7 @@ use crate::message::{Command, Query};
 use crate::projection::Progress;
 use crate::registry::{CommandHandlerEntry, MessageKind, QueryHandlerEntry, Registry};
 use crate::store::{ModelSchema, Store};
+use crate::testing::SentCommands;
 use crate::wiring::Description;
 use crate::{CommandId, Timestamp};
 
@@ -34,6 +35,8 @@ pub(crate) struct Inner {
     pub(crate) workers: Vec<Progress>,
     pub(crate) description: Description,
     pub(crate) cache: StateCache,
+    /// There in tests of reactions.
+    pub(crate) sent: Option<Arc<SentCommands>>,
 }
 
 /// A command's handler in this dispatcher.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 pub(crate) use follow::Worker;
 pub(crate) use progress::Progress;
+pub(crate) use react::Reactor;
 
 use crate::dispatcher::Models;
 use crate::handler::Resources;

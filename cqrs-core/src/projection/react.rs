@@ -9,13 +9,13 @@ use crate::registry::ReactionEntry;
 use crate::store::Recorded;
 
 /// Runs an event handler.
-pub(super) struct Reactor {
+pub(crate) struct Reactor {
     entry: &'static ReactionEntry,
     services: Box<[Option<Arc<dyn Any + Send + Sync>>]>,
 }
 
 impl Reactor {
-    pub(super) fn new(entry: &'static ReactionEntry, resources: &Resources) -> Self {
+    pub(crate) fn new(entry: &'static ReactionEntry, resources: &Resources) -> Self {
         Self {
             entry,
             services: resources.resolve(&(entry.inputs)()),
@@ -23,7 +23,7 @@ impl Reactor {
     }
 
     /// Reacts to one event. Returns the handler's name.
-    pub(super) async fn react(
+    pub(crate) async fn react(
         &self,
         recorded: &Recorded,
         dispatcher: &Dispatcher,

@@ -1,8 +1,21 @@
+use std::fmt::Debug;
+
+use serde_json::Value;
+
 use crate::store::NewEvent;
 
-/// Expected and actual events side by side, a `≠` at every line that differs; `None` when they
+/// What a test compares, line by line.
+pub(super) trait Lines: PartialEq + Debug {
+    /// What stands where one side has nothing.
+    const NOTHING: &'static str;
+
+    /// Its name, then its parts.
+    fn lines(&self) -> Vec<String>;
+}
+
+/// Expected and actual values side by side, a `≠` at every line that differs; `None` when they
 /// are the same.
-pub(super) fn difference(expected: &[NewEvent], actual: &[NewEvent]) -> Option<String> {
+pub(super) fn difference<T: Lines>(expected: &[T], actual: &[T]) -> Option<String> {
     if expected == actual {
         return None;
     }
@@ -11,6 +24,7 @@ pub(super) fn difference(expected: &[NewEvent], actual: &[NewEvent]) -> Option<S
         right: "actual".into(),
         same: true,
     }];
+    let lines = |value: Option<&T>| value.map_or_else(|| vec![T::NOTHING.to_owned()], T::lines);
     for index in 0..expected.len().max(actual.len()) {
         let left = lines(expected.get(index));
         let right = lines(actual.get(index));
@@ -45,24 +59,30 @@ struct Row {
     same: bool,
 }
 
-/// An event as lines: its name and version, its tags, its fields.
-fn lines(event: Option<&NewEvent>) -> Vec<String> {
-    let Some(event) = event else {
-        return vec!["(no event)".to_owned()];
-    };
-    let mut lines = vec![format!("{} v{}", event.event_type, event.version)];
-    lines.extend(event.tags.into_iter().map(|tag| format!("  #{tag}")));
-    match serde_json::from_slice(&event.payload) {
-        Ok(serde_json::Value::Object(fields)) => {
-            lines.extend(
-                fields
-                    .iter()
-                    .map(|(name, value)| format!("  {name}: {value}")),
-            );
+impl Lines for NewEvent {
+    const NOTHING: &'static str = "(no event)";
+
+    /// Its name and version, its tags, its fields.
+    fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!("{} v{}", self.event_type, self.version)];
+        lines.extend(self.tags.into_iter().map(|tag| format!("  #{tag}")));
+        match serde_json::from_slice(&self.payload) {
+            Ok(payload) => lines.extend(fields(&payload)),
+            Err(_) => lines.push(format!("  {}", String::from_utf8_lossy(&self.payload))),
         }
-        _ => lines.push(format!("  {}", String::from_utf8_lossy(&event.payload))),
+        lines
     }
-    lines
+}
+
+/// The fields of an object, or the value.
+pub(super) fn fields(json: &Value) -> Vec<String> {
+    match json {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| format!("  {name}: {value}"))
+            .collect(),
+        value => vec![format!("  {value}")],
+    }
 }
 
 #[cfg(test)]

@@ -2,29 +2,31 @@ use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
 
-use super::difference::difference;
+use super::difference::{Lines, difference};
+use super::history::{History, new_events, run};
 use crate::auth::AllowAll;
 use crate::dispatcher::Dispatcher;
 use crate::error::CommandError;
 use crate::handler::{Actor, Resources};
-use crate::message::{Command, Events, NewEvents};
+use crate::message::{Command, Event, Events};
 use crate::module::Module;
 use crate::registry::{CommandHandlerEntry, Registry};
-use crate::store::{Append, EventQuery, EventStore, Memory, NewEvent, Recorded};
+use crate::store::{EventQuery, EventStore, NewEvent, Recorded};
+use crate::wiring::Plan;
 use crate::{CommandId, Timestamp};
 
 /// Begins a test of a decision: `given(events).when(command).then(events)`. Without history:
 /// `given(())`.
 ///
 /// The command runs through its real handler, on a store in memory, whether the handler is sync
-/// or async and wherever the test runs; validation runs too, authorisation does not.
+/// or async and wherever the test runs; validation runs too, authorization does not.
+#[track_caller]
 pub fn given(events: impl Events) -> Given {
     let given = Given {
-        history: Vec::new(),
+        history: History::new(),
         resources: Resources::default(),
-        actor: None,
         module: None,
-        time: Timestamp::UNIX_EPOCH,
+        id: None,
     };
     given.and(events)
 }
@@ -32,35 +34,41 @@ pub fn given(events: impl Events) -> Given {
 /// What happened before, and what the handler needs.
 #[must_use = "nothing is tested until `.when(command).then(..)`"]
 pub struct Given {
-    history: Vec<(Timestamp, Vec<NewEvent>)>,
+    history: History,
     resources: Resources,
-    actor: Option<Actor>,
     module: Option<Module>,
-    time: Timestamp,
+    id: Option<CommandId>,
 }
 
 impl Given {
     /// More history.
+    #[track_caller]
     pub fn and(mut self, events: impl Events) -> Self {
-        self.history.push((self.time, recorded(events)));
+        self.history.add(events);
         self
     }
 
-    /// What comes next happens at this time: events of `and`, or the command. Before: the epoch.
+    /// Time of everything that follows: the events of `and`, or the command. Defaults to the epoch.
     pub fn at(mut self, time: Timestamp) -> Self {
-        self.time = time;
+        self.history.time = time;
+        self
+    }
+
+    /// Actor of everything that follows: the events of `and`, or the command.
+    pub fn by(mut self, actor: Actor) -> Self {
+        self.history.actor = Some(actor);
+        self
+    }
+
+    /// The command's id. Defaults to a new one.
+    pub fn id(mut self, id: CommandId) -> Self {
+        self.id = Some(id);
         self
     }
 
     /// A service for the handler, as on the dispatcher's builder.
     pub fn provide<T: ?Sized + Send + Sync + 'static>(mut self, service: Arc<T>) -> Self {
         self.resources.insert(service);
-        self
-    }
-
-    /// Who sends the command.
-    pub fn by(mut self, actor: Actor) -> Self {
-        self.actor = Some(actor);
         self
     }
 
@@ -93,14 +101,55 @@ impl<C: Command> When<C> {
     /// With a table of the differences, or the error if there was one.
     #[track_caller]
     pub fn then(self, expected: impl Events) {
-        let expected = recorded(expected);
-        match self.run() {
+        let expected = new_events(expected);
+        let actual: Vec<_> = match self.outcome() {
             Err(error) => panic!("expected {}, but `{}`: {error}", count(&expected), C::NAME),
-            Ok(actual) => {
-                if let Some(table) = difference(&expected, &actual) {
-                    panic!("`{}` led to other events than expected\n\n{table}", C::NAME);
-                }
-            }
+            Ok(events) => events.into_iter().map(new_event).collect(),
+        };
+        if let Some(table) = difference(&expected, &actual) {
+            panic!("`{}` led to other events than expected\n\n{table}", C::NAME);
+        }
+    }
+
+    /// The command leads to exactly one event, an `E` for which the function returns `true`.
+    ///
+    /// # Panics
+    /// With the events, or the error if there was one.
+    #[track_caller]
+    pub fn then_event<E: Event>(self, matches: impl FnOnce(&E) -> bool) {
+        let events = self.events();
+        let event = match &events[..] {
+            [event] if event.event_type.as_str() == E::NAME => event.decode::<E>(),
+            _ => panic!(
+                "`{}` did not lead to one `{}`\n\n{}",
+                C::NAME,
+                E::NAME,
+                listed(events)
+            ),
+        };
+        let event = event.unwrap_or_else(|error| panic!("`{}`: {error}", C::NAME));
+        if !matches(&event) {
+            panic!(
+                "the event of `{}` does not match\n\n{}",
+                C::NAME,
+                listed(events)
+            );
+        }
+    }
+
+    /// The command leads to events for which the function returns `true`.
+    ///
+    /// # Panics
+    /// With the events, or the error if there was one.
+    #[track_caller]
+    pub fn then_matching(self, matches: impl FnOnce(&[Recorded]) -> bool) {
+        let events = self.events();
+        if !matches(&events) {
+            panic!(
+                "the events of `{}` do not match\n\n{}",
+                C::NAME,
+                listed(events)
+            );
         }
     }
 
@@ -111,16 +160,31 @@ impl<C: Command> When<C> {
     #[track_caller]
     pub fn then_rejected(self, expected: C::Error)
     where
-        C::Error: PartialEq + fmt::Debug,
+        C::Error: PartialEq,
     {
-        let actual = match self.run() {
+        let actual = match self.outcome() {
             Err(CommandError::Rejected(actual)) if actual == expected => return,
-            Err(CommandError::Rejected(actual)) => format!("rejected: {actual:?}"),
-            Err(error) => format!("not rejected, but {error}"),
-            Ok(events) => format!("not rejected, but {}", count(&events)),
+            outcome => described(outcome),
         };
         panic!(
             "`{}` was not rejected as expected\n\n  expected | rejected: {expected:?}\n≠ actual   | {actual}\n",
+            C::NAME
+        );
+    }
+
+    /// The domain rejects the command with an error for which the function returns `true`:
+    /// `.then_rejected_with(|error| matches!(error, CatalogError::NotFound(_)))`.
+    ///
+    /// # Panics
+    /// With what came instead.
+    #[track_caller]
+    pub fn then_rejected_with(self, matches: impl FnOnce(&C::Error) -> bool) {
+        let actual = match self.outcome() {
+            Err(CommandError::Rejected(actual)) if matches(&actual) => return,
+            outcome => described(outcome),
+        };
+        panic!(
+            "`{}` was not rejected as expected\n\n≠ actual | {actual}\n",
             C::NAME
         );
     }
@@ -132,65 +196,71 @@ impl<C: Command> When<C> {
     /// When there are events, or the text is another.
     #[track_caller]
     pub fn then_error(self, expected: &str) {
-        match self.run() {
+        match self.outcome() {
             Err(error) => assert_eq!(error.to_string(), expected, "`{}`", C::NAME),
-            Ok(events) => panic!("`{}` did not fail, but led to {}", C::NAME, count(&events)),
+            Ok(events) => panic!(
+                "`{}` did not fail, but led to {}",
+                C::NAME,
+                count(&events.into_iter().map(new_event).collect::<Vec<_>>())
+            ),
         }
     }
 
-    /// Runs the command on a thread and a runtime of its own, so that it makes no difference
-    /// whether the test has a runtime.
+    /// The events as recorded, with time, actor and command id.
+    ///
+    /// # Panics
+    /// With the error if there was one.
     #[track_caller]
-    fn run(self) -> Result<Vec<NewEvent>, CommandError<C::Error>> {
+    pub fn events(self) -> Vec<Recorded> {
+        match self.outcome() {
+            Ok(events) => events,
+            Err(error) => panic!("`{}`: {error}", C::NAME),
+        }
+    }
+
+    /// The events as recorded, or the error.
+    ///
+    /// # Errors
+    /// As [`Dispatcher::execute`].
+    #[track_caller]
+    pub fn outcome(self) -> Result<Vec<Recorded>, CommandError<C::Error>> {
         let handler = handler::<C>(self.given.module);
-        let run = || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_time()
-                .build();
-            let runtime = runtime.expect("a runtime can be started");
-            runtime.block_on(self.decide(handler))
-        };
-        let outcome = std::thread::scope(|scope| scope.spawn(run).join());
-        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        run(self.decide(handler))
     }
 
     async fn decide(
         self,
         handler: (usize, &'static CommandHandlerEntry),
-    ) -> Result<Vec<NewEvent>, CommandError<C::Error>> {
+    ) -> Result<Vec<Recorded>, CommandError<C::Error>> {
         let Given {
             history,
             resources,
-            actor,
-            time,
+            id,
             ..
         } = self.given;
-        let store = Memory::new();
-        for (time, events) in history {
-            let appended = store.append(unconditional(events, time)).await;
-            appended.expect("the given events fit a store");
-        }
+        let store = history.store().await;
+        let plan = Plan {
+            command_handlers: vec![handler],
+            ..Plan::of_aggregates(Registry::get())
+        };
         let head = store.head().await.expect("a store in memory can be read");
-        let dispatcher =
-            Dispatcher::of_one(store.clone(), handler, &resources, AllowAll, move || time);
+        let time = history.time;
+        let builder = Dispatcher::builder().resources(resources);
+        let builder = builder.authorizer(AllowAll).clock(move || time);
+        let dispatcher = builder.start(plan, Arc::new(store)).await;
+        let dispatcher = dispatcher.expect("a store in memory can be prepared");
         let mut call = dispatcher.execute(self.command);
-        if let Some(actor) = actor {
+        if let Some(id) = id {
+            call = call.id(id);
+        }
+        if let Some(actor) = history.actor {
             call = call.actor(actor);
         }
         call.await?;
         let events = dispatcher.events(EventQuery::All).after(head).all().await;
         let events = events.expect("a store in memory can be read");
-        Ok(events.iter().map(|event| new_event(event)).collect())
+        Ok(events.iter().map(|event| Recorded::clone(event)).collect())
     }
-}
-
-#[track_caller]
-fn recorded(events: impl Events) -> Vec<NewEvent> {
-    let mut recorded = NewEvents::new();
-    if let Err(error) = events.record(&mut recorded) {
-        panic!("{error}");
-    }
-    recorded.into_vec()
 }
 
 #[track_caller]
@@ -216,29 +286,31 @@ fn handler<C: Command>(module: Option<Module>) -> (usize, &'static CommandHandle
     }
 }
 
-fn unconditional(events: Vec<NewEvent>, time: Timestamp) -> Append {
-    let command = CommandId::new();
-    let id = command.as_uuid();
-    Append {
-        command,
-        fingerprint: 0,
-        events,
-        boundaries: Vec::new(),
-        states: Vec::new(),
-        time,
-        actor: None,
-        correlation: id,
-        causation: id,
-        ticket: None,
+fn new_event(event: Recorded) -> NewEvent {
+    NewEvent {
+        event_type: event.event_type,
+        version: event.version,
+        tags: event.tags,
+        payload: event.payload,
     }
 }
 
-fn new_event(event: &Recorded) -> NewEvent {
-    NewEvent {
-        event_type: event.event_type.clone(),
-        version: event.version,
-        tags: event.tags.clone(),
-        payload: event.payload.clone(),
+fn listed(events: Vec<Recorded>) -> String {
+    let events = events.into_iter().map(new_event);
+    let lines: Vec<_> = events.flat_map(|event| event.lines()).collect();
+    format!("  {}\n", lines.join("\n  "))
+}
+
+fn described<E: fmt::Debug + fmt::Display>(
+    outcome: Result<Vec<Recorded>, CommandError<E>>,
+) -> String {
+    match outcome {
+        Err(CommandError::Rejected(error)) => format!("rejected: {error:?}"),
+        Err(error) => format!("not rejected, but {error}"),
+        Ok(events) => {
+            let events: Vec<_> = events.into_iter().map(new_event).collect();
+            format!("not rejected, but {}", count(&events))
+        }
     }
 }
 

@@ -33,6 +33,20 @@ pub(crate) struct PlannedProjection {
 }
 
 impl Plan {
+    /// A plan of all aggregates and nothing else, to which a test adds.
+    pub(crate) fn of_aggregates(registry: &'static Registry) -> Self {
+        Self {
+            registry,
+            messages: Vec::new(),
+            events: Vec::new(),
+            aggregates: registry.aggregates.clone(),
+            command_handlers: Vec::new(),
+            query_handlers: Vec::new(),
+            projections: Vec::new(),
+            reactions: Vec::new(),
+        }
+    }
+
     /// Takes in what is in scope and checks all but the services.
     pub(crate) fn new(registry: &'static Registry, scope: &Scope, problems: &mut Problems) -> Self {
         let commands = registry.command_handlers.iter().copied().enumerate();
@@ -53,11 +67,7 @@ impl Plan {
                 .filter(|(_, it)| scope.includes(it.source))
                 .collect(),
             projections: projections
-                .map(|entry| PlannedProjection {
-                    entry,
-                    folds: (entry.folds)(),
-                    setup: (entry.setup)(),
-                })
+                .map(|entry| PlannedProjection::new(entry))
                 .collect(),
             reactions: within(&registry.reactions, scope, |it| it.source),
         };
@@ -328,6 +338,15 @@ impl Plan {
 }
 
 impl PlannedProjection {
+    /// The projection with this entry.
+    pub(crate) fn new(entry: &'static ProjectionEntry) -> Self {
+        Self {
+            entry,
+            folds: (entry.folds)(),
+            setup: (entry.setup)(),
+        }
+    }
+
     /// The read models that its folds write, each once.
     pub(crate) fn models(&self) -> Vec<ModelType> {
         let mut models: Vec<ModelType> = Vec::new();

@@ -21,7 +21,8 @@ pub use product::{
 pub use product_id::{BadProductId, ProductId};
 pub use views::{
     CatalogueStatistics, CatalogueTotals, FindProducts, GetAllProducts, GetCatalogueStatistics,
-    GetPriceHistory, GetProductById, PricePeriod, PricePoint, ProductCard, SortBy,
+    GetPriceHistory, GetProductById, PricePeriod, PricePoint, ProductCard, ProductCards, SortBy,
+    Statistics,
 };
 
 cqrs_core::module!();

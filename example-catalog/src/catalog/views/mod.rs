@@ -7,6 +7,6 @@ mod products;
 mod statistics;
 
 pub use price_history::{GetPriceHistory, PricePeriod, PricePoint};
-pub use product_card::ProductCard;
+pub use product_card::{ProductCard, ProductCards};
 pub use products::{FindProducts, GetAllProducts, GetProductById, SortBy};
-pub use statistics::{CatalogueStatistics, CatalogueTotals, GetCatalogueStatistics};
+pub use statistics::{CatalogueStatistics, CatalogueTotals, GetCatalogueStatistics, Statistics};

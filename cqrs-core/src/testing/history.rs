@@ -1,0 +1,87 @@
+use std::future::Future;
+
+use crate::handler::Actor;
+use crate::message::{Events, NewEvents};
+use crate::store::{Append, Appended, EventStore, Memory, NewEvent};
+use crate::{CommandId, Timestamp};
+
+/// What a test says has happened before.
+pub(super) struct History {
+    appends: Vec<Append>,
+    /// When the next thing happens.
+    pub(super) time: Timestamp,
+    /// On whose behalf the next thing happens.
+    pub(super) actor: Option<Actor>,
+}
+
+impl History {
+    pub(super) fn new() -> Self {
+        Self {
+            appends: Vec::new(),
+            time: Timestamp::UNIX_EPOCH,
+            actor: None,
+        }
+    }
+
+    #[track_caller]
+    pub(super) fn add(&mut self, events: impl Events) {
+        self.appends.push(self.append(new_events(events)));
+    }
+
+    /// A log with this history.
+    pub(super) async fn store(&self) -> Memory {
+        let store = Memory::new();
+        for append in &self.appends {
+            let appended = store.append(append.clone()).await;
+            appended.expect("the given events fit a store");
+        }
+        store
+    }
+
+    /// One more thing happens now.
+    pub(super) async fn happen(&self, events: Vec<NewEvent>, store: &Memory) -> Appended {
+        let appended = store.append(self.append(events)).await;
+        appended.expect("the given events fit a store")
+    }
+
+    fn append(&self, events: Vec<NewEvent>) -> Append {
+        let command = CommandId::new();
+        let id = command.as_uuid();
+        Append {
+            command,
+            fingerprint: 0,
+            events,
+            boundaries: Vec::new(),
+            states: Vec::new(),
+            time: self.time,
+            actor: self.actor.as_ref().map(|actor| actor.name().to_owned()),
+            correlation: id,
+            causation: id,
+            ticket: None,
+        }
+    }
+}
+
+/// Events as they are recorded.
+#[track_caller]
+pub(super) fn new_events(events: impl Events) -> Vec<NewEvent> {
+    let mut recorded = NewEvents::new();
+    if let Err(error) = events.record(&mut recorded) {
+        panic!("{error}");
+    }
+    recorded.into_vec()
+}
+
+/// Runs a future on a thread and a runtime of its own, so that it makes no difference whether the
+/// test has a runtime.
+#[track_caller]
+pub(super) fn run<T: Send>(test: impl Future<Output = T> + Send) -> T {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build();
+        runtime.expect("a runtime can be started").block_on(test)
+    };
+    let outcome = std::thread::scope(|scope| scope.spawn(run).join());
+    outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}

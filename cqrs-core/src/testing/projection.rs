@@ -1,0 +1,189 @@
+use std::any::TypeId;
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::difference::{Lines, difference, fields};
+use super::history::{History, run};
+use crate::Timestamp;
+use crate::dispatcher::Dispatcher;
+use crate::handler::{Actor, Projects};
+use crate::message::Events;
+use crate::registry::{ProjectionEntry, Registry};
+use crate::store::{EventStore, Store};
+use crate::views::{Read, ReadModel};
+use crate::wiring::{Plan, PlannedProjection};
+
+/// How often a projection that does not get on is asked whether it fails.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How often, at most: for half a minute.
+const LOOKS: usize = 600;
+
+/// Begins a test of a projection: `projection::<ProductList>().given(events).then_view(key, view)`.
+///
+/// The events are recorded in a store in memory, folded by the real projection and written there;
+/// views are read as queries read them.
+pub fn projection<P: Projects>() -> ProjectionTest {
+    ProjectionTest {
+        entry: const { &ProjectionEntry::of::<P>() },
+        history: History::new(),
+    }
+}
+
+/// A projection with the events that it folds. Several `then`s may follow each other.
+pub struct ProjectionTest {
+    entry: &'static ProjectionEntry,
+    history: History,
+}
+
+impl ProjectionTest {
+    /// Events that have happened. May be called several times.
+    #[must_use = "nothing is tested until `.then_view(..)`"]
+    #[track_caller]
+    pub fn given(mut self, events: impl Events) -> Self {
+        self.history.add(events);
+        self
+    }
+
+    /// Time of the events that follow. Defaults to the epoch.
+    #[must_use = "nothing is tested until `.then_view(..)`"]
+    pub fn at(mut self, time: Timestamp) -> Self {
+        self.history.time = time;
+        self
+    }
+
+    /// Actor of the events that follow.
+    #[must_use = "nothing is tested until `.then_view(..)`"]
+    pub fn by(mut self, actor: Actor) -> Self {
+        self.history.actor = Some(actor);
+        self
+    }
+
+    /// The projection has made exactly this view of the key.
+    ///
+    /// # Panics
+    /// With a table of the differences, or the error if the projection fails.
+    #[track_caller]
+    pub fn then_view<V: ReadModel>(&self, key: impl Display, expected: V) -> &Self {
+        let actual = self.view::<V>(&key);
+        self.compare(&format!("view `{key}` of "), &[expected], actual.as_slice())
+    }
+
+    /// There is no view of the key.
+    ///
+    /// # Panics
+    /// With the view, or the error if the projection fails.
+    #[track_caller]
+    pub fn then_no_view<V: ReadModel>(&self, key: impl Display) -> &Self {
+        let actual = self.view::<V>(&key);
+        self.compare(&format!("view `{key}` of "), &[], actual.as_slice())
+    }
+
+    /// These are all views of the read model, in the order of their keys.
+    ///
+    /// # Panics
+    /// With a table of the differences, or the error if the projection fails.
+    #[track_caller]
+    pub fn then_views<V: ReadModel>(&self, expected: impl IntoIterator<Item = V>) -> &Self {
+        let expected: Vec<V> = expected.into_iter().collect();
+        self.compare("views of ", &expected, &self.views())
+    }
+
+    /// The view of this key, if there is one.
+    ///
+    /// # Panics
+    /// With the error, if the projection fails.
+    #[track_caller]
+    pub fn view<V: ReadModel>(&self, key: impl Display) -> Option<V> {
+        let key = key.to_string();
+        let view = run(async {
+            self.read::<V>()
+                .await?
+                .get(&key)
+                .await
+                .map_err(|it| it.to_string())
+        });
+        self.unwrap(view)
+    }
+
+    /// All views of a read model, in the order of their keys.
+    ///
+    /// # Panics
+    /// With the error, if the projection fails.
+    #[track_caller]
+    pub fn views<V: ReadModel>(&self) -> Vec<V> {
+        let views = run(async {
+            let read = self.read::<V>().await?;
+            read.find().all().await.map_err(|error| error.to_string())
+        });
+        self.unwrap(views)
+    }
+
+    /// Folds the events, and reads what came of them.
+    async fn read<V: ReadModel>(&self) -> Result<Read<V>, String> {
+        let store = self.history.store().await;
+        let head = store.head().await.map_err(|error| error.to_string())?;
+        let store: Arc<dyn Store> = Arc::new(store);
+        let plan = Plan {
+            projections: vec![PlannedProjection::new(self.entry)],
+            ..Plan::of_aggregates(Registry::get())
+        };
+        let model = plan.models().remove(&TypeId::of::<V>());
+        let (_, model) = model.ok_or_else(|| format!("it does not keep `{}`", V::NAME))?;
+        let dispatcher = Dispatcher::builder().start(plan, store.clone()).await;
+        let dispatcher = dispatcher.map_err(|error| error.to_string())?;
+        for _ in 0..LOOKS {
+            let Err(behind) = dispatcher.caught_up(head, LOOK).await else {
+                return Ok(Read::new(store, model));
+            };
+            if let Some(failure) = behind.failing {
+                return Err(failure);
+            }
+        }
+        Err("it does not come to an end".to_owned())
+    }
+
+    #[track_caller]
+    fn compare<V: ReadModel>(&self, what: &str, expected: &[V], actual: &[V]) -> &Self {
+        let views = |views: &[V]| views.iter().map(View::new).collect::<Vec<_>>();
+        if let Some(table) = difference(&views(expected), &views(actual)) {
+            let name = self.entry.name;
+            panic!("`{name}`: {what}`{}` differ\n\n{table}", V::NAME);
+        }
+        self
+    }
+
+    #[track_caller]
+    fn unwrap<T>(&self, result: Result<T, String>) -> T {
+        result.unwrap_or_else(|error| panic!("`{}`: {error}", self.entry.name))
+    }
+}
+
+/// A view as it is stored.
+#[derive(Debug, PartialEq)]
+struct View {
+    key: String,
+    body: Value,
+}
+
+impl View {
+    fn new<V: ReadModel>(view: &V) -> Self {
+        Self {
+            key: view.key().to_string(),
+            body: serde_json::to_value(view).unwrap_or_default(),
+        }
+    }
+}
+
+impl Lines for View {
+    const NOTHING: &'static str = "(no view)";
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = vec![self.key.clone()];
+        lines.extend(fields(&self.body));
+        lines
+    }
+}

@@ -1,0 +1,300 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::difference::{Lines, difference, fields};
+use super::history::{History, new_events, run};
+use crate::Timestamp;
+use crate::auth::AllowAll;
+use crate::dispatcher::Dispatcher;
+use crate::error::{Error, Result};
+use crate::handler::{Actor, Resources};
+use crate::message::{Command, Event, Events};
+use crate::module::Module;
+use crate::projection::Reactor;
+use crate::registry::{ReactionEntry, Registry};
+use crate::store::{EventQuery, EventStore, NewEvent, Position, ReadRange, Recorded};
+use crate::wiring::{Plan, Problems, Scope};
+
+/// Begins a test of the reaction with this name:
+/// `reaction("reward").given(events).when(event).then_sent(command)`.
+///
+/// The reaction runs once, on a store in memory. The commands that it sends run through their real
+/// handlers, without authorization; other reactions do not run.
+pub fn reaction(name: &str) -> ReactionTest {
+    ReactionTest {
+        name: name.to_owned(),
+        history: History::new(),
+        resources: Resources::default(),
+        scope: Scope::default(),
+    }
+}
+
+/// What happened before, and what the reaction and the handlers of its commands need.
+#[must_use = "nothing is tested until `.when(event).then_sent(..)`"]
+pub struct ReactionTest {
+    name: String,
+    history: History,
+    resources: Resources,
+    scope: Scope,
+}
+
+impl ReactionTest {
+    /// Events that have happened before, to which the reaction does not react.
+    #[track_caller]
+    pub fn given(mut self, events: impl Events) -> Self {
+        self.history.add(events);
+        self
+    }
+
+    /// Time of everything that follows. Defaults to the epoch.
+    pub fn at(mut self, time: Timestamp) -> Self {
+        self.history.time = time;
+        self
+    }
+
+    /// Actor of the events that follow.
+    pub fn by(mut self, actor: Actor) -> Self {
+        self.history.actor = Some(actor);
+        self
+    }
+
+    /// A service for the reaction, or for the handlers of its commands.
+    pub fn provide<T: ?Sized + Send + Sync + 'static>(mut self, service: Arc<T>) -> Self {
+        self.resources.insert(service);
+        self
+    }
+
+    /// Where the reaction and the handlers of its commands are, when several modules of the test's
+    /// binary have some of these names.
+    pub fn module(mut self, module: Module) -> Self {
+        self.scope.add(module);
+        self
+    }
+
+    /// The event to react to. Runs the reaction.
+    ///
+    /// # Panics
+    /// When there is no such reaction, or it reacts to another event.
+    #[track_caller]
+    pub fn when<E: Event>(self, event: E) -> Reacted {
+        let reactions = Registry::get().reactions.iter().copied();
+        let mut known: Vec<_> = reactions
+            .filter(|it| self.scope.includes(it.source))
+            .collect();
+        let names: Vec<_> = known.iter().map(|it| format!("`{}`", it.name)).collect();
+        known.retain(|it| it.name == self.name);
+        let entry = match known[..] {
+            [entry] => entry,
+            [] => panic!(
+                "there is no reaction `{}`, but {}",
+                self.name,
+                names.join(", ")
+            ),
+            _ => panic!(
+                "several reactions are named `{}`: say which `.module(..)`",
+                self.name
+            ),
+        };
+        assert_eq!(
+            entry.event,
+            E::NAME,
+            "`{}` reacts to another event",
+            self.name
+        );
+        let event = new_events(event);
+        let (sent, result) = run(self.react(entry, event));
+        Reacted {
+            name: entry.name,
+            sent,
+            result,
+        }
+    }
+
+    async fn react(
+        self,
+        entry: &'static ReactionEntry,
+        event: Vec<NewEvent>,
+    ) -> (Vec<SentCommand>, Result<()>) {
+        let store = self.history.store().await;
+        let last = self.history.happen(event, &store).await.last;
+        let recorded = event_at(&store, last).await;
+        // What else is wrong with the wiring is for `verify`.
+        let mut plan = Plan::new(Registry::get(), &self.scope, &mut Problems::default());
+        plan.reactions.clear();
+        // A store in memory has no transactions.
+        plan.projections.retain(|it| !it.takes_transaction());
+        let reactor = Reactor::new(entry, &self.resources);
+        let time = self.history.time;
+        let sent = Arc::new(SentCommands::default());
+        let builder = Dispatcher::builder().resources(self.resources);
+        let builder = builder.authorizer(AllowAll).clock(move || time);
+        let started = builder
+            .record(sent.clone())
+            .start(plan, Arc::new(store))
+            .await;
+        let dispatcher = started.expect("a store in memory can be prepared");
+        let (_, result) = reactor.react(&recorded, &dispatcher).await;
+        let mut sent = sent.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (std::mem::take(&mut *sent), result)
+    }
+}
+
+async fn event_at(store: &impl EventStore, position: Position) -> Arc<Recorded> {
+    let range = ReadRange::after(position.before());
+    let page = store.read(EventQuery::All, range).await;
+    let page = page.expect("a store in memory can be read");
+    page.events.into_iter().next().expect("it was recorded")
+}
+
+/// What a reaction did.
+#[must_use = "nothing is tested until `.then_sent(..)`"]
+pub struct Reacted {
+    name: &'static str,
+    sent: Vec<SentCommand>,
+    result: Result<()>,
+}
+
+impl Reacted {
+    /// The reaction sent exactly these commands, in this order, and did not fail; `()` for none.
+    ///
+    /// # Panics
+    /// With a table of the differences, or with the error.
+    #[track_caller]
+    pub fn then_sent(self, expected: impl Commands) {
+        let Self { name, sent, result } = self;
+        if let Err(error) = result {
+            panic!("`{name}` failed: {error}");
+        }
+        let mut commands = Vec::new();
+        expected.list(&mut commands);
+        if let Some(table) = difference(&commands, &sent) {
+            panic!("`{name}` sent other commands than expected\n\n{table}");
+        }
+    }
+
+    /// The reaction fails with an error of this text.
+    ///
+    /// # Panics
+    /// When it does not fail, or the text is another.
+    #[track_caller]
+    pub fn then_error(self, expected: &str) {
+        match self.result {
+            Ok(()) => panic!("`{}` did not fail", self.name),
+            Err(error) => assert_eq!(error.to_string(), expected, "`{}`", self.name),
+        }
+    }
+
+    /// The commands that the reaction sent, also those that were rejected.
+    pub fn sent(&self) -> &[SentCommand] {
+        &self.sent
+    }
+
+    /// The reaction's result.
+    ///
+    /// # Errors
+    /// The reaction's.
+    pub fn result(self) -> Result<()> {
+        self.result
+    }
+}
+
+/// A command that a reaction sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SentCommand {
+    /// Its wire name.
+    pub name: &'static str,
+    /// Its fields as JSON.
+    pub body: Value,
+}
+
+impl SentCommand {
+    fn new<C: Command>(command: &C) -> Self {
+        Self {
+            name: C::NAME,
+            body: serde_json::to_value(command).unwrap_or_default(),
+        }
+    }
+
+    /// The command.
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub fn decode<C: Command + DeserializeOwned>(&self) -> Result<C> {
+        if self.name != C::NAME {
+            return Err(Error::message(format!("it is a `{}`", self.name)));
+        }
+        Ok(serde_json::from_value(self.body.clone())?)
+    }
+}
+
+impl Lines for SentCommand {
+    const NOTHING: &'static str = "(no command)";
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = vec![self.name.to_owned()];
+        lines.extend(fields(&self.body));
+        lines
+    }
+}
+
+/// What a dispatcher was sent, in a test.
+#[derive(Default)]
+pub(crate) struct SentCommands(Mutex<Vec<SentCommand>>);
+
+impl SentCommands {
+    pub(crate) fn record<C: Command>(&self, command: &C) {
+        let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.push(SentCommand::new(command));
+    }
+}
+
+/// The commands that a test expects: one, a `Vec`, an `Option` or a tuple of them, `()` for none.
+pub trait Commands {
+    /// Adds them, in order.
+    fn list(self, commands: &mut Vec<SentCommand>);
+}
+
+#[diagnostic::do_not_recommend]
+impl<C: Command> Commands for C {
+    fn list(self, commands: &mut Vec<SentCommand>) {
+        commands.push(SentCommand::new(&self));
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl Commands for () {
+    fn list(self, _: &mut Vec<SentCommand>) {}
+}
+
+#[diagnostic::do_not_recommend]
+impl<C: Commands> Commands for Option<C> {
+    fn list(self, commands: &mut Vec<SentCommand>) {
+        self.into_iter().for_each(|command| command.list(commands));
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<C: Commands> Commands for Vec<C> {
+    fn list(self, commands: &mut Vec<SentCommand>) {
+        self.into_iter().for_each(|command| command.list(commands));
+    }
+}
+
+macro_rules! tuples {
+    ($($name:ident)+) => {
+        #[diagnostic::do_not_recommend]
+        impl<$($name: Commands),+> Commands for ($($name,)+) {
+            #[allow(non_snake_case)]
+            fn list(self, commands: &mut Vec<SentCommand>) {
+                let ($($name,)+) = self;
+                $($name.list(commands);)+
+            }
+        }
+    };
+}
+
+tuples!(A B);
+tuples!(A B C);
+tuples!(A B C D);
