@@ -105,7 +105,7 @@ async fn follows_without_reading(store: impl EventStore) {
     );
 }
 
-fn noted() -> Append {
+pub fn noted() -> Append {
     let command = CommandId::new();
     Append {
         command,

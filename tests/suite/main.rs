@@ -38,7 +38,10 @@ mod pooler;
 mod postgres;
 mod reactions;
 mod readable;
+mod read_only;
 mod recovery;
+#[cfg(unix)]
+mod replaced_files;
 mod replica;
 mod reports;
 mod sabotage;

@@ -37,6 +37,44 @@ pub enum OpenError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+    /// The file cannot be written.
+    #[error(
+        "`{path}` cannot be written: see that this process may write the file and its directory; \
+         to only read it, open it with `Sqlite::options().read_only(true)`"
+    )]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The database is to be read only, and is not as this program needs it.
+    #[error(
+        "`{path}` has schema version {found}, to be read it needs {known}: open it once without \
+         `read_only(true)`"
+    )]
+    Outdated {
+        /// The file.
+        path: PathBuf,
+        /// The version of its schema, 0 if it is empty.
+        found: i64,
+        /// The version that this program reads.
+        known: i64,
+    },
+    /// The database is to be read where nothing can be written, and a process that wrote it has
+    /// not closed it.
+    #[error(
+        "`{path}` was not closed by the last process that wrote it, and `{path}-wal` cannot be \
+         read where nothing can be written: copy both to a directory that this process may write"
+    )]
+    Unclosed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file was replaced while it was being opened.
+    #[error("`{path}` was deleted or replaced while it was being opened: open it again")]
+    Replaced {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is something else, or another program's database.
     #[error("`{path}` {what}, not a database of this framework: choose another path")]
     Foreign {
@@ -97,7 +135,7 @@ pub enum OpenError {
         source: rusqlite::Error,
     },
     /// SQLite failed in another way.
-    #[error("cannot open `{path}`: mend what SQLite says and open it again ({source})")]
+    #[error("cannot open `{path}`: {source}")]
     Failed {
         /// The file.
         path: PathBuf,

@@ -14,7 +14,7 @@ impl EventStore for Sqlite {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         Box::pin(async move {
             self.shared().limits.check(&append)?;
-            self.shared().writer.append(append).await
+            self.shared().writer()?.append(append).await
         })
     }
 
@@ -46,7 +46,7 @@ impl EventStore for Sqlite {
     fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>> {
         self.shared()
             .readers
-            .run(move |conn| Ok(row::command(conn, id)?))
+            .run_checked(move |conn| Ok(row::command(conn, id)?))
     }
 
     fn states(
@@ -78,6 +78,10 @@ impl EventStore for Sqlite {
 
     fn transactions(&self) -> Option<&dyn Transactions> {
         Some(self)
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.shared().writer.is_none()
     }
 
     fn store_id(&self) -> Uuid {

@@ -23,6 +23,10 @@ enum Kind {
     Full,
     /// The database holds what cannot be read.
     Corrupt,
+    /// The database can only be read.
+    ReadOnly,
+    /// The files at the database's path are not the open ones.
+    Replaced,
     /// The database cannot be used now.
     Unavailable,
     /// Whether the transaction was committed is not known.
@@ -34,6 +38,22 @@ impl Fault {
     pub(crate) fn corrupt(reason: impl Into<Arc<str>>) -> Self {
         Self {
             kind: Kind::Corrupt,
+            reason: reason.into(),
+        }
+    }
+
+    /// The database can only be read.
+    pub(crate) fn read_only(reason: impl Into<Arc<str>>) -> Self {
+        Self {
+            kind: Kind::ReadOnly,
+            reason: reason.into(),
+        }
+    }
+
+    /// The files at the database's path are not the open ones.
+    pub(crate) fn replaced(reason: impl Into<Arc<str>>) -> Self {
+        Self {
+            kind: Kind::Replaced,
             reason: reason.into(),
         }
     }
@@ -86,7 +106,12 @@ impl Fault {
 
     /// Whether every request would meet it, so that trying them one by one is of no use.
     pub(crate) fn is_general(&self) -> bool {
-        matches!(self.kind, Kind::Corrupt | Kind::Unavailable | Kind::Unknown)
+        match self.kind {
+            Kind::Corrupt | Kind::ReadOnly | Kind::Replaced | Kind::Unavailable | Kind::Unknown => {
+                true
+            }
+            Kind::Data | Kind::Transaction | Kind::Failed | Kind::Full => false,
+        }
     }
 
     /// Whether a commit that ended so has surely not happened. A full disk stops a commit before
@@ -106,6 +131,11 @@ impl From<Error> for Fault {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
                 Kind::Unavailable,
                 "another process kept the lock, try again later",
+            ),
+            Some(ErrorCode::ReadOnly) => (
+                Kind::ReadOnly,
+                "see that this process may write the database, its directory and the files \
+                 beside it",
             ),
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 (Kind::Corrupt, "restore the database from a backup")
@@ -136,6 +166,8 @@ impl From<Fault> for AppendError {
             Kind::Transaction => Self::Transaction { reason },
             Kind::Full => Self::Full { reason },
             Kind::Unknown => Self::Indeterminate { reason },
+            Kind::ReadOnly => Self::ReadOnly { reason },
+            Kind::Replaced => Self::Replaced { reason },
             Kind::Failed | Kind::Corrupt | Kind::Unavailable => Self::Unavailable { reason },
         }
     }
@@ -145,6 +177,8 @@ impl From<Fault> for StoreError {
     fn from(Fault { kind, reason }: Fault) -> Self {
         match kind {
             Kind::Data | Kind::Corrupt => Self::Corrupt { reason },
+            Kind::ReadOnly => Self::ReadOnly { reason },
+            Kind::Replaced => Self::Replaced { reason },
             Kind::Transaction | Kind::Failed | Kind::Full | Kind::Unavailable | Kind::Unknown => {
                 Self::Unavailable { reason }
             }

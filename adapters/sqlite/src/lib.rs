@@ -23,9 +23,11 @@
 mod error;
 mod event_store;
 mod fault;
+mod files;
 mod news;
 mod open;
 mod options;
+mod read_only;
 mod reader;
 mod row;
 mod schema;

@@ -1,11 +1,14 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use cqrs_core::Position;
-use rusqlite::{Connection, Error, ErrorCode, OpenFlags};
+use rusqlite::{Connection, Error, ErrorCode, MAIN_DB, OpenFlags, ffi};
 use uuid::Uuid;
 
+use crate::files::Files;
+use crate::read_only::immutable_uri;
 use crate::writer::Guard;
 use crate::{OpenError, Options, Synchronous, row, schema, sql};
 
@@ -17,21 +20,36 @@ const STATEMENTS: usize = 256;
 
 /// The connections to a database that was found to be ours, with the latest schema.
 pub(crate) struct Database {
-    pub(crate) writer: Connection,
-    pub(crate) guard: Guard,
+    /// `None` if the database is to be read only.
+    pub(crate) writer: Option<(Connection, Guard)>,
     pub(crate) readers: Vec<Connection>,
+    pub(crate) files: Arc<Files>,
     pub(crate) id: Uuid,
     pub(crate) head: Position,
     pub(crate) path: PathBuf,
+}
+
+/// What a connection may do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Write the database, and create it.
+    Write,
+    /// Read the database.
+    Read,
+    /// Read a database that nobody changes, where nothing can be written.
+    ReadImmutable,
 }
 
 impl Database {
     pub(crate) fn open(options: &Options, path: &Path) -> Result<Self, OpenError> {
         check_library(rusqlite::version_number(), rusqlite::version())?;
         let path = file(path)?;
+        if options.read_only {
+            return Self::open_read_only(options, path);
+        }
         let explain = |error| explain(&path, options, error);
-        let mut writer =
-            connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, options).map_err(explain)?;
+        let mut writer = connect(&path, Mode::Write, options).map_err(explain)?;
+        let opened = Files::of(&path);
         let found = schema::identify(&mut writer).map_err(explain)?;
         check_identity(&path, &found)?;
         enter_wal(&writer, &path, options)?;
@@ -43,15 +61,15 @@ impl Database {
         let id = store_id(&writer, &path).map_err(explain)??;
         let head = row::head(&writer).map_err(explain)?.position;
         let guard = Guard::install(&mut writer).map_err(explain)?;
-        let reader = |_| connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY, options);
-        let readers = (0..options.readers)
-            .map(reader)
-            .collect::<Result<_, _>>()
-            .map_err(explain)?;
+        let readers = readers(&path, Mode::Read, options).map_err(explain)?;
+        let files = Files::of(&path);
+        if !files.have_same_database(&opened) {
+            return Err(OpenError::Replaced { path });
+        }
         Ok(Self {
-            writer,
-            guard,
+            writer: Some((writer, guard)),
             readers,
+            files: Arc::new(files),
             id,
             head,
             path,
@@ -59,23 +77,38 @@ impl Database {
     }
 }
 
-/// A connection with what is common to reading and writing.
-pub(crate) fn connect(
+/// The connections that read.
+pub(crate) fn readers(
     path: &Path,
-    mode: OpenFlags,
+    mode: Mode,
     options: &Options,
-) -> rusqlite::Result<Connection> {
-    let create = if mode.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {
-        OpenFlags::SQLITE_OPEN_CREATE
-    } else {
-        OpenFlags::empty()
+) -> rusqlite::Result<Vec<Connection>> {
+    let readers = 0..options.readers;
+    readers.map(|_| connect(path, mode, options)).collect()
+}
+
+/// A connection with what is common to reading and writing.
+pub(crate) fn connect(path: &Path, mode: Mode, options: &Options) -> rusqlite::Result<Connection> {
+    let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let flags = match mode {
+        Mode::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        Mode::Read => read_only,
+        Mode::ReadImmutable => read_only | OpenFlags::SQLITE_OPEN_URI,
     };
     // No mutex: only one thread at a time has the connection.
-    let flags = mode | create | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut conn = Connection::open_with_flags(path, flags)?;
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut conn = match mode {
+        Mode::Write | Mode::Read => Connection::open_with_flags(path, flags)?,
+        Mode::ReadImmutable => Connection::open_with_flags(immutable_uri(path), flags)?,
+    };
+    // SQLite opens what it may not write for reading.
+    if mode == Mode::Write && conn.is_readonly(MAIN_DB)? {
+        let error = ffi::Error::new(ffi::SQLITE_READONLY);
+        return Err(Error::SqliteFailure(error, None));
+    }
     conn.busy_handler(Some(patience(options.busy_timeout)))?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
-    conn.pragma_update(None, "query_only", create.is_empty())?;
+    conn.pragma_update(None, "query_only", mode != Mode::Write)?;
     conn.pragma_update(None, "cache_size", -16_384)?; // KiB, of which only what is used is taken.
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     conn.pragma_update(None, "trusted_schema", false)?;
@@ -118,7 +151,7 @@ fn file(path: &Path) -> Result<PathBuf, OpenError> {
     })
 }
 
-fn check_identity(path: &Path, found: &schema::Identity) -> Result<(), OpenError> {
+pub(crate) fn check_identity(path: &Path, found: &schema::Identity) -> Result<(), OpenError> {
     let path = path.to_owned();
     match (found.application, found.version, found.tables) {
         (schema::APPLICATION, version, _) if version > schema::latest() => Err(OpenError::Newer {
@@ -179,7 +212,10 @@ fn set_up_writer(conn: &Connection, synchronous: Synchronous) -> rusqlite::Resul
     conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
 }
 
-fn store_id(conn: &Connection, path: &Path) -> rusqlite::Result<Result<Uuid, OpenError>> {
+pub(crate) fn store_id(
+    conn: &Connection,
+    path: &Path,
+) -> rusqlite::Result<Result<Uuid, OpenError>> {
     let bytes: Vec<u8> = conn.query_row(sql::SELECT_META, ["store_id"], |row| row.get(0))?;
     let corrupt = |_| OpenError::Corrupt {
         path: path.to_owned(),
@@ -188,7 +224,7 @@ fn store_id(conn: &Connection, path: &Path) -> rusqlite::Result<Result<Uuid, Ope
     Ok(Uuid::from_slice(&bytes).map_err(corrupt))
 }
 
-fn explain(path: &Path, options: &Options, source: Error) -> OpenError {
+pub(crate) fn explain(path: &Path, options: &Options, source: Error) -> OpenError {
     let path = path.to_owned();
     match source.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::Foreign {
@@ -203,7 +239,8 @@ fn explain(path: &Path, options: &Options, source: Error) -> OpenError {
             path,
             waited: options.busy_timeout,
         },
-        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+        Some(ErrorCode::ReadOnly) => OpenError::ReadOnly { path },
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             OpenError::Access { path, source }
         }
         Some(ErrorCode::DiskFull) => OpenError::Full { path, source },

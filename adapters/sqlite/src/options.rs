@@ -21,6 +21,7 @@ pub struct Options {
     pub(crate) busy_timeout: Duration,
     pub(crate) window: usize,
     pub(crate) max_batch: usize,
+    pub(crate) read_only: bool,
 }
 
 /// When a commit counts as written.
@@ -47,6 +48,7 @@ impl Default for Options {
             busy_timeout: Duration::from_secs(5),
             window: 65_536,
             max_batch: 1024,
+            read_only: false,
         }
     }
 }
@@ -88,6 +90,16 @@ impl Options {
     /// How many appends are committed together at most; 1024 unless said otherwise.
     pub fn max_batch(mut self, appends: usize) -> Self {
         self.max_batch = appends.max(1);
+        self
+    }
+
+    /// Whether the database is opened for reading only. Queries and the history are answered, also
+    /// of a file, a directory or a file system that cannot be written. Commands are refused with
+    /// `AppendError::ReadOnly`, and projections and reactions do not run: read models are as the
+    /// process that writes has left them. The database and the read models must be there. Defaults
+    /// to `false`.
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
         self
     }
 

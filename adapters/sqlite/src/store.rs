@@ -7,6 +7,7 @@ use cqrs_core::store::Limits;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use crate::fault::Fault;
 use crate::news::News;
 use crate::open::Database;
 use crate::reader::Readers;
@@ -28,7 +29,8 @@ pub(crate) struct Shared {
     // Dropped in this order: the writer's connection is closed last, and the last connection
     // moves the write-ahead log into the database file.
     pub(crate) readers: Readers,
-    pub(crate) writer: Writer,
+    /// `None` if the database was opened for reading only.
+    pub(crate) writer: Option<Writer>,
     pub(crate) news: News,
     pub(crate) limits: Limits,
     pub(crate) id: Uuid,
@@ -70,8 +72,11 @@ impl Sqlite {
     fn open_blocking(options: &Options, path: &Path) -> Result<Self, OpenError> {
         let database = Database::open(options, path)?;
         let news = News::new(database.head, options.window);
-        let writer = Writer::start(database.writer, database.guard, news.clone(), options)?;
-        let readers = Readers::start(database.readers)?;
+        let files = &database.files;
+        let start =
+            |(conn, guard)| Writer::start(conn, guard, files.clone(), news.clone(), options);
+        let writer = database.writer.map(start).transpose()?;
+        let readers = Readers::start(database.readers, files)?;
         let shared = Shared {
             readers,
             writer,
@@ -87,6 +92,17 @@ impl Sqlite {
 
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
+    }
+}
+
+impl Shared {
+    pub(crate) fn writer(&self) -> Result<&Writer, Fault> {
+        self.writer.as_ref().ok_or_else(|| {
+            let path = self.path.display();
+            Fault::read_only(format!(
+                "`{path}` was opened with `read_only(true)`: leave that out to change it"
+            ))
+        })
     }
 }
 

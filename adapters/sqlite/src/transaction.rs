@@ -102,7 +102,7 @@ impl Transactional for Sqlite {
     /// answers that the queue is full, but waits for a place.
     fn begin(&self) -> BoxFuture<'_, Result<Transaction, StoreError>> {
         Box::pin(async move {
-            let loan = self.shared().writer.begin().await?;
+            let loan = self.shared().writer()?.begin().await?;
             Ok(Transaction {
                 loan,
                 store: self.clone(),

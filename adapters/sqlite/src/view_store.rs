@@ -9,11 +9,19 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use crate::fault::Fault;
 use crate::table::Table;
+use crate::writer::check_models;
 use crate::{Sqlite, row};
 
 impl ViewStore for Sqlite {
     fn prepare(&self, models: Vec<ModelSchema>) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.shared().writer.prepare(models))
+        Box::pin(async move {
+            let shared = self.shared();
+            if shared.writer.is_some() {
+                return shared.writer()?.prepare(models).await;
+            }
+            let check = move |conn: &Connection| check_models(conn, &models);
+            shared.readers.run(check).await
+        })
     }
 
     fn checkpoint(
@@ -27,7 +35,7 @@ impl ViewStore for Sqlite {
     }
 
     fn commit(&self, batch: ViewBatch) -> BoxFuture<'_, Result<(), ViewCommitError>> {
-        Box::pin(self.shared().writer.commit(batch))
+        Box::pin(async move { self.shared().writer()?.commit(batch).await })
     }
 
     fn load(

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::handler::{AggregateType, Input, InputKind, Resources, Source};
 use crate::message::Storage;
 use crate::module::Module;
-use crate::projection::{self, Worker};
+use crate::projection::{self, Observer, Worker};
 use crate::registry::{AggregateEntry, CommandHandlerEntry, Registry};
 use crate::store::{ModelSchema, Store};
 use crate::testing::SentCommands;
@@ -208,6 +208,7 @@ impl Builder {
             )
             .await?;
         let workers = projection::workers(&plan, &models, &self.resources, &store).await?;
+        let observers = projection::observers(&plan, &store);
         let inner = Inner {
             commands: command_slots(&plan.command_handlers, registry, &self.resources),
             queries: query_slots(&plan, &self.resources, &models),
@@ -216,7 +217,11 @@ impl Builder {
             clock: self.clock,
             limits: self.limits,
             kept: kept(&plan.aggregates),
-            workers: workers.iter().map(Worker::progress).collect(),
+            workers: workers
+                .iter()
+                .map(Worker::progress)
+                .chain(observers.iter().map(Observer::progress))
+                .collect(),
             description: Description::new(&plan, warnings),
             cache: StateCache::new(self.limits.states, self.limits.state_bytes),
             sent: self.sent,
@@ -229,6 +234,9 @@ impl Builder {
         let mut tasks = JoinSet::new();
         for worker in workers {
             tasks.spawn(worker.run(dispatcher.clone()));
+        }
+        for observer in observers {
+            tasks.spawn(observer.run());
         }
         dispatcher.workers = Some(Arc::new(tasks));
         Ok(dispatcher)

@@ -74,7 +74,7 @@ impl Worker {
         store: Arc<dyn Store>,
     ) -> Result<Self, BuildError> {
         let entry = plan.entry;
-        let subscription = format!("projection:{}:{}", entry.name, entry.version);
+        let subscription = super::subscription(entry);
         if let Some(setup) = &plan.setup {
             transaction::set_up(setup, entry.name, &subscription, &*store).await?;
         }

@@ -43,6 +43,19 @@ pub enum AppendError {
         /// What happened.
         reason: Arc<str>,
     },
+    /// The store was opened for reading only: nothing was done.
+    #[error("the store is read-only: {reason}")]
+    ReadOnly {
+        /// What is open, and how to open it for writing.
+        reason: Arc<str>,
+    },
+    /// The data that this process has open is not what is stored in its place any more: it was
+    /// deleted, moved or replaced. The append is not in what is stored there now.
+    #[error("the store was replaced: {reason}")]
+    Replaced {
+        /// What was replaced, and what to do about it.
+        reason: Arc<str>,
+    },
     /// The disk is full: nothing was done.
     #[error("the store is full: {reason}")]
     Full {
@@ -81,6 +94,19 @@ pub enum StoreError {
     #[error("the store is unavailable: {reason}")]
     Unavailable {
         /// What happened.
+        reason: Arc<str>,
+    },
+    /// The store was opened for reading only, and this needs a change.
+    #[error("the store is read-only: {reason}")]
+    ReadOnly {
+        /// What is open, and how to open it for writing.
+        reason: Arc<str>,
+    },
+    /// The data that this process has open is not what is stored in its place any more: it was
+    /// deleted, moved or replaced.
+    #[error("the store was replaced: {reason}")]
+    Replaced {
+        /// What was replaced, and what to do about it.
         reason: Arc<str>,
     },
     /// What the store holds cannot be read.

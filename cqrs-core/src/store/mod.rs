@@ -136,6 +136,12 @@ pub trait EventStore: Send + Sync + 'static {
         Limits::default()
     }
 
+    /// Whether this process can only read the store: each append and each commit of views is
+    /// answered with an error. Then no projection and no reaction runs. Defaults to `false`.
+    fn is_read_only(&self) -> bool {
+        false
+    }
+
     /// Identifies the log. A copy restored from a backup keeps it; two logs never share it.
     fn store_id(&self) -> Uuid;
 }

@@ -4,6 +4,7 @@ mod cursor;
 mod events;
 mod handle;
 mod queue;
+mod session;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,9 +19,11 @@ pub use handle::Reader;
 
 use crate::error::closed;
 use crate::fault::Fault;
+use crate::files::Files;
 use crate::sql;
 use crate::thread::Thread;
 use queue::Queue;
+use session::Session;
 
 /// The reading threads. They end when this is dropped.
 pub(crate) struct Readers {
@@ -28,20 +31,21 @@ pub(crate) struct Readers {
     threads: Vec<Thread>,
 }
 
-type Job = Box<dyn FnOnce(&Connection) + Send>;
+type Job = Box<dyn FnOnce(&Session) + Send>;
 
 impl Readers {
     /// Starts a thread per connection.
-    pub(crate) fn start(connections: Vec<Connection>) -> io::Result<Self> {
+    pub(crate) fn start(connections: Vec<Connection>, files: &Arc<Files>) -> io::Result<Self> {
         let mut readers = Self {
             queue: Arc::new(Queue::new()),
             threads: Vec::new(),
         };
         for conn in connections {
-            let queue = readers.queue.clone();
+            let (queue, files) = (readers.queue.clone(), files.clone());
             let serve = move || {
+                let session = Session::new(conn, files);
                 while let Some(job) = queue.pop() {
-                    job(&conn);
+                    job(&session);
                 }
             };
             readers
@@ -57,11 +61,29 @@ impl Readers {
         &self,
         read: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {
+        self.begin(Session::check_sometimes, read)
+    }
+
+    /// The same for a read that is the answer to a command: never from files that are not at their
+    /// path any more.
+    pub(crate) fn run_checked<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    ) -> BoxFuture<'_, Result<T, StoreError>> {
+        self.begin(Session::check, read)
+    }
+
+    fn begin<T: Send + 'static>(
+        &self,
+        check: fn(&Session) -> Result<(), Fault>,
+        read: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    ) -> BoxFuture<'_, Result<T, StoreError>> {
         Box::pin(async move {
             let (reply, answer) = oneshot::channel();
-            let job = move |conn: &Connection| {
+            let job = move |session: &Session| {
                 if !reply.is_closed() {
-                    let _ = reply.send(caught(conn, read));
+                    let checked = check(session).map_err(StoreError::from);
+                    let _ = reply.send(checked.and_then(|()| caught(&session.conn, read)));
                 }
             };
             self.queue.push(Box::new(job));
@@ -114,12 +136,14 @@ fn caught<T>(
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::task::{Context, Poll, Waker};
 
     use super::*;
 
     fn readers() -> Readers {
-        Readers::start(vec![Connection::open_in_memory().unwrap()]).unwrap()
+        let files = Arc::new(Files::of(Path::new("")));
+        Readers::start(vec![Connection::open_in_memory().unwrap()], &files).unwrap()
     }
 
     #[tokio::test]

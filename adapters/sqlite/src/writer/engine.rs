@@ -1,12 +1,15 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use cqrs_core::Position;
 use cqrs_core::store::{EventQuery, ReadRange, Window};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
 use super::guard::Guard;
 use super::task::{Batch, Log, Task};
 use crate::fault::Fault;
+use crate::files::Files;
 use crate::news::News;
 use crate::row::Head;
 use crate::{reader, row, sql};
@@ -15,6 +18,9 @@ use crate::{reader, row, sql};
 pub(crate) struct Engine {
     conn: Connection,
     guard: Guard,
+    files: Arc<Files>,
+    /// Since the files were found to be deleted or replaced.
+    has_emptied_log: bool,
     window: Window,
     window_size: usize,
     /// The head of the last transaction that was committed; the window may be ahead of it.
@@ -45,11 +51,19 @@ impl From<rusqlite::Error> for Failure {
 }
 
 impl Engine {
-    pub(crate) fn new(conn: Connection, guard: Guard, window_size: usize, news: News) -> Self {
+    pub(crate) fn new(
+        conn: Connection,
+        guard: Guard,
+        files: Arc<Files>,
+        window_size: usize,
+        news: News,
+    ) -> Self {
         let head = *news.known.borrow();
         Self {
             conn,
             guard,
+            files,
+            has_emptied_log: false,
             window: Window::new(head, window_size),
             window_size,
             committed: head,
@@ -173,12 +187,36 @@ impl Engine {
     /// Takes the write lock, which no other process can have until the commit, and learns what
     /// other processes appended.
     fn lock(&mut self) -> Result<Head, Fault> {
+        self.check_files()?;
         self.conn
             .prepare_cached(sql::BEGIN_IMMEDIATE)?
             .execute([])?;
         let head = row::head(&self.conn)?;
         self.catch_up(head.position)?;
         Ok(head)
+    }
+
+    fn check_files(&mut self) -> Result<(), Fault> {
+        let checked = self.files.check();
+        if checked.is_ok() {
+            self.has_emptied_log = false;
+        } else if !self.has_emptied_log {
+            self.has_emptied_log = true;
+            self.empty_log();
+        }
+        checked
+    }
+
+    /// Brings what is in the open write-ahead log into the open database, and empties the log. If
+    /// the log was deleted, what was acknowledged would be lost with this process. If the database
+    /// was replaced, the next process to open the new one would find the log beside it and take it
+    /// for its own.
+    fn empty_log(&self) {
+        if !self.files.have_foreign_log() {
+            let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+            // If this cannot be done, there is nothing else to do.
+            let _ = self.conn.query_row(checkpoint, [], |_| Ok(()));
+        }
     }
 
     fn log(&mut self, head: Head) -> Result<Log<'_>, Fault> {
@@ -278,11 +316,26 @@ impl Engine {
         Ok(found.unwrap_or(false))
     }
 
+    /// Acknowledges what is committed, if that is in the database at the path.
     fn answer(&self, mut batch: Batch) {
+        if let Err(fault) = self.files.check() {
+            return fail(batch, &fault);
+        }
         let events = batch.iter_mut().flat_map(|task| task.take_events());
         self.news.wrote(self.committed, events);
         for task in batch {
             shielded(|| task.answer());
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // SQLite would bring the open log into the database and delete the one at the path, which
+        // another process may be writing.
+        if self.files.have_foreign_log() {
+            let keep = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+            let _ = self.conn.set_db_config(keep, true);
         }
     }
 }

@@ -12,6 +12,7 @@ mod tests;
 mod views;
 
 use std::io;
+use std::sync::Arc;
 
 use cqrs_core::store::{
     Append, AppendError, Appended, ModelSchema, StoreError, ViewBatch, ViewCommitError,
@@ -22,6 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::Options;
 use crate::error::closed;
+use crate::files::Files;
 use crate::news::News;
 use crate::thread::Thread;
 use engine::Engine;
@@ -32,6 +34,7 @@ use models::PrepareTask;
 pub(crate) use append::AppendTask;
 pub(crate) use guard::Guard;
 pub(crate) use loan::Loan;
+pub(crate) use models::check_models;
 pub(crate) use task::Task;
 pub(crate) use views::ViewTask;
 
@@ -46,10 +49,11 @@ impl Writer {
     pub(crate) fn start(
         conn: Connection,
         guard: Guard,
+        files: Arc<Files>,
         news: News,
         options: &Options,
     ) -> io::Result<Self> {
-        let engine = Engine::new(conn, guard, options.window, news);
+        let engine = Engine::new(conn, guard, files, options.window, news);
         let (queue, mut requests) = mpsc::channel(options.queue);
         let most = options.max_batch;
         let work = move || {

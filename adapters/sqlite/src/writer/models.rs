@@ -53,15 +53,35 @@ impl Task for PrepareTask {
     }
 }
 
+/// Checks that there is a table for each of the read models.
+pub(crate) fn check_models(conn: &Connection, models: &[ModelSchema]) -> Result<(), Fault> {
+    for model in models {
+        if stored_indexes(conn, model)? != Some(indexes(model)?) {
+            return Err(Fault::read_only(format!(
+                "the database has no read model `{}` of this shape: run the program that keeps it \
+                 on the database first, opened for writing",
+                model.table
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn indexes(model: &ModelSchema) -> Result<String, Fault> {
+    serde_json::to_string(&model.indexes)
+        .map_err(|error| Fault::data(format!("indexes of `{}`: {error}", model.table)))
+}
+
+fn stored_indexes(conn: &Connection, model: &ModelSchema) -> Result<Option<String>, Fault> {
+    let mut select = conn.prepare_cached(sql::SELECT_MODEL)?;
+    let stored = select.query_row([&model.table], |row| row.get(0));
+    Ok(stored.optional()?)
+}
+
 fn prepare(conn: &Connection, model: &ModelSchema) -> Result<(), Fault> {
     let table = Table::of(model)?;
-    let indexes = serde_json::to_string(&model.indexes)
-        .map_err(|error| Fault::data(format!("indexes of `{}`: {error}", model.table)))?;
-    let mut select = conn.prepare_cached(sql::SELECT_MODEL)?;
-    let stored: Option<String> = select
-        .query_row([&model.table], |row| row.get(0))
-        .optional()?;
-    match stored {
+    let indexes = indexes(model)?;
+    match stored_indexes(conn, model)? {
         Some(stored) if stored == indexes => return Ok(()),
         // Indexes are positions in a row: rows of another shape cannot be told apart from ours.
         Some(stored) if conn.prepare(&table.any())?.exists([])? => {

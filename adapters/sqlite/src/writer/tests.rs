@@ -51,7 +51,8 @@ type Answer = oneshot::Receiver<Result<Appended, AppendError>>;
 fn engine(directory: &Directory, options: &Options) -> Engine {
     let database = Database::open(options, &directory.database()).unwrap();
     let news = News::new(database.head, options.window);
-    Engine::new(database.writer, database.guard, options.window, news)
+    let (conn, guard) = database.writer.unwrap();
+    Engine::new(conn, guard, database.files, options.window, news)
 }
 
 /// Puts an append into a batch.

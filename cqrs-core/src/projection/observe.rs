@@ -1,0 +1,50 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Progress;
+use crate::dispatcher::SubscriptionKind;
+use crate::registry::ProjectionEntry;
+use crate::store::Store;
+
+/// How often the checkpoint is read.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Reads how far a projection is that another process runs, for a store that this process can only
+/// read.
+pub(crate) struct Observer {
+    subscription: String,
+    progress: Progress,
+    store: Arc<dyn Store>,
+}
+
+impl Observer {
+    pub(super) fn new(entry: &ProjectionEntry, store: Arc<dyn Store>) -> Self {
+        Self {
+            subscription: super::subscription(entry),
+            progress: Progress::new(entry.name, SubscriptionKind::Projection),
+            store,
+        }
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    /// Runs until the task is aborted.
+    pub(crate) async fn run(self) {
+        let mut attempts = 0;
+        loop {
+            match self.store.checkpoint(&self.subscription).await {
+                Ok(checkpoint) => {
+                    attempts = 0;
+                    self.progress.reached(checkpoint.unwrap_or_default());
+                }
+                Err(error) => {
+                    attempts += 1;
+                    self.progress.fails(attempts, error.to_string());
+                }
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+}
