@@ -37,8 +37,8 @@ mod panics;
 mod pooler;
 mod postgres;
 mod reactions;
-mod readable;
 mod read_only;
+mod readable;
 mod recovery;
 #[cfg(unix)]
 mod replaced_files;

@@ -213,6 +213,7 @@ async fn neither_a_transaction_nor_views_nor_a_repeated_command_are_acknowledged
         from: None,
         to: Position::new(1),
         changes: Vec::new(),
+        incarnation: store.incarnation(),
     };
     let error = store.commit(views).await.expect_err("it is refused");
     assert!(
