@@ -9,6 +9,7 @@ use crate::handler::{
     self, AggregateType, CommandFn, Fold, HandlesCommand, HandlesEvent, HandlesQuery, Input,
     Projects, QueryFn, Reacted, ReactionScope, Setup, Source,
 };
+use crate::json;
 use crate::message::{Aggregate, Command, Event, Query};
 use crate::store::Recorded;
 
@@ -92,6 +93,8 @@ pub struct EventEntry {
     pub docs: &'static str,
     /// Its JSON schema, if it derives one.
     pub schema: fn() -> Option<serde_json::Value>,
+    /// Says why a payload cannot be read, or what was read not recorded again.
+    pub(crate) check: fn(&[u8]) -> Result<(), String>,
 }
 
 impl EventEntry {
@@ -109,6 +112,12 @@ impl EventEntry {
             source,
             docs,
             schema,
+            check: |payload| match json::decode::<E>(payload) {
+                Ok(event) => json::encode(&event)
+                    .map(drop)
+                    .map_err(|error| format!("cannot be recorded again: {error}")),
+                Err(error) => Err(format!("cannot be read: {error}")),
+            },
         }
     }
 }

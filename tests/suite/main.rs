@@ -28,6 +28,7 @@ mod failing;
 mod fixtures;
 mod floats;
 mod follow;
+mod golden;
 mod loads;
 mod model;
 mod newcomer;

@@ -1,6 +1,9 @@
 //! What was accepted can be read back: what could not be is refused before anything is recorded, and
 //! says where it is at fault.
 
+// A `Some` of nothing is what one of the tests is about.
+#![allow(clippy::option_option)]
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +14,7 @@ use cqrs_core::store::{EventQuery, StateKey};
 use cqrs_core::testing::given;
 use serde_json::Value;
 
-use crate::stores::on_each;
+use crate::stores::{on_each, on_each_with};
 
 cqrs_core::module!();
 
@@ -456,4 +459,35 @@ async fn a_stored_state_that_cannot_be_read_back_fails_the_command() {
         assert_eq!((scale.mean.weighed, scale.mean.grams), (12.5, 12.5));
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_snapshot_that_could_not_be_read_back_is_left_out() {
+    use stored::{Balance, Check, module};
+    for cached in [true, false] {
+        let with = |builder: cqrs_core::dispatcher::Builder| {
+            if cached {
+                builder
+            } else {
+                builder.state_cache(0)
+            }
+        };
+        on_each_with(module(), with, |app| async move {
+            let check = |grams| app.execute(Check { balance: 1, grams });
+            for checks in 1..=7 {
+                check(0.0).await.expect("is recorded");
+                assert_eq!(stored_state(&app, "balance").await, None);
+                let balance = app.state::<Balance>(&1).await.expect("is readable");
+                assert_eq!(balance.checks, checks);
+            }
+            check(2.0).await.expect("is recorded");
+            let snapshot = stored_state(&app, "balance").await;
+            let snapshot = snapshot.expect("is made as soon as it can be");
+            assert_eq!(snapshot["state"]["mean"]["grams"], 2.0);
+            let history = app.history::<Balance>(&1).all().await.expect("reads");
+            let before = history.iter().map(|event| event.json()["before"].clone());
+            assert_eq!(before.collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6, 7]);
+        })
+        .await;
+    }
 }

@@ -71,7 +71,7 @@ pub(super) struct Lossless<'a, S> {
 
 /// A value on its way to the inner serializer, which hands it back with a serializer for it.
 struct Value<'a, T: ?Sized> {
-    value: &'a T,
+    inner: &'a T,
     path: Path<'a>,
     is_some: bool,
     report: &'a Report,
@@ -80,7 +80,7 @@ struct Value<'a, T: ?Sized> {
 impl<T: Serialize + ?Sized> Serialize for Value<'_, T> {
     #[inline]
     fn serialize<S: Serializer>(&self, inner: S) -> Result<S::Ok, S::Error> {
-        let written = self.value.serialize(Lossless {
+        let written = self.inner.serialize(Lossless {
             inner,
             path: &self.path,
             is_some: self.is_some,
@@ -123,7 +123,7 @@ impl<'a, S: Serializer> Lossless<'a, S> {
         'a: 'v,
     {
         Value {
-            value,
+            inner: value,
             path: *self.path,
             is_some,
             report: self.report,
@@ -254,7 +254,7 @@ impl<'a, S: Serializer> Serializer for Lossless<'a, S> {
         value: &T,
     ) -> Result<S::Ok, S::Error> {
         let value = Value {
-            value,
+            inner: value,
             path: self.path.name(variant),
             is_some: false,
             report: self.report,
@@ -351,7 +351,7 @@ macro_rules! items {
                 let path = self.path.item(self.next);
                 self.next += 1;
                 self.inner.$method(&Value {
-                    value,
+                    inner: value,
                     path,
                     is_some: false,
                     report: self.report,
@@ -387,7 +387,7 @@ macro_rules! fields {
             ) -> Result<(), C::Error> {
                 let path = self.path.name(name);
                 self.inner.serialize_field(name, &Value {
-                    value,
+                    inner: value,
                     path,
                     is_some: false,
                     report: self.report,
@@ -421,7 +421,7 @@ impl<C: SerializeMap> SerializeMap for Compound<'_, C> {
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
         let path = self.path.key(&self.key);
         self.inner.serialize_value(&Value {
-            value,
+            inner: value,
             path,
             is_some: false,
             report: self.report,
@@ -438,7 +438,7 @@ impl<C: SerializeMap> SerializeMap for Compound<'_, C> {
         self.inner.serialize_entry(
             key,
             &Value {
-                value,
+                inner: value,
                 path,
                 is_some: false,
                 report: self.report,

@@ -1,3 +1,6 @@
+// A `Some` of nothing is what some of the tests are about.
+#![allow(clippy::option_option)]
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
 

@@ -1,17 +1,19 @@
 //! For tests of a domain: [`given`] events, when a command, then events; [`projection`] and
-//! [`reaction`] in the same style; and [`verify`], which checks the wiring. For authors of stores:
-//! [`conformance`].
+//! [`reaction`] in the same style; [`verify`], which checks the wiring; and [`verify_payloads`], which
+//! checks that old events can be read. For authors of stores: [`conformance`].
 //!
 //! A test that fails panics, as assertions do.
 
 pub mod conformance;
 mod difference;
+mod golden;
 mod history;
 mod projection;
 mod reaction;
 mod scenario;
 mod verify;
 
+pub use golden::verify_payloads;
 pub use projection::{ProjectionTest, projection};
 pub(crate) use reaction::SentCommands;
 pub use reaction::{Commands, Reacted, ReactionTest, SentCommand, reaction};
