@@ -6,9 +6,8 @@ use cqrs_core::Position;
 use cqrs_core::store::{Incarnation, ModelSchema, StoreError, ViewBatch, ViewChange, ViewStore};
 use cqrs_core::testing::conformance::Fixture;
 use cqrs_postgres::Postgres;
-use test_postgres::Server;
-use tokio::task::{JoinHandle, spawn_blocking};
-use tokio_postgres::{Client, NoTls};
+use tokio::task::JoinHandle;
+use tokio_postgres::Client;
 
 use crate::outage::until;
 use crate::postgres::Schema;
@@ -106,42 +105,4 @@ async fn loads_that_come_together_share_a_statement() {
     }
     let alone = store.load(cards(), keys(5)).await.expect("it is loaded");
     assert_eq!(alone, [Some(b"5!".to_vec()), None]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_load_that_fails_fails_alone() {
-    let server = spawn_blocking(|| Server::private("a_load_that_fails_fails_alone"));
-    let Some(server) = server.await.expect("it starts") else {
-        return;
-    };
-    let client = async |url: &str| {
-        let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("connects");
-        tokio::spawn(connection);
-        client
-    };
-    // One that cannot say what every key says.
-    let latin = "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0";
-    let made = client(server.url()).await.batch_execute(latin).await;
-    made.expect("it is made");
-    let url = server.url().replace("/postgres", "/latin");
-    let url = url.replace("postgres://latin", "postgres://postgres");
-    let store = Postgres::connect(&url).await.expect("connects");
-    fill(&store).await;
-    let locker = client(&url).await;
-    let first = hold_up(&locker, "cqrs", &store).await;
-    let keys = ["1", "2", "☃", "3"];
-    let loads = keys.map(|key| load(&store, vec![key.to_owned()]));
-    locker.batch_execute("COMMIT").await.expect("it commits");
-
-    for load in first {
-        load.await.expect("no panic").expect("it is loaded");
-    }
-    for (key, load) in keys.into_iter().zip(loads) {
-        match load.await.expect("no panic") {
-            Ok(found) => assert_eq!(found, [Some(key.as_bytes().to_vec())]),
-            Err(error) => assert!(key == "☃", "`{key}`: {error}"),
-        }
-    }
-    let error = store.load(cards(), vec!["☃".to_owned()]).await;
-    error.expect_err("it cannot be asked for");
 }

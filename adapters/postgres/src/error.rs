@@ -42,6 +42,17 @@ pub enum ConnectError {
         /// Its version.
         version: String,
     },
+    /// The database has another encoding than UTF-8, and cannot keep every text.
+    #[error(
+        "the database `{database}` has the encoding {encoding}, which cannot keep every text: \
+         create one with `CREATE DATABASE .. ENCODING 'UTF8' TEMPLATE template0`"
+    )]
+    Encoding {
+        /// The database.
+        database: String,
+        /// Its encoding.
+        encoding: String,
+    },
     /// The database is a replica.
     #[error(
         "this PostgreSQL is a replica, which cannot be written: give the primary's URL, and the replica's as `read_url`"

@@ -1,16 +1,18 @@
 use std::collections::HashMap;
 
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, Page, ReadRange, StateKey,
-    StoreError, StoredCommand, StoredState, Transactions, announce,
+    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, Incarnation, Page, ReadRange,
+    StateKey, StoreError, StoredCommand, StoredState, Transactions,
 };
 use cqrs_core::{CommandId, Position, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use crate::connection::Connection;
 use crate::fault::{Fault, Kind};
 use crate::fold_read::FoldRead;
+use crate::heads::Seen;
 use crate::selection::{self, Selection};
 use crate::store::Shared;
 use crate::{Postgres, row};
@@ -86,7 +88,11 @@ impl EventStore for Postgres {
     }
 
     fn store_id(&self) -> Uuid {
-        self.shared().id
+        self.shared().heads.store()
+    }
+
+    fn incarnation(&self) -> Incarnation {
+        self.shared().heads.incarnation()
     }
 }
 
@@ -111,30 +117,45 @@ impl Shared {
             return self.read(query, range).await;
         };
         let client = self.pool.get().await?;
-        let statement = client.prepare_cached(&self.sql.read_to_fold).await?;
+        let statement = client.prepare(&self.sql.read_to_fold).await?;
         read.page(&client, &statement, range).await
     }
 
     async fn read(&self, query: &EventQuery, range: ReadRange) -> Result<Page, Fault> {
         let selection = Selection::new(query);
         let client = self.pool.get().await?;
-        let statement = client.prepare_cached(selection.sql(&self.sql)).await?;
-        selection.read(&client, &statement, range).await
+        let statement = client.prepare(selection.sql(&self.sql)).await?;
+        let (page, seen) = selection.read(&client, &statement, range).await?;
+        self.observe(&client, &seen).await?;
+        Ok(page)
     }
 
     async fn head(&self) -> Result<Position, Fault> {
-        let client = self.pool.get().await?;
-        let statement = client.prepare_cached(&self.sql.head).await?;
-        let head = row::head(&client.query_one(&statement, &[]).await?)?.position;
-        self.heads.recent.confirm(head);
+        let connection = self.pool.get().await?;
+        let head = connection
+            .select_one(&self.sql.recognize, &[&0_i64])
+            .await?;
+        let seen = Seen::of(&head)?;
         // Events of other processes become known here, and so to those who watch.
-        announce(&self.heads.known, head);
-        Ok(head)
+        self.observe(&connection, &seen).await?;
+        Ok(seen.position)
+    }
+
+    /// Takes in a head that was read. What was read with it is of no use when the log was replaced
+    /// while the connection stayed open.
+    async fn observe(&self, connection: &Connection, seen: &Seen) -> Result<(), Fault> {
+        if self.heads.observe(connection.incarnation(), seen) {
+            return Ok(());
+        }
+        let recognized = self.heads.recognize(connection.client(), &self.sql);
+        connection.exchange(recognized).await?;
+        connection.give_up();
+        Err(Fault::new(Kind::Lost, "the log was replaced: read again"))
     }
 
     async fn command(&self, id: CommandId) -> Result<Option<StoredCommand>, Fault> {
         let client = self.pool.get().await?;
-        let statement = client.prepare_cached(&self.sql.commands).await?;
+        let statement = client.prepare(&self.sql.commands).await?;
         let found = client.query_opt(&statement, &[&vec![id.as_uuid()]]).await?;
         found.map(|row| Ok(row::command(&row)?.1)).transpose()
     }
@@ -145,7 +166,7 @@ impl Shared {
         let aggregates: Vec<&str> = storable().map(|key| key.aggregate).collect();
         let ids: Vec<&str> = storable().map(|key| key.id.as_str()).collect();
         let client = self.pool.get().await?;
-        let statement = client.prepare_cached(&self.sql.states).await?;
+        let statement = client.prepare(&self.sql.states).await?;
         let rows = client.query(&statement, &[&aggregates, &ids]).await?;
         let mut found = HashMap::new();
         for row in rows {

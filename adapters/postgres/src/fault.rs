@@ -1,8 +1,11 @@
 use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 
 use cqrs_core::store::{AppendError, StoreError, ViewCommitError};
-use deadpool_postgres::PoolError;
+use deadpool::managed::PoolError;
+
+use crate::SqlError;
 
 /// What went wrong with a statement, told apart by what there is to do.
 #[derive(Clone, Debug)]
@@ -56,6 +59,12 @@ impl Fault {
     }
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
 /// By SQLSTATE, see "PostgreSQL Error Codes" in PostgreSQL's documentation.
 fn kind_of(code: &str) -> Kind {
     match code {
@@ -95,10 +104,23 @@ impl From<tokio_postgres::Error> for Fault {
     }
 }
 
-impl From<PoolError> for Fault {
-    fn from(error: PoolError) -> Self {
+impl From<SqlError> for Fault {
+    fn from(error: SqlError) -> Self {
         match error {
-            PoolError::Backend(error) => error.into(),
+            SqlError::Failed(error) => error.into(),
+            SqlError::Unreachable { reason } => Self::new(Kind::Lost, reason),
+        }
+    }
+}
+
+impl From<PoolError<Self>> for Fault {
+    fn from(error: PoolError<Self>) -> Self {
+        match error {
+            PoolError::Backend(fault) => fault,
+            PoolError::Timeout(_) => Self::new(
+                Kind::Lost,
+                "all connections of the pool are in use, and none came back within `patience`",
+            ),
             error => Self::new(Kind::Lost, error.to_string()),
         }
     }

@@ -5,9 +5,10 @@ use cqrs_core::store::{EventQuery, EventType, Page, ReadRange, Recorded, Tag, Ta
 use cqrs_core::{CommandId, EventId, Timestamp};
 use futures_util::TryStreamExt;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row, Statement};
+use tokio_postgres::{Row, RowStream, Statement};
 use uuid::Uuid;
 
+use crate::connection::Connection;
 use crate::fault::Fault;
 use crate::row::{self, EventTypes, number};
 
@@ -52,7 +53,7 @@ impl FoldRead {
 
     pub(crate) async fn page(
         &self,
-        client: &Client,
+        client: &Connection,
         statement: &Statement,
         range: ReadRange,
     ) -> Result<Page, Fault> {
@@ -69,7 +70,15 @@ impl FoldRead {
             &self.first,
             &self.later,
         ];
-        let mut rows = pin!(client.query_raw(statement, params).await?);
+        let answer = async {
+            let rows = client.client().query_raw(statement, params).await?;
+            self.take(rows, range).await
+        };
+        client.exchange(answer).await
+    }
+
+    async fn take(&self, rows: RowStream, range: ReadRange) -> Result<Page, Fault> {
+        let mut rows = pin!(rows);
         let (mut head, mut events) = (None, Vec::new());
         let mut types = EventTypes::default();
         let tags = Tags::from_iter([self.tag.clone()]);

@@ -16,10 +16,13 @@
 #![forbid(unsafe_code)]
 
 mod connect;
+mod connection;
 mod error;
 mod event_store;
 mod fault;
 mod fold_read;
+mod heads;
+mod link;
 mod loads;
 mod migrate;
 mod news;
@@ -35,6 +38,7 @@ mod sql;
 mod sql_error;
 mod store;
 mod table;
+mod tls;
 mod transaction;
 mod view_store;
 mod writer;

@@ -2,11 +2,11 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cqrs_core::store::ModelSchema;
-use deadpool_postgres::Pool;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::fault::{Fault, Kind};
+use crate::link::Pool;
 use crate::store::Shared;
 use crate::table::Table;
 use crate::{Postgres, table};
@@ -95,7 +95,7 @@ async fn select(shared: &Shared, table: &Table, keys: &[String]) -> Found {
 async fn select_from(pool: &Pool, table: &Table, keys: &[String]) -> Found {
     let keys: Vec<_> = keys.iter().map(|key| table::stored(key)).collect();
     let client = pool.get().await?;
-    let select = client.prepare_cached(&table.load()).await?;
+    let select = client.prepare(&table.load()).await?;
     let mut found: HashMap<String, Vec<u8>> = HashMap::new();
     for row in client.query(&select, &[&keys]).await? {
         found.insert(row.try_get(0)?, row.try_get(1)?);

@@ -1,14 +1,16 @@
 use std::fmt::Write as _;
 
-use tokio_postgres::{Client, Transaction};
-
 use crate::ConnectError;
+use crate::connection::{Connection, OpenTransaction};
 use crate::fault::Fault;
 use crate::schema::Schema;
 
 /// Each brings the schema from the version before, its place in this list, to the next one. What
 /// was published is never changed, only added to.
-const MIGRATIONS: &[&str] = &[include_str!("sql/migrations/0001_log.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("sql/migrations/0001_log.sql"),
+    include_str!("sql/migrations/0002_checkpoints.sql"),
+];
 
 /// The schema version that this program writes.
 fn latest() -> i64 {
@@ -18,7 +20,7 @@ fn latest() -> i64 {
 /// All migrations as SQL that may run again: one block for each, which does nothing when it was
 /// applied.
 pub(crate) fn script(schema: &Schema) -> String {
-    let mut script = String::from("BEGIN;\n");
+    let mut script = format!("{};\n", OpenTransaction::READ_COMMITTED);
     let _ = writeln!(script, "{};", lock(schema));
     let _ = writeln!(script, "{}", begin(schema));
     for (version, migration) in (1_i64..).zip(MIGRATIONS) {
@@ -35,39 +37,40 @@ pub(crate) fn script(schema: &Schema) -> String {
 }
 
 /// Brings the tables to the latest version, unless another process just did.
-pub(crate) async fn migrate(client: &mut Client, schema: &Schema) -> Result<(), ConnectError> {
-    if version(client, schema).await? == latest() {
+pub(crate) async fn migrate(connection: &Connection, schema: &Schema) -> Result<(), ConnectError> {
+    if version(connection, schema).await? == latest() {
         return Ok(());
     }
-    let refused = |error: tokio_postgres::Error| refused(schema, error.into());
-    let transaction = client.transaction().await.map_err(refused)?;
-    apply(&transaction, schema).await.map_err(refused)?;
-    transaction.commit().await.map_err(refused)?;
-    check(client, schema).await
+    let applied = apply(connection, schema).await;
+    applied.map_err(|fault| refused(schema, fault))?;
+    check(connection, schema).await
 }
 
-async fn apply(
-    transaction: &Transaction<'_>,
-    schema: &Schema,
-) -> Result<(), tokio_postgres::Error> {
-    transaction.batch_execute(&lock(schema)).await?;
-    transaction.batch_execute(&begin(schema)).await?;
+/// In one transaction, which ends with the connection if this fails. What follows the lock must see
+/// what the process that had it before has committed, so it is read committed.
+async fn apply(connection: &Connection, schema: &Schema) -> Result<(), Fault> {
+    connection
+        .batch_execute(OpenTransaction::READ_COMMITTED)
+        .await?;
+    connection.script(&lock(schema)).await?;
+    connection.batch_execute(&begin(schema)).await?;
     let select = format!("SELECT coalesce(max(version), 0) FROM \"{schema}\".migrations");
-    let before: i64 = transaction.query_one(&select, &[]).await?.get(0);
+    let before: i64 = connection.select_one(&select, &[]).await?.try_get(0)?;
+    let done = format!("INSERT INTO \"{schema}\".migrations (version) VALUES ($1)");
+    let done = connection.prepare(&done).await?;
     for (version, migration) in (1_i64..)
         .zip(MIGRATIONS)
         .filter(|(version, _)| *version > before)
     {
-        transaction.batch_execute(&schema.apply(migration)).await?;
-        let done = format!("INSERT INTO \"{schema}\".migrations (version) VALUES ($1)");
-        transaction.execute(&done, &[&version]).await?;
+        connection.script(&schema.apply(migration)).await?;
+        connection.execute(&done, &[&version]).await?;
     }
-    Ok(())
+    Ok(connection.script("COMMIT").await?)
 }
 
 /// Sees to it that the tables have the version that this program writes.
-pub(crate) async fn check(client: &Client, schema: &Schema) -> Result<(), ConnectError> {
-    let (found, known) = (version(client, schema).await?, latest());
+pub(crate) async fn check(connection: &Connection, schema: &Schema) -> Result<(), ConnectError> {
+    let (found, known) = (version(connection, schema).await?, latest());
     let schema = schema.name().to_owned();
     match found {
         found if found == known => Ok(()),
@@ -84,19 +87,21 @@ pub(crate) async fn check(client: &Client, schema: &Schema) -> Result<(), Connec
     }
 }
 
-async fn version(client: &Client, schema: &Schema) -> Result<i64, ConnectError> {
-    let refused = |error: tokio_postgres::Error| refused(schema, error.into());
+async fn version(connection: &Connection, schema: &Schema) -> Result<i64, ConnectError> {
+    let found = find_version(connection, schema).await;
+    found.map_err(|fault| refused(schema, fault))
+}
+
+/// 0 when there are no tables.
+async fn find_version(connection: &Connection, schema: &Schema) -> Result<i64, Fault> {
     let table = format!("\"{schema}\".migrations");
-    let row = client
-        .query_one("SELECT to_regclass($1) IS NOT NULL", &[&table])
-        .await
-        .map_err(refused)?;
-    if !row.try_get::<_, bool>(0).map_err(refused)? {
+    let is_there = "SELECT to_regclass($1) IS NOT NULL";
+    let row = connection.select_one(is_there, &[&table]).await?;
+    if !row.try_get::<_, bool>(0)? {
         return Ok(0);
     }
     let select = format!("SELECT coalesce(max(version), 0) FROM {table}");
-    let row = client.query_one(&select, &[]).await.map_err(refused)?;
-    row.try_get(0).map_err(refused)
+    Ok(connection.select_one(&select, &[]).await?.try_get(0)?)
 }
 
 /// Of processes that start at once, one migrates, and the others wait for it.

@@ -1,45 +1,48 @@
-use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::task::Poll;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::Position;
-use cqrs_core::store::announce;
-use tokio::sync::watch;
+use futures_util::future::{Either, select};
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Statement};
 
-use crate::connect::Link;
 use crate::fault::Fault;
+use crate::heads::{Heads, Seen};
+use crate::link::Link;
 use crate::schema::Schema;
-use crate::sql::NOTIFY;
+use crate::sql::{NOTIFY, Sql};
 
-/// How long to wait before connecting again, and between two notifications: whoever listens also
-/// polls, so neither has to be fast.
-const PAUSE: Duration = Duration::from_secs(1);
-const BETWEEN: Duration = Duration::from_millis(5);
+/// How long to wait before connecting again: whoever listens also polls.
+const RECONNECT_DELAY: Duration = Duration::from_secs(1);
+
+/// The shortest time between two notifications, and between two looks at the head.
+const MIN_INTERVAL: Duration = Duration::from_millis(5);
+
+/// The longest time between two looks at the head while notifications turn out to be wrong: as often
+/// as the log is polled anyway.
+const MAX_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Tells other processes of what this one writes, and hears what they write, on a connection of
 /// its own: a notification inside of an append would make appends wait for each other. Ends when
 /// dropped.
+///
+/// Anybody who may connect to the database can notify. So a notification is a reason to look at the
+/// head, and says nothing about it.
 pub(crate) struct News(AbortHandle);
 
 impl News {
-    /// `known` is raised to what others say, `written` is what they are told.
-    pub(crate) fn start(
-        link: Link,
-        schema: &Schema,
-        known: watch::Sender<Position>,
-        mut written: watch::Receiver<Position>,
-    ) -> Self {
+    pub(crate) fn start(link: Link, sql: Arc<Sql>, schema: &Schema, heads: Heads) -> Self {
         let hash = xxhash_rust::xxh3::xxh3_64(schema.name().as_bytes());
         let channel = format!("cqrs_{hash:016x}");
+        let mut written = heads.written.subscribe();
         let task = tokio::spawn(async move {
             loop {
                 // Without the connection, others learn by polling; it is made again below.
-                let _ = exchange(&link, &channel, &known, &mut written).await;
-                sleep(PAUSE).await;
+                let _ = exchange(&link, &sql, &channel, &heads, &mut written).await;
+                sleep(RECONNECT_DELAY).await;
             }
         });
         Self(task.abort_handle())
@@ -52,42 +55,87 @@ impl Drop for News {
     }
 }
 
-/// Returns when the connection has ended.
+/// Returns when the connection has ended, or the server does not answer.
 async fn exchange(
     link: &Link,
+    sql: &Sql,
     channel: &str,
-    known: &watch::Sender<Position>,
+    heads: &Heads,
     written: &mut watch::Receiver<Position>,
 ) -> Result<(), Fault> {
+    // However many come before the head is looked at, they are one reason to look.
+    let heard = Notify::new();
     let hear = |text: &str| {
-        if let Ok(head) = text.parse() {
-            announce(known, Position::new(head));
+        let known = *heads.known.borrow();
+        if text.parse().is_ok_and(|head| known < Position::new(head)) {
+            heard.notify_one();
         }
     };
     let (client, driver) = link.listen(hear).await?;
-    let mut driver = pin!(driver);
-    let mut telling = pin!(tell(&client, channel, written));
-    poll_fn(|context| {
-        if driver.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Ok(()));
-        }
-        telling.as_mut().poll(context)
-    })
-    .await
+    let client = Channel { client, link, sql };
+    let telling = pin!(client.tell(channel, heads, written, &heard));
+    match select(telling, pin!(driver)).await {
+        Either::Left((ended, _)) => ended,
+        Either::Right(((), _)) => Ok(()),
+    }
 }
 
-async fn tell(
-    client: &Client,
-    channel: &str,
-    written: &mut watch::Receiver<Position>,
-) -> Result<(), Fault> {
-    let listen = format!("SET synchronous_commit = off; LISTEN {channel}");
-    client.batch_execute(&listen).await?;
-    let notify = client.prepare(NOTIFY).await?;
-    while written.changed().await.is_ok() {
-        let head = written.borrow_and_update().to_string();
-        client.execute(&notify, &[&channel, &head]).await?;
-        sleep(BETWEEN).await;
+struct Channel<'l> {
+    client: Client,
+    link: &'l Link,
+    sql: &'l Sql,
+}
+
+impl Channel<'_> {
+    async fn tell(
+        &self,
+        channel: &str,
+        heads: &Heads,
+        written: &mut watch::Receiver<Position>,
+        heard: &Notify,
+    ) -> Result<(), Fault> {
+        // What is sent here does not wait for the disk.
+        let listen = format!("SET synchronous_commit = off; LISTEN {channel}");
+        let listen = async { Ok(self.client.batch_execute(&listen).await?) };
+        self.link.in_time(listen).await?;
+        let notify = self.prepare(NOTIFY).await?;
+        let look = self.prepare(&self.sql.recognize).await?;
+        let mut pause = MIN_INTERVAL;
+        loop {
+            let is_written = match select(pin!(written.changed()), pin!(heard.notified())).await {
+                Either::Left((Ok(()), _)) => true,
+                Either::Left((Err(_), _)) => return Ok(()),
+                Either::Right(_) => false,
+            };
+            if is_written {
+                let head = written.borrow_and_update().to_string();
+                let told = async { Ok(self.client.execute(&notify, &[&channel, &head]).await?) };
+                self.link.in_time(told).await?;
+                pause = MIN_INTERVAL;
+            } else if self.look(&look, heads).await? {
+                pause = MIN_INTERVAL;
+            } else {
+                pause = (pause * 2).min(MAX_INTERVAL);
+            }
+            sleep(pause).await;
+        }
     }
-    Ok(())
+
+    /// Whether there was anything new.
+    async fn look(&self, look: &Statement, heads: &Heads) -> Result<bool, Fault> {
+        let incarnation = heads.incarnation();
+        let known = *heads.known.borrow();
+        let read = async { Ok(self.client.query_one(look, &[&0_i64]).await?) };
+        let seen = Seen::of(&self.link.in_time(read).await?)?;
+        if !heads.observe(incarnation, &seen) {
+            let recognized = heads.recognize(&self.client, self.sql);
+            self.link.in_time(recognized).await?;
+        }
+        Ok(*heads.known.borrow() > known)
+    }
+
+    async fn prepare(&self, sql: &str) -> Result<Statement, Fault> {
+        let prepared = async { Ok(self.client.prepare(sql).await?) };
+        self.link.in_time(prepared).await
+    }
 }

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::Duration;
 
 use crate::{ConnectError, Postgres, connect, migrate};
@@ -14,7 +15,7 @@ use crate::{ConnectError, Postgres, connect, migrate};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "nothing is connected until `connect` is awaited"]
 pub struct Options {
     pub(crate) schema: String,
@@ -47,6 +48,25 @@ impl Default for Options {
             window: 65_536,
             max_batch: 1024,
         }
+    }
+}
+
+/// Without the URL and its password.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("schema", &self.schema)
+            .field("migrate", &self.migrate)
+            .field("read_url", &self.read_url.as_ref().map(|_| "(not shown)"))
+            .field("application_name", &self.application_name)
+            .field("search_path", &self.search_path)
+            .field("pool_size", &self.pool_size)
+            .field("statement_timeout", &self.statement_timeout)
+            .field("patience", &self.patience)
+            .field("queue", &self.queue)
+            .field("window", &self.window)
+            .field("max_batch", &self.max_batch)
+            .finish_non_exhaustive()
     }
 }
 
@@ -97,43 +117,54 @@ impl Options {
         self
     }
 
-    /// Connections for reading, as many for read models, as many for transactions of handlers and
-    /// as many for what query handlers read by themselves, at most; 8 unless said otherwise. One
-    /// more writes the log, and one carries notifications.
+    /// Maximum number of connections of each of the four pools: for reads of the log, for read
+    /// models, for transactions of handlers, and for what query handlers read by themselves. At
+    /// least one. Defaults to 8. One more connection writes the log, one carries notifications, and
+    /// one is opened for a moment when a statement takes longer than half of
+    /// [`patience`](Options::patience).
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections.max(1);
         self
     }
 
-    /// How long a statement may take, 30 seconds unless said otherwise; zero for any time.
+    /// Maximum duration of a statement, which the server enforces. Zero, and more than PostgreSQL can
+    /// hold (24 days), for no limit. Defaults to 30 seconds.
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = timeout;
         self
     }
 
-    /// How long a request waits for a connection, and an append for a database that went away,
-    /// before it fails; 10 seconds unless said otherwise.
+    /// How long to wait for a connection of a pool, for a database that went away, and for the answer
+    /// of a server that is not at work on it, whatever [`statement_timeout`] is. After that the
+    /// request fails as unavailable. `Duration::MAX` waits for ever, and a server has at least two
+    /// seconds to answer. Defaults to 10 seconds.
+    ///
+    /// A statement that takes longer than half of this is looked after: if the server says on
+    /// another connection that it is at work on it, it is waited for. Otherwise the connection is
+    /// given up, and the outcome of an append is looked up by its command id.
+    ///
+    /// [`statement_timeout`]: Options::statement_timeout
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
 
-    /// How many appends may wait before further ones are refused as overload, 4,096 unless said
-    /// otherwise.
+    /// Maximum number of appends that may wait; further ones are refused as overload. At least one.
+    /// Defaults to 4,096.
     pub fn queue(mut self, appends: usize) -> Self {
         self.queue = appends.max(1);
         self
     }
 
-    /// How many of the latest events are kept in memory to decide boundaries with, 65,536 unless
-    /// said otherwise: their types and tags, about 200 bytes each, and the same again once handlers
-    /// take transactions. Older boundaries are decided in the database.
+    /// Number of the latest events that are kept in memory to decide boundaries with: their types and
+    /// tags, about 200 bytes each, and the same again once handlers take transactions. Older
+    /// boundaries are decided in the database. Defaults to 65,536; `usize::MAX` for all events.
     pub fn window(mut self, events: usize) -> Self {
         self.window = events;
         self
     }
 
-    /// How many appends are written with one statement at most, 1,024 unless said otherwise.
+    /// Maximum number of appends that are written with one statement. At least one. Defaults to 1,024.
     pub fn max_batch(mut self, appends: usize) -> Self {
         self.max_batch = appends.max(1);
         self

@@ -2,9 +2,9 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use cqrs_core::store::ModelSchema;
-use deadpool_postgres::{GenericClient, Transaction};
-use tokio_postgres::{IsolationLevel, Row};
+use tokio_postgres::Row;
 
+use crate::connection::{Connection, OpenTransaction};
 use crate::fault::Fault;
 use crate::schema::Schema;
 use crate::store::Shared;
@@ -29,18 +29,16 @@ pub(crate) async fn prepare(shared: &Shared, models: &[ModelSchema]) -> Result<(
     let schema = &shared.schema;
     let wanted = models.iter().map(|model| Wanted::of(schema, model));
     let wanted = wanted.collect::<Result<Vec<_>, _>>()?;
-    let mut client = shared.pool.get().await?;
+    let client = shared.pool.get().await?;
     let stored = stored(&client, schema, &wanted).await?;
     if wanted.iter().all(|it| it.is_stored(&stored)) {
         return Ok(());
     }
     // Each statement after the lock must see what the one who had it before has committed.
-    let transaction = client.build_transaction().read_only(false);
-    let transaction = transaction.isolation_level(IsolationLevel::ReadCommitted);
-    let transaction = transaction.start().await?;
+    let transaction = OpenTransaction::begin(client, OpenTransaction::READ_COMMITTED).await?;
     // Processes that start at once would make the same tables at once.
     let lock = format!("cqrs models {schema}");
-    transaction.execute(LOCK, &[&lock]).await?;
+    transaction.select_one(LOCK, &[&lock]).await?;
     let mut stored = self::stored(&transaction, schema, &wanted).await?;
     for it in wanted {
         if !it.is_stored(&stored) {
@@ -54,13 +52,10 @@ pub(crate) async fn prepare(shared: &Shared, models: &[ModelSchema]) -> Result<(
 /// The indexes, by the model's name.
 type Stored = HashMap<String, String>;
 
-async fn stored(
-    client: &impl GenericClient,
-    schema: &Schema,
-    wanted: &[Wanted],
-) -> Result<Stored, Fault> {
+async fn stored(client: &Connection, schema: &Schema, wanted: &[Wanted]) -> Result<Stored, Fault> {
     let names: Vec<_> = wanted.iter().map(|it| it.model.as_str()).collect();
     let select = schema.apply(SELECT_MODELS);
+    let select = client.prepare(&select).await?;
     let rows = client.query(&select, &[&names]).await?;
     let pair = |row: Row| Ok((row.try_get(0)?, row.try_get(1)?));
     rows.into_iter().map(pair).collect()
@@ -83,7 +78,7 @@ impl Wanted {
 
     async fn make(
         &self,
-        transaction: &Transaction<'_>,
+        transaction: &Connection,
         schema: &Schema,
         stored: Option<&String>,
     ) -> Result<(), Fault> {
@@ -94,7 +89,8 @@ impl Wanted {
         } = self;
         if let Some(stored) = stored {
             transaction.batch_execute(&table.lock()).await?;
-            let any = transaction.query_opt(&table.any(), &[]).await?;
+            let any = transaction.prepare(&table.any()).await?;
+            let any = transaction.query_opt(&any, &[]).await?;
             // Indexes are positions in a row: rows of another shape cannot be told apart from
             // ours.
             if any.is_some() {
@@ -107,6 +103,7 @@ impl Wanted {
         }
         transaction.batch_execute(&table.create()).await?;
         let upsert = schema.apply(UPSERT_MODEL);
+        let upsert = transaction.prepare(&upsert).await?;
         transaction.execute(&upsert, &[model, indexes]).await?;
         Ok(())
     }

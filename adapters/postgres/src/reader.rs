@@ -1,9 +1,9 @@
-use deadpool_postgres::Object;
 use tokio::sync::OnceCell;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use crate::transaction::{prepare, roll_back};
+use crate::connection::OpenTransaction;
+use crate::link::Object;
 use crate::{Postgres, SqlError};
 
 /// All that one handler reads is one snapshot. After a first query the transaction cannot be made
@@ -15,12 +15,8 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1";
 /// [`Options::read_url`](crate::Options::read_url), on what that names.
 pub struct Reader {
     store: Postgres,
-    snapshot: OnceCell<Snapshot>,
+    snapshot: OnceCell<OpenTransaction>,
 }
-
-/// A connection with a transaction that is rolled back on drop. It exists before `BEGIN` is sent:
-/// a future that is dropped while waiting for the answer leaves no transaction open.
-struct Snapshot(Object);
 
 impl Reader {
     pub(crate) fn new(store: Postgres) -> Self {
@@ -40,8 +36,8 @@ impl Reader {
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, SqlError> {
         let client = self.client().await?;
-        let query = prepare(client, query).await?;
-        Ok(client.query(&query, params).await?)
+        let query = client.prepare_foreign(query).await?;
+        client.query(&query, params).await
     }
 
     /// Runs a query that has exactly one row.
@@ -54,8 +50,8 @@ impl Reader {
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Row, SqlError> {
         let client = self.client().await?;
-        let query = prepare(client, query).await?;
-        Ok(client.query_one(&query, params).await?)
+        let query = client.prepare_foreign(query).await?;
+        client.query_one(&query, params).await
     }
 
     /// Runs a query that has one row or none.
@@ -68,22 +64,15 @@ impl Reader {
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Option<Row>, SqlError> {
         let client = self.client().await?;
-        let query = prepare(client, query).await?;
-        Ok(client.query_opt(&query, params).await?)
+        let query = client.prepare_foreign(query).await?;
+        client.query_opt(&query, params).await
     }
 
     async fn client(&self) -> Result<&Object, SqlError> {
         let begin = async || {
-            let snapshot = Snapshot(self.store.shared().reports.get().await?);
-            snapshot.0.batch_execute(BEGIN).await?;
-            Ok::<_, SqlError>(snapshot)
+            let connection = self.store.shared().reports.get().await?;
+            OpenTransaction::begin(connection, BEGIN).await
         };
-        Ok(&self.snapshot.get_or_try_init(begin).await?.0)
-    }
-}
-
-impl Drop for Snapshot {
-    fn drop(&mut self) {
-        roll_back(&self.0);
+        Ok(self.snapshot.get_or_try_init(begin).await?)
     }
 }

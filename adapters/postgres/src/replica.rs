@@ -18,13 +18,13 @@ const LONGEST: Duration = Duration::from_millis(32);
 /// Waits until what queries read from has all that was committed before this call.
 pub(crate) async fn replayed(shared: &Shared) -> Result<(), Fault> {
     let client = shared.pool.get().await?;
-    let written = client.prepare_cached(WRITTEN).await?;
+    let written = client.prepare(WRITTEN).await?;
     let written: String = client.query_one(&written, &[]).await?.try_get(0)?;
     drop(client);
     let mut pause = Duration::from_millis(1);
     loop {
         let replica = shared.reads.get().await?;
-        let replayed = replica.prepare_cached(REPLAYED).await?;
+        let replayed = replica.prepare(REPLAYED).await?;
         let replayed = replica.query_one(&replayed, &[&written]).await?;
         drop(replica);
         if replayed.try_get(0)? {

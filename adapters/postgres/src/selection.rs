@@ -5,9 +5,11 @@ use cqrs_core::store::{EventQuery, EventQueryItem, EventType, Page, ReadRange, T
 use cqrs_core::{Position, Timestamp};
 use futures_util::TryStreamExt;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, RowStream, Statement};
+use tokio_postgres::{Row, RowStream, Statement};
 
+use crate::connection::Connection;
 use crate::fault::Fault;
+use crate::heads::Seen;
 use crate::row::{self, EventTypes, number};
 use crate::sql::Sql;
 
@@ -61,10 +63,10 @@ impl Selection {
     /// A page of the events, in one snapshot with the head.
     pub(crate) async fn read(
         &self,
-        client: &Client,
+        client: &Connection,
         statement: &Statement,
         range: ReadRange,
-    ) -> Result<Page, Fault> {
+    ) -> Result<(Page, Seen), Fault> {
         let after = number(range.after);
         let up_to = range.up_to.map_or(i64::MAX, number);
         // One more than the page has, to know whether there are more.
@@ -75,20 +77,23 @@ impl Selection {
             Self::Tagged(tag, types) => params.extend([tag as &(dyn ToSql + Sync), types]),
             Self::Items(tagged, typed) => params.extend([tagged as &(dyn ToSql + Sync), typed]),
         }
-        let rows = client.query_raw(statement, params).await?;
-        page(rows, range).await
+        let answer = async {
+            let rows = client.client().query_raw(statement, params).await?;
+            page(rows, range).await
+        };
+        client.exchange(answer).await
     }
 }
 
 /// Takes each row as it comes, while the server is busy with the next ones.
-async fn page(rows: RowStream, range: ReadRange) -> Result<Page, Fault> {
+async fn page(rows: RowStream, range: ReadRange) -> Result<(Page, Seen), Fault> {
     let mut rows = pin!(rows);
     let (mut head, mut events) = (None, Vec::new());
     let mut types = EventTypes::default();
     while let Some(row) = rows.try_next().await? {
         match row.try_get(1)? {
             Some(id) => events.push(Arc::new(row::recorded(&row, id, &mut types)?)),
-            None => head = Some(row::position(&row, 0)?),
+            None => head = Some(seen(&row)?),
         }
     }
     let head = head.ok_or_else(|| Fault::corrupt("the table `head` has no row"))?;
@@ -96,10 +101,22 @@ async fn page(rows: RowStream, range: ReadRange) -> Result<Page, Fault> {
     events.sort_by_key(|event| event.position);
     let more = events.len() > range.limit;
     events.truncate(range.limit);
-    Ok(Page {
-        as_of: range.up_to.map_or(head, |up_to| up_to.min(head)),
+    let page = Page {
+        as_of: range
+            .up_to
+            .map_or(head.position, |up_to| up_to.min(head.position)),
         next: events.last().filter(|_| more).map(|event| event.position),
         events,
+    };
+    Ok((page, head))
+}
+
+/// The head, in the columns that it shares with events.
+fn seen(row: &Row) -> Result<Seen, Fault> {
+    Ok(Seen {
+        position: row::position(row, 0)?,
+        store: row.try_get(7)?,
+        event: row.try_get(8)?,
     })
 }
 
@@ -107,14 +124,14 @@ async fn page(rows: RowStream, range: ReadRange) -> Result<Page, Fault> {
 /// gap, so halving the log finds it without an index; the log below its head never changes, so it
 /// needs no snapshot either.
 pub(crate) async fn position_at(
-    client: &deadpool_postgres::Client,
+    client: &Connection,
     sql: &Sql,
     time: Timestamp,
 ) -> Result<Position, Fault> {
     let time = time.as_nanosecond().div_euclid(1000);
-    let head = client.prepare_cached(&sql.head).await?;
+    let head = client.prepare(&sql.head).await?;
     let head = row::head(&client.query_one(&head, &[]).await?)?;
-    let event_time = client.prepare_cached(&sql.event_time).await?;
+    let event_time = client.prepare(&sql.event_time).await?;
     let (mut before, mut after) = (0, number(head.position) + 1);
     while after - before > 1 {
         let middle = before + (after - before) / 2;

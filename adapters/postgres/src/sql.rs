@@ -5,9 +5,11 @@ use crate::schema::Schema;
 /// What a session is set to before anything else. Statements are planned once, when tables may
 /// still be empty: what then looks cheapest, to read a whole table, is the dearest thing later. And
 /// what is off costs so much to the planner that it would start other processes for it.
-/// `lock_head.sql` sets the same in the transactions of handlers.
+/// `lock_head.sql` sets the same in the transactions of handlers. A statement that waited for a lock
+/// must see what was committed meanwhile, whatever level is the database's default.
 pub(crate) const SESSION: &str = "\
     SET plan_cache_mode = force_generic_plan; \
+    SET default_transaction_isolation = 'read committed'; \
     SET enable_seqscan = off; \
     SET enable_hashjoin = off; \
     SET enable_mergejoin = off; \
@@ -52,6 +54,7 @@ statements!(
     head,
     lock_head,
     raise_epoch,
+    recognize,
     read_all,
     read_items,
     read_tagged,

@@ -2,8 +2,11 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use deadpool_postgres::PoolError;
+use deadpool::managed::PoolError;
 use tokio_postgres::error::SqlState;
+
+use crate::fault::Fault;
+use crate::link::Unanswered;
 
 /// Why a statement of a handler has no result.
 #[non_exhaustive]
@@ -58,13 +61,18 @@ impl From<tokio_postgres::Error> for SqlError {
     }
 }
 
-impl From<PoolError> for SqlError {
-    fn from(error: PoolError) -> Self {
-        match error {
-            PoolError::Backend(error) => Self::Failed(error),
-            error => Self::Unreachable {
-                reason: error.to_string().into(),
-            },
+impl From<PoolError<Fault>> for SqlError {
+    fn from(error: PoolError<Fault>) -> Self {
+        Self::Unreachable {
+            reason: Fault::from(error).reason(),
+        }
+    }
+}
+
+impl From<Unanswered> for SqlError {
+    fn from(unanswered: Unanswered) -> Self {
+        Self::Unreachable {
+            reason: unanswered.to_string().into(),
         }
     }
 }

@@ -3,15 +3,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::store::Limits;
-use deadpool_postgres::Pool;
-use uuid::Uuid;
 
-use crate::connect::Link;
+use crate::heads::Heads;
+use crate::link::{Link, Pool};
 use crate::loads::Loads;
 use crate::news::News;
 use crate::schema::Schema;
 use crate::sql::Sql;
-use crate::writer::{Heads, Turns, Writer};
+use crate::writer::{Turns, Writer};
 use crate::{ConnectError, Options};
 
 /// A log of events and read models in PostgreSQL. Clones share it.
@@ -40,7 +39,6 @@ pub(crate) struct Shared {
     pub(crate) turns: Turns,
     pub(crate) loads: Loads,
     pub(crate) limits: Limits,
-    pub(crate) id: Uuid,
     pub(crate) _news: News,
 }
 

@@ -1,21 +1,16 @@
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Waker};
 
 use cqrs_core::Position;
 use cqrs_core::store::{
     Append, AppendError, Appended, BoxFuture, StoreError, Transactional, ViewBatch, ViewCommitError,
 };
-use deadpool_postgres::Object;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row, Statement};
+use tokio_postgres::{Row, Statement};
 
+use crate::connection::OpenTransaction;
 use crate::fault::Fault;
 use crate::{Postgres, Reader, SqlError, view_store, writer};
-
-/// Statements that a connection keeps prepared for handlers; then it begins anew.
-const STATEMENTS: usize = 256;
 
 /// The setting is there until the transaction ends, also when the handler ends it: see
 /// `lock_head.sql`.
@@ -29,10 +24,9 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
 /// statement with `SAVEPOINT` and `ROLLBACK TO SAVEPOINT`. When the database gives the transaction
 /// up in favour of another one (a deadlock), the handler runs again.
 pub struct Transaction {
-    client: Object,
+    client: OpenTransaction,
     store: Postgres,
     is_overtaken: AtomicBool,
-    is_open: bool,
 }
 
 impl Transaction {
@@ -93,20 +87,14 @@ impl Transaction {
     /// # Errors
     /// Those of the database, and of the connection.
     pub async fn batch_execute(&self, statements: &str) -> Result<(), SqlError> {
-        self.noted(self.client.batch_execute(statements).await)
-    }
-
-    /// Unless this is reached, because the future was dropped, there is a transaction to roll back.
-    fn ended(&mut self) {
-        self.is_open = false;
+        self.noted(self.client.script(statements).await)
     }
 
     async fn prepare(&self, statement: &str) -> Result<Statement, SqlError> {
-        self.noted(prepare(&self.client, statement).await)
+        self.noted(self.client.prepare_foreign(statement).await)
     }
 
-    fn noted<T>(&self, result: Result<T, impl Into<SqlError>>) -> Result<T, SqlError> {
-        let result = result.map_err(Into::into);
+    fn noted<T>(&self, result: Result<T, SqlError>) -> Result<T, SqlError> {
         let code = result.as_ref().err().and_then(SqlError::code);
         let overtaken = [
             SqlState::T_R_DEADLOCK_DETECTED,
@@ -116,31 +104,6 @@ impl Transaction {
             self.is_overtaken.store(true, Ordering::Relaxed);
         }
         result
-    }
-}
-
-/// Prepares a statement of a handler, once for each connection.
-pub(crate) async fn prepare(client: &Object, statement: &str) -> Result<Statement, SqlError> {
-    if client.statement_cache.size() >= STATEMENTS {
-        // Whoever makes up statements as it goes would fill the memory of both ends.
-        client.statement_cache.clear();
-    }
-    Ok(client.prepare_cached(statement).await?)
-}
-
-/// Sends the end of a transaction without waiting for it: whatever comes next on the connection
-/// comes after it.
-pub(crate) fn roll_back(client: &Client) {
-    let ended = pin!(client.batch_execute("ROLLBACK"));
-    // The first poll sends. If it cannot, the connection is lost, and the transaction with it.
-    let _ = ended.poll(&mut Context::from_waker(Waker::noop()));
-}
-
-impl Drop for Transaction {
-    fn drop(&mut self) {
-        if self.is_open {
-            roll_back(&self.client);
-        }
     }
 }
 
@@ -160,7 +123,7 @@ impl cqrs_core::store::Transaction for Transaction {
             let shared = self.store.shared();
             shared.limits.check(&append)?;
             let appended = writer::append_in(&self.client, shared, append).await;
-            self.ended();
+            self.client.ended();
             appended
         })
     }
@@ -168,7 +131,7 @@ impl cqrs_core::store::Transaction for Transaction {
     fn commit(mut self, batch: ViewBatch) -> BoxFuture<'static, Result<(), ViewCommitError>> {
         Box::pin(async move {
             let committed = view_store::commit_in(&self.client, self.store.shared(), batch).await;
-            self.ended();
+            self.client.ended();
             committed
         })
     }
@@ -184,21 +147,13 @@ impl Transactional for Postgres {
 
     fn begin(&self) -> BoxFuture<'_, Result<Transaction, StoreError>> {
         Box::pin(async move {
-            let client = self
-                .shared()
-                .transactions
-                .get()
-                .await
-                .map_err(Fault::from)?;
-            let transaction = Transaction {
-                client,
+            let connection = self.shared().transactions.get().await;
+            let begun = OpenTransaction::begin(connection.map_err(Fault::from)?, BEGIN).await;
+            Ok(Transaction {
+                client: begun.map_err(Fault::from)?,
                 store: self.clone(),
                 is_overtaken: AtomicBool::new(false),
-                is_open: true,
-            };
-            let begun = transaction.client.batch_execute(BEGIN).await;
-            begun.map_err(Fault::from)?;
-            Ok(transaction)
+            })
         })
     }
 

@@ -8,10 +8,10 @@ use cqrs_core::store::{
     ViewScan, ViewStore,
 };
 use cqrs_core::views::SortKey;
-use deadpool_postgres::{GenericClient, Object};
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{IsolationLevel, Row};
 
+use crate::connection::{Connection, OpenTransaction};
 use crate::fault::{Fault, Kind};
 use crate::prepare::prepare;
 use crate::schema::Schema;
@@ -19,10 +19,17 @@ use crate::store::Shared;
 use crate::table::{self, Statement, Table};
 use crate::{Postgres, loads, replica, row};
 
-const SELECT_CHECKPOINT: &str = "SELECT position FROM cqrs.checkpoints WHERE subscription = $1";
-const FIRST_CHECKPOINT: &str = "INSERT INTO cqrs.checkpoints (subscription, position) \
-     VALUES ($1, $2) ON CONFLICT DO NOTHING";
-const MOVE_CHECKPOINT: &str = "UPDATE cqrs.checkpoints SET position = $2 \
+/// With the head, and whether the event at the checkpoint is the one that was there when it was
+/// written: nothing when that is not known.
+const SELECT_CHECKPOINT: &str = "SELECT checkpoints.position, head.position, \
+     events.id IS NOT DISTINCT FROM checkpoints.event OR checkpoints.event IS NULL \
+     FROM cqrs.checkpoints AS checkpoints CROSS JOIN cqrs.head AS head \
+     LEFT JOIN cqrs.events AS events ON events.position = checkpoints.position \
+     WHERE checkpoints.subscription = $1 AND head.id = 1";
+const FIRST_CHECKPOINT: &str = "INSERT INTO cqrs.checkpoints (subscription, position, event) \
+     VALUES ($1, $2, (SELECT id FROM cqrs.events WHERE position = $2)) ON CONFLICT DO NOTHING";
+const MOVE_CHECKPOINT: &str = "UPDATE cqrs.checkpoints \
+     SET position = $2, event = (SELECT id FROM cqrs.events WHERE position = $2) \
      WHERE subscription = $1 AND position = $3";
 /// Also for a subscription that has no checkpoint yet.
 const LOCK_SUBSCRIPTION: &str = "SELECT pg_advisory_xact_lock($1)";
@@ -43,7 +50,13 @@ impl ViewStore for Postgres {
         Box::pin(async move {
             let Shared { pool, schema, .. } = self.shared();
             let client = pool.get().await.map_err(Fault::from)?;
-            Ok(checkpoint(&client, schema, &subscription).await?)
+            match find_checkpoint(&client, schema, &subscription).await? {
+                Some(found) if found.is_lost => Err(StoreError::Rewound {
+                    head: found.head,
+                    seen: found.position,
+                }),
+                found => Ok(found.map(|found| found.position)),
+            }
         })
     }
 
@@ -77,20 +90,42 @@ impl ViewStore for Postgres {
     }
 }
 
+/// A checkpoint as it is stored.
+struct Found {
+    position: Position,
+    head: Position,
+    /// It was written when another event was at its position.
+    is_lost: bool,
+}
+
 async fn checkpoint(
-    client: &impl GenericClient,
+    client: &Connection,
     schema: &Schema,
     subscription: &str,
 ) -> Result<Option<Position>, Fault> {
+    let found = find_checkpoint(client, schema, subscription).await?;
+    Ok(found.map(|found| found.position))
+}
+
+async fn find_checkpoint(
+    client: &Connection,
+    schema: &Schema,
+    subscription: &str,
+) -> Result<Option<Found>, Fault> {
     // PostgreSQL refuses to look for what it cannot store.
     if subscription.contains('\0') {
         return Ok(None);
     }
-    let select = client
-        .prepare_cached(&schema.apply(SELECT_CHECKPOINT))
-        .await?;
+    let select = client.prepare(&schema.apply(SELECT_CHECKPOINT)).await?;
     let found = client.query_opt(&select, &[&subscription]).await?;
-    found.map(|found| row::position(&found, 0)).transpose()
+    let read = |row: Row| {
+        Ok(Found {
+            position: row::position(&row, 0)?,
+            head: row::position(&row, 1)?,
+            is_lost: !row.try_get::<_, bool>(2)?,
+        })
+    };
+    found.map(read).transpose()
 }
 
 async fn scanned(shared: &Shared, scan: &ViewScan) -> Result<ViewPage, Fault> {
@@ -115,7 +150,7 @@ async fn scanned(shared: &Shared, scan: &ViewScan) -> Result<ViewPage, Fault> {
 
 async fn query(shared: &Shared, Statement { sql, params }: &Statement) -> Result<Vec<Row>, Fault> {
     let client = shared.reads.get().await?;
-    let select = client.prepare_cached(sql).await?;
+    let select = client.prepare(sql).await?;
     let params: Vec<_> = params.iter().map(table::Param::value).collect();
     Ok(client.query(&select, &params).await?)
 }
@@ -166,16 +201,15 @@ async fn attempt(
     changes: &[Changes],
 ) -> Result<Outcome, Fault> {
     let schema = &shared.schema;
-    let mut client = shared.pool.get().await?;
+    let connection = shared.pool.get().await?;
     // It must see what others committed while it waited for the checkpoint's row.
-    let transaction = client.build_transaction().read_only(false);
-    let transaction = transaction.isolation_level(IsolationLevel::ReadCommitted);
-    let transaction = transaction.start().await?;
+    let transaction = OpenTransaction::begin(connection, OpenTransaction::READ_COMMITTED).await?;
     // The fence comes first: it keeps the other workers of the subscription waiting until it is
     // known how this one ends.
-    if !advance(&transaction, schema, batch).await? {
+    let is_current = transaction.incarnation() == batch.incarnation;
+    if !is_current || !advance(&transaction, schema, batch).await? {
         let found = checkpoint(&transaction, schema, &batch.subscription).await?;
-        transaction.rollback().await?;
+        transaction.roll_back().await?;
         return Ok(Outcome::Moved(found));
     }
     for group in changes {
@@ -197,6 +231,9 @@ async fn settle(shared: &Shared, batch: &ViewBatch, fault: Fault) -> Result<(), 
     };
     match checkpoint(&client, &shared.schema, &batch.subscription).await {
         // A batch that stays where it is leaves no trace there: it is sent again, too.
+        Ok(found) if client.incarnation() != batch.incarnation => {
+            Err(ViewCommitError::Moved { found })
+        }
         Ok(found) if found == batch.from => Err(fault.into()),
         Ok(found) if found == Some(batch.to) => Ok(()),
         Ok(found) => Err(ViewCommitError::Moved { found }),
@@ -206,7 +243,7 @@ async fn settle(shared: &Shared, batch: &ViewBatch, fault: Fault) -> Result<(), 
 
 /// Commits in the transaction that is open on this connection, and ends it.
 pub(crate) async fn commit_in(
-    client: &Object,
+    client: &Connection,
     shared: &Shared,
     mut batch: ViewBatch,
 ) -> Result<(), ViewCommitError> {
@@ -230,12 +267,13 @@ pub(crate) async fn commit_in(
 }
 
 async fn write_in(
-    client: &Object,
+    client: &Connection,
     schema: &Schema,
     batch: &ViewBatch,
     changes: Vec<ViewChange>,
 ) -> Result<Outcome, Fault> {
-    if !advance(client, schema, batch).await? {
+    let is_current = client.incarnation() == batch.incarnation;
+    if !is_current || !advance(client, schema, batch).await? {
         let found = checkpoint(client, schema, &batch.subscription).await?;
         return Ok(Outcome::Moved(found));
     }
@@ -251,20 +289,20 @@ async fn write_in(
 
 /// The checkpoint, once no other transaction is at work for the subscription.
 pub(crate) async fn locked_checkpoint(
-    client: &Object,
+    client: &Connection,
     schema: &Schema,
     subscription: &str,
 ) -> Result<Option<Position>, Fault> {
     let key = format!("{schema}:{subscription}");
     let key = xxhash_rust::xxh3::xxh3_64(key.as_bytes()).cast_signed();
-    let lock = client.prepare_cached(LOCK_SUBSCRIPTION).await?;
+    let lock = client.prepare(LOCK_SUBSCRIPTION).await?;
     client.query(&lock, &[&key]).await?;
     checkpoint(client, schema, subscription).await
 }
 
 /// Moves the checkpoint, if it is where the batch starts.
 async fn advance(
-    transaction: &impl GenericClient,
+    transaction: &Connection,
     schema: &Schema,
     batch: &ViewBatch,
 ) -> Result<bool, Fault> {
@@ -276,7 +314,7 @@ async fn advance(
     } else {
         FIRST_CHECKPOINT
     };
-    let statement = transaction.prepare_cached(&schema.apply(sql)).await?;
+    let statement = transaction.prepare(&schema.apply(sql)).await?;
     Ok(transaction.execute(&statement, &params).await? == 1)
 }
 
@@ -313,7 +351,7 @@ fn check(model: &ModelSchema, key: &str, view: &View) -> Result<(), Fault> {
 }
 
 impl Changes {
-    async fn write(&self, transaction: &impl GenericClient) -> Result<(), Fault> {
+    async fn write(&self, transaction: &Connection) -> Result<(), Fault> {
         let (mut keys, mut deleted): (Vec<Cow<'_, str>>, Vec<Cow<'_, str>>) = Default::default();
         let mut bodies: Vec<&[u8]> = Vec::new();
         let mut columns: Vec<Vec<&[u8]>> = vec![Vec::new(); self.model.indexes.len()];
@@ -329,13 +367,13 @@ impl Changes {
             }
         }
         if !keys.is_empty() {
-            let upsert = transaction.prepare_cached(&self.table.upsert()).await?;
+            let upsert = transaction.prepare(&self.table.upsert()).await?;
             let mut params: Vec<&(dyn ToSql + Sync)> = vec![&keys, &bodies];
             params.extend(columns.iter().map(|column| column as &(dyn ToSql + Sync)));
             transaction.execute(&upsert, &params).await?;
         }
         if !deleted.is_empty() {
-            let delete = transaction.prepare_cached(&self.table.delete()).await?;
+            let delete = transaction.prepare(&self.table.delete()).await?;
             transaction.execute(&delete, &[&deleted]).await?;
         }
         Ok(())

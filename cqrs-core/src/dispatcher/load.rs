@@ -118,17 +118,24 @@ impl Inner {
 
     /// Reads the states as of one position; whether anything had happened that was not seen before.
     async fn read(&self, loads: &mut [Load], handler: &'static str) -> Result<bool, Failure> {
-        // What is known of a log that was replaced is of no use. If that happens from here on, the
-        // store refuses what is appended.
-        let incarnation = self.store.incarnation();
-        for load in loads.iter_mut().filter(|it| it.incarnation != incarnation) {
-            load.begin_anew();
-            load.seen = Position::START;
-            load.incarnation = incarnation;
+        let mut was_replaced = false;
+        loop {
+            // What is known of a log that was replaced is of no use.
+            let incarnation = self.store.incarnation();
+            for load in loads.iter_mut().filter(|it| it.incarnation != incarnation) {
+                was_replaced |= load.seen > Position::START;
+                load.begin_anew();
+                load.seen = Position::START;
+                load.incarnation = incarnation;
+            }
+            let is_newer = self.restore(loads).await?;
+            let is_behind = self.catch_up(loads, None, handler).await?;
+            // It may have been this read that found the other log. Later, the store refuses what is
+            // appended.
+            if self.store.incarnation() == incarnation {
+                return Ok(was_replaced || is_newer || is_behind);
+            }
         }
-        let is_newer = self.restore(loads).await?;
-        let is_behind = self.catch_up(loads, None, handler).await?;
-        Ok(is_newer || is_behind)
     }
 
     /// Puts the stored states in place; whether one is of a position that was not seen before.

@@ -59,6 +59,12 @@ pub(super) struct FailedAt {
     pub(super) error: String,
 }
 
+/// The checkpoint as a worker knows it, and the log that it is a position of.
+pub(super) struct Checkpoint {
+    pub(super) position: Option<Position>,
+    pub(super) incarnation: Incarnation,
+}
+
 /// Why a worker has to start again from its checkpoint.
 pub(super) enum Interrupted {
     /// Another process moved the checkpoint, or the database gave its transaction the preference.
@@ -95,13 +101,14 @@ impl Worker {
         store: Arc<dyn Store>,
     ) -> Result<Self, StoreError> {
         let subscription = format!("reaction:{}", entry.name);
+        let incarnation = store.incarnation();
         if !entry.from_start && store.checkpoint(&subscription).await?.is_none() {
             let to = store.head().await?;
             let batch = ViewBatch {
                 subscription: subscription.clone(),
                 from: None,
                 to,
-                incarnation: Incarnation::default(),
+                incarnation,
                 changes: Vec::new(),
             };
             match store.commit(batch).await {
@@ -150,11 +157,16 @@ impl Worker {
 
     /// Follows the log until something interrupts it.
     async fn follow(&self, dispatcher: &Dispatcher, backoff: &mut Backoff) -> Interrupted {
-        let mut checkpoint = match self.store.checkpoint(&self.subscription).await {
+        let incarnation = self.store.incarnation();
+        let checkpoint = match self.store.checkpoint(&self.subscription).await {
             Ok(checkpoint) => checkpoint,
             Err(error) => return Interrupted::Failed(error.to_string()),
         };
         let start = checkpoint.unwrap_or_default();
+        let mut checkpoint = Checkpoint {
+            position: checkpoint,
+            incarnation,
+        };
         backoff.progressed(start);
         match self.store.head().await {
             // Nobody may take this position for one that was reached in this log.
@@ -199,7 +211,7 @@ impl Worker {
         (from, to): (Position, Position),
         events: &[Arc<Recorded>],
         dispatcher: &Dispatcher,
-        checkpoint: &mut Option<Position>,
+        checkpoint: &mut Checkpoint,
     ) -> Result<Worked, Interrupted> {
         let worked = match &self.task {
             Task::Fold(folder) if folder.takes_transaction && !events.is_empty() => {
@@ -220,7 +232,7 @@ impl Worker {
                 Worked::after(from, to, events, failed)
             }
         };
-        if worked.to.since(checkpoint.unwrap_or_default()) >= STRIDE {
+        if worked.to.since(checkpoint.position.unwrap_or_default()) >= STRIDE {
             self.write(checkpoint, worked.to, Vec::new()).await?;
         }
         Ok(worked)
@@ -232,7 +244,7 @@ impl Worker {
         reactor: &Reactor,
         events: &[Arc<Recorded>],
         dispatcher: &Dispatcher,
-        checkpoint: &mut Option<Position>,
+        checkpoint: &mut Checkpoint,
     ) -> Result<Option<FailedAt>, Interrupted> {
         for (place, event) in events.iter().enumerate() {
             let (handler, result) = reactor.react(event, dispatcher).await;
@@ -247,20 +259,20 @@ impl Worker {
 
     async fn write(
         &self,
-        checkpoint: &mut Option<Position>,
+        checkpoint: &mut Checkpoint,
         to: Position,
         changes: Vec<ViewChange>,
     ) -> Result<(), Interrupted> {
         let subscription = self.subscription.clone();
         let batch = ViewBatch {
             subscription,
-            from: *checkpoint,
+            from: checkpoint.position,
             to,
-            incarnation: Incarnation::default(),
+            incarnation: checkpoint.incarnation,
             changes,
         };
         self.store.commit(batch).await?;
-        *checkpoint = Some(to);
+        checkpoint.position = Some(to);
         Ok(())
     }
 }

@@ -4,13 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::fold::{Check, Folder};
-use super::follow::{Interrupted, Worked, Worker};
+use super::follow::{Checkpoint, Interrupted, Worked, Worker};
 use crate::dispatcher::{Guarded, panic_message};
 use crate::error::{Error, Result};
 use crate::handler::{Folded, Setup, SetupScope, TxSlot};
-use crate::store::{
-    Incarnation, Position, Recorded, Store, StoreError, ViewBatch, ViewCommitError,
-};
+use crate::store::{Position, Recorded, Store, StoreError, ViewBatch, ViewCommitError};
 use crate::wiring::BuildError;
 
 impl Worker {
@@ -22,13 +20,13 @@ impl Worker {
         from: Position,
         to: Position,
         mut events: &[Arc<Recorded>],
-        checkpoint: &mut Option<Position>,
+        checkpoint: &mut Checkpoint,
     ) -> Result<Worked, Interrupted> {
         let mut worked = Worked { to, failure: None };
         let mut check = Check::Page;
         while !events.is_empty() {
             let mut tx = self.store.begin_transaction().await?;
-            if tx.checkpoint(self.subscription.clone()).await? != *checkpoint {
+            if tx.checkpoint(self.subscription.clone()).await? != checkpoint.position {
                 return Err(Interrupted::Moved);
             }
             let slot = TxSlot::new(tx);
@@ -58,13 +56,13 @@ impl Worker {
             };
             let batch = ViewBatch {
                 subscription: self.subscription.clone(),
-                from: *checkpoint,
+                from: checkpoint.position,
                 to: worked.to,
-                incarnation: Incarnation::default(),
+                incarnation: checkpoint.incarnation,
                 changes,
             };
             tx.commit(batch).await?;
-            *checkpoint = Some(worked.to);
+            checkpoint.position = Some(worked.to);
             folder.committed();
             break;
         }
@@ -98,7 +96,7 @@ pub(super) async fn set_up(
         subscription: subscription.to_owned(),
         from: None,
         to: Position::START,
-        incarnation: Incarnation::default(),
+        incarnation: store.incarnation(),
         changes: Vec::new(),
     };
     let tx = slot.into_inner();

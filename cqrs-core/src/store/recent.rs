@@ -68,6 +68,13 @@ impl Recent {
         }
     }
 
+    /// Forgets everything, to go on with a log that was replaced and ends here.
+    pub fn restart(&self, head: Position) {
+        let mut kept = self.lock();
+        kept.forget();
+        kept.head = head;
+    }
+
     /// At most `limit` matching events after `after`; see
     /// [`EventStore::recent`](super::EventStore::recent).
     pub fn page(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {

@@ -1,7 +1,9 @@
--- The head, as a row with a position and nothing else, and the events in ($1, $2].
+-- The head, as a row without an id: with the position, the store and the id of the last event, and the events in ($1, $2].
 SELECT
     head.position, NULL AS id, NULL AS type, NULL AS version, NULL AS tags, NULL AS time,
-    NULL AS actor, NULL AS command, NULL AS correlation, NULL AS causation, NULL AS payload
+    NULL AS actor, head.store_id AS command,
+    (SELECT last.id FROM cqrs.events AS last WHERE last.position = head.position) AS correlation,
+    NULL AS causation, NULL AS payload
 FROM cqrs.head AS head
 WHERE head.id = 1
 UNION ALL (

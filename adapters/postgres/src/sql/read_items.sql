@@ -2,7 +2,9 @@
 -- of their tags, the other ones and the types; $5: types of the items without tags.
 SELECT
     head.position, NULL AS id, NULL AS type, NULL AS version, NULL AS tags, NULL AS time,
-    NULL AS actor, NULL AS command, NULL AS correlation, NULL AS causation, NULL AS payload
+    NULL AS actor, head.store_id AS command,
+    (SELECT last.id FROM cqrs.events AS last WHERE last.position = head.position) AS correlation,
+    NULL AS causation, NULL AS payload
 FROM cqrs.head AS head
 WHERE head.id = 1
 UNION ALL (

@@ -1,7 +1,9 @@
 -- As read_all, with the tag $4 and any of the types $5.
 SELECT
     head.position, NULL AS id, NULL AS type, NULL AS version, NULL AS tags, NULL AS time,
-    NULL AS actor, NULL AS command, NULL AS correlation, NULL AS causation, NULL AS payload
+    NULL AS actor, head.store_id AS command,
+    (SELECT last.id FROM cqrs.events AS last WHERE last.position = head.position) AS correlation,
+    NULL AS causation, NULL AS payload
 FROM cqrs.head AS head
 WHERE head.id = 1
 UNION ALL (

@@ -1,8 +1,9 @@
+use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Statement};
 use uuid::Uuid;
 
 use super::request::{Request, Verdict};
+use crate::connection::Connection;
 use crate::fault::Fault;
 use crate::row::{Head, number};
 
@@ -116,7 +117,7 @@ impl<'b> Columns<'b> {
     /// How many heads were set: 1 if everything was written, 0 if nothing was.
     pub(super) async fn write(
         &self,
-        client: &Client,
+        client: &Connection,
         statement: &Statement,
         before: &Head,
     ) -> Result<i64, Fault> {

@@ -2,16 +2,17 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use cqrs_core::Position;
-use cqrs_core::store::{AppendError, Boundary, StateKey, Verdict, Window};
-use deadpool_postgres::ClientWrapper;
+use cqrs_core::store::{AppendError, Boundary, Incarnation, StateKey, Verdict, Window};
 
 use super::request::Request;
 use super::session::Session;
+use crate::connection::Connection;
 use crate::fault::Fault;
 
 /// What requests are decided against: the log up to `head`, and in the window its recent events
 /// and those that are about to be written.
 pub(super) struct Known<'w> {
+    pub(super) incarnation: Incarnation,
     pub(super) head: Position,
     pub(super) window: &'w Window,
 }
@@ -19,14 +20,14 @@ pub(super) struct Known<'w> {
 impl Known<'_> {
     /// What speaks against the request, if anything does. `states` are the positions of the states
     /// that it writes.
-    pub(super) async fn refusal<C: Borrow<ClientWrapper> + Sync>(
+    pub(super) async fn refusal<C: Borrow<Connection> + Sync>(
         &self,
         session: &Session<C>,
         request: &Request,
         states: &HashMap<StateKey, Position>,
     ) -> Result<Option<AppendError>, Fault> {
         for boundary in &request.boundaries {
-            if boundary.after > self.head {
+            if boundary.incarnation != self.incarnation || boundary.after > self.head {
                 return Ok(Some(AppendError::Rewound {
                     head: self.head,
                     seen: boundary.after,
@@ -47,7 +48,7 @@ impl Known<'_> {
         Ok(None)
     }
 
-    async fn conflict<C: Borrow<ClientWrapper> + Sync>(
+    async fn conflict<C: Borrow<Connection> + Sync>(
         &self,
         session: &Session<C>,
         boundary: &Boundary,

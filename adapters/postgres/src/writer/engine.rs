@@ -3,17 +3,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::Position;
-use cqrs_core::store::{AppendError, Recent, Recorded, StateKey, Window, announce};
-use tokio::sync::watch;
+use cqrs_core::store::{AppendError, Incarnation, StateKey, Window};
 
+use super::backoff::Backoff;
 use super::columns::Columns;
 use super::decide::Known;
-use super::patience::Patience;
 use super::request::{Request, Verdict};
 use super::session::Session;
 use crate::Options;
-use crate::connect::Link;
 use crate::fault::{Fault, Kind};
+use crate::heads::Heads;
+use crate::link::Link;
 use crate::row::Head;
 use crate::sql::Sql;
 
@@ -31,6 +31,7 @@ pub(super) struct Engine {
     /// The end of the log as far as it is known, and the recent events up to it; while a batch is
     /// decided, with the events that it is about to write.
     head: Head,
+    incarnation: Incarnation,
     window: Window,
     window_size: usize,
     /// Another process wrote to the log since.
@@ -38,29 +39,9 @@ pub(super) struct Engine {
     /// The highest head that others have told of.
     told: Position,
     patience: Duration,
+    /// Why there is no session, since the last attempt to open one.
+    away: Option<Fault>,
     heads: Heads,
-}
-
-/// Who is told of the log's head, and of what is new in it.
-#[derive(Clone)]
-pub(crate) struct Heads {
-    /// Those who watch in this process.
-    pub(crate) known: watch::Sender<Position>,
-    /// Other processes, of what this one wrote.
-    pub(crate) written: watch::Sender<Position>,
-    /// What this process wrote, for those who watch.
-    pub(crate) recent: Arc<Recent>,
-}
-
-impl Heads {
-    /// Tells of what was written and committed.
-    pub(super) fn wrote(&self, head: Position, events: impl IntoIterator<Item = Recorded>) {
-        if self.known.receiver_count() > 0 {
-            self.recent.add(events);
-        }
-        announce(&self.known, head);
-        announce(&self.written, head);
-    }
 }
 
 /// How it ended to decide about a batch and to write it.
@@ -86,9 +67,11 @@ impl Engine {
             window: Window::new(head.position, options.window),
             window_size: options.window,
             head,
+            incarnation: Incarnation::default(),
             is_behind: false,
             told: Position::START,
             patience: options.patience,
+            away: None,
             heads,
         }
     }
@@ -125,7 +108,10 @@ impl Engine {
                     }
                     Err(fault) if fault.kind() == Kind::Lost => {
                         let sent = batch.iter_mut().filter(|request| request.is_written());
-                        sent.for_each(|request| request.is_sent = true);
+                        for request in sent {
+                            request.is_sent = true;
+                            request.was_sent = true;
+                        }
                         fault
                     }
                     Err(fault) => {
@@ -138,6 +124,8 @@ impl Engine {
             tries += 1;
             match fault.kind() {
                 _ if tries > TRIES => return fail(batch, fault),
+                // Those that are still there were looked up after they were sent, or never sent.
+                Kind::Lost if tries > 1 => self.fail_overdue(&mut batch, &fault),
                 Kind::Lost | Kind::Contention => {}
                 // A command that is there already, or a position: then this is behind.
                 Kind::Duplicate => {
@@ -180,7 +168,8 @@ impl Engine {
         }
         let written = batch.iter_mut().filter(|request| request.is_written());
         let events = written.flat_map(Request::take_events);
-        self.heads.wrote(self.head.position, events);
+        self.heads
+            .wrote(self.incarnation, self.head.position, events);
         for request in batch.extract_if(.., |request| request.is_written()) {
             if let Verdict::Write(appended) = request.verdict {
                 request.answer(Ok(appended));
@@ -229,14 +218,17 @@ impl Engine {
 
     /// Learns what other processes wrote.
     async fn catch_up(&mut self, session: &Session) -> Result<(), Fault> {
-        let head = session.head().await?;
+        let (head, seen) = session.head().await?;
+        if head.position < self.head.position || !self.heads.observe(self.incarnation, &seen) {
+            session.recognize(&self.heads).await?;
+            // The next session begins with what is known of the log by then.
+            return Err(Fault::new(Kind::Lost, "the log was replaced"));
+        }
         let window = &mut self.window;
         let followed = session.follow(window, head.position, self.window_size);
         followed.await?;
         self.head = head;
         self.is_behind = false;
-        self.heads.recent.confirm(head.position);
-        announce(&self.heads.known, head.position);
         Ok(())
     }
 
@@ -258,6 +250,7 @@ impl Engine {
                 continue;
             }
             let known = Known {
+                incarnation: self.incarnation,
                 head: self.head.position,
                 window: &self.window,
             };
@@ -332,22 +325,56 @@ impl Engine {
     /// A session, and certainty about what an earlier one was sent: requests that are in the log
     /// are answered, the others are not there and will not be.
     async fn ready(&mut self, batch: &mut Vec<Request>) -> Result<Session, Fault> {
-        let mut patience = Patience::new(self.patience);
+        let mut backoff = Backoff::new(Duration::MAX);
         loop {
+            // Those who have waited for too long, as behind an earlier batch, wait no longer.
+            if let Some(fault) = self.away.clone() {
+                self.fail_overdue(batch, &fault);
+                if batch.is_empty() {
+                    return Err(fault);
+                }
+            }
             match self.open(batch).await {
-                Ok(session) => return Ok(session),
-                Err(fault) => patience.wait_after(fault).await?,
+                Ok(session) => {
+                    self.away = None;
+                    return Ok(session);
+                }
+                Err(fault) if fault.kind() == Kind::Lost => self.away = Some(fault.clone()),
+                Err(fault) => return Err(fault),
+            }
+            if !batch.iter().all(|it| self.is_overdue(it)) {
+                backoff.pause().await;
             }
         }
     }
 
+    fn is_overdue(&self, request: &Request) -> bool {
+        request.is_overdue(self.patience, self.link.deadlines.answer)
+    }
+
+    fn fail_overdue(&self, batch: &mut Vec<Request>, fault: &Fault) {
+        let overdue = batch.extract_if(.., |request| self.is_overdue(request));
+        let overdue = overdue.collect();
+        fail(overdue, fault.clone());
+    }
+
     async fn open(&mut self, batch: &mut Vec<Request>) -> Result<Session, Fault> {
-        let session = if let Some(session) = self.session.take() {
-            session
-        } else {
-            self.is_behind = true;
-            Session::open(&self.link, self.sql.clone()).await?
+        let incarnation = self.heads.incarnation();
+        let known = self.session.take();
+        let session = match known.filter(|session| session.incarnation() == incarnation) {
+            Some(session) => session,
+            None => {
+                self.is_behind = true;
+                Session::open(&self.link, self.sql.clone()).await?
+            }
         };
+        if session.incarnation() != self.incarnation {
+            // Nothing that was known of the log holds: the window is filled from where it ends now.
+            self.incarnation = session.incarnation();
+            self.head.position = Position::START;
+            self.window.reset(Position::START);
+            self.told = Position::START;
+        }
         let sent = batch.iter().filter(|request| request.is_sent);
         let sent: Vec<_> = sent.map(|request| request.command.as_uuid()).collect();
         if !sent.is_empty() {

@@ -1,10 +1,10 @@
 //! Writing: one task with the only connection that appends, and a bounded queue in front of it.
 
+mod backoff;
 mod columns;
 mod decide;
 mod engine;
 mod gather;
-mod patience;
 mod request;
 mod session;
 mod transaction;
@@ -13,15 +13,15 @@ mod turns;
 use std::sync::Arc;
 
 use cqrs_core::store::{Append, AppendError, Appended};
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::Options;
-use crate::connect::Link;
+use crate::heads::Heads;
+use crate::link::Link;
 use crate::row::Head;
 use crate::sql::Sql;
 use engine::Engine;
-pub(crate) use engine::Heads;
 use request::Request;
 pub(crate) use transaction::append_in;
 pub(crate) use turns::Turns;
@@ -41,7 +41,7 @@ impl Writer {
         options: &Options,
     ) -> Self {
         let mut engine = Engine::new(link, sql, head, heads, options);
-        let (queue, mut requests) = mpsc::channel(options.queue);
+        let (queue, mut requests) = mpsc::channel(options.queue.min(Semaphore::MAX_PERMITS));
         let most = options.max_batch;
         tokio::spawn(async move {
             while let Some(batch) = gather::batch(&mut requests, most).await {

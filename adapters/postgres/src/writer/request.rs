@@ -1,4 +1,5 @@
 use std::mem::take;
+use std::time::{Duration, Instant};
 
 use cqrs_core::store::{
     Append, AppendError, Appended, Boundary, Recorded, StateWrite, StoredCommand, Ticket,
@@ -24,6 +25,9 @@ pub(super) struct Request {
     pub(super) verdict: Verdict,
     /// It was sent to the database, and no answer came: it may be there.
     pub(super) is_sent: bool,
+    /// It was sent at least once.
+    pub(super) was_sent: bool,
+    queued: Instant,
     /// The answer as if the log were empty.
     appended: Appended,
     reply: oneshot::Sender<Result<Appended, AppendError>>,
@@ -64,6 +68,8 @@ impl Request {
             },
             verdict: Verdict::Later,
             is_sent: false,
+            was_sent: false,
+            queued: Instant::now(),
             reply,
         };
         Ok((request, answer))
@@ -109,6 +115,17 @@ impl Request {
     /// Whether it was decided on a state of the log that is after this one.
     pub(super) fn is_ahead_of(&self, head: Position) -> bool {
         self.boundaries.iter().any(|boundary| boundary.after > head)
+    }
+
+    /// Whether it has waited for so long for a database that is away, or, once it was sent, for that
+    /// and for an answer.
+    pub(super) fn is_overdue(&self, patience: Duration, answer: Duration) -> bool {
+        let longest = if self.was_sent {
+            patience.saturating_add(answer)
+        } else {
+            patience
+        };
+        self.queued.elapsed() >= longest
     }
 
     /// Whoever waited may be gone, which changes nothing.

@@ -2,22 +2,25 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cqrs_core::store::{EventQuery, EventType, ReadRange, StateKey, StoredCommand, Tags, Window};
+use cqrs_core::store::{
+    EventQuery, EventType, Incarnation, ReadRange, StateKey, StoredCommand, Tags, Window,
+};
 use cqrs_core::{CommandId, Position};
-use deadpool_postgres::ClientWrapper;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 use super::columns::Columns;
-use crate::connect::Link;
+use crate::connection::{Connection, OpenTransaction};
 use crate::fault::Fault;
+use crate::heads::{Heads, Seen};
+use crate::link::Link;
 use crate::row::{self, EventTypes, Head, number};
 use crate::selection::Selection;
 use crate::sql::Sql;
 
 /// A connection for the store's statements, each prepared when it is first needed.
-pub(super) struct Session<C = ClientWrapper> {
+pub(super) struct Session<C = Connection> {
     client: C,
     sql: Arc<Sql>,
 }
@@ -25,18 +28,33 @@ pub(super) struct Session<C = ClientWrapper> {
 impl Session {
     /// A connection of its own.
     pub(super) async fn open(link: &Link, sql: Arc<Sql>) -> Result<Self, Fault> {
-        Ok(Self::new(link.session().await?, sql))
+        Ok(Self::new(link.open().await?, sql))
     }
 }
 
-impl<C: Borrow<ClientWrapper> + Sync> Session<C> {
+impl<C: Borrow<Connection> + Sync> Session<C> {
     pub(super) fn new(client: C, sql: Arc<Sql>) -> Self {
         Self { client, sql }
     }
 
-    pub(super) async fn head(&self) -> Result<Head, Fault> {
-        let head = self.prepared(&self.sql.head).await?;
-        row::head(&self.client().query_one(&head, &[]).await?)
+    /// The head, and what identifies the log by it.
+    pub(super) async fn head(&self) -> Result<(Head, Seen), Fault> {
+        let head = self
+            .client()
+            .select_one(&self.sql.recognize, &[&0_i64])
+            .await?;
+        Ok((row::head(&head)?, Seen::of(&head)?))
+    }
+
+    /// The incarnation of the log that it leads to.
+    pub(super) fn incarnation(&self) -> Incarnation {
+        self.client().incarnation()
+    }
+
+    /// Finds out whether the log is still the one that was known.
+    pub(super) async fn recognize(&self, heads: &Heads) -> Result<Incarnation, Fault> {
+        let recognized = heads.recognize(self.client().client(), &self.sql);
+        self.client().exchange(recognized).await
     }
 
     /// Types and tags of the events in `(after, up_to]`, in order.
@@ -95,7 +113,7 @@ impl<C: Borrow<ClientWrapper> + Sync> Session<C> {
             up_to: Some(up_to),
             limit: 1,
         };
-        let page = selection.read(self.client(), &statement, range).await?;
+        let (page, _) = selection.read(self.client(), &statement, range).await?;
         Ok(page.events.first().map(|event| event.position))
     }
 
@@ -128,7 +146,9 @@ impl<C: Borrow<ClientWrapper> + Sync> Session<C> {
 
     /// Begins a transaction that has the head to itself.
     pub(super) async fn lock(&self) -> Result<(), Fault> {
-        self.client().batch_execute("BEGIN").await?;
+        self.client()
+            .batch_execute(OpenTransaction::READ_COMMITTED)
+            .await?;
         self.lock_head().await?;
         Ok(())
     }
@@ -174,10 +194,10 @@ impl<C: Borrow<ClientWrapper> + Sync> Session<C> {
     }
 
     async fn prepared(&self, sql: &str) -> Result<Statement, Fault> {
-        Ok(self.client().prepare_cached(sql).await?)
+        Ok(self.client().prepare(sql).await?)
     }
 
-    fn client(&self) -> &ClientWrapper {
+    pub(super) fn client(&self) -> &Connection {
         self.client.borrow()
     }
 }

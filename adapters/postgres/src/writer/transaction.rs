@@ -1,15 +1,17 @@
 use std::collections::HashMap;
 
-use cqrs_core::store::{Append, AppendError, Appended, Boundary, StateKey, StoredCommand, Window};
+use cqrs_core::store::{
+    Append, AppendError, Appended, Boundary, Incarnation, StateKey, StoredCommand, Window,
+};
 use cqrs_core::{CommandId, Position};
-use deadpool_postgres::{ClientWrapper, Object};
 use futures_util::future::join;
 
+use super::backoff::Backoff;
 use super::columns::Columns;
 use super::decide::Known;
-use super::patience::Patience;
 use super::request::{Request, Verdict};
 use super::session::Session;
+use crate::connection::Connection;
 use crate::fault::{Fault, Kind};
 use crate::row::{self, Head};
 use crate::store::Shared;
@@ -31,7 +33,7 @@ enum Outcome {
 /// of the writing task, under the lock of the log's head: what a handler does between two
 /// statements takes as long as it takes, and no batch could wait for it.
 pub(crate) async fn append_in(
-    client: &Object,
+    client: &Connection,
     shared: &Shared,
     append: Append,
 ) -> Result<Appended, AppendError> {
@@ -40,7 +42,10 @@ pub(crate) async fn append_in(
     let replay = |stored: StoredCommand| stored.replay(id, fingerprint);
     match attempt(client, shared, &mut request).await {
         Ok(Outcome::Done(appended)) => {
-            shared.heads.wrote(appended.last, request.take_events());
+            let incarnation = client.incarnation();
+            shared
+                .heads
+                .wrote(incarnation, appended.last, request.take_events());
             Ok(appended)
         }
         Ok(Outcome::Refused(refusal)) => match processed(client, shared, id).await {
@@ -69,17 +74,18 @@ pub(crate) async fn append_in(
 }
 
 async fn attempt(
-    client: &Object,
+    client: &Connection,
     shared: &Shared,
     request: &mut Request,
 ) -> Result<Outcome, Fault> {
-    if let Some(at) = conflict_below_window(shared, request).await? {
+    if let Some(at) = conflict_below_window(client.incarnation(), shared, request).await? {
         return Ok(Outcome::Refused(AppendError::Conflict { at }));
     }
     let session = of(client, shared);
     // Sent below together with the commit, so it must not have to be prepared there.
     let append = session.append_statement(!request.states.is_empty()).await?;
-    let mut turn = shared.turns.next().await;
+    let incarnation = client.incarnation();
+    let mut turn = shared.turns.next(incarnation).await;
     let locked = session.lock_head().await?;
     if locked.try_get::<_, Option<String>>(4)?.as_deref() != Some("open") {
         return Ok(Outcome::Refused(AppendError::Transaction {
@@ -87,6 +93,12 @@ async fn attempt(
         }));
     }
     let head = row::head(&locked)?;
+    if head.store != shared.heads.store() {
+        session.recognize(&shared.heads).await?;
+        client.give_up();
+        let head = head.position;
+        return Ok(Outcome::Refused(AppendError::Rewound { head, seen: head }));
+    }
     let mut none = Window::new(head.position, 0);
     let window = turn.as_deref_mut().unwrap_or(&mut none);
     session.follow(window, head.position, TAIL).await?;
@@ -131,17 +143,22 @@ async fn attempt(
 /// Decides boundaries that are older than the window by the log as it is now, before others have
 /// to wait; what comes later is left to be decided.
 async fn conflict_below_window(
+    current: Incarnation,
     shared: &Shared,
     request: &mut Request,
 ) -> Result<Option<Position>, Fault> {
     let floor = shared.turns.floor();
-    let is_older = |boundary: &Boundary| boundary.after < floor;
+    // What is of another incarnation is refused in any case.
+    let is_older = |boundary: &Boundary| boundary.after < floor && boundary.incarnation == current;
     if !request.boundaries.iter().any(is_older) {
         return Ok(None);
     }
     let client = shared.pool.get().await?;
+    if client.incarnation() != current {
+        return Ok(None);
+    }
     let session = of(&client, shared);
-    let head = session.head().await?.position;
+    let head = session.head().await?.0.position;
     for boundary in &mut request.boundaries {
         if !is_older(boundary) {
             continue;
@@ -156,7 +173,7 @@ async fn conflict_below_window(
 }
 
 async fn refusal(
-    session: &Session<&ClientWrapper>,
+    session: &Session<&Connection>,
     request: &Request,
     head: &Head,
     window: &Window,
@@ -167,14 +184,17 @@ async fn refusal(
     } else {
         session.state_positions(&keys).await?
     };
-    let head = head.position;
-    let known = Known { head, window };
+    let known = Known {
+        incarnation: session.incarnation(),
+        head: head.position,
+        window,
+    };
     known.refusal(session, request, &states).await
 }
 
 /// What is recorded of the command, as of now, after everything here is undone.
 async fn processed(
-    client: &Object,
+    client: &Connection,
     shared: &Shared,
     id: CommandId,
 ) -> Result<Option<StoredCommand>, Fault> {
@@ -195,15 +215,15 @@ async fn settle(
     let look = async || {
         let session = Session::open(&shared.link, shared.sql.clone()).await?;
         // Waits for the transaction that is in doubt, which has the lock.
-        Ok(session.settled(vec![id.as_uuid()]).await?.remove(&id))
+        Ok::<_, Fault>(session.settled(vec![id.as_uuid()]).await?.remove(&id))
     };
-    let mut patience = Patience::new(shared.patience);
+    let mut backoff = Backoff::new(shared.patience);
     loop {
         let fault = match look().await {
             Ok(found) => return Ok(found),
             Err(fault) => fault,
         };
-        if patience.wait_after(fault).await.is_err() {
+        if fault.kind() != Kind::Lost || !backoff.pause().await {
             return Err(AppendError::Indeterminate {
                 reason: lost.reason(),
             });
@@ -211,6 +231,6 @@ async fn settle(
     }
 }
 
-fn of<'c>(client: &'c Object, shared: &Shared) -> Session<&'c ClientWrapper> {
+fn of<'c>(client: &'c Connection, shared: &Shared) -> Session<&'c Connection> {
     Session::new(client, shared.sql.clone())
 }

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cqrs_core::Position;
-use cqrs_core::store::Window;
+use cqrs_core::store::{Incarnation, Window};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
@@ -14,30 +14,43 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// Transactions of this process that append take turns, in the order in which they ask, so that the
 /// database has one of them at a time to wake for the lock.
 pub(crate) struct Turns {
-    /// The recent events, up to a head that the last in turn has seen.
-    window: Mutex<Window>,
+    recent: Mutex<RecentEvents>,
     floor: AtomicU64,
+}
+
+/// The recent events, up to a head that the last in turn has seen.
+struct RecentEvents {
+    incarnation: Incarnation,
+    window: Window,
 }
 
 /// Held from before the head is locked until it is known how the transaction ended.
 pub(super) struct Turn<'t> {
-    window: MutexGuard<'t, Window>,
+    recent: MutexGuard<'t, RecentEvents>,
     floor: &'t AtomicU64,
 }
 
 impl Turns {
     pub(crate) fn new(head: Position, window: usize) -> Self {
         Self {
-            window: Mutex::new(Window::new(head, window)),
+            recent: Mutex::new(RecentEvents {
+                incarnation: Incarnation::default(),
+                window: Window::new(head, window),
+            }),
             floor: AtomicU64::new(head.get()),
         }
     }
 
-    /// `None` when it takes too long.
-    pub(super) async fn next(&self) -> Option<Turn<'_>> {
-        let window = timeout(LONGEST, self.window.lock()).await.ok()?;
+    /// The next turn, for a transaction in this incarnation of the log; `None` when it takes too
+    /// long.
+    pub(super) async fn next(&self, incarnation: Incarnation) -> Option<Turn<'_>> {
+        let mut recent = timeout(LONGEST, self.recent.lock()).await.ok()?;
+        if recent.incarnation != incarnation {
+            recent.incarnation = incarnation;
+            recent.window.reset(Position::START);
+        }
         let floor = &self.floor;
-        Some(Turn { window, floor })
+        Some(Turn { recent, floor })
     }
 
     /// Below this, the window knows nothing. Read at any time, so it may be raised meanwhile.
@@ -50,19 +63,19 @@ impl Deref for Turn<'_> {
     type Target = Window;
 
     fn deref(&self) -> &Window {
-        &self.window
+        &self.recent.window
     }
 }
 
 impl DerefMut for Turn<'_> {
     fn deref_mut(&mut self) -> &mut Window {
-        &mut self.window
+        &mut self.recent.window
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let floor = self.window.floor().get();
+        let floor = self.recent.window.floor().get();
         self.floor.store(floor, Ordering::Relaxed);
     }
 }

@@ -1,0 +1,261 @@
+use std::ops::Deref;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use cqrs_core::store::Incarnation;
+use deadpool_postgres::ClientWrapper;
+use futures_util::future::{Either, select};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row, Statement};
+
+use crate::SqlError;
+use crate::link::{Link, Object, Unanswered};
+
+/// Statements that a connection keeps prepared for handlers; then it starts over.
+const MAX_STATEMENTS: usize = 256;
+
+/// How long an answer may be on its way that the server says it has sent.
+const ON_ITS_WAY: Duration = Duration::from_secs(1);
+
+/// A connection to PostgreSQL. Every exchange on it has a deadline, whatever the server does: see
+/// [`exchange`](Connection::exchange).
+pub(crate) struct Connection {
+    client: ClientWrapper,
+    /// The task that carries what is sent and received.
+    driver: AbortHandle,
+    link: Link,
+    /// The server's process, by which it is asked whether it is at work.
+    backend: String,
+    incarnation: Incarnation,
+    is_given_up: AtomicBool,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        client: ClientWrapper,
+        driver: AbortHandle,
+        link: Link,
+        backend: String,
+        incarnation: Incarnation,
+    ) -> Self {
+        Self {
+            client,
+            driver,
+            link,
+            backend,
+            incarnation,
+            is_given_up: AtomicBool::new(false),
+        }
+    }
+
+    /// The incarnation of the log that it leads to.
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    /// Whether it can be used again.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.is_given_up.load(Ordering::Relaxed) && !self.client.is_closed()
+    }
+
+    /// Ends it. Whoever waits for an answer on it is told that it is closed.
+    pub(crate) fn give_up(&self) {
+        self.is_given_up.store(true, Ordering::Relaxed);
+        self.driver.abort();
+    }
+
+    /// Prepares a statement, once for this connection.
+    pub(crate) async fn prepare(&self, sql: &str) -> Result<Statement, SqlError> {
+        self.exchange(async { Ok(self.client.prepare_cached(sql).await?) })
+            .await
+    }
+
+    /// The same for a statement of a handler. Whoever makes them up as it goes would fill the memory
+    /// of both ends.
+    pub(crate) async fn prepare_foreign(&self, sql: &str) -> Result<Statement, SqlError> {
+        if self.client.statement_cache.size() >= MAX_STATEMENTS {
+            self.client.statement_cache.clear();
+        }
+        self.prepare(sql).await
+    }
+
+    /// Prepares a statement whose answer has one row, and runs it.
+    pub(crate) async fn select_one(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Row, SqlError> {
+        let statement = self.prepare(sql).await?;
+        self.query_one(&statement, params).await
+    }
+
+    pub(crate) async fn query(
+        &self,
+        statement: &Statement,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, SqlError> {
+        self.exchange(async { Ok(self.client.query(statement, params).await?) })
+            .await
+    }
+
+    pub(crate) async fn query_one(
+        &self,
+        statement: &Statement,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Row, SqlError> {
+        self.exchange(async { Ok(self.client.query_one(statement, params).await?) })
+            .await
+    }
+
+    pub(crate) async fn query_opt(
+        &self,
+        statement: &Statement,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Option<Row>, SqlError> {
+        self.exchange(async { Ok(self.client.query_opt(statement, params).await?) })
+            .await
+    }
+
+    pub(crate) async fn execute(
+        &self,
+        statement: &Statement,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, SqlError> {
+        self.exchange(async { Ok(self.client.execute(statement, params).await?) })
+            .await
+    }
+
+    /// Runs statements without parameters, which take less time together than one may.
+    pub(crate) async fn batch_execute(&self, statements: &str) -> Result<(), SqlError> {
+        self.exchange(async { Ok(self.client.batch_execute(statements).await?) })
+            .await
+    }
+
+    /// The same for statements each of which may take its time.
+    pub(crate) async fn script(&self, statements: &str) -> Result<(), SqlError> {
+        let done = async { Ok(self.client.batch_execute(statements).await?) };
+        self.answered(done, Duration::MAX).await
+    }
+
+    /// What goes over the connection in [`exchange`](Connection::exchange).
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Waits for the answer to one statement. When it takes long, the server is asked on another
+    /// connection whether it is at work on it: if it is not, or does not answer either, this
+    /// connection is given up. So a slow statement is waited for, and a server that stands still
+    /// is not.
+    pub(crate) async fn exchange<T, E: From<Unanswered>>(
+        &self,
+        answer: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        self.answered(answer, self.link.deadlines.statement).await
+    }
+
+    async fn answered<T, E: From<Unanswered>>(
+        &self,
+        answer: impl Future<Output = Result<T, E>>,
+        longest: Duration,
+    ) -> Result<T, E> {
+        let mut answer = pin!(answer);
+        let soon = self.link.deadlines.answer / 2;
+        match timeout(soon, answer.as_mut()).await {
+            Ok(answer) => answer,
+            // Boxed, so that what is rare does not make every call large.
+            Err(_) => Box::pin(self.overdue(answer, longest)).await,
+        }
+    }
+
+    async fn overdue<T, E: From<Unanswered>>(
+        &self,
+        mut answer: Pin<&mut impl Future<Output = Result<T, E>>>,
+        longest: Duration,
+    ) -> Result<T, E> {
+        let began = Instant::now();
+        let soon = self.link.deadlines.answer / 2;
+        loop {
+            let at_work = pin!(timeout(soon, self.link.is_at_work(&self.backend)));
+            let wait = match select(answer.as_mut(), at_work).await {
+                Either::Left((answer, _)) => return answer,
+                Either::Right((Ok(true), _)) if began.elapsed() < longest => soon,
+                Either::Right((Ok(false), _)) => ON_ITS_WAY,
+                Either::Right(_) => Duration::ZERO,
+            };
+            match timeout(wait, answer.as_mut()).await {
+                Ok(answer) => return answer,
+                Err(_) if wait == soon => {}
+                Err(_) => break,
+            }
+        }
+        self.give_up();
+        Err(Unanswered(soon + began.elapsed()).into())
+    }
+
+    /// Sends the end of a transaction without waiting for it: whatever comes next on the connection
+    /// comes after it.
+    fn roll_back(&self) {
+        let ended = pin!(self.client.batch_execute("ROLLBACK"));
+        // The first poll sends. If it cannot, the connection is lost, and the transaction with it.
+        let _ = ended.poll(&mut Context::from_waker(Waker::noop()));
+    }
+}
+
+/// A connection of a pool with a transaction, which is rolled back on drop. It exists before `BEGIN`
+/// is sent: a future that is dropped while waiting for the answer leaves no transaction open.
+pub(crate) struct OpenTransaction {
+    connection: Object,
+    is_open: bool,
+}
+
+impl OpenTransaction {
+    /// A store's own transaction. Each of its statements must see what others have committed while
+    /// it waited for a lock, so it is read committed, whatever the database's default is.
+    pub(crate) const READ_COMMITTED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+
+    pub(crate) async fn begin(connection: Object, begin: &str) -> Result<Self, SqlError> {
+        let transaction = Self {
+            connection,
+            is_open: true,
+        };
+        transaction.connection.batch_execute(begin).await?;
+        Ok(transaction)
+    }
+
+    pub(crate) async fn commit(mut self) -> Result<(), SqlError> {
+        let committed = self.connection.batch_execute("COMMIT").await;
+        self.ended();
+        committed
+    }
+
+    pub(crate) async fn roll_back(mut self) -> Result<(), SqlError> {
+        let undone = self.connection.batch_execute("ROLLBACK").await;
+        self.ended();
+        undone
+    }
+
+    /// There is nothing to roll back any more.
+    pub(crate) fn ended(&mut self) {
+        self.is_open = false;
+    }
+}
+
+impl Deref for OpenTransaction {
+    type Target = Object;
+
+    fn deref(&self) -> &Object {
+        &self.connection
+    }
+}
+
+impl Drop for OpenTransaction {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.connection.roll_back();
+        }
+    }
+}

@@ -1,0 +1,275 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use cqrs_core::store::Incarnation;
+use deadpool::Runtime;
+use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
+use deadpool_postgres::ClientWrapper;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+use tokio_postgres::{AsyncMessage, Client, Config, SimpleQueryMessage};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::connection::Connection;
+use crate::fault::{Fault, Kind};
+use crate::heads::Heads;
+use crate::sql::{DURABLE, SESSION, Sql};
+use crate::{ConnectError, Options, tls};
+
+/// Connections of one kind, at most so many at once.
+pub(crate) type Pool = managed::Pool<Link>;
+
+/// A connection that goes back to its pool when dropped, unless it was given up.
+pub(crate) type Object = managed::Object<Link>;
+
+/// More connections than any PostgreSQL accepts.
+const MAX_POOL_SIZE: usize = 1 << 18;
+
+/// How to get a connection that is set up.
+#[derive(Clone)]
+pub(crate) struct Link {
+    config: Config,
+    tls: MakeRustlsConnect,
+    /// What a session is set to.
+    session: Arc<str>,
+    pub(crate) deadlines: Deadlines,
+    /// By which the log is recognized on a new connection; `None` before the first, and for
+    /// replicas, which may be behind.
+    log: Option<(Heads, Arc<Sql>)>,
+}
+
+/// How long an exchange with the server may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadlines {
+    /// Until a connection without an answer is given up, unless the server is at work on it.
+    pub(crate) answer: Duration,
+    /// Even then, for a single statement: the server should have ended it long before.
+    pub(crate) statement: Duration,
+}
+
+impl Deadlines {
+    /// A server that has much to do takes that long for anything.
+    const SHORTEST: Duration = Duration::from_secs(2);
+
+    pub(crate) fn new(options: &Options) -> Self {
+        let answer = options.patience.max(Self::SHORTEST);
+        let statement = match options.statement_timeout {
+            Duration::ZERO => Duration::MAX,
+            timeout => timeout.saturating_add(answer),
+        };
+        Self { answer, statement }
+    }
+}
+
+impl Link {
+    /// Connections for the store's statements.
+    pub(crate) fn new(options: &Options, url: &str) -> Result<Self, ConnectError> {
+        let mut config: Config = url.parse().map_err(|_| ConnectError::Url {
+            reason: "it is neither a URL nor a list of `key=value`, or has an option that is \
+                     unknown or has an invalid value"
+                .to_owned(),
+        })?;
+        if config.get_application_name().is_none() {
+            config.application_name(&options.application_name);
+        }
+        let deadlines = Deadlines::new(options);
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(deadlines.answer);
+        }
+        // A peer that is gone without a word is noticed within half a minute.
+        config
+            .keepalives_idle(Duration::from_secs(10))
+            .tcp_user_timeout(Duration::from_secs(30));
+        let timeout = milliseconds(options.statement_timeout);
+        Ok(Self {
+            config,
+            tls: tls::connector(options)?,
+            session: format!("{SESSION}; SET statement_timeout = {timeout}; {DURABLE}").into(),
+            deadlines,
+            log: None,
+        })
+    }
+
+    /// The same for handlers' own statements, planned as PostgreSQL sees fit.
+    pub(crate) fn plain(&self, options: &Options) -> Self {
+        let timeout = milliseconds(options.statement_timeout);
+        let search_path = options
+            .search_path
+            .as_ref()
+            .map_or_else(String::new, |path| {
+                let path = path.replace('\'', "''");
+                // A backslash is just that, whatever the server's settings say.
+                format!(
+                    "; SET standard_conforming_strings = on; \
+                 SELECT set_config('search_path', '{path}', false)"
+                )
+            });
+        Self {
+            session: format!("SET statement_timeout = {timeout}; {DURABLE}{search_path}").into(),
+            ..self.clone()
+        }
+    }
+
+    /// The same for those that may only read.
+    pub(crate) fn read_only(&self) -> Self {
+        let session = format!("{}; SET default_transaction_read_only = on", self.session);
+        Self {
+            session: session.into(),
+            ..self.clone()
+        }
+    }
+
+    /// The same, whose connections lead to a log that is recognized.
+    pub(crate) fn to_log(&self, heads: &Heads, sql: &Arc<Sql>) -> Self {
+        Self {
+            log: Some((heads.clone(), sql.clone())),
+            ..self.clone()
+        }
+    }
+
+    /// At most so many of them at once.
+    pub(crate) fn pool(self, options: &Options) -> Result<Pool, ConnectError> {
+        Pool::builder(self)
+            .max_size(options.pool_size.min(MAX_POOL_SIZE))
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(options.patience))
+            .build()
+            .map_err(|error| ConnectError::Unreachable {
+                reason: error.to_string(),
+            })
+    }
+
+    /// A connection that is set up, driven by a task of its own.
+    pub(crate) async fn open(&self) -> Result<Connection, Fault> {
+        self.in_time(async {
+            let (client, driver) = self.dial().await?;
+            let set_up = format!("{}; SELECT pg_backend_pid()", self.session);
+            let answers = client.simple_query(&set_up).await?;
+            let backend = answers.iter().rev().find_map(value);
+            let backend = backend.unwrap_or_default().to_owned();
+            let incarnation = match &self.log {
+                Some((heads, sql)) => heads.recognize(&client, sql).await?,
+                None => Incarnation::default(),
+            };
+            Ok(Connection::new(
+                client,
+                driver,
+                self.clone(),
+                backend,
+                incarnation,
+            ))
+        })
+        .await
+    }
+
+    /// A connection that listens, to be driven by whoever has it: each notification's text goes
+    /// to `hear`.
+    pub(crate) async fn listen(
+        &self,
+        hear: impl Fn(&str) + Send,
+    ) -> Result<(Client, impl Future<Output = ()> + Send), Fault> {
+        let connect = async { Ok(self.config.connect(self.tls.clone()).await?) };
+        let (client, mut connection) = self.in_time(connect).await?;
+        let driver = async move {
+            let mut next = async || std::future::poll_fn(|it| connection.poll_message(it)).await;
+            while let Some(Ok(message)) = next().await {
+                if let AsyncMessage::Notification(notification) = message {
+                    hear(notification.payload());
+                }
+            }
+        };
+        Ok((client, driver))
+    }
+
+    /// Whether the server answers, and is at work on what a connection has sent.
+    pub(crate) async fn is_at_work(&self, backend: &str) -> bool {
+        let work = format!(
+            "SELECT coalesce(state, '') NOT LIKE 'idle%' FROM pg_stat_activity WHERE pid = {backend}"
+        );
+        let look = async { Ok(self.dial().await?.0.simple_query(&work).await?) };
+        match self.in_time(look).await {
+            Ok(answers) => answers.iter().find_map(value) == Some("t"),
+            // As when there are too many connections: it answers.
+            Err(fault) => fault.kind() != Kind::Lost,
+        }
+    }
+
+    /// Gives up when there is no answer in time.
+    pub(crate) async fn in_time<T>(
+        &self,
+        exchange: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        let answered = timeout(self.deadlines.answer, exchange).await;
+        answered.unwrap_or_else(|_| Err(Unanswered(self.deadlines.answer).into()))
+    }
+
+    async fn dial(&self) -> Result<(ClientWrapper, AbortHandle), Fault> {
+        let (client, connection) = self.config.connect(self.tls.clone()).await?;
+        // How it ended, every request on the client is told.
+        let driver = tokio::spawn(async move {
+            let _ = connection.await;
+        });
+        let handle = driver.abort_handle();
+        Ok((ClientWrapper::new(client, driver), handle))
+    }
+}
+
+impl managed::Manager for Link {
+    type Type = Connection;
+    type Error = Fault;
+
+    async fn create(&self) -> Result<Connection, Fault> {
+        self.open().await
+    }
+
+    /// Nothing is sent: whether the server answers, the next exchange tells.
+    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Fault> {
+        let is_current = match &self.log {
+            Some((heads, _)) => heads.incarnation() == connection.incarnation(),
+            None => true,
+        };
+        if is_current && connection.is_open() {
+            Ok(())
+        } else {
+            Err(RecycleError::message("the connection was given up"))
+        }
+    }
+}
+
+/// There was no answer for so long: the server stands still, or the network swallows what is sent.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("PostgreSQL has not answered for {0:?}, and the connection was given up")]
+pub(crate) struct Unanswered(pub(crate) Duration);
+
+impl From<Unanswered> for Fault {
+    fn from(unanswered: Unanswered) -> Self {
+        Self::new(Kind::Lost, unanswered.to_string())
+    }
+}
+
+/// As PostgreSQL takes it: 0 for any time, which is also what it would make of more than it can
+/// hold. Less than one millisecond is not none.
+fn milliseconds(timeout: Duration) -> i32 {
+    let up = timeout.as_nanos().div_ceil(1_000_000);
+    i32::try_from(up).unwrap_or(0)
+}
+
+fn value(message: &SimpleQueryMessage) -> Option<&str> {
+    match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_never_cut_down_to_none() {
+        assert_eq!(milliseconds(Duration::ZERO), 0);
+        assert_eq!(milliseconds(Duration::from_nanos(1)), 1);
+        assert_eq!(milliseconds(Duration::from_millis(1500)), 1500);
+        assert_eq!(milliseconds(Duration::MAX), 0);
+    }
+}

@@ -1,0 +1,31 @@
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+/// Growing pauses between attempts to reach a database that is away.
+pub(super) struct Backoff {
+    began: Instant,
+    patience: Duration,
+    pause: Duration,
+}
+
+impl Backoff {
+    /// Pauses for this long at most, all together.
+    pub(super) fn new(patience: Duration) -> Self {
+        Self {
+            began: Instant::now(),
+            patience,
+            pause: Duration::from_millis(20),
+        }
+    }
+
+    /// Pauses before the next attempt. Returns `false` when patience has run out.
+    pub(super) async fn pause(&mut self) -> bool {
+        if self.began.elapsed().saturating_add(self.pause) > self.patience {
+            return false;
+        }
+        sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(Duration::from_millis(500));
+        true
+    }
+}
