@@ -98,6 +98,43 @@ impl Server {
         self.own().kill().expect("the server can be killed");
     }
 
+    /// Stops all of the server's processes with SIGSTOP: connections stay open, and nothing is
+    /// answered.
+    ///
+    /// # Panics
+    /// When the server is shared.
+    pub fn stand_still(&self) {
+        let stopped = self.own().carry_out("stand", "stopped");
+        stopped.expect("the server can be stopped");
+    }
+
+    /// Lets a stopped server go on.
+    ///
+    /// # Panics
+    /// When the server is shared.
+    pub fn go_on(&self) {
+        let running = self.own().carry_out("continue", "running");
+        running.expect("the server goes on");
+    }
+
+    /// Copies the data of a killed server, to be [restored](Self::restore).
+    ///
+    /// # Panics
+    /// When the server is shared, or the data cannot be copied.
+    pub fn save(&self) {
+        let saved = self.own().carry_out("save", "saved");
+        saved.expect("the data can be copied");
+    }
+
+    /// Replaces the data of a killed server by the copy.
+    ///
+    /// # Panics
+    /// When the server is shared, or there is no copy.
+    pub fn restore(&self) {
+        let restored = self.own().carry_out("restore", "restored");
+        restored.expect("the data can be restored");
+    }
+
     /// Starts a killed server again on its data and its URL, and waits until it answers.
     ///
     /// # Panics

@@ -73,6 +73,14 @@ impl Supervisor {
         self.ask("kill").map(drop)
     }
 
+    /// Carries out a command that has one answer.
+    pub(crate) fn carry_out(&mut self, command: &str, answer: &str) -> Result<(), String> {
+        if self.ask(command)? == answer {
+            return Ok(());
+        }
+        Err(self.failure(&format!("the server's shell could not {command}")))
+    }
+
     pub(crate) fn restart(&mut self) -> Result<(), String> {
         let port = self.port;
         match self.ask(&format!("start {port}"))?.as_str() {

@@ -1,7 +1,9 @@
 # Keeps one PostgreSQL server for a test process, which holds the other end of standard input:
 # when that ends, in whatever way, so do the server and the directory with all it wrote.
 # $1: where PostgreSQL's programs are. $2: the port of a server to be a standby of, if any. Answers with the directory, then `ready` or `failed`; then
-# takes commands, one a line: `start <port>` answers `ready`, `busy` or `failed`; `kill`, `gone`.
+# takes commands, one a line: `start <port>` answers `ready`, `busy` or `failed`; `kill`, `gone`;
+# `stand`, `stopped`; `continue`, `running`. Of a server that was killed: `save`, `saved`; `restore`,
+# `restored`.
 
 bin=$1
 primary=$2
@@ -13,6 +15,7 @@ end() {
     if [ -e "$pid_file" ]; then
       read -r pid <"$pid_file"
       kill -QUIT "$pid" # immediate shutdown
+      signal CONT
       gone
     fi
     cd / && rm -rf "$directory"
@@ -79,6 +82,13 @@ destroy() {
   gone
 }
 
+# The first one first, so that no child is missed.
+signal() {
+  read -r pid <"$pid_file"
+  kill "-$1" "$pid"
+  kill "-$1" $(cat "/proc/$pid/task/$pid/children" || pgrep -P "$pid")
+}
+
 # Waits for the last of the server's processes. Takes away what one that was killed leaves outside
 # of its files, and the number by which others could be taken for it.
 gone() {
@@ -102,6 +112,22 @@ while read -r command port; do
   kill)
     destroy
     echo gone
+    ;;
+  stand)
+    signal STOP
+    echo stopped
+    ;;
+  continue)
+    signal CONT
+    echo running
+    ;;
+  save)
+    rm -rf saved
+    cp -a data saved && echo saved
+    ;;
+  restore)
+    rm -rf data
+    cp -a saved data && echo restored
     ;;
   esac
 done

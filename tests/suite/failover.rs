@@ -1,0 +1,385 @@
+//! A database that comes back without the events that were recorded last, and has grown since: as
+//! after a failover, or when a backup was restored.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cqrs_core::error::Failure;
+use cqrs_core::prelude::*;
+use cqrs_core::store::{
+    AppendError, Boundary, EventQuery, EventStore, Events, Incarnation, ReadRange, StoreError,
+    Subscription, ViewBatch, ViewStore,
+};
+use cqrs_core::testing::conformance::Fixture;
+use cqrs_core::{CommandError, Dispatcher};
+use cqrs_postgres::Postgres;
+use test_postgres::Server;
+use tokio::task::spawn_blocking;
+
+use crate::outage::writer::{account, append};
+use crate::postgres::Schema;
+use crate::transacting::append_in;
+
+cqrs_core::module!();
+
+#[derive(Debug, Serialize, thiserror::Error)]
+#[error("the seat is taken")]
+pub struct IsTaken;
+
+#[derive(Command, Clone, Serialize, Deserialize)]
+#[command(error = IsTaken)]
+pub struct TakeSeat {
+    #[id(Seat)]
+    pub seat: u32,
+}
+
+#[derive(Command, Clone, Serialize, Deserialize)]
+pub struct LeaveSeat {
+    #[id(Seat)]
+    pub seat: u32,
+}
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "seat-taken", version = 1)]
+pub struct SeatTaken {
+    #[id(Seat)]
+    pub seat: u32,
+}
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "seat-left", version = 1)]
+pub struct SeatLeft {
+    #[id(Seat)]
+    pub seat: u32,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+pub struct Seat {
+    is_taken: bool,
+}
+
+#[aggregate(id = u32)]
+impl Seat {
+    #[apply]
+    fn taken(&mut self, _: &SeatTaken) {
+        self.is_taken = true;
+    }
+
+    #[apply]
+    fn left(&mut self, _: &SeatLeft) {
+        self.is_taken = false;
+    }
+}
+
+#[command_handler]
+fn take_seat(TakeSeat { seat }: TakeSeat, state: &Seat) -> Result<SeatTaken, IsTaken> {
+    ensure!(!state.is_taken, IsTaken);
+    Ok(SeatTaken { seat })
+}
+
+#[command_handler]
+fn leave_seat(LeaveSeat { seat }: LeaveSeat, _: &Seat) -> SeatLeft {
+    SeatLeft { seat }
+}
+
+#[derive(ReadModel, Clone, Serialize, Deserialize)]
+pub struct SeatView {
+    #[key]
+    pub seat: u32,
+    pub takes: u32,
+    pub leaves: u32,
+}
+
+pub struct Seats;
+
+#[projection(name = "seats", version = 1)]
+impl Seats {
+    #[on]
+    fn taken(event: &SeatTaken, views: &mut Views<SeatView>) -> Result<()> {
+        let mut view = view_of(event.seat, views)?;
+        view.takes += 1;
+        views.put(view);
+        Ok(())
+    }
+
+    #[on]
+    fn left(event: &SeatLeft, views: &mut Views<SeatView>) -> Result<()> {
+        let mut view = view_of(event.seat, views)?;
+        view.leaves += 1;
+        views.put(view);
+        Ok(())
+    }
+}
+
+fn view_of(seat: u32, views: &mut Views<SeatView>) -> Result<SeatView> {
+    Ok(views.get(&seat)?.unwrap_or(SeatView {
+        seat,
+        takes: 0,
+        leaves: 0,
+    }))
+}
+
+#[derive(Query, Clone, Serialize, Deserialize)]
+#[query(returns = Vec<(u32, u32, u32)>)]
+pub struct AllSeats;
+
+#[query_handler]
+async fn all_seats(_: AllSeats, views: Read<SeatView>) -> Result<Vec<(u32, u32, u32)>> {
+    let views = views.find().all().await?;
+    let seats = views.into_iter().map(|it| (it.seat, it.takes, it.leaves));
+    let mut seats: Vec<_> = seats.collect();
+    // Keys are sorted as texts.
+    seats.sort_unstable();
+    Ok(seats)
+}
+
+async fn app(store: Postgres) -> Dispatcher {
+    let builder = Dispatcher::builder().module(module()).store(store);
+    builder.build().await.expect("builds")
+}
+
+async fn on_server(server: &Arc<Server>, steps: &'static [fn(&Server)]) {
+    let server = server.clone();
+    let done = spawn_blocking(move || steps.iter().for_each(|step| step(&server)));
+    done.await.expect("the server does it");
+}
+
+async fn private(test: &'static str) -> Option<Arc<Server>> {
+    let server = spawn_blocking(move || Server::private(test));
+    server.await.expect("it starts").map(Arc::new)
+}
+
+const BACK_UP: &[fn(&Server)] = &[Server::kill, Server::save, Server::restart];
+const FAIL_OVER: &[fn(&Server)] = &[Server::kill, Server::restore, Server::restart];
+
+async fn take(app: &Dispatcher, seats: std::ops::Range<u32>) -> Receipt {
+    let mut receipt = None;
+    for seat in seats {
+        receipt = Some(app.execute(TakeSeat { seat }).await.expect("it is free"));
+    }
+    receipt.expect("there are some")
+}
+
+/// The seats as the log has them, as the read model should.
+async fn seats(store: &dyn EventStore) -> Vec<(u32, u32, u32)> {
+    let mut events = Events::read(store, EventQuery::All, ReadRange::after(Position::START));
+    let mut seats = std::collections::BTreeMap::new();
+    while let Some(event) = events.next().await.expect("it is read") {
+        let SeatTaken { seat } = serde_json::from_slice(&event.payload).expect("an event");
+        let (takes, leaves) = seats.entry(seat).or_insert((0, 0));
+        match event.event_type.as_str() {
+            "seat-taken" => *takes += 1,
+            _ => *leaves += 1,
+        }
+        assert!(*takes <= *leaves + 1, "seat {seat} is taken twice");
+    }
+    let list = seats
+        .into_iter()
+        .map(|(seat, (takes, leaves))| (seat, takes, leaves));
+    list.collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_decided_or_folded_on_events_that_were_lost() {
+    let test = "nothing_is_decided_or_folded_on_events_that_were_lost";
+    let Some(server) = private(test).await else {
+        return;
+    };
+    let store = Postgres::connect(server.url()).await.expect("connects");
+    let before = app(store.clone()).await;
+    take(&before, 1..4).await;
+    on_server(&server, BACK_UP).await;
+    // Lost: in memory, seat 1 is free, and so it is in the read model.
+    before
+        .execute(LeaveSeat { seat: 1 })
+        .await
+        .expect("it is done");
+    let lost = take(&before, 4..10).await;
+    let seen = before.query(AllSeats).after(&lost).await;
+    assert_eq!(seen.expect("an answer")[0], (1, 1, 1));
+    on_server(&server, FAIL_OVER).await;
+
+    let other = Postgres::connect(server.url()).await.expect("connects");
+    let after = app(other.clone()).await;
+    let grown = take(&after, 20..40).await;
+    assert!(grown.last() > lost.last(), "the log has grown past it");
+
+    // It may have noticed before, by following the log.
+    match before.execute(TakeSeat { seat: 1 }).await {
+        Err(CommandError::Rejected(IsTaken)) => {}
+        Err(CommandError::Failed(Failure::Append(AppendError::Rewound { .. }))) => {}
+        other => panic!("it was decided on what is lost: {other:?}"),
+    }
+    let rejected = before.execute(TakeSeat { seat: 1 }).await;
+    assert!(
+        matches!(rejected, Err(CommandError::Rejected(IsTaken))),
+        "{rejected:?}"
+    );
+    // What was lost can be done again, by either.
+    let last = take(&before, 4..10).await;
+    let expected = seats(&other).await;
+    for app in [&before, &after] {
+        let seen = app
+            .query(AllSeats)
+            .after(&last)
+            .within(Duration::from_secs(20));
+        assert_eq!(seen.await.expect("an answer"), expected);
+        assert!(app.health().is_ok(), "{:?}", app.health());
+    }
+    drop((before, after));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_says_that_its_log_was_replaced() {
+    let Some(server) = private("a_store_says_that_its_log_was_replaced").await else {
+        return;
+    };
+    let store = Postgres::connect(server.url()).await.expect("connects");
+    on_server(&server, BACK_UP).await;
+    for _ in 0..5 {
+        let appended = store.append(append(&account(1), 2, None)).await;
+        appended.expect("it is appended");
+    }
+    let seen = store.head().await.expect("a head");
+    let log: Arc<dyn EventStore> = Arc::new(store.clone());
+    let mut follower = Subscription::new(log, EventQuery::All, seen);
+    on_server(&server, FAIL_OVER).await;
+    let other = Postgres::connect(server.url()).await.expect("connects");
+    for _ in 0..10 {
+        let appended = other.append(append(&account(2), 2, None)).await;
+        appended.expect("it is appended");
+    }
+    // Nobody has written to the account, so nothing but the log itself is in the way.
+    for number in [3, 4] {
+        let decided = append(&account(number), 1, Some(seen));
+        let refused = match number {
+            3 => store.append(decided).await,
+            _ => append_in(&store, decided).await,
+        };
+        assert!(
+            matches!(refused, Err(AppendError::Rewound { .. })),
+            "{refused:?}"
+        );
+    }
+    assert_ne!(store.incarnation(), Incarnation::default());
+    assert_eq!(
+        store.head().await.expect("a head"),
+        other.head().await.expect("a head")
+    );
+    let followed = loop {
+        match follower.next(10).await {
+            // The connection was lost with the old server.
+            Err(StoreError::Unavailable { .. }) => {}
+            followed => break followed,
+        }
+    };
+    assert!(
+        matches!(followed, Err(StoreError::Rewound { .. })),
+        "{followed:?}"
+    );
+    assert!(
+        store
+            .recent(&EventQuery::All, Position::new(1), 10)
+            .is_none(),
+        "of the old log"
+    );
+    // What is decided now is recorded.
+    let current = Boundary {
+        incarnation: store.incarnation(),
+        ..Boundary::new(EventQuery::tagged(account(3)), seen)
+    };
+    let mut decided = append(&account(3), 1, None);
+    decided.boundaries = vec![current];
+    store.append(decided).await.expect("it is appended");
+}
+
+/// A log that is dropped and created again while connections stay open.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_was_created_again_is_no_conflict() {
+    let test = "a_log_that_was_created_again_is_no_conflict";
+    let Some(schema) = Schema::fresh(test, Postgres::options()) else {
+        return;
+    };
+    for events in [1, 4, 9] {
+        let store = schema.open().await;
+        for _ in 0..4 {
+            let appended = store.append(append(&account(1), 1, None)).await;
+            appended.expect("it is appended");
+        }
+        let seen = store.head().await.expect("a head");
+        let drop = format!("DROP SCHEMA {} CASCADE", schema.name());
+        schema
+            .client()
+            .await
+            .batch_execute(&drop)
+            .await
+            .expect("it is dropped");
+        let other = schema.open().await;
+        for _ in 0..events {
+            let appended = other.append(append(&account(2), 1, None)).await;
+            appended.expect("it is appended");
+        }
+        let refused = store.append(append(&account(2), 1, Some(seen))).await;
+        assert!(
+            matches!(refused, Err(AppendError::Rewound { .. })),
+            "{events}: {refused:?}"
+        );
+        let appended = store.append(append(&account(3), 1, None)).await;
+        assert_eq!(appended.expect("it is appended").last.get(), events + 1);
+        assert_eq!(store.store_id(), other.store_id());
+        let drop = format!("DROP SCHEMA {} CASCADE", schema.name());
+        schema
+            .client()
+            .await
+            .batch_execute(&drop)
+            .await
+            .expect("it is dropped");
+    }
+    schema.open().await;
+}
+
+/// As when the log is restored and its read models are not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_checkpoint_of_another_history_is_rewound() {
+    let test = "a_checkpoint_of_another_history_is_rewound";
+    let Some(schema) = Schema::fresh(test, Postgres::options()) else {
+        return;
+    };
+    let store = schema.open().await;
+    let appended = store.append(append(&account(1), 3, None)).await;
+    let last = appended.expect("it is appended").last;
+    let batch = ViewBatch {
+        subscription: "projection:seats:1".to_owned(),
+        from: None,
+        to: last,
+        incarnation: store.incarnation(),
+        changes: Vec::new(),
+    };
+    store.commit(batch).await.expect("it is committed");
+    let found = store.checkpoint("projection:seats:1").await;
+    assert_eq!(found.expect("a checkpoint"), Some(last));
+    let replace = format!(
+        "UPDATE {}.events SET id = gen_random_uuid() WHERE position = {last}",
+        schema.name()
+    );
+    schema
+        .client()
+        .await
+        .batch_execute(&replace)
+        .await
+        .expect("it is replaced");
+    let found = store.checkpoint("projection:seats:1").await;
+    assert!(
+        matches!(found, Err(StoreError::Rewound { seen, .. }) if seen == last),
+        "{found:?}"
+    );
+    let app = app(schema.open().await).await;
+    let receipt = app.execute(TakeSeat { seat: 1 }).await.expect("it is done");
+    let behind = app
+        .query(AllSeats)
+        .after(&receipt)
+        .within(Duration::from_millis(500));
+    let text = behind.await.expect_err("it stands still").to_string();
+    assert!(text.contains("the log was replaced"), "{text}");
+    assert!(!app.health().is_ok());
+}

@@ -1,0 +1,190 @@
+//! A database server that stands still: its connections stay open, and nothing is answered, as when
+//! a disk hangs or a machine is paused. And a network that swallows what is sent.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cqrs_core::error::{Failure, QueryError};
+use cqrs_core::store::{
+    AppendError, EventQuery, EventStore, ReadRange, StoreError, Transactional as _, ViewStore,
+};
+use cqrs_core::{CommandError, CommandId, Dispatcher, Position};
+use cqrs_postgres::{ConnectError, Options, Postgres};
+use test_postgres::Server;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::follow::{BalanceOf, Deposit, module, quiet};
+use crate::outage::until;
+
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// `PATIENCE` for the database to come back, as long for an exchange, and time for a busy machine.
+const LONGEST: Duration = Duration::from_secs(8);
+
+/// The server itself would wait for ever.
+fn options() -> Options {
+    Postgres::options()
+        .patience(PATIENCE)
+        .statement_timeout(Duration::ZERO)
+        .pool_size(2)
+}
+
+async fn on_server(server: &Arc<Server>, step: fn(&Server)) {
+    let server = server.clone();
+    let done = spawn_blocking(move || step(&server));
+    done.await.expect("the server does it");
+}
+
+async fn private(test: &'static str) -> Option<Arc<Server>> {
+    let server = spawn_blocking(move || Server::private(test));
+    server.await.expect("it starts").map(Arc::new)
+}
+
+async fn app(store: Postgres) -> Dispatcher {
+    let builder = quiet(Dispatcher::builder()).module(module());
+    builder.store(store).build().await.expect("builds")
+}
+
+/// What it returns, which must be soon.
+async fn soon<T>(call: impl Future<Output = T>) -> T {
+    let began = Instant::now();
+    let answer = tokio::time::timeout(Duration::from_secs(60), call).await;
+    let took = began.elapsed();
+    assert!(took < LONGEST, "it took {took:?}");
+    answer.expect("there is an answer")
+}
+
+type Answer = (CommandId, Result<(), String>);
+
+/// A deposit of one cent, and how it ended.
+fn deposit(app: &Dispatcher, account: u32, id: CommandId) -> JoinHandle<Answer> {
+    let app = app.clone();
+    tokio::spawn(async move {
+        let command = Deposit { account, cents: 1 };
+        let answer = soon(app.execute(command).id(id).into_future()).await;
+        let outcome = match answer {
+            Ok(_) => Ok(()),
+            Err(CommandError::Failed(Failure::Append(
+                error @ (AppendError::Unavailable { .. } | AppendError::Indeterminate { .. }),
+            ))) => Err(error.to_string()),
+            Err(CommandError::Failed(Failure::Store(error @ StoreError::Unavailable { .. }))) => {
+                Err(error.to_string())
+            }
+            Err(error) => panic!("{error:?}"),
+        };
+        (id, outcome)
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stands_still_keeps_nobody_waiting() {
+    let Some(server) = private("a_server_that_stands_still_keeps_nobody_waiting").await else {
+        return;
+    };
+    let store = options().connect(server.url()).await.expect("connects");
+    let app = app(store.clone()).await;
+    let mut sent = Vec::new();
+    for account in 0..4 {
+        let (id, outcome) = deposit(&app, account, CommandId::new())
+            .await
+            .expect("no panic");
+        outcome.expect("it is done");
+        sent.push((account, id));
+    }
+    // Some before it stands still and some after, on aggregates in memory and on others.
+    let under_way: Vec<_> = (0..8).map(|account| (account, CommandId::new())).collect();
+    sent.extend(&under_way);
+    let mut deposits: Vec<_> = under_way
+        .iter()
+        .map(|(account, id)| deposit(&app, *account, *id))
+        .collect();
+    on_server(&server, Server::stand_still).await;
+    let late: Vec<_> = (0..8).map(|account| (account, CommandId::new())).collect();
+    sent.extend(&late);
+    deposits.extend(
+        late.iter()
+            .map(|(account, id)| deposit(&app, *account, *id)),
+    );
+    let query = soon(app.query(BalanceOf { account: 1 }).into_future());
+    let (read, commit) = (
+        soon(store.read(EventQuery::All, ReadRange::after(Position::START))),
+        soon(store.begin()),
+    );
+    let (query, read, begun) = tokio::join!(query, read, commit);
+    assert!(matches!(query, Err(QueryError::Failed(_))), "{query:?}");
+    assert!(
+        matches!(read, Err(StoreError::Unavailable { .. })),
+        "{read:?}"
+    );
+    assert!(matches!(begun, Err(StoreError::Unavailable { .. })));
+    let checkpoint = soon(store.checkpoint("projection:balances:1")).await;
+    assert!(
+        matches!(checkpoint, Err(StoreError::Unavailable { .. })),
+        "{checkpoint:?}"
+    );
+    let connected = soon(options().connect(server.url())).await;
+    assert!(
+        matches!(connected, Err(ConnectError::Unreachable { .. })),
+        "{connected:?}"
+    );
+    let mut failed = Vec::new();
+    for deposit in deposits {
+        let (id, outcome) = deposit.await.expect("no panic");
+        if outcome.is_err() {
+            failed.push(id);
+        }
+    }
+    assert!(!failed.is_empty(), "it stood still for nobody");
+    on_server(&server, Server::go_on).await;
+
+    // The same commands again: nothing that was acknowledged is lost, nothing is there twice.
+    let last = Arc::new(std::sync::Mutex::new(None));
+    for (account, id) in &sent {
+        until(|| async {
+            let deposit = Deposit {
+                account: *account,
+                cents: 1,
+            };
+            let done = app.execute(deposit).id(*id).await;
+            if let Ok(receipt) = &done {
+                let mut last = last.lock().expect("no panic");
+                *last = (*last).max(Some(receipt.last()));
+            }
+            done.is_ok()
+        })
+        .await;
+    }
+    let head = store.head().await.expect("a head");
+    assert_eq!(head.get(), sent.len() as u64, "each is there once");
+    let receipt = app
+        .execute(Deposit {
+            account: 0,
+            cents: 1,
+        })
+        .await
+        .expect("it is done");
+    let balance = app.query(BalanceOf { account: 0 }).after(&receipt);
+    let balance = balance
+        .within(Duration::from_secs(20))
+        .await
+        .expect("an answer");
+    assert_eq!(balance.map(|it| it.cents), Some(4));
+    drop(app);
+}
+
+/// A statement that takes longer than the store has patience for is no server that stands still.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_statement_is_waited_for() {
+    let Some(server) = private("a_slow_statement_is_waited_for").await else {
+        return;
+    };
+    let store = options().connect(server.url()).await.expect("connects");
+    let row = store.reader();
+    let row = row.query_one("SELECT 1 FROM pg_sleep(5)", &[]).await;
+    row.expect("it has an answer");
+    let transaction = store.begin().await.expect("it begins");
+    let slept = transaction
+        .batch_execute("SELECT pg_sleep(3); SELECT pg_sleep(3)")
+        .await;
+    slept.expect("it is done");
+}
