@@ -5,7 +5,7 @@ mod load;
 mod lost;
 #[cfg(unix)]
 mod processes;
-mod proxy;
+pub mod proxy;
 pub mod writer;
 
 use std::sync::Arc;

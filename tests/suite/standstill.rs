@@ -14,7 +14,9 @@ use test_postgres::Server;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::follow::{BalanceOf, Deposit, module, quiet};
+use crate::outage::proxy::{Proxy, Swallowing};
 use crate::outage::until;
+use crate::outage::writer::{account, append};
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -187,4 +189,38 @@ async fn a_slow_statement_is_waited_for() {
         .batch_execute("SELECT pg_sleep(3); SELECT pg_sleep(3)")
         .await;
     slept.expect("it is done");
+}
+
+/// The connections that are open swallow everything, new ones do not: what became of an append is
+/// looked up, and its caller notices a pause.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_network_swallows_is_looked_up() {
+    let Some(server) = private("what_the_network_swallows_is_looked_up").await else {
+        return;
+    };
+    for answers_only in [false, true] {
+        let swallowing = Arc::new(Swallowing::default());
+        let proxy = Proxy::swallowing(server.url(), swallowing.clone()).await;
+        let store = options()
+            .connect(&proxy.url(server.url()))
+            .await
+            .expect("connects");
+        let first = store
+            .append(append(&account(1), 1, None))
+            .await
+            .expect("it is appended");
+        swallowing.swallow(answers_only);
+        let second = soon(store.append(append(&account(1), 1, None))).await;
+        let second = second.expect("it is appended");
+        assert_eq!(second.first, first.last.plus(1), "once");
+        assert_eq!(second.replayed, answers_only, "whether it had arrived");
+        // A connection of the pool is given up, too.
+        let mut heads = Vec::new();
+        while !heads.last().is_some_and(Result::is_ok) {
+            heads.push(soon(store.head()).await);
+            assert!(heads.len() < 4, "{heads:?}");
+        }
+        let head = heads.pop().expect("there is one").expect("it is one");
+        assert_eq!(head, second.last);
+    }
 }

@@ -18,8 +18,8 @@ use crate::link::{Link, Object, Unanswered};
 /// Statements that a connection keeps prepared for handlers; then it starts over.
 const MAX_STATEMENTS: usize = 256;
 
-/// How long an answer may be on its way that the server says it has sent.
-const ON_ITS_WAY: Duration = Duration::from_secs(1);
+/// How long an answer may be on its way when the server is not at work on it any more.
+const ON_ITS_WAY: Duration = Duration::from_millis(500);
 
 /// A connection to PostgreSQL. Every exchange on it has a deadline, whatever the server does: see
 /// [`exchange`](Connection::exchange).
@@ -180,16 +180,17 @@ impl Connection {
         let soon = self.link.deadlines.answer / 2;
         loop {
             let at_work = pin!(timeout(soon, self.link.is_at_work(&self.backend)));
-            let wait = match select(answer.as_mut(), at_work).await {
+            let is_at_work = match select(answer.as_mut(), at_work).await {
                 Either::Left((answer, _)) => return answer,
-                Either::Right((Ok(true), _)) if began.elapsed() < longest => soon,
-                Either::Right((Ok(false), _)) => ON_ITS_WAY,
-                Either::Right(_) => Duration::ZERO,
+                Either::Right((is_at_work, _)) => is_at_work.unwrap_or(false),
             };
-            match timeout(wait, answer.as_mut()).await {
-                Ok(answer) => return answer,
-                Err(_) if wait == soon => {}
-                Err(_) => break,
+            let is_waited_for = is_at_work && began.elapsed() < longest;
+            let wait = if is_waited_for { soon } else { ON_ITS_WAY };
+            if let Ok(answer) = timeout(wait, answer.as_mut()).await {
+                return answer;
+            }
+            if !is_waited_for {
+                break;
             }
         }
         self.give_up();

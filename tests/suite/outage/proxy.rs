@@ -87,6 +87,26 @@ impl Proxy {
         .await
     }
 
+    /// Carries everything, until it is told to swallow what the connections that are open by then
+    /// carry.
+    pub async fn swallowing(url: &str, state: Arc<Swallowing>) -> Self {
+        let server = address(url);
+        Self::start(move |client| {
+            let state = state.clone();
+            async move {
+                let Ok(server) = TcpStream::connect(server).await else {
+                    return;
+                };
+                let from = state.from.subscribe();
+                let (client, server) = (client.into_split(), server.into_split());
+                let up = pin!(swallow(client.0, server.1, from.clone(), false));
+                let down = pin!(swallow(server.0, client.1, from, true));
+                tokio::select! { () = up => {}, () = down => {} }
+            }
+        })
+        .await
+    }
+
     /// Loses the connection of the first message that holds `marker`.
     pub async fn losing(url: &str, marker: &'static str, when: Loss) -> (Self, Lost) {
         let server = address(url);
@@ -116,6 +136,24 @@ impl Proxy {
         let url = server.replacen(&address, &through, 1);
         let separator = if url.contains('?') { '&' } else { '?' };
         format!("{url}{separator}sslmode=disable")
+    }
+}
+
+/// What is swallowed, and on which connections: those that were open when it began.
+#[derive(Default)]
+pub struct Swallowing {
+    from: watch::Sender<Option<Swallowed>>,
+}
+
+#[derive(Clone, Copy)]
+struct Swallowed {
+    answers_only: bool,
+}
+
+impl Swallowing {
+    /// From now on, on what is open.
+    pub fn swallow(&self, answers_only: bool) {
+        self.from.send_replace(Some(Swallowed { answers_only }));
     }
 }
 
@@ -189,6 +227,30 @@ impl Lost {
         let _ = server.0.read(&mut message).await;
         self.answered.send_replace(true);
         drop(client);
+    }
+}
+
+/// Returns when the side that sends has ended.
+async fn swallow(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    swallowed: watch::Receiver<Option<Swallowed>>,
+    is_answer: bool,
+) {
+    let is_new = swallowed.borrow().is_some();
+    let mut bytes = vec![0; 1 << 16];
+    loop {
+        let size = from.read(&mut bytes).await.unwrap_or(0);
+        if size == 0 {
+            return;
+        }
+        let swallowed = swallowed.borrow().filter(|_| !is_new);
+        if swallowed.is_some_and(|it| is_answer || !it.answers_only) {
+            continue;
+        }
+        if to.write_all(&bytes[..size]).await.is_err() {
+            return;
+        }
     }
 }
 
