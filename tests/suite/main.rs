@@ -18,6 +18,7 @@ mod cache;
 mod cancellation;
 mod compile_errors;
 mod conformance;
+mod connecting;
 mod cost;
 #[cfg(unix)]
 mod crash;

@@ -1,3 +1,4 @@
+use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,10 +65,8 @@ impl Deadlines {
 impl Link {
     /// Connections for the store's statements.
     pub(crate) fn new(options: &Options, url: &str) -> Result<Self, ConnectError> {
-        let mut config: Config = url.parse().map_err(|_| ConnectError::Url {
-            reason: "it is neither a URL nor a list of `key=value`, or has an option that is \
-                     unknown or has an invalid value"
-                .to_owned(),
+        let mut config: Config = url.parse().map_err(|error| ConnectError::Url {
+            reason: without_content(&error),
         })?;
         if config.get_application_name().is_none() {
             config.application_name(&options.application_name);
@@ -245,6 +244,16 @@ impl From<Unanswered> for Fault {
     fn from(unanswered: Unanswered) -> Self {
         Self::new(Kind::Lost, unanswered.to_string())
     }
+}
+
+/// What is wrong with a URL. Most of what the client says about it quotes it, and what it quotes may
+/// be part of a password.
+fn without_content(error: &tokio_postgres::Error) -> String {
+    let cause = error.source().map(ToString::to_string);
+    let names_option = |cause: &String| cause.starts_with("invalid value for option `");
+    cause.filter(names_option).unwrap_or_else(|| {
+        "it is neither a URL nor a list of `key=value`, or names an unknown option".to_owned()
+    })
 }
 
 /// As PostgreSQL takes it: 0 for any time, which is also what it would make of more than it can
