@@ -45,6 +45,9 @@ mod guides {
     #[doc = include_str!("../docs/guides/sql.md")]
     mod sql {}
 
+    #[doc = include_str!("../docs/guides/tracing.md")]
+    mod tracing {}
+
     #[doc = include_str!("../docs/guides/macros.md")]
     mod macros {}
 }

@@ -1,9 +1,12 @@
-//! Who may send what.
+//! Who may send and read what.
+
+use std::fmt;
 
 use crate::handler::Actor;
 
-/// Decides who may send a message that names a permission. One per dispatcher, asked at every
-/// door: typed, by name, sessions, adapters.
+/// Decides who may send a message, or read an aggregate or the log, that names a permission. Each
+/// dispatcher has one authorizer, which every entry point consults: typed calls, JSON, sessions,
+/// history.
 ///
 /// It decides from what is in hand; look up what an actor holds when you authenticate them.
 pub trait Authorizer: Send + Sync + 'static {
@@ -17,12 +20,33 @@ pub trait Authorizer: Send + Sync + 'static {
 /// What an [`Authorizer`] decides on.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// Who asks, if anyone said.
+    /// The actor, if the call names one.
     pub actor: Option<&'a Actor>,
-    /// What the message says its sender must hold.
+    /// What is to be done with it.
+    pub action: Action,
+    /// The permission that it names.
     pub permission: &'static str,
-    /// The message's name.
+    /// The name of the message; of an aggregate to read, its name in tags; `events` for the log.
     pub message: &'static str,
+}
+
+/// What an actor needs a permission for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// To send a command or ask a query.
+    Send,
+    /// To read the state and history of an aggregate, or the log.
+    Read,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Send => "send",
+            Self::Read => "read",
+        })
+    }
 }
 
 /// Lets everyone send everything. Permissions are then only documentation.

@@ -20,6 +20,7 @@ mod projection;
 pub mod registry;
 pub mod store;
 pub mod testing;
+mod trace;
 pub mod views;
 pub mod wiring;
 
@@ -30,7 +31,7 @@ pub use cqrs_macros::{
 pub use jiff::Timestamp;
 pub use uuid::Uuid;
 
-pub use auth::{AllowAll, Authorizer, HeldPermissions, Request};
+pub use auth::{Action, AllowAll, Authorizer, HeldPermissions, Request};
 pub use dispatcher::{Dispatcher, Receipt, Session};
 pub use error::{CommandError, Error, QueryError, Rejected, Result};
 pub use handler::{Actor, Context, Each, ReadTx, Res, Tx};

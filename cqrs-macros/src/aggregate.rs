@@ -26,6 +26,7 @@ struct Aggregate {
     name: String,
     id: Type,
     storage: Storage,
+    permission: Option<String>,
     /// Of the block as it is written: a stored state that another text folded is not used.
     fingerprint: u64,
     methods: Vec<EventMethod>,
@@ -60,6 +61,7 @@ impl Aggregate {
         let id = args.ty("id", errors);
         let name = args.string("name", errors);
         let storage = storage(&mut args, errors);
+        let permission = args.string("permission", errors);
         let framework = args.framework(errors);
 
         let marked = block.take_marked("apply", errors);
@@ -100,6 +102,7 @@ impl Aggregate {
             name,
             id: id?,
             storage,
+            permission: permission.map(|permission| permission.value()),
             fingerprint,
             methods,
         })
@@ -232,6 +235,12 @@ impl ToTokens for Aggregate {
         let reads_recorded = self.methods.iter().any(|method| !method.inputs.is_empty());
         let (events, arms, keep) = (self.events(), self.arms(), self.keep());
         let (borrowed, listed) = (self.borrowed(), self.listed());
+        let permission = self.permission.as_ref().map(|permission| {
+            code! {
+                const PERMISSION: __cqrs::Option<&'static __cqrs::str> =
+                    __cqrs::Some(#permission);
+            }
+        });
         let source = source::of(ident);
         let items = code! {
             impl __cqrs::Aggregate for #ty {
@@ -240,6 +249,7 @@ impl ToTokens for Aggregate {
                 const EVENTS: &'static [&'static __cqrs::str] = &[#(#events),*];
                 const STORAGE: __cqrs::Storage = __cqrs::Storage::#storage;
                 const READS_RECORDED: __cqrs::bool = #reads_recorded;
+                #permission
 
                 fn apply(&mut self, event: &__cqrs::Recorded) -> __cqrs::Result<(), __cqrs::Error> {
                     match event.event_type.as_str() {

@@ -180,6 +180,7 @@ pub fn derive_read_model(input: TokenStream) -> TokenStream {
 ///   current state in the store.
 /// - `snapshot_every = 100`: keeps the folded state in the store every so many events, so that a
 ///   decision folds only what came later.
+/// - `permission = ".."`: what an actor must hold to read its state and history.
 /// - `crate = ".."`: where `cqrs-core` is.
 #[proc_macro_attribute]
 pub fn aggregate(args: TokenStream, item: TokenStream) -> TokenStream {

@@ -3,8 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use cqrs_core::dispatcher::Builder;
 use cqrs_core::prelude::*;
+use cqrs_core::store::{EventQuery, Tag};
+use cqrs_core::wiring::BuildError;
 use cqrs_core::{Authorizer, HeldPermissions, Request};
+
+use crate::stores::on_each_with;
 
 mod vault {
     use cqrs_core::prelude::*;
@@ -106,4 +111,126 @@ async fn a_message_that_is_let_in_by_json_is_asked_for_once() {
     let asked = app.query_json("CountCoins", br#"{"metal": "gold"}"#);
     assert_eq!(asked.actor(anne).await.expect("is let in"), 7);
     assert_eq!(counting.0.load(Ordering::SeqCst), 2);
+}
+
+mod ledger {
+    use cqrs_core::prelude::*;
+    cqrs_core::module!();
+
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct Deposit {
+        #[id(Account)]
+        pub account: u32,
+        pub cents: u64,
+    }
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "deposited", version = 1)]
+    pub struct Deposited {
+        #[id(Account)]
+        pub account: u32,
+        pub cents: u64,
+    }
+
+    #[derive(Debug, Default)]
+    pub struct Account {
+        pub cents: u64,
+    }
+
+    #[aggregate(id = u32, permission = "account:read")]
+    impl Account {
+        #[apply]
+        fn deposited(&mut self, event: &Deposited) {
+            self.cents += event.cents;
+        }
+    }
+
+    #[command_handler]
+    fn deposit(cmd: Deposit, _: &Account) -> Deposited {
+        let Deposit { account, cents } = cmd;
+        Deposited { account, cents }
+    }
+}
+
+#[tokio::test]
+async fn state_history_and_log_are_read_by_those_who_may() {
+    let guarded = |builder: Builder| {
+        let builder = builder.authorizer(HeldPermissions);
+        builder.log_permission("log:read")
+    };
+    on_each_with(ledger::module(), guarded, |app| async move {
+        let (account, cents) = (1, 7);
+        let deposit = ledger::Deposit { account, cents };
+        app.execute(deposit).await.expect("a handler needs nothing");
+        let clerk = || Actor::new("anne").with("account:read");
+        let auditor = || Actor::new("bob").with("log:read");
+
+        let state = app.state::<ledger::Account>(&1);
+        let state = state.actor(clerk()).await.expect("may");
+        assert_eq!(state.cents, 7);
+        let history = app.history::<ledger::Account>(&1).actor(clerk());
+        assert_eq!(history.all().await.expect("may").len(), 1);
+        let events = app.events(EventQuery::All).actor(auditor());
+        assert_eq!(events.all().await.expect("may").len(), 1);
+
+        let account = "may not read `account`: it needs the permission `account:read`";
+        let log = "may not read `events`: it needs the permission `log:read`";
+        let state = app.state::<ledger::Account>(&1);
+        let denied = state.actor(auditor()).await.expect_err("may not");
+        assert_eq!(denied.to_string(), format!("bob {account}"));
+        let history = app.history::<ledger::Account>(&1).actor(auditor());
+        let denied = history.stream().err().expect("may not");
+        assert_eq!(denied.to_string(), format!("bob {account}"));
+        let events = app.events(EventQuery::All).actor(clerk());
+        let denied = events.all().await.expect_err("may not");
+        assert_eq!(denied.to_string(), format!("anne {log}"));
+        // The events of one aggregate are no way around.
+        let tag = Tag::of::<ledger::Account>(&1);
+        let tagged = app.events(EventQuery::tagged(tag)).actor(clerk());
+        assert!(matches!(tagged.all().await, Err(QueryError::Denied(_))));
+
+        // Without an actor.
+        let state = app.state::<ledger::Account>(&1).at(Position::START);
+        let denied = state.await.expect_err("may not");
+        assert_eq!(denied.to_string(), format!("an unknown actor {account}"));
+        let history = app.history::<ledger::Account>(&1).all().await;
+        assert!(matches!(history, Err(QueryError::Denied(_))));
+        let events = app.events(EventQuery::All).all().await;
+        assert!(matches!(events, Err(QueryError::Denied(_))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_guarded_has_an_authorizer_and_no_other_way_out() {
+    let builder = || {
+        let builder = Dispatcher::builder().module(ledger::module());
+        builder.store(Memory::new())
+    };
+    let headlines = async |builder: Builder| -> Vec<String> {
+        let error = builder.build().await.err().expect("is not whole");
+        let BuildError::Wiring(problems) = error else {
+            panic!("{error}");
+        };
+        let problems = problems.as_slice().iter();
+        problems.map(|problem| problem.what.clone()).collect()
+    };
+    let nobody_asked = "reading history needs permissions, but the dispatcher has no authorizer";
+    let way_out = "aggregates name permissions, but the log, which has their events, needs none";
+    assert_eq!(headlines(builder()).await, [nobody_asked, way_out]);
+    let asked = builder().authorizer(AllowAll);
+    assert_eq!(headlines(asked).await, [way_out]);
+    let named = builder().log_permission("log:read");
+    assert_eq!(headlines(named).await, [nobody_asked]);
+}
+
+#[tokio::test]
+async fn what_names_no_permission_is_read_by_everybody() {
+    let app = Dispatcher::builder()
+        .module(vault::module())
+        .authorizer(HeldPermissions)
+        .store(Memory::new());
+    let app = app.build().await.expect("builds");
+    let events = app.events(EventQuery::All).all().await;
+    assert_eq!(events.expect("may").len(), 0);
 }

@@ -52,6 +52,7 @@ mod services;
 mod shop;
 mod snapshots;
 mod sourcing;
+mod spans;
 mod standstill;
 mod stores;
 mod transacting;

@@ -6,6 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
+use tracing::{Instrument, Span};
 
 use super::guard::{Guarded, guarded};
 use super::inner::{CallOptions, CommandSlot, Inner};
@@ -16,6 +17,7 @@ use crate::error::{CommandError, Error, Failure, Invalid};
 use crate::handler::{CommandScope, Context, Loads, TxSlot};
 use crate::message::NewEvents;
 use crate::store::{Append, AppendError, Appended, BoxFuture, ErasedTx, Position, Ticket};
+use crate::trace;
 
 /// A command without its type. What is generic in [`Inner::execute`] is compiled anew for every
 /// command of a domain; what is here is not.
@@ -44,6 +46,7 @@ pub(super) struct Order<'a> {
     pub(super) options: &'a CallOptions,
     /// How often it is decided at most, if the command says so itself.
     pub(super) attempts: Option<u32>,
+    pub(super) span: &'a Span,
 }
 
 /// Every kind of [`CommandError`] but a rejection.
@@ -74,6 +77,7 @@ impl Inner {
             slot,
             fingerprint,
             options,
+            span,
             ..
         } = order;
         let limit = order.attempts.unwrap_or(self.limits.attempts).max(1);
@@ -99,6 +103,7 @@ impl Inner {
                 time,
             },
         };
+        trace::identify(span, &attempt.context);
         let mut loaded = self.load_for(command, slot).await?;
         let mut attempts = 1;
         loop {
@@ -108,8 +113,13 @@ impl Inner {
             if waits && loaded.is_pending() || limit == 1 && !loaded.is_newest {
                 self.bring_up_to_date(&mut loaded, slot).await?;
             }
-            let outcome = match attempt.decide(&mut loaded).await {
-                Ok(Decision::Append(append, tx)) => attempt.append(append, &mut loaded, tx).await,
+            let deciding = trace::decide(attempts, loaded.loads.len());
+            let outcome = match attempt.decide(&mut loaded).instrument(deciding).await {
+                Ok(Decision::Append(append, tx)) => {
+                    let appending = trace::append(append.events.len());
+                    let append = attempt.append(append, &mut loaded, tx);
+                    append.instrument(appending).await
+                }
                 Ok(Decision::Overtaken(at)) => Ok(Attempt::Overtaken(at)),
                 // An append would check the state from the cache, or that a transaction may have
                 // outrun; nothing checks a rejection, or events that cannot be folded. If something
@@ -131,6 +141,7 @@ impl Inner {
             };
             let at = match outcome {
                 Ok(Attempt::Done(appended)) => {
+                    span.record("attempts", attempts);
                     loaded.recorded(appended);
                     return Ok(Some(Receipt::new(id, appended)));
                 }
@@ -142,6 +153,7 @@ impl Inner {
                 }
             };
             if attempts >= limit {
+                span.record("attempts", attempts);
                 return Err(CommandError::Conflict { at, attempts });
             }
             if attempts > 1 {

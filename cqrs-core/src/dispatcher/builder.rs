@@ -18,6 +18,7 @@ use crate::projection::{self, Observer, Worker};
 use crate::registry::{AggregateEntry, CommandHandlerEntry, Registry};
 use crate::store::{ModelSchema, Store};
 use crate::testing::SentCommands;
+use crate::trace;
 use crate::wiring::{BuildError, Description, Plan, Problems, Scope};
 
 /// Gathers what a dispatcher needs; [`build`](Builder::build) checks it and starts it.
@@ -28,6 +29,7 @@ pub struct Builder {
     stores: Vec<Source>,
     resources: Resources,
     authorizer: Option<Arc<dyn Authorizer>>,
+    log_permission: Option<&'static str>,
     scope: Scope,
     clock: Clock,
     limits: CallLimits,
@@ -41,6 +43,7 @@ impl Builder {
             stores: Vec::new(),
             resources: Resources::default(),
             authorizer: None,
+            log_permission: None,
             scope: Scope::default(),
             clock: Clock::default(),
             limits: CallLimits::default(),
@@ -83,9 +86,16 @@ impl Builder {
         self
     }
 
-    /// Who may send messages that name a permission.
+    /// Who may send messages and read aggregates that name a permission.
     pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
         self.authorizer = Some(Arc::new(authorizer));
+        self
+    }
+
+    /// What an actor must hold to read the log with [`Dispatcher::events`]. By default, nothing;
+    /// required if an aggregate names a permission, since the log has its events.
+    pub fn log_permission(mut self, permission: &'static str) -> Self {
+        self.log_permission = Some(permission);
         self
     }
 
@@ -162,7 +172,8 @@ impl Builder {
         let mut problems = Problems::default();
         let plan = Plan::new(registry, &self.scope, &mut problems);
         plan.check_services(&self.resources, &mut problems);
-        plan.check_authorizer(self.authorizer.is_some(), &mut problems);
+        let has_authorizer = self.authorizer.is_some();
+        plan.check_permissions(has_authorizer, self.log_permission, &mut problems);
         if self.stores.len() > 1 {
             problems.add(
                 format!("the dispatcher was given {} stores", self.stores.len()),
@@ -214,6 +225,7 @@ impl Builder {
             queries: query_slots(&plan, &self.resources, &models),
             names: names(&plan),
             authorizer: self.authorizer,
+            log_permission: self.log_permission,
             clock: self.clock,
             limits: self.limits,
             kept: kept(&plan.aggregates),
@@ -227,6 +239,7 @@ impl Builder {
             sent: self.sent,
             store,
         };
+        trace::started(&inner.description, workers.len());
         let mut dispatcher = Dispatcher {
             inner: Arc::new(inner),
             workers: None,

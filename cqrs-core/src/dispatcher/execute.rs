@@ -3,6 +3,7 @@ use std::future::IntoFuture;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tracing::Instrument;
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -17,6 +18,7 @@ use crate::json;
 use crate::message::{Command, NewEvents};
 use crate::registry::{MessageKind, Registry};
 use crate::store::{BoxFuture, Recorded};
+use crate::trace;
 
 /// A command about to be sent; `.await` sends it.
 ///
@@ -127,14 +129,19 @@ impl Inner {
             run,
             refused: Mutex::new(None),
         };
+        let span = trace::execute(C::NAME, slot.entry.name);
         let order = Order {
             command: &typed,
             slot,
             fingerprint,
             options,
             attempts: C::ATTEMPTS,
+            span: &span,
         };
-        match Box::pin(self.carry_out(order)).await {
+        let carried_out = Box::pin(self.carry_out(order)).instrument(span.clone());
+        let outcome = carried_out.await;
+        trace::executed(&span, &outcome);
+        match outcome {
             Ok(Some(receipt)) => Ok(receipt),
             Ok(None) => Err(typed.refused(slot.entry.name)),
             Err(error) => Err(error.map_rejected(|never| match never {})),

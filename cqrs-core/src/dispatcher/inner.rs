@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::cache::StateCache;
 use super::guard::guarded;
-use crate::auth::{Authorizer, Request};
+use crate::auth::{Action, Authorizer, Request};
 use crate::clock::Clock;
 use crate::error::{Denied, Failure, Unknown};
 use crate::handler::{Actor, AggregateType, CommandFn, QueryFn};
@@ -16,6 +16,7 @@ use crate::projection::Progress;
 use crate::registry::{CommandHandlerEntry, MessageKind, QueryHandlerEntry, Registry};
 use crate::store::{ModelSchema, Store};
 use crate::testing::SentCommands;
+use crate::trace;
 use crate::wiring::Description;
 use crate::{CommandId, Timestamp};
 
@@ -28,6 +29,8 @@ pub(crate) struct Inner {
     pub(crate) queries: Vec<Option<QuerySlot>>,
     pub(crate) names: Names,
     pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
+    /// What one must hold to read the log.
+    pub(crate) log_permission: Option<&'static str>,
     pub(crate) clock: Clock,
     pub(crate) limits: CallLimits,
     /// Aggregates with `storage = "state"`.
@@ -114,6 +117,12 @@ pub(crate) enum Found<'a, F, S> {
     Boxed(Box<F>, &'a S),
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        trace::ended();
+    }
+}
+
 impl Inner {
     pub(crate) fn command<C: Command>(
         &self,
@@ -158,9 +167,21 @@ impl Inner {
         Ok((*run, slot))
     }
 
-    /// Asks the authorizer, if the message names a permission. The outer error is a panic.
+    /// Asks the authorizer who may send a message, if it names a permission. The outer error is a
+    /// panic.
     pub(crate) fn authorize(
         &self,
+        message: &'static str,
+        permission: Option<&'static str>,
+        actor: Option<&Actor>,
+    ) -> Result<Result<(), Denied>, Failure> {
+        self.permit(Action::Send, message, permission, actor)
+    }
+
+    /// Asks the authorizer who may do something that names a permission. The outer error is a panic.
+    pub(super) fn permit(
+        &self,
+        action: Action,
         message: &'static str,
         permission: Option<&'static str>,
         actor: Option<&Actor>,
@@ -170,6 +191,7 @@ impl Inner {
         };
         let request = Request {
             actor,
+            action,
             permission,
             message,
         };
@@ -178,10 +200,11 @@ impl Inner {
                 || "Authorizer::authorize",
                 || authorizer.authorize(&request),
             )?,
-            // `build` requires an authorizer as soon as a message names a permission.
+            // `build` requires an authorizer as soon as anything names a permission.
             None => Err("the dispatcher has no authorizer".to_owned()),
         };
         Ok(verdict.map_err(|reason| Denied {
+            action,
             message,
             actor: actor.map(|actor| actor.name().to_owned()),
             reason,

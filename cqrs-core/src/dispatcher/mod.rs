@@ -46,7 +46,7 @@ pub(crate) use weight::Weight;
 
 use crate::error::Behind;
 use crate::message::{Aggregate, Command, Query};
-use crate::store::{EventQuery, Position, Store, Tag};
+use crate::store::{EventQuery, Position, Store};
 use crate::wiring::Description;
 
 /// Wires everything together at startup and carries messages to their handlers. Cheap to clone;
@@ -90,19 +90,22 @@ impl Dispatcher {
     }
 
     /// The state of an aggregate: now, or `.at(position)`, or `.at_time(time)`. An aggregate that
-    /// nothing happened to has its default state.
+    /// nothing happened to has its default state. The authorizer is asked, if the aggregate names a
+    /// permission.
     pub fn state<A: Aggregate>(&self, id: &A::Id) -> StateCall<'_, A> {
         StateCall::new(self, id)
     }
 
-    /// What happened to an aggregate, with all that is recorded of each event.
+    /// What happened to an aggregate, with all that is recorded of each event. The authorizer is
+    /// asked, if the aggregate names a permission.
     pub fn history<A: Aggregate>(&self, id: &A::Id) -> History {
-        self.events(EventQuery::tagged(Tag::of::<A>(id)))
+        History::of::<A>(self.inner.clone(), id)
     }
 
-    /// The events that match, with all that is recorded of each.
+    /// The events that match, with all that is recorded of each. The authorizer is asked, if
+    /// [`Builder::log_permission`] names a permission.
     pub fn events(&self, query: EventQuery) -> History {
-        History::new(self.inner.store.clone(), query)
+        History::of_log(self.inner.clone(), query)
     }
 
     /// How projections, reactions and the state cache are doing.

@@ -7,6 +7,7 @@ use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use super::guard::{guarded, method};
 use super::inner::{Inner, QuerySlot};
@@ -16,6 +17,7 @@ use crate::error::{Behind, Failure, QueryError, Result};
 use crate::handler::{Actor, Answered, Context, QueryFn, QueryScope};
 use crate::message::Query;
 use crate::store::{BoxFuture, Position};
+use crate::trace;
 
 /// A query about to be asked; `.await` asks it.
 ///
@@ -139,6 +141,20 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
             options,
             Position::new(seen),
         )))
+    }
+}
+
+impl<'d, Q: Query> QueryCall<'d, Q> {
+    /// [`ask`](QueryCall::ask), in a span.
+    #[cold]
+    fn ask_traced(
+        &mut self,
+        query: Q,
+        answer: &mut Poll<Answered<Q::Output>>,
+    ) -> Option<BoxFuture<'d, Answered<Q::Output>>> {
+        let span = trace::query(Q::NAME);
+        let later = span.in_scope(|| self.ask(query, answer))?;
+        Some(Box::pin(later.instrument(span)))
     }
 }
 
@@ -267,7 +283,11 @@ impl<Q: Query> Future for QueryCall<'_, Q> {
     fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
         if let Some(query) = self.query.take() {
             let mut answer = Poll::Pending;
-            let later = self.ask(query, &mut answer);
+            let later = if trace::is_on() {
+                self.ask_traced(query, &mut answer)
+            } else {
+                self.ask(query, &mut answer)
+            };
             // Part by part: what was just written is not copied as a whole.
             match answer {
                 Poll::Ready(Ok(answer)) => return Poll::Ready(Ok(answer)),

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::Dispatcher;
 use super::guard::guarded;
+use super::inner::Inner;
 use crate::Timestamp;
-use crate::error::Failure;
-use crate::handler::AggregateType;
+use crate::auth::Action;
+use crate::error::{Failure, QueryError};
+use crate::handler::{Actor, AggregateType};
 use crate::message::Aggregate;
-use crate::store::{
-    BoxFuture, EventQuery, Events, Position, ReadRange, Recorded, Store, StoreError, Tag,
-};
+use crate::store::{BoxFuture, EventQuery, Events, Position, ReadRange, Recorded, Store, Tag};
 
 /// The state of an aggregate, about to be folded; `.await` folds it.
 #[must_use = "the state is folded when the call is awaited"]
@@ -19,6 +19,7 @@ pub struct StateCall<'d, A> {
     /// Of an id whose `Display` panicked there is none.
     tag: Result<Tag, Failure>,
     when: When,
+    actor: Option<Actor>,
     of: PhantomData<fn() -> A>,
 }
 
@@ -37,8 +38,15 @@ impl<'d, A: Aggregate> StateCall<'d, A> {
                 || Tag::of::<A>(id),
             ),
             when: When::Now,
+            actor: None,
             of: PhantomData,
         }
+    }
+
+    /// The actor that reads it.
+    pub fn actor(mut self, actor: Actor) -> Self {
+        self.actor = Some(actor);
+        self
     }
 
     /// As it was once the event at this position was recorded.
@@ -55,7 +63,7 @@ impl<'d, A: Aggregate> StateCall<'d, A> {
 }
 
 impl<'d, A: Aggregate> IntoFuture for StateCall<'d, A> {
-    type Output = Result<A, Failure>;
+    type Output = Result<A, QueryError>;
     type IntoFuture = BoxFuture<'d, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
@@ -63,14 +71,19 @@ impl<'d, A: Aggregate> IntoFuture for StateCall<'d, A> {
             dispatcher,
             tag,
             when,
+            actor,
             ..
         } = self;
         Box::pin(async move {
             let inner = &dispatcher.inner;
+            inner.permit(Action::Read, A::NAME, A::PERMISSION, actor.as_ref())??;
             let up_to = match when {
                 When::Now => None,
                 When::At(position) => Some(position),
-                When::AtTime(time) => Some(inner.store.position_at(time).await?),
+                When::AtTime(time) => {
+                    let position = inner.store.position_at(time).await;
+                    Some(position.map_err(Failure::from)?)
+                }
             };
             let state = inner
                 .replay(const { &AggregateType::of::<A>() }, tag?, up_to)
@@ -84,18 +97,46 @@ impl<'d, A: Aggregate> IntoFuture for StateCall<'d, A> {
 
 /// Events in position order, all of one snapshot, read a page at a time.
 pub struct History {
-    store: Arc<dyn Store>,
+    inner: Arc<Inner>,
     query: EventQuery,
     range: ReadRange,
+    actor: Option<Actor>,
+    /// What is read, and what one must hold for it.
+    guarded: (&'static str, Option<&'static str>),
 }
 
 impl History {
-    pub(crate) fn new(store: Arc<dyn Store>, query: EventQuery) -> Self {
+    /// The events of an aggregate.
+    pub(crate) fn of<A: Aggregate>(inner: Arc<Inner>, id: &A::Id) -> Self {
+        let query = EventQuery::tagged(Tag::of::<A>(id));
+        Self::new(inner, query, (A::NAME, A::PERMISSION))
+    }
+
+    /// Any events.
+    pub(crate) fn of_log(inner: Arc<Inner>, query: EventQuery) -> Self {
+        let guarded = ("events", inner.log_permission);
+        Self::new(inner, query, guarded)
+    }
+
+    fn new(
+        inner: Arc<Inner>,
+        query: EventQuery,
+        guarded: (&'static str, Option<&'static str>),
+    ) -> Self {
         Self {
-            store,
+            inner,
             query,
             range: ReadRange::after(Position::START),
+            actor: None,
+            guarded,
         }
+    }
+
+    /// The actor that reads them.
+    #[must_use]
+    pub fn actor(mut self, actor: Actor) -> Self {
+        self.actor = Some(actor);
+        self
     }
 
     /// Only events after this position.
@@ -113,18 +154,28 @@ impl History {
     }
 
     /// The events one by one: `while let Some(event) = events.next().await? { .. }`.
-    pub fn stream(&self) -> Events<'_, dyn Store> {
-        Events::read(&*self.store, self.query.clone(), self.range)
+    ///
+    /// # Errors
+    /// When the actor may not read them.
+    pub fn stream(&self) -> Result<Events<'_, dyn Store>, QueryError> {
+        let (name, permission) = self.guarded;
+        let actor = self.actor.as_ref();
+        self.inner.permit(Action::Read, name, permission, actor)??;
+        Ok(Events::read(
+            &*self.inner.store,
+            self.query.clone(),
+            self.range,
+        ))
     }
 
     /// All events at once.
     ///
     /// # Errors
-    /// When the store cannot be read.
-    pub async fn all(&self) -> Result<Vec<Arc<Recorded>>, StoreError> {
-        let mut events = self.stream();
+    /// When the actor may not read them, or the store cannot be read.
+    pub async fn all(&self) -> Result<Vec<Arc<Recorded>>, QueryError> {
+        let mut events = self.stream()?;
         let mut all = Vec::new();
-        while let Some(event) = events.next().await? {
+        while let Some(event) = events.next().await.map_err(Failure::from)? {
             all.push(event);
         }
         Ok(all)

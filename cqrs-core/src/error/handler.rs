@@ -13,9 +13,16 @@ pub struct Error(BoxError);
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An error that is only a message.
-    pub fn message(message: impl Into<String>) -> Self {
-        Self(message.into().into())
+    /// An error that is only a message: a text, or the text of what has no other way to become an
+    /// error, as a `Box<dyn std::error::Error>`.
+    pub fn message(message: impl fmt::Display) -> Self {
+        Self(message.to_string().into())
+    }
+
+    /// Of anything that can be boxed as an error: a `Box<dyn std::error::Error + Send + Sync>`,
+    /// whose causes it keeps.
+    pub fn other(error: impl Into<BoxError>) -> Self {
+        Self(error.into())
     }
 
     /// The error as an `E`, if it is one.

@@ -17,6 +17,7 @@ pub use report::report;
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::auth::Action;
 use crate::handler::Source;
 use crate::store::{AppendError, StoreError, Tag};
 
@@ -150,13 +151,15 @@ impl Invalid {
     }
 }
 
-/// The actor may not send this message.
+/// The actor may not send this message, or read this aggregate or the log.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{who} may not send `{message}`: {reason}", who = .actor.as_deref().unwrap_or("an unknown actor"))]
+#[error("{who} may not {action} `{message}`: {reason}", who = .actor.as_deref().unwrap_or("an unknown actor"))]
 pub struct Denied {
-    /// The message's name.
+    /// What the permission is needed for.
+    pub action: Action,
+    /// The name of the message; of an aggregate to read, its name in tags; `events` for the log.
     pub message: &'static str,
-    /// Who asked, if anyone said.
+    /// The actor, if the call named one.
     pub actor: Option<String>,
     /// Why not.
     pub reason: String,

@@ -173,7 +173,9 @@ impl Inputs {
 #[diagnostic::on_unimplemented(
     message = "a command handler cannot take `{Self}`",
     label = "not one of the inputs of a command handler",
-    note = "for a service, take `Res<{Self}>` and give it to the builder with `.provide(..)`",
+    note = "for a service, take `Res<{Self}>` and give it to the builder with `.provide(..)`; one \
+            that is in an `Arc` is taken without it: `Res<dyn Mailer>`, `.provide::<dyn \
+            Mailer>(..)`",
     note = "for the state of an aggregate, take `&{Self}`",
     note = "a command handler takes its command, then any of: `&State` (an aggregate), \
             `Each<State>` (several), `Res<T>` or `Res<dyn Trait>` (a service), `&Context`, `&mut \
@@ -200,7 +202,9 @@ pub trait CommandInput<'a, C, const ROLE: u64>: Sized {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an aggregate: a command handler cannot borrow it",
     label = "neither an aggregate nor `Context`",
-    note = "for a service, take `Res<{Self}>` and give it to the builder with `.provide(..)`",
+    note = "for a service, take `Res<{Self}>` and give it to the builder with `.provide(..)`; one \
+            that is in an `Arc` is taken without it: `Res<dyn Mailer>`, `.provide::<dyn \
+            Mailer>(..)`",
     note = "for state, write `#[aggregate(id = ..)]` on an `impl {Self}` block with `#[apply]` \
             methods"
 )]
@@ -366,9 +370,12 @@ impl<T: Events, D: DomainError<E>, E> Decides<E> for Result<T, D> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the error of this command",
     label = "the command's error is `{E}`",
-    note = "return `{E}`, or name `{Self}` in the command's `#[command(error = ..)]`",
-    note = "for something that failed rather than a rejection, return `CommandError<{E}>` and use \
-            `.map_err(CommandError::failed)`"
+    note = "return `{E}`; or, if `{Self}` is a `std::error::Error`, name it in the command's \
+            `#[command(error = ..)]`",
+    note = "a text rejects a command that names no error: `.map_err(Rejected::from)?`",
+    note = "for something that failed rather than a rejection, return `CommandError<{E}>`: \
+            `.map_err(CommandError::failed)?` makes it of an error, \
+            `.map_err(Error::message).map_err(CommandError::failed)?` of a text or a boxed error"
 )]
 pub trait DomainError<E> {
     /// As the dispatcher returns it.

@@ -5,8 +5,8 @@ use crate::error::Error;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of this handler",
     label = "its error is neither `cqrs_core::Error` nor a `std::error::Error`",
-    note = "return `cqrs_core::Result<..>`: `?` makes its error of any `std::error::Error`, \
-            `cqrs_core::Error::message(..)` of a text"
+    note = "return `cqrs_core::Result<..>`: `?` makes its error of any `std::error::Error`, and \
+            `.map_err(cqrs_core::Error::message)?` of a text or a boxed error"
 )]
 pub trait Failing {
     /// As the dispatcher returns it.

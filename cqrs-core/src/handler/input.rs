@@ -165,6 +165,8 @@ pub struct AggregateType {
     pub events: &'static [&'static str],
     /// See [`Aggregate::STORAGE`].
     pub storage: Storage,
+    /// See [`Aggregate::PERMISSION`].
+    pub permission: Option<&'static str>,
     pub(crate) reads_recorded: bool,
     pub(crate) type_id: fn() -> TypeId,
     pub(crate) type_name: fn() -> &'static str,
@@ -179,6 +181,7 @@ impl AggregateType {
             name: A::NAME,
             events: A::EVENTS,
             storage: A::STORAGE,
+            permission: A::PERMISSION,
             reads_recorded: A::READS_RECORDED,
             type_id: TypeId::of::<A>,
             type_name: std::any::type_name::<A>,

@@ -7,7 +7,8 @@ use crate::store::Recorded;
 /// implements it; the methods marked `#[apply]` fold.
 ///
 /// `name = ".."` gives the name in tags (none: the type's, in kebab case), `storage = "state"`
-/// keeps the current state in the store instead of folding it anew for every decision.
+/// keeps the current state in the store instead of folding it anew for every decision,
+/// `permission = ".."` says what an actor must hold to read its state and history.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an aggregate",
     label = "this type has no `#[aggregate(id = ..)]` on its `impl` block",
@@ -15,7 +16,7 @@ use crate::store::Recorded;
 )]
 pub trait Aggregate: Default + Send + Sync + 'static {
     /// What identifies one of them.
-    type Id: fmt::Display; // its text is in tags, `product:P001`: implement `Display`
+    type Id: fmt::Display; // its text is in tags: implement `Display`, in place of a tuple for a struct of yours
     /// The name in tags.
     const NAME: &'static str;
     /// The wire names of the events that it folds.
@@ -24,6 +25,12 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     const STORAGE: Storage;
     /// Whether a fold takes `&Recorded`, which is not known before the event is recorded.
     const READS_RECORDED: bool;
+    /// What an actor must hold to read the state and history with [`Dispatcher::state`] and
+    /// [`Dispatcher::history`]. Handlers that load it need nothing.
+    ///
+    /// [`Dispatcher::state`]: crate::Dispatcher::state
+    /// [`Dispatcher::history`]: crate::Dispatcher::history
+    const PERMISSION: Option<&'static str> = None;
 
     /// Folds an event; events that no `#[apply]` names change nothing.
     ///

@@ -14,9 +14,9 @@ use crate::store::{Tag, Tags};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the id of an aggregate",
     label = "has no `Display`",
-    note = "implement `std::fmt::Display` for `{Self}`: its text is in the tags of events, \
-            `product:P001`",
-    note = "for a collection of ids, write `#[id(TheAggregate, each)]`"
+    note = "an id's text is in the tags of events, `product:P001`: implement `std::fmt::Display` \
+            for a type of your own, as `struct SeatId(u32, char);` in place of a tuple",
+    note = "for a collection of ids or an `Option`, write `#[id(TheAggregate, each)]`"
 )]
 pub trait AggregateId {
     /// The tag of the aggregate with this name and id.

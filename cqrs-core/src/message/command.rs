@@ -16,7 +16,7 @@ use crate::handler::CommandCell;
 )]
 pub trait Command: Serialize + for<'de> Deserialize<'de> + Clone + Send + Sync + 'static {
     /// How the domain says no.
-    type Error: std::error::Error + Send + Sync + 'static; // add `#[derive(Debug, thiserror::Error)]`
+    type Error: std::error::Error + Send + Sync + 'static; // `#[derive(Debug, thiserror::Error)]`, or no `error = ..` for a text
     /// The wire name.
     const NAME: &'static str;
     /// What the actor must hold to send it.

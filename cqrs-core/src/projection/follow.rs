@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use tracing::{Instrument, Span};
+
 use super::Progress;
 use super::backoff::Backoff;
 use super::fold::{FoldedPage, Folder};
@@ -13,6 +15,7 @@ use crate::store::{
     EventQuery, EventStore, Incarnation, Position, Recorded, Store, StoreError, Subscription,
     ViewBatch, ViewChange, ViewCommitError,
 };
+use crate::trace;
 use crate::wiring::{BuildError, PlannedProjection};
 
 /// Events handled between two checkpoints.
@@ -143,15 +146,28 @@ impl Worker {
                 Ok(Interrupted::Moved) if attempts <= MOVES => {}
                 Ok(Interrupted::Moved) => {
                     let error = "other processes or transactions keep getting in its way";
-                    self.progress.fails(attempts, error.to_owned());
+                    self.fails(&backoff, attempts, error.to_owned());
                 }
-                Ok(Interrupted::Failed(error)) => self.progress.fails(attempts, error),
+                Ok(Interrupted::Failed(error)) => self.fails(&backoff, attempts, error),
                 Err(panic) => {
                     let error = format!("its worker panicked: {panic}");
-                    self.progress.fails(attempts, error);
+                    self.fails(&backoff, attempts, error);
                 }
             }
             tokio::time::sleep(backoff.pause()).await;
+        }
+    }
+
+    fn fails(&self, backoff: &Backoff, attempts: u32, error: String) {
+        trace::fails(&self.subscription, attempts, backoff.pause(), &error);
+        self.progress.fails(attempts, error);
+    }
+
+    /// The span of a page; a reaction has one per event instead.
+    fn span(&self, events: &[Arc<Recorded>]) -> Span {
+        match &self.task {
+            Task::Fold(_) if !events.is_empty() => trace::project(&self.subscription, events),
+            Task::Fold(_) | Task::React(_) => Span::none(),
         }
     }
 
@@ -168,6 +184,7 @@ impl Worker {
             incarnation,
         };
         backoff.progressed(start);
+        trace::follows(&self.subscription, start);
         match self.store.head().await {
             // Nobody may take this position for one that was reached in this log.
             Ok(head) if head < start => {
@@ -192,6 +209,7 @@ impl Worker {
             };
             let range = (from, log.position());
             let worked = self.handle(range, &page.events, dispatcher, &mut checkpoint);
+            let worked = worked.instrument(self.span(&page.events));
             let Worked { to, failure } = match worked.await {
                 Ok(worked) => worked,
                 Err(interrupted) => return interrupted,

@@ -2,11 +2,14 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use tracing::Instrument;
+
 use crate::dispatcher::{Dispatcher, Guarded, panic_message};
 use crate::error::{Error, Result};
 use crate::handler::{Reacted, ReactionScope, Resources};
 use crate::registry::ReactionEntry;
 use crate::store::Recorded;
+use crate::trace;
 
 /// Runs an event handler.
 pub(crate) struct Reactor {
@@ -34,10 +37,13 @@ impl Reactor {
             dispatcher,
         };
         let panicked = |message| Error::message(format!("it panicked: {message}"));
-        let result = match catch_unwind(AssertUnwindSafe(|| (self.entry.run)(recorded, &scope))) {
+        let span = trace::react(self.entry.name, recorded);
+        let run = || span.in_scope(|| (self.entry.run)(recorded, &scope));
+        let result = match catch_unwind(AssertUnwindSafe(run)) {
             Ok(Reacted::Now(result)) => result,
             Ok(Reacted::Later(future)) => {
-                Guarded(future).await.unwrap_or_else(|it| Err(panicked(it)))
+                let guarded = Guarded(future).instrument(span).await;
+                guarded.unwrap_or_else(|it| Err(panicked(it)))
             }
             Err(panic) => Err(panicked(panic_message(&*panic))),
         };

@@ -15,7 +15,7 @@ use super::SortKey;
 )]
 pub trait ReadModel: Serialize + for<'de> Deserialize<'de> + Clone + Send + Sync + 'static {
     /// The type of the `#[key]` field.
-    type Key: fmt::Display; // views are stored under its text: implement `Display`
+    type Key: fmt::Display; // its text is the key: implement `Display`, in place of a tuple for a struct of yours
     /// The read model's name, from the type's: `product_view`.
     const NAME: &'static str;
     /// The names of the `#[index]` fields.

@@ -1,6 +1,7 @@
 //! Checks, before any traffic, that everything registered fits together.
 
 mod describe;
+mod permissions;
 mod plan;
 mod problem;
 mod scope;

@@ -91,21 +91,6 @@ impl Plan {
         models
     }
 
-    /// Checks that somebody decides who may send messages that name a permission.
-    pub(crate) fn check_authorizer(&self, has_authorizer: bool, problems: &mut Problems) {
-        let guarded = self.messages.iter().filter(|it| it.permission.is_some());
-        let sources: Vec<_> = guarded.map(|it| it.source).collect();
-        if has_authorizer || sources.is_empty() {
-            return;
-        }
-        problems.add(
-            "messages name permissions, but the dispatcher has no authorizer",
-            sources,
-            "`.authorizer(HeldPermissions)` on the builder, an `Authorizer` of your own, \
-             or `.authorizer(AllowAll)` to let everyone in",
-        );
-    }
-
     fn check_modules(&self, scope: &Scope, problems: &mut Problems) {
         let registry = self.registry;
         let mut sources: Vec<Source> = Vec::new();

@@ -42,7 +42,14 @@ fn aggregate_with_snapshots() {
     };
     expect(
         "aggregate_snapshots",
-        aggregate::attribute(quote!(id = AccountId, snapshot_every = 100), item),
+        aggregate::attribute(
+            quote!(
+                id = AccountId,
+                snapshot_every = 100,
+                permission = "account:read"
+            ),
+            item,
+        ),
     );
 }
 

@@ -18,6 +18,9 @@ const _: () = {
             every: 100u32,
         };
         const READS_RECORDED: __cqrs::bool = false;
+        const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::Some(
+            "account:read",
+        );
         fn apply(
             &mut self,
             event: &__cqrs::Recorded,

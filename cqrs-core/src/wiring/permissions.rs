@@ -1,0 +1,44 @@
+//! What is guarded, and by whom.
+
+use super::{Plan, Problems};
+use crate::handler::Source;
+
+impl Plan {
+    /// Checks that somebody decides about permissions, and that what is guarded has no other way
+    /// out.
+    pub(crate) fn check_permissions(
+        &self,
+        has_authorizer: bool,
+        log_permission: Option<&'static str>,
+        problems: &mut Problems,
+    ) {
+        let messages = self.messages.iter().filter(|it| it.permission.is_some());
+        let messages: Vec<Source> = messages.map(|it| it.source).collect();
+        let aggregates = self.aggregates.iter();
+        let aggregates = aggregates.filter(|it| it.aggregate.permission.is_some());
+        let aggregates: Vec<Source> = aggregates.map(|it| it.source).collect();
+        let write = "`.authorizer(HeldPermissions)` on the builder, an `Authorizer` of your own, \
+                     or `.authorizer(AllowAll)` to let everyone in";
+        if !has_authorizer && !messages.is_empty() {
+            problems.add(
+                "messages name permissions, but the dispatcher has no authorizer",
+                messages,
+                write,
+            );
+        }
+        if !has_authorizer && (!aggregates.is_empty() || log_permission.is_some()) {
+            problems.add(
+                "reading history needs permissions, but the dispatcher has no authorizer",
+                aggregates.iter().copied(),
+                write,
+            );
+        }
+        if log_permission.is_none() && !aggregates.is_empty() {
+            problems.add(
+                "aggregates name permissions, but the log, which has their events, needs none",
+                aggregates,
+                "`.log_permission(\"..\")` on the builder, with what one must hold for `events`",
+            );
+        }
+    }
+}

@@ -1,0 +1,13 @@
+use cqrs_core::prelude::*;
+
+#[derive(Command, Clone, Serialize, Deserialize)]
+struct CreateProduct {
+    product_id: String,
+}
+
+#[command_handler]
+fn create(_: CreateProduct) -> Result<(), Box<dyn std::error::Error>> {
+    Err("no".into())
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use cqrs_core::prelude::*;
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "seat-taken", version = 1)]
+struct SeatTaken {
+    #[id("seat")]
+    seat: Option<u32>,
+}
+
+fn main() {}

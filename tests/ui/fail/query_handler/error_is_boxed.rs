@@ -1,0 +1,12 @@
+use cqrs_core::prelude::*;
+
+#[derive(Query, Clone, Serialize, Deserialize)]
+#[query(returns = u32)]
+struct CountProducts {}
+
+#[query_handler]
+fn count(_: CountProducts) -> Result<u32, Box<dyn std::error::Error>> {
+    Err("no".into())
+}
+
+fn main() {}
