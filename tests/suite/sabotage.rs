@@ -79,6 +79,8 @@ noticed! {
         by reads_are_those_of_the_specification saying "Items(";
     reads_that_end_early: CutsReadsShort
         by reads_go_on_page_by_page saying "the end of pages";
+    pages_that_are_bounded_by_events_alone: FillsPagesWithoutEnd
+        by pages_are_bounded_by_bytes saying "a page of";
     times_that_do_not_include_their_own: LooksBeforeTheTime
         by a_time_has_a_position saying "the position at";
     checkpoints_without_a_fence: HasNoFence

@@ -4,6 +4,7 @@ use cqrs_core::store::Limits;
 use tokio_postgres::Row;
 
 use crate::connection::Connection;
+use crate::event_sizes::EventSizes;
 use crate::fault::Fault;
 use crate::heads::Heads;
 use crate::link::Link;
@@ -82,6 +83,7 @@ pub(crate) async fn connect(options: &Options, url: &str) -> Result<Postgres, Co
         writer: Writer::start(link.clone(), sql.clone(), head, heads.clone(), options),
         turns: Turns::new(head.position, options.window),
         loads: Loads::default(),
+        event_sizes: EventSizes::default(),
         link,
         patience: options.patience,
         heads,

@@ -118,15 +118,24 @@ impl Shared {
         };
         let client = self.pool.get().await?;
         let statement = client.prepare(&self.sql.read_to_fold).await?;
-        read.page(&client, &statement, range).await
+        let range = self.event_sizes.fit(range);
+        let page = read.page(&client, &statement, range).await?;
+        if self.event_sizes.note(range, &page) {
+            client.give_up();
+        }
+        Ok(page)
     }
 
     async fn read(&self, query: &EventQuery, range: ReadRange) -> Result<Page, Fault> {
         let selection = Selection::new(query);
         let client = self.pool.get().await?;
         let statement = client.prepare(selection.sql(&self.sql)).await?;
+        let range = self.event_sizes.fit(range);
         let (page, seen) = selection.read(&client, &statement, range).await?;
         self.observe(&client, &seen).await?;
+        if self.event_sizes.note(range, &page) {
+            client.give_up();
+        }
         Ok(page)
     }
 

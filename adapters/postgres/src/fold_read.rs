@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::connection::Connection;
 use crate::fault::Fault;
 use crate::row::{self, EventTypes, number};
+use crate::selection;
 
 /// The statement `read_to_fold`: the events of one aggregate, with no more than a fold needs.
 pub(crate) struct FoldRead {
@@ -59,7 +60,7 @@ impl FoldRead {
     ) -> Result<Page, Fault> {
         let after = number(range.after);
         let up_to = range.up_to.map_or(i64::MAX, number);
-        let limit = i64::try_from(range.limit).unwrap_or(i64::MAX);
+        let limit = i64::try_from(range.limit.max(1)).unwrap_or(i64::MAX);
         let tag = self.tag.as_str();
         let params: [&(dyn ToSql + Sync); 7] = [
             &after,
@@ -79,23 +80,35 @@ impl FoldRead {
 
     async fn take(&self, rows: RowStream, range: ReadRange) -> Result<Page, Fault> {
         let mut rows = pin!(rows);
-        let (mut head, mut events) = (None, Vec::new());
+        let (mut head, mut events, mut more) = (None, Vec::new(), false);
+        let mut room = range.room();
         let mut types = EventTypes::default();
         let tags = Tags::from_iter([self.tag.clone()]);
         while let Some(row) = rows.try_next().await? {
-            match row.try_get::<_, Option<&str>>(1)? {
-                Some(_) => events.push(Arc::new(event(&row, &tags, &mut types)?)),
-                None => head = Some(row),
+            if row.try_get::<_, Option<&str>>(1)?.is_none() {
+                head = Some(row);
+                continue;
             }
+            if room.is_full() {
+                more = true;
+                if head.is_some() {
+                    break;
+                }
+                continue;
+            }
+            let event = event(&row, &tags, &mut types)?;
+            room.take(&event);
+            selection::push(&mut events, event)?;
         }
         let head = head.ok_or_else(|| Fault::corrupt("the table `head` has no row"))?;
-        let next = match head.try_get::<_, Option<i64>>(2)? {
-            Some(_) => Some(row::position(&head, 2)?),
-            None => None,
+        let next = if more {
+            events.last().map(|event| event.position)
+        } else if head.try_get::<_, Option<i64>>(2)?.is_some() {
+            Some(row::position(&head, 2)?)
+        } else {
+            None
         };
         let head = row::position(&head, 0)?;
-        // As in `Selection::read`.
-        events.sort_by_key(|event: &Arc<Recorded>| event.position);
         Ok(Page {
             as_of: range.up_to.map_or(head, |up_to| up_to.min(head)),
             next,

@@ -18,6 +18,7 @@
 mod connect;
 mod connection;
 mod error;
+mod event_sizes;
 mod event_store;
 mod fault;
 mod fold_read;

@@ -1,7 +1,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use cqrs_core::store::{EventQuery, EventQueryItem, EventType, Page, ReadRange, Tag};
+use cqrs_core::store::{EventQuery, EventQueryItem, EventType, Page, ReadRange, Recorded, Tag};
 use cqrs_core::{Position, Timestamp};
 use futures_util::TryStreamExt;
 use tokio_postgres::types::ToSql;
@@ -70,7 +70,8 @@ impl Selection {
         let after = number(range.after);
         let up_to = range.up_to.map_or(i64::MAX, number);
         // One more than the page has, to know whether there are more.
-        let limit = i64::try_from(range.limit).map_or(i64::MAX, |limit| limit.saturating_add(1));
+        let limit =
+            i64::try_from(range.limit.max(1)).map_or(i64::MAX, |limit| limit.saturating_add(1));
         let mut params: Vec<&(dyn ToSql + Sync)> = vec![&after, &up_to, &limit];
         match self {
             Self::All => {}
@@ -88,19 +89,26 @@ impl Selection {
 /// Takes each row as it comes, while the server is busy with the next ones.
 async fn page(rows: RowStream, range: ReadRange) -> Result<(Page, Seen), Fault> {
     let mut rows = pin!(rows);
-    let (mut head, mut events) = (None, Vec::new());
+    let (mut head, mut events, mut more) = (None, Vec::new(), false);
     let mut types = EventTypes::default();
+    let mut room = range.room();
     while let Some(row) = rows.try_next().await? {
-        match row.try_get(1)? {
-            Some(id) => events.push(Arc::new(row::recorded(&row, id, &mut types)?)),
-            None => head = Some(seen(&row)?),
+        let Some(id) = row.try_get(1)? else {
+            head = Some(seen(&row)?);
+            continue;
+        };
+        if room.is_full() {
+            more = true;
+            if head.is_some() {
+                break;
+            }
+            continue;
         }
+        let event = row::recorded(&row, id, &mut types)?;
+        room.take(&event);
+        push(&mut events, event)?;
     }
     let head = head.ok_or_else(|| Fault::corrupt("the table `head` has no row"))?;
-    // They are in order, which PostgreSQL does not promise of several selections together.
-    events.sort_by_key(|event| event.position);
-    let more = events.len() > range.limit;
-    events.truncate(range.limit);
     let page = Page {
         as_of: range
             .up_to
@@ -118,6 +126,21 @@ fn seen(row: &Row) -> Result<Seen, Fault> {
         store: row.try_get(7)?,
         event: row.try_get(8)?,
     })
+}
+
+/// Adds an event to a page. Each statement sorts its events, but PostgreSQL does not promise the
+/// order of several selections together, and a page that ends early must not skip any.
+pub(crate) fn push(events: &mut Vec<Arc<Recorded>>, event: Recorded) -> Result<(), Fault> {
+    if events
+        .last()
+        .is_some_and(|last| last.position >= event.position)
+    {
+        let position = event.position;
+        let error = format!("the event at position {position} was read out of order");
+        return Err(Fault::corrupt(error));
+    }
+    events.push(Arc::new(event));
+    Ok(())
 }
 
 /// The last position recorded at or before `time`. Times never decrease and positions have no

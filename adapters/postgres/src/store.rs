@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cqrs_core::store::Limits;
 
+use crate::event_sizes::EventSizes;
 use crate::heads::Heads;
 use crate::link::{Link, Pool};
 use crate::loads::Loads;
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) writer: Writer,
     pub(crate) turns: Turns,
     pub(crate) loads: Loads,
+    pub(crate) event_sizes: EventSizes,
     pub(crate) limits: Limits,
     pub(crate) _news: News,
 }

@@ -263,15 +263,20 @@ impl Data {
         let mut events = match query {
             EventQuery::All => {
                 let events = self.slice(range.after, as_of).iter();
-                events
-                    .take(range.limit.saturating_add(1))
-                    .cloned()
-                    .collect()
+                let limit = range.limit.max(1).saturating_add(1);
+                events.take(limit).cloned().collect()
             }
             EventQuery::Items(items) => self.matching(items, range, as_of),
         };
-        let more = events.len() > range.limit;
-        events.truncate(range.limit);
+        let mut room = range.room();
+        let fits = events.iter().take_while(|event| {
+            let fits = !room.is_full();
+            room.take(event);
+            fits
+        });
+        let count = fits.count();
+        let more = events.len() > count;
+        events.truncate(count);
         let next = events.last().filter(|_| more).map(|event| event.position);
         Page {
             events,
@@ -294,7 +299,7 @@ impl Data {
         range: ReadRange,
         as_of: Position,
     ) -> Vec<Arc<Recorded>> {
-        let limit = range.limit.saturating_add(1);
+        let limit = range.limit.max(1).saturating_add(1);
         let mut found = Vec::new();
         for item in items {
             let candidates = self.candidates(item, range.after, as_of);

@@ -168,21 +168,58 @@ pub struct ReadRange {
     pub after: Position,
     /// Only events up to this position; `None` for the head at the time of the read.
     pub up_to: Option<Position>,
-    /// At most this many events; more are read with `after` set to [`Page::next`].
+    /// At most this many events; more are read with `after` set to [`Page::next`]. 0 counts as 1.
     pub limit: usize,
+    /// The page ends with the event that takes its [`Recorded::size`]s to this many bytes, so it
+    /// exceeds them by one event at most, and has an event whatever its size. A store may end a page
+    /// of large events earlier; [`Page::next`] says so.
+    pub bytes: usize,
 }
 
 impl ReadRange {
     /// Page size of reads that want everything.
     pub const PAGE: usize = 2048;
 
-    /// Everything after `after`, a page of [`ReadRange::PAGE`] events at a time.
+    /// Bytes of a page of such reads: 8 MiB.
+    pub const PAGE_BYTES: usize = 8 << 20;
+
+    /// Everything after `after`, a page of [`ReadRange::PAGE`] events and
+    /// [`ReadRange::PAGE_BYTES`] bytes at a time.
     pub fn after(after: Position) -> Self {
         Self {
             after,
             up_to: None,
             limit: Self::PAGE,
+            bytes: Self::PAGE_BYTES,
         }
+    }
+
+    /// The room of a page that a store fills.
+    pub fn room(&self) -> Room {
+        Room {
+            events: self.limit.max(1),
+            bytes: self.bytes.max(1),
+        }
+    }
+}
+
+/// What still fits into a page. A store takes events into it one by one, and reads none in vain.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    events: usize,
+    bytes: usize,
+}
+
+impl Room {
+    /// Whether the page has no room for another event.
+    pub fn is_full(&self) -> bool {
+        self.events == 0 || self.bytes == 0
+    }
+
+    /// Takes an event into the page.
+    pub fn take(&mut self, event: &Recorded) {
+        self.events = self.events.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(event.size());
     }
 }
 
@@ -193,7 +230,7 @@ pub struct Page {
     pub events: Vec<std::sync::Arc<Recorded>>,
     /// The head that this read saw, or `up_to` when that was lower.
     pub as_of: Position,
-    /// Where to read on, when the limit cut the page short: pass it as `after`, with `up_to` set
+    /// Where to read on, when a bound of the range cut the page short: pass it as `after`, with `up_to` set
     /// to `as_of` to stay in the same snapshot.
     pub next: Option<Position>,
 }

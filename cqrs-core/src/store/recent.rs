@@ -50,7 +50,7 @@ impl Recent {
                 kept.forget();
             }
             kept.head = event.position;
-            kept.bytes += bytes(&event);
+            kept.bytes += event.size();
             kept.events.push_back(Arc::new(event));
             while kept.events.len() > self.events || kept.bytes > self.bytes {
                 kept.forget_first();
@@ -106,7 +106,7 @@ impl Recent {
 impl Kept {
     fn forget_first(&mut self) {
         if let Some(event) = self.events.pop_front() {
-            self.bytes -= bytes(&event);
+            self.bytes -= event.size();
         }
     }
 
@@ -114,15 +114,6 @@ impl Kept {
         self.events.clear();
         self.bytes = 0;
     }
-}
-
-/// About what an event takes in memory.
-fn bytes(event: &Recorded) -> usize {
-    let tags = event.tags.iter().map(|tag| tag.as_str().len());
-    size_of::<Recorded>()
-        + event.payload.len()
-        + event.actor.as_ref().map_or(0, String::len)
-        + tags.sum::<usize>()
 }
 
 #[cfg(test)]
@@ -223,7 +214,7 @@ mod tests {
         assert_eq!(all(&few, 16), None);
         assert_eq!(all(&few, 17), Some((vec![18, 19, 20], 20, None)));
 
-        let one = bytes(&event(0, 100));
+        let one = event(0, 100).size();
         let small = recent(100, 2 * one);
         small.add((11..=20).map(|position| event(position, 100)));
         assert_eq!(all(&small, 18), Some((vec![19, 20], 20, None)));
@@ -232,7 +223,7 @@ mod tests {
         small.add([event(22, 0)]);
         assert_eq!(all(&small, 21), Some((vec![22], 22, None)));
         let kept = small.lock();
-        assert_eq!(kept.bytes, bytes(&event(0, 0)), "nothing is counted twice");
+        assert_eq!(kept.bytes, event(0, 0).size(), "nothing is counted twice");
     }
 
     #[test]

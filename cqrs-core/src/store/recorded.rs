@@ -153,6 +153,15 @@ impl Recorded {
         ))
     }
 
+    /// About how many bytes it takes in memory.
+    pub fn size(&self) -> usize {
+        let tags = self.tags.iter().map(|tag| tag.as_str().len());
+        size_of::<Self>()
+            + self.payload.len()
+            + self.actor.as_ref().map_or(0, String::len)
+            + tags.sum::<usize>()
+    }
+
     /// The payload as JSON, for display.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.payload).unwrap_or(serde_json::Value::Null)

@@ -152,9 +152,8 @@ impl Writer {
         assert!(at > boundary.after, "I10: {at} is not in the way");
         let floor = *self.shared.floor.borrow();
         let range = ReadRange {
-            after: at.before(),
-            up_to: None,
             limit: 1,
+            ..ReadRange::after(at.before())
         };
         let page = self.read(&boundary.fail_if, range).await;
         let found = page.events.first().map(|event| event.position);

@@ -43,6 +43,7 @@ pub enum Fault {
     SpreadsPoison,
     MatchesAnyTag,
     CutsReadsShort,
+    FillsPagesWithoutEnd,
     LooksBeforeTheTime,
     HasNoFence,
     MovesTheCheckpointFirst,
@@ -216,12 +217,15 @@ impl Faulty {
     async fn read_badly(
         &self,
         mut query: EventQuery,
-        range: ReadRange,
+        mut range: ReadRange,
     ) -> Result<Page, StoreError> {
         if let (Fault::MatchesAnyTag, EventQuery::Items(items)) = (self.fault, &mut query) {
             for item in items {
                 item.tags.truncate(1);
             }
+        }
+        if self.fault == Fault::FillsPagesWithoutEnd {
+            range.bytes = usize::MAX;
         }
         let mut page = self.data.read(query, range).await?;
         let lost = Position::new(self.shared.lost.load(Ordering::Relaxed));
@@ -306,9 +310,8 @@ impl EventStore for Faulty {
             return None;
         }
         let range = ReadRange {
-            after: after.plus(head.since(after) / 2),
-            up_to: None,
             limit,
+            ..ReadRange::after(after.plus(head.since(after) / 2))
         };
         let mut context = Context::from_waker(Waker::noop());
         match self

@@ -109,9 +109,9 @@ impl<C: Borrow<Connection> + Sync> Session<C> {
         let selection = Selection::new(query);
         let statement = self.prepared(selection.sql(&self.sql)).await?;
         let range = ReadRange {
-            after,
             up_to: Some(up_to),
             limit: 1,
+            ..ReadRange::after(after)
         };
         let (page, _) = selection.read(self.client(), &statement, range).await?;
         Ok(page.events.first().map(|event| event.position))

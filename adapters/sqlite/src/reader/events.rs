@@ -22,10 +22,11 @@ pub(crate) fn read(conn: &Connection, query: &EventQuery, range: ReadRange) -> R
     let prepare = |source: &Source<'_>| source.prepare(conn);
     let mut statements = sources.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
     let mut cursors = Cursors::start(query, &sources, &mut statements)?;
-    let mut events = Vec::new();
-    while events.len() < range.limit
+    let (mut events, mut room) = (Vec::new(), range.room());
+    while !room.is_full()
         && let Some(event) = cursors.next()?
     {
+        room.take(&event);
         events.push(Arc::new(event));
     }
     let more = !cursors.is_empty();
@@ -47,9 +48,8 @@ pub(crate) fn first_match(
         conn,
         query,
         ReadRange {
-            after,
-            up_to: None,
             limit: 1,
+            ..ReadRange::after(after)
         },
     )?;
     Ok(page.events.first().map(|event| event.position))

@@ -231,13 +231,15 @@ impl Engine {
             self.window = Window::new(head, self.window_size);
             self.news.recent.confirm(head);
         } else if missing > 0 {
-            let range = ReadRange {
-                after: known,
-                up_to: Some(head),
-                limit: missing,
-            };
-            for event in reader::read(&self.conn, &EventQuery::All, range)?.events {
-                self.window.push(&event);
+            let mut after = Some(known);
+            while let Some(from) = after {
+                let range = ReadRange {
+                    up_to: Some(head),
+                    ..ReadRange::after(from)
+                };
+                let page = reader::read(&self.conn, &EventQuery::All, range)?;
+                page.events.iter().for_each(|it| self.window.push(it));
+                after = page.next;
             }
         }
         self.committed = head;

@@ -56,6 +56,7 @@ macro_rules! conformance_tests {
             one_of_many_writes_a_state
             reads_are_those_of_the_specification
             reads_go_on_page_by_page
+            pages_are_bounded_by_bytes
             tags_match_whole
             folds_get_the_events_of_the_specification
             watchers_are_told

@@ -95,8 +95,9 @@ pub use processes::{
     i9_several_processes_write_a_state,
 };
 pub use reads::{
-    folds_get_the_events_of_the_specification, reads_are_those_of_the_specification,
-    reads_go_on_page_by_page, tags_match_whole, watchers_are_told,
+    folds_get_the_events_of_the_specification, pages_are_bounded_by_bytes,
+    reads_are_those_of_the_specification, reads_go_on_page_by_page, tags_match_whole,
+    watchers_are_told,
 };
 pub use scans::{
     scans_are_those_of_the_specification, scans_follow_changes, scans_see_one_snapshot,

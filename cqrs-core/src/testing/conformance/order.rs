@@ -236,9 +236,9 @@ async fn at_hand_is_stored<S: EventStore>(store: &S) {
             };
             assert!(page.as_of > after, "I4: nothing is at hand after {after}");
             let range = ReadRange {
-                after,
                 up_to: Some(page.as_of),
                 limit,
+                ..ReadRange::after(after)
             };
             let read = store.read(query.clone(), range).await.expect("a page");
             let at_hand = (&page.events, page.as_of, page.next);

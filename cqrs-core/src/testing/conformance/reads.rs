@@ -5,7 +5,9 @@ use super::draft::{Draft, tagged};
 use super::kit::{append, fill, head, log, open, open_many, send_all};
 use super::random::Random;
 use crate::Position;
-use crate::store::{EventQuery, EventStore, EventType, Events, ReadRange, Recorded};
+use crate::store::{
+    EventQuery, EventStore, EventType, Events, Page, ReadRange, Recorded, Subscription,
+};
 
 /// A read of whatever shape, range and limit gives what the specification says: events that match
 /// any item, each of which has any of the types and all of the tags; in position order, once each.
@@ -25,9 +27,9 @@ pub async fn reads_are_those_of_the_specification<F: Fixture>(fixture: &F) {
         let up_to = random.0.bool().then(|| random.position(log.len()));
         let limit = random.0.usize(1..=40);
         let range = ReadRange {
-            after,
             up_to,
             limit,
+            ..ReadRange::after(after)
         };
         let page = store
             .read(query.clone(), range)
@@ -90,9 +92,9 @@ pub async fn folds_get_the_events_of_the_specification<F: Fixture>(fixture: &F) 
         let up_to = random.0.bool().then(|| random.position(log.len()));
         let limit = random.0.usize(1..=40);
         let range = ReadRange {
-            after,
             up_to,
             limit,
+            ..ReadRange::after(after)
         };
         let as_of = up_to.unwrap_or(Position::new(log.len() as u64));
         let expected = log
@@ -113,6 +115,87 @@ pub async fn folds_get_the_events_of_the_specification<F: Fixture>(fixture: &F) 
         assert_eq!(end, None, "{query:?} in {range:?}");
         assert_eq!(events.as_of(), Some(as_of), "I5: {query:?} in {range:?}");
     }
+}
+
+/// A page ends with the event that takes it to its bytes, whatever is read and by whom, and the next
+/// one goes on behind it.
+pub async fn pages_are_bounded_by_bytes<F: Fixture>(fixture: &F) {
+    let store = open(fixture).await;
+    let draft = (0..60).fold(Draft::new(), |draft, number| {
+        let size = if number == 30 { 500_000 } else { 10_000 };
+        let event_type = if number % 2 == 0 { "even" } else { "odd" };
+        draft.payload(event_type, &["book:B"], text(size))
+    });
+    append(&*store, &draft).await;
+    let queries = [
+        (EventQuery::All, 1),
+        (EventQuery::typed(["even"]), 2),
+        (tagged("book:B"), 1),
+    ];
+    for (query, step) in queries {
+        for bytes in [0, 1, 25_000, 100_000] {
+            for to_fold in [false, true] {
+                let range = ReadRange {
+                    bytes,
+                    ..ReadRange::after(Position::START)
+                };
+                let positions = pages_within(&*store, &query, range, to_fold).await;
+                let expected: Vec<_> = (1..=60).step_by(step).map(Position::new).collect();
+                assert_eq!(positions, expected, "pages of {bytes} bytes of {query:?}");
+            }
+        }
+    }
+
+    for _ in 0..12 {
+        let draft = Draft::new().payload("large", &["book:C"], text(1_000_000));
+        append(&*store, &draft).await;
+    }
+    let mut log = Subscription::new(store, EventQuery::typed(["large"]), Position::START);
+    while log.position() < Position::new(72) {
+        let page = log.next(1000).await.expect("the log can be read");
+        assert_within(&page, ReadRange::PAGE_BYTES);
+    }
+}
+
+/// The positions of all events in the range, read page by page within its bytes.
+async fn pages_within<S: EventStore>(
+    store: &S,
+    query: &EventQuery,
+    mut range: ReadRange,
+    to_fold: bool,
+) -> Vec<Position> {
+    let mut positions = Vec::new();
+    loop {
+        let page = if to_fold {
+            store.read_to_fold(query.clone(), range).await
+        } else {
+            store.read(query.clone(), range).await
+        };
+        let page = page.expect("the log can be read");
+        assert_within(&page, range.bytes);
+        positions.extend(page.events.iter().map(|event| event.position));
+        let Some(next) = page.next else {
+            return positions;
+        };
+        assert!(next > range.after, "a page has an event, whatever its size");
+        range.after = next;
+        range.up_to = Some(page.as_of);
+    }
+}
+
+/// No event is in the page that follows one with which it was full.
+fn assert_within(page: &Page, bytes: usize) {
+    let payloads = page.events.iter().map(|event| event.payload.len());
+    let all_but_last: usize = payloads.take(page.events.len().saturating_sub(1)).sum();
+    assert!(
+        all_but_last < bytes.max(1),
+        "a page of {bytes} bytes went on after {all_but_last}"
+    );
+}
+
+/// JSON of this size.
+fn text(size: usize) -> Vec<u8> {
+    format!("\"{}\"", "x".repeat(size - 2)).into_bytes()
 }
 
 /// A read that wants everything gets everything, however many pages it takes.

@@ -36,9 +36,8 @@ pub async fn i5_a_slow_read_sees_one_snapshot<F: Fixture>(fixture: &F) {
     ] {
         let before = expected(&log(&*stores[0]).await, &query, Position::START, as_of);
         let mut range = ReadRange {
-            up_to: None,
             limit: 3,
-            after: Position::START,
+            ..ReadRange::after(Position::START)
         };
         let mut seen = Vec::new();
         let now = head(&*stores[0]).await;
