@@ -1,5 +1,4 @@
 use std::pin::pin;
-use std::sync::Arc;
 
 use cqrs_core::store::{EventQuery, EventType, Page, ReadRange, Recorded, Tag, Tags};
 use cqrs_core::{CommandId, EventId, Timestamp};
