@@ -37,9 +37,8 @@ impl Product {
 }
 
 #[command_handler]
-fn add(AddProduct { id, price }: AddProduct, product: &Product) -> Result<Priced, Rejected> {
-    ensure!(product.0.is_none(), "the product exists already");
-    Ok(Priced { id, price })
+fn add(AddProduct { id, price }: AddProduct, product: &Product) -> Option<Priced> {
+    product.0.is_none().then_some(Priced { id, price })
 }
 
 #[command_handler]

@@ -6,11 +6,13 @@ mod cli;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 #[tokio::main]
 async fn main() -> ExitCode {
-    match cli::run(cli::Args::parse()).await {
+    let args = match cli::Args::read() {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
+    match cli::run(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(stop) => stop.report(),
     }

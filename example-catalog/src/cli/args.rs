@@ -1,4 +1,6 @@
+use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -6,23 +8,29 @@ use cqrs_core::{Actor, Uuid};
 use example_catalog::ProductId;
 
 use super::Stop;
-use super::database::{Database, Location};
+use super::database::{Database, Location, Named};
+use super::out::without_passwords;
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  the catalogue said no: rejected, not permitted, not found, or some lines not carried out
   2  the request makes no sense: wrong usage, unknown message, wrong JSON, invalid value
-  3  something failed: the file, the database, a handler";
+  3  something failed: the file, the database, a handler
+  130  an import was interrupted";
 
 /// A product catalogue on cqrs-core. Without a command: the demo.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(version, after_help = EXIT_CODES, infer_subcommands = true)]
 pub struct Args {
     #[command(subcommand)]
     pub action: Option<Action>,
     /// The database: an SQLite file, or a PostgreSQL URL, `postgres://user@host:5432/database`
-    /// [default: catalog.db; for the demo a temporary file, removed at the end]
+    /// [default: the environment variable CATALOG_DB, or catalog.db; for the demo a temporary
+    /// file, removed at the end]
+    ///
+    /// Every user of the machine can see arguments: a URL with a password belongs into CATALOG_DB
+    /// or into a file, `--db-file`.
     #[arg(
         long,
         global = true,
@@ -30,6 +38,9 @@ pub struct Args {
         value_parser = OsStringValueParser::new().map(Location::from)
     )]
     db: Option<Location>,
+    /// A file whose first line is the database, as `--db` would name it
+    #[arg(long, global = true, value_name = "PATH", conflicts_with = "db")]
+    db_file: Option<PathBuf>,
     /// The schema in the PostgreSQL database, for `--db` with a URL only [default: cqrs]
     #[arg(long, global = true, value_name = "NAME")]
     schema: Option<String>,
@@ -131,9 +142,30 @@ enum Role {
 }
 
 impl Args {
+    /// The arguments of this process. What is wrong with them, or the help, is told without the
+    /// passwords in them.
+    pub fn read() -> Result<Self, ExitCode> {
+        Self::try_parse().map_err(|error| {
+            let text = without_passwords(&error.render().ansi().to_string());
+            // When it fails there is nobody left to tell.
+            let _ = if error.use_stderr() {
+                write!(anstream::stderr(), "{text}")
+            } else {
+                write!(anstream::stdout(), "{text}")
+            };
+            u8::try_from(error.exit_code()).unwrap_or(2).into()
+        })
+    }
+
     /// Where the catalogue is, if that is said.
     pub fn database(&self) -> Result<Option<Database>, Stop> {
-        Database::named(self.db.clone(), self.schema.clone())
+        let named = Named {
+            address: self.db.clone(),
+            file: self.db_file.clone(),
+            // The demo changes a database only if it is told so.
+            or_environment: self.action.is_some(),
+        };
+        Database::named(named, self.schema.clone())
     }
 
     /// Who sends what follows, with what they may do.

@@ -3,7 +3,7 @@ use std::time::Duration;
 use cqrs_core::{Actor, Dispatcher};
 use serde_json::Value;
 
-use super::out::say;
+use super::out::{harmless_json, say};
 use super::{Stop, args, input};
 
 /// How long to wait for read models that an earlier run left behind.
@@ -15,7 +15,7 @@ pub async fn run(dispatcher: &Dispatcher, ask: &args::Ask, actor: Actor) -> Resu
     let head = dispatcher.store().head().await?;
     let call = dispatcher.query_json(&ask.query, &json).actor(actor);
     let answer = call.after_position(head).within(PATIENCE).await?;
-    say(format_args!("{answer:#}"))?;
+    say(harmless_json(&format!("{answer:#}")))?;
     if answer == Value::Null {
         Err(Stop::Silent(1))
     } else {

@@ -1,18 +1,38 @@
 use std::ffi::OsString;
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::Stop;
 
-/// What `--db` says.
-#[derive(Clone, Debug)]
+/// The environment variable that names the database when no argument does.
+const VARIABLE: &str = "CATALOG_DB";
+
+/// The most bytes of a file that names a database.
+const MAX_ADDRESS: u64 = 64 << 10;
+
+/// The address of a database. It has no `Debug`: a URL may have a password in it.
+#[derive(Clone)]
 pub enum Location {
     File(PathBuf),
     Postgres(String),
+    /// Neither a path nor the URL of a database that is known here.
+    Unknown,
+}
+
+/// Where the address of the database is to be found.
+#[derive(Clone)]
+pub struct Named {
+    pub address: Option<Location>,
+    /// A file that has the address in it.
+    pub file: Option<PathBuf>,
+    /// Whether the environment names the database otherwise.
+    pub or_environment: bool,
 }
 
 /// Where a catalogue is kept.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Database {
     File(PathBuf),
     Postgres { url: String, schema: String },
@@ -24,19 +44,65 @@ const USUAL_SCHEMA: &str = "cqrs";
 impl From<OsString> for Location {
     /// A path need not be UTF-8, a URL is.
     fn from(text: OsString) -> Self {
-        match text.to_str() {
-            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-                Self::Postgres(url.to_owned())
-            }
-            _ => Self::File(text.into()),
+        let Some(address) = text.to_str() else {
+            return Self::File(text.into());
+        };
+        if let Some((scheme, rest)) = address.split_once("://") {
+            return match scheme.to_ascii_lowercase().as_str() {
+                scheme @ ("postgres" | "postgresql") => {
+                    Self::Postgres(format!("{scheme}://{rest}"))
+                }
+                _ => Self::Unknown,
+            };
+        }
+        // PostgreSQL's other way to write an address: no name of a file either.
+        if address.to_ascii_lowercase().contains("password=") {
+            return Self::Unknown;
+        }
+        Self::File(text.into())
+    }
+}
+
+impl Named {
+    /// The address, if one is named.
+    fn find(self) -> Result<Option<Location>, Stop> {
+        if self.address.is_some() {
+            return Ok(self.address);
+        }
+        if let Some(file) = self.file {
+            return read_address(&file).map(Some);
+        }
+        let variable = std::env::var_os(VARIABLE).filter(|_| self.or_environment);
+        Ok(variable.filter(|it| !it.is_empty()).map(Location::from))
+    }
+}
+
+/// The address in the first line of a file.
+fn read_address(file: &Path) -> Result<Location, Stop> {
+    let name = file.display();
+    let failed = |error| Stop::Failed(format!("cannot read `{name}`: {error}"));
+    let mut text = String::new();
+    let opened = File::open(file).map_err(failed)?;
+    let mut opened = opened.take(MAX_ADDRESS);
+    opened.read_to_string(&mut text).map_err(failed)?;
+    match text.lines().next().map(str::trim) {
+        Some(address) if !address.is_empty() => Ok(OsString::from(address).into()),
+        _ => {
+            let what = "its first line has to be the address of a database";
+            Err(Stop::Invalid(format!("`{name}`: {what}")))
         }
     }
 }
 
 impl Database {
     /// The one that the arguments name, if they name one.
-    pub fn named(location: Option<Location>, schema: Option<String>) -> Result<Option<Self>, Stop> {
-        match (location, schema) {
+    pub fn named(named: Named, schema: Option<String>) -> Result<Option<Self>, Stop> {
+        match (named.find()?, schema) {
+            (Some(Location::Unknown), _) => Err(Stop::Invalid(
+                "the address of the database is neither the path of a file nor a URL that begins \
+                 with `postgres://`"
+                    .to_owned(),
+            )),
             (Some(Location::Postgres(url)), schema) => Ok(Some(Self::Postgres {
                 url,
                 schema: schema.unwrap_or_else(|| USUAL_SCHEMA.to_owned()),

@@ -27,7 +27,7 @@ static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
 /// Writes a line to the standard error, above the progress bar.
 pub fn complain(what: fmt::Arguments<'_>, text: &str) {
-    let text = harmless(text);
+    let text = harmless(&without_passwords(text));
     let write = || {
         // When it fails there is nobody left to tell.
         let _ = writeln!(anstream::stderr().lock(), "{what} {text}");
@@ -41,6 +41,40 @@ pub fn complain(what: fmt::Arguments<'_>, text: &str) {
 /// From now on, a progress bar stands below what is written to the standard error, or none.
 pub fn stand_below(bar: Option<ProgressBar>) {
     *BAR.lock().unwrap_or_else(PoisonError::into_inner) = bar;
+}
+
+/// Text with three stars in place of each password in a URL.
+pub fn without_passwords(text: &str) -> String {
+    let mut rest = text;
+    let mut safe = String::with_capacity(text.len());
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        safe.push_str(before);
+        let end = after.find(|it: char| it.is_whitespace() || "'\"`".contains(it));
+        let (url, others) = after.split_at(end.unwrap_or(after.len()));
+        match url.rsplit_once('@') {
+            Some((user, host)) if user.contains(':') => {
+                let name = user.split(':').next().unwrap_or_default();
+                safe.extend([name, ":***@", host]);
+            }
+            _ => safe.push_str(url),
+        }
+        rest = others;
+    }
+    safe + rest
+}
+
+/// JSON whose strings have escapes for all that a terminal would act on.
+pub fn harmless_json(json: &str) -> String {
+    let mut harmless = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if letter.is_control() && letter != '\n' {
+            harmless.push_str(&format!("\\u{:04x}", u32::from(letter)));
+        } else {
+            harmless.push(letter);
+        }
+    }
+    harmless
 }
 
 /// Text that may come from anywhere, without what a terminal would act on.

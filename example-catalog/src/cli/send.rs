@@ -1,3 +1,4 @@
+use anstream::adapter::strip_str;
 use cqrs_core::{Actor, Dispatcher, Receipt};
 
 use super::out::{GOOD, complain, say};
@@ -11,11 +12,8 @@ pub async fn run(dispatcher: &Dispatcher, send: &args::Send, actor: Actor) -> Re
         call = call.id(id.into());
     }
     let receipt = call.await?;
-    say(format_args!(
-        "{}, command {}",
-        outcome(&receipt),
-        receipt.command()
-    ))?;
+    let answer = format!("{}, command {}", outcome(&receipt), receipt.command());
+    let told = say(&answer);
     // The command is done whatever the read models do about it.
     if let Err(behind) = dispatcher.caught_up(receipt.last(), super::PATIENCE).await {
         complain(
@@ -23,7 +21,12 @@ pub async fn run(dispatcher: &Dispatcher, send: &args::Send, actor: Actor) -> Re
             &format!("the read models are behind: {behind}"),
         );
     }
-    Ok(())
+    told.map_err(|error| {
+        let answer = strip_str(&answer);
+        Stop::Failed(format!(
+            "{answer}; but that cannot be written to the standard output: {error}"
+        ))
+    })
 }
 
 /// What a receipt says, in words.

@@ -21,6 +21,8 @@ pub enum Stop {
     Invalid(String),
     /// Something failed.
     Failed(String),
+    /// The user ended it.
+    Interrupted(String),
     /// The answer has said it all.
     Silent(u8),
 }
@@ -36,6 +38,7 @@ impl Stop {
             Self::Refused(before) => Self::Refused(text(before)),
             Self::Invalid(before) => Self::Invalid(text(before)),
             Self::Failed(before) => Self::Failed(text(before)),
+            Self::Interrupted(before) => Self::Interrupted(text(before)),
             Self::Silent(code) => Self::Silent(code),
         }
     }
@@ -46,6 +49,7 @@ impl Stop {
             Self::Refused(text) => (1, text),
             Self::Invalid(text) => (2, text),
             Self::Failed(text) => (3, text),
+            Self::Interrupted(text) => (130, text),
             Self::Silent(code) => return code.into(),
         };
         complain(format_args!("{BAD}error:{BAD:#}"), &text);

@@ -4,7 +4,7 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::program::Program;
+use crate::program::{Program, Run};
 
 const PRODUCTS: u64 = 600;
 const DELIVERIES: u64 = 5;
@@ -79,6 +79,43 @@ fn an_import_that_was_killed_is_completed_without_duplicates() {
         kill_when(&program, || start.elapsed() > Duration::from_millis(pause));
     }
     completes(&program);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_import_that_is_interrupted_counts_all_that_was_carried_out() {
+    let program = Program::new();
+    program.write("lines", &lines());
+    let log = program.path("catalog.db-wal");
+    let mut command = program.command(["import", "lines"]);
+    let import = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let import = import.spawn().expect("the program runs");
+    let start = Instant::now();
+    while fs::metadata(&log).map_or(0, |log| log.len()) < 200_000 {
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "it does not get anywhere"
+        );
+        // Nothing tells when another program has written so much.
+        sleep(Duration::from_millis(1));
+    }
+    let mut interrupt = std::process::Command::new("kill");
+    let interrupt = interrupt.args(["-s", "INT", &import.id().to_string()]);
+    assert!(interrupt.status().expect("a signal is sent").success());
+    let run = Run::from(import.wait_with_output().expect("it ends"));
+    run.fails(130, "interrupted: import the file again");
+    let counted = count(&run.out, "carried out");
+    let again = program.ok(&["import", "lines"]);
+    assert_eq!(count(&again, "processed before"), counted, "{again}");
+    assert_eq!(count(&again, "carried out"), LINES - counted, "{again}");
+}
+
+/// How many lines are counted as this.
+fn count(summary: &str, word: &str) -> u64 {
+    let mut parts = summary.split(": ").flat_map(|part| part.split(", "));
+    let count = parts.find_map(|part| part.split(" (").next()?.strip_suffix(word));
+    let count = count.expect("it is counted").trim().replace(',', "");
+    count.parse().expect("a number")
 }
 
 /// Imports the lines of which some are done, and looks whether each was done once.

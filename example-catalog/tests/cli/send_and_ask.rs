@@ -28,6 +28,40 @@ fn fed(mut command: Command, input: &str) -> Run {
     child.wait_with_output().expect("it ends").into()
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_device_for_the_answer_does_not_hide_that_the_command_was_done() {
+    let program = Program::new();
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let mut command = program.command(["send", "--id", ID, "CreateProduct", LAPTOP]);
+    let command = command.stdout(full.expect("a full device"));
+    let run = Run::from(command.stderr(Stdio::piped()).output().expect("it runs"));
+    run.fails(3, "done: 1 event at position 1, command ");
+    run.fails(3, ID);
+    run.fails(3, "cannot be written to the standard output");
+    let out = program.ok(&["send", "--id", ID, "CreateProduct", LAPTOP]);
+    assert!(out.starts_with("processed before"), "{out}");
+}
+
+#[test]
+fn control_characters_in_names_are_escaped_in_answers() {
+    let program = Program::new();
+    let laptop = LAPTOP.replace("Laptop", "Lap\u{9b}2Jtop\u{7f}");
+    program.ok(&["send", "CreateProduct", &laptop]);
+    let out = program.ok(&["ask", "GetProductById", r#"{"product_id": "P001"}"#]);
+    assert!(
+        !out.contains(|it: char| it.is_control() && it != '\n'),
+        "{out:?}"
+    );
+    let card: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(card["name"], "Lap\u{9b}2Jtop\u{7f}");
+    let history = program.ok(&["history", "P001"]);
+    assert!(
+        !history.contains(|it: char| it.is_control() && it != '\n'),
+        "{history:?}"
+    );
+}
+
 #[test]
 fn every_command_can_be_sent_and_every_query_asked() {
     sends_and_asks(&Program::new());

@@ -1,4 +1,6 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cqrs_core::{Actor, Dispatcher};
 use tokio::sync::{mpsc, oneshot};
@@ -26,12 +28,19 @@ pub struct Lanes(Vec<mpsc::Sender<Job>>);
 impl Lanes {
     /// Starts the lanes; they end with the `JoinSet`. To stop at the first line that is not
     /// carried out, no other may be on its way: there is one lane then.
-    pub fn start(dispatcher: &Dispatcher, actor: &Actor, on_error: OnError) -> (Self, JoinSet<()>) {
+    /// Once the import is stopping, no lane begins with another line.
+    pub fn start(
+        dispatcher: &Dispatcher,
+        actor: &Actor,
+        on_error: OnError,
+        stopping: &Arc<AtomicBool>,
+    ) -> (Self, JoinSet<()>) {
         let count = if on_error == OnError::Stop { 1 } else { LANES };
         let mut tasks = JoinSet::new();
         let start = |_| {
             let (jobs, queue) = mpsc::channel(QUEUE);
-            tasks.spawn(run(dispatcher.clone(), actor.clone(), queue, on_error));
+            let (dispatcher, actor) = (dispatcher.clone(), actor.clone());
+            tasks.spawn(run(dispatcher, actor, queue, on_error, stopping.clone()));
             jobs
         };
         let lanes = (0..count).map(start).collect();
@@ -53,15 +62,19 @@ async fn run(
     actor: Actor,
     mut queue: mpsc::Receiver<Job>,
     on_error: OnError,
+    stopping: Arc<AtomicBool>,
 ) {
     while let Some(Job { line, reply }) = queue.recv().await {
+        if stopping.load(Ordering::Relaxed) {
+            break;
+        }
         let call = dispatcher.execute_json(&line.command, line.data.as_bytes());
         let outcome = Outcome::from(call.id(line.id).actor(actor.clone()).await);
         let goes_on = match &outcome {
             Outcome::Failed(_) => false,
             outcome => outcome.is_carried_out() || on_error == OnError::Skip,
         };
-        // Nobody waits for it once an earlier line has ended the import.
+        // The report waits for it, unless the whole import is gone.
         let _ = reply.send(outcome);
         if !goes_on {
             break;

@@ -13,8 +13,12 @@ mod survey;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
+use std::process::exit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cqrs_core::{Actor, Dispatcher};
+use tokio::signal::ctrl_c;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
@@ -53,26 +57,49 @@ pub async fn run(dispatcher: &Dispatcher, import: &args::Import, actor: Actor) -
     // What is written to the file meanwhile is none of this import.
     let text = BufReader::new(file.take(bytes));
 
-    let (lanes, _running) = Lanes::start(dispatcher, &actor, import.on_error);
+    let stopping = Arc::new(AtomicBool::new(false));
+    let (lanes, _running) = Lanes::start(dispatcher, &actor, import.on_error, &stopping);
     let (order, mut pending) = mpsc::channel(IN_FLIGHT);
     let on_error = import.on_error;
     let reader = spawn_blocking(move || read(Lines::new(text), &ids, &lanes, &order, on_error));
 
     let mut report = Report::new(lines, on_error);
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let watch = tokio::spawn(interrupt(stopping.clone(), interrupted.clone()));
     while let Some(Pending { number, outcome }) = pending.recv().await {
-        // A lane that stops drops what is left to it, but what stopped it is reported before that.
-        let dropped = |_| Outcome::Failed(Stop::failed("it was dropped"));
-        report.add(number, outcome.await.unwrap_or_else(dropped));
+        // What is on its way when the import stops is carried out and counted. A lane drops what
+        // is left to it then.
+        if let Ok(outcome) = outcome.await {
+            report.add(number, outcome);
+        }
         if report.ended() {
-            break;
+            stopping.store(true, Ordering::Relaxed);
+        }
+        if stopping.load(Ordering::Relaxed) {
+            pending.close();
         }
     }
-    drop(pending);
+    watch.abort();
+    if interrupted.load(Ordering::Relaxed) {
+        report.interrupt();
+    }
     let was_read = reader.await.map_err(Stop::failed)?;
     let (reached, verdict) = report.end();
     let settled = dispatcher.caught_up(reached, super::PATIENCE).await;
     was_read?;
     verdict.and(settled.map_err(Stop::failed))
+}
+
+/// Stops the import at the first Ctrl-C, and the process at the second.
+async fn interrupt(stopping: Arc<AtomicBool>, interrupted: Arc<AtomicBool>) {
+    if ctrl_c().await.is_err() {
+        return;
+    }
+    interrupted.store(true, Ordering::Relaxed);
+    stopping.store(true, Ordering::Relaxed);
+    if ctrl_c().await.is_ok() {
+        exit(130);
+    }
 }
 
 /// Reads lines until the file ends, or nobody wants more.

@@ -63,7 +63,8 @@ impl Report {
                 self.tell(number, "", &reason, Stop::Invalid);
             }
             Outcome::Failed(stop) => {
-                self.end = Some(stop.map(|text| format!("stopped at line {number}: {text}")));
+                let stop = stop.map(|text| format!("stopped at line {number}: {text}"));
+                self.end.get_or_insert(stop);
             }
         }
     }
@@ -82,6 +83,13 @@ impl Report {
     /// Whether the import has to end before the file does.
     pub fn ended(&self) -> bool {
         self.end.is_some()
+    }
+
+    /// The user has stopped the import.
+    pub fn interrupt(&mut self) {
+        let text = "interrupted: import the file again to carry out the rest";
+        self.end
+            .get_or_insert_with(|| Stop::Interrupted(text.to_owned()));
     }
 
     /// Sums up: how far the log was written, and whether all was carried out.
@@ -104,11 +112,12 @@ impl Report {
             (bad, "bad"),
         ];
         let counts = counts.map(|(count, word)| format!("{} {word}", HumanCount(count)));
-        let said = say(format_args!(
-            "{} lines: {} ({rate} lines/s)",
-            HumanCount(lines),
-            counts.join(", ")
-        ));
+        let lines = HumanCount(lines);
+        let summary = format!("{lines} lines: {} ({rate} lines/s)", counts.join(", "));
+        let said = say(&summary);
+        if said.is_err() {
+            complain(format_args!("imported"), &summary);
+        }
         let verdict = match self.end {
             Some(stop) => Err(stop),
             None if rejected + bad > 0 => Err(Stop::Silent(1)),
