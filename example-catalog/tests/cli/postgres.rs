@@ -198,7 +198,7 @@ fn a_server_that_is_not_there_is_a_failure() {
 fn arguments_that_name_no_database_are_refused() {
     let run = |arguments: &[&str]| Program::on(arguments).run(&["ask", "GetAllProducts"]);
     run(&["--db", "postgresql://127.0.0.1:port/catalog"])
-        .fails(2, "write `postgres://user:password@host:5432/database`");
+        .fails(2, "write `postgres://user:***@host:5432/database`");
     run(&["--db", NOBODY, "--schema", "My Schema"])
         .fails(2, "a schema cannot be named `My Schema`: use lower-case");
     for file in [
