@@ -461,6 +461,18 @@ async fn a_stored_state_that_cannot_be_read_back_fails_the_command() {
     .await;
 }
 
+#[test]
+fn given_when_then_stores_the_states_that_a_program_would() {
+    use stored::{Weigh, Weighed};
+    let weigh = |grams| Weigh { scale: 1, grams };
+    let expected = "`weigh` failed: the state of `scale:1` cannot be stored: `mean.grams`: \
+                    JSON has no NaN: use a finite number";
+    given(()).when(weigh(0.0)).then_error(expected);
+    let (scale, grams) = (1, 2.5);
+    let weighed = Weighed { scale, grams };
+    given(()).when(weigh(grams)).then(weighed);
+}
+
 #[tokio::test]
 async fn a_snapshot_that_could_not_be_read_back_is_left_out() {
     use stored::{Balance, Check, module};
