@@ -111,6 +111,34 @@ async fn a_dropped_query_leaves_no_snapshot_to_the_next() {
     scene.nothing_is_open().await;
 }
 
+/// The only connection of the pool is not busy for as long as the statement would take, and nor is
+/// the server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_for_a_statement_whose_caller_is_gone() {
+    let test = "nobody_waits_for_a_statement_whose_caller_is_gone";
+    let Some(scene) = Scene::start(test).await else {
+        return;
+    };
+    let sleeping = "SELECT count(*) FROM pg_stat_activity \
+                    WHERE application_name = $1 AND state = 'active'";
+    let sleeping = async || {
+        let row = scene
+            .client
+            .query_one(sleeping, &[&scene.schema.name()])
+            .await;
+        row.expect("an answer").get::<_, i64>(0)
+    };
+    let reader = scene.store.reader();
+    let slow = reader.query("SELECT pg_sleep(600)", &[]);
+    let slow = std::pin::pin!(slow);
+    let started = std::pin::pin!(until(|| async { sleeping().await == 1 }));
+    futures_util::future::select(slow, started).await;
+    drop(reader);
+    let read = tokio::time::timeout(std::time::Duration::from_secs(10), scene.read());
+    assert_eq!(read.await.expect("it is free"), 0);
+    until(|| async { sleeping().await == 0 }).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_transaction_leaves_nothing_open() {
     let Some(scene) = Scene::start("a_dropped_transaction_leaves_nothing_open").await else {

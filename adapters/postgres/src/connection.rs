@@ -21,6 +21,9 @@ const MAX_STATEMENTS: usize = 256;
 /// How long an answer may be on its way when the server is not at work on it any more.
 const ON_ITS_WAY: Duration = Duration::from_millis(500);
 
+/// How long a statement may go on whose caller is gone, before its connection is not used again.
+const AFTER_ABANDONED: Duration = Duration::from_millis(100);
+
 /// A connection to PostgreSQL. Every exchange on it has a deadline, whatever the server does: see
 /// [`exchange`](Connection::exchange).
 pub(crate) struct Connection {
@@ -32,6 +35,17 @@ pub(crate) struct Connection {
     backend: String,
     incarnation: Incarnation,
     is_given_up: AtomicBool,
+    /// An exchange was dropped before its answer came.
+    is_abandoned: AtomicBool,
+}
+
+/// Notes when an exchange is dropped before its answer came.
+struct Pending<'c>(&'c Connection);
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        self.0.is_abandoned.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Connection {
@@ -49,6 +63,7 @@ impl Connection {
             backend,
             incarnation,
             is_given_up: AtomicBool::new(false),
+            is_abandoned: AtomicBool::new(false),
         }
     }
 
@@ -60,6 +75,20 @@ impl Connection {
     /// Whether it can be used again.
     pub(crate) fn is_open(&self) -> bool {
         !self.is_given_up.load(Ordering::Relaxed) && !self.client.is_closed()
+    }
+
+    /// Whether it is free for another caller. A statement whose caller is gone may still be under way:
+    /// unless it ends at once, it is cancelled, and nobody waits for it.
+    pub(crate) async fn is_free(&self) -> bool {
+        if !self.is_abandoned.swap(false, Ordering::Relaxed) {
+            return true;
+        }
+        let ended = timeout(AFTER_ABANDONED, self.client.batch_execute("")).await;
+        if matches!(ended, Ok(Ok(()))) {
+            return true;
+        }
+        self.link.cancel(self.client.cancel_token());
+        false
     }
 
     /// Ends it. Whoever waits for an answer on it is told that it is closed.
@@ -163,12 +192,15 @@ impl Connection {
         longest: Duration,
     ) -> Result<T, E> {
         let mut answer = pin!(answer);
+        let pending = Pending(self);
         let soon = self.link.deadlines.answer / 2;
-        match timeout(soon, answer.as_mut()).await {
+        let answered = match timeout(soon, answer.as_mut()).await {
             Ok(answer) => answer,
             // Boxed, so that what is rare does not make every call large.
             Err(_) => Box::pin(self.overdue(answer, longest)).await,
-        }
+        };
+        std::mem::forget(pending);
+        answered
     }
 
     async fn overdue<T, E: From<Unanswered>>(

@@ -8,7 +8,7 @@ use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
-use tokio_postgres::{AsyncMessage, Client, Config, SimpleQueryMessage};
+use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::connection::Connection;
@@ -193,6 +193,15 @@ impl Link {
         }
     }
 
+    /// Asks the server to end what a connection is at work on; whether it does is not waited for.
+    pub(crate) fn cancel(&self, token: CancelToken) {
+        let link = self.clone();
+        tokio::spawn(async move {
+            let cancelled = async { Ok(token.cancel_query(link.tls.clone()).await?) };
+            let _ = link.in_time(cancelled).await;
+        });
+    }
+
     /// Gives up when there is no answer in time.
     pub(crate) async fn in_time<T>(
         &self,
@@ -221,13 +230,13 @@ impl managed::Manager for Link {
         self.open().await
     }
 
-    /// Nothing is sent: whether the server answers, the next exchange tells.
+    /// Mostly nothing is sent: whether the server answers, the next exchange tells.
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Fault> {
         let is_current = match &self.log {
             Some((heads, _)) => heads.incarnation() == connection.incarnation(),
             None => true,
         };
-        if is_current && connection.is_open() {
+        if is_current && connection.is_open() && connection.is_free().await {
             Ok(())
         } else {
             Err(RecycleError::message("the connection was given up"))
