@@ -128,12 +128,16 @@ async fn nobody_waits_for_a_statement_whose_caller_is_gone() {
             .await;
         row.expect("an answer").get::<_, i64>(0)
     };
-    let reader = scene.store.reader();
-    let slow = reader.query("SELECT pg_sleep(600)", &[]);
-    let slow = std::pin::pin!(slow);
-    let started = std::pin::pin!(until(|| async { sleeping().await == 1 }));
-    futures_util::future::select(slow, started).await;
-    drop(reader);
+    let slow = async {
+        let reader = scene.store.reader();
+        reader.query("SELECT pg_sleep(600)", &[]).await.map(drop)
+    };
+    let started = until(|| async { sleeping().await == 1 });
+    // Then the statement is dropped.
+    tokio::select! {
+        slept = slow => panic!("it does not end by itself: {slept:?}"),
+        () = started => {}
+    }
     let read = tokio::time::timeout(std::time::Duration::from_secs(10), scene.read());
     assert_eq!(read.await.expect("it is free"), 0);
     until(|| async { sleeping().await == 0 }).await;
