@@ -50,6 +50,7 @@ mod reports;
 mod sabotage;
 mod services;
 mod shop;
+mod shutdown;
 mod snapshots;
 mod sourcing;
 mod spans;

@@ -8,6 +8,8 @@ use tokio::task::JoinSet;
 use super::Dispatcher;
 use super::cache::StateCache;
 use super::inner::{CallLimits, CommandSlot, Inner, Names, QuerySlot};
+use super::lifecycle::Lifecycle;
+use super::shutdown::Workers;
 use crate::Timestamp;
 use crate::auth::Authorizer;
 use crate::clock::Clock;
@@ -237,6 +239,7 @@ impl Builder {
             description: Description::new(&plan, warnings),
             cache: StateCache::new(self.limits.states, self.limits.state_bytes),
             sent: self.sent,
+            lifecycle: Lifecycle::new(),
             store,
         };
         trace::started(&inner.description, workers.len());
@@ -249,9 +252,9 @@ impl Builder {
             tasks.spawn(worker.run(dispatcher.clone()));
         }
         for observer in observers {
-            tasks.spawn(observer.run());
+            tasks.spawn(observer.run(dispatcher.clone()));
         }
-        dispatcher.workers = Some(Arc::new(tasks));
+        dispatcher.workers = Some(Arc::new(Workers::new(tasks)));
         Ok(dispatcher)
     }
 }

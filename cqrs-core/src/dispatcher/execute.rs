@@ -38,7 +38,10 @@ impl<'d, C: Command> ExecuteCall<'d, C> {
         Self {
             dispatcher,
             command,
-            options: CallOptions::default(),
+            options: CallOptions {
+                caller: dispatcher.caller(),
+                ..CallOptions::default()
+            },
             seen: None,
         }
     }
@@ -110,6 +113,8 @@ impl Inner {
         command: C,
         options: &CallOptions,
     ) -> Result<Receipt, CommandError<C::Error>> {
+        let begun = self.lifecycle.begin_command(options.caller);
+        let _under_way = begun.map_err(CommandError::Failed)?;
         if let Some(sent) = &self.sent {
             sent.record(&command);
         }

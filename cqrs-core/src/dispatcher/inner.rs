@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::SubscriptionKind;
 use super::cache::StateCache;
 use super::guard::guarded;
+use super::lifecycle::{Caller, Lifecycle};
 use crate::auth::{Action, Authorizer, Request};
 use crate::clock::Clock;
 use crate::error::{Denied, Failure, Unknown};
@@ -40,6 +42,7 @@ pub(crate) struct Inner {
     pub(crate) cache: StateCache,
     /// There in tests of reactions.
     pub(crate) sent: Option<Arc<SentCommands>>,
+    pub(crate) lifecycle: Lifecycle,
 }
 
 /// A command's handler in this dispatcher.
@@ -107,6 +110,7 @@ pub(crate) struct CallOptions {
     pub(crate) actor: Option<Actor>,
     pub(crate) correlation: Option<Uuid>,
     pub(crate) causation: Option<Uuid>,
+    pub(crate) caller: Caller,
 }
 
 /// A typed handler and its slot.
@@ -124,6 +128,12 @@ impl Drop for Inner {
 }
 
 impl Inner {
+    pub(super) fn workers_of(&self, kind: SubscriptionKind) -> impl Iterator<Item = &Progress> {
+        self.workers
+            .iter()
+            .filter(move |worker| worker.kind() == kind)
+    }
+
     pub(crate) fn command<C: Command>(
         &self,
     ) -> Result<Found<'_, CommandFn<C>, CommandSlot>, Failure> {

@@ -52,7 +52,10 @@ impl<'d> ExecuteJsonCall<'d> {
             dispatcher,
             name,
             json,
-            options: CallOptions::default(),
+            options: CallOptions {
+                caller: dispatcher.caller(),
+                ..CallOptions::default()
+            },
         }
     }
 

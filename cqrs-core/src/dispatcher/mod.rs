@@ -9,6 +9,7 @@ mod guard;
 mod health;
 mod inner;
 mod json;
+mod lifecycle;
 mod load;
 mod loaded;
 mod nesting;
@@ -17,13 +18,12 @@ mod places;
 mod query;
 mod receipt;
 mod session;
+mod shutdown;
 mod state;
 mod weight;
 
 use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::task::JoinSet;
 
 pub use builder::Builder;
 pub use cache::StateCacheHealth;
@@ -33,6 +33,7 @@ pub use json::{ExecuteJsonCall, QueryJsonCall};
 pub use query::QueryCall;
 pub use receipt::Receipt;
 pub use session::Session;
+pub use shutdown::Unfinished;
 pub use state::{History, StateCall};
 
 pub(crate) use aggregate::AggregateState;
@@ -41,8 +42,12 @@ pub(crate) use cache::Checkout;
 pub(crate) use guard::{Guarded, panic_message};
 pub(crate) use inner::{Inner, QuerySlot};
 pub(crate) use json::{JsonCommand, JsonQuery};
+pub(crate) use lifecycle::{Caller, Phase};
 pub(crate) use pending::Pending;
+pub(crate) use shutdown::SHUT_DOWN;
 pub(crate) use weight::Weight;
+
+use shutdown::Workers;
 
 use crate::error::Behind;
 use crate::message::{Aggregate, Command, Query};
@@ -55,7 +60,7 @@ use crate::wiring::Description;
 pub struct Dispatcher {
     pub(crate) inner: Arc<Inner>,
     /// Aborts the workers on drop. Their own handles to the dispatcher do not have it.
-    workers: Option<Arc<JoinSet<()>>>,
+    workers: Option<Arc<Workers>>,
 }
 
 impl Dispatcher {
@@ -123,6 +128,14 @@ impl Dispatcher {
             worker.arrive(position, patience).await?;
         }
         Ok(())
+    }
+
+    /// Who calls with this handle: reactions get one that does not keep the workers alive.
+    pub(crate) fn caller(&self) -> Caller {
+        match self.workers {
+            Some(_) => Caller::Program,
+            None => Caller::Reaction,
+        }
     }
 
     /// Every message with its handler, and every event with its listeners.

@@ -26,7 +26,7 @@ use crate::trace;
 /// the rest of the call.
 #[must_use = "a query is asked when the call is awaited"]
 pub struct QueryCall<'d, Q: Query> {
-    inner: &'d Inner,
+    dispatcher: &'d Dispatcher,
     /// Taken when the query is given to its handler.
     query: Option<Q>,
     options: Option<Box<QueryOptions>>,
@@ -50,7 +50,7 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
     #[inline]
     pub(crate) fn new(dispatcher: &'d Dispatcher, query: Q) -> Self {
         Self {
-            inner: &dispatcher.inner,
+            dispatcher,
             query: Some(query),
             options: None,
             seen: None,
@@ -100,7 +100,10 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
         query: Q,
         answer: &mut Poll<Answered<Q::Output>>,
     ) -> Option<BoxFuture<'d, Answered<Q::Output>>> {
-        let inner = self.inner;
+        let inner: &'d Inner = &self.dispatcher.inner;
+        if let Err(shut_down) = inner.lifecycle.check(self.dispatcher.caller()) {
+            return fail(answer, shut_down);
+        }
         let filled = Q::cell().get();
         let slot = filled.and_then(|filled| inner.queries.get(filled.number));
         let (run, slot) = match (filled, slot) {

@@ -94,6 +94,10 @@ pub enum Failure {
         /// A handler of the message in a module that the dispatcher did not take in.
         elsewhere: Option<&'static Source>,
     },
+    /// The dispatcher has been shut down, or is about to be: it takes no new work. Nothing was
+    /// recorded; send it to another process, or again after a restart.
+    #[error("the dispatcher is shut down: nothing was done")]
+    ShutDown,
     /// The store could not read.
     #[error(transparent)]
     Store(#[from] StoreError),

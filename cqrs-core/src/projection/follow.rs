@@ -1,5 +1,9 @@
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
+use tokio::task::consume_budget;
 use tracing::{Instrument, Span};
 
 use super::Progress;
@@ -7,7 +11,7 @@ use super::backoff::Backoff;
 use super::fold::{FoldedPage, Folder};
 use super::react::Reactor;
 use super::transaction;
-use crate::dispatcher::{Dispatcher, Guarded, Models, SubscriptionKind};
+use crate::dispatcher::{Dispatcher, Guarded, Models, Phase, SHUT_DOWN, SubscriptionKind};
 use crate::error::Error;
 use crate::handler::Resources;
 use crate::registry::ReactionEntry;
@@ -29,7 +33,7 @@ const STRIDE: u64 = 4096;
 const MOVES: u32 = 5;
 
 /// Why a worker ended without anybody telling it to.
-const ENDED: &str = "its task has ended, because the Tokio runtime that the dispatcher was built in \
+pub(super) const ENDED: &str = "its task has ended, because the Tokio runtime that the dispatcher was built in \
      has ended, or the last clone of the dispatcher was dropped: build the dispatcher in a runtime \
      that lives as long as the program";
 
@@ -73,6 +77,8 @@ pub(super) enum Interrupted {
     /// Another process moved the checkpoint, or the database gave its transaction the preference.
     Moved,
     Failed(String),
+    /// The dispatcher is shut down, and this worker has finished.
+    Dismissed,
 }
 
 impl Worker {
@@ -133,7 +139,7 @@ impl Worker {
         self.progress.clone()
     }
 
-    /// Runs until the task is aborted. What fails or panics is tried again, with growing pauses;
+    /// Runs until the dispatcher is shut down or the task is aborted. What fails or panics is tried again, with growing pauses;
     /// nothing is skipped.
     pub(crate) async fn run(self, dispatcher: Dispatcher) {
         let mut backoff = Backoff::default();
@@ -148,14 +154,32 @@ impl Worker {
                     let error = "other processes or transactions keep getting in its way";
                     self.fails(&backoff, attempts, error.to_owned());
                 }
+                Ok(Interrupted::Dismissed) => break,
                 Ok(Interrupted::Failed(error)) => self.fails(&backoff, attempts, error),
                 Err(panic) => {
                     let error = format!("its worker panicked: {panic}");
                     self.fails(&backoff, attempts, error);
                 }
             }
-            tokio::time::sleep(backoff.pause()).await;
+            let pause = tokio::time::sleep(backoff.pause());
+            let dismissed = self.dismissed(&dispatcher, self.progress.position());
+            if unless(dismissed, pause).await.is_none() {
+                break;
+            }
         }
+        self.progress.stops(SHUT_DOWN);
+    }
+
+    /// Waits until the dispatcher is shut down so far that a worker which came up to here ends.
+    async fn dismissed(&self, dispatcher: &Dispatcher, at: Position) {
+        let is_over = |phase: &Phase| match (&self.task, phase) {
+            (Task::React(_), Phase::Draining | Phase::Finishing(_)) => true,
+            (Task::Fold(_), Phase::Finishing(to)) => at >= *to,
+            _ => false,
+        };
+        let mut phases = dispatcher.inner.lifecycle.watch();
+        // The sender is in the dispatcher, so there is an answer.
+        let _ = phases.wait_for(is_over).await;
     }
 
     fn fails(&self, backoff: &Backoff, attempts: u32, error: String) {
@@ -202,10 +226,13 @@ impl Worker {
         let log: Arc<dyn EventStore> = self.store.clone();
         let mut log = Subscription::new(log, self.query.clone(), start);
         loop {
+            // A store in memory never makes it wait: others on this thread have their turn, too.
+            consume_budget().await;
             let from = log.position();
-            let page = match log.next(BATCH).await {
-                Ok(page) => page,
-                Err(error) => return Interrupted::Failed(error.to_string()),
+            let page = match unless(self.dismissed(dispatcher, from), log.next(BATCH)).await {
+                Some(Ok(page)) => page,
+                Some(Err(error)) => return Interrupted::Failed(error.to_string()),
+                None => return Interrupted::Dismissed,
             };
             let range = (from, log.position());
             let worked = self.handle(range, &page.events, dispatcher, &mut checkpoint);
@@ -265,12 +292,17 @@ impl Worker {
         checkpoint: &mut Checkpoint,
     ) -> Result<Option<FailedAt>, Interrupted> {
         for (place, event) in events.iter().enumerate() {
+            consume_budget().await;
+            if dispatcher.inner.lifecycle.is_draining() {
+                return Err(Interrupted::Dismissed);
+            }
             let (handler, result) = reactor.react(event, dispatcher).await;
             if let Err(error) = result {
                 return Ok(Some(FailedAt::new(place, event, handler, &error)));
             }
             // At once: what was done is not done again if the next one fails.
             self.write(checkpoint, event.position, Vec::new()).await?;
+            self.progress.starts(event.position);
         }
         Ok(None)
     }
@@ -293,6 +325,19 @@ impl Worker {
         checkpoint.position = Some(to);
         Ok(())
     }
+}
+
+/// What `work` returns, unless `end` comes first.
+pub(super) async fn unless<T>(
+    end: impl Future<Output = ()>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let (mut end, mut work) = (pin!(end), pin!(work));
+    poll_fn(|context| match end.as_mut().poll(context) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => work.as_mut().poll(context).map(Some),
+    })
+    .await
 }
 
 impl Worked {

@@ -1,8 +1,10 @@
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Progress;
-use crate::dispatcher::SubscriptionKind;
+use super::follow::{ENDED, unless};
+use crate::dispatcher::{Dispatcher, Phase, SHUT_DOWN, SubscriptionKind};
 use crate::registry::ProjectionEntry;
 use crate::store::Store;
 
@@ -30,8 +32,19 @@ impl Observer {
         self.progress.clone()
     }
 
-    /// Runs until the task is aborted.
-    pub(crate) async fn run(self) {
+    /// Runs until the dispatcher is shut down or the task is aborted.
+    pub(crate) async fn run(self, dispatcher: Dispatcher) {
+        let mut phases = dispatcher.inner.lifecycle.watch();
+        let shut_down = async {
+            // The sender is in the dispatcher, so there is an answer.
+            let _ = phases.wait_for(|phase| *phase != Phase::Running).await;
+        };
+        if unless(shut_down, self.observe()).await.is_none() {
+            self.progress.stops(SHUT_DOWN);
+        }
+    }
+
+    async fn observe(&self) -> Infallible {
         let mut attempts = 0;
         loop {
             match self.store.checkpoint(&self.subscription).await {
@@ -46,5 +59,12 @@ impl Observer {
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }
+    }
+}
+
+/// The observer ends with its task, also when nobody asked it to.
+impl Drop for Observer {
+    fn drop(&mut self) {
+        self.progress.stops(ENDED);
     }
 }

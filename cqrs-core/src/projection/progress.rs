@@ -53,7 +53,7 @@ impl Progress {
     }
 
     /// The worker has ended and will not go on. The first reason stays.
-    pub(super) fn stops(&self, reason: &str) {
+    pub(crate) fn stops(&self, reason: &str) {
         self.state.send_if_modified(|state| {
             let is_first = !state.is_stopped();
             if is_first {
@@ -62,6 +62,21 @@ impl Progress {
             }
             is_first
         });
+    }
+
+    pub(crate) fn kind(&self) -> SubscriptionKind {
+        self.kind
+    }
+
+    pub(super) fn position(&self) -> Position {
+        self.state.borrow().position
+    }
+
+    /// Waits until the worker has ended.
+    pub(crate) async fn stopped(&self) {
+        let mut state = self.state.subscribe();
+        // The sender is in `self`, so there is an answer.
+        let _ = state.wait_for(State::is_stopped).await;
     }
 
     /// Waits until everything up to `wanted` is done, at most this long, and no longer than there

@@ -1,0 +1,150 @@
+use std::pin::pin;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+use tokio::sync::{Notify, watch};
+
+use crate::error::Failure;
+use crate::store::Position;
+
+/// Whether a dispatcher takes new work, and what is under way.
+pub(crate) struct Lifecycle {
+    phase: watch::Sender<Phase>,
+    /// Of the phase, for every call to look at: memory that does not change while it runs.
+    admits: AtomicU8,
+    commands: Apart<AtomicUsize>,
+    /// How many wait for the last command to end.
+    waiting: AtomicUsize,
+    idle: Notify,
+}
+
+/// What a dispatcher is about, on its way to the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Running,
+    /// Nothing new begins. Commands that are under way end, and so do reactions with what they send.
+    Draining,
+    /// No more events come from here: projections go on up to this position, and end.
+    Finishing(Position),
+}
+
+/// Who sends a command or asks a query.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// The program.
+    #[default]
+    Program,
+    /// A reaction, which may finish what it has begun.
+    Reaction,
+}
+
+const ALL: u8 = 0;
+const REACTIONS: u8 = 1;
+const NOBODY: u8 = 2;
+
+/// On a cache line of its own: what changes with every command does not slow down what is read by
+/// every query.
+#[repr(align(128))]
+struct Apart<T>(T);
+
+/// A command that is under way, until this is dropped.
+pub(crate) struct UnderWay<'a>(&'a Lifecycle);
+
+impl Lifecycle {
+    pub(super) fn new() -> Self {
+        Self {
+            phase: watch::Sender::new(Phase::Running),
+            admits: AtomicU8::new(ALL),
+            commands: Apart(AtomicUsize::new(0)),
+            waiting: AtomicUsize::new(0),
+            idle: Notify::new(),
+        }
+    }
+
+    /// Whether new work is refused.
+    ///
+    /// # Errors
+    /// [`Failure::ShutDown`] if so.
+    #[inline]
+    pub(super) fn check(&self, caller: Caller) -> Result<(), Failure> {
+        match (self.admits.load(Ordering::SeqCst), caller) {
+            (ALL, _) | (REACTIONS, Caller::Reaction) => Ok(()),
+            _ => Err(Failure::ShutDown),
+        }
+    }
+
+    /// Begins a command. It is counted first, so that who waits for the last one to end after having
+    /// changed the phase either sees it here or has it refused.
+    pub(super) fn begin_command(&self, caller: Caller) -> Result<UnderWay<'_>, Failure> {
+        self.commands.0.fetch_add(1, Ordering::SeqCst);
+        let under_way = UnderWay(self);
+        self.check(caller)?;
+        Ok(under_way)
+    }
+
+    pub(super) fn commands(&self) -> usize {
+        self.commands.0.load(Ordering::SeqCst)
+    }
+
+    /// Waits until no command is under way.
+    pub(super) async fn idle(&self) {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let _waiting = Waiting(&self.waiting);
+        loop {
+            let mut idle = pin!(self.idle.notified());
+            idle.as_mut().enable();
+            if self.commands() == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    pub(super) fn drain(&self) {
+        // A second shutdown does not go back.
+        self.phase.send_if_modified(|phase| {
+            let is_running = *phase == Phase::Running;
+            if is_running {
+                self.admits.store(REACTIONS, Ordering::SeqCst);
+                *phase = Phase::Draining;
+            }
+            is_running
+        });
+    }
+
+    pub(super) fn finish(&self, to: Position) {
+        self.admits.store(NOBODY, Ordering::SeqCst);
+        self.phase.send_replace(Phase::Finishing(to));
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.admits.load(Ordering::SeqCst) != ALL
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let Lifecycle {
+            commands,
+            waiting,
+            idle,
+            ..
+        } = self.0;
+        let is_last = commands.0.fetch_sub(1, Ordering::SeqCst) == 1;
+        if is_last && waiting.load(Ordering::SeqCst) > 0 {
+            idle.notify_waiters();
+        }
+    }
+}
+
+/// Counts one that waits, until this is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}

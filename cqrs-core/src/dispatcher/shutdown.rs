@@ -1,0 +1,223 @@
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use super::{Dispatcher, Inner, SubscriptionHealth, SubscriptionKind, SubscriptionState};
+use crate::store::{Position, StoreError};
+
+/// Why a worker has stopped that did what there was to do.
+pub(crate) const SHUT_DOWN: &str = "the dispatcher was shut down";
+const CUT_SHORT: &str = "the dispatcher was shut down before it had finished";
+
+/// The tasks of the workers, which end with the last clone of the dispatcher.
+pub(super) struct Workers(Mutex<JoinSet<()>>);
+
+/// What was still at work when [`Dispatcher::shutdown`] or [`Dispatcher::settled`] gave up.
+#[derive(Clone)]
+pub struct Unfinished {
+    /// How long it was waited for.
+    pub waited: Duration,
+    /// The last position that this process knows of.
+    pub head: Position,
+    /// Number of commands that were under way.
+    pub commands: usize,
+    /// The projections and reactions that had not finished.
+    pub subscriptions: Vec<SubscriptionHealth>,
+    /// Why the store could not tell where the log ends, if that was so.
+    pub store: Option<StoreError>,
+}
+
+impl Dispatcher {
+    /// Stops: from now on, commands and queries are answered with
+    /// [`Failure::ShutDown`](crate::error::Failure::ShutDown). Commands that are under way come to
+    /// their end, and so do reactions, with the commands that they send; events that no reaction has
+    /// begun to handle wait for the next start. Then projections bring read models up to what was
+    /// recorded, and all workers stop.
+    ///
+    /// Waits for that at most as long as `grace`. What has not finished by then is stopped where it
+    /// is: a projection goes on from its checkpoint at the next start, a reaction handles its event
+    /// again, and a command under way is done or not done. A second call does no harm: it waits for
+    /// the same, with its own `grace`.
+    ///
+    /// # Errors
+    /// [`Unfinished`] with what had not finished in time.
+    pub async fn shutdown(&self, grace: Duration) -> Result<(), Unfinished> {
+        let started = Instant::now();
+        let left = || grace.saturating_sub(started.elapsed());
+        let inner = &self.inner;
+        inner.lifecycle.drain();
+        // Reactions end with their commands; what is left are commands of the program.
+        for worker in inner.workers_of(SubscriptionKind::Reaction) {
+            let _ = timeout(left(), worker.stopped()).await;
+        }
+        let _ = timeout(left(), inner.lifecycle.idle()).await;
+        let known = *inner.store.watch().borrow();
+        let (head, store) = match timeout(left(), inner.store.head()).await {
+            Ok(Ok(head)) => (head, None),
+            Ok(Err(error)) => (known, Some(error)),
+            Err(_) => (known, None),
+        };
+        inner.lifecycle.finish(head);
+        for worker in inner.workers_of(SubscriptionKind::Projection) {
+            let _ = worker.reach(head, left()).await;
+        }
+        for worker in inner.workers_of(SubscriptionKind::Projection) {
+            let _ = timeout(left(), worker.stopped()).await;
+        }
+        let unfinished =
+            inner.unfinished(
+                started.elapsed(),
+                head,
+                store,
+                |subscription| match &subscription.state {
+                    SubscriptionState::Stopped { reason } if reason == SHUT_DOWN => false,
+                    SubscriptionState::Stopped { .. } => {
+                        subscription.kind == SubscriptionKind::Projection
+                            && subscription.position < head
+                    }
+                    _ => true,
+                },
+            );
+        for worker in &inner.workers {
+            worker.stops(CUT_SHORT);
+        }
+        if let Some(workers) = &self.workers {
+            workers.abort();
+        }
+        match unfinished {
+            Unfinished {
+                commands: 0,
+                subscriptions,
+                store: None,
+                ..
+            } if subscriptions.is_empty() => Ok(()),
+            unfinished => Err(unfinished),
+        }
+    }
+
+    /// Waits until everything has come to rest: no command is under way, and projections and
+    /// reactions have handled every event, those included that reactions caused meanwhile. Returns
+    /// the head at that moment. For tests, and for programs that end when their work is done.
+    ///
+    /// # Errors
+    /// [`Unfinished`] with what is not at rest after `patience`, or has stopped; a chain of
+    /// reactions without an end never comes to rest.
+    pub async fn settled(&self, patience: Duration) -> Result<Position, Unfinished> {
+        let started = Instant::now();
+        let store = match timeout(patience, self.inner.rest()).await {
+            Ok(Ok(head)) => return Ok(head),
+            Ok(Err(Restless::Stopped)) | Err(_) => None,
+            Ok(Err(Restless::Store(error))) => Some(error),
+        };
+        let head = *self.inner.store.watch().borrow();
+        let is_behind = |subscription: &SubscriptionHealth| {
+            subscription.position < head || subscription.state != SubscriptionState::Running
+        };
+        Err(self
+            .inner
+            .unfinished(started.elapsed(), head, store, is_behind))
+    }
+}
+
+/// Why waiting for rest makes no sense.
+enum Restless {
+    /// A worker will not go on.
+    Stopped,
+    Store(StoreError),
+}
+
+impl Inner {
+    /// Waits until nothing is at work, and returns the head.
+    async fn rest(&self) -> Result<Position, Restless> {
+        loop {
+            self.lifecycle.idle().await;
+            let head = self.store.head().await.map_err(Restless::Store)?;
+            for worker in &self.workers {
+                let reached = worker.reach(head, Duration::MAX).await;
+                reached.map_err(|_| Restless::Stopped)?;
+            }
+            // A reaction has its position after its commands: what they recorded is above the head.
+            let is_idle = self.lifecycle.commands() == 0;
+            if is_idle && self.store.head().await.map_err(Restless::Store)? == head {
+                return Ok(head);
+            }
+        }
+    }
+
+    fn unfinished(
+        &self,
+        waited: Duration,
+        head: Position,
+        store: Option<StoreError>,
+        is_unfinished: impl Fn(&SubscriptionHealth) -> bool,
+    ) -> Unfinished {
+        let subscriptions = self.workers.iter().map(|worker| worker.health());
+        Unfinished {
+            waited,
+            head,
+            commands: self.lifecycle.commands(),
+            subscriptions: subscriptions.filter(is_unfinished).collect(),
+            store,
+        }
+    }
+}
+
+impl Workers {
+    pub(super) fn new(tasks: JoinSet<()>) -> Self {
+        Self(Mutex::new(tasks))
+    }
+
+    fn abort(&self) {
+        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.abort_all();
+    }
+}
+
+impl std::error::Error for Unfinished {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.store.as_ref().map(|store| store as _)
+    }
+}
+
+crate::debug_as_report!(Unfinished);
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        match self.commands {
+            0 => {}
+            1 => parts.push("1 command is under way".to_owned()),
+            commands => parts.push(format!("{commands} commands are under way")),
+        }
+        for SubscriptionHealth {
+            name,
+            kind,
+            position,
+            state,
+        } in &self.subscriptions
+        {
+            let mut part = format!("{kind} `{name}` is at position {position} of {}", self.head);
+            match state {
+                SubscriptionState::Running => {}
+                SubscriptionState::Failing { error, .. } => part += &format!(" ({error})"),
+                SubscriptionState::Stopped { reason } => part += &format!(" ({reason})"),
+            }
+            parts.push(part);
+        }
+        if let Some(store) = &self.store {
+            parts.push(format!("the head of the log is not known ({store})"));
+        }
+        if parts.is_empty() {
+            parts.push("events keep being recorded".to_owned());
+        }
+        write!(
+            f,
+            "not finished after {:?}: {}",
+            self.waited,
+            parts.join("; ")
+        )
+    }
+}
