@@ -48,6 +48,7 @@ mod replaced_files;
 mod replica;
 mod reports;
 mod sabotage;
+mod secrets;
 mod services;
 mod shop;
 mod shutdown;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use cqrs_core::prelude::*;
+use cqrs_core::testing::conformance::Fixture;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -158,7 +159,7 @@ impl Told {
 
 impl Subscriber for Notes {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "cqrs_core"
+        metadata.target().starts_with("cqrs_")
     }
 
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
@@ -333,4 +334,26 @@ async fn no_payload_and_no_actor_is_in_a_log() {
     for private in ["secret", "anne"] {
         assert!(!all.iter().any(|note| note.contains(private)), "{all:#?}");
     }
+}
+
+#[tokio::test]
+async fn a_database_that_is_opened_is_told() {
+    let notes = Notes::default();
+    let _listening = tracing::subscriber::set_default(notes.clone());
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let path = directory.path().join("log.db");
+    let sqlite = cqrs_sqlite::Sqlite::open(&path).await.expect("opens");
+    let opened = notes.event("the database is open").expect("is told");
+    assert_eq!(opened.level, Level::INFO);
+    assert_eq!(opened.fields["path"], path.display().to_string());
+    drop(sqlite);
+    let Some(schema) =
+        crate::postgres::Schema::fresh(module_path!(), cqrs_postgres::Postgres::options())
+    else {
+        return;
+    };
+    Fixture::open(&schema).await;
+    let connected = notes.event("the database is connected").expect("is told");
+    assert_eq!(connected.level, Level::INFO);
+    assert_eq!(connected.fields.len(), 2, "the schema and the message");
 }

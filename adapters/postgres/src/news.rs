@@ -9,6 +9,8 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep;
 use tokio_postgres::{Client, Statement};
 
+use tracing::warn;
+
 use crate::fault::Fault;
 use crate::heads::{Heads, Seen};
 use crate::link::Link;
@@ -41,7 +43,10 @@ impl News {
         let task = tokio::spawn(async move {
             loop {
                 // Without the connection, others learn by polling; it is made again below.
-                let _ = exchange(&link, &sql, &channel, &heads, &mut written).await;
+                let ended = exchange(&link, &sql, &channel, &heads, &mut written).await;
+                if let Err(fault) = ended {
+                    warn!(reason = %fault, "notifications have no connection: trying again");
+                }
                 sleep(RECONNECT_DELAY).await;
             }
         });

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use tracing::info;
+
 use crate::{ConnectError, Postgres, connect, migrate};
 
 /// How to connect.
@@ -184,6 +186,11 @@ impl Options {
     /// # Errors
     /// See [`ConnectError`]: each variant says what to do.
     pub async fn connect(self, url: &str) -> Result<Postgres, ConnectError> {
-        connect::connect(&self, url).await
+        let store = connect::connect(&self, url).await?;
+        info!(
+            schema = store.shared().schema.name(),
+            "the database is connected"
+        );
+        Ok(store)
     }
 }

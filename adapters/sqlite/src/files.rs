@@ -1,6 +1,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use tracing::warn;
+
 use crate::fault::Fault;
 
 /// The files of a database as they were when it was opened, to notice that they were deleted or
@@ -77,6 +79,7 @@ impl File {
     fn is_replaced(&self, error: Option<io::Error>) -> Fault {
         let path = self.path.display();
         let cause = error.map_or("it is another file now".to_owned(), |it| it.to_string());
+        warn!(%path, cause, "the database's file was deleted or replaced");
         Fault::replaced(format!(
             "`{path}` was deleted or replaced while this process had the database open ({cause}): \
              put the file back, or restart every process that uses it"

@@ -7,6 +7,8 @@ use cqrs_core::store::Limits;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use tracing::info;
+
 use crate::fault::Fault;
 use crate::news::News;
 use crate::open::Database;
@@ -66,7 +68,9 @@ impl Sqlite {
         thread::Builder::new()
             .name("cqrs-sqlite-open".to_owned())
             .spawn(open)?;
-        answer.await.unwrap_or(Err(OpenError::Panicked))
+        let store = answer.await.unwrap_or(Err(OpenError::Panicked))?;
+        info!(path = %store.path().display(), "the database is open");
+        Ok(store)
     }
 
     fn open_blocking(options: &Options, path: &Path) -> Result<Self, OpenError> {

@@ -5,6 +5,8 @@ use std::time::Duration;
 use cqrs_core::Position;
 use cqrs_core::store::{AppendError, Incarnation, StateKey, Window};
 
+use tracing::warn;
+
 use super::backoff::Backoff;
 use super::columns::Columns;
 use super::decide::Known;
@@ -339,7 +341,11 @@ impl Engine {
                     self.away = None;
                     return Ok(session);
                 }
-                Err(fault) if fault.kind() == Kind::Lost => self.away = Some(fault.clone()),
+                Err(fault) if fault.kind() == Kind::Lost => {
+                    let waiting = batch.len();
+                    warn!(waiting, reason = %fault, "appends have no connection: trying again");
+                    self.away = Some(fault.clone());
+                }
                 Err(fault) => return Err(fault),
             }
             if !batch.iter().all(|it| self.is_overdue(it)) {
