@@ -37,6 +37,7 @@ mod newcomer;
 mod once;
 mod outage;
 mod panics;
+mod patience;
 mod pooler;
 mod postgres;
 mod reactions;

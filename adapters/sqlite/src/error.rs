@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use cqrs_core::store::StoreError;
 
+use crate::patience::Stalled;
+
 /// Why a database was not opened. Nothing in it was changed.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
@@ -167,6 +169,13 @@ pub enum ReadError {
 }
 
 cqrs_core::debug_as_report!(OpenError, ReadError);
+
+/// What a request is answered when no thread makes progress.
+pub(crate) fn stalled(Stalled(waited): Stalled) -> StoreError {
+    StoreError::Unavailable {
+        reason: format!("SQLite has not answered for {waited:?}").into(),
+    }
+}
 
 /// What a request is answered when the thread that should have answered it is gone.
 pub(crate) fn closed() -> StoreError {

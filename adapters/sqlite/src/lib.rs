@@ -27,6 +27,7 @@ mod files;
 mod news;
 mod open;
 mod options;
+mod patience;
 mod read_only;
 mod reader;
 mod row;

@@ -22,6 +22,7 @@ pub struct Options {
     pub(crate) window: usize,
     pub(crate) max_batch: usize,
     pub(crate) read_only: bool,
+    pub(crate) patience: Duration,
 }
 
 /// When a commit counts as written.
@@ -49,45 +50,59 @@ impl Default for Options {
             window: 65_536,
             max_batch: 1024,
             read_only: false,
+            patience: Duration::from_secs(30),
         }
     }
 }
 
 impl Options {
-    /// When a commit counts as written; [`Synchronous::Full`] unless said otherwise.
+    /// When a commit counts as written. Defaults to [`Synchronous::Full`].
     pub fn synchronous(mut self, synchronous: Synchronous) -> Self {
         self.synchronous = synchronous;
         self
     }
 
-    /// How many threads read, each on a connection of its own; at least 1. As many as there are
-    /// cores, 2 to 4, unless said otherwise.
+    /// Number of threads that read, each on a connection of its own: 1 to 64; a value outside is
+    /// replaced by the nearest. Defaults to the number of cores, 2 to 4.
     pub fn readers(mut self, count: usize) -> Self {
-        self.readers = count.max(1);
+        self.readers = count.clamp(1, 64);
         self
     }
 
-    /// How many appends may wait; the next one is answered `AppendError::Overloaded`. 4096 unless
-    /// said otherwise.
+    /// Maximum number of appends that wait; the next one is answered `AppendError::Overloaded`. At
+    /// least 1 and at most 2^24. Defaults to 4096.
     pub fn queue(mut self, appends: usize) -> Self {
         self.queue = appends.clamp(1, 1 << 24);
         self
     }
 
-    /// How long to wait for another process that is writing; 5 seconds unless said otherwise.
+    /// How long to wait for another process that is writing. `Duration::MAX` waits for ever.
+    /// Defaults to 5 seconds.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self
     }
 
-    /// Of how many recent events the types and tags are kept in memory, to decide appends without
-    /// a look at the database; 65,536 unless said otherwise. It takes about 200 bytes per event.
+    /// How long a caller waits for a thread that makes no progress, as on a device that hangs.
+    /// SQLite cannot be interrupted, so what was asked for may still be done: an append is answered
+    /// `AppendError::Indeterminate`, and the same command id tells later; everything else is
+    /// answered `StoreError::Unavailable`. Raise it above `busy_timeout`, and above the time of the
+    /// longest read, a handler's own with a `ReadTx` included. `Duration::MAX` waits for ever.
+    /// Defaults to 30 seconds.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Number of recent events whose types and tags are kept in memory, to decide appends without
+    /// a look at the database. They take about 200 bytes each. 0 keeps none, `usize::MAX` all that
+    /// this process sees. Defaults to 65,536.
     pub fn window(mut self, events: usize) -> Self {
         self.window = events;
         self
     }
 
-    /// How many appends are committed together at most; 1024 unless said otherwise.
+    /// Maximum number of appends that are committed together. At least 1. Defaults to 1024.
     pub fn max_batch(mut self, appends: usize) -> Self {
         self.max_batch = appends.max(1);
         self

@@ -80,7 +80,7 @@ impl Sqlite {
         let start =
             |(conn, guard)| Writer::start(conn, guard, files.clone(), news.clone(), options);
         let writer = database.writer.map(start).transpose()?;
-        let readers = Readers::start(database.readers, files)?;
+        let readers = Readers::start(database.readers, files, options.patience)?;
         let shared = Shared {
             readers,
             writer,

@@ -7,7 +7,7 @@ use cqrs_core::store::{
 };
 use rusqlite::Connection;
 
-use crate::writer::{self, AppendTask, Loan, Task, ViewTask};
+use crate::writer::{AppendTask, Loan, Task, ViewTask};
 use crate::{Reader, Sqlite};
 
 /// A transaction as handlers work with it: `&mut Tx<Sqlite>` derefs to this, and this to
@@ -75,16 +75,16 @@ impl cqrs_core::store::Transaction for Transaction {
         Box::pin(async move {
             self.store.shared().limits.check(&append)?;
             let (task, answer) = AppendTask::new(append)?;
-            let _store = self.complete(task);
-            writer::appended(answer).await
+            let store = self.complete(task);
+            store.shared().writer()?.appended(answer).await
         })
     }
 
     fn commit(self, batch: ViewBatch) -> BoxFuture<'static, Result<(), ViewCommitError>> {
         Box::pin(async move {
             let (task, answer) = ViewTask::new(batch)?;
-            let _store = self.complete(task);
-            writer::committed(answer).await
+            let store = self.complete(task);
+            store.shared().writer()?.committed(answer).await
         })
     }
 

@@ -9,6 +9,7 @@ mod session;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use cqrs_core::store::{BoxFuture, StoreError};
 use rusqlite::Connection;
@@ -17,9 +18,10 @@ use tokio::sync::oneshot;
 pub(crate) use events::{first_match, position_at, read};
 pub use handle::Reader;
 
-use crate::error::closed;
+use crate::error::{closed, stalled};
 use crate::fault::Fault;
 use crate::files::Files;
+use crate::patience::Patience;
 use crate::sql;
 use crate::thread::Thread;
 use queue::Queue;
@@ -28,6 +30,7 @@ use session::Session;
 /// The reading threads. They end when this is dropped.
 pub(crate) struct Readers {
     queue: Arc<Queue<Job>>,
+    patience: Patience,
     threads: Vec<Thread>,
 }
 
@@ -35,17 +38,26 @@ type Job = Box<dyn FnOnce(&Session) + Send>;
 
 impl Readers {
     /// Starts a thread per connection.
-    pub(crate) fn start(connections: Vec<Connection>, files: &Arc<Files>) -> io::Result<Self> {
+    pub(crate) fn start(
+        connections: Vec<Connection>,
+        files: &Arc<Files>,
+        patience: Duration,
+    ) -> io::Result<Self> {
         let mut readers = Self {
             queue: Arc::new(Queue::new()),
+            patience: Patience::new(patience),
             threads: Vec::new(),
         };
         for conn in connections {
             let (queue, files) = (readers.queue.clone(), files.clone());
+            let progress = readers.patience.clone();
             let serve = move || {
                 let session = Session::new(conn, files);
                 while let Some(job) = queue.pop() {
+                    // Of all threads together: while one makes progress, reads are answered.
+                    progress.works();
                     job(&session);
+                    progress.works();
                 }
             };
             readers
@@ -87,7 +99,8 @@ impl Readers {
                 }
             };
             self.queue.push(Box::new(job));
-            answer.await.unwrap_or_else(|_| Err(closed()))
+            let answer = self.patience.wait(answer).await.map_err(stalled)?;
+            answer.unwrap_or_else(|_| Err(closed()))
         })
     }
 }
@@ -143,7 +156,12 @@ mod tests {
 
     fn readers() -> Readers {
         let files = Arc::new(Files::of(Path::new("")));
-        Readers::start(vec![Connection::open_in_memory().unwrap()], &files).unwrap()
+        Readers::start(
+            vec![Connection::open_in_memory().unwrap()],
+            &files,
+            Duration::MAX,
+        )
+        .unwrap()
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
 use super::engine::{Engine, shielded};
 use super::task::Task;
+use crate::patience::Patience;
 
 /// The engine, as the writing thread has it, or a loan.
 pub(crate) struct Lent(OwnedMutexGuard<Engine>);
@@ -32,7 +33,7 @@ impl Lent {
     }
 
     /// Lends the engine, and waits until it is back.
-    pub(crate) fn lend(mut self, borrower: Borrower) -> Self {
+    pub(crate) fn lend(mut self, borrower: Borrower, progress: &Patience) -> Self {
         let Borrower(borrower) = borrower;
         if borrower.is_closed() {
             return self;
@@ -46,7 +47,10 @@ impl Lent {
         let loan = Loan { engine: self, back };
         // If the borrower is gone, the loan is dropped, and so comes back at once.
         shielded(|| drop(borrower.send(Ok(loan))));
+        // A handler has all the time that it may take.
+        progress.rests();
         let task = returned.blocking_recv().ok();
+        progress.works();
         let mut engine = home.blocking_lock_owned();
         engine.take_back(task);
         Self(engine)

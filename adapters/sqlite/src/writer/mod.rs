@@ -22,9 +22,10 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Options;
-use crate::error::closed;
+use crate::error::{closed, stalled};
 use crate::files::Files;
 use crate::news::News;
+use crate::patience::{Patience, Stalled};
 use crate::thread::Thread;
 use engine::Engine;
 use gather::{Request, Work};
@@ -42,6 +43,7 @@ pub(crate) use views::ViewTask;
 pub(crate) struct Writer {
     // Dropped before the thread is waited for: that it is gone is what ends the thread.
     queue: mpsc::Sender<Request>,
+    patience: Patience,
     _thread: Thread,
 }
 
@@ -56,22 +58,28 @@ impl Writer {
         let engine = Engine::new(conn, guard, files, options.window, news);
         let (queue, mut requests) = mpsc::channel(options.queue);
         let most = options.max_batch;
+        let patience = Patience::new(options.patience);
+        let progress = patience.clone();
         let work = move || {
             let mut engine = Lent::new(engine);
             while let Some(Work {
                 batch, borrower, ..
             }) = Work::gather(&mut requests, most)
             {
+                progress.works();
                 if !batch.is_empty() {
                     engine.engine().write(batch);
+                    progress.works();
                 }
                 if let Some(borrower) = borrower {
-                    engine = engine.lend(borrower);
+                    engine = engine.lend(borrower, &progress);
                 }
+                progress.rests();
             }
         };
         Ok(Self {
             queue,
+            patience,
             _thread: Thread::start("cqrs-sqlite-write", work)?,
         })
     }
@@ -89,19 +97,49 @@ impl Writer {
                     reason: closed().to_string().into(),
                 },
             })?;
-        appended(answer).await
+        self.appended(answer).await
+    }
+
+    /// The answer to an append that the writing thread has.
+    pub(crate) async fn appended(
+        &self,
+        answer: oneshot::Receiver<Result<Appended, AppendError>>,
+    ) -> Result<Appended, AppendError> {
+        let reason = match self.patience.wait(answer).await {
+            Ok(Ok(answer)) => return answer,
+            Ok(Err(_)) => {
+                "the SQLite store's writing thread ended while it had the append".to_owned()
+            }
+            Err(Stalled(waited)) => format!(
+                "SQLite has not answered for {waited:?}: once the database answers, send the same \
+                 command id again"
+            ),
+        };
+        Err(AppendError::Indeterminate {
+            reason: reason.into(),
+        })
+    }
+
+    /// The answer to a commit that the writing thread has.
+    pub(crate) async fn committed(
+        &self,
+        answer: oneshot::Receiver<Result<(), ViewCommitError>>,
+    ) -> Result<(), ViewCommitError> {
+        let answer = self.patience.wait(answer).await.map_err(stalled)?;
+        answer.unwrap_or_else(|_| Err(closed().into()))
     }
 
     pub(crate) async fn commit(&self, batch: ViewBatch) -> Result<(), ViewCommitError> {
         let (task, answer) = ViewTask::new(batch)?;
         self.send(task).await?;
-        committed(answer).await
+        self.committed(answer).await
     }
 
     pub(crate) async fn prepare(&self, models: Vec<ModelSchema>) -> Result<(), StoreError> {
         let (task, answer) = PrepareTask::new(models);
         self.send(task).await?;
-        answer.await.unwrap_or_else(|_| Err(closed()))
+        let answer = self.patience.wait(answer).await.map_err(stalled)?;
+        answer.unwrap_or_else(|_| Err(closed()))
     }
 
     /// The connection in a transaction, once everything is done that was asked for before. What is
@@ -109,33 +147,18 @@ impl Writer {
     /// [`StoreError`] does not say that to try again later will do.
     pub(crate) async fn begin(&self) -> Result<Loan, StoreError> {
         let (borrower, loan) = Borrower::new();
-        let sent = self.queue.send(Request::Lend(borrower)).await;
-        sent.map_err(|_| closed())?;
-        loan.await.unwrap_or_else(|_| Err(closed()))
+        self.request(Request::Lend(borrower)).await?;
+        let loan = self.patience.wait(loan).await.map_err(stalled)?;
+        loan.unwrap_or_else(|_| Err(closed()))
+    }
+
+    async fn send(&self, task: impl Task + 'static) -> Result<(), StoreError> {
+        self.request(Request::Write(Box::new(task))).await
     }
 
     /// Waits for a place in the queue.
-    async fn send(&self, task: impl Task + 'static) -> Result<(), StoreError> {
-        let sent = self.queue.send(Request::Write(Box::new(task))).await;
-        sent.map_err(|_| closed())
+    async fn request(&self, request: Request) -> Result<(), StoreError> {
+        let sent = self.patience.wait(self.queue.send(request)).await;
+        sent.map_err(stalled)?.map_err(|_| closed())
     }
-}
-
-/// The answer to an append that the writing thread has.
-pub(crate) async fn appended(
-    answer: oneshot::Receiver<Result<Appended, AppendError>>,
-) -> Result<Appended, AppendError> {
-    let lost = "the SQLite store's writing thread ended while it had the append";
-    answer.await.unwrap_or_else(|_| {
-        Err(AppendError::Indeterminate {
-            reason: lost.into(),
-        })
-    })
-}
-
-/// The answer to a commit that the writing thread has.
-pub(crate) async fn committed(
-    answer: oneshot::Receiver<Result<(), ViewCommitError>>,
-) -> Result<(), ViewCommitError> {
-    answer.await.unwrap_or_else(|_| Err(closed().into()))
 }
