@@ -149,12 +149,12 @@ impl Folder {
         let folding = spawn_blocking(move || {
             runtime.block_on(run(&fold, &event, &waiting.buffers, tx.as_ref()))
         });
-        let mut loaded = Ok(());
+        let mut outcome = Ok(());
         while let Some(request) = requests.recv().await {
-            loaded = loaded.and(self.load(&request).await);
+            outcome = outcome.and(self.load(&request).await);
         }
         let folded = folding.await.map_err(Error::from)?;
-        loaded.and(folded)
+        outcome.and(folded)
     }
 
     async fn load(&self, request: &LoadRequest) -> Result<()> {
