@@ -1,5 +1,6 @@
 //! What expansions name. Not for users: it changes without notice.
 
+pub use std::assert;
 pub use std::boxed::Box;
 pub use std::clone::Clone;
 pub use std::concat;
@@ -23,5 +24,5 @@ pub use crate::registry::{
     AggregateEntry, CommandHandlerEntry, EventEntry, MessageEntry, ProjectionEntry,
     QueryHandlerEntry, ReactionEntry, submit,
 };
-pub use crate::store::{Recorded, Tags};
+pub use crate::store::{Recorded, Tag, Tags};
 pub use crate::views::{Index, Indexed, ReadModel, SortKey};

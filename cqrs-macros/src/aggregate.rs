@@ -1,11 +1,11 @@
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
-use syn::{FnArg, ReturnType, Signature, Type};
+use syn::{ReturnType, Signature, Type};
 
 use crate::args::Args;
 use crate::case;
 use crate::errors::Errors;
-use crate::event_method::{EventMethod, Mark};
+use crate::event_method::{self, EventMethod, Mark};
 use crate::framework::Framework;
 use crate::hygiene::code;
 use crate::id;
@@ -16,6 +16,7 @@ const APPLY: Mark = Mark {
     name: "`#[apply]`",
     method: "an `#[apply]` method",
     example: "event: &ProductCreated",
+    attribute: "#[aggregate]",
     has_self: true,
 };
 
@@ -30,6 +31,8 @@ struct Aggregate {
     /// Of the block as it is written: a stored state that another text folded is not used.
     fingerprint: u64,
     methods: Vec<EventMethod>,
+    /// Checks that the other methods are no folds.
+    unmarked: Vec<TokenStream>,
 }
 
 /// Where the state is kept.
@@ -65,6 +68,11 @@ impl Aggregate {
         let framework = args.framework(errors);
 
         let marked = block.take_marked("apply", errors);
+        let unmarked = block.unmarked().filter(|method| changes_state(&method.sig));
+        // Without any fold that is an error of its own.
+        let unmarked = unmarked.filter(|_| !marked.is_empty());
+        let unmarked = unmarked.filter_map(|method| event_method::is_no_event(&method, &APPLY));
+        let unmarked = unmarked.collect();
         let subject = block.subject("#[aggregate]", errors);
         if let (Some(subject), true) = (&subject, wanted) {
             let message = format!(
@@ -82,15 +90,6 @@ impl Aggregate {
             );
         }
         let methods = EventMethod::read_all(marked, &APPLY, folds, errors);
-        if storage != Storage::Events {
-            for input in methods.iter().flat_map(|method| &method.inputs) {
-                errors.at(
-                    input,
-                    "a state that is stored is folded before its event has a position: take what \
-                     the fold needs from the event itself, or do not store it",
-                );
-            }
-        }
         let subject = subject?;
         let name = match name {
             Some(name) => errors.ok(id::aggregate_name(&name))?,
@@ -105,6 +104,7 @@ impl Aggregate {
             permission: permission.map(|permission| permission.value()),
             fingerprint,
             methods,
+            unmarked,
         })
     }
 
@@ -128,19 +128,122 @@ impl Aggregate {
         self.methods.iter().map(|method| {
             let (cfg, ident, ty) = (&method.cfg, &method.sig.ident, &method.event);
             let name = self.event(method);
-            let inputs = method.inputs.iter().map(|input| {
-                let ends = types::ends(&input.ty);
-                let ty = types::outside(&input.ty, &method.sig.generics);
-                let input = types::bound(&ty, ends, &code!(__cqrs::ApplyInput<'_>));
-                code!(#input::of(event))
-            });
+            let inputs = self.inputs(method, &code!(Self));
+            if inputs.is_empty() {
+                return code! {
+                    #(#cfg)*
+                    #name => {
+                        self.#ident(&event.decode::<#ty>()?);
+                    }
+                };
+            }
+            let (aggregate, id) = (id::key(&self.name), &self.id);
+            let concerned = code!(<#ty as __cqrs::Concerns<#aggregate, #id, Self>>::concerned);
             code! {
                 #(#cfg)*
                 #name => {
-                    self.#ident(&event.decode::<#ty>()?, #(#inputs),*);
+                    let decoded = event.decode::<#ty>()?;
+                    self.#ident(
+                        &decoded,
+                        #(#inputs::take(event, || #concerned(&decoded, tag))?),*
+                    );
                 }
             }
         })
+    }
+
+    /// Whether a fold takes `&Recorded`.
+    fn reads_recorded(&self) -> TokenStream {
+        let inputs = self.methods.iter().flat_map(|method| {
+            let inputs = self.inputs(method, &code!(Self)).into_iter();
+            inputs.map(|input| {
+                let cfg = &method.cfg;
+                code!(#(#cfg)* !#input::IS_ID)
+            })
+        });
+        let inputs: Vec<_> = inputs.collect();
+        if inputs.is_empty() {
+            return code!(false);
+        }
+        code!(__cqrs::any(&[#(#inputs),*]))
+    }
+
+    /// A method's inputs as the trait that they must meet.
+    fn inputs(&self, method: &EventMethod, aggregate: &TokenStream) -> Vec<TokenStream> {
+        let id = &self.id;
+        let input = code!(__cqrs::ApplyInput<'_, #id, #aggregate>);
+        let inputs = method.inputs.iter().map(|arg| {
+            let ty = types::outside(&arg.ty, &method.sig.generics);
+            types::bound(&ty, types::ends(&arg.ty), &input)
+        });
+        inputs.collect()
+    }
+
+    /// Checks that a method of an event with several ids of the aggregate takes the id.
+    fn knows_id(&self, method: &EventMethod) -> TokenStream {
+        let EventMethod {
+            sig: Signature { ident, .. },
+            cfg,
+            event,
+            event_ends,
+            ..
+        } = method;
+        let (aggregate, id, ty) = (id::key(&self.name), &self.id, &self.subject.ty);
+        let event_type = event.to_string().replace(' ', "");
+        let id_type = id.to_token_stream().to_string().replace(' ', "");
+        let message = format!(
+            "`{event_type}` concerns several aggregates of this type, and `{ident}` does not know \
+             which of them it folds: write `id: &{id_type}` after the event, or `_: &{id_type}` if \
+             it makes no difference"
+        );
+        let message = message.replace('{', "{{").replace('}', "}}");
+        let knows = self.inputs(method, &ty.to_token_stream());
+        let concerns = code!(__cqrs::Concerns<#aggregate, #id, #ty>);
+        let concerns = types::bound(event, *event_ends, &concerns);
+        let span = event_ends.1.resolved_at(Span::mixed_site());
+        quote_spanned! {span=>
+            #(#cfg)*
+            const _: () = {
+                let knows_id = __cqrs::any(&[#(#knows::IS_ID),*]);
+                __cqrs::assert!(knows_id || !#concerns::SEVERAL, #message);
+            };
+        }
+    }
+
+    /// Checks that the methods of a stored state take nothing that is not known before the append.
+    fn stored_inputs(&self) -> Option<TokenStream> {
+        if self.storage == Storage::Events {
+            return None;
+        }
+        let ty = &self.subject.ty;
+        let checks = self.methods.iter().flat_map(|method| {
+            let cfg = &method.cfg;
+            method.inputs.iter().map(move |arg| {
+                let input = types::outside(&arg.ty, &method.sig.generics);
+                let stored = code!(__cqrs::StoredApplyInput<#ty>);
+                let stored = types::bound(&input, types::ends(&arg.ty), &stored);
+                code!(#(#cfg)* const _: () = #stored::FITS;)
+            })
+        });
+        Some(checks.collect())
+    }
+
+    /// Lets `#[apply]` methods take the id.
+    fn id_input(&self) -> TokenStream {
+        let (Subject { ty, .. }, id) = (&self.subject, &self.id);
+        code! {
+            impl<'a> __cqrs::ApplyInput<'a, #id, #ty> for &'a #id {
+                const IS_ID: __cqrs::bool = true;
+
+                fn take(
+                    recorded: &'a __cqrs::Recorded,
+                    id: impl __cqrs::FnOnce() -> __cqrs::Option<Self>,
+                ) -> __cqrs::Result<Self, __cqrs::Error> {
+                    __cqrs::concerned(recorded, id())
+                }
+            }
+            impl __cqrs::StoredApplyInput<#ty> for &#id {}
+        }
     }
 
     fn keep(&self) -> TokenStream {
@@ -184,6 +287,8 @@ impl Aggregate {
             where
                 __C: __cqrs::HasIds<#aggregate, #id, __ROLE, Self>,
             {
+                type Id = #id;
+
                 fn ids(command: &__C) -> __cqrs::Vec<&#id> {
                     command.ids()
                 }
@@ -232,9 +337,14 @@ impl ToTokens for Aggregate {
             Storage::State => code!(State),
             Storage::Snapshots(every) => code!(Snapshots { every: #every }),
         };
-        let reads_recorded = self.methods.iter().any(|method| !method.inputs.is_empty());
         let (events, arms, keep) = (self.events(), self.arms(), self.keep());
-        let (borrowed, listed) = (self.borrowed(), self.listed());
+        let reads_recorded = self.reads_recorded();
+        let takes_inputs = self.methods.iter().any(|method| !method.inputs.is_empty());
+        let tag = if takes_inputs { code!(tag) } else { code!(_) };
+        let unmarked = &self.unmarked;
+        let knows_id = self.methods.iter().map(|method| self.knows_id(method));
+        let stored_inputs = self.stored_inputs();
+        let (borrowed, listed, id_input) = (self.borrowed(), self.listed(), self.id_input());
         let permission = self.permission.as_ref().map(|permission| {
             code! {
                 const PERMISSION: __cqrs::Option<&'static __cqrs::str> =
@@ -251,7 +361,11 @@ impl ToTokens for Aggregate {
                 const READS_RECORDED: __cqrs::bool = #reads_recorded;
                 #permission
 
-                fn apply(&mut self, event: &__cqrs::Recorded) -> __cqrs::Result<(), __cqrs::Error> {
+                fn apply(
+                    &mut self,
+                    event: &__cqrs::Recorded,
+                    #tag: &__cqrs::Tag,
+                ) -> __cqrs::Result<(), __cqrs::Error> {
                     match event.event_type.as_str() {
                         #(#arms)*
                         _ => {}
@@ -263,6 +377,10 @@ impl ToTokens for Aggregate {
             }
             #borrowed
             #listed
+            #id_input
+            #(#knows_id)*
+            #stored_inputs
+            #(#unmarked)*
             __cqrs::submit! {
                 __cqrs::AggregateEntry::of::<#ty>(#source)
             }
@@ -310,21 +428,20 @@ fn folds(sig: &Signature, errors: &mut Errors) -> bool {
         errors.at(place, message);
         folds = false;
     };
-    match sig.inputs.first() {
-        Some(FnArg::Receiver(this)) if this.reference.is_some() && this.mutability.is_some() => {}
-        _ => report(
+    if !changes_state(sig) {
+        report(
             &sig.ident,
             "an `#[apply]` method changes the state: write `&mut self` as its first parameter",
-        ),
+        );
     }
     if let Some(token) = &sig.asyncness {
         report(token, "an `#[apply]` method only computes: remove `async`");
     }
-    for more in sig.inputs.iter().skip(3) {
+    for more in sig.inputs.iter().skip(4) {
         report(
             more,
-            "an `#[apply]` method takes its event and, if it needs it, `recorded: &Recorded`: \
-             remove this",
+            "an `#[apply]` method takes its event and, if it needs them, the id and `recorded: \
+             &Recorded`: remove this",
         );
     }
     if let ReturnType::Type(_, ty) = &sig.output {
@@ -335,6 +452,11 @@ fn folds(sig: &Signature, errors: &mut Errors) -> bool {
         );
     }
     folds
+}
+
+fn changes_state(sig: &Signature) -> bool {
+    let this = sig.receiver();
+    this.is_some_and(|this| this.reference.is_some() && this.mutability.is_some())
 }
 
 /// FNV-1a of a text, 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>.

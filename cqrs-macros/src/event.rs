@@ -1,6 +1,6 @@
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
-use syn::{Data, DeriveInput, Ident};
+use syn::{Data, DeriveInput};
 
 use crate::args::Args;
 use crate::case;
@@ -85,6 +85,59 @@ impl Event {
     }
 }
 
+impl Event {
+    /// Lets the event reach the aggregate of an id, and finds out which of its ids a tag is of.
+    fn concern(&self, id: &Id) -> TokenStream {
+        let event = &self.message.ident;
+        let (name, (first, last)) = (&id.aggregate, types::ends(&id.ty));
+        let aggregate = id::key(name);
+        let ty = if id.each {
+            let ids = id::listed(&id.ty);
+            code!(#ids::Id)
+        } else {
+            id.ty.to_token_stream()
+        };
+        // What is no collection is underlined where `tag_each` underlines it, with the same words:
+        // that is one error.
+        let concerns = quote_spanned!(first=> __cqrs::Concerns);
+        let concerns = quote_spanned!(last=> #concerns<#aggregate, #ty, __A>);
+        let ids = self.ids.iter().filter(|id| id.aggregate == *name);
+        let several = ids.clone().count() > 1;
+        let ids = ids.map(|id| {
+            let field = &id.field;
+            if id.each {
+                let list = id::listed(&id.ty);
+                return code! {
+                    if let __cqrs::Some(id) = #list::find(&self.#field, #name, tag) {
+                        return __cqrs::Some(id);
+                    }
+                };
+            }
+            let ty = id.ty.to_token_stream();
+            let id = types::bound(&ty, types::ends(&id.ty), &code!(__cqrs::AggregateId));
+            code! {
+                if #id::tag(&self.#field, #name) == *tag {
+                    return __cqrs::Some(&self.#field);
+                }
+            }
+        });
+        let (tag, this) = (code!(tag), code!(self));
+        let concerned = quote_spanned! {last.resolved_at(Span::mixed_site())=>
+            fn concerned(&#this, #tag: &__cqrs::Tag) -> __cqrs::Option<&#ty> {
+                #(#ids)*
+                __cqrs::None
+            }
+        };
+        code! {
+            impl<__A> #concerns for #event {
+                const SEVERAL: __cqrs::bool = #several;
+
+                #concerned
+            }
+        }
+    }
+}
+
 impl ToTokens for Event {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self {
@@ -97,7 +150,7 @@ impl ToTokens for Event {
         let (ident, docs) = (&message.ident, &message.docs);
         let concerns = self.concerns();
         let aggregates = concerns.iter().map(|id| &id.aggregate);
-        let concerns = concerns.iter().map(|id| concern(ident, id));
+        let concerns = concerns.iter().map(|id| self.concern(id));
         let parameter = if ids.is_empty() {
             code!(_)
         } else {
@@ -143,27 +196,4 @@ fn tag(
         );
         code!(tags.push(#id::tag(&self.#field, #aggregate));)
     }
-}
-
-fn concern(
-    event: &Ident,
-    Id {
-        aggregate,
-        ty,
-        each,
-        ..
-    }: &Id,
-) -> TokenStream {
-    let (aggregate, (first, last)) = (id::key(aggregate), types::ends(ty));
-    let id = if *each {
-        let ids = id::listed(ty);
-        code!(#ids::Id)
-    } else {
-        ty.to_token_stream()
-    };
-    // What is no collection is underlined where `tag_each` underlines it, with the same words: that
-    // is one error.
-    let concerns = quote_spanned!(first=> __cqrs::Concerns);
-    let concerns = quote_spanned!(last=> #concerns<#aggregate, #id, __A>);
-    code!(impl<__A> #concerns for #event {})
 }

@@ -1,5 +1,5 @@
 use proc_macro2::{Span, TokenStream};
-use quote::ToTokens;
+use quote::{ToTokens, quote_spanned};
 use syn::{Attribute, FnArg, PatType, Signature, Type};
 
 use crate::errors::Errors;
@@ -28,6 +28,8 @@ pub struct Mark {
     pub method: &'static str,
     /// An event parameter: `event: &ProductCreated`.
     pub example: &'static str,
+    /// The macro: `#[aggregate]`.
+    pub attribute: &'static str,
     /// Whether the event is what follows `self`.
     pub has_self: bool,
 }
@@ -129,4 +131,38 @@ impl EventMethod {
         };
         text(self) == text(other)
     }
+}
+
+/// Checks that a method without the mark does not take an event first: the mark was forgotten then.
+/// Whether the type is an event is for the compiler to find out.
+pub fn is_no_event(Marked { sig, cfg }: &Marked, mark: &Mark) -> Option<TokenStream> {
+    let mut inputs = sig.inputs.iter().filter_map(|arg| match arg {
+        FnArg::Typed(arg) => Some(&*arg.ty),
+        FnArg::Receiver(_) => None,
+    });
+    let Some(Type::Reference(first)) = inputs.next() else {
+        return None;
+    };
+    let ty = types::outside(&first.elem, &sig.generics);
+    let is_generic = sig.generics.type_params().next().is_some();
+    if first.mutability.is_some() || is_generic || types::is_unnameable(&ty) {
+        return None;
+    }
+    let (ident, name) = (&sig.ident, mark.name);
+    let message = format!(
+        "`{ident}` takes the event `{}` and is not marked: write {name} above it, or move it to an \
+         `impl` block without `{}` if it is no fold",
+        first.elem.to_token_stream(),
+        mark.attribute
+    );
+    let message = message.replace('{', "{{").replace('}', "}}");
+    let span = ident.span().resolved_at(Span::mixed_site());
+    Some(quote_spanned! {span=>
+        #(#cfg)*
+        const _: () = {
+            #[allow(unused_imports)]
+            use __cqrs::NoEvent as _;
+            __cqrs::assert!(!__cqrs::EventProbe::<#ty>::IS_EVENT, #message);
+        };
+    })
 }

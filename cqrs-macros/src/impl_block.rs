@@ -28,7 +28,7 @@ pub struct Subject {
     pub ident: Ident,
 }
 
-/// A method that bears the macro's mark, `#[apply]` or `#[on]`.
+/// A method, as that which bears the macro's mark, `#[apply]` or `#[on]`.
 pub struct Marked {
     /// Its signature.
     pub sig: Signature,
@@ -46,6 +46,19 @@ struct Method {
     vis: Visibility,
     sig: Signature,
     body: Group,
+    /// Whether it bore a mark.
+    is_marked: bool,
+}
+
+impl Method {
+    fn with_cfg(&self) -> Marked {
+        let attrs = self.attrs.iter();
+        let cfg = attrs.filter(|attr| attr.path().is_ident("cfg"));
+        Marked {
+            sig: self.sig.clone(),
+            cfg: cfg.cloned().collect(),
+        }
+    }
 }
 
 impl ImplBlock {
@@ -65,17 +78,20 @@ impl ImplBlock {
                 }
             }
             if !marks.is_empty() {
-                let cfg = method
-                    .attrs
-                    .iter()
-                    .filter(|attr| attr.path().is_ident("cfg"));
-                marked.push(Marked {
-                    sig: method.sig.clone(),
-                    cfg: cfg.cloned().collect(),
-                });
+                method.is_marked = true;
+                marked.push(method.with_cfg());
             }
         }
         marked
+    }
+
+    /// The methods that bear no mark, once all marks have been taken.
+    pub fn unmarked(&self) -> impl Iterator<Item = Marked> {
+        let methods = self.members.iter().filter_map(|member| match member {
+            Member::Method(method) if !method.is_marked => Some(method),
+            Member::Method(_) | Member::Other(_) => None,
+        });
+        methods.map(|method| method.with_cfg())
     }
 
     /// The type, if the block is of a type with a name and without parameters. `attribute` is the
@@ -188,6 +204,7 @@ impl Parse for Method {
             vis: input.parse()?,
             sig: input.parse()?,
             body: input.parse()?,
+            is_marked: false,
         })
     }
 }

@@ -170,7 +170,9 @@ pub fn derive_read_model(input: TokenStream) -> TokenStream {
 /// ```
 ///
 /// `#[apply]` marks the methods that fold an event each. They take `&mut self`, the event by
-/// reference and, if they need it, the event as recorded. The block may have other methods.
+/// reference and, if they need them, the event as recorded (`&Recorded`) and a reference to the id
+/// of the aggregate. A method of an event that has several ids of the aggregate must take the id.
+/// The block may have other methods, but none that takes `&mut self` and an event.
 ///
 /// Keys:
 ///

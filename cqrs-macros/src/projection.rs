@@ -1,12 +1,12 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{FnArg, LitStr, PatType, ReturnType, Signature};
+use syn::{FnArg, LitStr, PatType, ReturnType, Signature, Type};
 
 use crate::args::Args;
 use crate::case;
 use crate::errors::Errors;
-use crate::event_method::{EventMethod, Mark};
+use crate::event_method::{self, EventMethod, Mark};
 use crate::framework::Framework;
 use crate::hygiene::code;
 use crate::impl_block::{self, ImplBlock, Marked, Subject};
@@ -16,6 +16,7 @@ const ON: Mark = Mark {
     name: "`#[on]`",
     method: "an `#[on]` method",
     example: "event: &ProductCreated",
+    attribute: "#[projection]",
     has_self: false,
 };
 
@@ -27,6 +28,8 @@ struct Projection {
     version: u32,
     methods: Vec<EventMethod>,
     setup: Option<Marked>,
+    /// Checks that the other functions are no folds.
+    unmarked: Vec<TokenStream>,
 }
 
 /// `#[projection]`.
@@ -46,6 +49,11 @@ impl Projection {
 
         let marked = block.take_marked("on", errors);
         let setups = block.take_marked("setup", errors);
+        let unmarked = block.unmarked().filter(|method| writes(&method.sig));
+        // Without any fold that is an error of its own.
+        let unmarked = unmarked.filter(|_| !marked.is_empty());
+        let unmarked = unmarked.filter_map(|method| event_method::is_no_event(&method, &ON));
+        let unmarked = unmarked.collect();
         let subject = block.subject("#[projection]", errors);
         if let (Some(Subject { ident, .. }), false) = (&subject, complete) {
             let name = name
@@ -76,6 +84,7 @@ impl Projection {
             version,
             methods,
             setup,
+            unmarked,
         })
     }
 }
@@ -88,6 +97,7 @@ impl ToTokens for Projection {
             version,
             methods,
             setup,
+            unmarked,
             ..
         } = self;
         let source = source::of(ident);
@@ -107,6 +117,7 @@ impl ToTokens for Projection {
 
                 #setup
             }
+            #(#unmarked)*
             __cqrs::submit! {
                 __cqrs::ProjectionEntry::of::<#ty>()
             }
@@ -198,6 +209,16 @@ fn folds(sig: &Signature, errors: &mut Errors) -> bool {
         types::nameable(ty, "an `#[on]` method", errors);
     }
     folds
+}
+
+/// Whether a function takes something to write.
+fn writes(sig: &Signature) -> bool {
+    sig.inputs.iter().any(|input| match input {
+        FnArg::Typed(input) => {
+            matches!(&*input.ty, Type::Reference(reference) if reference.mutability.is_some())
+        }
+        FnArg::Receiver(_) => false,
+    })
 }
 
 /// The name as it may stand in a checkpoint's.

@@ -51,7 +51,7 @@ pub fn returned(sig: &Signature) -> TokenStream {
 
 /// Reports `impl Trait`, which has no name that the wiring could write. `kind` says where it is.
 pub fn nameable(ty: &Type, kind: &str, errors: &mut Errors) {
-    if mentions_impl(ty.to_token_stream()) {
+    if mentions(ty.to_token_stream(), &["impl"]) {
         errors.at(
             ty,
             format!(
@@ -82,10 +82,15 @@ pub fn conditions(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
         .filter(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr"))
 }
 
-fn mentions_impl(tokens: TokenStream) -> bool {
+/// Whether a type can only be written in its own `impl` block or signature: `impl Trait`, `Self`.
+pub fn is_unnameable(ty: &TokenStream) -> bool {
+    mentions(ty.clone(), &["impl", "Self"])
+}
+
+fn mentions(tokens: TokenStream, words: &[&str]) -> bool {
     tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(ident) => ident == "impl",
-        TokenTree::Group(group) => mentions_impl(group.stream()),
+        TokenTree::Ident(ident) => words.iter().any(|word| ident == word),
+        TokenTree::Group(group) => mentions(group.stream(), words),
         TokenTree::Punct(_) | TokenTree::Literal(_) => false,
     })
 }

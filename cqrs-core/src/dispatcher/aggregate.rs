@@ -56,6 +56,7 @@ impl AggregateState {
     pub(super) fn apply(
         &mut self,
         event: &Recorded,
+        tag: &Tag,
         origin: Origin,
         handler: &'static str,
     ) -> Result<(), Failure> {
@@ -63,7 +64,7 @@ impl AggregateState {
         let Some(state) = &mut self.state else {
             return Ok(());
         };
-        let applied = catch_unwind(AssertUnwindSafe(|| state.apply(event)));
+        let applied = catch_unwind(AssertUnwindSafe(|| state.apply(event, tag)));
         if self.aggregate.reads_recorded {
             self.time = event.time;
         }

@@ -339,7 +339,7 @@ impl Load {
         origin: Origin,
         handler: &'static str,
     ) -> Result<(), Failure> {
-        self.state.apply(event, origin, handler)?;
+        self.state.apply(event, &self.tag, origin, handler)?;
         self.folded = self.folded.saturating_add(1);
         self.weight.add(event.payload.len());
         Ok(())

@@ -116,14 +116,17 @@ impl<A: Aggregate + fmt::Debug> fmt::Debug for Each<'_, A> {
     label = "not an aggregate",
     note = "write `#[aggregate(id = ..)]` on an `impl {Self}` block with `#[apply]` methods"
 )]
-pub trait Listed<C, const ROLE: u64>: Aggregate {
+pub trait Listed<C, const ROLE: u64> {
+    /// The type of one id.
+    type Id;
+
     /// The ids that the command has.
     fn ids(command: &C) -> Vec<&Self::Id>;
 }
 
 impl<'a, A, C, const ROLE: u64> CommandInput<'a, C, ROLE> for Each<'a, A>
 where
-    A: Listed<C, ROLE>,
+    A: Aggregate + Listed<C, ROLE, Id = <A as Aggregate>::Id>,
     C: 'static,
 {
     fn describe() -> Input {
@@ -131,7 +134,7 @@ where
     }
 
     fn load(command: &C, place: usize, loads: &mut Loads) {
-        let ids = A::ids(command);
+        let ids = <A as Listed<C, ROLE>>::ids(command);
         let mut tags: Vec<_> = ids.iter().map(|id| Tag::of::<A>(id)).zip(0..).collect();
         tags.sort_unstable();
         tags.dedup_by(|(later, _), (first, _)| later == first);
@@ -142,7 +145,7 @@ where
 
     fn take(scope: &'a CommandScope<'a>, place: usize) -> Result<Self, Error> {
         let command = scope.command.downcast_ref::<C>();
-        let ids = command.map(A::ids).unwrap_or_default();
+        let ids = command.map(<A as Listed<C, ROLE>>::ids).unwrap_or_default();
         let mut loads: Vec<(usize, &Load)> = scope.loads(place).collect();
         loads.sort_unstable_by_key(|(index, _)| *index);
         let states = loads.iter().filter_map(|(index, load)| {

@@ -114,23 +114,75 @@ pub trait FoldInput<'a>: Sized {
     fn lend(held: &'a mut Self::Held) -> Self;
 }
 
-/// What an `#[apply]` method may take besides its event.
+/// What an `#[apply]` method of the aggregate `A` may take besides its event. `#[aggregate]`
+/// implements it for the reference to the id.
 #[diagnostic::on_unimplemented(
     message = "an `#[apply]` method cannot take `{Self}`",
-    label = "not `&Recorded`",
-    note = "an `#[apply]` method takes its event and, if it needs it, `&Recorded` (the event as \
-            stored): what it computes follows from the events alone"
+    label = "neither `&Recorded` nor the id",
+    note = "an `#[apply]` method takes its event and, if it needs them, `&Recorded` (the event as \
+            stored) and a reference to the id of `{A}`: its result follows from the events alone"
 )]
-pub trait ApplyInput<'a> {
-    /// Takes it.
-    fn of(recorded: &'a Recorded) -> Self;
+pub trait ApplyInput<'a, Id: 'a, A> {
+    /// Whether it is the id.
+    const IS_ID: bool;
+
+    /// Takes it. `id` finds the id.
+    ///
+    /// # Errors
+    /// When the event does not bear the id.
+    fn take(recorded: &'a Recorded, id: impl FnOnce() -> Option<&'a Id>) -> Result<Self>
+    where
+        Self: Sized;
+}
+
+/// What an `#[apply]` method of an aggregate whose state is stored may take besides its event.
+#[diagnostic::on_unimplemented(
+    message = "an `#[apply]` method of a stored state cannot take `{Self}`",
+    label = "not the id",
+    note = "a state that is stored is folded before its event has a position: take what the fold \
+            needs from the event itself, or do not store the state of `{A}`"
+)]
+pub trait StoredApplyInput<A> {
+    /// For the macro to name.
+    const FITS: () = ();
 }
 
 #[diagnostic::do_not_recommend]
-impl<'a> ApplyInput<'a> for &'a Recorded {
-    fn of(recorded: &'a Recorded) -> Self {
-        recorded
+impl<'a, Id: 'a, A> ApplyInput<'a, Id, A> for &'a Recorded {
+    const IS_ID: bool = false;
+
+    fn take(recorded: &'a Recorded, _: impl FnOnce() -> Option<&'a Id>) -> Result<Self> {
+        Ok(recorded)
     }
+}
+
+/// Whether any of these holds.
+pub const fn any(these: &[bool]) -> bool {
+    let mut rest = these;
+    while let [first, others @ ..] = rest {
+        if *first {
+            return true;
+        }
+        rest = others;
+    }
+    false
+}
+
+/// The id as an `#[apply]` method takes it.
+///
+/// # Errors
+/// When the event does not bear it.
+pub fn concerned<Id>(recorded: &Recorded, id: Option<Id>) -> Result<Id> {
+    id.ok_or_else(|| {
+        let Recorded {
+            event_type,
+            position,
+            ..
+        } = recorded;
+        Error::message(format!(
+            "event `{event_type}` (position {position}) has a tag that none of its ids has now"
+        ))
+    })
 }
 
 #[diagnostic::do_not_recommend]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::StoreType;
 use crate::error::Error;
 use crate::message::{Aggregate, Storage};
-use crate::store::{ModelSchema, Recorded};
+use crate::store::{ModelSchema, Recorded, Tag};
 use crate::views::{ErasedBuffer, ReadModel, ViewBuffer};
 
 /// Where something is declared.
@@ -203,7 +203,7 @@ pub trait AnyState: Send + Sync {
     ///
     /// # Errors
     /// When the event's payload cannot be read.
-    fn apply(&mut self, event: &Recorded) -> Result<(), Error>;
+    fn apply(&mut self, event: &Recorded, tag: &Tag) -> Result<(), Error>;
 
     /// The state as JSON, if it is kept.
     ///
@@ -222,8 +222,8 @@ pub trait AnyState: Send + Sync {
 }
 
 impl<A: Aggregate> AnyState for A {
-    fn apply(&mut self, event: &Recorded) -> Result<(), Error> {
-        Aggregate::apply(self, event)
+    fn apply(&mut self, event: &Recorded, tag: &Tag) -> Result<(), Error> {
+        Aggregate::apply(self, event, tag)
     }
 
     fn save(&self) -> Result<Option<Vec<u8>>, Error> {

@@ -22,7 +22,10 @@ pub use context::{Actor, Context};
 pub use each::{Each, InOneSlice, Listed};
 pub use event::{Completion, HandlesEvent, Reacted, ReactionInput, ReactionScope};
 pub use failure::Failing;
-pub use fold::{ApplyInput, Fold, FoldInput, FoldScope, Folded, Projects, Setup, SetupScope};
+pub use fold::{
+    ApplyInput, Fold, FoldInput, FoldScope, Folded, Projects, Setup, SetupScope, StoredApplyInput,
+    any, concerned,
+};
 pub use input::{AggregateType, AnyState, Input, InputKind, ModelType, ResourceType, Source};
 pub(crate) use query::Answered;
 pub(crate) use query::answer;

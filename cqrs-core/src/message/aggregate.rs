@@ -1,7 +1,7 @@
 use std::fmt;
 
 use crate::error::Error;
-use crate::store::Recorded;
+use crate::store::{Recorded, Tag};
 
 /// State folded from events, the unit of a decision. `#[aggregate(id = ..)]` on an `impl` block
 /// implements it; the methods marked `#[apply]` fold.
@@ -32,11 +32,12 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     /// [`Dispatcher::history`]: crate::Dispatcher::history
     const PERMISSION: Option<&'static str> = None;
 
-    /// Folds an event; events that no `#[apply]` names change nothing.
+    /// Folds an event into the state of the aggregate with this tag; events that no `#[apply]`
+    /// names change nothing.
     ///
     /// # Errors
     /// When the event's payload cannot be read.
-    fn apply(&mut self, event: &Recorded) -> Result<(), Error>;
+    fn apply(&mut self, event: &Recorded, tag: &Tag) -> Result<(), Error>;
 
     /// The state as JSON, if it is stored.
     ///

@@ -46,6 +46,9 @@ pub trait AggregateIds {
 
     /// Adds a tag for each.
     fn tag_each(&self, aggregate: &str, tags: &mut Tags);
+
+    /// The one that this tag of the aggregate is of.
+    fn find(&self, aggregate: &str, tag: &Tag) -> Option<&Self::Id>;
 }
 
 #[diagnostic::do_not_recommend]
@@ -65,6 +68,11 @@ where
         for id in self {
             tags.add(aggregate, id);
         }
+    }
+
+    fn find(&self, aggregate: &str, tag: &Tag) -> Option<&I> {
+        let mut ids = self.into_iter();
+        ids.find(|id| Tag::new(aggregate, id) == *tag)
     }
 }
 

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::json;
-use crate::store::{EventType, NewEvent, Tags};
+use crate::store::{EventType, NewEvent, Tag, Tags};
 
 /// Something that happened. Derive it on a struct; name it in the past tense.
 ///
@@ -53,6 +53,12 @@ pub trait Events {
 pub trait Concerns<const AGGREGATE: u64, Id, A>: Event {
     /// The wire name, as `#[aggregate]` asks for it: only of events that reach the aggregate.
     const TYPE: &'static str = Self::NAME;
+
+    /// Whether several fields of the event are ids of the aggregate.
+    const SEVERAL: bool;
+
+    /// The id of the event that this tag is of.
+    fn concerned(&self, tag: &Tag) -> Option<&Id>;
 }
 
 /// The events of one decision, in order.

@@ -11,5 +11,5 @@ pub use aggregate::{Aggregate, Storage};
 pub use bounds::{AggregateId, AggregateIds, StoredState};
 pub use command::{Command, HasId, HasIds};
 pub use event::{Concerns, Event, Events, NewEvents};
-pub use probe::{Fallback, Probe, Validate};
+pub use probe::{EventProbe, Fallback, NoEvent, Probe, Validate};
 pub use query::Query;

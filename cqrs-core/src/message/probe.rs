@@ -3,6 +3,7 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 
+use super::Event;
 use crate::error::Invalid;
 
 /// Checks that need no state: implement it on a command or query and every door runs it before the
@@ -97,3 +98,20 @@ pub trait Fallback<T> {
 }
 
 impl<T> Fallback<T> for Probe<T> {}
+
+/// Tells a concrete type that is an event from others: the inherent constant is there if it is one,
+/// else that of [`NoEvent`] is found.
+pub struct EventProbe<T: ?Sized>(PhantomData<T>);
+
+impl<T: ?Sized + Event> EventProbe<T> {
+    /// Whether it is an event.
+    pub const IS_EVENT: bool = true;
+}
+
+/// What holds of types that are not events.
+pub trait NoEvent {
+    /// Whether it is an event.
+    const IS_EVENT: bool = false;
+}
+
+impl<T: ?Sized> NoEvent for EventProbe<T> {}

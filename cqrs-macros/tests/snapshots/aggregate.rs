@@ -32,10 +32,16 @@ const _: () = {
             >>::TYPE,
         ];
         const STORAGE: __cqrs::Storage = __cqrs::Storage::Events;
-        const READS_RECORDED: __cqrs::bool = true;
+        const READS_RECORDED: __cqrs::bool = __cqrs::any(
+            &[
+                #[cfg(feature = "prices")]
+                !<&Recorded as __cqrs::ApplyInput<'_, ProductId, Self>>::IS_ID,
+            ],
+        );
         fn apply(
             &mut self,
             event: &__cqrs::Recorded,
+            tag: &__cqrs::Tag,
         ) -> __cqrs::Result<(), __cqrs::Error> {
             match event.event_type.as_str() {
                 <ProductCreated as __cqrs::Concerns<
@@ -51,9 +57,21 @@ const _: () = {
                     ProductId,
                     Self,
                 >>::TYPE => {
+                    let decoded = event.decode::<events::Repriced>()?;
                     self.r#move(
-                        &event.decode::<events::Repriced>()?,
-                        <&Recorded as __cqrs::ApplyInput<'_>>::of(event),
+                        &decoded,
+                        <&Recorded as __cqrs::ApplyInput<
+                            '_,
+                            ProductId,
+                            Self,
+                        >>::take(
+                            event,
+                            || <events::Repriced as __cqrs::Concerns<
+                                { __cqrs::key("product") },
+                                ProductId,
+                                Self,
+                            >>::concerned(&decoded, tag),
+                        )?,
                     );
                 }
                 _ => {}
@@ -93,10 +111,40 @@ const _: () = {
     where
         __C: __cqrs::HasIds<{ __cqrs::key("product") }, ProductId, __ROLE, Self>,
     {
+        type Id = ProductId;
         fn ids(command: &__C) -> __cqrs::Vec<&ProductId> {
             command.ids()
         }
     }
+    impl<'a> __cqrs::ApplyInput<'a, ProductId, Product> for &'a ProductId {
+        const IS_ID: __cqrs::bool = true;
+        fn take(
+            recorded: &'a __cqrs::Recorded,
+            id: impl __cqrs::FnOnce() -> __cqrs::Option<Self>,
+        ) -> __cqrs::Result<Self, __cqrs::Error> {
+            __cqrs::concerned(recorded, id())
+        }
+    }
+    impl __cqrs::StoredApplyInput<Product> for &ProductId {}
+    const _: () = {
+        let knows_id = __cqrs::any(&[]);
+        __cqrs::assert!(
+            knows_id || ! < ProductCreated as __cqrs::Concerns < { __cqrs::key("product")
+            }, ProductId, Product > > ::SEVERAL,
+            "`ProductCreated` concerns several aggregates of this type, and `created` does not know which of them it folds: write `id: &ProductId` after the event, or `_: &ProductId` if it makes no difference"
+        );
+    };
+    #[cfg(feature = "prices")]
+    const _: () = {
+        let knows_id = __cqrs::any(
+            &[<&Recorded as __cqrs::ApplyInput<'_, ProductId, Product>>::IS_ID],
+        );
+        __cqrs::assert!(
+            knows_id || ! < events::Repriced as __cqrs::Concerns < {
+            __cqrs::key("product") }, ProductId, Product > > ::SEVERAL,
+            "`events::Repriced` concerns several aggregates of this type, and `r#move` does not know which of them it folds: write `id: &ProductId` after the event, or `_: &ProductId` if it makes no difference"
+        );
+    };
     __cqrs::submit! {
         __cqrs::AggregateEntry::of:: < Product > (__cqrs::Source { file :
         __cqrs::file!(), line : __cqrs::line!(), module : __cqrs::module_path!() })

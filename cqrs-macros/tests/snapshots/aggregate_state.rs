@@ -21,6 +21,7 @@ const _: () = {
         fn apply(
             &mut self,
             event: &__cqrs::Recorded,
+            _: &__cqrs::Tag,
         ) -> __cqrs::Result<(), __cqrs::Error> {
             match event.event_type.as_str() {
                 <Opened as __cqrs::Concerns<
@@ -75,10 +76,30 @@ const _: () = {
     where
         __C: __cqrs::HasIds<{ __cqrs::key("account") }, AccountId, __ROLE, Self>,
     {
+        type Id = AccountId;
         fn ids(command: &__C) -> __cqrs::Vec<&AccountId> {
             command.ids()
         }
     }
+    impl<'a> __cqrs::ApplyInput<'a, AccountId, billing::BillingAccount>
+    for &'a AccountId {
+        const IS_ID: __cqrs::bool = true;
+        fn take(
+            recorded: &'a __cqrs::Recorded,
+            id: impl __cqrs::FnOnce() -> __cqrs::Option<Self>,
+        ) -> __cqrs::Result<Self, __cqrs::Error> {
+            __cqrs::concerned(recorded, id())
+        }
+    }
+    impl __cqrs::StoredApplyInput<billing::BillingAccount> for &AccountId {}
+    const _: () = {
+        let knows_id = __cqrs::any(&[]);
+        __cqrs::assert!(
+            knows_id || ! < Opened as __cqrs::Concerns < { __cqrs::key("account") },
+            AccountId, billing::BillingAccount > > ::SEVERAL,
+            "`Opened` concerns several aggregates of this type, and `opened` does not know which of them it folds: write `id: &AccountId` after the event, or `_: &AccountId` if it makes no difference"
+        );
+    };
     __cqrs::submit! {
         __cqrs::AggregateEntry::of:: < billing::BillingAccount > (__cqrs::Source { file :
         __cqrs::file!(), line : __cqrs::line!(), module : __cqrs::module_path!() })

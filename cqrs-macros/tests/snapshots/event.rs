@@ -17,14 +17,42 @@ const _: () = {
         }
     }
     impl<__A> __cqrs::Concerns<{ __cqrs::key("product") }, ProductId, __A>
-    for ProductCreated {}
+    for ProductCreated {
+        const SEVERAL: __cqrs::bool = true;
+        fn concerned(&self, tag: &__cqrs::Tag) -> __cqrs::Option<&ProductId> {
+            if <ProductId as __cqrs::AggregateId>::tag(&self.product_id, "product")
+                == *tag
+            {
+                return __cqrs::Some(&self.product_id);
+            }
+            if let __cqrs::Some(id) = <Vec<
+                ProductId,
+            > as __cqrs::AggregateIds>::find(&self.parts, "product", tag) {
+                return __cqrs::Some(id);
+            }
+            __cqrs::None
+        }
+    }
     impl<
         __A,
     > __cqrs::Concerns<
         { __cqrs::key("category") },
         <Vec<CategoryId> as __cqrs::AggregateIds>::Id,
         __A,
-    > for ProductCreated {}
+    > for ProductCreated {
+        const SEVERAL: __cqrs::bool = false;
+        fn concerned(
+            &self,
+            tag: &__cqrs::Tag,
+        ) -> __cqrs::Option<&<Vec<CategoryId> as __cqrs::AggregateIds>::Id> {
+            if let __cqrs::Some(id) = <Vec<
+                CategoryId,
+            > as __cqrs::AggregateIds>::find(&self.categories, "category", tag) {
+                return __cqrs::Some(id);
+            }
+            __cqrs::None
+        }
+    }
     __cqrs::submit! {
         __cqrs::EventEntry::of:: < ProductCreated > (& ["product", "category"],
         __cqrs::Source { file : __cqrs::file!(), line : __cqrs::line!(), module :

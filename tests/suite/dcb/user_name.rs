@@ -39,6 +39,27 @@ pub struct AccountClosed {
     pub name: String,
 }
 
+#[derive(Command, Clone, Serialize, Deserialize)]
+#[command(error = Taken)]
+pub struct ChangeName {
+    pub account: u32,
+    #[id(UserName)]
+    pub old: String,
+    #[id(UserName)]
+    pub new: String,
+}
+
+/// Concerns two names: one is free from now on, the other taken.
+#[derive(Event, Debug, Serialize, Deserialize)]
+#[event(name = "user-name-changed", version = 1)]
+pub struct UserNameChanged {
+    pub account: u32,
+    #[id(UserName)]
+    pub old: String,
+    #[id(UserName)]
+    pub new: String,
+}
+
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the name is taken by account {0}")]
 pub struct Taken(u32);
@@ -59,6 +80,11 @@ impl UserName {
     #[apply]
     fn closed(&mut self, _: &AccountClosed) {
         self.owner = None;
+    }
+
+    #[apply]
+    fn changed(&mut self, event: &UserNameChanged, name: &String) {
+        self.owner = (*name == event.new).then_some(event.account);
     }
 }
 
@@ -83,6 +109,69 @@ fn close(cmd: CloseAccount, name: &UserName) -> Option<AccountClosed> {
         account,
         name: freed,
     })
+}
+
+#[command_handler]
+fn change(cmd: ChangeName, old: &UserName, new: &UserName) -> Result<UserNameChanged, Taken> {
+    let ChangeName {
+        account,
+        old: given_up,
+        new: wanted,
+    } = cmd;
+    ensure!(
+        old.owner == Some(account),
+        Taken(old.owner.unwrap_or_default())
+    );
+    ensure!(new.owner.is_none(), Taken(new.owner.unwrap_or_default()));
+    Ok(UserNameChanged {
+        account,
+        old: given_up,
+        new: wanted,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_event_of_two_names_is_folded_for_each_as_what_it_is_there() {
+    on_each(module(), |app| async move {
+        let register = |account, name: &str| Register {
+            account,
+            name: name.to_owned(),
+        };
+        let change = |account, old: &str, new: &str| ChangeName {
+            account,
+            old: old.to_owned(),
+            new: new.to_owned(),
+        };
+        app.execute(register(1, "ada")).await.expect("is free");
+        app.execute(change(1, "ada", "eve")).await.expect("is free");
+        let owner = async |name: &str| {
+            let name = app.state::<UserName>(&name.to_owned()).await;
+            name.expect("reads").owner
+        };
+        assert_eq!((owner("ada").await, owner("eve").await), (None, Some(1)));
+        app.execute(register(2, "ada"))
+            .await
+            .expect("is free again");
+        let taken = app.execute(register(3, "eve")).await;
+        assert_eq!(taken.expect_err("is taken").rejected(), Some(Taken(1)));
+
+        // Of those who want one name, one gets it.
+        for account in 10..26 {
+            let name = format!("user-{account}");
+            app.execute(register(account, &name))
+                .await
+                .expect("is free");
+        }
+        let outcomes = race(16, |number| {
+            let app = app.clone();
+            let account = 10 + u32::try_from(number).expect("a small number");
+            let command = change(account, &format!("user-{account}"), "root");
+            async move { app.execute(command).await }
+        })
+        .await;
+        assert_eq!(outcomes.iter().flatten().count(), 1);
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -54,8 +54,8 @@ impl Account {
     }
 
     #[apply]
-    fn transferred(&mut self, event: &Transferred) {
-        let sign = if event.to == self.number { 1 } else { -1 };
+    fn transferred(&mut self, event: &Transferred, id: &u32) {
+        let sign = if event.to == *id { 1 } else { -1 };
         self.cents += sign * event.cents;
     }
 }

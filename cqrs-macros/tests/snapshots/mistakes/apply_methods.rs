@@ -32,9 +32,6 @@ impl Product {
     "an `#[apply]` method takes its event: write `event: &ProductCreated`"
 }
 ::core::compile_error! {
-    "an `#[apply]` method takes its event and, if it needs it, `recorded: &Recorded`: remove this"
-}
-::core::compile_error! {
     "an `#[apply]` method returns nothing, since what happened cannot be refused: remove this, and check in the command handler"
 }
 ::core::compile_error! {

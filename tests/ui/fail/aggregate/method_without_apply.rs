@@ -1,0 +1,36 @@
+use cqrs_core::prelude::*;
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "product-created", version = 1)]
+struct ProductCreated {
+    #[id(Product)]
+    product_id: String,
+}
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "product-discontinued", version = 1)]
+struct ProductDiscontinued {
+    #[id(Product)]
+    product_id: String,
+}
+
+#[derive(Default)]
+struct Product {
+    exists: bool,
+}
+
+#[aggregate(id = String)]
+impl Product {
+    #[apply]
+    fn created(&mut self, _: &ProductCreated) {
+        self.exists = true;
+    }
+
+    fn discontinued(&mut self, _: &ProductDiscontinued) {
+        self.exists = false;
+    }
+}
+
+fn main() {
+    Product::default().discontinued(&ProductDiscontinued { product_id: String::new() });
+}
