@@ -21,6 +21,9 @@ mod guides {
     #[doc = include_str!("../docs/guides/wiring.md")]
     mod wiring {}
 
+    #[doc = include_str!("../docs/guides/shutdown.md")]
+    mod shutdown {}
+
     #[doc = include_str!("../docs/guides/errors.md")]
     mod errors {}
 
