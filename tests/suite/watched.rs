@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use cqrs_core::store::{
     Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, Incarnation, Limits,
     ModelSchema, Page, ReadRange, StateKey, Store, StoreError, StoredCommand, StoredState,
-    ViewBatch, ViewCommitError, ViewRow, ViewScan, ViewStore,
+    ViewBatch, ViewCommitError, ViewPage, ViewScan, ViewStore,
 };
 use cqrs_core::{CommandId, Position, Timestamp, Uuid};
 use tokio::sync::watch;
@@ -15,6 +15,7 @@ pub struct Watched {
     store: Arc<dyn Store>,
     reads: AtomicUsize,
     events: AtomicUsize,
+    calls: AtomicUsize,
     overloads: AtomicUsize,
 }
 
@@ -24,6 +25,7 @@ impl Watched {
             store,
             reads: AtomicUsize::new(0),
             events: AtomicUsize::new(0),
+            calls: AtomicUsize::new(0),
             overloads: AtomicUsize::new(0),
         })
     }
@@ -38,6 +40,11 @@ impl Watched {
         self.events.load(Ordering::SeqCst)
     }
 
+    /// How many calls the store has had, but those that look for news.
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
     /// Refuses the next appends.
     pub fn overload(&self, appends: usize) {
         self.overloads.store(appends, Ordering::SeqCst);
@@ -48,6 +55,7 @@ impl Watched {
         read: BoxFuture<'_, Result<Page, StoreError>>,
     ) -> Result<Page, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
+        self.calls.fetch_add(1, Ordering::SeqCst);
         let page = read.await?;
         self.events.fetch_add(page.events.len(), Ordering::SeqCst);
         Ok(page)
@@ -65,6 +73,7 @@ impl EventStore for Watched {
             let overloaded = AppendError::Overloaded { waiting: 1 };
             return Box::pin(std::future::ready(Err(overloaded)));
         }
+        self.calls.fetch_add(1, Ordering::SeqCst);
         self.store.append(append)
     }
 
@@ -96,6 +105,7 @@ impl EventStore for Watched {
         &self,
         keys: Vec<StateKey>,
     ) -> BoxFuture<'_, Result<Vec<Option<StoredState>>, StoreError>> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
         self.store.states(keys)
     }
 
@@ -156,11 +166,7 @@ impl ViewStore for Watched {
         self.store.load_to_fold(model, keys)
     }
 
-    fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<Vec<ViewRow>, StoreError>> {
+    fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>> {
         self.store.scan(scan)
-    }
-
-    fn count(&self, scan: ViewScan) -> BoxFuture<'_, Result<u64, StoreError>> {
-        self.store.count(scan)
     }
 }

@@ -89,7 +89,10 @@ pub(crate) async fn connect(options: &Options, url: &str) -> Result<Postgres, Co
         heads,
         schema,
         sql,
-        limits: Limits::default(),
+        limits: Limits {
+            append: options.max_append,
+            ..Limits::default()
+        },
     };
     Ok(Postgres::new(shared))
 }

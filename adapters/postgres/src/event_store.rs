@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, Incarnation, Page, ReadRange,
-    StateKey, StoreError, StoredCommand, StoredState, Transactions,
+    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, Incarnation, Limits, Page,
+    ReadRange, StateKey, StoreError, StoredCommand, StoredState, Transactions,
 };
 use cqrs_core::{CommandId, Position, Timestamp};
 use tokio::sync::watch;
@@ -85,6 +85,10 @@ impl EventStore for Postgres {
 
     fn transactions(&self) -> Option<&dyn Transactions> {
         Some(self)
+    }
+
+    fn limits(&self) -> Limits {
+        self.shared().limits
     }
 
     fn store_id(&self) -> Uuid {

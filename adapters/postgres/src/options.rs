@@ -1,6 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use cqrs_core::store::Limits;
 use tracing::info;
 
 use crate::{ConnectError, Postgres, connect, migrate};
@@ -32,6 +33,7 @@ pub struct Options {
     pub(crate) queue: usize,
     pub(crate) window: usize,
     pub(crate) max_batch: usize,
+    pub(crate) max_append: usize,
 }
 
 impl Default for Options {
@@ -49,6 +51,7 @@ impl Default for Options {
             queue: 4096,
             window: 65_536,
             max_batch: 1024,
+            max_append: Limits::default().append,
         }
     }
 }
@@ -169,6 +172,13 @@ impl Options {
     /// Maximum number of appends that are written with one statement. At least one. Defaults to 1,024.
     pub fn max_batch(mut self, appends: usize) -> Self {
         self.max_batch = appends.max(1);
+        self
+    }
+
+    /// Maximum size in bytes of the events and states of one command. Defaults to 64 MiB. A larger one
+    /// is refused as `AppendError::Invalid`.
+    pub fn max_append(mut self, bytes: usize) -> Self {
+        self.max_append = bytes;
         self
     }
 

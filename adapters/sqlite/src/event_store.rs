@@ -1,6 +1,6 @@
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, Page, ReadRange, StateKey,
-    StoreError, StoredCommand, StoredState, Transactions,
+    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, Limits, Page, ReadRange,
+    StateKey, StoreError, StoredCommand, StoredState, Transactions,
 };
 use cqrs_core::{CommandId, Position, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
@@ -82,6 +82,10 @@ impl EventStore for Sqlite {
 
     fn is_read_only(&self) -> bool {
         self.shared().writer.is_none()
+    }
+
+    fn limits(&self) -> Limits {
+        self.shared().limits
     }
 
     fn store_id(&self) -> Uuid {

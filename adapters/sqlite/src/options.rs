@@ -2,6 +2,8 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use cqrs_core::store::Limits;
+
 use crate::{OpenError, Sqlite};
 
 /// How to open a database.
@@ -21,6 +23,7 @@ pub struct Options {
     pub(crate) busy_timeout: Duration,
     pub(crate) window: usize,
     pub(crate) max_batch: usize,
+    pub(crate) max_append: usize,
     pub(crate) read_only: bool,
     pub(crate) patience: Duration,
 }
@@ -49,6 +52,7 @@ impl Default for Options {
             busy_timeout: Duration::from_secs(5),
             window: 65_536,
             max_batch: 1024,
+            max_append: Limits::default().append,
             read_only: false,
             patience: Duration::from_secs(30),
         }
@@ -105,6 +109,13 @@ impl Options {
     /// Maximum number of appends that are committed together. At least 1. Defaults to 1024.
     pub fn max_batch(mut self, appends: usize) -> Self {
         self.max_batch = appends.max(1);
+        self
+    }
+
+    /// Maximum size in bytes of the events and states of one command. Defaults to 64 MiB. A larger one
+    /// is refused as `AppendError::Invalid`.
+    pub fn max_append(mut self, bytes: usize) -> Self {
+        self.max_append = bytes;
         self
     }
 

@@ -1,12 +1,13 @@
 //! Rows of the log as values of the contract.
 
-use cqrs_core::store::{EventQuery, EventType, Recorded, StoredCommand, Tags};
+use cqrs_core::store::{EventType, Recorded, StoredCommand, Tags};
 use cqrs_core::{CommandId, EventId, Position, Timestamp};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
 use crate::fault::Fault;
+use crate::reader::Matcher;
 use crate::sql;
 
 /// The end of the log.
@@ -58,7 +59,7 @@ pub(crate) fn checkpoint(conn: &Connection, of: &str) -> rusqlite::Result<Option
 }
 
 /// The event in this row, if it matches.
-pub(crate) fn matching(row: &Row<'_>, query: &EventQuery) -> Result<Option<Recorded>, Fault> {
+pub(crate) fn matching(row: &Row<'_>, query: &Matcher<'_>) -> Result<Option<Recorded>, Fault> {
     let position = position(row, 0)?;
     let recorded = matching_at(position, row, query);
     recorded.map_err(|why| Fault::corrupt(format!("the event at position {position}: {why}")))
@@ -77,7 +78,7 @@ pub(crate) fn number(position: Position) -> i64 {
 fn matching_at(
     position: Position,
     row: &Row<'_>,
-    query: &EventQuery,
+    query: &Matcher<'_>,
 ) -> Result<Option<Recorded>, Box<dyn std::error::Error>> {
     let event_type = EventType::from(row.get::<_, String>(2)?);
     let tags = tags(row.get_ref(4)?)?;

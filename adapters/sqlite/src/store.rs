@@ -85,7 +85,10 @@ impl Sqlite {
             readers,
             writer,
             news,
-            limits: Limits::default(),
+            limits: Limits {
+                append: options.max_append,
+                ..Limits::default()
+            },
             id: database.id,
             path: database.path,
         };

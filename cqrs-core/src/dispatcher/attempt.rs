@@ -90,6 +90,10 @@ impl Inner {
         if let Some(receipt) = sent_before().await? {
             return Ok(Some(receipt));
         }
+        let depth = self.limits.causation_depth;
+        self.causes
+            .note(id, slot.entry.message, depth)
+            .map_err(CommandError::Failed)?;
         let mut attempt = Decide {
             inner: self,
             command,

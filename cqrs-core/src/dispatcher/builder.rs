@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 use super::Dispatcher;
 use super::cache::StateCache;
+use super::causation::Causes;
 use super::inner::{CallLimits, CommandSlot, Inner, Names, QuerySlot};
 use super::lifecycle::Lifecycle;
 use super::shutdown::Workers;
@@ -121,7 +122,8 @@ impl Builder {
         self
     }
 
-    /// How many bytes of JSON a message may have at the doors that take JSON; none said: 1 MiB.
+    /// Maximum size in bytes of a message that `execute_json` or `query_json` takes. Defaults to
+    /// 1 MiB. `build` refuses 0.
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.limits.message = bytes;
         self
@@ -143,22 +145,38 @@ impl Builder {
         self
     }
 
-    /// How long an async handler may have a transaction open, `&mut Tx<..>`, before it is rolled
-    /// back and the call fails; none said: 5 seconds. Others may wait for what it locks.
+    /// Maximum time an async handler may have a transaction open, `&mut Tx<..>`, before it is rolled
+    /// back and the call fails, since others may wait for what it locks. Defaults to 5 seconds;
+    /// `Duration::MAX` is for ever. `build` refuses zero.
     pub fn max_transaction(mut self, open: Duration) -> Self {
         self.limits.transaction = open;
         self
     }
 
-    /// How many states of aggregates are kept in memory, so that a decision about one of them reads
-    /// nothing; none said: 10,000, and 0 turns it off. Decisions are the same either way.
+    /// Maximum number of commands of reactions that lead to one another: a reaction sends the first,
+    /// a reaction to its events the second, and so on. The next one fails with
+    /// [`Failure::CausationDepth`](crate::error::Failure::CausationDepth), so that reactions that
+    /// answer their own events show in [`health`](Dispatcher::health) instead of running for ever.
+    /// Defaults to 64; `u32::MAX` is no limit. `build` refuses 0.
+    ///
+    /// Commands are counted that are sent while the reaction runs, not by a task that it spawned, and
+    /// within this process.
+    pub fn max_causation_depth(mut self, commands: u32) -> Self {
+        self.limits.causation_depth = commands;
+        self
+    }
+
+    /// Maximum number of states of aggregates in memory, so that a decision about one of them reads
+    /// nothing. Defaults to 10,000; 0 turns it off, `usize::MAX` is no limit. Decisions are the same
+    /// either way.
     pub fn state_cache(mut self, states: usize) -> Self {
         self.limits.states = states;
         self
     }
 
-    /// How many bytes of states are kept in memory, about; none said: 64 MiB. A state counts with
-    /// its own size and, if it is `Serialize`, with that of its JSON for what it has on the heap.
+    /// Maximum size in bytes of the states in memory, approximately. Defaults to 64 MiB; 0 keeps
+    /// none, `usize::MAX` is no limit. A state counts with its own size and, if it is `Serialize`, with
+    /// that of its JSON for what it has on the heap.
     pub fn state_cache_bytes(mut self, bytes: usize) -> Self {
         self.limits.state_bytes = bytes;
         self
@@ -192,6 +210,7 @@ impl Builder {
             return Err(problems.into_error());
         };
         plan.check_transactions(store.transactions(), &mut problems);
+        self.limits.check(&mut problems);
         if !problems.is_empty() {
             return Err(problems.into_error());
         }
@@ -238,6 +257,7 @@ impl Builder {
                 .collect(),
             description: Description::new(&plan, warnings),
             cache: StateCache::new(self.limits.states, self.limits.state_bytes),
+            causes: Causes::default(),
             sent: self.sent,
             lifecycle: Lifecycle::new(),
             store,

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::SubscriptionKind;
 use super::cache::StateCache;
+use super::causation::Causes;
 use super::guard::guarded;
 use super::lifecycle::{Caller, Lifecycle};
 use crate::auth::{Action, Authorizer, Request};
@@ -19,7 +20,7 @@ use crate::registry::{CommandHandlerEntry, MessageKind, QueryHandlerEntry, Regis
 use crate::store::{ModelSchema, Store};
 use crate::testing::SentCommands;
 use crate::trace;
-use crate::wiring::Description;
+use crate::wiring::{Description, Problems};
 use crate::{CommandId, Timestamp};
 
 /// What all clones of a dispatcher share.
@@ -40,6 +41,7 @@ pub(crate) struct Inner {
     pub(crate) workers: Vec<Progress>,
     pub(crate) description: Description,
     pub(crate) cache: StateCache,
+    pub(crate) causes: Causes,
     /// There in tests of reactions.
     pub(crate) sent: Option<Arc<SentCommands>>,
     pub(crate) lifecycle: Lifecycle,
@@ -84,6 +86,8 @@ pub(crate) struct CallLimits {
     pub(crate) wait: Duration,
     /// How long a handler may have a transaction open.
     pub(crate) transaction: Duration,
+    /// How many commands of reactions may lead to one another.
+    pub(crate) causation_depth: u32,
     /// How many states of aggregates are kept in memory, and how many bytes of them.
     pub(crate) states: usize,
     pub(crate) state_bytes: usize,
@@ -97,6 +101,7 @@ impl Default for CallLimits {
             decision_wait: Duration::from_secs(30),
             wait: Duration::from_secs(5),
             transaction: Duration::from_secs(5),
+            causation_depth: 64,
             states: 10_000,
             state_bytes: 64 << 20,
         }
@@ -124,6 +129,34 @@ pub(crate) enum Found<'a, F, S> {
 impl Drop for Inner {
     fn drop(&mut self) {
         trace::ended();
+    }
+}
+
+impl CallLimits {
+    /// Refuses limits that let nothing through.
+    pub(super) fn check(&self, problems: &mut Problems) {
+        let limits = [
+            ("max_message", self.message == 0, "no message in JSON"),
+            (
+                "max_transaction",
+                self.transaction.is_zero(),
+                "no async handler with a transaction",
+            ),
+            (
+                "max_causation_depth",
+                self.causation_depth == 0,
+                "no command of a reaction",
+            ),
+        ];
+        for (option, is_zero, nothing) in limits {
+            if is_zero {
+                problems.add(
+                    format!("`{option}` is 0: {nothing} would get through"),
+                    None,
+                    format!("`.{option}(..)` with more than 0 on the builder, or leave it out"),
+                );
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod aggregate;
 mod attempt;
 mod builder;
 mod cache;
+mod causation;
 mod execute;
 mod guard;
 mod health;

@@ -86,6 +86,21 @@ pub enum Failure {
         /// The tag of the aggregate.
         aggregate: Tag,
     },
+    /// Too many commands of reactions led to this one; see
+    /// [`max_causation_depth`](crate::dispatcher::Builder::max_causation_depth). Nothing was recorded.
+    #[error(
+        "`{command}` would be command {} of a chain of reactions, of which {limit} are allowed: \
+         {chain}. Let a reaction stop answering, or raise `max_causation_depth` on the builder",
+        u64::from(*.limit) + 1
+    )]
+    CausationDepth {
+        /// The command's name.
+        command: &'static str,
+        /// How many are allowed.
+        limit: u32,
+        /// The last reactions and the commands that they sent.
+        chain: String,
+    },
     /// This dispatcher has no handler for the message: its module is not among the dispatcher's.
     #[error("this dispatcher has no handler for `{message}`: {}", take_in(*.elsewhere))]
     NoHandler {

@@ -42,8 +42,9 @@ impl Reactor {
         let result = match catch_unwind(AssertUnwindSafe(run)) {
             Ok(Reacted::Now(result)) => result,
             Ok(Reacted::Later(future)) => {
-                let guarded = Guarded(future).instrument(span).await;
-                guarded.unwrap_or_else(|it| Err(panicked(it)))
+                let future = Guarded(future).instrument(span);
+                let reacting = dispatcher.inner.reacting(self.entry.name, recorded, future);
+                reacting.await.unwrap_or_else(|it| Err(panicked(it)))
             }
             Err(panic) => Err(panicked(panic_message(&*panic))),
         };

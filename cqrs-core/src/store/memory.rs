@@ -52,6 +52,13 @@ impl Memory {
         }
     }
 
+    /// Maximum size in bytes of the events and states of one command. Defaults to 64 MiB.
+    #[must_use]
+    pub fn max_append(mut self, bytes: usize) -> Self {
+        self.limits.append = bytes;
+        self
+    }
+
     /// No user code runs while the lock is held, so a poisoned lock still guards whole data.
     fn lock(&self) -> MutexGuard<'_, Data> {
         self.data.lock().unwrap_or_else(PoisonError::into_inner)
@@ -115,6 +122,10 @@ impl EventStore for Memory {
 
     fn watch(&self) -> watch::Receiver<Position> {
         self.head.subscribe()
+    }
+
+    fn limits(&self) -> Limits {
+        self.limits
     }
 
     fn store_id(&self) -> Uuid {

@@ -1,7 +1,12 @@
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use cqrs_core::Position;
 use cqrs_core::store::{EventQuery, Recorded};
 use rusqlite::types::ToSql;
 use rusqlite::{CachedStatement, Connection, Rows};
 
+use super::matcher::Matcher;
 use crate::fault::Fault;
 use crate::row;
 
@@ -18,8 +23,10 @@ pub(crate) struct Source<'a> {
 
 /// The events of several sources that match a query, in position order, each once.
 pub(crate) struct Cursors<'s> {
-    query: &'s EventQuery,
+    query: Matcher<'s>,
     cursors: Vec<Cursor<'s>>,
+    /// The positions of the cursors' next events, the lowest first, each with the cursor's place.
+    next: BinaryHeap<Reverse<(Position, usize)>>,
 }
 
 struct Cursor<'s> {
@@ -52,44 +59,55 @@ impl<'s> Cursors<'s> {
         sources: &[Source<'_>],
         statements: &'s mut [CachedStatement<'_>],
     ) -> Result<Self, Fault> {
-        let mut cursors = Vec::with_capacity(sources.len());
-        for (source, statement) in sources.iter().zip(statements) {
-            let mut cursor = Cursor {
+        let mut started = Self {
+            query: Matcher::new(query),
+            cursors: Vec::with_capacity(sources.len()),
+            next: BinaryHeap::with_capacity(sources.len()),
+        };
+        for (place, (source, statement)) in sources.iter().zip(statements).enumerate() {
+            started.cursors.push(Cursor {
                 rows: source.start(statement)?,
                 next: None,
-            };
-            cursor.advance(query)?;
-            cursors.push(cursor);
+            });
+            started.advance(place)?;
         }
-        Ok(Self { query, cursors })
+        Ok(started)
     }
 
     /// The next event, `None` after the last.
     pub(crate) fn next(&mut self) -> Result<Option<Recorded>, Fault> {
-        let ahead = |cursor: &Cursor<'_>| Some(cursor.next.as_ref()?.position);
-        let Some(lowest) = self.cursors.iter().filter_map(ahead).min() else {
+        let Some(Reverse((lowest, _))) = self.next.peek().copied() else {
             return Ok(None);
         };
         let mut found = None;
-        for cursor in self
-            .cursors
-            .iter_mut()
-            .filter(|cursor| ahead(cursor) == Some(lowest))
+        while let Some(Reverse((position, place))) = self.next.peek().copied()
+            && position == lowest
         {
-            found = cursor.advance(self.query)?;
+            self.next.pop();
+            found = self.advance(place)?;
         }
         Ok(found)
     }
 
     /// Whether there is a next event.
     pub(crate) fn is_empty(&self) -> bool {
-        self.cursors.iter().all(|cursor| cursor.next.is_none())
+        self.next.is_empty()
+    }
+
+    /// Lets a cursor read on, and answers with what it had read ahead before.
+    fn advance(&mut self, place: usize) -> Result<Option<Recorded>, Fault> {
+        let cursor = &mut self.cursors[place];
+        let found = cursor.advance(&self.query)?;
+        if let Some(next) = &cursor.next {
+            self.next.push(Reverse((next.position, place)));
+        }
+        Ok(found)
     }
 }
 
 impl Cursor<'_> {
     /// Reads on, and answers with what was read ahead before.
-    fn advance(&mut self, query: &EventQuery) -> Result<Option<Recorded>, Fault> {
+    fn advance(&mut self, query: &Matcher<'_>) -> Result<Option<Recorded>, Fault> {
         let mut next = None;
         while next.is_none()
             && let Some(row) = self.rows.next()?

@@ -3,6 +3,7 @@
 mod cursor;
 mod events;
 mod handle;
+mod matcher;
 mod queue;
 mod session;
 
@@ -17,6 +18,7 @@ use tokio::sync::oneshot;
 
 pub(crate) use events::{first_match, position_at, read};
 pub use handle::Reader;
+pub(crate) use matcher::Matcher;
 
 use crate::error::{closed, stalled};
 use crate::fault::Fault;

@@ -1,0 +1,104 @@
+//! One command about many aggregates: the store is asked as often as for a few.
+
+use cqrs_core::dispatcher::Builder;
+use cqrs_core::prelude::*;
+
+use crate::stores::on_each;
+use crate::watched::Watched;
+
+cqrs_core::module!();
+
+/// Opens so many seats.
+#[derive(Command, Clone, Serialize, Deserialize)]
+pub struct Open {
+    seats: u32,
+}
+
+/// Takes them all.
+#[derive(Command, Clone, Serialize, Deserialize)]
+pub struct Take {
+    #[id(Seat, each)]
+    seats: Vec<u32>,
+}
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "seat-opened", version = 1)]
+pub struct SeatOpened {
+    #[id(Seat)]
+    #[serde(rename = "seat")]
+    number: u32,
+}
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "seat-taken", version = 1)]
+pub struct SeatTaken {
+    #[id(Seat)]
+    seat: u32,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+pub struct Seat {
+    is_open: bool,
+    taken: u32,
+}
+
+#[aggregate(id = u32, storage = "state")]
+impl Seat {
+    #[apply]
+    fn opened(&mut self, _: &SeatOpened) {
+        self.is_open = true;
+    }
+
+    #[apply]
+    fn taken(&mut self, _: &SeatTaken) {
+        self.taken += 1;
+    }
+}
+
+#[command_handler]
+fn open(cmd: Open) -> Vec<SeatOpened> {
+    (0..cmd.seats).map(|number| SeatOpened { number }).collect()
+}
+
+#[command_handler]
+fn take(cmd: Take, seats: Each<Seat>) -> Result<Vec<SeatTaken>, Rejected> {
+    ensure!(seats.values().all(|seat| seat.is_open), "a seat is closed");
+    let taken = cmd.seats.into_iter().map(|seat| SeatTaken { seat });
+    Ok(taken.collect())
+}
+
+/// How often the store is asked to open so many seats, take one after the other of some, and then
+/// take all.
+async fn calls(app: &Dispatcher, seats: u32) -> [usize; 2] {
+    let store = Watched::new(app.store().clone());
+    let builder: Builder = Dispatcher::builder().module(module());
+    let app = builder.shared_store(store.clone()).build().await;
+    let app = app.expect("builds");
+    app.execute(Open { seats }).await.expect("opens");
+    let opened = store.calls();
+    // Their states are at positions of their own.
+    for seat in 0..40 {
+        let seats = vec![seat];
+        app.execute(Take { seats }).await.expect("takes one");
+    }
+    let before = store.calls();
+    let seats = (0..seats).collect();
+    app.execute(Take { seats }).await.expect("takes all");
+    let taken = store.calls() - before;
+    let seat = app.state::<Seat>(&39).await.expect("a state");
+    assert!(seat.taken >= 2);
+    [opened, taken]
+}
+
+#[tokio::test]
+async fn a_command_about_ten_thousand_aggregates_asks_the_store_as_often_as_one_about_fifty() {
+    on_each(module(), |app| async move {
+        let few = calls(&app, 50).await;
+        let start = std::time::Instant::now();
+        let many = calls(&app, 10_000).await;
+        println!("{:?}", start.elapsed());
+        assert_eq!(few, many);
+        assert!(many[1] <= 20, "{} calls", many[1]);
+    })
+    .await;
+}
