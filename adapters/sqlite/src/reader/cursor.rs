@@ -24,7 +24,7 @@ pub(crate) struct Source<'a> {
 /// The events of several sources that match a query, in position order, each once.
 pub(crate) struct Cursors<'s> {
     query: Matcher<'s>,
-    cursors: Vec<Cursor<'s>>,
+    parts: Vec<Cursor<'s>>,
     /// The positions of the cursors' next events, the lowest first, each with the cursor's place.
     next: BinaryHeap<Reverse<(Position, usize)>>,
 }
@@ -61,11 +61,11 @@ impl<'s> Cursors<'s> {
     ) -> Result<Self, Fault> {
         let mut started = Self {
             query: Matcher::new(query),
-            cursors: Vec::with_capacity(sources.len()),
+            parts: Vec::with_capacity(sources.len()),
             next: BinaryHeap::with_capacity(sources.len()),
         };
         for (place, (source, statement)) in sources.iter().zip(statements).enumerate() {
-            started.cursors.push(Cursor {
+            started.parts.push(Cursor {
                 rows: source.start(statement)?,
                 next: None,
             });
@@ -96,7 +96,7 @@ impl<'s> Cursors<'s> {
 
     /// Lets a cursor read on, and answers with what it had read ahead before.
     fn advance(&mut self, place: usize) -> Result<Option<Recorded>, Fault> {
-        let cursor = &mut self.cursors[place];
+        let cursor = &mut self.parts[place];
         let found = cursor.advance(&self.query)?;
         if let Some(next) = &cursor.next {
             self.next.push(Reverse((next.position, place)));
