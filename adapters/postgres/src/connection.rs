@@ -83,7 +83,7 @@ impl Connection {
         if !self.is_abandoned.swap(false, Ordering::Relaxed) {
             return true;
         }
-        let ended = timeout(AFTER_ABANDONED, self.client.batch_execute("")).await;
+        let ended = Box::pin(timeout(AFTER_ABANDONED, self.client.batch_execute(""))).await;
         if matches!(ended, Ok(Ok(()))) {
             return true;
         }

@@ -140,7 +140,8 @@ impl Link {
 
     /// A connection that is set up, driven by a task of its own.
     pub(crate) async fn open(&self) -> Result<Connection, Fault> {
-        self.in_time(async {
+        // Boxed: it is large, rare, and part of every wait for a connection of a pool.
+        let opened = Box::pin(async {
             let (client, driver) = self.dial().await?;
             let set_up = format!("{}; SELECT pg_backend_pid()", self.session);
             let answers = client.simple_query(&set_up).await?;
@@ -157,8 +158,8 @@ impl Link {
                 backend,
                 incarnation,
             ))
-        })
-        .await
+        });
+        self.in_time(opened).await
     }
 
     /// A connection that listens, to be driven by whoever has it: each notification's text goes

@@ -113,8 +113,8 @@ impl Channel<'_> {
                 Either::Right(_) => false,
             };
             if is_written {
-                let head = written.borrow_and_update().to_string();
-                let told = async { Ok(self.client.execute(&notify, &[&channel, &head]).await?) };
+                let last = written.borrow_and_update().to_string();
+                let told = async { Ok(self.client.execute(&notify, &[&channel, &last]).await?) };
                 self.link.in_time(told).await?;
                 pause = MIN_INTERVAL;
             } else if self.look(&look, heads).await? {

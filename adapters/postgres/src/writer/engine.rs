@@ -367,12 +367,12 @@ impl Engine {
     async fn open(&mut self, batch: &mut Vec<Request>) -> Result<Session, Fault> {
         let incarnation = self.heads.incarnation();
         let known = self.session.take();
-        let session = match known.filter(|session| session.incarnation() == incarnation) {
-            Some(session) => session,
-            None => {
-                self.is_behind = true;
-                Session::open(&self.link, self.sql.clone()).await?
-            }
+        let current = known.filter(|session| session.incarnation() == incarnation);
+        let session = if let Some(session) = current {
+            session
+        } else {
+            self.is_behind = true;
+            Session::open(&self.link, self.sql.clone()).await?
         };
         if session.incarnation() != self.incarnation {
             // Nothing that was known of the log holds: the window is filled from where it ends now.
