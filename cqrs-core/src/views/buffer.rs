@@ -77,15 +77,15 @@ impl<V: ReadModel> ViewBuffer<V> {
 
     pub(crate) fn get(&self, key: &str) -> Result<Option<V>> {
         let mut state = self.lock();
-        if let Some(view) = state.find(key)? {
-            return Ok(view);
+        if let Some(view) = state.find(key) {
+            return view;
         }
         if let Some(loader) = state.loader.clone() {
             drop(state);
             loader.load(TypeId::of::<V>(), key);
             state = self.lock();
-            if let Some(view) = state.find(key)? {
-                return Ok(view);
+            if let Some(view) = state.find(key) {
+                return view;
             }
         }
         state.missing.insert(key.to_owned());
@@ -104,14 +104,14 @@ impl<V: ReadModel> ViewBuffer<V> {
 }
 
 impl<V: ReadModel> State<V> {
-    fn find(&self, key: &str) -> Result<Option<Option<V>>> {
-        let found = self.current.get(key).or_else(|| self.settled.get(key));
-        catch_unwind(AssertUnwindSafe(|| found.cloned())).map_err(|panic| {
-            broken::<V>(
-                key,
-                &format!("`Clone` panicked: {}", panic_message(&*panic)),
-            )
-        })
+    /// The view, if it is here.
+    fn find(&self, key: &str) -> Option<Result<Option<V>>> {
+        let found = self.current.get(key).or_else(|| self.settled.get(key))?;
+        let copy = catch_unwind(AssertUnwindSafe(|| found.clone()));
+        Some(copy.map_err(|panic| {
+            let message = panic_message(&*panic);
+            broken::<V>(key, &format!("`Clone` panicked: {message}"))
+        }))
     }
 }
 
