@@ -32,7 +32,7 @@ async fn a_caller_is_answered_while_the_writing_thread_is_held_and_the_id_tells_
     };
     assert!(reason.contains("has not answered for 50ms"), "{reason}");
     assert!(reason.contains("same command id again"), "{reason}");
-    let error = store.begin().await.err().expect("it is held");
+    let error = store.begin().await.expect_err("it is held");
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
     let error = store.prepare(Vec::new()).await.expect_err("it is held");
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
@@ -55,18 +55,18 @@ async fn a_read_is_answered_while_all_reading_threads_are_held() {
     let (release, held) = channel::<()>();
     let (begun, begins) = tokio::sync::oneshot::channel();
     let reader = store.reader();
-    let hold = tokio::spawn(async move {
-        let hold = move |_: &_| {
+    let holder = tokio::spawn(async move {
+        let wait = move |_: &_| {
             begun.send(()).expect("the test waits");
             Ok(held.recv().is_ok())
         };
-        reader.run(hold).await
+        reader.run(wait).await
     });
     begins.await.expect("the reader is held");
     let error = store.head().await.expect_err("nobody reads");
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
     release.send(()).expect("the reader waits");
-    hold.await.expect("no panic").ok();
+    holder.await.expect("no panic").ok();
     while store.head().await.is_err() {}
 }
 

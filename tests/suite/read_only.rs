@@ -112,12 +112,12 @@ async fn a_store_opened_for_reading_answers_what_another_process_writes_and_refu
 async fn what_is_not_there_is_not_made_for_a_reader() {
     let directory = tempfile::tempdir().expect("a directory can be made");
     let path = directory.path().join("log.db");
-    let error = read_only(&path).await.err().expect("it is not there");
+    let error = read_only(&path).await.expect_err("it is not there");
     assert!(matches!(error, OpenError::Access { .. }), "{error}");
     assert!(!path.exists());
 
     std::fs::write(&path, "").expect("it is written");
-    let error = read_only(&path).await.err().expect("it is empty");
+    let error = read_only(&path).await.expect_err("it is empty");
     assert!(
         matches!(error, OpenError::Outdated { found: 0, .. }),
         "{error}"

@@ -202,7 +202,7 @@ async fn neither_a_transaction_nor_views_nor_a_repeated_command_are_acknowledged
     assert!(matches!(error, AppendError::Replaced { .. }), "{error}");
     is_told(&error.to_string(), &hold.database());
 
-    let error = store.begin().await.err().expect("it is refused");
+    let error = store.begin().await.expect_err("it is refused");
     assert!(matches!(error, StoreError::Replaced { .. }), "{error}");
     let error = store.append(known.clone()).await.expect_err("refused");
     assert!(matches!(error, AppendError::Replaced { .. }), "{error}");

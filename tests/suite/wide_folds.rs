@@ -243,12 +243,12 @@ async fn a_dispatcher_that_is_dropped_ends_a_fold_that_waits_for_a_view() {
     let (release, held) = channel::<()>();
     let (busy, is_busy) = channel();
     let reader = cqrs_core::store::Transactional::reader(&store);
-    let hold = tokio::spawn(async move {
-        let hold = move |_: &_| {
+    let holder = tokio::spawn(async move {
+        let wait = move |_: &_| {
             busy.send(()).expect("the test waits");
             Ok(held.recv().is_ok())
         };
-        reader.run(hold).await
+        reader.run(wait).await
     });
     let busy = tokio::task::spawn_blocking(move || is_busy.recv_timeout(wait));
     busy.await.expect("no panic").expect("the reader is busy");
@@ -258,5 +258,5 @@ async fn a_dispatcher_that_is_dropped_ends_a_fold_that_waits_for_a_view() {
     let has_view = end.await.expect("no panic").expect("the fold ends");
     assert!(!has_view, "nobody loads it");
     release.send(()).expect("the reader waits");
-    hold.await.expect("no panic").expect("it reads");
+    holder.await.expect("no panic").expect("it reads");
 }
