@@ -5,4 +5,5 @@ mod cart;
 mod course;
 mod invoice;
 mod shown_price;
+mod subscription;
 mod user_name;
