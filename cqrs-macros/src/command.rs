@@ -75,12 +75,12 @@ impl Command {
             let (first, last) = types::ends(ty);
             let has_ids = quote_spanned!(first=> __cqrs::HasIds);
             let has_ids = quote_spanned!(last=> #has_ids<#aggregate, #id, #role, __A>);
-            let list = quote_spanned! {last.resolved_at(Span::mixed_site())=>
+            let getter = quote_spanned! {last.resolved_at(Span::mixed_site())=>
                 fn ids(&self) -> __cqrs::Vec<&#id> {
                     #ids::ids(&self.#field)
                 }
             };
-            return code!(impl<#any __A> #has_ids for #ident { #list });
+            return code!(impl<#any __A> #has_ids for #ident { #getter });
         }
         code! {
             impl<#any __A> __cqrs::HasId<#aggregate, #ty, #role, __A> for #ident {

@@ -106,9 +106,9 @@ impl Event {
         let ids = ids.map(|id| {
             let field = &id.field;
             if id.each {
-                let list = id::listed(&id.ty);
+                let ids = id::listed(&id.ty);
                 return code! {
-                    if let __cqrs::Some(id) = #list::find(&self.#field, #name, tag) {
+                    if let __cqrs::Some(id) = #ids::find(&self.#field, #name, tag) {
                         return __cqrs::Some(id);
                     }
                 };
