@@ -6,6 +6,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::{Dispatcher, Inner, SubscriptionHealth, SubscriptionKind, SubscriptionState};
+use crate::projection::Progress;
 use crate::store::{Position, StoreError};
 
 /// Why a worker has stopped that did what there was to do.
@@ -154,7 +155,7 @@ impl Inner {
         store: Option<StoreError>,
         is_unfinished: impl Fn(&SubscriptionHealth) -> bool,
     ) -> Unfinished {
-        let subscriptions = self.workers.iter().map(|worker| worker.health());
+        let subscriptions = self.workers.iter().map(Progress::health);
         Unfinished {
             waited,
             head,
@@ -199,13 +200,15 @@ impl fmt::Display for Unfinished {
             state,
         } in &self.subscriptions
         {
-            let mut part = format!("{kind} `{name}` is at position {position} of {}", self.head);
-            match state {
-                SubscriptionState::Running => {}
-                SubscriptionState::Failing { error, .. } => part += &format!(" ({error})"),
-                SubscriptionState::Stopped { reason } => part += &format!(" ({reason})"),
-            }
-            parts.push(part);
+            let head = self.head;
+            let why = match state {
+                SubscriptionState::Running => String::new(),
+                SubscriptionState::Failing { error: why, .. }
+                | SubscriptionState::Stopped { reason: why } => format!(" ({why})"),
+            };
+            parts.push(format!(
+                "{kind} `{name}` is at position {position} of {head}{why}"
+            ));
         }
         if let Some(store) = &self.store {
             parts.push(format!("the head of the log is not known ({store})"));

@@ -260,8 +260,8 @@ impl Worker {
     ) -> Result<Worked, Interrupted> {
         let worked = match &self.task {
             Task::Fold(folder) if folder.takes_transaction && !events.is_empty() => {
-                let folded = self.fold_in_transaction(folder, from, to, events, checkpoint);
-                return folded.await;
+                let page = self.fold_in_transaction(folder, from, to, events, checkpoint);
+                return page.await;
             }
             Task::Fold(folder) => {
                 let FoldedPage { changes, failed } = folder.fold_page(events).await?;
