@@ -216,12 +216,12 @@ async fn nothing_is_decided_or_folded_on_events_that_were_lost() {
         "{rejected:?}"
     );
     // What was lost can be done again, by either.
-    let last = take(&before, 4..10).await;
+    let again = take(&before, 4..10).await;
     let expected = seats(&other).await;
     for app in [&before, &after] {
         let seen = app
             .query(AllSeats)
-            .after(&last)
+            .after(&again)
             .within(Duration::from_secs(20));
         assert_eq!(seen.await.expect("an answer"), expected);
         assert!(app.health().is_ok(), "{:?}", app.health());
@@ -266,17 +266,14 @@ async fn a_store_says_that_its_log_was_replaced() {
         store.head().await.expect("a head"),
         other.head().await.expect("a head")
     );
-    let followed = loop {
+    let page = loop {
         match follower.next(10).await {
             // The connection was lost with the old server.
             Err(StoreError::Unavailable { .. }) => {}
-            followed => break followed,
+            page => break page,
         }
     };
-    assert!(
-        matches!(followed, Err(StoreError::Rewound { .. })),
-        "{followed:?}"
-    );
+    assert!(matches!(page, Err(StoreError::Rewound { .. })), "{page:?}");
     assert!(
         store
             .recent(&EventQuery::All, Position::new(1), 10)
@@ -379,7 +376,7 @@ async fn a_checkpoint_of_another_history_is_rewound() {
         .query(AllSeats)
         .after(&receipt)
         .within(Duration::from_millis(500));
-    let text = behind.await.expect_err("it stands still").to_string();
-    assert!(text.contains("the log was replaced"), "{text}");
+    let behind = behind.await.expect_err("it stands still").to_string();
+    assert!(behind.contains("the log was replaced"), "{behind}");
     assert!(!app.health().is_ok());
 }

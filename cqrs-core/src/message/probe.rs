@@ -103,7 +103,7 @@ impl<T> Fallback<T> for Probe<T> {}
 /// else that of [`NoEvent`] is found.
 pub struct EventProbe<T: ?Sized>(PhantomData<T>);
 
-impl<T: ?Sized + Event> EventProbe<T> {
+impl<T: Event> EventProbe<T> {
     /// Whether it is an event.
     pub const IS_EVENT: bool = true;
 }

@@ -271,14 +271,18 @@ impl Commands for () {
 #[diagnostic::do_not_recommend]
 impl<C: Commands> Commands for Option<C> {
     fn list(self, commands: &mut Vec<SentCommand>) {
-        self.into_iter().for_each(|command| command.list(commands));
+        for command in self {
+            command.list(commands);
+        }
     }
 }
 
 #[diagnostic::do_not_recommend]
 impl<C: Commands> Commands for Vec<C> {
     fn list(self, commands: &mut Vec<SentCommand>) {
-        self.into_iter().for_each(|command| command.list(commands));
+        for command in self {
+            command.list(commands);
+        }
     }
 }
 

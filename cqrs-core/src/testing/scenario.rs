@@ -128,13 +128,12 @@ impl<C: Command> When<C> {
             ),
         };
         let event = event.unwrap_or_else(|error| panic!("`{}`: {error}", C::NAME));
-        if !matches(&event) {
-            panic!(
-                "the event of `{}` does not match\n\n{}",
-                C::NAME,
-                listed(events)
-            );
-        }
+        assert!(
+            matches(&event),
+            "the event of `{}` does not match\n\n{}",
+            C::NAME,
+            listed(events)
+        );
     }
 
     /// The command leads to events for which the function returns `true`.
@@ -144,13 +143,12 @@ impl<C: Command> When<C> {
     #[track_caller]
     pub fn then_matching(self, matches: impl FnOnce(&[Recorded]) -> bool) {
         let events = self.events();
-        if !matches(&events) {
-            panic!(
-                "the events of `{}` do not match\n\n{}",
-                C::NAME,
-                listed(events)
-            );
-        }
+        assert!(
+            matches(&events),
+            "the events of `{}` do not match\n\n{}",
+            C::NAME,
+            listed(events)
+        );
     }
 
     /// The domain rejects the command with exactly this error.

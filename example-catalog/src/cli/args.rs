@@ -26,11 +26,11 @@ pub struct Args {
     #[command(subcommand)]
     pub action: Option<Action>,
     /// The database: an SQLite file, or a PostgreSQL URL, `postgres://user@host:5432/database`
-    /// [default: the environment variable CATALOG_DB, or catalog.db; for the demo a temporary
+    /// [default: the environment variable `CATALOG_DB`, or catalog.db; for the demo a temporary
     /// file, removed at the end]
     ///
-    /// Every user of the machine can see arguments: a URL with a password belongs into CATALOG_DB
-    /// or into a file, `--db-file`.
+    /// Every user of the machine can see arguments: a URL with a password belongs in `CATALOG_DB`
+    /// or in a file, `--db-file`.
     #[arg(
         long,
         global = true,

@@ -1,7 +1,7 @@
 //! What is written, and how. Colours are left out where they cannot be seen: when the output is no
 //! terminal, or `NO_COLOR` is set.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Mutex, PoisonError};
 
@@ -69,7 +69,7 @@ pub fn harmless_json(json: &str) -> String {
     let mut harmless = String::with_capacity(json.len());
     for letter in json.chars() {
         if letter.is_control() && letter != '\n' {
-            harmless.push_str(&format!("\\u{:04x}", u32::from(letter)));
+            let _ = write!(harmless, "\\u{:04x}", u32::from(letter));
         } else {
             harmless.push(letter);
         }
