@@ -17,7 +17,7 @@ Exit codes:
   1  the catalogue said no: rejected, not permitted, not found, or some lines not carried out
   2  the request makes no sense: wrong usage, unknown message, wrong JSON, invalid value
   3  something failed: the file, the database, a handler
-  130  an import was interrupted";
+  130  interrupted by Ctrl-C; 143 by SIGTERM";
 
 /// A product catalogue on cqrs-core. Without a command: the demo.
 #[derive(Parser)]

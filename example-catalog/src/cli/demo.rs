@@ -5,13 +5,13 @@ use example_catalog::{
 };
 use rust_decimal::Decimal;
 
-use super::Stop;
 use super::database::Database;
 use super::history::events_table;
 use super::open::{self, Existing};
 use super::out::{BAD, FAINT, HEADING, say};
 use super::send::outcome;
 use super::tables::{prices, product, products};
+use super::{Stop, shutdown};
 
 /// Shows what the catalogue can do, on a database that is kept or on a file that is not.
 pub async fn run(named: Option<Database>, actor: Actor) -> Result<(), Stop> {
@@ -35,7 +35,7 @@ pub async fn run(named: Option<Database>, actor: Actor) -> Result<(), Stop> {
         dispatcher: &dispatcher,
         session,
     };
-    demo.show().await
+    shutdown::attend(&dispatcher, demo.show()).await
 }
 
 struct Demo<'d> {

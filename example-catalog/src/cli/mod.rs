@@ -12,6 +12,8 @@ mod input;
 mod open;
 mod out;
 mod send;
+mod shutdown;
+mod signal;
 mod stop;
 mod tables;
 
@@ -37,19 +39,21 @@ pub async fn run(args: Args) -> Result<(), Stop> {
     match action {
         Action::Send(send) => {
             let dispatcher = open::in_database(&database, Existing::OrNew).await?;
-            send::run(&dispatcher, &send, actor).await
+            shutdown::attend(&dispatcher, send::run(&dispatcher, &send, actor)).await
         }
         Action::Ask(ask) => {
             let dispatcher = open::in_database(&database, Existing::Only).await?;
-            ask::run(&dispatcher, &ask, actor).await
+            shutdown::attend(&dispatcher, ask::run(&dispatcher, &ask, actor)).await
         }
         Action::Import(import) => {
             let dispatcher = open::in_database(&database, Existing::OrNew).await?;
-            import::run(&dispatcher, &import, actor).await
+            let imported = import::run(&dispatcher, &import, actor).await;
+            shutdown::close(&dispatcher).await;
+            imported
         }
         Action::History(history) => {
             let dispatcher = open::in_database(&database, Existing::Only).await?;
-            history::run(&dispatcher, &history).await
+            shutdown::attend(&dispatcher, history::run(&dispatcher, &history)).await
         }
         Action::Explain(explain) => explain::run(&open::in_memory().await?, &explain),
     }

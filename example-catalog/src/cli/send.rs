@@ -14,12 +14,9 @@ pub async fn run(dispatcher: &Dispatcher, send: &args::Send, actor: Actor) -> Re
     let receipt = call.await?;
     let answer = format!("{}, command {}", outcome(&receipt), receipt.command());
     let told = say(&answer);
-    // The command is done whatever the read models do about it.
+    // The command is done whatever read models and reactions do about it.
     if let Err(behind) = dispatcher.caught_up(receipt.last(), super::PATIENCE).await {
-        complain(
-            format_args!("warning:"),
-            &format!("the read models are behind: {behind}"),
-        );
+        complain(format_args!("warning:"), &behind.to_string());
     }
     told.map_err(|error| {
         let answer = strip_str(&answer);

@@ -11,6 +11,7 @@ use cqrs_postgres::ConnectError;
 use cqrs_sqlite::OpenError;
 
 use super::out::{BAD, complain};
+use super::signal::Signal;
 
 /// Why the program ends without having done what was asked.
 #[derive(Debug)]
@@ -21,8 +22,8 @@ pub enum Stop {
     Invalid(String),
     /// Something failed.
     Failed(String),
-    /// The user ended it.
-    Interrupted(String),
+    /// A signal ended it.
+    Interrupted(Signal, String),
     /// The answer has said it all.
     Silent(u8),
 }
@@ -38,7 +39,7 @@ impl Stop {
             Self::Refused(before) => Self::Refused(text(before)),
             Self::Invalid(before) => Self::Invalid(text(before)),
             Self::Failed(before) => Self::Failed(text(before)),
-            Self::Interrupted(before) => Self::Interrupted(text(before)),
+            Self::Interrupted(signal, before) => Self::Interrupted(signal, text(before)),
             Self::Silent(code) => Self::Silent(code),
         }
     }
@@ -49,7 +50,7 @@ impl Stop {
             Self::Refused(text) => (1, text),
             Self::Invalid(text) => (2, text),
             Self::Failed(text) => (3, text),
-            Self::Interrupted(text) => (130, text),
+            Self::Interrupted(signal, text) => (signal.exit_code(), text),
             Self::Silent(code) => return code.into(),
         };
         complain(format_args!("{BAD}error:{BAD:#}"), &text);

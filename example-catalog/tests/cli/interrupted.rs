@@ -83,31 +83,69 @@ fn an_import_that_was_killed_is_completed_without_duplicates() {
 
 #[cfg(unix)]
 #[test]
-fn an_import_that_is_interrupted_counts_all_that_was_carried_out() {
+fn an_import_ended_by_ctrl_c_counts_all_that_was_carried_out() {
+    counts_all("INT", 130);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_import_ended_by_sigterm_counts_all_that_was_carried_out() {
+    counts_all("TERM", 143);
+}
+
+/// Ends an import with a signal, and imports the rest.
+fn counts_all(signal: &str, code: i32) {
     let program = Program::new();
     program.write("lines", &lines());
     let log = program.path("catalog.db-wal");
-    let mut command = program.command(["import", "lines"]);
-    let import = command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let import = import.spawn().expect("the program runs");
-    let start = Instant::now();
-    while fs::metadata(&log).map_or(0, |log| log.len()) < 200_000 {
-        assert!(
-            start.elapsed() < Duration::from_secs(60),
-            "it does not get anywhere"
-        );
-        // Nothing tells when another program has written so much.
-        sleep(Duration::from_millis(1));
-    }
-    let mut interrupt = std::process::Command::new("kill");
-    let interrupt = interrupt.args(["-s", "INT", &import.id().to_string()]);
-    assert!(interrupt.status().expect("a signal is sent").success());
+    let import = spawn(&program, &["import", "lines"]);
+    // The log grows by commands, which are sent once the handler of signals is installed.
+    wait_until(|| fs::metadata(&log).map_or(0, |log| log.len()) >= 200_000);
+    send_signal(signal, &import);
     let run = Run::from(import.wait_with_output().expect("it ends"));
-    run.fails(130, "interrupted: import the file again");
+    run.fails(code, "interrupted: import the file again");
     let counted = count(&run.out, "carried out");
     let again = program.ok(&["import", "lines"]);
     assert_eq!(count(&again, "processed before"), counted, "{again}");
     assert_eq!(count(&again, "carried out"), LINES - counted, "{again}");
+}
+
+/// Whether a process has a handler of SIGTERM, which the program installs once its action has begun.
+#[cfg(target_os = "linux")]
+pub fn catches_sigterm(child: &Child) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).expect("its status");
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = u64::from_str_radix(caught.expect("a line").trim(), 16);
+    caught.expect("a mask") & (1 << 14) != 0
+}
+
+/// Starts the program.
+#[cfg(unix)]
+pub fn spawn(program: &Program, arguments: &[&str]) -> Child {
+    let mut command = program.command(arguments);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    child.spawn().expect("the program runs")
+}
+
+/// Sends a signal to a process.
+#[cfg(unix)]
+pub fn send_signal(signal: &str, child: &Child) {
+    let mut kill = std::process::Command::new("kill");
+    let kill = kill.args(["-s", signal, &child.id().to_string()]);
+    assert!(kill.status().expect("a signal is sent").success());
+}
+
+/// Polls: another process sends no signal when it has come so far.
+#[cfg(unix)]
+pub fn wait_until(ripe: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !ripe() {
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "it does not get anywhere"
+        );
+        sleep(Duration::from_millis(1));
+    }
 }
 
 /// How many lines are counted as this.

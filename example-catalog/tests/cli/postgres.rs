@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use tokio_postgres::{Client, NoTls};
 
-use crate::program::Program;
+use crate::program::{Program, Run};
 use crate::{demo, interrupted, send_and_ask};
 
 /// Nobody listens there.
@@ -42,6 +42,19 @@ impl Schema {
             let client = connect(self.url).await.expect("the server is there");
             let select = "SELECT to_regnamespace($1) IS NOT NULL";
             let row = client.query_one(select, &[&self.name]).await;
+            row.expect("an answer").get(0)
+        })
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Schema {
+    /// The position that all read models have reached.
+    fn lowest_checkpoint(&self) -> i64 {
+        let select = format!("SELECT min(position) FROM {}.checkpoints", self.name);
+        self.runtime.block_on(async {
+            let client = connect(self.url).await.expect("the server is there");
+            let row = client.query_one(&select, &[]).await;
             row.expect("an answer").get(0)
         })
     }
@@ -207,4 +220,56 @@ fn arguments_that_name_no_database_are_refused() {
     ] {
         run(file).fails(2, "`--schema shop` needs a PostgreSQL database");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_command_in_progress_at_sigterm_finishes_and_is_reported() {
+    let test = "a_command_in_progress_at_sigterm_finishes_and_is_reported";
+    let Some(schema) = Schema::fresh(test) else {
+        return;
+    };
+    let program = schema.program();
+    program.ok(&["send", "CreateProduct", CREATE]);
+    let reprice = r#"{"product_id": "P1", "new_price": "8"}"#;
+    let run = terminate_while_appending(&schema, &["send", "UpdateProductPrice", reprice]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.out.contains("done: 1 event at position 2"), "{run:?}");
+    assert_eq!(schema.lowest_checkpoint(), 2, "read models are written");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_demo_ended_by_sigterm_sends_no_other_command() {
+    let Some(schema) = Schema::fresh("a_demo_ended_by_sigterm_sends_no_other_command") else {
+        return;
+    };
+    schema.program().ok(&["send", "CreateProduct", CREATE]);
+    let run = terminate_while_appending(&schema, &[]);
+    run.fails(
+        143,
+        "interrupted: the dispatcher is shut down: nothing was done",
+    );
+    assert_eq!(run.out.matches("done: 1 event").count(), 1, "{run:?}");
+    assert_eq!(schema.lowest_checkpoint(), 2, "read models are written");
+}
+
+#[cfg(target_os = "linux")]
+const CREATE: &str = r#"{"product_id": "P1", "name": "N", "description": "", "price": "7"}"#;
+
+/// Sends SIGTERM to the program while its first append waits for a lock.
+#[cfg(target_os = "linux")]
+fn terminate_while_appending(schema: &Schema, arguments: &[&str]) -> Run {
+    let lock = format!("BEGIN; LOCK TABLE {}.events IN SHARE MODE", schema.name);
+    let client = schema.runtime.block_on(async {
+        let client = connect(schema.url).await.expect("the server is there");
+        client.batch_execute(&lock).await.expect("a lock");
+        client
+    });
+    let child = interrupted::spawn(&schema.program(), arguments);
+    interrupted::wait_until(|| interrupted::catches_sigterm(&child));
+    interrupted::send_signal("TERM", &child);
+    let unlock = client.batch_execute("ROLLBACK");
+    schema.runtime.block_on(unlock).expect("no lock");
+    child.wait_with_output().expect("it ends").into()
 }

@@ -14,16 +14,16 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::exit;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use cqrs_core::{Actor, Dispatcher};
-use tokio::signal::ctrl_c;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
 use super::Stop;
 use super::args::{self, OnError};
+use super::signal::Signal;
 use lane::{Job, Lanes};
 use line::{Ids, Line};
 use lines::{Lines, Numbered};
@@ -64,7 +64,7 @@ pub async fn run(dispatcher: &Dispatcher, import: &args::Import, actor: Actor) -
     let reader = spawn_blocking(move || read(Lines::new(text), &ids, &lanes, &order, on_error));
 
     let mut report = Report::new(lines, on_error);
-    let interrupted = Arc::new(AtomicBool::new(false));
+    let interrupted = Arc::new(OnceLock::new());
     let watch = tokio::spawn(interrupt(stopping.clone(), interrupted.clone()));
     while let Some(Pending { number, outcome }) = pending.recv().await {
         // What is on its way when the import stops is carried out and counted. A lane drops what
@@ -80,8 +80,8 @@ pub async fn run(dispatcher: &Dispatcher, import: &args::Import, actor: Actor) -
         }
     }
     watch.abort();
-    if interrupted.load(Ordering::Relaxed) {
-        report.interrupt();
+    if let Some(&signal) = interrupted.get() {
+        report.interrupt(signal);
     }
     let was_read = reader.await.map_err(Stop::failed)?;
     let (reached, verdict) = report.end();
@@ -90,15 +90,15 @@ pub async fn run(dispatcher: &Dispatcher, import: &args::Import, actor: Actor) -
     verdict.and(settled.map_err(Stop::failed))
 }
 
-/// Stops the import at the first Ctrl-C, and the process at the second.
-async fn interrupt(stopping: Arc<AtomicBool>, interrupted: Arc<AtomicBool>) {
-    if ctrl_c().await.is_err() {
+/// Stops the import at the first signal, and the process at the second.
+async fn interrupt(stopping: Arc<AtomicBool>, interrupted: Arc<OnceLock<Signal>>) {
+    let Ok(signal) = Signal::received().await else {
         return;
-    }
-    interrupted.store(true, Ordering::Relaxed);
+    };
+    interrupted.get_or_init(|| signal);
     stopping.store(true, Ordering::Relaxed);
-    if ctrl_c().await.is_ok() {
-        exit(130);
+    if let Ok(again) = Signal::received().await {
+        exit(again.exit_code().into());
     }
 }
 

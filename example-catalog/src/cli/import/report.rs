@@ -8,6 +8,7 @@ use super::outcome::Outcome;
 use crate::cli::Stop;
 use crate::cli::args::OnError;
 use crate::cli::out::{BAD, complain, say, stand_below};
+use crate::cli::signal::Signal;
 
 /// Counts what comes of the lines, and tells while it happens.
 pub struct Report {
@@ -85,11 +86,11 @@ impl Report {
         self.end.is_some()
     }
 
-    /// The user has stopped the import.
-    pub fn interrupt(&mut self) {
+    /// A signal has stopped the import.
+    pub fn interrupt(&mut self, signal: Signal) {
         let text = "interrupted: import the file again to carry out the rest";
         self.end
-            .get_or_insert_with(|| Stop::Interrupted(text.to_owned()));
+            .get_or_insert_with(|| Stop::Interrupted(signal, text.to_owned()));
     }
 
     /// Sums up: how far the log was written, and whether all was carried out.

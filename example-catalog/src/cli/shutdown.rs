@@ -1,0 +1,57 @@
+use std::pin::pin;
+use std::process::exit;
+use std::time::Duration;
+
+use cqrs_core::Dispatcher;
+use tokio::time::timeout;
+
+use super::Stop;
+use super::out::complain;
+use super::signal::Signal;
+
+/// Time for the work in progress, and for read models to be written. Below the ten seconds after
+/// which a container is killed.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// Runs an action to its end, then shuts down the dispatcher.
+///
+/// A signal shuts it down while the action is still running: the command in progress finishes, and
+/// the action fails when it sends another one. A second signal ends the process at once.
+pub async fn attend(
+    dispatcher: &Dispatcher,
+    action: impl Future<Output = Result<(), Stop>>,
+) -> Result<(), Stop> {
+    let mut action = pin!(action);
+    let signal = tokio::select! {
+        // The action comes first: it may read the standard input, which only a signal without a
+        // handler can interrupt.
+        biased;
+        outcome = &mut action => {
+            close(dispatcher).await;
+            return outcome;
+        }
+        signal = Signal::received() => signal?,
+    };
+    let ending = async { tokio::join!(timeout(GRACE, action), close(dispatcher)) };
+    let outcome = tokio::select! {
+        (outcome, ()) = ending => outcome,
+        again = Signal::received() => exit(again?.exit_code().into()),
+    };
+    match outcome {
+        Err(_) => Err(Stop::Interrupted(
+            signal,
+            format!("interrupted: it was not finished after {GRACE:?}"),
+        )),
+        Ok(Err(Stop::Failed(reason))) => {
+            Err(Stop::Interrupted(signal, format!("interrupted: {reason}")))
+        }
+        Ok(outcome) => outcome,
+    }
+}
+
+/// Shuts down the dispatcher, so that read models are written.
+pub async fn close(dispatcher: &Dispatcher) {
+    if let Err(unfinished) = dispatcher.shutdown(GRACE).await {
+        complain(format_args!("warning:"), &unfinished.to_string());
+    }
+}
