@@ -271,7 +271,7 @@ impl Commands for () {
 #[diagnostic::do_not_recommend]
 impl<C: Commands> Commands for Option<C> {
     fn list(self, commands: &mut Vec<SentCommand>) {
-        for command in self {
+        if let Some(command) = self {
             command.list(commands);
         }
     }
