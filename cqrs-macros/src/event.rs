@@ -41,13 +41,15 @@ impl Event {
         let version = args.version(errors);
         if !named || !versioned {
             let own = match (named, versioned) {
-                (false, false) => "a name and a version of its own, which stay",
-                (false, true) => "a name of its own, which stays",
-                (true, _) => "a version of its own, which stays",
+                (false, false) => {
+                    "a name and a version of its own, which stay when the type is renamed"
+                }
+                (false, true) => "a name of its own, which stays when the type is renamed",
+                (true, _) => "a version, by which an older program recognizes a newer event",
             };
             let name = name.as_ref().unwrap_or(&proposal);
             let message = format!(
-                "an event has {own} when the type is renamed: write \
+                "an event has {own}: write \
                  `#[event(name = \"{name}\", version = {})]`",
                 version.unwrap_or(1)
             );

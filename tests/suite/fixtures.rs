@@ -241,7 +241,7 @@ fn a_projection_is_tested_by_its_views() {
             .views::<WalletView>()
     });
     assert!(
-        text.starts_with("`wallets`: view `1` of `wallet_view` differ\n\n"),
+        text.starts_with("`wallets`: view `1` of `wallet_view` differs\n\n"),
         "{text}"
     );
     assert!(text.contains("≠   cents: 8"), "{text}");
@@ -306,5 +306,8 @@ fn a_reaction_is_tested_by_the_commands_that_it_sends() {
             .sent()
             .len()
     });
-    assert_eq!(text, "there is no reaction `refil`, but `refill`");
+    assert_eq!(
+        text,
+        "there is no reaction `refil`; the reactions are: `refill`"
+    );
 }

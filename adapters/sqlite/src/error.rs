@@ -30,8 +30,8 @@ pub enum OpenError {
     },
     /// The file cannot be opened or created.
     #[error(
-        "cannot open `{path}`: see that its directory exists and that this process may read and \
-         write both ({source})"
+        "cannot open `{path}`: see that it names a file in a directory that exists, and that this \
+         process may read and write both ({source})"
     )]
     Access {
         /// The file.
@@ -78,7 +78,7 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// The file is something else, or another program's database.
-    #[error("`{path}` {what}, not a database of this framework: choose another path")]
+    #[error("`{path}` {what}, so it is not a database of this framework: choose another path")]
     Foreign {
         /// The file.
         path: PathBuf,

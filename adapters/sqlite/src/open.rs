@@ -229,7 +229,7 @@ pub(crate) fn explain(path: &Path, options: &Options, source: Error) -> OpenErro
     match source.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::Foreign {
             path,
-            what: "is no SQLite database".to_owned(),
+            what: "is not an SQLite database".to_owned(),
         },
         Some(ErrorCode::DatabaseCorrupt) => OpenError::Corrupt {
             path,

@@ -69,7 +69,7 @@ impl ProjectionTest {
     #[track_caller]
     pub fn then_view<V: ReadModel>(&self, key: impl Display, expected: V) -> &Self {
         let actual = self.view::<V>(&key);
-        self.compare(&format!("view `{key}` of "), &[expected], actual.as_slice())
+        self.compare(&differs::<V>(&key), &[expected], actual.as_slice())
     }
 
     /// There is no view of the key.
@@ -79,7 +79,7 @@ impl ProjectionTest {
     #[track_caller]
     pub fn then_no_view<V: ReadModel>(&self, key: impl Display) -> &Self {
         let actual = self.view::<V>(&key);
-        self.compare(&format!("view `{key}` of "), &[], actual.as_slice())
+        self.compare::<V>(&differs::<V>(&key), &[], actual.as_slice())
     }
 
     /// These are all views of the read model, in the order of their keys.
@@ -89,7 +89,8 @@ impl ProjectionTest {
     #[track_caller]
     pub fn then_views<V: ReadModel>(&self, expected: impl IntoIterator<Item = V>) -> &Self {
         let expected: Vec<V> = expected.into_iter().collect();
-        self.compare("views of ", &expected, &self.views())
+        let what = format!("views of `{}` differ", V::NAME);
+        self.compare(&what, &expected, &self.views())
     }
 
     /// The view of this key, if there is one.
@@ -151,7 +152,7 @@ impl ProjectionTest {
         let views = |views: &[V]| views.iter().map(View::new).collect::<Vec<_>>();
         if let Some(table) = difference(&views(expected), &views(actual)) {
             let name = self.entry.name;
-            panic!("`{name}`: {what}`{}` differ\n\n{table}", V::NAME);
+            panic!("`{name}`: {what}\n\n{table}");
         }
         self
     }
@@ -160,6 +161,10 @@ impl ProjectionTest {
     fn unwrap<T>(&self, result: Result<T, String>) -> T {
         result.unwrap_or_else(|error| panic!("`{}`: {error}", self.entry.name))
     }
+}
+
+fn differs<V: ReadModel>(key: &impl Display) -> String {
+    format!("view `{key}` of `{}` differs", V::NAME)
 }
 
 /// A view as it is stored.

@@ -87,8 +87,13 @@ impl ReactionTest {
         known.retain(|it| it.name == self.name);
         let entry = match known[..] {
             [entry] => entry,
+            [] if names.is_empty() => panic!(
+                "there is no reaction `{}`, nor any other: mark its function with \
+                 `#[event_handler]`, or name its module with `.module(..)`",
+                self.name
+            ),
             [] => panic!(
-                "there is no reaction `{}`, but {}",
+                "there is no reaction `{}`; the reactions are: {}",
                 self.name,
                 names.join(", ")
             ),

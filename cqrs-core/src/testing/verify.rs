@@ -3,7 +3,7 @@ use crate::registry::Registry;
 use crate::wiring::{Plan, Problems, Scope};
 
 /// Checks everything that is registered in this process, as `build` would, but for services, the
-/// authoriser and the store, which only the program that builds a dispatcher knows.
+/// authorizer and the store, which only the program that builds a dispatcher knows.
 ///
 /// # Panics
 /// With the report, when something does not fit together.

@@ -18,7 +18,10 @@ pub fn say(text: impl fmt::Display) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written,
+        written => written.map_err(|error| {
+            let text = format!("the result cannot be written to the standard output: {error}");
+            io::Error::new(error.kind(), text)
+        }),
     }
 }
 

@@ -20,9 +20,7 @@ pub async fn run(dispatcher: &Dispatcher, send: &args::Send, actor: Actor) -> Re
     }
     told.map_err(|error| {
         let answer = strip_str(&answer);
-        Stop::Failed(format!(
-            "{answer}; but that cannot be written to the standard output: {error}"
-        ))
+        Stop::Failed(format!("{answer}; but {error}"))
     })
 }
 

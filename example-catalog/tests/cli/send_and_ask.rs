@@ -260,7 +260,7 @@ fn usage_and_failures_have_codes_of_their_own() {
     );
     program
         .run(&["--db", "text", "send", "CreateProduct", LAPTOP])
-        .fails(3, "/text` is no SQLite database");
+        .fails(3, "/text` is not an SQLite database");
     program
         .run(&["--db", "no/db", "send", "CreateProduct", LAPTOP])
         .fails(3, "no/db");

@@ -2,7 +2,7 @@
     "an event has a name and a version of its own, which stay when the type is renamed: write `#[event(name = \"product-created\", version = 1)]`"
 }
 ::core::compile_error! {
-    "an event has a version of its own, which stays when the type is renamed: write `#[event(name = \"x\", version = 1)]`"
+    "an event has a version, by which an older program recognizes a newer event: write `#[event(name = \"x\", version = 1)]`"
 }
 ::core::compile_error! {
     "an event has a name of its own, which stays when the type is renamed: write `#[event(name = \"no-name\", version = 7)]`"
