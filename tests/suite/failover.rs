@@ -380,3 +380,56 @@ async fn a_checkpoint_of_another_history_is_rewound() {
     assert!(behind.contains("the log was replaced"), "{behind}");
     assert!(!app.health().is_ok());
 }
+
+/// While a program is updated process by process, one of the earlier version may go on for a while.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_checkpoint_that_an_earlier_version_moved_is_not_rewound() {
+    let test = "a_checkpoint_that_an_earlier_version_moved_is_not_rewound";
+    let Some(schema) = Schema::fresh(test, Postgres::options()) else {
+        return;
+    };
+    let store = schema.open().await;
+    let appended = store.append(append(&account(1), 3, None)).await;
+    let last = appended.expect("it is appended").last;
+    let batch = |from, to| ViewBatch {
+        subscription: "projection:seats:1".to_owned(),
+        from,
+        to,
+        incarnation: store.incarnation(),
+        changes: Vec::new(),
+    };
+    let first = Position::new(1);
+    store
+        .commit(batch(None, first))
+        .await
+        .expect("it is committed");
+    let client = schema.client().await;
+    let execute = |sql: String| {
+        let client = &client;
+        async move { client.batch_execute(&sql).await.expect("it is executed") }
+    };
+    // As the earlier version does it.
+    execute(format!(
+        "UPDATE {}.checkpoints SET position = {last} WHERE position = {first}",
+        schema.name()
+    ))
+    .await;
+    let found = store.checkpoint("projection:seats:1").await;
+    assert_eq!(found.expect("a checkpoint"), Some(last));
+
+    // The next one of this version is looked after again.
+    store
+        .commit(batch(Some(last), last))
+        .await
+        .expect("it is committed");
+    execute(format!(
+        "UPDATE {}.events SET id = gen_random_uuid() WHERE position = {last}",
+        schema.name()
+    ))
+    .await;
+    let found = store.checkpoint("projection:seats:1").await;
+    assert!(
+        matches!(found, Err(StoreError::Rewound { seen, .. }) if seen == last),
+        "{found:?}"
+    );
+}

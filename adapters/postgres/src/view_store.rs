@@ -20,16 +20,20 @@ use crate::table::{self, Statement, Table};
 use crate::{Postgres, loads, replica, row};
 
 /// With the head, and whether the event at the checkpoint is the one that was there when it was
-/// written: nothing when that is not known.
+/// written. Nobody knows if the checkpoint was last moved by a process of a version that did not
+/// keep the event.
 const SELECT_CHECKPOINT: &str = "SELECT checkpoints.position, head.position, \
      events.id IS NOT DISTINCT FROM checkpoints.event OR checkpoints.event IS NULL \
+     OR checkpoints.event_position IS DISTINCT FROM checkpoints.position \
      FROM cqrs.checkpoints AS checkpoints CROSS JOIN cqrs.head AS head \
      LEFT JOIN cqrs.events AS events ON events.position = checkpoints.position \
      WHERE checkpoints.subscription = $1 AND head.id = 1";
-const FIRST_CHECKPOINT: &str = "INSERT INTO cqrs.checkpoints (subscription, position, event) \
-     VALUES ($1, $2, (SELECT id FROM cqrs.events WHERE position = $2)) ON CONFLICT DO NOTHING";
+const FIRST_CHECKPOINT: &str = "INSERT INTO cqrs.checkpoints \
+     (subscription, position, event, event_position) \
+     VALUES ($1, $2, (SELECT id FROM cqrs.events WHERE position = $2), $2) ON CONFLICT DO NOTHING";
 const MOVE_CHECKPOINT: &str = "UPDATE cqrs.checkpoints \
-     SET position = $2, event = (SELECT id FROM cqrs.events WHERE position = $2) \
+     SET position = $2, event = (SELECT id FROM cqrs.events WHERE position = $2), \
+     event_position = $2 \
      WHERE subscription = $1 AND position = $3";
 /// Also for a subscription that has no checkpoint yet.
 const LOCK_SUBSCRIPTION: &str = "SELECT pg_advisory_xact_lock($1)";
