@@ -59,18 +59,35 @@ impl Default for Options {
 /// Without the URL and its password.
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Every option is named here, so that a new one cannot be forgotten.
+        let Self {
+            schema,
+            migrate,
+            read_url,
+            root_certificates: _,
+            search_path,
+            application_name,
+            pool_size,
+            statement_timeout,
+            patience,
+            queue,
+            window,
+            max_batch,
+            max_append,
+        } = self;
         f.debug_struct("Options")
-            .field("schema", &self.schema)
-            .field("migrate", &self.migrate)
-            .field("read_url", &self.read_url.as_ref().map(|_| "(not shown)"))
-            .field("application_name", &self.application_name)
-            .field("search_path", &self.search_path)
-            .field("pool_size", &self.pool_size)
-            .field("statement_timeout", &self.statement_timeout)
-            .field("patience", &self.patience)
-            .field("queue", &self.queue)
-            .field("window", &self.window)
-            .field("max_batch", &self.max_batch)
+            .field("schema", schema)
+            .field("migrate", migrate)
+            .field("read_url", &read_url.as_ref().map(|_| "(not shown)"))
+            .field("application_name", application_name)
+            .field("search_path", search_path)
+            .field("pool_size", pool_size)
+            .field("statement_timeout", statement_timeout)
+            .field("patience", patience)
+            .field("queue", queue)
+            .field("window", window)
+            .field("max_batch", max_batch)
+            .field("max_append", max_append)
             .finish_non_exhaustive()
     }
 }
