@@ -27,6 +27,7 @@ mod crash;
 mod crates;
 mod crowds;
 mod dcb;
+mod depth;
 mod dispatch;
 mod failing;
 mod failover;

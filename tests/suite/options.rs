@@ -86,9 +86,10 @@ async fn ring(app: &Dispatcher) {
 
 #[tokio::test]
 async fn the_largest_value_of_an_option_means_no_limit() {
-    let options: [fn(Builder) -> Builder; 9] = [
+    let options: [fn(Builder) -> Builder; 10] = [
         |it| it.attempts(u32::MAX),
         |it| it.max_message(usize::MAX),
+        |it| it.max_message_depth(usize::MAX),
         |it| it.max_wait(Duration::MAX),
         |it| it.max_transaction(Duration::MAX),
         |it| it.max_decision_wait(Duration::MAX),
@@ -127,8 +128,9 @@ async fn zero_is_obeyed_where_it_makes_sense() {
 
 #[tokio::test]
 async fn zero_is_refused_where_nothing_could_be_done() {
-    let options: [(fn(Builder) -> Builder, &str); 3] = [
+    let options: [(fn(Builder) -> Builder, &str); 4] = [
         (|it| it.max_message(0), "`max_message` is 0"),
+        (|it| it.max_message_depth(0), "`max_message_depth` is 0"),
         (
             |it| it.max_transaction(Duration::ZERO),
             "`max_transaction` is 0",

@@ -268,14 +268,17 @@ async fn an_event_that_serde_cannot_read_back_is_refused_with_its_field() {
 async fn json_that_an_event_nests_too_deeply_is_refused() {
     on_each(module(), |app| async move {
         let annotate = async |depth| {
-            let json = format!(r#"{{"sensor":"S1","note":{}}}"#, nested(depth));
-            app.execute_json("Annotate", json.as_bytes()).await
+            let note = serde_json::from_str(&nested(depth)).expect("can be parsed");
+            let sensor = "S1".into();
+            app.execute(Annotate { sensor, note }).await
         };
         let text = failed(annotate(126).await);
         let event = "event `annotated` cannot be recorded: `note.text";
         assert!(text.contains(event), "{text}");
         assert!(text.contains("recursion limit exceeded"), "{text}");
-        let error = annotate(127).await.expect_err("cannot be parsed");
+        let json = format!(r#"{{"sensor":"S1","note":{}}}"#, nested(126));
+        let error = app.execute_json("Annotate", json.as_bytes()).await;
+        let error = error.expect_err("is too deep");
         assert!(matches!(error, CommandError::Invalid(_)), "{error}");
         assert_eq!(recorded(&app).await, 0);
 

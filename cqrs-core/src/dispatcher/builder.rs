@@ -129,6 +129,15 @@ impl Builder {
         self
     }
 
+    /// Maximum depth of objects and arrays in a message that `execute_json` or `query_json` takes, the
+    /// message itself included. Defaults to 64. `build` refuses 0. JSON is read up to 127 levels deep:
+    /// the difference is for events and views that nest a message's JSON once more, and that would
+    /// otherwise fail because of one caller.
+    pub fn max_message_depth(mut self, levels: usize) -> Self {
+        self.limits.message_depth = levels;
+        self
+    }
+
     /// Maximum time a command waits for other commands of this process that are deciding about the
     /// same aggregate. Defaults to 30 seconds; `Duration::MAX` is for ever. After that it fails with
     /// [`Failure::Busy`](crate::error::Failure::Busy), which names the handler that it waited for.

@@ -80,6 +80,8 @@ pub(crate) struct CallLimits {
     pub(crate) attempts: u32,
     /// Bytes of a message in JSON.
     pub(crate) message: usize,
+    /// Levels of objects and arrays in a message in JSON.
+    pub(crate) message_depth: usize,
     /// How long a command waits for its turn.
     pub(crate) decision_wait: Duration,
     /// How long a query waits for its read models.
@@ -98,6 +100,7 @@ impl Default for CallLimits {
         Self {
             attempts: 16,
             message: 1 << 20,
+            message_depth: 64,
             decision_wait: Duration::from_secs(30),
             wait: Duration::from_secs(5),
             transaction: Duration::from_secs(5),
@@ -137,6 +140,11 @@ impl CallLimits {
     pub(super) fn check(&self, problems: &mut Problems) {
         let limits = [
             ("max_message", self.message == 0, "no message in JSON"),
+            (
+                "max_message_depth",
+                self.message_depth == 0,
+                "no message in JSON",
+            ),
             (
                 "max_transaction",
                 self.transaction.is_zero(),

@@ -227,7 +227,7 @@ impl Dispatcher {
         }
         let decoded = guarded(
             || method(type_name::<M>(), "deserialize"),
-            || json::decode_message(json),
+            || json::decode_message(json, self.inner.limits.message_depth),
         )?;
         Ok(decoded.map_err(Invalid::from))
     }

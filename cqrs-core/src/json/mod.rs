@@ -1,5 +1,6 @@
 //! JSON as it is recorded: what is written can be read back, as the same value.
 
+mod depth;
 mod lossless;
 mod path;
 mod root;
@@ -105,8 +106,18 @@ pub(crate) fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T, Unreadable> 
 /// type with fields is an object.
 ///
 /// # Errors
-/// When the JSON does not fit the type; names the field.
-pub(crate) fn decode_message<T: DeserializeOwned>(json: &[u8]) -> Result<T, Unreadable> {
+/// When the JSON is nested more than `depth` levels deep, and when it does not fit the type; names the
+/// field.
+pub(crate) fn decode_message<T: DeserializeOwned>(
+    json: &[u8],
+    depth: usize,
+) -> Result<T, Unreadable> {
+    if depth::exceeds(json, depth) {
+        return Err(Unreadable {
+            field: None,
+            reason: format!("objects and arrays are nested more than {depth} levels deep"),
+        });
+    }
     if json.trim_ascii().is_empty() {
         // What a type with fields lacks is JSON, not another value than `null`.
         return read(b"null", Origin::Caller).or_else(|_| read(json, Origin::Caller));
