@@ -15,6 +15,7 @@ use cqrs_core::{CommandError, Dispatcher};
 use cqrs_postgres::Postgres;
 use test_postgres::Server;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use crate::outage::writer::{account, append};
 use crate::postgres::Schema;
@@ -227,6 +228,38 @@ async fn nothing_is_decided_or_folded_on_events_that_were_lost() {
         assert!(app.health().is_ok(), "{:?}", app.health());
     }
     drop((before, after));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notification_does_not_hide_that_the_log_was_replaced() {
+    let test = "a_notification_does_not_hide_that_the_log_was_replaced";
+    let Some(server) = private(test).await else {
+        return;
+    };
+    let store = Postgres::connect(server.url()).await.expect("connects");
+    on_server(&server, BACK_UP).await;
+    for _ in 0..5 {
+        let appended = store.append(append(&account(1), 2, None)).await;
+        appended.expect("it is appended");
+    }
+    let seen = store.head().await.expect("a head");
+    on_server(&server, FAIL_OVER).await;
+    // Nobody uses the store, so its first new connection is the one that listens.
+    let other = Postgres::connect(server.url()).await.expect("connects");
+    let mut head = store.watch();
+    head.mark_unchanged();
+    while timeout(Duration::from_millis(20), head.changed())
+        .await
+        .is_err()
+    {
+        let appended = other.append(append(&account(2), 10, None)).await;
+        appended.expect("it is appended");
+    }
+    let refused = store.append(append(&account(3), 1, Some(seen))).await;
+    assert!(
+        matches!(refused, Err(AppendError::Rewound { .. })),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::Position;
+use cqrs_core::store::Incarnation;
 use futures_util::future::{Either, select};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
@@ -105,6 +106,8 @@ impl Channel<'_> {
         self.link.in_time(listen).await?;
         let notify = self.prepare(NOTIFY).await?;
         let look = self.prepare(&self.sql.recognize).await?;
+        // Before the first look: the head of another log must not pass for that of the known one.
+        let mut incarnation = self.recognize(heads).await?;
         let mut pause = MIN_INTERVAL;
         loop {
             let is_written = match select(pin!(written.changed()), pin!(heard.notified())).await {
@@ -117,7 +120,7 @@ impl Channel<'_> {
                 let told = async { Ok(self.client.execute(&notify, &[&channel, &last]).await?) };
                 self.link.in_time(told).await?;
                 pause = MIN_INTERVAL;
-            } else if self.look(&look, heads).await? {
+            } else if self.look(&look, heads, &mut incarnation).await? {
                 pause = MIN_INTERVAL;
             } else {
                 pause = (pause * 2).min(MAX_INTERVAL);
@@ -127,16 +130,24 @@ impl Channel<'_> {
     }
 
     /// Whether there was anything new.
-    async fn look(&self, look: &Statement, heads: &Heads) -> Result<bool, Fault> {
-        let incarnation = heads.incarnation();
+    async fn look(
+        &self,
+        look: &Statement,
+        heads: &Heads,
+        incarnation: &mut Incarnation,
+    ) -> Result<bool, Fault> {
         let known = *heads.known.borrow();
         let read = async { Ok(self.client.query_one(look, &[&0_i64]).await?) };
         let seen = Seen::of(&self.link.in_time(read).await?)?;
-        if !heads.observe(incarnation, &seen) {
-            let recognized = heads.recognize(&self.client, self.sql);
-            self.link.in_time(recognized).await?;
+        if !heads.observe(*incarnation, &seen) {
+            *incarnation = self.recognize(heads).await?;
         }
         Ok(*heads.known.borrow() > known)
+    }
+
+    async fn recognize(&self, heads: &Heads) -> Result<Incarnation, Fault> {
+        let recognized = heads.recognize(&self.client, self.sql);
+        self.link.in_time(recognized).await
     }
 
     async fn prepare(&self, sql: &str) -> Result<Statement, Fault> {
