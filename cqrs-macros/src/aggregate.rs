@@ -1,6 +1,6 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
-use syn::{ReturnType, Signature, Type};
+use syn::{ReturnType, Signature};
 
 use crate::args::Args;
 use crate::case;
@@ -9,8 +9,10 @@ use crate::event_method::{self, EventMethod, Mark};
 use crate::framework::Framework;
 use crate::hygiene::code;
 use crate::id;
+use crate::identity::{self, Identity};
 use crate::impl_block::{self, ImplBlock, Subject};
-use crate::{source, suggest, types};
+use crate::storage::Storage;
+use crate::{source, types};
 
 const APPLY: Mark = Mark {
     name: "`#[apply]`",
@@ -25,7 +27,7 @@ struct Aggregate {
     framework: Framework,
     subject: Subject,
     name: String,
-    id: Type,
+    id: Identity,
     storage: Storage,
     permission: Option<String>,
     /// Of the block as it is written: a stored state that another text folded is not used.
@@ -33,15 +35,6 @@ struct Aggregate {
     methods: Vec<EventMethod>,
     /// Checks that the other methods are no folds.
     unmarked: Vec<TokenStream>,
-}
-
-/// Where the state is kept.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Storage {
-    Events,
-    State,
-    /// Every so many events.
-    Snapshots(u32),
 }
 
 /// `#[aggregate]`.
@@ -61,9 +54,9 @@ impl Aggregate {
     ) -> Option<Self> {
         let mut args = Args::of_macro(args, errors);
         let wanted = !args.has("id");
-        let id = args.ty("id", errors);
+        let id = Identity::read(&mut args, errors);
         let name = args.string("name", errors);
-        let storage = storage(&mut args, errors);
+        let storage = Storage::read(&mut args, errors);
         let permission = args.string("permission", errors);
         let framework = args.framework(errors);
 
@@ -111,9 +104,8 @@ impl Aggregate {
     /// The wire name of a method's event. An event without the aggregate's id is underlined, once,
     /// since every mention of it reads the same.
     fn event(&self, method: &EventMethod) -> TokenStream {
-        let (aggregate, id) = (id::key(&self.name), &self.id);
-        let concerns = code!(__cqrs::Concerns<#aggregate, #id, Self>);
-        let event = types::bound(&method.event, method.event_ends, &concerns);
+        let concerns = self.id.concerns(&self.name, &code!(Self));
+        let event = types::bound(&method.event, method.event_ends, &concerns[0]);
         quote_spanned!(method.event_ends.1=> #event::TYPE)
     }
 
@@ -137,16 +129,18 @@ impl Aggregate {
                     }
                 };
             }
-            let (aggregate, id) = (id::key(&self.name), &self.id);
-            let concerned = code!(<#ty as __cqrs::Concerns<#aggregate, #id, Self>>::concerned);
+            let concerned = match &self.id {
+                Identity::One(id) => {
+                    let aggregate = id::key(&self.name);
+                    code!(<#ty as __cqrs::Concerns<#aggregate, #id, Self>>::concerned(&decoded, tag))
+                }
+                Identity::Several(_) => code!(__cqrs::None),
+            };
             code! {
                 #(#cfg)*
                 #name => {
                     let decoded = event.decode::<#ty>()?;
-                    self.#ident(
-                        &decoded,
-                        #(#inputs::take(event, || #concerned(&decoded, tag))?),*
-                    );
+                    self.#ident(&decoded, #(#inputs::take(event, || #concerned)?),*);
                 }
             }
         })
@@ -170,7 +164,7 @@ impl Aggregate {
 
     /// A method's inputs as the trait that they must meet.
     fn inputs(&self, method: &EventMethod, aggregate: &TokenStream) -> Vec<TokenStream> {
-        let id = &self.id;
+        let id = self.id.ty();
         let input = code!(__cqrs::ApplyInput<'_, #id, #aggregate>);
         let inputs = method.inputs.iter().map(|arg| {
             let ty = types::outside(&arg.ty, &method.sig.generics);
@@ -188,24 +182,34 @@ impl Aggregate {
             event_ends,
             ..
         } = method;
-        let (aggregate, id, ty) = (id::key(&self.name), &self.id, &self.subject.ty);
+        let ty = self.subject.ty.to_token_stream();
         let event_type = event.to_string().replace(' ', "");
-        let id_type = id.to_token_stream().to_string().replace(' ', "");
+        let advice = match &self.id {
+            Identity::One(id) => {
+                let id_type = id.to_token_stream().to_string().replace(' ', "");
+                format!(
+                    "write `id: &{id_type}` after the event, or `_: &{id_type}` if it makes no \
+                     difference"
+                )
+            }
+            Identity::Several(_) => "record an event for each".to_owned(),
+        };
         let message = format!(
             "`{event_type}` concerns several aggregates of this type, and `{ident}` does not know \
-             which of them it folds: write `id: &{id_type}` after the event, or `_: &{id_type}` if \
-             it makes no difference"
+             which of them it folds: {advice}"
         );
         let message = message.replace('{', "{{").replace('}', "}}");
-        let knows = self.inputs(method, &ty.to_token_stream());
-        let concerns = code!(__cqrs::Concerns<#aggregate, #id, #ty>);
-        let concerns = types::bound(event, *event_ends, &concerns);
+        let knows = self.inputs(method, &ty);
+        let concerns = self.id.concerns(&self.name, &ty);
+        let concerns = concerns
+            .iter()
+            .map(|concerns| types::bound(event, *event_ends, concerns));
         let span = event_ends.1.resolved_at(Span::mixed_site());
         quote_spanned! {span=>
             #(#cfg)*
             const _: () = {
                 let knows_id = __cqrs::any(&[#(#knows::IS_ID),*]);
-                __cqrs::assert!(knows_id || !#concerns::SEVERAL, #message);
+                #(__cqrs::assert!(knows_id || !#concerns::SEVERAL, #message);)*
             };
         }
     }
@@ -228,10 +232,13 @@ impl Aggregate {
         Some(checks.collect())
     }
 
-    /// Lets `#[apply]` methods take the id.
-    fn id_input(&self) -> TokenStream {
-        let (Subject { ty, .. }, id) = (&self.subject, &self.id);
-        code! {
+    /// Lets `#[apply]` methods take the id, if it is one.
+    fn id_input(&self) -> Option<TokenStream> {
+        let Identity::One(id) = &self.id else {
+            return None;
+        };
+        let ty = &self.subject.ty;
+        Some(code! {
             impl<'a> __cqrs::ApplyInput<'a, #id, #ty> for &'a #id {
                 const IS_ID: __cqrs::bool = true;
 
@@ -243,7 +250,7 @@ impl Aggregate {
                 }
             }
             impl __cqrs::StoredApplyInput<#ty> for &#id {}
-        }
+        })
     }
 
     fn keep(&self) -> TokenStream {
@@ -280,37 +287,57 @@ impl Aggregate {
 
     /// Lets command handlers take `Each<Self>`, if their command has a collection of ids.
     fn listed(&self) -> TokenStream {
-        let (Subject { ty, .. }, id) = (&self.subject, &self.id);
-        let aggregate = id::key(&self.name);
+        let (ty, id) = (&self.subject.ty, self.id.ty());
+        let (bound, command, ids) = match &self.id {
+            Identity::One(_) => {
+                let aggregate = id::key(&self.name);
+                let bound = code!(__cqrs::HasIds<#aggregate, #id, __ROLE, Self>);
+                (bound, code!(command), code!(command.ids()))
+            }
+            Identity::Several(_) => {
+                let bound = code!(__cqrs::ListsSeveral<Self>);
+                (bound, code!(_), code!(__cqrs::Vec::new()))
+            }
+        };
         code! {
             impl<__C, const __ROLE: __cqrs::u64> __cqrs::Listed<__C, __ROLE> for #ty
             where
-                __C: __cqrs::HasIds<#aggregate, #id, __ROLE, Self>,
+                __C: #bound,
             {
                 type Id = #id;
 
-                fn ids(command: &__C) -> __cqrs::Vec<&#id> {
-                    command.ids()
+                fn ids(#command: &__C) -> __cqrs::Vec<&#id> {
+                    #ids
                 }
             }
         }
     }
 
-    /// Lets command handlers take `&Self`, if their command has the id.
+    /// Lets command handlers take `&Self`, if their command has the id, or all of them.
     fn borrowed(&self) -> TokenStream {
-        let (Subject { ty, .. }, id) = (&self.subject, &self.id);
-        let aggregate = id::key(&self.name);
+        let ty = &self.subject.ty;
+        let (bound, load) = match &self.id {
+            Identity::One(id) => {
+                let aggregate = id::key(&self.name);
+                let bound = code!(__cqrs::HasId<#aggregate, #id, __ROLE, Self>);
+                (bound, code!(loads.add::<Self>(place, command.id())))
+            }
+            Identity::Several(keys) => {
+                let (bound, tags) = identity::bounds_and_tags(keys);
+                (bound, code!(loads.add_tagged::<Self>(place, #tags)))
+            }
+        };
         code! {
             impl<__C, const __ROLE: __cqrs::u64> __cqrs::Borrowed<__C, __ROLE> for #ty
             where
-                __C: __cqrs::HasId<#aggregate, #id, __ROLE, Self>,
+                __C: #bound,
             {
                 fn describe() -> __cqrs::Input {
                     __cqrs::Input::aggregate::<Self>()
                 }
 
                 fn load(command: &__C, place: __cqrs::usize, loads: &mut __cqrs::Loads) {
-                    loads.add::<Self>(place, command.id());
+                    #load;
                 }
 
                 fn take<'a>(
@@ -329,18 +356,17 @@ impl ToTokens for Aggregate {
         let Self {
             subject: Subject { ty, ident },
             name,
-            id,
             ..
         } = self;
-        let storage = match self.storage {
-            Storage::Events => code!(Events),
-            Storage::State => code!(State),
-            Storage::Snapshots(every) => code!(Snapshots { every: #every }),
-        };
+        let (id, tags) = (self.id.ty(), self.id.tags(name, &code!(id)));
+        let storage = self.storage;
         let (events, arms, keep) = (self.events(), self.arms(), self.keep());
         let reads_recorded = self.reads_recorded();
         let takes_inputs = self.methods.iter().any(|method| !method.inputs.is_empty());
-        let tag = if takes_inputs { code!(tag) } else { code!(_) };
+        let tag = match self.id {
+            Identity::One(_) if takes_inputs => code!(tag),
+            _ => code!(_),
+        };
         let unmarked = &self.unmarked;
         let knows_id = self.methods.iter().map(|method| self.knows_id(method));
         let stored_inputs = self.stored_inputs();
@@ -360,6 +386,10 @@ impl ToTokens for Aggregate {
                 const STORAGE: __cqrs::Storage = __cqrs::Storage::#storage;
                 const READS_RECORDED: __cqrs::bool = #reads_recorded;
                 #permission
+
+                fn tags(id: &#id) -> __cqrs::Tags {
+                    #tags
+                }
 
                 fn apply(
                     &mut self,
@@ -386,38 +416,6 @@ impl ToTokens for Aggregate {
             }
         };
         tokens.extend(self.framework.probing_block(&items));
-    }
-}
-
-fn storage(args: &mut Args, errors: &mut Errors) -> Storage {
-    let snapshots = args.number("snapshot_every", 100, errors);
-    let folded = snapshots.map_or(Storage::Events, Storage::Snapshots);
-    let Some(storage) = args.string("storage", errors) else {
-        return folded;
-    };
-    match storage.value().as_str() {
-        "events" => folded,
-        "state" => {
-            if snapshots.is_some() {
-                errors.at(
-                    &storage,
-                    "a state that is stored with every event needs no snapshots: leave out \
-                     `snapshot_every`, or `storage = \"state\"`",
-                );
-            }
-            Storage::State
-        }
-        unknown => {
-            let message = suggest::no_such("storage", unknown, &["events", "state"]);
-            errors.at(
-                &storage,
-                format!(
-                    "{message} write `storage = \"events\"` to fold the state from the events, or \
-                     `storage = \"state\"` to keep it in the store"
-                ),
-            );
-            folded
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 use std::fmt::Display;
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative;
@@ -72,6 +72,25 @@ impl Args {
                 None
             }
         }
+    }
+
+    /// A key with arguments in parentheses, which are returned; `example` is one.
+    pub fn list(
+        &mut self,
+        key: &'static str,
+        example: &str,
+        errors: &mut Errors,
+    ) -> Option<TokenStream> {
+        let arg = self.take(key)?;
+        if let Value::Other(tokens) = &arg.value
+            && let [TokenTree::Group(group)] = &tokens.clone().into_iter().collect::<Vec<_>>()[..]
+            && group.delimiter() == Delimiter::Parenthesis
+        {
+            return Some(group.stream());
+        }
+        let message = format!("`{key}` takes arguments in parentheses: write `{example}`");
+        errors.at(arg, message);
+        None
     }
 
     /// A key whose value is a string with something in it.

@@ -86,21 +86,25 @@ fn arguments(attr: &Attribute) -> syn::Result<(String, bool)> {
     }
 }
 
+/// The name of an aggregate, from the aggregate or as a string.
+pub fn name(input: ParseStream) -> syn::Result<String> {
+    if input.peek(LitStr) {
+        return aggregate_name(&input.parse()?);
+    }
+    let path = input.call(Path::parse_mod_style).map_err(|error| {
+        syn::Error::new(
+            error.span(),
+            "write the aggregate, or its name as a string: `#[id(Product)]`",
+        )
+    })?;
+    let last = path.segments.last();
+    Ok(last
+        .map(|last| case::kebab(&last.ident))
+        .unwrap_or_default())
+}
+
 fn aggregate(input: ParseStream) -> syn::Result<(String, bool)> {
-    let name = if input.peek(LitStr) {
-        aggregate_name(&input.parse()?)?
-    } else {
-        let path = input.call(Path::parse_mod_style).map_err(|error| {
-            syn::Error::new(
-                error.span(),
-                "write the aggregate, or its name as a string: `#[id(Product)]`",
-            )
-        })?;
-        path.segments
-            .last()
-            .map(|last| case::kebab(&last.ident))
-            .unwrap_or_default()
-    };
+    let name = name(input)?;
     if input.is_empty() {
         return Ok((name, false));
     }

@@ -19,6 +19,7 @@ mod framework;
 mod function;
 mod hygiene;
 mod id;
+mod identity;
 mod impl_block;
 mod message;
 mod projection;
@@ -27,6 +28,7 @@ mod query_handler;
 mod read_model;
 mod setup;
 mod source;
+mod storage;
 mod suggest;
 mod sum;
 #[cfg(test)]
@@ -177,6 +179,9 @@ pub fn derive_read_model(input: TokenStream) -> TokenStream {
 /// Keys:
 ///
 /// - `id = Type`, required: the type of its id; the events' `#[id(..)]` fields are of this type.
+/// - `ids(Student = StudentId, Course = CourseId)` instead of `id`: it is folded from the events that
+///   bear all of these, as `#[id(Student)]` and `#[id(Course)]`. Commands bear all of them, too. Its
+///   `Aggregate::Id` is the tuple of them. Its state is not stored, and `Each` does not take it.
 /// - `name = ".."`: its name in tags, if not the type's in kebab case.
 /// - `storage = "events"` (as without it) folds it from the events, `storage = "state"` keeps the
 ///   current state in the store.

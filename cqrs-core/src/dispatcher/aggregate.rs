@@ -5,7 +5,7 @@ use super::guard::{guarded, method};
 use crate::Timestamp;
 use crate::error::{Error, Failure};
 use crate::handler::{AggregateType, AnyState};
-use crate::store::{Recorded, Tag};
+use crate::store::{Recorded, Tags};
 
 /// The state of an aggregate. All functions of the aggregate are called here, so that a panic in
 /// one of them is an error of the call that names it.
@@ -56,12 +56,12 @@ impl AggregateState {
     pub(super) fn apply(
         &mut self,
         event: &Recorded,
-        tag: &Tag,
+        tags: &Tags,
         origin: Origin,
         handler: &'static str,
     ) -> Result<(), Failure> {
         self.begin()?;
-        let Some(state) = &mut self.state else {
+        let (Some(state), Some(tag)) = (&mut self.state, tags.iter().next()) else {
             return Ok(());
         };
         let applied = catch_unwind(AssertUnwindSafe(|| state.apply(event, tag)));
@@ -86,7 +86,7 @@ impl AggregateState {
     /// The state as JSON, if it is stored.
     pub(super) fn save(
         &self,
-        tag: &Tag,
+        tags: &Tags,
         handler: &'static str,
     ) -> Result<Option<Vec<u8>>, Failure> {
         let Some(state) = &self.state else {
@@ -94,7 +94,7 @@ impl AggregateState {
         };
         let saved = guarded(|| self.method("serialize"), || state.save())?;
         saved.map_err(|error| {
-            let error = Error::message(format!("the state of `{tag}` cannot be stored: {error}"));
+            let error = Error::message(format!("the state of `{tags}` cannot be stored: {error}"));
             Failure::handler(handler, error)
         })
     }

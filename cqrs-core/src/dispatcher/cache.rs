@@ -12,7 +12,7 @@ use super::pending::{Known, Pending};
 use super::places::Places;
 use crate::error::Failure;
 use crate::handler::Load;
-use crate::store::{EventStore, Incarnation, Position, Store, Tag};
+use crate::store::{EventStore, Incarnation, Position, Store, Tags};
 
 /// The states of aggregates that were decided about lately, and the turns of those that are being
 /// decided about: within a process one decision about an aggregate is made at a time, the others
@@ -39,8 +39,8 @@ pub struct StateCacheHealth {
     pub bytes: usize,
 }
 
-/// An aggregate: its type, since two types may have one name in different modules, and its tag.
-pub(super) type Key = (TypeId, Tag);
+/// An aggregate: its type, since two types may have one name in different modules, and its tags.
+pub(super) type Key = (TypeId, Tags);
 
 /// The turn of one aggregate, with its state. The state is there while nobody decides, unless the
 /// last decision did not end well.
@@ -172,7 +172,7 @@ impl StateCache {
                 Ok(slot)
             }
             Err(_) => Err(Failure::Busy {
-                aggregate: load.tag.clone(),
+                aggregate: load.tags.clone(),
                 handler: places.holder(&key(load)),
                 waited: limit,
             }),
@@ -228,5 +228,5 @@ impl StateCache {
 }
 
 fn key(load: &Load) -> Key {
-    ((load.aggregate.type_id)(), load.tag.clone())
+    ((load.aggregate.type_id)(), load.tags.clone())
 }

@@ -26,7 +26,7 @@ impl Inner {
     ) -> Result<Loaded<'_>, Failure> {
         // In the order of their tags, whatever the command, so that no two decisions wait for each
         // other.
-        loads.sort_by(|a, b| a.tag.cmp(&b.tag));
+        loads.sort_by(|a, b| a.tags.cmp(&b.tags));
         // The same aggregate twice in one decision is loaded once.
         loads.dedup_by(|second, first| {
             let is_same = first.is_same(second);
@@ -79,14 +79,15 @@ impl Inner {
         events: &[NewEvent],
         handler: &'static str,
     ) -> Result<(), Failure> {
-        let mut known: HashSet<Tag> = loaded.loads.iter().map(|load| load.tag.clone()).collect();
+        let mut known: HashSet<Tags> = loaded.loads.iter().map(|it| it.tags.clone()).collect();
         let mut unread = Vec::new();
         for event in events {
             for aggregate in &self.kept {
                 let tags = event.tags.into_iter();
                 for tag in tags.filter(|tag| tag.name() == aggregate.name) {
-                    if aggregate.folds(&event.event_type) && known.insert(tag.clone()) {
-                        unread.push(Load::new(Inputs::NONE, aggregate, tag.clone()));
+                    let tags = Tags::from(tag.clone());
+                    if aggregate.folds(&event.event_type) && known.insert(tags.clone()) {
+                        unread.push(Load::new(Inputs::NONE, aggregate, tags));
                     }
                 }
             }
@@ -103,10 +104,10 @@ impl Inner {
     pub(crate) async fn replay(
         &self,
         aggregate: &'static AggregateType,
-        tag: Tag,
+        tags: Tags,
         up_to: Option<Position>,
     ) -> Result<Option<Box<dyn AnyState>>, Failure> {
-        let mut load = [Load::new(Inputs::NONE, aggregate, tag)];
+        let mut load = [Load::new(Inputs::NONE, aggregate, tags)];
         self.restore(&mut load).await?;
         if up_to.is_some_and(|up_to| up_to < load[0].up_to) {
             load[0].begin_anew();
@@ -222,11 +223,12 @@ fn groups(loads: &mut [Load]) -> impl Iterator<Item = &mut [Load]> {
     })
 }
 
-/// Finds the loads that an event concerns. For a few, to compare their tags is faster than to look
-/// them up.
+/// Finds the loads that an event concerns: those all of whose tags it bears. For a few loads, to
+/// compare their tags is faster than to look them up.
 pub(super) enum TagIndex {
-    Scan(Vec<Tag>),
-    Map(HashMap<Tag, Vec<usize>>),
+    Scan(Vec<Tags>),
+    /// By the first of their tags.
+    Map(HashMap<Tag, Vec<(usize, Tags)>>),
 }
 
 impl TagIndex {
@@ -235,16 +237,19 @@ impl TagIndex {
 
     pub(super) fn new(loads: &[Load]) -> Self {
         if loads.len() <= Self::SCAN_UP_TO {
-            return Self::Scan(loads.iter().map(|load| load.tag.clone()).collect());
+            return Self::Scan(loads.iter().map(|load| load.tags.clone()).collect());
         }
         let mut map = HashMap::<_, Vec<_>>::with_capacity(loads.len());
         for (place, load) in loads.iter().enumerate() {
-            map.entry(load.tag.clone()).or_default().push(place);
+            if let Some(first) = load.tags.iter().next() {
+                let same_first = map.entry(first.clone()).or_default();
+                same_first.push((place, load.tags.clone()));
+            }
         }
         Self::Map(map)
     }
 
-    /// The places of the loads whose tag is among these.
+    /// The places of the loads whose tags are all among these.
     pub(super) fn concerned(&self, tags: &Tags) -> impl Iterator<Item = usize> {
         let (scanned, found) = match self {
             Self::Scan(known) => (known.as_slice(), None),
@@ -255,18 +260,22 @@ impl TagIndex {
         };
         let scanned = scanned.iter().enumerate();
         let scanned = scanned
-            .filter(|(_, tag)| tags.contains(tag))
+            .filter(|(_, wanted)| tags.contains_all(wanted))
             .map(|(place, _)| place);
-        scanned.chain(found.into_iter().flatten().flatten().copied())
+        let found = found.into_iter().flatten().flatten();
+        let found = found
+            .filter(|(_, wanted)| wanted.iter().skip(1).all(|tag| tags.contains(tag)))
+            .map(|(place, _)| *place);
+        scanned.chain(found)
     }
 }
 
 impl Load {
-    pub(crate) fn new(inputs: Inputs, aggregate: &'static AggregateType, tag: Tag) -> Self {
+    pub(crate) fn new(inputs: Inputs, aggregate: &'static AggregateType, tags: Tags) -> Self {
         Self {
             inputs,
             aggregate,
-            tag,
+            tags,
             state: AggregateState::unread(aggregate),
             stored: None,
             up_to: Position::START,
@@ -291,7 +300,7 @@ impl Load {
     }
 
     fn is_same(&self, other: &Self) -> bool {
-        self.tag == other.tag && (self.aggregate.type_id)() == (other.aggregate.type_id)()
+        self.tags == other.tags && (self.aggregate.type_id)() == (other.aggregate.type_id)()
     }
 
     pub(super) fn begin_anew(&mut self) {
@@ -302,10 +311,12 @@ impl Load {
         self.weight = Weight::default();
     }
 
+    /// Of the stored state. An aggregate that has one has one tag.
     pub(super) fn key(&self) -> StateKey {
+        let id = self.tags.iter().next().map_or("", Tag::id);
         StateKey {
             aggregate: self.aggregate.name,
-            id: self.tag.id().to_owned(),
+            id: id.to_owned(),
         }
     }
 
@@ -313,7 +324,7 @@ impl Load {
         let types = self.aggregate.events.iter();
         EventQueryItem {
             types: types.copied().map(EventType::new).collect(),
-            tags: vec![self.tag.clone()],
+            tags: self.tags.as_slice().to_vec(),
         }
     }
 
@@ -339,7 +350,7 @@ impl Load {
         origin: Origin,
         handler: &'static str,
     ) -> Result<(), Failure> {
-        self.state.apply(event, &self.tag, origin, handler)?;
+        self.state.apply(event, &self.tags, origin, handler)?;
         self.folded = self.folded.saturating_add(1);
         self.weight.add(event.payload.len());
         Ok(())

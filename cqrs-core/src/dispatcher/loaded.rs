@@ -130,11 +130,11 @@ impl<'a> Loaded<'a> {
         let mut bytes = append.bytes();
         for load in self.loads.iter_mut().filter(|load| load.is_dirty) {
             let is_snapshot = load.is_snapshot_due();
-            if !is_snapshot && !load.is_kept() || written.contains(&load.tag) {
+            if !is_snapshot && !load.is_kept() || written.contains(&load.tags) {
                 continue;
             }
             // A snapshot saves time, no more: one that cannot be written is left out.
-            let body = match load.state.save(&load.tag, handler) {
+            let body = match load.state.save(&load.tags, handler) {
                 Err(Failure::Handler { .. }) if is_snapshot => None,
                 saved => saved?,
             };
@@ -148,7 +148,7 @@ impl<'a> Loaded<'a> {
             };
             load.folded = 0;
             bytes = bytes.saturating_add(body.len());
-            written.insert(load.tag.clone());
+            written.insert(load.tags.clone());
             writes.push(StateWrite {
                 key: load.key(),
                 body,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::Uuid;
 use crate::error::Failure;
 use crate::handler::{AggregateType, Load};
-use crate::store::{EventStore, NewEvent, Store, Tag};
+use crate::store::{EventStore, NewEvent, Store, Tags};
 
 tokio::task_local! {
     /// What async handlers in this task are deciding, the innermost first. A sync handler cannot
@@ -19,7 +19,7 @@ struct Deciding {
     handler: &'static str,
     /// Dispatchers of one log can have the same aggregates.
     store: Uuid,
-    about: Vec<(&'static AggregateType, Tag)>,
+    about: Vec<(&'static AggregateType, Tags)>,
     outer: Option<Arc<Self>>,
 }
 
@@ -32,7 +32,7 @@ pub(super) async fn deciding<F: Future>(
 ) -> F::Output {
     let about: Vec<_> = loads
         .iter()
-        .map(|load| (load.aggregate, load.tag.clone()))
+        .map(|load| (load.aggregate, load.tags.clone()))
         .collect();
     if about.is_empty() {
         return future.await;
@@ -52,9 +52,10 @@ pub(super) fn check_loads(
     store: &dyn Store,
     handler: &'static str,
 ) -> Result<(), Failure> {
-    refuse(store, handler, |aggregate, tag| {
-        let is_same =
-            |load: &&Load| load.tag == *tag && (load.aggregate.type_id)() == (aggregate.type_id)();
+    refuse(store, handler, |aggregate, tags| {
+        let is_same = |load: &&Load| {
+            load.tags == *tags && (load.aggregate.type_id)() == (aggregate.type_id)()
+        };
         loads.iter().any(|load| is_same(&load))
     })
 }
@@ -65,9 +66,9 @@ pub(super) fn check_events(
     store: &dyn Store,
     handler: &'static str,
 ) -> Result<(), Failure> {
-    refuse(store, handler, |aggregate, tag| {
+    refuse(store, handler, |aggregate, tags| {
         let concerns = |event: &NewEvent| {
-            event.tags.contains(tag) && aggregate.events.contains(&event.event_type.as_str())
+            event.tags.contains_all(tags) && aggregate.events.contains(&event.event_type.as_str())
         };
         events.iter().any(concerns)
     })
@@ -76,7 +77,7 @@ pub(super) fn check_events(
 fn refuse(
     store: &dyn Store,
     handler: &'static str,
-    concerns: impl Fn(&AggregateType, &Tag) -> bool,
+    concerns: impl Fn(&AggregateType, &Tags) -> bool,
 ) -> Result<(), Failure> {
     let Ok(innermost) = DECIDING.try_with(Arc::clone) else {
         return Ok(());
@@ -87,14 +88,14 @@ fn refuse(
         let about = &deciding.about;
         let mut shared = about
             .iter()
-            .filter(|(aggregate, tag)| concerns(aggregate, tag));
-        if let Some((_, tag)) = shared.next()
+            .filter(|(aggregate, tags)| concerns(aggregate, tags));
+        if let Some((_, tags)) = shared.next()
             && deciding.store == store
         {
             return Err(Failure::Nested {
                 handler,
                 outer: deciding.handler,
-                aggregate: tag.clone(),
+                aggregate: tags.clone(),
             });
         }
         outer = deciding.outer.as_ref();

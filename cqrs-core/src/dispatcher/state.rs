@@ -10,14 +10,14 @@ use crate::auth::Action;
 use crate::error::{Failure, QueryError};
 use crate::handler::{Actor, AggregateType};
 use crate::message::Aggregate;
-use crate::store::{BoxFuture, EventQuery, Events, Position, ReadRange, Recorded, Store, Tag};
+use crate::store::{BoxFuture, EventQuery, Events, Position, ReadRange, Recorded, Store, Tags};
 
 /// The state of an aggregate, about to be folded; `.await` folds it.
 #[must_use = "the state is folded when the call is awaited"]
 pub struct StateCall<'d, A> {
     dispatcher: &'d Dispatcher,
     /// Of an id whose `Display` panicked there is none.
-    tag: Result<Tag, Failure>,
+    tags: Result<Tags, Failure>,
     when: When,
     actor: Option<Actor>,
     of: PhantomData<fn() -> A>,
@@ -33,9 +33,9 @@ impl<'d, A: Aggregate> StateCall<'d, A> {
     pub(crate) fn new(dispatcher: &'d Dispatcher, id: &A::Id) -> Self {
         Self {
             dispatcher,
-            tag: guarded(
+            tags: guarded(
                 || format!("Display of an id of {}", A::NAME),
-                || Tag::of::<A>(id),
+                || A::tags(id),
             ),
             when: When::Now,
             actor: None,
@@ -69,7 +69,7 @@ impl<'d, A: Aggregate> IntoFuture for StateCall<'d, A> {
     fn into_future(self) -> Self::IntoFuture {
         let Self {
             dispatcher,
-            tag,
+            tags,
             when,
             actor,
             ..
@@ -86,7 +86,7 @@ impl<'d, A: Aggregate> IntoFuture for StateCall<'d, A> {
                 }
             };
             let state = inner
-                .replay(const { &AggregateType::of::<A>() }, tag?, up_to)
+                .replay(const { &AggregateType::of::<A>() }, tags?, up_to)
                 .await?;
             // The state was made by this very aggregate type.
             let state = state.and_then(|state| state.into_any().downcast::<A>().ok());
@@ -108,7 +108,7 @@ pub struct History {
 impl History {
     /// The events of an aggregate.
     pub(crate) fn of<A: Aggregate>(inner: Arc<Inner>, id: &A::Id) -> Self {
-        let query = EventQuery::tagged(Tag::of::<A>(id));
+        let query = EventQuery::tagged(A::tags(id));
         Self::new(inner, query, (A::NAME, A::PERMISSION))
     }
 

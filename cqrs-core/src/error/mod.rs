@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use crate::auth::Action;
 use crate::handler::Source;
-use crate::store::{AppendError, StoreError, Tag};
+use crate::store::{AppendError, StoreError, Tags};
 
 /// Something that is not the domain's decision went wrong.
 #[derive(thiserror::Error)]
@@ -64,8 +64,8 @@ pub enum Failure {
         .handler.map_or("another command".into(), |handler| format!("`{handler}`"))
     )]
     Busy {
-        /// The tag of the aggregate.
-        aggregate: Tag,
+        /// The tag of the aggregate; several, if it has several ids.
+        aggregate: Tags,
         /// The handler that is deciding about it, if it is known.
         handler: Option<&'static str>,
         /// How long the command waited.
@@ -83,8 +83,8 @@ pub enum Failure {
         handler: &'static str,
         /// The handler that sent it, perhaps through other commands.
         outer: &'static str,
-        /// The tag of the aggregate.
-        aggregate: Tag,
+        /// The tag of the aggregate; several, if it has several ids.
+        aggregate: Tags,
     },
     /// Too many commands of reactions led to this one; see
     /// [`max_causation_depth`](crate::dispatcher::Builder::max_causation_depth). Nothing was recorded.

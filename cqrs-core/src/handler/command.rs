@@ -8,7 +8,7 @@ use super::{Context, Res, TxSlot};
 use crate::dispatcher::{AggregateState, Checkout, Pending, Weight};
 use crate::error::{CommandError, Error};
 use crate::message::{Aggregate, Command, Events, NewEvents};
-use crate::store::{BoxFuture, Incarnation, Position, Tag};
+use crate::store::{BoxFuture, Incarnation, Position, Tags};
 
 /// A command handler. `#[command_handler]` implements it.
 pub trait HandlesCommand: 'static {
@@ -90,7 +90,8 @@ pub struct Load {
     /// The inputs that take it; none if only an event concerns it.
     pub(crate) inputs: Inputs,
     pub(crate) aggregate: &'static AggregateType,
-    pub(crate) tag: Tag,
+    /// What its events bear: one tag, or several.
+    pub(crate) tags: Tags,
     pub(crate) state: AggregateState,
     /// Position of the stored state, for aggregates that have one.
     pub(crate) stored: Option<Position>,
@@ -116,14 +117,19 @@ pub struct Load {
 impl Loads {
     /// Adds the aggregate that the input at `place` takes.
     pub fn add<A: Aggregate>(&mut self, place: usize, id: &A::Id) {
-        self.add_listed::<A>(place, 0, Tag::of::<A>(id));
+        self.add_tagged::<A>(place, A::tags(id));
+    }
+
+    /// Adds the aggregate with these tags, which the input at `place` takes.
+    pub fn add_tagged<A: Aggregate>(&mut self, place: usize, tags: Tags) {
+        self.add_listed::<A>(place, 0, tags);
     }
 
     /// Adds one of the aggregates that the input at `place` takes.
-    pub(crate) fn add_listed<A: Aggregate>(&mut self, place: usize, index: usize, tag: Tag) {
+    pub(crate) fn add_listed<A: Aggregate>(&mut self, place: usize, index: usize, tags: Tags) {
         let aggregate = const { &AggregateType::of::<A>() };
         let inputs = Inputs::One(InputPlace { place, index });
-        self.0.push(Load::new(inputs, aggregate, tag));
+        self.0.push(Load::new(inputs, aggregate, tags));
     }
 }
 

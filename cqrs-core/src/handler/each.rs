@@ -9,7 +9,7 @@ use super::command::{CommandInput, CommandScope, Load, Loads};
 use super::input::Input;
 use crate::error::Error;
 use crate::message::Aggregate;
-use crate::store::Tag;
+use crate::store::Tags;
 
 /// The aggregates that a command's `#[id(Product, each)]` identifies: a map by id, in the order of
 /// the ids. A command handler takes it by value: `products: Each<Product>`.
@@ -19,7 +19,7 @@ use crate::store::Tag;
 /// events are recorded only if nothing happened to any of them since.
 pub struct Each<'a, A: Aggregate> {
     states: Vec<(&'a A::Id, &'a A)>,
-    indexes: HashMap<Tag, usize>,
+    indexes: HashMap<Tags, usize>,
 }
 
 impl<'a, A: Aggregate> Each<'a, A> {
@@ -27,16 +27,16 @@ impl<'a, A: Aggregate> Each<'a, A> {
     /// repeated, its first state counts.
     pub fn new(states: impl IntoIterator<Item = (&'a A::Id, &'a A)>) -> Self {
         let states = states.into_iter();
-        Self::tagged(states.map(|(id, state)| (Tag::of::<A>(id), id, state)))
+        Self::tagged(states.map(|(id, state)| (A::tags(id), id, state)))
     }
 
-    fn tagged(states: impl Iterator<Item = (Tag, &'a A::Id, &'a A)>) -> Self {
+    fn tagged(states: impl Iterator<Item = (Tags, &'a A::Id, &'a A)>) -> Self {
         let mut each = Self {
             states: Vec::new(),
             indexes: HashMap::new(),
         };
-        for (tag, id, state) in states {
-            if let Entry::Vacant(index) = each.indexes.entry(tag) {
+        for (tags, id, state) in states {
+            if let Entry::Vacant(index) = each.indexes.entry(tags) {
                 index.insert(each.states.len());
                 each.states.push((id, state));
             }
@@ -46,7 +46,7 @@ impl<'a, A: Aggregate> Each<'a, A> {
 
     /// The state of the aggregate with this id, if the command has the id.
     pub fn get(&self, id: &A::Id) -> Option<&'a A> {
-        let index = self.indexes.get(&Tag::of::<A>(id))?;
+        let index = self.indexes.get(&A::tags(id))?;
         self.states.get(*index).map(|(_, state)| *state)
     }
 
@@ -80,7 +80,7 @@ impl<A: Aggregate> Index<&A::Id> for Each<'_, A> {
     /// When the command does not have the id.
     fn index(&self, id: &A::Id) -> &A {
         let state = self.get(id);
-        state.unwrap_or_else(|| panic!("the command does not name `{}`", Tag::of::<A>(id)))
+        state.unwrap_or_else(|| panic!("the command does not name `{}`", A::tags(id)))
     }
 }
 
@@ -102,7 +102,7 @@ impl<'e, 'a, A: Aggregate> IntoIterator for &'e Each<'a, A> {
     }
 }
 
-impl<A: Aggregate + fmt::Debug> fmt::Debug for Each<'_, A> {
+impl<A: Aggregate<Id: fmt::Display> + fmt::Debug> fmt::Debug for Each<'_, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let states = self.iter().map(|(id, state)| (id.to_string(), state));
         f.debug_map().entries(states).finish()
@@ -135,11 +135,11 @@ where
 
     fn load(command: &C, place: usize, loads: &mut Loads) {
         let ids = <A as Listed<C, ROLE>>::ids(command);
-        let mut tags: Vec<_> = ids.iter().map(|id| Tag::of::<A>(id)).zip(0..).collect();
+        let mut tags: Vec<_> = ids.iter().map(|id| A::tags(id)).zip(0..).collect();
         tags.sort_unstable();
         tags.dedup_by(|(later, _), (first, _)| later == first);
-        for (tag, index) in tags {
-            loads.add_listed::<A>(place, index, tag);
+        for (tags, index) in tags {
+            loads.add_listed::<A>(place, index, tags);
         }
     }
 
@@ -150,7 +150,7 @@ where
         loads.sort_unstable_by_key(|(index, _)| *index);
         let states = loads.iter().filter_map(|(index, load)| {
             let state = load.state.get()?.as_any().downcast_ref()?;
-            Some((load.tag.clone(), *ids.get(*index)?, state))
+            Some((load.tags.clone(), *ids.get(*index)?, state))
         });
         let each = Self::tagged(states);
         if each.len() < loads.len() {
@@ -162,6 +162,15 @@ where
         Ok(each)
     }
 }
+
+/// Never implemented: an aggregate of several ids is taken by reference.
+#[diagnostic::on_unimplemented(
+    message = "a command handler cannot take `Each<{A}>`, an aggregate of several ids",
+    label = "has one id for each key of its `ids(..)`",
+    note = "take `&{A}`; for a list, decide about each in a command of its own, or give `{A}` one \
+            id: `#[aggregate(id = ..)]`"
+)]
+pub trait ListsSeveral<A> {}
 
 /// Never implemented: the states of several aggregates are not in one slice.
 #[diagnostic::on_unimplemented(

@@ -120,7 +120,8 @@ pub trait FoldInput<'a>: Sized {
     message = "an `#[apply]` method cannot take `{Self}`",
     label = "neither `&Recorded` nor the id",
     note = "an `#[apply]` method takes its event and, if it needs them, `&Recorded` (the event as \
-            stored) and a reference to the id of `{A}`: its result follows from the events alone"
+            stored) and a reference to the id of `{A}`: its result follows from the events alone",
+    note = "an aggregate of several ids, `ids(..)`, reads them from its event"
 )]
 pub trait ApplyInput<'a, Id: 'a, A> {
     /// Whether it is the id.

@@ -19,7 +19,7 @@ pub use command::{
     HandlesCommand, Load, Loads, Outcome, Returned,
 };
 pub use context::{Actor, Context};
-pub use each::{Each, InOneSlice, Listed};
+pub use each::{Each, InOneSlice, Listed, ListsSeveral};
 pub use event::{Completion, HandlesEvent, Reacted, ReactionInput, ReactionScope};
 pub use failure::Failing;
 pub use fold::{

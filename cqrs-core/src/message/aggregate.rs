@@ -1,10 +1,9 @@
-use std::fmt;
-
 use crate::error::Error;
-use crate::store::{Recorded, Tag};
+use crate::store::{Recorded, Tag, Tags};
 
 /// State folded from events, the unit of a decision. `#[aggregate(id = ..)]` on an `impl` block
-/// implements it; the methods marked `#[apply]` fold.
+/// implements it; the methods marked `#[apply]` fold. With `ids(Student = .., Course = ..)` it is
+/// folded from the events that bear both ids.
 ///
 /// `name = ".."` gives the name in tags (none: the type's, in kebab case), `storage = "state"`
 /// keeps the current state in the store instead of folding it anew for every decision,
@@ -16,8 +15,8 @@ use crate::store::{Recorded, Tag};
 )]
 pub trait Aggregate: Default + Send + Sync + 'static {
     /// What identifies one of them.
-    type Id: fmt::Display; // its text is in tags: implement `Display`, in place of a tuple for a struct of yours
-    /// The name in tags.
+    type Id;
+    /// The name in tags, unless `ids(..)` names them.
     const NAME: &'static str;
     /// The wire names of the events that it folds.
     const EVENTS: &'static [&'static str];
@@ -32,8 +31,11 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     /// [`Dispatcher::history`]: crate::Dispatcher::history
     const PERMISSION: Option<&'static str> = None;
 
-    /// Folds an event into the state of the aggregate with this tag; events that no `#[apply]`
-    /// names change nothing.
+    /// The tags that the events of the aggregate with this id bear: one, or one for each of its ids.
+    fn tags(id: &Self::Id) -> Tags;
+
+    /// Folds an event into the state of the aggregate with this tag, or with this one first; events
+    /// that no `#[apply]` names change nothing.
     ///
     /// # Errors
     /// When the event's payload cannot be read.

@@ -52,6 +52,29 @@ pub trait HasId<const AGGREGATE: u64, Id, const ROLE: u64, A> {
     fn id(&self) -> &Id;
 }
 
+/// The command has one of the several ids of the aggregate `A`. As [`HasId`], with a text of its own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say which `{A}` to load",
+    label = "an `#[id(..)]` of type `{Id}` is missing in the command, or does not fit this parameter",
+    note = "`{A}` has several ids: mark a field of `{Self}` with `#[id(..)]` for each key in its \
+            `#[aggregate(ids(..))]`; the one of type `{Id}` is missing",
+    note = "a command with several ids of one key: name the parameter as the field, without `_id`"
+)]
+pub trait HasIdOf<const KEY: u64, Id, const ROLE: u64, A> {
+    /// The id.
+    fn id(&self) -> &Id;
+}
+
+#[diagnostic::do_not_recommend]
+impl<C, const KEY: u64, Id, const ROLE: u64, A> HasIdOf<KEY, Id, ROLE, A> for C
+where
+    C: HasId<KEY, Id, ROLE, A>,
+{
+    fn id(&self) -> &Id {
+        HasId::id(self)
+    }
+}
+
 /// The message has an `#[id(.., each)]` of an aggregate: a collection of ids. The derive implements
 /// it. The parameters are those of [`HasId`]; `Id` is the type of one id.
 #[diagnostic::on_unimplemented(

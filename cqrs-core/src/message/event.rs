@@ -61,6 +61,30 @@ pub trait Concerns<const AGGREGATE: u64, Id, A>: Event {
     fn concerned(&self, tag: &Tag) -> Option<&Id>;
 }
 
+/// The event bears one of the several ids of the aggregate `A`. As [`Concerns`], with a text of its
+/// own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an event that concerns `{A}`",
+    label = "an `#[id(..)]` of type `{Id}` is missing, so it would never reach `{A}`",
+    note = "`{A}` has several ids: derive `Event` for `{Self}`, and mark a field with `#[id(..)]` \
+            for each key in `#[aggregate(ids(..))]`; the one of type `{Id}` is missing"
+)]
+pub trait ConcernsOneOf<const KEY: u64, Id, A>: Event {
+    /// The wire name.
+    const TYPE: &'static str = Self::NAME;
+
+    /// Whether several fields of the event are ids of this key.
+    const SEVERAL: bool;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E, const KEY: u64, Id, A> ConcernsOneOf<KEY, Id, A> for E
+where
+    E: Concerns<KEY, Id, A>,
+{
+    const SEVERAL: bool = E::SEVERAL;
+}
+
 /// The events of one decision, in order.
 #[derive(Debug, Default)]
 pub struct NewEvents(Vec<NewEvent>);

@@ -9,7 +9,7 @@ mod query;
 
 pub use aggregate::{Aggregate, Storage};
 pub use bounds::{AggregateId, AggregateIds, StoredState};
-pub use command::{Command, HasId, HasIds};
-pub use event::{Concerns, Event, Events, NewEvents};
+pub use command::{Command, HasId, HasIdOf, HasIds};
+pub use event::{Concerns, ConcernsOneOf, Event, Events, NewEvents};
 pub use probe::{EventProbe, Fallback, NoEvent, Probe, Validate};
 pub use query::Query;

@@ -19,11 +19,11 @@ pub struct EventQueryItem {
 }
 
 impl EventQuery {
-    /// Events that bear this tag.
-    pub fn tagged(tag: Tag) -> Self {
+    /// Events that bear this tag, or all of these.
+    pub fn tagged(tags: impl Into<Tags>) -> Self {
         Self::Items(vec![EventQueryItem {
             types: Vec::new(),
-            tags: vec![tag],
+            tags: tags.into().into(),
         }])
     }
 

@@ -1,4 +1,6 @@
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -21,8 +23,8 @@ impl Tag {
         Self(text.into())
     }
 
-    /// The tag of this aggregate.
-    pub fn of<A: Aggregate>(id: &A::Id) -> Self {
+    /// The tag of this aggregate, which has one id.
+    pub fn of<A: Aggregate<Id: fmt::Display>>(id: &A::Id) -> Self {
         Self::new(A::NAME, id)
     }
 
@@ -55,7 +57,8 @@ impl fmt::Display for Tag {
     }
 }
 
-/// The tags of one event, each once, in the order of the event's fields.
+/// The tags of one event, each once, in the order of the event's fields; or those that identify an
+/// aggregate, one for each of its ids.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(from = "Vec<Tag>", into = "Vec<Tag>")]
 pub struct Tags(Few);
@@ -141,6 +144,11 @@ impl Tags {
     pub fn contains(&self, tag: &Tag) -> bool {
         self.as_slice().contains(tag)
     }
+
+    /// Whether all of these tags are among them.
+    pub fn contains_all(&self, tags: &Self) -> bool {
+        tags.iter().all(|tag| self.contains(tag))
+    }
 }
 
 impl PartialEq for Tags {
@@ -151,9 +159,43 @@ impl PartialEq for Tags {
 
 impl Eq for Tags {}
 
+impl PartialOrd for Tags {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Tags {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_slice().cmp(other.as_slice())
+    }
+}
+
+impl Hash for Tags {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_slice().hash(state);
+    }
+}
+
+impl fmt::Display for Tags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, tag) in self.iter().enumerate() {
+            let separator = if index == 0 { "" } else { " and " };
+            write!(f, "{separator}{tag}")?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Debug for Tags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Tags").field(&self.as_slice()).finish()
+    }
+}
+
+impl From<Tag> for Tags {
+    fn from(tag: Tag) -> Self {
+        Self(Few::One(tag))
     }
 }
 

@@ -54,6 +54,25 @@ fn aggregate_with_snapshots() {
 }
 
 #[test]
+fn aggregate_of_several_ids() {
+    let item = quote! {
+        impl Subscription {
+            #[apply]
+            fn subscribed(&mut self, _: &StudentSubscribed) {
+                self.exists = true;
+            }
+
+            #[apply]
+            fn unsubscribed(&mut self, _: &StudentUnsubscribed, recorded: &Recorded) {
+                self.exists = false;
+            }
+        }
+    };
+    let args = quote!(ids(Student = StudentId, school::Course = CourseId));
+    expect("aggregate_ids", aggregate::attribute(args, item));
+}
+
+#[test]
 fn aggregate_that_keeps_its_state() {
     let args = quote!(
         id = AccountId,

@@ -283,6 +283,29 @@ fn aggregates() {
 }
 
 #[test]
+fn several_ids() {
+    let apply = quote!(impl Subscription { #[apply] fn made(&mut self, event: &Made) {} });
+    let args = [
+        quote!(ids(Student = StudentId)),
+        quote!(ids()),
+        quote!(ids = (StudentId, CourseId)),
+        quote!(ids),
+        quote!(ids(Student, Course)),
+        quote!(ids(Student = StudentId, Student = CourseId)),
+        quote!(ids(5 = StudentId)),
+        quote!(
+            id = PairId,
+            ids(Student = StudentId, Course = CourseId),
+            storage = "state",
+            snapshot_every = 100,
+            name = "pair"
+        ),
+    ];
+    let items = args.map(|args| aggregate::attribute(args, apply.clone()));
+    expect_errors("several_ids", quote!(#(#items)*));
+}
+
+#[test]
 fn apply_methods() {
     let item = quote! {
         impl Product {

@@ -38,6 +38,9 @@ const _: () = {
                 !<&Recorded as __cqrs::ApplyInput<'_, ProductId, Self>>::IS_ID,
             ],
         );
+        fn tags(id: &ProductId) -> __cqrs::Tags {
+            __cqrs::Tags::from(<ProductId as __cqrs::AggregateId>::tag(id, "product"))
+        }
         fn apply(
             &mut self,
             event: &__cqrs::Recorded,

@@ -21,6 +21,9 @@ const _: () = {
         const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::Some(
             "account:read",
         );
+        fn tags(id: &AccountId) -> __cqrs::Tags {
+            __cqrs::Tags::from(<AccountId as __cqrs::AggregateId>::tag(id, "account"))
+        }
         fn apply(
             &mut self,
             event: &__cqrs::Recorded,

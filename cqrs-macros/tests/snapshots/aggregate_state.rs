@@ -18,6 +18,9 @@ const _: () = {
         ];
         const STORAGE: __cqrs::Storage = __cqrs::Storage::State;
         const READS_RECORDED: __cqrs::bool = false;
+        fn tags(id: &AccountId) -> __cqrs::Tags {
+            __cqrs::Tags::from(<AccountId as __cqrs::AggregateId>::tag(id, "account"))
+        }
         fn apply(
             &mut self,
             event: &__cqrs::Recorded,

@@ -1,0 +1,168 @@
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::{Index, Token, Type};
+
+use crate::args::Args;
+use crate::errors::Errors;
+use crate::hygiene::code;
+use crate::{id, types};
+
+const EXAMPLE: &str = "ids(Student = StudentId, Course = CourseId)";
+
+/// What identifies an aggregate.
+pub enum Identity {
+    /// `id = ProductId`.
+    One(Type),
+    /// `ids(Student = StudentId, Course = CourseId)`: its events bear all of them.
+    Several(Vec<Key>),
+}
+
+/// One of several ids.
+pub struct Key {
+    /// The name in tags.
+    pub name: String,
+    /// The type of the id.
+    pub ty: Type,
+}
+
+impl Identity {
+    /// Takes `id` or `ids`, and refuses what does not go with several ids.
+    pub fn read(args: &mut Args, errors: &mut Errors) -> Option<Self> {
+        let one = args.ty("id", errors);
+        let Some(keys) = args.list("ids", EXAMPLE, errors) else {
+            return one.map(Self::One);
+        };
+        args.refuse(
+            &["storage", "snapshot_every"],
+            "the state of an aggregate of several ids is not stored, but folded from the events \
+             that bear all of them: remove this",
+            errors,
+        );
+        args.refuse(
+            &["name"],
+            "an aggregate of several ids has the names in `ids(..)` in its tags: remove this",
+            errors,
+        );
+        if let Some(ty) = one {
+            let message = "an aggregate has one id, `id = ..`, or several, `ids(..)`: remove one";
+            errors.at(ty, message);
+        }
+        let parsed = Punctuated::<Key, Token![,]>::parse_terminated.parse2(keys.clone());
+        let keys = several(errors.ok(parsed)?.into_iter().collect(), keys, errors)?;
+        Some(Self::Several(keys))
+    }
+
+    /// The type of the id: of several, a tuple.
+    pub fn ty(&self) -> TokenStream {
+        match self {
+            Self::One(ty) => ty.to_token_stream(),
+            Self::Several(keys) => {
+                let types = keys.iter().map(|key| &key.ty);
+                quote!((#(#types),*))
+            }
+        }
+    }
+
+    /// The traits of an event that bears the ids of `aggregate`, whose name is `name`.
+    pub fn concerns(&self, name: &str, aggregate: &TokenStream) -> Vec<TokenStream> {
+        match self {
+            Self::One(ty) => {
+                let key = id::key(name);
+                vec![code!(__cqrs::Concerns<#key, #ty, #aggregate>)]
+            }
+            Self::Several(keys) => {
+                let concerns = keys.iter().map(|Key { name, ty }| {
+                    let key = id::key(name);
+                    code!(__cqrs::ConcernsOneOf<#key, #ty, #aggregate>)
+                });
+                concerns.collect()
+            }
+        }
+    }
+
+    /// The tags of the aggregate, of which `id` is the id.
+    pub fn tags(&self, name: &str, id: &TokenStream) -> TokenStream {
+        match self {
+            Self::One(ty) => {
+                let tag = tag(ty);
+                code!(__cqrs::Tags::from(#tag(#id, #name)))
+            }
+            Self::Several(keys) => {
+                let ids = (0..keys.len()).map(Index::from);
+                tags(keys, ids.map(|place| quote!(&#id.#place)))
+            }
+        }
+    }
+}
+
+impl Key {
+    /// What a command must have: this id of the aggregate.
+    fn has_id(&self) -> TokenStream {
+        let (key, ty) = (id::key(&self.name), &self.ty);
+        code!(__cqrs::HasIdOf<#key, #ty, __ROLE, Self>)
+    }
+}
+
+/// Lets command handlers take the aggregate by reference, if their command has all of its ids.
+pub fn bounds_and_tags(keys: &[Key]) -> (TokenStream, TokenStream) {
+    let bounds: Vec<_> = keys.iter().map(Key::has_id).collect();
+    let ids = bounds
+        .iter()
+        .map(|bound| code!(<__C as #bound>::id(command)));
+    (quote!(#(#bounds)+*), tags(keys, ids))
+}
+
+fn tags(keys: &[Key], ids: impl Iterator<Item = TokenStream>) -> TokenStream {
+    let tags = keys.iter().zip(ids).map(|(Key { name, ty }, id)| {
+        let tag = tag(ty);
+        code!(#tag(#id, #name))
+    });
+    code!(__cqrs::Tags::from(__cqrs::Vec::from([#(#tags),*])))
+}
+
+/// The function that makes a tag of an id. A type that cannot be an id is underlined.
+fn tag(ty: &Type) -> TokenStream {
+    let id = types::bound(
+        &ty.to_token_stream(),
+        types::ends(ty),
+        &code!(__cqrs::AggregateId),
+    );
+    code!(#id::tag)
+}
+
+/// Checks that there are several, all different.
+fn several(keys: Vec<Key>, given: TokenStream, errors: &mut Errors) -> Option<Vec<Key>> {
+    if let [] | [_] = keys[..] {
+        let message = format!(
+            "`ids(..)` has two ids or more: write `{EXAMPLE}`, or `id = TheId` for an aggregate of \
+             one id"
+        );
+        errors.at(given, message);
+        return None;
+    }
+    for (place, key) in keys.iter().enumerate() {
+        if keys[..place].iter().any(|other| other.name == key.name) {
+            let message = format!(
+                "`{}` is there twice: an aggregate has one id of each key, so remove this",
+                key.name
+            );
+            errors.at(&key.ty, message);
+            return None;
+        }
+    }
+    Some(keys)
+}
+
+impl Parse for Key {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        let name = id::name(input)?;
+        if !input.peek(Token![=]) {
+            return Err(input.error(format!("each id has a key and a type: write `{EXAMPLE}`")));
+        }
+        input.parse::<Token![=]>()?;
+        let ty = input.parse()?;
+        Ok(Self { name, ty })
+    }
+}
