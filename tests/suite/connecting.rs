@@ -241,13 +241,11 @@ const SECRET: &str = "hunter2";
 
 /// Everything that it says of itself, and its causes.
 fn said(error: &(dyn Error + 'static)) -> String {
-    let mut said = format!("{error:?} {error:#?} {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        said.push_str(&format!(" {error} {error:?}"));
-        cause = error.source();
+    let said = format!("{error:?} {error:#?} {error}");
+    match error.source() {
+        Some(cause) => said + " " + &self::said(cause),
+        None => said,
     }
-    said
 }
 
 #[tokio::test]

@@ -207,8 +207,10 @@ async fn nothing_is_decided_or_folded_on_events_that_were_lost() {
 
     // It may have noticed before, by following the log.
     match before.execute(TakeSeat { seat: 1 }).await {
-        Err(CommandError::Rejected(IsTaken)) => {}
-        Err(CommandError::Failed(Failure::Append(AppendError::Rewound { .. }))) => {}
+        Err(
+            CommandError::Rejected(IsTaken)
+            | CommandError::Failed(Failure::Append(AppendError::Rewound { .. })),
+        ) => {}
         other => panic!("it was decided on what is lost: {other:?}"),
     }
     let rejected = before.execute(TakeSeat { seat: 1 }).await;

@@ -121,10 +121,11 @@ async fn refill(event: Emptied, app: &Dispatcher, bell: Res<dyn Bell>) -> Result
     bell.ring(event.wallet)?;
     let wallet = event.wallet;
     app.execute(Pay { wallet, cents: 10 }).await?;
-    match app.execute(Pay { wallet, cents: -25 }).await {
-        Ok(_) => Err(Error::message("the wallet had 25 cents")),
-        Err(error) => Ok(assert!(error.rejected().is_some())),
-    }
+    let Err(error) = app.execute(Pay { wallet, cents: -25 }).await else {
+        return Err(Error::message("the wallet had 25 cents"));
+    };
+    assert!(error.rejected().is_some());
+    Ok(())
 }
 
 fn charged(wallet: u32, cents: i64) -> Charged {

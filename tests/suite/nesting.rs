@@ -149,9 +149,10 @@ async fn in_each_office<F: Future>(test: impl Fn(Dispatcher) -> F) {
                     builder.shared_store(app.store().clone())
                 };
                 let sender = builder().build().await.expect("builds");
-                let own = match is_shared {
-                    true => sender.clone(),
-                    false => builder().build().await.expect("builds"),
+                let own = if is_shared {
+                    sender.clone()
+                } else {
+                    builder().build().await.expect("builds")
                 };
                 office.0.set(own).ok().expect("is set once");
                 test(sender).await;

@@ -128,7 +128,8 @@ async fn zero_is_obeyed_where_it_makes_sense() {
 
 #[tokio::test]
 async fn zero_is_refused_where_nothing_could_be_done() {
-    let options: [(fn(Builder) -> Builder, &str); 4] = [
+    type Change = fn(Builder) -> Builder;
+    let options: [(Change, &str); 4] = [
         (|it| it.max_message(0), "`max_message` is 0"),
         (|it| it.max_message_depth(0), "`max_message_depth` is 0"),
         (

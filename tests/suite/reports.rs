@@ -91,9 +91,10 @@ mod oven {
     #[command_handler]
     fn bake(cmd: Bake) -> Result<(), CommandError<Cold>> {
         let cold = Cold(std::io::Error::other("no gas"));
-        match cmd.reject {
-            true => Err(CommandError::Rejected(cold)),
-            false => Err(CommandError::failed(cold)),
+        if cmd.reject {
+            Err(CommandError::Rejected(cold))
+        } else {
+            Err(CommandError::failed(cold))
         }
     }
 
@@ -141,9 +142,9 @@ async fn every_error_of_a_call_prints_its_message_and_its_causes() {
 #[tokio::test]
 async fn an_adapter_prints_its_errors_as_the_core_does() {
     let refused = cqrs_sqlite::Sqlite::open(":memory:").await;
-    let error = refused.err().expect("is refused");
+    let error = refused.expect_err("is refused");
     assert_eq!(format!("{error:?}"), error.to_string());
     let refused = cqrs_postgres::Postgres::connect("nonsense").await;
-    let error = refused.err().expect("is refused");
+    let error = refused.expect_err("is refused");
     assert_eq!(format!("{error:?}"), error.to_string());
 }

@@ -125,7 +125,7 @@ fn the_url_of_a_database_is_not_printed() {
         let shown = format!("{options:?}");
         assert!(!shown.contains(SECRET), "{shown}");
         let refused = runtime.block_on(cqrs_postgres::Postgres::connect(&url));
-        let error = refused.err().expect("there is no such server");
+        let error = refused.expect_err("there is no such server");
         let shown = format!("{error} {error:?}");
         assert!(!shown.contains(SECRET), "{shown}");
     }

@@ -62,6 +62,8 @@ mod reading {
         pub body: Body,
     }
 
+    // `Some(None)` and a reference to a `bool` are what serde makes people write.
+    #[allow(clippy::option_option)]
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     pub struct Body {
         pub ratio: f64,
@@ -72,6 +74,7 @@ mod reading {
         pub hidden: bool,
     }
 
+    #[allow(clippy::trivially_copy_pass_by_ref)]
     fn is_hidden(hidden: &bool) -> bool {
         *hidden
     }
