@@ -21,7 +21,7 @@ use crate::outage::writer::{account, append};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// `PATIENCE` for the database to come back, as long for an exchange, and time for a busy machine.
-const LONGEST: Duration = Duration::from_secs(8);
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// The server itself would wait for ever.
 fn options() -> Options {
