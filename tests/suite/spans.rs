@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
 use cqrs_core::prelude::*;
 use cqrs_core::testing::conformance::Fixture;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::subscriber::DefaultGuard;
+use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 
 mod parcels {
     use cqrs_core::prelude::*;
@@ -121,7 +122,20 @@ impl Visit for Note {
     }
 }
 
+/// A second subscriber beside that of a test. While there is one only, `tracing` asks the thread that
+/// reaches a place first whether anybody listens, and remembers the answer for all threads: a test
+/// that runs beside this one and does not listen would answer for it.
+static BESIDE: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Notes::default()));
+
 impl Notes {
+    /// Listens on this thread until the guard is dropped.
+    fn listen() -> (Self, DefaultGuard) {
+        LazyLock::force(&BESIDE);
+        let notes = Self::default();
+        let guard = tracing::subscriber::set_default(notes.clone());
+        (notes, guard)
+    }
+
     fn told(&self) -> MutexGuard<'_, Told> {
         self.told.lock().expect("no test panics with it")
     }
@@ -213,8 +227,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn a_command_its_projection_its_reaction_and_a_query_are_spans() {
-    let notes = Notes::default();
-    let _listening = tracing::subscriber::set_default(notes.clone());
+    let (notes, _listening) = Notes::listen();
     let app = app().await;
     let id = CommandId::new();
     let receipt = app.execute(send(1)).id(id).await.expect("is sent");
@@ -268,8 +281,7 @@ async fn a_command_its_projection_its_reaction_and_a_query_are_spans() {
 
 #[tokio::test]
 async fn a_subscription_that_fails_is_warned_of_with_attempts_and_pause() {
-    let notes = Notes::default();
-    let _listening = tracing::subscriber::set_default(notes.clone());
+    let (notes, _listening) = Notes::listen();
     let app = app().await;
     app.execute(send(13)).await.expect("is sent");
     let warning = loop {
@@ -288,8 +300,7 @@ async fn a_subscription_that_fails_is_warned_of_with_attempts_and_pause() {
 
 #[tokio::test]
 async fn start_and_end_of_a_dispatcher_are_told_and_warnings_of_its_wiring() {
-    let notes = Notes::default();
-    let _listening = tracing::subscriber::set_default(notes.clone());
+    let (notes, _listening) = Notes::listen();
     let builder = Dispatcher::builder()
         .module(parcels::module())
         .store(Memory::new());
@@ -308,8 +319,7 @@ async fn start_and_end_of_a_dispatcher_are_told_and_warnings_of_its_wiring() {
 
 #[tokio::test]
 async fn no_payload_and_no_actor_is_in_a_log() {
-    let notes = Notes::default();
-    let _listening = tracing::subscriber::set_default(notes.clone());
+    let (notes, _listening) = Notes::listen();
     let app = app().await;
     let anne = || Actor::new("anne@example.com").with("a secret right");
     let receipt = app.execute(send(1)).actor(anne()).await.expect("is sent");
@@ -338,8 +348,7 @@ async fn no_payload_and_no_actor_is_in_a_log() {
 
 #[tokio::test]
 async fn a_database_that_is_opened_is_told() {
-    let notes = Notes::default();
-    let _listening = tracing::subscriber::set_default(notes.clone());
+    let (notes, _listening) = Notes::listen();
     let directory = tempfile::tempdir().expect("a directory can be made");
     let path = directory.path().join("log.db");
     let sqlite = cqrs_sqlite::Sqlite::open(&path).await.expect("opens");
