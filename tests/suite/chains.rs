@@ -76,6 +76,36 @@ async fn answer_pong(event: Ponged, recorded: &Recorded, app: &Dispatcher) -> Re
     Ok(())
 }
 
+#[derive(Command, Clone, Serialize, Deserialize)]
+pub struct Divide {
+    cell: u64,
+}
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "divided", version = 1)]
+pub struct Divided {
+    cell: u64,
+}
+
+#[command_handler]
+fn divide(cmd: Divide) -> Divided {
+    Divided { cell: cmd.cell }
+}
+
+/// Divides both halves again.
+#[event_handler]
+async fn grow(event: Divided, recorded: &Recorded, app: &Dispatcher) -> Result<()> {
+    for half in 0..2 {
+        let half = Divide {
+            cell: event.cell.wrapping_mul(2).wrapping_add(half),
+        };
+        let name = format!("{}-{}", recorded.position, half.cell);
+        let id = CommandId::derived("grow", name.as_bytes());
+        app.execute(half).id(id).await?;
+    }
+    Ok(())
+}
+
 /// Tells the games that have ended.
 #[event_handler]
 fn referee(event: Ponged, ended: Res<watch::Sender<Option<u32>>>) {
@@ -88,6 +118,21 @@ fn with_a_referee(builder: Builder) -> Builder {
     builder.provide(Arc::new(watch::Sender::<Option<u32>>::new(None)))
 }
 
+/// Waits for a reaction that fails; its name and why.
+async fn failing(app: &Dispatcher) -> (&'static str, String) {
+    loop {
+        let health = app.health();
+        let failing = health.subscriptions.iter().find_map(|it| match &it.state {
+            SubscriptionState::Failing { error, .. } => Some((it.name, error.clone())),
+            _ => None,
+        });
+        match failing {
+            Some(failing) => return failing,
+            None => tokio::task::yield_now().await,
+        }
+    }
+}
+
 #[tokio::test]
 async fn reactions_that_answer_each_other_for_ever_fail_and_name_the_chain() {
     let with = |builder| with_a_referee(builder).max_causation_depth(5);
@@ -97,17 +142,7 @@ async fn reactions_that_answer_each_other_for_ever_fail_and_name_the_chain() {
             left: u32::MAX,
         };
         app.execute(ping).await.expect("pings");
-        let failing = loop {
-            let health = app.health();
-            let failing = health.subscriptions.iter().find_map(|it| match &it.state {
-                SubscriptionState::Failing { error, .. } => Some((it.name, error.clone())),
-                _ => None,
-            });
-            match failing {
-                Some(failing) => break failing,
-                None => tokio::task::yield_now().await,
-            }
-        };
+        let failing = failing(&app).await;
         assert_eq!(failing.0, "answer_pong");
         let text = "`Ping` would be command 6 of a chain of reactions, of which 5 are allowed: \
                     .., `answer_ping` sent `Pong`, `answer_pong` sent `Ping`, `answer_ping` sent \
@@ -143,6 +178,31 @@ async fn a_chain_that_ends_is_let_be() {
         for game in 0..100 {
             app.execute(Pong { game, left: 0 }).await.expect("pongs");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reaction_that_answers_its_own_event_twice_fails_after_so_many_commands() {
+    let with = |builder| with_a_referee(builder).max_caused_commands(100);
+    on_each_with(module(), with, |app| async move {
+        app.execute(Divide { cell: 1 }).await.expect("divides");
+        let (name, error) = failing(&app).await;
+        assert_eq!(name, "grow");
+        let text = "`Divide` would be command 101 that reactions send because of one command, of \
+                    which 100 are allowed: `grow` sent `Divide`";
+        assert!(error.contains(text), "{error}");
+        let advice = "Let a reaction stop answering, or raise `max_caused_commands` on the builder";
+        assert!(error.contains(advice), "{error}");
+        let count = async || {
+            let events = app.events(EventQuery::All).all().await;
+            events.expect("reads").len()
+        };
+        assert_eq!(count().await, 101, "the first one and what it caused");
+        // The chain of another command is counted for itself, and waits for the one that fails.
+        app.execute(Divide { cell: 1000 }).await.expect("divides");
+        assert_eq!(count().await, 102);
+        assert!(!app.health().is_ok());
     })
     .await;
 }

@@ -90,9 +90,8 @@ impl Inner {
         if let Some(receipt) = sent_before().await? {
             return Ok(Some(receipt));
         }
-        let depth = self.limits.causation_depth;
         self.causes
-            .note(id, slot.entry.message, depth)
+            .note(id, slot.entry.message, &self.limits)
             .map_err(CommandError::Failed)?;
         let mut attempt = Decide {
             inner: self,

@@ -175,6 +175,20 @@ impl Builder {
         self
     }
 
+    /// Maximum number of commands that reactions send because of one command, in all branches of the
+    /// chain that it begins. The next one fails with
+    /// [`Failure::CausedCommands`](crate::error::Failure::CausedCommands): reactions that answer each
+    /// of their own events with several commands reach this limit long before
+    /// [`max_causation_depth`](Self::max_causation_depth). Defaults to 100,000; `u32::MAX` is no
+    /// limit. `build` refuses 0.
+    ///
+    /// Commands are counted as for `max_causation_depth`. The last 131,072 of them are remembered; a
+    /// chain whose last commands are no longer remembered is counted from 0 again.
+    pub fn max_caused_commands(mut self, commands: u32) -> Self {
+        self.limits.caused_commands = commands;
+        self
+    }
+
     /// Maximum number of states of aggregates in memory, so that a decision about one of them reads
     /// nothing. Defaults to 10,000; 0 turns it off, `usize::MAX` is no limit. Decisions are the same
     /// either way.

@@ -1,21 +1,24 @@
-//! Reactions that answer their own events would go on for ever. Which commands a reaction sent, and
-//! because of which command's events, is known here, as far back as it matters: it does not depend
-//! on what callers say of causes, and is forgotten with the process.
+//! Reactions that answer their own events would go on for ever, in one chain or in ever more of them.
+//! Which commands a reaction sent, and because of which command's events, is known here, as far back
+//! as it matters: it does not depend on what callers say of causes, and is forgotten with the process.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
 
 use super::Inner;
+use super::inner::CallLimits;
 use crate::CommandId;
 use crate::error::Failure;
 use crate::store::Recorded;
 
-/// How many commands of reactions are remembered.
-const CAPACITY: usize = 4096;
+/// How many commands are remembered: more than one command may cause by default, so that what it
+/// causes is counted to the end.
+const CAPACITY: usize = 1 << 17;
 
 /// How many links of a chain are named.
 const NAMED_LINKS: usize = 8;
@@ -27,16 +30,19 @@ tokio::task_local! {
 
 struct Reacting {
     reaction: &'static str,
-    /// The cause of the event's command, if a reaction sent it.
-    cause: Option<Arc<Cause>>,
+    /// The command of the event that the reaction got.
+    command: CommandId,
 }
 
 /// Why a command was sent.
+#[derive(Clone)]
 struct Cause {
-    /// How many commands of reactions led to it, with itself.
+    /// How many commands of reactions led to it, with itself. 0 if no reaction sent it.
     depth: u32,
     /// The last of them.
     links: VecDeque<Link>,
+    /// How many commands reactions sent because of the chain's first command, in all of its branches.
+    caused: Arc<AtomicU32>,
 }
 
 #[derive(Clone, Copy)]
@@ -45,8 +51,8 @@ struct Link {
     command: &'static str,
 }
 
-/// The commands that reactions sent lately.
-pub(crate) struct Causes(Mutex<LruCache<CommandId, Arc<Cause>>>);
+/// The commands that reactions sent lately, and those that caused them.
+pub(crate) struct Causes(Mutex<LruCache<CommandId, Cause>>);
 
 impl Default for Causes {
     fn default() -> Self {
@@ -58,34 +64,51 @@ impl Causes {
     /// Notes that a command is about to be decided, if this task runs a reaction.
     ///
     /// # Errors
-    /// [`Failure::CausationDepth`] when too many commands led to it.
+    /// [`Failure::CausationDepth`] when too many commands led to it, [`Failure::CausedCommands`] when
+    /// the first of them caused too many.
     pub(super) fn note(
         &self,
         id: CommandId,
         command: &'static str,
-        limit: u32,
+        limits: &CallLimits,
     ) -> Result<(), Failure> {
-        let cause = REACTING.try_with(|reacting| reacting.cause_of(command));
-        let Ok(cause) = cause else { return Ok(()) };
-        if cause.depth > limit {
+        let reacting = REACTING.try_with(|it| (it.reaction, it.command));
+        let Ok((reaction, caused_by)) = reacting else {
+            return Ok(());
+        };
+        // Before the command's events are recorded: a reaction may get one at once.
+        let mut causes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if causes.contains(&id) {
+            // Sent again, by a reaction that failed or was interrupted.
+            return Ok(());
+        }
+        let cause = causes
+            .get_or_insert(caused_by, Cause::outside)
+            .of(Link { reaction, command });
+        if cause.depth > limits.causation_depth {
             return Err(Failure::CausationDepth {
+                command,
+                limit: limits.causation_depth,
+                chain: cause.to_string(),
+            });
+        }
+        // Nobody else counts: the lock is held.
+        let caused = cause.caused.load(Ordering::Relaxed);
+        let limit = limits.caused_commands;
+        if caused >= limit && limit != u32::MAX {
+            return Err(Failure::CausedCommands {
                 command,
                 limit,
                 chain: cause.to_string(),
             });
         }
-        // Before its events are recorded: a reaction may get one at once.
-        let mut causes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        causes.put(id, Arc::new(cause));
-        if causes.len() > CAPACITY {
+        let caused = caused.saturating_add(1);
+        cause.caused.store(caused, Ordering::Relaxed);
+        causes.put(id, cause);
+        while causes.len() > CAPACITY {
             causes.pop_lru();
         }
         Ok(())
-    }
-
-    fn of(&self, event: &Recorded) -> Option<Arc<Cause>> {
-        let mut causes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        causes.get(&event.command).cloned()
     }
 }
 
@@ -97,30 +120,30 @@ impl Inner {
         event: &Recorded,
         future: F,
     ) -> F::Output {
-        let reacting = Reacting {
-            reaction,
-            cause: self.causes.of(event),
-        };
-        REACTING.scope(reacting, future).await
+        let command = event.command;
+        REACTING.scope(Reacting { reaction, command }, future).await
     }
 }
 
-impl Reacting {
-    /// Why the reaction sends a command.
-    fn cause_of(&self, command: &'static str) -> Cause {
-        let known = self.cause.as_deref();
-        let mut links = known.map(|cause| cause.links.clone()).unwrap_or_default();
-        links.push_back(Link {
-            reaction: self.reaction,
-            command,
-        });
-        if links.len() > NAMED_LINKS {
-            links.pop_front();
+impl Cause {
+    /// Of a command that no reaction sent, or that is not remembered.
+    fn outside() -> Self {
+        Self {
+            depth: 0,
+            links: VecDeque::new(),
+            caused: Arc::default(),
         }
-        Cause {
-            depth: known.map_or(0, |cause| cause.depth).saturating_add(1),
-            links,
+    }
+
+    /// Of a command that a reaction sends because of an event of this one's command.
+    fn of(&self, link: Link) -> Self {
+        let mut cause = self.clone();
+        cause.depth = cause.depth.saturating_add(1);
+        cause.links.push_back(link);
+        if cause.links.len() > NAMED_LINKS {
+            cause.links.pop_front();
         }
+        cause
     }
 }
 

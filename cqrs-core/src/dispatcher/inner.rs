@@ -90,6 +90,7 @@ pub(crate) struct CallLimits {
     pub(crate) transaction: Duration,
     /// How many commands of reactions may lead to one another.
     pub(crate) causation_depth: u32,
+    pub(crate) caused_commands: u32,
     /// How many states of aggregates are kept in memory, and how many bytes of them.
     pub(crate) states: usize,
     pub(crate) state_bytes: usize,
@@ -105,6 +106,7 @@ impl Default for CallLimits {
             wait: Duration::from_secs(5),
             transaction: Duration::from_secs(5),
             causation_depth: 64,
+            caused_commands: 100_000,
             states: 10_000,
             state_bytes: 64 << 20,
         }
@@ -153,6 +155,11 @@ impl CallLimits {
             (
                 "max_causation_depth",
                 self.causation_depth == 0,
+                "no command of a reaction",
+            ),
+            (
+                "max_caused_commands",
+                self.caused_commands == 0,
                 "no command of a reaction",
             ),
         ];

@@ -101,6 +101,22 @@ pub enum Failure {
         /// The last reactions and the commands that they sent.
         chain: String,
     },
+    /// Reactions sent too many commands because of one; see
+    /// [`max_caused_commands`](crate::dispatcher::Builder::max_caused_commands). Nothing was recorded.
+    #[error(
+        "`{command}` would be command {} that reactions send because of one command, of which \
+         {limit} are allowed: {chain}. Let a reaction stop answering, or raise \
+         `max_caused_commands` on the builder",
+        u64::from(*.limit) + 1
+    )]
+    CausedCommands {
+        /// The command's name.
+        command: &'static str,
+        /// How many are allowed.
+        limit: u32,
+        /// The last reactions and the commands that they sent.
+        chain: String,
+    },
     /// This dispatcher has no handler for the message: its module is not among the dispatcher's.
     #[error("this dispatcher has no handler for `{message}`: {}", take_in(*.elsewhere))]
     NoHandler {
