@@ -1,8 +1,9 @@
 //! Who may send and read what.
 
-use std::fmt;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use crate::handler::Actor;
+pub use crate::error::Action;
 
 /// Decides who may send a message, or read an aggregate or the log, that names a permission. Each
 /// dispatcher has one authorizer, which every entry point consults: typed calls, JSON, sessions,
@@ -30,22 +31,47 @@ pub struct Request<'a> {
     pub message: &'static str,
 }
 
-/// What an actor needs a permission for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Action {
-    /// To send a command or ask a query.
-    Send,
-    /// To read the state and history of an aggregate, or the log.
-    Read,
+/// Who sends a message, and what they hold. Clones share the data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    inner: Arc<ActorData>,
 }
 
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Send => "send",
-            Self::Read => "read",
-        })
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ActorData {
+    name: String,
+    permissions: BTreeSet<String>,
+}
+
+impl Actor {
+    /// An actor that holds nothing.
+    pub fn new(name: impl Into<String>) -> Self {
+        let data = ActorData {
+            name: name.into(),
+            permissions: BTreeSet::new(),
+        };
+        Self {
+            inner: Arc::new(data),
+        }
+    }
+
+    /// The same actor, holding this as well.
+    #[must_use]
+    pub fn with(mut self, permission: impl Into<String>) -> Self {
+        Arc::make_mut(&mut self.inner)
+            .permissions
+            .insert(permission.into());
+        self
+    }
+
+    /// The name, as events record it.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Whether the actor holds this permission.
+    pub fn holds(&self, permission: &str) -> bool {
+        self.inner.permissions.contains(permission)
     }
 }
 

@@ -15,9 +15,12 @@ mod json;
 mod key;
 pub mod message;
 mod module;
+mod panic;
 pub mod prelude;
 mod projection;
 pub mod registry;
+mod report;
+mod source;
 pub mod store;
 pub mod testing;
 mod trace;
@@ -31,10 +34,10 @@ pub use cqrs_macros::{
 pub use jiff::Timestamp;
 pub use uuid::Uuid;
 
-pub use auth::{Action, AllowAll, Authorizer, HeldPermissions, Request};
+pub use auth::{Action, Actor, AllowAll, Authorizer, HeldPermissions, Request};
 pub use dispatcher::{Dispatcher, Receipt, Session};
 pub use error::{CommandError, Error, QueryError, Rejected, Result};
-pub use handler::{Actor, Context, Each, ReadTx, Res, Tx};
+pub use handler::{Context, Each, ReadTx, Res, Tx};
 pub use ids::{CommandId, EventId};
 pub use key::key;
 pub use message::{Aggregate, Command, Event, Query, Validate};

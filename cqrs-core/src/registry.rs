@@ -7,10 +7,11 @@ use crate::dispatcher::{Dispatcher, JsonCommand, JsonQuery};
 use crate::error::Failure;
 use crate::handler::{
     self, AggregateType, CommandFn, Fold, HandlesCommand, HandlesEvent, HandlesQuery, Input,
-    Projects, QueryFn, Reacted, ReactionScope, Setup, Source,
+    Projects, QueryFn, Reacted, ReactionScope, Setup,
 };
 use crate::json;
 use crate::message::{Aggregate, Command, Event, Query};
+use crate::source::Source;
 use crate::store::Recorded;
 
 #[doc(hidden)]

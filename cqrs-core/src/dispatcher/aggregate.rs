@@ -1,10 +1,10 @@
 use std::mem::size_of_val;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::guard::{guarded, method};
 use crate::Timestamp;
 use crate::error::{Error, Failure};
 use crate::handler::{AggregateType, AnyState};
+use crate::panic::{guarded, method, panic_message};
 use crate::store::{Recorded, Tags};
 
 /// The state of an aggregate. All functions of the aggregate are called here, so that a panic in
@@ -78,7 +78,7 @@ impl AggregateState {
                     }
                     Origin::Decision => format!("the new event `{}`", event.event_type),
                 }),
-                message: super::panic_message(&*panic),
+                message: panic_message(&*panic),
             }),
         }
     }

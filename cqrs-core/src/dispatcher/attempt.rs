@@ -8,14 +8,15 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tracing::{Instrument, Span};
 
-use super::guard::{Guarded, guarded};
 use super::inner::{CallOptions, CommandSlot, Inner};
 use super::loaded::Loaded;
-use super::{Receipt, nesting, panic_message};
+use super::{Receipt, nesting};
 use crate::CommandId;
 use crate::error::{CommandError, Error, Failure, Invalid};
 use crate::handler::{CommandScope, Context, Loads, TxSlot};
 use crate::message::NewEvents;
+use crate::panic::panic_message;
+use crate::panic::{Guarded, guarded};
 use crate::store::{Append, AppendError, Appended, BoxFuture, ErasedTx, Position, Ticket};
 use crate::trace;
 

@@ -1,5 +1,3 @@
-use std::any::TypeId;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,15 +12,16 @@ use super::shutdown::Workers;
 use crate::Timestamp;
 use crate::auth::Authorizer;
 use crate::clock::Clock;
-use crate::handler::{AggregateType, Input, InputKind, Resources, Source};
+use crate::handler::{AggregateType, Input, InputKind, Resources};
 use crate::message::Storage;
 use crate::module::Module;
 use crate::projection::{self, Observer, Worker};
 use crate::registry::{AggregateEntry, CommandHandlerEntry, Registry};
+use crate::source::Source;
 use crate::store::{ModelSchema, Store};
 use crate::testing::SentCommands;
 use crate::trace;
-use crate::wiring::{BuildError, Description, Plan, Problems, Scope};
+use crate::wiring::{BuildError, Description, Models, Plan, Problems, Scope};
 
 /// Gathers what a dispatcher needs; [`build`](Builder::build) checks it and starts it.
 #[must_use = "nothing is wired until `build`"]
@@ -310,9 +309,6 @@ fn kept(aggregates: &[&'static AggregateEntry]) -> Vec<&'static AggregateType> {
         .filter(|aggregate| aggregate.storage == Storage::State)
         .collect()
 }
-
-/// Each read model with the place of the projection that keeps it.
-pub(crate) type Models = HashMap<TypeId, (usize, Arc<ModelSchema>)>;
 
 fn command_slots(
     handlers: &[(usize, &'static CommandHandlerEntry)],

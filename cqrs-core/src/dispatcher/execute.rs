@@ -8,14 +8,15 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::attempt::{AnyCommand, AnyDecided, Order};
-use super::guard::{guarded, method};
 use super::inner::{CallOptions, Found, Inner};
 use super::{Dispatcher, Receipt};
 use crate::CommandId;
+use crate::auth::Actor;
 use crate::error::{CommandError, Failure, Invalid};
-use crate::handler::{Actor, CommandFn, CommandScope, Decided, Decision, Loads};
+use crate::handler::{CommandFn, CommandScope, Decided, Decision, Loads};
 use crate::json;
 use crate::message::{Command, NewEvents};
+use crate::panic::{guarded, method};
 use crate::registry::{MessageKind, Registry};
 use crate::store::{BoxFuture, Recorded};
 use crate::trace;

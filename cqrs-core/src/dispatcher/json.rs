@@ -5,14 +5,14 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::guard::{guarded, method};
 use super::inner::CallOptions;
 use super::query::QueryOptions;
 use super::{Dispatcher, QueryCall, Receipt};
+use crate::auth::Actor;
 use crate::error::{CommandError, Failure, Invalid, QueryError, Rejection};
-use crate::handler::Actor;
 use crate::json;
 use crate::message::{Command, Query};
+use crate::panic::{guarded, method};
 use crate::store::{BoxFuture, Position};
 use crate::{CommandId, Uuid};
 

@@ -6,7 +6,6 @@ mod builder;
 mod cache;
 mod causation;
 mod execute;
-mod guard;
 mod health;
 mod inner;
 mod json;
@@ -38,9 +37,7 @@ pub use shutdown::Unfinished;
 pub use state::{History, StateCall};
 
 pub(crate) use aggregate::AggregateState;
-pub(crate) use builder::Models;
 pub(crate) use cache::Checkout;
-pub(crate) use guard::{Guarded, panic_message};
 pub(crate) use inner::{Inner, QuerySlot};
 pub(crate) use json::{JsonCommand, JsonQuery};
 pub(crate) use lifecycle::{Caller, Phase};

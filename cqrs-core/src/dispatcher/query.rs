@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use tracing::Instrument;
 
-use super::guard::{guarded, method};
 use super::inner::{Inner, QuerySlot};
 use super::{Dispatcher, Receipt};
 use crate::CommandId;
+use crate::auth::Actor;
 use crate::error::{Behind, Failure, QueryError, Result};
-use crate::handler::{Actor, Answered, Context, QueryFn, QueryScope};
+use crate::handler::{Answered, Context, QueryFn, QueryScope};
 use crate::message::Query;
+use crate::panic::{guarded, method};
 use crate::store::{BoxFuture, Position};
 use crate::trace;
 

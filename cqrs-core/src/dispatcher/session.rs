@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Dispatcher, ExecuteCall, QueryCall};
-use crate::handler::Actor;
+use crate::auth::Actor;
 use crate::message::{Command, Query};
 use crate::store::Position;
 

@@ -3,13 +3,14 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::Dispatcher;
-use super::guard::guarded;
 use super::inner::Inner;
 use crate::Timestamp;
 use crate::auth::Action;
+use crate::auth::Actor;
 use crate::error::{Failure, QueryError};
-use crate::handler::{Actor, AggregateType};
+use crate::handler::AggregateType;
 use crate::message::Aggregate;
+use crate::panic::guarded;
 use crate::store::{BoxFuture, EventQuery, Events, Position, ReadRange, Recorded, Store, Tags};
 
 /// The state of an aggregate, about to be folded; `.await` folds it.

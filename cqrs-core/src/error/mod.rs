@@ -3,22 +3,22 @@
 //! of their own.
 
 mod command;
+mod denied;
 mod handler;
 mod query;
 mod rejected;
-mod report;
 
+pub use crate::report::report;
 pub use command::{CommandError, Rejection};
+pub use denied::{Action, Denied};
 pub use handler::{BoxError, Error, Result};
 pub use query::{Behind, QueryError};
 pub use rejected::Rejected;
-pub use report::report;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::auth::Action;
-use crate::handler::Source;
+use crate::source::Source;
 use crate::store::{AppendError, StoreError, Tags};
 
 /// Something that is not the domain's decision went wrong.
@@ -137,7 +137,7 @@ pub enum Failure {
     Append(AppendError),
 }
 
-crate::debug_as_report!(Failure, Invalid, Denied, Unknown);
+crate::debug_as_report!(Failure, Invalid, Unknown);
 
 fn take_in(elsewhere: Option<&Source>) -> String {
     match elsewhere {
@@ -184,20 +184,6 @@ impl Invalid {
             reason: reason.into(),
         }
     }
-}
-
-/// The actor may not send this message, or read this aggregate or the log.
-#[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{who} may not {action} `{message}`: {reason}", who = .actor.as_deref().unwrap_or("an unknown actor"))]
-pub struct Denied {
-    /// What the permission is needed for.
-    pub action: Action,
-    /// The name of the message; of an aggregate to read, its name in tags; `events` for the log.
-    pub message: &'static str,
-    /// The actor, if the call named one.
-    pub actor: Option<String>,
-    /// Why not.
-    pub reason: String,
 }
 
 /// No message has this name.

@@ -2,12 +2,13 @@ use std::any::Any;
 use std::future::Future;
 
 use super::each::InOneSlice;
-use super::input::{AggregateType, Input, Source};
+use super::input::{AggregateType, Input};
 use super::resource::{self, Service, Shared};
 use super::{Context, Res, TxSlot};
 use crate::dispatcher::{AggregateState, Checkout, Pending, Weight};
 use crate::error::{CommandError, Error};
 use crate::message::{Aggregate, Command, Events, NewEvents};
+use crate::source::Source;
 use crate::store::{BoxFuture, Incarnation, Position, Tags};
 
 /// A command handler. `#[command_handler]` implements it.

@@ -1,53 +1,7 @@
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
 use uuid::Uuid;
 
+use crate::auth::Actor;
 use crate::{CommandId, Timestamp};
-
-/// Who sends a message, and what they hold. Clones share the data.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Actor {
-    inner: Arc<ActorData>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct ActorData {
-    name: String,
-    permissions: BTreeSet<String>,
-}
-
-impl Actor {
-    /// An actor that holds nothing.
-    pub fn new(name: impl Into<String>) -> Self {
-        let data = ActorData {
-            name: name.into(),
-            permissions: BTreeSet::new(),
-        };
-        Self {
-            inner: Arc::new(data),
-        }
-    }
-
-    /// The same actor, holding this as well.
-    #[must_use]
-    pub fn with(mut self, permission: impl Into<String>) -> Self {
-        Arc::make_mut(&mut self.inner)
-            .permissions
-            .insert(permission.into());
-        self
-    }
-
-    /// The name, as events record it.
-    pub fn name(&self) -> &str {
-        &self.inner.name
-    }
-
-    /// Whether the actor holds this permission.
-    pub fn holds(&self, permission: &str) -> bool {
-        self.inner.permissions.contains(permission)
-    }
-}
 
 /// What is known about the call that a handler serves.
 #[derive(Clone, Debug)]

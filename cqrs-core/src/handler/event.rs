@@ -2,11 +2,12 @@ use std::future::Future;
 
 use super::Res;
 use super::failure::Failing;
-use super::input::{Input, Source};
+use super::input::Input;
 use super::resource::{self, Service, Shared};
 use crate::dispatcher::Dispatcher;
 use crate::error::Result;
 use crate::message::Event;
+use crate::source::Source;
 use crate::store::{BoxFuture, Recorded};
 
 /// A reaction. `#[event_handler]` implements it.

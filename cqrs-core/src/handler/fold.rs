@@ -4,8 +4,9 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::TxSlot;
-use super::input::{Input, Source};
+use super::input::Input;
 use crate::error::{Error, Result};
+use crate::source::Source;
 use crate::store::{BoxFuture, Recorded};
 use crate::views::{ErasedBuffer, ReadModel, ViewBuffer, Views};
 

@@ -4,6 +4,7 @@ mod cell;
 mod command;
 mod context;
 mod each;
+mod erased_tx;
 mod event;
 mod failure;
 mod fold;
@@ -12,13 +13,14 @@ mod query;
 mod resource;
 mod transaction;
 
+pub use crate::source::Source;
 pub use cell::{CommandCell, QueryCell};
 pub(crate) use command::Inputs;
 pub use command::{
     Bare, Borrowed, CommandFn, CommandInput, CommandScope, Decided, Decides, Decision, DomainError,
     HandlesCommand, Load, Loads, Outcome, Returned,
 };
-pub use context::{Actor, Context};
+pub use context::Context;
 pub use each::{Each, InOneSlice, Listed, ListsSeveral};
 pub use event::{Completion, HandlesEvent, Reacted, ReactionInput, ReactionScope};
 pub use failure::Failing;
@@ -26,7 +28,7 @@ pub use fold::{
     ApplyInput, Fold, FoldInput, FoldScope, Folded, Projects, Setup, SetupScope, StoredApplyInput,
     any, concerned,
 };
-pub use input::{AggregateType, AnyState, Input, InputKind, ModelType, ResourceType, Source};
+pub use input::{AggregateType, AnyState, Input, InputKind, ModelType, ResourceType};
 pub(crate) use query::Answered;
 pub(crate) use query::answer;
 pub use query::{Answer, AnswerFrom, HandlesQuery, QueryFn, QueryInput, QueryScope};

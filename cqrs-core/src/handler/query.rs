@@ -6,12 +6,14 @@ use std::pin::pin;
 use std::task::Poll;
 
 use super::failure::Failing;
-use super::input::{Input, Source};
+use super::input::Input;
 use super::resource::{self, Shared};
 use super::{Context, Res};
-use crate::dispatcher::{Inner, QuerySlot, panic_message};
+use crate::dispatcher::{Inner, QuerySlot};
 use crate::error::{Error, Failure, QueryError, Result};
 use crate::message::Query;
+use crate::panic::panic_message;
+use crate::source::Source;
 use crate::store::BoxFuture;
 use crate::views::{Read, ReadModel};
 

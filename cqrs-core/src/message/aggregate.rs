@@ -1,3 +1,5 @@
+use std::fmt;
+
 use crate::error::Error;
 use crate::store::{Recorded, Tag, Tags};
 
@@ -53,6 +55,13 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     /// About how many bytes of memory it takes: its own, and as many as it has as JSON, if it is
     /// `Serialize`. Of one that is not, what it has on the heap is not known.
     fn size(&self) -> usize;
+}
+
+impl Tag {
+    /// The tag of this aggregate, which has one id.
+    pub fn of<A: Aggregate<Id: fmt::Display>>(id: &A::Id) -> Self {
+        Self::new(A::NAME, id)
+    }
 }
 
 /// Where the state of an aggregate is kept.

@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::json;
-use crate::store::{EventType, NewEvent, Tag, Tags};
+use crate::json::{self, Unreadable};
+use crate::store::{EventType, NewEvent, Position, Recorded, Tag, Tags};
 
 /// Something that happened. Derive it on a struct; name it in the past tense.
 ///
@@ -24,6 +24,43 @@ pub trait Event: Serialize + for<'de> Deserialize<'de> + Send + Sync + 'static {
 
     /// Adds what the event concerns.
     fn tags(&self, tags: &mut Tags);
+}
+
+impl Recorded {
+    /// The payload as an `E`.
+    ///
+    /// # Errors
+    /// When the payload is of a newer version than this program knows, or does not fit `E`; the
+    /// error names the event and its position, and shows the payload.
+    pub fn decode<E: Event>(&self) -> Result<E, Error> {
+        if self.version > E::VERSION {
+            return Err(Error::message(format!(
+                "event `{}` at position {} has version {}, this program knows up to {}: \
+                 update this program before it reads the log",
+                self.event_type,
+                self.position,
+                self.version,
+                E::VERSION
+            )));
+        }
+        json::decode(&self.payload)
+            .map_err(|error| self.unreadable(std::any::type_name::<E>(), &error))
+    }
+
+    #[cold]
+    fn unreadable(&self, rust_type: &str, error: &Unreadable) -> Error {
+        let place = match self.position {
+            // It is folded before it is recorded.
+            Position::START => String::new(),
+            position => format!(" at position {position}"),
+        };
+        Error::message(format!(
+            "event `{}` (version {}){place} cannot be read as `{rust_type}`: {error}: {}",
+            self.event_type,
+            self.version,
+            String::from_utf8_lossy(&self.payload[..self.payload.len().min(200)]),
+        ))
+    }
 }
 
 /// What a command handler may return: an event, an enum of events that derives `Event`, `()`, or

@@ -7,12 +7,12 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 use super::follow::FailedAt;
-use crate::dispatcher::{Guarded, Models, panic_message};
 use crate::error::{Error, Result};
 use crate::handler::{Fold, FoldScope, Folded, TxSlot};
+use crate::panic::{Guarded, panic_message};
 use crate::store::{Recorded, Store, ViewChange};
 use crate::views::{ErasedBuffer, LoadRequest, Loader};
-use crate::wiring::PlannedProjection;
+use crate::wiring::{Models, PlannedProjection};
 
 /// Views kept in memory between batches, per read model.
 const KEEP: usize = 10_000;

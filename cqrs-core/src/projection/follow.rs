@@ -11,16 +11,17 @@ use super::backoff::Backoff;
 use super::fold::{FoldedPage, Folder};
 use super::react::Reactor;
 use super::transaction;
-use crate::dispatcher::{Dispatcher, Guarded, Models, Phase, SHUT_DOWN, SubscriptionKind};
+use crate::dispatcher::{Dispatcher, Phase, SHUT_DOWN, SubscriptionKind};
 use crate::error::Error;
 use crate::handler::Resources;
+use crate::panic::Guarded;
 use crate::registry::ReactionEntry;
 use crate::store::{
     EventQuery, EventStore, Incarnation, Position, Recorded, Store, StoreError, Subscription,
     ViewBatch, ViewChange, ViewCommitError,
 };
 use crate::trace;
-use crate::wiring::{BuildError, PlannedProjection};
+use crate::wiring::{BuildError, Models, PlannedProjection};
 
 /// Events handled between two checkpoints.
 const BATCH: usize = 512;

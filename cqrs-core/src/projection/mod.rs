@@ -15,11 +15,10 @@ pub(crate) use observe::Observer;
 pub(crate) use progress::Progress;
 pub(crate) use react::Reactor;
 
-use crate::dispatcher::Models;
 use crate::handler::Resources;
 use crate::registry::ProjectionEntry;
 use crate::store::Store;
-use crate::wiring::{BuildError, Plan, PlannedProjection};
+use crate::wiring::{BuildError, Models, Plan, PlannedProjection};
 
 /// The workers of a dispatcher: projections first, in the plan's order, then reactions. None on a
 /// store that can only be read.

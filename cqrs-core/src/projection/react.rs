@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use tracing::Instrument;
 
-use crate::dispatcher::{Dispatcher, Guarded, panic_message};
+use crate::dispatcher::Dispatcher;
 use crate::error::{Error, Result};
 use crate::handler::{Reacted, ReactionScope, Resources};
+use crate::panic::{Guarded, panic_message};
 use crate::registry::ReactionEntry;
 use crate::store::Recorded;
 use crate::trace;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::fold::{Check, Folder};
 use super::follow::{Checkpoint, Interrupted, Worked, Worker};
-use crate::dispatcher::{Guarded, panic_message};
 use crate::error::{Error, Result};
 use crate::handler::{Folded, Setup, SetupScope, TxSlot};
+use crate::panic::{Guarded, panic_message};
 use crate::store::{Position, Recorded, Store, StoreError, ViewBatch, ViewCommitError};
 use crate::wiring::BuildError;
 

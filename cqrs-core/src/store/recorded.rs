@@ -7,9 +7,6 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Position, Tags};
-use crate::error::Error;
-use crate::json::{self, Unreadable};
-use crate::message::Event;
 use crate::{CommandId, EventId, Timestamp};
 
 /// An event's wire name. Clones of one that was stored share its text.
@@ -118,41 +115,6 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// The payload as an `E`.
-    ///
-    /// # Errors
-    /// When the payload is of a newer version than this program knows, or does not fit `E`; the
-    /// error names the event and its position, and shows the payload.
-    pub fn decode<E: Event>(&self) -> Result<E, Error> {
-        if self.version > E::VERSION {
-            return Err(Error::message(format!(
-                "event `{}` at position {} has version {}, this program knows up to {}: \
-                 update this program before it reads the log",
-                self.event_type,
-                self.position,
-                self.version,
-                E::VERSION
-            )));
-        }
-        json::decode(&self.payload)
-            .map_err(|error| self.unreadable(std::any::type_name::<E>(), &error))
-    }
-
-    #[cold]
-    fn unreadable(&self, rust_type: &str, error: &Unreadable) -> Error {
-        let place = match self.position {
-            // It is folded before it is recorded.
-            Position::START => String::new(),
-            position => format!(" at position {position}"),
-        };
-        Error::message(format!(
-            "event `{}` (version {}){place} cannot be read as `{rust_type}`: {error}: {}",
-            self.event_type,
-            self.version,
-            String::from_utf8_lossy(&self.payload[..self.payload.len().min(200)]),
-        ))
-    }
-
     /// About how many bytes it takes in memory.
     pub fn size(&self) -> usize {
         let tags = self.tags.iter().map(|tag| tag.as_str().len());

@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::Aggregate;
-
 /// What an event concerns: an aggregate's name and an id, `product:P001`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -21,11 +19,6 @@ impl Tag {
         // Writing to a `String` fails only if the id's `Display` does; what it wrote stands.
         let _ = fmt::Write::write_fmt(&mut text, format_args!("{id}"));
         Self(text.into())
-    }
-
-    /// The tag of this aggregate, which has one id.
-    pub fn of<A: Aggregate<Id: fmt::Display>>(id: &A::Id) -> Self {
-        Self::new(A::NAME, id)
     }
 
     /// The tag as stored.

@@ -4,7 +4,6 @@ use super::{
     Append, AppendError, Appended, BoxFuture, EventStore, Position, Store, StoreError, ViewBatch,
     ViewCommitError, ViewStore,
 };
-use crate::handler::Tx;
 
 /// A store with transactions that handlers may work in, as `&mut Tx<Self>`. Such a store also
 /// implements [`EventStore::transactions`], as `Some(self)`.
@@ -62,23 +61,6 @@ pub trait Transactions: Send + Sync {
     fn erased_reader(&self) -> Box<dyn Any + Send + Sync>;
 }
 
-impl<S: Transactional> Transactions for S {
-    fn store_type(&self) -> TypeId {
-        TypeId::of::<S>()
-    }
-
-    fn begin_erased(&self) -> BoxFuture<'_, Result<Box<dyn ErasedTx>, StoreError>> {
-        Box::pin(async move {
-            let transaction = self.begin().await?;
-            Ok(Box::new(Tx::<S>::new(transaction)) as Box<dyn ErasedTx>)
-        })
-    }
-
-    fn erased_reader(&self) -> Box<dyn Any + Send + Sync> {
-        Box::new(self.reader())
-    }
-}
-
 impl dyn Store {
     /// Begins a transaction, of which `build` has checked that there are some.
     pub(crate) async fn begin_transaction(&self) -> Result<Box<dyn ErasedTx>, StoreError> {
@@ -109,31 +91,4 @@ pub trait ErasedTx: Any + Send {
 
     /// See [`Transaction::is_overtaken`].
     fn is_overtaken(&self) -> bool;
-}
-
-impl<S: Transactional> ErasedTx for Tx<S> {
-    fn checkpoint(
-        &mut self,
-        subscription: String,
-    ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
-        (**self).checkpoint(subscription)
-    }
-
-    fn append(
-        self: Box<Self>,
-        append: Append,
-    ) -> BoxFuture<'static, Result<Appended, AppendError>> {
-        self.into_inner().append(append)
-    }
-
-    fn commit(
-        self: Box<Self>,
-        batch: ViewBatch,
-    ) -> BoxFuture<'static, Result<(), ViewCommitError>> {
-        self.into_inner().commit(batch)
-    }
-
-    fn is_overtaken(&self) -> bool {
-        (**self).is_overtaken()
-    }
 }

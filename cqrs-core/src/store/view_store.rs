@@ -1,8 +1,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::{BoxFuture, Incarnation, Position, StoreError};
-use crate::views::SortKey;
+use super::{BoxFuture, Incarnation, Position, SortKey, StoreError};
 
 /// Read models and the checkpoints of subscriptions.
 pub trait ViewStore: Send + Sync + 'static {

@@ -1,6 +1,6 @@
 use std::future::Future;
 
-use crate::handler::Actor;
+use crate::auth::Actor;
 use crate::message::{Events, NewEvents};
 use crate::store::{Append, Appended, EventStore, Memory, NewEvent};
 use crate::{CommandId, Timestamp};

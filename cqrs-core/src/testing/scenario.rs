@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::difference::{Lines, difference};
 use super::history::{History, new_events, run};
+use crate::auth::Actor;
 use crate::auth::AllowAll;
 use crate::dispatcher::Dispatcher;
 use crate::error::CommandError;
-use crate::handler::{Actor, Resources};
+use crate::handler::Resources;
 use crate::message::{Command, Event, Events};
 use crate::module::Module;
 use crate::registry::{CommandHandlerEntry, Registry};

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::ReadModel;
 use super::encode::{broken, decode, encode};
 use super::loader::Loader;
-use crate::dispatcher::panic_message;
 use crate::error::{Error, Result};
+use crate::panic::panic_message;
 use crate::store::{ModelSchema, ViewChange};
 
 /// The views of one read model that a batch of events has touched, in memory.

@@ -2,9 +2,9 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{ReadModel, SortKey};
-use crate::dispatcher::panic_message;
 use crate::error::{Error, Result};
 use crate::json;
+use crate::panic::panic_message;
 
 /// Maximum size of the key of a view, and of each of its index values, in bytes: what every store
 /// can keep in an index. In a key, U+0000 and U+0001 count twice; a number, a `Timestamp` or an

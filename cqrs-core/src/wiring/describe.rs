@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 
 use super::{Plan, Problem, Problems};
-use crate::handler::{Input, InputKind, Source};
+use crate::handler::{Input, InputKind};
 use crate::registry::{EventEntry, MessageEntry, MessageKind};
+use crate::source::Source;
 
 /// What a dispatcher is made of, for people and tools.
 #[derive(Clone, Debug, Default)]

@@ -11,5 +11,5 @@ mod transactions;
 pub use describe::{Description, EventDescription, Listener, MessageDescription};
 pub use problem::{BuildError, Problem, Problems};
 
-pub(crate) use plan::{Plan, PlannedProjection};
+pub(crate) use plan::{Models, Plan, PlannedProjection};
 pub(crate) use scope::Scope;

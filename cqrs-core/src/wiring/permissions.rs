@@ -1,7 +1,7 @@
 //! What is guarded, and by whom.
 
 use super::{Plan, Problems};
-use crate::handler::Source;
+use crate::source::Source;
 
 impl Plan {
     /// Checks that somebody decides about permissions, and that what is guarded has no other way

@@ -3,12 +3,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Problems, Scope};
-use crate::dispatcher::Models;
-use crate::handler::{Fold, InputKind, ModelType, Setup, Source};
+use crate::handler::{Fold, InputKind, ModelType, Setup};
 use crate::registry::{
     AggregateEntry, CommandHandlerEntry, EventEntry, MessageEntry, MessageKind, ProjectionEntry,
     QueryHandlerEntry, ReactionEntry, Registry,
 };
+use crate::source::Source;
 use crate::store::ModelSchema;
 
 /// What of the registry a dispatcher takes in, checked.
@@ -24,6 +24,9 @@ pub(crate) struct Plan {
     pub(crate) projections: Vec<PlannedProjection>,
     pub(crate) reactions: Vec<&'static ReactionEntry>,
 }
+
+/// Each read model with the place of the projection that keeps it.
+pub(crate) type Models = HashMap<TypeId, (usize, Arc<ModelSchema>)>;
 
 /// A projection with its folds.
 pub(crate) struct PlannedProjection {
@@ -80,7 +83,7 @@ impl Plan {
         plan
     }
 
-    /// Each read model with the place of the projection that keeps it.
+    /// The read models.
     pub(crate) fn models(&self) -> Models {
         let mut models = HashMap::new();
         for (at, projection) in self.projections.iter().enumerate() {

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use crate::error::BoxError;
-use crate::handler::Source;
+use crate::source::Source;
 use crate::store::StoreError;
 
 /// Why a dispatcher could not be built.

@@ -1,5 +1,5 @@
-use crate::handler::Source;
 use crate::module::Module;
+use crate::source::Source;
 
 /// What a dispatcher takes in: the named modules, or everything if none is named.
 #[derive(Clone, Debug, Default)]

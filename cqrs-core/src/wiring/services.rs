@@ -4,7 +4,8 @@ use std::any::TypeId;
 use std::collections::{BTreeMap, HashSet};
 
 use super::{Plan, Problems};
-use crate::handler::{Input, InputKind, Provided, ResourceType, Resources, Source};
+use crate::handler::{Input, InputKind, Provided, ResourceType, Resources};
+use crate::source::Source;
 
 impl Plan {
     /// Checks that each service that a handler takes was provided.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::plan::PlannedProjection;
 use super::{Plan, Problems};
-use crate::handler::{Input, InputKind, Source};
+use crate::handler::{Input, InputKind};
+use crate::source::Source;
 use crate::store::Transactions;
 
 impl Plan {

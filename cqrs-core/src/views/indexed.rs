@@ -1,36 +1,7 @@
 use uuid::Uuid;
 
 use crate::Timestamp;
-
-/// A value as bytes that sort as the value does, so that every store can sort and compare it
-/// without knowing its type.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SortKey(Vec<u8>);
-
-impl SortKey {
-    /// The sort key of a value.
-    pub fn of<T: Indexed + ?Sized>(value: &T) -> Self {
-        let mut key = Self::default();
-        value.sort_key(&mut key);
-        key
-    }
-
-    /// The bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// Adds bytes that sort as the value does.
-    pub fn push(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
-}
-
-impl From<Vec<u8>> for SortKey {
-    fn from(stored: Vec<u8>) -> Self {
-        Self(stored)
-    }
-}
+use crate::store::SortKey;
 
 /// A type that can be an `#[index]` of a read model.
 #[diagnostic::on_unimplemented(
@@ -43,6 +14,15 @@ impl From<Vec<u8>> for SortKey {
 pub trait Indexed {
     /// Adds to `key` bytes that sort as the value does.
     fn sort_key(&self, key: &mut SortKey);
+}
+
+impl SortKey {
+    /// The sort key of a value.
+    pub fn of<T: Indexed + ?Sized>(value: &T) -> Self {
+        let mut key = Self::default();
+        value.sort_key(&mut key);
+        key
+    }
 }
 
 macro_rules! unsigned {

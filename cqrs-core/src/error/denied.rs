@@ -1,0 +1,36 @@
+use std::fmt;
+
+/// The actor may not send this message, or read this aggregate or the log.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{who} may not {action} `{message}`: {reason}", who = .actor.as_deref().unwrap_or("an unknown actor"))]
+pub struct Denied {
+    /// What the permission is needed for.
+    pub action: Action,
+    /// The name of the message; of an aggregate to read, its name in tags; `events` for the log.
+    pub message: &'static str,
+    /// The actor, if the call named one.
+    pub actor: Option<String>,
+    /// Why not.
+    pub reason: String,
+}
+
+crate::debug_as_report!(Denied);
+
+/// What an actor needs a permission for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// To send a command or ask a query.
+    Send,
+    /// To read the state and history of an aggregate, or the log.
+    Read,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Send => "send",
+            Self::Read => "read",
+        })
+    }
+}

@@ -1,0 +1,22 @@
+/// A value as bytes that sort as the value does, so that every store can sort and compare it
+/// without knowing its type.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SortKey(Vec<u8>);
+
+impl SortKey {
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Adds bytes that sort as the value does.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+}
+
+impl From<Vec<u8>> for SortKey {
+    fn from(stored: Vec<u8>) -> Self {
+        Self(stored)
+    }
+}
