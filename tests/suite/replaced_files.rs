@@ -237,3 +237,45 @@ async fn projections_of_a_deleted_database_fail_and_say_why() {
     };
     is_told(&error, &hold.database());
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_database_behind_a_link_is_watched_where_the_link_leads() {
+    let hold = Hold::new();
+    let linked = Hold::new();
+    std::os::unix::fs::symlink(hold.database(), linked.database()).expect("it is linked");
+    let store = linked.open().await;
+    store.append(noted()).await.expect("it appends");
+    let log = part(&hold.database(), "-wal");
+    fs::remove_file(&log).expect("it is deleted");
+    let error = store.append(noted()).await.expect_err("it is refused");
+    is_told(
+        &error.to_string(),
+        &fs::canonicalize(hold.0.path())
+            .expect("it is there")
+            .join("log.db-wal"),
+    );
+}
+
+/// Once the directory has not changed for a while, it alone is looked at.
+#[tokio::test]
+async fn a_file_that_is_replaced_long_after_the_last_change_is_noticed_by_the_next_command() {
+    let hold = Hold::new();
+    let app = hold.app().await;
+    let quiet = std::time::Instant::now();
+    let mut number = 0;
+    while quiet.elapsed() < std::time::Duration::from_millis(300) {
+        app.execute(Stow { number }).await.expect("it is stowed");
+        number += 1;
+    }
+    for suffix in ["", "-wal", "-shm"] {
+        let path = part(&hold.database(), suffix);
+        let copy = part(&hold.elsewhere(), suffix);
+        rename(&path, &copy);
+        fs::copy(&copy, &path).expect("it is copied");
+        is_refused(&app, &path).await;
+        rename(&copy, &path);
+        app.execute(Stow { number }).await.expect("it is stowed");
+        number += 1;
+    }
+}

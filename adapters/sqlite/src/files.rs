@@ -1,5 +1,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use tracing::warn;
 
@@ -9,6 +11,10 @@ use crate::fault::Fault;
 /// replaced: SQLite would go on with the open ones, which nobody else will ever see.
 #[derive(Debug)]
 pub(crate) struct Files {
+    /// `None` if the path is a link: to a file of another directory, perhaps.
+    directory: Option<PathBuf>,
+    /// The directory when the files were last found in it.
+    unchanged: Mutex<Option<Directory>>,
     database: File,
     /// What SQLite keeps beside the database while it is open.
     companions: [File; 2],
@@ -24,19 +30,54 @@ struct File {
 /// Device and inode. An inode is not given to another file while it is open.
 type Identity = (u64, u64);
 
+/// A directory as of its last change. No name in it can be deleted or given to another file without
+/// a change, and the time of a change cannot be set as that of a modification can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Directory {
+    identity: Identity,
+    /// After the epoch.
+    changed: Duration,
+}
+
+/// Longer than a tick of the clock of a file system that has times of less than a second: later,
+/// another change has another time.
+const TICK: Duration = Duration::from_millis(100);
+
 impl Files {
     /// The files at this path; each one that SQLite uses is open already.
     pub(crate) fn of(path: &Path) -> Self {
+        // SQLite keeps its own files beside the one that a link leads to.
+        let target = path
+            .is_symlink()
+            .then(|| path.canonicalize().ok())
+            .flatten();
+        let beside = target.as_deref().unwrap_or(path);
         Self {
+            directory: path
+                .parent()
+                .filter(|_| target.is_none())
+                .map(Path::to_owned),
+            unchanged: Mutex::new(None),
+            companions: ["-wal", "-shm"].map(|suffix| File::at(with_suffix(beside, suffix))),
             database: File::at(path.to_owned()),
-            companions: ["-wal", "-shm"].map(|suffix| File::at(with_suffix(path, suffix))),
         }
     }
 
-    /// Checks that the files are still the ones that are open.
+    /// Checks that the files are still the ones that are open. As long as nothing changes in their
+    /// directory, that is one look at it.
     pub(crate) fn check(&self) -> Result<(), Fault> {
+        let directory = self.directory.as_deref().and_then(Directory::at);
+        let mut unchanged = self
+            .unchanged
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if directory.is_some() && *unchanged == directory {
+            return Ok(());
+        }
         self.database.check()?;
-        self.companions.iter().try_for_each(File::check)
+        self.companions.iter().try_for_each(File::check)?;
+        *unchanged = directory;
+        Ok(())
     }
 
     /// Whether these are the same database.
@@ -55,6 +96,33 @@ impl Files {
         let [log, _] = &self.companions;
         let found = identity(&log.path).ok();
         found.is_some() && found != log.identity
+    }
+}
+
+impl Directory {
+    /// The directory, if a later change to it can be noticed.
+    #[cfg(unix)]
+    fn at(path: &Path) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .ok()?;
+        let metadata = std::fs::metadata(path).ok()?;
+        let seconds = metadata.ctime().try_into().ok()?;
+        let changed = Duration::new(seconds, metadata.ctime_nsec().try_into().ok()?);
+        // Whole seconds are the ticks of an old file system.
+        let is_exact = changed.subsec_nanos() > 0;
+        let is_past = now.checked_sub(changed).is_some_and(|age| age > TICK);
+        (is_exact && is_past).then_some(Self {
+            identity: (metadata.dev(), metadata.ino()),
+            changed,
+        })
+    }
+
+    #[cfg(not(unix))]
+    fn at(_: &Path) -> Option<Self> {
+        None
     }
 }
 

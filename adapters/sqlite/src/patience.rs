@@ -1,66 +1,179 @@
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use tokio::time::timeout;
+use tokio::sync::Notify;
 
-/// How long those wait for a thread who asked it for something, when it makes no progress: a
-/// thread that SQLite keeps, because the device hangs, cannot be interrupted.
+use crate::thread::{Thread, shielded};
+
+/// How long callers wait for threads that make no progress: a thread that SQLite keeps, because the
+/// device hangs, cannot be interrupted. A [`Watchdog`] wakes the callers.
 #[derive(Clone)]
 pub(crate) struct Patience {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
     limit: Duration,
     started: Instant,
-    /// When the thread last began or ended a piece of work, in milliseconds after the start, or
+    /// When a thread last began or ended a piece of work, in nanoseconds after the start, or
     /// `RESTING`.
-    progress: Arc<AtomicU64>,
+    progress: AtomicU64,
+    /// Wakes the callers to look at the progress.
+    alarm: Notify,
 }
 
 /// The thread waits for work, or for a handler that has its connection.
 const RESTING: u64 = u64::MAX;
 
-/// The thread has made no progress for as long as this.
+/// The threads have made no progress for as long as this.
 #[derive(Debug)]
 pub(crate) struct Stalled(pub(crate) Duration);
 
 impl Patience {
     pub(crate) fn new(limit: Duration) -> Self {
-        Self {
+        let shared = Shared {
             limit,
             started: Instant::now(),
-            progress: Arc::new(AtomicU64::new(RESTING)),
+            progress: AtomicU64::new(RESTING),
+            alarm: Notify::new(),
+        };
+        Self {
+            shared: Arc::new(shared),
         }
     }
 
-    /// Called by the thread: it begins with something, or goes on to the next thing.
+    /// Called by a thread: it begins with something, or goes on to the next thing.
     pub(crate) fn works(&self) {
-        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(RESTING - 1);
-        self.progress.store(now, Ordering::Relaxed);
+        self.shared
+            .progress
+            .store(self.shared.now(), Ordering::Relaxed);
     }
 
-    /// Called by the thread: it has nothing to do.
+    /// Called by a thread: it has nothing to do.
     pub(crate) fn rests(&self) {
-        self.progress.store(RESTING, Ordering::Relaxed);
+        self.shared.progress.store(RESTING, Ordering::Relaxed);
     }
 
-    /// Waits for what the thread does, as long as it makes progress.
+    /// Waits for the answer of a thread, as long as the threads make progress.
     pub(crate) async fn wait<T>(&self, answer: impl Future<Output = T>) -> Result<T, Stalled> {
+        let asked = self.shared.now();
         let mut answer = pin!(answer);
-        let mut left = self.limit;
-        loop {
-            if let Ok(answer) = timeout(left, &mut answer).await {
-                return Ok(answer);
+        let mut alarm = pin!(self.shared.alarm.notified());
+        poll_fn(|context| {
+            if let Poll::Ready(answer) = answer.as_mut().poll(context) {
+                return Poll::Ready(Ok(answer));
             }
-            let since = match self.progress.load(Ordering::Relaxed) {
-                RESTING => self.started.elapsed(),
-                since => Duration::from_millis(since),
-            };
-            let stalled = self.started.elapsed().saturating_sub(since);
-            left = self.limit.saturating_sub(stalled);
-            if left.is_zero() {
-                return Err(Stalled(self.limit));
+            while alarm.as_mut().poll(context).is_ready() {
+                if self.shared.has_stalled(asked) {
+                    return Poll::Ready(Err(Stalled(self.shared.limit)));
+                }
+                alarm.set(self.shared.alarm.notified());
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+impl Shared {
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(RESTING - 1)
+    }
+
+    /// Whether there has been no progress for as long as the limit, all of it after `since`.
+    fn has_stalled(&self, since: u64) -> bool {
+        let progress = self.progress.load(Ordering::Relaxed);
+        let stalled = self.now().saturating_sub(progress.max(since));
+        progress != RESTING && Duration::from_nanos(stalled) >= self.limit
+    }
+}
+
+/// Looks regularly whether the threads of a store make progress, on a thread of its own. A timer for
+/// each call would do as well, but it wakes the runtime's driver, which costs more than the call.
+pub(crate) struct Watchdog {
+    // Dropped before the thread is waited for: that it is gone is what ends the thread.
+    _end: Sender<()>,
+    _thread: Thread,
+}
+
+impl Watchdog {
+    /// How often it looks in the time that callers wait at most: they are answered that much later.
+    const LOOKS: u32 = 8;
+
+    /// Watches the writing and the reading threads, whose callers have the same limit.
+    pub(crate) fn start(limit: Duration, watched: [Patience; 2]) -> io::Result<Self> {
+        let interval = (limit / Self::LOOKS).max(Duration::from_millis(1));
+        let (end, ended) = channel();
+        let watch = move || watch(&ended, interval, &watched);
+        Ok(Self {
+            _end: end,
+            _thread: Thread::start("cqrs-sqlite-watch", watch)?,
+        })
+    }
+}
+
+fn watch(ended: &Receiver<()>, interval: Duration, watched: &[Patience]) {
+    while ended.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
+        for Patience { shared } in watched {
+            if shared.has_stalled(0) {
+                shielded(|| shared.alarm.notify_waiters());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    /// Whether a call is answered at the next alarm.
+    fn is_answered_at_an_alarm(patience: &Patience) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        let mut call = pin!(patience.wait(pending::<()>()));
+        assert!(call.as_mut().poll(&mut context).is_pending());
+        patience.shared.alarm.notify_waiters();
+        call.as_mut().poll(&mut context).is_ready()
+    }
+
+    #[tokio::test]
+    async fn a_call_to_a_thread_that_hangs_is_answered_once_it_has_waited_for_the_limit() {
+        let limit = Duration::from_millis(50);
+        let patience = Patience::new(limit);
+        patience.works();
+        while !patience.shared.has_stalled(0) {
+            tokio::task::yield_now().await;
+        }
+        let watched = [patience.clone(), Patience::new(limit)];
+        let _watchdog = Watchdog::start(limit, watched).unwrap();
+        let asked = Instant::now();
+        let Stalled(waited) = patience.wait(pending::<()>()).await.unwrap_err();
+        assert_eq!(waited, limit);
+        assert!(asked.elapsed() >= limit);
+    }
+
+    #[test]
+    fn an_alarm_answers_no_call_before_the_limit() {
+        let patience = Patience::new(Duration::MAX);
+        patience.works();
+        assert!(!is_answered_at_an_alarm(&patience));
+    }
+
+    #[test]
+    fn a_thread_that_waits_for_work_or_for_a_handler_does_not_hang() {
+        let patience = Patience::new(Duration::ZERO);
+        assert!(!is_answered_at_an_alarm(&patience));
+        patience.works();
+        assert!(is_answered_at_an_alarm(&patience));
+        patience.rests();
+        assert!(!is_answered_at_an_alarm(&patience));
     }
 }

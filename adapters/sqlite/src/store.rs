@@ -12,6 +12,7 @@ use tracing::info;
 use crate::fault::Fault;
 use crate::news::News;
 use crate::open::Database;
+use crate::patience::{Patience, Watchdog};
 use crate::reader::Readers;
 use crate::writer::Writer;
 use crate::{OpenError, Options};
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) id: Uuid,
     path: PathBuf,
+    _watchdog: Watchdog,
 }
 
 impl Sqlite {
@@ -77,10 +79,14 @@ impl Sqlite {
         let database = Database::open(options, path)?;
         let news = News::new(database.head, options.window);
         let files = &database.files;
-        let start =
-            |(conn, guard)| Writer::start(conn, guard, files.clone(), news.clone(), options);
+        let writing = Patience::new(options.patience);
+        let reading = Patience::new(options.patience);
+        let watchdog = Watchdog::start(options.patience, [writing.clone(), reading.clone()])?;
+        let start = |(conn, guard)| {
+            Writer::start(conn, guard, files.clone(), news.clone(), writing, options)
+        };
         let writer = database.writer.map(start).transpose()?;
-        let readers = Readers::start(database.readers, files, options.patience)?;
+        let readers = Readers::start(database.readers, files, reading)?;
         let shared = Shared {
             readers,
             writer,
@@ -91,6 +97,7 @@ impl Sqlite {
             },
             id: database.id,
             path: database.path,
+            _watchdog: watchdog,
         };
         Ok(Self {
             shared: Arc::new(shared),

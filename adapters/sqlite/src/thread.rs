@@ -1,5 +1,12 @@
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{self, JoinHandle};
+
+/// Wakes a task of a runtime that is not ours. If that panics, the others must still be answered;
+/// the panic hook has reported it.
+pub(crate) fn shielded(wake: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(wake));
+}
 
 /// A thread that is waited for when this is dropped. Whoever owns it sees to it that the thread
 /// has a reason to end by then.

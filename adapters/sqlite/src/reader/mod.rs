@@ -10,7 +10,6 @@ mod session;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
 
 use cqrs_core::store::{BoxFuture, StoreError};
 use rusqlite::Connection;
@@ -43,11 +42,11 @@ impl Readers {
     pub(crate) fn start(
         connections: Vec<Connection>,
         files: &Arc<Files>,
-        patience: Duration,
+        patience: Patience,
     ) -> io::Result<Self> {
         let mut readers = Self {
             queue: Arc::new(Queue::new()),
-            patience: Patience::new(patience),
+            patience,
             threads: Vec::new(),
         };
         for conn in connections {
@@ -153,6 +152,7 @@ fn caught<T>(
 mod tests {
     use std::path::Path;
     use std::task::{Context, Poll, Waker};
+    use std::time::Duration;
 
     use super::*;
 
@@ -161,7 +161,7 @@ mod tests {
         Readers::start(
             vec![Connection::open_in_memory().unwrap()],
             &files,
-            Duration::MAX,
+            Patience::new(Duration::MAX),
         )
         .unwrap()
     }

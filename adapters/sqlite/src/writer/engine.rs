@@ -12,6 +12,7 @@ use crate::fault::Fault;
 use crate::files::Files;
 use crate::news::News;
 use crate::row::Head;
+use crate::thread::shielded;
 use crate::{reader, row, sql};
 
 /// Commits batches of tasks, and what handlers did on the connection.
@@ -346,10 +347,4 @@ fn fail(batch: Batch, fault: &Fault) {
     for task in batch {
         shielded(|| task.fail(fault.clone()));
     }
-}
-
-/// Answering wakes a task of a runtime that is not ours; if that panics, the others must still
-/// be answered. The panic hook has reported it.
-pub(super) fn shielded(send: impl FnOnce()) {
-    let _ = catch_unwind(AssertUnwindSafe(send));
 }

@@ -5,9 +5,10 @@ use cqrs_core::store::StoreError;
 use rusqlite::Connection;
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
-use super::engine::{Engine, shielded};
+use super::engine::Engine;
 use super::task::Task;
 use crate::patience::Patience;
+use crate::thread::shielded;
 
 /// The engine, as the writing thread has it, or a loan.
 pub(crate) struct Lent(OwnedMutexGuard<Engine>);

@@ -53,12 +53,12 @@ impl Writer {
         guard: Guard,
         files: Arc<Files>,
         news: News,
+        patience: Patience,
         options: &Options,
     ) -> io::Result<Self> {
         let engine = Engine::new(conn, guard, files, options.window, news);
         let (queue, mut requests) = mpsc::channel(options.queue);
         let most = options.max_batch;
-        let patience = Patience::new(options.patience);
         let progress = patience.clone();
         let work = move || {
             let mut engine = Lent::new(engine);
