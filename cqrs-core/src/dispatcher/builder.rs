@@ -8,6 +8,7 @@ use super::cache::StateCache;
 use super::causation::Causes;
 use super::inner::{CallLimits, CommandSlot, Inner, Names, QuerySlot};
 use super::lifecycle::Lifecycle;
+use super::reaction::Reaction;
 use super::shutdown::Workers;
 use crate::Timestamp;
 use crate::auth::Authorizer;
@@ -15,10 +16,10 @@ use crate::clock::Clock;
 use crate::handler::{AggregateType, Input, InputKind, Resources};
 use crate::message::Storage;
 use crate::module::Module;
-use crate::projection::{self, Observer, Worker};
 use crate::registry::{AggregateEntry, CommandHandlerEntry, Registry};
 use crate::source::Source;
 use crate::store::{ModelSchema, Store};
+use crate::subscription::{self, Observer, Worker};
 use crate::testing::SentCommands;
 use crate::trace;
 use crate::wiring::{BuildError, Description, Models, Plan, Problems, Scope};
@@ -261,8 +262,17 @@ impl Builder {
                     .collect(),
             )
             .await?;
-        let workers = projection::workers(&plan, &models, &self.resources, &store).await?;
-        let observers = projection::observers(&plan, &store);
+        let mut projections = Vec::new();
+        let mut reactions = Vec::new();
+        if !store.is_read_only() {
+            for projection in &plan.projections {
+                projections.push(subscription::projection(projection, &models, &store).await?);
+            }
+            for entry in &plan.reactions {
+                reactions.push((subscription::reaction(entry, &store).await?, *entry));
+            }
+        }
+        let observers = subscription::observers(&plan, &store);
         let inner = Inner {
             commands: command_slots(&plan.command_handlers, registry, &self.resources),
             queries: query_slots(&plan, &self.resources, &models),
@@ -272,8 +282,10 @@ impl Builder {
             clock: self.clock,
             limits: self.limits,
             kept: kept(&plan.aggregates),
-            workers: workers
+            workers: projections
                 .iter()
+                .map(|(worker, _)| worker)
+                .chain(reactions.iter().map(|(worker, _)| worker))
                 .map(Worker::progress)
                 .chain(observers.iter().map(Observer::progress))
                 .collect(),
@@ -284,21 +296,34 @@ impl Builder {
             lifecycle: Lifecycle::new(),
             store,
         };
-        trace::started(&inner.description, workers.len());
+        trace::started(&inner.description, inner.workers.len() - observers.len());
         let mut dispatcher = Dispatcher {
             inner: Arc::new(inner),
             workers: None,
         };
         let mut tasks = JoinSet::new();
-        for worker in workers {
-            tasks.spawn(worker.run(dispatcher.clone()));
+        for (worker, projection) in projections {
+            let phases = dispatcher.inner.lifecycle.watch();
+            tasks.spawn(within(dispatcher.clone(), worker.run(projection, phases)));
+        }
+        for (worker, entry) in reactions {
+            let phases = dispatcher.inner.lifecycle.watch();
+            let reaction = Reaction::new(entry, &self.resources, dispatcher.clone());
+            tasks.spawn(worker.run(Box::new(reaction), phases));
         }
         for observer in observers {
-            tasks.spawn(observer.run(dispatcher.clone()));
+            let phases = dispatcher.inner.lifecycle.watch();
+            tasks.spawn(within(dispatcher.clone(), observer.run(phases)));
         }
         dispatcher.workers = Some(Arc::new(Workers::new(tasks)));
         Ok(dispatcher)
     }
+}
+
+/// Runs a worker, and keeps the dispatcher until it has ended.
+async fn within(dispatcher: Dispatcher, run: impl Future<Output = ()>) {
+    run.await;
+    drop(dispatcher);
 }
 
 /// The aggregates with `storage = "state"`. An event may concern one that is not taken in; its

@@ -1,8 +1,6 @@
-use std::fmt;
-
 use super::{Inner, StateCacheHealth};
-use crate::projection::Progress;
 use crate::store::Position;
+use crate::subscription::{Progress, SubscriptionHealth, SubscriptionState};
 
 /// How a dispatcher is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,76 +13,12 @@ pub struct Health {
     pub state_cache: StateCacheHealth,
 }
 
-/// How a projection or reaction is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SubscriptionHealth {
-    /// Its name.
-    pub name: &'static str,
-    /// Which of the two.
-    pub kind: SubscriptionKind,
-    /// It has everything up to here.
-    pub position: Position,
-    /// What it is doing.
-    pub state: SubscriptionState,
-}
-
-/// What follows the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SubscriptionKind {
-    /// A projection, which writes read models.
-    Projection,
-    /// A reaction: an `#[event_handler]`.
-    Reaction,
-}
-
-/// What a projection or reaction is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SubscriptionState {
-    /// Following the log.
-    Running,
-    /// Trying again at an event that fails, or a store that does. It goes no further until that
-    /// succeeds: nothing is skipped.
-    Failing {
-        /// How often it has failed in a row.
-        attempts: u32,
-        /// The last error, with the event's position and the handler.
-        error: String,
-    },
-    /// Ended, and not started again by this dispatcher.
-    Stopped {
-        /// Why: the dispatcher was shut down, or the runtime it was built in has ended.
-        reason: String,
-    },
-}
-
-impl SubscriptionKind {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Projection => "projection",
-            Self::Reaction => "reaction",
-        }
-    }
-}
-
-impl fmt::Display for SubscriptionKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 impl Health {
     /// Whether every projection and reaction is running: none fails, and none has stopped.
     pub fn is_ok(&self) -> bool {
         self.subscriptions
             .iter()
             .all(|it| it.state == SubscriptionState::Running)
-    }
-}
-
-impl SubscriptionHealth {
-    /// How many positions it is behind.
-    pub fn behind(&self, head: Position) -> u64 {
-        head.since(self.position)
     }
 }
 

@@ -5,6 +5,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::error::Failure;
 use crate::store::Position;
+use crate::subscription::Phase;
 
 /// Whether a dispatcher takes new work, and what is under way.
 pub(crate) struct Lifecycle {
@@ -15,16 +16,6 @@ pub(crate) struct Lifecycle {
     /// How many wait for the last command to end.
     waiting: AtomicUsize,
     idle: Notify,
-}
-
-/// What a dispatcher is about, on its way to the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    Running,
-    /// Nothing new begins. Commands that are under way end, and so do reactions with what they send.
-    Draining,
-    /// No more events come from here: projections go on up to this position, and end.
-    Finishing(Position),
 }
 
 /// Who sends a command or asks a query.

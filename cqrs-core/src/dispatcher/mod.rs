@@ -16,6 +16,7 @@ mod nesting;
 mod pending;
 mod places;
 mod query;
+mod reaction;
 mod receipt;
 mod session;
 mod shutdown;
@@ -28,7 +29,7 @@ use std::time::Duration;
 pub use builder::Builder;
 pub use cache::StateCacheHealth;
 pub use execute::ExecuteCall;
-pub use health::{Health, SubscriptionHealth, SubscriptionKind, SubscriptionState};
+pub use health::Health;
 pub use json::{ExecuteJsonCall, QueryJsonCall};
 pub use query::QueryCall;
 pub use receipt::Receipt;
@@ -36,13 +37,15 @@ pub use session::Session;
 pub use shutdown::Unfinished;
 pub use state::{History, StateCall};
 
+pub use crate::subscription::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
+
 pub(crate) use aggregate::AggregateState;
 pub(crate) use cache::Checkout;
 pub(crate) use inner::{Inner, QuerySlot};
 pub(crate) use json::{JsonCommand, JsonQuery};
-pub(crate) use lifecycle::{Caller, Phase};
+pub(crate) use lifecycle::Caller;
 pub(crate) use pending::Pending;
-pub(crate) use shutdown::SHUT_DOWN;
+pub(crate) use reaction::Reaction;
 pub(crate) use weight::Weight;
 
 use shutdown::Workers;

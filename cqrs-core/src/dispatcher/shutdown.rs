@@ -5,12 +5,12 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::{Dispatcher, Inner, SubscriptionHealth, SubscriptionKind, SubscriptionState};
-use crate::projection::Progress;
+use super::{Dispatcher, Inner};
 use crate::store::{Position, StoreError};
+use crate::subscription::{
+    Progress, SHUT_DOWN, SubscriptionHealth, SubscriptionKind, SubscriptionState,
+};
 
-/// Why a worker has stopped that did what there was to do.
-pub(crate) const SHUT_DOWN: &str = "the dispatcher was shut down";
 const CUT_SHORT: &str = "the dispatcher was shut down before it had finished";
 
 /// The tasks of the workers, which end with the last clone of the dispatcher.

@@ -9,11 +9,11 @@ use crate::Timestamp;
 use crate::auth::Actor;
 use crate::auth::AllowAll;
 use crate::dispatcher::Dispatcher;
+use crate::dispatcher::Reaction;
 use crate::error::{Error, Result};
 use crate::handler::Resources;
 use crate::message::{Command, Event, Events};
 use crate::module::Module;
-use crate::projection::Reactor;
 use crate::registry::{ReactionEntry, Registry};
 use crate::store::{EventQuery, EventStore, NewEvent, Position, ReadRange, Recorded};
 use crate::wiring::{Plan, Problems, Scope};
@@ -131,17 +131,17 @@ impl ReactionTest {
         plan.reactions.clear();
         // A store in memory has no transactions.
         plan.projections.retain(|it| !it.takes_transaction());
-        let reactor = Reactor::new(entry, &self.resources);
         let time = self.history.time;
         let sent = Arc::new(SentCommands::default());
-        let builder = Dispatcher::builder().resources(self.resources);
+        let builder = Dispatcher::builder().resources(self.resources.clone());
         let builder = builder.authorizer(AllowAll).clock(move || time);
         let started = builder
             .record(sent.clone())
             .start(plan, Arc::new(store))
             .await;
         let dispatcher = started.expect("a store in memory can be prepared");
-        let (_, result) = reactor.react(&recorded, &dispatcher).await;
+        let reaction = Reaction::new(entry, &self.resources, dispatcher);
+        let result = reaction.react(&recorded).await;
         let mut sent = sent.0.lock().unwrap_or_else(PoisonError::into_inner);
         (std::mem::take(&mut *sent), result)
     }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::dispatcher::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
+use super::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
 use crate::error::Behind;
 use crate::store::Position;
 

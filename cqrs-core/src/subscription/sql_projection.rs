@@ -1,36 +1,64 @@
-//! Projections that write with SQL: what they write commits with the checkpoint, or not at all.
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::fold::{Check, Folder};
-use super::follow::{Checkpoint, Interrupted, Worked, Worker};
+use tracing::Span;
+
+use super::view_folds::{Check, ViewFolds};
+use super::{Checkpoint, EventPage, Follower, Handled, Interrupted, Phase};
 use crate::error::{Error, Result};
 use crate::handler::{Folded, Setup, SetupScope, TxSlot};
 use crate::panic::{Guarded, panic_message};
-use crate::store::{Position, Recorded, Store, StoreError, ViewBatch, ViewCommitError};
+use crate::store::{BoxFuture, Position, Recorded, Store, ViewBatch, ViewCommitError};
+use crate::trace;
 use crate::wiring::BuildError;
 
-impl Worker {
+/// A projection that writes with SQL: folds a page in a transaction, which the checkpoint commits.
+pub(super) struct SqlProjection {
+    pub(super) subscription: String,
+    pub(super) folds: ViewFolds,
+}
+
+impl Follower for SqlProjection {
+    fn ends(&self, phase: Phase, at: Position) -> bool {
+        phase.is_finished(at)
+    }
+
+    fn restart(&self) {
+        self.folds.reset();
+    }
+
+    fn span(&self, events: &[Arc<Recorded>]) -> Span {
+        trace::project(&self.subscription, events)
+    }
+
+    fn handle<'a>(
+        &'a self,
+        page: EventPage<'a>,
+        checkpoint: &'a mut Checkpoint,
+    ) -> BoxFuture<'a, Result<Handled, Interrupted>> {
+        Box::pin(self.fold_in_transaction(page, checkpoint))
+    }
+}
+
+impl SqlProjection {
     /// Folds a page in one transaction. When an event fails, what the ones before it wrote is
     /// undone with the rest, so they are folded once more without it.
-    pub(super) async fn fold_in_transaction(
+    async fn fold_in_transaction(
         &self,
-        folder: &Folder,
-        from: Position,
-        to: Position,
-        mut events: &[Arc<Recorded>],
+        page: EventPage<'_>,
         checkpoint: &mut Checkpoint,
-    ) -> Result<Worked, Interrupted> {
-        let mut worked = Worked { to, failure: None };
+    ) -> Result<Handled, Interrupted> {
+        let folds = &self.folds;
+        let mut events = page.events;
+        let mut handled = page.handled(None);
         let mut check = Check::Page;
         while !events.is_empty() {
-            let mut tx = self.store.begin_transaction().await?;
+            let mut tx = checkpoint.store.begin_transaction().await?;
             if tx.checkpoint(self.subscription.clone()).await? != checkpoint.position {
                 return Err(Interrupted::Moved);
             }
             let slot = TxSlot::new(tx);
-            let failed = folder.fold_all(events, Some(&slot), check).await;
+            let failed = folds.fold_all(events, Some(&slot), check).await;
             let Some(tx) = slot.into_inner() else {
                 let error = "an `#[on]` method did not give its transaction back";
                 return Err(Interrupted::Failed(error.to_owned()));
@@ -39,34 +67,26 @@ impl Worker {
                 return Err(Interrupted::Moved);
             }
             if let Some(failed) = failed {
-                folder.reset();
-                let place = failed.place;
-                worked = Worked::after(from, to, events, Some(failed));
-                events = &events[..place];
+                folds.reset();
+                events = &events[..failed.place];
+                handled = page.handled(Some(failed));
                 continue;
             }
-            let changes = match folder.changes() {
+            let changes = match folds.changes() {
                 Ok(changes) => changes,
                 Err(_) if check == Check::Page => {
-                    folder.reset();
+                    folds.reset();
                     check = Check::EachEvent;
                     continue;
                 }
                 Err(error) => return Err(error.into()),
             };
-            let batch = ViewBatch {
-                subscription: self.subscription.clone(),
-                from: checkpoint.position,
-                to: worked.to,
-                incarnation: checkpoint.incarnation,
-                changes,
-            };
-            tx.commit(batch).await?;
-            checkpoint.position = Some(worked.to);
-            folder.committed();
+            tx.commit(checkpoint.batch(handled.to, changes)).await?;
+            checkpoint.committed(handled.to);
+            folds.committed();
             break;
         }
-        Ok(worked)
+        Ok(handled)
     }
 }
 
@@ -114,26 +134,5 @@ async fn run(setup: &Setup, tx: &TxSlot) -> Result<()> {
         Ok(Folded::Now(result)) => result,
         Ok(Folded::Later(future)) => Guarded(future).await.map_err(panicked)?,
         Err(panic) => Err(panicked(panic_message(&*panic))),
-    }
-}
-
-impl From<Error> for Interrupted {
-    fn from(error: Error) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
-
-impl From<StoreError> for Interrupted {
-    fn from(error: StoreError) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
-
-impl From<ViewCommitError> for Interrupted {
-    fn from(error: ViewCommitError) -> Self {
-        match error {
-            ViewCommitError::Moved { .. } => Self::Moved,
-            ViewCommitError::Failed(error) => error.into(),
-        }
     }
 }

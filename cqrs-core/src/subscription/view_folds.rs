@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
-use super::follow::FailedAt;
+use super::FailedEvent;
 use crate::error::{Error, Result};
 use crate::handler::{Fold, FoldScope, Folded, TxSlot};
 use crate::panic::{Guarded, panic_message};
@@ -15,7 +15,7 @@ use crate::views::{ErasedBuffer, LoadRequest, Loader};
 use crate::wiring::{Models, PlannedProjection};
 
 /// Views kept in memory between batches, per read model.
-const KEEP: usize = 10_000;
+const MAX_BUFFERED_VIEWS: usize = 10_000;
 
 /// How often a fold that asks for views one after another is stopped and run again, before it gets
 /// a thread on which it waits for them. A thread costs more than a few runs of a short fold, and
@@ -38,19 +38,18 @@ pub(super) enum Check {
 pub(super) struct FoldedPage {
     /// Of all events, or of those before the one that failed.
     pub(super) changes: Vec<ViewChange>,
-    pub(super) failed: Option<FailedAt>,
+    pub(super) failed: Option<FailedEvent>,
 }
 
-/// Runs the folds of a projection on views in memory.
-pub(super) struct Folder {
+/// The folds of a projection, which it runs on views in memory.
+pub(super) struct ViewFolds {
     name: &'static str,
     folds: HashMap<&'static str, Fold>,
     buffers: Arc<Buffers>,
-    pub(super) takes_transaction: bool,
     store: Arc<dyn Store>,
 }
 
-impl Folder {
+impl ViewFolds {
     pub(super) fn new(plan: &PlannedProjection, models: &Models, store: Arc<dyn Store>) -> Self {
         let buffers = plan.models().into_iter().filter_map(|model| {
             let (_, schema) = models.get(&model.id)?;
@@ -64,7 +63,6 @@ impl Folder {
                 .map(|fold| (fold.event, fold.clone()))
                 .collect(),
             buffers: Arc::new(buffers.collect()),
-            takes_transaction: plan.takes_transaction(),
             store,
         }
     }
@@ -89,11 +87,11 @@ impl Folder {
         events: &[Arc<Recorded>],
         tx: Option<&TxSlot>,
         check: Check,
-    ) -> Option<FailedAt> {
+    ) -> Option<FailedEvent> {
         for (place, event) in events.iter().enumerate() {
             let (handler, result) = self.fold(event, tx, check).await;
             if let Err(error) = result {
-                return Some(FailedAt::new(place, event, handler, &error));
+                return Some(FailedEvent::new(place, event, handler, &error));
             }
         }
         None
@@ -202,7 +200,7 @@ impl Folder {
     pub(super) fn committed(&self) {
         self.buffers
             .values()
-            .for_each(|buffer| buffer.committed(KEEP));
+            .for_each(|buffer| buffer.committed(MAX_BUFFERED_VIEWS));
     }
 
     /// Forgets everything in memory.

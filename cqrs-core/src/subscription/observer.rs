@@ -2,9 +2,10 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Progress;
-use super::follow::{ENDED, unless};
-use crate::dispatcher::{Dispatcher, Phase, SHUT_DOWN, SubscriptionKind};
+use tokio::sync::watch;
+
+use super::worker::{ENDED, SHUT_DOWN, unless};
+use super::{Phase, Progress, SubscriptionKind};
 use crate::registry::ProjectionEntry;
 use crate::store::Store;
 
@@ -22,7 +23,7 @@ pub(crate) struct Observer {
 impl Observer {
     pub(super) fn new(entry: &ProjectionEntry, store: Arc<dyn Store>) -> Self {
         Self {
-            subscription: super::subscription(entry),
+            subscription: super::checkpoint_of(entry),
             progress: Progress::new(entry.name, SubscriptionKind::Projection),
             store,
         }
@@ -33,8 +34,7 @@ impl Observer {
     }
 
     /// Runs until the dispatcher is shut down or the task is aborted.
-    pub(crate) async fn run(self, dispatcher: Dispatcher) {
-        let mut phases = dispatcher.inner.lifecycle.watch();
+    pub(crate) async fn run(self, mut phases: watch::Receiver<Phase>) {
         let shut_down = async {
             // The sender is in the dispatcher, so there is an answer.
             let _ = phases.wait_for(|phase| *phase != Phase::Running).await;

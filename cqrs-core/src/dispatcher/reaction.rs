@@ -1,0 +1,88 @@
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tokio::task::consume_budget;
+use tracing::Instrument;
+
+use super::Dispatcher;
+use crate::error::{Error, Result};
+use crate::handler::{Reacted, ReactionScope, Resources};
+use crate::panic::{Guarded, panic_message};
+use crate::registry::ReactionEntry;
+use crate::store::{BoxFuture, Position, Recorded};
+use crate::subscription::{
+    Checkpoint, EventPage, FailedEvent, Follower, Handled, Interrupted, Phase,
+};
+use crate::trace;
+
+/// An event handler, and the dispatcher that it sends commands to.
+pub(crate) struct Reaction {
+    entry: &'static ReactionEntry,
+    services: Box<[Option<Arc<dyn Any + Send + Sync>>]>,
+    dispatcher: Dispatcher,
+}
+
+impl Reaction {
+    pub(crate) fn new(
+        entry: &'static ReactionEntry,
+        resources: &Resources,
+        dispatcher: Dispatcher,
+    ) -> Self {
+        Self {
+            entry,
+            services: resources.resolve(&(entry.inputs)()),
+            dispatcher,
+        }
+    }
+
+    /// Reacts to one event.
+    pub(crate) async fn react(&self, recorded: &Recorded) -> Result<()> {
+        let scope = ReactionScope {
+            recorded,
+            services: &self.services,
+            dispatcher: &self.dispatcher,
+        };
+        let panicked = |message| Error::message(format!("it panicked: {message}"));
+        let span = trace::react(self.entry.name, recorded);
+        let run = || span.in_scope(|| (self.entry.run)(recorded, &scope));
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(Reacted::Now(result)) => result,
+            Ok(Reacted::Later(future)) => {
+                let future = Guarded(future).instrument(span);
+                let inner = &self.dispatcher.inner;
+                let reacting = inner.reacting(self.entry.name, recorded, future);
+                reacting.await.unwrap_or_else(|it| Err(panicked(it)))
+            }
+            Err(panic) => Err(panicked(panic_message(&*panic))),
+        }
+    }
+}
+
+impl Follower for Reaction {
+    fn ends(&self, phase: Phase, _: Position) -> bool {
+        phase != Phase::Running
+    }
+
+    fn handle<'a>(
+        &'a self,
+        page: EventPage<'a>,
+        checkpoint: &'a mut Checkpoint,
+    ) -> BoxFuture<'a, Result<Handled, Interrupted>> {
+        Box::pin(async move {
+            for (place, event) in page.events.iter().enumerate() {
+                consume_budget().await;
+                if self.dispatcher.inner.lifecycle.is_draining() {
+                    return Err(Interrupted::Dismissed);
+                }
+                if let Err(error) = self.react(event).await {
+                    let failed = FailedEvent::new(place, event, self.entry.name, &error);
+                    return Ok(page.handled(Some(failed)));
+                }
+                // At once: what was done is not done again if the next one fails.
+                checkpoint.commit(event.position, Vec::new()).await?;
+            }
+            Ok(page.handled(None))
+        })
+    }
+}

@@ -1,0 +1,120 @@
+use std::sync::Arc;
+
+use tracing::Span;
+
+use super::{Checkpoint, Phase};
+use crate::error::Error;
+use crate::store::{BoxFuture, Position, Recorded, StoreError, ViewCommitError};
+
+/// Handles the events that a [`Worker`](super::Worker) brings: a projection, a reaction.
+pub(crate) trait Follower: Send + Sync {
+    /// Whether it ends in this phase of the dispatcher, when everything up to `at` is done.
+    fn ends(&self, phase: Phase, at: Position) -> bool;
+
+    /// Begins at a checkpoint, which need not be where it stopped: what it has in memory is void.
+    fn restart(&self) {}
+
+    /// The span that a page of events is handled in.
+    fn span(&self, _events: &[Arc<Recorded>]) -> Span {
+        Span::none()
+    }
+
+    /// Handles a page of events in order, up to the first one that fails, and commits what came of
+    /// it with the checkpoint. Where nothing came of it, the checkpoint may stay.
+    fn handle<'a>(
+        &'a self,
+        page: EventPage<'a>,
+        checkpoint: &'a mut Checkpoint,
+    ) -> BoxFuture<'a, Result<Handled, Interrupted>>;
+}
+
+/// The events of one subscription between two positions.
+#[derive(Clone, Copy)]
+pub(crate) struct EventPage<'a> {
+    /// Everything up to here was done before.
+    pub(crate) from: Position,
+    /// The log was read up to here.
+    pub(crate) to: Position,
+    pub(crate) events: &'a [Arc<Recorded>],
+}
+
+/// How much of a page was handled.
+pub(crate) struct Handled {
+    /// Everything up to here is done.
+    pub(crate) to: Position,
+    /// Why the next event failed, if one did.
+    pub(crate) failure: Option<String>,
+}
+
+/// An event that failed.
+pub(crate) struct FailedEvent {
+    /// Its place in the page.
+    pub(crate) place: usize,
+    pub(crate) error: String,
+}
+
+/// Why a follower has to start again from its checkpoint.
+pub(crate) enum Interrupted {
+    /// Another process moved the checkpoint, or the database gave its transaction the preference.
+    Moved,
+    Failed(String),
+    /// The dispatcher is shut down, and this follower has finished.
+    Dismissed,
+}
+
+impl EventPage<'_> {
+    /// All of the page was handled, or what is before the event that failed.
+    pub(crate) fn handled(&self, failed: Option<FailedEvent>) -> Handled {
+        let Some(FailedEvent { place, error }) = failed else {
+            return Handled {
+                to: self.to,
+                failure: None,
+            };
+        };
+        let done = self.events[..place].last();
+        Handled {
+            to: done.map_or(self.from, |event| event.position),
+            failure: Some(error),
+        }
+    }
+}
+
+impl FailedEvent {
+    pub(crate) fn new(
+        place: usize,
+        event: &Recorded,
+        handler: &'static str,
+        error: &Error,
+    ) -> Self {
+        let Recorded {
+            position,
+            event_type,
+            ..
+        } = event;
+        Self {
+            place,
+            error: format!("`{handler}` failed at position {position} (`{event_type}`): {error}"),
+        }
+    }
+}
+
+impl From<Error> for Interrupted {
+    fn from(error: Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<StoreError> for Interrupted {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<ViewCommitError> for Interrupted {
+    fn from(error: ViewCommitError) -> Self {
+        match error {
+            ViewCommitError::Moved { .. } => Self::Moved,
+            ViewCommitError::Failed(error) => error.into(),
+        }
+    }
+}

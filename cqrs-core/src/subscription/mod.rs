@@ -1,0 +1,100 @@
+//! What follows the log: a worker brings the events of a subscription to a follower, which is a
+//! projection or a reaction, and keeps its checkpoint.
+
+mod backoff;
+mod checkpoint;
+mod follower;
+mod health;
+mod observer;
+mod phase;
+mod progress;
+mod sql_projection;
+mod view_folds;
+mod view_projection;
+mod worker;
+
+use std::sync::Arc;
+
+pub use health::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
+
+pub(crate) use checkpoint::Checkpoint;
+pub(crate) use follower::{EventPage, FailedEvent, Follower, Handled, Interrupted};
+pub(crate) use observer::Observer;
+pub(crate) use phase::Phase;
+pub(crate) use progress::Progress;
+pub(crate) use worker::{SHUT_DOWN, Worker};
+
+use crate::registry::{ProjectionEntry, ReactionEntry};
+use crate::store::{EventQuery, Store};
+use crate::wiring::{BuildError, Models, Plan, PlannedProjection};
+use sql_projection::SqlProjection;
+use view_folds::ViewFolds;
+use view_projection::ViewProjection;
+
+/// The worker of a projection, and the projection. What that sets up is there before the dispatcher
+/// answers any query.
+///
+/// # Errors
+/// When the store or the `#[setup]` fails.
+pub(crate) async fn projection(
+    plan: &PlannedProjection,
+    models: &Models,
+    store: &Arc<dyn Store>,
+) -> Result<(Worker, Box<dyn Follower>), BuildError> {
+    let entry = plan.entry;
+    let subscription = checkpoint_of(entry);
+    if let Some(setup) = &plan.setup {
+        sql_projection::set_up(setup, entry.name, &subscription, &**store).await?;
+    }
+    let query = EventQuery::typed(plan.folds.iter().map(|fold| fold.event));
+    let progress = Progress::new(entry.name, SubscriptionKind::Projection);
+    let worker = Worker::new(subscription.clone(), query, progress, store.clone());
+    let folds = ViewFolds::new(plan, models, store.clone());
+    let follower: Box<dyn Follower> = if plan.takes_transaction() {
+        Box::new(SqlProjection {
+            subscription,
+            folds,
+        })
+    } else {
+        Box::new(ViewProjection {
+            subscription,
+            folds,
+        })
+    };
+    Ok((worker, follower))
+}
+
+/// The worker of a reaction. One that begins with the next event gets its checkpoint here, before
+/// the dispatcher carries any command.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn reaction(
+    entry: &'static ReactionEntry,
+    store: &Arc<dyn Store>,
+) -> Result<Worker, BuildError> {
+    let subscription = format!("reaction:{}", entry.name);
+    let query = EventQuery::typed([entry.event]);
+    let progress = Progress::new(entry.name, SubscriptionKind::Reaction);
+    let worker = Worker::new(subscription, query, progress, store.clone());
+    if !entry.from_start {
+        worker.begin_at_head().await?;
+    }
+    Ok(worker)
+}
+
+/// The projections that other processes run on a store that can only be read here, in the plan's
+/// order.
+pub(crate) fn observers(plan: &Plan, store: &Arc<dyn Store>) -> Vec<Observer> {
+    if !store.is_read_only() {
+        return Vec::new();
+    }
+    let projections = plan.projections.iter();
+    let observer = |it: &PlannedProjection| Observer::new(it.entry, store.clone());
+    projections.map(observer).collect()
+}
+
+/// The name of a projection's checkpoint.
+fn checkpoint_of(entry: &ProjectionEntry) -> String {
+    format!("projection:{}:{}", entry.name, entry.version)
+}
