@@ -12,6 +12,7 @@
 )]
 
 mod allocations;
+mod arrays;
 mod at_hand;
 mod attempts;
 mod authorization;
@@ -38,6 +39,7 @@ mod golden;
 mod limits;
 mod loads;
 mod model;
+mod namesakes;
 mod nesting;
 mod newcomer;
 mod once;

@@ -1,3 +1,5 @@
+use std::any::TypeId;
+
 use hashbrown::{HashMap, HashSet};
 
 use super::aggregate::Origin;
@@ -62,8 +64,8 @@ impl Inner {
     ) -> Result<bool, Failure> {
         let was_wrong = loaded.settle(&*self.store, self.limits.decision_wait).await;
         loaded.forget_unread();
-        let spoilt = |load: &&mut Load| load.is_kept() || load.is_dirty;
-        for load in loaded.loads.iter_mut().filter(spoilt) {
+        let spoiled = |load: &&mut Load| load.is_kept() || load.is_dirty;
+        for load in loaded.loads.iter_mut().filter(spoiled) {
             load.begin_anew();
         }
         let is_behind = self.read(&mut loaded.loads, handler).await?;
@@ -79,15 +81,18 @@ impl Inner {
         events: &[NewEvent],
         handler: &'static str,
     ) -> Result<(), Failure> {
-        let mut known: HashSet<Tags> = loaded.loads.iter().map(|it| it.tags.clone()).collect();
+        // By type, too: one that is not taken in may have the name of one that is.
+        let key = |load: &Load| ((load.aggregate.type_id)(), load.tags.clone());
+        let mut known: HashSet<(TypeId, Tags)> = loaded.loads.iter().map(key).collect();
         let mut unread = Vec::new();
         for event in events {
-            for aggregate in &self.kept {
+            let folding = self.kept.iter().filter(|it| it.folds(&event.event_type));
+            for aggregate in folding {
                 let tags = event.tags.into_iter();
                 for tag in tags.filter(|tag| tag.name() == aggregate.name) {
-                    let tags = Tags::from(tag.clone());
-                    if aggregate.folds(&event.event_type) && known.insert(tags.clone()) {
-                        unread.push(Load::new(Inputs::NONE, aggregate, tags));
+                    let load = Load::new(Inputs::NONE, aggregate, Tags::from(tag.clone()));
+                    if known.insert(key(&load)) {
+                        unread.push(load);
                     }
                 }
             }

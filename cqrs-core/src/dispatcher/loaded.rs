@@ -126,6 +126,7 @@ impl<'a> Loaded<'a> {
         handler: &'static str,
     ) -> Result<Vec<StateWrite>, Failure> {
         let mut writes: Vec<StateWrite> = Vec::new();
+        // An append writes a key once, so of two types of one name only the first is written.
         let mut written = HashSet::new();
         let mut bytes = append.bytes();
         for load in self.loads.iter_mut().filter(|load| load.is_dirty) {

@@ -63,13 +63,18 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Root<D> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        if self.origin == Origin::Caller && !fields.is_empty() {
-            return self.inner.deserialize_struct(name, fields, visitor);
+        match self.origin {
+            Origin::Caller if fields.is_empty() => {
+                self.inner.deserialize_any(Message(Object(visitor)))
+            }
+            Origin::Caller => self
+                .inner
+                .deserialize_struct(name, fields, Message(visitor)),
+            Origin::Log => self.inner.deserialize_any(Object(visitor)),
         }
-        self.inner.deserialize_any(Object(visitor))
     }
 
-    /// A struct with a flattened field.
+    /// A struct with a flattened field, which serde does not read from an array.
     #[inline]
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         match self.origin {
@@ -141,6 +146,34 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Unit<V> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<V::Value, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         self.0.visit_unit()
+    }
+}
+
+/// Visits a struct that a caller sent. serde reads a struct from an array, too, by the order of its
+/// fields: a caller who depended on that would send another message once a field is added.
+struct Message<V>(V);
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Message<V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
+
+    #[inline]
+    fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
+        self.0.visit_unit()
+    }
+
+    #[inline]
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
+        self.0.visit_map(map)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<V::Value, A::Error> {
+        Err(A::Error::custom(
+            "a message is a JSON object with its fields by name, `{..}`, not an array",
+        ))
     }
 }
 

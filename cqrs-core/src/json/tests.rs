@@ -250,6 +250,42 @@ fn a_caller_cannot_send_nothing_for_a_message_with_fields() {
 }
 
 #[test]
+fn a_message_is_not_an_array() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Move {
+        from: u32,
+        to: u32,
+    }
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Empty {}
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Unit;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Flat {
+        #[serde(flatten)]
+        moved: Move,
+    }
+    for json in ["[1,2]", " [ 1, 2 ] ", "[]", "[[1]]"] {
+        let error = message::<Move>(json.as_bytes()).expect_err(json);
+        assert!(error.reason.contains("JSON object"), "{json}: {error}");
+        assert!(message::<Empty>(json.as_bytes()).is_err(), "{json}");
+        assert!(message::<Unit>(json.as_bytes()).is_err(), "{json}");
+        assert!(message::<Flat>(json.as_bytes()).is_err(), "{json}");
+    }
+    assert_eq!(
+        message(br#"{"to":2,"from":1}"#),
+        Ok(Move { from: 1, to: 2 })
+    );
+    // One of its own fields is what the type makes of it.
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(transparent)]
+    struct Numbers(Vec<u32>);
+    assert_eq!(message(b"[1,2]"), Ok(Numbers(vec![1, 2])));
+}
+
+#[test]
 fn none_of_a_transparent_option_stays_none() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     #[serde(transparent)]

@@ -1,10 +1,12 @@
 //! What the macros ask of the types around an event. Each is a trait of its own, implemented for all
 //! that fit, so that the error says what is wrong with the user's type.
 
+use std::any::type_name;
 use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::Error;
 use crate::json;
@@ -91,8 +93,8 @@ pub trait StoredState: Sized {
     /// When it could not be read back from its JSON; names the field.
     fn save(&self, fingerprint: u64) -> Result<Option<Vec<u8>>, Error>;
 
-    /// [`Aggregate::restore`](super::Aggregate::restore): nothing, if the `impl` block has changed
-    /// since, or the type does not fit.
+    /// [`Aggregate::restore`](super::Aggregate::restore): `None` if the `impl` block has changed
+    /// since, if a type of another path wrote the state, or if its JSON does not fit the type.
     fn restore(body: &[u8], fingerprint: u64) -> Option<Self>;
 }
 
@@ -106,14 +108,22 @@ struct Stored<A> {
 #[diagnostic::do_not_recommend]
 impl<A: Serialize + DeserializeOwned> StoredState for A {
     fn save(&self, fingerprint: u64) -> Result<Option<Vec<u8>>, Error> {
-        let state = self;
-        let stored = Stored { fingerprint, state };
+        let stored = Stored {
+            fingerprint: of_type::<A>(fingerprint),
+            state: self,
+        };
         let body = json::encode_as::<Stored<A>, _>(&stored);
         Ok(Some(body.map_err(|error| error.within("state"))?))
     }
 
     fn restore(body: &[u8], fingerprint: u64) -> Option<Self> {
         let stored: Stored<A> = json::decode(body).ok()?;
-        (stored.fingerprint == fingerprint).then_some(stored.state)
+        (stored.fingerprint == of_type::<A>(fingerprint)).then_some(stored.state)
     }
+}
+
+/// Two types of one name in different modules share the key of their states in the store, and their
+/// `impl` blocks may have the same text. Neither takes the other's state for its own.
+fn of_type<A>(fingerprint: u64) -> u64 {
+    xxh3_64_with_seed(type_name::<A>().as_bytes(), fingerprint)
 }
