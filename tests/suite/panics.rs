@@ -458,6 +458,13 @@ async fn each_function_is_named() {
             text.starts_with("`Display of an id of vase` panicked: "),
             "{text}"
         );
+        let history = app.history::<Vase>(&vase);
+        let text = history.all().await.expect_err("panics").to_string();
+        assert!(
+            text.starts_with("`Display of an id of vase` panicked: "),
+            "{text}"
+        );
+        assert!(history.stream().is_err());
         let text = panicked(app.execute(HitVoid { vase: VASE }).await);
         assert_eq!(text, "`Void::default` panicked: nothing comes of nothing");
         let state = app.state::<Void>(&VASE).await;

@@ -1,5 +1,6 @@
 use std::future::IntoFuture;
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::Dispatcher;
@@ -10,6 +11,7 @@ use crate::auth::Actor;
 use crate::error::{Failure, QueryError};
 use crate::handler::AggregateType;
 use crate::message::Aggregate;
+use crate::panic::panic_message;
 use crate::panic::guarded;
 use crate::store::{BoxFuture, EventQuery, Events, Position, ReadRange, Recorded, Store, Tags};
 
@@ -17,11 +19,17 @@ use crate::store::{BoxFuture, EventQuery, Events, Position, ReadRange, Recorded,
 #[must_use = "the state is folded when the call is awaited"]
 pub struct StateCall<'d, A> {
     dispatcher: &'d Dispatcher,
-    /// Of an id whose `Display` panicked there is none.
-    tags: Result<Tags, Failure>,
+    tags: Result<Tags, BrokenId>,
     when: When,
     actor: Option<Actor>,
     of: PhantomData<fn() -> A>,
+}
+
+/// An id whose `Display` panicked.
+struct BrokenId {
+    aggregate: &'static str,
+    /// What the panic said.
+    message: String,
 }
 
 enum When {
@@ -34,10 +42,7 @@ impl<'d, A: Aggregate> StateCall<'d, A> {
     pub(crate) fn new(dispatcher: &'d Dispatcher, id: &A::Id) -> Self {
         Self {
             dispatcher,
-            tags: guarded(
-                || format!("Display of an id of {}", A::NAME),
-                || A::tags(id),
-            ),
+            tags: tags::<A>(id),
             when: When::Now,
             actor: None,
             of: PhantomData,
@@ -86,8 +91,9 @@ impl<'d, A: Aggregate> IntoFuture for StateCall<'d, A> {
                     Some(position.map_err(Failure::from)?)
                 }
             };
+            let tags = tags.map_err(|broken| broken.failure())?;
             let state = inner
-                .replay(const { &AggregateType::of::<A>() }, tags?, up_to)
+                .replay(const { &AggregateType::of::<A>() }, tags, up_to)
                 .await?;
             // The state was made by this very aggregate type.
             let state = state.and_then(|state| state.into_any().downcast::<A>().ok());
@@ -99,7 +105,7 @@ impl<'d, A: Aggregate> IntoFuture for StateCall<'d, A> {
 /// Events in position order, all of one snapshot, read a page at a time.
 pub struct History {
     inner: Arc<Inner>,
-    query: EventQuery,
+    query: Result<EventQuery, BrokenId>,
     range: ReadRange,
     actor: Option<Actor>,
     /// What is read, and what one must hold for it.
@@ -109,19 +115,19 @@ pub struct History {
 impl History {
     /// The events of an aggregate.
     pub(crate) fn of<A: Aggregate>(inner: Arc<Inner>, id: &A::Id) -> Self {
-        let query = EventQuery::tagged(A::tags(id));
+        let query = tags::<A>(id).map(EventQuery::tagged);
         Self::new(inner, query, (A::NAME, A::PERMISSION))
     }
 
     /// Any events.
     pub(crate) fn of_log(inner: Arc<Inner>, query: EventQuery) -> Self {
         let guarded = ("events", inner.log_permission);
-        Self::new(inner, query, guarded)
+        Self::new(inner, Ok(query), guarded)
     }
 
     fn new(
         inner: Arc<Inner>,
-        query: EventQuery,
+        query: Result<EventQuery, BrokenId>,
         guarded: (&'static str, Option<&'static str>),
     ) -> Self {
         Self {
@@ -157,22 +163,20 @@ impl History {
     /// The events one by one: `while let Some(event) = events.next().await? { .. }`.
     ///
     /// # Errors
-    /// When the actor may not read them.
+    /// When the actor may not read them, or the `Display` of the id panicked.
     pub fn stream(&self) -> Result<Events<'_, dyn Store>, QueryError> {
         let (name, permission) = self.guarded;
         let actor = self.actor.as_ref();
         self.inner.permit(Action::Read, name, permission, actor)??;
-        Ok(Events::read(
-            &*self.inner.store,
-            self.query.clone(),
-            self.range,
-        ))
+        let query = self.query.as_ref().map_err(BrokenId::failure)?;
+        Ok(Events::read(&*self.inner.store, query.clone(), self.range))
     }
 
     /// All events at once.
     ///
     /// # Errors
-    /// When the actor may not read them, or the store cannot be read.
+    /// When the actor may not read them, the `Display` of the id panicked, or the store cannot be
+    /// read.
     pub async fn all(&self) -> Result<Vec<Arc<Recorded>>, QueryError> {
         let mut events = self.stream()?;
         let mut all = Vec::new();
@@ -180,5 +184,24 @@ impl History {
             all.push(event);
         }
         Ok(all)
+    }
+}
+
+/// The tags of an aggregate's events.
+fn tags<A: Aggregate>(id: &A::Id) -> Result<Tags, BrokenId> {
+    let tags = catch_unwind(AssertUnwindSafe(|| A::tags(id)));
+    tags.map_err(|panic| BrokenId {
+        aggregate: A::NAME,
+        message: panic_message(&*panic),
+    })
+}
+
+impl BrokenId {
+    fn failure(&self) -> Failure {
+        Failure::FunctionPanicked {
+            function: format!("Display of an id of {}", self.aggregate).into(),
+            event: None,
+            message: self.message.clone(),
+        }
     }
 }
