@@ -6,62 +6,30 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, EventType, NewEvent, Page,
-    ReadRange, StateKey, StoreError, StoredCommand, StoredState, Subscription, Tag,
+    Append, BoxFuture, EventQuery, EventStore, EventType, NewEvent, Page, ReadRange, Store,
+    StoreError, Subscription, Tag,
 };
 use cqrs_core::testing::conformance::Fixture;
-use cqrs_core::{CommandId, Position, Timestamp, Uuid};
+use cqrs_core::{CommandId, Position, Timestamp};
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
-use tokio::sync::watch;
 
 use crate::postgres::Schema;
+use crate::support::decorated::{Decorated, Hooks};
 
-/// A store that counts the reads of its log.
-struct Counted<S> {
-    store: S,
-    reads: AtomicU32,
-}
+/// How often the log of a store is read.
+#[derive(Default)]
+struct Reads(AtomicU32);
 
-impl<S: EventStore> EventStore for Counted<S> {
-    fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
-        self.store.append(append)
-    }
-
-    fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        self.store.read(query, range)
-    }
-
-    fn head(&self) -> BoxFuture<'_, Result<Position, StoreError>> {
-        self.store.head()
-    }
-
-    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, StoreError>> {
-        self.store.position_at(time)
-    }
-
-    fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>> {
-        self.store.command(id)
-    }
-
-    fn states(
-        &self,
-        keys: Vec<StateKey>,
-    ) -> BoxFuture<'_, Result<Vec<Option<StoredState>>, StoreError>> {
-        self.store.states(keys)
-    }
-
-    fn watch(&self) -> watch::Receiver<Position> {
-        self.store.watch()
-    }
-
-    fn recent(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {
-        self.store.recent(query, after, limit)
-    }
-
-    fn store_id(&self) -> Uuid {
-        self.store.store_id()
+impl<S: Store> Hooks<S> for Reads {
+    fn read<'a>(
+        &'a self,
+        store: &'a S,
+        query: EventQuery,
+        range: ReadRange,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        store.read(query, range)
     }
 }
 
@@ -82,10 +50,10 @@ async fn who_is_alone_does_not_read_its_own_events() {
     }
 }
 
-async fn follows_without_reading(store: impl EventStore) {
-    let store = Arc::new(Counted {
-        store,
-        reads: AtomicU32::new(0),
+async fn follows_without_reading(store: impl Store) {
+    let store = Arc::new(Decorated {
+        store: Arc::new(store),
+        hooks: Reads::default(),
     });
     let log: Arc<dyn EventStore> = store.clone();
     let mut subscription = Subscription::new(log, EventQuery::All, Position::START);
@@ -97,7 +65,7 @@ async fn follows_without_reading(store: impl EventStore) {
         assert_eq!(positions, [sent.last]);
         assert_eq!(sent.last, Position::new(u64::from(number)));
     }
-    let reads = store.reads.load(Ordering::Relaxed);
+    let reads = store.hooks.0.load(Ordering::Relaxed);
     let looks = start.elapsed().as_millis() / POLL.as_millis();
     assert!(
         u128::from(reads) <= looks + 1,

@@ -94,7 +94,7 @@ mod postgres_under_pressure {
 /// Each append in a transaction of a handler, decided in memory.
 mod postgres_in_transactions {
     use super::Schema;
-    use crate::transacting::{Share, Transactions};
+    use crate::support::transacting::{Share, Transactions};
     use cqrs_postgres::Postgres;
 
     cqrs_core::conformance_tests!(Transactions {
@@ -106,7 +106,7 @@ mod postgres_in_transactions {
 /// Beside the batches, with next to nothing in memory.
 mod postgres_beside_transactions {
     use super::Schema;
-    use crate::transacting::{Share, Transactions};
+    use crate::support::transacting::{Share, Transactions};
     use cqrs_postgres::Postgres;
 
     cqrs_core::conformance_tests!(Transactions {

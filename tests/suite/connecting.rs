@@ -18,7 +18,7 @@ use crate::outage::until;
 use crate::outage::writer::{account, append};
 use crate::postgres::Schema;
 use crate::stores::race;
-use crate::transacting::append_in;
+use crate::support::transacting::append_in;
 
 #[tokio::test]
 async fn a_database_that_is_not_utf8_is_refused() {

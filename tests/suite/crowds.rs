@@ -16,7 +16,7 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
 use crate::stores::{on_each_with, race};
-use crate::watched::Watched;
+use crate::support::watched::Watched;
 
 cqrs_core::module!();
 

@@ -146,7 +146,7 @@ async fn invalid_input_is_named_and_never_reaches_the_handler() {
 }
 
 #[tokio::test]
-async fn a_misspelt_name_gets_a_suggestion() {
+async fn a_misspelled_name_gets_a_suggestion() {
     on_each_with(module(), services, |app| async move {
         let error = app
             .execute_json("Pey", b"{}")

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use crate::outage::writer::{account, append};
 use crate::postgres::Schema;
-use crate::transacting::append_in;
+use crate::support::transacting::append_in;
 
 cqrs_core::module!();
 

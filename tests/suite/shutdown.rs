@@ -339,3 +339,90 @@ async fn a_chain_without_an_end_does_not_come_to_rest_and_is_shut_down() {
     )
     .await;
 }
+
+/// Handlers that wait for all handlers to end.
+mod impatient {
+    use std::sync::OnceLock;
+    use std::time::Duration;
+
+    use cqrs_core::dispatcher::Unfinished;
+    use cqrs_core::prelude::*;
+    use tokio::sync::mpsc;
+
+    cqrs_core::module!();
+
+    /// Where handlers say what became of their waiting.
+    pub struct Desk {
+        pub told: mpsc::UnboundedSender<(&'static str, Option<String>)>,
+        /// For those that do not get it from the framework.
+        pub app: OnceLock<Dispatcher>,
+    }
+
+    impl Desk {
+        async fn wait(&self, handler: &'static str, app: &Dispatcher) {
+            let tell = |error: Option<Unfinished>| {
+                let text = error.map(|error| error.to_string());
+                self.told.send((handler, text)).expect("the test listens");
+            };
+            tell(app.settled(Duration::MAX).await.err());
+            tell(app.shutdown(Duration::MAX).await.err());
+        }
+    }
+
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct Leave {
+        pub at: u32,
+    }
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "left-the-desk", version = 1)]
+    pub struct Left {
+        pub at: u32,
+    }
+
+    #[command_handler]
+    async fn leave(Leave { at }: Leave, desk: Res<Desk>) -> Left {
+        let app = desk.app.get().expect("the test has set it").clone();
+        desk.wait("leave", &app).await;
+        Left { at }
+    }
+
+    #[event_handler]
+    async fn lock(_: Left, desk: Res<Desk>, app: &Dispatcher) {
+        desk.wait("lock", app).await;
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_waits_for_its_own_end_is_refused() {
+    use impatient::{Desk, Leave};
+
+    let desk = || {
+        let (told, listener) = mpsc::unbounded_channel();
+        let app = std::sync::OnceLock::new();
+        (Arc::new(Desk { told, app }), listener)
+    };
+    let with_desk = |builder: Builder| builder.provide(desk().0);
+    on_each_with(impatient::module(), with_desk, |first| async move {
+        // The first dispatcher only has the store.
+        first.shutdown(LONG).await.expect("there is nothing to do");
+        let (desk, mut listener) = desk();
+        let builder = Dispatcher::builder().module(impatient::module());
+        let builder = builder.provide(desk.clone());
+        let builder = builder.shared_store(first.store().clone());
+        let app = builder.build().await.expect("builds");
+        assert!(desk.app.set(app.clone()).is_ok());
+        app.execute(Leave { at: 6 }).await.expect("leaves");
+        for handler in ["leave", "leave", "lock", "lock"] {
+            let (told, text) = listener.recv().await.expect("is told");
+            assert_eq!(told, handler);
+            let text = text.expect("is refused");
+            let expected = format!("`{handler}` would wait for its own end: ");
+            assert!(text.starts_with(&expected), "{text}");
+        }
+        // Nothing has stopped, and from outside both work.
+        app.settled(LONG).await.expect("comes to rest");
+        app.shutdown(LONG).await.expect("all is done");
+    })
+    .await;
+}

@@ -269,7 +269,7 @@ pub struct Brew {
 pub struct Fill {
     #[id(Kettle)]
     kettle: u32,
-    litres: u32,
+    liters: u32,
 }
 
 #[derive(Event, Serialize, Deserialize)]
@@ -277,7 +277,7 @@ pub struct Fill {
 pub struct KettleFilled {
     #[id(Kettle)]
     kettle: u32,
-    litres: u32,
+    liters: u32,
 }
 
 /// Concerns a cup, too, which the decision does not read.
@@ -292,7 +292,7 @@ pub struct TeaBrewed {
 
 #[derive(Default, Serialize, Deserialize)]
 pub struct Kettle {
-    litres: u32,
+    liters: u32,
     folded: u32,
 }
 
@@ -300,13 +300,13 @@ pub struct Kettle {
 impl Kettle {
     #[apply]
     fn filled(&mut self, event: &KettleFilled) {
-        self.litres += event.litres;
+        self.liters += event.liters;
         self.folded += 1;
     }
 
     #[apply]
     fn brewed(&mut self, _: &TeaBrewed) {
-        self.litres -= 1;
+        self.liters -= 1;
         self.folded += 1;
     }
 }
@@ -325,13 +325,13 @@ impl Cup {
 }
 
 #[command_handler]
-fn fill(Fill { kettle, litres }: Fill) -> KettleFilled {
-    KettleFilled { kettle, litres }
+fn fill(Fill { kettle, liters }: Fill) -> KettleFilled {
+    KettleFilled { kettle, liters }
 }
 
 #[command_handler]
 fn brew(cmd: Brew, kettle: &Kettle) -> Result<TeaBrewed, Short> {
-    ensure!(kettle.litres > 0, Short(1));
+    ensure!(kettle.liters > 0, Short(1));
     Ok(TeaBrewed {
         kettle: cmd.kettle,
         cup: cmd.cup,
@@ -343,7 +343,7 @@ async fn stored_state_is_written_with_the_events() {
     on_each(module(), |app| async move {
         app.execute(Fill {
             kettle: 1,
-            litres: 20,
+            liters: 20,
         })
         .await
         .expect("fills");
@@ -369,7 +369,7 @@ async fn stored_state_is_written_with_the_events() {
         let kettle = stored.next().expect("the kettle");
         assert_eq!(kettle.position.get(), 21);
         let kettle: Kettle = decode(&kettle.body);
-        assert_eq!((kettle.litres, kettle.folded), (0, 21));
+        assert_eq!((kettle.liters, kettle.folded), (0, 21));
         let teas = stored.map(|cup| decode::<Cup>(&cup.body).teas);
         assert_eq!(teas.sum::<u32>(), 20);
         let past = app
@@ -377,7 +377,7 @@ async fn stored_state_is_written_with_the_events() {
             .at(Position::new(1))
             .await
             .expect("reads");
-        assert_eq!(past.litres, 20);
+        assert_eq!(past.liters, 20);
     })
     .await;
 }
@@ -391,7 +391,7 @@ fn decode<A: serde::de::DeserializeOwned>(stored: &[u8]) -> A {
 #[tokio::test]
 async fn a_stored_state_that_other_code_folded_is_folded_anew() {
     on_each(module(), |app| async move {
-        let fill = |litres| Fill { kettle: 5, litres };
+        let fill = |liters| Fill { kettle: 5, liters };
         let receipt = app.execute(fill(3)).await.expect("fills");
         let key = StateKey {
             aggregate: "kettle",
@@ -433,7 +433,7 @@ async fn a_stored_state_that_other_code_folded_is_folded_anew() {
             app.execute(fill(1)).await.expect("fills");
             let kettle: Kettle = decode(&stored().await.body);
             let fills = u32::try_from(number).expect("small") + 2;
-            assert_eq!((kettle.litres, kettle.folded), (fills + 2, fills));
+            assert_eq!((kettle.liters, kettle.folded), (fills + 2, fills));
         }
     })
     .await;

@@ -4,7 +4,7 @@ use cqrs_core::dispatcher::Builder;
 use cqrs_core::prelude::*;
 
 use crate::stores::on_each;
-use crate::watched::Watched;
+use crate::support::watched::Watched;
 
 cqrs_core::module!();
 

@@ -29,6 +29,10 @@ impl EventStore for Postgres {
         })
     }
 
+    fn admit(&self) -> Result<(), AppendError> {
+        self.shared().writer.admit()
+    }
+
     fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
         let store = self.clone();
         Box::pin(apart(

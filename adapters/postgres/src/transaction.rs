@@ -22,7 +22,7 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
 ///
 /// After a statement that failed, PostgreSQL refuses all others: return the error, or guard the
 /// statement with `SAVEPOINT` and `ROLLBACK TO SAVEPOINT`. When the database gives the transaction
-/// up in favour of another one (a deadlock), the handler runs again.
+/// up in favor of another one (a deadlock), the handler runs again.
 pub struct Transaction {
     client: OpenTransaction,
     store: Postgres,

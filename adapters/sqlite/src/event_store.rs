@@ -18,6 +18,10 @@ impl EventStore for Sqlite {
         })
     }
 
+    fn admit(&self) -> Result<(), AppendError> {
+        self.shared().writer()?.admit()
+    }
+
     fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
         self.shared()
             .readers

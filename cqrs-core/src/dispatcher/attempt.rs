@@ -59,6 +59,8 @@ enum Decision {
     Append(Append, Option<Box<dyn ErasedTx>>),
     /// The handler returned an error, which the command keeps.
     Refused,
+    /// The store has no room for an append. The states are as they were.
+    Overloaded(AppendError),
     /// The database gave the handler's transaction up for another one.
     Overtaken(Position),
 }
@@ -125,6 +127,7 @@ impl Inner {
                     append.instrument(appending).await
                 }
                 Ok(Decision::Overtaken(at)) => Ok(Attempt::Overtaken(at)),
+                Ok(Decision::Overloaded(error)) => Err(append_failed(error)),
                 // An append would check the state from the cache, or that a transaction may have
                 // outrun; nothing checks a rejection, or events that cannot be folded. If something
                 // has happened since, decide again.
@@ -269,10 +272,13 @@ impl Decide<'_> {
         if self.slot.takes_transaction {
             return Box::pin(self.decide_in_transaction(loaded)).await;
         }
-        match self.run(loaded, None).await? {
-            Some(events) => Ok(Decision::Append(self.prepare(events, loaded).await?, None)),
-            None => Ok(Decision::Refused),
+        let Some(events) = self.run(loaded, None).await? else {
+            return Ok(Decision::Refused);
+        };
+        if let Err(error) = self.inner.store.admit() {
+            return Ok(Decision::Overloaded(error));
         }
+        Ok(Decision::Append(self.prepare(events, loaded).await?, None))
     }
 
     /// Makes an append of the events, which the states can fold: what could not be read back must
@@ -351,7 +357,8 @@ impl Decide<'_> {
             Ok(AnyDecided::Now(events)) => Ok(events),
             Ok(AnyDecided::Later(future)) => {
                 let store = &*self.inner.store;
-                nesting::deciding(handler, store, &loaded.loads, Guarded(future)).await
+                let running = self.inner.running(handler, Guarded(future));
+                nesting::deciding(handler, store, &loaded.loads, running).await
             }
             Err(panic) => Err(panic_message(&*panic)),
         };

@@ -304,16 +304,20 @@ impl Builder {
         let mut tasks = JoinSet::new();
         for (worker, projection) in projections {
             let phases = dispatcher.inner.lifecycle.watch();
-            tasks.spawn(within(dispatcher.clone(), worker.run(projection, phases)));
+            let name = worker.progress().name();
+            let run = worker.run(projection, phases);
+            tasks.spawn(within(dispatcher.clone(), name, run));
         }
         for (worker, entry) in reactions {
             let phases = dispatcher.inner.lifecycle.watch();
             let reaction = Reaction::new(entry, &self.resources, dispatcher.clone());
-            tasks.spawn(worker.run(Box::new(reaction), phases));
+            let run = worker.run(Box::new(reaction), phases);
+            tasks.spawn(within(dispatcher.clone(), entry.name, run));
         }
         for observer in observers {
             let phases = dispatcher.inner.lifecycle.watch();
-            tasks.spawn(within(dispatcher.clone(), observer.run(phases)));
+            let name = observer.progress().name();
+            tasks.spawn(within(dispatcher.clone(), name, observer.run(phases)));
         }
         dispatcher.workers = Some(Arc::new(Workers::new(tasks)));
         Ok(dispatcher)
@@ -321,9 +325,8 @@ impl Builder {
 }
 
 /// Runs a worker, and keeps the dispatcher until it has ended.
-async fn within(dispatcher: Dispatcher, run: impl Future<Output = ()>) {
-    run.await;
-    drop(dispatcher);
+async fn within(dispatcher: Dispatcher, name: &'static str, run: impl Future<Output = ()>) {
+    dispatcher.inner.running(name, run).await;
 }
 
 /// The aggregates with `storage = "state"`. An event may concern one that is not taken in; its

@@ -303,7 +303,7 @@ fn find(
     })
 }
 
-/// The name that a misspelt one was probably meant to be.
+/// The name that a misspelled one was probably meant to be.
 fn nearest(known: impl Iterator<Item = &'static str>, name: &str) -> Option<&'static str> {
     let likeness =
         |known: &str| strsim::jaro_winkler(&known.to_ascii_lowercase(), &name.to_ascii_lowercase());

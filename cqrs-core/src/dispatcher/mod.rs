@@ -18,6 +18,7 @@ mod places;
 mod query;
 mod reaction;
 mod receipt;
+mod running;
 mod session;
 mod shutdown;
 mod state;

@@ -18,7 +18,11 @@ pub(super) struct Workers(Mutex<JoinSet<()>>);
 
 /// What was still at work when [`Dispatcher::shutdown`] or [`Dispatcher::settled`] gave up.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Unfinished {
+    /// The command handler, projection or reaction in which one of them was awaited: it would have
+    /// waited for its own end, so the call was refused and did nothing.
+    pub handler: Option<&'static str>,
     /// How long it was waited for.
     pub waited: Duration,
     /// The last position that this process knows of.
@@ -44,11 +48,13 @@ impl Dispatcher {
     /// the same, with its own `grace`.
     ///
     /// # Errors
-    /// [`Unfinished`] with what had not finished in time.
+    /// [`Unfinished`] with what had not finished in time. At once, and without any effect, when a
+    /// handler of this dispatcher awaits it.
     pub async fn shutdown(&self, grace: Duration) -> Result<(), Unfinished> {
+        let inner = &self.inner;
+        inner.check_outside_of_handlers()?;
         let started = Instant::now();
         let left = || grace.saturating_sub(started.elapsed());
-        let inner = &self.inner;
         inner.lifecycle.drain();
         // Reactions end with their commands; what is left are commands of the program.
         for worker in inner.workers_of(SubscriptionKind::Reaction) {
@@ -105,8 +111,10 @@ impl Dispatcher {
     ///
     /// # Errors
     /// [`Unfinished`] with what is not at rest after `patience`, or has stopped; a chain of
-    /// reactions without an end never comes to rest.
+    /// reactions without an end never comes to rest. At once, when a handler of this dispatcher
+    /// awaits it.
     pub async fn settled(&self, patience: Duration) -> Result<Position, Unfinished> {
+        self.inner.check_outside_of_handlers()?;
         let started = Instant::now();
         let store = match timeout(patience, self.inner.rest()).await {
             Ok(Ok(head)) => return Ok(head),
@@ -131,6 +139,18 @@ enum Restless {
 }
 
 impl Inner {
+    /// Refuses to wait for handlers in one of them.
+    fn check_outside_of_handlers(&self) -> Result<(), Unfinished> {
+        let Some(handler) = self.running_handler() else {
+            return Ok(());
+        };
+        let head = *self.store.watch().borrow();
+        Err(Unfinished {
+            handler: Some(handler),
+            ..self.unfinished(Duration::ZERO, head, None, |_| false)
+        })
+    }
+
     /// Waits until nothing is at work, and returns the head.
     async fn rest(&self) -> Result<Position, Restless> {
         loop {
@@ -157,6 +177,7 @@ impl Inner {
     ) -> Unfinished {
         let subscriptions = self.workers.iter().map(Progress::health);
         Unfinished {
+            handler: None,
             waited,
             head,
             commands: self.lifecycle.commands(),
@@ -187,6 +208,13 @@ crate::debug_as_report!(Unfinished);
 
 impl fmt::Display for Unfinished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(handler) = self.handler {
+            return write!(
+                f,
+                "`{handler}` would wait for its own end: await `shutdown` and `settled` outside of \
+                 handlers, or in a task that the handler spawns and does not wait for"
+            );
+        }
         let mut parts = Vec::new();
         match self.commands {
             0 => {}

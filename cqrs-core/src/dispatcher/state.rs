@@ -12,7 +12,6 @@ use crate::error::{Failure, QueryError};
 use crate::handler::AggregateType;
 use crate::message::Aggregate;
 use crate::panic::panic_message;
-use crate::panic::guarded;
 use crate::store::{BoxFuture, EventQuery, Events, Position, ReadRange, Recorded, Store, Tags};
 
 /// The state of an aggregate, about to be folded; `.await` folds it.

@@ -71,6 +71,18 @@ pub trait EventStore: Send + Sync + 'static {
     /// are the head.
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>>;
 
+    /// Refuses, with [`AppendError::Overloaded`], if [`append`](Self::append) would refuse for lack of
+    /// room. The dispatcher asks before it folds a decision's events, because states that have been
+    /// folded ahead are of no use when the append is refused: the next decision would read them from
+    /// the log again. A hint, which holds for this moment; `append` has the final say. Defaults to
+    /// `Ok(())`.
+    ///
+    /// # Errors
+    /// [`AppendError::Overloaded`].
+    fn admit(&self) -> Result<(), AppendError> {
+        Ok(())
+    }
+
     /// Reads matching events in position order. `as_of` in the answer is the head that the read
     /// saw: every matching event in `(after, as_of]`, up to the page's end, is in it (I5).
     fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>>;

@@ -44,7 +44,7 @@ pub trait Transaction: Send + 'static {
     /// neither.
     fn commit(self, batch: ViewBatch) -> BoxFuture<'static, Result<(), ViewCommitError>>;
 
-    /// Whether the database gave up the transaction in favour of another one: the same again will
+    /// Whether the database gave up the transaction in favor of another one: the same again will
     /// do.
     fn is_overtaken(&self) -> bool;
 }

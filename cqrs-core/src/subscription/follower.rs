@@ -63,6 +63,16 @@ pub(crate) enum Interrupted {
 }
 
 impl EventPage<'_> {
+    /// What is left when so many events are done.
+    pub(super) fn after(&self, count: usize) -> Self {
+        let (done, rest) = self.events.split_at(count);
+        Self {
+            from: done.last().map_or(self.from, |event| event.position),
+            events: rest,
+            ..*self
+        }
+    }
+
     /// All of the page was handled, or what is before the event that failed.
     pub(crate) fn handled(&self, failed: Option<FailedEvent>) -> Handled {
         let Some(FailedEvent { place, error }) = failed else {

@@ -33,6 +33,11 @@ impl Progress {
         }
     }
 
+    /// Of the projection or reaction.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Everything up to here is done, and nothing fails.
     pub(super) fn reached(&self, position: Position) {
         let state = State {

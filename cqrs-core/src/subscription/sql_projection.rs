@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use tracing::Span;
 
-use super::view_folds::{Check, ViewFolds};
+use super::view_folds::{Check, FoldedEvents, ViewFolds};
 use super::{Checkpoint, EventPage, Follower, Handled, Interrupted, Phase};
 use crate::error::{Error, Result};
 use crate::handler::{Folded, Setup, SetupScope, TxSlot};
@@ -41,11 +41,12 @@ impl Follower for SqlProjection {
 }
 
 impl SqlProjection {
-    /// Folds a page in one transaction. When an event fails, what the ones before it wrote is
-    /// undone with the rest, so they are folded once more without it.
+    /// Folds a page in one transaction, or in several if its views are too large to be in memory
+    /// together. When an event fails, what the ones before it wrote is undone with the rest, so they
+    /// are folded once more without it.
     async fn fold_in_transaction(
         &self,
-        page: EventPage<'_>,
+        mut page: EventPage<'_>,
         checkpoint: &mut Checkpoint,
     ) -> Result<Handled, Interrupted> {
         let folds = &self.folds;
@@ -58,7 +59,7 @@ impl SqlProjection {
                 return Err(Interrupted::Moved);
             }
             let slot = TxSlot::new(tx);
-            let failed = folds.fold_all(events, Some(&slot), check).await;
+            let FoldedEvents { count, failed } = folds.fold_all(events, Some(&slot), check).await;
             let Some(tx) = slot.into_inner() else {
                 let error = "an `#[on]` method did not give its transaction back";
                 return Err(Interrupted::Failed(error.to_owned()));
@@ -81,10 +82,16 @@ impl SqlProjection {
                 }
                 Err(error) => return Err(error.into()),
             };
-            tx.commit(checkpoint.batch(handled.to, changes)).await?;
-            checkpoint.committed(handled.to);
+            page = page.after(count);
+            events = &events[count..];
+            let to = if events.is_empty() {
+                handled.to
+            } else {
+                page.from
+            };
+            tx.commit(checkpoint.batch(to, changes)).await?;
+            checkpoint.committed(to);
             folds.committed();
-            break;
         }
         Ok(handled)
     }

@@ -17,6 +17,10 @@ use crate::wiring::{Models, PlannedProjection};
 /// Views kept in memory between batches, per read model.
 const MAX_BUFFERED_VIEWS: usize = 10_000;
 
+/// Bytes of JSON of the views in memory, of all read models of a projection. When there are more, a
+/// page of events ends early and they are written.
+const MAX_BUFFERED_BYTES: usize = 32 << 20;
+
 /// How often a fold that asks for views one after another is stopped and run again, before it gets
 /// a thread on which it waits for them. A thread costs more than a few runs of a short fold, and
 /// far fewer than one per view of a fold that changes thousands.
@@ -36,8 +40,16 @@ pub(super) enum Check {
 
 /// What became of a page of events.
 pub(super) struct FoldedPage {
-    /// Of all events, or of those before the one that failed.
+    /// Of the events that were folded.
     pub(super) changes: Vec<ViewChange>,
+    pub(super) folded: FoldedEvents,
+}
+
+/// How far a page was folded.
+pub(super) struct FoldedEvents {
+    /// The number of events from the start of the page. Fewer than there are when one failed, or
+    /// when the views that they concern are too large to be in memory together.
+    pub(super) count: usize,
     pub(super) failed: Option<FailedEvent>,
 }
 
@@ -67,34 +79,46 @@ impl ViewFolds {
         }
     }
 
-    /// Folds a page of events until one fails. What views became is encoded once, at the end of the
-    /// page; only when that fails are the events folded again one by one, each with its encoding, to
-    /// find the one that makes a view which cannot be kept.
+    /// Folds a page of events until one fails or memory is full. What views became is encoded once,
+    /// at the end of the page; only when that fails are the events folded again one by one, each with
+    /// its encoding, to find the one that makes a view which cannot be kept.
     pub(super) async fn fold_page(&self, events: &[Arc<Recorded>]) -> Result<FoldedPage> {
-        let failed = self.fold_all(events, None, Check::Page).await;
+        let folded = self.fold_all(events, None, Check::Page).await;
         if let Ok(changes) = self.changes() {
-            return Ok(FoldedPage { changes, failed });
+            return Ok(FoldedPage { changes, folded });
         }
         self.reset();
-        let failed = self.fold_all(events, None, Check::EachEvent).await;
+        let folded = self.fold_all(events, None, Check::EachEvent).await;
         let changes = self.changes()?;
-        Ok(FoldedPage { changes, failed })
+        Ok(FoldedPage { changes, folded })
     }
 
-    /// Folds events until one fails, and leaves their changes in memory.
+    /// Folds events until one fails or memory is full, and leaves their changes in memory.
     pub(super) async fn fold_all(
         &self,
         events: &[Arc<Recorded>],
         tx: Option<&TxSlot>,
         check: Check,
-    ) -> Option<FailedEvent> {
+    ) -> FoldedEvents {
         for (place, event) in events.iter().enumerate() {
             let (handler, result) = self.fold(event, tx, check).await;
             if let Err(error) = result {
-                return Some(FailedEvent::new(place, event, handler, &error));
+                return FoldedEvents {
+                    count: place,
+                    failed: Some(FailedEvent::new(place, event, handler, &error)),
+                };
+            }
+            if self.bytes() > MAX_BUFFERED_BYTES {
+                return FoldedEvents {
+                    count: place + 1,
+                    failed: None,
+                };
             }
         }
-        None
+        FoldedEvents {
+            count: events.len(),
+            failed: None,
+        }
     }
 
     /// Folds one event: whole, or with no trace. Returns the name of what folded it.
@@ -197,10 +221,17 @@ impl ViewFolds {
         Ok(changes)
     }
 
+    /// The changes are written. Views stay in memory for the next page, unless there are too many.
     pub(super) fn committed(&self) {
+        let is_full = self.bytes() > MAX_BUFFERED_BYTES;
+        let keep = if is_full { 0 } else { MAX_BUFFERED_VIEWS };
         self.buffers
             .values()
-            .for_each(|buffer| buffer.committed(MAX_BUFFERED_VIEWS));
+            .for_each(|buffer| buffer.committed(keep));
+    }
+
+    fn bytes(&self) -> usize {
+        self.buffers.values().map(|buffer| buffer.bytes()).sum()
     }
 
     /// Forgets everything in memory.

@@ -28,17 +28,25 @@ impl Follower for ViewProjection {
 
     fn handle<'a>(
         &'a self,
-        page: EventPage<'a>,
+        mut page: EventPage<'a>,
         checkpoint: &'a mut Checkpoint,
     ) -> BoxFuture<'a, Result<Handled, Interrupted>> {
         Box::pin(async move {
-            let FoldedPage { changes, failed } = self.folds.fold_page(page.events).await?;
-            let handled = page.handled(failed);
-            if !changes.is_empty() {
-                checkpoint.commit(handled.to, changes).await?;
+            loop {
+                let FoldedPage { changes, folded } = self.folds.fold_page(page.events).await?;
+                let rest = page.after(folded.count);
+                let is_part = folded.failed.is_none() && !rest.events.is_empty();
+                let handled = page.handled(folded.failed);
+                let to = if is_part { rest.from } else { handled.to };
+                if !changes.is_empty() {
+                    checkpoint.commit(to, changes).await?;
+                }
                 self.folds.committed();
+                if !is_part {
+                    return Ok(handled);
+                }
+                page = rest;
             }
-            Ok(handled)
         })
     }
 }

@@ -22,8 +22,10 @@ pub struct ViewBuffer<V> {
 }
 
 struct State<V> {
-    /// Views as of the last event that was folded whole; `None` is known to be absent.
-    settled: HashMap<String, Option<V>>,
+    /// Views as of the last event that was folded whole.
+    settled: HashMap<String, Settled<V>>,
+    /// Of all that is settled.
+    bytes: usize,
     /// Changes of the event that is being folded.
     current: HashMap<String, Option<V>>,
     /// Keys changed since the last commit.
@@ -32,6 +34,13 @@ struct State<V> {
     missing: HashSet<String>,
     /// There while the fold may wait for a view.
     loader: Option<Loader>,
+}
+
+struct Settled<V> {
+    /// `None` is known to be absent.
+    view: Option<V>,
+    /// Of its JSON when it was last read or written; 0 before that.
+    bytes: usize,
 }
 
 /// A buffer without its type.
@@ -49,6 +58,8 @@ pub(crate) trait ErasedBuffer: Send + Sync {
     fn check(&self) -> Result<()>;
     /// Keeps the current event's changes.
     fn settle(&self);
+    /// Bytes of JSON of the views in memory. Views that are new since the last commit do not count.
+    fn bytes(&self) -> usize;
     /// Drops the current event's changes.
     fn discard(&self);
     /// The changes since the last commit, each key once.
@@ -64,6 +75,7 @@ impl<V: ReadModel> ViewBuffer<V> {
     pub fn new(schema: Arc<ModelSchema>) -> Self {
         let state = State {
             settled: HashMap::new(),
+            bytes: 0,
             current: HashMap::new(),
             changed: HashSet::new(),
             missing: HashSet::new(),
@@ -106,12 +118,18 @@ impl<V: ReadModel> ViewBuffer<V> {
 impl<V: ReadModel> State<V> {
     /// The view, if it is here.
     fn find(&self, key: &str) -> Option<Result<Option<V>>> {
-        let found = self.current.get(key).or_else(|| self.settled.get(key))?;
+        let settled = || self.settled.get(key).map(|settled| &settled.view);
+        let found = self.current.get(key).or_else(settled)?;
         let copy = catch_unwind(AssertUnwindSafe(|| found.clone()));
         Some(copy.map_err(|panic| {
             let message = panic_message(&*panic);
             broken::<V>(key, &format!("`Clone` panicked: {message}"))
         }))
+    }
+
+    fn forget_settled(&mut self) {
+        self.settled.clear();
+        self.bytes = 0;
     }
 }
 
@@ -130,7 +148,12 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
 
     fn insert(&self, key: String, body: Option<&[u8]>) -> Result<()> {
         let view = body.map(|body| decode(&key, body)).transpose()?;
-        self.lock().settled.insert(key, view);
+        let bytes = key.len() + body.map_or(0, <[u8]>::len);
+        let mut state = self.lock();
+        state.bytes += bytes;
+        if let Some(before) = state.settled.insert(key, Settled { view, bytes }) {
+            state.bytes -= before.bytes;
+        }
         Ok(())
     }
 
@@ -155,8 +178,17 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
         let current = std::mem::take(&mut state.current);
         for (key, view) in current {
             state.changed.insert(key.clone());
-            state.settled.insert(key, view);
+            match state.settled.get_mut(&key) {
+                Some(settled) => settled.view = view,
+                None => {
+                    state.settled.insert(key, Settled { view, bytes: 0 });
+                }
+            }
         }
+    }
+
+    fn bytes(&self) -> usize {
+        self.lock().bytes
     }
 
     fn discard(&self) {
@@ -166,30 +198,41 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
     }
 
     fn changes(&self) -> Result<Vec<ViewChange>> {
-        let state = self.lock();
+        let mut state = self.lock();
+        let State {
+            settled,
+            changed,
+            bytes: total,
+            ..
+        } = &mut *state;
         let change = |key: &String| {
-            let view = state.settled.get(key).and_then(Option::as_ref);
-            let view = view.map(|view| encode(key, view)).transpose()?;
+            let mut written = None;
+            if let Some(Settled { view, bytes }) = settled.get_mut(key) {
+                written = view.as_ref().map(|view| encode(key, view)).transpose()?;
+                *total -= *bytes;
+                *bytes = key.len() + written.as_ref().map_or(0, |(body, _)| body.len());
+                *total += *bytes;
+            }
             Ok(ViewChange {
                 model: self.schema.clone(),
                 key: key.clone(),
-                view,
+                view: written,
             })
         };
-        state.changed.iter().map(change).collect()
+        changed.iter().map(change).collect()
     }
 
     fn committed(&self, keep: usize) {
         let mut state = self.lock();
         state.changed.clear();
         if state.settled.len() > keep {
-            state.settled.clear();
+            state.forget_settled();
         }
     }
 
     fn reset(&self) {
         let mut state = self.lock();
-        state.settled.clear();
+        state.forget_settled();
         state.current.clear();
         state.changed.clear();
         state.missing.clear();

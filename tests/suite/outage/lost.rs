@@ -13,7 +13,7 @@ use super::proxy::{Loss, Lost, Proxy};
 use super::until;
 use super::writer::{account, append};
 use crate::postgres::Schema;
-use crate::transacting::append_in;
+use crate::support::transacting::append_in;
 
 /// In the payload of the append that is lost.
 const MARKER: &str = "lost-on-its-way";
@@ -95,7 +95,7 @@ async fn an_append_whose_answer_was_lost_is_found() {
 }
 
 /// The same in a transaction: it is looked up on another connection, and what was known of the
-/// log's end is learnt again.
+/// log's end is learned again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_whose_answer_was_lost_is_looked_up() {
     let test = "a_transaction_whose_answer_was_lost_is_looked_up";

@@ -79,8 +79,8 @@ pub struct Taken {
 }
 
 #[derive(Event, Serialize, Deserialize)]
-#[event(name = "labelled", version = 1)]
-pub struct Labelled {
+#[event(name = "labeled", version = 1)]
+pub struct Labeled {
     #[id(Counted)]
     pub article: u32,
 }
@@ -105,7 +105,7 @@ impl Counted {
     }
 
     #[apply]
-    fn labelled(&mut self, _: &Labelled) {
+    fn labeled(&mut self, _: &Labeled) {
         self.labels += 1;
     }
 }

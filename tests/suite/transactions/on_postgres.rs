@@ -16,7 +16,7 @@ pub mod handlers {
     use cqrs_postgres::Postgres;
 
     use crate::transactions::messages::{
-        Count, Counted, How, Label, Labelled, Labels, Move, Pieces, Receive, Received, StockError,
+        Count, Counted, How, Label, Labeled, Labels, Move, Pieces, Receive, Received, StockError,
         Take, Taken, WriteInAQuery,
     };
 
@@ -96,13 +96,13 @@ pub mod handlers {
         cmd: Label,
         counted: &Counted,
         tx: &mut Tx<Postgres>,
-    ) -> Result<Labelled, CommandError<Rejected>> {
+    ) -> Result<Labeled, CommandError<Rejected>> {
         let insert = "INSERT INTO labels (article, number) VALUES ($1, $2)";
         tx.execute(insert, &[&i64::from(cmd.article), &(counted.labels + 1)])
             .await
             .map_err(CommandError::failed)?;
         let article = cmd.article;
-        Ok(Labelled { article })
+        Ok(Labeled { article })
     }
 
     #[query_handler]

@@ -18,7 +18,7 @@ pub mod handlers {
     use cqrs_sqlite::rusqlite::OptionalExtension;
 
     use crate::transactions::messages::{
-        Count, Counted, How, Label, Labelled, Labels, Move, Pieces, Receive, Received, StockError,
+        Count, Counted, How, Label, Labeled, Labels, Move, Pieces, Receive, Received, StockError,
         Take, Taken, WriteInAQuery,
     };
 
@@ -90,12 +90,12 @@ pub mod handlers {
         cmd: Label,
         counted: &Counted,
         tx: &mut Tx<Sqlite>,
-    ) -> Result<Labelled, CommandError<Rejected>> {
+    ) -> Result<Labeled, CommandError<Rejected>> {
         let insert = "INSERT INTO labels (article, number) VALUES (?1, ?2)";
         tx.execute(insert, (cmd.article, counted.labels + 1))
             .map_err(CommandError::failed)?;
         let article = cmd.article;
-        Ok(Labelled { article })
+        Ok(Labeled { article })
     }
 
     #[query_handler]

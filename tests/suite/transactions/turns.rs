@@ -14,7 +14,7 @@ use tokio_postgres::Client;
 
 use crate::outage::until;
 use crate::postgres::Schema;
-use crate::transacting::append_in;
+use crate::support::transacting::append_in;
 
 /// One event of this account, if it has none after that position.
 fn append(account: u32, after: u64) -> Append {

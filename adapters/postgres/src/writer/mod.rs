@@ -51,13 +51,25 @@ impl Writer {
         Self { queue }
     }
 
+    /// Whether the queue has room.
+    pub(crate) fn admit(&self) -> Result<(), AppendError> {
+        match self.queue.capacity() {
+            0 => Err(self.overloaded()),
+            _ => Ok(()),
+        }
+    }
+
+    fn overloaded(&self) -> AppendError {
+        AppendError::Overloaded {
+            waiting: self.queue.max_capacity() - self.queue.capacity(),
+        }
+    }
+
     /// Does not wait for a place in the queue, so that overload shows at once.
     pub(crate) async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let (request, answer) = Request::new(append)?;
         self.queue.try_send(request).map_err(|error| match error {
-            TrySendError::Full(_) => AppendError::Overloaded {
-                waiting: self.queue.max_capacity() - self.queue.capacity(),
-            },
+            TrySendError::Full(_) => self.overloaded(),
             TrySendError::Closed(_) => AppendError::Unavailable {
                 reason: "the PostgreSQL store's writing task has ended".into(),
             },

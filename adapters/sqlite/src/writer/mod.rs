@@ -84,15 +84,27 @@ impl Writer {
         })
     }
 
+    /// Whether the queue has room.
+    pub(crate) fn admit(&self) -> Result<(), AppendError> {
+        match self.queue.capacity() {
+            0 => Err(self.overloaded()),
+            _ => Ok(()),
+        }
+    }
+
+    fn overloaded(&self) -> AppendError {
+        AppendError::Overloaded {
+            waiting: self.queue.max_capacity() - self.queue.capacity(),
+        }
+    }
+
     /// Does not wait for a place in the queue, so that overload shows at once.
     pub(crate) async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let (task, answer) = AppendTask::new(append)?;
         self.queue
             .try_send(Request::Write(Box::new(task)))
             .map_err(|error| match error {
-                TrySendError::Full(_) => AppendError::Overloaded {
-                    waiting: self.queue.max_capacity() - self.queue.capacity(),
-                },
+                TrySendError::Full(_) => self.overloaded(),
                 TrySendError::Closed(_) => AppendError::Unavailable {
                     reason: closed().to_string().into(),
                 },

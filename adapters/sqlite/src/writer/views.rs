@@ -49,7 +49,7 @@ impl ViewTask {
             }
         }
         for group in &mut changes {
-            // In the order of the table, so that neighbours are found in the same page.
+            // In the order of the table, so that neighbors are found in the same page.
             group.views.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         }
         let ViewBatch {

@@ -110,8 +110,8 @@ pub async fn i2_one_of_many_wins_the_log<F: Fixture>(fixture: &F) {
 }
 
 /// I2: boundaries that overlap in pairs, as in a ring of seats where everyone wants two
-/// neighbouring ones: no seat is taken twice, and who goes away empty-handed was overtaken by a
-/// neighbour (I10).
+/// neighboring ones: no seat is taken twice, and who goes away empty-handed was overtaken by a
+/// neighbor (I10).
 pub async fn i2_overlapping_boundaries_exclude_each_other<F: Fixture>(fixture: &F) {
     const SEATS: usize = 12;
     let stores = open_many(fixture, 2).await;

@@ -104,7 +104,7 @@ pub async fn i9_several_processes_write_a_state<F: Fixture>(fixture: &F) {
     assert_eq!(log(&*stores[0]).await.len(), ALL);
 }
 
-/// I9: a position that one process learnt from another is known to the store there: no `Rewound`,
+/// I9: a position that one process learned from another is known to the store there: no `Rewound`,
 /// and no conflict but on evidence.
 pub async fn i9_a_process_knows_what_another_wrote<F: Fixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;

@@ -1,0 +1,5 @@
+//! What tests of several subjects use.
+
+pub mod decorated;
+pub mod transacting;
+pub mod watched;

@@ -1,0 +1,139 @@
+//! A store that counts its reads, and refuses appends when it is told to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cqrs_core::store::{
+    Append, AppendError, Appended, BoxFuture, EventQuery, ModelSchema, Page, ReadRange, StateKey,
+    Store, StoreError, StoredState, ViewBatch, ViewCommitError,
+};
+
+use super::decorated::{Decorated, Hooks};
+
+pub type Watched = Decorated<dyn Store, Counts>;
+
+#[derive(Default)]
+pub struct Counts {
+    reads: AtomicUsize,
+    events: AtomicUsize,
+    calls: AtomicUsize,
+    overloads: AtomicUsize,
+    commits: AtomicUsize,
+    loads: AtomicUsize,
+}
+
+impl Watched {
+    pub fn new(store: Arc<dyn Store>) -> Arc<Self> {
+        let hooks = Counts::default();
+        Arc::new(Self { store, hooks })
+    }
+}
+
+impl Counts {
+    /// How many pages of the log were read.
+    pub fn reads(&self) -> usize {
+        self.reads.load(Ordering::SeqCst)
+    }
+
+    /// How many events were read.
+    pub fn events(&self) -> usize {
+        self.events.load(Ordering::SeqCst)
+    }
+
+    /// How many calls the store has had, but those that look for news.
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    /// How many batches of view changes were committed.
+    pub fn commits(&self) -> usize {
+        self.commits.load(Ordering::SeqCst)
+    }
+
+    /// How many views projections have loaded.
+    pub fn loads(&self) -> usize {
+        self.loads.load(Ordering::SeqCst)
+    }
+
+    /// Refuses the next appends.
+    pub fn overload(&self, appends: usize) {
+        self.overloads.store(appends, Ordering::SeqCst);
+    }
+
+    async fn counted(
+        &self,
+        read: BoxFuture<'_, Result<Page, StoreError>>,
+    ) -> Result<Page, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        let page = read.await?;
+        self.events.fetch_add(page.events.len(), Ordering::SeqCst);
+        Ok(page)
+    }
+}
+
+impl Hooks<dyn Store> for Counts {
+    fn append<'a>(
+        &'a self,
+        store: &'a dyn Store,
+        append: Append,
+    ) -> BoxFuture<'a, Result<Appended, AppendError>> {
+        let left = self
+            .overloads
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            });
+        if left.is_ok() {
+            let overloaded = AppendError::Overloaded { waiting: 1 };
+            return Box::pin(std::future::ready(Err(overloaded)));
+        }
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        store.append(append)
+    }
+
+    fn read<'a>(
+        &'a self,
+        store: &'a dyn Store,
+        query: EventQuery,
+        range: ReadRange,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(self.counted(store.read(query, range)))
+    }
+
+    fn read_to_fold<'a>(
+        &'a self,
+        store: &'a dyn Store,
+        query: EventQuery,
+        range: ReadRange,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(self.counted(store.read_to_fold(query, range)))
+    }
+
+    fn states<'a>(
+        &'a self,
+        store: &'a dyn Store,
+        keys: Vec<StateKey>,
+    ) -> BoxFuture<'a, Result<Vec<Option<StoredState>>, StoreError>> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        store.states(keys)
+    }
+
+    fn commit<'a>(
+        &'a self,
+        store: &'a dyn Store,
+        batch: ViewBatch,
+    ) -> BoxFuture<'a, Result<(), ViewCommitError>> {
+        self.commits.fetch_add(1, Ordering::SeqCst);
+        store.commit(batch)
+    }
+
+    fn load_to_fold<'a>(
+        &'a self,
+        store: &'a dyn Store,
+        model: Arc<ModelSchema>,
+        keys: Vec<String>,
+    ) -> BoxFuture<'a, Result<Vec<Option<Vec<u8>>>, StoreError>> {
+        self.loads.fetch_add(keys.len(), Ordering::SeqCst);
+        store.load_to_fold(model, keys)
+    }
+}
