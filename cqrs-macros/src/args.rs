@@ -155,7 +155,7 @@ impl Args {
         }
     }
 
-    /// Whether a key was given, perhaps misspelt, and not yet taken.
+    /// Whether a key was given, perhaps misspelled, and not yet taken.
     pub fn has(&self, key: &str) -> bool {
         let is_meant = |arg: &Arg| suggest::meant(&arg.key.unraw().to_string(), &[key]).is_some();
         self.given.iter().any(|arg| arg.is(key) || is_meant(arg))

@@ -5,8 +5,8 @@ mod catalog;
 pub mod sales;
 
 pub use catalog::{
-    BadProductId, CatalogError, CatalogueStatistics, CatalogueTotals, CreateProduct,
-    DiscontinueProduct, FindProducts, GetAllProducts, GetCatalogueStatistics, GetPriceHistory,
+    BadProductId, CatalogError, CatalogStatistics, CatalogTotals, CreateProduct,
+    DiscontinueProduct, FindProducts, GetAllProducts, GetCatalogStatistics, GetPriceHistory,
     GetProductById, MAX_PRICE, MAX_STOCK, Notifier, PricePeriod, PricePoint, Product, ProductCard,
     ProductCards, ProductCreated, ProductDiscontinued, ProductId, ProductPriceUpdated,
     ProductRenamed, ReceiveStock, RenameProduct, ReserveStock, SortBy, Statistics, Status,

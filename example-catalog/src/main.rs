@@ -1,4 +1,4 @@
-//! The product catalogue as a program: `example-catalog --help` says what it does.
+//! The product catalog as a program: `example-catalog --help` says what it does.
 
 #![forbid(unsafe_code)]
 

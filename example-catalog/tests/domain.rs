@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use cqrs_core::Timestamp;
 use cqrs_core::testing::{given, projection, reaction, verify};
 use example_catalog::{
-    CatalogError, CatalogueTotals, CreateProduct, DiscontinueProduct, Notifier, ProductCard,
+    CatalogError, CatalogTotals, CreateProduct, DiscontinueProduct, Notifier, ProductCard,
     ProductCards, ProductCreated, ProductDiscontinued, ProductId, ProductPriceUpdated,
     ReceiveStock, RenameProduct, ReserveStock, Statistics, Status, StockRanLow, StockReceived,
     StockReserved, UpdateProductPrice,
@@ -190,14 +190,14 @@ fn a_card_shows_the_product_as_it_is() {
 
 #[test]
 fn statistics_add_up() {
-    let totals = CatalogueTotals {
-        catalogue: "catalogue".to_owned(),
+    let totals = CatalogTotals {
+        catalog: "catalog".to_owned(),
         products: 1,
         price_sum: Decimal::new(115_000, 2),
         price_changes: 1,
         units_received: 9,
         units_reserved: 2,
-        ..CatalogueTotals::default()
+        ..CatalogTotals::default()
     };
     projection::<Statistics>()
         .given((
@@ -206,7 +206,7 @@ fn statistics_add_up() {
             reserved(2),
             repriced(120_000, 115_000),
         ))
-        .then_view("catalogue", totals);
+        .then_view("catalog", totals);
 }
 
 #[derive(Default)]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use cqrs_core::prelude::*;
 use cqrs_core::{HeldPermissions, Session};
 use example_catalog::{
-    CreateProduct, DiscontinueProduct, FindProducts, GetAllProducts, GetCatalogueStatistics,
+    CreateProduct, DiscontinueProduct, FindProducts, GetAllProducts, GetCatalogStatistics,
     GetPriceHistory, GetProductById, Notifier, Product, ProductCard, ProductId, ReceiveStock,
     RenameProduct, ReserveStock, SortBy, UpdateProductPrice,
 };
@@ -215,7 +215,7 @@ async fn statistics_count_and_average() {
     let (_dispatcher, session) = with_three().await;
     let statistics = async || {
         session
-            .query(GetCatalogueStatistics {})
+            .query(GetCatalogStatistics {})
             .await
             .expect("figures")
     };
@@ -292,7 +292,7 @@ async fn who_orders_is_told_once() {
 #[tokio::test]
 async fn permissions_are_asked_for() {
     let dispatcher = wired(Arc::default()).await;
-    let query = dispatcher.query(GetCatalogueStatistics {}).await;
+    let query = dispatcher.query(GetCatalogStatistics {}).await;
     assert!(matches!(query, Err(QueryError::Denied(_))));
     let reader = Actor::new("bob").with("catalog:read");
     let command = DiscontinueProduct {
@@ -301,7 +301,7 @@ async fn permissions_are_asked_for() {
     let command = dispatcher.execute(command).actor(reader.clone()).await;
     assert!(matches!(command, Err(CommandError::Denied(_))));
     let query = dispatcher
-        .query(GetCatalogueStatistics {})
+        .query(GetCatalogStatistics {})
         .actor(reader)
         .await;
     assert_eq!(query.expect("figures").products_on_sale, 0);

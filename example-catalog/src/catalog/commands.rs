@@ -1,4 +1,4 @@
-//! What one can ask of the catalogue.
+//! What one can ask of the catalog.
 
 use cqrs_core::error::Invalid;
 use cqrs_core::{Validate, prelude::*};
@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use crate::{CatalogError, ProductId};
 
-/// Adds a product to the catalogue.
+/// Adds a product to the catalog.
 #[derive(Command, Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[command(error = CatalogError, permission = "catalog:write")]
 #[serde(deny_unknown_fields)]

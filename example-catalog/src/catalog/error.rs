@@ -2,7 +2,7 @@ use rust_decimal::Decimal;
 
 use crate::{MAX_PRICE, MAX_STOCK, ProductId};
 
-/// How the catalogue says no.
+/// How the catalog says no.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CatalogError {
     /// The id is taken; also by a product that is discontinued.
@@ -38,7 +38,7 @@ pub enum CatalogError {
         /// How many there are.
         available: u32,
     },
-    /// More would be in stock than the catalogue can count.
+    /// More would be in stock than the catalog can count.
     #[error(
         "too much of product {product_id} in stock: {received} received, {available} available, \
          at most {MAX_STOCK}"

@@ -1,4 +1,4 @@
-//! The catalogue itself, which runs on any store.
+//! The catalog itself, which runs on any store.
 
 mod commands;
 mod error;
@@ -20,7 +20,7 @@ pub use product::{
 };
 pub use product_id::{BadProductId, ProductId};
 pub use views::{
-    CatalogueStatistics, CatalogueTotals, FindProducts, GetAllProducts, GetCatalogueStatistics,
+    CatalogStatistics, CatalogTotals, FindProducts, GetAllProducts, GetCatalogStatistics,
     GetPriceHistory, GetProductById, PricePeriod, PricePoint, ProductCard, ProductCards, SortBy,
     Statistics,
 };

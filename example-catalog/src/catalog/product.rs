@@ -22,7 +22,7 @@ pub const LOW_STOCK: u32 = 5;
 
 // What can happen.
 
-/// A product came into the catalogue.
+/// A product came into the catalog.
 #[derive(Event, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[event(name = "product-created", version = 1)]
 pub struct ProductCreated {

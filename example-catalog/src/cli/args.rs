@@ -14,12 +14,12 @@ use super::out::without_passwords;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  the catalogue said no: rejected, not permitted, not found, or some lines not carried out
+  1  the catalog said no: rejected, not permitted, not found, or some lines not carried out
   2  the request makes no sense: wrong usage, unknown message, wrong JSON, invalid value
   3  something failed: the file, the database, a handler
   130  interrupted by Ctrl-C; 143 by SIGTERM";
 
-/// A product catalogue on cqrs-core. Without a command: the demo.
+/// A product catalog on cqrs-core. Without a command: the demo.
 #[derive(Parser)]
 #[command(version, after_help = EXIT_CODES, infer_subcommands = true)]
 pub struct Args {
@@ -105,7 +105,7 @@ pub struct Import {
     #[arg(long, value_name = "WHAT", default_value = "skip")]
     pub on_error: OnError,
     /// Makes ids of this name instead of the file's content, so that a file can be corrected in
-    /// place and imported again: lines that did not change are recognised
+    /// place and imported again: lines that did not change are recognized
     #[arg(long, value_name = "NAME")]
     pub batch: Option<String>,
 }
@@ -157,7 +157,7 @@ impl Args {
         })
     }
 
-    /// Where the catalogue is, if that is said.
+    /// Where the catalog is, if that is said.
     pub fn database(&self) -> Result<Option<Database>, Stop> {
         let named = Named {
             address: self.db.clone(),

@@ -31,7 +31,7 @@ pub struct Named {
     pub or_environment: bool,
 }
 
-/// Where a catalogue is kept.
+/// Where a catalog is kept.
 #[derive(Clone)]
 pub enum Database {
     File(PathBuf),

@@ -13,7 +13,7 @@ use super::send::outcome;
 use super::tables::{prices, product, products};
 use super::{Stop, shutdown};
 
-/// Shows what the catalogue can do, on a database that is kept or on a file that is not.
+/// Shows what the catalog can do, on a database that is kept or on a file that is not.
 pub async fn run(named: Option<Database>, actor: Actor) -> Result<(), Stop> {
     let temporary = tempfile::Builder::new()
         .prefix("example-catalog-")
@@ -24,11 +24,11 @@ pub async fn run(named: Option<Database>, actor: Actor) -> Result<(), Stop> {
         let file = temporary.path().join("catalog.db");
         (Database::File(file), "removed at the end")
     };
-    say(format_args!("The product catalogue in {database} ({end})"))?;
+    say(format_args!("The product catalog in {database} ({end})"))?;
     let dispatcher = open::in_database(&database, Existing::OrNew).await?;
     let head = dispatcher.store().head().await?;
     if head > Position::START {
-        say("It is not empty: what an earlier run of the demo did is recognised, not done again.")?;
+        say("It is not empty: what an earlier run of the demo did is recognized, not done again.")?;
     }
     let session = dispatcher.session().actor(actor).after_position(head);
     let demo = Demo {
@@ -76,7 +76,7 @@ impl Demo<'_> {
             .await?;
         self.show_products(&p001).await?;
 
-        heading("What the catalogue refuses")?;
+        heading("What the catalog refuses")?;
         self.send("P001 once more", laptop, None).await?;
         let unknown = UpdateProductPrice {
             product_id: id("P999")?,

@@ -1,4 +1,4 @@
-//! The program around the catalogue.
+//! The program around the catalog.
 
 mod args;
 mod ask;

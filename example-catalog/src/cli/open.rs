@@ -12,14 +12,14 @@ use super::Stop;
 use super::database::Database;
 use super::out::complain;
 
-/// Whether a catalogue that is not there is made.
+/// Whether a catalog that is not there is made.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
     Only,
     OrNew,
 }
 
-/// The catalogue in a database.
+/// The catalog in a database.
 pub async fn in_database(database: &Database, existing: Existing) -> Result<Dispatcher, Stop> {
     match database {
         Database::File(file) => wire(in_file(file, existing).await?, []).await,
@@ -30,7 +30,7 @@ pub async fn in_database(database: &Database, existing: Existing) -> Result<Disp
     }
 }
 
-/// A catalogue that is not kept.
+/// A catalog that is not kept.
 pub async fn in_memory() -> Result<Dispatcher, Stop> {
     wire(Memory::new(), []).await
 }
@@ -39,7 +39,7 @@ async fn in_file(file: &Path, existing: Existing) -> Result<Sqlite, Stop> {
     if existing == Existing::Only && !file.exists() {
         let file = file.display();
         return Err(Stop::Failed(format!(
-            "there is no catalogue `{file}`: `send` and `import` make one, `--db` names another"
+            "there is no catalog `{file}`: `send` and `import` make one, `--db` names another"
         )));
     }
     Ok(Sqlite::open(file).await?)
@@ -54,7 +54,7 @@ async fn in_schema(url: &str, schema: &str, existing: Existing) -> Result<Postgr
     match options.connect(url).await {
         Err(ConnectError::Older { known, .. }) if existing == Existing::Only => {
             Err(Stop::Failed(format!(
-                "there is no catalogue of version {known} in the schema `{schema}`: `send` and \
+                "there is no catalog of version {known} in the schema `{schema}`: `send` and \
                  `import` make one, `--db` and `--schema` name another"
             )))
         }
@@ -62,15 +62,15 @@ async fn in_schema(url: &str, schema: &str, existing: Existing) -> Result<Postgr
     }
 }
 
-/// The catalogue, and more of it on a store that can do more.
+/// The catalog, and more of it on a store that can do more.
 async fn wire(
     store: impl Store,
     more: impl IntoIterator<Item = Module>,
 ) -> Result<Dispatcher, Stop> {
-    let catalogue = Dispatcher::builder().module(example_catalog::module());
+    let catalog = Dispatcher::builder().module(example_catalog::module());
     let dispatcher = more
         .into_iter()
-        .fold(catalogue, Builder::module)
+        .fold(catalog, Builder::module)
         .store(store)
         .authorizer(HeldPermissions)
         .provide::<dyn Notifier>(Arc::new(StandardError))

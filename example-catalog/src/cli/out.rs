@@ -1,4 +1,4 @@
-//! What is written, and how. Colours are left out where they cannot be seen: when the output is no
+//! What is written, and how. Colors are left out where they cannot be seen: when the output is no
 //! terminal, or `NO_COLOR` is set.
 
 use std::fmt::{self, Write as _};

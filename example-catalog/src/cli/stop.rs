@@ -16,7 +16,7 @@ use super::signal::Signal;
 /// Why the program ends without having done what was asked.
 #[derive(Debug)]
 pub enum Stop {
-    /// The catalogue said no.
+    /// The catalog said no.
     Refused(String),
     /// The request makes no sense.
     Invalid(String),

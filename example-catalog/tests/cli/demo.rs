@@ -23,7 +23,7 @@ fn without_a_name_the_file_is_temporary() {
     let out = program.ok(&[]);
     let first = out.lines().next().expect("lines");
     let path = first
-        .strip_prefix("The product catalogue in ")
+        .strip_prefix("The product catalog in ")
         .expect("the file's name");
     let path = path
         .strip_suffix(" (removed at the end)")
@@ -49,7 +49,7 @@ pub fn works_twice(program: &Program) {
     assert!(
         second
             .out
-            .contains("what an earlier run of the demo did is recognised, not done again")
+            .contains("what an earlier run of the demo did is recognized, not done again")
     );
     for line in [
         "CreateProduct       P001 for 1200.00  processed before: 1 event at position 1",
@@ -70,7 +70,7 @@ pub fn works_twice(program: &Program) {
             .map(|(_, past)| past.to_owned())
     };
     assert_eq!(past(&first), past(&second));
-    let statistics = program.ok(&["ask", "GetCatalogueStatistics"]);
+    let statistics = program.ok(&["ask", "GetCatalogStatistics"]);
     assert!(
         statistics.contains("\"products_on_sale\": 2"),
         "{statistics}"

@@ -11,7 +11,7 @@ const MESSAGES: [&str; 11] = [
     "UpdateProductPrice",
     "FindProducts",
     "GetAllProducts",
-    "GetCatalogueStatistics",
+    "GetCatalogStatistics",
     "GetPriceHistory",
     "GetProductById",
 ];

@@ -34,5 +34,5 @@ fn a_product_without_history_is_not_found() {
         .fails(2, "`P 1` is no product id");
     program
         .run(&["--db", "other.db", "history", "P001"])
-        .fails(3, "no catalogue `other.db`");
+        .fails(3, "no catalog `other.db`");
 }

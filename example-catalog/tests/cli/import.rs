@@ -69,7 +69,7 @@ fn the_same_file_again_is_the_same_commands() {
         summary(&out),
         "4 lines: 4 carried out, 0 processed before, 0 rejected, 0 bad"
     );
-    let units = || program.ask("GetCatalogueStatistics", "{}")["units_received"].clone();
+    let units = || program.ask("GetCatalogStatistics", "{}")["units_received"].clone();
     assert_eq!(units(), 21, "two lines that are alike are two commands");
     program.write("copy", text.trim_end());
     for file in ["lines", "copy"] {
@@ -106,7 +106,7 @@ fn a_batch_can_be_corrected_in_place() {
         "4 lines: 1 carried out, 3 processed before, 0 rejected, 0 bad"
     );
     assert_eq!(
-        program.ask("GetCatalogueStatistics", "{}")["units_received"],
+        program.ask("GetCatalogStatistics", "{}")["units_received"],
         16
     );
 }
@@ -116,9 +116,14 @@ fn lines_that_are_not_carried_out_are_reported_in_order() {
     let program = Program::new();
     let long = receive(&"x".repeat(70_000), 1);
     let wrong = line("ReceiveStock", r#"{"product_id": "P1", "units": "many"}"#);
-    let misspelt = line("RecieveStock", "{}");
-    let text =
-        create("P1") + "garbage\n" + &create("P1") + &long + &wrong + &misspelt + &receive("P1", 1);
+    let misspelled = line("RecieveStock", "{}");
+    let text = create("P1")
+        + "garbage\n"
+        + &create("P1")
+        + &long
+        + &wrong
+        + &misspelled
+        + &receive("P1", 1);
     program.write("lines", &text);
     let run = program.run(&["import", "lines"]);
     assert_eq!(run.code, Some(1));
@@ -157,7 +162,7 @@ fn it_stops_when_asked_to() {
         run.fails(code, "error: stopped at line 31\n");
         assert!(run.out.starts_with("31 lines: 30 carried out"), "{run:?}");
         assert_eq!(
-            program.ask("GetCatalogueStatistics", "{}")["products_on_sale"],
+            program.ask("GetCatalogStatistics", "{}")["products_on_sale"],
             30
         );
     }
@@ -231,7 +236,7 @@ fn two_imports_of_one_file_at_once_do_nothing_twice() {
     for import in &mut both {
         assert_eq!(import.wait().expect("it ends").code(), Some(0));
     }
-    let statistics = program.ask("GetCatalogueStatistics", "{}");
+    let statistics = program.ask("GetCatalogStatistics", "{}");
     assert_eq!(statistics["products_on_sale"], 200);
     assert_eq!(statistics["units_received"], 600);
 }

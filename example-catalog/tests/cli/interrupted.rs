@@ -163,7 +163,7 @@ pub fn completes(program: &Program) {
     let before = parts.find_map(|part| part.strip_suffix(" processed before"));
     assert!(before.is_some_and(|count| count != "0"), "{out}");
 
-    let statistics = program.ask("GetCatalogueStatistics", "{}");
+    let statistics = program.ask("GetCatalogStatistics", "{}");
     assert_eq!(statistics["products_on_sale"], PRODUCTS);
     assert_eq!(statistics["units_received"], PRODUCTS * DELIVERIES * 10);
     assert_eq!(statistics["price_changes"], PRODUCTS);

@@ -1,7 +1,7 @@
 //! Runs the program, as a person or a script would.
 
 mod addresses;
-mod colours;
+mod colors;
 mod demo;
 mod explain;
 mod history;

@@ -88,7 +88,7 @@ fn the_demo_run_twice_works_twice() {
     let program = schema.program();
     demo::works_twice(&program);
     let first = format!(
-        "The product catalogue in PostgreSQL, schema `{}` (kept)\n",
+        "The product catalog in PostgreSQL, schema `{}` (kept)\n",
         schema.name
     );
     let out = program.ok(&[]);

@@ -42,7 +42,7 @@ impl Program {
         fs::write(self.path(file), text).expect("a file");
     }
 
-    /// The program, about to run in a pipe, with nothing in its environment about colours.
+    /// The program, about to run in a pipe, with nothing in its environment about colors.
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_example-catalog"));
         command

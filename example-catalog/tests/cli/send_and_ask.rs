@@ -100,21 +100,21 @@ pub fn sends_and_asks(program: &Program) {
         "products_on_sale": 0, "products_discontinued": 1, "average_price": null,
         "price_changes": 1, "units_received": 7, "units_reserved": 2, "units_in_stock": 5,
     });
-    assert_eq!(program.ask("GetCatalogueStatistics", "{}"), expected);
+    assert_eq!(program.ask("GetCatalogStatistics", "{}"), expected);
 }
 
 #[test]
-fn what_was_misspelt_is_suggested() {
+fn what_was_misspelled_is_suggested() {
     let program = with_laptop();
     let run = program.run(&["send", "CreateProdct", "{}"]);
     run.fails(
         2,
         "there is no command `CreateProdct`: did you mean `CreateProduct`?",
     );
-    let run = program.run(&["ask", "GetCatalogStatistics"]);
+    let run = program.run(&["ask", "GetCatalogueStatistics"]);
     run.fails(
         2,
-        "there is no query `GetCatalogStatistics`: did you mean `GetCatalogueStatistics`?",
+        "there is no query `GetCatalogueStatistics`: did you mean `GetCatalogStatistics`?",
     );
 }
 
@@ -129,7 +129,7 @@ fn wrong_json_names_the_field() {
     send(r#"{"product_id": "P001", "price": 1}"#).fails(2, "unknown field `price`");
     send(r#"{"product_id": "P001""#).fails(2, "EOF while parsing");
     let ask = |json: &str| program.run(&["ask", "GetAllProducts", json]);
-    ask(r#"{"sort": "colour"}"#).fails(2, "`sort`: unknown variant `colour`, expected one of `id`");
+    ask(r#"{"sort": "color"}"#).fails(2, "`sort`: unknown variant `color`, expected one of `id`");
     ask(r#"{"page_size": 0}"#).fails(2, "`page_size`: 0 on a page, 1 to 100 fit");
     ask(r#"{"page_size": 101}"#).fails(2, "`page_size`: 101 on a page, 1 to 100 fit");
     ask(r#"{"page": 0}"#).fails(2, "`page`: pages are counted from 1");
@@ -138,7 +138,7 @@ fn wrong_json_names_the_field() {
 }
 
 #[test]
-fn the_catalogue_says_no() {
+fn the_catalog_says_no() {
     let program = with_laptop();
     program
         .run(&["send", "CreateProduct", LAPTOP])
@@ -198,7 +198,7 @@ pub fn repeats_safely(program: &Program) {
     );
     send(8).fails(2, "was used before for another command");
     assert_eq!(
-        program.ask("GetCatalogueStatistics", "{}")["units_received"],
+        program.ask("GetCatalogStatistics", "{}")["units_received"],
         7
     );
     program
@@ -249,7 +249,7 @@ fn usage_and_failures_have_codes_of_their_own() {
     program.run(&["send"]).fails(2, "required arguments");
     program
         .run(&["ask", "GetAllProducts"])
-        .fails(3, "there is no catalogue `catalog.db`");
+        .fails(3, "there is no catalog `catalog.db`");
     assert!(
         !program.path("catalog.db").exists(),
         "asking makes no database"
@@ -266,7 +266,7 @@ fn usage_and_failures_have_codes_of_their_own() {
         .fails(3, "no/db");
     let help = program.ok(&["--help"]);
     assert!(
-        help.contains("Exit codes:\n  0  done\n  1  the catalogue said no"),
+        help.contains("Exit codes:\n  0  done\n  1  the catalog said no"),
         "{help}"
     );
 }

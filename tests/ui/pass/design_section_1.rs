@@ -23,7 +23,7 @@ pub enum CatalogError {
     AlreadyExists(ProductId),
 }
 
-/// Adds a product to the catalogue.
+/// Adds a product to the catalog.
 #[derive(Command, Clone, Serialize, Deserialize, JsonSchema)]
 #[command(error = CatalogError, permission = "catalog:write")]
 pub struct CreateProduct {

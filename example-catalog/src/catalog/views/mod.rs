@@ -9,4 +9,4 @@ mod statistics;
 pub use price_history::{GetPriceHistory, PricePeriod, PricePoint};
 pub use product_card::{ProductCard, ProductCards};
 pub use products::{FindProducts, GetAllProducts, GetProductById, SortBy};
-pub use statistics::{CatalogueStatistics, CatalogueTotals, GetCatalogueStatistics, Statistics};
+pub use statistics::{CatalogStatistics, CatalogTotals, GetCatalogStatistics, Statistics};

@@ -6,7 +6,7 @@ use crate::{
     StockReceived, StockReserved,
 };
 
-/// A product as a page of the catalogue shows it.
+/// A product as a page of the catalog shows it.
 #[derive(ReadModel, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProductCard {
     /// Its id.

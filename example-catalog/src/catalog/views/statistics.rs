@@ -6,14 +6,14 @@ use crate::{
 };
 
 /// The one view of its kind.
-const KEY: &str = "catalogue";
+const KEY: &str = "catalog";
 
-/// Sums over the catalogue, from which the statistics are made.
+/// Sums over the catalog, from which the statistics are made.
 #[derive(ReadModel, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct CatalogueTotals {
-    /// Always the same: there is one catalogue.
+pub struct CatalogTotals {
+    /// Always the same: there is one catalog.
     #[key]
-    pub catalogue: String,
+    pub catalog: String,
     /// Products that ever were.
     pub products: u64,
     /// Of these, products off the range.
@@ -31,10 +31,10 @@ pub struct CatalogueTotals {
 /// Keeps the sums.
 pub struct Statistics;
 
-#[projection(name = "statistics", version = 1)]
+#[projection(name = "statistics", version = 2)]
 impl Statistics {
     #[on]
-    fn created(event: &ProductCreated, totals: &mut Views<CatalogueTotals>) -> Result<()> {
+    fn created(event: &ProductCreated, totals: &mut Views<CatalogTotals>) -> Result<()> {
         add(totals, |totals| {
             totals.products += 1;
             totals.price_sum += event.price;
@@ -42,7 +42,7 @@ impl Statistics {
     }
 
     #[on]
-    fn repriced(event: &ProductPriceUpdated, totals: &mut Views<CatalogueTotals>) -> Result<()> {
+    fn repriced(event: &ProductPriceUpdated, totals: &mut Views<CatalogTotals>) -> Result<()> {
         add(totals, |totals| {
             totals.price_changes += 1;
             totals.price_sum += event.new_price - event.old_price;
@@ -50,10 +50,7 @@ impl Statistics {
     }
 
     #[on]
-    fn discontinued(
-        event: &ProductDiscontinued,
-        totals: &mut Views<CatalogueTotals>,
-    ) -> Result<()> {
+    fn discontinued(event: &ProductDiscontinued, totals: &mut Views<CatalogTotals>) -> Result<()> {
         add(totals, |totals| {
             totals.discontinued += 1;
             totals.price_sum -= event.last_price;
@@ -61,27 +58,24 @@ impl Statistics {
     }
 
     #[on]
-    fn received(event: &StockReceived, totals: &mut Views<CatalogueTotals>) -> Result<()> {
+    fn received(event: &StockReceived, totals: &mut Views<CatalogTotals>) -> Result<()> {
         add(totals, |totals| {
             totals.units_received += u64::from(event.units);
         })
     }
 
     #[on]
-    fn reserved(event: &StockReserved, totals: &mut Views<CatalogueTotals>) -> Result<()> {
+    fn reserved(event: &StockReserved, totals: &mut Views<CatalogTotals>) -> Result<()> {
         add(totals, |totals| {
             totals.units_reserved += u64::from(event.units);
         })
     }
 }
 
-fn add(
-    totals: &mut Views<CatalogueTotals>,
-    change: impl FnOnce(&mut CatalogueTotals),
-) -> Result<()> {
-    let first = || CatalogueTotals {
-        catalogue: KEY.to_owned(),
-        ..CatalogueTotals::default()
+fn add(totals: &mut Views<CatalogTotals>, change: impl FnOnce(&mut CatalogTotals)) -> Result<()> {
+    let first = || CatalogTotals {
+        catalog: KEY.to_owned(),
+        ..CatalogTotals::default()
     };
     let mut view = totals.get(KEY)?.unwrap_or_else(first);
     change(&mut view);
@@ -89,15 +83,15 @@ fn add(
     Ok(())
 }
 
-/// The catalogue in figures.
+/// The catalog in figures.
 #[derive(Query, Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[query(returns = CatalogueStatistics, permission = "catalog:read")]
+#[query(returns = CatalogStatistics, permission = "catalog:read")]
 #[serde(deny_unknown_fields)]
-pub struct GetCatalogueStatistics {}
+pub struct GetCatalogStatistics {}
 
-/// The catalogue in figures.
+/// The catalog in figures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct CatalogueStatistics {
+pub struct CatalogStatistics {
     /// Products in the range.
     pub products_on_sale: u64,
     /// Products off the range.
@@ -115,14 +109,14 @@ pub struct CatalogueStatistics {
 }
 
 #[query_handler]
-async fn catalogue_statistics(
-    _: GetCatalogueStatistics,
-    totals: Read<CatalogueTotals>,
-) -> Result<CatalogueStatistics> {
+async fn catalog_statistics(
+    _: GetCatalogStatistics,
+    totals: Read<CatalogTotals>,
+) -> Result<CatalogStatistics> {
     let totals = totals.get(KEY).await?.unwrap_or_default();
     let products_on_sale = totals.products.saturating_sub(totals.discontinued);
     let average = totals.price_sum.checked_div(products_on_sale.into());
-    Ok(CatalogueStatistics {
+    Ok(CatalogStatistics {
         products_on_sale,
         products_discontinued: totals.discontinued,
         average_price: average.map(|price| price.round_dp(2)),

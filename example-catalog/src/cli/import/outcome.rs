@@ -10,7 +10,7 @@ pub enum Outcome {
     Done(Position),
     /// It had been carried out before.
     Known(Position),
-    /// The catalogue said no.
+    /// The catalog said no.
     Rejected(String),
     /// It makes no sense.
     Bad(String),

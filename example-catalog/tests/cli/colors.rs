@@ -6,7 +6,7 @@ use crate::program::{Program, Run};
 const ESCAPE: char = '\x1b';
 
 #[test]
-fn a_pipe_gets_no_colours() {
+fn a_pipe_gets_no_colors() {
     let program = Program::new();
     program.ok(&["--db", "catalog.db"]);
     for arguments in [
@@ -27,7 +27,7 @@ fn a_pipe_gets_no_colours() {
 }
 
 #[test]
-fn colours_are_there_and_can_be_turned_off() {
+fn colors_are_there_and_can_be_turned_off() {
     let program = Program::new();
     let run = |no_color: bool| -> Run {
         // Stands for a terminal, which a test does not have.
