@@ -3,14 +3,11 @@
 //! No message, event, state or view is in it, and no actor: only names, ids, numbers, and the texts
 //! of errors.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use tracing::field::{Empty, display};
 use tracing::{Level, Span, debug_span, info, info_span, level_enabled, warn};
 
-use crate::dispatcher::Receipt;
-use crate::error::CommandError;
 use crate::handler::Context;
 use crate::store::{Position, Recorded};
 use crate::wiring::{Description, Problem};
@@ -46,35 +43,6 @@ pub(crate) fn identify(execute: &Span, context: &Context) {
         execute.record("id", display(id));
     }
     execute.record("correlation", display(context.correlation));
-}
-
-/// What came of a command. `None` is what its handler refused.
-pub(crate) fn executed(
-    execute: &Span,
-    outcome: &Result<Option<Receipt>, CommandError<Infallible>>,
-) {
-    if execute.is_disabled() {
-        return;
-    }
-    let word = match outcome {
-        Ok(Some(receipt)) => {
-            execute.record("events", receipt.events());
-            execute.record("position", receipt.last().get());
-            if receipt.replayed() {
-                "replayed"
-            } else {
-                "done"
-            }
-        }
-        Ok(None) => "refused",
-        Err(CommandError::Rejected(never)) => match *never {},
-        Err(CommandError::Conflict { .. }) => "conflict",
-        Err(CommandError::Invalid(_)) => "invalid",
-        Err(CommandError::Denied(_)) => "denied",
-        Err(CommandError::Unknown(_)) => "unknown",
-        Err(CommandError::Failed(_)) => "failed",
-    };
-    execute.record("outcome", word);
 }
 
 /// One run of a command's handler on the states that were loaded.

@@ -9,18 +9,18 @@ use super::causation::Causes;
 use super::inner::{CallLimits, CommandSlot, Inner, Names, QuerySlot};
 use super::lifecycle::Lifecycle;
 use super::reaction::Reaction;
+use super::sent::SentCommands;
 use super::shutdown::Workers;
 use crate::Timestamp;
 use crate::auth::Authorizer;
 use crate::clock::Clock;
-use crate::handler::{AggregateType, Input, InputKind, Resources};
+use crate::handler::{AggregateType, Input, InputKind, QueryInputs, Resources};
 use crate::message::Storage;
 use crate::module::Module;
 use crate::registry::{AggregateEntry, CommandHandlerEntry, Registry};
 use crate::source::Source;
 use crate::store::{ModelSchema, Store};
 use crate::subscription::{self, Observer, Worker};
-use crate::testing::SentCommands;
 use crate::trace;
 use crate::wiring::{BuildError, Description, Models, Plan, Problems, Scope};
 
@@ -275,7 +275,7 @@ impl Builder {
         let observers = subscription::observers(&plan, &store);
         let inner = Inner {
             commands: command_slots(&plan.command_handlers, registry, &self.resources),
-            queries: query_slots(&plan, &self.resources, &models),
+            queries: query_slots(&plan, &self.resources, &models, &store),
             names: names(&plan),
             authorizer: self.authorizer,
             log_permission: self.log_permission,
@@ -355,7 +355,12 @@ fn command_slots(
     slots
 }
 
-fn query_slots(plan: &Plan, resources: &Resources, models: &Models) -> Vec<Option<QuerySlot>> {
+fn query_slots(
+    plan: &Plan,
+    resources: &Resources,
+    models: &Models,
+    store: &Arc<dyn Store>,
+) -> Vec<Option<QuerySlot>> {
     let mut slots: Vec<_> = plan.registry.query_handlers.iter().map(|_| None).collect();
     for (number, entry) in &plan.query_handlers {
         let inputs = (entry.inputs)();
@@ -375,11 +380,14 @@ fn query_slots(plan: &Plan, resources: &Resources, models: &Models) -> Vec<Optio
         reads.dedup();
         slots[*number] = Some(QuerySlot {
             entry,
-            services: resources.resolve(&inputs),
-            models: inputs
-                .iter()
-                .map(|input| model(input).map(|(_, it)| it.clone()))
-                .collect(),
+            inputs: QueryInputs {
+                store: store.clone(),
+                services: resources.resolve(&inputs),
+                models: inputs
+                    .iter()
+                    .map(|input| model(input).map(|(_, it)| it.clone()))
+                    .collect(),
+            },
             reads: reads.into(),
             takes_transaction,
             takes_context: inputs

@@ -1,9 +1,10 @@
 use std::any::{Any, type_name};
+use std::convert::Infallible;
 use std::future::IntoFuture;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -146,7 +147,7 @@ impl Inner {
         };
         let carried_out = Box::pin(self.carry_out(order)).instrument(span.clone());
         let outcome = carried_out.await;
-        trace::executed(&span, &outcome);
+        trace_outcome(&span, &outcome);
         match outcome {
             Ok(Some(receipt)) => Ok(receipt),
             Ok(None) => Err(typed.refused(slot.entry.name)),
@@ -234,4 +235,30 @@ fn fingerprint<C: Command>(command: &C) -> Result<u64, Invalid> {
     text.extend_from_slice(C::NAME.as_bytes());
     json::fingerprint(command, &mut text)?;
     Ok(xxh3_64(&text))
+}
+
+/// Records in a command's span what came of it. `None` is what its handler refused.
+fn trace_outcome(execute: &Span, outcome: &Result<Option<Receipt>, CommandError<Infallible>>) {
+    if execute.is_disabled() {
+        return;
+    }
+    let word = match outcome {
+        Ok(Some(receipt)) => {
+            execute.record("events", receipt.events());
+            execute.record("position", receipt.last().get());
+            if receipt.replayed() {
+                "replayed"
+            } else {
+                "done"
+            }
+        }
+        Ok(None) => "refused",
+        Err(CommandError::Rejected(never)) => match *never {},
+        Err(CommandError::Conflict { .. }) => "conflict",
+        Err(CommandError::Invalid(_)) => "invalid",
+        Err(CommandError::Denied(_)) => "denied",
+        Err(CommandError::Unknown(_)) => "unknown",
+        Err(CommandError::Failed(_)) => "failed",
+    };
+    execute.record("outcome", word);
 }

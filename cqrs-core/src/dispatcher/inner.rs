@@ -9,17 +9,17 @@ use super::SubscriptionKind;
 use super::cache::StateCache;
 use super::causation::Causes;
 use super::lifecycle::{Caller, Lifecycle};
+use super::sent::SentCommands;
 use crate::auth::Actor;
 use crate::auth::{Action, Authorizer, Request};
 use crate::clock::Clock;
 use crate::error::{Denied, Failure, Unknown};
-use crate::handler::{AggregateType, CommandFn, QueryFn};
+use crate::handler::{AggregateType, CommandFn, QueryFn, QueryInputs};
 use crate::message::{Command, Query};
 use crate::panic::guarded;
 use crate::registry::{CommandHandlerEntry, MessageKind, QueryHandlerEntry, Registry};
-use crate::store::{ModelSchema, Store};
+use crate::store::Store;
 use crate::subscription::Progress;
-use crate::testing::SentCommands;
 use crate::trace;
 use crate::wiring::{Description, Problems};
 use crate::{CommandId, Timestamp};
@@ -58,8 +58,7 @@ pub(crate) struct CommandSlot {
 /// A query's handler in this dispatcher.
 pub(crate) struct QuerySlot {
     pub(crate) entry: &'static QueryHandlerEntry,
-    pub(crate) services: Box<[Option<Arc<dyn Any + Send + Sync>>]>,
-    pub(crate) models: Box<[Option<Arc<ModelSchema>>]>,
+    pub(crate) inputs: QueryInputs,
     pub(crate) takes_context: bool,
     pub(crate) takes_transaction: bool,
     /// The workers whose read models it reads, by their place in [`Inner::workers`].

@@ -19,6 +19,7 @@ mod query;
 mod reaction;
 mod receipt;
 mod running;
+pub(crate) mod sent;
 mod session;
 mod shutdown;
 mod state;
@@ -42,7 +43,7 @@ pub use crate::subscription::{SubscriptionHealth, SubscriptionKind, Subscription
 
 pub(crate) use aggregate::AggregateState;
 pub(crate) use cache::Checkout;
-pub(crate) use inner::{Inner, QuerySlot};
+pub(crate) use inner::Inner;
 pub(crate) use json::{JsonCommand, JsonQuery};
 pub(crate) use lifecycle::Caller;
 pub(crate) use pending::Pending;

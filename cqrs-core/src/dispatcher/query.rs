@@ -189,8 +189,7 @@ impl Inner {
             None
         };
         let scope = QueryScope {
-            inner: self,
-            slot,
+            inputs: &slot.inputs,
             context,
         };
         Ok(run(query, scope, answer))

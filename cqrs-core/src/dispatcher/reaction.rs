@@ -7,7 +7,7 @@ use tracing::Instrument;
 
 use super::Dispatcher;
 use crate::error::{Error, Result};
-use crate::handler::{Reacted, ReactionScope, Resources};
+use crate::handler::{Input, Reacted, ReactionInput, ReactionScope, Resources};
 use crate::panic::{Guarded, panic_message};
 use crate::registry::ReactionEntry;
 use crate::store::{BoxFuture, Position, Recorded};
@@ -56,6 +56,18 @@ impl Reaction {
             }
             Err(panic) => Err(panicked(panic_message(&*panic))),
         }
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<'a> ReactionInput<'a> for &'a Dispatcher {
+    fn describe() -> Input {
+        Input::given()
+    }
+
+    fn take(scope: &'a ReactionScope<'a>, _: usize) -> Result<Self> {
+        let dispatcher = scope.dispatcher.downcast_ref();
+        dispatcher.ok_or_else(|| Error::message("the dispatcher is not there"))
     }
 }
 

@@ -1,10 +1,10 @@
+use std::any::Any;
 use std::future::Future;
 
 use super::Res;
 use super::failure::Failing;
 use super::input::Input;
 use super::resource::{self, Service, Shared};
-use crate::dispatcher::Dispatcher;
 use crate::error::Result;
 use crate::message::Event;
 use crate::source::Source;
@@ -53,7 +53,8 @@ impl<'a> Reacted<'a> {
 pub struct ReactionScope<'a> {
     pub(crate) recorded: &'a Recorded,
     pub(crate) services: &'a [Option<Service>],
-    pub(crate) dispatcher: &'a Dispatcher,
+    /// The dispatcher, whose type is above this module.
+    pub(crate) dispatcher: &'a (dyn Any + Send + Sync),
 }
 
 /// What an event handler may take besides its event.
@@ -84,17 +85,6 @@ impl<'a> ReactionInput<'a> for &'a Recorded {
 
     fn take(scope: &'a ReactionScope<'a>, _: usize) -> Result<Self> {
         Ok(scope.recorded)
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<'a> ReactionInput<'a> for &'a Dispatcher {
-    fn describe() -> Input {
-        Input::given()
-    }
-
-    fn take(scope: &'a ReactionScope<'a>, _: usize) -> Result<Self> {
-        Ok(scope.dispatcher)
     }
 }
 

@@ -29,9 +29,8 @@ pub use fold::{
     any, concerned,
 };
 pub use input::{AggregateType, AnyState, Input, InputKind, ModelType, ResourceType};
-pub(crate) use query::Answered;
-pub(crate) use query::answer;
 pub use query::{Answer, AnswerFrom, HandlesQuery, QueryFn, QueryInput, QueryScope};
+pub(crate) use query::{Answered, QueryInputs, answer};
 pub(crate) use resource::Provided;
 pub use resource::{Res, Resources, Shared};
 pub(crate) use transaction::TxSlot;

@@ -3,18 +3,18 @@ use std::future::{Future, poll_fn};
 use std::mem::{forget, replace};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use super::failure::Failing;
 use super::input::Input;
-use super::resource::{self, Shared};
+use super::resource::{self, Service, Shared};
 use super::{Context, Res};
-use crate::dispatcher::{Inner, QuerySlot};
 use crate::error::{Error, Failure, QueryError, Result};
 use crate::message::Query;
 use crate::panic::panic_message;
 use crate::source::Source;
-use crate::store::BoxFuture;
+use crate::store::{BoxFuture, ModelSchema, Store};
 use crate::views::{Read, ReadModel};
 
 /// A query handler. `#[query_handler]` implements it.
@@ -107,10 +107,18 @@ fn panicked(handler: &'static str, panic: &(dyn Any + Send)) -> QueryError {
     Failure::Panicked { handler, message }.into()
 }
 
+/// What a dispatcher has for the inputs of one query handler.
+pub(crate) struct QueryInputs {
+    pub(crate) store: Arc<dyn Store>,
+    /// By the place of the input.
+    pub(crate) services: Box<[Option<Service>]>,
+    /// By the place of the input.
+    pub(crate) models: Box<[Option<Arc<ModelSchema>>]>,
+}
+
 /// What a query handler's inputs are taken from.
 pub struct QueryScope<'a> {
-    pub(crate) inner: &'a Inner,
-    pub(crate) slot: &'a QuerySlot,
+    pub(crate) inputs: &'a QueryInputs,
     /// There if the handler takes it: reading the clock costs more than answering from memory.
     pub(crate) context: Option<Box<Context>>,
 }
@@ -142,7 +150,7 @@ impl<'a, T: ?Sized + Shared> QueryInput<'a> for Res<T> {
     }
 
     fn take(scope: &'a QueryScope<'_>, place: usize) -> Result<Self> {
-        resource::take(&scope.slot.services, place)
+        resource::take(&scope.inputs.services, place)
     }
 }
 
@@ -152,9 +160,9 @@ impl<'a, V: ReadModel> QueryInput<'a> for Read<V> {
     }
 
     fn take(scope: &'a QueryScope<'_>, place: usize) -> Result<Self> {
-        let model = scope.slot.models.get(place).and_then(Option::as_ref);
+        let model = scope.inputs.models.get(place).and_then(Option::as_ref);
         let model = model.ok_or_else(|| Error::message(format!("`{}` is not wired", V::NAME)))?;
-        Ok(Read::new(scope.inner.store.clone(), model.clone()))
+        Ok(Read::new(scope.inputs.store.clone(), model.clone()))
     }
 }
 

@@ -236,7 +236,7 @@ impl<'a, S: Transactional> QueryInput<'a> for ReadTx<S> {
     }
 
     fn take(scope: &'a QueryScope<'_>, _: usize) -> Result<Self> {
-        let store = scope.inner.store.transactions();
+        let store = scope.inputs.store.transactions();
         let reader = store.and_then(|store| store.erased_reader().downcast().ok());
         let reader = reader.ok_or_else(|| {
             let store = type_name::<S>();

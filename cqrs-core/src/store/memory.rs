@@ -9,10 +9,10 @@ use uuid::Uuid;
 use super::ticket::Endings;
 use super::{
     Append, AppendError, Appended, Boundary, BoxFuture, EventQuery, EventQueryItem, EventStore,
-    Limits, ModelSchema, Page, Position, ReadRange, Recorded, StateKey, StoreError, StoredCommand,
-    StoredState, Tag, ViewBatch, ViewCommitError, ViewPage, ViewRow, ViewScan, ViewStore, announce,
+    Limits, ModelSchema, Page, Position, ReadRange, Recorded, SortKey, StateKey, StoreError,
+    StoredCommand, StoredState, Tag, ViewBatch, ViewCommitError, ViewPage, ViewRow, ViewScan,
+    ViewStore, announce,
 };
-use crate::views::SortKey;
 use crate::{CommandId, Timestamp};
 
 /// A store in memory, for tests and for data that may be lost with the process. Keeps every

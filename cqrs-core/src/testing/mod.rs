@@ -15,7 +15,8 @@ mod verify;
 
 pub use golden::verify_payloads;
 pub use projection::{ProjectionTest, projection};
-pub(crate) use reaction::SentCommands;
-pub use reaction::{Commands, Reacted, ReactionTest, SentCommand, reaction};
+pub use reaction::{Commands, Reacted, ReactionTest, reaction};
 pub use scenario::{Given, When, given};
 pub use verify::{verify, verify_modules};
+
+pub use crate::dispatcher::sent::SentCommand;

@@ -1,16 +1,12 @@
-use std::sync::{Arc, Mutex, PoisonError};
-
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use std::sync::Arc;
 
 use super::difference::{Lines, difference, fields};
 use super::history::{History, new_events, run};
 use crate::Timestamp;
-use crate::auth::Actor;
-use crate::auth::AllowAll;
-use crate::dispatcher::Dispatcher;
-use crate::dispatcher::Reaction;
-use crate::error::{Error, Result};
+use crate::auth::{Actor, AllowAll};
+use crate::dispatcher::sent::{SentCommand, SentCommands};
+use crate::dispatcher::{Dispatcher, Reaction};
+use crate::error::Result;
 use crate::handler::Resources;
 use crate::message::{Command, Event, Events};
 use crate::module::Module;
@@ -142,8 +138,7 @@ impl ReactionTest {
         let dispatcher = started.expect("a store in memory can be prepared");
         let reaction = Reaction::new(entry, &self.resources, dispatcher);
         let result = reaction.react(&recorded).await;
-        let mut sent = sent.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (std::mem::take(&mut *sent), result)
+        (sent.take(), result)
     }
 }
 
@@ -206,35 +201,6 @@ impl Reacted {
     }
 }
 
-/// A command that a reaction sent.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SentCommand {
-    /// Its wire name.
-    pub name: &'static str,
-    /// Its fields as JSON.
-    pub body: Value,
-}
-
-impl SentCommand {
-    fn new<C: Command>(command: &C) -> Self {
-        Self {
-            name: C::NAME,
-            body: serde_json::to_value(command).unwrap_or_default(),
-        }
-    }
-
-    /// The command.
-    ///
-    /// # Errors
-    /// When it is of another type.
-    pub fn decode<C: Command + DeserializeOwned>(&self) -> Result<C> {
-        if self.name != C::NAME {
-            return Err(Error::message(format!("it is a `{}`", self.name)));
-        }
-        Ok(serde_json::from_value(self.body.clone())?)
-    }
-}
-
 impl Lines for SentCommand {
     const NOTHING: &'static str = "(no command)";
 
@@ -242,17 +208,6 @@ impl Lines for SentCommand {
         let mut lines = vec![self.name.to_owned()];
         lines.extend(fields(&self.body));
         lines
-    }
-}
-
-/// What a dispatcher was sent, in a test.
-#[derive(Default)]
-pub(crate) struct SentCommands(Mutex<Vec<SentCommand>>);
-
-impl SentCommands {
-    pub(crate) fn record<C: Command>(&self, command: &C) {
-        let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sent.push(SentCommand::new(command));
     }
 }
 

@@ -1,0 +1,52 @@
+use std::sync::{Mutex, PoisonError};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::message::Command;
+
+/// A command that a reaction sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SentCommand {
+    /// Its wire name.
+    pub name: &'static str,
+    /// Its fields as JSON.
+    pub body: Value,
+}
+
+impl SentCommand {
+    pub(crate) fn new<C: Command>(command: &C) -> Self {
+        Self {
+            name: C::NAME,
+            body: serde_json::to_value(command).unwrap_or_default(),
+        }
+    }
+
+    /// The command.
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub fn decode<C: Command + DeserializeOwned>(&self) -> Result<C> {
+        if self.name != C::NAME {
+            return Err(Error::message(format!("it is a `{}`", self.name)));
+        }
+        Ok(serde_json::from_value(self.body.clone())?)
+    }
+}
+
+/// What a dispatcher was sent, in a test.
+#[derive(Default)]
+pub(crate) struct SentCommands(Mutex<Vec<SentCommand>>);
+
+impl SentCommands {
+    pub(crate) fn record<C: Command>(&self, command: &C) {
+        let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.push(SentCommand::new(command));
+    }
+
+    pub(crate) fn take(&self) -> Vec<SentCommand> {
+        let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *sent)
+    }
+}
