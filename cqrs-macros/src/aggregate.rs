@@ -104,9 +104,26 @@ impl Aggregate {
     /// The wire name of a method's event. An event without the aggregate's id is underlined, once,
     /// since every mention of it reads the same.
     fn event(&self, method: &EventMethod) -> TokenStream {
-        let concerns = self.id.concerns(&self.name, &code!(Self));
-        let event = types::bound(&method.event, method.event_ends, &concerns[0]);
-        quote_spanned!(method.event_ends.1=> #event::TYPE)
+        let (concerns, _) = &self.event_ids(method, &code!(Self))[0];
+        quote_spanned!(method.event_ends.1=> #concerns::TYPE)
+    }
+
+    /// For each id of the aggregate, a method's event as the trait that bears it, and the type of
+    /// the event's id as the trait that is implemented if it is the type of the aggregate's.
+    fn event_ids(
+        &self,
+        method: &EventMethod,
+        aggregate: &TokenStream,
+    ) -> Vec<(TokenStream, TokenStream)> {
+        let (event, ends) = (&method.event, method.event_ends);
+        let ids = self.id.concerns(&self.name, aggregate).into_iter();
+        let ids = ids.map(|(concerns, id)| {
+            let concerns = types::bound(event, ends, &concerns);
+            let event_id = quote_spanned!(ends.1=> #concerns::Id);
+            let id_of = code!(__cqrs::IdOf<#aggregate, #id, #event>);
+            (concerns, types::bound(&event_id, ends, &id_of))
+        });
+        ids.collect()
     }
 
     fn events(&self) -> impl Iterator<Item = TokenStream> {
@@ -130,9 +147,10 @@ impl Aggregate {
                 };
             }
             let concerned = match &self.id {
-                Identity::One(id) => {
-                    let aggregate = id::key(&self.name);
-                    code!(<#ty as __cqrs::Concerns<#aggregate, #id, Self>>::concerned(&decoded, tag))
+                Identity::One(_) => {
+                    let (concerns, id_of) = &self.event_ids(method, &code!(Self))[0];
+                    let id_of = quote_spanned!(method.event_ends.1=> #id_of::id_of);
+                    code!(#concerns::concerned(&decoded, tag).map(|id| #id_of(id)))
                 }
                 Identity::Several(_) => code!(__cqrs::None),
             };
@@ -173,8 +191,9 @@ impl Aggregate {
         inputs.collect()
     }
 
-    /// Checks that a method of an event with several ids of the aggregate takes the id.
-    fn knows_id(&self, method: &EventMethod) -> TokenStream {
+    /// Checks that the ids of a method's event have the type of the aggregate's, and that a method
+    /// whose event has several takes the id.
+    fn event_checks(&self, method: &EventMethod) -> TokenStream {
         let EventMethod {
             sig: Signature { ident, .. },
             cfg,
@@ -200,16 +219,15 @@ impl Aggregate {
         );
         let message = message.replace('{', "{{").replace('}', "}}");
         let knows = self.inputs(method, &ty);
-        let concerns = self.id.concerns(&self.name, &ty);
-        let concerns = concerns
-            .iter()
-            .map(|concerns| types::bound(event, *event_ends, concerns));
+        let (concerns, id_of): (Vec<_>, Vec<_>) = self.event_ids(method, &ty).into_iter().unzip();
         let span = event_ends.1.resolved_at(Span::mixed_site());
+        // The types of the ids come last: of an event without the id, that is the error.
         quote_spanned! {span=>
             #(#cfg)*
             const _: () = {
                 let knows_id = __cqrs::any(&[#(#knows::IS_ID),*]);
                 #(__cqrs::assert!(knows_id || !#concerns::SEVERAL, #message);)*
+                #(let () = #id_of::FITS;)*
             };
         }
     }
@@ -291,8 +309,15 @@ impl Aggregate {
         let (bound, command, ids) = match &self.id {
             Identity::One(_) => {
                 let aggregate = id::key(&self.name);
-                let bound = code!(__cqrs::HasIds<#aggregate, #id, __ROLE, Self>);
-                (bound, code!(command), code!(command.ids()))
+                let bound = code! {
+                    __cqrs::HasIds<
+                        #aggregate, #id, __ROLE, Self, Id: __cqrs::IdOf<Self, #id, __C>
+                    >
+                };
+                let ids = code! {
+                    command.ids().into_iter().map(__cqrs::IdOf::<Self, #id, __C>::id_of).collect()
+                };
+                (bound, code!(command), ids)
             }
             Identity::Several(_) => {
                 let bound = code!(__cqrs::ListsSeveral<Self>);
@@ -319,8 +344,13 @@ impl Aggregate {
         let (bound, load) = match &self.id {
             Identity::One(id) => {
                 let aggregate = id::key(&self.name);
-                let bound = code!(__cqrs::HasId<#aggregate, #id, __ROLE, Self>);
-                (bound, code!(loads.add::<Self>(place, command.id())))
+                let bound = code! {
+                    __cqrs::HasId<
+                        #aggregate, #id, __ROLE, Self, Id: __cqrs::IdOf<Self, #id, __C>
+                    >
+                };
+                let id = code!(__cqrs::IdOf::<Self, #id, __C>::id_of(command.id()));
+                (bound, code!(loads.add::<Self>(place, #id)))
             }
             Identity::Several(keys) => {
                 let (bound, tags) = identity::bounds_and_tags(keys);
@@ -368,7 +398,7 @@ impl ToTokens for Aggregate {
             _ => code!(_),
         };
         let unmarked = &self.unmarked;
-        let knows_id = self.methods.iter().map(|method| self.knows_id(method));
+        let event_checks = self.methods.iter().map(|method| self.event_checks(method));
         let stored_inputs = self.stored_inputs();
         let (borrowed, listed, id_input) = (self.borrowed(), self.listed(), self.id_input());
         let permission = self.permission.as_ref().map(|permission| {
@@ -408,7 +438,7 @@ impl ToTokens for Aggregate {
             #borrowed
             #listed
             #id_input
-            #(#knows_id)*
+            #(#event_checks)*
             #stored_inputs
             #(#unmarked)*
             __cqrs::submit! {

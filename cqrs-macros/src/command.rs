@@ -1,5 +1,5 @@
-use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote_spanned};
+use proc_macro2::TokenStream;
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{DeriveInput, Type};
 
@@ -10,7 +10,7 @@ use crate::framework::Framework;
 use crate::hygiene::code;
 use crate::id::{self, Id};
 use crate::message::Message;
-use crate::{source, types};
+use crate::source;
 
 /// A struct that derives `Command`.
 pub struct Command {
@@ -58,32 +58,33 @@ impl Command {
     fn has_id(&self, CommandId { id, role }: &CommandId) -> TokenStream {
         let ident = &self.message.ident;
         let Id {
-            aggregate,
-            field,
-            ty,
-            each,
+            field, ty, each, ..
         } = id;
-        let aggregate = id::key(aggregate);
+        let aggregate = id::key(&id.aggregate);
         let (any, role) = match role {
             Some(role) => (None, id::key(role)),
             None => (Some(code!(const __ROLE: __cqrs::u64,)), code!(__ROLE)),
         };
         if *each {
             let ids = id::listed(ty);
-            let id = code!(#ids::Id);
-            // What is no collection is underlined at the field's type only.
-            let (first, last) = types::ends(ty);
-            let has_ids = quote_spanned!(first=> __cqrs::HasIds);
-            let has_ids = quote_spanned!(last=> #has_ids<#aggregate, #id, #role, __A>);
-            let getter = quote_spanned! {last.resolved_at(Span::mixed_site())=>
-                fn ids(&self) -> __cqrs::Vec<&#id> {
-                    #ids::ids(&self.#field)
+            let ids = code!(#ids::ids(&self.#field));
+            let members = id.members(&code!(ids(&self)), &code!(Vec), &ids);
+            return code! {
+                #[diagnostic::do_not_recommend]
+                impl<#any __Expected, __A> __cqrs::HasIds<#aggregate, __Expected, #role, __A>
+                    for #ident
+                {
+                    #members
                 }
             };
-            return code!(impl<#any __A> #has_ids for #ident { #getter });
         }
         code! {
-            impl<#any __A> __cqrs::HasId<#aggregate, #ty, #role, __A> for #ident {
+            #[diagnostic::do_not_recommend]
+            impl<#any __Expected, __A> __cqrs::HasId<#aggregate, __Expected, #role, __A>
+                for #ident
+            {
+                type Id = #ty;
+
                 fn id(&self) -> &#ty {
                     &self.#field
                 }

@@ -90,51 +90,44 @@ impl Event {
 impl Event {
     /// Lets the event reach the aggregate of an id, and finds out which of its ids a tag is of.
     fn concern(&self, id: &Id) -> TokenStream {
-        let event = &self.message.ident;
-        let (name, (first, last)) = (&id.aggregate, types::ends(&id.ty));
+        let (event, name) = (&self.message.ident, &id.aggregate);
         let aggregate = id::key(name);
-        let ty = if id.each {
-            let ids = id::listed(&id.ty);
-            code!(#ids::Id)
-        } else {
-            id.ty.to_token_stream()
-        };
-        // What is no collection is underlined where `tag_each` underlines it, with the same words:
-        // that is one error.
-        let concerns = quote_spanned!(first=> __cqrs::Concerns);
-        let concerns = quote_spanned!(last=> #concerns<#aggregate, #ty, __A>);
         let ids = self.ids.iter().filter(|id| id.aggregate == *name);
         let several = ids.clone().count() > 1;
         let ids = ids.map(|id| {
             let field = &id.field;
+            // An id of another type than the first is underlined at its type.
             if id.each {
                 let ids = id::listed(&id.ty);
+                let (_, last) = types::ends(&id.ty);
+                let found = quote_spanned!(last.resolved_at(Span::mixed_site())=> found);
                 return code! {
-                    if let __cqrs::Some(id) = #ids::find(&self.#field, #name, tag) {
-                        return __cqrs::Some(id);
+                    let #found = #ids::find(&self.#field, #name, tag);
+                    if #found.is_some() {
+                        return #found;
                     }
                 };
             }
             let ty = id.ty.to_token_stream();
+            let found = types::borrow_at_type(field, &id.ty);
             let id = types::bound(&ty, types::ends(&id.ty), &code!(__cqrs::AggregateId));
             code! {
                 if #id::tag(&self.#field, #name) == *tag {
-                    return __cqrs::Some(&self.#field);
+                    return __cqrs::Some(#found);
                 }
             }
         });
-        let (tag, this) = (code!(tag), code!(self));
-        let concerned = quote_spanned! {last.resolved_at(Span::mixed_site())=>
-            fn concerned(&#this, #tag: &__cqrs::Tag) -> __cqrs::Option<&#ty> {
-                #(#ids)*
-                __cqrs::None
-            }
-        };
+        let members = id.members(
+            &code!(concerned(&self, tag: &__cqrs::Tag)),
+            &code!(Option),
+            &code!(#(#ids)* __cqrs::None),
+        );
         code! {
-            impl<__A> #concerns for #event {
+            #[diagnostic::do_not_recommend]
+            impl<__Expected, __A> __cqrs::Concerns<#aggregate, __Expected, __A> for #event {
                 const SEVERAL: __cqrs::bool = #several;
 
-                #concerned
+                #members
             }
         }
     }

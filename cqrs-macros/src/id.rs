@@ -1,5 +1,5 @@
 use proc_macro2::TokenStream;
-use quote::ToTokens;
+use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::{Attribute, Field, Ident, LitStr, Path, Token, Type};
@@ -24,6 +24,32 @@ impl Id {
     /// What ids must have in common for parameters to tell them apart by name.
     pub fn kind(&self) -> (String, bool) {
         (self.aggregate.clone(), self.each)
+    }
+    /// The members of an impl that name the type of one id: `type Id`, and the function that finds
+    /// ids of this type. Both begin and end where the field's type does: there a type that is no
+    /// collection is underlined, and the compiler reports it once per place.
+    pub fn members(
+        &self,
+        name: &TokenStream,
+        returned: &TokenStream,
+        body: &TokenStream,
+    ) -> TokenStream {
+        let (first, last) = types::ends(&self.ty);
+        let id = if self.each {
+            let ids = listed(&self.ty);
+            quote_spanned!(last=> #ids::Id)
+        } else {
+            self.ty.to_token_stream()
+        };
+        let [type_, fn_] = [quote_spanned!(first=> type), quote_spanned!(first=> fn)];
+        let returned = quote_spanned!(first=> __cqrs::#returned);
+        quote_spanned! {last=>
+            #type_ Id = #id;
+
+            #fn_ #name -> #returned<&Self::Id> {
+                #body
+            }
+        }
     }
 }
 

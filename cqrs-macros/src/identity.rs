@@ -65,17 +65,18 @@ impl Identity {
         }
     }
 
-    /// The traits of an event that bears the ids of `aggregate`, whose name is `name`.
-    pub fn concerns(&self, name: &str, aggregate: &TokenStream) -> Vec<TokenStream> {
+    /// The traits of an event that bears the ids of `aggregate`, whose name is `name`; with each the
+    /// type of the id.
+    pub fn concerns(&self, name: &str, aggregate: &TokenStream) -> Vec<(TokenStream, &Type)> {
         match self {
             Self::One(ty) => {
                 let key = id::key(name);
-                vec![code!(__cqrs::Concerns<#key, #ty, #aggregate>)]
+                vec![(code!(__cqrs::Concerns<#key, #ty, #aggregate>), ty)]
             }
             Self::Several(keys) => {
                 let concerns = keys.iter().map(|Key { name, ty }| {
                     let key = id::key(name);
-                    code!(__cqrs::ConcernsOneOf<#key, #ty, #aggregate>)
+                    (code!(__cqrs::ConcernsOneOf<#key, #ty, #aggregate>), ty)
                 });
                 concerns.collect()
             }
@@ -97,20 +98,17 @@ impl Identity {
     }
 }
 
-impl Key {
-    /// What a command must have: this id of the aggregate.
-    fn has_id(&self) -> TokenStream {
-        let (key, ty) = (id::key(&self.name), &self.ty);
-        code!(__cqrs::HasIdOf<#key, #ty, __ROLE, Self>)
-    }
-}
-
 /// Lets command handlers take the aggregate by reference, if their command has all of its ids.
 pub fn bounds_and_tags(keys: &[Key]) -> (TokenStream, TokenStream) {
-    let bounds: Vec<_> = keys.iter().map(Key::has_id).collect();
-    let ids = bounds
-        .iter()
-        .map(|bound| code!(<__C as #bound>::id(command)));
+    let bounds = keys.iter().map(|Key { name, ty }| {
+        let key = id::key(name);
+        code!(__cqrs::HasIdOf<#key, #ty, __ROLE, Self, Id: __cqrs::IdOf<Self, #ty, __C>>)
+    });
+    let ids = keys.iter().map(|Key { name, ty }| {
+        let key = id::key(name);
+        let id = code!(<__C as __cqrs::HasIdOf<#key, #ty, __ROLE, Self>>::id(command));
+        code!(__cqrs::IdOf::<Self, #ty, __C>::id_of(#id))
+    });
     (quote!(#(#bounds)+*), tags(keys, ids))
 }
 

@@ -32,6 +32,29 @@ impl<I: fmt::Display> AggregateId for I {
     }
 }
 
+/// The type by which the message `M` identifies the aggregate `A` is the `Expected` one, that of the
+/// aggregate's id. Implemented for all types where both are the same.
+#[diagnostic::on_unimplemented(
+    message = "`{M}` identifies `{A}` by a `{Self}`, but the aggregate's id is a `{Expected}`",
+    label = "expected an id of type `{Expected}`, found `{Self}`",
+    note = "use `{Expected}` for the id in `{M}`, or `{Self}` for the id in the `#[aggregate(..)]` \
+            of `{A}`"
+)]
+pub trait IdOf<A, Expected, M> {
+    /// Named by `#[aggregate]` to check an event.
+    const FITS: () = ();
+
+    /// The same id.
+    fn id_of(&self) -> &Expected;
+}
+
+#[diagnostic::do_not_recommend]
+impl<A, Id, M> IdOf<A, Id, M> for Id {
+    fn id_of(&self) -> &Id {
+        self
+    }
+}
+
 /// A collection of ids.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a collection of ids",

@@ -37,55 +37,67 @@ pub trait Command: Serialize + for<'de> Deserialize<'de> + Clone + Send + Sync +
 ///
 /// `AGGREGATE` is the [`key`](crate::key) of the aggregate's name. `ROLE` is that of a parameter's
 /// name: a command with one id of the aggregate has it for every role, a command with several has
-/// each for the parameter that is named as the field (without `_id`). `A` is the aggregate itself,
-/// which only errors name.
+/// each for the parameter that is named as the field (without `_id`). `A` is the aggregate itself
+/// and `Expected` the type of its id: only errors name them, and every `Expected` is implemented,
+/// so that an id of another type is an error of its own, [`IdOf`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say which `{A}` to load",
-    label = "no `#[id({A})]` of type `{Id}` in the command fits this parameter",
-    note = "mark the field of `{Self}` that identifies it with `#[id({A})]`; its type is `{Id}`",
+    label = "no `#[id({A})]` of type `{Expected}` in the command fits this parameter",
+    note = "mark the field of `{Self}` that identifies it with `#[id({A})]`; its type is `{Expected}`",
     note = "a command with several ids of one aggregate: name each parameter as its field, without \
             `_id`",
     note = "to take all aggregates of an `#[id({A}, each)]`, write `Each<{A}>`"
 )]
-pub trait HasId<const AGGREGATE: u64, Id, const ROLE: u64, A> {
+pub trait HasId<const AGGREGATE: u64, Expected, const ROLE: u64, A> {
+    /// The type of the field.
+    type Id;
+
     /// The id.
-    fn id(&self) -> &Id;
+    fn id(&self) -> &Self::Id;
 }
 
 /// The command has one of the several ids of the aggregate `A`. As [`HasId`], with a text of its own.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say which `{A}` to load",
-    label = "an `#[id(..)]` of type `{Id}` is missing in the command, or does not fit this parameter",
+    label = "an `#[id(..)]` of type `{Expected}` is missing in the command, or does not fit this parameter",
     note = "`{A}` has several ids: mark a field of `{Self}` with `#[id(..)]` for each key in its \
-            `#[aggregate(ids(..))]`; the one of type `{Id}` is missing",
+            `#[aggregate(ids(..))]`; the one of type `{Expected}` is missing",
     note = "a command with several ids of one key: name the parameter as the field, without `_id`"
 )]
-pub trait HasIdOf<const KEY: u64, Id, const ROLE: u64, A> {
+pub trait HasIdOf<const KEY: u64, Expected, const ROLE: u64, A> {
+    /// The type of the field.
+    type Id;
+
     /// The id.
-    fn id(&self) -> &Id;
+    fn id(&self) -> &Self::Id;
 }
 
 #[diagnostic::do_not_recommend]
-impl<C, const KEY: u64, Id, const ROLE: u64, A> HasIdOf<KEY, Id, ROLE, A> for C
+impl<C, const KEY: u64, Expected, const ROLE: u64, A> HasIdOf<KEY, Expected, ROLE, A> for C
 where
-    C: HasId<KEY, Id, ROLE, A>,
+    C: HasId<KEY, Expected, ROLE, A>,
 {
-    fn id(&self) -> &Id {
+    type Id = C::Id;
+
+    fn id(&self) -> &C::Id {
         HasId::id(self)
     }
 }
 
 /// The message has an `#[id(.., each)]` of an aggregate: a collection of ids. The derive implements
-/// it. The parameters are those of [`HasId`]; `Id` is the type of one id.
+/// it. The parameters are those of [`HasId`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say which `{A}` aggregates to load",
-    label = "no `#[id({A}, each)]` with ids of type `{Id}` in the command fits this parameter",
-    note = "mark the collection of ids in `{Self}` with `#[id({A}, each)]`; each id is a `{Id}`",
+    label = "no `#[id({A}, each)]` with ids of type `{Expected}` in the command fits this parameter",
+    note = "mark the collection of ids in `{Self}` with `#[id({A}, each)]`; each id is a `{Expected}`",
     note = "a command with several such collections: name each parameter as its field, without \
             `_ids`",
     note = "to take the one aggregate of an `#[id({A})]`, write `&{A}`"
 )]
-pub trait HasIds<const AGGREGATE: u64, Id, const ROLE: u64, A> {
+pub trait HasIds<const AGGREGATE: u64, Expected, const ROLE: u64, A> {
+    /// The type of one id.
+    type Id;
+
     /// The ids, in order.
-    fn ids(&self) -> Vec<&Id>;
+    fn ids(&self) -> Vec<&Self::Id>;
 }

@@ -80,14 +80,18 @@ pub trait Events {
 }
 
 /// The event bears an `#[id(..)]` of an aggregate. The derive implements it. `A` is the aggregate
-/// itself, which only errors name.
+/// itself and `Expected` the type of its id: only errors name them, and every `Expected` is
+/// implemented, so that an id of another type is an error of its own, [`IdOf`](super::IdOf).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event that concerns `{A}`",
-    label = "has no `#[id({A})]` of type `{Id}`, so it would never reach `{A}`",
+    label = "has no `#[id({A})]` of type `{Expected}`, so it would never reach `{A}`",
     note = "derive `Event` for `{Self}`, and mark the field that identifies the aggregate with \
-            `#[id({A})]`; its type is `{Id}`"
+            `#[id({A})]`; its type is `{Expected}`"
 )]
-pub trait Concerns<const AGGREGATE: u64, Id, A>: Event {
+pub trait Concerns<const AGGREGATE: u64, Expected, A>: Event {
+    /// The type of the field.
+    type Id;
+
     /// The wire name, as `#[aggregate]` asks for it: only of events that reach the aggregate.
     const TYPE: &'static str = Self::NAME;
 
@@ -95,18 +99,21 @@ pub trait Concerns<const AGGREGATE: u64, Id, A>: Event {
     const SEVERAL: bool;
 
     /// The id of the event that this tag is of.
-    fn concerned(&self, tag: &Tag) -> Option<&Id>;
+    fn concerned(&self, tag: &Tag) -> Option<&Self::Id>;
 }
 
 /// The event bears one of the several ids of the aggregate `A`. As [`Concerns`], with a text of its
 /// own.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event that concerns `{A}`",
-    label = "an `#[id(..)]` of type `{Id}` is missing, so it would never reach `{A}`",
+    label = "an `#[id(..)]` of type `{Expected}` is missing, so it would never reach `{A}`",
     note = "`{A}` has several ids: derive `Event` for `{Self}`, and mark a field with `#[id(..)]` \
-            for each key in `#[aggregate(ids(..))]`; the one of type `{Id}` is missing"
+            for each key in `#[aggregate(ids(..))]`; the one of type `{Expected}` is missing"
 )]
-pub trait ConcernsOneOf<const KEY: u64, Id, A>: Event {
+pub trait ConcernsOneOf<const KEY: u64, Expected, A>: Event {
+    /// The type of the field.
+    type Id;
+
     /// The wire name.
     const TYPE: &'static str = Self::NAME;
 
@@ -115,10 +122,12 @@ pub trait ConcernsOneOf<const KEY: u64, Id, A>: Event {
 }
 
 #[diagnostic::do_not_recommend]
-impl<E, const KEY: u64, Id, A> ConcernsOneOf<KEY, Id, A> for E
+impl<E, const KEY: u64, Expected, A> ConcernsOneOf<KEY, Expected, A> for E
 where
-    E: Concerns<KEY, Id, A>,
+    E: Concerns<KEY, Expected, A>,
 {
+    type Id = E::Id;
+
     const SEVERAL: bool = E::SEVERAL;
 }
 

@@ -8,7 +8,7 @@ mod probe;
 mod query;
 
 pub use aggregate::{Aggregate, Storage};
-pub use bounds::{AggregateId, AggregateIds, StoredState};
+pub use bounds::{AggregateId, AggregateIds, IdOf, StoredState};
 pub use command::{Command, HasId, HasIdOf, HasIds};
 pub use event::{Concerns, ConcernsOneOf, Event, Events, NewEvents};
 pub use probe::{EventProbe, Fallback, NoEvent, Probe, Validate};

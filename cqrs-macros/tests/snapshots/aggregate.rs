@@ -69,11 +69,22 @@ const _: () = {
                             Self,
                         >>::take(
                             event,
-                            || <events::Repriced as __cqrs::Concerns<
-                                { __cqrs::key("product") },
-                                ProductId,
-                                Self,
-                            >>::concerned(&decoded, tag),
+                            || {
+                                <events::Repriced as __cqrs::Concerns<
+                                    { __cqrs::key("product") },
+                                    ProductId,
+                                    Self,
+                                >>::concerned(&decoded, tag)
+                                    .map(|id| <<events::Repriced as __cqrs::Concerns<
+                                        { __cqrs::key("product") },
+                                        ProductId,
+                                        Self,
+                                    >>::Id as __cqrs::IdOf<
+                                        Self,
+                                        ProductId,
+                                        events::Repriced,
+                                    >>::id_of(id))
+                            },
                         )?,
                     );
                 }
@@ -95,13 +106,22 @@ const _: () = {
     }
     impl<__C, const __ROLE: __cqrs::u64> __cqrs::Borrowed<__C, __ROLE> for Product
     where
-        __C: __cqrs::HasId<{ __cqrs::key("product") }, ProductId, __ROLE, Self>,
+        __C: __cqrs::HasId<
+            { __cqrs::key("product") },
+            ProductId,
+            __ROLE,
+            Self,
+            Id: __cqrs::IdOf<Self, ProductId, __C>,
+        >,
     {
         fn describe() -> __cqrs::Input {
             __cqrs::Input::aggregate::<Self>()
         }
         fn load(command: &__C, place: __cqrs::usize, loads: &mut __cqrs::Loads) {
-            loads.add::<Self>(place, command.id());
+            loads
+                .add::<
+                    Self,
+                >(place, __cqrs::IdOf::<Self, ProductId, __C>::id_of(command.id()));
         }
         fn take<'a>(
             scope: &'a __cqrs::CommandScope<'a>,
@@ -112,11 +132,21 @@ const _: () = {
     }
     impl<__C, const __ROLE: __cqrs::u64> __cqrs::Listed<__C, __ROLE> for Product
     where
-        __C: __cqrs::HasIds<{ __cqrs::key("product") }, ProductId, __ROLE, Self>,
+        __C: __cqrs::HasIds<
+            { __cqrs::key("product") },
+            ProductId,
+            __ROLE,
+            Self,
+            Id: __cqrs::IdOf<Self, ProductId, __C>,
+        >,
     {
         type Id = ProductId;
         fn ids(command: &__C) -> __cqrs::Vec<&ProductId> {
-            command.ids()
+            command
+                .ids()
+                .into_iter()
+                .map(__cqrs::IdOf::<Self, ProductId, __C>::id_of)
+                .collect()
         }
     }
     impl<'a> __cqrs::ApplyInput<'a, ProductId, Product> for &'a ProductId {
@@ -136,6 +166,11 @@ const _: () = {
             }, ProductId, Product > > ::SEVERAL,
             "`ProductCreated` concerns several aggregates of this type, and `created` does not know which of them it folds: write `id: &ProductId` after the event, or `_: &ProductId` if it makes no difference"
         );
+        let () = <<ProductCreated as __cqrs::Concerns<
+            { __cqrs::key("product") },
+            ProductId,
+            Product,
+        >>::Id as __cqrs::IdOf<Product, ProductId, ProductCreated>>::FITS;
     };
     #[cfg(feature = "prices")]
     const _: () = {
@@ -147,6 +182,11 @@ const _: () = {
             __cqrs::key("product") }, ProductId, Product > > ::SEVERAL,
             "`events::Repriced` concerns several aggregates of this type, and `r#move` does not know which of them it folds: write `id: &ProductId` after the event, or `_: &ProductId` if it makes no difference"
         );
+        let () = <<events::Repriced as __cqrs::Concerns<
+            { __cqrs::key("product") },
+            ProductId,
+            Product,
+        >>::Id as __cqrs::IdOf<Product, ProductId, events::Repriced>>::FITS;
     };
     __cqrs::submit! {
         __cqrs::AggregateEntry::of:: < Product > (__cqrs::Source { file :

@@ -82,8 +82,20 @@ const _: () = {
     }
     impl<__C, const __ROLE: __cqrs::u64> __cqrs::Borrowed<__C, __ROLE> for Subscription
     where
-        __C: __cqrs::HasIdOf<{ __cqrs::key("student") }, StudentId, __ROLE, Self>
-            + __cqrs::HasIdOf<{ __cqrs::key("course") }, CourseId, __ROLE, Self>,
+        __C: __cqrs::HasIdOf<
+                { __cqrs::key("student") },
+                StudentId,
+                __ROLE,
+                Self,
+                Id: __cqrs::IdOf<Self, StudentId, __C>,
+            >
+            + __cqrs::HasIdOf<
+                { __cqrs::key("course") },
+                CourseId,
+                __ROLE,
+                Self,
+                Id: __cqrs::IdOf<Self, CourseId, __C>,
+            >,
     {
         fn describe() -> __cqrs::Input {
             __cqrs::Input::aggregate::<Self>()
@@ -97,21 +109,33 @@ const _: () = {
                     __cqrs::Tags::from(
                         __cqrs::Vec::from([
                             <StudentId as __cqrs::AggregateId>::tag(
-                                <__C as __cqrs::HasIdOf<
-                                    { __cqrs::key("student") },
-                                    StudentId,
-                                    __ROLE,
+                                __cqrs::IdOf::<
                                     Self,
-                                >>::id(command),
+                                    StudentId,
+                                    __C,
+                                >::id_of(
+                                    <__C as __cqrs::HasIdOf<
+                                        { __cqrs::key("student") },
+                                        StudentId,
+                                        __ROLE,
+                                        Self,
+                                    >>::id(command),
+                                ),
                                 "student",
                             ),
                             <CourseId as __cqrs::AggregateId>::tag(
-                                <__C as __cqrs::HasIdOf<
-                                    { __cqrs::key("course") },
-                                    CourseId,
-                                    __ROLE,
+                                __cqrs::IdOf::<
                                     Self,
-                                >>::id(command),
+                                    CourseId,
+                                    __C,
+                                >::id_of(
+                                    <__C as __cqrs::HasIdOf<
+                                        { __cqrs::key("course") },
+                                        CourseId,
+                                        __ROLE,
+                                        Self,
+                                    >>::id(command),
+                                ),
                                 "course",
                             ),
                         ]),
@@ -146,6 +170,16 @@ const _: () = {
             __cqrs::key("course") }, CourseId, Subscription > > ::SEVERAL,
             "`StudentSubscribed` concerns several aggregates of this type, and `subscribed` does not know which of them it folds: record an event for each"
         );
+        let () = <<StudentSubscribed as __cqrs::ConcernsOneOf<
+            { __cqrs::key("student") },
+            StudentId,
+            Subscription,
+        >>::Id as __cqrs::IdOf<Subscription, StudentId, StudentSubscribed>>::FITS;
+        let () = <<StudentSubscribed as __cqrs::ConcernsOneOf<
+            { __cqrs::key("course") },
+            CourseId,
+            Subscription,
+        >>::Id as __cqrs::IdOf<Subscription, CourseId, StudentSubscribed>>::FITS;
     };
     const _: () = {
         let knows_id = __cqrs::any(
@@ -167,6 +201,16 @@ const _: () = {
             __cqrs::key("course") }, CourseId, Subscription > > ::SEVERAL,
             "`StudentUnsubscribed` concerns several aggregates of this type, and `unsubscribed` does not know which of them it folds: record an event for each"
         );
+        let () = <<StudentUnsubscribed as __cqrs::ConcernsOneOf<
+            { __cqrs::key("student") },
+            StudentId,
+            Subscription,
+        >>::Id as __cqrs::IdOf<Subscription, StudentId, StudentUnsubscribed>>::FITS;
+        let () = <<StudentUnsubscribed as __cqrs::ConcernsOneOf<
+            { __cqrs::key("course") },
+            CourseId,
+            Subscription,
+        >>::Id as __cqrs::IdOf<Subscription, CourseId, StudentUnsubscribed>>::FITS;
     };
     __cqrs::submit! {
         __cqrs::AggregateEntry::of:: < Subscription > (__cqrs::Source { file :

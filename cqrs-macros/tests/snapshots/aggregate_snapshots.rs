@@ -55,13 +55,22 @@ const _: () = {
     }
     impl<__C, const __ROLE: __cqrs::u64> __cqrs::Borrowed<__C, __ROLE> for Account
     where
-        __C: __cqrs::HasId<{ __cqrs::key("account") }, AccountId, __ROLE, Self>,
+        __C: __cqrs::HasId<
+            { __cqrs::key("account") },
+            AccountId,
+            __ROLE,
+            Self,
+            Id: __cqrs::IdOf<Self, AccountId, __C>,
+        >,
     {
         fn describe() -> __cqrs::Input {
             __cqrs::Input::aggregate::<Self>()
         }
         fn load(command: &__C, place: __cqrs::usize, loads: &mut __cqrs::Loads) {
-            loads.add::<Self>(place, command.id());
+            loads
+                .add::<
+                    Self,
+                >(place, __cqrs::IdOf::<Self, AccountId, __C>::id_of(command.id()));
         }
         fn take<'a>(
             scope: &'a __cqrs::CommandScope<'a>,
@@ -72,11 +81,21 @@ const _: () = {
     }
     impl<__C, const __ROLE: __cqrs::u64> __cqrs::Listed<__C, __ROLE> for Account
     where
-        __C: __cqrs::HasIds<{ __cqrs::key("account") }, AccountId, __ROLE, Self>,
+        __C: __cqrs::HasIds<
+            { __cqrs::key("account") },
+            AccountId,
+            __ROLE,
+            Self,
+            Id: __cqrs::IdOf<Self, AccountId, __C>,
+        >,
     {
         type Id = AccountId;
         fn ids(command: &__C) -> __cqrs::Vec<&AccountId> {
-            command.ids()
+            command
+                .ids()
+                .into_iter()
+                .map(__cqrs::IdOf::<Self, AccountId, __C>::id_of)
+                .collect()
         }
     }
     impl<'a> __cqrs::ApplyInput<'a, AccountId, Account> for &'a AccountId {
@@ -96,6 +115,11 @@ const _: () = {
             AccountId, Account > > ::SEVERAL,
             "`Opened` concerns several aggregates of this type, and `opened` does not know which of them it folds: write `id: &AccountId` after the event, or `_: &AccountId` if it makes no difference"
         );
+        let () = <<Opened as __cqrs::Concerns<
+            { __cqrs::key("account") },
+            AccountId,
+            Account,
+        >>::Id as __cqrs::IdOf<Account, AccountId, Opened>>::FITS;
     };
     __cqrs::submit! {
         __cqrs::AggregateEntry::of:: < Account > (__cqrs::Source { file :

@@ -17,20 +17,26 @@ const _: () = {
             &CELL
         }
     }
+    #[diagnostic::do_not_recommend]
     impl<
         const __ROLE: __cqrs::u64,
+        __Expected,
         __A,
-    > __cqrs::HasId<{ __cqrs::key("product") }, ProductId, __ROLE, __A>
+    > __cqrs::HasId<{ __cqrs::key("product") }, __Expected, __ROLE, __A>
     for CreateProduct {
+        type Id = ProductId;
         fn id(&self) -> &ProductId {
             &self.product_id
         }
     }
+    #[diagnostic::do_not_recommend]
     impl<
         const __ROLE: __cqrs::u64,
+        __Expected,
         __A,
-    > __cqrs::HasId<{ __cqrs::key("billing-account") }, AccountId, __ROLE, __A>
+    > __cqrs::HasId<{ __cqrs::key("billing-account") }, __Expected, __ROLE, __A>
     for CreateProduct {
+        type Id = AccountId;
         fn id(&self) -> &AccountId {
             &self.account
         }

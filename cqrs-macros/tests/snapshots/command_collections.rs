@@ -15,36 +15,39 @@ const _: () = {
             &CELL
         }
     }
+    #[diagnostic::do_not_recommend]
     impl<
+        __Expected,
         __A,
     > __cqrs::HasIds<
         { __cqrs::key("account") },
-        <BTreeSet<AccountId> as __cqrs::AggregateIds>::Id,
+        __Expected,
         { __cqrs::key("from") },
         __A,
     > for MoveMoney {
-        fn ids(
-            &self,
-        ) -> __cqrs::Vec<&<BTreeSet<AccountId> as __cqrs::AggregateIds>::Id> {
+        type Id = <BTreeSet<AccountId> as __cqrs::AggregateIds>::Id;
+        fn ids(&self) -> __cqrs::Vec<&Self::Id> {
             <BTreeSet<AccountId> as __cqrs::AggregateIds>::ids(&self.from_ids)
         }
     }
+    #[diagnostic::do_not_recommend]
     impl<
+        __Expected,
         __A,
-    > __cqrs::HasIds<
-        { __cqrs::key("account") },
-        <Vec<AccountId> as __cqrs::AggregateIds>::Id,
-        { __cqrs::key("to") },
-        __A,
-    > for MoveMoney {
-        fn ids(&self) -> __cqrs::Vec<&<Vec<AccountId> as __cqrs::AggregateIds>::Id> {
+    > __cqrs::HasIds<{ __cqrs::key("account") }, __Expected, { __cqrs::key("to") }, __A>
+    for MoveMoney {
+        type Id = <Vec<AccountId> as __cqrs::AggregateIds>::Id;
+        fn ids(&self) -> __cqrs::Vec<&Self::Id> {
             <Vec<AccountId> as __cqrs::AggregateIds>::ids(&self.r#to)
         }
     }
+    #[diagnostic::do_not_recommend]
     impl<
         const __ROLE: __cqrs::u64,
+        __Expected,
         __A,
-    > __cqrs::HasId<{ __cqrs::key("account") }, AccountId, __ROLE, __A> for MoveMoney {
+    > __cqrs::HasId<{ __cqrs::key("account") }, __Expected, __ROLE, __A> for MoveMoney {
+        type Id = AccountId;
         fn id(&self) -> &AccountId {
             &self.fees
         }

@@ -15,18 +15,24 @@ const _: () = {
             &CELL
         }
     }
+    #[diagnostic::do_not_recommend]
     impl<
+        __Expected,
         __A,
-    > __cqrs::HasId<{ __cqrs::key("account") }, AccountId, { __cqrs::key("from") }, __A>
+    > __cqrs::HasId<{ __cqrs::key("account") }, __Expected, { __cqrs::key("from") }, __A>
     for Transfer {
+        type Id = AccountId;
         fn id(&self) -> &AccountId {
             &self.from_id
         }
     }
+    #[diagnostic::do_not_recommend]
     impl<
+        __Expected,
         __A,
-    > __cqrs::HasId<{ __cqrs::key("account") }, AccountId, { __cqrs::key("to") }, __A>
+    > __cqrs::HasId<{ __cqrs::key("account") }, __Expected, { __cqrs::key("to") }, __A>
     for Transfer {
+        type Id = AccountId;
         fn id(&self) -> &AccountId {
             &self.r#to
         }

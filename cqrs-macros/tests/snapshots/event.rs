@@ -16,39 +16,37 @@ const _: () = {
             > as __cqrs::AggregateIds>::tag_each(&self.parts, "product", tags);
         }
     }
-    impl<__A> __cqrs::Concerns<{ __cqrs::key("product") }, ProductId, __A>
+    #[diagnostic::do_not_recommend]
+    impl<__Expected, __A> __cqrs::Concerns<{ __cqrs::key("product") }, __Expected, __A>
     for ProductCreated {
         const SEVERAL: __cqrs::bool = true;
-        fn concerned(&self, tag: &__cqrs::Tag) -> __cqrs::Option<&ProductId> {
+        type Id = ProductId;
+        fn concerned(&self, tag: &__cqrs::Tag) -> __cqrs::Option<&Self::Id> {
             if <ProductId as __cqrs::AggregateId>::tag(&self.product_id, "product")
                 == *tag
             {
                 return __cqrs::Some(&self.product_id);
             }
-            if let __cqrs::Some(id) = <Vec<
+            let found = <Vec<
                 ProductId,
-            > as __cqrs::AggregateIds>::find(&self.parts, "product", tag) {
-                return __cqrs::Some(id);
+            > as __cqrs::AggregateIds>::find(&self.parts, "product", tag);
+            if found.is_some() {
+                return found;
             }
             __cqrs::None
         }
     }
-    impl<
-        __A,
-    > __cqrs::Concerns<
-        { __cqrs::key("category") },
-        <Vec<CategoryId> as __cqrs::AggregateIds>::Id,
-        __A,
-    > for ProductCreated {
+    #[diagnostic::do_not_recommend]
+    impl<__Expected, __A> __cqrs::Concerns<{ __cqrs::key("category") }, __Expected, __A>
+    for ProductCreated {
         const SEVERAL: __cqrs::bool = false;
-        fn concerned(
-            &self,
-            tag: &__cqrs::Tag,
-        ) -> __cqrs::Option<&<Vec<CategoryId> as __cqrs::AggregateIds>::Id> {
-            if let __cqrs::Some(id) = <Vec<
+        type Id = <Vec<CategoryId> as __cqrs::AggregateIds>::Id;
+        fn concerned(&self, tag: &__cqrs::Tag) -> __cqrs::Option<&Self::Id> {
+            let found = <Vec<
                 CategoryId,
-            > as __cqrs::AggregateIds>::find(&self.categories, "category", tag) {
-                return __cqrs::Some(id);
+            > as __cqrs::AggregateIds>::find(&self.categories, "category", tag);
+            if found.is_some() {
+                return found;
             }
             __cqrs::None
         }
