@@ -30,6 +30,7 @@ mod crowds;
 mod dcb;
 mod depth;
 mod dispatch;
+mod doubt;
 mod failing;
 mod failover;
 mod fixtures;

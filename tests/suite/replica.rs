@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cqrs_core::error::QueryError;
 use cqrs_core::{Dispatcher, Receipt};
-use cqrs_postgres::Postgres;
+use cqrs_postgres::{ConnectError, Postgres};
 use test_postgres::Server;
 use tokio::task::spawn_blocking;
 use tokio_postgres::{Client, NoTls};
@@ -166,5 +166,54 @@ async fn a_projection_does_not_fold_on_what_the_replica_has() {
         primary,
         standby,
     };
+    world.stop().await;
+}
+
+/// As after a failover to the standby that the primary has survived: both have grown.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queries_do_not_read_a_replica_of_another_log() {
+    let Some(world) = World::start("queries_do_not_read_a_replica_of_another_log").await else {
+        return;
+    };
+    let World { app, replica, .. } = &world;
+    let balance = || BalanceOf { account: 1 };
+    let receipt = deposit(app).await;
+    let found = app.query(balance()).after(&receipt).await.expect("found");
+    assert_eq!(found.map(|it| it.cents), Some(5));
+
+    let promote = replica.batch_execute("SELECT pg_promote()");
+    promote.await.expect("it is promoted");
+    let options = || Postgres::options().patience(Duration::from_secs(5));
+    let other = options().connect(world.standby.url()).await;
+    let other = quiet(Dispatcher::builder())
+        .module(module())
+        .store(other.expect("connects"));
+    let other = other.build().await.expect("builds");
+    let receipt = deposit(&other).await;
+    let found = other.query(balance()).after(&receipt).await;
+    assert_eq!(found.expect("found").map(|it| it.cents), Some(10));
+    drop(other);
+    deposit(app).await;
+
+    // Its connections end, as at a failover.
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+               WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'";
+    replica.batch_execute(end).await.expect("they end");
+    let error = loop {
+        // One of the pool may have to be tried to be found closed.
+        match app.query(balance()).await {
+            Err(error) if error.to_string().contains("`read_url`") => break error,
+            Err(_) => {}
+            Ok(found) => panic!("{found:?}"),
+        }
+    };
+    let text = error.to_string();
+    assert!(text.contains("a copy of another log"), "{text}");
+    let connected = options().read_url(world.standby.url());
+    let connected = connected.connect(world.primary.url()).await;
+    assert!(
+        matches!(connected, Err(ConnectError::OtherLog)),
+        "{connected:?}"
+    );
     world.stop().await;
 }

@@ -5,6 +5,7 @@
 mod messages;
 mod on_postgres;
 mod on_sqlite;
+mod stopped;
 mod turns;
 
 use std::any::Any;

@@ -5,12 +5,11 @@ use tokio_postgres::Row;
 
 use crate::connection::Connection;
 use crate::event_sizes::EventSizes;
-use crate::fault::Fault;
+use crate::fault::{Fault, Kind};
 use crate::heads::Heads;
 use crate::link::Link;
 use crate::loads::Loads;
 use crate::news::News;
-use crate::row;
 use crate::schema::Schema;
 use crate::sql::Sql;
 use crate::store::Shared;
@@ -62,15 +61,18 @@ pub(crate) async fn connect(options: &Options, url: &str) -> Result<Postgres, Co
         let connection = read_link.open().await.map_err(unreachable)?;
         pooler::refuse(&read_link, &connection).await?;
         reads_replica = check_server(&connection, &schema).await? == Role::Replica;
-        let row = read_head(&connection, &sql, &schema).await?;
-        let other = row::head(&row).map_err(|fault| migrate::refused(&schema, fault))?;
-        if other.store != head.store {
-            return Err(ConnectError::OtherLog);
+        read_head(&connection, &sql, &schema).await?;
+        let recognized = heads.recognize_copy(connection.client(), &sql);
+        if let Err(fault) = connection.exchange(recognized).await {
+            return Err(match fault.kind() {
+                Kind::Refused => ConnectError::OtherLog,
+                _ => migrate::refused(&schema, fault),
+            });
         }
     }
     let link = link.to_log(&heads, &sql);
     let read_link = match &options.read_url {
-        Some(_) => read_link,
+        Some(_) => read_link.to_copy(&heads, &sql),
         None => link.clone(),
     };
     let shared = Shared {

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, Kind};
 use crate::row::{self, Head, number};
 use crate::sql::Sql;
 
@@ -105,6 +105,32 @@ impl Heads {
             }
             // Another connection was faster: compare with what it has found.
         }
+    }
+
+    /// Refuses a new connection to a copy that has another event than the known log at the last
+    /// known position. Whether a copy that has not come that far will get there, nothing tells.
+    /// Returns the incarnation of the log that it was compared with.
+    pub(crate) async fn recognize_copy(
+        &self,
+        client: &Client,
+        sql: &Sql,
+    ) -> Result<Incarnation, Fault> {
+        let landmark = *self.landmark();
+        let position = number(landmark.position);
+        let row = client.query_one(&sql.recognize, &[&position]).await?;
+        let (copy, event): (Head, Option<Uuid>) = (row::head(&row)?, row.try_get(4)?);
+        let is_behind = copy.position < landmark.position;
+        if copy.store == landmark.store && (is_behind || event == landmark.event) {
+            return Ok(landmark.incarnation);
+        }
+        Err(Fault::new(
+            Kind::Refused,
+            format!(
+                "`read_url` leads to a copy of another log: its event at position {} is not the one \
+                 that the URL leads to. After a failover, set up the replica from the new primary",
+                landmark.position
+            ),
+        ))
     }
 
     /// Tells of events that were written and committed in this incarnation.

@@ -34,9 +34,17 @@ pub(crate) struct Link {
     /// What a session is set to.
     session: Arc<str>,
     pub(crate) deadlines: Deadlines,
-    /// By which the log is recognized on a new connection; `None` before the first, and for
-    /// replicas, which may be behind.
-    log: Option<(Heads, Arc<Sql>)>,
+    /// By which the log is recognized on a new connection; `None` before the first.
+    log: Option<KnownLog>,
+}
+
+/// The log that new connections have to lead to.
+#[derive(Clone)]
+struct KnownLog {
+    heads: Heads,
+    sql: Arc<Sql>,
+    /// They lead to a copy, which may be behind, and which says nothing about the log itself.
+    is_copy: bool,
 }
 
 /// How long an exchange with the server may take.
@@ -59,6 +67,16 @@ impl Deadlines {
             timeout => timeout.saturating_add(answer),
         };
         Self { answer, statement }
+    }
+}
+
+impl KnownLog {
+    async fn recognize(&self, client: &Client) -> Result<Incarnation, Fault> {
+        if self.is_copy {
+            self.heads.recognize_copy(client, &self.sql).await
+        } else {
+            self.heads.recognize(client, &self.sql).await
+        }
     }
 }
 
@@ -120,8 +138,25 @@ impl Link {
 
     /// The same, whose connections lead to a log that is recognized.
     pub(crate) fn to_log(&self, heads: &Heads, sql: &Arc<Sql>) -> Self {
+        self.to(KnownLog {
+            heads: heads.clone(),
+            sql: sql.clone(),
+            is_copy: false,
+        })
+    }
+
+    /// The same, whose connections are refused unless they lead to a copy of the log.
+    pub(crate) fn to_copy(&self, heads: &Heads, sql: &Arc<Sql>) -> Self {
+        self.to(KnownLog {
+            heads: heads.clone(),
+            sql: sql.clone(),
+            is_copy: true,
+        })
+    }
+
+    fn to(&self, log: KnownLog) -> Self {
         Self {
-            log: Some((heads.clone(), sql.clone())),
+            log: Some(log),
             ..self.clone()
         }
     }
@@ -148,7 +183,7 @@ impl Link {
             let backend = answers.iter().rev().find_map(value);
             let backend = backend.unwrap_or_default().to_owned();
             let incarnation = match &self.log {
-                Some((heads, sql)) => heads.recognize(&client, sql).await?,
+                Some(log) => log.recognize(&client).await?,
                 None => Incarnation::default(),
             };
             Ok(Connection::new(
@@ -234,7 +269,7 @@ impl managed::Manager for Link {
     /// Mostly nothing is sent: whether the server answers, the next exchange tells.
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Fault> {
         let is_current = match &self.log {
-            Some((heads, _)) => heads.incarnation() == connection.incarnation(),
+            Some(log) => log.heads.incarnation() == connection.incarnation(),
             None => true,
         };
         if is_current && connection.is_open() && connection.is_free().await {

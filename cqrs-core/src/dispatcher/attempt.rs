@@ -144,7 +144,7 @@ impl Inner {
                 // The same sending may have been carried out meanwhile, and this decision have
                 // seen its events: a product that exists because this very command made it.
                 Ok(Decision::Refused) => return sent_before().await,
-                Err(error) => return sent_before().await?.map(Some).ok_or(error),
+                Err(error) => return found_or(error, sent_before().await),
             };
             let at = match outcome {
                 Ok(Attempt::Done(appended)) => {
@@ -156,7 +156,7 @@ impl Inner {
                 Err(error) => {
                     // The next decision need not wait for the answer to this question.
                     drop(loaded);
-                    return sent_before().await?.map(Some).ok_or(error);
+                    return found_or(error, sent_before().await);
                 }
             };
             if attempts >= limit {
@@ -388,6 +388,19 @@ impl Decide<'_> {
             causation,
             ticket: None,
         }
+    }
+}
+
+/// The receipt of a command that failed, if another sending of it was carried out. When that cannot be
+/// looked up, the command's own error counts: it may be that nobody knows whether it was carried out.
+fn found_or(
+    error: Problem,
+    looked_up: Result<Option<Receipt>, Problem>,
+) -> Result<Option<Receipt>, Problem> {
+    match looked_up {
+        Ok(Some(receipt)) => Ok(Some(receipt)),
+        Ok(None) | Err(CommandError::Failed(_)) => Err(error),
+        Err(other) => Err(other),
     }
 }
 

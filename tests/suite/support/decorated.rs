@@ -44,6 +44,14 @@ pub trait Hooks<S: Store + ?Sized>: Send + Sync + 'static {
         store.read_to_fold(query, range)
     }
 
+    fn command<'a>(
+        &'a self,
+        store: &'a S,
+        id: CommandId,
+    ) -> BoxFuture<'a, Result<Option<StoredCommand>, StoreError>> {
+        store.command(id)
+    }
+
     fn states<'a>(
         &'a self,
         store: &'a S,
@@ -114,7 +122,7 @@ impl<S: Store + ?Sized, H: Hooks<S>> EventStore for Decorated<S, H> {
     }
 
     fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>> {
-        self.store.command(id)
+        self.hooks.command(&self.store, id)
     }
 
     fn states(
