@@ -234,3 +234,51 @@ async fn what_names_no_permission_is_read_by_everybody() {
     let events = app.events(EventQuery::All).all().await;
     assert_eq!(events.expect("may").len(), 0);
 }
+
+/// A session has no way to read state, history or log: those are asked of the dispatcher, which does
+/// not take the session's actor for granted.
+#[tokio::test]
+async fn a_session_is_let_in_as_its_actor_and_opens_nothing_for_others() {
+    let with_vault = |builder: Builder| {
+        let builder = builder.module(vault::module());
+        builder
+            .authorizer(HeldPermissions)
+            .log_permission("log:read")
+    };
+    on_each_with(ledger::module(), with_vault, |app| async move {
+        let open = || vault::OpenVault {
+            combination: "1234".to_owned(),
+        };
+        let look = || vault::CountCoins {
+            metal: "gold".to_owned(),
+        };
+        let held = ["vault:open", "vault:look", "account:read", "log:read"];
+        let owner = held.into_iter().fold(Actor::new("anne"), Actor::with);
+        let session = app.session().actor(owner);
+        let receipt = session.execute(open()).await.expect("may");
+        assert_eq!(session.query(look()).await.expect("may"), 7);
+        assert_eq!(session.position(), receipt.last());
+
+        let visitor = app.session().actor(Actor::new("bob"));
+        let denied = visitor.execute(open()).await.expect_err("may not");
+        let text = "bob may not send `OpenVault`: it needs the permission `vault:open`";
+        assert_eq!(denied.to_string(), text);
+        // A known id is no way to its receipt.
+        let denied = visitor.execute(open()).id(receipt.command()).await;
+        assert!(matches!(denied, Err(CommandError::Denied(_))));
+        let denied = visitor.query(look()).await;
+        assert!(matches!(denied, Err(QueryError::Denied(_))));
+        let nobody = app.session().after_position(session.position());
+        let denied = nobody.query(look()).await;
+        assert!(matches!(denied, Err(QueryError::Denied(_))));
+
+        // While a session of one who may read is open.
+        let state = app.state::<ledger::Account>(&1).await;
+        assert!(matches!(state, Err(QueryError::Denied(_))));
+        let history = app.history::<ledger::Account>(&1).all().await;
+        assert!(matches!(history, Err(QueryError::Denied(_))));
+        let events = app.events(EventQuery::All).all().await;
+        assert!(matches!(events, Err(QueryError::Denied(_))));
+    })
+    .await;
+}

@@ -5,6 +5,8 @@
 mod messages;
 mod on_postgres;
 mod on_sqlite;
+#[cfg(unix)]
+mod replaced;
 mod stopped;
 mod turns;
 

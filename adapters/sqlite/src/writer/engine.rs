@@ -170,6 +170,8 @@ impl Engine {
     /// The rest of a transaction that a handler worked in.
     fn complete(&mut self, task: &mut dyn Task, open: Result<(), Fault>) -> Result<(), Failure> {
         open?;
+        // The handler may have taken long. What can still be undone is not recorded elsewhere.
+        self.files.check()?;
         let head = row::head(&self.conn)?;
         task.run(&mut self.log(head)?)?;
         if task.is_effective() {
