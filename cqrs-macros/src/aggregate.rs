@@ -475,7 +475,7 @@ fn folds(sig: &Signature, errors: &mut Errors) -> bool {
     if let ReturnType::Type(_, ty) = &sig.output {
         report(
             ty,
-            "an `#[apply]` method returns nothing, since what happened cannot be refused: remove \
+            "an `#[apply]` method returns nothing, since a recorded event cannot be refused: remove \
              this, and check in the command handler",
         );
     }

@@ -83,7 +83,7 @@ impl CommandHandler {
         )
     }
 
-    /// What says which aggregates to load.
+    /// The statements that list the aggregates to load.
     fn loads(&self, inputs: &[TokenStream]) -> Vec<TokenStream> {
         let inputs = self.function.inputs.iter().zip(inputs).enumerate();
         let loading = inputs.filter(|(_, (input, _))| !input.is_mut());

@@ -1,4 +1,4 @@
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{ToTokens, quote_spanned};
 use syn::{Data, DeriveInput};
 
@@ -99,12 +99,12 @@ impl Event {
             // An id of another type than the first is underlined at its type.
             if id.each {
                 let ids = id::listed(&id.ty);
-                let (_, last) = types::ends(&id.ty);
-                let found = quote_spanned!(last.resolved_at(Span::mixed_site())=> found);
+                let (this, tag, (_, last)) = (code!(self), code!(tag), types::ends(&id.ty));
+                let found = quote_spanned!(last=> #ids::find(&#this.#field, #name, #tag));
                 return code! {
-                    let #found = #ids::find(&self.#field, #name, tag);
-                    if #found.is_some() {
-                        return #found;
+                    let found: __cqrs::Option<&Self::Id> = #found;
+                    if found.is_some() {
+                        return found;
                     }
                 };
             }

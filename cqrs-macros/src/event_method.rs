@@ -30,7 +30,7 @@ pub struct Mark {
     pub example: &'static str,
     /// The macro: `#[aggregate]`.
     pub attribute: &'static str,
-    /// Whether the event is what follows `self`.
+    /// Whether the event follows `self`.
     pub has_self: bool,
 }
 

@@ -8,7 +8,7 @@ use crate::hygiene::code;
 pub struct Framework(TokenStream);
 
 impl Framework {
-    /// At this path, or where it is when nothing else is said.
+    /// At this path, or at the default path.
     pub fn at(path: Option<Path>) -> Self {
         Self(path.map_or_else(|| code!(::cqrs_core), Path::into_token_stream))
     }

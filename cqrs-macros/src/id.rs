@@ -107,7 +107,7 @@ fn arguments(attr: &Attribute) -> syn::Result<(String, bool)> {
     {
         attr.parse_args_with(aggregate)
     } else {
-        let message = "`#[id]` says of which aggregate: write `#[id(Product)]`";
+        let message = "`#[id]` names an aggregate: write `#[id(Product)]`";
         Err(syn::Error::new_spanned(attr, message))
     }
 }

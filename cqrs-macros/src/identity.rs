@@ -28,7 +28,7 @@ pub struct Key {
 }
 
 impl Identity {
-    /// Takes `id` or `ids`, and refuses what does not go with several ids.
+    /// Takes `id` or `ids`, and refuses the keys that do not go with several ids.
     pub fn read(args: &mut Args, errors: &mut Errors) -> Option<Self> {
         let one = args.ty("id", errors);
         let Some(keys) = args.list("ids", EXAMPLE, errors) else {

@@ -335,7 +335,7 @@ pub fn event_handler(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Keys:
 ///
 /// - `name = ".."`, required: names its checkpoint, of `a-z`, `0-9`, `_` and `-`.
-/// - `version = 1`, required: raise it when a fold changes, and the read models are built anew.
+/// - `version = 1`, required: raise it when a fold changes, and the read models are rebuilt.
 /// - `crate = ".."`: where `cqrs-core` is.
 #[proc_macro_attribute]
 pub fn projection(args: TokenStream, item: TokenStream) -> TokenStream {

@@ -26,7 +26,7 @@ impl Query {
         let wanted = !args.has("returns");
         let returns = args.ty("returns", errors);
         if wanted {
-            let message = "a query says what it returns: write `#[query(returns = TheAnswer)]`";
+            let message = "a query declares its answer: write `#[query(returns = TheAnswer)]`";
             args.missing(&input.ident, message, errors);
         }
         let permission = args

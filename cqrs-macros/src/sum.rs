@@ -87,7 +87,7 @@ fn newtype(variant: Variant, errors: &mut Errors) -> Option<(Ident, Type)> {
         if attr.path().is_ident("id") || attr.path().is_ident("event") {
             errors.at(
                 attr,
-                "the event in a variant says this itself: remove it here",
+                "this belongs on the event in the variant: remove it here",
             );
         }
     }

@@ -1,5 +1,5 @@
 //! What the macros ask of the types around an event. Each is a trait of its own, implemented for all
-//! that fit, so that the error says what is wrong with the user's type.
+//! that fit, so that the error names the fault of the user's type.
 
 use std::any::type_name;
 use std::fmt;

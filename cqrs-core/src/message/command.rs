@@ -41,7 +41,7 @@ pub trait Command: Serialize + for<'de> Deserialize<'de> + Clone + Send + Sync +
 /// and `Expected` the type of its id: only errors name them, and every `Expected` is implemented,
 /// so that an id of another type is an error of its own, [`IdOf`].
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say which `{A}` to load",
+    message = "`{Self}` does not identify the `{A}` to load",
     label = "no `#[id({A})]` of type `{Expected}` in the command fits this parameter",
     note = "mark the field of `{Self}` that identifies it with `#[id({A})]`; its type is `{Expected}`",
     note = "a command with several ids of one aggregate: name each parameter as its field, without \
@@ -58,7 +58,7 @@ pub trait HasId<const AGGREGATE: u64, Expected, const ROLE: u64, A> {
 
 /// The command has one of the several ids of the aggregate `A`. As [`HasId`], with a text of its own.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say which `{A}` to load",
+    message = "`{Self}` does not identify the `{A}` to load",
     label = "an `#[id(..)]` of type `{Expected}` is missing in the command, or does not fit this parameter",
     note = "`{A}` has several ids: mark a field of `{Self}` with `#[id(..)]` for each key in its \
             `#[aggregate(ids(..))]`; the one of type `{Expected}` is missing",
@@ -87,7 +87,7 @@ where
 /// The message has an `#[id(.., each)]` of an aggregate: a collection of ids. The derive implements
 /// it. The parameters are those of [`HasId`].
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say which `{A}` aggregates to load",
+    message = "`{Self}` does not identify the `{A}` aggregates to load",
     label = "no `#[id({A}, each)]` with ids of type `{Expected}` in the command fits this parameter",
     note = "mark the collection of ids in `{Self}` with `#[id({A}, each)]`; each id is a `{Expected}`",
     note = "a command with several such collections: name each parameter as its field, without \

@@ -22,7 +22,7 @@ pub trait Event: Serialize + for<'de> Deserialize<'de> + Send + Sync + 'static {
     /// The version of the wire format.
     const VERSION: u32;
 
-    /// Adds what the event concerns.
+    /// Adds the tags of the aggregates that the event concerns.
     fn tags(&self, tags: &mut Tags);
 }
 

@@ -1,5 +1,5 @@
 //! Expansions as text. After a change of an expansion, `UPDATE_EXPECT=1 cargo test -p cqrs-macros`
-//! writes `tests/snapshots` anew; read the difference.
+//! updates `tests/snapshots`; read the difference.
 
 mod aggregates;
 mod handlers;

@@ -27,7 +27,7 @@ const _: () = {
             {
                 return __cqrs::Some(&self.product_id);
             }
-            let found = <Vec<
+            let found: __cqrs::Option<&Self::Id> = <Vec<
                 ProductId,
             > as __cqrs::AggregateIds>::find(&self.parts, "product", tag);
             if found.is_some() {
@@ -42,7 +42,7 @@ const _: () = {
         const SEVERAL: __cqrs::bool = false;
         type Id = <Vec<CategoryId> as __cqrs::AggregateIds>::Id;
         fn concerned(&self, tag: &__cqrs::Tag) -> __cqrs::Option<&Self::Id> {
-            let found = <Vec<
+            let found: __cqrs::Option<&Self::Id> = <Vec<
                 CategoryId,
             > as __cqrs::AggregateIds>::find(&self.categories, "category", tag);
             if found.is_some() {

@@ -32,7 +32,7 @@ impl Product {
     "an `#[apply]` method takes its event: write `event: &ProductCreated`"
 }
 ::core::compile_error! {
-    "an `#[apply]` method returns nothing, since what happened cannot be refused: remove this, and check in the command handler"
+    "an `#[apply]` method returns nothing, since a recorded event cannot be refused: remove this, and check in the command handler"
 }
 ::core::compile_error! {
     "an `#[apply]` method has no type parameters, since the registry holds one function: write the type"

@@ -17,7 +17,7 @@
     "unknown key `permision`: did you mean `permission`? known keys: `error`, `permission`, `name`, `attempts`, `crate`"
 }
 ::core::compile_error! {
-    "`#[id]` says of which aggregate: write `#[id(Product)]`"
+    "`#[id]` names an aggregate: write `#[id(Product)]`"
 }
 ::core::compile_error! {
     "a field has one `#[id(..)]`: remove this one"

@@ -32,8 +32,8 @@
     "a variant holds one event: write `C(TheEvent)`"
 }
 ::core::compile_error! {
-    "the event in a variant says this itself: remove it here"
+    "this belongs on the event in the variant: remove it here"
 }
 ::core::compile_error! {
-    "the event in a variant says this itself: remove it here"
+    "this belongs on the event in the variant: remove it here"
 }

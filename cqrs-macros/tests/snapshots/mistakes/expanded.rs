@@ -28,7 +28,7 @@ const _: () = {
     }
 };
 ::core::compile_error! {
-    "a query says what it returns: write `#[query(returns = TheAnswer)]`"
+    "a query declares its answer: write `#[query(returns = TheAnswer)]`"
 }
 const _: () = {
     #[allow(unused_imports)]
@@ -57,7 +57,7 @@ const _: () = {
     "an event has a name and a version of its own, which stay when the type is renamed: write `#[event(name = \"created\", version = 1)]`"
 }
 ::core::compile_error! {
-    "`#[id]` says of which aggregate: write `#[id(Product)]`"
+    "`#[id]` names an aggregate: write `#[id(Product)]`"
 }
 const _: () = {
     #[allow(unused_imports)]

@@ -8,7 +8,7 @@
     "a command is a concrete type, since the registry and the wire format need one: remove the parameters and write one struct per case"
 }
 ::core::compile_error! {
-    "a query says what it returns: write `#[query(returns = TheAnswer)]`"
+    "a query declares its answer: write `#[query(returns = TheAnswer)]`"
 }
 ::core::compile_error! {
     "a query is a struct: write one `struct` per case"
