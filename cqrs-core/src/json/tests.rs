@@ -263,6 +263,10 @@ fn a_message_is_not_an_array() {
     struct Unit;
 
     #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(transparent)]
+    struct Numbers(Vec<u32>);
+
+    #[derive(Debug, PartialEq, Deserialize)]
     struct Flat {
         #[serde(flatten)]
         moved: Move,
@@ -278,10 +282,7 @@ fn a_message_is_not_an_array() {
         message(br#"{"to":2,"from":1}"#),
         Ok(Move { from: 1, to: 2 })
     );
-    // One of its own fields is what the type makes of it.
-    #[derive(Debug, PartialEq, Deserialize)]
-    #[serde(transparent)]
-    struct Numbers(Vec<u32>);
+    // What is no struct to serde is what the type makes of it.
     assert_eq!(message(b"[1,2]"), Ok(Numbers(vec![1, 2])));
 }
 
