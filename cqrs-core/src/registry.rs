@@ -3,11 +3,10 @@
 use std::any::{Any, TypeId};
 use std::sync::{LazyLock, OnceLock};
 
-use crate::dispatcher::{Dispatcher, JsonCommand, JsonQuery};
 use crate::error::Failure;
 use crate::handler::{
     self, AggregateType, CommandFn, Fold, HandlesCommand, HandlesEvent, HandlesQuery, Input,
-    Projects, QueryFn, Reacted, ReactionScope, Setup,
+    ParseCommand, ParseQuery, Projects, QueryFn, Reacted, ReactionScope, Setup,
 };
 use crate::json;
 use crate::message::{Aggregate, Command, Event, Query};
@@ -157,7 +156,9 @@ pub struct CommandHandlerEntry {
     pub(crate) type_id: fn() -> TypeId,
     /// The [`CommandFn`] in a box, for dispatchers whose handler is not the one in the cell.
     pub(crate) run: fn() -> Box<dyn Any>,
-    pub(crate) json: JsonCommand,
+    /// What the actor must hold.
+    pub(crate) permission: Option<&'static str>,
+    pub(crate) parse: ParseCommand,
 }
 
 impl CommandHandlerEntry {
@@ -171,7 +172,8 @@ impl CommandHandlerEntry {
             fill: |number| H::Command::cell().fill(number, CommandFn::of::<H>()),
             type_id: TypeId::of::<H::Command>,
             run: || Box::new(CommandFn::of::<H>()),
-            json: Dispatcher::send_json::<H::Command>,
+            permission: <H::Command as Command>::PERMISSION,
+            parse: handler::parse_command::<H>,
         }
     }
 }
@@ -220,7 +222,9 @@ pub struct QueryHandlerEntry {
     pub(crate) type_id: fn() -> TypeId,
     /// The [`QueryFn`] in a box, for dispatchers whose handler is not the one in the cell.
     pub(crate) run: fn() -> Box<dyn Any>,
-    pub(crate) json: JsonQuery,
+    /// What the actor must hold.
+    pub(crate) permission: Option<&'static str>,
+    pub(crate) parse: ParseQuery,
 }
 
 impl QueryHandlerEntry {
@@ -234,7 +238,8 @@ impl QueryHandlerEntry {
             fill: |number| H::Query::cell().fill(number, handler::answer::<H>),
             type_id: TypeId::of::<H::Query>,
             run: || Box::new(handler::answer::<H> as QueryFn<H::Query>),
-            json: Dispatcher::ask_json::<H::Query>,
+            permission: <H::Query as Query>::PERMISSION,
+            parse: handler::parse_query::<H>,
         }
     }
 }

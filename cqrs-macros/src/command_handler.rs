@@ -76,7 +76,7 @@ impl CommandHandler {
             }
         });
         self.function.run(
-            "Decided",
+            "Reply",
             &TokenStream::new(),
             &code!(<#output as __cqrs::Outcome<Self::Command>>::decision),
             &code!(command, #(#taken),*),

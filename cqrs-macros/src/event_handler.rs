@@ -77,7 +77,7 @@ impl EventHandler {
         let output = &self.function.output;
         let places = 0..inputs.len();
         self.function.run(
-            "Reacted",
+            "Reply",
             &TokenStream::new(),
             &code!(<#output as __cqrs::Completion>::complete),
             &code!(event, #(#inputs::take(scope, #places)?),*),

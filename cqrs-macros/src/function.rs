@@ -103,7 +103,7 @@ impl Function {
         })
     }
 
-    /// Calls the function, sync or async, in what carries its result: `Decided`. `finish` makes of
+    /// Calls the function, sync or async, in what carries its result: `Reply`. `finish` makes of
     /// what it returns what is carried; `first` are statements to begin with.
     pub fn run(
         &self,

@@ -74,10 +74,10 @@ pub fn method(Marked { sig, cfg }: &Marked) -> TokenStream {
         // A future that cannot be sent between threads is underlined at the method's name.
         let span = ident.span().resolved_at(Span::mixed_site());
         let body = finished(&code!(#call.await));
-        quote_spanned!(span=> __cqrs::Folded::later(async move { #body }))
+        quote_spanned!(span=> __cqrs::Reply::later(async move { #body }))
     } else {
         let body = finished(&call);
-        code!(__cqrs::Folded::now(|| { #body }))
+        code!(__cqrs::Reply::now(|| { #body }))
     };
     let (name, line) = (ident.unraw().to_string(), source::line(ident));
     code! {

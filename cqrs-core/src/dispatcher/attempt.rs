@@ -1,7 +1,5 @@
-use std::any::Any;
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -13,40 +11,18 @@ use super::loaded::Loaded;
 use super::{Receipt, nesting};
 use crate::CommandId;
 use crate::error::{CommandError, Error, Failure, Invalid};
-use crate::handler::{CommandScope, Context, Loads, TxSlot};
+use crate::handler::{CommandScope, Context, ErasedCommand, Loads, Reply, TxSlot};
 use crate::message::NewEvents;
-use crate::panic::panic_message;
 use crate::panic::{Guarded, guarded};
-use crate::store::{Append, AppendError, Appended, BoxFuture, ErasedTx, Position, Ticket};
+use crate::store::{Append, AppendError, Appended, ErasedTx, Position, Ticket};
 use crate::trace;
-
-/// A command without its type. What is generic in [`Inner::execute`] is compiled anew for every
-/// command of a domain; what is here is not.
-pub(super) trait AnyCommand: Send + Sync {
-    /// The command, for what a handler's input borrows from it.
-    fn as_any(&self) -> &(dyn Any + Send + Sync);
-
-    /// Says which aggregates to load.
-    fn load(&self, loads: &mut Loads);
-
-    /// Runs the handler.
-    fn decide<'a>(&'a self, scope: &'a CommandScope<'a>) -> AnyDecided<'a>;
-}
-
-/// The events, or `None` when the handler returned an error, which the command keeps.
-pub(super) enum AnyDecided<'a> {
-    Now(Option<NewEvents>),
-    Later(BoxFuture<'a, Option<NewEvents>>),
-}
 
 /// A command that may be carried out, and all that is said about it.
 pub(super) struct Order<'a> {
-    pub(super) command: &'a dyn AnyCommand,
+    pub(super) command: &'a dyn ErasedCommand,
     pub(super) slot: &'a CommandSlot,
     pub(super) fingerprint: u64,
     pub(super) options: &'a CallOptions,
-    /// How often it is decided at most, if the command says so itself.
-    pub(super) attempts: Option<u32>,
     pub(super) span: &'a Span,
 }
 
@@ -83,7 +59,7 @@ impl Inner {
             span,
             ..
         } = order;
-        let limit = order.attempts.unwrap_or(self.limits.attempts).max(1);
+        let limit = command.attempts().unwrap_or(self.limits.attempts).max(1);
         let time = self.now().map_err(CommandError::Failed)?;
         let id = options.id.unwrap_or_else(|| CommandId::at(time));
         let sent_before = async || match options.id {
@@ -183,7 +159,7 @@ impl Inner {
 
     async fn load_for(
         &self,
-        command: &dyn AnyCommand,
+        command: &dyn ErasedCommand,
         slot: &CommandSlot,
     ) -> Result<Loaded<'_>, Problem> {
         let mut loads = Loads::default();
@@ -218,7 +194,7 @@ impl Inner {
 /// What an attempt needs to know.
 struct Decide<'a> {
     inner: &'a Inner,
-    command: &'a dyn AnyCommand,
+    command: &'a dyn ErasedCommand,
     slot: &'a CommandSlot,
     fingerprint: u64,
     context: Context,
@@ -353,14 +329,14 @@ impl Decide<'_> {
             tx,
         };
         let handler = self.slot.entry.name;
-        let decided = match catch_unwind(AssertUnwindSafe(|| self.command.decide(&scope))) {
-            Ok(AnyDecided::Now(events)) => Ok(events),
-            Ok(AnyDecided::Later(future)) => {
+        let decided = match Reply::start(|| self.command.decide(&scope)) {
+            Ok(Reply::Now(events)) => Ok(events),
+            Ok(Reply::Later(future)) => {
                 let store = &*self.inner.store;
                 let running = self.inner.running(handler, Guarded(future));
                 nesting::deciding(handler, store, &loaded.loads, running).await
             }
-            Err(panic) => Err(panic_message(&*panic)),
+            Err(message) => Err(message),
         };
         decided.map_err(|message| {
             loaded.spoil();

@@ -125,7 +125,7 @@ impl Builder {
     /// Maximum size in bytes of a message that `execute_json` or `query_json` takes. Defaults to
     /// 1 MiB. `build` refuses 0.
     pub fn max_message(mut self, bytes: usize) -> Self {
-        self.limits.message = bytes;
+        self.limits.message.bytes = bytes;
         self
     }
 
@@ -134,7 +134,7 @@ impl Builder {
     /// the difference is for events and views that nest a message's JSON once more, and that would
     /// otherwise fail because of one caller.
     pub fn max_message_depth(mut self, levels: usize) -> Self {
-        self.limits.message_depth = levels;
+        self.limits.message.depth = levels;
         self
     }
 

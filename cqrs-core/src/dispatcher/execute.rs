@@ -1,24 +1,18 @@
-use std::any::{Any, type_name};
 use std::convert::Infallible;
 use std::future::IntoFuture;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracing::{Instrument, Span};
 use uuid::Uuid;
-use xxhash_rust::xxh3::xxh3_64;
 
-use super::attempt::{AnyCommand, AnyDecided, Order};
-use super::inner::{CallOptions, Found, Inner};
+use super::attempt::Order;
+use super::inner::{CallOptions, CommandSlot, Found, Inner};
 use super::{Dispatcher, Receipt};
 use crate::CommandId;
 use crate::auth::Actor;
-use crate::error::{CommandError, Failure, Invalid};
-use crate::handler::{CommandFn, CommandScope, Decided, Decision, Loads};
-use crate::json;
-use crate::message::{Command, NewEvents};
-use crate::panic::{guarded, method};
-use crate::registry::{MessageKind, Registry};
+use crate::error::CommandError;
+use crate::handler::{ErasedCommand, TypedCommand};
+use crate::message::Command;
 use crate::store::{BoxFuture, Recorded};
 use crate::trace;
 
@@ -96,7 +90,8 @@ impl<'d, C: Command> IntoFuture for ExecuteCall<'d, C> {
 }
 
 impl Inner {
-    /// Carries out a command, if its actor may send it.
+    /// Carries out a command, if its actor may send it. What depends on its type is here; the rest
+    /// is compiled once.
     pub(crate) async fn execute<C: Command>(
         &self,
         command: C,
@@ -105,115 +100,49 @@ impl Inner {
         self.authorize(C::NAME, C::PERMISSION, options.actor.as_ref())
             .map_err(CommandError::Failed)?
             .map_err(CommandError::Denied)?;
-        self.execute_authorized(command, options).await
+        let found = self.command::<C>().map_err(CommandError::Failed)?;
+        let (handler, slot) = found.parts();
+        let command = TypedCommand::new(command, *handler);
+        match self.execute_erased(&command, slot, options).await {
+            Ok(Some(receipt)) => Ok(receipt),
+            Ok(None) => Err(command.take_refusal(slot.entry.name)),
+            Err(error) => Err(error.map_rejected(|never| match never {})),
+        }
     }
 
-    /// Carries out a command. What depends on its type is here; the rest is
-    /// [`carry_out`](Inner::carry_out), which is compiled once.
-    pub(crate) async fn execute_authorized<C: Command>(
+    /// Carries out a command that its actor may send. `None` when the handler returned an error,
+    /// which the command keeps.
+    pub(super) async fn execute_erased(
         &self,
-        command: C,
+        command: &dyn ErasedCommand,
+        slot: &CommandSlot,
         options: &CallOptions,
-    ) -> Result<Receipt, CommandError<C::Error>> {
+    ) -> Result<Option<Receipt>, CommandError<Infallible>> {
         let begun = self.lifecycle.begin_command(options.caller);
         let _under_way = begun.map_err(CommandError::Failed)?;
         if let Some(sent) = &self.sent {
-            sent.record(&command);
+            sent.record(slot.entry.message, command.body());
         }
-        let found = self.command::<C>().map_err(CommandError::Failed)?;
-        let (run, slot) = found.parts();
-        guarded(|| method(type_name::<C>(), "validate"), || command.check())
+        command
+            .check()
             .map_err(CommandError::Failed)?
             .map_err(CommandError::Invalid)?;
-        let fingerprint = guarded(
-            || method(type_name::<C>(), "serialize"),
-            || fingerprint(&command),
-        )
-        .map_err(CommandError::Failed)?
-        .map_err(CommandError::Invalid)?;
-        let typed = Typed {
-            command,
-            run,
-            refused: Mutex::new(None),
-        };
-        let span = trace::execute(C::NAME, slot.entry.name);
+        let fingerprint = command
+            .fingerprint()
+            .map_err(CommandError::Failed)?
+            .map_err(CommandError::Invalid)?;
+        let span = trace::execute(slot.entry.message, slot.entry.name);
         let order = Order {
-            command: &typed,
+            command,
             slot,
             fingerprint,
             options,
-            attempts: C::ATTEMPTS,
             span: &span,
         };
         let carried_out = Box::pin(self.carry_out(order)).instrument(span.clone());
         let outcome = carried_out.await;
         trace_outcome(&span, &outcome);
-        match outcome {
-            Ok(Some(receipt)) => Ok(receipt),
-            Ok(None) => Err(typed.refused(slot.entry.name)),
-            Err(error) => Err(error.map_rejected(|never| match never {})),
-        }
-    }
-}
-
-/// A command with its handler.
-struct Typed<'a, C: Command> {
-    command: C,
-    run: &'a CommandFn<C>,
-    /// What the handler returned instead of events.
-    refused: Mutex<Option<CommandError<C::Error>>>,
-}
-
-impl<C: Command> AnyCommand for Typed<'_, C> {
-    fn as_any(&self) -> &(dyn Any + Send + Sync) {
-        &self.command
-    }
-
-    fn load(&self, loads: &mut Loads) {
-        (self.run.load)(&self.command, loads);
-    }
-
-    fn decide<'a>(&'a self, scope: &'a CommandScope<'a>) -> AnyDecided<'a> {
-        let cloned = guarded(
-            || method(type_name::<C>(), "clone"),
-            || self.command.clone(),
-        );
-        let command = match cloned {
-            Ok(command) => command,
-            Err(panicked) => {
-                return AnyDecided::Now(self.keep(Err(CommandError::Failed(panicked))));
-            }
-        };
-        match (self.run.run)(command, scope) {
-            Decided::Now(decision) => AnyDecided::Now(self.keep(decision)),
-            Decided::Later(future) => {
-                AnyDecided::Later(Box::pin(async move { self.keep(future.await) }))
-            }
-        }
-    }
-}
-
-impl<C: Command> Typed<'_, C> {
-    /// The events, or the error put aside.
-    fn keep(&self, decision: Decision<C>) -> Option<NewEvents> {
-        decision.map_err(|error| *self.slot() = Some(error)).ok()
-    }
-
-    /// The error that was put aside.
-    fn refused(&self, handler: &'static str) -> CommandError<C::Error> {
-        match self.slot().take() {
-            // The handler said that something failed; only here it is known which handler.
-            Some(CommandError::Failed(Failure::Handler { source, .. })) => {
-                CommandError::Failed(Failure::Handler { handler, source })
-            }
-            Some(error) => error,
-            // It is put aside before the command is known to be refused.
-            None => CommandError::Failed(Registry::get().no_handler(MessageKind::Command, C::NAME)),
-        }
-    }
-
-    fn slot(&self) -> MutexGuard<'_, Option<CommandError<C::Error>>> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+        outcome
     }
 }
 
@@ -224,17 +153,6 @@ impl<'a, F, S> Found<'a, F, S> {
             Self::Boxed(run, slot) => (run, slot),
         }
     }
-}
-
-/// Hash of the command's name and JSON, to tell a repeated sending from another command.
-///
-/// It is stored for good, so it must not change: a command without fields counts as `null`, as serde
-/// writes it, although a message without fields is `{}` everywhere else.
-fn fingerprint<C: Command>(command: &C) -> Result<u64, Invalid> {
-    let mut text = Vec::with_capacity(256);
-    text.extend_from_slice(C::NAME.as_bytes());
-    json::fingerprint(command, &mut text)?;
-    Ok(xxh3_64(&text))
 }
 
 /// Records in a command's span what came of it. `None` is what its handler refused.

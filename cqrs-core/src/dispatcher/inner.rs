@@ -15,6 +15,7 @@ use crate::auth::{Action, Authorizer, Request};
 use crate::clock::Clock;
 use crate::error::{Denied, Failure, Unknown};
 use crate::handler::{AggregateType, CommandFn, QueryFn, QueryInputs};
+use crate::json::MessageLimits;
 use crate::message::{Command, Query};
 use crate::panic::guarded;
 use crate::registry::{CommandHandlerEntry, MessageKind, QueryHandlerEntry, Registry};
@@ -78,10 +79,8 @@ pub(crate) struct Names {
 pub(crate) struct CallLimits {
     /// How often a command is decided before its conflict is returned.
     pub(crate) attempts: u32,
-    /// Bytes of a message in JSON.
-    pub(crate) message: usize,
-    /// Levels of objects and arrays in a message in JSON.
-    pub(crate) message_depth: usize,
+    /// Of a message in JSON.
+    pub(crate) message: MessageLimits,
     /// How long a command waits for its turn.
     pub(crate) decision_wait: Duration,
     /// How long a query waits for its read models.
@@ -100,8 +99,10 @@ impl Default for CallLimits {
     fn default() -> Self {
         Self {
             attempts: 16,
-            message: 1 << 20,
-            message_depth: 64,
+            message: MessageLimits {
+                bytes: 1 << 20,
+                depth: 64,
+            },
             decision_wait: Duration::from_secs(30),
             wait: Duration::from_secs(5),
             transaction: Duration::from_secs(5),
@@ -141,10 +142,10 @@ impl CallLimits {
     /// Refuses limits that let nothing through.
     pub(super) fn check(&self, problems: &mut Problems) {
         let limits = [
-            ("max_message", self.message == 0, "no message in JSON"),
+            ("max_message", self.message.bytes == 0, "no message in JSON"),
             (
                 "max_message_depth",
-                self.message_depth == 0,
+                self.message.depth == 0,
                 "no message in JSON",
             ),
             (

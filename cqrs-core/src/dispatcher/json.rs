@@ -1,32 +1,17 @@
-use std::any::type_name;
 use std::future::IntoFuture;
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tracing::Instrument;
 
-use super::inner::CallOptions;
+use super::inner::{CallOptions, CommandSlot, Inner, QuerySlot};
 use super::query::QueryOptions;
-use super::{Dispatcher, QueryCall, Receipt};
+use super::{Caller, Dispatcher, Receipt};
 use crate::auth::Actor;
-use crate::error::{CommandError, Failure, Invalid, QueryError, Rejection};
-use crate::json;
-use crate::message::{Command, Query};
-use crate::panic::{guarded, method};
+use crate::error::{CommandError, Failure, QueryError, Rejection};
 use crate::store::{BoxFuture, Position};
+use crate::trace;
 use crate::{CommandId, Uuid};
-
-/// Sends a command from JSON.
-pub(crate) type JsonCommand = for<'a> fn(
-    &'a Dispatcher,
-    &'a [u8],
-    CallOptions,
-)
-    -> BoxFuture<'a, Result<Receipt, CommandError<Rejection>>>;
-
-/// Asks a query from JSON.
-pub(crate) type JsonQuery =
-    for<'a> fn(&'a Dispatcher, &'a [u8], QueryOptions) -> BoxFuture<'a, Result<Value, QueryError>>;
 
 /// A command about to be sent by name; `.await` sends it.
 #[must_use = "a command is sent when the call is awaited"]
@@ -97,7 +82,7 @@ impl<'d> IntoFuture for ExecuteJsonCall<'d> {
                 .and_then(Option::as_ref)
         });
         match slot {
-            Ok(Some(slot)) => (slot.entry.json)(dispatcher, json, options),
+            Ok(Some(slot)) => Box::pin(dispatcher.inner.execute_json(slot, json, options)),
             // Names are made of the slots, so the number is always there.
             Ok(None) => failed(CommandError::Failed(Failure::NoHandler {
                 message: "?",
@@ -118,24 +103,24 @@ impl<'d> QueryJsonCall<'d> {
         }
     }
 
-    /// See [`QueryCall::after`].
+    /// See [`QueryCall::after`](super::QueryCall::after).
     pub fn after(self, receipt: &Receipt) -> Self {
         self.after_position(receipt.last())
     }
 
-    /// See [`QueryCall::after_position`].
+    /// See [`QueryCall::after_position`](super::QueryCall::after_position).
     pub fn after_position(mut self, position: Position) -> Self {
         self.options.after = self.options.after.max(position);
         self
     }
 
-    /// See [`QueryCall::within`].
+    /// See [`QueryCall::within`](super::QueryCall::within).
     pub fn within(mut self, wait: Duration) -> Self {
         self.options.within = Some(wait);
         self
     }
 
-    /// See [`QueryCall::actor`].
+    /// See [`QueryCall::actor`](super::QueryCall::actor).
     pub fn actor(mut self, actor: Actor) -> Self {
         self.options.actor = Some(actor);
         self
@@ -161,7 +146,12 @@ impl<'d> IntoFuture for QueryJsonCall<'d> {
                 .and_then(Option::as_ref)
         });
         match slot {
-            Ok(Some(slot)) => (slot.entry.json)(dispatcher, json, options),
+            Ok(Some(slot)) => {
+                let asked = dispatcher
+                    .inner
+                    .query_json(dispatcher.caller(), slot, json, options);
+                Box::pin(asked.instrument(trace::query(slot.entry.message)))
+            }
             // Names are made of the slots, so the number is always there.
             Ok(None) => failed(QueryError::from(Failure::NoHandler {
                 message: "?",
@@ -172,64 +162,43 @@ impl<'d> IntoFuture for QueryJsonCall<'d> {
     }
 }
 
-impl Dispatcher {
+impl Inner {
     /// The authorizer is asked first: what is wrong with the JSON names fields.
-    pub(crate) fn send_json<'a, C: Command>(
-        &'a self,
-        json: &'a [u8],
+    async fn execute_json(
+        &self,
+        slot: &CommandSlot,
+        json: &[u8],
         options: CallOptions,
-    ) -> BoxFuture<'a, Result<Receipt, CommandError<Rejection>>> {
-        Box::pin(async move {
-            self.inner
-                .authorize(C::NAME, C::PERMISSION, options.actor.as_ref())
-                .map_err(CommandError::Failed)?
-                .map_err(CommandError::Denied)?;
-            let command = self
-                .parse::<C>(json)
-                .map_err(CommandError::Failed)?
-                .map_err(CommandError::Invalid)?;
-            let outcome = self.inner.execute_authorized(command, &options).await;
-            outcome.map_err(|error| error.map_rejected(Rejection::new))
-        })
+    ) -> Result<Receipt, CommandError<Rejection>> {
+        let entry = slot.entry;
+        self.authorize(entry.message, entry.permission, options.actor.as_ref())
+            .map_err(CommandError::Failed)?
+            .map_err(CommandError::Denied)?;
+        let command = (entry.parse)(json, self.limits.message)
+            .map_err(CommandError::Failed)?
+            .map_err(CommandError::Invalid)?;
+        match self.execute_erased(&*command, slot, &options).await {
+            Ok(Some(receipt)) => Ok(receipt),
+            Ok(None) => Err(command.refusal(entry.name)),
+            Err(error) => Err(error.map_rejected(|never| match never {})),
+        }
     }
 
     /// The authorizer is asked first: what is wrong with the JSON names fields.
-    pub(crate) fn ask_json<'a, Q: Query>(
-        &'a self,
-        json: &'a [u8],
+    async fn query_json(
+        &self,
+        caller: Caller,
+        slot: &QuerySlot,
+        json: &[u8],
         options: QueryOptions,
-    ) -> BoxFuture<'a, Result<Value, QueryError>> {
-        Box::pin(async move {
-            self.inner
-                .authorize(Q::NAME, Q::PERMISSION, options.actor.as_ref())??;
-            let mut call = QueryCall::new(self, self.parse::<Q>(json)??);
-            *call.options() = QueryOptions {
-                is_authorized: true,
-                ..options
-            };
-            let answer = call.await?;
-            guarded(
-                || method(type_name::<Q::Output>(), "serialize"),
-                || serde_json::to_value(answer),
-            )?
-            .map_err(|error| Failure::handler(Q::NAME, error.into()).into())
-        })
-    }
-
-    /// A message from JSON; what is wrong with it names the field. The outer error is a panic.
-    fn parse<M: DeserializeOwned>(&self, json: &[u8]) -> Result<Result<M, Invalid>, Failure> {
-        let limit = self.inner.limits.message;
-        if json.len() > limit {
-            return Ok(Err(Invalid::new(format!(
-                "{} bytes of JSON, at most {limit}",
-                json.len()
-            ))));
-        }
-        let decoded = guarded(
-            || method(type_name::<M>(), "deserialize"),
-            || json::decode_message(json, self.inner.limits.message_depth),
-        )?;
-        Ok(decoded.map_err(Invalid::from))
+    ) -> Result<Value, QueryError> {
+        let entry = slot.entry;
+        self.lifecycle.check(caller)?;
+        self.authorize(entry.message, entry.permission, options.actor.as_ref())??;
+        let query = (entry.parse)(json, self.limits.message)??;
+        query.check()??;
+        self.wait_for(slot, options.after, options.within).await?;
+        query.answer(self.scope(slot, options.actor)?).await
     }
 }
 

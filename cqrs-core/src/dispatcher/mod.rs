@@ -44,7 +44,6 @@ pub use crate::subscription::{SubscriptionHealth, SubscriptionKind, Subscription
 pub(crate) use aggregate::AggregateState;
 pub(crate) use cache::Checkout;
 pub(crate) use inner::Inner;
-pub(crate) use json::{JsonCommand, JsonQuery};
 pub(crate) use lifecycle::Caller;
 pub(crate) use pending::Pending;
 pub(crate) use reaction::Reaction;

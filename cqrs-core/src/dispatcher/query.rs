@@ -43,8 +43,6 @@ pub(crate) struct QueryOptions {
     pub(crate) actor: Option<Actor>,
     pub(crate) after: Position,
     pub(crate) within: Option<Duration>,
-    /// The authorizer was asked before there was a query.
-    pub(crate) is_authorized: bool,
 }
 
 impl<'d, Q: Query> QueryCall<'d, Q> {
@@ -59,7 +57,7 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
         }
     }
 
-    pub(crate) fn options(&mut self) -> &mut QueryOptions {
+    fn options(&mut self) -> &mut QueryOptions {
         self.options.get_or_insert_default()
     }
 
@@ -117,12 +115,10 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
         if Q::PERMISSION.is_some() {
             let options = self.options.as_deref();
             let actor = options.and_then(|options| options.actor.as_ref());
-            if !options.is_some_and(|options| options.is_authorized) {
-                match inner.authorize(Q::NAME, Q::PERMISSION, actor) {
-                    Ok(Ok(())) => {}
-                    Ok(Err(denied)) => return fail(answer, denied),
-                    Err(panicked) => return fail(answer, panicked),
-                }
+            match inner.authorize(Q::NAME, Q::PERMISSION, actor) {
+                Ok(Ok(())) => {}
+                Ok(Err(denied)) => return fail(answer, denied),
+                Err(panicked) => return fail(answer, panicked),
             }
         }
         match guarded(|| method(type_name::<Q>(), "validate"), || query.check()) {
@@ -183,16 +179,25 @@ impl Inner {
         actor: Option<Actor>,
         answer: &mut Poll<Answered<Q::Output>>,
     ) -> Result<Option<BoxFuture<'d, Answered<Q::Output>>>, Failure> {
+        Ok(run(query, self.scope(slot, actor)?, answer))
+    }
+
+    /// What the handler's inputs are taken from.
+    #[inline]
+    pub(super) fn scope<'d>(
+        &'d self,
+        slot: &'d QuerySlot,
+        actor: Option<Actor>,
+    ) -> Result<QueryScope<'d>, Failure> {
         let context = if slot.takes_context {
             Some(Box::new(self.context(actor)?))
         } else {
             None
         };
-        let scope = QueryScope {
+        Ok(QueryScope {
             inputs: &slot.inputs,
             context,
-        };
-        Ok(run(query, scope, answer))
+        })
     }
 
     /// Waits for the query's read models, if it reads any, and runs the handler.
@@ -205,15 +210,26 @@ impl Inner {
         seen: Position,
     ) -> Answered<Q::Output> {
         let after = options.after.max(seen);
-        if after > Position::START {
-            let within = options.within.unwrap_or(self.limits.wait);
-            self.reach(slot, after, within).await?;
-        }
+        self.wait_for(slot, after, options.within).await?;
         let mut answer = Poll::Pending;
         match self.run(run, slot, query, options.actor, &mut answer)? {
             Some(later) => later.await,
             None => poll_fn(|_| replace(&mut answer, Poll::Pending)).await,
         }
+    }
+
+    /// Waits until the query's read models, if it reads any, have everything up to this position.
+    pub(super) async fn wait_for(
+        &self,
+        slot: &QuerySlot,
+        after: Position,
+        within: Option<Duration>,
+    ) -> Result<(), QueryError> {
+        if after > Position::START {
+            let within = within.unwrap_or(self.limits.wait);
+            self.reach(slot, after, within).await?;
+        }
+        Ok(())
     }
 
     #[cold]

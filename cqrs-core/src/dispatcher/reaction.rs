@@ -1,5 +1,4 @@
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tokio::task::consume_budget;
@@ -7,8 +6,7 @@ use tracing::Instrument;
 
 use super::Dispatcher;
 use crate::error::{Error, Result};
-use crate::handler::{Input, Reacted, ReactionInput, ReactionScope, Resources};
-use crate::panic::{Guarded, panic_message};
+use crate::handler::{Input, ReactionInput, ReactionScope, Reply, Resources};
 use crate::registry::ReactionEntry;
 use crate::store::{BoxFuture, Position, Recorded};
 use crate::subscription::{
@@ -43,19 +41,11 @@ impl Reaction {
             services: &self.services,
             dispatcher: &self.dispatcher,
         };
-        let panicked = |message| Error::message(format!("it panicked: {message}"));
         let span = trace::react(self.entry.name, recorded);
-        let run = || span.in_scope(|| (self.entry.run)(recorded, &scope));
-        match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(Reacted::Now(result)) => result,
-            Ok(Reacted::Later(future)) => {
-                let future = Guarded(future).instrument(span);
-                let inner = &self.dispatcher.inner;
-                let reacting = inner.reacting(self.entry.name, recorded, future);
-                reacting.await.unwrap_or_else(|it| Err(panicked(it)))
-            }
-            Err(panic) => Err(panicked(panic_message(&*panic))),
-        }
+        let reply = Reply::guarded(|| (self.entry.run)(recorded, &scope)).instrument(span);
+        let inner = &self.dispatcher.inner;
+        let reacted = inner.reacting(self.entry.name, recorded, reply).await;
+        reacted.map_err(Error::panicked)?
     }
 }
 

@@ -40,9 +40,9 @@ impl SentCommand {
 pub(crate) struct SentCommands(Mutex<Vec<SentCommand>>);
 
 impl SentCommands {
-    pub(crate) fn record<C: Command>(&self, command: &C) {
+    pub(super) fn record(&self, name: &'static str, body: Value) {
         let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sent.push(SentCommand::new(command));
+        sent.push(SentCommand { name, body });
     }
 
     pub(crate) fn take(&self) -> Vec<SentCommand> {

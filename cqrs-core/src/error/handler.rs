@@ -25,6 +25,11 @@ impl Error {
         Self(error.into())
     }
 
+    /// Of a function that panicked.
+    pub(crate) fn panicked(message: String) -> Self {
+        Self::message(format_args!("it panicked: {message}"))
+    }
+
     /// The error as an `E`, if it is one.
     pub fn downcast_ref<E: std::error::Error + 'static>(&self) -> Option<&E> {
         self.0.downcast_ref()

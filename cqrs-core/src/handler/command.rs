@@ -1,15 +1,14 @@
 use std::any::Any;
-use std::future::Future;
 
 use super::each::InOneSlice;
 use super::input::{AggregateType, Input};
 use super::resource::{self, Service, Shared};
-use super::{Context, Res, TxSlot};
+use super::{Context, Reply, Res, TxSlot};
 use crate::dispatcher::{AggregateState, Checkout, Pending, Weight};
 use crate::error::{CommandError, Error};
 use crate::message::{Aggregate, Command, Events, NewEvents};
 use crate::source::Source;
-use crate::store::{BoxFuture, Incarnation, Position, Tags};
+use crate::store::{Incarnation, Position, Tags};
 
 /// A command handler. `#[command_handler]` implements it.
 pub trait HandlesCommand: 'static {
@@ -39,6 +38,14 @@ pub struct CommandFn<C: Command> {
     pub(crate) run: for<'a> fn(C, &'a CommandScope<'a>) -> Decided<'a, C>,
 }
 
+impl<C: Command> Clone for CommandFn<C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C: Command> Copy for CommandFn<C> {}
+
 impl<C: Command> CommandFn<C> {
     /// The pointers of `H`.
     pub fn of<H: HandlesCommand<Command = C>>() -> Self {
@@ -53,24 +60,7 @@ impl<C: Command> CommandFn<C> {
 pub type Decision<C> = Result<NewEvents, CommandError<<C as Command>::Error>>;
 
 /// A decision of a sync handler, or the future of an async one.
-pub enum Decided<'a, C: Command> {
-    /// Decided.
-    Now(Decision<C>),
-    /// Being decided.
-    Later(BoxFuture<'a, Decision<C>>),
-}
-
-impl<'a, C: Command> Decided<'a, C> {
-    /// Runs a sync handler.
-    pub fn now(decide: impl FnOnce() -> Decision<C>) -> Self {
-        Self::Now(decide())
-    }
-
-    /// Boxes an async handler.
-    pub fn later(decide: impl Future<Output = Decision<C>> + Send + 'a) -> Self {
-        Self::Later(Box::pin(decide))
-    }
-}
+pub type Decided<'a, C> = Reply<'a, Decision<C>>;
 
 /// What a handler's inputs are taken from.
 pub struct CommandScope<'a> {

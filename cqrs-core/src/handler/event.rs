@@ -1,14 +1,13 @@
 use std::any::Any;
-use std::future::Future;
 
-use super::Res;
 use super::failure::Failing;
 use super::input::Input;
 use super::resource::{self, Service, Shared};
+use super::{Reply, Res};
 use crate::error::Result;
 use crate::message::Event;
 use crate::source::Source;
-use crate::store::{BoxFuture, Recorded};
+use crate::store::Recorded;
 
 /// A reaction. `#[event_handler]` implements it.
 pub trait HandlesEvent: 'static {
@@ -30,24 +29,7 @@ pub trait HandlesEvent: 'static {
 }
 
 /// The result of a sync reaction, or the future of an async one.
-pub enum Reacted<'a> {
-    /// Reacted.
-    Now(Result<()>),
-    /// Reacting.
-    Later(BoxFuture<'a, Result<()>>),
-}
-
-impl<'a> Reacted<'a> {
-    /// Runs a sync reaction.
-    pub fn now(react: impl FnOnce() -> Result<()>) -> Self {
-        Self::Now(react())
-    }
-
-    /// Boxes an async reaction.
-    pub fn later(react: impl Future<Output = Result<()>> + Send + 'a) -> Self {
-        Self::Later(Box::pin(react))
-    }
-}
+pub type Reacted<'a> = Reply<'a, Result<()>>;
 
 /// What a reaction's inputs are taken from.
 pub struct ReactionScope<'a> {

@@ -1,13 +1,12 @@
 use std::any::TypeId;
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::Arc;
 
-use super::TxSlot;
 use super::input::Input;
+use super::{Reply, TxSlot};
 use crate::error::{Error, Result};
 use crate::source::Source;
-use crate::store::{BoxFuture, Recorded};
+use crate::store::Recorded;
 use crate::views::{ErasedBuffer, ReadModel, ViewBuffer, Views};
 
 /// A projection. `#[projection]` on an `impl` block implements it.
@@ -57,24 +56,7 @@ pub struct Fold {
 }
 
 /// The result of a sync fold, or the future of an async one.
-pub enum Folded<'a> {
-    /// Folded.
-    Now(Result<()>),
-    /// Being folded.
-    Later(BoxFuture<'a, Result<()>>),
-}
-
-impl<'a> Folded<'a> {
-    /// Runs a sync fold.
-    pub fn now(fold: impl FnOnce() -> Result<()>) -> Self {
-        Self::Now(fold())
-    }
-
-    /// Boxes an async fold.
-    pub fn later(fold: impl Future<Output = Result<()>> + Send + 'a) -> Self {
-        Self::Later(Box::pin(fold))
-    }
-}
+pub type Folded<'a> = Reply<'a, Result<()>>;
 
 /// What a fold's inputs are taken from.
 pub struct FoldScope<'a> {

@@ -4,12 +4,14 @@ mod cell;
 mod command;
 mod context;
 mod each;
+mod erased;
 mod erased_tx;
 mod event;
 mod failure;
 mod fold;
 mod input;
 mod query;
+mod reply;
 mod resource;
 mod transaction;
 
@@ -22,6 +24,9 @@ pub use command::{
 };
 pub use context::Context;
 pub use each::{Each, InOneSlice, Listed, ListsSeveral};
+pub(crate) use erased::{
+    ErasedCommand, ParseCommand, ParseQuery, TypedCommand, parse_command, parse_query,
+};
 pub use event::{Completion, HandlesEvent, Reacted, ReactionInput, ReactionScope};
 pub use failure::Failing;
 pub use fold::{
@@ -31,6 +36,7 @@ pub use fold::{
 pub use input::{AggregateType, AnyState, Input, InputKind, ModelType, ResourceType};
 pub use query::{Answer, AnswerFrom, HandlesQuery, QueryFn, QueryInput, QueryScope};
 pub(crate) use query::{Answered, QueryInputs, answer};
+pub use reply::Reply;
 pub(crate) use resource::Provided;
 pub use resource::{Res, Resources, Shared};
 pub(crate) use transaction::TxSlot;

@@ -7,6 +7,7 @@ mod root;
 #[cfg(test)]
 mod tests;
 
+use std::any::type_name;
 use std::collections::HashSet;
 use std::hash::Hash;
 use std::io;
@@ -14,7 +15,8 @@ use std::io;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::Invalid;
+use crate::error::{Failure, Invalid};
+use crate::panic::{guarded, method};
 use lossless::Report;
 use path::shorten;
 use root::{Origin, Root};
@@ -102,22 +104,45 @@ pub(crate) fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T, Unreadable> 
     read(json, Origin::Log)
 }
 
+/// Bounds of a message that comes from outside.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MessageLimits {
+    /// Bytes of JSON.
+    pub(crate) bytes: usize,
+    /// Levels of objects and arrays.
+    pub(crate) depth: usize,
+}
+
 /// Reads a message that comes from outside: a type without fields reads from nothing at all, too. A
 /// type with fields is an object.
 ///
 /// # Errors
-/// When the JSON is nested more than `depth` levels deep, and when it does not fit the type; names the
-/// field.
+/// When the JSON exceeds a limit, and when it does not fit the type; names the field. The outer error
+/// is a panic.
 pub(crate) fn decode_message<T: DeserializeOwned>(
     json: &[u8],
-    depth: usize,
-) -> Result<T, Unreadable> {
-    if depth::exceeds(json, depth) {
-        return Err(Unreadable {
-            field: None,
-            reason: format!("objects and arrays are nested more than {depth} levels deep"),
-        });
+    limits: MessageLimits,
+) -> Result<Result<T, Invalid>, Failure> {
+    let MessageLimits { bytes, depth } = limits;
+    if json.len() > bytes {
+        let actual = json.len();
+        return Ok(Err(Invalid::new(format!(
+            "{actual} bytes of JSON, at most {bytes}"
+        ))));
     }
+    if depth::exceeds(json, depth) {
+        return Ok(Err(Invalid::new(format!(
+            "objects and arrays are nested more than {depth} levels deep"
+        ))));
+    }
+    let decoded = guarded(
+        || method(type_name::<T>(), "deserialize"),
+        || read_message(json),
+    )?;
+    Ok(decoded.map_err(Invalid::from))
+}
+
+fn read_message<T: DeserializeOwned>(json: &[u8]) -> Result<T, Unreadable> {
     if json.trim_ascii().is_empty() {
         // What a type with fields lacks is JSON, not another value than `null`.
         return read(b"null", Origin::Caller).or_else(|_| read(json, Origin::Caller));

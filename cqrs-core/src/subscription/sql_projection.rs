@@ -1,4 +1,3 @@
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tracing::Span;
@@ -6,8 +5,7 @@ use tracing::Span;
 use super::view_folds::{Check, FoldedEvents, ViewFolds};
 use super::{Checkpoint, EventPage, Follower, Handled, Interrupted, Phase};
 use crate::error::{Error, Result};
-use crate::handler::{Folded, Setup, SetupScope, TxSlot};
-use crate::panic::{Guarded, panic_message};
+use crate::handler::{Reply, Setup, SetupScope, TxSlot};
 use crate::store::{BoxFuture, Position, Recorded, Store, ViewBatch, ViewCommitError};
 use crate::trace;
 use crate::wiring::BuildError;
@@ -136,10 +134,6 @@ pub(super) async fn set_up(
 
 async fn run(setup: &Setup, tx: &TxSlot) -> Result<()> {
     let scope = SetupScope { tx };
-    let panicked = |message| Error::message(format!("it panicked: {message}"));
-    match catch_unwind(AssertUnwindSafe(|| (setup.run)(&scope))) {
-        Ok(Folded::Now(result)) => result,
-        Ok(Folded::Later(future)) => Guarded(future).await.map_err(panicked)?,
-        Err(panic) => Err(panicked(panic_message(&*panic))),
-    }
+    let done = Reply::guarded(|| (setup.run)(&scope)).await;
+    done.map_err(Error::panicked)?
 }

@@ -1,6 +1,5 @@
 use std::any::TypeId;
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -8,8 +7,7 @@ use tokio::task::spawn_blocking;
 
 use super::FailedEvent;
 use crate::error::{Error, Result};
-use crate::handler::{Fold, FoldScope, Folded, TxSlot};
-use crate::panic::{Guarded, panic_message};
+use crate::handler::{Fold, FoldScope, Reply, TxSlot};
 use crate::store::{Recorded, Store, ViewChange};
 use crate::views::{ErasedBuffer, LoadRequest, Loader};
 use crate::wiring::{Models, PlannedProjection};
@@ -277,10 +275,6 @@ async fn run(
         buffers,
         tx,
     };
-    let panicked = |message| Error::message(format!("it panicked: {message}"));
-    match catch_unwind(AssertUnwindSafe(|| (fold.run)(recorded, &scope))) {
-        Ok(Folded::Now(result)) => result,
-        Ok(Folded::Later(future)) => Guarded(future).await.map_err(panicked)?,
-        Err(panic) => Err(panicked(panic_message(&*panic))),
-    }
+    let folded = Reply::guarded(|| (fold.run)(recorded, &scope)).await;
+    folded.map_err(Error::panicked)?
 }

@@ -54,7 +54,7 @@ const _: () = {
             command: Self::Command,
             scope: &'a __cqrs::CommandScope<'a>,
         ) -> __cqrs::Decided<'a, Self::Command> {
-            __cqrs::Decided::now(|| {
+            __cqrs::Reply::now(|| {
                 <Result<
                     ProductCreated,
                     CatalogError,

@@ -19,7 +19,7 @@ const _: () = {
             command: Self::Command,
             _: &'a __cqrs::CommandScope<'a>,
         ) -> __cqrs::Decided<'a, Self::Command> {
-            __cqrs::Decided::now(|| {
+            __cqrs::Reply::now(|| {
                 <() as __cqrs::Outcome<Self::Command>>::decision(command(command))
             })
         }

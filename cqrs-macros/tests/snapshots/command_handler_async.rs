@@ -56,7 +56,7 @@ const _: () = {
             command: Self::Command,
             scope: &'a __cqrs::CommandScope<'a>,
         ) -> __cqrs::Decided<'a, Self::Command> {
-            __cqrs::Decided::later(async move {
+            __cqrs::Reply::later(async move {
                 <Result<
                     Moved<'_>,
                     Error,

@@ -36,7 +36,7 @@ const _: () = {
             command: Self::Command,
             scope: &'a __cqrs::CommandScope<'a>,
         ) -> __cqrs::Decided<'a, Self::Command> {
-            __cqrs::Decided::later(async move {
+            __cqrs::Reply::later(async move {
                 <Result<
                     Sold,
                     CommandError<Rejected>,

@@ -19,7 +19,7 @@ const _: () = {
             event: Self::Event,
             scope: &'a __cqrs::ReactionScope<'a>,
         ) -> __cqrs::Reacted<'a> {
-            __cqrs::Reacted::now(|| {
+            __cqrs::Reply::now(|| {
                 <() as __cqrs::Completion>::complete(
                     log(
                         event,

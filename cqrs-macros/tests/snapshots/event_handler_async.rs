@@ -23,7 +23,7 @@ const _: () = {
             event: Self::Event,
             scope: &'a __cqrs::ReactionScope<'a>,
         ) -> __cqrs::Reacted<'a> {
-            __cqrs::Reacted::later(async move {
+            __cqrs::Reply::later(async move {
                 <Result<
                     (),
                 > as __cqrs::Completion>::complete(

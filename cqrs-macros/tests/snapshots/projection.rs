@@ -33,7 +33,7 @@ const _: () = {
                         <&Recorded as __cqrs::FoldInput<'_>>::describe(),
                         <&mut Views<ProductView> as __cqrs::FoldInput<'_>>::describe(),
                     ]),
-                    run: |recorded, scope| __cqrs::Folded::now(|| {
+                    run: |recorded, scope| __cqrs::Reply::now(|| {
                         let event = recorded.decode::<ProductCreated>()?;
                         <Result<
                             (),
@@ -67,7 +67,7 @@ const _: () = {
                     inputs: __cqrs::Vec::from([
                         <&'_ mut Views<ProductView> as __cqrs::FoldInput<'_>>::describe(),
                     ]),
-                    run: |recorded, scope| __cqrs::Folded::later(async move {
+                    run: |recorded, scope| __cqrs::Reply::later(async move {
                         let event = recorded.decode::<Repriced>()?;
                         <() as __cqrs::Completion>::complete(
                             Self::r#move(
@@ -92,7 +92,7 @@ const _: () = {
                     line: __cqrs::line!(),
                     event: <Ignored as __cqrs::Event>::NAME,
                     inputs: __cqrs::Vec::from([]),
-                    run: |recorded, _| __cqrs::Folded::now(|| {
+                    run: |recorded, _| __cqrs::Reply::now(|| {
                         let event = recorded.decode::<Ignored>()?;
                         <() as __cqrs::Completion>::complete(Self::ignored(&event))
                     }),

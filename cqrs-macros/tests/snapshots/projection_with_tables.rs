@@ -27,7 +27,7 @@ const _: () = {
                     inputs: __cqrs::Vec::from([
                         <&mut Tx<Postgres> as __cqrs::FoldInput<'_>>::describe(),
                     ]),
-                    run: |recorded, scope| __cqrs::Folded::later(async move {
+                    run: |recorded, scope| __cqrs::Reply::later(async move {
                         let event = recorded.decode::<Sold>()?;
                         <Result<
                             (),
@@ -57,7 +57,7 @@ const _: () = {
                 inputs: __cqrs::Vec::from([
                     <&mut Tx<Postgres> as __cqrs::SetupInput<'_>>::describe(),
                 ]),
-                run: |scope| __cqrs::Folded::later(async move {
+                run: |scope| __cqrs::Reply::later(async move {
                     <Result<
                         (),
                     > as __cqrs::Completion>::complete(

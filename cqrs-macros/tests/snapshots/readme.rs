@@ -31,7 +31,7 @@ const _: () = {
             command: Self::Command,
             scope: &'a __cqrs::CommandScope<'a>,
         ) -> __cqrs::Decided<'a, Self::Command> {
-            __cqrs::Decided::now(|| {
+            __cqrs::Reply::now(|| {
                 <Result<
                     Priced,
                     Rejected,

@@ -1,0 +1,217 @@
+//! Commands and queries without their types: what is generic is compiled for every message of a
+//! domain, what takes these is compiled once.
+
+use std::any::{Any, type_name};
+use std::future::poll_fn;
+use std::mem::replace;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+
+use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::query::{Answered, HandlesQuery, QueryScope, answer};
+use super::{CommandFn, CommandScope, Decision, HandlesCommand, Loads, Reply};
+use crate::error::{CommandError, Failure, Invalid, QueryError, Rejection};
+use crate::json::{self, MessageLimits};
+use crate::message::{Command, NewEvents, Query};
+use crate::panic::{guarded, method};
+use crate::store::BoxFuture;
+
+/// A command with its handler. In the results of its methods, the outer error is a panic.
+pub(crate) trait ErasedCommand: Send + Sync {
+    /// The command, for what a handler's input borrows from it.
+    fn as_any(&self) -> &(dyn Any + Send + Sync);
+
+    /// See [`Command::ATTEMPTS`].
+    fn attempts(&self) -> Option<u32>;
+
+    /// The fields as JSON.
+    fn body(&self) -> Value;
+
+    /// See [`Command::check`].
+    fn check(&self) -> Result<Result<(), Invalid>, Failure>;
+
+    /// Hash of the command's name and JSON, to tell a repeated sending from another command.
+    fn fingerprint(&self) -> Result<Result<u64, Invalid>, Failure>;
+
+    /// Says which aggregates to load.
+    fn load(&self, loads: &mut Loads);
+
+    /// Runs the handler: the events, or `None` when it returned an error, which the command keeps.
+    fn decide<'a>(&'a self, scope: &'a CommandScope<'a>) -> Reply<'a, Option<NewEvents>>;
+
+    /// The error that the handler returned.
+    fn refusal(&self, handler: &'static str) -> CommandError<Rejection>;
+}
+
+/// A query with its handler.
+pub(crate) trait ErasedQuery: Send {
+    /// See [`Query::check`]. The outer error is a panic.
+    fn check(&self) -> Result<Result<(), Invalid>, Failure>;
+
+    /// Runs the handler; the answer is JSON.
+    fn answer<'a>(self: Box<Self>, scope: QueryScope<'a>) -> BoxFuture<'a, Answered<Value>>;
+}
+
+/// Reads a command from JSON, for its handler.
+pub(crate) type ParseCommand =
+    fn(&[u8], MessageLimits) -> Result<Result<Box<dyn ErasedCommand>, Invalid>, Failure>;
+
+/// Reads a query from JSON, for its handler.
+pub(crate) type ParseQuery =
+    fn(&[u8], MessageLimits) -> Result<Result<Box<dyn ErasedQuery>, Invalid>, Failure>;
+
+/// See [`ParseCommand`].
+pub(crate) fn parse_command<H: HandlesCommand>(
+    json: &[u8],
+    limits: MessageLimits,
+) -> Result<Result<Box<dyn ErasedCommand>, Invalid>, Failure> {
+    let command = json::decode_message(json, limits)?;
+    Ok(command.map(|command| {
+        let command = TypedCommand::new(command, CommandFn::of::<H>());
+        Box::new(command) as Box<dyn ErasedCommand>
+    }))
+}
+
+/// See [`ParseQuery`].
+pub(crate) fn parse_query<H: HandlesQuery>(
+    json: &[u8],
+    limits: MessageLimits,
+) -> Result<Result<Box<dyn ErasedQuery>, Invalid>, Failure> {
+    let query = json::decode_message(json, limits)?;
+    Ok(query.map(|query| Box::new(TypedQuery::<H>(query)) as Box<dyn ErasedQuery>))
+}
+
+/// A command and the handler that decides it.
+pub(crate) struct TypedCommand<C: Command> {
+    command: C,
+    handler: CommandFn<C>,
+    /// What the handler returned instead of events.
+    refusal: Mutex<Option<CommandError<C::Error>>>,
+}
+
+impl<C: Command> TypedCommand<C> {
+    pub(crate) fn new(command: C, handler: CommandFn<C>) -> Self {
+        Self {
+            command,
+            handler,
+            refusal: Mutex::new(None),
+        }
+    }
+
+    /// The error that `handler` returned.
+    pub(crate) fn take_refusal(&self, handler: &'static str) -> CommandError<C::Error> {
+        match self.refused().take() {
+            // The handler said that something failed; only here it is known which handler.
+            Some(CommandError::Failed(Failure::Handler { source, .. })) => {
+                CommandError::Failed(Failure::Handler { handler, source })
+            }
+            Some(error) => error,
+            // It is put aside before the command is known to be refused.
+            None => CommandError::Failed(Failure::Panicked {
+                handler,
+                message: "it lost its error".to_owned(),
+            }),
+        }
+    }
+
+    /// The events, or the error put aside.
+    fn keep(&self, decision: Decision<C>) -> Option<NewEvents> {
+        decision.map_err(|error| *self.refused() = Some(error)).ok()
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Option<CommandError<C::Error>>> {
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<C: Command> ErasedCommand for TypedCommand<C> {
+    fn as_any(&self) -> &(dyn Any + Send + Sync) {
+        &self.command
+    }
+
+    fn attempts(&self) -> Option<u32> {
+        C::ATTEMPTS
+    }
+
+    fn body(&self) -> Value {
+        serde_json::to_value(&self.command).unwrap_or_default()
+    }
+
+    fn check(&self) -> Result<Result<(), Invalid>, Failure> {
+        guarded(
+            || method(type_name::<C>(), "validate"),
+            || self.command.check(),
+        )
+    }
+
+    fn fingerprint(&self) -> Result<Result<u64, Invalid>, Failure> {
+        guarded(
+            || method(type_name::<C>(), "serialize"),
+            || fingerprint(&self.command),
+        )
+    }
+
+    fn load(&self, loads: &mut Loads) {
+        (self.handler.load)(&self.command, loads);
+    }
+
+    fn decide<'a>(&'a self, scope: &'a CommandScope<'a>) -> Reply<'a, Option<NewEvents>> {
+        let cloned = guarded(
+            || method(type_name::<C>(), "clone"),
+            || self.command.clone(),
+        );
+        let command = match cloned {
+            Ok(command) => command,
+            Err(panicked) => return Reply::Now(self.keep(Err(CommandError::Failed(panicked)))),
+        };
+        match (self.handler.run)(command, scope) {
+            Reply::Now(decision) => Reply::Now(self.keep(decision)),
+            Reply::Later(future) => Reply::later(async move { self.keep(future.await) }),
+        }
+    }
+
+    fn refusal(&self, handler: &'static str) -> CommandError<Rejection> {
+        self.take_refusal(handler).map_rejected(Rejection::new)
+    }
+}
+
+/// It is stored for good, so it must not change: a command without fields counts as `null`, as serde
+/// writes it, although a message without fields is `{}` everywhere else.
+fn fingerprint<C: Command>(command: &C) -> Result<u64, Invalid> {
+    let mut text = Vec::with_capacity(256);
+    text.extend_from_slice(C::NAME.as_bytes());
+    json::fingerprint(command, &mut text)?;
+    Ok(xxh3_64(&text))
+}
+
+/// A query and the handler that answers it.
+struct TypedQuery<H: HandlesQuery>(H::Query);
+
+impl<H: HandlesQuery> ErasedQuery for TypedQuery<H> {
+    fn check(&self) -> Result<Result<(), Invalid>, Failure> {
+        guarded(
+            || method(type_name::<H::Query>(), "validate"),
+            || self.0.check(),
+        )
+    }
+
+    fn answer<'a>(self: Box<Self>, scope: QueryScope<'a>) -> BoxFuture<'a, Answered<Value>> {
+        Box::pin(async move {
+            let mut answered = Poll::Pending;
+            let answer = match answer::<H>(self.0, scope, &mut answered) {
+                Some(later) => later.await,
+                None => poll_fn(|_| replace(&mut answered, Poll::Pending)).await,
+            };
+            let answer = answer?;
+            let json = guarded(
+                || method(type_name::<<H::Query as Query>::Output>(), "serialize"),
+                || serde_json::to_value(answer),
+            )?;
+            json.map_err(|error| {
+                QueryError::from(Failure::handler(<H::Query as Query>::NAME, error.into()))
+            })
+        })
+    }
+}
