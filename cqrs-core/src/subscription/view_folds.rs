@@ -100,17 +100,20 @@ impl ViewFolds {
     ) -> FoldedEvents {
         for (place, event) in events.iter().enumerate() {
             let (handler, result) = self.fold(event, tx, check).await;
-            if let Err(error) = result {
-                return FoldedEvents {
-                    count: place,
-                    failed: Some(FailedEvent::new(place, event, handler, &error)),
-                };
-            }
-            if self.bytes() > MAX_BUFFERED_BYTES {
-                return FoldedEvents {
-                    count: place + 1,
-                    failed: None,
-                };
+            match result {
+                Ok(bytes) if bytes <= MAX_BUFFERED_BYTES => {}
+                Ok(_) => {
+                    return FoldedEvents {
+                        count: place + 1,
+                        failed: None,
+                    };
+                }
+                Err(error) => {
+                    return FoldedEvents {
+                        count: place,
+                        failed: Some(FailedEvent::new(place, event, handler, &error)),
+                    };
+                }
             }
         }
         FoldedEvents {
@@ -119,15 +122,16 @@ impl ViewFolds {
         }
     }
 
-    /// Folds one event: whole, or with no trace. Returns the name of what folded it.
+    /// Folds one event: whole, or with no trace. Returns the name of what folded it, and how many
+    /// bytes are in memory then.
     async fn fold(
         &self,
         event: &Arc<Recorded>,
         tx: Option<&TxSlot>,
         check: Check,
-    ) -> (&'static str, Result<()>) {
+    ) -> (&'static str, Result<usize>) {
         let Some(fold) = self.folds.get(event.event_type.as_str()) else {
-            return (self.name, Ok(()));
+            return (self.name, Ok(0));
         };
         let mut reruns = 0;
         let mut result = loop {
@@ -145,11 +149,11 @@ impl ViewFolds {
         if result.is_ok() && check == Check::EachEvent {
             result = self.buffers.values().try_for_each(|buffer| buffer.check());
         }
-        match result {
-            Ok(()) => self.buffers.values().for_each(|buffer| buffer.settle()),
-            Err(_) => self.discard(),
+        if result.is_err() {
+            self.discard();
         }
-        (fold.name, result)
+        let settle = |()| self.buffers.values().map(|buffer| buffer.settle()).sum();
+        (fold.name, result.map(settle))
     }
 
     /// Runs the fold on a thread of its own, where it may wait for the views that this loads.

@@ -56,8 +56,8 @@ pub(crate) trait ErasedBuffer: Send + Sync {
     fn load_with(&self, loader: Option<Loader>);
     /// Whether what the current event changed can be kept.
     fn check(&self) -> Result<()>;
-    /// Keeps the current event's changes.
-    fn settle(&self);
+    /// Keeps the current event's changes. Returns [`bytes`](Self::bytes).
+    fn settle(&self) -> usize;
     /// Bytes of JSON of the views in memory. Views that are new since the last commit do not count.
     fn bytes(&self) -> usize;
     /// Drops the current event's changes.
@@ -173,7 +173,7 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
         Ok(())
     }
 
-    fn settle(&self) {
+    fn settle(&self) -> usize {
         let mut state = self.lock();
         let current = std::mem::take(&mut state.current);
         for (key, view) in current {
@@ -185,6 +185,7 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
                 }
             }
         }
+        state.bytes
     }
 
     fn bytes(&self) -> usize {
