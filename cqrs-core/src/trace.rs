@@ -18,6 +18,19 @@ pub(crate) fn is_on() -> bool {
     level_enabled!(Level::INFO)
 }
 
+/// Awaits a future in a span. If nobody listens, nothing is wrapped around it.
+macro_rules! within {
+    ($span:ident, $future:expr) => {
+        if $span.is_disabled() {
+            $future.await
+        } else {
+            tracing::Instrument::instrument($future, $span).await
+        }
+    };
+}
+
+pub(crate) use within;
+
 /// A command, from its validation to its receipt.
 pub(crate) fn execute(command: &'static str, handler: &'static str) -> Span {
     info_span!(

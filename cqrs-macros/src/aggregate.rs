@@ -138,14 +138,6 @@ impl Aggregate {
             let (cfg, ident, ty) = (&method.cfg, &method.sig.ident, &method.event);
             let name = self.event(method);
             let inputs = self.inputs(method, &code!(Self));
-            if inputs.is_empty() {
-                return code! {
-                    #(#cfg)*
-                    #name => {
-                        self.#ident(&event.decode::<#ty>()?);
-                    }
-                };
-            }
             let concerned = match &self.id {
                 Identity::One(_) => {
                     let (concerns, id_of) = &self.event_ids(method, &code!(Self))[0];
@@ -158,7 +150,7 @@ impl Aggregate {
                 #(#cfg)*
                 #name => {
                     let decoded = event.decode::<#ty>()?;
-                    self.#ident(&decoded, #(#inputs::take(event, || #concerned)?),*);
+                    self.#ident(&decoded #(, #inputs::take(event, || #concerned)?)*);
                 }
             }
         })
@@ -423,7 +415,7 @@ impl ToTokens for Aggregate {
 
                 fn apply(
                     &mut self,
-                    event: &__cqrs::Recorded,
+                    event: &__cqrs::Envelope<'_>,
                     #tag: &__cqrs::Tag,
                 ) -> __cqrs::Result<(), __cqrs::Error> {
                     match event.event_type.as_str() {

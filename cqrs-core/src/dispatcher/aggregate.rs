@@ -4,8 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::Timestamp;
 use crate::error::{Error, Failure};
 use crate::handler::{AggregateType, AnyState};
+use crate::message::Envelope;
 use crate::panic::{guarded, method, panic_message};
-use crate::store::{Recorded, Tags};
+use crate::store::Tags;
 
 /// The state of an aggregate. All functions of the aggregate are called here, so that a panic in
 /// one of them is an error of the call that names it.
@@ -55,7 +56,7 @@ impl AggregateState {
     /// Folds an event.
     pub(super) fn apply(
         &mut self,
-        event: &Recorded,
+        event: &Envelope<'_>,
         tags: &Tags,
         origin: Origin,
         handler: &'static str,

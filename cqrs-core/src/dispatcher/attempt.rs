@@ -4,7 +4,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
-use tracing::{Instrument, Span};
+use tracing::Span;
 
 use super::inner::{CallOptions, CommandSlot, Inner};
 use super::loaded::Loaded;
@@ -14,7 +14,7 @@ use crate::error::{CommandError, Error, Failure, Invalid};
 use crate::handler::{CommandScope, Context, ErasedCommand, Loads, Reply, TxSlot};
 use crate::message::NewEvents;
 use crate::panic::{Guarded, guarded};
-use crate::store::{Append, AppendError, Appended, ErasedTx, Position, Ticket};
+use crate::store::{Append, AppendError, Appended, ErasedTx, NewEvent, Position, Ticket};
 use crate::trace;
 
 /// A command that may be carried out, and all that is said about it.
@@ -32,7 +32,8 @@ type Problem = CommandError<Infallible>;
 /// What came of running the handler.
 enum Decision {
     /// To be recorded, in the handler's transaction if it has one.
-    Append(Append, Option<Box<dyn ErasedTx>>),
+    /// In a box, since it is large and passed on several times.
+    Append(Box<Append>, Option<Box<dyn ErasedTx>>),
     /// The handler returned an error, which the command keeps.
     Refused,
     /// The store has no room for an append. The states are as they were.
@@ -96,11 +97,11 @@ impl Inner {
                 self.bring_up_to_date(&mut loaded, slot).await?;
             }
             let deciding = trace::decide(attempts, loaded.loads.len());
-            let outcome = match attempt.decide(&mut loaded).instrument(deciding).await {
+            let decided = trace::within!(deciding, attempt.decide(&mut loaded));
+            let outcome = match decided {
                 Ok(Decision::Append(append, tx)) => {
                     let appending = trace::append(append.events.len());
-                    let append = attempt.append(append, &mut loaded, tx);
-                    append.instrument(appending).await
+                    trace::within!(appending, attempt.append(append, &mut loaded, tx))
                 }
                 Ok(Decision::Overtaken(at)) => Ok(Attempt::Overtaken(at)),
                 Ok(Decision::Overloaded(error)) => Err(append_failed(error)),
@@ -203,13 +204,13 @@ struct Decide<'a> {
 impl Decide<'_> {
     async fn append(
         &self,
-        append: Append,
+        append: Box<Append>,
         loaded: &mut Loaded<'_>,
         tx: Option<Box<dyn ErasedTx>>,
     ) -> Result<Attempt, Problem> {
         let outcome = match tx {
             None => self.send(append, loaded).await,
-            Some(tx) => tx.append(append).await,
+            Some(tx) => tx.append(*append).await,
         };
         match outcome {
             Ok(appended) => Ok(Attempt::Done(appended)),
@@ -222,13 +223,13 @@ impl Decide<'_> {
     /// on from what their states will be, and are written with this one or right after it.
     async fn send(
         &self,
-        mut append: Append,
+        mut append: Box<Append>,
         loaded: &mut Loaded<'_>,
     ) -> Result<Appended, AppendError> {
         let ticket = loaded.can_pass_on(&append).then(Ticket::new);
         let command = append.command;
         append.ticket = ticket;
-        let mut under_way = self.inner.store.append(append);
+        let mut under_way = self.inner.store.append(*append);
         // Only once it is in the store's queue can another one follow it there.
         let begun = poll_fn(|context| Poll::Ready(under_way.as_mut().poll(context)));
         if let Poll::Ready(outcome) = begun.await {
@@ -259,10 +260,15 @@ impl Decide<'_> {
 
     /// Makes an append of the events, which the states can fold: what could not be read back must
     /// not be recorded.
-    async fn prepare(&self, events: NewEvents, loaded: &mut Loaded<'_>) -> Result<Append, Problem> {
+    async fn prepare(
+        &self,
+        events: NewEvents,
+        loaded: &mut Loaded<'_>,
+    ) -> Result<Box<Append>, Problem> {
         let handler = self.slot.entry.name;
         let limits = self.inner.store.limits();
-        let mut append = self.unconditional(events);
+        let (events, read_back) = events.into_parts();
+        let mut append = Box::new(self.unconditional(events));
         limits.check(&append).map_err(append_failed)?;
         nesting::check_events(&append.events, &*self.inner.store, handler)
             .map_err(CommandError::Failed)?;
@@ -272,7 +278,7 @@ impl Decide<'_> {
         }
         append.boundaries = loaded.boundaries();
         loaded
-            .fold_ahead(&mut append, handler)
+            .fold_ahead(&mut append, &read_back, handler)
             .map_err(CommandError::Failed)?;
         append.states = loaded
             .states(&append, &limits, handler)
@@ -344,7 +350,7 @@ impl Decide<'_> {
         })
     }
 
-    fn unconditional(&self, events: NewEvents) -> Append {
+    fn unconditional(&self, events: Vec<NewEvent>) -> Append {
         let Context {
             command,
             correlation,
@@ -355,7 +361,7 @@ impl Decide<'_> {
         Append {
             command: command.unwrap_or_default(),
             fingerprint: self.fingerprint,
-            events: events.into_vec(),
+            events,
             boundaries: Vec::new(),
             states: Vec::new(),
             time,

@@ -2,7 +2,7 @@ use std::convert::Infallible;
 use std::future::IntoFuture;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tracing::{Instrument, Span};
+use tracing::Span;
 use uuid::Uuid;
 
 use super::attempt::Order;
@@ -139,8 +139,8 @@ impl Inner {
             options,
             span: &span,
         };
-        let carried_out = Box::pin(self.carry_out(order)).instrument(span.clone());
-        let outcome = carried_out.await;
+        let carrying_out = span.clone();
+        let outcome = trace::within!(carrying_out, Box::pin(self.carry_out(order)));
         trace_outcome(&span, &outcome);
         outcome
     }

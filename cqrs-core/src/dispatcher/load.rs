@@ -9,7 +9,7 @@ use super::{Weight, nesting};
 use crate::dispatcher::AggregateState;
 use crate::error::Failure;
 use crate::handler::{AggregateType, AnyState, Inputs, Load};
-use crate::message::Storage;
+use crate::message::{Envelope, Storage};
 use crate::store::{
     EventQuery, EventQueryItem, EventType, Events, Incarnation, NewEvent, Position, ReadRange,
     Recorded, StateKey, StoredState, Tag, Tags,
@@ -193,12 +193,12 @@ impl Inner {
             }
             let index = TagIndex::new(group);
             while let Some(event) = events.next().await? {
-                for place in index.concerned(&event.tags) {
+                for place in index.candidates(&event.tags, group.len()) {
                     let load = &mut group[place];
-                    if event.position > load.up_to && load.aggregate.folds(&event.event_type) {
+                    if event.position > load.up_to && load.is_concerned(&event) {
                         any |= event.position > load.seen;
                         load.is_dirty = true;
-                        load.fold(&event, Origin::Log, handler)?;
+                        load.fold(&Envelope::new(&event), Origin::Log, handler)?;
                     }
                 }
             }
@@ -228,50 +228,35 @@ fn groups(loads: &mut [Load]) -> impl Iterator<Item = &mut [Load]> {
     })
 }
 
-/// Finds the loads that an event concerns: those all of whose tags it bears. For a few loads, to
-/// compare their tags is faster than to look them up.
-pub(super) enum TagIndex {
-    Scan(Vec<Tags>),
-    /// By the first of their tags.
-    Map(HashMap<Tag, Vec<(usize, Tags)>>),
-}
+/// Finds the loads that an event concerns. For a few loads, to compare their tags is faster than to
+/// look them up.
+pub(super) struct TagIndex(Option<HashMap<Tag, Vec<usize>>>);
 
 impl TagIndex {
-    /// How many tags are compared one by one.
+    /// How many loads are looked at one by one.
     const SCAN_UP_TO: usize = 8;
 
     pub(super) fn new(loads: &[Load]) -> Self {
-        if loads.len() <= Self::SCAN_UP_TO {
-            return Self::Scan(loads.iter().map(|load| load.tags.clone()).collect());
-        }
-        let mut map = HashMap::<_, Vec<_>>::with_capacity(loads.len());
-        for (place, load) in loads.iter().enumerate() {
-            if let Some(first) = load.tags.iter().next() {
-                let same_first = map.entry(first.clone()).or_default();
-                same_first.push((place, load.tags.clone()));
+        let is_large = loads.len() > Self::SCAN_UP_TO;
+        Self(is_large.then(|| {
+            let mut index = HashMap::<_, Vec<_>>::with_capacity(loads.len());
+            for (place, load) in loads.iter().enumerate() {
+                if let Some(first) = load.tags.iter().next() {
+                    index.entry(first.clone()).or_default().push(place);
+                }
             }
-        }
-        Self::Map(map)
+            index
+        }))
     }
 
-    /// The places of the loads whose tags are all among these.
-    pub(super) fn concerned(&self, tags: &Tags) -> impl Iterator<Item = usize> {
-        let (scanned, found) = match self {
-            Self::Scan(known) => (known.as_slice(), None),
-            Self::Map(map) => (
-                &[][..],
-                Some(tags.into_iter().filter_map(|tag| map.get(tag))),
-            ),
-        };
-        let scanned = scanned.iter().enumerate();
-        let scanned = scanned
-            .filter(|(_, wanted)| tags.contains_all(wanted))
-            .map(|(place, _)| place);
-        let found = found.into_iter().flatten().flatten();
-        let found = found
-            .filter(|(_, wanted)| wanted.iter().skip(1).all(|tag| tags.contains(tag)))
-            .map(|(place, _)| *place);
-        scanned.chain(found)
+    /// The loads among which are all that an event with these tags concerns.
+    pub(super) fn candidates(&self, tags: &Tags, loads: usize) -> impl Iterator<Item = usize> {
+        let every = if self.0.is_none() { loads } else { 0 };
+        let found = self
+            .0
+            .iter()
+            .flat_map(|index| tags.iter().filter_map(|tag| index.get(tag)));
+        (0..every).chain(found.flatten().copied())
     }
 }
 
@@ -348,10 +333,15 @@ impl Load {
         Ok(())
     }
 
+    /// Whether the aggregate folds this event.
+    pub(super) fn is_concerned(&self, event: &Recorded) -> bool {
+        self.aggregate.folds(&event.event_type) && event.tags.contains_all(&self.tags)
+    }
+
     /// Folds an event that concerns the aggregate.
     pub(super) fn fold(
         &mut self,
-        event: &Recorded,
+        event: &Envelope<'_>,
         origin: Origin,
         handler: &'static str,
     ) -> Result<(), Failure> {

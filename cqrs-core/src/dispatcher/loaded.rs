@@ -9,7 +9,7 @@ use super::load::TagIndex;
 use super::pending::{Pending, Pledge};
 use crate::error::Failure;
 use crate::handler::Load;
-use crate::message::Storage;
+use crate::message::{ReadBack, Storage};
 use crate::store::{
     Append, Appended, Boundary, EventQuery, Limits, Position, Recorded, StateWrite, Store, Ticket,
 };
@@ -73,6 +73,7 @@ impl<'a> Loaded<'a> {
     pub(super) fn fold_ahead(
         &mut self,
         append: &mut Append,
+        read_back: &ReadBack,
         handler: &'static str,
     ) -> Result<(), Failure> {
         if self.loads.is_empty() {
@@ -99,9 +100,9 @@ impl<'a> Loaded<'a> {
                 recorded.id = EventId::of(append.command, number);
                 recorded.actor.clone_from(&append.actor);
             }
-            for place in index.concerned(&recorded.tags) {
+            for place in index.candidates(&recorded.tags, self.loads.len()) {
                 let load = &mut self.loads[place];
-                if !load.aggregate.folds(&recorded.event_type) {
+                if !load.is_concerned(&recorded) {
                     continue;
                 }
                 load.is_dirty = true;
@@ -109,7 +110,8 @@ impl<'a> Loaded<'a> {
                     recorded.position = load.up_to.plus(number as u64 + 1);
                     recorded.time = append.time.max(load.state.time());
                 }
-                load.fold(&recorded, Origin::Decision, handler)?;
+                let envelope = read_back.envelope(number, &recorded);
+                load.fold(&envelope, Origin::Decision, handler)?;
             }
             event.tags = recorded.tags;
             event.payload = recorded.payload;
@@ -125,13 +127,17 @@ impl<'a> Loaded<'a> {
         limits: &Limits,
         handler: &'static str,
     ) -> Result<Vec<StateWrite>, Failure> {
+        let is_due = |load: &Load| load.is_dirty && (load.is_kept() || load.is_snapshot_due());
         let mut writes: Vec<StateWrite> = Vec::new();
+        if !self.loads.iter().any(is_due) {
+            return Ok(writes);
+        }
         // An append writes a key once, so of two types of one name only the first is written.
         let mut written = HashSet::new();
         let mut bytes = append.bytes();
-        for load in self.loads.iter_mut().filter(|load| load.is_dirty) {
+        for load in self.loads.iter_mut().filter(|load| is_due(load)) {
             let is_snapshot = load.is_snapshot_due();
-            if !is_snapshot && !load.is_kept() || written.contains(&load.tags) {
+            if written.contains(&load.tags) {
                 continue;
             }
             // A snapshot saves time, no more: one that cannot be written is left out.

@@ -89,7 +89,10 @@ impl Places {
     /// Makes room for the state that is put into the slot: lets those go that were not used for
     /// longest. Whether there is room for this one.
     pub(super) fn keep(&mut self, key: &Key, slot: &Checkout, bytes: usize) -> bool {
-        if let Some(place) = self.in_use.remove(key) {
+        // Nearly always empty: a hash is saved.
+        if !self.in_use.is_empty()
+            && let Some(place) = self.in_use.remove(key)
+        {
             self.recent.push(key.clone(), place);
         }
         let place = self.recent.get_mut(key);
@@ -101,7 +104,8 @@ impl Places {
         while self.recent.len() > self.capacity || self.bytes > self.max_bytes {
             self.let_oldest_go();
         }
-        self.recent.contains(key)
+        // It was used last, so it is the last to go.
+        !self.recent.is_empty()
     }
 
     fn place(&mut self, key: &Key) -> Option<&mut Place> {

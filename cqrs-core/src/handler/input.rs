@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::StoreType;
 use crate::error::Error;
-use crate::message::{Aggregate, Storage};
-use crate::store::{ModelSchema, Recorded, Tag};
+use crate::message::{Aggregate, Envelope, Storage};
+use crate::store::{ModelSchema, Tag};
 use crate::views::{ErasedBuffer, ReadModel, ViewBuffer};
 
 /// What a handler takes besides its message.
@@ -165,7 +165,7 @@ pub trait AnyState: Send + Sync {
     ///
     /// # Errors
     /// When the event's payload cannot be read.
-    fn apply(&mut self, event: &Recorded, tag: &Tag) -> Result<(), Error>;
+    fn apply(&mut self, event: &Envelope<'_>, tag: &Tag) -> Result<(), Error>;
 
     /// The state as JSON, if it is kept.
     ///
@@ -184,7 +184,7 @@ pub trait AnyState: Send + Sync {
 }
 
 impl<A: Aggregate> AnyState for A {
-    fn apply(&mut self, event: &Recorded, tag: &Tag) -> Result<(), Error> {
+    fn apply(&mut self, event: &Envelope<'_>, tag: &Tag) -> Result<(), Error> {
         Aggregate::apply(self, event, tag)
     }
 

@@ -59,11 +59,11 @@ enum Lost {
 /// value where JSON has `null` for something that is not absent: a number that is not finite, a
 /// `Some` of nothing.
 pub(crate) fn encode<T: Serialize + DeserializeOwned>(value: &T) -> Result<Vec<u8>, Unreadable> {
-    encode_as::<T, T>(value)
+    round_trip::<T, T>(value).map(|(json, _)| json)
 }
 
-/// [`encode`], for a value that is read back as an `R`.
-pub(crate) fn encode_as<R, W>(value: &W) -> Result<Vec<u8>, Unreadable>
+/// [`encode`], for a value that is read back as an `R`, and what was read.
+pub(crate) fn round_trip<R, W>(value: &W) -> Result<(Vec<u8>, R), Unreadable>
 where
     R: Serialize + DeserializeOwned,
     W: Serialize,
@@ -75,8 +75,8 @@ where
         json.clear();
         json.extend_from_slice(b"{}");
     }
-    check::<R>(&json, report.into_losses())?;
-    Ok(json)
+    let read = check(&json, report.into_losses())?;
+    Ok((json, read))
 }
 
 /// Adds a value's JSON to `text`, as serde writes it, to tell the value from others.
@@ -92,7 +92,7 @@ where
     if losses.is_empty() {
         return Ok(());
     }
-    check::<T>(&text[start..], losses)
+    check::<T>(&text[start..], losses).map(drop)
 }
 
 /// Reads JSON. A type without fields reads from `null` and from any object, a type with fields
@@ -163,27 +163,28 @@ fn write<T: Serialize>(value: &T, json: impl io::Write) -> Result<Report, Unread
     }
 }
 
-/// Makes sure that JSON reads as an `R`, with the same losses.
-fn check<R: Serialize + DeserializeOwned>(
-    json: &[u8],
-    losses: Vec<Loss>,
-) -> Result<(), Unreadable> {
+/// Reads JSON back as an `R`, which must have the same losses.
+fn check<R: Serialize + DeserializeOwned>(json: &[u8], losses: Vec<Loss>) -> Result<R, Unreadable> {
     let read = decode::<R>(json);
     if losses.is_empty() {
-        return read.map(drop).map_err(|error| Unreadable {
+        return read.map_err(|error| Unreadable {
             reason: format!("its JSON cannot be read back: {}", error.reason),
             ..error
         });
     }
-    let kept = read.and_then(|read| write(&read, io::sink()));
-    let kept: HashSet<_> = kept
+    let read = match read {
+        Ok(read) => read,
+        // The loss says why.
+        Err(error) => return Err(losses.into_iter().next().map_or(error, Unreadable::from)),
+    };
+    let kept: HashSet<_> = write(&read, io::sink())
         .map(Report::into_losses)
         .into_iter()
         .flatten()
         .collect();
     match losses.into_iter().find(|loss| !kept.contains(loss)) {
         Some(loss) => Err(loss.into()),
-        None => Ok(()),
+        None => Ok(read),
     }
 }
 

@@ -1,7 +1,8 @@
 use std::fmt;
 
+use super::Envelope;
 use crate::error::Error;
-use crate::store::{Recorded, Tag, Tags};
+use crate::store::{Tag, Tags};
 
 /// State folded from events, the unit of a decision. `#[aggregate(id = ..)]` on an `impl` block
 /// implements it; the methods marked `#[apply]` fold. With `ids(Student = .., Course = ..)` it is
@@ -41,7 +42,7 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     ///
     /// # Errors
     /// When the event's payload cannot be read.
-    fn apply(&mut self, event: &Recorded, tag: &Tag) -> Result<(), Error>;
+    fn apply(&mut self, event: &Envelope<'_>, tag: &Tag) -> Result<(), Error>;
 
     /// The state as JSON, if it is stored.
     ///

@@ -135,8 +135,9 @@ impl<A: Serialize + DeserializeOwned> StoredState for A {
             fingerprint: of_type::<A>(fingerprint),
             state: self,
         };
-        let body = json::encode_as::<Stored<A>, _>(&stored);
-        Ok(Some(body.map_err(|error| error.within("state"))?))
+        let written = json::round_trip::<Stored<A>, _>(&stored);
+        let (body, _) = written.map_err(|error| error.within("state"))?;
+        Ok(Some(body))
     }
 
     fn restore(body: &[u8], fingerprint: u64) -> Option<Self> {

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::ReadBack;
 use crate::error::Error;
 use crate::json::{self, Unreadable};
 use crate::store::{EventType, NewEvent, Position, Recorded, Tag, Tags};
@@ -133,12 +134,18 @@ where
 
 /// The events of one decision, in order.
 #[derive(Debug, Default)]
-pub struct NewEvents(Vec<NewEvent>);
+pub struct NewEvents {
+    events: Vec<NewEvent>,
+    read_back: ReadBack,
+}
 
 impl NewEvents {
     /// No events.
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self {
+            events: Vec::new(),
+            read_back: ReadBack::new(),
+        }
     }
 
     /// Adds an event.
@@ -148,22 +155,30 @@ impl NewEvents {
     pub fn push<E: Event>(&mut self, event: &E) -> Result<(), Error> {
         let mut tags = Tags::new();
         event.tags(&mut tags);
-        let payload = json::encode(event).map_err(|error| {
+        let (mut payload, read_back) = json::round_trip::<E, E>(event).map_err(|error| {
             Error::message(format!("event `{}` cannot be recorded: {error}", E::NAME))
         })?;
+        // A store in memory keeps it, with the room to spare.
+        payload.shrink_to_fit();
         let event_type = EventType::new(E::NAME);
-        self.0.push(NewEvent {
+        self.events.push(NewEvent {
             event_type,
             version: E::VERSION,
             tags,
             payload,
         });
+        self.read_back.push(read_back);
         Ok(())
     }
 
     /// The events.
     pub fn into_vec(self) -> Vec<NewEvent> {
-        self.0
+        self.events
+    }
+
+    /// The events, also as they are read back.
+    pub(crate) fn into_parts(self) -> (Vec<NewEvent>, ReadBack) {
+        (self.events, self.read_back)
     }
 }
 

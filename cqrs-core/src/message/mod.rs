@@ -3,6 +3,7 @@
 mod aggregate;
 mod bounds;
 mod command;
+mod envelope;
 mod event;
 mod probe;
 mod query;
@@ -10,6 +11,8 @@ mod query;
 pub use aggregate::{Aggregate, Storage};
 pub use bounds::{AggregateId, AggregateIds, IdOf, StoredState};
 pub use command::{Command, HasId, HasIdOf, HasIds};
+pub(crate) use envelope::ReadBack;
+pub use envelope::{Decoded, Envelope};
 pub use event::{Concerns, ConcernsOneOf, Event, Events, NewEvents};
 pub use probe::{EventProbe, Fallback, NoEvent, Probe, Validate};
 pub use query::Query;

@@ -229,6 +229,21 @@ mod tests {
         serde_json::to_string(texts).unwrap()
     }
 
+    /// Writes an id, and then fails.
+    struct Failing<'a>(&'a str);
+
+    impl fmt::Display for Failing<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)?;
+            Err(fmt::Error)
+        }
+    }
+
+    #[test]
+    fn a_tag_has_what_its_id_wrote_before_it_failed() {
+        assert_eq!(Tag::new("a", Failing("1")).as_str(), "a:1");
+    }
+
     #[test]
     fn tags_are_read_as_they_were_written() {
         let parts = [

@@ -43,7 +43,7 @@ const _: () = {
         }
         fn apply(
             &mut self,
-            event: &__cqrs::Recorded,
+            event: &__cqrs::Envelope<'_>,
             tag: &__cqrs::Tag,
         ) -> __cqrs::Result<(), __cqrs::Error> {
             match event.event_type.as_str() {
@@ -52,7 +52,8 @@ const _: () = {
                     ProductId,
                     Self,
                 >>::TYPE => {
-                    self.created(&event.decode::<ProductCreated>()?);
+                    let decoded = event.decode::<ProductCreated>()?;
+                    self.created(&decoded);
                 }
                 #[cfg(feature = "prices")]
                 <events::Repriced as __cqrs::Concerns<

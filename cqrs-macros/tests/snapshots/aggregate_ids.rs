@@ -38,7 +38,7 @@ const _: () = {
         }
         fn apply(
             &mut self,
-            event: &__cqrs::Recorded,
+            event: &__cqrs::Envelope<'_>,
             _: &__cqrs::Tag,
         ) -> __cqrs::Result<(), __cqrs::Error> {
             match event.event_type.as_str() {
@@ -47,7 +47,8 @@ const _: () = {
                     StudentId,
                     Self,
                 >>::TYPE => {
-                    self.subscribed(&event.decode::<StudentSubscribed>()?);
+                    let decoded = event.decode::<StudentSubscribed>()?;
+                    self.subscribed(&decoded);
                 }
                 <StudentUnsubscribed as __cqrs::ConcernsOneOf<
                     { __cqrs::key("student") },

@@ -23,7 +23,7 @@ const _: () = {
         }
         fn apply(
             &mut self,
-            event: &__cqrs::Recorded,
+            event: &__cqrs::Envelope<'_>,
             _: &__cqrs::Tag,
         ) -> __cqrs::Result<(), __cqrs::Error> {
             match event.event_type.as_str() {
@@ -32,7 +32,8 @@ const _: () = {
                     AccountId,
                     Self,
                 >>::TYPE => {
-                    self.opened(&event.decode::<Opened>()?);
+                    let decoded = event.decode::<Opened>()?;
+                    self.opened(&decoded);
                 }
                 _ => {}
             }
