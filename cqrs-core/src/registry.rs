@@ -1,7 +1,7 @@
 //! What the macros registered in this process. The only file that names `inventory`.
 
 use std::any::{Any, TypeId};
-use std::sync::{LazyLock, OnceLock};
+use std::sync::LazyLock;
 
 use crate::error::Failure;
 use crate::handler::{
@@ -9,7 +9,7 @@ use crate::handler::{
     ParseCommand, ParseQuery, Projects, QueryFn, Reacted, ReactionScope, Setup,
 };
 use crate::json;
-use crate::message::{Aggregate, Command, Event, Query};
+use crate::message::{Aggregate, Command, Event, Place, Query};
 use crate::source::Source;
 use crate::store::Recorded;
 
@@ -152,10 +152,11 @@ pub struct CommandHandlerEntry {
     pub source: Source,
     /// What it takes besides the command.
     pub inputs: fn() -> Vec<Input>,
-    pub(crate) fill: fn(usize),
+    /// The command's type.
     pub(crate) type_id: fn() -> TypeId,
-    /// The [`CommandFn`] in a box, for dispatchers whose handler is not the one in the cell.
-    pub(crate) run: fn() -> Box<dyn Any>,
+    pub(crate) place: fn() -> Option<Place>,
+    /// The [`CommandFn`], without its type.
+    pub(crate) run: fn() -> Box<dyn Any + Send + Sync>,
     /// What the actor must hold.
     pub(crate) permission: Option<&'static str>,
     pub(crate) parse: ParseCommand,
@@ -169,8 +170,8 @@ impl CommandHandlerEntry {
             message: <H::Command as Command>::NAME,
             source: H::SOURCE,
             inputs: H::inputs,
-            fill: |number| H::Command::cell().fill(number, CommandFn::of::<H>()),
             type_id: TypeId::of::<H::Command>,
+            place: || H::Command::cell().fill::<H>(CommandFn::of::<H>()),
             run: || Box::new(CommandFn::of::<H>()),
             permission: <H::Command as Command>::PERMISSION,
             parse: handler::parse_command::<H>,
@@ -218,10 +219,9 @@ pub struct QueryHandlerEntry {
     pub source: Source,
     /// What it takes besides the query.
     pub inputs: fn() -> Vec<Input>,
-    pub(crate) fill: fn(usize),
-    pub(crate) type_id: fn() -> TypeId,
-    /// The [`QueryFn`] in a box, for dispatchers whose handler is not the one in the cell.
-    pub(crate) run: fn() -> Box<dyn Any>,
+    pub(crate) place: fn() -> Option<Place>,
+    /// The [`QueryFn`], without its type.
+    pub(crate) run: fn() -> Box<dyn Any + Send + Sync>,
     /// What the actor must hold.
     pub(crate) permission: Option<&'static str>,
     pub(crate) parse: ParseQuery,
@@ -235,8 +235,7 @@ impl QueryHandlerEntry {
             message: <H::Query as Query>::NAME,
             source: H::SOURCE,
             inputs: H::inputs,
-            fill: |number| H::Query::cell().fill(number, handler::answer::<H>),
-            type_id: TypeId::of::<H::Query>,
+            place: || H::Query::cell().fill::<H>(handler::answer::<H> as QueryFn<H::Query>),
             run: || Box::new(handler::answer::<H> as QueryFn<H::Query>),
             permission: <H::Query as Query>::PERMISSION,
             parse: handler::parse_query::<H>,
@@ -322,9 +321,9 @@ pub struct Registry {
     pub events: Vec<&'static EventEntry>,
     /// Aggregates.
     pub aggregates: Vec<&'static AggregateEntry>,
-    /// Command handlers; the place here is the number in the cells.
+    /// Command handlers.
     pub command_handlers: Vec<&'static CommandHandlerEntry>,
-    /// Query handlers; the place here is the number in the cells.
+    /// Query handlers.
     pub query_handlers: Vec<&'static QueryHandlerEntry>,
     /// Projections.
     pub projections: Vec<&'static ProjectionEntry>,
@@ -337,17 +336,6 @@ impl Registry {
     pub fn get() -> &'static Self {
         static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::collect);
         &REGISTRY
-    }
-
-    /// Fills the cells beside the messages, once.
-    pub(crate) fn fill_cells(&self) {
-        static FILLED: OnceLock<()> = OnceLock::new();
-        FILLED.get_or_init(|| {
-            let commands = self.command_handlers.iter().enumerate();
-            commands.for_each(|(number, handler)| (handler.fill)(number));
-            let queries = self.query_handlers.iter().enumerate();
-            queries.for_each(|(number, handler)| (handler.fill)(number));
-        });
     }
 
     fn collect() -> Self {

@@ -108,8 +108,8 @@ impl ToTokens for Command {
         let error = error
             .as_ref()
             .map_or_else(|| code!(__cqrs::Rejected), Type::to_token_stream);
-        let cell = code!(__cqrs::CommandCell);
-        let members = message.members(name, permission.as_deref(), &cell);
+        let handler = code!(__cqrs::CommandFn<#ident>);
+        let members = message.members(name, permission.as_deref(), &handler);
         let attempts = attempts.map(|attempts| {
             code!(const ATTEMPTS: __cqrs::Option<__cqrs::u32> = __cqrs::Some(#attempts);)
         });

@@ -35,13 +35,20 @@ impl Message {
         code!(|| __cqrs::Probe::<#ident>::new().schema())
     }
 
-    /// The members that commands and queries have alike. `cell` is the type of the cell beside
-    /// the message, in which `build` puts the handler.
-    pub fn members(&self, name: &str, permission: Option<&str>, cell: &TokenStream) -> TokenStream {
+    /// The members that commands and queries have alike. `handler` is the type of their handlers as
+    /// pointers.
+    pub fn members(
+        &self,
+        name: &str,
+        permission: Option<&str>,
+        handler: &TokenStream,
+    ) -> TokenStream {
         let ident = &self.ident;
         let permission = permission.map(|permission| code!(__cqrs::Some(#permission)));
         let permission = permission.unwrap_or_else(|| code!(__cqrs::None));
         code! {
+            type Handler = #handler;
+
             const NAME: &'static __cqrs::str = #name;
             const PERMISSION: __cqrs::Option<&'static __cqrs::str> = #permission;
 
@@ -51,8 +58,8 @@ impl Message {
             }
 
             #[inline]
-            fn cell() -> &'static #cell<Self> {
-                static CELL: #cell<#ident> = #cell::new();
+            fn cell() -> &'static __cqrs::HandlerCell<Self::Handler> {
+                static CELL: __cqrs::HandlerCell<#handler> = __cqrs::HandlerCell::new();
                 &CELL
             }
         }

@@ -60,8 +60,8 @@ impl ToTokens for Query {
         let output = returns
             .as_ref()
             .map_or_else(|| code!(()), Type::to_token_stream);
-        let cell = code!(__cqrs::QueryCell);
-        let members = message.members(name, permission.as_deref(), &cell);
+        let handler = code!(__cqrs::QueryFn<#ident>);
+        let members = message.members(name, permission.as_deref(), &handler);
         let (source, schema) = (source::of(ident), message.schema());
         let items = code! {
             impl __cqrs::Query for #ident {

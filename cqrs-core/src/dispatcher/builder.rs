@@ -6,11 +6,12 @@ use tokio::task::JoinSet;
 use super::Dispatcher;
 use super::cache::StateCache;
 use super::causation::Causes;
-use super::inner::{CallLimits, CommandSlot, Inner, Names, QuerySlot};
+use super::inner::{CallLimits, CommandSlot, Inner, QuerySlot};
 use super::lifecycle::Lifecycle;
 use super::reaction::Reaction;
 use super::sent::SentCommands;
 use super::shutdown::Workers;
+use super::slots::{NewSlot, Slots};
 use crate::Timestamp;
 use crate::auth::Authorizer;
 use crate::clock::Clock;
@@ -249,8 +250,6 @@ impl Builder {
         plan: Plan,
         store: Arc<dyn Store>,
     ) -> Result<Dispatcher, BuildError> {
-        let registry = plan.registry;
-        registry.fill_cells();
         let mut warnings = Problems::default();
         plan.warn_of_services(&self.resources, &mut warnings);
         let models = plan.models();
@@ -274,9 +273,8 @@ impl Builder {
         }
         let observers = subscription::observers(&plan, &store);
         let inner = Inner {
-            commands: command_slots(&plan.command_handlers, registry, &self.resources),
+            commands: command_slots(&plan.command_handlers, &self.resources),
             queries: query_slots(&plan, &self.resources, &models, &store),
-            names: names(&plan),
             authorizer: self.authorizer,
             log_permission: self.log_permission,
             clock: self.clock,
@@ -339,20 +337,24 @@ fn kept(aggregates: &[&'static AggregateEntry]) -> Vec<&'static AggregateType> {
 }
 
 fn command_slots(
-    handlers: &[(usize, &'static CommandHandlerEntry)],
-    registry: &Registry,
+    handlers: &[&'static CommandHandlerEntry],
     resources: &Resources,
-) -> Vec<Option<CommandSlot>> {
-    let mut slots: Vec<_> = registry.command_handlers.iter().map(|_| None).collect();
-    for (number, entry) in handlers {
+) -> Slots<CommandSlot> {
+    let slots = handlers.iter().filter_map(|entry| {
         let inputs = (entry.inputs)();
-        slots[*number] = Some(CommandSlot {
+        let slot = CommandSlot {
             entry,
             services: resources.resolve(&inputs),
             takes_transaction: inputs.iter().any(Input::is_transaction),
-        });
-    }
-    slots
+        };
+        Some(NewSlot {
+            message: entry.message,
+            place: (entry.place)()?,
+            run: (entry.run)(),
+            slot,
+        })
+    });
+    slots.collect()
 }
 
 fn query_slots(
@@ -360,9 +362,8 @@ fn query_slots(
     resources: &Resources,
     models: &Models,
     store: &Arc<dyn Store>,
-) -> Vec<Option<QuerySlot>> {
-    let mut slots: Vec<_> = plan.registry.query_handlers.iter().map(|_| None).collect();
-    for (number, entry) in &plan.query_handlers {
+) -> Slots<QuerySlot> {
+    let slots = plan.query_handlers.iter().filter_map(|entry| {
         let inputs = (entry.inputs)();
         let model = |input: &Input| match input.kind {
             InputKind::Views(model) => models.get(&model.id),
@@ -378,7 +379,7 @@ fn query_slots(
         }
         reads.sort_unstable();
         reads.dedup();
-        slots[*number] = Some(QuerySlot {
+        let slot = QuerySlot {
             entry,
             inputs: QueryInputs {
                 store: store.clone(),
@@ -393,20 +394,13 @@ fn query_slots(
             takes_context: inputs
                 .iter()
                 .any(|input| matches!(input.kind, InputKind::Context)),
-        });
-    }
-    slots
-}
-
-fn names(plan: &Plan) -> Names {
-    let mut names = Names::default();
-    for (number, entry) in &plan.command_handlers {
-        names.commands.insert(entry.message, *number);
-        names.types.insert((entry.type_id)(), *number);
-    }
-    for (number, entry) in &plan.query_handlers {
-        names.queries.insert(entry.message, *number);
-        names.types.insert((entry.type_id)(), *number);
-    }
-    names
+        };
+        Some(NewSlot {
+            message: entry.message,
+            place: (entry.place)()?,
+            run: (entry.run)(),
+            slot,
+        })
+    });
+    slots.collect()
 }

@@ -6,7 +6,7 @@ use tracing::Span;
 use uuid::Uuid;
 
 use super::attempt::Order;
-use super::inner::{CallOptions, CommandSlot, Found, Inner};
+use super::inner::{CallOptions, CommandSlot, Inner};
 use super::{Dispatcher, Receipt};
 use crate::CommandId;
 use crate::auth::Actor;
@@ -100,9 +100,8 @@ impl Inner {
         self.authorize(C::NAME, C::PERMISSION, options.actor.as_ref())
             .map_err(CommandError::Failed)?
             .map_err(CommandError::Denied)?;
-        let found = self.command::<C>().map_err(CommandError::Failed)?;
-        let (handler, slot) = found.parts();
-        let command = TypedCommand::new(command, *handler);
+        let (handler, slot) = self.command::<C>().map_err(CommandError::Failed)?;
+        let command = TypedCommand::new(command, handler);
         match self.execute_erased(&command, slot, options).await {
             Ok(Some(receipt)) => Ok(receipt),
             Ok(None) => Err(command.take_refusal(slot.entry.name)),
@@ -143,15 +142,6 @@ impl Inner {
         let outcome = trace::within!(carrying_out, Box::pin(self.carry_out(order)));
         trace_outcome(&span, &outcome);
         outcome
-    }
-}
-
-impl<'a, F, S> Found<'a, F, S> {
-    fn parts(&self) -> (&F, &'a S) {
-        match self {
-            Self::Cell(run, slot) => (run, slot),
-            Self::Boxed(run, slot) => (run, slot),
-        }
     }
 }
 

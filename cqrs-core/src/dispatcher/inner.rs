@@ -1,5 +1,4 @@
-use std::any::{Any, TypeId};
-use std::collections::HashMap;
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +9,11 @@ use super::cache::StateCache;
 use super::causation::Causes;
 use super::lifecycle::{Caller, Lifecycle};
 use super::sent::SentCommands;
+use super::slots::Slots;
 use crate::auth::Actor;
 use crate::auth::{Action, Authorizer, Request};
 use crate::clock::Clock;
-use crate::error::{Denied, Failure, Unknown};
+use crate::error::{Denied, Failure};
 use crate::handler::{AggregateType, CommandFn, QueryFn, QueryInputs};
 use crate::json::MessageLimits;
 use crate::message::{Command, Query};
@@ -28,11 +28,8 @@ use crate::{CommandId, Timestamp};
 /// What all clones of a dispatcher share.
 pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
-    /// By the handler's number in the registry; `None` where it is not in scope.
-    pub(crate) commands: Vec<Option<CommandSlot>>,
-    /// By the handler's number in the registry; `None` where it is not in scope.
-    pub(crate) queries: Vec<Option<QuerySlot>>,
-    pub(crate) names: Names,
+    pub(crate) commands: Slots<CommandSlot>,
+    pub(crate) queries: Slots<QuerySlot>,
     pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
     /// What one must hold to read the log.
     pub(crate) log_permission: Option<&'static str>,
@@ -64,14 +61,6 @@ pub(crate) struct QuerySlot {
     pub(crate) takes_transaction: bool,
     /// The workers whose read models it reads, by their place in [`Inner::workers`].
     pub(crate) reads: Box<[usize]>,
-}
-
-/// Handlers by what callers know of them.
-#[derive(Default)]
-pub(crate) struct Names {
-    pub(crate) commands: HashMap<&'static str, usize>,
-    pub(crate) queries: HashMap<&'static str, usize>,
-    pub(crate) types: HashMap<TypeId, usize>,
 }
 
 /// Bounds of calls.
@@ -122,14 +111,6 @@ pub(crate) struct CallOptions {
     pub(crate) correlation: Option<Uuid>,
     pub(crate) causation: Option<Uuid>,
     pub(crate) caller: Caller,
-}
-
-/// A typed handler and its slot.
-pub(crate) enum Found<'a, F, S> {
-    /// The one in the cell beside the message.
-    Cell(&'a F, &'a S),
-    /// Another one for the same message, of another module.
-    Boxed(Box<F>, &'a S),
 }
 
 impl Drop for Inner {
@@ -183,47 +164,17 @@ impl Inner {
             .filter(move |worker| worker.kind() == kind)
     }
 
-    pub(crate) fn command<C: Command>(
-        &self,
-    ) -> Result<Found<'_, CommandFn<C>, CommandSlot>, Failure> {
-        if let Some(filled) = C::cell().get()
-            && let Some(Some(slot)) = self.commands.get(filled.number)
-        {
-            return Ok(Found::Cell(&filled.run, slot));
-        }
-        let missing = || Registry::get().no_handler(MessageKind::Command, C::NAME);
-        let number = self
-            .names
-            .types
-            .get(&TypeId::of::<C>())
-            .ok_or_else(missing)?;
-        let slot = self
-            .commands
-            .get(*number)
-            .and_then(Option::as_ref)
-            .ok_or_else(missing)?;
-        let run = (slot.entry.run)().downcast().map_err(|_| missing())?;
-        Ok(Found::Boxed(run, slot))
+    /// The handler of a command.
+    pub(super) fn command<C: Command>(&self) -> Result<(CommandFn<C>, &CommandSlot), Failure> {
+        let found = self.commands.get(C::cell());
+        found.ok_or_else(|| Registry::get().no_handler(MessageKind::Command, C::NAME))
     }
 
-    /// The handler that is not in the cell; see [`Inner::command`].
-    #[cold]
-    pub(crate) fn other_query<Q: Query>(&self) -> Result<(QueryFn<Q>, &QuerySlot), Failure> {
-        let missing = || Registry::get().no_handler(MessageKind::Query, Q::NAME);
-        let number = self
-            .names
-            .types
-            .get(&TypeId::of::<Q>())
-            .ok_or_else(missing)?;
-        let slot = self
-            .queries
-            .get(*number)
-            .and_then(Option::as_ref)
-            .ok_or_else(missing)?;
-        let run = (slot.entry.run)()
-            .downcast::<QueryFn<Q>>()
-            .map_err(|_| missing())?;
-        Ok((*run, slot))
+    /// The handler of a query.
+    #[inline]
+    pub(super) fn query<Q: Query>(&self) -> Result<(QueryFn<Q>, &QuerySlot), Failure> {
+        let found = self.queries.get(Q::cell());
+        found.ok_or_else(|| Registry::get().no_handler(MessageKind::Query, Q::NAME))
     }
 
     /// Asks the authorizer who may send a message, if it names a permission. The outer error is a
@@ -274,42 +225,4 @@ impl Inner {
     pub(super) fn now(&self) -> Result<Timestamp, Failure> {
         guarded(|| "the dispatcher's clock", || self.clock.now())
     }
-}
-
-impl Names {
-    pub(crate) fn command(&self, name: &str) -> Result<usize, Unknown> {
-        find(&self.commands, "command", name)
-    }
-
-    pub(crate) fn query(&self, name: &str) -> Result<usize, Unknown> {
-        find(&self.queries, "query", name)
-    }
-}
-
-fn find(
-    names: &HashMap<&'static str, usize>,
-    kind: &'static str,
-    name: &str,
-) -> Result<usize, Unknown> {
-    names.get(name).copied().ok_or_else(|| {
-        let suggestion = nearest(names.keys().copied(), name);
-        // The name comes from outside: keep what a person can read.
-        let name = name.chars().take(80).collect();
-        Unknown {
-            kind,
-            name,
-            suggestion,
-        }
-    })
-}
-
-/// The name that a misspelled one was probably meant to be.
-fn nearest(known: impl Iterator<Item = &'static str>, name: &str) -> Option<&'static str> {
-    let likeness =
-        |known: &str| strsim::jaro_winkler(&known.to_ascii_lowercase(), &name.to_ascii_lowercase());
-    known
-        .map(|known| (likeness(known), known))
-        .filter(|(likeness, _)| *likeness > 0.75 && name.len() < 200)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, known)| known)
 }

@@ -8,7 +8,7 @@ use super::inner::{CallOptions, CommandSlot, Inner, QuerySlot};
 use super::query::QueryOptions;
 use super::{Caller, Dispatcher, Receipt};
 use crate::auth::Actor;
-use crate::error::{CommandError, Failure, QueryError, Rejection};
+use crate::error::{CommandError, QueryError, Rejection};
 use crate::store::{BoxFuture, Position};
 use crate::trace;
 use crate::{CommandId, Uuid};
@@ -74,20 +74,8 @@ impl<'d> IntoFuture for ExecuteJsonCall<'d> {
             json,
             options,
         } = self;
-        let slot = dispatcher.inner.names.command(name).map(|number| {
-            dispatcher
-                .inner
-                .commands
-                .get(number)
-                .and_then(Option::as_ref)
-        });
-        match slot {
-            Ok(Some(slot)) => Box::pin(dispatcher.inner.execute_json(slot, json, options)),
-            // Names are made of the slots, so the number is always there.
-            Ok(None) => failed(CommandError::Failed(Failure::NoHandler {
-                message: "?",
-                elsewhere: None,
-            })),
+        match dispatcher.inner.commands.named("command", name) {
+            Ok(slot) => Box::pin(dispatcher.inner.execute_json(slot, json, options)),
             Err(unknown) => failed(CommandError::Unknown(unknown)),
         }
     }
@@ -138,25 +126,12 @@ impl<'d> IntoFuture for QueryJsonCall<'d> {
             json,
             options,
         } = self;
-        let slot = dispatcher.inner.names.query(name).map(|number| {
-            dispatcher
-                .inner
-                .queries
-                .get(number)
-                .and_then(Option::as_ref)
-        });
-        match slot {
-            Ok(Some(slot)) => {
-                let asked = dispatcher
-                    .inner
-                    .query_json(dispatcher.caller(), slot, json, options);
+        match dispatcher.inner.queries.named("query", name) {
+            Ok(slot) => {
+                let caller = dispatcher.caller();
+                let asked = dispatcher.inner.query_json(caller, slot, json, options);
                 Box::pin(asked.instrument(trace::query(slot.entry.message)))
             }
-            // Names are made of the slots, so the number is always there.
-            Ok(None) => failed(QueryError::from(Failure::NoHandler {
-                message: "?",
-                elsewhere: None,
-            })),
             Err(unknown) => failed(QueryError::from(unknown)),
         }
     }

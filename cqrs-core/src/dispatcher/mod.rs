@@ -22,6 +22,7 @@ mod running;
 pub(crate) mod sent;
 mod session;
 mod shutdown;
+mod slots;
 mod state;
 mod weight;
 

@@ -103,14 +103,9 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
         if let Err(shut_down) = inner.lifecycle.check(self.dispatcher.caller()) {
             return fail(answer, shut_down);
         }
-        let filled = Q::cell().get();
-        let slot = filled.and_then(|filled| inner.queries.get(filled.number));
-        let (run, slot) = match (filled, slot) {
-            (Some(filled), Some(Some(slot))) => (filled.run, slot),
-            _ => match inner.other_query::<Q>() {
-                Ok(found) => found,
-                Err(failure) => return fail(answer, failure),
-            },
+        let (run, slot) = match inner.query::<Q>() {
+            Ok(found) => found,
+            Err(failure) => return fail(answer, failure),
         };
         if Q::PERMISSION.is_some() {
             let options = self.options.as_deref();

@@ -1,6 +1,5 @@
 //! What the macros make of annotated functions: a name, a list of inputs and a function pointer.
 
-mod cell;
 mod command;
 mod context;
 mod each;
@@ -16,7 +15,6 @@ mod resource;
 mod transaction;
 
 pub use crate::source::Source;
-pub use cell::{CommandCell, QueryCell};
 pub(crate) use command::Inputs;
 pub use command::{
     Bare, Borrowed, CommandFn, CommandInput, CommandScope, Decided, Decides, Decision, DomainError,

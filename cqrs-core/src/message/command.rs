@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use super::HandlerCell;
 use crate::error::Invalid;
-use crate::handler::CommandCell;
 
 /// A request to change state. Derive it; name it in the imperative.
 ///
@@ -28,9 +28,13 @@ pub trait Command: Serialize + for<'de> Deserialize<'de> + Clone + Send + Sync +
     /// What [`Validate`](super::Validate) says, if the type implements it.
     fn check(&self) -> Result<(), Invalid>;
 
+    /// A handler as a pointer.
+    #[doc(hidden)]
+    type Handler: Copy + Send + Sync + 'static;
+
     /// Where the dispatcher finds the handler.
     #[doc(hidden)]
-    fn cell() -> &'static CommandCell<Self>;
+    fn cell() -> &'static HandlerCell<Self::Handler>;
 }
 
 /// The message has an `#[id(..)]` of an aggregate. The derives implement it.

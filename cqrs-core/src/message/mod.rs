@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod bounds;
+mod cell;
 mod command;
 mod envelope;
 mod event;
@@ -10,6 +11,8 @@ mod query;
 
 pub use aggregate::{Aggregate, Storage};
 pub use bounds::{AggregateId, AggregateIds, IdOf, StoredState};
+pub use cell::HandlerCell;
+pub(crate) use cell::Place;
 pub use command::{Command, HasId, HasIdOf, HasIds};
 pub(crate) use envelope::ReadBack;
 pub use envelope::{Decoded, Envelope};

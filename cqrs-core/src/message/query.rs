@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use super::HandlerCell;
 use crate::error::Invalid;
-use crate::handler::QueryCell;
 
 /// A question. Derive it; `#[query(returns = ..)]` gives the type of the answer, `permission` what
 /// the actor must hold, `name` the wire name (none: the type's name).
@@ -23,7 +23,11 @@ pub trait Query: Serialize + for<'de> Deserialize<'de> + Send + Sync + 'static {
     /// What [`Validate`](super::Validate) says, if the type implements it.
     fn check(&self) -> Result<(), Invalid>;
 
+    /// A handler as a pointer.
+    #[doc(hidden)]
+    type Handler: Copy + Send + Sync + 'static;
+
     /// Where the dispatcher finds the handler.
     #[doc(hidden)]
-    fn cell() -> &'static QueryCell<Self>;
+    fn cell() -> &'static HandlerCell<Self::Handler>;
 }

@@ -229,7 +229,7 @@ impl<C: Command> When<C> {
 
     async fn decide(
         self,
-        handler: (usize, &'static CommandHandlerEntry),
+        handler: &'static CommandHandlerEntry,
     ) -> Result<Vec<Recorded>, CommandError<C::Error>> {
         let Given {
             history,
@@ -263,14 +263,14 @@ impl<C: Command> When<C> {
 }
 
 #[track_caller]
-fn handler<C: Command>(module: Option<Module>) -> (usize, &'static CommandHandlerEntry) {
+fn handler<C: Command>(module: Option<Module>) -> &'static CommandHandlerEntry {
     let registry = Registry::get();
-    let handlers = registry.command_handlers.iter().copied().enumerate();
+    let handlers = registry.command_handlers.iter().copied();
     let within = |entry: &CommandHandlerEntry| {
         module.is_none_or(|module| entry.source.is_within(module.path()))
     };
     let handlers: Vec<_> = handlers
-        .filter(|(_, entry)| (entry.type_id)() == TypeId::of::<C>() && within(entry))
+        .filter(|entry| (entry.type_id)() == TypeId::of::<C>() && within(entry))
         .collect();
     match handlers[..] {
         [handler] => handler,

@@ -84,7 +84,7 @@ struct Handler {
 }
 
 fn handlers(plan: &Plan) -> HashMap<(MessageKind, &'static str), Handler> {
-    let commands = plan.command_handlers.iter().map(|(_, it)| {
+    let commands = plan.command_handlers.iter().map(|it| {
         let handler = Handler {
             name: it.name,
             source: it.source,
@@ -92,7 +92,7 @@ fn handlers(plan: &Plan) -> HashMap<(MessageKind, &'static str), Handler> {
         };
         ((MessageKind::Command, it.message), handler)
     });
-    let queries = plan.query_handlers.iter().map(|(_, it)| {
+    let queries = plan.query_handlers.iter().map(|it| {
         let handler = Handler {
             name: it.name,
             source: it.source,

@@ -17,10 +17,8 @@ pub(crate) struct Plan {
     pub(crate) messages: Vec<&'static MessageEntry>,
     pub(crate) events: Vec<&'static EventEntry>,
     pub(crate) aggregates: Vec<&'static AggregateEntry>,
-    /// With their numbers in the registry.
-    pub(crate) command_handlers: Vec<(usize, &'static CommandHandlerEntry)>,
-    /// With their numbers in the registry.
-    pub(crate) query_handlers: Vec<(usize, &'static QueryHandlerEntry)>,
+    pub(crate) command_handlers: Vec<&'static CommandHandlerEntry>,
+    pub(crate) query_handlers: Vec<&'static QueryHandlerEntry>,
     pub(crate) projections: Vec<PlannedProjection>,
     pub(crate) reactions: Vec<&'static ReactionEntry>,
 }
@@ -52,8 +50,6 @@ impl Plan {
 
     /// Takes in what is in scope and checks all but the services.
     pub(crate) fn new(registry: &'static Registry, scope: &Scope, problems: &mut Problems) -> Self {
-        let commands = registry.command_handlers.iter().copied().enumerate();
-        let queries = registry.query_handlers.iter().copied().enumerate();
         let projections = registry
             .projections
             .iter()
@@ -63,12 +59,8 @@ impl Plan {
             messages: within(&registry.messages, scope, |it| it.source),
             events: within(&registry.events, scope, |it| it.source),
             aggregates: within(&registry.aggregates, scope, |it| it.source),
-            command_handlers: commands
-                .filter(|(_, it)| scope.includes(it.source))
-                .collect(),
-            query_handlers: queries
-                .filter(|(_, it)| scope.includes(it.source))
-                .collect(),
+            command_handlers: within(&registry.command_handlers, scope, |it| it.source),
+            query_handlers: within(&registry.query_handlers, scope, |it| it.source),
             projections: projections
                 .map(|entry| PlannedProjection::new(entry))
                 .collect(),
@@ -162,11 +154,8 @@ impl Plan {
         let commands = self
             .command_handlers
             .iter()
-            .map(|(_, it)| (it.message, it.source));
-        let queries = self
-            .query_handlers
-            .iter()
-            .map(|(_, it)| (it.message, it.source));
+            .map(|it| (it.message, it.source));
+        let queries = self.query_handlers.iter().map(|it| (it.message, it.source));
         let mut handlers: BTreeMap<(MessageKind, &str), Vec<Source>> = BTreeMap::new();
         for (message, source) in commands {
             handlers
@@ -287,7 +276,7 @@ impl Plan {
                 }
             }
         }
-        for (_, handler) in &self.query_handlers {
+        for handler in &self.query_handlers {
             for input in (handler.inputs)() {
                 if let InputKind::Views(model) = input.kind
                     && !kept.contains_key(&model.id)

@@ -73,9 +73,9 @@ impl Plan {
     /// Each service that a handler takes, with the handler's place.
     fn services(&self) -> impl Iterator<Item = (Source, ResourceType)> {
         let commands = self.command_handlers.iter();
-        let commands = commands.map(|(_, it)| (it.source, (it.inputs)()));
+        let commands = commands.map(|it| (it.source, (it.inputs)()));
         let queries = self.query_handlers.iter();
-        let queries = queries.map(|(_, it)| (it.source, (it.inputs)()));
+        let queries = queries.map(|it| (it.source, (it.inputs)()));
         let reactions = self.reactions.iter();
         let reactions = reactions.map(|it| (it.source, (it.inputs)()));
         let handlers = commands.chain(queries).chain(reactions);

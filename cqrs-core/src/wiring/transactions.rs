@@ -26,10 +26,10 @@ impl Plan {
                 }
             }
         };
-        for (_, handler) in &self.command_handlers {
+        for handler in &self.command_handlers {
             check(handler.source, &(handler.inputs)());
         }
-        for (_, handler) in &self.query_handlers {
+        for handler in &self.query_handlers {
             check(handler.source, &(handler.inputs)());
         }
         for projection in &self.projections {
@@ -49,8 +49,8 @@ impl Plan {
     /// Checks that each handler takes one transaction at most, and no fold one beside read models.
     pub(super) fn check_inputs(&self, problems: &mut Problems) {
         let commands = self.command_handlers.iter();
-        let twice = commands.filter(|(_, it)| transactions(&(it.inputs)()) > 1);
-        let mut twice: Vec<_> = twice.map(|(_, it)| it.source).collect();
+        let twice = commands.filter(|it| transactions(&(it.inputs)()) > 1);
+        let mut twice: Vec<_> = twice.map(|it| it.source).collect();
         let mut beside = Vec::new();
         for projection in &self.projections {
             for (source, inputs) in projection.methods() {

@@ -3,6 +3,7 @@ const _: () = {
     use ::cqrs_core::__private::{self as __cqrs, Fallback as _};
     impl __cqrs::Command for CreateProduct {
         type Error = CatalogError;
+        type Handler = __cqrs::CommandFn<CreateProduct>;
         const NAME: &'static __cqrs::str = "CreateProduct";
         const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::Some(
             "catalog:write",
@@ -12,8 +13,8 @@ const _: () = {
             __cqrs::Probe::<CreateProduct>::new().check(self)
         }
         #[inline]
-        fn cell() -> &'static __cqrs::CommandCell<Self> {
-            static CELL: __cqrs::CommandCell<CreateProduct> = __cqrs::CommandCell::new();
+        fn cell() -> &'static __cqrs::HandlerCell<Self::Handler> {
+            static CELL: __cqrs::HandlerCell<__cqrs::CommandFn<CreateProduct>> = __cqrs::HandlerCell::new();
             &CELL
         }
     }

@@ -3,6 +3,7 @@ const _: () = {
     use ::cqrs_core::__private::{self as __cqrs, Fallback as _};
     impl __cqrs::Command for MoveMoney {
         type Error = __cqrs::Rejected;
+        type Handler = __cqrs::CommandFn<MoveMoney>;
         const NAME: &'static __cqrs::str = "MoveMoney";
         const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::None;
         #[inline]
@@ -10,8 +11,8 @@ const _: () = {
             __cqrs::Probe::<MoveMoney>::new().check(self)
         }
         #[inline]
-        fn cell() -> &'static __cqrs::CommandCell<Self> {
-            static CELL: __cqrs::CommandCell<MoveMoney> = __cqrs::CommandCell::new();
+        fn cell() -> &'static __cqrs::HandlerCell<Self::Handler> {
+            static CELL: __cqrs::HandlerCell<__cqrs::CommandFn<MoveMoney>> = __cqrs::HandlerCell::new();
             &CELL
         }
     }

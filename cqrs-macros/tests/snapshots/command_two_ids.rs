@@ -3,6 +3,7 @@ const _: () = {
     use ::cqrs_core::__private::{self as __cqrs, Fallback as _};
     impl __cqrs::Command for Transfer {
         type Error = __cqrs::Rejected;
+        type Handler = __cqrs::CommandFn<Transfer>;
         const NAME: &'static __cqrs::str = "Transfer";
         const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::None;
         #[inline]
@@ -10,8 +11,8 @@ const _: () = {
             __cqrs::Probe::<Transfer>::new().check(self)
         }
         #[inline]
-        fn cell() -> &'static __cqrs::CommandCell<Self> {
-            static CELL: __cqrs::CommandCell<Transfer> = __cqrs::CommandCell::new();
+        fn cell() -> &'static __cqrs::HandlerCell<Self::Handler> {
+            static CELL: __cqrs::HandlerCell<__cqrs::CommandFn<Transfer>> = __cqrs::HandlerCell::new();
             &CELL
         }
     }

@@ -4,6 +4,7 @@ const _: () = {
     impl __cqrs::Command for Ping {
         type Error = __cqrs::Rejected;
         const ATTEMPTS: __cqrs::Option<__cqrs::u32> = __cqrs::Some(1u32);
+        type Handler = __cqrs::CommandFn<Ping>;
         const NAME: &'static __cqrs::str = "ping";
         const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::None;
         #[inline]
@@ -11,8 +12,8 @@ const _: () = {
             __cqrs::Probe::<Ping>::new().check(self)
         }
         #[inline]
-        fn cell() -> &'static __cqrs::CommandCell<Self> {
-            static CELL: __cqrs::CommandCell<Ping> = __cqrs::CommandCell::new();
+        fn cell() -> &'static __cqrs::HandlerCell<Self::Handler> {
+            static CELL: __cqrs::HandlerCell<__cqrs::CommandFn<Ping>> = __cqrs::HandlerCell::new();
             &CELL
         }
     }

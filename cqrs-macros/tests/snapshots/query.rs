@@ -3,6 +3,7 @@ const _: () = {
     use ::cqrs_core::__private::{self as __cqrs, Fallback as _};
     impl __cqrs::Query for GetProductById {
         type Output = Option<HashMap<String, ProductView>>;
+        type Handler = __cqrs::QueryFn<GetProductById>;
         const NAME: &'static __cqrs::str = "GetProductById";
         const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::Some(
             "catalog:read",
@@ -12,8 +13,8 @@ const _: () = {
             __cqrs::Probe::<GetProductById>::new().check(self)
         }
         #[inline]
-        fn cell() -> &'static __cqrs::QueryCell<Self> {
-            static CELL: __cqrs::QueryCell<GetProductById> = __cqrs::QueryCell::new();
+        fn cell() -> &'static __cqrs::HandlerCell<Self::Handler> {
+            static CELL: __cqrs::HandlerCell<__cqrs::QueryFn<GetProductById>> = __cqrs::HandlerCell::new();
             &CELL
         }
     }

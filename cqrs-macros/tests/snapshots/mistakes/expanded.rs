@@ -9,6 +9,7 @@ const _: () = {
     use ::cqrs_core::__private::{self as __cqrs, Fallback as _};
     impl __cqrs::Command for Create {
         type Error = __cqrs::Rejected;
+        type Handler = __cqrs::CommandFn<Create>;
         const NAME: &'static __cqrs::str = "Create";
         const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::None;
         #[inline]
@@ -16,8 +17,8 @@ const _: () = {
             __cqrs::Probe::<Create>::new().check(self)
         }
         #[inline]
-        fn cell() -> &'static __cqrs::CommandCell<Self> {
-            static CELL: __cqrs::CommandCell<Create> = __cqrs::CommandCell::new();
+        fn cell() -> &'static __cqrs::HandlerCell<Self::Handler> {
+            static CELL: __cqrs::HandlerCell<__cqrs::CommandFn<Create>> = __cqrs::HandlerCell::new();
             &CELL
         }
     }
@@ -35,6 +36,7 @@ const _: () = {
     use ::cqrs_core::__private::{self as __cqrs, Fallback as _};
     impl __cqrs::Query for Get {
         type Output = ();
+        type Handler = __cqrs::QueryFn<Get>;
         const NAME: &'static __cqrs::str = "Get";
         const PERMISSION: __cqrs::Option<&'static __cqrs::str> = __cqrs::None;
         #[inline]
@@ -42,8 +44,8 @@ const _: () = {
             __cqrs::Probe::<Get>::new().check(self)
         }
         #[inline]
-        fn cell() -> &'static __cqrs::QueryCell<Self> {
-            static CELL: __cqrs::QueryCell<Get> = __cqrs::QueryCell::new();
+        fn cell() -> &'static __cqrs::HandlerCell<Self::Handler> {
+            static CELL: __cqrs::HandlerCell<__cqrs::QueryFn<Get>> = __cqrs::HandlerCell::new();
             &CELL
         }
     }

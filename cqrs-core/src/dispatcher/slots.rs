@@ -1,0 +1,97 @@
+use std::any::Any;
+use std::collections::HashMap;
+
+use crate::error::Unknown;
+use crate::message::{HandlerCell, Place};
+
+/// The handlers of a dispatcher, by the number of their message's type and by its name.
+pub(crate) struct Slots<S> {
+    /// `None` where the dispatcher has no handler for the type with this number.
+    by_number: Vec<Option<Slot<S>>>,
+    numbers: HashMap<&'static str, usize>,
+}
+
+struct Slot<S> {
+    /// Whether the handler is the one in the cell beside the message.
+    is_in_cell: bool,
+    /// The handler as a pointer, without its type.
+    run: Box<dyn Any + Send + Sync>,
+    slot: S,
+}
+
+/// A handler to put in its slot.
+pub(super) struct NewSlot<S> {
+    pub(super) message: &'static str,
+    pub(super) place: Place,
+    /// The handler as a pointer, without its type.
+    pub(super) run: Box<dyn Any + Send + Sync>,
+    pub(super) slot: S,
+}
+
+impl<S> Slots<S> {
+    /// The handler of the message that this cell stands beside, as a pointer of type `T`.
+    #[inline]
+    pub(super) fn get<F: Copy + 'static, T: Copy + 'static>(
+        &self,
+        cell: &HandlerCell<F>,
+    ) -> Option<(T, &S)> {
+        let slot = self.by_number.get(cell.number()?)?.as_ref()?;
+        let run = if slot.is_in_cell {
+            cell.run()?
+        } else {
+            *slot.run.downcast_ref()?
+        };
+        Some((run, &slot.slot))
+    }
+
+    /// The handler of the message with this name. `kind` is `command` or `query`.
+    ///
+    /// # Errors
+    /// When there is none; suggests a name that is like it.
+    pub(super) fn named(&self, kind: &'static str, name: &str) -> Result<&S, Unknown> {
+        let number = self.numbers.get(name);
+        let slot = number.and_then(|number| self.by_number.get(*number)?.as_ref());
+        slot.map(|slot| &slot.slot).ok_or_else(|| Unknown {
+            kind,
+            // The name comes from outside: keep what a person can read.
+            name: name.chars().take(80).collect(),
+            suggestion: nearest(self.numbers.keys().copied(), name),
+        })
+    }
+}
+
+impl<S> FromIterator<NewSlot<S>> for Slots<S> {
+    fn from_iter<I: IntoIterator<Item = NewSlot<S>>>(slots: I) -> Self {
+        let mut by_number: Vec<Option<Slot<S>>> = Vec::new();
+        let mut numbers = HashMap::new();
+        for NewSlot {
+            message,
+            place: Place { number, is_in_cell },
+            run,
+            slot,
+        } in slots
+        {
+            if by_number.len() <= number {
+                by_number.resize_with(number + 1, || None);
+            }
+            by_number[number] = Some(Slot {
+                is_in_cell,
+                run,
+                slot,
+            });
+            numbers.insert(message, number);
+        }
+        Self { by_number, numbers }
+    }
+}
+
+/// The name that a misspelled one was probably meant to be.
+fn nearest(known: impl Iterator<Item = &'static str>, name: &str) -> Option<&'static str> {
+    let likeness =
+        |known: &str| strsim::jaro_winkler(&known.to_ascii_lowercase(), &name.to_ascii_lowercase());
+    known
+        .map(|known| (likeness(known), known))
+        .filter(|(likeness, _)| *likeness > 0.75 && name.len() < 200)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known)
+}

@@ -1,0 +1,72 @@
+use std::any::{Any, TypeId};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Stands beside each command and each query, so that a dispatcher finds the handler without a
+/// search. Filled once per process, by the first dispatcher that has a handler for the message; what
+/// else a handler needs is the dispatcher's.
+pub struct HandlerCell<F>(OnceLock<Filled<F>>);
+
+struct Filled<F> {
+    number: usize,
+    /// The first handler that any dispatcher has for the message, as a pointer.
+    run: F,
+    /// The type of that handler.
+    first: TypeId,
+}
+
+/// Where a dispatcher has the handler of a message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// The number of the message's type: a dispatcher has its handlers by these.
+    pub(crate) number: usize,
+    /// Whether the handler is the one in the cell.
+    pub(crate) is_in_cell: bool,
+}
+
+impl<F: Copy + 'static> HandlerCell<F> {
+    /// An empty cell.
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    /// Puts the handler `H` in the cell, if that is empty. `None` if `F` is not its type as a pointer,
+    /// which the derives see to.
+    pub(crate) fn fill<H: 'static>(&self, run: impl Copy + 'static) -> Option<Place> {
+        let run = cast(run)?;
+        let handler = TypeId::of::<H>();
+        let filled = self.0.get_or_init(|| Filled {
+            number: next(),
+            run,
+            first: handler,
+        });
+        Some(Place {
+            number: filled.number,
+            is_in_cell: filled.first == handler,
+        })
+    }
+
+    /// The number of the message's type.
+    #[inline]
+    pub(crate) fn number(&self) -> Option<usize> {
+        Some(self.0.get()?.number)
+    }
+
+    /// The handler in the cell.
+    #[inline]
+    pub(crate) fn run<T: Copy + 'static>(&self) -> Option<T> {
+        cast(self.0.get()?.run)
+    }
+}
+
+/// The same value, if `T` is its type: the compiler knows which.
+#[inline]
+fn cast<T: Copy + 'static>(value: impl Copy + 'static) -> Option<T> {
+    (&value as &dyn Any).downcast_ref().copied()
+}
+
+fn next() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
