@@ -18,15 +18,18 @@ pub(crate) fn is_on() -> bool {
     level_enabled!(Level::INFO)
 }
 
-/// Awaits a future in a span. If nobody listens, nothing is wrapped around it.
+/// Awaits a future in a span. If nobody listens, nothing is wrapped around it, and the future of the
+/// caller has no room for the span: what is larger than 1 KiB is slow to allocate.
 macro_rules! within {
-    ($span:ident, $future:expr) => {
-        if $span.is_disabled() {
+    ($span:expr, $future:expr) => {{
+        let span: tracing::Span = $span;
+        if span.is_disabled() {
+            drop(span);
             $future.await
         } else {
-            tracing::Instrument::instrument($future, $span).await
+            Box::pin(tracing::Instrument::instrument($future, span)).await
         }
-    };
+    }};
 }
 
 pub(crate) use within;

@@ -340,7 +340,9 @@ impl Decide<'_> {
             Ok(Reply::Later(future)) => {
                 let store = &*self.inner.store;
                 let running = self.inner.running(handler, Guarded(future));
-                nesting::deciding(handler, store, &loaded.loads, running).await
+                let deciding = nesting::deciding(handler, store, &loaded.loads, running);
+                // A sync handler has a small future.
+                Box::pin(deciding).await
             }
             Err(message) => Err(message),
         };

@@ -138,8 +138,7 @@ impl Inner {
             options,
             span: &span,
         };
-        let carrying_out = span.clone();
-        let outcome = trace::within!(carrying_out, Box::pin(self.carry_out(order)));
+        let outcome = trace::within!(span.clone(), Box::pin(self.carry_out(order)));
         trace_outcome(&span, &outcome);
         outcome
     }

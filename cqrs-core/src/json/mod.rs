@@ -76,7 +76,8 @@ where
         json.extend_from_slice(b"{}");
     }
     let read = check(&json, report.into_losses())?;
-    Ok((json, read))
+    // A copy, since it may be kept, and has no room to spare then.
+    Ok((json.as_slice().to_vec(), read))
 }
 
 /// Adds a value's JSON to `text`, as serde writes it, to tell the value from others.

@@ -155,11 +155,9 @@ impl NewEvents {
     pub fn push<E: Event>(&mut self, event: &E) -> Result<(), Error> {
         let mut tags = Tags::new();
         event.tags(&mut tags);
-        let (mut payload, read_back) = json::round_trip::<E, E>(event).map_err(|error| {
+        let (payload, read_back) = json::round_trip::<E, E>(event).map_err(|error| {
             Error::message(format!("event `{}` cannot be recorded: {error}", E::NAME))
         })?;
-        // A store in memory keeps it, with the room to spare.
-        payload.shrink_to_fit();
         let event_type = EventType::new(E::NAME);
         self.events.push(NewEvent {
             event_type,
