@@ -7,6 +7,7 @@ extern crate self as cqrs_core;
 pub mod __private;
 mod auth;
 mod clock;
+mod decision;
 pub mod dispatcher;
 pub mod error;
 pub mod handler;

@@ -4,9 +4,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::Dispatcher;
-use super::cache::StateCache;
-use super::causation::Causes;
-use super::inner::{CallLimits, CommandSlot, Inner, QuerySlot};
+use super::inner::{CallLimits, Inner, QuerySlot};
 use super::lifecycle::Lifecycle;
 use super::reaction::Reaction;
 use super::sent::SentCommands;
@@ -15,6 +13,7 @@ use super::slots::{NewSlot, Slots};
 use crate::Timestamp;
 use crate::auth::Authorizer;
 use crate::clock::Clock;
+use crate::decision::{CommandSlot, Decisions};
 use crate::handler::{AggregateType, Input, InputKind, QueryInputs, Resources};
 use crate::message::Storage;
 use crate::module::Module;
@@ -119,7 +118,7 @@ impl Builder {
     /// Maximum number of times a command is decided before its conflict is returned to the caller.
     /// Defaults to 16; 0 counts as 1. A command overrides it with `#[command(attempts = ..)]`.
     pub fn attempts(mut self, attempts: u32) -> Self {
-        self.limits.attempts = attempts.max(1);
+        self.limits.decisions.attempts = attempts.max(1);
         self
     }
 
@@ -144,7 +143,7 @@ impl Builder {
     /// [`Failure::Busy`](crate::error::Failure::Busy), which names the handler that it waited for.
     /// An async handler that never ends holds its aggregates until its call is dropped.
     pub fn max_decision_wait(mut self, wait: Duration) -> Self {
-        self.limits.decision_wait = wait;
+        self.limits.decisions.decision_wait = wait;
         self
     }
 
@@ -159,7 +158,7 @@ impl Builder {
     /// back and the call fails, since others may wait for what it locks. Defaults to 5 seconds;
     /// `Duration::MAX` is for ever. `build` refuses zero.
     pub fn max_transaction(mut self, open: Duration) -> Self {
-        self.limits.transaction = open;
+        self.limits.decisions.transaction = open;
         self
     }
 
@@ -172,7 +171,7 @@ impl Builder {
     /// Commands are counted that are sent while the reaction runs, not by a task that it spawned, and
     /// within this process.
     pub fn max_causation_depth(mut self, commands: u32) -> Self {
-        self.limits.causation_depth = commands;
+        self.limits.decisions.causation_depth = commands;
         self
     }
 
@@ -186,7 +185,7 @@ impl Builder {
     /// Commands are counted as for `max_causation_depth`. The last 131,072 of them are remembered; a
     /// chain whose last commands are no longer remembered is counted from 0 again.
     pub fn max_caused_commands(mut self, commands: u32) -> Self {
-        self.limits.caused_commands = commands;
+        self.limits.decisions.caused_commands = commands;
         self
     }
 
@@ -194,7 +193,7 @@ impl Builder {
     /// nothing. Defaults to 10,000; 0 turns it off, `usize::MAX` is no limit. Decisions are the same
     /// either way.
     pub fn state_cache(mut self, states: usize) -> Self {
-        self.limits.states = states;
+        self.limits.decisions.states = states;
         self
     }
 
@@ -202,7 +201,7 @@ impl Builder {
     /// none, `usize::MAX` is no limit. A state counts with its own size and, if it is `Serialize`, with
     /// that of its JSON for what it has on the heap.
     pub fn state_cache_bytes(mut self, bytes: usize) -> Self {
-        self.limits.state_bytes = bytes;
+        self.limits.decisions.state_bytes = bytes;
         self
     }
 
@@ -277,9 +276,13 @@ impl Builder {
             queries: query_slots(&plan, &self.resources, &models, &store),
             authorizer: self.authorizer,
             log_permission: self.log_permission,
-            clock: self.clock,
             limits: self.limits,
-            kept: kept(&plan.aggregates),
+            decisions: Decisions::new(
+                store.clone(),
+                self.clock,
+                self.limits.decisions,
+                kept(&plan.aggregates),
+            ),
             workers: projections
                 .iter()
                 .map(|(worker, _)| worker)
@@ -288,8 +291,6 @@ impl Builder {
                 .chain(observers.iter().map(Observer::progress))
                 .collect(),
             description: Description::new(&plan, warnings),
-            cache: StateCache::new(self.limits.states, self.limits.state_bytes),
-            causes: Causes::default(),
             sent: self.sent,
             lifecycle: Lifecycle::new(),
             store,
@@ -324,7 +325,7 @@ impl Builder {
 
 /// Runs a worker, and keeps the dispatcher until it has ended.
 async fn within(dispatcher: Dispatcher, name: &'static str, run: impl Future<Output = ()>) {
-    dispatcher.inner.running(name, run).await;
+    dispatcher.inner.decisions.running(name, run).await;
 }
 
 /// The aggregates with `storage = "state"`. An event may concern one that is not taken in; its

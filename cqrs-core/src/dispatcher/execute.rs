@@ -2,19 +2,17 @@ use std::convert::Infallible;
 use std::future::IntoFuture;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tracing::Span;
 use uuid::Uuid;
 
-use super::attempt::Order;
-use super::inner::{CallOptions, CommandSlot, Inner};
-use super::{Dispatcher, Receipt};
+use super::inner::Inner;
+use super::{Caller, Dispatcher, Receipt};
 use crate::CommandId;
 use crate::auth::Actor;
+use crate::decision::{CallOptions, CommandSlot};
 use crate::error::CommandError;
 use crate::handler::{ErasedCommand, TypedCommand};
 use crate::message::Command;
 use crate::store::{BoxFuture, Recorded};
-use crate::trace;
 
 /// A command about to be sent; `.await` sends it.
 ///
@@ -34,10 +32,7 @@ impl<'d, C: Command> ExecuteCall<'d, C> {
         Self {
             dispatcher,
             command,
-            options: CallOptions {
-                caller: dispatcher.caller(),
-                ..CallOptions::default()
-            },
+            options: CallOptions::default(),
             seen: None,
         }
     }
@@ -80,7 +75,12 @@ impl<'d, C: Command> IntoFuture for ExecuteCall<'d, C> {
             seen,
         } = self;
         Box::pin(async move {
-            let receipt = dispatcher.inner.execute(command, &options).await?;
+            let receipt = {
+                let inner = &dispatcher.inner;
+                inner
+                    .execute(command, dispatcher.caller(), &options)
+                    .await?
+            };
             if let Some(seen) = seen {
                 seen.fetch_max(receipt.last().get(), Ordering::AcqRel);
             }
@@ -95,6 +95,7 @@ impl Inner {
     pub(crate) async fn execute<C: Command>(
         &self,
         command: C,
+        caller: Caller,
         options: &CallOptions,
     ) -> Result<Receipt, CommandError<C::Error>> {
         self.authorize(C::NAME, C::PERMISSION, options.actor.as_ref())
@@ -102,7 +103,7 @@ impl Inner {
             .map_err(CommandError::Denied)?;
         let (handler, slot) = self.command::<C>().map_err(CommandError::Failed)?;
         let command = TypedCommand::new(command, handler);
-        match self.execute_erased(&command, slot, options).await {
+        match self.execute_erased(&command, slot, caller, options).await {
             Ok(Some(receipt)) => Ok(receipt),
             Ok(None) => Err(command.take_refusal(slot.entry.name)),
             Err(error) => Err(error.map_rejected(|never| match never {})),
@@ -115,57 +116,14 @@ impl Inner {
         &self,
         command: &dyn ErasedCommand,
         slot: &CommandSlot,
+        caller: Caller,
         options: &CallOptions,
     ) -> Result<Option<Receipt>, CommandError<Infallible>> {
-        let begun = self.lifecycle.begin_command(options.caller);
+        let begun = self.lifecycle.begin_command(caller);
         let _under_way = begun.map_err(CommandError::Failed)?;
         if let Some(sent) = &self.sent {
             sent.record(slot.entry.message, command.body());
         }
-        command
-            .check()
-            .map_err(CommandError::Failed)?
-            .map_err(CommandError::Invalid)?;
-        let fingerprint = command
-            .fingerprint()
-            .map_err(CommandError::Failed)?
-            .map_err(CommandError::Invalid)?;
-        let span = trace::execute(slot.entry.message, slot.entry.name);
-        let order = Order {
-            command,
-            slot,
-            fingerprint,
-            options,
-            span: &span,
-        };
-        let outcome = trace::within!(span.clone(), Box::pin(self.carry_out(order)));
-        trace_outcome(&span, &outcome);
-        outcome
+        self.decisions.carry_out(command, slot, options).await
     }
-}
-
-/// Records in a command's span what came of it. `None` is what its handler refused.
-fn trace_outcome(execute: &Span, outcome: &Result<Option<Receipt>, CommandError<Infallible>>) {
-    if execute.is_disabled() {
-        return;
-    }
-    let word = match outcome {
-        Ok(Some(receipt)) => {
-            execute.record("events", receipt.events());
-            execute.record("position", receipt.last().get());
-            if receipt.replayed() {
-                "replayed"
-            } else {
-                "done"
-            }
-        }
-        Ok(None) => "refused",
-        Err(CommandError::Rejected(never)) => match *never {},
-        Err(CommandError::Conflict { .. }) => "conflict",
-        Err(CommandError::Invalid(_)) => "invalid",
-        Err(CommandError::Denied(_)) => "denied",
-        Err(CommandError::Unknown(_)) => "unknown",
-        Err(CommandError::Failed(_)) => "failed",
-    };
-    execute.record("outcome", word);
 }

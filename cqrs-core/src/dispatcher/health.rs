@@ -28,7 +28,7 @@ impl Inner {
         Health {
             head: *self.store.watch().borrow(),
             subscriptions,
-            state_cache: self.cache.health(),
+            state_cache: self.decisions.cache_health(),
         }
     }
 }

@@ -1,29 +1,23 @@
-use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use uuid::Uuid;
-
 use super::SubscriptionKind;
-use super::cache::StateCache;
-use super::causation::Causes;
-use super::lifecycle::{Caller, Lifecycle};
+use super::lifecycle::Lifecycle;
 use super::sent::SentCommands;
 use super::slots::Slots;
 use crate::auth::Actor;
 use crate::auth::{Action, Authorizer, Request};
-use crate::clock::Clock;
+use crate::decision::{CommandSlot, DecisionLimits, Decisions};
 use crate::error::{Denied, Failure};
-use crate::handler::{AggregateType, CommandFn, QueryFn, QueryInputs};
+use crate::handler::{CommandFn, QueryFn, QueryInputs};
 use crate::json::MessageLimits;
 use crate::message::{Command, Query};
 use crate::panic::guarded;
-use crate::registry::{CommandHandlerEntry, MessageKind, QueryHandlerEntry, Registry};
+use crate::registry::{MessageKind, QueryHandlerEntry, Registry};
 use crate::store::Store;
 use crate::subscription::Progress;
 use crate::trace;
 use crate::wiring::{Description, Problems};
-use crate::{CommandId, Timestamp};
 
 /// What all clones of a dispatcher share.
 pub(crate) struct Inner {
@@ -33,24 +27,13 @@ pub(crate) struct Inner {
     pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
     /// What one must hold to read the log.
     pub(crate) log_permission: Option<&'static str>,
-    pub(crate) clock: Clock,
     pub(crate) limits: CallLimits,
-    /// Aggregates with `storage = "state"`.
-    pub(crate) kept: Vec<&'static AggregateType>,
+    pub(crate) decisions: Decisions,
     pub(crate) workers: Vec<Progress>,
     pub(crate) description: Description,
-    pub(crate) cache: StateCache,
-    pub(crate) causes: Causes,
     /// There in tests of reactions.
     pub(crate) sent: Option<Arc<SentCommands>>,
     pub(crate) lifecycle: Lifecycle,
-}
-
-/// A command's handler in this dispatcher.
-pub(crate) struct CommandSlot {
-    pub(crate) entry: &'static CommandHandlerEntry,
-    pub(crate) services: Box<[Option<Arc<dyn Any + Send + Sync>>]>,
-    pub(crate) takes_transaction: bool,
 }
 
 /// A query's handler in this dispatcher.
@@ -66,51 +49,24 @@ pub(crate) struct QuerySlot {
 /// Bounds of calls.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallLimits {
-    /// How often a command is decided before its conflict is returned.
-    pub(crate) attempts: u32,
     /// Of a message in JSON.
     pub(crate) message: MessageLimits,
-    /// How long a command waits for its turn.
-    pub(crate) decision_wait: Duration,
     /// How long a query waits for its read models.
     pub(crate) wait: Duration,
-    /// How long a handler may have a transaction open.
-    pub(crate) transaction: Duration,
-    /// How many commands of reactions may lead to one another.
-    pub(crate) causation_depth: u32,
-    pub(crate) caused_commands: u32,
-    /// How many states of aggregates are kept in memory, and how many bytes of them.
-    pub(crate) states: usize,
-    pub(crate) state_bytes: usize,
+    pub(crate) decisions: DecisionLimits,
 }
 
 impl Default for CallLimits {
     fn default() -> Self {
         Self {
-            attempts: 16,
             message: MessageLimits {
                 bytes: 1 << 20,
                 depth: 64,
             },
-            decision_wait: Duration::from_secs(30),
             wait: Duration::from_secs(5),
-            transaction: Duration::from_secs(5),
-            causation_depth: 64,
-            caused_commands: 100_000,
-            states: 10_000,
-            state_bytes: 64 << 20,
+            decisions: DecisionLimits::default(),
         }
     }
-}
-
-/// What a caller may say besides the command.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct CallOptions {
-    pub(crate) id: Option<CommandId>,
-    pub(crate) actor: Option<Actor>,
-    pub(crate) correlation: Option<Uuid>,
-    pub(crate) causation: Option<Uuid>,
-    pub(crate) caller: Caller,
 }
 
 impl Drop for Inner {
@@ -131,17 +87,17 @@ impl CallLimits {
             ),
             (
                 "max_transaction",
-                self.transaction.is_zero(),
+                self.decisions.transaction.is_zero(),
                 "no async handler with a transaction",
             ),
             (
                 "max_causation_depth",
-                self.causation_depth == 0,
+                self.decisions.causation_depth == 0,
                 "no command of a reaction",
             ),
             (
                 "max_caused_commands",
-                self.caused_commands == 0,
+                self.decisions.caused_commands == 0,
                 "no command of a reaction",
             ),
         ];
@@ -219,10 +175,5 @@ impl Inner {
             actor: actor.map(|actor| actor.name().to_owned()),
             reason,
         }))
-    }
-
-    /// The time, by the dispatcher's clock.
-    pub(super) fn now(&self) -> Result<Timestamp, Failure> {
-        guarded(|| "the dispatcher's clock", || self.clock.now())
     }
 }

@@ -4,10 +4,11 @@ use std::time::Duration;
 use serde_json::Value;
 use tracing::Instrument;
 
-use super::inner::{CallOptions, CommandSlot, Inner, QuerySlot};
+use super::inner::{Inner, QuerySlot};
 use super::query::QueryOptions;
 use super::{Caller, Dispatcher, Receipt};
 use crate::auth::Actor;
+use crate::decision::{CallOptions, CommandSlot};
 use crate::error::{CommandError, QueryError, Rejection};
 use crate::store::{BoxFuture, Position};
 use crate::trace;
@@ -37,10 +38,7 @@ impl<'d> ExecuteJsonCall<'d> {
             dispatcher,
             name,
             json,
-            options: CallOptions {
-                caller: dispatcher.caller(),
-                ..CallOptions::default()
-            },
+            options: CallOptions::default(),
         }
     }
 
@@ -75,7 +73,12 @@ impl<'d> IntoFuture for ExecuteJsonCall<'d> {
             options,
         } = self;
         match dispatcher.inner.commands.named("command", name) {
-            Ok(slot) => Box::pin(dispatcher.inner.execute_json(slot, json, options)),
+            Ok(slot) => Box::pin(dispatcher.inner.execute_json(
+                dispatcher.caller(),
+                slot,
+                json,
+                options,
+            )),
             Err(unknown) => failed(CommandError::Unknown(unknown)),
         }
     }
@@ -141,6 +144,7 @@ impl Inner {
     /// The authorizer is asked first: what is wrong with the JSON names fields.
     async fn execute_json(
         &self,
+        caller: Caller,
         slot: &CommandSlot,
         json: &[u8],
         options: CallOptions,
@@ -152,7 +156,7 @@ impl Inner {
         let command = (entry.parse)(json, self.limits.message)
             .map_err(CommandError::Failed)?
             .map_err(CommandError::Invalid)?;
-        match self.execute_erased(&*command, slot, &options).await {
+        match self.execute_erased(&*command, slot, caller, &options).await {
             Ok(Some(receipt)) => Ok(receipt),
             Ok(None) => Err(command.refusal(entry.name)),
             Err(error) => Err(error.map_rejected(|never| match never {})),

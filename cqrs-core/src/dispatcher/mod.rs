@@ -1,54 +1,37 @@
 //! Carries commands and queries to their handlers.
 
-mod aggregate;
-mod attempt;
 mod builder;
-mod cache;
-mod causation;
 mod execute;
 mod health;
 mod inner;
 mod json;
 mod lifecycle;
-mod load;
-mod loaded;
-mod nesting;
-mod pending;
-mod places;
 mod query;
 mod reaction;
-mod receipt;
-mod running;
 pub(crate) mod sent;
 mod session;
 mod shutdown;
 mod slots;
 mod state;
-mod weight;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::Builder;
-pub use cache::StateCacheHealth;
 pub use execute::ExecuteCall;
 pub use health::Health;
 pub use json::{ExecuteJsonCall, QueryJsonCall};
 pub use query::QueryCall;
-pub use receipt::Receipt;
 pub use session::Session;
 pub use shutdown::Unfinished;
 pub use state::{History, StateCall};
 
+pub use crate::decision::{Receipt, StateCacheHealth};
 pub use crate::subscription::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
 
-pub(crate) use aggregate::AggregateState;
-pub(crate) use cache::Checkout;
 pub(crate) use inner::Inner;
 pub(crate) use lifecycle::Caller;
-pub(crate) use pending::Pending;
 pub(crate) use reaction::Reaction;
-pub(crate) use weight::Weight;
 
 use shutdown::Workers;
 

@@ -229,7 +229,7 @@ impl Inner {
 
     #[cold]
     fn context(&self, actor: Option<Actor>) -> Result<Context, Failure> {
-        let time = self.now()?;
+        let time = self.decisions.now()?;
         let id = CommandId::at(time).as_uuid();
         Ok(Context {
             command: None,

@@ -5,6 +5,7 @@ use tokio::task::consume_budget;
 use tracing::Instrument;
 
 use super::Dispatcher;
+use crate::decision::reacting;
 use crate::error::{Error, Result};
 use crate::handler::{Input, ReactionInput, ReactionScope, Reply, Resources};
 use crate::registry::ReactionEntry;
@@ -43,8 +44,7 @@ impl Reaction {
         };
         let span = trace::react(self.entry.name, recorded);
         let reply = Reply::guarded(|| (self.entry.run)(recorded, &scope)).instrument(span);
-        let inner = &self.dispatcher.inner;
-        let reacted = inner.reacting(self.entry.name, recorded, reply).await;
+        let reacted = reacting(self.entry.name, recorded, reply).await;
         reacted.map_err(Error::panicked)?
     }
 }

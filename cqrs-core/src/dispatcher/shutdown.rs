@@ -141,7 +141,7 @@ enum Restless {
 impl Inner {
     /// Refuses to wait for handlers in one of them.
     fn check_outside_of_handlers(&self) -> Result<(), Unfinished> {
-        let Some(handler) = self.running_handler() else {
+        let Some(handler) = self.decisions.running_handler() else {
             return Ok(());
         };
         let head = *self.store.watch().borrow();

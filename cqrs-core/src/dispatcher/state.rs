@@ -92,6 +92,7 @@ impl<'d, A: Aggregate> IntoFuture for StateCall<'d, A> {
             };
             let tags = tags.map_err(|broken| broken.failure())?;
             let state = inner
+                .decisions
                 .replay(const { &AggregateType::of::<A>() }, tags, up_to)
                 .await?;
             // The state was made by this very aggregate type.

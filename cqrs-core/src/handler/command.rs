@@ -1,14 +1,13 @@
 use std::any::Any;
 
 use super::each::InOneSlice;
-use super::input::{AggregateType, Input};
+use super::input::{AggregateType, AnyState, Input};
 use super::resource::{self, Service, Shared};
 use super::{Context, Reply, Res, TxSlot};
-use crate::dispatcher::{AggregateState, Checkout, Pending, Weight};
 use crate::error::{CommandError, Error};
 use crate::message::{Aggregate, Command, Events, NewEvents};
 use crate::source::Source;
-use crate::store::{Incarnation, Position, Tags};
+use crate::store::Tags;
 
 /// A command handler. `#[command_handler]` implements it.
 pub trait HandlesCommand: 'static {
@@ -66,46 +65,46 @@ pub type Decided<'a, C> = Reply<'a, Decision<C>>;
 pub struct CommandScope<'a> {
     pub(crate) command: &'a (dyn Any + Send + Sync),
     pub(crate) context: &'a Context,
-    pub(crate) states: &'a [Load],
+    pub(crate) states: &'a dyn LoadedStates,
     pub(crate) services: &'a [Option<Service>],
     /// There if the handler takes it.
     pub(crate) tx: Option<&'a TxSlot>,
 }
 
-/// The aggregates to load for a decision.
-#[derive(Default)]
-pub struct Loads(pub(crate) Vec<Load>);
+/// The aggregates that a decision has loaded.
+pub(crate) trait LoadedStates: Sync {
+    /// One of them, by its number from 0. `None` after the last.
+    fn get(&self, number: usize) -> Option<LoadedState<'_>>;
+}
 
-/// An aggregate to load, and its state once it is loaded.
-pub struct Load {
-    /// The inputs that take it; none if only an event concerns it.
+/// An aggregate that a decision has loaded.
+#[derive(Clone, Copy)]
+pub(crate) struct LoadedState<'a> {
+    /// The inputs that take it.
+    pub(crate) inputs: &'a Inputs,
+    pub(crate) tags: &'a Tags,
+    /// There once it is read.
+    pub(crate) state: Option<&'a dyn AnyState>,
+}
+
+/// Where a handler says which aggregates it takes.
+pub struct Loads<'a>(&'a mut dyn FnMut(LoadRequest));
+
+/// An aggregate that a handler takes.
+pub(crate) struct LoadRequest {
+    /// The inputs that take it.
     pub(crate) inputs: Inputs,
     pub(crate) aggregate: &'static AggregateType,
     /// What its events bear: one tag, or several.
     pub(crate) tags: Tags,
-    pub(crate) state: AggregateState,
-    /// Position of the stored state, for aggregates that have one.
-    pub(crate) stored: Option<Position>,
-    /// The state has all events up to here.
-    pub(crate) up_to: Position,
-    /// The log that the state is from.
-    pub(crate) incarnation: Incarnation,
-    /// The log was read up to here; further than `up_to` once a state was given up.
-    pub(crate) seen: Position,
-    /// And those of an append that is under way.
-    pub(crate) pending: Option<Pending>,
-    /// How many events were folded since the stored state, or since the first.
-    pub(crate) folded: u32,
-    /// How large the state is.
-    pub(crate) weight: Weight,
-    /// The state has events that `up_to` and `pending` do not cover: while it is read, and from
-    /// when the events of a decision are folded until they are recorded. It is of no use to others.
-    pub(crate) is_dirty: bool,
-    /// Where the state came from and goes back to.
-    pub(crate) checkout: Option<Checkout>,
 }
 
-impl Loads {
+impl<'a> Loads<'a> {
+    /// Each aggregate goes to `load`.
+    pub(crate) fn new(load: &'a mut dyn FnMut(LoadRequest)) -> Self {
+        Self(load)
+    }
+
     /// Adds the aggregate that the input at `place` takes.
     pub fn add<A: Aggregate>(&mut self, place: usize, id: &A::Id) {
         self.add_tagged::<A>(place, A::tags(id));
@@ -118,9 +117,11 @@ impl Loads {
 
     /// Adds one of the aggregates that the input at `place` takes.
     pub(crate) fn add_listed<A: Aggregate>(&mut self, place: usize, index: usize, tags: Tags) {
-        let aggregate = const { &AggregateType::of::<A>() };
-        let inputs = Inputs::One(InputPlace { place, index });
-        self.0.push(Load::new(inputs, aggregate, tags));
+        (self.0)(LoadRequest {
+            inputs: Inputs::One(InputPlace { place, index }),
+            aggregate: const { &AggregateType::of::<A>() },
+            tags,
+        });
     }
 }
 
@@ -271,9 +272,10 @@ impl<A: InOneSlice, C, const ROLE: u64> Borrowed<C, ROLE> for [A] {
 
 impl<'a> CommandScope<'a> {
     /// The aggregates at an input's place, each with the index of its id.
-    pub(crate) fn loads(&self, place: usize) -> impl Iterator<Item = (usize, &'a Load)> {
-        let loads = self.states.iter();
-        loads.filter_map(move |load| Some((load.inputs.index(place)?, load)))
+    pub(crate) fn loaded(&self, place: usize) -> impl Iterator<Item = (usize, LoadedState<'a>)> {
+        let states = self.states;
+        let loaded = (0..).map_while(|number| states.get(number));
+        loaded.filter_map(move |loaded| Some((loaded.inputs.index(place)?, loaded)))
     }
 
     /// The aggregate at an input's place.
@@ -281,10 +283,8 @@ impl<'a> CommandScope<'a> {
     /// # Errors
     /// Never, once it is loaded.
     pub fn state<A: Aggregate>(&self, place: usize) -> Result<&'a A, Error> {
-        let state = self
-            .loads(place)
-            .next()
-            .and_then(|(_, load)| load.state.get()?.as_any().downcast_ref());
+        let first = self.loaded(place).next();
+        let state = first.and_then(|(_, loaded)| loaded.state?.as_any().downcast_ref());
         state.ok_or_else(|| Error::message(format!("the state of `{}` is not loaded", A::NAME)))
     }
 }

@@ -5,7 +5,7 @@ use std::iter::Copied;
 use std::ops::Index;
 use std::{slice, vec};
 
-use super::command::{CommandInput, CommandScope, Load, Loads};
+use super::command::{CommandInput, CommandScope, Loads};
 use super::input::Input;
 use crate::error::Error;
 use crate::message::Aggregate;
@@ -146,14 +146,14 @@ where
     fn take(scope: &'a CommandScope<'a>, place: usize) -> Result<Self, Error> {
         let command = scope.command.downcast_ref::<C>();
         let ids = command.map(<A as Listed<C, ROLE>>::ids).unwrap_or_default();
-        let mut loads: Vec<(usize, &Load)> = scope.loads(place).collect();
-        loads.sort_unstable_by_key(|(index, _)| *index);
-        let states = loads.iter().filter_map(|(index, load)| {
-            let state = load.state.get()?.as_any().downcast_ref()?;
-            Some((load.tags.clone(), *ids.get(*index)?, state))
+        let mut loaded: Vec<_> = scope.loaded(place).collect();
+        loaded.sort_unstable_by_key(|(index, _)| *index);
+        let states = loaded.iter().filter_map(|(index, loaded)| {
+            let state = loaded.state?.as_any().downcast_ref()?;
+            Some((loaded.tags.clone(), *ids.get(*index)?, state))
         });
         let each = Self::tagged(states);
-        if each.len() < loads.len() {
+        if each.len() < loaded.len() {
             return Err(Error::message(format!(
                 "a state of `{}` is not loaded",
                 A::NAME

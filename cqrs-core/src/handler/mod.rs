@@ -15,11 +15,11 @@ mod resource;
 mod transaction;
 
 pub use crate::source::Source;
-pub(crate) use command::Inputs;
 pub use command::{
     Bare, Borrowed, CommandFn, CommandInput, CommandScope, Decided, Decides, Decision, DomainError,
-    HandlesCommand, Load, Loads, Outcome, Returned,
+    HandlesCommand, Loads, Outcome, Returned,
 };
+pub(crate) use command::{Inputs, LoadRequest, LoadedState, LoadedStates};
 pub use context::Context;
 pub use each::{Each, InOneSlice, Listed, ListsSeveral};
 pub(crate) use erased::{

@@ -4,9 +4,10 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use super::load::Load;
 use crate::Uuid;
 use crate::error::Failure;
-use crate::handler::{AggregateType, Load};
+use crate::handler::AggregateType;
 use crate::store::{EventStore, NewEvent, Store, Tags};
 
 tokio::task_local! {

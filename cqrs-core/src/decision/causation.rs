@@ -10,8 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
 
-use super::Inner;
-use super::inner::CallLimits;
+use super::DecisionLimits;
 use crate::CommandId;
 use crate::error::Failure;
 use crate::store::Recorded;
@@ -70,10 +69,10 @@ impl Causes {
         &self,
         id: CommandId,
         command: &'static str,
-        limits: &CallLimits,
+        limits: &DecisionLimits,
     ) -> Result<(), Failure> {
         let reacting = REACTING.try_with(|it| (it.reaction, it.command));
-        let Ok((reaction, caused_by)) = reacting else {
+        let Ok((reaction, origin)) = reacting else {
             return Ok(());
         };
         // Before the command's events are recorded: a reaction may get one at once.
@@ -83,7 +82,7 @@ impl Causes {
             return Ok(());
         }
         let cause = causes
-            .get_or_insert(caused_by, Cause::outside)
+            .get_or_insert(origin, Cause::outside)
             .of(Link { reaction, command });
         if cause.depth > limits.causation_depth {
             return Err(Failure::CausationDepth {
@@ -93,17 +92,18 @@ impl Causes {
             });
         }
         // Nobody else counts: the lock is held.
-        let caused = cause.caused.load(Ordering::Relaxed);
+        let count = cause.caused.load(Ordering::Relaxed);
         let limit = limits.caused_commands;
-        if caused >= limit && limit != u32::MAX {
+        if count >= limit && limit != u32::MAX {
             return Err(Failure::CausedCommands {
                 command,
                 limit,
                 chain: cause.to_string(),
             });
         }
-        let caused = caused.saturating_add(1);
-        cause.caused.store(caused, Ordering::Relaxed);
+        cause
+            .caused
+            .store(count.saturating_add(1), Ordering::Relaxed);
         causes.put(id, cause);
         while causes.len() > CAPACITY {
             causes.pop_lru();
@@ -112,17 +112,14 @@ impl Causes {
     }
 }
 
-impl Inner {
-    /// Runs the future of a reaction to an event.
-    pub(crate) async fn reacting<F: Future>(
-        &self,
-        reaction: &'static str,
-        event: &Recorded,
-        future: F,
-    ) -> F::Output {
-        let command = event.command;
-        REACTING.scope(Reacting { reaction, command }, future).await
-    }
+/// Runs the future of a reaction to an event.
+pub(crate) async fn reacting<F: Future>(
+    reaction: &'static str,
+    event: &Recorded,
+    future: F,
+) -> F::Output {
+    let command = event.command;
+    REACTING.scope(Reacting { reaction, command }, future).await
 }
 
 impl Cause {

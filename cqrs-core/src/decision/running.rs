@@ -5,7 +5,7 @@ use std::future::Future;
 
 use tokio::task::futures::TaskLocalFuture;
 
-use super::Inner;
+use super::Decisions;
 
 tokio::task_local! {
     /// The async handler that this task runs, the innermost if there are several. A sync handler
@@ -15,13 +15,13 @@ tokio::task_local! {
 
 #[derive(Clone, Copy)]
 pub(crate) struct Running {
-    /// Address of the dispatcher, which cannot move while it runs a handler. Another one may be
+    /// Address of what decides the dispatcher's commands, which cannot move while a handler runs. Another one may be
     /// waited for.
     dispatcher: usize,
     handler: &'static str,
 }
 
-impl Inner {
+impl Decisions {
     /// Runs a command handler, a projection or a reaction.
     pub(crate) fn running<F: Future>(
         &self,
@@ -36,7 +36,7 @@ impl Inner {
     }
 
     /// The handler of this dispatcher that this task runs.
-    pub(super) fn running_handler(&self) -> Option<&'static str> {
+    pub(crate) fn running_handler(&self) -> Option<&'static str> {
         let running = RUNNING.try_with(|running| *running).ok();
         let running = running.filter(|it| it.dispatcher == self.address());
         running.map(|it| it.handler)

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tracing::Span;
 
-use super::inner::{CallOptions, CommandSlot, Inner};
+use super::load::Load;
 use super::loaded::Loaded;
-use super::{Receipt, nesting};
+use super::{CallOptions, CommandSlot, Decisions, Receipt, nesting};
 use crate::CommandId;
 use crate::error::{CommandError, Error, Failure, Invalid};
 use crate::handler::{CommandScope, Context, ErasedCommand, Loads, Reply, TxSlot};
@@ -48,10 +48,10 @@ enum Attempt {
     Overtaken(Position),
 }
 
-impl Inner {
+impl Decisions {
     /// Loads, decides and appends, again and again while others are faster. `None` when the
     /// handler returned an error.
-    pub(super) async fn carry_out(&self, order: Order<'_>) -> Result<Option<Receipt>, Problem> {
+    pub(super) async fn decide(&self, order: Order<'_>) -> Result<Option<Receipt>, Problem> {
         let Order {
             command,
             slot,
@@ -74,7 +74,7 @@ impl Inner {
             .note(id, slot.entry.message, &self.limits)
             .map_err(CommandError::Failed)?;
         let mut attempt = Decide {
-            inner: self,
+            decisions: self,
             command,
             slot,
             fingerprint,
@@ -163,13 +163,14 @@ impl Inner {
         command: &dyn ErasedCommand,
         slot: &CommandSlot,
     ) -> Result<Loaded<'_>, Problem> {
-        let mut loads = Loads::default();
+        let mut loads = Vec::new();
+        let mut add = |request| loads.push(Load::new(request));
         let named = guarded(
             || format!("Display of an id of {}", slot.entry.message),
-            || command.load(&mut loads),
+            || command.load(&mut Loads::new(&mut add)),
         );
         named.map_err(CommandError::Failed)?;
-        let loaded = self.load(loads.0, slot.entry.name).await;
+        let loaded = self.load(loads, slot.entry.name).await;
         loaded.map_err(CommandError::Failed)
     }
 
@@ -194,7 +195,7 @@ impl Inner {
 
 /// What an attempt needs to know.
 struct Decide<'a> {
-    inner: &'a Inner,
+    decisions: &'a Decisions,
     command: &'a dyn ErasedCommand,
     slot: &'a CommandSlot,
     fingerprint: u64,
@@ -229,7 +230,7 @@ impl Decide<'_> {
         let ticket = loaded.can_pass_on(&append).then(Ticket::new);
         let command = append.command;
         append.ticket = ticket;
-        let mut under_way = self.inner.store.append(*append);
+        let mut under_way = self.decisions.store.append(*append);
         // Only once it is in the store's queue can another one follow it there.
         let begun = poll_fn(|context| Poll::Ready(under_way.as_mut().poll(context)));
         if let Poll::Ready(outcome) = begun.await {
@@ -252,7 +253,7 @@ impl Decide<'_> {
         let Some(events) = self.run(loaded, None).await? else {
             return Ok(Decision::Refused);
         };
-        if let Err(error) = self.inner.store.admit() {
+        if let Err(error) = self.decisions.store.admit() {
             return Ok(Decision::Overloaded(error));
         }
         Ok(Decision::Append(self.prepare(events, loaded).await?, None))
@@ -266,14 +267,14 @@ impl Decide<'_> {
         loaded: &mut Loaded<'_>,
     ) -> Result<Box<Append>, Problem> {
         let handler = self.slot.entry.name;
-        let limits = self.inner.store.limits();
+        let limits = self.decisions.store.limits();
         let (events, read_back) = events.into_parts();
         let mut append = Box::new(self.unconditional(events));
         limits.check(&append).map_err(append_failed)?;
-        nesting::check_events(&append.events, &*self.inner.store, handler)
+        nesting::check_events(&append.events, &*self.decisions.store, handler)
             .map_err(CommandError::Failed)?;
-        if !self.inner.kept.is_empty() {
-            let touched = self.inner.load_touched(loaded, &append.events, handler);
+        if !self.decisions.kept.is_empty() {
+            let touched = self.decisions.load_touched(loaded, &append.events, handler);
             Box::pin(touched).await.map_err(CommandError::Failed)?;
         }
         append.boundaries = loaded.boundaries();
@@ -291,10 +292,10 @@ impl Decide<'_> {
 
     /// When there are no events, the transaction is rolled back.
     async fn decide_in_transaction(&self, loaded: &mut Loaded<'_>) -> Result<Decision, Problem> {
-        let store = &self.inner.store;
+        let store = &self.decisions.store;
         let begun = store.begin_transaction().await;
         let tx = TxSlot::new(begun.map_err(|error| CommandError::Failed(error.into()))?);
-        let limit = self.inner.limits.transaction;
+        let limit = self.decisions.limits.transaction;
         let handler = self.slot.entry.name;
         let decided = timeout(limit, self.run(loaded, Some(&tx))).await;
         let tx = tx.into_inner();
@@ -338,8 +339,8 @@ impl Decide<'_> {
         let decided = match Reply::start(|| self.command.decide(&scope)) {
             Ok(Reply::Now(events)) => Ok(events),
             Ok(Reply::Later(future)) => {
-                let store = &*self.inner.store;
-                let running = self.inner.running(handler, Guarded(future));
+                let store = &*self.decisions.store;
+                let running = self.decisions.running(handler, Guarded(future));
                 let deciding = nesting::deciding(handler, store, &loaded.loads, running);
                 // A sync handler has a small future.
                 Box::pin(deciding).await

@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::timeout;
 
-use super::Weight;
 use super::aggregate::AggregateState;
+use super::load::Load;
 use super::pending::{Known, Pending};
 use super::places::Places;
+use super::weight::Weight;
 use crate::error::Failure;
-use crate::handler::Load;
 use crate::store::{EventStore, Incarnation, Position, Store, Tags};
 
 /// The states of aggregates that were decided about lately, and the turns of those that are being

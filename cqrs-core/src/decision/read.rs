@@ -1,27 +1,23 @@
 use std::any::TypeId;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 
 use super::aggregate::Origin;
-use super::inner::Inner;
+use super::load::{Load, TagIndex};
 use super::loaded::Loaded;
-use super::{Weight, nesting};
-use crate::dispatcher::AggregateState;
+use super::{Decisions, nesting};
 use crate::error::Failure;
-use crate::handler::{AggregateType, AnyState, Inputs, Load};
-use crate::message::{Envelope, Storage};
-use crate::store::{
-    EventQuery, EventQueryItem, EventType, Events, Incarnation, NewEvent, Position, ReadRange,
-    Recorded, StateKey, StoredState, Tag, Tags,
-};
+use crate::handler::{AggregateType, AnyState, Inputs, LoadRequest};
+use crate::message::Envelope;
+use crate::store::{EventQuery, Events, NewEvent, Position, ReadRange, Tags};
 
 /// How many reads bring aggregates up to date, at most, however many positions they are at.
 const MAX_READS: usize = 16;
 
-impl Inner {
+impl Decisions {
     /// Loads the aggregates. One that is in the cache is taken as it is: if the log has gone on, the
     /// append will say so.
-    pub(crate) async fn load(
+    pub(super) async fn load(
         &self,
         mut loads: Vec<Load>,
         handler: &'static str,
@@ -57,7 +53,7 @@ impl Inner {
     }
 
     /// Brings them up to date; whether anything had happened that they did not have.
-    pub(crate) async fn reload(
+    pub(super) async fn reload(
         &self,
         loaded: &mut Loaded<'_>,
         handler: &'static str,
@@ -90,7 +86,11 @@ impl Inner {
             for aggregate in folding {
                 let tags = event.tags.into_iter();
                 for tag in tags.filter(|tag| tag.name() == aggregate.name) {
-                    let load = Load::new(Inputs::NONE, aggregate, Tags::from(tag.clone()));
+                    let load = Load::new(LoadRequest {
+                        inputs: Inputs::NONE,
+                        aggregate,
+                        tags: Tags::from(tag.clone()),
+                    });
                     if known.insert(key(&load)) {
                         unread.push(load);
                     }
@@ -112,7 +112,11 @@ impl Inner {
         tags: Tags,
         up_to: Option<Position>,
     ) -> Result<Option<Box<dyn AnyState>>, Failure> {
-        let mut load = [Load::new(Inputs::NONE, aggregate, tags)];
+        let mut load = [Load::new(LoadRequest {
+            inputs: Inputs::NONE,
+            aggregate,
+            tags,
+        })];
         self.restore(&mut load).await?;
         if up_to.is_some_and(|up_to| up_to < load[0].up_to) {
             load[0].begin_anew();
@@ -226,135 +230,4 @@ fn groups(loads: &mut [Load]) -> impl Iterator<Item = &mut [Load]> {
         seen %= per_read;
         !is_next
     })
-}
-
-/// Finds the loads that an event concerns. For a few loads, to compare their tags is faster than to
-/// look them up.
-pub(super) struct TagIndex(Option<HashMap<Tag, Vec<usize>>>);
-
-impl TagIndex {
-    /// How many loads are looked at one by one.
-    const SCAN_UP_TO: usize = 8;
-
-    pub(super) fn new(loads: &[Load]) -> Self {
-        let is_large = loads.len() > Self::SCAN_UP_TO;
-        Self(is_large.then(|| {
-            let mut index = HashMap::<_, Vec<_>>::with_capacity(loads.len());
-            for (place, load) in loads.iter().enumerate() {
-                if let Some(first) = load.tags.iter().next() {
-                    index.entry(first.clone()).or_default().push(place);
-                }
-            }
-            index
-        }))
-    }
-
-    /// The loads among which are all that an event with these tags concerns.
-    pub(super) fn candidates(&self, tags: &Tags, loads: usize) -> impl Iterator<Item = usize> {
-        let every = if self.0.is_none() { loads } else { 0 };
-        let found = self
-            .0
-            .iter()
-            .flat_map(|index| tags.iter().filter_map(|tag| index.get(tag)));
-        (0..every).chain(found.flatten().copied())
-    }
-}
-
-impl Load {
-    pub(crate) fn new(inputs: Inputs, aggregate: &'static AggregateType, tags: Tags) -> Self {
-        Self {
-            inputs,
-            aggregate,
-            tags,
-            state: AggregateState::unread(aggregate),
-            stored: None,
-            up_to: Position::START,
-            incarnation: Incarnation::default(),
-            seen: Position::START,
-            pending: None,
-            folded: 0,
-            weight: Weight::default(),
-            is_dirty: false,
-            checkout: None,
-        }
-    }
-
-    /// Whether every append writes the state.
-    pub(super) fn is_kept(&self) -> bool {
-        self.aggregate.storage == Storage::State
-    }
-
-    /// Whether there may be a state in the store.
-    fn is_stored(&self) -> bool {
-        self.aggregate.storage != Storage::Events
-    }
-
-    fn is_same(&self, other: &Self) -> bool {
-        self.tags == other.tags && (self.aggregate.type_id)() == (other.aggregate.type_id)()
-    }
-
-    pub(super) fn begin_anew(&mut self) {
-        self.state.reset();
-        self.up_to = Position::START;
-        self.folded = 0;
-        self.is_dirty = false;
-        self.weight = Weight::default();
-    }
-
-    /// Of the stored state. An aggregate that has one has one tag.
-    pub(super) fn key(&self) -> StateKey {
-        let id = self.tags.iter().next().map_or("", Tag::id);
-        StateKey {
-            aggregate: self.aggregate.name,
-            id: id.to_owned(),
-        }
-    }
-
-    pub(super) fn item(&self) -> EventQueryItem {
-        let types = self.aggregate.events.iter();
-        EventQueryItem {
-            types: types.copied().map(EventType::new).collect(),
-            tags: self.tags.as_slice().to_vec(),
-        }
-    }
-
-    /// Takes a stored state. One that does not fit the type any more is left aside: the log has
-    /// everything to fold it anew, and the next write replaces it.
-    fn put(&mut self, stored: Option<StoredState>) -> Result<(), Failure> {
-        self.stored = stored.as_ref().map(|stored| stored.position);
-        if let Some(stored) = stored
-            && stored.position >= self.up_to
-            && self.state.restore(&stored.body)?
-        {
-            self.up_to = stored.position;
-            self.folded = 0;
-            self.weight = Weight::default();
-        }
-        Ok(())
-    }
-
-    /// Whether the aggregate folds this event.
-    pub(super) fn is_concerned(&self, event: &Recorded) -> bool {
-        self.aggregate.folds(&event.event_type) && event.tags.contains_all(&self.tags)
-    }
-
-    /// Folds an event that concerns the aggregate.
-    pub(super) fn fold(
-        &mut self,
-        event: &Envelope<'_>,
-        origin: Origin,
-        handler: &'static str,
-    ) -> Result<(), Failure> {
-        self.state.apply(event, &self.tags, origin, handler)?;
-        self.folded = self.folded.saturating_add(1);
-        self.weight.add(event.payload.len());
-        Ok(())
-    }
-}
-
-impl AggregateType {
-    /// Whether it folds events of this type.
-    pub(super) fn folds(&self, event_type: &EventType) -> bool {
-        self.events.contains(&event_type.as_str())
-    }
 }

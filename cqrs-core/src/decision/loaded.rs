@@ -5,10 +5,9 @@ use hashbrown::HashSet;
 
 use super::aggregate::Origin;
 use super::cache::StateCache;
-use super::load::TagIndex;
+use super::load::{Load, TagIndex};
 use super::pending::{Pending, Pledge};
 use crate::error::Failure;
-use crate::handler::Load;
 use crate::message::{ReadBack, Storage};
 use crate::store::{
     Append, Appended, Boundary, EventQuery, Limits, Position, Recorded, StateWrite, Store, Ticket,

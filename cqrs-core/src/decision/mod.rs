@@ -1,0 +1,186 @@
+//! Carries a command from its aggregates to the append of its events.
+
+mod aggregate;
+mod attempt;
+mod cache;
+mod causation;
+mod load;
+mod loaded;
+mod nesting;
+mod pending;
+mod places;
+mod read;
+mod receipt;
+mod running;
+mod weight;
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::Span;
+use uuid::Uuid;
+
+pub use cache::StateCacheHealth;
+pub use receipt::Receipt;
+
+pub(crate) use causation::reacting;
+
+use crate::auth::Actor;
+use crate::clock::Clock;
+use crate::error::{CommandError, Failure};
+use crate::handler::{AggregateType, ErasedCommand};
+use crate::panic::guarded;
+use crate::registry::CommandHandlerEntry;
+use crate::store::Store;
+use crate::trace;
+use crate::{CommandId, Timestamp};
+use attempt::Order;
+use cache::StateCache;
+use causation::Causes;
+
+/// Decides the commands of one dispatcher.
+pub(crate) struct Decisions {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    limits: DecisionLimits,
+    /// Aggregates with `storage = "state"`.
+    kept: Vec<&'static AggregateType>,
+    cache: StateCache,
+    causes: Causes,
+}
+
+/// A command's handler in this dispatcher.
+pub(crate) struct CommandSlot {
+    pub(crate) entry: &'static CommandHandlerEntry,
+    pub(crate) services: Box<[Option<Arc<dyn Any + Send + Sync>>]>,
+    pub(crate) takes_transaction: bool,
+}
+
+/// What a caller may say besides the command.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CallOptions {
+    pub(crate) id: Option<CommandId>,
+    pub(crate) actor: Option<Actor>,
+    pub(crate) correlation: Option<Uuid>,
+    pub(crate) causation: Option<Uuid>,
+}
+
+/// Bounds of decisions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DecisionLimits {
+    /// How often a command is decided before its conflict is returned.
+    pub(crate) attempts: u32,
+    /// How long a command waits for its turn.
+    pub(crate) decision_wait: Duration,
+    /// How long a handler may have a transaction open.
+    pub(crate) transaction: Duration,
+    /// How many commands of reactions may lead to one another.
+    pub(crate) causation_depth: u32,
+    /// How many commands reactions may send because of one.
+    pub(crate) caused_commands: u32,
+    /// How many states of aggregates are kept in memory.
+    pub(crate) states: usize,
+    /// How many bytes of them.
+    pub(crate) state_bytes: usize,
+}
+
+impl Default for DecisionLimits {
+    fn default() -> Self {
+        Self {
+            attempts: 16,
+            decision_wait: Duration::from_secs(30),
+            transaction: Duration::from_secs(5),
+            causation_depth: 64,
+            caused_commands: 100_000,
+            states: 10_000,
+            state_bytes: 64 << 20,
+        }
+    }
+}
+
+impl Decisions {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        limits: DecisionLimits,
+        kept: Vec<&'static AggregateType>,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            limits,
+            kept,
+            cache: StateCache::new(limits.states, limits.state_bytes),
+            causes: Causes::default(),
+        }
+    }
+
+    /// Carries out a command. `None` when its handler returned an error, which the command keeps.
+    pub(crate) async fn carry_out(
+        &self,
+        command: &dyn ErasedCommand,
+        slot: &CommandSlot,
+        options: &CallOptions,
+    ) -> Result<Option<Receipt>, CommandError<Infallible>> {
+        command
+            .check()
+            .map_err(CommandError::Failed)?
+            .map_err(CommandError::Invalid)?;
+        let fingerprint = command
+            .fingerprint()
+            .map_err(CommandError::Failed)?
+            .map_err(CommandError::Invalid)?;
+        let span = trace::execute(slot.entry.message, slot.entry.name);
+        let order = Order {
+            command,
+            slot,
+            fingerprint,
+            options,
+            span: &span,
+        };
+        let outcome = trace::within!(span.clone(), Box::pin(self.decide(order)));
+        trace_outcome(&span, &outcome);
+        outcome
+    }
+
+    /// The time, by the dispatcher's clock.
+    ///
+    /// # Errors
+    /// When the clock panics.
+    pub(crate) fn now(&self) -> Result<Timestamp, Failure> {
+        guarded(|| "the dispatcher's clock", || self.clock.now())
+    }
+
+    /// How useful the states in memory are.
+    pub(crate) fn cache_health(&self) -> StateCacheHealth {
+        self.cache.health()
+    }
+}
+
+/// Records in a command's span what came of it. `None` is what its handler refused.
+fn trace_outcome(execute: &Span, outcome: &Result<Option<Receipt>, CommandError<Infallible>>) {
+    if execute.is_disabled() {
+        return;
+    }
+    let word = match outcome {
+        Ok(Some(receipt)) => {
+            execute.record("events", receipt.events());
+            execute.record("position", receipt.last().get());
+            if receipt.replayed() {
+                "replayed"
+            } else {
+                "done"
+            }
+        }
+        Ok(None) => "refused",
+        Err(CommandError::Rejected(never)) => match *never {},
+        Err(CommandError::Conflict { .. }) => "conflict",
+        Err(CommandError::Invalid(_)) => "invalid",
+        Err(CommandError::Denied(_)) => "denied",
+        Err(CommandError::Unknown(_)) => "unknown",
+        Err(CommandError::Failed(_)) => "failed",
+    };
+    execute.record("outcome", word);
+}
