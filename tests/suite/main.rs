@@ -38,6 +38,7 @@ mod floats;
 mod follow;
 mod golden;
 mod large_views;
+mod layers;
 mod limits;
 mod loads;
 mod model;

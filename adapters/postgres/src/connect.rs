@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use cqrs_core::store::Limits;
 use tokio_postgres::Row;
+use tracing::info;
 
 use crate::connection::Connection;
 use crate::event_sizes::EventSizes;
@@ -13,7 +14,8 @@ use crate::news::News;
 use crate::schema::Schema;
 use crate::sql::Sql;
 use crate::store::Shared;
-use crate::writer::{Turns, Writer};
+use crate::turns::Turns;
+use crate::writer::Writer;
 use crate::{ConnectError, Options, Postgres, migrate, pooler};
 
 /// The first version that is supported, as PostgreSQL numbers them.
@@ -27,14 +29,38 @@ const ENCODING: &str = "UTF8";
 const RECENT: usize = 8192;
 const RECENT_BYTES: usize = 8 << 20;
 
+impl Options {
+    /// The SQL that makes and migrates the tables, for those who apply it by hand. What was
+    /// applied before is left out when it runs again.
+    ///
+    /// # Errors
+    /// [`ConnectError::Schema`].
+    pub fn migrations(&self) -> Result<String, ConnectError> {
+        Ok(migrate::script(&schema(self)?))
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// See [`ConnectError`]: each variant says what to do.
+    pub async fn connect(self, url: &str) -> Result<Postgres, ConnectError> {
+        let store = connect(&self, url).await?;
+        info!(
+            schema = store.shared().schema.name(),
+            "the database is connected"
+        );
+        Ok(store)
+    }
+}
+
 /// The schema that the options name.
-pub(crate) fn schema(options: &Options) -> Result<Schema, ConnectError> {
+fn schema(options: &Options) -> Result<Schema, ConnectError> {
     Schema::new(&options.schema).ok_or_else(|| ConnectError::Schema {
         name: options.schema.clone(),
     })
 }
 
-pub(crate) async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError> {
+async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError> {
     let schema = schema(options)?;
     let sql = Arc::new(Sql::new(&schema));
     let link = Link::new(options, url)?;
@@ -75,16 +101,17 @@ pub(crate) async fn connect(options: &Options, url: &str) -> Result<Postgres, Co
         Some(_) => read_link.to_copy(&heads, &sql),
         None => link.clone(),
     };
+    let reads = read_link.clone().pool(options)?;
     let shared = Shared {
         pool: link.clone().pool(options)?,
-        reads: read_link.clone().pool(options)?,
         transactions: link.plain(options).pool(options)?,
         reports: read_link.plain(options).read_only().pool(options)?,
         reads_replica,
         _news: News::start(link.clone(), sql.clone(), &schema, heads.clone()),
         writer: Writer::start(link.clone(), sql.clone(), head, heads.clone(), options),
         turns: Turns::new(head.position, options.window),
-        loads: Loads::default(),
+        loads: Loads::new(reads.clone()),
+        reads,
         event_sizes: EventSizes::default(),
         link,
         patience: options.patience,

@@ -1,4 +1,3 @@
-use std::ops::Deref;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Waker};
@@ -13,7 +12,8 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 
 use crate::SqlError;
-use crate::link::{Link, Object, Unanswered};
+use crate::dial::Dial;
+use crate::fault::Unanswered;
 
 /// Statements that a connection keeps prepared for handlers; then it starts over.
 const MAX_STATEMENTS: usize = 256;
@@ -30,7 +30,7 @@ pub(crate) struct Connection {
     client: ClientWrapper,
     /// The task that carries what is sent and received.
     driver: AbortHandle,
-    link: Link,
+    dial: Dial,
     /// The server's process, by which it is asked whether it is at work.
     backend: String,
     incarnation: Incarnation,
@@ -52,14 +52,14 @@ impl Connection {
     pub(crate) fn new(
         client: ClientWrapper,
         driver: AbortHandle,
-        link: Link,
+        dial: Dial,
         backend: String,
         incarnation: Incarnation,
     ) -> Self {
         Self {
             client,
             driver,
-            link,
+            dial,
             backend,
             incarnation,
             is_given_up: AtomicBool::new(false),
@@ -87,7 +87,7 @@ impl Connection {
         if matches!(ended, Ok(Ok(()))) {
             return true;
         }
-        self.link.cancel(self.client.cancel_token());
+        self.dial.cancel(self.client.cancel_token());
         false
     }
 
@@ -183,7 +183,7 @@ impl Connection {
         &self,
         answer: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        self.answered(answer, self.link.deadlines.statement).await
+        self.answered(answer, self.dial.deadlines.statement).await
     }
 
     async fn answered<T, E: From<Unanswered>>(
@@ -193,7 +193,7 @@ impl Connection {
     ) -> Result<T, E> {
         let mut answer = pin!(answer);
         let pending = Pending(self);
-        let soon = self.link.deadlines.answer / 2;
+        let soon = self.dial.deadlines.answer / 2;
         let answered = match timeout(soon, answer.as_mut()).await {
             Ok(answer) => answer,
             // Boxed, so that what is rare does not make every call large.
@@ -209,9 +209,9 @@ impl Connection {
         longest: Duration,
     ) -> Result<T, E> {
         let began = Instant::now();
-        let soon = self.link.deadlines.answer / 2;
+        let soon = self.dial.deadlines.answer / 2;
         loop {
-            let at_work = pin!(timeout(soon, self.link.is_at_work(&self.backend)));
+            let at_work = pin!(timeout(soon, self.dial.is_at_work(&self.backend)));
             let is_at_work = match select(answer.as_mut(), at_work).await {
                 Either::Left((answer, _)) => return answer,
                 Either::Right((is_at_work, _)) => is_at_work.unwrap_or(false),
@@ -231,64 +231,9 @@ impl Connection {
 
     /// Sends the end of a transaction without waiting for it: whatever comes next on the connection
     /// comes after it.
-    fn roll_back(&self) {
+    pub(crate) fn roll_back(&self) {
         let ended = pin!(self.client.batch_execute("ROLLBACK"));
         // The first poll sends. If it cannot, the connection is lost, and the transaction with it.
         let _ = ended.poll(&mut Context::from_waker(Waker::noop()));
-    }
-}
-
-/// A connection of a pool with a transaction, which is rolled back on drop. It exists before `BEGIN`
-/// is sent: a future that is dropped while waiting for the answer leaves no transaction open.
-pub(crate) struct OpenTransaction {
-    connection: Object,
-    is_open: bool,
-}
-
-impl OpenTransaction {
-    /// A store's own transaction. Each of its statements must see what others have committed while
-    /// it waited for a lock, so it is read committed, whatever the database's default is.
-    pub(crate) const READ_COMMITTED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-
-    pub(crate) async fn begin(connection: Object, begin: &str) -> Result<Self, SqlError> {
-        let transaction = Self {
-            connection,
-            is_open: true,
-        };
-        transaction.connection.batch_execute(begin).await?;
-        Ok(transaction)
-    }
-
-    pub(crate) async fn commit(mut self) -> Result<(), SqlError> {
-        let committed = self.connection.batch_execute("COMMIT").await;
-        self.ended();
-        committed
-    }
-
-    pub(crate) async fn roll_back(mut self) -> Result<(), SqlError> {
-        let undone = self.connection.batch_execute("ROLLBACK").await;
-        self.ended();
-        undone
-    }
-
-    /// There is nothing to roll back any more.
-    pub(crate) fn ended(&mut self) {
-        self.is_open = false;
-    }
-}
-
-impl Deref for OpenTransaction {
-    type Target = Object;
-
-    fn deref(&self) -> &Object {
-        &self.connection
-    }
-}
-
-impl Drop for OpenTransaction {
-    fn drop(&mut self) {
-        if self.is_open {
-            self.connection.roll_back();
-        }
     }
 }

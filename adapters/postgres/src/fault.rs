@@ -1,11 +1,10 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cqrs_core::store::{AppendError, StoreError, ViewCommitError};
 use deadpool::managed::PoolError;
-
-use crate::SqlError;
 
 /// What went wrong with a statement, told apart by what there is to do.
 #[derive(Clone, Debug)]
@@ -104,12 +103,14 @@ impl From<tokio_postgres::Error> for Fault {
     }
 }
 
-impl From<SqlError> for Fault {
-    fn from(error: SqlError) -> Self {
-        match error {
-            SqlError::Failed(error) => error.into(),
-            SqlError::Unreachable { reason } => Self::new(Kind::Lost, reason),
-        }
+/// There was no answer for so long: the server stands still, or the network swallows what is sent.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("PostgreSQL has not answered for {0:?}, and the connection was given up")]
+pub(crate) struct Unanswered(pub(crate) Duration);
+
+impl From<Unanswered> for Fault {
+    fn from(unanswered: Unanswered) -> Self {
+        Self::new(Kind::Lost, unanswered.to_string())
     }
 }
 

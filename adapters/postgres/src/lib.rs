@@ -15,8 +15,10 @@
 
 #![forbid(unsafe_code)]
 
+mod append_in;
 mod connect;
 mod connection;
+mod dial;
 mod error;
 mod event_sizes;
 mod event_store;
@@ -27,6 +29,7 @@ mod link;
 mod loads;
 mod migrate;
 mod news;
+mod open_transaction;
 mod options;
 mod pooler;
 mod prepare;
@@ -41,6 +44,7 @@ mod store;
 mod table;
 mod tls;
 mod transaction;
+mod turns;
 mod view_store;
 mod writer;
 

@@ -5,14 +5,11 @@ use std::time::Duration;
 use cqrs_core::store::Incarnation;
 use deadpool::Runtime;
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
-use deadpool_postgres::ClientWrapper;
-use tokio::task::AbortHandle;
-use tokio::time::timeout;
-use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, SimpleQueryMessage};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::{Client, Config};
 
 use crate::connection::Connection;
-use crate::fault::{Fault, Kind};
+use crate::dial::{Deadlines, Dial, value};
+use crate::fault::Fault;
 use crate::heads::Heads;
 use crate::sql::{DURABLE, SESSION, Sql};
 use crate::{ConnectError, Options, tls};
@@ -29,11 +26,9 @@ const MAX_POOL_SIZE: usize = 1 << 18;
 /// How to get a connection that is set up.
 #[derive(Clone)]
 pub(crate) struct Link {
-    config: Config,
-    tls: MakeRustlsConnect,
+    pub(crate) dial: Dial,
     /// What a session is set to.
     session: Arc<str>,
-    pub(crate) deadlines: Deadlines,
     /// By which the log is recognized on a new connection; `None` before the first.
     log: Option<KnownLog>,
 }
@@ -45,29 +40,6 @@ struct KnownLog {
     sql: Arc<Sql>,
     /// They lead to a copy, which may be behind, and which says nothing about the log itself.
     is_copy: bool,
-}
-
-/// How long an exchange with the server may take.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadlines {
-    /// Until a connection without an answer is given up, unless the server is at work on it.
-    pub(crate) answer: Duration,
-    /// Even then, for a single statement: the server should have ended it long before.
-    pub(crate) statement: Duration,
-}
-
-impl Deadlines {
-    /// A server that has much to do takes that long for anything.
-    const SHORTEST: Duration = Duration::from_secs(2);
-
-    pub(crate) fn new(options: &Options) -> Self {
-        let answer = options.patience.max(Self::SHORTEST);
-        let statement = match options.statement_timeout {
-            Duration::ZERO => Duration::MAX,
-            timeout => timeout.saturating_add(answer),
-        };
-        Self { answer, statement }
-    }
 }
 
 impl KnownLog {
@@ -99,10 +71,12 @@ impl Link {
             .tcp_user_timeout(Duration::from_secs(30));
         let timeout = milliseconds(options.statement_timeout);
         Ok(Self {
-            config,
-            tls: tls::connector(options)?,
+            dial: Dial {
+                config,
+                tls: tls::connector(options)?,
+                deadlines,
+            },
             session: format!("{SESSION}; SET statement_timeout = {timeout}; {DURABLE}").into(),
-            deadlines,
             log: None,
         })
     }
@@ -177,7 +151,7 @@ impl Link {
     pub(crate) async fn open(&self) -> Result<Connection, Fault> {
         // Boxed: it is large, rare, and part of every wait for a connection of a pool.
         let opened = Box::pin(async {
-            let (client, driver) = self.dial().await?;
+            let (client, driver) = self.dial.connect().await?;
             let set_up = format!("{}; SELECT pg_backend_pid()", self.session);
             let answers = client.simple_query(&set_up).await?;
             let backend = answers.iter().rev().find_map(value);
@@ -189,72 +163,12 @@ impl Link {
             Ok(Connection::new(
                 client,
                 driver,
-                self.clone(),
+                self.dial.clone(),
                 backend,
                 incarnation,
             ))
         });
-        self.in_time(opened).await
-    }
-
-    /// A connection that listens, to be driven by whoever has it: each notification's text goes
-    /// to `hear`.
-    pub(crate) async fn listen(
-        &self,
-        hear: impl Fn(&str) + Send,
-    ) -> Result<(Client, impl Future<Output = ()> + Send), Fault> {
-        let connect = async { Ok(self.config.connect(self.tls.clone()).await?) };
-        let (client, mut connection) = self.in_time(connect).await?;
-        let driver = async move {
-            let mut next = async || std::future::poll_fn(|it| connection.poll_message(it)).await;
-            while let Some(Ok(message)) = next().await {
-                if let AsyncMessage::Notification(notification) = message {
-                    hear(notification.payload());
-                }
-            }
-        };
-        Ok((client, driver))
-    }
-
-    /// Whether the server answers, and is at work on what a connection has sent.
-    pub(crate) async fn is_at_work(&self, backend: &str) -> bool {
-        let work = format!(
-            "SELECT coalesce(state, '') NOT LIKE 'idle%' FROM pg_stat_activity WHERE pid = {backend}"
-        );
-        let look = async { Ok(self.dial().await?.0.simple_query(&work).await?) };
-        match self.in_time(look).await {
-            Ok(answers) => answers.iter().find_map(value) == Some("t"),
-            // As when there are too many connections: it answers.
-            Err(fault) => fault.kind() != Kind::Lost,
-        }
-    }
-
-    /// Asks the server to end what a connection is at work on; whether it does is not waited for.
-    pub(crate) fn cancel(&self, token: CancelToken) {
-        let link = self.clone();
-        tokio::spawn(async move {
-            let cancelled = async { Ok(token.cancel_query(link.tls.clone()).await?) };
-            let _ = link.in_time(cancelled).await;
-        });
-    }
-
-    /// Gives up when there is no answer in time.
-    pub(crate) async fn in_time<T>(
-        &self,
-        exchange: impl Future<Output = Result<T, Fault>>,
-    ) -> Result<T, Fault> {
-        let answered = timeout(self.deadlines.answer, exchange).await;
-        answered.unwrap_or_else(|_| Err(Unanswered(self.deadlines.answer).into()))
-    }
-
-    async fn dial(&self) -> Result<(ClientWrapper, AbortHandle), Fault> {
-        let (client, connection) = self.config.connect(self.tls.clone()).await?;
-        // How it ended, every request on the client is told.
-        let driver = tokio::spawn(async move {
-            let _ = connection.await;
-        });
-        let handle = driver.abort_handle();
-        Ok((ClientWrapper::new(client, driver), handle))
+        self.dial.in_time(opened).await
     }
 }
 
@@ -280,17 +194,6 @@ impl managed::Manager for Link {
     }
 }
 
-/// There was no answer for so long: the server stands still, or the network swallows what is sent.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("PostgreSQL has not answered for {0:?}, and the connection was given up")]
-pub(crate) struct Unanswered(pub(crate) Duration);
-
-impl From<Unanswered> for Fault {
-    fn from(unanswered: Unanswered) -> Self {
-        Self::new(Kind::Lost, unanswered.to_string())
-    }
-}
-
 /// What is wrong with a URL. Most of what the client says about it quotes it, and what it quotes may
 /// be part of a password.
 fn without_content(error: &tokio_postgres::Error) -> String {
@@ -306,13 +209,6 @@ fn without_content(error: &tokio_postgres::Error) -> String {
 fn milliseconds(timeout: Duration) -> i32 {
     let up = timeout.as_nanos().div_ceil(1_000_000);
     i32::try_from(up).unwrap_or(0)
-}
-
-fn value(message: &SimpleQueryMessage) -> Option<&str> {
-    match message {
-        SimpleQueryMessage::Row(row) => row.get(0),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

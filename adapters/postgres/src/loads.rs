@@ -1,15 +1,12 @@
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cqrs_core::store::ModelSchema;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::fault::{Fault, Kind};
 use crate::link::Pool;
-use crate::store::Shared;
-use crate::table::Table;
-use crate::{Postgres, table};
+use crate::table::{self, Table};
 
 /// Statements that are under way for one read model, at most: while one is on its way, the answer
 /// to another is being read.
@@ -25,8 +22,14 @@ type Found = Result<Vec<Option<Vec<u8>>>, Fault>;
 /// Loads of views. A caller who is alone is served at once; of many, those who come while
 /// statements for their read model are under way share the next one, which is sent after they
 /// asked: nobody gets an answer from before.
-#[derive(Default)]
-pub(crate) struct Loads(Mutex<HashMap<String, Model>>);
+#[derive(Clone)]
+pub(crate) struct Loads(Arc<Shared>);
+
+struct Shared {
+    /// Connections that answer queries.
+    reads: Pool,
+    models: Mutex<HashMap<String, Model>>,
+}
 
 /// The loads of one read model.
 #[derive(Default)]
@@ -42,73 +45,56 @@ struct Waiting {
 
 /// The right to have a statement under way. The next one begins when it is dropped.
 struct Turn {
-    store: Postgres,
+    loads: Loads,
     table: Table,
 }
 
-/// The views with these keys, `None` where there is none, in the order asked.
-pub(crate) async fn load(store: &Postgres, model: &ModelSchema, keys: Vec<String>) -> Found {
-    let table = Table::of(&store.shared().schema, model)?;
-    if keys.is_empty() {
-        return Ok(Vec::new());
-    }
-    if keys.len() > KEYS {
-        return select(store.shared(), &table, &keys).await;
-    }
-    let waits = {
-        let mut loads = store.shared().loads.lock();
-        let model = loads.entry(table.model.clone()).or_default();
-        if model.under_way < UNDER_WAY {
-            model.under_way += 1;
-            None
-        } else {
-            let (found, waits) = oneshot::channel();
-            let keys = keys.clone();
-            model.waiting.push_back(Waiting { keys, found });
-            Some(waits)
-        }
-    };
-    let Some(waits) = waits else {
-        let turn = Turn {
-            store: store.clone(),
-            table,
-        };
-        return select(turn.store.shared(), &turn.table, &keys).await;
-    };
-    match waits.await {
-        Ok(found) => found,
-        // The statement failed by the fault of another caller's keys, or of these.
-        Err(_) => select(store.shared(), &table, &keys).await,
-    }
-}
-
-/// The same from where they are written, for the projection that writes them.
-pub(crate) async fn load_to_fold(shared: &Shared, model: &ModelSchema, keys: Vec<String>) -> Found {
-    let table = Table::of(&shared.schema, model)?;
-    select_from(&shared.pool, &table, &keys).await
-}
-
-async fn select(shared: &Shared, table: &Table, keys: &[String]) -> Found {
-    select_from(&shared.reads, table, keys).await
-}
-
-async fn select_from(pool: &Pool, table: &Table, keys: &[String]) -> Found {
-    let keys: Vec<_> = keys.iter().map(|key| table::stored(key)).collect();
-    let client = pool.get().await?;
-    let select = client.prepare(&table.load()).await?;
-    let mut found: HashMap<String, Vec<u8>> = HashMap::new();
-    for row in client.query(&select, &[&keys]).await? {
-        found.insert(row.try_get(0)?, row.try_get(1)?);
-    }
-    // A key may have been asked for twice.
-    let bodies = keys.iter().map(|key| found.get(key.as_ref()).cloned());
-    Ok(bodies.collect())
-}
-
 impl Loads {
+    pub(crate) fn new(reads: Pool) -> Self {
+        let models = Mutex::default();
+        Self(Arc::new(Shared { reads, models }))
+    }
+
+    /// The views with these keys, `None` where there is none, in the order asked.
+    pub(crate) async fn load(&self, table: Table, keys: Vec<String>) -> Found {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        if keys.len() > KEYS {
+            return self.select(&table, &keys).await;
+        }
+        let waits = {
+            let mut models = self.lock();
+            let model = models.entry(table.model.clone()).or_default();
+            if model.under_way < UNDER_WAY {
+                model.under_way += 1;
+                None
+            } else {
+                let (found, waits) = oneshot::channel();
+                let keys = keys.clone();
+                model.waiting.push_back(Waiting { keys, found });
+                Some(waits)
+            }
+        };
+        let Some(waits) = waits else {
+            let loads = self.clone();
+            let turn = Turn { loads, table };
+            return turn.loads.select(&turn.table, &keys).await;
+        };
+        match waits.await {
+            Ok(found) => found,
+            // The statement failed by the fault of another caller's keys, or of these.
+            Err(_) => self.select(&table, &keys).await,
+        }
+    }
+
+    async fn select(&self, table: &Table, keys: &[String]) -> Found {
+        select(&self.0.reads, table, keys).await
+    }
+
     /// No other code runs while the lock is held, so a poisoned one still guards whole data.
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Model>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.models.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends a turn. If callers are waiting, the next turn is theirs.
@@ -131,6 +117,20 @@ impl Loads {
     }
 }
 
+/// The views with these keys, `None` where there is none, in the order asked.
+pub(crate) async fn select(pool: &Pool, table: &Table, keys: &[String]) -> Found {
+    let keys: Vec<_> = keys.iter().map(|key| table::stored(key)).collect();
+    let client = pool.get().await?;
+    let select = client.prepare(&table.load()).await?;
+    let mut found: HashMap<String, Vec<u8>> = HashMap::new();
+    for row in client.query(&select, &[&keys]).await? {
+        found.insert(row.try_get(0)?, row.try_get(1)?);
+    }
+    // A key may have been asked for twice.
+    let bodies = keys.iter().map(|key| found.get(key.as_ref()).cloned());
+    Ok(bodies.collect())
+}
+
 impl Turn {
     /// Loads for all of these callers with one statement.
     async fn serve(self, mut callers: Vec<Waiting>) {
@@ -143,7 +143,7 @@ impl Turn {
         for caller in &mut callers {
             keys.extend(caller.keys.iter().cloned());
         }
-        match select(self.store.shared(), &self.table, &keys).await {
+        match self.loads.select(&self.table, &keys).await {
             Ok(found) => {
                 let mut found = found.into_iter();
                 for Waiting { keys, found: to } in callers {
@@ -163,12 +163,12 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let callers = self.store.shared().loads.end(&self.table);
+        let callers = self.loads.end(&self.table);
         if callers.is_empty() {
             return;
         }
         let next = Self {
-            store: self.store.clone(),
+            loads: self.loads.clone(),
             table: self.table.clone(),
         };
         // Without a runtime, as when it shuts down, callers are told by being dropped.

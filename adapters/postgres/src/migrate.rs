@@ -1,8 +1,9 @@
 use std::fmt::Write as _;
 
 use crate::ConnectError;
-use crate::connection::{Connection, OpenTransaction};
+use crate::connection::Connection;
 use crate::fault::Fault;
+use crate::open_transaction::OpenTransaction;
 use crate::schema::Schema;
 
 /// Each brings the schema from the version before, its place in this list, to the next one. What

@@ -77,7 +77,7 @@ async fn exchange(
             heard.notify_one();
         }
     };
-    let (client, driver) = link.listen(hear).await?;
+    let (client, driver) = link.dial.listen(hear).await?;
     let client = Channel { client, link, sql };
     let telling = pin!(client.tell(channel, heads, written, &heard));
     match select(telling, pin!(driver)).await {
@@ -103,7 +103,7 @@ impl Channel<'_> {
         // What is sent here does not wait for the disk.
         let listen = format!("SET synchronous_commit = off; LISTEN {channel}");
         let listen = async { Ok(self.client.batch_execute(&listen).await?) };
-        self.link.in_time(listen).await?;
+        self.link.dial.in_time(listen).await?;
         let notify = self.prepare(NOTIFY).await?;
         let look = self.prepare(&self.sql.recognize).await?;
         // Before the first look: the head of another log must not pass for that of the known one.
@@ -118,7 +118,7 @@ impl Channel<'_> {
             if is_written {
                 let last = written.borrow_and_update().to_string();
                 let told = async { Ok(self.client.execute(&notify, &[&channel, &last]).await?) };
-                self.link.in_time(told).await?;
+                self.link.dial.in_time(told).await?;
                 pause = MIN_INTERVAL;
             } else if self.look(&look, heads, &mut incarnation).await? {
                 pause = MIN_INTERVAL;
@@ -138,7 +138,7 @@ impl Channel<'_> {
     ) -> Result<bool, Fault> {
         let known = *heads.known.borrow();
         let read = async { Ok(self.client.query_one(look, &[&0_i64]).await?) };
-        let seen = Seen::of(&self.link.in_time(read).await?)?;
+        let seen = Seen::of(&self.link.dial.in_time(read).await?)?;
         if !heads.observe(*incarnation, &seen) {
             *incarnation = self.recognize(heads).await?;
         }
@@ -147,11 +147,11 @@ impl Channel<'_> {
 
     async fn recognize(&self, heads: &Heads) -> Result<Incarnation, Fault> {
         let recognized = heads.recognize(&self.client, self.sql);
-        self.link.in_time(recognized).await
+        self.link.dial.in_time(recognized).await
     }
 
     async fn prepare(&self, sql: &str) -> Result<Statement, Fault> {
         let prepared = async { Ok(self.client.prepare(sql).await?) };
-        self.link.in_time(prepared).await
+        self.link.dial.in_time(prepared).await
     }
 }

@@ -2,9 +2,6 @@ use std::fmt;
 use std::time::Duration;
 
 use cqrs_core::store::Limits;
-use tracing::info;
-
-use crate::{ConnectError, Postgres, connect, migrate};
 
 /// How to connect.
 ///
@@ -197,27 +194,5 @@ impl Options {
     pub fn max_append(mut self, bytes: usize) -> Self {
         self.max_append = bytes;
         self
-    }
-
-    /// The SQL that makes and migrates the tables, for those who apply it by hand. What was
-    /// applied before is left out when it runs again.
-    ///
-    /// # Errors
-    /// [`ConnectError::Schema`].
-    pub fn migrations(&self) -> Result<String, ConnectError> {
-        Ok(migrate::script(&connect::schema(self)?))
-    }
-
-    /// Connects.
-    ///
-    /// # Errors
-    /// See [`ConnectError`]: each variant says what to do.
-    pub async fn connect(self, url: &str) -> Result<Postgres, ConnectError> {
-        let store = connect::connect(&self, url).await?;
-        info!(
-            schema = store.shared().schema.name(),
-            "the database is connected"
-        );
-        Ok(store)
     }
 }

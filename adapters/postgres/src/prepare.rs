@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use cqrs_core::store::ModelSchema;
 use tokio_postgres::Row;
 
-use crate::connection::{Connection, OpenTransaction};
+use crate::connection::Connection;
 use crate::fault::Fault;
+use crate::open_transaction::OpenTransaction;
 use crate::schema::Schema;
 use crate::store::Shared;
 use crate::table::{Table, identifier};

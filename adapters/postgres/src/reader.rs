@@ -2,8 +2,8 @@ use tokio::sync::OnceCell;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use crate::connection::OpenTransaction;
 use crate::link::Object;
+use crate::open_transaction::OpenTransaction;
 use crate::{Postgres, SqlError};
 
 /// All that one handler reads is one snapshot. After a first query the transaction cannot be made

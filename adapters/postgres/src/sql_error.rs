@@ -5,8 +5,7 @@ use std::sync::Arc;
 use deadpool::managed::PoolError;
 use tokio_postgres::error::SqlState;
 
-use crate::fault::Fault;
-use crate::link::Unanswered;
+use crate::fault::{Fault, Kind, Unanswered};
 
 /// Why a statement of a handler has no result.
 #[non_exhaustive]
@@ -73,6 +72,15 @@ impl From<Unanswered> for SqlError {
     fn from(unanswered: Unanswered) -> Self {
         Self::Unreachable {
             reason: unanswered.to_string().into(),
+        }
+    }
+}
+
+impl From<SqlError> for Fault {
+    fn from(error: SqlError) -> Self {
+        match error {
+            SqlError::Failed(error) => error.into(),
+            SqlError::Unreachable { reason } => Self::new(Kind::Lost, reason),
         }
     }
 }

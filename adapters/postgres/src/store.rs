@@ -11,7 +11,8 @@ use crate::loads::Loads;
 use crate::news::News;
 use crate::schema::Schema;
 use crate::sql::Sql;
-use crate::writer::{Turns, Writer};
+use crate::turns::Turns;
+use crate::writer::Writer;
 use crate::{ConnectError, Options};
 
 /// A log of events and read models in PostgreSQL. Clones share it.

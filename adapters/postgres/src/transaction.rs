@@ -8,9 +8,10 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
-use crate::connection::OpenTransaction;
+use crate::append_in::append_in;
 use crate::fault::Fault;
-use crate::{Postgres, Reader, SqlError, view_store, writer};
+use crate::open_transaction::OpenTransaction;
+use crate::{Postgres, Reader, SqlError, view_store};
 
 /// The setting is there until the transaction ends, also when the handler ends it: see
 /// `lock_head.sql`.
@@ -122,7 +123,7 @@ impl cqrs_core::store::Transaction for Transaction {
         Box::pin(async move {
             let shared = self.store.shared();
             shared.limits.check(&append)?;
-            let appended = writer::append_in(&self.client, shared, append).await;
+            let appended = append_in(&self.client, shared, append).await;
             self.client.ended();
             appended
         })

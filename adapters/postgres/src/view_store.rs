@@ -11,8 +11,9 @@ use cqrs_core::views::SortKey;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use crate::connection::{Connection, OpenTransaction};
+use crate::connection::Connection;
 use crate::fault::{Fault, Kind};
+use crate::open_transaction::OpenTransaction;
 use crate::prepare::prepare;
 use crate::schema::Schema;
 use crate::store::Shared;
@@ -78,7 +79,10 @@ impl ViewStore for Postgres {
         model: Arc<ModelSchema>,
         keys: Vec<String>,
     ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
-        Box::pin(async move { Ok(loads::load(self, &model, keys).await?) })
+        Box::pin(async move {
+            let table = Table::of(&self.shared().schema, &model)?;
+            Ok(self.shared().loads.load(table, keys).await?)
+        })
     }
 
     fn load_to_fold(
@@ -86,7 +90,11 @@ impl ViewStore for Postgres {
         model: Arc<ModelSchema>,
         keys: Vec<String>,
     ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
-        Box::pin(async move { Ok(loads::load_to_fold(self.shared(), &model, keys).await?) })
+        // From where they are written.
+        Box::pin(async move {
+            let table = Table::of(&self.shared().schema, &model)?;
+            Ok(loads::select(&self.shared().pool, &table, &keys).await?)
+        })
     }
 
     fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>> {

@@ -28,6 +28,7 @@ mod news;
 mod open;
 mod options;
 mod patience;
+mod query_reader;
 mod read_only;
 mod reader;
 mod row;
@@ -47,6 +48,6 @@ pub use rusqlite;
 
 pub use error::{OpenError, ReadError};
 pub use options::{Options, Synchronous};
-pub use reader::Reader;
+pub use query_reader::Reader;
 pub use store::Sqlite;
 pub use transaction::Transaction;

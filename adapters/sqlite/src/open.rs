@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -8,7 +9,6 @@ use rusqlite::{Connection, Error, ErrorCode, MAIN_DB, OpenFlags, ffi};
 use uuid::Uuid;
 
 use crate::files::Files;
-use crate::read_only::immutable_uri;
 use crate::writer::Guard;
 use crate::{OpenError, Options, Synchronous, row, schema, sql};
 
@@ -132,6 +132,19 @@ fn patience(limit: Duration) -> impl FnMut(i32) -> bool + Send + 'static {
         thread::sleep(left.min(step * (1 << (tries / 8).clamp(0, 5))));
         true
     }
+}
+
+/// The path as a URI, the only way to tell SQLite that a file does not change.
+fn immutable_uri(path: &Path) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-~".contains(byte) {
+            uri.push(char::from(*byte));
+        } else {
+            let _ = write!(uri, "%{byte:02X}");
+        }
+    }
+    uri + "?immutable=1"
 }
 
 fn check_library(number: i32, version: &'static str) -> Result<(), OpenError> {

@@ -1,10 +1,7 @@
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use cqrs_core::store::Limits;
-
-use crate::{OpenError, Sqlite};
 
 /// How to open a database.
 ///
@@ -127,14 +124,5 @@ impl Options {
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;
         self
-    }
-
-    /// Opens the database, or creates it. Clones of the answer share it; to open it twice in one
-    /// process works but gives up the group commit between the two.
-    ///
-    /// # Errors
-    /// See [`OpenError`]: each variant says what to do.
-    pub async fn open(self, path: impl AsRef<Path>) -> Result<Sqlite, OpenError> {
-        Sqlite::open_with(self, path.as_ref().to_owned()).await
     }
 }

@@ -1,6 +1,5 @@
 //! Opening a database of which nothing will be changed.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -62,17 +61,4 @@ fn first_reader(options: &Options, path: &Path) -> Result<(Connection, Mode), Op
     }
     let conn = connect(path, Mode::ReadImmutable, options).map_err(explain)?;
     Ok((conn, Mode::ReadImmutable))
-}
-
-/// The path as a URI, the only way to tell SQLite that a file does not change.
-pub(crate) fn immutable_uri(path: &Path) -> String {
-    let mut uri = "file:".to_owned();
-    for byte in path.as_os_str().as_encoded_bytes() {
-        if byte.is_ascii_alphanumeric() || b"/._-~".contains(byte) {
-            uri.push(char::from(*byte));
-        } else {
-            let _ = write!(uri, "%{byte:02X}");
-        }
-    }
-    uri + "?immutable=1"
 }

@@ -41,6 +41,17 @@ pub(crate) struct Shared {
     _watchdog: Watchdog,
 }
 
+impl Options {
+    /// Opens the database, or creates it. Clones of the answer share it; to open it twice in one
+    /// process works but gives up the group commit between the two.
+    ///
+    /// # Errors
+    /// See [`OpenError`]: each variant says what to do.
+    pub async fn open(self, path: impl AsRef<Path>) -> Result<Sqlite, OpenError> {
+        Sqlite::open_with(self, path.as_ref().to_owned()).await
+    }
+}
+
 impl Sqlite {
     /// Opens the database, or creates it, with the default [`Options`].
     ///

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 /// Growing pauses between attempts to reach a database that is away.
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     began: Instant,
     patience: Duration,
     pause: Duration,
@@ -11,7 +11,7 @@ pub(super) struct Backoff {
 
 impl Backoff {
     /// Pauses for this long at most, all together.
-    pub(super) fn new(patience: Duration) -> Self {
+    pub(crate) fn new(patience: Duration) -> Self {
         Self {
             began: Instant::now(),
             patience,
@@ -20,7 +20,7 @@ impl Backoff {
     }
 
     /// Pauses before the next attempt. Returns `false` when patience has run out.
-    pub(super) async fn pause(&mut self) -> bool {
+    pub(crate) async fn pause(&mut self) -> bool {
         if self.began.elapsed().saturating_add(self.pause) > self.patience {
             return false;
         }

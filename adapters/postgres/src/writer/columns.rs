@@ -9,7 +9,7 @@ use crate::row::{Head, number};
 
 /// The rows that a batch writes, as an array for each column.
 #[derive(Default)]
-pub(super) struct Columns<'b> {
+pub(crate) struct Columns<'b> {
     /// Position and time of the last event.
     head: (i64, i64),
     position: Vec<i64>,
@@ -37,7 +37,7 @@ pub(super) struct Columns<'b> {
 
 impl<'b> Columns<'b> {
     /// Of the requests that are to be written, after this head.
-    pub(super) fn new(batch: &'b [Request], head: &Head) -> Self {
+    pub(crate) fn new(batch: &'b [Request], head: &Head) -> Self {
         let mut columns = Self {
             head: (number(head.position), head.time),
             ..Self::default()
@@ -49,15 +49,15 @@ impl<'b> Columns<'b> {
     }
 
     /// Position and time of the last event.
-    pub(super) fn head(&self) -> (i64, i64) {
+    pub(crate) fn head(&self) -> (i64, i64) {
         self.head
     }
 
-    pub(super) fn has_states(&self) -> bool {
+    pub(crate) fn has_states(&self) -> bool {
         !self.state_id.is_empty()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.command.is_empty()
     }
 
@@ -115,7 +115,7 @@ impl<'b> Columns<'b> {
     }
 
     /// How many heads were set: 1 if everything was written, 0 if nothing was.
-    pub(super) async fn write(
+    pub(crate) async fn write(
         &self,
         client: &Connection,
         statement: &Statement,

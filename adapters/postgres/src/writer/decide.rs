@@ -11,16 +11,16 @@ use crate::fault::Fault;
 
 /// What requests are decided against: the log up to `head`, and in the window its recent events
 /// and those that are about to be written.
-pub(super) struct Known<'w> {
-    pub(super) incarnation: Incarnation,
-    pub(super) head: Position,
-    pub(super) window: &'w Window,
+pub(crate) struct Known<'w> {
+    pub(crate) incarnation: Incarnation,
+    pub(crate) head: Position,
+    pub(crate) window: &'w Window,
 }
 
 impl Known<'_> {
     /// What speaks against the request, if anything does. `states` are the positions of the states
     /// that it writes.
-    pub(super) async fn refusal<C: Borrow<Connection> + Sync>(
+    pub(crate) async fn refusal<C: Borrow<Connection> + Sync>(
         &self,
         session: &Session<C>,
         request: &Request,

@@ -355,7 +355,7 @@ impl Engine {
     }
 
     fn is_overdue(&self, request: &Request) -> bool {
-        request.is_overdue(self.patience, self.link.deadlines.answer)
+        request.is_overdue(self.patience, self.link.dial.deadlines.answer)
     }
 
     fn fail_overdue(&self, batch: &mut Vec<Request>, fault: &Fault) {

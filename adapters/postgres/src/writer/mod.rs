@@ -1,14 +1,12 @@
 //! Writing: one task with the only connection that appends, and a bounded queue in front of it.
 
-mod backoff;
-mod columns;
-mod decide;
+pub(crate) mod backoff;
+pub(crate) mod columns;
+pub(crate) mod decide;
 mod engine;
 mod gather;
-mod request;
-mod session;
-mod transaction;
-mod turns;
+pub(crate) mod request;
+pub(crate) mod session;
 
 use std::sync::Arc;
 
@@ -23,8 +21,6 @@ use crate::row::Head;
 use crate::sql::Sql;
 use engine::Engine;
 use request::Request;
-pub(crate) use transaction::append_in;
-pub(crate) use turns::Turns;
 
 /// The writing task. When this is dropped it does what is waiting, and ends.
 pub(crate) struct Writer {

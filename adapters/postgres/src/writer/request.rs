@@ -11,22 +11,22 @@ use crate::fault::Fault;
 use crate::row;
 
 /// An append on its way through the writing task.
-pub(super) struct Request {
-    pub(super) command: CommandId,
-    pub(super) fingerprint: u64,
-    pub(super) boundaries: Vec<Boundary>,
-    pub(super) states: Vec<StateWrite>,
+pub(crate) struct Request {
+    pub(crate) command: CommandId,
+    pub(crate) fingerprint: u64,
+    pub(crate) boundaries: Vec<Boundary>,
+    pub(crate) states: Vec<StateWrite>,
     /// The events, numbered on from where the decision put them, at the time that they were raised
     /// to, and their tags as JSON.
-    pub(super) events: Vec<(Recorded, String)>,
-    pub(super) time: i64,
-    pub(super) bytes: usize,
-    pub(super) ticket: Option<Ticket>,
-    pub(super) verdict: Verdict,
+    pub(crate) events: Vec<(Recorded, String)>,
+    pub(crate) time: i64,
+    pub(crate) bytes: usize,
+    pub(crate) ticket: Option<Ticket>,
+    pub(crate) verdict: Verdict,
     /// It was sent to the database, and no answer came: it may be there.
-    pub(super) is_sent: bool,
+    pub(crate) is_sent: bool,
     /// It was sent at least once.
-    pub(super) was_sent: bool,
+    pub(crate) was_sent: bool,
     queued: Instant,
     /// The answer as if the log were empty.
     appended: Appended,
@@ -34,7 +34,7 @@ pub(super) struct Request {
 }
 
 /// What a batch's decision says of a request.
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Written with the batch, at these positions.
     Write(Appended),
     /// Not written.
@@ -44,7 +44,7 @@ pub(super) enum Verdict {
 }
 
 impl Request {
-    pub(super) fn new(
+    pub(crate) fn new(
         mut append: Append,
     ) -> Result<(Self, oneshot::Receiver<Result<Appended, AppendError>>), AppendError> {
         let (reply, answer) = oneshot::channel();
@@ -76,7 +76,7 @@ impl Request {
     }
 
     /// Where its events are when they are numbered on from `head`.
-    pub(super) fn appended(&self, head: Position) -> Appended {
+    pub(crate) fn appended(&self, head: Position) -> Appended {
         Appended {
             first: head.plus(self.appended.first.get()),
             last: head.plus(self.appended.last.get()),
@@ -86,7 +86,7 @@ impl Request {
 
     /// Gives its events the time at which they are recorded: times never decrease along the log.
     /// Returns that of the last event, which is `after`, that of the event before, if it has none.
-    pub(super) fn raise(&mut self, after: i64) -> Result<i64, Fault> {
+    pub(crate) fn raise(&mut self, after: i64) -> Result<i64, Fault> {
         if self.events.is_empty() {
             return Ok(after);
         }
@@ -104,22 +104,22 @@ impl Request {
     }
 
     /// Its events as they were written.
-    pub(super) fn take_events(&mut self) -> impl Iterator<Item = Recorded> + use<> {
+    pub(crate) fn take_events(&mut self) -> impl Iterator<Item = Recorded> + use<> {
         take(&mut self.events).into_iter().map(|(event, _)| event)
     }
 
-    pub(super) fn is_written(&self) -> bool {
+    pub(crate) fn is_written(&self) -> bool {
         matches!(self.verdict, Verdict::Write(_))
     }
 
     /// Whether it was decided on a state of the log that is after this one.
-    pub(super) fn is_ahead_of(&self, head: Position) -> bool {
+    pub(crate) fn is_ahead_of(&self, head: Position) -> bool {
         self.boundaries.iter().any(|boundary| boundary.after > head)
     }
 
     /// Whether it has waited for so long for a database that is away, or, once it was sent, for that
     /// and for an answer.
-    pub(super) fn is_overdue(&self, patience: Duration, answer: Duration) -> bool {
+    pub(crate) fn is_overdue(&self, patience: Duration, answer: Duration) -> bool {
         let longest = if self.was_sent {
             patience.saturating_add(answer)
         } else {
@@ -129,19 +129,19 @@ impl Request {
     }
 
     /// Whoever waited may be gone, which changes nothing.
-    pub(super) fn answer(self, answer: Result<Appended, AppendError>) {
+    pub(crate) fn answer(self, answer: Result<Appended, AppendError>) {
         let _ = self.reply.send(answer);
     }
 
     /// Answers what was found under its command's id: as a repetition, even after it was sent
     /// itself without an answer. An earlier sending, decided on another state, may have come first.
-    pub(super) fn answer_stored(self, stored: StoredCommand) {
+    pub(crate) fn answer_stored(self, stored: StoredCommand) {
         let answer = stored.replay(self.command, self.fingerprint);
         self.answer(answer);
     }
 
     /// Answers that it did not happen, if that is certain.
-    pub(super) fn fail(self, error: &AppendError) {
+    pub(crate) fn fail(self, error: &AppendError) {
         let error = match error {
             AppendError::Unavailable { reason } if self.is_sent => AppendError::Indeterminate {
                 reason: reason.clone(),

@@ -11,34 +11,35 @@ use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 use super::columns::Columns;
-use crate::connection::{Connection, OpenTransaction};
+use crate::connection::Connection;
 use crate::fault::Fault;
 use crate::heads::{Heads, Seen};
 use crate::link::Link;
+use crate::open_transaction::OpenTransaction;
 use crate::row::{self, EventTypes, Head, number};
 use crate::selection::Selection;
 use crate::sql::Sql;
 
 /// A connection for the store's statements, each prepared when it is first needed.
-pub(super) struct Session<C = Connection> {
+pub(crate) struct Session<C = Connection> {
     client: C,
     sql: Arc<Sql>,
 }
 
 impl Session {
     /// A connection of its own.
-    pub(super) async fn open(link: &Link, sql: Arc<Sql>) -> Result<Self, Fault> {
+    pub(crate) async fn open(link: &Link, sql: Arc<Sql>) -> Result<Self, Fault> {
         Ok(Self::new(link.open().await?, sql))
     }
 }
 
 impl<C: Borrow<Connection> + Sync> Session<C> {
-    pub(super) fn new(client: C, sql: Arc<Sql>) -> Self {
+    pub(crate) fn new(client: C, sql: Arc<Sql>) -> Self {
         Self { client, sql }
     }
 
     /// The head, and what identifies the log by it.
-    pub(super) async fn head(&self) -> Result<(Head, Seen), Fault> {
+    pub(crate) async fn head(&self) -> Result<(Head, Seen), Fault> {
         let head = self
             .client()
             .select_one(&self.sql.recognize, &[&0_i64])
@@ -47,18 +48,18 @@ impl<C: Borrow<Connection> + Sync> Session<C> {
     }
 
     /// The incarnation of the log that it leads to.
-    pub(super) fn incarnation(&self) -> Incarnation {
+    pub(crate) fn incarnation(&self) -> Incarnation {
         self.client().incarnation()
     }
 
     /// Finds out whether the log is still the one that was known.
-    pub(super) async fn recognize(&self, heads: &Heads) -> Result<Incarnation, Fault> {
+    pub(crate) async fn recognize(&self, heads: &Heads) -> Result<Incarnation, Fault> {
         let recognized = heads.recognize(self.client().client(), &self.sql);
         self.client().exchange(recognized).await
     }
 
     /// Types and tags of the events in `(after, up_to]`, in order.
-    pub(super) async fn tail(
+    pub(crate) async fn tail(
         &self,
         after: Position,
         up_to: Position,
@@ -71,7 +72,7 @@ impl<C: Borrow<Connection> + Sync> Session<C> {
     }
 
     /// What is recorded of these commands.
-    pub(super) async fn commands(
+    pub(crate) async fn commands(
         &self,
         ids: Vec<Uuid>,
     ) -> Result<HashMap<CommandId, StoredCommand>, Fault> {
@@ -80,7 +81,7 @@ impl<C: Borrow<Connection> + Sync> Session<C> {
     }
 
     /// The positions of those stored states that there are.
-    pub(super) async fn state_positions(
+    pub(crate) async fn state_positions(
         &self,
         keys: &[&StateKey],
     ) -> Result<HashMap<StateKey, Position>, Fault> {
@@ -100,7 +101,7 @@ impl<C: Borrow<Connection> + Sync> Session<C> {
     }
 
     /// The first matching event in `(after, up_to]`.
-    pub(super) async fn first_match(
+    pub(crate) async fn first_match(
         &self,
         query: &EventQuery,
         after: Position,
@@ -119,7 +120,7 @@ impl<C: Borrow<Connection> + Sync> Session<C> {
 
     /// Brings the window up to the log's head. Of more than `most` events it does not read the
     /// tail: it begins anew.
-    pub(super) async fn follow(
+    pub(crate) async fn follow(
         &self,
         window: &mut Window,
         head: Position,
@@ -138,14 +139,14 @@ impl<C: Borrow<Connection> + Sync> Session<C> {
     }
 
     /// Writes all or nothing; whether the head was still this one.
-    pub(super) async fn append(&self, columns: &Columns<'_>, head: &Head) -> Result<bool, Fault> {
+    pub(crate) async fn append(&self, columns: &Columns<'_>, head: &Head) -> Result<bool, Fault> {
         let statement = self.append_statement(columns.has_states()).await?;
         let written = columns.write(self.client(), &statement, head).await?;
         Ok(written == 1)
     }
 
     /// Begins a transaction that has the head to itself.
-    pub(super) async fn lock(&self) -> Result<(), Fault> {
+    pub(crate) async fn lock(&self) -> Result<(), Fault> {
         self.client()
             .batch_execute(OpenTransaction::READ_COMMITTED)
             .await?;
@@ -155,13 +156,13 @@ impl<C: Borrow<Connection> + Sync> Session<C> {
 
     /// Until the transaction ends. In the last column, see `lock_head.sql`, is what marks a
     /// handler's transaction.
-    pub(super) async fn lock_head(&self) -> Result<Row, Fault> {
+    pub(crate) async fn lock_head(&self) -> Result<Row, Fault> {
         let lock = self.prepared(&self.sql.lock_head).await?;
         Ok(self.client().query_one(&lock, &[]).await?)
     }
 
     /// What [`append`](Session::append) sends.
-    pub(super) async fn append_statement(&self, has_states: bool) -> Result<Statement, Fault> {
+    pub(crate) async fn append_statement(&self, has_states: bool) -> Result<Statement, Fault> {
         let sql = if has_states {
             &self.sql.append_with_states
         } else {
@@ -170,17 +171,17 @@ impl<C: Borrow<Connection> + Sync> Session<C> {
         self.prepared(sql).await
     }
 
-    pub(super) async fn commit(&self) -> Result<(), Fault> {
+    pub(crate) async fn commit(&self) -> Result<(), Fault> {
         Ok(self.client().batch_execute("COMMIT").await?)
     }
 
-    pub(super) async fn roll_back(&self) -> Result<(), Fault> {
+    pub(crate) async fn roll_back(&self) -> Result<(), Fault> {
         Ok(self.client().batch_execute("ROLLBACK").await?)
     }
 
     /// What is recorded of commands that earlier sessions sent. After this, none of their appends
     /// will happen that has not happened by now.
-    pub(super) async fn settled(
+    pub(crate) async fn settled(
         &self,
         ids: Vec<Uuid>,
     ) -> Result<HashMap<CommandId, StoredCommand>, Fault> {
@@ -197,7 +198,7 @@ impl<C: Borrow<Connection> + Sync> Session<C> {
         Ok(self.client().prepare(sql).await?)
     }
 
-    pub(super) fn client(&self) -> &Connection {
+    pub(crate) fn client(&self) -> &Connection {
         self.client.borrow()
     }
 }

@@ -2,7 +2,6 @@
 
 mod cursor;
 mod events;
-mod handle;
 mod matcher;
 mod queue;
 mod session;
@@ -16,7 +15,6 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 pub(crate) use events::{first_match, position_at, read};
-pub use handle::Reader;
 pub(crate) use matcher::Matcher;
 
 use crate::error::{closed, stalled};

@@ -6,15 +6,15 @@ use cqrs_core::store::{
 use cqrs_core::{CommandId, Position};
 use futures_util::future::join;
 
-use super::backoff::Backoff;
-use super::columns::Columns;
-use super::decide::Known;
-use super::request::{Request, Verdict};
-use super::session::Session;
 use crate::connection::Connection;
 use crate::fault::{Fault, Kind};
 use crate::row::{self, Head};
 use crate::store::Shared;
+use crate::writer::backoff::Backoff;
+use crate::writer::columns::Columns;
+use crate::writer::decide::Known;
+use crate::writer::request::{Request, Verdict};
+use crate::writer::session::Session;
 
 /// More events than these are not read while the head is locked.
 const TAIL: usize = 1024;

@@ -25,7 +25,7 @@ struct RecentEvents {
 }
 
 /// Held from before the head is locked until it is known how the transaction ended.
-pub(super) struct Turn<'t> {
+pub(crate) struct Turn<'t> {
     recent: MutexGuard<'t, RecentEvents>,
     floor: &'t AtomicU64,
 }
@@ -43,7 +43,7 @@ impl Turns {
 
     /// The next turn, for a transaction in this incarnation of the log; `None` when it takes too
     /// long.
-    pub(super) async fn next(&self, incarnation: Incarnation) -> Option<Turn<'_>> {
+    pub(crate) async fn next(&self, incarnation: Incarnation) -> Option<Turn<'_>> {
         let mut recent = timeout(LONGEST, self.recent.lock()).await.ok()?;
         if recent.incarnation != incarnation {
             recent.incarnation = incarnation;
@@ -54,7 +54,7 @@ impl Turns {
     }
 
     /// Below this, the window knows nothing. Read at any time, so it may be raised meanwhile.
-    pub(super) fn floor(&self) -> Position {
+    pub(crate) fn floor(&self) -> Position {
         Position::new(self.floor.load(Ordering::Relaxed))
     }
 }

@@ -1,0 +1,59 @@
+use std::ops::Deref;
+
+use crate::SqlError;
+use crate::link::Object;
+
+/// A connection of a pool with a transaction, which is rolled back on drop. It exists before `BEGIN`
+/// is sent: a future that is dropped while waiting for the answer leaves no transaction open.
+pub(crate) struct OpenTransaction {
+    connection: Object,
+    is_open: bool,
+}
+
+impl OpenTransaction {
+    /// A store's own transaction. Each of its statements must see what others have committed while
+    /// it waited for a lock, so it is read committed, whatever the database's default is.
+    pub(crate) const READ_COMMITTED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+
+    pub(crate) async fn begin(connection: Object, begin: &str) -> Result<Self, SqlError> {
+        let transaction = Self {
+            connection,
+            is_open: true,
+        };
+        transaction.connection.batch_execute(begin).await?;
+        Ok(transaction)
+    }
+
+    pub(crate) async fn commit(mut self) -> Result<(), SqlError> {
+        let committed = self.connection.batch_execute("COMMIT").await;
+        self.ended();
+        committed
+    }
+
+    pub(crate) async fn roll_back(mut self) -> Result<(), SqlError> {
+        let undone = self.connection.batch_execute("ROLLBACK").await;
+        self.ended();
+        undone
+    }
+
+    /// There is nothing to roll back any more.
+    pub(crate) fn ended(&mut self) {
+        self.is_open = false;
+    }
+}
+
+impl Deref for OpenTransaction {
+    type Target = Object;
+
+    fn deref(&self) -> &Object {
+        &self.connection
+    }
+}
+
+impl Drop for OpenTransaction {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.connection.roll_back();
+        }
+    }
+}
