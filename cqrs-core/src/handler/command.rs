@@ -37,6 +37,8 @@ pub struct CommandFn<C: Command> {
     pub(crate) run: for<'a> fn(C, &'a CommandScope<'a>) -> Decided<'a, C>,
 }
 
+// A derive would ask for `C: Copy`.
+#[allow(clippy::expl_impl_clone_on_copy)]
 impl<C: Command> Clone for CommandFn<C> {
     fn clone(&self) -> Self {
         *self

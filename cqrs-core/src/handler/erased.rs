@@ -51,7 +51,7 @@ pub(crate) trait ErasedQuery: Send {
     fn check(&self) -> Result<Result<(), Invalid>, Failure>;
 
     /// Runs the handler; the answer is JSON.
-    fn answer<'a>(self: Box<Self>, scope: QueryScope<'a>) -> BoxFuture<'a, Answered<Value>>;
+    fn answer(self: Box<Self>, scope: QueryScope<'_>) -> BoxFuture<'_, Answered<Value>>;
 }
 
 /// Reads a command from JSON, for its handler.
@@ -197,7 +197,7 @@ impl<H: HandlesQuery> ErasedQuery for TypedQuery<H> {
         )
     }
 
-    fn answer<'a>(self: Box<Self>, scope: QueryScope<'a>) -> BoxFuture<'a, Answered<Value>> {
+    fn answer(self: Box<Self>, scope: QueryScope<'_>) -> BoxFuture<'_, Answered<Value>> {
         Box::pin(async move {
             let mut answered = Poll::Pending;
             let answer = match answer::<H>(self.0, scope, &mut answered) {
