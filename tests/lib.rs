@@ -1,6 +1,9 @@
-//! What the tests share.
+//! Documentation whose examples need several crates: each is compiled and run.
 
-/// The examples of the guides: each is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../cqrs-macros/README.md")]
+mod cqrs_macros {}
+
 #[cfg(doctest)]
 mod guides {
     #[doc = include_str!("../docs/guides/commands.md")]

@@ -1,4 +1,5 @@
-//! Commands, queries, events and projections, wired together from annotated functions.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate self as cqrs_core;
 

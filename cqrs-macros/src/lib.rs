@@ -1,8 +1,5 @@
-//! The derive and attribute macros of `cqrs-core`, which exports them; write `cqrs_core::Command`.
-//!
-//! Each macro leaves the item as it is and adds what the framework needs beside it: impls, and one
-//! value for the registry from which a dispatcher wires itself. `crate = "path"`, a key of every
-//! macro, says where `cqrs-core` is when it is not a dependency of that name.
+// The example needs `cqrs-core`, which depends on this crate: `tests/lib.rs` compiles and runs it.
+#![cfg_attr(not(doctest), doc = include_str!("../README.md"))]
 
 use proc_macro::TokenStream;
 

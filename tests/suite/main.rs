@@ -41,6 +41,7 @@ mod large_views;
 mod layers;
 mod limits;
 mod loads;
+mod manifests;
 mod model;
 mod namesakes;
 mod nesting;

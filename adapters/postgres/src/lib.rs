@@ -1,11 +1,6 @@
-//! Keeps the events, states and read models of `cqrs-core` in PostgreSQL, 14 or later.
+#![doc = include_str!("../README.md")]
 //!
-//! ```no_run
-//! # async fn example() -> Result<(), cqrs_postgres::ConnectError> {
-//! let store = cqrs_postgres::Postgres::connect("postgres://localhost/catalog").await?;
-//! # Ok(())
-//! # }
-//! ```
+//! # How it works
 //!
 //! One task writes: it gathers the appends that are waiting, decides each against the recent
 //! events that it keeps in memory, and writes them all with one statement, in one round trip, with

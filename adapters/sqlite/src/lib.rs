@@ -1,11 +1,6 @@
-//! Keeps the events, states and read models of `cqrs-core` in an SQLite database.
+#![doc = include_str!("../README.md")]
 //!
-//! ```no_run
-//! # async fn example() -> Result<(), cqrs_sqlite::OpenError> {
-//! let store = cqrs_sqlite::Sqlite::open("catalog.db").await?;
-//! # Ok(())
-//! # }
-//! ```
+//! # How it works
 //!
 //! One thread writes: it gathers the appends that are waiting, decides each against the recent
 //! events that it keeps in memory, and commits them as one transaction with one `fsync`. A few
