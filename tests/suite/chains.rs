@@ -206,3 +206,73 @@ async fn a_reaction_that_answers_its_own_event_twice_fails_after_so_many_command
     })
     .await;
 }
+
+mod serving {
+    use cqrs_core::prelude::*;
+
+    cqrs_core::module!();
+
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct Serve;
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "ball-served", version = 1)]
+    pub struct Served;
+
+    #[command_handler]
+    fn serve(_: Serve) -> Served {
+        Served
+    }
+
+    #[event_handler]
+    async fn serve_again(_: super::receiving::Returned, app: &Dispatcher) -> Result<()> {
+        app.execute(Serve).await?;
+        Ok(())
+    }
+}
+
+mod receiving {
+    use cqrs_core::prelude::*;
+
+    cqrs_core::module!();
+
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct Return;
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "ball-returned", version = 1)]
+    pub struct Returned;
+
+    #[command_handler]
+    fn return_ball(_: Return) -> Returned {
+        Returned
+    }
+
+    #[event_handler]
+    async fn answer_service(_: super::serving::Served, app: &Dispatcher) -> Result<()> {
+        app.execute(Return).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_chain_that_goes_from_dispatcher_to_dispatcher_is_counted_as_one() {
+    let with = |builder: Builder| builder.max_causation_depth(5);
+    on_each_with(serving::module(), with, |serving| async move {
+        let receiving = Dispatcher::builder().module(receiving::module());
+        let receiving = with(receiving).shared_store(serving.store().clone());
+        let receiving = receiving.build().await.expect("builds");
+        serving.execute(serving::Serve).await.expect("serves");
+        let (name, error) = failing(&serving).await;
+        assert_eq!(name, "serve_again");
+        let text = "`Serve` would be command 6 of a chain of reactions, of which 5 are allowed: \
+                    `answer_service` sent `Return`, `serve_again` sent `Serve`, `answer_service` \
+                    sent `Return`, `serve_again` sent `Serve`, `answer_service` sent `Return`, \
+                    `serve_again` sent `Serve`. Let a reaction";
+        assert!(error.contains(text), "{error}");
+        let events = serving.events(EventQuery::All).all().await.expect("reads");
+        assert_eq!(events.len(), 6, "a service and five answers");
+        assert!(receiving.health().is_ok());
+    })
+    .await;
+}

@@ -62,6 +62,7 @@ mod recovery;
 mod replaced_files;
 mod replica;
 mod reports;
+mod roundabout;
 mod sabotage;
 mod secrets;
 mod services;

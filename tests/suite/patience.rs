@@ -71,6 +71,27 @@ async fn a_read_is_answered_while_all_reading_threads_are_held() {
 }
 
 #[tokio::test]
+async fn a_read_is_answered_while_its_thread_is_held_and_another_one_goes_on() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let options = Sqlite::options().readers(2);
+    let options = options.patience(Duration::from_millis(50));
+    let store = options.open(directory.path().join("log.db")).await;
+    let store = store.expect("SQLite opens");
+    let (release, held) = channel::<()>();
+    let reader = store.reader();
+    let holder = tokio::spawn(async move { reader.run(move |_| Ok(held.recv().is_ok())).await });
+    while !holder.is_finished() {
+        store.head().await.expect("the other thread reads");
+    }
+    let error = holder.await.expect("no panic").expect_err("it is held");
+    assert!(
+        error.to_string().contains("has not answered for 50ms"),
+        "{error}"
+    );
+    release.send(()).expect("the thread waits");
+}
+
+#[tokio::test]
 async fn options_at_their_limits_mean_for_ever_no_limit_or_the_least() {
     let directory = tempfile::tempdir().expect("a directory can be made");
     let path = directory.path().join("log.db");

@@ -28,6 +28,9 @@ struct Shared {
     alarm: Notify,
 }
 
+/// When a thread began with a caller's request.
+pub(crate) struct Turn(AtomicU64);
+
 /// The thread waits for work, or for a handler that has its connection.
 const RESTING: u64 = u64::MAX;
 
@@ -63,6 +66,30 @@ impl Patience {
     /// Waits for the answer of a thread, as long as the threads make progress.
     pub(crate) async fn wait<T>(&self, answer: impl Future<Output = T>) -> Result<T, Stalled> {
         let asked = self.shared.now();
+        let has_stalled = || self.shared.has_stalled(asked);
+        self.wait_unless(has_stalled, answer).await
+    }
+
+    /// The same where there are several threads: they may make progress while the one that has the
+    /// request makes none.
+    pub(crate) async fn wait_for_turn<T>(
+        &self,
+        turn: &Turn,
+        answer: impl Future<Output = T>,
+    ) -> Result<T, Stalled> {
+        let asked = self.shared.now();
+        let has_stalled = || match turn.0.load(Ordering::Relaxed) {
+            RESTING => self.shared.has_stalled(asked),
+            begun => self.shared.is_limit_over(begun),
+        };
+        self.wait_unless(has_stalled, answer).await
+    }
+
+    async fn wait_unless<T>(
+        &self,
+        has_stalled: impl Fn() -> bool,
+        answer: impl Future<Output = T>,
+    ) -> Result<T, Stalled> {
         let mut answer = pin!(answer);
         let mut alarm = pin!(self.shared.alarm.notified());
         poll_fn(|context| {
@@ -70,7 +97,7 @@ impl Patience {
                 return Poll::Ready(Ok(answer));
             }
             while alarm.as_mut().poll(context).is_ready() {
-                if self.shared.has_stalled(asked) {
+                if has_stalled() {
                     return Poll::Ready(Err(Stalled(self.shared.limit)));
                 }
                 alarm.set(self.shared.alarm.notified());
@@ -78,6 +105,17 @@ impl Patience {
             Poll::Pending
         })
         .await
+    }
+}
+
+impl Turn {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU64::new(RESTING))
+    }
+
+    /// Called by a thread: it begins with the request.
+    pub(crate) fn begins(&self, patience: &Patience) {
+        self.0.store(patience.shared.now(), Ordering::Relaxed);
     }
 }
 
@@ -89,12 +127,19 @@ impl Shared {
     /// Whether there has been no progress for as long as the limit, all of it after `since`.
     fn has_stalled(&self, since: u64) -> bool {
         let progress = self.progress.load(Ordering::Relaxed);
-        let stalled = self.now().saturating_sub(progress.max(since));
-        progress != RESTING && Duration::from_nanos(stalled) >= self.limit
+        progress != RESTING && self.is_limit_over(progress.max(since))
+    }
+
+    fn is_limit_over(&self, since: u64) -> bool {
+        Duration::from_nanos(self.now().saturating_sub(since)) >= self.limit
+    }
+
+    fn is_resting(&self) -> bool {
+        self.progress.load(Ordering::Relaxed) == RESTING
     }
 }
 
-/// Looks regularly whether the threads of a store make progress, on a thread of its own. A timer for
+/// Lets callers look regularly whether the threads of a store make progress. A timer for
 /// each call would do as well, but it wakes the runtime's driver, which costs more than the call.
 pub(crate) struct Watchdog {
     // Dropped before the thread is waited for: that it is gone is what ends the thread.
@@ -121,7 +166,7 @@ impl Watchdog {
 fn watch(ended: &Receiver<()>, interval: Duration, watched: &[Patience]) {
     while ended.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
         for Patience { shared } in watched {
-            if shared.has_stalled(0) {
+            if !shared.is_resting() {
                 shielded(|| shared.alarm.notify_waiters());
             }
         }

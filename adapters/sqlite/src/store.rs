@@ -158,7 +158,8 @@ mod tests {
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..100 {
             let mut dropped = store.append(append("a:1", b"{}"));
-            assert!(dropped.as_mut().poll(&mut context).is_pending());
+            // It is accepted with the first poll, and may be written by the end of it.
+            let _ = dropped.as_mut().poll(&mut context);
         }
         drop(store);
         // The last connection is closed: SQLite has cleared away the write-ahead log.

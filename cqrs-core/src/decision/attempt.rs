@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tracing::Span;
 
+use super::causation::{self, Sending};
 use super::load::Load;
 use super::loaded::Loaded;
 use super::{CallOptions, CommandSlot, Decisions, Receipt, nesting};
@@ -14,7 +15,9 @@ use crate::error::{CommandError, Error, Failure, Invalid};
 use crate::handler::{CommandScope, Context, ErasedCommand, Loads, Reply, TxSlot};
 use crate::message::NewEvents;
 use crate::panic::{Guarded, guarded};
-use crate::store::{Append, AppendError, Appended, ErasedTx, NewEvent, Position, Ticket};
+use crate::store::{
+    Append, AppendError, Appended, ErasedTx, EventStore, NewEvent, Position, Ticket,
+};
 use crate::trace;
 
 /// A command that may be carried out, and all that is said about it.
@@ -70,9 +73,11 @@ impl Decisions {
         if let Some(receipt) = sent_before().await? {
             return Ok(Some(receipt));
         }
-        self.causes
-            .note(id, slot.entry.message, &self.limits)
-            .map_err(CommandError::Failed)?;
+        let sending = || Sending {
+            store: EventStore::store_id(&*self.store),
+            command: id,
+        };
+        causation::note(sending, slot.entry.message, &self.limits).map_err(CommandError::Failed)?;
         let mut attempt = Decide {
             decisions: self,
             command,

@@ -25,7 +25,8 @@ use uuid::Uuid;
 pub use cache::StateCacheHealth;
 pub use receipt::Receipt;
 
-pub(crate) use causation::reacting;
+pub(crate) use causation::{Sending, reacting};
+pub(crate) use running::{Running, still_running};
 
 use crate::auth::Actor;
 use crate::clock::Clock;
@@ -38,7 +39,6 @@ use crate::trace;
 use crate::{CommandId, Timestamp};
 use attempt::Order;
 use cache::StateCache;
-use causation::Causes;
 
 /// Decides the commands of one dispatcher.
 pub(crate) struct Decisions {
@@ -48,7 +48,6 @@ pub(crate) struct Decisions {
     /// Aggregates with `storage = "state"`.
     kept: Vec<&'static AggregateType>,
     cache: StateCache,
-    causes: Causes,
 }
 
 /// A command's handler in this dispatcher.
@@ -113,7 +112,6 @@ impl Decisions {
             limits,
             kept,
             cache: StateCache::new(limits.states, limits.state_bytes),
-            causes: Causes::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 //! its own end.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use tokio::task::futures::TaskLocalFuture;
 
@@ -13,12 +14,13 @@ tokio::task_local! {
     static RUNNING: Running;
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Running {
-    /// Address of what decides the dispatcher's commands, which cannot move while a handler runs. Another one may be
-    /// waited for.
+    /// Address of what decides the dispatcher's commands, which cannot move while a handler runs.
     dispatcher: usize,
     handler: &'static str,
+    /// The handler of another dispatcher that waits for this one.
+    outer: Option<Arc<Self>>,
 }
 
 impl Decisions {
@@ -28,21 +30,58 @@ impl Decisions {
         handler: &'static str,
         future: F,
     ) -> TaskLocalFuture<Running, F> {
+        let dispatcher = self.address();
+        let outer = RUNNING.try_with(|outer| outer.around(dispatcher));
         let running = Running {
-            dispatcher: self.address(),
+            dispatcher,
             handler,
+            outer: outer.ok().flatten(),
         };
         RUNNING.scope(running, future)
     }
 
     /// The handler of this dispatcher that this task runs.
     pub(crate) fn running_handler(&self) -> Option<&'static str> {
-        let running = RUNNING.try_with(|running| *running).ok();
-        let running = running.filter(|it| it.dispatcher == self.address());
-        running.map(|it| it.handler)
+        let handler = RUNNING.try_with(|running| running.handler_of(self.address()));
+        handler.ok().flatten()
     }
 
     fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
+    }
+}
+
+/// What runs a handler's future elsewhere than in its task.
+pub(crate) async fn still_running<F: Future>(running: Option<Running>, future: F) -> F::Output {
+    match running {
+        Some(running) => RUNNING.scope(running, future).await,
+        None => future.await,
+    }
+}
+
+impl Running {
+    /// The handler that this task runs.
+    pub(crate) fn current() -> Option<Self> {
+        RUNNING.try_with(Self::clone).ok()
+    }
+
+    /// What to remember of this handler while it waits for one of the other dispatcher.
+    fn around(&self, dispatcher: usize) -> Option<Arc<Self>> {
+        if self.dispatcher == dispatcher {
+            self.outer.clone()
+        } else {
+            Some(Arc::new(self.clone()))
+        }
+    }
+
+    fn handler_of(&self, dispatcher: usize) -> Option<&'static str> {
+        let mut running = Some(self);
+        while let Some(it) = running {
+            if it.dispatcher == dispatcher {
+                return Some(it.handler);
+            }
+            running = it.outer.as_deref();
+        }
+        None
     }
 }

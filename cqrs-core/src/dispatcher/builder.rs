@@ -168,8 +168,8 @@ impl Builder {
     /// answer their own events show in [`health`](Dispatcher::health) instead of running for ever.
     /// Defaults to 64; `u32::MAX` is no limit. `build` refuses 0.
     ///
-    /// Commands are counted that are sent while the reaction runs, not by a task that it spawned, and
-    /// within this process.
+    /// Commands are counted that are sent while the reaction runs, not by a task that it spawned, by
+    /// all dispatchers of this process.
     pub fn max_causation_depth(mut self, commands: u32) -> Self {
         self.limits.decisions.causation_depth = commands;
         self
@@ -182,8 +182,9 @@ impl Builder {
     /// [`max_causation_depth`](Self::max_causation_depth). Defaults to 100,000; `u32::MAX` is no
     /// limit. `build` refuses 0.
     ///
-    /// Commands are counted as for `max_causation_depth`. The last 131,072 of them are remembered; a
-    /// chain whose last commands are no longer remembered is counted from 0 again.
+    /// Commands are counted as for `max_causation_depth`. The process remembers the last 262,144 of
+    /// them, of all its dispatchers; a chain is counted from 0 again where a command is no longer
+    /// remembered when a reaction gets its event.
     pub fn max_caused_commands(mut self, commands: u32) -> Self {
         self.limits.decisions.caused_commands = commands;
         self

@@ -5,11 +5,11 @@ use tokio::task::consume_budget;
 use tracing::Instrument;
 
 use super::Dispatcher;
-use crate::decision::reacting;
+use crate::decision::{Sending, reacting};
 use crate::error::{Error, Result};
 use crate::handler::{Input, ReactionInput, ReactionScope, Reply, Resources};
 use crate::registry::ReactionEntry;
-use crate::store::{BoxFuture, Position, Recorded};
+use crate::store::{BoxFuture, EventStore, Position, Recorded};
 use crate::subscription::{
     Checkpoint, EventPage, FailedEvent, Follower, Handled, Interrupted, Phase,
 };
@@ -44,7 +44,11 @@ impl Reaction {
         };
         let span = trace::react(self.entry.name, recorded);
         let reply = Reply::guarded(|| (self.entry.run)(recorded, &scope)).instrument(span);
-        let reacted = reacting(self.entry.name, recorded, reply).await;
+        let origin = Sending {
+            store: EventStore::store_id(&*self.dispatcher.inner.store),
+            command: recorded.command,
+        };
+        let reacted = reacting(self.entry.name, origin, reply).await;
         reacted.map_err(Error::panicked)?
     }
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
+use tracing::{Instrument, Span};
 
 use super::FailedEvent;
+use crate::decision::{Running, still_running};
 use crate::error::{Error, Result};
 use crate::handler::{Fold, FoldScope, Reply, TxSlot};
 use crate::store::{Recorded, Store, ViewChange};
@@ -170,8 +172,11 @@ impl ViewFolds {
         drop(loader);
         let (fold, event, tx) = (fold.clone(), event.clone(), tx.cloned());
         let runtime = Handle::current();
+        // The thread knows of the task that waits for it what the fold would find there.
+        let (running, span) = (Running::current(), Span::current());
         let folding = spawn_blocking(move || {
-            runtime.block_on(run(&fold, &event, &waiting.buffers, tx.as_ref()))
+            let fold = run(&fold, &event, &waiting.buffers, tx.as_ref());
+            runtime.block_on(still_running(running, fold.instrument(span)))
         });
         let mut outcome = Ok(());
         while let Some(request) = requests.recv().await {

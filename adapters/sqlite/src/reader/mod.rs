@@ -20,7 +20,7 @@ pub(crate) use matcher::Matcher;
 use crate::error::{closed, stalled};
 use crate::fault::Fault;
 use crate::files::Files;
-use crate::patience::Patience;
+use crate::patience::{Patience, Turn};
 use crate::sql;
 use crate::thread::Thread;
 use queue::Queue;
@@ -53,7 +53,7 @@ impl Readers {
             let serve = move || {
                 let session = Session::new(conn, files);
                 while let Some(job) = queue.pop() {
-                    // Of all threads together: while one makes progress, reads are answered.
+                    // Of all threads together: while one makes progress, reads that wait are begun.
                     progress.works();
                     job(&session);
                     progress.works();
@@ -91,15 +91,18 @@ impl Readers {
     ) -> BoxFuture<'_, Result<T, StoreError>> {
         Box::pin(async move {
             let (reply, answer) = oneshot::channel();
+            let turn = Arc::new(Turn::new());
+            let (begun, patience) = (turn.clone(), self.patience.clone());
             let job = move |session: &Session| {
+                begun.begins(&patience);
                 if !reply.is_closed() {
                     let checked = check(session).map_err(StoreError::from);
                     let _ = reply.send(checked.and_then(|()| caught(&session.conn, read)));
                 }
             };
             self.queue.push(Box::new(job));
-            let answer = self.patience.wait(answer).await.map_err(stalled)?;
-            answer.unwrap_or_else(|_| Err(closed()))
+            let answer = self.patience.wait_for_turn(&turn, answer).await;
+            answer.map_err(stalled)?.unwrap_or_else(|_| Err(closed()))
         })
     }
 }
