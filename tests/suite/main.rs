@@ -40,6 +40,7 @@ mod golden;
 mod large_views;
 mod layers;
 mod limits;
+mod links;
 mod loads;
 mod manifests;
 mod model;
