@@ -21,6 +21,7 @@ mod panic;
 pub mod prelude;
 pub mod registry;
 mod report;
+mod running;
 mod source;
 pub mod store;
 mod subscription;

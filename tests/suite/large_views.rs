@@ -75,6 +75,7 @@ async fn a_page_of_events_about_large_views_is_written_in_parts() {
         let write = Write { scrolls: SCROLLS };
         app.execute(write.clone()).await.expect("writes");
         app.settled(LONG).await.expect("comes to rest");
+        assert_eq!(store.commits(), 2, "new views take as much memory");
         let (commits, loads) = (store.commits(), store.loads());
 
         // One page. What was written is not in memory any more, and is not all there at once.

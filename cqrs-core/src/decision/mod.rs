@@ -11,7 +11,6 @@ mod pending;
 mod places;
 mod read;
 mod receipt;
-mod running;
 mod weight;
 
 use std::any::Any;
@@ -19,6 +18,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::futures::TaskLocalFuture;
 use tracing::Span;
 use uuid::Uuid;
 
@@ -26,7 +26,6 @@ pub use cache::StateCacheHealth;
 pub use receipt::Receipt;
 
 pub(crate) use causation::{Sending, reacting};
-pub(crate) use running::{Running, still_running};
 
 use crate::auth::Actor;
 use crate::clock::Clock;
@@ -34,6 +33,7 @@ use crate::error::{CommandError, Failure};
 use crate::handler::{AggregateType, ErasedCommand};
 use crate::panic::guarded;
 use crate::registry::CommandHandlerEntry;
+use crate::running::{self, Running};
 use crate::store::Store;
 use crate::trace;
 use crate::{CommandId, Timestamp};
@@ -141,6 +141,24 @@ impl Decisions {
         let outcome = trace::within!(span.clone(), Box::pin(self.decide(order)));
         trace_outcome(&span, &outcome);
         outcome
+    }
+
+    /// Runs a command handler, a projection or a reaction of the dispatcher.
+    pub(crate) fn running<F: Future>(
+        &self,
+        handler: &'static str,
+        future: F,
+    ) -> TaskLocalFuture<Running, F> {
+        running::running(self.address(), handler, future)
+    }
+
+    /// The handler of the dispatcher that this task runs.
+    pub(crate) fn running_handler(&self) -> Option<&'static str> {
+        running::running_handler(self.address())
+    }
+
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
     }
 
     /// The time, by the dispatcher's clock.

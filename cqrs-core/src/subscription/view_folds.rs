@@ -7,9 +7,9 @@ use tokio::task::spawn_blocking;
 use tracing::{Instrument, Span};
 
 use super::FailedEvent;
-use crate::decision::{Running, still_running};
 use crate::error::{Error, Result};
 use crate::handler::{Fold, FoldScope, Reply, TxSlot};
+use crate::running::{Running, still_running};
 use crate::store::{Recorded, Store, ViewChange};
 use crate::views::{ErasedBuffer, LoadRequest, Loader};
 use crate::wiring::{Models, PlannedProjection};

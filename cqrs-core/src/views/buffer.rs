@@ -26,6 +26,8 @@ struct State<V> {
     settled: HashMap<String, Settled<V>>,
     /// Of all that is settled.
     bytes: usize,
+    /// Of the views that were read or written so far.
+    measured: Mean,
     /// Changes of the event that is being folded.
     current: HashMap<String, Option<V>>,
     /// Keys changed since the last commit.
@@ -39,8 +41,16 @@ struct State<V> {
 struct Settled<V> {
     /// `None` is known to be absent.
     view: Option<V>,
-    /// Of its JSON when it was last read or written; 0 before that.
+    /// Of its key, and of its JSON when it was last read or written. Before that, as many as others
+    /// have on average: to encode each would cost as much as to write it.
     bytes: usize,
+}
+
+/// The mean size of views.
+#[derive(Default)]
+struct Mean {
+    bytes: usize,
+    views: usize,
 }
 
 /// A buffer without its type.
@@ -58,7 +68,8 @@ pub(crate) trait ErasedBuffer: Send + Sync {
     fn check(&self) -> Result<()>;
     /// Keeps the current event's changes. Returns [`bytes`](Self::bytes).
     fn settle(&self) -> usize;
-    /// Bytes of JSON of the views in memory. Views that are new since the last commit do not count.
+    /// Bytes of JSON of the views in memory. One that is new since the last commit counts as much as
+    /// others have on average.
     fn bytes(&self) -> usize;
     /// Drops the current event's changes.
     fn discard(&self);
@@ -76,6 +87,7 @@ impl<V: ReadModel> ViewBuffer<V> {
         let state = State {
             settled: HashMap::new(),
             bytes: 0,
+            measured: Mean::default(),
             current: HashMap::new(),
             changed: HashSet::new(),
             missing: HashSet::new(),
@@ -127,9 +139,38 @@ impl<V: ReadModel> State<V> {
         }))
     }
 
+    fn settle(&mut self, key: String, view: Option<V>) {
+        let settled = self.settled.get(&key);
+        let is_new = view.is_some() && settled.is_none_or(|settled| settled.view.is_none());
+        let before = settled.map_or(0, |settled| settled.bytes);
+        let bytes = match &view {
+            Some(view) if is_new => before.max(self.measured.of(&key, view)),
+            _ => before,
+        };
+        self.bytes = self.bytes - before + bytes;
+        self.settled.insert(key, Settled { view, bytes });
+    }
+
     fn forget_settled(&mut self) {
         self.settled.clear();
         self.bytes = 0;
+    }
+}
+
+impl Mean {
+    fn add(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.views += 1;
+    }
+
+    /// How many bytes a view is taken to have. The first one is encoded to find out.
+    fn of<V: ReadModel>(&mut self, key: &str, view: &V) -> usize {
+        if self.views == 0 {
+            // One that cannot be kept is reported when it is written.
+            let body = encode(key, view).map_or(0, |(body, _)| body.len());
+            self.add(key.len() + body);
+        }
+        self.bytes / self.views
     }
 }
 
@@ -150,6 +191,9 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
         let view = body.map(|body| decode(&key, body)).transpose()?;
         let bytes = key.len() + body.map_or(0, <[u8]>::len);
         let mut state = self.lock();
+        if body.is_some() {
+            state.measured.add(bytes);
+        }
         state.bytes += bytes;
         if let Some(before) = state.settled.insert(key, Settled { view, bytes }) {
             state.bytes -= before.bytes;
@@ -178,12 +222,7 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
         let current = std::mem::take(&mut state.current);
         for (key, view) in current {
             state.changed.insert(key.clone());
-            match state.settled.get_mut(&key) {
-                Some(settled) => settled.view = view,
-                None => {
-                    state.settled.insert(key, Settled { view, bytes: 0 });
-                }
-            }
+            state.settle(key, view);
         }
         state.bytes
     }
@@ -204,6 +243,7 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
             settled,
             changed,
             bytes: total,
+            measured,
             ..
         } = &mut *state;
         let change = |key: &String| {
@@ -213,6 +253,9 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
                 *total -= *bytes;
                 *bytes = key.len() + written.as_ref().map_or(0, |(body, _)| body.len());
                 *total += *bytes;
+                if written.is_some() {
+                    measured.add(*bytes);
+                }
             }
             Ok(ViewChange {
                 model: self.schema.clone(),

@@ -6,8 +6,6 @@ use std::sync::Arc;
 
 use tokio::task::futures::TaskLocalFuture;
 
-use super::Decisions;
-
 tokio::task_local! {
     /// The async handler that this task runs, the innermost if there are several. A sync handler
     /// cannot wait.
@@ -16,42 +14,35 @@ tokio::task_local! {
 
 #[derive(Clone)]
 pub(crate) struct Running {
-    /// Address of what decides the dispatcher's commands, which cannot move while a handler runs.
     dispatcher: usize,
     handler: &'static str,
     /// The handler of another dispatcher that waits for this one.
     outer: Option<Arc<Self>>,
 }
 
-impl Decisions {
-    /// Runs a command handler, a projection or a reaction.
-    pub(crate) fn running<F: Future>(
-        &self,
-        handler: &'static str,
-        future: F,
-    ) -> TaskLocalFuture<Running, F> {
-        let dispatcher = self.address();
-        let outer = RUNNING.try_with(|outer| outer.around(dispatcher));
-        let running = Running {
-            dispatcher,
-            handler,
-            outer: outer.ok().flatten(),
-        };
-        RUNNING.scope(running, future)
-    }
-
-    /// The handler of this dispatcher that this task runs.
-    pub(crate) fn running_handler(&self) -> Option<&'static str> {
-        let handler = RUNNING.try_with(|running| running.handler_of(self.address()));
-        handler.ok().flatten()
-    }
-
-    fn address(&self) -> usize {
-        std::ptr::from_ref(self).addr()
-    }
+/// Runs a command handler, a projection or a reaction. `dispatcher` is an address in it that does not
+/// change while a handler runs.
+pub(crate) fn running<F: Future>(
+    dispatcher: usize,
+    handler: &'static str,
+    future: F,
+) -> TaskLocalFuture<Running, F> {
+    let outer = RUNNING.try_with(|outer| outer.around(dispatcher));
+    let running = Running {
+        dispatcher,
+        handler,
+        outer: outer.ok().flatten(),
+    };
+    RUNNING.scope(running, future)
 }
 
-/// What runs a handler's future elsewhere than in its task.
+/// The handler of this dispatcher that this task runs.
+pub(crate) fn running_handler(dispatcher: usize) -> Option<&'static str> {
+    let handler = RUNNING.try_with(|running| running.handler_of(dispatcher));
+    handler.ok().flatten()
+}
+
+/// Runs a handler's future elsewhere than in its task.
 pub(crate) async fn still_running<F: Future>(running: Option<Running>, future: F) -> F::Output {
     match running {
         Some(running) => RUNNING.scope(running, future).await,
