@@ -235,8 +235,8 @@ impl QueryHandlerEntry {
             message: <H::Query as Query>::NAME,
             source: H::SOURCE,
             inputs: H::inputs,
-            place: || H::Query::cell().fill::<H>(handler::answer::<H> as QueryFn<H::Query>),
-            run: || Box::new(handler::answer::<H> as QueryFn<H::Query>),
+            place: || H::Query::cell().fill::<H>(QueryFn::of::<H>()),
+            run: || Box::new(QueryFn::of::<H>()),
             permission: <H::Query as Query>::PERMISSION,
             parse: handler::parse_query::<H>,
         }

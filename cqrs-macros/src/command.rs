@@ -1,5 +1,5 @@
 use proc_macro2::TokenStream;
-use quote::ToTokens;
+use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{DeriveInput, Type};
 
@@ -108,7 +108,8 @@ impl ToTokens for Command {
         let error = error
             .as_ref()
             .map_or_else(|| code!(__cqrs::Rejected), Type::to_token_stream);
-        let handler = code!(__cqrs::CommandFn<#ident>);
+        // At the type's name, where the bounds of the trait are reported, too: once for both.
+        let handler = quote_spanned!(ident.span()=> __cqrs::CommandFn<#ident>);
         let members = message.members(name, permission.as_deref(), &handler);
         let attempts = attempts.map(|attempts| {
             code!(const ATTEMPTS: __cqrs::Option<__cqrs::u32> = __cqrs::Some(#attempts);)

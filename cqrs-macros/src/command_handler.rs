@@ -1,6 +1,7 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 
 use crate::args::Args;
 use crate::errors;
@@ -105,6 +106,8 @@ impl ToTokens for CommandHandler {
         let command = named(code!(command), !loading.is_empty());
         let loads = named(code!(loads), !loading.is_empty());
         let scope = named(code!(scope), !inputs.is_empty());
+        // At the command's type, where its bounds are reported, too: once for both.
+        let decided = quote_spanned!(message.span()=> __cqrs::Decided<'a, #message>);
         let items = code! {
             enum __Handler {}
 
@@ -124,7 +127,7 @@ impl ToTokens for CommandHandler {
                 fn handle<'a>(
                     command: Self::Command,
                     #scope: &'a __cqrs::CommandScope<'a>,
-                ) -> __cqrs::Decided<'a, Self::Command> {
+                ) -> #decided {
                     #decide
                 }
             }

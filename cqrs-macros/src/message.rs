@@ -58,7 +58,7 @@ impl Message {
             }
 
             #[inline]
-            fn cell() -> &'static __cqrs::HandlerCell<Self::Handler> {
+            fn cell() -> &'static __cqrs::HandlerCell<#handler> {
                 static CELL: __cqrs::HandlerCell<#handler> = __cqrs::HandlerCell::new();
                 &CELL
             }

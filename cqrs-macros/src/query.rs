@@ -1,5 +1,5 @@
 use proc_macro2::TokenStream;
-use quote::ToTokens;
+use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{DeriveInput, Type};
 
@@ -60,7 +60,8 @@ impl ToTokens for Query {
         let output = returns
             .as_ref()
             .map_or_else(|| code!(()), Type::to_token_stream);
-        let handler = code!(__cqrs::QueryFn<#ident>);
+        // At the type's name, where the bounds of the trait are reported, too: once for both.
+        let handler = quote_spanned!(ident.span()=> __cqrs::QueryFn<#ident>);
         let members = message.members(name, permission.as_deref(), &handler);
         let (source, schema) = (source::of(ident), message.schema());
         let items = code! {

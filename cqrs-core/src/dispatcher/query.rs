@@ -174,7 +174,7 @@ impl Inner {
         actor: Option<Actor>,
         answer: &mut Poll<Answered<Q::Output>>,
     ) -> Result<Option<BoxFuture<'d, Answered<Q::Output>>>, Failure> {
-        Ok(run(query, self.scope(slot, actor)?, answer))
+        Ok(run.run(query, self.scope(slot, actor)?, answer))
     }
 
     /// What the handler's inputs are taken from.

@@ -33,7 +33,7 @@ pub use fold::{
 };
 pub use input::{AggregateType, AnyState, Input, InputKind, ModelType, ResourceType};
 pub use query::{Answer, AnswerFrom, HandlesQuery, QueryFn, QueryInput, QueryScope};
-pub(crate) use query::{Answered, QueryInputs, answer};
+pub(crate) use query::{Answered, QueryInputs};
 pub use reply::Reply;
 pub(crate) use resource::Provided;
 pub use resource::{Res, Resources, Shared};

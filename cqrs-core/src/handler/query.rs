@@ -37,11 +37,40 @@ pub trait HandlesQuery: Sized + 'static {
 /// place, which is [`Poll::Pending`] before; that of an async one is returned as a future. Handing
 /// both up in one value would copy the answer so soon after it was written that the copy costs more
 /// than the rest of the call.
-pub type QueryFn<Q> = for<'a> fn(
+pub struct QueryFn<Q: Query>(Run<Q>);
+
+type Run<Q> = for<'a> fn(
     Q,
     QueryScope<'a>,
     &mut Poll<Answered<<Q as Query>::Output>>,
 ) -> Option<BoxFuture<'a, Answered<<Q as Query>::Output>>>;
+
+impl<Q: Query> QueryFn<Q> {
+    /// The pointer of `H`.
+    pub(crate) fn of<H: HandlesQuery<Query = Q>>() -> Self {
+        Self(answer::<H>)
+    }
+
+    #[inline]
+    pub(crate) fn run<'a>(
+        self,
+        query: Q,
+        scope: QueryScope<'a>,
+        answer: &mut Poll<Answered<Q::Output>>,
+    ) -> Option<BoxFuture<'a, Answered<Q::Output>>> {
+        (self.0)(query, scope, answer)
+    }
+}
+
+// A derive would ask for `Q: Copy`.
+#[allow(clippy::expl_impl_clone_on_copy)]
+impl<Q: Query> Clone for QueryFn<Q> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<Q: Query> Copy for QueryFn<Q> {}
 
 /// An answer as the caller gets it.
 pub(crate) type Answered<T> = Result<T, QueryError>;

@@ -13,7 +13,7 @@ const _: () = {
             __cqrs::Probe::<CreateProduct>::new().check(self)
         }
         #[inline]
-        fn cell() -> &'static __cqrs::HandlerCell<Self::Handler> {
+        fn cell() -> &'static __cqrs::HandlerCell<__cqrs::CommandFn<CreateProduct>> {
             static CELL: __cqrs::HandlerCell<__cqrs::CommandFn<CreateProduct>> = __cqrs::HandlerCell::new();
             &CELL
         }

@@ -11,7 +11,7 @@ const _: () = {
             __cqrs::Probe::<MoveMoney>::new().check(self)
         }
         #[inline]
-        fn cell() -> &'static __cqrs::HandlerCell<Self::Handler> {
+        fn cell() -> &'static __cqrs::HandlerCell<__cqrs::CommandFn<MoveMoney>> {
             static CELL: __cqrs::HandlerCell<__cqrs::CommandFn<MoveMoney>> = __cqrs::HandlerCell::new();
             &CELL
         }

@@ -18,7 +18,7 @@ const _: () = {
         fn handle<'a>(
             command: Self::Command,
             _: &'a __cqrs::CommandScope<'a>,
-        ) -> __cqrs::Decided<'a, Self::Command> {
+        ) -> __cqrs::Decided<'a, Ping> {
             __cqrs::Reply::now(|| {
                 <() as __cqrs::Outcome<Self::Command>>::decision(command(command))
             })

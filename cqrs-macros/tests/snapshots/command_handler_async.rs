@@ -55,7 +55,7 @@ const _: () = {
         fn handle<'a>(
             command: Self::Command,
             scope: &'a __cqrs::CommandScope<'a>,
-        ) -> __cqrs::Decided<'a, Self::Command> {
+        ) -> __cqrs::Decided<'a, Transfer> {
             __cqrs::Reply::later(async move {
                 <Result<
                     Moved<'_>,

@@ -35,7 +35,7 @@ const _: () = {
         fn handle<'a>(
             command: Self::Command,
             scope: &'a __cqrs::CommandScope<'a>,
-        ) -> __cqrs::Decided<'a, Self::Command> {
+        ) -> __cqrs::Decided<'a, Sell> {
             __cqrs::Reply::later(async move {
                 <Result<
                     Sold,

@@ -11,7 +11,7 @@ const _: () = {
             __cqrs::Probe::<Transfer>::new().check(self)
         }
         #[inline]
-        fn cell() -> &'static __cqrs::HandlerCell<Self::Handler> {
+        fn cell() -> &'static __cqrs::HandlerCell<__cqrs::CommandFn<Transfer>> {
             static CELL: __cqrs::HandlerCell<__cqrs::CommandFn<Transfer>> = __cqrs::HandlerCell::new();
             &CELL
         }

@@ -12,7 +12,7 @@ const _: () = {
             __cqrs::Probe::<Ping>::new().check(self)
         }
         #[inline]
-        fn cell() -> &'static __cqrs::HandlerCell<Self::Handler> {
+        fn cell() -> &'static __cqrs::HandlerCell<__cqrs::CommandFn<Ping>> {
             static CELL: __cqrs::HandlerCell<__cqrs::CommandFn<Ping>> = __cqrs::HandlerCell::new();
             &CELL
         }

@@ -13,7 +13,7 @@ const _: () = {
             __cqrs::Probe::<GetProductById>::new().check(self)
         }
         #[inline]
-        fn cell() -> &'static __cqrs::HandlerCell<Self::Handler> {
+        fn cell() -> &'static __cqrs::HandlerCell<__cqrs::QueryFn<GetProductById>> {
             static CELL: __cqrs::HandlerCell<__cqrs::QueryFn<GetProductById>> = __cqrs::HandlerCell::new();
             &CELL
         }

@@ -30,7 +30,7 @@ const _: () = {
         fn handle<'a>(
             command: Self::Command,
             scope: &'a __cqrs::CommandScope<'a>,
-        ) -> __cqrs::Decided<'a, Self::Command> {
+        ) -> __cqrs::Decided<'a, AddProduct> {
             __cqrs::Reply::now(|| {
                 <Result<
                     Priced,

@@ -17,7 +17,7 @@ const _: () = {
             __cqrs::Probe::<Create>::new().check(self)
         }
         #[inline]
-        fn cell() -> &'static __cqrs::HandlerCell<Self::Handler> {
+        fn cell() -> &'static __cqrs::HandlerCell<__cqrs::CommandFn<Create>> {
             static CELL: __cqrs::HandlerCell<__cqrs::CommandFn<Create>> = __cqrs::HandlerCell::new();
             &CELL
         }
@@ -44,7 +44,7 @@ const _: () = {
             __cqrs::Probe::<Get>::new().check(self)
         }
         #[inline]
-        fn cell() -> &'static __cqrs::HandlerCell<Self::Handler> {
+        fn cell() -> &'static __cqrs::HandlerCell<__cqrs::QueryFn<Get>> {
             static CELL: __cqrs::HandlerCell<__cqrs::QueryFn<Get>> = __cqrs::HandlerCell::new();
             &CELL
         }
