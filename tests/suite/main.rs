@@ -67,6 +67,7 @@ mod roundabout;
 mod sabotage;
 mod secrets;
 mod services;
+mod setup;
 mod shop;
 mod shutdown;
 mod snapshots;

@@ -1,0 +1,101 @@
+//! What `scripts/setup` says of a machine.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// What the script itself is made of.
+const SHELL: [&str; 3] = ["awk", "bash", "dirname"];
+
+/// Everything that the script looks for in `PATH`.
+const TOOLS: [&str; 10] = [
+    "cargo",
+    "cargo-clippy",
+    "cargo-deny",
+    "cargo-fmt",
+    "cargo-semver-checks",
+    "cc",
+    "mdbook",
+    "pgbouncer",
+    "postgres",
+    "unshare",
+];
+
+/// Where a program of this machine is.
+fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|directory| directory.join(name))
+        .find(|file| file.is_file())
+}
+
+fn stub(directory: &Path, name: &str, script: &str) {
+    let file = directory.join(name);
+    fs::write(&file, format!("#!/usr/bin/env bash\n{script}\n")).expect("can be written");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("it is ours");
+}
+
+/// Runs the script on a machine that has these tools only, as a user who installs nothing.
+fn setup(tools: &[&str]) -> Output {
+    let machine = TempDir::new().expect("a directory can be made");
+    for name in SHELL {
+        let program = program(name).expect("is on this machine");
+        symlink(program, machine.path().join(name)).expect("can be linked");
+    }
+    stub(machine.path(), "id", "echo 1000");
+    stub(machine.path(), "uname", "echo Linux");
+    for tool in tools {
+        stub(machine.path(), tool, "exit 0");
+    }
+    Command::new(machine.path().join("bash"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/setup"))
+        .env("PATH", machine.path())
+        .env_remove("CC")
+        .env_remove("CQRS_TEST_POSTGRES_URL")
+        .output()
+        .expect("bash runs")
+}
+
+fn said(output: &Output) -> String {
+    let text = [&*output.stdout, &*output.stderr].concat();
+    String::from_utf8(text).expect("prints text")
+}
+
+#[test]
+fn a_machine_that_has_everything_is_asked_for_nothing() {
+    let output = setup(&TOOLS);
+    assert_eq!(said(&output), "");
+    assert!(output.status.success());
+}
+
+#[test]
+fn what_is_missing_is_named_with_what_is_not_done_without_it() {
+    let output = setup(&["cargo", "cc"]);
+    let said = said(&output);
+    for line in [
+        "setup: no rustfmt: the format is not checked. To get it: rustup component add rustfmt",
+        "setup: no clippy: lints are not checked. To get it: rustup component add clippy",
+        "setup: no mdbook: scripts/book does not build the book. To get it: cargo install mdbook",
+        "setup: no cargo-deny: deny.toml is not checked here. To get it: cargo install cargo-deny",
+        "setup: no unshare: SQLite is not tested on a full disk",
+        "setup: no cargo-semver-checks: a release is not compared",
+    ] {
+        assert!(said.contains(line), "{line}\n\n{said}");
+    }
+    assert!(output.status.success(), "{said}");
+}
+
+#[test]
+fn without_rust_or_a_c_compiler_nothing_can_be_built_and_both_are_named() {
+    let output = setup(&[]);
+    let said = said(&output);
+    assert!(said.contains("no Rust: nothing is built"), "{said}");
+    assert!(
+        said.contains("no C compiler (cc): SQLite is not built"),
+        "{said}"
+    );
+    assert_eq!(output.status.code(), Some(1));
+}
