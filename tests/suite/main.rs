@@ -29,6 +29,7 @@ mod crates;
 mod crowds;
 mod dcb;
 mod depth;
+mod destructors;
 mod dispatch;
 mod doubt;
 mod failing;

@@ -273,7 +273,7 @@ impl Decide<'_> {
     ) -> Result<Box<Append>, Problem> {
         let handler = self.slot.entry.name;
         let limits = self.decisions.store.limits();
-        let (events, read_back) = events.into_parts();
+        let (events, mut read_back) = events.into_parts();
         let mut append = Box::new(self.unconditional(events));
         limits.check(&append).map_err(append_failed)?;
         nesting::check_events(&append.events, &*self.decisions.store, handler)
@@ -286,6 +286,15 @@ impl Decide<'_> {
         loaded
             .fold_ahead(&mut append, &read_back, handler)
             .map_err(CommandError::Failed)?;
+        if let Some((place, message)) = read_back.discard() {
+            let event_type = &append.events[place].event_type;
+            // So would every fold of the event, once it is recorded.
+            return Err(CommandError::Failed(Failure::FunctionPanicked {
+                function: "drop".into(),
+                event: Some(format!("the new event `{event_type}`")),
+                message,
+            }));
+        }
         append.states = loaded
             .states(&append, &limits, handler)
             .map_err(CommandError::Failed)?;

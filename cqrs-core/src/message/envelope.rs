@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Event;
 use crate::error::Error;
+use crate::panic::panic_message;
 use crate::store::Recorded;
 
 /// An event to be folded: as recorded, with its decoded payload if it is known.
@@ -76,11 +77,23 @@ impl ReadBack {
         let decoded = self.0.get(place).map(|event| &**event);
         Envelope { recorded, decoded }
     }
+
+    /// Drops the events. Returns the place of one whose `Drop` panicked, and the panic's message.
+    pub(crate) fn discard(&mut self) -> Option<(usize, String)> {
+        let mut panicked = None;
+        // Each for itself: a panic while another one is under way would end the process.
+        for (place, event) in self.0.drain(..).enumerate() {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(event))) {
+                panicked.get_or_insert_with(|| (place, panic_message(&*panic)));
+            }
+        }
+        panicked
+    }
 }
 
 impl Drop for ReadBack {
-    /// A panic in the `Drop` of an event harms nobody: nothing is left to do for it.
+    /// A panic in the `Drop` of an event that is not recorded harms nobody.
     fn drop(&mut self) {
-        let _ = catch_unwind(AssertUnwindSafe(|| self.0.clear()));
+        self.discard();
     }
 }
