@@ -122,7 +122,8 @@ impl fmt::Display for Import {
 
 /// Reads a file and those of the modules that it declares.
 fn read(path: ModulePath, file: &Path, modules: &mut BTreeMap<ModulePath, Module>) {
-    let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file:?}: {error}"));
+    let text =
+        std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let parsed = syn::parse_file(&text).expect("the source is Rust");
     let mut reader = Reader {
         path: &path.0,
@@ -145,7 +146,8 @@ fn read(path: ModulePath, file: &Path, modules: &mut BTreeMap<ModulePath, Module
             inside.join(&name).join("mod.rs"),
         ];
         let found = candidates.iter().find(|it| it.is_file());
-        let found = found.unwrap_or_else(|| panic!("`{name}` of {file:?} is not there"));
+        let found =
+            found.unwrap_or_else(|| panic!("`{name}` of `{}` is not there", file.display()));
         let mut child = path.clone();
         child.0.push(name);
         read(child, found, modules);
