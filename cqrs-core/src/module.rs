@@ -39,11 +39,25 @@ macro_rules! module {
 /// }
 /// assert_eq!(halve(3), Err("odd".to_owned()));
 /// ```
+///
+/// A text may have arguments, as in `format!`:
+///
+/// ```
+/// # use cqrs_core::{Rejected, ensure};
+/// fn withdraw(balance: u64, amount: u64) -> Result<u64, Rejected> {
+///     ensure!(amount <= balance, "{} is more than {balance}", amount);
+///     Ok(balance - amount)
+/// }
+/// assert_eq!(withdraw(3, 5).unwrap_err().to_string(), "5 is more than 3");
+/// ```
 #[macro_export]
 macro_rules! ensure {
     ($condition:expr, $error:expr $(,)?) => {
         if !$condition {
             return ::core::result::Result::Err(::core::convert::From::from($error));
         }
+    };
+    ($condition:expr, $format:literal, $($argument:tt)+) => {
+        $crate::ensure!($condition, ::std::format!($format, $($argument)+))
     };
 }

@@ -195,3 +195,37 @@ async fn a_database_that_cannot_be_written_is_refused_unless_it_is_opened_for_re
     assert!(closed.contains(&refused), "{closed}");
     assert!(closed.contains("reads up to 3\nrefuses: "), "{closed}");
 }
+
+/// Permissions do not bind root: the program runs as another user then.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_database_in_a_directory_of_somebody_else_can_be_read() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+
+    const NOBODY: u32 = 65534;
+
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let database = directory.path().join("log.db");
+    let store = Sqlite::open(&database).await.expect("SQLite opens");
+    store.append(noted()).await.expect("it appends");
+    drop(store);
+    let program = directory.path().join("read-only");
+    std::fs::copy(env!("CARGO_BIN_EXE_read-only"), &program).expect("it is copied");
+    let allow = |path: &Path, mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(path, mode).expect("permissions can be set");
+    };
+    allow(&program, 0o555);
+    allow(&database, 0o444);
+    allow(directory.path(), 0o555);
+    let mut reading = Process::new(&program);
+    reading.arg(&database);
+    // Only root may.
+    let as_nobody = reading.uid(NOBODY).output();
+    let output = as_nobody.or_else(|_| Process::new(&program).arg(&database).output());
+    allow(directory.path(), 0o755);
+    let said = String::from_utf8(output.expect("it runs").stdout).expect("it says text");
+    assert!(said.contains("does not write: "), "{said}");
+    assert!(said.contains("\nreads up to 1\nrefuses: "), "{said}");
+}

@@ -50,7 +50,12 @@ fn first_reader(options: &Options, path: &Path) -> Result<(Connection, Mode), Op
         Ok(conn)
     });
     match conn {
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) => {}
+        // The second one where the directory belongs to somebody else.
+        Err(error)
+            if matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)
+            ) => {}
         Err(error) => return Err(explain(error)),
         Ok(conn) => return Ok((conn, Mode::Read)),
     }

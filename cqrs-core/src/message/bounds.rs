@@ -38,7 +38,9 @@ impl<I: fmt::Display> AggregateId for I {
     message = "`{M}` identifies `{A}` by a `{Self}`, but the aggregate's id is a `{Expected}`",
     label = "expected an id of type `{Expected}`, found `{Self}`",
     note = "use `{Expected}` for the id in `{M}`, or `{Self}` for the id in the `#[aggregate(..)]` \
-            of `{A}`"
+            of `{A}`",
+    note = "a list of ids is marked with `#[id({A}, each)]`, and the handler of a command takes \
+            `Each<{A}>`"
 )]
 pub trait IdOf<A, Expected, M> {
     /// Named by `#[aggregate]` to check an event.
