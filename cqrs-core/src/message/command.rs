@@ -43,7 +43,7 @@ pub trait Command: Serialize + for<'de> Deserialize<'de> + Clone + Send + Sync +
 /// name: a command with one id of the aggregate has it for every role, a command with several has
 /// each for the parameter that is named as the field (without `_id`). `A` is the aggregate itself
 /// and `Expected` the type of its id: only errors name them, and every `Expected` is implemented,
-/// so that an id of another type is an error of its own, [`IdOf`].
+/// so that an id of another type is an error of its own, [`IdOf`](super::IdOf).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not identify the `{A}` to load",
     label = "no `#[id({A})]` of type `{Expected}` in the command fits this parameter",

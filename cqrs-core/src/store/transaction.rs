@@ -14,7 +14,7 @@ use super::{
             `Tx<Sqlite>` with cqrs-sqlite"
 )]
 pub trait Transactional: EventStore + ViewStore + Sized {
-    /// What a handler works with: [`Tx`] derefs to it.
+    /// What a handler works with: [`Tx`](crate::Tx) derefs to it.
     type Transaction: Transaction;
     /// What a query handler reads with: [`ReadTx`](crate::ReadTx) derefs to it. The database itself
     /// refuses to write for it.
@@ -73,7 +73,7 @@ impl dyn Store {
     }
 }
 
-/// A [`Tx`] without its type.
+/// A [`Tx`](crate::Tx) without its type.
 pub trait ErasedTx: Any + Send {
     /// See [`Transaction::checkpoint`].
     fn checkpoint(
