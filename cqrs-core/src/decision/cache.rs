@@ -12,7 +12,7 @@ use super::pending::{Known, Pending};
 use super::places::Places;
 use super::weight::Weight;
 use crate::error::Failure;
-use crate::store::{EventStore, Incarnation, Position, Store, Tags};
+use crate::store::{BoxFuture, EventStore, Incarnation, Position, Store, Tags};
 
 /// The states of aggregates that were decided about lately, and the turns of those that are being
 /// decided about: within a process one decision about an aggregate is made at a time, the others
@@ -112,20 +112,39 @@ impl StateCache {
         }
     }
 
-    /// Waits for the aggregate's turn, at most this long, and takes its state, if it is there.
-    pub(crate) async fn check_out(
-        &self,
-        load: &mut Load,
+    /// Takes the aggregate's turn, and its state, if it is there. The future is for what has to be
+    /// waited for first, at most this long, if anything has: without it, a command's own future is
+    /// small.
+    pub(super) fn check_out<'a>(
+        &'a self,
+        load: &'a mut Load,
         handler: &'static str,
-        store: &dyn Store,
+        store: &'a dyn Store,
         limit: Duration,
-    ) -> Result<(), Failure> {
+    ) -> Option<BoxFuture<'a, Result<(), Failure>>> {
         let taken = self.places().take_turn(&key(load), handler);
-        let mut slot = match taken {
-            Ok(slot) => slot,
-            // What is rare is boxed: a command's future is small as long as nothing is in its way.
-            Err(turn) => Box::pin(self.wait(turn, load, handler, limit)).await?,
+        let turn = match taken {
+            Ok(slot) => {
+                let pending = self.take(load, slot, store)?;
+                return Some(Box::pin(async move {
+                    settle(load, pending, store, limit).await;
+                    Ok(())
+                }));
+            }
+            Err(turn) => turn,
         };
+        Some(Box::pin(async move {
+            let slot = self.wait(turn, load, handler, limit).await?;
+            if let Some(pending) = self.take(load, slot, store) {
+                settle(load, pending, store, limit).await;
+            }
+            Ok(())
+        }))
+    }
+
+    /// Takes the state of the aggregate, whose turn it is. Returns the append that has to come to its
+    /// end before the aggregate is read, if there is one.
+    fn take(&self, load: &mut Load, mut slot: Checkout, store: &dyn Store) -> Option<Pending> {
         let incarnation = EventStore::incarnation(store);
         let cached = slot.take().filter(|it| it.incarnation == incarnation);
         if !load.is_kept() {
@@ -135,7 +154,7 @@ impl StateCache {
             };
             count.fetch_add(1, Ordering::Relaxed);
         }
-        match cached {
+        let unsettled = match cached {
             Some(cached) => {
                 load.state = cached.state;
                 load.up_to = cached.up_to;
@@ -145,16 +164,12 @@ impl StateCache {
                 load.folded = cached.folded;
                 load.pending = cached.pending;
                 load.weight = cached.weight;
+                None
             }
-            None => {
-                if let Some(pending) = slot.unsettled.clone() {
-                    Box::pin(pending.settled(store, limit)).await;
-                    slot.unsettled = None;
-                }
-            }
-        }
+            None => slot.unsettled.clone(),
+        };
         load.checkout = Some(slot);
-        Ok(())
+        unsettled
     }
 
     async fn wait(
@@ -229,4 +244,13 @@ impl StateCache {
 
 fn key(load: &Load) -> Key {
     ((load.aggregate.type_id)(), load.tags.clone())
+}
+
+/// Waits until an append has come to its end. It stays in the aggregate's slot until then, for the
+/// next one if this is dropped.
+async fn settle(load: &mut Load, pending: Pending, store: &dyn Store, limit: Duration) {
+    pending.settled(store, limit).await;
+    if let Some(slot) = &mut load.checkout {
+        slot.unsettled = None;
+    }
 }

@@ -36,10 +36,11 @@ impl Decisions {
         nesting::check_loads(&loads, &*self.store, handler)?;
         let mut loaded = Loaded::new(loads, &self.cache);
         for load in &mut loaded.loads {
-            let turn = self
-                .cache
-                .check_out(load, handler, &*self.store, self.limits.decision_wait);
-            turn.await?;
+            let limit = self.limits.decision_wait;
+            let waiting = self.cache.check_out(load, handler, &*self.store, limit);
+            if let Some(waiting) = waiting {
+                waiting.await?;
+            }
         }
         let is_cached = |load: &Load| load.up_to > Position::START || load.pending.is_some();
         loaded.loads.sort_by_key(is_cached);
