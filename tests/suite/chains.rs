@@ -192,6 +192,10 @@ async fn a_reaction_that_answers_its_own_event_twice_fails_after_so_many_command
         let text = "`Divide` would be command 101 that reactions send because of one command, of \
                     which 100 are allowed: `grow` sent `Divide`";
         assert!(error.contains(text), "{error}");
+        assert!(
+            error.contains(" times. Let"),
+            "each link is told once: {error}"
+        );
         let advice = "Let a reaction stop answering, or raise `max_caused_commands` on the builder";
         assert!(error.contains(advice), "{error}");
         let count = async || {

@@ -207,12 +207,15 @@ impl fmt::Display for Chain {
         if self.is_cut {
             f.write_str(".., ")?;
         }
-        for (number, link) in self.links.iter().enumerate() {
-            let Link {
-                reaction, command, ..
-            } = link;
+        let links = self.links.iter().map(|link| (link.reaction, link.command));
+        let links: Vec<_> = links.collect();
+        for (number, run) in links.chunk_by(|a, b| a == b).enumerate() {
+            let (reaction, command) = run[0];
             let separator = if number == 0 { "" } else { ", " };
             write!(f, "{separator}`{reaction}` sent `{command}`")?;
+            if run.len() > 1 {
+                write!(f, " {} times", run.len())?;
+            }
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ pub enum AppendError {
         at: Position,
     },
     /// The command's id was used before with another body.
-    #[error("command id {command} was used before for another command")]
+    #[error("command id {command} was used before for another command, or with other fields")]
     CommandMismatch {
         /// The id.
         command: CommandId,
