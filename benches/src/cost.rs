@@ -93,7 +93,7 @@ fn building(args: &Args, report: &mut Report) -> Result<()> {
 /// What a user's dependency graph grows by.
 fn crates(report: &mut Report) -> Result<()> {
     let packages = [
-        ("cqrs-core with macros", "cqrs-core", 40.0),
+        ("wired-cqrs with macros", "cqrs-core", 40.0),
         ("with SQLite", "adapters/sqlite", 60.0),
     ];
     for (name, package, most) in packages {

@@ -1,7 +1,7 @@
 //! A bank account: a command is decided on the state of an aggregate and recorded as an event, a
 //! projection folds the events into a read model, and a query reads that.
 //!
-//! `cargo run -p cqrs-core --example first_steps`
+//! `cargo run -p wired-cqrs --example first_steps`
 
 use cqrs_core::prelude::*;
 

@@ -1,7 +1,7 @@
 //! Sessions: a user sees their own changes at once, and a position carries that from one request to
 //! the next, even when another process answers it.
 //!
-//! `cargo run -p cqrs-core --example sessions`
+//! `cargo run -p wired-cqrs --example sessions`
 
 use cqrs_core::prelude::*;
 

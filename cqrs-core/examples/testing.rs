@@ -1,7 +1,7 @@
 //! Tests of a domain: decisions by given/when/then, a read model, and the wiring as a whole. None
 //! needs a database or a running program.
 //!
-//! `cargo test -p cqrs-core --example testing`
+//! `cargo test -p wired-cqrs --example testing`
 
 use cqrs_core::prelude::*;
 
@@ -85,7 +85,7 @@ impl Loan {
 }
 
 fn main() {
-    println!("The tests are the example: cargo test -p cqrs-core --example testing");
+    println!("The tests are the example: cargo test -p wired-cqrs --example testing");
 }
 
 #[cfg(test)]

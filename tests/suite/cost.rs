@@ -27,7 +27,7 @@ fn crates(package: &str) -> usize {
 
 #[test]
 fn the_core_brings_at_most_40_crates_and_sqlite_60() {
-    let (core, sqlite) = (crates("cqrs-core"), crates("cqrs-sqlite"));
+    let (core, sqlite) = (crates("wired-cqrs"), crates("wired-cqrs-sqlite"));
     assert!((10..=40).contains(&core), "{core}");
     assert!((core..=60).contains(&sqlite), "{sqlite}");
     let readme = include_str!("../../README.md");

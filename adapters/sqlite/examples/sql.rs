@@ -2,7 +2,7 @@
 //! changes together with the event or not at all. A projection keeps a table in the transaction of
 //! its checkpoint, and a query reads both.
 //!
-//! `cargo run -p cqrs-sqlite --example sql`
+//! `cargo run -p wired-cqrs-sqlite --example sql`
 
 use cqrs_core::prelude::*;
 use cqrs_sqlite::{Sqlite, rusqlite};

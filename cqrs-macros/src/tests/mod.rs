@@ -1,4 +1,4 @@
-//! Expansions as text. After a change of an expansion, `UPDATE_EXPECT=1 cargo test -p cqrs-macros`
+//! Expansions as text. After a change of an expansion, `UPDATE_EXPECT=1 cargo test -p wired-cqrs-macros`
 //! updates `tests/snapshots`; read the difference.
 
 mod aggregates;
