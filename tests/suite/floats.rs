@@ -95,7 +95,7 @@ pub struct FindPourings {
 async fn find_pourings(query: FindPourings, pourings: Read<Pouring>) -> Result<Vec<Pouring>> {
     pourings
         .find()
-        .equal(Pouring::LITERS, &query.liters)
+        .eq(Pouring::LITERS, &query.liters)
         .all()
         .await
 }

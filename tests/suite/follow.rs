@@ -136,7 +136,7 @@ async fn richest(
     balances: Read<Balance>,
     totals: Read<Total>,
 ) -> Result<(u64, Vec<u32>)> {
-    let found = balances.find().within(Balance::CENTS, query.at_least..);
+    let found = balances.find().range(Balance::CENTS, query.at_least..);
     let found = found
         .order_by(Balance::CENTS)
         .descending()

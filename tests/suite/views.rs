@@ -127,7 +127,7 @@ mod reading {
 
     #[query_handler]
     async fn labeled(query: Labeled, cards: Read<Card>) -> Result<Vec<Card>> {
-        cards.find().equal(Card::LABEL, &query.label).all().await
+        cards.find().eq(Card::LABEL, &query.label).all().await
     }
 }
 

@@ -111,7 +111,7 @@ impl Dispatcher {
     /// When one makes no progress for as long as `patience`; the error says which, and why.
     pub async fn caught_up(&self, position: Position, patience: Duration) -> Result<(), Behind> {
         for worker in &self.inner.workers {
-            worker.arrive(position, patience).await?;
+            worker.wait_while_progressing(position, patience).await?;
         }
         Ok(())
     }

@@ -250,7 +250,7 @@ impl Inner {
         let started = Instant::now();
         let left = || within.saturating_sub(started.elapsed());
         for worker in &slot.reads {
-            let reached = self.workers[*worker].reach(wanted, left()).await;
+            let reached = self.workers[*worker].wait_for(wanted, left()).await;
             reached.map_err(|behind| Behind {
                 waited: within,
                 ..behind

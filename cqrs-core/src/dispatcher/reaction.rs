@@ -11,7 +11,7 @@ use crate::handler::{Input, ReactionInput, ReactionScope, Reply, Resources};
 use crate::registry::ReactionEntry;
 use crate::store::{BoxFuture, EventStore, Position, Recorded};
 use crate::subscription::{
-    Checkpoint, EventPage, FailedEvent, Follower, Handled, Interrupted, Phase,
+    Checkpoint, EventPage, FailedEvent, Follower, Interruption, PageOutcome, Phase,
 };
 use crate::trace;
 
@@ -74,21 +74,21 @@ impl Follower for Reaction {
         &'a self,
         page: EventPage<'a>,
         checkpoint: &'a mut Checkpoint,
-    ) -> BoxFuture<'a, Result<Handled, Interrupted>> {
+    ) -> BoxFuture<'a, Result<PageOutcome, Interruption>> {
         Box::pin(async move {
             for (place, event) in page.events.iter().enumerate() {
                 consume_budget().await;
                 if self.dispatcher.inner.lifecycle.is_draining() {
-                    return Err(Interrupted::Dismissed);
+                    return Err(Interruption::ShutDown);
                 }
                 if let Err(error) = self.react(event).await {
                     let failed = FailedEvent::new(place, event, self.entry.name, &error);
-                    return Ok(page.handled(Some(failed)));
+                    return Ok(page.outcome(Some(failed)));
                 }
                 // At once: what was done is not done again if the next one fails.
                 checkpoint.commit(event.position, Vec::new()).await?;
             }
-            Ok(page.handled(None))
+            Ok(page.outcome(None))
         })
     }
 }

@@ -69,7 +69,7 @@ impl Dispatcher {
         };
         inner.lifecycle.finish(head);
         for worker in inner.workers_of(SubscriptionKind::Projection) {
-            let _ = worker.reach(head, left()).await;
+            let _ = worker.wait_for(head, left()).await;
         }
         for worker in inner.workers_of(SubscriptionKind::Projection) {
             let _ = timeout(left(), worker.stopped()).await;
@@ -89,7 +89,7 @@ impl Dispatcher {
                 },
             );
         for worker in &inner.workers {
-            worker.stops(CUT_SHORT);
+            worker.mark_stopped(CUT_SHORT);
         }
         if let Some(workers) = &self.workers {
             workers.abort();
@@ -157,7 +157,7 @@ impl Inner {
             self.lifecycle.idle().await;
             let head = self.store.head().await.map_err(Restless::Store)?;
             for worker in &self.workers {
-                let reached = worker.reach(head, Duration::MAX).await;
+                let reached = worker.wait_for(head, Duration::MAX).await;
                 reached.map_err(|_| Restless::Stopped)?;
             }
             // A reaction has its position after its commands: what they recorded is above the head.

@@ -48,7 +48,7 @@ impl Checkpoint {
     /// It was written, perhaps in a transaction.
     pub(super) fn committed(&mut self, to: Position) {
         self.position = Some(to);
-        self.progress.starts(to);
+        self.progress.mark_started(to);
     }
 
     pub(super) fn batch(&self, to: Position, changes: Vec<ViewChange>) -> ViewBatch {

@@ -15,7 +15,7 @@ pub(crate) trait Follower: Send + Sync {
     fn restart(&self) {}
 
     /// The span that a page of events is handled in.
-    fn span(&self, _events: &[Arc<Recorded>]) -> Span {
+    fn span(&self, _subscription: &str, _events: &[Arc<Recorded>]) -> Span {
         Span::none()
     }
 
@@ -25,7 +25,7 @@ pub(crate) trait Follower: Send + Sync {
         &'a self,
         page: EventPage<'a>,
         checkpoint: &'a mut Checkpoint,
-    ) -> BoxFuture<'a, Result<Handled, Interrupted>>;
+    ) -> BoxFuture<'a, Result<PageOutcome, Interruption>>;
 }
 
 /// The events of one subscription between two positions.
@@ -38,8 +38,8 @@ pub(crate) struct EventPage<'a> {
     pub(crate) events: &'a [Arc<Recorded>],
 }
 
-/// How much of a page was handled.
-pub(crate) struct Handled {
+/// How far a page was handled.
+pub(crate) struct PageOutcome {
     /// Everything up to here is done.
     pub(crate) to: Position,
     /// Why the next event failed, if one did.
@@ -53,13 +53,14 @@ pub(crate) struct FailedEvent {
     pub(crate) error: String,
 }
 
-/// Why a follower has to start again from its checkpoint.
-pub(crate) enum Interrupted {
-    /// Another process moved the checkpoint, or the database gave its transaction the preference.
-    Moved,
+/// Why a follower stops: unless it is a shutdown, it starts again from its checkpoint.
+pub(crate) enum Interruption {
+    /// Another process moved the checkpoint, or the database aborted the transaction in favor of
+    /// another one.
+    CheckpointMoved,
     Failed(String),
     /// The dispatcher is shut down, and this follower has finished.
-    Dismissed,
+    ShutDown,
 }
 
 impl EventPage<'_> {
@@ -74,15 +75,15 @@ impl EventPage<'_> {
     }
 
     /// All of the page was handled, or what is before the event that failed.
-    pub(crate) fn handled(&self, failed: Option<FailedEvent>) -> Handled {
+    pub(crate) fn outcome(&self, failed: Option<FailedEvent>) -> PageOutcome {
         let Some(FailedEvent { place, error }) = failed else {
-            return Handled {
+            return PageOutcome {
                 to: self.to,
                 failure: None,
             };
         };
         let done = self.events[..place].last();
-        Handled {
+        PageOutcome {
             to: done.map_or(self.from, |event| event.position),
             failure: Some(error),
         }
@@ -108,22 +109,22 @@ impl FailedEvent {
     }
 }
 
-impl From<Error> for Interrupted {
+impl From<Error> for Interruption {
     fn from(error: Error) -> Self {
         Self::Failed(error.to_string())
     }
 }
 
-impl From<StoreError> for Interrupted {
+impl From<StoreError> for Interruption {
     fn from(error: StoreError) -> Self {
         Self::Failed(error.to_string())
     }
 }
 
-impl From<ViewCommitError> for Interrupted {
+impl From<ViewCommitError> for Interruption {
     fn from(error: ViewCommitError) -> Self {
         match error {
-            ViewCommitError::Moved { .. } => Self::Moved,
+            ViewCommitError::Moved { .. } => Self::CheckpointMoved,
             ViewCommitError::Failed(error) => error.into(),
         }
     }

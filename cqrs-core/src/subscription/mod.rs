@@ -8,6 +8,7 @@ mod health;
 mod observer;
 mod phase;
 mod progress;
+mod projection;
 mod sql_projection;
 mod view_folds;
 mod view_projection;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 pub use health::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
 
 pub(crate) use checkpoint::Checkpoint;
-pub(crate) use follower::{EventPage, FailedEvent, Follower, Handled, Interrupted};
+pub(crate) use follower::{EventPage, FailedEvent, Follower, Interruption, PageOutcome};
 pub(crate) use observer::Observer;
 pub(crate) use phase::Phase;
 pub(crate) use progress::Progress;
@@ -27,9 +28,8 @@ pub(crate) use worker::{SHUT_DOWN, Worker};
 use crate::registry::{ProjectionEntry, ReactionEntry};
 use crate::store::{EventQuery, Store};
 use crate::wiring::{BuildError, Models, Plan, PlannedProjection};
-use sql_projection::SqlProjection;
+use projection::{ProjectionRunner, Writes};
 use view_folds::ViewFolds;
-use view_projection::ViewProjection;
 
 /// The worker of a projection, and the projection. What that sets up is there before the dispatcher
 /// answers any query.
@@ -48,20 +48,16 @@ pub(crate) async fn projection(
     }
     let query = EventQuery::typed(plan.folds.iter().map(|fold| fold.event));
     let progress = Progress::new(entry.name, SubscriptionKind::Projection);
-    let worker = Worker::new(subscription.clone(), query, progress, store.clone());
-    let folds = ViewFolds::new(plan, models, store.clone());
-    let follower: Box<dyn Follower> = if plan.takes_transaction() {
-        Box::new(SqlProjection {
-            subscription,
-            folds,
-        })
-    } else {
-        Box::new(ViewProjection {
-            subscription,
-            folds,
-        })
+    let worker = Worker::new(subscription, query, progress, store.clone());
+    let runner = ProjectionRunner {
+        folds: ViewFolds::new(plan, models, store.clone()),
+        writes: if plan.takes_transaction() {
+            Writes::Sql
+        } else {
+            Writes::Views
+        },
     };
-    Ok((worker, follower))
+    Ok((worker, Box::new(runner)))
 }
 
 /// The worker of a reaction. One that begins with the next event gets its checkpoint here, before

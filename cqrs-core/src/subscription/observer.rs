@@ -40,7 +40,7 @@ impl Observer {
             let _ = phases.wait_for(|phase| *phase != Phase::Running).await;
         };
         if unless(shut_down, self.observe()).await.is_none() {
-            self.progress.stops(SHUT_DOWN);
+            self.progress.mark_stopped(SHUT_DOWN);
         }
     }
 
@@ -50,11 +50,11 @@ impl Observer {
             match self.store.checkpoint(&self.subscription).await {
                 Ok(checkpoint) => {
                     attempts = 0;
-                    self.progress.reached(checkpoint.unwrap_or_default());
+                    self.progress.mark_reached(checkpoint.unwrap_or_default());
                 }
                 Err(error) => {
                     attempts += 1;
-                    self.progress.fails(attempts, error.to_string());
+                    self.progress.mark_failing(attempts, error.to_string());
                 }
             }
             tokio::time::sleep(POLL_INTERVAL).await;
@@ -65,6 +65,6 @@ impl Observer {
 /// The observer ends with its task, also when nobody asked it to.
 impl Drop for Observer {
     fn drop(&mut self) {
-        self.progress.stops(ENDED);
+        self.progress.mark_stopped(ENDED);
     }
 }

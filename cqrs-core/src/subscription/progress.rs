@@ -11,18 +11,18 @@ use crate::store::Position;
 pub(crate) struct Progress {
     name: &'static str,
     kind: SubscriptionKind,
-    state: watch::Sender<State>,
+    state: watch::Sender<ProgressState>,
 }
 
 #[derive(Clone)]
-struct State {
+struct ProgressState {
     position: Position,
     status: SubscriptionState,
 }
 
 impl Progress {
     pub(super) fn new(name: &'static str, kind: SubscriptionKind) -> Self {
-        let state = State {
+        let state = ProgressState {
             position: Position::START,
             status: SubscriptionState::Running,
         };
@@ -39,8 +39,8 @@ impl Progress {
     }
 
     /// Everything up to here is done, and nothing fails.
-    pub(super) fn reached(&self, position: Position) {
-        let state = State {
+    pub(super) fn mark_reached(&self, position: Position) {
+        let state = ProgressState {
             position,
             status: SubscriptionState::Running,
         };
@@ -48,17 +48,17 @@ impl Progress {
     }
 
     /// Everything up to here is done, as another process or an earlier run left it.
-    pub(super) fn starts(&self, position: Position) {
+    pub(super) fn mark_started(&self, position: Position) {
         self.state.send_modify(|state| state.position = position);
     }
 
-    pub(super) fn fails(&self, attempts: u32, error: String) {
+    pub(super) fn mark_failing(&self, attempts: u32, error: String) {
         let status = SubscriptionState::Failing { attempts, error };
         self.state.send_modify(|state| state.status = status);
     }
 
     /// The worker has ended and will not go on. The first reason stays.
-    pub(crate) fn stops(&self, reason: &str) {
+    pub(crate) fn mark_stopped(&self, reason: &str) {
         self.state.send_if_modified(|state| {
             let is_first = !state.is_stopped();
             if is_first {
@@ -81,12 +81,12 @@ impl Progress {
     pub(crate) async fn stopped(&self) {
         let mut state = self.state.subscribe();
         // The sender is in `self`, so there is an answer.
-        let _ = state.wait_for(State::is_stopped).await;
+        let _ = state.wait_for(ProgressState::is_stopped).await;
     }
 
     /// Waits until everything up to `wanted` is done, at most this long, and no longer than there
     /// is a worker.
-    pub(crate) async fn reach(&self, wanted: Position, within: Duration) -> Result<(), Behind> {
+    pub(crate) async fn wait_for(&self, wanted: Position, within: Duration) -> Result<(), Behind> {
         let mut state = self.state.subscribe();
         let ended = state.wait_for(|state| state.position >= wanted || state.is_stopped());
         match tokio::time::timeout(within, ended).await {
@@ -96,14 +96,18 @@ impl Progress {
     }
 
     /// The same, as long as there is progress: gives up after this long without any.
-    pub(crate) async fn arrive(&self, wanted: Position, patience: Duration) -> Result<(), Behind> {
+    pub(crate) async fn wait_while_progressing(
+        &self,
+        wanted: Position,
+        idle_timeout: Duration,
+    ) -> Result<(), Behind> {
         loop {
             let at = self.state.borrow().position;
             if at >= wanted {
                 return Ok(());
             }
             let further = Position::new(at.get() + 1).min(wanted);
-            self.reach(further, patience)
+            self.wait_for(further, idle_timeout)
                 .await
                 .map_err(|behind| Behind { wanted, ..behind })?;
         }
@@ -111,7 +115,7 @@ impl Progress {
 
     /// The error of a wait that ended without success.
     pub(crate) fn behind(&self, wanted: Position, within: Duration) -> Behind {
-        let State { position, status } = self.state.borrow().clone();
+        let ProgressState { position, status } = self.state.borrow().clone();
         let (failing, stopped) = match status {
             SubscriptionState::Running => (None, None),
             SubscriptionState::Failing { error, .. } => (Some(error), None),
@@ -129,7 +133,7 @@ impl Progress {
     }
 
     pub(crate) fn health(&self) -> SubscriptionHealth {
-        let State { position, status } = self.state.borrow().clone();
+        let ProgressState { position, status } = self.state.borrow().clone();
         SubscriptionHealth {
             name: self.name,
             kind: self.kind,
@@ -139,7 +143,7 @@ impl Progress {
     }
 }
 
-impl State {
+impl ProgressState {
     fn is_stopped(&self) -> bool {
         matches!(self.status, SubscriptionState::Stopped { .. })
     }

@@ -1,98 +1,62 @@
-use std::sync::Arc;
-
-use tracing::Span;
-
 use super::view_folds::{Check, FoldedEvents, ViewFolds};
-use super::{Checkpoint, EventPage, Follower, Handled, Interrupted, Phase};
+use super::{Checkpoint, EventPage, Interruption, PageOutcome};
 use crate::error::{Error, Result};
 use crate::handler::{Reply, Setup, SetupScope, TxSlot};
-use crate::store::{BoxFuture, Position, Recorded, Store, ViewBatch, ViewCommitError};
-use crate::trace;
+use crate::store::{Position, Store, ViewBatch, ViewCommitError};
 use crate::wiring::BuildError;
 
-/// A projection that writes with SQL: folds a page in a transaction, which the checkpoint commits.
-pub(super) struct SqlProjection {
-    pub(super) subscription: String,
-    pub(super) folds: ViewFolds,
-}
-
-impl Follower for SqlProjection {
-    fn ends(&self, phase: Phase, at: Position) -> bool {
-        phase.is_finished(at)
-    }
-
-    fn restart(&self) {
-        self.folds.reset();
-    }
-
-    fn span(&self, events: &[Arc<Recorded>]) -> Span {
-        trace::project(&self.subscription, events)
-    }
-
-    fn handle<'a>(
-        &'a self,
-        page: EventPage<'a>,
-        checkpoint: &'a mut Checkpoint,
-    ) -> BoxFuture<'a, Result<Handled, Interrupted>> {
-        Box::pin(self.fold_in_transaction(page, checkpoint))
-    }
-}
-
-impl SqlProjection {
-    /// Folds a page in one transaction, or in several if its views are too large to be in memory
-    /// together. When an event fails, what the ones before it wrote is undone with the rest, so they
-    /// are folded once more without it.
-    async fn fold_in_transaction(
-        &self,
-        mut page: EventPage<'_>,
-        checkpoint: &mut Checkpoint,
-    ) -> Result<Handled, Interrupted> {
-        let folds = &self.folds;
-        let mut events = page.events;
-        let mut handled = page.handled(None);
-        let mut check = Check::Page;
-        while !events.is_empty() {
-            let mut tx = checkpoint.store.begin_transaction().await?;
-            if tx.checkpoint(self.subscription.clone()).await? != checkpoint.position {
-                return Err(Interrupted::Moved);
-            }
-            let slot = TxSlot::new(tx);
-            let FoldedEvents { count, failed } = folds.fold_all(events, Some(&slot), check).await;
-            let Some(tx) = slot.into_inner() else {
-                let error = "an `#[on]` method did not give its transaction back";
-                return Err(Interrupted::Failed(error.to_owned()));
-            };
-            if tx.is_overtaken() {
-                return Err(Interrupted::Moved);
-            }
-            if let Some(failed) = failed {
+/// Folds a page in one transaction, which the checkpoint commits, or in several if its views are too
+/// large to be in memory together. When an event fails, the writes of those before it are undone with
+/// the rest, so they are folded once more without it.
+pub(super) async fn fold_page(
+    folds: &ViewFolds,
+    mut page: EventPage<'_>,
+    checkpoint: &mut Checkpoint,
+) -> Result<PageOutcome, Interruption> {
+    let mut events = page.events;
+    let mut outcome = page.outcome(None);
+    let mut check = Check::Page;
+    while !events.is_empty() {
+        let mut tx = checkpoint.store.begin_transaction().await?;
+        if tx.checkpoint(checkpoint.subscription.clone()).await? != checkpoint.position {
+            return Err(Interruption::CheckpointMoved);
+        }
+        let slot = TxSlot::new(tx);
+        let FoldedEvents { count, failed } = folds.fold_all(events, Some(&slot), check).await;
+        let Some(tx) = slot.into_inner() else {
+            let error = "an `#[on]` method did not give its transaction back";
+            return Err(Interruption::Failed(error.to_owned()));
+        };
+        if tx.is_overtaken() {
+            return Err(Interruption::CheckpointMoved);
+        }
+        if let Some(failed) = failed {
+            folds.reset();
+            events = &events[..failed.place];
+            outcome = page.outcome(Some(failed));
+            continue;
+        }
+        let changes = match folds.changes() {
+            Ok(changes) => changes,
+            Err(_) if check == Check::Page => {
                 folds.reset();
-                events = &events[..failed.place];
-                handled = page.handled(Some(failed));
+                check = Check::EachEvent;
                 continue;
             }
-            let changes = match folds.changes() {
-                Ok(changes) => changes,
-                Err(_) if check == Check::Page => {
-                    folds.reset();
-                    check = Check::EachEvent;
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            };
-            page = page.after(count);
-            events = &events[count..];
-            let to = if events.is_empty() {
-                handled.to
-            } else {
-                page.from
-            };
-            tx.commit(checkpoint.batch(to, changes)).await?;
-            checkpoint.committed(to);
-            folds.committed();
-        }
-        Ok(handled)
+            Err(error) => return Err(error.into()),
+        };
+        page = page.after(count);
+        events = &events[count..];
+        let to = if events.is_empty() {
+            outcome.to
+        } else {
+            page.from
+        };
+        tx.commit(checkpoint.batch(to, changes)).await?;
+        checkpoint.committed(to);
+        folds.committed();
     }
+    Ok(outcome)
 }
 
 /// Runs the `#[setup]` of a projection that has no checkpoint, and gives it one, in one

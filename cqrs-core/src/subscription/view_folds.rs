@@ -143,7 +143,7 @@ impl ViewFolds {
             let result = run(fold, event, &self.buffers, tx).await;
             reruns += 1;
             match self.load_missing().await {
-                Ok(true) => self.discard(),
+                Ok(true) => self.discard_fold(),
                 Ok(false) => break result,
                 Err(error) => break Err(error),
             }
@@ -152,10 +152,10 @@ impl ViewFolds {
             result = self.buffers.values().try_for_each(|buffer| buffer.check());
         }
         if result.is_err() {
-            self.discard();
+            self.discard_fold();
         }
-        let settle = |()| self.buffers.values().map(|buffer| buffer.settle()).sum();
-        (fold.name, result.map(settle))
+        let bytes = result.map(|()| self.commit_fold());
+        (fold.name, bytes)
     }
 
     /// Runs the fold on a thread of its own, where it may wait for the views that this loads.
@@ -246,8 +246,16 @@ impl ViewFolds {
         self.buffers.values().for_each(|buffer| buffer.reset());
     }
 
-    fn discard(&self) {
-        self.buffers.values().for_each(|buffer| buffer.discard());
+    /// Returns the bytes that are in memory then.
+    fn commit_fold(&self) -> usize {
+        let buffers = self.buffers.values();
+        buffers.map(|buffer| buffer.commit_fold()).sum()
+    }
+
+    fn discard_fold(&self) {
+        self.buffers
+            .values()
+            .for_each(|buffer| buffer.discard_fold());
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::task::consume_budget;
 use tracing::{Instrument, Span};
 
 use super::backoff::Backoff;
-use super::{Checkpoint, EventPage, Follower, Handled, Interrupted, Phase, Progress};
+use super::{Checkpoint, EventPage, Follower, Interruption, PageOutcome, Phase, Progress};
 use crate::panic::Guarded;
 use crate::store::{
     EventQuery, EventStore, Position, Store, StoreError, Subscription, ViewCommitError,
@@ -93,19 +93,19 @@ impl Worker {
             let interrupted = match Guarded(Box::pin(follow)).await {
                 Ok(Ok(never)) => match never {},
                 Ok(Err(interrupted)) => interrupted,
-                Err(panic) => Interrupted::Failed(format!("its worker panicked: {panic}")),
+                Err(panic) => Interruption::Failed(format!("its worker panicked: {panic}")),
             };
             let attempts = backoff.failed();
             match interrupted {
                 // Another process came further: there is nothing to wait for.
-                Interrupted::Moved if attempts == 1 => continue,
-                Interrupted::Moved if attempts <= MAX_SILENT_MOVES => {}
-                Interrupted::Moved => {
+                Interruption::CheckpointMoved if attempts == 1 => continue,
+                Interruption::CheckpointMoved if attempts <= MAX_SILENT_MOVES => {}
+                Interruption::CheckpointMoved => {
                     let error = "other processes or transactions keep getting in its way";
                     self.fails(&backoff, attempts, error.to_owned());
                 }
-                Interrupted::Failed(error) => self.fails(&backoff, attempts, error),
-                Interrupted::Dismissed => break,
+                Interruption::Failed(error) => self.fails(&backoff, attempts, error),
+                Interruption::ShutDown => break,
             }
             let pause = tokio::time::sleep(backoff.pause());
             let dismissed = dismissed(&*follower, &phases, self.progress.position());
@@ -113,12 +113,12 @@ impl Worker {
                 break;
             }
         }
-        self.progress.stops(SHUT_DOWN);
+        self.progress.mark_stopped(SHUT_DOWN);
     }
 
     fn fails(&self, backoff: &Backoff, attempts: u32, error: String) {
         trace::fails(&self.subscription, attempts, backoff.pause(), &error);
-        self.progress.fails(attempts, error);
+        self.progress.mark_failing(attempts, error);
     }
 
     /// Follows the log until something interrupts it.
@@ -127,7 +127,7 @@ impl Worker {
         follower: &dyn Follower,
         phases: &watch::Receiver<Phase>,
         backoff: &mut Backoff,
-    ) -> Result<Infallible, Interrupted> {
+    ) -> Result<Infallible, Interruption> {
         let mut checkpoint = self.checkpoint().await?;
         let start = checkpoint.position.unwrap_or_default();
         backoff.progressed(start);
@@ -139,9 +139,9 @@ impl Worker {
         }
         if head == start {
             // There is nothing to do, so nothing fails.
-            self.progress.reached(start);
+            self.progress.mark_reached(start);
         } else {
-            self.progress.starts(start);
+            self.progress.mark_started(start);
         }
         follower.restart();
         let log: Arc<dyn EventStore> = self.store.clone();
@@ -152,26 +152,26 @@ impl Worker {
             let from = log.position();
             let next = log.next(PAGE_SIZE);
             let Some(page) = unless(dismissed(follower, phases, from), next).await else {
-                return Err(Interrupted::Dismissed);
+                return Err(Interruption::ShutDown);
             };
             let events = &page?.events;
             let to = log.position();
             let span = if events.is_empty() {
                 Span::none()
             } else {
-                follower.span(events)
+                follower.span(&self.subscription, events)
             };
             let handle = follower.handle(EventPage { from, to, events }, &mut checkpoint);
-            let Handled { to, failure } = handle.instrument(span).await?;
+            let PageOutcome { to, failure } = handle.instrument(span).await?;
             if to.since(checkpoint.position.unwrap_or_default()) >= MAX_CHECKPOINT_LAG {
                 checkpoint.commit(to, Vec::new()).await?;
             }
             backoff.progressed(to);
             if let Some(failure) = failure {
-                self.progress.starts(to);
-                return Err(Interrupted::Failed(failure));
+                self.progress.mark_started(to);
+                return Err(Interruption::Failed(failure));
             }
-            self.progress.reached(to);
+            self.progress.mark_reached(to);
         }
     }
 }
@@ -199,6 +199,6 @@ pub(super) async fn unless<T>(
 /// The worker ends with its task, also when nobody asked it to.
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.progress.stops(ENDED);
+        self.progress.mark_stopped(ENDED);
     }
 }

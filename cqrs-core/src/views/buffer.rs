@@ -18,13 +18,13 @@ use crate::store::{ModelSchema, ViewChange};
 /// the store, and lets a batch be written at once.
 pub struct ViewBuffer<V> {
     schema: Arc<ModelSchema>,
-    state: Mutex<State<V>>,
+    state: Mutex<BufferState<V>>,
 }
 
-struct State<V> {
-    /// Views as of the last event that was folded whole.
-    settled: HashMap<String, Settled<V>>,
-    /// Of all that is settled.
+struct BufferState<V> {
+    /// Views as of the last fold that succeeded.
+    folded: HashMap<String, BufferedView<V>>,
+    /// Size of all folded views.
     bytes: usize,
     /// Of the views that were read or written so far.
     measured: Mean,
@@ -38,7 +38,7 @@ struct State<V> {
     loader: Option<Loader>,
 }
 
-struct Settled<V> {
+struct BufferedView<V> {
     /// `None` is known to be absent.
     view: Option<V>,
     /// Of its key, and of its JSON when it was last read or written. Before that, as many as others
@@ -66,13 +66,13 @@ pub(crate) trait ErasedBuffer: Send + Sync {
     fn load_with(&self, loader: Option<Loader>);
     /// Whether what the current event changed can be kept.
     fn check(&self) -> Result<()>;
-    /// Keeps the current event's changes. Returns [`bytes`](Self::bytes).
-    fn settle(&self) -> usize;
+    /// Keeps the changes of the current event. Returns [`bytes`](Self::bytes).
+    fn commit_fold(&self) -> usize;
     /// Bytes of JSON of the views in memory. One that is new since the last commit counts as much as
     /// others have on average.
     fn bytes(&self) -> usize;
     /// Drops the current event's changes.
-    fn discard(&self);
+    fn discard_fold(&self);
     /// The changes since the last commit, each key once.
     fn changes(&self) -> Result<Vec<ViewChange>>;
     /// After a commit: nothing is changed, and at most `keep` views stay in memory.
@@ -84,8 +84,8 @@ pub(crate) trait ErasedBuffer: Send + Sync {
 impl<V: ReadModel> ViewBuffer<V> {
     /// An empty buffer.
     pub fn new(schema: Arc<ModelSchema>) -> Self {
-        let state = State {
-            settled: HashMap::new(),
+        let state = BufferState {
+            folded: HashMap::new(),
             bytes: 0,
             measured: Mean::default(),
             current: HashMap::new(),
@@ -122,16 +122,16 @@ impl<V: ReadModel> ViewBuffer<V> {
     }
 
     /// A panic while the lock was held can only have been in a user's `Clone`; the maps are whole.
-    fn lock(&self) -> MutexGuard<'_, State<V>> {
+    fn lock(&self) -> MutexGuard<'_, BufferState<V>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<V: ReadModel> State<V> {
+impl<V: ReadModel> BufferState<V> {
     /// The view, if it is here.
     fn find(&self, key: &str) -> Option<Result<Option<V>>> {
-        let settled = || self.settled.get(key).map(|settled| &settled.view);
-        let found = self.current.get(key).or_else(settled)?;
+        let folded = || Some(&self.folded.get(key)?.view);
+        let found = self.current.get(key).or_else(folded)?;
         let copy = catch_unwind(AssertUnwindSafe(|| found.clone()));
         Some(copy.map_err(|panic| {
             let message = panic_message(&*panic);
@@ -139,20 +139,20 @@ impl<V: ReadModel> State<V> {
         }))
     }
 
-    fn settle(&mut self, key: String, view: Option<V>) {
-        let settled = self.settled.get(&key);
-        let is_new = view.is_some() && settled.is_none_or(|settled| settled.view.is_none());
-        let before = settled.map_or(0, |settled| settled.bytes);
+    fn keep(&mut self, key: String, view: Option<V>) {
+        let folded = self.folded.get(&key);
+        let is_new = view.is_some() && folded.is_none_or(|folded| folded.view.is_none());
+        let before = folded.map_or(0, |folded| folded.bytes);
         let bytes = match &view {
             Some(view) if is_new => before.max(self.measured.of(&key, view)),
             _ => before,
         };
         self.bytes = self.bytes - before + bytes;
-        self.settled.insert(key, Settled { view, bytes });
+        self.folded.insert(key, BufferedView { view, bytes });
     }
 
-    fn forget_settled(&mut self) {
-        self.settled.clear();
+    fn forget_folded(&mut self) {
+        self.folded.clear();
         self.bytes = 0;
     }
 }
@@ -195,7 +195,7 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
             state.measured.add(bytes);
         }
         state.bytes += bytes;
-        if let Some(before) = state.settled.insert(key, Settled { view, bytes }) {
+        if let Some(before) = state.folded.insert(key, BufferedView { view, bytes }) {
             state.bytes -= before.bytes;
         }
         Ok(())
@@ -217,12 +217,12 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
         Ok(())
     }
 
-    fn settle(&self) -> usize {
+    fn commit_fold(&self) -> usize {
         let mut state = self.lock();
         let current = std::mem::take(&mut state.current);
         for (key, view) in current {
             state.changed.insert(key.clone());
-            state.settle(key, view);
+            state.keep(key, view);
         }
         state.bytes
     }
@@ -231,7 +231,7 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
         self.lock().bytes
     }
 
-    fn discard(&self) {
+    fn discard_fold(&self) {
         let mut state = self.lock();
         state.current.clear();
         state.missing.clear();
@@ -239,8 +239,8 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
 
     fn changes(&self) -> Result<Vec<ViewChange>> {
         let mut state = self.lock();
-        let State {
-            settled,
+        let BufferState {
+            folded,
             changed,
             bytes: total,
             measured,
@@ -248,7 +248,7 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
         } = &mut *state;
         let change = |key: &String| {
             let mut written = None;
-            if let Some(Settled { view, bytes }) = settled.get_mut(key) {
+            if let Some(BufferedView { view, bytes }) = folded.get_mut(key) {
                 written = view.as_ref().map(|view| encode(key, view)).transpose()?;
                 *total -= *bytes;
                 *bytes = key.len() + written.as_ref().map_or(0, |(body, _)| body.len());
@@ -269,14 +269,14 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
     fn committed(&self, keep: usize) {
         let mut state = self.lock();
         state.changed.clear();
-        if state.settled.len() > keep {
-            state.forget_settled();
+        if state.folded.len() > keep {
+            state.forget_folded();
         }
     }
 
     fn reset(&self) {
         let mut state = self.lock();
-        state.forget_settled();
+        state.forget_folded();
         state.current.clear();
         state.changed.clear();
         state.missing.clear();

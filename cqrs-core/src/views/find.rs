@@ -86,7 +86,7 @@ pub struct Page<V> {
 
 impl<'r, V: ReadModel> Find<'r, V> {
     /// Only views whose index is within the range: `..=max`, `min..`, `a..b`, `v..=v`.
-    pub fn within<T: Indexed>(mut self, index: Index<V, T>, range: impl RangeBounds<T>) -> Self {
+    pub fn range<T: Indexed>(mut self, index: Index<V, T>, range: impl RangeBounds<T>) -> Self {
         let key = |bound: Bound<&T>| bound.map(SortKey::of);
         let (from, to) = (key(range.start_bound()), key(range.end_bound()));
         self.scan.ranges.push(IndexRange {
@@ -98,7 +98,7 @@ impl<'r, V: ReadModel> Find<'r, V> {
     }
 
     /// Only views whose index has this value.
-    pub fn equal<T: Indexed>(mut self, index: Index<V, T>, value: &T) -> Self {
+    pub fn eq<T: Indexed>(mut self, index: Index<V, T>, value: &T) -> Self {
         let key = Bound::Included(SortKey::of(value));
         self.scan.ranges.push(IndexRange {
             index: index.place,

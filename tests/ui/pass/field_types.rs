@@ -164,7 +164,7 @@ async fn prices(
     query: PricesFrom,
     views: Read<PriceView>,
 ) -> Result<BTreeMap<u64, (PriceView, [Fixed<2>; 1])>> {
-    let found = views.find().within(PriceView::PRICE, query.least..).all().await?;
+    let found = views.find().range(PriceView::PRICE, query.least..).all().await?;
     let entry = |view: PriceView| (view.goods.number, (view.clone(), [view.price]));
     Ok(found.into_iter().map(entry).collect())
 }

@@ -62,7 +62,7 @@ macro_rules! thing {
 
         #[query_handler]
         async fn $count(_: $query, views: Read<$view>) -> Result<u64> {
-            views.find().within($view::TEXT, String::new()..).count().await
+            views.find().range($view::TEXT, String::new()..).count().await
         }
 
         #[event_handler]

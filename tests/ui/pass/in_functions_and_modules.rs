@@ -85,7 +85,7 @@ async fn main() -> cqrs_core::Result<()> {
 
     #[query_handler]
     async fn count(_: CountShops, views: Read<ShopView>) -> Result<u64> {
-        views.find().within(ShopView::LETTERS, 1..).count().await
+        views.find().range(ShopView::LETTERS, 1..).count().await
     }
 
     {

@@ -73,7 +73,7 @@ struct r#while {
 
 #[query_handler]
 async fn r#loop(r#while { r#match }: r#while, r#let: Read<r#impl>) -> Result<u64> {
-    r#let.find().equal(r#impl::MATCH, &r#match).count().await
+    r#let.find().eq(r#impl::MATCH, &r#match).count().await
 }
 
 #[event_handler]

@@ -121,8 +121,8 @@ struct Query {
 
 #[cqrs_core::query_handler]
 async fn query(query: Query, scope: cqrs_core::Read<View>) -> cqrs_core::Result<u64> {
-    let found = scope.find().equal(View::SORT_KEYS, &query.query).count().await?;
-    Ok(found + scope.find().equal(View::NAME, &String::new()).count().await?)
+    let found = scope.find().eq(View::SORT_KEYS, &query.query).count().await?;
+    Ok(found + scope.find().eq(View::NAME, &String::new()).count().await?)
 }
 
 #[cqrs_core::event_handler]

@@ -72,7 +72,7 @@ async fn count(
     _: CountShops,
     views: ::cqrs_core::Read<ShopView>,
 ) -> ::cqrs_core::Result<::std::primitive::u64> {
-    views.find().equal(ShopView::NUMBER, &1).count().await
+    views.find().eq(ShopView::NUMBER, &1).count().await
 }
 
 #[::cqrs_core::event_handler]

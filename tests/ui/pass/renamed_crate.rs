@@ -80,7 +80,7 @@ struct CountShops;
 
 #[framework::query_handler(crate = "framework")]
 async fn count(_: CountShops, views: framework::Read<ShopView>) -> framework::Result<u64> {
-    views.find().equal(ShopView::NUMBER, &1).count().await
+    views.find().eq(ShopView::NUMBER, &1).count().await
 }
 
 #[framework::event_handler(crate = "framework")]

@@ -142,7 +142,7 @@ pub struct CountShops {
 
 #[query_handler]
 async fn count(query: CountShops, views: Read<ShopView>) -> Result<u64> {
-    views.find().equal(ShopView::NUMBER, &query.number).count().await
+    views.find().eq(ShopView::NUMBER, &query.number).count().await
 }
 
 #[event_handler(start = "now")]

@@ -75,7 +75,7 @@ async fn price_history(
 ) -> Result<Vec<PricePeriod>> {
     let points = points
         .find()
-        .equal(PricePoint::PRODUCT_ID, &query.product_id)
+        .eq(PricePoint::PRODUCT_ID, &query.product_id)
         .all()
         .await?;
     let ends = points

@@ -155,7 +155,7 @@ async fn find_products(query: FindProducts, cards: Read<ProductCard>) -> Result<
     let to = max_price.map_or(Bound::Unbounded, Bound::Included);
     let mut found = cards
         .find()
-        .within(ProductCard::PRICE, (from, to))
+        .range(ProductCard::PRICE, (from, to))
         .order_by(ProductCard::PRICE);
     if !text.is_empty() {
         let text = text.to_lowercase();

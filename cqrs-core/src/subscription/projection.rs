@@ -1,0 +1,51 @@
+use std::sync::Arc;
+
+use tracing::Span;
+
+use super::view_folds::ViewFolds;
+use super::{
+    Checkpoint, EventPage, Follower, Interruption, PageOutcome, Phase, sql_projection,
+    view_projection,
+};
+use crate::store::{BoxFuture, Position, Recorded};
+use crate::trace;
+
+/// Runs the folds of a projection on the pages of its subscription.
+pub(super) struct ProjectionRunner {
+    pub(super) folds: ViewFolds,
+    pub(super) writes: Writes,
+}
+
+/// Where the folds of a projection write.
+#[derive(Clone, Copy)]
+pub(super) enum Writes {
+    /// Views in memory, which are written when the page is folded.
+    Views,
+    /// A transaction, which the checkpoint commits.
+    Sql,
+}
+
+impl Follower for ProjectionRunner {
+    fn ends(&self, phase: Phase, at: Position) -> bool {
+        phase.is_finished(at)
+    }
+
+    fn restart(&self) {
+        self.folds.reset();
+    }
+
+    fn span(&self, subscription: &str, events: &[Arc<Recorded>]) -> Span {
+        trace::project(subscription, events)
+    }
+
+    fn handle<'a>(
+        &'a self,
+        page: EventPage<'a>,
+        checkpoint: &'a mut Checkpoint,
+    ) -> BoxFuture<'a, Result<PageOutcome, Interruption>> {
+        match self.writes {
+            Writes::Views => Box::pin(view_projection::fold_page(&self.folds, page, checkpoint)),
+            Writes::Sql => Box::pin(sql_projection::fold_page(&self.folds, page, checkpoint)),
+        }
+    }
+}
