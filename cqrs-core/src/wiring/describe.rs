@@ -1,56 +1,94 @@
 use std::collections::HashMap;
 
+use serde_json::Value;
+
 use super::{Plan, Problem, Problems};
 use crate::handler::{Input, InputKind};
 use crate::registry::{EventEntry, MessageEntry, MessageKind};
 use crate::source::Source;
 
-/// What a dispatcher is made of, for people and tools.
+/// The messages and events of a dispatcher, for people and tools.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Description {
     /// Commands, then queries, by name.
     pub messages: Vec<MessageDescription>,
     /// Events, by name.
     pub events: Vec<EventDescription>,
-    /// What is probably a mistake, but works: a service that no handler takes, or one that was
-    /// provided several times.
+    /// Probable mistakes that do not prevent the dispatcher from working: a service that no handler
+    /// takes, or one that was provided several times.
     pub warnings: Vec<Problem>,
 }
 
-/// A message and its handler.
+/// A command or query, and its handler.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct MessageDescription {
-    /// The message.
-    pub message: MessageEntry,
+    /// Command or query.
+    pub kind: MessageKind,
+    /// The wire name.
+    pub name: &'static str,
+    /// The permission that an actor needs, if any.
+    pub permission: Option<&'static str>,
+    /// Its documentation comment.
+    pub docs: &'static str,
+    /// The place of its declaration.
+    pub source: Source,
     /// The handler's name.
     pub handler: &'static str,
-    /// Where the handler is.
-    pub handled_at: Source,
-    /// The names of the aggregates that it decides about.
+    /// The place of the handler.
+    pub handler_source: Source,
+    /// The names of the aggregates that the handler takes.
     pub aggregates: Vec<&'static str>,
-    /// The names of the read models that it answers from.
+    /// The names of the read models that the handler takes.
     pub read_models: Vec<&'static str>,
-    /// The types of the services that it takes.
+    /// The types of the services that the handler takes.
     pub services: Vec<&'static str>,
+    schema: fn() -> Option<Value>,
 }
 
-/// An event and who listens.
+impl MessageDescription {
+    /// The JSON schema, if the type derives `JsonSchema`.
+    pub fn schema(&self) -> Option<Value> {
+        (self.schema)()
+    }
+}
+
+/// An event and its listeners.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct EventDescription {
-    /// The event.
-    pub event: EventEntry,
-    /// Who listens.
+    /// The wire name.
+    pub name: &'static str,
+    /// The version of the wire format.
+    pub version: u32,
+    /// Its documentation comment.
+    pub docs: &'static str,
+    /// The place of its declaration.
+    pub source: Source,
+    /// The names of the aggregates that it concerns.
+    pub aggregates: &'static [&'static str],
+    /// The aggregates, projections and event handlers that the event reaches.
     pub listeners: Vec<Listener>,
+    schema: fn() -> Option<Value>,
 }
 
-/// Something that events reach.
+impl EventDescription {
+    /// The JSON schema, if the type derives `JsonSchema`.
+    pub fn schema(&self) -> Option<Value> {
+        (self.schema)()
+    }
+}
+
+/// An aggregate, projection or event handler that an event reaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Listener {
     /// `aggregate`, `projection` or `event handler`.
     pub kind: &'static str,
-    /// Its name; with the method for a projection.
+    /// Its name; of a projection, with the method.
     pub name: String,
-    /// Where it is.
+    /// The place of its declaration.
     pub source: Source,
 }
 
@@ -62,12 +100,8 @@ impl Description {
             .iter()
             .filter_map(|it| Some(message(it, handlers.get(&(it.kind, it.name))?)))
             .collect();
-        messages.sort_by_key(|it| (it.message.kind == MessageKind::Query, it.message.name));
-        let events = plan.events.iter();
-        let events = events.map(|event| EventDescription {
-            event: **event,
-            listeners: listeners(plan, event.name),
-        });
+        messages.sort_by_key(|it| (it.kind, it.name));
+        let events = plan.events.iter().map(|it| event(it, plan));
         Self {
             messages,
             events: events.collect(),
@@ -105,12 +139,17 @@ fn handlers(plan: &Plan) -> HashMap<(MessageKind, &'static str), Handler> {
 
 fn message(message: &MessageEntry, handler: &Handler) -> MessageDescription {
     let mut description = MessageDescription {
-        message: *message,
+        kind: message.kind,
+        name: message.name,
+        permission: message.permission,
+        docs: message.docs,
+        source: message.source,
         handler: handler.name,
-        handled_at: handler.source,
+        handler_source: handler.source,
         aggregates: Vec::new(),
         read_models: Vec::new(),
         services: Vec::new(),
+        schema: message.schema,
     };
     for input in (handler.inputs)() {
         match input.kind {
@@ -122,6 +161,18 @@ fn message(message: &MessageEntry, handler: &Handler) -> MessageDescription {
         }
     }
     description
+}
+
+fn event(event: &EventEntry, plan: &Plan) -> EventDescription {
+    EventDescription {
+        name: event.name,
+        version: event.version,
+        docs: event.docs,
+        source: event.source,
+        aggregates: event.concerns,
+        listeners: listeners(plan, event.name),
+        schema: event.schema,
+    }
 }
 
 fn listeners(plan: &Plan, event: &str) -> Vec<Listener> {

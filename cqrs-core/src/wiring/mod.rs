@@ -11,5 +11,8 @@ mod transactions;
 pub use describe::{Description, EventDescription, Listener, MessageDescription};
 pub use problem::{BuildError, Problem, Problems};
 
+pub use crate::registry::MessageKind;
+pub use crate::source::Source;
+
 pub(crate) use plan::{Models, Plan, PlannedProjection};
 pub(crate) use scope::Scope;

@@ -1,8 +1,7 @@
 use std::fmt::{self, Write};
 
 use cqrs_core::Dispatcher;
-use cqrs_core::registry::MessageKind;
-use cqrs_core::wiring::{EventDescription, MessageDescription};
+use cqrs_core::wiring::{EventDescription, MessageDescription, MessageKind};
 use serde_json::Value;
 
 use super::out::{FAINT, HEADING, say};
@@ -21,10 +20,10 @@ pub fn run(dispatcher: &Dispatcher, explain: &args::Explain) -> Result<(), Stop>
         (MessageKind::Query, "QUERIES"),
     ] {
         let messages = description.messages.iter();
-        let messages = messages.filter(|it| it.message.kind == kind && wanted(it.message.name));
+        let messages = messages.filter(|it| it.kind == kind && wanted(it.name));
         text.section(heading, messages, Text::message)?;
     }
-    let events = description.events.iter().filter(|it| wanted(it.event.name));
+    let events = description.events.iter().filter(|it| wanted(it.name));
     text.section("EVENTS", events, Text::event)?;
     if text.out.is_empty() {
         let name = explain.name.as_deref().unwrap_or_default();
@@ -57,29 +56,25 @@ impl Text {
     }
 
     fn message(&mut self, it: &MessageDescription) -> fmt::Result {
-        let permission = it.message.permission.map(|it| format!("  needs {it}"));
-        self.title(
-            it.message.name,
-            permission.as_deref().unwrap_or_default(),
-            it.message.docs,
-        )?;
-        self.line("handled by", it.handler, it.handled_at)?;
+        let permission = it.permission.map(|it| format!("  needs {it}"));
+        self.title(it.name, permission.as_deref().unwrap_or_default(), it.docs)?;
+        self.line("handled by", it.handler, it.handler_source)?;
         self.list("decides on", &it.aggregates)?;
         self.list("reads", &it.read_models)?;
         self.list("uses", &it.services)?;
-        self.end(it.message.schema)
+        self.end(it.schema())
     }
 
     fn event(&mut self, it: &EventDescription) -> fmt::Result {
-        let version = format!("  version {}", it.event.version);
-        self.title(it.event.name, &version, it.event.docs)?;
+        let version = format!("  version {}", it.version);
+        self.title(it.name, &version, it.docs)?;
         for listener in &it.listeners {
             self.line(listener.kind, &listener.name, listener.source)?;
         }
         if it.listeners.is_empty() {
             self.list("listeners", &["none"])?;
         }
-        self.end(it.event.schema)
+        self.end(it.schema())
     }
 
     fn title(&mut self, name: &str, note: &str, docs: &str) -> fmt::Result {
@@ -99,9 +94,9 @@ impl Text {
         writeln!(self.out, "  {label:<14}{}", names.join(", "))
     }
 
-    fn end(&mut self, schema: fn() -> Option<Value>) -> fmt::Result {
+    fn end(&mut self, schema: Option<Value>) -> fmt::Result {
         if self.schemas
-            && let Some(schema) = schema()
+            && let Some(schema) = schema
         {
             writeln!(self.out, "\n{schema:#}")?;
         }
