@@ -69,9 +69,7 @@ async fn answer_ping(event: Pinged, app: &Dispatcher) -> Result<()> {
 async fn answer_pong(event: Ponged, recorded: &Recorded, app: &Dispatcher) -> Result<()> {
     if let Some(left) = event.left.checked_sub(1) {
         let game = event.game;
-        app.execute(Ping { game, left })
-            .because_of(recorded)
-            .await?;
+        app.execute(Ping { game, left }).caused_by(recorded).await?;
     }
     Ok(())
 }
@@ -170,7 +168,7 @@ async fn a_chain_that_ends_is_let_be() {
         let last = Position::new(receipt.last().get() + 63);
         let mut head = app.store().watch();
         head.wait_for(|head| *head >= last).await.expect("goes on");
-        app.caught_up(last, std::time::Duration::from_secs(30))
+        app.wait_until_caught_up(last, std::time::Duration::from_secs(30))
             .await
             .expect("catches up");
         assert!(app.health().is_ok());

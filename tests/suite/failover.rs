@@ -225,7 +225,7 @@ async fn nothing_is_decided_or_folded_on_events_that_were_lost() {
         let seen = app
             .query(AllSeats)
             .after(&again)
-            .within(Duration::from_secs(20));
+            .max_wait(Duration::from_secs(20));
         assert_eq!(seen.await.expect("an answer"), expected);
         assert!(app.health().is_ok(), "{:?}", app.health());
     }
@@ -410,7 +410,7 @@ async fn a_checkpoint_of_another_history_is_rewound() {
     let behind = app
         .query(AllSeats)
         .after(&receipt)
-        .within(Duration::from_millis(500));
+        .max_wait(Duration::from_millis(500));
     let behind = behind.await.expect_err("it stands still").to_string();
     assert!(behind.contains("the log was replaced"), "{behind}");
     assert!(!app.health().is_ok());

@@ -74,13 +74,13 @@ async fn a_page_of_events_about_large_views_is_written_in_parts() {
         let app = app.expect("builds");
         let write = Write { scrolls: SCROLLS };
         app.execute(write.clone()).await.expect("writes");
-        app.settled(LONG).await.expect("comes to rest");
+        app.wait_until_idle(LONG).await.expect("comes to rest");
         assert_eq!(store.commits(), 2, "new views take as much memory");
         let (commits, loads) = (store.commits(), store.loads());
 
         // One page. What was written is not in memory any more, and is not all there at once.
         app.execute(write).await.expect("writes");
-        app.settled(LONG).await.expect("comes to rest");
+        app.wait_until_idle(LONG).await.expect("comes to rest");
         assert_eq!(store.loads() - loads, SCROLLS as usize);
         assert_eq!(store.commits() - commits, 2);
         let times = app.query(Times).await.expect("answers");
@@ -100,7 +100,7 @@ async fn small_views_stay_in_memory_from_page_to_page() {
         let app = app.expect("builds");
         for _ in 0..3 {
             app.execute(Write { scrolls: 4 }).await.expect("writes");
-            app.settled(LONG).await.expect("comes to rest");
+            app.wait_until_idle(LONG).await.expect("comes to rest");
         }
         assert_eq!(store.loads(), 4, "each once");
         let times = app.query(Times).await.expect("answers");

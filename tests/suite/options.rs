@@ -75,10 +75,12 @@ async fn ring(app: &Dispatcher) {
     first.expect("rings");
     let receipt = second.expect("rings");
     let rung = app.query(HasRung { bell: 1 }).after(&receipt);
-    assert!(rung.within(Duration::MAX).await.expect("answers"));
+    assert!(rung.max_wait(Duration::MAX).await.expect("answers"));
     let rung = app.query(HasRung { bell: 1 }).after(&receipt);
     assert!(rung.await.expect("answers"));
-    let caught_up = app.caught_up(receipt.last(), Duration::MAX).await;
+    let caught_up = app
+        .wait_until_caught_up(receipt.last(), Duration::MAX)
+        .await;
     caught_up.expect("catches up");
     let pressed = app.execute_json("Press", br#"{"bell":2}"#).await;
     pressed.expect("rings");

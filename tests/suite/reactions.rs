@@ -74,7 +74,7 @@ mod bonus {
                 cents: 10,
             };
             let id = CommandId::derived("reward", recorded.id.as_uuid().as_bytes());
-            app.execute(bonus).id(id).because_of(recorded).await?;
+            app.execute(bonus).id(id).caused_by(recorded).await?;
         }
         Ok(())
     }

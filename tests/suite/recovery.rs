@@ -235,7 +235,7 @@ async fn a_checkpoint_above_the_head_is_rewound() {
     let app = app.expect("the domain is wired");
     let receipt = app.execute(Note { book: 1 }).await.expect("appends");
     let query = app.query(CountNotes { book: 1 }).after(&receipt);
-    match query.within(Duration::from_millis(100)).await {
+    match query.max_wait(Duration::from_millis(100)).await {
         Err(QueryError::Behind(behind)) => {
             let why = behind.failing.unwrap_or_default();
             assert!(

@@ -101,7 +101,7 @@ async fn a_query_waits_for_the_replica() {
     world.pause().await;
     let receipt = deposit(app).await;
     let behind = app.query(balance()).after(&receipt);
-    let behind = behind.within(Duration::from_millis(300)).await;
+    let behind = behind.max_wait(Duration::from_millis(300)).await;
     let Err(QueryError::Behind(behind)) = behind else {
         panic!("it did not wait: {behind:?}");
     };

@@ -31,7 +31,7 @@ impl Desk {
 
     async fn wait(&self) {
         for waited in [
-            self.app().settled(Duration::MAX).await.map(drop),
+            self.app().wait_until_idle(Duration::MAX).await.map(drop),
             self.app().shutdown(Duration::MAX).await,
         ] {
             let error = waited.expect_err("it waits for itself").to_string();
@@ -103,7 +103,7 @@ async fn a_fold_on_a_thread_that_waits_for_its_own_end_is_refused() {
     assert!(desk.app.set(app.clone()).is_ok());
     app.execute(stops::Travel).await.expect("travels");
     is_refused_twice(&mut listener, "line").await;
-    app.settled(LONG).await.expect("comes to rest");
+    app.wait_until_idle(LONG).await.expect("comes to rest");
     app.shutdown(LONG).await.expect("all is done");
 }
 

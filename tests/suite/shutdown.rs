@@ -89,7 +89,7 @@ mod orders {
         // It may read, too.
         app.query(Steps).after_position(recorded.position).await?;
         let pack = Pack { order: event.order };
-        app.execute(pack).id(id).because_of(recorded).await?;
+        app.execute(pack).id(id).caused_by(recorded).await?;
         Ok(())
     }
 
@@ -235,7 +235,7 @@ async fn a_shutdown_finishes_what_has_begun_and_begins_nothing() {
         assert_eq!(steps, ["counted", "packed", "placed", "placed"]);
         gate.open.add_permits(1);
         assert_eq!(begun.recv().await, Some("pack_it"));
-        let head = next.settled(LONG).await.expect("comes to rest");
+        let head = next.wait_until_idle(LONG).await.expect("comes to rest");
         assert_eq!(head, Position::new(5));
         next.shutdown(LONG).await.expect("all is done");
     })
@@ -280,16 +280,16 @@ async fn a_shutdown_names_what_has_not_finished_in_time() {
 #[tokio::test]
 async fn a_chain_of_reactions_comes_to_rest() {
     on_each_with(orders::module(), with_open_gate, |app| async move {
-        let rest = app.settled(LONG).await.expect("nothing is at work");
+        let rest = app.wait_until_idle(LONG).await.expect("nothing is at work");
         assert_eq!(rest, Position::START);
         for order in 0..5 {
             app.execute(Place { order }).await.expect("is recorded");
         }
-        let rest = app.settled(LONG).await.expect("comes to rest");
+        let rest = app.wait_until_idle(LONG).await.expect("comes to rest");
         assert_eq!(rest, Position::new(10));
         assert_eq!(app.query(Steps).await.expect("answers").len(), 10);
         app.execute(Place { order: 13 }).await.expect("is recorded");
-        let error = app.settled(Duration::from_millis(500)).await;
+        let error = app.wait_until_idle(Duration::from_millis(500)).await;
         let error = error.expect_err("one event fails").to_string();
         let part = "projection `steps` is at position 10 of 1";
         assert!(error.contains(part), "{error}");
@@ -330,7 +330,7 @@ async fn a_chain_without_an_end_does_not_come_to_rest_and_is_shut_down() {
         |builder| builder,
         |app| async move {
             app.execute(endless::Ping).await.expect("is recorded");
-            let error = app.settled(Duration::from_millis(50)).await;
+            let error = app.wait_until_idle(Duration::from_millis(50)).await;
             error.expect_err("it goes on and on");
             app.shutdown(LONG)
                 .await
@@ -364,7 +364,7 @@ mod impatient {
                 let text = error.map(|error| error.to_string());
                 self.told.send((handler, text)).expect("the test listens");
             };
-            tell(app.settled(Duration::MAX).await.err());
+            tell(app.wait_until_idle(Duration::MAX).await.err());
             tell(app.shutdown(Duration::MAX).await.err());
         }
     }
@@ -421,7 +421,7 @@ async fn a_handler_that_waits_for_its_own_end_is_refused() {
             assert!(text.starts_with(&expected), "{text}");
         }
         // Nothing has stopped, and from outside both work.
-        app.settled(LONG).await.expect("comes to rest");
+        app.wait_until_idle(LONG).await.expect("comes to rest");
         app.shutdown(LONG).await.expect("all is done");
     })
     .await;

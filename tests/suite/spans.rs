@@ -231,7 +231,7 @@ async fn a_command_its_projection_its_reaction_and_a_query_are_spans() {
     let app = app().await;
     let id = CommandId::new();
     let receipt = app.execute(send(1)).id(id).await.expect("is sent");
-    app.caught_up(receipt.last(), PATIENCE)
+    app.wait_until_caught_up(receipt.last(), PATIENCE)
         .await
         .expect("in time");
     app.query(parcels::CountParcels {}).await.expect("answers");

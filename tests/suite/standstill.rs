@@ -167,7 +167,7 @@ async fn a_server_that_stands_still_keeps_nobody_waiting() {
         .expect("it is done");
     let balance = app.query(BalanceOf { account: 0 }).after(&receipt);
     let balance = balance
-        .within(Duration::from_secs(20))
+        .max_wait(Duration::from_secs(20))
         .await
         .expect("an answer");
     assert_eq!(balance.map(|it| it.cents), Some(4));

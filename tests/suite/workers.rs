@@ -251,13 +251,15 @@ fn workers_whose_runtime_has_ended_are_stopped_and_nobody_waits_for_them() {
         let started = Instant::now();
         let query = app.query(idle::Ticks).after(&receipt);
         let error = query
-            .within(Duration::MAX)
+            .max_wait(Duration::MAX)
             .await
             .expect_err("does not wait");
         let text = error.to_string();
         let start = "projection `clocks` has stopped at position 0 and will not reach 1: ";
         assert!(text.starts_with(start), "{text}");
-        let behind = app.caught_up(receipt.last(), Duration::MAX).await;
+        let behind = app
+            .wait_until_caught_up(receipt.last(), Duration::MAX)
+            .await;
         assert!(behind.expect_err("does not wait").stopped.is_some());
         assert!(started.elapsed() < Duration::from_secs(60));
         assert_eq!(
@@ -279,10 +281,12 @@ async fn waits_may_be_for_ever() {
             let answer = app
                 .query(idle::Ticks)
                 .after(&receipt)
-                .within(Duration::MAX)
+                .max_wait(Duration::MAX)
                 .await;
             assert_eq!(answer.expect("answers"), 1);
-            let arrived = app.caught_up(receipt.last(), Duration::MAX).await;
+            let arrived = app
+                .wait_until_caught_up(receipt.last(), Duration::MAX)
+                .await;
             arrived.expect("arrives");
         },
     )

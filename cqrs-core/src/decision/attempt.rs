@@ -21,7 +21,7 @@ use crate::store::{
 use crate::trace;
 
 /// A command that may be carried out, and all that is said about it.
-pub(super) struct Order<'a> {
+pub(super) struct Invocation<'a> {
     pub(super) command: &'a dyn ErasedCommand,
     pub(super) slot: &'a CommandSlot,
     pub(super) fingerprint: u64,
@@ -30,10 +30,10 @@ pub(super) struct Order<'a> {
 }
 
 /// Every kind of [`CommandError`] but a rejection.
-type Problem = CommandError<Infallible>;
+type InfraError = CommandError<Infallible>;
 
 /// What came of running the handler.
-enum Decision {
+enum HandlerOutcome {
     /// To be recorded, in the handler's transaction if it has one.
     /// In a box, since it is large and passed on several times.
     Append(Box<Append>, Option<Box<dyn ErasedTx>>),
@@ -42,27 +42,30 @@ enum Decision {
     /// The store has no room for an append. The states are as they were.
     Overloaded(AppendError),
     /// The database gave the handler's transaction up for another one.
-    Overtaken(Position),
+    Superseded(Position),
 }
 
 /// What became of the events of a decision.
-enum Attempt {
-    Done(Appended),
-    Overtaken(Position),
+enum AppendOutcome {
+    Recorded(Appended),
+    Superseded(Position),
 }
 
 impl Decisions {
     /// Loads, decides and appends, again and again while others are faster. `None` when the
     /// handler returned an error.
-    pub(super) async fn decide(&self, order: Order<'_>) -> Result<Option<Receipt>, Problem> {
-        let Order {
+    pub(super) async fn decide(
+        &self,
+        invocation: Invocation<'_>,
+    ) -> Result<Option<Receipt>, InfraError> {
+        let Invocation {
             command,
             slot,
             fingerprint,
             options,
             span,
             ..
-        } = order;
+        } = invocation;
         let limit = command.attempts().unwrap_or(self.limits.attempts).max(1);
         let time = self.now().map_err(CommandError::Failed)?;
         let id = options.id.unwrap_or_else(|| CommandId::at(time));
@@ -78,7 +81,7 @@ impl Decisions {
             command: id,
         };
         causation::note(sending, slot.entry.message, &self.limits).map_err(CommandError::Failed)?;
-        let mut attempt = Decide {
+        let mut attempt = AttemptContext {
             decisions: self,
             command,
             slot,
@@ -98,18 +101,18 @@ impl Decisions {
             // Neither a transaction nor a snapshot can follow an append that is under way. And what
             // decides just once must not find out afterwards that its state was behind.
             let waits = slot.takes_transaction || loaded.is_snapshot_near();
-            if waits && loaded.is_pending() || limit == 1 && !loaded.is_newest {
+            if waits && loaded.is_speculative() || limit == 1 && !loaded.is_newest {
                 self.bring_up_to_date(&mut loaded, slot).await?;
             }
             let deciding = trace::decide(attempts, loaded.loads.len());
             let decided = trace::within!(deciding, attempt.decide(&mut loaded));
             let outcome = match decided {
-                Ok(Decision::Append(append, tx)) => {
+                Ok(HandlerOutcome::Append(append, tx)) => {
                     let appending = trace::append(append.events.len());
                     trace::within!(appending, attempt.append(append, &mut loaded, tx))
                 }
-                Ok(Decision::Overtaken(at)) => Ok(Attempt::Overtaken(at)),
-                Ok(Decision::Overloaded(error)) => Err(append_failed(error)),
+                Ok(HandlerOutcome::Superseded(at)) => Ok(AppendOutcome::Superseded(at)),
+                Ok(HandlerOutcome::Overloaded(error)) => Err(append_failed(error)),
                 // An append would check the state from the cache, or that a transaction may have
                 // outrun; nothing checks a rejection, or events that cannot be folded. If something
                 // has happened since, decide again.
@@ -125,16 +128,16 @@ impl Decisions {
                 }
                 // The same sending may have been carried out meanwhile, and this decision have
                 // seen its events: a product that exists because this very command made it.
-                Ok(Decision::Refused) => return sent_before().await,
+                Ok(HandlerOutcome::Refused) => return sent_before().await,
                 Err(error) => return found_or(error, sent_before().await),
             };
             let at = match outcome {
-                Ok(Attempt::Done(appended)) => {
+                Ok(AppendOutcome::Recorded(appended)) => {
                     span.record("attempts", attempts);
                     loaded.recorded(appended);
                     return Ok(Some(Receipt::new(id, appended)));
                 }
-                Ok(Attempt::Overtaken(at)) => at,
+                Ok(AppendOutcome::Superseded(at)) => at,
                 Err(error) => {
                     // The next decision need not wait for the answer to this question.
                     drop(loaded);
@@ -146,7 +149,7 @@ impl Decisions {
                 return Err(CommandError::Conflict { at, attempts });
             }
             if attempts > 1 {
-                // Overtaken again: by another process, or by decisions about other aggregates with
+                // Superseded again: by another process, or by decisions about other aggregates with
                 // which this one shares events. Step aside for a random while.
                 sleep(jitter(attempts)).await;
             }
@@ -167,7 +170,7 @@ impl Decisions {
         &self,
         command: &dyn ErasedCommand,
         slot: &CommandSlot,
-    ) -> Result<Loaded<'_>, Problem> {
+    ) -> Result<Loaded<'_>, InfraError> {
         let mut loads = Vec::new();
         let mut add = |request| loads.push(Load::new(request));
         let named = guarded(
@@ -183,13 +186,17 @@ impl Decisions {
         &self,
         loaded: &mut Loaded<'_>,
         slot: &CommandSlot,
-    ) -> Result<bool, Problem> {
+    ) -> Result<bool, InfraError> {
         let changed = Box::pin(self.reload(loaded, slot.entry.name)).await;
         changed.map_err(CommandError::Failed)
     }
 
     /// The receipt of a command that has been carried out.
-    async fn processed(&self, id: CommandId, fingerprint: u64) -> Result<Option<Receipt>, Problem> {
+    async fn processed(
+        &self,
+        id: CommandId,
+        fingerprint: u64,
+    ) -> Result<Option<Receipt>, InfraError> {
         let stored = self.store.command(id).await;
         let stored = stored.map_err(|error| CommandError::Failed(error.into()))?;
         let replayed = stored.map(|stored| stored.replay(id, fingerprint));
@@ -199,7 +206,7 @@ impl Decisions {
 }
 
 /// What an attempt needs to know.
-struct Decide<'a> {
+struct AttemptContext<'a> {
     decisions: &'a Decisions,
     command: &'a dyn ErasedCommand,
     slot: &'a CommandSlot,
@@ -207,20 +214,20 @@ struct Decide<'a> {
     context: Context,
 }
 
-impl Decide<'_> {
+impl AttemptContext<'_> {
     async fn append(
         &self,
         append: Box<Append>,
         loaded: &mut Loaded<'_>,
         tx: Option<Box<dyn ErasedTx>>,
-    ) -> Result<Attempt, Problem> {
+    ) -> Result<AppendOutcome, InfraError> {
         let outcome = match tx {
             None => self.send(append, loaded).await,
             Some(tx) => tx.append(*append).await,
         };
         match outcome {
-            Ok(appended) => Ok(Attempt::Done(appended)),
-            Err(AppendError::Conflict { at }) => Ok(Attempt::Overtaken(at)),
+            Ok(appended) => Ok(AppendOutcome::Recorded(appended)),
+            Err(AppendError::Conflict { at }) => Ok(AppendOutcome::Superseded(at)),
             Err(error) => Err(append_failed(error)),
         }
     }
@@ -232,7 +239,7 @@ impl Decide<'_> {
         mut append: Box<Append>,
         loaded: &mut Loaded<'_>,
     ) -> Result<Appended, AppendError> {
-        let ticket = loaded.can_pass_on(&append).then(Ticket::new);
+        let ticket = loaded.can_pipeline(&append).then(Ticket::new);
         let command = append.command;
         append.ticket = ticket;
         let mut under_way = self.decisions.store.append(*append);
@@ -241,27 +248,30 @@ impl Decide<'_> {
         if let Poll::Ready(outcome) = begun.await {
             return outcome;
         }
-        let pledge = ticket.map(|ticket| loaded.pass_on(ticket, command));
+        let completion = ticket.map(|ticket| loaded.publish_speculative(ticket, command));
         let outcome = under_way.await;
-        if let (Some(pledge), Ok(appended)) = (pledge, &outcome)
+        if let (Some(completion), Ok(appended)) = (completion, &outcome)
             && !appended.replayed
         {
-            pledge.keep(appended.last);
+            completion.complete(appended.last);
         }
         outcome
     }
 
-    async fn decide(&self, loaded: &mut Loaded<'_>) -> Result<Decision, Problem> {
+    async fn decide(&self, loaded: &mut Loaded<'_>) -> Result<HandlerOutcome, InfraError> {
         if self.slot.takes_transaction {
             return Box::pin(self.decide_in_transaction(loaded)).await;
         }
         let Some(events) = self.run(loaded, None).await? else {
-            return Ok(Decision::Refused);
+            return Ok(HandlerOutcome::Refused);
         };
         if let Err(error) = self.decisions.store.admit() {
-            return Ok(Decision::Overloaded(error));
+            return Ok(HandlerOutcome::Overloaded(error));
         }
-        Ok(Decision::Append(self.prepare(events, loaded).await?, None))
+        Ok(HandlerOutcome::Append(
+            self.prepare(events, loaded).await?,
+            None,
+        ))
     }
 
     /// Makes an append of the events, which the states can fold: what could not be read back must
@@ -270,7 +280,7 @@ impl Decide<'_> {
         &self,
         events: NewEvents,
         loaded: &mut Loaded<'_>,
-    ) -> Result<Box<Append>, Problem> {
+    ) -> Result<Box<Append>, InfraError> {
         let handler = self.slot.entry.name;
         let limits = self.decisions.store.limits();
         let (events, mut read_back) = events.into_parts();
@@ -278,7 +288,7 @@ impl Decide<'_> {
         limits.check(&append).map_err(append_failed)?;
         nesting::check_events(&append.events, &*self.decisions.store, handler)
             .map_err(CommandError::Failed)?;
-        if !self.decisions.kept.is_empty() {
+        if !self.decisions.stored_aggregates.is_empty() {
             let touched = self.decisions.load_touched(loaded, &append.events, handler);
             Box::pin(touched).await.map_err(CommandError::Failed)?;
         }
@@ -296,7 +306,7 @@ impl Decide<'_> {
             }));
         }
         append.states = loaded
-            .states(&append, &limits, handler)
+            .state_writes(&append, &limits, handler)
             .map_err(CommandError::Failed)?;
         if !append.states.is_empty() {
             limits.check(&append).map_err(append_failed)?;
@@ -305,7 +315,10 @@ impl Decide<'_> {
     }
 
     /// When there are no events, the transaction is rolled back.
-    async fn decide_in_transaction(&self, loaded: &mut Loaded<'_>) -> Result<Decision, Problem> {
+    async fn decide_in_transaction(
+        &self,
+        loaded: &mut Loaded<'_>,
+    ) -> Result<HandlerOutcome, InfraError> {
         let store = &self.decisions.store;
         let begun = store.begin_transaction().await;
         let tx = TxSlot::new(begun.map_err(|error| CommandError::Failed(error.into()))?);
@@ -315,17 +328,17 @@ impl Decide<'_> {
         let tx = tx.into_inner();
         // Whatever the handler made of the error, the database has undone what it wrote.
         if tx.as_ref().is_some_and(|tx| tx.is_overtaken()) {
-            return Ok(Decision::Overtaken(*store.watch().borrow()));
+            return Ok(HandlerOutcome::Superseded(*store.watch().borrow()));
         }
         let decided = decided.unwrap_or_else(|_| {
             let failure = Failure::handler(handler, too_long(limit));
             Err(CommandError::Failed(failure))
         });
         match (decided?, tx) {
-            (None, _) => Ok(Decision::Refused),
+            (None, _) => Ok(HandlerOutcome::Refused),
             (Some(events), Some(tx)) => {
                 let append = self.prepare(events, loaded).await?;
-                Ok(Decision::Append(append, Some(tx)))
+                Ok(HandlerOutcome::Append(append, Some(tx)))
             }
             // Without it, the events would commit and what the handler wrote would not.
             (Some(_), None) => {
@@ -341,7 +354,7 @@ impl Decide<'_> {
         &self,
         loaded: &mut Loaded<'_>,
         tx: Option<&TxSlot>,
-    ) -> Result<Option<NewEvents>, Problem> {
+    ) -> Result<Option<NewEvents>, InfraError> {
         let scope = CommandScope {
             command: self.command.as_any(),
             context: &self.context,
@@ -393,9 +406,9 @@ impl Decide<'_> {
 /// The receipt of a command that failed, if another sending of it was carried out. When that cannot be
 /// looked up, the command's own error counts: it may be that nobody knows whether it was carried out.
 fn found_or(
-    error: Problem,
-    looked_up: Result<Option<Receipt>, Problem>,
-) -> Result<Option<Receipt>, Problem> {
+    error: InfraError,
+    looked_up: Result<Option<Receipt>, InfraError>,
+) -> Result<Option<Receipt>, InfraError> {
     match looked_up {
         Ok(Some(receipt)) => Ok(Some(receipt)),
         Ok(None) | Err(CommandError::Failed(_)) => Err(error),
@@ -410,7 +423,7 @@ fn too_long(limit: Duration) -> Error {
     ))
 }
 
-fn append_failed(error: AppendError) -> Problem {
+fn append_failed(error: AppendError) -> InfraError {
     match error {
         AppendError::CommandMismatch { .. } | AppendError::Invalid { .. } => {
             CommandError::Invalid(Invalid::new(error.to_string()))

@@ -7,9 +7,9 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::timeout;
 
 use super::aggregate::AggregateState;
+use super::entries::Entries;
 use super::load::Load;
-use super::pending::{Known, Pending};
-use super::places::Places;
+use super::pending::{AppendStatus, Pending};
 use super::weight::Weight;
 use crate::error::Failure;
 use crate::store::{BoxFuture, EventStore, Incarnation, Position, Store, Tags};
@@ -19,11 +19,11 @@ use crate::store::{BoxFuture, EventStore, Incarnation, Position, Store, Tags};
 /// wait for it.
 ///
 /// A state that is behind the log does no harm: an append checks its boundary, and a rejection that
-/// was made on such a state is made again on the newest one. Turns are what keeps decisions of one
-/// process from conflicting with each other, and from reading the same events at the same time.
+/// was made on such a state is made again on the newest one. Turns keep decisions of one process
+/// from conflicting with each other, and from reading the same events at the same time.
 pub(crate) struct StateCache {
-    places: Mutex<Places>,
-    keeps: bool,
+    entries: Mutex<Entries>,
+    is_enabled: bool,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -45,17 +45,17 @@ pub(super) type Key = (TypeId, Tags);
 /// The turn of one aggregate, with its state. The state is there while nobody decides, unless the
 /// last decision did not end well.
 #[derive(Default)]
-pub(crate) struct Slot {
-    cached: Option<Cached>,
+pub(crate) struct StateSlot {
+    cached: Option<CachedState>,
     /// An append that the next decision must wait for before it reads the log: it is under way, and
     /// the state that had its events is lost.
-    unsettled: Option<Pending>,
+    awaited: Option<Pending>,
     /// How many decisions are still to wait for the answer of the one before.
-    caution: u8,
+    suspended_for: u8,
 }
 
 /// As the fields of [`Load`] that have the same names.
-struct Cached {
+struct CachedState {
     state: AggregateState,
     up_to: Position,
     incarnation: Incarnation,
@@ -66,34 +66,34 @@ struct Cached {
 }
 
 /// A slot that a decision has to itself.
-pub(crate) type Checkout = OwnedMutexGuard<Slot>;
+pub(crate) type Checkout = OwnedMutexGuard<StateSlot>;
 
 /// After a state was passed on whose events were not recorded in the end, as many decisions about
 /// the aggregate each wait for the one before: another process writes to it, too.
-const CAUTION: u8 = 64;
+const PIPELINING_SUSPENSION: u8 = 64;
 
-impl Slot {
+impl StateSlot {
     /// Whether a state may be passed on before its events are recorded.
-    pub(super) fn is_trusting(&self) -> bool {
-        self.caution == 0
+    pub(super) fn allows_pipelining(&self) -> bool {
+        self.suspended_for == 0
     }
 
     /// Such a state was wrong.
-    pub(super) fn warn(&mut self) {
-        self.caution = CAUTION;
+    pub(super) fn suspend_pipelining(&mut self) {
+        self.suspended_for = PIPELINING_SUSPENSION;
     }
 
     /// What is there, unless it turned out to be wrong.
-    fn take(&mut self) -> Option<Cached> {
+    fn take(&mut self) -> Option<CachedState> {
         let mut cached = self.cached.take()?;
-        match cached.pending.as_ref().map(Pending::known) {
-            None | Some(Known::UnderWay) => {}
-            Some(Known::Recorded(last)) => {
+        match cached.pending.as_ref().map(Pending::status) {
+            None | Some(AppendStatus::InFlight) => {}
+            Some(AppendStatus::Recorded(last)) => {
                 cached.up_to = last;
                 cached.pending = None;
             }
-            Some(Known::Lost) => {
-                self.warn();
+            Some(AppendStatus::Lost) => {
+                self.suspend_pipelining();
                 return None;
             }
         }
@@ -105,8 +105,8 @@ impl StateCache {
     /// Keeps at most so many states, with so many bytes.
     pub(crate) fn new(capacity: usize, bytes: usize) -> Self {
         Self {
-            places: Mutex::new(Places::new(capacity, bytes)),
-            keeps: capacity > 0,
+            entries: Mutex::new(Entries::new(capacity, bytes)),
+            is_enabled: capacity > 0,
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         }
@@ -122,12 +122,12 @@ impl StateCache {
         store: &'a dyn Store,
         limit: Duration,
     ) -> Option<BoxFuture<'a, Result<(), Failure>>> {
-        let taken = self.places().take_turn(&key(load), handler);
+        let taken = self.entries().take_turn(&key(load), handler);
         let turn = match taken {
             Ok(slot) => {
                 let pending = self.take(load, slot, store)?;
                 return Some(Box::pin(async move {
-                    settle(load, pending, store, limit).await;
+                    await_pending(load, pending, store, limit).await;
                     Ok(())
                 }));
             }
@@ -136,7 +136,7 @@ impl StateCache {
         Some(Box::pin(async move {
             let slot = self.wait(turn, load, handler, limit).await?;
             if let Some(pending) = self.take(load, slot, store) {
-                settle(load, pending, store, limit).await;
+                await_pending(load, pending, store, limit).await;
             }
             Ok(())
         }))
@@ -147,14 +147,14 @@ impl StateCache {
     fn take(&self, load: &mut Load, mut slot: Checkout, store: &dyn Store) -> Option<Pending> {
         let incarnation = EventStore::incarnation(store);
         let cached = slot.take().filter(|it| it.incarnation == incarnation);
-        if !load.is_kept() {
+        if !load.stores_every_state() {
             let count = match cached {
                 Some(_) => &self.hits,
                 None => &self.misses,
             };
             count.fetch_add(1, Ordering::Relaxed);
         }
-        let unsettled = match cached {
+        let awaited = match cached {
             Some(cached) => {
                 load.state = cached.state;
                 load.up_to = cached.up_to;
@@ -166,29 +166,29 @@ impl StateCache {
                 load.weight = cached.weight;
                 None
             }
-            None => slot.unsettled.clone(),
+            None => slot.awaited.clone(),
         };
         load.checkout = Some(slot);
-        unsettled
+        awaited
     }
 
     async fn wait(
         &self,
-        turn: Arc<AsyncMutex<Slot>>,
+        turn: Arc<AsyncMutex<StateSlot>>,
         load: &Load,
         handler: &'static str,
         limit: Duration,
     ) -> Result<Checkout, Failure> {
         let turn = timeout(limit, turn.lock_owned()).await;
-        let mut places = self.places();
+        let mut entries = self.entries();
         match turn {
             Ok(slot) => {
-                places.note_holder(&key(load), handler);
+                entries.note_holder(&key(load), handler);
                 Ok(slot)
             }
             Err(_) => Err(Failure::Busy {
                 aggregate: load.tags.clone(),
-                handler: places.holder(&key(load)),
+                handler: entries.holder(&key(load)),
                 waited: limit,
             }),
         }
@@ -200,17 +200,17 @@ impl StateCache {
             return;
         };
         if load.is_dirty {
-            slot.unsettled = load.pending;
+            slot.awaited = load.pending;
             return;
         }
         let is_read = load.up_to > Position::START || load.pending.is_some();
-        if !self.keeps || !is_read || load.is_kept() {
+        if !self.is_enabled || !is_read || load.stores_every_state() {
             return;
         }
         let bytes = load.weight.of(|| load.state.size());
-        slot.caution = slot.caution.saturating_sub(1);
-        if self.places().keep(&key(&load), &slot, bytes) {
-            slot.cached = Some(Cached {
+        slot.suspended_for = slot.suspended_for.saturating_sub(1);
+        if self.entries().keep(&key(&load), &slot, bytes) {
+            slot.cached = Some(CachedState {
                 state: load.state,
                 up_to: load.up_to,
                 incarnation: load.incarnation,
@@ -220,25 +220,25 @@ impl StateCache {
                 weight: load.weight,
             });
         } else {
-            slot.unsettled = load.pending;
+            slot.awaited = load.pending;
         }
     }
 
     /// Whether states stay for the next decisions.
-    pub(super) fn keeps(&self) -> bool {
-        self.keeps
+    pub(super) fn is_enabled(&self) -> bool {
+        self.is_enabled
     }
 
     pub(crate) fn health(&self) -> StateCacheHealth {
         StateCacheHealth {
             hits: self.hits.load(Ordering::Relaxed),
             misses: self.misses.load(Ordering::Relaxed),
-            bytes: self.places().bytes(),
+            bytes: self.entries().bytes(),
         }
     }
 
-    fn places(&self) -> MutexGuard<'_, Places> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -248,9 +248,9 @@ fn key(load: &Load) -> Key {
 
 /// Waits until an append has come to its end. It stays in the aggregate's slot until then, for the
 /// next one if this is dropped.
-async fn settle(load: &mut Load, pending: Pending, store: &dyn Store, limit: Duration) {
-    pending.settled(store, limit).await;
+async fn await_pending(load: &mut Load, pending: Pending, store: &dyn Store, limit: Duration) {
+    pending.outcome(store, limit).await;
     if let Some(slot) = &mut load.checkout {
-        slot.unsettled = None;
+        slot.awaited = None;
     }
 }

@@ -97,12 +97,12 @@ impl Load {
     }
 
     /// Whether every append writes the state.
-    pub(super) fn is_kept(&self) -> bool {
+    pub(super) fn stores_every_state(&self) -> bool {
         self.aggregate.storage == Storage::State
     }
 
     /// Whether there may be a state in the store.
-    pub(super) fn is_stored(&self) -> bool {
+    pub(super) fn stores_states(&self) -> bool {
         self.aggregate.storage != Storage::Events
     }
 
@@ -110,7 +110,7 @@ impl Load {
         self.tags == other.tags && (self.aggregate.type_id)() == (other.aggregate.type_id)()
     }
 
-    pub(super) fn begin_anew(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.state.reset();
         self.up_to = Position::START;
         self.folded = 0;
@@ -137,7 +137,7 @@ impl Load {
 
     /// Takes a stored state. One that does not fit the type any more is left aside: the log has
     /// everything to fold it anew, and the next write replaces it.
-    pub(super) fn put(&mut self, stored: Option<StoredState>) -> Result<(), Failure> {
+    pub(super) fn restore_from(&mut self, stored: Option<StoredState>) -> Result<(), Failure> {
         self.stored = stored.as_ref().map(|stored| stored.position);
         if let Some(stored) = stored
             && stored.position >= self.up_to

@@ -6,7 +6,7 @@ use hashbrown::HashSet;
 use super::aggregate::Origin;
 use super::cache::StateCache;
 use super::load::{Load, TagIndex};
-use super::pending::{Pending, Pledge};
+use super::pending::{AppendCompletion, Pending};
 use crate::error::Failure;
 use crate::message::{ReadBack, Storage};
 use crate::store::{
@@ -120,13 +120,14 @@ impl<'a> Loaded<'a> {
 
     /// The states to write with the events that were folded ahead: those of all aggregates with
     /// `storage = "state"`, and the snapshots that are due.
-    pub(super) fn states(
+    pub(super) fn state_writes(
         &mut self,
         append: &Append,
         limits: &Limits,
         handler: &'static str,
     ) -> Result<Vec<StateWrite>, Failure> {
-        let is_due = |load: &Load| load.is_dirty && (load.is_kept() || load.is_snapshot_due());
+        let is_due =
+            |load: &Load| load.is_dirty && (load.stores_every_state() || load.is_snapshot_due());
         let mut writes: Vec<StateWrite> = Vec::new();
         if !self.loads.iter().any(is_due) {
             return Ok(writes);
@@ -167,7 +168,7 @@ impl<'a> Loaded<'a> {
     /// The events that were folded ahead are recorded: the boundary held, so nothing that concerns
     /// the states lies between.
     pub(super) fn recorded(&mut self, appended: Appended) {
-        self.forget_unread();
+        self.drop_unread();
         // The events of another sending of the command may be others.
         if appended.replayed || appended.count == 0 {
             return;
@@ -187,7 +188,7 @@ impl<'a> Loaded<'a> {
     }
 
     /// Forgets the aggregates that were loaded only because an event concerned them.
-    pub(super) fn forget_unread(&mut self) {
+    pub(super) fn drop_unread(&mut self) {
         self.loads.retain(|load| !load.inputs.is_empty());
     }
 
@@ -199,7 +200,7 @@ impl<'a> Loaded<'a> {
     }
 
     /// Whether a state has events that are not recorded yet.
-    pub(super) fn is_pending(&self) -> bool {
+    pub(super) fn is_speculative(&self) -> bool {
         self.loads.iter().any(|load| load.pending.is_some())
     }
 
@@ -213,22 +214,22 @@ impl<'a> Loaded<'a> {
 
     /// Waits until it is known what became of the events that are not recorded yet; whether a state
     /// had some that never will be, as far as one can tell. It begins anew then.
-    pub(super) async fn settle(&mut self, store: &dyn Store, limit: Duration) -> bool {
+    pub(super) async fn await_pending(&mut self, store: &dyn Store, limit: Duration) -> bool {
         let mut was_wrong = false;
         for load in &mut self.loads {
             let Some(pending) = load.pending.clone() else {
                 continue;
             };
-            let last = pending.settled(store, limit).await;
+            let last = pending.outcome(store, limit).await;
             load.pending = None;
             if let Some(last) = last {
                 load.up_to = last;
                 load.seen = last;
             } else {
                 was_wrong = true;
-                load.begin_anew();
+                load.reset();
                 if let Some(slot) = &mut load.checkout {
-                    slot.warn();
+                    slot.suspend_pipelining();
                 }
             }
         }
@@ -237,20 +238,24 @@ impl<'a> Loaded<'a> {
 
     /// Whether the states may be passed on before the append is answered: each comes from the cache,
     /// and what it becomes follows from the events alone.
-    pub(super) fn can_pass_on(&self, append: &Append) -> bool {
+    pub(super) fn can_pipeline(&self, append: &Append) -> bool {
         let can = |load: &Load| {
             let slot = load.checkout.as_ref();
-            slot.is_some_and(|slot| slot.is_trusting()) && !load.aggregate.reads_recorded
+            slot.is_some_and(|slot| slot.allows_pipelining()) && !load.aggregate.reads_recorded
         };
-        let keeps = self.cache.keeps() && !self.loads.is_empty();
+        let is_cached = self.cache.is_enabled() && !self.loads.is_empty();
         let writes_events_only = !append.events.is_empty() && append.states.is_empty();
-        keeps && writes_events_only && self.loads.iter().all(can)
+        is_cached && writes_events_only && self.loads.iter().all(can)
     }
 
     /// Passes the states on to the next decisions as if the append that is under way had succeeded.
     /// What is written next about them follows it.
-    pub(super) fn pass_on(&mut self, ticket: Ticket, command: CommandId) -> Pledge {
-        let (pending, pledge) = Pending::new(ticket, command);
+    pub(super) fn publish_speculative(
+        &mut self,
+        ticket: Ticket,
+        command: CommandId,
+    ) -> AppendCompletion {
+        let (pending, completion) = Pending::new(ticket, command);
         for mut load in self.loads.drain(..) {
             if load.is_dirty {
                 load.pending = Some(pending.clone());
@@ -258,7 +263,7 @@ impl<'a> Loaded<'a> {
             }
             self.cache.check_in(load);
         }
-        pledge
+        completion
     }
 }
 

@@ -4,11 +4,11 @@ mod aggregate;
 mod attempt;
 mod cache;
 mod causation;
+mod entries;
 mod load;
 mod loaded;
 mod nesting;
 mod pending;
-mod places;
 mod read;
 mod receipt;
 mod weight;
@@ -37,7 +37,7 @@ use crate::running::{self, Running};
 use crate::store::Store;
 use crate::trace;
 use crate::{CommandId, Timestamp};
-use attempt::Order;
+use attempt::Invocation;
 use cache::StateCache;
 
 /// Decides the commands of one dispatcher.
@@ -46,7 +46,7 @@ pub(crate) struct Decisions {
     clock: Clock,
     limits: DecisionLimits,
     /// Aggregates with `storage = "state"`.
-    kept: Vec<&'static AggregateType>,
+    stored_aggregates: Vec<&'static AggregateType>,
     cache: StateCache,
 }
 
@@ -104,13 +104,13 @@ impl Decisions {
         store: Arc<dyn Store>,
         clock: Clock,
         limits: DecisionLimits,
-        kept: Vec<&'static AggregateType>,
+        stored_aggregates: Vec<&'static AggregateType>,
     ) -> Self {
         Self {
             store,
             clock,
             limits,
-            kept,
+            stored_aggregates,
             cache: StateCache::new(limits.states, limits.state_bytes),
         }
     }
@@ -131,14 +131,14 @@ impl Decisions {
             .map_err(CommandError::Failed)?
             .map_err(CommandError::Invalid)?;
         let span = trace::execute(slot.entry.message, slot.entry.name);
-        let order = Order {
+        let invocation = Invocation {
             command,
             slot,
             fingerprint,
             options,
             span: &span,
         };
-        let outcome = trace::within!(span.clone(), Box::pin(self.decide(order)));
+        let outcome = trace::within!(span.clone(), Box::pin(self.decide(invocation)));
         trace_outcome(&span, &outcome);
         outcome
     }

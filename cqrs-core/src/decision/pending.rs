@@ -20,24 +20,24 @@ pub(crate) struct Pending {
 }
 
 /// Tells the outcome of an append; dropped, that it is not known to be recorded.
-pub(super) struct Pledge(watch::Sender<Option<Position>>);
+pub(super) struct AppendCompletion(watch::Sender<Option<Position>>);
 
 /// What is known of an append without waiting for it.
-pub(super) enum Known {
-    UnderWay,
+pub(super) enum AppendStatus {
+    InFlight,
     Recorded(Position),
     Lost,
 }
 
 impl Pending {
-    pub(super) fn new(ticket: Ticket, command: CommandId) -> (Self, Pledge) {
+    pub(super) fn new(ticket: Ticket, command: CommandId) -> (Self, AppendCompletion) {
         let (sender, last) = watch::channel(None);
         let pending = Self {
             ticket,
             command,
             last,
         };
-        (pending, Pledge(sender))
+        (pending, AppendCompletion(sender))
     }
 
     /// By which an append follows it.
@@ -45,13 +45,13 @@ impl Pending {
         self.ticket
     }
 
-    pub(super) fn known(&self) -> Known {
+    pub(super) fn status(&self) -> AppendStatus {
         // In this order: nothing comes after the end.
         let is_closed = self.last.has_changed().is_err();
         match *self.last.borrow() {
-            Some(last) => Known::Recorded(last),
-            None if is_closed => Known::Lost,
-            None => Known::UnderWay,
+            Some(last) => AppendStatus::Recorded(last),
+            None if is_closed => AppendStatus::Lost,
+            None => AppendStatus::InFlight,
         }
     }
 
@@ -61,7 +61,7 @@ impl Pending {
     /// The caller that sent it may have stopped to poll its future, and then says nothing. So the
     /// store is asked now and then; that the command is recorded there does not tell by which
     /// sending, so the state has to be read again even then.
-    pub(super) async fn settled(mut self, store: &dyn Store, limit: Duration) -> Option<Position> {
+    pub(super) async fn outcome(mut self, store: &dyn Store, limit: Duration) -> Option<Position> {
         let start = Instant::now();
         loop {
             let wait = LOOKUP_INTERVAL.min(limit.saturating_sub(start.elapsed()));
@@ -76,9 +76,9 @@ impl Pending {
     }
 }
 
-impl Pledge {
+impl AppendCompletion {
     /// It is recorded, up to here.
-    pub(super) fn keep(self, last: Position) {
+    pub(super) fn complete(self, last: Position) {
         self.0.send_replace(Some(last));
     }
 }
@@ -90,31 +90,33 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(30);
 
-    fn pending() -> (Pending, Pledge) {
+    fn pending() -> (Pending, AppendCompletion) {
         Pending::new(Ticket::new(), CommandId::new())
     }
 
     #[tokio::test]
     async fn an_append_is_under_way_until_it_is_recorded() {
-        let (pending, pledge) = pending();
-        assert!(matches!(pending.known(), Known::UnderWay));
-        pledge.keep(Position::new(7));
-        assert!(matches!(pending.known(), Known::Recorded(last) if last == Position::new(7)));
-        let settled = pending.settled(&Memory::new(), LIMIT).await;
-        assert_eq!(settled, Some(Position::new(7)));
+        let (pending, completion) = pending();
+        assert!(matches!(pending.status(), AppendStatus::InFlight));
+        completion.complete(Position::new(7));
+        assert!(
+            matches!(pending.status(), AppendStatus::Recorded(last) if last == Position::new(7))
+        );
+        let outcome = pending.outcome(&Memory::new(), LIMIT).await;
+        assert_eq!(outcome, Some(Position::new(7)));
     }
 
     #[tokio::test]
     async fn an_append_that_nobody_speaks_for_is_lost() {
-        let (pending, pledge) = pending();
-        drop(pledge);
-        assert!(matches!(pending.known(), Known::Lost));
-        assert_eq!(pending.settled(&Memory::new(), LIMIT).await, None);
+        let (pending, completion) = pending();
+        drop(completion);
+        assert!(matches!(pending.status(), AppendStatus::Lost));
+        assert_eq!(pending.outcome(&Memory::new(), LIMIT).await, None);
     }
 
     #[tokio::test]
     async fn nobody_waits_longer_than_the_limit() {
         let (pending, _pledge) = pending();
-        assert_eq!(pending.settled(&Memory::new(), Duration::ZERO).await, None);
+        assert_eq!(pending.outcome(&Memory::new(), Duration::ZERO).await, None);
     }
 }

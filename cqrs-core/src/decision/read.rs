@@ -59,11 +59,13 @@ impl Decisions {
         loaded: &mut Loaded<'_>,
         handler: &'static str,
     ) -> Result<bool, Failure> {
-        let was_wrong = loaded.settle(&*self.store, self.limits.decision_wait).await;
-        loaded.forget_unread();
-        let spoiled = |load: &&mut Load| load.is_kept() || load.is_dirty;
+        let was_wrong = loaded
+            .await_pending(&*self.store, self.limits.decision_wait)
+            .await;
+        loaded.drop_unread();
+        let spoiled = |load: &&mut Load| load.stores_every_state() || load.is_dirty;
         for load in loaded.loads.iter_mut().filter(spoiled) {
-            load.begin_anew();
+            load.reset();
         }
         let is_behind = self.read(&mut loaded.loads, handler).await?;
         loaded.is_newest = true;
@@ -83,7 +85,10 @@ impl Decisions {
         let mut known: HashSet<(TypeId, Tags)> = loaded.loads.iter().map(key).collect();
         let mut unread = Vec::new();
         for event in events {
-            let folding = self.kept.iter().filter(|it| it.folds(&event.event_type));
+            let folding = self
+                .stored_aggregates
+                .iter()
+                .filter(|it| it.folds(&event.event_type));
             for aggregate in folding {
                 let tags = event.tags.into_iter();
                 for tag in tags.filter(|tag| tag.name() == aggregate.name) {
@@ -120,7 +125,7 @@ impl Decisions {
         })];
         self.restore(&mut load).await?;
         if up_to.is_some_and(|up_to| up_to < load[0].up_to) {
-            load[0].begin_anew();
+            load[0].reset();
         }
         self.catch_up(&mut load, up_to, aggregate.name).await?;
         let [load] = load;
@@ -135,7 +140,7 @@ impl Decisions {
             let incarnation = self.store.incarnation();
             for load in loads.iter_mut().filter(|it| it.incarnation != incarnation) {
                 was_replaced |= load.seen > Position::START;
-                load.begin_anew();
+                load.reset();
                 load.seen = Position::START;
                 load.incarnation = incarnation;
             }
@@ -153,18 +158,18 @@ impl Decisions {
     async fn restore(&self, loads: &mut [Load]) -> Result<bool, Failure> {
         let keys: Vec<_> = loads
             .iter()
-            .filter(|load| load.is_stored())
+            .filter(|load| load.stores_states())
             .map(Load::key)
             .collect();
         if keys.is_empty() {
             return Ok(false);
         }
         let stored = self.store.states(keys).await?;
-        let asked = loads.iter_mut().filter(|load| load.is_stored());
+        let asked = loads.iter_mut().filter(|load| load.stores_states());
         let mut is_newer = false;
         for (load, stored) in asked.zip(stored) {
             is_newer |= stored.as_ref().is_some_and(|it| it.position > load.seen);
-            load.put(stored)?;
+            load.restore_from(stored)?;
         }
         Ok(is_newer)
     }

@@ -66,7 +66,7 @@ impl Builder {
         self
     }
 
-    /// Where everything is kept. A dispatcher has one store.
+    /// Where everything is stored. A dispatcher has one store.
     #[track_caller]
     pub fn store(self, store: impl Store) -> Self {
         self.shared_store(Arc::new(store))
@@ -282,7 +282,7 @@ impl Builder {
                 store.clone(),
                 self.clock,
                 self.limits.decisions,
-                kept(&plan.aggregates),
+                stored_aggregates(&plan.aggregates),
             ),
             workers: projections
                 .iter()
@@ -331,7 +331,7 @@ async fn within(dispatcher: Dispatcher, name: &'static str, run: impl Future<Out
 
 /// The aggregates with `storage = "state"`. An event may concern one that is not taken in; its
 /// stored state then stays behind the log, and is brought up to date when it is loaded.
-fn kept(aggregates: &[&'static AggregateEntry]) -> Vec<&'static AggregateType> {
+fn stored_aggregates(aggregates: &[&'static AggregateEntry]) -> Vec<&'static AggregateType> {
     let aggregates = aggregates.iter().map(|entry| &entry.aggregate);
     aggregates
         .filter(|aggregate| aggregate.storage == Storage::State)

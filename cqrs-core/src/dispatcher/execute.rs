@@ -56,7 +56,7 @@ impl<'d, C: Command> ExecuteCall<'d, C> {
     }
 
     /// The event that it is sent because of: takes over its conversation, too.
-    pub fn because_of(mut self, event: &Recorded) -> Self {
+    pub fn caused_by(mut self, event: &Recorded) -> Self {
         self.options.causation = Some(event.id.as_uuid());
         self.options.correlation = Some(event.correlation);
         self

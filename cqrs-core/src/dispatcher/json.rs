@@ -105,8 +105,8 @@ impl<'d> QueryJsonCall<'d> {
         self
     }
 
-    /// See [`QueryCall::within`](super::QueryCall::within).
-    pub fn within(mut self, wait: Duration) -> Self {
+    /// See [`QueryCall::max_wait`](super::QueryCall::max_wait).
+    pub fn max_wait(mut self, wait: Duration) -> Self {
         self.options.within = Some(wait);
         self
     }

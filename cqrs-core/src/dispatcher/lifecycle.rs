@@ -12,7 +12,7 @@ pub(crate) struct Lifecycle {
     phase: watch::Sender<Phase>,
     /// Of the phase, for every call to look at: memory that does not change while it runs.
     admits: AtomicU8,
-    commands: Apart<AtomicUsize>,
+    commands: CachePadded<AtomicUsize>,
     /// How many wait for the last command to end.
     waiting: AtomicUsize,
     idle: Notify,
@@ -35,17 +35,17 @@ const NOBODY: u8 = 2;
 /// On a cache line of its own: what changes with every command does not slow down what is read by
 /// every query.
 #[repr(align(128))]
-struct Apart<T>(T);
+struct CachePadded<T>(T);
 
 /// A command that is under way, until this is dropped.
-pub(crate) struct UnderWay<'a>(&'a Lifecycle);
+pub(crate) struct ActiveCommand<'a>(&'a Lifecycle);
 
 impl Lifecycle {
     pub(super) fn new() -> Self {
         Self {
             phase: watch::Sender::new(Phase::Running),
             admits: AtomicU8::new(ALL),
-            commands: Apart(AtomicUsize::new(0)),
+            commands: CachePadded(AtomicUsize::new(0)),
             waiting: AtomicUsize::new(0),
             idle: Notify::new(),
         }
@@ -65,9 +65,9 @@ impl Lifecycle {
 
     /// Begins a command. It is counted first, so that who waits for the last one to end after having
     /// changed the phase either sees it here or has it refused.
-    pub(super) fn begin_command(&self, caller: Caller) -> Result<UnderWay<'_>, Failure> {
+    pub(super) fn begin_command(&self, caller: Caller) -> Result<ActiveCommand<'_>, Failure> {
         self.commands.0.fetch_add(1, Ordering::SeqCst);
-        let under_way = UnderWay(self);
+        let under_way = ActiveCommand(self);
         self.check(caller)?;
         Ok(under_way)
     }
@@ -116,7 +116,7 @@ impl Lifecycle {
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for ActiveCommand<'_> {
     fn drop(&mut self) {
         let Lifecycle {
             commands,

@@ -108,10 +108,16 @@ impl Dispatcher {
     /// that end soon after a command.
     ///
     /// # Errors
-    /// When one makes no progress for as long as `patience`; the error says which, and why.
-    pub async fn caught_up(&self, position: Position, patience: Duration) -> Result<(), Behind> {
+    /// When one makes no progress for as long as `idle_timeout`; the error says which, and why.
+    pub async fn wait_until_caught_up(
+        &self,
+        position: Position,
+        idle_timeout: Duration,
+    ) -> Result<(), Behind> {
         for worker in &self.inner.workers {
-            worker.wait_while_progressing(position, patience).await?;
+            worker
+                .wait_while_progressing(position, idle_timeout)
+                .await?;
         }
         Ok(())
     }

@@ -74,7 +74,7 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
     }
 
     /// How long to wait at most; none said: what the builder says.
-    pub fn within(mut self, wait: Duration) -> Self {
+    pub fn max_wait(mut self, wait: Duration) -> Self {
         self.options().within = Some(wait);
         self
     }

@@ -11,12 +11,12 @@ use crate::subscription::{
     Progress, SHUT_DOWN, SubscriptionHealth, SubscriptionKind, SubscriptionState,
 };
 
-const CUT_SHORT: &str = "the dispatcher was shut down before it had finished";
+const STOPPED_EARLY: &str = "the dispatcher was shut down before it had finished";
 
 /// The tasks of the workers, which end with the last clone of the dispatcher.
 pub(super) struct Workers(Mutex<JoinSet<()>>);
 
-/// What was still at work when [`Dispatcher::shutdown`] or [`Dispatcher::settled`] gave up.
+/// What was still at work when [`Dispatcher::shutdown`] or [`Dispatcher::wait_until_idle`] gave up.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Unfinished {
@@ -89,7 +89,7 @@ impl Dispatcher {
                 },
             );
         for worker in &inner.workers {
-            worker.mark_stopped(CUT_SHORT);
+            worker.mark_stopped(STOPPED_EARLY);
         }
         if let Some(workers) = &self.workers {
             workers.abort();
@@ -110,16 +110,16 @@ impl Dispatcher {
     /// the head at that moment. For tests, and for programs that end when their work is done.
     ///
     /// # Errors
-    /// [`Unfinished`] with what is not at rest after `patience`, or has stopped; a chain of
+    /// [`Unfinished`] with what is not at rest after `limit`, or has stopped; a chain of
     /// reactions without an end never comes to rest. At once, when a handler of this dispatcher
     /// awaits it.
-    pub async fn settled(&self, patience: Duration) -> Result<Position, Unfinished> {
+    pub async fn wait_until_idle(&self, limit: Duration) -> Result<Position, Unfinished> {
         self.inner.check_outside_of_handlers()?;
         let started = Instant::now();
-        let store = match timeout(patience, self.inner.rest()).await {
+        let store = match timeout(limit, self.inner.rest()).await {
             Ok(Ok(head)) => return Ok(head),
-            Ok(Err(Restless::Stopped)) | Err(_) => None,
-            Ok(Err(Restless::Store(error))) => Some(error),
+            Ok(Err(NotIdle::Stopped)) | Err(_) => None,
+            Ok(Err(NotIdle::Store(error))) => Some(error),
         };
         let head = *self.inner.store.watch().borrow();
         let is_behind = |subscription: &SubscriptionHealth| {
@@ -132,7 +132,7 @@ impl Dispatcher {
 }
 
 /// Why waiting for rest makes no sense.
-enum Restless {
+enum NotIdle {
     /// A worker will not go on.
     Stopped,
     Store(StoreError),
@@ -152,17 +152,17 @@ impl Inner {
     }
 
     /// Waits until nothing is at work, and returns the head.
-    async fn rest(&self) -> Result<Position, Restless> {
+    async fn rest(&self) -> Result<Position, NotIdle> {
         loop {
             self.lifecycle.idle().await;
-            let head = self.store.head().await.map_err(Restless::Store)?;
+            let head = self.store.head().await.map_err(NotIdle::Store)?;
             for worker in &self.workers {
                 let reached = worker.wait_for(head, Duration::MAX).await;
-                reached.map_err(|_| Restless::Stopped)?;
+                reached.map_err(|_| NotIdle::Stopped)?;
             }
             // A reaction has its position after its commands: what they recorded is above the head.
             let is_idle = self.lifecycle.commands() == 0;
-            if is_idle && self.store.head().await.map_err(Restless::Store)? == head {
+            if is_idle && self.store.head().await.map_err(NotIdle::Store)? == head {
                 return Ok(head);
             }
         }
@@ -211,8 +211,8 @@ impl fmt::Display for Unfinished {
         if let Some(handler) = self.handler {
             return write!(
                 f,
-                "`{handler}` would wait for its own end: await `shutdown` and `settled` outside of \
-                 handlers, or in a task that the handler spawns and does not wait for"
+                "`{handler}` would wait for its own end: await `shutdown` and `wait_until_idle` \
+                 outside of handlers, or in a task that the handler spawns and does not wait for"
             );
         }
         let mut parts = Vec::new();

@@ -7,11 +7,11 @@ use crate::message::{HandlerCell, Place};
 /// The handlers of a dispatcher, by the number of their message's type and by its name.
 pub(crate) struct Slots<S> {
     /// `None` where the dispatcher has no handler for the type with this number.
-    by_number: Vec<Option<Filled<S>>>,
+    by_number: Vec<Option<FilledSlot<S>>>,
     numbers: HashMap<&'static str, usize>,
 }
 
-struct Filled<S> {
+struct FilledSlot<S> {
     /// Whether the handler is the one in the cell beside the message.
     is_in_cell: bool,
     /// The handler as a pointer, without its type.
@@ -62,7 +62,7 @@ impl<S> Slots<S> {
 
 impl<S> FromIterator<NewSlot<S>> for Slots<S> {
     fn from_iter<I: IntoIterator<Item = NewSlot<S>>>(slots: I) -> Self {
-        let mut by_number: Vec<Option<Filled<S>>> = Vec::new();
+        let mut by_number: Vec<Option<FilledSlot<S>>> = Vec::new();
         let mut numbers = HashMap::new();
         for NewSlot {
             message,
@@ -74,7 +74,7 @@ impl<S> FromIterator<NewSlot<S>> for Slots<S> {
             if by_number.len() <= number {
                 by_number.resize_with(number + 1, || None);
             }
-            by_number[number] = Some(Filled {
+            by_number[number] = Some(FilledSlot {
                 is_in_cell,
                 run,
                 slot,

@@ -138,7 +138,7 @@ impl ProjectionTest {
         let dispatcher = Dispatcher::builder().start(plan, store.clone()).await;
         let dispatcher = dispatcher.map_err(|error| error.to_string())?;
         for _ in 0..LOOKS {
-            let Err(behind) = dispatcher.caught_up(head, LOOK).await else {
+            let Err(behind) = dispatcher.wait_until_caught_up(head, LOOK).await else {
                 return Ok(Read::new(store, model));
             };
             if let Some(failure) = behind.failing {

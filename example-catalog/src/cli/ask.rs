@@ -14,7 +14,7 @@ pub async fn run(dispatcher: &Dispatcher, ask: &args::Ask, actor: Actor) -> Resu
     let json = input::json(&ask.json)?;
     let head = dispatcher.store().head().await?;
     let call = dispatcher.query_json(&ask.query, &json).actor(actor);
-    let answer = call.after_position(head).within(PATIENCE).await?;
+    let answer = call.after_position(head).max_wait(PATIENCE).await?;
     say(harmless_json(&format!("{answer:#}")))?;
     if answer == Value::Null {
         Err(Stop::Silent(1))

@@ -91,7 +91,10 @@ impl Demo<'_> {
 
         self.show_past(&p001, repriced).await?;
         let written = self.session.position();
-        let settled = self.dispatcher.caught_up(written, super::PATIENCE).await;
+        let settled = self
+            .dispatcher
+            .wait_until_caught_up(written, super::PATIENCE)
+            .await;
         settled.map_err(Stop::failed)
     }
 

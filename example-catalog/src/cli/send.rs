@@ -15,7 +15,10 @@ pub async fn run(dispatcher: &Dispatcher, send: &args::Send, actor: Actor) -> Re
     let answer = format!("{}, command {}", outcome(&receipt), receipt.command());
     let told = say(&answer);
     // The command is done whatever read models and reactions do about it.
-    if let Err(behind) = dispatcher.caught_up(receipt.last(), super::PATIENCE).await {
+    if let Err(behind) = dispatcher
+        .wait_until_caught_up(receipt.last(), super::PATIENCE)
+        .await
+    {
         complain(format_args!("warning:"), &behind.to_string());
     }
     told.map_err(|error| {

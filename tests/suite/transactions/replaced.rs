@@ -233,7 +233,10 @@ async fn what_a_projection_wrote_to_a_deleted_database_is_written_once_it_is_bac
     assert!(error.contains("was deleted or replaced"), "{error}");
     rename(&elsewhere, &file);
     let minute = std::time::Duration::from_secs(60);
-    let caught_up = library.app.caught_up(receipt.last(), minute).await;
+    let caught_up = library
+        .app
+        .wait_until_caught_up(receipt.last(), minute)
+        .await;
     caught_up.expect("it goes on");
     assert_eq!(count(&file, "counts"), 1);
     library.is_whole(1).await;

@@ -180,7 +180,7 @@ async fn main() -> Result<()> {
     assert_eq!(view.map(|view| view.name).as_deref(), Some("Laptop Pro"));
     let again = create_product(create, &Product { exists: true, ..Product::default() });
     assert!(matches!(again, Err(CatalogError::AlreadyExists(_))));
-    app.caught_up(receipt.last(), std::time::Duration::from_secs(5)).await?;
+    app.wait_until_caught_up(receipt.last(), std::time::Duration::from_secs(5)).await?;
     assert_eq!(*mailer.0.lock().expect("is whole"), ["Laptop Pro"]);
     Ok(())
 }

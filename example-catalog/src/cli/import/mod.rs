@@ -85,7 +85,9 @@ pub async fn run(dispatcher: &Dispatcher, import: &args::Import, actor: Actor) -
     }
     let was_read = reader.await.map_err(Stop::failed)?;
     let (reached, verdict) = report.end();
-    let settled = dispatcher.caught_up(reached, super::PATIENCE).await;
+    let settled = dispatcher
+        .wait_until_caught_up(reached, super::PATIENCE)
+        .await;
     was_read?;
     verdict.and(settled.map_err(Stop::failed))
 }

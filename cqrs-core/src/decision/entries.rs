@@ -4,17 +4,17 @@ use hashbrown::HashMap;
 use lru::LruCache;
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::cache::{Checkout, Key, Slot};
+use super::cache::{Checkout, Key, StateSlot};
 
-/// The places of aggregates: those that were used lately, and those that are in use.
+/// The cached aggregates: those that were used lately, and those that are in use.
 ///
-/// A place that is in use is never given up, however small the cache is: those who wait for it and
+/// An entry that is in use is never given up, however small the cache is: those who wait for it and
 /// those who come later have to meet. There are no more of them than calls under way.
-pub(super) struct Places {
+pub(super) struct Entries {
     /// The one that was used last first.
-    recent: LruCache<Key, Place>,
+    recent: LruCache<Key, Entry>,
     /// Those that had to leave `recent` while they were in use.
-    in_use: HashMap<Key, Place>,
+    in_use: HashMap<Key, Entry>,
     /// At this many `in_use`, those that are not in use any more are removed.
     sweep_at: usize,
     capacity: usize,
@@ -24,21 +24,21 @@ pub(super) struct Places {
 }
 
 #[derive(Default)]
-struct Place {
-    slot: Arc<AsyncMutex<Slot>>,
+struct Entry {
+    slot: Arc<AsyncMutex<StateSlot>>,
     /// Of the state that was put there last.
     bytes: usize,
     /// The handler that had the last turn.
     holder: Option<&'static str>,
 }
 
-/// How many places there are when no states are kept.
-const DEFAULT_PLACES: usize = 1024;
+/// How many entries there are when no states are kept.
+const DEFAULT_ENTRIES: usize = 1024;
 
-/// How many places in use are not worth a search.
+/// How many entries in use are not worth a search.
 const SMALLEST_SWEEP: usize = 64;
 
-impl Places {
+impl Entries {
     /// Of at most so many states, with so many bytes.
     pub(super) fn new(capacity: usize, max_bytes: usize) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl Places {
             in_use: HashMap::new(),
             sweep_at: SMALLEST_SWEEP,
             capacity: match capacity {
-                0 => DEFAULT_PLACES,
+                0 => DEFAULT_ENTRIES,
                 capacity => capacity,
             },
             bytes: 0,
@@ -63,13 +63,13 @@ impl Places {
         &mut self,
         key: &Key,
         handler: &'static str,
-    ) -> Result<Checkout, Arc<AsyncMutex<Slot>>> {
-        if let Some(place) = self.recent.get_mut(key) {
-            return place.take_turn(handler);
+    ) -> Result<Checkout, Arc<AsyncMutex<StateSlot>>> {
+        if let Some(entry) = self.recent.get_mut(key) {
+            return entry.take_turn(handler);
         }
-        let mut place = self.in_use.remove(key).unwrap_or_default();
-        let taken = place.take_turn(handler);
-        self.recent.push(key.clone(), place);
+        let mut entry = self.in_use.remove(key).unwrap_or_default();
+        let taken = entry.take_turn(handler);
+        self.recent.push(key.clone(), entry);
         while self.recent.len() > self.capacity {
             self.let_oldest_go();
         }
@@ -77,13 +77,13 @@ impl Places {
     }
 
     pub(super) fn note_holder(&mut self, key: &Key, handler: &'static str) {
-        if let Some(place) = self.place(key) {
-            place.holder = Some(handler);
+        if let Some(entry) = self.entry(key) {
+            entry.holder = Some(handler);
         }
     }
 
     pub(super) fn holder(&mut self, key: &Key) -> Option<&'static str> {
-        self.place(key)?.holder
+        self.entry(key)?.holder
     }
 
     /// Makes room for the state that is put into the slot: lets those go that were not used for
@@ -91,16 +91,16 @@ impl Places {
     pub(super) fn keep(&mut self, key: &Key, slot: &Checkout, bytes: usize) -> bool {
         // Nearly always empty: a hash is saved.
         if !self.in_use.is_empty()
-            && let Some(place) = self.in_use.remove(key)
+            && let Some(entry) = self.in_use.remove(key)
         {
-            self.recent.push(key.clone(), place);
+            self.recent.push(key.clone(), entry);
         }
-        let place = self.recent.get_mut(key);
-        let Some(place) = place.filter(|it| Arc::ptr_eq(&it.slot, Checkout::mutex(slot))) else {
+        let entry = self.recent.get_mut(key);
+        let Some(entry) = entry.filter(|it| Arc::ptr_eq(&it.slot, Checkout::mutex(slot))) else {
             return false;
         };
-        self.bytes = self.bytes - place.bytes + bytes;
-        place.bytes = bytes;
+        self.bytes = self.bytes - entry.bytes + bytes;
+        entry.bytes = bytes;
         while self.recent.len() > self.capacity || self.bytes > self.max_bytes {
             self.let_oldest_go();
         }
@@ -108,32 +108,32 @@ impl Places {
         !self.recent.is_empty()
     }
 
-    fn place(&mut self, key: &Key) -> Option<&mut Place> {
+    fn entry(&mut self, key: &Key) -> Option<&mut Entry> {
         match self.recent.peek_mut(key) {
-            Some(place) => Some(place),
+            Some(entry) => Some(entry),
             None => self.in_use.get_mut(key),
         }
     }
 
     fn let_oldest_go(&mut self) {
-        let Some((key, mut place)) = self.recent.pop_lru() else {
+        let Some((key, mut entry)) = self.recent.pop_lru() else {
             return;
         };
-        self.bytes -= place.bytes;
-        if !place.is_in_use() {
+        self.bytes -= entry.bytes;
+        if !entry.is_in_use() {
             return;
         }
-        place.bytes = 0;
+        entry.bytes = 0;
         if self.in_use.len() >= self.sweep_at {
-            self.in_use.retain(|_, place| place.is_in_use());
+            self.in_use.retain(|_, entry| entry.is_in_use());
             self.sweep_at = SMALLEST_SWEEP.max(2 * self.in_use.len());
         }
-        self.in_use.insert(key, place);
+        self.in_use.insert(key, entry);
     }
 }
 
-impl Place {
-    fn take_turn(&mut self, handler: &'static str) -> Result<Checkout, Arc<AsyncMutex<Slot>>> {
+impl Entry {
+    fn take_turn(&mut self, handler: &'static str) -> Result<Checkout, Arc<AsyncMutex<StateSlot>>> {
         let turn = self.slot.clone().try_lock_owned();
         if turn.is_ok() {
             self.holder = Some(handler);
