@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use cqrs_conformance::StoreFixture;
 use cqrs_core::store::{
     Append, BoxFuture, EventQuery, EventStore, EventType, NewEvent, Page, ReadRange, Store,
     StoreError, Subscription, Tag,
 };
-use cqrs_core::testing::conformance::Fixture;
 use cqrs_core::{CommandId, Position, Timestamp};
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;

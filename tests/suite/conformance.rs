@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::path::PathBuf;
 
-use cqrs_core::testing::conformance::Fixture;
+use cqrs_conformance::StoreFixture;
 use cqrs_sqlite::{Options, Sqlite};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -27,7 +27,7 @@ impl Database {
     }
 }
 
-impl Fixture for Database {
+impl StoreFixture for Database {
     type Store = Sqlite;
 
     async fn open(&self) -> Sqlite {
@@ -55,13 +55,13 @@ macro_rules! schema {
 }
 
 mod memory {
-    cqrs_core::conformance_tests!(cqrs_core::Memory::new());
+    cqrs_conformance::conformance_tests!(cqrs_core::Memory::new());
 }
 
 mod sqlite {
     use super::{Database, Sqlite};
 
-    cqrs_core::conformance_tests!(Database::new(Sqlite::options()));
+    cqrs_conformance::conformance_tests!(Database::new(Sqlite::options()));
 }
 
 /// Next to nothing in memory, one reader, and batches so small that no command finds a place
@@ -69,7 +69,7 @@ mod sqlite {
 mod sqlite_under_pressure {
     use super::{Database, Sqlite};
 
-    cqrs_core::conformance_tests!(Database::new(
+    cqrs_conformance::conformance_tests!(Database::new(
         Sqlite::options().window(4).readers(1).max_batch(3)
     ));
 }
@@ -78,7 +78,7 @@ mod postgres {
     use super::Schema;
     use cqrs_postgres::Postgres;
 
-    cqrs_core::conformance_tests!(schema!(Postgres::options()));
+    cqrs_conformance::conformance_tests!(schema!(Postgres::options()));
 }
 
 /// As above: boundaries are decided in the database, and requests are put off for later batches.
@@ -86,7 +86,7 @@ mod postgres_under_pressure {
     use super::Schema;
     use cqrs_postgres::Postgres;
 
-    cqrs_core::conformance_tests!(schema!(
+    cqrs_conformance::conformance_tests!(schema!(
         Postgres::options().window(4).pool_size(2).max_batch(3)
     ));
 }
@@ -97,7 +97,7 @@ mod postgres_in_transactions {
     use crate::support::transacting::{Share, Transactions};
     use cqrs_postgres::Postgres;
 
-    cqrs_core::conformance_tests!(Transactions {
+    cqrs_conformance::conformance_tests!(Transactions {
         schema: schema!(Postgres::options()),
         share: Share::All,
     });
@@ -109,7 +109,7 @@ mod postgres_beside_transactions {
     use crate::support::transacting::{Share, Transactions};
     use cqrs_postgres::Postgres;
 
-    cqrs_core::conformance_tests!(Transactions {
+    cqrs_conformance::conformance_tests!(Transactions {
         schema: schema!(Postgres::options().window(4).pool_size(2).max_batch(3)),
         share: Share::Half,
     });

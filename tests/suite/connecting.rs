@@ -4,11 +4,11 @@
 use std::error::Error;
 use std::time::Duration;
 
+use cqrs_conformance::StoreFixture;
 use cqrs_core::Position;
 use cqrs_core::store::{
     EventQuery, EventStore, ReadRange, Transaction as _, Transactional as _, ViewBatch, ViewStore,
 };
-use cqrs_core::testing::conformance::Fixture;
 use cqrs_postgres::{ConnectError, Options, Postgres};
 use test_postgres::Server;
 use tokio::task::spawn_blocking;

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cqrs_conformance::StoreFixture;
 use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
     AppendError, Boundary, EventQuery, EventStore, Events, Incarnation, ReadRange, StoreError,
     Subscription, ViewBatch, ViewStore,
 };
-use cqrs_core::testing::conformance::Fixture;
 use cqrs_core::{CommandError, Dispatcher};
 use cqrs_postgres::Postgres;
 use test_postgres::Server;

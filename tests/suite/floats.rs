@@ -1,7 +1,7 @@
 //! Numbers are the same after they were recorded.
 
+use cqrs_conformance::StoreFixture;
 use cqrs_core::prelude::*;
-use cqrs_core::testing::conformance::Fixture;
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
 

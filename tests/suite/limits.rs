@@ -1,9 +1,9 @@
 //! What is too large: a snapshot is left out, a stored state and an append are refused, and the
 //! error says what is too large, and for what.
 
+use cqrs_conformance::StoreFixture;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{EventQuery, EventStore, StateKey};
-use cqrs_core::testing::conformance::Fixture;
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
 

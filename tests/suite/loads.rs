@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use cqrs_conformance::StoreFixture;
 use cqrs_core::Position;
 use cqrs_core::store::{Incarnation, ModelSchema, StoreError, ViewBatch, ViewChange, ViewStore};
-use cqrs_core::testing::conformance::Fixture;
 use cqrs_postgres::Postgres;
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;

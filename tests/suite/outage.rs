@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use cqrs_core::testing::conformance::Fixture;
+use cqrs_conformance::StoreFixture;
 use cqrs_postgres::{Options, Postgres};
 use fastrand::Rng;
 use test_postgres::Server;

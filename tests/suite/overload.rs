@@ -4,10 +4,10 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use cqrs_conformance::StoreFixture;
 use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
 use cqrs_core::store::AppendError;
-use cqrs_core::testing::conformance::Fixture;
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
 

@@ -3,10 +3,10 @@
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use cqrs_conformance::StoreFixture as _;
 use cqrs_core::store::{
     AppendError, EventQuery, EventStore, ReadRange, StoreError, Transactional as _, ViewStore as _,
 };
-use cqrs_core::testing::conformance::Fixture as _;
 use cqrs_core::{Memory, Position};
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::thread;
 
-use cqrs_core::testing::conformance::Fixture;
+use cqrs_conformance::StoreFixture;
 use cqrs_postgres::{Options, Postgres};
 use test_postgres::Server;
 use tokio::runtime::Runtime;
@@ -52,7 +52,7 @@ impl Schema {
     }
 }
 
-impl Fixture for Schema {
+impl StoreFixture for Schema {
     type Store = Postgres;
 
     async fn open(&self) -> Postgres {

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
+use cqrs_conformance::StoreFixture;
 use cqrs_core::prelude::*;
-use cqrs_core::testing::conformance::Fixture;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
@@ -361,7 +361,7 @@ async fn a_database_that_is_opened_is_told() {
     else {
         return;
     };
-    Fixture::open(&schema).await;
+    StoreFixture::open(&schema).await;
     let connected = notes.event("the database is connected").expect("is told");
     assert_eq!(connected.level, Level::INFO);
     assert_eq!(connected.fields.len(), 2, "the schema and the message");

@@ -2,8 +2,8 @@
 
 use std::future::Future;
 
+use cqrs_conformance::StoreFixture;
 use cqrs_core::dispatcher::Builder;
-use cqrs_core::testing::conformance::Fixture;
 use cqrs_core::{Dispatcher, Memory, Module};
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;

@@ -18,10 +18,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use cqrs_conformance::StoreFixture;
 use cqrs_core::dispatcher::{Builder, SubscriptionState};
 use cqrs_core::error::Failure;
 use cqrs_core::store::Store;
-use cqrs_core::testing::conformance::Fixture;
 use cqrs_core::{CommandError, CommandId, Dispatcher, Module};
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;

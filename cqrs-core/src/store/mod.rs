@@ -2,7 +2,7 @@
 //!
 //! A store keeps one log of events, the ids of processed commands, the states of aggregates with
 //! `storage = "state"`, and read models with their checkpoints. [`EventStore`] and [`ViewStore`]
-//! are what it implements; `cqrs_core::testing::conformance` is the suite that shows it keeps the
+//! are what it implements; the crate `cqrs_conformance` is the suite that shows it keeps the
 //! promises, I1 to I11, that the methods' documentation names.
 
 mod ahead;

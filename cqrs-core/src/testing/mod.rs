@@ -1,10 +1,9 @@
 //! For tests of a domain: [`given`] events, when a command, then events; [`projection`] and
 //! [`reaction`] in the same style; [`verify`], which checks the wiring; and [`verify_payloads`], which
-//! checks that old events can be read. For authors of stores: [`conformance`].
+//! checks that old events can be read.
 //!
 //! A test that fails panics, as assertions do.
 
-pub mod conformance;
 mod difference;
 mod golden;
 mod history;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use cqrs_conformance::StoreFixture;
 use cqrs_core::Position;
 use cqrs_core::store::{Append, AppendError, Appended, EventStore};
-use cqrs_core::testing::conformance::Fixture;
 use cqrs_postgres::Postgres;
 use tokio_postgres::Client;
 

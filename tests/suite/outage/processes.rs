@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use cqrs_conformance::StoreFixture;
 use cqrs_core::store::EventStore;
-use cqrs_core::testing::conformance::Fixture;
 use cqrs_postgres::Postgres;
 use tokio::runtime::Runtime;
 use tokio_postgres::Client;

@@ -6,12 +6,12 @@ use std::sync::{Arc, Weak};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use cqrs_conformance::StoreFixture;
 use cqrs_core::store::{
     Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, EventType, ModelSchema, Page,
     ReadRange, StateKey, StoreError, StoredCommand, StoredState, ViewBatch, ViewCommitError,
     ViewPage, ViewScan, ViewStore,
 };
-use cqrs_core::testing::conformance::Fixture;
 use cqrs_core::{CommandId, Memory, Position, Timestamp, Uuid};
 use tokio::sync::watch;
 
@@ -101,7 +101,7 @@ impl Broken {
     }
 }
 
-impl Fixture for Broken {
+impl StoreFixture for Broken {
     type Store = Faulty;
 
     async fn open(&self) -> Faulty {

@@ -4,10 +4,10 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use cqrs_conformance::StoreFixture;
 use cqrs_core::store::{
     Append, AppendError, Appended, BoxFuture, EventStore, Transaction as _, Transactional as _,
 };
-use cqrs_core::testing::conformance::Fixture;
 use cqrs_postgres::Postgres;
 
 use super::decorated::{Decorated, Hooks};
@@ -40,7 +40,7 @@ pub async fn append_in(store: &Postgres, append: Append) -> Result<Appended, App
     transaction.append(append).await
 }
 
-impl Fixture for Transactions {
+impl StoreFixture for Transactions {
     type Store = Decorated<Postgres, InTransactions>;
 
     async fn open(&self) -> Self::Store {

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
+use cqrs_conformance::StoreFixture;
 use cqrs_core::store::{
     Append, AppendError, Boundary, EventQuery, EventStore, EventType, NewEvent, Tag,
     Transaction as _, Transactional as _,
 };
-use cqrs_core::testing::conformance::Fixture;
 use cqrs_core::{CommandId, Position, Timestamp};
 use cqrs_postgres::Postgres;
 use tokio_postgres::Client;

@@ -1,11 +1,12 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use super::Fixture;
+use cqrs_core::Position;
+use cqrs_core::store::{AppendError, Appended, EventStore, Ticket};
+
+use super::client::{append, assert_evidence, head, log, open, open_many};
 use super::draft::{Draft, tagged};
-use super::kit::{append, assert_evidence, head, log, open, open_many};
-use crate::Position;
-use crate::store::{AppendError, Appended, EventStore, Ticket};
+use crate::LogFixture;
 
 const SEAT: &str = "seat:S";
 
@@ -56,7 +57,7 @@ async fn begin_all<S: EventStore>(
 
 /// I2 and I10: decisions that were each made as if the one before had happened, which then did,
 /// are no conflicts, though none of them has seen its events in the log.
-pub async fn i2_appends_follow_each_other<F: Fixture>(fixture: &F) {
+pub async fn i2_appends_follow_each_other<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     for round in 0..4 {
         let after = head(&*store).await;
@@ -71,7 +72,7 @@ pub async fn i2_appends_follow_each_other<F: Fixture>(fixture: &F) {
 }
 
 /// I2: what follows an append that was refused is refused, too, and so is all that follows that.
-pub async fn i2_what_follows_a_refused_append_is_refused<F: Fixture>(fixture: &F) {
+pub async fn i2_what_follows_a_refused_append_is_refused<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let start = head(&*store).await;
     append(&*store, &Draft::new().event("seated", &[SEAT])).await;
@@ -87,7 +88,7 @@ pub async fn i2_what_follows_a_refused_append_is_refused<F: Fixture>(fixture: &F
 
 /// I2: an append that follows another is overtaken as any other: by events that come after that
 /// one, of this process or another.
-pub async fn i2_who_follows_may_be_overtaken<F: Fixture>(fixture: &F) {
+pub async fn i2_who_follows_may_be_overtaken<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     for rival in &stores {
         let after = head(&*stores[0]).await;
@@ -105,7 +106,7 @@ pub async fn i2_who_follows_may_be_overtaken<F: Fixture>(fixture: &F) {
 
 /// I2: only an append that was recorded as it was sent can be followed: neither one that nobody
 /// sent, nor one whose command turned out to be processed already, with events of its own.
-pub async fn i2_what_was_not_recorded_cannot_be_followed<F: Fixture>(fixture: &F) {
+pub async fn i2_what_was_not_recorded_cannot_be_followed<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let (sent, _) = seated(head(&*store).await);
     append(&*store, &sent).await;

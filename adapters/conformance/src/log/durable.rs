@@ -1,15 +1,16 @@
 use std::sync::Arc;
 
-use super::Fixture;
+use cqrs_core::Position;
+use cqrs_core::store::{AppendError, EventQuery, EventStore, ReadRange, StoreError, Subscription};
+
+use super::client::{append, follow, head, log, open, open_many, send_all};
 use super::draft::{Draft, state_key, tagged};
-use super::kit::{append, follow, head, log, open, open_many, send_all};
-use crate::Position;
-use crate::store::{AppendError, EventQuery, EventStore, ReadRange, StoreError, Subscription};
+use crate::LogFixture;
 
 /// I7: what was acknowledged is there after a restart, with all that belongs to it, and so is
 /// what another process saw. (That the process may be killed instead, or the power fail, is for
 /// the store's own tests: only they know how to do that to it.)
-pub async fn i7_acknowledged_survives_a_restart<F: Fixture>(fixture: &F) {
+pub async fn i7_acknowledged_survives_a_restart<F: LogFixture>(fixture: &F) {
     let mut sent: Vec<Draft> = Vec::new();
     for life in 0..4 {
         let stores = open_many(fixture, 2).await;
@@ -50,14 +51,14 @@ pub async fn i7_acknowledged_survives_a_restart<F: Fixture>(fixture: &F) {
     }
 }
 
-async fn store_state<S: EventStore>(store: &S, key: crate::store::StateKey) -> Option<Vec<u8>> {
+async fn store_state<S: EventStore>(store: &S, key: cqrs_core::store::StateKey) -> Option<Vec<u8>> {
     let mut states = store.states(vec![key]).await.expect("states can be read");
     states.pop().flatten().map(|state| state.body)
 }
 
 /// I8: after a restart the log is a gap-free prefix of what was sent, goes on where it ended, and
 /// is still the same log.
-pub async fn i8_the_log_goes_on_after_a_restart<F: Fixture>(fixture: &F) {
+pub async fn i8_the_log_goes_on_after_a_restart<F: LogFixture>(fixture: &F) {
     let mut identity = None;
     for life in 0..3 {
         let store = open(fixture).await;
@@ -86,7 +87,7 @@ pub async fn i8_the_log_goes_on_after_a_restart<F: Fixture>(fixture: &F) {
 }
 
 /// I2 and I10 after a restart, when nothing is in memory yet.
-pub async fn i8_boundaries_hold_across_a_restart<F: Fixture>(fixture: &F) {
+pub async fn i8_boundaries_hold_across_a_restart<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let at = append(&*store, &Draft::new().event("renamed", &["user:U"]))
         .await
@@ -106,7 +107,7 @@ pub async fn i8_boundaries_hold_across_a_restart<F: Fixture>(fixture: &F) {
 
 /// I8: a position above the head, as a restored backup leaves it behind in checkpoints and in
 /// callers' memory, is reported as `Rewound`, not taken for "nothing new yet".
-pub async fn i8_a_position_above_the_head_is_rewound<F: Fixture>(fixture: &F) {
+pub async fn i8_a_position_above_the_head_is_rewound<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     for length in 0..2 {
         let head = Position::new(length);

@@ -1,35 +1,22 @@
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::Duration;
 
-use tokio::sync::{Barrier, watch};
-
-use super::Fixture;
-use super::draft::Draft;
-use crate::store::{
-    AppendError, Appended, BoxFuture, EventQuery, EventStore, Events, Position, ReadRange,
-    Recorded, Subscription,
+use cqrs_core::store::{
+    AppendError, Appended, EventQuery, EventStore, Events, Position, ReadRange, Recorded,
+    Subscription,
 };
+use tokio::sync::watch;
 
-/// How long a promise may take before it counts as broken. Nothing waits for it: it only turns a
-/// hang into a message.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Runs a promise's test, and fails if it hangs.
-pub async fn within_patience(name: &str, test: impl Future<Output = ()>) {
-    let finished = tokio::time::timeout(PATIENCE, test).await;
-    assert!(finished.is_ok(), "`{name}` still hangs after {PATIENCE:?}");
-}
+use super::draft::Draft;
+use crate::LogFixture;
+use crate::tasks::race;
 
 /// Opens the fixture's data, as one process would.
-pub(super) async fn open<F: Fixture>(fixture: &F) -> Arc<F::Store> {
-    Arc::new(fixture.open().await)
+pub(super) async fn open<F: LogFixture>(fixture: &F) -> Arc<F::Log> {
+    Arc::new(fixture.open_log().await)
 }
 
 /// Opens the fixture's data several times, as several processes would.
-pub(super) async fn open_many<F: Fixture>(fixture: &F, count: usize) -> Vec<Arc<F::Store>> {
+pub(super) async fn open_many<F: LogFixture>(fixture: &F, count: usize) -> Vec<Arc<F::Log>> {
     let mut stores = Vec::with_capacity(count);
     for _ in 0..count {
         stores.push(open(fixture).await);
@@ -73,61 +60,6 @@ pub(super) async fn send_all<S: EventStore>(
         async move { store.append(draft.0).await }
     });
     race(sends).await
-}
-
-/// Runs two futures in one task, each as often as the other.
-pub(super) async fn both(first: impl Future<Output = ()>, second: impl Future<Output = ()>) {
-    let (mut first, mut second) = (pin!(first), pin!(second));
-    let mut is_done = [false; 2];
-    poll_fn(|context| {
-        is_done[0] = is_done[0] || first.as_mut().poll(context).is_ready();
-        is_done[1] = is_done[1] || second.as_mut().poll(context).is_ready();
-        match is_done {
-            [true, true] => Poll::Ready(()),
-            _ => Poll::Pending,
-        }
-    })
-    .await;
-}
-
-/// Runs each future in a task of its own, all released at once; answers in their order.
-pub(super) async fn race<F>(racers: impl IntoIterator<Item = F>) -> Vec<F::Output>
-where
-    F: Future<Output: Send + 'static> + Send + 'static,
-{
-    let racers: Vec<_> = racers.into_iter().collect();
-    let start = Arc::new(Barrier::new(racers.len()));
-    let tasks = racers.into_iter().map(|racer| {
-        let start = start.clone();
-        tokio::spawn(async move {
-            start.wait().await;
-            racer.await
-        })
-    });
-    finish(tasks.collect::<Vec<_>>()).await
-}
-
-/// Waits for tasks; a panic of one of them goes on here.
-pub(super) async fn finish<T>(tasks: Vec<tokio::task::JoinHandle<T>>) -> Vec<T> {
-    let mut outcomes = Vec::with_capacity(tasks.len());
-    for task in tasks {
-        match task.await {
-            Ok(outcome) => outcomes.push(outcome),
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
-    }
-    outcomes
-}
-
-/// Polls a future so many times, then drops it as a caller does who goes away.
-pub(super) async fn poll_then_drop<T>(mut future: BoxFuture<'_, T>, polls: usize) {
-    for _ in 0..polls {
-        let poll = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await;
-        if poll.is_ready() {
-            return;
-        }
-        tokio::task::yield_now().await;
-    }
 }
 
 /// All matching events, in one snapshot.

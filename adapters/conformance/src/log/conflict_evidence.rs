@@ -1,16 +1,18 @@
 use std::sync::Arc;
 
-use super::Fixture;
+use cqrs_core::Position;
+use cqrs_core::Recorded;
+use cqrs_core::store::{AppendError, Boundary, EventQuery, EventStore};
+
+use super::client::{append, assert_evidence, fill, head, log, open, open_many, send_all};
 use super::draft::{Draft, item, only, tagged};
-use super::kit::{append, assert_evidence, fill, head, log, open, open_many, race, send_all};
 use super::random::Random;
-use crate::Position;
-use crate::Recorded;
-use crate::store::{AppendError, Boundary, EventQuery, EventStore};
+use crate::LogFixture;
+use crate::tasks::race;
 
 /// I10: a boundary that lies far behind, with nothing that matches since, is no conflict, however
 /// much else was appended, and however like it that looks.
-pub async fn i10_a_stale_boundary_without_evidence_holds<F: Fixture>(fixture: &F) {
+pub async fn i10_a_stale_boundary_without_evidence_holds<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let store = &stores[0];
     let last = append(
@@ -48,7 +50,7 @@ pub async fn i10_a_stale_boundary_without_evidence_holds<F: Fixture>(fixture: &F
 }
 
 /// I10: at the matching event's own position a boundary holds; one before it does not.
-pub async fn i10_a_boundary_begins_after_its_position<F: Fixture>(fixture: &F) {
+pub async fn i10_a_boundary_begins_after_its_position<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     fill(&store, 40, "visited", &["page:P"]).await;
     let at = append(&*store, &Draft::new().event("renamed", &["user:U"]))
@@ -78,7 +80,7 @@ pub async fn i10_a_boundary_begins_after_its_position<F: Fixture>(fixture: &F) {
 
 /// I10: commands of one moment that have nothing to do with each other never conflict, though
 /// their boundaries were all read long before.
-pub async fn i10_unrelated_commands_do_not_conflict<F: Fixture>(fixture: &F) {
+pub async fn i10_unrelated_commands_do_not_conflict<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let after = head(&*stores[0]).await;
     for round in 0..4 {
@@ -96,7 +98,7 @@ pub async fn i10_unrelated_commands_do_not_conflict<F: Fixture>(fixture: &F) {
 }
 
 /// I10: a command that loses is no evidence against those that come with it.
-pub async fn i10_a_loser_is_no_evidence<F: Fixture>(fixture: &F) {
+pub async fn i10_a_loser_is_no_evidence<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     for round in 0..8 {
         let after = head(&*store).await;
@@ -131,7 +133,7 @@ pub async fn i10_a_loser_is_no_evidence<F: Fixture>(fixture: &F) {
 
 /// I2 and I10: for boundaries of every shape, from every position, up to three of an append, a
 /// conflict is reported exactly when a matching event came later.
-pub async fn i10_conflicts_are_those_of_the_specification<F: Fixture>(fixture: &F) {
+pub async fn i10_conflicts_are_those_of_the_specification<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let mut random = Random::seeded(10);
     let drafts = (0..150).map(|_| random.event()).collect();
@@ -174,7 +176,7 @@ pub async fn i10_conflicts_are_those_of_the_specification<F: Fixture>(fixture: &
 }
 
 /// I10: an empty item matches every event.
-pub async fn i10_an_empty_item_matches_everything<F: Fixture>(fixture: &F) {
+pub async fn i10_an_empty_item_matches_everything<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let everything = || EventQuery::Items(vec![item(&[], &[])]);
     let draft = Draft::new()

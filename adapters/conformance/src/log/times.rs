@@ -1,11 +1,12 @@
-use super::Fixture;
+use cqrs_core::store::EventStore;
+use cqrs_core::{Position, Timestamp};
+
+use super::client::{append, log, open, open_many};
 use super::draft::{Draft, micros};
-use super::kit::{append, log, open, open_many};
-use crate::store::EventStore;
-use crate::{Position, Timestamp};
+use crate::LogFixture;
 
 /// The position at a time is that of the last event recorded then or before.
-pub async fn a_time_has_a_position<F: Fixture>(fixture: &F) {
+pub async fn a_time_has_a_position<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let at = async |time: Timestamp| {
         store
@@ -45,7 +46,7 @@ pub async fn a_time_has_a_position<F: Fixture>(fixture: &F) {
 
 /// Recorded times never decrease, whatever the clocks of those who append say, and also when
 /// several processes append.
-pub async fn times_never_decrease<F: Fixture>(fixture: &F) {
+pub async fn times_never_decrease<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     for (place, time) in [5_000_000, 3_000_000, -1, 7_000_000, 6_999_999]
         .into_iter()

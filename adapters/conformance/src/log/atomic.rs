@@ -1,8 +1,10 @@
-use super::Fixture;
+use cqrs_core::Position;
+use cqrs_core::store::{AppendError, EventQuery, EventStore};
+
+use super::client::{append, head, log, matching, open};
 use super::draft::{Draft, state_key, tagged};
-use super::kit::{append, head, log, matching, open, poll_then_drop};
-use crate::Position;
-use crate::store::{AppendError, EventQuery, EventStore};
+use crate::LogFixture;
+use crate::tasks::poll_then_drop;
 
 /// A command with all that an append can have, under the tag `order:{name}`.
 fn whole(name: &str) -> Draft {
@@ -37,7 +39,7 @@ async fn traces<S: EventStore>(store: &S, draft: &Draft) -> (usize, usize, bool)
 }
 
 /// I1: an append brings its events, their tags, its states and its command id, all of them.
-pub async fn i1_an_append_is_whole<F: Fixture>(fixture: &F) {
+pub async fn i1_an_append_is_whole<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     append(&*store, &Draft::new().event("opened", &["shop:S"])).await;
     let draft = whole("1");
@@ -107,7 +109,7 @@ pub async fn i1_an_append_is_whole<F: Fixture>(fixture: &F) {
 
 /// I1: an append that is refused leaves nothing behind, whatever it is refused for, and its
 /// command id can be used again.
-pub async fn i1_a_refused_append_leaves_no_trace<F: Fixture>(fixture: &F) {
+pub async fn i1_a_refused_append_leaves_no_trace<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let before = append(&*store, &Draft::new().event("opened", &["shop:S"]))
         .await
@@ -122,7 +124,7 @@ pub async fn i1_a_refused_append_leaves_no_trace<F: Fixture>(fixture: &F) {
 
     let overtaken = whole("boundary").unless(tagged("shop:S"), before);
     let stale = whole("state").state("stock", "taken", "2", None);
-    let limits = fixture.limits();
+    let limits = store.limits();
     let large = vec![b' '; limits.payload + 1];
     let too_large = whole("payload").payload("noted", &["order:payload"], large);
     for (draft, name) in [
@@ -166,7 +168,7 @@ pub async fn i1_a_refused_append_leaves_no_trace<F: Fixture>(fixture: &F) {
 
 /// I1: an append whose caller goes away, at whatever moment, is done or not done, never half; and
 /// sending it again settles it (I6).
-pub async fn i1_a_dropped_append_is_done_or_not<F: Fixture>(fixture: &F) {
+pub async fn i1_a_dropped_append_is_done_or_not<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     for polls in 0..24 {
         let draft = whole(&format!("dropped-{polls}"));

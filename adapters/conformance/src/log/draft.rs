@@ -1,8 +1,8 @@
-use crate::store::{
+use cqrs_core::store::{
     Append, Boundary, EventQuery, EventQueryItem, EventType, NewEvent, Position, StateKey,
     StateWrite, Tag, Tags, Ticket,
 };
-use crate::{CommandId, Timestamp};
+use cqrs_core::{CommandId, Timestamp};
 
 /// An append in the making.
 #[derive(Clone, Debug)]

@@ -1,12 +1,13 @@
-use super::Fixture;
+use cqrs_core::store::{AppendError, EventQuery, EventStore};
+
+use super::client::{append, log, open};
 use super::draft::{Draft, item};
-use super::kit::{append, log, open};
-use crate::store::{AppendError, EventQuery, EventStore};
+use crate::LogFixture;
 
 /// What is as large as the limits allow is taken and kept.
-pub async fn limits_can_be_reached<F: Fixture>(fixture: &F) {
+pub async fn limits_can_be_reached<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
-    let limits = fixture.limits();
+    let limits = store.limits();
     let name = |number: usize| format!("{number:0>width$}", width = limits.name);
     let tags: Vec<_> = (0..limits.tags).map(name).collect();
     let payload = vec![b'1'; limits.payload];
@@ -22,7 +23,7 @@ pub async fn limits_can_be_reached<F: Fixture>(fixture: &F) {
     let expected = draft
         .0
         .clone()
-        .record(crate::Position::START, draft.0.time)
+        .record(cqrs_core::Position::START, draft.0.time)
         .next()
         .expect("one event");
     let stored = log(&*store).await;
@@ -40,7 +41,7 @@ pub async fn limits_can_be_reached<F: Fixture>(fixture: &F) {
     let tags: Vec<_> = tags.iter().map(String::as_str).collect();
     let all_tags = EventQuery::Items(vec![item(&[], &tags)]);
     assert_eq!(
-        super::kit::matching(&*store, all_tags).await.len(),
+        super::client::matching(&*store, all_tags).await.len(),
         1,
         "found by all its tags"
     );
@@ -52,9 +53,9 @@ pub async fn limits_can_be_reached<F: Fixture>(fixture: &F) {
 }
 
 /// What is larger is refused as invalid, in words that say what and how much is allowed.
-pub async fn limits_are_named<F: Fixture>(fixture: &F) {
+pub async fn limits_are_named<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
-    let limits = fixture.limits();
+    let limits = store.limits();
     let large = vec![b'1'; limits.payload + 1];
     let tags: Vec<_> = (0..=limits.tags)
         .map(|number| format!("tag:{number}"))

@@ -1,16 +1,16 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
+use cqrs_core::Position;
+use cqrs_core::store::{
+    Incarnation, IndexRange, ModelSchema, ViewBatch, ViewChange, ViewRow, ViewScan, ViewStore,
+};
+use cqrs_core::views::SortKey;
 use fastrand::Rng;
 
-use super::Fixture;
-use super::kit::{both, open, open_many};
-use crate::Position;
-use crate::store::{
-    Incarnation, IndexRange, ModelSchema, Store, ViewBatch, ViewChange, ViewRow, ViewScan,
-    ViewStore,
-};
-use crate::views::SortKey;
+use super::client::{open, open_many};
+use crate::ViewFixture;
+use crate::tasks::both;
 
 /// A view as the test remembers it.
 struct Card {
@@ -55,7 +55,7 @@ fn cards(random: &mut Rng) -> Vec<Card> {
     cards
 }
 
-async fn write<S: Store>(store: &S, model: &Arc<ModelSchema>, cards: &[Card]) {
+async fn write<S: ViewStore>(store: &S, model: &Arc<ModelSchema>, cards: &[Card]) {
     store
         .prepare(vec![ModelSchema::clone(model)])
         .await
@@ -171,7 +171,7 @@ fn expected<'a>(cards: &'a [Card], scan: &ViewScan) -> Vec<&'a Card> {
 
 /// Scans of every shape give what their documentation says: within all ranges, sorted by index or
 /// key, ties by key, from either end, a part of it; and the total counts the whole.
-pub async fn scans_are_those_of_the_specification<F: Fixture>(fixture: &F) {
+pub async fn scans_are_those_of_the_specification<F: ViewFixture>(fixture: &F) {
     let store = open(fixture).await;
     let mut random = Rng::with_seed(9);
     let (model, cards) = (model(), cards(&mut random));
@@ -199,7 +199,7 @@ pub async fn scans_are_those_of_the_specification<F: Fixture>(fixture: &F) {
 
 /// A view that is written again is found by its new values and no longer by its old ones, and one
 /// that is deleted is not found at all.
-pub async fn scans_follow_changes<F: Fixture>(fixture: &F) {
+pub async fn scans_follow_changes<F: ViewFixture>(fixture: &F) {
     let store = open(fixture).await;
     let model = model();
     let card = |key: &str, rank: i64| Card {
@@ -263,7 +263,7 @@ pub async fn scans_follow_changes<F: Fixture>(fixture: &F) {
 
 /// What a scan returns and the total it counts are of one moment, however many views are written
 /// at the time.
-pub async fn scans_see_one_snapshot<F: Fixture>(fixture: &F) {
+pub async fn scans_see_one_snapshot<F: ViewFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let model = model();
     write(&*stores[0], &model, &[]).await;

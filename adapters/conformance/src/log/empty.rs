@@ -1,12 +1,14 @@
-use super::Fixture;
+use cqrs_core::Position;
+use cqrs_core::store::{AppendError, Appended, EventStore};
+
+use super::client::{append, head, open, open_many};
 use super::draft::{Draft, state_key, tagged};
-use super::kit::{append, head, open, open_many, race};
-use crate::Position;
-use crate::store::{AppendError, Appended, EventStore};
+use crate::LogFixture;
+use crate::tasks::race;
 
 /// A command without events is recorded all the same: its positions are the head, it takes no
 /// place in the log, and sending it again answers as the first time.
-pub async fn a_command_without_events_is_recorded<F: Fixture>(fixture: &F) {
+pub async fn a_command_without_events_is_recorded<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     for length in 0..2 {
         let draft = Draft::new();
@@ -48,7 +50,7 @@ pub async fn a_command_without_events_is_recorded<F: Fixture>(fixture: &F) {
 }
 
 /// A command without events is decided by its boundary as any other.
-pub async fn a_command_without_events_has_a_boundary<F: Fixture>(fixture: &F) {
+pub async fn a_command_without_events_has_a_boundary<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let at = append(&*store, &Draft::new().event("noted", &["book:B"]))
         .await
@@ -67,7 +69,7 @@ pub async fn a_command_without_events_has_a_boundary<F: Fixture>(fixture: &F) {
 }
 
 /// A command without events may write a state, as of the head.
-pub async fn a_command_without_events_may_write_a_state<F: Fixture>(fixture: &F) {
+pub async fn a_command_without_events_may_write_a_state<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     append(&*store, &Draft::new().event("noted", &["book:B"])).await;
     append(&*store, &Draft::new().state("book", "B", "1", None)).await;
@@ -85,7 +87,7 @@ pub async fn a_command_without_events_may_write_a_state<F: Fixture>(fixture: &F)
 }
 
 /// Commands with and without events come together, and all are done.
-pub async fn commands_with_and_without_events_come_together<F: Fixture>(fixture: &F) {
+pub async fn commands_with_and_without_events_come_together<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let racers = (0..24).map(|racer| {
         let store = stores[racer % 2].clone();

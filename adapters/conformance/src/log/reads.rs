@@ -1,17 +1,18 @@
 use std::sync::Arc;
 
-use super::Fixture;
-use super::draft::{Draft, tagged};
-use super::kit::{append, fill, head, log, open, open_many, send_all};
-use super::random::Random;
-use crate::Position;
-use crate::store::{
+use cqrs_core::Position;
+use cqrs_core::store::{
     EventQuery, EventStore, EventType, Events, Page, ReadRange, Recorded, Subscription,
 };
 
+use super::client::{append, fill, head, log, open, open_many, send_all};
+use super::draft::{Draft, tagged};
+use super::random::Random;
+use crate::LogFixture;
+
 /// A read of whatever shape, range and limit gives what the specification says: events that match
 /// any item, each of which has any of the types and all of the tags; in position order, once each.
-pub async fn reads_are_those_of_the_specification<F: Fixture>(fixture: &F) {
+pub async fn reads_are_those_of_the_specification<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let mut random = Random::seeded(5);
     let drafts = (0..150).map(|_| random.event()).collect();
@@ -56,7 +57,7 @@ pub async fn reads_are_those_of_the_specification<F: Fixture>(fixture: &F) {
 
 /// What is read for a fold is what any read has, as far as a fold looks at it, whether the events of
 /// an aggregate are close together or far apart.
-pub async fn folds_get_the_events_of_the_specification<F: Fixture>(fixture: &F) {
+pub async fn folds_get_the_events_of_the_specification<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let mut random = Random::seeded(6);
     for rare in [2, 40] {
@@ -119,7 +120,7 @@ pub async fn folds_get_the_events_of_the_specification<F: Fixture>(fixture: &F) 
 
 /// A page ends with the event that takes it to its bytes, whatever is read and by whom, and the next
 /// one goes on behind it.
-pub async fn pages_are_bounded_by_bytes<F: Fixture>(fixture: &F) {
+pub async fn pages_are_bounded_by_bytes<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let draft = (0..60).fold(Draft::new(), |draft, number| {
         let size = if number == 30 { 500_000 } else { 10_000 };
@@ -199,7 +200,7 @@ fn text(size: usize) -> Vec<u8> {
 }
 
 /// A read that wants everything gets everything, however many pages it takes.
-pub async fn reads_go_on_page_by_page<F: Fixture>(fixture: &F) {
+pub async fn reads_go_on_page_by_page<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let draft = (0..500).fold(Draft::new(), |draft, number| {
         draft.event(if number % 2 == 0 { "even" } else { "odd" }, &["book:B"])
@@ -224,7 +225,7 @@ pub async fn reads_go_on_page_by_page<F: Fixture>(fixture: &F) {
 }
 
 /// An aggregate without events, and one whose id is the beginning of another's, is not mistaken.
-pub async fn tags_match_whole<F: Fixture>(fixture: &F) {
+pub async fn tags_match_whole<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let tags = [
         "product:P1",
@@ -238,12 +239,12 @@ pub async fn tags_match_whole<F: Fixture>(fixture: &F) {
         append(&*store, &Draft::new().event("noted", &[tag])).await;
     }
     for (tag, number) in tags.into_iter().zip(1..) {
-        let found = super::kit::matching(&*store, tagged(tag)).await;
+        let found = super::client::matching(&*store, tagged(tag)).await;
         let found: Vec<_> = found.iter().map(|event| event.position.get()).collect();
         assert_eq!(found, [number], "events of {tag:?}");
     }
     assert!(
-        super::kit::matching(&*store, tagged("product:%"))
+        super::client::matching(&*store, tagged("product:%"))
             .await
             .is_empty()
     );
@@ -251,7 +252,7 @@ pub async fn tags_match_whole<F: Fixture>(fixture: &F) {
 
 /// The store tells when this process appended, no later than the answer's receiver can ask; and a
 /// process that reads learns what others appended.
-pub async fn watchers_are_told<F: Fixture>(fixture: &F) {
+pub async fn watchers_are_told<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let mut here = stores[0].watch();
     for _ in 0..5 {

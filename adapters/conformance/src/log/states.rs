@@ -1,11 +1,13 @@
-use super::Fixture;
+use cqrs_core::Position;
+use cqrs_core::store::{AppendError, EventQuery, EventStore, StoredState};
+
+use super::client::{append, log, matching, open, open_many};
 use super::draft::{Draft, state_key};
-use super::kit::{append, log, matching, open, open_many, race};
-use crate::Position;
-use crate::store::{AppendError, EventQuery, EventStore, StoredState};
+use crate::LogFixture;
+use crate::tasks::race;
 
 /// A stored state is that of the last write, as of the last event of that command.
-pub async fn states_are_written_with_events<F: Fixture>(fixture: &F) {
+pub async fn states_are_written_with_events<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let keys = || {
         vec![
@@ -62,7 +64,7 @@ pub async fn states_are_written_with_events<F: Fixture>(fixture: &F) {
 
 /// A state that is not the one that the new one was made from is a conflict, and nothing of the
 /// append is done.
-pub async fn a_stale_state_is_a_conflict<F: Fixture>(fixture: &F) {
+pub async fn a_stale_state_is_a_conflict<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let draft = Draft::new()
         .event("put", &["cart:1"])
@@ -104,7 +106,7 @@ pub async fn a_stale_state_is_a_conflict<F: Fixture>(fixture: &F) {
 
 /// I2 for stored states: of many that write the same one, exactly one wins; states of others are
 /// no reason for a conflict (I10).
-pub async fn one_of_many_writes_a_state<F: Fixture>(fixture: &F) {
+pub async fn one_of_many_writes_a_state<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let mut based_on = None;
     for round in 1..=6 {

@@ -1,10 +1,12 @@
 use std::sync::Arc;
 
-use super::Fixture;
+use cqrs_core::Position;
+use cqrs_core::store::{AppendError, EventQuery, EventStore, ReadRange};
+
+use super::client::{append, follow, log, matching, open_many};
 use super::draft::{Draft, state_key, tagged};
-use super::kit::{append, finish, follow, log, matching, open_many};
-use crate::Position;
-use crate::store::{AppendError, EventQuery, EventStore, ReadRange};
+use crate::LogFixture;
+use crate::tasks::finish;
 
 const PROCESSES: usize = 2;
 const TASKS: usize = 4;
@@ -41,7 +43,7 @@ async fn contend<S, D>(
 
 /// I9: several processes decide about one thing again and again, as for invoice numbers without
 /// gaps: every decision sees all before it.
-pub async fn i9_several_processes_decide<F: Fixture>(fixture: &F) {
+pub async fn i9_several_processes_decide<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, PROCESSES).await;
     let end = Position::new(ALL as u64);
     let follower = tokio::spawn(follow(stores[0].clone(), EventQuery::All, end));
@@ -71,7 +73,7 @@ pub async fn i9_several_processes_decide<F: Fixture>(fixture: &F) {
 }
 
 /// I9: the same with a stored state instead of events.
-pub async fn i9_several_processes_write_a_state<F: Fixture>(fixture: &F) {
+pub async fn i9_several_processes_write_a_state<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, PROCESSES).await;
     contend(&stores, |store| async move {
         let keys = vec![state_key("counter", "C")];
@@ -106,7 +108,7 @@ pub async fn i9_several_processes_write_a_state<F: Fixture>(fixture: &F) {
 
 /// I9: a position that one process learned from another is known to the store there: no `Rewound`,
 /// and no conflict but on evidence.
-pub async fn i9_a_process_knows_what_another_wrote<F: Fixture>(fixture: &F) {
+pub async fn i9_a_process_knows_what_another_wrote<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     for round in 0..20 {
         let (here, there) = (&stores[round % 2], &stores[1 - round % 2]);

@@ -1,11 +1,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Fixture;
+use cqrs_core::Position;
+use cqrs_core::store::{EventQuery, EventStore, Page, ReadRange, Recorded};
+
+use super::client::{append, fill, head, log, matching, open, open_many};
 use super::draft::{Draft, only, tagged};
-use super::kit::{append, fill, finish, head, log, matching, open, open_many};
-use crate::Position;
-use crate::store::{EventQuery, EventStore, Page, ReadRange, Recorded};
+use crate::LogFixture;
+use crate::tasks::finish;
 
 /// Matching events in `(after, up_to]`.
 fn expected(
@@ -24,7 +26,7 @@ fn expected(
 
 /// I5: a read that takes its time, a page after the other, sees one snapshot, though commits come
 /// between its pages.
-pub async fn i5_a_slow_read_sees_one_snapshot<F: Fixture>(fixture: &F) {
+pub async fn i5_a_slow_read_sees_one_snapshot<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     fill(&stores[0], 20, "noted", &["book:B"]).await;
     fill(&stores[0], 10, "noted", &["book:C"]).await;
@@ -71,7 +73,7 @@ pub async fn i5_a_slow_read_sees_one_snapshot<F: Fixture>(fixture: &F) {
 
 /// I5: whatever a read beside commits saw, it is all that matched in `(after, as_of]`; and `as_of`
 /// is never behind what this process had an answer to, nor behind an earlier read's.
-pub async fn i5_as_of_tells_what_was_seen<F: Fixture>(fixture: &F) {
+pub async fn i5_as_of_tells_what_was_seen<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let done = Arc::new(AtomicBool::new(false));
     let writers = (0..4).map(|writer| {
@@ -163,7 +165,7 @@ async fn read_until<S: EventStore>(
 
 /// I5: a read may be limited to an earlier position, and says so in `as_of`; one that is limited
 /// to a later one, or begins there, sees no further than the head.
-pub async fn i5_a_read_may_end_earlier<F: Fixture>(fixture: &F) {
+pub async fn i5_a_read_may_end_earlier<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let empty = store
         .read(EventQuery::All, ReadRange::after(Position::START))

@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
-use super::Fixture;
+use cqrs_core::Position;
+use cqrs_core::store::{AppendError, EventQuery, EventStore, Limits, Recorded};
+
+use super::client::{append, log, matching, open, open_many, send_all};
 use super::draft::{Draft, item, micros, tagged};
-use super::kit::{append, log, matching, open, open_many, send_all};
-use crate::Position;
-use crate::store::{AppendError, EventQuery, EventStore, Limits, Recorded};
+use crate::LogFixture;
 
 /// A command that a store has to refuse.
 fn refused(limits: Limits) -> Vec<(&'static str, Draft)> {
@@ -139,10 +140,10 @@ fn doubtful() -> Vec<(&'static str, Draft)> {
 
 /// I11: a command that cannot be stored is refused alone: those that come with it are done, those
 /// after it too.
-pub async fn i11_a_bad_command_fails_alone<F: Fixture>(fixture: &F) {
+pub async fn i11_a_bad_command_fails_alone<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let good = |number: usize| Draft::new().event("noted", &[&format!("good:{number}")]);
-    let bad = refused(fixture.limits());
+    let bad = refused(stores[0].limits());
     let names: Vec<_> = bad.iter().map(|(name, _)| *name).collect();
     let count = bad.len();
     let drafts = bad
@@ -177,9 +178,9 @@ pub async fn i11_a_bad_command_fails_alone<F: Fixture>(fixture: &F) {
 
 /// I11: a command with odd content beside good ones is refused alone or kept exactly as it is, and
 /// can be found by its tags.
-pub async fn i11_odd_content_is_kept_or_refused<F: Fixture>(fixture: &F) {
+pub async fn i11_odd_content_is_kept_or_refused<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
-    super::kit::fill(&store, 100, "noted", &["good:G"]).await;
+    super::client::fill(&store, 100, "noted", &["good:G"]).await;
     let odd = doubtful();
     let good = odd.iter().map(|_| Draft::new().event("noted", &["good:G"]));
     let sent = odd

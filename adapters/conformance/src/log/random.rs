@@ -1,8 +1,8 @@
 use fastrand::Rng;
 
 use super::draft::Draft;
-use crate::Position;
-use crate::store::{EventQuery, EventQueryItem, EventType, Tag};
+use cqrs_core::Position;
+use cqrs_core::store::{EventQuery, EventQueryItem, EventType, Tag};
 
 const TYPES: [&str; 4] = ["opened", "moved", "closed", "opened-again"];
 const TAGS: [&str; 6] = ["a:1", "a:2", "b:1", "b:12", "c:1", "c:"];

@@ -1,7 +1,9 @@
-use super::Fixture;
+use cqrs_core::store::{AppendError, Appended, EventStore};
+
+use super::client::{append, log, open, open_many, send_all};
 use super::draft::{Draft, tagged};
-use super::kit::{append, log, open, open_many, poll_then_drop, race, send_all};
-use crate::store::{AppendError, Appended, EventStore};
+use crate::LogFixture;
+use crate::tasks::{poll_then_drop, race};
 
 /// That sending a command again answers as the first time and does nothing.
 async fn assert_replayed<S: EventStore>(store: &S, draft: &Draft, first: Appended) {
@@ -30,7 +32,7 @@ async fn assert_mismatch<S: EventStore>(store: &S, draft: &Draft) {
 
 /// I6: a command id that was used before answers as the first time, in this process, in another
 /// one, and after a restart; another body under it is an error.
-pub async fn i6_one_id_has_one_effect<F: Fixture>(fixture: &F) {
+pub async fn i6_one_id_has_one_effect<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     append(&*store, &Draft::new().event("opened", &["shop:S"])).await;
     let draft = Draft::new()
@@ -67,12 +69,12 @@ pub async fn i6_one_id_has_one_effect<F: Fixture>(fixture: &F) {
 
 /// I6: a repeated command is answered from the first time though it would be a conflict by now,
 /// since its own event is what it conflicts with.
-pub async fn i6_a_repeated_command_does_not_conflict<F: Fixture>(fixture: &F) {
+pub async fn i6_a_repeated_command_does_not_conflict<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let draft = Draft::new()
         .event("claimed", &["name:N"])
         .state("name", "N", "1", None)
-        .unless(tagged("name:N"), crate::Position::START);
+        .unless(tagged("name:N"), cqrs_core::Position::START);
     let first = append(&*stores[0], &draft).await;
     for store in &stores {
         assert_replayed(&**store, &draft, first).await;
@@ -82,7 +84,7 @@ pub async fn i6_a_repeated_command_does_not_conflict<F: Fixture>(fixture: &F) {
 
 /// I6: the same command sent many times at once, through several processes, is done once, and all
 /// get the same answer.
-pub async fn i6_one_id_sent_at_once_has_one_effect<F: Fixture>(fixture: &F) {
+pub async fn i6_one_id_sent_at_once_has_one_effect<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     for round in 0..6 {
         let processes = 1 + round % 2;
@@ -114,7 +116,7 @@ pub async fn i6_one_id_sent_at_once_has_one_effect<F: Fixture>(fixture: &F) {
 }
 
 /// I6: of two bodies sent at once under one id, one is done and the other is an error.
-pub async fn i6_two_bodies_at_once_under_one_id<F: Fixture>(fixture: &F) {
+pub async fn i6_two_bodies_at_once_under_one_id<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     for round in 0..6 {
         let id = Draft::new().id();
@@ -145,7 +147,7 @@ pub async fn i6_two_bodies_at_once_under_one_id<F: Fixture>(fixture: &F) {
 }
 
 /// I6: who loses the connection, at whatever moment, sends the command again, and it is done once.
-pub async fn i6_sending_again_settles_a_lost_answer<F: Fixture>(fixture: &F) {
+pub async fn i6_sending_again_settles_a_lost_answer<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     for polls in 0..16 {
         let draft = Draft::new()
@@ -171,7 +173,7 @@ pub async fn i6_sending_again_settles_a_lost_answer<F: Fixture>(fixture: &F) {
 }
 
 /// I6: a batch in which some commands are repeated and some are new serves all of them.
-pub async fn i6_repeated_and_new_commands_come_together<F: Fixture>(fixture: &F) {
+pub async fn i6_repeated_and_new_commands_come_together<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let old: Vec<_> = (0..8)
         .map(|_| Draft::new().event("sold", &["item:1"]))

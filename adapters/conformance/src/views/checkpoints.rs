@@ -1,13 +1,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use cqrs_core::Position;
+use cqrs_core::store::{
+    Incarnation, ModelSchema, ViewBatch, ViewChange, ViewCommitError, ViewStore,
+};
+use cqrs_core::views::SortKey;
 use tokio::sync::watch;
 
-use super::Fixture;
-use super::kit::{finish, open, open_many, race};
-use crate::Position;
-use crate::store::{Incarnation, ModelSchema, ViewBatch, ViewChange, ViewCommitError, ViewStore};
-use crate::views::SortKey;
+use super::client::{open, open_many};
+use crate::ViewFixture;
+use crate::tasks::{finish, race};
 
 /// A read model of this name with one index.
 fn model(table: &str) -> Arc<ModelSchema> {
@@ -70,7 +73,7 @@ async fn checkpoint<S: ViewStore>(store: &S) -> Option<u64> {
 
 /// Views are written, changed, deleted and loaded by key; the checkpoint moves with them; all of
 /// it is there after a restart.
-pub async fn views_are_written_with_their_checkpoint<F: Fixture>(fixture: &F) {
+pub async fn views_are_written_with_their_checkpoint<F: ViewFixture>(fixture: &F) {
     let store = open(fixture).await;
     let (cards, prices) = (model("cards"), model("prices_1"));
     let models = vec![ModelSchema::clone(&cards), ModelSchema::clone(&prices)];
@@ -145,7 +148,7 @@ pub async fn views_are_written_with_their_checkpoint<F: Fixture>(fixture: &F) {
 }
 
 /// A batch that does not start where the checkpoint is writes nothing and says where it is.
-pub async fn a_batch_from_elsewhere_is_fenced<F: Fixture>(fixture: &F) {
+pub async fn a_batch_from_elsewhere_is_fenced<F: ViewFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let cards = model("cards");
     stores[0]
@@ -185,7 +188,7 @@ pub async fn a_batch_from_elsewhere_is_fenced<F: Fixture>(fixture: &F) {
 }
 
 /// Of many workers that commit from one checkpoint exactly one does, in one process and several.
-pub async fn one_of_many_workers_commits<F: Fixture>(fixture: &F) {
+pub async fn one_of_many_workers_commits<F: ViewFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let cards = model("cards");
     for store in &stores {
@@ -225,7 +228,7 @@ pub async fn one_of_many_workers_commits<F: Fixture>(fixture: &F) {
 
 /// Views and checkpoint become visible together: who reads beside commits never sees the one
 /// without the other.
-pub async fn views_and_checkpoint_are_seen_together<F: Fixture>(fixture: &F) {
+pub async fn views_and_checkpoint_are_seen_together<F: ViewFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let cards = model("cards");
     stores[0]
@@ -279,7 +282,7 @@ pub async fn views_and_checkpoint_are_seen_together<F: Fixture>(fixture: &F) {
 
 /// Who loads a view after a commit sees what was committed, however many load at once, and each
 /// gets his own.
-pub async fn a_load_sees_what_was_committed_before<F: Fixture>(fixture: &F) {
+pub async fn a_load_sees_what_was_committed_before<F: ViewFixture>(fixture: &F) {
     const WRITERS: usize = 16;
     const COMMITS: u64 = 12;
     let store = open(fixture).await;

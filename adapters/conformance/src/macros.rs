@@ -1,13 +1,11 @@
-/// Makes a `#[tokio::test]` of every promise in
-/// [`conformance`](crate::testing::conformance), each with a fresh fixture.
+/// Makes a `#[tokio::test]` of every promise in [`log`](crate::log), each with a fresh fixture.
 ///
-/// It takes an expression that makes a [`Fixture`](crate::testing::conformance::Fixture), evaluated
-/// once per test, and needs `tokio` with the features `macros` and `rt-multi-thread` among the
-/// crate's dependencies.
+/// Takes an expression that makes a [`LogFixture`](crate::LogFixture), evaluated once per test.
+/// The crate needs `tokio` with the features `macros` and `rt-multi-thread`.
 #[macro_export]
-macro_rules! conformance_tests {
+macro_rules! log_conformance_tests {
     ($fixture:expr) => {
-        $crate::conformance_tests! { @each $fixture =>
+        $crate::conformance_tests! { @log $fixture =>
             i1_an_append_is_whole
             i1_a_refused_append_leaves_no_trace
             i1_a_dropped_append_is_done_or_not
@@ -64,6 +62,19 @@ macro_rules! conformance_tests {
             times_never_decrease
             limits_can_be_reached
             limits_are_named
+        }
+    };
+}
+
+/// Makes a `#[tokio::test]` of every promise in [`views`](crate::views), each with a fresh
+/// fixture.
+///
+/// Takes an expression that makes a [`ViewFixture`](crate::ViewFixture), evaluated once per test.
+/// The crate needs `tokio` with the features `macros` and `rt-multi-thread`.
+#[macro_export]
+macro_rules! view_conformance_tests {
+    ($fixture:expr) => {
+        $crate::conformance_tests! { @views $fixture =>
             views_are_written_with_their_checkpoint
             a_batch_from_elsewhere_is_fenced
             a_load_sees_what_was_committed_before
@@ -74,12 +85,23 @@ macro_rules! conformance_tests {
             scans_see_one_snapshot
         }
     };
-    (@each $fixture:expr => $($promise:ident)+) => {$(
+}
+
+/// Makes a `#[tokio::test]` of every promise of a store that is both a log and a view store:
+/// [`log_conformance_tests!`] and [`view_conformance_tests!`] with one
+/// [`StoreFixture`](crate::StoreFixture).
+#[macro_export]
+macro_rules! conformance_tests {
+    ($fixture:expr) => {
+        $crate::log_conformance_tests!($fixture);
+        $crate::view_conformance_tests!($fixture);
+    };
+    (@$part:ident $fixture:expr => $($promise:ident)+) => {$(
         #[::tokio::test(flavor = "multi_thread", worker_threads = 4)]
         async fn $promise() {
             let fixture = $fixture;
-            let test = $crate::testing::conformance::$promise(&fixture);
-            $crate::testing::conformance::within_patience(stringify!($promise), test).await;
+            let test = $crate::$part::$promise(&fixture);
+            $crate::within_patience(stringify!($promise), test).await;
         }
     )+};
 }
@@ -88,24 +110,31 @@ macro_rules! conformance_tests {
 mod tests {
     use std::collections::BTreeSet;
 
-    crate::conformance_tests!(crate::Memory::new());
+    crate::conformance_tests!(cqrs_core::Memory::new());
 
     /// A promise that is public but not in the list would never be tested.
     #[test]
-    fn every_promise_is_in_the_list() {
-        let list = include_str!("list.rs");
-        let listed = list
-            .lines()
-            .skip_while(|line| !line.contains("@each"))
-            .skip(1);
-        let listed = listed
-            .map(str::trim)
-            .take_while(|line| *line != "}")
-            .collect::<BTreeSet<_>>();
-        let exported = include_str!("mod.rs").split("pub use ").skip(1);
-        let exported = exported.filter_map(|item| item.split(';').next()?.split_once("::{"));
-        let names = exported.flat_map(|(_, names)| names.trim_end_matches('}').split(','));
-        let exported = names.map(str::trim).filter(|name| !name.is_empty());
-        assert_eq!(exported.collect::<BTreeSet<_>>(), listed);
+    fn every_promise_is_in_its_list() {
+        for (part, exported) in [
+            ("@log", include_str!("log/mod.rs")),
+            ("@views", include_str!("views/mod.rs")),
+        ] {
+            let listed = include_str!("macros.rs")
+                .lines()
+                .skip_while(|line| !line.ends_with(&format!("{part} $fixture =>")))
+                .skip(1)
+                .map(str::trim)
+                .take_while(|line| *line != "}");
+            let exported = exported
+                .split("pub use ")
+                .skip(1)
+                .filter_map(|item| item.split(';').next()?.split_once("::{"))
+                .flat_map(|(_, names)| names.trim_end_matches('}').split(','))
+                .map(str::trim)
+                .filter(|name| !name.is_empty());
+            let listed: BTreeSet<_> = listed.collect();
+            assert!(!listed.is_empty());
+            assert_eq!(exported.collect::<BTreeSet<_>>(), listed);
+        }
     }
 }

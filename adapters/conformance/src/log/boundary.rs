@@ -1,9 +1,11 @@
 use std::collections::HashSet;
 
-use super::Fixture;
+use cqrs_core::store::{AppendError, EventQuery, EventStore, ReadRange};
+
+use super::client::{assert_evidence, head, log, matching, open_many};
 use super::draft::{Draft, item, only, tagged};
-use super::kit::{assert_evidence, head, log, matching, open_many, race};
-use crate::store::{AppendError, EventQuery, EventStore, ReadRange};
+use crate::LogFixture;
+use crate::tasks::race;
 
 /// The boundaries that the racers share, by kind. All match an event of type `enrolled` with the
 /// tag of the course, and no event of another course.
@@ -27,7 +29,7 @@ fn shared(course: &str) -> [(&'static str, EventQuery); 4] {
 
 /// I2: of many racers on one boundary exactly one wins: different aggregates that share one tag,
 /// in one process and in several, whatever the kind of boundary.
-pub async fn i2_one_of_many_wins_a_boundary<F: Fixture>(fixture: &F) {
+pub async fn i2_one_of_many_wins_a_boundary<F: LogFixture>(fixture: &F) {
     const RACERS: usize = 16;
     let stores = open_many(fixture, 2).await;
     for processes in 1..=2 {
@@ -77,7 +79,7 @@ pub async fn i2_one_of_many_wins_a_boundary<F: Fixture>(fixture: &F) {
 }
 
 /// I2: the same when every racer has read for itself, over the whole log.
-pub async fn i2_one_of_many_wins_the_log<F: Fixture>(fixture: &F) {
+pub async fn i2_one_of_many_wins_the_log<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     for round in 1..=4 {
         let mut racers = Vec::new();
@@ -112,7 +114,7 @@ pub async fn i2_one_of_many_wins_the_log<F: Fixture>(fixture: &F) {
 /// I2: boundaries that overlap in pairs, as in a ring of seats where everyone wants two
 /// neighboring ones: no seat is taken twice, and who goes away empty-handed was overtaken by a
 /// neighbor (I10).
-pub async fn i2_overlapping_boundaries_exclude_each_other<F: Fixture>(fixture: &F) {
+pub async fn i2_overlapping_boundaries_exclude_each_other<F: LogFixture>(fixture: &F) {
     const SEATS: usize = 12;
     let stores = open_many(fixture, 2).await;
     for round in 0..6 {
@@ -150,12 +152,12 @@ pub async fn i2_overlapping_boundaries_exclude_each_other<F: Fixture>(fixture: &
 }
 
 /// I2: a stale boundary is refused also when what it missed is far behind.
-pub async fn i2_a_stale_boundary_is_refused<F: Fixture>(fixture: &F) {
+pub async fn i2_a_stale_boundary_is_refused<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let store = &stores[0];
     let start = head(&**store).await;
-    super::kit::append(&**store, &Draft::new().event("renamed", &["user:U"])).await;
-    super::kit::fill(store, 300, "visited", &["page:P"]).await;
+    super::client::append(&**store, &Draft::new().event("renamed", &["user:U"])).await;
+    super::client::fill(store, 300, "visited", &["page:P"]).await;
     for store in &stores {
         let query = only(&["renamed"], &["user:U"]);
         let draft = Draft::new()

@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
+use cqrs_core::store::{Appended, EventQuery, EventStore, ReadRange};
+use cqrs_core::{Position, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::Fixture;
+use super::client::{append, follow, follow_telling, head, log, matching, open_many};
 use super::draft::{Draft, only, tagged};
-use super::kit::{append, finish, follow, follow_telling, head, log, matching, open_many};
-use crate::store::{Appended, EventQuery, EventStore, ReadRange};
-use crate::{Position, Timestamp};
+use crate::LogFixture;
+use crate::tasks::finish;
 
 /// Commands of one writer.
 const COMMANDS: usize = 15;
@@ -62,7 +63,7 @@ fn progress<S>(stores: &[Arc<S>]) -> Vec<watch::Sender<Position>> {
 /// I3: positions are contiguous and in commit order for whoever follows the log, while several
 /// writers in several processes write; the events of one command stand together, where its answer
 /// says.
-pub async fn i3_positions_are_contiguous<F: Fixture>(fixture: &F) {
+pub async fn i3_positions_are_contiguous<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 3).await;
     let progress = progress(&stores);
     // Nobody writes through the third one.
@@ -113,7 +114,7 @@ pub async fn i3_positions_are_contiguous<F: Fixture>(fixture: &F) {
 
 /// I4: nothing ever appears below a position that was seen already: followers of a part of the
 /// log miss nothing, also while a transaction that has nothing to do with it is open.
-pub async fn i4_nothing_appears_below_what_was_seen<F: Fixture>(fixture: &F) {
+pub async fn i4_nothing_appears_below_what_was_seen<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let begun = Draft::new().event("begun", &["log:L"]);
     append(&*stores[0], &begun).await;
@@ -148,7 +149,7 @@ pub async fn i4_nothing_appears_below_what_was_seen<F: Fixture>(fixture: &F) {
 }
 
 /// I4: a page that was read once reads the same ever after.
-pub async fn i4_what_was_read_never_changes<F: Fixture>(fixture: &F) {
+pub async fn i4_what_was_read_never_changes<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let progress = progress(&stores);
     let (writers, end) = write(&stores, &progress);
@@ -184,7 +185,7 @@ const TURNS: u64 = 6;
 /// I4: what a store hands over from memory is what it stored. Whoever follows while two processes
 /// write in turn gets each event of the log once and in order, and what a store says to be at hand
 /// a read says, too.
-pub async fn i4_what_is_at_hand_is_what_was_stored<F: Fixture>(fixture: &F) {
+pub async fn i4_what_is_at_hand_is_what_was_stored<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let progress = progress(&stores);
     let end = Position::new((1..=TURNS).map(|turn| turn * 2).sum());

@@ -1,0 +1,72 @@
+//! The promises of an [`EventStore`](cqrs_core::store::EventStore).
+
+mod atomic;
+mod boundary;
+mod client;
+mod command_id;
+mod conflict_evidence;
+mod draft;
+mod durable;
+mod empty;
+mod invalid_input;
+mod limits;
+mod order;
+mod pipelining;
+mod processes;
+mod random;
+mod reads;
+mod snapshot;
+mod states;
+mod times;
+
+pub use atomic::{
+    i1_a_dropped_append_is_done_or_not, i1_a_refused_append_leaves_no_trace, i1_an_append_is_whole,
+};
+pub use boundary::{
+    i2_a_stale_boundary_is_refused, i2_one_of_many_wins_a_boundary, i2_one_of_many_wins_the_log,
+    i2_overlapping_boundaries_exclude_each_other,
+};
+pub use command_id::{
+    i6_a_repeated_command_does_not_conflict, i6_one_id_has_one_effect,
+    i6_one_id_sent_at_once_has_one_effect, i6_repeated_and_new_commands_come_together,
+    i6_sending_again_settles_a_lost_answer, i6_two_bodies_at_once_under_one_id,
+};
+pub use conflict_evidence::{
+    i10_a_boundary_begins_after_its_position, i10_a_loser_is_no_evidence,
+    i10_a_stale_boundary_without_evidence_holds, i10_an_empty_item_matches_everything,
+    i10_conflicts_are_those_of_the_specification, i10_unrelated_commands_do_not_conflict,
+};
+pub use durable::{
+    i7_acknowledged_survives_a_restart, i8_a_position_above_the_head_is_rewound,
+    i8_boundaries_hold_across_a_restart, i8_the_log_goes_on_after_a_restart,
+};
+pub use empty::{
+    a_command_without_events_has_a_boundary, a_command_without_events_is_recorded,
+    a_command_without_events_may_write_a_state, commands_with_and_without_events_come_together,
+};
+pub use invalid_input::{i11_a_bad_command_fails_alone, i11_odd_content_is_kept_or_refused};
+pub use limits::{limits_are_named, limits_can_be_reached};
+pub use order::{
+    i3_positions_are_contiguous, i4_nothing_appears_below_what_was_seen,
+    i4_what_is_at_hand_is_what_was_stored, i4_what_was_read_never_changes,
+};
+pub use pipelining::{
+    i2_appends_follow_each_other, i2_what_follows_a_refused_append_is_refused,
+    i2_what_was_not_recorded_cannot_be_followed, i2_who_follows_may_be_overtaken,
+};
+pub use processes::{
+    i9_a_process_knows_what_another_wrote, i9_several_processes_decide,
+    i9_several_processes_write_a_state,
+};
+pub use reads::{
+    folds_get_the_events_of_the_specification, pages_are_bounded_by_bytes,
+    reads_are_those_of_the_specification, reads_go_on_page_by_page, tags_match_whole,
+    watchers_are_told,
+};
+pub use snapshot::{
+    i5_a_read_may_end_earlier, i5_a_slow_read_sees_one_snapshot, i5_as_of_tells_what_was_seen,
+};
+pub use states::{
+    a_stale_state_is_a_conflict, one_of_many_writes_a_state, states_are_written_with_events,
+};
+pub use times::{a_time_has_a_position, times_never_decrease};
