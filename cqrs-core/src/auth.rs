@@ -15,12 +15,12 @@ pub trait Authorizer: Send + Sync + 'static {
     ///
     /// # Errors
     /// The reason, as the actor may read it.
-    fn authorize(&self, request: &Request<'_>) -> Result<(), String>;
+    fn authorize(&self, request: &AccessRequest<'_>) -> Result<(), String>;
 }
 
 /// What an [`Authorizer`] decides on.
 #[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
+pub struct AccessRequest<'a> {
     /// The actor, if the call names one.
     pub actor: Option<&'a Actor>,
     /// What is to be done with it.
@@ -80,7 +80,7 @@ impl Actor {
 pub struct AllowAll;
 
 impl Authorizer for AllowAll {
-    fn authorize(&self, _: &Request<'_>) -> Result<(), String> {
+    fn authorize(&self, _: &AccessRequest<'_>) -> Result<(), String> {
         Ok(())
     }
 }
@@ -90,7 +90,7 @@ impl Authorizer for AllowAll {
 pub struct HeldPermissions;
 
 impl Authorizer for HeldPermissions {
-    fn authorize(&self, request: &Request<'_>) -> Result<(), String> {
+    fn authorize(&self, request: &AccessRequest<'_>) -> Result<(), String> {
         if request
             .actor
             .is_some_and(|actor| actor.holds(request.permission))

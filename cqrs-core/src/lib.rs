@@ -6,10 +6,12 @@ extern crate self as cqrs_core;
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+pub mod app;
 mod auth;
 mod clock;
 mod decision;
-pub mod dispatcher;
+mod dispatcher;
+pub mod domain;
 pub mod error;
 mod handler;
 mod ids;
@@ -28,7 +30,7 @@ mod subscription;
 pub mod testing;
 mod trace;
 pub mod views;
-pub mod wiring;
+mod wiring;
 
 pub use cqrs_macros::{
     Command, Event, Query, ReadModel, aggregate, command_handler, event_handler, projection,
@@ -37,12 +39,14 @@ pub use cqrs_macros::{
 pub use jiff::Timestamp;
 pub use uuid::Uuid;
 
-pub use auth::{Action, Actor, AllowAll, Authorizer, HeldPermissions, Request};
-pub use dispatcher::{Dispatcher, Receipt, Session};
-pub use error::{CommandError, Error, QueryError, Rejected, Result};
-pub use handler::{Context, Each, ReadTx, Res, Tx};
-pub use ids::{CommandId, EventId};
-pub use message::{Aggregate, Command, Event, Query, Storage, Validate};
-pub use module::Module;
-pub use store::{Memory, Position, Recorded};
-pub use views::{Read, ReadModel, Views};
+#[doc(inline)]
+pub use {
+    app::{Actor, AllowAll, Authorizer, Dispatcher, HeldPermissions, Module, Receipt, Session},
+    domain::{
+        Aggregate, Command, CommandId, Context, Each, Event, EventId, Query, ReadTx, Res, Tx,
+        Validate,
+    },
+    error::{CommandError, Error, QueryError, Rejected, Result},
+    store::{Memory, Position, Recorded},
+    views::{Read, ReadModel, Views},
+};

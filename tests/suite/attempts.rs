@@ -103,7 +103,7 @@ async fn in_a_bank<F: Future>(test: impl Fn(Dispatcher, Arc<Bank>) -> F) {
             answers: Semaphore::new(0),
         })
     };
-    let unused = |builder: cqrs_core::dispatcher::Builder| builder.provide(bank());
+    let unused = |builder: cqrs_core::app::Builder| builder.provide(bank());
     on_each_with(module(), unused, |app| {
         let (bank, test) = (bank(), &test);
         async move {

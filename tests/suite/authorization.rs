@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use cqrs_core::dispatcher::Builder;
+use cqrs_core::app::AccessRequest;
+use cqrs_core::app::BuildError;
+use cqrs_core::app::Builder;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{EventQuery, Tag};
-use cqrs_core::wiring::BuildError;
-use cqrs_core::{Authorizer, HeldPermissions, Request};
+use cqrs_core::{Authorizer, HeldPermissions};
 
 use crate::stores::on_each_with;
 
@@ -48,7 +49,7 @@ mod vault {
 struct Counting(Arc<AtomicU32>);
 
 impl Authorizer for Counting {
-    fn authorize(&self, request: &Request<'_>) -> Result<(), String> {
+    fn authorize(&self, request: &AccessRequest<'_>) -> Result<(), String> {
         self.0.fetch_add(1, Ordering::SeqCst);
         HeldPermissions.authorize(request)
     }

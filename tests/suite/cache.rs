@@ -133,7 +133,7 @@ fn paste(Paste { album, picture }: Paste, pasted: &Album) -> Result<PicturePaste
 #[tokio::test]
 async fn the_cache_has_so_many_bytes_at_most() {
     const MOST: usize = 20_000;
-    let with = |builder: cqrs_core::dispatcher::Builder| builder.state_cache_bytes(MOST);
+    let with = |builder: cqrs_core::app::Builder| builder.state_cache_bytes(MOST);
     on_each_with(module(), with, |app| async move {
         let mut random = fastrand::Rng::with_seed(7);
         let mut hits = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cqrs_core::dispatcher::{Builder, SubscriptionState};
+use cqrs_core::app::{Builder, SubscriptionState};
 use cqrs_core::prelude::*;
 use cqrs_core::store::EventQuery;
 use tokio::sync::watch;

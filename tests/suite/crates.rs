@@ -6,8 +6,7 @@ use crate::stores::on_each_with;
 
 #[tokio::test]
 async fn messages_aggregates_and_handlers_live_in_three_crates() {
-    let messages =
-        |builder: cqrs_core::dispatcher::Builder| builder.module(split_messages::module());
+    let messages = |builder: cqrs_core::app::Builder| builder.module(split_messages::module());
     on_each_with(split_handlers::module(), messages, |app| async move {
         let lend = |isbn: &str, reader| LendBook {
             isbn: isbn.into(),

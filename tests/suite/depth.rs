@@ -1,6 +1,6 @@
 //! JSON that is nested deeply.
 
-use cqrs_core::dispatcher::Builder;
+use cqrs_core::app::Builder;
 use cqrs_core::prelude::*;
 use serde_json::Value;
 

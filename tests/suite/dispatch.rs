@@ -365,7 +365,7 @@ async fn conflicts_are_retried() {
 #[tokio::test]
 async fn a_conflict_is_returned_after_the_last_attempt() {
     let gate = Arc::new(Gate::default());
-    let once = |builder: cqrs_core::dispatcher::Builder| {
+    let once = |builder: cqrs_core::app::Builder| {
         builder
             .provide(Arc::new(Calls::default()))
             .provide(gate.clone())
@@ -402,7 +402,7 @@ async fn a_conflict_is_returned_after_the_last_attempt() {
 #[tokio::test]
 async fn a_call_dropped_at_any_await_leaves_nothing_half_done() {
     let gate = Arc::new(Gate::default());
-    let with_gate = |builder: cqrs_core::dispatcher::Builder| {
+    let with_gate = |builder: cqrs_core::app::Builder| {
         builder
             .provide(Arc::new(Calls::default()))
             .provide(gate.clone())
@@ -489,7 +489,7 @@ async fn a_session_reads_its_own_writes_under_one_actor() {
     .await;
 }
 
-pub fn services(builder: cqrs_core::dispatcher::Builder) -> cqrs_core::dispatcher::Builder {
+pub fn services(builder: cqrs_core::app::Builder) -> cqrs_core::app::Builder {
     builder
         .provide(Arc::new(Calls::default()))
         .provide(Arc::new(Gate::default()))

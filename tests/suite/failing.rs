@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cqrs_core::dispatcher::{SubscriptionKind, SubscriptionState};
+use cqrs_core::app::{SubscriptionKind, SubscriptionState};
 
 use crate::stores::on_each_with;
 

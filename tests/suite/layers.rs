@@ -26,7 +26,7 @@ const FLOORS: [&[&str]; 18] = [
     &["dispatcher"],
     &["testing"],
     // What users and expansions name, gathered from all of the others.
-    &["prelude", "__private"],
+    &["app", "domain", "prelude", "__private"],
     &[""],
 ];
 

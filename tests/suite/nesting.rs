@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use cqrs_core::dispatcher::Builder;
+use cqrs_core::app::Builder;
 use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
 use cqrs_core::store::EventQuery;

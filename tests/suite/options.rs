@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use cqrs_core::dispatcher::Builder;
+use cqrs_core::app::BuildError;
+use cqrs_core::app::Builder;
 use cqrs_core::prelude::*;
-use cqrs_core::wiring::BuildError;
 
 use crate::stores::on_each_with;
 

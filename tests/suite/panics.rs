@@ -6,11 +6,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use cqrs_core::app::AccessRequest;
 use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{Append, EventQuery, EventType, NewEvent, Tag};
 use cqrs_core::testing::given;
-use cqrs_core::{AllowAll, Authorizer, CommandId, Request, Timestamp};
+use cqrs_core::{AllowAll, Authorizer, CommandId, Timestamp};
 use serde::{Deserializer, Serializer};
 
 use crate::stores::on_each_with;
@@ -315,7 +316,7 @@ fn panicked<T: fmt::Debug, E: std::error::Error>(outcome: Result<T, CommandError
     }
 }
 
-fn allowed(builder: cqrs_core::dispatcher::Builder) -> cqrs_core::dispatcher::Builder {
+fn allowed(builder: cqrs_core::app::Builder) -> cqrs_core::app::Builder {
     builder.authorizer(AllowAll)
 }
 
@@ -507,7 +508,7 @@ async fn each_function_is_named() {
 struct Locked(Arc<AtomicBool>);
 
 impl Authorizer for Locked {
-    fn authorize(&self, _: &Request<'_>) -> Result<(), String> {
+    fn authorize(&self, _: &AccessRequest<'_>) -> Result<(), String> {
         assert!(!self.0.load(Ordering::Relaxed), "locked out");
         Ok(())
     }
@@ -516,7 +517,7 @@ impl Authorizer for Locked {
 #[tokio::test]
 async fn a_panic_of_the_authorizer_or_the_clock_is_an_error_of_that_call() {
     let (is_locked, is_stopped) = <(Arc<AtomicBool>, Arc<AtomicBool>)>::default();
-    let with = |builder: cqrs_core::dispatcher::Builder| {
+    let with = |builder: cqrs_core::app::Builder| {
         let (is_locked, is_stopped) = (is_locked.clone(), is_stopped.clone());
         let authorizer = Locked(is_locked);
         let clock = move || {

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::Command as Process;
 
+use cqrs_core::app::BuildError;
 use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{AppendError, EventStore, StoreError};
-use cqrs_core::wiring::BuildError;
 use cqrs_sqlite::{OpenError, Sqlite};
 
 use crate::at_hand::noted;

@@ -481,7 +481,7 @@ fn given_when_then_stores_the_states_that_a_program_would() {
 async fn a_snapshot_that_could_not_be_read_back_is_left_out() {
     use stored::{Balance, Check, module};
     for cached in [true, false] {
-        let with = |builder: cqrs_core::dispatcher::Builder| {
+        let with = |builder: cqrs_core::app::Builder| {
             if cached {
                 builder
             } else {

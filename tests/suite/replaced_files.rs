@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cqrs_core::dispatcher::SubscriptionState;
+use cqrs_core::app::SubscriptionState;
 use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{

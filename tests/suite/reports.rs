@@ -1,7 +1,7 @@
 //! How errors print: what a person sees when `main` returns one.
 
+use cqrs_core::app::BuildError;
 use cqrs_core::prelude::*;
-use cqrs_core::wiring::BuildError;
 
 /// A module in which three things are wrong.
 macro_rules! broken {

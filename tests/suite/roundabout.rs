@@ -151,7 +151,7 @@ pub struct Branch(Dispatcher);
 
 #[tokio::test]
 async fn a_handler_that_waits_for_the_end_of_the_one_that_waits_for_it_is_refused() {
-    let unused = |builder: cqrs_core::dispatcher::Builder| builder.provide(Desk::new().0);
+    let unused = |builder: cqrs_core::app::Builder| builder.provide(Desk::new().0);
     on_each_with(branch::module(), unused, |first| async move {
         let (desk, mut listener) = Desk::new();
         let store = || first.store().clone();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cqrs_core::dispatcher::Builder;
+use cqrs_core::app::Builder;
 use cqrs_core::prelude::*;
 use cqrs_core::store::BoxFuture;
 use rust_decimal::Decimal;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cqrs_core::dispatcher::{Builder, SubscriptionState};
+use cqrs_core::app::{Builder, SubscriptionState};
 use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
 use tokio::sync::{Semaphore, mpsc};
@@ -345,7 +345,7 @@ mod impatient {
     use std::sync::OnceLock;
     use std::time::Duration;
 
-    use cqrs_core::dispatcher::Unfinished;
+    use cqrs_core::app::Unfinished;
     use cqrs_core::prelude::*;
     use tokio::sync::mpsc;
 

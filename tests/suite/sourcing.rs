@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use cqrs_core::dispatcher::Builder;
+use cqrs_core::app::Builder;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{Append, EventQuery, StateKey, StateWrite, Tag};
 

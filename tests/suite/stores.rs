@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use cqrs_conformance::StoreFixture;
-use cqrs_core::dispatcher::Builder;
+use cqrs_core::app::Builder;
 use cqrs_core::{Dispatcher, Memory, Module};
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;

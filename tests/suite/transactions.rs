@@ -19,7 +19,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use cqrs_conformance::StoreFixture;
-use cqrs_core::dispatcher::{Builder, SubscriptionState};
+use cqrs_core::app::{Builder, SubscriptionState};
 use cqrs_core::error::Failure;
 use cqrs_core::store::Store;
 use cqrs_core::{CommandError, CommandId, Dispatcher, Module};

@@ -1,6 +1,6 @@
 //! Views that cannot be kept, and the limits of what can.
 
-use cqrs_core::dispatcher::SubscriptionState;
+use cqrs_core::app::SubscriptionState;
 use cqrs_core::prelude::*;
 use cqrs_core::views::{MAX_KEY_BYTES, Page};
 

@@ -1,6 +1,6 @@
 //! One command about many aggregates: the store is asked as often as for a few.
 
-use cqrs_core::dispatcher::Builder;
+use cqrs_core::app::Builder;
 use cqrs_core::prelude::*;
 
 use crate::stores::on_each;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use cqrs_core::dispatcher::SubscriptionState;
+use cqrs_core::app::SubscriptionState;
 use cqrs_core::prelude::*;
 use cqrs_sqlite::Sqlite;
 

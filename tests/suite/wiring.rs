@@ -10,7 +10,7 @@ async fn report(module: Module) -> String {
     report_of(Dispatcher::builder().store(Memory::new()).module(module)).await
 }
 
-async fn report_of(builder: cqrs_core::dispatcher::Builder) -> String {
+async fn report_of(builder: cqrs_core::app::Builder) -> String {
     match builder.build().await {
         Ok(_) => panic!("the wiring was found to be whole"),
         Err(error) => error.to_string().replace(file!(), "wiring.rs"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use cqrs_core::dispatcher::{Builder, SubscriptionState};
+use cqrs_core::app::{Builder, SubscriptionState};
 use cqrs_core::prelude::*;
 
 use crate::stores::on_each_with;

@@ -108,7 +108,7 @@ impl Options {
 
     /// Where queries read the read models: a replica, or the same database as a role that may only
     /// read. Commands and projections always read where they write. A query
-    /// [after](cqrs_core::dispatcher::QueryCall::after) a receipt waits for the replica, too.
+    /// [after](cqrs_core::app::QueryCall::after) a receipt waits for the replica, too.
     pub fn read_url(mut self, url: &str) -> Self {
         self.read_url = Some(url.to_owned());
         self

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cqrs_core::Dispatcher;
-use cqrs_core::dispatcher::Builder;
+use cqrs_core::app::Builder;
 use cqrs_postgres::Postgres;
 
 use super::database::{block_on, connect};

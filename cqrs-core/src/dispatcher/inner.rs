@@ -6,7 +6,7 @@ use super::lifecycle::Lifecycle;
 use super::sent::SentCommands;
 use super::slots::Slots;
 use crate::auth::Actor;
-use crate::auth::{Action, Authorizer, Request};
+use crate::auth::{AccessRequest, Action, Authorizer};
 use crate::decision::{CommandSlot, DecisionLimits, Decisions};
 use crate::error::{Denied, Failure};
 use crate::handler::{CommandFn, QueryFn, QueryInputs};
@@ -155,7 +155,7 @@ impl Inner {
         let Some(permission) = permission else {
             return Ok(Ok(()));
         };
-        let request = Request {
+        let request = AccessRequest {
             actor,
             action,
             permission,

@@ -1,7 +1,7 @@
 use std::fmt::{self, Write};
 
 use cqrs_core::Dispatcher;
-use cqrs_core::wiring::{EventDescription, MessageDescription, MessageKind};
+use cqrs_core::app::{EventDescription, MessageDescription, MessageKind};
 use serde_json::Value;
 
 use super::out::{FAINT, HEADING, say};

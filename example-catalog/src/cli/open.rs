@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use cqrs_core::dispatcher::Builder;
+use cqrs_core::app::Builder;
 use cqrs_core::store::Store;
 use cqrs_core::{Dispatcher, HeldPermissions, Memory, Module};
 use cqrs_postgres::{ConnectError, Postgres};

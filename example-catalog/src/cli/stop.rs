@@ -3,9 +3,9 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use cqrs_core::app::BuildError;
 use cqrs_core::error::Failure;
 use cqrs_core::store::StoreError;
-use cqrs_core::wiring::BuildError;
 use cqrs_core::{CommandError, QueryError};
 use cqrs_postgres::ConnectError;
 use cqrs_sqlite::OpenError;

@@ -106,7 +106,7 @@ fn order(cmd: Order, price: &Price, context: &Context) -> Result<ProductOrdered,
 async fn the_price_shown_is_valid_for_ten_minutes_more() {
     let seconds = Arc::new(AtomicI64::new(0));
     let clock = seconds.clone();
-    let with_clock = |builder: cqrs_core::dispatcher::Builder| {
+    let with_clock = |builder: cqrs_core::app::Builder| {
         let clock = clock.clone();
         let at = |seconds| Timestamp::from_second(1_700_000_000 + seconds).expect("a time");
         builder.clock(move || at(clock.load(Ordering::SeqCst)))

@@ -1,7 +1,7 @@
 //! A student subscribes to a course once: a rule about both at once, in which neither other students
 //! of the course nor other courses of the student have a part.
 
-use cqrs_core::dispatcher::Builder;
+use cqrs_core::app::Builder;
 use cqrs_core::prelude::*;
 use cqrs_core::testing::given;
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use cqrs_core::dispatcher::SubscriptionState;
+use cqrs_core::app::SubscriptionState;
 use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{AppendError, EventQuery, StoreError};
