@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use cqrs_core::prelude::*;
 use tokio::sync::Semaphore;
 
-use crate::stores::on_each_with;
+use crate::support::stores::on_each_with;
 
 cqrs_core::module!();
 

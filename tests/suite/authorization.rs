@@ -10,7 +10,7 @@ use cqrs_core::prelude::*;
 use cqrs_core::store::{EventQuery, Tag};
 use cqrs_core::{Authorizer, HeldPermissions};
 
-use crate::stores::on_each_with;
+use crate::support::stores::on_each_with;
 
 mod vault {
     use cqrs_core::prelude::*;

@@ -4,7 +4,8 @@
 use cqrs_core::prelude::*;
 use cqrs_core::store::EventQuery;
 
-use crate::stores::{on_each, on_each_with, race, with_caches};
+use crate::support::race;
+use crate::support::stores::{on_each, on_each_with, with_caches};
 
 cqrs_core::module!();
 

@@ -15,7 +15,7 @@ use tokio_postgres::Client;
 
 use crate::outage::until;
 use crate::outage::writer::{account, append};
-use crate::postgres::Schema;
+use crate::support::postgres::Schema;
 
 /// Polls the future at most so many times, each time it is woken, and drops it. Returns what it
 /// returned if it was ready by then.

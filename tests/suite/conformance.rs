@@ -8,7 +8,7 @@ use cqrs_sqlite::{Options, Sqlite};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::postgres::Schema;
+use crate::support::postgres::Schema;
 
 /// A database file in a directory of its own.
 struct Database {

@@ -16,8 +16,8 @@ use tokio_postgres::NoTls;
 
 use crate::outage::until;
 use crate::outage::writer::{account, append};
-use crate::postgres::Schema;
-use crate::stores::race;
+use crate::support::postgres::Schema;
+use crate::support::race;
 use crate::support::transacting::append_in;
 
 #[tokio::test]

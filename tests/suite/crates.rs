@@ -2,7 +2,7 @@
 
 use split_messages::{BooksOf, LendBook, Lent};
 
-use crate::stores::on_each_with;
+use crate::support::stores::on_each_with;
 
 #[tokio::test]
 async fn messages_aggregates_and_handlers_live_in_three_crates() {

@@ -15,7 +15,8 @@ use cqrs_core::{CommandId, Timestamp};
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
-use crate::stores::{on_each_with, race};
+use crate::support::race;
+use crate::support::stores::on_each_with;
 use crate::support::watched::Watched;
 
 cqrs_core::module!();

@@ -4,7 +4,7 @@ use cqrs_core::app::Builder;
 use cqrs_core::prelude::*;
 use serde_json::Value;
 
-use crate::stores::{on_each, on_each_with};
+use crate::support::stores::{on_each, on_each_with};
 
 cqrs_core::module!();
 

@@ -4,7 +4,7 @@ use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
 use cqrs_core::store::EventQuery;
 
-use crate::stores::on_each;
+use crate::support::stores::on_each;
 
 cqrs_core::module!();
 

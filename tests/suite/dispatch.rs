@@ -9,7 +9,8 @@ use cqrs_core::store::EventQuery;
 use cqrs_core::{HeldPermissions, Validate};
 use tokio::sync::Notify;
 
-use crate::stores::{on_each_with, race};
+use crate::support::race;
+use crate::support::stores::on_each_with;
 
 cqrs_core::module!();
 

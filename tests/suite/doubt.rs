@@ -11,8 +11,8 @@ use cqrs_core::store::{
 };
 use cqrs_core::{CommandId, Uuid};
 
-use crate::stores::on_each;
 use crate::support::decorated::{Decorated, Hooks};
+use crate::support::stores::on_each;
 
 cqrs_core::module!();
 

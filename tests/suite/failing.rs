@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cqrs_core::app::{SubscriptionKind, SubscriptionState};
 
-use crate::stores::on_each_with;
+use crate::support::stores::on_each_with;
 
 mod words {
     use std::sync::atomic::{AtomicBool, Ordering};

@@ -18,7 +18,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::outage::writer::{account, append};
-use crate::postgres::Schema;
+use crate::support::postgres::Schema;
 use crate::support::transacting::append_in;
 
 cqrs_core::module!();

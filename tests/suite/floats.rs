@@ -5,8 +5,8 @@ use cqrs_core::prelude::*;
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
 
-use crate::postgres::Schema;
-use crate::stores::on_each;
+use crate::support::postgres::Schema;
+use crate::support::stores::on_each;
 
 cqrs_core::module!();
 

@@ -10,7 +10,7 @@ use cqrs_core::prelude::*;
 use cqrs_sqlite::Sqlite;
 use tokio::sync::mpsc;
 
-use crate::stores::on_each_with;
+use crate::support::stores::on_each_with;
 
 cqrs_core::module!();
 
@@ -228,7 +228,7 @@ async fn every_event_is_folded_once_however_often_the_dispatcher_restarts() {
     for round in 1..=10 {
         // Two dispatchers on one file, each with the same projection.
         let apps = [open(&path).await, open(&path).await];
-        let receipts = crate::stores::race(16, |number| {
+        let receipts = crate::support::race(16, |number| {
             let app = apps[number % 2].clone();
             async move {
                 app.execute(Deposit {

@@ -2,7 +2,7 @@
 
 use cqrs_core::prelude::*;
 
-use crate::stores::on_each;
+use crate::support::stores::on_each;
 use crate::support::watched::Watched;
 use std::time::Duration;
 

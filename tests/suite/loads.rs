@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
 use crate::outage::until;
-use crate::postgres::Schema;
+use crate::support::postgres::Schema;
 
 const STATEMENTS: i64 = 2;
 

@@ -11,77 +11,91 @@
     clippy::struct_field_names
 )]
 
-mod allocations;
+mod support;
+
+// The contract of stores, and the framework on each of them.
+mod conformance;
+mod limits;
+mod memory_tail;
+mod model;
+mod options;
+mod read_only;
+mod replica;
+mod sabotage;
+
+// Commands and queries.
 mod arrays;
-mod at_hand;
 mod attempts;
 mod authorization;
-mod cache;
 mod cancellation;
-mod chains;
-mod compile_errors;
-mod conformance;
-mod connecting;
-mod cost;
-#[cfg(unix)]
-mod crash;
-mod crates;
 mod crowds;
-mod dcb;
 mod depth;
-mod destructors;
 mod dispatch;
 mod doubt;
-mod failing;
-mod failover;
-mod fixtures;
-mod floats;
-mod follow;
-mod golden;
-mod large_views;
-mod layers;
-mod limits;
-mod links;
-mod loads;
-mod manifests;
-mod model;
-mod namesakes;
 mod nesting;
-mod newcomer;
 mod once;
-mod options;
-mod outage;
 mod overload;
+mod pipelining;
+mod roundabout;
+mod units;
+
+// Decisions and what they load.
+mod cache;
+mod dcb;
+mod destructors;
+mod floats;
+mod golden;
+mod namesakes;
+mod readable;
+mod snapshots;
+mod sourcing;
+mod wide_decisions;
+
+// Projections, reactions and read models.
+mod chains;
+mod failing;
+mod follow;
+mod large_views;
+mod loads;
+mod reactions;
+mod views;
+mod wide_folds;
+mod workers;
+
+// SQL of handlers.
+mod transactions;
+
+// Wiring, start and end.
+mod crates;
+mod fixtures;
 mod panics;
+mod reports;
+mod secrets;
+mod services;
+mod shop;
+mod shutdown;
+mod spans;
+mod wiring;
+
+// Failures of machines, networks and databases.
+mod connecting;
+#[cfg(unix)]
+mod crash;
+mod failover;
+mod outage;
 mod patience;
 mod pooler;
-mod postgres;
-mod reactions;
-mod read_only;
-mod readable;
 mod recovery;
 #[cfg(unix)]
 mod replaced_files;
-mod replica;
-mod reports;
-mod roundabout;
-mod sabotage;
-mod secrets;
-mod services;
-mod setup;
-mod shop;
-mod shutdown;
-mod snapshots;
-mod sourcing;
-mod spans;
 mod standstill;
-mod stores;
-mod support;
-mod transactions;
-mod under_way;
-mod units;
-mod views;
-mod wide_decisions;
-mod wide_folds;
-mod wiring;
-mod workers;
+
+// The repository: its texts, manifests and layers.
+mod allocations;
+mod compile_errors;
+mod dependencies;
+mod layers;
+mod links;
+mod manifests;
+mod readme_example;
+mod setup;

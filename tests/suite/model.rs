@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use tokio::runtime::Runtime;
 
-use crate::stores::race;
+use crate::support::race;
 use system::{Answer, Place};
 use world::{Intent, Model};
 

@@ -3,7 +3,7 @@
 
 use cqrs_core::prelude::*;
 
-use crate::stores::on_each;
+use crate::support::stores::on_each;
 
 /// A module with an aggregate, whose `impl` blocks are the same to the letter.
 macro_rules! shelves {

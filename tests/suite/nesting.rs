@@ -7,7 +7,7 @@ use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
 use cqrs_core::store::EventQuery;
 
-use crate::stores::on_each_with;
+use crate::support::stores::on_each_with;
 
 cqrs_core::module!();
 

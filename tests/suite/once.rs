@@ -4,7 +4,8 @@ use cqrs_core::prelude::*;
 use cqrs_core::store::EventQuery;
 
 use crate::dispatch::{Call, CountCalls, Pay, Purse, module, pay_of, services};
-use crate::stores::{on_each_with, race};
+use crate::support::race;
+use crate::support::stores::on_each_with;
 
 #[tokio::test]
 async fn the_same_id_again_returns_the_first_receipt() {

@@ -7,7 +7,7 @@ use cqrs_core::app::BuildError;
 use cqrs_core::app::Builder;
 use cqrs_core::prelude::*;
 
-use crate::stores::on_each_with;
+use crate::support::stores::on_each_with;
 
 cqrs_core::module!();
 

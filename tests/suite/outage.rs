@@ -21,7 +21,7 @@ use tokio_postgres::{Client, NoTls};
 use self::history::{Counts, audit};
 use self::load::Load;
 use self::proxy::{Cutting, Proxy};
-use crate::postgres::Schema;
+use crate::support::postgres::Schema;
 
 /// How long something goes wrong, at most.
 const TIME: Duration = Duration::from_secs(4);

@@ -11,7 +11,7 @@ use cqrs_core::store::AppendError;
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
 
-use crate::postgres::Schema;
+use crate::support::postgres::Schema;
 
 cqrs_core::module!();
 

@@ -14,7 +14,7 @@ use cqrs_core::testing::given;
 use cqrs_core::{AllowAll, Authorizer, CommandId, Timestamp};
 use serde::{Deserializer, Serializer};
 
-use crate::stores::on_each_with;
+use crate::support::stores::on_each_with;
 
 cqrs_core::module!();
 

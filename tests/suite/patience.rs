@@ -12,8 +12,8 @@ use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
 use cqrs_sqlite::rusqlite::Connection;
 
-use crate::at_hand::noted;
-use crate::postgres::Schema;
+use crate::support::noted;
+use crate::support::postgres::Schema;
 
 #[tokio::test]
 async fn a_caller_is_answered_while_the_writing_thread_is_held_and_the_id_tells_later() {

@@ -7,7 +7,7 @@ use cqrs_core::prelude::*;
 use tokio::sync::mpsc;
 
 use crate::follow::{Account, BalanceOf, Deposit, module, quiet};
-use crate::stores::on_each_with;
+use crate::support::stores::on_each_with;
 
 mod newcomer {
     use cqrs_core::prelude::*;

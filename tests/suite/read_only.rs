@@ -9,7 +9,7 @@ use cqrs_core::prelude::*;
 use cqrs_core::store::{AppendError, EventStore, StoreError};
 use cqrs_sqlite::{OpenError, Sqlite};
 
-use crate::at_hand::noted;
+use crate::support::noted;
 
 cqrs_core::module!();
 

@@ -15,7 +15,7 @@ use cqrs_core::store::{EventQuery, StateKey};
 use cqrs_core::testing::given;
 use serde_json::Value;
 
-use crate::stores::{on_each, on_each_with};
+use crate::support::stores::{on_each, on_each_with};
 
 cqrs_core::module!();
 

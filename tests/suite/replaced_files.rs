@@ -14,7 +14,7 @@ use cqrs_sqlite::Sqlite;
 use cqrs_sqlite::rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::at_hand::noted;
+use crate::support::noted;
 
 cqrs_core::module!();
 

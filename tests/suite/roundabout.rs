@@ -6,7 +6,7 @@ use std::time::Duration;
 use cqrs_core::prelude::*;
 use tokio::sync::mpsc;
 
-use crate::stores::on_each_with;
+use crate::support::stores::on_each_with;
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(120);

@@ -8,7 +8,7 @@ use cqrs_core::store::BoxFuture;
 use rust_decimal::Decimal;
 use tokio::sync::mpsc;
 
-use crate::stores::on_each_with;
+use crate::support::stores::on_each_with;
 
 cqrs_core::module!();
 

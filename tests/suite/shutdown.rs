@@ -8,7 +8,7 @@ use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::stores::on_each_with;
+use crate::support::stores::on_each_with;
 
 mod orders {
     use cqrs_core::prelude::*;

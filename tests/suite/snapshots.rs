@@ -6,7 +6,8 @@ use cqrs_core::prelude::*;
 use cqrs_core::store::{Append, StateKey, StateWrite, Store};
 use cqrs_core::{CommandId, Timestamp};
 
-use crate::stores::{on_each, race, with_caches};
+use crate::support::race;
+use crate::support::stores::{on_each, with_caches};
 
 cqrs_core::module!();
 

@@ -7,7 +7,8 @@ use cqrs_core::app::Builder;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{Append, EventQuery, StateKey, StateWrite, Tag};
 
-use crate::stores::{on_each, on_each_with, race};
+use crate::support::race;
+use crate::support::stores::{on_each, on_each_with};
 
 cqrs_core::module!();
 

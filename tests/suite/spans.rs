@@ -357,7 +357,7 @@ async fn a_database_that_is_opened_is_told() {
     assert_eq!(opened.fields["path"], path.display().to_string());
     drop(sqlite);
     let Some(schema) =
-        crate::postgres::Schema::fresh(module_path!(), cqrs_postgres::Postgres::options())
+        crate::support::postgres::Schema::fresh(module_path!(), cqrs_postgres::Postgres::options())
     else {
         return;
     };

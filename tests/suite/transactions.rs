@@ -26,8 +26,8 @@ use cqrs_core::{CommandError, CommandId, Dispatcher, Module};
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
 
-use crate::postgres::Schema;
-use crate::stores::race;
+use crate::support::postgres::Schema;
+use crate::support::race;
 use messages::{
     Counted, How, Label, Labels, Pieces, Receive, SoldPieces, StockError, Take, Totals,
     WriteInAQuery,

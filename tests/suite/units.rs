@@ -8,7 +8,7 @@ use cqrs_core::{CommandId, Timestamp};
 use serde_json::{Value, json};
 
 use self::pings::{CountPings, Ping, PingBraced, Pinged, Repeat};
-use crate::stores::on_each;
+use crate::support::stores::on_each;
 
 mod pings {
     use cqrs_core::prelude::*;

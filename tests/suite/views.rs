@@ -4,7 +4,7 @@ use cqrs_core::app::SubscriptionState;
 use cqrs_core::prelude::*;
 use cqrs_core::views::{MAX_KEY_BYTES, Page};
 
-use crate::stores::on_each_with;
+use crate::support::stores::on_each_with;
 
 /// Messages, without what follows the log: so that a projection finds several events at once.
 mod cards {

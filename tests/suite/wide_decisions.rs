@@ -3,7 +3,7 @@
 use cqrs_core::app::Builder;
 use cqrs_core::prelude::*;
 
-use crate::stores::on_each;
+use crate::support::stores::on_each;
 use crate::support::watched::Watched;
 
 cqrs_core::module!();

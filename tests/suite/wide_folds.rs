@@ -7,7 +7,7 @@ use cqrs_core::app::SubscriptionState;
 use cqrs_core::prelude::*;
 use cqrs_sqlite::Sqlite;
 
-use crate::stores::on_each;
+use crate::support::stores::on_each;
 
 mod stock {
     use super::{AtomicU32, Ordering};

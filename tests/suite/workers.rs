@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use cqrs_core::app::{Builder, SubscriptionState};
 use cqrs_core::prelude::*;
 
-use crate::stores::on_each_with;
+use crate::support::stores::on_each_with;
 
 /// A read model whose code panics where it is told to.
 mod fragile {

@@ -6,7 +6,8 @@ use std::collections::{BTreeSet, HashSet};
 use cqrs_core::prelude::*;
 use cqrs_core::testing::given;
 
-use crate::stores::{on_each, race, with_caches};
+use crate::support::race;
+use crate::support::stores::{on_each, with_caches};
 
 cqrs_core::module!();
 

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use cqrs_core::prelude::*;
 
-use crate::stores::{on_each_with, race};
+use crate::support::race;
+use crate::support::stores::on_each_with;
 
 cqrs_core::module!();
 

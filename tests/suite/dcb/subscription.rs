@@ -5,7 +5,8 @@ use cqrs_core::app::Builder;
 use cqrs_core::prelude::*;
 use cqrs_core::testing::given;
 
-use crate::stores::{on_each, on_each_with, race, with_caches};
+use crate::support::race;
+use crate::support::stores::{on_each, on_each_with, with_caches};
 
 cqrs_core::module!();
 

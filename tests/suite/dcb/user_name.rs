@@ -2,7 +2,8 @@
 
 use cqrs_core::prelude::*;
 
-use crate::stores::{on_each, race};
+use crate::support::race;
+use crate::support::stores::on_each;
 
 cqrs_core::module!();
 

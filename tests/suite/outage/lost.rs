@@ -12,7 +12,7 @@ use super::history::log;
 use super::proxy::{Loss, Lost, Proxy};
 use super::until;
 use super::writer::{account, append};
-use crate::postgres::Schema;
+use crate::support::postgres::Schema;
 use crate::support::transacting::append_in;
 
 /// In the payload of the append that is lost.

@@ -10,7 +10,7 @@ use tokio_postgres::Client;
 
 use crate::crash::ledger::Ledger;
 use crate::crash::process::Writer;
-use crate::postgres::Schema;
+use crate::support::postgres::Schema;
 
 /// The server carries out what a process had sent when it was killed, and nobody is told.
 async fn wait_for_backends(client: &Client, schema: &Schema) {

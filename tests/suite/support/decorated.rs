@@ -92,6 +92,7 @@ impl<S: ?Sized, H> Deref for Decorated<S, H> {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<S: Store + ?Sized, H: Hooks<S>> EventStore for Decorated<S, H> {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         self.hooks.append(&self.store, append)
@@ -161,6 +162,7 @@ impl<S: Store + ?Sized, H: Hooks<S>> EventStore for Decorated<S, H> {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<S: Store + ?Sized, H: Hooks<S>> ViewStore for Decorated<S, H> {
     fn prepare(&self, models: Vec<ModelSchema>) -> BoxFuture<'_, Result<(), StoreError>> {
         self.store.prepare(models)

@@ -1,5 +1,12 @@
-//! What tests of several subjects use.
+//! Helpers for tests of several subjects.
 
 pub mod decorated;
+mod noted;
+pub mod postgres;
+mod race;
+pub mod stores;
 pub mod transacting;
 pub mod watched;
+
+pub use noted::noted;
+pub use race::race;

@@ -11,7 +11,7 @@ use cqrs_core::store::{
 use cqrs_postgres::Postgres;
 
 use super::decorated::{Decorated, Hooks};
-use crate::postgres::Schema;
+use crate::support::postgres::Schema;
 
 /// Which appends are made in a transaction.
 #[derive(Clone, Copy)]

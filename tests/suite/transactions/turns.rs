@@ -13,7 +13,7 @@ use cqrs_postgres::Postgres;
 use tokio_postgres::Client;
 
 use crate::outage::until;
-use crate::postgres::Schema;
+use crate::support::postgres::Schema;
 use crate::support::transacting::append_in;
 
 /// One event of this account, if it has none after that position.

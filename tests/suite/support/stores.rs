@@ -8,7 +8,7 @@ use cqrs_core::{Dispatcher, Memory, Module};
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
 
-use crate::postgres::Schema;
+use super::postgres::Schema;
 
 /// Runs the test on a dispatcher of this module, once per store.
 pub async fn on_each<F: Future>(module: Module, test: impl Fn(Dispatcher) -> F) {
@@ -47,27 +47,4 @@ pub async fn with_caches(app: Dispatcher, module: Module) -> Vec<Dispatcher> {
         apps.push(builder.build().await.expect("builds"));
     }
     apps
-}
-
-/// Runs as many tasks at once, let go together, and collects what they return.
-pub async fn race<T, F>(tasks: usize, task: impl Fn(usize) -> F) -> Vec<T>
-where
-    T: Send + 'static,
-    F: Future<Output = T> + Send + 'static,
-{
-    let start = std::sync::Arc::new(tokio::sync::Barrier::new(tasks));
-    let racers: Vec<_> = (0..tasks)
-        .map(|number| {
-            let (start, task) = (start.clone(), task(number));
-            tokio::spawn(async move {
-                start.wait().await;
-                task.await
-            })
-        })
-        .collect();
-    let mut results = Vec::with_capacity(tasks);
-    for racer in racers {
-        results.push(racer.await.expect("a racer does not panic"));
-    }
-    results
 }

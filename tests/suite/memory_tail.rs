@@ -1,21 +1,21 @@
-//! Who follows the log of a process that is alone gets its events from memory, and asks the
-//! database only now and then whether others have written.
+//! A process that is alone on its log follows it from memory, and asks the database only at
+//! intervals whether another process has appended.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use cqrs_conformance::StoreFixture;
+use cqrs_core::Position;
 use cqrs_core::store::{
-    Append, BoxFuture, EventQuery, EventStore, EventType, NewEvent, Page, ReadRange, Store,
-    StoreError, Subscription, Tag,
+    BoxFuture, EventQuery, EventStore, Page, ReadRange, Store, StoreError, Subscription,
 };
-use cqrs_core::{CommandId, Position, Timestamp};
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
 
-use crate::postgres::Schema;
 use crate::support::decorated::{Decorated, Hooks};
+use crate::support::noted;
+use crate::support::postgres::Schema;
 
 /// How often the log of a store is read.
 #[derive(Default)]
@@ -40,12 +40,12 @@ const COMMANDS: u32 = 200;
 const POLL: Duration = Duration::from_millis(250);
 
 #[tokio::test]
-async fn who_is_alone_does_not_read_its_own_events() {
+async fn a_process_that_is_alone_does_not_read_its_own_events() {
     let directory = tempfile::tempdir().expect("a directory can be made");
     let sqlite = Sqlite::open(directory.path().join("log.db")).await;
     follows_without_reading(sqlite.expect("SQLite opens")).await;
 
-    if let Some(schema) = Schema::fresh("at_hand", Postgres::options()) {
+    if let Some(schema) = Schema::fresh("memory_tail", Postgres::options()) {
         follows_without_reading(schema.open().await).await;
     }
 }
@@ -71,25 +71,4 @@ async fn follows_without_reading(store: impl Store) {
         u128::from(reads) <= looks + 1,
         "{COMMANDS} commands were followed with {reads} reads in {looks} times {POLL:?}"
     );
-}
-
-pub fn noted() -> Append {
-    let command = CommandId::new();
-    Append {
-        command,
-        fingerprint: 0,
-        events: vec![NewEvent {
-            event_type: EventType::new("noted"),
-            version: 1,
-            tags: [Tag::new("book", "B")].into_iter().collect(),
-            payload: b"{}".to_vec(),
-        }],
-        boundaries: Vec::new(),
-        states: Vec::new(),
-        time: Timestamp::now(),
-        actor: None,
-        correlation: command.as_uuid(),
-        causation: command.as_uuid(),
-        ticket: None,
-    }
 }

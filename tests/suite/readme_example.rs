@@ -1,4 +1,4 @@
-//! The README's first example: it is `newcomer.rs` to the letter, formatted, and does what the
+//! The README's first example: it is `readme_example.rs` to the letter, formatted, and does what the
 //! README says.
 
 use std::process::Command;
@@ -7,7 +7,7 @@ const README: &str = include_str!("../../README.md");
 
 /// The example without the comment that says what it is.
 fn example() -> &'static str {
-    let (_, example) = include_str!("../newcomer.rs")
+    let (_, example) = include_str!("../readme_example.rs")
         .split_once("\n\n")
         .expect("a comment");
     example
@@ -29,7 +29,7 @@ fn the_example_is_short() {
 #[test]
 fn the_example_prints_what_the_readme_says_however_often_it_is_run() {
     let directory = tempfile::tempdir().expect("a directory");
-    let program = env!("CARGO_BIN_EXE_newcomer");
+    let program = env!("CARGO_BIN_EXE_readme-example");
     for _ in 0..2 {
         let output = Command::new(program)
             .current_dir(&directory)
