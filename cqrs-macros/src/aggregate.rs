@@ -1,6 +1,6 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
-use syn::{ReturnType, Signature};
+use syn::{ReceiverKind, ReturnType, Signature};
 
 use crate::args::Args;
 use crate::case;
@@ -475,8 +475,8 @@ fn folds(sig: &Signature, errors: &mut Errors) -> bool {
 }
 
 fn changes_state(sig: &Signature) -> bool {
-    let this = sig.receiver();
-    this.is_some_and(|this| this.reference.is_some() && this.mutability.is_some())
+    sig.receiver()
+        .is_some_and(|this| matches!(this.kind, ReceiverKind::Reference(_, _, Some(_))))
 }
 
 /// FNV-1a of a text, 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>.

@@ -1,6 +1,6 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
-use syn::{Attribute, FnArg, PatType, Signature, Type};
+use syn::{Attribute, FnArg, PatType, Safety, Signature, Type};
 
 use crate::errors::Errors;
 use crate::impl_block::Marked;
@@ -69,7 +69,7 @@ impl EventMethod {
             method, example, ..
         } = mark;
         types::monomorphic(&sig.generics, method, errors);
-        if let Some(token) = &sig.unsafety {
+        if let Safety::Unsafe(token) = &sig.safety {
             errors.at(
                 token,
                 format!("{method} is called by safe code: remove `unsafe`"),

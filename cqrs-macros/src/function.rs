@@ -1,7 +1,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, FnArg, Ident, Pat, PatType, Signature, Type, Visibility};
+use syn::{Attribute, FnArg, Ident, Pat, PatType, Safety, Signature, Type, Visibility};
 
 use crate::errors::{self, Errors};
 use crate::hygiene::code;
@@ -140,7 +140,7 @@ impl Parse for Head {
 
 fn check(sig: &Signature, Kind { handler, .. }: &Kind, errors: &mut Errors) {
     types::monomorphic(&sig.generics, handler, errors);
-    if let Some(token) = &sig.unsafety {
+    if let Safety::Unsafe(token) = &sig.safety {
         errors.at(
             token,
             format!("{handler} is called by safe code: remove `unsafe`"),
