@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+
+pub mod batch;
+pub mod migrations;
+pub mod model_plan;
+pub mod options;
+pub mod queue;
+#[cfg(test)]
+mod testing;
+pub mod view_changes;
+mod view_error;
+pub mod view_table;
+
+pub use view_error::ViewError;
