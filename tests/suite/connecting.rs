@@ -215,8 +215,8 @@ async fn options_at_their_limits_mean_what_they_say() {
         works(schema.options().statement_timeout(timeout), &schema).await;
     }
     let times = [Duration::ZERO, Duration::from_nanos(1), Duration::MAX];
-    for patience in times {
-        works(schema.options().patience(patience), &schema).await;
+    for timeout in times {
+        works(schema.options().retry_timeout(timeout), &schema).await;
     }
     // One nanosecond is short, and not no limit.
     let store = schema.options().statement_timeout(Duration::from_nanos(1));
@@ -229,7 +229,7 @@ async fn options_at_their_limits_mean_what_they_say() {
         Err(error) => assert!(error.to_string().contains("timeout"), "{error}"),
     }
     // A queue that has room for one, and a store that is away for ever, still say so.
-    let away = schema.options().patience(Duration::ZERO);
+    let away = schema.options().retry_timeout(Duration::ZERO);
     let refused = away.connect("postgres://nobody@127.0.0.1:1/none").await;
     assert!(
         matches!(refused, Err(ConnectError::Unreachable { .. })),
@@ -269,7 +269,7 @@ async fn no_password_is_in_what_is_printed() {
     for url in urls {
         let options = Postgres::options()
             .read_url(url)
-            .patience(Duration::from_millis(1));
+            .retry_timeout(Duration::from_millis(1));
         let shown = format!("{options:?} {options:#?}");
         assert!(!shown.contains(SECRET), "{shown}");
         let refused = options.connect(url).await.expect_err("there is no server");

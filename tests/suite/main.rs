@@ -83,12 +83,12 @@ mod connecting;
 mod crash;
 mod failover;
 mod outage;
-mod patience;
 mod pooler;
 mod recovery;
 #[cfg(unix)]
 mod replaced_files;
 mod standstill;
+mod timeouts;
 
 // The repository: its texts, manifests and layers.
 mod allocations;

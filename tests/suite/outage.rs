@@ -50,7 +50,7 @@ async fn stores(count: usize, options: &Options, url: &str) -> Vec<Postgres> {
     for index in 0..count {
         let options = match index % 4 {
             0 => options.clone(),
-            1 => options.clone().patience(Duration::from_millis(60)),
+            1 => options.clone().retry_timeout(Duration::from_millis(60)),
             2 => options.clone().window(8).max_batch(3),
             _ => options.clone().queue(2),
         };

@@ -183,7 +183,7 @@ async fn queries_do_not_read_a_replica_of_another_log() {
 
     let promote = replica.batch_execute("SELECT pg_promote()");
     promote.await.expect("it is promoted");
-    let options = || Postgres::options().patience(Duration::from_secs(5));
+    let options = || Postgres::options().retry_timeout(Duration::from_secs(5));
     let other = options().connect(world.standby.url()).await;
     let other = quiet(Dispatcher::builder())
         .module(module())

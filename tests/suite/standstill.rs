@@ -26,7 +26,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// The server itself would wait for ever.
 fn options() -> Options {
     Postgres::options()
-        .patience(PATIENCE)
+        .retry_timeout(PATIENCE)
         .statement_timeout(Duration::ZERO)
         .pool_size(2)
 }

@@ -120,7 +120,7 @@ impl From<PoolError<Self>> for Fault {
             PoolError::Backend(fault) => fault,
             PoolError::Timeout(_) => Self::new(
                 Kind::Lost,
-                "all connections of the pool are in use, and none came back within `patience`",
+                "all connections of the pool are in use, and none came back within `retry_timeout`",
             ),
             error => Self::new(Kind::Lost, error.to_string()),
         }

@@ -10,42 +10,29 @@
 
 #![forbid(unsafe_code)]
 
-mod append_in;
 mod connect;
-mod connection;
-mod dial;
+mod dialect;
 mod error;
-mod event_sizes;
-mod event_store;
+mod event_log;
 mod fault;
-mod fold_read;
-mod heads;
 mod link;
-mod loads;
-mod migrate;
-mod news;
-mod open_transaction;
+mod migrations;
+mod notifier;
 mod options;
-mod pooler;
-mod prepare;
-mod reader;
-mod replica;
+mod read;
 mod row;
 mod schema;
-mod selection;
 mod sql;
 mod sql_error;
 mod store;
-mod table;
-mod tls;
+mod tail;
 mod transaction;
-mod turns;
 mod view_store;
-mod writer;
+mod write;
 
 pub use error::ConnectError;
 pub use options::Options;
-pub use reader::Reader;
+pub use read::query_tx::Reader;
 pub use sql_error::SqlError;
 pub use store::Postgres;
 pub use tokio_postgres;

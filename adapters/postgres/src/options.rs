@@ -26,7 +26,7 @@ pub struct Options {
     pub(crate) application_name: String,
     pub(crate) pool_size: usize,
     pub(crate) statement_timeout: Duration,
-    pub(crate) patience: Duration,
+    pub(crate) retry_timeout: Duration,
     pub(crate) queue: usize,
     pub(crate) window: usize,
     pub(crate) max_batch: usize,
@@ -44,7 +44,7 @@ impl Default for Options {
             application_name: "cqrs".to_owned(),
             pool_size: 8,
             statement_timeout: Duration::from_secs(30),
-            patience: Duration::from_secs(10),
+            retry_timeout: Duration::from_secs(10),
             queue: 4096,
             window: 65_536,
             max_batch: 1024,
@@ -66,7 +66,7 @@ impl fmt::Debug for Options {
             application_name,
             pool_size,
             statement_timeout,
-            patience,
+            retry_timeout,
             queue,
             window,
             max_batch,
@@ -80,7 +80,7 @@ impl fmt::Debug for Options {
             .field("search_path", search_path)
             .field("pool_size", pool_size)
             .field("statement_timeout", statement_timeout)
-            .field("patience", patience)
+            .field("retry_timeout", retry_timeout)
             .field("queue", queue)
             .field("window", window)
             .field("max_batch", max_batch)
@@ -140,7 +140,7 @@ impl Options {
     /// models, for transactions of handlers, and for what query handlers read by themselves. At
     /// least one. Defaults to 8. One more connection writes the log, one carries notifications, and
     /// one is opened for a moment when a statement takes longer than half of
-    /// [`patience`](Options::patience).
+    /// [`retry_timeout`](Options::retry_timeout).
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections.max(1);
         self
@@ -163,8 +163,8 @@ impl Options {
     /// given up, and the outcome of an append is looked up by its command id.
     ///
     /// [`statement_timeout`]: Options::statement_timeout
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    pub fn retry_timeout(mut self, timeout: Duration) -> Self {
+        self.retry_timeout = timeout;
         self
     }
 

@@ -45,7 +45,7 @@ pub(crate) struct EventTypes(Vec<EventType>);
 
 impl EventTypes {
     /// More are not looked through.
-    const MOST: usize = 32;
+    const MAX_SHARED_TYPES: usize = 32;
 
     pub(crate) fn get(&mut self, row: &Row, column: usize) -> Result<EventType, Fault> {
         let name: &str = row.try_get(column)?;
@@ -53,7 +53,7 @@ impl EventTypes {
             return Ok(known.clone());
         }
         let event_type = EventType::from(name);
-        if self.0.len() < Self::MOST {
+        if self.0.len() < Self::MAX_SHARED_TYPES {
             self.0.push(event_type.clone());
         }
         Ok(event_type)
@@ -70,7 +70,7 @@ pub(crate) fn recorded(row: &Row, id: Uuid, types: &mut EventTypes) -> Result<Re
         event_type: types.get(row, 2)?,
         version: self::version(row, 3, position)?,
         tags: tags(row, 4)?,
-        time: Timestamp::from_microsecond(time).map_err(|_| odd(position, "time"))?,
+        time: Timestamp::from_microsecond(time).map_err(|_| corrupt(position, "time"))?,
         actor: row.try_get(6)?,
         command: CommandId::from(row.try_get::<_, Uuid>(7)?),
         correlation: row.try_get(8)?,
@@ -81,11 +81,11 @@ pub(crate) fn recorded(row: &Row, id: Uuid, types: &mut EventTypes) -> Result<Re
 
 pub(crate) fn version(row: &Row, column: usize, position: Position) -> Result<u32, Fault> {
     let version: i64 = row.try_get(column)?;
-    u32::try_from(version).map_err(|_| odd(position, "version"))
+    u32::try_from(version).map_err(|_| corrupt(position, "version"))
 }
 
 #[cold]
-fn odd(position: Position, what: &str) -> Fault {
+fn corrupt(position: Position, what: &str) -> Fault {
     Fault::corrupt(format!(
         "the event at position {position} has an impossible {what}"
     ))

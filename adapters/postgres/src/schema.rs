@@ -6,14 +6,14 @@ pub(crate) struct Schema(String);
 
 impl Schema {
     /// PostgreSQL cuts longer names short, and two that are cut short may be one.
-    const LONGEST: usize = 63;
+    const MAX_NAME_BYTES: usize = 63;
 
     /// `None` unless it has only lower-case ASCII letters, digits and underscores, and begins with
     /// none of the digits.
     pub(crate) fn new(name: &str) -> Option<Self> {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         let first = name.bytes().next()?;
-        let fits = name.len() <= Self::LONGEST && !first.is_ascii_digit();
+        let fits = name.len() <= Self::MAX_NAME_BYTES && !first.is_ascii_digit();
         (fits && name.bytes().all(plain)).then(|| Self(name.to_owned()))
     }
 

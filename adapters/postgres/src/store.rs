@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use cqrs_core::store::Limits;
 
-use crate::event_sizes::EventSizes;
-use crate::heads::Heads;
 use crate::link::{Link, Pool};
-use crate::loads::Loads;
-use crate::news::News;
+use crate::notifier::HeadNotifier;
+use crate::read::coalescer::ViewLoadCoalescer;
+use crate::read::event_sizes::EventSizes;
 use crate::schema::Schema;
 use crate::sql::Sql;
-use crate::turns::Turns;
-use crate::writer::Writer;
+use crate::tail::LogTail;
+use crate::transaction::head_lock::HeadLockQueue;
+use crate::write::Writer;
 use crate::{ConnectError, Options};
 
 /// A log of events and read models in PostgreSQL. Clones share it.
@@ -29,20 +29,20 @@ pub(crate) struct Shared {
     /// Connections for handlers' own statements, to where the log is written, and to where queries
     /// read.
     pub(crate) transactions: Pool,
-    pub(crate) reports: Pool,
+    pub(crate) read_only: Pool,
     /// Queries are answered by a replica, which may lag behind.
     pub(crate) reads_replica: bool,
     pub(crate) link: Link,
-    pub(crate) patience: Duration,
-    pub(crate) heads: Heads,
+    pub(crate) retry_timeout: Duration,
+    pub(crate) tail: LogTail,
     pub(crate) schema: Schema,
     pub(crate) sql: Arc<Sql>,
     pub(crate) writer: Writer,
-    pub(crate) turns: Turns,
-    pub(crate) loads: Loads,
+    pub(crate) head_locks: HeadLockQueue,
+    pub(crate) view_loads: ViewLoadCoalescer,
     pub(crate) event_sizes: EventSizes,
     pub(crate) limits: Limits,
-    pub(crate) _news: News,
+    pub(crate) _notifier: HeadNotifier,
 }
 
 impl Postgres {

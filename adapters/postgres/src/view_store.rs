@@ -11,14 +11,15 @@ use cqrs_core::views::SortKey;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use crate::connection::Connection;
+use crate::dialect::{self, Statement, Table};
 use crate::fault::{Fault, Kind};
-use crate::open_transaction::OpenTransaction;
-use crate::prepare::prepare;
+use crate::link::connection::Connection;
+use crate::read::{coalescer, replica};
 use crate::schema::Schema;
 use crate::store::Shared;
-use crate::table::{self, Statement, Table};
-use crate::{Postgres, loads, replica, row};
+use crate::transaction::open::OpenTransaction;
+use crate::write::models::prepare;
+use crate::{Postgres, row};
 
 /// With the head, and whether the event at the checkpoint is the one that was there when it was
 /// written. Nobody knows if the checkpoint was last moved by a process of a version that did not
@@ -40,7 +41,7 @@ const MOVE_CHECKPOINT: &str = "UPDATE cqrs.checkpoints \
 const LOCK_SUBSCRIPTION: &str = "SELECT pg_advisory_xact_lock($1)";
 
 /// How often a commit is tried that others are in the way of.
-const TRIES: usize = 5;
+const MAX_ATTEMPTS: usize = 5;
 
 impl ViewStore for Postgres {
     fn prepare(&self, models: Vec<ModelSchema>) -> BoxFuture<'_, Result<(), StoreError>> {
@@ -81,7 +82,7 @@ impl ViewStore for Postgres {
     ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
         Box::pin(async move {
             let table = Table::of(&self.shared().schema, &model)?;
-            Ok(self.shared().loads.load(table, keys).await?)
+            Ok(self.shared().view_loads.load(table, keys).await?)
         })
     }
 
@@ -93,7 +94,7 @@ impl ViewStore for Postgres {
         // From where they are written.
         Box::pin(async move {
             let table = Table::of(&self.shared().schema, &model)?;
-            Ok(loads::select(&self.shared().pool, &table, &keys).await?)
+            Ok(coalescer::select(&self.shared().pool, &table, &keys).await?)
         })
     }
 
@@ -152,7 +153,7 @@ async fn scanned(shared: &Shared, scan: &ViewScan) -> Result<ViewPage, Fault> {
         // Without any view, there is a row with nothing but the total.
         if let Some(key) = row.try_get(0)? {
             rows.push(ViewRow {
-                key: table::unstored(key),
+                key: dialect::decode_key(key),
                 body: row.try_get(1)?,
             });
         }
@@ -163,7 +164,7 @@ async fn scanned(shared: &Shared, scan: &ViewScan) -> Result<ViewPage, Fault> {
 async fn query(shared: &Shared, Statement { sql, params }: &Statement) -> Result<Vec<Row>, Fault> {
     let client = shared.reads.get().await?;
     let select = client.prepare(sql).await?;
-    let params: Vec<_> = params.iter().map(table::Param::value).collect();
+    let params: Vec<_> = params.iter().map(dialect::Param::value).collect();
     Ok(client.query(&select, &params).await?)
 }
 
@@ -196,14 +197,14 @@ async fn commit(shared: &Shared, mut batch: ViewBatch) -> Result<(), ViewCommitE
     let outcome = loop {
         match attempt(shared, &batch, &changes).await {
             // The same again will do: nothing was written.
-            Err(fault) if fault.kind() == Kind::Contention && tries < TRIES => tries += 1,
+            Err(fault) if fault.kind() == Kind::Contention && tries < MAX_ATTEMPTS => tries += 1,
             outcome => break outcome?,
         }
     };
     match outcome {
         Outcome::Done => Ok(()),
         Outcome::Moved(found) => Err(ViewCommitError::Moved { found }),
-        Outcome::Unknown(fault) => settle(shared, &batch, fault).await,
+        Outcome::Unknown(fault) => resolve_batch(shared, &batch, fault).await,
     }
 }
 
@@ -237,7 +238,11 @@ async fn attempt(
 /// Looks where the checkpoint is after a commit without an answer. If it is where the batch
 /// started, the worker sends the batch again, and the fence lets it happen once even if the first
 /// is still under way.
-async fn settle(shared: &Shared, batch: &ViewBatch, fault: Fault) -> Result<(), ViewCommitError> {
+async fn resolve_batch(
+    shared: &Shared,
+    batch: &ViewBatch,
+    fault: Fault,
+) -> Result<(), ViewCommitError> {
     let Ok(client) = shared.pool.get().await else {
         return Err(fault.into());
     };
@@ -262,7 +267,7 @@ pub(crate) async fn commit_in(
     let changes = std::mem::take(&mut batch.changes);
     match write_in(client, &shared.schema, &batch, changes).await {
         Ok(Outcome::Done) => Ok(()),
-        Ok(Outcome::Unknown(fault)) => settle(shared, &batch, fault).await,
+        Ok(Outcome::Unknown(fault)) => resolve_batch(shared, &batch, fault).await,
         Ok(Outcome::Moved(found)) => {
             client
                 .batch_execute("ROLLBACK")
@@ -369,10 +374,10 @@ impl Changes {
         let mut columns: Vec<Vec<&[u8]>> = vec![Vec::new(); self.model.indexes.len()];
         for (key, view) in &self.views {
             let Some((body, sort_keys)) = view else {
-                deleted.push(table::stored(key));
+                deleted.push(dialect::encode_key(key));
                 continue;
             };
-            keys.push(table::stored(key));
+            keys.push(dialect::encode_key(key));
             bodies.push(body);
             for (column, sort_key) in columns.iter_mut().zip(sort_keys) {
                 column.push(sort_key.as_bytes());

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use cqrs_core::store::StoreError;
 
-use crate::patience::Stalled;
+use crate::stall::Stalled;
 
 /// Why a database was not opened. Nothing in it was changed.
 #[derive(thiserror::Error)]

@@ -15,34 +15,32 @@
 
 #![forbid(unsafe_code)]
 
+mod dialect;
 mod error;
-mod event_store;
+mod event_log;
 mod fault;
 mod files;
-mod news;
+mod migrations;
 mod open;
 mod options;
-mod patience;
-mod query_reader;
-mod read_only;
-mod reader;
+mod read;
 mod row;
-mod schema;
 mod sql;
+mod stall;
 mod store;
-mod table;
+mod tail;
 #[cfg(test)]
 mod testing;
 mod thread;
 mod transaction;
 mod view_store;
-mod writer;
+mod write;
 
 /// For the SQL of handlers, in the version that this crate uses.
 pub use rusqlite;
 
 pub use error::{OpenError, ReadError};
 pub use options::{Options, Synchronous};
-pub use query_reader::Reader;
+pub use read::query_tx::Reader;
 pub use store::Sqlite;
 pub use transaction::Transaction;

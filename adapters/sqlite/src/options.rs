@@ -22,7 +22,7 @@ pub struct Options {
     pub(crate) max_batch: usize,
     pub(crate) max_append: usize,
     pub(crate) read_only: bool,
-    pub(crate) patience: Duration,
+    pub(crate) stall_timeout: Duration,
 }
 
 /// When a commit counts as written.
@@ -51,7 +51,7 @@ impl Default for Options {
             max_batch: 1024,
             max_append: Limits::default().append,
             read_only: false,
-            patience: Duration::from_secs(30),
+            stall_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -90,8 +90,8 @@ impl Options {
     /// answered `StoreError::Unavailable`. Raise it above `busy_timeout`, and above the time of the
     /// longest read, a handler's own with a `ReadTx` included. `Duration::MAX` waits for ever.
     /// Defaults to 30 seconds.
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    pub fn stall_timeout(mut self, timeout: Duration) -> Self {
+        self.stall_timeout = timeout;
         self
     }
 

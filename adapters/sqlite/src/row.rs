@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
 use crate::fault::Fault;
-use crate::reader::Matcher;
+use crate::read::Matcher;
 use crate::sql;
 
 /// The end of the log.

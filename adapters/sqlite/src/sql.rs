@@ -28,7 +28,7 @@ statements! {
     SELECT_MODEL = "select_model";
     SELECT_STATE = "select_state";
     SELECT_STATE_POSITION = "select_state_position";
-    SETTLE = "settle";
+    RESOLVE_COMMIT = "resolve_commit";
     UPSERT_CHECKPOINT = "upsert_checkpoint";
     UPSERT_MODEL = "upsert_model";
     UPSERT_STATE = "upsert_state";

@@ -10,11 +10,11 @@ use uuid::Uuid;
 use tracing::info;
 
 use crate::fault::Fault;
-use crate::news::News;
 use crate::open::Database;
-use crate::patience::{Patience, Watchdog};
-use crate::reader::Readers;
-use crate::writer::Writer;
+use crate::read::Readers;
+use crate::stall::{StallDetector, Watchdog};
+use crate::tail::LogTail;
+use crate::write::Writer;
 use crate::{OpenError, Options};
 
 /// A database with a log of events and read models. Clones share it. Dropping the last one waits
@@ -34,7 +34,7 @@ pub(crate) struct Shared {
     pub(crate) readers: Readers,
     /// `None` if the database was opened for reading only.
     pub(crate) writer: Option<Writer>,
-    pub(crate) news: News,
+    pub(crate) tail: LogTail,
     pub(crate) limits: Limits,
     pub(crate) id: Uuid,
     path: PathBuf,
@@ -88,20 +88,20 @@ impl Sqlite {
 
     fn open_blocking(options: &Options, path: &Path) -> Result<Self, OpenError> {
         let database = Database::open(options, path)?;
-        let news = News::new(database.head, options.window);
+        let tail = LogTail::new(database.head, options.window);
         let files = &database.files;
-        let writing = Patience::new(options.patience);
-        let reading = Patience::new(options.patience);
-        let watchdog = Watchdog::start(options.patience, [writing.clone(), reading.clone()])?;
+        let writing = StallDetector::new(options.stall_timeout);
+        let reading = StallDetector::new(options.stall_timeout);
+        let watchdog = Watchdog::start(options.stall_timeout, [writing.clone(), reading.clone()])?;
         let start = |(conn, guard)| {
-            Writer::start(conn, guard, files.clone(), news.clone(), writing, options)
+            Writer::start(conn, guard, files.clone(), tail.clone(), writing, options)
         };
         let writer = database.writer.map(start).transpose()?;
         let readers = Readers::start(database.readers, files, reading)?;
         let shared = Shared {
             readers,
             writer,
-            news,
+            tail,
             limits: Limits {
                 append: options.max_append,
                 ..Limits::default()
@@ -200,11 +200,11 @@ mod tests {
         let directory = Directory::new();
         let here = Sqlite::open(directory.database()).await.unwrap();
         let there = Sqlite::open(directory.database()).await.unwrap();
-        let mut news = here.watch();
+        let mut tail = here.watch();
         there.append(append("a:1", b"{}")).await.unwrap();
-        assert!(!news.has_changed().unwrap());
+        assert!(!tail.has_changed().unwrap());
         here.head().await.unwrap();
-        assert_eq!(news.borrow_and_update().get(), 1);
+        assert_eq!(tail.borrow_and_update().get(), 1);
         assert_eq!(here.store_id(), there.store_id());
     }
 }

@@ -4,7 +4,7 @@ use std::thread::{self, JoinHandle};
 
 /// Wakes a task of a runtime that is not ours. If that panics, the others must still be answered;
 /// the panic hook has reported it.
-pub(crate) fn shielded(wake: impl FnOnce()) {
+pub(crate) fn ignore_panic(wake: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(wake));
 }
 

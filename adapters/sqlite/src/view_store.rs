@@ -7,9 +7,9 @@ use cqrs_core::store::{
 };
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
+use crate::dialect::Table;
 use crate::fault::Fault;
-use crate::table::Table;
-use crate::writer::check_models;
+use crate::write::check_models;
 use crate::{Sqlite, row};
 
 impl ViewStore for Sqlite {

@@ -129,7 +129,7 @@ async fn a_commit_that_the_server_stopped_in_is_done_once_or_not_at_all() {
     tables(&plain, "public").await;
     plain.batch_execute(SLOW_COMMIT).await.expect("it is made");
     let store = Postgres::options()
-        .patience(Duration::from_secs(2))
+        .retry_timeout(Duration::from_secs(2))
         .statement_timeout(Duration::ZERO)
         .pool_size(4);
     let store = store.connect(server.url()).await.expect("connects");

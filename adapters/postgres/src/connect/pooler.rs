@@ -1,0 +1,53 @@
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_postgres::SimpleQueryMessage;
+
+use crate::ConnectError;
+use crate::fault::Fault;
+use crate::link::Link;
+use crate::link::connection::Connection;
+
+/// How long the server may take to say which process it is. A pooler that has just one connection,
+/// and has lent it, does not answer at all.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Refuses a pooler that gives each transaction another connection: with a transaction open beside
+/// it, a client that is connected directly stays with its own process.
+pub(crate) async fn refuse(link: &Link, client: &Connection) -> Result<(), ConnectError> {
+    match is_shared(link, client).await {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(ConnectError::Pooler),
+        Err(fault) => Err(ConnectError::Unreachable {
+            reason: fault.reason().to_string(),
+        }),
+    }
+}
+
+async fn is_shared(link: &Link, client: &Connection) -> Result<bool, Fault> {
+    let before = process(client).await?;
+    let other = link.open().await?;
+    other.batch_execute("BEGIN").await?;
+    let beside = process(&other).await?;
+    let Ok(after) = timeout(PATIENCE, process(client)).await else {
+        return Ok(true);
+    };
+    Ok(before == beside || before != after?)
+}
+
+/// The server's process, asked for without a prepared statement, which a pooler might lose.
+async fn process(client: &Connection) -> Result<Option<String>, Fault> {
+    let ask = async {
+        Ok::<_, Fault>(
+            client
+                .client()
+                .simple_query("SELECT pg_backend_pid()")
+                .await?,
+        )
+    };
+    let messages = client.exchange(ask).await?;
+    Ok(messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    }))
+}

@@ -1,0 +1,203 @@
+use std::collections::HashMap;
+
+use cqrs_core::store::{
+    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, Incarnation, Limits, Page,
+    ReadRange, StateKey, StoreError, StoredCommand, StoredState, Transactions,
+};
+use cqrs_core::{CommandId, Position, Timestamp};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::fault::{Fault, Kind};
+use crate::link::connection::Connection;
+use crate::read::events::{self, Selection};
+use crate::read::fold::FoldRead;
+use crate::store::Shared;
+use crate::tail::Seen;
+use crate::{Postgres, row};
+
+/// Events of the first page that a fold reads, at most. Most aggregates have no more, and for them
+/// a plain statement is faster than what is fastest for many events.
+const FIRST_FOLD_PAGE: usize = 64;
+
+impl EventStore for Postgres {
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
+        Box::pin(async move {
+            self.shared().limits.check(&append)?;
+            self.shared().writer.append(append).await
+        })
+    }
+
+    fn admit(&self) -> Result<(), AppendError> {
+        self.shared().writer.admit()
+    }
+
+    fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
+        let store = self.clone();
+        Box::pin(spawn_read(async move {
+            store.shared().read(&query, range).await
+        }))
+    }
+
+    fn read_to_fold(
+        &self,
+        query: EventQuery,
+        range: ReadRange,
+    ) -> BoxFuture<'_, Result<Page, StoreError>> {
+        if range.up_to.is_none() {
+            let limit = range.limit.min(FIRST_FOLD_PAGE);
+            let range = ReadRange { limit, ..range };
+            return Box::pin(async move { Ok(self.shared().read(&query, range).await?) });
+        }
+        let store = self.clone();
+        Box::pin(spawn_read(async move {
+            store.shared().read_to_fold(&query, range).await
+        }))
+    }
+
+    fn head(&self) -> BoxFuture<'_, Result<Position, StoreError>> {
+        Box::pin(async move { Ok(self.shared().head().await?) })
+    }
+
+    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, StoreError>> {
+        Box::pin(async move {
+            let shared = self.shared();
+            let client = shared.pool.get().await.map_err(Fault::from)?;
+            Ok(events::position_at(&client, &shared.sql, time).await?)
+        })
+    }
+
+    fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>> {
+        Box::pin(async move { Ok(self.shared().command(id).await?) })
+    }
+
+    fn states(
+        &self,
+        keys: Vec<StateKey>,
+    ) -> BoxFuture<'_, Result<Vec<Option<StoredState>>, StoreError>> {
+        Box::pin(async move { Ok(self.shared().states(&keys).await?) })
+    }
+
+    fn watch(&self) -> watch::Receiver<Position> {
+        self.shared().tail.known.subscribe()
+    }
+
+    fn recent(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {
+        self.shared().tail.recent.page(query, after, limit)
+    }
+
+    fn transactions(&self) -> Option<&dyn Transactions> {
+        Some(self)
+    }
+
+    fn limits(&self) -> Limits {
+        self.shared().limits
+    }
+
+    fn store_id(&self) -> Uuid {
+        self.shared().tail.store()
+    }
+
+    fn incarnation(&self) -> Incarnation {
+        self.shared().tail.incarnation()
+    }
+}
+
+/// Reads in a task of its own, which ends when nobody waits for it any more. So a read goes on
+/// while its reader is busy with the page before it; and the task runs where its connection's does,
+/// which hands it a few rows at a time.
+async fn spawn_read<T: Send + 'static>(
+    read: impl Future<Output = Result<T, Fault>> + Send + 'static,
+) -> Result<T, StoreError> {
+    let mut task = JoinSet::new();
+    task.spawn(read);
+    match task.join_next().await {
+        Some(Ok(read)) => Ok(read?),
+        Some(Err(error)) => Err(Fault::new(Kind::Lost, error.to_string()).into()),
+        None => Err(Fault::new(Kind::Lost, "the read did not begin").into()),
+    }
+}
+
+impl Shared {
+    async fn read_to_fold(&self, query: &EventQuery, range: ReadRange) -> Result<Page, Fault> {
+        let Some(read) = FoldRead::new(query) else {
+            return self.read(query, range).await;
+        };
+        let client = self.pool.get().await?;
+        let statement = client.prepare(&self.sql.read_to_fold).await?;
+        let range = self.event_sizes.fit(range);
+        let page = read.page(&client, &statement, range).await?;
+        if self.event_sizes.note(range, &page) {
+            client.give_up();
+        }
+        Ok(page)
+    }
+
+    async fn read(&self, query: &EventQuery, range: ReadRange) -> Result<Page, Fault> {
+        let selection = Selection::new(query);
+        let client = self.pool.get().await?;
+        let statement = client.prepare(selection.sql(&self.sql)).await?;
+        let range = self.event_sizes.fit(range);
+        let (page, seen) = selection.read(&client, &statement, range).await?;
+        self.observe(&client, &seen).await?;
+        if self.event_sizes.note(range, &page) {
+            client.give_up();
+        }
+        Ok(page)
+    }
+
+    async fn head(&self) -> Result<Position, Fault> {
+        let connection = self.pool.get().await?;
+        let head = connection
+            .select_one(&self.sql.recognize, &[&0_i64])
+            .await?;
+        let seen = Seen::of(&head)?;
+        // Events of other processes become known here, and so to those who watch.
+        self.observe(&connection, &seen).await?;
+        Ok(seen.position)
+    }
+
+    /// Takes in a head that was read. What was read with it is of no use when the log was replaced
+    /// while the connection stayed open.
+    async fn observe(&self, connection: &Connection, seen: &Seen) -> Result<(), Fault> {
+        if self.tail.observe(connection.incarnation(), seen) {
+            return Ok(());
+        }
+        let recognized = self.tail.recognize(connection.client(), &self.sql);
+        connection.exchange(recognized).await?;
+        connection.give_up();
+        Err(Fault::new(Kind::Lost, "the log was replaced: read again"))
+    }
+
+    async fn command(&self, id: CommandId) -> Result<Option<StoredCommand>, Fault> {
+        let client = self.pool.get().await?;
+        let statement = client.prepare(&self.sql.commands).await?;
+        let found = client.query_opt(&statement, &[&vec![id.as_uuid()]]).await?;
+        found.map(|row| Ok(row::command(&row)?.1)).transpose()
+    }
+
+    async fn states(&self, keys: &[StateKey]) -> Result<Vec<Option<StoredState>>, Fault> {
+        // PostgreSQL stores no text with a NUL in it.
+        let storable = || keys.iter().filter(|key| !key.id.contains('\0'));
+        let aggregates: Vec<&str> = storable().map(|key| key.aggregate).collect();
+        let ids: Vec<&str> = storable().map(|key| key.id.as_str()).collect();
+        let client = self.pool.get().await?;
+        let statement = client.prepare(&self.sql.states).await?;
+        let rows = client.query(&statement, &[&aggregates, &ids]).await?;
+        let mut found = HashMap::new();
+        for row in rows {
+            let place: i64 = row.try_get(0)?;
+            let place = usize::try_from(place - 1).unwrap_or(usize::MAX);
+            if let (Some(aggregate), Some(id)) = (aggregates.get(place), ids.get(place)) {
+                let state = StoredState {
+                    body: row.try_get(1)?,
+                    position: row::position(&row, 2)?,
+                };
+                found.insert((*aggregate, *id), state);
+            }
+        }
+        let state = |key: &StateKey| found.get(&(key.aggregate, key.id.as_str())).cloned();
+        Ok(keys.iter().map(state).collect())
+    }
+}

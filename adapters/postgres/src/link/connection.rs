@@ -1,0 +1,239 @@
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use cqrs_core::store::Incarnation;
+use deadpool_postgres::ClientWrapper;
+use futures_util::future::{Either, select};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row, Statement};
+
+use crate::SqlError;
+use crate::fault::Unanswered;
+use crate::link::dial::Dial;
+
+/// Statements that a connection keeps prepared for handlers; then it starts over.
+const MAX_STATEMENTS: usize = 256;
+
+/// How long an answer may be on its way when the server is not at work on it any more.
+const ANSWER_GRACE: Duration = Duration::from_millis(500);
+
+/// How long a statement may go on whose caller is gone, before its connection is not used again.
+const ABANDONED_GRACE: Duration = Duration::from_millis(100);
+
+/// A connection to PostgreSQL. Every exchange on it has a deadline, whatever the server does: see
+/// [`exchange`](Connection::exchange).
+pub(crate) struct Connection {
+    client: ClientWrapper,
+    /// The task that carries what is sent and received.
+    driver: AbortHandle,
+    dial: Dial,
+    /// The server's process, by which it is asked whether it is at work.
+    backend: String,
+    incarnation: Incarnation,
+    is_given_up: AtomicBool,
+    /// An exchange was dropped before its answer came.
+    is_abandoned: AtomicBool,
+}
+
+/// Notes when an exchange is dropped before its answer came.
+struct Pending<'c>(&'c Connection);
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        self.0.is_abandoned.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(
+        client: ClientWrapper,
+        driver: AbortHandle,
+        dial: Dial,
+        backend: String,
+        incarnation: Incarnation,
+    ) -> Self {
+        Self {
+            client,
+            driver,
+            dial,
+            backend,
+            incarnation,
+            is_given_up: AtomicBool::new(false),
+            is_abandoned: AtomicBool::new(false),
+        }
+    }
+
+    /// The incarnation of the log that it leads to.
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    /// Whether it can be used again.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.is_given_up.load(Ordering::Relaxed) && !self.client.is_closed()
+    }
+
+    /// Whether it is free for another caller. A statement whose caller is gone may still be under way:
+    /// unless it ends at once, it is cancelled, and nobody waits for it.
+    pub(crate) async fn is_free(&self) -> bool {
+        if !self.is_abandoned.swap(false, Ordering::Relaxed) {
+            return true;
+        }
+        let ended = Box::pin(timeout(ABANDONED_GRACE, self.client.batch_execute(""))).await;
+        if matches!(ended, Ok(Ok(()))) {
+            return true;
+        }
+        self.dial.cancel(self.client.cancel_token());
+        false
+    }
+
+    /// Ends it. Whoever waits for an answer on it is told that it is closed.
+    pub(crate) fn give_up(&self) {
+        self.is_given_up.store(true, Ordering::Relaxed);
+        self.driver.abort();
+    }
+
+    /// Prepares a statement, once for this connection.
+    pub(crate) async fn prepare(&self, sql: &str) -> Result<Statement, SqlError> {
+        self.exchange(async { Ok(self.client.prepare_cached(sql).await?) })
+            .await
+    }
+
+    /// The same for a statement of a handler. Whoever makes them up as it goes would fill the memory
+    /// of both ends.
+    pub(crate) async fn prepare_foreign(&self, sql: &str) -> Result<Statement, SqlError> {
+        if self.client.statement_cache.size() >= MAX_STATEMENTS {
+            self.client.statement_cache.clear();
+        }
+        self.prepare(sql).await
+    }
+
+    /// Prepares a statement whose answer has one row, and runs it.
+    pub(crate) async fn select_one(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Row, SqlError> {
+        let statement = self.prepare(sql).await?;
+        self.query_one(&statement, params).await
+    }
+
+    pub(crate) async fn query(
+        &self,
+        statement: &Statement,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, SqlError> {
+        self.exchange(async { Ok(self.client.query(statement, params).await?) })
+            .await
+    }
+
+    pub(crate) async fn query_one(
+        &self,
+        statement: &Statement,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Row, SqlError> {
+        self.exchange(async { Ok(self.client.query_one(statement, params).await?) })
+            .await
+    }
+
+    pub(crate) async fn query_opt(
+        &self,
+        statement: &Statement,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Option<Row>, SqlError> {
+        self.exchange(async { Ok(self.client.query_opt(statement, params).await?) })
+            .await
+    }
+
+    pub(crate) async fn execute(
+        &self,
+        statement: &Statement,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, SqlError> {
+        self.exchange(async { Ok(self.client.execute(statement, params).await?) })
+            .await
+    }
+
+    /// Runs statements without parameters, which take less time together than one may.
+    pub(crate) async fn batch_execute(&self, statements: &str) -> Result<(), SqlError> {
+        self.exchange(async { Ok(self.client.batch_execute(statements).await?) })
+            .await
+    }
+
+    /// The same for statements each of which may take its time.
+    pub(crate) async fn script(&self, statements: &str) -> Result<(), SqlError> {
+        let done = async { Ok(self.client.batch_execute(statements).await?) };
+        self.answered(done, Duration::MAX).await
+    }
+
+    /// What goes over the connection in [`exchange`](Connection::exchange).
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Waits for the answer to one statement. When it takes long, the server is asked on another
+    /// connection whether it is at work on it: if it is not, or does not answer either, this
+    /// connection is given up. So a slow statement is waited for, and a server that stands still
+    /// is not.
+    pub(crate) async fn exchange<T, E: From<Unanswered>>(
+        &self,
+        answer: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        self.answered(answer, self.dial.deadlines.statement).await
+    }
+
+    async fn answered<T, E: From<Unanswered>>(
+        &self,
+        answer: impl Future<Output = Result<T, E>>,
+        longest: Duration,
+    ) -> Result<T, E> {
+        let mut answer = pin!(answer);
+        let pending = Pending(self);
+        let soon = self.dial.deadlines.answer / 2;
+        let answered = match timeout(soon, answer.as_mut()).await {
+            Ok(answer) => answer,
+            // Boxed, so that what is rare does not make every call large.
+            Err(_) => Box::pin(self.overdue(answer, longest)).await,
+        };
+        std::mem::forget(pending);
+        answered
+    }
+
+    async fn overdue<T, E: From<Unanswered>>(
+        &self,
+        mut answer: Pin<&mut impl Future<Output = Result<T, E>>>,
+        longest: Duration,
+    ) -> Result<T, E> {
+        let began = Instant::now();
+        let soon = self.dial.deadlines.answer / 2;
+        loop {
+            let at_work = pin!(timeout(soon, self.dial.is_at_work(&self.backend)));
+            let is_at_work = match select(answer.as_mut(), at_work).await {
+                Either::Left((answer, _)) => return answer,
+                Either::Right((is_at_work, _)) => is_at_work.unwrap_or(false),
+            };
+            let is_waited_for = is_at_work && began.elapsed() < longest;
+            let wait = if is_waited_for { soon } else { ANSWER_GRACE };
+            if let Ok(answer) = timeout(wait, answer.as_mut()).await {
+                return answer;
+            }
+            if !is_waited_for {
+                break;
+            }
+        }
+        self.give_up();
+        Err(Unanswered(soon + began.elapsed()).into())
+    }
+
+    /// Sends the end of a transaction without waiting for it: whatever comes next on the connection
+    /// comes after it.
+    pub(crate) fn roll_back(&self) {
+        let ended = pin!(self.client.batch_execute("ROLLBACK"));
+        // The first poll sends. If it cannot, the connection is lost, and the transaction with it.
+        let _ = ended.poll(&mut Context::from_waker(Waker::noop()));
+    }
+}

@@ -1,0 +1,112 @@
+use std::time::Duration;
+
+use deadpool_postgres::ClientWrapper;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, SimpleQueryMessage};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::Options;
+use crate::fault::{Fault, Kind, Unanswered};
+
+/// How to reach the server, and how long to wait for it.
+#[derive(Clone)]
+pub(crate) struct Dial {
+    pub(crate) config: Config,
+    pub(crate) tls: MakeRustlsConnect,
+    pub(crate) deadlines: Deadlines,
+}
+
+/// How long an exchange with the server may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadlines {
+    /// Until a connection without an answer is given up, unless the server is at work on it.
+    pub(crate) answer: Duration,
+    /// Even then, for a single statement: the server should have ended it long before.
+    pub(crate) statement: Duration,
+}
+
+impl Deadlines {
+    /// A server that has much to do takes that long for anything.
+    const MIN_ANSWER: Duration = Duration::from_secs(2);
+
+    pub(crate) fn new(options: &Options) -> Self {
+        let answer = options.retry_timeout.max(Self::MIN_ANSWER);
+        let statement = match options.statement_timeout {
+            Duration::ZERO => Duration::MAX,
+            timeout => timeout.saturating_add(answer),
+        };
+        Self { answer, statement }
+    }
+}
+
+impl Dial {
+    /// A connection that listens, to be driven by whoever has it: each notification's text goes
+    /// to `on_notification`.
+    pub(crate) async fn listen(
+        &self,
+        on_notification: impl Fn(&str) + Send,
+    ) -> Result<(Client, impl Future<Output = ()> + Send), Fault> {
+        let connect = async { Ok(self.config.connect(self.tls.clone()).await?) };
+        let (client, mut connection) = self.in_time(connect).await?;
+        let driver = async move {
+            let mut next = async || std::future::poll_fn(|it| connection.poll_message(it)).await;
+            while let Some(Ok(message)) = next().await {
+                if let AsyncMessage::Notification(notification) = message {
+                    on_notification(notification.payload());
+                }
+            }
+        };
+        Ok((client, driver))
+    }
+
+    /// Whether the server answers, and is at work on what a connection has sent.
+    pub(crate) async fn is_at_work(&self, backend: &str) -> bool {
+        let work = format!(
+            "SELECT coalesce(state, '') NOT LIKE 'idle%' FROM pg_stat_activity WHERE pid = {backend}"
+        );
+        let look = async { Ok(self.connect().await?.0.simple_query(&work).await?) };
+        match self.in_time(look).await {
+            Ok(answers) => answers.iter().find_map(value) == Some("t"),
+            // As when there are too many connections: it answers.
+            Err(fault) => fault.kind() != Kind::Lost,
+        }
+    }
+
+    /// Asks the server to end what a connection is at work on; whether it does is not waited for.
+    pub(crate) fn cancel(&self, token: CancelToken) {
+        let dial = self.clone();
+        tokio::spawn(async move {
+            let cancelled = async { Ok(token.cancel_query(dial.tls.clone()).await?) };
+            let _ = dial.in_time(cancelled).await;
+        });
+    }
+
+    /// Gives up when there is no answer in time.
+    pub(crate) async fn in_time<T>(
+        &self,
+        exchange: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        let answered = timeout(self.deadlines.answer, exchange).await;
+        answered.unwrap_or_else(|_| Err(Unanswered(self.deadlines.answer).into()))
+    }
+
+    /// A client, and the task that carries what it sends and receives.
+    pub(crate) async fn connect(&self) -> Result<(ClientWrapper, AbortHandle), Fault> {
+        let (client, connection) = self.config.connect(self.tls.clone()).await?;
+        // How it ended, every request on the client is told.
+        let driver = tokio::spawn(async move {
+            let _ = connection.await;
+        });
+        let handle = driver.abort_handle();
+        Ok((ClientWrapper::new(client, driver), handle))
+    }
+}
+
+/// The first column of an answer, if it is one.
+pub(crate) fn value(message: &SimpleQueryMessage) -> Option<&str> {
+    match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    }
+}

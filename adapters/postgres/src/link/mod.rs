@@ -1,0 +1,231 @@
+//! Connections to PostgreSQL: how they are made, set up and pooled.
+
+pub(crate) mod connection;
+pub(crate) mod dial;
+mod tls;
+
+use std::error::Error as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cqrs_core::store::Incarnation;
+use deadpool::Runtime;
+use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
+use tokio_postgres::{Client, Config};
+
+use crate::fault::Fault;
+use crate::link::connection::Connection;
+use crate::link::dial::{Deadlines, Dial, value};
+use crate::sql::{DURABLE, SESSION, Sql};
+use crate::tail::LogTail;
+use crate::{ConnectError, Options};
+
+/// Connections of one kind, at most so many at once.
+pub(crate) type Pool = managed::Pool<Link>;
+
+/// A connection that goes back to its pool when dropped, unless it was given up.
+pub(crate) type Object = managed::Object<Link>;
+
+/// More connections than any PostgreSQL accepts.
+const MAX_POOL_SIZE: usize = 1 << 18;
+
+/// How to get a connection that is set up.
+#[derive(Clone)]
+pub(crate) struct Link {
+    pub(crate) dial: Dial,
+    /// What a session is set to.
+    session: Arc<str>,
+    /// By which the log is recognized on a new connection; `None` before the first.
+    log: Option<KnownLog>,
+}
+
+/// The log that new connections have to lead to.
+#[derive(Clone)]
+struct KnownLog {
+    tail: LogTail,
+    sql: Arc<Sql>,
+    /// They lead to a copy, which may be behind, and which says nothing about the log itself.
+    is_copy: bool,
+}
+
+impl KnownLog {
+    async fn recognize(&self, client: &Client) -> Result<Incarnation, Fault> {
+        if self.is_copy {
+            self.tail.recognize_copy(client, &self.sql).await
+        } else {
+            self.tail.recognize(client, &self.sql).await
+        }
+    }
+}
+
+impl Link {
+    /// Connections for the store's statements.
+    pub(crate) fn new(options: &Options, url: &str) -> Result<Self, ConnectError> {
+        let mut config: Config = url.parse().map_err(|error| ConnectError::Url {
+            reason: without_content(&error),
+        })?;
+        if config.get_application_name().is_none() {
+            config.application_name(&options.application_name);
+        }
+        let deadlines = Deadlines::new(options);
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(deadlines.answer);
+        }
+        // A peer that is gone without a word is noticed within half a minute.
+        config
+            .keepalives_idle(Duration::from_secs(10))
+            .tcp_user_timeout(Duration::from_secs(30));
+        let timeout = milliseconds(options.statement_timeout);
+        Ok(Self {
+            dial: Dial {
+                config,
+                tls: tls::connector(options)?,
+                deadlines,
+            },
+            session: format!("{SESSION}; SET statement_timeout = {timeout}; {DURABLE}").into(),
+            log: None,
+        })
+    }
+
+    /// The same for handlers' own statements, planned as PostgreSQL sees fit.
+    pub(crate) fn handler_session(&self, options: &Options) -> Self {
+        let timeout = milliseconds(options.statement_timeout);
+        let search_path = options
+            .search_path
+            .as_ref()
+            .map_or_else(String::new, |path| {
+                let path = path.replace('\'', "''");
+                // A backslash is just that, whatever the server's settings say.
+                format!(
+                    "; SET standard_conforming_strings = on; \
+                 SELECT set_config('search_path', '{path}', false)"
+                )
+            });
+        Self {
+            session: format!("SET statement_timeout = {timeout}; {DURABLE}{search_path}").into(),
+            ..self.clone()
+        }
+    }
+
+    /// The same for those that may only read.
+    pub(crate) fn read_only(&self) -> Self {
+        let session = format!("{}; SET default_transaction_read_only = on", self.session);
+        Self {
+            session: session.into(),
+            ..self.clone()
+        }
+    }
+
+    /// The same, whose connections lead to a log that is recognized.
+    pub(crate) fn to_log(&self, tail: &LogTail, sql: &Arc<Sql>) -> Self {
+        self.to(KnownLog {
+            tail: tail.clone(),
+            sql: sql.clone(),
+            is_copy: false,
+        })
+    }
+
+    /// The same, whose connections are refused unless they lead to a copy of the log.
+    pub(crate) fn to_copy(&self, tail: &LogTail, sql: &Arc<Sql>) -> Self {
+        self.to(KnownLog {
+            tail: tail.clone(),
+            sql: sql.clone(),
+            is_copy: true,
+        })
+    }
+
+    fn to(&self, log: KnownLog) -> Self {
+        Self {
+            log: Some(log),
+            ..self.clone()
+        }
+    }
+
+    /// At most so many of them at once.
+    pub(crate) fn pool(self, options: &Options) -> Result<Pool, ConnectError> {
+        Pool::builder(self)
+            .max_size(options.pool_size.min(MAX_POOL_SIZE))
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(options.retry_timeout))
+            .build()
+            .map_err(|error| ConnectError::Unreachable {
+                reason: error.to_string(),
+            })
+    }
+
+    /// A connection that is set up, driven by a task of its own.
+    pub(crate) async fn open(&self) -> Result<Connection, Fault> {
+        // Boxed: it is large, rare, and part of every wait for a connection of a pool.
+        let opened = Box::pin(async {
+            let (client, driver) = self.dial.connect().await?;
+            let set_up = format!("{}; SELECT pg_backend_pid()", self.session);
+            let answers = client.simple_query(&set_up).await?;
+            let backend = answers.iter().rev().find_map(value);
+            let backend = backend.unwrap_or_default().to_owned();
+            let incarnation = match &self.log {
+                Some(log) => log.recognize(&client).await?,
+                None => Incarnation::default(),
+            };
+            Ok(Connection::new(
+                client,
+                driver,
+                self.dial.clone(),
+                backend,
+                incarnation,
+            ))
+        });
+        self.dial.in_time(opened).await
+    }
+}
+
+impl managed::Manager for Link {
+    type Type = Connection;
+    type Error = Fault;
+
+    async fn create(&self) -> Result<Connection, Fault> {
+        self.open().await
+    }
+
+    /// Mostly nothing is sent: whether the server answers, the next exchange tells.
+    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Fault> {
+        let is_current = match &self.log {
+            Some(log) => log.tail.incarnation() == connection.incarnation(),
+            None => true,
+        };
+        if is_current && connection.is_open() && connection.is_free().await {
+            Ok(())
+        } else {
+            Err(RecycleError::message("the connection was given up"))
+        }
+    }
+}
+
+/// What is wrong with a URL. Most of what the client says about it quotes it, and what it quotes may
+/// be part of a password.
+fn without_content(error: &tokio_postgres::Error) -> String {
+    let cause = error.source().map(ToString::to_string);
+    let names_option = |cause: &String| cause.starts_with("invalid value for option `");
+    cause.filter(names_option).unwrap_or_else(|| {
+        "it is neither a URL nor a list of `key=value`, or names an unknown option".to_owned()
+    })
+}
+
+/// As PostgreSQL takes it: 0 for any time, which is also what it would make of more than it can
+/// hold. Less than one millisecond is not none.
+fn milliseconds(timeout: Duration) -> i32 {
+    let up = timeout.as_nanos().div_ceil(1_000_000);
+    i32::try_from(up).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_never_cut_down_to_none() {
+        assert_eq!(milliseconds(Duration::ZERO), 0);
+        assert_eq!(milliseconds(Duration::from_nanos(1)), 1);
+        assert_eq!(milliseconds(Duration::from_millis(1500)), 1500);
+        assert_eq!(milliseconds(Duration::MAX), 0);
+    }
+}

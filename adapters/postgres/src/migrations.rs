@@ -1,0 +1,127 @@
+use std::fmt::Write as _;
+
+use crate::ConnectError;
+use crate::fault::Fault;
+use crate::link::connection::Connection;
+use crate::schema::Schema;
+use crate::transaction::open::OpenTransaction;
+
+/// Each brings the schema from the version before, its place in this list, to the next one. What
+/// was published is never changed, only added to.
+const MIGRATIONS: &[&str] = &[
+    include_str!("sql/migrations/0001_log.sql"),
+    include_str!("sql/migrations/0002_checkpoints.sql"),
+];
+
+/// The schema version that this program writes.
+fn latest() -> i64 {
+    MIGRATIONS.len().try_into().unwrap_or(i64::MAX)
+}
+
+/// All migrations as SQL that may run again: one block for each, which does nothing when it was
+/// applied.
+pub(crate) fn script(schema: &Schema) -> String {
+    let mut script = format!("{};\n", OpenTransaction::READ_COMMITTED);
+    let _ = writeln!(script, "{};", lock(schema));
+    let _ = writeln!(script, "{}", begin(schema));
+    for (version, migration) in (1_i64..).zip(MIGRATIONS) {
+        let body = schema.apply(migration);
+        let _ = writeln!(
+            script,
+            "DO $migration$ BEGIN\nIF NOT EXISTS (SELECT 1 FROM \"{schema}\".migrations WHERE \
+             version = {version}) THEN\n{body}\nINSERT INTO \"{schema}\".migrations (version) \
+             VALUES ({version});\nEND IF;\nEND $migration$;"
+        );
+    }
+    script.push_str("COMMIT;\n");
+    script
+}
+
+/// Brings the tables to the latest version, unless another process just did.
+pub(crate) async fn migrate(connection: &Connection, schema: &Schema) -> Result<(), ConnectError> {
+    if version(connection, schema).await? == latest() {
+        return Ok(());
+    }
+    let applied = apply(connection, schema).await;
+    applied.map_err(|fault| refused(schema, fault))?;
+    check(connection, schema).await
+}
+
+/// In one transaction, which ends with the connection if this fails. What follows the lock must see
+/// what the process that had it before has committed, so it is read committed.
+async fn apply(connection: &Connection, schema: &Schema) -> Result<(), Fault> {
+    connection
+        .batch_execute(OpenTransaction::READ_COMMITTED)
+        .await?;
+    connection.script(&lock(schema)).await?;
+    connection.batch_execute(&begin(schema)).await?;
+    let select = format!("SELECT coalesce(max(version), 0) FROM \"{schema}\".migrations");
+    let before: i64 = connection.select_one(&select, &[]).await?.try_get(0)?;
+    let done = format!("INSERT INTO \"{schema}\".migrations (version) VALUES ($1)");
+    let done = connection.prepare(&done).await?;
+    for (version, migration) in (1_i64..)
+        .zip(MIGRATIONS)
+        .filter(|(version, _)| *version > before)
+    {
+        connection.script(&schema.apply(migration)).await?;
+        connection.execute(&done, &[&version]).await?;
+    }
+    Ok(connection.script("COMMIT").await?)
+}
+
+/// Sees to it that the tables have the version that this program writes.
+pub(crate) async fn check(connection: &Connection, schema: &Schema) -> Result<(), ConnectError> {
+    let (found, known) = (version(connection, schema).await?, latest());
+    let schema = schema.name().to_owned();
+    match found {
+        found if found == known => Ok(()),
+        found if found > known => Err(ConnectError::Newer {
+            schema,
+            found,
+            known,
+        }),
+        found => Err(ConnectError::Older {
+            schema,
+            found,
+            known,
+        }),
+    }
+}
+
+async fn version(connection: &Connection, schema: &Schema) -> Result<i64, ConnectError> {
+    let found = find_version(connection, schema).await;
+    found.map_err(|fault| refused(schema, fault))
+}
+
+/// 0 when there are no tables.
+async fn find_version(connection: &Connection, schema: &Schema) -> Result<i64, Fault> {
+    let table = format!("\"{schema}\".migrations");
+    let is_there = "SELECT to_regclass($1) IS NOT NULL";
+    let row = connection.select_one(is_there, &[&table]).await?;
+    if !row.try_get::<_, bool>(0)? {
+        return Ok(0);
+    }
+    let select = format!("SELECT coalesce(max(version), 0) FROM {table}");
+    Ok(connection.select_one(&select, &[]).await?.try_get(0)?)
+}
+
+/// Of processes that start at once, one migrates, and the others wait for it.
+fn lock(schema: &Schema) -> String {
+    let key = xxhash_rust::xxh3::xxh3_64(schema.name().as_bytes()).cast_signed();
+    format!("SELECT pg_advisory_xact_lock({key})")
+}
+
+fn begin(schema: &Schema) -> String {
+    format!(
+        "CREATE SCHEMA IF NOT EXISTS \"{schema}\";\nCREATE TABLE IF NOT EXISTS \
+         \"{schema}\".migrations (version bigint PRIMARY KEY, applied timestamptz NOT NULL \
+         DEFAULT now());"
+    )
+}
+
+pub(crate) fn refused(schema: &Schema, fault: Fault) -> ConnectError {
+    ConnectError::Refused {
+        schema: schema.name().to_owned(),
+        reason: fault.reason().to_string(),
+    }
+}

@@ -1,0 +1,157 @@
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cqrs_core::Position;
+use cqrs_core::store::Incarnation;
+use futures_util::future::{Either, select};
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+use tokio_postgres::{Client, Statement};
+
+use tracing::warn;
+
+use crate::fault::Fault;
+use crate::link::Link;
+use crate::schema::Schema;
+use crate::sql::{NOTIFY, Sql};
+use crate::tail::{LogTail, Seen};
+
+/// How long to wait before connecting again: whoever listens also polls.
+const RECONNECT_DELAY: Duration = Duration::from_secs(1);
+
+/// The shortest time between two notifications, and between two looks at the head.
+const MIN_INTERVAL: Duration = Duration::from_millis(5);
+
+/// The longest time between two looks at the head while notifications turn out to be wrong: as often
+/// as the log is polled anyway.
+const MAX_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Tells other processes of what this one writes, and hears what they write, on a connection of
+/// its own: a notification inside of an append would make appends wait for each other. Ends when
+/// dropped.
+///
+/// Anybody who may connect to the database can notify. So a notification is a reason to look at the
+/// head, and says nothing about it.
+pub(crate) struct HeadNotifier(AbortHandle);
+
+impl HeadNotifier {
+    pub(crate) fn start(link: Link, sql: Arc<Sql>, schema: &Schema, tail: LogTail) -> Self {
+        let hash = xxhash_rust::xxh3::xxh3_64(schema.name().as_bytes());
+        let channel = format!("cqrs_{hash:016x}");
+        let mut written = tail.written.subscribe();
+        let task = tokio::spawn(async move {
+            loop {
+                // Without the connection, others learn by polling; it is made again below.
+                let ended = exchange(&link, &sql, &channel, &tail, &mut written).await;
+                if let Err(fault) = ended {
+                    warn!(reason = %fault, "notifications have no connection: trying again");
+                }
+                sleep(RECONNECT_DELAY).await;
+            }
+        });
+        Self(task.abort_handle())
+    }
+}
+
+impl Drop for HeadNotifier {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Returns when the connection has ended, or the server does not answer.
+async fn exchange(
+    link: &Link,
+    sql: &Sql,
+    channel: &str,
+    tail: &LogTail,
+    written: &mut watch::Receiver<Position>,
+) -> Result<(), Fault> {
+    // However many come before the head is looked at, they are one reason to look.
+    let heard = Notify::new();
+    let on_notification = |text: &str| {
+        let known = *tail.known.borrow();
+        if text.parse().is_ok_and(|head| known < Position::new(head)) {
+            heard.notify_one();
+        }
+    };
+    let (client, driver) = link.dial.listen(on_notification).await?;
+    let client = Channel { client, link, sql };
+    let publishing = pin!(client.publish(channel, tail, written, &heard));
+    match select(publishing, pin!(driver)).await {
+        Either::Left((ended, _)) => ended,
+        Either::Right(((), _)) => Ok(()),
+    }
+}
+
+struct Channel<'l> {
+    client: Client,
+    link: &'l Link,
+    sql: &'l Sql,
+}
+
+impl Channel<'_> {
+    async fn publish(
+        &self,
+        channel: &str,
+        tail: &LogTail,
+        written: &mut watch::Receiver<Position>,
+        heard: &Notify,
+    ) -> Result<(), Fault> {
+        // What is sent here does not wait for the disk.
+        let listen = format!("SET synchronous_commit = off; LISTEN {channel}");
+        let listen = async { Ok(self.client.batch_execute(&listen).await?) };
+        self.link.dial.in_time(listen).await?;
+        let notify = self.prepare(NOTIFY).await?;
+        let look = self.prepare(&self.sql.recognize).await?;
+        // Before the first look: the head of another log must not pass for that of the known one.
+        let mut incarnation = self.recognize(tail).await?;
+        let mut pause = MIN_INTERVAL;
+        loop {
+            let is_written = match select(pin!(written.changed()), pin!(heard.notified())).await {
+                Either::Left((Ok(()), _)) => true,
+                Either::Left((Err(_), _)) => return Ok(()),
+                Either::Right(_) => false,
+            };
+            if is_written {
+                let last = written.borrow_and_update().to_string();
+                let told = async { Ok(self.client.execute(&notify, &[&channel, &last]).await?) };
+                self.link.dial.in_time(told).await?;
+                pause = MIN_INTERVAL;
+            } else if self.look(&look, tail, &mut incarnation).await? {
+                pause = MIN_INTERVAL;
+            } else {
+                pause = (pause * 2).min(MAX_INTERVAL);
+            }
+            sleep(pause).await;
+        }
+    }
+
+    /// Whether there was anything new.
+    async fn look(
+        &self,
+        look: &Statement,
+        tail: &LogTail,
+        incarnation: &mut Incarnation,
+    ) -> Result<bool, Fault> {
+        let known = *tail.known.borrow();
+        let read = async { Ok(self.client.query_one(look, &[&0_i64]).await?) };
+        let seen = Seen::of(&self.link.dial.in_time(read).await?)?;
+        if !tail.observe(*incarnation, &seen) {
+            *incarnation = self.recognize(tail).await?;
+        }
+        Ok(*tail.known.borrow() > known)
+    }
+
+    async fn recognize(&self, tail: &LogTail) -> Result<Incarnation, Fault> {
+        let recognized = tail.recognize(&self.client, self.sql);
+        self.link.dial.in_time(recognized).await
+    }
+
+    async fn prepare(&self, sql: &str) -> Result<Statement, Fault> {
+        let prepared = async { Ok(self.client.prepare(sql).await?) };
+        self.link.dial.in_time(prepared).await
+    }
+}

@@ -1,0 +1,179 @@
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use crate::dialect::{self, Table};
+use crate::fault::{Fault, Kind};
+use crate::link::Pool;
+
+/// Statements that are under way for one read model, at most: while one is on its way, the answer
+/// to another is being read.
+const MAX_IN_FLIGHT: usize = 2;
+
+/// Keys of one statement that answers several callers, at most. Who asks for more than that has a
+/// statement of his own.
+const MAX_COALESCED_KEYS: usize = 256;
+
+/// What was found under the keys of one caller, in their order.
+type Found = Result<Vec<Option<Vec<u8>>>, Fault>;
+
+/// ViewLoadCoalescer of views. A caller who is alone is served at once; of many, those who come while
+/// statements for their read model are under way share the next one, which is sent after they
+/// asked: nobody gets an answer from before.
+#[derive(Clone)]
+pub(crate) struct ViewLoadCoalescer(Arc<Shared>);
+
+struct Shared {
+    /// Connections that answer queries.
+    reads: Pool,
+    models: Mutex<HashMap<String, Model>>,
+}
+
+/// The loads of one read model.
+#[derive(Default)]
+struct Model {
+    in_flight: usize,
+    waiting: VecDeque<Waiting>,
+}
+
+struct Waiting {
+    keys: Vec<String>,
+    found: oneshot::Sender<Found>,
+}
+
+/// The right to have a statement under way. The next one begins when it is dropped.
+struct LoadSlot {
+    loads: ViewLoadCoalescer,
+    table: Table,
+}
+
+impl ViewLoadCoalescer {
+    pub(crate) fn new(reads: Pool) -> Self {
+        let models = Mutex::default();
+        Self(Arc::new(Shared { reads, models }))
+    }
+
+    /// The views with these keys, `None` where there is none, in the order asked.
+    pub(crate) async fn load(&self, table: Table, keys: Vec<String>) -> Found {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        if keys.len() > MAX_COALESCED_KEYS {
+            return self.select(&table, &keys).await;
+        }
+        let waits = {
+            let mut models = self.lock();
+            let model = models.entry(table.model.clone()).or_default();
+            if model.in_flight < MAX_IN_FLIGHT {
+                model.in_flight += 1;
+                None
+            } else {
+                let (found, waits) = oneshot::channel();
+                let keys = keys.clone();
+                model.waiting.push_back(Waiting { keys, found });
+                Some(waits)
+            }
+        };
+        let Some(waits) = waits else {
+            let loads = self.clone();
+            let slot = LoadSlot { loads, table };
+            return slot.loads.select(&slot.table, &keys).await;
+        };
+        match waits.await {
+            Ok(found) => found,
+            // The statement failed by the fault of another caller's keys, or of these.
+            Err(_) => self.select(&table, &keys).await,
+        }
+    }
+
+    async fn select(&self, table: &Table, keys: &[String]) -> Found {
+        select(&self.0.reads, table, keys).await
+    }
+
+    /// No other code runs while the lock is held, so a poisoned one still guards whole data.
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Model>> {
+        self.0.models.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends a slot. If callers are waiting, the next slot is theirs.
+    fn end(&self, table: &Table) -> Vec<Waiting> {
+        let mut loads = self.lock();
+        let Some(model) = loads.get_mut(&table.model) else {
+            return Vec::new();
+        };
+        let mut keys = 0;
+        let fits = model.waiting.iter().take_while(|next| {
+            keys += next.keys.len();
+            keys <= MAX_COALESCED_KEYS
+        });
+        let fits = fits.count();
+        let callers: Vec<_> = model.waiting.drain(..fits).collect();
+        if callers.is_empty() {
+            model.in_flight -= 1;
+        }
+        callers
+    }
+}
+
+/// The views with these keys, `None` where there is none, in the order asked.
+pub(crate) async fn select(pool: &Pool, table: &Table, keys: &[String]) -> Found {
+    let keys: Vec<_> = keys.iter().map(|key| dialect::encode_key(key)).collect();
+    let client = pool.get().await?;
+    let select = client.prepare(&table.load()).await?;
+    let mut found: HashMap<String, Vec<u8>> = HashMap::new();
+    for row in client.query(&select, &[&keys]).await? {
+        found.insert(row.try_get(0)?, row.try_get(1)?);
+    }
+    // A key may have been asked for twice.
+    let bodies = keys.iter().map(|key| found.get(key.as_ref()).cloned());
+    Ok(bodies.collect())
+}
+
+impl LoadSlot {
+    /// ViewLoadCoalescer for all of these callers with one statement.
+    async fn run_batch(self, mut callers: Vec<Waiting>) {
+        // Who is gone meanwhile needs no answer.
+        callers.retain(|caller| !caller.found.is_closed());
+        if callers.is_empty() {
+            return;
+        }
+        let mut keys = Vec::with_capacity(callers.len());
+        for caller in &mut callers {
+            keys.extend(caller.keys.iter().cloned());
+        }
+        match self.loads.select(&self.table, &keys).await {
+            Ok(found) => {
+                let mut found = found.into_iter();
+                for Waiting { keys, found: to } in callers {
+                    let _ = to.send(Ok(found.by_ref().take(keys.len()).collect()));
+                }
+            }
+            // One of the callers' keys, and not known whose: each tries by himself.
+            Err(fault) if fault.kind() == Kind::Data => {}
+            Err(fault) => {
+                for caller in callers {
+                    let _ = caller.found.send(Err(fault.clone()));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for LoadSlot {
+    fn drop(&mut self) {
+        let callers = self.loads.end(&self.table);
+        if callers.is_empty() {
+            return;
+        }
+        let next = Self {
+            loads: self.loads.clone(),
+            table: self.table.clone(),
+        };
+        // Without a runtime, as when it shuts down, callers are told by being dropped.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(next.run_batch(callers));
+        }
+    }
+}

@@ -1,0 +1,179 @@
+use std::pin::pin;
+use std::sync::Arc;
+
+use cqrs_core::store::{EventQuery, EventQueryItem, EventType, Page, ReadRange, Recorded, Tag};
+use cqrs_core::{Position, Timestamp};
+use futures_util::TryStreamExt;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, RowStream, Statement};
+
+use crate::fault::Fault;
+use crate::link::connection::Connection;
+use crate::row::{self, EventTypes, number};
+use crate::sql::Sql;
+use crate::tail::Seen;
+
+/// A query of events as one of the statements, with what it takes besides the range.
+pub(crate) enum Selection {
+    /// `read_all`.
+    All,
+    /// `read_tagged`: the tag and the types, `None` for any.
+    Tagged(String, Option<Vec<String>>),
+    /// `read_items`: items with tags as JSON, types of items without.
+    Items(String, Vec<String>),
+}
+
+impl Selection {
+    pub(crate) fn new(query: &EventQuery) -> Self {
+        let EventQuery::Items(items) = query else {
+            return Self::All;
+        };
+        if items
+            .iter()
+            .any(|item| item.tags.is_empty() && item.types.is_empty())
+        {
+            return Self::All;
+        }
+        // PostgreSQL stores no text with a NUL in it, so nothing there matches one.
+        let storable =
+            |item: &&EventQueryItem| !item.tags.iter().any(|it| it.as_str().contains('\0'));
+        let items: Vec<_> = items.iter().filter(storable).collect();
+        if let [item] = items[..]
+            && let [tag] = item.tags.as_slice()
+        {
+            let types = types(item);
+            return Self::Tagged(tag.to_string(), (!types.is_empty()).then_some(types));
+        }
+        let (tagged, typed): (Vec<&EventQueryItem>, Vec<_>) =
+            items.into_iter().partition(|item| !item.tags.is_empty());
+        let tagged: Vec<_> = tagged.into_iter().map(as_json).collect();
+        let typed = typed.into_iter().flat_map(types).collect();
+        Self::Items(serde_json::Value::from(tagged).to_string(), typed)
+    }
+
+    /// The statement's text.
+    pub(crate) fn sql<'s>(&self, sql: &'s Sql) -> &'s str {
+        match self {
+            Self::All => &sql.read_all,
+            Self::Tagged(..) => &sql.read_tagged,
+            Self::Items(..) => &sql.read_items,
+        }
+    }
+
+    /// A page of the events, in one snapshot with the head.
+    pub(crate) async fn read(
+        &self,
+        client: &Connection,
+        statement: &Statement,
+        range: ReadRange,
+    ) -> Result<(Page, Seen), Fault> {
+        let after = number(range.after);
+        let up_to = range.up_to.map_or(i64::MAX, number);
+        // One more than the page has, to know whether there are more.
+        let limit =
+            i64::try_from(range.limit.max(1)).map_or(i64::MAX, |limit| limit.saturating_add(1));
+        let mut params: Vec<&(dyn ToSql + Sync)> = vec![&after, &up_to, &limit];
+        match self {
+            Self::All => {}
+            Self::Tagged(tag, types) => params.extend([tag as &(dyn ToSql + Sync), types]),
+            Self::Items(tagged, typed) => params.extend([tagged as &(dyn ToSql + Sync), typed]),
+        }
+        let answer = async {
+            let rows = client.client().query_raw(statement, params).await?;
+            page(rows, range).await
+        };
+        client.exchange(answer).await
+    }
+}
+
+/// Takes each row as it comes, while the server is busy with the next ones.
+async fn page(rows: RowStream, range: ReadRange) -> Result<(Page, Seen), Fault> {
+    let mut rows = pin!(rows);
+    let (mut head, mut events, mut more) = (None, Vec::new(), false);
+    let mut types = EventTypes::default();
+    let mut room = range.room();
+    while let Some(row) = rows.try_next().await? {
+        let Some(id) = row.try_get(1)? else {
+            head = Some(seen(&row)?);
+            continue;
+        };
+        if room.is_full() {
+            more = true;
+            if head.is_some() {
+                break;
+            }
+            continue;
+        }
+        let event = row::recorded(&row, id, &mut types)?;
+        room.take(&event);
+        push(&mut events, event)?;
+    }
+    let head = head.ok_or_else(|| Fault::corrupt("the table `head` has no row"))?;
+    let page = Page {
+        as_of: range
+            .up_to
+            .map_or(head.position, |up_to| up_to.min(head.position)),
+        next: events.last().filter(|_| more).map(|event| event.position),
+        events,
+    };
+    Ok((page, head))
+}
+
+/// The head, in the columns that it shares with events.
+fn seen(row: &Row) -> Result<Seen, Fault> {
+    Ok(Seen {
+        position: row::position(row, 0)?,
+        store: row.try_get(7)?,
+        event: row.try_get(8)?,
+    })
+}
+
+/// Adds an event to a page. Each statement sorts its events, but PostgreSQL does not promise the
+/// order of several selections together, and a page that ends early must not skip any.
+pub(crate) fn push(events: &mut Vec<Arc<Recorded>>, event: Recorded) -> Result<(), Fault> {
+    if events
+        .last()
+        .is_some_and(|last| last.position >= event.position)
+    {
+        let position = event.position;
+        let error = format!("the event at position {position} was read out of order");
+        return Err(Fault::corrupt(error));
+    }
+    events.push(Arc::new(event));
+    Ok(())
+}
+
+/// The last position recorded at or before `time`. Times never decrease and positions have no
+/// gap, so halving the log finds it without an index; the log below its head never changes, so it
+/// needs no snapshot either.
+pub(crate) async fn position_at(
+    client: &Connection,
+    sql: &Sql,
+    time: Timestamp,
+) -> Result<Position, Fault> {
+    let time = time.as_nanosecond().div_euclid(1000);
+    let head = client.prepare(&sql.head).await?;
+    let head = row::head(&client.query_one(&head, &[]).await?)?;
+    let event_time = client.prepare(&sql.event_time).await?;
+    let (mut before, mut after) = (0, number(head.position) + 1);
+    while after - before > 1 {
+        let middle = before + (after - before) / 2;
+        let row = client.query_one(&event_time, &[&middle]).await?;
+        if i128::from(row.try_get::<_, i64>(0)?) <= time {
+            before = middle;
+        } else {
+            after = middle;
+        }
+    }
+    Ok(Position::new(before.cast_unsigned()))
+}
+
+fn types(item: &EventQueryItem) -> Vec<String> {
+    item.types.iter().map(EventType::to_string).collect()
+}
+
+fn as_json(item: &EventQueryItem) -> serde_json::Value {
+    let mut tags = item.tags.iter().map(Tag::as_str);
+    let types = (!item.types.is_empty()).then(|| types(item));
+    serde_json::json!({ "tag": tags.next(), "others": tags.collect::<Vec<_>>(), "types": types })
+}

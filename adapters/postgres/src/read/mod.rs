@@ -1,0 +1,8 @@
+//! Reading: pages of events, views, and the queries of handlers.
+
+pub(crate) mod coalescer;
+pub(crate) mod event_sizes;
+pub(crate) mod events;
+pub(crate) mod fold;
+pub(crate) mod query_tx;
+pub(crate) mod replica;

@@ -1,0 +1,78 @@
+use tokio::sync::OnceCell;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use crate::link::Object;
+use crate::transaction::open::OpenTransaction;
+use crate::{Postgres, SqlError};
+
+/// All that one handler reads is one snapshot. After a first query the transaction cannot be made
+/// to write any more.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1";
+
+/// What query handlers read with: `ReadTx<Postgres>` derefs to this. A transaction that PostgreSQL
+/// holds read-only, begun with the first query; all queries of one handler see one snapshot. With
+/// [`Options::read_url`](crate::Options::read_url), on what that names.
+pub struct Reader {
+    store: Postgres,
+    snapshot: OnceCell<OpenTransaction>,
+}
+
+impl Reader {
+    pub(crate) fn new(store: Postgres) -> Self {
+        Self {
+            store,
+            snapshot: OnceCell::new(),
+        }
+    }
+
+    /// Runs a query, and returns its rows.
+    ///
+    /// # Errors
+    /// See [`SqlError`].
+    pub async fn query(
+        &self,
+        query: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, SqlError> {
+        let client = self.client().await?;
+        let query = client.prepare_foreign(query).await?;
+        client.query(&query, params).await
+    }
+
+    /// Runs a query that has exactly one row.
+    ///
+    /// # Errors
+    /// See [`SqlError`]; also when there is another number of rows.
+    pub async fn query_one(
+        &self,
+        query: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Row, SqlError> {
+        let client = self.client().await?;
+        let query = client.prepare_foreign(query).await?;
+        client.query_one(&query, params).await
+    }
+
+    /// Runs a query that has one row or none.
+    ///
+    /// # Errors
+    /// See [`SqlError`]; also when there are more rows.
+    pub async fn query_opt(
+        &self,
+        query: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Option<Row>, SqlError> {
+        let client = self.client().await?;
+        let query = client.prepare_foreign(query).await?;
+        client.query_opt(&query, params).await
+    }
+
+    async fn client(&self) -> Result<&Object, SqlError> {
+        let begin = async || {
+            let connection = self.store.shared().read_only.get().await?;
+            OpenTransaction::begin(connection, BEGIN).await
+        };
+        Ok(self.snapshot.get_or_try_init(begin).await?)
+    }
+}

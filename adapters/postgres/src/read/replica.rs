@@ -1,0 +1,36 @@
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::fault::Fault;
+use crate::store::Shared;
+
+/// What the log has, as a place in the server's own log, which a replica replays.
+const WRITTEN: &str = "SELECT pg_current_wal_flush_lsn()::text";
+
+/// One that was promoted meanwhile replays nothing more, and has no replica to wait for.
+const REPLAYED: &str =
+    "SELECT NOT pg_is_in_recovery() OR pg_last_wal_replay_lsn() >= $1::text::pg_lsn";
+
+/// The longest pause between two looks: a replica tells nobody how far it is.
+const MAX_POLL_PAUSE: Duration = Duration::from_millis(32);
+
+/// Waits until what queries read from has all that was committed before this call.
+pub(crate) async fn replayed(shared: &Shared) -> Result<(), Fault> {
+    let client = shared.pool.get().await?;
+    let written = client.prepare(WRITTEN).await?;
+    let written: String = client.query_one(&written, &[]).await?.try_get(0)?;
+    drop(client);
+    let mut pause = Duration::from_millis(1);
+    loop {
+        let replica = shared.reads.get().await?;
+        let replayed = replica.prepare(REPLAYED).await?;
+        let replayed = replica.query_one(&replayed, &[&written]).await?;
+        drop(replica);
+        if replayed.try_get(0)? {
+            return Ok(());
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(MAX_POLL_PAUSE);
+    }
+}

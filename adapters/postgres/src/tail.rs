@@ -1,0 +1,200 @@
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cqrs_core::Position;
+use cqrs_core::store::{Incarnation, Recent, Recorded, announce};
+use tokio::sync::watch;
+use tokio_postgres::{Client, Row};
+use uuid::Uuid;
+
+use crate::fault::{Fault, Kind};
+use crate::row::{self, Head, number};
+use crate::sql::Sql;
+
+/// What this process knows of the end of the log, and who is told when it changes.
+#[derive(Clone)]
+pub(crate) struct LogTail {
+    /// The head, for those who watch in this process.
+    pub(crate) known: watch::Sender<Position>,
+    /// The last position written by this process, for the others.
+    pub(crate) written: watch::Sender<Position>,
+    /// What this process wrote, for those who watch.
+    pub(crate) recent: Arc<Recent>,
+    landmark: Arc<Mutex<Landmark>>,
+}
+
+/// An event by which a log is recognized. A log that has another event at that position, or none,
+/// does not continue the one that was known.
+#[derive(Clone, Copy, Debug)]
+struct Landmark {
+    incarnation: Incarnation,
+    store: Uuid,
+    position: Position,
+    /// `None` at the start of the log.
+    event: Option<Uuid>,
+}
+
+/// The head of the log as a statement saw it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    pub(crate) store: Uuid,
+    pub(crate) position: Position,
+    /// The id of the last event; `None` when there is none.
+    pub(crate) event: Option<Uuid>,
+}
+
+impl Seen {
+    /// What `recognize.sql` answered.
+    pub(crate) fn of(row: &Row) -> Result<Self, Fault> {
+        let head = row::head(row)?;
+        Ok(Self {
+            store: head.store,
+            position: head.position,
+            event: row.try_get(5)?,
+        })
+    }
+}
+
+impl LogTail {
+    /// What `recognize.sql` answered for position 0 on the first connection.
+    pub(crate) fn new(row: &Row, window: usize, bytes: usize) -> Result<(Self, Head), Fault> {
+        let head = row::head(row)?;
+        let tail = Self {
+            known: watch::Sender::new(head.position),
+            written: watch::Sender::new(head.position),
+            recent: Arc::new(Recent::new(head.position, window, bytes)),
+            landmark: Arc::new(Mutex::new(Landmark {
+                incarnation: Incarnation::default(),
+                store: head.store,
+                position: head.position,
+                event: row.try_get(5)?,
+            })),
+        };
+        Ok((tail, head))
+    }
+
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        self.landmark().incarnation
+    }
+
+    pub(crate) fn store(&self) -> Uuid {
+        self.landmark().store
+    }
+
+    /// Whether the log that a new connection leads to continues the known one. If not, everything
+    /// that is known of it is dropped. Returns the incarnation that the connection belongs to.
+    pub(crate) async fn recognize(&self, client: &Client, sql: &Sql) -> Result<Incarnation, Fault> {
+        loop {
+            let landmark = *self.landmark();
+            let position = number(landmark.position);
+            let row = client.query_one(&sql.recognize, &[&position]).await?;
+            let (head, event): (Head, Option<Uuid>) = (row::head(&row)?, row.try_get(4)?);
+            let is_continued = head.store == landmark.store
+                && head.position >= landmark.position
+                && event == landmark.event;
+            if is_continued {
+                return Ok(landmark.incarnation);
+            }
+            let next = Landmark {
+                incarnation: landmark.incarnation.next(),
+                store: head.store,
+                position: head.position,
+                event: row.try_get(5)?,
+            };
+            if self.replace(landmark.incarnation, next) {
+                return Ok(next.incarnation);
+            }
+            // Another connection was faster: compare with what it has found.
+        }
+    }
+
+    /// Refuses a new connection to a copy that has another event than the known log at the last
+    /// known position. Whether a copy that has not come that far will get there, nothing tells.
+    /// Returns the incarnation of the log that it was compared with.
+    pub(crate) async fn recognize_copy(
+        &self,
+        client: &Client,
+        sql: &Sql,
+    ) -> Result<Incarnation, Fault> {
+        let landmark = *self.landmark();
+        let position = number(landmark.position);
+        let row = client.query_one(&sql.recognize, &[&position]).await?;
+        let (copy, event): (Head, Option<Uuid>) = (row::head(&row)?, row.try_get(4)?);
+        let is_behind = copy.position < landmark.position;
+        if copy.store == landmark.store && (is_behind || event == landmark.event) {
+            return Ok(landmark.incarnation);
+        }
+        Err(Fault::new(
+            Kind::Refused,
+            format!(
+                "`read_url` leads to a copy of another log: its event at position {} is not the one \
+                 that the URL leads to. After a failover, set up the replica from the new primary",
+                landmark.position
+            ),
+        ))
+    }
+
+    /// Tells of events that were written and committed in this incarnation.
+    pub(crate) fn on_appended(
+        &self,
+        incarnation: Incarnation,
+        head: Position,
+        events: impl IntoIterator<Item = Recorded>,
+    ) {
+        let mut landmark = self.landmark();
+        if landmark.incarnation != incarnation {
+            return;
+        }
+        let events = events.into_iter().inspect(|event| {
+            if event.position > landmark.position {
+                landmark.position = event.position;
+                landmark.event = Some(event.id.as_uuid());
+            }
+        });
+        if self.known.receiver_count() > 0 {
+            self.recent.add(events);
+        } else {
+            events.for_each(drop);
+        }
+        announce(&self.known, head);
+        announce(&self.written, head);
+    }
+
+    /// Takes in a head that was read on a connection of this incarnation, with the id of the event
+    /// there. Returns whether it can be that of the known log: if not, the log is to be
+    /// [recognized](LogTail::recognize) again.
+    pub(crate) fn observe(&self, incarnation: Incarnation, seen: &Seen) -> bool {
+        let mut landmark = self.landmark();
+        if seen.store != landmark.store || incarnation != landmark.incarnation {
+            return false;
+        }
+        // A lower one was overtaken on its way here.
+        if seen.position == landmark.position {
+            return seen.event == landmark.event;
+        }
+        if seen.position > landmark.position {
+            landmark.position = seen.position;
+            landmark.event = seen.event;
+            announce(&self.known, seen.position);
+        }
+        true
+    }
+
+    /// Goes on with another log, unless somebody else already has.
+    fn replace(&self, known: Incarnation, next: Landmark) -> bool {
+        let mut landmark = self.landmark();
+        if landmark.incarnation != known {
+            return false;
+        }
+        *landmark = next;
+        self.recent.restart(next.position);
+        self.written.send_replace(next.position);
+        // Wakes everybody who follows the log, to find that it was replaced.
+        self.known.send_replace(next.position);
+        true
+    }
+
+    /// No other code runs while the lock is held, so a poisoned one still guards whole data.
+    fn landmark(&self) -> MutexGuard<'_, Landmark> {
+        self.landmark.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

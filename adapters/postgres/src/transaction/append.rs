@@ -1,0 +1,243 @@
+use std::collections::HashMap;
+
+use cqrs_core::store::{
+    Append, AppendError, Appended, Boundary, Incarnation, StateKey, StoredCommand, Window,
+};
+use cqrs_core::{CommandId, Position};
+use futures_util::future::join;
+
+use crate::fault::{Fault, Kind};
+use crate::link::connection::Connection;
+use crate::row::{self, Head};
+use crate::store::Shared;
+use crate::write::backoff::Backoff;
+use crate::write::columns::Columns;
+use crate::write::decide::Known;
+use crate::write::request::{Disposition, Request};
+use crate::write::session::Session;
+
+/// More events than these are not read while the head is locked.
+const MAX_LOCKED_TAIL: usize = 1024;
+
+/// How it ended to append in a transaction.
+enum Outcome {
+    Done(Appended),
+    Refused(AppendError),
+    /// The command is there already.
+    Duplicate(Fault),
+    /// What was sent may have happened.
+    Unknown(Fault),
+}
+
+/// Appends in the transaction that is open on this connection, and ends it. Beside the batches
+/// of the writing task, under the lock of the log's head: what a handler does between two
+/// statements takes as long as it takes, and no batch could wait for it.
+pub(crate) async fn append_in(
+    client: &Connection,
+    shared: &Shared,
+    append: Append,
+) -> Result<Appended, AppendError> {
+    let (id, fingerprint) = (append.command, append.fingerprint);
+    let (mut request, _) = Request::new(append)?;
+    let replay = |stored: StoredCommand| stored.replay(id, fingerprint);
+    match attempt(client, shared, &mut request).await {
+        Ok(Outcome::Done(appended)) => {
+            let incarnation = client.incarnation();
+            shared
+                .tail
+                .on_appended(incarnation, appended.last, request.take_events());
+            Ok(appended)
+        }
+        Ok(Outcome::Refused(refusal)) => match processed(client, shared, id).await {
+            Ok(Some(stored)) => replay(stored),
+            Ok(None) => Err(refusal),
+            Err(fault) => Err(fault.into()),
+        },
+        Ok(Outcome::Duplicate(fault)) => match processed(client, shared, id).await {
+            Ok(Some(stored)) => replay(stored),
+            Ok(None) | Err(_) => Err(fault.into()),
+        },
+        Ok(Outcome::Unknown(fault)) => match resolve_append(shared, id, &fault).await? {
+            Some(stored) => replay(stored),
+            None => Err(fault.into()),
+        },
+        Err(fault) => {
+            // Of the transaction nothing is left to find out, even if this fails.
+            let _ = client.batch_execute("ROLLBACK").await;
+            if fault.kind() == Kind::Contention {
+                let at = *shared.tail.known.borrow();
+                return Err(AppendError::Conflict { at });
+            }
+            Err(fault.into())
+        }
+    }
+}
+
+async fn attempt(
+    client: &Connection,
+    shared: &Shared,
+    request: &mut Request,
+) -> Result<Outcome, Fault> {
+    if let Some(at) = conflict_below_window(client.incarnation(), shared, request).await? {
+        return Ok(Outcome::Refused(AppendError::Conflict { at }));
+    }
+    let session = of(client, shared);
+    // Sent below together with the commit, so it must not have to be prepared there.
+    let append = session.append_statement(!request.states.is_empty()).await?;
+    let incarnation = client.incarnation();
+    let mut permit = shared.head_locks.acquire(incarnation).await;
+    let locked = session.lock_head().await?;
+    if locked.try_get::<_, Option<String>>(4)?.as_deref() != Some("open") {
+        return Ok(Outcome::Refused(AppendError::Transaction {
+            reason: "the handler ended it: leave `COMMIT` and `ROLLBACK` out".into(),
+        }));
+    }
+    let head = row::head(&locked)?;
+    if head.store != shared.tail.store() {
+        session.recognize(&shared.tail).await?;
+        client.give_up();
+        let head = head.position;
+        return Ok(Outcome::Refused(AppendError::Rewound { head, seen: head }));
+    }
+    let mut none = Window::new(head.position, 0);
+    let window = permit.as_deref_mut().unwrap_or(&mut none);
+    session
+        .follow(window, head.position, MAX_LOCKED_TAIL)
+        .await?;
+    if let Some(refusal) = refusal(&session, request, &head, window).await? {
+        return Ok(Outcome::Refused(refusal));
+    }
+    let appended = request.appended(head.position);
+    let first = appended.last.get() - appended.count;
+    for (place, (event, _)) in (1..).zip(&mut request.events) {
+        event.position = cqrs_core::Position::new(first + place);
+    }
+    request.disposition = Disposition::Write(appended);
+    request.stamp_time(head.time)?;
+    let columns = Columns::new(std::slice::from_ref(request), &head);
+    // Under the lock the head is the one that was read, so the statement writes, or fails; then
+    // the commit undoes everything.
+    let written = columns.write(client, &append, &head);
+    let committed = client.batch_execute("COMMIT");
+    let (written, committed) = join(written, committed).await;
+    match (written, committed.map_err(Fault::from)) {
+        (Ok(_), Ok(())) => {
+            for (event, _) in &request.events {
+                window.push(event);
+            }
+            Ok(Outcome::Done(appended))
+        }
+        (Err(fault), _) if fault.kind() == Kind::Duplicate => Ok(Outcome::Duplicate(fault)),
+        (Err(fault), _) | (Ok(_), Err(fault)) if fault.kind() == Kind::Lost => {
+            // The server that takes its place may not have what this one had.
+            window.reset(Position::START);
+            Ok(Outcome::Unknown(fault))
+        }
+        (Err(fault), _) => Err(fault),
+        (Ok(_), Err(fault)) if fault.kind() == Kind::Contention => Err(fault),
+        // Constraints that the handler's tables check at the end.
+        (Ok(_), Err(fault)) => Ok(Outcome::Refused(AppendError::Transaction {
+            reason: fault.reason(),
+        })),
+    }
+}
+
+/// Decides boundaries that are older than the window by the log as it is now, before others have
+/// to wait; what comes later is left to be decided.
+async fn conflict_below_window(
+    current: Incarnation,
+    shared: &Shared,
+    request: &mut Request,
+) -> Result<Option<Position>, Fault> {
+    let floor = shared.head_locks.floor();
+    // What is of another incarnation is refused in any case.
+    let is_older = |boundary: &Boundary| boundary.after < floor && boundary.incarnation == current;
+    if !request.boundaries.iter().any(is_older) {
+        return Ok(None);
+    }
+    let client = shared.pool.get().await?;
+    if client.incarnation() != current {
+        return Ok(None);
+    }
+    let session = of(&client, shared);
+    let head = session.head().await?.0.position;
+    for boundary in &mut request.boundaries {
+        if !is_older(boundary) {
+            continue;
+        }
+        let found = session.first_match(&boundary.fail_if, boundary.after, head);
+        if let Some(at) = found.await? {
+            return Ok(Some(at));
+        }
+        boundary.after = boundary.after.max(head);
+    }
+    Ok(None)
+}
+
+async fn refusal(
+    session: &Session<&Connection>,
+    request: &Request,
+    head: &Head,
+    window: &Window,
+) -> Result<Option<AppendError>, Fault> {
+    let keys: Vec<&StateKey> = request.states.iter().map(|state| &state.key).collect();
+    let states = if keys.is_empty() {
+        HashMap::new()
+    } else {
+        session.state_positions(&keys).await?
+    };
+    let known = Known {
+        incarnation: session.incarnation(),
+        head: head.position,
+        window,
+    };
+    known.refusal(session, request, &states).await
+}
+
+/// What is recorded of the command, as of now, after everything here is undone.
+async fn processed(
+    client: &Connection,
+    shared: &Shared,
+    id: CommandId,
+) -> Result<Option<StoredCommand>, Fault> {
+    client.batch_execute("ROLLBACK").await?;
+    Ok(of(client, shared)
+        .commands(vec![id.as_uuid()])
+        .await?
+        .remove(&id))
+}
+
+/// Finds out on another connection whether a transaction was committed that got no answer. Waits
+/// for the database as long as an append does.
+async fn resolve_append(
+    shared: &Shared,
+    id: CommandId,
+    lost: &Fault,
+) -> Result<Option<StoredCommand>, AppendError> {
+    let look = async || {
+        let session = Session::open(&shared.link, shared.sql.clone()).await?;
+        // Waits for the transaction that is in doubt, which has the lock.
+        Ok::<_, Fault>(
+            session
+                .fence_and_lookup(vec![id.as_uuid()])
+                .await?
+                .remove(&id),
+        )
+    };
+    let mut backoff = Backoff::new(shared.retry_timeout);
+    loop {
+        let fault = match look().await {
+            Ok(found) => return Ok(found),
+            Err(fault) => fault,
+        };
+        if fault.kind() != Kind::Lost || !backoff.pause().await {
+            return Err(AppendError::Indeterminate {
+                reason: lost.reason(),
+            });
+        }
+    }
+}
+
+fn of<'c>(client: &'c Connection, shared: &Shared) -> Session<&'c Connection> {
+    Session::new(client, shared.sql.clone())
+}

@@ -1,0 +1,170 @@
+//! Transactions that handlers work in.
+
+pub(crate) mod append;
+pub(crate) mod head_lock;
+pub(crate) mod open;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cqrs_core::Position;
+use cqrs_core::store::{
+    Append, AppendError, Appended, BoxFuture, StoreError, Transactional, ViewBatch, ViewCommitError,
+};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, Statement};
+
+use crate::fault::Fault;
+use crate::transaction::append::append_in;
+use crate::transaction::open::OpenTransaction;
+use crate::{Postgres, Reader, SqlError, view_store};
+
+/// The setting is there until the transaction ends, also when the handler ends it: see
+/// `lock_head.sql`.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+     SET LOCAL cqrs_store.handler = 'open'";
+
+/// A transaction as handlers work with it: `&mut Tx<Postgres>` derefs to this. Read committed, on a
+/// connection of its own; what is written commits with the events or with the checkpoint.
+///
+/// After a statement that failed, PostgreSQL refuses all others: return the error, or guard the
+/// statement with `SAVEPOINT` and `ROLLBACK TO SAVEPOINT`. When the database gives the transaction
+/// up in favor of another one (a deadlock), the handler runs again.
+pub struct Transaction {
+    client: OpenTransaction,
+    store: Postgres,
+    is_overtaken: AtomicBool,
+}
+
+impl Transaction {
+    /// Runs a statement, and returns how many rows it changed.
+    ///
+    /// # Errors
+    /// Those of the database, and of the connection.
+    pub async fn execute(
+        &self,
+        statement: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, SqlError> {
+        let statement = self.prepare(statement).await?;
+        self.track_abort(self.client.execute(&statement, params).await)
+    }
+
+    /// Runs a query, and returns its rows.
+    ///
+    /// # Errors
+    /// Those of the database, and of the connection.
+    pub async fn query(
+        &self,
+        query: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, SqlError> {
+        let query = self.prepare(query).await?;
+        self.track_abort(self.client.query(&query, params).await)
+    }
+
+    /// Runs a query that has exactly one row.
+    ///
+    /// # Errors
+    /// Those of the database, and of the connection; and when there is another number of rows.
+    pub async fn query_one(
+        &self,
+        query: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Row, SqlError> {
+        let query = self.prepare(query).await?;
+        self.track_abort(self.client.query_one(&query, params).await)
+    }
+
+    /// Runs a query that has one row or none.
+    ///
+    /// # Errors
+    /// Those of the database, and of the connection; and when there are more rows.
+    pub async fn query_opt(
+        &self,
+        query: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Option<Row>, SqlError> {
+        let query = self.prepare(query).await?;
+        self.track_abort(self.client.query_opt(&query, params).await)
+    }
+
+    /// Runs several statements, separated by semicolons, without parameters: to create tables.
+    ///
+    /// # Errors
+    /// Those of the database, and of the connection.
+    pub async fn batch_execute(&self, statements: &str) -> Result<(), SqlError> {
+        self.track_abort(self.client.script(statements).await)
+    }
+
+    async fn prepare(&self, statement: &str) -> Result<Statement, SqlError> {
+        self.track_abort(self.client.prepare_foreign(statement).await)
+    }
+
+    fn track_abort<T>(&self, result: Result<T, SqlError>) -> Result<T, SqlError> {
+        let code = result.as_ref().err().and_then(SqlError::code);
+        let overtaken = [
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::T_R_SERIALIZATION_FAILURE,
+        ];
+        if code.is_some_and(|code| overtaken.contains(code)) {
+            self.is_overtaken.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+}
+
+impl cqrs_core::store::Transaction for Transaction {
+    fn checkpoint(
+        &mut self,
+        subscription: String,
+    ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
+        Box::pin(async move {
+            let schema = &self.store.shared().schema;
+            Ok(view_store::locked_checkpoint(&self.client, schema, &subscription).await?)
+        })
+    }
+
+    fn append(mut self, append: Append) -> BoxFuture<'static, Result<Appended, AppendError>> {
+        Box::pin(async move {
+            let shared = self.store.shared();
+            shared.limits.check(&append)?;
+            let appended = append_in(&self.client, shared, append).await;
+            self.client.ended();
+            appended
+        })
+    }
+
+    fn commit(mut self, batch: ViewBatch) -> BoxFuture<'static, Result<(), ViewCommitError>> {
+        Box::pin(async move {
+            let committed = view_store::commit_in(&self.client, self.store.shared(), batch).await;
+            self.client.ended();
+            committed
+        })
+    }
+
+    fn is_overtaken(&self) -> bool {
+        self.is_overtaken.load(Ordering::Relaxed)
+    }
+}
+
+impl Transactional for Postgres {
+    type Transaction = Transaction;
+    type Reader = Reader;
+
+    fn begin(&self) -> BoxFuture<'_, Result<Transaction, StoreError>> {
+        Box::pin(async move {
+            let connection = self.shared().transactions.get().await;
+            let begun = OpenTransaction::begin(connection.map_err(Fault::from)?, BEGIN).await;
+            Ok(Transaction {
+                client: begun.map_err(Fault::from)?,
+                store: self.clone(),
+                is_overtaken: AtomicBool::new(false),
+            })
+        })
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::new(self.clone())
+    }
+}

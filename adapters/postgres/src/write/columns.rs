@@ -1,0 +1,155 @@
+use tokio_postgres::Statement;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+use super::request::{Disposition, Request};
+use crate::fault::Fault;
+use crate::link::connection::Connection;
+use crate::row::{Head, number};
+
+/// The rows that a batch writes, as an array for each column.
+#[derive(Default)]
+pub(crate) struct Columns<'b> {
+    /// Position and time of the last event.
+    head: (i64, i64),
+    position: Vec<i64>,
+    id: Vec<Uuid>,
+    event_type: Vec<&'b str>,
+    version: Vec<i64>,
+    tags: Vec<&'b str>,
+    time: Vec<i64>,
+    actor: Vec<Option<&'b str>>,
+    event_command: Vec<Uuid>,
+    correlation: Vec<Uuid>,
+    causation: Vec<Uuid>,
+    payload: Vec<&'b [u8]>,
+    tag: Vec<&'b str>,
+    tagged: Vec<i64>,
+    command: Vec<Uuid>,
+    fingerprint: Vec<i64>,
+    first: Vec<i64>,
+    count: Vec<i64>,
+    state_aggregate: Vec<&'b str>,
+    state_id: Vec<&'b str>,
+    state_body: Vec<&'b [u8]>,
+    state_position: Vec<i64>,
+}
+
+impl<'b> Columns<'b> {
+    /// Of the requests that are to be written, after this head.
+    pub(crate) fn new(batch: &'b [Request], head: &Head) -> Self {
+        let mut columns = Self {
+            head: (number(head.position), head.time),
+            ..Self::default()
+        };
+        for request in batch {
+            columns.add(request);
+        }
+        columns
+    }
+
+    /// Position and time of the last event.
+    pub(crate) fn head(&self) -> (i64, i64) {
+        self.head
+    }
+
+    pub(crate) fn has_states(&self) -> bool {
+        !self.state_id.is_empty()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.command.is_empty()
+    }
+
+    fn add(&mut self, request: &'b Request) {
+        let Disposition::Write(appended) = &request.disposition else {
+            return;
+        };
+        for (event, tags) in &request.events {
+            let position = number(event.position);
+            let time = event.time.as_microsecond();
+            self.head = (position, time);
+            self.position.push(position);
+            self.id.push(event.id.as_uuid());
+            self.event_type.push(event.event_type.as_str());
+            self.version.push(i64::from(event.version));
+            self.tags.push(tags);
+            self.time.push(time);
+            self.actor.push(event.actor.as_deref());
+            self.event_command.push(event.command.as_uuid());
+            self.correlation.push(event.correlation);
+            self.causation.push(event.causation);
+            self.payload.push(&event.payload);
+            for tag in &event.tags {
+                self.tag.push(tag.as_str());
+                self.tagged.push(position);
+            }
+        }
+        self.command.push(request.command.as_uuid());
+        self.fingerprint.push(request.fingerprint.cast_signed());
+        self.first.push(number(appended.first));
+        self.count.push(appended.count.cast_signed());
+        for state in &request.states {
+            self.add_state(
+                &state.key.id,
+                state.key.aggregate,
+                &state.body,
+                number(appended.last),
+            );
+        }
+    }
+
+    /// One statement writes a row once: of several states of one aggregate, the last.
+    fn add_state(&mut self, id: &'b str, aggregate: &'b str, body: &'b [u8], position: i64) {
+        let keys = self.state_aggregate.iter().zip(&self.state_id);
+        let known = keys.map(|(aggregate, id)| (*aggregate, *id));
+        if let Some(place) = known.into_iter().position(|it| it == (aggregate, id)) {
+            self.state_body[place] = body;
+            self.state_position[place] = position;
+            return;
+        }
+        self.state_aggregate.push(aggregate);
+        self.state_id.push(id);
+        self.state_body.push(body);
+        self.state_position.push(position);
+    }
+
+    /// How many tail were set: 1 if everything was written, 0 if nothing was.
+    pub(crate) async fn write(
+        &self,
+        client: &Connection,
+        statement: &Statement,
+        before: &Head,
+    ) -> Result<i64, Fault> {
+        let params: [&(dyn ToSql + Sync); 25] = [
+            &number(before.position),
+            &before.epoch,
+            &self.head.0,
+            &self.head.1,
+            &self.position,
+            &self.id,
+            &self.event_type,
+            &self.version,
+            &self.tags,
+            &self.time,
+            &self.actor,
+            &self.event_command,
+            &self.correlation,
+            &self.causation,
+            &self.payload,
+            &self.tag,
+            &self.tagged,
+            &self.command,
+            &self.fingerprint,
+            &self.first,
+            &self.count,
+            &self.state_aggregate,
+            &self.state_id,
+            &self.state_body,
+            &self.state_position,
+        ];
+        // The statement without states ends before theirs.
+        let params = &params[..statement.params().len().min(params.len())];
+        Ok(client.query_one(statement, params).await?.try_get(0)?)
+    }
+}

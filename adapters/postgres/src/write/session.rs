@@ -1,0 +1,204 @@
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cqrs_core::store::{
+    EventQuery, EventType, Incarnation, ReadRange, StateKey, StoredCommand, Tags, Window,
+};
+use cqrs_core::{CommandId, Position};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, Statement};
+use uuid::Uuid;
+
+use super::columns::Columns;
+use crate::fault::Fault;
+use crate::link::Link;
+use crate::link::connection::Connection;
+use crate::read::events::Selection;
+use crate::row::{self, EventTypes, Head, number};
+use crate::sql::Sql;
+use crate::tail::{LogTail, Seen};
+use crate::transaction::open::OpenTransaction;
+
+/// A connection for the store's statements, each prepared when it is first needed.
+pub(crate) struct Session<C = Connection> {
+    client: C,
+    sql: Arc<Sql>,
+}
+
+impl Session {
+    /// A connection of its own.
+    pub(crate) async fn open(link: &Link, sql: Arc<Sql>) -> Result<Self, Fault> {
+        Ok(Self::new(link.open().await?, sql))
+    }
+}
+
+impl<C: Borrow<Connection> + Sync> Session<C> {
+    pub(crate) fn new(client: C, sql: Arc<Sql>) -> Self {
+        Self { client, sql }
+    }
+
+    /// The head, and what identifies the log by it.
+    pub(crate) async fn head(&self) -> Result<(Head, Seen), Fault> {
+        let head = self
+            .client()
+            .select_one(&self.sql.recognize, &[&0_i64])
+            .await?;
+        Ok((row::head(&head)?, Seen::of(&head)?))
+    }
+
+    /// The incarnation of the log that it leads to.
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        self.client().incarnation()
+    }
+
+    /// Finds out whether the log is still the one that was known.
+    pub(crate) async fn recognize(&self, tail: &LogTail) -> Result<Incarnation, Fault> {
+        let recognized = tail.recognize(self.client().client(), &self.sql);
+        self.client().exchange(recognized).await
+    }
+
+    /// Types and tags of the events in `(after, up_to]`, in order.
+    pub(crate) async fn tail(
+        &self,
+        after: Position,
+        up_to: Position,
+    ) -> Result<Vec<(EventType, Tags)>, Fault> {
+        let params = [&number(after) as _, &number(up_to) as _];
+        let rows = self.query(&self.sql.tail, &params).await?;
+        let mut types = EventTypes::default();
+        let event = |row| Ok((types.get(row, 1)?, row::tags(row, 2)?));
+        rows.iter().map(event).collect()
+    }
+
+    /// What is recorded of these commands.
+    pub(crate) async fn commands(
+        &self,
+        ids: Vec<Uuid>,
+    ) -> Result<HashMap<CommandId, StoredCommand>, Fault> {
+        let rows = self.query(&self.sql.commands, &[&ids]).await?;
+        rows.iter().map(row::command).collect()
+    }
+
+    /// The positions of those stored states that there are.
+    pub(crate) async fn state_positions(
+        &self,
+        keys: &[&StateKey],
+    ) -> Result<HashMap<StateKey, Position>, Fault> {
+        let aggregates: Vec<&str> = keys.iter().map(|key| key.aggregate).collect();
+        let ids: Vec<&str> = keys.iter().map(|key| key.id.as_str()).collect();
+        let params = [&aggregates as _, &ids as _];
+        let rows = self.query(&self.sql.state_positions, &params).await?;
+        let mut positions = HashMap::new();
+        for row in rows {
+            let place: i64 = row.try_get(0)?;
+            let place = usize::try_from(place - 1).unwrap_or(usize::MAX);
+            if let Some(key) = keys.get(place) {
+                positions.insert((*key).clone(), row::position(&row, 1)?);
+            }
+        }
+        Ok(positions)
+    }
+
+    /// The first matching event in `(after, up_to]`.
+    pub(crate) async fn first_match(
+        &self,
+        query: &EventQuery,
+        after: Position,
+        up_to: Position,
+    ) -> Result<Option<Position>, Fault> {
+        let selection = Selection::new(query);
+        let statement = self.prepared(selection.sql(&self.sql)).await?;
+        let range = ReadRange {
+            up_to: Some(up_to),
+            limit: 1,
+            ..ReadRange::after(after)
+        };
+        let (page, _) = selection.read(self.client(), &statement, range).await?;
+        Ok(page.events.first().map(|event| event.position))
+    }
+
+    /// Brings the window up to the log's head. Of more than `most` events it does not read the
+    /// tail: it begins anew.
+    pub(crate) async fn follow(
+        &self,
+        window: &mut Window,
+        head: Position,
+        most: usize,
+    ) -> Result<(), Fault> {
+        let known = window.head();
+        let missing = usize::try_from(head.since(known)).unwrap_or(usize::MAX);
+        if head < known || missing > most {
+            window.reset(head);
+        } else if missing > 0 {
+            for (event_type, tags) in self.tail(known, head).await? {
+                window.add(event_type, tags);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes all or nothing; whether the head was still this one.
+    pub(crate) async fn append(&self, columns: &Columns<'_>, head: &Head) -> Result<bool, Fault> {
+        let statement = self.append_statement(columns.has_states()).await?;
+        let written = columns.write(self.client(), &statement, head).await?;
+        Ok(written == 1)
+    }
+
+    /// Begins a transaction that has the head to itself.
+    pub(crate) async fn lock(&self) -> Result<(), Fault> {
+        self.client()
+            .batch_execute(OpenTransaction::READ_COMMITTED)
+            .await?;
+        self.lock_head().await?;
+        Ok(())
+    }
+
+    /// Until the transaction ends. In the last column, see `lock_head.sql`, is what marks a
+    /// handler's transaction.
+    pub(crate) async fn lock_head(&self) -> Result<Row, Fault> {
+        let lock = self.prepared(&self.sql.lock_head).await?;
+        Ok(self.client().query_one(&lock, &[]).await?)
+    }
+
+    /// What [`append`](Session::append) sends.
+    pub(crate) async fn append_statement(&self, has_states: bool) -> Result<Statement, Fault> {
+        let sql = if has_states {
+            &self.sql.append_with_states
+        } else {
+            &self.sql.append
+        };
+        self.prepared(sql).await
+    }
+
+    pub(crate) async fn commit(&self) -> Result<(), Fault> {
+        Ok(self.client().batch_execute("COMMIT").await?)
+    }
+
+    pub(crate) async fn roll_back(&self) -> Result<(), Fault> {
+        Ok(self.client().batch_execute("ROLLBACK").await?)
+    }
+
+    /// What is recorded of commands that earlier sessions sent. After this, none of their appends
+    /// will happen that has not happened by now.
+    pub(crate) async fn fence_and_lookup(
+        &self,
+        ids: Vec<Uuid>,
+    ) -> Result<HashMap<CommandId, StoredCommand>, Fault> {
+        self.query(&self.sql.raise_epoch, &[]).await?;
+        self.commands(ids).await
+    }
+
+    async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Fault> {
+        let statement = self.prepared(sql).await?;
+        Ok(self.client().query(&statement, params).await?)
+    }
+
+    async fn prepared(&self, sql: &str) -> Result<Statement, Fault> {
+        Ok(self.client().prepare(sql).await?)
+    }
+
+    pub(crate) fn client(&self) -> &Connection {
+        self.client.borrow()
+    }
+}

@@ -1,0 +1,212 @@
+use std::sync::Arc;
+
+use cqrs_core::store::{EventQuery, EventQueryItem, Page, ReadRange};
+use cqrs_core::{Position, Timestamp};
+use rusqlite::Connection;
+
+use super::cursor::{Cursors, Source};
+use crate::fault::Fault;
+use crate::{row, sql};
+
+/// A part of the log this short is read whole and filtered, rather than found by its indexes.
+const FULL_SCAN_BELOW: u64 = 64;
+
+/// How far the events of a tag are counted to find the rarest of several tags.
+const TAG_COUNT_CAP: i64 = 1000;
+
+/// A page of matching events, in the snapshot that is open on the connection.
+pub(crate) fn read(conn: &Connection, query: &EventQuery, range: ReadRange) -> Result<Page, Fault> {
+    let head = row::head(conn)?.position;
+    let as_of = range.up_to.map_or(head, |up_to| up_to.min(head));
+    let sources = sources(conn, query, range.after, as_of)?;
+    let prepare = |source: &Source<'_>| source.prepare(conn);
+    let mut statements = sources.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
+    let mut cursors = Cursors::start(query, &sources, &mut statements)?;
+    let (mut events, mut room) = (Vec::new(), range.room());
+    while !room.is_full()
+        && let Some(event) = cursors.next()?
+    {
+        room.take(&event);
+        events.push(Arc::new(event));
+    }
+    let more = !cursors.is_empty();
+    let next = events.last().filter(|_| more).map(|event| event.position);
+    Ok(Page {
+        events,
+        as_of,
+        next,
+    })
+}
+
+/// The first event after `after` that matches.
+pub(crate) fn first_match(
+    conn: &Connection,
+    query: &EventQuery,
+    after: Position,
+) -> Result<Option<Position>, Fault> {
+    let page = read(
+        conn,
+        query,
+        ReadRange {
+            limit: 1,
+            ..ReadRange::after(after)
+        },
+    )?;
+    Ok(page.events.first().map(|event| event.position))
+}
+
+/// The last position recorded at or before `time`. Times never decrease and positions have no
+/// gap, so halving the log finds it without an index.
+pub(crate) fn position_at(conn: &Connection, time: Timestamp) -> Result<Position, Fault> {
+    let time = time.as_nanosecond().div_euclid(1000);
+    let mut statement = conn.prepare_cached(sql::EVENT_TIME)?;
+    let (mut before, mut after) = (0, row::number(row::head(conn)?.position) + 1);
+    while after - before > 1 {
+        let middle = before + (after - before) / 2;
+        let recorded: i64 = statement.query_row([middle], |row| row.get(0))?;
+        if i128::from(recorded) <= time {
+            before = middle;
+        } else {
+            after = middle;
+        }
+    }
+    Ok(Position::new(before.cast_unsigned()))
+}
+
+/// Statements that together yield every matching event, and others.
+fn sources<'q>(
+    conn: &Connection,
+    query: &'q EventQuery,
+    after: Position,
+    as_of: Position,
+) -> Result<Vec<Source<'q>>, Fault> {
+    let (from, up_to) = (row::number(after), row::number(as_of));
+    let source = |sql, key| Source {
+        sql,
+        after: from,
+        up_to,
+        key,
+    };
+    let items = match query {
+        _ if after >= as_of => return Ok(Vec::new()),
+        EventQuery::All => return Ok(vec![source(sql::READ_ALL, None)]),
+        EventQuery::Items(items) if items.is_empty() => return Ok(Vec::new()),
+        EventQuery::Items(items) => items,
+    };
+    let everything = |item: &EventQueryItem| item.types.is_empty() && item.tags.is_empty();
+    if as_of.since(after) <= FULL_SCAN_BELOW || items.iter().any(everything) {
+        return Ok(vec![source(sql::READ_ALL, None)]);
+    }
+    let mut keys = Vec::new();
+    for item in items {
+        match rarest(conn, item, from, up_to)? {
+            Some(tag) => keys.push((sql::READ_TAGGED, tag)),
+            None => {
+                keys.extend(
+                    item.types
+                        .iter()
+                        .map(|name| (sql::READ_TYPED, name.as_str())),
+                );
+            }
+        }
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    Ok(keys
+        .into_iter()
+        .map(|(sql, key)| source(sql, Some(key)))
+        .collect())
+}
+
+/// The item's tag that the fewest events in the range bear.
+fn rarest<'q>(
+    conn: &Connection,
+    item: &'q EventQueryItem,
+    after: i64,
+    up_to: i64,
+) -> Result<Option<&'q str>, Fault> {
+    if let [tag] = item.tags.as_slice() {
+        return Ok(Some(tag.as_str()));
+    }
+    let mut statement = conn.prepare_cached(sql::COUNT_TAGGED)?;
+    let mut rarest = None;
+    for tag in &item.tags {
+        let params = (after, up_to, tag.as_str(), TAG_COUNT_CAP);
+        let count: i64 = statement.query_row(params, |row| row.get(0))?;
+        if rarest.is_none_or(|(lowest, _)| count < lowest) {
+            rarest = Some((count, tag.as_str()));
+        }
+    }
+    Ok(rarest.map(|(_, tag)| tag))
+}
+
+#[cfg(test)]
+mod tests {
+    use cqrs_core::store::{EventType, Tag};
+
+    use super::*;
+    use crate::migrations;
+
+    fn log() -> Connection {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrations::migrate(&mut conn).unwrap();
+        conn
+    }
+
+    #[test]
+    fn events_come_sorted_from_their_indexes() {
+        let conn = log();
+        let plans = [
+            (sql::READ_ALL, "SEARCH events USING INTEGER PRIMARY KEY"),
+            (sql::READ_TYPED, "USING INDEX events_by_type"),
+            (
+                sql::READ_TAGGED,
+                "SEARCH t USING PRIMARY KEY (tag=? AND position>? AND position<?)",
+            ),
+            (
+                sql::COUNT_TAGGED,
+                "USING PRIMARY KEY (tag=? AND position>? AND position<?)",
+            ),
+        ];
+        for (statement, expected) in plans {
+            let mut explain = conn
+                .prepare(&format!("EXPLAIN QUERY PLAN {statement}"))
+                .unwrap();
+            let mut rows = explain.raw_query();
+            let mut plan = String::new();
+            while let Some(row) = rows.next().unwrap() {
+                plan.push_str(&row.get::<_, String>(3).unwrap());
+            }
+            assert!(plan.contains(expected), "{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
+
+    #[test]
+    fn of_several_tags_the_rarest_is_looked_up() {
+        let conn = log();
+        for position in 1..=200 {
+            let tags: &[&str] = if position % 50 == 0 {
+                &["common", "rare"]
+            } else {
+                &["common"]
+            };
+            for tag in tags {
+                conn.execute(sql::INSERT_TAG, (tag, position)).unwrap();
+            }
+        }
+        let item = EventQueryItem {
+            types: vec![EventType::new("noted")],
+            tags: ["common", "rare"].map(Tag::from).to_vec(),
+        };
+        let query = EventQuery::Items(vec![item]);
+        let found = sources(&conn, &query, Position::START, Position::new(200)).unwrap();
+        let keys: Vec<_> = found
+            .iter()
+            .map(|source| (source.sql, source.key))
+            .collect();
+        assert_eq!(keys, [(sql::READ_TAGGED, Some("rare"))]);
+        let short = sources(&conn, &query, Position::new(190), Position::new(200)).unwrap();
+        assert_eq!((short[0].sql, short[0].key), (sql::READ_ALL, None));
+    }
+}

@@ -1,0 +1,224 @@
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::thread::{Thread, ignore_panic};
+
+/// How long callers wait for threads that make no progress: a thread that SQLite keeps, because the
+/// device hangs, cannot be interrupted. A [`Watchdog`] wakes the callers.
+#[derive(Clone)]
+pub(crate) struct StallDetector {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    limit: Duration,
+    started: Instant,
+    /// When a thread last began or ended a piece of work, in nanoseconds after the start, or
+    /// `RESTING`.
+    progress: AtomicU64,
+    /// Wakes the callers to look at the progress.
+    alarm: Notify,
+}
+
+/// When a thread began with a caller's request.
+pub(crate) struct JobStart(AtomicU64);
+
+/// The thread waits for work, or for a handler that has its connection.
+const RESTING: u64 = u64::MAX;
+
+/// The threads have made no progress for as long as this.
+#[derive(Debug)]
+pub(crate) struct Stalled(pub(crate) Duration);
+
+impl StallDetector {
+    pub(crate) fn new(limit: Duration) -> Self {
+        let shared = Shared {
+            limit,
+            started: Instant::now(),
+            progress: AtomicU64::new(RESTING),
+            alarm: Notify::new(),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Called by a thread: it begins with something, or goes on to the next thing.
+    pub(crate) fn mark_working(&self) {
+        self.shared
+            .progress
+            .store(self.shared.now(), Ordering::Relaxed);
+    }
+
+    /// Called by a thread: it has nothing to do.
+    pub(crate) fn mark_idle(&self) {
+        self.shared.progress.store(RESTING, Ordering::Relaxed);
+    }
+
+    /// Waits for the answer of a thread, as long as the threads make progress.
+    pub(crate) async fn wait<T>(&self, answer: impl Future<Output = T>) -> Result<T, Stalled> {
+        let asked = self.shared.now();
+        let has_stalled = || self.shared.has_stalled(asked);
+        self.wait_unless(has_stalled, answer).await
+    }
+
+    /// The same where there are several threads: they may make progress while the one that has the
+    /// request makes none.
+    pub(crate) async fn wait_for_turn<T>(
+        &self,
+        turn: &JobStart,
+        answer: impl Future<Output = T>,
+    ) -> Result<T, Stalled> {
+        let asked = self.shared.now();
+        let has_stalled = || match turn.0.load(Ordering::Relaxed) {
+            RESTING => self.shared.has_stalled(asked),
+            begun => self.shared.is_limit_over(begun),
+        };
+        self.wait_unless(has_stalled, answer).await
+    }
+
+    async fn wait_unless<T>(
+        &self,
+        has_stalled: impl Fn() -> bool,
+        answer: impl Future<Output = T>,
+    ) -> Result<T, Stalled> {
+        let mut answer = pin!(answer);
+        let mut alarm = pin!(self.shared.alarm.notified());
+        poll_fn(|context| {
+            if let Poll::Ready(answer) = answer.as_mut().poll(context) {
+                return Poll::Ready(Ok(answer));
+            }
+            while alarm.as_mut().poll(context).is_ready() {
+                if has_stalled() {
+                    return Poll::Ready(Err(Stalled(self.shared.limit)));
+                }
+                alarm.set(self.shared.alarm.notified());
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+impl JobStart {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU64::new(RESTING))
+    }
+
+    /// Called by a thread: it begins with the request.
+    pub(crate) fn begins(&self, stall: &StallDetector) {
+        self.0.store(stall.shared.now(), Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(RESTING - 1)
+    }
+
+    /// Whether there has been no progress for as long as the limit, all of it after `since`.
+    fn has_stalled(&self, since: u64) -> bool {
+        let progress = self.progress.load(Ordering::Relaxed);
+        progress != RESTING && self.is_limit_over(progress.max(since))
+    }
+
+    fn is_limit_over(&self, since: u64) -> bool {
+        Duration::from_nanos(self.now().saturating_sub(since)) >= self.limit
+    }
+
+    fn is_resting(&self) -> bool {
+        self.progress.load(Ordering::Relaxed) == RESTING
+    }
+}
+
+/// Lets callers look regularly whether the threads of a store make progress. A timer for
+/// each call would do as well, but it wakes the runtime's driver, which costs more than the call.
+pub(crate) struct Watchdog {
+    // Dropped before the thread is waited for: that it is gone is what ends the thread.
+    _end: Sender<()>,
+    _thread: Thread,
+}
+
+impl Watchdog {
+    /// How often it looks in the time that callers wait at most: they are answered that much later.
+    const LOOKS: u32 = 8;
+
+    /// Watches the writing and the reading threads, whose callers have the same limit.
+    pub(crate) fn start(limit: Duration, watched: [StallDetector; 2]) -> io::Result<Self> {
+        let interval = (limit / Self::LOOKS).max(Duration::from_millis(1));
+        let (end, ended) = channel();
+        let watch = move || watch(&ended, interval, &watched);
+        Ok(Self {
+            _end: end,
+            _thread: Thread::start("cqrs-sqlite-watch", watch)?,
+        })
+    }
+}
+
+fn watch(ended: &Receiver<()>, interval: Duration, watched: &[StallDetector]) {
+    while ended.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
+        for StallDetector { shared } in watched {
+            if !shared.is_resting() {
+                ignore_panic(|| shared.alarm.notify_waiters());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    /// Whether a call is answered at the next alarm.
+    fn is_answered_at_an_alarm(stall: &StallDetector) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        let mut call = pin!(stall.wait(pending::<()>()));
+        assert!(call.as_mut().poll(&mut context).is_pending());
+        stall.shared.alarm.notify_waiters();
+        call.as_mut().poll(&mut context).is_ready()
+    }
+
+    #[tokio::test]
+    async fn a_call_to_a_thread_that_hangs_is_answered_once_it_has_waited_for_the_limit() {
+        let limit = Duration::from_millis(50);
+        let stall = StallDetector::new(limit);
+        stall.mark_working();
+        while !stall.shared.has_stalled(0) {
+            tokio::task::yield_now().await;
+        }
+        let watched = [stall.clone(), StallDetector::new(limit)];
+        let _watchdog = Watchdog::start(limit, watched).unwrap();
+        let asked = Instant::now();
+        let Stalled(waited) = stall.wait(pending::<()>()).await.unwrap_err();
+        assert_eq!(waited, limit);
+        assert!(asked.elapsed() >= limit);
+    }
+
+    #[test]
+    fn an_alarm_answers_no_call_before_the_limit() {
+        let stall = StallDetector::new(Duration::MAX);
+        stall.mark_working();
+        assert!(!is_answered_at_an_alarm(&stall));
+    }
+
+    #[test]
+    fn a_thread_that_waits_for_work_or_for_a_handler_does_not_hang() {
+        let stall = StallDetector::new(Duration::ZERO);
+        assert!(!is_answered_at_an_alarm(&stall));
+        stall.mark_working();
+        assert!(is_answered_at_an_alarm(&stall));
+        stall.mark_idle();
+        assert!(!is_answered_at_an_alarm(&stall));
+    }
+}

@@ -1,0 +1,138 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rusqlite::Connection;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+
+use crate::fault::Fault;
+use crate::migrations::is_own;
+
+/// Pragmas with a value that a handler may use: they change nothing, or only this transaction.
+const PRAGMAS: &[&str] = &[
+    "defer_foreign_keys",
+    "foreign_key_check",
+    "foreign_key_list",
+    "index_info",
+    "index_list",
+    "index_xinfo",
+    "table_info",
+    "table_list",
+    "table_xinfo",
+];
+
+/// Sees to it that a handler that works on the connection leaves the store's own tables alone, and
+/// that nothing of what it does is committed before the connection is back: not by a `COMMIT` of
+/// its own, nor statement by statement, once SQLite has rolled the transaction back because of
+/// `OR ROLLBACK` or a full disk.
+///
+/// The hooks are always there, and do nothing while the connection is not lent: to set an
+/// authorizer makes SQLite compile every statement anew.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Guard(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    lent: AtomicBool,
+    /// Whether the transaction has ended since the connection was lent.
+    ended: AtomicBool,
+}
+
+impl Guard {
+    /// Watches over this connection.
+    pub(crate) fn install(conn: &mut Connection) -> rusqlite::Result<Self> {
+        let guard = Self::default();
+        let state = guard.0.clone();
+        conn.authorizer(Some(move |asked: AuthContext<'_>| {
+            if state.is_lent() && is_forbidden(&asked.action) {
+                Authorization::Deny
+            } else {
+                Authorization::Allow
+            }
+        }))?;
+        let state = guard.0.clone();
+        // Makes a rollback of it.
+        conn.commit_hook(Some(move || state.is_lent()))?;
+        let state = guard.0.clone();
+        conn.rollback_hook(Some(move || {
+            if state.is_lent() {
+                state.ended.store(true, Ordering::Relaxed);
+            }
+        }))?;
+        Ok(guard)
+    }
+
+    pub(crate) fn lease(&self) {
+        self.0.ended.store(false, Ordering::Relaxed);
+        self.0.lent.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the transaction is still there, as an error if not.
+    pub(crate) fn reclaim(&self) -> Result<(), Fault> {
+        self.0.lent.store(false, Ordering::Relaxed);
+        self.check()
+    }
+
+    /// Whether the transaction is still there, as an error if not.
+    pub(crate) fn check(&self) -> Result<(), Fault> {
+        if self.0.ended.load(Ordering::Relaxed) {
+            return Err(Fault::transaction(
+                "a statement of the handler ended it: leave out COMMIT, ROLLBACK and OR ROLLBACK, \
+                 and return the errors of statements",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// The connection goes from thread to thread through channels, which order everything else.
+    fn is_lent(&self) -> bool {
+        self.lent.load(Ordering::Relaxed)
+    }
+}
+
+fn is_forbidden(action: &AuthAction<'_>) -> bool {
+    match *action {
+        AuthAction::Transaction { .. } | AuthAction::Attach { .. } | AuthAction::Detach { .. } => {
+            true
+        }
+        AuthAction::Pragma {
+            pragma_name,
+            pragma_value,
+        } => {
+            let is_allowed = |name: &&str| name.eq_ignore_ascii_case(pragma_name);
+            pragma_value.is_some() && !PRAGMAS.iter().any(is_allowed)
+        }
+        // A temporary table or view would hide the store's.
+        AuthAction::CreateTable { table_name: name }
+        | AuthAction::CreateTempTable { table_name: name }
+        | AuthAction::CreateView { view_name: name }
+        | AuthAction::CreateTempView { view_name: name }
+        | AuthAction::CreateVtable {
+            table_name: name, ..
+        }
+        | AuthAction::CreateIndex {
+            table_name: name, ..
+        }
+        | AuthAction::CreateTrigger {
+            table_name: name, ..
+        }
+        | AuthAction::CreateTempTrigger {
+            table_name: name, ..
+        }
+        | AuthAction::DropTable { table_name: name }
+        | AuthAction::DropView { view_name: name }
+        | AuthAction::DropIndex {
+            table_name: name, ..
+        }
+        | AuthAction::AlterTable {
+            table_name: name, ..
+        }
+        | AuthAction::Insert { table_name: name }
+        | AuthAction::Delete { table_name: name }
+        | AuthAction::Update {
+            table_name: name, ..
+        } => is_own(name),
+        _ => false,
+    }
+}

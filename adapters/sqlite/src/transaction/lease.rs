@@ -1,0 +1,84 @@
+use std::sync::Arc;
+
+use cqrs_core::Position;
+use cqrs_core::store::StoreError;
+use rusqlite::Connection;
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
+
+use crate::stall::StallDetector;
+use crate::thread::ignore_panic;
+use crate::write::engine::Engine;
+use crate::write::task::Task;
+
+/// The engine, as the writing thread has it, or a lease.
+pub(crate) struct LeasedEngine(OwnedMutexGuard<Engine>);
+
+/// Who waits for a lease.
+pub(crate) struct LeaseRequest(oneshot::Sender<Result<Lease, StoreError>>);
+
+/// The engine in a transaction that a handler works in. Dropped, it goes back to the writing
+/// thread, which rolls the transaction back.
+pub(crate) struct Lease {
+    // Dropped in this order: the thread takes the engine when it hears that the lease has ended.
+    engine: LeasedEngine,
+    back: oneshot::Sender<Box<dyn Task>>,
+}
+
+impl LeasedEngine {
+    pub(crate) fn new(engine: Engine) -> Self {
+        Self(Arc::new(Mutex::new(engine)).blocking_lock_owned())
+    }
+
+    pub(crate) fn engine(&mut self) -> &mut Engine {
+        &mut self.0
+    }
+
+    /// Lends the engine, and waits until it is back.
+    pub(crate) fn lease(mut self, lease_request: LeaseRequest, progress: &StallDetector) -> Self {
+        let LeaseRequest(lease_request) = lease_request;
+        if lease_request.is_closed() {
+            return self;
+        }
+        if let Err(fault) = self.0.lease() {
+            ignore_panic(|| drop(lease_request.send(Err(fault.into()))));
+            return self;
+        }
+        let home = OwnedMutexGuard::mutex(&self.0).clone();
+        let (back, returned) = oneshot::channel();
+        let lease = Lease { engine: self, back };
+        // If the lease_request is gone, the lease is dropped, and so comes back at once.
+        ignore_panic(|| drop(lease_request.send(Ok(lease))));
+        // A handler has all the time that it may take.
+        progress.mark_idle();
+        let task = returned.blocking_recv().ok();
+        progress.mark_working();
+        let mut engine = home.blocking_lock_owned();
+        engine.reclaim(task);
+        Self(engine)
+    }
+}
+
+impl LeaseRequest {
+    pub(crate) fn new() -> (Self, oneshot::Receiver<Result<Lease, StoreError>>) {
+        let (lease_request, lease) = oneshot::channel();
+        (Self(lease_request), lease)
+    }
+}
+
+impl Lease {
+    pub(crate) fn conn(&self) -> &Connection {
+        self.engine.0.conn()
+    }
+
+    pub(crate) fn checkpoint(&self, subscription: &str) -> Result<Option<Position>, StoreError> {
+        Ok(self.engine.0.checkpoint(subscription)?)
+    }
+
+    /// Gives the engine back, to carry out the task in the transaction and to commit it.
+    pub(crate) fn complete(self, task: impl Task + 'static) {
+        let Self { engine, back } = self;
+        drop(engine);
+        // If the thread is gone, so is the task, and its caller learns that from the lost answer.
+        let _ = back.send(Box::new(task));
+    }
+}

@@ -1,0 +1,131 @@
+//! Transactions that handlers work in.
+
+pub(crate) mod guard;
+pub(crate) mod lease;
+
+use std::fmt;
+use std::ops::Deref;
+
+use cqrs_core::Position;
+use cqrs_core::store::{
+    Append, AppendError, Appended, BoxFuture, StoreError, Transactional, ViewBatch, ViewCommitError,
+};
+use rusqlite::Connection;
+
+use crate::write::{AppendTask, Task, ViewTask};
+use crate::{Reader, Sqlite};
+use lease::Lease;
+
+/// A transaction as handlers work with it: `&mut Tx<Sqlite>` derefs to this, and this to
+/// [`rusqlite::Connection`]. What is written commits with the events or with the checkpoint.
+///
+/// ```
+/// use cqrs_core::Tx;
+/// use cqrs_sqlite::{Sqlite, rusqlite};
+///
+/// fn reserve(name: &str, tx: &mut Tx<Sqlite>) -> rusqlite::Result<bool> {
+///     let reserve = "INSERT INTO names (name) VALUES (?1) ON CONFLICT DO NOTHING";
+///     Ok(tx.execute(reserve, [name])? == 1)
+/// }
+/// ```
+///
+/// This is the connection of the store's writing thread, with the database's write lock. From the
+/// beginning to the end of the transaction nobody else writes: appends and projections of this
+/// process wait in the queue, other processes up to their busy timeout. So:
+///
+/// - Do not wait in the handler for anything slow, and for nothing that itself writes to this
+///   store: that waits for the handler.
+/// - Statements run on the thread of the handler. If one takes long, put it into
+///   `tokio::task::block_in_place`.
+/// - A statement, or its rows, cannot be kept over an `.await`.
+///
+/// The store answers for its own tables, and for the end of the transaction. SQLite says
+/// `not authorized` to statements that write to `events`, `event_tags`, `commands`, `states`,
+/// `checkpoints`, `models`, `meta`, or any table whose name begins with `view_`; to `BEGIN`,
+/// `COMMIT`, `ROLLBACK`, `ATTACH` and `DETACH`; and to pragmas that set something, except
+/// `defer_foreign_keys`. Reading is free, and so are savepoints. When the transaction ends all the
+/// same, because of `OR ROLLBACK` or a full disk, nothing that the handler does is kept, whether it
+/// returns the error or not.
+pub struct Transaction {
+    // Dropped in this order: the end of the store waits for the lease to be back.
+    lease: Lease,
+    store: Sqlite,
+}
+
+impl Transaction {
+    /// Gives the connection back, and the store to be kept until the answer is there.
+    fn complete(self, task: impl Task + 'static) -> Sqlite {
+        let Self { lease, store } = self;
+        lease.complete(task);
+        store
+    }
+}
+
+impl Deref for Transaction {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.lease.conn()
+    }
+}
+
+impl cqrs_core::store::Transaction for Transaction {
+    fn checkpoint(
+        &mut self,
+        subscription: String,
+    ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
+        Box::pin(async move { self.lease.checkpoint(&subscription) })
+    }
+
+    fn append(self, append: Append) -> BoxFuture<'static, Result<Appended, AppendError>> {
+        Box::pin(async move {
+            self.store.shared().limits.check(&append)?;
+            let (task, answer) = AppendTask::new(append)?;
+            let store = self.complete(task);
+            store.shared().writer()?.appended(answer).await
+        })
+    }
+
+    fn commit(self, batch: ViewBatch) -> BoxFuture<'static, Result<(), ViewCommitError>> {
+        Box::pin(async move {
+            let (task, answer) = ViewTask::new(batch)?;
+            let store = self.complete(task);
+            store.shared().writer()?.committed(answer).await
+        })
+    }
+
+    /// Never: the transaction has the write lock from its beginning.
+    fn is_overtaken(&self) -> bool {
+        false
+    }
+}
+
+impl Transactional for Sqlite {
+    type Transaction = Transaction;
+    type Reader = Reader;
+
+    /// Waits for its turn: for what was asked for before, and for the handlers before it. Never
+    /// answers that the queue is full, but waits for a place.
+    fn begin(&self) -> BoxFuture<'_, Result<Transaction, StoreError>> {
+        Box::pin(async move {
+            let lease = self.shared().writer()?.begin().await?;
+            Ok(Transaction {
+                lease,
+                store: self.clone(),
+            })
+        })
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::new(self.clone())
+    }
+}
+
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

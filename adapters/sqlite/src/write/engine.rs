@@ -1,0 +1,352 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use cqrs_core::Position;
+use cqrs_core::store::{EventQuery, ReadRange, Window};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode};
+
+use super::task::{Batch, Log, Task};
+use crate::fault::Fault;
+use crate::files::Files;
+use crate::row::Head;
+use crate::tail::LogTail;
+use crate::thread::ignore_panic;
+use crate::transaction::guard::Guard;
+use crate::{read, row, sql};
+
+/// Commits batches of tasks, and what handlers did on the connection.
+pub(crate) struct Engine {
+    conn: Connection,
+    guard: Guard,
+    files: Arc<Files>,
+    /// Since the files were found to be deleted or replaced.
+    has_emptied_log: bool,
+    window: Window,
+    window_size: usize,
+    /// The head of the last transaction that was committed; the window may be ahead of it.
+    committed: Position,
+    tail: LogTail,
+    #[cfg(test)]
+    pub(super) faults: super::tests::CommitFaults,
+}
+
+/// Why a transaction did not end well. It was rolled back.
+enum Failure {
+    /// It was not committed.
+    Stopped(Fault),
+    /// `COMMIT` failed in a way that says nothing about what is on the disk.
+    Uncertain(Fault),
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Stopped(fault)
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Fault::from(error).into()
+    }
+}
+
+impl Engine {
+    pub(crate) fn new(
+        conn: Connection,
+        guard: Guard,
+        files: Arc<Files>,
+        window_size: usize,
+        tail: LogTail,
+    ) -> Self {
+        let head = *tail.known.borrow();
+        Self {
+            conn,
+            guard,
+            files,
+            has_emptied_log: false,
+            window: Window::new(head, window_size),
+            window_size,
+            committed: head,
+            tail,
+            #[cfg(test)]
+            faults: super::tests::CommitFaults::default(),
+        }
+    }
+
+    /// Carries out the batch in one transaction. A task that fails by its own fault is parted
+    /// from the rest, so that it fails alone.
+    pub(crate) fn write(&mut self, batch: Batch) {
+        let mut waiting = vec![batch];
+        while let Some(mut batch) = waiting.pop() {
+            let mut at = 0;
+            match self.attempt(|engine| engine.transaction(&mut batch, &mut at)) {
+                Ok(()) => self.answer(batch),
+                Err(Failure::Uncertain(fault)) => self.resolve_commit(batch, fault),
+                Err(Failure::Stopped(fault)) if batch.len() > 1 && !fault.is_general() => {
+                    let after = batch.split_off(at + 1);
+                    let culprit = batch.split_off(at);
+                    // The last is the next to be carried out, so the order stays.
+                    let parts = [after, culprit, batch].into_iter();
+                    waiting.extend(parts.filter(|part| !part.is_empty()));
+                }
+                Err(Failure::Stopped(fault)) => fail(batch, &fault),
+            }
+        }
+    }
+
+    /// Begins a transaction that a handler works in, until it is taken back.
+    pub(crate) fn lease(&mut self) -> Result<(), Fault> {
+        let locked = self.attempt(|engine| {
+            engine.lock()?;
+            Ok(())
+        });
+        locked.map_err(|(Failure::Stopped(fault) | Failure::Uncertain(fault))| fault)?;
+        self.guard.lease();
+        Ok(())
+    }
+
+    /// The connection, for a handler.
+    pub(crate) fn conn(&self) -> &Connection {
+        &self.conn
+    }
+
+    /// The checkpoint, for a handler.
+    pub(crate) fn checkpoint(&self, subscription: &str) -> Result<Option<Position>, Fault> {
+        self.guard.check()?;
+        Ok(row::checkpoint(&self.conn, subscription)?)
+    }
+
+    /// Ends the transaction that a handler worked in: carries out the task in it and commits both,
+    /// or rolls it back.
+    pub(crate) fn reclaim(&mut self, task: Option<Box<dyn Task>>) {
+        let open = self.guard.reclaim();
+        let Some(mut task) = task else {
+            return self.roll_back();
+        };
+        match self.attempt(|engine| engine.complete(&mut *task, open)) {
+            Ok(()) => self.answer(vec![task]),
+            Err(Failure::Uncertain(fault)) => self.resolve_commit(vec![task], fault),
+            Err(Failure::Stopped(fault)) => fail(vec![task], &fault),
+        }
+    }
+
+    /// Lets the database have this many pages, and SQLite say that the disk is full after that.
+    #[cfg(test)]
+    pub(super) fn limit_pages(&self, pages: i64) {
+        let set = self
+            .conn
+            .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()));
+        assert_eq!(set, Ok(()));
+    }
+
+    fn attempt(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let result = catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|panic| {
+            self.forget();
+            Err(Fault::panic(panic.as_ref()).into())
+        });
+        if result.is_err() {
+            self.roll_back();
+        }
+        result
+    }
+
+    /// `at` is the place of the task that is carried out. While `COMMIT` is, it is the one in the
+    /// middle, so that a batch that does not fit on the disk is halved.
+    fn transaction(&mut self, batch: &mut Batch, at: &mut usize) -> Result<(), Failure> {
+        let mut log = self.begin()?;
+        for (place, task) in batch.iter_mut().enumerate() {
+            *at = place;
+            task.run(&mut log)?;
+        }
+        drop(log);
+        *at = batch.len() / 2;
+        self.commit()
+    }
+
+    /// The rest of a transaction that a handler worked in.
+    fn complete(&mut self, task: &mut dyn Task, open: Result<(), Fault>) -> Result<(), Failure> {
+        open?;
+        // The handler may have taken long. What can still be undone is not recorded elsewhere.
+        self.files.check()?;
+        let head = row::head(&self.conn)?;
+        task.run(&mut self.log(head)?)?;
+        if task.is_effective() {
+            self.commit()
+        } else {
+            self.roll_back();
+            Ok(())
+        }
+    }
+
+    fn begin(&mut self) -> Result<Log<'_>, Fault> {
+        let head = self.lock()?;
+        self.log(head)
+    }
+
+    /// Takes the write lock, which no other process can have until the commit, and learns what
+    /// other processes appended.
+    fn lock(&mut self) -> Result<Head, Fault> {
+        self.check_files()?;
+        self.conn
+            .prepare_cached(sql::BEGIN_IMMEDIATE)?
+            .execute([])?;
+        let head = row::head(&self.conn)?;
+        self.catch_up(head.position)?;
+        Ok(head)
+    }
+
+    fn check_files(&mut self) -> Result<(), Fault> {
+        let checked = self.files.check();
+        if checked.is_ok() {
+            self.has_emptied_log = false;
+        } else if !self.has_emptied_log {
+            self.has_emptied_log = true;
+            self.empty_log();
+        }
+        checked
+    }
+
+    /// Brings what is in the open write-ahead log into the open database, and empties the log. If
+    /// the log was deleted, what was acknowledged would be lost with this process. If the database
+    /// was replaced, the next process to open the new one would find the log beside it and take it
+    /// for its own.
+    fn empty_log(&self) {
+        if !self.files.have_foreign_log() {
+            let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+            // If this cannot be done, there is nothing else to do.
+            let _ = self.conn.query_row(checkpoint, [], |_| Ok(()));
+        }
+    }
+
+    fn log(&mut self, head: Head) -> Result<Log<'_>, Fault> {
+        Ok(Log::new(&self.conn, &mut self.window, head)?)
+    }
+
+    /// Brings the window to this head.
+    fn catch_up(&mut self, head: Position) -> Result<(), Fault> {
+        let known = self.window.head();
+        let missing = usize::try_from(head.since(known)).unwrap_or(usize::MAX);
+        if head < known || missing > self.window_size {
+            self.window = Window::new(head, self.window_size);
+            self.tail.recent.confirm(head);
+        } else if missing > 0 {
+            let mut after = Some(known);
+            while let Some(from) = after {
+                let range = ReadRange {
+                    up_to: Some(head),
+                    ..ReadRange::after(from)
+                };
+                let page = read::read(&self.conn, &EventQuery::All, range)?;
+                page.events.iter().for_each(|it| self.window.push(it));
+                after = page.next;
+            }
+        }
+        self.committed = head;
+        Ok(())
+    }
+
+    /// When this returns, the log is synced and the transaction visible, in this order: SQLite
+    /// writes the commit into the log and syncs it before it tells readers where the log ends.
+    fn commit(&mut self) -> Result<(), Failure> {
+        let failure = |error: rusqlite::Error| match error.sqlite_error_code() {
+            // A deferred foreign key of the user's: nothing was committed.
+            Some(ErrorCode::ConstraintViolation) => {
+                let reason = format!("SQLite refuses what was written in it ({error})");
+                Failure::Stopped(Fault::transaction(reason))
+            }
+            _ if Fault::is_certain(&error) => Failure::Stopped(error.into()),
+            _ => Failure::Uncertain(error.into()),
+        };
+        self.end().map_err(failure)?;
+        self.committed = self.window.head();
+        Ok(())
+    }
+
+    fn end(&mut self) -> rusqlite::Result<()> {
+        #[cfg(test)]
+        self.faults.strike(&self.conn)?;
+        self.conn.prepare_cached(sql::COMMIT)?.execute([])?;
+        Ok(())
+    }
+
+    /// Forgets the window, which a panic may have interrupted in the middle of a change.
+    fn forget(&mut self) {
+        self.window = Window::new(Position::START, self.window_size);
+        self.committed = Position::START;
+    }
+
+    fn roll_back(&mut self) {
+        self.window.truncate(self.committed);
+        if !self.conn.is_autocommit() {
+            // If SQLite cannot, `BEGIN` fails next, and every caller is told why.
+            let _ = self
+                .conn
+                .prepare_cached(sql::ROLLBACK)
+                .and_then(|mut end| end.execute([]));
+        }
+    }
+
+    /// Finds out whether a batch was committed whose `COMMIT` failed.
+    ///
+    /// After a failed sync the commit may be in the file without being on the disk: not visible
+    /// now, but for the next recovery to find. So this commits something of its own, which takes
+    /// the place of those pages in the log; once that has succeeded, what is not there now never
+    /// will be. If it fails too, nobody can know.
+    fn resolve_commit(&mut self, batch: Batch, fault: Fault) {
+        match catch_unwind(AssertUnwindSafe(|| self.find(&batch))) {
+            Ok(Ok(true)) => self.answer(batch),
+            Ok(Ok(false)) => fail(batch, &fault.undone()),
+            Ok(Err(_)) | Err(_) => {
+                self.forget();
+                self.roll_back();
+                fail(batch, &fault.unknown());
+            }
+        }
+    }
+
+    /// Whether the batch is there: all of it is, if one of its tasks is.
+    fn find(&mut self, batch: &Batch) -> Result<bool, Failure> {
+        let log = self.begin()?;
+        log.conn.prepare_cached(sql::RESOLVE_COMMIT)?.execute([])?;
+        let mut found = None;
+        for task in batch {
+            found = found.or(task.is_there(log.conn)?);
+        }
+        drop(log);
+        self.commit()?;
+        Ok(found.unwrap_or(false))
+    }
+
+    /// Acknowledges what is committed, if that is in the database at the path.
+    fn answer(&self, mut batch: Batch) {
+        if let Err(fault) = self.files.check() {
+            return fail(batch, &fault);
+        }
+        let events = batch.iter_mut().flat_map(|task| task.take_events());
+        self.tail.on_appended(self.committed, events);
+        for task in batch {
+            ignore_panic(|| task.answer());
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // SQLite would bring the open log into the database and delete the one at the path, which
+        // another process may be writing.
+        if self.files.have_foreign_log() {
+            let keep = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+            let _ = self.conn.set_db_config(keep, true);
+        }
+    }
+}
+
+fn fail(batch: Batch, fault: &Fault) {
+    for task in batch {
+        ignore_panic(|| task.fail(fault.clone()));
+    }
+}
