@@ -21,7 +21,7 @@ pub struct Raise{number} {{
 }}
 
 #[command_handler]
-fn raise_{number}(command: Raise{number}, counter: &Counter, most: Res<Most>) -> Result<Raised, Stopped> {{
+fn raise_{number}(command: Raise{number}, counter: &Counter, most: Service<Most>) -> Result<Raised, Stopped> {{
     counter.raise(command.counter, {number}, &most)
 }}
 

@@ -43,7 +43,7 @@ pub use uuid::Uuid;
 pub use {
     app::{Actor, AllowAll, Authorizer, Dispatcher, HeldPermissions, Module, Receipt, Session},
     domain::{
-        Aggregate, Command, CommandId, Context, Each, Event, EventId, Query, ReadTx, Res, Tx,
+        Aggregate, Command, CommandId, Context, Each, Event, EventId, Query, ReadTx, Service, Tx,
         Validate,
     },
     error::{CommandError, Error, QueryError, Rejected, Result},

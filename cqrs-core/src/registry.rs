@@ -5,11 +5,11 @@ use std::sync::LazyLock;
 
 use crate::error::Failure;
 use crate::handler::{
-    self, AggregateType, CommandFn, Fold, HandlesCommand, HandlesEvent, HandlesQuery, Input,
-    ParseCommand, ParseQuery, Projects, QueryFn, Reacted, ReactionScope, Setup,
+    self, AggregateType, CommandFn, CommandHandler, EventHandler, Fold, Input, ParseCommand,
+    ParseQuery, Projection, QueryFn, QueryHandler, ReactionReply, ReactionScope, Setup,
 };
 use crate::json;
-use crate::message::{Aggregate, Command, Event, Place, Query};
+use crate::message::{Aggregate, CellPlace, Command, Event, Query};
 use crate::source::Source;
 use crate::store::Recorded;
 
@@ -154,7 +154,7 @@ pub struct CommandHandlerEntry {
     pub inputs: fn() -> Vec<Input>,
     /// The command's type.
     pub(crate) type_id: fn() -> TypeId,
-    pub(crate) place: fn() -> Option<Place>,
+    pub(crate) place: fn() -> Option<CellPlace>,
     /// The [`CommandFn`], without its type.
     pub(crate) run: fn() -> Box<dyn Any + Send + Sync>,
     /// What the actor must hold.
@@ -164,7 +164,7 @@ pub struct CommandHandlerEntry {
 
 impl CommandHandlerEntry {
     /// Registers the command handler `H`.
-    pub const fn of<H: HandlesCommand>() -> Self {
+    pub const fn of<H: CommandHandler>() -> Self {
         Self {
             name: H::NAME,
             message: <H::Command as Command>::NAME,
@@ -219,7 +219,7 @@ pub struct QueryHandlerEntry {
     pub source: Source,
     /// What it takes besides the query.
     pub inputs: fn() -> Vec<Input>,
-    pub(crate) place: fn() -> Option<Place>,
+    pub(crate) place: fn() -> Option<CellPlace>,
     /// The [`QueryFn`], without its type.
     pub(crate) run: fn() -> Box<dyn Any + Send + Sync>,
     /// What the actor must hold.
@@ -229,7 +229,7 @@ pub struct QueryHandlerEntry {
 
 impl QueryHandlerEntry {
     /// Registers the query handler `H`.
-    pub const fn of<H: HandlesQuery>() -> Self {
+    pub const fn of<H: QueryHandler>() -> Self {
         Self {
             name: H::NAME,
             message: <H::Query as Query>::NAME,
@@ -260,7 +260,7 @@ pub struct ProjectionEntry {
 
 impl ProjectionEntry {
     /// Registers the projection `P`.
-    pub const fn of<P: Projects>() -> Self {
+    pub const fn of<P: Projection>() -> Self {
         Self {
             name: P::NAME,
             version: P::VERSION,
@@ -284,12 +284,12 @@ pub struct ReactionEntry {
     pub source: Source,
     /// What it takes besides the event.
     pub inputs: fn() -> Vec<Input>,
-    pub(crate) run: for<'a> fn(&'a Recorded, &'a ReactionScope<'a>) -> Reacted<'a>,
+    pub(crate) run: for<'a> fn(&'a Recorded, &'a ReactionScope<'a>) -> ReactionReply<'a>,
 }
 
 impl ReactionEntry {
     /// Registers the reaction `H`.
-    pub const fn of<H: HandlesEvent>() -> Self {
+    pub const fn of<H: EventHandler>() -> Self {
         Self {
             name: H::NAME,
             event: <H::Event as Event>::NAME,
@@ -298,7 +298,7 @@ impl ReactionEntry {
             inputs: H::inputs,
             run: |recorded, scope| match recorded.decode() {
                 Ok(event) => H::handle(event, scope),
-                Err(error) => Reacted::Now(Err(error)),
+                Err(error) => ReactionReply::Now(Err(error)),
             },
         }
     }

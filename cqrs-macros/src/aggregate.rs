@@ -266,7 +266,7 @@ impl Aggregate {
     fn keep(&self) -> TokenStream {
         let (fingerprint, ty) = (self.fingerprint, &self.subject.ty);
         let ends = types::ends(ty);
-        let stored = types::bound(&ty.to_token_stream(), ends, &code!(__cqrs::StoredState));
+        let stored = types::bound(&ty.to_token_stream(), ends, &code!(__cqrs::StorableState));
         let (body, save, restore) = if self.storage == Storage::Events {
             (
                 code!(_),

@@ -68,8 +68,8 @@ impl CommandHandler {
                     let scope = code!(scope);
                     // All of it there, so that what is wrong with the type is said once.
                     quote_spanned! {ends.1=>
-                        #bound::lend(
-                            &mut #bound::hold(#scope).map_err(__cqrs::CommandError::failed)?
+                        #bound::borrow(
+                            &mut #bound::acquire(#scope).map_err(__cqrs::CommandError::failed)?
                         )
                     }
                 }
@@ -79,7 +79,7 @@ impl CommandHandler {
         self.function.run(
             "Reply",
             &TokenStream::new(),
-            &code!(<#output as __cqrs::Outcome<Self::Command>>::decision),
+            &code!(<#output as __cqrs::IntoDecision<Self::Command>>::into_decision),
             &code!(command, #(#taken),*),
         )
     }
@@ -107,11 +107,11 @@ impl ToTokens for CommandHandler {
         let loads = named(code!(loads), !loading.is_empty());
         let scope = named(code!(scope), !inputs.is_empty());
         // At the command's type, where its bounds are reported, too: once for both.
-        let decided = quote_spanned!(message.span()=> __cqrs::Decided<'a, #message>);
+        let decided = quote_spanned!(message.span()=> __cqrs::CommandReply<'a, #message>);
         let items = code! {
             enum __Handler {}
 
-            impl __cqrs::HandlesCommand for __Handler {
+            impl __cqrs::CommandHandler for __Handler {
                 type Command = #message;
                 const NAME: &'static __cqrs::str = #name;
                 const SOURCE: __cqrs::Source = #source;

@@ -79,7 +79,7 @@ impl EventHandler {
         self.function.run(
             "Reply",
             &TokenStream::new(),
-            &code!(<#output as __cqrs::Completion>::complete),
+            &code!(<#output as __cqrs::IntoHandlerResult>::into_handler_result),
             &code!(event, #(#inputs::take(scope, #places)?),*),
         )
     }
@@ -104,7 +104,7 @@ impl ToTokens for EventHandler {
         let items = code! {
             enum __Handler {}
 
-            impl __cqrs::HandlesEvent for __Handler {
+            impl __cqrs::EventHandler for __Handler {
                 type Event = #message;
                 const NAME: &'static __cqrs::str = #name;
                 const FROM_START: __cqrs::bool = #from_start;
@@ -117,7 +117,7 @@ impl ToTokens for EventHandler {
                 fn handle<'a>(
                     event: Self::Event,
                     #scope: &'a __cqrs::ReactionScope<'a>,
-                ) -> __cqrs::Reacted<'a> {
+                ) -> __cqrs::ReactionReply<'a> {
                     #react
                 }
             }

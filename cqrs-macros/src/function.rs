@@ -187,7 +187,7 @@ fn message(
                 receiver,
                 format!(
                     "{handler} is a free function: write `fn {}({example}, ..)` outside of the \
-                     `impl`, and take a service as `Res<T>`",
+                     `impl`, and take a service as `Service<T>`",
                     sig.ident
                 ),
             );

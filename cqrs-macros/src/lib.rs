@@ -206,7 +206,7 @@ pub fn aggregate(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// The function, sync or async, takes its command by value and then any of: `&State` (an aggregate,
 /// loaded by the command's `#[id(..)]`), `Each<State>` (a list of aggregates, loaded by the command's
-/// `#[id(.., each)]`), `Res<T>` or `Res<dyn Trait>` (a service), `&Context`. It
+/// `#[id(.., each)]`), `Service<T>` or `Service<dyn Trait>` (a service), `&Context`. It
 /// returns an event, a tuple, `Vec` or `Option` of events, an enum that derives `Event` or `()`,
 /// bare or in a `Result` with the command's error. It stays a plain function: its unit tests call
 /// it.
@@ -246,7 +246,7 @@ pub fn command_handler(args: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// The function, sync or async, takes its query by value and then any of: `Read<V>` (a read
-/// model), `Res<T>` or `Res<dyn Trait>` (a service), `&Context`, `ReadTx<Sqlite>` or
+/// model), `Service<T>` or `Service<dyn Trait>` (a service), `&Context`, `ReadTx<Sqlite>` or
 /// `ReadTx<Postgres>` (SQL on the store's database, read-only). It returns what the query's
 /// `returns` says, bare or in a `Result`.
 ///
@@ -261,13 +261,13 @@ pub fn query_handler(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// ```text
 /// #[event_handler]
-/// async fn announce(event: ProductCreated, mailer: Res<dyn Mailer>) -> Result<()> {
+/// async fn announce(event: ProductCreated, mailer: Service<dyn Mailer>) -> Result<()> {
 ///     mailer.announce(&event.name).await
 /// }
 /// ```
 ///
 /// The function, sync or async, takes its event by value and then any of: `&Recorded` (the event
-/// as stored), `Res<T>` or `Res<dyn Trait>` (a service), `&Dispatcher` (to send commands). It
+/// as stored), `Service<T>` or `Service<dyn Trait>` (a service), `&Dispatcher` (to send commands). It
 /// returns nothing, or `Result<()>`.
 ///
 /// Keys, all optional:

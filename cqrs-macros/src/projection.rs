@@ -104,7 +104,7 @@ impl ToTokens for Projection {
         let folds = methods.iter().map(fold);
         let setup = setup.as_ref().map(setup::method);
         let items = code! {
-            impl __cqrs::Projects for #ty {
+            impl __cqrs::Projection for #ty {
                 const NAME: &'static __cqrs::str = #name;
                 const VERSION: __cqrs::u32 = #version;
                 const SOURCE: __cqrs::Source = #source;
@@ -143,7 +143,7 @@ fn fold(method: &EventMethod) -> TokenStream {
     let body = |call: &TokenStream| {
         code! {
             let event = recorded.decode::<#event>()?;
-            <#output as __cqrs::Completion>::complete(#call)
+            <#output as __cqrs::IntoHandlerResult>::into_handler_result(#call)
         }
     };
     let folded = if sig.asyncness.is_some() {
@@ -178,7 +178,7 @@ fn input(arg: &PatType, sig: &Signature) -> (TokenStream, TokenStream) {
     let (ty, ends) = (types::outside(&arg.ty, &sig.generics), types::ends(&arg.ty));
     let input = types::bound(&ty, ends, &code!(__cqrs::FoldInput<'_>));
     let scope = code!(scope);
-    let lent = quote_spanned!(ends.1=> #input::lend(&mut #input::hold(#scope)?));
+    let lent = quote_spanned!(ends.1=> #input::borrow(&mut #input::acquire(#scope)?));
     (input, lent)
 }
 

@@ -53,9 +53,9 @@ impl QueryHandler {
         // Inputs borrow from the scope, which moves into the future.
         let own = (is_async && !inputs.is_empty()).then(|| code!(let scope = scope;));
         self.function.run(
-            "Answer",
+            "QueryReply",
             &own.unwrap_or_default(),
-            &code!(<#output as __cqrs::AnswerFrom<<Self::Query as __cqrs::Query>::Output>>::answer),
+            &code!(<#output as __cqrs::IntoAnswer<<Self::Query as __cqrs::Query>::Output>>::into_answer),
             &code!(query, #(#inputs::take(&scope, #places)?),*),
         )
     }
@@ -76,7 +76,7 @@ impl ToTokens for QueryHandler {
         let items = code! {
             enum __Handler {}
 
-            impl __cqrs::HandlesQuery for __Handler {
+            impl __cqrs::QueryHandler for __Handler {
                 type Query = #message;
                 const NAME: &'static __cqrs::str = #name;
                 const SOURCE: __cqrs::Source = #source;
@@ -89,7 +89,7 @@ impl ToTokens for QueryHandler {
                 fn handle<'a>(
                     query: Self::Query,
                     #scope: __cqrs::QueryScope<'a>,
-                ) -> __cqrs::Answer<'a, Self> {
+                ) -> __cqrs::QueryReply<'a, Self> {
                     #answer
                 }
             }

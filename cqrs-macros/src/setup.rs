@@ -63,13 +63,13 @@ pub fn method(Marked { sig, cfg }: &Marked) -> TokenStream {
         );
         let bound = types::bound(&ty, ends, &code!(__cqrs::SetupInput<'_>));
         let scope = code!(scope);
-        let lent = quote_spanned!(ends.1=> #bound::lend(&mut #bound::hold(#scope)?));
+        let lent = quote_spanned!(ends.1=> #bound::borrow(&mut #bound::acquire(#scope)?));
         (bound, lent)
     });
     let (bounds, lent): (Vec<_>, Vec<_>) = inputs.unzip();
     let output = types::returned(sig);
     let call = code!(Self::#ident(#(#lent),*));
-    let finished = |call: &TokenStream| code!(<#output as __cqrs::Completion>::complete(#call));
+    let finished = |call: &TokenStream| code!(<#output as __cqrs::IntoHandlerResult>::into_handler_result(#call));
     let run = if sig.asyncness.is_some() {
         // A future that cannot be sent between threads is underlined at the method's name.
         let span = ident.span().resolved_at(Span::mixed_site());

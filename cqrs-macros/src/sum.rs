@@ -60,10 +60,10 @@ impl ToTokens for Sum {
             variants,
         } = self;
         let arms = variants.iter().map(|(variant, ty)| {
-            code!(Self::#variant(event) => <#ty as __cqrs::Events>::record(event, events),)
+            code!(Self::#variant(event) => <#ty as __cqrs::IntoEvents>::record(event, events),)
         });
         let items = code! {
-            impl __cqrs::Events for #ident {
+            impl __cqrs::IntoEvents for #ident {
                 fn record(
                     self,
                     events: &mut __cqrs::NewEvents,

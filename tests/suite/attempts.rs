@@ -73,7 +73,7 @@ impl Bank {
 }
 
 #[command_handler]
-async fn charge(cmd: Charge, wallet: &Wallet, bank: Res<Bank>) -> Result<Charged, Rejected> {
+async fn charge(cmd: Charge, wallet: &Wallet, bank: Service<Bank>) -> Result<Charged, Rejected> {
     bank.requests.fetch_add(1, Ordering::SeqCst);
     bank.begun.add_permits(1);
     let answer = bank.answers.acquire().await;

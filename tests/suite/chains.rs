@@ -106,7 +106,7 @@ async fn grow(event: Divided, recorded: &Recorded, app: &Dispatcher) -> Result<(
 
 /// Tells the games that have ended.
 #[event_handler]
-fn referee(event: Ponged, ended: Res<watch::Sender<Option<u32>>>) {
+fn referee(event: Ponged, ended: Service<watch::Sender<Option<u32>>>) {
     if event.left == 0 {
         ended.send_replace(Some(event.game));
     }

@@ -105,7 +105,7 @@ impl Gate {
 async fn tick(
     cmd: Tick,
     counter: &Counter,
-    gate: Res<Gate>,
+    gate: Service<Gate>,
 ) -> Result<Ticked, CommandError<Rejected>> {
     gate.decisions.fetch_add(1, Ordering::SeqCst);
     if cmd.is_slow {
@@ -120,7 +120,7 @@ async fn tick(
 }
 
 #[command_handler]
-async fn note(cmd: Note, _: &Tally, gate: Res<Gate>) -> Noted {
+async fn note(cmd: Note, _: &Tally, gate: Service<Gate>) -> Noted {
     gate.decisions.fetch_add(1, Ordering::SeqCst);
     tokio::task::yield_now().await;
     Noted { tally: cmd.tally }

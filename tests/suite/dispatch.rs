@@ -189,7 +189,7 @@ pub struct Called {
 pub struct Calls(AtomicU32);
 
 #[command_handler]
-fn call(Call { number }: Call, calls: Res<Calls>) -> Called {
+fn call(Call { number }: Call, calls: Service<Calls>) -> Called {
     calls.0.fetch_add(1, Ordering::SeqCst);
     Called { number }
 }
@@ -199,7 +199,7 @@ fn call(Call { number }: Call, calls: Res<Calls>) -> Called {
 pub struct CountCalls {}
 
 #[query_handler]
-fn count_calls(_: CountCalls, calls: Res<Calls>) -> u32 {
+fn count_calls(_: CountCalls, calls: Service<Calls>) -> u32 {
     calls.0.load(Ordering::SeqCst)
 }
 
@@ -339,7 +339,7 @@ pub struct Gate {
 }
 
 #[command_handler]
-async fn count(cmd: Count, tally: &Tally, gate: Res<Gate>) -> TallyCounted {
+async fn count(cmd: Count, tally: &Tally, gate: Service<Gate>) -> TallyCounted {
     if cmd.tally == 0 {
         gate.reached.notify_one();
         gate.open.notified().await;

@@ -117,7 +117,7 @@ impl Bell for Broken {
 
 /// Whose wallet is empty gets ten cents, once.
 #[event_handler]
-async fn refill(event: Emptied, app: &Dispatcher, bell: Res<dyn Bell>) -> Result<()> {
+async fn refill(event: Emptied, app: &Dispatcher, bell: Service<dyn Bell>) -> Result<()> {
     bell.ring(event.wallet)?;
     let wallet = event.wallet;
     app.execute(Pay { wallet, cents: 10 }).await?;

@@ -284,8 +284,8 @@ pub struct Fault {
 async fn thank(
     event: MoneyDeposited,
     recorded: &Recorded,
-    seen: Res<Seen>,
-    fault: Res<Fault>,
+    seen: Service<Seen>,
+    fault: Service<Fault>,
 ) -> Result<()> {
     seen.0.send((recorded.position.get(), event.account))?;
     let left = fault

@@ -95,7 +95,7 @@ impl Office {
 async fn relocate(
     cmd: Move,
     _: &Folder,
-    office: Res<Office>,
+    office: Service<Office>,
 ) -> Result<FolderMoved, CommandError<Rejected>> {
     match cmd.first {
         First::Nothing => {}
@@ -126,7 +126,7 @@ fn stamp(cmd: Stamp) -> FolderMoved {
 async fn forward(
     cmd: Forward,
     _: &Desk,
-    office: Res<Office>,
+    office: Service<Office>,
 ) -> Result<DeskCleared, CommandError<Rejected>> {
     let folder = cmd.folder;
     office.app().execute(Rename { folder }).await?;

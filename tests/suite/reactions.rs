@@ -21,7 +21,7 @@ mod newcomer {
     fn listen(
         _: crate::follow::MoneyDeposited,
         recorded: &Recorded,
-        heard: Res<Heard>,
+        heard: Service<Heard>,
     ) -> Result<()> {
         Ok(heard.0.send(recorded.position.get())?)
     }

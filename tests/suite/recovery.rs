@@ -236,7 +236,7 @@ async fn a_checkpoint_above_the_head_is_rewound() {
     let receipt = app.execute(Note { book: 1 }).await.expect("appends");
     let query = app.query(CountNotes { book: 1 }).after(&receipt);
     match query.max_wait(Duration::from_millis(100)).await {
-        Err(QueryError::Behind(behind)) => {
+        Err(QueryError::NotCaughtUp(behind)) => {
             let why = behind.failing.unwrap_or_default();
             assert!(
                 why.contains("up to position 100"),

@@ -102,7 +102,7 @@ async fn a_query_waits_for_the_replica() {
     let receipt = deposit(app).await;
     let behind = app.query(balance()).after(&receipt);
     let behind = behind.max_wait(Duration::from_millis(300)).await;
-    let Err(QueryError::Behind(behind)) = behind else {
+    let Err(QueryError::NotCaughtUp(behind)) = behind else {
         panic!("it did not wait: {behind:?}");
     };
     let text = behind.to_string();

@@ -16,7 +16,7 @@ macro_rules! broken {
             pub struct Mop {}
 
             #[command_handler]
-            fn mop(_: Mop, _broom: Res<super::Broom>) {}
+            fn mop(_: Mop, _broom: Service<super::Broom>) {}
         }
     };
 }
@@ -56,7 +56,7 @@ async fn six_broken_copies_of_a_module_are_reported_once() {
         "6 commands are named `Sweep`",
         "command `Mop` has 6 handlers",
         "command `Sweep` has no handler",
-        "no `suite::reports::copies::Broom` was provided, which handlers take as `Res<..>`",
+        "no `suite::reports::copies::Broom` was provided, which handlers take as `Service<..>`",
     ];
     headlines.sort_unstable();
     assert_eq!(headlines, expected, "{report}");

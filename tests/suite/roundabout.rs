@@ -121,7 +121,7 @@ mod office {
     pub struct Asked;
 
     #[command_handler]
-    async fn ask(_: Ask, branch: Res<super::Branch>) -> Asked {
+    async fn ask(_: Ask, branch: Service<super::Branch>) -> Asked {
         let asked = branch.0.execute(super::branch::Wait).await;
         asked.expect("has an answer");
         Asked
@@ -141,7 +141,7 @@ mod branch {
     pub struct Waited;
 
     #[command_handler]
-    async fn wait(_: Wait, desk: Res<super::Desk>) -> Waited {
+    async fn wait(_: Wait, desk: Service<super::Desk>) -> Waited {
         desk.wait().await;
         Waited
     }

@@ -37,7 +37,7 @@ mod vault {
     }
 
     #[command_handler]
-    fn open(cmd: OpenVault, _smtp: Res<Smtp>) -> Result<VaultOpened, CommandError<Rejected>> {
+    fn open(cmd: OpenVault, _smtp: Service<Smtp>) -> Result<VaultOpened, CommandError<Rejected>> {
         let OpenVault { combination } = cmd;
         ensure!(
             combination.len() > 3,

@@ -17,7 +17,7 @@ mod mail {
     pub struct Invite {}
 
     #[command_handler]
-    fn invite(_: Invite, _mailer: Res<dyn Mailer>) {}
+    fn invite(_: Invite, _mailer: Service<dyn Mailer>) {}
 }
 
 fn builder() -> Builder {

@@ -186,7 +186,7 @@ impl Mailer for Outbox {
 }
 
 #[event_handler]
-async fn announce(event: ProductCreated, mailer: Res<dyn Mailer>) -> Result<()> {
+async fn announce(event: ProductCreated, mailer: Service<dyn Mailer>) -> Result<()> {
     mailer.announce(&event.name).await
 }
 

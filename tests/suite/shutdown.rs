@@ -72,7 +72,7 @@ mod orders {
     pub struct OrdersCounted;
 
     #[command_handler]
-    async fn count(_: Count, gate: Res<Gate>) -> Result<OrdersCounted, CommandError<Rejected>> {
+    async fn count(_: Count, gate: Service<Gate>) -> Result<OrdersCounted, CommandError<Rejected>> {
         gate.pass("count").await.map_err(CommandError::failed)?;
         Ok(OrdersCounted)
     }
@@ -81,7 +81,7 @@ mod orders {
     async fn pack_it(
         event: OrderPlaced,
         recorded: &Recorded,
-        gate: Res<Gate>,
+        gate: Service<Gate>,
         app: &Dispatcher,
     ) -> Result<()> {
         gate.pass("pack_it").await?;
@@ -381,14 +381,14 @@ mod impatient {
     }
 
     #[command_handler]
-    async fn leave(Leave { at }: Leave, desk: Res<Desk>) -> Left {
+    async fn leave(Leave { at }: Leave, desk: Service<Desk>) -> Left {
         let app = desk.app.get().expect("the test has set it").clone();
         desk.wait("leave", &app).await;
         Left { at }
     }
 
     #[event_handler]
-    async fn lock(_: Left, desk: Res<Desk>, app: &Dispatcher) {
+    async fn lock(_: Left, desk: Service<Desk>, app: &Dispatcher) {
         desk.wait("lock", app).await;
     }
 }

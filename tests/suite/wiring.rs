@@ -188,7 +188,7 @@ mod services {
 
     #[query_handler]
     // price-of
-    fn price_of(_: PriceOf, _prices: Res<Prices>, _clerk: Res<dyn Clerk>) -> u32 {
+    fn price_of(_: PriceOf, _prices: Service<Prices>, _clerk: Service<dyn Clerk>) -> u32 {
         7
     }
 }
@@ -198,11 +198,11 @@ async fn a_service_that_was_not_provided() {
     let text = "\
 the wiring has 2 problems
 
-no `dyn suite::wiring::services::Clerk` was provided, which handlers take as `Res<..>`
+no `dyn suite::wiring::services::Clerk` was provided, which handlers take as `Service<..>`
   --> wiring.rs:{}
   = write `.provide::<dyn suite::wiring::services::Clerk>(..)` on the builder
 
-no `suite::wiring::services::Prices` was provided, which handlers take as `Res<..>`
+no `suite::wiring::services::Prices` was provided, which handlers take as `Service<..>`
   --> wiring.rs:{}
   = write `.provide::<suite::wiring::services::Prices>(..)` on the builder";
     let expected = expected(text, &["price-of", "price-of"]);
@@ -428,7 +428,7 @@ mod two_at_once {
     pub struct Counted {}
 
     #[command_handler]
-    fn count(_: Count, counter: Res<Counter>) -> Counted {
+    fn count(_: Count, counter: Service<Counter>) -> Counted {
         counter.0.fetch_add(1, Ordering::SeqCst);
         Counted {}
     }

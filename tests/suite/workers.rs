@@ -342,7 +342,7 @@ mod stubborn {
     }
 
     #[event_handler]
-    fn answer(event: Knocked, tries: Res<Tries>) -> Result<()> {
+    fn answer(event: Knocked, tries: Service<Tries>) -> Result<()> {
         if event.hard {
             tries.0.fetch_add(1, Ordering::SeqCst);
             return Err(Error::message("nobody answers"));

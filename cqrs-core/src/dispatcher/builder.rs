@@ -14,7 +14,7 @@ use crate::Timestamp;
 use crate::auth::Authorizer;
 use crate::clock::Clock;
 use crate::decision::{CommandSlot, Decisions};
-use crate::handler::{AggregateType, Input, InputKind, QueryInputs, Resources};
+use crate::handler::{AggregateType, Input, InputKind, QueryInputs, Services};
 use crate::message::Storage;
 use crate::module::Module;
 use crate::registry::{AggregateEntry, CommandHandlerEntry, Registry};
@@ -30,7 +30,7 @@ pub struct Builder {
     store: Option<Arc<dyn Store>>,
     /// Each place that gave a store.
     stores: Vec<Source>,
-    resources: Resources,
+    services: Services,
     authorizer: Option<Arc<dyn Authorizer>>,
     log_permission: Option<&'static str>,
     scope: Scope,
@@ -44,7 +44,7 @@ impl Builder {
         Self {
             store: None,
             stores: Vec::new(),
-            resources: Resources::default(),
+            services: Services::default(),
             authorizer: None,
             log_permission: None,
             scope: Scope::default(),
@@ -61,8 +61,8 @@ impl Builder {
     }
 
     /// Services that a test has gathered.
-    pub(crate) fn resources(mut self, resources: Resources) -> Self {
-        self.resources = resources;
+    pub(crate) fn services(mut self, services: Services) -> Self {
+        self.services = services;
         self
     }
 
@@ -80,12 +80,12 @@ impl Builder {
         self
     }
 
-    /// Gives handlers a service: those that take `Res<T>`. For a trait object, name it:
+    /// Gives handlers a service: those that take `Service<T>`. For a trait object, name it:
     /// `.provide::<dyn Mailer>(Arc::new(Smtp::new()))`. Of several of one type, handlers get the
     /// last, and `describe().warnings` says so.
     #[track_caller]
     pub fn provide<T: ?Sized + Send + Sync + 'static>(mut self, service: Arc<T>) -> Self {
-        self.resources.insert(service);
+        self.services.insert(service);
         self
     }
 
@@ -215,7 +215,7 @@ impl Builder {
         let registry = Registry::get();
         let mut problems = Problems::default();
         let plan = Plan::new(registry, &self.scope, &mut problems);
-        plan.check_services(&self.resources, &mut problems);
+        plan.check_services(&self.services, &mut problems);
         let has_authorizer = self.authorizer.is_some();
         plan.check_permissions(has_authorizer, self.log_permission, &mut problems);
         if self.stores.len() > 1 {
@@ -251,7 +251,7 @@ impl Builder {
         store: Arc<dyn Store>,
     ) -> Result<Dispatcher, BuildError> {
         let mut warnings = Problems::default();
-        plan.warn_of_services(&self.resources, &mut warnings);
+        plan.warn_of_services(&self.services, &mut warnings);
         let models = plan.models();
         store
             .prepare(
@@ -273,8 +273,8 @@ impl Builder {
         }
         let observers = subscription::observers(&plan, &store);
         let inner = Inner {
-            commands: command_slots(&plan.command_handlers, &self.resources),
-            queries: query_slots(&plan, &self.resources, &models, &store),
+            commands: command_slots(&plan.command_handlers, &self.services),
+            queries: query_slots(&plan, &self.services, &models, &store),
             authorizer: self.authorizer,
             log_permission: self.log_permission,
             limits: self.limits,
@@ -310,7 +310,7 @@ impl Builder {
         }
         for (worker, entry) in reactions {
             let phases = dispatcher.inner.lifecycle.watch();
-            let reaction = Reaction::new(entry, &self.resources, dispatcher.clone());
+            let reaction = Reaction::new(entry, &self.services, dispatcher.clone());
             let run = worker.run(Box::new(reaction), phases);
             tasks.spawn(within(dispatcher.clone(), entry.name, run));
         }
@@ -340,13 +340,13 @@ fn stored_aggregates(aggregates: &[&'static AggregateEntry]) -> Vec<&'static Agg
 
 fn command_slots(
     handlers: &[&'static CommandHandlerEntry],
-    resources: &Resources,
+    services: &Services,
 ) -> Slots<CommandSlot> {
     let slots = handlers.iter().filter_map(|entry| {
         let inputs = (entry.inputs)();
         let slot = CommandSlot {
             entry,
-            services: resources.resolve(&inputs),
+            services: services.resolve(&inputs),
             takes_transaction: inputs.iter().any(Input::is_transaction),
         };
         Some(NewSlot {
@@ -361,7 +361,7 @@ fn command_slots(
 
 fn query_slots(
     plan: &Plan,
-    resources: &Resources,
+    services: &Services,
     models: &Models,
     store: &Arc<dyn Store>,
 ) -> Slots<QuerySlot> {
@@ -385,7 +385,7 @@ fn query_slots(
             entry,
             inputs: QueryInputs {
                 store: store.clone(),
-                services: resources.resolve(&inputs),
+                services: services.resolve(&inputs),
                 models: inputs
                     .iter()
                     .map(|input| model(input).map(|(_, it)| it.clone()))

@@ -35,7 +35,7 @@ pub(crate) use reaction::Reaction;
 
 use shutdown::Workers;
 
-use crate::error::Behind;
+use crate::error::NotCaughtUp;
 use crate::message::{Aggregate, Command, Query};
 use crate::store::{EventQuery, Position, Store};
 use crate::wiring::Description;
@@ -113,7 +113,7 @@ impl Dispatcher {
         &self,
         position: Position,
         idle_timeout: Duration,
-    ) -> Result<(), Behind> {
+    ) -> Result<(), NotCaughtUp> {
         for worker in &self.inner.workers {
             worker
                 .wait_while_progressing(position, idle_timeout)

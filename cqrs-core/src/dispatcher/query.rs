@@ -13,8 +13,8 @@ use super::inner::{Inner, QuerySlot};
 use super::{Dispatcher, Receipt};
 use crate::CommandId;
 use crate::auth::Actor;
-use crate::error::{Behind, Failure, QueryError, Result};
-use crate::handler::{Answered, Context, QueryFn, QueryScope};
+use crate::error::{Failure, NotCaughtUp, QueryError, Result};
+use crate::handler::{Context, QueryFn, QueryResult, QueryScope};
 use crate::message::Query;
 use crate::panic::{guarded, method};
 use crate::store::{BoxFuture, Position};
@@ -34,7 +34,7 @@ pub struct QueryCall<'d, Q: Query> {
     /// How far a session has written.
     seen: Option<&'d AtomicU64>,
     /// The answer that is not there yet.
-    later: Option<BoxFuture<'d, Answered<Q::Output>>>,
+    later: Option<BoxFuture<'d, QueryResult<Q::Output>>>,
 }
 
 /// What a caller may say besides the query.
@@ -97,8 +97,8 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
     fn ask(
         &mut self,
         query: Q,
-        answer: &mut Poll<Answered<Q::Output>>,
-    ) -> Option<BoxFuture<'d, Answered<Q::Output>>> {
+        answer: &mut Poll<QueryResult<Q::Output>>,
+    ) -> Option<BoxFuture<'d, QueryResult<Q::Output>>> {
         let inner: &'d Inner = &self.dispatcher.inner;
         if let Err(shut_down) = inner.lifecycle.check(self.dispatcher.caller()) {
             return fail(answer, shut_down);
@@ -145,8 +145,8 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
     fn ask_traced(
         &mut self,
         query: Q,
-        answer: &mut Poll<Answered<Q::Output>>,
-    ) -> Option<BoxFuture<'d, Answered<Q::Output>>> {
+        answer: &mut Poll<QueryResult<Q::Output>>,
+    ) -> Option<BoxFuture<'d, QueryResult<Q::Output>>> {
         let span = trace::query(Q::NAME);
         let later = span.in_scope(|| self.ask(query, answer))?;
         Some(Box::pin(later.instrument(span)))
@@ -156,9 +156,9 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
 /// Writes an error as the answer.
 #[cold]
 fn fail<'d, T>(
-    answer: &mut Poll<Answered<T>>,
+    answer: &mut Poll<QueryResult<T>>,
     error: impl Into<QueryError>,
-) -> Option<BoxFuture<'d, Answered<T>>> {
+) -> Option<BoxFuture<'d, QueryResult<T>>> {
     *answer = Poll::Ready(Err(error.into()));
     None
 }
@@ -172,8 +172,8 @@ impl Inner {
         slot: &'d QuerySlot,
         query: Q,
         actor: Option<Actor>,
-        answer: &mut Poll<Answered<Q::Output>>,
-    ) -> Result<Option<BoxFuture<'d, Answered<Q::Output>>>, Failure> {
+        answer: &mut Poll<QueryResult<Q::Output>>,
+    ) -> Result<Option<BoxFuture<'d, QueryResult<Q::Output>>>, Failure> {
         Ok(run.run(query, self.scope(slot, actor)?, answer))
     }
 
@@ -203,7 +203,7 @@ impl Inner {
         query: Q,
         options: QueryOptions,
         seen: Position,
-    ) -> Answered<Q::Output> {
+    ) -> QueryResult<Q::Output> {
         let after = options.after.max(seen);
         self.wait_for(slot, after, options.within).await?;
         let mut answer = Poll::Pending;
@@ -251,7 +251,7 @@ impl Inner {
         let left = || within.saturating_sub(started.elapsed());
         for worker in &slot.reads {
             let reached = self.workers[*worker].wait_for(wanted, left()).await;
-            reached.map_err(|behind| Behind {
+            reached.map_err(|behind| NotCaughtUp {
                 waited: within,
                 ..behind
             })?;
@@ -269,7 +269,7 @@ impl Inner {
         let behind = match slot.reads.last() {
             Some(last) => self.workers[*last].behind(wanted, within),
             // SQL on tables that no projection keeps.
-            None => Behind {
+            None => NotCaughtUp {
                 kind: "replica",
                 name: "reads",
                 at: Position::START,
@@ -279,7 +279,7 @@ impl Inner {
                 stopped: None,
             },
         };
-        Err(QueryError::from(Behind {
+        Err(QueryError::from(NotCaughtUp {
             failing: Some(why),
             stopped: None,
             ..behind

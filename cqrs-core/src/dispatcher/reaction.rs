@@ -7,7 +7,7 @@ use tracing::Instrument;
 use super::Dispatcher;
 use crate::decision::{Sending, reacting};
 use crate::error::{Error, Result};
-use crate::handler::{Input, ReactionInput, ReactionScope, Reply, Resources};
+use crate::handler::{Input, ReactionInput, ReactionScope, Reply, Services};
 use crate::registry::ReactionEntry;
 use crate::store::{BoxFuture, EventStore, Position, Recorded};
 use crate::subscription::{
@@ -25,12 +25,12 @@ pub(crate) struct Reaction {
 impl Reaction {
     pub(crate) fn new(
         entry: &'static ReactionEntry,
-        resources: &Resources,
+        services: &Services,
         dispatcher: Dispatcher,
     ) -> Self {
         Self {
             entry,
-            services: resources.resolve(&(entry.inputs)()),
+            services: services.resolve(&(entry.inputs)()),
             dispatcher,
         }
     }
@@ -56,7 +56,7 @@ impl Reaction {
 #[diagnostic::do_not_recommend]
 impl<'a> ReactionInput<'a> for &'a Dispatcher {
     fn describe() -> Input {
-        Input::given()
+        Input::builtin()
     }
 
     fn take(scope: &'a ReactionScope<'a>, _: usize) -> Result<Self> {

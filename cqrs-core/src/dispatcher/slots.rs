@@ -2,7 +2,7 @@ use std::any::Any;
 use std::collections::HashMap;
 
 use crate::error::Unknown;
-use crate::message::{HandlerCell, Place};
+use crate::message::{CellPlace, HandlerCell};
 
 /// The handlers of a dispatcher, by the number of their message's type and by its name.
 pub(crate) struct Slots<S> {
@@ -22,7 +22,7 @@ struct FilledSlot<S> {
 /// A handler to put in its slot.
 pub(super) struct NewSlot<S> {
     pub(super) message: &'static str,
-    pub(super) place: Place,
+    pub(super) place: CellPlace,
     /// The handler as a pointer, without its type.
     pub(super) run: Box<dyn Any + Send + Sync>,
     pub(super) slot: S,
@@ -66,7 +66,7 @@ impl<S> FromIterator<NewSlot<S>> for Slots<S> {
         let mut numbers = HashMap::new();
         for NewSlot {
             message,
-            place: Place { number, is_in_cell },
+            place: CellPlace { number, is_in_cell },
             run,
             slot,
         } in slots

@@ -12,7 +12,7 @@ pub use crate::report::report;
 pub use command::{CommandError, Rejection};
 pub use denied::{Action, Denied};
 pub use handler::{BoxError, Error, Result};
-pub use query::{Behind, QueryError};
+pub use query::{NotCaughtUp, QueryError};
 pub use rejected::Rejected;
 
 use std::borrow::Cow;

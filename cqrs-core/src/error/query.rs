@@ -21,7 +21,7 @@ pub enum QueryError {
     Unknown(Box<Unknown>),
     /// A read model did not reach the position asked for in time.
     #[error(transparent)]
-    Behind(Box<Behind>),
+    NotCaughtUp(Box<NotCaughtUp>),
     /// Something failed.
     #[error(transparent)]
     Failed(Box<Failure>),
@@ -31,7 +31,7 @@ pub enum QueryError {
 /// an event keeps failing or the worker has stopped, asking again does not help: look at
 /// `dispatcher.health()`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Behind {
+pub struct NotCaughtUp {
     /// `projection` or `reaction`.
     pub kind: &'static str,
     /// Its name.
@@ -48,9 +48,9 @@ pub struct Behind {
     pub stopped: Option<String>,
 }
 
-impl std::error::Error for Behind {}
+impl std::error::Error for NotCaughtUp {}
 
-impl fmt::Display for Behind {
+impl fmt::Display for NotCaughtUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             kind,
@@ -78,7 +78,7 @@ impl fmt::Display for Behind {
     }
 }
 
-crate::debug_as_report!(QueryError, Behind);
+crate::debug_as_report!(QueryError, NotCaughtUp);
 
 macro_rules! boxed {
     ($($kind:ident)*) => {$(
@@ -90,7 +90,7 @@ macro_rules! boxed {
     )*};
 }
 
-boxed!(Invalid Denied Unknown Behind);
+boxed!(Invalid Denied Unknown NotCaughtUp);
 
 impl From<Failure> for QueryError {
     fn from(failure: Failure) -> Self {

@@ -2,15 +2,15 @@ use std::any::Any;
 
 use super::each::InOneSlice;
 use super::input::{AggregateType, AnyState, Input};
-use super::resource::{self, Service, Shared};
-use super::{Context, Reply, Res, TxSlot};
+use super::service::{self, ErasedService, Shareable};
+use super::{Context, Reply, Service, TxSlot};
 use crate::error::{CommandError, Error};
-use crate::message::{Aggregate, Command, Events, NewEvents};
+use crate::message::{Aggregate, Command, IntoEvents, NewEvents};
 use crate::source::Source;
 use crate::store::Tags;
 
 /// A command handler. `#[command_handler]` implements it.
-pub trait HandlesCommand: 'static {
+pub trait CommandHandler: 'static {
     /// The command.
     type Command: Command;
     /// The function's name.
@@ -28,13 +28,13 @@ pub trait HandlesCommand: 'static {
     fn handle<'a>(
         command: Self::Command,
         scope: &'a CommandScope<'a>,
-    ) -> Decided<'a, Self::Command>;
+    ) -> CommandReply<'a, Self::Command>;
 }
 
 /// A command handler as pointers.
 pub struct CommandFn<C: Command> {
     pub(crate) load: fn(&C, &mut Loads),
-    pub(crate) run: for<'a> fn(C, &'a CommandScope<'a>) -> Decided<'a, C>,
+    pub(crate) run: for<'a> fn(C, &'a CommandScope<'a>) -> CommandReply<'a, C>,
 }
 
 // A derive would ask for `C: Copy`.
@@ -49,7 +49,7 @@ impl<C: Command> Copy for CommandFn<C> {}
 
 impl<C: Command> CommandFn<C> {
     /// The pointers of `H`.
-    pub fn of<H: HandlesCommand<Command = C>>() -> Self {
+    pub fn of<H: CommandHandler<Command = C>>() -> Self {
         Self {
             load: H::load,
             run: H::handle,
@@ -61,14 +61,14 @@ impl<C: Command> CommandFn<C> {
 pub type Decision<C> = Result<NewEvents, CommandError<<C as Command>::Error>>;
 
 /// A decision of a sync handler, or the future of an async one.
-pub type Decided<'a, C> = Reply<'a, Decision<C>>;
+pub type CommandReply<'a, C> = Reply<'a, Decision<C>>;
 
 /// What a handler's inputs are taken from.
 pub struct CommandScope<'a> {
     pub(crate) command: &'a (dyn Any + Send + Sync),
     pub(crate) context: &'a Context,
     pub(crate) states: &'a dyn LoadedStates,
-    pub(crate) services: &'a [Option<Service>],
+    pub(crate) services: &'a [Option<ErasedService>],
     /// There if the handler takes it.
     pub(crate) tx: Option<&'a TxSlot>,
 }
@@ -173,12 +173,12 @@ impl Inputs {
 #[diagnostic::on_unimplemented(
     message = "a command handler cannot take `{Self}`",
     label = "not one of the inputs of a command handler",
-    note = "for a service, take `Res<{Self}>` and give it to the builder with `.provide(..)`; one \
-            that is in an `Arc` is taken without it: `Res<dyn Mailer>`, `.provide::<dyn \
+    note = "for a service, take `Service<{Self}>` and give it to the builder with `.provide(..)`; one \
+            that is in an `Arc` is taken without it: `Service<dyn Mailer>`, `.provide::<dyn \
             Mailer>(..)`",
     note = "for the state of an aggregate, take `&{Self}`",
     note = "a command handler takes its command, then any of: `&State` (an aggregate), \
-            `Each<State>` (several), `Res<T>` or `Res<dyn Trait>` (a service), `&Context`, `&mut \
+            `Each<State>` (several), `Service<T>` or `Service<dyn Trait>` (a service), `&Context`, `&mut \
             Tx<..>` (SQL in the same transaction)"
 )]
 pub trait CommandInput<'a, C, const ROLE: u64>: Sized {
@@ -202,8 +202,8 @@ pub trait CommandInput<'a, C, const ROLE: u64>: Sized {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an aggregate: a command handler cannot borrow it",
     label = "neither an aggregate nor `Context`",
-    note = "for a service, take `Res<{Self}>` and give it to the builder with `.provide(..)`; one \
-            that is in an `Arc` is taken without it: `Res<dyn Mailer>`, `.provide::<dyn \
+    note = "for a service, take `Service<{Self}>` and give it to the builder with `.provide(..)`; one \
+            that is in an `Arc` is taken without it: `Service<dyn Mailer>`, `.provide::<dyn \
             Mailer>(..)`",
     note = "for state, write `#[aggregate(id = ..)]` on an `impl {Self}` block with `#[apply]` \
             methods"
@@ -237,13 +237,13 @@ impl<'a, T: ?Sized + Borrowed<C, ROLE>, C, const ROLE: u64> CommandInput<'a, C, 
     }
 }
 
-impl<'a, T: ?Sized + Shared, C, const ROLE: u64> CommandInput<'a, C, ROLE> for Res<T> {
+impl<'a, T: ?Sized + Shareable, C, const ROLE: u64> CommandInput<'a, C, ROLE> for Service<T> {
     fn describe() -> Input {
-        Input::resource::<T>()
+        Input::service::<T>()
     }
 
     fn take(scope: &'a CommandScope<'a>, place: usize) -> Result<Self, Error> {
-        resource::take(scope.services, place)
+        service::take(scope.services, place)
     }
 }
 
@@ -298,70 +298,70 @@ impl<'a> CommandScope<'a> {
     note = "return an event (`#[derive(Event)]`), an enum of events, `()`, or an `Option`, `Vec` or \
             tuple of these; bare or in a `Result` with the command's error"
 )]
-pub trait Outcome<C: Command> {
+pub trait IntoDecision<C: Command> {
     /// The events, or why there are none.
     ///
     /// # Errors
     /// The handler's error, or that of an event that cannot be written as JSON.
-    fn decision(self) -> Decision<C>;
+    fn into_decision(self) -> Decision<C>;
 }
 
-impl<C: Command, T: Returned<Form: Decides<C::Error>>> Outcome<C> for T {
-    fn decision(self) -> Decision<C> {
-        self.form().decide()
+impl<C: Command, T: ReturnType<Form: ReturnForm<C::Error>>> IntoDecision<C> for T {
+    fn into_decision(self) -> Decision<C> {
+        self.into_form().into_events()
     }
 }
 
 /// Tells a `Result` from events outside of one, so that an error is about the part that is wrong.
-pub trait Returned {
-    /// A `Result`, or [`Bare`].
+pub trait ReturnType {
+    /// A `Result`, or [`BareEvents`].
     type Form;
 
     /// In that form.
-    fn form(self) -> Self::Form;
+    fn into_form(self) -> Self::Form;
 }
 
 /// Events outside of a `Result`.
-pub struct Bare<T>(T);
+pub struct BareEvents<T>(T);
 
 #[diagnostic::do_not_recommend]
-impl<T: Events> Returned for T {
-    type Form = Bare<T>;
+impl<T: IntoEvents> ReturnType for T {
+    type Form = BareEvents<T>;
 
-    fn form(self) -> Bare<T> {
-        Bare(self)
+    fn into_form(self) -> BareEvents<T> {
+        BareEvents(self)
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<T, E> Returned for Result<T, E> {
+impl<T, E> ReturnType for Result<T, E> {
     type Form = Self;
 
-    fn form(self) -> Self {
+    fn into_form(self) -> Self {
         self
     }
 }
 
-/// The form of an [`Outcome`].
-pub trait Decides<E> {
+/// The form of an [`IntoDecision`].
+pub trait ReturnForm<E> {
     /// The events, or why there are none.
     ///
     /// # Errors
-    /// As [`Outcome::decision`].
-    fn decide(self) -> Result<NewEvents, CommandError<E>>;
+    /// As [`IntoDecision::into_decision`].
+    fn into_events(self) -> Result<NewEvents, CommandError<E>>;
 }
 
-impl<T: Events, E> Decides<E> for Bare<T> {
-    fn decide(self) -> Result<NewEvents, CommandError<E>> {
+impl<T: IntoEvents, E> ReturnForm<E> for BareEvents<T> {
+    fn into_events(self) -> Result<NewEvents, CommandError<E>> {
         let mut events = NewEvents::new();
         self.0.record(&mut events).map_err(CommandError::failed)?;
         Ok(events)
     }
 }
 
-impl<T: Events, D: DomainError<E>, E> Decides<E> for Result<T, D> {
-    fn decide(self) -> Result<NewEvents, CommandError<E>> {
-        Bare(self.map_err(DomainError::into_command_error)?).decide()
+impl<T: IntoEvents, D: DomainError<E>, E> ReturnForm<E> for Result<T, D> {
+    fn into_events(self) -> Result<NewEvents, CommandError<E>> {
+        BareEvents(self.map_err(DomainError::into_command_error)?).into_events()
     }
 }
 

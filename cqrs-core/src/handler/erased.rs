@@ -10,8 +10,8 @@ use std::task::Poll;
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::query::{Answered, HandlesQuery, QueryScope, answer};
-use super::{CommandFn, CommandScope, Decision, HandlesCommand, Loads, Reply};
+use super::query::{QueryHandler, QueryResult, QueryScope, answer};
+use super::{CommandFn, CommandHandler, CommandScope, Decision, Loads, Reply};
 use crate::error::{CommandError, Failure, Invalid, QueryError, Rejection};
 use crate::json::{self, MessageLimits};
 use crate::message::{Command, NewEvents, Query};
@@ -51,7 +51,7 @@ pub(crate) trait ErasedQuery: Send {
     fn check(&self) -> Result<Result<(), Invalid>, Failure>;
 
     /// Runs the handler; the answer is JSON.
-    fn answer(self: Box<Self>, scope: QueryScope<'_>) -> BoxFuture<'_, Answered<Value>>;
+    fn answer(self: Box<Self>, scope: QueryScope<'_>) -> BoxFuture<'_, QueryResult<Value>>;
 }
 
 /// Reads a command from JSON, for its handler.
@@ -63,7 +63,7 @@ pub(crate) type ParseQuery =
     fn(&[u8], MessageLimits) -> Result<Result<Box<dyn ErasedQuery>, Invalid>, Failure>;
 
 /// See [`ParseCommand`].
-pub(crate) fn parse_command<H: HandlesCommand>(
+pub(crate) fn parse_command<H: CommandHandler>(
     json: &[u8],
     limits: MessageLimits,
 ) -> Result<Result<Box<dyn ErasedCommand>, Invalid>, Failure> {
@@ -75,7 +75,7 @@ pub(crate) fn parse_command<H: HandlesCommand>(
 }
 
 /// See [`ParseQuery`].
-pub(crate) fn parse_query<H: HandlesQuery>(
+pub(crate) fn parse_query<H: QueryHandler>(
     json: &[u8],
     limits: MessageLimits,
 ) -> Result<Result<Box<dyn ErasedQuery>, Invalid>, Failure> {
@@ -187,9 +187,9 @@ fn fingerprint<C: Command>(command: &C) -> Result<u64, Invalid> {
 }
 
 /// A query and the handler that answers it.
-struct TypedQuery<H: HandlesQuery>(H::Query);
+struct TypedQuery<H: QueryHandler>(H::Query);
 
-impl<H: HandlesQuery> ErasedQuery for TypedQuery<H> {
+impl<H: QueryHandler> ErasedQuery for TypedQuery<H> {
     fn check(&self) -> Result<Result<(), Invalid>, Failure> {
         guarded(
             || method(type_name::<H::Query>(), "validate"),
@@ -197,7 +197,7 @@ impl<H: HandlesQuery> ErasedQuery for TypedQuery<H> {
         )
     }
 
-    fn answer(self: Box<Self>, scope: QueryScope<'_>) -> BoxFuture<'_, Answered<Value>> {
+    fn answer(self: Box<Self>, scope: QueryScope<'_>) -> BoxFuture<'_, QueryResult<Value>> {
         Box::pin(async move {
             let mut answered = Poll::Pending;
             let answer = match answer::<H>(self.0, scope, &mut answered) {

@@ -1,16 +1,16 @@
 use std::any::Any;
 
-use super::failure::Failing;
+use super::failure::IntoHandlerError;
 use super::input::Input;
-use super::resource::{self, Service, Shared};
-use super::{Reply, Res};
+use super::service::{self, ErasedService, Shareable};
+use super::{Reply, Service};
 use crate::error::Result;
 use crate::message::Event;
 use crate::source::Source;
 use crate::store::Recorded;
 
 /// A reaction. `#[event_handler]` implements it.
-pub trait HandlesEvent: 'static {
+pub trait EventHandler: 'static {
     /// The event.
     type Event: Event;
     /// The function's name, or what `name = ".."` says; it names the checkpoint.
@@ -25,16 +25,16 @@ pub trait HandlesEvent: 'static {
     fn inputs() -> Vec<Input>;
 
     /// Reacts.
-    fn handle<'a>(event: Self::Event, scope: &'a ReactionScope<'a>) -> Reacted<'a>;
+    fn handle<'a>(event: Self::Event, scope: &'a ReactionScope<'a>) -> ReactionReply<'a>;
 }
 
 /// The result of a sync reaction, or the future of an async one.
-pub type Reacted<'a> = Reply<'a, Result<()>>;
+pub type ReactionReply<'a> = Reply<'a, Result<()>>;
 
 /// What a reaction's inputs are taken from.
 pub struct ReactionScope<'a> {
     pub(crate) recorded: &'a Recorded,
-    pub(crate) services: &'a [Option<Service>],
+    pub(crate) services: &'a [Option<ErasedService>],
     /// The dispatcher, whose type is above this module.
     pub(crate) dispatcher: &'a (dyn Any + Send + Sync),
 }
@@ -44,7 +44,7 @@ pub struct ReactionScope<'a> {
     message = "an event handler cannot take `{Self}`",
     label = "not one of the inputs of an event handler",
     note = "an event handler takes its event, then any of: `&Recorded` (the event as stored), \
-            `Res<T>` or `Res<dyn Trait>` (a service, given to the builder with `.provide(..)`), \
+            `Service<T>` or `Service<dyn Trait>` (a service, given to the builder with `.provide(..)`), \
             `&Dispatcher` (to send commands)",
     note = "read models are written by a `#[projection]`"
 )]
@@ -62,7 +62,7 @@ pub trait ReactionInput<'a>: Sized {
 #[diagnostic::do_not_recommend]
 impl<'a> ReactionInput<'a> for &'a Recorded {
     fn describe() -> Input {
-        Input::given()
+        Input::builtin()
     }
 
     fn take(scope: &'a ReactionScope<'a>, _: usize) -> Result<Self> {
@@ -70,13 +70,13 @@ impl<'a> ReactionInput<'a> for &'a Recorded {
     }
 }
 
-impl<'a, T: ?Sized + Shared> ReactionInput<'a> for Res<T> {
+impl<'a, T: ?Sized + Shareable> ReactionInput<'a> for Service<T> {
     fn describe() -> Input {
-        Input::resource::<T>()
+        Input::service::<T>()
     }
 
     fn take(scope: &'a ReactionScope<'a>, place: usize) -> Result<Self> {
-        resource::take(scope.services, place)
+        service::take(scope.services, place)
     }
 }
 
@@ -86,23 +86,23 @@ impl<'a, T: ?Sized + Shared> ReactionInput<'a> for Res<T> {
     label = "neither `()` nor `Result<()>`",
     note = "return nothing, or `Result<()>` if it can fail"
 )]
-pub trait Completion {
+pub trait IntoHandlerResult {
     /// The result.
     ///
     /// # Errors
     /// The handler's.
-    fn complete(self) -> Result<()>;
+    fn into_handler_result(self) -> Result<()>;
 }
 
 #[diagnostic::do_not_recommend]
-impl Completion for () {
-    fn complete(self) -> Result<()> {
+impl IntoHandlerResult for () {
+    fn into_handler_result(self) -> Result<()> {
         Ok(())
     }
 }
 
-impl<E: Failing> Completion for Result<(), E> {
-    fn complete(self) -> Result<()> {
-        self.map_err(Failing::into_error)
+impl<E: IntoHandlerError> IntoHandlerResult for Result<(), E> {
+    fn into_handler_result(self) -> Result<()> {
+        self.map_err(IntoHandlerError::into_error)
     }
 }

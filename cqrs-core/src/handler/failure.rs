@@ -8,13 +8,13 @@ use crate::error::Error;
     note = "return `cqrs_core::Result<..>`: `?` makes its error of any `std::error::Error`, and \
             `.map_err(cqrs_core::Error::message)?` of a text or a boxed error"
 )]
-pub trait Failing {
+pub trait IntoHandlerError {
     /// As the dispatcher returns it.
     fn into_error(self) -> Error;
 }
 
 #[diagnostic::do_not_recommend]
-impl<E: Into<Error>> Failing for E {
+impl<E: Into<Error>> IntoHandlerError for E {
     #[inline]
     fn into_error(self) -> Error {
         self.into()

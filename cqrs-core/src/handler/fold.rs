@@ -10,7 +10,7 @@ use crate::store::Recorded;
 use crate::views::{ErasedBuffer, ReadModel, ViewBuffer, Views};
 
 /// A projection. `#[projection]` on an `impl` block implements it.
-pub trait Projects: 'static {
+pub trait Projection: 'static {
     /// The name, part of the checkpoint's.
     const NAME: &'static str;
     /// The version: raise it when a fold changes, and the read models are built anew.
@@ -37,7 +37,7 @@ pub struct Setup {
     /// What it takes.
     pub inputs: Vec<Input>,
     /// Runs it.
-    pub run: for<'a> fn(&'a SetupScope<'a>) -> Folded<'a>,
+    pub run: for<'a> fn(&'a SetupScope<'a>) -> FoldReply<'a>,
 }
 
 /// A method of a projection that is marked `#[on]`.
@@ -52,11 +52,11 @@ pub struct Fold {
     /// What it takes besides the event.
     pub inputs: Vec<Input>,
     /// Decodes the event and folds it.
-    pub run: for<'a> fn(&'a Recorded, &'a FoldScope<'a>) -> Folded<'a>,
+    pub run: for<'a> fn(&'a Recorded, &'a FoldScope<'a>) -> FoldReply<'a>,
 }
 
 /// The result of a sync fold, or the future of an async one.
-pub type Folded<'a> = Reply<'a, Result<()>>;
+pub type FoldReply<'a> = Reply<'a, Result<()>>;
 
 /// What a fold's inputs are taken from.
 pub struct FoldScope<'a> {
@@ -82,7 +82,7 @@ pub struct SetupScope<'a> {
 )]
 pub trait FoldInput<'a>: Sized {
     /// What is kept while the method runs.
-    type Held: Send;
+    type Guard: Send;
 
     /// What it is.
     fn describe() -> Input;
@@ -91,10 +91,10 @@ pub trait FoldInput<'a>: Sized {
     ///
     /// # Errors
     /// Never, once `build` has checked the wiring.
-    fn hold(scope: &FoldScope<'a>) -> Result<Self::Held>;
+    fn acquire(scope: &FoldScope<'a>) -> Result<Self::Guard>;
 
     /// Lends it to the method.
-    fn lend(held: &'a mut Self::Held) -> Self;
+    fn borrow(guard: &'a mut Self::Guard) -> Self;
 }
 
 /// What an `#[apply]` method of the aggregate `A` may take besides its event. `#[aggregate]`
@@ -171,36 +171,36 @@ pub fn concerned<Id>(recorded: &Recorded, id: Option<Id>) -> Result<Id> {
 
 #[diagnostic::do_not_recommend]
 impl<'a> FoldInput<'a> for &'a Recorded {
-    type Held = &'a Recorded;
+    type Guard = &'a Recorded;
 
     fn describe() -> Input {
-        Input::given()
+        Input::builtin()
     }
 
-    fn hold(scope: &FoldScope<'a>) -> Result<Self::Held> {
+    fn acquire(scope: &FoldScope<'a>) -> Result<Self::Guard> {
         Ok(scope.recorded)
     }
 
-    fn lend(held: &'a mut Self::Held) -> Self {
-        held
+    fn borrow(guard: &'a mut Self::Guard) -> Self {
+        guard
     }
 }
 
 impl<'a, V: ReadModel> FoldInput<'a> for &'a mut Views<V> {
-    type Held = Views<V>;
+    type Guard = Views<V>;
 
     fn describe() -> Input {
         Input::views::<V>()
     }
 
-    fn hold(scope: &FoldScope<'a>) -> Result<Self::Held> {
+    fn acquire(scope: &FoldScope<'a>) -> Result<Self::Guard> {
         let buffer = scope.buffers.get(&TypeId::of::<V>()).cloned();
         let buffer = buffer.and_then(|buffer| buffer.as_any().downcast::<ViewBuffer<V>>().ok());
         let buffer = buffer.ok_or_else(|| Error::message(format!("`{}` is not wired", V::NAME)))?;
         Ok(Views::new(buffer))
     }
 
-    fn lend(held: &'a mut Self::Held) -> Self {
-        held
+    fn borrow(guard: &'a mut Self::Guard) -> Self {
+        guard
     }
 }

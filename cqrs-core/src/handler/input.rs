@@ -23,10 +23,10 @@ impl Input {
         }
     }
 
-    /// `Res<T>`.
-    pub fn resource<T: ?Sized + 'static>() -> Self {
+    /// `Service<T>`.
+    pub fn service<T: ?Sized + 'static>() -> Self {
         Self {
-            kind: InputKind::Resource(ResourceType::of::<T>()),
+            kind: InputKind::Service(ServiceType::of::<T>()),
         }
     }
 
@@ -45,9 +45,9 @@ impl Input {
     }
 
     /// What is always there.
-    pub fn given() -> Self {
+    pub fn builtin() -> Self {
         Self {
-            kind: InputKind::Given,
+            kind: InputKind::Builtin,
         }
     }
 }
@@ -57,8 +57,8 @@ impl Input {
 pub enum InputKind {
     /// `&State`: an aggregate.
     Aggregate(&'static AggregateType),
-    /// `Res<T>`: a service given to the builder.
-    Resource(ResourceType),
+    /// `Service<T>`: a service given to the builder.
+    Service(ServiceType),
     /// `Read<V>` or `&mut Views<V>`.
     Views(ModelType),
     /// `&Context`: always there, but a query makes it only for handlers that take it.
@@ -66,19 +66,19 @@ pub enum InputKind {
     /// `&mut Tx<S>` or `ReadTx<S>`: SQL on the store's database.
     Transaction(StoreType),
     /// `&Recorded`, `&Dispatcher`: always there.
-    Given,
+    Builtin,
 }
 
 /// A service's type.
 #[derive(Clone, Copy, Debug)]
-pub struct ResourceType {
+pub struct ServiceType {
     /// Its identity.
     pub id: TypeId,
     /// Its Rust name, as `std::any::type_name` has it.
     pub name: &'static str,
 }
 
-impl ResourceType {
+impl ServiceType {
     /// The type `T`.
     pub fn of<T: ?Sized + 'static>() -> Self {
         Self {

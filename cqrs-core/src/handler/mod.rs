@@ -11,13 +11,13 @@ mod fold;
 mod input;
 mod query;
 mod reply;
-mod resource;
+mod service;
 mod transaction;
 
 pub use crate::source::Source;
 pub use command::{
-    Bare, Borrowed, CommandFn, CommandInput, CommandScope, Decided, Decides, Decision, DomainError,
-    HandlesCommand, Loads, Outcome, Returned,
+    BareEvents, Borrowed, CommandFn, CommandHandler, CommandInput, CommandReply, CommandScope,
+    Decision, DomainError, IntoDecision, Loads, ReturnForm, ReturnType,
 };
 pub(crate) use command::{Inputs, LoadRequest, LoadedState, LoadedStates};
 pub use context::Context;
@@ -25,17 +25,17 @@ pub use each::{Each, InOneSlice, Listed, ListsSeveral};
 pub(crate) use erased::{
     ErasedCommand, ParseCommand, ParseQuery, TypedCommand, parse_command, parse_query,
 };
-pub use event::{Completion, HandlesEvent, Reacted, ReactionInput, ReactionScope};
-pub use failure::Failing;
+pub use event::{EventHandler, IntoHandlerResult, ReactionInput, ReactionReply, ReactionScope};
+pub use failure::IntoHandlerError;
 pub use fold::{
-    ApplyInput, Fold, FoldInput, FoldScope, Folded, Projects, Setup, SetupScope, StoredApplyInput,
-    any, concerned,
+    ApplyInput, Fold, FoldInput, FoldReply, FoldScope, Projection, Setup, SetupScope,
+    StoredApplyInput, any, concerned,
 };
-pub use input::{AggregateType, AnyState, Input, InputKind, ModelType, ResourceType};
-pub use query::{Answer, AnswerFrom, HandlesQuery, QueryFn, QueryInput, QueryScope};
-pub(crate) use query::{Answered, QueryInputs};
+pub use input::{AggregateType, AnyState, Input, InputKind, ModelType, ServiceType};
+pub use query::{IntoAnswer, QueryFn, QueryHandler, QueryInput, QueryReply, QueryScope};
+pub(crate) use query::{QueryInputs, QueryResult};
 pub use reply::Reply;
-pub(crate) use resource::Provided;
-pub use resource::{Res, Resources, Shared};
+pub(crate) use service::ProvidedService;
+pub use service::{Service, Services, Shareable};
 pub(crate) use transaction::TxSlot;
-pub use transaction::{BorrowedMut, LentTx, ReadTx, SetupInput, StoreType, Tx};
+pub use transaction::{BorrowedMut, ReadTx, SetupInput, StoreType, Tx, TxGuard};

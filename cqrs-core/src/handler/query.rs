@@ -6,10 +6,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use super::failure::Failing;
+use super::failure::IntoHandlerError;
 use super::input::Input;
-use super::resource::{self, Service, Shared};
-use super::{Context, Res};
+use super::service::{self, ErasedService, Shareable};
+use super::{Context, Service};
 use crate::error::{Error, Failure, QueryError, Result};
 use crate::message::Query;
 use crate::panic::panic_message;
@@ -18,7 +18,7 @@ use crate::store::{BoxFuture, ModelSchema, Store};
 use crate::views::{Read, ReadModel};
 
 /// A query handler. `#[query_handler]` implements it.
-pub trait HandlesQuery: Sized + 'static {
+pub trait QueryHandler: Sized + 'static {
     /// The query.
     type Query: Query;
     /// The function's name.
@@ -30,7 +30,7 @@ pub trait HandlesQuery: Sized + 'static {
     fn inputs() -> Vec<Input>;
 
     /// Answers.
-    fn handle(query: Self::Query, scope: QueryScope<'_>) -> Answer<'_, Self>;
+    fn handle(query: Self::Query, scope: QueryScope<'_>) -> QueryReply<'_, Self>;
 }
 
 /// A query handler as a pointer, its panics caught. The answer of a sync handler is written in
@@ -42,12 +42,12 @@ pub struct QueryFn<Q: Query>(Run<Q>);
 type Run<Q> = for<'a> fn(
     Q,
     QueryScope<'a>,
-    &mut Poll<Answered<<Q as Query>::Output>>,
-) -> Option<BoxFuture<'a, Answered<<Q as Query>::Output>>>;
+    &mut Poll<QueryResult<<Q as Query>::Output>>,
+) -> Option<BoxFuture<'a, QueryResult<<Q as Query>::Output>>>;
 
 impl<Q: Query> QueryFn<Q> {
     /// The pointer of `H`.
-    pub(crate) fn of<H: HandlesQuery<Query = Q>>() -> Self {
+    pub(crate) fn of<H: QueryHandler<Query = Q>>() -> Self {
         Self(answer::<H>)
     }
 
@@ -56,8 +56,8 @@ impl<Q: Query> QueryFn<Q> {
         self,
         query: Q,
         scope: QueryScope<'a>,
-        answer: &mut Poll<Answered<Q::Output>>,
-    ) -> Option<BoxFuture<'a, Answered<Q::Output>>> {
+        answer: &mut Poll<QueryResult<Q::Output>>,
+    ) -> Option<BoxFuture<'a, QueryResult<Q::Output>>> {
         (self.0)(query, scope, answer)
     }
 }
@@ -73,19 +73,19 @@ impl<Q: Query> Clone for QueryFn<Q> {
 impl<Q: Query> Copy for QueryFn<Q> {}
 
 /// An answer as the caller gets it.
-pub(crate) type Answered<T> = Result<T, QueryError>;
+pub(crate) type QueryResult<T> = Result<T, QueryError>;
 
 /// Runs `H`; see [`QueryFn`].
-pub(crate) fn answer<'a, H: HandlesQuery>(
+pub(crate) fn answer<'a, H: QueryHandler>(
     query: H::Query,
     scope: QueryScope<'a>,
-    answer: &mut Poll<Answered<Output<H>>>,
-) -> Option<BoxFuture<'a, Answered<Output<H>>>> {
+    answer: &mut Poll<QueryResult<Output<H>>>,
+) -> Option<BoxFuture<'a, QueryResult<Output<H>>>> {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let answered = match H::handle(query, scope) {
-            Answer::Now(Ok(answer)) => Ok(answer),
-            Answer::Now(Err(error)) => Err(Failure::handler(H::NAME, error).into()),
-            Answer::Later(future) => return Some(future),
+            QueryReply::Now(Ok(answer)) => Ok(answer),
+            QueryReply::Now(Err(error)) => Err(Failure::handler(H::NAME, error).into()),
+            QueryReply::Later(future) => return Some(future),
         };
         // It was pending: there is nothing to drop.
         forget(replace(answer, Poll::Ready(answered)));
@@ -98,16 +98,16 @@ pub(crate) fn answer<'a, H: HandlesQuery>(
 }
 
 /// The answer of a sync handler, or the future of an async one.
-pub enum Answer<'a, H: HandlesQuery> {
+pub enum QueryReply<'a, H: QueryHandler> {
     /// Answered.
     Now(Result<Output<H>>),
     /// Being answered.
-    Later(BoxFuture<'a, Answered<Output<H>>>),
+    Later(BoxFuture<'a, QueryResult<Output<H>>>),
 }
 
-type Output<H> = <<H as HandlesQuery>::Query as Query>::Output;
+type Output<H> = <<H as QueryHandler>::Query as Query>::Output;
 
-impl<'a, H: HandlesQuery> Answer<'a, H> {
+impl<'a, H: QueryHandler> QueryReply<'a, H> {
     /// Runs a sync handler.
     #[inline]
     pub fn now(answer: impl FnOnce() -> Result<Output<H>>) -> Self {
@@ -140,7 +140,7 @@ fn panicked(handler: &'static str, panic: &(dyn Any + Send)) -> QueryError {
 pub(crate) struct QueryInputs {
     pub(crate) store: Arc<dyn Store>,
     /// By the place of the input.
-    pub(crate) services: Box<[Option<Service>]>,
+    pub(crate) services: Box<[Option<ErasedService>]>,
     /// By the place of the input.
     pub(crate) models: Box<[Option<Arc<ModelSchema>>]>,
 }
@@ -156,8 +156,8 @@ pub struct QueryScope<'a> {
 #[diagnostic::on_unimplemented(
     message = "a query handler cannot take `{Self}`",
     label = "not one of the inputs of a query handler",
-    note = "a query handler takes its query, then any of: `Read<V>` (a read model), `Res<T>` or \
-            `Res<dyn Trait>` (a service, given to the builder with `.provide(..)`), `&Context`, \
+    note = "a query handler takes its query, then any of: `Read<V>` (a read model), `Service<T>` or \
+            `Service<dyn Trait>` (a service, given to the builder with `.provide(..)`), `&Context`, \
             `ReadTx<..>` (SQL on the store's database)",
     note = "a query changes nothing: `&mut Views<V>` is for projections, `&State` for command \
             handlers"
@@ -173,13 +173,13 @@ pub trait QueryInput<'a>: Sized {
     fn take(scope: &'a QueryScope<'_>, place: usize) -> Result<Self>;
 }
 
-impl<'a, T: ?Sized + Shared> QueryInput<'a> for Res<T> {
+impl<'a, T: ?Sized + Shareable> QueryInput<'a> for Service<T> {
     fn describe() -> Input {
-        Input::resource::<T>()
+        Input::service::<T>()
     }
 
     fn take(scope: &'a QueryScope<'_>, place: usize) -> Result<Self> {
-        resource::take(&scope.inputs.services, place)
+        service::take(&scope.inputs.services, place)
     }
 }
 
@@ -213,25 +213,25 @@ impl<'a> QueryInput<'a> for &'a Context {
     label = "the query returns `{A}`",
     note = "return `{A}` or `Result<{A}>`, or change the query's `#[query(returns = ..)]`"
 )]
-pub trait AnswerFrom<A> {
+pub trait IntoAnswer<A> {
     /// The answer.
     ///
     /// # Errors
     /// The handler's.
-    fn answer(self) -> Result<A>;
+    fn into_answer(self) -> Result<A>;
 }
 
 #[diagnostic::do_not_recommend]
-impl<A> AnswerFrom<A> for A {
+impl<A> IntoAnswer<A> for A {
     #[inline]
-    fn answer(self) -> Result<A> {
+    fn into_answer(self) -> Result<A> {
         Ok(self)
     }
 }
 
-impl<A, E: Failing> AnswerFrom<A> for Result<A, E> {
+impl<A, E: IntoHandlerError> IntoAnswer<A> for Result<A, E> {
     #[inline]
-    fn answer(self) -> Result<A> {
-        self.map_err(Failing::into_error)
+    fn into_answer(self) -> Result<A> {
+        self.map_err(IntoHandlerError::into_error)
     }
 }

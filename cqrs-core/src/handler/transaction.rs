@@ -113,10 +113,10 @@ impl TxSlot {
         Arc::into_inner(self.0).map(Mutex::into_inner)
     }
 
-    fn lend<S: Transactional>(slot: Option<&Self>) -> Result<LentTx<S>> {
-        let lent = slot.and_then(|slot| slot.0.clone().try_lock_owned().ok());
-        let lent = lent.and_then(|tx| OwnedMutexGuard::try_map(tx, typed).ok());
-        lent.ok_or_else(|| {
+    fn borrow<S: Transactional>(slot: Option<&Self>) -> Result<TxGuard<S>> {
+        let guard = slot.and_then(|slot| slot.0.clone().try_lock_owned().ok());
+        let guard = guard.and_then(|tx| OwnedMutexGuard::try_map(tx, typed).ok());
+        guard.ok_or_else(|| {
             let store = type_name::<S>();
             Error::message(format!("there is no transaction of `{store}` to take"))
         })
@@ -129,7 +129,7 @@ fn typed<S: Transactional>(tx: &mut Box<dyn ErasedTx>) -> Option<&mut Tx<S>> {
 }
 
 /// A transaction while a handler works with it.
-pub type LentTx<S> = OwnedMappedMutexGuard<Box<dyn ErasedTx>, Tx<S>>;
+pub type TxGuard<S> = OwnedMappedMutexGuard<Box<dyn ErasedTx>, Tx<S>>;
 
 /// What a command handler may take by `&mut`.
 #[diagnostic::on_unimplemented(
@@ -142,7 +142,7 @@ pub type LentTx<S> = OwnedMappedMutexGuard<Box<dyn ErasedTx>, Tx<S>>;
 )]
 pub trait BorrowedMut: Sized {
     /// What is kept while the handler runs.
-    type Held: Send;
+    type Guard: Send;
 
     /// What it is.
     fn describe() -> Input;
@@ -151,42 +151,42 @@ pub trait BorrowedMut: Sized {
     ///
     /// # Errors
     /// When the handler takes it a second time.
-    fn hold(scope: &CommandScope<'_>) -> Result<Self::Held>;
+    fn acquire(scope: &CommandScope<'_>) -> Result<Self::Guard>;
 
     /// Lends it to the handler.
-    fn lend(held: &mut Self::Held) -> &mut Self;
+    fn borrow(guard: &mut Self::Guard) -> &mut Self;
 }
 
 impl<S: Transactional> BorrowedMut for Tx<S> {
-    type Held = LentTx<S>;
+    type Guard = TxGuard<S>;
 
     fn describe() -> Input {
         Input::transaction::<S>()
     }
 
-    fn hold(scope: &CommandScope<'_>) -> Result<LentTx<S>> {
-        TxSlot::lend(scope.tx)
+    fn acquire(scope: &CommandScope<'_>) -> Result<TxGuard<S>> {
+        TxSlot::borrow(scope.tx)
     }
 
-    fn lend(held: &mut LentTx<S>) -> &mut Self {
-        held
+    fn borrow(guard: &mut TxGuard<S>) -> &mut Self {
+        guard
     }
 }
 
 #[diagnostic::do_not_recommend]
 impl<'a, S: Transactional> FoldInput<'a> for &'a mut Tx<S> {
-    type Held = LentTx<S>;
+    type Guard = TxGuard<S>;
 
     fn describe() -> Input {
         Input::transaction::<S>()
     }
 
-    fn hold(scope: &FoldScope<'a>) -> Result<LentTx<S>> {
-        TxSlot::lend(scope.tx)
+    fn acquire(scope: &FoldScope<'a>) -> Result<TxGuard<S>> {
+        TxSlot::borrow(scope.tx)
     }
 
-    fn lend(held: &'a mut LentTx<S>) -> Self {
-        held
+    fn borrow(guard: &'a mut TxGuard<S>) -> Self {
+        guard
     }
 }
 
@@ -198,7 +198,7 @@ impl<'a, S: Transactional> FoldInput<'a> for &'a mut Tx<S> {
 )]
 pub trait SetupInput<'a>: Sized {
     /// What is kept while the method runs.
-    type Held: Send;
+    type Guard: Send;
 
     /// What it is.
     fn describe() -> Input;
@@ -207,25 +207,25 @@ pub trait SetupInput<'a>: Sized {
     ///
     /// # Errors
     /// When the method takes it a second time.
-    fn hold(scope: &SetupScope<'a>) -> Result<Self::Held>;
+    fn acquire(scope: &SetupScope<'a>) -> Result<Self::Guard>;
 
     /// Lends it to the method.
-    fn lend(held: &'a mut Self::Held) -> Self;
+    fn borrow(guard: &'a mut Self::Guard) -> Self;
 }
 
 impl<'a, S: Transactional> SetupInput<'a> for &'a mut Tx<S> {
-    type Held = LentTx<S>;
+    type Guard = TxGuard<S>;
 
     fn describe() -> Input {
         Input::transaction::<S>()
     }
 
-    fn hold(scope: &SetupScope<'a>) -> Result<LentTx<S>> {
-        TxSlot::lend(Some(scope.tx))
+    fn acquire(scope: &SetupScope<'a>) -> Result<TxGuard<S>> {
+        TxSlot::borrow(Some(scope.tx))
     }
 
-    fn lend(held: &'a mut LentTx<S>) -> Self {
-        held
+    fn borrow(guard: &'a mut TxGuard<S>) -> Self {
+        guard
     }
 }
 

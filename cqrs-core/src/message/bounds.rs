@@ -110,7 +110,7 @@ where
     note = "`storage = \"state\"` and `snapshot_every` keep the state as JSON: add \
             `#[derive(Serialize, Deserialize)]` to `{Self}`"
 )]
-pub trait StoredState: Sized {
+pub trait StorableState: Sized {
     /// [`Aggregate::save`](super::Aggregate::save), with the fingerprint of the `impl` block that
     /// folded it.
     ///
@@ -131,7 +131,7 @@ struct Stored<A> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<A: Serialize + DeserializeOwned> StoredState for A {
+impl<A: Serialize + DeserializeOwned> StorableState for A {
     fn save(&self, fingerprint: u64) -> Result<Option<Vec<u8>>, Error> {
         let stored = Stored {
             fingerprint: of_type::<A>(fingerprint),

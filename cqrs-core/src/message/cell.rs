@@ -17,7 +17,7 @@ struct Filled<F> {
 
 /// Where a dispatcher has the handler of a message.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct CellPlace {
     /// The number of the message's type: a dispatcher has its handlers by these.
     pub(crate) number: usize,
     /// Whether the handler is the one in the cell.
@@ -33,7 +33,7 @@ impl<F: Copy + 'static> HandlerCell<F> {
 
     /// Puts the handler `H` in the cell, if that is empty. `None` if `F` is not its type as a pointer,
     /// which the derives see to.
-    pub(crate) fn fill<H: 'static>(&self, run: impl Copy + 'static) -> Option<Place> {
+    pub(crate) fn fill<H: 'static>(&self, run: impl Copy + 'static) -> Option<CellPlace> {
         let run = cast(run)?;
         let handler = TypeId::of::<H>();
         let filled = self.0.get_or_init(|| Filled {
@@ -41,7 +41,7 @@ impl<F: Copy + 'static> HandlerCell<F> {
             run,
             first: handler,
         });
-        Some(Place {
+        Some(CellPlace {
             number: filled.number,
             is_in_cell: filled.first == handler,
         })

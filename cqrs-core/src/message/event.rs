@@ -72,7 +72,7 @@ impl Recorded {
     note = "add `#[derive(Event, Serialize, Deserialize)]` and `#[event(name = \"..\", version = \
             1)]` to `{Self}`; an enum of events has `#[derive(Event)]` only"
 )]
-pub trait Events {
+pub trait IntoEvents {
     /// Adds the events, in order.
     ///
     /// # Errors
@@ -181,28 +181,28 @@ impl NewEvents {
 }
 
 #[diagnostic::do_not_recommend]
-impl<E: Event> Events for E {
+impl<E: Event> IntoEvents for E {
     fn record(self, events: &mut NewEvents) -> Result<(), Error> {
         events.push(&self)
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<E: Events> Events for Option<E> {
+impl<E: IntoEvents> IntoEvents for Option<E> {
     fn record(self, events: &mut NewEvents) -> Result<(), Error> {
         self.map_or(Ok(()), |event| event.record(events))
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<E: Events> Events for Vec<E> {
+impl<E: IntoEvents> IntoEvents for Vec<E> {
     fn record(self, events: &mut NewEvents) -> Result<(), Error> {
         self.into_iter().try_for_each(|event| event.record(events))
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl Events for () {
+impl IntoEvents for () {
     fn record(self, _: &mut NewEvents) -> Result<(), Error> {
         Ok(())
     }
@@ -211,7 +211,7 @@ impl Events for () {
 macro_rules! tuples {
     ($($name:ident)+) => {
         #[diagnostic::do_not_recommend]
-        impl<$($name: Events),+> Events for ($($name,)+) {
+        impl<$($name: IntoEvents),+> IntoEvents for ($($name,)+) {
             #[allow(non_snake_case)]
             fn record(self, events: &mut NewEvents) -> Result<(), Error> {
                 let ($($name,)+) = self;

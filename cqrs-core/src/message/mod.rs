@@ -10,12 +10,12 @@ mod probe;
 mod query;
 
 pub use aggregate::{Aggregate, Storage};
-pub use bounds::{AggregateId, AggregateIds, IdOf, StoredState};
+pub use bounds::{AggregateId, AggregateIds, IdOf, StorableState};
+pub(crate) use cell::CellPlace;
 pub use cell::HandlerCell;
-pub(crate) use cell::Place;
 pub use command::{Command, HasId, HasIdOf, HasIds};
 pub(crate) use envelope::ReadBack;
 pub use envelope::{Decoded, Envelope};
-pub use event::{Concerns, ConcernsOneOf, Event, Events, NewEvents};
+pub use event::{Concerns, ConcernsOneOf, Event, IntoEvents, NewEvents};
 pub use probe::{EventProbe, Fallback, NoEvent, Probe, Validate};
 pub use query::Query;

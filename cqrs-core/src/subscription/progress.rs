@@ -3,7 +3,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
-use crate::error::Behind;
+use crate::error::NotCaughtUp;
 use crate::store::Position;
 
 /// How far a worker is, as others see it.
@@ -86,7 +86,11 @@ impl Progress {
 
     /// Waits until everything up to `wanted` is done, at most this long, and no longer than there
     /// is a worker.
-    pub(crate) async fn wait_for(&self, wanted: Position, within: Duration) -> Result<(), Behind> {
+    pub(crate) async fn wait_for(
+        &self,
+        wanted: Position,
+        within: Duration,
+    ) -> Result<(), NotCaughtUp> {
         let mut state = self.state.subscribe();
         let ended = state.wait_for(|state| state.position >= wanted || state.is_stopped());
         match tokio::time::timeout(within, ended).await {
@@ -100,7 +104,7 @@ impl Progress {
         &self,
         wanted: Position,
         idle_timeout: Duration,
-    ) -> Result<(), Behind> {
+    ) -> Result<(), NotCaughtUp> {
         loop {
             let at = self.state.borrow().position;
             if at >= wanted {
@@ -109,19 +113,19 @@ impl Progress {
             let further = Position::new(at.get() + 1).min(wanted);
             self.wait_for(further, idle_timeout)
                 .await
-                .map_err(|behind| Behind { wanted, ..behind })?;
+                .map_err(|behind| NotCaughtUp { wanted, ..behind })?;
         }
     }
 
     /// The error of a wait that ended without success.
-    pub(crate) fn behind(&self, wanted: Position, within: Duration) -> Behind {
+    pub(crate) fn behind(&self, wanted: Position, within: Duration) -> NotCaughtUp {
         let ProgressState { position, status } = self.state.borrow().clone();
         let (failing, stopped) = match status {
             SubscriptionState::Running => (None, None),
             SubscriptionState::Failing { error, .. } => (Some(error), None),
             SubscriptionState::Stopped { reason } => (None, Some(reason)),
         };
-        Behind {
+        NotCaughtUp {
             kind: self.kind.as_str(),
             name: self.name,
             at: position,

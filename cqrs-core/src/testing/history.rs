@@ -1,7 +1,7 @@
 use std::future::Future;
 
 use crate::auth::Actor;
-use crate::message::{Events, NewEvents};
+use crate::message::{IntoEvents, NewEvents};
 use crate::store::{Append, Appended, EventStore, Memory, NewEvent};
 use crate::{CommandId, Timestamp};
 
@@ -24,7 +24,7 @@ impl History {
     }
 
     #[track_caller]
-    pub(super) fn add(&mut self, events: impl Events) {
+    pub(super) fn add(&mut self, events: impl IntoEvents) {
         self.appends.push(self.append(new_events(events)));
     }
 
@@ -64,7 +64,7 @@ impl History {
 
 /// Events as they are recorded.
 #[track_caller]
-pub(super) fn new_events(events: impl Events) -> Vec<NewEvent> {
+pub(super) fn new_events(events: impl IntoEvents) -> Vec<NewEvent> {
     let mut recorded = NewEvents::new();
     if let Err(error) = events.record(&mut recorded) {
         panic!("{error}");

@@ -10,8 +10,8 @@ use super::history::{History, run};
 use crate::Timestamp;
 use crate::auth::Actor;
 use crate::dispatcher::Dispatcher;
-use crate::handler::Projects;
-use crate::message::Events;
+use crate::handler::Projection;
+use crate::message::IntoEvents;
 use crate::registry::{ProjectionEntry, Registry};
 use crate::store::{EventStore, Store};
 use crate::views::{Read, ReadModel};
@@ -27,7 +27,7 @@ const LOOKS: usize = 600;
 ///
 /// The events are recorded in a store in memory, folded by the real projection and written there;
 /// views are read as queries read them.
-pub fn projection<P: Projects>() -> ProjectionTest {
+pub fn projection<P: Projection>() -> ProjectionTest {
     ProjectionTest {
         entry: const { &ProjectionEntry::of::<P>() },
         history: History::new(),
@@ -44,7 +44,7 @@ impl ProjectionTest {
     /// Events that have happened. May be called several times.
     #[must_use = "nothing is tested until `.then_view(..)`"]
     #[track_caller]
-    pub fn given(mut self, events: impl Events) -> Self {
+    pub fn given(mut self, events: impl IntoEvents) -> Self {
         self.history.add(events);
         self
     }

@@ -7,8 +7,8 @@ use crate::auth::{Actor, AllowAll};
 use crate::dispatcher::sent::{SentCommand, SentCommands};
 use crate::dispatcher::{Dispatcher, Reaction};
 use crate::error::Result;
-use crate::handler::Resources;
-use crate::message::{Command, Event, Events};
+use crate::handler::Services;
+use crate::message::{Command, Event, IntoEvents};
 use crate::module::Module;
 use crate::registry::{ReactionEntry, Registry};
 use crate::store::{EventQuery, EventStore, NewEvent, Position, ReadRange, Recorded};
@@ -23,7 +23,7 @@ pub fn reaction(name: &str) -> ReactionTest {
     ReactionTest {
         name: name.to_owned(),
         history: History::new(),
-        resources: Resources::default(),
+        services: Services::default(),
         scope: Scope::default(),
     }
 }
@@ -33,14 +33,14 @@ pub fn reaction(name: &str) -> ReactionTest {
 pub struct ReactionTest {
     name: String,
     history: History,
-    resources: Resources,
+    services: Services,
     scope: Scope,
 }
 
 impl ReactionTest {
     /// Events that have happened before, to which the reaction does not react.
     #[track_caller]
-    pub fn given(mut self, events: impl Events) -> Self {
+    pub fn given(mut self, events: impl IntoEvents) -> Self {
         self.history.add(events);
         self
     }
@@ -59,7 +59,7 @@ impl ReactionTest {
 
     /// A service for the reaction, or for the handlers of its commands.
     pub fn provide<T: ?Sized + Send + Sync + 'static>(mut self, service: Arc<T>) -> Self {
-        self.resources.insert(service);
+        self.services.insert(service);
         self
     }
 
@@ -130,14 +130,14 @@ impl ReactionTest {
         plan.projections.retain(|it| !it.takes_transaction());
         let time = self.history.time;
         let sent = Arc::new(SentCommands::default());
-        let builder = Dispatcher::builder().resources(self.resources.clone());
+        let builder = Dispatcher::builder().services(self.services.clone());
         let builder = builder.authorizer(AllowAll).clock(move || time);
         let started = builder
             .record(sent.clone())
             .start(plan, Arc::new(store))
             .await;
         let dispatcher = started.expect("a store in memory can be prepared");
-        let reaction = Reaction::new(entry, &self.resources, dispatcher);
+        let reaction = Reaction::new(entry, &self.services, dispatcher);
         let result = reaction.react(&recorded).await;
         (sent.take(), result)
     }

@@ -8,8 +8,8 @@ use crate::auth::Actor;
 use crate::auth::AllowAll;
 use crate::dispatcher::Dispatcher;
 use crate::error::CommandError;
-use crate::handler::Resources;
-use crate::message::{Command, Event, Events};
+use crate::handler::Services;
+use crate::message::{Command, Event, IntoEvents};
 use crate::module::Module;
 use crate::registry::{CommandHandlerEntry, Registry};
 use crate::store::{EventQuery, EventStore, NewEvent, Recorded};
@@ -22,10 +22,10 @@ use crate::{CommandId, Timestamp};
 /// The command runs through its real handler, on a store in memory, whether the handler is sync
 /// or async and wherever the test runs; validation runs too, authorization does not.
 #[track_caller]
-pub fn given(events: impl Events) -> Given {
+pub fn given(events: impl IntoEvents) -> Given {
     let given = Given {
         history: History::new(),
-        resources: Resources::default(),
+        services: Services::default(),
         module: None,
         id: None,
     };
@@ -36,7 +36,7 @@ pub fn given(events: impl Events) -> Given {
 #[must_use = "nothing is tested until `.when(command).then(..)`"]
 pub struct Given {
     history: History,
-    resources: Resources,
+    services: Services,
     module: Option<Module>,
     id: Option<CommandId>,
 }
@@ -44,7 +44,7 @@ pub struct Given {
 impl Given {
     /// More history.
     #[track_caller]
-    pub fn and(mut self, events: impl Events) -> Self {
+    pub fn and(mut self, events: impl IntoEvents) -> Self {
         self.history.add(events);
         self
     }
@@ -69,7 +69,7 @@ impl Given {
 
     /// A service for the handler, as on the dispatcher's builder.
     pub fn provide<T: ?Sized + Send + Sync + 'static>(mut self, service: Arc<T>) -> Self {
-        self.resources.insert(service);
+        self.services.insert(service);
         self
     }
 
@@ -101,7 +101,7 @@ impl<C: Command> When<C> {
     /// # Panics
     /// With a table of the differences, or the error if there was one.
     #[track_caller]
-    pub fn then(self, expected: impl Events) {
+    pub fn then(self, expected: impl IntoEvents) {
         let expected = new_events(expected);
         let actual: Vec<_> = match self.outcome() {
             Err(error) => panic!("expected {}, but `{}`: {error}", count(&expected), C::NAME),
@@ -233,7 +233,7 @@ impl<C: Command> When<C> {
     ) -> Result<Vec<Recorded>, CommandError<C::Error>> {
         let Given {
             history,
-            resources,
+            services,
             id,
             ..
         } = self.given;
@@ -244,7 +244,7 @@ impl<C: Command> When<C> {
         };
         let head = store.head().await.expect("a store in memory can be read");
         let time = history.time;
-        let builder = Dispatcher::builder().resources(resources);
+        let builder = Dispatcher::builder().services(services);
         let builder = builder.authorizer(AllowAll).clock(move || time);
         let dispatcher = builder.start(plan, Arc::new(store)).await;
         let dispatcher = dispatcher.expect("a store in memory can be prepared");

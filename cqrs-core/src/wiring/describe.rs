@@ -154,10 +154,10 @@ fn message(message: &MessageEntry, handler: &Handler) -> MessageDescription {
     for input in (handler.inputs)() {
         match input.kind {
             InputKind::Aggregate(aggregate) => description.aggregates.push(aggregate.name),
-            InputKind::Resource(resource) => description.services.push(resource.name),
+            InputKind::Service(service) => description.services.push(service.name),
             InputKind::Views(model) => description.read_models.push(model.name),
             InputKind::Transaction(store) => description.services.push(store.name),
-            InputKind::Context | InputKind::Given => {}
+            InputKind::Context | InputKind::Builtin => {}
         }
     }
     description

@@ -4,20 +4,20 @@ use std::any::TypeId;
 use std::collections::{BTreeMap, HashSet};
 
 use super::{Plan, Problems};
-use crate::handler::{Input, InputKind, Provided, ResourceType, Resources};
+use crate::handler::{Input, InputKind, ProvidedService, ServiceType, Services};
 use crate::source::Source;
 
 impl Plan {
     /// Checks that each service that a handler takes was provided.
-    pub(crate) fn check_services(&self, resources: &Resources, problems: &mut Problems) {
+    pub(crate) fn check_services(&self, services: &Services, problems: &mut Problems) {
         let mut missing: BTreeMap<&str, Vec<Source>> = BTreeMap::new();
         for (source, service) in self.services() {
-            if !resources.contains(service.id) {
+            if !services.contains(service.id) {
                 missing.entry(service.name).or_default().push(source);
             }
         }
         let unused: Vec<_> = self
-            .unused(resources)
+            .unused(services)
             .into_iter()
             .map(|service| format!("`{}`", service.name))
             .collect();
@@ -31,7 +31,7 @@ impl Plan {
         };
         for (name, sources) in missing {
             problems.add(
-                format!("no `{name}` was provided, which handlers take as `Res<..>`"),
+                format!("no `{name}` was provided, which handlers take as `Service<..>`"),
                 sources,
                 format!("`.provide::<{name}>(..)` on the builder{hint}"),
             );
@@ -39,16 +39,16 @@ impl Plan {
     }
 
     /// What is probably a mistake of the program that builds the dispatcher, but works.
-    pub(crate) fn warn_of_services(&self, resources: &Resources, warnings: &mut Problems) {
-        for service in self.unused(resources) {
+    pub(crate) fn warn_of_services(&self, services: &Services, warnings: &mut Problems) {
+        for service in self.unused(services) {
             warnings.add(
                 format!("no handler takes the service `{}`", service.name),
                 service.at.iter().copied(),
-                "`Res<..>` of it in a handler, name the trait that handlers take, \
+                "`Service<..>` of it in a handler, name the trait that handlers take, \
                  `.provide::<dyn Trait>(..)`, or remove it",
             );
         }
-        for service in resources.iter().filter(|service| service.at.len() > 1) {
+        for service in services.iter().filter(|service| service.at.len() > 1) {
             warnings.add(
                 format!(
                     "the service `{}` was provided {} times: handlers get the last",
@@ -62,16 +62,16 @@ impl Plan {
     }
 
     /// The services that were provided and that no handler takes, by name.
-    fn unused<'a>(&self, resources: &'a Resources) -> Vec<&'a Provided> {
+    fn unused<'a>(&self, services: &'a Services) -> Vec<&'a ProvidedService> {
         let taken: HashSet<TypeId> = self.services().map(|(_, service)| service.id).collect();
-        let unused = resources.iter();
+        let unused = services.iter();
         unused
             .filter(|service| !taken.contains(&service.id))
             .collect()
     }
 
     /// Each service that a handler takes, with the handler's place.
-    fn services(&self) -> impl Iterator<Item = (Source, ResourceType)> {
+    fn services(&self) -> impl Iterator<Item = (Source, ServiceType)> {
         let commands = self.command_handlers.iter();
         let commands = commands.map(|it| (it.source, (it.inputs)()));
         let queries = self.query_handlers.iter();
@@ -83,7 +83,7 @@ impl Plan {
             inputs
                 .into_iter()
                 .filter_map(move |Input { kind }| match kind {
-                    InputKind::Resource(service) => Some((source, service)),
+                    InputKind::Service(service) => Some((source, service)),
                     _ => None,
                 })
         })

@@ -12,7 +12,7 @@ fn sync_command_handler() {
         pub(crate) fn create_product(
             cmd: CreateProduct,
             product: &Product,
-            mailer: Res<dyn Mailer>,
+            mailer: Service<dyn Mailer>,
         ) -> Result<ProductCreated, CatalogError> {
             ensure!(!product.exists, CatalogError::AlreadyExists(cmd.product_id));
             Ok(ProductCreated { product_id: cmd.product_id })
@@ -31,7 +31,7 @@ fn async_command_handler_with_lifetimes() {
             Transfer { amount, .. }: Transfer,
             from_id: &'a Account,
             _to: &'a Account,
-            (): Res<dyn for<'b> Rates<'b> + 'static>,
+            (): Service<dyn for<'b> Rates<'b> + 'static>,
         ) -> Result<Moved<'a>, Error> {}
     };
     expect(
@@ -125,7 +125,7 @@ fn sync_event_handler() {
 #[test]
 fn async_event_handler() {
     let item = quote! {
-        async fn announce(event: ProductCreated, mailer: Res<dyn Mailer>) -> Result<()> {
+        async fn announce(event: ProductCreated, mailer: Service<dyn Mailer>) -> Result<()> {
             mailer.announce(&event.name).await
         }
     };

@@ -360,7 +360,7 @@ fn command_handlers() {
             fn generic<'a, T: Is, const N: usize>(cmd: Create, t: &'a T) {}
         ),
         quote!(
-            fn opaque(cmd: impl Is, res: Res<impl Is>) -> impl Is {}
+            fn opaque(cmd: impl Is, res: Service<impl Is>) -> impl Is {}
         ),
         quote!(
             unsafe extern "C" fn foreign(cmd: Create) {}

@@ -45,10 +45,10 @@ const _: () = {
         fn save(
             &self,
         ) -> __cqrs::Result<__cqrs::Option<__cqrs::Vec<__cqrs::u8>>, __cqrs::Error> {
-            <Account as __cqrs::StoredState>::save(self, 10197710858211110341u64)
+            <Account as __cqrs::StorableState>::save(self, 10197710858211110341u64)
         }
         fn restore(body: &[__cqrs::u8]) -> __cqrs::Option<Self> {
-            <Account as __cqrs::StoredState>::restore(body, 10197710858211110341u64)
+            <Account as __cqrs::StorableState>::restore(body, 10197710858211110341u64)
         }
         fn size(&self) -> __cqrs::usize {
             __cqrs::Probe::<Self>::new().size(self)

@@ -42,13 +42,13 @@ const _: () = {
         fn save(
             &self,
         ) -> __cqrs::Result<__cqrs::Option<__cqrs::Vec<__cqrs::u8>>, __cqrs::Error> {
-            <billing::BillingAccount as __cqrs::StoredState>::save(
+            <billing::BillingAccount as __cqrs::StorableState>::save(
                 self,
                 14795642196740954817u64,
             )
         }
         fn restore(body: &[__cqrs::u8]) -> __cqrs::Option<Self> {
-            <billing::BillingAccount as __cqrs::StoredState>::restore(
+            <billing::BillingAccount as __cqrs::StorableState>::restore(
                 body,
                 14795642196740954817u64,
             )

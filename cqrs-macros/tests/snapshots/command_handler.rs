@@ -3,7 +3,7 @@
 pub(crate) fn create_product(
     cmd: CreateProduct,
     product: &Product,
-    mailer: Res<dyn Mailer>,
+    mailer: Service<dyn Mailer>,
 ) -> Result<ProductCreated, CatalogError> {
     ensure!(! product.exists, CatalogError::AlreadyExists(cmd.product_id));
     Ok(ProductCreated {
@@ -14,7 +14,7 @@ const _: () = {
     #[allow(unused_imports)]
     use ::cqrs_core::__private as __cqrs;
     enum __Handler {}
-    impl __cqrs::HandlesCommand for __Handler {
+    impl __cqrs::CommandHandler for __Handler {
         type Command = CreateProduct;
         const NAME: &'static __cqrs::str = "create_product";
         const SOURCE: __cqrs::Source = __cqrs::Source {
@@ -28,7 +28,7 @@ const _: () = {
                     Self::Command,
                     { __cqrs::key("product") },
                 >>::describe(),
-                <Res<
+                <Service<
                     dyn Mailer,
                 > as __cqrs::CommandInput<
                     '_,
@@ -42,7 +42,7 @@ const _: () = {
                 Self::Command,
                 { __cqrs::key("product") },
             >>::load(command, 0usize, loads);
-            <Res<
+            <Service<
                 dyn Mailer,
             > as __cqrs::CommandInput<
                 '_,
@@ -53,14 +53,14 @@ const _: () = {
         fn handle<'a>(
             command: Self::Command,
             scope: &'a __cqrs::CommandScope<'a>,
-        ) -> __cqrs::Decided<'a, CreateProduct> {
+        ) -> __cqrs::CommandReply<'a, CreateProduct> {
             __cqrs::Reply::now(|| {
                 <Result<
                     ProductCreated,
                     CatalogError,
-                > as __cqrs::Outcome<
+                > as __cqrs::IntoDecision<
                     Self::Command,
-                >>::decision(
+                >>::into_decision(
                     create_product(
                         command,
                         <Product as __cqrs::Borrowed<
@@ -68,7 +68,7 @@ const _: () = {
                             { __cqrs::key("product") },
                         >>::take(scope, 0usize)
                             .map_err(__cqrs::CommandError::failed)?,
-                        <Res<
+                        <Service<
                             dyn Mailer,
                         > as __cqrs::CommandInput<
                             '_,

@@ -3,7 +3,7 @@ const _: () = {
     #[allow(unused_imports)]
     use ::cqrs_core::__private as __cqrs;
     enum __Handler {}
-    impl __cqrs::HandlesCommand for __Handler {
+    impl __cqrs::CommandHandler for __Handler {
         type Command = Ping;
         const NAME: &'static __cqrs::str = "command";
         const SOURCE: __cqrs::Source = __cqrs::Source {
@@ -18,9 +18,11 @@ const _: () = {
         fn handle<'a>(
             command: Self::Command,
             _: &'a __cqrs::CommandScope<'a>,
-        ) -> __cqrs::Decided<'a, Ping> {
+        ) -> __cqrs::CommandReply<'a, Ping> {
             __cqrs::Reply::now(|| {
-                <() as __cqrs::Outcome<Self::Command>>::decision(command(command))
+                <() as __cqrs::IntoDecision<
+                    Self::Command,
+                >>::into_decision(command(command))
             })
         }
     }

@@ -2,13 +2,13 @@ async fn r#move<'a>(
     Transfer { amount, .. }: Transfer,
     from_id: &'a Account,
     _to: &'a Account,
-    (): Res<dyn for<'b> Rates<'b> + 'static>,
+    (): Service<dyn for<'b> Rates<'b> + 'static>,
 ) -> Result<Moved<'a>, Error> {}
 const _: () = {
     #[allow(unused_imports)]
     use cqrs::__private as __cqrs;
     enum __Handler {}
-    impl __cqrs::HandlesCommand for __Handler {
+    impl __cqrs::CommandHandler for __Handler {
         type Command = Transfer;
         const NAME: &'static __cqrs::str = "move";
         const SOURCE: __cqrs::Source = __cqrs::Source {
@@ -26,7 +26,7 @@ const _: () = {
                     Self::Command,
                     { __cqrs::key("to") },
                 >>::describe(),
-                <Res<
+                <Service<
                     dyn for<'b> Rates<'b> + 'static,
                 > as __cqrs::CommandInput<
                     '_,
@@ -44,7 +44,7 @@ const _: () = {
                 Self::Command,
                 { __cqrs::key("to") },
             >>::load(command, 1usize, loads);
-            <Res<
+            <Service<
                 dyn for<'b> Rates<'b> + 'static,
             > as __cqrs::CommandInput<
                 '_,
@@ -55,14 +55,14 @@ const _: () = {
         fn handle<'a>(
             command: Self::Command,
             scope: &'a __cqrs::CommandScope<'a>,
-        ) -> __cqrs::Decided<'a, Transfer> {
+        ) -> __cqrs::CommandReply<'a, Transfer> {
             __cqrs::Reply::later(async move {
                 <Result<
                     Moved<'_>,
                     Error,
-                > as __cqrs::Outcome<
+                > as __cqrs::IntoDecision<
                     Self::Command,
-                >>::decision(
+                >>::into_decision(
                     r#move(
                             command,
                             <Account as __cqrs::Borrowed<
@@ -75,7 +75,7 @@ const _: () = {
                                 { __cqrs::key("to") },
                             >>::take(scope, 1usize)
                                 .map_err(__cqrs::CommandError::failed)?,
-                            <Res<
+                            <Service<
                                 dyn for<'b> Rates<'b> + 'static,
                             > as __cqrs::CommandInput<
                                 '_,

@@ -9,7 +9,7 @@ const _: () = {
     #[allow(unused_imports)]
     use ::cqrs_core::__private as __cqrs;
     enum __Handler {}
-    impl __cqrs::HandlesCommand for __Handler {
+    impl __cqrs::CommandHandler for __Handler {
         type Command = Sell;
         const NAME: &'static __cqrs::str = "sell";
         const SOURCE: __cqrs::Source = __cqrs::Source {
@@ -35,14 +35,14 @@ const _: () = {
         fn handle<'a>(
             command: Self::Command,
             scope: &'a __cqrs::CommandScope<'a>,
-        ) -> __cqrs::Decided<'a, Sell> {
+        ) -> __cqrs::CommandReply<'a, Sell> {
             __cqrs::Reply::later(async move {
                 <Result<
                     Sold,
                     CommandError<Rejected>,
-                > as __cqrs::Outcome<
+                > as __cqrs::IntoDecision<
                     Self::Command,
-                >>::decision(
+                >>::into_decision(
                     sell(
                             command,
                             <Product as __cqrs::Borrowed<
@@ -52,8 +52,8 @@ const _: () = {
                                 .map_err(__cqrs::CommandError::failed)?,
                             <Tx<
                                 Postgres,
-                            > as __cqrs::BorrowedMut>::lend(
-                                &mut <Tx<Postgres> as __cqrs::BorrowedMut>::hold(scope)
+                            > as __cqrs::BorrowedMut>::borrow(
+                                &mut <Tx<Postgres> as __cqrs::BorrowedMut>::acquire(scope)
                                     .map_err(__cqrs::CommandError::failed)?,
                             ),
                         )

@@ -1,17 +1,17 @@
 const _: () = {
     #[allow(unused_imports)]
     use ::cqrs_core::__private as __cqrs;
-    impl __cqrs::Events for Restocked {
+    impl __cqrs::IntoEvents for Restocked {
         fn record(
             self,
             events: &mut __cqrs::NewEvents,
         ) -> __cqrs::Result<(), __cqrs::Error> {
             match self {
                 Self::Partly(event) => {
-                    <StockAdded as __cqrs::Events>::record(event, events)
+                    <StockAdded as __cqrs::IntoEvents>::record(event, events)
                 }
                 Self::r#Fully(event) => {
-                    <StockFilled as __cqrs::Events>::record(event, events)
+                    <StockFilled as __cqrs::IntoEvents>::record(event, events)
                 }
             }
         }

@@ -3,7 +3,7 @@ const _: () = {
     #[allow(unused_imports)]
     use ::cqrs_core::__private as __cqrs;
     enum __Handler {}
-    impl __cqrs::HandlesEvent for __Handler {
+    impl __cqrs::EventHandler for __Handler {
         type Event = ProductCreated;
         const NAME: &'static __cqrs::str = "log";
         const FROM_START: __cqrs::bool = false;
@@ -18,9 +18,9 @@ const _: () = {
         fn handle<'a>(
             event: Self::Event,
             scope: &'a __cqrs::ReactionScope<'a>,
-        ) -> __cqrs::Reacted<'a> {
+        ) -> __cqrs::ReactionReply<'a> {
             __cqrs::Reply::now(|| {
-                <() as __cqrs::Completion>::complete(
+                <() as __cqrs::IntoHandlerResult>::into_handler_result(
                     log(
                         event,
                         <&Recorded as __cqrs::ReactionInput<'_>>::take(scope, 0usize)?,

@@ -1,11 +1,11 @@
-async fn announce(event: ProductCreated, mailer: Res<dyn Mailer>) -> Result<()> {
+async fn announce(event: ProductCreated, mailer: Service<dyn Mailer>) -> Result<()> {
     mailer.announce(&event.name).await
 }
 const _: () = {
     #[allow(unused_imports)]
     use ::cqrs_core::__private as __cqrs;
     enum __Handler {}
-    impl __cqrs::HandlesEvent for __Handler {
+    impl __cqrs::EventHandler for __Handler {
         type Event = ProductCreated;
         const NAME: &'static __cqrs::str = "announce";
         const FROM_START: __cqrs::bool = true;
@@ -16,20 +16,20 @@ const _: () = {
         };
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
             __cqrs::Vec::from([
-                <Res<dyn Mailer> as __cqrs::ReactionInput<'_>>::describe(),
+                <Service<dyn Mailer> as __cqrs::ReactionInput<'_>>::describe(),
             ])
         }
         fn handle<'a>(
             event: Self::Event,
             scope: &'a __cqrs::ReactionScope<'a>,
-        ) -> __cqrs::Reacted<'a> {
+        ) -> __cqrs::ReactionReply<'a> {
             __cqrs::Reply::later(async move {
                 <Result<
                     (),
-                > as __cqrs::Completion>::complete(
+                > as __cqrs::IntoHandlerResult>::into_handler_result(
                     announce(
                             event,
-                            <Res<
+                            <Service<
                                 dyn Mailer,
                             > as __cqrs::ReactionInput<'_>>::take(scope, 0usize)?,
                         )

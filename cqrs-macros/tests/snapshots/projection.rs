@@ -14,7 +14,7 @@ impl ProductList {
 const _: () = {
     #[allow(unused_imports)]
     use ::cqrs_core::__private as __cqrs;
-    impl __cqrs::Projects for ProductList {
+    impl __cqrs::Projection for ProductList {
         const NAME: &'static __cqrs::str = "products";
         const VERSION: __cqrs::u32 = 3u32;
         const SOURCE: __cqrs::Source = __cqrs::Source {
@@ -37,22 +37,22 @@ const _: () = {
                         let event = recorded.decode::<ProductCreated>()?;
                         <Result<
                             (),
-                        > as __cqrs::Completion>::complete(
+                        > as __cqrs::IntoHandlerResult>::into_handler_result(
                             Self::created(
                                 &event,
                                 <&Recorded as __cqrs::FoldInput<
                                     '_,
-                                >>::lend(
-                                    &mut <&Recorded as __cqrs::FoldInput<'_>>::hold(scope)?,
+                                >>::borrow(
+                                    &mut <&Recorded as __cqrs::FoldInput<'_>>::acquire(scope)?,
                                 ),
                                 <&mut Views<
                                     ProductView,
                                 > as __cqrs::FoldInput<
                                     '_,
-                                >>::lend(
+                                >>::borrow(
                                     &mut <&mut Views<
                                         ProductView,
-                                    > as __cqrs::FoldInput<'_>>::hold(scope)?,
+                                    > as __cqrs::FoldInput<'_>>::acquire(scope)?,
                                 ),
                             ),
                         )
@@ -69,17 +69,17 @@ const _: () = {
                     ]),
                     run: |recorded, scope| __cqrs::Reply::later(async move {
                         let event = recorded.decode::<Repriced>()?;
-                        <() as __cqrs::Completion>::complete(
+                        <() as __cqrs::IntoHandlerResult>::into_handler_result(
                             Self::r#move(
                                     &event,
                                     <&'_ mut Views<
                                         ProductView,
                                     > as __cqrs::FoldInput<
                                         '_,
-                                    >>::lend(
+                                    >>::borrow(
                                         &mut <&'_ mut Views<
                                             ProductView,
-                                        > as __cqrs::FoldInput<'_>>::hold(scope)?,
+                                        > as __cqrs::FoldInput<'_>>::acquire(scope)?,
                                     ),
                                 )
                                 .await,
@@ -94,7 +94,9 @@ const _: () = {
                     inputs: __cqrs::Vec::from([]),
                     run: |recorded, _| __cqrs::Reply::now(|| {
                         let event = recorded.decode::<Ignored>()?;
-                        <() as __cqrs::Completion>::complete(Self::ignored(&event))
+                        <() as __cqrs::IntoHandlerResult>::into_handler_result(
+                            Self::ignored(&event),
+                        )
                     }),
                 });
             folds

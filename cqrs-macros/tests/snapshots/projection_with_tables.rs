@@ -9,7 +9,7 @@ impl Sales {
 const _: () = {
     #[allow(unused_imports)]
     use ::cqrs_core::__private as __cqrs;
-    impl __cqrs::Projects for Sales {
+    impl __cqrs::Projection for Sales {
         const NAME: &'static __cqrs::str = "sales";
         const VERSION: __cqrs::u32 = 1u32;
         const SOURCE: __cqrs::Source = __cqrs::Source {
@@ -31,17 +31,17 @@ const _: () = {
                         let event = recorded.decode::<Sold>()?;
                         <Result<
                             (),
-                        > as __cqrs::Completion>::complete(
+                        > as __cqrs::IntoHandlerResult>::into_handler_result(
                             Self::sold(
                                     &event,
                                     <&mut Tx<
                                         Postgres,
                                     > as __cqrs::FoldInput<
                                         '_,
-                                    >>::lend(
+                                    >>::borrow(
                                         &mut <&mut Tx<
                                             Postgres,
-                                        > as __cqrs::FoldInput<'_>>::hold(scope)?,
+                                        > as __cqrs::FoldInput<'_>>::acquire(scope)?,
                                     ),
                                 )
                                 .await,
@@ -60,16 +60,16 @@ const _: () = {
                 run: |scope| __cqrs::Reply::later(async move {
                     <Result<
                         (),
-                    > as __cqrs::Completion>::complete(
+                    > as __cqrs::IntoHandlerResult>::into_handler_result(
                         Self::tables(
                                 <&mut Tx<
                                     Postgres,
                                 > as __cqrs::SetupInput<
                                     '_,
-                                >>::lend(
+                                >>::borrow(
                                     &mut <&mut Tx<
                                         Postgres,
-                                    > as __cqrs::SetupInput<'_>>::hold(scope)?,
+                                    > as __cqrs::SetupInput<'_>>::acquire(scope)?,
                                 ),
                             )
                             .await,

@@ -5,7 +5,7 @@ const _: () = {
     #[allow(unused_imports)]
     use ::cqrs_core::__private as __cqrs;
     enum __Handler {}
-    impl __cqrs::HandlesQuery for __Handler {
+    impl __cqrs::QueryHandler for __Handler {
         type Query = GetProductById;
         const NAME: &'static __cqrs::str = "product_by_id";
         const SOURCE: __cqrs::Source = __cqrs::Source {
@@ -20,13 +20,13 @@ const _: () = {
         fn handle<'a>(
             query: Self::Query,
             scope: __cqrs::QueryScope<'a>,
-        ) -> __cqrs::Answer<'a, Self> {
-            __cqrs::Answer::now(|| {
+        ) -> __cqrs::QueryReply<'a, Self> {
+            __cqrs::QueryReply::now(|| {
                 <Option<
                     ProductView,
-                > as __cqrs::AnswerFrom<
+                > as __cqrs::IntoAnswer<
                     <Self::Query as __cqrs::Query>::Output,
-                >>::answer(
+                >>::into_answer(
                     product_by_id(
                         query,
                         <&Context as __cqrs::QueryInput<'_>>::take(&scope, 0usize)?,

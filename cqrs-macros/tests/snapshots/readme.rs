@@ -5,7 +5,7 @@ const _: () = {
     #[allow(unused_imports)]
     use ::cqrs_core::__private as __cqrs;
     enum __Handler {}
-    impl __cqrs::HandlesCommand for __Handler {
+    impl __cqrs::CommandHandler for __Handler {
         type Command = AddProduct;
         const NAME: &'static __cqrs::str = "add";
         const SOURCE: __cqrs::Source = __cqrs::Source {
@@ -30,14 +30,14 @@ const _: () = {
         fn handle<'a>(
             command: Self::Command,
             scope: &'a __cqrs::CommandScope<'a>,
-        ) -> __cqrs::Decided<'a, AddProduct> {
+        ) -> __cqrs::CommandReply<'a, AddProduct> {
             __cqrs::Reply::now(|| {
                 <Result<
                     Priced,
                     Rejected,
-                > as __cqrs::Outcome<
+                > as __cqrs::IntoDecision<
                     Self::Command,
-                >>::decision(
+                >>::into_decision(
                     add(
                         command,
                         <Product as __cqrs::Borrowed<

@@ -9,6 +9,6 @@ pub trait Notifier: Send + Sync {
 }
 
 #[event_handler]
-fn announce_low_stock(event: StockRanLow, notifier: Res<dyn Notifier>) {
+fn announce_low_stock(event: StockRanLow, notifier: Service<dyn Notifier>) {
     notifier.low_stock(&event.product_id, event.units_left);
 }

@@ -75,7 +75,7 @@ impl From<QueryError> for Stop {
         match error {
             QueryError::Denied(_) => Self::Refused(text),
             QueryError::Invalid(_) | QueryError::Unknown(_) => Self::Invalid(text),
-            QueryError::Behind { .. } | QueryError::Failed(_) => Self::Failed(text),
+            QueryError::NotCaughtUp { .. } | QueryError::Failed(_) => Self::Failed(text),
         }
     }
 }

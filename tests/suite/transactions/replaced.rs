@@ -71,7 +71,7 @@ fn shelve(
     Shelve { book }: Shelve,
     board: &Board,
     tx: &mut Tx<Sqlite>,
-    accident: Res<InHandler>,
+    accident: Service<InHandler>,
 ) -> Result<Shelved, CommandError<Rejected>> {
     tx.execute("INSERT INTO books (book) VALUES (?1)", [book])
         .map_err(CommandError::failed)?;

@@ -45,7 +45,7 @@ struct TakeSeat {}
 
 // What failed rather than rejects.
 #[command_handler]
-fn take(_: TakeSeat, _mailer: Res<dyn Mailer>) -> Result<(), CommandError<Full>> {
+fn take(_: TakeSeat, _mailer: Service<dyn Mailer>) -> Result<(), CommandError<Full>> {
     std::fs::read("seats").map_err(CommandError::failed)?;
     a_text().map_err(Error::message).map_err(CommandError::failed)?;
     a_boxed_error()
@@ -62,7 +62,7 @@ fn take(_: TakeSeat, _mailer: Res<dyn Mailer>) -> Result<(), CommandError<Full>>
 struct CountSeats {}
 
 #[query_handler]
-fn count(_: CountSeats, _mailer: Res<dyn Mailer>) -> Result<u32> {
+fn count(_: CountSeats, _mailer: Service<dyn Mailer>) -> Result<u32> {
     std::fs::read("seats")?;
     a_text().map_err(cqrs_core::Error::message)?;
     a_boxed_error().map_err(cqrs_core::Error::message)?;

@@ -143,7 +143,7 @@ pub trait Mailer: Send + Sync {
 }
 
 #[event_handler]
-async fn announce(event: ProductCreated, mailer: Res<dyn Mailer>) -> Result<()> {
+async fn announce(event: ProductCreated, mailer: Service<dyn Mailer>) -> Result<()> {
     mailer.announce(&event.name).await
 }
 

@@ -108,8 +108,8 @@ struct Rate<T, const N: usize>([T; N]);
 fn price(
     cmd: Price,
     shelf: &Shelf,
-    rate: Res<Rate<u8, { 1 + 1 }>>,
-    fixed: Res<dyn Fn(u8) -> Fixed<2> + Send + Sync>,
+    rate: Service<Rate<u8, { 1 + 1 }>>,
+    fixed: Service<dyn Fn(u8) -> Fixed<2> + Send + Sync>,
 ) -> Result<Option<Priced>, Rejected> {
     ensure!(shelf.price != Some(cmd.price.clone()), "has this price");
     assert_eq!((rate.0[1], fixed(3)), (2, Fixed(3)));

@@ -66,7 +66,7 @@ fn open<'a, 'b: 'a>(
     command: OpenShop,
     shop: &'a Shop,
     context: &'b Context,
-    bell: Res<dyn for<'c> Bell<'c> + 'static>,
+    bell: Service<dyn for<'c> Bell<'c> + 'static>,
 ) -> Result<Option<ShopOpened>, Rejected>
 where
     'a: 'a,

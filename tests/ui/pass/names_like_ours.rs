@@ -102,10 +102,10 @@ struct View {
     name: String,
 }
 
-struct Projects;
+struct Projection;
 
 #[cqrs_core::projection(name = "folds", version = 1)]
-impl Projects {
+impl Projection {
     #[on]
     fn folds(event: &Recorded, scope: &mut cqrs_core::Views<View>) {
         let (key, sort_keys) = (event.tags.0, event.event.0);

@@ -32,7 +32,7 @@ fn open(
     command: crate::OpenShop,
     shop: &crate::Shop,
     _: &::cqrs_core::Context,
-    bell: ::cqrs_core::Res<dyn ::std::any::Any + ::std::marker::Send + ::std::marker::Sync>,
+    bell: ::cqrs_core::Service<dyn ::std::any::Any + ::std::marker::Send + ::std::marker::Sync>,
 ) -> ::std::result::Result<::std::option::Option<crate::ShopOpened>, ::cqrs_core::Rejected> {
     ::std::assert!(bell.is::<()>());
     let opened = ShopOpened { shop: command.shop };

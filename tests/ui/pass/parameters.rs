@@ -86,9 +86,9 @@ async fn do_nothing_soon(_: DoNothingSoon) {}
 fn take_at_once(
     cmd: TakeAtOnce,
     course: &Course,
-    limit: Res<Limit>,
+    limit: Service<Limit>,
     student: &Student,
-    clerk: Res<dyn Clerk>,
+    clerk: Service<dyn Clerk>,
     context: &Context,
     room: &Room,
 ) -> Option<CourseTaken> {
@@ -99,11 +99,11 @@ fn take_at_once(
 #[command_handler]
 async fn take_soon(
     cmd: TakeSoon,
-    clerk: Res<dyn Clerk>,
+    clerk: Service<dyn Clerk>,
     room: &Room,
     context: &Context,
     student: &Student,
-    limit: Res<Limit>,
+    limit: Service<Limit>,
     course: &Course,
 ) -> Option<CourseTaken> {
     tokio::task::yield_now().await;
@@ -175,15 +175,15 @@ async fn count(
     courses: Read<CourseView>,
     context: &Context,
     students: Read<StudentView>,
-    clerk: Res<dyn Clerk>,
-    limit: Res<Limit>,
+    clerk: Service<dyn Clerk>,
+    limit: Service<Limit>,
 ) -> Result<u64> {
     assert!(clerk.agrees() && context.command().is_none() && limit.0 > 0);
     Ok(courses.count().await? + students.count().await?)
 }
 
 #[query_handler]
-fn limit_of(_: LimitOf, _: Read<CourseView>, limit: Res<Limit>, _: &Context) -> Result<u32> {
+fn limit_of(_: LimitOf, _: Read<CourseView>, limit: Service<Limit>, _: &Context) -> Result<u32> {
     Ok(limit.0)
 }
 
@@ -194,14 +194,14 @@ fn react(_: CourseTaken) {}
 async fn react_soon(_: CourseTaken) {}
 
 #[event_handler]
-fn react_to_all(_: CourseTaken, _: &Recorded, _: Res<Limit>, _: &Dispatcher, _: Res<dyn Clerk>) {}
+fn react_to_all(_: CourseTaken, _: &Recorded, _: Service<Limit>, _: &Dispatcher, _: Service<dyn Clerk>) {}
 
 #[event_handler]
 async fn react_to_all_soon(
     _: CourseTaken,
-    clerk: Res<dyn Clerk>,
+    clerk: Service<dyn Clerk>,
     dispatcher: &Dispatcher,
-    limit: Res<Limit>,
+    limit: Service<Limit>,
     _: &Recorded,
 ) -> Result<()> {
     assert!(clerk.agrees() && limit.0 > 0);

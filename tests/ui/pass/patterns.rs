@@ -49,7 +49,7 @@ fn open(
     }: OpenShop,
     &Shop { open, number: before }: &Shop,
     _: &Context,
-    mut limit: Res<Limit>,
+    mut limit: Service<Limit>,
 ) -> (Option<ShopOpened>, ()) {
     limit = limit.clone();
     number = number.min(limit.0) + before;

@@ -2,7 +2,7 @@
 #![allow(dead_code, unused_macros)]
 
 use cqrs_core::prelude::{
-    Command, Event, Query, Read, ReadModel, Recorded, Res, Views, aggregate, command_handler,
+    Command, Event, Query, Read, ReadModel, Recorded, Service, Views, aggregate, command_handler,
     event_handler, projection, query_handler,
 };
 use serde::{Deserialize, Serialize};
@@ -153,7 +153,7 @@ mod handlers {
     }
 
     #[event_handler]
-    async fn react(_: ShopOpened, _: Res<super::Bell>) {}
+    async fn react(_: ShopOpened, _: Service<super::Bell>) {}
 }
 
 struct Bell;

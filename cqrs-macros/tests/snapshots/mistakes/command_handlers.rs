@@ -8,7 +8,7 @@ fn nothing() {}
 }
 fn method(&self, cmd: Create) {}
 ::core::compile_error! {
-    "a command handler is a free function: write `fn method(cmd: CreateProduct, ..)` outside of the `impl`, and take a service as `Res<T>`"
+    "a command handler is a free function: write `fn method(cmd: CreateProduct, ..)` outside of the `impl`, and take a service as `Service<T>`"
 }
 fn borrows(cmd: &Create) {}
 ::core::compile_error! {
@@ -21,7 +21,7 @@ fn generic<'a, T: Is, const N: usize>(cmd: Create, t: &'a T) {}
 ::core::compile_error! {
     "a command handler has no type parameters, since the registry holds one function: write the type"
 }
-fn opaque(cmd: impl Is, res: Res<impl Is>) -> impl Is {}
+fn opaque(cmd: impl Is, res: Service<impl Is>) -> impl Is {}
 ::core::compile_error! {
     "the types of a command handler have names, by which it is wired: write the type instead of `impl ..`"
 }

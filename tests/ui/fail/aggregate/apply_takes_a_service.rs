@@ -17,7 +17,7 @@ struct Product {
 #[aggregate(id = String)]
 impl Product {
     #[apply]
-    fn created(&mut self, _: &ProductCreated, _: Res<Prices>) {
+    fn created(&mut self, _: &ProductCreated, _: Service<Prices>) {
         self.exists = true;
     }
 }

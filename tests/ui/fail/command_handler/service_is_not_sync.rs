@@ -9,6 +9,6 @@ struct CreateProduct {
 trait Mailer {}
 
 #[command_handler]
-fn create(_: CreateProduct, _: Res<dyn Mailer>) {}
+fn create(_: CreateProduct, _: Service<dyn Mailer>) {}
 
 fn main() {}

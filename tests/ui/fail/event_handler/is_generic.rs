@@ -8,6 +8,6 @@ struct ProductCreated {
 }
 
 #[event_handler]
-fn announce<T>(_: ProductCreated, _: Res<T>) {}
+fn announce<T>(_: ProductCreated, _: Service<T>) {}
 
 fn main() {}

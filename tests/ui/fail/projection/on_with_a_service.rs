@@ -13,7 +13,7 @@ struct ProductList;
 #[projection(name = "products", version = 1)]
 impl ProductList {
     #[on]
-    fn created(_: &ProductCreated, _: Res<dyn Mailer>) {}
+    fn created(_: &ProductCreated, _: Service<dyn Mailer>) {}
 }
 
 fn main() {}

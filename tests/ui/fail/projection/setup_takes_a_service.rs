@@ -11,7 +11,7 @@ struct ProductList;
 #[projection(name = "products", version = 1)]
 impl ProductList {
     #[setup]
-    fn tables(_: Res<String>) {}
+    fn tables(_: Service<String>) {}
 
     #[on]
     fn created(_: &ProductCreated) {}

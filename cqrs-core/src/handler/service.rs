@@ -4,21 +4,21 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::{Input, InputKind, ResourceType, Source};
+use super::{Input, InputKind, ServiceType, Source};
 use crate::error::Error;
 
-/// A service given to the builder with `provide`, as a handler takes it: `Res<Prices>` or
-/// `Res<dyn Mailer>`. Derefs to the service; clones share it.
-pub struct Res<T: ?Sized>(Arc<T>);
+/// A service given to the builder with `provide`, as a handler takes it: `Service<Prices>` or
+/// `Service<dyn Mailer>`. Derefs to the service; clones share it.
+pub struct Service<T: ?Sized>(Arc<T>);
 
-impl<T: ?Sized> Res<T> {
+impl<T: ?Sized> Service<T> {
     /// Wraps a service, to call a handler as the plain function that it is.
     pub fn new(service: Arc<T>) -> Self {
         Self(service)
     }
 }
 
-impl<T: ?Sized> Deref for Res<T> {
+impl<T: ?Sized> Deref for Service<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -26,13 +26,13 @@ impl<T: ?Sized> Deref for Res<T> {
     }
 }
 
-impl<T: ?Sized> Clone for Res<T> {
+impl<T: ?Sized> Clone for Service<T> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<T: ?Sized + fmt::Debug> fmt::Debug for Res<T> {
+impl<T: ?Sized + fmt::Debug> fmt::Debug for Service<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
@@ -45,38 +45,38 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Res<T> {
     note = "for a trait of your own, write `trait TheTrait: Send + Sync`; else put what is not \
             `Sync` in a `Mutex`"
 )]
-pub trait Shared: Send + Sync + 'static {}
+pub trait Shareable: Send + Sync + 'static {}
 
 #[diagnostic::do_not_recommend]
-impl<T: ?Sized + Send + Sync + 'static> Shared for T {}
+impl<T: ?Sized + Send + Sync + 'static> Shareable for T {}
 
 /// An `Arc<T>` for any, possibly unsized, `T`.
-pub(crate) type Service = Arc<dyn Any + Send + Sync>;
+pub(crate) type ErasedService = Arc<dyn Any + Send + Sync>;
 
 /// The services given to a builder, by type.
 #[derive(Clone, Default)]
-pub struct Resources {
-    services: HashMap<TypeId, Provided>,
+pub struct Services {
+    services: HashMap<TypeId, ProvidedService>,
 }
 
 /// A service as it was given to a builder.
 #[derive(Clone)]
-pub(crate) struct Provided {
+pub(crate) struct ProvidedService {
     pub(crate) id: TypeId,
     /// The type's Rust name.
     pub(crate) name: &'static str,
     /// Each place that gave one of this type; the last one counts.
     pub(crate) at: Vec<Source>,
-    service: Service,
+    service: ErasedService,
 }
 
-impl Resources {
+impl Services {
     /// Adds a service; a later one of the same type replaces it.
     #[track_caller]
     pub fn insert<T: ?Sized + Send + Sync + 'static>(&mut self, service: Arc<T>) {
-        let ResourceType { id, name } = ResourceType::of::<T>();
-        let service: Service = Arc::new(service);
-        let provided = self.services.entry(id).or_insert_with(|| Provided {
+        let ServiceType { id, name } = ServiceType::of::<T>();
+        let service: ErasedService = Arc::new(service);
+        let provided = self.services.entry(id).or_insert_with(|| ProvidedService {
             id,
             name,
             at: Vec::new(),
@@ -87,7 +87,7 @@ impl Resources {
     }
 
     /// The services, by name.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Provided> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &ProvidedService> {
         let mut services: Vec<_> = self.services.values().collect();
         services.sort_by_key(|service| service.name);
         services.into_iter()
@@ -98,10 +98,10 @@ impl Resources {
     }
 
     /// The services that a handler takes, at the places of its inputs.
-    pub(crate) fn resolve(&self, inputs: &[Input]) -> Box<[Option<Service>]> {
+    pub(crate) fn resolve(&self, inputs: &[Input]) -> Box<[Option<ErasedService>]> {
         let service = |input: &Input| match input.kind {
-            InputKind::Resource(resource) => {
-                let provided = self.services.get(&resource.id);
+            InputKind::Service(service) => {
+                let provided = self.services.get(&service.id);
                 provided.map(|provided| provided.service.clone())
             }
             _ => None,
@@ -112,15 +112,17 @@ impl Resources {
 
 /// The service at an input's place.
 pub(crate) fn take<T: ?Sized + Send + Sync + 'static>(
-    services: &[Option<Service>],
+    services: &[Option<ErasedService>],
     place: usize,
-) -> Result<Res<T>, Error> {
+) -> Result<Service<T>, Error> {
     let service = services.get(place).and_then(Option::as_ref);
     let service = service.and_then(|service| service.downcast_ref::<Arc<T>>());
-    service.map(|service| Res(service.clone())).ok_or_else(|| {
-        Error::message(format!(
-            "no `{}` was provided: call `.provide(..)` on the builder",
-            std::any::type_name::<T>()
-        ))
-    })
+    service
+        .map(|service| Service(service.clone()))
+        .ok_or_else(|| {
+            Error::message(format!(
+                "no `{}` was provided: call `.provide(..)` on the builder",
+                std::any::type_name::<T>()
+            ))
+        })
 }
