@@ -33,9 +33,9 @@
 
 pub use crate::auth::{AccessRequest, Action, Actor, AllowAll, Authorizer, HeldPermissions};
 pub use crate::dispatcher::{
-    Builder, Dispatcher, ExecuteCall, ExecuteJsonCall, Health, History, QueryCall, QueryJsonCall,
-    Receipt, Session, StateCacheHealth, StateCall, SubscriptionHealth, SubscriptionKind,
-    SubscriptionState, Unfinished,
+    Builder, Dispatcher, ExecuteCall, Health, History, Named, QueryCall, Receipt, Session,
+    StateCacheHealth, StateCall, SubscriptionHealth, SubscriptionKind, SubscriptionState,
+    Unfinished,
 };
 pub use crate::module::Module;
 pub use crate::wiring::{

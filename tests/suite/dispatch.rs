@@ -490,6 +490,45 @@ async fn a_session_reads_its_own_writes_under_one_actor() {
     .await;
 }
 
+#[tokio::test]
+async fn a_session_reads_its_own_writes_by_name() {
+    let guard = |builder| services(builder).authorizer(HeldPermissions);
+    on_each_with(module(), guard, |app| async move {
+        let session = app.session().actor(Actor::new("anne"));
+        for number in 1..=20 {
+            let call = format!(r#"{{"number":{number}}}"#);
+            let called = session.execute_json("Call", call.as_bytes()).await;
+            called.expect("calls");
+            let seen = session.query_json("LastCall", b"{}").await;
+            assert_eq!(seen.expect("answers"), serde_json::json!(number));
+        }
+        assert_eq!(session.position().get(), 20);
+        let events = app.events(EventQuery::All).all().await.expect("reads");
+        let actors = events.iter().map(|event| event.actor.as_deref());
+        assert!(actors.into_iter().all(|actor| actor == Some("anne")));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_command_by_name_has_the_options_of_a_typed_one() {
+    on_each_with(module(), services, |app| async move {
+        app.execute(Call { number: 1 }).await.expect("calls");
+        let first = app.events(EventQuery::All).all().await.expect("reads");
+        let id = CommandId::new();
+        let call = app.execute_json("Call", br#"{"number":2}"#);
+        let call = call.caused_by(&first[0]).id(id).actor(Actor::new("anne"));
+        call.await.expect("calls");
+        let events = app.events(EventQuery::All).all().await.expect("reads");
+        let second = &events[1];
+        assert_eq!(second.causation, first[0].id.as_uuid());
+        assert_eq!(second.correlation, first[0].correlation);
+        assert_eq!(second.actor.as_deref(), Some("anne"));
+        assert_eq!(second.command, id);
+    })
+    .await;
+}
+
 pub fn services(builder: cqrs_core::app::Builder) -> cqrs_core::app::Builder {
     builder
         .provide(Arc::new(Calls::default()))

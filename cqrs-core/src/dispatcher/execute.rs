@@ -9,26 +9,28 @@ use super::{Caller, Dispatcher, Receipt};
 use crate::CommandId;
 use crate::auth::Actor;
 use crate::decision::{CallOptions, CommandSlot};
-use crate::error::CommandError;
-use crate::handler::{ErasedCommand, TypedCommand};
+use crate::error::{CommandError, Failure};
+use crate::handler::{CommandFn, ErasedCommand, TypedCommand};
 use crate::message::Command;
+use crate::registry::{MessageKind, Registry};
 use crate::store::{BoxFuture, Recorded};
 
-/// A command about to be sent; `.await` sends it.
+/// A command about to be sent; `.await` sends it. `C` is the command's type, or [`Named`](super::Named)
+/// for a command that is sent by its wire name.
 ///
-/// Dropping the future while it is awaited leaves the command either done or not done, never half;
-/// send it again under the same [`id`](ExecuteCall::id) to learn which.
+/// If the future is dropped before it completes, the command is either carried out completely or not
+/// at all. Send it again with the same [`id`](ExecuteCall::id) to learn which.
 #[must_use = "a command is sent when the call is awaited"]
 pub struct ExecuteCall<'d, C> {
-    dispatcher: &'d Dispatcher,
-    command: C,
-    pub(crate) options: CallOptions,
-    /// Where a session notes how far it has written.
-    pub(crate) seen: Option<&'d AtomicU64>,
+    pub(super) dispatcher: &'d Dispatcher,
+    pub(super) command: C,
+    pub(super) options: CallOptions,
+    /// The position up to which a session has written.
+    pub(super) seen: Option<&'d AtomicU64>,
 }
 
-impl<'d, C: Command> ExecuteCall<'d, C> {
-    pub(crate) fn new(dispatcher: &'d Dispatcher, command: C) -> Self {
+impl<'d, C> ExecuteCall<'d, C> {
+    pub(super) fn new(dispatcher: &'d Dispatcher, command: C) -> Self {
         Self {
             dispatcher,
             command,
@@ -37,29 +39,38 @@ impl<'d, C: Command> ExecuteCall<'d, C> {
         }
     }
 
-    /// The command's id. The same id again returns the first receipt without running the handler.
+    /// Sets the command's id. Defaults to a new id. Sending the same id again returns the first
+    /// receipt without running the handler.
     pub fn id(mut self, id: CommandId) -> Self {
         self.options.id = Some(id);
         self
     }
 
-    /// Who sends it.
+    /// Sets the actor that sends the command. Defaults to none.
     pub fn actor(mut self, actor: Actor) -> Self {
         self.options.actor = Some(actor);
         self
     }
 
-    /// The conversation that it belongs to; none said: it begins one.
+    /// Sets the id of the conversation that the command belongs to. Defaults to the command's id: the
+    /// command begins a conversation.
     pub fn correlation(mut self, correlation: Uuid) -> Self {
         self.options.correlation = Some(correlation);
         self
     }
 
-    /// The event that it is sent because of: takes over its conversation, too.
+    /// Sets the event that caused the command. The command joins the event's conversation.
     pub fn caused_by(mut self, event: &Recorded) -> Self {
         self.options.causation = Some(event.id.as_uuid());
         self.options.correlation = Some(event.correlation);
         self
+    }
+
+    /// Makes the session's next queries wait for the events of the receipt.
+    pub(super) fn note(seen: Option<&AtomicU64>, receipt: &Receipt) {
+        if let Some(seen) = seen {
+            seen.fetch_max(receipt.last().get(), Ordering::AcqRel);
+        }
     }
 }
 
@@ -75,23 +86,18 @@ impl<'d, C: Command> IntoFuture for ExecuteCall<'d, C> {
             seen,
         } = self;
         Box::pin(async move {
-            let receipt = {
-                let inner = &dispatcher.inner;
-                inner
-                    .execute(command, dispatcher.caller(), &options)
-                    .await?
-            };
-            if let Some(seen) = seen {
-                seen.fetch_max(receipt.last().get(), Ordering::AcqRel);
-            }
+            let caller = dispatcher.caller();
+            let executed = dispatcher.inner.execute(command, caller, &options);
+            let receipt = executed.await?;
+            Self::note(seen, &receipt);
             Ok(receipt)
         })
     }
 }
 
 impl Inner {
-    /// Carries out a command, if its actor may send it. What depends on its type is here; the rest
-    /// is compiled once.
+    /// Carries out a command, if its actor may send it. Only the code that depends on the command's
+    /// type is here; the rest is compiled once.
     pub(crate) async fn execute<C: Command>(
         &self,
         command: C,
@@ -110,8 +116,8 @@ impl Inner {
         }
     }
 
-    /// Carries out a command that its actor may send. `None` when the handler returned an error,
-    /// which the command keeps.
+    /// Carries out a command that its actor may send. `None` if the handler returned an error, which
+    /// the command keeps.
     pub(super) async fn execute_erased(
         &self,
         command: &dyn ErasedCommand,
@@ -120,10 +126,16 @@ impl Inner {
         options: &CallOptions,
     ) -> Result<Option<Receipt>, CommandError<Infallible>> {
         let begun = self.lifecycle.begin_command(caller);
-        let _under_way = begun.map_err(CommandError::Failed)?;
+        let _active = begun.map_err(CommandError::Failed)?;
         if let Some(sent) = &self.sent {
             sent.record(slot.entry.message, command.body());
         }
         self.decisions.carry_out(command, slot, options).await
+    }
+
+    /// The handler of a command.
+    fn command<C: Command>(&self) -> Result<(CommandFn<C>, &CommandSlot), Failure> {
+        let found = self.commands.get(C::cell());
+        found.ok_or_else(|| Registry::get().no_handler(MessageKind::Command, C::NAME))
     }
 }

@@ -9,11 +9,10 @@ use crate::auth::Actor;
 use crate::auth::{AccessRequest, Action, Authorizer};
 use crate::decision::{CommandSlot, DecisionLimits, Decisions};
 use crate::error::{Denied, Failure};
-use crate::handler::{CommandFn, QueryFn, QueryInputs};
+use crate::handler::QueryInputs;
 use crate::json::MessageLimits;
-use crate::message::{Command, Query};
 use crate::panic::guarded;
-use crate::registry::{MessageKind, QueryHandlerEntry, Registry};
+use crate::registry::QueryHandlerEntry;
 use crate::store::Store;
 use crate::subscription::Progress;
 use crate::trace;
@@ -118,19 +117,6 @@ impl Inner {
         self.workers
             .iter()
             .filter(move |worker| worker.kind() == kind)
-    }
-
-    /// The handler of a command.
-    pub(super) fn command<C: Command>(&self) -> Result<(CommandFn<C>, &CommandSlot), Failure> {
-        let found = self.commands.get(C::cell());
-        found.ok_or_else(|| Registry::get().no_handler(MessageKind::Command, C::NAME))
-    }
-
-    /// The handler of a query.
-    #[inline]
-    pub(super) fn query<Q: Query>(&self) -> Result<(QueryFn<Q>, &QuerySlot), Failure> {
-        let found = self.queries.get(Q::cell());
-        found.ok_or_else(|| Registry::get().no_handler(MessageKind::Query, Q::NAME))
     }
 
     /// Asks the authorizer who may send a message, if it names a permission. The outer error is a

@@ -4,8 +4,8 @@ mod builder;
 mod execute;
 mod health;
 mod inner;
-mod json;
 mod lifecycle;
+mod named;
 mod query;
 mod reaction;
 pub(crate) mod sent;
@@ -17,10 +17,12 @@ mod state;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 pub use builder::Builder;
 pub use execute::ExecuteCall;
 pub use health::Health;
-pub use json::{ExecuteJsonCall, QueryJsonCall};
+pub use named::Named;
 pub use query::QueryCall;
 pub use session::Session;
 pub use shutdown::Unfinished;
@@ -61,18 +63,24 @@ impl Dispatcher {
     }
 
     /// Asks a query: `dispatcher.query(query).await`. See [`QueryCall`] for its options.
-    pub fn query<Q: Query>(&self, query: Q) -> QueryCall<'_, Q> {
+    pub fn query<Q: Query>(&self, query: Q) -> QueryCall<'_, Q, Q::Output> {
         QueryCall::new(self, query)
     }
 
-    /// Sends the command with this wire name and JSON body.
-    pub fn execute_json<'d>(&'d self, name: &'d str, json: &'d [u8]) -> ExecuteJsonCall<'d> {
-        ExecuteJsonCall::new(self, name, json)
+    /// Sends the command with this wire name and JSON body. The call has the options of a typed
+    /// command; see [`ExecuteCall`].
+    pub fn execute_json<'d>(&'d self, name: &'d str, json: &'d [u8]) -> ExecuteCall<'d, Named<'d>> {
+        ExecuteCall::new(self, Named { name, json })
     }
 
-    /// Asks the query with this wire name and JSON body; answers with JSON.
-    pub fn query_json<'d>(&'d self, name: &'d str, json: &'d [u8]) -> QueryJsonCall<'d> {
-        QueryJsonCall::new(self, name, json)
+    /// Asks the query with this wire name and JSON body; the answer is JSON. The call has the options
+    /// of a typed query; see [`QueryCall`].
+    pub fn query_json<'d>(
+        &'d self,
+        name: &'d str,
+        json: &'d [u8],
+    ) -> QueryCall<'d, Named<'d>, Value> {
+        QueryCall::new(self, Named { name, json })
     }
 
     /// A conversation in which every query sees what the commands before it did.

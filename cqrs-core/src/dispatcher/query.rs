@@ -17,37 +17,39 @@ use crate::error::{Failure, NotCaughtUp, QueryError, Result};
 use crate::handler::{Context, QueryFn, QueryResult, QueryScope};
 use crate::message::Query;
 use crate::panic::{guarded, method};
+use crate::registry::{MessageKind, Registry};
 use crate::store::{BoxFuture, Position};
 use crate::trace;
 
-/// A query about to be asked; `.await` asks it.
+/// A query about to be asked; `.await` asks it. `Q` is the query's type, or
+/// [`Named`](super::Named) for a query that is asked by its wire name; `A` is the type of its answer.
 ///
-/// When the handler is sync and nothing has to be waited for, it is ready at the first poll and
+/// When the handler is sync and nothing has to be waited for, the call is ready at the first poll and
 /// allocates nothing. The fields are few and stay where they are: moving them would cost more than
 /// the rest of the call.
 #[must_use = "a query is asked when the call is awaited"]
-pub struct QueryCall<'d, Q: Query> {
-    dispatcher: &'d Dispatcher,
+pub struct QueryCall<'d, Q, A> {
+    pub(super) dispatcher: &'d Dispatcher,
     /// Taken when the query is given to its handler.
-    query: Option<Q>,
+    pub(super) query: Option<Q>,
     options: Option<Box<QueryOptions>>,
-    /// How far a session has written.
+    /// The position up to which a session has written.
     seen: Option<&'d AtomicU64>,
-    /// The answer that is not there yet.
-    later: Option<BoxFuture<'d, QueryResult<Q::Output>>>,
+    /// The future of an answer that was not ready at the first poll.
+    pub(super) later: Option<BoxFuture<'d, QueryResult<A>>>,
 }
 
-/// What a caller may say besides the query.
+/// The options of a call besides the query.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct QueryOptions {
-    pub(crate) actor: Option<Actor>,
-    pub(crate) after: Position,
-    pub(crate) within: Option<Duration>,
+pub(super) struct QueryOptions {
+    pub(super) actor: Option<Actor>,
+    pub(super) after: Position,
+    pub(super) max_wait: Option<Duration>,
 }
 
-impl<'d, Q: Query> QueryCall<'d, Q> {
+impl<'d, Q, A> QueryCall<'d, Q, A> {
     #[inline]
-    pub(crate) fn new(dispatcher: &'d Dispatcher, query: Q) -> Self {
+    pub(super) fn new(dispatcher: &'d Dispatcher, query: Q) -> Self {
         Self {
             dispatcher,
             query: Some(query),
@@ -57,40 +59,53 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
         }
     }
 
-    fn options(&mut self) -> &mut QueryOptions {
-        self.options.get_or_insert_default()
-    }
-
-    /// Waits until the query's read models have what this command did.
+    /// Waits until the query's read models include the command's events.
     pub fn after(self, receipt: &Receipt) -> Self {
         self.after_position(receipt.last())
     }
 
-    /// Waits until the query's read models have everything up to this position.
+    /// Waits until the query's read models include every event up to this position.
     pub fn after_position(mut self, position: Position) -> Self {
         let options = self.options();
         options.after = options.after.max(position);
         self
     }
 
-    /// How long to wait at most; none said: what the builder says.
+    /// Sets the maximum time to wait for read models. Defaults to
+    /// [`Builder::max_wait`](super::Builder::max_wait).
     pub fn max_wait(mut self, wait: Duration) -> Self {
-        self.options().within = Some(wait);
+        self.options().max_wait = Some(wait);
         self
     }
 
-    /// Who asks.
+    /// Sets the actor that asks the query. Defaults to none.
     pub fn actor(mut self, actor: Actor) -> Self {
         self.options().actor = Some(actor);
         self
     }
 
-    /// Waits for what the session has written by the time the query is asked.
-    pub(crate) fn seen(mut self, seen: &'d AtomicU64) -> Self {
+    /// Waits for everything that the session has written by the time the query is asked.
+    pub(super) fn seen(mut self, seen: &'d AtomicU64) -> Self {
         self.seen = Some(seen);
         self
     }
 
+    fn options(&mut self) -> &mut QueryOptions {
+        self.options.get_or_insert_default()
+    }
+
+    /// The options, once the query is asked.
+    pub(super) fn take_options(&mut self) -> QueryOptions {
+        let mut options = *self.options.take().unwrap_or_default();
+        if let Some(seen) = self.seen {
+            let seen = Position::new(seen.load(Ordering::Acquire));
+            options.after = options.after.max(seen);
+        }
+        options
+    }
+}
+
+impl<'d, Q: Query> QueryCall<'d, Q, Q::Output> {
     /// Gives the query to its handler, unless read models have to be waited for first. Either
     /// writes the answer or returns its future.
     #[inline]
@@ -127,19 +142,10 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
                 Err(panicked) => fail(answer, panicked),
             };
         }
-        let options = *self.options.take().unwrap_or_default();
-        let seen = self.seen.map_or(0, |seen| seen.load(Ordering::Acquire));
-        Some(Box::pin(inner.ask_after(
-            run,
-            slot,
-            query,
-            options,
-            Position::new(seen),
-        )))
+        let options = self.take_options();
+        Some(Box::pin(inner.ask_after(run, slot, query, options)))
     }
-}
 
-impl<'d, Q: Query> QueryCall<'d, Q> {
     /// [`ask`](QueryCall::ask), in a span.
     #[cold]
     fn ask_traced(
@@ -164,6 +170,13 @@ fn fail<'d, T>(
 }
 
 impl Inner {
+    /// The handler of a query.
+    #[inline]
+    fn query<Q: Query>(&self) -> Result<(QueryFn<Q>, &QuerySlot), Failure> {
+        let found = self.queries.get(Q::cell());
+        found.ok_or_else(|| Registry::get().no_handler(MessageKind::Query, Q::NAME))
+    }
+
     /// Runs the handler; see [`QueryFn`].
     #[inline]
     fn run<'d, Q: Query>(
@@ -202,10 +215,8 @@ impl Inner {
         slot: &QuerySlot,
         query: Q,
         options: QueryOptions,
-        seen: Position,
     ) -> QueryResult<Q::Output> {
-        let after = options.after.max(seen);
-        self.wait_for(slot, after, options.within).await?;
+        self.wait_for(slot, options.after, options.max_wait).await?;
         let mut answer = Poll::Pending;
         match self.run(run, slot, query, options.actor, &mut answer)? {
             Some(later) => later.await,
@@ -218,11 +229,11 @@ impl Inner {
         &self,
         slot: &QuerySlot,
         after: Position,
-        within: Option<Duration>,
+        max_wait: Option<Duration>,
     ) -> Result<(), QueryError> {
         if after > Position::START {
-            let within = within.unwrap_or(self.limits.wait);
-            self.reach(slot, after, within).await?;
+            let max_wait = max_wait.unwrap_or(self.limits.wait);
+            self.reach(slot, after, max_wait).await?;
         }
         Ok(())
     }
@@ -245,14 +256,14 @@ impl Inner {
         &self,
         slot: &QuerySlot,
         wanted: Position,
-        within: Duration,
+        max_wait: Duration,
     ) -> Result<(), QueryError> {
         let started = Instant::now();
-        let left = || within.saturating_sub(started.elapsed());
+        let left = || max_wait.saturating_sub(started.elapsed());
         for worker in &slot.reads {
             let reached = self.workers[*worker].wait_for(wanted, left()).await;
             reached.map_err(|behind| NotCaughtUp {
-                waited: within,
+                waited: max_wait,
                 ..behind
             })?;
         }
@@ -267,14 +278,14 @@ impl Inner {
         }
         let why = "what queries read from has not replicated it yet".to_owned();
         let behind = match slot.reads.last() {
-            Some(last) => self.workers[*last].behind(wanted, within),
+            Some(last) => self.workers[*last].behind(wanted, max_wait),
             // SQL on tables that no projection keeps.
             None => NotCaughtUp {
                 kind: "replica",
                 name: "reads",
                 at: Position::START,
                 wanted,
-                waited: within,
+                waited: max_wait,
                 failing: None,
                 stopped: None,
             },
@@ -288,9 +299,9 @@ impl Inner {
 }
 
 /// Nothing in it is pinned in place: futures are boxed, the query is moved out.
-impl<Q: Query> Unpin for QueryCall<'_, Q> {}
+impl<Q, A> Unpin for QueryCall<'_, Q, A> {}
 
-impl<Q: Query> Future for QueryCall<'_, Q> {
+impl<Q: Query> Future for QueryCall<'_, Q, Q::Output> {
     type Output = Result<Q::Output, QueryError>;
 
     #[inline]
@@ -309,10 +320,18 @@ impl<Q: Query> Future for QueryCall<'_, Q> {
                 Poll::Pending => self.later = later,
             }
         }
-        match &mut self.later {
-            Some(later) => later.as_mut().poll(context),
-            // Polled again after it was ready: there is no answer left to give.
-            None => Poll::Pending,
-        }
+        poll_later(&mut self.later, context)
+    }
+}
+
+/// Polls the future of an answer. A call that is polled again after it was ready has none, and stays
+/// pending.
+pub(super) fn poll_later<A>(
+    later: &mut Option<BoxFuture<'_, QueryResult<A>>>,
+    context: &mut task::Context<'_>,
+) -> Poll<QueryResult<A>> {
+    match later {
+        Some(later) => later.as_mut().poll(context),
+        None => Poll::Pending,
     }
 }

@@ -1,12 +1,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Dispatcher, ExecuteCall, QueryCall};
+use serde_json::Value;
+
+use super::{Dispatcher, ExecuteCall, Named, QueryCall};
 use crate::auth::Actor;
 use crate::message::{Command, Query};
 use crate::store::Position;
 
-/// A conversation in which every query sees what the commands before it did, and every message
-/// comes from the same actor.
+/// A conversation in which every query sees the events of the commands before it, and every message
+/// has the same actor. Made by [`Dispatcher::session`].
 pub struct Session {
     dispatcher: Dispatcher,
     actor: Option<Actor>,
@@ -14,7 +16,7 @@ pub struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(dispatcher: Dispatcher) -> Self {
+    pub(super) fn new(dispatcher: Dispatcher) -> Self {
         Self {
             dispatcher,
             actor: None,
@@ -22,14 +24,14 @@ impl Session {
         }
     }
 
-    /// Who sends the messages.
+    /// Sets the actor that sends the messages. Defaults to none.
     #[must_use]
     pub fn actor(mut self, actor: Actor) -> Self {
         self.actor = Some(actor);
         self
     }
 
-    /// Goes on from a position that an earlier session reached.
+    /// Continues from the [`position`](Session::position) of an earlier session.
     #[must_use]
     pub fn after_position(self, position: Position) -> Self {
         self.seen.fetch_max(position.get(), Ordering::AcqRel);
@@ -38,23 +40,44 @@ impl Session {
 
     /// See [`Dispatcher::execute`].
     pub fn execute<C: Command>(&self, command: C) -> ExecuteCall<'_, C> {
-        let mut call = self.dispatcher.execute(command);
+        self.executing(self.dispatcher.execute(command))
+    }
+
+    /// See [`Dispatcher::execute_json`].
+    pub fn execute_json<'s>(&'s self, name: &'s str, json: &'s [u8]) -> ExecuteCall<'s, Named<'s>> {
+        self.executing(self.dispatcher.execute_json(name, json))
+    }
+
+    /// See [`Dispatcher::query`]. Waits for everything that this session has written.
+    pub fn query<Q: Query>(&self, query: Q) -> QueryCall<'_, Q, Q::Output> {
+        self.asking(self.dispatcher.query(query))
+    }
+
+    /// See [`Dispatcher::query_json`]. Waits for everything that this session has written.
+    pub fn query_json<'s>(
+        &'s self,
+        name: &'s str,
+        json: &'s [u8],
+    ) -> QueryCall<'s, Named<'s>, Value> {
+        self.asking(self.dispatcher.query_json(name, json))
+    }
+
+    /// The position up to which the session has written.
+    pub fn position(&self) -> Position {
+        Position::new(self.seen.load(Ordering::Acquire))
+    }
+
+    fn executing<'s, C>(&'s self, mut call: ExecuteCall<'s, C>) -> ExecuteCall<'s, C> {
         call.options.actor.clone_from(&self.actor);
         call.seen = Some(&self.seen);
         call
     }
 
-    /// See [`Dispatcher::query`]; waits for what this session has written.
-    pub fn query<Q: Query>(&self, query: Q) -> QueryCall<'_, Q> {
-        let mut call = self.dispatcher.query(query);
-        if let Some(actor) = &self.actor {
-            call = call.actor(actor.clone());
+    fn asking<'s, Q, A>(&'s self, call: QueryCall<'s, Q, A>) -> QueryCall<'s, Q, A> {
+        let call = call.seen(&self.seen);
+        match &self.actor {
+            Some(actor) => call.actor(actor.clone()),
+            None => call,
         }
-        call.seen(&self.seen)
-    }
-
-    /// How far the session has written.
-    pub fn position(&self) -> Position {
-        Position::new(self.seen.load(Ordering::Acquire))
     }
 }

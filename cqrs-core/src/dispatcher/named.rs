@@ -1,0 +1,116 @@
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::task::{self, Poll};
+
+use serde_json::Value;
+use tracing::Instrument;
+
+use super::inner::{Inner, QuerySlot};
+use super::query::{QueryOptions, poll_later};
+use super::{Caller, ExecuteCall, QueryCall, Receipt};
+use crate::decision::{CallOptions, CommandSlot};
+use crate::error::{CommandError, QueryError, Rejection};
+use crate::handler::QueryResult;
+use crate::store::BoxFuture;
+use crate::trace;
+
+/// A command or a query by its wire name, with its fields as JSON. Made by
+/// [`Dispatcher::execute_json`](super::Dispatcher::execute_json) and
+/// [`Dispatcher::query_json`](super::Dispatcher::query_json).
+#[derive(Clone, Copy, Debug)]
+pub struct Named<'d> {
+    pub(super) name: &'d str,
+    pub(super) json: &'d [u8],
+}
+
+impl<'d> IntoFuture for ExecuteCall<'d, Named<'d>> {
+    type Output = Result<Receipt, CommandError<Rejection>>;
+    type IntoFuture = BoxFuture<'d, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self {
+            dispatcher,
+            command: Named { name, json },
+            options,
+            seen,
+        } = self;
+        Box::pin(async move {
+            let inner = &dispatcher.inner;
+            let slot = inner.commands.named("command", name);
+            let slot = slot.map_err(CommandError::Unknown)?;
+            let executed = inner.execute_named(slot, json, dispatcher.caller(), &options);
+            let receipt = executed.await?;
+            Self::note(seen, &receipt);
+            Ok(receipt)
+        })
+    }
+}
+
+impl<'d> QueryCall<'d, Named<'d>, Value> {
+    fn ask_named(&mut self, Named { name, json }: Named<'d>) -> BoxFuture<'d, QueryResult<Value>> {
+        let dispatcher = self.dispatcher;
+        let options = self.take_options();
+        Box::pin(async move {
+            let inner = &dispatcher.inner;
+            let slot = inner.queries.named("query", name)?;
+            inner
+                .query_named(slot, json, dispatcher.caller(), options)
+                .instrument(trace::query(slot.entry.message))
+                .await
+        })
+    }
+}
+
+impl<'d> Future for QueryCall<'d, Named<'d>, Value> {
+    type Output = Result<Value, QueryError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
+        if let Some(query) = self.query.take() {
+            self.later = Some(self.ask_named(query));
+        }
+        poll_later(&mut self.later, context)
+    }
+}
+
+impl Inner {
+    /// Carries out a command that is sent by name. The authorizer is asked before the JSON is read,
+    /// since an error in it names the command's fields.
+    async fn execute_named(
+        &self,
+        slot: &CommandSlot,
+        json: &[u8],
+        caller: Caller,
+        options: &CallOptions,
+    ) -> Result<Receipt, CommandError<Rejection>> {
+        let entry = slot.entry;
+        self.authorize(entry.message, entry.permission, options.actor.as_ref())
+            .map_err(CommandError::Failed)?
+            .map_err(CommandError::Denied)?;
+        let command = (entry.parse)(json, self.limits.message)
+            .map_err(CommandError::Failed)?
+            .map_err(CommandError::Invalid)?;
+        match self.execute_erased(&*command, slot, caller, options).await {
+            Ok(Some(receipt)) => Ok(receipt),
+            Ok(None) => Err(command.refusal(entry.name)),
+            Err(error) => Err(error.map_rejected(|never| match never {})),
+        }
+    }
+
+    /// Answers a query that is asked by name. The authorizer is asked before the JSON is read, since
+    /// an error in it names the query's fields.
+    async fn query_named(
+        &self,
+        slot: &QuerySlot,
+        json: &[u8],
+        caller: Caller,
+        options: QueryOptions,
+    ) -> QueryResult<Value> {
+        let entry = slot.entry;
+        self.lifecycle.check(caller)?;
+        self.authorize(entry.message, entry.permission, options.actor.as_ref())??;
+        let query = (entry.parse)(json, self.limits.message)??;
+        query.check()??;
+        self.wait_for(slot, options.after, options.max_wait).await?;
+        query.answer(self.scope(slot, options.actor)?).await
+    }
+}
