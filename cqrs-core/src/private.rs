@@ -21,8 +21,7 @@ pub use crate::handler::*;
 pub use crate::key::key;
 pub use crate::message::*;
 pub use crate::registry::{
-    AggregateEntry, CommandHandlerEntry, EventEntry, MessageEntry, ProjectionEntry,
-    QueryHandlerEntry, ReactionEntry, submit,
+    AggregateEntry, EventEntry, HandlerEntry, MessageEntry, ProjectionEntry, ReactionEntry, submit,
 };
 pub use crate::store::{Recorded, Tag, Tags};
 pub use crate::views::{Index, Indexed, ReadModel, SortKey};

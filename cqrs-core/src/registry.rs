@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use crate::error::Failure;
 use crate::handler::{
-    self, AggregateType, CommandFn, CommandHandler, EventHandler, Fold, Input, ParseCommand,
-    ParseQuery, Projection, QueryFn, QueryHandler, ReactionReply, ReactionScope, Setup,
+    self, AggregateType, CommandFn, CommandHandler, ErasedCommand, ErasedQuery, EventHandler, Fold,
+    Input, Parse, Projection, QueryFn, QueryHandler, ReactionReply, ReactionScope, Setup,
 };
 use crate::json;
 use crate::message::{Aggregate, CellPlace, Command, Event, Query};
@@ -33,13 +33,22 @@ pub struct MessageEntry {
     pub schema: fn() -> Option<serde_json::Value>,
 }
 
-/// Which of the two.
+/// Command or query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MessageKind {
     /// A command.
     Command,
     /// A query.
     Query,
+}
+
+impl MessageKind {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Command => "command",
+            Self::Query => "query",
+        }
+    }
 }
 
 impl MessageEntry {
@@ -141,30 +150,37 @@ impl AggregateEntry {
     }
 }
 
-/// A command handler, as its attribute registers it.
-#[derive(Clone, Copy)]
-pub struct CommandHandlerEntry {
+/// A command handler or a query handler, as its attribute registers it. `M` is the message without
+/// its type.
+pub struct HandlerEntry<M: ?Sized> {
     /// The function's name.
-    pub name: &'static str,
-    /// The command's wire name.
-    pub message: &'static str,
-    /// Where it is.
-    pub source: Source,
-    /// What it takes besides the command.
-    pub inputs: fn() -> Vec<Input>,
-    /// The command's type.
+    pub(crate) name: &'static str,
+    /// The message's wire name.
+    pub(crate) message: &'static str,
+    /// The place of the function.
+    pub(crate) source: Source,
+    /// Its inputs, without the message.
+    pub(crate) inputs: fn() -> Vec<Input>,
+    /// The message's type.
     pub(crate) type_id: fn() -> TypeId,
+    /// The place of the handler beside its message.
     pub(crate) place: fn() -> Option<CellPlace>,
-    /// The [`CommandFn`], without its type.
+    /// The [`CommandFn`] or [`QueryFn`], without its type.
     pub(crate) run: fn() -> Box<dyn Any + Send + Sync>,
-    /// What the actor must hold.
+    /// The permission that an actor needs.
     pub(crate) permission: Option<&'static str>,
-    pub(crate) parse: ParseCommand,
+    pub(crate) parse: Parse<M>,
 }
 
-impl CommandHandlerEntry {
+/// The entry of a command handler.
+pub(crate) type CommandHandlerEntry = HandlerEntry<dyn ErasedCommand>;
+
+/// The entry of a query handler.
+pub(crate) type QueryHandlerEntry = HandlerEntry<dyn ErasedQuery>;
+
+impl HandlerEntry<dyn ErasedCommand> {
     /// Registers the command handler `H`.
-    pub const fn of<H: CommandHandler>() -> Self {
+    pub const fn command<H: CommandHandler>() -> Self {
         Self {
             name: H::NAME,
             message: <H::Command as Command>::NAME,
@@ -179,66 +195,44 @@ impl CommandHandlerEntry {
     }
 }
 
-impl Registry {
-    /// The error of a message that a dispatcher has no handler for.
-    pub(crate) fn no_handler(&self, kind: MessageKind, message: &'static str) -> Failure {
-        let handler = self.handler_of(kind, message);
-        let elsewhere = handler.map(|(_, source)| source);
-        Failure::NoHandler { message, elsewhere }
-    }
-
-    /// The name and place of a handler of this message, whether a dispatcher takes it in or not.
-    pub(crate) fn handler_of(
-        &self,
-        kind: MessageKind,
-        message: &str,
-    ) -> Option<(&'static str, &'static Source)> {
-        match kind {
-            MessageKind::Command => {
-                let mut handlers = self.command_handlers.iter().copied();
-                let handler = handlers.find(|it| it.message == message);
-                handler.map(|it| (it.name, &it.source))
-            }
-            MessageKind::Query => {
-                let mut handlers = self.query_handlers.iter().copied();
-                let handler = handlers.find(|it| it.message == message);
-                handler.map(|it| (it.name, &it.source))
-            }
-        }
-    }
-}
-
-/// A query handler, as its attribute registers it.
-#[derive(Clone, Copy)]
-pub struct QueryHandlerEntry {
-    /// The function's name.
-    pub name: &'static str,
-    /// The query's wire name.
-    pub message: &'static str,
-    /// Where it is.
-    pub source: Source,
-    /// What it takes besides the query.
-    pub inputs: fn() -> Vec<Input>,
-    pub(crate) place: fn() -> Option<CellPlace>,
-    /// The [`QueryFn`], without its type.
-    pub(crate) run: fn() -> Box<dyn Any + Send + Sync>,
-    /// What the actor must hold.
-    pub(crate) permission: Option<&'static str>,
-    pub(crate) parse: ParseQuery,
-}
-
-impl QueryHandlerEntry {
+impl HandlerEntry<dyn ErasedQuery> {
     /// Registers the query handler `H`.
-    pub const fn of<H: QueryHandler>() -> Self {
+    pub const fn query<H: QueryHandler>() -> Self {
         Self {
             name: H::NAME,
             message: <H::Query as Query>::NAME,
             source: H::SOURCE,
             inputs: H::inputs,
+            type_id: TypeId::of::<H::Query>,
             place: || H::Query::cell().fill::<H>(QueryFn::of::<H>()),
             run: || Box::new(QueryFn::of::<H>()),
             permission: <H::Query as Query>::PERMISSION,
             parse: handler::parse_query::<H>,
+        }
+    }
+}
+
+/// What the wiring checks and describes of a handler, of a command as of a query.
+#[derive(Clone, Copy)]
+pub(crate) struct HandlerSummary {
+    pub(crate) kind: MessageKind,
+    /// The message's wire name.
+    pub(crate) message: &'static str,
+    /// The function's name.
+    pub(crate) name: &'static str,
+    pub(crate) source: Source,
+    pub(crate) inputs: fn() -> Vec<Input>,
+}
+
+impl<M: ?Sized> HandlerEntry<M> {
+    /// The part that the wiring looks at.
+    pub(crate) fn summary(&self, kind: MessageKind) -> HandlerSummary {
+        HandlerSummary {
+            kind,
+            message: self.message,
+            name: self.name,
+            source: self.source,
+            inputs: self.inputs,
         }
     }
 }
@@ -304,63 +298,113 @@ impl ReactionEntry {
     }
 }
 
-inventory::collect!(MessageEntry);
-inventory::collect!(EventEntry);
-inventory::collect!(AggregateEntry);
-inventory::collect!(CommandHandlerEntry);
-inventory::collect!(QueryHandlerEntry);
-inventory::collect!(ProjectionEntry);
-inventory::collect!(ReactionEntry);
+/// An entry that a macro submits.
+pub(crate) trait Entry: inventory::Collect {
+    /// The name that entries are sorted by.
+    fn name(&self) -> &'static str;
+
+    /// The place of the item.
+    fn source(&self) -> Source;
+}
+
+macro_rules! entries {
+    ($($entry:ty: $($name:ident).+, $($source:ident).+;)+) => {$(
+        inventory::collect!($entry);
+
+        impl Entry for $entry {
+            fn name(&self) -> &'static str {
+                self.$($name).+
+            }
+
+            fn source(&self) -> Source {
+                self.$($source).+
+            }
+        }
+    )+};
+}
+
+entries! {
+    MessageEntry: name, source;
+    EventEntry: name, source;
+    AggregateEntry: aggregate.name, source;
+    CommandHandlerEntry: message, source;
+    QueryHandlerEntry: message, source;
+    ProjectionEntry: name, source;
+    ReactionEntry: name, source;
+}
 
 /// Everything that is registered in this process, sorted by name and place, so that nothing
 /// depends on the order in which the linker laid it out.
-pub struct Registry {
+pub(crate) struct Registry {
     /// Commands and queries.
-    pub messages: Vec<&'static MessageEntry>,
-    /// Events.
-    pub events: Vec<&'static EventEntry>,
-    /// Aggregates.
-    pub aggregates: Vec<&'static AggregateEntry>,
-    /// Command handlers.
-    pub command_handlers: Vec<&'static CommandHandlerEntry>,
-    /// Query handlers.
-    pub query_handlers: Vec<&'static QueryHandlerEntry>,
-    /// Projections.
-    pub projections: Vec<&'static ProjectionEntry>,
-    /// Reactions.
-    pub reactions: Vec<&'static ReactionEntry>,
+    pub(crate) messages: Vec<&'static MessageEntry>,
+    pub(crate) events: Vec<&'static EventEntry>,
+    pub(crate) aggregates: Vec<&'static AggregateEntry>,
+    pub(crate) command_handlers: Vec<&'static CommandHandlerEntry>,
+    pub(crate) query_handlers: Vec<&'static QueryHandlerEntry>,
+    pub(crate) projections: Vec<&'static ProjectionEntry>,
+    pub(crate) reactions: Vec<&'static ReactionEntry>,
 }
 
 impl Registry {
     /// The registry of this process.
-    pub fn get() -> &'static Self {
-        static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::collect);
+    pub(crate) fn get() -> &'static Self {
+        static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry {
+            messages: sorted(),
+            events: sorted(),
+            aggregates: sorted(),
+            command_handlers: sorted(),
+            query_handlers: sorted(),
+            projections: sorted(),
+            reactions: sorted(),
+        });
         &REGISTRY
     }
 
-    fn collect() -> Self {
-        fn sorted<T: inventory::Collect>(
-            name: impl Fn(&T) -> &'static str,
-            source: impl Fn(&T) -> Source,
-        ) -> Vec<&'static T> {
-            let mut entries: Vec<_> = inventory::iter::<T>.into_iter().collect();
-            entries.sort_by_key(|entry| {
-                let source = source(entry);
-                (name(entry), source.module, source.file, source.line)
-            });
-            entries
+    /// The places of all entries.
+    pub(crate) fn sources(&self) -> Vec<Source> {
+        fn add<T: Entry>(entries: &[&'static T], sources: &mut Vec<Source>) {
+            sources.extend(entries.iter().map(|it| it.source()));
         }
-        Self {
-            messages: sorted(|entry: &MessageEntry| entry.name, |entry| entry.source),
-            events: sorted(|entry: &EventEntry| entry.name, |entry| entry.source),
-            aggregates: sorted(
-                |entry: &AggregateEntry| entry.aggregate.name,
-                |entry| entry.source,
-            ),
-            command_handlers: sorted(|entry: &CommandHandlerEntry| entry.message, |e| e.source),
-            query_handlers: sorted(|entry: &QueryHandlerEntry| entry.message, |e| e.source),
-            projections: sorted(|entry: &ProjectionEntry| entry.name, |entry| entry.source),
-            reactions: sorted(|entry: &ReactionEntry| entry.name, |entry| entry.source),
+        let mut sources = Vec::new();
+        add(&self.messages, &mut sources);
+        add(&self.events, &mut sources);
+        add(&self.aggregates, &mut sources);
+        add(&self.command_handlers, &mut sources);
+        add(&self.query_handlers, &mut sources);
+        add(&self.projections, &mut sources);
+        add(&self.reactions, &mut sources);
+        sources
+    }
+
+    /// The handler of this message, in scope of a dispatcher or not.
+    pub(crate) fn handler_of(&self, kind: MessageKind, message: &str) -> Option<HandlerSummary> {
+        fn find<M: ?Sized>(
+            handlers: &[&'static HandlerEntry<M>],
+            kind: MessageKind,
+            message: &str,
+        ) -> Option<HandlerSummary> {
+            let handler = handlers.iter().find(|it| it.message == message)?;
+            Some(handler.summary(kind))
+        }
+        match kind {
+            MessageKind::Command => find(&self.command_handlers, kind, message),
+            MessageKind::Query => find(&self.query_handlers, kind, message),
         }
     }
+
+    /// The error of a message that a dispatcher has no handler for.
+    pub(crate) fn no_handler(&self, kind: MessageKind, message: &'static str) -> Failure {
+        let elsewhere = self.handler_of(kind, message).map(|it| it.source);
+        Failure::NoHandler { message, elsewhere }
+    }
+}
+
+fn sorted<T: Entry>() -> Vec<&'static T> {
+    let mut entries: Vec<_> = inventory::iter::<T>.into_iter().collect();
+    entries.sort_by_key(|entry| {
+        let Source { file, line, module } = entry.source();
+        (entry.name(), module, file, line)
+    });
+    entries
 }

@@ -132,7 +132,7 @@ impl ToTokens for CommandHandler {
                 }
             }
             __cqrs::submit! {
-                __cqrs::CommandHandlerEntry::of::<__Handler>()
+                __cqrs::HandlerEntry::command::<__Handler>()
             }
         };
         tokens.extend(self.framework.block(&items));

@@ -94,7 +94,7 @@ impl ToTokens for QueryHandler {
                 }
             }
             __cqrs::submit! {
-                __cqrs::QueryHandlerEntry::of::<__Handler>()
+                __cqrs::HandlerEntry::query::<__Handler>()
             }
         };
         tokens.extend(self.framework.block(&items));

@@ -118,12 +118,12 @@ pub enum Failure {
         chain: String,
     },
     /// This dispatcher has no handler for the message: its module is not among the dispatcher's.
-    #[error("this dispatcher has no handler for `{message}`: {}", take_in(*.elsewhere))]
+    #[error("this dispatcher has no handler for `{message}`: {}", take_in(.elsewhere.as_ref()))]
     NoHandler {
         /// The message's name.
         message: &'static str,
         /// A handler of the message in a module that the dispatcher did not take in.
-        elsewhere: Option<&'static Source>,
+        elsewhere: Option<Source>,
     },
     /// The dispatcher has been shut down, or is about to be: it takes no new work. Nothing was
     /// recorded; send it to another process, or again after a restart.

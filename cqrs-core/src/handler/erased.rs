@@ -19,7 +19,7 @@ use crate::panic::{guarded, method};
 use crate::store::BoxFuture;
 
 /// A command with its handler. In the results of its methods, the outer error is a panic.
-pub(crate) trait ErasedCommand: Send + Sync {
+pub trait ErasedCommand: Send + Sync {
     /// The command, for what a handler's input borrows from it.
     fn as_any(&self) -> &(dyn Any + Send + Sync);
 
@@ -46,7 +46,7 @@ pub(crate) trait ErasedCommand: Send + Sync {
 }
 
 /// A query with its handler.
-pub(crate) trait ErasedQuery: Send {
+pub trait ErasedQuery: Send {
     /// See [`Query::check`]. The outer error is a panic.
     fn check(&self) -> Result<Result<(), Invalid>, Failure>;
 
@@ -54,15 +54,10 @@ pub(crate) trait ErasedQuery: Send {
     fn answer(self: Box<Self>, scope: QueryScope<'_>) -> BoxFuture<'_, QueryResult<Value>>;
 }
 
-/// Reads a command from JSON, for its handler.
-pub(crate) type ParseCommand =
-    fn(&[u8], MessageLimits) -> Result<Result<Box<dyn ErasedCommand>, Invalid>, Failure>;
+/// Reads a message from JSON, for its handler. The outer error is a panic.
+pub(crate) type Parse<M> = fn(&[u8], MessageLimits) -> Result<Result<Box<M>, Invalid>, Failure>;
 
-/// Reads a query from JSON, for its handler.
-pub(crate) type ParseQuery =
-    fn(&[u8], MessageLimits) -> Result<Result<Box<dyn ErasedQuery>, Invalid>, Failure>;
-
-/// See [`ParseCommand`].
+/// [`Parse`] for the command of `H`.
 pub(crate) fn parse_command<H: CommandHandler>(
     json: &[u8],
     limits: MessageLimits,
@@ -74,7 +69,7 @@ pub(crate) fn parse_command<H: CommandHandler>(
     }))
 }
 
-/// See [`ParseQuery`].
+/// [`Parse`] for the query of `H`.
 pub(crate) fn parse_query<H: QueryHandler>(
     json: &[u8],
     limits: MessageLimits,

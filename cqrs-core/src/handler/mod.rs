@@ -22,9 +22,8 @@ pub use command::{
 pub(crate) use command::{Inputs, LoadRequest, LoadedState, LoadedStates};
 pub use context::Context;
 pub use each::{Each, InOneSlice, Listed, ListsSeveral};
-pub(crate) use erased::{
-    ErasedCommand, ParseCommand, ParseQuery, TypedCommand, parse_command, parse_query,
-};
+pub use erased::{ErasedCommand, ErasedQuery};
+pub(crate) use erased::{Parse, TypedCommand, parse_command, parse_query};
 pub use event::{EventHandler, IntoHandlerResult, ReactionInput, ReactionReply, ReactionScope};
 pub use failure::IntoHandlerError;
 pub use fold::{

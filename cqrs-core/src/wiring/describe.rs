@@ -3,8 +3,8 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::{Plan, Problem, Problems};
-use crate::handler::{Input, InputKind};
-use crate::registry::{EventEntry, MessageEntry, MessageKind};
+use crate::handler::InputKind;
+use crate::registry::{EventEntry, HandlerSummary, MessageEntry, MessageKind};
 use crate::source::Source;
 
 /// The messages and events of a dispatcher, for people and tools.
@@ -94,7 +94,8 @@ pub struct Listener {
 
 impl Description {
     pub(crate) fn new(plan: &Plan, warnings: Problems) -> Self {
-        let handlers = handlers(plan);
+        let handlers = plan.handlers().map(|it| ((it.kind, it.message), it));
+        let handlers: HashMap<_, _> = handlers.collect();
         let mut messages: Vec<_> = plan
             .messages
             .iter()
@@ -110,34 +111,7 @@ impl Description {
     }
 }
 
-/// A handler of a command or a query.
-struct Handler {
-    name: &'static str,
-    source: Source,
-    inputs: fn() -> Vec<Input>,
-}
-
-fn handlers(plan: &Plan) -> HashMap<(MessageKind, &'static str), Handler> {
-    let commands = plan.command_handlers.iter().map(|it| {
-        let handler = Handler {
-            name: it.name,
-            source: it.source,
-            inputs: it.inputs,
-        };
-        ((MessageKind::Command, it.message), handler)
-    });
-    let queries = plan.query_handlers.iter().map(|it| {
-        let handler = Handler {
-            name: it.name,
-            source: it.source,
-            inputs: it.inputs,
-        };
-        ((MessageKind::Query, it.message), handler)
-    });
-    commands.chain(queries).collect()
-}
-
-fn message(message: &MessageEntry, handler: &Handler) -> MessageDescription {
+fn message(message: &MessageEntry, handler: &HandlerSummary) -> MessageDescription {
     let mut description = MessageDescription {
         kind: message.kind,
         name: message.name,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{Problems, Scope};
 use crate::handler::{Fold, InputKind, ModelType, Setup};
 use crate::registry::{
-    AggregateEntry, CommandHandlerEntry, EventEntry, MessageEntry, MessageKind, ProjectionEntry,
-    QueryHandlerEntry, ReactionEntry, Registry,
+    AggregateEntry, CommandHandlerEntry, Entry, EventEntry, HandlerSummary, MessageEntry,
+    MessageKind, ProjectionEntry, QueryHandlerEntry, ReactionEntry, Registry,
 };
 use crate::source::Source;
 use crate::store::ModelSchema;
@@ -50,21 +50,19 @@ impl Plan {
 
     /// Takes in what is in scope and checks all but the services.
     pub(crate) fn new(registry: &'static Registry, scope: &Scope, problems: &mut Problems) -> Self {
-        let projections = registry
-            .projections
-            .iter()
-            .filter(|it| scope.includes(it.source));
+        let projections = within(&registry.projections, scope);
         let plan = Self {
             registry,
-            messages: within(&registry.messages, scope, |it| it.source),
-            events: within(&registry.events, scope, |it| it.source),
-            aggregates: within(&registry.aggregates, scope, |it| it.source),
-            command_handlers: within(&registry.command_handlers, scope, |it| it.source),
-            query_handlers: within(&registry.query_handlers, scope, |it| it.source),
+            messages: within(&registry.messages, scope),
+            events: within(&registry.events, scope),
+            aggregates: within(&registry.aggregates, scope),
+            command_handlers: within(&registry.command_handlers, scope),
+            query_handlers: within(&registry.query_handlers, scope),
             projections: projections
-                .map(|entry| PlannedProjection::new(entry))
+                .into_iter()
+                .map(PlannedProjection::new)
                 .collect(),
-            reactions: within(&registry.reactions, scope, |it| it.source),
+            reactions: within(&registry.reactions, scope),
         };
         plan.check_modules(scope, problems);
         plan.check_names(problems);
@@ -73,6 +71,14 @@ impl Plan {
         plan.check_read_models(problems);
         plan.check_inputs(problems);
         plan
+    }
+
+    /// The handlers of commands, then those of queries.
+    pub(crate) fn handlers(&self) -> impl Iterator<Item = HandlerSummary> {
+        let commands = self.command_handlers.iter();
+        let commands = commands.map(|it| it.summary(MessageKind::Command));
+        let queries = self.query_handlers.iter();
+        commands.chain(queries.map(|it| it.summary(MessageKind::Query)))
     }
 
     /// The read models.
@@ -87,15 +93,7 @@ impl Plan {
     }
 
     fn check_modules(&self, scope: &Scope, problems: &mut Problems) {
-        let registry = self.registry;
-        let mut sources: Vec<Source> = Vec::new();
-        sources.extend(registry.messages.iter().map(|it| it.source));
-        sources.extend(registry.events.iter().map(|it| it.source));
-        sources.extend(registry.aggregates.iter().map(|it| it.source));
-        sources.extend(registry.command_handlers.iter().map(|it| it.source));
-        sources.extend(registry.query_handlers.iter().map(|it| it.source));
-        sources.extend(registry.projections.iter().map(|it| it.source));
-        sources.extend(registry.reactions.iter().map(|it| it.source));
+        let sources = self.registry.sources();
         if sources.is_empty() {
             problems.add(
                 "nothing is registered in this process: no crate with messages is linked",
@@ -151,23 +149,10 @@ impl Plan {
     }
 
     fn check_handlers(&self, problems: &mut Problems) {
-        let commands = self
-            .command_handlers
-            .iter()
-            .map(|it| (it.message, it.source));
-        let queries = self.query_handlers.iter().map(|it| (it.message, it.source));
         let mut handlers: BTreeMap<(MessageKind, &str), Vec<Source>> = BTreeMap::new();
-        for (message, source) in commands {
-            handlers
-                .entry((MessageKind::Command, message))
-                .or_default()
-                .push(source);
-        }
-        for (message, source) in queries {
-            handlers
-                .entry((MessageKind::Query, message))
-                .or_default()
-                .push(source);
+        for handler in self.handlers() {
+            let message = (handler.kind, handler.message);
+            handlers.entry(message).or_default().push(handler.source);
         }
         for message in &self.messages {
             let word = message.kind.word();
@@ -178,8 +163,8 @@ impl Plan {
                     format!("{word} `{name}` has no handler"),
                     [message.source],
                     match self.registry.handler_of(message.kind, name) {
-                        Some((handler, source)) => format!(
-                            "`.module(..)` on the builder for `{}`, whose `{handler}` handles it \
+                        Some(HandlerSummary { name, source, .. }) => format!(
+                            "`.module(..)` on the builder for `{}`, whose `{name}` handles it \
                              ({source})",
                             source.module
                         ),
@@ -347,21 +332,9 @@ impl PlannedProjection {
     }
 }
 
-impl MessageKind {
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Command => "command",
-            Self::Query => "query",
-        }
-    }
-}
-
-fn within<T>(entries: &[&'static T], scope: &Scope, source: fn(&T) -> Source) -> Vec<&'static T> {
-    entries
-        .iter()
-        .copied()
-        .filter(|entry| scope.includes(source(entry)))
-        .collect()
+fn within<T: Entry>(entries: &[&'static T], scope: &Scope) -> Vec<&'static T> {
+    let entries = entries.iter().copied();
+    entries.filter(|it| scope.includes(it.source())).collect()
 }
 
 fn doubled<'a>(

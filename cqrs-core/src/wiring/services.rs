@@ -72,13 +72,10 @@ impl Plan {
 
     /// Each service that a handler takes, with the handler's place.
     fn services(&self) -> impl Iterator<Item = (Source, ServiceType)> {
-        let commands = self.command_handlers.iter();
-        let commands = commands.map(|it| (it.source, (it.inputs)()));
-        let queries = self.query_handlers.iter();
-        let queries = queries.map(|it| (it.source, (it.inputs)()));
+        let handlers = self.handlers().map(|it| (it.source, (it.inputs)()));
         let reactions = self.reactions.iter();
         let reactions = reactions.map(|it| (it.source, (it.inputs)()));
-        let handlers = commands.chain(queries).chain(reactions);
+        let handlers = handlers.chain(reactions);
         handlers.flat_map(|(source, inputs)| {
             inputs
                 .into_iter()

@@ -26,10 +26,7 @@ impl Plan {
                 }
             }
         };
-        for handler in &self.command_handlers {
-            check(handler.source, &(handler.inputs)());
-        }
-        for handler in &self.query_handlers {
+        for handler in self.handlers() {
             check(handler.source, &(handler.inputs)());
         }
         for projection in &self.projections {

@@ -82,6 +82,6 @@ const _: () = {
         }
     }
     __cqrs::submit! {
-        __cqrs::CommandHandlerEntry::of:: < __Handler > ()
+        __cqrs::HandlerEntry::command:: < __Handler > ()
     }
 };

@@ -36,6 +36,6 @@ const _: () = {
         }
     }
     __cqrs::submit! {
-        __cqrs::QueryHandlerEntry::of:: < __Handler > ()
+        __cqrs::HandlerEntry::query:: < __Handler > ()
     }
 };

@@ -45,6 +45,6 @@ const _: () = {
         }
     }
     __cqrs::submit! {
-        __cqrs::QueryHandlerEntry::of:: < __Handler > ()
+        __cqrs::HandlerEntry::query:: < __Handler > ()
     }
 };
