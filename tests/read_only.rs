@@ -1,8 +1,8 @@
 //! Opens the database in the argument for writing, then for reading, and says how each ends. Run
 //! where nothing can be written.
 
+use cqrs_core::CommandId;
 use cqrs_core::store::{Append, AppendError, EventStore};
-use cqrs_core::{CommandId, Timestamp};
 use cqrs_sqlite::Sqlite;
 
 #[tokio::main(flavor = "current_thread")]
@@ -18,19 +18,7 @@ async fn main() {
     };
     let head = store.head().await.expect("it can be read");
     println!("reads up to {head}");
-    let command = CommandId::new();
-    let append = Append {
-        command,
-        fingerprint: 1,
-        events: Vec::new(),
-        boundaries: Vec::new(),
-        states: Vec::new(),
-        time: Timestamp::now(),
-        actor: None,
-        correlation: command.as_uuid(),
-        causation: command.as_uuid(),
-        ticket: None,
-    };
+    let append = Append::new(CommandId::new(), Vec::new());
     let error = store.append(append).await.expect_err("it is read-only");
     assert!(matches!(error, AppendError::ReadOnly { .. }), "{error}");
     println!("refuses: {error}");

@@ -95,9 +95,9 @@ pub(crate) fn react(reaction: &'static str, event: &Recorded) -> Span {
         target: "cqrs_core",
         "react",
         reaction,
-        event = event.event_type.as_str(),
-        id = %event.id,
-        correlation = %event.correlation,
+        event = event.data.event_type.as_str(),
+        id = %event.meta.id,
+        correlation = %event.meta.correlation,
         position = event.position.get(),
     )
 }

@@ -157,7 +157,7 @@ async fn the_cache_has_so_many_bytes_at_most() {
         );
         // Together they have more than ten times as much as is kept.
         let pictures = app.events(EventQuery::All).all().await.expect("reads");
-        let bytes: usize = pictures.iter().map(|event| event.payload.len()).sum();
+        let bytes: usize = pictures.iter().map(|event| event.data.payload.len()).sum();
         assert!(bytes > 10 * MOST, "{bytes}");
     })
     .await;

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use cqrs_core::CommandId;
 use cqrs_core::app::Builder;
 use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
-use cqrs_core::store::{Append, AppendError, BoxFuture, EventType, NewEvent, Tag};
-use cqrs_core::{CommandId, Timestamp};
+use cqrs_core::store::{Append, AppendError, BoxFuture, EventData, EventType, Tag};
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
@@ -207,25 +207,13 @@ async fn pass(time: Duration) {
 }
 
 fn history(ticks: &[u64]) -> Append {
-    let command = CommandId::new();
-    let event = |ticks| NewEvent {
+    let event = |ticks| EventData {
         event_type: EventType::new("ticked"),
         version: 1,
         tags: [Tag::new("counter", 1)].into_iter().collect(),
         payload: format!(r#"{{"counter":1,"ticks":{ticks}}}"#).into_bytes(),
     };
-    Append {
-        command,
-        fingerprint: 0,
-        events: ticks.iter().map(event).collect(),
-        boundaries: Vec::new(),
-        states: Vec::new(),
-        time: Timestamp::now(),
-        actor: None,
-        correlation: command.as_uuid(),
-        causation: command.as_uuid(),
-        ticket: None,
-    }
+    Append::new(CommandId::new(), ticks.iter().map(event).collect())
 }
 
 const HISTORY: u64 = 20_000;

@@ -484,7 +484,7 @@ async fn a_session_reads_its_own_writes_under_one_actor() {
         assert!(
             events
                 .iter()
-                .all(|event| event.actor.as_deref() == Some("anne"))
+                .all(|event| event.meta.actor.as_deref() == Some("anne"))
         );
     })
     .await;
@@ -504,7 +504,7 @@ async fn a_session_reads_its_own_writes_by_name() {
         }
         assert_eq!(session.position().get(), 20);
         let events = app.events(EventQuery::All).all().await.expect("reads");
-        let actors = events.iter().map(|event| event.actor.as_deref());
+        let actors = events.iter().map(|event| event.meta.actor.as_deref());
         assert!(actors.into_iter().all(|actor| actor == Some("anne")));
     })
     .await;
@@ -521,10 +521,10 @@ async fn a_command_by_name_has_the_options_of_a_typed_one() {
         call.await.expect("calls");
         let events = app.events(EventQuery::All).all().await.expect("reads");
         let second = &events[1];
-        assert_eq!(second.causation, first[0].id.as_uuid());
-        assert_eq!(second.correlation, first[0].correlation);
-        assert_eq!(second.actor.as_deref(), Some("anne"));
-        assert_eq!(second.command, id);
+        assert_eq!(second.meta.causation, first[0].meta.id.as_uuid());
+        assert_eq!(second.meta.correlation, first[0].meta.correlation);
+        assert_eq!(second.meta.actor.as_deref(), Some("anne"));
+        assert_eq!(second.meta.command, id);
     })
     .await;
 }

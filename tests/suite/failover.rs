@@ -166,9 +166,9 @@ async fn seats(store: &dyn EventStore) -> Vec<(u32, u32, u32)> {
     let mut events = Events::read(store, EventQuery::All, ReadRange::after(Position::START));
     let mut seats = std::collections::BTreeMap::new();
     while let Some(event) = events.next().await.expect("it is read") {
-        let SeatTaken { seat } = serde_json::from_slice(&event.payload).expect("an event");
+        let SeatTaken { seat } = serde_json::from_slice(&event.data.payload).expect("an event");
         let (takes, leaves) = seats.entry(seat).or_insert((0, 0));
-        match event.event_type.as_str() {
+        match event.data.event_type.as_str() {
             "seat-taken" => *takes += 1,
             _ => *leaves += 1,
         }
@@ -316,12 +316,9 @@ async fn a_store_says_that_its_log_was_replaced() {
         "of the old log"
     );
     // What is decided now is recorded.
-    let current = Boundary {
-        incarnation: store.incarnation(),
-        ..Boundary::new(EventQuery::tagged(account(3)), seen)
-    };
-    let mut decided = append(&account(3), 1, None);
-    decided.boundaries = vec![current];
+    let current =
+        Boundary::new(EventQuery::tagged(account(3)), seen).incarnation(store.incarnation());
+    let decided = append(&account(3), 1, None).boundary(current);
     store.append(decided).await.expect("it is appended");
 }
 

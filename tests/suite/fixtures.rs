@@ -82,7 +82,7 @@ impl Wallets {
         views.put(WalletView {
             wallet: event.wallet,
             cents: cents + event.cents,
-            charged_by: recorded.actor.clone(),
+            charged_by: recorded.meta.actor.clone(),
         });
         Ok(())
     }
@@ -208,9 +208,9 @@ fn events_of_a_decision_have_command_id_actor_and_time() {
         panic!("{events:?}")
     };
     for event in [charged, emptied] {
-        assert_eq!((event.command, event.time), (id, time));
-        assert_eq!(event.actor.as_deref(), Some("anne"));
-        assert_eq!(event.causation, id.as_uuid());
+        assert_eq!((event.meta.command, event.meta.time), (id, time));
+        assert_eq!(event.meta.actor.as_deref(), Some("anne"));
+        assert_eq!(event.meta.causation, id.as_uuid());
     }
     assert_eq!(charged.position, Position::new(2));
     assert_eq!(emptied.decode::<Emptied>().expect("decodes").wallet, 1);

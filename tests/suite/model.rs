@@ -121,8 +121,8 @@ async fn send(app: &Dispatcher, model: &mut Model, batch: &[(CommandId, Intent)]
         .all()
         .await
         .expect("a log");
-    for command in events.chunk_by(|a, b| a.command == b.command) {
-        let (id, at) = (command[0].command, model.head());
+    for command in events.chunk_by(|a, b| a.meta.command == b.meta.command) {
+        let (id, at) = (command[0].meta.command, model.head());
         let intent = intents
             .get(&id)
             .expect("what is in the log was answered as done");

@@ -74,7 +74,7 @@ macro_rules! shelves {
                 let events = app.history::<Shelf>(&1).all().await.expect("reads");
                 events
                     .iter()
-                    .filter(|event| event.event_type.as_str() == $event)
+                    .filter(|event| event.data.event_type.as_str() == $event)
                     .map(|event| event.decode::<Added>().expect("is one"))
                     .map(|added| (added.on_shelf, added.on_rack))
                     .collect()

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cqrs_core::app::AccessRequest;
 use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
-use cqrs_core::store::{Append, EventQuery, EventType, NewEvent, Tag};
+use cqrs_core::store::{Append, EventData, EventQuery, EventType, Tag};
 use cqrs_core::testing::given;
 use cqrs_core::{AllowAll, Authorizer, CommandId, Timestamp};
 use serde::{Deserializer, Serializer};
@@ -163,7 +163,7 @@ pub struct Plate {
 impl Plate {
     #[apply]
     fn struck(&mut self, event: &DishStruck, recorded: &Recorded) {
-        let now = (recorded.position, recorded.time);
+        let now = (recorded.position, recorded.meta.time);
         assert!(self.at.is_none_or(|at| at.0 < now.0 && at.1 <= now.1));
         self.at = Some(now);
         self.hits.strike(event);
@@ -399,24 +399,13 @@ async fn a_state_that_cannot_be_written_is_an_error() {
 #[tokio::test]
 async fn a_history_that_cannot_be_folded_is_named_by_every_call() {
     on_each_with(module(), allowed, |app| async move {
-        let command = CommandId::new();
-        let append = Append {
-            command,
-            fingerprint: 0,
-            events: vec![NewEvent {
-                event_type: EventType::new("vase-hit"),
-                version: 1,
-                tags: [Tag::of::<Vase>(&VASE)].into_iter().collect(),
-                payload: br#"{"vase":1,"at":"Fold"}"#.to_vec(),
-            }],
-            boundaries: Vec::new(),
-            states: Vec::new(),
-            time: Timestamp::now(),
-            actor: None,
-            correlation: command.as_uuid(),
-            causation: command.as_uuid(),
-            ticket: None,
+        let event = EventData {
+            event_type: EventType::new("vase-hit"),
+            version: 1,
+            tags: Tag::of::<Vase>(&VASE).into(),
+            payload: br#"{"vase":1,"at":"Fold"}"#.to_vec(),
         };
+        let append = Append::new(CommandId::new(), vec![event]);
         let appended = app.store().append(append).await;
         let at = appended.expect("appends").last;
         let expected = format!("`Vase::apply` panicked at event `vase-hit` (position {at}): ");

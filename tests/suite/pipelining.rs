@@ -6,7 +6,7 @@ use std::task::Poll;
 use cqrs_core::CommandId;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
-    Append, BoxFuture, EventType, NewEvent, Tag, Tags, Transaction, Transactional,
+    Append, BoxFuture, EventData, EventType, Tag, Tags, Transaction, Transactional,
 };
 use cqrs_sqlite::{Sqlite, Transaction as Held};
 use tempfile::TempDir;
@@ -84,25 +84,13 @@ async fn all<const N: usize>(sent: [Sent<'_>; N]) -> Vec<Receipt> {
 
 /// A sweet that somebody else puts into jar 1.
 fn gift() -> Append {
-    let command = CommandId::new();
-    let event = NewEvent {
+    let event = EventData {
         event_type: EventType::new("jar-filled"),
         version: 1,
         tags: [Tag::new("jar", 1)].into_iter().collect::<Tags>(),
         payload: br#"{"jar":1,"sweets":1}"#.to_vec(),
     };
-    Append {
-        command,
-        fingerprint: 0,
-        events: vec![event],
-        boundaries: Vec::new(),
-        states: Vec::new(),
-        time: Timestamp::now(),
-        actor: None,
-        correlation: command.as_uuid(),
-        causation: command.as_uuid(),
-        ticket: None,
-    }
+    Append::new(CommandId::new(), vec![event])
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ mod bonus {
                 account: event.account,
                 cents: 10,
             };
-            let id = CommandId::derived("reward", recorded.id.as_uuid().as_bytes());
+            let id = CommandId::derived("reward", recorded.meta.id.as_uuid().as_bytes());
             app.execute(bonus).id(id).caused_by(recorded).await?;
         }
         Ok(())
@@ -98,9 +98,9 @@ async fn a_reaction_sends_a_command_in_the_same_conversation() {
         let [deposit, bonus] = &events[..] else {
             panic!("{events:?}")
         };
-        assert_eq!(bonus.causation, deposit.id.as_uuid());
-        assert_eq!(bonus.correlation, deposit.correlation);
-        assert_eq!(deposit.causation, receipt.command().as_uuid());
+        assert_eq!(bonus.meta.causation, deposit.meta.id.as_uuid());
+        assert_eq!(bonus.meta.correlation, deposit.meta.correlation);
+        assert_eq!(deposit.meta.causation, receipt.command().as_uuid());
     })
     .await;
 }

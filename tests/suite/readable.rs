@@ -501,7 +501,9 @@ async fn a_snapshot_that_could_not_be_read_back_is_left_out() {
             let snapshot = snapshot.expect("is made as soon as it can be");
             assert_eq!(snapshot["state"]["mean"]["grams"], 2.0);
             let history = app.history::<Balance>(&1).all().await.expect("reads");
-            let before = history.iter().map(|event| event.json()["before"].clone());
+            let before = history
+                .iter()
+                .map(|event| event.data.json()["before"].clone());
             assert_eq!(before.collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6, 7]);
         })
         .await;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use cqrs_core::error::QueryError;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
-    Append, AppendError, Boundary, EventQuery, EventStore, EventType, Events, Incarnation,
-    NewEvent, ReadRange, StateKey, StateWrite, StoreError, Subscription, Tag, ViewBatch, ViewStore,
+    Append, AppendError, Boundary, EventData, EventQuery, EventStore, EventType, Events,
+    Incarnation, ReadRange, StateKey, StateWrite, StoreError, Subscription, Tag, ViewBatch,
+    ViewStore,
 };
 use cqrs_sqlite::Sqlite;
 use fastrand::Rng;
@@ -18,7 +19,7 @@ cqrs_core::module!();
 /// A command with two events and a state, number `number` of its log.
 fn append(number: usize) -> Append {
     let command = CommandId::derived("recovery", number.to_string().as_bytes());
-    let event = NewEvent {
+    let event = EventData {
         event_type: EventType::new("noted"),
         version: 1,
         tags: [Tag::new("book", number)].into_iter().collect(),
@@ -28,22 +29,15 @@ fn append(number: usize) -> Append {
         aggregate: "book",
         id: number.to_string(),
     };
-    Append {
-        command,
-        fingerprint: number as u64,
-        events: vec![event.clone(), event],
-        boundaries: Vec::new(),
-        states: vec![StateWrite {
-            key,
-            body: b"1".to_vec(),
-            based_on: None,
-        }],
-        time: Timestamp::UNIX_EPOCH,
-        actor: None,
-        correlation: command.as_uuid(),
-        causation: command.as_uuid(),
-        ticket: None,
-    }
+    let state = StateWrite {
+        key,
+        body: b"1".to_vec(),
+        based_on: None,
+    };
+    Append::new(command, vec![event.clone(), event])
+        .fingerprint(number as u64)
+        .at(Timestamp::UNIX_EPOCH)
+        .state(state)
 }
 
 /// Copies the database as it is on the disk while nobody writes: file and write-ahead log.
@@ -86,7 +80,10 @@ async fn a_torn_log_is_a_prefix_of_whole_commands() {
         for position in 1..=head.get() {
             let event = events.next().await.expect("a log").expect("I8: an event");
             assert_eq!(event.position, Position::new(position), "I8: gap-free");
-            assert_eq!(event.payload, ((position - 1) / 2).to_string().into_bytes());
+            assert_eq!(
+                event.data.payload,
+                ((position - 1) / 2).to_string().into_bytes()
+            );
         }
         let done = usize::try_from(head.get() / 2).expect("a small number");
         for number in 0..COMMANDS {
@@ -131,12 +128,7 @@ async fn positions_from_after_a_backup_are_rewound() {
     let store = Sqlite::open(&backup).await.expect("SQLite opens");
     assert_eq!(store.store_id(), id, "a backup keeps the log's identity");
     let boundary = Boundary::new(EventQuery::tagged(Tag::new("book", 9)), seen);
-    let refused = store
-        .append(Append {
-            boundaries: vec![boundary],
-            ..append(2)
-        })
-        .await;
+    let refused = store.append(append(2).boundary(boundary)).await;
     assert!(
         matches!(refused, Err(AppendError::Rewound { head: h, seen: s }) if (h, s) == (head, seen)),
         "decided on what is lost: {refused:?}"

@@ -140,7 +140,7 @@ impl ProductList {
             id: event.product_id.clone(),
             name: event.name.clone(),
             current_price: event.price,
-            last_updated: recorded.time,
+            last_updated: recorded.meta.time,
         });
         Ok(())
     }
@@ -153,7 +153,7 @@ impl ProductList {
     ) -> Result<()> {
         views.update(&event.product_id, |view| {
             view.current_price = event.new_price;
-            view.last_updated = recorded.time;
+            view.last_updated = recorded.meta.time;
         })?;
         Ok(())
     }

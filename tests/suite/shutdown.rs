@@ -85,7 +85,7 @@ mod orders {
         app: &Dispatcher,
     ) -> Result<()> {
         gate.pass("pack_it").await?;
-        let id = CommandId::derived("pack_it", recorded.id.as_uuid().as_bytes());
+        let id = CommandId::derived("pack_it", recorded.meta.id.as_uuid().as_bytes());
         // It may read, too.
         app.query(Steps).after_position(recorded.position).await?;
         let pack = Pack { order: event.order };

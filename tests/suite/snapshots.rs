@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use cqrs_core::CommandId;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{Append, StateKey, StateWrite, Store};
-use cqrs_core::{CommandId, Timestamp};
 
 use crate::support::race;
 use crate::support::stores::{on_each, with_caches};
@@ -94,23 +94,11 @@ async fn snapshot(store: &Arc<dyn Store>, jar: u32) -> Option<(u64, serde_json::
 async fn overwrite(store: &Arc<dyn Store>, jar: u32, body: &[u8]) {
     let stored = store.states(vec![key(jar)]).await.expect("states");
     let based_on = stored[0].as_ref().map(|stored| stored.position);
-    let id = CommandId::new();
-    let append = Append {
-        command: id,
-        fingerprint: 0,
-        events: Vec::new(),
-        boundaries: Vec::new(),
-        states: vec![StateWrite {
-            key: key(jar),
-            body: body.to_vec(),
-            based_on,
-        }],
-        time: Timestamp::now(),
-        actor: None,
-        correlation: id.as_uuid(),
-        causation: id.as_uuid(),
-        ticket: None,
-    };
+    let append = Append::new(CommandId::new(), Vec::new()).state(StateWrite {
+        key: key(jar),
+        body: body.to_vec(),
+        based_on,
+    });
     // Whoever is faster: then there is another snapshot, which is as well.
     let _ = store.append(append).await;
 }
@@ -231,8 +219,8 @@ async fn replay(app: &Dispatcher, jar: u32, seed: u64) {
     let mut count = 0;
     for event in app.history::<Jar>(&jar).all().await.expect("history") {
         count += 1;
-        let now = event.json()["left"].as_u64().expect("a number");
-        match event.event_type.as_str() {
+        let now = event.data.json()["left"].as_u64().expect("a number");
+        match event.data.event_type.as_str() {
             "filled-into-jar" => assert!((left + 1..left + 5).contains(&now), "seed {seed}"),
             _ => assert!(
                 (now + 1..now + 5).contains(&left),

@@ -191,8 +191,12 @@ async fn state_is_known_at_every_position_and_time() {
             .await
             .expect("mints");
             let times: Vec<_> = app.events(EventQuery::All).all().await.expect("reads");
-            assert!(times.windows(2).all(|pair| pair[0].time <= pair[1].time));
-            assert_eq!(times.last().map(|event| event.time), Some(at(30)));
+            assert!(
+                times
+                    .windows(2)
+                    .all(|pair| pair[0].meta.time <= pair[1].meta.time)
+            );
+            assert_eq!(times.last().map(|event| event.meta.time), Some(at(30)));
         }
     })
     .await;
@@ -228,25 +232,29 @@ async fn history_has_who_when_and_why() {
         };
         assert_eq!(minted.position, receipt.first());
         assert_eq!(
-            (minted.event_type.as_str(), minted.version),
+            (minted.data.event_type.as_str(), minted.data.version),
             ("coins-minted", 1)
         );
-        assert_eq!(minted.actor.as_deref(), Some("the mint"));
-        assert_eq!(minted.command, receipt.command());
-        assert_eq!(minted.correlation, correlation);
-        assert_eq!(minted.causation, receipt.command().as_uuid());
-        assert!(minted.time.as_second() >= before.as_second());
-        assert_eq!(minted.json()["coins"], 5);
-        assert_eq!(transferred.actor, None);
-        assert_eq!(transferred.correlation, transferred.command.as_uuid());
+        assert_eq!(minted.meta.actor.as_deref(), Some("the mint"));
+        assert_eq!(minted.meta.command, receipt.command());
+        assert_eq!(minted.meta.correlation, correlation);
+        assert_eq!(minted.meta.causation, receipt.command().as_uuid());
+        assert!(minted.meta.time.as_second() >= before.as_second());
+        assert_eq!(minted.data.json()["coins"], 5);
+        assert_eq!(transferred.meta.actor, None);
+        assert_eq!(
+            transferred.meta.correlation,
+            transferred.meta.command.as_uuid()
+        );
         let tags: Vec<_> = transferred
+            .data
             .tags
             .as_slice()
             .iter()
             .map(Tag::as_str)
             .collect();
         assert_eq!(tags, ["purse:ann", "purse:bob"]);
-        assert_ne!(minted.id, transferred.id);
+        assert_ne!(minted.meta.id, transferred.meta.id);
         let bob = app
             .history::<Purse>(&"bob".to_owned())
             .all()
@@ -393,7 +401,7 @@ fn decode<A: serde::de::DeserializeOwned>(stored: &[u8]) -> A {
 async fn a_stored_state_that_other_code_folded_is_folded_anew() {
     on_each(module(), |app| async move {
         let fill = |liters| Fill { kettle: 5, liters };
-        let receipt = app.execute(fill(3)).await.expect("fills");
+        app.execute(fill(3)).await.expect("fills");
         let key = StateKey {
             aggregate: "kettle",
             id: "5".into(),
@@ -414,22 +422,11 @@ async fn a_stored_state_that_other_code_folded_is_folded_anew() {
         {
             let based_on = Some(stored().await.position);
             let (key, body) = (key.clone(), body.as_bytes().to_vec());
-            let append = Append {
-                command: CommandId::new(),
-                fingerprint: 0,
-                events: Vec::new(),
-                boundaries: Vec::new(),
-                states: vec![StateWrite {
-                    key,
-                    body,
-                    based_on,
-                }],
-                time: Timestamp::now(),
-                actor: None,
-                correlation: receipt.command().as_uuid(),
-                causation: receipt.command().as_uuid(),
-                ticket: None,
-            };
+            let append = Append::new(CommandId::new(), Vec::new()).state(StateWrite {
+                key,
+                body,
+                based_on,
+            });
             app.store().append(append).await.expect("is written");
             app.execute(fill(1)).await.expect("fills");
             let kettle: Kettle = decode(&stored().await.body);

@@ -1,10 +1,10 @@
 //! Messages without fields: written as `{}`, so that they can get fields, and read from whatever a
 //! program with other fields has written.
 
+use cqrs_core::CommandId;
 use cqrs_core::prelude::*;
-use cqrs_core::store::{Append, EventQuery, EventType, NewEvent, Tag, Tags};
+use cqrs_core::store::{Append, EventData, EventQuery, EventType, Tag};
 use cqrs_core::testing::given;
-use cqrs_core::{CommandId, Timestamp};
 use serde_json::{Value, json};
 
 use self::pings::{CountPings, Ping, PingBraced, Pinged, Repeat};
@@ -118,30 +118,18 @@ mod later {
 
 /// An event as a program without or with other fields recorded it.
 fn written(event_type: &'static str, payload: &str) -> Append {
-    let command = CommandId::new();
-    let id = command.as_uuid();
-    Append {
-        command,
-        fingerprint: 0,
-        events: vec![NewEvent {
-            event_type: EventType::new(event_type),
-            version: 1,
-            tags: Tags::from_iter([Tag::new("line", "L1")]),
-            payload: payload.into(),
-        }],
-        boundaries: Vec::new(),
-        states: Vec::new(),
-        time: Timestamp::now(),
-        actor: None,
-        correlation: id,
-        causation: id,
-        ticket: None,
-    }
+    let event = EventData {
+        event_type: EventType::new(event_type),
+        version: 1,
+        tags: Tag::new("line", "L1").into(),
+        payload: payload.into(),
+    };
+    Append::new(CommandId::new(), vec![event])
 }
 
 async fn payloads(app: &Dispatcher) -> Vec<Value> {
     let events = app.events(EventQuery::All).all().await.expect("reads");
-    events.iter().map(|event| event.json()).collect()
+    events.iter().map(|event| event.data.json()).collect()
 }
 
 #[tokio::test]
@@ -188,7 +176,7 @@ async fn null_is_read_after_the_event_has_got_a_field_with_a_default() {
         let events = app.events(EventQuery::All).all().await.expect("reads");
         let pinged = events
             .iter()
-            .filter(|it| it.event_type.as_str() == "pinged");
+            .filter(|it| it.data.event_type.as_str() == "pinged");
         let times = pinged.map(|it| it.decode::<later::Pinged>().expect("is readable").times);
         assert!(times.eq([0, 0, 3]));
     })

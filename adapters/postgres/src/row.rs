@@ -1,6 +1,6 @@
 //! Rows as values, and values as parameters.
 
-use cqrs_core::store::{EventType, Recorded, StoredCommand, Tag, Tags};
+use cqrs_core::store::{EventData, EventType, Metadata, Recorded, StoredCommand, Tag, Tags};
 use cqrs_core::{CommandId, EventId, Position, Timestamp};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -66,16 +66,20 @@ pub(crate) fn recorded(row: &Row, id: Uuid, types: &mut EventTypes) -> Result<Re
     let position = position(row, 0)?;
     Ok(Recorded {
         position,
-        id: EventId::from(id),
-        event_type: types.get(row, 2)?,
-        version: self::version(row, 3, position)?,
-        tags: tags(row, 4)?,
-        time: Timestamp::from_microsecond(time).map_err(|_| corrupt(position, "time"))?,
-        actor: row.try_get(6)?,
-        command: CommandId::from(row.try_get::<_, Uuid>(7)?),
-        correlation: row.try_get(8)?,
-        causation: row.try_get(9)?,
-        payload: row.try_get(10)?,
+        data: EventData {
+            event_type: types.get(row, 2)?,
+            version: self::version(row, 3, position)?,
+            tags: tags(row, 4)?,
+            payload: row.try_get(10)?,
+        },
+        meta: Metadata {
+            id: EventId::from(id),
+            time: Timestamp::from_microsecond(time).map_err(|_| corrupt(position, "time"))?,
+            actor: row.try_get(6)?,
+            command: CommandId::from(row.try_get::<_, Uuid>(7)?),
+            correlation: row.try_get(8)?,
+            causation: row.try_get(9)?,
+        },
     })
 }
 
@@ -107,11 +111,6 @@ pub(crate) fn command(row: &Row) -> Result<(CommandId, StoredCommand), Fault> {
     let fingerprint: i64 = row.try_get(1)?;
     let first = position(row, 2)?;
     let count = position(row, 3)?.get();
-    let stored = StoredCommand {
-        fingerprint: fingerprint.cast_unsigned(),
-        first,
-        last: first.plus(count.saturating_sub(1)),
-        count,
-    };
+    let stored = StoredCommand::new(fingerprint.cast_unsigned(), first, count);
     Ok((CommandId::from(row.try_get::<_, Uuid>(0)?), stored))
 }

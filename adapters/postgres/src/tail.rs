@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cqrs_core::Position;
-use cqrs_core::store::{Incarnation, Recent, Recorded, announce};
+use cqrs_core::store::{Incarnation, Recorded, TailCache, announce};
 use tokio::sync::watch;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
@@ -18,7 +18,7 @@ pub(crate) struct LogTail {
     /// The last position written by this process, for the others.
     pub(crate) written: watch::Sender<Position>,
     /// What this process wrote, for those who watch.
-    pub(crate) recent: Arc<Recent>,
+    pub(crate) recent: Arc<TailCache>,
     landmark: Arc<Mutex<Landmark>>,
 }
 
@@ -61,7 +61,7 @@ impl LogTail {
         let tail = Self {
             known: watch::Sender::new(head.position),
             written: watch::Sender::new(head.position),
-            recent: Arc::new(Recent::new(head.position, window, bytes)),
+            recent: Arc::new(TailCache::new(head.position, window, bytes)),
             landmark: Arc::new(Mutex::new(Landmark {
                 incarnation: Incarnation::default(),
                 store: head.store,
@@ -147,7 +147,7 @@ impl LogTail {
         let events = events.into_iter().inspect(|event| {
             if event.position > landmark.position {
                 landmark.position = event.position;
-                landmark.event = Some(event.id.as_uuid());
+                landmark.event = Some(event.meta.id.as_uuid());
             }
         });
         if self.known.receiver_count() > 0 {

@@ -1,6 +1,6 @@
 //! Rows of the log as values of the contract.
 
-use cqrs_core::store::{EventType, Recorded, StoredCommand, Tags};
+use cqrs_core::store::{EventData, EventType, Metadata, Recorded, StoredCommand, Tags};
 use cqrs_core::{CommandId, EventId, Position, Timestamp};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -40,12 +40,8 @@ pub(crate) fn command(conn: &Connection, id: CommandId) -> rusqlite::Result<Opti
     let stored = |row: &Row<'_>| {
         let first = position(row, 1)?;
         let count = row.get::<_, i64>(2)?.cast_unsigned();
-        Ok(StoredCommand {
-            fingerprint: row.get::<_, i64>(0)?.cast_unsigned(),
-            first,
-            last: first.plus(count.saturating_sub(1)),
-            count,
-        })
+        let fingerprint = row.get::<_, i64>(0)?.cast_unsigned();
+        Ok(StoredCommand::new(fingerprint, first, count))
     };
     statement
         .query_row([&id.as_uuid().as_bytes()[..]], stored)
@@ -87,16 +83,20 @@ fn matching_at(
     }
     Ok(Some(Recorded {
         position,
-        id: EventId::from(uuid(row.get_ref(1)?)?),
-        event_type,
-        version: row.get(3)?,
-        tags,
-        time: Timestamp::from_microsecond(row.get(5)?)?,
-        actor: row.get(6)?,
-        command: CommandId::from(uuid(row.get_ref(7)?)?),
-        correlation: uuid(row.get_ref(8)?)?,
-        causation: uuid(row.get_ref(9)?)?,
-        payload: row.get_ref(10)?.as_blob()?.to_vec(),
+        data: EventData {
+            event_type,
+            version: row.get(3)?,
+            tags,
+            payload: row.get_ref(10)?.as_blob()?.to_vec(),
+        },
+        meta: Metadata {
+            id: EventId::from(uuid(row.get_ref(1)?)?),
+            time: Timestamp::from_microsecond(row.get(5)?)?,
+            actor: row.get(6)?,
+            command: CommandId::from(uuid(row.get_ref(7)?)?),
+            correlation: uuid(row.get_ref(8)?)?,
+            causation: uuid(row.get_ref(9)?)?,
+        },
     }))
 }
 

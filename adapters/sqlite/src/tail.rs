@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use cqrs_core::Position;
-use cqrs_core::store::{Recent, Recorded, announce};
+use cqrs_core::store::{Recorded, TailCache, announce};
 use tokio::sync::watch;
 
 /// How many of the events that this process wrote stay in memory for those who follow the log, and
@@ -15,7 +15,7 @@ pub(crate) struct LogTail {
     /// The last known head.
     pub(crate) known: watch::Sender<Position>,
     /// What this process wrote.
-    pub(crate) recent: Arc<Recent>,
+    pub(crate) recent: Arc<TailCache>,
 }
 
 impl LogTail {
@@ -23,7 +23,7 @@ impl LogTail {
     pub(crate) fn new(head: Position, window: usize) -> Self {
         Self {
             known: watch::Sender::new(head),
-            recent: Arc::new(Recent::new(
+            recent: Arc::new(TailCache::new(
                 head,
                 window.min(MAX_TAIL_EVENTS),
                 MAX_TAIL_BYTES,

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use cqrs_core::store::{Append, Boundary, EventQuery, EventType, NewEvent, Tag};
-use cqrs_core::{CommandId, Position, Timestamp};
+use cqrs_core::store::{Append, EventData, EventQuery, EventType, Tag};
+use cqrs_core::{CommandId, Position};
 use tempfile::TempDir;
 
 /// A directory with room for a database, deleted in the end.
@@ -21,32 +21,17 @@ impl Directory {
 
 /// One event with this tag and payload.
 pub(crate) fn append(tag: &str, payload: &[u8]) -> Append {
-    let command = CommandId::new();
-    Append {
-        command,
-        fingerprint: 1,
-        events: vec![NewEvent {
-            event_type: EventType::new("noted"),
-            version: 1,
-            tags: [Tag::from(tag)].into_iter().collect(),
-            payload: payload.to_vec(),
-        }],
-        boundaries: Vec::new(),
-        states: Vec::new(),
-        time: Timestamp::now(),
-        actor: None,
-        correlation: command.as_uuid(),
-        causation: command.as_uuid(),
-        ticket: None,
-    }
+    let event = EventData {
+        event_type: EventType::new("noted"),
+        version: 1,
+        tags: Tag::from(tag).into(),
+        payload: payload.to_vec(),
+    };
+    Append::new(CommandId::new(), vec![event]).fingerprint(1)
 }
 
 /// One event with this tag, unless there is such a one after this position.
 pub(crate) fn unless_after(tag: &str, after: u64) -> Append {
     let fail_if = EventQuery::tagged(Tag::from(tag));
-    let boundary = Boundary::new(fail_if, Position::new(after));
-    Append {
-        boundaries: vec![boundary],
-        ..append(tag, b"{}")
-    }
+    append(tag, b"{}").unless(fail_if, Position::new(after))
 }

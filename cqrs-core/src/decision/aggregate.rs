@@ -18,14 +18,6 @@ pub(crate) struct AggregateState {
     time: Timestamp,
 }
 
-/// Whether an event that is folded is in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    Log,
-    /// It is about to be appended: its position is not known.
-    Decision,
-}
-
 impl AggregateState {
     pub(crate) const fn unread(aggregate: &'static AggregateType) -> Self {
         Self {
@@ -58,7 +50,6 @@ impl AggregateState {
         &mut self,
         event: &Envelope<'_>,
         tags: &Tags,
-        origin: Origin,
         handler: &'static str,
     ) -> Result<(), Failure> {
         self.begin()?;
@@ -66,18 +57,16 @@ impl AggregateState {
             return Ok(());
         };
         let applied = catch_unwind(AssertUnwindSafe(|| state.apply(event, tag)));
-        if self.aggregate.reads_recorded {
-            self.time = event.time;
+        if let Ok(recorded) = event.record() {
+            self.time = recorded.meta.time;
         }
         match applied {
             Ok(applied) => applied.map_err(|error| Failure::handler(handler, error)),
             Err(panic) => Err(Failure::FunctionPanicked {
                 function: self.method("apply").into(),
-                event: Some(match origin {
-                    Origin::Log => {
-                        format!("event `{}` (position {})", event.event_type, event.position)
-                    }
-                    Origin::Decision => format!("the new event `{}`", event.event_type),
+                event: Some(match event.position() {
+                    Some(position) => format!("event `{}` (position {position})", event.event_type),
+                    None => format!("the new event `{}`", event.event_type),
                 }),
                 message: panic_message(&*panic),
             }),

@@ -16,7 +16,7 @@ use crate::handler::{CommandScope, Context, ErasedCommand, Loads, Reply, TxSlot}
 use crate::message::NewEvents;
 use crate::panic::{Guarded, guarded};
 use crate::store::{
-    Append, AppendError, Appended, ErasedTx, EventStore, NewEvent, Position, Ticket,
+    Append, AppendError, AppendToken, Appended, ErasedTx, EventData, EventStore, Position,
 };
 use crate::trace;
 
@@ -239,16 +239,16 @@ impl AttemptContext<'_> {
         mut append: Box<Append>,
         loaded: &mut Loaded<'_>,
     ) -> Result<Appended, AppendError> {
-        let ticket = loaded.can_pipeline(&append).then(Ticket::new);
+        let token = loaded.can_pipeline(&append).then(AppendToken::new);
         let command = append.command;
-        append.ticket = ticket;
+        append.token = token;
         let mut under_way = self.decisions.store.append(*append);
         // Only once it is in the store's queue can another one follow it there.
         let begun = poll_fn(|context| Poll::Ready(under_way.as_mut().poll(context)));
         if let Poll::Ready(outcome) = begun.await {
             return outcome;
         }
-        let completion = ticket.map(|ticket| loaded.publish_speculative(ticket, command));
+        let completion = token.map(|token| loaded.publish_speculative(token, command));
         let outcome = under_way.await;
         if let (Some(completion), Ok(appended)) = (completion, &outcome)
             && !appended.replayed
@@ -294,7 +294,7 @@ impl AttemptContext<'_> {
         }
         append.boundaries = loaded.boundaries();
         loaded
-            .fold_ahead(&mut append, &read_back, handler)
+            .fold_ahead(&append, &read_back, handler)
             .map_err(CommandError::Failed)?;
         if let Some((place, message)) = read_back.discard() {
             let event_type = &append.events[place].event_type;
@@ -380,7 +380,7 @@ impl AttemptContext<'_> {
         })
     }
 
-    fn unconditional(&self, events: Vec<NewEvent>) -> Append {
+    fn unconditional(&self, events: Vec<EventData>) -> Append {
         let Context {
             command,
             correlation,
@@ -388,17 +388,14 @@ impl AttemptContext<'_> {
             ref actor,
             time,
         } = self.context;
-        Append {
-            command: command.unwrap_or_default(),
-            fingerprint: self.fingerprint,
-            events,
-            boundaries: Vec::new(),
-            states: Vec::new(),
-            time,
-            actor: actor.as_ref().map(|actor| actor.name().to_owned()),
-            correlation,
-            causation,
-            ticket: None,
+        let append = Append::new(command.unwrap_or_default(), events)
+            .fingerprint(self.fingerprint)
+            .at(time)
+            .correlation(correlation)
+            .caused_by(causation);
+        match actor {
+            Some(actor) => append.by(actor.name()),
+            None => append,
         }
     }
 }

@@ -1,6 +1,6 @@
 use hashbrown::HashMap;
 
-use super::aggregate::{AggregateState, Origin};
+use super::aggregate::AggregateState;
 use super::cache::Checkout;
 use super::pending::Pending;
 use super::weight::Weight;
@@ -8,7 +8,7 @@ use crate::error::Failure;
 use crate::handler::{AggregateType, Inputs, LoadRequest, LoadedState, LoadedStates};
 use crate::message::{Envelope, Storage};
 use crate::store::{
-    EventQueryItem, EventType, Incarnation, Position, Recorded, StateKey, StoredState, Tag, Tags,
+    EventData, EventQueryItem, EventType, Incarnation, Position, StateKey, StoredState, Tag, Tags,
 };
 
 /// An aggregate to load, and its state once it is loaded.
@@ -151,7 +151,7 @@ impl Load {
     }
 
     /// Whether the aggregate folds this event.
-    pub(super) fn is_concerned(&self, event: &Recorded) -> bool {
+    pub(super) fn is_concerned(&self, event: &EventData) -> bool {
         self.aggregate.folds(&event.event_type) && event.tags.contains_all(&self.tags)
     }
 
@@ -159,10 +159,9 @@ impl Load {
     pub(super) fn fold(
         &mut self,
         event: &Envelope<'_>,
-        origin: Origin,
         handler: &'static str,
     ) -> Result<(), Failure> {
-        self.state.apply(event, &self.tags, origin, handler)?;
+        self.state.apply(event, &self.tags, handler)?;
         self.folded = self.folded.saturating_add(1);
         self.weight.add(event.payload.len());
         Ok(())

@@ -1,16 +1,15 @@
-use std::mem::take;
 use std::time::Duration;
 
 use hashbrown::HashSet;
 
-use super::aggregate::Origin;
 use super::cache::StateCache;
 use super::load::{Load, TagIndex};
 use super::pending::{AppendCompletion, Pending};
 use crate::error::Failure;
 use crate::message::{ReadBack, Storage};
 use crate::store::{
-    Append, Appended, Boundary, EventQuery, Limits, Position, Recorded, StateWrite, Store, Ticket,
+    Append, AppendToken, Appended, Boundary, EventData, EventQuery, Limits, Metadata, Recorded,
+    StateWrite, Store,
 };
 use crate::{CommandId, EventId};
 
@@ -47,18 +46,18 @@ impl<'a> Loaded<'a> {
     /// it: its new state was made from what it was.
     pub(super) fn boundaries(&mut self) -> Vec<Boundary> {
         let end = |load: &Load| {
-            let follows = load.pending.as_ref().map(Pending::ticket);
-            (load.incarnation, load.up_to, follows)
+            let after_append = load.pending.as_ref().map(Pending::token);
+            (load.incarnation, load.up_to, after_append)
         };
         self.loads.sort_by_key(end);
         let groups = self.loads.chunk_by(|a, b| end(a) == end(b));
         let boundary = |loads: &[Load]| {
-            let (incarnation, after, follows) = end(loads.first()?);
-            Some(Boundary {
-                fail_if: EventQuery::Items(loads.iter().map(Load::item).collect()),
-                after,
-                incarnation,
-                follows,
+            let (incarnation, after, after_append) = end(loads.first()?);
+            let fail_if = EventQuery::Items(loads.iter().map(Load::item).collect());
+            let boundary = Boundary::new(fail_if, after).incarnation(incarnation);
+            Some(match after_append {
+                Some(token) => boundary.after_append(token),
+                None => boundary,
             })
         };
         groups.filter_map(boundary).collect()
@@ -71,7 +70,7 @@ impl<'a> Loaded<'a> {
     /// have at the earliest.
     pub(super) fn fold_ahead(
         &mut self,
-        append: &mut Append,
+        append: &Append,
         read_back: &ReadBack,
         handler: &'static str,
     ) -> Result<(), Failure> {
@@ -79,41 +78,21 @@ impl<'a> Loaded<'a> {
             return Ok(());
         }
         let index = TagIndex::new(&self.loads);
-        let reads_recorded = self.loads.iter().any(|load| load.aggregate.reads_recorded);
-        for (number, event) in append.events.iter_mut().enumerate() {
-            // Its parts are lent to the record, not copied.
-            let mut recorded = Recorded {
-                position: Position::START,
-                id: EventId::from(uuid::Uuid::nil()),
-                event_type: event.event_type.clone(),
-                version: event.version,
-                tags: take(&mut event.tags),
-                time: append.time,
-                actor: None,
-                command: append.command,
-                correlation: append.correlation,
-                causation: append.causation,
-                payload: take(&mut event.payload),
-            };
-            if reads_recorded {
-                recorded.id = EventId::of(append.command, number);
-                recorded.actor.clone_from(&append.actor);
-            }
-            for place in index.candidates(&recorded.tags, self.loads.len()) {
+        for (number, event) in append.events.iter().enumerate() {
+            for place in index.candidates(&event.tags, self.loads.len()) {
                 let load = &mut self.loads[place];
-                if !load.is_concerned(&recorded) {
+                if !load.is_concerned(event) {
                     continue;
                 }
                 load.is_dirty = true;
+                let envelope = read_back.envelope(number, event);
                 if load.aggregate.reads_recorded {
-                    recorded.position = load.up_to.plus(number as u64 + 1);
-                    recorded.time = append.time.max(load.state.time());
+                    let recorded = load.provisional(append, number, event);
+                    load.fold(&envelope.provisional(&recorded), handler)?;
+                } else {
+                    load.fold(&envelope, handler)?;
                 }
-                let envelope = read_back.envelope(number, &recorded);
-                load.fold(&envelope, Origin::Decision, handler)?;
             }
-            event.tags = recorded.tags;
-            event.payload = recorded.payload;
         }
         Ok(())
     }
@@ -252,10 +231,10 @@ impl<'a> Loaded<'a> {
     /// What is written next about them follows it.
     pub(super) fn publish_speculative(
         &mut self,
-        ticket: Ticket,
+        token: AppendToken,
         command: CommandId,
     ) -> AppendCompletion {
-        let (pending, completion) = Pending::new(ticket, command);
+        let (pending, completion) = Pending::new(token, command);
         for mut load in self.loads.drain(..) {
             if load.is_dirty {
                 load.pending = Some(pending.clone());
@@ -268,6 +247,22 @@ impl<'a> Loaded<'a> {
 }
 
 impl Load {
+    /// The record of an event of the append, with the lowest position and time that it can get.
+    fn provisional(&self, append: &Append, number: usize, event: &EventData) -> Recorded {
+        Recorded {
+            position: self.up_to.plus(number as u64 + 1),
+            data: event.clone(),
+            meta: Metadata {
+                id: EventId::of(append.command, number),
+                time: append.time.max(self.state.time()),
+                actor: append.actor.clone(),
+                command: append.command,
+                correlation: append.correlation,
+                causation: append.causation,
+            },
+        }
+    }
+
     /// Whether a snapshot is due, once the events are recorded.
     fn is_snapshot_due(&self) -> bool {
         match self.aggregate.storage {

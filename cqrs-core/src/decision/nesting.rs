@@ -8,7 +8,7 @@ use super::load::Load;
 use crate::Uuid;
 use crate::error::Failure;
 use crate::handler::AggregateType;
-use crate::store::{EventStore, NewEvent, Store, Tags};
+use crate::store::{EventData, EventStore, Store, Tags};
 
 tokio::task_local! {
     /// What async handlers in this task are deciding, the innermost first. A sync handler cannot
@@ -63,12 +63,12 @@ pub(super) fn check_loads(
 
 /// Refuses events that would break the boundary of what this task is deciding.
 pub(super) fn check_events(
-    events: &[NewEvent],
+    events: &[EventData],
     store: &dyn Store,
     handler: &'static str,
 ) -> Result<(), Failure> {
     refuse(store, handler, |aggregate, tags| {
-        let concerns = |event: &NewEvent| {
+        let concerns = |event: &EventData| {
             event.tags.contains_all(tags) && aggregate.events.contains(&event.event_type.as_str())
         };
         events.iter().any(concerns)

@@ -4,7 +4,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use crate::CommandId;
-use crate::store::{EventStore, Position, Store, Ticket};
+use crate::store::{AppendToken, EventStore, Position, Store};
 
 /// How long an append may go without news before the store is asked about its command.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(1);
@@ -12,7 +12,7 @@ const LOOKUP_INTERVAL: Duration = Duration::from_secs(1);
 /// An append that is under way, whose events a state in memory has already.
 #[derive(Clone)]
 pub(crate) struct Pending {
-    ticket: Ticket,
+    token: AppendToken,
     command: CommandId,
     /// The position of its last event, once it is recorded. Closed without one when the append
     /// failed or its outcome is not known.
@@ -30,10 +30,10 @@ pub(super) enum AppendStatus {
 }
 
 impl Pending {
-    pub(super) fn new(ticket: Ticket, command: CommandId) -> (Self, AppendCompletion) {
+    pub(super) fn new(token: AppendToken, command: CommandId) -> (Self, AppendCompletion) {
         let (sender, last) = watch::channel(None);
         let pending = Self {
-            ticket,
+            token,
             command,
             last,
         };
@@ -41,8 +41,8 @@ impl Pending {
     }
 
     /// By which an append follows it.
-    pub(super) fn ticket(&self) -> Ticket {
-        self.ticket
+    pub(super) fn token(&self) -> AppendToken {
+        self.token
     }
 
     pub(super) fn status(&self) -> AppendStatus {
@@ -91,7 +91,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(30);
 
     fn pending() -> (Pending, AppendCompletion) {
-        Pending::new(Ticket::new(), CommandId::new())
+        Pending::new(AppendToken::new(), CommandId::new())
     }
 
     #[tokio::test]

@@ -2,14 +2,13 @@ use std::any::TypeId;
 
 use hashbrown::HashSet;
 
-use super::aggregate::Origin;
 use super::load::{Load, TagIndex};
 use super::loaded::Loaded;
 use super::{Decisions, nesting};
 use crate::error::Failure;
 use crate::handler::{AggregateType, AnyState, Inputs, LoadRequest};
 use crate::message::Envelope;
-use crate::store::{EventQuery, Events, NewEvent, Position, ReadRange, Tags};
+use crate::store::{EventData, EventQuery, Events, Position, ReadRange, Tags};
 
 /// How many reads bring aggregates up to date, at most, however many positions they are at.
 const MAX_READS: usize = 16;
@@ -77,7 +76,7 @@ impl Decisions {
     pub(super) async fn load_touched(
         &self,
         loaded: &mut Loaded<'_>,
-        events: &[NewEvent],
+        events: &[EventData],
         handler: &'static str,
     ) -> Result<(), Failure> {
         // By type, too: one that is not taken in may have the name of one that is.
@@ -203,12 +202,12 @@ impl Decisions {
             }
             let index = TagIndex::new(group);
             while let Some(event) = events.next().await? {
-                for place in index.candidates(&event.tags, group.len()) {
+                for place in index.candidates(&event.data.tags, group.len()) {
                     let load = &mut group[place];
-                    if event.position > load.up_to && load.is_concerned(&event) {
+                    if event.position > load.up_to && load.is_concerned(&event.data) {
                         any |= event.position > load.seen;
                         load.is_dirty = true;
-                        load.fold(&Envelope::new(&event), Origin::Log, handler)?;
+                        load.fold(&Envelope::recorded(&event), handler)?;
                     }
                 }
             }

@@ -20,6 +20,7 @@ impl Receipt {
             last,
             count,
             replayed,
+            ..
         } = appended;
         Self {
             command,

@@ -61,8 +61,8 @@ impl<'d, C> ExecuteCall<'d, C> {
 
     /// Sets the event that caused the command. The command joins the event's conversation.
     pub fn caused_by(mut self, event: &Recorded) -> Self {
-        self.options.causation = Some(event.id.as_uuid());
-        self.options.correlation = Some(event.correlation);
+        self.options.causation = Some(event.meta.id.as_uuid());
+        self.options.correlation = Some(event.meta.correlation);
         self
     }
 

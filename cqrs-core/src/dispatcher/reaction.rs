@@ -46,7 +46,7 @@ impl Reaction {
         let reply = Reply::guarded(|| (self.entry.run)(recorded, &scope)).instrument(span);
         let origin = Sending {
             store: EventStore::store_id(&*self.dispatcher.inner.store),
-            command: recorded.command,
+            command: recorded.meta.command,
         };
         let reacted = reacting(self.entry.name, origin, reply).await;
         reacted.map_err(Error::panicked)?

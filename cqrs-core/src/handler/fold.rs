@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::input::Input;
 use super::{Reply, TxSlot};
 use crate::error::{Error, Result};
+use crate::message::Envelope;
 use crate::source::Source;
 use crate::store::Recorded;
 use crate::views::{ErasedBuffer, ReadModel, ViewBuffer, Views};
@@ -114,7 +115,7 @@ pub trait ApplyInput<'a, Id: 'a, A> {
     ///
     /// # Errors
     /// When the event does not bear the id.
-    fn take(recorded: &'a Recorded, id: impl FnOnce() -> Option<&'a Id>) -> Result<Self>
+    fn take(event: &'a Envelope<'_>, id: impl FnOnce() -> Option<&'a Id>) -> Result<Self>
     where
         Self: Sized;
 }
@@ -135,8 +136,8 @@ pub trait StoredApplyInput<A> {
 impl<'a, Id: 'a, A> ApplyInput<'a, Id, A> for &'a Recorded {
     const IS_ID: bool = false;
 
-    fn take(recorded: &'a Recorded, _: impl FnOnce() -> Option<&'a Id>) -> Result<Self> {
-        Ok(recorded)
+    fn take(event: &'a Envelope<'_>, _: impl FnOnce() -> Option<&'a Id>) -> Result<Self> {
+        event.record()
     }
 }
 
@@ -156,16 +157,15 @@ pub const fn any(these: &[bool]) -> bool {
 ///
 /// # Errors
 /// When the event does not bear it.
-pub fn concerned<Id>(recorded: &Recorded, id: Option<Id>) -> Result<Id> {
+pub fn concerned<Id>(event: &Envelope<'_>, id: Option<Id>) -> Result<Id> {
     id.ok_or_else(|| {
-        let Recorded {
-            event_type,
-            position,
-            ..
-        } = recorded;
-        Error::message(format!(
-            "event `{event_type}` (position {position}) has a tag that none of its ids has now"
-        ))
+        let event_type = &event.event_type;
+        Error::message(match event.position() {
+            None => format!("event `{event_type}` has a tag that none of its ids has now"),
+            Some(position) => format!(
+                "event `{event_type}` (position {position}) has a tag that none of its ids has now"
+            ),
+        })
     })
 }
 

@@ -3,13 +3,16 @@ use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Event;
+use super::event::decode;
 use crate::error::Error;
 use crate::panic::panic_message;
-use crate::store::Recorded;
+use crate::store::{EventData, Position, Recorded};
 
-/// An event to be folded: as recorded, with its decoded payload if it is known.
+/// An event to be folded, with what is known about it: a fold of a decision has no record yet.
 pub struct Envelope<'a> {
-    recorded: &'a Recorded,
+    data: &'a EventData,
+    position: Option<Position>,
+    recorded: Option<&'a Recorded>,
     decoded: Option<&'a (dyn Any + Send + Sync)>,
 }
 
@@ -26,10 +29,49 @@ pub enum Decoded<'a, E> {
 pub(crate) struct ReadBack(Vec<Box<dyn Any + Send + Sync>>);
 
 impl<'a> Envelope<'a> {
-    /// Of an event whose payload is not known.
-    pub(crate) fn new(recorded: &'a Recorded) -> Self {
-        let decoded = None;
-        Self { recorded, decoded }
+    /// An event of the log.
+    pub(crate) fn recorded(recorded: &'a Recorded) -> Self {
+        Self {
+            recorded: Some(recorded),
+            ..Self::stored(recorded.position, &recorded.data)
+        }
+    }
+
+    /// An event of the log that was read for a fold.
+    pub(crate) fn stored(position: Position, data: &'a EventData) -> Self {
+        Self {
+            data,
+            position: Some(position),
+            recorded: None,
+            decoded: None,
+        }
+    }
+
+    /// Adds the record that the event will have at the earliest.
+    pub(crate) fn provisional(self, recorded: &'a Recorded) -> Self {
+        Self {
+            recorded: Some(recorded),
+            ..self
+        }
+    }
+
+    /// The position of an event of the log.
+    pub(crate) fn position(&self) -> Option<Position> {
+        self.position
+    }
+
+    /// The event with its metadata.
+    ///
+    /// # Errors
+    /// If it was read without. Aggregates with
+    /// [`READS_RECORDED`](super::Aggregate::READS_RECORDED) are given events with metadata.
+    pub fn record(&self) -> Result<&'a Recorded, Error> {
+        self.recorded.ok_or_else(|| {
+            let event_type = &self.data.event_type;
+            Error::message(format!(
+                "event `{event_type}` was read without its metadata"
+            ))
+        })
     }
 
     /// The payload as an `E`.
@@ -39,16 +81,16 @@ impl<'a> Envelope<'a> {
     pub fn decode<E: Event>(&self) -> Result<Decoded<'a, E>, Error> {
         match self.decoded.and_then(|event| event.downcast_ref()) {
             Some(event) => Ok(Decoded::Known(event)),
-            None => self.recorded.decode().map(Decoded::New),
+            None => decode(self.data, self.position).map(Decoded::New),
         }
     }
 }
 
 impl Deref for Envelope<'_> {
-    type Target = Recorded;
+    type Target = EventData;
 
-    fn deref(&self) -> &Recorded {
-        self.recorded
+    fn deref(&self) -> &EventData {
+        self.data
     }
 }
 
@@ -73,9 +115,13 @@ impl ReadBack {
     }
 
     /// The event at this place, with its payload.
-    pub(crate) fn envelope<'a>(&'a self, place: usize, recorded: &'a Recorded) -> Envelope<'a> {
-        let decoded = self.0.get(place).map(|event| &**event);
-        Envelope { recorded, decoded }
+    pub(crate) fn envelope<'a>(&'a self, place: usize, data: &'a EventData) -> Envelope<'a> {
+        Envelope {
+            data,
+            position: None,
+            recorded: None,
+            decoded: self.0.get(place).map(|event| &**event),
+        }
     }
 
     /// Drops the events. Returns the place of one whose `Drop` panicked, and the panic's message.

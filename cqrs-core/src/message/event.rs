@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::ReadBack;
 use crate::error::Error;
 use crate::json::{self, Unreadable};
-use crate::store::{EventType, NewEvent, Position, Recorded, Tag, Tags};
+use crate::store::{EventData, EventType, Position, Recorded, Tag, Tags};
 
 /// Something that happened. Derive it on a struct; name it in the past tense.
 ///
@@ -34,34 +34,44 @@ impl Recorded {
     /// When the payload is of a newer version than this program knows, or does not fit `E`; the
     /// error names the event and its position, and shows the payload.
     pub fn decode<E: Event>(&self) -> Result<E, Error> {
-        if self.version > E::VERSION {
-            return Err(Error::message(format!(
-                "event `{}` at position {} has version {}, this program knows up to {}: \
-                 update this program before it reads the log",
-                self.event_type,
-                self.position,
-                self.version,
-                E::VERSION
-            )));
-        }
-        json::decode(&self.payload)
-            .map_err(|error| self.unreadable(std::any::type_name::<E>(), &error))
+        decode(&self.data, Some(self.position))
     }
+}
 
-    #[cold]
-    fn unreadable(&self, rust_type: &str, error: &Unreadable) -> Error {
-        let place = match self.position {
-            // It is folded before it is recorded.
-            Position::START => String::new(),
-            position => format!(" at position {position}"),
-        };
-        Error::message(format!(
-            "event `{}` (version {}){place} cannot be read as `{rust_type}`: {error}: {}",
-            self.event_type,
-            self.version,
-            String::from_utf8_lossy(&self.payload[..self.payload.len().min(200)]),
-        ))
+/// The payload as an `E`. An event that is folded before it is recorded has no position.
+pub(super) fn decode<E: Event>(event: &EventData, position: Option<Position>) -> Result<E, Error> {
+    if event.version > E::VERSION {
+        return Err(Error::message(format!(
+            "event `{}`{} has version {}, this program knows up to {}: \
+             update this program before it reads the log",
+            event.event_type,
+            place(position),
+            event.version,
+            E::VERSION
+        )));
     }
+    json::decode(&event.payload)
+        .map_err(|error| unreadable(event, position, std::any::type_name::<E>(), &error))
+}
+
+#[cold]
+fn unreadable(
+    event: &EventData,
+    position: Option<Position>,
+    rust_type: &str,
+    error: &Unreadable,
+) -> Error {
+    Error::message(format!(
+        "event `{}` (version {}){} cannot be read as `{rust_type}`: {error}: {}",
+        event.event_type,
+        event.version,
+        place(position),
+        String::from_utf8_lossy(&event.payload[..event.payload.len().min(200)]),
+    ))
+}
+
+fn place(position: Option<Position>) -> String {
+    position.map_or_else(String::new, |position| format!(" at position {position}"))
 }
 
 /// What a command handler may return: an event, an enum of events that derives `Event`, `()`, or
@@ -135,7 +145,7 @@ where
 /// The events of one decision, in order.
 #[derive(Debug, Default)]
 pub struct NewEvents {
-    events: Vec<NewEvent>,
+    events: Vec<EventData>,
     read_back: ReadBack,
 }
 
@@ -159,7 +169,7 @@ impl NewEvents {
             Error::message(format!("event `{}` cannot be recorded: {error}", E::NAME))
         })?;
         let event_type = EventType::new(E::NAME);
-        self.events.push(NewEvent {
+        self.events.push(EventData {
             event_type,
             version: E::VERSION,
             tags,
@@ -170,12 +180,12 @@ impl NewEvents {
     }
 
     /// The events.
-    pub fn into_vec(self) -> Vec<NewEvent> {
+    pub fn into_vec(self) -> Vec<EventData> {
         self.events
     }
 
     /// The events, also as they are read back.
-    pub(crate) fn into_parts(self) -> (Vec<NewEvent>, ReadBack) {
+    pub(crate) fn into_parts(self) -> (Vec<EventData>, ReadBack) {
         (self.events, self.read_back)
     }
 }

@@ -46,7 +46,7 @@ impl EventQuery {
 
     /// Whether this event matches.
     pub fn matches_event(&self, event: &Recorded) -> bool {
-        self.matches(&event.event_type, &event.tags)
+        self.matches(&event.data.event_type, &event.data.tags)
     }
 }
 
@@ -58,7 +58,7 @@ impl EventQueryItem {
 
     /// Whether this event matches.
     pub fn matches_event(&self, event: &Recorded) -> bool {
-        self.matches(&event.event_type, &event.tags)
+        self.matches(&event.data.event_type, &event.data.tags)
     }
 
     /// Whether the types let this one through.

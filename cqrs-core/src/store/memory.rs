@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::ticket::Endings;
+use super::append_token::CompletedAppends;
 use super::{
     Append, AppendError, Appended, Boundary, BoxFuture, EventQuery, EventQueryItem, EventStore,
     Limits, ModelSchema, Page, Position, ReadRange, Recorded, SortKey, StateKey, StoreError,
@@ -31,7 +31,7 @@ struct Data {
     tagged: HashMap<Tag, Vec<Position>>,
     commands: HashMap<CommandId, StoredCommand>,
     states: HashMap<StateKey, StoredState>,
-    endings: Endings,
+    completed: CompletedAppends,
     views: HashMap<String, BTreeMap<String, View>>,
     checkpoints: HashMap<String, Position>,
 }
@@ -99,7 +99,7 @@ impl EventStore for Memory {
         let count = self
             .lock()
             .events
-            .partition_point(|event| event.time <= time);
+            .partition_point(|event| event.meta.time <= time);
         Box::pin(std::future::ready(Ok(Position::new(count as u64))))
     }
 
@@ -194,20 +194,16 @@ impl Data {
             }
         }
         let head = self.head();
-        let appended = append.appended(head);
         let time = self
             .events
             .last()
-            .map_or(append.time, |last| last.time.max(append.time));
-        let Append {
-            command,
-            fingerprint,
-            ticket,
-            ..
-        } = append;
-        if let Some(ticket) = ticket {
-            self.endings.note(ticket, appended.last);
+            .map_or(append.time, |last| last.meta.time.max(append.time));
+        let appended = append.appended(head, time);
+        if let Some(token) = append.token {
+            self.completed.record(token, appended.last);
         }
+        let stored = StoredCommand::new(append.fingerprint, appended.first, appended.count);
+        self.commands.insert(append.command, stored);
         for write in std::mem::take(&mut append.states) {
             let state = StoredState {
                 body: write.body,
@@ -216,7 +212,7 @@ impl Data {
             self.states.insert(write.key, state);
         }
         for event in append.record(head, time) {
-            for tag in &event.tags {
+            for tag in &event.data.tags {
                 self.tagged
                     .entry(tag.clone())
                     .or_default()
@@ -224,16 +220,6 @@ impl Data {
             }
             self.events.push(Arc::new(event));
         }
-        let Appended {
-            first, last, count, ..
-        } = appended;
-        let stored = StoredCommand {
-            fingerprint,
-            first,
-            last,
-            count,
-        };
-        self.commands.insert(command, stored);
         Ok(appended)
     }
 
@@ -245,7 +231,7 @@ impl Data {
                 seen: boundary.after,
             });
         }
-        let followed = boundary.follows.map(|ticket| self.endings.of(ticket));
+        let followed = boundary.after_append.map(|token| self.completed.of(token));
         let Some(after) = followed.unwrap_or(Some(boundary.after)) else {
             return Err(AppendError::Conflict { at: head });
         };

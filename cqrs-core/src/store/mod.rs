@@ -5,23 +5,26 @@
 //! are what it implements; the crate `cqrs_conformance` is the suite that shows it keeps the
 //! promises, I1 to I11, that the methods' documentation names.
 
-mod ahead;
 mod append;
+mod append_token;
+mod boundary;
+mod conflict_window;
 mod error;
 mod event_query;
+mod event_type;
 mod incarnation;
+mod limits;
 mod memory;
 mod position;
-mod recent;
+mod read_ahead;
 mod recorded;
 mod sort_key;
 mod state;
 mod subscription;
 mod tag;
-mod ticket;
+mod tail_cache;
 mod transaction;
 mod view_store;
-mod window;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -31,25 +34,28 @@ use uuid::Uuid;
 
 use crate::CommandId;
 
-pub use append::{Append, Appended, Boundary, Limits, NewEvent, StoredCommand};
+pub use append::{Append, Appended, StoredCommand};
+pub use append_token::{AppendToken, CompletedAppends};
+pub use boundary::Boundary;
+pub use conflict_window::{BoundaryCheck, ConflictWindow};
 pub use error::{AppendError, StoreError};
 pub use event_query::{EventQuery, EventQueryItem};
+pub use event_type::EventType;
 pub use incarnation::Incarnation;
+pub use limits::Limits;
 pub use memory::Memory;
 pub use position::Position;
-pub use recent::Recent;
-pub use recorded::{EventType, Recorded};
+pub use recorded::{EventData, Metadata, Recorded};
 pub use sort_key::SortKey;
 pub use state::{StateKey, StateWrite, StoredState};
 pub use subscription::{Events, Subscription};
 pub use tag::{Tag, Tags};
-pub use ticket::Ticket;
+pub use tail_cache::TailCache;
 pub use transaction::{ErasedTx, Transaction, Transactional, Transactions};
 pub use view_store::{
     IndexRange, ModelSchema, ViewBatch, ViewChange, ViewCommitError, ViewPage, ViewRow, ViewScan,
     ViewStore,
 };
-pub use window::{Verdict, Window};
 
 /// A boxed future, as the methods of store traits return them.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,131 +1,67 @@
-use std::cmp::Ordering;
-use std::fmt;
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
-
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Position, Tags};
+use super::{EventType, Position, Tags};
 use crate::{CommandId, EventId, Timestamp};
 
-/// An event's wire name. Clones of one that was stored share its text.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-pub struct EventType(Name);
-
-#[derive(Clone, Debug)]
-enum Name {
-    Known(&'static str),
-    Stored(Arc<str>),
-}
-
-impl EventType {
-    /// A name known to this program.
-    pub const fn new(name: &'static str) -> Self {
-        Self(Name::Known(name))
-    }
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        match &self.0 {
-            Name::Known(name) => name,
-            Name::Stored(name) => name,
-        }
-    }
-}
-
-impl From<&str> for EventType {
-    /// A name as a store wrote it.
-    fn from(stored: &str) -> Self {
-        Self(Name::Stored(stored.into()))
-    }
-}
-
-impl From<String> for EventType {
-    /// A name as a store wrote it.
-    fn from(stored: String) -> Self {
-        Self(Name::Stored(stored.into()))
-    }
-}
-
-impl From<EventType> for String {
-    fn from(event_type: EventType) -> Self {
-        event_type.as_str().to_owned()
-    }
-}
-
-impl PartialEq for EventType {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
-    }
-}
-
-impl Eq for EventType {}
-
-impl PartialOrd for EventType {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for EventType {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.as_str().cmp(other.as_str())
-    }
-}
-
-impl Hash for EventType {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_str().hash(state);
-    }
-}
-
-impl fmt::Display for EventType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// An event as stored, with all that is known about it.
+/// The part of an event that its command decides: all that a fold needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recorded {
-    /// Its place in the log.
-    pub position: Position,
-    /// Its identity.
-    pub id: EventId,
-    /// Its wire name.
+pub struct EventData {
+    /// Wire name.
     pub event_type: EventType,
-    /// The version of its wire format.
+    /// Version of the wire format.
     pub version: u32,
-    /// What it concerns.
+    /// Aggregates that the event concerns.
     pub tags: Tags,
-    /// When it was recorded, to the microsecond; never earlier than the event before it.
-    pub time: Timestamp,
-    /// Who sent the command, if anyone said.
-    pub actor: Option<String>,
-    /// The command that it came from.
-    pub command: CommandId,
-    /// The conversation that it belongs to.
-    pub correlation: Uuid,
-    /// What caused the command: an event's id when a reaction sent it, else the command's own id.
-    pub causation: Uuid,
     /// The event as JSON.
     pub payload: Vec<u8>,
 }
 
-impl Recorded {
-    /// About how many bytes it takes in memory.
+/// The part of an event that comes from its append.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// Identity of the event, derived from its command: see [`EventId::of`].
+    pub id: EventId,
+    /// Time of the append, to the microsecond. Never earlier than that of the event before, unless
+    /// the log says otherwise.
+    pub time: Timestamp,
+    /// Actor that sent the command, if one was set.
+    pub actor: Option<String>,
+    /// The command that the event comes from.
+    pub command: CommandId,
+    /// Correlation id, shared by everything that one request leads to.
+    pub correlation: Uuid,
+    /// Cause of the command: an event's id if a reaction sent it, else the command's own id.
+    pub causation: Uuid,
+}
+
+/// An event in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Place in the log.
+    pub position: Position,
+    /// The event.
+    pub data: EventData,
+    /// Time, actor and origin.
+    pub meta: Metadata,
+}
+
+impl EventData {
+    /// Approximate size in memory, in bytes.
     pub fn size(&self) -> usize {
         let tags = self.tags.iter().map(|tag| tag.as_str().len());
-        size_of::<Self>()
-            + self.payload.len()
-            + self.actor.as_ref().map_or(0, String::len)
-            + tags.sum::<usize>()
+        size_of::<Self>() + self.payload.len() + tags.sum::<usize>()
     }
 
-    /// The payload as JSON, for display.
+    /// The payload as JSON, for display. [`Null`](serde_json::Value::Null) if it is none.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.payload).unwrap_or(serde_json::Value::Null)
+    }
+}
+
+impl Recorded {
+    /// Approximate size in memory, in bytes.
+    pub fn size(&self) -> usize {
+        let actor = self.meta.actor.as_ref().map_or(0, String::len);
+        size_of::<Position>() + size_of::<Metadata>() + self.data.size() + actor
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::ahead::Ahead;
+use super::read_ahead::ReadAhead;
 use super::{EventQuery, EventStore, Incarnation, Page, Position, ReadRange, Recorded, StoreError};
 
 /// How often a subscription looks for events of other processes, which nothing announces here.
@@ -20,7 +20,7 @@ pub struct Events<'s, S: ?Sized> {
     to_fold: bool,
     page: VecDeque<Arc<Recorded>>,
     /// The next page, while the events of this one are taken.
-    ahead: Option<Ahead<'s>>,
+    ahead: Option<ReadAhead<'s>>,
     is_last: bool,
 }
 
@@ -51,7 +51,7 @@ impl<'s, S: EventStore + ?Sized> Events<'s, S> {
         while self.page.is_empty() && !self.is_last {
             let (store, query) = (self.store, &self.query);
             let begin = |range| {
-                Ahead::begin(if self.to_fold {
+                ReadAhead::begin(if self.to_fold {
                     store.read_to_fold(query.clone(), range)
                 } else {
                     store.read(query.clone(), range)
@@ -84,7 +84,7 @@ pub struct Subscription {
     /// What was read and not delivered yet.
     page: Option<Page>,
     /// What comes after that, while more is there.
-    ahead: Option<Ahead<'static>>,
+    ahead: Option<ReadAhead<'static>>,
     /// All that this process has appended was delivered from memory: there is nothing to read
     /// before there is news.
     rests: bool,
@@ -192,9 +192,9 @@ impl Subscription {
     }
 
     /// Begins to read what comes after a position: large pages, however many are wanted at once.
-    fn read(&self, after: Position) -> Ahead<'static> {
+    fn read(&self, after: Position) -> ReadAhead<'static> {
         let (store, query) = (self.store.clone(), self.query.clone());
         let range = ReadRange::after(after);
-        Ahead::begin(Box::pin(async move { store.read(query, range).await }))
+        ReadAhead::begin(Box::pin(async move { store.read(query, range).await }))
     }
 }

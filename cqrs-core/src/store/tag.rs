@@ -54,16 +54,16 @@ impl fmt::Display for Tag {
 /// aggregate, one for each of its ids.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(from = "Vec<Tag>", into = "Vec<Tag>")]
-pub struct Tags(Few);
+pub struct Tags(TagList);
 
 /// Most events have one.
 #[derive(Clone)]
-enum Few {
+enum TagList {
     One(Tag),
     Many(Vec<Tag>),
 }
 
-impl Default for Few {
+impl Default for TagList {
     fn default() -> Self {
         Self::Many(Vec::new())
     }
@@ -72,7 +72,7 @@ impl Default for Few {
 impl Tags {
     /// No tags.
     pub const fn new() -> Self {
-        Self(Few::Many(Vec::new()))
+        Self(TagList::Many(Vec::new()))
     }
 
     /// Reads a JSON array of strings, as stores write it.
@@ -114,17 +114,17 @@ impl Tags {
             return;
         }
         match &mut self.0 {
-            Few::Many(tags) if tags.is_empty() => self.0 = Few::One(tag),
-            Few::Many(tags) => tags.push(tag),
-            Few::One(first) => self.0 = Few::Many(vec![first.clone(), tag]),
+            TagList::Many(tags) if tags.is_empty() => self.0 = TagList::One(tag),
+            TagList::Many(tags) => tags.push(tag),
+            TagList::One(first) => self.0 = TagList::Many(vec![first.clone(), tag]),
         }
     }
 
     /// The tags as a slice.
     pub fn as_slice(&self) -> &[Tag] {
         match &self.0 {
-            Few::One(tag) => std::slice::from_ref(tag),
-            Few::Many(tags) => tags,
+            TagList::One(tag) => std::slice::from_ref(tag),
+            TagList::Many(tags) => tags,
         }
     }
 
@@ -188,7 +188,7 @@ impl fmt::Debug for Tags {
 
 impl From<Tag> for Tags {
     fn from(tag: Tag) -> Self {
-        Self(Few::One(tag))
+        Self(TagList::One(tag))
     }
 }
 

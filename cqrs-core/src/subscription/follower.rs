@@ -97,11 +97,8 @@ impl FailedEvent {
         handler: &'static str,
         error: &Error,
     ) -> Self {
-        let Recorded {
-            position,
-            event_type,
-            ..
-        } = event;
+        let position = event.position;
+        let event_type = &event.data.event_type;
         Self {
             place,
             error: format!("`{handler}` failed at position {position} (`{event_type}`): {error}"),

@@ -132,7 +132,7 @@ impl ViewFolds {
         tx: Option<&TxSlot>,
         check: Check,
     ) -> (&'static str, Result<usize>) {
-        let Some(fold) = self.folds.get(event.event_type.as_str()) else {
+        let Some(fold) = self.folds.get(event.data.event_type.as_str()) else {
             return (self.name, Ok(0));
         };
         let mut reruns = 0;

@@ -2,7 +2,7 @@ use std::fmt::Debug;
 
 use serde_json::Value;
 
-use crate::store::NewEvent;
+use crate::store::EventData;
 
 /// What a test compares, line by line.
 pub(super) trait Lines: PartialEq + Debug {
@@ -59,7 +59,7 @@ struct Row {
     same: bool,
 }
 
-impl Lines for NewEvent {
+impl Lines for EventData {
     const NOTHING: &'static str = "(no event)";
 
     /// Its name and version, its tags, its fields.
@@ -90,8 +90,8 @@ mod tests {
     use super::*;
     use crate::store::{EventType, Tag, Tags};
 
-    fn event(name: &'static str, json: &str) -> NewEvent {
-        NewEvent {
+    fn event(name: &'static str, json: &str) -> EventData {
+        EventData {
             event_type: EventType::new(name),
             version: 1,
             tags: Tags::from_iter([Tag::new("product", "P1")]),

@@ -2,7 +2,7 @@ use std::future::Future;
 
 use crate::auth::Actor;
 use crate::message::{IntoEvents, NewEvents};
-use crate::store::{Append, Appended, EventStore, Memory, NewEvent};
+use crate::store::{Append, Appended, EventData, EventStore, Memory};
 use crate::{CommandId, Timestamp};
 
 /// What a test says has happened before.
@@ -39,32 +39,23 @@ impl History {
     }
 
     /// One more thing happens now.
-    pub(super) async fn happen(&self, events: Vec<NewEvent>, store: &Memory) -> Appended {
+    pub(super) async fn happen(&self, events: Vec<EventData>, store: &Memory) -> Appended {
         let appended = store.append(self.append(events)).await;
         appended.expect("the given events fit a store")
     }
 
-    fn append(&self, events: Vec<NewEvent>) -> Append {
-        let command = CommandId::new();
-        let id = command.as_uuid();
-        Append {
-            command,
-            fingerprint: 0,
-            events,
-            boundaries: Vec::new(),
-            states: Vec::new(),
-            time: self.time,
-            actor: self.actor.as_ref().map(|actor| actor.name().to_owned()),
-            correlation: id,
-            causation: id,
-            ticket: None,
+    fn append(&self, events: Vec<EventData>) -> Append {
+        let append = Append::new(CommandId::new(), events).at(self.time);
+        match &self.actor {
+            Some(actor) => append.by(actor.name()),
+            None => append,
         }
     }
 }
 
 /// Events as they are recorded.
 #[track_caller]
-pub(super) fn new_events(events: impl IntoEvents) -> Vec<NewEvent> {
+pub(super) fn new_events(events: impl IntoEvents) -> Vec<EventData> {
     let mut recorded = NewEvents::new();
     if let Err(error) = events.record(&mut recorded) {
         panic!("{error}");

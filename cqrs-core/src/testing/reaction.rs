@@ -11,7 +11,7 @@ use crate::handler::Services;
 use crate::message::{Command, Event, IntoEvents};
 use crate::module::Module;
 use crate::registry::{ReactionEntry, Registry};
-use crate::store::{EventQuery, EventStore, NewEvent, Position, ReadRange, Recorded};
+use crate::store::{EventData, EventQuery, EventStore, Position, ReadRange, Recorded};
 use crate::wiring::{Plan, Problems, Scope};
 
 /// Begins a test of the reaction with this name:
@@ -118,7 +118,7 @@ impl ReactionTest {
     async fn react(
         self,
         entry: &'static ReactionEntry,
-        event: Vec<NewEvent>,
+        event: Vec<EventData>,
     ) -> (Vec<SentCommand>, Result<()>) {
         let store = self.history.store().await;
         let last = self.history.happen(event, &store).await.last;

@@ -12,7 +12,7 @@ use crate::handler::Services;
 use crate::message::{Command, Event, IntoEvents};
 use crate::module::Module;
 use crate::registry::{CommandHandlerEntry, Registry};
-use crate::store::{EventQuery, EventStore, NewEvent, Recorded};
+use crate::store::{EventData, EventQuery, EventStore, Recorded};
 use crate::wiring::Plan;
 use crate::{CommandId, Timestamp};
 
@@ -105,7 +105,7 @@ impl<C: Command> When<C> {
         let expected = new_events(expected);
         let actual: Vec<_> = match self.outcome() {
             Err(error) => panic!("expected {}, but `{}`: {error}", count(&expected), C::NAME),
-            Ok(events) => events.into_iter().map(new_event).collect(),
+            Ok(events) => events.into_iter().map(|event| event.data).collect(),
         };
         if let Some(table) = difference(&expected, &actual) {
             panic!("`{}` led to other events than expected\n\n{table}", C::NAME);
@@ -120,7 +120,7 @@ impl<C: Command> When<C> {
     pub fn then_event<E: Event>(self, matches: impl FnOnce(&E) -> bool) {
         let events = self.events();
         let event = match &events[..] {
-            [event] if event.event_type.as_str() == E::NAME => event.decode::<E>(),
+            [event] if event.data.event_type.as_str() == E::NAME => event.decode::<E>(),
             _ => panic!(
                 "`{}` did not lead to one `{}`\n\n{}",
                 C::NAME,
@@ -200,7 +200,12 @@ impl<C: Command> When<C> {
             Ok(events) => panic!(
                 "`{}` did not fail, but led to {}",
                 C::NAME,
-                count(&events.into_iter().map(new_event).collect::<Vec<_>>())
+                count(
+                    &events
+                        .into_iter()
+                        .map(|event| event.data)
+                        .collect::<Vec<_>>()
+                )
             ),
         }
     }
@@ -285,17 +290,8 @@ fn handler<C: Command>(module: Option<Module>) -> &'static CommandHandlerEntry {
     }
 }
 
-fn new_event(event: Recorded) -> NewEvent {
-    NewEvent {
-        event_type: event.event_type,
-        version: event.version,
-        tags: event.tags,
-        payload: event.payload,
-    }
-}
-
 fn listed(events: Vec<Recorded>) -> String {
-    let events = events.into_iter().map(new_event);
+    let events = events.into_iter().map(|event| event.data);
     let lines: Vec<_> = events.flat_map(|event| event.lines()).collect();
     format!("  {}\n", lines.join("\n  "))
 }
@@ -307,13 +303,13 @@ fn described<E: fmt::Debug + fmt::Display>(
         Err(CommandError::Rejected(error)) => format!("rejected: {error:?}"),
         Err(error) => format!("not rejected, but {error}"),
         Ok(events) => {
-            let events: Vec<_> = events.into_iter().map(new_event).collect();
+            let events: Vec<_> = events.into_iter().map(|event| event.data).collect();
             format!("not rejected, but {}", count(&events))
         }
     }
 }
 
-fn count(events: &[NewEvent]) -> String {
+fn count(events: &[EventData]) -> String {
     let names: Vec<_> = events
         .iter()
         .map(|event| event.event_type.as_str())

@@ -102,10 +102,10 @@ const _: () = {
     impl<'a> __cqrs::ApplyInput<'a, AccountId, Account> for &'a AccountId {
         const IS_ID: __cqrs::bool = true;
         fn take(
-            recorded: &'a __cqrs::Recorded,
+            event: &'a __cqrs::Envelope<'_>,
             id: impl __cqrs::FnOnce() -> __cqrs::Option<Self>,
         ) -> __cqrs::Result<Self, __cqrs::Error> {
-            __cqrs::concerned(recorded, id())
+            __cqrs::concerned(event, id())
         }
     }
     impl __cqrs::StoredApplyInput<Account> for &AccountId {}

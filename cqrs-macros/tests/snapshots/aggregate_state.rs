@@ -108,10 +108,10 @@ const _: () = {
     for &'a AccountId {
         const IS_ID: __cqrs::bool = true;
         fn take(
-            recorded: &'a __cqrs::Recorded,
+            event: &'a __cqrs::Envelope<'_>,
             id: impl __cqrs::FnOnce() -> __cqrs::Option<Self>,
         ) -> __cqrs::Result<Self, __cqrs::Error> {
-            __cqrs::concerned(recorded, id())
+            __cqrs::concerned(event, id())
         }
     }
     impl __cqrs::StoredApplyInput<billing::BillingAccount> for &AccountId {}

@@ -35,22 +35,23 @@ pub fn events_table(events: &[Arc<Recorded>], full: bool) -> String {
     for event in events {
         table.row([
             event.position.to_string(),
-            time(event.time),
-            format!("{} v{}", event.event_type, event.version),
+            time(event.meta.time),
+            format!("{} v{}", event.data.event_type, event.data.version),
             event
+                .meta
                 .actor
                 .as_deref()
                 .unwrap_or_default()
                 .replace('\n', " "),
-            id(event.correlation, full),
-            id(event.causation, full),
+            id(event.meta.correlation, full),
+            id(event.meta.causation, full),
         ]);
     }
     let mut lines = table.lines().into_iter();
     let mut text: Vec<String> = lines.next().into_iter().collect();
     for (line, event) in lines.zip(events) {
         text.push(line);
-        let payload = harmless(&String::from_utf8_lossy(&event.payload));
+        let payload = harmless(&String::from_utf8_lossy(&event.data.payload));
         text.push(format!("           {FAINT}{payload}{FAINT:#}"));
     }
     text.join("\n")

@@ -52,7 +52,7 @@ impl SalesReport {
         tx: &mut Tx<Postgres>,
     ) -> Result<()> {
         let id = event.product_id.to_string();
-        let (time, units) = (recorded.time.to_string(), i64::from(event.units));
+        let (time, units) = (recorded.meta.time.to_string(), i64::from(event.units));
         tx.execute(include_str!("sold.sql"), &[&id, &time, &units])
             .await?;
         Ok(())

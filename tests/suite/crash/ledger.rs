@@ -114,8 +114,8 @@ impl Ledger {
             .all()
             .await
             .expect("a log");
-        for sale in events.chunk_by(|a, b| a.command == b.command) {
-            let (id, first) = (sale[0].command, self.head.plus(1));
+        for sale in events.chunk_by(|a, b| a.meta.command == b.meta.command) {
+            let (id, first) = (sale[0].meta.command, self.head.plus(1));
             let expected = Sell::of(id);
             assert_eq!(
                 sale.len(),
@@ -125,8 +125,8 @@ impl Ledger {
             for (event, line) in sale.iter().zip(1..) {
                 self.head = self.head.plus(1);
                 assert_eq!(event.position, self.head, "I3: contiguous");
-                assert!(event.time >= self.time, "times never decrease");
-                self.time = event.time;
+                assert!(event.meta.time >= self.time, "times never decrease");
+                self.time = event.meta.time;
                 let sold: LineSold = event.decode().expect("a line");
                 let Sell {
                     till,

@@ -61,7 +61,7 @@ pub struct Price(Vec<(Timestamp, u32)>);
 impl Price {
     #[apply]
     fn set(&mut self, event: &PriceSet, recorded: &Recorded) {
-        self.0.push((recorded.time, event.cents));
+        self.0.push((recorded.meta.time, event.cents));
     }
 
     /// The prices that were valid at some time of the last ten minutes.

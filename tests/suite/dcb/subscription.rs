@@ -266,7 +266,10 @@ async fn state_and_history_are_of_the_events_that_bear_both_ids() {
         let then = then.await.expect("reads");
         assert_eq!((then.exists, then.changes), (true, 1));
         let events = app.history::<Subscription>(&id).all().await.expect("reads");
-        let types: Vec<_> = events.iter().map(|it| it.event_type.as_str()).collect();
+        let types: Vec<_> = events
+            .iter()
+            .map(|it| it.data.event_type.as_str())
+            .collect();
         assert_eq!(types, ["student-subscribed", "student-unsubscribed"]);
         let other = app.state::<Subscription>(&(2, "art".to_owned())).await;
         assert_eq!(other.expect("reads").changes, 1);

@@ -107,7 +107,7 @@ pub fn fact(event: &Recorded) -> Fact {
     fn decode<E: Event>(event: &Recorded) -> E {
         event.decode().expect("an event of this domain")
     }
-    match event.event_type.as_str() {
+    match event.data.event_type.as_str() {
         "opened" => Fact::Opened(decode::<Opened>(event).account),
         "deposited" => {
             let Deposited { account, amount } = decode(event);

@@ -68,7 +68,7 @@ pub async fn audit(
     let all = commands(client, schema).await;
     let mut found: HashMap<CommandId, Vec<&Recorded>> = HashMap::new();
     for event in log {
-        found.entry(event.command).or_default().push(event);
+        found.entry(event.meta.command).or_default().push(event);
     }
     let mut counts = Counts::default();
     for (index, it) in sent.iter().enumerate() {
@@ -127,8 +127,8 @@ fn compare(sent: &Sent, stored: Option<StoredCommand>, events: &[&Recorded]) {
             stored.first.plus(index as u64),
             "I1: in a row"
         );
-        assert_eq!(event.payload, new.payload, "I1: in order");
-        assert_eq!(event.tags, new.tags);
+        assert_eq!(event.data.payload, new.payload, "I1: in order");
+        assert_eq!(event.data.tags, new.tags);
     }
 }
 
@@ -137,7 +137,7 @@ fn compare(sent: &Sent, stored: Option<StoredCommand>, events: &[&Recorded]) {
 fn chains(sent: &[Sent], log: &[Arc<Recorded>], stored: &HashMap<CommandId, StoredCommand>) {
     let mut accounts: HashMap<_, Vec<Position>> = HashMap::new();
     for event in log {
-        for tag in &event.tags {
+        for tag in &event.data.tags {
             let tagged = EventQuery::tagged(tag.clone());
             let positions = accounts.entry(format!("{tagged:?}")).or_default();
             positions.push(event.position);
@@ -171,12 +171,7 @@ async fn commands(client: &Client, schema: &str) -> HashMap<CommandId, StoredCom
     let command = |row: &tokio_postgres::Row| {
         let number = |column| row.get::<_, i64>(column).cast_unsigned();
         let (first, count) = (Position::new(number(2)), number(3));
-        let stored = StoredCommand {
-            fingerprint: number(1),
-            first,
-            last: first.plus(count.saturating_sub(1)),
-            count,
-        };
+        let stored = StoredCommand::new(number(1), first, count);
         (CommandId::from(row.get::<_, Uuid>(0)), stored)
     };
     let commands: HashMap<_, _> = rows.iter().map(command).collect();

@@ -87,7 +87,7 @@ impl Load {
         self.end.send_replace(Some(Position::new(log.len() as u64)));
         let part: Vec<_> = log
             .iter()
-            .filter(|event| event.tags.contains(&account(0)))
+            .filter(|event| event.data.tags.contains(&account(0)))
             .cloned()
             .collect();
         assert!(part.len() > 1, "there is something to follow");

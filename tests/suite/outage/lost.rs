@@ -76,7 +76,11 @@ impl Scene {
         assert_eq!((again.first.get(), again.last.get()), (2, 3));
         let log = log(&self.schema.open().await).await;
         assert_eq!(log.len(), 3, "once");
-        assert!(log[1..].iter().all(|it| it.command == self.append.command));
+        assert!(
+            log[1..]
+                .iter()
+                .all(|it| it.meta.command == self.append.command)
+        );
     }
 }
 

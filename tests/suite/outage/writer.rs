@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cqrs_core::store::{
-    Append, AppendError, Appended, Boundary, EventQuery, EventStore, EventType, NewEvent, Page,
-    ReadRange, StoreError, Tag,
+    Append, AppendError, Appended, EventData, EventQuery, EventStore, EventType, Page, ReadRange,
+    StoreError, Tag,
 };
-use cqrs_core::{CommandId, Position, Timestamp};
+use cqrs_core::{CommandId, Position};
 use fastrand::Rng;
 use tokio::time::sleep;
 
@@ -27,27 +27,17 @@ pub fn account(number: usize) -> Tag {
 /// An append with events of one account.
 pub fn append(account: &Tag, events: usize, after: Option<Position>) -> Append {
     let command = CommandId::new();
-    let event = |index| NewEvent {
+    let event = |index| EventData {
         event_type: EventType::new("booked"),
         version: 1,
         tags: [account.clone()].into_iter().collect(),
         payload: format!("\"{command}-{index}\"").into_bytes(),
     };
-    let fail_if = EventQuery::tagged(account.clone());
-    Append {
-        command,
-        fingerprint: command.as_uuid().as_u64_pair().1,
-        events: (0..events).map(event).collect(),
-        boundaries: after
-            .map(|after| Boundary::new(fail_if, after))
-            .into_iter()
-            .collect(),
-        states: Vec::new(),
-        time: Timestamp::now(),
-        actor: None,
-        correlation: command.as_uuid(),
-        causation: command.as_uuid(),
-        ticket: None,
+    let append = Append::new(command, (0..events).map(event).collect())
+        .fingerprint(command.as_uuid().as_u64_pair().1);
+    match after {
+        Some(after) => append.unless(EventQuery::tagged(account.clone()), after),
+        None => append,
     }
 }
 

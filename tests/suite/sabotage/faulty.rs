@@ -147,8 +147,8 @@ impl Faulty {
             }
             Fault::IgnoresBoundaries => append.boundaries.clear(),
             Fault::ChecksOneBoundary => append.boundaries.truncate(1),
-            Fault::IgnoresTickets => append.ticket = None,
-            Fault::FollowsBlindly => append.boundaries.retain(|it| it.follows.is_none()),
+            Fault::IgnoresTickets => append.token = None,
+            Fault::FollowsBlindly => append.boundaries.retain(|it| it.after_append.is_none()),
             Fault::ForgetsIds => append.command = CommandId::new(),
             Fault::IgnoresBodies => append.fingerprint = 0,
             _ => {}
@@ -230,7 +230,7 @@ impl Faulty {
         let mut page = self.data.read(query, range).await?;
         let lost = Position::new(self.shared.lost.load(Ordering::Relaxed));
         page.events
-            .retain(|event| event.event_type != GAP && event.position != lost);
+            .retain(|event| event.data.event_type != GAP && event.position != lost);
         match self.fault {
             // As with a sequence: the position is taken, the event not yet committed.
             Fault::ShowsLate if range.up_to.is_none() => {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use cqrs_conformance::StoreFixture;
 use cqrs_core::store::{
-    Append, AppendError, Boundary, EventQuery, EventStore, EventType, NewEvent, Tag,
-    Transaction as _, Transactional as _,
+    Append, AppendError, EventData, EventQuery, EventStore, EventType, Tag, Transaction as _,
+    Transactional as _,
 };
-use cqrs_core::{CommandId, Position, Timestamp};
+use cqrs_core::{CommandId, Position};
 use cqrs_postgres::Postgres;
 use tokio_postgres::Client;
 
@@ -18,26 +18,16 @@ use crate::support::transacting::append_in;
 
 /// One event of this account, if it has none after that position.
 fn append(account: u32, after: u64) -> Append {
-    let command = CommandId::new();
     let tag = Tag::new("account", account);
-    let event = NewEvent {
+    let event = EventData {
         event_type: EventType::new("booked"),
         version: 1,
         tags: [tag.clone()].into_iter().collect(),
         payload: b"{}".to_vec(),
     };
-    Append {
-        command,
-        fingerprint: 1,
-        events: vec![event],
-        boundaries: vec![Boundary::new(EventQuery::tagged(tag), Position::new(after))],
-        states: Vec::new(),
-        time: Timestamp::now(),
-        actor: None,
-        correlation: command.as_uuid(),
-        causation: command.as_uuid(),
-        ticket: None,
-    }
+    Append::new(CommandId::new(), vec![event])
+        .fingerprint(1)
+        .unless(EventQuery::tagged(tag), Position::new(after))
 }
 
 /// Somebody else who has the log's head.

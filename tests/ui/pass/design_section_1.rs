@@ -106,7 +106,7 @@ impl ProductList {
             id: event.product_id.clone(),
             name: event.name.clone(),
             current_price: event.price,
-            last_updated: recorded.time,
+            last_updated: recorded.meta.time,
         });
         Ok(())
     }
@@ -118,7 +118,7 @@ impl ProductList {
     ) -> Result<()> {
         views.update(&event.product_id, |view| {
             view.current_price = event.new_price;
-            view.last_updated = recorded.time;
+            view.last_updated = recorded.meta.time;
         })?;
         Ok(())
     }

@@ -141,7 +141,7 @@ fn greeting<'a>(_: Greeting, _: &'a Context) -> &'static str {
 
 #[event_handler]
 async fn react<'a>(_: ShopOpened, recorded: &'a Recorded, _: &'a Dispatcher) -> Result<()> {
-    assert_eq!(recorded.version, 1);
+    assert_eq!(recorded.data.version, 1);
     Ok(())
 }
 

@@ -60,7 +60,7 @@ struct C {
 impl C {
     #[apply]
     fn apply(&mut self, event: &Recorded, recorded: &cqrs_core::Recorded) {
-        assert_eq!(recorded.version, 1);
+        assert_eq!(recorded.data.version, 1);
         self.count += u32::from(event.tags == A(1));
     }
 }

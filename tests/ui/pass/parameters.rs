@@ -136,7 +136,7 @@ impl Register {
         recorded: &Recorded,
         courses: &mut Views<CourseView>,
     ) -> Result<()> {
-        assert_eq!(recorded.version, 1);
+        assert_eq!(recorded.data.version, 1);
         students.put(StudentView { id: event.student });
         courses.put(CourseView { id: event.course });
         Ok(())

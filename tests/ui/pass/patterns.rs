@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cqrs_core::prelude::*;
+use cqrs_core::store::EventData;
 
 #[derive(Clone, Serialize, Deserialize)]
 struct Place {
@@ -34,7 +35,7 @@ struct Shop {
 #[aggregate(id = String)]
 impl Shop {
     #[apply]
-    fn opened(&mut self, &ShopOpened { number, .. }: &ShopOpened, Recorded { version, .. }: &Recorded) {
+    fn opened(&mut self, &ShopOpened { number, .. }: &ShopOpened, Recorded { data: EventData { version, .. }, .. }: &Recorded) {
         (self.open, self.number) = (true, number + version);
     }
 }
@@ -92,7 +93,7 @@ async fn number_of(NumberOf { ref shop }: NumberOf, views: Read<ShopView>) -> Re
 }
 
 #[event_handler]
-async fn react(ShopOpened { mut shop, .. }: ShopOpened, &Recorded { version, .. }: &Recorded) {
+async fn react(ShopOpened { mut shop, .. }: ShopOpened, &Recorded { data: EventData { version, .. }, .. }: &Recorded) {
     shop.push('!');
     assert_eq!((&*shop, version), ("corner!", 1));
 }

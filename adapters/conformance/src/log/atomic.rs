@@ -22,7 +22,7 @@ async fn traces<S: EventStore>(store: &S, draft: &Draft) -> (usize, usize, bool)
     let log = log(store).await;
     let events = log
         .iter()
-        .filter(|event| event.command == draft.id())
+        .filter(|event| event.meta.command == draft.id())
         .count();
     let keys = draft
         .0

@@ -135,7 +135,7 @@ pub async fn i2_overlapping_boundaries_exclude_each_other<F: LogFixture>(fixture
         let log = log(&*stores[0]).await;
         let mut taken = HashSet::new();
         for event in log.iter().filter(|event| event.position > after) {
-            for tag in &event.tags {
+            for tag in &event.data.tags {
                 assert!(taken.insert(tag.clone()), "I2: {tag} is taken twice");
             }
         }

@@ -1,6 +1,6 @@
 use cqrs_core::store::{
-    Append, Boundary, EventQuery, EventQueryItem, EventType, NewEvent, Position, StateKey,
-    StateWrite, Tag, Tags, Ticket,
+    Append, AppendToken, Boundary, EventData, EventQuery, EventQueryItem, EventType, Position,
+    StateKey, StateWrite, Tag, Tags,
 };
 use cqrs_core::{CommandId, Timestamp};
 
@@ -16,18 +16,7 @@ impl Draft {
 
     /// A command with this id and no events.
     pub(super) fn with_id(command: CommandId) -> Self {
-        Self(Append {
-            command,
-            fingerprint: 1,
-            events: Vec::new(),
-            boundaries: Vec::new(),
-            states: Vec::new(),
-            time: now(),
-            actor: None,
-            correlation: command.as_uuid(),
-            causation: command.as_uuid(),
-            ticket: None,
-        })
+        Self(Append::new(command, Vec::new()).fingerprint(1))
     }
 
     /// With one more event, whose payload is different from that of every other event.
@@ -52,7 +41,7 @@ impl Draft {
             .iter()
             .map(|tag| Tag::from(tag.as_ref()))
             .collect::<Tags>();
-        self.0.events.push(NewEvent {
+        self.0.events.push(EventData {
             event_type,
             version: 1,
             tags,
@@ -73,17 +62,17 @@ impl Draft {
         self
     }
 
-    /// With a ticket of its own.
-    pub(super) fn ticket(mut self) -> (Self, Ticket) {
-        let ticket = Ticket::new();
-        self.0.ticket = Some(ticket);
-        (self, ticket)
+    /// With a token of its own.
+    pub(super) fn token(mut self) -> (Self, AppendToken) {
+        let token = AppendToken::new();
+        self.0.token = Some(token);
+        (self, token)
     }
 
-    /// With boundaries that follow the append with this ticket.
-    pub(super) fn follows(mut self, ticket: Ticket) -> Self {
+    /// With boundaries that follow the append with this token.
+    pub(super) fn follows(mut self, token: AppendToken) -> Self {
         for boundary in &mut self.0.boundaries {
-            boundary.follows = Some(ticket);
+            boundary.after_append = Some(token);
         }
         self
     }
@@ -115,11 +104,6 @@ impl Draft {
     pub(super) fn id(&self) -> CommandId {
         self.0.command
     }
-}
-
-/// The time, to the microsecond that stores keep.
-fn now() -> Timestamp {
-    micros(Timestamp::now().as_microsecond())
 }
 
 /// A time in microseconds since 1970.

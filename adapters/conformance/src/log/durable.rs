@@ -19,7 +19,7 @@ pub async fn i7_acknowledged_survives_a_restart<F: LogFixture>(fixture: &F) {
         for draft in &sent {
             let there = before
                 .iter()
-                .filter(|event| event.command == draft.id())
+                .filter(|event| event.meta.command == draft.id())
                 .count();
             assert_eq!(there, 1, "I7: an acknowledged command after restart {life}");
             let key = draft.0.states[0].key.clone();

@@ -20,6 +20,7 @@ pub async fn a_command_without_events_is_recorded<F: LogFixture>(fixture: &F) {
                 first: at,
                 last: at,
                 count: 0,
+                time: None,
                 replayed: false
             }
         );

@@ -196,7 +196,7 @@ pub async fn i11_odd_content_is_kept_or_refused<F: LogFixture>(fixture: &F) {
             Ok(_) if place % 2 == 0 => assert_kept(&*store, &log, name, draft).await,
             Ok(_) => {}
             Err(AppendError::Invalid { .. }) if place % 2 == 0 => {
-                let there = log.iter().any(|event| event.command == draft.id());
+                let there = log.iter().any(|event| event.meta.command == draft.id());
                 assert!(
                     !there,
                     "I1: {name} was refused, and something of it is there"
@@ -211,27 +211,27 @@ pub async fn i11_odd_content_is_kept_or_refused<F: LogFixture>(fixture: &F) {
 
 /// That the one event of a command is as it was sent, and that its state is.
 async fn assert_kept<S: EventStore>(store: &S, log: &[Arc<Recorded>], name: &str, draft: &Draft) {
-    let event = log.iter().find(|event| event.command == draft.id());
+    let event = log.iter().find(|event| event.meta.command == draft.id());
     let event = event.unwrap_or_else(|| panic!("I1: {name} was taken, and is not there"));
     let before = Position::new(event.position.get() - 1);
     let expected = draft
         .0
         .clone()
-        .record(before, event.time)
+        .record(before, event.meta.time)
         .next()
         .expect("one event");
     assert_eq!(
         **event, expected,
         "{name} was taken, and is not what was sent"
     );
-    for tag in &event.tags {
+    for tag in &event.data.tags {
         let found = matching(store, tagged(tag.as_str())).await;
         assert!(
             found.contains(event),
             "{name} is not found by its tag {tag:?}"
         );
         assert!(
-            found.iter().all(|it| it.tags.contains(tag)),
+            found.iter().all(|it| it.data.tags.contains(tag)),
             "{tag:?} finds what lacks it"
         );
     }

@@ -106,7 +106,10 @@ pub async fn i3_positions_are_contiguous<F: LogFixture>(fixture: &F) {
                 let found = &log[usize::try_from(before.get()).expect("a short log")..];
                 let found = found.iter().find(|it| it.position == event.position);
                 let found = found.expect("the answer's positions are in the log");
-                assert_eq!((found.id, &found.payload), (event.id, &event.payload));
+                assert_eq!(
+                    (found.meta.id, &found.data.payload),
+                    (event.meta.id, &event.data.payload)
+                );
             }
         }
     }

@@ -2,7 +2,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use cqrs_core::Position;
-use cqrs_core::store::{AppendError, Appended, EventStore, Ticket};
+use cqrs_core::store::{AppendError, AppendToken, Appended, EventStore};
 
 use super::client::{append, assert_evidence, head, log, open, open_many};
 use super::draft::{Draft, tagged};
@@ -10,26 +10,26 @@ use crate::LogFixture;
 
 const SEAT: &str = "seat:S";
 
-/// A draft about the seat that was decided after `after`, and its ticket.
-fn seated(after: Position) -> (Draft, Ticket) {
+/// A draft about the seat that was decided after `after`, and its token.
+fn seated(after: Position) -> (Draft, AppendToken) {
     let draft = Draft::new().event("seated", &[SEAT]);
-    draft.unless(tagged(SEAT), after).ticket()
+    draft.unless(tagged(SEAT), after).token()
 }
 
-/// The same, as if the append with this ticket had happened.
-fn seated_after(after: Position, ticket: Ticket) -> (Draft, Ticket) {
+/// The same, as if the append with this token had happened.
+fn seated_after(after: Position, token: AppendToken) -> (Draft, AppendToken) {
     let (draft, own) = seated(after);
-    (draft.follows(ticket), own)
+    (draft.follows(token), own)
 }
 
 /// A chain of such drafts, each of which follows the one before.
-fn chain(first: (Draft, Ticket), after: Position, length: usize) -> Vec<Draft> {
-    let (first, mut ticket) = first;
+fn chain(first: (Draft, AppendToken), after: Position, length: usize) -> Vec<Draft> {
+    let (first, mut token) = first;
     let mut drafts = vec![first];
     while drafts.len() < length {
-        let (next, own) = seated_after(after, ticket);
+        let (next, own) = seated_after(after, token);
         drafts.push(next);
-        ticket = own;
+        token = own;
     }
     drafts
 }
@@ -92,10 +92,10 @@ pub async fn i2_who_follows_may_be_overtaken<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     for rival in &stores {
         let after = head(&*stores[0]).await;
-        let (first, ticket) = seated(after);
+        let (first, token) = seated(after);
         append(&*stores[0], &first).await;
         append(&**rival, &Draft::new().event("left", &[SEAT])).await;
-        let (second, _) = seated_after(after, ticket);
+        let (second, _) = seated_after(after, token);
         let outcome = stores[0].append(second.0).await;
         let Err(AppendError::Conflict { at }) = outcome else {
             panic!("I2: overtaken by what came after the one it follows: {outcome:?}")
@@ -111,10 +111,10 @@ pub async fn i2_what_was_not_recorded_cannot_be_followed<F: LogFixture>(fixture:
     let (sent, _) = seated(head(&*store).await);
     append(&*store, &sent).await;
     let after = head(&*store).await;
-    let (again, repeated) = sent.ticket();
+    let (again, repeated) = sent.token();
     assert!(append(&*store, &again).await.replayed);
-    for (what, ticket) in [("unknown", Ticket::new()), ("repeated", repeated)] {
-        let (next, _) = seated_after(after, ticket);
+    for (what, token) in [("unknown", AppendToken::new()), ("repeated", repeated)] {
+        let (next, _) = seated_after(after, token);
         let outcome = store.append(next.0).await;
         assert!(
             matches!(outcome, Err(AppendError::Conflict { .. })),

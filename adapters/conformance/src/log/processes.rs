@@ -63,7 +63,7 @@ pub async fn i9_several_processes_decide<F: LogFixture>(fixture: &F) {
         assert_eq!(events.len(), ALL);
         for (event, number) in events.iter().zip(1..) {
             assert_eq!(
-                event.payload,
+                event.data.payload,
                 format!("{number}").into_bytes(),
                 "I9: without gaps"
             );

@@ -107,9 +107,9 @@ pub async fn folds_get_the_events_of_the_specification<F: LogFixture>(fixture: &
             let event = events.next().await.expect("the log can be read");
             let event = event.expect("the event is in the log");
             assert_eq!(event.position, expected.position, "{query:?} in {range:?}");
-            assert_eq!(event.event_type, expected.event_type);
-            assert_eq!(event.version, expected.version);
-            assert_eq!(event.payload, expected.payload);
+            assert_eq!(event.data.event_type, expected.data.event_type);
+            assert_eq!(event.data.version, expected.data.version);
+            assert_eq!(event.data.payload, expected.data.payload);
             assert!(query.matches_event(&event), "{query:?}: {event:?}");
         }
         let end = events.next().await.expect("the log can be read");
@@ -186,7 +186,7 @@ async fn pages_within<S: EventStore>(
 
 /// No event is in the page that follows one with which it was full.
 fn assert_within(page: &Page, bytes: usize) {
-    let payloads = page.events.iter().map(|event| event.payload.len());
+    let payloads = page.events.iter().map(|event| event.data.payload.len());
     let all_but_last: usize = payloads.take(page.events.len().saturating_sub(1)).sum();
     assert!(
         all_but_last < bytes.max(1),

@@ -60,7 +60,7 @@ pub async fn times_never_decrease<F: LogFixture>(fixture: &F) {
     let times: Vec<_> = log(&*stores[0])
         .await
         .iter()
-        .map(|event| event.time)
+        .map(|event| event.meta.time)
         .collect();
     let expected = [5, 5, 5, 5, 5, 5, 7, 7, 7, 7].map(|seconds| micros(seconds * 1_000_000));
     assert_eq!(times, expected, "each is raised to the last event's");

@@ -1,6 +1,8 @@
 use std::pin::pin;
 
-use cqrs_core::store::{EventQuery, EventType, Page, ReadRange, Recorded, Tag, Tags};
+use cqrs_core::store::{
+    EventData, EventQuery, EventType, Metadata, Page, ReadRange, Recorded, Tag, Tags,
+};
 use cqrs_core::{CommandId, EventId, Timestamp};
 use futures_util::TryStreamExt;
 use tokio_postgres::types::ToSql;
@@ -120,16 +122,20 @@ fn event(row: &Row, tags: &Tags, types: &mut EventTypes) -> Result<Recorded, Fau
     let position = row::position(row, 0)?;
     Ok(Recorded {
         position,
-        id: EventId::from(Uuid::nil()),
-        event_type: types.get(row, 1)?,
-        version: row::version(row, 2, position)?,
-        tags: tags.clone(),
-        time: Timestamp::UNIX_EPOCH,
-        actor: None,
-        command: CommandId::from(Uuid::nil()),
-        correlation: Uuid::nil(),
-        causation: Uuid::nil(),
-        payload: row.try_get(3)?,
+        data: EventData {
+            event_type: types.get(row, 1)?,
+            version: row::version(row, 2, position)?,
+            tags: tags.clone(),
+            payload: row.try_get(3)?,
+        },
+        meta: Metadata {
+            id: EventId::from(Uuid::nil()),
+            time: Timestamp::UNIX_EPOCH,
+            actor: None,
+            command: CommandId::from(Uuid::nil()),
+            correlation: Uuid::nil(),
+            causation: Uuid::nil(),
+        },
     })
 }
 

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use cqrs_core::store::{
-    Append, AppendError, Appended, Boundary, Incarnation, StateKey, StoredCommand, Window,
+    Append, AppendError, Appended, Boundary, ConflictWindow, Incarnation, StateKey, StoredCommand,
 };
 use cqrs_core::{CommandId, Position};
 use futures_util::future::join;
@@ -99,7 +99,7 @@ async fn attempt(
         let head = head.position;
         return Ok(Outcome::Refused(AppendError::Rewound { head, seen: head }));
     }
-    let mut none = Window::new(head.position, 0);
+    let mut none = ConflictWindow::new(head.position, 0);
     let window = permit.as_deref_mut().unwrap_or(&mut none);
     session
         .follow(window, head.position, MAX_LOCKED_TAIL)
@@ -125,7 +125,8 @@ async fn attempt(
             for (event, _) in &request.events {
                 window.push(event);
             }
-            Ok(Outcome::Done(appended))
+            let time = request.events.first().map(|(event, _)| event.meta.time);
+            Ok(Outcome::Done(Appended { time, ..appended }))
         }
         (Err(fault), _) if fault.kind() == Kind::Duplicate => Ok(Outcome::Duplicate(fault)),
         (Err(fault), _) | (Ok(_), Err(fault)) if fault.kind() == Kind::Lost => {
@@ -178,7 +179,7 @@ async fn refusal(
     session: &Session<&Connection>,
     request: &Request,
     head: &Head,
-    window: &Window,
+    window: &ConflictWindow,
 ) -> Result<Option<AppendError>, Fault> {
     let keys: Vec<&StateKey> = request.states.iter().map(|state| &state.key).collect();
     let states = if keys.is_empty() {

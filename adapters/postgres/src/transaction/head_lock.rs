@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cqrs_core::Position;
-use cqrs_core::store::{Incarnation, Window};
+use cqrs_core::store::{ConflictWindow, Incarnation};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
@@ -21,7 +21,7 @@ pub(crate) struct HeadLockQueue {
 /// The known events, up to a head that the last in turn has seen.
 struct KnownTail {
     incarnation: Incarnation,
-    window: Window,
+    window: ConflictWindow,
 }
 
 /// Held from before the head is locked until it is known how the transaction ended.
@@ -35,7 +35,7 @@ impl HeadLockQueue {
         Self {
             known: Mutex::new(KnownTail {
                 incarnation: Incarnation::default(),
-                window: Window::new(head, window),
+                window: ConflictWindow::new(head, window),
             }),
             floor: AtomicU64::new(head.get()),
         }
@@ -60,15 +60,15 @@ impl HeadLockQueue {
 }
 
 impl Deref for HeadLockPermit<'_> {
-    type Target = Window;
+    type Target = ConflictWindow;
 
-    fn deref(&self) -> &Window {
+    fn deref(&self) -> &ConflictWindow {
         &self.known.window
     }
 }
 
 impl DerefMut for HeadLockPermit<'_> {
-    fn deref_mut(&mut self) -> &mut Window {
+    fn deref_mut(&mut self) -> &mut ConflictWindow {
         &mut self.known.window
     }
 }

@@ -67,20 +67,20 @@ impl<'b> Columns<'b> {
         };
         for (event, tags) in &request.events {
             let position = number(event.position);
-            let time = event.time.as_microsecond();
+            let time = event.meta.time.as_microsecond();
             self.head = (position, time);
             self.position.push(position);
-            self.id.push(event.id.as_uuid());
-            self.event_type.push(event.event_type.as_str());
-            self.version.push(i64::from(event.version));
+            self.id.push(event.meta.id.as_uuid());
+            self.event_type.push(event.data.event_type.as_str());
+            self.version.push(i64::from(event.data.version));
             self.tags.push(tags);
             self.time.push(time);
-            self.actor.push(event.actor.as_deref());
-            self.event_command.push(event.command.as_uuid());
-            self.correlation.push(event.correlation);
-            self.causation.push(event.causation);
-            self.payload.push(&event.payload);
-            for tag in &event.tags {
+            self.actor.push(event.meta.actor.as_deref());
+            self.event_command.push(event.meta.command.as_uuid());
+            self.correlation.push(event.meta.correlation);
+            self.causation.push(event.meta.causation);
+            self.payload.push(&event.data.payload);
+            for tag in &event.data.tags {
                 self.tag.push(tag.as_str());
                 self.tagged.push(position);
             }

@@ -2,7 +2,9 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use cqrs_core::Position;
-use cqrs_core::store::{AppendError, Boundary, Incarnation, StateKey, Verdict, Window};
+use cqrs_core::store::{
+    AppendError, Boundary, BoundaryCheck, ConflictWindow, Incarnation, StateKey,
+};
 
 use super::request::Request;
 use super::session::Session;
@@ -14,7 +16,7 @@ use crate::link::connection::Connection;
 pub(crate) struct Known<'w> {
     pub(crate) incarnation: Incarnation,
     pub(crate) head: Position,
-    pub(crate) window: &'w Window,
+    pub(crate) window: &'w ConflictWindow,
 }
 
 impl Known<'_> {
@@ -54,17 +56,17 @@ impl Known<'_> {
         boundary: &Boundary,
     ) -> Result<Option<Position>, Fault> {
         match self.window.decide(boundary) {
-            Verdict::Holds => Ok(None),
-            Verdict::Conflict(at) => Ok(Some(at)),
-            Verdict::Unknown(after) => {
+            BoundaryCheck::Holds => Ok(None),
+            BoundaryCheck::Conflict(at) => Ok(Some(at)),
+            BoundaryCheck::Unknown(after) => {
                 let query = &boundary.fail_if;
                 let found = session.first_match(query, after, self.head);
                 let found = found.await?;
                 // What the batch is about to write is nowhere but in the window.
                 let since = Boundary::new(query.clone(), self.head);
                 let beside = match self.window.decide(&since) {
-                    Verdict::Conflict(at) => Some(at),
-                    Verdict::Holds | Verdict::Unknown(_) => None,
+                    BoundaryCheck::Conflict(at) => Some(at),
+                    BoundaryCheck::Holds | BoundaryCheck::Unknown(_) => None,
                 };
                 Ok(found.or(beside))
             }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::Position;
-use cqrs_core::store::{AppendError, Incarnation, StateKey, Window};
+use cqrs_core::store::{AppendError, ConflictWindow, Incarnation, StateKey};
 
 use tracing::warn;
 
@@ -34,7 +34,7 @@ pub(super) struct Engine {
     /// decided, with the events that it is about to write.
     head: Head,
     incarnation: Incarnation,
-    window: Window,
+    window: ConflictWindow,
     window_size: usize,
     /// Another process wrote to the log since.
     is_behind: bool,
@@ -66,7 +66,7 @@ impl Engine {
             link,
             sql,
             session: None,
-            window: Window::new(head.position, options.window),
+            window: ConflictWindow::new(head.position, options.window),
             window_size: options.window,
             head,
             incarnation: Incarnation::default(),
@@ -268,8 +268,8 @@ impl Engine {
                 event.position = self.window.head().plus(1);
                 self.window.push(event);
             }
-            if let Some(ticket) = request.ticket {
-                self.window.note(ticket, appended.last);
+            if let Some(token) = request.token {
+                self.window.record(token, appended.last);
             }
             for state in &request.states {
                 states.insert(state.key.clone(), appended.last);

@@ -2,7 +2,7 @@ use std::mem::take;
 use std::time::{Duration, Instant};
 
 use cqrs_core::store::{
-    Append, AppendError, Appended, Boundary, Recorded, StateWrite, StoredCommand, Ticket,
+    Append, AppendError, AppendToken, Appended, Boundary, Recorded, StateWrite, StoredCommand,
 };
 use cqrs_core::{CommandId, Position, Timestamp};
 use tokio::sync::oneshot;
@@ -21,7 +21,7 @@ pub(crate) struct Request {
     pub(crate) events: Vec<(Recorded, String)>,
     pub(crate) time: i64,
     pub(crate) bytes: usize,
-    pub(crate) ticket: Option<Ticket>,
+    pub(crate) token: Option<AppendToken>,
     pub(crate) disposition: Disposition,
     /// It was sent to the database, and no answer came: it may be there.
     pub(crate) is_sent: bool,
@@ -51,16 +51,16 @@ impl Request {
         let request = Self {
             command: append.command,
             fingerprint: append.fingerprint,
-            appended: append.appended(Position::START),
+            appended: append.appended(Position::START, append.time),
             time: append.time.as_microsecond(),
             bytes: append.bytes(),
-            ticket: append.ticket,
+            token: append.token,
             boundaries: take(&mut append.boundaries),
             states: take(&mut append.states),
             events: {
                 let time = append.time;
                 let with_tags = |event: Recorded| {
-                    let tags = row::tags_json(&event.tags)?;
+                    let tags = row::tags_json(&event.data.tags)?;
                     Ok::<_, AppendError>((event, tags))
                 };
                 let events = append.record(Position::START, time).map(with_tags);
@@ -98,7 +98,10 @@ impl Request {
         };
         let time = Timestamp::from_microsecond(micros).map_err(odd)?;
         for (event, _) in &mut self.events {
-            event.time = time;
+            event.meta.time = time;
+        }
+        if let Disposition::Write(appended) = &mut self.disposition {
+            appended.time = Some(time);
         }
         Ok(micros)
     }

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cqrs_core::store::{
-    EventQuery, EventType, Incarnation, ReadRange, StateKey, StoredCommand, Tags, Window,
+    ConflictWindow, EventQuery, EventType, Incarnation, ReadRange, StateKey, StoredCommand, Tags,
 };
 use cqrs_core::{CommandId, Position};
 use tokio_postgres::types::ToSql;
@@ -122,7 +122,7 @@ impl<C: Borrow<Connection> + Sync> Session<C> {
     /// tail: it begins anew.
     pub(crate) async fn follow(
         &self,
-        window: &mut Window,
+        window: &mut ConflictWindow,
         head: Position,
         most: usize,
     ) -> Result<(), Fault> {

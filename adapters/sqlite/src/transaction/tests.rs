@@ -108,11 +108,7 @@ async fn anything_but_an_append_of_now_rolls_back() {
     let conflict = noted(unless_after("a:1", 0)).await;
     assert!(matches!(conflict, Err(AppendError::Conflict { at }) if at.get() == 1));
     assert!(noted(command.clone()).await.unwrap().replayed);
-    let mismatch = Append {
-        fingerprint: 2,
-        ..command
-    };
-    let mismatch = noted(mismatch).await;
+    let mismatch = noted(command.fingerprint(2)).await;
     assert!(matches!(mismatch, Err(AppendError::CommandMismatch { .. })));
     assert_eq!(kept(&directory), (1, 0));
     noted(unless_after("a:1", 1)).await.unwrap();

@@ -1,7 +1,8 @@
 use std::mem::take;
 
 use cqrs_core::store::{
-    Append, AppendError, Appended, Boundary, Recorded, StateWrite, Tag, Tags, Ticket, Verdict,
+    Append, AppendError, AppendToken, Appended, Boundary, BoundaryCheck, Recorded, StateWrite, Tag,
+    Tags,
 };
 use cqrs_core::{CommandId, Position, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -24,7 +25,7 @@ pub(crate) struct AppendTask {
     appended: Appended,
     time: i64,
     bytes: usize,
-    ticket: Option<Ticket>,
+    token: Option<AppendToken>,
     reply: Reply<Result<Appended, AppendError>>,
 }
 
@@ -34,16 +35,16 @@ impl AppendTask {
     ) -> Result<(Self, oneshot::Receiver<Result<Appended, AppendError>>), AppendError> {
         let (reply, answer) = Reply::new();
         let with_tags = |event: Recorded| {
-            let tags = json(&event.tags)?;
+            let tags = json(&event.data.tags)?;
             Ok::<_, AppendError>((event, tags))
         };
         let task = Self {
             command: append.command,
             fingerprint: append.fingerprint,
-            appended: append.appended(Position::START),
+            appended: append.appended(Position::START, append.time),
             time: append.time.as_microsecond(),
             bytes: append.bytes(),
-            ticket: append.ticket,
+            token: append.token,
             boundaries: take(&mut append.boundaries),
             states: take(&mut append.states),
             events: {
@@ -72,9 +73,11 @@ impl AppendTask {
                 }));
             }
             let conflict = match log.window.decide(boundary) {
-                Verdict::Holds => None,
-                Verdict::Conflict(at) => Some(at),
-                Verdict::Unknown(after) => read::first_match(log.conn, &boundary.fail_if, after)?,
+                BoundaryCheck::Holds => None,
+                BoundaryCheck::Conflict(at) => Some(at),
+                BoundaryCheck::Unknown(after) => {
+                    read::first_match(log.conn, &boundary.fail_if, after)?
+                }
             };
             if let Some(at) = conflict {
                 return Ok(Some(AppendError::Conflict { at }));
@@ -107,8 +110,8 @@ impl AppendTask {
             return self.replay(log.conn)?.ok_or_else(taken);
         }
         self.insert_events(log)?;
-        if let Some(ticket) = self.ticket {
-            log.window.note(ticket, appended.last);
+        if let Some(token) = self.token {
+            log.window.record(token, appended.last);
         }
         for write in &self.states {
             let mut upsert = log.conn.prepare_cached(sql::UPSERT_STATE)?;
@@ -120,7 +123,8 @@ impl AppendTask {
                 position,
             ))?;
         }
-        Ok(Ok(appended))
+        let time = self.events.first().map(|(event, _)| event.meta.time);
+        Ok(Ok(Appended { time, ..appended }))
     }
 
     /// Whether the command's id was not there before.
@@ -145,22 +149,22 @@ impl AppendTask {
         let recorded = Timestamp::from_microsecond(time).map_err(odd)?;
         for (event, tags) in &mut self.events {
             event.position = log.head.plus(1);
-            event.time = recorded;
+            event.meta.time = recorded;
             let position = row::number(event.position);
             log.insert_event.execute(params![
                 position,
-                &event.id.as_uuid().as_bytes()[..],
-                event.event_type.as_str(),
-                event.version,
+                &event.meta.id.as_uuid().as_bytes()[..],
+                event.data.event_type.as_str(),
+                event.data.version,
                 tags.as_str(),
                 time,
-                event.actor,
-                &event.command.as_uuid().as_bytes()[..],
-                &event.correlation.as_bytes()[..],
-                &event.causation.as_bytes()[..],
-                event.payload,
+                event.meta.actor,
+                &event.meta.command.as_uuid().as_bytes()[..],
+                &event.meta.correlation.as_bytes()[..],
+                &event.meta.causation.as_bytes()[..],
+                event.data.payload,
             ])?;
-            for tag in &event.tags {
+            for tag in &event.data.tags {
                 log.insert_tag.execute((tag.as_str(), position))?;
             }
             log.window.push(event);

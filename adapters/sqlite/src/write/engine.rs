@@ -2,7 +2,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use cqrs_core::Position;
-use cqrs_core::store::{EventQuery, ReadRange, Window};
+use cqrs_core::store::{ConflictWindow, EventQuery, ReadRange};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
@@ -22,7 +22,7 @@ pub(crate) struct Engine {
     files: Arc<Files>,
     /// Since the files were found to be deleted or replaced.
     has_emptied_log: bool,
-    window: Window,
+    window: ConflictWindow,
     window_size: usize,
     /// The head of the last transaction that was committed; the window may be ahead of it.
     committed: Position,
@@ -65,7 +65,7 @@ impl Engine {
             guard,
             files,
             has_emptied_log: false,
-            window: Window::new(head, window_size),
+            window: ConflictWindow::new(head, window_size),
             window_size,
             committed: head,
             tail,
@@ -231,7 +231,7 @@ impl Engine {
         let known = self.window.head();
         let missing = usize::try_from(head.since(known)).unwrap_or(usize::MAX);
         if head < known || missing > self.window_size {
-            self.window = Window::new(head, self.window_size);
+            self.window = ConflictWindow::new(head, self.window_size);
             self.tail.recent.confirm(head);
         } else if missing > 0 {
             let mut after = Some(known);
@@ -275,7 +275,7 @@ impl Engine {
 
     /// Forgets the window, which a panic may have interrupted in the middle of a change.
     fn forget(&mut self) {
-        self.window = Window::new(Position::START, self.window_size);
+        self.window = ConflictWindow::new(Position::START, self.window_size);
         self.committed = Position::START;
     }
 

@@ -1,5 +1,5 @@
 use cqrs_core::Position;
-use cqrs_core::store::{Recorded, Window};
+use cqrs_core::store::{ConflictWindow, Recorded};
 use rusqlite::{CachedStatement, Connection};
 use tokio::sync::oneshot;
 
@@ -42,7 +42,7 @@ pub(crate) type Batch = Vec<Box<dyn Task>>;
 pub(crate) struct Log<'t> {
     pub(crate) conn: &'t Connection,
     /// The types and tags of the last events, this transaction's included.
-    pub(crate) window: &'t mut Window,
+    pub(crate) window: &'t mut ConflictWindow,
     /// The last event's position, this transaction's included.
     pub(crate) head: Position,
     /// The last event's time in microseconds.
@@ -55,7 +55,7 @@ pub(crate) struct Log<'t> {
 impl<'t> Log<'t> {
     pub(crate) fn new(
         conn: &'t Connection,
-        window: &'t mut Window,
+        window: &'t mut ConflictWindow,
         head: Head,
     ) -> rusqlite::Result<Self> {
         Ok(Self {

@@ -152,13 +152,7 @@ fn one_id_twice_in_a_batch_has_one_effect() {
     let command = unless_after("a:1", 0);
     let first = put(&mut batch, command.clone());
     let again = put(&mut batch, command.clone());
-    let other = put(
-        &mut batch,
-        Append {
-            fingerprint: 2,
-            ..command
-        },
-    );
+    let other = put(&mut batch, command.fingerprint(2));
     engine.write(batch);
     assert!(!first.blocking_recv().unwrap().unwrap().replayed);
     assert!(again.blocking_recv().unwrap().unwrap().replayed);
@@ -190,10 +184,7 @@ fn a_time_is_raised_to_that_of_another_process() {
     let options = Sqlite::options();
     let (mut here, mut there) = (engine(&directory, &options), engine(&directory, &options));
     let late = append("a:1", b"{}");
-    let early = Append {
-        time: "2001-01-01T00:00:00Z".parse().unwrap(),
-        ..append("a:1", b"{}")
-    };
+    let early = append("a:1", b"{}").at("2001-01-01T00:00:00Z".parse().unwrap());
     let expected = late.time.as_microsecond();
     write_one(&mut there, late).unwrap();
     write_one(&mut here, early).unwrap();
@@ -273,16 +264,15 @@ fn while_another_process_holds_the_lock_nothing_is_done() {
 fn states_are_compared_within_a_batch() {
     let directory = Directory::new();
     let mut engine = engine(&directory, &Sqlite::options());
-    let write = |based_on| Append {
-        states: vec![StateWrite {
+    let write = |based_on| {
+        append("a:1", b"{}").state(StateWrite {
             key: StateKey {
                 aggregate: "a",
                 id: "1".to_owned(),
             },
             body: b"{}".to_vec(),
             based_on,
-        }],
-        ..append("a:1", b"{}")
+        })
     };
     let mut batch = Batch::new();
     let first = put(&mut batch, write(None));

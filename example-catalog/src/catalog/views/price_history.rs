@@ -41,8 +41,8 @@ fn point(product_id: &ProductId, price: Decimal, recorded: &Recorded) -> PricePo
         key: format!("{product_id}/{:020}", recorded.position.get()),
         product_id: product_id.clone(),
         price,
-        since: recorded.time,
-        set_by: recorded.actor.clone(),
+        since: recorded.meta.time,
+        set_by: recorded.meta.actor.clone(),
     }
 }
 

@@ -43,7 +43,7 @@ impl ProductCards {
             price: event.price,
             stock: 0,
             status: Status::OnSale,
-            last_updated: recorded.time,
+            last_updated: recorded.meta.time,
         });
     }
 
@@ -112,7 +112,7 @@ fn change(
 ) -> Result<()> {
     cards.update(id, |card| {
         change(card);
-        card.last_updated = recorded.time;
+        card.last_updated = recorded.meta.time;
     })?;
     Ok(())
 }

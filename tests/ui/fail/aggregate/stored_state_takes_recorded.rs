@@ -16,7 +16,7 @@ struct Product {
 impl Product {
     #[apply]
     fn created(&mut self, _: &ProductCreated, recorded: &Recorded) {
-        self.since = Some(recorded.time);
+        self.since = Some(recorded.meta.time);
     }
 }
 

@@ -3,14 +3,14 @@ use std::task::{Context, Poll, Waker};
 use super::{BoxFuture, Page, StoreError};
 
 /// A read that is under way while its reader is busy with what came before.
-pub(super) struct Ahead<'s>(State<'s>);
+pub(super) struct ReadAhead<'s>(State<'s>);
 
 enum State<'s> {
     Done(Result<Page, StoreError>),
     UnderWay(BoxFuture<'s, Result<Page, StoreError>>),
 }
 
-impl<'s> Ahead<'s> {
+impl<'s> ReadAhead<'s> {
     /// Begins the read: a store sends what it has to send when it is polled first.
     pub(super) fn begin(mut read: BoxFuture<'s, Result<Page, StoreError>>) -> Self {
         // Whoever waits for the end of it polls again.

@@ -9,7 +9,7 @@ use super::{EventQuery, Page, Position, Recorded};
 /// It has every event in `(floor, head]`. What another process appends between two appends of this
 /// one is not here, so the floor is raised above it.
 #[derive(Debug)]
-pub struct Recent {
+pub struct TailCache {
     events: usize,
     bytes: usize,
     kept: Mutex<Kept>,
@@ -22,7 +22,7 @@ struct Kept {
     bytes: usize,
 }
 
-impl Recent {
+impl TailCache {
     /// Empty, at the head of a log. Keeps at most so many events, and as many as take about so many
     /// bytes.
     pub fn new(head: Position, events: usize, bytes: usize) -> Self {
@@ -121,38 +121,35 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::store::EventType;
-    use crate::{CommandId, EventId, Timestamp};
+    use crate::store::{Append, EventData, EventType, Tags};
+    use crate::{CommandId, Timestamp};
 
     fn event(position: u64, payload: usize) -> Recorded {
         let odd = position % 2 == 1;
-        Recorded {
-            position: Position::new(position),
-            id: EventId::from(Uuid::nil()),
+        let command = CommandId::from(Uuid::nil());
+        let data = EventData {
             event_type: EventType::new(if odd { "odd" } else { "even" }),
             version: 1,
-            tags: [].into_iter().collect(),
-            time: Timestamp::UNIX_EPOCH,
-            actor: None,
-            command: CommandId::from(Uuid::nil()),
-            correlation: Uuid::nil(),
-            causation: Uuid::nil(),
+            tags: Tags::new(),
             payload: vec![b' '; payload],
-        }
+        };
+        let head = Position::new(position.saturating_sub(1));
+        let mut events = Append::new(command, vec![data]).record(head, Timestamp::UNIX_EPOCH);
+        events.next().unwrap()
     }
 
-    fn recent(events: usize, bytes: usize) -> Recent {
-        Recent::new(Position::new(10), events, bytes)
+    fn recent(events: usize, bytes: usize) -> TailCache {
+        TailCache::new(Position::new(10), events, bytes)
     }
 
-    fn add(recent: &Recent, positions: impl IntoIterator<Item = u64>) {
+    fn add(recent: &TailCache, positions: impl IntoIterator<Item = u64>) {
         recent.add(positions.into_iter().map(|position| event(position, 0)));
     }
 
     /// Positions of the events, up to where they are all, and where to read on.
     type Seen = (Vec<u64>, u64, Option<u64>);
 
-    fn page(recent: &Recent, query: &EventQuery, after: u64, limit: usize) -> Option<Seen> {
+    fn page(recent: &TailCache, query: &EventQuery, after: u64, limit: usize) -> Option<Seen> {
         let page = recent.page(query, Position::new(after), limit)?;
         let events = page.events.iter().map(|event| event.position.get());
         Some((
@@ -162,7 +159,7 @@ mod tests {
         ))
     }
 
-    fn all(recent: &Recent, after: u64) -> Option<Seen> {
+    fn all(recent: &TailCache, after: u64) -> Option<Seen> {
         page(recent, &EventQuery::All, after, 100)
     }
 

@@ -2,25 +2,25 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
-use super::ticket::Endings;
+use super::append_token::CompletedAppends;
 use super::{
-    Boundary, EventQuery, EventQueryItem, EventType, Position, Recorded, Tag, Tags, Ticket,
+    AppendToken, Boundary, EventQuery, EventQueryItem, EventType, Position, Recorded, Tag, Tags,
 };
 
 /// The recent end of the log in memory: type and tags of every event in `(floor, head]`, so that
 /// a boundary can be decided without reading the log.
 #[derive(Debug)]
-pub struct Window {
+pub struct ConflictWindow {
     floor: Position,
     events: VecDeque<(EventType, Tags)>,
     tagged: HashMap<Tag, VecDeque<Position>>,
-    endings: Endings,
+    completed: CompletedAppends,
     capacity: usize,
 }
 
 /// What the window knows about a boundary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum BoundaryCheck {
     /// No matching event came later.
     Holds,
     /// This one did; or the append that the boundary follows is not known, and this is the head.
@@ -29,14 +29,14 @@ pub enum Verdict {
     Unknown(Position),
 }
 
-impl Window {
+impl ConflictWindow {
     /// An empty window at the head of a log, which will keep `capacity` events.
     pub fn new(head: Position, capacity: usize) -> Self {
         Self {
             floor: head,
             events: VecDeque::new(),
             tagged: HashMap::new(),
-            endings: Endings::default(),
+            completed: CompletedAppends::default(),
             capacity,
         }
     }
@@ -51,17 +51,17 @@ impl Window {
         self.floor
     }
 
-    /// Adds the event that follows [`head`](Window::head).
+    /// Adds the event that follows [`head`](ConflictWindow::head).
     pub fn push(&mut self, event: &Recorded) {
         debug_assert_eq!(
             event.position,
             self.head().plus(1),
             "events are pushed in order"
         );
-        self.add(event.event_type.clone(), event.tags.clone());
+        self.add(event.data.event_type.clone(), event.data.tags.clone());
     }
 
-    /// Adds the event that follows [`head`](Window::head), of which no more than this is known.
+    /// Adds the event that follows [`head`](ConflictWindow::head), of which no more than this is known.
     pub fn add(&mut self, event_type: EventType, tags: Tags) {
         let position = self.head().plus(1);
         for tag in &tags {
@@ -76,15 +76,15 @@ impl Window {
         }
     }
 
-    /// Notes where an append ended whose events were added.
-    pub fn note(&mut self, ticket: Ticket, last: Position) {
-        self.endings.note(ticket, last);
+    /// Records where an append ended whose events were added.
+    pub fn record(&mut self, token: AppendToken, last: Position) {
+        self.completed.record(token, last);
     }
 
     /// Forgets everything after `head`, when an append that was pushed did not happen.
     pub fn truncate(&mut self, head: Position) {
         if self.head() > head {
-            self.endings.truncate(head);
+            self.completed.truncate(head);
         }
         while self.head() > head {
             let Some((_, tags)) = self.events.pop_back() else {
@@ -102,25 +102,25 @@ impl Window {
     }
 
     /// Decides a boundary.
-    pub fn decide(&self, boundary: &Boundary) -> Verdict {
-        let after = match boundary.follows {
+    pub fn decide(&self, boundary: &Boundary) -> BoundaryCheck {
+        let after = match boundary.after_append {
             None => boundary.after,
-            Some(ticket) => match self.endings.of(ticket) {
+            Some(token) => match self.completed.of(token) {
                 Some(last) => last,
-                None => return Verdict::Conflict(self.head()),
+                None => return BoundaryCheck::Conflict(self.head()),
             },
         };
         if after >= self.head() {
-            return Verdict::Holds;
+            return BoundaryCheck::Holds;
         }
         if after < self.floor {
-            return Verdict::Unknown(after);
+            return BoundaryCheck::Unknown(after);
         }
         let conflict = match &boundary.fail_if {
             EventQuery::All => Some(self.head()),
             EventQuery::Items(items) => items.iter().find_map(|item| self.latest(item, after)),
         };
-        conflict.map_or(Verdict::Holds, Verdict::Conflict)
+        conflict.map_or(BoundaryCheck::Holds, BoundaryCheck::Conflict)
     }
 
     /// The latest event after `after` that the item matches.
@@ -165,37 +165,23 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
-    use crate::{CommandId, EventId, Timestamp};
 
     /// A window of `capacity` on the log after position 10, with one event per list of tags.
-    fn window(capacity: usize, events: &[&[&str]]) -> Window {
-        let mut window = Window::new(Position::new(10), capacity);
+    fn window(capacity: usize, events: &[&[&str]]) -> ConflictWindow {
+        let mut window = ConflictWindow::new(Position::new(10), capacity);
         push(&mut window, events);
         window
     }
 
-    fn push(window: &mut Window, events: &[&[&str]]) {
+    fn push(window: &mut ConflictWindow, events: &[&[&str]]) {
         for tags in events {
-            window.push(&Recorded {
-                position: window.head().plus(1),
-                id: EventId::from(Uuid::nil()),
-                event_type: EventType::new("noted"),
-                version: 1,
-                tags: tags.iter().map(|tag| Tag::from(*tag)).collect(),
-                time: Timestamp::UNIX_EPOCH,
-                actor: None,
-                command: CommandId::from(Uuid::nil()),
-                correlation: Uuid::nil(),
-                causation: Uuid::nil(),
-                payload: Vec::new(),
-            });
+            let tags = tags.iter().map(|tag| Tag::from(*tag)).collect();
+            window.add(EventType::new("noted"), tags);
         }
     }
 
-    fn decide(window: &Window, tags: &[&str], after: u64) -> Verdict {
+    fn decide(window: &ConflictWindow, tags: &[&str], after: u64) -> BoundaryCheck {
         let item = EventQueryItem {
             types: vec![EventType::new("noted")],
             tags: tags.iter().map(|tag| Tag::from(*tag)).collect(),
@@ -204,16 +190,13 @@ mod tests {
         window.decide(&Boundary::new(fail_if, Position::new(after)))
     }
 
-    fn unknown(after: u64) -> Verdict {
-        Verdict::Unknown(Position::new(after))
+    fn unknown(after: u64) -> BoundaryCheck {
+        BoundaryCheck::Unknown(Position::new(after))
     }
 
-    fn follow(window: &Window, tag: &str, ticket: Ticket) -> Verdict {
+    fn follow(window: &ConflictWindow, tag: &str, token: AppendToken) -> BoundaryCheck {
         let fail_if = EventQuery::tagged(Tag::from(tag));
-        window.decide(&Boundary {
-            follows: Some(ticket),
-            ..Boundary::new(fail_if, Position::new(10))
-        })
+        window.decide(&Boundary::new(fail_if, Position::new(10)).after_append(token))
     }
 
     #[test]
@@ -221,15 +204,15 @@ mod tests {
         let window = window(10, &[&["a:1"], &["a:1", "b:2"], &["b:2"]]);
         assert_eq!(
             decide(&window, &["a:1"], 11),
-            Verdict::Conflict(Position::new(12))
+            BoundaryCheck::Conflict(Position::new(12))
         );
-        assert_eq!(decide(&window, &["a:1"], 12), Verdict::Holds);
-        assert_eq!(decide(&window, &["b:2", "a:1"], 12), Verdict::Holds);
+        assert_eq!(decide(&window, &["a:1"], 12), BoundaryCheck::Holds);
+        assert_eq!(decide(&window, &["b:2", "a:1"], 12), BoundaryCheck::Holds);
         assert_eq!(
             decide(&window, &[], 10),
-            Verdict::Conflict(Position::new(13))
+            BoundaryCheck::Conflict(Position::new(13))
         );
-        assert_eq!(decide(&window, &["c:3"], 10), Verdict::Holds);
+        assert_eq!(decide(&window, &["c:3"], 10), BoundaryCheck::Holds);
     }
 
     #[test]
@@ -240,8 +223,8 @@ mod tests {
             (Position::new(11), Position::new(13))
         );
         assert_eq!(decide(&window, &["a:1"], 10), unknown(10));
-        assert_eq!(decide(&window, &["a:1"], 11), Verdict::Holds);
-        assert_eq!(decide(&window, &["a:1"], 99), Verdict::Holds);
+        assert_eq!(decide(&window, &["a:1"], 11), BoundaryCheck::Holds);
+        assert_eq!(decide(&window, &["a:1"], 99), BoundaryCheck::Holds);
     }
 
     #[test]
@@ -252,9 +235,9 @@ mod tests {
         assert_eq!(window.head(), Position::new(11));
         assert_eq!(
             decide(&window, &["a:1"], 10),
-            Verdict::Conflict(Position::new(11))
+            BoundaryCheck::Conflict(Position::new(11))
         );
-        assert_eq!(decide(&window, &["b:2"], 10), Verdict::Holds);
+        assert_eq!(decide(&window, &["b:2"], 10), BoundaryCheck::Holds);
     }
 
     #[test]
@@ -270,7 +253,7 @@ mod tests {
         push(&mut window, &[&["c:3"]]);
         assert_eq!(
             decide(&window, &["c:3"], 11),
-            Verdict::Conflict(Position::new(12))
+            BoundaryCheck::Conflict(Position::new(12))
         );
     }
 
@@ -278,41 +261,41 @@ mod tests {
     fn a_window_without_room_knows_nothing_but_its_head() {
         let window = window(0, &[&["a:1"]]);
         assert_eq!(decide(&window, &["a:1"], 10), unknown(10));
-        assert_eq!(decide(&window, &["a:1"], 11), Verdict::Holds);
+        assert_eq!(decide(&window, &["a:1"], 11), BoundaryCheck::Holds);
     }
 
     #[test]
     fn a_boundary_that_follows_an_append_begins_after_it() {
         let mut window = window(10, &[&["a:1"]]);
-        let ticket = Ticket::new();
+        let token = AppendToken::new();
         assert_eq!(
-            follow(&window, "a:1", ticket),
-            Verdict::Conflict(Position::new(11)),
+            follow(&window, "a:1", token),
+            BoundaryCheck::Conflict(Position::new(11)),
             "it is not there"
         );
-        window.note(ticket, Position::new(11));
+        window.record(token, Position::new(11));
         push(&mut window, &[&["b:2"]]);
-        assert_eq!(follow(&window, "a:1", ticket), Verdict::Holds);
+        assert_eq!(follow(&window, "a:1", token), BoundaryCheck::Holds);
         assert_eq!(
-            follow(&window, "b:2", ticket),
-            Verdict::Conflict(Position::new(12))
+            follow(&window, "b:2", token),
+            BoundaryCheck::Conflict(Position::new(12))
         );
         push(&mut window, &[&["b:2"][..]; 10]);
-        assert_eq!(follow(&window, "a:1", ticket), unknown(11));
+        assert_eq!(follow(&window, "a:1", token), unknown(11));
     }
 
     #[test]
     fn what_is_truncated_cannot_be_followed() {
         let mut window = window(10, &[&["a:1"]]);
-        let [first, second] = [Ticket::new(), Ticket::new()];
-        window.note(first, Position::new(11));
+        let [first, second] = [AppendToken::new(), AppendToken::new()];
+        window.record(first, Position::new(11));
         push(&mut window, &[&["a:1"]]);
-        window.note(second, Position::new(12));
+        window.record(second, Position::new(12));
         window.truncate(Position::new(11));
-        assert_eq!(follow(&window, "a:1", first), Verdict::Holds);
+        assert_eq!(follow(&window, "a:1", first), BoundaryCheck::Holds);
         assert_eq!(
             follow(&window, "a:1", second),
-            Verdict::Conflict(Position::new(11))
+            BoundaryCheck::Conflict(Position::new(11))
         );
     }
 }

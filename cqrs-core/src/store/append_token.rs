@@ -1,0 +1,48 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Position;
+
+/// Number of appends that are remembered. One that is followed is under way, or was a moment ago.
+const MAX_REMEMBERED: usize = 4096;
+
+/// Names one append of this process, so that another one can follow it before it is answered: see
+/// [`Boundary::after_append`](super::Boundary::after_append).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AppendToken(u64);
+
+impl AppendToken {
+    /// A token that no other append has.
+    #[expect(
+        clippy::new_without_default,
+        reason = "a default is the same every time"
+    )]
+    pub fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// The last positions of recent appends that have a token, for a log that offers pipelining.
+#[derive(Debug, Default)]
+pub struct CompletedAppends(BTreeMap<AppendToken, Position>);
+
+impl CompletedAppends {
+    /// Records an append, which ended at this position.
+    pub fn record(&mut self, token: AppendToken, last: Position) {
+        self.0.insert(token, last);
+        if self.0.len() > MAX_REMEMBERED {
+            self.0.pop_first();
+        }
+    }
+
+    /// The last position of an append, if it was recorded lately.
+    pub fn of(&self, token: AppendToken) -> Option<Position> {
+        self.0.get(&token).copied()
+    }
+
+    /// Forgets appends after `head`, which did not happen.
+    pub fn truncate(&mut self, head: Position) {
+        self.0.retain(|_, last| *last <= head);
+    }
+}
