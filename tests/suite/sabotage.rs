@@ -84,16 +84,16 @@ noticed! {
     times_that_do_not_include_their_own: LooksBeforeTheTime
         by log::a_time_has_a_position saying "the position at";
     checkpoints_without_a_fence: HasNoFence
-        by views::a_batch_from_elsewhere_is_fenced saying "a batch from";
+        by views::v2_a_batch_from_another_checkpoint_writes_nothing saying "a batch from";
     workers_without_a_fence: HasNoFence
-        by views::one_of_many_workers_commits saying "workers that committed";
+        by views::v2_one_of_many_workers_commits saying "workers that committed";
     checkpoints_that_run_ahead: MovesTheCheckpointFirst
-        by views::views_and_checkpoint_are_seen_together saying "between the checkpoints";
+        by views::v1_views_and_checkpoint_are_seen_together saying "between the checkpoints";
     memory_that_leaves_out_what_others_wrote: HandsOverGaps
         by log::i4_what_is_at_hand_is_what_was_stored saying "I4: at hand after";
     loads_that_are_answered_from_before: LoadsFromBefore
-        by views::a_load_sees_what_was_committed_before saying "what was committed before the load";
-    scans_that_skip_nothing: SkipsNothing by views::scans_are_those_of_the_specification saying "ViewScan";
-    counts_of_a_page: CountsThePage by views::scans_are_those_of_the_specification saying "the total of";
-    totals_of_another_snapshot: CountsLater by views::scans_see_one_snapshot saying "total and rows";
+        by views::v3_a_load_sees_earlier_commits saying "what was committed before the load";
+    scans_that_skip_nothing: SkipsNothing by views::v4_scans_are_those_of_the_specification saying "ViewScan";
+    counts_of_a_page: CountsThePage by views::v4_scans_are_those_of_the_specification saying "the total of";
+    totals_of_another_snapshot: CountsLater by views::v4_rows_and_total_are_of_one_snapshot saying "total and rows";
 }

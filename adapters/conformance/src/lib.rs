@@ -7,8 +7,9 @@
 mod fixture;
 pub mod log;
 mod macros;
+mod outcome;
 mod tasks;
 pub mod views;
 
 pub use fixture::{LogFixture, StoreFixture, ViewFixture};
-pub use tasks::within_patience;
+pub use outcome::{Outcome, run};

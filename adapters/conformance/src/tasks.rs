@@ -2,21 +2,9 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use cqrs_core::store::BoxFuture;
 use tokio::sync::Barrier;
-
-/// How long a promise may take before it counts as broken. Nothing waits for it: it only turns a
-/// hang into a message.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Runs a promise's test, and fails if it hangs.
-#[doc(hidden)]
-pub async fn within_patience(name: &str, test: impl Future<Output = ()>) {
-    let finished = tokio::time::timeout(PATIENCE, test).await;
-    assert!(finished.is_ok(), "`{name}` still hangs after {PATIENCE:?}");
-}
 
 /// Runs two futures in one task, each as often as the other.
 pub(crate) async fn both(first: impl Future<Output = ()>, second: impl Future<Output = ()>) {

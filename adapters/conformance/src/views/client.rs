@@ -1,5 +1,9 @@
 use std::sync::Arc;
 
+use cqrs_core::Position;
+use cqrs_core::store::{ModelSchema, ViewBatch, ViewPage, ViewScan, ViewStore};
+
+use super::draft::SUBSCRIPTION;
 use crate::ViewFixture;
 
 /// Opens the fixture's data, as one process would.
@@ -14,4 +18,67 @@ pub(super) async fn open_many<F: ViewFixture>(fixture: &F, count: usize) -> Vec<
         stores.push(open(fixture).await);
     }
     stores
+}
+
+/// Prepares one read model.
+pub(super) async fn prepare<S: ViewStore>(store: &S, model: &Arc<ModelSchema>) {
+    let prepared = store.prepare(vec![ModelSchema::clone(model)]).await;
+    prepared.expect("the model is prepared");
+}
+
+/// Commits a batch that nothing stands in the way of.
+pub(super) async fn commit<S: ViewStore>(store: &S, batch: ViewBatch) {
+    let checkpoint = batch.to;
+    let committed = store.commit(batch).await;
+    committed.unwrap_or_else(|error| panic!("the commit up to {checkpoint} failed: {error}"));
+}
+
+/// Waits until queries see what was committed, and loads views as they do.
+pub(super) async fn load<S: ViewStore>(
+    store: &S,
+    model: &Arc<ModelSchema>,
+    keys: &[&str],
+) -> Vec<Option<String>> {
+    wait_until_visible(store).await;
+    let loaded = store.load(model.clone(), owned(keys)).await;
+    text(loaded.expect("views can be loaded"))
+}
+
+/// Loads views as a projection does.
+pub(super) async fn load_to_fold<S: ViewStore>(
+    store: &S,
+    model: &Arc<ModelSchema>,
+    keys: &[&str],
+) -> Vec<Option<String>> {
+    let loaded = store.load_to_fold(model.clone(), owned(keys)).await;
+    text(loaded.expect("views can be loaded"))
+}
+
+/// Waits until queries see what was committed, and scans.
+pub(super) async fn scan<S: ViewStore>(store: &S, scan: ViewScan) -> ViewPage {
+    wait_until_visible(store).await;
+    store.scan(scan).await.expect("views can be scanned")
+}
+
+/// Waits until queries see what was committed before.
+pub(super) async fn wait_until_visible<S: ViewStore>(store: &S) {
+    if let Some(visible) = store.replicated() {
+        visible.await.expect("commits become visible");
+    }
+}
+
+/// The checkpoint of the tests' subscription.
+pub(super) async fn checkpoint<S: ViewStore>(store: &S) -> Option<u64> {
+    let checkpoint = store.checkpoint(SUBSCRIPTION).await;
+    let checkpoint = checkpoint.expect("checkpoints can be read");
+    checkpoint.map(Position::get)
+}
+
+fn owned(keys: &[&str]) -> Vec<String> {
+    keys.iter().copied().map(str::to_owned).collect()
+}
+
+fn text(views: Vec<Option<Vec<u8>>>) -> Vec<Option<String>> {
+    let text = |body| String::from_utf8(body).expect("the body is what was written");
+    views.into_iter().map(|view| view.map(text)).collect()
 }

@@ -1,14 +1,20 @@
-//! The promises of a [`ViewStore`](cqrs_core::store::ViewStore).
+//! The promises of a [`ViewStore`](cqrs_core::store::ViewStore), V1 to V4.
 
-mod checkpoints;
+mod checkpoint;
 mod client;
-mod scans;
+mod draft;
+mod fence;
+mod scan;
+mod specification;
+mod visible;
 
-pub use checkpoints::{
-    a_batch_from_elsewhere_is_fenced, a_load_sees_what_was_committed_before,
-    one_of_many_workers_commits, views_and_checkpoint_are_seen_together,
-    views_are_written_with_their_checkpoint,
+pub use checkpoint::{
+    i12_a_view_is_read_back_as_it_was_written, v1_views_and_checkpoint_are_seen_together,
+    v1_views_are_written_with_their_checkpoint,
 };
-pub use scans::{
-    scans_are_those_of_the_specification, scans_follow_changes, scans_see_one_snapshot,
+pub use fence::{
+    v2_a_batch_from_another_checkpoint_writes_nothing, v2_one_of_many_workers_commits,
 };
+pub use scan::{v4_rows_and_total_are_of_one_snapshot, v4_scans_follow_changes};
+pub use specification::v4_scans_are_those_of_the_specification;
+pub use visible::{v3_a_load_sees_earlier_commits, v3_visible_commits_are_seen_by_every_process};

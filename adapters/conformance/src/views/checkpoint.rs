@@ -1,0 +1,174 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cqrs_core::store::{ModelSchema, SortKey, ViewStore};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::client::{
+    checkpoint, commit, load, load_to_fold, open, open_many, prepare, wait_until_visible,
+};
+use super::draft::{batch, cards, delete, model, put, put_sorted};
+use crate::ViewFixture;
+use crate::tasks::finish;
+
+/// V1: views are written, changed and deleted by key, and the checkpoint moves with them. All of it
+/// is there after a restart.
+pub async fn v1_views_are_written_with_their_checkpoint<F: ViewFixture>(fixture: &F) {
+    let store = open(fixture).await;
+    let (cards, prices) = (cards(), model("prices_1", &["rank"]));
+    let models = vec![ModelSchema::clone(&cards), ModelSchema::clone(&prices)];
+    let prepared = store.prepare(models.clone()).await;
+    prepared.expect("models can be prepared");
+    assert_eq!(
+        checkpoint(&*store).await,
+        None,
+        "V1: before the first batch"
+    );
+    assert_eq!(load(&*store, &cards, &["a"]).await, [None]);
+
+    let first = vec![
+        put(&cards, "a", "1"),
+        put(&cards, "b", "2"),
+        put(&prices, "a", "9"),
+    ];
+    commit(&*store, batch(None, 3, first)).await;
+    let second = vec![
+        put(&cards, "a", "3"),
+        delete(&cards, "b"),
+        delete(&cards, "never there"),
+    ];
+    commit(&*store, batch(Some(3), 5, second)).await;
+    commit(&*store, batch(Some(5), 9, Vec::new())).await;
+    commit(&*store, batch(Some(9), 9, vec![put(&cards, "c", "4")])).await;
+
+    let prepared = store.prepare(models).await;
+    prepared.expect("preparing again changes nothing");
+    drop(store);
+    let store = open(fixture).await;
+    assert_eq!(checkpoint(&*store).await, Some(9), "V1: after a restart");
+    let found = load(&*store, &cards, &["c", "b", "a", "c", "A"]).await;
+    let found: Vec<_> = found.iter().map(Option::as_deref).collect();
+    let expected = [Some("4"), None, Some("3"), Some("4"), None];
+    assert_eq!(found, expected, "V1: views in the order asked");
+    let found = load(&*store, &prices, &["a", "c"]).await;
+    assert_eq!(found, [Some("9".to_owned()), None], "V1: of another model");
+    assert!(load(&*store, &prices, &[]).await.is_empty());
+    let other = store.checkpoint("projection:other").await;
+    let other = other.expect("checkpoints can be read");
+    assert_eq!(other, None, "V1: each subscription has its own checkpoint");
+}
+
+/// V1: views and checkpoint become visible together. A process that reads beside commits never sees
+/// one without the other.
+pub async fn v1_views_and_checkpoint_are_seen_together<F: ViewFixture>(fixture: &F) {
+    /// Commits that every reader has come between, however fast the store is.
+    const SEEN: u32 = 40;
+    let stores = open_many(fixture, 2).await;
+    let cards = cards();
+    prepare(&*stores[0], &cards).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let progress: Vec<_> = stores.iter().map(|_| watch::Sender::new(0u32)).collect();
+    let readers: Vec<_> = stores
+        .iter()
+        .zip(&progress)
+        .map(|(store, progress)| {
+            let reader = see_together(store.clone(), cards.clone(), done.clone(), progress.clone());
+            tokio::spawn(reader)
+        })
+        .collect();
+    let is_enough = || {
+        let seen = progress.iter().all(|seen| *seen.borrow() >= SEEN);
+        seen || readers.iter().any(JoinHandle::is_finished)
+    };
+    let mut number = 0;
+    while number < u64::from(SEEN) || !is_enough() {
+        number += 1;
+        let body = number.to_string();
+        let changes = vec![put(&cards, "a", &body), put(&cards, "b", &body)];
+        let from = (number > 1).then(|| number - 1);
+        commit(&*stores[0], batch(from, number, changes)).await;
+        tokio::task::yield_now().await;
+    }
+    done.store(true, Ordering::Release);
+    finish(readers).await;
+}
+
+/// Reads views and checkpoint until the writer is done, and counts the checkpoints seen.
+async fn see_together<S: ViewStore>(
+    store: Arc<S>,
+    cards: Arc<ModelSchema>,
+    done: Arc<AtomicBool>,
+    seen: watch::Sender<u32>,
+) {
+    let mut last = 0;
+    while !done.load(Ordering::Acquire) {
+        let before = checkpoint(&*store).await.unwrap_or_default();
+        let views = load_to_fold(&*store, &cards, &["a", "b"]).await;
+        let after = checkpoint(&*store).await.unwrap_or_default();
+        assert_eq!(
+            views[0], views[1],
+            "V1: views of one batch are seen together"
+        );
+        let view = views[0].as_deref();
+        let view = view.map_or(0, |view| view.parse().expect("a number"));
+        assert!(
+            before <= view && view <= after,
+            "V1: view {view} was seen between the checkpoints {before} and {after}"
+        );
+        if after != last {
+            last = after;
+            seen.send_modify(|count| *count += 1);
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Keys that stores get wrong: quotes, wildcards, NUL, text that is not ASCII, nothing.
+const ODD: [&str; 10] = [
+    "",
+    " ",
+    "\0",
+    "it's",
+    "\"\\",
+    "%_*",
+    "a\r\nb",
+    "\u{1}\u{7f}",
+    "größer-日本",
+    "e\u{301}🗝️",
+];
+
+/// I12: a view that was accepted is read back as it was written, whatever its key and its body are,
+/// also after a restart.
+pub async fn i12_a_view_is_read_back_as_it_was_written<F: ViewFixture>(fixture: &F) {
+    let store = open(fixture).await;
+    let cards = cards();
+    prepare(&*store, &cards).await;
+    let large = format!("\"{}\"", "x".repeat(1 << 20));
+    let keys: Vec<_> = ODD.into_iter().chain(["large"]).collect();
+    let bodies: Vec<_> = (0..ODD.len())
+        .map(|number| format!("{{\"number\":{number},\"text\":\"größer\\n日本 🗝️\"}}"))
+        .chain([large])
+        .collect();
+    let changes = keys.iter().zip(&bodies).map(|(key, body)| {
+        let rank = SortKey::from(key.as_bytes().to_vec());
+        put_sorted(&cards, key, body.as_bytes(), vec![rank])
+    });
+    commit(&*store, batch(None, 1, changes.collect())).await;
+    wait_until_visible(&*store).await;
+    drop(store);
+
+    let store = open(fixture).await;
+    let written: Vec<_> = bodies.into_iter().map(Some).collect();
+    for (loaded, how) in [
+        (load(&*store, &cards, &keys).await, "a query"),
+        (load_to_fold(&*store, &cards, &keys).await, "a projection"),
+    ] {
+        for ((key, written), loaded) in keys.iter().zip(&written).zip(loaded) {
+            assert!(
+                loaded == *written,
+                "I12: the view {key:?} was accepted, and {how} reads {loaded:?}"
+            );
+        }
+    }
+}

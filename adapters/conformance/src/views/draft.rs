@@ -1,0 +1,59 @@
+use std::sync::Arc;
+
+use cqrs_core::Position;
+use cqrs_core::store::{Incarnation, ModelSchema, SortKey, ViewBatch, ViewChange};
+
+/// The subscription of a batch that names no other.
+pub(super) const SUBSCRIPTION: &str = "projection:test";
+
+/// A read model of this name with these indexes.
+pub(super) fn model(table: &str, indexes: &[&'static str]) -> Arc<ModelSchema> {
+    Arc::new(ModelSchema {
+        table: table.to_owned(),
+        indexes: indexes.to_vec(),
+    })
+}
+
+/// A read model with one index.
+pub(super) fn cards() -> Arc<ModelSchema> {
+    model("cards", &["rank"])
+}
+
+/// Writes a view of a model with one index, by which it is sorted as its body.
+pub(super) fn put(model: &Arc<ModelSchema>, key: &str, body: &str) -> ViewChange {
+    put_sorted(model, key, body.as_bytes(), vec![SortKey::of(body)])
+}
+
+/// Writes a view with these sort keys.
+pub(super) fn put_sorted(
+    model: &Arc<ModelSchema>,
+    key: &str,
+    body: &[u8],
+    sort_keys: Vec<SortKey>,
+) -> ViewChange {
+    ViewChange {
+        model: model.clone(),
+        key: key.to_owned(),
+        view: Some((body.to_vec(), sort_keys)),
+    }
+}
+
+/// Deletes a view.
+pub(super) fn delete(model: &Arc<ModelSchema>, key: &str) -> ViewChange {
+    ViewChange {
+        model: model.clone(),
+        key: key.to_owned(),
+        view: None,
+    }
+}
+
+/// A batch of [`SUBSCRIPTION`] that moves its checkpoint from one position to another.
+pub(super) fn batch(from: Option<u64>, to: u64, changes: Vec<ViewChange>) -> ViewBatch {
+    ViewBatch {
+        subscription: SUBSCRIPTION.to_owned(),
+        from: from.map(Position::new),
+        to: Position::new(to),
+        incarnation: Incarnation::default(),
+        changes,
+    }
+}
