@@ -1,19 +1,22 @@
-//! That the conformance suite can fail: each way to break a promise is noticed, and named.
+//! The conformance suite can fail: each way to break a promise is noticed, and named.
 
-mod faulty;
+mod faulty_log;
+mod faulty_views;
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use cqrs_conformance::{log, views};
+use cqrs_conformance::{Outcome, log, views};
 use tokio::runtime::Runtime;
 
-use faulty::{Broken, Fault};
+use faulty_log::{BrokenLog, LogFault};
+use faulty_views::{FaultyViews, ViewFault};
 
 /// Runs a promise's test, and answers with what it complained about.
-fn complaint(test: impl Future<Output = ()>) -> String {
+fn complaint(test: impl Future<Output: Into<Outcome>>) -> String {
     let runtime = Runtime::new().expect("a runtime");
     match catch_unwind(AssertUnwindSafe(|| runtime.block_on(test))) {
-        Ok(()) => "nothing".to_owned(),
+        Ok(outcome) => format!("nothing: {:?}", outcome.into()),
         Err(panic) => match panic.downcast::<String>() {
             Ok(message) => *message,
             Err(panic) => (*panic.downcast::<&str>().expect("a message")).to_owned(),
@@ -21,11 +24,19 @@ fn complaint(test: impl Future<Output = ()>) -> String {
     }
 }
 
+/// Long enough for others to come between.
+async fn a_while() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
+
 macro_rules! noticed {
-    ($($name:ident: $fault:ident by $part:ident::$promise:ident saying $words:literal;)+) => {$(
+    ($fixture:ident of $faults:ident in $part:ident;
+     $($name:ident: $fault:ident by $promise:ident saying $words:literal;)+) => {$(
         #[test]
         fn $name() {
-            let fixture = Broken::new(Fault::$fault);
+            let fixture = $fixture::new($faults::$fault);
             let complaint = complaint($part::$promise(&fixture));
             assert!(complaint.contains($words), "the test complained about: {complaint}");
         }
@@ -33,67 +44,134 @@ macro_rules! noticed {
 }
 
 noticed! {
+    BrokenLog of LogFault in log;
     ids_that_a_refused_append_uses_up: UsesUpIds
-        by log::i1_a_refused_append_leaves_no_trace saying "refused for its boundary";
-    states_that_are_lost: LosesStates by log::i1_an_append_is_whole saying "the state was written";
-    tags_that_are_lost: IndexesOneTag by log::i1_an_append_is_whole saying "found by another tag";
+        by i1_a_refused_append_leaves_no_trace saying "refused for its boundary";
+    states_that_are_lost: LosesStates
+        by i1_an_append_is_whole saying "the state was written";
+    tags_that_are_lost: IndexesOneTag
+        by i1_an_append_is_whole saying "found by another tag";
     boundaries_that_are_ignored: IgnoresBoundaries
-        by log::i2_one_of_many_wins_a_boundary saying "I2: winners of a boundary";
+        by i2_one_of_many_wins_a_boundary saying "I2: winners of a boundary";
     boundaries_of_which_one_is_checked: ChecksOneBoundary
-        by log::i10_conflicts_are_those_of_the_specification saying "the first event in the way is";
+        by i10_conflicts_are_those_of_the_specification saying "the first event in the way is";
     appends_that_cannot_be_followed: IgnoresTickets
-        by log::i2_appends_follow_each_other saying "number 2 of a chain";
+        by i2_appends_follow_each_other saying "number 2 of a chain";
     appends_that_follow_what_never_happened: FollowsBlindly
-        by log::i2_what_follows_a_refused_append_is_refused saying "follows what never happened";
+        by i2_what_follows_a_refused_append_is_refused saying "follows what never happened";
     appends_that_follow_and_are_overtaken: FollowsBlindly
-        by log::i2_who_follows_may_be_overtaken saying "overtaken by what came after";
+        by i2_who_follows_may_be_overtaken saying "overtaken by what came after";
     appends_that_follow_what_was_repeated: FollowsBlindly
-        by log::i2_what_was_not_recorded_cannot_be_followed saying "follows an append that is";
+        by i2_what_was_not_recorded_cannot_be_followed saying "follows an append that is";
     boundaries_of_which_one_item_is_checked: ChecksOneItem
-        by log::i2_overlapping_boundaries_exclude_each_other saying "I2: seat:";
+        by i2_overlapping_boundaries_exclude_each_other saying "I2: seat:";
     boundaries_that_are_checked_before_the_append: ChecksTooEarly
-        by log::i2_one_of_many_wins_a_boundary saying "I2: winners of a boundary";
+        by i2_one_of_many_wins_a_boundary saying "I2: winners of a boundary";
     boundaries_of_which_only_the_recent_part_is_checked: ForgetsOldEvents
-        by log::i2_a_stale_boundary_is_refused saying "I2: a boundary that was overtaken long ago";
+        by i2_a_stale_boundary_is_refused saying "I2: a boundary that was overtaken long ago";
     positions_with_gaps: LeavesGaps
-        by log::i2_one_of_many_wins_a_boundary saying "I3: positions are contiguous";
+        by i2_one_of_many_wins_a_boundary saying "I3: positions are contiguous";
+    positions_that_are_left_out: SkipsPositions
+        by i3_positions_are_contiguous saying "I3: positions are contiguous";
     events_that_appear_late: ShowsLate
-        by log::i4_nothing_appears_below_what_was_seen saying "I4: a follower of";
+        by i4_nothing_appears_below_what_was_seen saying "I4: a follower of";
     a_snapshot_that_claims_too_much: AsOfRunsAhead
-        by log::i5_as_of_tells_what_was_seen saying "I5: ";
+        by i5_as_of_tells_what_was_seen saying "I5: ";
     command_ids_that_are_forgotten: ForgetsIds
-        by log::i6_one_id_has_one_effect saying "I6: the first answer comes again";
+        by i6_one_id_has_one_effect saying "I6: the first answer comes again";
     bodies_that_are_not_compared: IgnoresBodies
-        by log::i6_one_id_has_one_effect saying "I6: another body";
+        by i6_one_id_has_one_effect saying "I6: another body";
     an_event_that_a_restart_loses: LosesTheLastEvent
-        by log::i7_acknowledged_survives_a_restart saying "I7: events after restart 1";
+        by i7_acknowledged_survives_a_restart saying "I7: events after restart 1";
     positions_above_the_head: TakesAnyPosition
-        by log::i8_a_position_above_the_head_is_rewound saying "I8: an append that was decided";
+        by i8_a_position_above_the_head_is_rewound saying "I8: an append that was decided";
     conflicts_with_other_aggregates: ConflictsByTypeAlone
-        by log::i10_unrelated_commands_do_not_conflict saying "I10: a false conflict";
+        by i10_unrelated_commands_do_not_conflict saying "I10: a false conflict";
     conflicts_for_being_late: ConflictsWhenStale
-        by log::i10_a_stale_boundary_without_evidence_holds saying "I10: a false conflict";
+        by i10_a_stale_boundary_without_evidence_holds saying "I10: a false conflict";
+    processes_that_know_only_themselves: KnowsOnlyItself
+        by i9_a_process_knows_what_another_wrote saying "I9: decided on what";
+    content_that_is_not_kept: KeepsTextOnly
+        by i12_odd_content_is_kept_or_refused saying "I12: a payload that is not UTF-8";
     poison_that_spreads: SpreadsPoison
-        by log::i11_a_bad_command_fails_alone saying "another command's fault";
+        by i11_a_bad_command_fails_alone saying "another command's fault";
     reads_that_match_too_much: MatchesAnyTag
-        by log::reads_are_those_of_the_specification saying "Items(";
+        by reads_are_those_of_the_specification saying "Items(";
     reads_that_end_early: CutsReadsShort
-        by log::reads_go_on_page_by_page saying "the end of pages";
+        by reads_go_on_page_by_page saying "the end of pages";
     pages_that_are_bounded_by_events_alone: FillsPagesWithoutEnd
-        by log::pages_are_bounded_by_bytes saying "a page of";
+        by pages_are_bounded_by_bytes saying "a page of";
     times_that_do_not_include_their_own: LooksBeforeTheTime
-        by log::a_time_has_a_position saying "the position at";
-    checkpoints_without_a_fence: HasNoFence
-        by views::v2_a_batch_from_another_checkpoint_writes_nothing saying "a batch from";
-    workers_without_a_fence: HasNoFence
-        by views::v2_one_of_many_workers_commits saying "workers that committed";
-    checkpoints_that_run_ahead: MovesTheCheckpointFirst
-        by views::v1_views_and_checkpoint_are_seen_together saying "between the checkpoints";
+        by a_time_has_a_position saying "the position at";
     memory_that_leaves_out_what_others_wrote: HandsOverGaps
-        by log::i4_what_is_at_hand_is_what_was_stored saying "I4: at hand after";
+        by i4_what_is_at_hand_is_what_was_stored saying "I4: at hand after";
+}
+
+noticed! {
+    FaultyViews of ViewFault in views;
+    checkpoints_without_a_fence: HasNoFence
+        by v2_a_batch_from_another_checkpoint_writes_nothing saying "V2: a batch from";
+    workers_without_a_fence: HasNoFence
+        by v2_one_of_many_workers_commits saying "V2: workers that committed";
+    checkpoints_that_run_ahead: MovesTheCheckpointFirst
+        by v1_views_and_checkpoint_are_seen_together saying "V1: view";
     loads_that_are_answered_from_before: LoadsFromBefore
-        by views::v3_a_load_sees_earlier_commits saying "what was committed before the load";
-    scans_that_skip_nothing: SkipsNothing by views::v4_scans_are_those_of_the_specification saying "ViewScan";
-    counts_of_a_page: CountsThePage by views::v4_scans_are_those_of_the_specification saying "the total of";
-    totals_of_another_snapshot: CountsLater by views::v4_rows_and_total_are_of_one_snapshot saying "total and rows";
+        by v3_a_load_sees_earlier_commits saying "V3: committed before the load";
+    scans_that_skip_nothing: SkipsNothing
+        by v4_scans_are_those_of_the_specification saying "V4: ViewScan";
+    counts_of_a_page: CountsThePage
+        by v4_scans_are_those_of_the_specification saying "V4: the total of";
+    totals_of_another_snapshot: CountsLater
+        by v4_rows_and_total_are_of_one_snapshot saying "V4: total and rows";
+    views_that_are_not_deleted: KeepsDeletedViews
+        by v1_views_are_written_with_their_checkpoint saying "V1: views in the order asked";
+    copies_that_lag_unseen: LagsUnseen
+        by v3_visible_commits_are_seen_by_every_process saying "V3: seen by a query elsewhere";
+    values_that_are_still_found: KeepsOldSortKeys
+        by v4_scans_follow_changes saying "V4: by an old value";
+    keys_that_are_trimmed: TrimsKeys
+        by i12_a_view_is_read_back_as_it_was_written saying "I12: the view";
+}
+
+mod a_copy_that_lags_and_can_be_waited_for {
+    use super::{FaultyViews, ViewFault};
+
+    cqrs_conformance::view_conformance_tests!(FaultyViews::new(ViewFault::Lags));
+}
+
+/// The names in a file that come after `word`.
+fn names_after<'a>(file: &'a str, word: &str) -> BTreeSet<&'a str> {
+    let words: Vec<_> = file.split_whitespace().collect();
+    let pairs = words.windows(2).filter(|pair| pair[0] == word);
+    pairs.map(|pair| pair[1]).collect()
+}
+
+/// `I1` of `i1_an_append_is_whole`; nothing for a promise without a number.
+fn number(promise: &str) -> Option<String> {
+    let (number, _) = promise.split_once('_')?;
+    let is_number = number.strip_prefix(['i', 'v'])?.parse::<u32>().is_ok();
+    is_number.then(|| number.to_uppercase())
+}
+
+#[test]
+fn every_number_has_a_fault_that_is_noticed() {
+    let noticed = names_after(include_str!("sabotage.rs"), "by");
+    let noticed: BTreeSet<_> = noticed.into_iter().filter_map(number).collect();
+    let log = (1..=12).map(|number| format!("I{number}"));
+    let views = (1..=4).map(|number| format!("V{number}"));
+    assert_eq!(noticed, log.chain(views).collect());
+}
+
+#[test]
+fn every_promise_of_a_view_store_has_a_fault_that_is_noticed() {
+    let noticed = names_after(include_str!("sabotage.rs"), "by");
+    let list = include_str!("../../adapters/conformance/src/macros.rs");
+    let (_, list) = list.split_once("@views").expect("a list of promises");
+    let (_, list) = list.split_once("=>").expect("a list of promises");
+    let (list, _) = list.split_once('}').expect("a list that ends");
+    let forgotten: Vec<_> = list
+        .split_whitespace()
+        .filter(|promise| !noticed.contains(promise))
+        .collect();
+    assert!(forgotten.is_empty(), "{forgotten:?}");
 }

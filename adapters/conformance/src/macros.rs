@@ -44,7 +44,7 @@ macro_rules! log_conformance_tests {
             i10_conflicts_are_those_of_the_specification
             i10_an_empty_item_matches_everything
             i11_a_bad_command_fails_alone
-            i11_odd_content_is_kept_or_refused
+            i12_odd_content_is_kept_or_refused
             a_command_without_events_is_recorded
             a_command_without_events_has_a_boundary
             a_command_without_events_may_write_a_state

@@ -176,9 +176,9 @@ pub async fn i11_a_bad_command_fails_alone<F: LogFixture>(fixture: &F) {
     append(&*stores[0], &good(99)).await;
 }
 
-/// I11: a command with odd content beside good ones is refused alone or kept exactly as it is, and
-/// can be found by its tags.
-pub async fn i11_odd_content_is_kept_or_refused<F: LogFixture>(fixture: &F) {
+/// I12: a command with odd content is refused, without a trace and without harm to those beside it
+/// (I11), or read back exactly as it was sent, and found by its tags.
+pub async fn i12_odd_content_is_kept_or_refused<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     super::client::fill(&store, 100, "noted", &["good:G"]).await;
     let odd = doubtful();
@@ -212,7 +212,7 @@ pub async fn i11_odd_content_is_kept_or_refused<F: LogFixture>(fixture: &F) {
 /// That the one event of a command is as it was sent, and that its state is.
 async fn assert_kept<S: EventStore>(store: &S, log: &[Arc<Recorded>], name: &str, draft: &Draft) {
     let event = log.iter().find(|event| event.meta.command == draft.id());
-    let event = event.unwrap_or_else(|| panic!("I1: {name} was taken, and is not there"));
+    let event = event.unwrap_or_else(|| panic!("I12: {name} was accepted, and is not there"));
     let before = Position::new(event.position.get() - 1);
     let expected = draft
         .0
@@ -222,7 +222,7 @@ async fn assert_kept<S: EventStore>(store: &S, log: &[Arc<Recorded>], name: &str
         .expect("one event");
     assert_eq!(
         **event, expected,
-        "{name} was taken, and is not what was sent"
+        "I12: {name} was accepted, and is not what was sent"
     );
     for tag in &event.data.tags {
         let found = matching(store, tagged(tag.as_str())).await;

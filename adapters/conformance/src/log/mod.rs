@@ -44,7 +44,7 @@ pub use empty::{
     a_command_without_events_has_a_boundary, a_command_without_events_is_recorded,
     a_command_without_events_may_write_a_state, commands_with_and_without_events_come_together,
 };
-pub use invalid_input::{i11_a_bad_command_fails_alone, i11_odd_content_is_kept_or_refused};
+pub use invalid_input::{i11_a_bad_command_fails_alone, i12_odd_content_is_kept_or_refused};
 pub use limits::{limits_are_named, limits_can_be_reached};
 pub use order::{
     i3_positions_are_contiguous, i4_nothing_appears_below_what_was_seen,

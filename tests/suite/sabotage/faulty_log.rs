@@ -1,26 +1,21 @@
-//! A store in memory that breaks one promise.
+//! A log in memory that breaks one promise.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use cqrs_conformance::StoreFixture;
+use cqrs_conformance::LogFixture;
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, EventType, ModelSchema, Page,
-    ReadRange, StateKey, StoreError, StoredCommand, StoredState, ViewBatch, ViewCommitError,
-    ViewPage, ViewScan, ViewStore,
+    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, EventType, Page, ReadRange,
+    StateKey, StoreError, StoredCommand, StoredState,
 };
 use cqrs_core::{CommandId, Memory, Position, Timestamp, Uuid};
 use tokio::sync::watch;
 
-/// The bodies of views.
-type Views = Vec<Option<Vec<u8>>>;
-
-/// What is wrong with a store.
+/// The promise that a log breaks, and how.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Fault {
+pub enum LogFault {
     UsesUpIds,
     LosesStates,
     IndexesOneTag,
@@ -32,6 +27,7 @@ pub enum Fault {
     ChecksTooEarly,
     ForgetsOldEvents,
     LeavesGaps,
+    SkipsPositions,
     ShowsLate,
     AsOfRunsAhead,
     ForgetsIds,
@@ -40,24 +36,20 @@ pub enum Fault {
     TakesAnyPosition,
     ConflictsByTypeAlone,
     ConflictsWhenStale,
+    KnowsOnlyItself,
+    KeepsTextOnly,
     SpreadsPoison,
     MatchesAnyTag,
     CutsReadsShort,
     FillsPagesWithoutEnd,
     LooksBeforeTheTime,
-    HasNoFence,
-    MovesTheCheckpointFirst,
-    SkipsNothing,
-    CountsThePage,
-    CountsLater,
     HandsOverGaps,
-    LoadsFromBefore,
 }
 
-/// The data of a faulty store, shared by its handles.
-pub struct Broken {
+/// The data of a faulty log, shared by its handles.
+pub struct BrokenLog {
     data: Memory,
-    fault: Fault,
+    fault: LogFault,
     shared: Arc<Shared>,
     handles: Mutex<Weak<()>>,
 }
@@ -67,19 +59,19 @@ struct Shared {
     poisoned: AtomicBool,
     /// The position of an event that a restart lost.
     lost: AtomicU64,
-    /// The answer to the first load of each list of keys.
-    loaded: Mutex<HashMap<Vec<String>, Views>>,
 }
 
-pub struct Faulty {
+pub struct FaultyLog {
     data: Memory,
-    fault: Fault,
+    fault: LogFault,
     shared: Arc<Shared>,
+    /// The last position that this handle wrote.
+    known: AtomicU64,
     _handle: Arc<()>,
 }
 
-impl Broken {
-    pub fn new(fault: Fault) -> Self {
+impl BrokenLog {
+    pub fn new(fault: LogFault) -> Self {
         let (data, shared) = (Memory::new(), Arc::default());
         Self {
             data,
@@ -101,21 +93,22 @@ impl Broken {
     }
 }
 
-impl StoreFixture for Broken {
-    type Store = Faulty;
+impl LogFixture for BrokenLog {
+    type Log = FaultyLog;
 
-    async fn open(&self) -> Faulty {
+    async fn open_log(&self) -> FaultyLog {
         let (handle, restarted) = self.handle();
-        if restarted && self.fault == Fault::LosesTheLastEvent {
+        if restarted && self.fault == LogFault::LosesTheLastEvent {
             self.shared
                 .lost
                 .store(self.data.watch().borrow().get(), Ordering::Relaxed);
         }
         let (data, shared) = (self.data.clone(), self.shared.clone());
-        Faulty {
+        FaultyLog {
             data,
             fault: self.fault,
             shared,
+            known: AtomicU64::default(),
             _handle: handle,
         }
     }
@@ -124,40 +117,43 @@ impl StoreFixture for Broken {
 /// The type of events that only take up a position.
 const GAP: EventType = EventType::new("gap");
 
-/// Long enough for others to come between.
-async fn a_while() {
-    for _ in 0..50 {
-        tokio::task::yield_now().await;
-    }
-}
-
-impl Faulty {
+impl FaultyLog {
     fn head(&self) -> Position {
         *self.data.watch().borrow()
+    }
+
+    fn known(&self) -> Position {
+        Position::new(self.known.load(Ordering::Relaxed))
     }
 
     async fn append_badly(&self, mut append: Append) -> Result<Appended, AppendError> {
         let head = self.head();
         match self.fault {
-            Fault::LosesStates => append.states.clear(),
-            Fault::IndexesOneTag => {
+            LogFault::LosesStates => append.states.clear(),
+            LogFault::IndexesOneTag => {
                 for event in &mut append.events {
                     event.tags = event.tags.into_iter().take(1).cloned().collect();
                 }
             }
-            Fault::IgnoresBoundaries => append.boundaries.clear(),
-            Fault::ChecksOneBoundary => append.boundaries.truncate(1),
-            Fault::IgnoresTickets => append.token = None,
-            Fault::FollowsBlindly => append.boundaries.retain(|it| it.after_append.is_none()),
-            Fault::ForgetsIds => append.command = CommandId::new(),
-            Fault::IgnoresBodies => append.fingerprint = 0,
+            LogFault::IgnoresBoundaries => append.boundaries.clear(),
+            LogFault::ChecksOneBoundary => append.boundaries.truncate(1),
+            LogFault::IgnoresTickets => append.token = None,
+            LogFault::FollowsBlindly => append.boundaries.retain(|it| it.after_append.is_none()),
+            LogFault::ForgetsIds => append.command = CommandId::new(),
+            LogFault::IgnoresBodies => append.fingerprint = 0,
+            LogFault::KeepsTextOnly => {
+                for event in &mut append.events {
+                    let text = String::from_utf8_lossy(&event.payload);
+                    event.payload = text.into_owned().into_bytes();
+                }
+            }
             _ => {}
         }
         let mut kept = Vec::new();
         for mut boundary in std::mem::take(&mut append.boundaries) {
             match (self.fault, &mut boundary.fail_if) {
-                (Fault::ChecksOneItem, EventQuery::Items(items)) => items.truncate(1),
-                (Fault::ConflictsByTypeAlone, EventQuery::Items(items)) => {
+                (LogFault::ChecksOneItem, EventQuery::Items(items)) => items.truncate(1),
+                (LogFault::ConflictsByTypeAlone, EventQuery::Items(items)) => {
                     items
                         .iter_mut()
                         .filter(|item| !item.types.is_empty())
@@ -165,19 +161,25 @@ impl Faulty {
                             item.tags.clear();
                         });
                 }
-                (Fault::ConflictsWhenStale, _) if head.since(boundary.after) > 64 => {
+                (LogFault::KnowsOnlyItself, _) if boundary.after > self.known() => {
+                    return Err(AppendError::Rewound {
+                        head: self.known(),
+                        seen: boundary.after,
+                    });
+                }
+                (LogFault::ConflictsWhenStale, _) if head.since(boundary.after) > 64 => {
                     return Err(AppendError::Conflict { at: head });
                 }
-                (Fault::ForgetsOldEvents, _) if head.since(boundary.after) > 64 => continue,
-                (Fault::TakesAnyPosition, _) => boundary.after = boundary.after.min(head),
-                (Fault::ChecksTooEarly, query) => {
+                (LogFault::ForgetsOldEvents, _) if head.since(boundary.after) > 64 => continue,
+                (LogFault::TakesAnyPosition, _) => boundary.after = boundary.after.min(head),
+                (LogFault::ChecksTooEarly, query) => {
                     let range = ReadRange::after(boundary.after);
                     let later = self.data.read(query.clone(), range).await;
                     let later = later.expect("memory can be read").events;
                     if let Some(event) = later.first() {
                         return Err(AppendError::Conflict { at: event.position });
                     }
-                    a_while().await;
+                    super::a_while().await;
                     continue;
                 }
                 _ => {}
@@ -191,27 +193,40 @@ impl Faulty {
             });
         }
         let mut copy = append.clone();
+        if self.fault == LogFault::SkipsPositions && head.get() % 5 == 4 {
+            self.leave_gap(copy.clone()).await?;
+        }
         let outcome = self.data.append(append).await;
+        if let Ok(appended) = &outcome {
+            self.known.store(appended.last.get(), Ordering::Relaxed);
+        }
         match (&outcome, self.fault) {
-            (Err(AppendError::Invalid { .. }), Fault::SpreadsPoison) => {
+            (Err(AppendError::Invalid { .. }), LogFault::SpreadsPoison) => {
                 self.shared.poisoned.store(true, Ordering::Relaxed);
             }
-            (Err(AppendError::Conflict { .. }), Fault::UsesUpIds) => {
+            (Err(AppendError::Conflict { .. }), LogFault::UsesUpIds) => {
                 (copy.boundaries, copy.events, copy.states) = (Vec::new(), Vec::new(), Vec::new());
                 self.data.append(copy).await?;
             }
-            (Err(AppendError::Conflict { .. }), Fault::LeavesGaps) => {
-                (copy.boundaries, copy.states) = (Vec::new(), Vec::new());
-                copy.command = CommandId::new();
-                copy.events.truncate(1);
-                for event in &mut copy.events {
-                    (event.event_type, event.tags) = (GAP, [].into_iter().collect());
-                }
-                self.data.append(copy).await?;
+            (Err(AppendError::Conflict { .. }), LogFault::LeavesGaps) => {
+                self.leave_gap(copy).await?;
             }
             _ => {}
         }
         outcome
+    }
+
+    /// Takes up a position with an event that no read returns.
+    async fn leave_gap(&self, mut append: Append) -> Result<Appended, AppendError> {
+        append.command = CommandId::new();
+        append.boundaries.clear();
+        append.states.clear();
+        append.events.truncate(1);
+        for event in &mut append.events {
+            event.event_type = GAP;
+            event.tags = [].into_iter().collect();
+        }
+        self.data.append(append).await
     }
 
     async fn read_badly(
@@ -219,12 +234,12 @@ impl Faulty {
         mut query: EventQuery,
         mut range: ReadRange,
     ) -> Result<Page, StoreError> {
-        if let (Fault::MatchesAnyTag, EventQuery::Items(items)) = (self.fault, &mut query) {
+        if let (LogFault::MatchesAnyTag, EventQuery::Items(items)) = (self.fault, &mut query) {
             for item in items {
                 item.tags.truncate(1);
             }
         }
-        if self.fault == Fault::FillsPagesWithoutEnd {
+        if self.fault == LogFault::FillsPagesWithoutEnd {
             range.bytes = usize::MAX;
         }
         let mut page = self.data.read(query, range).await?;
@@ -233,42 +248,23 @@ impl Faulty {
             .retain(|event| event.data.event_type != GAP && event.position != lost);
         match self.fault {
             // As with a sequence: the position is taken, the event not yet committed.
-            Fault::ShowsLate if range.up_to.is_none() => {
+            LogFault::ShowsLate if range.up_to.is_none() => {
                 let late = page.as_of == self.head();
                 page.events
                     .retain(|event| !late || event.position != page.as_of);
             }
-            Fault::AsOfRunsAhead if range.up_to.is_none() => {
-                a_while().await;
+            LogFault::AsOfRunsAhead if range.up_to.is_none() => {
+                super::a_while().await;
                 page.as_of = self.head();
             }
-            Fault::CutsReadsShort => page.next = None,
+            LogFault::CutsReadsShort => page.next = None,
             _ => {}
         }
         Ok(page)
     }
-
-    async fn commit_badly(&self, mut batch: ViewBatch) -> Result<(), ViewCommitError> {
-        match self.fault {
-            Fault::HasNoFence => batch.from = self.data.checkpoint(&batch.subscription).await?,
-            Fault::MovesTheCheckpointFirst => {
-                let changes = std::mem::take(&mut batch.changes);
-                let to = batch.to;
-                self.data.commit(batch.clone()).await?;
-                a_while().await;
-                batch = ViewBatch {
-                    from: Some(to),
-                    changes,
-                    ..batch
-                };
-            }
-            _ => {}
-        }
-        self.data.commit(batch).await
-    }
 }
 
-impl EventStore for Faulty {
+impl EventStore for FaultyLog {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         Box::pin(self.append_badly(append))
     }
@@ -282,7 +278,7 @@ impl EventStore for Faulty {
     }
 
     fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, StoreError>> {
-        let early = self.fault == Fault::LooksBeforeTheTime && time > Timestamp::MIN;
+        let early = self.fault == LogFault::LooksBeforeTheTime && time > Timestamp::MIN;
         let micros = time.as_microsecond() - i64::from(early);
         self.data
             .position_at(Timestamp::from_microsecond(micros).unwrap_or(time))
@@ -306,7 +302,7 @@ impl EventStore for Faulty {
     /// Only the second half of what follows, as if another process had written the first.
     fn recent(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {
         let head = self.head();
-        if self.fault != Fault::HandsOverGaps || head <= after || limit == 0 {
+        if self.fault != LogFault::HandsOverGaps || head <= after || limit == 0 {
             return None;
         }
         let range = ReadRange {
@@ -327,58 +323,5 @@ impl EventStore for Faulty {
 
     fn store_id(&self) -> Uuid {
         self.data.store_id()
-    }
-}
-
-impl ViewStore for Faulty {
-    fn prepare(&self, models: Vec<ModelSchema>) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.data.prepare(models)
-    }
-
-    fn checkpoint(
-        &self,
-        subscription: &str,
-    ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
-        self.data.checkpoint(subscription)
-    }
-
-    fn commit(&self, batch: ViewBatch) -> BoxFuture<'_, Result<(), ViewCommitError>> {
-        Box::pin(self.commit_badly(batch))
-    }
-
-    fn load(
-        &self,
-        model: Arc<ModelSchema>,
-        keys: Vec<String>,
-    ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
-        if self.fault != Fault::LoadsFromBefore {
-            return self.data.load(model, keys);
-        }
-        Box::pin(async move {
-            let views = self.data.load(model, keys.clone()).await?;
-            let loaded = &self.shared.loaded;
-            let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
-            Ok(loaded.entry(keys).or_insert(views).clone())
-        })
-    }
-
-    fn scan(&self, mut scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>> {
-        if self.fault == Fault::SkipsNothing {
-            scan.skip = 0;
-        }
-        Box::pin(async move {
-            let mut page = self.data.scan(scan.clone()).await?;
-            match self.fault {
-                Fault::CountsThePage => {
-                    page.total = page.total.map(|_| page.rows.len() as u64);
-                }
-                Fault::CountsLater => {
-                    tokio::task::yield_now().await;
-                    page.total = self.data.scan(scan).await?.total;
-                }
-                _ => {}
-            }
-            Ok(page)
-        })
     }
 }

@@ -1,0 +1,210 @@
+//! A view store in memory that breaks one promise.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cqrs_conformance::ViewFixture;
+use cqrs_core::store::{
+    BoxFuture, ModelSchema, SortKey, StoreError, ViewBatch, ViewCommitError, ViewPage, ViewScan,
+    ViewStore,
+};
+use cqrs_core::{Memory, Position};
+
+/// The bodies of views.
+type Views = Vec<Option<Vec<u8>>>;
+
+/// The promise that a view store breaks, and how.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ViewFault {
+    /// None: queries read from a copy that lags behind, and wait for it when they are asked to.
+    Lags,
+    LagsUnseen,
+    KeepsDeletedViews,
+    MovesTheCheckpointFirst,
+    HasNoFence,
+    LoadsFromBefore,
+    SkipsNothing,
+    CountsThePage,
+    CountsLater,
+    KeepsOldSortKeys,
+    TrimsKeys,
+}
+
+/// The data of a faulty view store, shared by its handles. Also the handles: they have no state of
+/// their own.
+#[derive(Clone)]
+pub struct FaultyViews {
+    data: Memory,
+    fault: ViewFault,
+    shared: Arc<Mutex<Shared>>,
+    replica: Arc<tokio::sync::Mutex<Replica>>,
+}
+
+/// A copy that is a batch behind.
+#[derive(Default)]
+struct Replica {
+    copy: Memory,
+    /// The batch that the copy lacks.
+    pending: Option<ViewBatch>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// The answer to the first load of each list of keys.
+    loaded: HashMap<Vec<String>, Views>,
+    /// The first sort keys of each view.
+    sort_keys: HashMap<String, Vec<SortKey>>,
+}
+
+impl FaultyViews {
+    pub fn new(fault: ViewFault) -> Self {
+        Self {
+            data: Memory::new(),
+            fault,
+            shared: Arc::default(),
+            replica: Arc::default(),
+        }
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The data that queries read.
+    async fn queried(&self) -> Memory {
+        match self.fault {
+            ViewFault::Lags | ViewFault::LagsUnseen => self.replica.lock().await.copy.clone(),
+            _ => self.data.clone(),
+        }
+    }
+
+    /// Brings the copy to where it is one batch behind, or to where it is not.
+    async fn replicate(&self, latest: Option<ViewBatch>) -> Result<(), StoreError> {
+        let mut replica = self.replica.lock().await;
+        if let Some(mut batch) = std::mem::replace(&mut replica.pending, latest) {
+            batch.from = replica.copy.checkpoint(&batch.subscription).await?;
+            let replicated = replica.copy.commit(batch).await;
+            replicated.expect("the copy has no other writer");
+        }
+        Ok(())
+    }
+
+    async fn commit_badly(&self, mut batch: ViewBatch) -> Result<(), ViewCommitError> {
+        match self.fault {
+            ViewFault::HasNoFence => {
+                batch.from = self.data.checkpoint(&batch.subscription).await?;
+            }
+            ViewFault::KeepsDeletedViews => batch.changes.retain(|change| change.view.is_some()),
+            ViewFault::TrimsKeys => {
+                for change in &mut batch.changes {
+                    change.key = change.key.trim().to_owned();
+                }
+            }
+            ViewFault::KeepsOldSortKeys => {
+                let mut shared = self.shared();
+                for change in &mut batch.changes {
+                    if let Some((_, sort_keys)) = &mut change.view {
+                        let first = shared.sort_keys.entry(change.key.clone());
+                        sort_keys.clone_from(first.or_insert_with(|| sort_keys.clone()));
+                    }
+                }
+            }
+            ViewFault::MovesTheCheckpointFirst => {
+                let changes = std::mem::take(&mut batch.changes);
+                self.data.commit(batch.clone()).await?;
+                super::a_while().await;
+                batch = ViewBatch {
+                    from: Some(batch.to),
+                    changes,
+                    ..batch
+                };
+            }
+            _ => {}
+        }
+        self.data.commit(batch.clone()).await?;
+        self.replicate(Some(batch)).await?;
+        Ok(())
+    }
+
+    async fn load_badly(
+        &self,
+        model: Arc<ModelSchema>,
+        keys: Vec<String>,
+    ) -> Result<Views, StoreError> {
+        let views = self.queried().await.load(model, keys.clone()).await?;
+        if self.fault != ViewFault::LoadsFromBefore {
+            return Ok(views);
+        }
+        let mut shared = self.shared();
+        Ok(shared.loaded.entry(keys).or_insert(views).clone())
+    }
+
+    async fn scan_badly(&self, mut scan: ViewScan) -> Result<ViewPage, StoreError> {
+        if self.fault == ViewFault::SkipsNothing {
+            scan.skip = 0;
+        }
+        let mut page = self.queried().await.scan(scan.clone()).await?;
+        match self.fault {
+            ViewFault::CountsThePage => page.total = page.total.map(|_| page.rows.len() as u64),
+            ViewFault::CountsLater => {
+                tokio::task::yield_now().await;
+                page.total = self.data.scan(scan).await?.total;
+            }
+            _ => {}
+        }
+        Ok(page)
+    }
+}
+
+impl ViewFixture for FaultyViews {
+    type Views = Self;
+
+    async fn open_views(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl ViewStore for FaultyViews {
+    fn prepare(&self, models: Vec<ModelSchema>) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.data.prepare(models)
+    }
+
+    fn checkpoint(
+        &self,
+        subscription: &str,
+    ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
+        self.data.checkpoint(subscription)
+    }
+
+    fn commit(&self, batch: ViewBatch) -> BoxFuture<'_, Result<(), ViewCommitError>> {
+        Box::pin(self.commit_badly(batch))
+    }
+
+    fn replicated(&self) -> Option<BoxFuture<'_, Result<(), StoreError>>> {
+        match self.fault {
+            ViewFault::Lags => Some(Box::pin(self.replicate(None))),
+            _ => None,
+        }
+    }
+
+    fn load(
+        &self,
+        model: Arc<ModelSchema>,
+        keys: Vec<String>,
+    ) -> BoxFuture<'_, Result<Views, StoreError>> {
+        Box::pin(self.load_badly(model, keys))
+    }
+
+    fn load_to_fold(
+        &self,
+        model: Arc<ModelSchema>,
+        keys: Vec<String>,
+    ) -> BoxFuture<'_, Result<Views, StoreError>> {
+        self.data.load_to_fold(model, keys)
+    }
+
+    fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>> {
+        Box::pin(self.scan_badly(scan))
+    }
+}
