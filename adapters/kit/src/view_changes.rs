@@ -89,10 +89,10 @@ mod tests {
 
     #[test]
     fn changes_come_by_model_in_the_order_of_their_keys() {
-        let (cards, carts) = (model("cards"), model("carts"));
+        let (cards, orders) = (model("cards"), model("orders"));
         let changes = vec![
             change(&cards, "b", 1),
-            change(&carts, "c", 1),
+            change(&orders, "c", 1),
             ViewChange {
                 view: None,
                 ..change(&cards, "a", 1)
@@ -104,7 +104,7 @@ mod tests {
             (model.table.model(), keys.collect::<Vec<_>>())
         });
         let keys: Vec<_> = keys.collect();
-        assert_eq!(keys, [("cards", vec!["a", "b"]), ("carts", vec!["c"])]);
+        assert_eq!(keys, [("cards", vec!["a", "b"]), ("orders", vec!["c"])]);
     }
 
     #[test]

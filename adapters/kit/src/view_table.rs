@@ -101,6 +101,11 @@ impl<D: Dialect> ViewTable<D> {
         &self.name
     }
 
+    /// Number of indexes.
+    pub fn indexes(&self) -> usize {
+        self.indexes
+    }
+
     /// Creates the table and its indexes: several statements.
     pub fn create(&self) -> String {
         let name = &self.name;

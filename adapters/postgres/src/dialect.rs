@@ -1,169 +1,80 @@
+//! The SQL of read models on PostgreSQL.
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::ops::Bound;
 
-use cqrs_core::store::{IndexRange, ModelSchema, ViewScan};
+use cqrs_kit::ViewError;
+use cqrs_kit::view_table::{Dialect, Param, ViewTable};
 use tokio_postgres::types::ToSql;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::fault::Fault;
 use crate::schema::Schema;
 
-/// The table of a read model: `key`, `body`, and a column `i0`, `i1`, .. per index. Only what was
-/// checked to be a plain name gets into SQL text; everything else is a parameter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Table {
-    /// Of the read model, checked to be plain.
-    pub(crate) model: String,
-    /// With the schema, and quoted.
-    pub(crate) name: String,
-    pub(crate) indexes: usize,
-}
+/// The table of a read model.
+pub(crate) type Table = ViewTable<Schema>;
 
-/// A statement with its parameters.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Statement {
-    pub(crate) sql: String,
-    pub(crate) params: Vec<Param>,
-}
+/// How PostgreSQL keeps read models. Statements take arrays, so that any number of views is one
+/// round trip. Keys sort by their bytes, whatever the collation of the database is.
+impl Dialect for Schema {
+    const PARAMETER: char = '$';
+    const BYTES: &'static str = "bytea";
+    const TABLE_OPTIONS: &'static str = "";
+    const INDEX_SUFFIX: &'static str = ", key";
 
-#[derive(Debug, PartialEq)]
-pub(crate) enum Param {
-    Bytes(Vec<u8>),
-    Number(i64),
-}
-
-impl Table {
-    /// The table of this read model.
-    pub(crate) fn of(schema: &Schema, model: &ModelSchema) -> Result<Self, Fault> {
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        if model.table.is_empty() || !model.table.bytes().all(plain) {
-            return Err(Fault::data(format!(
-                "a read model cannot be named `{}`: use lower-case ASCII letters, digits and \
-                 underscores",
-                model.table
-            )));
-        }
-        Ok(Self {
-            model: model.table.clone(),
-            name: format!("\"{schema}\".\"{}\"", identifier("view", &model.table)),
-            indexes: model.indexes.len(),
-        })
+    fn table(&self, model: &str) -> String {
+        format!("\"{self}\".\"{}\"", identifier("view", model))
     }
 
-    /// Writes the views with the keys $1, an array: the bodies $2, and the sort keys from $3 on.
-    pub(crate) fn upsert(&self) -> String {
-        let (mut columns, mut arrays, mut set) = (String::new(), String::new(), String::new());
-        for column in 0..self.indexes {
-            let _ = write!(columns, ", i{column}");
-            let _ = write!(arrays, ", ${}::bytea[]", column + 3);
-            let _ = write!(set, ", i{column} = excluded.i{column}");
-        }
-        format!(
-            "INSERT INTO {} (key, body{columns}) \
-             SELECT * FROM unnest($1::text[], $2::bytea[]{arrays}) \
-             ON CONFLICT (key) DO UPDATE SET body = excluded.body{set}",
-            self.name
-        )
+    /// Constraint and indexes are named, and not as a table is: all of them share one namespace, and
+    /// a name that PostgreSQL makes up may be that of another read model's table.
+    fn key_column(model: &str) -> String {
+        let constraint = identifier("key", model);
+        format!("key text COLLATE \"C\" CONSTRAINT \"{constraint}\" PRIMARY KEY")
     }
 
-    /// Deletes the views with the keys $1, an array.
-    pub(crate) fn delete(&self) -> String {
-        format!("DELETE FROM {} WHERE key = ANY($1)", self.name)
+    fn index(_: &str, model: &str, column: usize) -> String {
+        format!("\"{}\"", identifier(&format!("index{column}"), model))
     }
 
-    /// The keys and bodies of the views with the keys $1, an array, in any order.
-    pub(crate) fn load(&self) -> String {
-        format!("SELECT key, body FROM {} WHERE key = ANY($1)", self.name)
+    fn rows(columns: usize) -> String {
+        let mut rows = "SELECT * FROM unnest($1::text[]".to_owned();
+        for number in 2..=columns {
+            let _ = write!(rows, ", ${number}::bytea[]");
+        }
+        rows.push(')');
+        rows
     }
 
-    /// The keys and bodies of the views that the scan asks for, and with a total that in a third
-    /// column: one statement is one snapshot. The total is there even if no view is.
-    pub(crate) fn scan(&self, scan: &ViewScan) -> Statement {
-        let mut statement = Statement {
-            sql: String::new(),
-            params: Vec::new(),
-        };
-        let within = self.within(&scan.ranges, &mut statement);
-        let indexed = scan.order.filter(|index| *index < self.indexes);
-        let order = match indexed {
-            Some(index) if scan.descending => format!("i{index} DESC, key DESC"),
-            Some(index) => format!("i{index}, key"),
-            None if scan.descending => "key DESC".to_owned(),
-            None => "key".to_owned(),
-        };
-        let sorted = match indexed {
-            Some(index) if scan.with_total => format!(", i{index}"),
-            _ => String::new(),
-        };
-        let page = format!("SELECT key, body{sorted}{within} ORDER BY {order}");
-        let limit = |count: u64| Param::Number(i64::try_from(count).unwrap_or(i64::MAX));
-        if !scan.with_total {
-            statement.sql = page;
-            statement.push(" LIMIT ", limit(scan.take));
-            statement.push(" OFFSET ", limit(scan.skip));
-            return statement;
-        }
-        if scan.take == 0 {
-            statement.sql = format!("SELECT NULL, NULL, count(*){within}");
-            return statement;
-        }
-        statement.sql = format!(
-            "SELECT key, body, total FROM (SELECT count(*) AS total{within}) AS counted \
-             LEFT JOIN ({page}"
-        );
-        statement.push(" LIMIT ", limit(scan.take));
-        statement.push(" OFFSET ", limit(scan.skip));
-        let _ = write!(statement.sql, ") AS page ON true ORDER BY {order}");
-        statement
-    }
-
-    /// Where to look for the views in the ranges.
-    fn within(&self, ranges: &[IndexRange], statement: &mut Statement) -> String {
-        let mut sql = format!(" FROM {}", self.name);
-        let mut word = "WHERE";
-        for IndexRange { index, from, to } in ranges {
-            // An index that the model does not have holds no view.
-            if *index >= self.indexes {
-                let _ = write!(sql, " {word} false");
-                word = "AND";
-                continue;
-            }
-            let bounds = match (from, to) {
-                (Bound::Included(from), Bound::Included(to)) if from == to => {
-                    [Some(("=", from)), None]
-                }
-                _ => [limit(from, ">=", ">"), limit(to, "<=", "<")],
-            };
-            for (operator, key) in bounds.into_iter().flatten() {
-                statement.params.push(Param::Bytes(key.as_bytes().to_vec()));
-                let param = statement.params.len();
-                let _ = write!(sql, " {word} i{index} {operator} ${param}");
-                word = "AND";
-            }
-        }
-        sql
+    fn has_key() -> String {
+        "key = ANY($1)".to_owned()
     }
 }
 
-impl Param {
-    pub(crate) fn value(&self) -> &(dyn ToSql + Sync) {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Number(number) => number,
+/// Locks the table, so that no row is written between a look at it and its end.
+pub(crate) fn lock(table: &Table) -> String {
+    format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", table.name())
+}
+
+/// A parameter as PostgreSQL takes it.
+pub(crate) fn value(param: &Param) -> &(dyn ToSql + Sync) {
+    match param {
+        Param::Bytes(bytes) => bytes,
+        Param::Number(number) => number,
+    }
+}
+
+impl From<ViewError> for Fault {
+    fn from(error: ViewError) -> Self {
+        match error {
+            ViewError::OtherIndexes { .. } => Self::corrupt(error.to_string()),
+            _ => Self::data(error.to_string()),
         }
     }
 }
 
-impl Statement {
-    fn push(&mut self, sql: &str, param: Param) {
-        self.params.push(param);
-        let _ = write!(self.sql, "{sql}${}", self.params.len());
-    }
-}
-
-/// A key as it is stored. A text of PostgreSQL cannot hold U+0000, and a key may: so U+0000 is
-/// U+0001 U+0001, and U+0001 is U+0001 U+0002, which sort among all others as they did.
+/// A key as it is stored. PostgreSQL's texts cannot hold U+0000, and keys may. So U+0000 is stored as
+/// U+0001 U+0001, and U+0001 as U+0001 U+0002, which keeps the order of all keys.
 pub(crate) fn encode_key(key: &str) -> Cow<'_, str> {
     if !key.contains(['\0', '\u{1}']) {
         return Cow::Borrowed(key);
@@ -174,7 +85,7 @@ pub(crate) fn encode_key(key: &str) -> Cow<'_, str> {
     )
 }
 
-/// The key that is stored so.
+/// The inverse of [`encode_key`].
 pub(crate) fn decode_key(stored: String) -> String {
     if !stored.contains('\u{1}') {
         return stored;
@@ -190,20 +101,8 @@ pub(crate) fn decode_key(stored: String) -> String {
     key
 }
 
-fn limit<'k, K>(
-    bound: &'k Bound<K>,
-    included: &'static str,
-    excluded: &'static str,
-) -> Option<(&'static str, &'k K)> {
-    match bound {
-        Bound::Included(key) => Some((included, key)),
-        Bound::Excluded(key) => Some((excluded, key)),
-        Bound::Unbounded => None,
-    }
-}
-
-/// `<kind>_<model>`. PostgreSQL cuts longer names short, so a name that is too long ends in a hash
-/// of all of it, after a `$` that no read model has in its name.
+/// `<kind>_<model>`. PostgreSQL truncates longer names, so a name that is too long ends with a hash of
+/// all of it, after a `$`, which no read model has in its name.
 pub(crate) fn identifier(kind: &str, model: &str) -> String {
     const MAX_NAME_BYTES: usize = 63;
     const HASH_BYTES: usize = 1 + 16;
@@ -218,15 +117,14 @@ pub(crate) fn identifier(kind: &str, model: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use cqrs_core::views::SortKey;
-    use std::sync::Arc;
+    use cqrs_core::store::ModelSchema;
 
     use super::*;
 
     fn table(model: &str) -> Table {
         let schema = Schema::new("shop").unwrap();
         let (table, indexes) = (model.to_owned(), vec!["price", "name"]);
-        Table::of(&schema, &ModelSchema { table, indexes }).unwrap()
+        Table::new(&schema, &ModelSchema { table, indexes }).unwrap()
     }
 
     #[test]
@@ -240,35 +138,14 @@ mod tests {
     }
 
     #[test]
-    fn scans_bind_what_they_compare() {
-        let range = |index, from, to| IndexRange { index, from, to };
-        let key = |value: u8| SortKey::of(&value);
-        let scan = ViewScan {
-            model: Arc::new(ModelSchema {
-                table: "cards".to_owned(),
-                indexes: vec!["price", "name"],
-            }),
-            ranges: vec![
-                range(0, Bound::Excluded(key(1)), Bound::Included(key(2))),
-                range(1, Bound::Included(key(3)), Bound::Included(key(3))),
-                // An index that is not there holds nothing.
-                range(2, Bound::Unbounded, Bound::Unbounded),
-            ],
-            order: Some(1),
-            descending: true,
-            skip: 4,
-            take: u64::MAX,
-            with_total: false,
-        };
-        let Statement { sql, params } = table("cards").scan(&scan);
+    fn tables_and_indexes_have_names_of_their_own() {
         assert_eq!(
-            sql,
-            "SELECT key, body FROM \"shop\".\"view_cards\" WHERE i0 > $1 AND i0 <= $2 AND i1 = \
-             $3 AND false ORDER BY i1 DESC, key DESC LIMIT $4 OFFSET $5"
+            table("cards").create(),
+            "CREATE TABLE \"shop\".\"view_cards\" (key text COLLATE \"C\" CONSTRAINT \
+             \"key_cards\" PRIMARY KEY, body bytea NOT NULL, i0 bytea NOT NULL, i1 bytea NOT \
+             NULL);CREATE INDEX \"index0_cards\" ON \"shop\".\"view_cards\" (i0, key);CREATE \
+             INDEX \"index1_cards\" ON \"shop\".\"view_cards\" (i1, key);"
         );
-        let bytes = [1, 2, 3].map(|byte| Param::Bytes(vec![byte]));
-        let numbers = [i64::MAX, 4].map(Param::Number);
-        assert!(params.iter().eq(bytes.iter().chain(&numbers)), "{params:?}");
     }
 
     #[test]

@@ -1,22 +1,17 @@
 use std::fmt::Write as _;
 
+use cqrs_kit::migrations::Migrations;
+
 use crate::ConnectError;
 use crate::fault::Fault;
 use crate::link::connection::Connection;
 use crate::schema::Schema;
 use crate::transaction::open::OpenTransaction;
 
-/// Each brings the schema from the version before, its place in this list, to the next one. What
-/// was published is never changed, only added to.
-const MIGRATIONS: &[&str] = &[
+const MIGRATIONS: Migrations = Migrations::new(&[
     include_str!("sql/migrations/0001_log.sql"),
     include_str!("sql/migrations/0002_checkpoints.sql"),
-];
-
-/// The schema version that this program writes.
-fn latest() -> i64 {
-    MIGRATIONS.len().try_into().unwrap_or(i64::MAX)
-}
+]);
 
 /// All migrations as SQL that may run again: one block for each, which does nothing when it was
 /// applied.
@@ -24,7 +19,7 @@ pub(crate) fn script(schema: &Schema) -> String {
     let mut script = format!("{};\n", OpenTransaction::READ_COMMITTED);
     let _ = writeln!(script, "{};", lock(schema));
     let _ = writeln!(script, "{}", begin(schema));
-    for (version, migration) in (1_i64..).zip(MIGRATIONS) {
+    for (version, migration) in MIGRATIONS.after(0) {
         let body = schema.apply(migration);
         let _ = writeln!(
             script,
@@ -39,7 +34,7 @@ pub(crate) fn script(schema: &Schema) -> String {
 
 /// Brings the tables to the latest version, unless another process just did.
 pub(crate) async fn migrate(connection: &Connection, schema: &Schema) -> Result<(), ConnectError> {
-    if version(connection, schema).await? == latest() {
+    if version(connection, schema).await? == MIGRATIONS.latest() {
         return Ok(());
     }
     let applied = apply(connection, schema).await;
@@ -59,10 +54,7 @@ async fn apply(connection: &Connection, schema: &Schema) -> Result<(), Fault> {
     let before: i64 = connection.select_one(&select, &[]).await?.try_get(0)?;
     let done = format!("INSERT INTO \"{schema}\".migrations (version) VALUES ($1)");
     let done = connection.prepare(&done).await?;
-    for (version, migration) in (1_i64..)
-        .zip(MIGRATIONS)
-        .filter(|(version, _)| *version > before)
-    {
+    for (version, migration) in MIGRATIONS.after(before) {
         connection.script(&schema.apply(migration)).await?;
         connection.execute(&done, &[&version]).await?;
     }
@@ -71,7 +63,7 @@ async fn apply(connection: &Connection, schema: &Schema) -> Result<(), Fault> {
 
 /// Sees to it that the tables have the version that this program writes.
 pub(crate) async fn check(connection: &Connection, schema: &Schema) -> Result<(), ConnectError> {
-    let (found, known) = (version(connection, schema).await?, latest());
+    let (found, known) = (version(connection, schema).await?, MIGRATIONS.latest());
     let schema = schema.name().to_owned();
     match found {
         found if found == known => Ok(()),

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use cqrs_core::store::Limits;
+use cqrs_kit::options::WriterOptions;
 
 /// How to connect.
 ///
@@ -27,10 +27,7 @@ pub struct Options {
     pub(crate) pool_size: usize,
     pub(crate) statement_timeout: Duration,
     pub(crate) retry_timeout: Duration,
-    pub(crate) queue: usize,
-    pub(crate) window: usize,
-    pub(crate) max_batch: usize,
-    pub(crate) max_append: usize,
+    pub(crate) writer: WriterOptions,
 }
 
 impl Default for Options {
@@ -45,10 +42,7 @@ impl Default for Options {
             pool_size: 8,
             statement_timeout: Duration::from_secs(30),
             retry_timeout: Duration::from_secs(10),
-            queue: 4096,
-            window: 65_536,
-            max_batch: 1024,
-            max_append: Limits::default().append,
+            writer: WriterOptions::default(),
         }
     }
 }
@@ -67,10 +61,7 @@ impl fmt::Debug for Options {
             pool_size,
             statement_timeout,
             retry_timeout,
-            queue,
-            window,
-            max_batch,
-            max_append,
+            writer,
         } = self;
         f.debug_struct("Options")
             .field("schema", schema)
@@ -81,10 +72,7 @@ impl fmt::Debug for Options {
             .field("pool_size", pool_size)
             .field("statement_timeout", statement_timeout)
             .field("retry_timeout", retry_timeout)
-            .field("queue", queue)
-            .field("window", window)
-            .field("max_batch", max_batch)
-            .field("max_append", max_append)
+            .field("writer", writer)
             .finish_non_exhaustive()
     }
 }
@@ -171,7 +159,7 @@ impl Options {
     /// Maximum number of appends that may wait; further ones are refused as overload. At least one.
     /// Defaults to 4,096.
     pub fn queue(mut self, appends: usize) -> Self {
-        self.queue = appends.max(1);
+        self.writer = self.writer.with_queue(appends);
         self
     }
 
@@ -179,20 +167,20 @@ impl Options {
     /// tags, about 200 bytes each, and the same again once handlers take transactions. Older
     /// boundaries are decided in the database. Defaults to 65,536; `usize::MAX` for all events.
     pub fn window(mut self, events: usize) -> Self {
-        self.window = events;
+        self.writer = self.writer.with_window(events);
         self
     }
 
     /// Maximum number of appends that are written with one statement. At least one. Defaults to 1,024.
     pub fn max_batch(mut self, appends: usize) -> Self {
-        self.max_batch = appends.max(1);
+        self.writer = self.writer.with_max_batch(appends);
         self
     }
 
     /// Maximum size in bytes of the events and states of one command. Defaults to 64 MiB. A larger one
     /// is refused as `AppendError::Invalid`.
     pub fn max_append(mut self, bytes: usize) -> Self {
-        self.max_append = bytes;
+        self.writer = self.writer.with_max_append(bytes);
         self
     }
 }

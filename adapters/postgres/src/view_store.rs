@@ -1,5 +1,4 @@
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cqrs_core::Position;
@@ -7,11 +6,12 @@ use cqrs_core::store::{
     BoxFuture, ModelSchema, StoreError, ViewBatch, ViewChange, ViewCommitError, ViewPage, ViewRow,
     ViewScan, ViewStore,
 };
-use cqrs_core::views::SortKey;
+use cqrs_kit::view_changes::{ModelChanges, by_model};
+use cqrs_kit::view_table::Statement;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use crate::dialect::{self, Statement, Table};
+use crate::dialect::{self, Table};
 use crate::fault::{Fault, Kind};
 use crate::link::connection::Connection;
 use crate::read::{coalescer, replica};
@@ -81,7 +81,7 @@ impl ViewStore for Postgres {
         keys: Vec<String>,
     ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
         Box::pin(async move {
-            let table = Table::of(&self.shared().schema, &model)?;
+            let table = Table::new(&self.shared().schema, &model).map_err(Fault::from)?;
             Ok(self.shared().view_loads.load(table, keys).await?)
         })
     }
@@ -93,7 +93,7 @@ impl ViewStore for Postgres {
     ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
         // From where they are written.
         Box::pin(async move {
-            let table = Table::of(&self.shared().schema, &model)?;
+            let table = Table::new(&self.shared().schema, &model).map_err(Fault::from)?;
             Ok(coalescer::select(&self.shared().pool, &table, &keys).await?)
         })
     }
@@ -142,8 +142,13 @@ async fn find_checkpoint(
 }
 
 async fn scanned(shared: &Shared, scan: &ViewScan) -> Result<ViewPage, Fault> {
-    let table = Table::of(&shared.schema, &scan.model)?;
-    let found = query(shared, &table.scan(scan)).await?;
+    let table = Table::new(&shared.schema, &scan.model)?;
+    let statement = if scan.with_total {
+        table.page_with_total(scan)
+    } else {
+        table.page(scan)
+    };
+    let found = query(shared, &statement).await?;
     let total = match found.first() {
         Some(first) if scan.with_total => Some(first.try_get::<_, i64>(2)?.cast_unsigned()),
         _ => None,
@@ -164,19 +169,8 @@ async fn scanned(shared: &Shared, scan: &ViewScan) -> Result<ViewPage, Fault> {
 async fn query(shared: &Shared, Statement { sql, params }: &Statement) -> Result<Vec<Row>, Fault> {
     let client = shared.reads.get().await?;
     let select = client.prepare(sql).await?;
-    let params: Vec<_> = params.iter().map(dialect::Param::value).collect();
+    let params: Vec<_> = params.iter().map(dialect::value).collect();
     Ok(client.query(&select, &params).await?)
-}
-
-/// A view as JSON and its sort keys; `None` deletes it.
-type View = Option<(Vec<u8>, Vec<SortKey>)>;
-
-/// The changes to one read model, in the order of their keys: who locks rows in one order does
-/// not wait in a circle.
-struct Changes {
-    model: Arc<ModelSchema>,
-    table: Table,
-    views: BTreeMap<String, View>,
 }
 
 /// How an attempt to commit ended.
@@ -192,7 +186,8 @@ async fn commit(shared: &Shared, mut batch: ViewBatch) -> Result<(), ViewCommitE
         let reason = "PostgreSQL cannot store U+0000 in the name of a subscription";
         return Err(Fault::data(reason).into());
     }
-    let changes = grouped(&shared.schema, std::mem::take(&mut batch.changes))?;
+    let changes =
+        by_model(&shared.schema, std::mem::take(&mut batch.changes)).map_err(Fault::from)?;
     let mut tries = 1;
     let outcome = loop {
         match attempt(shared, &batch, &changes).await {
@@ -211,7 +206,7 @@ async fn commit(shared: &Shared, mut batch: ViewBatch) -> Result<(), ViewCommitE
 async fn attempt(
     shared: &Shared,
     batch: &ViewBatch,
-    changes: &[Changes],
+    changes: &[ModelChanges<Schema>],
 ) -> Result<Outcome, Fault> {
     let schema = &shared.schema;
     let connection = shared.pool.get().await?;
@@ -225,8 +220,8 @@ async fn attempt(
         transaction.roll_back().await?;
         return Ok(Outcome::Moved(found));
     }
-    for group in changes {
-        group.write(&transaction).await?;
+    for model in changes {
+        write_model(&transaction, model).await?;
     }
     match transaction.commit().await.map_err(Fault::from) {
         Ok(()) => Ok(Outcome::Done),
@@ -294,8 +289,8 @@ async fn write_in(
         let found = checkpoint(client, schema, &batch.subscription).await?;
         return Ok(Outcome::Moved(found));
     }
-    for group in grouped(schema, changes)? {
-        group.write(client).await?;
+    for model in by_model(schema, changes)? {
+        write_model(client, &model).await?;
     }
     match client.batch_execute("COMMIT").await.map_err(Fault::from) {
         Ok(()) => Ok(Outcome::Done),
@@ -335,64 +330,34 @@ async fn advance(
     Ok(transaction.execute(&statement, &params).await? == 1)
 }
 
-fn grouped(schema: &Schema, all: Vec<ViewChange>) -> Result<Vec<Changes>, Fault> {
-    let mut changes: Vec<Changes> = Vec::new();
-    for ViewChange { model, key, view } in all {
-        check(&model, &key, &view)?;
-        let group = changes.iter_mut().find(|group| group.model == model);
-        if let Some(group) = group {
-            group.views.insert(key, view);
-        } else {
-            let table = Table::of(schema, &model)?;
-            let views = BTreeMap::from([(key, view)]);
-            changes.push(Changes {
-                model,
-                table,
-                views,
-            });
+async fn write_model(
+    transaction: &Connection,
+    changes: &ModelChanges<Schema>,
+) -> Result<(), Fault> {
+    let mut keys: Vec<Cow<'_, str>> = Vec::new();
+    let mut bodies: Vec<&[u8]> = Vec::new();
+    let mut columns: Vec<Vec<&[u8]>> = vec![Vec::new(); changes.table.indexes()];
+    let mut deleted: Vec<Cow<'_, str>> = Vec::new();
+    for (key, view) in &changes.views {
+        let Some((body, sort_keys)) = view else {
+            deleted.push(dialect::encode_key(key));
+            continue;
+        };
+        keys.push(dialect::encode_key(key));
+        bodies.push(body);
+        for (column, sort_key) in columns.iter_mut().zip(sort_keys) {
+            column.push(sort_key.as_bytes());
         }
     }
-    Ok(changes)
-}
-
-fn check(model: &ModelSchema, key: &str, view: &View) -> Result<(), Fault> {
-    let indexes = model.indexes.len();
-    match view {
-        Some((_, sort_keys)) if sort_keys.len() != indexes => Err(Fault::data(format!(
-            "view `{key}` of `{}` has {} sort keys, its read model has {indexes} indexes",
-            model.table,
-            sort_keys.len(),
-        ))),
-        _ => Ok(()),
+    if !keys.is_empty() {
+        let upsert = transaction.prepare(&changes.table.upsert()).await?;
+        let mut params: Vec<&(dyn ToSql + Sync)> = vec![&keys, &bodies];
+        params.extend(columns.iter().map(|column| column as &(dyn ToSql + Sync)));
+        transaction.execute(&upsert, &params).await?;
     }
-}
-
-impl Changes {
-    async fn write(&self, transaction: &Connection) -> Result<(), Fault> {
-        let (mut keys, mut deleted): (Vec<Cow<'_, str>>, Vec<Cow<'_, str>>) = Default::default();
-        let mut bodies: Vec<&[u8]> = Vec::new();
-        let mut columns: Vec<Vec<&[u8]>> = vec![Vec::new(); self.model.indexes.len()];
-        for (key, view) in &self.views {
-            let Some((body, sort_keys)) = view else {
-                deleted.push(dialect::encode_key(key));
-                continue;
-            };
-            keys.push(dialect::encode_key(key));
-            bodies.push(body);
-            for (column, sort_key) in columns.iter_mut().zip(sort_keys) {
-                column.push(sort_key.as_bytes());
-            }
-        }
-        if !keys.is_empty() {
-            let upsert = transaction.prepare(&self.table.upsert()).await?;
-            let mut params: Vec<&(dyn ToSql + Sync)> = vec![&keys, &bodies];
-            params.extend(columns.iter().map(|column| column as &(dyn ToSql + Sync)));
-            transaction.execute(&upsert, &params).await?;
-        }
-        if !deleted.is_empty() {
-            let delete = transaction.prepare(&self.table.delete()).await?;
-            transaction.execute(&delete, &[&deleted]).await?;
-        }
-        Ok(())
+    if !deleted.is_empty() {
+        let delete = transaction.prepare(&changes.table.delete()).await?;
+        transaction.execute(&delete, &[&deleted]).await?;
     }
+    Ok(())
 }

@@ -170,16 +170,19 @@ pub enum ReadError {
 
 cqrs_core::debug_as_report!(OpenError, ReadError);
 
-/// What a request is answered when no thread makes progress.
+/// The error of a request while no thread makes progress.
 pub(crate) fn stalled(Stalled(waited): Stalled) -> StoreError {
     StoreError::Unavailable {
         reason: format!("SQLite has not answered for {waited:?}").into(),
     }
 }
 
-/// What a request is answered when the thread that should have answered it is gone.
+/// The reason that a request gets when the thread that should have answered it has ended.
+pub(crate) const CLOSED: &str = "the SQLite store's threads have ended";
+
+/// The error of such a request.
 pub(crate) fn closed() -> StoreError {
     StoreError::Unavailable {
-        reason: "the SQLite store's threads have ended".into(),
+        reason: CLOSED.into(),
     }
 }

@@ -1,3 +1,4 @@
+use cqrs_kit::migrations::Migrations;
 use rusqlite::{Connection, TransactionBehavior};
 use uuid::Uuid;
 
@@ -6,9 +7,8 @@ use crate::sql;
 /// Marks a file as a database of this framework: `cqrs` in ASCII.
 pub(crate) const APPLICATION: i64 = 0x6371_7273;
 
-/// Each brings the schema from the version before, its place in this list, to the next one.
-/// What was published is never changed, only added to.
-const MIGRATIONS: &[&str] = &[include_str!("sql/migrations/0001_log.sql")];
+pub(crate) const MIGRATIONS: Migrations =
+    Migrations::new(&[include_str!("sql/migrations/0001_log.sql")]);
 
 /// What the migrations make.
 const OWN: &[&str] = &[
@@ -40,11 +40,6 @@ pub(crate) struct Identity {
     pub(crate) tables: i64,
 }
 
-/// The schema version that this program writes.
-pub(crate) fn latest() -> i64 {
-    MIGRATIONS.len().try_into().unwrap_or(i64::MAX)
-}
-
 /// What the file is, in one snapshot.
 pub(crate) fn identify(conn: &mut Connection) -> rusqlite::Result<Identity> {
     let snapshot = conn.transaction()?;
@@ -60,10 +55,7 @@ pub(crate) fn identify(conn: &mut Connection) -> rusqlite::Result<Identity> {
 pub(crate) fn migrate(conn: &mut Connection) -> rusqlite::Result<()> {
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let before = version(&transaction)?;
-    for (number, migration) in (1_i64..)
-        .zip(MIGRATIONS)
-        .filter(|(number, _)| *number > before)
-    {
+    for (number, migration) in MIGRATIONS.after(before) {
         transaction.execute_batch(migration)?;
         transaction.pragma_update(None, "user_version", number)?;
     }
@@ -94,7 +86,10 @@ mod tests {
         assert_eq!(identify(&mut conn).unwrap(), fresh);
         migrate(&mut conn).unwrap();
         let first = identify(&mut conn).unwrap();
-        assert_eq!((first.application, first.version), (APPLICATION, latest()));
+        assert_eq!(
+            (first.application, first.version),
+            (APPLICATION, MIGRATIONS.latest())
+        );
         migrate(&mut conn).unwrap();
         assert_eq!(identify(&mut conn).unwrap(), first);
     }

@@ -1,7 +1,7 @@
 use std::thread;
 use std::time::Duration;
 
-use cqrs_core::store::Limits;
+use cqrs_kit::options::WriterOptions;
 
 /// How to open a database.
 ///
@@ -16,11 +16,8 @@ use cqrs_core::store::Limits;
 pub struct Options {
     pub(crate) synchronous: Synchronous,
     pub(crate) readers: usize,
-    pub(crate) queue: usize,
     pub(crate) busy_timeout: Duration,
-    pub(crate) window: usize,
-    pub(crate) max_batch: usize,
-    pub(crate) max_append: usize,
+    pub(crate) writer: WriterOptions,
     pub(crate) read_only: bool,
     pub(crate) stall_timeout: Duration,
 }
@@ -45,11 +42,8 @@ impl Default for Options {
         Self {
             synchronous: Synchronous::Full,
             readers: cores.clamp(2, 4),
-            queue: 4096,
             busy_timeout: Duration::from_secs(5),
-            window: 65_536,
-            max_batch: 1024,
-            max_append: Limits::default().append,
+            writer: WriterOptions::default(),
             read_only: false,
             stall_timeout: Duration::from_secs(30),
         }
@@ -73,7 +67,7 @@ impl Options {
     /// Maximum number of appends that wait; the next one is answered `AppendError::Overloaded`. At
     /// least 1 and at most 2^24. Defaults to 4096.
     pub fn queue(mut self, appends: usize) -> Self {
-        self.queue = appends.clamp(1, 1 << 24);
+        self.writer = self.writer.with_queue(appends);
         self
     }
 
@@ -99,20 +93,20 @@ impl Options {
     /// a look at the database. They take about 200 bytes each. 0 keeps none, `usize::MAX` all that
     /// this process sees. Defaults to 65,536.
     pub fn window(mut self, events: usize) -> Self {
-        self.window = events;
+        self.writer = self.writer.with_window(events);
         self
     }
 
     /// Maximum number of appends that are committed together. At least 1. Defaults to 1024.
     pub fn max_batch(mut self, appends: usize) -> Self {
-        self.max_batch = appends.max(1);
+        self.writer = self.writer.with_max_batch(appends);
         self
     }
 
     /// Maximum size in bytes of the events and states of one command. Defaults to 64 MiB. A larger one
     /// is refused as `AppendError::Invalid`.
     pub fn max_append(mut self, bytes: usize) -> Self {
-        self.max_append = bytes;
+        self.writer = self.writer.with_max_append(bytes);
         self
     }
 

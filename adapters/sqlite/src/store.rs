@@ -88,7 +88,7 @@ impl Sqlite {
 
     fn open_blocking(options: &Options, path: &Path) -> Result<Self, OpenError> {
         let database = Database::open(options, path)?;
-        let tail = LogTail::new(database.head, options.window);
+        let tail = LogTail::new(database.head, options.writer.window());
         let files = &database.files;
         let writing = StallDetector::new(options.stall_timeout);
         let reading = StallDetector::new(options.stall_timeout);
@@ -102,10 +102,7 @@ impl Sqlite {
             readers,
             writer,
             tail,
-            limits: Limits {
-                append: options.max_append,
-                ..Limits::default()
-            },
+            limits: options.writer.limits(),
             id: database.id,
             path: database.path,
             _watchdog: watchdog,

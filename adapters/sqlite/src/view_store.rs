@@ -7,7 +7,7 @@ use cqrs_core::store::{
 };
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
-use crate::dialect::Table;
+use crate::dialect::{self, Table, Tables};
 use crate::fault::Fault;
 use crate::write::check_models;
 use crate::{Sqlite, row};
@@ -63,14 +63,14 @@ fn load(
     model: &ModelSchema,
     keys: &[String],
 ) -> Result<Vec<Option<Vec<u8>>>, Fault> {
-    let mut statement = conn.prepare_cached(&Table::of(model)?.load())?;
-    let mut body = |key: &String| statement.query_row([key], |row| row.get(0)).optional();
+    let mut statement = conn.prepare_cached(&Table::new(&Tables, model)?.load())?;
+    let mut body = |key: &String| statement.query_row([key], |row| row.get(1)).optional();
     Ok(keys.iter().map(&mut body).collect::<Result<_, _>>()?)
 }
 
 fn count(conn: &Connection, scan: &ViewScan) -> Result<u64, Fault> {
-    let statement = Table::of(&scan.model)?.count(scan);
-    let params = params_from_iter(&statement.params);
+    let statement = Table::new(&Tables, &scan.model)?.count(scan);
+    let params = params_from_iter(statement.params.iter().map(dialect::value));
     let mut count = conn.prepare_cached(&statement.sql)?;
     let count: i64 = count.query_row(params, |row| row.get(0))?;
     Ok(count.cast_unsigned())
@@ -80,8 +80,8 @@ fn rows(conn: &Connection, scan: &ViewScan) -> Result<Vec<ViewRow>, Fault> {
     if scan.take == 0 {
         return Ok(Vec::new());
     }
-    let statement = Table::of(&scan.model)?.scan(scan);
-    let params = params_from_iter(&statement.params);
+    let statement = Table::new(&Tables, &scan.model)?.page(scan);
+    let params = params_from_iter(statement.params.iter().map(dialect::value));
     let mut select = conn.prepare_cached(&statement.sql)?;
     let row = |row: &rusqlite::Row<'_>| {
         Ok(ViewRow {

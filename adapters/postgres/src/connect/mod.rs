@@ -2,7 +2,6 @@ mod pooler;
 
 use std::sync::Arc;
 
-use cqrs_core::store::Limits;
 use tokio_postgres::Row;
 use tracing::info;
 
@@ -81,7 +80,11 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
         migrations::check(&connection, &schema).await?;
     }
     let row = read_head(&connection, &sql, &schema).await?;
-    let tail = LogTail::new(&row, options.window.min(MAX_TAIL_EVENTS), MAX_TAIL_BYTES);
+    let tail = LogTail::new(
+        &row,
+        options.writer.window().min(MAX_TAIL_EVENTS),
+        MAX_TAIL_BYTES,
+    );
     let (tail, head) = tail.map_err(|fault| migrations::refused(&schema, fault))?;
     drop(connection);
     let mut reads_replica = false;
@@ -114,7 +117,7 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
         reads_replica,
         _notifier: HeadNotifier::start(link.clone(), sql.clone(), &schema, tail.clone()),
         writer: Writer::start(link.clone(), sql.clone(), head, tail.clone(), options),
-        head_locks: HeadLockQueue::new(head.position, options.window),
+        head_locks: HeadLockQueue::new(head.position, options.writer.window()),
         view_loads: ViewLoadCoalescer::new(reads.clone()),
         reads,
         event_sizes: EventSizes::default(),
@@ -123,10 +126,7 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
         tail,
         schema,
         sql,
-        limits: Limits {
-            append: options.max_append,
-            ..Limits::default()
-        },
+        limits: options.writer.limits(),
     };
     Ok(Postgres::new(shared))
 }

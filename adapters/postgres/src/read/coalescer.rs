@@ -19,9 +19,10 @@ const MAX_COALESCED_KEYS: usize = 256;
 /// What was found under the keys of one caller, in their order.
 type Found = Result<Vec<Option<Vec<u8>>>, Fault>;
 
-/// ViewLoadCoalescer of views. A caller who is alone is served at once; of many, those who come while
-/// statements for their read model are under way share the next one, which is sent after they
-/// asked: nobody gets an answer from before.
+/// Loads views by key, and lets concurrent callers share statements. A lone caller is never delayed.
+/// While [`MAX_IN_FLIGHT`] statements of a read model are in flight, callers wait, and the next
+/// statement answers all of them. It is sent after they asked, so no answer is older than its
+/// request.
 #[derive(Clone)]
 pub(crate) struct ViewLoadCoalescer(Arc<Shared>);
 
@@ -65,7 +66,7 @@ impl ViewLoadCoalescer {
         }
         let waits = {
             let mut models = self.lock();
-            let model = models.entry(table.model.clone()).or_default();
+            let model = models.entry(table.model().to_owned()).or_default();
             if model.in_flight < MAX_IN_FLIGHT {
                 model.in_flight += 1;
                 None
@@ -100,7 +101,7 @@ impl ViewLoadCoalescer {
     /// Ends a slot. If callers are waiting, the next slot is theirs.
     fn end(&self, table: &Table) -> Vec<Waiting> {
         let mut loads = self.lock();
-        let Some(model) = loads.get_mut(&table.model) else {
+        let Some(model) = loads.get_mut(table.model()) else {
             return Vec::new();
         };
         let mut keys = 0;
@@ -132,7 +133,7 @@ pub(crate) async fn select(pool: &Pool, table: &Table, keys: &[String]) -> Found
 }
 
 impl LoadSlot {
-    /// ViewLoadCoalescer for all of these callers with one statement.
+    /// Answers all of these callers with one statement.
     async fn run_batch(self, mut callers: Vec<Waiting>) {
         // Who is gone meanwhile needs no answer.
         callers.retain(|caller| !caller.found.is_closed());

@@ -1,7 +1,6 @@
 //! Writing: one task with the only connection that appends, and a bounded queue in front of it.
 
 pub(crate) mod backoff;
-mod batch;
 pub(crate) mod columns;
 pub(crate) mod decide;
 mod engine;
@@ -12,8 +11,8 @@ pub(crate) mod session;
 use std::sync::Arc;
 
 use cqrs_core::store::{Append, AppendError, Appended};
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Semaphore, mpsc};
+use cqrs_kit::batch::drain_batch;
+use cqrs_kit::queue::{WriteQueue, lost_append, write_queue};
 
 use crate::Options;
 use crate::link::Link;
@@ -25,7 +24,7 @@ use request::Request;
 
 /// The writing task. When this is dropped it does what is waiting, and ends.
 pub(crate) struct Writer {
-    queue: mpsc::Sender<Request>,
+    queue: WriteQueue<Request>,
 }
 
 impl Writer {
@@ -38,10 +37,11 @@ impl Writer {
         options: &Options,
     ) -> Self {
         let mut engine = Engine::new(link, sql, head, tail, options);
-        let (queue, mut requests) = mpsc::channel(options.queue.min(Semaphore::MAX_PERMITS));
-        let most = options.max_batch;
+        let closed = "the PostgreSQL store's writing task has ended";
+        let (queue, mut requests) = write_queue(options.writer.queue(), closed);
+        let max_batch = options.writer.max_batch();
         tokio::spawn(async move {
-            while let Some(batch) = batch::drain(&mut requests, most).await {
+            while let Some(batch) = drain_batch(&mut requests, max_batch).await {
                 engine.write(batch).await;
             }
         });
@@ -50,32 +50,14 @@ impl Writer {
 
     /// Whether the queue has room.
     pub(crate) fn admit(&self) -> Result<(), AppendError> {
-        match self.queue.capacity() {
-            0 => Err(self.overloaded()),
-            _ => Ok(()),
-        }
+        self.queue.admit()
     }
 
-    fn overloaded(&self) -> AppendError {
-        AppendError::Overloaded {
-            waiting: self.queue.max_capacity() - self.queue.capacity(),
-        }
-    }
-
-    /// Does not wait for a place in the queue, so that overload shows at once.
+    /// Does not wait for room in the queue, so that callers notice overload at once.
     pub(crate) async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let (request, answer) = Request::new(append)?;
-        self.queue.try_send(request).map_err(|error| match error {
-            TrySendError::Full(_) => self.overloaded(),
-            TrySendError::Closed(_) => AppendError::Unavailable {
-                reason: "the PostgreSQL store's writing task has ended".into(),
-            },
-        })?;
+        self.queue.push(request)?;
         let lost = "the PostgreSQL store's writing task ended while it had the append";
-        answer.await.unwrap_or_else(|_| {
-            Err(AppendError::Indeterminate {
-                reason: lost.into(),
-            })
-        })
+        answer.await.unwrap_or_else(|_| Err(lost_append(lost)))
     }
 }

@@ -5,6 +5,7 @@ use cqrs_core::store::{
     Append, AppendError, AppendToken, Appended, Boundary, Recorded, StateWrite, StoredCommand,
 };
 use cqrs_core::{CommandId, Position, Timestamp};
+use cqrs_kit::batch::Batched;
 use tokio::sync::oneshot;
 
 use crate::fault::Fault;
@@ -20,7 +21,7 @@ pub(crate) struct Request {
     /// to, and their tags as JSON.
     pub(crate) events: Vec<(Recorded, String)>,
     pub(crate) time: i64,
-    pub(crate) bytes: usize,
+    bytes: usize,
     pub(crate) token: Option<AppendToken>,
     pub(crate) disposition: Disposition,
     /// It was sent to the database, and no answer came: it may be there.
@@ -41,6 +42,12 @@ pub(crate) enum Disposition {
     Refuse(AppendError),
     /// Decided with a later batch: the same command is in this one.
     Later,
+}
+
+impl Batched for Request {
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 impl Request {

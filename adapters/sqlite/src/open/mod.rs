@@ -13,6 +13,7 @@ use rusqlite::{Connection, Error, ErrorCode, MAIN_DB, OpenFlags, ffi};
 use uuid::Uuid;
 
 use crate::files::Files;
+use crate::migrations::MIGRATIONS;
 use crate::transaction::guard::Guard;
 use crate::{OpenError, Options, Synchronous, migrations, row, sql};
 
@@ -58,7 +59,7 @@ impl Database {
         check_identity(&path, &found)?;
         enter_wal(&writer, &path, options)?;
         set_up_writer(&writer, options.synchronous).map_err(explain)?;
-        if found.version < migrations::latest() {
+        if found.version < MIGRATIONS.latest() {
             migrations::migrate(&mut writer).map_err(explain)?;
             check_identity(&path, &migrations::identify(&mut writer).map_err(explain)?)?;
         }
@@ -171,11 +172,11 @@ fn file(path: &Path) -> Result<PathBuf, OpenError> {
 pub(crate) fn check_identity(path: &Path, found: &migrations::Identity) -> Result<(), OpenError> {
     let path = path.to_owned();
     match (found.application, found.version, found.tables) {
-        (migrations::APPLICATION, version, _) if version > migrations::latest() => {
+        (migrations::APPLICATION, version, _) if version > MIGRATIONS.latest() => {
             Err(OpenError::Newer {
                 path,
                 found: version,
-                known: migrations::latest(),
+                known: MIGRATIONS.latest(),
             })
         }
         (migrations::APPLICATION, ..) | (0, 0, 0) => Ok(()),
@@ -301,7 +302,7 @@ mod tests {
     fn a_newer_schema_is_refused_and_not_touched() {
         let directory = Directory::new();
         open(&directory).unwrap();
-        let newer = migrations::latest() + 1;
+        let newer = MIGRATIONS.latest() + 1;
         let conn = Connection::open(directory.database()).unwrap();
         conn.pragma_update(None, "user_version", newer).unwrap();
         let error = refused(&directory);

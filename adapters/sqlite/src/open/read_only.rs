@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, ErrorCode};
 
 use crate::files::Files;
+use crate::migrations::MIGRATIONS;
 use crate::open::{Database, Mode, check_identity, connect, explain, readers, store_id};
 use crate::{OpenError, Options, migrations, row};
 
@@ -16,11 +17,11 @@ impl Database {
         let opened = Files::of(&path);
         let found = migrations::identify(&mut first).map_err(explain)?;
         check_identity(&path, &found)?;
-        if found.version < migrations::latest() {
+        if found.version < MIGRATIONS.latest() {
             return Err(OpenError::Outdated {
                 path,
                 found: found.version,
-                known: migrations::latest(),
+                known: MIGRATIONS.latest(),
             });
         }
         let id = store_id(&first, &path).map_err(explain)??;

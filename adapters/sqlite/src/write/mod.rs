@@ -1,9 +1,9 @@
 //! Writing: one thread with the only connection that writes, and a bounded queue in front of it.
 
 mod append;
-mod batch;
 pub(crate) mod engine;
 mod models;
+mod request;
 pub(crate) mod task;
 #[cfg(test)]
 mod tests;
@@ -15,21 +15,22 @@ use std::sync::Arc;
 use cqrs_core::store::{
     Append, AppendError, Appended, ModelSchema, StoreError, ViewBatch, ViewCommitError,
 };
+use cqrs_kit::batch::drain_batch_blocking;
+use cqrs_kit::queue::{WriteQueue, lost_append, write_queue};
 use rusqlite::Connection;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::Options;
-use crate::error::{closed, stalled};
+use crate::error::{CLOSED, closed, stalled};
 use crate::files::Files;
 use crate::stall::{StallDetector, Stalled};
 use crate::tail::LogTail;
 use crate::thread::Thread;
 use crate::transaction::guard::Guard;
 use crate::transaction::lease::{Lease, LeaseRequest, LeasedEngine};
-use batch::{Request, Work};
 use engine::Engine;
 use models::PrepareTask;
+use request::{Request, split};
 
 pub(crate) use append::AppendTask;
 pub(crate) use models::check_models;
@@ -39,7 +40,7 @@ pub(crate) use views::ViewTask;
 /// The writing thread. When this is dropped it does what is waiting, and ends.
 pub(crate) struct Writer {
     // Dropped before the thread is waited for: that it is gone is what ends the thread.
-    queue: mpsc::Sender<Request>,
+    queue: WriteQueue<Request>,
     stall: StallDetector,
     _thread: Thread,
 }
@@ -53,18 +54,14 @@ impl Writer {
         stall: StallDetector,
         options: &Options,
     ) -> io::Result<Self> {
-        let engine = Engine::new(conn, guard, files, options.window, tail);
-        let (queue, mut requests) = mpsc::channel(options.queue);
-        let most = options.max_batch;
+        let options = options.writer;
+        let engine = Engine::new(conn, guard, files, options.window(), tail);
+        let (queue, mut requests) = write_queue(options.queue(), CLOSED);
         let progress = stall.clone();
         let work = move || {
             let mut engine = LeasedEngine::new(engine);
-            while let Some(Work {
-                batch,
-                lease_request,
-                ..
-            }) = Work::gather(&mut requests, most)
-            {
+            while let Some(requests) = drain_batch_blocking(&mut requests, options.max_batch()) {
+                let (batch, lease_request) = split(requests);
                 progress.mark_working();
                 if !batch.is_empty() {
                     engine.engine().write(batch);
@@ -85,29 +82,13 @@ impl Writer {
 
     /// Whether the queue has room.
     pub(crate) fn admit(&self) -> Result<(), AppendError> {
-        match self.queue.capacity() {
-            0 => Err(self.overloaded()),
-            _ => Ok(()),
-        }
+        self.queue.admit()
     }
 
-    fn overloaded(&self) -> AppendError {
-        AppendError::Overloaded {
-            waiting: self.queue.max_capacity() - self.queue.capacity(),
-        }
-    }
-
-    /// Does not wait for a place in the queue, so that overload shows at once.
+    /// Does not wait for room in the queue, so that callers notice overload at once.
     pub(crate) async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let (task, answer) = AppendTask::new(append)?;
-        self.queue
-            .try_send(Request::Write(Box::new(task)))
-            .map_err(|error| match error {
-                TrySendError::Full(_) => self.overloaded(),
-                TrySendError::Closed(_) => AppendError::Unavailable {
-                    reason: closed().to_string().into(),
-                },
-            })?;
+        self.queue.push(Request::Write(Box::new(task)))?;
         self.appended(answer).await
     }
 
@@ -126,9 +107,7 @@ impl Writer {
                  command id again"
             ),
         };
-        Err(AppendError::Indeterminate {
-            reason: reason.into(),
-        })
+        Err(lost_append(reason))
     }
 
     /// The answer to a commit that the writing thread has.
@@ -169,7 +148,7 @@ impl Writer {
 
     /// Waits for a place in the queue.
     async fn request(&self, request: Request) -> Result<(), StoreError> {
-        let sent = self.stall.wait(self.queue.send(request)).await;
-        sent.map_err(stalled)?.map_err(|_| closed())
+        let pushed = self.stall.wait(self.queue.push_when_free(request)).await;
+        pushed.map_err(stalled)?
     }
 }

@@ -1,13 +1,14 @@
 use cqrs_core::store::{ModelSchema, StoreError};
+use cqrs_kit::model_plan::{ModelPlan, ModelStep};
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::oneshot;
 
 use super::task::{Log, Reply, Task};
-use crate::dialect::Table;
+use crate::dialect::Tables;
 use crate::fault::Fault;
 use crate::sql;
 
-/// Makes tables for read models.
+/// Creates the tables of read models.
 pub(crate) struct PrepareTask {
     models: Vec<ModelSchema>,
     reply: Reply<Result<(), StoreError>>,
@@ -35,7 +36,7 @@ impl Task for PrepareTask {
         true
     }
 
-    /// To make the tables again does no harm.
+    /// Creating the tables once more does no harm.
     fn is_there(&self, _conn: &Connection) -> Result<Option<bool>, Fault> {
         Ok(None)
     }
@@ -53,49 +54,43 @@ impl Task for PrepareTask {
     }
 }
 
-/// Checks that there is a table for each of the read models.
+/// Checks that each of the read models has a table.
 pub(crate) fn check_models(conn: &Connection, models: &[ModelSchema]) -> Result<(), Fault> {
     for model in models {
-        if stored_indexes(conn, model)? != Some(indexes(model)?) {
+        let plan = ModelPlan::new(&Tables, model)?;
+        let recorded = recorded_indexes(conn, model)?;
+        if plan.step(recorded.as_deref()) != ModelStep::Keep {
             return Err(Fault::read_only(format!(
-                "the database has no read model `{}` of this shape: run the program that keeps it \
-                 on the database first, opened for writing",
+                "the database has no read model `{}` of this shape: run the program that maintains \
+                 it first, with the database opened for writing",
                 model.table
             )));
         }
     }
     Ok(())
-}
-
-fn indexes(model: &ModelSchema) -> Result<String, Fault> {
-    serde_json::to_string(&model.indexes)
-        .map_err(|error| Fault::data(format!("indexes of `{}`: {error}", model.table)))
-}
-
-fn stored_indexes(conn: &Connection, model: &ModelSchema) -> Result<Option<String>, Fault> {
-    let mut select = conn.prepare_cached(sql::SELECT_MODEL)?;
-    let stored = select.query_row([&model.table], |row| row.get(0));
-    Ok(stored.optional()?)
 }
 
 fn prepare(conn: &Connection, model: &ModelSchema) -> Result<(), Fault> {
-    let table = Table::of(model)?;
-    let indexes = indexes(model)?;
-    match stored_indexes(conn, model)? {
-        Some(stored) if stored == indexes => return Ok(()),
-        // Indexes are positions in a row: rows of another shape cannot be told apart from ours.
-        Some(stored) if conn.prepare(&table.any())?.exists([])? => {
-            return Err(Fault::corrupt(format!(
-                "the read model `{}` is stored with the indexes {stored}, but has {indexes} now: \
-                 raise its projection's version, so that it is built anew",
-                model.table
-            )));
+    let plan = ModelPlan::new(&Tables, model)?;
+    let recorded = recorded_indexes(conn, model)?;
+    match plan.step(recorded.as_deref()) {
+        ModelStep::Keep => return Ok(()),
+        ModelStep::Create => {}
+        ModelStep::Replace => {
+            if conn.prepare(&plan.table.any())?.exists([])? {
+                return Err(plan.other_indexes(&recorded.unwrap_or_default()).into());
+            }
+            conn.execute_batch(&plan.table.drop())?;
         }
-        Some(_) => conn.execute_batch(&table.drop())?,
-        None => {}
     }
-    conn.execute_batch(&table.create())?;
+    conn.execute_batch(&plan.table.create())?;
     conn.prepare_cached(sql::UPSERT_MODEL)?
-        .execute((&model.table, &indexes))?;
+        .execute((&model.table, &plan.indexes))?;
     Ok(())
+}
+
+fn recorded_indexes(conn: &Connection, model: &ModelSchema) -> Result<Option<String>, Fault> {
+    let mut select = conn.prepare_cached(sql::SELECT_MODEL)?;
+    let recorded = select.query_row([&model.table], |row| row.get(0));
+    Ok(recorded.optional()?)
 }

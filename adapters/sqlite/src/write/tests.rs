@@ -50,9 +50,9 @@ type Answer = oneshot::Receiver<Result<Appended, AppendError>>;
 
 fn engine(directory: &Directory, options: &Options) -> Engine {
     let database = Database::open(options, &directory.database()).unwrap();
-    let tail = LogTail::new(database.head, options.window);
+    let tail = LogTail::new(database.head, options.writer.window());
     let (conn, guard) = database.writer.unwrap();
-    Engine::new(conn, guard, database.files, options.window, tail)
+    Engine::new(conn, guard, database.files, options.writer.window(), tail)
 }
 
 /// Puts an append into a batch.

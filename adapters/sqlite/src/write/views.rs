@@ -1,13 +1,12 @@
-use std::sync::Arc;
-
 use cqrs_core::Position;
-use cqrs_core::store::{ModelSchema, ViewBatch, ViewChange, ViewCommitError};
+use cqrs_core::store::{ViewBatch, ViewChange, ViewCommitError};
 use cqrs_core::views::SortKey;
+use cqrs_kit::view_changes::{ModelChanges, by_model};
 use rusqlite::{CachedStatement, Connection};
 use tokio::sync::oneshot;
 
 use super::task::{Log, Reply, Task};
-use crate::dialect::Table;
+use crate::dialect::Tables;
 use crate::fault::Fault;
 use crate::{row, sql};
 
@@ -16,20 +15,9 @@ pub(crate) struct ViewTask {
     subscription: String,
     from: Option<Position>,
     to: Position,
-    changes: Vec<Changes>,
+    changes: Vec<ModelChanges<Tables>>,
     bytes: usize,
     reply: Reply<Result<(), ViewCommitError>>,
-}
-
-/// A view as JSON and its sort keys; `None` deletes it.
-type View = Option<(Vec<u8>, Vec<SortKey>)>;
-
-/// The changes to one read model.
-struct Changes {
-    model: Arc<ModelSchema>,
-    upsert: String,
-    delete: String,
-    views: Vec<(String, View)>,
 }
 
 impl ViewTask {
@@ -38,20 +26,7 @@ impl ViewTask {
     ) -> Result<(Self, oneshot::Receiver<Result<(), ViewCommitError>>), ViewCommitError> {
         let (reply, answer) = Reply::new();
         let bytes = batch.changes.iter().map(size).sum();
-        let mut changes: Vec<Changes> = Vec::new();
-        for ViewChange { model, key, view } in batch.changes {
-            check(&model, &key, &view)?;
-            let group = changes.iter_mut().find(|group| group.model == model);
-            if let Some(group) = group {
-                group.views.push((key, view));
-            } else {
-                changes.push(Changes::new(model, (key, view))?);
-            }
-        }
-        for group in &mut changes {
-            // In the order of the table, so that neighbors are found in the same page.
-            group.views.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        }
+        let changes = by_model(&Tables, batch.changes).map_err(Fault::from)?;
         let ViewBatch {
             subscription,
             from,
@@ -72,8 +47,8 @@ impl ViewTask {
     }
 
     fn write(&self, conn: &Connection) -> Result<(), Fault> {
-        for group in &self.changes {
-            group.write(conn)?;
+        for model in &self.changes {
+            write_model(conn, model)?;
         }
         let mut checkpoint = conn.prepare_cached(sql::UPSERT_CHECKPOINT)?;
         checkpoint.execute((&self.subscription, row::number(self.to)))?;
@@ -119,30 +94,18 @@ impl Task for ViewTask {
     }
 }
 
-impl Changes {
-    fn new(model: Arc<ModelSchema>, first: (String, View)) -> Result<Self, Fault> {
-        let table = Table::of(&model)?;
-        Ok(Self {
-            model,
-            upsert: table.upsert(),
-            delete: table.delete(),
-            views: vec![first],
-        })
-    }
-
-    fn write(&self, conn: &Connection) -> Result<(), Fault> {
-        let mut upsert = conn.prepare_cached(&self.upsert)?;
-        let mut delete = conn.prepare_cached(&self.delete)?;
-        for (key, view) in &self.views {
-            match view {
-                Some((body, sort_keys)) => put(&mut upsert, key, body, sort_keys)?,
-                None => {
-                    delete.execute([key])?;
-                }
+fn write_model(conn: &Connection, changes: &ModelChanges<Tables>) -> Result<(), Fault> {
+    let mut upsert = conn.prepare_cached(&changes.table.upsert())?;
+    let mut delete = conn.prepare_cached(&changes.table.delete())?;
+    for (key, view) in &changes.views {
+        match view {
+            Some((body, sort_keys)) => put(&mut upsert, key, body, sort_keys)?,
+            None => {
+                delete.execute([key])?;
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 fn put(
@@ -158,18 +121,6 @@ fn put(
     }
     upsert.raw_execute()?;
     Ok(())
-}
-
-fn check(model: &ModelSchema, key: &str, view: &View) -> Result<(), Fault> {
-    let indexes = model.indexes.len();
-    match view {
-        Some((_, sort_keys)) if sort_keys.len() != indexes => Err(Fault::data(format!(
-            "view `{key}` of `{}` has {} sort keys, its read model has {indexes} indexes",
-            model.table,
-            sort_keys.len(),
-        ))),
-        _ => Ok(()),
-    }
 }
 
 fn size(change: &ViewChange) -> usize {
