@@ -99,3 +99,4 @@ mod links;
 mod manifests;
 mod readme_example;
 mod setup;
+mod template;
