@@ -25,7 +25,7 @@ async fn main() -> Result<()> {
             session.execute(CompleteTask { id: id.parse()? }).await?;
         }
         [] => {}
-        _ => return Err("usage: [add ID TITLE | complete ID]".into()),
+        _ => return Err(Error::message("usage: [add ID TITLE | complete ID]")),
     }
 
     for task in session.query(OpenTasks).await? {
