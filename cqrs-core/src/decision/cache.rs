@@ -6,85 +6,72 @@ use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::timeout;
 
-use super::aggregate::AggregateState;
 use super::entries::Entries;
-use super::load::Load;
+use super::load::{FoldedState, Load};
 use super::pending::{AppendStatus, Pending};
-use super::weight::Weight;
 use crate::error::Failure;
-use crate::store::{BoxFuture, EventStore, Incarnation, Position, Store, Tags};
+use crate::store::{BoxFuture, EventStore, Store, Tags};
 
-/// The states of aggregates that were decided about lately, and the turns of those that are being
-/// decided about: within a process one decision about an aggregate is made at a time, the others
-/// wait for it.
+/// The states of recent decisions, and the turns of their aggregates: within a process, one decision
+/// about an aggregate is made at a time, and the others wait for it.
 ///
-/// A state that is behind the log does no harm: an append checks its boundary, and a rejection that
-/// was made on such a state is made again on the newest one. Turns keep decisions of one process
-/// from conflicting with each other, and from reading the same events at the same time.
-pub(crate) struct StateCache {
+/// Neither is needed for correctness. A state may be behind the log: the append checks its boundary,
+/// and a rejection based on a cached state is decided again on the newest one. Turns keep the
+/// decisions of one process from conflicting with each other and from reading the same events at the
+/// same time.
+pub(super) struct StateCache {
     entries: Mutex<Entries>,
     is_enabled: bool,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
-/// How often a decision found its aggregate's state in memory, since the dispatcher was built.
+/// Effectiveness of the state cache since the dispatcher was built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateCacheHealth {
-    /// It was there: nothing was read.
+    /// Number of states that a decision found in memory.
     pub hits: u64,
-    /// It was not, and was read from the store.
+    /// Number of states that a decision had to read from the store.
     pub misses: u64,
-    /// How many bytes the states in memory have, about.
+    /// Approximate size of the states in memory, in bytes.
     pub bytes: usize,
 }
 
 /// An aggregate: its type, since two types may have one name in different modules, and its tags.
 pub(super) type Key = (TypeId, Tags);
 
-/// The turn of one aggregate, with its state. The state is there while nobody decides, unless the
-/// last decision did not end well.
+/// The turn of one aggregate, and its state. Whoever has the lock has the turn.
 #[derive(Default)]
-pub(crate) struct StateSlot {
-    cached: Option<CachedState>,
-    /// An append that the next decision must wait for before it reads the log: it is under way, and
-    /// the state that had its events is lost.
+pub(super) struct StateSlot {
+    /// `None` while a decision has the state, and after one that left it dirty.
+    cached: Option<FoldedState>,
+    /// An append in flight whose events were in a state that was given up. The next decision waits
+    /// for it before it reads the log: otherwise it would miss these events and conflict with them.
     awaited: Option<Pending>,
-    /// How many decisions are still to wait for the answer of the one before.
+    /// Number of decisions that may not publish their states before the store has answered.
     suspended_for: u8,
 }
 
-/// As the fields of [`Load`] that have the same names.
-struct CachedState {
-    state: AggregateState,
-    up_to: Position,
-    incarnation: Incarnation,
-    pending: Option<Pending>,
-    stored: Option<Position>,
-    folded: u32,
-    weight: Weight,
-}
-
 /// A slot that a decision has to itself.
-pub(crate) type Checkout = OwnedMutexGuard<StateSlot>;
+pub(super) type Checkout = OwnedMutexGuard<StateSlot>;
 
-/// After a state was passed on whose events were not recorded in the end, as many decisions about
-/// the aggregate each wait for the one before: another process writes to it, too.
+/// Number of decisions about an aggregate that wait for the store after a published state has turned
+/// out to be wrong: another process writes to the same aggregate, and would make more of them wrong.
 const PIPELINING_SUSPENSION: u8 = 64;
 
 impl StateSlot {
-    /// Whether a state may be passed on before its events are recorded.
+    /// Whether a state may be published before its events are recorded.
     pub(super) fn allows_pipelining(&self) -> bool {
         self.suspended_for == 0
     }
 
-    /// Such a state was wrong.
+    /// Notes that a published state was wrong.
     pub(super) fn suspend_pipelining(&mut self) {
         self.suspended_for = PIPELINING_SUSPENSION;
     }
 
-    /// What is there, unless it turned out to be wrong.
-    fn take(&mut self) -> Option<CachedState> {
+    /// Takes the state, unless an append that it includes has failed.
+    fn take(&mut self) -> Option<FoldedState> {
         let mut cached = self.cached.take()?;
         match cached.pending.as_ref().map(Pending::status) {
             None | Some(AppendStatus::InFlight) => {}
@@ -102,8 +89,8 @@ impl StateSlot {
 }
 
 impl StateCache {
-    /// Keeps at most so many states, with so many bytes.
-    pub(crate) fn new(capacity: usize, bytes: usize) -> Self {
+    /// Creates a cache of at most `capacity` states and `bytes` bytes.
+    pub(super) fn new(capacity: usize, bytes: usize) -> Self {
         Self {
             entries: Mutex::new(Entries::new(capacity, bytes)),
             is_enabled: capacity > 0,
@@ -112,9 +99,9 @@ impl StateCache {
         }
     }
 
-    /// Takes the aggregate's turn, and its state, if it is there. The future is for what has to be
-    /// waited for first, at most this long, if anything has: without it, a command's own future is
-    /// small.
+    /// Takes the aggregate's turn, and its state if there is one. Returns a future if the turn, or an
+    /// append in flight, has to be waited for: nearly always neither has, and a command without this
+    /// future has a smaller one itself. Waits for at most `limit`, each.
     pub(super) fn check_out<'a>(
         &'a self,
         load: &'a mut Load,
@@ -123,28 +110,33 @@ impl StateCache {
         limit: Duration,
     ) -> Option<BoxFuture<'a, Result<(), Failure>>> {
         let taken = self.entries().take_turn(&key(load), handler);
-        let turn = match taken {
-            Ok(slot) => {
-                let pending = self.take(load, slot, store)?;
-                return Some(Box::pin(async move {
-                    await_pending(load, pending, store, limit).await;
-                    Ok(())
-                }));
-            }
-            Err(turn) => turn,
+        let awaited = match taken {
+            Ok(slot) => Ok(self.take(load, slot, store)?),
+            Err(turn) => Err(turn),
         };
         Some(Box::pin(async move {
-            let slot = self.wait(turn, load, handler, limit).await?;
-            if let Some(pending) = self.take(load, slot, store) {
-                await_pending(load, pending, store, limit).await;
+            let awaited = match awaited {
+                Ok(pending) => Some(pending),
+                Err(turn) => {
+                    let slot = self.wait(turn, load, handler, limit).await?;
+                    self.take(load, slot, store)
+                }
+            };
+            if let Some(pending) = awaited {
+                pending.outcome(store, limit).await;
+                // Only now: if this future is dropped, the next decision has to wait, too.
+                if let Some(slot) = &mut load.checkout {
+                    slot.awaited = None;
+                }
             }
             Ok(())
         }))
     }
 
-    /// Takes the state of the aggregate, whose turn it is. Returns the append that has to come to its
-    /// end before the aggregate is read, if there is one.
+    /// Moves the state from the slot to the load. Returns the append that has to end before the
+    /// aggregate is read, if there is one.
     fn take(&self, load: &mut Load, mut slot: Checkout, store: &dyn Store) -> Option<Pending> {
+        // A state of a log that was replaced is of no use.
         let incarnation = EventStore::incarnation(store);
         let cached = slot.take().filter(|it| it.incarnation == incarnation);
         if !load.stores_every_state() {
@@ -155,15 +147,9 @@ impl StateCache {
             count.fetch_add(1, Ordering::Relaxed);
         }
         let awaited = match cached {
-            Some(cached) => {
-                load.state = cached.state;
-                load.up_to = cached.up_to;
-                load.incarnation = cached.incarnation;
-                load.seen = cached.up_to;
-                load.stored = cached.stored;
-                load.folded = cached.folded;
-                load.pending = cached.pending;
-                load.weight = cached.weight;
+            Some(state) => {
+                load.seen = state.up_to;
+                load.state = state;
                 None
             }
             None => slot.awaited.clone(),
@@ -194,42 +180,35 @@ impl StateCache {
         }
     }
 
-    /// Ends the aggregate's turn, and keeps its state for the next one if it is one.
-    pub(crate) fn check_in(&self, mut load: Load) {
+    /// Ends the aggregate's turn, and keeps its state for the next decision if it is valid.
+    pub(super) fn check_in(&self, mut load: Load) {
         let Some(mut slot) = load.checkout.take() else {
             return;
         };
         if load.is_dirty {
-            slot.awaited = load.pending;
+            slot.awaited = load.state.pending;
             return;
         }
-        let is_read = load.up_to > Position::START || load.pending.is_some();
-        if !self.is_enabled || !is_read || load.stores_every_state() {
+        // States that every append writes are read from the store, together with their positions.
+        if !self.is_enabled || !load.state.is_read() || load.stores_every_state() {
             return;
         }
-        let bytes = load.weight.of(|| load.state.size());
+        let FoldedState { value, size, .. } = &mut load.state;
+        let bytes = size.bytes(|| value.size());
         slot.suspended_for = slot.suspended_for.saturating_sub(1);
         if self.entries().keep(&key(&load), &slot, bytes) {
-            slot.cached = Some(CachedState {
-                state: load.state,
-                up_to: load.up_to,
-                incarnation: load.incarnation,
-                pending: load.pending,
-                stored: load.stored,
-                folded: load.folded,
-                weight: load.weight,
-            });
+            slot.cached = Some(load.state);
         } else {
-            slot.awaited = load.pending;
+            slot.awaited = load.state.pending;
         }
     }
 
-    /// Whether states stay for the next decisions.
+    /// Whether states are kept between decisions.
     pub(super) fn is_enabled(&self) -> bool {
         self.is_enabled
     }
 
-    pub(crate) fn health(&self) -> StateCacheHealth {
+    pub(super) fn health(&self) -> StateCacheHealth {
         StateCacheHealth {
             hits: self.hits.load(Ordering::Relaxed),
             misses: self.misses.load(Ordering::Relaxed),
@@ -244,13 +223,4 @@ impl StateCache {
 
 fn key(load: &Load) -> Key {
     ((load.aggregate.type_id)(), load.tags.clone())
-}
-
-/// Waits until an append has come to its end. It stays in the aggregate's slot until then, for the
-/// next one if this is dropped.
-async fn await_pending(load: &mut Load, pending: Pending, store: &dyn Store, limit: Duration) {
-    pending.outcome(store, limit).await;
-    if let Some(slot) = &mut load.checkout {
-        slot.awaited = None;
-    }
 }

@@ -6,19 +6,19 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use super::cache::{Checkout, Key, StateSlot};
 
-/// The cached aggregates: those that were used lately, and those that are in use.
+/// The aggregates that were used recently, and those that are in use, each with its slot.
 ///
-/// An entry that is in use is never given up, however small the cache is: those who wait for it and
-/// those who come later have to meet. There are no more of them than calls under way.
+/// An entry in use is never dropped, however small the cache is: all decisions about an aggregate
+/// have to meet at the same lock. There are at most as many of them as calls in progress.
 pub(super) struct Entries {
-    /// The one that was used last first.
+    /// In the order of their last use.
     recent: LruCache<Key, Entry>,
-    /// Those that had to leave `recent` while they were in use.
+    /// Entries that had to leave `recent` while they were in use.
     in_use: HashMap<Key, Entry>,
-    /// At this many `in_use`, those that are not in use any more are removed.
+    /// Number of entries in `in_use` at which those that are no longer in use are removed.
     sweep_at: usize,
     capacity: usize,
-    /// Of all states in `recent`.
+    /// Size of all states in `recent`.
     bytes: usize,
     max_bytes: usize,
 }
@@ -26,20 +26,20 @@ pub(super) struct Entries {
 #[derive(Default)]
 struct Entry {
     slot: Arc<AsyncMutex<StateSlot>>,
-    /// Of the state that was put there last.
+    /// Size of the state that was last kept here.
     bytes: usize,
     /// The handler that had the last turn.
     holder: Option<&'static str>,
 }
 
-/// How many entries there are when no states are kept.
+/// Number of entries when no states are kept: turns are needed all the same.
 const DEFAULT_ENTRIES: usize = 1024;
 
-/// How many entries in use are not worth a search.
+/// Fewer entries in use than this are not searched for ones to remove.
 const SMALLEST_SWEEP: usize = 64;
 
 impl Entries {
-    /// Of at most so many states, with so many bytes.
+    /// Creates entries for at most `capacity` states of `max_bytes` bytes.
     pub(super) fn new(capacity: usize, max_bytes: usize) -> Self {
         Self {
             recent: LruCache::unbounded(),
@@ -58,7 +58,7 @@ impl Entries {
         self.bytes
     }
 
-    /// Takes the aggregate's turn, or returns what to wait for.
+    /// Takes the aggregate's turn, or returns the lock to wait for.
     pub(super) fn take_turn(
         &mut self,
         key: &Key,
@@ -71,7 +71,7 @@ impl Entries {
         let taken = entry.take_turn(handler);
         self.recent.push(key.clone(), entry);
         while self.recent.len() > self.capacity {
-            self.let_oldest_go();
+            self.drop_oldest();
         }
         taken
     }
@@ -86,10 +86,10 @@ impl Entries {
         self.entry(key)?.holder
     }
 
-    /// Makes room for the state that is put into the slot: lets those go that were not used for
-    /// longest. Whether there is room for this one.
+    /// Makes room for a state that returns to its slot, by dropping the least recently used ones.
+    /// Returns whether there is room for it.
     pub(super) fn keep(&mut self, key: &Key, slot: &Checkout, bytes: usize) -> bool {
-        // Nearly always empty: a hash is saved.
+        // Nearly always empty, and then the key is not hashed.
         if !self.in_use.is_empty()
             && let Some(entry) = self.in_use.remove(key)
         {
@@ -102,9 +102,9 @@ impl Entries {
         self.bytes = self.bytes - entry.bytes + bytes;
         entry.bytes = bytes;
         while self.recent.len() > self.capacity || self.bytes > self.max_bytes {
-            self.let_oldest_go();
+            self.drop_oldest();
         }
-        // It was used last, so it is the last to go.
+        // It was used last, so it would be the last to be dropped.
         !self.recent.is_empty()
     }
 
@@ -115,7 +115,7 @@ impl Entries {
         }
     }
 
-    fn let_oldest_go(&mut self) {
+    fn drop_oldest(&mut self) {
         let Some((key, mut entry)) = self.recent.pop_lru() else {
             return;
         };

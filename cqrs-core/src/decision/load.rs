@@ -3,7 +3,7 @@ use hashbrown::HashMap;
 use super::aggregate::AggregateState;
 use super::cache::Checkout;
 use super::pending::Pending;
-use super::weight::Weight;
+use super::size::SizeEstimate;
 use crate::error::Failure;
 use crate::handler::{AggregateType, Inputs, LoadRequest, LoadedState, LoadedStates};
 use crate::message::{Envelope, Storage};
@@ -11,33 +11,38 @@ use crate::store::{
     EventData, EventQueryItem, EventType, Incarnation, Position, StateKey, StoredState, Tag, Tags,
 };
 
-/// An aggregate to load, and its state once it is loaded.
+/// An aggregate that a decision loads, and its state once it is loaded.
 pub(super) struct Load {
-    /// The inputs that take it; none if only an event concerns it.
-    pub(crate) inputs: Inputs,
-    pub(crate) aggregate: &'static AggregateType,
-    /// What its events bear: one tag, or several.
-    pub(crate) tags: Tags,
-    pub(crate) state: AggregateState,
-    /// Position of the stored state, for aggregates that have one.
-    pub(crate) stored: Option<Position>,
-    /// The state has all events up to here.
-    pub(crate) up_to: Position,
-    /// The log that the state is from.
-    pub(crate) incarnation: Incarnation,
-    /// The log was read up to here; further than `up_to` once a state was given up.
-    pub(crate) seen: Position,
-    /// And those of an append that is under way.
-    pub(crate) pending: Option<Pending>,
-    /// How many events were folded since the stored state, or since the first.
-    pub(crate) folded: u32,
-    /// How large the state is.
-    pub(crate) weight: Weight,
-    /// The state has events that `up_to` and `pending` do not cover: while it is read, and from
-    /// when the events of a decision are folded until they are recorded. It is of no use to others.
-    pub(crate) is_dirty: bool,
-    /// Where the state came from and goes back to.
-    pub(crate) checkout: Option<Checkout>,
+    /// The inputs that take it. Empty if only an event concerns it.
+    pub(super) inputs: Inputs,
+    pub(super) aggregate: &'static AggregateType,
+    /// The tags that all of its events have: one tag, or several.
+    pub(super) tags: Tags,
+    pub(super) state: FoldedState,
+    /// The log was read up to here. Further than the state's `up_to` once a state was given up.
+    pub(super) seen: Position,
+    /// The state has events that its `up_to` and `pending` do not cover: while it is read, and from
+    /// the fold of a decision's events until they are recorded. Other decisions must not see it.
+    pub(super) is_dirty: bool,
+    /// The aggregate's slot in the cache, from which the state came and to which it returns.
+    pub(super) checkout: Option<Checkout>,
+}
+
+/// A state and the part of the log that is folded into it, as the cache keeps it between decisions.
+///
+/// It has exactly the aggregate's events up to `up_to`, and then those of `pending`.
+pub(super) struct FoldedState {
+    pub(super) value: AggregateState,
+    pub(super) up_to: Position,
+    /// The incarnation of the log that was read.
+    pub(super) incarnation: Incarnation,
+    /// An append in flight whose events are folded.
+    pub(super) pending: Option<Pending>,
+    /// Position of the state in the store, for aggregates that have one there.
+    pub(super) stored: Option<Position>,
+    /// Number of events folded since the stored state, or since the first event.
+    pub(super) events: u32,
+    pub(super) size: SizeEstimate,
 }
 
 /// Finds the loads that an event concerns. For a few loads, to compare their tags is faster than to
@@ -83,14 +88,8 @@ impl Load {
             inputs,
             aggregate,
             tags,
-            state: AggregateState::unread(aggregate),
-            stored: None,
-            up_to: Position::START,
-            incarnation: Incarnation::default(),
+            state: FoldedState::unread(aggregate),
             seen: Position::START,
-            pending: None,
-            folded: 0,
-            weight: Weight::default(),
             is_dirty: false,
             checkout: None,
         }
@@ -101,7 +100,7 @@ impl Load {
         self.aggregate.storage == Storage::State
     }
 
-    /// Whether there may be a state in the store.
+    /// Whether the store may have a state.
     pub(super) fn stores_states(&self) -> bool {
         self.aggregate.storage != Storage::Events
     }
@@ -110,15 +109,17 @@ impl Load {
         self.tags == other.tags && (self.aggregate.type_id)() == (other.aggregate.type_id)()
     }
 
+    /// Gives the state up, so that it is read from its first event on.
     pub(super) fn reset(&mut self) {
-        self.state.reset();
-        self.up_to = Position::START;
-        self.folded = 0;
+        let state = &mut self.state;
+        state.value.reset();
+        state.up_to = Position::START;
+        state.events = 0;
+        state.size = SizeEstimate::default();
         self.is_dirty = false;
-        self.weight = Weight::default();
     }
 
-    /// Of the stored state. An aggregate that has one has one tag.
+    /// Key of the stored state. An aggregate with stored states has one tag.
     pub(super) fn key(&self) -> StateKey {
         let id = self.tags.iter().next().map_or("", Tag::id);
         StateKey {
@@ -135,17 +136,18 @@ impl Load {
         }
     }
 
-    /// Takes a stored state. One that does not fit the type any more is left aside: the log has
-    /// everything to fold it anew, and the next write replaces it.
+    /// Takes a stored state. One that does not fit the type any more is ignored: the state is folded
+    /// from the log instead, and the next write replaces the stored one.
     pub(super) fn restore_from(&mut self, stored: Option<StoredState>) -> Result<(), Failure> {
-        self.stored = stored.as_ref().map(|stored| stored.position);
+        let state = &mut self.state;
+        state.stored = stored.as_ref().map(|stored| stored.position);
         if let Some(stored) = stored
-            && stored.position >= self.up_to
-            && self.state.restore(&stored.body)?
+            && stored.position >= state.up_to
+            && state.value.restore(&stored.body)?
         {
-            self.up_to = stored.position;
-            self.folded = 0;
-            self.weight = Weight::default();
+            state.up_to = stored.position;
+            state.events = 0;
+            state.size = SizeEstimate::default();
         }
         Ok(())
     }
@@ -161,10 +163,30 @@ impl Load {
         event: &Envelope<'_>,
         handler: &'static str,
     ) -> Result<(), Failure> {
-        self.state.apply(event, &self.tags, handler)?;
-        self.folded = self.folded.saturating_add(1);
-        self.weight.add(event.payload.len());
+        let state = &mut self.state;
+        state.value.apply(event, &self.tags, handler)?;
+        state.events = state.events.saturating_add(1);
+        state.size.add(event.payload.len());
         Ok(())
+    }
+}
+
+impl FoldedState {
+    fn unread(aggregate: &'static AggregateType) -> Self {
+        Self {
+            value: AggregateState::unread(aggregate),
+            up_to: Position::START,
+            incarnation: Incarnation::default(),
+            pending: None,
+            stored: None,
+            events: 0,
+            size: SizeEstimate::default(),
+        }
+    }
+
+    /// Whether there is a state that later events can be folded into.
+    pub(super) fn is_read(&self) -> bool {
+        self.up_to > Position::START || self.pending.is_some()
     }
 }
 
@@ -174,7 +196,7 @@ impl LoadedStates for Vec<Load> {
         Some(LoadedState {
             inputs: &load.inputs,
             tags: &load.tags,
-            state: load.state.get(),
+            state: load.state.value.get(),
         })
     }
 }

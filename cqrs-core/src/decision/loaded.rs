@@ -1,3 +1,5 @@
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use hashbrown::HashSet;
@@ -8,19 +10,19 @@ use super::pending::{AppendCompletion, Pending};
 use crate::error::Failure;
 use crate::message::{ReadBack, Storage};
 use crate::store::{
-    Append, AppendToken, Appended, Boundary, EventData, EventQuery, Limits, Metadata, Recorded,
-    StateWrite, Store,
+    Append, AppendError, AppendToken, Appended, Boundary, EventData, EventQuery, Limits, Metadata,
+    Recorded, StateWrite, Store,
 };
 use crate::{CommandId, EventId};
 
-/// The aggregates of a decision, each as of a position of its own: that nothing happened to any of
-/// them since is for the append to check.
+/// The aggregates of a decision, each as of a position of its own. The append checks that nothing
+/// has happened to any of them since.
 ///
-/// However the decision ends, also when its future is dropped, their turns end with this, and states
-/// that are still right go back to the cache.
-pub(crate) struct Loaded<'a> {
-    pub(crate) loads: Vec<Load>,
-    /// Whether the log was asked what happened to each, or a state is from the cache.
+/// On drop, the aggregates' turns end, and states that are still valid return to the cache. That
+/// holds however the decision ends, also when its future is dropped halfway.
+pub(super) struct Loaded<'a> {
+    pub(super) loads: Vec<Load>,
+    /// Whether every state was compared with the log: none is as it was in the cache.
     pub(super) is_newest: bool,
     cache: &'a StateCache,
 }
@@ -42,12 +44,133 @@ impl<'a> Loaded<'a> {
         }
     }
 
-    /// What was read, and up to where. Includes what was loaded only because an event concerned
-    /// it: its new state was made from what it was.
-    pub(super) fn boundaries(&mut self) -> Vec<Boundary> {
+    /// Completes the append of a decision: its boundaries, and the states to write. Folds the events,
+    /// since an event that cannot be folded must not be recorded.
+    pub(super) fn complete(
+        &mut self,
+        append: &mut Append,
+        read_back: &ReadBack,
+        limits: &Limits,
+        handler: &'static str,
+    ) -> Result<(), Failure> {
+        append.boundaries = self.boundaries();
+        self.fold_ahead(append, read_back, handler)?;
+        append.states = self.state_writes(append, limits, handler)?;
+        Ok(())
+    }
+
+    /// Appends. If the store does not answer at once, the next decisions about the same aggregates
+    /// continue from the states that these events lead to, and are written together with this append
+    /// or right after it.
+    pub(super) async fn append(
+        &mut self,
+        store: &dyn Store,
+        mut append: Box<Append>,
+    ) -> Result<Appended, AppendError> {
+        let token = self.can_pipeline(&append).then(AppendToken::new);
+        let command = append.command;
+        append.token = token;
+        let mut in_flight = store.append(*append);
+        // The first poll puts the append into the store's queue. Only then may the states be
+        // published: an append that depends on this one has to come after it in the queue.
+        let begun = poll_fn(|context| Poll::Ready(in_flight.as_mut().poll(context)));
+        if let Poll::Ready(outcome) = begun.await {
+            return outcome;
+        }
+        let completion = token.map(|token| self.publish_speculative(token, command));
+        let outcome = in_flight.await;
+        // The events of an earlier sending may differ from those that the states have. On any other
+        // outcome, the completion is dropped, which tells those who wait that the states are wrong.
+        if let (Some(completion), Ok(appended)) = (completion, &outcome)
+            && !appended.replayed
+        {
+            completion.complete(appended.last);
+        }
+        outcome
+    }
+
+    /// Updates the states once their events are recorded. The boundary held, so no event that
+    /// concerns them lies between.
+    pub(super) fn recorded(&mut self, appended: Appended) {
+        self.drop_unread();
+        // The events of an earlier sending may differ from those that the states have.
+        if appended.replayed || appended.count == 0 {
+            return;
+        }
+        for load in &mut self.loads {
+            // It was folded with the lowest position and time that the events could get. They may
+            // have got higher ones, so the state stays dirty, and is read again.
+            if load.is_dirty && load.aggregate.reads_recorded {
+                continue;
+            }
+            let state = &mut load.state;
+            // The count is 0 only right after the state was written.
+            let is_written = load.aggregate.storage != Storage::Events && state.events == 0;
+            if load.is_dirty && is_written {
+                state.stored = Some(appended.last);
+            }
+            state.up_to = appended.last;
+            state.pending = None;
+            load.is_dirty = false;
+        }
+    }
+
+    /// Marks all states as unusable, after a handler that had them panicked.
+    pub(super) fn spoil(&mut self) {
+        for load in &mut self.loads {
+            load.is_dirty = true;
+        }
+    }
+
+    /// Removes aggregates that were loaded only because an event concerned them.
+    pub(super) fn drop_unread(&mut self) {
+        self.loads.retain(|load| !load.inputs.is_empty());
+    }
+
+    /// Whether a state has events that are not recorded yet.
+    pub(super) fn is_speculative(&self) -> bool {
+        self.loads.iter().any(|load| load.state.pending.is_some())
+    }
+
+    /// Whether one more event makes a snapshot due.
+    pub(super) fn is_snapshot_near(&self) -> bool {
+        self.loads.iter().any(|load| match load.aggregate.storage {
+            Storage::Snapshots { every } => load.state.events.saturating_add(1) >= every,
+            Storage::Events | Storage::State => false,
+        })
+    }
+
+    /// Waits for the outcome of appends whose events the states have. Returns whether one of them
+    /// has failed, as far as one can tell; its states are reset.
+    pub(super) async fn await_pending(&mut self, store: &dyn Store, limit: Duration) -> bool {
+        let mut has_failed = false;
+        for load in &mut self.loads {
+            // It stays in the state while it is waited for, in case that this future is dropped.
+            let Some(pending) = load.state.pending.clone() else {
+                continue;
+            };
+            let last = pending.outcome(store, limit).await;
+            load.state.pending = None;
+            if let Some(last) = last {
+                load.state.up_to = last;
+                load.seen = last;
+            } else {
+                has_failed = true;
+                load.reset();
+                if let Some(slot) = &mut load.checkout {
+                    slot.suspend_pipelining();
+                }
+            }
+        }
+        has_failed
+    }
+
+    /// One boundary for all aggregates with the same position. Aggregates that were loaded only
+    /// because an event concerns them are included: their new states depend on the old ones.
+    fn boundaries(&mut self) -> Vec<Boundary> {
         let end = |load: &Load| {
-            let after_append = load.pending.as_ref().map(Pending::token);
-            (load.incarnation, load.up_to, after_append)
+            let after_append = load.state.pending.as_ref().map(Pending::token);
+            (load.state.incarnation, load.state.up_to, after_append)
         };
         self.loads.sort_by_key(end);
         let groups = self.loads.chunk_by(|a, b| end(a) == end(b));
@@ -63,12 +186,12 @@ impl<'a> Loaded<'a> {
         groups.filter_map(boundary).collect()
     }
 
-    /// Folds the events of a decision before they are appended: what cannot be folded must not be
-    /// recorded. Until they are recorded, the states that they concern are of no use to others.
+    /// Folds the events before they are appended. From here on until they are recorded, the states
+    /// that they concern are dirty.
     ///
-    /// A fold that takes `&Recorded` gets one with the position and the time that the event will
-    /// have at the earliest.
-    pub(super) fn fold_ahead(
+    /// An `#[apply]` that takes `&Recorded` gets one with the lowest position and time that the event
+    /// can have.
+    fn fold_ahead(
         &mut self,
         append: &Append,
         read_back: &ReadBack,
@@ -99,7 +222,7 @@ impl<'a> Loaded<'a> {
 
     /// The states to write with the events that were folded ahead: those of all aggregates with
     /// `storage = "state"`, and the snapshots that are due.
-    pub(super) fn state_writes(
+    fn state_writes(
         &mut self,
         append: &Append,
         limits: &Limits,
@@ -107,11 +230,11 @@ impl<'a> Loaded<'a> {
     ) -> Result<Vec<StateWrite>, Failure> {
         let is_due =
             |load: &Load| load.is_dirty && (load.stores_every_state() || load.is_snapshot_due());
-        let mut writes: Vec<StateWrite> = Vec::new();
+        let mut writes = Vec::new();
         if !self.loads.iter().any(is_due) {
             return Ok(writes);
         }
-        // An append writes a key once, so of two types of one name only the first is written.
+        // An append writes a key once, so of two types with the same name only the first is written.
         let mut written = HashSet::new();
         let mut bytes = append.bytes();
         for load in self.loads.iter_mut().filter(|load| is_due(load)) {
@@ -119,8 +242,8 @@ impl<'a> Loaded<'a> {
             if written.contains(&load.tags) {
                 continue;
             }
-            // A snapshot saves time, no more: one that cannot be written is left out.
-            let body = match load.state.save(&load.tags, handler) {
+            // A snapshot only saves time, so one that cannot be written is left out.
+            let body = match load.state.value.save(&load.tags, handler) {
                 Err(Failure::Handler { .. }) if is_snapshot => None,
                 saved => saved?,
             };
@@ -128,96 +251,25 @@ impl<'a> Loaded<'a> {
                 body.len() <= limits.payload && bytes.saturating_add(body.len()) <= limits.append
             };
             let Some(body) = body.filter(|body| !is_snapshot || fits(body)) else {
-                // The next one is not tried with the next event, but when it would be due.
-                load.folded = 1;
+                // Not retried with the very next event, but when the next snapshot is due.
+                load.state.events = 1;
                 continue;
             };
-            load.folded = 0;
+            load.state.events = 0;
             bytes = bytes.saturating_add(body.len());
             written.insert(load.tags.clone());
             writes.push(StateWrite {
                 key: load.key(),
                 body,
-                based_on: load.stored,
+                based_on: load.state.stored,
             });
         }
         Ok(writes)
     }
 
-    /// The events that were folded ahead are recorded: the boundary held, so nothing that concerns
-    /// the states lies between.
-    pub(super) fn recorded(&mut self, appended: Appended) {
-        self.drop_unread();
-        // The events of another sending of the command may be others.
-        if appended.replayed || appended.count == 0 {
-            return;
-        }
-        for load in &mut self.loads {
-            // The store may have raised the events' time, and has given them their positions.
-            if load.is_dirty && load.aggregate.reads_recorded {
-                continue;
-            }
-            if load.is_dirty && load.aggregate.storage != Storage::Events && load.folded == 0 {
-                load.stored = Some(appended.last);
-            }
-            load.up_to = appended.last;
-            load.pending = None;
-            load.is_dirty = false;
-        }
-    }
-
-    /// Forgets the aggregates that were loaded only because an event concerned them.
-    pub(super) fn drop_unread(&mut self) {
-        self.loads.retain(|load| !load.inputs.is_empty());
-    }
-
-    /// Gives the states up: nobody knows whether they are still right.
-    pub(super) fn spoil(&mut self) {
-        for load in &mut self.loads {
-            load.is_dirty = true;
-        }
-    }
-
-    /// Whether a state has events that are not recorded yet.
-    pub(super) fn is_speculative(&self) -> bool {
-        self.loads.iter().any(|load| load.pending.is_some())
-    }
-
-    /// Whether one more event makes a snapshot due.
-    pub(super) fn is_snapshot_near(&self) -> bool {
-        self.loads.iter().any(|load| match load.aggregate.storage {
-            Storage::Snapshots { every } => load.folded.saturating_add(1) >= every,
-            Storage::Events | Storage::State => false,
-        })
-    }
-
-    /// Waits until it is known what became of the events that are not recorded yet; whether a state
-    /// had some that never will be, as far as one can tell. It begins anew then.
-    pub(super) async fn await_pending(&mut self, store: &dyn Store, limit: Duration) -> bool {
-        let mut was_wrong = false;
-        for load in &mut self.loads {
-            let Some(pending) = load.pending.clone() else {
-                continue;
-            };
-            let last = pending.outcome(store, limit).await;
-            load.pending = None;
-            if let Some(last) = last {
-                load.up_to = last;
-                load.seen = last;
-            } else {
-                was_wrong = true;
-                load.reset();
-                if let Some(slot) = &mut load.checkout {
-                    slot.suspend_pipelining();
-                }
-            }
-        }
-        was_wrong
-    }
-
-    /// Whether the states may be passed on before the append is answered: each comes from the cache,
-    /// and what it becomes follows from the events alone.
-    pub(super) fn can_pipeline(&self, append: &Append) -> bool {
+    /// Whether the states may be published before the append is answered: all of them are from the
+    /// cache, and what they become depends on the events alone.
+    fn can_pipeline(&self, append: &Append) -> bool {
         let can = |load: &Load| {
             let slot = load.checkout.as_ref();
             slot.is_some_and(|slot| slot.allows_pipelining()) && !load.aggregate.reads_recorded
@@ -227,17 +279,14 @@ impl<'a> Loaded<'a> {
         is_cached && writes_events_only && self.loads.iter().all(can)
     }
 
-    /// Passes the states on to the next decisions as if the append that is under way had succeeded.
-    /// What is written next about them follows it.
-    pub(super) fn publish_speculative(
-        &mut self,
-        token: AppendToken,
-        command: CommandId,
-    ) -> AppendCompletion {
+    /// Returns the states to the cache as if the append in flight had succeeded, and ends the
+    /// aggregates' turns. An append that is based on these states names this one's token, so that the
+    /// store refuses it if this one fails.
+    fn publish_speculative(&mut self, token: AppendToken, command: CommandId) -> AppendCompletion {
         let (pending, completion) = Pending::new(token, command);
         for mut load in self.loads.drain(..) {
             if load.is_dirty {
-                load.pending = Some(pending.clone());
+                load.state.pending = Some(pending.clone());
                 load.is_dirty = false;
             }
             self.cache.check_in(load);
@@ -250,11 +299,11 @@ impl Load {
     /// The record of an event of the append, with the lowest position and time that it can get.
     fn provisional(&self, append: &Append, number: usize, event: &EventData) -> Recorded {
         Recorded {
-            position: self.up_to.plus(number as u64 + 1),
+            position: self.state.up_to.plus(number as u64 + 1),
             data: event.clone(),
             meta: Metadata {
                 id: EventId::of(append.command, number),
-                time: append.time.max(self.state.time()),
+                time: append.time.max(self.state.value.time()),
                 actor: append.actor.clone(),
                 command: append.command,
                 correlation: append.correlation,
@@ -266,8 +315,10 @@ impl Load {
     /// Whether a snapshot is due, once the events are recorded.
     fn is_snapshot_due(&self) -> bool {
         match self.aggregate.storage {
-            // What the events before it wrote is not known yet.
-            Storage::Snapshots { every } => self.folded >= every && self.pending.is_none(),
+            // With an append in flight, the position of the stored state is not known.
+            Storage::Snapshots { every } => {
+                self.state.events >= every && self.state.pending.is_none()
+            }
             Storage::Events | Storage::State => false,
         }
     }

@@ -11,15 +11,13 @@ mod nesting;
 mod pending;
 mod read;
 mod receipt;
-mod weight;
+mod size;
 
 use std::any::Any;
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::futures::TaskLocalFuture;
-use tracing::Span;
 use uuid::Uuid;
 
 pub use cache::StateCacheHealth;
@@ -29,15 +27,13 @@ pub(crate) use causation::{Sending, reacting};
 
 use crate::auth::Actor;
 use crate::clock::Clock;
-use crate::error::{CommandError, Failure};
-use crate::handler::{AggregateType, ErasedCommand};
+use crate::error::Failure;
+use crate::handler::AggregateType;
 use crate::panic::guarded;
 use crate::registry::CommandHandlerEntry;
 use crate::running::{self, Running};
 use crate::store::Store;
-use crate::trace;
 use crate::{CommandId, Timestamp};
-use attempt::Invocation;
 use cache::StateCache;
 
 /// Decides the commands of one dispatcher.
@@ -115,34 +111,6 @@ impl Decisions {
         }
     }
 
-    /// Carries out a command. `None` when its handler returned an error, which the command keeps.
-    pub(crate) async fn carry_out(
-        &self,
-        command: &dyn ErasedCommand,
-        slot: &CommandSlot,
-        options: &CallOptions,
-    ) -> Result<Option<Receipt>, CommandError<Infallible>> {
-        command
-            .check()
-            .map_err(CommandError::Failed)?
-            .map_err(CommandError::Invalid)?;
-        let fingerprint = command
-            .fingerprint()
-            .map_err(CommandError::Failed)?
-            .map_err(CommandError::Invalid)?;
-        let span = trace::execute(slot.entry.message, slot.entry.name);
-        let invocation = Invocation {
-            command,
-            slot,
-            fingerprint,
-            options,
-            span: &span,
-        };
-        let outcome = trace::within!(span.clone(), Box::pin(self.decide(invocation)));
-        trace_outcome(&span, &outcome);
-        outcome
-    }
-
     /// Runs a command handler, a projection or a reaction of the dispatcher.
     pub(crate) fn running<F: Future>(
         &self,
@@ -173,30 +141,4 @@ impl Decisions {
     pub(crate) fn cache_health(&self) -> StateCacheHealth {
         self.cache.health()
     }
-}
-
-/// Records in a command's span what came of it. `None` is what its handler refused.
-fn trace_outcome(execute: &Span, outcome: &Result<Option<Receipt>, CommandError<Infallible>>) {
-    if execute.is_disabled() {
-        return;
-    }
-    let word = match outcome {
-        Ok(Some(receipt)) => {
-            execute.record("events", receipt.events());
-            execute.record("position", receipt.last().get());
-            if receipt.replayed() {
-                "replayed"
-            } else {
-                "done"
-            }
-        }
-        Ok(None) => "refused",
-        Err(CommandError::Rejected(never)) => match *never {},
-        Err(CommandError::Conflict { .. }) => "conflict",
-        Err(CommandError::Invalid(_)) => "invalid",
-        Err(CommandError::Denied(_)) => "denied",
-        Err(CommandError::Unknown(_)) => "unknown",
-        Err(CommandError::Failed(_)) => "failed",
-    };
-    execute.record("outcome", word);
 }

@@ -6,26 +6,28 @@ use tokio::time::{Instant, timeout};
 use crate::CommandId;
 use crate::store::{AppendToken, EventStore, Position, Store};
 
-/// How long an append may go without news before the store is asked about its command.
+/// Interval after which the store is asked about a command whose append has not been answered.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// An append that is under way, whose events a state in memory has already.
+/// An append in flight whose events are folded into a state already.
 #[derive(Clone)]
-pub(crate) struct Pending {
+pub(super) struct Pending {
     token: AppendToken,
     command: CommandId,
-    /// The position of its last event, once it is recorded. Closed without one when the append
-    /// failed or its outcome is not known.
+    /// The position of its last event, once it is recorded. Closed without a position if the append
+    /// failed, or its caller is gone.
     last: watch::Receiver<Option<Position>>,
 }
 
-/// Tells the outcome of an append; dropped, that it is not known to be recorded.
+/// Reports the outcome of an append. Dropping it reports that the append is lost.
 pub(super) struct AppendCompletion(watch::Sender<Option<Position>>);
 
-/// What is known of an append without waiting for it.
+/// The status of an append, without waiting for it.
 pub(super) enum AppendStatus {
     InFlight,
+    /// Recorded, with its last event at this position.
     Recorded(Position),
+    /// Failed, or nobody can tell: states that include its events must not be used.
     Lost,
 }
 
@@ -40,13 +42,14 @@ impl Pending {
         (pending, AppendCompletion(sender))
     }
 
-    /// By which an append follows it.
+    /// The token by which a later append refers to this one.
     pub(super) fn token(&self) -> AppendToken {
         self.token
     }
 
     pub(super) fn status(&self) -> AppendStatus {
-        // In this order: nothing comes after the end.
+        // The channel is asked first: once it is closed, its value does not change any more. The
+        // other way round, the position could arrive in between and be taken for lost.
         let is_closed = self.last.has_changed().is_err();
         match *self.last.borrow() {
             Some(last) => AppendStatus::Recorded(last),
@@ -55,12 +58,12 @@ impl Pending {
         }
     }
 
-    /// Waits for the outcome, at most this long: where it was recorded, if this very append is known
-    /// to be.
+    /// Waits for the outcome, for at most `limit`. Returns the position of the last event if this
+    /// very append is known to be recorded.
     ///
-    /// The caller that sent it may have stopped to poll its future, and then says nothing. So the
-    /// store is asked now and then; that the command is recorded there does not tell by which
-    /// sending, so the state has to be read again even then.
+    /// The caller that sent the append may have stopped polling its future without dropping it, and
+    /// then nothing is reported. So the store is asked now and then. It can say that the command is
+    /// recorded, but not by which sending, so the state has to be read again even then.
     pub(super) async fn outcome(mut self, store: &dyn Store, limit: Duration) -> Option<Position> {
         let start = Instant::now();
         loop {
@@ -77,7 +80,7 @@ impl Pending {
 }
 
 impl AppendCompletion {
-    /// It is recorded, up to here.
+    /// Reports that the append is recorded, with its last event at this position.
     pub(super) fn complete(self, last: Position) {
         self.0.send_replace(Some(last));
     }

@@ -4,27 +4,35 @@ use hashbrown::HashSet;
 
 use super::load::{Load, TagIndex};
 use super::loaded::Loaded;
-use super::{Decisions, nesting};
+use super::{CommandSlot, Decisions, nesting};
 use crate::error::Failure;
-use crate::handler::{AggregateType, AnyState, Inputs, LoadRequest};
+use crate::handler::{AggregateType, AnyState, ErasedCommand, Inputs, LoadRequest, Loads};
 use crate::message::Envelope;
+use crate::panic::guarded;
 use crate::store::{EventData, EventQuery, Events, Position, ReadRange, Tags};
 
-/// How many reads bring aggregates up to date, at most, however many positions they are at.
+/// Maximum number of reads that bring aggregates at different positions up to date.
 const MAX_READS: usize = 16;
 
 impl Decisions {
-    /// Loads the aggregates. One that is in the cache is taken as it is: if the log has gone on, the
-    /// append will say so.
+    /// Loads the aggregates that a command's handler takes. A state from the cache is not compared
+    /// with the log: if it is behind, the append detects it.
     pub(super) async fn load(
         &self,
-        mut loads: Vec<Load>,
-        handler: &'static str,
+        command: &dyn ErasedCommand,
+        slot: &CommandSlot,
     ) -> Result<Loaded<'_>, Failure> {
-        // In the order of their tags, whatever the command, so that no two decisions wait for each
-        // other.
+        let handler = slot.entry.name;
+        let mut loads = Vec::new();
+        let mut add = |request| loads.push(Load::new(request));
+        guarded(
+            || format!("Display of an id of {}", slot.entry.message),
+            || command.load(&mut Loads::new(&mut add)),
+        )?;
+        // Turns are taken in the order of tags, whatever the command, so that no two decisions wait
+        // for each other.
         loads.sort_by(|a, b| a.tags.cmp(&b.tags));
-        // The same aggregate twice in one decision is loaded once.
+        // An aggregate that several inputs take is loaded once.
         loads.dedup_by(|second, first| {
             let is_same = first.is_same(second);
             if is_same {
@@ -41,18 +49,17 @@ impl Decisions {
                 waiting.await?;
             }
         }
-        let is_cached = |load: &Load| load.up_to > Position::START || load.pending.is_some();
-        loaded.loads.sort_by_key(is_cached);
-        let missing = loaded.loads.partition_point(|load| !is_cached(load));
+        loaded.loads.sort_by_key(|load| load.state.is_read());
+        let missing = loaded.loads.partition_point(|load| !load.state.is_read());
         if missing > 0 {
-            // What reads is boxed: a command that needs no read has a small future.
+            // Boxed, so that the future of a command that needs no read is small.
             Box::pin(self.read(&mut loaded.loads[..missing], handler)).await?;
         }
         loaded.is_newest = missing == loaded.loads.len();
         Ok(loaded)
     }
 
-    /// Brings them up to date; whether anything had happened that they did not have.
+    /// Brings the states up to date with the log. Returns whether they were behind, or wrong.
     pub(super) async fn reload(
         &self,
         loaded: &mut Loaded<'_>,
@@ -62,8 +69,10 @@ impl Decisions {
             .await_pending(&*self.store, self.limits.decision_wait)
             .await;
         loaded.drop_unread();
-        let spoiled = |load: &&mut Load| load.stores_every_state() || load.is_dirty;
-        for load in loaded.loads.iter_mut().filter(spoiled) {
+        // A dirty state has events of a decision that was not recorded. States that every append
+        // writes are read from the store again, together with the position that the write is based on.
+        let unusable = |load: &&mut Load| load.stores_every_state() || load.is_dirty;
+        for load in loaded.loads.iter_mut().filter(unusable) {
             load.reset();
         }
         let is_behind = self.read(&mut loaded.loads, handler).await?;
@@ -71,15 +80,15 @@ impl Decisions {
         Ok(was_wrong || is_behind)
     }
 
-    /// Loads every aggregate with `storage = "state"` that an event concerns and the decision did
-    /// not read, since its state is written with the events.
+    /// Loads every aggregate with `storage = "state"` that an event concerns and that the handler did
+    /// not take: its state has to be written with the events.
     pub(super) async fn load_touched(
         &self,
         loaded: &mut Loaded<'_>,
         events: &[EventData],
         handler: &'static str,
     ) -> Result<(), Failure> {
-        // By type, too: one that is not taken in may have the name of one that is.
+        // By type, too: an aggregate of a module that is not wired may have the same name.
         let key = |load: &Load| ((load.aggregate.type_id)(), load.tags.clone());
         let mut known: HashSet<(TypeId, Tags)> = loaded.loads.iter().map(key).collect();
         let mut unread = Vec::new();
@@ -110,7 +119,7 @@ impl Decisions {
     }
 
     /// The state of one aggregate as of a position, folded from the log, or from the stored state
-    /// if that is not later.
+    /// unless that is later.
     pub(crate) async fn replay(
         &self,
         aggregate: &'static AggregateType,
@@ -123,37 +132,41 @@ impl Decisions {
             tags,
         })];
         self.restore(&mut load).await?;
-        if up_to.is_some_and(|up_to| up_to < load[0].up_to) {
+        if up_to.is_some_and(|up_to| up_to < load[0].state.up_to) {
             load[0].reset();
         }
         self.catch_up(&mut load, up_to, aggregate.name).await?;
         let [load] = load;
-        Ok(load.state.into_inner())
+        Ok(load.state.value.into_inner())
     }
 
-    /// Reads the states as of one position; whether anything had happened that was not seen before.
+    /// Reads the states as of one position. Returns whether there was anything newer than what had
+    /// been seen before.
     async fn read(&self, loads: &mut [Load], handler: &'static str) -> Result<bool, Failure> {
         let mut was_replaced = false;
         loop {
-            // What is known of a log that was replaced is of no use.
+            // States of a log that was replaced are of no use.
             let incarnation = self.store.incarnation();
-            for load in loads.iter_mut().filter(|it| it.incarnation != incarnation) {
+            for load in &mut *loads {
+                if load.state.incarnation == incarnation {
+                    continue;
+                }
                 was_replaced |= load.seen > Position::START;
                 load.reset();
                 load.seen = Position::START;
-                load.incarnation = incarnation;
+                load.state.incarnation = incarnation;
             }
             let is_newer = self.restore(loads).await?;
             let is_behind = self.catch_up(loads, None, handler).await?;
-            // It may have been this read that found the other log. Later, the store refuses what is
-            // appended.
+            // It may have been this very read that found the other log, halfway. If the log is
+            // replaced after this check, the store refuses the append.
             if self.store.incarnation() == incarnation {
                 return Ok(was_replaced || is_newer || is_behind);
             }
         }
     }
 
-    /// Puts the stored states in place; whether one is of a position that was not seen before.
+    /// Reads the stored states. Returns whether one of them is newer than what had been seen before.
     async fn restore(&self, loads: &mut [Load]) -> Result<bool, Failure> {
         let keys: Vec<_> = loads
             .iter()
@@ -173,9 +186,11 @@ impl Decisions {
         Ok(is_newer)
     }
 
-    /// Folds the events that the states do not have yet, up to `up_to` or the head, and returns
-    /// whether there were any that were not seen before. The log below a position never changes, so
-    /// reads that are limited to the first one's head see the same snapshot.
+    /// Folds the events after each state, up to `up_to` or the head. Returns whether one of them had
+    /// not been seen before.
+    ///
+    /// All states end at one position: the first read decides which, and the others are limited to
+    /// it. The log below a position never changes, so all of them see the same snapshot.
     async fn catch_up(
         &self,
         loads: &mut [Load],
@@ -183,9 +198,12 @@ impl Decisions {
         handler: &'static str,
     ) -> Result<bool, Failure> {
         let mut any = false;
-        loads.sort_by_key(|load| load.up_to);
+        loads.sort_by_key(|load| load.state.up_to);
         for group in groups(loads) {
-            let after = group.first().map_or(Position::START, |load| load.up_to);
+            // The lowest of the group: the others pass over the events that they have.
+            let after = group
+                .first()
+                .map_or(Position::START, |load| load.state.up_to);
             let reads_recorded = group.iter().any(|load| load.aggregate.reads_recorded);
             let query = EventQuery::Items(group.iter().map(Load::item).collect());
             let range = ReadRange {
@@ -198,13 +216,13 @@ impl Decisions {
                 Events::read_to_fold(&*self.store, query, range)
             };
             for load in group.iter_mut() {
-                load.state.begin()?;
+                load.state.value.begin()?;
             }
             let index = TagIndex::new(group);
             while let Some(event) = events.next().await? {
                 for place in index.candidates(&event.data.tags, group.len()) {
                     let load = &mut group[place];
-                    if event.position > load.up_to && load.is_concerned(&event.data) {
+                    if event.position > load.state.up_to && load.is_concerned(&event.data) {
                         any |= event.position > load.seen;
                         load.is_dirty = true;
                         load.fold(&Envelope::recorded(&event), handler)?;
@@ -215,7 +233,7 @@ impl Decisions {
         }
         let as_of = up_to.unwrap_or_default();
         for load in loads {
-            load.up_to = as_of;
+            load.state.up_to = as_of;
             load.seen = as_of;
             load.is_dirty = false;
         }
@@ -223,14 +241,16 @@ impl Decisions {
     }
 }
 
-/// The loads, which are in the order of their positions, in groups that are read at once: those at
-/// the same position or, if there are too many of these, at neighboring ones.
+/// Splits loads, in the order of their positions, into groups that are read together: those at the
+/// same position or, if there are too many positions, at neighboring ones.
 fn groups(loads: &mut [Load]) -> impl Iterator<Item = &mut [Load]> {
-    let positions = loads.chunk_by(|a, b| a.up_to == b.up_to).count();
+    let positions = loads
+        .chunk_by(|a, b| a.state.up_to == b.state.up_to)
+        .count();
     let per_read = positions.div_ceil(MAX_READS);
     let mut seen = 0;
     loads.chunk_by_mut(move |a, b| {
-        seen += usize::from(a.up_to != b.up_to);
+        seen += usize::from(a.state.up_to != b.state.up_to);
         let is_next = seen == per_read;
         seen %= per_read;
         !is_next
