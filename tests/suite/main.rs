@@ -97,6 +97,7 @@ mod dependencies;
 mod layers;
 mod links;
 mod manifests;
+mod names;
 mod readme_example;
 mod setup;
 mod template;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{Problems, Scope};
 use crate::handler::{Fold, InputKind, ModelType, Setup};
 use crate::registry::{
-    AggregateEntry, CommandHandlerEntry, Entry, EventEntry, HandlerSummary, MessageEntry,
-    MessageKind, ProjectionEntry, QueryHandlerEntry, ReactionEntry, Registry,
+    AggregateEntry, CommandHandlerEntry, EventEntry, HandlerSummary, MessageEntry, MessageKind,
+    ProjectionEntry, QueryHandlerEntry, ReactionEntry, Registered, Registry,
 };
 use crate::source::Source;
 use crate::store::ModelSchema;
@@ -332,7 +332,7 @@ impl PlannedProjection {
     }
 }
 
-fn within<T: Entry>(entries: &[&'static T], scope: &Scope) -> Vec<&'static T> {
+fn within<T: Registered>(entries: &[&'static T], scope: &Scope) -> Vec<&'static T> {
     let entries = entries.iter().copied();
     entries.filter(|it| scope.includes(it.source())).collect()
 }
