@@ -89,6 +89,7 @@ mod recovery;
 mod replaced_files;
 mod standstill;
 mod timeouts;
+mod umadb;
 
 // The repository: its texts, manifests and layers.
 mod allocations;
