@@ -7,7 +7,8 @@ use std::time::Duration;
 use cqrs_conformance::StoreFixture;
 use cqrs_core::Position;
 use cqrs_core::store::{
-    EventQuery, EventStore, ReadRange, Transaction as _, Transactional as _, ViewBatch, ViewStore,
+    EventQuery, EventStore, HasReader as _, LogTransaction as _, ReadRange, Transactional as _,
+    ViewBatch, ViewStore,
 };
 use cqrs_postgres::{ConnectError, Options, Postgres};
 use test_postgres::Server;

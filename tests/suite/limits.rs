@@ -131,7 +131,7 @@ async fn a_snapshot_that_is_too_large_is_left_out() {
             aggregate: "diary",
             id: "1".to_owned(),
         };
-        let stored = app.store().states(vec![key]).await.expect("reads");
+        let stored = app.log().states(vec![key]).await.expect("reads");
         let stored = stored[0].as_ref().expect("there is one");
         assert!(stored.body.len() <= 1 << 20);
         assert_eq!(stored.position, Position::new(10));
@@ -151,7 +151,7 @@ async fn a_stored_state_that_is_too_large_says_which_and_what_to_do() {
                 .await;
             filled.expect("fits");
         }
-        let head = app.store().head().await.expect("reads");
+        let head = app.log().head().await.expect("reads");
         for _ in 0..2 {
             let filled = app
                 .execute(Fill {
@@ -168,7 +168,7 @@ async fn a_stored_state_that_is_too_large_says_which_and_what_to_do() {
                        its events, without `storage = \"state\"`";
             assert!(text.ends_with(end), "{text}");
         }
-        assert_eq!(app.store().head().await.expect("reads"), head);
+        assert_eq!(app.log().head().await.expect("reads"), head);
         let other = app
             .execute(Fill {
                 cart: 8,

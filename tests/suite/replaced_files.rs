@@ -7,7 +7,7 @@ use cqrs_core::app::SubscriptionState;
 use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
-    AppendError, EventStore, StoreError, Transaction as _, Transactional as _, ViewBatch,
+    AppendError, EventStore, LogTransaction as _, StoreError, Transactional as _, ViewBatch,
     ViewCommitError, ViewStore,
 };
 use cqrs_sqlite::Sqlite;

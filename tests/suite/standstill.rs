@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use cqrs_core::error::{Failure, QueryError};
 use cqrs_core::store::{
-    AppendError, EventQuery, EventStore, ReadRange, StoreError, Transactional as _, ViewStore,
+    AppendError, EventQuery, EventStore, HasReader as _, ReadRange, StoreError, Transactional as _,
+    ViewStore,
 };
 use cqrs_core::{CommandError, CommandId, Dispatcher, Position};
 use cqrs_postgres::{ConnectError, Options, Postgres};

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use cqrs_conformance::StoreFixture as _;
 use cqrs_core::store::{
-    AppendError, EventQuery, EventStore, ReadRange, StoreError, Transactional as _, ViewStore as _,
+    AppendError, EventQuery, EventStore, HasReader as _, ReadRange, StoreError, Transactional as _,
+    ViewStore as _,
 };
 use cqrs_core::{Memory, Position};
 use cqrs_postgres::Postgres;

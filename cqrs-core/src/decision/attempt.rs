@@ -15,7 +15,7 @@ use crate::error::{CommandError, Error, Failure, Invalid};
 use crate::handler::{CommandScope, Context, ErasedCommand, Reply, TxSlot};
 use crate::message::NewEvents;
 use crate::panic::Guarded;
-use crate::store::{Append, AppendError, Appended, ErasedTx, EventData, EventStore, Position};
+use crate::store::{Append, AppendError, Appended, ErasedLogTx, EventData, EventStore, Position};
 use crate::trace;
 
 /// Every kind of [`CommandError`] but a rejection.
@@ -38,7 +38,7 @@ enum Outcome {
 enum Decision {
     /// Events to be recorded, in the handler's transaction if it has one. Boxed, since it is large
     /// and passed on several times.
-    Append(Box<Append>, Option<Box<dyn ErasedTx>>),
+    Append(Box<Append>, Option<Box<dyn ErasedLogTx>>),
     /// The handler returned an error, which the command keeps.
     Refused,
     /// The store has no room for an append. The states are unchanged.
@@ -235,14 +235,14 @@ impl Attempt<'_> {
     /// Decides in a transaction, which is rolled back if there are no events.
     async fn decide_in_transaction(&self, loaded: &mut Loaded<'_>) -> Result<Decision, InfraError> {
         let store = &self.decisions.store;
-        let begun = store.begin_transaction().await.map_err(Failure::from)?;
+        let begun = store.begin_append().await.map_err(Failure::from)?;
         let tx = TxSlot::new(begun);
         let limit = self.decisions.limits.transaction;
         let handler = self.slot.entry.name;
         let decided = timeout(limit, self.run_handler(loaded, Some(&tx))).await;
         let tx = tx.into_inner();
         // Whatever the handler has returned, the database has undone its writes.
-        if tx.as_ref().is_some_and(|tx| tx.is_overtaken()) {
+        if tx.as_ref().is_some_and(|tx| tx.should_retry()) {
             return Ok(Decision::Aborted(*store.watch().borrow()));
         }
         let decided = decided.map_err(|_| Failure::handler(handler, open_too_long(limit)))?;
@@ -265,7 +265,7 @@ impl Attempt<'_> {
     async fn run_handler(
         &self,
         loaded: &mut Loaded<'_>,
-        tx: Option<&TxSlot>,
+        tx: Option<&TxSlot<dyn ErasedLogTx>>,
     ) -> Result<Option<NewEvents>, Failure> {
         let scope = CommandScope {
             command: self.command.as_any(),
@@ -354,7 +354,7 @@ impl Attempt<'_> {
     async fn append(
         &self,
         append: Box<Append>,
-        tx: Option<Box<dyn ErasedTx>>,
+        tx: Option<Box<dyn ErasedLogTx>>,
         loaded: &mut Loaded<'_>,
     ) -> Result<Outcome, InfraError> {
         let outcome = match tx {

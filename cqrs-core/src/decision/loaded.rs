@@ -10,8 +10,8 @@ use super::pending::{AppendCompletion, Pending};
 use crate::error::Failure;
 use crate::message::{ReadBack, Storage};
 use crate::store::{
-    Append, AppendError, AppendToken, Appended, Boundary, EventData, EventQuery, Limits, Metadata,
-    Recorded, StateWrite, Store,
+    Append, AppendError, AppendToken, Appended, Boundary, EventData, EventQuery, EventStore,
+    Limits, Metadata, Recorded, StateWrite,
 };
 use crate::{CommandId, EventId};
 
@@ -64,7 +64,7 @@ impl<'a> Loaded<'a> {
     /// or right after it.
     pub(super) async fn append(
         &mut self,
-        store: &dyn Store,
+        store: &dyn EventStore,
         mut append: Box<Append>,
     ) -> Result<Appended, AppendError> {
         let token = self.can_pipeline(&append).then(AppendToken::new);
@@ -142,7 +142,7 @@ impl<'a> Loaded<'a> {
 
     /// Waits for the outcome of appends whose events the states have. Returns whether one of them
     /// has failed, as far as one can tell; its states are reset.
-    pub(super) async fn await_pending(&mut self, store: &dyn Store, limit: Duration) -> bool {
+    pub(super) async fn await_pending(&mut self, store: &dyn EventStore, limit: Duration) -> bool {
         let mut has_failed = false;
         for load in &mut self.loads {
             // It stays in the state while it is waited for, in case that this future is dropped.

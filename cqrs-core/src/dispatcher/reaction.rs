@@ -45,7 +45,7 @@ impl Reaction {
         let span = trace::react(self.entry.name, recorded);
         let reply = Reply::guarded(|| (self.entry.run)(recorded, &scope)).instrument(span);
         let origin = Sending {
-            store: EventStore::store_id(&*self.dispatcher.inner.store),
+            store: EventStore::store_id(&*self.dispatcher.inner.log),
             command: recorded.meta.command,
         };
         let reacted = reacting(self.entry.name, origin, reply).await;

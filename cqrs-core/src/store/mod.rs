@@ -51,10 +51,13 @@ pub use state::{StateKey, StateWrite, StoredState};
 pub use subscription::{Events, Subscription};
 pub use tag::{Tag, Tags};
 pub use tail_cache::TailCache;
-pub use transaction::{ErasedTx, Transaction, Transactional, Transactions};
+pub use transaction::{
+    ErasedLogTx, ErasedTx, ErasedViewTx, HasReader, LogTransaction, Readers, Transaction,
+    Transactional, Transactions, ViewTransaction, ViewTransactions,
+};
 pub use view_store::{
-    IndexRange, ModelSchema, ViewBatch, ViewChange, ViewCommitError, ViewPage, ViewRow, ViewScan,
-    ViewStore,
+    IndexRange, ModelSchema, ViewBatch, ViewCapabilities, ViewChange, ViewCommitError, ViewPage,
+    ViewRow, ViewScan, ViewStore,
 };
 
 /// A boxed future, as the methods of store traits return them.
@@ -174,6 +177,77 @@ pub fn announce(known: &watch::Sender<Position>, head: Position) {
         // Whoever watches from now on sees the new head anyway.
         later && known.receiver_count() > 0
     });
+}
+
+/// A shared log is a log.
+#[deny(clippy::missing_trait_methods)]
+impl<T: EventStore + ?Sized> EventStore for std::sync::Arc<T> {
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
+        (**self).append(append)
+    }
+
+    fn admit(&self) -> Result<(), AppendError> {
+        (**self).admit()
+    }
+
+    fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
+        (**self).read(query, range)
+    }
+
+    fn read_to_fold(
+        &self,
+        query: EventQuery,
+        range: ReadRange,
+    ) -> BoxFuture<'_, Result<Page, StoreError>> {
+        (**self).read_to_fold(query, range)
+    }
+
+    fn head(&self) -> BoxFuture<'_, Result<Position, StoreError>> {
+        (**self).head()
+    }
+
+    fn position_at(&self, time: crate::Timestamp) -> BoxFuture<'_, Result<Position, StoreError>> {
+        (**self).position_at(time)
+    }
+
+    fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>> {
+        (**self).command(id)
+    }
+
+    fn states(
+        &self,
+        keys: Vec<StateKey>,
+    ) -> BoxFuture<'_, Result<Vec<Option<StoredState>>, StoreError>> {
+        (**self).states(keys)
+    }
+
+    fn watch(&self) -> watch::Receiver<Position> {
+        (**self).watch()
+    }
+
+    fn recent(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {
+        (**self).recent(query, after, limit)
+    }
+
+    fn transactions(&self) -> Option<&dyn Transactions> {
+        (**self).transactions()
+    }
+
+    fn incarnation(&self) -> Incarnation {
+        (**self).incarnation()
+    }
+
+    fn limits(&self) -> Limits {
+        (**self).limits()
+    }
+
+    fn is_read_only(&self) -> bool {
+        (**self).is_read_only()
+    }
+
+    fn store_id(&self) -> Uuid {
+        (**self).store_id()
+    }
 }
 
 /// Everything a dispatcher keeps its data in.

@@ -23,8 +23,15 @@ pub(crate) struct Plan {
     pub(crate) reactions: Vec<&'static ReactionEntry>,
 }
 
-/// Each read model with the place of the projection that keeps it.
-pub(crate) type Models = HashMap<TypeId, (usize, Arc<ModelSchema>)>;
+/// The read models by their type.
+pub(crate) type Models = HashMap<TypeId, PlannedModel>;
+
+/// A read model.
+pub(crate) struct PlannedModel {
+    /// The place of the projection that keeps it.
+    pub(crate) projection: usize,
+    pub(crate) schema: Arc<ModelSchema>,
+}
 
 /// A projection with its folds.
 pub(crate) struct PlannedProjection {
@@ -84,9 +91,13 @@ impl Plan {
     /// The read models.
     pub(crate) fn models(&self) -> Models {
         let mut models = HashMap::new();
-        for (at, projection) in self.projections.iter().enumerate() {
+        for (place, projection) in self.projections.iter().enumerate() {
             for model in projection.models() {
-                models.insert(model.id, (at, Arc::new(projection.schema(model))));
+                let planned = PlannedModel {
+                    projection: place,
+                    schema: Arc::new(projection.schema(model)),
+                };
+                models.insert(model.id, planned);
             }
         }
         models

@@ -186,11 +186,7 @@ impl Ledger {
                     "I7: {id} was acknowledged"
                 );
             } else {
-                let stored = app
-                    .store()
-                    .command(*id)
-                    .await
-                    .expect("commands can be read");
+                let stored = app.log().command(*id).await.expect("commands can be read");
                 let stored = stored.expect("I7: a command without events was acknowledged");
                 assert_eq!(
                     (stored.first, stored.last, stored.count),
@@ -207,7 +203,7 @@ impl Ledger {
             id: id.to_string(),
         };
         let stored = app
-            .store()
+            .log()
             .states(ids.clone().map(key).collect())
             .await
             .expect("states");

@@ -5,24 +5,30 @@ use std::sync::Arc;
 
 use cqrs_core::store::{
     Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, Incarnation, Limits,
-    ModelSchema, Page, ReadRange, StateKey, Store, StoreError, StoredCommand, StoredState,
-    Transactions, ViewBatch, ViewCommitError, ViewPage, ViewScan, ViewStore,
+    ModelSchema, Page, ReadRange, StateKey, StoreError, StoredCommand, StoredState, Transactions,
+    ViewBatch, ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore,
 };
 use cqrs_core::{CommandId, Position, Timestamp, Uuid};
 use tokio::sync::watch;
 
 /// What becomes of calls to a store. Each call is passed on unless it is overridden; a method that
 /// a test needs and that is not here yet belongs here.
-pub trait Hooks<S: Store + ?Sized>: Send + Sync + 'static {
+pub trait Hooks<S: ?Sized>: Send + Sync + 'static {
     fn append<'a>(
         &'a self,
         store: &'a S,
         append: Append,
-    ) -> BoxFuture<'a, Result<Appended, AppendError>> {
+    ) -> BoxFuture<'a, Result<Appended, AppendError>>
+    where
+        S: EventStore,
+    {
         store.append(append)
     }
 
-    fn admit(&self, store: &S) -> Result<(), AppendError> {
+    fn admit(&self, store: &S) -> Result<(), AppendError>
+    where
+        S: EventStore,
+    {
         store.admit()
     }
 
@@ -31,7 +37,10 @@ pub trait Hooks<S: Store + ?Sized>: Send + Sync + 'static {
         store: &'a S,
         query: EventQuery,
         range: ReadRange,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+    ) -> BoxFuture<'a, Result<Page, StoreError>>
+    where
+        S: EventStore,
+    {
         store.read(query, range)
     }
 
@@ -40,7 +49,10 @@ pub trait Hooks<S: Store + ?Sized>: Send + Sync + 'static {
         store: &'a S,
         query: EventQuery,
         range: ReadRange,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+    ) -> BoxFuture<'a, Result<Page, StoreError>>
+    where
+        S: EventStore,
+    {
         store.read_to_fold(query, range)
     }
 
@@ -48,7 +60,10 @@ pub trait Hooks<S: Store + ?Sized>: Send + Sync + 'static {
         &'a self,
         store: &'a S,
         id: CommandId,
-    ) -> BoxFuture<'a, Result<Option<StoredCommand>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Option<StoredCommand>, StoreError>>
+    where
+        S: EventStore,
+    {
         store.command(id)
     }
 
@@ -56,7 +71,10 @@ pub trait Hooks<S: Store + ?Sized>: Send + Sync + 'static {
         &'a self,
         store: &'a S,
         keys: Vec<StateKey>,
-    ) -> BoxFuture<'a, Result<Vec<Option<StoredState>>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Vec<Option<StoredState>>, StoreError>>
+    where
+        S: EventStore,
+    {
         store.states(keys)
     }
 
@@ -64,7 +82,10 @@ pub trait Hooks<S: Store + ?Sized>: Send + Sync + 'static {
         &'a self,
         store: &'a S,
         batch: ViewBatch,
-    ) -> BoxFuture<'a, Result<(), ViewCommitError>> {
+    ) -> BoxFuture<'a, Result<(), ViewCommitError>>
+    where
+        S: ViewStore,
+    {
         store.commit(batch)
     }
 
@@ -73,7 +94,10 @@ pub trait Hooks<S: Store + ?Sized>: Send + Sync + 'static {
         store: &'a S,
         model: Arc<ModelSchema>,
         keys: Vec<String>,
-    ) -> BoxFuture<'a, Result<Vec<Option<Vec<u8>>>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Vec<Option<Vec<u8>>>, StoreError>>
+    where
+        S: ViewStore,
+    {
         store.load_to_fold(model, keys)
     }
 }
@@ -93,7 +117,7 @@ impl<S: ?Sized, H> Deref for Decorated<S, H> {
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl<S: Store + ?Sized, H: Hooks<S>> EventStore for Decorated<S, H> {
+impl<S: EventStore + ?Sized, H: Hooks<S>> EventStore for Decorated<S, H> {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         self.hooks.append(&self.store, append)
     }
@@ -163,7 +187,7 @@ impl<S: Store + ?Sized, H: Hooks<S>> EventStore for Decorated<S, H> {
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl<S: Store + ?Sized, H: Hooks<S>> ViewStore for Decorated<S, H> {
+impl<S: ViewStore + ?Sized, H: Hooks<S>> ViewStore for Decorated<S, H> {
     fn prepare(&self, models: Vec<ModelSchema>) -> BoxFuture<'_, Result<(), StoreError>> {
         self.store.prepare(models)
     }
@@ -179,8 +203,8 @@ impl<S: Store + ?Sized, H: Hooks<S>> ViewStore for Decorated<S, H> {
         self.hooks.commit(&self.store, batch)
     }
 
-    fn replicated(&self) -> Option<BoxFuture<'_, Result<(), StoreError>>> {
-        self.store.replicated()
+    fn wait_until_visible(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.wait_until_visible()
     }
 
     fn load(
@@ -201,5 +225,13 @@ impl<S: Store + ?Sized, H: Hooks<S>> ViewStore for Decorated<S, H> {
 
     fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>> {
         self.store.scan(scan)
+    }
+
+    fn view_incarnation(&self) -> Incarnation {
+        self.store.view_incarnation()
+    }
+
+    fn view_capabilities(&self) -> ViewCapabilities<'_> {
+        self.store.view_capabilities()
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cqrs_conformance::StoreFixture;
 use cqrs_core::store::{
-    Append, AppendError, EventData, EventQuery, EventStore, EventType, Tag, Transaction as _,
+    Append, AppendError, EventData, EventQuery, EventStore, EventType, LogTransaction as _, Tag,
     Transactional as _,
 };
 use cqrs_core::{CommandId, Position};

@@ -3,7 +3,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use cqrs_core::Tx;
-use cqrs_core::store::{EventStore, Incarnation, Transaction as _, ViewStore};
+use cqrs_core::store::{EventStore, Incarnation, LogTransaction, ViewStore, ViewTransaction};
 
 use super::*;
 use crate::testing::{Directory, append, unless_after};
@@ -70,7 +70,7 @@ async fn the_store_says_that_it_has_transactions() {
     let directory = Directory::new();
     let store = store(&directory).await;
     let transactions = store.transactions().unwrap();
-    let tx = transactions.begin_erased().await.unwrap();
+    let tx = transactions.begin_append().await.unwrap();
     tx.append(append("a:1", b"{}")).await.unwrap();
     assert!(transactions.erased_reader().is::<Reader>());
     assert_eq!(kept(&directory), (1, 0));
