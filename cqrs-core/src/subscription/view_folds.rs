@@ -10,7 +10,7 @@ use super::FailedEvent;
 use crate::error::{Error, Result};
 use crate::handler::{Fold, FoldScope, Reply, TxSlot};
 use crate::running::{Running, still_running};
-use crate::store::{ErasedViewTx, Recorded, ViewChange, ViewStore};
+use crate::store::{Recorded, Store, ViewChange};
 use crate::views::{ErasedBuffer, LoadRequest, Loader};
 use crate::wiring::{Models, PlannedProjection};
 
@@ -58,18 +58,14 @@ pub(super) struct ViewFolds {
     name: &'static str,
     folds: HashMap<&'static str, Fold>,
     buffers: Arc<Buffers>,
-    views: Arc<dyn ViewStore>,
+    store: Arc<dyn Store>,
 }
 
 impl ViewFolds {
-    pub(super) fn new(
-        plan: &PlannedProjection,
-        models: &Models,
-        views: Arc<dyn ViewStore>,
-    ) -> Self {
+    pub(super) fn new(plan: &PlannedProjection, models: &Models, store: Arc<dyn Store>) -> Self {
         let buffers = plan.models().into_iter().filter_map(|model| {
-            let schema = models.get(&model.id)?.schema.clone();
-            Some((model.id, (model.buffer)(schema)))
+            let (_, schema) = models.get(&model.id)?;
+            Some((model.id, (model.buffer)(schema.clone())))
         });
         Self {
             name: plan.entry.name,
@@ -79,7 +75,7 @@ impl ViewFolds {
                 .map(|fold| (fold.event, fold.clone()))
                 .collect(),
             buffers: Arc::new(buffers.collect()),
-            views,
+            store,
         }
     }
 
@@ -101,7 +97,7 @@ impl ViewFolds {
     pub(super) async fn fold_all(
         &self,
         events: &[Arc<Recorded>],
-        tx: Option<&TxSlot<dyn ErasedViewTx>>,
+        tx: Option<&TxSlot>,
         check: Check,
     ) -> FoldedEvents {
         for (place, event) in events.iter().enumerate() {
@@ -133,7 +129,7 @@ impl ViewFolds {
     async fn fold(
         &self,
         event: &Arc<Recorded>,
-        tx: Option<&TxSlot<dyn ErasedViewTx>>,
+        tx: Option<&TxSlot>,
         check: Check,
     ) -> (&'static str, Result<usize>) {
         let Some(fold) = self.folds.get(event.data.event_type.as_str()) else {
@@ -169,7 +165,7 @@ impl ViewFolds {
         &self,
         fold: &Fold,
         event: &Arc<Recorded>,
-        tx: Option<&TxSlot<dyn ErasedViewTx>>,
+        tx: Option<&TxSlot>,
     ) -> Result<()> {
         let (loader, mut requests) = Loader::new();
         let waiting = Waiting::begin(self.buffers.clone(), &loader);
@@ -196,7 +192,7 @@ impl ViewFolds {
         };
         let keys = vec![request.key.clone()];
         let bodies = self
-            .views
+            .store
             .load_to_fold(buffer.schema().clone(), keys)
             .await?;
         let body = bodies.into_iter().next().flatten();
@@ -213,7 +209,7 @@ impl ViewFolds {
             }
             any = true;
             let bodies = self
-                .views
+                .store
                 .load_to_fold(buffer.schema().clone(), keys.clone())
                 .await?;
             for (key, body) in keys.into_iter().zip(bodies) {
@@ -289,7 +285,7 @@ async fn run(
     fold: &Fold,
     recorded: &Recorded,
     buffers: &Buffers,
-    tx: Option<&TxSlot<dyn ErasedViewTx>>,
+    tx: Option<&TxSlot>,
 ) -> Result<()> {
     let scope = FoldScope {
         recorded,

@@ -12,7 +12,7 @@ use super::backoff::Backoff;
 use super::{Checkpoint, EventPage, Follower, Interruption, PageOutcome, Phase, Progress};
 use crate::panic::Guarded;
 use crate::store::{
-    EventQuery, EventStore, Position, StoreError, Subscription, ViewCommitError, ViewStore,
+    EventLog, EventLogExt, EventQuery, Position, Store, StoreError, Subscription, ViewCommitError,
 };
 use crate::trace;
 
@@ -40,9 +40,7 @@ pub(crate) struct Worker {
     subscription: String,
     query: EventQuery,
     progress: Progress,
-    log: Arc<dyn EventStore>,
-    /// Where its checkpoint is.
-    views: Arc<dyn ViewStore>,
+    store: Arc<dyn Store>,
 }
 
 impl Worker {
@@ -50,15 +48,13 @@ impl Worker {
         subscription: String,
         query: EventQuery,
         progress: Progress,
-        log: Arc<dyn EventStore>,
-        views: Arc<dyn ViewStore>,
+        store: Arc<dyn Store>,
     ) -> Self {
         Self {
             subscription,
             query,
             progress,
-            log,
-            views,
+            store,
         }
     }
 
@@ -71,7 +67,7 @@ impl Worker {
         if checkpoint.position.is_some() {
             return Ok(());
         }
-        let head = self.log.head().await?;
+        let head = self.store.head().await?;
         match checkpoint.commit(head, Vec::new()).await {
             // Another process was first.
             Ok(()) | Err(ViewCommitError::Moved { .. }) => Ok(()),
@@ -84,13 +80,8 @@ impl Worker {
     }
 
     async fn checkpoint(&self) -> Result<Checkpoint, StoreError> {
-        Checkpoint::read(
-            self.log.clone(),
-            self.views.clone(),
-            self.subscription.clone(),
-            self.progress(),
-        )
-        .await
+        let subscription = self.subscription.clone();
+        Checkpoint::read(self.store.clone(), subscription, self.progress()).await
     }
 
     /// Runs until the dispatcher is shut down or the task is aborted. What fails or panics is tried
@@ -141,7 +132,7 @@ impl Worker {
         let start = checkpoint.position.unwrap_or_default();
         backoff.progressed(start);
         trace::follows(&self.subscription, start);
-        let head = self.log.head().await?;
+        let head = self.store.head().await?;
         if head < start {
             // Nobody may take this position for one that was reached in this log.
             return Err(StoreError::Rewound { head, seen: start }.into());
@@ -153,7 +144,8 @@ impl Worker {
             self.progress.mark_started(start);
         }
         follower.restart();
-        let mut log = Subscription::new(self.log.clone(), self.query.clone(), start);
+        let log: Arc<dyn EventLog> = self.store.clone();
+        let mut log = Subscription::new(log, self.query.clone(), start);
         loop {
             // A store in memory never makes it wait: others on this thread have their turn, too.
             consume_budget().await;

@@ -1,3 +1,4 @@
+use cqrs_core::store::EventLogExt;
 use cqrs_core::{Actor, Command, CommandError, CommandId, Dispatcher, Position, Receipt, Session};
 use example_catalog::{
     CatalogError, CreateProduct, GetAllProducts, GetPriceHistory, GetProductById, Product,
@@ -26,7 +27,7 @@ pub async fn run(named: Option<Database>, actor: Actor) -> Result<(), Stop> {
     };
     say(format_args!("The product catalog in {database} ({end})"))?;
     let dispatcher = open::in_database(&database, Existing::OrNew).await?;
-    let head = dispatcher.log().head().await?;
+    let head = dispatcher.store().head().await?;
     if head > Position::START {
         say("It is not empty: what an earlier run of the demo did is recognized, not done again.")?;
     }

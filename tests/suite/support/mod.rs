@@ -6,7 +6,6 @@ pub mod postgres;
 mod race;
 pub mod stores;
 pub mod transacting;
-pub mod umadb;
 pub mod watched;
 
 pub use noted::noted;

@@ -1,19 +1,16 @@
-//! A log that counts its reads, and refuses appends when it is told to; a view store that counts its
-//! commits and loads.
+//! A store that counts its reads, and refuses appends when it is told to.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, ModelSchema, Page, ReadRange,
-    StateKey, StoreError, StoredState, ViewBatch, ViewCommitError, ViewStore,
+    Append, AppendError, Appended, BoxFuture, EventQuery, FoldReads, ModelSchema, Page, ReadRange,
+    StateKey, StateStore, Store, StoreError, StoredState, ViewBatch, ViewCommitError,
 };
 
-use super::decorated::{Decorated, Hooks};
+use super::decorated::{Decorated, FoldPage, Hooks};
 
-pub type WatchedLog = Decorated<dyn EventStore, Counts>;
-
-pub type WatchedViews = Decorated<dyn ViewStore, Counts>;
+pub type Watched = Decorated<dyn Store, Counts>;
 
 #[derive(Default)]
 pub struct Counts {
@@ -25,8 +22,8 @@ pub struct Counts {
     loads: AtomicUsize,
 }
 
-impl<S: ?Sized> Decorated<S, Counts> {
-    pub fn watched(store: Arc<S>) -> Arc<Self> {
+impl Watched {
+    pub fn new(store: Arc<dyn Store>) -> Arc<Self> {
         let hooks = Counts::default();
         Arc::new(Self { store, hooks })
     }
@@ -63,10 +60,10 @@ impl Counts {
         self.overloads.store(appends, Ordering::SeqCst);
     }
 
-    async fn counted(
+    async fn counted<E>(
         &self,
-        read: BoxFuture<'_, Result<Page, StoreError>>,
-    ) -> Result<Page, StoreError> {
+        read: BoxFuture<'_, Result<Page<E>, StoreError>>,
+    ) -> Result<Page<E>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.calls.fetch_add(1, Ordering::SeqCst);
         let page = read.await?;
@@ -75,10 +72,10 @@ impl Counts {
     }
 }
 
-impl Hooks<dyn EventStore> for Counts {
+impl Hooks<dyn Store> for Counts {
     fn append<'a>(
         &'a self,
-        store: &'a dyn EventStore,
+        store: &'a dyn Store,
         append: Append,
     ) -> BoxFuture<'a, Result<Appended, AppendError>> {
         let left = self
@@ -96,7 +93,7 @@ impl Hooks<dyn EventStore> for Counts {
 
     fn read<'a>(
         &'a self,
-        store: &'a dyn EventStore,
+        store: &'a dyn Store,
         query: EventQuery,
         range: ReadRange,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
@@ -105,27 +102,25 @@ impl Hooks<dyn EventStore> for Counts {
 
     fn read_to_fold<'a>(
         &'a self,
-        store: &'a dyn EventStore,
+        reads: &'a dyn FoldReads,
         query: EventQuery,
         range: ReadRange,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        Box::pin(self.counted(store.read_to_fold(query, range)))
+    ) -> BoxFuture<'a, Result<FoldPage, StoreError>> {
+        Box::pin(self.counted(reads.read_to_fold(query, range)))
     }
 
     fn states<'a>(
         &'a self,
-        store: &'a dyn EventStore,
+        states: &'a dyn StateStore,
         keys: Vec<StateKey>,
     ) -> BoxFuture<'a, Result<Vec<Option<StoredState>>, StoreError>> {
         self.calls.fetch_add(1, Ordering::SeqCst);
-        store.states(keys)
+        states.states(keys)
     }
-}
 
-impl Hooks<dyn ViewStore> for Counts {
     fn commit<'a>(
         &'a self,
-        store: &'a dyn ViewStore,
+        store: &'a dyn Store,
         batch: ViewBatch,
     ) -> BoxFuture<'a, Result<(), ViewCommitError>> {
         self.commits.fetch_add(1, Ordering::SeqCst);
@@ -134,7 +129,7 @@ impl Hooks<dyn ViewStore> for Counts {
 
     fn load_to_fold<'a>(
         &'a self,
-        store: &'a dyn ViewStore,
+        store: &'a dyn Store,
         model: Arc<ModelSchema>,
         keys: Vec<String>,
     ) -> BoxFuture<'a, Result<Vec<Option<Vec<u8>>>, StoreError>> {

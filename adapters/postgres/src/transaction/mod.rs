@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cqrs_core::Position;
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, HasReader, LogTransaction, StoreError, Transactional,
-    ViewBatch, ViewCommitError, ViewTransaction,
+    Append, AppendError, Appended, BoxFuture, StoreError, Transactional, ViewBatch, ViewCommitError,
 };
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
@@ -34,7 +33,7 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
 pub struct Transaction {
     client: OpenTransaction,
     store: Postgres,
-    should_retry: AtomicBool,
+    is_overtaken: AtomicBool,
 }
 
 impl Transaction {
@@ -109,13 +108,13 @@ impl Transaction {
             SqlState::T_R_SERIALIZATION_FAILURE,
         ];
         if code.is_some_and(|code| overtaken.contains(code)) {
-            self.should_retry.store(true, Ordering::Relaxed);
+            self.is_overtaken.store(true, Ordering::Relaxed);
         }
         result
     }
 }
 
-impl ViewTransaction for Transaction {
+impl cqrs_core::store::Transaction for Transaction {
     fn checkpoint(
         &mut self,
         subscription: String,
@@ -126,16 +125,6 @@ impl ViewTransaction for Transaction {
         })
     }
 
-    fn commit(mut self, batch: ViewBatch) -> BoxFuture<'static, Result<(), ViewCommitError>> {
-        Box::pin(async move {
-            let committed = view_store::commit_in(&self.client, self.store.shared(), batch).await;
-            self.client.ended();
-            committed
-        })
-    }
-}
-
-impl LogTransaction for Transaction {
     fn append(mut self, append: Append) -> BoxFuture<'static, Result<Appended, AppendError>> {
         Box::pin(async move {
             let shared = self.store.shared();
@@ -145,16 +134,23 @@ impl LogTransaction for Transaction {
             appended
         })
     }
-}
 
-impl cqrs_core::store::Transaction for Transaction {
-    fn should_retry(&self) -> bool {
-        self.should_retry.load(Ordering::Relaxed)
+    fn commit(mut self, batch: ViewBatch) -> BoxFuture<'static, Result<(), ViewCommitError>> {
+        Box::pin(async move {
+            let committed = view_store::commit_in(&self.client, self.store.shared(), batch).await;
+            self.client.ended();
+            committed
+        })
+    }
+
+    fn is_overtaken(&self) -> bool {
+        self.is_overtaken.load(Ordering::Relaxed)
     }
 }
 
 impl Transactional for Postgres {
     type Transaction = Transaction;
+    type Reader = Reader;
 
     fn begin(&self) -> BoxFuture<'_, Result<Transaction, StoreError>> {
         Box::pin(async move {
@@ -163,14 +159,10 @@ impl Transactional for Postgres {
             Ok(Transaction {
                 client: begun.map_err(Fault::from)?,
                 store: self.clone(),
-                should_retry: AtomicBool::new(false),
+                is_overtaken: AtomicBool::new(false),
             })
         })
     }
-}
-
-impl HasReader for Postgres {
-    type Reader = Reader;
 
     fn reader(&self) -> Reader {
         Reader::new(self.clone())
