@@ -299,9 +299,9 @@ impl ReactionEntry {
 }
 
 /// An entry that a macro submits.
-pub(crate) trait Entry: inventory::Collect {
+pub(crate) trait Registered: inventory::Collect {
     /// The name that entries are sorted by.
-    fn name(&self) -> &'static str;
+    fn sort_key(&self) -> &'static str;
 
     /// The place of the item.
     fn source(&self) -> Source;
@@ -311,8 +311,8 @@ macro_rules! entries {
     ($($entry:ty: $($name:ident).+, $($source:ident).+;)+) => {$(
         inventory::collect!($entry);
 
-        impl Entry for $entry {
-            fn name(&self) -> &'static str {
+        impl Registered for $entry {
+            fn sort_key(&self) -> &'static str {
                 self.$($name).+
             }
 
@@ -363,7 +363,7 @@ impl Registry {
 
     /// The places of all entries.
     pub(crate) fn sources(&self) -> Vec<Source> {
-        fn add<T: Entry>(entries: &[&'static T], sources: &mut Vec<Source>) {
+        fn add<T: Registered>(entries: &[&'static T], sources: &mut Vec<Source>) {
             sources.extend(entries.iter().map(|it| it.source()));
         }
         let mut sources = Vec::new();
@@ -400,11 +400,11 @@ impl Registry {
     }
 }
 
-fn sorted<T: Entry>() -> Vec<&'static T> {
+fn sorted<T: Registered>() -> Vec<&'static T> {
     let mut entries: Vec<_> = inventory::iter::<T>.into_iter().collect();
     entries.sort_by_key(|entry| {
         let Source { file, line, module } = entry.source();
-        (entry.name(), module, file, line)
+        (entry.sort_key(), module, file, line)
     });
     entries
 }

@@ -14,7 +14,7 @@ const EXAMPLE: &str = "ids(Student = StudentId, Course = CourseId)";
 /// What identifies an aggregate.
 pub enum Identity {
     /// `id = ProductId`.
-    One(Type),
+    One(Box<Type>),
     /// `ids(Student = StudentId, Course = CourseId)`: its events bear all of them.
     Several(Vec<Key>),
 }
@@ -32,7 +32,7 @@ impl Identity {
     pub fn read(args: &mut Args, errors: &mut Errors) -> Option<Self> {
         let one = args.ty("id", errors);
         let Some(keys) = args.list("ids", EXAMPLE, errors) else {
-            return one.map(Self::One);
+            return one.map(|ty| Self::One(Box::new(ty)));
         };
         args.refuse(
             &["storage", "snapshot_every"],

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::process::exit;
 
 use cqrs_core::prelude::*;
-use cqrs_core::store::{EventLogExt, EventQuery, Store, Subscription};
+use cqrs_core::store::{EventQuery, Store, Subscription};
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::{Sqlite, Synchronous};
 
@@ -76,12 +76,12 @@ async fn sell(app: Dispatcher) {
 /// What is visible here may be of the other process.
 async fn follow(app: &Dispatcher) {
     let head = app
-        .store()
+        .log()
         .head()
         .await
         .unwrap_or_else(|error| stop("following", &error));
     say(&format!("seen {head}"));
-    let mut log = Subscription::new(app.store().clone(), EventQuery::All, head);
+    let mut log = Subscription::new(app.log().clone(), EventQuery::All, head);
     let mut last = head;
     loop {
         match log.next(256).await {

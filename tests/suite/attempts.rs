@@ -108,7 +108,7 @@ async fn in_a_bank<F: Future>(test: impl Fn(Dispatcher, Arc<Bank>) -> F) {
         let (bank, test) = (bank(), &test);
         async move {
             let builder = Dispatcher::builder().module(module()).provide(bank.clone());
-            let builder = builder.shared_store(app.store().clone());
+            let builder = builder.stores_of(&app);
             test(builder.build().await.expect("builds"), bank).await;
         }
     })

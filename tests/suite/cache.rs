@@ -167,11 +167,7 @@ async fn the_cache_has_so_many_bytes_at_most() {
 async fn a_rejection_is_never_made_on_a_state_that_is_behind() {
     on_each(module(), |app| async move {
         let other = Dispatcher::builder().module(module());
-        let other = other
-            .shared_store(app.store().clone())
-            .build()
-            .await
-            .expect("builds");
+        let other = other.stores_of(&app).build().await.expect("builds");
         app.execute(Fill { jar: 1, sweets: 1 })
             .await
             .expect("fills");

@@ -7,8 +7,8 @@ use std::task::Poll;
 
 use cqrs_core::Position;
 use cqrs_core::store::{
-    EventLogExt, Incarnation, ModelSchema, Transaction as _, Transactional as _, ViewBatch,
-    ViewChange, ViewStore,
+    EventStore, HasReader as _, Incarnation, LogTransaction as _, ModelSchema, Transactional as _,
+    ViewBatch, ViewChange, ViewStore,
 };
 use cqrs_postgres::Postgres;
 use tokio_postgres::Client;

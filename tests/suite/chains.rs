@@ -166,8 +166,8 @@ async fn a_chain_that_ends_is_let_be() {
             .await
             .expect("pings");
         let last = Position::new(receipt.last().get() + 63);
-        let mut head = app.store().heads().watch();
-        head.reached(last).await;
+        let mut head = app.log().watch();
+        head.wait_for(|head| *head >= last).await.expect("goes on");
         app.wait_until_caught_up(last, std::time::Duration::from_secs(30))
             .await
             .expect("catches up");
@@ -262,7 +262,7 @@ async fn a_chain_that_goes_from_dispatcher_to_dispatcher_is_counted_as_one() {
     let with = |builder: Builder| builder.max_causation_depth(5);
     on_each_with(serving::module(), with, |serving| async move {
         let receiving = Dispatcher::builder().module(receiving::module());
-        let receiving = with(receiving).shared_store(serving.store().clone());
+        let receiving = with(receiving).stores_of(&serving);
         let receiving = receiving.build().await.expect("builds");
         serving.execute(serving::Serve).await.expect("serves");
         let (name, error) = failing(&serving).await;

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use crate::support::race;
 use crate::support::stores::on_each_with;
-use crate::support::watched::Watched;
+use crate::support::watched::WatchedLog;
 
 cqrs_core::module!();
 
@@ -129,7 +129,7 @@ async fn note(cmd: Note, _: &Tally, gate: Service<Gate>) -> Noted {
 /// A dispatcher whose reads are counted and whose slow decisions are held.
 struct World {
     app: Dispatcher,
-    store: Arc<Watched>,
+    store: Arc<WatchedLog>,
     gate: Arc<Gate>,
 }
 
@@ -138,10 +138,10 @@ type Call<'a> = BoxFuture<'a, Outcome>;
 
 impl World {
     async fn new(app: &Dispatcher, with: impl Fn(Builder) -> Builder) -> Self {
-        let store = Watched::new(app.store().clone());
+        let store = WatchedLog::watched(app.log().clone());
         let gate = Gate::new();
         let builder = Dispatcher::builder().module(module()).provide(gate.clone());
-        let builder = with(builder).shared_store(store.clone());
+        let builder = with(builder).log(store.clone());
         let app = builder.build().await.expect("builds");
         Self { app, store, gate }
     }
@@ -151,7 +151,7 @@ impl World {
         let world = Self::new(app, |builder| builder).await;
         let ticks: Vec<_> = (1..=events).collect();
         for ticks in ticks.chunks(10_000) {
-            let appended = world.app.store().append(history(ticks)).await;
+            let appended = world.app.log().append(history(ticks)).await;
             appended.expect("appends");
         }
         world

@@ -382,7 +382,7 @@ async fn a_conflict_is_returned_after_the_last_attempt() {
             gate.reached.notified().await;
             // In one dispatcher it would wait for the first.
             let builder = Dispatcher::builder().module(module());
-            let other = once(builder.shared_store(app.store().clone()));
+            let other = once(builder.stores_of(&app));
             let other = other.build().await.expect("builds");
             let rival = tokio::spawn(async move { other.execute(Count { tally: 0 }).await });
             gate.reached.notified().await;

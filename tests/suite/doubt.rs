@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, EventQuery, Store, StoreError, StoredCommand,
+    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, StoreError, StoredCommand,
 };
 use cqrs_core::{CommandId, Uuid};
 
@@ -36,10 +36,10 @@ fn sign(Sign { letter }: Sign) -> Signed {
 #[derive(Default)]
 struct Lost(AtomicBool);
 
-impl Hooks<dyn Store> for Lost {
+impl Hooks<dyn EventStore> for Lost {
     fn append<'a>(
         &'a self,
-        store: &'a dyn Store,
+        store: &'a dyn EventStore,
         append: Append,
     ) -> BoxFuture<'a, Result<Appended, AppendError>> {
         Box::pin(async {
@@ -55,7 +55,7 @@ impl Hooks<dyn Store> for Lost {
 
     fn command<'a>(
         &'a self,
-        store: &'a dyn Store,
+        store: &'a dyn EventStore,
         id: CommandId,
     ) -> BoxFuture<'a, Result<Option<StoredCommand>, StoreError>> {
         // The first look, before the decision, is at a store that is there.
@@ -73,11 +73,11 @@ impl Hooks<dyn Store> for Lost {
 async fn an_append_in_doubt_that_cannot_be_looked_up_stays_in_doubt() {
     on_each(module(), |app| async move {
         let store = Arc::new(Decorated {
-            store: app.store().clone(),
+            store: app.log().clone(),
             hooks: Lost::default(),
         });
         let builder = Dispatcher::builder().module(module());
-        let lost = builder.shared_store(store).build().await.expect("builds");
+        let lost = builder.log(store).build().await.expect("builds");
         let id = CommandId::from(Uuid::now_v7());
         let sent = lost.execute(Sign { letter: 1 }).id(id).await;
         let error = sent.expect_err("nobody knows");

@@ -3,7 +3,7 @@
 use cqrs_core::prelude::*;
 
 use crate::support::stores::on_each;
-use crate::support::watched::Watched;
+use crate::support::watched::WatchedViews;
 use std::time::Duration;
 
 cqrs_core::module!();
@@ -68,9 +68,13 @@ async fn times(_: Times, scrolls: Read<Scroll>) -> Result<Vec<u32>> {
 async fn a_page_of_events_about_large_views_is_written_in_parts() {
     on_each(module(), |first| async move {
         first.shutdown(LONG).await.expect("there is nothing to do");
-        let store = Watched::new(first.store().clone());
+        let store = WatchedViews::watched(first.views().expect("it has views").clone());
         let builder = Dispatcher::builder().module(module());
-        let app = builder.shared_store(store.clone()).build().await;
+        let app = builder
+            .log(first.log().clone())
+            .views(store.clone())
+            .build()
+            .await;
         let app = app.expect("builds");
         let write = Write { scrolls: SCROLLS };
         app.execute(write.clone()).await.expect("writes");
@@ -94,9 +98,13 @@ async fn a_page_of_events_about_large_views_is_written_in_parts() {
 async fn small_views_stay_in_memory_from_page_to_page() {
     on_each(module(), |first| async move {
         first.shutdown(LONG).await.expect("there is nothing to do");
-        let store = Watched::new(first.store().clone());
+        let store = WatchedViews::watched(first.views().expect("it has views").clone());
         let builder = Dispatcher::builder().module(module());
-        let app = builder.shared_store(store.clone()).build().await;
+        let app = builder
+            .log(first.log().clone())
+            .views(store.clone())
+            .build()
+            .await;
         let app = app.expect("builds");
         for _ in 0..3 {
             app.execute(Write { scrolls: 4 }).await.expect("writes");

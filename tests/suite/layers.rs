@@ -59,7 +59,7 @@ fn architecture_shows_the_floors() {
 
 #[test]
 fn no_modules_of_an_adapter_name_each_other_in_a_circle() {
-    let adapters = ["adapters/sqlite", "adapters/postgres"];
+    let adapters = ["adapters/sqlite", "adapters/postgres", "adapters/umadb"];
     let circles = adapters.map(|adapter| Crate::read(adapter).circles());
     assert!(circles.iter().all(BTreeSet::is_empty), "{circles:#?}");
 }

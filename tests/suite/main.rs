@@ -89,6 +89,7 @@ mod recovery;
 mod replaced_files;
 mod standstill;
 mod timeouts;
+mod umadb;
 
 // The repository: its texts, manifests and layers.
 mod allocations;
@@ -97,6 +98,7 @@ mod dependencies;
 mod layers;
 mod links;
 mod manifests;
+mod names;
 mod readme_example;
 mod setup;
 mod template;

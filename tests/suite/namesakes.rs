@@ -90,7 +90,7 @@ shelves!(shop, "added-in-shop");
 async fn a_stored_state_is_not_taken_for_that_of_another_type_with_its_name() {
     on_each(library::module(), |library| async move {
         let builder = Dispatcher::builder().module(shop::module()).state_cache(0);
-        let shop = builder.shared_store(library.store().clone()).build().await;
+        let shop = builder.stores_of(&library).build().await;
         let shop = shop.expect("builds");
         for _ in 0..3 {
             let add = library::Add { shelf: 1, rack: 1 };

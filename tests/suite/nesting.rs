@@ -146,7 +146,7 @@ async fn in_each_office<F: Future>(test: impl Fn(Dispatcher) -> F) {
                 let builder = || {
                     let builder = Dispatcher::builder().module(module());
                     let builder = builder.provide(office.clone());
-                    builder.shared_store(app.store().clone())
+                    builder.stores_of(&app)
                 };
                 let sender = builder().build().await.expect("builds");
                 let own = if is_shared {

@@ -406,7 +406,7 @@ async fn a_history_that_cannot_be_folded_is_named_by_every_call() {
             payload: br#"{"vase":1,"at":"Fold"}"#.to_vec(),
         };
         let append = Append::new(CommandId::new(), vec![event]);
-        let appended = app.store().append(append).await;
+        let appended = app.log().append(append).await;
         let at = appended.expect("appends").last;
         let expected = format!("`Vase::apply` panicked at event `vase-hit` (position {at}): ");
         for _ in 0..3 {

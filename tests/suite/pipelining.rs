@@ -6,7 +6,7 @@ use std::task::Poll;
 use cqrs_core::CommandId;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
-    Append, BoxFuture, EventData, EventType, Tag, Tags, Transaction, Transactional,
+    Append, BoxFuture, EventData, EventType, LogTransaction, Tag, Tags, Transactional,
 };
 use cqrs_sqlite::{Sqlite, Transaction as Held};
 use tempfile::TempDir;

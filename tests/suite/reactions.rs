@@ -39,11 +39,7 @@ async fn a_reaction_that_starts_now_leaves_the_past_alone() {
         let (sender, mut heard) = mpsc::unbounded_channel();
         let listener = Dispatcher::builder().module(newcomer::module());
         let listener = listener.provide(Arc::new(newcomer::Heard(sender)));
-        let listener = listener
-            .shared_store(app.store().clone())
-            .build()
-            .await
-            .expect("builds");
+        let listener = listener.stores_of(&app).build().await.expect("builds");
         app.execute(Deposit {
             account: 1,
             cents: 1,

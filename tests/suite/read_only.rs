@@ -6,7 +6,7 @@ use std::process::Command as Process;
 use cqrs_core::app::BuildError;
 use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
-use cqrs_core::store::{AppendError, EventLog, EventLogExt, StoreError};
+use cqrs_core::store::{AppendError, EventStore, StoreError};
 use cqrs_sqlite::{OpenError, Sqlite};
 
 use crate::support::noted;
@@ -105,7 +105,7 @@ async fn a_store_opened_for_reading_answers_what_another_process_writes_and_refu
     let text = error.to_string();
     assert!(text.contains(&format!("`{}`", path.display())), "{text}");
     assert!(text.contains("read_only(true)"), "{text}");
-    assert_eq!(writer.store().head().await.expect("it is read").get(), 3);
+    assert_eq!(writer.log().head().await.expect("it is read").get(), 3);
 }
 
 #[tokio::test]

@@ -154,14 +154,11 @@ async fn a_handler_that_waits_for_the_end_of_the_one_that_waits_for_it_is_refuse
     let unused = |builder: cqrs_core::app::Builder| builder.provide(Desk::new().0);
     on_each_with(branch::module(), unused, |first| async move {
         let (desk, mut listener) = Desk::new();
-        let store = || first.store().clone();
         let branch = Dispatcher::builder().module(branch::module());
-        let branch = branch.provide(desk.clone()).shared_store(store());
+        let branch = branch.provide(desk.clone()).stores_of(&first);
         let branch = branch.build().await.expect("builds");
         let office = Dispatcher::builder().module(office::module());
-        let office = office
-            .provide(Arc::new(Branch(branch)))
-            .shared_store(store());
+        let office = office.provide(Arc::new(Branch(branch))).stores_of(&first);
         let office = office.build().await.expect("builds");
         assert!(desk.app.set(office.clone()).is_ok());
         office.execute(office::Ask).await.expect("asks");

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use cqrs_core::HeldPermissions;
 use cqrs_core::prelude::*;
-use cqrs_core::store::EventLogExt;
 
 const SECRET: &str = "hunter2";
 
@@ -95,7 +94,7 @@ async fn no_debug_and_no_error_has_a_secret() {
         tokio::task::yield_now().await;
     }
     printed.push(format!("{:?}", app.health()));
-    printed.push(format!("{:?}", app.store().head().await));
+    printed.push(format!("{:?}", app.log().head().await));
 
     let kinds = [
         "too short",

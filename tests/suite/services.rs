@@ -64,7 +64,7 @@ async fn services_that_nobody_takes_or_that_are_given_twice_are_warned_of() {
 async fn two_stores_are_refused() {
     let mailer: Arc<dyn mail::Mailer> = Arc::new(mail::Smtp);
     let app = builder().provide(mailer).store(Memory::new());
-    let app = app.shared_store(Arc::new(Memory::new()));
+    let app = app.store(Memory::new());
     let report = report(app).await;
     let what = "the wiring has 1 problem\n\nthe dispatcher was given 2 stores\n";
     assert!(report.starts_with(what), "{report}");

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 const SHELL: [&str; 3] = ["awk", "bash", "dirname"];
 
 /// Everything that the script looks for in `PATH`.
-const TOOLS: [&str; 10] = [
+const TOOLS: [&str; 11] = [
     "cargo",
     "cargo-clippy",
     "cargo-deny",
@@ -21,6 +21,7 @@ const TOOLS: [&str; 10] = [
     "mdbook",
     "pgbouncer",
     "postgres",
+    "umadb",
     "unshare",
 ];
 
@@ -55,6 +56,7 @@ fn setup(tools: &[&str]) -> Output {
         .env("PATH", machine.path())
         .env_remove("CC")
         .env_remove("CQRS_TEST_POSTGRES_URL")
+        .env_remove("CQRS_UMADB")
         .output()
         .expect("bash runs")
 }

@@ -154,7 +154,7 @@ fn gate(open: usize) -> (Arc<Gate>, mpsc::UnboundedReceiver<&'static str>) {
 async fn other(app: &Dispatcher, gate: &Arc<Gate>) -> Dispatcher {
     let builder = Dispatcher::builder().module(orders::module());
     let builder = builder.provide(gate.clone());
-    let builder = builder.shared_store(app.store().clone());
+    let builder = builder.stores_of(&app);
     builder.build().await.expect("builds")
 }
 
@@ -409,7 +409,7 @@ async fn a_handler_that_waits_for_its_own_end_is_refused() {
         let (desk, mut listener) = desk();
         let builder = Dispatcher::builder().module(impatient::module());
         let builder = builder.provide(desk.clone());
-        let builder = builder.shared_store(first.store().clone());
+        let builder = builder.stores_of(&first);
         let app = builder.build().await.expect("builds");
         assert!(desk.app.set(app.clone()).is_ok());
         app.execute(Leave { at: 6 }).await.expect("leaves");

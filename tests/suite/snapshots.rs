@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cqrs_core::CommandId;
 use cqrs_core::prelude::*;
-use cqrs_core::store::{Append, StateKey, StateWrite, Store};
+use cqrs_core::store::{Append, EventStore, StateKey, StateWrite};
 
 use crate::support::race;
 use crate::support::stores::{on_each, with_caches};
@@ -83,28 +83,16 @@ fn key(jar: u32) -> StateKey {
     }
 }
 
-async fn snapshot(store: &Arc<dyn Store>, jar: u32) -> Option<(u64, serde_json::Value)> {
-    let stored = store
-        .capabilities()
-        .states
-        .expect("it keeps states")
-        .states(vec![key(jar)])
-        .await
-        .expect("states");
+async fn snapshot(store: &Arc<dyn EventStore>, jar: u32) -> Option<(u64, serde_json::Value)> {
+    let stored = store.states(vec![key(jar)]).await.expect("states");
     let stored = stored.into_iter().next()??;
     let body = serde_json::from_slice(&stored.body).unwrap_or_default();
     Some((stored.position.get(), body))
 }
 
 /// Puts something else in the snapshot's place, as of now.
-async fn overwrite(store: &Arc<dyn Store>, jar: u32, body: &[u8]) {
-    let stored = store
-        .capabilities()
-        .states
-        .expect("it keeps states")
-        .states(vec![key(jar)])
-        .await
-        .expect("states");
+async fn overwrite(store: &Arc<dyn EventStore>, jar: u32, body: &[u8]) {
+    let stored = store.states(vec![key(jar)]).await.expect("states");
     let based_on = stored[0].as_ref().map(|stored| stored.position);
     let append = Append::new(CommandId::new(), Vec::new()).state(StateWrite {
         key: key(jar),
@@ -115,20 +103,20 @@ async fn overwrite(store: &Arc<dyn Store>, jar: u32, body: &[u8]) {
     let _ = store.append(append).await;
 }
 
-async fn uncached(store: &Arc<dyn Store>) -> Dispatcher {
+async fn uncached(store: &Arc<dyn EventStore>) -> Dispatcher {
     let builder = Dispatcher::builder().module(module()).state_cache(0);
-    let app = builder.shared_store(store.clone()).build().await;
+    let app = builder.log(store.clone()).build().await;
     app.expect("builds")
 }
 
 #[tokio::test]
 async fn a_snapshot_is_made_every_so_many_events() {
     on_each(module(), |app| async move {
-        let uncached = uncached(app.store()).await;
+        let uncached = uncached(app.log()).await;
         for (number, app) in (1..=9).zip([&app, &uncached, &uncached].into_iter().cycle()) {
             let receipt = app.execute(Fill { jar: 1, sweets: 1 }).await;
             let at = receipt.expect("fills").last().get();
-            let found = snapshot(app.store(), 1).await;
+            let found = snapshot(app.log(), 1).await;
             match number {
                 1 | 2 => assert_eq!(found, None),
                 number => {
@@ -150,12 +138,12 @@ async fn a_snapshot_is_what_a_decision_begins_from() {
             let fill = app.execute(Fill { jar: 1, sweets: 1 }).await;
             fill.expect("fills");
         }
-        let (position, mut body) = snapshot(app.store(), 1).await.expect("it was made");
+        let (position, mut body) = snapshot(app.log(), 1).await.expect("it was made");
         assert_eq!(position, 3);
         // A lie, to see that it is believed: the fingerprint fits.
         body["state"]["sweets"] = 100.into();
-        overwrite(app.store(), 1, body.to_string().as_bytes()).await;
-        let uncached = uncached(app.store()).await;
+        overwrite(app.log(), 1, body.to_string().as_bytes()).await;
+        let uncached = uncached(app.log()).await;
         let take = uncached.execute(Take { jar: 1, sweets: 99 }).await;
         take.expect("begins from the snapshot");
     })
@@ -175,13 +163,13 @@ async fn a_snapshot_that_does_not_fit_is_ignored_and_replaced() {
             b"",
         ];
         for body in foreign {
-            overwrite(app.store(), 1, body).await;
-            let uncached = uncached(app.store()).await;
+            overwrite(app.log(), 1, body).await;
+            let uncached = uncached(app.log()).await;
             let jar = uncached.state::<Jar>(&1).await.expect("folds");
             assert_eq!(jar.sweets, jar.events);
             let fill = uncached.execute(Fill { jar: 1, sweets: 1 }).await;
             let at = fill.expect("fills").last().get();
-            let (position, body) = snapshot(app.store(), 1).await.expect("it was made");
+            let (position, body) = snapshot(app.log(), 1).await.expect("it was made");
             assert_eq!(
                 (position, &body["state"]["events"]),
                 (at, &(jar.events + 1).into())
@@ -204,7 +192,7 @@ async fn decisions_are_those_of_a_plain_replay_whatever_is_cached_or_stored() {
                     let (jar, sweets) = (random.u32(0..4), random.u32(1..5));
                     let outcome = match random.u32(0..8) {
                         0 => {
-                            overwrite(app.store(), jar, b"{}").await;
+                            overwrite(app.log(), jar, b"{}").await;
                             continue;
                         }
                         1..4 => app.execute(Fill { jar, sweets }).await,

@@ -373,14 +373,7 @@ async fn stored_state_is_written_with_the_events() {
                 id: id.into(),
             })
             .to_vec();
-        let stored = app
-            .store()
-            .capabilities()
-            .states
-            .expect("it keeps states")
-            .states(keys)
-            .await
-            .expect("reads");
+        let stored = app.log().states(keys).await.expect("reads");
         let mut stored = stored.into_iter().map(|state| state.expect("is stored"));
         let kettle = stored.next().expect("the kettle");
         assert_eq!(kettle.position.get(), 21);
@@ -414,14 +407,7 @@ async fn a_stored_state_that_other_code_folded_is_folded_anew() {
             id: "5".into(),
         };
         let stored = || async {
-            let mut states = app
-                .store()
-                .capabilities()
-                .states
-                .expect("it keeps states")
-                .states(vec![key.clone()])
-                .await
-                .expect("reads");
+            let mut states = app.log().states(vec![key.clone()]).await.expect("reads");
             states.pop().flatten().expect("is stored")
         };
         let whole = stored().await;
@@ -441,7 +427,7 @@ async fn a_stored_state_that_other_code_folded_is_folded_anew() {
                 body,
                 based_on,
             });
-            app.store().append(append).await.expect("is written");
+            app.log().append(append).await.expect("is written");
             app.execute(fill(1)).await.expect("fills");
             let kettle: Kettle = decode(&stored().await.body);
             let fills = u32::try_from(number).expect("small") + 2;

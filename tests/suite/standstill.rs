@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use cqrs_core::error::{Failure, QueryError};
 use cqrs_core::store::{
-    AppendError, EventLog, EventLogExt, EventQuery, ReadRange, StoreError, Transactional as _,
+    AppendError, EventQuery, EventStore, HasReader as _, ReadRange, StoreError, Transactional as _,
     ViewStore,
 };
 use cqrs_core::{CommandError, CommandId, Dispatcher, Position};

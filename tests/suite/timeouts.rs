@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cqrs_conformance::StoreFixture as _;
 use cqrs_core::store::{
-    AppendError, EventLog, EventLogExt, EventQuery, ReadRange, StoreError, Transactional as _,
+    AppendError, EventQuery, EventStore, HasReader as _, ReadRange, StoreError, Transactional as _,
     ViewStore as _,
 };
 use cqrs_core::{Memory, Position};
@@ -129,7 +129,7 @@ async fn options_at_their_limits_mean_for_ever_no_limit_or_the_least() {
 }
 
 /// Pages without a limit, and with none at all.
-async fn reads_within_any_bounds(store: impl EventLog) {
+async fn reads_within_any_bounds(store: impl EventStore) {
     for _ in 0..3 {
         store.append(noted()).await.expect("it appends");
     }
@@ -148,9 +148,7 @@ async fn reads_within_any_bounds(store: impl EventLog) {
             let page = store.read(query.clone(), range).await.expect("a page");
             assert_eq!(page.events.len(), expected, "{range:?}");
             assert_eq!(page.next.is_some(), expected == 1, "{range:?}");
-            if let Some(tail) = store.capabilities().tail {
-                tail.tail(&query, Position::START, limit);
-            }
+            store.recent(&query, Position::START, limit);
         }
     }
 }

@@ -21,7 +21,7 @@ use std::time::Duration;
 use cqrs_conformance::StoreFixture;
 use cqrs_core::app::{Builder, SubscriptionState};
 use cqrs_core::error::Failure;
-use cqrs_core::store::{EventLogExt, Store};
+use cqrs_core::store::Store;
 use cqrs_core::{CommandError, CommandId, Dispatcher, Module};
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
@@ -49,7 +49,7 @@ impl Setting {
             .module(messages::module())
             .module(self.handlers)
             .module(self.projection)
-            .shared_store(self.store.clone())
+            .store(self.store.clone())
             .attempts(1000)
     }
 
@@ -116,7 +116,7 @@ async fn what_a_handler_writes_commits_with_the_events() {
             CommandError::Rejected(StockError::NotEnough { there: 7 })
         ));
         assert_eq!(
-            app.store().head().await.expect("a head").get(),
+            app.log().head().await.expect("a head").get(),
             2,
             "{}",
             it.name
@@ -153,7 +153,7 @@ async fn what_a_handler_wrote_is_undone_when_it_does_not_succeed() {
             if how != How::Commits {
                 assert_eq!(pieces(&app, 1).await, 10, "{} {how:?}", it.name);
             }
-            assert_eq!(app.store().head().await.expect("a head").get(), 1);
+            assert_eq!(app.log().head().await.expect("a head").get(), 1);
         }
         app.execute(receive(1, 1)).await.expect("goes on");
     }
@@ -358,7 +358,7 @@ async fn a_projection_that_cannot_be_set_up_stops_the_build() {
     {
         let builder = Dispatcher::builder().module(messages::module());
         let builder = builder.module(it.handlers).module(broken);
-        let built = builder.shared_store(it.store.clone()).build().await;
+        let built = builder.store(it.store.clone()).build().await;
         let error = built.err().expect("it does not build").to_string();
         let expected = "`#[setup]` of the projection `broken` failed: ";
         assert!(error.starts_with(expected), "{error}");
@@ -462,17 +462,17 @@ async fn handlers_of_another_store_are_reported() {
         .store(cqrs_core::Memory::new())
         .build();
     let report = built.await.err().expect("it does not build").to_string();
-    assert!(
-        report.contains(
-            "handlers take transactions of `cqrs_postgres::store::Postgres`, which is not the \
-             dispatcher's store"
-        ),
-        "{report}"
-    );
-    assert!(
-        report.contains("suite/transactions/on_postgres.rs:"),
-        "{report}"
-    );
+    for what in [
+        "command handlers take transactions of `cqrs_postgres::store::Postgres`, which does not keep \
+         the dispatcher's log",
+        "projections take transactions of `cqrs_postgres::store::Postgres`, which does not keep their \
+         checkpoints",
+        "query handlers read from a `cqrs_postgres::store::Postgres`, which is not a store of the \
+         dispatcher",
+        "suite/transactions/on_postgres.rs:",
+    ] {
+        assert!(report.contains(what), "{report}");
+    }
 }
 
 #[tokio::test]

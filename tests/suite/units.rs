@@ -149,7 +149,7 @@ async fn an_event_without_fields_is_read_from_null_and_from_fields_that_it_has_l
     on_each(pings::module(), |app| async move {
         let mut last = Position::START;
         for payload in ["null", "{}", r#"{"times":3,"by":{"name":null}}"#] {
-            let appended = app.store().append(written("pinged", payload)).await;
+            let appended = app.log().append(written("pinged", payload)).await;
             last = appended.expect("is appended").last;
         }
         let count = app.query(CountPings).after_position(last).await;
@@ -165,9 +165,9 @@ async fn an_event_without_fields_is_read_from_null_and_from_fields_that_it_has_l
 async fn null_is_read_after_the_event_has_got_a_field_with_a_default() {
     on_each(later::module(), |app| async move {
         for payload in ["null", "{}", r#"{"times":3}"#] {
-            let appended = app.store().append(written("pinged-on-line", payload));
+            let appended = app.log().append(written("pinged-on-line", payload));
             appended.await.expect("is appended");
-            let appended = app.store().append(written("pinged", payload));
+            let appended = app.log().append(written("pinged", payload));
             appended.await.expect("is appended");
         }
         let line = app.state::<later::Line>(&"L1".to_owned()).await;
@@ -230,7 +230,7 @@ async fn fingerprints_of_commands_are_what_they_were() {
             let id = CommandId::new();
             let sent = app.execute_json(name, json.as_bytes()).id(id).await;
             sent.expect("is sent");
-            let stored = app.store().command(id).await.expect("reads");
+            let stored = app.log().command(id).await.expect("reads");
             stored.expect("is known").fingerprint
         };
         assert_eq!(stored("Ping", "{}").await, PING);

@@ -4,7 +4,7 @@ use cqrs_core::app::Builder;
 use cqrs_core::prelude::*;
 
 use crate::support::stores::on_each;
-use crate::support::watched::Watched;
+use crate::support::watched::WatchedLog;
 
 cqrs_core::module!();
 
@@ -70,9 +70,9 @@ fn take(cmd: Take, seats: Each<Seat>) -> Result<Vec<SeatTaken>, Rejected> {
 /// How often the store is asked to open so many seats, take one after the other of some, and then
 /// take all.
 async fn calls(app: &Dispatcher, seats: u32) -> [usize; 2] {
-    let store = Watched::new(app.store().clone());
+    let store = WatchedLog::watched(app.log().clone());
     let builder: Builder = Dispatcher::builder().module(module());
-    let app = builder.shared_store(store.clone()).build().await;
+    let app = builder.log(store.clone()).build().await;
     let app = app.expect("builds");
     app.execute(Open { seats }).await.expect("opens");
     let opened = store.calls();

@@ -242,7 +242,7 @@ async fn a_dispatcher_that_is_dropped_ends_a_fold_that_waits_for_a_view() {
     // The only thread that could load the view is busy.
     let (release, held) = channel::<()>();
     let (busy, is_busy) = channel();
-    let reader = cqrs_core::store::Transactional::reader(&store);
+    let reader = cqrs_core::store::HasReader::reader(&store);
     let holder = tokio::spawn(async move {
         let wait = move |_: &_| {
             busy.send(()).expect("the test waits");

@@ -50,6 +50,8 @@ macro_rules! statements {
 statements!(
     append_with_states,
     commands,
+    event_time,
+    head,
     lock_head,
     raise_epoch,
     recognize,

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cqrs_core::Position;
-use cqrs_core::store::{Heads, Incarnation, Recorded, TailCache};
+use cqrs_core::store::{Incarnation, Recorded, TailCache, announce};
 use tokio::sync::watch;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use crate::sql::Sql;
 #[derive(Clone)]
 pub(crate) struct LogTail {
     /// The head, for those who watch in this process.
-    pub(crate) heads: Heads,
+    pub(crate) known: watch::Sender<Position>,
     /// The last position written by this process, for the others.
     pub(crate) written: watch::Sender<Position>,
     /// What this process wrote, for those who watch.
@@ -59,7 +59,7 @@ impl LogTail {
     pub(crate) fn new(row: &Row, window: usize, bytes: usize) -> Result<(Self, Head), Fault> {
         let head = row::head(row)?;
         let tail = Self {
-            heads: Heads::new(head.position).of_log(head.store),
+            known: watch::Sender::new(head.position),
             written: watch::Sender::new(head.position),
             recent: Arc::new(TailCache::new(head.position, window, bytes)),
             landmark: Arc::new(Mutex::new(Landmark {
@@ -150,17 +150,13 @@ impl LogTail {
                 landmark.event = Some(event.meta.id.as_uuid());
             }
         });
-        if self.heads.is_watched() {
+        if self.known.receiver_count() > 0 {
             self.recent.add(events);
         } else {
             events.for_each(drop);
         }
-        self.heads.advance(head);
-        self.written.send_if_modified(|written| {
-            let is_later = head > *written;
-            *written = head.max(*written);
-            is_later
-        });
+        announce(&self.known, head);
+        announce(&self.written, head);
     }
 
     /// Takes in a head that was read on a connection of this incarnation, with the id of the event
@@ -178,7 +174,7 @@ impl LogTail {
         if seen.position > landmark.position {
             landmark.position = seen.position;
             landmark.event = seen.event;
-            self.heads.advance(seen.position);
+            announce(&self.known, seen.position);
         }
         true
     }
@@ -193,7 +189,7 @@ impl LogTail {
         self.recent.restart(next.position);
         self.written.send_replace(next.position);
         // Wakes everybody who follows the log, to find that it was replaced.
-        self.heads.replace(next.store, next.position);
+        self.known.send_replace(next.position);
         true
     }
 

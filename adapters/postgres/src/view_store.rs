@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use cqrs_core::Position;
 use cqrs_core::store::{
-    BoxFuture, ModelSchema, StoreError, ViewBatch, ViewChange, ViewCommitError, ViewPage, ViewRow,
-    ViewScan, ViewStore,
+    BoxFuture, Incarnation, ModelSchema, StoreError, ViewBatch, ViewCapabilities, ViewChange,
+    ViewCommitError, ViewPage, ViewRow, ViewScan, ViewStore,
 };
 use cqrs_kit::view_changes::{ModelChanges, by_model};
 use cqrs_kit::view_table::Statement;
@@ -70,9 +70,13 @@ impl ViewStore for Postgres {
         Box::pin(commit(self.shared(), batch))
     }
 
-    fn replicated(&self) -> Option<BoxFuture<'_, Result<(), StoreError>>> {
-        let replayed = async move { Ok(replica::replayed(self.shared()).await?) };
-        self.shared().reads_replica.then(|| Box::pin(replayed) as _)
+    fn wait_until_visible(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            if self.shared().reads_replica {
+                replica::replayed(self.shared()).await?;
+            }
+            Ok(())
+        })
     }
 
     fn load(
@@ -100,6 +104,14 @@ impl ViewStore for Postgres {
 
     fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>> {
         Box::pin(async move { Ok(scanned(self.shared(), &scan).await?) })
+    }
+
+    fn view_incarnation(&self) -> Incarnation {
+        self.shared().tail.incarnation()
+    }
+
+    fn view_capabilities(&self) -> ViewCapabilities<'_> {
+        ViewCapabilities::default().transactions(self).reader(self)
     }
 }
 

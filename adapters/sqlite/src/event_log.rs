@@ -1,14 +1,16 @@
-use cqrs_core::CommandId;
 use cqrs_core::store::{
-    Admission, Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventQuery, Heads,
-    Page, ReadRange, StateKey, StateStore, StoreError, StoredCommand, StoredState,
+    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, Limits, Page, ReadRange,
+    StateKey, StoreError, StoredCommand, StoredState, Transactions,
 };
+use cqrs_core::{CommandId, Position, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
+use tokio::sync::watch;
+use uuid::Uuid;
 
 use crate::fault::Fault;
 use crate::{Sqlite, read, row, sql};
 
-impl EventLog for Sqlite {
+impl EventStore for Sqlite {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         Box::pin(async move {
             self.shared().limits.check(&append)?;
@@ -16,22 +18,33 @@ impl EventLog for Sqlite {
         })
     }
 
+    fn admit(&self) -> Result<(), AppendError> {
+        self.shared().writer()?.admit()
+    }
+
     fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
-        let is_head = query == EventQuery::NONE && range.up_to.is_none();
-        let read = self
-            .shared()
+        self.shared()
             .readers
-            .run(move |conn| read::read(conn, &query, range));
+            .run(move |conn| read::read(conn, &query, range))
+    }
+
+    fn head(&self) -> BoxFuture<'_, Result<Position, StoreError>> {
         Box::pin(async move {
-            let page = read.await?;
+            let head = self
+                .shared()
+                .readers
+                .run(|conn| Ok(row::head(conn)?.position))
+                .await?;
             // Events of other processes become known here, and so to those who watch.
-            if is_head {
-                self.shared().tail.on_head_observed(page.as_of);
-            } else {
-                self.shared().tail.heads.advance(page.as_of);
-            }
-            Ok(page)
+            self.shared().tail.on_head_observed(head);
+            Ok(head)
         })
+    }
+
+    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, StoreError>> {
+        self.shared()
+            .readers
+            .run(move |conn| read::position_at(conn, time))
     }
 
     fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>> {
@@ -40,26 +53,6 @@ impl EventLog for Sqlite {
             .run_checked(move |conn| Ok(row::command(conn, id)?))
     }
 
-    fn heads(&self) -> &Heads {
-        &self.shared().tail.heads
-    }
-
-    fn capabilities(&self) -> Capabilities<'_> {
-        let shared = self.shared();
-        Capabilities::default()
-            .states(self)
-            .pipelining()
-            .several_boundaries()
-            .contiguous()
-            .tail(&*shared.tail.recent)
-            .transactions(self)
-            .admission(self)
-            .limits(shared.limits)
-            .read_only(shared.writer.is_none())
-    }
-}
-
-impl StateStore for Sqlite {
     fn states(
         &self,
         keys: Vec<StateKey>,
@@ -78,10 +71,28 @@ impl StateStore for Sqlite {
             .readers
             .run(move |conn| keys.iter().map(|key| state(conn, key)).collect())
     }
-}
 
-impl Admission for Sqlite {
-    fn admit(&self) -> Result<(), AppendError> {
-        self.shared().writer()?.admit()
+    fn watch(&self) -> watch::Receiver<Position> {
+        self.shared().tail.known.subscribe()
+    }
+
+    fn recent(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {
+        self.shared().tail.recent.page(query, after, limit)
+    }
+
+    fn transactions(&self) -> Option<&dyn Transactions> {
+        Some(self)
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.shared().writer.is_none()
+    }
+
+    fn limits(&self) -> Limits {
+        self.shared().limits
+    }
+
+    fn store_id(&self) -> Uuid {
+        self.shared().id
     }
 }

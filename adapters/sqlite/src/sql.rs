@@ -13,6 +13,7 @@ macro_rules! statements {
 
 statements! {
     COUNT_TAGGED = "count_tagged";
+    EVENT_TIME = "event_time";
     HEAD = "head";
     INSERT_COMMAND = "insert_command";
     INSERT_EVENT = "insert_event";

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use cqrs_core::Position;
 use cqrs_core::store::{
-    BoxFuture, ModelSchema, StoreError, ViewBatch, ViewCommitError, ViewPage, ViewRow, ViewScan,
-    ViewStore,
+    BoxFuture, ModelSchema, StoreError, ViewBatch, ViewCapabilities, ViewCommitError, ViewPage,
+    ViewRow, ViewScan, ViewStore,
 };
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
@@ -55,6 +55,13 @@ impl ViewStore for Sqlite {
                 total: scan.with_total.then(|| count(conn, &scan)).transpose()?,
             })
         })
+    }
+
+    fn view_capabilities(&self) -> ViewCapabilities<'_> {
+        ViewCapabilities::default()
+            .read_only(self.shared().writer.is_none())
+            .transactions(self)
+            .reader(self)
     }
 }
 

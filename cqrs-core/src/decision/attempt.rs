@@ -15,9 +15,7 @@ use crate::error::{CommandError, Error, Failure, Invalid};
 use crate::handler::{CommandScope, Context, ErasedCommand, Reply, TxSlot};
 use crate::message::NewEvents;
 use crate::panic::Guarded;
-use crate::store::{
-    Admission, Append, AppendError, Appended, ErasedTx, EventData, EventLog, Position,
-};
+use crate::store::{Append, AppendError, Appended, ErasedLogTx, EventData, EventStore, Position};
 use crate::trace;
 
 /// Every kind of [`CommandError`] but a rejection.
@@ -40,7 +38,7 @@ enum Outcome {
 enum Decision {
     /// Events to be recorded, in the handler's transaction if it has one. Boxed, since it is large
     /// and passed on several times.
-    Append(Box<Append>, Option<Box<dyn ErasedTx>>),
+    Append(Box<Append>, Option<Box<dyn ErasedLogTx>>),
     /// The handler returned an error, which the command keeps.
     Refused,
     /// The store has no room for an append. The states are unchanged.
@@ -87,7 +85,7 @@ impl Decisions {
             return Ok(Some(receipt));
         }
         let sending = || Sending {
-            store: self.store.heads().log_id(),
+            store: EventStore::store_id(&*self.store),
             command: id,
         };
         causation::note(sending, slot.entry.message, &self.limits)?;
@@ -109,14 +107,10 @@ impl Decisions {
         let limit = command.attempts().unwrap_or(self.limits.attempts).max(1);
         let mut attempts = 1;
         loop {
-            // A transaction or a snapshot cannot follow an append in flight. A command that is
-            // decided only once must not find out afterwards that its state was behind. And a log
-            // that takes one boundary takes one position.
+            // A transaction or a snapshot cannot follow an append in flight. And a command that is
+            // decided only once must not find out afterwards that its state was behind.
             let waits = slot.takes_transaction || loaded.is_snapshot_near();
-            if waits && loaded.is_speculative()
-                || limit == 1 && !loaded.is_newest
-                || loaded.has_too_many_positions()
-            {
+            if waits && loaded.is_speculative() || limit == 1 && !loaded.is_newest {
                 self.bring_up_to_date(&mut loaded, slot).await?;
             }
             let (at, is_reloaded) = match attempt.run(attempts, &mut loaded).await {
@@ -206,7 +200,7 @@ impl Attempt<'_> {
             Ok(Decision::Overloaded(error)) => Err(append_failed(error)),
             Ok(Decision::Refused) | Err(_) if self.was_superseded(loaded).await? => {
                 Ok(Outcome::Superseded {
-                    at: self.decisions.store.heads().position(),
+                    at: *self.decisions.store.watch().borrow(),
                     is_reloaded: true,
                 })
             }
@@ -231,8 +225,7 @@ impl Attempt<'_> {
         let Some(events) = self.run_handler(loaded, None).await? else {
             return Ok(Decision::Refused);
         };
-        let admission = self.decisions.store.capabilities().admission;
-        if let Some(Err(error)) = admission.map(Admission::admit) {
+        if let Err(error) = self.decisions.store.admit() {
             return Ok(Decision::Overloaded(error));
         }
         let append = self.prepare(events, loaded).await?;
@@ -242,15 +235,15 @@ impl Attempt<'_> {
     /// Decides in a transaction, which is rolled back if there are no events.
     async fn decide_in_transaction(&self, loaded: &mut Loaded<'_>) -> Result<Decision, InfraError> {
         let store = &self.decisions.store;
-        let begun = store.begin_transaction().await.map_err(Failure::from)?;
+        let begun = store.begin_append().await.map_err(Failure::from)?;
         let tx = TxSlot::new(begun);
         let limit = self.decisions.limits.transaction;
         let handler = self.slot.entry.name;
         let decided = timeout(limit, self.run_handler(loaded, Some(&tx))).await;
         let tx = tx.into_inner();
         // Whatever the handler has returned, the database has undone its writes.
-        if tx.as_ref().is_some_and(|tx| tx.is_overtaken()) {
-            return Ok(Decision::Aborted(store.heads().position()));
+        if tx.as_ref().is_some_and(|tx| tx.should_retry()) {
+            return Ok(Decision::Aborted(*store.watch().borrow()));
         }
         let decided = decided.map_err(|_| Failure::handler(handler, open_too_long(limit)))?;
         match (decided?, tx) {
@@ -272,7 +265,7 @@ impl Attempt<'_> {
     async fn run_handler(
         &self,
         loaded: &mut Loaded<'_>,
-        tx: Option<&TxSlot>,
+        tx: Option<&TxSlot<dyn ErasedLogTx>>,
     ) -> Result<Option<NewEvents>, Failure> {
         let scope = CommandScope {
             command: self.command.as_any(),
@@ -312,7 +305,7 @@ impl Attempt<'_> {
             stored_aggregates,
             ..
         } = self.decisions;
-        let limits = store.capabilities().limits;
+        let limits = store.limits();
         let (events, mut read_back) = events.into_parts();
         let mut append = Box::new(self.unconditional(events));
         limits.check(&append).map_err(append_failed)?;
@@ -361,7 +354,7 @@ impl Attempt<'_> {
     async fn append(
         &self,
         append: Box<Append>,
-        tx: Option<Box<dyn ErasedTx>>,
+        tx: Option<Box<dyn ErasedLogTx>>,
         loaded: &mut Loaded<'_>,
     ) -> Result<Outcome, InfraError> {
         let outcome = match tx {

@@ -4,7 +4,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use crate::CommandId;
-use crate::store::{AppendToken, Position, Store};
+use crate::store::{AppendToken, EventStore, Position};
 
 /// Interval after which the store is asked about a command whose append has not been answered.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(1);
@@ -64,14 +64,18 @@ impl Pending {
     /// The caller that sent the append may have stopped polling its future without dropping it, and
     /// then nothing is reported. So the store is asked now and then. It can say that the command is
     /// recorded, but not by which sending, so the state has to be read again even then.
-    pub(super) async fn outcome(mut self, store: &dyn Store, limit: Duration) -> Option<Position> {
+    pub(super) async fn outcome(
+        mut self,
+        store: &dyn EventStore,
+        limit: Duration,
+    ) -> Option<Position> {
         let start = Instant::now();
         loop {
             let wait = LOOKUP_INTERVAL.min(limit.saturating_sub(start.elapsed()));
             if let Ok(last) = timeout(wait, self.last.wait_for(Option::is_some)).await {
                 return last.ok().and_then(|last| *last);
             }
-            let recorded = store.command(self.command).await;
+            let recorded = EventStore::command(store, self.command).await;
             if recorded.is_ok_and(|command| command.is_some()) || start.elapsed() >= limit {
                 return None;
             }

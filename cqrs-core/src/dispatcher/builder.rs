@@ -1,3 +1,4 @@
+use std::any::TypeId;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,22 +15,25 @@ use crate::Timestamp;
 use crate::auth::Authorizer;
 use crate::clock::Clock;
 use crate::decision::{CommandSlot, Decisions};
-use crate::handler::{AggregateType, Input, InputKind, QueryInputs, Services};
+use crate::handler::{
+    AggregateType, Input, InputKind, ModelType, QueryInputs, ReaderStore, Services,
+};
 use crate::message::Storage;
 use crate::module::Module;
 use crate::registry::{AggregateEntry, CommandHandlerEntry, Registry};
-use crate::source::Source;
-use crate::store::{ModelSchema, Store};
-use crate::subscription::{self, Observer, Worker};
+use crate::store::{EventStore, ModelSchema, Store, StoreError, ViewStore};
+use crate::subscription::{self, Observer};
 use crate::trace;
-use crate::wiring::{BuildError, Description, Models, Plan, Problems, Scope};
+use crate::views::ReadModel;
+use crate::wiring::{
+    BuildError, Description, GivenStores, Models, Plan, PlannedProjection, Problems, Scope, Stores,
+    ViewStores, is_same,
+};
 
 /// Gathers what a dispatcher needs; [`build`](Builder::build) checks it and starts it.
 #[must_use = "nothing is wired until `build`"]
 pub struct Builder {
-    store: Option<Arc<dyn Store>>,
-    /// Each place that gave a store.
-    stores: Vec<Source>,
+    stores: GivenStores,
     services: Services,
     authorizer: Option<Arc<dyn Authorizer>>,
     log_permission: Option<&'static str>,
@@ -42,8 +46,7 @@ pub struct Builder {
 impl Builder {
     pub(super) fn new() -> Self {
         Self {
-            store: None,
-            stores: Vec::new(),
+            stores: GivenStores::default(),
             services: Services::default(),
             authorizer: None,
             log_permission: None,
@@ -66,17 +69,51 @@ impl Builder {
         self
     }
 
-    /// Where everything is stored. A dispatcher has one store.
+    /// The store of everything: events, views and checkpoints. A dispatcher has one, or
+    /// [`log`](Self::log) and [`views`](Self::views) apart.
     #[track_caller]
-    pub fn store(self, store: impl Store) -> Self {
-        self.shared_store(Arc::new(store))
+    pub fn store(mut self, store: impl Store) -> Self {
+        let store = Arc::new(store);
+        self.stores.add_log(store.clone());
+        self.stores.add_views(store);
+        self
     }
 
-    /// The store of another dispatcher: `.shared_store(other.store().clone())`.
+    /// The store of events, when views are in another one.
     #[track_caller]
-    pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
-        self.store = Some(store);
-        self.stores.push(Source::caller());
+    pub fn log(mut self, log: impl EventStore) -> Self {
+        self.stores.add_log(Arc::new(log));
+        self
+    }
+
+    /// The store of views and checkpoints, when events are in another one. A dispatcher without
+    /// projections and event handlers needs none.
+    #[track_caller]
+    pub fn views(mut self, views: impl ViewStore) -> Self {
+        self.stores.add_views(Arc::new(views));
+        self
+    }
+
+    /// The store of the views of `V`, when those of other read models are elsewhere. The read models
+    /// of one projection are in one store, with its checkpoint: give each of them a clone of one
+    /// `Arc`.
+    #[track_caller]
+    pub fn views_of<V: ReadModel>(mut self, views: Arc<dyn ViewStore>) -> Self {
+        self.stores.add_views_of(ModelType::of::<V>(), views);
+        self
+    }
+
+    /// The stores of another dispatcher.
+    #[track_caller]
+    pub fn stores_of(mut self, other: &Dispatcher) -> Self {
+        let Stores { log, views } = &other.inner.stores;
+        self.stores.add_log(log.clone());
+        if let Some(views) = &views.main {
+            self.stores.add_views(views.clone());
+        }
+        for (model, views) in views.of_models.values() {
+            self.stores.add_views_of(*model, views.clone());
+        }
         self
     }
 
@@ -218,22 +255,10 @@ impl Builder {
         plan.check_services(&self.services, &mut problems);
         let has_authorizer = self.authorizer.is_some();
         plan.check_permissions(has_authorizer, self.log_permission, &mut problems);
-        if self.stores.len() > 1 {
-            problems.add(
-                format!("the dispatcher was given {} stores", self.stores.len()),
-                std::mem::take(&mut self.stores),
-                "`.store(..)` once: events would be in one of them only",
-            );
-        }
-        let Some(store) = self.store.take() else {
-            problems.add(
-                "the dispatcher has no store",
-                None,
-                "`.store(..)` on the builder: `Memory::new()`, `Sqlite::open(path).await?`, ..",
-            );
+        let given = std::mem::take(&mut self.stores);
+        let Some(stores) = given.check(&plan, &mut problems) else {
             return Err(problems.into_error());
         };
-        plan.check_transactions(store.capabilities().transactions, &mut problems);
         self.limits.check(&mut problems);
         if !problems.is_empty() {
             return Err(problems.into_error());
@@ -241,60 +266,60 @@ impl Builder {
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(BuildError::NoRuntime);
         }
-        self.start(plan, store).await
+        self.start(plan, stores).await
     }
 
     /// Starts what is in a plan: one that was checked, or that of a test.
-    pub(crate) async fn start(
-        self,
-        plan: Plan,
-        store: Arc<dyn Store>,
-    ) -> Result<Dispatcher, BuildError> {
+    pub(crate) async fn start(self, plan: Plan, stores: Stores) -> Result<Dispatcher, BuildError> {
         let mut warnings = Problems::default();
         plan.warn_of_services(&self.services, &mut warnings);
         let models = plan.models();
-        store
-            .prepare(
-                models
-                    .values()
-                    .map(|(_, model)| ModelSchema::clone(model))
-                    .collect(),
-            )
-            .await?;
+        prepare(&models, &stores.views).await?;
+        let mut workers = Vec::new();
         let mut projections = Vec::new();
-        let mut reactions = Vec::new();
-        if !store.capabilities().read_only {
-            for projection in &plan.projections {
-                projections.push(subscription::projection(projection, &models, &store).await?);
-            }
-            for entry in &plan.reactions {
-                reactions.push((subscription::reaction(entry, &store).await?, *entry));
+        let mut observers = Vec::new();
+        for projection in &plan.projections {
+            let views = stores.of_projection(projection).ok_or_else(no_view_store)?;
+            if views.view_capabilities().read_only {
+                let observer = Observer::new(projection.entry, views.clone());
+                workers.push(observer.progress());
+                observers.push(observer);
+            } else {
+                let (worker, follower) =
+                    subscription::projection(projection, &models, &stores.log, views).await?;
+                workers.push(worker.progress());
+                projections.push((worker, follower));
             }
         }
-        let observers = subscription::observers(&plan, &store);
+        let mut reactions = Vec::new();
+        if !stores.log.is_read_only() {
+            for entry in &plan.reactions {
+                let views = stores.views.main.as_ref().ok_or_else(no_view_store)?;
+                if !views.view_capabilities().read_only {
+                    let worker = subscription::reaction(entry, &stores.log, views).await?;
+                    workers.push(worker.progress());
+                    reactions.push((worker, *entry));
+                }
+            }
+        }
         let inner = Inner {
             commands: command_slots(&plan.command_handlers, &self.services),
-            queries: query_slots(&plan, &self.services, &models, &store),
+            queries: query_slots(&plan, &self.services, &models, &stores),
             authorizer: self.authorizer,
             log_permission: self.log_permission,
             limits: self.limits,
             decisions: Decisions::new(
-                store.clone(),
+                stores.log.clone(),
                 self.clock,
                 self.limits.decisions,
                 stored_aggregates(&plan.aggregates),
             ),
-            workers: projections
-                .iter()
-                .map(|(worker, _)| worker)
-                .chain(reactions.iter().map(|(worker, _)| worker))
-                .map(Worker::progress)
-                .chain(observers.iter().map(Observer::progress))
-                .collect(),
+            workers,
             description: Description::new(&plan, warnings),
             sent: self.sent,
             lifecycle: Lifecycle::new(),
-            store,
+            log: stores.log.clone(),
+            stores,
         };
         trace::started(&inner.description, inner.workers.len() - observers.len());
         let mut dispatcher = Dispatcher {
@@ -321,6 +346,26 @@ impl Builder {
         }
         dispatcher.workers = Some(Arc::new(Workers::new(tasks)));
         Ok(dispatcher)
+    }
+}
+
+/// Makes room for the read models in their stores.
+async fn prepare(models: &Models, views: &ViewStores) -> Result<(), StoreError> {
+    for store in views.all() {
+        let models = models.iter().filter(|(id, _)| {
+            let of_model = views.of_model(**id);
+            of_model.is_some_and(|it| is_same(it, store))
+        });
+        let schemas = models.map(|(_, model)| ModelSchema::clone(&model.schema));
+        store.prepare(schemas.collect()).await?;
+    }
+    Ok(())
+}
+
+/// `build` has reported it, and a test has a store for everything.
+fn no_view_store() -> StoreError {
+    StoreError::Unavailable {
+        reason: "the dispatcher has no view store".into(),
     }
 }
 
@@ -363,39 +408,30 @@ fn query_slots(
     plan: &Plan,
     services: &Services,
     models: &Models,
-    store: &Arc<dyn Store>,
+    stores: &Stores,
 ) -> Slots<QuerySlot> {
     let slots = plan.query_handlers.iter().filter_map(|entry| {
         let inputs = (entry.inputs)();
-        let model = |input: &Input| match input.kind {
-            InputKind::Views(model) => models.get(&model.id),
-            _ => None,
-        };
-        let mut reads: Vec<_> = inputs.iter().filter_map(model).map(|(at, _)| *at).collect();
-        let takes_transaction = inputs.iter().any(Input::is_transaction);
-        if takes_transaction {
-            // Which tables it reads is not known: any that a projection writes with SQL.
-            let projections = plan.projections.iter().enumerate();
-            let writing = projections.filter(|(_, projection)| projection.takes_transaction());
-            reads.extend(writing.map(|(at, _)| at));
-        }
-        reads.sort_unstable();
-        reads.dedup();
+        let readers: Vec<_> = inputs.iter().map(|input| stores.reader(input)).collect();
         let slot = QuerySlot {
             entry,
-            inputs: QueryInputs {
-                store: store.clone(),
-                services: services.resolve(&inputs),
-                models: inputs
-                    .iter()
-                    .map(|input| model(input).map(|(_, it)| it.clone()))
-                    .collect(),
-            },
-            reads: reads.into(),
-            takes_transaction,
+            reads: reads(plan, &inputs, &readers, models, stores),
+            stores: stores_read(&inputs, &readers, stores),
             takes_context: inputs
                 .iter()
                 .any(|input| matches!(input.kind, InputKind::Context)),
+            inputs: QueryInputs {
+                services: services.resolve(&inputs),
+                models: inputs
+                    .iter()
+                    .map(|input| {
+                        let model = model_of(input)?;
+                        let store = stores.views.of_model(model)?;
+                        Some((store.clone(), models.get(&model)?.schema.clone()))
+                    })
+                    .collect(),
+                readers: readers.into(),
+            },
         };
         Some(NewSlot {
             message: entry.message,
@@ -405,4 +441,66 @@ fn query_slots(
         })
     });
     slots.collect()
+}
+
+/// The read model that an input is.
+fn model_of(input: &Input) -> Option<TypeId> {
+    match input.kind {
+        InputKind::Views(model) => Some(model.id),
+        _ => None,
+    }
+}
+
+/// The projections that write what a query reads, by their place in the plan. Where it reads with
+/// SQL, its tables are not known: it may read any that projections write with SQL, and with a view
+/// store's own reader all that is in that store.
+fn reads(
+    plan: &Plan,
+    inputs: &[Input],
+    readers: &[Option<ReaderStore>],
+    models: &Models,
+    stores: &Stores,
+) -> Box<[usize]> {
+    let read = inputs.iter().filter_map(model_of);
+    let read = read.filter_map(|model| Some(models.get(&model)?.projection));
+    let mut reads: Vec<usize> = read.collect();
+    for (input, reader) in inputs.iter().zip(readers) {
+        let may_write = |projection: &PlannedProjection| match (input.kind, reader) {
+            (InputKind::Transaction(_), _) => projection.takes_transaction(),
+            (InputKind::Reader(_), Some(ReaderStore::Views(read))) => {
+                let written = stores.of_projection(projection);
+                written.is_some_and(|written| is_same(written, read))
+            }
+            _ => false,
+        };
+        let projections = plan.projections.iter().enumerate();
+        let writing = projections.filter(|(_, projection)| may_write(projection));
+        reads.extend(writing.map(|(place, _)| place));
+    }
+    reads.sort_unstable();
+    reads.dedup();
+    reads.into()
+}
+
+/// The view stores that a query reads from, each once.
+fn stores_read(
+    inputs: &[Input],
+    readers: &[Option<ReaderStore>],
+    stores: &Stores,
+) -> Box<[Arc<dyn ViewStore>]> {
+    let mut read: Vec<Arc<dyn ViewStore>> = Vec::new();
+    for (input, reader) in inputs.iter().zip(readers) {
+        let store = match reader {
+            Some(ReaderStore::Views(views)) => Some(views),
+            // What is there to wait for, a store that keeps the log as well knows as a view store.
+            Some(ReaderStore::Log(_)) => stores.views_beside_log(),
+            None => model_of(input).and_then(|model| stores.views.of_model(model)),
+        };
+        if let Some(store) = store
+            && !read.iter().any(|known| is_same(known, store))
+        {
+            read.push(store.clone());
+        }
+    }
+    read.into()
 }

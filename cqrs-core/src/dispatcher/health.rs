@@ -26,7 +26,7 @@ impl Inner {
     pub(crate) fn health(&self) -> Health {
         let subscriptions = self.workers.iter().map(Progress::health).collect();
         Health {
-            head: self.store.heads().position(),
+            head: *self.log.watch().borrow(),
             subscriptions,
             state_cache: self.decisions.cache_health(),
         }

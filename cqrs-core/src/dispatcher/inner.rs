@@ -13,14 +13,16 @@ use crate::handler::QueryInputs;
 use crate::json::MessageLimits;
 use crate::panic::guarded;
 use crate::registry::QueryHandlerEntry;
-use crate::store::Store;
+use crate::store::{EventStore, ViewStore};
 use crate::subscription::Progress;
 use crate::trace;
-use crate::wiring::{Description, Problems};
+use crate::wiring::{Description, Problems, Stores};
 
 /// What all clones of a dispatcher share.
 pub(crate) struct Inner {
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) log: Arc<dyn EventStore>,
+    /// The log and the view stores, for other dispatchers.
+    pub(crate) stores: Stores,
     pub(crate) commands: Slots<CommandSlot>,
     pub(crate) queries: Slots<QuerySlot>,
     pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
@@ -40,9 +42,10 @@ pub(crate) struct QuerySlot {
     pub(crate) entry: &'static QueryHandlerEntry,
     pub(crate) inputs: QueryInputs,
     pub(crate) takes_context: bool,
-    pub(crate) takes_transaction: bool,
-    /// The workers whose read models it reads, by their place in [`Inner::workers`].
+    /// The workers whose writes it reads, by their place in [`Inner::workers`].
     pub(crate) reads: Box<[usize]>,
+    /// The view stores that it reads from.
+    pub(crate) stores: Box<[Arc<dyn ViewStore>]>,
 }
 
 /// Bounds of calls.

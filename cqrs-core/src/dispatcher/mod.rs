@@ -39,7 +39,7 @@ use shutdown::Workers;
 
 use crate::error::NotCaughtUp;
 use crate::message::{Aggregate, Command, Query};
-use crate::store::{EventQuery, Position, Store};
+use crate::store::{EventQuery, EventStore, Position, ViewStore};
 use crate::wiring::Description;
 
 /// Wires everything together at startup and carries messages to their handlers. Cheap to clone;
@@ -143,8 +143,14 @@ impl Dispatcher {
         &self.inner.description
     }
 
-    /// The store.
-    pub fn store(&self) -> &Arc<dyn Store> {
-        &self.inner.store
+    /// The store of events.
+    pub fn log(&self) -> &Arc<dyn EventStore> {
+        &self.inner.log
+    }
+
+    /// The store of views and checkpoints, except read models with a store of their own. `None` for a
+    /// dispatcher without projections and event handlers that was given none.
+    pub fn views(&self) -> Option<&Arc<dyn ViewStore>> {
+        self.inner.stores.views.main.as_ref()
     }
 }

@@ -18,7 +18,7 @@ use crate::handler::{Context, QueryFn, QueryResult, QueryScope};
 use crate::message::Query;
 use crate::panic::{guarded, method};
 use crate::registry::{MessageKind, Registry};
-use crate::store::{BoxFuture, Position};
+use crate::store::{BoxFuture, Position, StoreError};
 use crate::trace;
 
 /// A query about to be asked; `.await` asks it. `Q` is the query's type, or
@@ -267,14 +267,14 @@ impl Inner {
                 ..behind
             })?;
         }
-        if slot.reads.is_empty() && !slot.takes_transaction {
-            return Ok(());
-        }
-        let Some(replicated) = self.store.replicated() else {
-            return Ok(());
+        let visible = async {
+            for store in &slot.stores {
+                store.wait_until_visible().await?;
+            }
+            Ok::<_, StoreError>(())
         };
-        if let Ok(replicated) = timeout(left(), replicated).await {
-            return Ok(replicated.map_err(Failure::from)?);
+        if let Ok(visible) = timeout(left(), visible).await {
+            return Ok(visible.map_err(Failure::from)?);
         }
         let why = "what queries read from has not replicated it yet".to_owned();
         let behind = match slot.reads.last() {

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::{Dispatcher, Inner};
-use crate::store::{EventLogExt, Position, StoreError};
+use crate::store::{Position, StoreError};
 use crate::subscription::{
     Progress, SHUT_DOWN, SubscriptionHealth, SubscriptionKind, SubscriptionState,
 };
@@ -61,8 +61,8 @@ impl Dispatcher {
             let _ = timeout(left(), worker.stopped()).await;
         }
         let _ = timeout(left(), inner.lifecycle.idle()).await;
-        let known = inner.store.heads().position();
-        let (head, store) = match timeout(left(), inner.store.head()).await {
+        let known = *inner.log.watch().borrow();
+        let (head, store) = match timeout(left(), inner.log.head()).await {
             Ok(Ok(head)) => (head, None),
             Ok(Err(error)) => (known, Some(error)),
             Err(_) => (known, None),
@@ -121,7 +121,7 @@ impl Dispatcher {
             Ok(Err(NotIdle::Stopped)) | Err(_) => None,
             Ok(Err(NotIdle::Store(error))) => Some(error),
         };
-        let head = self.inner.store.heads().position();
+        let head = *self.inner.log.watch().borrow();
         let is_behind = |subscription: &SubscriptionHealth| {
             subscription.position < head || subscription.state != SubscriptionState::Running
         };
@@ -144,7 +144,7 @@ impl Inner {
         let Some(handler) = self.decisions.running_handler() else {
             return Ok(());
         };
-        let head = self.store.heads().position();
+        let head = *self.log.watch().borrow();
         Err(Unfinished {
             handler: Some(handler),
             ..self.unfinished(Duration::ZERO, head, None, |_| false)
@@ -155,14 +155,14 @@ impl Inner {
     async fn rest(&self) -> Result<Position, NotIdle> {
         loop {
             self.lifecycle.idle().await;
-            let head = self.store.head().await.map_err(NotIdle::Store)?;
+            let head = self.log.head().await.map_err(NotIdle::Store)?;
             for worker in &self.workers {
                 let reached = worker.wait_for(head, Duration::MAX).await;
                 reached.map_err(|_| NotIdle::Stopped)?;
             }
             // A reaction has its position after its commands: what they recorded is above the head.
             let is_idle = self.lifecycle.commands() == 0;
-            if is_idle && self.store.head().await.map_err(NotIdle::Store)? == head {
+            if is_idle && self.log.head().await.map_err(NotIdle::Store)? == head {
                 return Ok(head);
             }
         }

@@ -13,7 +13,7 @@ use crate::handler::AggregateType;
 use crate::message::Aggregate;
 use crate::panic::panic_message;
 use crate::store::{
-    BoxFuture, EventLogExt, EventQuery, Events, Position, ReadRange, Recorded, Tags,
+    BoxFuture, EventQuery, EventStore, Events, Position, ReadRange, Recorded, Tags,
 };
 
 /// The state of an aggregate, about to be folded; `.await` folds it.
@@ -88,7 +88,7 @@ impl<'d, A: Aggregate> IntoFuture for StateCall<'d, A> {
                 When::Now => None,
                 When::At(position) => Some(position),
                 When::AtTime(time) => {
-                    let position = inner.store.position_at(time).await;
+                    let position = inner.log.position_at(time).await;
                     Some(position.map_err(Failure::from)?)
                 }
             };
@@ -166,12 +166,12 @@ impl History {
     ///
     /// # Errors
     /// When the actor may not read them, or the `Display` of the id panicked.
-    pub fn stream(&self) -> Result<Events<'_>, QueryError> {
+    pub fn stream(&self) -> Result<Events<'_, dyn EventStore>, QueryError> {
         let (name, permission) = self.guarded;
         let actor = self.actor.as_ref();
         self.inner.permit(Action::Read, name, permission, actor)??;
         let query = self.query.as_ref().map_err(BrokenId::failure)?;
-        Ok(Events::read(&*self.inner.store, query.clone(), self.range))
+        Ok(Events::read(&*self.inner.log, query.clone(), self.range))
     }
 
     /// All events at once.

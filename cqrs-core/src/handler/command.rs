@@ -7,7 +7,7 @@ use super::{Context, Reply, Service, TxSlot};
 use crate::error::{CommandError, Error};
 use crate::message::{Aggregate, Command, IntoEvents, NewEvents};
 use crate::source::Source;
-use crate::store::Tags;
+use crate::store::{ErasedLogTx, Tags};
 
 /// A command handler. `#[command_handler]` implements it.
 pub trait CommandHandler: 'static {
@@ -70,7 +70,7 @@ pub struct CommandScope<'a> {
     pub(crate) states: &'a dyn LoadedStates,
     pub(crate) services: &'a [Option<ErasedService>],
     /// There if the handler takes it.
-    pub(crate) tx: Option<&'a TxSlot>,
+    pub(crate) tx: Option<&'a TxSlot<dyn ErasedLogTx>>,
 }
 
 /// The aggregates that a decision has loaded.

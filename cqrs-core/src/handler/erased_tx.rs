@@ -1,23 +1,15 @@
-//! A store's transactions without its type, of [`Tx`].
-
 use std::any::{Any, TypeId};
 
 use super::Tx;
 use crate::store::{
-    Append, AppendError, Appended, BoxFuture, ErasedTx, Position, StoreError, Transaction,
-    Transactional, Transactions, ViewBatch, ViewCommitError,
+    Append, AppendError, Appended, BoxFuture, ErasedLogTx, ErasedTx, ErasedViewTx, HasReader,
+    LogTransaction, Position, Readers, StoreError, Transaction, Transactional, Transactions,
+    ViewBatch, ViewCommitError, ViewTransaction, ViewTransactions,
 };
 
-impl<S: Transactional> Transactions for S {
+impl<S: HasReader> Readers for S {
     fn store_type(&self) -> TypeId {
         TypeId::of::<S>()
-    }
-
-    fn begin_erased(&self) -> BoxFuture<'_, Result<Box<dyn ErasedTx>, StoreError>> {
-        Box::pin(async move {
-            let transaction = self.begin().await?;
-            Ok(Box::new(Tx::<S>::new(transaction)) as Box<dyn ErasedTx>)
-        })
     }
 
     fn erased_reader(&self) -> Box<dyn Any + Send + Sync> {
@@ -25,7 +17,44 @@ impl<S: Transactional> Transactions for S {
     }
 }
 
+impl<S: Transactional<Transaction: LogTransaction>> Transactions for S {
+    fn begin_append(&self) -> BoxFuture<'_, Result<Box<dyn ErasedLogTx>, StoreError>> {
+        Box::pin(async move {
+            let transaction = self.begin().await?;
+            Ok(Box::new(Tx::<S>::new(transaction)) as Box<dyn ErasedLogTx>)
+        })
+    }
+}
+
+impl<S: Transactional<Transaction: ViewTransaction>> ViewTransactions for S {
+    fn begin_commit(&self) -> BoxFuture<'_, Result<Box<dyn ErasedViewTx>, StoreError>> {
+        Box::pin(async move {
+            let transaction = self.begin().await?;
+            Ok(Box::new(Tx::<S>::new(transaction)) as Box<dyn ErasedViewTx>)
+        })
+    }
+}
+
 impl<S: Transactional> ErasedTx for Tx<S> {
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn should_retry(&self) -> bool {
+        (**self).should_retry()
+    }
+}
+
+impl<S: Transactional<Transaction: LogTransaction>> ErasedLogTx for Tx<S> {
+    fn append(
+        self: Box<Self>,
+        append: Append,
+    ) -> BoxFuture<'static, Result<Appended, AppendError>> {
+        self.into_inner().append(append)
+    }
+}
+
+impl<S: Transactional<Transaction: ViewTransaction>> ErasedViewTx for Tx<S> {
     fn checkpoint(
         &mut self,
         subscription: String,
@@ -33,21 +62,10 @@ impl<S: Transactional> ErasedTx for Tx<S> {
         (**self).checkpoint(subscription)
     }
 
-    fn append(
-        self: Box<Self>,
-        append: Append,
-    ) -> BoxFuture<'static, Result<Appended, AppendError>> {
-        self.into_inner().append(append)
-    }
-
     fn commit(
         self: Box<Self>,
         batch: ViewBatch,
     ) -> BoxFuture<'static, Result<(), ViewCommitError>> {
         self.into_inner().commit(batch)
-    }
-
-    fn is_overtaken(&self) -> bool {
-        (**self).is_overtaken()
     }
 }

@@ -7,7 +7,7 @@ use super::{Reply, TxSlot};
 use crate::error::{Error, Result};
 use crate::message::Envelope;
 use crate::source::Source;
-use crate::store::Recorded;
+use crate::store::{ErasedViewTx, Recorded};
 use crate::views::{ErasedBuffer, ReadModel, ViewBuffer, Views};
 
 /// A projection. `#[projection]` on an `impl` block implements it.
@@ -64,12 +64,12 @@ pub struct FoldScope<'a> {
     pub(crate) recorded: &'a Recorded,
     pub(crate) buffers: &'a HashMap<TypeId, Arc<dyn ErasedBuffer>>,
     /// There if the projection takes it.
-    pub(crate) tx: Option<&'a TxSlot>,
+    pub(crate) tx: Option<&'a TxSlot<dyn ErasedViewTx>>,
 }
 
 /// What the inputs of a `#[setup]` method are taken from.
 pub struct SetupScope<'a> {
-    pub(crate) tx: &'a TxSlot,
+    pub(crate) tx: &'a TxSlot<dyn ErasedViewTx>,
 }
 
 /// What an `#[on]` method may take besides its event.

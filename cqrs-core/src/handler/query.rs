@@ -8,13 +8,14 @@ use std::task::Poll;
 
 use super::failure::IntoHandlerError;
 use super::input::Input;
+use super::reader::ReaderStore;
 use super::service::{self, ErasedService, Shareable};
 use super::{Context, Service};
 use crate::error::{Error, Failure, QueryError, Result};
 use crate::message::Query;
 use crate::panic::panic_message;
 use crate::source::Source;
-use crate::store::{BoxFuture, ModelSchema, Store};
+use crate::store::{BoxFuture, ModelSchema, ViewStore};
 use crate::views::{Read, ReadModel};
 
 /// A query handler. `#[query_handler]` implements it.
@@ -138,11 +139,12 @@ fn panicked(handler: &'static str, panic: &(dyn Any + Send)) -> QueryError {
 
 /// What a dispatcher has for the inputs of one query handler.
 pub(crate) struct QueryInputs {
-    pub(crate) store: Arc<dyn Store>,
     /// By the place of the input.
     pub(crate) services: Box<[Option<ErasedService>]>,
+    /// The read models and their stores, by the place of the input.
+    pub(crate) models: Box<[Option<(Arc<dyn ViewStore>, Arc<ModelSchema>)>]>,
     /// By the place of the input.
-    pub(crate) models: Box<[Option<Arc<ModelSchema>>]>,
+    pub(crate) readers: Box<[Option<ReaderStore>]>,
 }
 
 /// What a query handler's inputs are taken from.
@@ -158,7 +160,7 @@ pub struct QueryScope<'a> {
     label = "not one of the inputs of a query handler",
     note = "a query handler takes its query, then any of: `Read<V>` (a read model), `Service<T>` or \
             `Service<dyn Trait>` (a service, given to the builder with `.provide(..)`), `&Context`, \
-            `ReadTx<..>` (SQL on the store's database)",
+            `ReadTx<..>` (SQL on the store's database), `Reader<..>` (a view store's own reader)",
     note = "a query changes nothing: `&mut Views<V>` is for projections, `&State` for command \
             handlers"
 )]
@@ -190,8 +192,9 @@ impl<'a, V: ReadModel> QueryInput<'a> for Read<V> {
 
     fn take(scope: &'a QueryScope<'_>, place: usize) -> Result<Self> {
         let model = scope.inputs.models.get(place).and_then(Option::as_ref);
-        let model = model.ok_or_else(|| Error::message(format!("`{}` is not wired", V::NAME)))?;
-        Ok(Read::new(scope.inputs.store.clone(), model.clone()))
+        let (store, model) =
+            model.ok_or_else(|| Error::message(format!("`{}` is not wired", V::NAME)))?;
+        Ok(Read::new(store.clone(), model.clone()))
     }
 }
 

@@ -1,15 +1,15 @@
-use std::any::{Any, TypeId, type_name};
+use std::any::type_name;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard};
 
-use super::{
-    CommandScope, FoldInput, FoldScope, Input, InputKind, QueryInput, QueryScope, SetupScope,
-};
+use super::{CommandScope, FoldInput, FoldScope, Input, SetupScope};
 use crate::error::{Error, Result};
-use crate::store::{ErasedTx, Transactional};
+use crate::store::{
+    ErasedLogTx, ErasedTx, ErasedViewTx, LogTransaction, Transactional, ViewTransaction,
+};
 
 /// A transaction of the store, as command handlers and `#[on]` methods take it: `&mut
 /// Tx<Postgres>`. What is written in it commits with the events, or with the checkpoint, or not at
@@ -49,71 +49,21 @@ impl<S: Transactional> fmt::Debug for Tx<S> {
     }
 }
 
-/// Read access to the database of the store, as query handlers take it: `ReadTx<Postgres>`. The
-/// database itself refuses to write. Derefs to what the store has for its SQL.
-pub struct ReadTx<S: Transactional>(S::Reader);
+/// A transaction that a handler may work with, one input at a time: an [`ErasedLogTx`] or an
+/// [`ErasedViewTx`].
+pub(crate) struct TxSlot<T: ?Sized>(Arc<Mutex<Box<T>>>);
 
-impl<S: Transactional> ReadTx<S> {
-    /// On this store, to call a handler as the plain function that it is.
-    pub fn new(store: &S) -> Self {
-        Self(store.reader())
-    }
-}
-
-impl<S: Transactional> Deref for ReadTx<S> {
-    type Target = S::Reader;
-
-    fn deref(&self) -> &S::Reader {
-        &self.0
-    }
-}
-
-impl<S: Transactional> fmt::Debug for ReadTx<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReadTx").finish_non_exhaustive()
-    }
-}
-
-/// A store whose transactions a handler takes.
-#[derive(Clone, Copy, Debug)]
-pub struct StoreType {
-    /// Its identity.
-    pub id: TypeId,
-    /// Its Rust name, as `std::any::type_name` has it.
-    pub name: &'static str,
-}
-
-impl Input {
-    /// `&mut Tx<S>` or `ReadTx<S>`.
-    pub fn transaction<S: Transactional>() -> Self {
-        Self {
-            kind: InputKind::Transaction(StoreType {
-                id: TypeId::of::<S>(),
-                name: type_name::<S>(),
-            }),
-        }
-    }
-
-    pub(crate) fn is_transaction(&self) -> bool {
-        matches!(self.kind, InputKind::Transaction(_))
-    }
-}
-
-/// A transaction that a handler may work with, one input at a time.
-#[derive(Clone)]
-pub(crate) struct TxSlot(Arc<Mutex<Box<dyn ErasedTx>>>);
-
-impl TxSlot {
-    pub(crate) fn new(tx: Box<dyn ErasedTx>) -> Self {
+impl<T: ErasedTx + ?Sized> TxSlot<T> {
+    pub(crate) fn new(tx: Box<T>) -> Self {
         Self(Arc::new(Mutex::new(tx)))
     }
 
     /// The transaction, when the handler is done with it.
-    pub(crate) fn into_inner(self) -> Option<Box<dyn ErasedTx>> {
+    pub(crate) fn into_inner(self) -> Option<Box<T>> {
         Arc::into_inner(self.0).map(Mutex::into_inner)
     }
 
-    fn borrow<S: Transactional>(slot: Option<&Self>) -> Result<TxGuard<S>> {
+    fn borrow<S: Transactional>(slot: Option<&Self>) -> Result<TxGuard<T, S>> {
         let guard = slot.and_then(|slot| slot.0.clone().try_lock_owned().ok());
         let guard = guard.and_then(|tx| OwnedMutexGuard::try_map(tx, typed).ok());
         guard.ok_or_else(|| {
@@ -123,13 +73,18 @@ impl TxSlot {
     }
 }
 
-fn typed<S: Transactional>(tx: &mut Box<dyn ErasedTx>) -> Option<&mut Tx<S>> {
-    let tx: &mut dyn Any = &mut **tx;
-    tx.downcast_mut()
+fn typed<T: ErasedTx + ?Sized, S: Transactional>(tx: &mut Box<T>) -> Option<&mut Tx<S>> {
+    (**tx).as_any_mut().downcast_mut()
+}
+
+impl<T: ?Sized> Clone for TxSlot<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
 }
 
 /// A transaction while a handler works with it.
-pub type TxGuard<S> = OwnedMappedMutexGuard<Box<dyn ErasedTx>, Tx<S>>;
+pub type TxGuard<T, S> = OwnedMappedMutexGuard<Box<T>, Tx<S>>;
 
 /// What a command handler may take by `&mut`.
 #[diagnostic::on_unimplemented(
@@ -157,35 +112,35 @@ pub trait BorrowedMut: Sized {
     fn borrow(guard: &mut Self::Guard) -> &mut Self;
 }
 
-impl<S: Transactional> BorrowedMut for Tx<S> {
-    type Guard = TxGuard<S>;
+impl<S: Transactional<Transaction: LogTransaction>> BorrowedMut for Tx<S> {
+    type Guard = TxGuard<dyn ErasedLogTx, S>;
 
     fn describe() -> Input {
         Input::transaction::<S>()
     }
 
-    fn acquire(scope: &CommandScope<'_>) -> Result<TxGuard<S>> {
+    fn acquire(scope: &CommandScope<'_>) -> Result<TxGuard<dyn ErasedLogTx, S>> {
         TxSlot::borrow(scope.tx)
     }
 
-    fn borrow(guard: &mut TxGuard<S>) -> &mut Self {
+    fn borrow(guard: &mut TxGuard<dyn ErasedLogTx, S>) -> &mut Self {
         guard
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<'a, S: Transactional> FoldInput<'a> for &'a mut Tx<S> {
-    type Guard = TxGuard<S>;
+impl<'a, S: Transactional<Transaction: ViewTransaction>> FoldInput<'a> for &'a mut Tx<S> {
+    type Guard = TxGuard<dyn ErasedViewTx, S>;
 
     fn describe() -> Input {
         Input::transaction::<S>()
     }
 
-    fn acquire(scope: &FoldScope<'a>) -> Result<TxGuard<S>> {
+    fn acquire(scope: &FoldScope<'a>) -> Result<TxGuard<dyn ErasedViewTx, S>> {
         TxSlot::borrow(scope.tx)
     }
 
-    fn borrow(guard: &'a mut TxGuard<S>) -> Self {
+    fn borrow(guard: &'a mut TxGuard<dyn ErasedViewTx, S>) -> Self {
         guard
     }
 }
@@ -213,35 +168,18 @@ pub trait SetupInput<'a>: Sized {
     fn borrow(guard: &'a mut Self::Guard) -> Self;
 }
 
-impl<'a, S: Transactional> SetupInput<'a> for &'a mut Tx<S> {
-    type Guard = TxGuard<S>;
+impl<'a, S: Transactional<Transaction: ViewTransaction>> SetupInput<'a> for &'a mut Tx<S> {
+    type Guard = TxGuard<dyn ErasedViewTx, S>;
 
     fn describe() -> Input {
         Input::transaction::<S>()
     }
 
-    fn acquire(scope: &SetupScope<'a>) -> Result<TxGuard<S>> {
+    fn acquire(scope: &SetupScope<'a>) -> Result<TxGuard<dyn ErasedViewTx, S>> {
         TxSlot::borrow(Some(scope.tx))
     }
 
-    fn borrow(guard: &'a mut TxGuard<S>) -> Self {
+    fn borrow(guard: &'a mut TxGuard<dyn ErasedViewTx, S>) -> Self {
         guard
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<'a, S: Transactional> QueryInput<'a> for ReadTx<S> {
-    fn describe() -> Input {
-        Input::transaction::<S>()
-    }
-
-    fn take(scope: &'a QueryScope<'_>, _: usize) -> Result<Self> {
-        let store = scope.inputs.store.capabilities().transactions;
-        let reader = store.and_then(|store| store.erased_reader().downcast().ok());
-        let reader = reader.ok_or_else(|| {
-            let store = type_name::<S>();
-            Error::message(format!("the dispatcher's store is no `{store}`"))
-        })?;
-        Ok(Self(*reader))
     }
 }

@@ -1,19 +1,18 @@
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use super::{BoxFuture, Page, Recorded, StoreError};
+use super::{BoxFuture, Page, StoreError};
 
 /// A read that is under way while its reader is busy with what came before.
-pub(super) struct ReadAhead<'s, E = Arc<Recorded>>(State<'s, E>);
+pub(super) struct ReadAhead<'s>(State<'s>);
 
-enum State<'s, E> {
-    Done(Result<Page<E>, StoreError>),
-    UnderWay(BoxFuture<'s, Result<Page<E>, StoreError>>),
+enum State<'s> {
+    Done(Result<Page, StoreError>),
+    UnderWay(BoxFuture<'s, Result<Page, StoreError>>),
 }
 
-impl<'s, E> ReadAhead<'s, E> {
+impl<'s> ReadAhead<'s> {
     /// Begins the read: a store sends what it has to send when it is polled first.
-    pub(super) fn begin(mut read: BoxFuture<'s, Result<Page<E>, StoreError>>) -> Self {
+    pub(super) fn begin(mut read: BoxFuture<'s, Result<Page, StoreError>>) -> Self {
         // Whoever waits for the end of it polls again.
         let mut context = Context::from_waker(Waker::noop());
         Self(match read.as_mut().poll(&mut context) {
@@ -22,7 +21,7 @@ impl<'s, E> ReadAhead<'s, E> {
         })
     }
 
-    pub(super) async fn finish(self) -> Result<Page<E>, StoreError> {
+    pub(super) async fn finish(self) -> Result<Page, StoreError> {
         match self.0 {
             State::Done(page) => page,
             State::UnderWay(read) => read.await,

@@ -1,34 +1,77 @@
 use std::any::{Any, TypeId};
 
 use super::{
-    Append, AppendError, Appended, BoxFuture, EventLog, Position, Store, StoreError, ViewBatch,
+    Append, AppendError, Appended, BoxFuture, EventStore, Position, StoreError, ViewBatch,
     ViewCommitError, ViewStore,
 };
 
-/// A store with transactions that handlers may work in, as `&mut Tx<Self>`. Such a store also
-/// implements [`EventLog::transactions`], as `Some(self)`.
+/// A store with a reader of its own, for what it is good at: SQL, full text, aggregations. Query
+/// handlers take it as [`Reader<Self>`](crate::Reader).
+///
+/// A view store also implements [`ViewStore::view_capabilities`] with
+/// [`ViewCapabilities::reader`](super::ViewCapabilities::reader) set to `Some(self)`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no reader that a query handler could take",
+    label = "not a store with a reader of its own",
+    note = "`Reader<..>` is of the store that was given to the builder with `.views(..)`, \
+            `.views_of::<V>(..)` or `.store(..)`, if that has a reader; `Read<V>` reads the views of \
+            `V` in every store"
+)]
+pub trait HasReader: Send + Sync + Sized + 'static {
+    /// The type that [`Reader`](crate::Reader) and [`ReadTx`](crate::ReadTx) deref to. It has no
+    /// way to write, or the database refuses to write for it.
+    type Reader: Send + Sync + 'static;
+
+    /// A reader, which takes nothing of the database before it is used.
+    fn reader(&self) -> Self::Reader;
+}
+
+/// A store with transactions that handlers may work in, as [`Tx<Self>`](crate::Tx).
+///
+/// A log, whose transactions are [`LogTransaction`]s, also implements
+/// [`EventStore::transactions`]; a view store, whose transactions are [`ViewTransaction`]s, sets
+/// [`ViewCapabilities::transactions`](super::ViewCapabilities::transactions). Both as `Some(self)`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no transactions that a handler could take",
     label = "not a store with SQL",
     note = "`Tx<..>` and `ReadTx<..>` are of a store that has some: `Tx<Postgres>` with cqrs-postgres, \
             `Tx<Sqlite>` with cqrs-sqlite"
 )]
-pub trait Transactional: EventLog + ViewStore + Sized {
-    /// What a handler works with: [`Tx`](crate::Tx) derefs to it.
+pub trait Transactional: HasReader {
+    /// The type that [`Tx`](crate::Tx) derefs to.
     type Transaction: Transaction;
-    /// What a query handler reads with: [`ReadTx`](crate::ReadTx) derefs to it. The database itself
-    /// refuses to write for it.
-    type Reader: Send + Sync + 'static;
 
     /// Begins a transaction.
     fn begin(&self) -> BoxFuture<'_, Result<Self::Transaction, StoreError>>;
-
-    /// A reader, which takes nothing of the database before it is used.
-    fn reader(&self) -> Self::Reader;
 }
 
-/// A transaction under way. Dropped, it is rolled back.
+/// An open transaction. Dropped, it is rolled back.
 pub trait Transaction: Send + 'static {
+    /// Whether the database aborted this transaction in favor of another one (deadlock,
+    /// serialization failure). Retrying is safe.
+    fn should_retry(&self) -> bool;
+}
+
+/// A transaction of a log, which command handlers work in.
+#[diagnostic::on_unimplemented(
+    message = "a command handler cannot take a transaction of this store",
+    label = "`{Self}` appends no events",
+    note = "a `#[projection]` can take it; a command handler takes one of the store that keeps the log"
+)]
+pub trait LogTransaction: Transaction {
+    /// As [`EventStore::append`], and commits the writes of the transaction with it. When the
+    /// answer is anything but an append of now, those are rolled back.
+    fn append(self, append: Append) -> BoxFuture<'static, Result<Appended, AppendError>>;
+}
+
+/// A transaction of a view store, which projections work in.
+#[diagnostic::on_unimplemented(
+    message = "a projection cannot take a transaction of this store",
+    label = "`{Self}` commits no checkpoint",
+    note = "a command handler can take it; a `#[projection]` takes one of the store that keeps its \
+            views"
+)]
+pub trait ViewTransaction: Transaction {
     /// The checkpoint of a subscription. Until the transaction ends, no other one of the same
     /// subscription gets past this.
     fn checkpoint(
@@ -36,59 +79,82 @@ pub trait Transaction: Send + 'static {
         subscription: String,
     ) -> BoxFuture<'_, Result<Option<Position>, StoreError>>;
 
-    /// As [`EventLog::append`], and commits what was written in the transaction with it. When it
-    /// answers anything but an append of now, what was written is rolled back.
-    fn append(self, append: Append) -> BoxFuture<'static, Result<Appended, AppendError>>;
-
-    /// As [`ViewStore::commit`], and commits what was written in the transaction with it, or
-    /// neither.
+    /// As [`ViewStore::commit`], and commits the writes of the transaction with it, or neither.
     fn commit(self, batch: ViewBatch) -> BoxFuture<'static, Result<(), ViewCommitError>>;
-
-    /// Whether the database gave up the transaction in favor of another one: the same again will
-    /// do.
-    fn is_overtaken(&self) -> bool;
 }
 
-/// A [`Transactional`] store without its type.
-pub trait Transactions: Send + Sync {
+/// A store that [`HasReader`], without its type. Every such store implements it.
+pub trait Readers: Send + Sync {
     /// The type of the store.
     fn store_type(&self) -> TypeId;
 
-    /// See [`Transactional::begin`].
-    fn begin_erased(&self) -> BoxFuture<'_, Result<Box<dyn ErasedTx>, StoreError>>;
-
-    /// See [`Transactional::reader`].
+    /// See [`HasReader::reader`].
     fn erased_reader(&self) -> Box<dyn Any + Send + Sync>;
 }
 
-impl dyn Store {
+/// A [`Transactional`] log without its type.
+pub trait Transactions: Readers {
+    /// See [`Transactional::begin`].
+    fn begin_append(&self) -> BoxFuture<'_, Result<Box<dyn ErasedLogTx>, StoreError>>;
+}
+
+/// A [`Transactional`] view store without its type.
+pub trait ViewTransactions: Readers {
+    /// See [`Transactional::begin`].
+    fn begin_commit(&self) -> BoxFuture<'_, Result<Box<dyn ErasedViewTx>, StoreError>>;
+}
+
+impl dyn EventStore {
     /// Begins a transaction, of which `build` has checked that there are some.
-    pub(crate) async fn begin_transaction(&self) -> Result<Box<dyn ErasedTx>, StoreError> {
-        match self.capabilities().transactions {
-            Some(transactions) => transactions.begin_erased().await,
-            None => Err(StoreError::Unavailable {
-                reason: "it has no transactions that a handler could take".into(),
-            }),
+    pub(crate) async fn begin_append(&self) -> Result<Box<dyn ErasedLogTx>, StoreError> {
+        match self.transactions() {
+            Some(transactions) => transactions.begin_append().await,
+            None => Err(no_transactions()),
         }
+    }
+}
+
+impl dyn ViewStore {
+    /// Begins a transaction, of which `build` has checked that there are some.
+    pub(crate) async fn begin_commit(&self) -> Result<Box<dyn ErasedViewTx>, StoreError> {
+        match self.view_capabilities().transactions {
+            Some(transactions) => transactions.begin_commit().await,
+            None => Err(no_transactions()),
+        }
+    }
+}
+
+fn no_transactions() -> StoreError {
+    StoreError::Unavailable {
+        reason: "it has no transactions that a handler could take".into(),
     }
 }
 
 /// A [`Tx`](crate::Tx) without its type.
 pub trait ErasedTx: Any + Send {
-    /// See [`Transaction::checkpoint`].
+    /// For the typed reference that a handler takes.
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+
+    /// See [`Transaction::should_retry`].
+    fn should_retry(&self) -> bool;
+}
+
+/// A [`Tx`](crate::Tx) of a log without its type.
+pub trait ErasedLogTx: ErasedTx {
+    /// See [`LogTransaction::append`].
+    fn append(self: Box<Self>, append: Append)
+    -> BoxFuture<'static, Result<Appended, AppendError>>;
+}
+
+/// A [`Tx`](crate::Tx) of a view store without its type.
+pub trait ErasedViewTx: ErasedTx {
+    /// See [`ViewTransaction::checkpoint`].
     fn checkpoint(
         &mut self,
         subscription: String,
     ) -> BoxFuture<'_, Result<Option<Position>, StoreError>>;
 
-    /// See [`Transaction::append`].
-    fn append(self: Box<Self>, append: Append)
-    -> BoxFuture<'static, Result<Appended, AppendError>>;
-
-    /// See [`Transaction::commit`].
+    /// See [`ViewTransaction::commit`].
     fn commit(self: Box<Self>, batch: ViewBatch)
     -> BoxFuture<'static, Result<(), ViewCommitError>>;
-
-    /// See [`Transaction::is_overtaken`].
-    fn is_overtaken(&self) -> bool;
 }

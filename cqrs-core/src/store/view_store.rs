@@ -1,7 +1,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::{BoxFuture, Incarnation, Position, SortKey, StoreError};
+use super::{BoxFuture, Incarnation, Position, Readers, SortKey, StoreError, ViewTransactions};
 
 /// Read models and the checkpoints of subscriptions.
 pub trait ViewStore: Send + Sync + 'static {
@@ -17,10 +17,11 @@ pub trait ViewStore: Send + Sync + 'static {
     /// where the batch started (the fence that makes projections exactly-once).
     fn commit(&self, batch: ViewBatch) -> BoxFuture<'_, Result<(), ViewCommitError>>;
 
-    /// Waits until what queries read has everything that was committed before this call, if they
-    /// read from a copy that follows; `None` if they read what is committed.
-    fn replicated(&self) -> Option<BoxFuture<'_, Result<(), StoreError>>> {
-        None
+    /// Waits until queries see everything that was committed before this call. A store whose
+    /// queries read from a copy that lags behind (a replica, an index that is refreshed) overrides
+    /// it. Defaults to no wait.
+    fn wait_until_visible(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 
     /// The views with these keys, `None` where there is none, in the order asked, for queries.
@@ -43,6 +44,111 @@ pub trait ViewStore: Send + Sync + 'static {
     /// The views within the ranges, in the order asked, with ties by key. Rows and total are of one
     /// snapshot.
     fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>>;
+
+    /// The data that this store has found most recently. A store that can tell that its data was
+    /// replaced (a failover that lost commits, a restored backup) counts it, and refuses batches of
+    /// earlier incarnations. A store that keeps the log as well answers with the log's. Defaults to
+    /// one incarnation for ever.
+    fn view_incarnation(&self) -> Incarnation {
+        Incarnation::default()
+    }
+
+    /// The optional parts of the contract that this store has. Defaults to none.
+    fn view_capabilities(&self) -> ViewCapabilities<'_> {
+        ViewCapabilities::default()
+    }
+}
+
+/// The optional parts of the contract of a [`ViewStore`].
+#[derive(Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct ViewCapabilities<'s> {
+    /// Whether this process can only read the store: each commit is answered with an error. Then no
+    /// projection runs that writes to it.
+    pub read_only: bool,
+    /// The transactions that projections may work in, as `&mut Tx<Self>`: `Some(self)` for a store
+    /// that is [`Transactional`](super::Transactional).
+    pub transactions: Option<&'s dyn ViewTransactions>,
+    /// The store's own reader, which query handlers take as `Reader<Self>`: `Some(self)` for a store
+    /// that [`HasReader`](super::HasReader).
+    pub reader: Option<&'s dyn Readers>,
+}
+
+impl<'s> ViewCapabilities<'s> {
+    /// Sets [`read_only`](Self::read_only).
+    #[must_use]
+    pub fn read_only(self, read_only: bool) -> Self {
+        Self { read_only, ..self }
+    }
+
+    /// Sets [`transactions`](Self::transactions).
+    #[must_use]
+    pub fn transactions(self, transactions: &'s dyn ViewTransactions) -> Self {
+        Self {
+            transactions: Some(transactions),
+            ..self
+        }
+    }
+
+    /// Sets [`reader`](Self::reader).
+    #[must_use]
+    pub fn reader(self, reader: &'s dyn Readers) -> Self {
+        Self {
+            reader: Some(reader),
+            ..self
+        }
+    }
+}
+
+/// A shared store is a store.
+#[deny(clippy::missing_trait_methods)]
+impl<T: ViewStore + ?Sized> ViewStore for Arc<T> {
+    fn prepare(&self, models: Vec<ModelSchema>) -> BoxFuture<'_, Result<(), StoreError>> {
+        (**self).prepare(models)
+    }
+
+    fn checkpoint(
+        &self,
+        subscription: &str,
+    ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
+        (**self).checkpoint(subscription)
+    }
+
+    fn commit(&self, batch: ViewBatch) -> BoxFuture<'_, Result<(), ViewCommitError>> {
+        (**self).commit(batch)
+    }
+
+    fn wait_until_visible(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        (**self).wait_until_visible()
+    }
+
+    fn load(
+        &self,
+        model: Arc<ModelSchema>,
+        keys: Vec<String>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
+        (**self).load(model, keys)
+    }
+
+    fn load_to_fold(
+        &self,
+        model: Arc<ModelSchema>,
+        keys: Vec<String>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
+        (**self).load_to_fold(model, keys)
+    }
+
+    fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>> {
+        (**self).scan(scan)
+    }
+
+    fn view_incarnation(&self) -> Incarnation {
+        (**self).view_incarnation()
+    }
+
+    fn view_capabilities(&self) -> ViewCapabilities<'_> {
+        (**self).view_capabilities()
+    }
 }
 
 /// A read model as a store keeps it.
@@ -64,8 +170,8 @@ pub struct ViewBatch {
     pub from: Option<Position>,
     /// Where it goes.
     pub to: Position,
-    /// The incarnation of the log that was folded. If it is not the store's current one, the
-    /// commit fails with [`ViewCommitError::Moved`].
+    /// The [incarnation](ViewStore::view_incarnation) in which the checkpoint was read. If it is not
+    /// the store's current one, the commit fails with [`ViewCommitError::Moved`].
     pub incarnation: Incarnation,
     /// The changes, at most one per key and model.
     pub changes: Vec<ViewChange>,

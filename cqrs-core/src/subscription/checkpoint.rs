@@ -2,34 +2,42 @@ use std::sync::Arc;
 
 use super::Progress;
 use crate::store::{
-    Incarnation, Position, Store, StoreError, ViewBatch, ViewChange, ViewCommitError,
+    EventStore, Incarnation, Position, StoreError, ViewBatch, ViewChange, ViewCommitError,
+    ViewStore,
 };
 
 /// The checkpoint of a subscription, as its worker last read or wrote it.
 pub(crate) struct Checkpoint {
-    pub(super) store: Arc<dyn Store>,
+    log: Arc<dyn EventStore>,
+    pub(super) views: Arc<dyn ViewStore>,
     pub(super) subscription: String,
     pub(super) position: Option<Position>,
     /// The log that it is a position of.
-    incarnation: Incarnation,
+    log_incarnation: Incarnation,
+    /// The data that it was read from.
+    view_incarnation: Incarnation,
     progress: Progress,
 }
 
 impl Checkpoint {
     /// Reads it.
     pub(super) async fn read(
-        store: Arc<dyn Store>,
+        log: Arc<dyn EventStore>,
+        views: Arc<dyn ViewStore>,
         subscription: String,
         progress: Progress,
     ) -> Result<Self, StoreError> {
         // Before the position: one that was read in a later incarnation is then refused.
-        let incarnation = store.heads().incarnation();
-        let position = store.checkpoint(&subscription).await?;
+        let log_incarnation = log.incarnation();
+        let view_incarnation = views.view_incarnation();
+        let position = views.checkpoint(&subscription).await?;
         Ok(Self {
-            store,
+            log,
+            views,
             subscription,
             position,
-            incarnation,
+            log_incarnation,
+            view_incarnation,
             progress,
         })
     }
@@ -40,7 +48,7 @@ impl Checkpoint {
         to: Position,
         changes: Vec<ViewChange>,
     ) -> Result<(), ViewCommitError> {
-        self.store.commit(self.batch(to, changes)).await?;
+        self.views.commit(self.batch(to, changes)?).await?;
         self.committed(to);
         Ok(())
     }
@@ -51,13 +59,25 @@ impl Checkpoint {
         self.progress.mark_started(to);
     }
 
-    pub(super) fn batch(&self, to: Position, changes: Vec<ViewChange>) -> ViewBatch {
-        ViewBatch {
+    /// The batch that moves it, unless the log has been replaced since it was read: what was folded
+    /// is then of another log. A store that keeps the log as well checks that once more, in the same
+    /// step as the write.
+    pub(super) fn batch(
+        &self,
+        to: Position,
+        changes: Vec<ViewChange>,
+    ) -> Result<ViewBatch, ViewCommitError> {
+        if self.log.incarnation() != self.log_incarnation {
+            return Err(ViewCommitError::Moved {
+                found: self.position,
+            });
+        }
+        Ok(ViewBatch {
             subscription: self.subscription.clone(),
             from: self.position,
             to,
-            incarnation: self.incarnation,
+            incarnation: self.view_incarnation,
             changes,
-        }
+        })
     }
 }

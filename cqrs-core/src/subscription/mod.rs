@@ -26,8 +26,8 @@ pub(crate) use progress::Progress;
 pub(crate) use worker::{SHUT_DOWN, Worker};
 
 use crate::registry::{ProjectionEntry, ReactionEntry};
-use crate::store::{EventQuery, Store};
-use crate::wiring::{BuildError, Models, Plan, PlannedProjection};
+use crate::store::{EventQuery, EventStore, ViewStore};
+use crate::wiring::{BuildError, Models, PlannedProjection};
 use projection::{ProjectionRunner, Writes};
 use view_folds::ViewFolds;
 
@@ -39,18 +39,19 @@ use view_folds::ViewFolds;
 pub(crate) async fn projection(
     plan: &PlannedProjection,
     models: &Models,
-    store: &Arc<dyn Store>,
+    log: &Arc<dyn EventStore>,
+    views: &Arc<dyn ViewStore>,
 ) -> Result<(Worker, Box<dyn Follower>), BuildError> {
     let entry = plan.entry;
     let subscription = checkpoint_of(entry);
     if let Some(setup) = &plan.setup {
-        sql_projection::set_up(setup, entry.name, &subscription, &**store).await?;
+        sql_projection::set_up(setup, entry.name, &subscription, &**views).await?;
     }
     let query = EventQuery::typed(plan.folds.iter().map(|fold| fold.event));
     let progress = Progress::new(entry.name, SubscriptionKind::Projection);
-    let worker = Worker::new(subscription, query, progress, store.clone());
+    let worker = Worker::new(subscription, query, progress, log.clone(), views.clone());
     let runner = ProjectionRunner {
-        folds: ViewFolds::new(plan, models, store.clone()),
+        folds: ViewFolds::new(plan, models, views.clone()),
         writes: if plan.takes_transaction() {
             Writes::Sql
         } else {
@@ -67,27 +68,17 @@ pub(crate) async fn projection(
 /// When the store fails.
 pub(crate) async fn reaction(
     entry: &'static ReactionEntry,
-    store: &Arc<dyn Store>,
+    log: &Arc<dyn EventStore>,
+    views: &Arc<dyn ViewStore>,
 ) -> Result<Worker, BuildError> {
     let subscription = format!("reaction:{}", entry.name);
     let query = EventQuery::typed([entry.event]);
     let progress = Progress::new(entry.name, SubscriptionKind::Reaction);
-    let worker = Worker::new(subscription, query, progress, store.clone());
+    let worker = Worker::new(subscription, query, progress, log.clone(), views.clone());
     if !entry.from_start {
         worker.begin_at_head().await?;
     }
     Ok(worker)
-}
-
-/// The projections that other processes run on a store that can only be read here, in the plan's
-/// order.
-pub(crate) fn observers(plan: &Plan, store: &Arc<dyn Store>) -> Vec<Observer> {
-    if !store.capabilities().read_only {
-        return Vec::new();
-    }
-    let projections = plan.projections.iter();
-    let observer = |it: &PlannedProjection| Observer::new(it.entry, store.clone());
-    projections.map(observer).collect()
 }
 
 /// The name of a projection's checkpoint.

@@ -7,25 +7,25 @@ use tokio::sync::watch;
 use super::worker::{ENDED, SHUT_DOWN, unless};
 use super::{Phase, Progress, SubscriptionKind};
 use crate::registry::ProjectionEntry;
-use crate::store::Store;
+use crate::store::ViewStore;
 
 /// How often the checkpoint is read.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Reads how far a projection is that another process runs, for a store that this process can only
-/// read.
+/// Reads how far a projection is that another process runs, for a view store that this process can
+/// only read.
 pub(crate) struct Observer {
     subscription: String,
     progress: Progress,
-    store: Arc<dyn Store>,
+    views: Arc<dyn ViewStore>,
 }
 
 impl Observer {
-    pub(super) fn new(entry: &ProjectionEntry, store: Arc<dyn Store>) -> Self {
+    pub(crate) fn new(entry: &ProjectionEntry, views: Arc<dyn ViewStore>) -> Self {
         Self {
             subscription: super::checkpoint_of(entry),
             progress: Progress::new(entry.name, SubscriptionKind::Projection),
-            store,
+            views,
         }
     }
 
@@ -47,7 +47,7 @@ impl Observer {
     async fn observe(&self) -> Infallible {
         let mut attempts = 0;
         loop {
-            match self.store.checkpoint(&self.subscription).await {
+            match self.views.checkpoint(&self.subscription).await {
                 Ok(checkpoint) => {
                     attempts = 0;
                     self.progress.mark_reached(checkpoint.unwrap_or_default());

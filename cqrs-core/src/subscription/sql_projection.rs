@@ -2,7 +2,7 @@ use super::view_folds::{Check, FoldedEvents, ViewFolds};
 use super::{Checkpoint, EventPage, Interruption, PageOutcome};
 use crate::error::{Error, Result};
 use crate::handler::{Reply, Setup, SetupScope, TxSlot};
-use crate::store::{Position, Store, ViewBatch, ViewCommitError};
+use crate::store::{ErasedViewTx, Position, ViewBatch, ViewCommitError, ViewStore};
 use crate::wiring::BuildError;
 
 /// Folds a page in one transaction, which the checkpoint commits, or in several if its views are too
@@ -17,7 +17,7 @@ pub(super) async fn fold_page(
     let mut outcome = page.outcome(None);
     let mut check = Check::Page;
     while !events.is_empty() {
-        let mut tx = checkpoint.store.begin_transaction().await?;
+        let mut tx = checkpoint.views.begin_commit().await?;
         if tx.checkpoint(checkpoint.subscription.clone()).await? != checkpoint.position {
             return Err(Interruption::CheckpointMoved);
         }
@@ -27,7 +27,7 @@ pub(super) async fn fold_page(
             let error = "an `#[on]` method did not give its transaction back";
             return Err(Interruption::Failed(error.to_owned()));
         };
-        if tx.is_overtaken() {
+        if tx.should_retry() {
             return Err(Interruption::CheckpointMoved);
         }
         if let Some(failed) = failed {
@@ -52,7 +52,7 @@ pub(super) async fn fold_page(
         } else {
             page.from
         };
-        tx.commit(checkpoint.batch(to, changes)).await?;
+        tx.commit(checkpoint.batch(to, changes)?).await?;
         checkpoint.committed(to);
         folds.committed();
     }
@@ -65,12 +65,12 @@ pub(super) async fn set_up(
     setup: &Setup,
     projection: &'static str,
     subscription: &str,
-    store: &dyn Store,
+    views: &dyn ViewStore,
 ) -> Result<(), BuildError> {
-    if store.checkpoint(subscription).await?.is_some() {
+    if views.checkpoint(subscription).await?.is_some() {
         return Ok(());
     }
-    let mut tx = store.begin_transaction().await?;
+    let mut tx = views.begin_commit().await?;
     if tx.checkpoint(subscription.to_owned()).await?.is_some() {
         // Another process was first.
         return Ok(());
@@ -85,7 +85,7 @@ pub(super) async fn set_up(
         subscription: subscription.to_owned(),
         from: None,
         to: Position::START,
-        incarnation: store.heads().incarnation(),
+        incarnation: views.view_incarnation(),
         changes: Vec::new(),
     };
     let tx = slot.into_inner();
@@ -96,7 +96,7 @@ pub(super) async fn set_up(
     }
 }
 
-async fn run(setup: &Setup, tx: &TxSlot) -> Result<()> {
+async fn run(setup: &Setup, tx: &TxSlot<dyn ErasedViewTx>) -> Result<()> {
     let scope = SetupScope { tx };
     let done = Reply::guarded(|| (setup.run)(&scope)).await;
     done.map_err(Error::panicked)?

@@ -10,7 +10,7 @@ use super::FailedEvent;
 use crate::error::{Error, Result};
 use crate::handler::{Fold, FoldScope, Reply, TxSlot};
 use crate::running::{Running, still_running};
-use crate::store::{Recorded, Store, ViewChange};
+use crate::store::{ErasedViewTx, Recorded, ViewChange, ViewStore};
 use crate::views::{ErasedBuffer, LoadRequest, Loader};
 use crate::wiring::{Models, PlannedProjection};
 
@@ -58,14 +58,18 @@ pub(super) struct ViewFolds {
     name: &'static str,
     folds: HashMap<&'static str, Fold>,
     buffers: Arc<Buffers>,
-    store: Arc<dyn Store>,
+    views: Arc<dyn ViewStore>,
 }
 
 impl ViewFolds {
-    pub(super) fn new(plan: &PlannedProjection, models: &Models, store: Arc<dyn Store>) -> Self {
+    pub(super) fn new(
+        plan: &PlannedProjection,
+        models: &Models,
+        views: Arc<dyn ViewStore>,
+    ) -> Self {
         let buffers = plan.models().into_iter().filter_map(|model| {
-            let (_, schema) = models.get(&model.id)?;
-            Some((model.id, (model.buffer)(schema.clone())))
+            let schema = models.get(&model.id)?.schema.clone();
+            Some((model.id, (model.buffer)(schema)))
         });
         Self {
             name: plan.entry.name,
@@ -75,7 +79,7 @@ impl ViewFolds {
                 .map(|fold| (fold.event, fold.clone()))
                 .collect(),
             buffers: Arc::new(buffers.collect()),
-            store,
+            views,
         }
     }
 
@@ -97,7 +101,7 @@ impl ViewFolds {
     pub(super) async fn fold_all(
         &self,
         events: &[Arc<Recorded>],
-        tx: Option<&TxSlot>,
+        tx: Option<&TxSlot<dyn ErasedViewTx>>,
         check: Check,
     ) -> FoldedEvents {
         for (place, event) in events.iter().enumerate() {
@@ -129,7 +133,7 @@ impl ViewFolds {
     async fn fold(
         &self,
         event: &Arc<Recorded>,
-        tx: Option<&TxSlot>,
+        tx: Option<&TxSlot<dyn ErasedViewTx>>,
         check: Check,
     ) -> (&'static str, Result<usize>) {
         let Some(fold) = self.folds.get(event.data.event_type.as_str()) else {
@@ -165,7 +169,7 @@ impl ViewFolds {
         &self,
         fold: &Fold,
         event: &Arc<Recorded>,
-        tx: Option<&TxSlot>,
+        tx: Option<&TxSlot<dyn ErasedViewTx>>,
     ) -> Result<()> {
         let (loader, mut requests) = Loader::new();
         let waiting = Waiting::begin(self.buffers.clone(), &loader);
@@ -192,7 +196,7 @@ impl ViewFolds {
         };
         let keys = vec![request.key.clone()];
         let bodies = self
-            .store
+            .views
             .load_to_fold(buffer.schema().clone(), keys)
             .await?;
         let body = bodies.into_iter().next().flatten();
@@ -209,7 +213,7 @@ impl ViewFolds {
             }
             any = true;
             let bodies = self
-                .store
+                .views
                 .load_to_fold(buffer.schema().clone(), keys.clone())
                 .await?;
             for (key, body) in keys.into_iter().zip(bodies) {
@@ -285,7 +289,7 @@ async fn run(
     fold: &Fold,
     recorded: &Recorded,
     buffers: &Buffers,
-    tx: Option<&TxSlot>,
+    tx: Option<&TxSlot<dyn ErasedViewTx>>,
 ) -> Result<()> {
     let scope = FoldScope {
         recorded,

@@ -12,7 +12,7 @@ use super::backoff::Backoff;
 use super::{Checkpoint, EventPage, Follower, Interruption, PageOutcome, Phase, Progress};
 use crate::panic::Guarded;
 use crate::store::{
-    EventLog, EventLogExt, EventQuery, Position, Store, StoreError, Subscription, ViewCommitError,
+    EventQuery, EventStore, Position, StoreError, Subscription, ViewCommitError, ViewStore,
 };
 use crate::trace;
 
@@ -40,7 +40,9 @@ pub(crate) struct Worker {
     subscription: String,
     query: EventQuery,
     progress: Progress,
-    store: Arc<dyn Store>,
+    log: Arc<dyn EventStore>,
+    /// Where its checkpoint is.
+    views: Arc<dyn ViewStore>,
 }
 
 impl Worker {
@@ -48,13 +50,15 @@ impl Worker {
         subscription: String,
         query: EventQuery,
         progress: Progress,
-        store: Arc<dyn Store>,
+        log: Arc<dyn EventStore>,
+        views: Arc<dyn ViewStore>,
     ) -> Self {
         Self {
             subscription,
             query,
             progress,
-            store,
+            log,
+            views,
         }
     }
 
@@ -67,7 +71,7 @@ impl Worker {
         if checkpoint.position.is_some() {
             return Ok(());
         }
-        let head = self.store.head().await?;
+        let head = self.log.head().await?;
         match checkpoint.commit(head, Vec::new()).await {
             // Another process was first.
             Ok(()) | Err(ViewCommitError::Moved { .. }) => Ok(()),
@@ -80,8 +84,13 @@ impl Worker {
     }
 
     async fn checkpoint(&self) -> Result<Checkpoint, StoreError> {
-        let subscription = self.subscription.clone();
-        Checkpoint::read(self.store.clone(), subscription, self.progress()).await
+        Checkpoint::read(
+            self.log.clone(),
+            self.views.clone(),
+            self.subscription.clone(),
+            self.progress(),
+        )
+        .await
     }
 
     /// Runs until the dispatcher is shut down or the task is aborted. What fails or panics is tried
@@ -132,7 +141,7 @@ impl Worker {
         let start = checkpoint.position.unwrap_or_default();
         backoff.progressed(start);
         trace::follows(&self.subscription, start);
-        let head = self.store.head().await?;
+        let head = self.log.head().await?;
         if head < start {
             // Nobody may take this position for one that was reached in this log.
             return Err(StoreError::Rewound { head, seen: start }.into());
@@ -144,8 +153,7 @@ impl Worker {
             self.progress.mark_started(start);
         }
         follower.restart();
-        let log: Arc<dyn EventLog> = self.store.clone();
-        let mut log = Subscription::new(log, self.query.clone(), start);
+        let mut log = Subscription::new(self.log.clone(), self.query.clone(), start);
         loop {
             // A store in memory never makes it wait: others on this thread have their turn, too.
             consume_budget().await;

@@ -13,9 +13,9 @@ use crate::dispatcher::Dispatcher;
 use crate::handler::Projection;
 use crate::message::IntoEvents;
 use crate::registry::{ProjectionEntry, Registry};
-use crate::store::{EventLogExt, Store};
+use crate::store::EventStore;
 use crate::views::{Read, ReadModel};
-use crate::wiring::{Plan, PlannedProjection};
+use crate::wiring::{Plan, PlannedProjection, Stores};
 
 /// How often a projection that does not get on is asked whether it fails.
 const LOOK: Duration = Duration::from_millis(50);
@@ -128,18 +128,20 @@ impl ProjectionTest {
     async fn read<V: ReadModel>(&self) -> Result<Read<V>, String> {
         let store = self.history.store().await;
         let head = store.head().await.map_err(|error| error.to_string())?;
-        let store: Arc<dyn Store> = Arc::new(store);
+        let store = Arc::new(store);
         let plan = Plan {
             projections: vec![PlannedProjection::new(self.entry)],
             ..Plan::of_aggregates(Registry::get())
         };
         let model = plan.models().remove(&TypeId::of::<V>());
-        let (_, model) = model.ok_or_else(|| format!("it does not keep `{}`", V::NAME))?;
-        let dispatcher = Dispatcher::builder().start(plan, store.clone()).await;
+        let model = model.ok_or_else(|| format!("it does not keep `{}`", V::NAME))?;
+        let dispatcher = Dispatcher::builder()
+            .start(plan, Stores::of(store.clone()))
+            .await;
         let dispatcher = dispatcher.map_err(|error| error.to_string())?;
         for _ in 0..LOOKS {
             let Err(behind) = dispatcher.wait_until_caught_up(head, LOOK).await else {
-                return Ok(Read::new(store, model));
+                return Ok(Read::new(store, model.schema));
             };
             if let Some(failure) = behind.failing {
                 return Err(failure);

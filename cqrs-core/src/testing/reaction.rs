@@ -11,8 +11,8 @@ use crate::handler::Services;
 use crate::message::{Command, Event, IntoEvents};
 use crate::module::Module;
 use crate::registry::{ReactionEntry, Registry};
-use crate::store::{EventData, EventLog, EventQuery, Position, ReadRange, Recorded};
-use crate::wiring::{Plan, Problems, Scope};
+use crate::store::{EventData, EventQuery, EventStore, Position, ReadRange, Recorded};
+use crate::wiring::{Plan, Problems, Scope, Stores};
 
 /// Begins a test of the reaction with this name:
 /// `reaction("reward").given(events).when(event).then_sent(command)`.
@@ -134,7 +134,7 @@ impl ReactionTest {
         let builder = builder.authorizer(AllowAll).clock(move || time);
         let started = builder
             .record(sent.clone())
-            .start(plan, Arc::new(store))
+            .start(plan, Stores::of(Arc::new(store)))
             .await;
         let dispatcher = started.expect("a store in memory can be prepared");
         let reaction = Reaction::new(entry, &self.services, dispatcher);
@@ -143,7 +143,7 @@ impl ReactionTest {
     }
 }
 
-async fn event_at(store: &impl EventLog, position: Position) -> Arc<Recorded> {
+async fn event_at(store: &impl EventStore, position: Position) -> Arc<Recorded> {
     let range = ReadRange::after(position.before());
     let page = store.read(EventQuery::All, range).await;
     let page = page.expect("a store in memory can be read");

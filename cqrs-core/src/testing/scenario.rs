@@ -12,8 +12,8 @@ use crate::handler::Services;
 use crate::message::{Command, Event, IntoEvents};
 use crate::module::Module;
 use crate::registry::{CommandHandlerEntry, Registry};
-use crate::store::{EventData, EventLogExt, EventQuery, Recorded};
-use crate::wiring::Plan;
+use crate::store::{EventData, EventQuery, EventStore, Recorded};
+use crate::wiring::{Plan, Stores};
 use crate::{CommandId, Timestamp};
 
 /// Begins a test of a decision: `given(events).when(command).then(events)`. Without history:
@@ -251,7 +251,7 @@ impl<C: Command> When<C> {
         let time = history.time;
         let builder = Dispatcher::builder().services(services);
         let builder = builder.authorizer(AllowAll).clock(move || time);
-        let dispatcher = builder.start(plan, Arc::new(store)).await;
+        let dispatcher = builder.start(plan, Stores::of(Arc::new(store))).await;
         let dispatcher = dispatcher.expect("a store in memory can be prepared");
         let mut call = dispatcher.execute(self.command);
         if let Some(id) = id {

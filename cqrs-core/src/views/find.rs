@@ -7,17 +7,17 @@ use serde::Serialize;
 use super::encode::decode;
 use super::{Index, Indexed, ReadModel, SortKey};
 use crate::error::Result;
-use crate::store::{IndexRange, ModelSchema, Store, ViewRow, ViewScan};
+use crate::store::{IndexRange, ModelSchema, ViewRow, ViewScan, ViewStore};
 
 /// What a query handler reads: the views of one read model. Nothing here writes.
 pub struct Read<V> {
-    store: Arc<dyn Store>,
+    store: Arc<dyn ViewStore>,
     model: Arc<ModelSchema>,
     of: std::marker::PhantomData<fn() -> V>,
 }
 
 impl<V: ReadModel> Read<V> {
-    pub(crate) fn new(store: Arc<dyn Store>, model: Arc<ModelSchema>) -> Self {
+    pub(crate) fn new(store: Arc<dyn ViewStore>, model: Arc<ModelSchema>) -> Self {
         Self {
             store,
             model,

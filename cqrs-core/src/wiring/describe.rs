@@ -130,7 +130,9 @@ fn message(message: &MessageEntry, handler: &HandlerSummary) -> MessageDescripti
             InputKind::Aggregate(aggregate) => description.aggregates.push(aggregate.name),
             InputKind::Service(service) => description.services.push(service.name),
             InputKind::Views(model) => description.read_models.push(model.name),
-            InputKind::Transaction(store) => description.services.push(store.name),
+            InputKind::Transaction(store) | InputKind::Reader(store) => {
+                description.services.push(store.name);
+            }
             InputKind::Context | InputKind::Builtin => {}
         }
     }

@@ -6,7 +6,9 @@ mod plan;
 mod problem;
 mod scope;
 mod services;
+mod stores;
 mod transactions;
+mod view_stores;
 
 pub use describe::{Description, EventDescription, Listener, MessageDescription};
 pub use problem::{BuildError, Problem, Problems};
@@ -16,3 +18,5 @@ pub use crate::source::Source;
 
 pub(crate) use plan::{Models, Plan, PlannedProjection};
 pub(crate) use scope::Scope;
+pub(crate) use stores::{GivenStores, Stores};
+pub(crate) use view_stores::{ViewStores, is_same};

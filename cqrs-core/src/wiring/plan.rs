@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{Problems, Scope};
 use crate::handler::{Fold, InputKind, ModelType, Setup};
 use crate::registry::{
-    AggregateEntry, CommandHandlerEntry, Entry, EventEntry, HandlerSummary, MessageEntry,
-    MessageKind, ProjectionEntry, QueryHandlerEntry, ReactionEntry, Registry,
+    AggregateEntry, CommandHandlerEntry, EventEntry, HandlerSummary, MessageEntry, MessageKind,
+    ProjectionEntry, QueryHandlerEntry, ReactionEntry, Registered, Registry,
 };
 use crate::source::Source;
 use crate::store::ModelSchema;
@@ -23,8 +23,15 @@ pub(crate) struct Plan {
     pub(crate) reactions: Vec<&'static ReactionEntry>,
 }
 
-/// Each read model with the place of the projection that keeps it.
-pub(crate) type Models = HashMap<TypeId, (usize, Arc<ModelSchema>)>;
+/// The read models by their type.
+pub(crate) type Models = HashMap<TypeId, PlannedModel>;
+
+/// A read model.
+pub(crate) struct PlannedModel {
+    /// The place of the projection that keeps it.
+    pub(crate) projection: usize,
+    pub(crate) schema: Arc<ModelSchema>,
+}
 
 /// A projection with its folds.
 pub(crate) struct PlannedProjection {
@@ -84,9 +91,13 @@ impl Plan {
     /// The read models.
     pub(crate) fn models(&self) -> Models {
         let mut models = HashMap::new();
-        for (at, projection) in self.projections.iter().enumerate() {
+        for (place, projection) in self.projections.iter().enumerate() {
             for model in projection.models() {
-                models.insert(model.id, (at, Arc::new(projection.schema(model))));
+                let planned = PlannedModel {
+                    projection: place,
+                    schema: Arc::new(projection.schema(model)),
+                };
+                models.insert(model.id, planned);
             }
         }
         models
@@ -332,7 +343,7 @@ impl PlannedProjection {
     }
 }
 
-fn within<T: Entry>(entries: &[&'static T], scope: &Scope) -> Vec<&'static T> {
+fn within<T: Registered>(entries: &[&'static T], scope: &Scope) -> Vec<&'static T> {
     let entries = entries.iter().copied();
     entries.filter(|it| scope.includes(it.source())).collect()
 }

@@ -1,48 +1,11 @@
 //! What handlers that take a transaction of the store need.
 
-use std::collections::BTreeMap;
-
 use super::plan::PlannedProjection;
 use super::{Plan, Problems};
 use crate::handler::{Input, InputKind};
 use crate::source::Source;
-use crate::store::Transactions;
 
 impl Plan {
-    /// Checks that handlers take transactions of the store that there is.
-    pub(crate) fn check_transactions(
-        &self,
-        transactions: Option<&dyn Transactions>,
-        problems: &mut Problems,
-    ) {
-        let store = transactions.map(Transactions::store_type);
-        let mut others: BTreeMap<&str, Vec<Source>> = BTreeMap::new();
-        let mut check = |source: Source, inputs: &[Input]| {
-            for input in inputs {
-                if let InputKind::Transaction(wanted) = input.kind
-                    && store != Some(wanted.id)
-                {
-                    others.entry(wanted.name).or_default().push(source);
-                }
-            }
-        };
-        for handler in self.handlers() {
-            check(handler.source, &(handler.inputs)());
-        }
-        for projection in &self.projections {
-            for (source, inputs) in projection.methods() {
-                check(source, inputs);
-            }
-        }
-        for (name, sources) in others {
-            let what = format!(
-                "handlers take transactions of `{name}`, which is not the dispatcher's store"
-            );
-            let write = format!("`.store(..)` with a `{name}`, or take in other modules");
-            problems.add(what, sources, write);
-        }
-    }
-
     /// Checks that each handler takes one transaction at most, and no fold one beside read models.
     pub(super) fn check_inputs(&self, problems: &mut Problems) {
         let commands = self.command_handlers.iter();
@@ -77,7 +40,7 @@ impl Plan {
 
 impl PlannedProjection {
     /// What its methods take, and where they are.
-    fn methods(&self) -> impl Iterator<Item = (Source, &[Input])> {
+    pub(super) fn methods(&self) -> impl Iterator<Item = (Source, &[Input])> {
         let source = |line| Source {
             line,
             ..self.entry.source

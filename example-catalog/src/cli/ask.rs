@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use cqrs_core::store::EventLogExt;
 use cqrs_core::{Actor, Dispatcher};
 use serde_json::Value;
 
@@ -13,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Asks a query and prints the answer, which has everything that was recorded before.
 pub async fn run(dispatcher: &Dispatcher, ask: &args::Ask, actor: Actor) -> Result<(), Stop> {
     let json = input::json(&ask.json)?;
-    let head = dispatcher.store().head().await?;
+    let head = dispatcher.log().head().await?;
     let call = dispatcher.query_json(&ask.query, &json).actor(actor);
     let answer = call.after_position(head).max_wait(PATIENCE).await?;
     say(harmless_json(&format!("{answer:#}")))?;

@@ -1,4 +1,3 @@
-use cqrs_core::store::EventLogExt;
 use cqrs_core::{Actor, Command, CommandError, CommandId, Dispatcher, Position, Receipt, Session};
 use example_catalog::{
     CatalogError, CreateProduct, GetAllProducts, GetPriceHistory, GetProductById, Product,
@@ -27,7 +26,7 @@ pub async fn run(named: Option<Database>, actor: Actor) -> Result<(), Stop> {
     };
     say(format_args!("The product catalog in {database} ({end})"))?;
     let dispatcher = open::in_database(&database, Existing::OrNew).await?;
-    let head = dispatcher.store().head().await?;
+    let head = dispatcher.log().head().await?;
     if head > Position::START {
         say("It is not empty: what an earlier run of the demo did is recognized, not done again.")?;
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use cqrs_core::prelude::*;
-use cqrs_core::store::{EventLogExt, EventQuery, StateKey, Store};
+use cqrs_core::store::{EventQuery, StateKey, Store};
 use cqrs_sqlite::Sqlite;
 use tokio::runtime::Runtime;
 
@@ -186,11 +186,7 @@ impl Ledger {
                     "I7: {id} was acknowledged"
                 );
             } else {
-                let stored = app
-                    .store()
-                    .command(*id)
-                    .await
-                    .expect("commands can be read");
+                let stored = app.log().command(*id).await.expect("commands can be read");
                 let stored = stored.expect("I7: a command without events was acknowledged");
                 assert_eq!(
                     (stored.first, stored.last, stored.count),
@@ -207,10 +203,7 @@ impl Ledger {
             id: id.to_string(),
         };
         let stored = app
-            .store()
-            .capabilities()
-            .states
-            .expect("it keeps states")
+            .log()
             .states(ids.clone().map(key).collect())
             .await
             .expect("states");

@@ -183,7 +183,7 @@ fn pair(student: u32, course: &str) -> Subscribe {
 /// The dispatcher, and one that stands for another process.
 async fn two(app: Dispatcher, with: impl Fn(Builder) -> Builder) -> [Dispatcher; 2] {
     let other = with(Dispatcher::builder().module(module()));
-    let other = other.shared_store(app.store().clone()).build().await;
+    let other = other.stores_of(&app).build().await;
     [app, other.expect("builds")]
 }
 

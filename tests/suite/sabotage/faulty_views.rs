@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cqrs_conformance::ViewFixture;
 use cqrs_core::store::{
-    BoxFuture, ModelSchema, SortKey, StoreError, ViewBatch, ViewCommitError, ViewPage, ViewScan,
-    ViewStore,
+    BoxFuture, Incarnation, ModelSchema, SortKey, StoreError, ViewBatch, ViewCapabilities,
+    ViewCommitError, ViewPage, ViewScan, ViewStore,
 };
 use cqrs_core::{Memory, Position};
 
@@ -181,10 +181,10 @@ impl ViewStore for FaultyViews {
         Box::pin(self.commit_badly(batch))
     }
 
-    fn replicated(&self) -> Option<BoxFuture<'_, Result<(), StoreError>>> {
+    fn wait_until_visible(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         match self.fault {
-            ViewFault::Lags => Some(Box::pin(self.replicate(None))),
-            _ => None,
+            ViewFault::Lags => Box::pin(self.replicate(None)),
+            _ => self.data.wait_until_visible(),
         }
     }
 
@@ -206,5 +206,13 @@ impl ViewStore for FaultyViews {
 
     fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>> {
         Box::pin(self.scan_badly(scan))
+    }
+
+    fn view_incarnation(&self) -> Incarnation {
+        self.data.view_incarnation()
+    }
+
+    fn view_capabilities(&self) -> ViewCapabilities<'_> {
+        self.data.view_capabilities()
     }
 }

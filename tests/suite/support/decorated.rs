@@ -4,34 +4,32 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use cqrs_core::store::{
-    Admission, Append, AppendError, Appended, BoxFuture, Capabilities, EventData, EventLog,
-    EventQuery, FoldReads, Heads, ModelSchema, Page, ReadRange, StateKey, StateStore, Store,
-    StoreError, StoredCommand, StoredState, ViewBatch, ViewCommitError, ViewPage, ViewScan,
-    ViewStore,
+    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, Incarnation, Limits,
+    ModelSchema, Page, ReadRange, StateKey, StoreError, StoredCommand, StoredState, Transactions,
+    ViewBatch, ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore,
 };
-use cqrs_core::{CommandId, Position};
-
-/// A page of a read for folds.
-pub type FoldPage = Page<(Position, EventData)>;
+use cqrs_core::{CommandId, Position, Timestamp, Uuid};
+use tokio::sync::watch;
 
 /// What becomes of calls to a store. Each call is passed on unless it is overridden; a method that
 /// a test needs and that is not here yet belongs here.
-pub trait Hooks<S: Store + ?Sized>: Send + Sync + 'static {
+pub trait Hooks<S: ?Sized>: Send + Sync + 'static {
     fn append<'a>(
         &'a self,
         store: &'a S,
         append: Append,
-    ) -> BoxFuture<'a, Result<Appended, AppendError>> {
+    ) -> BoxFuture<'a, Result<Appended, AppendError>>
+    where
+        S: EventStore,
+    {
         store.append(append)
     }
 
-    fn admit(&self, admission: &dyn Admission) -> Result<(), AppendError> {
-        admission.admit()
-    }
-
-    /// What the store offers. Takes away what a test is to do without.
-    fn capabilities<'a>(&'a self, capabilities: Capabilities<'a>) -> Capabilities<'a> {
-        capabilities
+    fn admit(&self, store: &S) -> Result<(), AppendError>
+    where
+        S: EventStore,
+    {
+        store.admit()
     }
 
     fn read<'a>(
@@ -39,40 +37,55 @@ pub trait Hooks<S: Store + ?Sized>: Send + Sync + 'static {
         store: &'a S,
         query: EventQuery,
         range: ReadRange,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+    ) -> BoxFuture<'a, Result<Page, StoreError>>
+    where
+        S: EventStore,
+    {
         store.read(query, range)
     }
 
     fn read_to_fold<'a>(
         &'a self,
-        reads: &'a dyn FoldReads,
+        store: &'a S,
         query: EventQuery,
         range: ReadRange,
-    ) -> BoxFuture<'a, Result<FoldPage, StoreError>> {
-        reads.read_to_fold(query, range)
+    ) -> BoxFuture<'a, Result<Page, StoreError>>
+    where
+        S: EventStore,
+    {
+        store.read_to_fold(query, range)
     }
 
     fn command<'a>(
         &'a self,
         store: &'a S,
         id: CommandId,
-    ) -> BoxFuture<'a, Result<Option<StoredCommand>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Option<StoredCommand>, StoreError>>
+    where
+        S: EventStore,
+    {
         store.command(id)
     }
 
     fn states<'a>(
         &'a self,
-        states: &'a dyn StateStore,
+        store: &'a S,
         keys: Vec<StateKey>,
-    ) -> BoxFuture<'a, Result<Vec<Option<StoredState>>, StoreError>> {
-        states.states(keys)
+    ) -> BoxFuture<'a, Result<Vec<Option<StoredState>>, StoreError>>
+    where
+        S: EventStore,
+    {
+        store.states(keys)
     }
 
     fn commit<'a>(
         &'a self,
         store: &'a S,
         batch: ViewBatch,
-    ) -> BoxFuture<'a, Result<(), ViewCommitError>> {
+    ) -> BoxFuture<'a, Result<(), ViewCommitError>>
+    where
+        S: ViewStore,
+    {
         store.commit(batch)
     }
 
@@ -81,7 +94,10 @@ pub trait Hooks<S: Store + ?Sized>: Send + Sync + 'static {
         store: &'a S,
         model: Arc<ModelSchema>,
         keys: Vec<String>,
-    ) -> BoxFuture<'a, Result<Vec<Option<Vec<u8>>>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Vec<Option<Vec<u8>>>, StoreError>>
+    where
+        S: ViewStore,
+    {
         store.load_to_fold(model, keys)
     }
 }
@@ -101,67 +117,77 @@ impl<S: ?Sized, H> Deref for Decorated<S, H> {
 }
 
 #[deny(clippy::missing_trait_methods)]
-#[deny(clippy::missing_trait_methods)]
-impl<S: Store + ?Sized, H: Hooks<S>> EventLog for Decorated<S, H> {
+impl<S: EventStore + ?Sized, H: Hooks<S>> EventStore for Decorated<S, H> {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         self.hooks.append(&self.store, append)
+    }
+
+    fn admit(&self) -> Result<(), AppendError> {
+        self.hooks.admit(&self.store)
     }
 
     fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
         self.hooks.read(&self.store, query, range)
     }
 
-    fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>> {
-        self.hooks.command(&self.store, id)
-    }
-
-    fn heads(&self) -> &Heads {
-        self.store.heads()
-    }
-
-    fn capabilities(&self) -> Capabilities<'_> {
-        let mut capabilities = self.store.capabilities();
-        capabilities.states = capabilities.states.map(|_| self as _);
-        capabilities.fold_reads = capabilities.fold_reads.map(|_| self as _);
-        capabilities.admission = capabilities.admission.map(|_| self as _);
-        self.hooks.capabilities(capabilities)
-    }
-}
-
-#[deny(clippy::missing_trait_methods)]
-impl<S: Store + ?Sized, H: Hooks<S>> StateStore for Decorated<S, H> {
-    fn states(
-        &self,
-        keys: Vec<StateKey>,
-    ) -> BoxFuture<'_, Result<Vec<Option<StoredState>>, StoreError>> {
-        let states = self.store.capabilities().states;
-        self.hooks.states(states.expect("it keeps states"), keys)
-    }
-}
-
-#[deny(clippy::missing_trait_methods)]
-impl<S: Store + ?Sized, H: Hooks<S>> FoldReads for Decorated<S, H> {
     fn read_to_fold(
         &self,
         query: EventQuery,
         range: ReadRange,
-    ) -> BoxFuture<'_, Result<FoldPage, StoreError>> {
-        let reads = self.store.capabilities().fold_reads;
-        let reads = reads.expect("it has reads for folds");
-        self.hooks.read_to_fold(reads, query, range)
+    ) -> BoxFuture<'_, Result<Page, StoreError>> {
+        self.hooks.read_to_fold(&self.store, query, range)
+    }
+
+    fn head(&self) -> BoxFuture<'_, Result<Position, StoreError>> {
+        self.store.head()
+    }
+
+    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, StoreError>> {
+        self.store.position_at(time)
+    }
+
+    fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>> {
+        self.hooks.command(&self.store, id)
+    }
+
+    fn states(
+        &self,
+        keys: Vec<StateKey>,
+    ) -> BoxFuture<'_, Result<Vec<Option<StoredState>>, StoreError>> {
+        self.hooks.states(&self.store, keys)
+    }
+
+    fn watch(&self) -> watch::Receiver<Position> {
+        self.store.watch()
+    }
+
+    fn recent(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {
+        self.store.recent(query, after, limit)
+    }
+
+    fn transactions(&self) -> Option<&dyn Transactions> {
+        self.store.transactions()
+    }
+
+    fn incarnation(&self) -> Incarnation {
+        self.store.incarnation()
+    }
+
+    fn limits(&self) -> Limits {
+        self.store.limits()
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.store.is_read_only()
+    }
+
+    fn store_id(&self) -> Uuid {
+        self.store.store_id()
     }
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl<S: Store + ?Sized, H: Hooks<S>> Admission for Decorated<S, H> {
-    fn admit(&self) -> Result<(), AppendError> {
-        let admission = self.store.capabilities().admission;
-        self.hooks.admit(admission.expect("it has admission"))
-    }
-}
-
-#[deny(clippy::missing_trait_methods)]
-impl<S: Store + ?Sized, H: Hooks<S>> ViewStore for Decorated<S, H> {
+impl<S: ViewStore + ?Sized, H: Hooks<S>> ViewStore for Decorated<S, H> {
     fn prepare(&self, models: Vec<ModelSchema>) -> BoxFuture<'_, Result<(), StoreError>> {
         self.store.prepare(models)
     }
@@ -177,8 +203,8 @@ impl<S: Store + ?Sized, H: Hooks<S>> ViewStore for Decorated<S, H> {
         self.hooks.commit(&self.store, batch)
     }
 
-    fn replicated(&self) -> Option<BoxFuture<'_, Result<(), StoreError>>> {
-        self.store.replicated()
+    fn wait_until_visible(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.wait_until_visible()
     }
 
     fn load(
@@ -199,5 +225,13 @@ impl<S: Store + ?Sized, H: Hooks<S>> ViewStore for Decorated<S, H> {
 
     fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>> {
         self.store.scan(scan)
+    }
+
+    fn view_incarnation(&self) -> Incarnation {
+        self.store.view_incarnation()
+    }
+
+    fn view_capabilities(&self) -> ViewCapabilities<'_> {
+        self.store.view_capabilities()
     }
 }

@@ -6,6 +6,7 @@ pub mod postgres;
 mod race;
 pub mod stores;
 pub mod transacting;
+pub mod umadb;
 pub mod watched;
 
 pub use noted::noted;

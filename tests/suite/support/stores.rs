@@ -43,7 +43,7 @@ pub async fn with_caches(app: Dispatcher, module: Module) -> Vec<Dispatcher> {
     let mut apps = vec![app];
     for states in [0, 1, 2] {
         let builder = Dispatcher::builder().module(module).state_cache(states);
-        let builder = builder.shared_store(apps[0].store().clone()).attempts(1000);
+        let builder = builder.stores_of(&apps[0]).attempts(1000);
         apps.push(builder.build().await.expect("builds"));
     }
     apps

@@ -1,16 +1,19 @@
-//! A store that counts its reads, and refuses appends when it is told to.
+//! A log that counts its reads, and refuses appends when it is told to; a view store that counts its
+//! commits and loads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, EventQuery, FoldReads, ModelSchema, Page, ReadRange,
-    StateKey, StateStore, Store, StoreError, StoredState, ViewBatch, ViewCommitError,
+    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, ModelSchema, Page, ReadRange,
+    StateKey, StoreError, StoredState, ViewBatch, ViewCommitError, ViewStore,
 };
 
-use super::decorated::{Decorated, FoldPage, Hooks};
+use super::decorated::{Decorated, Hooks};
 
-pub type Watched = Decorated<dyn Store, Counts>;
+pub type WatchedLog = Decorated<dyn EventStore, Counts>;
+
+pub type WatchedViews = Decorated<dyn ViewStore, Counts>;
 
 #[derive(Default)]
 pub struct Counts {
@@ -22,8 +25,8 @@ pub struct Counts {
     loads: AtomicUsize,
 }
 
-impl Watched {
-    pub fn new(store: Arc<dyn Store>) -> Arc<Self> {
+impl<S: ?Sized> Decorated<S, Counts> {
+    pub fn watched(store: Arc<S>) -> Arc<Self> {
         let hooks = Counts::default();
         Arc::new(Self { store, hooks })
     }
@@ -60,10 +63,10 @@ impl Counts {
         self.overloads.store(appends, Ordering::SeqCst);
     }
 
-    async fn counted<E>(
+    async fn counted(
         &self,
-        read: BoxFuture<'_, Result<Page<E>, StoreError>>,
-    ) -> Result<Page<E>, StoreError> {
+        read: BoxFuture<'_, Result<Page, StoreError>>,
+    ) -> Result<Page, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.calls.fetch_add(1, Ordering::SeqCst);
         let page = read.await?;
@@ -72,10 +75,10 @@ impl Counts {
     }
 }
 
-impl Hooks<dyn Store> for Counts {
+impl Hooks<dyn EventStore> for Counts {
     fn append<'a>(
         &'a self,
-        store: &'a dyn Store,
+        store: &'a dyn EventStore,
         append: Append,
     ) -> BoxFuture<'a, Result<Appended, AppendError>> {
         let left = self
@@ -93,7 +96,7 @@ impl Hooks<dyn Store> for Counts {
 
     fn read<'a>(
         &'a self,
-        store: &'a dyn Store,
+        store: &'a dyn EventStore,
         query: EventQuery,
         range: ReadRange,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
@@ -102,25 +105,27 @@ impl Hooks<dyn Store> for Counts {
 
     fn read_to_fold<'a>(
         &'a self,
-        reads: &'a dyn FoldReads,
+        store: &'a dyn EventStore,
         query: EventQuery,
         range: ReadRange,
-    ) -> BoxFuture<'a, Result<FoldPage, StoreError>> {
-        Box::pin(self.counted(reads.read_to_fold(query, range)))
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(self.counted(store.read_to_fold(query, range)))
     }
 
     fn states<'a>(
         &'a self,
-        states: &'a dyn StateStore,
+        store: &'a dyn EventStore,
         keys: Vec<StateKey>,
     ) -> BoxFuture<'a, Result<Vec<Option<StoredState>>, StoreError>> {
         self.calls.fetch_add(1, Ordering::SeqCst);
-        states.states(keys)
+        store.states(keys)
     }
+}
 
+impl Hooks<dyn ViewStore> for Counts {
     fn commit<'a>(
         &'a self,
-        store: &'a dyn Store,
+        store: &'a dyn ViewStore,
         batch: ViewBatch,
     ) -> BoxFuture<'a, Result<(), ViewCommitError>> {
         self.commits.fetch_add(1, Ordering::SeqCst);
@@ -129,7 +134,7 @@ impl Hooks<dyn Store> for Counts {
 
     fn load_to_fold<'a>(
         &'a self,
-        store: &'a dyn Store,
+        store: &'a dyn ViewStore,
         model: Arc<ModelSchema>,
         keys: Vec<String>,
     ) -> BoxFuture<'a, Result<Vec<Option<Vec<u8>>>, StoreError>> {

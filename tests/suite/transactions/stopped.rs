@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::error::Failure;
-use cqrs_core::store::{AppendError, EventLogExt, StoreError};
+use cqrs_core::store::{AppendError, StoreError};
 use cqrs_core::{CommandError, CommandId, Dispatcher, Position};
 use cqrs_postgres::Postgres;
 use test_postgres::Server;
@@ -62,11 +62,11 @@ async fn stop_a_commit(server: &Arc<Server>, app: &Dispatcher, article: u32, end
         waiting.expect("an answer").is_some()
     })
     .await;
-    let head = app.store().head().await.expect("a head");
+    let head = app.log().head().await.expect("a head");
     on_server(server, Server::stand_still).await;
     if !late {
         // As long as the commit's own deadline, about.
-        let read = app.store().head().await.expect_err("no answer");
+        let read = app.log().head().await.expect_err("no answer");
         assert!(matches!(read, StoreError::Unavailable { .. }), "{read}");
     }
     let receiving = if late {
@@ -88,7 +88,7 @@ async fn stop_a_commit(server: &Arc<Server>, app: &Dispatcher, article: u32, end
         waiting.expect("an answer").is_none()
     })
     .await;
-    let now = async || app.store().head().await.expect("a head");
+    let now = async || app.log().head().await.expect("a head");
     match receiving {
         Ok(receipt) => assert_eq!(receipt.last(), now().await),
         Err(CommandError::Failed(Failure::Append(AppendError::Indeterminate { .. }))) => {}

@@ -62,9 +62,8 @@ pub(super) async fn scan<S: ViewStore>(store: &S, scan: ViewScan) -> ViewPage {
 
 /// Waits until queries see what was committed before.
 pub(super) async fn wait_until_visible<S: ViewStore>(store: &S) {
-    if let Some(visible) = store.replicated() {
-        visible.await.expect("commits become visible");
-    }
+    let visible = store.wait_until_visible().await;
+    visible.expect("commits become visible");
 }
 
 /// The checkpoint of the tests' subscription.

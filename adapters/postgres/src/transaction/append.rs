@@ -65,7 +65,7 @@ pub(crate) async fn append_in(
             // Of the transaction nothing is left to find out, even if this fails.
             let _ = client.batch_execute("ROLLBACK").await;
             if fault.kind() == Kind::Contention {
-                let at = shared.tail.heads.position();
+                let at = *shared.tail.known.borrow();
                 return Err(AppendError::Conflict { at });
             }
             Err(fault.into())

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cqrs_core::Position;
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, StoreError, Transactional, ViewBatch, ViewCommitError,
+    Append, AppendError, Appended, BoxFuture, HasReader, LogTransaction, StoreError, Transactional,
+    ViewBatch, ViewCommitError, ViewTransaction,
 };
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
@@ -33,7 +34,7 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
 pub struct Transaction {
     client: OpenTransaction,
     store: Postgres,
-    is_overtaken: AtomicBool,
+    should_retry: AtomicBool,
 }
 
 impl Transaction {
@@ -108,13 +109,13 @@ impl Transaction {
             SqlState::T_R_SERIALIZATION_FAILURE,
         ];
         if code.is_some_and(|code| overtaken.contains(code)) {
-            self.is_overtaken.store(true, Ordering::Relaxed);
+            self.should_retry.store(true, Ordering::Relaxed);
         }
         result
     }
 }
 
-impl cqrs_core::store::Transaction for Transaction {
+impl ViewTransaction for Transaction {
     fn checkpoint(
         &mut self,
         subscription: String,
@@ -125,6 +126,16 @@ impl cqrs_core::store::Transaction for Transaction {
         })
     }
 
+    fn commit(mut self, batch: ViewBatch) -> BoxFuture<'static, Result<(), ViewCommitError>> {
+        Box::pin(async move {
+            let committed = view_store::commit_in(&self.client, self.store.shared(), batch).await;
+            self.client.ended();
+            committed
+        })
+    }
+}
+
+impl LogTransaction for Transaction {
     fn append(mut self, append: Append) -> BoxFuture<'static, Result<Appended, AppendError>> {
         Box::pin(async move {
             let shared = self.store.shared();
@@ -134,23 +145,16 @@ impl cqrs_core::store::Transaction for Transaction {
             appended
         })
     }
+}
 
-    fn commit(mut self, batch: ViewBatch) -> BoxFuture<'static, Result<(), ViewCommitError>> {
-        Box::pin(async move {
-            let committed = view_store::commit_in(&self.client, self.store.shared(), batch).await;
-            self.client.ended();
-            committed
-        })
-    }
-
-    fn is_overtaken(&self) -> bool {
-        self.is_overtaken.load(Ordering::Relaxed)
+impl cqrs_core::store::Transaction for Transaction {
+    fn should_retry(&self) -> bool {
+        self.should_retry.load(Ordering::Relaxed)
     }
 }
 
 impl Transactional for Postgres {
     type Transaction = Transaction;
-    type Reader = Reader;
 
     fn begin(&self) -> BoxFuture<'_, Result<Transaction, StoreError>> {
         Box::pin(async move {
@@ -159,10 +163,14 @@ impl Transactional for Postgres {
             Ok(Transaction {
                 client: begun.map_err(Fault::from)?,
                 store: self.clone(),
-                is_overtaken: AtomicBool::new(false),
+                should_retry: AtomicBool::new(false),
             })
         })
     }
+}
+
+impl HasReader for Postgres {
+    type Reader = Reader;
 
     fn reader(&self) -> Reader {
         Reader::new(self.clone())

@@ -8,7 +8,8 @@ use std::ops::Deref;
 
 use cqrs_core::Position;
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, StoreError, Transactional, ViewBatch, ViewCommitError,
+    Append, AppendError, Appended, BoxFuture, HasReader, LogTransaction, StoreError, Transactional,
+    ViewBatch, ViewCommitError, ViewTransaction,
 };
 use rusqlite::Connection;
 
@@ -69,21 +70,12 @@ impl Deref for Transaction {
     }
 }
 
-impl cqrs_core::store::Transaction for Transaction {
+impl ViewTransaction for Transaction {
     fn checkpoint(
         &mut self,
         subscription: String,
     ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
         Box::pin(async move { self.lease.checkpoint(&subscription) })
-    }
-
-    fn append(self, append: Append) -> BoxFuture<'static, Result<Appended, AppendError>> {
-        Box::pin(async move {
-            self.store.shared().limits.check(&append)?;
-            let (task, answer) = AppendTask::new(append)?;
-            let store = self.complete(task);
-            store.shared().writer()?.appended(answer).await
-        })
     }
 
     fn commit(self, batch: ViewBatch) -> BoxFuture<'static, Result<(), ViewCommitError>> {
@@ -93,16 +85,28 @@ impl cqrs_core::store::Transaction for Transaction {
             store.shared().writer()?.committed(answer).await
         })
     }
+}
 
+impl LogTransaction for Transaction {
+    fn append(self, append: Append) -> BoxFuture<'static, Result<Appended, AppendError>> {
+        Box::pin(async move {
+            self.store.shared().limits.check(&append)?;
+            let (task, answer) = AppendTask::new(append)?;
+            let store = self.complete(task);
+            store.shared().writer()?.appended(answer).await
+        })
+    }
+}
+
+impl cqrs_core::store::Transaction for Transaction {
     /// Never: the transaction has the write lock from its beginning.
-    fn is_overtaken(&self) -> bool {
+    fn should_retry(&self) -> bool {
         false
     }
 }
 
 impl Transactional for Sqlite {
     type Transaction = Transaction;
-    type Reader = Reader;
 
     /// Waits for its turn: for what was asked for before, and for the handlers before it. Never
     /// answers that the queue is full, but waits for a place.
@@ -115,6 +119,10 @@ impl Transactional for Sqlite {
             })
         })
     }
+}
+
+impl HasReader for Sqlite {
+    type Reader = Reader;
 
     fn reader(&self) -> Reader {
         Reader::new(self.clone())

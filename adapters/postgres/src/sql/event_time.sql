@@ -1,0 +1,3 @@
+SELECT time
+FROM cqrs.events
+WHERE position = $1

@@ -1,0 +1,3 @@
+SELECT time
+FROM events
+WHERE position = ?1

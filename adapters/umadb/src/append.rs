@@ -1,0 +1,218 @@
+use cqrs_core::Timestamp;
+use cqrs_core::store::{
+    Append, AppendError, Appended, Boundary, EventQuery, Limits, Position, ReadRange,
+};
+use prost::Message;
+
+use crate::fault::Fault;
+use crate::grpc::{CallError, MAX_REQUEST, Status};
+use crate::link::{Connection, Link};
+use crate::proto;
+use crate::read::{self, ReadError};
+use crate::record;
+use crate::seen::{Landmark, Seen};
+
+/// How often an append is sent that the server refuses although nothing is in its way.
+const MAX_REFUSALS: usize = 8;
+
+/// The largest append: the server takes messages of 4 MiB, and keeps an event's type and tags in a
+/// page of 4 KiB.
+pub(crate) const LIMITS: Limits = Limits {
+    events: 10_000,
+    payload: 1 << 20,
+    tags: 16,
+    name: 200,
+    append: MAX_REQUEST,
+};
+
+/// Why the server refused an append.
+enum Refusal {
+    /// For good.
+    Final(Result<Appended, AppendError>),
+    /// Up to this position there is nothing in its way.
+    Unfounded(Position),
+}
+
+/// Appends with one condition: none of the events that a boundary names, after the lowest position
+/// of a boundary.
+///
+/// The command's id is the source of the tracking information, so the server refuses the second
+/// append of a command. A refusal is looked into, and is a conflict only if there is an event in
+/// the way of a boundary. Otherwise the append is sent again, with a condition that begins where
+/// nothing was found.
+pub(crate) async fn append(
+    link: &Link,
+    seen: &Seen,
+    append: Append,
+) -> Result<Appended, AppendError> {
+    LIMITS.check(&append)?;
+    if !append.states.is_empty() {
+        return Err(AppendError::Invalid {
+            reason: "UmaDB keeps no states of aggregates".into(),
+        });
+    }
+    let time = to_micros(seen.time(append.time));
+    let request = record::request(&append, time);
+    let mut request = request.map_err(|reason| AppendError::Invalid { reason })?;
+    let size = request.encoded_len();
+    if size > MAX_REQUEST {
+        let reason = format!("bytes of one append as it is sent: {size}, at most {MAX_REQUEST}");
+        return Err(AppendError::Invalid { reason });
+    }
+    let mut after = append.boundaries.iter().map(|it| it.after).min();
+    let mut refusals = 0;
+    let mut attempts = link.attempts();
+    loop {
+        let connection = attempts.connection().await?;
+        request.condition = after.and_then(|after| condition(&append.boundaries, after));
+        let refused = match send(&connection, seen, &request, &append.boundaries).await {
+            Ok(Some(last)) => {
+                let landmark = Landmark {
+                    position: last,
+                    command: append.command.as_uuid(),
+                };
+                seen.note(connection.incarnation, landmark, time);
+                return Ok(appended(last, append.events.len(), time));
+            }
+            Ok(None) => refusal(&connection, seen, &append).await,
+            Err(error) => Err(error.into()),
+        };
+        match refused {
+            Ok(Refusal::Final(result)) => return result,
+            Ok(Refusal::Unfounded(as_of)) if refusals < MAX_REFUSALS => {
+                refusals += 1;
+                after = after.map(|_| as_of);
+            }
+            Ok(Refusal::Unfounded(_)) => {
+                let id = append.command;
+                let reason = format!("UmaDB refuses command {id}, though nothing is in its way");
+                return Err(Fault::Corrupt(reason).into());
+            }
+            Err(ReadError::Call(error)) => attempts.failed(error).await?,
+            Err(ReadError::Corrupt(reason)) => return Err(Fault::Corrupt(reason).into()),
+        }
+    }
+}
+
+/// The position of the last event; `None` if the append is refused.
+async fn send(
+    connection: &Connection,
+    seen: &Seen,
+    request: &proto::AppendRequest,
+    boundaries: &[Boundary],
+) -> Result<Option<Position>, CallError> {
+    if is_rewound(connection, seen, boundaries).await? {
+        return Ok(None);
+    }
+    match connection.append(request).await {
+        Ok(last) => Ok(Some(last)),
+        Err(CallError::Status(status)) if status.code == Status::FAILED_PRECONDITION => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn appended(last: Position, count: usize, time: Timestamp) -> Appended {
+    let count = count as u64;
+    Appended {
+        first: Position::new(last.get() - count.saturating_sub(1)),
+        last,
+        count,
+        time: (count > 0).then_some(time),
+        replayed: false,
+    }
+}
+
+/// `None` where no event can be in the way.
+fn condition(boundaries: &[Boundary], after: Position) -> Option<proto::AppendCondition> {
+    let items = boundaries
+        .iter()
+        .flat_map(|it| record::query_items(&it.fail_if));
+    let items: Vec<_> = items.collect();
+    // Without items, a query matches everything.
+    (!items.is_empty()).then(|| proto::AppendCondition {
+        fail_if_events_match: Some(proto::Query { items }),
+        after: Some(after.get()),
+    })
+}
+
+/// Whether a boundary was read from another log than this one, or beyond its end.
+async fn is_rewound(
+    connection: &Connection,
+    seen: &Seen,
+    boundaries: &[Boundary],
+) -> Result<bool, CallError> {
+    if boundaries
+        .iter()
+        .any(|it| it.incarnation != connection.incarnation)
+    {
+        return Ok(true);
+    }
+    let Some(furthest) = boundaries.iter().map(|it| it.after).max() else {
+        return Ok(false);
+    };
+    if furthest <= seen.head() {
+        return Ok(false);
+    }
+    let head = connection.head().await?;
+    seen.advance(connection.incarnation, head);
+    Ok(furthest > head)
+}
+
+/// Finds out why an append was refused: an earlier sending of the command, a boundary of another
+/// log, or an event in the way of a boundary.
+async fn refusal(
+    connection: &Connection,
+    seen: &Seen,
+    append: &Append,
+) -> Result<Refusal, ReadError> {
+    let Append {
+        command,
+        fingerprint,
+        boundaries,
+        ..
+    } = append;
+    if let Some(stored) = read::command_on(connection, *command).await? {
+        return Ok(Refusal::Final(stored.replay(*command, *fingerprint)));
+    }
+    // Nothing is in the way up to this position, unless one of the later reads finds it.
+    let head = connection.head().await?;
+    for Boundary {
+        fail_if,
+        after,
+        incarnation,
+        after_append,
+        ..
+    } in boundaries
+    {
+        if *incarnation != connection.incarnation || *after > head {
+            let error = AppendError::Rewound { head, seen: *after };
+            return Ok(Refusal::Final(Err(error)));
+        }
+        // An append that is under way is not known here: see `pipelining`.
+        let first = first_match(connection, seen, fail_if, *after).await?;
+        if let Some(at) = first.or(after_append.map(|_| head)) {
+            return Ok(Refusal::Final(Err(AppendError::Conflict { at })));
+        }
+    }
+    Ok(Refusal::Unfounded(head))
+}
+
+/// The first event that matches after `after`.
+async fn first_match(
+    connection: &Connection,
+    seen: &Seen,
+    query: &EventQuery,
+    after: Position,
+) -> Result<Option<Position>, ReadError> {
+    let range = ReadRange {
+        limit: 1,
+        ..ReadRange::after(after)
+    };
+    let page = read::page_on(connection, seen, query, range).await?;
+    Ok(page.events.first().map(|event| event.position))
+}
+
+/// Times are kept to the microsecond.
+fn to_micros(time: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
+}

@@ -1,0 +1,240 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use cqrs_core::store::{Incarnation, Position};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use crate::fault::Fault;
+use crate::grpc::{CallError, Channel, Messages, Target};
+use crate::proto;
+use crate::seen::{Landmark, Seen};
+
+/// Pause before the server is called again after a failure, doubled up to [`MAX_PAUSE`].
+const MIN_PAUSE: Duration = Duration::from_millis(5);
+const MAX_PAUSE: Duration = Duration::from_millis(500);
+
+/// The way to the server: one connection, replaced when it is lost.
+pub(crate) struct Link {
+    target: Arc<Target>,
+    answer_timeout: Duration,
+    retry_timeout: Duration,
+    seen: Arc<Seen>,
+    current: Mutex<Option<Connection>>,
+}
+
+/// A connection to a log that continues what this process has seen before. A log can be replaced
+/// only while the server is down, which ends the connection, so all calls on one connection are
+/// about one incarnation.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    channel: Channel,
+    answer_timeout: Duration,
+    pub(crate) incarnation: Incarnation,
+}
+
+impl Link {
+    pub(crate) fn new(
+        target: Target,
+        answer_timeout: Duration,
+        retry_timeout: Duration,
+        seen: Arc<Seen>,
+    ) -> Self {
+        Self {
+            target: Arc::new(target),
+            answer_timeout,
+            retry_timeout,
+            seen,
+            current: Mutex::new(None),
+        }
+    }
+
+    /// Begins a call, which is repeated on new connections for as long as [`Attempts`] allows.
+    pub(crate) fn attempts(&self) -> Attempts<'_> {
+        Attempts {
+            link: self,
+            // What lies beyond the range of the clock is for ever: 30 years.
+            deadline: Instant::now() + self.retry_timeout.min(Duration::from_secs(1 << 30)),
+            pause: MIN_PAUSE,
+            last: None,
+            is_in_doubt: false,
+        }
+    }
+
+    async fn connection(&self) -> Result<Connection, CallError> {
+        let mut current = self.current.lock().await;
+        if let Some(connection) = &*current
+            && !connection.channel.is_closed()
+        {
+            return Ok(connection.clone());
+        }
+        let connect = timeout(self.answer_timeout, Channel::open(self.target.clone()));
+        let channel = connect
+            .await
+            .unwrap_or_else(|_| Err("no connection".into()));
+        let mut connection = Connection {
+            channel: channel.map_err(CallError::NotSent)?,
+            answer_timeout: self.answer_timeout,
+            incarnation: self.seen.incarnation(),
+        };
+        let head = connection.head().await?;
+        if self.is_continued(&connection, head).await? {
+            self.seen.advance(connection.incarnation, head);
+        } else {
+            connection.incarnation = self.seen.replace(head);
+        }
+        *current = Some(connection.clone());
+        Ok(connection)
+    }
+
+    /// Whether the log has what this process saw last.
+    async fn is_continued(
+        &self,
+        connection: &Connection,
+        head: Position,
+    ) -> Result<bool, CallError> {
+        if head < self.seen.head() {
+            return Ok(false);
+        }
+        let Some(Landmark { position, command }) = self.seen.landmark() else {
+            return Ok(true);
+        };
+        let request = proto::ReadRequest {
+            start: Some(position.get()),
+            limit: Some(1),
+            ..proto::ReadRequest::default()
+        };
+        let found = connection
+            .unary::<proto::ReadResponse>("Read", &request)
+            .await?;
+        let same = |event: &proto::SequencedEvent| {
+            let source = event.tracking_info.as_ref().map(|it| it.source.as_str());
+            event.position == position.get() && source == Some(&command.to_string())
+        };
+        Ok(found.events.first().is_some_and(same))
+    }
+}
+
+impl Connection {
+    /// The position of the last event, 0 for an empty log.
+    pub(crate) async fn head(&self) -> Result<Position, CallError> {
+        let answer = self.unary::<proto::HeadResponse>("Head", &proto::HeadRequest {});
+        Ok(Position::new(answer.await?.position.unwrap_or(0)))
+    }
+
+    pub(crate) async fn append(
+        &self,
+        request: &proto::AppendRequest,
+    ) -> Result<Position, CallError> {
+        let answer = self.unary::<proto::AppendResponse>("Append", request);
+        Ok(Position::new(answer.await?.position))
+    }
+
+    pub(crate) async fn read(&self, request: &proto::ReadRequest) -> Result<Pages<'_>, CallError> {
+        let call = self.channel.stream("Read", request);
+        let messages = self.within(call).await?;
+        Ok(Pages {
+            connection: self,
+            messages,
+        })
+    }
+
+    async fn unary<M: prost::Message + Default>(
+        &self,
+        method: &str,
+        request: &impl prost::Message,
+    ) -> Result<M, CallError> {
+        self.within(self.channel.unary(method, request)).await
+    }
+
+    /// A server that does not answer is taken for one that is lost.
+    async fn within<T>(
+        &self,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        let answer = timeout(self.answer_timeout, call).await;
+        answer.unwrap_or_else(|_| {
+            self.channel.close();
+            let limit = self.answer_timeout;
+            Err(CallError::Lost(format!("no answer within {limit:?}")))
+        })
+    }
+}
+
+/// The parts of the answer to a read.
+pub(crate) struct Pages<'c> {
+    connection: &'c Connection,
+    messages: Messages<proto::ReadResponse>,
+}
+
+impl Pages<'_> {
+    pub(crate) async fn next(&mut self) -> Result<Option<proto::ReadResponse>, CallError> {
+        self.connection.within(self.messages.next()).await
+    }
+}
+
+/// The attempts at one call, which end when its time is up.
+pub(crate) struct Attempts<'l> {
+    link: &'l Link,
+    deadline: Instant,
+    pause: Duration,
+    last: Option<String>,
+    /// Whether an attempt may have had its effect.
+    is_in_doubt: bool,
+}
+
+impl Attempts<'_> {
+    /// A connection for the next attempt.
+    pub(crate) async fn connection(&mut self) -> Result<Connection, Fault> {
+        loop {
+            match timeout_at(self.deadline, self.link.connection()).await {
+                Ok(Ok(connection)) => return Ok(connection),
+                // To look for a log has no effect, whatever becomes of it.
+                Ok(Err(CallError::NotSent(reason) | CallError::Lost(reason))) => {
+                    self.pause(reason).await?;
+                }
+                Ok(Err(CallError::Status(status))) => return Err(Fault::Status(status)),
+                Err(_) => return Err(self.give_up()),
+            }
+        }
+    }
+
+    /// Accepts that an attempt failed, unless another one is of no use.
+    pub(crate) async fn failed(&mut self, error: CallError) -> Result<(), Fault> {
+        let reason = match error {
+            CallError::NotSent(reason) => reason,
+            CallError::Lost(reason) => {
+                self.is_in_doubt = true;
+                reason
+            }
+            CallError::Status(status) if status.is_permanent() => {
+                return Err(Fault::Status(status));
+            }
+            CallError::Status(status) => {
+                self.is_in_doubt = true;
+                status.message
+            }
+        };
+        self.pause(reason).await
+    }
+
+    async fn pause(&mut self, reason: String) -> Result<(), Fault> {
+        self.last = Some(reason);
+        if Instant::now() + self.pause >= self.deadline {
+            return Err(self.give_up());
+        }
+        sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(MAX_PAUSE);
+        Ok(())
+    }
+
+    fn give_up(&mut self) -> Fault {
+        let reason = self.last.take().unwrap_or_else(|| "no connection".into());
+        let reason = format!("UmaDB at {}: {reason}", self.link.target.authority);
+        if self.is_in_doubt {
+            Fault::InDoubt(reason)
+        } else {
+            Fault::Unavailable(reason)
+        }
+    }
+}

@@ -1,0 +1,158 @@
+use std::sync::Arc;
+
+use cqrs_core::CommandId;
+use cqrs_core::store::{EventQuery, Page, Position, ReadRange, StoredCommand};
+
+use crate::fault::Fault;
+use crate::grpc::CallError;
+use crate::link::{Connection, Link};
+use crate::proto;
+use crate::record;
+use crate::seen::Seen;
+
+/// Maximum number of events that the server is asked to read at a time.
+const MAX_BATCH: usize = 1024;
+
+/// A failure of one attempt, or one that the next attempt would meet again.
+pub(crate) enum ReadError {
+    Call(CallError),
+    Corrupt(String),
+}
+
+impl From<CallError> for ReadError {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+pub(crate) async fn page(
+    link: &Link,
+    seen: &Seen,
+    query: &EventQuery,
+    range: ReadRange,
+) -> Result<Page, Fault> {
+    let mut attempts = link.attempts();
+    loop {
+        let connection = attempts.connection().await?;
+        match page_on(&connection, seen, query, range).await {
+            Ok(page) => return Ok(page),
+            Err(ReadError::Call(error)) => attempts.failed(error).await?,
+            Err(ReadError::Corrupt(reason)) => return Err(Fault::Corrupt(reason)),
+        }
+    }
+}
+
+/// Reads a page.
+///
+/// The server tells the head of its snapshot only in an answer without a limit. So a read up to a
+/// position that is known to be there has a limit, and any other is stopped when the page is full.
+pub(crate) async fn page_on(
+    connection: &Connection,
+    seen: &Seen,
+    query: &EventQuery,
+    range: ReadRange,
+) -> Result<Page, ReadError> {
+    let items = record::query_items(query);
+    if items.is_empty() {
+        let head = connection.head().await?;
+        seen.advance(connection.incarnation, head);
+        return Ok(Page {
+            events: Vec::new(),
+            as_of: range.up_to.map_or(head, |up_to| up_to.min(head)),
+            next: None,
+        });
+    }
+    let known = range.up_to.filter(|up_to| *up_to <= seen.head());
+    let batch = range.limit.saturating_add(1).min(MAX_BATCH);
+    let batch = u32::try_from(batch).unwrap_or(u32::MAX);
+    let mut room = range.room();
+    let mut events: Vec<Arc<_>> = Vec::new();
+    let mut head = None;
+    let mut after = range.after;
+    let is_cut = 'page: loop {
+        let request = proto::ReadRequest {
+            query: (*query != EventQuery::All).then(|| proto::Query {
+                items: items.clone(),
+            }),
+            start: Some(after.get().saturating_add(1)),
+            limit: known.map(|_| batch),
+            batch_size: Some(batch),
+            ..proto::ReadRequest::default()
+        };
+        let mut received = 0;
+        let mut answers = connection.read(&request).await?;
+        while let Some(answer) = answers.next().await? {
+            if known.is_none() {
+                head = answer.head.map(Position::new).or(head);
+            }
+            for stored in answer.events {
+                received += 1;
+                after = Position::new(stored.position);
+                if range.up_to.is_some_and(|up_to| after > up_to) {
+                    break 'page false;
+                }
+                if record::is_marker(&stored) {
+                    continue;
+                }
+                if room.is_full() {
+                    break 'page true;
+                }
+                let event = record::recorded(&stored).map_err(ReadError::Corrupt)?;
+                seen.note_read(connection.incarnation, &event);
+                room.take(&event);
+                events.push(Arc::new(event));
+            }
+        }
+        // The server stops at its limit, which commands without events count towards.
+        if known.is_none() || received < batch {
+            break false;
+        }
+    };
+    let as_of = match (known, head) {
+        (Some(known), _) => known,
+        (None, Some(head)) => head,
+        // The page was cut within a part that does not tell the head. Whatever was appended since
+        // comes after the page.
+        (None, None) if is_cut => connection.head().await?,
+        (None, None) => Position::START,
+    };
+    seen.advance(connection.incarnation, as_of);
+    Ok(Page {
+        next: events.last().filter(|_| is_cut).map(|event| event.position),
+        events,
+        as_of: range.up_to.map_or(as_of, |up_to| up_to.min(as_of)),
+    })
+}
+
+/// What is recorded of a command.
+pub(crate) async fn command_on(
+    connection: &Connection,
+    id: CommandId,
+) -> Result<Option<StoredCommand>, CallError> {
+    let request = proto::ReadRequest {
+        query: Some(record::command_query(id)),
+        limit: Some(1),
+        ..proto::ReadRequest::default()
+    };
+    let mut answers = connection.read(&request).await?;
+    let mut found = None;
+    while let Some(answer) = answers.next().await? {
+        found = answer
+            .events
+            .first()
+            .and_then(record::stored_command)
+            .or(found);
+    }
+    Ok(found)
+}
+
+pub(crate) async fn command(link: &Link, id: CommandId) -> Result<Option<StoredCommand>, Fault> {
+    let mut attempts = link.attempts();
+    loop {
+        let connection = attempts.connection().await?;
+        match command_on(&connection, id).await {
+            Ok(command) => return Ok(command),
+            Err(error) => attempts.failed(error).await?,
+        }
+    }
+}

@@ -1,0 +1,101 @@
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use cqrs_core::Timestamp;
+use cqrs_core::store::{Incarnation, Position, Recorded, announce};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// How far this process has seen the log.
+pub(crate) struct Seen {
+    head: watch::Sender<Position>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    incarnation: Incarnation,
+    landmark: Option<Landmark>,
+    time: Timestamp,
+}
+
+/// An event by which the log is recognized.
+#[derive(Clone, Copy)]
+pub(crate) struct Landmark {
+    pub(crate) position: Position,
+    pub(crate) command: Uuid,
+}
+
+impl Seen {
+    pub(crate) fn new() -> Self {
+        Self {
+            head: watch::Sender::new(Position::START),
+            state: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn head(&self) -> Position {
+        *self.head.borrow()
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Position> {
+        self.head.subscribe()
+    }
+
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        self.lock().incarnation
+    }
+
+    pub(crate) fn landmark(&self) -> Option<Landmark> {
+        self.lock().landmark
+    }
+
+    /// Notes that the log of this incarnation goes to `head` at least.
+    pub(crate) fn advance(&self, incarnation: Incarnation, head: Position) {
+        let state = self.lock();
+        if state.incarnation == incarnation {
+            announce(&self.head, head);
+        }
+    }
+
+    /// Notes an event of the log.
+    pub(crate) fn note(&self, incarnation: Incarnation, event: Landmark, time: Timestamp) {
+        let mut state = self.lock();
+        if state.incarnation != incarnation {
+            return;
+        }
+        if state.landmark.is_none_or(|it| it.position < event.position) {
+            state.landmark = Some(event);
+        }
+        state.time = state.time.max(time);
+        announce(&self.head, event.position);
+    }
+
+    /// Notes an event that was read.
+    pub(crate) fn note_read(&self, incarnation: Incarnation, event: &Recorded) {
+        let landmark = Landmark {
+            position: event.position,
+            command: event.meta.command.as_uuid(),
+        };
+        self.note(incarnation, landmark, event.meta.time);
+    }
+
+    /// The time to record for a decision made at `time`: no earlier than that of any event that
+    /// this process has seen.
+    pub(crate) fn time(&self, time: Timestamp) -> Timestamp {
+        self.lock().time.max(time)
+    }
+
+    /// Begins with another log, which ends at `head`.
+    pub(crate) fn replace(&self, head: Position) -> Incarnation {
+        let mut state = self.lock();
+        state.incarnation = state.incarnation.next();
+        state.landmark = None;
+        self.head.send_replace(head);
+        state.incarnation
+    }
+
+    /// Nothing that holds the lock panics, so a poisoned lock still guards whole data.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

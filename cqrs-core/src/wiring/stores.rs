@@ -1,0 +1,344 @@
+//! The stores that the builder was given, against what messages, handlers and projections need.
+
+use std::any::TypeId;
+use std::collections::BTreeMap;
+use std::ptr::addr_eq;
+use std::sync::Arc;
+
+use super::plan::PlannedProjection;
+use super::{Plan, Problems, ViewStores, is_same};
+use crate::handler::{Input, InputKind, ModelType, ReaderStore, StoreType};
+use crate::source::Source;
+use crate::store::{EventStore, Readers, Store, ViewStore};
+
+/// The stores of a dispatcher.
+#[derive(Clone)]
+pub(crate) struct Stores {
+    pub(crate) log: Arc<dyn EventStore>,
+    pub(crate) views: ViewStores,
+}
+
+/// The stores that a builder was given, each with the place that gave it.
+#[derive(Default)]
+pub(crate) struct GivenStores {
+    logs: Vec<(Arc<dyn EventStore>, Source)>,
+    views: Vec<(Arc<dyn ViewStore>, Source)>,
+    of_models: Vec<(ModelType, Arc<dyn ViewStore>, Source)>,
+}
+
+impl GivenStores {
+    #[track_caller]
+    pub(crate) fn add_log(&mut self, log: Arc<dyn EventStore>) {
+        self.logs.push((log, Source::caller()));
+    }
+
+    #[track_caller]
+    pub(crate) fn add_views(&mut self, views: Arc<dyn ViewStore>) {
+        self.views.push((views, Source::caller()));
+    }
+
+    #[track_caller]
+    pub(crate) fn add_views_of(&mut self, model: ModelType, views: Arc<dyn ViewStore>) {
+        self.of_models.push((model, views, Source::caller()));
+    }
+
+    /// Checks that the stores are all that the plan needs. `None` without a log.
+    pub(crate) fn check(self, plan: &Plan, problems: &mut Problems) -> Option<Stores> {
+        self.check_doubled(problems);
+        let models = plan.models();
+        for (model, _, source) in &self.of_models {
+            if !models.contains_key(&model.id) {
+                problems.add(
+                    format!(
+                        "a view store was given for the read model `{}`, which no projection keeps",
+                        model.name
+                    ),
+                    [*source],
+                    "`.module(..)` on the builder for the crate whose projection keeps it, or \
+                     remove `.views_of::<..>(..)`",
+                );
+            }
+        }
+        let has_views = !self.views.is_empty();
+        let of_models = self.of_models.into_iter();
+        let views = ViewStores {
+            main: self.views.into_iter().next().map(|(views, _)| views),
+            of_models: of_models
+                .map(|(model, views, _)| (model.id, (model, views)))
+                .collect(),
+        };
+        let Some((log, _)) = self.logs.into_iter().next() else {
+            if has_views {
+                problems.add(
+                    "the dispatcher has a view store, but no log",
+                    None,
+                    "`.log(..)` on the builder beside `.views(..)`, or `.store(..)` for both",
+                );
+            } else {
+                problems.add(
+                    "the dispatcher has no store",
+                    None,
+                    "`.store(..)` on the builder: `Memory::new()`, `Sqlite::open(path).await?`, ..",
+                );
+            }
+            return None;
+        };
+        let stores = Stores { log, views };
+        stores.check_views(plan, problems);
+        stores.check_commands(plan, problems);
+        stores.check_projections(plan, problems);
+        stores.check_queries(plan, problems);
+        Some(stores)
+    }
+
+    fn check_doubled(&self, problems: &mut Problems) {
+        let logs: Vec<_> = self.logs.iter().map(|(_, source)| *source).collect();
+        let views: Vec<_> = self.views.iter().map(|(_, source)| *source).collect();
+        if logs.len() > 1 {
+            let word = if logs == views { "stores" } else { "logs" };
+            problems.add(
+                format!("the dispatcher was given {} {word}", logs.len()),
+                logs.clone(),
+                "`.store(..)` or `.log(..)` once: events would be in one of them only",
+            );
+        }
+        if views.len() > 1 && logs != views {
+            problems.add(
+                format!("the dispatcher was given {} view stores", views.len()),
+                views,
+                "`.store(..)` or `.views(..)` once, and `.views_of::<V>(..)` for read models that are \
+                 elsewhere",
+            );
+        }
+        let mut of_models: BTreeMap<&str, Vec<Source>> = BTreeMap::new();
+        for (model, _, source) in &self.of_models {
+            of_models.entry(model.name).or_default().push(*source);
+        }
+        for (model, sources) in of_models {
+            if sources.len() > 1 {
+                problems.add(
+                    format!(
+                        "the read model `{model}` was given {} view stores",
+                        sources.len()
+                    ),
+                    sources,
+                    "`.views_of::<..>(..)` once for it",
+                );
+            }
+        }
+    }
+}
+
+impl Stores {
+    /// One store for everything.
+    pub(crate) fn of<S: Store>(store: Arc<S>) -> Self {
+        Self {
+            log: store.clone(),
+            views: ViewStores::of(store),
+        }
+    }
+
+    /// The store of a projection's checkpoint and views, which `check` has found to be one.
+    pub(crate) fn of_projection(
+        &self,
+        projection: &PlannedProjection,
+    ) -> Option<&Arc<dyn ViewStore>> {
+        match projection.models().first() {
+            Some(model) => self.views.of_model(model.id),
+            None => self.views.main.as_ref(),
+        }
+    }
+
+    /// The store that a query handler's input reads from, if it is one.
+    pub(crate) fn reader(&self, input: &Input) -> Option<ReaderStore> {
+        match input.kind {
+            InputKind::Transaction(wanted) => self.transactional(wanted).pop(),
+            InputKind::Reader(wanted) => self.with_reader(wanted).pop(),
+            _ => None,
+        }
+    }
+
+    fn check_views(&self, plan: &Plan, problems: &mut Problems) {
+        let has_store = |it: &&PlannedProjection| self.of_projection(it).is_some();
+        let projections = plan.projections.iter().filter(|it| !has_store(it));
+        let projections = projections.map(|it| it.entry.source);
+        let reactions = plan.reactions.iter().map(|it| it.source);
+        let reactions = reactions.filter(|_| self.views.main.is_none());
+        let without: Vec<_> = projections.chain(reactions).collect();
+        if !without.is_empty() {
+            problems.add(
+                "the dispatcher has no view store, for the checkpoints of projections and event \
+                 handlers, and for read models",
+                without,
+                "`.views(..)` on the builder beside `.log(..)`, or `.store(..)` for both",
+            );
+        }
+        for projection in &plan.projections {
+            let models = projection.models();
+            let mut stores = models.iter().filter_map(|it| self.views.of_model(it.id));
+            if let Some(first) = stores.next()
+                && stores.any(|other| !is_same(first, other))
+            {
+                problems.add(
+                    format!(
+                        "the read models of projection `{}` are in several view stores",
+                        projection.entry.name
+                    ),
+                    [projection.entry.source],
+                    "`.views_of::<..>(..)` with one store for all of them, or a projection for each \
+                     store: the views of a projection and its checkpoint commit together",
+                );
+            }
+        }
+    }
+
+    fn check_commands(&self, plan: &Plan, problems: &mut Problems) {
+        let store = self.log.transactions().map(Readers::store_type);
+        let mut others = Others::default();
+        for handler in &plan.command_handlers {
+            others.add_transactions(handler.source, &(handler.inputs)(), store);
+        }
+        others.report(problems, |name| {
+            (
+                format!(
+                    "command handlers take transactions of `{name}`, which does not keep the \
+                     dispatcher's log"
+                ),
+                format!(
+                    "`.store(..)` or `.log(..)` with a `{name}`, or take in other modules: what a \
+                     command handler writes commits with its events"
+                ),
+            )
+        });
+    }
+
+    fn check_projections(&self, plan: &Plan, problems: &mut Problems) {
+        let mut others = Others::default();
+        for projection in &plan.projections {
+            let Some(views) = self.of_projection(projection) else {
+                continue;
+            };
+            let transactions = views.view_capabilities().transactions;
+            let store = transactions.map(Readers::store_type);
+            for (source, inputs) in projection.methods() {
+                others.add_transactions(source, inputs, store);
+            }
+        }
+        others.report(problems, |name| {
+            (
+                format!(
+                    "projections take transactions of `{name}`, which does not keep their \
+                     checkpoints"
+                ),
+                format!(
+                    "`.store(..)` or `.views(..)` with a `{name}`, or take in other modules: what a \
+                     projection writes commits with its checkpoint"
+                ),
+            )
+        });
+    }
+
+    fn check_queries(&self, plan: &Plan, problems: &mut Problems) {
+        let (mut missing, mut several) = (Others::default(), Others::default());
+        for handler in &plan.query_handlers {
+            for input in (handler.inputs)() {
+                let (wanted, found) = match input.kind {
+                    InputKind::Transaction(wanted) => (wanted, self.transactional(wanted).len()),
+                    InputKind::Reader(wanted) => (wanted, self.with_reader(wanted).len()),
+                    _ => continue,
+                };
+                match found {
+                    0 => missing.add(wanted, handler.source),
+                    1 => {}
+                    _ => several.add(wanted, handler.source),
+                }
+            }
+        }
+        missing.report(problems, |name| {
+            (
+                format!("query handlers read from a `{name}`, which is not a store of the dispatcher"),
+                format!(
+                    "`.store(..)`, `.views(..)` or `.views_of::<V>(..)` with a `{name}`, or take in \
+                     other modules"
+                ),
+            )
+        });
+        several.report(problems, |name| {
+            (
+                format!(
+                    "query handlers read from a `{name}`, of which the dispatcher has several: it is \
+                     not known from which"
+                ),
+                format!(
+                    "`Reader<..>` in place of `ReadTx<..>` to read from the view store rather than \
+                     the log, or one `{name}` only"
+                ),
+            )
+        });
+    }
+
+    /// The stores of this type that have transactions.
+    fn transactional(&self, wanted: StoreType) -> Vec<ReaderStore> {
+        let log = self.log.transactions();
+        let log = log.filter(|it| it.store_type() == wanted.id);
+        let log = log.map(|_| ReaderStore::Log(self.log.clone()));
+        let views = self.views.all().into_iter();
+        let views = views.filter(|views| !self.is_log(views) || log.is_none());
+        let views = views.filter(|views| {
+            let transactions = views.view_capabilities().transactions;
+            transactions.is_some_and(|it| it.store_type() == wanted.id)
+        });
+        let views: Vec<_> = views.cloned().map(ReaderStore::Views).collect();
+        log.into_iter().chain(views).collect()
+    }
+
+    /// The view stores of this type that have a reader.
+    fn with_reader(&self, wanted: StoreType) -> Vec<ReaderStore> {
+        let stores = self.views.all().into_iter().cloned();
+        let stores = stores.map(ReaderStore::Views);
+        stores
+            .filter(|store| {
+                let readers = store.readers();
+                readers.is_some_and(|it| it.store_type() == wanted.id)
+            })
+            .collect()
+    }
+
+    /// The log as a view store, if it is one.
+    pub(crate) fn views_beside_log(&self) -> Option<&Arc<dyn ViewStore>> {
+        self.views.all().into_iter().find(|it| self.is_log(it))
+    }
+
+    fn is_log(&self, views: &Arc<dyn ViewStore>) -> bool {
+        addr_eq(Arc::as_ptr(&self.log), Arc::as_ptr(views))
+    }
+}
+
+/// The places where handlers name stores that are not there, by the stores' names.
+#[derive(Default)]
+struct Others(BTreeMap<&'static str, Vec<Source>>);
+
+impl Others {
+    fn add(&mut self, wanted: StoreType, source: Source) {
+        self.0.entry(wanted.name).or_default().push(source);
+    }
+
+    /// Adds the transactions among these inputs that are not of this store.
+    fn add_transactions(&mut self, source: Source, inputs: &[Input], store: Option<TypeId>) {
+        for input in inputs {
+            if let InputKind::Transaction(wanted) = input.kind
+                && store != Some(wanted.id)
+            {
+                self.add(wanted, source);
+            }
+        }
+    }
+
+    /// Reports each store with the problem and the advice that `describe` makes of its name.
+    fn report(self, problems: &mut Problems, describe: impl Fn(&str) -> (String, String)) {
+        for (name, sources) in self.0 {
+            let (what, write) = describe(name);
+            problems.add(what, sources, write);
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The public names of the core, and that no type's name stands for two things.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use syn::{Attribute, Item, UseTree, Visibility};
+
+/// The most names that the core may have for programs, and the most for authors of stores. Counted is
+/// every item of the core's own that is reachable without `__private`, once, however many paths lead
+/// to it. A derive and the trait of its name are one. Modules, and what `testing` has, do not count.
+const NAMES_FOR_PROGRAMS: usize = 77;
+const NAMES_FOR_STORES: usize = 48;
+
+/// Names that stand for two things, which are to get names of their own.
+const SHARED_NAMES: [&str; 29] = [
+    "Backoff",
+    "Batch",
+    "Directory",
+    "Engine",
+    "Entry",
+    "Failure",
+    "Found",
+    "History",
+    "Identity",
+    "Key",
+    "Link",
+    "LoadRequest",
+    "Object",
+    "Outcome",
+    "Page",
+    "Param",
+    "Pending",
+    "Read",
+    "Reply",
+    "Session",
+    "Shared",
+    "Source",
+    "State",
+    "Statement",
+    "Stored",
+    "Transaction",
+    "View",
+    "Waiting",
+    "When",
+];
+
+/// Folders whose types are named apart from each other. An adapter has the names of its own
+/// database for what both SQL adapters have, and the names of the catalog are those of a user: they
+/// are held against what the core and the kit have, not against each other.
+const FRAMEWORK: [&str; 3] = ["cqrs-core", "adapters/kit", "adapters/conformance"];
+const ADAPTERS: [&str; 3] = ["adapters/sqlite", "adapters/postgres", "adapters/umadb"];
+
+#[test]
+fn the_core_has_few_public_names() {
+    let source = root().join("cqrs-core/src");
+    let mut store = BTreeSet::new();
+    public_names(
+        &source.join("store/mod.rs"),
+        &source.join("store"),
+        &mut store,
+    );
+    let mut names = BTreeSet::new();
+    public_names(&source.join("lib.rs"), &source, &mut names);
+    for file in rust_files(&source) {
+        names.extend(exported_macros(&file));
+    }
+    // What programs name as well is counted with them.
+    let lib = parsed(&source.join("lib.rs"));
+    let mut root = BTreeSet::new();
+    lib.items.iter().for_each(|item| own_names(item, &mut root));
+    let (stores, programs): (BTreeSet<_>, BTreeSet<_>) = names
+        .into_iter()
+        .partition(|name| store.contains(name) && !root.contains(name));
+    for (names, most) in [(programs, NAMES_FOR_PROGRAMS), (stores, NAMES_FOR_STORES)] {
+        assert!(names.len() > most / 2, "not all are found: {names:?}");
+        assert!(
+            names.len() <= most,
+            "{} names are public, {most} are enough: {names:#?}",
+            names.len()
+        );
+    }
+}
+
+#[test]
+fn no_type_name_stands_for_two_things() {
+    for adapter in ADAPTERS {
+        let mut places = places(&[&FRAMEWORK[..], &[adapter]].concat());
+        assert!(places.len() > 200, "not all are found");
+        places.retain(|name, places| places.len() > 1 && !SHARED_NAMES.contains(&&**name));
+        assert!(places.is_empty(), "{places:#?}");
+    }
+}
+
+/// The files that define each type of these folders.
+fn places(folders: &[&str]) -> BTreeMap<String, BTreeSet<PathBuf>> {
+    let folders = folders.iter().map(|it| root().join(it).join("src"));
+    let mut places: BTreeMap<String, BTreeSet<PathBuf>> = BTreeMap::new();
+    for file in folders.flat_map(|it| rust_files(&it)) {
+        for name in type_names(&parsed(&file).items) {
+            let place = file.strip_prefix(root()).expect("is below the root");
+            places.entry(name).or_default().insert(place.to_path_buf());
+        }
+    }
+    places
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn parsed(file: &Path) -> syn::File {
+    let text = fs::read_to_string(file);
+    let text = text.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// All sources below a folder, without those of tests.
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let paths = entries.map(|entry| entry.expect("can be read").path());
+    let paths = paths.filter(|path| path.file_stem().is_some_and(|name| name != "tests"));
+    paths
+        .flat_map(|path| match path.extension() {
+            _ if path.is_dir() => rust_files(&path),
+            Some(extension) if extension == "rs" => vec![path],
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+/// Adds the public items of a module and of its public modules. `folder` has the files of these.
+fn public_names(file: &Path, folder: &Path, names: &mut BTreeSet<String>) {
+    for item in parsed(file).items {
+        match &item {
+            Item::Mod(it) if is_public(&it.vis, &it.attrs) && it.ident != "testing" => {
+                let inside = folder.join(it.ident.to_string());
+                let own = inside.with_extension("rs");
+                let file = if own.is_file() {
+                    own
+                } else {
+                    inside.join("mod.rs")
+                };
+                public_names(&file, &inside, names);
+            }
+            item => own_names(item, names),
+        }
+    }
+}
+
+/// Adds what an item defines or exports, if it is public.
+fn own_names(item: &Item, names: &mut BTreeSet<String>) {
+    let (vis, attrs, ident) = match item {
+        Item::Const(it) => (&it.vis, &it.attrs, &it.ident),
+        Item::Enum(it) => (&it.vis, &it.attrs, &it.ident),
+        Item::Fn(it) => (&it.vis, &it.attrs, &it.sig.ident),
+        Item::Struct(it) => (&it.vis, &it.attrs, &it.ident),
+        Item::Trait(it) => (&it.vis, &it.attrs, &it.ident),
+        Item::Type(it) => (&it.vis, &it.attrs, &it.ident),
+        Item::Use(it) => {
+            if is_public(&it.vis, &it.attrs) && !is_foreign(&it.tree) {
+                used_names(&it.tree, names);
+            }
+            return;
+        }
+        _ => return,
+    };
+    if is_public(vis, attrs) {
+        names.insert(ident.to_string());
+    }
+}
+
+/// Whether it exports what another crate defines.
+fn is_foreign(tree: &UseTree) -> bool {
+    let UseTree::Path(path) = tree else {
+        return false;
+    };
+    ["jiff", "schemars", "serde", "uuid"].contains(&&*path.ident.to_string())
+}
+
+fn used_names(tree: &UseTree, names: &mut BTreeSet<String>) {
+    match tree {
+        UseTree::Path(path) => used_names(&path.tree, names),
+        UseTree::Group(group) => group.items.iter().for_each(|it| used_names(it, names)),
+        UseTree::Name(name) => drop(names.insert(name.ident.to_string())),
+        UseTree::Rename(renamed) => drop(names.insert(renamed.rename.to_string())),
+        UseTree::Glob(_) => panic!("name what is public: a glob hides it"),
+    }
+}
+
+fn exported_macros(file: &Path) -> impl Iterator<Item = String> {
+    let items = parsed(file).items.into_iter();
+    items.filter_map(|item| match item {
+        Item::Macro(it) if !is_hidden(&it.attrs) => {
+            let mut attrs = it.attrs.iter();
+            let exports = attrs.any(|attr| attr.path().is_ident("macro_export"));
+            it.ident.filter(|_| exports).map(|it| it.to_string())
+        }
+        _ => None,
+    })
+}
+
+/// The types, traits and aliases of a file, without those of its tests.
+fn type_names(items: &[Item]) -> Vec<String> {
+    let names = items.iter().flat_map(|item| match item {
+        Item::Enum(it) => vec![it.ident.to_string()],
+        Item::Struct(it) => vec![it.ident.to_string()],
+        Item::Trait(it) => vec![it.ident.to_string()],
+        Item::Type(it) => vec![it.ident.to_string()],
+        Item::Mod(it) if !it.attrs.iter().any(|attr| attr.path().is_ident("cfg")) => {
+            type_names(it.content.as_ref().map_or(&[], |(_, items)| items))
+        }
+        _ => Vec::new(),
+    });
+    names.collect()
+}
+
+fn is_public(vis: &Visibility, attrs: &[Attribute]) -> bool {
+    matches!(vis, Visibility::Public(_)) && !is_hidden(attrs)
+}
+
+fn is_hidden(attrs: &[Attribute]) -> bool {
+    attrs.iter().any(|attr| {
+        let arguments = attr.parse_args::<syn::Ident>();
+        attr.path().is_ident("doc") && arguments.is_ok_and(|it| it == "hidden")
+    })
+}

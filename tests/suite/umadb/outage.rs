@@ -1,0 +1,172 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use cqrs_conformance::LogFixture;
+use cqrs_core::store::{AppendError, EventStore, StoreError};
+use cqrs_umadb::UmaDb;
+use tokio::sync::Barrier;
+
+use super::{events, noted};
+use crate::support::umadb::Log;
+
+/// So that each failure is one soon.
+fn impatient() -> cqrs_umadb::Options {
+    UmaDb::options()
+        .retry_timeout(Duration::from_millis(300))
+        .answer_timeout(Duration::from_millis(100))
+}
+
+#[tokio::test]
+async fn without_a_server_nothing_is_done_and_with_it_all_goes_on() {
+    let Some(fixture) = Log::fresh("without_a_server_nothing_is_done", impatient()) else {
+        return;
+    };
+    let log = fixture.open_log().await;
+    log.append(noted("book:A")).await.expect("appends");
+    fixture.server.kill();
+
+    // The connection is known to be lost once a call has failed, whatever became of that call.
+    let first = noted("book:B");
+    let outcome = log.append(first.clone()).await;
+    let lost = matches!(
+        outcome,
+        Err(AppendError::Unavailable { .. } | AppendError::Indeterminate { .. })
+    );
+    assert!(lost, "{outcome:?}");
+    let second = noted("book:C");
+    let outcome = log.append(second.clone()).await;
+    assert!(
+        matches!(outcome, Err(AppendError::Unavailable { .. })),
+        "{outcome:?}"
+    );
+    let outcome = log.command(second.command).await;
+    assert!(
+        matches!(outcome, Err(StoreError::Unavailable { .. })),
+        "{outcome:?}"
+    );
+
+    fixture.server.restart();
+    for append in [first, second] {
+        let appended = log.append(append).await.expect("the server is there");
+        assert!(!appended.replayed);
+    }
+    assert_eq!(events(&log).await.len(), 3);
+}
+
+#[tokio::test]
+async fn an_append_without_an_answer_is_in_doubt_until_it_is_sent_again() {
+    let Some(fixture) = Log::fresh("an_append_without_an_answer_is_in_doubt", impatient()) else {
+        return;
+    };
+    let log = fixture.open_log().await;
+    log.append(noted("book:A")).await.expect("appends");
+    fixture.server.stand_still();
+    let append = noted("book:B");
+    let outcome = log.append(append.clone()).await;
+    assert!(
+        matches!(outcome, Err(AppendError::Indeterminate { .. })),
+        "{outcome:?}"
+    );
+    let outcome = log.append(noted("book:C")).await;
+    assert!(
+        matches!(outcome, Err(AppendError::Unavailable { .. })),
+        "{outcome:?}"
+    );
+    fixture.server.go_on();
+
+    log.append(append).await.expect("the server answers");
+    let of_b = events(&log).await;
+    let of_b = of_b
+        .iter()
+        .filter(|event| event.data.tags.iter().any(|tag| tag.id() == "B"));
+    assert_eq!(of_b.count(), 1);
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_without_sending() {
+    let options = impatient().queue(1).answer_timeout(Duration::from_secs(10));
+    let Some(fixture) = Log::fresh("a_full_queue_refuses_without_sending", options) else {
+        return;
+    };
+    let log = fixture.open_log().await;
+    fixture.server.stand_still();
+    let waiting = tokio::spawn({
+        let log = log.clone();
+        async move { log.append(noted("book:A")).await }
+    });
+    while log.admit().is_ok() {
+        tokio::task::yield_now().await;
+    }
+    let refused = log.append(noted("book:B")).await;
+    assert!(
+        matches!(refused, Err(AppendError::Overloaded { waiting: 1 })),
+        "{refused:?}"
+    );
+    fixture.server.go_on();
+    waiting
+        .await
+        .expect("no panic")
+        .expect("the server answers");
+    log.append(noted("book:B"))
+        .await
+        .expect("there is room again");
+}
+
+/// Writers go on while the server is killed again and again: each command is done once, and none
+/// that was answered is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_killed_server_keeps_what_it_acknowledged_and_does_nothing_twice() {
+    const WRITERS: usize = 16;
+    const COMMANDS: usize = 40;
+    let options = UmaDb::options().retry_timeout(Duration::from_secs(60));
+    let Some(fixture) = Log::fresh("a_killed_server_keeps_what_it_acknowledged", options) else {
+        return;
+    };
+    let (first, second) = (fixture.open_log().await, fixture.open_log().await);
+    let start = Arc::new(Barrier::new(WRITERS + 1));
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let log = [&first, &second][writer % 2].clone();
+            let start = start.clone();
+            tokio::spawn(async move {
+                let mut answers = Vec::new();
+                start.wait().await;
+                for _ in 0..COMMANDS {
+                    let append = noted("book:B");
+                    let command = append.command;
+                    let appended = log.append(append).await.expect("it is repeated");
+                    answers.push((command, appended.last));
+                }
+                answers
+            })
+        })
+        .collect();
+    start.wait().await;
+    let mut kills = 0;
+    while !writers.iter().all(tokio::task::JoinHandle::is_finished) && kills < 8 {
+        fixture.server.kill();
+        fixture.server.restart();
+        kills += 1;
+        // Lets the writers append something in between.
+        let known = *first.watch().borrow();
+        let mut heads = first.watch();
+        let moved = heads.wait_for(|head| head.get() > known.get() + 4);
+        let _ = tokio::time::timeout(Duration::from_secs(1), moved).await;
+    }
+    assert!(kills > 0);
+    let mut answers = Vec::new();
+    for writer in writers {
+        answers.extend(writer.await.expect("a writer does not panic"));
+    }
+    let stored = events(&first).await;
+    assert_eq!(
+        stored.len(),
+        WRITERS * COMMANDS,
+        "each command is done once"
+    );
+    for (command, position) in answers {
+        let event = stored.iter().find(|event| event.position == position);
+        let event = event.expect("what was acknowledged is there");
+        assert_eq!(event.meta.command, command);
+    }
+}
