@@ -30,14 +30,14 @@ mod guides {
     #[doc = include_str!("../docs/guides/errors.md")]
     mod errors {}
 
-    #[doc = include_str!("../docs/guides/once.md")]
-    mod once {}
+    #[doc = include_str!("../docs/guides/idempotent-commands.md")]
+    mod idempotent_commands {}
 
     #[doc = include_str!("../docs/guides/authorization.md")]
     mod authorization {}
 
-    #[doc = include_str!("../docs/guides/by-name.md")]
-    mod by_name {}
+    #[doc = include_str!("../docs/guides/dynamic-dispatch.md")]
+    mod dynamic_dispatch {}
 
     #[doc = include_str!("../docs/guides/testing.md")]
     mod testing {}
