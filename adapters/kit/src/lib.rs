@@ -4,6 +4,7 @@ pub mod batch;
 pub mod migrations;
 pub mod model_plan;
 pub mod options;
+pub mod prepared;
 pub mod queue;
 #[cfg(test)]
 mod testing;

@@ -1,6 +1,6 @@
 //! Rows as values, and values as parameters.
 
-use cqrs_core::store::{EventData, EventType, Metadata, Recorded, StoredCommand, Tag, Tags};
+use cqrs_core::store::{EventData, EventType, Metadata, Recorded, StoredCommand, Tags};
 use cqrs_core::{CommandId, EventId, Position, Timestamp};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -99,12 +99,6 @@ pub(crate) fn tags(row: &Row, column: usize) -> Result<Tags, Fault> {
     let stored: &str = row.try_get(column)?;
     Tags::from_json(stored)
         .map_err(|error| Fault::corrupt(format!("tags {stored} cannot be read: {error}")))
-}
-
-/// Tags as they are stored.
-pub(crate) fn tags_json(tags: &Tags) -> Result<String, Fault> {
-    let texts: Vec<&str> = tags.iter().map(Tag::as_str).collect();
-    serde_json::to_string(&texts).map_err(|error| Fault::data(error.to_string()))
 }
 
 pub(crate) fn command(row: &Row) -> Result<(CommandId, StoredCommand), Fault> {

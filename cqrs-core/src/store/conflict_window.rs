@@ -8,8 +8,9 @@ use super::{
 };
 
 /// The recent end of the log in memory: type and tags of every event in `(floor, head]`, so that
-/// a boundary can be decided without reading the log.
-#[derive(Debug)]
+/// a boundary can be decided without reading the log. By default at the start of a log, without room
+/// for events.
+#[derive(Debug, Default)]
 pub struct ConflictWindow {
     floor: Position,
     events: VecDeque<(EventType, Tags)>,
@@ -94,6 +95,29 @@ impl ConflictWindow {
             };
             self.forget(&tags, VecDeque::pop_back);
         }
+    }
+
+    /// Prepares the window for a log that ends at `head`. Returns the position after which events have
+    /// to be read and added, if any are missing.
+    ///
+    /// The window starts over at `head` if the log is shorter than it was, or if more than `max`
+    /// events are missing, or more than it can hold.
+    pub fn follow(&mut self, head: Position, max: usize) -> Option<Position> {
+        let known = self.head();
+        let missing = usize::try_from(head.since(known)).unwrap_or(usize::MAX);
+        if head < known || missing > max.min(self.capacity) {
+            self.reset(head);
+            return None;
+        }
+        (missing > 0).then_some(known)
+    }
+
+    /// Moves the window to `head`, the end of a log whose new events are not kept here. Appends that
+    /// were recorded with [`record`](ConflictWindow::record) stay known.
+    pub fn skip_to(&mut self, head: Position) {
+        let completed = std::mem::take(&mut self.completed);
+        self.reset(head);
+        self.completed = completed;
     }
 
     /// Forgets everything, to go on from another head.
@@ -297,5 +321,30 @@ mod tests {
             follow(&window, "a:1", second),
             BoundaryCheck::Conflict(Position::new(11))
         );
+    }
+
+    #[test]
+    fn a_window_follows_a_log_that_others_write() {
+        let mut window = window(3, &[&["a:1"]]);
+        assert_eq!(window.follow(Position::new(11), 3), None);
+        assert_eq!(window.follow(Position::new(13), 3), Some(Position::new(11)));
+        push(&mut window, &[&["b:2"], &["b:2"]]);
+        assert_eq!(window.floor(), Position::new(10), "it has all it had");
+        assert_eq!(window.follow(Position::new(16), 2), None, "too many");
+        assert_eq!(window.floor(), Position::new(16));
+        assert_eq!(window.follow(Position::new(20), 9), None, "no room");
+        assert_eq!(window.floor(), Position::new(20));
+        assert_eq!(window.follow(Position::new(19), 3), None, "it is shorter");
+        assert_eq!(window.head(), Position::new(19));
+    }
+
+    #[test]
+    fn what_is_skipped_can_be_followed() {
+        let mut window = window(10, &[&["a:1"]]);
+        let token = AppendToken::new();
+        window.record(token, Position::new(12));
+        window.skip_to(Position::new(12));
+        assert_eq!(decide(&window, &["a:1"], 10), unknown(10));
+        assert_eq!(follow(&window, "a:1", token), BoundaryCheck::Holds);
     }
 }

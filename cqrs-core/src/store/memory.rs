@@ -6,12 +6,11 @@ use hashbrown::HashMap;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::append_token::CompletedAppends;
 use super::{
-    Append, AppendError, Appended, Boundary, BoxFuture, EventQuery, EventQueryItem, EventStore,
-    Limits, ModelSchema, Page, Position, ReadRange, Recorded, SortKey, StateKey, StoreError,
-    StoredCommand, StoredState, Tag, ViewBatch, ViewCommitError, ViewPage, ViewRow, ViewScan,
-    ViewStore, announce,
+    Append, AppendError, Appended, BoxFuture, ConflictWindow, Decider, EventQuery, EventQueryItem,
+    EventStore, Incarnation, Limits, ModelSchema, Page, Position, Question, ReadRange, Recorded,
+    SortKey, StateKey, StoreError, StoredCommand, StoredState, Tag, ViewBatch, ViewCommitError,
+    ViewPage, ViewRow, ViewScan, ViewStore, announce,
 };
 use crate::{CommandId, Timestamp};
 
@@ -31,7 +30,8 @@ struct Data {
     tagged: HashMap<Tag, Vec<Position>>,
     commands: HashMap<CommandId, StoredCommand>,
     states: HashMap<StateKey, StoredState>,
-    completed: CompletedAppends,
+    /// Holds no events, since all of them are at hand, but the appends that others may follow.
+    window: ConflictWindow,
     views: HashMap<String, BTreeMap<String, View>>,
     checkpoints: HashMap<String, Position>,
 }
@@ -182,17 +182,7 @@ impl Data {
         if let Some(stored) = self.commands.get(&append.command) {
             return stored.replay(append.command, append.fingerprint);
         }
-        for boundary in &append.boundaries {
-            self.check(boundary)?;
-        }
-        for write in &append.states {
-            let stored = self.states.get(&write.key).map(|state| state.position);
-            if stored != write.based_on {
-                return Err(AppendError::Conflict {
-                    at: stored.unwrap_or_default(),
-                });
-            }
-        }
+        self.decide(&append)?;
         let head = self.head();
         let time = self
             .events
@@ -200,7 +190,7 @@ impl Data {
             .map_or(append.time, |last| last.meta.time.max(append.time));
         let appended = append.appended(head, time);
         if let Some(token) = append.token {
-            self.completed.record(token, appended.last);
+            self.window.record(token, appended.last);
         }
         let stored = StoredCommand::new(append.fingerprint, appended.first, appended.count);
         self.commands.insert(append.command, stored);
@@ -220,25 +210,24 @@ impl Data {
             }
             self.events.push(Arc::new(event));
         }
+        self.window.skip_to(appended.last);
         Ok(appended)
     }
 
-    fn check(&self, boundary: &Boundary) -> Result<(), AppendError> {
-        let head = self.head();
-        if boundary.after > head {
-            return Err(AppendError::Rewound {
-                head,
-                seen: boundary.after,
-            });
-        }
-        let followed = boundary.after_append.map(|token| self.completed.of(token));
-        let Some(after) = followed.unwrap_or(Some(boundary.after)) else {
-            return Err(AppendError::Conflict { at: head });
+    fn decide(&self, append: &Append) -> Result<(), AppendError> {
+        let decider = Decider {
+            incarnation: Incarnation::default(),
+            head: self.head(),
+            window: &self.window,
         };
-        match self.latest(&boundary.fail_if, after) {
-            Some(at) => Err(AppendError::Conflict { at }),
-            None => Ok(()),
+        for question in decider.check(&append.boundaries, &append.states)? {
+            let answer = match question {
+                Question::Match { fail_if, after, .. } => self.latest(fail_if, after),
+                Question::State(write) => self.states.get(&write.key).map(|state| state.position),
+            };
+            question.settle(answer)?;
         }
+        Ok(())
     }
 
     /// A matching event after `after`, if there is one.

@@ -4,6 +4,7 @@ use cqrs_core::store::{
     EventData, EventQuery, EventType, Metadata, Page, ReadRange, Recorded, Tag, Tags,
 };
 use cqrs_core::{CommandId, EventId, Timestamp};
+use cqrs_kit::prepared::tags_json;
 use futures_util::TryStreamExt;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, RowStream, Statement};
@@ -43,7 +44,7 @@ impl FoldRead {
             return None;
         }
         let types: Vec<_> = item.types.iter().map(EventType::to_string).collect();
-        let json = row::tags_json(&Tags::from_iter([tag.clone()])).ok()?;
+        let json = tags_json(&Tags::from_iter([tag.clone()])).ok()?;
         let first = json.strip_suffix(']')?.to_owned();
         Some(Self {
             tag: tag.clone(),
@@ -149,7 +150,7 @@ mod tests {
 
     /// As the statement does.
     fn finds(read: &FoldRead, tags: &Tags) -> bool {
-        let stored = row::tags_json(tags).unwrap();
+        let stored = tags_json(tags).unwrap();
         stored.starts_with(&read.first) || stored.contains(&read.later)
     }
 

@@ -1,9 +1,11 @@
 use std::collections::HashMap;
 
 use cqrs_core::store::{
-    Append, AppendError, Appended, Boundary, ConflictWindow, Incarnation, StateKey, StoredCommand,
+    Append, AppendError, Appended, Boundary, ConflictWindow, Decider, Incarnation, StateKey,
+    StoredCommand,
 };
 use cqrs_core::{CommandId, Position};
+use cqrs_kit::prepared::Prepared;
 use futures_util::future::join;
 
 use crate::fault::{Fault, Kind};
@@ -12,8 +14,8 @@ use crate::row::{self, Head};
 use crate::store::Shared;
 use crate::write::backoff::Backoff;
 use crate::write::columns::Columns;
-use crate::write::decide::Known;
-use crate::write::request::{Disposition, Request};
+use crate::write::decide::refusal;
+use crate::write::request::place;
 use crate::write::session::Session;
 
 /// More events than these are not read while the head is locked.
@@ -37,28 +39,27 @@ pub(crate) async fn append_in(
     shared: &Shared,
     append: Append,
 ) -> Result<Appended, AppendError> {
-    let (id, fingerprint) = (append.command, append.fingerprint);
-    let (mut request, _) = Request::new(append)?;
-    let replay = |stored: StoredCommand| stored.replay(id, fingerprint);
-    match attempt(client, shared, &mut request).await {
+    let id = append.command;
+    let mut append = Prepared::new(append)?;
+    match attempt(client, shared, &mut append).await {
         Ok(Outcome::Done(appended)) => {
             let incarnation = client.incarnation();
             shared
                 .tail
-                .on_appended(incarnation, appended.last, request.take_events());
+                .on_appended(incarnation, appended.last, append.take_events());
             Ok(appended)
         }
         Ok(Outcome::Refused(refusal)) => match processed(client, shared, id).await {
-            Ok(Some(stored)) => replay(stored),
+            Ok(Some(stored)) => append.replay(stored),
             Ok(None) => Err(refusal),
             Err(fault) => Err(fault.into()),
         },
         Ok(Outcome::Duplicate(fault)) => match processed(client, shared, id).await {
-            Ok(Some(stored)) => replay(stored),
+            Ok(Some(stored)) => append.replay(stored),
             Ok(None) | Err(_) => Err(fault.into()),
         },
         Ok(Outcome::Unknown(fault)) => match resolve_append(shared, id, &fault).await? {
-            Some(stored) => replay(stored),
+            Some(stored) => append.replay(stored),
             None => Err(fault.into()),
         },
         Err(fault) => {
@@ -76,14 +77,14 @@ pub(crate) async fn append_in(
 async fn attempt(
     client: &Connection,
     shared: &Shared,
-    request: &mut Request,
+    append: &mut Prepared,
 ) -> Result<Outcome, Fault> {
-    if let Some(at) = conflict_below_window(client.incarnation(), shared, request).await? {
+    if let Some(at) = conflict_below_window(client.incarnation(), shared, append).await? {
         return Ok(Outcome::Refused(AppendError::Conflict { at }));
     }
     let session = of(client, shared);
     // Sent below together with the commit, so it must not have to be prepared there.
-    let append = session.append_statement(!request.states.is_empty()).await?;
+    let statement = session.append_statement(!append.states.is_empty()).await?;
     let incarnation = client.incarnation();
     let mut permit = shared.head_locks.acquire(incarnation).await;
     let locked = session.lock_head().await?;
@@ -104,29 +105,21 @@ async fn attempt(
     session
         .follow(window, head.position, MAX_LOCKED_TAIL)
         .await?;
-    if let Some(refusal) = refusal(&session, request, &head, window).await? {
+    if let Some(refusal) = find_refusal(&session, append, &head, window).await? {
         return Ok(Outcome::Refused(refusal));
     }
-    let appended = request.appended(head.position);
-    let first = appended.last.get() - appended.count;
-    for (place, (event, _)) in (1..).zip(&mut request.events) {
-        event.position = cqrs_core::Position::new(first + place);
-    }
-    request.disposition = Disposition::Write(appended);
-    request.stamp_time(head.time)?;
-    let columns = Columns::new(std::slice::from_ref(request), &head);
+    let appended = place(append, head.position, head.time)?;
+    let mut columns = Columns::new(&head);
+    columns.add(append, &appended);
     // Under the lock the head is the one that was read, so the statement writes, or fails; then
     // the commit undoes everything.
-    let written = columns.write(client, &append, &head);
+    let written = columns.write(client, &statement, &head);
     let committed = client.batch_execute("COMMIT");
     let (written, committed) = join(written, committed).await;
     match (written, committed.map_err(Fault::from)) {
         (Ok(_), Ok(())) => {
-            for (event, _) in &request.events {
-                window.push(event);
-            }
-            let time = request.events.first().map(|(event, _)| event.meta.time);
-            Ok(Outcome::Done(Appended { time, ..appended }))
+            append.add_to(window);
+            Ok(Outcome::Done(appended))
         }
         (Err(fault), _) if fault.kind() == Kind::Duplicate => Ok(Outcome::Duplicate(fault)),
         (Err(fault), _) | (Ok(_), Err(fault)) if fault.kind() == Kind::Lost => {
@@ -148,12 +141,12 @@ async fn attempt(
 async fn conflict_below_window(
     current: Incarnation,
     shared: &Shared,
-    request: &mut Request,
+    append: &mut Prepared,
 ) -> Result<Option<Position>, Fault> {
     let floor = shared.head_locks.floor();
     // What is of another incarnation is refused in any case.
     let is_older = |boundary: &Boundary| boundary.after < floor && boundary.incarnation == current;
-    if !request.boundaries.iter().any(is_older) {
+    if !append.boundaries.iter().any(is_older) {
         return Ok(None);
     }
     let client = shared.pool.get().await?;
@@ -162,7 +155,7 @@ async fn conflict_below_window(
     }
     let session = of(&client, shared);
     let head = session.head().await?.0.position;
-    for boundary in &mut request.boundaries {
+    for boundary in &mut append.boundaries {
         if !is_older(boundary) {
             continue;
         }
@@ -175,24 +168,24 @@ async fn conflict_below_window(
     Ok(None)
 }
 
-async fn refusal(
+async fn find_refusal(
     session: &Session<&Connection>,
-    request: &Request,
+    append: &Prepared,
     head: &Head,
     window: &ConflictWindow,
 ) -> Result<Option<AppendError>, Fault> {
-    let keys: Vec<&StateKey> = request.states.iter().map(|state| &state.key).collect();
+    let keys: Vec<&StateKey> = append.states.iter().map(|state| &state.key).collect();
     let states = if keys.is_empty() {
         HashMap::new()
     } else {
         session.state_positions(&keys).await?
     };
-    let known = Known {
+    let decider = Decider {
         incarnation: session.incarnation(),
         head: head.position,
         window,
     };
-    known.refusal(session, request, &states).await
+    refusal(decider, session, append, &states).await
 }
 
 /// What is recorded of the command, as of now, after everything here is undone.

@@ -1,8 +1,9 @@
+use cqrs_core::store::Appended;
+use cqrs_kit::prepared::Prepared;
 use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::request::{Disposition, Request};
 use crate::fault::Fault;
 use crate::link::connection::Connection;
 use crate::row::{Head, number};
@@ -36,16 +37,12 @@ pub(crate) struct Columns<'b> {
 }
 
 impl<'b> Columns<'b> {
-    /// Of the requests that are to be written, after this head.
-    pub(crate) fn new(batch: &'b [Request], head: &Head) -> Self {
-        let mut columns = Self {
+    /// No rows, after this head.
+    pub(crate) fn new(head: &Head) -> Self {
+        Self {
             head: (number(head.position), head.time),
             ..Self::default()
-        };
-        for request in batch {
-            columns.add(request);
         }
-        columns
     }
 
     /// Position and time of the last event.
@@ -61,11 +58,9 @@ impl<'b> Columns<'b> {
         self.command.is_empty()
     }
 
-    fn add(&mut self, request: &'b Request) {
-        let Disposition::Write(appended) = &request.disposition else {
-            return;
-        };
-        for (event, tags) in &request.events {
+    /// Adds the rows of an append, which was placed as `appended` says.
+    pub(crate) fn add(&mut self, append: &'b Prepared, appended: &Appended) {
+        for (event, tags) in &append.events {
             let position = number(event.position);
             let time = event.meta.time.as_microsecond();
             self.head = (position, time);
@@ -85,11 +80,11 @@ impl<'b> Columns<'b> {
                 self.tagged.push(position);
             }
         }
-        self.command.push(request.command.as_uuid());
-        self.fingerprint.push(request.fingerprint.cast_signed());
+        self.command.push(append.command.as_uuid());
+        self.fingerprint.push(append.fingerprint.cast_signed());
         self.first.push(number(appended.first));
         self.count.push(appended.count.cast_signed());
-        for state in &request.states {
+        for state in &append.states {
             self.add_state(
                 &state.key.id,
                 state.key.aggregate,

@@ -3,14 +3,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::Position;
-use cqrs_core::store::{AppendError, ConflictWindow, Incarnation, StateKey};
+use cqrs_core::store::{AppendError, ConflictWindow, Decider, Incarnation, StateKey};
 
 use tracing::warn;
 
 use super::backoff::Backoff;
 use super::columns::Columns;
-use super::decide::Known;
-use super::request::{Disposition, Request};
+use super::decide::refusal;
+use super::request::{Disposition, Request, place};
 use super::session::Session;
 use crate::Options;
 use crate::fault::{Fault, Kind};
@@ -172,7 +172,7 @@ impl Engine {
             return Ok(Round::Overtaken);
         }
         let written = batch.iter_mut().filter(|request| request.is_written());
-        let events = written.flat_map(Request::take_events);
+        let events = written.flat_map(|request| request.append.take_events());
         self.tail
             .on_appended(self.incarnation, self.head.position, events);
         for request in batch.extract_if(.., |request| request.is_written()) {
@@ -195,16 +195,17 @@ impl Engine {
         let told = *self.tail.known.borrow();
         let is_behind = self.is_behind || told > self.head.position.max(self.told);
         self.told = told;
-        let ahead = |request: &Request| request.is_ahead_of(self.head.position);
+        let ahead = |request: &Request| request.append.is_ahead_of(self.head.position);
         if lock || is_behind || batch.iter().any(ahead) {
             self.catch_up(session).await?;
         }
         self.decide(session, batch).await?;
-        let mut time = self.head.time;
-        for request in batch.iter_mut().filter(|request| request.is_written()) {
-            time = request.stamp_time(time)?;
+        let mut columns = Columns::new(&self.head);
+        for request in batch.iter() {
+            if let Disposition::Write(appended) = &request.disposition {
+                columns.add(&request.append, appended);
+            }
         }
-        let columns = Columns::new(batch, &self.head);
         if columns.is_empty() {
             if lock {
                 session.commit().await?;
@@ -237,42 +238,38 @@ impl Engine {
         Ok(())
     }
 
-    /// Gives each request its disposition. What is to be written is in the window then.
+    /// Gives each request its disposition. The events of those to be written are in the window then,
+    /// so that each request is decided as if the ones before it had been written.
     async fn decide(&mut self, session: &Session, batch: &mut [Request]) -> Result<(), Fault> {
-        let keys = batch.iter().flat_map(|request| &request.states);
-        let keys: Vec<&StateKey> = keys.map(|state| &state.key).collect();
+        let writes = batch.iter().flat_map(|request| &request.append.states);
+        let keys: Vec<&StateKey> = writes.map(|write| &write.key).collect();
         let mut states = if keys.is_empty() {
             HashMap::new()
         } else {
             session.state_positions(&keys).await?
         };
+        let mut time = self.head.time;
         let mut commands = HashSet::new();
         for request in batch {
-            // When the batch itself is larger than the window, what it has pushed out is nowhere.
-            let is_known =
-                self.window.floor() <= self.head.position || request.boundaries.is_empty();
-            if !commands.insert(request.command) || !is_known {
-                continue;
-            }
-            let known = Known {
+            let decider = Decider {
                 incarnation: self.incarnation,
                 head: self.head.position,
                 window: &self.window,
             };
-            if let Some(refusal) = known.refusal(session, request, &states).await? {
+            // One statement cannot write a command twice; the second finds it in a later round.
+            let is_first = commands.insert(request.append.command);
+            if !is_first || !decider.is_decidable(&request.append.boundaries) {
+                continue;
+            }
+            if let Some(refusal) = refusal(decider, session, &request.append, &states).await? {
                 request.disposition = Disposition::Refuse(refusal);
                 continue;
             }
-            let appended = request.appended(self.window.head());
-            for (event, _) in &mut request.events {
-                event.position = self.window.head().plus(1);
-                self.window.push(event);
-            }
-            if let Some(token) = request.token {
-                self.window.record(token, appended.last);
-            }
-            for state in &request.states {
-                states.insert(state.key.clone(), appended.last);
+            let appended = place(&mut request.append, self.window.head(), time)?;
+            time = appended.time.map_or(time, |time| time.as_microsecond());
+            request.append.add_to(&mut self.window);
+            for write in &request.append.states {
+                states.insert(write.key.clone(), appended.last);
             }
             request.disposition = Disposition::Write(appended);
         }
@@ -289,7 +286,7 @@ impl Engine {
         let refused = batch
             .iter()
             .filter(|request| matches!(request.disposition, Disposition::Refuse(_)))
-            .map(|request| request.command.as_uuid());
+            .map(|request| request.append.command.as_uuid());
         let refused: Vec<_> = refused.collect();
         if refused.is_empty() {
             return Ok(());
@@ -298,7 +295,7 @@ impl Engine {
         let is_refused = |it: &mut Request| matches!(it.disposition, Disposition::Refuse(_));
         for mut request in batch.extract_if(.., is_refused) {
             let disposition = std::mem::replace(&mut request.disposition, Disposition::Later);
-            match (processed.get(&request.command), disposition) {
+            match (processed.get(&request.append.command), disposition) {
                 (Some(stored), _) => request.answer_stored(*stored),
                 (None, Disposition::Refuse(refusal)) => request.answer(Err(refusal)),
                 (None, _) => {}
@@ -313,11 +310,12 @@ impl Engine {
         let Some(session) = &self.session else {
             return;
         };
-        let ids = batch.iter().map(|request| request.command.as_uuid());
+        let ids = batch.iter().map(|request| request.append.command.as_uuid());
         match session.commands(ids.collect()).await {
             Ok(processed) => {
-                for request in batch.extract_if(.., |it| processed.contains_key(&it.command)) {
-                    if let Some(stored) = processed.get(&request.command) {
+                for request in batch.extract_if(.., |it| processed.contains_key(&it.append.command))
+                {
+                    if let Some(stored) = processed.get(&request.append.command) {
                         request.answer_stored(*stored);
                     }
                 }
@@ -385,12 +383,14 @@ impl Engine {
             self.told = Position::START;
         }
         let sent = batch.iter().filter(|request| request.is_sent);
-        let sent: Vec<_> = sent.map(|request| request.command.as_uuid()).collect();
+        let sent: Vec<_> = sent
+            .map(|request| request.append.command.as_uuid())
+            .collect();
         if !sent.is_empty() {
             let processed = session.fence_and_lookup(sent).await?;
             self.is_behind = true;
-            for request in batch.extract_if(.., |it| processed.contains_key(&it.command)) {
-                if let Some(stored) = processed.get(&request.command) {
+            for request in batch.extract_if(.., |it| processed.contains_key(&it.append.command)) {
+                if let Some(stored) = processed.get(&request.append.command) {
                     request.answer_stored(*stored);
                 }
             }

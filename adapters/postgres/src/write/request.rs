@@ -1,36 +1,22 @@
-use std::mem::take;
 use std::time::{Duration, Instant};
 
-use cqrs_core::store::{
-    Append, AppendError, AppendToken, Appended, Boundary, Recorded, StateWrite, StoredCommand,
-};
-use cqrs_core::{CommandId, Position, Timestamp};
+use cqrs_core::Position;
+use cqrs_core::store::{Append, AppendError, Appended, StoredCommand};
 use cqrs_kit::batch::Batched;
+use cqrs_kit::prepared::Prepared;
 use tokio::sync::oneshot;
 
 use crate::fault::Fault;
-use crate::row;
 
 /// An append on its way through the writing task.
 pub(crate) struct Request {
-    pub(crate) command: CommandId,
-    pub(crate) fingerprint: u64,
-    pub(crate) boundaries: Vec<Boundary>,
-    pub(crate) states: Vec<StateWrite>,
-    /// The events, numbered on from where the decision put them, at the time that they were raised
-    /// to, and their tags as JSON.
-    pub(crate) events: Vec<(Recorded, String)>,
-    pub(crate) time: i64,
-    bytes: usize,
-    pub(crate) token: Option<AppendToken>,
+    pub(crate) append: Prepared,
     pub(crate) disposition: Disposition,
     /// It was sent to the database, and no answer came: it may be there.
     pub(crate) is_sent: bool,
     /// It was sent at least once.
     pub(crate) was_sent: bool,
     queued: Instant,
-    /// The answer as if the log were empty.
-    appended: Appended,
     reply: oneshot::Sender<Result<Appended, AppendError>>,
 }
 
@@ -46,33 +32,17 @@ pub(crate) enum Disposition {
 
 impl Batched for Request {
     fn bytes(&self) -> usize {
-        self.bytes
+        self.append.bytes
     }
 }
 
 impl Request {
     pub(crate) fn new(
-        mut append: Append,
+        append: Append,
     ) -> Result<(Self, oneshot::Receiver<Result<Appended, AppendError>>), AppendError> {
         let (reply, answer) = oneshot::channel();
         let request = Self {
-            command: append.command,
-            fingerprint: append.fingerprint,
-            appended: append.appended(Position::START, append.time),
-            time: append.time.as_microsecond(),
-            bytes: append.bytes(),
-            token: append.token,
-            boundaries: take(&mut append.boundaries),
-            states: take(&mut append.states),
-            events: {
-                let time = append.time;
-                let with_tags = |event: Recorded| {
-                    let tags = row::tags_json(&event.data.tags)?;
-                    Ok::<_, AppendError>((event, tags))
-                };
-                let events = append.record(Position::START, time).map(with_tags);
-                events.collect::<Result<_, _>>()?
-            },
+            append: Prepared::new(append)?,
             disposition: Disposition::Later,
             is_sent: false,
             was_sent: false,
@@ -82,49 +52,8 @@ impl Request {
         Ok((request, answer))
     }
 
-    /// Where its events are when they are numbered on from `head`.
-    pub(crate) fn appended(&self, head: Position) -> Appended {
-        Appended {
-            first: head.plus(self.appended.first.get()),
-            last: head.plus(self.appended.last.get()),
-            ..self.appended
-        }
-    }
-
-    /// Gives its events the time at which they are recorded: times never decrease along the log.
-    /// Returns that of the last event, which is `after`, that of the event before, if it has none.
-    pub(crate) fn stamp_time(&mut self, after: i64) -> Result<i64, Fault> {
-        if self.events.is_empty() {
-            return Ok(after);
-        }
-        let micros = self.time.max(after);
-        let odd = |_| {
-            Fault::corrupt(format!(
-                "the log's last event is of an impossible time: {micros}"
-            ))
-        };
-        let time = Timestamp::from_microsecond(micros).map_err(odd)?;
-        for (event, _) in &mut self.events {
-            event.meta.time = time;
-        }
-        if let Disposition::Write(appended) = &mut self.disposition {
-            appended.time = Some(time);
-        }
-        Ok(micros)
-    }
-
-    /// Its events as they were written.
-    pub(crate) fn take_events(&mut self) -> impl Iterator<Item = Recorded> + use<> {
-        take(&mut self.events).into_iter().map(|(event, _)| event)
-    }
-
     pub(crate) fn is_written(&self) -> bool {
         matches!(self.disposition, Disposition::Write(_))
-    }
-
-    /// Whether it was decided on a state of the log that is after this one.
-    pub(crate) fn is_ahead_of(&self, head: Position) -> bool {
-        self.boundaries.iter().any(|boundary| boundary.after > head)
     }
 
     /// Whether it has waited for so long for a database that is away, or, once it was sent, for that
@@ -146,7 +75,7 @@ impl Request {
     /// Answers what was found under its command's id: as a repetition, even after it was sent
     /// itself without an answer. An earlier sending, decided on another state, may have come first.
     pub(crate) fn answer_stored(self, stored: StoredCommand) {
-        let answer = stored.replay(self.command, self.fingerprint);
+        let answer = self.append.replay(stored);
         self.answer(answer);
     }
 
@@ -164,4 +93,10 @@ impl Request {
         };
         self.answer(Err(error));
     }
+}
+
+/// See [`Prepared::place`].
+pub(crate) fn place(append: &mut Prepared, head: Position, last: i64) -> Result<Appended, Fault> {
+    let placed = append.place(head, last);
+    placed.map_err(|error| Fault::corrupt(error.to_string()))
 }

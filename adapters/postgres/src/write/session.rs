@@ -118,20 +118,16 @@ impl<C: Borrow<Connection> + Sync> Session<C> {
         Ok(page.events.first().map(|event| event.position))
     }
 
-    /// Brings the window up to the log's head. Of more than `most` events it does not read the
-    /// tail: it begins anew.
+    /// Brings the window up to the log's head. It starts over there if more than `max` events are
+    /// missing.
     pub(crate) async fn follow(
         &self,
         window: &mut ConflictWindow,
         head: Position,
-        most: usize,
+        max: usize,
     ) -> Result<(), Fault> {
-        let known = window.head();
-        let missing = usize::try_from(head.since(known)).unwrap_or(usize::MAX);
-        if head < known || missing > most {
-            window.reset(head);
-        } else if missing > 0 {
-            for (event_type, tags) in self.tail(known, head).await? {
+        if let Some(after) = window.follow(head, max) {
+            for (event_type, tags) in self.tail(after, head).await? {
                 window.add(event_type, tags);
             }
         }

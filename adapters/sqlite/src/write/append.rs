@@ -1,10 +1,5 @@
-use std::mem::take;
-
-use cqrs_core::store::{
-    Append, AppendError, AppendToken, Appended, Boundary, BoundaryCheck, Recorded, StateWrite, Tag,
-    Tags,
-};
-use cqrs_core::{CommandId, Position, Timestamp};
+use cqrs_core::store::{Append, AppendError, Appended, Decider, Incarnation, Question, Recorded};
+use cqrs_kit::prepared::Prepared;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
@@ -12,108 +7,72 @@ use super::task::{Log, Reply, Task};
 use crate::fault::Fault;
 use crate::{read, row, sql};
 
-/// An append on its way through the writing thread, with all made ready that needs no
-/// transaction.
+/// An append on its way through the writing thread.
 pub(crate) struct AppendTask {
-    command: CommandId,
-    fingerprint: u64,
-    boundaries: Vec<Boundary>,
-    states: Vec<StateWrite>,
-    /// The events, numbered and dated by the last run, and their tags as JSON.
-    events: Vec<(Recorded, String)>,
-    /// The answer as if the log were empty.
-    appended: Appended,
-    time: i64,
-    bytes: usize,
-    token: Option<AppendToken>,
+    append: Prepared,
     reply: Reply<Result<Appended, AppendError>>,
 }
 
 impl AppendTask {
     pub(crate) fn new(
-        mut append: Append,
+        append: Append,
     ) -> Result<(Self, oneshot::Receiver<Result<Appended, AppendError>>), AppendError> {
+        let append = Prepared::new(append)?;
         let (reply, answer) = Reply::new();
-        let with_tags = |event: Recorded| {
-            let tags = json(&event.data.tags)?;
-            Ok::<_, AppendError>((event, tags))
-        };
-        let task = Self {
-            command: append.command,
-            fingerprint: append.fingerprint,
-            appended: append.appended(Position::START, append.time),
-            time: append.time.as_microsecond(),
-            bytes: append.bytes(),
-            token: append.token,
-            boundaries: take(&mut append.boundaries),
-            states: take(&mut append.states),
-            events: {
-                let time = append.time;
-                let events = append.record(Position::START, time).map(with_tags);
-                events.collect::<Result<_, _>>()?
-            },
-            reply,
-        };
-        Ok((task, answer))
+        Ok((Self { append, reply }, answer))
     }
 
-    /// What the last run appended, unless it found the command to be processed already.
+    /// What the last run appended, unless it found that the command was recorded before.
     fn appended_now(&self) -> Option<&Appended> {
         let appended = self.reply.decided()?.as_ref().ok()?;
         (!appended.replayed).then_some(appended)
     }
 
-    /// What speaks against the append, if anything does.
+    /// Why the append must not be written, if there is a reason.
     fn refusal(&self, log: &Log<'_>) -> Result<Option<AppendError>, Fault> {
-        for boundary in &self.boundaries {
-            if boundary.after > log.head {
-                return Ok(Some(AppendError::Rewound {
-                    head: log.head,
-                    seen: boundary.after,
-                }));
-            }
-            let conflict = match log.window.decide(boundary) {
-                BoundaryCheck::Holds => None,
-                BoundaryCheck::Conflict(at) => Some(at),
-                BoundaryCheck::Unknown(after) => {
-                    read::first_match(log.conn, &boundary.fail_if, after)?
+        // The events of this transaction are in the log already, as far as its own reads go.
+        let decider = Decider {
+            incarnation: Incarnation::default(),
+            head: log.head,
+            window: log.window,
+        };
+        let open = match decider.check(&self.append.boundaries, &self.append.states) {
+            Ok(open) => open,
+            Err(refusal) => return Ok(Some(refusal)),
+        };
+        for question in open {
+            let answer = match question {
+                Question::Match { fail_if, after, .. } => {
+                    read::first_match(log.conn, fail_if, after)?
+                }
+                Question::State(write) => {
+                    let mut select = log.conn.prepare_cached(sql::SELECT_STATE_POSITION)?;
+                    let key = (write.key.aggregate, &write.key.id);
+                    select
+                        .query_row(key, |row| row::position(row, 0))
+                        .optional()?
                 }
             };
-            if let Some(at) = conflict {
-                return Ok(Some(AppendError::Conflict { at }));
-            }
-        }
-        for write in &self.states {
-            let mut statement = log.conn.prepare_cached(sql::SELECT_STATE_POSITION)?;
-            let key = (write.key.aggregate, &write.key.id);
-            let stored = statement
-                .query_row(key, |row| row::position(row, 0))
-                .optional()?;
-            if stored != write.based_on {
-                return Ok(Some(AppendError::Conflict {
-                    at: stored.unwrap_or_default(),
-                }));
+            if let Err(refusal) = question.settle(answer) {
+                return Ok(Some(refusal));
             }
         }
         Ok(None)
     }
 
-    /// Writes everything, unless the command's id is there already.
+    /// Writes everything, unless the command was recorded before.
     fn write(&mut self, log: &mut Log<'_>) -> Result<Result<Appended, AppendError>, Fault> {
-        let appended = Appended {
-            first: log.head.plus(self.appended.first.get()),
-            last: log.head.plus(self.appended.last.get()),
-            ..self.appended
-        };
+        let placed = self.append.place(log.head, log.time);
+        let appended = placed.map_err(|error| Fault::corrupt(error.to_string()))?;
         if !self.insert_command(log, &appended)? {
-            let taken = || Fault::corrupt("a command id is taken by a row that is not there");
+            let taken = || Fault::corrupt("a command id is taken by a row that does not exist");
             return self.replay(log.conn)?.ok_or_else(taken);
         }
         self.insert_events(log)?;
-        if let Some(token) = self.token {
-            log.window.record(token, appended.last);
-        }
-        for write in &self.states {
+        self.append.add_to(log.window);
+        log.head = appended.last;
+        log.time = appended.time.map_or(log.time, |time| time.as_microsecond());
+        for write in &self.append.states {
             let mut upsert = log.conn.prepare_cached(sql::UPSERT_STATE)?;
             let position = row::number(appended.last);
             upsert.execute((
@@ -123,33 +82,22 @@ impl AppendTask {
                 position,
             ))?;
         }
-        let time = self.events.first().map(|(event, _)| event.meta.time);
-        Ok(Ok(Appended { time, ..appended }))
+        Ok(Ok(appended))
     }
 
-    /// Whether the command's id was not there before.
+    /// Whether the command was not recorded before.
     fn insert_command(&self, log: &mut Log<'_>, appended: &Appended) -> Result<bool, Fault> {
         let inserted = log.insert_command.execute((
-            &self.command.as_uuid().as_bytes()[..],
-            self.fingerprint.cast_signed(),
+            &self.append.command.as_uuid().as_bytes()[..],
+            self.append.fingerprint.cast_signed(),
             row::number(appended.first),
             appended.count.cast_signed(),
         ))?;
         Ok(inserted == 1)
     }
 
-    fn insert_events(&mut self, log: &mut Log<'_>) -> Result<(), Fault> {
-        // Times never decrease along the log.
-        let time = self.time.max(log.time);
-        let odd = |_| {
-            Fault::corrupt(format!(
-                "the log's last event is of an impossible time: {time}"
-            ))
-        };
-        let recorded = Timestamp::from_microsecond(time).map_err(odd)?;
-        for (event, tags) in &mut self.events {
-            event.position = log.head.plus(1);
-            event.meta.time = recorded;
+    fn insert_events(&self, log: &mut Log<'_>) -> Result<(), Fault> {
+        for (event, tags) in &self.append.events {
             let position = row::number(event.position);
             log.insert_event.execute(params![
                 position,
@@ -157,7 +105,7 @@ impl AppendTask {
                 event.data.event_type.as_str(),
                 event.data.version,
                 tags.as_str(),
-                time,
+                event.meta.time.as_microsecond(),
                 event.meta.actor,
                 &event.meta.command.as_uuid().as_bytes()[..],
                 &event.meta.correlation.as_bytes()[..],
@@ -167,24 +115,21 @@ impl AppendTask {
             for tag in &event.data.tags {
                 log.insert_tag.execute((tag.as_str(), position))?;
             }
-            log.window.push(event);
-            log.head = event.position;
-            log.time = time;
         }
         Ok(())
     }
 
-    /// The answer to a command that was processed before.
+    /// The answer to a command that was recorded before.
     fn replay(&self, conn: &Connection) -> Result<Option<Result<Appended, AppendError>>, Fault> {
-        let stored = row::command(conn, self.command)?;
-        Ok(stored.map(|stored| stored.replay(self.command, self.fingerprint)))
+        let stored = row::command(conn, self.append.command)?;
+        Ok(stored.map(|stored| self.append.replay(stored)))
     }
 }
 
 impl Task for AppendTask {
     fn run(&mut self, log: &mut Log<'_>) -> Result<(), Fault> {
-        // To look for the command's id only when there is a refusal saves a look per append: the
-        // insert finds it otherwise.
+        // Looking for the command only when there is a refusal saves a look per append: the insert
+        // finds it otherwise.
         let answer = match self.refusal(log)? {
             None => self.write(log)?,
             Some(refusal) => self.replay(log.conn)?.unwrap_or(Err(refusal)),
@@ -201,17 +146,17 @@ impl Task for AppendTask {
         let Some(appended) = self.appended_now() else {
             return Ok(None);
         };
-        // Another process may have had the same command meanwhile, with other positions.
-        let stored = row::command(conn, self.command)?;
+        // Another process may have recorded the same command since, at other positions.
+        let stored = row::command(conn, self.append.command)?;
         Ok(Some(stored.is_some_and(|it| it.first == appended.first)))
     }
 
     fn take_events(&mut self) -> Vec<Recorded> {
-        if !self.is_effective() {
-            return Vec::new();
+        if self.is_effective() {
+            self.append.take_events().collect()
+        } else {
+            Vec::new()
         }
-        let events = take(&mut self.events).into_iter();
-        events.map(|(event, _)| event).collect()
     }
 
     fn answer(self: Box<Self>) {
@@ -223,13 +168,6 @@ impl Task for AppendTask {
     }
 
     fn bytes(&self) -> usize {
-        self.bytes
+        self.append.bytes
     }
-}
-
-fn json(tags: &Tags) -> Result<String, AppendError> {
-    let texts: Vec<&str> = tags.as_slice().iter().map(Tag::as_str).collect();
-    serde_json::to_string(&texts).map_err(|error| AppendError::Invalid {
-        reason: error.to_string(),
-    })
 }

@@ -226,25 +226,20 @@ impl Engine {
         Ok(Log::new(&self.conn, &mut self.window, head)?)
     }
 
-    /// Brings the window to this head.
+    /// Brings the window to this head: reads what other processes appended, unless that is more than
+    /// the window holds.
     fn catch_up(&mut self, head: Position) -> Result<(), Fault> {
-        let known = self.window.head();
-        let missing = usize::try_from(head.since(known)).unwrap_or(usize::MAX);
-        if head < known || missing > self.window_size {
-            self.window = ConflictWindow::new(head, self.window_size);
-            self.tail.recent.confirm(head);
-        } else if missing > 0 {
-            let mut after = Some(known);
-            while let Some(from) = after {
-                let range = ReadRange {
-                    up_to: Some(head),
-                    ..ReadRange::after(from)
-                };
-                let page = read::read(&self.conn, &EventQuery::All, range)?;
-                page.events.iter().for_each(|it| self.window.push(it));
-                after = page.next;
-            }
+        let mut missing = self.window.follow(head, usize::MAX);
+        while let Some(after) = missing {
+            let range = ReadRange {
+                up_to: Some(head),
+                ..ReadRange::after(after)
+            };
+            let page = read::read(&self.conn, &EventQuery::All, range)?;
+            page.events.iter().for_each(|it| self.window.push(it));
+            missing = page.next;
         }
+        self.tail.recent.confirm(head);
         self.committed = head;
         Ok(())
     }

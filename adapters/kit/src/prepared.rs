@@ -1,0 +1,200 @@
+//! An append with everything done that needs no log.
+
+use std::mem::take;
+
+use cqrs_core::store::{
+    Append, AppendError, AppendToken, Appended, Boundary, ConflictWindow, Recorded, StateWrite,
+    StoredCommand, Tag, Tags,
+};
+use cqrs_core::{CommandId, Position, Timestamp};
+
+/// An append on its way through a writer. Each attempt to write it places its events anew, so the
+/// same append can be tried again after a batch failed.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// Id of the command.
+    pub command: CommandId,
+    /// Hash of the command's name and body.
+    pub fingerprint: u64,
+    /// Conditions, all of which must hold.
+    pub boundaries: Vec<Boundary>,
+    /// States to write with the events.
+    pub states: Vec<StateWrite>,
+    /// The events, at the positions and the time that [`place`](Prepared::place) gave them, and their
+    /// tags as a JSON array.
+    pub events: Vec<(Recorded, String)>,
+    /// Total size of payloads and states, in bytes.
+    pub bytes: usize,
+    time: Timestamp,
+    token: Option<AppendToken>,
+    /// The result on an empty log.
+    appended: Appended,
+}
+
+/// The last event of the log has a time that cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the last event of the log has an impossible time: {0} microseconds after 1970")]
+pub struct ImpossibleTime(pub i64);
+
+impl Prepared {
+    /// Prepares an append.
+    ///
+    /// # Errors
+    /// [`AppendError::Invalid`] if its tags have no JSON.
+    pub fn new(mut append: Append) -> Result<Self, AppendError> {
+        let boundaries = take(&mut append.boundaries);
+        let states = take(&mut append.states);
+        let prepared = Self {
+            command: append.command,
+            fingerprint: append.fingerprint,
+            bytes: append.bytes() + states.iter().map(|state| state.body.len()).sum::<usize>(),
+            time: append.time,
+            token: append.token,
+            appended: append.appended(Position::START, append.time),
+            boundaries,
+            states,
+            events: Vec::new(),
+        };
+        let time = append.time;
+        let events = append.record(Position::START, time).map(|event| {
+            let tags = tags_json(&event.data.tags)?;
+            Ok((event, tags))
+        });
+        Ok(Self {
+            events: events.collect::<Result<_, AppendError>>()?,
+            ..prepared
+        })
+    }
+
+    /// Gives the events the positions after `head`, and their time: that of the append, unless the
+    /// last event of the log is later, at `last` microseconds after 1970. So recorded times never
+    /// decrease along the log. Returns the result of the append, should it be written there.
+    ///
+    /// # Errors
+    /// [`ImpossibleTime`].
+    pub fn place(&mut self, head: Position, last: i64) -> Result<Appended, ImpossibleTime> {
+        let micros = self.time.as_microsecond().max(last);
+        let time = Timestamp::from_microsecond(micros).map_err(|_| ImpossibleTime(micros))?;
+        for (number, (event, _)) in (1..).zip(&mut self.events) {
+            event.position = head.plus(number);
+            event.meta.time = time;
+        }
+        Ok(Appended {
+            first: head.plus(self.appended.first.get()),
+            last: head.plus(self.appended.last.get()),
+            time: self.appended.time.map(|_| time),
+            ..self.appended
+        })
+    }
+
+    /// Adds the events to a window that ends before them, and records the append's token.
+    pub fn add_to(&self, window: &mut ConflictWindow) {
+        for (event, _) in &self.events {
+            window.push(event);
+        }
+        if let Some(token) = self.token {
+            window.record(token, window.head());
+        }
+    }
+
+    /// Whether it was decided on a log that is longer than this.
+    pub fn is_ahead_of(&self, head: Position) -> bool {
+        self.boundaries.iter().any(|boundary| boundary.after > head)
+    }
+
+    /// The result if its command was recorded before: that of the first append, or a mismatch.
+    ///
+    /// # Errors
+    /// [`AppendError::CommandMismatch`].
+    pub fn replay(&self, stored: StoredCommand) -> Result<Appended, AppendError> {
+        stored.replay(self.command, self.fingerprint)
+    }
+
+    /// Takes the events, after they were written.
+    pub fn take_events(&mut self) -> impl Iterator<Item = Recorded> + use<> {
+        take(&mut self.events).into_iter().map(|(event, _)| event)
+    }
+}
+
+/// Tags as they are stored: a JSON array of texts.
+///
+/// # Errors
+/// [`AppendError::Invalid`] if they have no JSON.
+pub fn tags_json(tags: &Tags) -> Result<String, AppendError> {
+    let texts: Vec<&str> = tags.iter().map(Tag::as_str).collect();
+    serde_json::to_string(&texts).map_err(|error| AppendError::Invalid {
+        reason: error.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use cqrs_core::store::{EventData, EventQuery, EventType};
+
+    use super::*;
+
+    fn append(events: usize) -> Append {
+        let event = EventData {
+            event_type: EventType::new("noted"),
+            version: 1,
+            tags: Tags::from(Tag::from("a:1")),
+            payload: b"{}".to_vec(),
+        };
+        let time = Timestamp::from_microsecond(1000).unwrap();
+        Append::new(CommandId::new(), vec![event; events]).at(time)
+    }
+
+    fn positions(prepared: &Prepared) -> Vec<u64> {
+        let events = prepared.events.iter();
+        events.map(|(event, _)| event.position.get()).collect()
+    }
+
+    #[test]
+    fn events_are_placed_anew_with_each_attempt() {
+        let mut prepared = Prepared::new(append(2)).unwrap();
+        for head in [7, 3] {
+            let appended = prepared.place(Position::new(head), i64::MIN).unwrap();
+            assert_eq!(positions(&prepared), [head + 1, head + 2]);
+            assert_eq!(appended.first.get(), head + 1);
+            assert_eq!(appended.last.get(), head + 2);
+        }
+    }
+
+    #[test]
+    fn an_append_without_events_is_at_the_head_and_has_no_time() {
+        let mut prepared = Prepared::new(append(0)).unwrap();
+        let appended = prepared.place(Position::new(7), 2000).unwrap();
+        assert_eq!((appended.first.get(), appended.last.get()), (7, 7));
+        assert_eq!(appended.time, None);
+    }
+
+    #[test]
+    fn times_never_decrease() {
+        for (last, expected) in [(i64::MIN, 1000), (999, 1000), (2000, 2000)] {
+            let mut prepared = Prepared::new(append(1)).unwrap();
+            let appended = prepared.place(Position::START, last).unwrap();
+            let time = Timestamp::from_microsecond(expected).unwrap();
+            assert_eq!(appended.time, Some(time));
+            assert_eq!(prepared.events[0].0.meta.time, time);
+        }
+        let mut prepared = Prepared::new(append(1)).unwrap();
+        let error = prepared.place(Position::START, i64::MAX).unwrap_err();
+        assert_eq!(error, ImpossibleTime(i64::MAX));
+    }
+
+    #[test]
+    fn what_is_placed_can_be_decided_about_and_followed() {
+        let token = AppendToken::new();
+        let mut prepared = Prepared::new(append(1).token(token)).unwrap();
+        let head = Position::new(7);
+        let mut window = ConflictWindow::new(head, 10);
+        prepared.place(head, i64::MIN).unwrap();
+        prepared.add_to(&mut window);
+        assert_eq!(window.head().get(), 8);
+        let boundary = Boundary::new(EventQuery::tagged(Tag::from("a:1")), head);
+        let follows = boundary.clone().after_append(token);
+        use cqrs_core::store::BoundaryCheck::{Conflict, Holds};
+        assert_eq!(window.decide(&boundary), Conflict(Position::new(8)));
+        assert_eq!(window.decide(&follows), Holds);
+    }
+}
