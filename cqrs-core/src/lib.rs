@@ -13,6 +13,9 @@ mod decision;
 mod dispatcher;
 pub mod domain;
 pub mod error;
+// The guides need the adapters, which need this crate: `tests/lib.rs` runs their examples.
+#[cfg(all(doc, not(doctest)))]
+pub mod guides;
 mod handler;
 mod ids;
 mod json;

@@ -9,13 +9,17 @@ fn root() -> PathBuf {
     root.canonicalize().expect("exists")
 }
 
-/// Every Markdown file below `directory`, except in what is built.
+/// Every Markdown file below `directory`, except in what is built or made from other pages.
 fn pages(directory: &Path) -> Vec<PathBuf> {
     let mut pages = Vec::new();
     for entry in fs::read_dir(directory).expect("is a directory") {
         let path = entry.expect("is readable").path();
         let name = path.file_name().unwrap_or_default();
-        if path.is_dir() && name != "target" && name != ".git" {
+        if path.is_dir()
+            && name != "target"
+            && name != ".git"
+            && !path.ends_with("cqrs-core/guides")
+        {
             pages.extend(self::pages(&path));
         } else if path.extension().is_some_and(|it| it == "md") {
             pages.push(path);

@@ -95,6 +95,7 @@ mod umadb;
 mod allocations;
 mod compile_errors;
 mod dependencies;
+mod guides;
 mod layers;
 mod links;
 mod manifests;

@@ -1,0 +1,32 @@
+//! The guides, one for each concept. Their examples are whole programs, which the framework's tests
+//! run.
+//!
+//! To begin with, read [`commands`], [`events`] and [`aggregates`], then
+//! [`queries_and_read_models`] and [`wiring`]. [`testing`] shows how decisions are tested.
+
+macro_rules! guides {
+    ($($name:ident: $file:literal,)+) => {$(
+        #[doc = include_str!(concat!("../guides/", $file))]
+        pub mod $name {}
+    )+};
+}
+
+guides! {
+    aggregates: "aggregates.md",
+    authorization: "authorization.md",
+    by_name: "by-name.md",
+    commands: "commands.md",
+    errors: "errors.md",
+    events: "events.md",
+    macros: "macros.md",
+    once: "once.md",
+    postgres: "postgres.md",
+    queries_and_read_models: "queries-and-read-models.md",
+    reactions: "reactions.md",
+    shutdown: "shutdown.md",
+    sql: "sql.md",
+    stores: "stores.md",
+    testing: "testing.md",
+    tracing: "tracing.md",
+    wiring: "wiring.md",
+}
