@@ -2,7 +2,34 @@
 
 #[cfg(doctest)]
 #[doc = include_str!("../cqrs-macros/README.md")]
-mod cqrs_macros {}
+mod cqrs_macros {
+    #[doc = include_str!("../cqrs-macros/src/docs/command.md")]
+    mod command {}
+
+    #[doc = include_str!("../cqrs-macros/src/docs/query.md")]
+    mod query {}
+
+    #[doc = include_str!("../cqrs-macros/src/docs/event.md")]
+    mod event {}
+
+    #[doc = include_str!("../cqrs-macros/src/docs/read_model.md")]
+    mod read_model {}
+
+    #[doc = include_str!("../cqrs-macros/src/docs/aggregate.md")]
+    mod aggregate {}
+
+    #[doc = include_str!("../cqrs-macros/src/docs/command_handler.md")]
+    mod command_handler {}
+
+    #[doc = include_str!("../cqrs-macros/src/docs/query_handler.md")]
+    mod query_handler {}
+
+    #[doc = include_str!("../cqrs-macros/src/docs/event_handler.md")]
+    mod event_handler {}
+
+    #[doc = include_str!("../cqrs-macros/src/docs/projection.md")]
+    mod projection {}
+}
 
 #[cfg(doctest)]
 mod guides {
