@@ -39,7 +39,7 @@ pub trait Command: Serialize + for<'de> Deserialize<'de> + Clone + Send + Sync +
 
 /// The message has an `#[id(..)]` of an aggregate. The derives implement it.
 ///
-/// `AGGREGATE` is the [`key`](crate::key) of the aggregate's name. `ROLE` is that of a parameter's
+/// `AGGREGATE` is the XXH3 hash of the aggregate's name. `ROLE` is that of a parameter's
 /// name: a command with one id of the aggregate has it for every role, a command with several has
 /// each for the parameter that is named as the field (without `_id`). `A` is the aggregate itself
 /// and `Expected` the type of its id: only errors name them, and every `Expected` is implemented,
