@@ -57,7 +57,9 @@ impl AggregateState {
             return Ok(());
         };
         let applied = catch_unwind(AssertUnwindSafe(|| state.apply(event, tag)));
-        if let Ok(recorded) = event.record() {
+        if self.aggregate.reads_recorded
+            && let Ok(recorded) = event.record()
+        {
             self.time = recorded.meta.time;
         }
         match applied {

@@ -340,9 +340,8 @@ impl Attempt<'_> {
             ref actor,
             time,
         } = self.context;
-        let append = Append::new(command.unwrap_or_default(), events)
+        let append = Append::at_time(command.unwrap_or_default(), events, time)
             .fingerprint(self.fingerprint)
-            .at(time)
             .correlation(correlation)
             .caused_by(causation);
         match actor {

@@ -84,13 +84,18 @@ impl Append {
     /// An append of the current time, without conditions, actor and states. Correlation and
     /// causation are the command's id; the fingerprint is 0.
     pub fn new(command: CommandId, events: Vec<EventData>) -> Self {
+        Self::at_time(command, events, Clock::default().now())
+    }
+
+    /// The same, without a look at the system's clock.
+    pub(crate) fn at_time(command: CommandId, events: Vec<EventData>, time: Timestamp) -> Self {
         Self {
             command,
             fingerprint: 0,
             events,
             boundaries: Vec::new(),
             states: Vec::new(),
-            time: Clock::default().now(),
+            time,
             actor: None,
             correlation: command.as_uuid(),
             causation: command.as_uuid(),
