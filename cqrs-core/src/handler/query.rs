@@ -1,6 +1,5 @@
 use std::any::Any;
 use std::future::{Future, poll_fn};
-use std::mem::{forget, replace};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -88,8 +87,7 @@ pub(crate) fn answer<'a, H: QueryHandler>(
             QueryReply::Now(Err(error)) => Err(Failure::handler(H::NAME, error).into()),
             QueryReply::Later(future) => return Some(future),
         };
-        // It was pending: there is nothing to drop.
-        forget(replace(answer, Poll::Ready(answered)));
+        *answer = Poll::Ready(answered);
         None
     }));
     outcome.unwrap_or_else(|panic| {
