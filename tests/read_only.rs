@@ -2,7 +2,7 @@
 //! where nothing can be written.
 
 use cqrs_core::CommandId;
-use cqrs_core::store::{Append, AppendError, EventStore};
+use cqrs_core::store::{Append, AppendError, EventLog, EventLogExt};
 use cqrs_sqlite::Sqlite;
 
 #[tokio::main(flavor = "current_thread")]

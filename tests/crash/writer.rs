@@ -8,7 +8,7 @@ use std::io::Write;
 use std::process::exit;
 
 use cqrs_core::prelude::*;
-use cqrs_core::store::{EventQuery, Store, Subscription};
+use cqrs_core::store::{EventLogExt, EventQuery, Store, Subscription};
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::{Sqlite, Synchronous};
 

@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use cqrs_core::Position;
 use cqrs_core::store::{
-    EventStore, HasReader as _, Incarnation, LogTransaction as _, ModelSchema, Transactional as _,
+    EventLogExt, HasReader as _, Incarnation, LogTransaction as _, ModelSchema, Transactional as _,
     ViewBatch, ViewChange, ViewStore,
 };
 use cqrs_postgres::Postgres;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use cqrs_conformance::StoreFixture;
 use cqrs_core::Position;
 use cqrs_core::store::{
-    EventQuery, EventStore, HasReader as _, LogTransaction as _, ReadRange, Transactional as _,
-    ViewBatch, ViewStore,
+    EventLog, EventLogExt, EventQuery, HasReader as _, LogTransaction as _, ReadRange,
+    Transactional as _, ViewBatch, ViewStore,
 };
 use cqrs_postgres::{ConnectError, Options, Postgres};
 use test_postgres::Server;
@@ -100,7 +100,7 @@ async fn first_starts_at_once_succeed_at_every_isolation_level() {
                         subscription: subscription.clone(),
                         from: from.map(Position::new),
                         to: Position::new(to),
-                        incarnation: store.incarnation(),
+                        incarnation: store.heads().incarnation(),
                         changes: Vec::new(),
                     };
                     store.commit(batch).await.expect("it is committed");
@@ -124,12 +124,12 @@ async fn a_notification_is_a_hint_and_not_a_fact() {
     let client = schema.client().await;
     let hash = xxhash_rust::xxh3::xxh3_64(schema.name().as_bytes());
     let notify = format!("SELECT pg_notify('cqrs_{hash:016x}', $1)");
-    let mut known = store.watch();
+    let mut known = store.heads().watch();
     let first = other.append(append(&account(1), 1, None)).await;
     let first = first.expect("it is appended").last;
     // One that is right makes the head known, without a read.
-    let heard = tokio::time::timeout(Duration::from_secs(15), known.wait_for(|it| *it == first));
-    assert_eq!(*heard.await.expect("it is heard").expect("a head"), first);
+    let heard = tokio::time::timeout(Duration::from_secs(15), known.reached(first));
+    assert_eq!(heard.await.expect("it is heard"), first);
     let long = "9".repeat(7000);
     for text in [
         "18446744073709551615",
@@ -152,7 +152,7 @@ async fn a_notification_is_a_hint_and_not_a_fact() {
         let appended = other.append(append(&account(1), 1, None)).await;
         last = appended.expect("it is appended").last;
         until(|| async {
-            let known = *known.borrow();
+            let known = known.position();
             assert!(known <= last, "{known} is beyond the log");
             known == last
         })

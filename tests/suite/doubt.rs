@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, StoreError, StoredCommand,
+    Append, AppendError, Appended, BoxFuture, EventLog, EventQuery, StoreError, StoredCommand,
 };
 use cqrs_core::{CommandId, Uuid};
 
@@ -36,10 +36,10 @@ fn sign(Sign { letter }: Sign) -> Signed {
 #[derive(Default)]
 struct Lost(AtomicBool);
 
-impl Hooks<dyn EventStore> for Lost {
+impl Hooks<dyn EventLog> for Lost {
     fn append<'a>(
         &'a self,
-        store: &'a dyn EventStore,
+        store: &'a dyn EventLog,
         append: Append,
     ) -> BoxFuture<'a, Result<Appended, AppendError>> {
         Box::pin(async {
@@ -55,7 +55,7 @@ impl Hooks<dyn EventStore> for Lost {
 
     fn command<'a>(
         &'a self,
-        store: &'a dyn EventStore,
+        store: &'a dyn EventLog,
         id: CommandId,
     ) -> BoxFuture<'a, Result<Option<StoredCommand>, StoreError>> {
         // The first look, before the decision, is at a store that is there.

@@ -8,8 +8,8 @@ use cqrs_conformance::StoreFixture;
 use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
-    AppendError, Boundary, EventQuery, EventStore, Events, Incarnation, ReadRange, StoreError,
-    Subscription, ViewBatch, ViewStore,
+    AppendError, Boundary, EventLog, EventLogExt, EventQuery, Events, Incarnation, ReadRange,
+    StoreError, Subscription, ViewBatch, ViewStore,
 };
 use cqrs_core::{CommandError, Dispatcher};
 use cqrs_postgres::Postgres;
@@ -162,7 +162,7 @@ async fn take(app: &Dispatcher, seats: std::ops::Range<u32>) -> Receipt {
 }
 
 /// The seats as the log has them, as the read model should.
-async fn seats(store: &dyn EventStore) -> Vec<(u32, u32, u32)> {
+async fn seats(store: &dyn EventLog) -> Vec<(u32, u32, u32)> {
     let mut events = Events::read(store, EventQuery::All, ReadRange::after(Position::START));
     let mut seats = std::collections::BTreeMap::new();
     while let Some(event) = events.next().await.expect("it is read") {
@@ -248,8 +248,8 @@ async fn a_notification_does_not_hide_that_the_log_was_replaced() {
     on_server(&server, FAIL_OVER).await;
     // Nobody uses the store, so its first new connection is the one that listens.
     let other = Postgres::connect(server.url()).await.expect("connects");
-    let mut head = store.watch();
-    head.mark_unchanged();
+    let mut head = store.heads().watch();
+    head.mark_seen();
     while timeout(Duration::from_millis(20), head.changed())
         .await
         .is_err()
@@ -276,7 +276,7 @@ async fn a_store_says_that_its_log_was_replaced() {
         appended.expect("it is appended");
     }
     let seen = store.head().await.expect("a head");
-    let log: Arc<dyn EventStore> = Arc::new(store.clone());
+    let log: Arc<dyn EventLog> = Arc::new(store.clone());
     let mut follower = Subscription::new(log, EventQuery::All, seen);
     on_server(&server, FAIL_OVER).await;
     let other = Postgres::connect(server.url()).await.expect("connects");
@@ -296,7 +296,7 @@ async fn a_store_says_that_its_log_was_replaced() {
             "{refused:?}"
         );
     }
-    assert_ne!(store.incarnation(), Incarnation::default());
+    assert_ne!(store.heads().incarnation(), Incarnation::default());
     assert_eq!(
         store.head().await.expect("a head"),
         other.head().await.expect("a head")
@@ -311,13 +311,16 @@ async fn a_store_says_that_its_log_was_replaced() {
     assert!(matches!(page, Err(StoreError::Rewound { .. })), "{page:?}");
     assert!(
         store
-            .recent(&EventQuery::All, Position::new(1), 10)
+            .capabilities()
+            .tail
+            .expect("it has a tail")
+            .tail(&EventQuery::All, Position::new(1), 10)
             .is_none(),
         "of the old log"
     );
     // What is decided now is recorded.
-    let current =
-        Boundary::new(EventQuery::tagged(account(3)), seen).incarnation(store.incarnation());
+    let current = Boundary::new(EventQuery::tagged(account(3)), seen)
+        .incarnation(store.heads().incarnation());
     let decided = append(&account(3), 1, None).boundary(current);
     store.append(decided).await.expect("it is appended");
 }
@@ -355,7 +358,7 @@ async fn a_log_that_was_created_again_is_no_conflict() {
         );
         let appended = store.append(append(&account(3), 1, None)).await;
         assert_eq!(appended.expect("it is appended").last.get(), events + 1);
-        assert_eq!(store.store_id(), other.store_id());
+        assert_eq!(store.heads().log_id(), other.heads().log_id());
         let drop = format!("DROP SCHEMA {} CASCADE", schema.name());
         schema
             .client()
@@ -381,7 +384,7 @@ async fn a_checkpoint_of_another_history_is_rewound() {
         subscription: "projection:seats:1".to_owned(),
         from: None,
         to: last,
-        incarnation: store.incarnation(),
+        incarnation: store.heads().incarnation(),
         changes: Vec::new(),
     };
     store.commit(batch).await.expect("it is committed");
@@ -427,7 +430,7 @@ async fn a_checkpoint_that_an_earlier_version_moved_is_not_rewound() {
         subscription: "projection:seats:1".to_owned(),
         from,
         to,
-        incarnation: store.incarnation(),
+        incarnation: store.heads().incarnation(),
         changes: Vec::new(),
     };
     let first = Position::new(1);

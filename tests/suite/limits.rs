@@ -3,7 +3,7 @@
 
 use cqrs_conformance::StoreFixture;
 use cqrs_core::prelude::*;
-use cqrs_core::store::{EventQuery, EventStore, StateKey};
+use cqrs_core::store::{EventLog, EventLogExt, EventQuery, StateKey};
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
 
@@ -131,7 +131,14 @@ async fn a_snapshot_that_is_too_large_is_left_out() {
             aggregate: "diary",
             id: "1".to_owned(),
         };
-        let stored = app.log().states(vec![key]).await.expect("reads");
+        let stored = app
+            .log()
+            .capabilities()
+            .states
+            .expect("it keeps states")
+            .states(vec![key])
+            .await
+            .expect("reads");
         let stored = stored[0].as_ref().expect("there is one");
         assert!(stored.body.len() <= 1 << 20);
         assert_eq!(stored.position, Position::new(10));
@@ -181,7 +188,7 @@ async fn a_stored_state_that_is_too_large_says_which_and_what_to_do() {
 }
 
 async fn refuses_a_large_append(store: impl cqrs_core::store::Store) {
-    assert_eq!(store.limits().append, 1_000);
+    assert_eq!(store.capabilities().limits.append, 1_000);
     let app = Dispatcher::builder().module(module()).store(store);
     let app = app.build().await.expect("builds");
     let copy = |texts| Copy {
@@ -217,5 +224,5 @@ async fn an_append_that_is_too_large_as_a_whole_names_size_and_limit() {
 
 #[test]
 fn an_append_has_at_most_64_mib_by_default() {
-    assert_eq!(EventStore::limits(&Memory::new()).append, 64 << 20);
+    assert_eq!(Memory::new().capabilities().limits.append, 64 << 20);
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use cqrs_conformance::StoreFixture;
 use cqrs_core::Position;
 use cqrs_core::store::{
-    BoxFuture, EventQuery, EventStore, Page, ReadRange, Store, StoreError, Subscription,
+    BoxFuture, EventLog, EventQuery, Page, ReadRange, Store, StoreError, Subscription,
 };
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
@@ -55,7 +55,7 @@ async fn follows_without_reading(store: impl Store) {
         store: Arc::new(store),
         hooks: Reads::default(),
     });
-    let log: Arc<dyn EventStore> = store.clone();
+    let log: Arc<dyn EventLog> = store.clone();
     let mut subscription = Subscription::new(log, EventQuery::All, Position::START);
     let start = Instant::now();
     for number in 1..=COMMANDS {

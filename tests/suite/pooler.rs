@@ -1,7 +1,7 @@
 //! A pooler between the store and PostgreSQL: one that keeps sessions is as good as none, one that
 //! does not is noticed.
 
-use cqrs_core::store::EventStore;
+use cqrs_core::store::EventLogExt;
 use cqrs_postgres::{ConnectError, Postgres};
 use test_postgres::{Pooler, Server};
 

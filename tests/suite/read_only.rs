@@ -6,7 +6,7 @@ use std::process::Command as Process;
 use cqrs_core::app::BuildError;
 use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
-use cqrs_core::store::{AppendError, EventStore, StoreError};
+use cqrs_core::store::{AppendError, EventLog, EventLogExt, StoreError};
 use cqrs_sqlite::{OpenError, Sqlite};
 
 use crate::support::noted;

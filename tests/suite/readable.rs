@@ -440,7 +440,13 @@ mod stored {
 
 async fn stored_state(app: &Dispatcher, aggregate: &'static str) -> Option<Value> {
     let id = "1".to_owned();
-    let states = app.log().states(vec![StateKey { aggregate, id }]).await;
+    let states = app
+        .log()
+        .capabilities()
+        .states
+        .expect("it keeps states")
+        .states(vec![StateKey { aggregate, id }])
+        .await;
     let state = states.expect("reads").into_iter().next()??;
     Some(serde_json::from_slice(&state.body).expect("is JSON"))
 }

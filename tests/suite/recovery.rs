@@ -7,7 +7,7 @@ use std::time::Duration;
 use cqrs_core::error::QueryError;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
-    Append, AppendError, Boundary, EventData, EventQuery, EventStore, EventType, Events,
+    Append, AppendError, Boundary, EventData, EventLog, EventLogExt, EventQuery, EventType, Events,
     Incarnation, ReadRange, StateKey, StateWrite, StoreError, Subscription, Tag, ViewBatch,
     ViewStore,
 };
@@ -93,6 +93,9 @@ async fn a_torn_log_is_a_prefix_of_whole_commands() {
             let command = store.command(command).await.expect("commands");
             assert_eq!(command.is_some(), number < done, "I1: the command's id");
             let state = store
+                .capabilities()
+                .states
+                .expect("it keeps states")
                 .states(vec![states[0].key.clone()])
                 .await
                 .expect("states")
@@ -123,10 +126,14 @@ async fn positions_from_after_a_backup_are_rewound() {
     let head = store.append(append(0)).await.expect("appends").last;
     copy(&original, &backup);
     let seen = store.append(append(1)).await.expect("appends").last;
-    let id = store.store_id();
+    let id = store.heads().log_id();
 
     let store = Sqlite::open(&backup).await.expect("SQLite opens");
-    assert_eq!(store.store_id(), id, "a backup keeps the log's identity");
+    assert_eq!(
+        store.heads().log_id(),
+        id,
+        "a backup keeps the log's identity"
+    );
     let boundary = Boundary::new(EventQuery::tagged(Tag::new("book", 9)), seen);
     let refused = store.append(append(2).boundary(boundary)).await;
     assert!(

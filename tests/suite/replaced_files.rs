@@ -7,8 +7,8 @@ use cqrs_core::app::SubscriptionState;
 use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
-    AppendError, EventStore, LogTransaction as _, StoreError, Transactional as _, ViewBatch,
-    ViewCommitError, ViewStore,
+    AppendError, EventLog, EventLogExt, LogTransaction as _, StoreError, Transactional as _,
+    ViewBatch, ViewCommitError, ViewStore,
 };
 use cqrs_sqlite::Sqlite;
 use cqrs_sqlite::rusqlite::Connection;
@@ -213,7 +213,7 @@ async fn neither_a_transaction_nor_views_nor_a_repeated_command_are_acknowledged
         from: None,
         to: Position::new(1),
         changes: Vec::new(),
-        incarnation: store.incarnation(),
+        incarnation: store.heads().incarnation(),
     };
     let error = store.commit(views).await.expect_err("it is refused");
     assert!(

@@ -101,8 +101,6 @@ noticed! {
         by reads_go_on_page_by_page saying "the end of pages";
     pages_that_are_bounded_by_events_alone: FillsPagesWithoutEnd
         by pages_are_bounded_by_bytes saying "a page of";
-    times_that_do_not_include_their_own: LooksBeforeTheTime
-        by a_time_has_a_position saying "the position at";
     memory_that_leaves_out_what_others_wrote: HandsOverGaps
         by i4_what_is_at_hand_is_what_was_stored saying "I4: at hand after";
 }

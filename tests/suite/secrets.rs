@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cqrs_core::HeldPermissions;
 use cqrs_core::prelude::*;
+use cqrs_core::store::EventLogExt;
 
 const SECRET: &str = "hunter2";
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cqrs_core::CommandId;
 use cqrs_core::prelude::*;
-use cqrs_core::store::{Append, EventStore, StateKey, StateWrite};
+use cqrs_core::store::{Append, EventLog, StateKey, StateWrite};
 
 use crate::support::race;
 use crate::support::stores::{on_each, with_caches};
@@ -83,16 +83,28 @@ fn key(jar: u32) -> StateKey {
     }
 }
 
-async fn snapshot(store: &Arc<dyn EventStore>, jar: u32) -> Option<(u64, serde_json::Value)> {
-    let stored = store.states(vec![key(jar)]).await.expect("states");
+async fn snapshot(store: &Arc<dyn EventLog>, jar: u32) -> Option<(u64, serde_json::Value)> {
+    let stored = store
+        .capabilities()
+        .states
+        .expect("it keeps states")
+        .states(vec![key(jar)])
+        .await
+        .expect("states");
     let stored = stored.into_iter().next()??;
     let body = serde_json::from_slice(&stored.body).unwrap_or_default();
     Some((stored.position.get(), body))
 }
 
 /// Puts something else in the snapshot's place, as of now.
-async fn overwrite(store: &Arc<dyn EventStore>, jar: u32, body: &[u8]) {
-    let stored = store.states(vec![key(jar)]).await.expect("states");
+async fn overwrite(store: &Arc<dyn EventLog>, jar: u32, body: &[u8]) {
+    let stored = store
+        .capabilities()
+        .states
+        .expect("it keeps states")
+        .states(vec![key(jar)])
+        .await
+        .expect("states");
     let based_on = stored[0].as_ref().map(|stored| stored.position);
     let append = Append::new(CommandId::new(), Vec::new()).state(StateWrite {
         key: key(jar),
@@ -103,7 +115,7 @@ async fn overwrite(store: &Arc<dyn EventStore>, jar: u32, body: &[u8]) {
     let _ = store.append(append).await;
 }
 
-async fn uncached(store: &Arc<dyn EventStore>) -> Dispatcher {
+async fn uncached(store: &Arc<dyn EventLog>) -> Dispatcher {
     let builder = Dispatcher::builder().module(module()).state_cache(0);
     let app = builder.log(store.clone()).build().await;
     app.expect("builds")

@@ -373,7 +373,14 @@ async fn stored_state_is_written_with_the_events() {
                 id: id.into(),
             })
             .to_vec();
-        let stored = app.log().states(keys).await.expect("reads");
+        let stored = app
+            .log()
+            .capabilities()
+            .states
+            .expect("it keeps states")
+            .states(keys)
+            .await
+            .expect("reads");
         let mut stored = stored.into_iter().map(|state| state.expect("is stored"));
         let kettle = stored.next().expect("the kettle");
         assert_eq!(kettle.position.get(), 21);
@@ -407,7 +414,14 @@ async fn a_stored_state_that_other_code_folded_is_folded_anew() {
             id: "5".into(),
         };
         let stored = || async {
-            let mut states = app.log().states(vec![key.clone()]).await.expect("reads");
+            let mut states = app
+                .log()
+                .capabilities()
+                .states
+                .expect("it keeps states")
+                .states(vec![key.clone()])
+                .await
+                .expect("reads");
             states.pop().flatten().expect("is stored")
         };
         let whole = stored().await;

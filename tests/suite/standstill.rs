@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use cqrs_core::error::{Failure, QueryError};
 use cqrs_core::store::{
-    AppendError, EventQuery, EventStore, HasReader as _, ReadRange, StoreError, Transactional as _,
-    ViewStore,
+    AppendError, EventLog, EventLogExt, EventQuery, HasReader as _, ReadRange, StoreError,
+    Transactional as _, ViewStore,
 };
 use cqrs_core::{CommandError, CommandId, Dispatcher, Position};
 use cqrs_postgres::{ConnectError, Options, Postgres};

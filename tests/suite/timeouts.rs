@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use cqrs_conformance::StoreFixture as _;
 use cqrs_core::store::{
-    AppendError, EventQuery, EventStore, HasReader as _, ReadRange, StoreError, Transactional as _,
-    ViewStore as _,
+    AppendError, EventLog, EventLogExt, EventQuery, HasReader as _, ReadRange, StoreError,
+    Transactional as _, ViewStore as _,
 };
 use cqrs_core::{Memory, Position};
 use cqrs_postgres::Postgres;
@@ -129,7 +129,7 @@ async fn options_at_their_limits_mean_for_ever_no_limit_or_the_least() {
 }
 
 /// Pages without a limit, and with none at all.
-async fn reads_within_any_bounds(store: impl EventStore) {
+async fn reads_within_any_bounds(store: impl EventLog) {
     for _ in 0..3 {
         store.append(noted()).await.expect("it appends");
     }
@@ -148,7 +148,9 @@ async fn reads_within_any_bounds(store: impl EventStore) {
             let page = store.read(query.clone(), range).await.expect("a page");
             assert_eq!(page.events.len(), expected, "{range:?}");
             assert_eq!(page.next.is_some(), expected == 1, "{range:?}");
-            store.recent(&query, Position::START, limit);
+            if let Some(tail) = store.capabilities().tail {
+                tail.tail(&query, Position::START, limit);
+            }
         }
     }
 }

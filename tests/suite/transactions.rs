@@ -21,7 +21,7 @@ use std::time::Duration;
 use cqrs_conformance::StoreFixture;
 use cqrs_core::app::{Builder, SubscriptionState};
 use cqrs_core::error::Failure;
-use cqrs_core::store::Store;
+use cqrs_core::store::{EventLogExt, Store};
 use cqrs_core::{CommandError, CommandId, Dispatcher, Module};
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;

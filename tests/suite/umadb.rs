@@ -6,7 +6,7 @@ mod connecting;
 mod other_data;
 mod outage;
 
-use cqrs_core::store::{Append, EventData, EventQuery, EventStore, EventType, ReadRange, Tag};
+use cqrs_core::store::{Append, EventData, EventLog, EventQuery, EventType, ReadRange, Tag};
 use cqrs_core::{CommandId, Position, Recorded};
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ fn noted(tag: &str) -> Append {
 }
 
 /// All events.
-async fn events(log: &impl EventStore) -> Vec<Arc<Recorded>> {
+async fn events(log: &impl EventLog) -> Vec<Arc<Recorded>> {
     let range = ReadRange::after(Position::START);
     let page = log.read(EventQuery::All, range).await;
     page.expect("the log can be read").events

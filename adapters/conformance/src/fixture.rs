@@ -2,12 +2,12 @@ use std::any::Any;
 use std::future::Future;
 
 use cqrs_core::Memory;
-use cqrs_core::store::{EventStore, Store, ViewStore};
+use cqrs_core::store::{EventLog, Store, ViewStore};
 
 /// A log under test: a file, a schema or a server that one test has to itself.
 pub trait LogFixture: Send + Sync {
     /// The log.
-    type Log: EventStore;
+    type Log: EventLog;
 
     /// Opens the log, which is empty the first time.
     ///

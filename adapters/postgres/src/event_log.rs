@@ -1,18 +1,17 @@
 use std::collections::HashMap;
 
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, Incarnation, Limits, Page,
-    ReadRange, StateKey, StoreError, StoredCommand, StoredState, Transactions,
+    Admission, Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventQuery,
+    FoldReads, Heads, Page, ReadRange, StateKey, StateStore, StoreError, StoredCommand,
+    StoredState,
 };
-use cqrs_core::{CommandId, Position, Timestamp};
-use tokio::sync::watch;
+use cqrs_core::{CommandId, Position};
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 use crate::fault::{Fault, Kind};
 use crate::link::connection::Connection;
-use crate::read::events::{self, Selection};
-use crate::read::fold::FoldRead;
+use crate::read::events::Selection;
+use crate::read::fold::{self, FoldEvent, FoldRead};
 use crate::store::Shared;
 use crate::tail::Seen;
 use crate::{Postgres, row};
@@ -21,7 +20,7 @@ use crate::{Postgres, row};
 /// a plain statement is faster than what is fastest for many events.
 const FIRST_FOLD_PAGE: usize = 64;
 
-impl EventStore for Postgres {
+impl EventLog for Postgres {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         Box::pin(async move {
             self.shared().limits.check(&append)?;
@@ -29,78 +28,78 @@ impl EventStore for Postgres {
         })
     }
 
-    fn admit(&self) -> Result<(), AppendError> {
-        self.shared().writer.admit()
-    }
-
     fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
+        if query == EventQuery::NONE {
+            return Box::pin(async move {
+                let head = self.shared().head().await?;
+                Ok(Page {
+                    events: Vec::new(),
+                    as_of: range.up_to.map_or(head, |up_to| up_to.min(head)),
+                    next: None,
+                })
+            });
+        }
         let store = self.clone();
         Box::pin(spawn_read(async move {
             store.shared().read(&query, range).await
         }))
     }
 
-    fn read_to_fold(
-        &self,
-        query: EventQuery,
-        range: ReadRange,
-    ) -> BoxFuture<'_, Result<Page, StoreError>> {
-        if range.up_to.is_none() {
-            let limit = range.limit.min(FIRST_FOLD_PAGE);
-            let range = ReadRange { limit, ..range };
-            return Box::pin(async move { Ok(self.shared().read(&query, range).await?) });
-        }
-        let store = self.clone();
-        Box::pin(spawn_read(async move {
-            store.shared().read_to_fold(&query, range).await
-        }))
-    }
-
-    fn head(&self) -> BoxFuture<'_, Result<Position, StoreError>> {
-        Box::pin(async move { Ok(self.shared().head().await?) })
-    }
-
-    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, StoreError>> {
-        Box::pin(async move {
-            let shared = self.shared();
-            let client = shared.pool.get().await.map_err(Fault::from)?;
-            Ok(events::position_at(&client, &shared.sql, time).await?)
-        })
-    }
-
     fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>> {
         Box::pin(async move { Ok(self.shared().command(id).await?) })
     }
 
+    fn heads(&self) -> &Heads {
+        &self.shared().tail.heads
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        let shared = self.shared();
+        Capabilities::default()
+            .states(self)
+            .pipelining()
+            .several_boundaries()
+            .contiguous()
+            .fold_reads(self)
+            .tail(&*shared.tail.recent)
+            .transactions(self)
+            .admission(self)
+            .limits(shared.limits)
+    }
+}
+
+impl StateStore for Postgres {
     fn states(
         &self,
         keys: Vec<StateKey>,
     ) -> BoxFuture<'_, Result<Vec<Option<StoredState>>, StoreError>> {
         Box::pin(async move { Ok(self.shared().states(&keys).await?) })
     }
+}
 
-    fn watch(&self) -> watch::Receiver<Position> {
-        self.shared().tail.known.subscribe()
+impl FoldReads for Postgres {
+    fn read_to_fold(
+        &self,
+        query: EventQuery,
+        range: ReadRange,
+    ) -> BoxFuture<'_, Result<Page<FoldEvent>, StoreError>> {
+        if range.up_to.is_none() {
+            let limit = range.limit.min(FIRST_FOLD_PAGE);
+            let range = ReadRange { limit, ..range };
+            return Box::pin(
+                async move { Ok(fold::to_fold(self.shared().read(&query, range).await?)) },
+            );
+        }
+        let store = self.clone();
+        Box::pin(spawn_read(async move {
+            store.shared().read_to_fold(&query, range).await
+        }))
     }
+}
 
-    fn recent(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {
-        self.shared().tail.recent.page(query, after, limit)
-    }
-
-    fn transactions(&self) -> Option<&dyn Transactions> {
-        Some(self)
-    }
-
-    fn limits(&self) -> Limits {
-        self.shared().limits
-    }
-
-    fn store_id(&self) -> Uuid {
-        self.shared().tail.store()
-    }
-
-    fn incarnation(&self) -> Incarnation {
-        self.shared().tail.incarnation()
+impl Admission for Postgres {
+    fn admit(&self) -> Result<(), AppendError> {
+        self.shared().writer.admit()
     }
 }
 
@@ -120,15 +119,20 @@ async fn spawn_read<T: Send + 'static>(
 }
 
 impl Shared {
-    async fn read_to_fold(&self, query: &EventQuery, range: ReadRange) -> Result<Page, Fault> {
+    async fn read_to_fold(
+        &self,
+        query: &EventQuery,
+        range: ReadRange,
+    ) -> Result<Page<FoldEvent>, Fault> {
         let Some(read) = FoldRead::new(query) else {
-            return self.read(query, range).await;
+            return Ok(fold::to_fold(self.read(query, range).await?));
         };
         let client = self.pool.get().await?;
         let statement = client.prepare(&self.sql.read_to_fold).await?;
         let range = self.event_sizes.fit(range);
         let page = read.page(&client, &statement, range).await?;
-        if self.event_sizes.note(range, &page) {
+        let sizes = page.events.iter().map(|(_, data)| data.size());
+        if self.event_sizes.record(range, sizes, page.next.is_some()) {
             client.give_up();
         }
         Ok(page)
@@ -141,7 +145,8 @@ impl Shared {
         let range = self.event_sizes.fit(range);
         let (page, seen) = selection.read(&client, &statement, range).await?;
         self.observe(&client, &seen).await?;
-        if self.event_sizes.note(range, &page) {
+        let sizes = page.events.iter().map(|event| event.size());
+        if self.event_sizes.record(range, sizes, page.next.is_some()) {
             client.give_up();
         }
         Ok(page)

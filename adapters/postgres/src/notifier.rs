@@ -72,7 +72,7 @@ async fn exchange(
     // However many come before the head is looked at, they are one reason to look.
     let heard = Notify::new();
     let on_notification = |text: &str| {
-        let known = *tail.known.borrow();
+        let known = tail.heads.position();
         if text.parse().is_ok_and(|head| known < Position::new(head)) {
             heard.notify_one();
         }
@@ -136,13 +136,13 @@ impl Channel<'_> {
         tail: &LogTail,
         incarnation: &mut Incarnation,
     ) -> Result<bool, Fault> {
-        let known = *tail.known.borrow();
+        let known = tail.heads.position();
         let read = async { Ok(self.client.query_one(look, &[&0_i64]).await?) };
         let seen = Seen::of(&self.link.dial.in_time(read).await?)?;
         if !tail.observe(*incarnation, &seen) {
             *incarnation = self.recognize(tail).await?;
         }
-        Ok(*tail.known.borrow() > known)
+        Ok(tail.heads.position() > known)
     }
 
     async fn recognize(&self, tail: &LogTail) -> Result<Incarnation, Fault> {

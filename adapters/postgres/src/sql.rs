@@ -50,8 +50,6 @@ macro_rules! statements {
 statements!(
     append_with_states,
     commands,
-    event_time,
-    head,
     lock_head,
     raise_epoch,
     recognize,

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cqrs_core::Position;
-use cqrs_core::store::{Incarnation, Recorded, TailCache, announce};
+use cqrs_core::store::{Heads, Incarnation, Recorded, TailCache};
 use tokio::sync::watch;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use crate::sql::Sql;
 #[derive(Clone)]
 pub(crate) struct LogTail {
     /// The head, for those who watch in this process.
-    pub(crate) known: watch::Sender<Position>,
+    pub(crate) heads: Heads,
     /// The last position written by this process, for the others.
     pub(crate) written: watch::Sender<Position>,
     /// What this process wrote, for those who watch.
@@ -59,7 +59,7 @@ impl LogTail {
     pub(crate) fn new(row: &Row, window: usize, bytes: usize) -> Result<(Self, Head), Fault> {
         let head = row::head(row)?;
         let tail = Self {
-            known: watch::Sender::new(head.position),
+            heads: Heads::new(head.position).of_log(head.store),
             written: watch::Sender::new(head.position),
             recent: Arc::new(TailCache::new(head.position, window, bytes)),
             landmark: Arc::new(Mutex::new(Landmark {
@@ -150,13 +150,17 @@ impl LogTail {
                 landmark.event = Some(event.meta.id.as_uuid());
             }
         });
-        if self.known.receiver_count() > 0 {
+        if self.heads.is_watched() {
             self.recent.add(events);
         } else {
             events.for_each(drop);
         }
-        announce(&self.known, head);
-        announce(&self.written, head);
+        self.heads.advance(head);
+        self.written.send_if_modified(|written| {
+            let is_later = head > *written;
+            *written = head.max(*written);
+            is_later
+        });
     }
 
     /// Takes in a head that was read on a connection of this incarnation, with the id of the event
@@ -174,7 +178,7 @@ impl LogTail {
         if seen.position > landmark.position {
             landmark.position = seen.position;
             landmark.event = seen.event;
-            announce(&self.known, seen.position);
+            self.heads.advance(seen.position);
         }
         true
     }
@@ -189,7 +193,7 @@ impl LogTail {
         self.recent.restart(next.position);
         self.written.send_replace(next.position);
         // Wakes everybody who follows the log, to find that it was replaced.
-        self.known.send_replace(next.position);
+        self.heads.replace(next.store, next.position);
         true
     }
 

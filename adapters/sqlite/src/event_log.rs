@@ -1,16 +1,14 @@
+use cqrs_core::CommandId;
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, Limits, Page, ReadRange,
-    StateKey, StoreError, StoredCommand, StoredState, Transactions,
+    Admission, Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventQuery, Heads,
+    Page, ReadRange, StateKey, StateStore, StoreError, StoredCommand, StoredState,
 };
-use cqrs_core::{CommandId, Position, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
-use tokio::sync::watch;
-use uuid::Uuid;
 
 use crate::fault::Fault;
 use crate::{Sqlite, read, row, sql};
 
-impl EventStore for Sqlite {
+impl EventLog for Sqlite {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         Box::pin(async move {
             self.shared().limits.check(&append)?;
@@ -18,33 +16,22 @@ impl EventStore for Sqlite {
         })
     }
 
-    fn admit(&self) -> Result<(), AppendError> {
-        self.shared().writer()?.admit()
-    }
-
     fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
-        self.shared()
+        let is_head = query == EventQuery::NONE && range.up_to.is_none();
+        let read = self
+            .shared()
             .readers
-            .run(move |conn| read::read(conn, &query, range))
-    }
-
-    fn head(&self) -> BoxFuture<'_, Result<Position, StoreError>> {
+            .run(move |conn| read::read(conn, &query, range));
         Box::pin(async move {
-            let head = self
-                .shared()
-                .readers
-                .run(|conn| Ok(row::head(conn)?.position))
-                .await?;
+            let page = read.await?;
             // Events of other processes become known here, and so to those who watch.
-            self.shared().tail.on_head_observed(head);
-            Ok(head)
+            if is_head {
+                self.shared().tail.on_head_observed(page.as_of);
+            } else {
+                self.shared().tail.heads.advance(page.as_of);
+            }
+            Ok(page)
         })
-    }
-
-    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, StoreError>> {
-        self.shared()
-            .readers
-            .run(move |conn| read::position_at(conn, time))
     }
 
     fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>> {
@@ -53,6 +40,26 @@ impl EventStore for Sqlite {
             .run_checked(move |conn| Ok(row::command(conn, id)?))
     }
 
+    fn heads(&self) -> &Heads {
+        &self.shared().tail.heads
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        let shared = self.shared();
+        Capabilities::default()
+            .states(self)
+            .pipelining()
+            .several_boundaries()
+            .contiguous()
+            .tail(&*shared.tail.recent)
+            .transactions(self)
+            .admission(self)
+            .limits(shared.limits)
+            .read_only(shared.writer.is_none())
+    }
+}
+
+impl StateStore for Sqlite {
     fn states(
         &self,
         keys: Vec<StateKey>,
@@ -71,28 +78,10 @@ impl EventStore for Sqlite {
             .readers
             .run(move |conn| keys.iter().map(|key| state(conn, key)).collect())
     }
+}
 
-    fn watch(&self) -> watch::Receiver<Position> {
-        self.shared().tail.known.subscribe()
-    }
-
-    fn recent(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {
-        self.shared().tail.recent.page(query, after, limit)
-    }
-
-    fn transactions(&self) -> Option<&dyn Transactions> {
-        Some(self)
-    }
-
-    fn is_read_only(&self) -> bool {
-        self.shared().writer.is_none()
-    }
-
-    fn limits(&self) -> Limits {
-        self.shared().limits
-    }
-
-    fn store_id(&self) -> Uuid {
-        self.shared().id
+impl Admission for Sqlite {
+    fn admit(&self) -> Result<(), AppendError> {
+        self.shared().writer()?.admit()
     }
 }

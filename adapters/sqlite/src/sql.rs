@@ -13,7 +13,6 @@ macro_rules! statements {
 
 statements! {
     COUNT_TAGGED = "count_tagged";
-    EVENT_TIME = "event_time";
     HEAD = "head";
     INSERT_COMMAND = "insert_command";
     INSERT_EVENT = "insert_event";

@@ -5,7 +5,6 @@ use std::thread;
 
 use cqrs_core::store::Limits;
 use tokio::sync::oneshot;
-use uuid::Uuid;
 
 use tracing::info;
 
@@ -36,7 +35,6 @@ pub(crate) struct Shared {
     pub(crate) writer: Option<Writer>,
     pub(crate) tail: LogTail,
     pub(crate) limits: Limits,
-    pub(crate) id: Uuid,
     path: PathBuf,
     _watchdog: Watchdog,
 }
@@ -88,7 +86,7 @@ impl Sqlite {
 
     fn open_blocking(options: &Options, path: &Path) -> Result<Self, OpenError> {
         let database = Database::open(options, path)?;
-        let tail = LogTail::new(database.head, options.writer.window());
+        let tail = LogTail::new(database.id, database.head, options.writer.window());
         let files = &database.files;
         let writing = StallDetector::new(options.stall_timeout);
         let reading = StallDetector::new(options.stall_timeout);
@@ -103,7 +101,6 @@ impl Sqlite {
             writer,
             tail,
             limits: options.writer.limits(),
-            id: database.id,
             path: database.path,
             _watchdog: watchdog,
         };
@@ -141,7 +138,7 @@ mod tests {
     use std::task::{Context, Waker};
     use std::time::Duration;
 
-    use cqrs_core::store::{AppendError, EventStore};
+    use cqrs_core::store::{AppendError, EventLog, EventLogExt};
     use rusqlite::Connection;
 
     use super::*;
@@ -164,7 +161,7 @@ mod tests {
         assert!(!log.exists());
         let store = Sqlite::open(directory.database()).await.unwrap();
         assert_eq!(store.head().await.unwrap().get(), 100);
-        assert_eq!(store.watch().borrow().get(), 100);
+        assert_eq!(store.heads().position().get(), 100);
     }
 
     #[tokio::test]
@@ -197,11 +194,11 @@ mod tests {
         let directory = Directory::new();
         let here = Sqlite::open(directory.database()).await.unwrap();
         let there = Sqlite::open(directory.database()).await.unwrap();
-        let mut tail = here.watch();
+        let tail = here.heads().watch();
         there.append(append("a:1", b"{}")).await.unwrap();
-        assert!(!tail.has_changed().unwrap());
+        assert_eq!(tail.position().get(), 0);
         here.head().await.unwrap();
-        assert_eq!(tail.borrow_and_update().get(), 1);
-        assert_eq!(here.store_id(), there.store_id());
+        assert_eq!(tail.position().get(), 1);
+        assert_eq!(here.heads().log_id(), there.heads().log_id());
     }
 }

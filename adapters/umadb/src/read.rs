@@ -99,7 +99,7 @@ pub(crate) async fn page_on(
                 }
                 let event = record::recorded(&stored).map_err(ReadError::Corrupt)?;
                 seen.note_read(connection.incarnation, &event);
-                room.take(&event);
+                room.take(event.size());
                 events.push(Arc::new(event));
             }
         }

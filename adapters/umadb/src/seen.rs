@@ -1,13 +1,12 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cqrs_core::Timestamp;
-use cqrs_core::store::{Incarnation, Position, Recorded, announce};
-use tokio::sync::watch;
+use cqrs_core::store::{Heads, Incarnation, Position, Recorded};
 use uuid::Uuid;
 
 /// How far this process has seen the log.
 pub(crate) struct Seen {
-    head: watch::Sender<Position>,
+    heads: Heads,
     state: Mutex<State>,
 }
 
@@ -28,17 +27,17 @@ pub(crate) struct Landmark {
 impl Seen {
     pub(crate) fn new() -> Self {
         Self {
-            head: watch::Sender::new(Position::START),
+            heads: Heads::new(Position::START),
             state: Mutex::default(),
         }
     }
 
     pub(crate) fn head(&self) -> Position {
-        *self.head.borrow()
+        self.heads.position()
     }
 
-    pub(crate) fn watch(&self) -> watch::Receiver<Position> {
-        self.head.subscribe()
+    pub(crate) fn heads(&self) -> &Heads {
+        &self.heads
     }
 
     pub(crate) fn incarnation(&self) -> Incarnation {
@@ -53,7 +52,7 @@ impl Seen {
     pub(crate) fn advance(&self, incarnation: Incarnation, head: Position) {
         let state = self.lock();
         if state.incarnation == incarnation {
-            announce(&self.head, head);
+            self.heads.advance(head);
         }
     }
 
@@ -67,7 +66,7 @@ impl Seen {
             state.landmark = Some(event);
         }
         state.time = state.time.max(time);
-        announce(&self.head, event.position);
+        self.heads.advance(event.position);
     }
 
     /// Notes an event that was read.
@@ -88,9 +87,8 @@ impl Seen {
     /// Begins with another log, which ends at `head`.
     pub(crate) fn replace(&self, head: Position) -> Incarnation {
         let mut state = self.lock();
-        state.incarnation = state.incarnation.next();
+        state.incarnation = self.heads.replace(Uuid::now_v7(), head);
         state.landmark = None;
-        self.head.send_replace(head);
         state.incarnation
     }
 

@@ -1,12 +1,11 @@
 use std::sync::Arc;
 
+use cqrs_core::CommandId;
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, Incarnation, Limits, Page,
-    Position, ReadRange, StateKey, StoreError, StoredCommand, StoredState,
+    Admission, Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventQuery, Heads,
+    Page, ReadRange, StoreError, StoredCommand,
 };
-use cqrs_core::{CommandId, Timestamp};
-use tokio::sync::{Semaphore, watch};
-use uuid::Uuid;
+use tokio::sync::Semaphore;
 
 use crate::append::LIMITS;
 use crate::error::ConnectError;
@@ -81,16 +80,9 @@ impl UmaDb {
     }
 }
 
-impl EventStore for UmaDb {
+impl EventLog for UmaDb {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         Box::pin(self.begin(append))
-    }
-
-    fn admit(&self) -> Result<(), AppendError> {
-        match self.shared.places.available_permits() {
-            0 => Err(self.overloaded()),
-            _ => Ok(()),
-        }
     }
 
     fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
@@ -98,58 +90,30 @@ impl EventStore for UmaDb {
         Box::pin(async move { Ok(read::page(link, seen, &query, range).await?) })
     }
 
-    fn head(&self) -> BoxFuture<'_, Result<Position, StoreError>> {
-        Box::pin(async {
-            let range = ReadRange::after(Position::START);
-            let nothing = EventQuery::Items(Vec::new());
-            Ok(self.read(nothing, range).await?.as_of)
-        })
-    }
-
-    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, StoreError>> {
-        Box::pin(async move {
-            let (mut low, mut high) = (Position::START, self.head().await?);
-            while low < high {
-                let middle = Position::new(low.get() + (high.get() - low.get()) / 2);
-                let range = ReadRange {
-                    limit: 1,
-                    up_to: Some(high),
-                    ..ReadRange::after(middle)
-                };
-                let page = self.read(EventQuery::All, range).await?;
-                match page.events.first() {
-                    Some(event) if event.meta.time <= time => low = event.position,
-                    _ => high = middle,
-                }
-            }
-            Ok(low)
-        })
-    }
-
     fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>> {
         Box::pin(async move { Ok(read::command(&self.shared.link, id).await?) })
     }
 
-    fn states(
-        &self,
-        keys: Vec<StateKey>,
-    ) -> BoxFuture<'_, Result<Vec<Option<StoredState>>, StoreError>> {
-        Box::pin(std::future::ready(Ok(vec![None; keys.len()])))
+    fn heads(&self) -> &Heads {
+        self.shared.seen.heads()
     }
 
-    fn watch(&self) -> watch::Receiver<Position> {
-        self.shared.seen.watch()
+    /// An append with several boundaries is checked from the lowest position on, and a refusal looked
+    /// into.
+    fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities::default()
+            .several_boundaries()
+            .contiguous()
+            .admission(self)
+            .limits(LIMITS)
     }
+}
 
-    fn incarnation(&self) -> Incarnation {
-        self.shared.seen.incarnation()
-    }
-
-    fn limits(&self) -> Limits {
-        LIMITS
-    }
-
-    fn store_id(&self) -> Uuid {
-        Uuid::nil()
+impl Admission for UmaDb {
+    fn admit(&self) -> Result<(), AppendError> {
+        match self.shared.places.available_permits() {
+            0 => Err(self.overloaded()),
+            _ => Ok(()),
+        }
     }
 }

@@ -15,7 +15,9 @@ use crate::error::{CommandError, Error, Failure, Invalid};
 use crate::handler::{CommandScope, Context, ErasedCommand, Reply, TxSlot};
 use crate::message::NewEvents;
 use crate::panic::Guarded;
-use crate::store::{Append, AppendError, Appended, ErasedLogTx, EventData, EventStore, Position};
+use crate::store::{
+    Admission, Append, AppendError, Appended, ErasedLogTx, EventData, EventLog, Position,
+};
 use crate::trace;
 
 /// Every kind of [`CommandError`] but a rejection.
@@ -85,7 +87,7 @@ impl Decisions {
             return Ok(Some(receipt));
         }
         let sending = || Sending {
-            store: EventStore::store_id(&*self.store),
+            store: self.store.heads().log_id(),
             command: id,
         };
         causation::note(sending, slot.entry.message, &self.limits)?;
@@ -107,10 +109,14 @@ impl Decisions {
         let limit = command.attempts().unwrap_or(self.limits.attempts).max(1);
         let mut attempts = 1;
         loop {
-            // A transaction or a snapshot cannot follow an append in flight. And a command that is
-            // decided only once must not find out afterwards that its state was behind.
+            // A transaction or a snapshot cannot follow an append in flight. A command that is
+            // decided only once must not find out afterwards that its state was behind. And a log
+            // that takes one boundary takes one position.
             let waits = slot.takes_transaction || loaded.is_snapshot_near();
-            if waits && loaded.is_speculative() || limit == 1 && !loaded.is_newest {
+            if waits && loaded.is_speculative()
+                || limit == 1 && !loaded.is_newest
+                || loaded.has_too_many_positions()
+            {
                 self.bring_up_to_date(&mut loaded, slot).await?;
             }
             let (at, is_reloaded) = match attempt.run(attempts, &mut loaded).await {
@@ -200,7 +206,7 @@ impl Attempt<'_> {
             Ok(Decision::Overloaded(error)) => Err(append_failed(error)),
             Ok(Decision::Refused) | Err(_) if self.was_superseded(loaded).await? => {
                 Ok(Outcome::Superseded {
-                    at: *self.decisions.store.watch().borrow(),
+                    at: self.decisions.store.heads().position(),
                     is_reloaded: true,
                 })
             }
@@ -225,7 +231,8 @@ impl Attempt<'_> {
         let Some(events) = self.run_handler(loaded, None).await? else {
             return Ok(Decision::Refused);
         };
-        if let Err(error) = self.decisions.store.admit() {
+        let admission = self.decisions.store.capabilities().admission;
+        if let Some(Err(error)) = admission.map(Admission::admit) {
             return Ok(Decision::Overloaded(error));
         }
         let append = self.prepare(events, loaded).await?;
@@ -243,7 +250,7 @@ impl Attempt<'_> {
         let tx = tx.into_inner();
         // Whatever the handler has returned, the database has undone its writes.
         if tx.as_ref().is_some_and(|tx| tx.should_retry()) {
-            return Ok(Decision::Aborted(*store.watch().borrow()));
+            return Ok(Decision::Aborted(store.heads().position()));
         }
         let decided = decided.map_err(|_| Failure::handler(handler, open_too_long(limit)))?;
         match (decided?, tx) {
@@ -305,7 +312,7 @@ impl Attempt<'_> {
             stored_aggregates,
             ..
         } = self.decisions;
-        let limits = store.limits();
+        let limits = store.capabilities().limits;
         let (events, mut read_back) = events.into_parts();
         let mut append = Box::new(self.unconditional(events));
         limits.check(&append).map_err(append_failed)?;

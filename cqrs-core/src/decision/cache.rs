@@ -10,7 +10,7 @@ use super::entries::Entries;
 use super::load::{FoldedState, Load};
 use super::pending::{AppendStatus, Pending};
 use crate::error::Failure;
-use crate::store::{BoxFuture, EventStore, Tags};
+use crate::store::{BoxFuture, EventLog, Tags};
 
 /// The states of recent decisions, and the turns of their aggregates: within a process, one decision
 /// about an aggregate is made at a time, and the others wait for it.
@@ -106,7 +106,7 @@ impl StateCache {
         &'a self,
         load: &'a mut Load,
         handler: &'static str,
-        store: &'a dyn EventStore,
+        store: &'a dyn EventLog,
         limit: Duration,
     ) -> Option<BoxFuture<'a, Result<(), Failure>>> {
         let taken = self.entries().take_turn(&key(load), handler);
@@ -135,9 +135,9 @@ impl StateCache {
 
     /// Moves the state from the slot to the load. Returns the append that has to end before the
     /// aggregate is read, if there is one.
-    fn take(&self, load: &mut Load, mut slot: Checkout, store: &dyn EventStore) -> Option<Pending> {
+    fn take(&self, load: &mut Load, mut slot: Checkout, store: &dyn EventLog) -> Option<Pending> {
         // A state of a log that was replaced is of no use.
-        let incarnation = EventStore::incarnation(store);
+        let incarnation = store.heads().incarnation();
         let cached = slot.take().filter(|it| it.incarnation == incarnation);
         if !load.stores_every_state() {
             let count = match cached {

@@ -10,8 +10,8 @@ use super::pending::{AppendCompletion, Pending};
 use crate::error::Failure;
 use crate::message::{ReadBack, Storage};
 use crate::store::{
-    Append, AppendError, AppendToken, Appended, Boundary, EventData, EventQuery, EventStore,
-    Limits, Metadata, Recorded, StateWrite,
+    Append, AppendError, AppendToken, Appended, Boundary, Capabilities, EventData, EventLog,
+    EventQuery, Incarnation, Limits, Metadata, Position, Recorded, StateWrite,
 };
 use crate::{CommandId, EventId};
 
@@ -25,6 +25,12 @@ pub(super) struct Loaded<'a> {
     /// Whether every state was compared with the log: none is as it was in the cache.
     pub(super) is_newest: bool,
     cache: &'a StateCache,
+    /// Whether the log keeps states.
+    has_states: bool,
+    /// Whether the log takes appends that follow one in flight.
+    has_pipelining: bool,
+    /// Whether the log takes boundaries with several positions.
+    has_several_boundaries: bool,
 }
 
 impl Drop for Loaded<'_> {
@@ -36,11 +42,18 @@ impl Drop for Loaded<'_> {
 }
 
 impl<'a> Loaded<'a> {
-    pub(super) fn new(loads: Vec<Load>, cache: &'a StateCache) -> Self {
+    pub(super) fn new(
+        loads: Vec<Load>,
+        cache: &'a StateCache,
+        capabilities: &Capabilities<'_>,
+    ) -> Self {
         Self {
             loads,
             is_newest: false,
             cache,
+            has_states: capabilities.states.is_some(),
+            has_pipelining: capabilities.pipelining,
+            has_several_boundaries: capabilities.several_boundaries,
         }
     }
 
@@ -64,7 +77,7 @@ impl<'a> Loaded<'a> {
     /// or right after it.
     pub(super) async fn append(
         &mut self,
-        store: &dyn EventStore,
+        store: &dyn EventLog,
         mut append: Box<Append>,
     ) -> Result<Appended, AppendError> {
         let token = self.can_pipeline(&append).then(AppendToken::new);
@@ -134,15 +147,22 @@ impl<'a> Loaded<'a> {
 
     /// Whether one more event makes a snapshot due.
     pub(super) fn is_snapshot_near(&self) -> bool {
-        self.loads.iter().any(|load| match load.aggregate.storage {
+        let is_near = |load: &Load| match load.aggregate.storage {
             Storage::Snapshots { every } => load.state.events.saturating_add(1) >= every,
             Storage::Events | Storage::State => false,
-        })
+        };
+        self.has_states && self.loads.iter().any(is_near)
+    }
+
+    /// Whether the log takes one boundary, and the states are as of several positions.
+    pub(super) fn has_too_many_positions(&self) -> bool {
+        let mut groups = self.loads.chunk_by(|a, b| end(a) == end(b));
+        !self.has_several_boundaries && groups.nth(1).is_some()
     }
 
     /// Waits for the outcome of appends whose events the states have. Returns whether one of them
     /// has failed, as far as one can tell; its states are reset.
-    pub(super) async fn await_pending(&mut self, store: &dyn EventStore, limit: Duration) -> bool {
+    pub(super) async fn await_pending(&mut self, store: &dyn EventLog, limit: Duration) -> bool {
         let mut has_failed = false;
         for load in &mut self.loads {
             // It stays in the state while it is waited for, in case that this future is dropped.
@@ -168,10 +188,6 @@ impl<'a> Loaded<'a> {
     /// One boundary for all aggregates with the same position. Aggregates that were loaded only
     /// because an event concerns them are included: their new states depend on the old ones.
     fn boundaries(&mut self) -> Vec<Boundary> {
-        let end = |load: &Load| {
-            let after_append = load.state.pending.as_ref().map(Pending::token);
-            (load.state.incarnation, load.state.up_to, after_append)
-        };
         self.loads.sort_by_key(end);
         let groups = self.loads.chunk_by(|a, b| end(a) == end(b));
         let boundary = |loads: &[Load]| {
@@ -231,7 +247,7 @@ impl<'a> Loaded<'a> {
         let is_due =
             |load: &Load| load.is_dirty && (load.stores_every_state() || load.is_snapshot_due());
         let mut writes = Vec::new();
-        if !self.loads.iter().any(is_due) {
+        if !self.has_states || !self.loads.iter().any(is_due) {
             return Ok(writes);
         }
         // An append writes a key once, so of two types with the same name only the first is written.
@@ -267,8 +283,8 @@ impl<'a> Loaded<'a> {
         Ok(writes)
     }
 
-    /// Whether the states may be published before the append is answered: all of them are from the
-    /// cache, and what they become depends on the events alone.
+    /// Whether the states may be published before the append is answered: the log lets the next append
+    /// follow this one, all states are from the cache, and what they become depends on the events alone.
     fn can_pipeline(&self, append: &Append) -> bool {
         let can = |load: &Load| {
             let slot = load.checkout.as_ref();
@@ -276,7 +292,7 @@ impl<'a> Loaded<'a> {
         };
         let is_cached = self.cache.is_enabled() && !self.loads.is_empty();
         let writes_events_only = !append.events.is_empty() && append.states.is_empty();
-        is_cached && writes_events_only && self.loads.iter().all(can)
+        self.has_pipelining && is_cached && writes_events_only && self.loads.iter().all(can)
     }
 
     /// Returns the states to the cache as if the append in flight had succeeded, and ends the
@@ -293,6 +309,12 @@ impl<'a> Loaded<'a> {
         }
         completion
     }
+}
+
+/// Where the boundary of an aggregate begins.
+fn end(load: &Load) -> (Incarnation, Position, Option<AppendToken>) {
+    let after_append = load.state.pending.as_ref().map(Pending::token);
+    (load.state.incarnation, load.state.up_to, after_append)
 }
 
 impl Load {

@@ -5,6 +5,7 @@ mod attempt;
 mod cache;
 mod causation;
 mod entries;
+mod events_to_fold;
 mod load;
 mod loaded;
 mod nesting;
@@ -32,13 +33,13 @@ use crate::handler::AggregateType;
 use crate::panic::guarded;
 use crate::registry::CommandHandlerEntry;
 use crate::running::{self, Running};
-use crate::store::EventStore;
+use crate::store::EventLog;
 use crate::{CommandId, Timestamp};
 use cache::StateCache;
 
 /// Decides the commands of one dispatcher.
 pub(crate) struct Decisions {
-    store: Arc<dyn EventStore>,
+    store: Arc<dyn EventLog>,
     clock: Clock,
     limits: DecisionLimits,
     /// Aggregates with `storage = "state"`.
@@ -97,7 +98,7 @@ impl Default for DecisionLimits {
 
 impl Decisions {
     pub(crate) fn new(
-        store: Arc<dyn EventStore>,
+        store: Arc<dyn EventLog>,
         clock: Clock,
         limits: DecisionLimits,
         stored_aggregates: Vec<&'static AggregateType>,

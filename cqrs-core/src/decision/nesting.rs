@@ -8,7 +8,7 @@ use super::load::Load;
 use crate::Uuid;
 use crate::error::Failure;
 use crate::handler::AggregateType;
-use crate::store::{EventData, EventStore, Tags};
+use crate::store::{EventData, EventLog, Tags};
 
 tokio::task_local! {
     /// What async handlers in this task are deciding, the innermost first. A sync handler cannot
@@ -27,7 +27,7 @@ struct Deciding {
 /// Runs an async handler's future.
 pub(super) async fn deciding<F: Future>(
     handler: &'static str,
-    store: &dyn EventStore,
+    store: &dyn EventLog,
     loads: &[Load],
     future: F,
 ) -> F::Output {
@@ -40,7 +40,7 @@ pub(super) async fn deciding<F: Future>(
     }
     let deciding = Deciding {
         handler,
-        store: EventStore::store_id(store),
+        store: store.heads().log_id(),
         about,
         outer: DECIDING.try_with(Arc::clone).ok(),
     };
@@ -50,7 +50,7 @@ pub(super) async fn deciding<F: Future>(
 /// Refuses to decide about an aggregate that this task is deciding about already.
 pub(super) fn check_loads(
     loads: &[Load],
-    store: &dyn EventStore,
+    store: &dyn EventLog,
     handler: &'static str,
 ) -> Result<(), Failure> {
     refuse(store, handler, |aggregate, tags| {
@@ -64,7 +64,7 @@ pub(super) fn check_loads(
 /// Refuses events that would break the boundary of what this task is deciding.
 pub(super) fn check_events(
     events: &[EventData],
-    store: &dyn EventStore,
+    store: &dyn EventLog,
     handler: &'static str,
 ) -> Result<(), Failure> {
     refuse(store, handler, |aggregate, tags| {
@@ -76,14 +76,14 @@ pub(super) fn check_events(
 }
 
 fn refuse(
-    store: &dyn EventStore,
+    store: &dyn EventLog,
     handler: &'static str,
     concerns: impl Fn(&AggregateType, &Tags) -> bool,
 ) -> Result<(), Failure> {
     let Ok(innermost) = DECIDING.try_with(Arc::clone) else {
         return Ok(());
     };
-    let store = EventStore::store_id(store);
+    let store = store.heads().log_id();
     let mut outer = Some(&innermost);
     while let Some(deciding) = outer {
         let about = &deciding.about;

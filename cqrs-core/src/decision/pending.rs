@@ -4,7 +4,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use crate::CommandId;
-use crate::store::{AppendToken, EventStore, Position};
+use crate::store::{AppendToken, EventLog, Position};
 
 /// Interval after which the store is asked about a command whose append has not been answered.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(1);
@@ -66,7 +66,7 @@ impl Pending {
     /// recorded, but not by which sending, so the state has to be read again even then.
     pub(super) async fn outcome(
         mut self,
-        store: &dyn EventStore,
+        store: &dyn EventLog,
         limit: Duration,
     ) -> Option<Position> {
         let start = Instant::now();
@@ -75,7 +75,7 @@ impl Pending {
             if let Ok(last) = timeout(wait, self.last.wait_for(Option::is_some)).await {
                 return last.ok().and_then(|last| *last);
             }
-            let recorded = EventStore::command(store, self.command).await;
+            let recorded = store.command(self.command).await;
             if recorded.is_ok_and(|command| command.is_some()) || start.elapsed() >= limit {
                 return None;
             }

@@ -2,14 +2,14 @@ use std::any::TypeId;
 
 use hashbrown::HashSet;
 
+use super::events_to_fold::EventsToFold;
 use super::load::{Load, TagIndex};
 use super::loaded::Loaded;
 use super::{CommandSlot, Decisions, nesting};
 use crate::error::Failure;
 use crate::handler::{AggregateType, AnyState, ErasedCommand, Inputs, LoadRequest, Loads};
-use crate::message::Envelope;
 use crate::panic::guarded;
-use crate::store::{EventData, EventQuery, Events, Position, ReadRange, Tags};
+use crate::store::{EventData, EventQuery, Position, ReadRange, Tags};
 
 /// Maximum number of reads that bring aggregates at different positions up to date.
 const MAX_READS: usize = 16;
@@ -41,7 +41,7 @@ impl Decisions {
             is_same
         });
         nesting::check_loads(&loads, &*self.store, handler)?;
-        let mut loaded = Loaded::new(loads, &self.cache);
+        let mut loaded = Loaded::new(loads, &self.cache, &self.store.capabilities());
         for load in &mut loaded.loads {
             let limit = self.limits.decision_wait;
             let waiting = self.cache.check_out(load, handler, &*self.store, limit);
@@ -146,7 +146,7 @@ impl Decisions {
         let mut was_replaced = false;
         loop {
             // States of a log that was replaced are of no use.
-            let incarnation = self.store.incarnation();
+            let incarnation = self.store.heads().incarnation();
             for load in &mut *loads {
                 if load.state.incarnation == incarnation {
                     continue;
@@ -160,7 +160,7 @@ impl Decisions {
             let is_behind = self.catch_up(loads, None, handler).await?;
             // It may have been this very read that found the other log, halfway. If the log is
             // replaced after this check, the store refuses the append.
-            if self.store.incarnation() == incarnation {
+            if self.store.heads().incarnation() == incarnation {
                 return Ok(was_replaced || is_newer || is_behind);
             }
         }
@@ -176,7 +176,10 @@ impl Decisions {
         if keys.is_empty() {
             return Ok(false);
         }
-        let stored = self.store.states(keys).await?;
+        let Some(states) = self.store.capabilities().states else {
+            return Ok(false);
+        };
+        let stored = states.states(keys).await?;
         let asked = loads.iter_mut().filter(|load| load.stores_states());
         let mut is_newer = false;
         for (load, stored) in asked.zip(stored) {
@@ -210,22 +213,20 @@ impl Decisions {
                 up_to,
                 ..ReadRange::after(after)
             };
-            let mut events = if reads_recorded {
-                Events::read(&*self.store, query, range)
-            } else {
-                Events::read_to_fold(&*self.store, query, range)
-            };
+            let mut events = EventsToFold::read(&*self.store, query, range, reads_recorded);
             for load in group.iter_mut() {
                 load.state.value.begin()?;
             }
             let index = TagIndex::new(group);
             while let Some(event) = events.next().await? {
-                for place in index.candidates(&event.data.tags, group.len()) {
+                let event = event.envelope();
+                let position = event.position().unwrap_or_default();
+                for place in index.candidates(&event.tags, group.len()) {
                     let load = &mut group[place];
-                    if event.position > load.state.up_to && load.is_concerned(&event.data) {
-                        any |= event.position > load.seen;
+                    if position > load.state.up_to && load.is_concerned(&event) {
+                        any |= position > load.seen;
                         load.is_dirty = true;
-                        load.fold(&Envelope::recorded(&event), handler)?;
+                        load.fold(&event, handler)?;
                     }
                 }
             }

@@ -21,7 +21,7 @@ use crate::handler::{
 use crate::message::Storage;
 use crate::module::Module;
 use crate::registry::{AggregateEntry, CommandHandlerEntry, Registry};
-use crate::store::{EventStore, ModelSchema, Store, StoreError, ViewStore};
+use crate::store::{EventLog, ModelSchema, Store, StoreError, ViewStore};
 use crate::subscription::{self, Observer};
 use crate::trace;
 use crate::views::ReadModel;
@@ -81,7 +81,7 @@ impl Builder {
 
     /// The store of events, when views are in another one.
     #[track_caller]
-    pub fn log(mut self, log: impl EventStore) -> Self {
+    pub fn log(mut self, log: impl EventLog) -> Self {
         self.stores.add_log(Arc::new(log));
         self
     }
@@ -292,7 +292,7 @@ impl Builder {
             }
         }
         let mut reactions = Vec::new();
-        if !stores.log.is_read_only() {
+        if !stores.log.capabilities().read_only {
             for entry in &plan.reactions {
                 let views = stores.views.main.as_ref().ok_or_else(no_view_store)?;
                 if !views.view_capabilities().read_only {

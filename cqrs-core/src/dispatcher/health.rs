@@ -26,7 +26,7 @@ impl Inner {
     pub(crate) fn health(&self) -> Health {
         let subscriptions = self.workers.iter().map(Progress::health).collect();
         Health {
-            head: *self.log.watch().borrow(),
+            head: self.log.heads().position(),
             subscriptions,
             state_cache: self.decisions.cache_health(),
         }

@@ -13,14 +13,14 @@ use crate::handler::QueryInputs;
 use crate::json::MessageLimits;
 use crate::panic::guarded;
 use crate::registry::QueryHandlerEntry;
-use crate::store::{EventStore, ViewStore};
+use crate::store::{EventLog, ViewStore};
 use crate::subscription::Progress;
 use crate::trace;
 use crate::wiring::{Description, Problems, Stores};
 
 /// What all clones of a dispatcher share.
 pub(crate) struct Inner {
-    pub(crate) log: Arc<dyn EventStore>,
+    pub(crate) log: Arc<dyn EventLog>,
     /// The log and the view stores, for other dispatchers.
     pub(crate) stores: Stores,
     pub(crate) commands: Slots<CommandSlot>,

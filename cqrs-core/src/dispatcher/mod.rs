@@ -39,7 +39,7 @@ use shutdown::Workers;
 
 use crate::error::NotCaughtUp;
 use crate::message::{Aggregate, Command, Query};
-use crate::store::{EventQuery, EventStore, Position, ViewStore};
+use crate::store::{EventLog, EventQuery, Position, ViewStore};
 use crate::wiring::Description;
 
 /// Wires everything together at startup and carries messages to their handlers. Cheap to clone;
@@ -144,7 +144,7 @@ impl Dispatcher {
     }
 
     /// The store of events.
-    pub fn log(&self) -> &Arc<dyn EventStore> {
+    pub fn log(&self) -> &Arc<dyn EventLog> {
         &self.inner.log
     }
 

@@ -9,7 +9,7 @@ use crate::decision::{Sending, reacting};
 use crate::error::{Error, Result};
 use crate::handler::{Input, ReactionInput, ReactionScope, Reply, Services};
 use crate::registry::ReactionEntry;
-use crate::store::{BoxFuture, EventStore, Position, Recorded};
+use crate::store::{BoxFuture, EventLog, Position, Recorded};
 use crate::subscription::{
     Checkpoint, EventPage, FailedEvent, Follower, Interruption, PageOutcome, Phase,
 };
@@ -45,7 +45,7 @@ impl Reaction {
         let span = trace::react(self.entry.name, recorded);
         let reply = Reply::guarded(|| (self.entry.run)(recorded, &scope)).instrument(span);
         let origin = Sending {
-            store: EventStore::store_id(&*self.dispatcher.inner.log),
+            store: self.dispatcher.inner.log.heads().log_id(),
             command: recorded.meta.command,
         };
         let reacted = reacting(self.entry.name, origin, reply).await;

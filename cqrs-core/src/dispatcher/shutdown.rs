@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::{Dispatcher, Inner};
-use crate::store::{Position, StoreError};
+use crate::store::{EventLogExt, Position, StoreError};
 use crate::subscription::{
     Progress, SHUT_DOWN, SubscriptionHealth, SubscriptionKind, SubscriptionState,
 };
@@ -61,7 +61,7 @@ impl Dispatcher {
             let _ = timeout(left(), worker.stopped()).await;
         }
         let _ = timeout(left(), inner.lifecycle.idle()).await;
-        let known = *inner.log.watch().borrow();
+        let known = inner.log.heads().position();
         let (head, store) = match timeout(left(), inner.log.head()).await {
             Ok(Ok(head)) => (head, None),
             Ok(Err(error)) => (known, Some(error)),
@@ -121,7 +121,7 @@ impl Dispatcher {
             Ok(Err(NotIdle::Stopped)) | Err(_) => None,
             Ok(Err(NotIdle::Store(error))) => Some(error),
         };
-        let head = *self.inner.log.watch().borrow();
+        let head = self.inner.log.heads().position();
         let is_behind = |subscription: &SubscriptionHealth| {
             subscription.position < head || subscription.state != SubscriptionState::Running
         };
@@ -144,7 +144,7 @@ impl Inner {
         let Some(handler) = self.decisions.running_handler() else {
             return Ok(());
         };
-        let head = *self.log.watch().borrow();
+        let head = self.log.heads().position();
         Err(Unfinished {
             handler: Some(handler),
             ..self.unfinished(Duration::ZERO, head, None, |_| false)

@@ -13,7 +13,7 @@ use crate::handler::AggregateType;
 use crate::message::Aggregate;
 use crate::panic::panic_message;
 use crate::store::{
-    BoxFuture, EventQuery, EventStore, Events, Position, ReadRange, Recorded, Tags,
+    BoxFuture, EventLogExt, EventQuery, Events, Position, ReadRange, Recorded, Tags,
 };
 
 /// The state of an aggregate, about to be folded; `.await` folds it.
@@ -166,7 +166,7 @@ impl History {
     ///
     /// # Errors
     /// When the actor may not read them, or the `Display` of the id panicked.
-    pub fn stream(&self) -> Result<Events<'_, dyn EventStore>, QueryError> {
+    pub fn stream(&self) -> Result<Events<'_>, QueryError> {
         let (name, permission) = self.guarded;
         let actor = self.actor.as_ref();
         self.inner.permit(Action::Read, name, permission, actor)??;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Input, InputKind, QueryInput, QueryScope};
 use crate::error::{Error, Result};
-use crate::store::{EventStore, HasReader, Readers, Transactional, ViewStore};
+use crate::store::{EventLog, HasReader, Readers, Transactional, ViewStore};
 
 /// A view store's own reader, as query handlers take it: `Reader<Postgres>`. Derefs to the type that
 /// the store has for what it is good at: SQL, full text, aggregations. It cannot write.
@@ -106,14 +106,14 @@ impl Input {
 /// A store with a reader, of a dispatcher.
 #[derive(Clone)]
 pub(crate) enum ReaderStore {
-    Log(Arc<dyn EventStore>),
+    Log(Arc<dyn EventLog>),
     Views(Arc<dyn ViewStore>),
 }
 
 impl ReaderStore {
     pub(crate) fn readers(&self) -> Option<&dyn Readers> {
         match self {
-            Self::Log(log) => log.transactions().map(|it| it as &dyn Readers),
+            Self::Log(log) => log.capabilities().transactions.map(|it| it as &dyn Readers),
             Self::Views(views) => {
                 let capabilities = views.view_capabilities();
                 let transactions = capabilities.transactions;

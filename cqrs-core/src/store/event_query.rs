@@ -19,6 +19,9 @@ pub struct EventQueryItem {
 }
 
 impl EventQuery {
+    /// No event.
+    pub const NONE: Self = Self::Items(Vec::new());
+
     /// Events that bear this tag, or all of these.
     pub fn tagged(tags: impl Into<Tags>) -> Self {
         Self::Items(vec![EventQueryItem {

@@ -3,25 +3,22 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
-use tokio::sync::watch;
-use uuid::Uuid;
 
 use super::{
-    Append, AppendError, Appended, BoxFuture, ConflictWindow, Decider, EventQuery, EventQueryItem,
-    EventStore, Incarnation, Limits, ModelSchema, Page, Position, Question, ReadRange, Recorded,
-    SortKey, StateKey, StoreError, StoredCommand, StoredState, Tag, ViewBatch, ViewCommitError,
-    ViewPage, ViewRow, ViewScan, ViewStore, announce,
+    Append, AppendError, Appended, BoxFuture, Capabilities, ConflictWindow, Decider, EventLog,
+    EventQuery, EventQueryItem, Heads, Incarnation, Limits, ModelSchema, Page, Position, Question,
+    ReadRange, Recorded, SortKey, StateKey, StateStore, StoreError, StoredCommand, StoredState,
+    Tag, ViewBatch, ViewCommitError, ViewPage, ViewRow, ViewScan, ViewStore,
 };
-use crate::{CommandId, Timestamp};
+use crate::CommandId;
 
 /// A store in memory, for tests and for data that may be lost with the process. Keeps every
 /// promise but durability. Clones share the same data.
 #[derive(Clone)]
 pub struct Memory {
     data: Arc<Mutex<Data>>,
-    head: watch::Sender<Position>,
+    heads: Heads,
     limits: Limits,
-    id: Uuid,
 }
 
 #[derive(Default)]
@@ -46,9 +43,8 @@ impl Memory {
     pub fn new() -> Self {
         Self {
             data: Arc::default(),
-            head: watch::Sender::new(Position::START),
+            heads: Heads::new(Position::START),
             limits: Limits::default(),
-            id: Uuid::now_v7(),
         }
     }
 
@@ -71,16 +67,14 @@ impl Default for Memory {
     }
 }
 
-impl EventStore for Memory {
+impl EventLog for Memory {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         let result = self
             .limits
             .check(&append)
             .and_then(|()| self.lock().append(append));
-        if let Ok(appended) = &result
-            && appended.count > 0
-        {
-            announce(&self.head, appended.last);
+        if let Ok(appended) = &result {
+            self.heads.advance(appended.last);
         }
         Box::pin(std::future::ready(result))
     }
@@ -90,24 +84,26 @@ impl EventStore for Memory {
         Box::pin(std::future::ready(Ok(page)))
     }
 
-    fn head(&self) -> BoxFuture<'_, Result<Position, StoreError>> {
-        let head = self.lock().head();
-        Box::pin(std::future::ready(Ok(head)))
-    }
-
-    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, StoreError>> {
-        let count = self
-            .lock()
-            .events
-            .partition_point(|event| event.meta.time <= time);
-        Box::pin(std::future::ready(Ok(Position::new(count as u64))))
-    }
-
     fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>> {
         let command = self.lock().commands.get(&id).copied();
         Box::pin(std::future::ready(Ok(command)))
     }
 
+    fn heads(&self) -> &Heads {
+        &self.heads
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities::default()
+            .states(self)
+            .pipelining()
+            .several_boundaries()
+            .contiguous()
+            .limits(self.limits)
+    }
+}
+
+impl StateStore for Memory {
     fn states(
         &self,
         keys: Vec<StateKey>,
@@ -118,18 +114,6 @@ impl EventStore for Memory {
             .map(|key| data.states.get(key).cloned())
             .collect();
         Box::pin(std::future::ready(Ok(states)))
-    }
-
-    fn watch(&self) -> watch::Receiver<Position> {
-        self.head.subscribe()
-    }
-
-    fn limits(&self) -> Limits {
-        self.limits
-    }
-
-    fn store_id(&self) -> Uuid {
-        self.id
     }
 }
 
@@ -257,7 +241,7 @@ impl Data {
         let mut room = range.room();
         let fits = events.iter().take_while(|event| {
             let fits = !room.is_full();
-            room.take(event);
+            room.take(event.size());
             fits
         });
         let count = fits.count();

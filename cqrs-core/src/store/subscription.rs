@@ -1,108 +1,42 @@
-use std::collections::VecDeque;
 use std::mem::take;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 use super::read_ahead::ReadAhead;
-use super::{EventQuery, EventStore, Incarnation, Page, Position, ReadRange, Recorded, StoreError};
+use super::{EventLog, EventQuery, HeadWatch, Incarnation, Page, Position, ReadRange, StoreError};
 
-/// How often a subscription looks for events of other processes, which nothing announces here.
-const POLL: Duration = Duration::from_millis(250);
-
-/// Events of one read, all of one snapshot, fetched a page at a time.
-pub struct Events<'s, S: ?Sized> {
-    store: &'s S,
-    query: EventQuery,
-    range: ReadRange,
-    /// Whether a fold takes them.
-    to_fold: bool,
-    page: VecDeque<Arc<Recorded>>,
-    /// The next page, while the events of this one are taken.
-    ahead: Option<ReadAhead<'s>>,
-    is_last: bool,
-}
-
-impl<'s, S: EventStore + ?Sized> Events<'s, S> {
-    /// The matching events in the range, in position order.
-    pub fn read(store: &'s S, query: EventQuery, range: ReadRange) -> Self {
-        Self {
-            store,
-            query,
-            range,
-            to_fold: false,
-            page: VecDeque::new(),
-            ahead: None,
-            is_last: false,
-        }
-    }
-
-    /// The same with what [`EventStore::read_to_fold`] says is there.
-    pub fn read_to_fold(store: &'s S, query: EventQuery, range: ReadRange) -> Self {
-        Self {
-            to_fold: true,
-            ..Self::read(store, query, range)
-        }
-    }
-
-    /// The next event, `None` after the last.
-    pub async fn next(&mut self) -> Result<Option<Arc<Recorded>>, StoreError> {
-        while self.page.is_empty() && !self.is_last {
-            let (store, query) = (self.store, &self.query);
-            let begin = |range| {
-                ReadAhead::begin(if self.to_fold {
-                    store.read_to_fold(query.clone(), range)
-                } else {
-                    store.read(query.clone(), range)
-                })
-            };
-            let ahead = self.ahead.take().unwrap_or_else(|| begin(self.range));
-            let page = ahead.finish().await?;
-            self.range.up_to = Some(page.as_of);
-            self.is_last = page.next.is_none();
-            self.range.after = page.next.unwrap_or(self.range.after);
-            self.ahead = (!self.is_last).then(|| begin(self.range));
-            self.page = page.events.into();
-        }
-        Ok(self.page.pop_front())
-    }
-
-    /// The head that the read saw; known once `next` was called.
-    pub fn as_of(&self) -> Option<Position> {
-        self.range.up_to
-    }
-}
+/// How often a subscription looks for events of other processes, of which nothing tells this one.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Delivers matching events in position order from a position on, and waits for more at the end.
 pub struct Subscription {
-    store: Arc<dyn EventStore>,
+    log: Arc<dyn EventLog>,
     query: EventQuery,
     position: Position,
     incarnation: Incarnation,
-    news: watch::Receiver<Position>,
+    heads: HeadWatch,
     /// What was read and not delivered yet.
     page: Option<Page>,
     /// What comes after that, while more is there.
     ahead: Option<ReadAhead<'static>>,
     /// All that this process has appended was delivered from memory: there is nothing to read
-    /// before there is news.
-    rests: bool,
+    /// before a head is announced.
+    is_idle: bool,
 }
 
 impl Subscription {
     /// Delivers the events after `from`.
-    pub fn new(store: Arc<dyn EventStore>, query: EventQuery, from: Position) -> Self {
-        let news = store.watch();
+    pub fn new(log: Arc<dyn EventLog>, query: EventQuery, from: Position) -> Self {
+        let heads = log.heads().watch();
         Self {
-            incarnation: store.incarnation(),
-            store,
+            incarnation: heads.incarnation(),
+            log,
             query,
             position: from,
-            news,
+            heads,
             page: None,
             ahead: None,
-            rests: false,
+            is_idle: false,
         }
     }
 
@@ -123,9 +57,9 @@ impl Subscription {
         loop {
             let page = self.look(limit).await?;
             // Also what is in memory or was read ahead may be of a log that was replaced.
-            if self.store.incarnation() != self.incarnation {
+            if self.heads.incarnation() != self.incarnation {
                 return Err(StoreError::Rewound {
-                    head: *self.news.borrow(),
+                    head: self.heads.position(),
                     seen: self.position,
                 });
             }
@@ -136,8 +70,8 @@ impl Subscription {
                     return Ok(page);
                 }
             }
-            // Either is a reason to look again: the store's word, or time for other processes'.
-            let _ = tokio::time::timeout(POLL, self.news.changed()).await;
+            // Either is a reason to look again: news of this process, or time for those of others.
+            let _ = tokio::time::timeout(POLL_INTERVAL, self.heads.changed()).await;
         }
     }
 
@@ -146,16 +80,17 @@ impl Subscription {
         if let Some(page) = self.page.take() {
             return Ok(Some(self.cut(page, limit)));
         }
-        self.news.mark_unchanged();
+        self.heads.mark_seen();
         // Not in place of a page that is being read.
         if self.ahead.is_none()
-            && let Some(page) = self.store.recent(&self.query, self.position, limit)
+            && let Some(tail) = self.log.capabilities().tail
+            && let Some(page) = tail.tail(&self.query, self.position, limit)
         {
-            self.rests = page.next.is_none();
+            self.is_idle = page.next.is_none();
             return Ok(Some(page));
         }
         // What is announced and not in memory, another process wrote.
-        let is_all = take(&mut self.rests) && *self.news.borrow() <= self.position;
+        let is_all = take(&mut self.is_idle) && self.heads.position() <= self.position;
         if is_all {
             return Ok(None);
         }
@@ -193,8 +128,9 @@ impl Subscription {
 
     /// Begins to read what comes after a position: large pages, however many are wanted at once.
     fn read(&self, after: Position) -> ReadAhead<'static> {
-        let (store, query) = (self.store.clone(), self.query.clone());
+        let log = self.log.clone();
+        let query = self.query.clone();
         let range = ReadRange::after(after);
-        ReadAhead::begin(Box::pin(async move { store.read(query, range).await }))
+        ReadAhead::begin(Box::pin(async move { log.read(query, range).await }))
     }
 }

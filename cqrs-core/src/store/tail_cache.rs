@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{EventQuery, Page, Position, Recorded};
+use super::{EventQuery, Page, Position, Recorded, TailReads};
 
 /// The events that this process has appended of late, in memory, so that whoever follows the log
 /// need not read them back.
@@ -75,9 +75,14 @@ impl TailCache {
         kept.head = head;
     }
 
-    /// At most `limit` matching events after `after`; see
-    /// [`EventStore::recent`](super::EventStore::recent).
-    pub fn page(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {
+    /// No other code runs while the lock is held, so a poisoned one still guards whole data.
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TailReads for TailCache {
+    fn tail(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {
         let kept = self.lock();
         let floor = kept.events.front()?.position.get() - 1;
         let known = after.get().checked_sub(floor)?;
@@ -95,11 +100,6 @@ impl TailCache {
             next: events.last().filter(|_| more).map(|event| event.position),
             events,
         })
-    }
-
-    /// No other code runs while the lock is held, so a poisoned one still guards whole data.
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -150,7 +150,7 @@ mod tests {
     type Seen = (Vec<u64>, u64, Option<u64>);
 
     fn page(recent: &TailCache, query: &EventQuery, after: u64, limit: usize) -> Option<Seen> {
-        let page = recent.page(query, Position::new(after), limit)?;
+        let page = recent.tail(query, Position::new(after), limit)?;
         let events = page.events.iter().map(|event| event.position.get());
         Some((
             events.collect(),

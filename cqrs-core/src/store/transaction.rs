@@ -1,7 +1,7 @@
 use std::any::{Any, TypeId};
 
 use super::{
-    Append, AppendError, Appended, BoxFuture, EventStore, Position, StoreError, ViewBatch,
+    Append, AppendError, Appended, BoxFuture, EventLog, Position, StoreError, ViewBatch,
     ViewCommitError, ViewStore,
 };
 
@@ -28,8 +28,8 @@ pub trait HasReader: Send + Sync + Sized + 'static {
 
 /// A store with transactions that handlers may work in, as [`Tx<Self>`](crate::Tx).
 ///
-/// A log, whose transactions are [`LogTransaction`]s, also implements
-/// [`EventStore::transactions`]; a view store, whose transactions are [`ViewTransaction`]s, sets
+/// A log, whose transactions are [`LogTransaction`]s, also offers
+/// itself as [`Capabilities::transactions`](super::Capabilities::transactions); a view store, whose transactions are [`ViewTransaction`]s, sets
 /// [`ViewCapabilities::transactions`](super::ViewCapabilities::transactions). Both as `Some(self)`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no transactions that a handler could take",
@@ -59,7 +59,7 @@ pub trait Transaction: Send + 'static {
     note = "a `#[projection]` can take it; a command handler takes one of the store that keeps the log"
 )]
 pub trait LogTransaction: Transaction {
-    /// As [`EventStore::append`], and commits the writes of the transaction with it. When the
+    /// As [`EventLog::append`], and commits the writes of the transaction with it. When the
     /// answer is anything but an append of now, those are rolled back.
     fn append(self, append: Append) -> BoxFuture<'static, Result<Appended, AppendError>>;
 }
@@ -104,10 +104,10 @@ pub trait ViewTransactions: Readers {
     fn begin_commit(&self) -> BoxFuture<'_, Result<Box<dyn ErasedViewTx>, StoreError>>;
 }
 
-impl dyn EventStore {
+impl dyn EventLog {
     /// Begins a transaction, of which `build` has checked that there are some.
     pub(crate) async fn begin_append(&self) -> Result<Box<dyn ErasedLogTx>, StoreError> {
-        match self.transactions() {
+        match self.capabilities().transactions {
             Some(transactions) => transactions.begin_append().await,
             None => Err(no_transactions()),
         }

@@ -2,13 +2,12 @@ use std::sync::Arc;
 
 use super::Progress;
 use crate::store::{
-    EventStore, Incarnation, Position, StoreError, ViewBatch, ViewChange, ViewCommitError,
-    ViewStore,
+    EventLog, Incarnation, Position, StoreError, ViewBatch, ViewChange, ViewCommitError, ViewStore,
 };
 
 /// The checkpoint of a subscription, as its worker last read or wrote it.
 pub(crate) struct Checkpoint {
-    log: Arc<dyn EventStore>,
+    log: Arc<dyn EventLog>,
     pub(super) views: Arc<dyn ViewStore>,
     pub(super) subscription: String,
     pub(super) position: Option<Position>,
@@ -22,13 +21,13 @@ pub(crate) struct Checkpoint {
 impl Checkpoint {
     /// Reads it.
     pub(super) async fn read(
-        log: Arc<dyn EventStore>,
+        log: Arc<dyn EventLog>,
         views: Arc<dyn ViewStore>,
         subscription: String,
         progress: Progress,
     ) -> Result<Self, StoreError> {
         // Before the position: one that was read in a later incarnation is then refused.
-        let log_incarnation = log.incarnation();
+        let log_incarnation = log.heads().incarnation();
         let view_incarnation = views.view_incarnation();
         let position = views.checkpoint(&subscription).await?;
         Ok(Self {
@@ -67,7 +66,7 @@ impl Checkpoint {
         to: Position,
         changes: Vec<ViewChange>,
     ) -> Result<ViewBatch, ViewCommitError> {
-        if self.log.incarnation() != self.log_incarnation {
+        if self.log.heads().incarnation() != self.log_incarnation {
             return Err(ViewCommitError::Moved {
                 found: self.position,
             });

@@ -26,7 +26,7 @@ pub(crate) use progress::Progress;
 pub(crate) use worker::{SHUT_DOWN, Worker};
 
 use crate::registry::{ProjectionEntry, ReactionEntry};
-use crate::store::{EventQuery, EventStore, ViewStore};
+use crate::store::{EventLog, EventQuery, ViewStore};
 use crate::wiring::{BuildError, Models, PlannedProjection};
 use projection::{ProjectionRunner, Writes};
 use view_folds::ViewFolds;
@@ -39,7 +39,7 @@ use view_folds::ViewFolds;
 pub(crate) async fn projection(
     plan: &PlannedProjection,
     models: &Models,
-    log: &Arc<dyn EventStore>,
+    log: &Arc<dyn EventLog>,
     views: &Arc<dyn ViewStore>,
 ) -> Result<(Worker, Box<dyn Follower>), BuildError> {
     let entry = plan.entry;
@@ -68,7 +68,7 @@ pub(crate) async fn projection(
 /// When the store fails.
 pub(crate) async fn reaction(
     entry: &'static ReactionEntry,
-    log: &Arc<dyn EventStore>,
+    log: &Arc<dyn EventLog>,
     views: &Arc<dyn ViewStore>,
 ) -> Result<Worker, BuildError> {
     let subscription = format!("reaction:{}", entry.name);

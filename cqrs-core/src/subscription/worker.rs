@@ -12,7 +12,8 @@ use super::backoff::Backoff;
 use super::{Checkpoint, EventPage, Follower, Interruption, PageOutcome, Phase, Progress};
 use crate::panic::Guarded;
 use crate::store::{
-    EventQuery, EventStore, Position, StoreError, Subscription, ViewCommitError, ViewStore,
+    EventLog, EventLogExt, EventQuery, Position, StoreError, Subscription, ViewCommitError,
+    ViewStore,
 };
 use crate::trace;
 
@@ -40,7 +41,7 @@ pub(crate) struct Worker {
     subscription: String,
     query: EventQuery,
     progress: Progress,
-    log: Arc<dyn EventStore>,
+    log: Arc<dyn EventLog>,
     /// Where its checkpoint is.
     views: Arc<dyn ViewStore>,
 }
@@ -50,7 +51,7 @@ impl Worker {
         subscription: String,
         query: EventQuery,
         progress: Progress,
-        log: Arc<dyn EventStore>,
+        log: Arc<dyn EventLog>,
         views: Arc<dyn ViewStore>,
     ) -> Self {
         Self {

@@ -2,7 +2,7 @@ use std::future::Future;
 
 use crate::auth::Actor;
 use crate::message::{IntoEvents, NewEvents};
-use crate::store::{Append, Appended, EventData, EventStore, Memory};
+use crate::store::{Append, Appended, EventData, EventLog, Memory};
 use crate::{CommandId, Timestamp};
 
 /// What a test says has happened before.

@@ -13,7 +13,7 @@ use crate::dispatcher::Dispatcher;
 use crate::handler::Projection;
 use crate::message::IntoEvents;
 use crate::registry::{ProjectionEntry, Registry};
-use crate::store::EventStore;
+use crate::store::EventLogExt;
 use crate::views::{Read, ReadModel};
 use crate::wiring::{Plan, PlannedProjection, Stores};
 

@@ -11,7 +11,7 @@ use crate::handler::Services;
 use crate::message::{Command, Event, IntoEvents};
 use crate::module::Module;
 use crate::registry::{ReactionEntry, Registry};
-use crate::store::{EventData, EventQuery, EventStore, Position, ReadRange, Recorded};
+use crate::store::{EventData, EventLog, EventQuery, Position, ReadRange, Recorded};
 use crate::wiring::{Plan, Problems, Scope, Stores};
 
 /// Begins a test of the reaction with this name:
@@ -143,7 +143,7 @@ impl ReactionTest {
     }
 }
 
-async fn event_at(store: &impl EventStore, position: Position) -> Arc<Recorded> {
+async fn event_at(store: &impl EventLog, position: Position) -> Arc<Recorded> {
     let range = ReadRange::after(position.before());
     let page = store.read(EventQuery::All, range).await;
     let page = page.expect("a store in memory can be read");

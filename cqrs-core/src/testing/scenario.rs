@@ -12,7 +12,7 @@ use crate::handler::Services;
 use crate::message::{Command, Event, IntoEvents};
 use crate::module::Module;
 use crate::registry::{CommandHandlerEntry, Registry};
-use crate::store::{EventData, EventQuery, EventStore, Recorded};
+use crate::store::{EventData, EventLogExt, EventQuery, Recorded};
 use crate::wiring::{Plan, Stores};
 use crate::{CommandId, Timestamp};
 

@@ -9,26 +9,26 @@ use super::plan::PlannedProjection;
 use super::{Plan, Problems, ViewStores, is_same};
 use crate::handler::{Input, InputKind, ModelType, ReaderStore, StoreType};
 use crate::source::Source;
-use crate::store::{EventStore, Readers, Store, ViewStore};
+use crate::store::{EventLog, Readers, Store, ViewStore};
 
 /// The stores of a dispatcher.
 #[derive(Clone)]
 pub(crate) struct Stores {
-    pub(crate) log: Arc<dyn EventStore>,
+    pub(crate) log: Arc<dyn EventLog>,
     pub(crate) views: ViewStores,
 }
 
 /// The stores that a builder was given, each with the place that gave it.
 #[derive(Default)]
 pub(crate) struct GivenStores {
-    logs: Vec<(Arc<dyn EventStore>, Source)>,
+    logs: Vec<(Arc<dyn EventLog>, Source)>,
     views: Vec<(Arc<dyn ViewStore>, Source)>,
     of_models: Vec<(ModelType, Arc<dyn ViewStore>, Source)>,
 }
 
 impl GivenStores {
     #[track_caller]
-    pub(crate) fn add_log(&mut self, log: Arc<dyn EventStore>) {
+    pub(crate) fn add_log(&mut self, log: Arc<dyn EventLog>) {
         self.logs.push((log, Source::caller()));
     }
 
@@ -193,7 +193,11 @@ impl Stores {
     }
 
     fn check_commands(&self, plan: &Plan, problems: &mut Problems) {
-        let store = self.log.transactions().map(Readers::store_type);
+        let store = self
+            .log
+            .capabilities()
+            .transactions
+            .map(Readers::store_type);
         let mut others = Others::default();
         for handler in &plan.command_handlers {
             others.add_transactions(handler.source, &(handler.inputs)(), store);
@@ -279,7 +283,7 @@ impl Stores {
 
     /// The stores of this type that have transactions.
     fn transactional(&self, wanted: StoreType) -> Vec<ReaderStore> {
-        let log = self.log.transactions();
+        let log = self.log.capabilities().transactions;
         let log = log.filter(|it| it.store_type() == wanted.id);
         let log = log.map(|_| ReaderStore::Log(self.log.clone()));
         let views = self.views.all().into_iter();

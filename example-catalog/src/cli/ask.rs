@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use cqrs_core::store::EventLogExt;
 use cqrs_core::{Actor, Dispatcher};
 use serde_json::Value;
 

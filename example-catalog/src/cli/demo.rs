@@ -1,3 +1,4 @@
+use cqrs_core::store::EventLogExt;
 use cqrs_core::{Actor, Command, CommandError, CommandId, Dispatcher, Position, Receipt, Session};
 use example_catalog::{
     CatalogError, CreateProduct, GetAllProducts, GetPriceHistory, GetProductById, Product,

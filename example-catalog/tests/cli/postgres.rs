@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cqrs_core::Position;
-use cqrs_core::store::EventStore;
+use cqrs_core::store::EventLog;
 use cqrs_postgres::Postgres;
 use test_postgres::Server;
 use tokio::runtime::Runtime;
@@ -164,12 +164,12 @@ fn an_import_that_was_killed_is_completed_without_duplicates() {
     schema.runtime.block_on(async {
         let options = Postgres::options().schema(&schema.name);
         let store = options.connect(schema.url).await.expect("a store");
-        let mut head = store.watch();
+        let mut head = store.heads().watch();
         for position in [400, 800, 1600] {
             let import = interrupted::start(&program);
-            let reached = head.wait_for(|head| *head >= Position::new(position));
+            let reached = head.reached(Position::new(position));
             let reached = timeout(Duration::from_secs(60), reached).await;
-            reached.expect("it gets somewhere").expect("a store");
+            reached.expect("it gets somewhere");
             assert!(
                 interrupted::kill(import),
                 "the import was done before it could be killed"

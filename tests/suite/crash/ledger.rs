@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use cqrs_core::prelude::*;
-use cqrs_core::store::{EventQuery, StateKey, Store};
+use cqrs_core::store::{EventLogExt, EventQuery, StateKey, Store};
 use cqrs_sqlite::Sqlite;
 use tokio::runtime::Runtime;
 
@@ -204,6 +204,9 @@ impl Ledger {
         };
         let stored = app
             .log()
+            .capabilities()
+            .states
+            .expect("it keeps states")
             .states(ids.clone().map(key).collect())
             .await
             .expect("states");

@@ -205,7 +205,15 @@ async fn stored(app: &Dispatcher, id: u8, vault: &Vault, last: Option<Position>)
         aggregate: "vault",
         id: id.to_string(),
     };
-    let state = app.log().states(vec![key]).await.expect("states").remove(0);
+    let state = app
+        .log()
+        .capabilities()
+        .states
+        .expect("it keeps states")
+        .states(vec![key])
+        .await
+        .expect("states")
+        .remove(0);
     assert_eq!(
         state.as_ref().map(|state| state.position),
         last,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cqrs_core::store::{
-    Append, Appended, EventQuery, EventStore, Events, ReadRange, Recorded, StoredCommand,
+    Append, Appended, EventLog, EventLogExt, EventQuery, Events, ReadRange, Recorded, StoredCommand,
 };
 use cqrs_core::{CommandId, Position};
 use tokio_postgres::Client;
@@ -44,7 +44,7 @@ pub struct Counts {
 }
 
 /// The whole log: contiguous from 1.
-pub async fn log(store: &dyn EventStore) -> Vec<Arc<Recorded>> {
+pub async fn log(store: &dyn EventLog) -> Vec<Arc<Recorded>> {
     let mut events = Events::read(store, EventQuery::All, ReadRange::after(Position::START));
     let mut log = Vec::new();
     while let Some(event) = events.next().await.expect("the log can be read") {
@@ -61,7 +61,7 @@ pub async fn log(store: &dyn EventStore) -> Vec<Arc<Recorded>> {
 pub async fn audit(
     sent: &[Sent],
     log: &[Arc<Recorded>],
-    store: &dyn EventStore,
+    store: &dyn EventLog,
     client: &Client,
     schema: &str,
 ) -> Counts {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::Position;
-use cqrs_core::store::{EventQuery, EventStore, Recorded, StoreError, Subscription};
+use cqrs_core::store::{EventLog, EventQuery, Recorded, StoreError, Subscription};
 use cqrs_postgres::Postgres;
 use fastrand::Rng;
 use tokio::sync::watch;
@@ -49,7 +49,7 @@ impl Load {
             end,
         };
         for store in stores {
-            let store: Arc<dyn EventStore> = Arc::new(store.clone());
+            let store: Arc<dyn EventLog> = Arc::new(store.clone());
             for _ in 0..writers {
                 let writer = Writer::new(store.clone(), load.shared.clone(), random.fork());
                 load.writers.push(tokio::spawn(writer.write()));
@@ -115,7 +115,7 @@ async fn finished<T>(task: JoinHandle<T>) -> T {
 
 /// Everything that was delivered, up to the end of the log.
 async fn follow(
-    store: Arc<dyn EventStore>,
+    store: Arc<dyn EventLog>,
     query: EventQuery,
     mut end: watch::Receiver<Option<Position>>,
 ) -> Vec<Arc<Recorded>> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cqrs_conformance::StoreFixture;
 use cqrs_core::Position;
-use cqrs_core::store::{Append, AppendError, Appended, EventStore};
+use cqrs_core::store::{Append, AppendError, Appended, EventLog, EventLogExt};
 use cqrs_postgres::Postgres;
 use tokio_postgres::Client;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cqrs_conformance::StoreFixture;
-use cqrs_core::store::EventStore;
+use cqrs_core::store::EventLogExt;
 use cqrs_postgres::Postgres;
 use tokio::runtime::Runtime;
 use tokio_postgres::Client;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cqrs_core::store::{
-    Append, AppendError, Appended, EventData, EventQuery, EventStore, EventType, Page, ReadRange,
+    Append, AppendError, Appended, EventData, EventLog, EventQuery, EventType, Page, ReadRange,
     StoreError, Tag,
 };
 use cqrs_core::{CommandId, Position};
@@ -42,7 +42,7 @@ pub fn append(account: &Tag, events: usize, after: Option<Position>) -> Append {
 }
 
 pub struct Writer {
-    store: Arc<dyn EventStore>,
+    store: Arc<dyn EventLog>,
     shared: Arc<Shared>,
     random: Rng,
     /// Up to where each account was read.
@@ -50,7 +50,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn new(store: Arc<dyn EventStore>, shared: Arc<Shared>, random: Rng) -> Self {
+    pub fn new(store: Arc<dyn EventLog>, shared: Arc<Shared>, random: Rng) -> Self {
         Self {
             store,
             shared,

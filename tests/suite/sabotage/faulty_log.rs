@@ -7,11 +7,10 @@ use std::task::{Context, Poll, Waker};
 
 use cqrs_conformance::LogFixture;
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, EventType, Page, ReadRange,
-    StateKey, StoreError, StoredCommand, StoredState,
+    Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventQuery, EventType, Heads,
+    Page, ReadRange, StoreError, StoredCommand, TailReads,
 };
-use cqrs_core::{CommandId, Memory, Position, Timestamp, Uuid};
-use tokio::sync::watch;
+use cqrs_core::{CommandId, Memory, Position};
 
 /// The promise that a log breaks, and how.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,7 +41,6 @@ pub enum LogFault {
     MatchesAnyTag,
     CutsReadsShort,
     FillsPagesWithoutEnd,
-    LooksBeforeTheTime,
     HandsOverGaps,
 }
 
@@ -101,7 +99,7 @@ impl LogFixture for BrokenLog {
         if restarted && self.fault == LogFault::LosesTheLastEvent {
             self.shared
                 .lost
-                .store(self.data.watch().borrow().get(), Ordering::Relaxed);
+                .store(self.data.heads().position().get(), Ordering::Relaxed);
         }
         let (data, shared) = (self.data.clone(), self.shared.clone());
         FaultyLog {
@@ -119,7 +117,7 @@ const GAP: EventType = EventType::new("gap");
 
 impl FaultyLog {
     fn head(&self) -> Position {
-        *self.data.watch().borrow()
+        self.data.heads().position()
     }
 
     fn known(&self) -> Position {
@@ -264,7 +262,7 @@ impl FaultyLog {
     }
 }
 
-impl EventStore for FaultyLog {
+impl EventLog for FaultyLog {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         Box::pin(self.append_badly(append))
     }
@@ -273,34 +271,22 @@ impl EventStore for FaultyLog {
         Box::pin(self.read_badly(query, range))
     }
 
-    fn head(&self) -> BoxFuture<'_, Result<Position, StoreError>> {
-        self.data.head()
-    }
-
-    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, StoreError>> {
-        let early = self.fault == LogFault::LooksBeforeTheTime && time > Timestamp::MIN;
-        let micros = time.as_microsecond() - i64::from(early);
-        self.data
-            .position_at(Timestamp::from_microsecond(micros).unwrap_or(time))
-    }
-
     fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>> {
         self.data.command(id)
     }
 
-    fn states(
-        &self,
-        keys: Vec<StateKey>,
-    ) -> BoxFuture<'_, Result<Vec<Option<StoredState>>, StoreError>> {
-        self.data.states(keys)
+    fn heads(&self) -> &Heads {
+        self.data.heads()
     }
 
-    fn watch(&self) -> watch::Receiver<Position> {
-        self.data.watch()
+    fn capabilities(&self) -> Capabilities<'_> {
+        self.data.capabilities().tail(self)
     }
+}
 
+impl TailReads for FaultyLog {
     /// Only the second half of what follows, as if another process had written the first.
-    fn recent(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {
+    fn tail(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {
         let head = self.head();
         if self.fault != LogFault::HandsOverGaps || head <= after || limit == 0 {
             return None;
@@ -319,9 +305,5 @@ impl EventStore for FaultyLog {
             Poll::Ready(page) => page.ok(),
             Poll::Pending => unreachable!("memory answers at once"),
         }
-    }
-
-    fn store_id(&self) -> Uuid {
-        self.data.store_id()
     }
 }

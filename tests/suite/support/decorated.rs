@@ -4,12 +4,15 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, Incarnation, Limits,
-    ModelSchema, Page, ReadRange, StateKey, StoreError, StoredCommand, StoredState, Transactions,
-    ViewBatch, ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore,
+    Admission, Append, AppendError, Appended, BoxFuture, Capabilities, EventData, EventLog,
+    EventQuery, FoldReads, Heads, Incarnation, ModelSchema, Page, ReadRange, StateKey, StateStore,
+    StoreError, StoredCommand, StoredState, ViewBatch, ViewCapabilities, ViewCommitError, ViewPage,
+    ViewScan, ViewStore,
 };
-use cqrs_core::{CommandId, Position, Timestamp, Uuid};
-use tokio::sync::watch;
+use cqrs_core::{CommandId, Position};
+
+/// A page of a read for folds.
+pub type FoldPage = Page<(Position, EventData)>;
 
 /// What becomes of calls to a store. Each call is passed on unless it is overridden; a method that
 /// a test needs and that is not here yet belongs here.
@@ -20,16 +23,18 @@ pub trait Hooks<S: ?Sized>: Send + Sync + 'static {
         append: Append,
     ) -> BoxFuture<'a, Result<Appended, AppendError>>
     where
-        S: EventStore,
+        S: EventLog,
     {
         store.append(append)
     }
 
-    fn admit(&self, store: &S) -> Result<(), AppendError>
-    where
-        S: EventStore,
-    {
-        store.admit()
+    fn admit(&self, admission: &dyn Admission) -> Result<(), AppendError> {
+        admission.admit()
+    }
+
+    /// What the log offers. Takes away what a test is to do without.
+    fn capabilities<'a>(&'a self, capabilities: Capabilities<'a>) -> Capabilities<'a> {
+        capabilities
     }
 
     fn read<'a>(
@@ -39,21 +44,18 @@ pub trait Hooks<S: ?Sized>: Send + Sync + 'static {
         range: ReadRange,
     ) -> BoxFuture<'a, Result<Page, StoreError>>
     where
-        S: EventStore,
+        S: EventLog,
     {
         store.read(query, range)
     }
 
     fn read_to_fold<'a>(
         &'a self,
-        store: &'a S,
+        reads: &'a dyn FoldReads,
         query: EventQuery,
         range: ReadRange,
-    ) -> BoxFuture<'a, Result<Page, StoreError>>
-    where
-        S: EventStore,
-    {
-        store.read_to_fold(query, range)
+    ) -> BoxFuture<'a, Result<FoldPage, StoreError>> {
+        reads.read_to_fold(query, range)
     }
 
     fn command<'a>(
@@ -62,20 +64,17 @@ pub trait Hooks<S: ?Sized>: Send + Sync + 'static {
         id: CommandId,
     ) -> BoxFuture<'a, Result<Option<StoredCommand>, StoreError>>
     where
-        S: EventStore,
+        S: EventLog,
     {
         store.command(id)
     }
 
     fn states<'a>(
         &'a self,
-        store: &'a S,
+        states: &'a dyn StateStore,
         keys: Vec<StateKey>,
-    ) -> BoxFuture<'a, Result<Vec<Option<StoredState>>, StoreError>>
-    where
-        S: EventStore,
-    {
-        store.states(keys)
+    ) -> BoxFuture<'a, Result<Vec<Option<StoredState>>, StoreError>> {
+        states.states(keys)
     }
 
     fn commit<'a>(
@@ -117,72 +116,61 @@ impl<S: ?Sized, H> Deref for Decorated<S, H> {
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl<S: EventStore + ?Sized, H: Hooks<S>> EventStore for Decorated<S, H> {
+impl<S: EventLog + ?Sized, H: Hooks<S>> EventLog for Decorated<S, H> {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         self.hooks.append(&self.store, append)
-    }
-
-    fn admit(&self) -> Result<(), AppendError> {
-        self.hooks.admit(&self.store)
     }
 
     fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
         self.hooks.read(&self.store, query, range)
     }
 
-    fn read_to_fold(
-        &self,
-        query: EventQuery,
-        range: ReadRange,
-    ) -> BoxFuture<'_, Result<Page, StoreError>> {
-        self.hooks.read_to_fold(&self.store, query, range)
-    }
-
-    fn head(&self) -> BoxFuture<'_, Result<Position, StoreError>> {
-        self.store.head()
-    }
-
-    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, StoreError>> {
-        self.store.position_at(time)
-    }
-
     fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>> {
         self.hooks.command(&self.store, id)
     }
 
+    fn heads(&self) -> &Heads {
+        self.store.heads()
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        let mut capabilities = self.store.capabilities();
+        capabilities.states = capabilities.states.map(|_| self as _);
+        capabilities.fold_reads = capabilities.fold_reads.map(|_| self as _);
+        capabilities.admission = capabilities.admission.map(|_| self as _);
+        self.hooks.capabilities(capabilities)
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<S: EventLog + ?Sized, H: Hooks<S>> StateStore for Decorated<S, H> {
     fn states(
         &self,
         keys: Vec<StateKey>,
     ) -> BoxFuture<'_, Result<Vec<Option<StoredState>>, StoreError>> {
-        self.hooks.states(&self.store, keys)
+        let states = self.store.capabilities().states;
+        self.hooks.states(states.expect("it keeps states"), keys)
     }
+}
 
-    fn watch(&self) -> watch::Receiver<Position> {
-        self.store.watch()
+#[deny(clippy::missing_trait_methods)]
+impl<S: EventLog + ?Sized, H: Hooks<S>> FoldReads for Decorated<S, H> {
+    fn read_to_fold(
+        &self,
+        query: EventQuery,
+        range: ReadRange,
+    ) -> BoxFuture<'_, Result<FoldPage, StoreError>> {
+        let reads = self.store.capabilities().fold_reads;
+        let reads = reads.expect("it has reads for folds");
+        self.hooks.read_to_fold(reads, query, range)
     }
+}
 
-    fn recent(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {
-        self.store.recent(query, after, limit)
-    }
-
-    fn transactions(&self) -> Option<&dyn Transactions> {
-        self.store.transactions()
-    }
-
-    fn incarnation(&self) -> Incarnation {
-        self.store.incarnation()
-    }
-
-    fn limits(&self) -> Limits {
-        self.store.limits()
-    }
-
-    fn is_read_only(&self) -> bool {
-        self.store.is_read_only()
-    }
-
-    fn store_id(&self) -> Uuid {
-        self.store.store_id()
+#[deny(clippy::missing_trait_methods)]
+impl<S: EventLog + ?Sized, H: Hooks<S>> Admission for Decorated<S, H> {
+    fn admit(&self) -> Result<(), AppendError> {
+        let admission = self.store.capabilities().admission;
+        self.hooks.admit(admission.expect("it has admission"))
     }
 }
 

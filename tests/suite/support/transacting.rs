@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cqrs_conformance::StoreFixture;
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, EventStore, LogTransaction as _, Transactional as _,
+    Append, AppendError, Appended, BoxFuture, EventLog, LogTransaction as _, Transactional as _,
 };
 use cqrs_postgres::Postgres;
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, EventQuery, EventStore, ModelSchema, Page, ReadRange,
-    StateKey, StoreError, StoredState, ViewBatch, ViewCommitError, ViewStore,
+    Append, AppendError, Appended, BoxFuture, EventLog, EventQuery, FoldReads, ModelSchema, Page,
+    ReadRange, StateKey, StateStore, StoreError, StoredState, ViewBatch, ViewCommitError,
+    ViewStore,
 };
 
-use super::decorated::{Decorated, Hooks};
+use super::decorated::{Decorated, FoldPage, Hooks};
 
-pub type WatchedLog = Decorated<dyn EventStore, Counts>;
+pub type WatchedLog = Decorated<dyn EventLog, Counts>;
 
 pub type WatchedViews = Decorated<dyn ViewStore, Counts>;
 
@@ -63,10 +64,10 @@ impl Counts {
         self.overloads.store(appends, Ordering::SeqCst);
     }
 
-    async fn counted(
+    async fn counted<E>(
         &self,
-        read: BoxFuture<'_, Result<Page, StoreError>>,
-    ) -> Result<Page, StoreError> {
+        read: BoxFuture<'_, Result<Page<E>, StoreError>>,
+    ) -> Result<Page<E>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.calls.fetch_add(1, Ordering::SeqCst);
         let page = read.await?;
@@ -75,10 +76,10 @@ impl Counts {
     }
 }
 
-impl Hooks<dyn EventStore> for Counts {
+impl Hooks<dyn EventLog> for Counts {
     fn append<'a>(
         &'a self,
-        store: &'a dyn EventStore,
+        store: &'a dyn EventLog,
         append: Append,
     ) -> BoxFuture<'a, Result<Appended, AppendError>> {
         let left = self
@@ -96,7 +97,7 @@ impl Hooks<dyn EventStore> for Counts {
 
     fn read<'a>(
         &'a self,
-        store: &'a dyn EventStore,
+        store: &'a dyn EventLog,
         query: EventQuery,
         range: ReadRange,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
@@ -105,20 +106,20 @@ impl Hooks<dyn EventStore> for Counts {
 
     fn read_to_fold<'a>(
         &'a self,
-        store: &'a dyn EventStore,
+        reads: &'a dyn FoldReads,
         query: EventQuery,
         range: ReadRange,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        Box::pin(self.counted(store.read_to_fold(query, range)))
+    ) -> BoxFuture<'a, Result<FoldPage, StoreError>> {
+        Box::pin(self.counted(reads.read_to_fold(query, range)))
     }
 
     fn states<'a>(
         &'a self,
-        store: &'a dyn EventStore,
+        states: &'a dyn StateStore,
         keys: Vec<StateKey>,
     ) -> BoxFuture<'a, Result<Vec<Option<StoredState>>, StoreError>> {
         self.calls.fetch_add(1, Ordering::SeqCst);
-        store.states(keys)
+        states.states(keys)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::error::Failure;
-use cqrs_core::store::{AppendError, StoreError};
+use cqrs_core::store::{AppendError, EventLogExt, StoreError};
 use cqrs_core::{CommandError, CommandId, Dispatcher, Position};
 use cqrs_postgres::Postgres;
 use test_postgres::Server;

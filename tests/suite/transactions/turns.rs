@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use cqrs_conformance::StoreFixture;
 use cqrs_core::store::{
-    Append, AppendError, EventData, EventQuery, EventStore, EventType, LogTransaction as _, Tag,
-    Transactional as _,
+    Append, AppendError, EventData, EventLog, EventLogExt, EventQuery, EventType,
+    LogTransaction as _, Tag, Transactional as _,
 };
 use cqrs_core::{CommandId, Position};
 use cqrs_postgres::Postgres;

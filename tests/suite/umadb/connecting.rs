@@ -2,7 +2,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use cqrs_core::store::EventStore;
+use cqrs_core::store::EventLog;
 use cqrs_umadb::{ConnectError, UmaDb};
 use test_umadb::Server;
 

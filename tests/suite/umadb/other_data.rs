@@ -3,7 +3,7 @@
 use cqrs_conformance::LogFixture;
 use cqrs_core::Position;
 use cqrs_core::store::{
-    AppendError, Boundary, EventQuery, EventStore, ReadRange, StateKey, StateWrite, StoreError, Tag,
+    AppendError, Boundary, EventLog, EventQuery, ReadRange, StateKey, StateWrite, StoreError, Tag,
 };
 use cqrs_umadb::UmaDb;
 
@@ -24,7 +24,7 @@ async fn a_log_that_was_replaced_is_noticed_however_long_it_is() {
         fixture.server.save();
         fixture.server.restart();
         let seen = log.append(noted("book:B")).await.expect("appends").last;
-        let incarnation = log.incarnation();
+        let incarnation = log.heads().incarnation();
 
         fixture.server.kill();
         fixture.server.restore();
@@ -40,14 +40,14 @@ async fn a_log_that_was_replaced_is_noticed_however_long_it_is() {
             matches!(refused, Err(AppendError::Rewound { seen: at, .. }) if at == seen),
             "{later} events later: {refused:?}"
         );
-        assert_ne!(log.incarnation(), incarnation);
+        assert_ne!(log.heads().incarnation(), incarnation);
 
         let page = log
             .read(nothing.clone(), ReadRange::after(seen))
             .await
             .expect("a page");
         assert_eq!(page.as_of, Position::new(1 + later));
-        let boundary = Boundary::new(nothing, page.as_of).incarnation(log.incarnation());
+        let boundary = Boundary::new(nothing, page.as_of).incarnation(log.heads().incarnation());
         let appended = log.append(noted("book:B").boundary(boundary)).await;
         assert_eq!(appended.expect("it was read anew").last, page.as_of.plus(1));
     }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_conformance::LogFixture;
-use cqrs_core::store::{AppendError, EventStore, StoreError};
+use cqrs_core::store::{Admission, AppendError, EventLog, StoreError};
 use cqrs_umadb::UmaDb;
 use tokio::sync::Barrier;
 
@@ -148,9 +148,9 @@ async fn a_killed_server_keeps_what_it_acknowledged_and_does_nothing_twice() {
         fixture.server.restart();
         kills += 1;
         // Lets the writers append something in between.
-        let known = *first.watch().borrow();
-        let mut heads = first.watch();
-        let moved = heads.wait_for(|head| head.get() > known.get() + 4);
+        let known = first.heads().position();
+        let mut heads = first.heads().watch();
+        let moved = heads.reached(known.plus(5));
         let _ = tokio::time::timeout(Duration::from_secs(1), moved).await;
     }
     assert!(kills > 0);

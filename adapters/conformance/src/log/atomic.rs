@@ -1,5 +1,5 @@
 use cqrs_core::Position;
-use cqrs_core::store::{AppendError, EventQuery, EventStore};
+use cqrs_core::store::{AppendError, EventLog, EventQuery};
 
 use super::client::{append, head, log, matching, open};
 use super::draft::{Draft, state_key, tagged};
@@ -18,7 +18,7 @@ fn whole(name: &str) -> Draft {
 }
 
 /// How many events, states and command ids of a command are there.
-async fn traces<S: EventStore>(store: &S, draft: &Draft) -> (usize, usize, bool) {
+async fn traces<S: EventLog>(store: &S, draft: &Draft) -> (usize, usize, bool) {
     let log = log(store).await;
     let events = log
         .iter()
@@ -30,7 +30,13 @@ async fn traces<S: EventStore>(store: &S, draft: &Draft) -> (usize, usize, bool)
         .iter()
         .map(|write| write.key.clone())
         .collect();
-    let states = store.states(keys).await.expect("states can be read");
+    let states = store
+        .capabilities()
+        .states
+        .expect("it keeps states")
+        .states(keys)
+        .await
+        .expect("states can be read");
     let command = store
         .command(draft.id())
         .await
@@ -85,6 +91,9 @@ pub async fn i1_an_append_is_whole<F: LogFixture>(fixture: &F) {
 
     let keys = vec![state_key("order", "1"), state_key("stock", "1")];
     for (state, write) in store
+        .capabilities()
+        .states
+        .expect("it keeps states")
         .states(keys)
         .await
         .expect("states")
@@ -124,7 +133,7 @@ pub async fn i1_a_refused_append_leaves_no_trace<F: LogFixture>(fixture: &F) {
 
     let overtaken = whole("boundary").unless(tagged("shop:S"), before);
     let stale = whole("state").state("stock", "taken", "2", None);
-    let limits = store.limits();
+    let limits = store.capabilities().limits;
     let large = vec![b' '; limits.payload + 1];
     let too_large = whole("payload").payload("noted", &["order:payload"], large);
     for (draft, name) in [

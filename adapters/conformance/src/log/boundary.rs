@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use cqrs_core::store::{AppendError, EventQuery, EventStore, ReadRange};
+use cqrs_core::store::{AppendError, EventLog, EventQuery, ReadRange};
 
 use super::client::{assert_evidence, head, log, matching, open_many};
 use super::draft::{Draft, item, only, tagged};

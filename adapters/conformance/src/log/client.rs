@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use cqrs_core::store::{
-    AppendError, Appended, EventQuery, EventStore, Events, Position, ReadRange, Recorded,
-    Subscription,
+    AppendError, Appended, EventLog, EventLogExt, EventQuery, Events, Position, ReadRange,
+    Recorded, Subscription,
 };
 use tokio::sync::watch;
 
@@ -26,7 +26,7 @@ pub(super) async fn open_many<F: LogFixture>(fixture: &F, count: usize) -> Vec<A
 
 /// Appends what has to succeed.
 #[track_caller]
-pub(super) fn append<S: EventStore>(store: &S, draft: &Draft) -> impl Future<Output = Appended> {
+pub(super) fn append<S: EventLog>(store: &S, draft: &Draft) -> impl Future<Output = Appended> {
     let (sent, caller) = (
         store.append(draft.0.clone()),
         std::panic::Location::caller(),
@@ -38,7 +38,7 @@ pub(super) fn append<S: EventStore>(store: &S, draft: &Draft) -> impl Future<Out
 }
 
 /// Appends `count` commands at once, with one event each, of this type and with these tags.
-pub(super) async fn fill<S: EventStore>(
+pub(super) async fn fill<S: EventLog>(
     store: &Arc<S>,
     count: usize,
     event_type: &'static str,
@@ -51,7 +51,7 @@ pub(super) async fn fill<S: EventStore>(
 }
 
 /// Sends commands from one task each, all released at once; answers in their order.
-pub(super) async fn send_all<S: EventStore>(
+pub(super) async fn send_all<S: EventLog>(
     store: &Arc<S>,
     drafts: Vec<Draft>,
 ) -> Vec<Result<Appended, AppendError>> {
@@ -63,7 +63,7 @@ pub(super) async fn send_all<S: EventStore>(
 }
 
 /// All matching events, in one snapshot.
-pub(super) async fn matching<S: EventStore>(store: &S, query: EventQuery) -> Vec<Arc<Recorded>> {
+pub(super) async fn matching<S: EventLog>(store: &S, query: EventQuery) -> Vec<Arc<Recorded>> {
     let mut events = Events::read(store, query, ReadRange::after(Position::START));
     let mut all = Vec::new();
     while let Some(event) = events.next().await.expect("the store can be read") {
@@ -73,7 +73,7 @@ pub(super) async fn matching<S: EventStore>(store: &S, query: EventQuery) -> Vec
 }
 
 /// All events; they are contiguous from 1 (I3).
-pub(super) async fn log<S: EventStore>(store: &S) -> Vec<Arc<Recorded>> {
+pub(super) async fn log<S: EventLog>(store: &S) -> Vec<Arc<Recorded>> {
     let events = matching(store, EventQuery::All).await;
     for (event, number) in events.iter().zip(1..) {
         assert_eq!(
@@ -86,12 +86,12 @@ pub(super) async fn log<S: EventStore>(store: &S) -> Vec<Arc<Recorded>> {
 }
 
 /// The log's head.
-pub(super) async fn head<S: EventStore>(store: &S) -> Position {
+pub(super) async fn head<S: EventLog>(store: &S) -> Position {
     store.head().await.expect("the head can be read")
 }
 
 /// Follows matching events from the start until everything up to `end` was delivered.
-pub(super) async fn follow<S: EventStore>(
+pub(super) async fn follow<S: EventLog>(
     store: Arc<S>,
     query: EventQuery,
     end: Position,
@@ -100,7 +100,7 @@ pub(super) async fn follow<S: EventStore>(
 }
 
 /// The same, telling how far it is.
-pub(super) async fn follow_telling<S: EventStore>(
+pub(super) async fn follow_telling<S: EventLog>(
     store: Arc<S>,
     query: EventQuery,
     end: Position,

@@ -1,4 +1,4 @@
-use cqrs_core::store::{AppendError, Appended, EventStore};
+use cqrs_core::store::{AppendError, Appended, EventLog};
 
 use super::client::{append, log, open, open_many, send_all};
 use super::draft::{Draft, tagged};
@@ -6,7 +6,7 @@ use crate::LogFixture;
 use crate::tasks::{poll_then_drop, race};
 
 /// That sending a command again answers as the first time and does nothing.
-async fn assert_replayed<S: EventStore>(store: &S, draft: &Draft, first: Appended) {
+async fn assert_replayed<S: EventLog>(store: &S, draft: &Draft, first: Appended) {
     let again = append(store, draft).await;
     assert_eq!(
         again,
@@ -20,7 +20,7 @@ async fn assert_replayed<S: EventStore>(store: &S, draft: &Draft, first: Appende
 }
 
 /// That the id is taken for another command.
-async fn assert_mismatch<S: EventStore>(store: &S, draft: &Draft) {
+async fn assert_mismatch<S: EventLog>(store: &S, draft: &Draft) {
     let other = draft
         .clone()
         .fingerprint(draft.0.fingerprint.wrapping_add(1));

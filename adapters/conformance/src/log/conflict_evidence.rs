@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use cqrs_core::Position;
 use cqrs_core::Recorded;
-use cqrs_core::store::{AppendError, Boundary, EventQuery, EventStore};
+use cqrs_core::store::{AppendError, Boundary, EventLog, EventQuery};
 
 use super::client::{append, assert_evidence, fill, head, log, open, open_many, send_all};
 use super::draft::{Draft, item, only, tagged};

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use cqrs_core::Position;
-use cqrs_core::store::{AppendError, EventQuery, EventStore, ReadRange, StoreError, Subscription};
+use cqrs_core::store::{AppendError, EventLog, EventQuery, ReadRange, StoreError, Subscription};
 
 use super::client::{append, follow, head, log, open, open_many, send_all};
 use super::draft::{Draft, state_key, tagged};
@@ -51,8 +51,14 @@ pub async fn i7_acknowledged_survives_a_restart<F: LogFixture>(fixture: &F) {
     }
 }
 
-async fn store_state<S: EventStore>(store: &S, key: cqrs_core::store::StateKey) -> Option<Vec<u8>> {
-    let mut states = store.states(vec![key]).await.expect("states can be read");
+async fn store_state<S: EventLog>(store: &S, key: cqrs_core::store::StateKey) -> Option<Vec<u8>> {
+    let mut states = store
+        .capabilities()
+        .states
+        .expect("it keeps states")
+        .states(vec![key])
+        .await
+        .expect("states can be read");
     states.pop().flatten().map(|state| state.body)
 }
 
@@ -62,8 +68,8 @@ pub async fn i8_the_log_goes_on_after_a_restart<F: LogFixture>(fixture: &F) {
     let mut identity = None;
     for life in 0..3 {
         let store = open(fixture).await;
-        let id = *identity.get_or_insert(store.store_id());
-        assert_eq!(store.store_id(), id, "I8: the log's identity stays");
+        let id = *identity.get_or_insert(store.heads().log_id());
+        assert_eq!(store.heads().log_id(), id, "I8: the log's identity stays");
         let before = head(&*store).await;
         assert_eq!(before, Position::new(life * 3));
         let draft = Draft::new()
@@ -129,7 +135,7 @@ pub async fn i8_a_position_above_the_head_is_rewound<F: LogFixture>(fixture: &F)
             (head, 0),
             "I8: `as_of` is below `after`"
         );
-        let log: Arc<dyn EventStore> = store.clone();
+        let log: Arc<dyn EventLog> = store.clone();
         let outcome = Subscription::new(log, EventQuery::All, seen).next(10).await;
         assert!(
             matches!(outcome, Err(StoreError::Rewound { head: h, seen: s }) if h == head && s == seen),
@@ -141,6 +147,9 @@ pub async fn i8_a_position_above_the_head_is_rewound<F: LogFixture>(fixture: &F)
                 .event("visited", &["page:P"])
                 .state("page", "P", "1", {
                     let stored = store
+                        .capabilities()
+                        .states
+                        .expect("it keeps states")
                         .states(vec![state_key("page", "P")])
                         .await
                         .expect("states");

@@ -1,5 +1,5 @@
 use cqrs_core::Position;
-use cqrs_core::store::{AppendError, Appended, EventStore};
+use cqrs_core::store::{AppendError, Appended, EventLog};
 
 use super::client::{append, head, open, open_many};
 use super::draft::{Draft, state_key, tagged};
@@ -76,6 +76,9 @@ pub async fn a_command_without_events_may_write_a_state<F: LogFixture>(fixture: 
     append(&*store, &Draft::new().state("book", "B", "1", None)).await;
     let keys = vec![state_key("book", "B")];
     let state = store
+        .capabilities()
+        .states
+        .expect("it keeps states")
         .states(keys)
         .await
         .expect("states")

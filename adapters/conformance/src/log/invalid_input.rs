@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use cqrs_core::Position;
-use cqrs_core::store::{AppendError, EventQuery, EventStore, Limits, Recorded};
+use cqrs_core::store::{AppendError, EventLog, EventQuery, Limits, Recorded};
 
 use super::client::{append, log, matching, open, open_many, send_all};
 use super::draft::{Draft, item, micros, tagged};
@@ -143,7 +143,7 @@ fn doubtful() -> Vec<(&'static str, Draft)> {
 pub async fn i11_a_bad_command_fails_alone<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let good = |number: usize| Draft::new().event("noted", &[&format!("good:{number}")]);
-    let bad = refused(stores[0].limits());
+    let bad = refused(stores[0].capabilities().limits);
     let names: Vec<_> = bad.iter().map(|(name, _)| *name).collect();
     let count = bad.len();
     let drafts = bad
@@ -210,7 +210,7 @@ pub async fn i12_odd_content_is_kept_or_refused<F: LogFixture>(fixture: &F) {
 }
 
 /// That the one event of a command is as it was sent, and that its state is.
-async fn assert_kept<S: EventStore>(store: &S, log: &[Arc<Recorded>], name: &str, draft: &Draft) {
+async fn assert_kept<S: EventLog>(store: &S, log: &[Arc<Recorded>], name: &str, draft: &Draft) {
     let event = log.iter().find(|event| event.meta.command == draft.id());
     let event = event.unwrap_or_else(|| panic!("I12: {name} was accepted, and is not there"));
     let before = Position::new(event.position.get() - 1);
@@ -237,6 +237,9 @@ async fn assert_kept<S: EventStore>(store: &S, log: &[Arc<Recorded>], name: &str
     }
     for write in &draft.0.states {
         let stored = store
+            .capabilities()
+            .states
+            .expect("it keeps states")
             .states(vec![write.key.clone()])
             .await
             .expect("states")

@@ -1,4 +1,4 @@
-use cqrs_core::store::{AppendError, EventQuery, EventStore};
+use cqrs_core::store::{AppendError, EventLog, EventQuery};
 
 use super::client::{append, log, open};
 use super::draft::{Draft, item};
@@ -7,7 +7,7 @@ use crate::LogFixture;
 /// What is as large as the limits allow is taken and kept.
 pub async fn limits_can_be_reached<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
-    let limits = store.limits();
+    let limits = store.capabilities().limits;
     let name = |number: usize| format!("{number:0>width$}", width = limits.name);
     let tags: Vec<_> = (0..limits.tags).map(name).collect();
     let payload = vec![b'1'; limits.payload];
@@ -29,6 +29,9 @@ pub async fn limits_can_be_reached<F: LogFixture>(fixture: &F) {
     let stored = log(&*store).await;
     assert!(*stored[0] == expected, "the largest event is kept as it is");
     let state = store
+        .capabilities()
+        .states
+        .expect("it keeps states")
         .states(vec![draft.0.states[0].key.clone()])
         .await
         .expect("states")
@@ -55,7 +58,7 @@ pub async fn limits_can_be_reached<F: LogFixture>(fixture: &F) {
 /// What is larger is refused as invalid, in words that say what and how much is allowed.
 pub async fn limits_are_named<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
-    let limits = store.limits();
+    let limits = store.capabilities().limits;
     let large = vec![b'1'; limits.payload + 1];
     let tags: Vec<_> = (0..=limits.tags)
         .map(|number| format!("tag:{number}"))

@@ -1,4 +1,4 @@
-//! The promises of an [`EventStore`](cqrs_core::store::EventStore).
+//! The promises of an [`EventLog`](cqrs_core::store::EventLog).
 
 mod atomic;
 mod boundary;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use cqrs_core::store::{Appended, EventQuery, EventStore, ReadRange};
+use cqrs_core::store::{Appended, EventLog, EventQuery, ReadRange};
 use cqrs_core::{Position, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -25,7 +25,7 @@ type Writers = Vec<JoinHandle<Vec<(Draft, Appended)>>>;
 /// Several writers on every store, each of which sends commands of one to three events one after
 /// the other, and waits for that store's follower. Answers with the tasks and the number of events
 /// that there will be.
-fn write<S: EventStore>(
+fn write<S: EventLog>(
     stores: &[Arc<S>],
     followers: &[watch::Sender<Position>],
 ) -> (Writers, Position) {
@@ -228,14 +228,18 @@ pub async fn i4_what_is_at_hand_is_what_was_stored<F: LogFixture>(fixture: &F) {
 }
 
 /// Compares what is at hand after each position with a read.
-async fn at_hand_is_stored<S: EventStore>(store: &S) {
+async fn at_hand_is_stored<S: EventLog>(store: &S) {
     let queries = [EventQuery::All, only(&["second"], &[]), tagged("log:L")];
     let all = queries
         .iter()
         .flat_map(|query| [2, 1000].map(|limit| (query, limit)));
     for after in (0..=head(store).await.get() + 1).map(Position::new) {
         for (query, limit) in all.clone() {
-            let Some(page) = store.recent(query, after, limit) else {
+            let Some(page) = store
+                .capabilities()
+                .tail
+                .and_then(|tail| tail.tail(query, after, limit))
+            else {
                 continue;
             };
             assert!(page.as_of > after, "I4: nothing is at hand after {after}");

@@ -2,7 +2,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use cqrs_core::Position;
-use cqrs_core::store::{AppendError, AppendToken, Appended, EventStore};
+use cqrs_core::store::{AppendError, AppendToken, Appended, EventLog};
 
 use super::client::{append, assert_evidence, head, log, open, open_many};
 use super::draft::{Draft, tagged};
@@ -35,7 +35,7 @@ fn chain(first: (Draft, AppendToken), after: Position, length: usize) -> Vec<Dra
 }
 
 /// Begins all of them, in order, before any is waited for.
-async fn begin_all<S: EventStore>(
+async fn begin_all<S: EventLog>(
     store: &S,
     drafts: Vec<Draft>,
 ) -> Vec<Result<Appended, AppendError>> {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use cqrs_core::Position;
-use cqrs_core::store::{AppendError, EventQuery, EventStore, ReadRange};
+use cqrs_core::store::{AppendError, EventLog, EventQuery, ReadRange};
 
 use super::client::{append, follow, log, matching, open_many};
 use super::draft::{Draft, state_key, tagged};
@@ -18,7 +18,7 @@ async fn contend<S, D>(
     stores: &[Arc<S>],
     decide: impl Fn(Arc<S>) -> D + Clone + Send + Sync + 'static,
 ) where
-    S: EventStore,
+    S: EventLog,
     D: Future<Output = Draft> + Send,
 {
     let tasks = stores
@@ -77,7 +77,14 @@ pub async fn i9_several_processes_write_a_state<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, PROCESSES).await;
     contend(&stores, |store| async move {
         let keys = vec![state_key("counter", "C")];
-        let last = store.states(keys).await.expect("states").remove(0);
+        let last = store
+            .capabilities()
+            .states
+            .expect("it keeps states")
+            .states(keys)
+            .await
+            .expect("states")
+            .remove(0);
         let count = last.as_ref().map_or(0, |state| {
             let text = std::str::from_utf8(&state.body).expect("a number");
             text.parse::<u64>().expect("a number")
@@ -91,6 +98,9 @@ pub async fn i9_several_processes_write_a_state<F: LogFixture>(fixture: &F) {
     .await;
     for store in &stores {
         let state = store
+            .capabilities()
+            .states
+            .expect("it keeps states")
             .states(vec![state_key("counter", "C")])
             .await
             .expect("states")

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cqrs_core::Position;
-use cqrs_core::store::{EventQuery, EventStore, Page, ReadRange, Recorded};
+use cqrs_core::store::{EventLog, EventQuery, Page, ReadRange, Recorded};
 
 use super::client::{append, fill, head, log, matching, open, open_many};
 use super::draft::{Draft, only, tagged};
@@ -140,7 +140,7 @@ pub async fn i5_as_of_tells_what_was_seen<F: LogFixture>(fixture: &F) {
 type Read = (EventQuery, Position, Page);
 
 /// Reads pages one after the other, from the start again at each end, until `done`.
-async fn read_until<S: EventStore>(
+async fn read_until<S: EventLog>(
     store: Arc<S>,
     query: EventQuery,
     done: Arc<AtomicBool>,

@@ -1,5 +1,5 @@
 use cqrs_core::Position;
-use cqrs_core::store::{AppendError, EventQuery, EventStore, StoredState};
+use cqrs_core::store::{AppendError, EventLog, EventQuery, StoredState};
 
 use super::client::{append, log, matching, open, open_many};
 use super::draft::{Draft, state_key};
@@ -18,9 +18,24 @@ pub async fn states_are_written_with_events<F: LogFixture>(fixture: &F) {
             state_key("cart", "2"),
         ]
     };
-    let states = store.states(keys()).await.expect("states can be read");
+    let states = store
+        .capabilities()
+        .states
+        .expect("it keeps states")
+        .states(keys())
+        .await
+        .expect("states can be read");
     assert_eq!(states, vec![None; 5], "nothing was written yet");
-    assert_eq!(store.states(Vec::new()).await.expect("states"), Vec::new());
+    assert_eq!(
+        store
+            .capabilities()
+            .states
+            .expect("it keeps states")
+            .states(Vec::new())
+            .await
+            .expect("states"),
+        Vec::new()
+    );
 
     let draft = Draft::new()
         .event("put", &["cart:1"])
@@ -49,14 +64,26 @@ pub async fn states_are_written_with_events<F: LogFixture>(fixture: &F) {
         state("two", first),
     ];
     assert_eq!(
-        store.states(keys()).await.expect("states"),
+        store
+            .capabilities()
+            .states
+            .expect("it keeps states")
+            .states(keys())
+            .await
+            .expect("states"),
         expected,
         "in the order asked"
     );
     drop(store);
     let store = open(fixture).await;
     assert_eq!(
-        store.states(keys()).await.expect("states"),
+        store
+            .capabilities()
+            .states
+            .expect("it keeps states")
+            .states(keys())
+            .await
+            .expect("states"),
         expected,
         "after a restart"
     );
@@ -134,6 +161,9 @@ pub async fn one_of_many_writes_a_state<F: LogFixture>(fixture: &F) {
         assert_eq!(won, 1, "I2: writers of one state");
         let keys = vec![state_key("cart", "1")];
         let state = stores[1]
+            .capabilities()
+            .states
+            .expect("it keeps states")
             .states(keys)
             .await
             .expect("states")

@@ -1,4 +1,4 @@
-use cqrs_core::store::EventStore;
+use cqrs_core::store::EventLogExt;
 use cqrs_core::{Position, Timestamp};
 
 use super::client::{append, log, open, open_many};

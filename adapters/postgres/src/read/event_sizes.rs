@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cqrs_core::store::{Page, ReadRange};
+use cqrs_core::store::ReadRange;
 
 /// How large the events were that were read last, in bytes.
 ///
@@ -20,14 +20,19 @@ impl EventSizes {
     /// Learns from a page of this range: grows at once, and shrinks by half with each page of
     /// smaller events. Whether so much of the answer is left on the connection that a new one is
     /// cheaper.
-    pub(crate) fn note(&self, range: ReadRange, page: &Page) -> bool {
-        let bytes: usize = page.events.iter().map(|event| event.size()).sum();
-        let Some(mean) = bytes.checked_div(page.events.len()) else {
+    pub(crate) fn record(
+        &self,
+        range: ReadRange,
+        sizes: impl ExactSizeIterator<Item = usize>,
+        is_cut: bool,
+    ) -> bool {
+        let count = sizes.len();
+        let Some(mean) = sizes.sum::<usize>().checked_div(count) else {
             return false;
         };
         let before = self.0.load(Ordering::Relaxed);
         self.0.store(mean.max(before / 2), Ordering::Relaxed);
-        let unread = range.limit.saturating_sub(page.events.len());
-        page.next.is_some() && unread.saturating_mul(mean) > ReadRange::PAGE_BYTES
+        let unread = range.limit.saturating_sub(count);
+        is_cut && unread.saturating_mul(mean) > ReadRange::PAGE_BYTES
     }
 }

@@ -1,8 +1,8 @@
 use std::pin::pin;
 use std::sync::Arc;
 
+use cqrs_core::Position;
 use cqrs_core::store::{EventQuery, EventQueryItem, EventType, Page, ReadRange, Recorded, Tag};
-use cqrs_core::{Position, Timestamp};
 use futures_util::TryStreamExt;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, RowStream, Statement};
@@ -105,8 +105,10 @@ async fn page(rows: RowStream, range: ReadRange) -> Result<(Page, Seen), Fault> 
             continue;
         }
         let event = row::recorded(&row, id, &mut types)?;
-        room.take(&event);
-        push(&mut events, event)?;
+        let last = events.last().map(|last: &Arc<Recorded>| last.position);
+        check_order(last, event.position)?;
+        room.take(event.size());
+        events.push(Arc::new(event));
     }
     let head = head.ok_or_else(|| Fault::corrupt("the table `head` has no row"))?;
     let page = Page {
@@ -128,44 +130,14 @@ fn seen(row: &Row) -> Result<Seen, Fault> {
     })
 }
 
-/// Adds an event to a page. Each statement sorts its events, but PostgreSQL does not promise the
-/// order of several selections together, and a page that ends early must not skip any.
-pub(crate) fn push(events: &mut Vec<Arc<Recorded>>, event: Recorded) -> Result<(), Fault> {
-    if events
-        .last()
-        .is_some_and(|last| last.position >= event.position)
-    {
-        let position = event.position;
-        let error = format!("the event at position {position} was read out of order");
+/// Each statement sorts its events, but PostgreSQL does not promise the order of several selections
+/// together, and a page that ends early must not skip any.
+pub(crate) fn check_order(last: Option<Position>, next: Position) -> Result<(), Fault> {
+    if last.is_some_and(|last| last >= next) {
+        let error = format!("the event at position {next} was read out of order");
         return Err(Fault::corrupt(error));
     }
-    events.push(Arc::new(event));
     Ok(())
-}
-
-/// The last position recorded at or before `time`. Times never decrease and positions have no
-/// gap, so halving the log finds it without an index; the log below its head never changes, so it
-/// needs no snapshot either.
-pub(crate) async fn position_at(
-    client: &Connection,
-    sql: &Sql,
-    time: Timestamp,
-) -> Result<Position, Fault> {
-    let time = time.as_nanosecond().div_euclid(1000);
-    let head = client.prepare(&sql.head).await?;
-    let head = row::head(&client.query_one(&head, &[]).await?)?;
-    let event_time = client.prepare(&sql.event_time).await?;
-    let (mut before, mut after) = (0, number(head.position) + 1);
-    while after - before > 1 {
-        let middle = before + (after - before) / 2;
-        let row = client.query_one(&event_time, &[&middle]).await?;
-        if i128::from(row.try_get::<_, i64>(0)?) <= time {
-            before = middle;
-        } else {
-            after = middle;
-        }
-    }
-    Ok(Position::new(before.cast_unsigned()))
 }
 
 fn types(item: &EventQueryItem) -> Vec<String> {

@@ -1,19 +1,20 @@
 use std::pin::pin;
+use std::sync::Arc;
 
-use cqrs_core::store::{
-    EventData, EventQuery, EventType, Metadata, Page, ReadRange, Recorded, Tag, Tags,
-};
-use cqrs_core::{CommandId, EventId, Timestamp};
+use cqrs_core::Position;
+use cqrs_core::store::{EventData, EventQuery, EventType, Page, ReadRange, Tag, Tags};
 use cqrs_kit::prepared::tags_json;
 use futures_util::TryStreamExt;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, RowStream, Statement};
-use uuid::Uuid;
 
 use crate::fault::Fault;
 use crate::link::connection::Connection;
 use crate::read::events;
 use crate::row::{self, EventTypes, number};
+
+/// An event without its metadata.
+pub(crate) type FoldEvent = (Position, EventData);
 
 /// The statement `read_to_fold`: the events of one aggregate, with no more than a fold needs.
 pub(crate) struct FoldRead {
@@ -59,7 +60,7 @@ impl FoldRead {
         client: &Connection,
         statement: &Statement,
         range: ReadRange,
-    ) -> Result<Page, Fault> {
+    ) -> Result<Page<FoldEvent>, Fault> {
         let after = number(range.after);
         let up_to = range.up_to.map_or(i64::MAX, number);
         let limit = i64::try_from(range.limit.max(1)).unwrap_or(i64::MAX);
@@ -80,9 +81,11 @@ impl FoldRead {
         client.exchange(answer).await
     }
 
-    async fn take(&self, rows: RowStream, range: ReadRange) -> Result<Page, Fault> {
+    async fn take(&self, rows: RowStream, range: ReadRange) -> Result<Page<FoldEvent>, Fault> {
         let mut rows = pin!(rows);
-        let (mut head, mut events, mut more) = (None, Vec::new(), false);
+        let mut head = None;
+        let mut events: Vec<FoldEvent> = Vec::new();
+        let mut more = false;
         let mut room = range.room();
         let mut types = EventTypes::default();
         let tags = Tags::from_iter([self.tag.clone()]);
@@ -98,13 +101,15 @@ impl FoldRead {
                 }
                 continue;
             }
-            let event = event(&row, &tags, &mut types)?;
-            room.take(&event);
-            events::push(&mut events, event)?;
+            let (position, data) = event(&row, &tags, &mut types)?;
+            let last = events.last().map(|(last, _)| *last);
+            events::check_order(last, position)?;
+            room.take(data.size());
+            events.push((position, data));
         }
         let head = head.ok_or_else(|| Fault::corrupt("the table `head` has no row"))?;
         let next = if more {
-            events.last().map(|event| event.position)
+            events.last().map(|(position, _)| *position)
         } else if head.try_get::<_, Option<i64>>(2)?.is_some() {
             Some(row::position(&head, 2)?)
         } else {
@@ -119,25 +124,26 @@ impl FoldRead {
     }
 }
 
-fn event(row: &Row, tags: &Tags, types: &mut EventTypes) -> Result<Recorded, Fault> {
+fn event(row: &Row, tags: &Tags, types: &mut EventTypes) -> Result<FoldEvent, Fault> {
     let position = row::position(row, 0)?;
-    Ok(Recorded {
-        position,
-        data: EventData {
-            event_type: types.get(row, 1)?,
-            version: row::version(row, 2, position)?,
-            tags: tags.clone(),
-            payload: row.try_get(3)?,
-        },
-        meta: Metadata {
-            id: EventId::from(Uuid::nil()),
-            time: Timestamp::UNIX_EPOCH,
-            actor: None,
-            command: CommandId::from(Uuid::nil()),
-            correlation: Uuid::nil(),
-            causation: Uuid::nil(),
-        },
-    })
+    let data = EventData {
+        event_type: types.get(row, 1)?,
+        version: row::version(row, 2, position)?,
+        tags: tags.clone(),
+        payload: row.try_get(3)?,
+    };
+    Ok((position, data))
+}
+
+/// A page of a read that had the events' metadata, too.
+pub(crate) fn to_fold(page: Page) -> Page<FoldEvent> {
+    let events = page.events.into_iter();
+    let events = events.map(|event| (event.position, Arc::unwrap_or_clone(event).data));
+    Page {
+        events: events.collect(),
+        as_of: page.as_of,
+        next: page.next,
+    }
 }
 
 #[cfg(test)]

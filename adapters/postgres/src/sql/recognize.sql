@@ -1,4 +1,4 @@
--- The head as in `head.sql`, the event at $1, and the last event.
+-- The head, the event at $1, and the last event.
 SELECT
     head.position, head.time, head.epoch, head.store_id,
     (SELECT known.id FROM cqrs.events AS known WHERE known.position = $1),

@@ -66,7 +66,7 @@ pub(crate) async fn append_in(
             // Of the transaction nothing is left to find out, even if this fails.
             let _ = client.batch_execute("ROLLBACK").await;
             if fault.kind() == Kind::Contention {
-                let at = *shared.tail.known.borrow();
+                let at = shared.tail.heads.position();
                 return Err(AppendError::Conflict { at });
             }
             Err(fault.into())

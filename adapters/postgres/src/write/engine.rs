@@ -192,7 +192,7 @@ impl Engine {
         lock: bool,
     ) -> Result<bool, Fault> {
         // Known once: what was told and turned out to be wrong is not looked up for ever.
-        let told = *self.tail.known.borrow();
+        let told = self.tail.heads.position();
         let is_behind = self.is_behind || told > self.head.position.max(self.told);
         self.told = told;
         let ahead = |request: &Request| request.append.is_ahead_of(self.head.position);

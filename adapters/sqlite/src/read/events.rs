@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
+use cqrs_core::Position;
 use cqrs_core::store::{EventQuery, EventQueryItem, Page, ReadRange};
-use cqrs_core::{Position, Timestamp};
 use rusqlite::Connection;
 
 use super::cursor::{Cursors, Source};
@@ -26,7 +26,7 @@ pub(crate) fn read(conn: &Connection, query: &EventQuery, range: ReadRange) -> R
     while !room.is_full()
         && let Some(event) = cursors.next()?
     {
-        room.take(&event);
+        room.take(event.size());
         events.push(Arc::new(event));
     }
     let more = !cursors.is_empty();
@@ -53,24 +53,6 @@ pub(crate) fn first_match(
         },
     )?;
     Ok(page.events.first().map(|event| event.position))
-}
-
-/// The last position recorded at or before `time`. Times never decrease and positions have no
-/// gap, so halving the log finds it without an index.
-pub(crate) fn position_at(conn: &Connection, time: Timestamp) -> Result<Position, Fault> {
-    let time = time.as_nanosecond().div_euclid(1000);
-    let mut statement = conn.prepare_cached(sql::EVENT_TIME)?;
-    let (mut before, mut after) = (0, row::number(row::head(conn)?.position) + 1);
-    while after - before > 1 {
-        let middle = before + (after - before) / 2;
-        let recorded: i64 = statement.query_row([middle], |row| row.get(0))?;
-        if i128::from(recorded) <= time {
-            before = middle;
-        } else {
-            after = middle;
-        }
-    }
-    Ok(Position::new(before.cast_unsigned()))
 }
 
 /// Statements that together yield every matching event, and others.

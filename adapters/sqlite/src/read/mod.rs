@@ -15,7 +15,7 @@ use cqrs_core::store::{BoxFuture, StoreError};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-pub(crate) use events::{first_match, position_at, read};
+pub(crate) use events::{first_match, read};
 pub(crate) use matcher::Matcher;
 
 use crate::error::{closed, stalled};

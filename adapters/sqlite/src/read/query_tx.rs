@@ -59,7 +59,7 @@ impl fmt::Debug for Reader {
 #[cfg(test)]
 mod tests {
     use cqrs_core::Error;
-    use cqrs_core::store::{EventStore, HasReader};
+    use cqrs_core::store::{EventLog, HasReader};
 
     use super::*;
     use crate::testing::{Directory, append};

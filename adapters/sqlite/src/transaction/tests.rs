@@ -3,7 +3,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use cqrs_core::Tx;
-use cqrs_core::store::{EventStore, Incarnation, LogTransaction, ViewStore, ViewTransaction};
+use cqrs_core::store::{
+    EventLog, EventLogExt, Incarnation, LogTransaction, ViewStore, ViewTransaction,
+};
 
 use super::*;
 use crate::testing::{Directory, append, unless_after};
@@ -62,14 +64,14 @@ async fn what_is_written_commits_with_the_events() {
     let appended = tx.append(append("a:1", b"{}")).await.unwrap();
     assert_eq!(appended.last.get(), 1);
     assert_eq!(kept(&directory), (1, 1));
-    assert_eq!(store.watch().borrow().get(), 1);
+    assert_eq!(store.heads().position().get(), 1);
 }
 
 #[tokio::test]
 async fn the_store_says_that_it_has_transactions() {
     let directory = Directory::new();
     let store = store(&directory).await;
-    let transactions = store.transactions().unwrap();
+    let transactions = store.capabilities().transactions.unwrap();
     let tx = transactions.begin_append().await.unwrap();
     tx.append(append("a:1", b"{}")).await.unwrap();
     assert!(transactions.erased_reader().is::<Reader>());

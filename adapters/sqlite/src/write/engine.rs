@@ -59,7 +59,7 @@ impl Engine {
         window_size: usize,
         tail: LogTail,
     ) -> Self {
-        let head = *tail.known.borrow();
+        let head = tail.heads.position();
         Self {
             conn,
             guard,

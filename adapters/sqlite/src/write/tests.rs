@@ -50,7 +50,7 @@ type Answer = oneshot::Receiver<Result<Appended, AppendError>>;
 
 fn engine(directory: &Directory, options: &Options) -> Engine {
     let database = Database::open(options, &directory.database()).unwrap();
-    let tail = LogTail::new(database.head, options.writer.window());
+    let tail = LogTail::new(database.id, database.head, options.writer.window());
     let (conn, guard) = database.writer.unwrap();
     Engine::new(conn, guard, database.files, options.writer.window(), tail)
 }

@@ -1,3 +1,0 @@
-SELECT time
-FROM cqrs.events
-WHERE position = $1

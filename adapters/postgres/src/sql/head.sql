@@ -1,3 +1,0 @@
-SELECT position, time, epoch, store_id
-FROM cqrs.head
-WHERE id = 1

@@ -1,3 +1,0 @@
-SELECT time
-FROM events
-WHERE position = ?1

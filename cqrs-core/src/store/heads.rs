@@ -1,0 +1,163 @@
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::{Incarnation, Position};
+
+/// What this process knows of the end of a log: which log it is, its [`Incarnation`], and the
+/// position of its last event. Clones share it.
+///
+/// A log owns one and keeps it up to date with [`advance`](Self::advance) and
+/// [`replace`](Self::replace); everybody else reads and [watches](Self::watch) it.
+#[derive(Clone, Debug)]
+pub struct Heads(watch::Sender<Known>);
+
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    log: Uuid,
+    incarnation: Incarnation,
+    position: Position,
+}
+
+/// Waits for changes of [`Heads`].
+#[derive(Clone, Debug)]
+pub struct HeadWatch {
+    /// Keeps the channel open.
+    heads: Heads,
+    changes: watch::Receiver<Known>,
+}
+
+impl Heads {
+    /// The first incarnation of a log that ends here. Its id is made up: logs that can be opened
+    /// several times set the one that they have stored, with [`of_log`](Self::of_log).
+    pub fn new(position: Position) -> Self {
+        Self(watch::Sender::new(Known {
+            log: Uuid::now_v7(),
+            incarnation: Incarnation::default(),
+            position,
+        }))
+    }
+
+    /// Sets the id of the log.
+    #[must_use]
+    pub fn of_log(self, log: Uuid) -> Self {
+        self.0.send_modify(|known| known.log = log);
+        self
+    }
+
+    /// Identifies the log within this process: handlers of several dispatchers may decide about the
+    /// same aggregates. A copy restored from a backup has the same id; two logs never share one.
+    pub fn log_id(&self) -> Uuid {
+        self.0.borrow().log
+    }
+
+    /// The last known head.
+    pub fn position(&self) -> Position {
+        self.0.borrow().position
+    }
+
+    /// The incarnation of the log that was found most recently. A log that can be replaced under a
+    /// running process refuses appends of earlier ones.
+    pub fn incarnation(&self) -> Incarnation {
+        self.0.borrow().incarnation
+    }
+
+    /// Whether anybody waits for changes.
+    pub fn is_watched(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+
+    /// Waits for changes from now on.
+    pub fn watch(&self) -> HeadWatch {
+        HeadWatch {
+            heads: self.clone(),
+            changes: self.0.subscribe(),
+        }
+    }
+
+    /// Raises the head, never lowers it.
+    pub fn advance(&self, head: Position) {
+        self.0.send_if_modified(|known| {
+            let is_later = head > known.position;
+            known.position = head.max(known.position);
+            // A later watcher sees the new head anyway.
+            is_later && self.is_watched()
+        });
+    }
+
+    /// Goes on with another log, which ends here. Returns its incarnation, and wakes everybody who
+    /// watches.
+    pub fn replace(&self, log: Uuid, position: Position) -> Incarnation {
+        let incarnation = self.incarnation().next();
+        self.0.send_replace(Known {
+            log,
+            incarnation,
+            position,
+        });
+        incarnation
+    }
+}
+
+impl HeadWatch {
+    /// The last known head.
+    pub fn position(&self) -> Position {
+        self.changes.borrow().position
+    }
+
+    /// The last known incarnation.
+    pub fn incarnation(&self) -> Incarnation {
+        self.heads.incarnation()
+    }
+
+    /// Waits for a change after the last one that was [seen](Self::mark_seen) or waited for.
+    pub async fn changed(&mut self) {
+        // The sender is in `heads`.
+        let _ = self.changes.changed().await;
+    }
+
+    /// Counts everything up to now as seen.
+    pub fn mark_seen(&mut self) {
+        self.changes.mark_unchanged();
+    }
+
+    /// Waits until the known head is at this position or later, and returns it.
+    pub async fn reached(&mut self, position: Position) -> Position {
+        let known = self.changes.wait_for(|known| known.position >= position);
+        known.await.map_or(position, |known| known.position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_raised_and_never_lowered() {
+        let heads = Heads::new(Position::new(3));
+        heads.advance(Position::new(5));
+        heads.advance(Position::new(4));
+        assert_eq!(heads.position(), Position::new(5));
+    }
+
+    #[tokio::test]
+    async fn a_log_that_was_replaced_is_another_incarnation_and_may_be_shorter() {
+        let heads = Heads::new(Position::new(3));
+        let mut watch = heads.watch();
+        let log = Uuid::now_v7();
+        let next = heads.replace(log, Position::new(1));
+        watch.changed().await;
+        assert_eq!(watch.position(), Position::new(1));
+        assert_eq!((watch.incarnation(), heads.log_id()), (next, log));
+        assert_ne!(next, Incarnation::default());
+    }
+
+    #[tokio::test]
+    async fn a_watch_knows_what_it_has_seen() {
+        let heads = Heads::new(Position::START);
+        let mut watch = heads.watch();
+        heads.advance(Position::new(1));
+        watch.mark_seen();
+        heads.clone().advance(Position::new(2));
+        watch.changed().await;
+        assert_eq!(watch.reached(Position::new(2)).await, Position::new(2));
+    }
+}

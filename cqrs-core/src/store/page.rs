@@ -1,0 +1,77 @@
+use std::sync::Arc;
+
+use super::{Position, Recorded};
+
+/// The part of the log to read.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadRange {
+    /// Only events after this position.
+    pub after: Position,
+    /// Only events up to this position; `None` for the head at the time of the read.
+    pub up_to: Option<Position>,
+    /// Maximum number of events. More are read with `after` set to [`Page::next`]. 0 counts as 1.
+    pub limit: usize,
+    /// Maximum size in bytes, by [`Recorded::size`]. The page ends with the event that reaches it,
+    /// so it exceeds this by one event at most, and has an event whatever its size. A store may end
+    /// a page of large events earlier; [`Page::next`] says so.
+    pub bytes: usize,
+}
+
+impl ReadRange {
+    /// Events per page of reads that want everything.
+    pub const PAGE: usize = 2048;
+
+    /// Bytes per page of such reads: 8 MiB.
+    pub const PAGE_BYTES: usize = 8 << 20;
+
+    /// Everything after `after`, in pages of [`ReadRange::PAGE`] events and
+    /// [`ReadRange::PAGE_BYTES`] bytes.
+    pub fn after(after: Position) -> Self {
+        Self {
+            after,
+            up_to: None,
+            limit: Self::PAGE,
+            bytes: Self::PAGE_BYTES,
+        }
+    }
+
+    /// The room of a page that a store fills.
+    pub fn room(&self) -> Room {
+        Room {
+            events: self.limit.max(1),
+            bytes: self.bytes.max(1),
+        }
+    }
+}
+
+/// The remaining room of a page. A store takes events into it one by one, and reads none in vain.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    events: usize,
+    bytes: usize,
+}
+
+impl Room {
+    /// Whether the page has no room for another event.
+    pub fn is_full(&self) -> bool {
+        self.events == 0 || self.bytes == 0
+    }
+
+    /// Takes an event of so many bytes into the page.
+    pub fn take(&mut self, bytes: usize) {
+        self.events = self.events.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
+/// A page of events.
+#[derive(Clone, Debug)]
+pub struct Page<E = Arc<Recorded>> {
+    /// The events, in position order.
+    pub events: Vec<E>,
+    /// The head that the read saw, or `up_to` if that was lower.
+    pub as_of: Position,
+    /// The position to read on from, if a bound of the range cut the page short: pass it as `after`,
+    /// with `up_to` set to `as_of` to stay in the same snapshot.
+    pub next: Option<Position>,
+}
