@@ -46,8 +46,8 @@ pub use uuid::Uuid;
 pub use {
     app::{Actor, AllowAll, Authorizer, Dispatcher, HeldPermissions, Module, Receipt, Session},
     domain::{
-        Aggregate, Command, CommandId, Context, Each, Event, EventId, Query, ReadTx, Service, Tx,
-        Validate,
+        Aggregate, Command, CommandId, Context, Each, Event, EventId, Query, ReadTx, Reader,
+        Service, Tx, Validate,
     },
     error::{CommandError, Error, QueryError, Rejected, Result},
     store::{Memory, Position, Recorded},
