@@ -50,13 +50,16 @@ macro_rules! statements {
 statements!(
     append_with_states,
     commands,
+    insert_checkpoint,
     lock_head,
+    move_checkpoint,
     raise_epoch,
     recognize,
     read_all,
     read_items,
     read_tagged,
     read_to_fold,
+    select_checkpoint,
     state_positions,
     states,
     tail,
@@ -64,3 +67,6 @@ statements!(
 
 /// Tells other processes how long the log is. Names no table.
 pub(crate) const NOTIFY: &str = include_str!("sql/notify.sql");
+
+/// Locks a subscription until the transaction ends. Names no table.
+pub(crate) const LOCK_SUBSCRIPTION: &str = include_str!("sql/lock_subscription.sql");

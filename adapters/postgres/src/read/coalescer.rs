@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use crate::dialect::{self, Table};
+use crate::dialect::Table;
 use crate::fault::{Fault, Kind};
 use crate::link::Pool;
+use crate::read::views;
 
 /// Statements that are under way for one read model, at most: while one is on its way, the answer
 /// to another is being read.
@@ -16,7 +17,7 @@ const MAX_IN_FLIGHT: usize = 2;
 /// statement of his own.
 const MAX_COALESCED_KEYS: usize = 256;
 
-/// What was found under the keys of one caller, in their order.
+/// The views of one caller, in the order of its keys.
 type Found = Result<Vec<Option<Vec<u8>>>, Fault>;
 
 /// Loads views by key, and lets concurrent callers share statements. A lone caller is never delayed.
@@ -90,7 +91,7 @@ impl ViewLoadCoalescer {
     }
 
     async fn select(&self, table: &Table, keys: &[String]) -> Found {
-        select(&self.0.reads, table, keys).await
+        views::load(&self.0.reads, table, keys).await
     }
 
     /// No other code runs while the lock is held, so a poisoned one still guards whole data.
@@ -116,20 +117,6 @@ impl ViewLoadCoalescer {
         }
         callers
     }
-}
-
-/// The views with these keys, `None` where there is none, in the order asked.
-pub(crate) async fn select(pool: &Pool, table: &Table, keys: &[String]) -> Found {
-    let keys: Vec<_> = keys.iter().map(|key| dialect::encode_key(key)).collect();
-    let client = pool.get().await?;
-    let select = client.prepare(&table.load()).await?;
-    let mut found: HashMap<String, Vec<u8>> = HashMap::new();
-    for row in client.query(&select, &[&keys]).await? {
-        found.insert(row.try_get(0)?, row.try_get(1)?);
-    }
-    // A key may have been asked for twice.
-    let bodies = keys.iter().map(|key| found.get(key.as_ref()).cloned());
-    Ok(bodies.collect())
 }
 
 impl LoadSlot {

@@ -6,3 +6,4 @@ pub(crate) mod events;
 pub(crate) mod fold;
 pub(crate) mod query_tx;
 pub(crate) mod replica;
+pub(crate) mod views;

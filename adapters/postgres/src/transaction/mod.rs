@@ -16,9 +16,11 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
 use crate::fault::Fault;
+use crate::store::Shared;
 use crate::transaction::append::append_in;
 use crate::transaction::open::OpenTransaction;
-use crate::{Postgres, Reader, SqlError, view_store};
+use crate::write::{checkpoint, views};
+use crate::{Postgres, Reader, SqlError};
 
 /// The setting is there until the transaction ends, also when the handler ends it: see
 /// `lock_head.sql`.
@@ -121,14 +123,14 @@ impl ViewTransaction for Transaction {
         subscription: String,
     ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
         Box::pin(async move {
-            let schema = &self.store.shared().schema;
-            Ok(view_store::locked_checkpoint(&self.client, schema, &subscription).await?)
+            let Shared { sql, schema, .. } = self.store.shared();
+            Ok(checkpoint::lock(&self.client, sql, schema.name(), &subscription).await?)
         })
     }
 
     fn commit(mut self, batch: ViewBatch) -> BoxFuture<'static, Result<(), ViewCommitError>> {
         Box::pin(async move {
-            let committed = view_store::commit_in(&self.client, self.store.shared(), batch).await;
+            let committed = views::commit_in(&self.client, self.store.shared(), batch).await;
             self.client.ended();
             committed
         })

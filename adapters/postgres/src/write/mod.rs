@@ -1,12 +1,14 @@
 //! Writing: one task with the only connection that appends, and a bounded queue in front of it.
 
 pub(crate) mod backoff;
+pub(crate) mod checkpoint;
 pub(crate) mod columns;
 pub(crate) mod decide;
 mod engine;
 pub(crate) mod models;
 pub(crate) mod request;
 pub(crate) mod session;
+pub(crate) mod views;
 
 use std::sync::Arc;
 

@@ -6,6 +6,7 @@ mod matcher;
 pub(crate) mod query_tx;
 mod queue;
 mod session;
+pub(crate) mod views;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

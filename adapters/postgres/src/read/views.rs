@@ -1,0 +1,61 @@
+use std::collections::HashMap;
+
+use cqrs_core::store::{ViewPage, ViewRow, ViewScan};
+use cqrs_kit::view_table::Statement;
+use tokio_postgres::Row;
+
+use crate::dialect::{self, Table};
+use crate::fault::Fault;
+use crate::link::Pool;
+use crate::store::Shared;
+
+/// The views with these keys, `None` where there is none, in the order asked.
+pub(crate) async fn load(
+    pool: &Pool,
+    table: &Table,
+    keys: &[String],
+) -> Result<Vec<Option<Vec<u8>>>, Fault> {
+    let keys: Vec<_> = keys.iter().map(|key| dialect::encode_key(key)).collect();
+    let client = pool.get().await?;
+    let select = client.prepare(&table.load()).await?;
+    let mut found: HashMap<String, Vec<u8>> = HashMap::new();
+    for row in client.query(&select, &[&keys]).await? {
+        found.insert(row.try_get(0)?, row.try_get(1)?);
+    }
+    // A key may have been asked for twice.
+    let bodies = keys.iter().map(|key| found.get(key.as_ref()).cloned());
+    Ok(bodies.collect())
+}
+
+/// The views of a scan.
+pub(crate) async fn scan(shared: &Shared, scan: &ViewScan) -> Result<ViewPage, Fault> {
+    let table = Table::new(&shared.schema, &scan.model)?;
+    let statement = if scan.with_total {
+        table.page_with_total(scan)
+    } else {
+        table.page(scan)
+    };
+    let found = query(shared, &statement).await?;
+    let total = match found.first() {
+        Some(first) if scan.with_total => Some(first.try_get::<_, i64>(2)?.cast_unsigned()),
+        _ => None,
+    };
+    let mut rows = Vec::with_capacity(found.len());
+    for row in found {
+        // Without any view, there is a row with nothing but the total.
+        if let Some(key) = row.try_get(0)? {
+            rows.push(ViewRow {
+                key: dialect::decode_key(key),
+                body: row.try_get(1)?,
+            });
+        }
+    }
+    Ok(ViewPage { rows, total })
+}
+
+async fn query(shared: &Shared, Statement { sql, params }: &Statement) -> Result<Vec<Row>, Fault> {
+    let client = shared.reads.get().await?;
+    let select = client.prepare(sql).await?;
+    let params: Vec<_> = params.iter().map(dialect::value).collect();
+    Ok(client.query(&select, &params).await?)
+}

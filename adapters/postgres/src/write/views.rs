@@ -1,0 +1,193 @@
+use std::borrow::Cow;
+
+use cqrs_core::Position;
+use cqrs_core::store::{ViewBatch, ViewChange, ViewCommitError};
+use cqrs_kit::view_changes::{ModelChanges, by_model};
+use tokio_postgres::types::ToSql;
+
+use super::checkpoint;
+use crate::dialect;
+use crate::fault::{Fault, Kind};
+use crate::link::connection::Connection;
+use crate::schema::Schema;
+use crate::sql::Sql;
+use crate::store::Shared;
+use crate::transaction::open::OpenTransaction;
+
+/// Maximum number of attempts to commit while other transactions are in the way.
+const MAX_ATTEMPTS: usize = 5;
+
+/// The end of an attempt to commit.
+enum Outcome {
+    Done,
+    /// The checkpoint is not where the batch begins. Nothing was written.
+    Moved(Option<Position>),
+    /// The connection was lost: the commit may have happened.
+    Unknown(Fault),
+}
+
+/// Whether the checkpoint was where the batch begins.
+enum Fence {
+    Passed,
+    /// It is here.
+    Moved(Option<Position>),
+}
+
+/// Writes the changes and moves the checkpoint, both or neither.
+pub(crate) async fn commit(shared: &Shared, mut batch: ViewBatch) -> Result<(), ViewCommitError> {
+    if batch.subscription.contains('\0') {
+        let reason = "PostgreSQL cannot store U+0000 in the name of a subscription";
+        return Err(Fault::data(reason).into());
+    }
+    let changes =
+        by_model(&shared.schema, std::mem::take(&mut batch.changes)).map_err(Fault::from)?;
+    let mut tries = 1;
+    let outcome = loop {
+        match attempt(shared, &batch, &changes).await {
+            // Nothing was written, so retrying is safe.
+            Err(fault) if fault.kind() == Kind::Contention && tries < MAX_ATTEMPTS => tries += 1,
+            outcome => break outcome?,
+        }
+    };
+    match outcome {
+        Outcome::Done => Ok(()),
+        Outcome::Moved(found) => Err(ViewCommitError::Moved { found }),
+        Outcome::Unknown(fault) => resolve_batch(shared, &batch, fault).await,
+    }
+}
+
+async fn attempt(
+    shared: &Shared,
+    batch: &ViewBatch,
+    changes: &[ModelChanges<Schema>],
+) -> Result<Outcome, Fault> {
+    let connection = shared.pool.get().await?;
+    // It must see what others committed while it waited for the checkpoint's row.
+    let transaction = OpenTransaction::begin(connection, OpenTransaction::READ_COMMITTED).await?;
+    if let Fence::Moved(found) = write(&transaction, &shared.sql, batch, changes).await? {
+        transaction.roll_back().await?;
+        return Ok(Outcome::Moved(found));
+    }
+    match transaction.commit().await.map_err(Fault::from) {
+        Ok(()) => Ok(Outcome::Done),
+        Err(fault) if fault.kind() == Kind::Contention => Err(fault),
+        Err(fault) => Ok(Outcome::Unknown(fault)),
+    }
+}
+
+/// Looks up the checkpoint after a commit without an answer. If it is where the batch begins, the
+/// worker sends the batch again, and the fence lets only one of them happen, even if the first is
+/// still in progress.
+async fn resolve_batch(
+    shared: &Shared,
+    batch: &ViewBatch,
+    fault: Fault,
+) -> Result<(), ViewCommitError> {
+    let Ok(client) = shared.pool.get().await else {
+        return Err(fault.into());
+    };
+    match checkpoint::position(&client, &shared.sql, &batch.subscription).await {
+        // A batch that moves nothing leaves no trace in the checkpoint: it is sent again, too.
+        Ok(found) if client.incarnation() != batch.incarnation => {
+            Err(ViewCommitError::Moved { found })
+        }
+        Ok(found) if found == batch.from => Err(fault.into()),
+        Ok(found) if found == Some(batch.to) => Ok(()),
+        Ok(found) => Err(ViewCommitError::Moved { found }),
+        Err(_) => Err(fault.into()),
+    }
+}
+
+/// Commits in the transaction that is open on this connection, and ends it.
+pub(crate) async fn commit_in(
+    client: &Connection,
+    shared: &Shared,
+    mut batch: ViewBatch,
+) -> Result<(), ViewCommitError> {
+    let changes = std::mem::take(&mut batch.changes);
+    match attempt_in(client, shared, &batch, changes).await {
+        Ok(Outcome::Done) => Ok(()),
+        Ok(Outcome::Unknown(fault)) => resolve_batch(shared, &batch, fault).await,
+        Ok(Outcome::Moved(found)) => {
+            client
+                .batch_execute("ROLLBACK")
+                .await
+                .map_err(Fault::from)?;
+            Err(ViewCommitError::Moved { found })
+        }
+        Err(fault) => {
+            // Even if this fails, nothing was written: the transaction ends with its connection.
+            let _ = client.batch_execute("ROLLBACK").await;
+            Err(fault.into())
+        }
+    }
+}
+
+async fn attempt_in(
+    client: &Connection,
+    shared: &Shared,
+    batch: &ViewBatch,
+    changes: Vec<ViewChange>,
+) -> Result<Outcome, Fault> {
+    let changes = by_model(&shared.schema, changes)?;
+    if let Fence::Moved(found) = write(client, &shared.sql, batch, &changes).await? {
+        return Ok(Outcome::Moved(found));
+    }
+    match client.batch_execute("COMMIT").await.map_err(Fault::from) {
+        Ok(()) => Ok(Outcome::Done),
+        Err(fault) if fault.kind() == Kind::Lost => Ok(Outcome::Unknown(fault)),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Moves the checkpoint and writes the changes in the open transaction.
+async fn write(
+    client: &Connection,
+    sql: &Sql,
+    batch: &ViewBatch,
+    changes: &[ModelChanges<Schema>],
+) -> Result<Fence, Fault> {
+    // The fence comes first: its row lock keeps the other workers of the subscription waiting until
+    // it is known how this transaction ends.
+    let is_current = client.incarnation() == batch.incarnation;
+    if !is_current || !checkpoint::advance(client, sql, batch).await? {
+        let found = checkpoint::position(client, sql, &batch.subscription).await?;
+        return Ok(Fence::Moved(found));
+    }
+    for model in changes {
+        write_model(client, model).await?;
+    }
+    Ok(Fence::Passed)
+}
+
+async fn write_model(
+    transaction: &Connection,
+    changes: &ModelChanges<Schema>,
+) -> Result<(), Fault> {
+    let mut keys: Vec<Cow<'_, str>> = Vec::new();
+    let mut bodies: Vec<&[u8]> = Vec::new();
+    let mut columns: Vec<Vec<&[u8]>> = vec![Vec::new(); changes.table.indexes()];
+    let mut deleted: Vec<Cow<'_, str>> = Vec::new();
+    for (key, view) in &changes.views {
+        let Some((body, sort_keys)) = view else {
+            deleted.push(dialect::encode_key(key));
+            continue;
+        };
+        keys.push(dialect::encode_key(key));
+        bodies.push(body);
+        for (column, sort_key) in columns.iter_mut().zip(sort_keys) {
+            column.push(sort_key.as_bytes());
+        }
+    }
+    if !keys.is_empty() {
+        let upsert = transaction.prepare(&changes.table.upsert()).await?;
+        let mut params: Vec<&(dyn ToSql + Sync)> = vec![&keys, &bodies];
+        params.extend(columns.iter().map(|column| column as &(dyn ToSql + Sync)));
+        transaction.execute(&upsert, &params).await?;
+    }
+    if !deleted.is_empty() {
+        let delete = transaction.prepare(&changes.table.delete()).await?;
+        transaction.execute(&delete, &[&deleted]).await?;
+    }
+    Ok(())
+}
