@@ -16,8 +16,8 @@ use crate::store::Shared;
 use crate::tail::Seen;
 use crate::{Postgres, row};
 
-/// Events of the first page that a fold reads, at most. Most aggregates have no more, and for them
-/// a plain statement is faster than what is fastest for many events.
+/// Maximum number of events on the first page of a fold. Most aggregates have no more, and for them a
+/// plain statement is faster than the one that is fastest for many events.
 const FIRST_FOLD_PAGE: usize = 64;
 
 impl EventLog for Postgres {
@@ -103,9 +103,9 @@ impl Admission for Postgres {
     }
 }
 
-/// Reads in a task of its own, which ends when nobody waits for it any more. So a read goes on
-/// while its reader is busy with the page before it; and the task runs where its connection's does,
-/// which hands it a few rows at a time.
+/// Reads in a task of its own, which is aborted when the caller is gone. So the next page is read while
+/// its reader works on the page before; and the task runs beside that of its connection, which hands
+/// it a few rows at a time.
 async fn spawn_read<T: Send + 'static>(
     read: impl Future<Output = Result<T, Fault>> + Send + 'static,
 ) -> Result<T, StoreError> {
@@ -158,13 +158,13 @@ impl Shared {
             .select_one(&self.sql.recognize, &[&0_i64])
             .await?;
         let seen = Seen::of(&head)?;
-        // Events of other processes become known here, and so to those who watch.
+        // This is how watchers learn of events of other processes.
         self.observe(&connection, &seen).await?;
         Ok(seen.position)
     }
 
-    /// Takes in a head that was read. What was read with it is of no use when the log was replaced
-    /// while the connection stayed open.
+    /// Takes in a head that was read. If the log was replaced while the connection stayed open, what
+    /// was read with the head is discarded.
     async fn observe(&self, connection: &Connection, seen: &Seen) -> Result<(), Fault> {
         if self.tail.observe(connection.incarnation(), seen) {
             return Ok(());
@@ -183,7 +183,7 @@ impl Shared {
     }
 
     async fn states(&self, keys: &[StateKey]) -> Result<Vec<Option<StoredState>>, Fault> {
-        // PostgreSQL stores no text with a NUL in it.
+        // PostgreSQL stores no text with U+0000 in it.
         let storable = || keys.iter().filter(|key| !key.id.contains('\0'));
         let aggregates: Vec<&str> = storable().map(|key| key.aggregate).collect();
         let ids: Vec<&str> = storable().map(|key| key.id.as_str()).collect();

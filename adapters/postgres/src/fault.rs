@@ -6,7 +6,7 @@ use std::time::Duration;
 use cqrs_core::store::{AppendError, StoreError, ViewCommitError};
 use deadpool::managed::PoolError;
 
-/// What went wrong with a statement, told apart by what there is to do.
+/// The failure of a statement, classified by what can be done about it.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
     kind: Kind,
@@ -15,21 +15,21 @@ pub(crate) struct Fault {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The data of one request: it fails, whoever sends it again.
+    /// The data of one request, which fails again whenever it is sent.
     Data,
-    /// A row is there already that must be there once.
+    /// A unique row exists already.
     Duplicate,
-    /// Another transaction was in the way: the same again will do.
+    /// Another transaction was in the way. Retrying is safe.
     Contention,
-    /// A statement of a handler's transaction failed before, so that PostgreSQL takes no other.
+    /// An earlier statement of a handler's transaction failed, and PostgreSQL accepts no other.
     Aborted,
     /// The disk is full.
     Full,
-    /// The database cannot be reached, or ends the connection: what was sent may have happened.
+    /// The database cannot be reached, or ended the connection. What was sent may have happened.
     Lost,
-    /// What is stored is not what this program writes.
+    /// The database holds data that this program does not write.
     Corrupt,
-    /// Anything else: no permission, a missing table, a time-out, ..
+    /// Anything else, such as a missing permission, a missing table, or a timeout.
     Refused,
 }
 
@@ -70,7 +70,7 @@ fn kind_of(code: &str) -> Kind {
         "23505" => Kind::Duplicate,
         "25P02" => Kind::Aborted,
         "53100" => Kind::Full,
-        // Too many connections, shutting down, starting up: the database is away for a while.
+        // Too many connections, shutting down, starting up: the database is unavailable for a while.
         "53300" | "57P01" | "57P02" | "57P03" | "57P05" => Kind::Lost,
         // Serialization failure, deadlock, lock not available.
         "40001" | "40P01" | "55P03" => Kind::Contention,
@@ -90,7 +90,7 @@ impl From<tokio_postgres::Error> for Fault {
             return Self::new(kind_of(error.code().code()), error.to_string());
         }
         let text = error.to_string();
-        // The client tells its own errors apart by their texts only.
+        // The client distinguishes its own errors by their texts only.
         let kind = if text.starts_with("error serializing") {
             Kind::Data
         } else if text.starts_with("error deserializing") || text.starts_with("invalid column") {
@@ -103,9 +103,9 @@ impl From<tokio_postgres::Error> for Fault {
     }
 }
 
-/// There was no answer for so long: the server stands still, or the network swallows what is sent.
+/// There was no answer for this long: the server hangs, or the network drops packets.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("PostgreSQL has not answered for {0:?}, and the connection was given up")]
+#[error("PostgreSQL has not answered for {0:?}, and the connection was closed")]
 pub(crate) struct Unanswered(pub(crate) Duration);
 
 impl From<Unanswered> for Fault {

@@ -18,22 +18,21 @@ use crate::schema::Schema;
 use crate::sql::{NOTIFY, Sql};
 use crate::tail::{LogTail, Seen};
 
-/// How long to wait before connecting again: whoever listens also polls.
+/// Pause before reconnecting. Listeners also poll, so nothing is missed.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
-/// The shortest time between two notifications, and between two looks at the head.
+/// The shortest time between two notifications, and between two reads of the head.
 const MIN_INTERVAL: Duration = Duration::from_millis(5);
 
-/// The longest time between two looks at the head while notifications turn out to be wrong: as often
-/// as the log is polled anyway.
+/// The longest time between two reads of the head while notifications turn out to be wrong: the
+/// interval at which the log is polled anyway.
 const MAX_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Tells other processes of what this one writes, and hears what they write, on a connection of
-/// its own: a notification inside of an append would make appends wait for each other. Ends when
-/// dropped.
+/// Notifies other processes of appends, and receives their notifications, on a connection of its own:
+/// `NOTIFY` inside an append would serialize the commits of all processes. Ends when dropped.
 ///
-/// Anybody who may connect to the database can notify. So a notification is a reason to look at the
-/// head, and says nothing about it.
+/// Everyone who may connect to the database can notify. So a notification is only a reason to read the
+/// head, and is never believed.
 pub(crate) struct HeadNotifier(AbortHandle);
 
 impl HeadNotifier {
@@ -43,7 +42,7 @@ impl HeadNotifier {
         let mut written = tail.written.subscribe();
         let task = tokio::spawn(async move {
             loop {
-                // Without the connection, others learn by polling; it is made again below.
+                // Without the connection, other processes learn by polling.
                 let ended = exchange(&link, &sql, &channel, &tail, &mut written).await;
                 if let Err(fault) = ended {
                     warn!(reason = %fault, "notifications have no connection: trying again");
@@ -69,7 +68,7 @@ async fn exchange(
     tail: &LogTail,
     written: &mut watch::Receiver<Position>,
 ) -> Result<(), Fault> {
-    // However many come before the head is looked at, they are one reason to look.
+    // Any number of notifications before the head is read are one reason to read it.
     let heard = Notify::new();
     let on_notification = |text: &str| {
         let known = tail.heads.position();
@@ -100,13 +99,13 @@ impl Channel<'_> {
         written: &mut watch::Receiver<Position>,
         heard: &Notify,
     ) -> Result<(), Fault> {
-        // What is sent here does not wait for the disk.
+        // Notifications need no durability, so they do not wait for the disk.
         let listen = format!("SET synchronous_commit = off; LISTEN {channel}");
         let listen = async { Ok(self.client.batch_execute(&listen).await?) };
         self.link.dial.in_time(listen).await?;
         let notify = self.prepare(NOTIFY).await?;
         let look = self.prepare(&self.sql.recognize).await?;
-        // Before the first look: the head of another log must not pass for that of the known one.
+        // Before the first read: the head of another log must not pass for that of the known one.
         let mut incarnation = self.recognize(tail).await?;
         let mut pause = MIN_INTERVAL;
         loop {
@@ -129,7 +128,7 @@ impl Channel<'_> {
         }
     }
 
-    /// Whether there was anything new.
+    /// Reads the head. Returns whether it is new.
     async fn look(
         &self,
         look: &Statement,

@@ -10,20 +10,23 @@ use crate::fault::{Fault, Kind};
 use crate::row::{self, Head, number};
 use crate::sql::Sql;
 
-/// What this process knows of the end of the log, and who is told when it changes.
+/// What this process knows about the end of the log. Tells watchers when it changes.
+///
+/// The lock of the landmark orders everything here: tail, head and landmark change together, so a
+/// follower never sees a head of one incarnation with events of another.
 #[derive(Clone)]
 pub(crate) struct LogTail {
-    /// The head, for those who watch in this process.
+    /// The head, for watchers in this process.
     pub(crate) heads: Heads,
-    /// The last position written by this process, for the others.
+    /// The last position that this process wrote, for the notification of other processes.
     pub(crate) written: watch::Sender<Position>,
-    /// What this process wrote, for those who watch.
+    /// The events that this process wrote, for watchers.
     pub(crate) recent: Arc<TailCache>,
     landmark: Arc<Mutex<Landmark>>,
 }
 
-/// An event by which a log is recognized. A log that has another event at that position, or none,
-/// does not continue the one that was known.
+/// An event by which the log is recognized. A log with another event at that position, or none, does
+/// not continue the known one.
 #[derive(Clone, Copy, Debug)]
 struct Landmark {
     incarnation: Incarnation,
@@ -43,7 +46,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// What `recognize.sql` answered.
+    /// From a row of `recognize.sql`.
     pub(crate) fn of(row: &Row) -> Result<Self, Fault> {
         let head = row::head(row)?;
         Ok(Self {
@@ -55,7 +58,7 @@ impl Seen {
 }
 
 impl LogTail {
-    /// What `recognize.sql` answered for position 0 on the first connection.
+    /// From the row of `recognize.sql` for position 0, on the first connection.
     pub(crate) fn new(row: &Row, window: usize, bytes: usize) -> Result<(Self, Head), Fault> {
         let head = row::head(row)?;
         let tail = Self {
@@ -80,8 +83,8 @@ impl LogTail {
         self.landmark().store
     }
 
-    /// Whether the log that a new connection leads to continues the known one. If not, everything
-    /// that is known of it is dropped. Returns the incarnation that the connection belongs to.
+    /// Checks whether the log of a new connection continues the known one. If not, everything that is
+    /// known is dropped, and a new incarnation begins. Returns the incarnation of the connection.
     pub(crate) async fn recognize(&self, client: &Client, sql: &Sql) -> Result<Incarnation, Fault> {
         loop {
             let landmark = *self.landmark();
@@ -103,12 +106,12 @@ impl LogTail {
             if self.replace(landmark.incarnation, next) {
                 return Ok(next.incarnation);
             }
-            // Another connection was faster: compare with what it has found.
+            // Another connection was faster: compare with the log that it has found.
         }
     }
 
-    /// Refuses a new connection to a copy that has another event than the known log at the last
-    /// known position. Whether a copy that has not come that far will get there, nothing tells.
+    /// Refuses a new connection to a copy whose event at the last known position is not that of the
+    /// known log. A copy that has not come that far yet is accepted: nothing tells whether it will.
     /// Returns the incarnation of the log that it was compared with.
     pub(crate) async fn recognize_copy(
         &self,
@@ -133,7 +136,7 @@ impl LogTail {
         ))
     }
 
-    /// Tells of events that were written and committed in this incarnation.
+    /// Publishes events that were committed in this incarnation.
     pub(crate) fn on_appended(
         &self,
         incarnation: Incarnation,
@@ -163,15 +166,14 @@ impl LogTail {
         });
     }
 
-    /// Takes in a head that was read on a connection of this incarnation, with the id of the event
-    /// there. Returns whether it can be that of the known log: if not, the log is to be
-    /// [recognized](LogTail::recognize) again.
+    /// Takes in a head that was read on a connection of this incarnation. Returns whether it can be the
+    /// head of the known log; if not, the log has to be [recognized](LogTail::recognize) again.
     pub(crate) fn observe(&self, incarnation: Incarnation, seen: &Seen) -> bool {
         let mut landmark = self.landmark();
         if seen.store != landmark.store || incarnation != landmark.incarnation {
             return false;
         }
-        // A lower one was overtaken on its way here.
+        // A lower head is an outdated answer, not a shorter log.
         if seen.position == landmark.position {
             return seen.event == landmark.event;
         }
@@ -183,7 +185,7 @@ impl LogTail {
         true
     }
 
-    /// Goes on with another log, unless somebody else already has.
+    /// Switches to another log, unless that was done already.
     fn replace(&self, known: Incarnation, next: Landmark) -> bool {
         let mut landmark = self.landmark();
         if landmark.incarnation != known {
@@ -192,12 +194,12 @@ impl LogTail {
         *landmark = next;
         self.recent.restart(next.position);
         self.written.send_replace(next.position);
-        // Wakes everybody who follows the log, to find that it was replaced.
+        // Wakes all watchers, which then notice that the log was replaced.
         self.heads.replace(next.store, next.position);
         true
     }
 
-    /// No other code runs while the lock is held, so a poisoned one still guards whole data.
+    /// No other code runs while the lock is held, so a poisoned lock still guards consistent data.
     fn landmark(&self) -> MutexGuard<'_, Landmark> {
         self.landmark.lock().unwrap_or_else(PoisonError::into_inner)
     }

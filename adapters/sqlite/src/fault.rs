@@ -4,7 +4,7 @@ use std::sync::Arc;
 use cqrs_core::store::{AppendError, StoreError, ViewCommitError};
 use rusqlite::{Error, ErrorCode};
 
-/// Why a transaction was given up.
+/// Why a transaction failed.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
     kind: Kind,
@@ -17,7 +17,7 @@ enum Kind {
     Data,
     /// The transaction that a handler worked in cannot be committed.
     Transaction,
-    /// The request failed, or panicked, and others need not.
+    /// The request failed or panicked. Others may succeed.
     Failed,
     /// The disk is full; a smaller request may fit.
     Full,
@@ -88,7 +88,7 @@ impl Fault {
         }
     }
 
-    /// The same, when it is not known whether the transaction was committed.
+    /// The same fault, if it is unknown whether the transaction was committed.
     pub(crate) fn unknown(self) -> Self {
         Self {
             kind: Kind::Unknown,
@@ -96,7 +96,7 @@ impl Fault {
         }
     }
 
-    /// The same, when it turned out that nothing was committed.
+    /// The same fault, once it is known that nothing was committed.
     pub(crate) fn undone(self) -> Self {
         Self {
             kind: Kind::Unavailable,
@@ -104,7 +104,7 @@ impl Fault {
         }
     }
 
-    /// Whether every request would meet it, so that trying them one by one is of no use.
+    /// Whether every request would fail like this, so that there is no use in trying them one by one.
     pub(crate) fn is_general(&self) -> bool {
         match self.kind {
             Kind::Corrupt | Kind::ReadOnly | Kind::Replaced | Kind::Unavailable | Kind::Unknown => {
@@ -114,8 +114,8 @@ impl Fault {
         }
     }
 
-    /// Whether a commit that ended so has surely not happened. A full disk stops a commit before
-    /// its last page is written, and a busy one has written nothing.
+    /// Whether a commit with this error has certainly not happened. A full disk stops a commit before
+    /// its last page is written, and a busy database has written nothing.
     pub(crate) fn is_certain(error: &Error) -> bool {
         matches!(
             error.sqlite_error_code(),
@@ -130,12 +130,12 @@ impl From<Error> for Fault {
             Some(ErrorCode::DiskFull) => (Kind::Full, "make room on the disk"),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
                 Kind::Unavailable,
-                "another process kept the lock, try again later",
+                "another process held the lock: try again later",
             ),
             Some(ErrorCode::ReadOnly) => (
                 Kind::ReadOnly,
-                "see that this process may write the database, its directory and the files \
-                 beside it",
+                "make sure that this process may write the database, its directory and the \
+                 files beside it",
             ),
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 (Kind::Corrupt, "restore the database from a backup")

@@ -7,8 +7,8 @@ use tracing::warn;
 
 use crate::fault::Fault;
 
-/// The files of a database as they were when it was opened, to notice that they were deleted or
-/// replaced: SQLite would go on with the open ones, which nobody else will ever see.
+/// The files of a database as they were when it was opened. Tells when they were deleted or replaced:
+/// SQLite would go on with the open files, which no other process will ever see.
 #[derive(Debug)]
 pub(crate) struct Files {
     /// `None` if the path is a link: to a file of another directory, perhaps.
@@ -30,8 +30,8 @@ struct File {
 /// Device and inode. An inode is not given to another file while it is open.
 type Identity = (u64, u64);
 
-/// A directory as of its last change. No name in it can be deleted or given to another file without
-/// a change, and the time of a change cannot be set as that of a modification can.
+/// A directory as of its last change. No file in it can be deleted or replaced without a change, and
+/// the time of a change, unlike that of a modification, cannot be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Directory {
     identity: Identity,
@@ -39,12 +39,12 @@ struct Directory {
     changed: Duration,
 }
 
-/// Longer than a tick of the clock of a file system that has times of less than a second: later,
-/// another change has another time.
+/// Longer than the resolution of file systems with times below a second: a change after this gets
+/// another time.
 const TICK: Duration = Duration::from_millis(100);
 
 impl Files {
-    /// The files at this path; each one that SQLite uses is open already.
+    /// The files at this path. Those that SQLite uses must be open already.
     pub(crate) fn of(path: &Path) -> Self {
         // SQLite keeps its own files beside the one that a link leads to.
         let target = path
@@ -63,8 +63,8 @@ impl Files {
         }
     }
 
-    /// Checks that the files are still the ones that are open. As long as nothing changes in their
-    /// directory, that is one look at it.
+    /// Checks that the files are still the open ones. While nothing changes in their directory, that is
+    /// one look at the directory.
     pub(crate) fn check(&self) -> Result<(), Fault> {
         let directory = self.directory.as_deref().and_then(Directory::at);
         let mut unchanged = self

@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 
 use crate::thread::{Thread, ignore_panic};
 
-/// How long callers wait for threads that make no progress: a thread that SQLite keeps, because the
-/// device hangs, cannot be interrupted. A [`Watchdog`] wakes the callers.
+/// Bounds how long callers wait for threads that make no progress. A thread that is stuck in SQLite,
+/// because the device hangs, cannot be interrupted, so a [`Watchdog`] wakes its callers.
 #[derive(Clone)]
 pub(crate) struct StallDetector {
     shared: Arc<Shared>,
@@ -21,20 +21,19 @@ pub(crate) struct StallDetector {
 struct Shared {
     limit: Duration,
     started: Instant,
-    /// When a thread last began or ended a piece of work, in nanoseconds after the start, or
-    /// `RESTING`.
+    /// When a thread last began or finished something, in nanoseconds after the start, or `IDLE`.
     progress: AtomicU64,
     /// Wakes the callers to look at the progress.
     alarm: Notify,
 }
 
-/// When a thread began with a caller's request.
+/// When a thread began a caller's request.
 pub(crate) struct JobStart(AtomicU64);
 
-/// The thread waits for work, or for a handler that has its connection.
-const RESTING: u64 = u64::MAX;
+/// The thread waits for work, or for a handler that has leased its connection.
+const IDLE: u64 = u64::MAX;
 
-/// The threads have made no progress for as long as this.
+/// The threads have made no progress for this long.
 #[derive(Debug)]
 pub(crate) struct Stalled(pub(crate) Duration);
 
@@ -43,7 +42,7 @@ impl StallDetector {
         let shared = Shared {
             limit,
             started: Instant::now(),
-            progress: AtomicU64::new(RESTING),
+            progress: AtomicU64::new(IDLE),
             alarm: Notify::new(),
         };
         Self {
@@ -51,27 +50,27 @@ impl StallDetector {
         }
     }
 
-    /// Called by a thread: it begins with something, or goes on to the next thing.
+    /// Called by a thread when it begins something, or goes on to the next thing.
     pub(crate) fn mark_working(&self) {
         self.shared
             .progress
             .store(self.shared.now(), Ordering::Relaxed);
     }
 
-    /// Called by a thread: it has nothing to do.
+    /// Called by a thread when it has nothing to do.
     pub(crate) fn mark_idle(&self) {
-        self.shared.progress.store(RESTING, Ordering::Relaxed);
+        self.shared.progress.store(IDLE, Ordering::Relaxed);
     }
 
-    /// Waits for the answer of a thread, as long as the threads make progress.
+    /// Waits for an answer as long as the threads make progress.
     pub(crate) async fn wait<T>(&self, answer: impl Future<Output = T>) -> Result<T, Stalled> {
         let asked = self.shared.now();
         let has_stalled = || self.shared.has_stalled(asked);
         self.wait_unless(has_stalled, answer).await
     }
 
-    /// The same where there are several threads: they may make progress while the one that has the
-    /// request makes none.
+    /// As [`wait`](Self::wait), for several threads: the others may make progress while the one with
+    /// this request makes none.
     pub(crate) async fn wait_for_turn<T>(
         &self,
         turn: &JobStart,
@@ -79,7 +78,7 @@ impl StallDetector {
     ) -> Result<T, Stalled> {
         let asked = self.shared.now();
         let has_stalled = || match turn.0.load(Ordering::Relaxed) {
-            RESTING => self.shared.has_stalled(asked),
+            IDLE => self.shared.has_stalled(asked),
             begun => self.shared.is_limit_over(begun),
         };
         self.wait_unless(has_stalled, answer).await
@@ -110,10 +109,10 @@ impl StallDetector {
 
 impl JobStart {
     pub(crate) const fn new() -> Self {
-        Self(AtomicU64::new(RESTING))
+        Self(AtomicU64::new(IDLE))
     }
 
-    /// Called by a thread: it begins with the request.
+    /// Called by a thread when it begins the request.
     pub(crate) fn begins(&self, stall: &StallDetector) {
         self.0.store(stall.shared.now(), Ordering::Relaxed);
     }
@@ -121,13 +120,13 @@ impl JobStart {
 
 impl Shared {
     fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(RESTING - 1)
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(IDLE - 1)
     }
 
     /// Whether there has been no progress for as long as the limit, all of it after `since`.
     fn has_stalled(&self, since: u64) -> bool {
         let progress = self.progress.load(Ordering::Relaxed);
-        progress != RESTING && self.is_limit_over(progress.max(since))
+        progress != IDLE && self.is_limit_over(progress.max(since))
     }
 
     fn is_limit_over(&self, since: u64) -> bool {
@@ -135,20 +134,20 @@ impl Shared {
     }
 
     fn is_resting(&self) -> bool {
-        self.progress.load(Ordering::Relaxed) == RESTING
+        self.progress.load(Ordering::Relaxed) == IDLE
     }
 }
 
-/// Lets callers look regularly whether the threads of a store make progress. A timer for
-/// each call would do as well, but it wakes the runtime's driver, which costs more than the call.
+/// Lets callers check regularly whether the threads of a store make progress. A timer per call would do
+/// as well, but setting one wakes the runtime's driver, which costs more than the call.
 pub(crate) struct Watchdog {
-    // Dropped before the thread is waited for: that it is gone is what ends the thread.
+    // Dropped before the thread is joined: the thread ends once this is closed.
     _end: Sender<()>,
     _thread: Thread,
 }
 
 impl Watchdog {
-    /// How often it looks in the time that callers wait at most: they are answered that much later.
+    /// Number of checks within the limit. Callers are answered up to one check late.
     const LOOKS: u32 = 8;
 
     /// Watches the writing and the reading threads, whose callers have the same limit.

@@ -3,12 +3,12 @@ use std::sync::Arc;
 use cqrs_core::store::{Heads, Recorded, TailCache};
 use cqrs_core::{Position, Uuid};
 
-/// How many of the events that this process wrote stay in memory for those who follow the log, and
-/// how many bytes they take: more than what comes while a projection commits a page.
+/// Maximum number and size of the events of this process that are kept for followers of the log: more
+/// than what is appended while a projection commits a page.
 const MAX_TAIL_EVENTS: usize = 8192;
 const MAX_TAIL_BYTES: usize = 8 << 20;
 
-/// What those are told who follow the log in this process.
+/// The end of the log, for followers in this process.
 #[derive(Clone)]
 pub(crate) struct LogTail {
     /// The last known head.
@@ -30,7 +30,7 @@ impl LogTail {
         }
     }
 
-    /// Tells of what was written and committed.
+    /// Publishes events that were committed.
     pub(crate) fn on_appended(&self, head: Position, events: impl IntoIterator<Item = Recorded>) {
         if self.heads.is_watched() {
             self.recent.add(events);
@@ -38,7 +38,7 @@ impl LogTail {
         self.heads.advance(head);
     }
 
-    /// Tells of a head that was looked up, and so of what other processes wrote.
+    /// Publishes a head that was read, and so the appends of other processes.
     pub(crate) fn on_head_observed(&self, head: Position) {
         self.recent.confirm(head);
         self.heads.advance(head);

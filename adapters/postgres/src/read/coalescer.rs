@@ -9,12 +9,12 @@ use crate::fault::{Fault, Kind};
 use crate::link::Pool;
 use crate::read::views;
 
-/// Statements that are under way for one read model, at most: while one is on its way, the answer
-/// to another is being read.
+/// Maximum number of statements in flight for one read model: while one is on its way, the answer to
+/// another is being read.
 const MAX_IN_FLIGHT: usize = 2;
 
-/// Keys of one statement that answers several callers, at most. Who asks for more than that has a
-/// statement of his own.
+/// Maximum number of keys in a statement that answers several callers. A request for more has a
+/// statement of its own.
 const MAX_COALESCED_KEYS: usize = 256;
 
 /// The views of one caller, in the order of its keys.
@@ -45,7 +45,7 @@ struct Waiting {
     found: oneshot::Sender<Found>,
 }
 
-/// The right to have a statement under way. The next one begins when it is dropped.
+/// The right to have a statement in flight. The next one begins when it is dropped.
 struct LoadSlot {
     loads: ViewLoadCoalescer,
     table: Table,
@@ -57,7 +57,7 @@ impl ViewLoadCoalescer {
         Self(Arc::new(Shared { reads, models }))
     }
 
-    /// The views with these keys, `None` where there is none, in the order asked.
+    /// The views with these keys, `None` where there is none, in the order of the keys.
     pub(crate) async fn load(&self, table: Table, keys: Vec<String>) -> Found {
         if keys.is_empty() {
             return Ok(Vec::new());
@@ -85,7 +85,7 @@ impl ViewLoadCoalescer {
         };
         match waits.await {
             Ok(found) => found,
-            // The statement failed by the fault of another caller's keys, or of these.
+            // The statement failed because of somebody's keys: these, or another caller's.
             Err(_) => self.select(&table, &keys).await,
         }
     }
@@ -99,7 +99,7 @@ impl ViewLoadCoalescer {
         self.0.models.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends a slot. If callers are waiting, the next slot is theirs.
+    /// Ends a slot, or hands it to the callers that are waiting, which it returns.
     fn end(&self, table: &Table) -> Vec<Waiting> {
         let mut loads = self.lock();
         let Some(model) = loads.get_mut(table.model()) else {
@@ -122,7 +122,7 @@ impl ViewLoadCoalescer {
 impl LoadSlot {
     /// Answers all of these callers with one statement.
     async fn run_batch(self, mut callers: Vec<Waiting>) {
-        // Who is gone meanwhile needs no answer.
+        // A caller that is gone needs no answer.
         callers.retain(|caller| !caller.found.is_closed());
         if callers.is_empty() {
             return;
@@ -138,7 +138,7 @@ impl LoadSlot {
                     let _ = to.send(Ok(found.by_ref().take(keys.len()).collect()));
                 }
             }
-            // One of the callers' keys, and not known whose: each tries by himself.
+            // One of the keys cannot be read, and nobody knows whose. Each caller retries alone.
             Err(fault) if fault.kind() == Kind::Data => {}
             Err(fault) => {
                 for caller in callers {
@@ -159,7 +159,7 @@ impl Drop for LoadSlot {
             loads: self.loads.clone(),
             table: self.table.clone(),
         };
-        // Without a runtime, as when it shuts down, callers are told by being dropped.
+        // Without a runtime, as during a shutdown, the dropped senders tell the callers.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(next.run_batch(callers));
         }

@@ -2,24 +2,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cqrs_core::store::ReadRange;
 
-/// How large the events were that were read last, in bytes.
+/// The size of recently read events, in bytes.
 ///
-/// A page takes no more rows than it has room for, but what a statement selects, the server sends
-/// to the end. So statements ask for about as many events as a page has room for.
+/// A page takes no more rows than it has room for, but the server sends everything that a statement
+/// selects. So statements ask for about as many events as a page has room for.
 #[derive(Debug, Default)]
 pub(crate) struct EventSizes(AtomicUsize);
 
 impl EventSizes {
-    /// The range with no more events than are likely to fit into its bytes.
+    /// The range, limited to the number of events that are likely to fit into its bytes.
     pub(crate) fn fit(&self, range: ReadRange) -> ReadRange {
         let size = self.0.load(Ordering::Relaxed).max(1);
         let limit = range.limit.min(range.bytes / size).max(1);
         ReadRange { limit, ..range }
     }
 
-    /// Learns from a page of this range: grows at once, and shrinks by half with each page of
-    /// smaller events. Whether so much of the answer is left on the connection that a new one is
-    /// cheaper.
+    /// Learns from a page of this range. The estimate grows at once, and shrinks by at most half with
+    /// each page of smaller events. Returns whether so much of the answer is unread that a new
+    /// connection is cheaper than reading it.
     pub(crate) fn record(
         &self,
         range: ReadRange,

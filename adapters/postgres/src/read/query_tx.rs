@@ -6,13 +6,13 @@ use crate::link::Object;
 use crate::transaction::open::OpenTransaction;
 use crate::{Postgres, SqlError};
 
-/// All that one handler reads is one snapshot. After a first query the transaction cannot be made
-/// to write any more.
+/// Everything that one handler reads is one snapshot. After a first query, the transaction cannot be
+/// switched to writing any more.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1";
 
-/// What query handlers read with: `ReadTx<Postgres>` derefs to this. A transaction that PostgreSQL
-/// holds read-only, begun with the first query; all queries of one handler see one snapshot. With
-/// [`Options::read_url`](crate::Options::read_url), on what that names.
+/// Reads with SQL in query handlers: `ReadTx<Postgres>` derefs to this. A read-only transaction, which
+/// begins with the first query. All queries of one handler see the same snapshot. With
+/// [`Options::read_url`](crate::Options::read_url), it reads the database that the option names.
 pub struct Reader {
     store: Postgres,
     snapshot: OnceCell<OpenTransaction>,

@@ -5,17 +5,17 @@ use tokio::time::sleep;
 use crate::fault::Fault;
 use crate::store::Shared;
 
-/// What the log has, as a place in the server's own log, which a replica replays.
+/// The position in the server's write-ahead log, which a replica replays.
 const WRITTEN: &str = "SELECT pg_current_wal_flush_lsn()::text";
 
-/// One that was promoted meanwhile replays nothing more, and has no replica to wait for.
+/// A replica that was promoted in the meantime replays nothing more.
 const REPLAYED: &str =
     "SELECT NOT pg_is_in_recovery() OR pg_last_wal_replay_lsn() >= $1::text::pg_lsn";
 
-/// The longest pause between two looks: a replica tells nobody how far it is.
+/// The longest pause between two polls: a replica does not notify anyone of its progress.
 const MAX_POLL_PAUSE: Duration = Duration::from_millis(32);
 
-/// Waits until what queries read from has all that was committed before this call.
+/// Waits until the database that queries read has everything that was committed before this call.
 pub(crate) async fn replayed(shared: &Shared) -> Result<(), Fault> {
     let client = shared.pool.get().await?;
     let written = client.prepare(WRITTEN).await?;

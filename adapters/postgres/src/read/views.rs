@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::link::Pool;
 use crate::store::Shared;
 
-/// The views with these keys, `None` where there is none, in the order asked.
+/// The views with these keys, `None` where there is none, in the order of the keys.
 pub(crate) async fn load(
     pool: &Pool,
     table: &Table,
@@ -22,7 +22,7 @@ pub(crate) async fn load(
     for row in client.query(&select, &[&keys]).await? {
         found.insert(row.try_get(0)?, row.try_get(1)?);
     }
-    // A key may have been asked for twice.
+    // A key may occur twice.
     let bodies = keys.iter().map(|key| found.get(key.as_ref()).cloned());
     Ok(bodies.collect())
 }
@@ -42,7 +42,7 @@ pub(crate) async fn scan(shared: &Shared, scan: &ViewScan) -> Result<ViewPage, F
     };
     let mut rows = Vec::with_capacity(found.len());
     for row in found {
-        // Without any view, there is a row with nothing but the total.
+        // An empty page with a total is a row with nothing but the total.
         if let Some(key) = row.try_get(0)? {
             rows.push(ViewRow {
                 key: dialect::decode_key(key),

@@ -18,22 +18,22 @@ use crate::write::decide::refusal;
 use crate::write::request::place;
 use crate::write::session::Session;
 
-/// More events than these are not read while the head is locked.
+/// Maximum number of events that are read while the head is locked.
 const MAX_LOCKED_TAIL: usize = 1024;
 
-/// How it ended to append in a transaction.
+/// The end of an append in a transaction.
 enum Outcome {
     Done(Appended),
     Refused(AppendError),
-    /// The command is there already.
+    /// The command was recorded before.
     Duplicate(Fault),
-    /// What was sent may have happened.
+    /// The connection was lost: the commit may have happened.
     Unknown(Fault),
 }
 
-/// Appends in the transaction that is open on this connection, and ends it. Beside the batches
-/// of the writing task, under the lock of the log's head: what a handler does between two
-/// statements takes as long as it takes, and no batch could wait for it.
+/// Appends in the transaction that is open on this connection, and ends it. It is not part of a batch
+/// of the writing task, which could not wait for what a handler does between two statements. The lock
+/// of the head makes it one append among the batches.
 pub(crate) async fn append_in(
     client: &Connection,
     shared: &Shared,
@@ -63,7 +63,7 @@ pub(crate) async fn append_in(
             None => Err(fault.into()),
         },
         Err(fault) => {
-            // Of the transaction nothing is left to find out, even if this fails.
+            // Even if this fails, nothing was written: the transaction ends with its connection.
             let _ = client.batch_execute("ROLLBACK").await;
             if fault.kind() == Kind::Contention {
                 let at = shared.tail.heads.position();
@@ -83,14 +83,14 @@ async fn attempt(
         return Ok(Outcome::Refused(AppendError::Conflict { at }));
     }
     let session = of(client, shared);
-    // Sent below together with the commit, so it must not have to be prepared there.
+    // It is sent together with the commit below, so it must be prepared by then.
     let statement = session.append_statement(!append.states.is_empty()).await?;
     let incarnation = client.incarnation();
     let mut permit = shared.head_locks.acquire(incarnation).await;
     let locked = session.lock_head().await?;
     if locked.try_get::<_, Option<String>>(4)?.as_deref() != Some("open") {
         return Ok(Outcome::Refused(AppendError::Transaction {
-            reason: "the handler ended it: leave `COMMIT` and `ROLLBACK` out".into(),
+            reason: "the handler ended it: leave out `COMMIT` and `ROLLBACK`".into(),
         }));
     }
     let head = row::head(&locked)?;
@@ -111,8 +111,8 @@ async fn attempt(
     let appended = place(append, head.position, head.time)?;
     let mut columns = Columns::new(&head);
     columns.add(append, &appended);
-    // Under the lock the head is the one that was read, so the statement writes, or fails; then
-    // the commit undoes everything.
+    // Both are sent at once, which saves a round trip. Under the lock the head is the one that was
+    // read, so the statement either writes or fails; if it fails, `COMMIT` rolls everything back.
     let written = columns.write(client, &statement, &head);
     let committed = client.batch_execute("COMMIT");
     let (written, committed) = join(written, committed).await;
@@ -123,28 +123,28 @@ async fn attempt(
         }
         (Err(fault), _) if fault.kind() == Kind::Duplicate => Ok(Outcome::Duplicate(fault)),
         (Err(fault), _) | (Ok(_), Err(fault)) if fault.kind() == Kind::Lost => {
-            // The server that takes its place may not have what this one had.
+            // The next server may not have what this one had.
             window.reset(Position::START);
             Ok(Outcome::Unknown(fault))
         }
         (Err(fault), _) => Err(fault),
         (Ok(_), Err(fault)) if fault.kind() == Kind::Contention => Err(fault),
-        // Constraints that the handler's tables check at the end.
+        // Deferred constraints of the handler's tables.
         (Ok(_), Err(fault)) => Ok(Outcome::Refused(AppendError::Transaction {
             reason: fault.reason(),
         })),
     }
 }
 
-/// Decides boundaries that are older than the window by the log as it is now, before others have
-/// to wait; what comes later is left to be decided.
+/// Decides boundaries that begin before the window against the log as it is now, before the head is
+/// locked and others have to wait. Only what comes after that is left to be decided under the lock.
 async fn conflict_below_window(
     current: Incarnation,
     shared: &Shared,
     append: &mut Prepared,
 ) -> Result<Option<Position>, Fault> {
     let floor = shared.head_locks.floor();
-    // What is of another incarnation is refused in any case.
+    // Boundaries of another incarnation are refused in any case.
     let is_older = |boundary: &Boundary| boundary.after < floor && boundary.incarnation == current;
     if !append.boundaries.iter().any(is_older) {
         return Ok(None);
@@ -188,7 +188,7 @@ async fn find_refusal(
     refusal(decider, session, append, &states).await
 }
 
-/// What is recorded of the command, as of now, after everything here is undone.
+/// Rolls back, and looks up the command as of now.
 async fn processed(
     client: &Connection,
     shared: &Shared,
@@ -201,8 +201,8 @@ async fn processed(
         .remove(&id))
 }
 
-/// Finds out on another connection whether a transaction was committed that got no answer. Waits
-/// for the database as long as an append does.
+/// Finds out on another connection whether a transaction without an answer was committed. Waits for
+/// the database as long as an append does.
 async fn resolve_append(
     shared: &Shared,
     id: CommandId,
@@ -210,7 +210,7 @@ async fn resolve_append(
 ) -> Result<Option<StoredCommand>, AppendError> {
     let look = async || {
         let session = Session::open(&shared.link, shared.sql.clone()).await?;
-        // Waits for the transaction that is in doubt, which has the lock.
+        // The fence waits for the transaction in doubt, which holds the lock.
         Ok::<_, Fault>(
             session
                 .fence_and_lookup(vec![id.as_uuid()])

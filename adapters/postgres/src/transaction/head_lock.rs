@@ -7,24 +7,23 @@ use cqrs_core::store::{ConflictWindow, Incarnation};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
-/// How long a transaction waits for its turn. Then it waits in the database, which sees when
-/// transactions wait for each other in a circle.
+/// Maximum time in the queue. After that a transaction waits in the database, which detects deadlocks.
 const MAX_QUEUE_WAIT: Duration = Duration::from_secs(1);
 
-/// Transactions of this process that append take turns, in the order in which they ask, so that the
-/// database has one of them at a time to wake for the lock.
+/// A queue for the lock of the head. Transactions of this process that append take it one after the
+/// other, in the order in which they ask, so the database has only one of them at a time to wake.
 pub(crate) struct HeadLockQueue {
     known: Mutex<KnownTail>,
     floor: AtomicU64,
 }
 
-/// The known events, up to a head that the last in turn has seen.
+/// The recent events, up to the head that the last holder has seen.
 struct KnownTail {
     incarnation: Incarnation,
     window: ConflictWindow,
 }
 
-/// Held from before the head is locked until it is known how the transaction ended.
+/// The right to lock the head: held from before the lock until the end of the transaction is known.
 pub(crate) struct HeadLockPermit<'t> {
     known: MutexGuard<'t, KnownTail>,
     floor: &'t AtomicU64,
@@ -41,7 +40,7 @@ impl HeadLockQueue {
         }
     }
 
-    /// The next turn, for a transaction in this incarnation of the log; `None` when it takes too
+    /// Waits for a permit, for a transaction in this incarnation of the log. `None` if that takes too
     /// long.
     pub(crate) async fn acquire(&self, incarnation: Incarnation) -> Option<HeadLockPermit<'_>> {
         let mut known = timeout(MAX_QUEUE_WAIT, self.known.lock()).await.ok()?;
@@ -53,7 +52,7 @@ impl HeadLockQueue {
         Some(HeadLockPermit { known, floor })
     }
 
-    /// Below this, the window knows nothing. Read at any time, so it may be raised meanwhile.
+    /// The window knows nothing before this position. A hint, which may be outdated at once.
     pub(crate) fn floor(&self) -> Position {
         Position::new(self.floor.load(Ordering::Relaxed))
     }

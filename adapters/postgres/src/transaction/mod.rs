@@ -22,8 +22,7 @@ use crate::transaction::open::OpenTransaction;
 use crate::write::{checkpoint, views};
 use crate::{Postgres, Reader, SqlError};
 
-/// The setting is there until the transaction ends, also when the handler ends it: see
-/// `lock_head.sql`.
+/// The setting lasts until the transaction ends, also if the handler ends it: `lock_head.sql` tells.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
      SET LOCAL cqrs_store.handler = 'open'";
 
@@ -31,8 +30,8 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
 /// connection of its own; what is written commits with the events or with the checkpoint.
 ///
 /// After a statement that failed, PostgreSQL refuses all others: return the error, or guard the
-/// statement with `SAVEPOINT` and `ROLLBACK TO SAVEPOINT`. When the database gives the transaction
-/// up in favor of another one (a deadlock), the handler runs again.
+/// statement with `SAVEPOINT` and `ROLLBACK TO SAVEPOINT`. If the database aborts the transaction in
+/// favor of another one (a deadlock), the handler runs again.
 pub struct Transaction {
     client: OpenTransaction,
     store: Postgres,

@@ -3,15 +3,16 @@ use std::ops::Deref;
 use crate::SqlError;
 use crate::link::Object;
 
-/// A connection of a pool with a transaction, which is rolled back on drop. It exists before `BEGIN`
-/// is sent: a future that is dropped while waiting for the answer leaves no transaction open.
+/// A pooled connection with an open transaction, which is rolled back on drop. It exists before
+/// `BEGIN` is sent, so a future that is dropped while it waits for the answer leaves no transaction
+/// open.
 pub(crate) struct OpenTransaction {
     connection: Object,
     is_open: bool,
 }
 
 impl OpenTransaction {
-    /// A store's own transaction. Each of its statements must see what others have committed while
+    /// Begins a transaction of the store. Each of its statements must see what others committed while
     /// it waited for a lock, so it is read committed, whatever the database's default is.
     pub(crate) const READ_COMMITTED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
@@ -36,7 +37,7 @@ impl OpenTransaction {
         undone
     }
 
-    /// There is nothing to roll back any more.
+    /// The transaction has ended: there is nothing to roll back.
     pub(crate) fn ended(&mut self) {
         self.is_open = false;
     }

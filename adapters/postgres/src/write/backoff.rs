@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-/// Growing pauses between attempts to reach a database that is away.
+/// Growing pauses between attempts to reach a database that is unreachable.
 pub(crate) struct Backoff {
     began: Instant,
     limit: Duration,
@@ -10,7 +10,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Pauses for this long at most, all together.
+    /// Pauses for at most this long in total.
     pub(crate) fn new(limit: Duration) -> Self {
         Self {
             began: Instant::now(),
@@ -19,7 +19,7 @@ impl Backoff {
         }
     }
 
-    /// Pauses before the next attempt. Returns `false` when limit has run out.
+    /// Pauses before the next attempt. Returns `false` at once if that would exceed the limit.
     pub(crate) async fn pause(&mut self) -> bool {
         if self.began.elapsed().saturating_add(self.pause) > self.limit {
             return false;

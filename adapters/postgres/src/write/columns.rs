@@ -8,7 +8,7 @@ use crate::fault::Fault;
 use crate::link::connection::Connection;
 use crate::row::{Head, number};
 
-/// The rows that a batch writes, as an array for each column.
+/// The rows that a batch writes, as one array per column.
 #[derive(Default)]
 pub(crate) struct Columns<'b> {
     /// Position and time of the last event.
@@ -94,7 +94,7 @@ impl<'b> Columns<'b> {
         }
     }
 
-    /// One statement writes a row once: of several states of one aggregate, the last.
+    /// A statement can write a row only once, so of several states of one aggregate the last is kept.
     fn add_state(&mut self, id: &'b str, aggregate: &'b str, body: &'b [u8], position: i64) {
         let keys = self.state_aggregate.iter().zip(&self.state_id);
         let known = keys.map(|(aggregate, id)| (*aggregate, *id));
@@ -109,7 +109,7 @@ impl<'b> Columns<'b> {
         self.state_position.push(position);
     }
 
-    /// How many tail were set: 1 if everything was written, 0 if nothing was.
+    /// Returns the number of heads that were set: 1 if everything was written, 0 if nothing was.
     pub(crate) async fn write(
         &self,
         client: &Connection,

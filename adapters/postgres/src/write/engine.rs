@@ -19,38 +19,48 @@ use crate::row::Head;
 use crate::sql::Sql;
 use crate::tail::LogTail;
 
-/// How often other processes may be faster before the batch has the log to itself.
+/// Number of times that other processes may overtake a batch before it locks the head.
 const MAX_TIMES_OVERTAKEN: usize = 3;
 
-/// How often a batch is tried again for other reasons that pass.
+/// Number of times that a batch is retried for other transient reasons.
 const MAX_ATTEMPTS: usize = 32;
 
 /// Writes batches of requests.
+///
+/// A batch is decided in memory, against the window, and written with one statement that compares the
+/// head with the one it was decided against, and sets it. So there are two invariants:
+///
+/// - Between batches, the window ends at `head.position`. Within a round it runs ahead of the head by
+///   the events that are about to be written; the next attempt truncates it.
+/// - A request is answered exactly once: when it is written, refused or failed. One that was sent
+///   without an answer (`is_sent`) is answered only after a lookup on a fenced log.
+///
 pub(super) struct Engine {
     link: Link,
     sql: Arc<Sql>,
     session: Option<Session>,
-    /// The end of the log as far as it is known, and the recent events up to it; while a batch is
-    /// decided, with the events that it is about to write.
+    /// The end of the log as far as this process knows.
     head: Head,
+    /// Incarnation of the log that `head` and `window` belong to.
     incarnation: Incarnation,
+    /// The events up to the head, and those of the round in progress.
     window: ConflictWindow,
     window_size: usize,
-    /// Another process wrote to the log since.
+    /// Another process may have written after `head`: catch up before deciding.
     is_behind: bool,
-    /// The highest head that others have told of.
+    /// The head that was last published in this process.
     told: Position,
     retry_timeout: Duration,
-    /// Why there is no session, since the last attempt to open one.
+    /// The fault of the last attempt to open a session, while there is none.
     away: Option<Fault>,
     tail: LogTail,
 }
 
-/// How it ended to decide about a batch and to write it.
+/// The end of a round of deciding and writing.
 enum Round {
-    /// What was decided is answered.
+    /// Everything that was decided is answered.
     Done,
-    /// Another process was faster; nothing was written.
+    /// Another process moved the head first. Nothing was written.
     Overtaken,
 }
 
@@ -78,21 +88,22 @@ impl Engine {
         }
     }
 
-    /// Carries out the batch. A request that fails by its own fault is parted from the rest, so
-    /// that it fails alone.
+    /// Carries out the batch. If a request fails because of its own data, the batch is bisected until
+    /// that request fails alone (I11).
     pub(super) async fn write(&mut self, batch: Vec<Request>) {
         let mut waiting = vec![batch];
         while let Some(batch) = waiting.pop() {
             let rest = self.attempt(batch).await;
-            // The last is the next to be carried out.
+            // `pop` takes from the end, and requests keep their order.
             waiting.extend(rest.into_iter().rev().filter(|part| !part.is_empty()));
         }
     }
 
-    /// Returns what is left to do, in order.
+    /// Returns the parts of the batch that remain to be carried out, in order.
     async fn attempt(&mut self, mut batch: Vec<Request>) -> Vec<Vec<Request>> {
         let (mut times_overtaken, mut tries) = (0, 0);
         loop {
+            // An earlier attempt may have left events in the window that were not written.
             self.window.truncate(self.head.position);
             let ready = self.ready(&mut batch).await;
             let fault = match ready {
@@ -112,6 +123,8 @@ impl Engine {
                         continue;
                     }
                     Err(fault) if fault.kind() == Kind::Lost => {
+                        // The statement may have been carried out all the same. Whether it was is
+                        // found out in `open`, before anything else is sent.
                         let sent = batch.iter_mut().filter(|request| request.is_written());
                         for request in sent {
                             request.is_sent = true;
@@ -129,14 +142,16 @@ impl Engine {
             tries += 1;
             match fault.kind() {
                 _ if tries > MAX_ATTEMPTS => return fail(batch, fault),
-                // Those that are still there were looked up after they were sent, or never sent.
+                // `ready` has looked up what was sent, so what remains was not written.
                 Kind::Lost if tries > 1 => self.fail_overdue(&mut batch, &fault),
                 Kind::Lost | Kind::Contention => {}
-                // A command that is there already, or a position: then this is behind.
+                // A command that was recorded before, or a position that is taken: the latter
+                // only if this process is behind.
                 Kind::Duplicate => {
                     self.is_behind = true;
                     self.answer_processed(&mut batch).await;
                 }
+                // PostgreSQL does not tell whose value it refuses, so the batch is halved.
                 Kind::Data if batch.len() > 1 => {
                     let after = batch.split_off(batch.len() / 2);
                     return vec![batch, after];
@@ -146,8 +161,8 @@ impl Engine {
         }
     }
 
-    /// Decides about the batch, writes what is to be written, and answers. The batch keeps what is
-    /// to be decided later.
+    /// Decides the batch, writes what is accepted, and answers. Requests to be decided in a later
+    /// round stay in the batch. With `lock`, the head is locked first, so nobody can overtake.
     async fn round(
         &mut self,
         session: &Session,
@@ -164,13 +179,14 @@ impl Engine {
             self.decide_and_write(session, batch, lock).await
         };
         let written = written.await;
-        // Even if the lock was not to be had: the transaction has begun.
+        // Also if the lock was not granted, because the transaction has begun by then.
         if lock && !matches!(written, Ok(true)) {
             session.roll_back().await?;
         }
         if !written? {
             return Ok(Round::Overtaken);
         }
+        // Followers first, then callers: whoever has an answer finds its events in the tail.
         let written = batch.iter_mut().filter(|request| request.is_written());
         let events = written.flat_map(|request| request.append.take_events());
         self.tail
@@ -184,14 +200,14 @@ impl Engine {
         Ok(Round::Done)
     }
 
-    /// Whether nobody was faster.
+    /// Returns whether the batch was written: `false` if another process moved the head.
     async fn decide_and_write(
         &mut self,
         session: &Session,
         batch: &mut [Request],
         lock: bool,
     ) -> Result<bool, Fault> {
-        // Known once: what was told and turned out to be wrong is not looked up for ever.
+        // A published head is looked up once. If it was wrong, it must not cost every batch a look.
         let told = self.tail.heads.position();
         let is_behind = self.is_behind || told > self.head.position.max(self.told);
         self.told = told;
@@ -212,6 +228,7 @@ impl Engine {
             }
             return Ok(true);
         }
+        // The compare-and-set. Nothing else makes positions contiguous across processes.
         if !session.append(&columns, &self.head).await? {
             return Ok(false);
         }
@@ -222,12 +239,12 @@ impl Engine {
         Ok(true)
     }
 
-    /// Learns what other processes wrote.
+    /// Brings head and window up to what other processes wrote.
     async fn catch_up(&mut self, session: &Session) -> Result<(), Fault> {
         let (head, seen) = session.head().await?;
         if head.position < self.head.position || !self.tail.observe(self.incarnation, &seen) {
             session.recognize(&self.tail).await?;
-            // The next session begins with what is known of the log by then.
+            // The next session starts over with the log as it is by then.
             return Err(Fault::new(Kind::Lost, "the log was replaced"));
         }
         let window = &mut self.window;
@@ -276,8 +293,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Answers what was refused. A command that was processed before is no conflict: the events
-    /// in its way may be its own.
+    /// Answers refused requests. A command that was recorded before gets the result of its first
+    /// append, even if there is a conflict: the events in its way may be its own (I6).
     async fn answer_refused(
         &self,
         session: &Session,
@@ -304,8 +321,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Answers those that were processed before; if they cannot be looked up now, the next round
-    /// comes here again.
+    /// Answers requests whose commands were recorded before. If they cannot be looked up now, the next
+    /// attempt gets here again.
     async fn answer_processed(&mut self, batch: &mut Vec<Request>) {
         let Some(session) = &self.session else {
             return;
@@ -325,12 +342,12 @@ impl Engine {
         }
     }
 
-    /// A session, and certainty about what an earlier one was sent: requests that are in the log
-    /// are answered, the others are not there and will not be.
+    /// A session, and certainty about what was sent on an earlier one: requests that were written are
+    /// answered, and the others are not in the log and never will be.
     async fn ready(&mut self, batch: &mut Vec<Request>) -> Result<Session, Fault> {
         let mut backoff = Backoff::new(Duration::MAX);
         loop {
-            // Those who have waited for too long, as behind an earlier batch, wait no longer.
+            // Requests that have waited too long, as behind an earlier batch, are given up.
             if let Some(fault) = self.away.clone() {
                 self.fail_overdue(batch, &fault);
                 if batch.is_empty() {
@@ -376,7 +393,7 @@ impl Engine {
             Session::open(&self.link, self.sql.clone()).await?
         };
         if session.incarnation() != self.incarnation {
-            // Nothing that was known of the log holds: the window is filled from where it ends now.
+            // Nothing that is known of the old log holds. Position 0 makes the catch-up start over.
             self.incarnation = session.incarnation();
             self.head.position = Position::START;
             self.window.reset(Position::START);
@@ -387,6 +404,8 @@ impl Engine {
             .map(|request| request.append.command.as_uuid())
             .collect();
         if !sent.is_empty() {
+            // Raising the epoch makes the compare-and-set of an append that is still on its way
+            // fail, so the lookup after it is final.
             let processed = session.fence_and_lookup(sent).await?;
             self.is_behind = true;
             for request in batch.extract_if(.., |it| processed.contains_key(&it.append.command)) {

@@ -24,7 +24,7 @@ use crate::tail::LogTail;
 use engine::Engine;
 use request::Request;
 
-/// The writing task. When this is dropped it does what is waiting, and ends.
+/// The writing task. Once this is dropped, the task writes what is waiting, and ends.
 pub(crate) struct Writer {
     queue: WriteQueue<Request>,
 }

@@ -12,7 +12,7 @@ use crate::fault::Fault;
 pub(crate) struct Request {
     pub(crate) append: Prepared,
     pub(crate) disposition: Disposition,
-    /// It was sent to the database, and no answer came: it may be there.
+    /// It was sent to the database without an answer, so it may have been written.
     pub(crate) is_sent: bool,
     /// It was sent at least once.
     pub(crate) was_sent: bool,
@@ -20,13 +20,13 @@ pub(crate) struct Request {
     reply: oneshot::Sender<Result<Appended, AppendError>>,
 }
 
-/// What a batch's decision says of a request.
+/// The decision about a request.
 pub(crate) enum Disposition {
-    /// Written with the batch, at these positions.
+    /// Write it, at these positions.
     Write(Appended),
-    /// Not written.
+    /// Do not write it.
     Refuse(AppendError),
-    /// Decided with a later batch: the same command is in this one.
+    /// Decide it in a later round.
     Later,
 }
 
@@ -56,8 +56,8 @@ impl Request {
         matches!(self.disposition, Disposition::Write(_))
     }
 
-    /// Whether it has waited for so long for a database that is away, or, once it was sent, for that
-    /// and for an answer.
+    /// Whether it has waited longer for a database that is unreachable than `retry_timeout`. Once it
+    /// was sent, the time for an answer is added.
     pub(crate) fn is_overdue(&self, retry_timeout: Duration, answer: Duration) -> bool {
         let longest = if self.was_sent {
             retry_timeout.saturating_add(answer)
@@ -67,25 +67,26 @@ impl Request {
         self.queued.elapsed() >= longest
     }
 
-    /// Whoever waited may be gone, which changes nothing.
+    /// Answers the caller. A caller that is gone changes nothing.
     pub(crate) fn answer(self, answer: Result<Appended, AppendError>) {
         let _ = self.reply.send(answer);
     }
 
-    /// Answers what was found under its command's id: as a repetition, even after it was sent
-    /// itself without an answer. An earlier sending, decided on another state, may have come first.
+    /// Answers with what is recorded under its command's id: as a repetition, even if it was itself
+    /// sent without an answer, because an earlier sending, decided on another state, may have been
+    /// written first.
     pub(crate) fn answer_stored(self, stored: StoredCommand) {
         let answer = self.append.replay(stored);
         self.answer(answer);
     }
 
-    /// Answers that it did not happen, if that is certain.
+    /// Answers that it was not written, or, if that is not certain, `Indeterminate`.
     pub(crate) fn fail(self, error: &AppendError) {
         let error = match error {
             AppendError::Unavailable { reason } if self.is_sent => AppendError::Indeterminate {
                 reason: reason.clone(),
             },
-            // Whatever stood in the way of finding out.
+            // The error is the reason why it could not be looked up.
             error if self.is_sent => AppendError::Indeterminate {
                 reason: error.to_string().into(),
             },

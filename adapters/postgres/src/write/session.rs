@@ -38,7 +38,7 @@ impl<C: Borrow<Connection> + Sync> Session<C> {
         Self { client, sql }
     }
 
-    /// The head, and what identifies the log by it.
+    /// The head, with the event there, which identifies the log.
     pub(crate) async fn head(&self) -> Result<(Head, Seen), Fault> {
         let head = self
             .client()
@@ -52,7 +52,7 @@ impl<C: Borrow<Connection> + Sync> Session<C> {
         self.client().incarnation()
     }
 
-    /// Finds out whether the log is still the one that was known.
+    /// Checks whether the log is still the known one.
     pub(crate) async fn recognize(&self, tail: &LogTail) -> Result<Incarnation, Fault> {
         let recognized = tail.recognize(self.client().client(), &self.sql);
         self.client().exchange(recognized).await
@@ -134,14 +134,14 @@ impl<C: Borrow<Connection> + Sync> Session<C> {
         Ok(())
     }
 
-    /// Writes all or nothing; whether the head was still this one.
+    /// Writes all rows or none. Returns whether the head was still this one.
     pub(crate) async fn append(&self, columns: &Columns<'_>, head: &Head) -> Result<bool, Fault> {
         let statement = self.append_statement(columns.has_states()).await?;
         let written = columns.write(self.client(), &statement, head).await?;
         Ok(written == 1)
     }
 
-    /// Begins a transaction that has the head to itself.
+    /// Begins a transaction that has locked the head.
     pub(crate) async fn lock(&self) -> Result<(), Fault> {
         self.client()
             .batch_execute(OpenTransaction::READ_COMMITTED)
@@ -150,14 +150,14 @@ impl<C: Borrow<Connection> + Sync> Session<C> {
         Ok(())
     }
 
-    /// Until the transaction ends. In the last column, see `lock_head.sql`, is what marks a
-    /// handler's transaction.
+    /// Locks the head until the transaction ends. The fifth column marks a handler's transaction: see
+    /// `lock_head.sql`.
     pub(crate) async fn lock_head(&self) -> Result<Row, Fault> {
         let lock = self.prepared(&self.sql.lock_head).await?;
         Ok(self.client().query_one(&lock, &[]).await?)
     }
 
-    /// What [`append`](Session::append) sends.
+    /// The statement that [`append`](Session::append) sends.
     pub(crate) async fn append_statement(&self, has_states: bool) -> Result<Statement, Fault> {
         let sql = if has_states {
             &self.sql.append_with_states
@@ -175,8 +175,8 @@ impl<C: Borrow<Connection> + Sync> Session<C> {
         Ok(self.client().batch_execute("ROLLBACK").await?)
     }
 
-    /// What is recorded of commands that earlier sessions sent. After this, none of their appends
-    /// will happen that has not happened by now.
+    /// What is recorded of commands that earlier sessions sent. The fence comes first: an append of
+    /// theirs that has not happened by now never will.
     pub(crate) async fn fence_and_lookup(
         &self,
         ids: Vec<Uuid>,

@@ -7,7 +7,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use crate::fault::Fault;
 use crate::migrations::is_own;
 
-/// Pragmas with a value that a handler may use: they change nothing, or only this transaction.
+/// Pragmas with an argument that a handler may use: they change nothing, or only this transaction.
 const PRAGMAS: &[&str] = &[
     "defer_foreign_keys",
     "foreign_key_check",
@@ -20,25 +20,25 @@ const PRAGMAS: &[&str] = &[
     "table_xinfo",
 ];
 
-/// Sees to it that a handler that works on the connection leaves the store's own tables alone, and
-/// that nothing of what it does is committed before the connection is back: not by a `COMMIT` of
-/// its own, nor statement by statement, once SQLite has rolled the transaction back because of
-/// `OR ROLLBACK` or a full disk.
+/// Keeps a handler that works on the connection from changing the store's own tables, and from
+/// committing anything before the connection is back: neither with a `COMMIT` of its own, nor
+/// statement by statement, after SQLite has rolled the transaction back because of `OR ROLLBACK` or a
+/// full disk.
 ///
-/// The hooks are always there, and do nothing while the connection is not lent: to set an
-/// authorizer makes SQLite compile every statement anew.
+/// The hooks are always installed, and do nothing while the connection is not leased: setting an
+/// authorizer makes SQLite recompile every statement.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Guard(Arc<State>);
 
 #[derive(Debug, Default)]
 struct State {
     lent: AtomicBool,
-    /// Whether the transaction has ended since the connection was lent.
+    /// Whether the transaction has ended since the connection was leased.
     ended: AtomicBool,
 }
 
 impl Guard {
-    /// Watches over this connection.
+    /// Installs the hooks on this connection.
     pub(crate) fn install(conn: &mut Connection) -> rusqlite::Result<Self> {
         let guard = Self::default();
         let state = guard.0.clone();
@@ -50,7 +50,7 @@ impl Guard {
             }
         }))?;
         let state = guard.0.clone();
-        // Makes a rollback of it.
+        // Turns the commit into a rollback.
         conn.commit_hook(Some(move || state.is_lent()))?;
         let state = guard.0.clone();
         conn.rollback_hook(Some(move || {

@@ -10,16 +10,16 @@ use crate::thread::ignore_panic;
 use crate::write::engine::Engine;
 use crate::write::task::Task;
 
-/// The engine, as the writing thread has it, or a lease.
+/// The engine, owned by the writing thread or by a lease.
 pub(crate) struct LeasedEngine(OwnedMutexGuard<Engine>);
 
-/// Who waits for a lease.
+/// A request for a lease.
 pub(crate) struct LeaseRequest(oneshot::Sender<Result<Lease, StoreError>>);
 
-/// The engine in a transaction that a handler works in. Dropped, it goes back to the writing
-/// thread, which rolls the transaction back.
+/// The engine, in a transaction that a handler works in. If it is dropped, the engine goes back to the
+/// writing thread, which rolls the transaction back.
 pub(crate) struct Lease {
-    // Dropped in this order: the thread takes the engine when it hears that the lease has ended.
+    // Dropped in this order: the thread reclaims the engine when it learns that the lease has ended.
     engine: LeasedEngine,
     back: oneshot::Sender<Box<dyn Task>>,
 }
@@ -33,7 +33,7 @@ impl LeasedEngine {
         &mut self.0
     }
 
-    /// Lends the engine, and waits until it is back.
+    /// Leases the engine, and waits until it is back.
     pub(crate) fn lease(mut self, lease_request: LeaseRequest, progress: &StallDetector) -> Self {
         let LeaseRequest(lease_request) = lease_request;
         if lease_request.is_closed() {
@@ -46,9 +46,9 @@ impl LeasedEngine {
         let home = OwnedMutexGuard::mutex(&self.0).clone();
         let (back, returned) = oneshot::channel();
         let lease = Lease { engine: self, back };
-        // If the lease_request is gone, the lease is dropped, and so comes back at once.
+        // If the caller is gone, the lease is dropped, and comes back at once.
         ignore_panic(|| drop(lease_request.send(Ok(lease))));
-        // A handler has all the time that it may take.
+        // The time that a handler takes is not a stall.
         progress.mark_idle();
         let task = returned.blocking_recv().ok();
         progress.mark_working();
@@ -74,11 +74,11 @@ impl Lease {
         Ok(self.engine.0.checkpoint(subscription)?)
     }
 
-    /// Gives the engine back, to carry out the task in the transaction and to commit it.
+    /// Gives the engine back, to carry out the task in the transaction and to commit.
     pub(crate) fn complete(self, task: impl Task + 'static) {
         let Self { engine, back } = self;
         drop(engine);
-        // If the thread is gone, so is the task, and its caller learns that from the lost answer.
+        // If the thread has ended, the task is dropped, and its caller notices the lost answer.
         let _ = back.send(Box::new(task));
     }
 }

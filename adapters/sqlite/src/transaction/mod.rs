@@ -17,8 +17,8 @@ use crate::write::{AppendTask, Task, ViewTask};
 use crate::{Reader, Sqlite};
 use lease::Lease;
 
-/// A transaction as handlers work with it: `&mut Tx<Sqlite>` derefs to this, and this to
-/// [`rusqlite::Connection`]. What is written commits with the events or with the checkpoint.
+/// The transaction of a handler: `&mut Tx<Sqlite>` derefs to this, and this to
+/// [`rusqlite::Connection`]. Its writes commit together with the events or the checkpoint.
 ///
 /// ```
 /// use cqrs_core::Tx;
@@ -30,17 +30,16 @@ use lease::Lease;
 /// }
 /// ```
 ///
-/// This is the connection of the store's writing thread, with the database's write lock. From the
-/// beginning to the end of the transaction nobody else writes: appends and projections of this
-/// process wait in the queue, other processes up to their busy timeout. So:
+/// This is the connection of the store's writing thread, which holds the database's write lock. From
+/// the beginning to the end of the transaction nothing else is written: appends and projections of
+/// this process wait in the queue, other processes up to their busy timeout. So:
 ///
-/// - Do not wait in the handler for anything slow, and for nothing that itself writes to this
-///   store: that waits for the handler.
-/// - Statements run on the thread of the handler. If one takes long, put it into
-///   `tokio::task::block_in_place`.
-/// - A statement, or its rows, cannot be kept over an `.await`.
+/// - Do not wait for anything slow in the handler, nor for anything that writes to this store, which
+///   would wait for the handler.
+/// - Statements run on the thread of the handler. Wrap slow ones in `tokio::task::block_in_place`.
+/// - A statement, or its rows, cannot be kept across an `.await`.
 ///
-/// The store answers for its own tables, and for the end of the transaction. SQLite says
+/// The store's own tables and the end of the transaction are protected. SQLite answers
 /// `not authorized` to statements that write to `events`, `event_tags`, `commands`, `states`,
 /// `checkpoints`, `models`, `meta`, or any table whose name begins with `view_`; to `BEGIN`,
 /// `COMMIT`, `ROLLBACK`, `ATTACH` and `DETACH`; and to pragmas that set something, except
@@ -48,13 +47,13 @@ use lease::Lease;
 /// same, because of `OR ROLLBACK` or a full disk, nothing that the handler does is kept, whether it
 /// returns the error or not.
 pub struct Transaction {
-    // Dropped in this order: the end of the store waits for the lease to be back.
+    // Dropped in this order: closing the store waits for the lease.
     lease: Lease,
     store: Sqlite,
 }
 
 impl Transaction {
-    /// Gives the connection back, and the store to be kept until the answer is there.
+    /// Gives the connection back. The store is to be kept until the answer has come.
     fn complete(self, task: impl Task + 'static) -> Sqlite {
         let Self { lease, store } = self;
         lease.complete(task);
@@ -108,8 +107,8 @@ impl cqrs_core::store::Transaction for Transaction {
 impl Transactional for Sqlite {
     type Transaction = Transaction;
 
-    /// Waits for its turn: for what was asked for before, and for the handlers before it. Never
-    /// answers that the queue is full, but waits for a place.
+    /// Waits for earlier requests and handlers, and for room in the queue, rather than reporting
+    /// overload.
     fn begin(&self) -> BoxFuture<'_, Result<Transaction, StoreError>> {
         Box::pin(async move {
             let lease = self.shared().writer()?.begin().await?;

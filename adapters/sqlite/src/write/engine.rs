@@ -16,26 +16,34 @@ use crate::transaction::guard::Guard;
 use crate::{read, row, sql};
 
 /// Commits batches of tasks, and what handlers did on the connection.
+///
+/// Its invariants:
+///
+/// - Outside a transaction, the window ends at `committed`. Inside one it runs ahead by what the tasks
+///   have inserted; a rollback truncates it.
+/// - A task is answered once its transaction is committed and synced, and never before. After a
+///   `COMMIT` that failed, the database is asked what happened (see `resolve_commit`).
+/// - SQLite has one writer at a time. With the write lock held, nothing is decided on outdated data.
 pub(crate) struct Engine {
     conn: Connection,
     guard: Guard,
     files: Arc<Files>,
-    /// Since the files were found to be deleted or replaced.
+    /// The log was emptied after the files were found to be deleted or replaced.
     has_emptied_log: bool,
     window: ConflictWindow,
     window_size: usize,
-    /// The head of the last transaction that was committed; the window may be ahead of it.
+    /// The head after the last commit. The window may be ahead of it.
     committed: Position,
     tail: LogTail,
     #[cfg(test)]
     pub(super) faults: super::tests::CommitFaults,
 }
 
-/// Why a transaction did not end well. It was rolled back.
+/// Why a transaction failed. It was rolled back.
 enum Failure {
     /// It was not committed.
     Stopped(Fault),
-    /// `COMMIT` failed in a way that says nothing about what is on the disk.
+    /// `COMMIT` failed in a way that does not tell what is on the disk.
     Uncertain(Fault),
 }
 
@@ -74,8 +82,8 @@ impl Engine {
         }
     }
 
-    /// Carries out the batch in one transaction. A task that fails by its own fault is parted
-    /// from the rest, so that it fails alone.
+    /// Carries out the batch in one transaction. If a task fails because of its own data, the batch is
+    /// split around it, so that it fails alone (I11).
     pub(crate) fn write(&mut self, batch: Batch) {
         let mut waiting = vec![batch];
         while let Some(mut batch) = waiting.pop() {
@@ -86,7 +94,7 @@ impl Engine {
                 Err(Failure::Stopped(fault)) if batch.len() > 1 && !fault.is_general() => {
                     let after = batch.split_off(at + 1);
                     let culprit = batch.split_off(at);
-                    // The last is the next to be carried out, so the order stays.
+                    // `pop` takes from the end, so the order of the tasks stays.
                     let parts = [after, culprit, batch].into_iter();
                     waiting.extend(parts.filter(|part| !part.is_empty()));
                 }
@@ -95,7 +103,7 @@ impl Engine {
         }
     }
 
-    /// Begins a transaction that a handler works in, until it is taken back.
+    /// Begins a transaction that a handler works in, until it is reclaimed.
     pub(crate) fn lease(&mut self) -> Result<(), Fault> {
         let locked = self.attempt(|engine| {
             engine.lock()?;
@@ -117,8 +125,8 @@ impl Engine {
         Ok(row::checkpoint(&self.conn, subscription)?)
     }
 
-    /// Ends the transaction that a handler worked in: carries out the task in it and commits both,
-    /// or rolls it back.
+    /// Ends the transaction that a handler worked in: carries out the task in it and commits both, or,
+    /// without a task, rolls it back.
     pub(crate) fn reclaim(&mut self, task: Option<Box<dyn Task>>) {
         let open = self.guard.reclaim();
         let Some(mut task) = task else {
@@ -131,7 +139,7 @@ impl Engine {
         }
     }
 
-    /// Lets the database have this many pages, and SQLite say that the disk is full after that.
+    /// Limits the database to this many pages, after which SQLite reports a full disk.
     #[cfg(test)]
     pub(super) fn limit_pages(&self, pages: i64) {
         let set = self
@@ -144,6 +152,7 @@ impl Engine {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
+        // A panic must not end the thread: other callers are waiting for it.
         let result = catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|panic| {
             self.forget();
             Err(Fault::panic(panic.as_ref()).into())
@@ -154,8 +163,8 @@ impl Engine {
         result
     }
 
-    /// `at` is the place of the task that is carried out. While `COMMIT` is, it is the one in the
-    /// middle, so that a batch that does not fit on the disk is halved.
+    /// Leaves the index of the task in progress in `at`. During `COMMIT` that is the middle of the
+    /// batch, so that a batch that does not fit on the disk is halved.
     fn transaction(&mut self, batch: &mut Batch, at: &mut usize) -> Result<(), Failure> {
         let mut log = self.begin()?;
         for (place, task) in batch.iter_mut().enumerate() {
@@ -167,13 +176,14 @@ impl Engine {
         self.commit()
     }
 
-    /// The rest of a transaction that a handler worked in.
+    /// Completes a transaction that a handler worked in.
     fn complete(&mut self, task: &mut dyn Task, open: Result<(), Fault>) -> Result<(), Failure> {
         open?;
-        // The handler may have taken long. What can still be undone is not recorded elsewhere.
+        // The handler may have taken long. Here a rollback still undoes everything.
         self.files.check()?;
         let head = row::head(&self.conn)?;
         task.run(&mut self.log(head)?)?;
+        // A refusal wrote nothing, so what the handler wrote must not be kept either.
         if task.is_effective() {
             self.commit()
         } else {
@@ -187,8 +197,8 @@ impl Engine {
         self.log(head)
     }
 
-    /// Takes the write lock, which no other process can have until the commit, and learns what
-    /// other processes appended.
+    /// Takes the write lock, which excludes other processes until the end of the transaction, and
+    /// catches up with what they appended.
     fn lock(&mut self) -> Result<Head, Fault> {
         self.check_files()?;
         self.conn
@@ -210,14 +220,14 @@ impl Engine {
         checked
     }
 
-    /// Brings what is in the open write-ahead log into the open database, and empties the log. If
-    /// the log was deleted, what was acknowledged would be lost with this process. If the database
-    /// was replaced, the next process to open the new one would find the log beside it and take it
-    /// for its own.
+    /// Moves the content of the open write-ahead log into the open database, and empties the log. If
+    /// the log was deleted, acknowledged appends would otherwise be lost with this process. If the
+    /// database was replaced, the next process that opens the new one would take the log beside it for
+    /// its own.
     fn empty_log(&self) {
         if !self.files.have_foreign_log() {
             let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
-            // If this cannot be done, there is nothing else to do.
+            // If this fails, there is nothing else to try.
             let _ = self.conn.query_row(checkpoint, [], |_| Ok(()));
         }
     }
@@ -244,13 +254,13 @@ impl Engine {
         Ok(())
     }
 
-    /// When this returns, the log is synced and the transaction visible, in this order: SQLite
-    /// writes the commit into the log and syncs it before it tells readers where the log ends.
+    /// Commits. When this returns, the write-ahead log is synced and the transaction visible, in this
+    /// order: SQLite syncs the commit before it shows readers the new end of the log (I7).
     fn commit(&mut self) -> Result<(), Failure> {
         let failure = |error: rusqlite::Error| match error.sqlite_error_code() {
-            // A deferred foreign key of the user's: nothing was committed.
+            // A deferred foreign key of the user's tables. Nothing was committed.
             Some(ErrorCode::ConstraintViolation) => {
-                let reason = format!("SQLite refuses what was written in it ({error})");
+                let reason = format!("SQLite rejects what was written in it ({error})");
                 Failure::Stopped(Fault::transaction(reason))
             }
             _ if Fault::is_certain(&error) => Failure::Stopped(error.into()),
@@ -277,7 +287,7 @@ impl Engine {
     fn roll_back(&mut self) {
         self.window.truncate(self.committed);
         if !self.conn.is_autocommit() {
-            // If SQLite cannot, `BEGIN` fails next, and every caller is told why.
+            // If this fails, the next `BEGIN` does too, and its callers get the reason.
             let _ = self
                 .conn
                 .prepare_cached(sql::ROLLBACK)
@@ -285,12 +295,12 @@ impl Engine {
         }
     }
 
-    /// Finds out whether a batch was committed whose `COMMIT` failed.
+    /// Finds out whether a batch was committed although `COMMIT` reported an error.
     ///
-    /// After a failed sync the commit may be in the file without being on the disk: not visible
-    /// now, but for the next recovery to find. So this commits something of its own, which takes
-    /// the place of those pages in the log; once that has succeeded, what is not there now never
-    /// will be. If it fails too, nobody can know.
+    /// After a failed sync, the commit may be in the file without being on the disk: invisible now, but
+    /// there for the next recovery to find. So this commits a write of its own, which takes the place of
+    /// those pages in the log. Once that has succeeded, a batch that is not visible never will be. If
+    /// it fails as well, the outcome is unknown.
     fn resolve_commit(&mut self, batch: Batch, fault: Fault) {
         match catch_unwind(AssertUnwindSafe(|| self.find(&batch))) {
             Ok(Ok(true)) => self.answer(batch),
@@ -303,7 +313,7 @@ impl Engine {
         }
     }
 
-    /// Whether the batch is there: all of it is, if one of its tasks is.
+    /// Whether the batch was committed. One of its tasks tells for all.
     fn find(&mut self, batch: &Batch) -> Result<bool, Failure> {
         let log = self.begin()?;
         log.conn.prepare_cached(sql::RESOLVE_COMMIT)?.execute([])?;
@@ -316,7 +326,7 @@ impl Engine {
         Ok(found.unwrap_or(false))
     }
 
-    /// Acknowledges what is committed, if that is in the database at the path.
+    /// Acknowledges what was committed, unless the database at the path is another one by now.
     fn answer(&self, mut batch: Batch) {
         if let Err(fault) = self.files.check() {
             return fail(batch, &fault);
@@ -331,8 +341,8 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        // SQLite would bring the open log into the database and delete the one at the path, which
-        // another process may be writing.
+        // On close, SQLite would move the open log into the database and delete the log at the path,
+        // which another process may be writing.
         if self.files.have_foreign_log() {
             let keep = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
             let _ = self.conn.set_db_config(keep, true);

@@ -37,9 +37,9 @@ pub(crate) use models::check_models;
 pub(crate) use task::Task;
 pub(crate) use views::ViewTask;
 
-/// The writing thread. When this is dropped it does what is waiting, and ends.
+/// The writing thread. Once this is dropped, the thread writes what is waiting, and ends.
 pub(crate) struct Writer {
-    // Dropped before the thread is waited for: that it is gone is what ends the thread.
+    // Dropped before the thread is joined: the thread ends once this is closed.
     queue: WriteQueue<Request>,
     stall: StallDetector,
     _thread: Thread,
@@ -92,7 +92,7 @@ impl Writer {
         self.appended(answer).await
     }
 
-    /// The answer to an append that the writing thread has.
+    /// Waits for the answer to an append that was handed to the writing thread.
     pub(crate) async fn appended(
         &self,
         answer: oneshot::Receiver<Result<Appended, AppendError>>,
@@ -110,7 +110,7 @@ impl Writer {
         Err(lost_append(reason))
     }
 
-    /// The answer to a commit that the writing thread has.
+    /// Waits for the answer to a commit that was handed to the writing thread.
     pub(crate) async fn committed(
         &self,
         answer: oneshot::Receiver<Result<(), ViewCommitError>>,
@@ -132,9 +132,9 @@ impl Writer {
         answer.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// The connection in a transaction, once everything is done that was asked for before. What is
-    /// asked for from then on waits until it is back. Waits for a place in the queue, too: a
-    /// [`StoreError`] does not say that to try again later will do.
+    /// Leases the engine, in a transaction, once all earlier requests are done. Later requests wait
+    /// until it is back. Also waits for room in the queue, because a [`StoreError`] cannot tell that
+    /// retrying later would help.
     pub(crate) async fn begin(&self) -> Result<Lease, StoreError> {
         let (lease_request, lease) = LeaseRequest::new();
         self.request(Request::Lease(lease_request)).await?;
@@ -146,7 +146,7 @@ impl Writer {
         self.request(Request::Write(Box::new(task))).await
     }
 
-    /// Waits for a place in the queue.
+    /// Waits for room in the queue.
     async fn request(&self, request: Request) -> Result<(), StoreError> {
         let pushed = self.stall.wait(self.queue.push_when_free(request)).await;
         pushed.map_err(stalled)?

@@ -7,31 +7,31 @@ use crate::fault::Fault;
 use crate::row::Head;
 use crate::sql;
 
-/// What the writing thread does for one caller, together with others in one transaction.
+/// The work of the writing thread for one caller. Several tasks share a transaction.
 pub(crate) trait Task: Send {
-    /// Decides and writes. Keeps the answer, which may also be a refusal that wrote nothing, until
-    /// the transaction is committed. Is run from the start again when it was not.
+    /// Decides and writes. Keeps the answer, which may be a refusal that wrote nothing, until the
+    /// transaction is committed. Runs again from the start if it was rolled back.
     fn run(&mut self, log: &mut Log<'_>) -> Result<(), Fault>;
 
-    /// Whether the last run wrote what it is for. If not, it wrote nothing: it refused, or found
-    /// that to be done already.
+    /// Whether the last run wrote something. If not, it refused, or its work had been done before.
     fn is_effective(&self) -> bool;
 
-    /// Whether what the last run wrote is there; `None` if it wrote nothing that would tell.
+    /// Whether the writes of the last run are in the database; `None` if it wrote nothing that would
+    /// tell.
     fn is_there(&self, conn: &Connection) -> Result<Option<bool>, Fault>;
 
-    /// The events that the last run wrote, once that is committed.
+    /// Takes the events that the last run wrote, after the commit.
     fn take_events(&mut self) -> Vec<Recorded> {
         Vec::new()
     }
 
-    /// Gives the caller the answer of the last run.
+    /// Sends the answer of the last run to the caller.
     fn answer(self: Box<Self>);
 
-    /// Tells the caller why there is none.
+    /// Sends an error to the caller.
     fn fail(self: Box<Self>, fault: Fault);
 
-    /// How much it writes, about.
+    /// Approximate number of bytes that it writes.
     fn bytes(&self) -> usize;
 }
 
@@ -70,7 +70,7 @@ impl<'t> Log<'t> {
     }
 }
 
-/// Where an answer goes, and the answer once it is decided.
+/// The caller's channel, and the answer once it is decided.
 pub(crate) struct Reply<T> {
     decided: Option<T>,
     caller: oneshot::Sender<T>,
@@ -96,7 +96,7 @@ impl<T> Reply<T> {
         self.decided.as_ref()
     }
 
-    /// A caller that is gone does not matter: what was done stays done.
+    /// Sends the answer. A caller that is gone changes nothing.
     pub(crate) fn send(self) {
         if let Some(answer) = self.decided {
             let _ = self.caller.send(answer);

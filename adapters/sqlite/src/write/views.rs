@@ -10,7 +10,8 @@ use crate::dialect::Tables;
 use crate::fault::Fault;
 use crate::{row, sql};
 
-/// Changes to read models and the move of a checkpoint, on their way through the writing thread.
+/// Changes to read models, with the checkpoint that they move, on their way through the writing
+/// thread.
 pub(crate) struct ViewTask {
     subscription: String,
     from: Option<Position>,
