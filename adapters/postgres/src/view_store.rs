@@ -74,7 +74,10 @@ impl ViewStore for Postgres {
     }
 
     fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>> {
-        Box::pin(async move { Ok(read::views::scan(self.shared(), &scan).await?) })
+        Box::pin(async move {
+            let Shared { reads, schema, .. } = self.shared();
+            Ok(read::views::scan(reads, schema, &scan).await?)
+        })
     }
 
     fn view_incarnation(&self) -> Incarnation {

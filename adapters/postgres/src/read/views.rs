@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use crate::dialect::{self, Table};
 use crate::fault::Fault;
 use crate::link::Pool;
-use crate::store::Shared;
+use crate::schema::Schema;
 
 /// The views with these keys, `None` where there is none, in the order of the keys.
 pub(crate) async fn load(
@@ -28,14 +28,14 @@ pub(crate) async fn load(
 }
 
 /// The views of a scan.
-pub(crate) async fn scan(shared: &Shared, scan: &ViewScan) -> Result<ViewPage, Fault> {
-    let table = Table::new(&shared.schema, &scan.model)?;
+pub(crate) async fn scan(pool: &Pool, schema: &Schema, scan: &ViewScan) -> Result<ViewPage, Fault> {
+    let table = Table::new(schema, &scan.model)?;
     let statement = if scan.with_total {
         table.page_with_total(scan)
     } else {
         table.page(scan)
     };
-    let found = query(shared, &statement).await?;
+    let found = query(pool, &statement).await?;
     let total = match found.first() {
         Some(first) if scan.with_total => Some(first.try_get::<_, i64>(2)?.cast_unsigned()),
         _ => None,
@@ -53,8 +53,8 @@ pub(crate) async fn scan(shared: &Shared, scan: &ViewScan) -> Result<ViewPage, F
     Ok(ViewPage { rows, total })
 }
 
-async fn query(shared: &Shared, Statement { sql, params }: &Statement) -> Result<Vec<Row>, Fault> {
-    let client = shared.reads.get().await?;
+async fn query(pool: &Pool, Statement { sql, params }: &Statement) -> Result<Vec<Row>, Fault> {
+    let client = pool.get().await?;
     let select = client.prepare(sql).await?;
     let params: Vec<_> = params.iter().map(dialect::value).collect();
     Ok(client.query(&select, &params).await?)
