@@ -75,6 +75,9 @@ mod guides {
     #[doc = include_str!("../docs/guides/postgres.md")]
     mod postgres {}
 
+    #[doc = include_str!("../docs/guides/umadb.md")]
+    mod umadb {}
+
     #[doc = include_str!("../docs/guides/sql.md")]
     mod sql {}
 

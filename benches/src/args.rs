@@ -5,7 +5,7 @@ use std::env;
 use crate::Result;
 
 /// The parts of the benchmark.
-pub const SECTIONS: [&str; 5] = ["dispatch", "memory", "sqlite", "postgres", "cost"];
+pub const SECTIONS: [&str; 6] = ["dispatch", "memory", "sqlite", "postgres", "umadb", "cost"];
 
 /// What to run.
 pub struct Args {

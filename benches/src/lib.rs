@@ -19,6 +19,7 @@ pub mod report;
 pub mod runs;
 pub mod sqlite;
 pub mod tables;
+pub mod umadb;
 
 /// Whatever goes wrong ends the benchmark with its message.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -1,11 +1,11 @@
-//! `cargo run --release -- [dispatch] [memory] [sqlite] [postgres] [cost] [--quick]` prints the table. All
+//! `cargo run --release -- [dispatch] [memory] [sqlite] [postgres] [umadb] [cost] [--quick]` prints the table. All
 //! parts at full size also write it to `RESULTS.md`.
 
 use std::fs;
 
 use cqrs_benches::args::{Args, SECTIONS};
 use cqrs_benches::report::Report;
-use cqrs_benches::{Result, cargo, cost, dispatch, machine, memory, postgres, sqlite};
+use cqrs_benches::{Result, cargo, cost, dispatch, machine, memory, postgres, sqlite, umadb};
 
 fn main() -> Result<()> {
     let args = Args::from_env()?;
@@ -22,6 +22,7 @@ fn main() -> Result<()> {
             "memory" => memory::run(&args, &mut report)?,
             "postgres" => postgres::run(&args, &mut report)?,
             "sqlite" => sqlite::run(&args, &mut report)?,
+            "umadb" => umadb::run(&args, &mut report)?,
             _ => cost::run(&args, &mut report)?,
         }
     }

@@ -28,5 +28,6 @@ guides! {
     stores: "stores.md",
     testing: "testing.md",
     tracing: "tracing.md",
+    umadb: "umadb.md",
     wiring: "wiring.md",
 }

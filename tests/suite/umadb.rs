@@ -3,6 +3,7 @@
 
 mod conformance;
 mod connecting;
+mod dispatching;
 mod other_data;
 mod outage;
 

@@ -52,8 +52,8 @@ pub(crate) async fn append(
         });
     }
     let time = to_micros(seen.time(append.time));
-    let request = record::request(&append, time);
-    let mut request = request.map_err(|reason| AppendError::Invalid { reason })?;
+    let mut request =
+        record::request(&append, time).map_err(|reason| AppendError::Invalid { reason })?;
     let size = request.encoded_len();
     if size > MAX_REQUEST {
         let reason = format!("bytes of one append as it is sent: {size}, at most {MAX_REQUEST}");
@@ -124,10 +124,10 @@ fn appended(last: Position, count: usize, time: Timestamp) -> Appended {
 
 /// `None` where no event can be in the way.
 fn condition(boundaries: &[Boundary], after: Position) -> Option<proto::AppendCondition> {
-    let items = boundaries
+    let items: Vec<_> = boundaries
         .iter()
-        .flat_map(|it| record::query_items(&it.fail_if));
-    let items: Vec<_> = items.collect();
+        .flat_map(|it| record::query_items(&it.fail_if))
+        .collect();
     // Without items, a query matches everything.
     (!items.is_empty()).then(|| proto::AppendCondition {
         fail_if_events_match: Some(proto::Query { items }),
@@ -150,7 +150,7 @@ async fn is_rewound(
     let Some(furthest) = boundaries.iter().map(|it| it.after).max() else {
         return Ok(false);
     };
-    if furthest <= seen.head() {
+    if furthest <= seen.heads().position() {
         return Ok(false);
     }
     let head = connection.head().await?;

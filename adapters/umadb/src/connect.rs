@@ -1,8 +1,10 @@
 use std::sync::Arc;
 
+use cqrs_core::CommandId;
+use uuid::Uuid;
+
 use crate::error::ConnectError;
-use crate::fault::Fault;
-use crate::grpc::Target;
+use crate::grpc::{CallError, Target};
 use crate::link::Link;
 use crate::options::Options;
 use crate::seen::Seen;
@@ -14,8 +16,8 @@ impl Options {
     /// Connects to the server at a URL, `umadb://host:port`. The port defaults to 50051.
     ///
     /// # Errors
-    /// The URL cannot be read, the server is not reached within
-    /// [`retry_timeout`](Self::retry_timeout), or it refuses the API key.
+    /// The URL cannot be read, there is no server, it does not answer within
+    /// [`answer_timeout`](Self::answer_timeout), or it refuses the API key.
     pub async fn connect(self, url: &str) -> Result<UmaDb, ConnectError> {
         let Self {
             api_key,
@@ -30,18 +32,24 @@ impl Options {
         }
         let authority = authority(url).map_err(|reason| ConnectError::Url { reason })?;
         let target = Target { authority, api_key };
-        let seen = Arc::new(Seen::new());
+        let seen = Arc::new(Seen::new(log_id(&target.authority)));
         let link = Link::new(target, answer_timeout, retry_timeout, seen.clone());
-        match link.attempts().connection().await {
-            Ok(_) => Ok(UmaDb::new(link, seen, queue)),
-            Err(Fault::Status(status)) => Err(ConnectError::Refused {
+        match link.connection().await {
+            Ok(_) => Ok(UmaDb::new(Arc::new(link), seen, queue)),
+            Err(CallError::Status(status)) => Err(ConnectError::Refused {
                 reason: status.explained(),
             }),
-            Err(Fault::Unavailable(reason) | Fault::InDoubt(reason) | Fault::Corrupt(reason)) => {
+            Err(CallError::NotSent(reason) | CallError::Lost(reason)) => {
+                let reason = format!("{}: {reason}", link.authority());
                 Err(ConnectError::Unreachable { reason })
             }
         }
     }
+}
+
+/// The same for all logs of this process at one address.
+fn log_id(authority: &str) -> Uuid {
+    CommandId::derived("umadb", authority.as_bytes()).as_uuid()
 }
 
 /// The host and port of a URL.

@@ -64,8 +64,9 @@ pub(crate) struct Channel {
 
 impl Channel {
     pub(crate) async fn open(target: Arc<Target>) -> Result<Self, String> {
-        let stream = TcpStream::connect(&target.authority).await;
-        let stream = stream.map_err(|error| error.to_string())?;
+        let stream = TcpStream::connect(&target.authority)
+            .await
+            .map_err(|error| error.to_string())?;
         stream
             .set_nodelay(true)
             .map_err(|error| error.to_string())?;
@@ -117,10 +118,8 @@ impl Channel {
         method: &str,
         request: &impl Message,
     ) -> Result<Messages<M>, CallError> {
-        let not_sent = |error: h2::Error| CallError::NotSent(error.to_string());
         let mut requests = self.requests.clone().ready().await.map_err(not_sent)?;
-        let head = self.request(method);
-        let head = head.map_err(|error| CallError::NotSent(error.to_string()))?;
+        let head = self.request(method).map_err(not_sent)?;
         let (response, mut body) = requests.send_request(head, false).map_err(not_sent)?;
         body.send_data(framed(request), true).map_err(lost)?;
         let (head, body) = response.await.map_err(lost)?.into_parts();
@@ -206,6 +205,10 @@ impl<M: Message + Default> Messages<M> {
     }
 }
 
+fn not_sent(error: impl ToString) -> CallError {
+    CallError::NotSent(error.to_string())
+}
+
 /// A stream that the server refused was not looked at.
 fn lost(error: h2::Error) -> CallError {
     match error.reason() {
@@ -226,14 +229,19 @@ fn framed(message: &impl Message) -> Bytes {
 
 /// `None` where the headers have no status.
 fn status(headers: &HeaderMap) -> Option<Result<(), CallError>> {
-    let code = headers.get("grpc-status")?.to_str().ok();
     // A code that is no number is an unknown error, 2.
-    let code = code.and_then(|code| code.parse().ok()).unwrap_or(2);
+    let code = headers
+        .get("grpc-status")?
+        .to_str()
+        .ok()
+        .and_then(|code| code.parse().ok())
+        .unwrap_or(2);
     if code == 0 {
         return Some(Ok(()));
     }
-    let message = headers.get("grpc-message");
-    let message = message.map_or(String::new(), |text| unescaped(text.as_bytes()));
+    let message = headers
+        .get("grpc-message")
+        .map_or(String::new(), |text| unescaped(text.as_bytes()));
     Some(Err(CallError::Status(Status { code, message })))
 }
 

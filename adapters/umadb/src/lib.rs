@@ -6,6 +6,7 @@ mod error;
 mod fault;
 mod grpc;
 mod link;
+mod notifier;
 mod options;
 #[allow(
     dead_code,

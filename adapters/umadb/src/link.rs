@@ -61,7 +61,12 @@ impl Link {
         }
     }
 
-    async fn connection(&self) -> Result<Connection, CallError> {
+    pub(crate) fn authority(&self) -> &str {
+        &self.target.authority
+    }
+
+    /// The connection, opened if there is none.
+    pub(crate) async fn connection(&self) -> Result<Connection, CallError> {
         let mut current = self.current.lock().await;
         if let Some(connection) = &*current
             && !connection.channel.is_closed()
@@ -75,7 +80,7 @@ impl Link {
         let mut connection = Connection {
             channel: channel.map_err(CallError::NotSent)?,
             answer_timeout: self.answer_timeout,
-            incarnation: self.seen.incarnation(),
+            incarnation: self.seen.heads().incarnation(),
         };
         let head = connection.head().await?;
         if self.is_continued(&connection, head).await? {
@@ -93,7 +98,7 @@ impl Link {
         connection: &Connection,
         head: Position,
     ) -> Result<bool, CallError> {
-        if head < self.seen.head() {
+        if head < self.seen.heads().position() {
             return Ok(false);
         }
         let Some(Landmark { position, command }) = self.seen.landmark() else {
@@ -107,11 +112,10 @@ impl Link {
         let found = connection
             .unary::<proto::ReadResponse>("Read", &request)
             .await?;
-        let same = |event: &proto::SequencedEvent| {
+        Ok(found.events.first().is_some_and(|event| {
             let source = event.tracking_info.as_ref().map(|it| it.source.as_str());
             event.position == position.get() && source == Some(&command.to_string())
-        };
-        Ok(found.events.first().is_some_and(same))
+        }))
     }
 }
 
@@ -137,6 +141,15 @@ impl Connection {
             connection: self,
             messages,
         })
+    }
+
+    /// Events from the requested position on, for as long as the connection lasts.
+    pub(crate) async fn subscribe(
+        &self,
+        request: &proto::SubscribeRequest,
+    ) -> Result<Messages<proto::SubscribeResponse>, CallError> {
+        let call = self.channel.stream("Subscribe", request);
+        self.within(call).await
     }
 
     async fn unary<M: prost::Message + Default>(
@@ -229,8 +242,8 @@ impl Attempts<'_> {
     }
 
     fn give_up(&mut self) -> Fault {
-        let reason = self.last.take().unwrap_or_else(|| "no connection".into());
-        let reason = format!("UmaDB at {}: {reason}", self.link.target.authority);
+        let last = self.last.take().unwrap_or_else(|| "no connection".into());
+        let reason = format!("UmaDB at {}: {last}", self.link.authority());
         if self.is_in_doubt {
             Fault::InDoubt(reason)
         } else {

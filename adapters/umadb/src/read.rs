@@ -11,7 +11,7 @@ use crate::record;
 use crate::seen::Seen;
 
 /// Maximum number of events that the server is asked to read at a time.
-const MAX_BATCH: usize = 1024;
+const MAX_BATCH: u32 = 1024;
 
 /// A failure of one attempt, or one that the next attempt would meet again.
 pub(crate) enum ReadError {
@@ -45,7 +45,8 @@ pub(crate) async fn page(
 /// Reads a page.
 ///
 /// The server tells the head of its snapshot only in an answer without a limit. So a read up to a
-/// position that is known to be there has a limit, and any other is stopped when the page is full.
+/// position that is known to be in the log has a limit, and any other is stopped when the page is
+/// full.
 pub(crate) async fn page_on(
     connection: &Connection,
     seen: &Seen,
@@ -62,9 +63,11 @@ pub(crate) async fn page_on(
             next: None,
         });
     }
-    let known = range.up_to.filter(|up_to| *up_to <= seen.head());
-    let batch = range.limit.saturating_add(1).min(MAX_BATCH);
-    let batch = u32::try_from(batch).unwrap_or(u32::MAX);
+    let known = snapshot(seen.heads().position(), query, range);
+    let batch = u32::try_from(range.limit)
+        .unwrap_or(MAX_BATCH)
+        .saturating_add(1)
+        .min(MAX_BATCH);
     let mut room = range.room();
     let mut events: Vec<Arc<_>> = Vec::new();
     let mut head = None;
@@ -122,6 +125,20 @@ pub(crate) async fn page_on(
         events,
         as_of: range.up_to.map_or(as_of, |up_to| up_to.min(as_of)),
     })
+}
+
+/// The position up to which a read goes, if it is known beforehand to be in the log. A query that
+/// the server answers by going through the log goes up to the known head if its page is likely to
+/// be cut: the server would go on to the end before it learns that the page is full.
+fn snapshot(head: Position, query: &EventQuery, range: ReadRange) -> Option<Position> {
+    let is_scan = match query {
+        EventQuery::All => true,
+        EventQuery::Items(items) => items.iter().any(|item| item.tags.is_empty()),
+    };
+    match range.up_to {
+        Some(up_to) => (up_to <= head).then_some(up_to),
+        None => (is_scan && head.since(range.after) > range.limit as u64).then_some(head),
+    }
 }
 
 /// What is recorded of a command.

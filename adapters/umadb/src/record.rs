@@ -79,7 +79,7 @@ fn metadata(
 ) -> Vec<proto::MetadataEntry> {
     let own = append.command.as_uuid();
     let first = (index == 0).then_some(append);
-    let entries = [
+    [
         ("time", Some(time.to_string())),
         ("index", Some(index.to_string())),
         ("count", first.map(|it| it.events.len().to_string())),
@@ -97,12 +97,13 @@ fn metadata(
             "causation",
             (append.causation != own).then(|| append.causation.to_string()),
         ),
-    ];
-    let entries = entries.into_iter().filter_map(|(key, value)| {
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| {
         let key = key.to_owned();
         value.map(|value| proto::MetadataEntry { key, value })
-    });
-    entries.collect()
+    })
+    .collect()
 }
 
 /// The query that finds a command's first event.

@@ -7,12 +7,12 @@ use uuid::Uuid;
 /// How far this process has seen the log.
 pub(crate) struct Seen {
     heads: Heads,
+    /// Its lock is held while the heads change, so that nothing of an earlier log raises them.
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    incarnation: Incarnation,
     landmark: Option<Landmark>,
     time: Timestamp,
 }
@@ -25,23 +25,16 @@ pub(crate) struct Landmark {
 }
 
 impl Seen {
-    pub(crate) fn new() -> Self {
+    /// Nothing yet of the log with this id.
+    pub(crate) fn new(log: Uuid) -> Self {
         Self {
-            heads: Heads::new(Position::START),
+            heads: Heads::new(Position::START).of_log(log),
             state: Mutex::default(),
         }
     }
 
-    pub(crate) fn head(&self) -> Position {
-        self.heads.position()
-    }
-
     pub(crate) fn heads(&self) -> &Heads {
         &self.heads
-    }
-
-    pub(crate) fn incarnation(&self) -> Incarnation {
-        self.lock().incarnation
     }
 
     pub(crate) fn landmark(&self) -> Option<Landmark> {
@@ -50,8 +43,8 @@ impl Seen {
 
     /// Notes that the log of this incarnation goes to `head` at least.
     pub(crate) fn advance(&self, incarnation: Incarnation, head: Position) {
-        let state = self.lock();
-        if state.incarnation == incarnation {
+        let _state = self.lock();
+        if self.heads.incarnation() == incarnation {
             self.heads.advance(head);
         }
     }
@@ -59,7 +52,7 @@ impl Seen {
     /// Notes an event of the log.
     pub(crate) fn note(&self, incarnation: Incarnation, event: Landmark, time: Timestamp) {
         let mut state = self.lock();
-        if state.incarnation != incarnation {
+        if self.heads.incarnation() != incarnation {
             return;
         }
         if state.landmark.is_none_or(|it| it.position < event.position) {
@@ -87,9 +80,8 @@ impl Seen {
     /// Begins with another log, which ends at `head`.
     pub(crate) fn replace(&self, head: Position) -> Incarnation {
         let mut state = self.lock();
-        state.incarnation = self.heads.replace(Uuid::now_v7(), head);
         state.landmark = None;
-        state.incarnation
+        self.heads.replace(self.heads.log_id(), head)
     }
 
     /// Nothing that holds the lock panics, so a poisoned lock still guards whole data.

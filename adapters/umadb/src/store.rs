@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use crate::append::LIMITS;
 use crate::error::ConnectError;
 use crate::link::Link;
+use crate::notifier::Notifier;
 use crate::options::Options;
 use crate::seen::Seen;
 use crate::{append, read};
@@ -21,8 +22,9 @@ pub struct UmaDb {
 }
 
 struct Shared {
-    link: Link,
+    link: Arc<Link>,
     seen: Arc<Seen>,
+    _notifier: Notifier,
     queue: usize,
     places: Semaphore,
 }
@@ -41,9 +43,10 @@ impl UmaDb {
         Options::default()
     }
 
-    pub(crate) fn new(link: Link, seen: Arc<Seen>, queue: usize) -> Self {
+    pub(crate) fn new(link: Arc<Link>, seen: Arc<Seen>, queue: usize) -> Self {
         Self {
             shared: Arc::new(Shared {
+                _notifier: Notifier::start(link.clone(), seen.clone()),
                 link,
                 seen,
                 queue,
@@ -98,12 +101,9 @@ impl EventLog for UmaDb {
         self.shared.seen.heads()
     }
 
-    /// An append with several boundaries is checked from the lowest position on, and a refusal looked
-    /// into.
     fn capabilities(&self) -> Capabilities<'_> {
         Capabilities::default()
             .several_boundaries()
-            .contiguous()
             .admission(self)
             .limits(LIMITS)
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::plan::PlannedProjection;
 use super::{Plan, Problems, ViewStores, is_same};
 use crate::handler::{Input, InputKind, ModelType, ReaderStore, StoreType};
+use crate::message::Storage;
 use crate::source::Source;
 use crate::store::{EventLog, Readers, Store, ViewStore};
 
@@ -84,6 +85,7 @@ impl GivenStores {
             return None;
         };
         let stores = Stores { log, views };
+        stores.check_states(plan, problems);
         stores.check_views(plan, problems);
         stores.check_commands(plan, problems);
         stores.check_projections(plan, problems);
@@ -187,6 +189,25 @@ impl Stores {
                     [projection.entry.source],
                     "`.views_of::<..>(..)` with one store for all of them, or a projection for each \
                      store: the views of a projection and its checkpoint commit together",
+                );
+            }
+        }
+    }
+
+    fn check_states(&self, plan: &Plan, problems: &mut Problems) {
+        if self.log.capabilities().states.is_some() {
+            return;
+        }
+        for entry in &plan.aggregates {
+            if entry.aggregate.storage == Storage::State {
+                problems.add(
+                    format!(
+                        "aggregate `{}` has `storage = \"state\"`, but the log keeps no states",
+                        entry.aggregate.name
+                    ),
+                    [entry.source],
+                    "`#[aggregate(..)]` without `storage`, to fold the state from its events, or a \
+                     log that keeps states",
                 );
             }
         }

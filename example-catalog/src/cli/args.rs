@@ -25,7 +25,8 @@ Exit codes:
 pub struct Args {
     #[command(subcommand)]
     pub action: Option<Action>,
-    /// The database: an SQLite file, or a PostgreSQL URL, `postgres://user@host:5432/database`
+    /// The database: an SQLite file, a PostgreSQL URL, `postgres://user@host:5432/database`, or the
+    /// URL of an UmaDB log, `umadb://host:50051`
     /// [default: the environment variable `CATALOG_DB`, or catalog.db; for the demo a temporary
     /// file, removed at the end]
     ///
@@ -44,6 +45,9 @@ pub struct Args {
     /// The schema in the PostgreSQL database, for `--db` with a URL only [default: cqrs]
     #[arg(long, global = true, value_name = "NAME")]
     schema: Option<String>,
+    /// The SQLite file of the read models, for an UmaDB log only [default: catalog-views.db]
+    #[arg(long, global = true, value_name = "FILE")]
+    views: Option<PathBuf>,
     /// Who sends it, as events record it
     #[arg(long, global = true, value_name = "NAME", default_value = "clerk")]
     actor: String,
@@ -165,7 +169,7 @@ impl Args {
             // The demo changes a database only if it is told so.
             or_environment: self.action.is_some(),
         };
-        Database::named(named, self.schema.clone())
+        Database::named(named, self.schema.clone(), self.views.clone())
     }
 
     /// Who sends what follows, with what they may do.

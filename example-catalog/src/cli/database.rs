@@ -17,6 +17,7 @@ const MAX_ADDRESS: u64 = 64 << 10;
 pub enum Location {
     File(PathBuf),
     Postgres(String),
+    UmaDb(String),
     /// Neither a path nor the URL of a database that is known here.
     Unknown,
 }
@@ -35,11 +36,22 @@ pub struct Named {
 #[derive(Clone)]
 pub enum Database {
     File(PathBuf),
-    Postgres { url: String, schema: String },
+    Postgres {
+        url: String,
+        schema: String,
+    },
+    /// The log is on a server, the read models are in a file.
+    UmaDb {
+        url: String,
+        views: PathBuf,
+    },
 }
 
 /// The schema when none is named; the same as the store's.
 const USUAL_SCHEMA: &str = "cqrs";
+
+/// The file of the read models when none is named.
+const DEFAULT_VIEWS: &str = "catalog-views.db";
 
 impl From<OsString> for Location {
     /// A path need not be UTF-8, a URL is.
@@ -52,6 +64,7 @@ impl From<OsString> for Location {
                 scheme @ ("postgres" | "postgresql") => {
                     Self::Postgres(format!("{scheme}://{rest}"))
                 }
+                "umadb" => Self::UmaDb(format!("umadb://{rest}")),
                 _ => Self::Unknown,
             };
         }
@@ -96,11 +109,21 @@ fn read_address(file: &Path) -> Result<Location, Stop> {
 
 impl Database {
     /// The one that the arguments name, if they name one.
-    pub fn named(named: Named, schema: Option<String>) -> Result<Option<Self>, Stop> {
-        match (named.find()?, schema) {
+    pub fn named(
+        named: Named,
+        schema: Option<String>,
+        views: Option<PathBuf>,
+    ) -> Result<Option<Self>, Stop> {
+        let location = named.find()?;
+        if views.is_some() && !matches!(location, Some(Location::UmaDb(_))) {
+            return Err(Stop::Invalid(
+                "`--views` is for an UmaDB log: name it with `--db umadb://..`".to_owned(),
+            ));
+        }
+        match (location, schema) {
             (Some(Location::Unknown), _) => Err(Stop::Invalid(
                 "the address of the database is neither the path of a file nor a URL that begins \
-                 with `postgres://`"
+                 with `postgres://` or `umadb://`"
                     .to_owned(),
             )),
             (Some(Location::Postgres(url)), schema) => Ok(Some(Self::Postgres {
@@ -110,6 +133,10 @@ impl Database {
             (_, Some(schema)) => Err(Stop::Invalid(format!(
                 "`--schema {schema}` needs a PostgreSQL database: name it with `--db postgres://..`"
             ))),
+            (Some(Location::UmaDb(url)), None) => Ok(Some(Self::UmaDb {
+                url,
+                views: views.unwrap_or_else(|| DEFAULT_VIEWS.into()),
+            })),
             (Some(Location::File(file)), None) => Ok(Some(Self::File(file))),
             (None, None) => Ok(None),
         }
@@ -127,6 +154,9 @@ impl fmt::Display for Database {
         match self {
             Self::File(file) => write!(f, "{}", file.display()),
             Self::Postgres { schema, .. } => write!(f, "PostgreSQL, schema `{schema}`"),
+            Self::UmaDb { views, .. } => {
+                write!(f, "UmaDB, with read models in {}", views.display())
+            }
         }
     }
 }

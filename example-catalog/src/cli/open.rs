@@ -2,10 +2,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cqrs_core::app::Builder;
-use cqrs_core::store::Store;
-use cqrs_core::{Dispatcher, HeldPermissions, Memory, Module};
+use cqrs_core::{Dispatcher, HeldPermissions, Memory};
 use cqrs_postgres::{ConnectError, Postgres};
 use cqrs_sqlite::Sqlite;
+use cqrs_umadb::UmaDb;
 use example_catalog::{Notifier, ProductId};
 
 use super::Stop;
@@ -22,17 +22,30 @@ pub enum Existing {
 /// The catalog in a database.
 pub async fn in_database(database: &Database, existing: Existing) -> Result<Dispatcher, Stop> {
     match database {
-        Database::File(file) => wire(in_file(file, existing).await?, []).await,
+        Database::File(file) => {
+            let store = in_file(file, existing).await?;
+            build(catalog().store(store)).await
+        }
         Database::Postgres { url, schema } => {
             let store = in_schema(url, schema, existing).await?;
-            wire(store, [example_catalog::sales::module()]).await
+            // It can do more: its handlers have SQL.
+            build(
+                catalog()
+                    .module(example_catalog::sales::module())
+                    .store(store),
+            )
+            .await
+        }
+        Database::UmaDb { url, views } => {
+            let log = on_umadb(url).await?;
+            build(catalog().log(log).views(Sqlite::open(views).await?)).await
         }
     }
 }
 
 /// A catalog that is not kept.
 pub async fn in_memory() -> Result<Dispatcher, Stop> {
-    wire(Memory::new(), []).await
+    build(catalog().store(Memory::new())).await
 }
 
 async fn in_file(file: &Path, existing: Existing) -> Result<Sqlite, Stop> {
@@ -62,21 +75,25 @@ async fn in_schema(url: &str, schema: &str, existing: Existing) -> Result<Postgr
     }
 }
 
-/// The catalog, and more of it on a store that can do more.
-async fn wire(
-    store: impl Store,
-    more: impl IntoIterator<Item = Module>,
-) -> Result<Dispatcher, Stop> {
-    let catalog = Dispatcher::builder().module(example_catalog::module());
-    let dispatcher = more
-        .into_iter()
-        .fold(catalog, Builder::module)
-        .store(store)
+/// The server's key is where the server has it.
+async fn on_umadb(url: &str) -> Result<UmaDb, cqrs_umadb::ConnectError> {
+    let options = match std::env::var("UMADB_API_KEY") {
+        Ok(key) => UmaDb::options().api_key(&key),
+        Err(_) => UmaDb::options(),
+    };
+    options.connect(url).await
+}
+
+/// The catalog, without a store.
+fn catalog() -> Builder {
+    Dispatcher::builder()
+        .module(example_catalog::module())
         .authorizer(HeldPermissions)
         .provide::<dyn Notifier>(Arc::new(StandardError))
-        .build()
-        .await?;
-    Ok(dispatcher)
+}
+
+async fn build(builder: Builder) -> Result<Dispatcher, Stop> {
+    Ok(builder.build().await?)
 }
 
 /// Tells whoever sits at the terminal.

@@ -90,6 +90,16 @@ impl From<ConnectError> for Stop {
     }
 }
 
+impl From<cqrs_umadb::ConnectError> for Stop {
+    fn from(error: cqrs_umadb::ConnectError) -> Self {
+        let text = error.to_string();
+        match error {
+            cqrs_umadb::ConnectError::Url { .. } => Self::Invalid(text),
+            _ => Self::Failed(text),
+        }
+    }
+}
+
 macro_rules! failures {
     ($($error:ty),+) => {$(
         impl From<$error> for Stop {

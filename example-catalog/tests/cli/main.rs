@@ -10,3 +10,4 @@ mod interrupted;
 mod postgres;
 mod program;
 mod send_and_ask;
+mod umadb;

@@ -10,8 +10,7 @@ use super::noted;
 
 /// What happens to whoever connects to this.
 async fn error(url: &str) -> ConnectError {
-    let options = UmaDb::options().retry_timeout(Duration::from_millis(200));
-    let options = options.answer_timeout(Duration::from_millis(100));
+    let options = UmaDb::options().answer_timeout(Duration::from_millis(100));
     match options.connect(url).await {
         Ok(_) => panic!("there is no UmaDB at {url}"),
         Err(error) => error,

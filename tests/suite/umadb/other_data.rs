@@ -53,6 +53,20 @@ async fn a_log_that_was_replaced_is_noticed_however_long_it_is() {
     }
 }
 
+#[tokio::test]
+async fn an_append_of_another_process_raises_the_known_head() {
+    let Some(fixture) = Log::fresh("an_append_of_another_process", UmaDb::options()) else {
+        return;
+    };
+    let (log, other) = (fixture.open_log().await, fixture.open_log().await);
+    for number in 1..4 {
+        let mut heads = log.heads().watch();
+        let last = other.append(noted("book:A")).await.expect("appends").last;
+        assert_eq!(last, Position::new(number));
+        assert_eq!(heads.reached(last).await, last);
+    }
+}
+
 /// The log has a server of its own; this is how it shows that it has not.
 #[tokio::test]
 async fn an_event_of_another_client_is_reported_with_its_position() {

@@ -91,8 +91,10 @@ impl Server {
              c.append([umadb.Event('noted', b'1', ['other:O'])])",
             self.port
         );
-        let status = Command::new(&python).args(["-c", &script]).status();
-        let status = status.unwrap_or_else(|error| panic!("{}: {error}", python.display()));
+        let status = Command::new(&python)
+            .args(["-c", &script])
+            .status()
+            .unwrap_or_else(|error| panic!("{}: {error}", python.display()));
         assert!(status.success(), "the package's client appends");
     }
 

@@ -48,12 +48,18 @@ destroy() {
   fi
 }
 
+# A signal takes its time to reach all threads.
+stand() {
+  kill -STOP "$pid"
+  while grep -h '^State:' /proc/"$pid"/task/*/status | grep -qv 'T (stopped)'; do :; done
+}
+
 cd "$directory" && mkdir data || exit 1
 while read -r command port; do
   case $command in
   start) start "$@" ;;
   kill) destroy && echo gone ;;
-  stand) kill -STOP "$pid" && echo stopped ;;
+  stand) stand && echo stopped ;;
   continue) kill -CONT "$pid" && echo running ;;
   save) rm -rf saved && cp -a data saved && echo saved ;;
   restore) rm -rf data && cp -a saved data && echo restored ;;

@@ -1,0 +1,52 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use crate::grpc::CallError;
+use crate::link::{Connection, Link};
+use crate::proto;
+use crate::seen::Seen;
+
+/// Minimum time from one notification to the next.
+const MIN_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A task that raises the known head when another process appends. It ends when this is dropped.
+pub(crate) struct Notifier(JoinHandle<()>);
+
+impl Notifier {
+    pub(crate) fn start(link: Arc<Link>, seen: Arc<Seen>) -> Self {
+        Self(tokio::spawn(async move {
+            loop {
+                if let Ok(connection) = link.attempts().connection().await {
+                    // A request that fails as well reports it.
+                    let _ = next_append(&connection, &seen).await;
+                }
+                sleep(MIN_INTERVAL).await;
+            }
+        }))
+    }
+}
+
+impl Drop for Notifier {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Waits for an event after the known head. A subscription that goes on would transfer every event
+/// to every process, so this one ends with the first.
+async fn next_append(connection: &Connection, seen: &Seen) -> Result<(), CallError> {
+    let request = proto::SubscribeRequest {
+        query: None,
+        after: Some(seen.heads().position().get()),
+        batch_size: Some(1),
+    };
+    let mut events = connection.subscribe(&request).await?;
+    if events.next().await?.is_some() {
+        let head = connection.head().await?;
+        seen.advance(connection.incarnation, head);
+    }
+    Ok(())
+}
