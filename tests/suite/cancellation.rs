@@ -210,6 +210,7 @@ async fn a_dropped_commit_of_views_leaves_nothing_open() {
                 model: model.clone().into(),
                 key: "1".to_owned(),
                 view: Some((to.to_string().into_bytes(), Vec::new())),
+                position: to,
             };
             let batch = ViewBatch {
                 subscription: subscription.to_owned(),

@@ -31,6 +31,7 @@ async fn fill(store: &Postgres) {
         model: cards(),
         key: key.to_string(),
         view: Some((key.to_string().into_bytes(), Vec::new())),
+        position: Position::new(1),
     };
     let batch = ViewBatch {
         subscription: "projection:cards".to_owned(),

@@ -57,6 +57,7 @@ mod failing;
 mod follow;
 mod large_views;
 mod loads;
+mod one_by_one;
 mod reactions;
 mod views;
 mod wide_folds;

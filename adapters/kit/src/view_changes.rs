@@ -69,6 +69,8 @@ fn check_sort_keys(model: &ModelSchema, key: &str, view: &View) -> Result<(), Vi
 
 #[cfg(test)]
 mod tests {
+    use cqrs_core::Position;
+
     use super::*;
     use crate::testing::Plain;
 
@@ -84,6 +86,7 @@ mod tests {
             model: model.clone(),
             key: key.to_owned(),
             view: Some((b"{}".to_vec(), vec![SortKey::default(); sort_keys])),
+            position: Position::START,
         }
     }
 

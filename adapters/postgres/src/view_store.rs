@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use cqrs_core::Position;
 use cqrs_core::store::{
-    BoxFuture, Incarnation, ModelSchema, StoreError, ViewBatch, ViewCapabilities, ViewCommitError,
-    ViewPage, ViewScan, ViewStore,
+    BoxFuture, Incarnation, ModelSchema, StoreError, StoredView, ViewBatch, ViewCapabilities,
+    ViewCommitError, ViewPage, ViewScan, ViewStore,
 };
 
 use crate::dialect::Table;
@@ -65,11 +65,12 @@ impl ViewStore for Postgres {
         &self,
         model: Arc<ModelSchema>,
         keys: Vec<String>,
-    ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
+    ) -> BoxFuture<'_, Result<Vec<StoredView>, StoreError>> {
         // From where they are written, never from a replica.
         Box::pin(async move {
             let table = Table::new(&self.shared().schema, &model).map_err(Fault::from)?;
-            Ok(read::views::load(&self.shared().pool, &table, &keys).await?)
+            let bodies = read::views::load(&self.shared().pool, &table, &keys).await?;
+            Ok(bodies.into_iter().map(StoredView::from).collect())
         })
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::StoreType;
 use crate::error::Error;
 use crate::message::{Aggregate, Envelope, Storage};
-use crate::store::{ModelSchema, Tag};
+use crate::store::{CommitMode, ModelSchema, Tag};
 use crate::views::{ErasedBuffer, ReadModel, ViewBuffer};
 
 /// What a handler takes besides its message.
@@ -99,7 +99,7 @@ pub struct ModelType {
     pub name: &'static str,
     /// See [`ReadModel::INDEXES`].
     pub indexes: &'static [&'static str],
-    pub(crate) buffer: fn(Arc<ModelSchema>) -> Arc<dyn ErasedBuffer>,
+    pub(crate) buffer: fn(Arc<ModelSchema>, CommitMode) -> Arc<dyn ErasedBuffer>,
 }
 
 impl ModelType {
@@ -109,7 +109,7 @@ impl ModelType {
             id: TypeId::of::<V>(),
             name: V::NAME,
             indexes: V::INDEXES,
-            buffer: |schema| Arc::new(ViewBuffer::<V>::new(schema)),
+            buffer: |schema, commits| Arc::new(ViewBuffer::<V>::new(schema, commits)),
         }
     }
 }

@@ -63,8 +63,8 @@ pub use transaction::{
     Transactional, Transactions, ViewTransaction, ViewTransactions,
 };
 pub use view_store::{
-    IndexRange, ModelSchema, ViewBatch, ViewCapabilities, ViewChange, ViewCommitError, ViewPage,
-    ViewRow, ViewScan, ViewStore,
+    CommitMode, IndexRange, ModelSchema, StoredView, ViewBatch, ViewCapabilities, ViewChange,
+    ViewCommitError, ViewPage, ViewRow, ViewScan, ViewStore,
 };
 
 /// A boxed future, as the methods of store traits return them.

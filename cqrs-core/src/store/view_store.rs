@@ -13,8 +13,9 @@ pub trait ViewStore: Send + Sync + 'static {
     fn checkpoint(&self, subscription: &str)
     -> BoxFuture<'_, Result<Option<Position>, StoreError>>;
 
-    /// Writes the changes and moves the checkpoint, both or neither, if the checkpoint is still
-    /// where the batch started (the fence that makes projections exactly-once).
+    /// Writes the changes and moves the checkpoint if that is still where the batch starts: the fence
+    /// that makes projections exactly-once. With [`CommitMode::Atomic`], both or neither; see
+    /// [`CommitMode::ByPosition`] for stores without transactions.
     fn commit(&self, batch: ViewBatch) -> BoxFuture<'_, Result<(), ViewCommitError>>;
 
     /// Waits until queries see everything that was committed before this call. A store whose
@@ -31,14 +32,18 @@ pub trait ViewStore: Send + Sync + 'static {
         keys: Vec<String>,
     ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>>;
 
-    /// The same for a projection that is about to change them: as they are committed, also when
-    /// queries read from a copy that follows.
+    /// The same for a projection that is about to change them: as they are written, also when
+    /// queries read from a copy that lags behind, and in a store of [`CommitMode::ByPosition`] each
+    /// with the position that was written last. Defaults to [`load`](Self::load).
     fn load_to_fold(
         &self,
         model: Arc<ModelSchema>,
         keys: Vec<String>,
-    ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
-        self.load(model, keys)
+    ) -> BoxFuture<'_, Result<Vec<StoredView>, StoreError>> {
+        Box::pin(async move {
+            let bodies = self.load(model, keys).await?;
+            Ok(bodies.into_iter().map(StoredView::from).collect())
+        })
     }
 
     /// The views within the ranges, in the order asked, with ties by key. Rows and total are of one
@@ -63,6 +68,8 @@ pub trait ViewStore: Send + Sync + 'static {
 #[derive(Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct ViewCapabilities<'s> {
+    /// How [`ViewStore::commit`] writes. Defaults to [`CommitMode::Atomic`].
+    pub commits: CommitMode,
     /// Whether this process can only read the store: each commit is answered with an error. Then no
     /// projection runs that writes to it.
     pub read_only: bool,
@@ -74,7 +81,39 @@ pub struct ViewCapabilities<'s> {
     pub reader: Option<&'s dyn Readers>,
 }
 
+/// How a store writes the changes of a batch and its checkpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommitMode {
+    /// In a transaction: all of it, or nothing.
+    #[default]
+    Atomic,
+    /// One by one, for a store without transactions. Each step is atomic, and they come in this
+    /// order:
+    ///
+    /// 1. Each change is written with its [`ViewChange::position`], unless the store has that
+    ///    position or a higher one for the key. A deleted view leaves its position behind, at least
+    ///    as long as a writer may have been paused.
+    /// 2. When all of them are written, the checkpoint is moved, if it is still where the batch
+    ///    starts.
+    ///
+    /// A batch may stop after any step. The next worker then folds the same events again, and the
+    /// changes that [`ViewStore::load_to_fold`] answers to have been written are not made twice: a
+    /// view ignores the events up to its position.
+    ///
+    /// Each view is then written exactly once, but not all at once: until the checkpoint moves,
+    /// queries may see some of the changes. A fold changes each view by itself: one that reads a view
+    /// with `Views::get` may write only that view, or it fails.
+    ByPosition,
+}
+
 impl<'s> ViewCapabilities<'s> {
+    /// Sets [`commits`](Self::commits).
+    #[must_use]
+    pub fn commits(self, commits: CommitMode) -> Self {
+        Self { commits, ..self }
+    }
+
     /// Sets [`read_only`](Self::read_only).
     #[must_use]
     pub fn read_only(self, read_only: bool) -> Self {
@@ -134,7 +173,7 @@ impl<T: ViewStore + ?Sized> ViewStore for Arc<T> {
         &self,
         model: Arc<ModelSchema>,
         keys: Vec<String>,
-    ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
+    ) -> BoxFuture<'_, Result<Vec<StoredView>, StoreError>> {
         (**self).load_to_fold(model, keys)
     }
 
@@ -186,6 +225,28 @@ pub struct ViewChange {
     pub key: String,
     /// The view as JSON and a sort key per index; `None` deletes it.
     pub view: Option<(Vec<u8>, Vec<SortKey>)>,
+    /// The position of the last event that changed it.
+    pub position: Position,
+}
+
+/// A view as a projection loads it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredView {
+    /// The view as JSON; `None` where there is none.
+    pub body: Option<Vec<u8>>,
+    /// The [`ViewChange::position`] of the change that was written last, also where that deleted the
+    /// view. [`Position::START`] in a store of [`CommitMode::Atomic`], which keeps none.
+    pub position: Position,
+}
+
+impl From<Option<Vec<u8>>> for StoredView {
+    /// A view of a store that keeps no positions of views.
+    fn from(body: Option<Vec<u8>>) -> Self {
+        Self {
+            body,
+            position: Position::START,
+        }
+    }
 }
 
 /// Why a batch was not written.
@@ -198,7 +259,8 @@ pub enum ViewCommitError {
         /// Where it is.
         found: Option<Position>,
     },
-    /// The store failed: nothing was written.
+    /// The store failed: nothing was written, or with [`CommitMode::ByPosition`] perhaps a part, but
+    /// not the checkpoint.
     #[error(transparent)]
     Failed(#[from] StoreError),
 }

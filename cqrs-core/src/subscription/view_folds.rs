@@ -10,8 +10,8 @@ use super::FailedEvent;
 use crate::error::{Error, Result};
 use crate::handler::{Fold, FoldScope, Reply, TxSlot};
 use crate::running::{Running, still_running};
-use crate::store::{ErasedViewTx, Recorded, ViewChange, ViewStore};
-use crate::views::{ErasedBuffer, LoadRequest, Loader};
+use crate::store::{CommitMode, ErasedViewTx, Recorded, ViewChange, ViewStore};
+use crate::views::{ErasedBuffer, LoadRequest, Loader, only_own_view};
 use crate::wiring::{Models, PlannedProjection};
 
 /// Views kept in memory between batches, per read model.
@@ -59,6 +59,7 @@ pub(super) struct ViewFolds {
     folds: HashMap<&'static str, Fold>,
     buffers: Arc<Buffers>,
     views: Arc<dyn ViewStore>,
+    commits: CommitMode,
 }
 
 impl ViewFolds {
@@ -67,9 +68,10 @@ impl ViewFolds {
         models: &Models,
         views: Arc<dyn ViewStore>,
     ) -> Self {
+        let commits = views.view_capabilities().commits;
         let buffers = plan.models().into_iter().filter_map(|model| {
             let schema = models.get(&model.id)?.schema.clone();
-            Some((model.id, (model.buffer)(schema)))
+            Some((model.id, (model.buffer)(schema, commits)))
         });
         Self {
             name: plan.entry.name,
@@ -80,6 +82,7 @@ impl ViewFolds {
                 .collect(),
             buffers: Arc::new(buffers.collect()),
             views,
+            commits,
         }
     }
 
@@ -139,18 +142,27 @@ impl ViewFolds {
         let Some(fold) = self.folds.get(event.data.event_type.as_str()) else {
             return (self.name, Ok(0));
         };
+        for buffer in self.buffers.values() {
+            buffer.begin_fold(event.position);
+        }
         let mut reruns = 0;
-        let mut result = loop {
+        let folded = loop {
             if reruns == MAX_RERUNS {
                 break self.run_on_thread(fold, event, tx).await;
             }
-            let result = run(fold, event, &self.buffers, tx).await;
+            let folded = run(fold, event, &self.buffers, tx).await;
             reruns += 1;
             match self.load_missing().await {
                 Ok(true) => self.discard_fold(),
-                Ok(false) => break result,
+                Ok(false) => break Ok(folded),
                 Err(error) => break Err(error),
             }
+        };
+        let mut result = match folded {
+            Ok(folded) if self.commits == CommitMode::ByPosition => {
+                only_own_view(self.buffers.values().map(|buffer| &**buffer), folded)
+            }
+            folded => folded.flatten(),
         };
         if result.is_ok() && check == Check::EachEvent {
             result = self.buffers.values().try_for_each(|buffer| buffer.check());
@@ -165,12 +177,15 @@ impl ViewFolds {
     /// Runs the fold on a thread of its own, where it may wait for the views that this loads.
     ///
     /// When this is dropped, the fold gets errors instead of views, and so comes to its end.
+    ///
+    /// # Errors
+    /// When a view cannot be loaded. The inner error is that of the fold.
     async fn run_on_thread(
         &self,
         fold: &Fold,
         event: &Arc<Recorded>,
         tx: Option<&TxSlot<dyn ErasedViewTx>>,
-    ) -> Result<()> {
+    ) -> Result<Result<()>> {
         let (loader, mut requests) = Loader::new();
         let waiting = Waiting::begin(self.buffers.clone(), &loader);
         drop(loader);
@@ -187,7 +202,7 @@ impl ViewFolds {
             outcome = outcome.and(self.load(&request).await);
         }
         let folded = folding.await.map_err(Error::from)?;
-        outcome.and(folded)
+        outcome.map(|()| folded)
     }
 
     async fn load(&self, request: &LoadRequest) -> Result<()> {
@@ -195,12 +210,12 @@ impl ViewFolds {
             return Ok(());
         };
         let keys = vec![request.key.clone()];
-        let bodies = self
+        let stored = self
             .views
             .load_to_fold(buffer.schema().clone(), keys)
             .await?;
-        let body = bodies.into_iter().next().flatten();
-        buffer.insert(request.key.clone(), body.as_deref())
+        let stored = stored.into_iter().next().unwrap_or_default();
+        buffer.insert(request.key.clone(), &stored)
     }
 
     /// Loads the views that the fold asked for in vain; whether there were any.
@@ -212,12 +227,12 @@ impl ViewFolds {
                 continue;
             }
             any = true;
-            let bodies = self
+            let stored = self
                 .views
                 .load_to_fold(buffer.schema().clone(), keys.clone())
                 .await?;
-            for (key, body) in keys.into_iter().zip(bodies) {
-                buffer.insert(key, body.as_deref())?;
+            for (key, stored) in keys.into_iter().zip(&stored) {
+                buffer.insert(key, stored)?;
             }
         }
         Ok(any)

@@ -8,7 +8,7 @@ use super::encode::{broken, decode, encode};
 use super::loader::Loader;
 use crate::error::{Error, Result};
 use crate::panic::panic_message;
-use crate::store::{ModelSchema, ViewChange};
+use crate::store::{CommitMode, ModelSchema, Position, StoredView, ViewChange};
 
 /// The views of one read model that a batch of events has touched, in memory.
 ///
@@ -16,20 +16,29 @@ use crate::store::{ModelSchema, ViewChange};
 /// the fold again, from the state before the event. A fold that has been stopped several times runs
 /// on a thread of its own, and waits there for each view. That keeps folds free of `async` whatever
 /// the store, and lets a batch be written at once.
+///
+/// In a store of [`CommitMode::ByPosition`], a view may be ahead of the event that is being folded: an
+/// interrupted commit has written it. Its changes are ignored until the events have caught up with it.
+/// A fold that reads it to write another view would see the future: see [`only_own_view`].
 pub struct ViewBuffer<V> {
     schema: Arc<ModelSchema>,
     state: Mutex<BufferState<V>>,
 }
 
 struct BufferState<V> {
+    commits: CommitMode,
     /// Views as of the last fold that succeeded.
     folded: HashMap<String, BufferedView<V>>,
     /// Size of all folded views.
     bytes: usize,
     /// Of the views that were read or written so far.
     measured: Mean,
-    /// Changes of the event that is being folded.
+    /// The event that is being folded.
+    event: Position,
+    /// Its changes.
     current: HashMap<String, Option<V>>,
+    /// Keys that its fold has read with `Views::get`, if views are written one by one.
+    read: HashSet<String>,
     /// Keys changed since the last commit.
     changed: HashSet<String>,
     /// Keys asked for that are not here.
@@ -44,6 +53,8 @@ struct BufferedView<V> {
     /// Of its key, and of its JSON when it was last read or written. Before that, as many as others
     /// have on average: to encode each would cost as much as to write it.
     bytes: usize,
+    /// The last event that changed it, or that the store has for it.
+    position: Position,
 }
 
 /// The mean size of views.
@@ -61,7 +72,14 @@ pub(crate) trait ErasedBuffer: Send + Sync {
     /// Takes the keys that the fold asked for in vain.
     fn take_missing(&self) -> Vec<String>;
     /// Takes in what the store has under a key.
-    fn insert(&self, key: String, body: Option<&[u8]>) -> Result<()>;
+    fn insert(&self, key: String, stored: &StoredView) -> Result<()>;
+    /// Begins to fold an event.
+    fn begin_fold(&self, event: Position);
+    /// The keys that the fold has read with `Views::get`, and those that it has written. Empty if
+    /// views are written at once.
+    fn reads_and_writes(&self) -> (Vec<String>, Vec<String>);
+    /// Whether a view that the fold has read is ahead of the event.
+    fn has_read_ahead(&self) -> bool;
     /// Lets folds wait for views that this loads, or stops them with `None`.
     fn load_with(&self, loader: Option<Loader>);
     /// Whether what the current event changed can be kept.
@@ -83,12 +101,15 @@ pub(crate) trait ErasedBuffer: Send + Sync {
 
 impl<V: ReadModel> ViewBuffer<V> {
     /// An empty buffer.
-    pub fn new(schema: Arc<ModelSchema>) -> Self {
+    pub fn new(schema: Arc<ModelSchema>, commits: CommitMode) -> Self {
         let state = BufferState {
+            commits,
             folded: HashMap::new(),
             bytes: 0,
             measured: Mean::default(),
+            event: Position::START,
             current: HashMap::new(),
+            read: HashSet::new(),
             changed: HashSet::new(),
             missing: HashSet::new(),
             loader: None,
@@ -99,7 +120,26 @@ impl<V: ReadModel> ViewBuffer<V> {
         }
     }
 
-    pub(crate) fn get(&self, key: &str) -> Result<Option<V>> {
+    /// The view, for a fold that decides by it.
+    pub(crate) fn read(&self, key: &str) -> Result<Option<V>> {
+        let mut state = self.lock();
+        if state.commits == CommitMode::ByPosition {
+            state.read.insert(key.to_owned());
+        }
+        drop(state);
+        self.get(key)
+    }
+
+    /// The view, for a fold that changes it by itself. `None` if it is ahead of the event: the change
+    /// would be ignored, and need not be possible.
+    pub(crate) fn read_to_change(&self, key: &str) -> Result<Option<Option<V>>> {
+        let view = self.get(key)?;
+        let state = self.lock();
+        let is_ahead = state.is_ahead(key) && !state.current.contains_key(key);
+        Ok((!is_ahead).then_some(view))
+    }
+
+    fn get(&self, key: &str) -> Result<Option<V>> {
         let mut state = self.lock();
         if let Some(view) = state.find(key) {
             return view;
@@ -139,6 +179,13 @@ impl<V: ReadModel> BufferState<V> {
         }))
     }
 
+    /// Whether the store has changes of a later event for this view, or of this one.
+    fn is_ahead(&self, key: &str) -> bool {
+        let folded = self.folded.get(key);
+        self.commits == CommitMode::ByPosition
+            && folded.is_some_and(|view| view.position >= self.event)
+    }
+
     fn keep(&mut self, key: String, view: Option<V>) {
         let folded = self.folded.get(&key);
         let is_new = view.is_some() && folded.is_none_or(|folded| folded.view.is_none());
@@ -148,7 +195,13 @@ impl<V: ReadModel> BufferState<V> {
             _ => before,
         };
         self.bytes = self.bytes - before + bytes;
-        self.folded.insert(key, BufferedView { view, bytes });
+        let position = self.event;
+        let buffered = BufferedView {
+            view,
+            bytes,
+            position,
+        };
+        self.folded.insert(key, buffered);
     }
 
     fn forget_folded(&mut self) {
@@ -187,15 +240,41 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
         self.lock().missing.drain().collect()
     }
 
-    fn insert(&self, key: String, body: Option<&[u8]>) -> Result<()> {
+    fn begin_fold(&self, event: Position) {
+        self.lock().event = event;
+    }
+
+    fn reads_and_writes(&self) -> (Vec<String>, Vec<String>) {
+        let state = self.lock();
+        if state.commits == CommitMode::Atomic {
+            return (Vec::new(), Vec::new());
+        }
+        let reads = state.read.iter().cloned().collect();
+        let writes = state.current.keys().cloned().collect();
+        (reads, writes)
+    }
+
+    fn has_read_ahead(&self) -> bool {
+        let state = self.lock();
+        state.read.iter().any(|key| state.is_ahead(key))
+    }
+
+    fn insert(&self, key: String, stored: &StoredView) -> Result<()> {
+        let body = stored.body.as_deref();
         let view = body.map(|body| decode(&key, body)).transpose()?;
         let bytes = key.len() + body.map_or(0, <[u8]>::len);
+        let position = stored.position;
         let mut state = self.lock();
         if body.is_some() {
             state.measured.add(bytes);
         }
         state.bytes += bytes;
-        if let Some(before) = state.folded.insert(key, BufferedView { view, bytes }) {
+        let buffered = BufferedView {
+            view,
+            bytes,
+            position,
+        };
+        if let Some(before) = state.folded.insert(key, buffered) {
             state.bytes -= before.bytes;
         }
         Ok(())
@@ -221,9 +300,12 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
         let mut state = self.lock();
         let current = std::mem::take(&mut state.current);
         for (key, view) in current {
-            state.changed.insert(key.clone());
-            state.keep(key, view);
+            if !state.is_ahead(&key) {
+                state.changed.insert(key.clone());
+                state.keep(key, view);
+            }
         }
+        state.read.clear();
         state.bytes
     }
 
@@ -234,6 +316,7 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
     fn discard_fold(&self) {
         let mut state = self.lock();
         state.current.clear();
+        state.read.clear();
         state.missing.clear();
     }
 
@@ -248,7 +331,14 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
         } = &mut *state;
         let change = |key: &String| {
             let mut written = None;
-            if let Some(BufferedView { view, bytes }) = folded.get_mut(key) {
+            let mut changed_at = Position::START;
+            if let Some(BufferedView {
+                view,
+                bytes,
+                position,
+            }) = folded.get_mut(key)
+            {
+                changed_at = *position;
                 written = view.as_ref().map(|view| encode(key, view)).transpose()?;
                 *total -= *bytes;
                 *bytes = key.len() + written.as_ref().map_or(0, |(body, _)| body.len());
@@ -261,6 +351,7 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
                 model: self.schema.clone(),
                 key: key.clone(),
                 view: written,
+                position: changed_at,
             })
         };
         changed.iter().map(change).collect()
@@ -278,6 +369,7 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
         let mut state = self.lock();
         state.forget_folded();
         state.current.clear();
+        state.read.clear();
         state.changed.clear();
         state.missing.clear();
     }

@@ -6,6 +6,7 @@ mod find;
 mod indexed;
 mod loader;
 mod model;
+mod own_view;
 mod writer;
 
 pub(crate) use buffer::ErasedBuffer;
@@ -15,6 +16,7 @@ pub use find::{Find, Page, Read};
 pub use indexed::Indexed;
 pub(crate) use loader::{LoadRequest, Loader};
 pub use model::{Index, ReadModel};
+pub(crate) use own_view::only_own_view;
 
 pub use crate::store::SortKey;
 pub use writer::Views;

@@ -19,10 +19,14 @@ impl<V: ReadModel> Views<V> {
 
     /// The view with this key.
     ///
+    /// In a view store without transactions, a fold that reads a view this way may write only that
+    /// view; [`update`](Self::update) and [`upsert`](Self::upsert) are not restricted. See
+    /// [`CommitMode::ByPosition`](crate::store::CommitMode::ByPosition).
+    ///
     /// # Errors
     /// While the view is being loaded; pass the error on with `?`, the fold is run again.
     pub fn get(&self, key: &(impl Display + ?Sized)) -> Result<Option<V>> {
-        self.buffer.get(&key.to_string())
+        self.buffer.read(&key.to_string())
     }
 
     /// Writes a view, new or not.
@@ -39,12 +43,16 @@ impl<V: ReadModel> Views<V> {
         key: &(impl Display + ?Sized),
         change: impl FnOnce(&mut V),
     ) -> Result<bool> {
-        let Some(mut view) = self.get(key)? else {
-            return Ok(false);
-        };
-        change(&mut view);
-        self.put(view);
-        Ok(true)
+        match self.buffer.read_to_change(&key.to_string())? {
+            Some(Some(mut view)) => {
+                change(&mut view);
+                self.put(view);
+                Ok(true)
+            }
+            Some(None) => Ok(false),
+            // It was there when the event was folded for the first time, as far as one can tell.
+            None => Ok(true),
+        }
     }
 
     /// Changes the view with this key, or inserts the one that `insert` makes if there is none.
@@ -67,14 +75,14 @@ impl<V: ReadModel> Views<V> {
         insert: impl FnOnce() -> V,
         update: impl FnOnce(&mut V),
     ) -> Result<()> {
-        let view = match self.get(key)? {
-            Some(mut view) => {
+        match self.buffer.read_to_change(&key.to_string())? {
+            Some(Some(mut view)) => {
                 update(&mut view);
-                view
+                self.put(view);
             }
-            None => insert(),
-        };
-        self.put(view);
+            Some(None) => self.put(insert()),
+            None => {}
+        }
         Ok(())
     }
 

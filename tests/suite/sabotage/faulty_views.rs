@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cqrs_conformance::ViewFixture;
 use cqrs_core::store::{
-    BoxFuture, Incarnation, ModelSchema, SortKey, StoreError, ViewBatch, ViewCapabilities,
-    ViewCommitError, ViewPage, ViewScan, ViewStore,
+    BoxFuture, Incarnation, ModelSchema, SortKey, StoreError, StoredView, ViewBatch,
+    ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore,
 };
 use cqrs_core::{Memory, Position};
 
@@ -200,7 +200,7 @@ impl ViewStore for FaultyViews {
         &self,
         model: Arc<ModelSchema>,
         keys: Vec<String>,
-    ) -> BoxFuture<'_, Result<Views, StoreError>> {
+    ) -> BoxFuture<'_, Result<Vec<StoredView>, StoreError>> {
         self.data.load_to_fold(model, keys)
     }
 

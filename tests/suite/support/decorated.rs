@@ -6,8 +6,8 @@ use std::sync::Arc;
 use cqrs_core::store::{
     Admission, Append, AppendError, Appended, BoxFuture, Capabilities, EventData, EventLog,
     EventQuery, FoldReads, Heads, Incarnation, ModelSchema, Page, ReadRange, StateKey, StateStore,
-    StoreError, StoredCommand, StoredState, ViewBatch, ViewCapabilities, ViewCommitError, ViewPage,
-    ViewScan, ViewStore,
+    StoreError, StoredCommand, StoredState, StoredView, ViewBatch, ViewCapabilities,
+    ViewCommitError, ViewPage, ViewScan, ViewStore,
 };
 use cqrs_core::{CommandId, Position};
 
@@ -93,7 +93,7 @@ pub trait Hooks<S: ?Sized>: Send + Sync + 'static {
         store: &'a S,
         model: Arc<ModelSchema>,
         keys: Vec<String>,
-    ) -> BoxFuture<'a, Result<Vec<Option<Vec<u8>>>, StoreError>>
+    ) -> BoxFuture<'a, Result<Vec<StoredView>, StoreError>>
     where
         S: ViewStore,
     {
@@ -207,7 +207,7 @@ impl<S: ViewStore + ?Sized, H: Hooks<S>> ViewStore for Decorated<S, H> {
         &self,
         model: Arc<ModelSchema>,
         keys: Vec<String>,
-    ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
+    ) -> BoxFuture<'_, Result<Vec<StoredView>, StoreError>> {
         self.hooks.load_to_fold(&self.store, model, keys)
     }
 

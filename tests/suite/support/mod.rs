@@ -2,6 +2,7 @@
 
 pub mod decorated;
 mod noted;
+pub mod one_by_one;
 pub mod postgres;
 mod race;
 pub mod stores;

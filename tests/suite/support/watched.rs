@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cqrs_core::store::{
     Append, AppendError, Appended, BoxFuture, EventLog, EventQuery, FoldReads, ModelSchema, Page,
-    ReadRange, StateKey, StateStore, StoreError, StoredState, ViewBatch, ViewCommitError,
-    ViewStore,
+    ReadRange, StateKey, StateStore, StoreError, StoredState, StoredView, ViewBatch,
+    ViewCommitError, ViewStore,
 };
 
 use super::decorated::{Decorated, FoldPage, Hooks};
@@ -138,7 +138,7 @@ impl Hooks<dyn ViewStore> for Counts {
         store: &'a dyn ViewStore,
         model: Arc<ModelSchema>,
         keys: Vec<String>,
-    ) -> BoxFuture<'a, Result<Vec<Option<Vec<u8>>>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Vec<StoredView>, StoreError>> {
         self.loads.fetch_add(keys.len(), Ordering::SeqCst);
         store.load_to_fold(model, keys)
     }

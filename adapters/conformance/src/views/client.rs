@@ -51,7 +51,8 @@ pub(super) async fn load_to_fold<S: ViewStore>(
     keys: &[&str],
 ) -> Vec<Option<String>> {
     let loaded = store.load_to_fold(model.clone(), owned(keys)).await;
-    text(loaded.expect("views can be loaded"))
+    let loaded = loaded.expect("views can be loaded").into_iter();
+    text(loaded.map(|stored| stored.body).collect())
 }
 
 /// Waits until queries see what was committed, and scans.

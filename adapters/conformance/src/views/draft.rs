@@ -35,6 +35,7 @@ pub(super) fn put_sorted(
         model: model.clone(),
         key: key.to_owned(),
         view: Some((body.to_vec(), sort_keys)),
+        position: Position::START,
     }
 }
 
@@ -44,6 +45,7 @@ pub(super) fn delete(model: &Arc<ModelSchema>, key: &str) -> ViewChange {
         model: model.clone(),
         key: key.to_owned(),
         view: None,
+        position: Position::START,
     }
 }
 

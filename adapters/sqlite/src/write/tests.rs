@@ -309,6 +309,7 @@ fn views(model: ModelSchema, from: Option<Position>) -> ViewBatch {
             model: Arc::new(model),
             key: "P1".to_owned(),
             view: Some((b"{}".to_vec(), Vec::new())),
+            position: Position::new(1),
         }],
     }
 }
