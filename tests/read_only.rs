@@ -2,7 +2,7 @@
 //! where nothing can be written.
 
 use cqrs_core::CommandId;
-use cqrs_core::store::{Append, AppendError, EventLog, EventLogExt};
+use cqrs_core::store::{Append, AppendError, EventLog, EventLogExt, StoreError};
 use cqrs_sqlite::Sqlite;
 
 #[tokio::main(flavor = "current_thread")]
@@ -20,6 +20,9 @@ async fn main() {
     println!("reads up to {head}");
     let append = Append::new(CommandId::new(), Vec::new());
     let error = store.append(append).await.expect_err("it is read-only");
-    assert!(matches!(error, AppendError::ReadOnly { .. }), "{error}");
+    assert!(
+        matches!(error, AppendError::Store(StoreError::ReadOnly { .. })),
+        "{error}"
+    );
     println!("refuses: {error}");
 }

@@ -209,7 +209,9 @@ async fn nothing_is_decided_or_folded_on_events_that_were_lost() {
     match before.execute(TakeSeat { seat: 1 }).await {
         Err(
             CommandError::Rejected(IsTaken)
-            | CommandError::Failed(Failure::Append(AppendError::Rewound { .. })),
+            | CommandError::Failed(Failure::Append(AppendError::Store(StoreError::Rewound {
+                ..
+            }))),
         ) => {}
         other => panic!("it was decided on what is lost: {other:?}"),
     }
@@ -259,7 +261,7 @@ async fn a_notification_does_not_hide_that_the_log_was_replaced() {
     }
     let refused = store.append(append(&account(3), 1, Some(seen))).await;
     assert!(
-        matches!(refused, Err(AppendError::Rewound { .. })),
+        matches!(refused, Err(AppendError::Store(StoreError::Rewound { .. }))),
         "{refused:?}"
     );
 }
@@ -292,7 +294,7 @@ async fn a_store_says_that_its_log_was_replaced() {
             _ => append_in(&store, decided).await,
         };
         assert!(
-            matches!(refused, Err(AppendError::Rewound { .. })),
+            matches!(refused, Err(AppendError::Store(StoreError::Rewound { .. }))),
             "{refused:?}"
         );
     }
@@ -353,7 +355,7 @@ async fn a_log_that_was_created_again_is_no_conflict() {
         }
         let refused = store.append(append(&account(2), 1, Some(seen))).await;
         assert!(
-            matches!(refused, Err(AppendError::Rewound { .. })),
+            matches!(refused, Err(AppendError::Store(StoreError::Rewound { .. }))),
             "{events}: {refused:?}"
         );
         let appended = store.append(append(&account(3), 1, None)).await;

@@ -14,6 +14,7 @@
 mod support;
 
 // The contract of stores, and the framework on each of them.
+mod capabilities;
 mod conformance;
 mod limits;
 mod memory_tail;

@@ -99,7 +99,9 @@ async fn a_store_opened_for_reading_answers_what_another_process_writes_and_refu
 
     let error = reader.execute(Shelve { number: 4 }).await;
     let error = error.expect_err("it is refused");
-    let CommandError::Failed(Failure::Append(AppendError::ReadOnly { .. })) = &error else {
+    let CommandError::Failed(Failure::Append(AppendError::Store(StoreError::ReadOnly { .. }))) =
+        &error
+    else {
         panic!("{error}");
     };
     let text = error.to_string();

@@ -137,7 +137,7 @@ async fn positions_from_after_a_backup_are_rewound() {
     let boundary = Boundary::new(EventQuery::tagged(Tag::new("book", 9)), seen);
     let refused = store.append(append(2).boundary(boundary)).await;
     assert!(
-        matches!(refused, Err(AppendError::Rewound { head: h, seen: s }) if (h, s) == (head, seen)),
+        matches!(refused, Err(AppendError::Store(StoreError::Rewound { head: h, seen: s })) if (h, s) == (head, seen)),
         "decided on what is lost: {refused:?}"
     );
     let log = std::sync::Arc::new(store.clone());

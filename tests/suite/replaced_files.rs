@@ -111,7 +111,9 @@ fn is_told(text: &str, path: &Path) {
 async fn is_refused(app: &Dispatcher, path: &Path) {
     let error = app.execute(Stow { number: 99 }).await;
     let error = error.expect_err("it is refused");
-    let CommandError::Failed(Failure::Append(AppendError::Replaced { .. })) = &error else {
+    let CommandError::Failed(Failure::Append(AppendError::Store(StoreError::Replaced { .. }))) =
+        &error
+    else {
         panic!("{error}");
     };
     is_told(&error.to_string(), path);
@@ -199,13 +201,19 @@ async fn neither_a_transaction_nor_views_nor_a_repeated_command_are_acknowledged
 
     let error = transaction.append(noted()).await;
     let error = error.expect_err("it is refused");
-    assert!(matches!(error, AppendError::Replaced { .. }), "{error}");
+    assert!(
+        matches!(error, AppendError::Store(StoreError::Replaced { .. })),
+        "{error}"
+    );
     is_told(&error.to_string(), &hold.database());
 
     let error = store.begin().await.expect_err("it is refused");
     assert!(matches!(error, StoreError::Replaced { .. }), "{error}");
     let error = store.append(known.clone()).await.expect_err("refused");
-    assert!(matches!(error, AppendError::Replaced { .. }), "{error}");
+    assert!(
+        matches!(error, AppendError::Store(StoreError::Replaced { .. })),
+        "{error}"
+    );
     let error = store.command(known.command).await.expect_err("refused");
     assert!(matches!(error, StoreError::Replaced { .. }), "{error}");
     let views = ViewBatch {

@@ -68,7 +68,8 @@ fn deposit(app: &Dispatcher, account: u32, id: CommandId) -> JoinHandle<Answer> 
         let outcome = match answer {
             Ok(_) => Ok(()),
             Err(CommandError::Failed(Failure::Append(
-                error @ (AppendError::Unavailable { .. } | AppendError::Indeterminate { .. }),
+                error @ (AppendError::Store(StoreError::Unavailable { .. })
+                | AppendError::Indeterminate { .. }),
             ))) => Err(error.to_string()),
             Err(CommandError::Failed(Failure::Store(error @ StoreError::Unavailable { .. }))) => {
                 Err(error.to_string())

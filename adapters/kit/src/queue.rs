@@ -38,16 +38,17 @@ impl<T> WriteQueue<T> {
     /// Adds a request without waiting for room, so that callers notice overload at once.
     ///
     /// # Errors
-    /// [`AppendError::Overloaded`] if the queue is full, [`AppendError::Unavailable`] if the writer
+    /// [`AppendError::Overloaded`] if the queue is full, [`StoreError::Unavailable`] if the writer
     /// has ended.
     pub fn push(&self, request: T) -> Result<(), AppendError> {
         self.requests
             .try_send(request)
             .map_err(|error| match error {
                 TrySendError::Full(_) => self.overloaded(),
-                TrySendError::Closed(_) => AppendError::Unavailable {
+                TrySendError::Closed(_) => StoreError::Unavailable {
                     reason: self.closed.into(),
-                },
+                }
+                .into(),
             })
     }
 
@@ -116,7 +117,7 @@ mod tests {
         drop(writer);
         let refused = queue.push(1).unwrap_err();
         assert!(
-            matches!(refused, AppendError::Unavailable { .. }),
+            matches!(refused, AppendError::Store(StoreError::Unavailable { .. })),
             "{refused}"
         );
         let refused = queue.push_when_free(1).await.unwrap_err();

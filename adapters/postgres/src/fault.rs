@@ -132,7 +132,8 @@ impl From<Fault> for StoreError {
         let reason = fault.reason;
         match fault.kind {
             Kind::Corrupt | Kind::Data | Kind::Duplicate => Self::Corrupt { reason },
-            Kind::Aborted | Kind::Contention | Kind::Full | Kind::Lost | Kind::Refused => {
+            Kind::Full => Self::Full { reason },
+            Kind::Aborted | Kind::Contention | Kind::Lost | Kind::Refused => {
                 Self::Unavailable { reason }
             }
         }
@@ -148,18 +149,20 @@ impl From<Fault> for ViewCommitError {
 /// Of an append that did not happen.
 impl From<Fault> for AppendError {
     fn from(fault: Fault) -> Self {
-        let reason = fault.reason;
         match fault.kind {
             Kind::Data => Self::Invalid {
-                reason: reason.to_string(),
+                reason: fault.reason.to_string(),
             },
-            Kind::Full => Self::Full { reason },
             Kind::Aborted => Self::Transaction {
                 reason: "a statement in it had failed: return its error, or guard it with a \
                          SAVEPOINT"
                     .into(),
             },
-            _ => Self::Unavailable { reason },
+            // The command's id was found to be taken, and its record could not be looked up.
+            Kind::Duplicate => Self::Store(StoreError::Unavailable {
+                reason: fault.reason,
+            }),
+            _ => Self::Store(fault.into()),
         }
     }
 }

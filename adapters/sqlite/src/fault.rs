@@ -158,17 +158,15 @@ impl From<Error> for Fault {
 }
 
 impl From<Fault> for AppendError {
-    fn from(Fault { kind, reason }: Fault) -> Self {
+    fn from(fault: Fault) -> Self {
+        let Fault { kind, reason } = fault;
         match kind {
             Kind::Data => Self::Invalid {
                 reason: reason.as_ref().to_owned(),
             },
             Kind::Transaction => Self::Transaction { reason },
-            Kind::Full => Self::Full { reason },
             Kind::Unknown => Self::Indeterminate { reason },
-            Kind::ReadOnly => Self::ReadOnly { reason },
-            Kind::Replaced => Self::Replaced { reason },
-            Kind::Failed | Kind::Corrupt | Kind::Unavailable => Self::Unavailable { reason },
+            _ => Self::Store(Fault { kind, reason }.into()),
         }
     }
 }
@@ -179,7 +177,8 @@ impl From<Fault> for StoreError {
             Kind::Data | Kind::Corrupt => Self::Corrupt { reason },
             Kind::ReadOnly => Self::ReadOnly { reason },
             Kind::Replaced => Self::Replaced { reason },
-            Kind::Transaction | Kind::Failed | Kind::Full | Kind::Unavailable | Kind::Unknown => {
+            Kind::Full => Self::Full { reason },
+            Kind::Transaction | Kind::Failed | Kind::Unavailable | Kind::Unknown => {
                 Self::Unavailable { reason }
             }
         }

@@ -112,7 +112,7 @@ impl Options {
 
     /// Whether the database is opened for reading only. Queries and the history are answered, also
     /// of a file, a directory or a file system that cannot be written. Commands are refused with
-    /// `AppendError::ReadOnly`, and projections and reactions do not run: read models are as the
+    /// `StoreError::ReadOnly`, and projections and reactions do not run: read models are as the
     /// process that writes has left them. The database and the read models must be there. Defaults
     /// to `false`.
     pub fn read_only(mut self, read_only: bool) -> Self {

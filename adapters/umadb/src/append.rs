@@ -1,6 +1,6 @@
 use cqrs_core::Timestamp;
 use cqrs_core::store::{
-    Append, AppendError, Appended, Boundary, EventQuery, Limits, Position, ReadRange,
+    Append, AppendError, Appended, Boundary, EventQuery, Limits, Position, ReadRange, StoreError,
 };
 use prost::Message;
 
@@ -185,7 +185,7 @@ async fn refusal(
     } in boundaries
     {
         if *incarnation != connection.incarnation || *after > head {
-            let error = AppendError::Rewound { head, seen: *after };
+            let error = AppendError::from(StoreError::Rewound { head, seen: *after });
             return Ok(Refusal::Final(Err(error)));
         }
         // An append that is under way is not known here: see `pipelining`.

@@ -65,15 +65,10 @@ impl From<Fault> for AppendError {
             Fault::InDoubt(reason) => Self::Indeterminate {
                 reason: reason.into(),
             },
-            Fault::Unavailable(reason) | Fault::Corrupt(reason) => Self::Unavailable {
-                reason: reason.into(),
-            },
             Fault::Status(status) if status.code == Status::INVALID_ARGUMENT => Self::Invalid {
                 reason: status.message,
             },
-            Fault::Status(status) => Self::Unavailable {
-                reason: status.explained().into(),
-            },
+            fault => Self::Store(fault.into()),
         }
     }
 }

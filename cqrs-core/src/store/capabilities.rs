@@ -12,7 +12,7 @@ use super::{
 /// |---|---|
 /// | `states` | folds from events; `build` refuses aggregates with `storage = "state"`, snapshots are not written |
 /// | `pipelining` | lets a decision wait until the append of the one before it is answered |
-/// | `several_boundaries` | reads on what a decision loaded, so that all of it is as of one position |
+/// | `several_boundaries` | reads on what a decision loaded, so that all of it is as of one position; `build` refuses aggregates with `storage = "state"` |
 /// | `contiguous` | nothing: it does not rely on positions without gaps |
 /// | `fold_reads` | folds what [`EventLog::read`](super::EventLog::read) returns |
 /// | `tail` | reads back what this process has just appended, to follow it |

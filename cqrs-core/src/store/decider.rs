@@ -1,6 +1,6 @@
 use super::{
     AppendError, Boundary, BoundaryCheck, ConflictWindow, EventQuery, Incarnation, Position,
-    StateWrite,
+    StateWrite, StoreError,
 };
 
 /// Decides whether an append may be written: the decision that every store has to make, and the
@@ -73,7 +73,7 @@ impl Decider<'_> {
     /// [`Question::settle`] accepts the log's answer to each question that is returned.
     ///
     /// # Errors
-    /// [`Conflict`](AppendError::Conflict) and [`Rewound`](AppendError::Rewound): the append must not
+    /// [`Conflict`](AppendError::Conflict) and [`Rewound`](StoreError::Rewound): the append must not
     /// be written. If its command was recorded before, a store answers with that append instead: the
     /// events in its way may be its own.
     pub fn check<'a>(
@@ -84,10 +84,11 @@ impl Decider<'_> {
         let mut open = Vec::new();
         for boundary in boundaries {
             if boundary.incarnation != self.incarnation || boundary.after > self.head {
-                return Err(AppendError::Rewound {
+                return Err(StoreError::Rewound {
                     head: self.head,
                     seen: boundary.after,
-                });
+                }
+                .into());
             }
             match self.window.decide(boundary) {
                 BoundaryCheck::Holds => {}

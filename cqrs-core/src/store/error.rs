@@ -3,7 +3,8 @@ use std::sync::Arc;
 use super::Position;
 use crate::CommandId;
 
-/// Why an append did not happen.
+/// Reasons that an append did not happen. After each but [`Indeterminate`](Self::Indeterminate),
+/// nothing was done.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum AppendError {
@@ -37,31 +38,6 @@ pub enum AppendError {
         /// What the handler or the database did.
         reason: Arc<str>,
     },
-    /// The store cannot be reached, or is closed: nothing was done.
-    #[error("the store is unavailable: {reason}")]
-    Unavailable {
-        /// What happened.
-        reason: Arc<str>,
-    },
-    /// The store was opened for reading only: nothing was done.
-    #[error("the store is read-only: {reason}")]
-    ReadOnly {
-        /// What is open, and how to open it for writing.
-        reason: Arc<str>,
-    },
-    /// The data that this process has open is not what is stored in its place any more: it was
-    /// deleted, moved or replaced. The append is not in what is stored there now.
-    #[error("the store was replaced: {reason}")]
-    Replaced {
-        /// What was replaced, and what to do about it.
-        reason: Arc<str>,
-    },
-    /// The disk is full: nothing was done.
-    #[error("the store is full: {reason}")]
-    Full {
-        /// What the store said.
-        reason: Arc<str>,
-    },
     /// The store was lost after the append was sent: send the same command id again to learn
     /// which it was.
     #[error("it is not known whether the append happened: {reason}")]
@@ -69,24 +45,14 @@ pub enum AppendError {
         /// What happened.
         reason: Arc<str>,
     },
-    /// The log does not continue what was read before: it ends before a position that was seen
-    /// earlier, or has another event there. A backup was restored, a failover lost events, or the
-    /// log was created again.
-    #[error(
-        "the log was replaced: it ends at {head} and does not continue what was read up to \
-         position {seen} (a backup was restored, or a failover lost events)"
-    )]
-    Rewound {
-        /// The head now.
-        head: Position,
-        /// The position seen earlier.
-        seen: Position,
-    },
+    /// The store failed: nothing was done.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 crate::debug_as_report!(AppendError, StoreError);
 
-/// Why a read did not happen.
+/// A failure of a store, whatever it was asked to do.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -107,6 +73,12 @@ pub enum StoreError {
     #[error("the store was replaced: {reason}")]
     Replaced {
         /// What was replaced, and what to do about it.
+        reason: Arc<str>,
+    },
+    /// The disk, or another limit of the store's size, is full.
+    #[error("the store is full: {reason}")]
+    Full {
+        /// What the store said.
         reason: Arc<str>,
     },
     /// What the store holds cannot be read.

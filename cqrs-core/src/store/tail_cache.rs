@@ -81,6 +81,7 @@ impl TailCache {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl TailReads for TailCache {
     fn tail(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {
         let kept = self.lock();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cqrs_conformance::StoreFixture;
 use cqrs_core::Position;
-use cqrs_core::store::{Append, AppendError, Appended, EventLog, EventLogExt};
+use cqrs_core::store::{Append, AppendError, Appended, EventLog, EventLogExt, StoreError};
 use cqrs_postgres::Postgres;
 use tokio_postgres::Client;
 
@@ -109,7 +109,7 @@ async fn a_transaction_whose_answer_was_lost_is_looked_up() {
     // The connection ends between the append and the commit, or after both.
     match append_in(&scene.store, scene.append.clone()).await {
         Ok(appended) => assert!(appended.replayed, "it was found: {appended:?}"),
-        Err(AppendError::Unavailable { .. }) => {
+        Err(AppendError::Store(StoreError::Unavailable { .. })) => {
             assert_eq!(scene.store.head().await.expect("a head").get(), 1);
             let again = append_in(&scene.store, scene.append.clone()).await;
             assert!(!again.expect("it happens").replayed);
@@ -151,7 +151,10 @@ async fn an_append_that_was_given_up_does_not_happen_later() {
     };
     scene.refuse("position", "P0001").await;
     let answer = scene.send().await;
-    let refused = matches!(answer, Err(AppendError::Unavailable { .. }));
+    let refused = matches!(
+        answer,
+        Err(AppendError::Store(StoreError::Unavailable { .. }))
+    );
     assert!(refused, "it did not happen, for certain: {answer:?}");
     scene.refuse_no_more().await;
     scene.lost.deliver().await;
@@ -219,7 +222,10 @@ async fn a_store_goes_on_after_it_waited_in_vain() {
     let lock = format!("BEGIN; SELECT FROM {name}.head FOR UPDATE");
     other.batch_execute(&lock).await.expect("the lock");
     let answer = waiting.await.expect("it is answered");
-    let in_vain = matches!(answer, Err(AppendError::Unavailable { .. }));
+    let in_vain = matches!(
+        answer,
+        Err(AppendError::Store(StoreError::Unavailable { .. }))
+    );
     assert!(in_vain, "it waited in vain: {answer:?}");
     other.batch_execute("ROLLBACK").await.expect("it ends");
     let free = format!("DROP FUNCTION {name}.overtake() CASCADE");

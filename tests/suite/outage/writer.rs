@@ -107,7 +107,10 @@ impl Writer {
                     }
                 }
                 // Says that this sending had no effect, and nothing about an earlier one.
-                Err(AppendError::Unavailable { .. } | AppendError::Overloaded { .. }) => {
+                Err(
+                    AppendError::Store(StoreError::Unavailable { .. })
+                    | AppendError::Overloaded { .. },
+                ) => {
                     if !unknown && self.random.bool() {
                         return (Outcome::Refused, unknown);
                     }

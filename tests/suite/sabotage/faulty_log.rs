@@ -160,10 +160,8 @@ impl FaultyLog {
                         });
                 }
                 (LogFault::KnowsOnlyItself, _) if boundary.after > self.known() => {
-                    return Err(AppendError::Rewound {
-                        head: self.known(),
-                        seen: boundary.after,
-                    });
+                    let (head, seen) = (self.known(), boundary.after);
+                    return Err(StoreError::Rewound { head, seen }.into());
                 }
                 (LogFault::ConflictsWhenStale, _) if head.since(boundary.after) > 64 => {
                     return Err(AppendError::Conflict { at: head });
@@ -262,6 +260,7 @@ impl FaultyLog {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl EventLog for FaultyLog {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         Box::pin(self.append_badly(append))
@@ -284,6 +283,7 @@ impl EventLog for FaultyLog {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl TailReads for FaultyLog {
     /// Only the second half of what follows, as if another process had written the first.
     fn tail(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {

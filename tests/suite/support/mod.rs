@@ -1,6 +1,7 @@
 //! Helpers for tests of several subjects.
 
 pub mod decorated;
+pub mod lacking;
 mod noted;
 pub mod one_by_one;
 pub mod postgres;

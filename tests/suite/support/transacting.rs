@@ -33,11 +33,7 @@ pub struct InTransactions {
 
 /// Appends in a transaction of its own.
 pub async fn append_in(store: &Postgres, append: Append) -> Result<Appended, AppendError> {
-    let begun = store.begin().await;
-    let transaction = begun.map_err(|error| AppendError::Unavailable {
-        reason: error.to_string().into(),
-    })?;
-    transaction.append(append).await
+    store.begin().await?.append(append).await
 }
 
 impl StoreFixture for Transactions {

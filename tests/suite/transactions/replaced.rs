@@ -158,7 +158,8 @@ fn is_replaced(outcome: &Result<Receipt, CommandError<Rejected>>) {
     };
     let is_replaced = matches!(
         failure,
-        Failure::Append(AppendError::Replaced { .. }) | Failure::Store(StoreError::Replaced { .. })
+        Failure::Append(AppendError::Store(StoreError::Replaced { .. }))
+            | Failure::Store(StoreError::Replaced { .. })
     );
     assert!(is_replaced, "{failure}");
 }

@@ -93,7 +93,9 @@ async fn stop_a_commit(server: &Arc<Server>, app: &Dispatcher, article: u32, end
         Ok(receipt) => assert_eq!(receipt.last(), now().await),
         Err(CommandError::Failed(Failure::Append(AppendError::Indeterminate { .. }))) => {}
         // Which says that nothing was recorded.
-        Err(CommandError::Failed(Failure::Append(AppendError::Unavailable { .. }))) => {
+        Err(CommandError::Failed(Failure::Append(AppendError::Store(
+            StoreError::Unavailable { .. },
+        )))) => {
             assert_eq!(now().await, head);
         }
         Err(error) => panic!("{end:?}: {error:?}"),

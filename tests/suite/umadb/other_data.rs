@@ -37,7 +37,7 @@ async fn a_log_that_was_replaced_is_noticed_however_long_it_is() {
         let boundary = Boundary::new(nothing.clone(), seen).incarnation(incarnation);
         let refused = log.append(noted("book:B").boundary(boundary)).await;
         assert!(
-            matches!(refused, Err(AppendError::Rewound { seen: at, .. }) if at == seen),
+            matches!(refused, Err(AppendError::Store(StoreError::Rewound { seen: at, .. })) if at == seen),
             "{later} events later: {refused:?}"
         );
         assert_ne!(log.heads().incarnation(), incarnation);

@@ -30,13 +30,16 @@ async fn without_a_server_nothing_is_done_and_with_it_all_goes_on() {
     let outcome = log.append(first.clone()).await;
     let lost = matches!(
         outcome,
-        Err(AppendError::Unavailable { .. } | AppendError::Indeterminate { .. })
+        Err(AppendError::Store(StoreError::Unavailable { .. }) | AppendError::Indeterminate { .. })
     );
     assert!(lost, "{outcome:?}");
     let second = noted("book:C");
     let outcome = log.append(second.clone()).await;
     assert!(
-        matches!(outcome, Err(AppendError::Unavailable { .. })),
+        matches!(
+            outcome,
+            Err(AppendError::Store(StoreError::Unavailable { .. }))
+        ),
         "{outcome:?}"
     );
     let outcome = log.command(second.command).await;
@@ -69,7 +72,10 @@ async fn an_append_without_an_answer_is_in_doubt_until_it_is_sent_again() {
     );
     let outcome = log.append(noted("book:C")).await;
     assert!(
-        matches!(outcome, Err(AppendError::Unavailable { .. })),
+        matches!(
+            outcome,
+            Err(AppendError::Store(StoreError::Unavailable { .. }))
+        ),
         "{outcome:?}"
     );
     fixture.server.go_on();

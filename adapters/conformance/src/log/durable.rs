@@ -122,7 +122,7 @@ pub async fn i8_a_position_above_the_head_is_rewound<F: LogFixture>(fixture: &F)
         for draft in drafts {
             let outcome = store.append(draft.unless(tagged("user:U"), seen).0).await;
             assert!(
-                matches!(outcome, Err(AppendError::Rewound { head: h, seen: s }) if h == head && s == seen),
+                matches!(outcome, Err(AppendError::Store(StoreError::Rewound { head: h, seen: s })) if h == head && s == seen),
                 "I8: an append that was decided at {seen} of a log that ends at {head}: {outcome:?}"
             );
         }

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use cqrs_core::store::{
     Append, AppendError, Appended, Boundary, ConflictWindow, Decider, Incarnation, StateKey,
-    StoredCommand,
+    StoreError, StoredCommand,
 };
 use cqrs_core::{CommandId, Position};
 use cqrs_kit::prepared::Prepared;
@@ -98,7 +98,8 @@ async fn attempt(
         session.recognize(&shared.tail).await?;
         client.give_up();
         let head = head.position;
-        return Ok(Outcome::Refused(AppendError::Rewound { head, seen: head }));
+        let rewound = StoreError::Rewound { head, seen: head };
+        return Ok(Outcome::Refused(rewound.into()));
     }
     let mut none = ConflictWindow::new(head.position, 0);
     let window = permit.as_deref_mut().unwrap_or(&mut none);

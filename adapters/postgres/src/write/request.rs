@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use cqrs_core::Position;
-use cqrs_core::store::{Append, AppendError, Appended, StoredCommand};
+use cqrs_core::store::{Append, AppendError, Appended, StoreError, StoredCommand};
 use cqrs_kit::batch::Batched;
 use cqrs_kit::prepared::Prepared;
 use tokio::sync::oneshot;
@@ -83,9 +83,11 @@ impl Request {
     /// Answers that it was not written, or, if that is not certain, `Indeterminate`.
     pub(crate) fn fail(self, error: &AppendError) {
         let error = match error {
-            AppendError::Unavailable { reason } if self.is_sent => AppendError::Indeterminate {
-                reason: reason.clone(),
-            },
+            AppendError::Store(StoreError::Unavailable { reason }) if self.is_sent => {
+                AppendError::Indeterminate {
+                    reason: reason.clone(),
+                }
+            }
             // The error is the reason why it could not be looked up.
             error if self.is_sent => AppendError::Indeterminate {
                 reason: error.to_string().into(),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use cqrs_core::Position;
 use cqrs_core::store::{
-    Append, AppendError, Appended, Incarnation, ModelSchema, StateKey, StateWrite, ViewBatch,
-    ViewChange, ViewCommitError,
+    Append, AppendError, Appended, Incarnation, ModelSchema, StateKey, StateWrite, StoreError,
+    ViewBatch, ViewChange, ViewCommitError,
 };
 use rusqlite::{Connection, ffi};
 use tokio::sync::oneshot;
@@ -138,8 +138,14 @@ fn a_rolled_back_event_is_no_evidence() {
     })));
     engine.write(batch);
     // That fault concerns everyone, so nothing is tried again.
-    assert!(matches!(error(first), AppendError::Unavailable { .. }));
-    assert!(matches!(error(second), AppendError::Unavailable { .. }));
+    assert!(matches!(
+        error(first),
+        AppendError::Store(StoreError::Unavailable { .. })
+    ));
+    assert!(matches!(
+        error(second),
+        AppendError::Store(StoreError::Unavailable { .. })
+    ));
     let appended = write_one(&mut engine, unless_after("a:1", 0)).unwrap();
     assert_eq!(appended.last.get(), 1);
 }
@@ -204,7 +210,10 @@ fn only_what_does_not_fit_is_refused_when_the_disk_is_full() {
     let last = put(&mut batch, append("a:1", b"{}"));
     engine.write(batch);
     assert_eq!(position(small), 2);
-    assert!(matches!(error(large), AppendError::Full { .. }));
+    assert!(matches!(
+        error(large),
+        AppendError::Store(StoreError::Full { .. })
+    ));
     assert_eq!(position(last), 3);
 }
 
@@ -229,7 +238,10 @@ fn a_failed_commit_that_did_not_take_place_is_undone() {
     let mut engine = engine(&directory, &Sqlite::options());
     engine.faults.0.push_back(CommitFault::Lost);
     let lost = write_one(&mut engine, append("a:1", b"{}")).unwrap_err();
-    assert!(matches!(lost, AppendError::Unavailable { .. }));
+    assert!(matches!(
+        lost,
+        AppendError::Store(StoreError::Unavailable { .. })
+    ));
     assert_eq!(head(&directory), 0);
     let after = write_one(&mut engine, unless_after("a:1", 0)).unwrap();
     assert_eq!(after.last.get(), 1);
@@ -255,7 +267,10 @@ fn while_another_process_holds_the_lock_nothing_is_done() {
     let other = Connection::open(directory.database()).unwrap();
     other.execute_batch(sql::BEGIN_IMMEDIATE).unwrap();
     let busy = write_one(&mut engine, append("a:1", b"{}")).unwrap_err();
-    assert!(matches!(busy, AppendError::Unavailable { .. }), "{busy}");
+    assert!(
+        matches!(busy, AppendError::Store(StoreError::Unavailable { .. })),
+        "{busy}"
+    );
     other.execute_batch(sql::ROLLBACK).unwrap();
     write_one(&mut engine, append("a:1", b"{}")).unwrap();
 }
@@ -340,6 +355,29 @@ fn views_share_a_transaction_with_appends_and_fail_alone() {
     let moved = second.blocking_recv().unwrap().unwrap_err();
     assert!(matches!(moved, ViewCommitError::Moved { found } if found == Some(Position::new(1))));
     assert_eq!(position(third), 3);
+}
+
+#[test]
+fn views_that_do_not_fit_tell_of_a_full_disk() {
+    let directory = Directory::new();
+    let mut engine = engine(&directory, &Sqlite::options());
+    prepare(&mut engine, model(&[])).unwrap();
+    engine.limit_pages(20);
+    let large = |size| {
+        let mut batch = views(model(&[]), None);
+        batch.changes[0].view = Some((vec![b'1'; size], Vec::new()));
+        ViewTask::new(batch).unwrap()
+    };
+    let (task, answer) = large(200_000);
+    engine.write(vec![Box::new(task)]);
+    let full = answer.blocking_recv().unwrap().unwrap_err();
+    assert!(
+        matches!(full, ViewCommitError::Failed(StoreError::Full { .. })),
+        "{full}"
+    );
+    let (task, answer) = large(100);
+    engine.write(vec![Box::new(task)]);
+    answer.blocking_recv().unwrap().unwrap();
 }
 
 #[test]

@@ -244,7 +244,7 @@ proptest! {
                 let decided = decide(&decider, &model, &boundaries, &states);
                 let is_accepted = model.accepts(head, &boundaries, &states);
                 prop_assert_eq!(decided.is_ok(), is_accepted, "{:?}", decided);
-                if let Err(AppendError::Rewound { .. }) = decided {
+                if let Err(AppendError::Store(StoreError::Rewound { .. })) = decided {
                     prop_assert!(boundaries.iter().any(|it| is_rewound(it, head)));
                 }
                 if decided.is_err() {

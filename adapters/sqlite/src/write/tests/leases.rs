@@ -1,6 +1,6 @@
 //! What becomes of a handler's transaction when `COMMIT` fails.
 
-use cqrs_core::store::{Append, AppendError, Appended, ViewCommitError};
+use cqrs_core::store::{Append, AppendError, Appended, StoreError, ViewCommitError};
 use rusqlite::Connection;
 
 use super::{CommitFault, Directory, append, engine, head, model, prepare, unless_after, views};
@@ -51,7 +51,10 @@ fn a_failed_commit_that_did_not_take_place_is_undone() {
     let mut engine = lendable(&directory);
     engine.faults.0.push_back(CommitFault::Lost);
     let lost = note(&mut engine, append("a:1", b"{}")).unwrap_err();
-    assert!(matches!(lost, AppendError::Unavailable { .. }));
+    assert!(matches!(
+        lost,
+        AppendError::Store(StoreError::Unavailable { .. })
+    ));
     assert_eq!((head(&directory), notes(&directory)), (0, 0));
     let after = note(&mut engine, unless_after("a:1", 0)).unwrap();
     assert_eq!(after.last.get(), 1);
@@ -89,7 +92,10 @@ fn an_append_that_finds_the_disk_full_takes_all_with_it() {
     let mut engine = lendable(&directory);
     engine.limit_pages(25);
     let full = note(&mut engine, append("a:1", &vec![b'1'; 200_000])).unwrap_err();
-    assert!(matches!(full, AppendError::Full { .. }), "{full}");
+    assert!(
+        matches!(full, AppendError::Store(StoreError::Full { .. })),
+        "{full}"
+    );
     assert_eq!((head(&directory), notes(&directory)), (0, 0));
     note(&mut engine, unless_after("a:1", 0)).unwrap();
 }
