@@ -217,17 +217,22 @@ async fn a_domain_works_on_a_log_whose_positions_have_gaps() {
 
 #[tokio::test]
 async fn stored_states_need_a_log_that_keeps_them() {
-    for lack in [Lack::States, Lack::SeveralBoundaries] {
+    for (lack, why) in [
+        (Lack::States, "the log keeps no states"),
+        (
+            Lack::SeveralBoundaries,
+            "the log takes one boundary per append",
+        ),
+    ] {
         let log = Decorated {
             store: Arc::new(Memory::new()),
             hooks: lack,
         };
         let builder = Dispatcher::builder().module(crate::sourcing::module());
         let built = builder.log(log).views(Memory::new()).build().await;
-        let error = built.expect_err("nothing keeps its states").to_string();
-        let problem = "aggregate `kettle` has `storage = \"state\"`, which the dispatcher's log does \
-                       not keep";
-        assert!(error.contains(problem), "{error}");
+        let error = built.err().expect("nothing keeps its states").to_string();
+        let problem = format!("aggregate `kettle` has `storage = \"state\"`, but {why}");
+        assert!(error.contains(&problem), "{error}");
         assert!(error.contains("sourcing.rs:"), "{error}");
     }
 }

@@ -160,29 +160,6 @@ impl Stores {
         }
     }
 
-    /// An append that writes states has boundaries for what its handler loaded and for what its
-    /// events concern, which are read one after the other.
-    fn check_states(&self, plan: &Plan, problems: &mut Problems) {
-        let capabilities = self.log.capabilities();
-        if capabilities.states.is_some() && capabilities.several_boundaries {
-            return;
-        }
-        for entry in &plan.aggregates {
-            if entry.aggregate.storage == Storage::State {
-                problems.add(
-                    format!(
-                        "aggregate `{}` has `storage = \"state\"`, which the dispatcher's log does \
-                         not keep",
-                        entry.aggregate.name
-                    ),
-                    [entry.source],
-                    "`.store(..)` or `.log(..)` with a log that keeps states, or no `storage`: then \
-                     it is folded from its events",
-                );
-            }
-        }
-    }
-
     fn check_views(&self, plan: &Plan, problems: &mut Problems) {
         let has_store = |it: &&PlannedProjection| self.of_projection(it).is_some();
         let projections = plan.projections.iter().filter(|it| !has_store(it));
@@ -218,14 +195,20 @@ impl Stores {
     }
 
     fn check_states(&self, plan: &Plan, problems: &mut Problems) {
-        if self.log.capabilities().states.is_some() {
+        let capabilities = self.log.capabilities();
+        let lack = if capabilities.states.is_none() {
+            "the log keeps no states"
+        } else if !capabilities.several_boundaries {
+            // A handler's aggregates, and those that its events concern, are read one after the other.
+            "the log takes one boundary per append"
+        } else {
             return;
-        }
+        };
         for entry in &plan.aggregates {
             if entry.aggregate.storage == Storage::State {
                 problems.add(
                     format!(
-                        "aggregate `{}` has `storage = \"state\"`, but the log keeps no states",
+                        "aggregate `{}` has `storage = \"state\"`, but {lack}",
                         entry.aggregate.name
                     ),
                     [entry.source],
