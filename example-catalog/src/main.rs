@@ -1,4 +1,4 @@
-//! The product catalog as a program: `example-catalog --help` says what it does.
+//! The product catalog as a program; see `example-catalog --help`.
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +14,6 @@ async fn main() -> ExitCode {
     };
     match cli::run(args).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(stop) => stop.report(),
+        Err(error) => error.report(),
     }
 }

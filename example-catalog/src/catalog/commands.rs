@@ -1,4 +1,4 @@
-//! What one can ask of the catalog.
+//! The commands of the catalog, with the checks that need no state.
 
 use cqrs_core::error::Invalid;
 use cqrs_core::{Validate, prelude::*};
@@ -11,18 +11,18 @@ use crate::{CatalogError, ProductId};
 #[command(error = CatalogError, permission = "catalog:write")]
 #[serde(deny_unknown_fields)]
 pub struct CreateProduct {
-    /// Its id, which no product had before.
+    /// Its id, which must be new.
     #[id(Product)]
     pub product_id: ProductId,
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// What there is to say about it.
+    /// Its description.
     pub description: String,
-    /// What it costs.
+    /// Its price.
     pub price: Decimal,
 }
 
-/// Sets what a product costs.
+/// Changes the price of a product.
 #[derive(Command, Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[command(error = CatalogError, permission = "catalog:write")]
 #[serde(deny_unknown_fields)]
@@ -30,11 +30,11 @@ pub struct UpdateProductPrice {
     /// The product.
     #[id(Product)]
     pub product_id: ProductId,
-    /// What it costs from now on.
+    /// Its new price.
     pub new_price: Decimal,
 }
 
-/// Sets what a product is called.
+/// Changes the name of a product.
 #[derive(Command, Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[command(error = CatalogError, permission = "catalog:write")]
 #[serde(deny_unknown_fields)]
@@ -42,11 +42,11 @@ pub struct RenameProduct {
     /// The product.
     #[id(Product)]
     pub product_id: ProductId,
-    /// What it is called from now on.
+    /// Its new name.
     pub new_name: String,
 }
 
-/// Takes a product off the range: what is in stock can be sold, nothing else is done with it.
+/// Takes a product out of the range. Units in stock can still be sold.
 #[derive(Command, Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[command(error = CatalogError, permission = "catalog:write")]
 #[serde(deny_unknown_fields)]
@@ -64,7 +64,7 @@ pub struct ReceiveStock {
     /// The product.
     #[id(Product)]
     pub product_id: ProductId,
-    /// How many came.
+    /// Number of units.
     pub units: u32,
 }
 
@@ -76,7 +76,7 @@ pub struct ReserveStock {
     /// The product.
     #[id(Product)]
     pub product_id: ProductId,
-    /// How many are wanted.
+    /// Number of units.
     pub units: u32,
 }
 
@@ -93,7 +93,7 @@ impl Validate for RenameProduct {
     }
 }
 
-/// Checks a text that stands on one line and is not empty.
+/// Checks a text of one line that must not be empty.
 fn line(field: &str, value: &str) -> Result<(), Invalid> {
     ensure!(
         !value.trim().is_empty(),
@@ -106,16 +106,15 @@ fn line(field: &str, value: &str) -> Result<(), Invalid> {
     text(field, value, 120)
 }
 
-/// Checks a text that people will see.
-fn text(field: &str, value: &str, most: usize) -> Result<(), Invalid> {
+/// Checks a text that is shown to people.
+fn text(field: &str, value: &str, max: usize) -> Result<(), Invalid> {
     let letters = value.chars().count();
     ensure!(
-        letters <= most,
-        Invalid::field(field, format!("{letters} letters, at most {most}"))
+        letters <= max,
+        Invalid::field(field, format!("{letters} letters, at most {max}"))
     );
-    let control = |letter: char| letter.is_control() && letter != '\n';
     ensure!(
-        !value.contains(control),
+        !value.contains(|letter: char| letter.is_control() && letter != '\n'),
         Invalid::field(field, "it has control characters in it")
     );
     Ok(())

@@ -2,19 +2,19 @@ use rust_decimal::Decimal;
 
 use crate::{MAX_PRICE, MAX_STOCK, ProductId};
 
-/// How the catalog says no.
+/// Reasons for which the catalog rejects a command.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CatalogError {
-    /// The id is taken; also by a product that is discontinued.
+    /// The id is taken, possibly by a discontinued product.
     #[error("product {0} already exists")]
     AlreadyExists(ProductId),
     /// No product has the id.
     #[error("there is no product {0}")]
     NotFound(ProductId),
-    /// The product is not made or bought any more.
+    /// The product is no longer made or bought.
     #[error("product {0} is discontinued")]
     Discontinued(ProductId),
-    /// Not a price.
+    /// The price is out of range, or has more than two decimals.
     #[error(
         "{price} is no price for product {product_id}: \
          prices go from 0.01 to {MAX_PRICE}, in steps of 0.01"
@@ -22,23 +22,23 @@ pub enum CatalogError {
     BadPrice {
         /// The product.
         product_id: ProductId,
-        /// The price that was asked for.
+        /// The requested price.
         price: Decimal,
     },
-    /// Nothing to receive or to reserve.
+    /// The number of units to receive or reserve is zero.
     #[error("0 units of product {0} are nothing to move")]
     NoUnits(ProductId),
-    /// More is wanted than there is.
+    /// The requested units exceed the stock.
     #[error("not enough of product {product_id} in stock: {wanted} wanted, {available} available")]
     NotEnoughStock {
         /// The product.
         product_id: ProductId,
-        /// How many units were asked for.
+        /// Requested units.
         wanted: u32,
-        /// How many there are.
+        /// Units in stock.
         available: u32,
     },
-    /// More would be in stock than the catalog can count.
+    /// The stock would exceed [`MAX_STOCK`].
     #[error(
         "too much of product {product_id} in stock: {received} received, {available} available, \
          at most {MAX_STOCK}"
@@ -46,9 +46,9 @@ pub enum CatalogError {
     TooMuchStock {
         /// The product.
         product_id: ProductId,
-        /// How many units came.
+        /// Received units.
         received: u32,
-        /// How many there are.
+        /// Units in stock.
         available: u32,
     },
 }

@@ -2,9 +2,9 @@ use cqrs_core::prelude::*;
 
 use crate::{ProductId, StockRanLow};
 
-/// Tells the people who order.
+/// Notifies the people who reorder products.
 pub trait Notifier: Send + Sync {
-    /// Few units of this product are left.
+    /// Reports that few units of a product are left.
     fn low_stock(&self, product: &ProductId, units_left: u32);
 }
 

@@ -3,7 +3,7 @@
 use cqrs_core::ensure;
 use cqrs_core::error::Invalid;
 
-/// The most that one page holds.
+/// Maximum number of items of a page.
 const MOST: u32 = 100;
 
 pub(crate) const fn first_page() -> u32 {
@@ -14,7 +14,7 @@ pub(crate) const fn usual_page_size() -> u32 {
     20
 }
 
-/// Checks which page is wanted.
+/// Checks the number and size of a page.
 pub(crate) fn check(page: u32, page_size: u32) -> Result<(), Invalid> {
     ensure!(page > 0, Invalid::field("page", "pages are counted from 1"));
     ensure!(
@@ -27,7 +27,7 @@ pub(crate) fn check(page: u32, page_size: u32) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// How many come before the page.
+/// Number of items before the page.
 pub(crate) fn before(page: u32, page_size: u32) -> u64 {
     u64::from(page.saturating_sub(1)) * u64::from(page_size)
 }

@@ -1,4 +1,4 @@
-//! The aggregate: what can happen to a product, what follows from it, and what is decided on.
+//! The aggregate: the events of a product, how they fold, and the decisions.
 
 use cqrs_core::prelude::*;
 use rust_decimal::Decimal;
@@ -14,72 +14,72 @@ mod tests;
 /// The highest price.
 pub const MAX_PRICE: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
 
-/// The most units of one product in stock.
+/// Maximum number of units of one product in stock.
 pub const MAX_STOCK: u32 = 1_000_000_000;
 
-/// With fewer units than this in stock, a product runs low.
+/// The stock below which a product runs low.
 pub const LOW_STOCK: u32 = 5;
 
-// What can happen.
+// Events.
 
-/// A product came into the catalog.
+/// A product was added to the catalog.
 #[derive(Event, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[event(name = "product-created", version = 1)]
 pub struct ProductCreated {
     /// The product.
     #[id(Product)]
     pub product_id: ProductId,
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// What there is to say about it.
+    /// Its description.
     pub description: String,
-    /// What it costs.
+    /// Its price.
     pub price: Decimal,
 }
 
-/// A product got another price.
+/// The price of a product was changed.
 #[derive(Event, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[event(name = "product-price-updated", version = 1)]
 pub struct ProductPriceUpdated {
     /// The product.
     #[id(Product)]
     pub product_id: ProductId,
-    /// What it cost before.
+    /// The price before.
     pub old_price: Decimal,
-    /// What it costs from then on.
+    /// The new price.
     pub new_price: Decimal,
 }
 
-/// A product got another name.
+/// A product was renamed.
 #[derive(Event, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[event(name = "product-renamed", version = 1)]
 pub struct ProductRenamed {
     /// The product.
     #[id(Product)]
     pub product_id: ProductId,
-    /// What it is called from then on.
+    /// The new name.
     pub new_name: String,
 }
 
-/// A product was taken off the range.
+/// A product was taken out of the range.
 #[derive(Event, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[event(name = "product-discontinued", version = 1)]
 pub struct ProductDiscontinued {
     /// The product.
     #[id(Product)]
     pub product_id: ProductId,
-    /// What it cost in the end.
+    /// Its last price.
     pub last_price: Decimal,
 }
 
-/// Units of a product came into stock.
+/// Units of a product were received into stock.
 #[derive(Event, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[event(name = "stock-received", version = 1)]
 pub struct StockReceived {
     /// The product.
     #[id(Product)]
     pub product_id: ProductId,
-    /// How many.
+    /// Number of units.
     pub units: u32,
 }
 
@@ -90,46 +90,46 @@ pub struct StockReserved {
     /// The product.
     #[id(Product)]
     pub product_id: ProductId,
-    /// How many.
+    /// Number of units.
     pub units: u32,
 }
 
-/// Of a product few units were left.
+/// The stock of a product fell below the limit.
 #[derive(Event, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[event(name = "stock-ran-low", version = 1)]
 pub struct StockRanLow {
     /// The product.
     #[id(Product)]
     pub product_id: ProductId,
-    /// How many were left.
+    /// Remaining units.
     pub units_left: u32,
 }
 
-// What follows from it.
+// State.
 
-/// What a decision about a product depends on.
+/// The state that decisions about a product depend on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Product {
-    /// Whether there is one.
+    /// Its stage of life.
     pub status: Status,
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// What it costs.
+    /// Its price.
     pub price: Decimal,
     /// Units that can be reserved.
     pub stock: u32,
 }
 
-/// Where a product is in its life.
+/// The stage of life of a product.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Nothing happened to it yet.
+    /// There is no such product.
     #[default]
     Unknown,
-    /// It is in the range.
+    /// In the range.
     OnSale,
-    /// It is off the range.
+    /// Out of the range.
     Discontinued,
 }
 
@@ -168,7 +168,7 @@ impl Product {
     }
 }
 
-// What is decided.
+// Decisions.
 
 #[command_handler]
 fn create_product(cmd: CreateProduct, product: &Product) -> Result<ProductCreated, CatalogError> {
@@ -191,7 +191,7 @@ fn create_product(cmd: CreateProduct, product: &Product) -> Result<ProductCreate
     })
 }
 
-/// The price that it has already is no change.
+/// Setting the current price again records nothing.
 #[command_handler]
 fn update_product_price(
     cmd: UpdateProductPrice,
@@ -202,7 +202,8 @@ fn update_product_price(
         new_price,
     } = cmd;
     product.must_be_on_sale(&product_id)?;
-    let (old_price, new_price) = (product.price, price_for(&product_id, new_price)?);
+    let old_price = product.price;
+    let new_price = price_for(&product_id, new_price)?;
     let changes = new_price != old_price;
     Ok(changes.then_some(ProductPriceUpdated {
         product_id,
@@ -211,7 +212,7 @@ fn update_product_price(
     }))
 }
 
-/// The name that it has already is no change.
+/// Setting the current name again records nothing.
 #[command_handler]
 fn rename_product(
     cmd: RenameProduct,
@@ -266,7 +267,7 @@ fn receive_stock(cmd: ReceiveStock, product: &Product) -> Result<StockReceived, 
     })
 }
 
-/// What is left of a discontinued product can be reserved, too.
+/// The remaining units of a discontinued product can be reserved, too.
 #[command_handler]
 fn reserve_stock(
     cmd: ReserveStock,
@@ -289,7 +290,7 @@ fn reserve_stock(
             available,
         });
     };
-    // Said once, when it falls below.
+    // Reported once, when the stock falls below the limit.
     let ran_low = (available >= LOW_STOCK && units_left < LOW_STOCK).then(|| StockRanLow {
         product_id: product_id.clone(),
         units_left,
@@ -313,7 +314,7 @@ impl Product {
     }
 }
 
-/// The price with its two decimals, if it is one.
+/// Checks a price, and gives it two decimals.
 fn price_for(product_id: &ProductId, mut price: Decimal) -> Result<Decimal, CatalogError> {
     let fits = price > Decimal::ZERO && price <= MAX_PRICE && price.round_dp(2) == price;
     ensure!(

@@ -11,13 +11,13 @@ use cqrs_core::views::{Indexed, SortKey};
 #[serde(try_from = "String")]
 pub struct ProductId(String);
 
-/// A text that identifies no product.
+/// A text that is not a product id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is no product id: one has 1 to {} of a-z, A-Z, 0-9, `-`, `_` and `.`", .0.escape_debug(), ProductId::MAX)]
 pub struct BadProductId(String);
 
 impl ProductId {
-    /// The most letters that an id may have.
+    /// Maximum length of an id.
     pub const MAX: usize = 40;
 
     /// The id as text.
@@ -34,7 +34,7 @@ impl TryFrom<String> for ProductId {
         if (1..=Self::MAX).contains(&text.len()) && text.bytes().all(allowed) {
             return Ok(Self(text));
         }
-        // It goes into a message: as much of it as a person wants to read.
+        // The text becomes part of a message, so a long one is shortened.
         Err(BadProductId(text.chars().take(Self::MAX).collect()))
     }
 }

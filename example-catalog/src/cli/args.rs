@@ -7,19 +7,19 @@ use clap::{Parser, Subcommand, ValueEnum};
 use cqrs_core::{Actor, Uuid};
 use example_catalog::ProductId;
 
-use super::Stop;
+use super::CliError;
 use super::database::{Database, Location, Named};
 use super::out::without_passwords;
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  the catalog said no: rejected, not permitted, not found, or some lines not carried out
-  2  the request makes no sense: wrong usage, unknown message, wrong JSON, invalid value
-  3  something failed: the file, the database, a handler
+  1  refused: a command was rejected or not permitted, nothing was found, or lines were left out
+  2  invalid request: wrong usage, unknown message, wrong JSON, invalid value
+  3  failure of a file, the database or a handler
   130  interrupted by Ctrl-C; 143 by SIGTERM";
 
-/// A product catalog on cqrs-core. Without a command: the demo.
+/// A product catalog on wired-cqrs. Without a command: the demo.
 #[derive(Parser)]
 #[command(version, after_help = EXIT_CODES, infer_subcommands = true)]
 pub struct Args {
@@ -39,7 +39,7 @@ pub struct Args {
         value_parser = OsStringValueParser::new().map(Location::from)
     )]
     db: Option<Location>,
-    /// A file whose first line is the database, as `--db` would name it
+    /// A file whose first line is the address of the database, as for `--db`
     #[arg(long, global = true, value_name = "PATH", conflicts_with = "db")]
     db_file: Option<PathBuf>,
     /// The schema in the PostgreSQL database, for `--db` with a URL only [default: cqrs]
@@ -48,10 +48,10 @@ pub struct Args {
     /// The SQLite file of the read models, for an UmaDB log only [default: catalog-views.db]
     #[arg(long, global = true, value_name = "FILE")]
     views: Option<PathBuf>,
-    /// Who sends it, as events record it
+    /// The name of the actor, which events record
     #[arg(long, global = true, value_name = "NAME", default_value = "clerk")]
     actor: String,
-    /// What the actor may do
+    /// The role of the actor
     #[arg(
         long = "as",
         global = true,
@@ -67,9 +67,9 @@ pub enum Action {
     Send(Send),
     /// Asks a query; the answer is JSON
     Ask(Ask),
-    /// Sends the commands in a file, one a line
+    /// Sends the commands of a file, one per line
     Import(Import),
-    /// Shows what happened to a product
+    /// Shows the events of a product
     History(History),
     /// Shows every message with its handler, and every event with its listeners
     Explain(Explain),
@@ -81,7 +81,7 @@ pub struct Send {
     pub command: String,
     /// Its fields, or `-` to read them from the standard input
     pub json: String,
-    /// The command's id: the same id again does nothing again [default: a new one]
+    /// The command's id, which makes it safe to repeat [default: a new one]
     #[arg(long, value_name = "UUID")]
     pub id: Option<Uuid>,
 }
@@ -97,19 +97,18 @@ pub struct Ask {
 
 /// Each line is `{"command": "CreateProduct", "data": {..}}`, and may have an `"id"`, a UUID.
 ///
-/// Commands about one product are sent in the file's order, others side by side. A file that is
-/// imported again, after an interruption or by mistake, does nothing twice: a line without an id
-/// has one that is made of the file's content, its number and itself. Lines that were rejected
-/// are tried again.
+/// Commands about one product are sent in the file's order, others concurrently. Importing a file
+/// again, after an interruption or by mistake, has no further effect: a line without an id gets one
+/// derived from the file's content, the line's number and the line. Rejected lines are retried.
 #[derive(Debug, clap::Args)]
 pub struct Import {
     /// The file
     pub file: PathBuf,
-    /// What to do with a line that is not carried out
-    #[arg(long, value_name = "WHAT", default_value = "skip")]
+    /// How to treat a line that fails
+    #[arg(long, value_name = "MODE", default_value = "skip")]
     pub on_error: OnError,
-    /// Makes ids of this name instead of the file's content, so that a file can be corrected in
-    /// place and imported again: lines that did not change are recognized
+    /// Derives ids from this name instead of the file's content, so that a file can be corrected in
+    /// place and imported again: unchanged lines are recognized
     #[arg(long, value_name = "NAME")]
     pub batch: Option<String>,
 }
@@ -118,7 +117,7 @@ pub struct Import {
 pub struct History {
     /// The product
     pub id: ProductId,
-    /// Shows whole ids of correlation and causation, not only their ends
+    /// Shows complete ids of correlation and causation, not only their ends
     #[arg(long)]
     pub full: bool,
 }
@@ -131,9 +130,9 @@ pub struct Explain {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OnError {
-    /// Reports it and goes on
+    /// Reports it and continues
     Skip,
-    /// Reports it and stops: all before it was carried out, nothing after it
+    /// Reports it and stops: all lines before it were processed, none after it
     Stop,
 }
 
@@ -146,12 +145,11 @@ enum Role {
 }
 
 impl Args {
-    /// The arguments of this process. What is wrong with them, or the help, is told without the
-    /// passwords in them.
+    /// Parses the arguments of this process. Prints help or errors without passwords.
     pub fn read() -> Result<Self, ExitCode> {
         Self::try_parse().map_err(|error| {
             let text = without_passwords(&error.render().ansi().to_string());
-            // When it fails there is nobody left to tell.
+            // There is no other place to report a failure.
             let _ = if error.use_stderr() {
                 write!(anstream::stderr(), "{text}")
             } else {
@@ -161,18 +159,18 @@ impl Args {
         })
     }
 
-    /// Where the catalog is, if that is said.
-    pub fn database(&self) -> Result<Option<Database>, Stop> {
+    /// The database that the arguments or the environment name, if any.
+    pub fn database(&self) -> Result<Option<Database>, CliError> {
         let named = Named {
             address: self.db.clone(),
             file: self.db_file.clone(),
-            // The demo changes a database only if it is told so.
+            // The demo changes a database only if an argument names it.
             or_environment: self.action.is_some(),
         };
         Database::named(named, self.schema.clone(), self.views.clone())
     }
 
-    /// Who sends what follows, with what they may do.
+    /// The actor of all messages, with the permissions of its role.
     pub fn actor(&self) -> Actor {
         let actor = Actor::new(&self.actor).with("catalog:read");
         match self.role {

@@ -3,23 +3,23 @@ use std::io::IsTerminal;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use console::Term;
 
-use super::out::{HEADING, harmless};
+use super::out::{HEADING, escape_controls};
 
 /// Rows in columns, under bold headings.
 pub struct Columns(Table);
 
-/// What a column is like.
+/// The layout of a column.
 #[derive(Clone, Copy)]
 pub enum Column {
-    /// Names, as wide as they are.
+    /// Names, as wide as their content.
     Left,
     /// Figures.
     Right,
-    /// Text, wrapped where the terminal is too narrow.
+    /// Text, wrapped if the terminal is too narrow.
     Text,
 }
 
-/// What stands before a table in the demo.
+/// Width of the demo's indentation.
 const MARGIN: u16 = 2;
 
 impl Columns {
@@ -39,10 +39,10 @@ impl Columns {
     }
 
     pub fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.0.add_row(cells.map(|cell| harmless(&cell)));
+        self.0.add_row(cells.map(|cell| escape_controls(&cell)));
     }
 
-    /// One line for the headings, then those of the rows.
+    /// The line of the headings, then those of the rows.
     pub fn lines(&self) -> Vec<String> {
         let mut lines: Vec<_> = self
             .0
@@ -55,7 +55,7 @@ impl Columns {
         lines
     }
 
-    /// The table as it fits the terminal, if there is one.
+    /// The table, fitted to the terminal, if there is one.
     pub fn fitted(mut self) -> String {
         if std::io::stdout().is_terminal()
             && let Some((_, width)) = Term::stdout().size_checked()

@@ -4,35 +4,35 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::Stop;
+use super::CliError;
 
-/// The environment variable that names the database when no argument does.
+/// The environment variable that names the database if no argument does.
 const VARIABLE: &str = "CATALOG_DB";
 
-/// The most bytes of a file that names a database.
-const MAX_ADDRESS: u64 = 64 << 10;
+/// Maximum size of a file that names a database.
+const MAX_ADDRESS_BYTES: u64 = 64 << 10;
 
-/// The address of a database. It has no `Debug`: a URL may have a password in it.
+/// The address of a database. Without `Debug`, because a URL may contain a password.
 #[derive(Clone)]
 pub enum Location {
     File(PathBuf),
     Postgres(String),
     UmaDb(String),
-    /// Neither a path nor the URL of a database that is known here.
+    /// Neither a path nor the URL of a supported database.
     Unknown,
 }
 
-/// Where the address of the database is to be found.
+/// The sources of the database's address.
 #[derive(Clone)]
 pub struct Named {
     pub address: Option<Location>,
-    /// A file that has the address in it.
+    /// A file that contains the address.
     pub file: Option<PathBuf>,
-    /// Whether the environment names the database otherwise.
+    /// Whether to fall back to the environment.
     pub or_environment: bool,
 }
 
-/// Where a catalog is kept.
+/// The database of a catalog.
 #[derive(Clone)]
 pub enum Database {
     File(PathBuf),
@@ -47,14 +47,14 @@ pub enum Database {
     },
 }
 
-/// The schema when none is named; the same as the store's.
-const USUAL_SCHEMA: &str = "cqrs";
+/// The default schema, which is also the store's.
+const DEFAULT_SCHEMA: &str = "cqrs";
 
-/// The file of the read models when none is named.
+/// The default file of the read models.
 const DEFAULT_VIEWS: &str = "catalog-views.db";
 
 impl From<OsString> for Location {
-    /// A path need not be UTF-8, a URL is.
+    /// A path may not be UTF-8; a URL is.
     fn from(text: OsString) -> Self {
         let Some(address) = text.to_str() else {
             return Self::File(text.into());
@@ -68,7 +68,7 @@ impl From<OsString> for Location {
                 _ => Self::Unknown,
             };
         }
-        // PostgreSQL's other way to write an address: no name of a file either.
+        // PostgreSQL's other notation of an address, which is not a file name either.
         if address.to_ascii_lowercase().contains("password=") {
             return Self::Unknown;
         }
@@ -77,60 +77,63 @@ impl From<OsString> for Location {
 }
 
 impl Named {
-    /// The address, if one is named.
-    fn find(self) -> Result<Option<Location>, Stop> {
+    /// The address, if any source has one.
+    fn find(self) -> Result<Option<Location>, CliError> {
         if self.address.is_some() {
             return Ok(self.address);
         }
         if let Some(file) = self.file {
             return read_address(&file).map(Some);
         }
-        let variable = std::env::var_os(VARIABLE).filter(|_| self.or_environment);
-        Ok(variable.filter(|it| !it.is_empty()).map(Location::from))
+        if !self.or_environment {
+            return Ok(None);
+        }
+        Ok(std::env::var_os(VARIABLE)
+            .filter(|address| !address.is_empty())
+            .map(Location::from))
     }
 }
 
 /// The address in the first line of a file.
-fn read_address(file: &Path) -> Result<Location, Stop> {
+fn read_address(file: &Path) -> Result<Location, CliError> {
     let name = file.display();
-    let failed = |error| Stop::Failed(format!("cannot read `{name}`: {error}"));
     let mut text = String::new();
-    let opened = File::open(file).map_err(failed)?;
-    let mut opened = opened.take(MAX_ADDRESS);
-    opened.read_to_string(&mut text).map_err(failed)?;
+    File::open(file)
+        .and_then(|file| file.take(MAX_ADDRESS_BYTES).read_to_string(&mut text))
+        .map_err(|error| CliError::Failed(format!("cannot read `{name}`: {error}")))?;
     match text.lines().next().map(str::trim) {
         Some(address) if !address.is_empty() => Ok(OsString::from(address).into()),
         _ => {
-            let what = "its first line has to be the address of a database";
-            Err(Stop::Invalid(format!("`{name}`: {what}")))
+            let problem = "its first line has to be the address of a database";
+            Err(CliError::Invalid(format!("`{name}`: {problem}")))
         }
     }
 }
 
 impl Database {
-    /// The one that the arguments name, if they name one.
+    /// The database at the address, if there is one, in the schema.
     pub fn named(
         named: Named,
         schema: Option<String>,
         views: Option<PathBuf>,
-    ) -> Result<Option<Self>, Stop> {
+    ) -> Result<Option<Self>, CliError> {
         let location = named.find()?;
         if views.is_some() && !matches!(location, Some(Location::UmaDb(_))) {
-            return Err(Stop::Invalid(
+            return Err(CliError::Invalid(
                 "`--views` is for an UmaDB log: name it with `--db umadb://..`".to_owned(),
             ));
         }
         match (location, schema) {
-            (Some(Location::Unknown), _) => Err(Stop::Invalid(
+            (Some(Location::Unknown), _) => Err(CliError::Invalid(
                 "the address of the database is neither the path of a file nor a URL that begins \
                  with `postgres://` or `umadb://`"
                     .to_owned(),
             )),
             (Some(Location::Postgres(url)), schema) => Ok(Some(Self::Postgres {
                 url,
-                schema: schema.unwrap_or_else(|| USUAL_SCHEMA.to_owned()),
+                schema: schema.unwrap_or_else(|| DEFAULT_SCHEMA.to_owned()),
             })),
-            (_, Some(schema)) => Err(Stop::Invalid(format!(
+            (_, Some(schema)) => Err(CliError::Invalid(format!(
                 "`--schema {schema}` needs a PostgreSQL database: name it with `--db postgres://..`"
             ))),
             (Some(Location::UmaDb(url)), None) => Ok(Some(Self::UmaDb {
@@ -142,13 +145,13 @@ impl Database {
         }
     }
 
-    /// The file that everything but the demo uses when none is named.
-    pub fn usual() -> Self {
+    /// The default of all commands except the demo.
+    pub fn default_file() -> Self {
         Self::File(Path::new("catalog.db").to_owned())
     }
 }
 
-/// For people; without the URL, which may have a password in it.
+/// Without the URL, which may contain a password.
 impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -8,14 +8,14 @@ use rust_decimal::Decimal;
 
 use super::database::Database;
 use super::history::events_table;
-use super::open::{self, Existing};
-use super::out::{BAD, FAINT, HEADING, say};
+use super::open::{self, OpenMode};
+use super::out::{BAD, FAINT, HEADING, print_line};
 use super::send::outcome;
 use super::tables::{prices, product, products};
-use super::{Stop, shutdown};
+use super::{CliError, shutdown};
 
-/// Shows what the catalog can do, on a database that is kept or on a file that is not.
-pub async fn run(named: Option<Database>, actor: Actor) -> Result<(), Stop> {
+/// Shows the catalog's features, on the given database or on a temporary file.
+pub async fn run(named: Option<Database>, actor: Actor) -> Result<(), CliError> {
     let temporary = tempfile::Builder::new()
         .prefix("example-catalog-")
         .tempdir()?;
@@ -25,18 +25,20 @@ pub async fn run(named: Option<Database>, actor: Actor) -> Result<(), Stop> {
         let file = temporary.path().join("catalog.db");
         (Database::File(file), "removed at the end")
     };
-    say(format_args!("The product catalog in {database} ({end})"))?;
-    let dispatcher = open::in_database(&database, Existing::OrNew).await?;
+    print_line(format_args!("The product catalog in {database} ({end})"))?;
+    let dispatcher = open::in_database(&database, OpenMode::CreateIfMissing).await?;
     let head = dispatcher.log().head().await?;
     if head > Position::START {
-        say("It is not empty: what an earlier run of the demo did is recognized, not done again.")?;
+        print_line(
+            "It is not empty: commands of an earlier run of the demo are recognized, not repeated.",
+        )?;
     }
     let session = dispatcher.session().actor(actor).after_position(head);
     let demo = Demo {
         dispatcher: &dispatcher,
         session,
     };
-    shutdown::attend(&dispatcher, demo.show()).await
+    shutdown::run_until_signal(&dispatcher, demo.show()).await
 }
 
 struct Demo<'d> {
@@ -45,7 +47,7 @@ struct Demo<'d> {
 }
 
 impl Demo<'_> {
-    async fn show(&self) -> Result<(), Stop> {
+    async fn show(&self) -> Result<(), CliError> {
         let (p001, p002): (ProductId, ProductId) = (id("P001")?, id("P002")?);
         let laptop = CreateProduct {
             product_id: p001.clone(),
@@ -77,7 +79,7 @@ impl Demo<'_> {
             .await?;
         self.show_products(&p001).await?;
 
-        heading("What the catalog refuses")?;
+        heading("Commands that the catalog refuses")?;
         self.send("P001 once more", laptop, None).await?;
         let unknown = UpdateProductPrice {
             product_id: id("P999")?,
@@ -92,21 +94,20 @@ impl Demo<'_> {
 
         self.show_past(&p001, repriced).await?;
         let written = self.session.position();
-        let settled = self
-            .dispatcher
-            .wait_until_caught_up(written, super::PATIENCE)
-            .await;
-        settled.map_err(Stop::failed)
+        self.dispatcher
+            .wait_until_caught_up(written, super::MAX_IDLE)
+            .await
+            .map_err(CliError::failed)
     }
 
-    /// Sends a command and says what came of it. `once` gives it an id that every run of the demo
-    /// gives it, so that a second run on the same database does nothing twice.
+    /// Sends a command and prints its outcome. `once` derives an id that is the same in every run of
+    /// the demo, so that a second run on the same database repeats nothing.
     async fn send<C>(
         &self,
         what: &str,
         command: C,
         once: Option<&str>,
-    ) -> Result<Option<Receipt>, Stop>
+    ) -> Result<Option<Receipt>, CliError>
     where
         C: Command<Error = CatalogError>,
     {
@@ -119,11 +120,11 @@ impl Demo<'_> {
             Err(CommandError::Rejected(error)) => (format!("{BAD}rejected{BAD:#}: {error}"), None),
             Err(error) => return Err(error.into()),
         };
-        say(format_args!("  {:<20}{what:<18}{outcome}", C::NAME))?;
+        print_line(format_args!("  {:<20}{what:<18}{outcome}", C::NAME))?;
         Ok(receipt)
     }
 
-    async fn show_products(&self, id: &ProductId) -> Result<(), Stop> {
+    async fn show_products(&self, id: &ProductId) -> Result<(), CliError> {
         let one = self
             .session
             .query(GetProductById {
@@ -135,10 +136,10 @@ impl Demo<'_> {
         answer("GetAllProducts", &products(&all.items))
     }
 
-    async fn show_past(&self, id: &ProductId, repriced: Option<Receipt>) -> Result<(), Stop> {
-        heading("What happened to P001")?;
+    async fn show_past(&self, id: &ProductId, repriced: Option<Receipt>) -> Result<(), CliError> {
+        heading("The history of P001")?;
         let events = self.dispatcher.history::<Product>(id).all().await?;
-        say(indented(&events_table(&events, false)))?;
+        print_line(indented(&events_table(&events, false)))?;
         let periods = self
             .session
             .query(GetPriceHistory {
@@ -152,26 +153,26 @@ impl Demo<'_> {
         };
         let before = change.first().before();
         heading(&format!(
-            "P001 as it was before the price change, at position {before}"
+            "P001 before the price change, at position {before}"
         ))?;
         let state = self.dispatcher.state::<Product>(id).at(before).await?;
-        say(indented(&product(id, &state)))?;
+        print_line(indented(&product(id, &state)))?;
         Ok(())
     }
 }
 
-fn id(text: &str) -> Result<ProductId, Stop> {
-    text.parse().map_err(Stop::failed)
+fn id(text: &str) -> Result<ProductId, CliError> {
+    text.parse().map_err(CliError::failed)
 }
 
-fn heading(text: &str) -> Result<(), Stop> {
-    say(format_args!("\n{HEADING}{text}{HEADING:#}"))?;
+fn heading(text: &str) -> Result<(), CliError> {
+    print_line(format_args!("\n{HEADING}{text}{HEADING:#}"))?;
     Ok(())
 }
 
 /// The answer to a query, under the query's name.
-fn answer(query: &str, text: &str) -> Result<(), Stop> {
-    say(format_args!(
+fn answer(query: &str, text: &str) -> Result<(), CliError> {
+    print_line(format_args!(
         "\n  {FAINT}{query}{FAINT:#}\n{}",
         indented(text)
     ))?;

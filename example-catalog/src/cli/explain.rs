@@ -4,11 +4,11 @@ use cqrs_core::Dispatcher;
 use cqrs_core::app::{EventDescription, MessageDescription, MessageKind};
 use serde_json::Value;
 
-use super::out::{FAINT, HEADING, say};
-use super::{Stop, args};
+use super::out::{FAINT, HEADING, print_line};
+use super::{CliError, args};
 
-/// Shows how everything hangs together.
-pub fn run(dispatcher: &Dispatcher, explain: &args::Explain) -> Result<(), Stop> {
+/// Prints the wiring: messages with their handlers, events with their listeners.
+pub fn run(dispatcher: &Dispatcher, explain: &args::Explain) -> Result<(), CliError> {
     let description = dispatcher.describe();
     let wanted = |name: &str| explain.name.as_deref().is_none_or(|wanted| wanted == name);
     let mut text = Text {
@@ -19,20 +19,21 @@ pub fn run(dispatcher: &Dispatcher, explain: &args::Explain) -> Result<(), Stop>
         (MessageKind::Command, "COMMANDS"),
         (MessageKind::Query, "QUERIES"),
     ] {
-        let messages = description.messages.iter();
-        let messages = messages.filter(|it| it.kind == kind && wanted(it.name));
+        let messages = description
+            .messages
+            .iter()
+            .filter(|it| it.kind == kind && wanted(it.name));
         text.section(heading, messages, Text::message)?;
     }
     let events = description.events.iter().filter(|it| wanted(it.name));
     text.section("EVENTS", events, Text::event)?;
     if text.out.is_empty() {
         let name = explain.name.as_deref().unwrap_or_default();
-        let hint = "without a name, `explain` lists them all";
-        return Err(Stop::Invalid(format!(
-            "there is no message or event `{name}`: {hint}"
+        return Err(CliError::Invalid(format!(
+            "there is no message or event `{name}`: without a name, `explain` lists them all"
         )));
     }
-    say(text.out.trim_end())?;
+    print_line(text.out.trim_end())?;
     Ok(())
 }
 
@@ -104,7 +105,7 @@ impl Text {
     }
 }
 
-impl From<fmt::Error> for Stop {
+impl From<fmt::Error> for CliError {
     fn from(error: fmt::Error) -> Self {
         Self::failed(error)
     }

@@ -5,20 +5,20 @@ use example_catalog::Product;
 
 use super::columns::Column::{Left, Right};
 use super::columns::Columns;
-use super::out::{FAINT, harmless, say};
+use super::out::{FAINT, escape_controls, print_line};
 use super::tables::time;
-use super::{Stop, args};
+use super::{CliError, args};
 
-/// Shows what happened to a product.
-pub async fn run(dispatcher: &Dispatcher, history: &args::History) -> Result<(), Stop> {
+/// Prints the events of a product.
+pub async fn run(dispatcher: &Dispatcher, history: &args::History) -> Result<(), CliError> {
     let events = dispatcher.history::<Product>(&history.id).all().await?;
     if events.is_empty() {
-        return Err(Stop::Refused(format!(
-            "nothing happened to a product {}",
+        return Err(CliError::Refused(format!(
+            "there are no events of a product {}",
             history.id
         )));
     }
-    say(events_table(&events, history.full))?;
+    print_line(events_table(&events, history.full))?;
     Ok(())
 }
 
@@ -51,13 +51,13 @@ pub fn events_table(events: &[Arc<Recorded>], full: bool) -> String {
     let mut text: Vec<String> = lines.next().into_iter().collect();
     for (line, event) in lines.zip(events) {
         text.push(line);
-        let payload = harmless(&String::from_utf8_lossy(&event.data.payload));
+        let payload = escape_controls(&String::from_utf8_lossy(&event.data.payload));
         text.push(format!("           {FAINT}{payload}{FAINT:#}"));
     }
     text.join("\n")
 }
 
-/// An id, or its end, which is enough to see which are the same.
+/// An id, or its last digits, which suffice to compare ids.
 fn id(id: Uuid, full: bool) -> String {
     let id = id.to_string();
     match id.char_indices().rev().nth(7) {

@@ -1,20 +1,20 @@
 use std::io::Read;
 
-use super::Stop;
+use super::CliError;
 
-/// The most bytes that a message on the standard input may have; as much as a dispatcher takes.
-const MOST: u64 = 1 << 20;
+/// Maximum size of a message on the standard input, which is also the dispatcher's.
+const MAX_JSON_BYTES: u64 = 1 << 20;
 
-/// A message's JSON, as given or from the standard input.
-pub fn json(argument: &str) -> Result<Vec<u8>, Stop> {
+/// A message's JSON, from the argument or the standard input.
+pub fn json(argument: &str) -> Result<Vec<u8>, CliError> {
     if argument != "-" {
         return Ok(argument.as_bytes().to_vec());
     }
     let mut json = Vec::new();
-    // One byte more, so that the dispatcher sees that it is too long.
+    // One more byte, so that the dispatcher detects a message that is too long.
     std::io::stdin()
         .lock()
-        .take(MOST + 1)
+        .take(MAX_JSON_BYTES + 1)
         .read_to_end(&mut json)?;
     Ok(json)
 }

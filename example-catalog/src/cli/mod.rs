@@ -5,6 +5,7 @@ mod ask;
 mod columns;
 mod database;
 mod demo;
+mod error;
 mod explain;
 mod history;
 mod import;
@@ -14,7 +15,6 @@ mod out;
 mod send;
 mod shutdown;
 mod signal;
-mod stop;
 mod tables;
 
 use std::time::Duration;
@@ -22,38 +22,38 @@ use std::time::Duration;
 use args::Action;
 pub use args::Args;
 use database::Database;
-use open::Existing;
-use stop::Stop;
+use error::CliError;
+use open::OpenMode;
 
-/// How long to wait for read models that make no progress.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Maximum time to wait for read models that make no progress.
+const MAX_IDLE: Duration = Duration::from_secs(10);
 
-/// Does what was asked.
-pub async fn run(args: Args) -> Result<(), Stop> {
+/// Runs the action of the arguments.
+pub async fn run(args: Args) -> Result<(), CliError> {
     let actor = args.actor();
     let named = args.database()?;
     let Some(action) = args.action else {
         return demo::run(named, actor).await;
     };
-    let database = named.unwrap_or_else(Database::usual);
+    let database = named.unwrap_or_else(Database::default_file);
     match action {
         Action::Send(send) => {
-            let dispatcher = open::in_database(&database, Existing::OrNew).await?;
-            shutdown::attend(&dispatcher, send::run(&dispatcher, &send, actor)).await
+            let dispatcher = open::in_database(&database, OpenMode::CreateIfMissing).await?;
+            shutdown::run_until_signal(&dispatcher, send::run(&dispatcher, &send, actor)).await
         }
         Action::Ask(ask) => {
-            let dispatcher = open::in_database(&database, Existing::Only).await?;
-            shutdown::attend(&dispatcher, ask::run(&dispatcher, &ask, actor)).await
+            let dispatcher = open::in_database(&database, OpenMode::MustExist).await?;
+            shutdown::run_until_signal(&dispatcher, ask::run(&dispatcher, &ask, actor)).await
         }
         Action::Import(import) => {
-            let dispatcher = open::in_database(&database, Existing::OrNew).await?;
+            let dispatcher = open::in_database(&database, OpenMode::CreateIfMissing).await?;
             let imported = import::run(&dispatcher, &import, actor).await;
             shutdown::close(&dispatcher).await;
             imported
         }
         Action::History(history) => {
-            let dispatcher = open::in_database(&database, Existing::Only).await?;
-            shutdown::attend(&dispatcher, history::run(&dispatcher, &history)).await
+            let dispatcher = open::in_database(&database, OpenMode::MustExist).await?;
+            shutdown::run_until_signal(&dispatcher, history::run(&dispatcher, &history)).await
         }
         Action::Explain(explain) => explain::run(&open::in_memory().await?, &explain),
     }

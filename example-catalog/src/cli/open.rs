@@ -8,27 +8,27 @@ use cqrs_sqlite::Sqlite;
 use cqrs_umadb::UmaDb;
 use example_catalog::{Notifier, ProductId};
 
-use super::Stop;
+use super::CliError;
 use super::database::Database;
-use super::out::complain;
+use super::out::eprint_line;
 
-/// Whether a catalog that is not there is made.
+/// Whether to create a missing catalog.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Existing {
-    Only,
-    OrNew,
+pub enum OpenMode {
+    MustExist,
+    CreateIfMissing,
 }
 
 /// The catalog in a database.
-pub async fn in_database(database: &Database, existing: Existing) -> Result<Dispatcher, Stop> {
+pub async fn in_database(database: &Database, mode: OpenMode) -> Result<Dispatcher, CliError> {
     match database {
         Database::File(file) => {
-            let store = in_file(file, existing).await?;
+            let store = in_file(file, mode).await?;
             build(catalog().store(store)).await
         }
         Database::Postgres { url, schema } => {
-            let store = in_schema(url, schema, existing).await?;
-            // It can do more: its handlers have SQL.
+            let store = in_schema(url, schema, mode).await?;
+            // The sales report needs SQL in handlers.
             build(
                 catalog()
                     .module(example_catalog::sales::module())
@@ -43,39 +43,39 @@ pub async fn in_database(database: &Database, existing: Existing) -> Result<Disp
     }
 }
 
-/// A catalog that is not kept.
-pub async fn in_memory() -> Result<Dispatcher, Stop> {
+/// A catalog in memory.
+pub async fn in_memory() -> Result<Dispatcher, CliError> {
     build(catalog().store(Memory::new())).await
 }
 
-async fn in_file(file: &Path, existing: Existing) -> Result<Sqlite, Stop> {
-    if existing == Existing::Only && !file.exists() {
+async fn in_file(file: &Path, mode: OpenMode) -> Result<Sqlite, CliError> {
+    if mode == OpenMode::MustExist && !file.exists() {
         let file = file.display();
-        return Err(Stop::Failed(format!(
-            "there is no catalog `{file}`: `send` and `import` make one, `--db` names another"
+        return Err(CliError::Failed(format!(
+            "there is no catalog `{file}`: `send` and `import` create one, `--db` names another"
         )));
     }
     Ok(Sqlite::open(file).await?)
 }
 
-async fn in_schema(url: &str, schema: &str, existing: Existing) -> Result<Postgres, Stop> {
+async fn in_schema(url: &str, schema: &str, mode: OpenMode) -> Result<Postgres, CliError> {
     let options = Postgres::options()
         .schema(schema)
         .search_path(schema)
         .application_name("example-catalog")
-        .migrate(existing == Existing::OrNew);
+        .migrate(mode == OpenMode::CreateIfMissing);
     match options.connect(url).await {
-        Err(ConnectError::Older { known, .. }) if existing == Existing::Only => {
-            Err(Stop::Failed(format!(
+        Err(ConnectError::Older { known, .. }) if mode == OpenMode::MustExist => {
+            Err(CliError::Failed(format!(
                 "there is no catalog of version {known} in the schema `{schema}`: `send` and \
-                 `import` make one, `--db` and `--schema` name another"
+                 `import` create one, `--db` and `--schema` name another"
             )))
         }
         connected => Ok(connected?),
     }
 }
 
-/// The server's key is where the server has it.
+/// The API key is in the environment variable that the server reads, too.
 async fn on_umadb(url: &str) -> Result<UmaDb, cqrs_umadb::ConnectError> {
     let options = match std::env::var("UMADB_API_KEY") {
         Ok(key) => UmaDb::options().api_key(&key),
@@ -92,16 +92,16 @@ fn catalog() -> Builder {
         .provide::<dyn Notifier>(Arc::new(StandardError))
 }
 
-async fn build(builder: Builder) -> Result<Dispatcher, Stop> {
+async fn build(builder: Builder) -> Result<Dispatcher, CliError> {
     Ok(builder.build().await?)
 }
 
-/// Tells whoever sits at the terminal.
+/// Prints notices to the standard error.
 struct StandardError;
 
 impl Notifier for StandardError {
     fn low_stock(&self, product: &ProductId, units_left: u32) {
-        complain(
+        eprint_line(
             format_args!("notice:"),
             &format!("product {product} runs low, {units_left} left"),
         );

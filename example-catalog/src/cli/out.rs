@@ -1,5 +1,4 @@
-//! What is written, and how. Colors are left out where they cannot be seen: when the output is no
-//! terminal, or `NO_COLOR` is set.
+//! Output to the terminal. Without colors if the output is not a terminal, or `NO_COLOR` is set.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, ErrorKind, Write};
@@ -13,8 +12,8 @@ pub const GOOD: Style = AnsiColor::Green.on_default();
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
 pub const FAINT: Style = Style::new().dimmed();
 
-/// Writes to the standard output. That nobody reads it any more is no failure.
-pub fn say(text: impl fmt::Display) -> io::Result<()> {
+/// Writes a line to the standard output. A closed pipe is not an error.
+pub fn print_line(text: impl fmt::Display) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -29,11 +28,11 @@ pub fn say(text: impl fmt::Display) -> io::Result<()> {
 static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
 /// Writes a line to the standard error, above the progress bar.
-pub fn complain(what: fmt::Arguments<'_>, text: &str) {
-    let text = harmless(&without_passwords(text));
+pub fn eprint_line(prefix: fmt::Arguments<'_>, text: &str) {
+    let text = escape_controls(&without_passwords(text));
     let write = || {
-        // When it fails there is nobody left to tell.
-        let _ = writeln!(anstream::stderr().lock(), "{what} {text}");
+        // There is no other place to report a failure.
+        let _ = writeln!(anstream::stderr().lock(), "{prefix} {text}");
     };
     match &*BAR.lock().unwrap_or_else(PoisonError::into_inner) {
         Some(bar) => bar.suspend(write),
@@ -41,8 +40,8 @@ pub fn complain(what: fmt::Arguments<'_>, text: &str) {
     }
 }
 
-/// From now on, a progress bar stands below what is written to the standard error, or none.
-pub fn stand_below(bar: Option<ProgressBar>) {
+/// Sets or removes the progress bar below the lines on the standard error.
+pub fn set_progress_bar(bar: Option<ProgressBar>) {
     *BAR.lock().unwrap_or_else(PoisonError::into_inner) = bar;
 }
 
@@ -67,29 +66,28 @@ pub fn without_passwords(text: &str) -> String {
     safe + rest
 }
 
-/// JSON whose strings have escapes for all that a terminal would act on.
-pub fn harmless_json(json: &str) -> String {
-    let mut harmless = String::with_capacity(json.len());
+/// Escapes control characters in the strings of a JSON text.
+pub fn escape_json_controls(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
     for letter in json.chars() {
         if letter.is_control() && letter != '\n' {
-            let _ = write!(harmless, "\\u{:04x}", u32::from(letter));
+            let _ = write!(escaped, "\\u{:04x}", u32::from(letter));
         } else {
-            harmless.push(letter);
+            escaped.push(letter);
         }
     }
-    harmless
+    escaped
 }
 
-/// Text that may come from anywhere, without what a terminal would act on.
-pub fn harmless(text: &str) -> String {
-    let acts = |letter: char| letter.is_control() && letter != '\n';
-    let mut harmless = String::with_capacity(text.len());
+/// Escapes control characters, on which a terminal would act, in text from any source.
+pub fn escape_controls(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
-        if acts(letter) {
-            harmless.extend(letter.escape_default());
+        if letter.is_control() && letter != '\n' {
+            escaped.extend(letter.escape_default());
         } else {
-            harmless.push(letter);
+            escaped.push(letter);
         }
     }
-    harmless
+    escaped
 }

@@ -1,11 +1,11 @@
 use anstream::adapter::strip_str;
 use cqrs_core::{Actor, Dispatcher, Receipt};
 
-use super::out::{GOOD, complain, say};
-use super::{Stop, args, input};
+use super::out::{GOOD, eprint_line, print_line};
+use super::{CliError, args, input};
 
-/// Sends a command and says what came of it.
-pub async fn run(dispatcher: &Dispatcher, send: &args::Send, actor: Actor) -> Result<(), Stop> {
+/// Sends a command and prints its outcome.
+pub async fn run(dispatcher: &Dispatcher, send: &args::Send, actor: Actor) -> Result<(), CliError> {
     let json = input::json(&send.json)?;
     let mut call = dispatcher.execute_json(&send.command, &json).actor(actor);
     if let Some(id) = send.id {
@@ -13,21 +13,21 @@ pub async fn run(dispatcher: &Dispatcher, send: &args::Send, actor: Actor) -> Re
     }
     let receipt = call.await?;
     let answer = format!("{}, command {}", outcome(&receipt), receipt.command());
-    let told = say(&answer);
-    // The command is done whatever read models and reactions do about it.
+    let printed = print_line(&answer);
+    // The command has succeeded, even if read models and reactions fail.
     if let Err(behind) = dispatcher
-        .wait_until_caught_up(receipt.last(), super::PATIENCE)
+        .wait_until_caught_up(receipt.last(), super::MAX_IDLE)
         .await
     {
-        complain(format_args!("warning:"), &behind.to_string());
+        eprint_line(format_args!("warning:"), &behind.to_string());
     }
-    told.map_err(|error| {
+    printed.map_err(|error| {
         let answer = strip_str(&answer);
-        Stop::Failed(format!("{answer}; but {error}"))
+        CliError::Failed(format!("{answer}; but {error}"))
     })
 }
 
-/// What a receipt says, in words.
+/// A receipt in words.
 pub fn outcome(receipt: &Receipt) -> String {
     let positions = match (receipt.events(), receipt.first(), receipt.last()) {
         (0, ..) => "nothing to change".to_owned(),

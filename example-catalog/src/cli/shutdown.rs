@@ -5,22 +5,22 @@ use std::time::Duration;
 use cqrs_core::Dispatcher;
 use tokio::time::timeout;
 
-use super::Stop;
-use super::out::complain;
+use super::CliError;
+use super::out::eprint_line;
 use super::signal::Signal;
 
-/// Time for the work in progress, and for read models to be written. Below the ten seconds after
-/// which a container is killed.
+/// Time for work in progress and for writing read models. Less than the ten seconds after which a
+/// container is killed.
 const GRACE: Duration = Duration::from_secs(8);
 
-/// Runs an action to its end, then shuts down the dispatcher.
+/// Runs an action to completion, then shuts down the dispatcher.
 ///
-/// A signal shuts it down while the action is still running: the command in progress finishes, and
-/// the action fails when it sends another one. A second signal ends the process at once.
-pub async fn attend(
+/// A signal shuts it down while the action is running: the command in progress finishes, and the
+/// action fails when it sends another one. A second signal ends the process immediately.
+pub async fn run_until_signal(
     dispatcher: &Dispatcher,
-    action: impl Future<Output = Result<(), Stop>>,
-) -> Result<(), Stop> {
+    action: impl Future<Output = Result<(), CliError>>,
+) -> Result<(), CliError> {
     let mut action = pin!(action);
     let signal = tokio::select! {
         // The action comes first: it may read the standard input, which only a signal without a
@@ -38,13 +38,14 @@ pub async fn attend(
         again = Signal::received() => exit(again?.exit_code().into()),
     };
     match outcome {
-        Err(_) => Err(Stop::Interrupted(
+        Err(_) => Err(CliError::Interrupted(
             signal,
-            format!("interrupted: it was not finished after {GRACE:?}"),
+            format!("interrupted: not finished after {GRACE:?}"),
         )),
-        Ok(Err(Stop::Failed(reason))) => {
-            Err(Stop::Interrupted(signal, format!("interrupted: {reason}")))
-        }
+        Ok(Err(CliError::Failed(reason))) => Err(CliError::Interrupted(
+            signal,
+            format!("interrupted: {reason}"),
+        )),
         Ok(outcome) => outcome,
     }
 }
@@ -52,6 +53,6 @@ pub async fn attend(
 /// Shuts down the dispatcher, so that read models are written.
 pub async fn close(dispatcher: &Dispatcher) {
     if let Err(unfinished) = dispatcher.shutdown(GRACE).await {
-        complain(format_args!("warning:"), &unfinished.to_string());
+        eprint_line(format_args!("warning:"), &unfinished.to_string());
     }
 }

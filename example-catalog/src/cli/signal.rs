@@ -10,7 +10,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// Waits for a signal. From the first call on, signals do not end the process by themselves.
+    /// Waits for a signal. After the first call, signals no longer end the process by default.
     pub async fn received() -> io::Result<Self> {
         #[cfg(unix)]
         {

@@ -4,7 +4,7 @@ use example_catalog::{PricePeriod, Product, ProductCard, ProductId, Status};
 use super::columns::Column::{Left, Right, Text};
 use super::columns::Columns;
 
-/// Products, one a line.
+/// Products, one per line.
 pub fn products(cards: &[ProductCard]) -> String {
     let mut table = Columns::new([
         ("ID", Left),
@@ -29,7 +29,7 @@ pub fn products(cards: &[ProductCard]) -> String {
     table.fitted()
 }
 
-/// What a decision about a product depends on.
+/// The state of a product.
 pub fn product(id: &ProductId, product: &Product) -> String {
     let columns = [
         ("ID", Left),
@@ -49,7 +49,7 @@ pub fn product(id: &ProductId, product: &Product) -> String {
     table.fitted()
 }
 
-/// The prices of a product, one a line.
+/// The prices of a product, one per line.
 pub fn prices(periods: &[PricePeriod]) -> String {
     let columns = [
         ("PRICE", Right),

@@ -1,5 +1,5 @@
-//! What was sold, in `PostgreSQL`: a read model of plain tables, which a report joins. Its own
-//! module, since on other stores there is nobody to speak this SQL.
+//! A sales report on `PostgreSQL`: a read model of plain tables, which a query joins. It is a module
+//! of its own, because other stores do not understand this SQL.
 
 use cqrs_core::prelude::*;
 use cqrs_postgres::Postgres;
@@ -9,7 +9,7 @@ use crate::{ProductCreated, ProductId, ProductPriceUpdated, ProductRenamed, Stoc
 
 cqrs_core::module!();
 
-/// Keeps the tables: each product as it is now, and what was sold of it on each day.
+/// Projects the tables: the current state of each product, and its sales per day.
 pub struct SalesReport;
 
 #[projection(name = "sales-report", version = 1)]
@@ -44,7 +44,7 @@ impl SalesReport {
         Ok(())
     }
 
-    /// Sold at the price of then: events come in order.
+    /// Uses the price at the time of the sale, because events arrive in order.
     #[on]
     async fn reserved(
         event: &StockReserved,
@@ -59,29 +59,29 @@ impl SalesReport {
     }
 }
 
-/// What was sold, the highest takings first.
+/// Returns the sales per product, highest takings first.
 #[derive(Query, Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[query(returns = Vec<SalesLine>, permission = "catalog:read")]
 #[serde(deny_unknown_fields, default)]
 pub struct GetSalesReport {
-    /// From this time's day on, in UTC; from the first one if not given.
+    /// First day, in UTC. Defaults to the first sale's.
     pub from: Option<Timestamp>,
-    /// To this time's day, in UTC; to the last one if not given.
+    /// Last day, in UTC. Defaults to the last sale's.
     pub to: Option<Timestamp>,
 }
 
-/// What was sold of a product.
+/// The sales of a product.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SalesLine {
     /// The product.
     pub product_id: ProductId,
-    /// What it is called now.
+    /// Its current name.
     pub name: String,
-    /// How many units were sold.
+    /// Number of units sold.
     pub units: u64,
-    /// What they brought in, each at its price of then.
+    /// Takings, at the prices at the times of sale.
     pub takings: Decimal,
-    /// Of all takings, in percent.
+    /// Share of all takings, in percent.
     pub share: Decimal,
 }
 

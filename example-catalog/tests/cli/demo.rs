@@ -49,7 +49,7 @@ pub fn works_twice(program: &Program) {
     assert!(
         second
             .out
-            .contains("what an earlier run of the demo did is recognized, not done again")
+            .contains("commands of an earlier run of the demo are recognized, not repeated")
     );
     for line in [
         "CreateProduct       P001 for 1200.00  processed before: 1 event at position 1",

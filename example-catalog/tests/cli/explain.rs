@@ -71,7 +71,10 @@ fn places_are_where_the_code_is() {
 fn one_message_is_explained_with_its_schema() {
     let program = Program::new();
     let out = program.ok(&["explain", "ReceiveStock"]);
-    assert!(out.contains("\"description\": \"How many came.\""), "{out}");
+    assert!(
+        out.contains("\"description\": \"Number of units.\""),
+        "{out}"
+    );
     assert!(!out.contains("CreateProduct"), "{out}");
     program
         .run(&["explain", "Nothing"])

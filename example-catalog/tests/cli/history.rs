@@ -28,7 +28,7 @@ fn a_product_without_history_is_not_found() {
     program.ok(&["--db", "catalog.db"]);
     program
         .run(&["history", "P999"])
-        .fails(1, "nothing happened to a product P999");
+        .fails(1, "there are no events of a product P999");
     program
         .run(&["history", "P 1"])
         .fails(2, "`P 1` is no product id");

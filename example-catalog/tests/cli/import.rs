@@ -47,7 +47,7 @@ fn lines_of_a_product_keep_their_order() {
     let out = program.ok(&["import", "lines"]);
     assert_eq!(
         summary(&out),
-        "1,550 lines: 1,550 carried out, 0 processed before, 0 rejected, 0 bad"
+        "1,550 lines: 1,550 done, 0 processed before, 0 rejected, 0 bad"
     );
     for id in ["P0", "P49"] {
         let history = program.ask("GetPriceHistory", &format!(r#"{{"product_id": "{id}"}}"#));
@@ -67,7 +67,7 @@ fn the_same_file_again_is_the_same_commands() {
     let out = program.ok(&["import", "lines"]);
     assert_eq!(
         summary(&out),
-        "4 lines: 4 carried out, 0 processed before, 0 rejected, 0 bad"
+        "4 lines: 4 done, 0 processed before, 0 rejected, 0 bad"
     );
     let units = || program.ask("GetCatalogStatistics", "{}")["units_received"].clone();
     assert_eq!(units(), 21, "two lines that are alike are two commands");
@@ -76,7 +76,7 @@ fn the_same_file_again_is_the_same_commands() {
         let out = program.ok(&["import", file]);
         assert_eq!(
             summary(&out),
-            "4 lines: 0 carried out, 4 processed before, 0 rejected, 0 bad"
+            "4 lines: 0 done, 4 processed before, 0 rejected, 0 bad"
         );
         assert_eq!(units(), 21);
     }
@@ -97,13 +97,13 @@ fn a_batch_can_be_corrected_in_place() {
     );
     assert_eq!(
         summary(&run.out),
-        "4 lines: 3 carried out, 0 processed before, 0 rejected, 1 bad"
+        "4 lines: 3 done, 0 processed before, 0 rejected, 1 bad"
     );
     program.write("lines", &format!("{before}{}{after}", receive("P1", 1)));
     let out = program.ok(&["import", "lines", "--batch", "monday"]);
     assert_eq!(
         summary(&out),
-        "4 lines: 1 carried out, 3 processed before, 0 rejected, 0 bad"
+        "4 lines: 1 done, 3 processed before, 0 rejected, 0 bad"
     );
     assert_eq!(
         program.ask("GetCatalogStatistics", "{}")["units_received"],
@@ -129,7 +129,7 @@ fn lines_that_are_not_carried_out_are_reported_in_order() {
     assert_eq!(run.code, Some(1));
     assert_eq!(
         summary(&run.out),
-        "7 lines: 2 carried out, 0 processed before, 1 rejected, 4 bad"
+        "7 lines: 2 done, 0 processed before, 1 rejected, 4 bad"
     );
     let expected = "\
 line 2: expected value at column 1
@@ -160,7 +160,7 @@ fn it_stops_when_asked_to() {
         let run = program.run(&["import", "lines", "--on-error", "stop"]);
         run.fails(code, reason);
         run.fails(code, "error: stopped at line 31\n");
-        assert!(run.out.starts_with("31 lines: 30 carried out"), "{run:?}");
+        assert!(run.out.starts_with("31 lines: 30 done"), "{run:?}");
         assert_eq!(
             program.ask("GetCatalogStatistics", "{}")["products_on_sale"],
             30
@@ -183,7 +183,7 @@ fn a_line_may_bring_its_id() {
     );
     assert_eq!(
         summary(&run.out),
-        "2 lines: 0 carried out, 1 processed before, 0 rejected, 1 bad"
+        "2 lines: 0 done, 1 processed before, 0 rejected, 1 bad"
     );
     let out = program.ok(&[
         "send",

@@ -104,10 +104,10 @@ fn counts_all(signal: &str, code: i32) {
     send_signal(signal, &import);
     let run = Run::from(import.wait_with_output().expect("it ends"));
     run.fails(code, "interrupted: import the file again");
-    let counted = count(&run.out, "carried out");
+    let counted = count(&run.out, "done");
     let again = program.ok(&["import", "lines"]);
     assert_eq!(count(&again, "processed before"), counted, "{again}");
-    assert_eq!(count(&again, "carried out"), LINES - counted, "{again}");
+    assert_eq!(count(&again, "done"), LINES - counted, "{again}");
 }
 
 /// Whether a process has a handler of SIGTERM, which the program installs once its action has begun.
@@ -176,7 +176,7 @@ pub fn completes(program: &Program) {
 
     let out = program.ok(&["import", "lines"]);
     let expected = format!(
-        "0 carried out, {},{:03} processed before",
+        "0 done, {},{:03} processed before",
         LINES / 1000,
         LINES % 1000
     );

@@ -187,7 +187,7 @@ fn asking_makes_no_schema() {
     let program = schema.program();
     for arguments in [&["ask", "GetAllProducts"], &["history", "P001"]] {
         let expected = format!(
-            "in the schema `{}`: `send` and `import` make one",
+            "in the schema `{}`: `send` and `import` create one",
             schema.name
         );
         program.run(arguments).fails(3, &expected);

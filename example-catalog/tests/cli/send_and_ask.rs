@@ -266,7 +266,7 @@ fn usage_and_failures_have_codes_of_their_own() {
         .fails(3, "no/db");
     let help = program.ok(&["--help"]);
     assert!(
-        help.contains("Exit codes:\n  0  done\n  1  the catalog said no"),
+        help.contains("Exit codes:\n  0  done\n  1  refused"),
         "{help}"
     );
 }

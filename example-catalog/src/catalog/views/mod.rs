@@ -1,5 +1,4 @@
-//! The read side: each file has a read model, the projection that keeps it, and the queries that
-//! it was made for.
+//! The read side: each file has a read model, its projection, and its queries.
 
 mod price_history;
 mod product_card;

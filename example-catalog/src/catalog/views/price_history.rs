@@ -3,7 +3,7 @@ use rust_decimal::Decimal;
 
 use crate::{ProductCreated, ProductId, ProductPriceUpdated};
 
-/// A price that a product got at some time.
+/// A price of a product, with the time of the change.
 #[derive(ReadModel, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PricePoint {
     /// Product and position in the log, so that a product's points sort by time.
@@ -12,15 +12,15 @@ pub struct PricePoint {
     /// The product.
     #[index]
     pub product_id: ProductId,
-    /// What it cost from then on.
+    /// The price.
     pub price: Decimal,
-    /// When.
+    /// Time of the change.
     pub since: Timestamp,
-    /// Who said so.
+    /// The actor that set it.
     pub set_by: Option<String>,
 }
 
-/// Keeps the points.
+/// Projects the points.
 pub struct PriceHistory;
 
 #[projection(name = "price-history", version = 1)]
@@ -46,7 +46,7 @@ fn point(product_id: &ProductId, price: Decimal, recorded: &Recorded) -> PricePo
     }
 }
 
-/// What a product cost, and when; oldest first, nothing if there is no such product.
+/// Returns the prices of a product over time, oldest first; empty for an unknown product.
 #[derive(Query, Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[query(returns = Vec<PricePeriod>, permission = "catalog:read")]
 #[serde(deny_unknown_fields)]
@@ -55,16 +55,16 @@ pub struct GetPriceHistory {
     pub product_id: ProductId,
 }
 
-/// A time in which a product had one price.
+/// A period in which a product had one price.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PricePeriod {
-    /// What it cost.
+    /// The price.
     pub price: Decimal,
-    /// From when.
+    /// Start of the period.
     pub from: Timestamp,
-    /// Until when, if it changed.
+    /// End of the period, unless it is the current one.
     pub until: Option<Timestamp>,
-    /// Who said so.
+    /// The actor that set it.
     pub set_by: Option<String>,
 }
 

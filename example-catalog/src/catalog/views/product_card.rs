@@ -6,30 +6,30 @@ use crate::{
     StockReceived, StockReserved,
 };
 
-/// A product as a page of the catalog shows it.
+/// A product as shown on a page of the catalog.
 #[derive(ReadModel, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProductCard {
     /// Its id.
     #[key]
     pub id: ProductId,
-    /// What it is called.
+    /// Its name.
     #[index]
     pub name: String,
-    /// What there is to say about it.
+    /// Its description.
     pub description: String,
-    /// What it costs.
+    /// Its price.
     #[index]
     pub price: Decimal,
     /// Units that can be reserved.
     pub stock: u32,
-    /// Whether it is in the range.
+    /// Its stage of life.
     pub status: Status,
-    /// When something last changed.
+    /// Time of the last change.
     #[index]
     pub last_updated: Timestamp,
 }
 
-/// Keeps the product cards.
+/// Projects the product cards.
 pub struct ProductCards;
 
 #[projection(name = "product-cards", version = 1)]
@@ -103,7 +103,7 @@ impl ProductCards {
     }
 }
 
-/// Changes a card and notes when.
+/// Changes a card and its time of the last change.
 fn change(
     cards: &mut Views<ProductCard>,
     id: &ProductId,

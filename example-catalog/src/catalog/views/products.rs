@@ -9,7 +9,7 @@ use super::ProductCard;
 use crate::ProductId;
 use crate::catalog::paging;
 
-/// One product, if there is one with this id.
+/// Returns the product with an id, if it exists.
 #[derive(Query, Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[query(returns = Option<ProductCard>, permission = "catalog:read")]
 #[serde(deny_unknown_fields)]
@@ -18,46 +18,47 @@ pub struct GetProductById {
     pub product_id: ProductId,
 }
 
-/// All products, page by page.
+/// Returns all products, page by page.
 #[derive(Query, Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[query(returns = Page<ProductCard>, permission = "catalog:read")]
 #[serde(deny_unknown_fields)]
 pub struct GetAllProducts {
-    /// What they are sorted by.
+    /// Sort order.
     #[serde(default)]
     pub sort: SortBy,
-    /// From the highest down.
+    /// Whether to sort in descending order.
     #[serde(default)]
     pub descending: bool,
-    /// Which page, from 1.
+    /// Number of the page, from 1.
     #[serde(default = "paging::first_page")]
     pub page: u32,
-    /// How many on a page.
+    /// Number of products per page.
     #[serde(default = "paging::usual_page_size")]
     pub page_size: u32,
 }
 
-/// What products are sorted by.
+/// A sort order of products.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SortBy {
-    /// Their id.
+    /// By id.
     #[default]
     Id,
-    /// Their name.
+    /// By name.
     Name,
-    /// Their price.
+    /// By price.
     Price,
-    /// When something last changed.
+    /// By time of the last change.
     LastUpdated,
 }
 
-/// The products with a text in their name or description and a price in a range, cheapest first.
+/// Returns the products with a text in their name or description and a price in a range, cheapest
+/// first.
 #[derive(Query, Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[query(returns = Page<ProductCard>, permission = "catalog:read")]
 #[serde(deny_unknown_fields)]
 pub struct FindProducts {
-    /// The text, in capitals or not.
+    /// The text; case is ignored.
     #[serde(default)]
     pub text: String,
     /// The lowest price.
@@ -66,10 +67,10 @@ pub struct FindProducts {
     /// The highest price.
     #[serde(default)]
     pub max_price: Option<Decimal>,
-    /// Which page, from 1.
+    /// Number of the page, from 1.
     #[serde(default = "paging::first_page")]
     pub page: u32,
-    /// How many on a page.
+    /// Number of products per page.
     #[serde(default = "paging::usual_page_size")]
     pub page_size: u32,
 }

@@ -5,30 +5,30 @@ use crate::{
     ProductCreated, ProductDiscontinued, ProductPriceUpdated, StockReceived, StockReserved,
 };
 
-/// The one view of its kind.
+/// The key of the only view.
 const KEY: &str = "catalog";
 
-/// Sums over the catalog, from which the statistics are made.
+/// Sums over the catalog, from which the statistics are computed.
 #[derive(ReadModel, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CatalogTotals {
-    /// Always the same: there is one catalog.
+    /// Always the same, because there is one catalog.
     #[key]
     pub catalog: String,
-    /// Products that ever were.
+    /// All products, current and former.
     pub products: u64,
-    /// Of these, products off the range.
+    /// Products out of the range.
     pub discontinued: u64,
-    /// The prices of all products in the range.
+    /// Sum of the prices of all products in the range.
     pub price_sum: Decimal,
-    /// How often a product got another price.
+    /// Number of price changes.
     pub price_changes: u64,
-    /// Units that came into stock.
+    /// Units received into stock.
     pub units_received: u64,
-    /// Units that were set aside.
+    /// Units reserved.
     pub units_reserved: u64,
 }
 
-/// Keeps the sums.
+/// Projects the sums.
 pub struct Statistics;
 
 #[projection(name = "statistics", version = 2)]
@@ -94,13 +94,13 @@ pub struct GetCatalogStatistics {}
 pub struct CatalogStatistics {
     /// Products in the range.
     pub products_on_sale: u64,
-    /// Products off the range.
+    /// Products out of the range.
     pub products_discontinued: u64,
-    /// What a product in the range costs on average, if there is one.
+    /// Average price of the products in the range, if there are any.
     pub average_price: Option<Decimal>,
-    /// How often a product got another price.
+    /// Number of price changes.
     pub price_changes: u64,
-    /// Units that came into stock.
+    /// Units received into stock.
     pub units_received: u64,
     /// Units that were set aside for buyers.
     pub units_reserved: u64,

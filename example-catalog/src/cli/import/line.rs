@@ -8,11 +8,11 @@ pub struct Line {
     pub command: String,
     pub data: String,
     pub id: CommandId,
-    /// What it concerns, if it says: lines of one product stay in order.
+    /// The product that it concerns, if any: lines about one product stay in order.
     pub product: Option<String>,
 }
 
-/// A line as it is written.
+/// The format of a line.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written<'a> {
@@ -22,27 +22,27 @@ struct Written<'a> {
     id: Option<Uuid>,
 }
 
-/// The one field that is of interest before the command is sent.
+/// The one field that is read before the command is sent.
 #[derive(Deserialize)]
 struct Concerned {
     product_id: String,
 }
 
-/// Makes the ids of lines that have none.
+/// Derives the ids of lines without one.
 pub struct Ids(String);
 
 impl Ids {
-    /// Of a file with this content: the same content again is the same commands.
+    /// For a file with this content: the same content has the same ids.
     pub fn of_content(content: u128) -> Self {
         Self(format!("example-catalog import {content:032x}"))
     }
 
-    /// Of a file that has a name of its own, whatever becomes of its content.
+    /// For a batch with a name, independent of the file's content.
     pub fn of_batch(name: &str) -> Self {
         Self(format!("example-catalog batch {name}"))
     }
 
-    /// The id of a line. The number is part of it: two lines that are alike are two commands.
+    /// The id of a line. It depends on the number, so that two equal lines are two commands.
     fn id(&self, number: u64, text: &[u8]) -> CommandId {
         let mut name = number.to_le_bytes().to_vec();
         name.extend_from_slice(text);
@@ -51,22 +51,22 @@ impl Ids {
 }
 
 impl Line {
-    /// Reads a line.
+    /// Parses a line.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The problem, as text.
     pub fn parse(text: &[u8], number: u64, ids: &Ids) -> Result<Self, String> {
         let written: Written<'_> =
             serde_json::from_slice(text).map_err(|error| error.to_string())?;
         let data = written.data.get();
-        let concerned = serde_json::from_str::<Concerned>(data);
+        let product = serde_json::from_str::<Concerned>(data).ok();
         Ok(Self {
             command: written.command,
             data: data.to_owned(),
             id: written
                 .id
                 .map_or_else(|| ids.id(number, text), CommandId::from),
-            product: concerned.ok().map(|concerned| concerned.product_id),
+            product: product.map(|it| it.product_id),
         })
     }
 }
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_made_of_file_number_and_text() {
+    fn ids_depend_on_content_number_and_text() {
         let ids = Ids::of_content(7);
         let id = parse(LINE, 1, &ids).id;
         assert_eq!(id, parse(LINE, 1, &Ids::of_content(7)).id);
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_line_is_named() {
+    fn a_malformed_line_is_reported_with_the_reason() {
         let ids = Ids::of_content(7);
         let error = |text: &str| Line::parse(text.as_bytes(), 1, &ids).expect_err("no line");
         assert!(error("{\"command\": \"X\"}").contains("missing field `data`"));

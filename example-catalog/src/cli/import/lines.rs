@@ -1,15 +1,15 @@
 use std::io::{self, BufRead, Read};
 
-/// The most bytes that a line may have.
-pub const MOST: usize = 64 << 10;
+/// Maximum size of a line.
+pub const MAX_LINE_BYTES: usize = 64 << 10;
 
-/// The lines of a file, numbered from 1. Memory is bounded whatever the file holds.
+/// The lines of a file, numbered from 1. Memory is bounded for any content.
 pub struct Lines<R> {
     input: R,
     number: u64,
 }
 
-/// A line, without its text if that is too long.
+/// A line, without its text if it is too long.
 pub struct Numbered {
     pub number: u64,
     pub text: Option<Vec<u8>>,
@@ -22,7 +22,7 @@ impl<R: BufRead> Lines<R> {
 
     pub fn next(&mut self) -> io::Result<Option<Numbered>> {
         let mut text = Vec::new();
-        let most = (MOST + 1) as u64;
+        let most = (MAX_LINE_BYTES + 1) as u64;
         if self
             .input
             .by_ref()
@@ -36,7 +36,7 @@ impl<R: BufRead> Lines<R> {
         let number = self.number;
         if text.last() == Some(&b'\n') {
             text.pop();
-        } else if text.len() > MOST {
+        } else if text.len() > MAX_LINE_BYTES {
             self.input.skip_until(b'\n')?;
             return Ok(Some(Numbered { number, text: None }));
         }
@@ -53,15 +53,15 @@ mod tests {
 
     #[test]
     fn lines_are_numbered_and_bounded() {
-        let long = "x".repeat(MOST + 1);
-        let most = "y".repeat(MOST);
+        let long = "x".repeat(MAX_LINE_BYTES + 1);
+        let most = "y".repeat(MAX_LINE_BYTES);
         let text = format!("one\n{long}\n\n{most}\n{long}zzz\nlast");
         let mut lines = Lines::new(text.as_bytes());
         let mut read = Vec::new();
         while let Some(line) = lines.next().expect("memory can be read") {
             read.push((line.number, line.text.map(|text| text.len())));
         }
-        let expected = [Some(3), None, Some(0), Some(MOST), None, Some(4)];
+        let expected = [Some(3), None, Some(0), Some(MAX_LINE_BYTES), None, Some(4)];
         assert_eq!(read, (1..).zip(expected).collect::<Vec<_>>());
     }
 }

@@ -1,14 +1,14 @@
 //! Sends the commands of a file.
 //!
-//! A thread reads lines and hands each to the lane of its product; a lane sends one command after
-//! the other. What came of the lines is reported in the file's order.
+//! A thread reads lines and passes each to the partition of its product. A partition sends its
+//! commands one after another. Outcomes are reported in the file's order.
 
-mod lane;
+mod file_summary;
 mod line;
 mod lines;
 mod outcome;
+mod partition;
 mod report;
-mod survey;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -21,54 +21,60 @@ use cqrs_core::{Actor, Dispatcher};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
-use super::Stop;
+use super::CliError;
 use super::args::{self, OnError};
 use super::signal::Signal;
-use lane::{Job, Lanes};
+use file_summary::FileSummary;
 use line::{Ids, Line};
 use lines::{Lines, Numbered};
 use outcome::Outcome;
+use partition::{Job, Partitions};
 use report::Report;
-use survey::Survey;
 
-/// Lines between the one being reported and the one being read.
+/// Maximum number of lines between the one being reported and the one being read.
 const IN_FLIGHT: usize = 256;
 
-/// A line whose outcome is on its way.
+/// A line whose outcome is pending.
 struct Pending {
     number: u64,
     outcome: oneshot::Receiver<Outcome>,
 }
 
 /// Imports a file.
-pub async fn run(dispatcher: &Dispatcher, import: &args::Import, actor: Actor) -> Result<(), Stop> {
+pub async fn run(
+    dispatcher: &Dispatcher,
+    import: &args::Import,
+    actor: Actor,
+) -> Result<(), CliError> {
     let file = open(&import.file)?;
-    let survey = spawn_blocking(move || Survey::of(file)).await;
-    let Survey {
+    let FileSummary {
         file,
         content,
         bytes,
         lines,
-    } = survey.map_err(Stop::failed)??;
+    } = spawn_blocking(move || FileSummary::of(file))
+        .await
+        .map_err(CliError::failed)??;
     let ids = match &import.batch {
         Some(name) => Ids::of_batch(name),
         None => Ids::of_content(content),
     };
-    // What is written to the file meanwhile is none of this import.
+    // Lines written to the file in the meantime do not belong to this import.
     let text = BufReader::new(file.take(bytes));
 
     let stopping = Arc::new(AtomicBool::new(false));
-    let (lanes, _running) = Lanes::start(dispatcher, &actor, import.on_error, &stopping);
+    let (partitions, _running) = Partitions::start(dispatcher, &actor, import.on_error, &stopping);
     let (order, mut pending) = mpsc::channel(IN_FLIGHT);
     let on_error = import.on_error;
-    let reader = spawn_blocking(move || read(Lines::new(text), &ids, &lanes, &order, on_error));
+    let reader =
+        spawn_blocking(move || read(Lines::new(text), &ids, &partitions, &order, on_error));
 
     let mut report = Report::new(lines, on_error);
     let interrupted = Arc::new(OnceLock::new());
     let watch = tokio::spawn(interrupt(stopping.clone(), interrupted.clone()));
     while let Some(Pending { number, outcome }) = pending.recv().await {
-        // What is on its way when the import stops is carried out and counted. A lane drops what
-        // is left to it then.
+        // When the import stops, commands in progress finish and are counted. A partition drops its
+        // waiting lines.
         if let Ok(outcome) = outcome.await {
             report.add(number, outcome);
         }
@@ -83,13 +89,13 @@ pub async fn run(dispatcher: &Dispatcher, import: &args::Import, actor: Actor) -
     if let Some(&signal) = interrupted.get() {
         report.interrupt(signal);
     }
-    let was_read = reader.await.map_err(Stop::failed)?;
+    let was_read = reader.await.map_err(CliError::failed)?;
     let (reached, verdict) = report.end();
-    let settled = dispatcher
-        .wait_until_caught_up(reached, super::PATIENCE)
+    let caught_up = dispatcher
+        .wait_until_caught_up(reached, super::MAX_IDLE)
         .await;
     was_read?;
-    verdict.and(settled.map_err(Stop::failed))
+    verdict.and(caught_up.map_err(CliError::failed))
 }
 
 /// Stops the import at the first signal, and the process at the second.
@@ -104,11 +110,11 @@ async fn interrupt(stopping: Arc<AtomicBool>, interrupted: Arc<OnceLock<Signal>>
     }
 }
 
-/// Reads lines until the file ends, or nobody wants more.
+/// Reads lines until the file ends or the import stops.
 fn read(
     mut source: Lines<impl BufRead>,
     ids: &Ids,
-    lanes: &Lanes,
+    partitions: &Partitions,
     order: &mpsc::Sender<Pending>,
     on_error: OnError,
 ) -> io::Result<()> {
@@ -116,27 +122,28 @@ fn read(
         let job = match text {
             Some(text) if text.trim_ascii().is_empty() => continue,
             Some(text) => Line::parse(&text, number, ids),
-            None => Err(format!("it is longer than {} bytes", lines::MOST)),
+            None => Err(format!("it is longer than {} bytes", lines::MAX_LINE_BYTES)),
         };
         let (reply, outcome) = oneshot::channel();
-        let goes_on = match job {
-            Ok(line) => lanes.send(Job { line, reply }),
+        let continues = match job {
+            Ok(line) => partitions.send(Job { line, reply }),
             Err(reason) => reply.send(Outcome::Bad(reason)).is_ok() && on_error == OnError::Skip,
         };
-        if order.blocking_send(Pending { number, outcome }).is_err() || !goes_on {
+        if order.blocking_send(Pending { number, outcome }).is_err() || !continues {
             break;
         }
     }
     Ok(())
 }
 
-/// The file, which has to be one that can be read twice.
-fn open(path: &Path) -> Result<File, Stop> {
+/// Opens the file, which has to be readable twice.
+fn open(path: &Path) -> Result<File, CliError> {
     let name = path.display();
-    let failed = |error: io::Error| Stop::Failed(format!("cannot read `{name}`: {error}"));
+    let failed = |error: io::Error| CliError::Failed(format!("cannot read `{name}`: {error}"));
     if !path.metadata().map_err(failed)?.is_file() {
-        let why = "it is read twice, so it has to be a regular file";
-        return Err(Stop::Invalid(format!("cannot import `{name}`: {why}")));
+        return Err(CliError::Invalid(format!(
+            "cannot import `{name}`: it is read twice, so it has to be a regular file"
+        )));
     }
     File::open(path).map_err(failed)
 }

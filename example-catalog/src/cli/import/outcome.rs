@@ -1,26 +1,26 @@
 use cqrs_core::error::Rejection;
 use cqrs_core::{CommandError, Position, Receipt};
 
-use crate::cli::Stop;
+use crate::cli::CliError;
 
-/// What came of a line.
+/// The outcome of a line.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It was carried out; the log then had everything up to this position.
+    /// Processed; the position of its last event.
     Done(Position),
-    /// It had been carried out before.
+    /// Processed before; the position of its last event.
     Known(Position),
-    /// The catalog said no.
+    /// Rejected by the catalog.
     Rejected(String),
-    /// It makes no sense.
+    /// Malformed or unknown.
     Bad(String),
-    /// It is not the line's fault, and the next would fare no better.
-    Failed(Stop),
+    /// A failure that is not caused by the line, and would affect the next one, too.
+    Failed(CliError),
 }
 
 impl Outcome {
-    /// Whether the command has been carried out, now or before.
-    pub fn is_carried_out(&self) -> bool {
+    /// Whether the command was processed, now or before.
+    pub fn is_success(&self) -> bool {
         matches!(self, Self::Done(_) | Self::Known(_))
     }
 }

@@ -5,12 +5,12 @@ use cqrs_core::Position;
 use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
 use super::outcome::Outcome;
-use crate::cli::Stop;
+use crate::cli::CliError;
 use crate::cli::args::OnError;
-use crate::cli::out::{BAD, complain, say, stand_below};
+use crate::cli::out::{BAD, eprint_line, print_line, set_progress_bar};
 use crate::cli::signal::Signal;
 
-/// Counts what comes of the lines, and tells while it happens.
+/// Counts the outcomes of lines, and reports failures as they happen.
 pub struct Report {
     on_error: OnError,
     bar: ProgressBar,
@@ -20,30 +20,28 @@ pub struct Report {
     rejected: u64,
     bad: u64,
     reached: Position,
-    end: Option<Stop>,
+    end: Option<CliError>,
 }
 
 impl Report {
-    /// Of a file with so many lines.
+    /// For a file with this number of lines.
     pub fn new(lines: u64, on_error: OnError) -> Self {
         let bar = bar(lines);
-        stand_below(Some(bar.clone()));
-        let (done, known, rejected, bad) = (0, 0, 0, 0);
-        let (since, reached, end) = (Instant::now(), Position::START, None);
+        set_progress_bar(Some(bar.clone()));
         Self {
             on_error,
             bar,
-            since,
-            done,
-            known,
-            rejected,
-            bad,
-            reached,
-            end,
+            since: Instant::now(),
+            done: 0,
+            known: 0,
+            rejected: 0,
+            bad: 0,
+            reached: Position::START,
+            end: None,
         }
     }
 
-    /// Takes in what came of a line.
+    /// Adds the outcome of a line.
     pub fn add(&mut self, number: u64, outcome: Outcome) {
         self.bar.set_position(number);
         match outcome {
@@ -57,27 +55,35 @@ impl Report {
             }
             Outcome::Rejected(reason) => {
                 self.rejected += 1;
-                self.tell(number, "rejected: ", &reason, Stop::Refused);
+                self.report_line(number, "rejected: ", &reason, CliError::Refused);
             }
             Outcome::Bad(reason) => {
                 self.bad += 1;
-                self.tell(number, "", &reason, Stop::Invalid);
+                self.report_line(number, "", &reason, CliError::Invalid);
             }
-            Outcome::Failed(stop) => {
-                let stop = stop.map(|text| format!("stopped at line {number}: {text}"));
-                self.end.get_or_insert(stop);
+            Outcome::Failed(error) => {
+                let error = error.map(|text| format!("stopped at line {number}: {text}"));
+                self.end.get_or_insert(error);
             }
         }
     }
 
-    /// Tells of a line that was not carried out.
-    fn tell(&mut self, number: u64, word: &str, reason: &str, stop: fn(String) -> Stop) {
-        let line = format_args!("{BAD}line {number}:{BAD:#}");
-        // Each message is one line of JSON, so only the column says something.
+    /// Reports a line that was not processed.
+    fn report_line(
+        &mut self,
+        number: u64,
+        prefix: &str,
+        reason: &str,
+        error: fn(String) -> CliError,
+    ) {
+        // Each message is one line of JSON, so only the column is informative.
         let reason = reason.replace(" at line 1 column ", " at column ");
-        complain(line, &format!("{word}{reason}"));
+        eprint_line(
+            format_args!("{BAD}line {number}:{BAD:#}"),
+            &format!("{prefix}{reason}"),
+        );
         if self.on_error == OnError::Stop {
-            self.end = Some(stop(format!("stopped at line {number}")));
+            self.end = Some(error(format!("stopped at line {number}")));
         }
     }
 
@@ -86,17 +92,17 @@ impl Report {
         self.end.is_some()
     }
 
-    /// A signal has stopped the import.
+    /// Records that a signal has stopped the import.
     pub fn interrupt(&mut self, signal: Signal) {
-        let text = "interrupted: import the file again to carry out the rest";
+        let text = "interrupted: import the file again to process the rest";
         self.end
-            .get_or_insert_with(|| Stop::Interrupted(signal, text.to_owned()));
+            .get_or_insert_with(|| CliError::Interrupted(signal, text.to_owned()));
     }
 
-    /// Sums up: how far the log was written, and whether all was carried out.
-    pub fn end(self) -> (Position, Result<(), Stop>) {
+    /// Prints the summary. Returns the last position, and whether all lines were processed.
+    pub fn end(self) -> (Position, Result<(), CliError>) {
         self.bar.finish_and_clear();
-        stand_below(None);
+        set_progress_bar(None);
         let Self {
             done,
             known,
@@ -106,39 +112,39 @@ impl Report {
         } = self;
         let lines = done + known + rejected + bad;
         let rate = u128::from(lines) * 1000 / self.since.elapsed().as_millis().max(1);
-        let counts = [
-            (done, "carried out"),
-            (known, "processed before"),
-            (rejected, "rejected"),
-            (bad, "bad"),
-        ];
-        let counts = counts.map(|(count, word)| format!("{} {word}", HumanCount(count)));
-        let lines = HumanCount(lines);
-        let summary = format!("{lines} lines: {} ({rate} lines/s)", counts.join(", "));
-        let said = say(&summary);
-        if said.is_err() {
-            complain(format_args!("imported"), &summary);
+        let summary = format!(
+            "{} lines: {} done, {} processed before, {} rejected, {} bad ({rate} lines/s)",
+            HumanCount(lines),
+            HumanCount(done),
+            HumanCount(known),
+            HumanCount(rejected),
+            HumanCount(bad),
+        );
+        let printed = print_line(&summary);
+        if printed.is_err() {
+            eprint_line(format_args!("imported"), &summary);
         }
         let verdict = match self.end {
-            Some(stop) => Err(stop),
-            None if rejected + bad > 0 => Err(Stop::Silent(1)),
-            None => said.map_err(Stop::from),
+            Some(error) => Err(error),
+            None if rejected + bad > 0 => Err(CliError::Silent(1)),
+            None => printed.map_err(CliError::from),
         };
         (self.reached, verdict)
     }
 }
 
-/// Draws on the standard error, and only if that is a terminal.
+/// A progress bar on the standard error, shown only if that is a terminal.
 fn bar(lines: u64) -> ProgressBar {
     let bar = ProgressBar::new(lines);
     let template = "{bar:30} {human_pos} of {human_len} lines, {rate} lines/s, {eta} to go";
     if let Ok(style) = ProgressStyle::with_template(template) {
-        let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
-            // What cannot be written is not seen.
-            let _ = write!(out, "{:.0}", state.per_sec());
-        };
-        bar.set_style(style.with_key("rate", rate).progress_chars("##-"));
+        bar.set_style(style.with_key("rate", write_rate).progress_chars("##-"));
     }
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
+}
+
+fn write_rate(state: &ProgressState, out: &mut dyn fmt::Write) {
+    // `with_key` has no way to report a failure.
+    let _ = write!(out, "{:.0}", state.per_sec());
 }

@@ -10,27 +10,27 @@ use cqrs_core::{CommandError, QueryError};
 use cqrs_postgres::ConnectError;
 use cqrs_sqlite::OpenError;
 
-use super::out::{BAD, complain};
+use super::out::{BAD, eprint_line};
 use super::signal::Signal;
 
-/// Why the program ends without having done what was asked.
+/// The reason why the program ends without success.
 #[derive(Debug)]
-pub enum Stop {
-    /// The catalog said no.
+pub enum CliError {
+    /// A rejected or denied message, or nothing found.
     Refused(String),
-    /// The request makes no sense.
+    /// An invalid request.
     Invalid(String),
-    /// Something failed.
+    /// A failure of the database, a file or a handler.
     Failed(String),
-    /// A signal ended it.
+    /// A signal to stop.
     Interrupted(Signal, String),
-    /// The answer has said it all.
+    /// An exit code without a message, because the output is sufficient.
     Silent(u8),
 }
 
-impl Stop {
-    pub fn failed(what: impl fmt::Display) -> Self {
-        Self::Failed(what.to_string())
+impl CliError {
+    pub fn failed(error: impl fmt::Display) -> Self {
+        Self::Failed(error.to_string())
     }
 
     /// The same with another text.
@@ -44,7 +44,7 @@ impl Stop {
         }
     }
 
-    /// Says why on the standard error.
+    /// Prints the message to the standard error, and returns the exit code.
     pub fn report(self) -> ExitCode {
         let (code, text) = match self {
             Self::Refused(text) => (1, text),
@@ -53,12 +53,12 @@ impl Stop {
             Self::Interrupted(signal, text) => (signal.exit_code(), text),
             Self::Silent(code) => return code.into(),
         };
-        complain(format_args!("{BAD}error:{BAD:#}"), &text);
+        eprint_line(format_args!("{BAD}error:{BAD:#}"), &text);
         code.into()
     }
 }
 
-impl<E: Error + 'static> From<CommandError<E>> for Stop {
+impl<E: Error + 'static> From<CommandError<E>> for CliError {
     fn from(error: CommandError<E>) -> Self {
         let text = error.to_string();
         match error {
@@ -69,7 +69,7 @@ impl<E: Error + 'static> From<CommandError<E>> for Stop {
     }
 }
 
-impl From<QueryError> for Stop {
+impl From<QueryError> for CliError {
     fn from(error: QueryError) -> Self {
         let text = error.to_string();
         match error {
@@ -80,7 +80,7 @@ impl From<QueryError> for Stop {
     }
 }
 
-impl From<ConnectError> for Stop {
+impl From<ConnectError> for CliError {
     fn from(error: ConnectError) -> Self {
         let text = error.to_string();
         match error {
@@ -102,7 +102,7 @@ impl From<cqrs_umadb::ConnectError> for Stop {
 
 macro_rules! failures {
     ($($error:ty),+) => {$(
-        impl From<$error> for Stop {
+        impl From<$error> for CliError {
             fn from(error: $error) -> Self {
                 Self::failed(error)
             }

@@ -3,23 +3,24 @@ use std::io::{self, ErrorKind, Read, Seek};
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-/// A file, and what is known of it before its lines are read.
-pub struct Survey {
+/// A file with its size, number of lines and hash, found before its lines are sent.
+pub struct FileSummary {
     /// The file, at its beginning.
     pub file: File,
-    /// A hash of all that is in it.
+    /// The hash of its content.
     pub content: u128,
-    /// How many bytes it has.
+    /// Size in bytes.
     pub bytes: u64,
-    /// How many lines it has.
+    /// Number of lines.
     pub lines: u64,
 }
 
-impl Survey {
+impl FileSummary {
     /// Reads a file to its end.
     pub fn of(mut file: File) -> io::Result<Self> {
         let mut hash = Xxh3Default::new();
-        let (mut bytes, mut lines) = (0, 0);
+        let mut bytes = 0;
+        let mut lines = 0;
         let mut last = b'\n';
         let mut buffer = vec![0; 64 << 10];
         loop {
@@ -38,7 +39,7 @@ impl Survey {
             last = read.last().copied().unwrap_or(last);
         }
         file.rewind()?;
-        // The last line may lack its end.
+        // The last line may lack its line break.
         lines += u64::from(last != b'\n');
         Ok(Self {
             file,
