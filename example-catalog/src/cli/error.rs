@@ -90,7 +90,7 @@ impl From<ConnectError> for CliError {
     }
 }
 
-impl From<cqrs_umadb::ConnectError> for Stop {
+impl From<cqrs_umadb::ConnectError> for CliError {
     fn from(error: cqrs_umadb::ConnectError) -> Self {
         let text = error.to_string();
         match error {
