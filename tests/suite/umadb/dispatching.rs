@@ -223,9 +223,8 @@ async fn what_a_domain_needs_and_the_log_lacks_is_reported_when_it_is_built() {
     };
     let text = error.to_string();
     for part in [
-        "aggregate `kept`",
-        "storage = \"state\"",
-        "Tx",
+        "aggregate `kept` has `storage = \"state\"`",
+        "command handlers take transactions",
         "dispatching.rs",
     ] {
         assert!(text.contains(part), "{part}: {text}");
