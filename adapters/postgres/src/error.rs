@@ -1,4 +1,4 @@
-/// Why there is no connection.
+/// Why the store is not connected.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -22,12 +22,12 @@ pub enum ConnectError {
     },
     /// The database cannot be reached.
     #[error(
-        "cannot connect to PostgreSQL: see that it runs and that the URL is right; if its \
-         certificate is not trusted, name its authority with `root_certificates`, or add \
+        "cannot connect to PostgreSQL: make sure that it is running and that the URL is right; if \
+         its certificate is not trusted, name its authority with `root_certificates`, or add \
          `?sslmode=disable` on a network that you trust ({reason})"
     )]
     Unreachable {
-        /// What the client said.
+        /// The error of the client.
         reason: String,
     },
     /// The certificates to trust cannot be read.
@@ -37,7 +37,7 @@ pub enum ConnectError {
         reason: String,
     },
     /// The database is older than what is supported.
-    #[error("PostgreSQL {version} is too old: 14 or later is needed")]
+    #[error("PostgreSQL {version} is too old: version 14 or later is required")]
     Version {
         /// Its version.
         version: String,
@@ -55,17 +55,18 @@ pub enum ConnectError {
     },
     /// The database is a replica.
     #[error(
-        "this PostgreSQL is a replica, which cannot be written: give the primary's URL, and the replica's as `read_url`"
+        "this PostgreSQL is a replica, which cannot be written: connect to the primary, and set the \
+         replica's URL as `read_url`"
     )]
     Replica,
-    /// A pooler stands between that gives each transaction another connection.
+    /// A pooler gives each transaction another connection.
     #[error(
-        "between this and PostgreSQL there is a pooler that gives each transaction another \
-         connection (PgBouncer's `pool_mode = transaction`): the store sets its sessions up, \
-         prepares statements and listens, so connect to PostgreSQL itself, or have sessions pooled"
+        "a pooler in front of PostgreSQL gives each transaction another connection (PgBouncer's \
+         `pool_mode = transaction`), but the store configures its sessions, prepares statements and \
+         listens: connect to PostgreSQL directly, or use session pooling"
     )]
     Pooler,
-    /// The tables are not there, or older, and are not to be migrated.
+    /// The tables do not exist or are too old, and `migrate` is off.
     #[error(
         "the schema `{schema}` has version {found}, this program writes {known}: apply the SQL of \
          `Options::migrations`, or let `connect` do it with `migrate(true)`"
@@ -75,10 +76,10 @@ pub enum ConnectError {
         schema: String,
         /// The version of its tables, 0 if there are none.
         found: i64,
-        /// The one that this program writes.
+        /// The version that this program writes.
         known: i64,
     },
-    /// The tables were made by a newer version of this program.
+    /// The tables were created by a newer version of this program.
     #[error(
         "the schema `{schema}` has version {found}, this program knows up to {known}: update this \
          program"
@@ -91,17 +92,18 @@ pub enum ConnectError {
         /// The latest that this program knows.
         known: i64,
     },
-    /// The URL to read from leads to another log.
+    /// `read_url` leads to another log.
     #[error(
-        "`read_url` leads to another log than the URL: give a replica of the same database, or the same database with another role"
+        "`read_url` leads to another log than the URL: use a replica of the same database, or the \
+         same database with another role"
     )]
     OtherLog,
     /// PostgreSQL refused a statement.
-    #[error("PostgreSQL refused to make or read the tables in the schema `{schema}`: {reason}")]
+    #[error("PostgreSQL refused to create or read the tables in the schema `{schema}`: {reason}")]
     Refused {
         /// The schema.
         schema: String,
-        /// What it said.
+        /// The error of PostgreSQL.
         reason: String,
     },
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use cqrs_kit::options::WriterOptions;
 
-/// How to connect.
+/// Settings of a connection.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), cqrs_postgres::ConnectError> {
@@ -47,7 +47,7 @@ impl Default for Options {
     }
 }
 
-/// Without the URL and its password.
+/// Without URLs, which have passwords.
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Every option is named here, so that a new one cannot be forgotten.
@@ -78,15 +78,15 @@ impl fmt::Debug for Options {
 }
 
 impl Options {
-    /// The schema that the tables are in, `cqrs` unless said otherwise; made if it is not there.
-    /// Lower-case ASCII letters, digits and underscores. Stores of two schemas share nothing.
+    /// The schema of the store's tables, which is created if it does not exist. Lower-case ASCII letters,
+    /// digits and underscores. Stores in two schemas share nothing. Defaults to `cqrs`.
     pub fn schema(mut self, name: &str) -> Self {
         name.clone_into(&mut self.schema);
         self
     }
 
-    /// Whether [`connect`](Options::connect) makes and migrates the tables, which needs the right
-    /// to create them; it does unless said otherwise. If not, apply [`migrations`] first.
+    /// Whether [`connect`](Options::connect) creates and migrates the tables, for which the role needs
+    /// the right to create them. If not, apply [`migrations`] first. Defaults to `true`.
     ///
     /// [`migrations`]: Options::migrations
     pub fn migrate(mut self, migrate: bool) -> Self {
@@ -94,7 +94,7 @@ impl Options {
         self
     }
 
-    /// Where queries read the read models: a replica, or the same database as a role that may only
+    /// URL of the database that queries read: a replica, or the same database with a role that may only
     /// read. Commands and projections always read where they write. A query
     /// [after](cqrs_core::app::QueryCall::after) a receipt waits for the replica, too.
     pub fn read_url(mut self, url: &str) -> Self {
@@ -102,31 +102,29 @@ impl Options {
         self
     }
 
-    /// The certificate authorities to trust, in PEM format; those that browsers trust unless said
-    /// otherwise. Whether TLS is used says the URL: `?sslmode=require`, `prefer` or `disable`.
+    /// Certificate authorities to trust, in PEM format. Defaults to those that browsers trust. Configure
+    /// TLS itself in the URL: `?sslmode=require`, `prefer` or `disable`.
     pub fn root_certificates(mut self, pem: &[u8]) -> Self {
         self.root_certificates = Some(pem.to_vec());
         self
     }
 
-    /// Where the statements of handlers, `&mut Tx<Postgres>` and `ReadTx<Postgres>`, find and make
-    /// tables that they name without a schema, as PostgreSQL's setting of this name: `shop` or
-    /// `shop, public`. What the URL, the role or the database say unless said here.
+    /// The `search_path` of handlers' statements (`&mut Tx<Postgres>` and `ReadTx<Postgres>`): the schemas
+    /// of tables that are named without one, such as `shop` or `shop, public`. Defaults to the setting
+    /// of the URL, the role or the database.
     pub fn search_path(mut self, schemas: &str) -> Self {
         self.search_path = Some(schemas.to_owned());
         self
     }
 
-    /// The name under which the connections show up in `pg_stat_activity`, `cqrs` unless said
-    /// otherwise.
+    /// The name of the connections in `pg_stat_activity`. Defaults to `cqrs`.
     pub fn application_name(mut self, name: &str) -> Self {
         name.clone_into(&mut self.application_name);
         self
     }
 
-    /// Maximum number of connections of each of the four pools: for reads of the log, for read
-    /// models, for transactions of handlers, and for what query handlers read by themselves. At
-    /// least one. Defaults to 8. One more connection writes the log, one carries notifications, and
+    /// Maximum number of connections in each of the four pools: for the log, for read models, for
+    /// transactions of handlers, and for SQL in query handlers. At least 1. Defaults to 8. One more connection writes the log, one carries notifications, and
     /// one is opened for a moment when a statement takes longer than half of
     /// [`retry_timeout`](Options::retry_timeout).
     pub fn pool_size(mut self, connections: usize) -> Self {
@@ -134,21 +132,21 @@ impl Options {
         self
     }
 
-    /// Maximum duration of a statement, which the server enforces. Zero, and more than PostgreSQL can
-    /// hold (24 days), for no limit. Defaults to 30 seconds.
+    /// Maximum duration of a statement, enforced by the server. Zero, or more than PostgreSQL can hold
+    /// (24 days), means no limit. Defaults to 30 seconds.
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = timeout;
         self
     }
 
-    /// How long to wait for a connection of a pool, for a database that went away, and for the answer
-    /// of a server that is not at work on it, whatever [`statement_timeout`] is. After that the
-    /// request fails as unavailable. `Duration::MAX` waits for ever, and a server has at least two
+    /// Maximum time to wait for a pooled connection, for an unreachable database, and for the answer of a
+    /// server that is not executing the statement, whatever [`statement_timeout`] is. After that the
+    /// request fails as unavailable. `Duration::MAX` waits forever; a server always has at least two
     /// seconds to answer. Defaults to 10 seconds.
     ///
-    /// A statement that takes longer than half of this is looked after: if the server says on
-    /// another connection that it is at work on it, it is waited for. Otherwise the connection is
-    /// given up, and the outcome of an append is looked up by its command id.
+    /// When a statement takes longer than half of this, the server is asked on another connection. If it
+    /// is executing the statement, the store keeps waiting. Otherwise the connection is closed, and the
+    /// outcome of an append is looked up by its command id.
     ///
     /// [`statement_timeout`]: Options::statement_timeout
     pub fn retry_timeout(mut self, timeout: Duration) -> Self {
@@ -156,29 +154,29 @@ impl Options {
         self
     }
 
-    /// Maximum number of appends that may wait; further ones are refused as overload. At least one.
+    /// Maximum number of appends that wait; the next one fails with `AppendError::Overloaded`. At least 1.
     /// Defaults to 4,096.
     pub fn queue(mut self, appends: usize) -> Self {
         self.writer = self.writer.with_queue(appends);
         self
     }
 
-    /// Number of the latest events that are kept in memory to decide boundaries with: their types and
-    /// tags, about 200 bytes each, and the same again once handlers take transactions. Older
-    /// boundaries are decided in the database. Defaults to 65,536; `usize::MAX` for all events.
+    /// Number of recent events whose types and tags are kept in memory, to decide appends without
+    /// reading the database. They take about 200 bytes each, and twice as much once handlers take
+    /// transactions. 0 keeps none, `usize::MAX` all that this process sees. Defaults to 65,536.
     pub fn window(mut self, events: usize) -> Self {
         self.writer = self.writer.with_window(events);
         self
     }
 
-    /// Maximum number of appends that are written with one statement. At least one. Defaults to 1,024.
+    /// Maximum number of appends that are written with one statement. At least 1. Defaults to 1,024.
     pub fn max_batch(mut self, appends: usize) -> Self {
         self.writer = self.writer.with_max_batch(appends);
         self
     }
 
-    /// Maximum size in bytes of the events and states of one command. Defaults to 64 MiB. A larger one
-    /// is refused as `AppendError::Invalid`.
+    /// Maximum size in bytes of the events and states of one command. A larger
+    /// append fails with `AppendError::Invalid`. Defaults to 64 MiB.
     pub fn max_append(mut self, bytes: usize) -> Self {
         self.writer = self.writer.with_max_append(bytes);
         self

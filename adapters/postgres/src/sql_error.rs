@@ -7,20 +7,20 @@ use tokio_postgres::error::SqlState;
 
 use crate::fault::{Fault, Kind, Unanswered};
 
-/// Why a statement of a handler has no result.
+/// Why a statement of a handler failed.
 #[non_exhaustive]
 pub enum SqlError {
-    /// There was no connection to be had.
+    /// There was no connection.
     Unreachable {
         /// What happened.
         reason: Arc<str>,
     },
-    /// What the database, or its client, says.
+    /// The error of the database, or of the client.
     Failed(tokio_postgres::Error),
 }
 
 impl SqlError {
-    /// The database's code, if it is the database that refused.
+    /// The SQLSTATE code, if the error is the database's.
     pub fn code(&self) -> Option<&SqlState> {
         match self {
             Self::Unreachable { .. } => None,

@@ -46,7 +46,7 @@ pub(crate) struct Shared {
 }
 
 impl Postgres {
-    /// Connects with the default [`Options`], and makes or migrates the tables.
+    /// Connects with the default [`Options`], and creates or migrates the tables.
     ///
     /// # Errors
     /// See [`ConnectError`]: each variant says what to do.
@@ -54,7 +54,7 @@ impl Postgres {
         Self::options().connect(url).await
     }
 
-    /// How to connect, to be changed before [`Options::connect`].
+    /// The default options, to be changed before [`Options::connect`].
     pub fn options() -> Options {
         Options::default()
     }

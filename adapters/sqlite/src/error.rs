@@ -30,28 +30,28 @@ pub enum OpenError {
     },
     /// The file cannot be opened or created.
     #[error(
-        "cannot open `{path}`: see that it names a file in a directory that exists, and that this \
-         process may read and write both ({source})"
+        "cannot open `{path}`: make sure that its directory exists, and that this process may read \
+         and write both ({source})"
     )]
     Access {
         /// The file.
         path: PathBuf,
-        /// What SQLite said.
+        /// The error of SQLite.
         source: rusqlite::Error,
     },
     /// The file cannot be written.
     #[error(
-        "`{path}` cannot be written: see that this process may write the file and its directory; \
-         to only read it, open it with `Sqlite::options().read_only(true)`"
+        "`{path}` cannot be written: make sure that this process may write the file and its \
+         directory; to only read it, open it with `Sqlite::options().read_only(true)`"
     )]
     ReadOnly {
         /// The file.
         path: PathBuf,
     },
-    /// The database is to be read only, and is not as this program needs it.
+    /// The database is to be opened for reading only, and its schema is too old for this program.
     #[error(
-        "`{path}` has schema version {found}, to be read it needs {known}: open it once without \
-         `read_only(true)`"
+        "`{path}` has schema version {found}, and this program reads version {known}: open it once \
+         without `read_only(true)`"
     )]
     Outdated {
         /// The file.
@@ -61,8 +61,8 @@ pub enum OpenError {
         /// The version that this program reads.
         known: i64,
     },
-    /// The database is to be read where nothing can be written, and a process that wrote it has
-    /// not closed it.
+    /// The database is in a place that cannot be written, and the last process that wrote it has not
+    /// closed it.
     #[error(
         "`{path}` was not closed by the last process that wrote it, and `{path}-wal` cannot be \
          read where nothing can be written: copy both to a directory that this process may write"
@@ -133,7 +133,7 @@ pub enum OpenError {
     Full {
         /// The file.
         path: PathBuf,
-        /// What SQLite said.
+        /// The error of SQLite.
         source: rusqlite::Error,
     },
     /// SQLite failed in another way.
@@ -141,13 +141,13 @@ pub enum OpenError {
     Failed {
         /// The file.
         path: PathBuf,
-        /// What SQLite said.
+        /// The error of SQLite.
         source: rusqlite::Error,
     },
-    /// The operating system gave no thread.
+    /// The operating system refused to start a thread.
     #[error("cannot start a thread: raise this process's limit of threads ({source})")]
     Thread {
-        /// What it said.
+        /// The error of the operating system.
         #[from]
         source: std::io::Error,
     },
@@ -156,11 +156,11 @@ pub enum OpenError {
     Panicked,
 }
 
-/// Why a [`Reader`](crate::Reader) has no answer.
+/// Why a read with a [`Reader`](crate::Reader) failed.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// What SQLite says, or the closure.
+    /// The error of SQLite, or of the closure.
     #[error(transparent)]
     Failed(#[from] rusqlite::Error),
     /// The closure was not run.

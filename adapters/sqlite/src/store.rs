@@ -16,9 +16,9 @@ use crate::tail::LogTail;
 use crate::write::Writer;
 use crate::{OpenError, Options};
 
-/// A database with a log of events and read models. Clones share it. Dropping the last one waits
-/// until what was accepted is written and the connections are closed. A [`Transaction`] and a
-/// [`Reader`] hold one.
+/// A log of events and read models in an SQLite database. Clones share it. Dropping the last clone waits
+/// until accepted appends are written and the connections are closed. A [`Transaction`] and a [`Reader`]
+/// each hold a clone.
 ///
 /// [`Transaction`]: crate::Transaction
 /// [`Reader`]: crate::Reader
@@ -28,8 +28,8 @@ pub struct Sqlite {
 }
 
 pub(crate) struct Shared {
-    // Dropped in this order: the writer's connection is closed last, and the last connection
-    // moves the write-ahead log into the database file.
+    // Dropped in this order: the writer's connection is closed last, and the last connection moves
+    // the write-ahead log into the database file.
     pub(crate) readers: Readers,
     /// `None` if the database was opened for reading only.
     pub(crate) writer: Option<Writer>,
@@ -40,8 +40,8 @@ pub(crate) struct Shared {
 }
 
 impl Options {
-    /// Opens the database, or creates it. Clones of the answer share it; to open it twice in one
-    /// process works but gives up the group commit between the two.
+    /// Opens the database, or creates it. Opening it twice in one process works, but the two do not share
+    /// commits.
     ///
     /// # Errors
     /// See [`OpenError`]: each variant says what to do.
@@ -59,7 +59,7 @@ impl Sqlite {
         Self::options().open(path).await
     }
 
-    /// How to open a database, to be changed before [`Options::open`].
+    /// The default options, to be changed before [`Options::open`].
     pub fn options() -> Options {
         Options::default()
     }
@@ -69,11 +69,11 @@ impl Sqlite {
         &self.shared.path
     }
 
-    /// On a thread of its own, because opening waits for the disk and for other processes.
+    /// Opens on a thread of its own, because opening waits for the disk and for other processes.
     pub(crate) async fn open_with(options: Options, path: PathBuf) -> Result<Self, OpenError> {
         let (reply, answer) = oneshot::channel();
         let open = move || {
-            // When the caller is gone, the store is closed again by being dropped.
+            // If the caller is gone, the store is dropped, and so closed.
             let _ = reply.send(Self::open_blocking(&options, &path));
         };
         thread::Builder::new()

@@ -201,7 +201,7 @@ fn a_server_that_is_not_there_is_a_failure() {
         let run = Program::on(&["--db", NOBODY]).run(arguments);
         run.fails(
             3,
-            "error: cannot connect to PostgreSQL: see that it runs and that the URL is right",
+            "error: cannot connect to PostgreSQL: make sure that it is running and that the URL is right",
         );
         assert!(!run.out.contains("secret") && !run.err.contains("secret"));
     }

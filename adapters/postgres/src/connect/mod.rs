@@ -19,20 +19,20 @@ use crate::transaction::head_lock::HeadLockQueue;
 use crate::write::Writer;
 use crate::{ConnectError, Options, Postgres, migrations};
 
-/// The first version that is supported, as PostgreSQL numbers them.
+/// The oldest supported version, as PostgreSQL numbers them.
 const MIN_SERVER_VERSION: i64 = 140_000;
 
-/// The encoding of a database that can keep any text.
+/// The encoding of a database that can store any text.
 const ENCODING: &str = "UTF8";
 
-/// How many of the events that this process wrote stay in memory for those who follow the log, and
-/// how many bytes they take: more than what comes while a projection commits a page.
+/// Maximum number and size of the events of this process that are kept for followers of the log: more
+/// than what is appended while a projection commits a page.
 const MAX_TAIL_EVENTS: usize = 8192;
 const MAX_TAIL_BYTES: usize = 8 << 20;
 
 impl Options {
-    /// The SQL that makes and migrates the tables, for those who apply it by hand. What was
-    /// applied before is left out when it runs again.
+    /// The SQL that creates and migrates the tables, to be applied by hand. It skips what was applied
+    /// before.
     ///
     /// # Errors
     /// [`ConnectError::Schema`].
@@ -137,7 +137,7 @@ enum Role {
     Replica,
 }
 
-/// Refuses a server that is too old, and a database that cannot keep any text.
+/// Refuses a server that is too old, and a database that cannot store any text.
 async fn check_server(connection: &Connection, schema: &Schema) -> Result<Role, ConnectError> {
     let select = "SELECT current_setting('server_version_num')::bigint, \
                   current_setting('server_version'), pg_is_in_recovery(), \

@@ -8,12 +8,12 @@ use crate::fault::Fault;
 use crate::link::Link;
 use crate::link::connection::Connection;
 
-/// How long the server may take to say which process it is. A pooler that has just one connection,
-/// and has lent it, does not answer at all.
+/// Time for the server to answer with its process id. A pooler whose only connection is in use does not
+/// answer at all.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Refuses a pooler that gives each transaction another connection: with a transaction open beside
-/// it, a client that is connected directly stays with its own process.
+/// Refuses a pooler that gives each transaction another connection: while another connection has a
+/// transaction open, only a direct connection stays with its own process.
 pub(crate) async fn refuse(link: &Link, client: &Connection) -> Result<(), ConnectError> {
     match is_shared(link, client).await {
         Ok(false) => Ok(()),

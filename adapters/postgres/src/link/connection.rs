@@ -15,13 +15,13 @@ use crate::SqlError;
 use crate::fault::Unanswered;
 use crate::link::dial::Dial;
 
-/// Statements that a connection keeps prepared for handlers; then it starts over.
+/// Maximum number of prepared statements of a connection. Then its cache is cleared.
 const MAX_STATEMENTS: usize = 256;
 
-/// How long an answer may be on its way when the server is not at work on it any more.
+/// Time for an answer to arrive after the server has stopped working on it.
 const ANSWER_GRACE: Duration = Duration::from_millis(500);
 
-/// How long a statement may go on whose caller is gone, before its connection is not used again.
+/// Time for a statement to end after its caller is gone. After that its connection is not reused.
 const ABANDONED_GRACE: Duration = Duration::from_millis(100);
 
 /// A connection to PostgreSQL. Every exchange on it has a deadline, whatever the server does: see
@@ -31,7 +31,7 @@ pub(crate) struct Connection {
     /// The task that carries what is sent and received.
     driver: AbortHandle,
     dial: Dial,
-    /// The server's process, by which it is asked whether it is at work.
+    /// The id of the server's process, to ask whether it is at work.
     backend: String,
     incarnation: Incarnation,
     is_given_up: AtomicBool,
@@ -39,7 +39,7 @@ pub(crate) struct Connection {
     is_abandoned: AtomicBool,
 }
 
-/// Notes when an exchange is dropped before its answer came.
+/// Marks the connection if an exchange is dropped before its answer came.
 struct Pending<'c>(&'c Connection);
 
 impl Drop for Pending<'_> {
@@ -67,7 +67,7 @@ impl Connection {
         }
     }
 
-    /// The incarnation of the log that it leads to.
+    /// Incarnation of the log that it leads to.
     pub(crate) fn incarnation(&self) -> Incarnation {
         self.incarnation
     }
@@ -77,8 +77,8 @@ impl Connection {
         !self.is_given_up.load(Ordering::Relaxed) && !self.client.is_closed()
     }
 
-    /// Whether it is free for another caller. A statement whose caller is gone may still be under way:
-    /// unless it ends at once, it is cancelled, and nobody waits for it.
+    /// Whether it is free for another caller. A statement whose caller is gone may still be in progress:
+    /// unless it ends at once, it is canceled, without waiting for that.
     pub(crate) async fn is_free(&self) -> bool {
         if !self.is_abandoned.swap(false, Ordering::Relaxed) {
             return true;
@@ -91,7 +91,7 @@ impl Connection {
         false
     }
 
-    /// Ends it. Whoever waits for an answer on it is told that it is closed.
+    /// Closes it. Callers that wait for an answer get an error.
     pub(crate) fn give_up(&self) {
         self.is_given_up.store(true, Ordering::Relaxed);
         self.driver.abort();
@@ -103,8 +103,8 @@ impl Connection {
             .await
     }
 
-    /// The same for a statement of a handler. Whoever makes them up as it goes would fill the memory
-    /// of both ends.
+    /// The same for a statement of a handler, whose number is not known: statements that are built on the
+    /// fly would fill the memory of both ends.
     pub(crate) async fn prepare_foreign(&self, sql: &str) -> Result<Statement, SqlError> {
         if self.client.statement_cache.size() >= MAX_STATEMENTS {
             self.client.statement_cache.clear();
@@ -158,27 +158,26 @@ impl Connection {
             .await
     }
 
-    /// Runs statements without parameters, which take less time together than one may.
+    /// Runs statements without parameters that together take no longer than one may.
     pub(crate) async fn batch_execute(&self, statements: &str) -> Result<(), SqlError> {
         self.exchange(async { Ok(self.client.batch_execute(statements).await?) })
             .await
     }
 
-    /// The same for statements each of which may take its time.
+    /// The same for statements each of which may take that long.
     pub(crate) async fn script(&self, statements: &str) -> Result<(), SqlError> {
         let done = async { Ok(self.client.batch_execute(statements).await?) };
         self.answered(done, Duration::MAX).await
     }
 
-    /// What goes over the connection in [`exchange`](Connection::exchange).
+    /// The client, for use inside an [`exchange`](Connection::exchange).
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Waits for the answer to one statement. When it takes long, the server is asked on another
-    /// connection whether it is at work on it: if it is not, or does not answer either, this
-    /// connection is given up. So a slow statement is waited for, and a server that stands still
-    /// is not.
+    /// Waits for the answer to one statement. If it takes long, the server is asked on another connection
+    /// whether it is working on the statement. If it is not, or does not answer, this connection is
+    /// closed. So a slow statement is waited for, and a server that hangs is not.
     pub(crate) async fn exchange<T, E: From<Unanswered>>(
         &self,
         answer: impl Future<Output = Result<T, E>>,
@@ -196,7 +195,7 @@ impl Connection {
         let soon = self.dial.deadlines.answer / 2;
         let answered = match timeout(soon, answer.as_mut()).await {
             Ok(answer) => answer,
-            // Boxed, so that what is rare does not make every call large.
+            // Boxed, so that the rare case does not enlarge the future of every call.
             Err(_) => Box::pin(self.overdue(answer, longest)).await,
         };
         std::mem::forget(pending);
@@ -229,8 +228,7 @@ impl Connection {
         Err(Unanswered(soon + began.elapsed()).into())
     }
 
-    /// Sends the end of a transaction without waiting for it: whatever comes next on the connection
-    /// comes after it.
+    /// Sends `ROLLBACK` without waiting for the answer: later statements on the connection come after it.
     pub(crate) fn roll_back(&self) {
         let ended = pin!(self.client.batch_execute("ROLLBACK"));
         // The first poll sends. If it cannot, the connection is lost, and the transaction with it.

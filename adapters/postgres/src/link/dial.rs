@@ -17,17 +17,17 @@ pub(crate) struct Dial {
     pub(crate) deadlines: Deadlines,
 }
 
-/// How long an exchange with the server may take.
+/// Time limits of an exchange with the server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadlines {
-    /// Until a connection without an answer is given up, unless the server is at work on it.
+    /// Until a connection without an answer is closed, unless the server is working on it.
     pub(crate) answer: Duration,
-    /// Even then, for a single statement: the server should have ended it long before.
+    /// Even then, for a single statement: the server should have canceled it long before.
     pub(crate) statement: Duration,
 }
 
 impl Deadlines {
-    /// A server that has much to do takes that long for anything.
+    /// A busy server may take this long for anything.
     const MIN_ANSWER: Duration = Duration::from_secs(2);
 
     pub(crate) fn new(options: &Options) -> Self {
@@ -41,8 +41,8 @@ impl Deadlines {
 }
 
 impl Dial {
-    /// A connection that listens, to be driven by whoever has it: each notification's text goes
-    /// to `on_notification`.
+    /// A connection for `LISTEN`, with the future that drives it, which passes the text of each
+    /// notification to `on_notification`.
     pub(crate) async fn listen(
         &self,
         on_notification: impl Fn(&str) + Send,
@@ -60,7 +60,7 @@ impl Dial {
         Ok((client, driver))
     }
 
-    /// Whether the server answers, and is at work on what a connection has sent.
+    /// Whether the server answers, and is working on the statement of a connection.
     pub(crate) async fn is_at_work(&self, backend: &str) -> bool {
         let work = format!(
             "SELECT coalesce(state, '') NOT LIKE 'idle%' FROM pg_stat_activity WHERE pid = {backend}"
@@ -68,12 +68,12 @@ impl Dial {
         let look = async { Ok(self.connect().await?.0.simple_query(&work).await?) };
         match self.in_time(look).await {
             Ok(answers) => answers.iter().find_map(value) == Some("t"),
-            // As when there are too many connections: it answers.
+            // It answers, as when there are too many connections.
             Err(fault) => fault.kind() != Kind::Lost,
         }
     }
 
-    /// Asks the server to end what a connection is at work on; whether it does is not waited for.
+    /// Asks the server to cancel the statement of a connection, without waiting for that.
     pub(crate) fn cancel(&self, token: CancelToken) {
         let dial = self.clone();
         tokio::spawn(async move {
@@ -82,7 +82,7 @@ impl Dial {
         });
     }
 
-    /// Gives up when there is no answer in time.
+    /// Fails if there is no answer in time.
     pub(crate) async fn in_time<T>(
         &self,
         exchange: impl Future<Output = Result<T, Fault>>,
@@ -94,7 +94,7 @@ impl Dial {
     /// A client, and the task that carries what it sends and receives.
     pub(crate) async fn connect(&self) -> Result<(ClientWrapper, AbortHandle), Fault> {
         let (client, connection) = self.config.connect(self.tls.clone()).await?;
-        // How it ended, every request on the client is told.
+        // How it ended is reported to every request on the client.
         let driver = tokio::spawn(async move {
             let _ = connection.await;
         });

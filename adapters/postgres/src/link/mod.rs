@@ -20,22 +20,22 @@ use crate::sql::{DURABLE, SESSION, Sql};
 use crate::tail::LogTail;
 use crate::{ConnectError, Options};
 
-/// Connections of one kind, at most so many at once.
+/// A bounded pool of connections of one kind.
 pub(crate) type Pool = managed::Pool<Link>;
 
-/// A connection that goes back to its pool when dropped, unless it was given up.
+/// A pooled connection. Goes back to its pool when dropped, unless it was closed.
 pub(crate) type Object = managed::Object<Link>;
 
-/// More connections than any PostgreSQL accepts.
+/// More connections than any PostgreSQL server accepts.
 const MAX_POOL_SIZE: usize = 1 << 18;
 
-/// How to get a connection that is set up.
+/// How to get a connection whose session is configured.
 #[derive(Clone)]
 pub(crate) struct Link {
     pub(crate) dial: Dial,
-    /// What a session is set to.
+    /// The statements that configure a session.
     session: Arc<str>,
-    /// By which the log is recognized on a new connection; `None` before the first.
+    /// The log that new connections have to lead to; `None` before it is known.
     log: Option<KnownLog>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Link {
 struct KnownLog {
     tail: LogTail,
     sql: Arc<Sql>,
-    /// They lead to a copy, which may be behind, and which says nothing about the log itself.
+    /// They lead to a copy, which may lag behind, and says nothing about the log itself.
     is_copy: bool,
 }
 
@@ -71,7 +71,7 @@ impl Link {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(deadlines.answer);
         }
-        // A peer that is gone without a word is noticed within half a minute.
+        // A peer that vanishes silently is noticed within half a minute.
         config
             .keepalives_idle(Duration::from_secs(10))
             .tcp_user_timeout(Duration::from_secs(30));
@@ -87,7 +87,7 @@ impl Link {
         })
     }
 
-    /// The same for handlers' own statements, planned as PostgreSQL sees fit.
+    /// The same for handlers' own statements, with PostgreSQL's own planner settings.
     pub(crate) fn handler_session(&self, options: &Options) -> Self {
         let timeout = milliseconds(options.statement_timeout);
         let search_path = options
@@ -95,7 +95,7 @@ impl Link {
             .as_ref()
             .map_or_else(String::new, |path| {
                 let path = path.replace('\'', "''");
-                // A backslash is just that, whatever the server's settings say.
+                // A backslash is a plain character, whatever the server's settings are.
                 format!(
                     "; SET standard_conforming_strings = on; \
                  SELECT set_config('search_path', '{path}', false)"
@@ -107,7 +107,7 @@ impl Link {
         }
     }
 
-    /// The same for those that may only read.
+    /// The same, read-only.
     pub(crate) fn read_only(&self) -> Self {
         let session = format!("{}; SET default_transaction_read_only = on", self.session);
         Self {
@@ -116,7 +116,7 @@ impl Link {
         }
     }
 
-    /// The same, whose connections lead to a log that is recognized.
+    /// The same, with connections that have to lead to the known log.
     pub(crate) fn to_log(&self, tail: &LogTail, sql: &Arc<Sql>) -> Self {
         self.to(KnownLog {
             tail: tail.clone(),
@@ -125,7 +125,7 @@ impl Link {
         })
     }
 
-    /// The same, whose connections are refused unless they lead to a copy of the log.
+    /// The same, with connections that have to lead to a copy of the known log.
     pub(crate) fn to_copy(&self, tail: &LogTail, sql: &Arc<Sql>) -> Self {
         self.to(KnownLog {
             tail: tail.clone(),
@@ -141,7 +141,7 @@ impl Link {
         }
     }
 
-    /// At most so many of them at once.
+    /// A pool of them.
     pub(crate) fn pool(self, options: &Options) -> Result<Pool, ConnectError> {
         Pool::builder(self)
             .max_size(options.pool_size.min(MAX_POOL_SIZE))
@@ -153,7 +153,7 @@ impl Link {
             })
     }
 
-    /// A connection that is set up, driven by a task of its own.
+    /// A configured connection, driven by a task of its own.
     pub(crate) async fn open(&self) -> Result<Connection, Fault> {
         // Boxed: it is large, rare, and part of every wait for a connection of a pool.
         let opened = Box::pin(async {
@@ -186,7 +186,7 @@ impl managed::Manager for Link {
         self.open().await
     }
 
-    /// Mostly nothing is sent: whether the server answers, the next exchange tells.
+    /// Usually sends nothing: the next exchange shows whether the server answers.
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Fault> {
         let is_current = match &self.log {
             Some(log) => log.tail.incarnation() == connection.incarnation(),
@@ -195,13 +195,12 @@ impl managed::Manager for Link {
         if is_current && connection.is_open() && connection.is_free().await {
             Ok(())
         } else {
-            Err(RecycleError::message("the connection was given up"))
+            Err(RecycleError::message("the connection was closed"))
         }
     }
 }
 
-/// What is wrong with a URL. Most of what the client says about it quotes it, and what it quotes may
-/// be part of a password.
+/// The error of a URL. Most of the client's texts quote the URL, and the quote may contain a password.
 fn without_content(error: &tokio_postgres::Error) -> String {
     let cause = error.source().map(ToString::to_string);
     let names_option = |cause: &String| cause.starts_with("invalid value for option `");
@@ -210,8 +209,8 @@ fn without_content(error: &tokio_postgres::Error) -> String {
     })
 }
 
-/// As PostgreSQL takes it: 0 for any time, which is also what it would make of more than it can
-/// hold. Less than one millisecond is not none.
+/// As PostgreSQL takes it: 0 for no limit, also for more than it can hold. Rounded up, so that a limit
+/// below one millisecond does not become none.
 fn milliseconds(timeout: Duration) -> i32 {
     let up = timeout.as_nanos().div_ceil(1_000_000);
     i32::try_from(up).unwrap_or(0)

@@ -68,8 +68,8 @@ impl Readers {
         Ok(readers)
     }
 
-    /// Runs `read` on one of the connections, everything that it reads being one snapshot. It is
-    /// not run at all when the future was dropped by then.
+    /// Runs `read` on one of the connections, in one snapshot. It does not run if the future is dropped
+    /// before it begins.
     pub(crate) fn run<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
@@ -77,8 +77,7 @@ impl Readers {
         self.begin(Session::check_sometimes, read)
     }
 
-    /// The same for a read that is the answer to a command: never from files that are not at their
-    /// path any more.
+    /// The same for a read that answers a command: never from files that are not at their path any more.
     pub(crate) fn run_checked<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
@@ -127,8 +126,8 @@ impl<'c> Snapshot<'c> {
 
 impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
-        // Nothing was written, so neither does the end of it matter nor how it came about. If
-        // SQLite cannot end it, the next `BEGIN` on this connection fails and says why.
+        // Nothing was written, so it does not matter how the transaction ends. If SQLite cannot end
+        // it, the next `BEGIN` on this connection reports why.
         let _ = self
             .0
             .prepare_cached(sql::ROLLBACK)
@@ -136,7 +135,7 @@ impl Drop for Snapshot<'_> {
     }
 }
 
-/// A panic is answered; the thread lives on.
+/// Reads in a snapshot. A panic becomes an error, and the thread lives on.
 fn caught<T>(
     conn: &Connection,
     read: impl FnOnce(&Connection) -> Result<T, Fault>,

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use crate::{ReadError, Sqlite};
 
-/// What query handlers read with: `ReadTx<Sqlite>` derefs to this.
+/// Reads with SQL in query handlers: `ReadTx<Sqlite>` derefs to this.
 #[derive(Clone)]
 pub struct Reader {
     store: Sqlite,
@@ -16,8 +16,8 @@ impl Reader {
         Self { store }
     }
 
-    /// Runs `read` on one of the store's reading threads. All that it reads is one snapshot of what
-    /// is committed; SQLite refuses to write for it.
+    /// Runs `read` on one of the store's reading threads. Everything that it reads is one snapshot of
+    /// committed data. It cannot write.
     ///
     /// ```
     /// use cqrs_core::{ReadTx, Result};
@@ -32,12 +32,12 @@ impl Reader {
     /// }
     /// ```
     ///
-    /// There are few such threads ([`Options::readers`](crate::Options::readers)), which every
-    /// other read needs, too: `read` should wait for nothing but the database. When it panics, so
-    /// does this. When the future is dropped before the turn of `read` comes, it is not run.
+    /// There are only a few such threads ([`Options::readers`](crate::Options::readers)), and all other
+    /// reads need them, so `read` should wait for nothing but the database. If it panics, so does this.
+    /// If the future is dropped before `read` begins, it does not run.
     ///
     /// # Errors
-    /// What `read` returns, as [`ReadError::Failed`].
+    /// The error of `read`, as [`ReadError::Failed`].
     pub async fn run<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
