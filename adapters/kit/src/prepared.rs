@@ -129,6 +129,7 @@ pub fn tags_json(tags: &Tags) -> Result<String, AppendError> {
 
 #[cfg(test)]
 mod tests {
+    use cqrs_core::store::BoundaryCheck::{Conflict, Holds};
     use cqrs_core::store::{EventData, EventQuery, EventType};
 
     use super::*;
@@ -193,7 +194,6 @@ mod tests {
         assert_eq!(window.head().get(), 8);
         let boundary = Boundary::new(EventQuery::tagged(Tag::from("a:1")), head);
         let follows = boundary.clone().after_append(token);
-        use cqrs_core::store::BoundaryCheck::{Conflict, Holds};
         assert_eq!(window.decide(&boundary), Conflict(Position::new(8)));
         assert_eq!(window.decide(&follows), Holds);
     }

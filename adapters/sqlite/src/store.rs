@@ -119,7 +119,7 @@ impl Shared {
         self.writer.as_ref().ok_or_else(|| {
             let path = self.path.display();
             Fault::read_only(format!(
-                "`{path}` was opened with `read_only(true)`: leave that out to change it"
+                "`{path}` was opened with `read_only(true)`: open it without that to change it"
             ))
         })
     }

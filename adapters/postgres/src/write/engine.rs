@@ -2,8 +2,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cqrs_core::Position;
 use cqrs_core::store::{AppendError, ConflictWindow, Decider, Incarnation, StateKey};
+use cqrs_core::{Position, Timestamp};
 
 use tracing::warn;
 
@@ -283,7 +283,7 @@ impl Engine {
                 continue;
             }
             let appended = place(&mut request.append, self.window.head(), time)?;
-            time = appended.time.map_or(time, |time| time.as_microsecond());
+            time = appended.time.map_or(time, Timestamp::as_microsecond);
             request.append.add_to(&mut self.window);
             for write in &request.append.states {
                 states.insert(write.key.clone(), appended.last);

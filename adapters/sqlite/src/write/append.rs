@@ -1,3 +1,4 @@
+use cqrs_core::Timestamp;
 use cqrs_core::store::{Append, AppendError, Appended, Decider, Incarnation, Question, Recorded};
 use cqrs_kit::prepared::Prepared;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -71,7 +72,7 @@ impl AppendTask {
         self.insert_events(log)?;
         self.append.add_to(log.window);
         log.head = appended.last;
-        log.time = appended.time.map_or(log.time, |time| time.as_microsecond());
+        log.time = appended.time.map_or(log.time, Timestamp::as_microsecond);
         for write in &self.append.states {
             let mut upsert = log.conn.prepare_cached(sql::UPSERT_STATE)?;
             let position = row::number(appended.last);
