@@ -25,12 +25,17 @@ pub(super) struct Loaded<'a> {
     /// Whether every state was compared with the log: none is as it was in the cache.
     pub(super) is_newest: bool,
     cache: &'a StateCache,
-    /// Whether the log keeps states.
-    has_states: bool,
-    /// Whether the log takes appends that follow one in flight.
-    has_pipelining: bool,
-    /// Whether the log takes boundaries with several positions.
-    has_several_boundaries: bool,
+    offers: Offers,
+}
+
+/// What the log offers to a decision.
+struct Offers {
+    /// It keeps states.
+    states: bool,
+    /// It takes appends that follow one in flight.
+    pipelining: bool,
+    /// It takes boundaries with several positions.
+    several_boundaries: bool,
 }
 
 impl Drop for Loaded<'_> {
@@ -51,9 +56,11 @@ impl<'a> Loaded<'a> {
             loads,
             is_newest: false,
             cache,
-            has_states: capabilities.states.is_some(),
-            has_pipelining: capabilities.pipelining,
-            has_several_boundaries: capabilities.several_boundaries,
+            offers: Offers {
+                states: capabilities.states.is_some(),
+                pipelining: capabilities.pipelining,
+                several_boundaries: capabilities.several_boundaries,
+            },
         }
     }
 
@@ -151,13 +158,13 @@ impl<'a> Loaded<'a> {
             Storage::Snapshots { every } => load.state.events.saturating_add(1) >= every,
             Storage::Events | Storage::State => false,
         };
-        self.has_states && self.loads.iter().any(is_near)
+        self.offers.states && self.loads.iter().any(is_near)
     }
 
     /// Whether the log takes one boundary, and the states are as of several positions.
     pub(super) fn has_too_many_positions(&self) -> bool {
         let mut groups = self.loads.chunk_by(|a, b| end(a) == end(b));
-        !self.has_several_boundaries && groups.nth(1).is_some()
+        !self.offers.several_boundaries && groups.nth(1).is_some()
     }
 
     /// Waits for the outcome of appends whose events the states have. Returns whether one of them
@@ -247,7 +254,7 @@ impl<'a> Loaded<'a> {
         let is_due =
             |load: &Load| load.is_dirty && (load.stores_every_state() || load.is_snapshot_due());
         let mut writes = Vec::new();
-        if !self.has_states || !self.loads.iter().any(is_due) {
+        if !self.offers.states || !self.loads.iter().any(is_due) {
             return Ok(writes);
         }
         // An append writes a key once, so of two types with the same name only the first is written.
@@ -292,7 +299,7 @@ impl<'a> Loaded<'a> {
         };
         let is_cached = self.cache.is_enabled() && !self.loads.is_empty();
         let writes_events_only = !append.events.is_empty() && append.states.is_empty();
-        self.has_pipelining && is_cached && writes_events_only && self.loads.iter().all(can)
+        self.offers.pipelining && is_cached && writes_events_only && self.loads.iter().all(can)
     }
 
     /// Returns the states to the cache as if the append in flight had succeeded, and ends the

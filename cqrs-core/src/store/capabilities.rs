@@ -27,6 +27,10 @@ use super::{
 /// ```
 #[derive(Clone, Copy, Default)]
 #[non_exhaustive]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says of one promise whether it is made"
+)]
 pub struct Capabilities<'s> {
     /// States of aggregates, written with the events of an append.
     pub states: Option<&'s dyn StateStore>,

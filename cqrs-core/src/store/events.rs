@@ -7,9 +7,12 @@ use super::{
     StoreError,
 };
 
+type ReadPage<'s, E> =
+    dyn Fn(ReadRange) -> BoxFuture<'s, Result<Page<E>, StoreError>> + Send + Sync + 's;
+
 /// Events of one read, all of one snapshot, fetched a page at a time.
 pub struct Events<'s, E = Arc<Recorded>> {
-    read: Box<dyn Fn(ReadRange) -> BoxFuture<'s, Result<Page<E>, StoreError>> + Send + Sync + 's>,
+    read: Box<ReadPage<'s, E>>,
     range: ReadRange,
     page: VecDeque<E>,
     /// The next page, while the events of this one are taken.
