@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use cqrs_core::{Command, CommandError, Dispatcher};
+use cqrs_core::{Command, CommandError, Dispatcher, Receipt};
 
 use crate::domain::{AccountId, Deposit};
 use crate::load::{Latencies, Load, Outcome};
 use crate::{Error, Result};
+
+type Executed<C> = std::result::Result<Receipt, CommandError<<C as Command>::Error>>;
 
 /// Sends the commands of each caller.
 pub async fn execute<C: Command>(dispatcher: &Dispatcher, commands: Vec<Vec<C>>) -> Result<Outcome>
@@ -17,7 +19,7 @@ where
     let send = move |command| {
         let dispatcher = dispatcher.clone();
         async move {
-            let sent = dispatcher.execute(command).await;
+            let sent: Executed<C> = dispatcher.execute(command).await;
             sent.map(drop).map_err(Into::into)
         }
     };
