@@ -8,7 +8,7 @@ use cqrs_core::store::{
 };
 use cqrs_core::{CommandId, Position, Timestamp};
 
-/// An append on its way through a writer. Each attempt to write it places its events anew, so the
+/// An append on its way through a writer. Each attempt to write it places its events again, so the
 /// same append can be tried again after a batch failed.
 #[derive(Clone, Debug)]
 pub struct Prepared {

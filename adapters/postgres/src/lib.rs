@@ -2,13 +2,11 @@
 //!
 //! # How it works
 //!
-//! One task writes: it gathers the appends that are waiting, decides each against the recent
-//! events that it keeps in memory, and writes them all with one statement, in one round trip, with
-//! one sync of the database's log. The statement compares and sets the one row that holds the end
-//! of the log: when another process was faster, nothing is written, and the task learns what
-//! happened and decides again. So positions are contiguous and in commit order, whoever writes.
-
-#![forbid(unsafe_code)]
+//! One task writes. It takes the appends that are waiting, decides each against the recent events in
+//! memory, and writes all of them with one statement: one round trip, and one sync of the database's
+//! log. The statement compares and sets the single row that holds the head of the log. If another
+//! process was faster, nothing is written, and the task reads the new events and decides again. So
+//! positions are contiguous and in commit order, whichever process writes.
 
 mod connect;
 mod dialect;

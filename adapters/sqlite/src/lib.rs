@@ -2,9 +2,9 @@
 //!
 //! # How it works
 //!
-//! One thread writes: it gathers the appends that are waiting, decides each against the recent
-//! events that it keeps in memory, and commits them as one transaction with one `fsync`. A few
-//! threads read, each request in one snapshot. Several processes may open the same database.
+//! One thread writes. It takes the appends that are waiting, decides each against the recent events in
+//! memory, and commits all of them in one transaction with one `fsync`. A few threads read, each
+//! request in one snapshot. Several processes may open the same database.
 //!
 //! Handlers may write tables of their own in the transaction of the events or of the checkpoint, as
 //! `&mut Tx<Sqlite>`: see [`Transaction`]. Query handlers read them with a `ReadTx<Sqlite>`: see
@@ -12,8 +12,6 @@
 //!
 //! What is visible is durable: with [`Synchronous::Full`], SQLite syncs the write-ahead log before
 //! it tells readers, of this process or another, that the log has grown.
-
-#![forbid(unsafe_code)]
 
 mod dialect;
 mod error;

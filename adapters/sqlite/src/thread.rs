@@ -2,14 +2,13 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{self, JoinHandle};
 
-/// Wakes a task of a runtime that is not ours. If that panics, the others must still be answered;
-/// the panic hook has reported it.
+/// Calls a waker of a foreign runtime. If it panics, the other callers must still be answered. The panic
+/// hook has reported it.
 pub(crate) fn ignore_panic(wake: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(wake));
 }
 
-/// A thread that is waited for when this is dropped. Whoever owns it sees to it that the thread
-/// has a reason to end by then.
+/// A thread that is joined when this is dropped. Its owner makes sure that the thread ends by then.
 pub(crate) struct Thread(Option<JoinHandle<()>>);
 
 impl Thread {

@@ -140,11 +140,11 @@ fn a_rolled_back_event_is_no_evidence() {
     // That fault concerns everyone, so nothing is tried again.
     assert!(matches!(
         error(first),
-        AppendError::Store(StoreError::Unavailable { .. })
+        AppendError::Store(StoreError::Corrupt { .. })
     ));
     assert!(matches!(
         error(second),
-        AppendError::Store(StoreError::Unavailable { .. })
+        AppendError::Store(StoreError::Corrupt { .. })
     ));
     let appended = write_one(&mut engine, unless_after("a:1", 0)).unwrap();
     assert_eq!(appended.last.get(), 1);
