@@ -14,7 +14,6 @@ mod read;
 mod receipt;
 mod size;
 
-use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +28,7 @@ pub(crate) use causation::{Sending, reacting};
 use crate::auth::Actor;
 use crate::clock::Clock;
 use crate::error::Failure;
-use crate::handler::AggregateType;
+use crate::handler::{AggregateType, ErasedService};
 use crate::panic::guarded;
 use crate::registry::CommandHandlerEntry;
 use crate::running::{self, Running};
@@ -50,11 +49,12 @@ pub(crate) struct Decisions {
 /// A command's handler in this dispatcher.
 pub(crate) struct CommandSlot {
     pub(crate) entry: &'static CommandHandlerEntry,
-    pub(crate) services: Box<[Option<Arc<dyn Any + Send + Sync>>]>,
+    /// By the place of the input.
+    pub(crate) services: Box<[Option<ErasedService>]>,
     pub(crate) takes_transaction: bool,
 }
 
-/// What a caller may say besides the command.
+/// The options of a call besides the command.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CallOptions {
     pub(crate) id: Option<CommandId>,
@@ -63,22 +63,22 @@ pub(crate) struct CallOptions {
     pub(crate) causation: Option<Uuid>,
 }
 
-/// Bounds of decisions.
+/// The limits of decisions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DecisionLimits {
-    /// How often a command is decided before its conflict is returned.
+    /// Maximum number of attempts before a conflict is returned.
     pub(crate) attempts: u32,
-    /// How long a command waits for its turn.
+    /// Maximum time that a command waits for its turn.
     pub(crate) decision_wait: Duration,
-    /// How long a handler may have a transaction open.
+    /// Maximum time that a handler may have a transaction open.
     pub(crate) transaction: Duration,
-    /// How many commands of reactions may lead to one another.
+    /// Maximum length of a chain of commands that reactions send.
     pub(crate) causation_depth: u32,
-    /// How many commands reactions may send because of one.
+    /// Maximum number of commands that reactions send because of one command.
     pub(crate) caused_commands: u32,
-    /// How many states of aggregates are kept in memory.
+    /// Maximum number of states in memory.
     pub(crate) states: usize,
-    /// How many bytes of them.
+    /// Maximum size of the states in memory, in bytes.
     pub(crate) state_bytes: usize,
 }
 
@@ -138,7 +138,7 @@ impl Decisions {
         guarded(|| "the dispatcher's clock", || self.clock.now())
     }
 
-    /// How useful the states in memory are.
+    /// Effectiveness of the state cache.
     pub(crate) fn cache_health(&self) -> StateCacheHealth {
         self.cache.health()
     }

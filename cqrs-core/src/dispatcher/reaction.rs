@@ -1,13 +1,10 @@
-use std::any::Any;
-use std::sync::Arc;
-
 use tokio::task::consume_budget;
 use tracing::Instrument;
 
 use super::Dispatcher;
 use crate::decision::{Sending, reacting};
 use crate::error::{Error, Result};
-use crate::handler::{Input, ReactionInput, ReactionScope, Reply, Services};
+use crate::handler::{ErasedService, Input, ReactionInput, ReactionScope, Reply, Services};
 use crate::registry::ReactionEntry;
 use crate::store::{BoxFuture, EventLog, Position, Recorded};
 use crate::subscription::{
@@ -18,7 +15,8 @@ use crate::trace;
 /// An event handler, and the dispatcher that it sends commands to.
 pub(crate) struct Reaction {
     entry: &'static ReactionEntry,
-    services: Box<[Option<Arc<dyn Any + Send + Sync>>]>,
+    /// By the place of the input.
+    services: Box<[Option<ErasedService>]>,
     dispatcher: Dispatcher,
 }
 

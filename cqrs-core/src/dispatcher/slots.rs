@@ -12,10 +12,8 @@ pub(crate) struct Slots<S> {
 }
 
 struct FilledSlot<S> {
-    /// Whether the handler is the one in the cell beside the message.
-    is_in_cell: bool,
-    /// The handler as a pointer, without its type.
-    run: Box<dyn Any + Send + Sync>,
+    /// The handler as a pointer, without its type. `None` if it is the one in the message's cell.
+    other: Option<Box<dyn Any + Send + Sync>>,
     slot: S,
 }
 
@@ -36,10 +34,9 @@ impl<S> Slots<S> {
         cell: &HandlerCell<F>,
     ) -> Option<(T, &S)> {
         let slot = self.by_number.get(cell.number()?)?.as_ref()?;
-        let run = if slot.is_in_cell {
-            cell.run()?
-        } else {
-            *slot.run.downcast_ref()?
+        let run = match &slot.other {
+            None => cell.run()?,
+            Some(other) => *other.downcast_ref()?,
         };
         Some((run, &slot.slot))
     }
@@ -74,11 +71,8 @@ impl<S> FromIterator<NewSlot<S>> for Slots<S> {
             if by_number.len() <= number {
                 by_number.resize_with(number + 1, || None);
             }
-            by_number[number] = Some(FilledSlot {
-                is_in_cell,
-                run,
-                slot,
-            });
+            let other = (!is_in_cell).then_some(run);
+            by_number[number] = Some(FilledSlot { other, slot });
             numbers.insert(message, number);
         }
         Self { by_number, numbers }

@@ -37,7 +37,7 @@ pub(crate) use query::{QueryInputs, QueryResult};
 pub(crate) use reader::ReaderStore;
 pub use reader::{ReadTx, Reader, StoreType};
 pub use reply::Reply;
-pub(crate) use service::ProvidedService;
+pub(crate) use service::{ErasedService, ProvidedService};
 pub use service::{Service, Services, Shareable};
 pub(crate) use transaction::TxSlot;
 pub use transaction::{BorrowedMut, SetupInput, Tx, TxGuard};
