@@ -8,13 +8,13 @@ use crate::message::Envelope;
 use crate::panic::{guarded, method, panic_message};
 use crate::store::Tags;
 
-/// The state of an aggregate. All functions of the aggregate are called here, so that a panic in
-/// one of them is an error of the call that names it.
+/// The state of an aggregate. All functions of the user's aggregate are called here, so that a panic in
+/// one of them becomes an error with its name.
 pub(crate) struct AggregateState {
     aggregate: &'static AggregateType,
-    /// `None` until it is read: most states are taken from the cache.
+    /// `None` until it is read: most states come from the cache, so a default would be made for nothing.
     state: Option<Box<dyn AnyState>>,
-    /// The time of the last event, if the folds of the aggregate take `&Recorded`.
+    /// The time of the last event, if an `#[apply]` of the aggregate takes `&Recorded`.
     time: Timestamp,
 }
 
@@ -32,7 +32,7 @@ impl AggregateState {
         self.state.as_deref()
     }
 
-    /// Makes the default state, unless there is a state.
+    /// Creates the default state, unless there is a state.
     pub(super) fn begin(&mut self) -> Result<(), Failure> {
         if self.state.is_none() {
             self.state = Some(guarded(|| self.method("default"), self.aggregate.new)?);
@@ -40,7 +40,7 @@ impl AggregateState {
         Ok(())
     }
 
-    /// Forgets the state.
+    /// Drops the state.
     pub(super) fn reset(&mut self) {
         *self = Self::unread(self.aggregate);
     }
@@ -91,7 +91,7 @@ impl AggregateState {
         })
     }
 
-    /// Takes the state that a store kept; whether it still fits the type.
+    /// Takes the state that a store kept. Returns whether it still fits the type.
     pub(super) fn restore(&mut self, body: &[u8]) -> Result<bool, Failure> {
         let restored = guarded(
             || self.method("deserialize"),
@@ -105,13 +105,14 @@ impl AggregateState {
         Ok(fits)
     }
 
-    /// About how many bytes it has. If it cannot be measured, what it has on the heap is not known.
+    /// Approximate size in bytes, for the bound of the cache. A state that panics while it is measured
+    /// counts with the size of its type.
     pub(super) fn size(&self) -> usize {
         let Some(state) = &self.state else { return 0 };
         catch_unwind(AssertUnwindSafe(|| state.size())).unwrap_or_else(|_| size_of_val(&**state))
     }
 
-    /// The earliest time that the next event can have.
+    /// The lowest time that the next event can have.
     pub(super) fn time(&self) -> Timestamp {
         self.time
     }
@@ -126,7 +127,7 @@ impl AggregateState {
 }
 
 impl Drop for AggregateState {
-    /// A panic in the `Drop` of a state harms nobody: nothing is left to do for it.
+    /// Ignores a panic in the `Drop` of a state: the state is gone, and no call depends on it.
     fn drop(&mut self) {
         if let Some(state) = self.state.take() {
             let _ = catch_unwind(AssertUnwindSafe(|| drop(state)));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tracing::Span;
 
-use super::causation::{self, Sending};
+use super::causation::{self, CommandRef};
 use super::loaded::Loaded;
 use super::{CallOptions, CommandSlot, Decisions, Receipt, nesting};
 use crate::CommandId;
@@ -86,11 +86,11 @@ impl Decisions {
         if let Some(receipt) = sent_before().await? {
             return Ok(Some(receipt));
         }
-        let sending = || Sending {
+        let command_ref = || CommandRef {
             store: self.store.heads().log_id(),
             command: id,
         };
-        causation::note(sending, slot.entry.message, &self.limits)?;
+        causation::record(command_ref, slot.entry.message, &self.limits)?;
         let mut attempt = Attempt {
             decisions: self,
             command,

@@ -1,6 +1,9 @@
-//! Reactions that answer their own events would go on for ever, in one chain or in ever more of them.
-//! Which commands a reaction sent, and because of which command's events, is known here, as far back
-//! as it matters: it does not depend on what callers say of causes, and is forgotten with the process.
+//! Bounds chains of reactions. Reactions that answer their own events would never stop, in one chain or
+//! in more and more of them.
+//!
+//! This module records which commands a reaction sent, and which command's events it reacted to, as far
+//! back as it matters. The record does not depend on the causes that callers set, and ends with the
+//! process.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -15,14 +18,14 @@ use super::DecisionLimits;
 use crate::CommandId;
 use crate::error::Failure;
 
-/// How many commands are remembered: so many that what two commands cause at the same time is counted
-/// to the end, by default.
+/// Maximum number of commands that are remembered: with the default limits, enough to count the
+/// commands caused by two commands at the same time to the end.
 const CAPACITY: usize = 1 << 18;
 
-/// How many links of a chain are named.
+/// Maximum number of links that an error names.
 const NAMED_LINKS: usize = 8;
 
-/// Of all dispatchers of the process, since one may react to what another one has recorded.
+/// Shared by all dispatchers of the process, since one may react to events that another has recorded.
 static CAUSES: LazyLock<Causes> = LazyLock::new(Causes::default);
 
 tokio::task_local! {
@@ -30,9 +33,9 @@ tokio::task_local! {
     static REACTING: Reacting;
 }
 
-/// A command, and the store that it is recorded in: two stores may have commands of one id.
+/// A command, and the store that records it: two stores may have commands with the same id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Sending {
+pub(crate) struct CommandRef {
     pub(crate) store: Uuid,
     pub(crate) command: CommandId,
 }
@@ -40,18 +43,18 @@ pub(crate) struct Sending {
 #[derive(Clone, Copy)]
 struct Reacting {
     reaction: &'static str,
-    /// The command of the event that the reaction got.
-    origin: Sending,
+    /// The command whose event the reaction handles.
+    origin: CommandRef,
 }
 
-/// Why a command was sent.
+/// The cause of a command.
 #[derive(Clone)]
 struct Cause {
-    /// How many commands of reactions led to it, with itself. 0 if no reaction sent it.
+    /// Number of commands of reactions that led to it, itself included. 0 if no reaction sent it.
     depth: u32,
-    /// The last of them. `None` if no reaction sent it, or that is not remembered.
+    /// The last of these commands. `None` if no reaction sent it, or if it is not remembered.
     link: Option<Link>,
-    /// How many commands reactions sent because of the chain's first command, in all of its branches.
+    /// Number of commands that reactions sent because of the chain's first command, in all branches.
     caused: Arc<AtomicU32>,
 }
 
@@ -59,63 +62,64 @@ struct Cause {
 struct Link {
     reaction: &'static str,
     command: &'static str,
-    origin: Sending,
+    origin: CommandRef,
 }
 
 /// The last links of a chain, in order.
 struct Chain {
     links: VecDeque<Link>,
-    /// Whether there are others before them.
+    /// Whether earlier links were left out.
     is_cut: bool,
 }
 
-/// The commands that reactions sent lately, and those that caused them. The one that was noted first
-/// is forgotten first, which is not the one that was used last: that has had its reactions.
+/// The commands that reactions sent recently, and their causes. They are forgotten in the order in
+/// which they were recorded, not in that of their last use: the oldest command has had its reactions.
 #[derive(Default)]
-struct Causes(Mutex<Noted>);
+struct Causes(Mutex<CauseTable>);
 
-struct Noted(LruCache<Sending, Cause>);
+struct CauseTable(LruCache<CommandRef, Cause>);
 
-/// Notes that a command is about to be decided, if this task runs a reaction.
+/// Records that a command is about to be decided, if this task runs a reaction.
 ///
 /// # Errors
-/// [`Failure::CausationDepth`] when too many commands led to it, [`Failure::CausedCommands`] when
-/// the first of them caused too many.
-pub(super) fn note(
-    sending: impl FnOnce() -> Sending,
+/// [`Failure::CausationDepth`] if too many commands led to it, [`Failure::CausedCommands`] if the first
+/// of them caused too many.
+pub(super) fn record(
+    command_ref: impl FnOnce() -> CommandRef,
     command: &'static str,
     limits: &DecisionLimits,
 ) -> Result<(), Failure> {
     let Ok(reacting) = REACTING.try_with(|it| *it) else {
         return Ok(());
     };
-    CAUSES.note(reacting, sending(), command, limits)
+    CAUSES.record(reacting, command_ref(), command, limits)
 }
 
 /// Runs the future of a reaction to an event of the command `origin`.
 pub(crate) async fn reacting<F: Future>(
     reaction: &'static str,
-    origin: Sending,
+    origin: CommandRef,
     future: F,
 ) -> F::Output {
     REACTING.scope(Reacting { reaction, origin }, future).await
 }
 
 impl Causes {
-    fn note(
+    fn record(
         &self,
         Reacting { reaction, origin }: Reacting,
-        sending: Sending,
+        command_ref: CommandRef,
         command: &'static str,
         limits: &DecisionLimits,
     ) -> Result<(), Failure> {
-        // Before the command's events are recorded: a reaction may get one at once.
-        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if noted.0.contains(&sending) {
-            // Sent again, by a reaction that failed or was interrupted.
+        // The cause has to be known before the command's events are: a reaction to one of them may run
+        // at once, in another task.
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if table.0.contains(&command_ref) {
+            // A reaction that failed or was interrupted sends its command again, under the same id.
             return Ok(());
         }
-        let cause = noted.cause(origin).of(Link {
+        let cause = table.cause(origin).of(Link {
             reaction,
             command,
             origin,
@@ -124,29 +128,29 @@ impl Causes {
             return Err(Failure::CausationDepth {
                 command,
                 limit: limits.causation_depth,
-                chain: noted.chain(&cause).to_string(),
+                chain: table.chain(&cause).to_string(),
             });
         }
-        // Nobody else counts: the lock is held.
+        // Relaxed is enough, since counts change under the lock only.
         let count = cause.caused.load(Ordering::Relaxed);
         let limit = limits.caused_commands;
         if count >= limit && limit != u32::MAX {
             return Err(Failure::CausedCommands {
                 command,
                 limit,
-                chain: noted.chain(&cause).to_string(),
+                chain: table.chain(&cause).to_string(),
             });
         }
         cause
             .caused
             .store(count.saturating_add(1), Ordering::Relaxed);
-        noted.put(sending, cause);
+        table.put(command_ref, cause);
         Ok(())
     }
 }
 
-impl Noted {
-    fn cause(&mut self, command: Sending) -> Cause {
+impl CauseTable {
+    fn cause(&mut self, command: CommandRef) -> Cause {
         if let Some(cause) = self.0.peek(&command) {
             return cause.clone();
         }
@@ -155,7 +159,7 @@ impl Noted {
         outside
     }
 
-    fn put(&mut self, command: Sending, cause: Cause) {
+    fn put(&mut self, command: CommandRef, cause: Cause) {
         self.0.put(command, cause);
         if self.0.len() > CAPACITY {
             self.0.pop_lru();
@@ -176,14 +180,14 @@ impl Noted {
     }
 }
 
-impl Default for Noted {
+impl Default for CauseTable {
     fn default() -> Self {
         Self(LruCache::unbounded())
     }
 }
 
 impl Cause {
-    /// Of a command that no reaction sent, or that is not remembered.
+    /// The cause of a command that no reaction sent, or that is not remembered.
     fn outside() -> Self {
         Self {
             depth: 0,
@@ -192,7 +196,7 @@ impl Cause {
         }
     }
 
-    /// Of a command that a reaction sends because of an event of this one's command.
+    /// The cause of a command that a reaction sends because of an event of this cause's command.
     fn of(&self, link: Link) -> Self {
         Self {
             depth: self.depth.saturating_add(1),
@@ -232,7 +236,7 @@ mod tests {
         let limits = DecisionLimits::default();
         let store = Uuid::nil();
         let mut ids = (0..).map(|number| CommandId::from(Uuid::from_u128(number)));
-        let mut next = || Sending {
+        let mut next = || CommandRef {
             store,
             command: ids.next().unwrap(),
         };
@@ -244,11 +248,14 @@ mod tests {
             }
             let reaction = "divide";
             let reacting = Reacting { reaction, origin };
-            let sending = next();
-            if causes.note(reacting, sending, "Divide", &limits).is_err() {
+            let command_ref = next();
+            if causes
+                .record(reacting, command_ref, "Divide", &limits)
+                .is_err()
+            {
                 return sent;
             }
-            log.push_back(sending);
+            log.push_back(command_ref);
         }
         most
     }

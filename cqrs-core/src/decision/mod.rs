@@ -23,7 +23,7 @@ use uuid::Uuid;
 pub use cache::StateCacheHealth;
 pub use receipt::Receipt;
 
-pub(crate) use causation::{Sending, reacting};
+pub(crate) use causation::{CommandRef, reacting};
 
 use crate::auth::Actor;
 use crate::clock::Clock;

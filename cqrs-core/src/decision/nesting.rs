@@ -1,5 +1,6 @@
-//! A handler that sends a command about the aggregate that it is itself deciding about would wait
-//! for its own end, or be in conflict with itself again and again. It is refused.
+//! Refuses commands that would wait for themselves. A handler that sends a command about the aggregate
+//! that it is deciding about would wait for its own turn to end; a command with events of that aggregate
+//! would conflict with the handler's own decision, again and again.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,20 +12,20 @@ use crate::handler::AggregateType;
 use crate::store::{EventData, EventLog, Tags};
 
 tokio::task_local! {
-    /// What async handlers in this task are deciding, the innermost first. A sync handler cannot
-    /// wait for a command, so it costs nothing there.
+    /// The decisions of the async handlers that this task runs, the innermost first. A sync handler
+    /// cannot await a command, so its decision is not recorded.
     static DECIDING: Arc<Deciding>;
 }
 
 struct Deciding {
     handler: &'static str,
-    /// Dispatchers of one log can have the same aggregates.
+    /// Dispatchers with the same log share aggregates.
     store: Uuid,
     about: Vec<(&'static AggregateType, Tags)>,
     outer: Option<Arc<Self>>,
 }
 
-/// Runs an async handler's future.
+/// Runs an async handler's future, which decides about these aggregates.
 pub(super) async fn deciding<F: Future>(
     handler: &'static str,
     store: &dyn EventLog,
@@ -47,7 +48,7 @@ pub(super) async fn deciding<F: Future>(
     DECIDING.scope(Arc::new(deciding), future).await
 }
 
-/// Refuses to decide about an aggregate that this task is deciding about already.
+/// Refuses to decide about an aggregate that this task is already deciding about.
 pub(super) fn check_loads(
     loads: &[Load],
     store: &dyn EventLog,
@@ -61,7 +62,7 @@ pub(super) fn check_loads(
     })
 }
 
-/// Refuses events that would break the boundary of what this task is deciding.
+/// Refuses events that would break the boundary of a decision of this task.
 pub(super) fn check_events(
     events: &[EventData],
     store: &dyn EventLog,

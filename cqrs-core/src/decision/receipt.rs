@@ -3,7 +3,8 @@ use serde::{Deserialize, Serialize};
 use crate::CommandId;
 use crate::store::{Appended, Position};
 
-/// What a command returns: its id and where its events are. No data besides; ask a query.
+/// The result of a command: its id and the positions of its events. It has no other data; ask a query
+/// for that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     command: CommandId,
@@ -36,23 +37,23 @@ impl Receipt {
         self.command
     }
 
-    /// The position of the command's first event; of the log's end then, if it had none.
+    /// The position of the command's first event. The head at that time if it had none.
     pub fn first(&self) -> Position {
         self.first
     }
 
-    /// The position of the command's last event; of the log's end then, if it had none.
+    /// The position of the command's last event. The head at that time if it had none.
     pub fn last(&self) -> Position {
         self.last
     }
 
-    /// How many events the command had.
+    /// Number of events of the command.
     pub fn events(&self) -> u64 {
         self.events
     }
 
-    /// Whether the command was found to be processed, so that nothing happened now: by an earlier
-    /// sending, or by this one, if the store lost the answer of its database on the way.
+    /// Whether the command had already been processed, so that this call recorded nothing: by an earlier
+    /// sending, or by this one, if the connection to the database broke before the answer arrived.
     pub fn replayed(&self) -> bool {
         self.replayed
     }

@@ -2,19 +2,19 @@ use super::{Inner, StateCacheHealth};
 use crate::store::Position;
 use crate::subscription::{Progress, SubscriptionHealth, SubscriptionState};
 
-/// How a dispatcher is doing.
+/// Health of a dispatcher. Returned by [`Dispatcher::health`](super::Dispatcher::health).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// The last position that this process knows of.
+    /// The head of the log, as far as this process knows.
     pub head: Position,
-    /// How each projection and reaction is doing.
+    /// Health of each projection and reaction.
     pub subscriptions: Vec<SubscriptionHealth>,
-    /// How useful the states of aggregates are that are kept in memory.
+    /// Effectiveness of the state cache.
     pub state_cache: StateCacheHealth,
 }
 
 impl Health {
-    /// Whether every projection and reaction is running: none fails, and none has stopped.
+    /// Whether every projection and reaction is running: none is failing, and none has stopped.
     pub fn is_ok(&self) -> bool {
         self.subscriptions
             .iter()

@@ -18,7 +18,7 @@ use crate::subscription::Progress;
 use crate::trace;
 use crate::wiring::{Description, Problems, Stores};
 
-/// What all clones of a dispatcher share.
+/// The part of a dispatcher that its clones share.
 pub(crate) struct Inner {
     pub(crate) log: Arc<dyn EventLog>,
     /// The log and the view stores, for other dispatchers.
@@ -26,13 +26,13 @@ pub(crate) struct Inner {
     pub(crate) commands: Slots<CommandSlot>,
     pub(crate) queries: Slots<QuerySlot>,
     pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
-    /// What one must hold to read the log.
+    /// Permission required to read the log.
     pub(crate) log_permission: Option<&'static str>,
     pub(crate) limits: CallLimits,
     pub(crate) decisions: Decisions,
     pub(crate) workers: Vec<Progress>,
     pub(crate) description: Description,
-    /// There in tests of reactions.
+    /// Set in tests of reactions only.
     pub(crate) sent: Option<Arc<SentCommands>>,
     pub(crate) lifecycle: Lifecycle,
 }
@@ -48,12 +48,12 @@ pub(crate) struct QuerySlot {
     pub(crate) stores: Box<[Arc<dyn ViewStore>]>,
 }
 
-/// Bounds of calls.
+/// The limits of calls.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallLimits {
-    /// Of a message in JSON.
+    /// The limits of a message in JSON.
     pub(crate) message: MessageLimits,
-    /// How long a query waits for its read models.
+    /// Maximum time that a query waits for its read models.
     pub(crate) wait: Duration,
     pub(crate) decisions: DecisionLimits,
 }
@@ -78,7 +78,7 @@ impl Drop for Inner {
 }
 
 impl CallLimits {
-    /// Refuses limits that let nothing through.
+    /// Reports limits of 0, with which no call would succeed.
     pub(super) fn check(&self, problems: &mut Problems) {
         let limits = [
             ("max_message", self.message.bytes == 0, "no message in JSON"),
@@ -122,8 +122,8 @@ impl Inner {
             .filter(move |worker| worker.kind() == kind)
     }
 
-    /// Asks the authorizer who may send a message, if it names a permission. The outer error is a
-    /// panic.
+    /// Asks the authorizer whether the actor may send a message, if the message names a permission. The
+    /// outer error is a panic.
     pub(crate) fn authorize(
         &self,
         message: &'static str,
@@ -133,7 +133,8 @@ impl Inner {
         self.permit(Action::Send, message, permission, actor)
     }
 
-    /// Asks the authorizer who may do something that names a permission. The outer error is a panic.
+    /// Asks the authorizer whether the actor may do something that requires a permission. The outer error
+    /// is a panic.
     pub(super) fn permit(
         &self,
         action: Action,

@@ -7,24 +7,25 @@ use crate::error::Failure;
 use crate::store::Position;
 use crate::subscription::Phase;
 
-/// Whether a dispatcher takes new work, and what is under way.
+/// Whether a dispatcher accepts new work, and the number of commands in progress.
 pub(crate) struct Lifecycle {
     phase: watch::Sender<Phase>,
-    /// Of the phase, for every call to look at: memory that does not change while it runs.
+    /// The callers that the phase admits. Every call reads it, so it is apart from the counter, which
+    /// every command writes.
     admits: AtomicU8,
     commands: CachePadded<AtomicUsize>,
-    /// How many wait for the last command to end.
+    /// Number of tasks that wait for the last command to end.
     waiting: AtomicUsize,
     idle: Notify,
 }
 
-/// Who sends a command or asks a query.
+/// The sender of a command or query.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Caller {
-    /// The program.
+    /// Code of the program.
     #[default]
     Program,
-    /// A reaction, which may finish what it has begun.
+    /// A reaction, which may finish its event during a shutdown.
     Reaction,
 }
 
@@ -32,12 +33,12 @@ const ALL: u8 = 0;
 const REACTIONS: u8 = 1;
 const NOBODY: u8 = 2;
 
-/// On a cache line of its own: what changes with every command does not slow down what is read by
-/// every query.
+/// Puts a value on a cache line of its own, so that the counter that every command writes does not slow
+/// down the memory that every query reads.
 #[repr(align(128))]
 struct CachePadded<T>(T);
 
-/// A command that is under way, until this is dropped.
+/// Counts a command as in progress until it is dropped.
 pub(crate) struct ActiveCommand<'a>(&'a Lifecycle);
 
 impl Lifecycle {
@@ -51,10 +52,10 @@ impl Lifecycle {
         }
     }
 
-    /// Whether new work is refused.
+    /// Checks that new work of this caller is accepted.
     ///
     /// # Errors
-    /// [`Failure::ShutDown`] if so.
+    /// [`Failure::ShutDown`] if it is not.
     #[inline]
     pub(super) fn check(&self, caller: Caller) -> Result<(), Failure> {
         match (self.admits.load(Ordering::SeqCst), caller) {
@@ -63,8 +64,8 @@ impl Lifecycle {
         }
     }
 
-    /// Begins a command. It is counted first, so that who waits for the last one to end after having
-    /// changed the phase either sees it here or has it refused.
+    /// Begins a command. It is counted before the phase is checked: a shutdown changes the phase first
+    /// and then waits for the count to reach 0, so it either sees this command or has it refused.
     pub(super) fn begin_command(&self, caller: Caller) -> Result<ActiveCommand<'_>, Failure> {
         self.commands.0.fetch_add(1, Ordering::SeqCst);
         let under_way = ActiveCommand(self);
@@ -76,11 +77,12 @@ impl Lifecycle {
         self.commands.0.load(Ordering::SeqCst)
     }
 
-    /// Waits until no command is under way.
+    /// Waits until no command is in progress.
     pub(super) async fn idle(&self) {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let _waiting = Waiting(&self.waiting);
         loop {
+            // Registered before the count is read, so that a command that ends in between is noticed.
             let mut idle = pin!(self.idle.notified());
             idle.as_mut().enable();
             if self.commands() == 0 {
@@ -91,7 +93,7 @@ impl Lifecycle {
     }
 
     pub(super) fn drain(&self) {
-        // A second shutdown does not go back.
+        // A second shutdown must not return to an earlier phase.
         self.phase.send_if_modified(|phase| {
             let is_running = *phase == Phase::Running;
             if is_running {
@@ -131,7 +133,7 @@ impl Drop for ActiveCommand<'_> {
     }
 }
 
-/// Counts one that waits, until this is dropped.
+/// Counts a waiting task until it is dropped.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl Drop for Waiting<'_> {

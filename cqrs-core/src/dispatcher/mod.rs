@@ -42,8 +42,8 @@ use crate::message::{Aggregate, Command, Query};
 use crate::store::{EventLog, EventQuery, Position, ViewStore};
 use crate::wiring::Description;
 
-/// Wires everything together at startup and carries messages to their handlers. Cheap to clone;
-/// when the last clone is dropped, projections and reactions stop.
+/// Wires everything together at startup and carries messages to their handlers. Cheap to clone. When the
+/// last clone is dropped, projections and reactions stop.
 #[derive(Clone)]
 pub struct Dispatcher {
     pub(crate) inner: Arc<Inner>,
@@ -52,7 +52,7 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Starts to wire a dispatcher.
+    /// Returns a builder for a dispatcher.
     pub fn builder() -> Builder {
         Builder::new()
     }
@@ -83,40 +83,40 @@ impl Dispatcher {
         QueryCall::new(self, Named { name, json })
     }
 
-    /// A conversation in which every query sees what the commands before it did.
+    /// Starts a conversation in which every query sees the events of the commands before it.
     pub fn session(&self) -> Session {
         Session::new(self.clone())
     }
 
-    /// The state of an aggregate: now, or `.at(position)`, or `.at_time(time)`. An aggregate that
-    /// nothing happened to has its default state. The authorizer is asked, if the aggregate names a
-    /// permission.
+    /// Reads the state of an aggregate: the current one, or the one `.at(position)` or
+    /// `.at_time(time)`. An aggregate without events has its default state. The authorizer is asked if
+    /// the aggregate names a permission.
     pub fn state<A: Aggregate>(&self, id: &A::Id) -> StateCall<'_, A> {
         StateCall::new(self, id)
     }
 
-    /// What happened to an aggregate, with all that is recorded of each event. The authorizer is
-    /// asked, if the aggregate names a permission.
+    /// Reads the events of an aggregate, with their metadata. The authorizer is asked if the aggregate
+    /// names a permission.
     pub fn history<A: Aggregate>(&self, id: &A::Id) -> History {
         History::of::<A>(self.inner.clone(), id)
     }
 
-    /// The events that match, with all that is recorded of each. The authorizer is asked, if
+    /// Reads the events that match, with their metadata. The authorizer is asked if
     /// [`Builder::log_permission`] names a permission.
     pub fn events(&self, query: EventQuery) -> History {
         History::of_log(self.inner.clone(), query)
     }
 
-    /// How projections, reactions and the state cache are doing.
+    /// Returns the health of projections, reactions and the state cache.
     pub fn health(&self) -> Health {
         self.inner.health()
     }
 
-    /// Waits until all projections and reactions have everything up to this position; for programs
-    /// that end soon after a command.
+    /// Waits until all projections and reactions have handled every event up to this position. For
+    /// programs that end soon after a command.
     ///
     /// # Errors
-    /// When one makes no progress for as long as `idle_timeout`; the error says which, and why.
+    /// [`NotCaughtUp`] if one of them makes no progress for `idle_timeout`, with its name and the reason.
     pub async fn wait_until_caught_up(
         &self,
         position: Position,
@@ -130,7 +130,7 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Who calls with this handle: reactions get one that does not keep the workers alive.
+    /// The sender of calls with this handle: reactions get one that does not keep the workers alive.
     pub(crate) fn caller(&self) -> Caller {
         match self.workers {
             Some(_) => Caller::Program,
@@ -138,7 +138,7 @@ impl Dispatcher {
         }
     }
 
-    /// Every message with its handler, and every event with its listeners.
+    /// Describes every message with its handler, and every event with its listeners.
     pub fn describe(&self) -> &Description {
         &self.inner.description
     }

@@ -106,8 +106,8 @@ impl<'d, Q, A> QueryCall<'d, Q, A> {
 }
 
 impl<'d, Q: Query> QueryCall<'d, Q, Q::Output> {
-    /// Gives the query to its handler, unless read models have to be waited for first. Either
-    /// writes the answer or returns its future.
+    /// Gives the query to its handler, unless the call has to wait for read models first. Either writes
+    /// the answer or returns its future.
     #[inline]
     fn ask(
         &mut self,
@@ -190,7 +190,7 @@ impl Inner {
         Ok(run.run(query, self.scope(slot, actor)?, answer))
     }
 
-    /// What the handler's inputs are taken from.
+    /// The scope that the handler's inputs are taken from.
     #[inline]
     pub(super) fn scope<'d>(
         &'d self,
@@ -279,7 +279,7 @@ impl Inner {
         let why = "what queries read from has not replicated it yet".to_owned();
         let behind = match slot.reads.last() {
             Some(last) => self.workers[*last].behind(wanted, max_wait),
-            // SQL on tables that no projection keeps.
+            // The handler reads tables with SQL that no projection writes.
             None => NotCaughtUp {
                 kind: "replica",
                 name: "reads",
@@ -298,7 +298,7 @@ impl Inner {
     }
 }
 
-/// Nothing in it is pinned in place: futures are boxed, the query is moved out.
+/// None of its fields is pinned: futures are boxed, and the query is moved out.
 impl<Q, A> Unpin for QueryCall<'_, Q, A> {}
 
 impl<Q: Query> Future for QueryCall<'_, Q, Q::Output> {
@@ -313,7 +313,8 @@ impl<Q: Query> Future for QueryCall<'_, Q, Q::Output> {
             } else {
                 self.ask(query, &mut answer)
             };
-            // Part by part: what was just written is not copied as a whole.
+            // Matched part by part: a copy of the whole value would have to wait until the write of its
+            // parts, just before, has completed (decision 0018).
             match answer {
                 Poll::Ready(Ok(answer)) => return Poll::Ready(Ok(answer)),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),

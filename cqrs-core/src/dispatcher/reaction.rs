@@ -2,7 +2,7 @@ use tokio::task::consume_budget;
 use tracing::Instrument;
 
 use super::Dispatcher;
-use crate::decision::{Sending, reacting};
+use crate::decision::{CommandRef, reacting};
 use crate::error::{Error, Result};
 use crate::handler::{ErasedService, Input, ReactionInput, ReactionScope, Reply, Services};
 use crate::registry::ReactionEntry;
@@ -12,7 +12,7 @@ use crate::subscription::{
 };
 use crate::trace;
 
-/// An event handler, and the dispatcher that it sends commands to.
+/// A reaction, and the dispatcher that it sends commands to.
 pub(crate) struct Reaction {
     entry: &'static ReactionEntry,
     /// By the place of the input.
@@ -42,7 +42,7 @@ impl Reaction {
         };
         let span = trace::react(self.entry.name, recorded);
         let reply = Reply::guarded(|| (self.entry.run)(recorded, &scope)).instrument(span);
-        let origin = Sending {
+        let origin = CommandRef {
             store: self.dispatcher.inner.log.heads().log_id(),
             command: recorded.meta.command,
         };
@@ -83,7 +83,7 @@ impl Follower for Reaction {
                     let failed = FailedEvent::new(place, event, self.entry.name, &error);
                     return Ok(page.outcome(Some(failed)));
                 }
-                // At once: what was done is not done again if the next one fails.
+                // After each event, so that it is not handled again if the next one fails.
                 checkpoint.commit(event.position, Vec::new()).await?;
             }
             Ok(page.outcome(None))

@@ -26,7 +26,7 @@ impl SentCommand {
     /// The command.
     ///
     /// # Errors
-    /// When it is of another type.
+    /// If it is of another type, or its fields do not fit the type.
     pub fn decode<C: Command + DeserializeOwned>(&self) -> Result<C> {
         if self.name != C::NAME {
             return Err(Error::message(format!("it is a `{}`", self.name)));
@@ -35,7 +35,7 @@ impl SentCommand {
     }
 }
 
-/// What a dispatcher was sent, in a test.
+/// The commands that a dispatcher was sent in a test.
 #[derive(Default)]
 pub(crate) struct SentCommands(Mutex<Vec<SentCommand>>);
 

@@ -13,50 +13,50 @@ use crate::subscription::{
 
 const STOPPED_EARLY: &str = "the dispatcher was shut down before it had finished";
 
-/// The tasks of the workers, which end with the last clone of the dispatcher.
+/// The tasks of the workers. They end with the last clone of the dispatcher.
 pub(super) struct Workers(Mutex<JoinSet<()>>);
 
-/// What was still at work when [`Dispatcher::shutdown`] or [`Dispatcher::wait_until_idle`] gave up.
+/// The work that had not finished when [`Dispatcher::shutdown`] or [`Dispatcher::wait_until_idle`] gave
+/// up.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Unfinished {
-    /// The command handler, projection or reaction in which one of them was awaited: it would have
-    /// waited for its own end, so the call was refused and did nothing.
+    /// The command handler, projection or reaction that awaited the call. It would have waited for its
+    /// own end, so the call was refused and had no effect. `None` if the call was made elsewhere.
     pub handler: Option<&'static str>,
-    /// How long it was waited for.
+    /// Time that the call waited.
     pub waited: Duration,
-    /// The last position that this process knows of.
+    /// The head of the log, as far as this process knows.
     pub head: Position,
-    /// Number of commands that were under way.
+    /// Number of commands in progress.
     pub commands: usize,
     /// The projections and reactions that had not finished.
     pub subscriptions: Vec<SubscriptionHealth>,
-    /// Why the store could not tell where the log ends, if that was so.
+    /// The store's error, if the head of the log could not be read.
     pub store: Option<StoreError>,
 }
 
 impl Dispatcher {
-    /// Stops: from now on, commands and queries are answered with
-    /// [`Failure::ShutDown`](crate::error::Failure::ShutDown). Commands that are under way come to
-    /// their end, and so do reactions, with the commands that they send; events that no reaction has
-    /// begun to handle wait for the next start. Then projections bring read models up to what was
-    /// recorded, and all workers stop.
+    /// Shuts the dispatcher down. From now on, commands and queries fail with
+    /// [`Failure::ShutDown`](crate::error::Failure::ShutDown). Commands in progress finish, and so do
+    /// reactions, with the commands that they send; events that no reaction has begun to handle are left
+    /// for the next start. Then projections bring read models up to the head, and all workers stop.
     ///
-    /// Waits for that at most as long as `grace`. What has not finished by then is stopped where it
-    /// is: a projection goes on from its checkpoint at the next start, a reaction handles its event
-    /// again, and a command under way is done or not done. A second call does no harm: it waits for
-    /// the same, with its own `grace`.
+    /// Waits for at most `grace`. Work that has not finished by then is stopped: a projection resumes
+    /// from its checkpoint at the next start, a reaction handles its event again, and a command in
+    /// progress is carried out completely or not at all. A second call is harmless: it waits for the
+    /// same work, with its own `grace`.
     ///
     /// # Errors
-    /// [`Unfinished`] with what had not finished in time. At once, and without any effect, when a
-    /// handler of this dispatcher awaits it.
+    /// [`Unfinished`] if some work has not finished in time. Immediately, and without any effect, if a
+    /// handler of this dispatcher awaits the call.
     pub async fn shutdown(&self, grace: Duration) -> Result<(), Unfinished> {
         let inner = &self.inner;
         inner.check_outside_of_handlers()?;
         let started = Instant::now();
         let left = || grace.saturating_sub(started.elapsed());
         inner.lifecycle.drain();
-        // Reactions end with their commands; what is left are commands of the program.
+        // Reactions end after the commands that they send, so the commands left are the program's.
         for worker in inner.workers_of(SubscriptionKind::Reaction) {
             let _ = timeout(left(), worker.stopped()).await;
         }
@@ -105,14 +105,13 @@ impl Dispatcher {
         }
     }
 
-    /// Waits until everything has come to rest: no command is under way, and projections and
-    /// reactions have handled every event, those included that reactions caused meanwhile. Returns
-    /// the head at that moment. For tests, and for programs that end when their work is done.
+    /// Waits until the dispatcher is idle: no command is in progress, and projections and reactions have
+    /// handled every event, including those that reactions caused in the meantime. Returns the head at
+    /// that moment. For tests, and for programs that end when their work is done.
     ///
     /// # Errors
-    /// [`Unfinished`] with what is not at rest after `limit`, or has stopped; a chain of
-    /// reactions without an end never comes to rest. At once, when a handler of this dispatcher
-    /// awaits it.
+    /// [`Unfinished`] if some work is not done after `limit`, or a worker has stopped. An endless chain
+    /// of reactions never becomes idle. Immediately, if a handler of this dispatcher awaits the call.
     pub async fn wait_until_idle(&self, limit: Duration) -> Result<Position, Unfinished> {
         self.inner.check_outside_of_handlers()?;
         let started = Instant::now();
@@ -131,15 +130,15 @@ impl Dispatcher {
     }
 }
 
-/// Why waiting for rest makes no sense.
+/// Why the dispatcher will not become idle.
 enum NotIdle {
-    /// A worker will not go on.
+    /// A worker has stopped.
     Stopped,
     Store(StoreError),
 }
 
 impl Inner {
-    /// Refuses to wait for handlers in one of them.
+    /// Refuses a call from a handler, which would wait for its own end.
     fn check_outside_of_handlers(&self) -> Result<(), Unfinished> {
         let Some(handler) = self.decisions.running_handler() else {
             return Ok(());
@@ -151,7 +150,7 @@ impl Inner {
         })
     }
 
-    /// Waits until nothing is at work, and returns the head.
+    /// Waits until the dispatcher is idle, and returns the head.
     async fn rest(&self) -> Result<Position, NotIdle> {
         loop {
             self.lifecycle.idle().await;
@@ -160,7 +159,8 @@ impl Inner {
                 let reached = worker.wait_for(head, Duration::MAX).await;
                 reached.map_err(|_| NotIdle::Stopped)?;
             }
-            // A reaction has its position after its commands: what they recorded is above the head.
+            // A reaction's position moves after its commands: if they recorded anything, the head is no
+            // longer the one that was waited for.
             let is_idle = self.lifecycle.commands() == 0;
             if is_idle && self.log.head().await.map_err(NotIdle::Store)? == head {
                 return Ok(head);

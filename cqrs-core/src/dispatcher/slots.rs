@@ -27,7 +27,7 @@ pub(super) struct NewSlot<S> {
 }
 
 impl<S> Slots<S> {
-    /// The handler of the message that this cell stands beside, as a pointer of type `T`.
+    /// The handler of the cell's message, as a pointer of type `T`.
     #[inline]
     pub(super) fn get<F: Copy + 'static, T: Copy + 'static>(
         &self,
@@ -44,13 +44,13 @@ impl<S> Slots<S> {
     /// The handler of the message with this name. `kind` is `command` or `query`.
     ///
     /// # Errors
-    /// When there is none; suggests a name that is like it.
+    /// [`Unknown`] if there is none, with the most similar name.
     pub(super) fn named(&self, kind: &'static str, name: &str) -> Result<&S, Unknown> {
         let number = self.numbers.get(name);
         let slot = number.and_then(|number| self.by_number.get(*number)?.as_ref());
         slot.map(|slot| &slot.slot).ok_or_else(|| Unknown {
             kind,
-            // The name comes from outside: keep what a person can read.
+            // The name comes from outside, and may be of any length.
             name: name.chars().take(80).collect(),
             suggestion: nearest(self.numbers.keys().copied(), name),
         })
@@ -79,7 +79,7 @@ impl<S> FromIterator<NewSlot<S>> for Slots<S> {
     }
 }
 
-/// The name that a misspelled one was probably meant to be.
+/// The known name that is most similar to a misspelled one.
 fn nearest(known: impl Iterator<Item = &'static str>, name: &str) -> Option<&'static str> {
     let likeness =
         |known: &str| strsim::jaro_winkler(&known.to_ascii_lowercase(), &name.to_ascii_lowercase());

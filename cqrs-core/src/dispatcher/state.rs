@@ -16,7 +16,8 @@ use crate::store::{
     BoxFuture, EventLogExt, EventQuery, Events, Position, ReadRange, Recorded, Tags,
 };
 
-/// The state of an aggregate, about to be folded; `.await` folds it.
+/// A read of the state of an aggregate; `.await` folds it. Made by
+/// [`Dispatcher::state`](super::Dispatcher::state).
 #[must_use = "the state is folded when the call is awaited"]
 pub struct StateCall<'d, A> {
     dispatcher: &'d Dispatcher,
@@ -29,7 +30,7 @@ pub struct StateCall<'d, A> {
 /// An id whose `Display` panicked.
 struct BrokenId {
     aggregate: &'static str,
-    /// What the panic said.
+    /// The panic's message.
     message: String,
 }
 
@@ -50,19 +51,19 @@ impl<'d, A: Aggregate> StateCall<'d, A> {
         }
     }
 
-    /// The actor that reads it.
+    /// Sets the actor that reads the state. Defaults to none.
     pub fn actor(mut self, actor: Actor) -> Self {
         self.actor = Some(actor);
         self
     }
 
-    /// As it was once the event at this position was recorded.
+    /// Reads the state as it was after the event at this position. Defaults to the current state.
     pub fn at(mut self, position: Position) -> Self {
         self.when = When::At(position);
         self
     }
 
-    /// As it was at this time: with every event recorded then or before.
+    /// Reads the state as it was at this time: with all events recorded at that time or before.
     pub fn at_time(mut self, time: Timestamp) -> Self {
         self.when = When::AtTime(time);
         self
@@ -97,20 +98,22 @@ impl<'d, A: Aggregate> IntoFuture for StateCall<'d, A> {
                 .decisions
                 .replay(const { &AggregateType::of::<A>() }, tags, up_to)
                 .await?;
-            // The state was made by this very aggregate type.
+            // The cast succeeds, since the state was made by this aggregate type.
             let state = state.and_then(|state| state.into_any().downcast::<A>().ok());
             Ok(state.map(|state| *state).unwrap_or_default())
         })
     }
 }
 
-/// Events in position order, all of one snapshot, read a page at a time.
+/// A read of events in position order, all of one snapshot, a page at a time. Made by
+/// [`Dispatcher::history`](super::Dispatcher::history) and
+/// [`Dispatcher::events`](super::Dispatcher::events).
 pub struct History {
     inner: Arc<Inner>,
     query: Result<EventQuery, BrokenId>,
     range: ReadRange,
     actor: Option<Actor>,
-    /// What is read, and what one must hold for it.
+    /// The name of what is read, and the permission that is required.
     guarded: (&'static str, Option<&'static str>),
 }
 
@@ -121,7 +124,7 @@ impl History {
         Self::new(inner, query, (A::NAME, A::PERMISSION))
     }
 
-    /// Any events.
+    /// All events that match.
     pub(crate) fn of_log(inner: Arc<Inner>, query: EventQuery) -> Self {
         let guarded = ("events", inner.log_permission);
         Self::new(inner, Ok(query), guarded)
@@ -141,31 +144,31 @@ impl History {
         }
     }
 
-    /// The actor that reads them.
+    /// Sets the actor that reads the events. Defaults to none.
     #[must_use]
     pub fn actor(mut self, actor: Actor) -> Self {
         self.actor = Some(actor);
         self
     }
 
-    /// Only events after this position.
+    /// Reads only events after this position. Defaults to the start of the log.
     #[must_use]
     pub fn after(mut self, position: Position) -> Self {
         self.range.after = position;
         self
     }
 
-    /// Only events up to this position.
+    /// Reads only events up to this position. Defaults to the head.
     #[must_use]
     pub fn up_to(mut self, position: Position) -> Self {
         self.range.up_to = Some(position);
         self
     }
 
-    /// The events one by one: `while let Some(event) = events.next().await? { .. }`.
+    /// Returns the events one by one: `while let Some(event) = events.next().await? { .. }`.
     ///
     /// # Errors
-    /// When the actor may not read them, or the `Display` of the id panicked.
+    /// If the actor may not read them, or the `Display` of the id panicked.
     pub fn stream(&self) -> Result<Events<'_>, QueryError> {
         let (name, permission) = self.guarded;
         let actor = self.actor.as_ref();
@@ -174,11 +177,10 @@ impl History {
         Ok(Events::read(&*self.inner.log, query.clone(), self.range))
     }
 
-    /// All events at once.
+    /// Returns all events at once.
     ///
     /// # Errors
-    /// When the actor may not read them, the `Display` of the id panicked, or the store cannot be
-    /// read.
+    /// If the actor may not read them, the `Display` of the id panicked, or the store cannot be read.
     pub async fn all(&self) -> Result<Vec<Arc<Recorded>>, QueryError> {
         let mut events = self.stream()?;
         let mut all = Vec::new();
