@@ -72,6 +72,9 @@ mod guides {
     #[doc = include_str!("../docs/guides/stores.md")]
     mod stores {}
 
+    #[doc = include_str!("../docs/guides/your-own-store.md")]
+    mod your_own_store {}
+
     #[doc = include_str!("../docs/guides/postgres.md")]
     mod postgres {}
 

@@ -30,4 +30,5 @@ guides! {
     tracing: "tracing.md",
     umadb: "umadb.md",
     wiring: "wiring.md",
+    your_own_store: "your-own-store.md",
 }

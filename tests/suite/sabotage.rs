@@ -60,7 +60,7 @@ noticed! {
     appends_that_follow_what_never_happened: FollowsBlindly
         by i2_what_follows_a_refused_append_is_refused saying "follows what never happened";
     appends_that_follow_and_are_overtaken: FollowsBlindly
-        by i2_who_follows_may_be_overtaken saying "overtaken by what came after";
+        by i2_an_append_that_follows_may_be_overtaken saying "overtaken by what came after";
     appends_that_follow_what_was_repeated: FollowsBlindly
         by i2_what_was_not_recorded_cannot_be_followed saying "follows an append that is";
     boundaries_of_which_one_item_is_checked: ChecksOneItem
@@ -98,11 +98,13 @@ noticed! {
     reads_that_match_too_much: MatchesAnyTag
         by reads_are_those_of_the_specification saying "Items(";
     reads_that_end_early: CutsReadsShort
-        by reads_go_on_page_by_page saying "the end of pages";
+        by reads_go_on_page_by_page saying "pages of";
     pages_that_are_bounded_by_events_alone: FillsPagesWithoutEnd
         by pages_are_bounded_by_bytes saying "a page of";
+    folds_that_leave_out_events: FoldsTooLittle
+        by folds_get_the_events_of_the_specification saying "Items(";
     memory_that_leaves_out_what_others_wrote: HandsOverGaps
-        by i4_what_is_at_hand_is_what_was_stored saying "I4: at hand after";
+        by i4_the_tail_is_what_was_recorded saying "I4: the tail after";
 }
 
 noticed! {

@@ -15,11 +15,12 @@ macro_rules! log_conformance_tests {
             i2_a_stale_boundary_is_refused
             i2_appends_follow_each_other
             i2_what_follows_a_refused_append_is_refused
-            i2_who_follows_may_be_overtaken
+            i2_an_append_that_follows_may_be_overtaken
             i2_what_was_not_recorded_cannot_be_followed
+            i3_positions_are_in_commit_order
             i3_positions_are_contiguous
             i4_nothing_appears_below_what_was_seen
-            i4_what_is_at_hand_is_what_was_stored
+            i4_the_tail_is_what_was_recorded
             i4_what_was_read_never_changes
             i5_a_slow_read_sees_one_snapshot
             i5_as_of_tells_what_was_seen
@@ -45,6 +46,7 @@ macro_rules! log_conformance_tests {
             i10_an_empty_item_matches_everything
             i11_a_bad_command_fails_alone
             i12_odd_content_is_kept_or_refused
+            i12_accepted_events_are_read_back_after_a_restart
             a_command_without_events_is_recorded
             a_command_without_events_has_a_boundary
             a_command_without_events_may_write_a_state
@@ -55,13 +57,13 @@ macro_rules! log_conformance_tests {
             reads_are_those_of_the_specification
             reads_go_on_page_by_page
             pages_are_bounded_by_bytes
+            pages_of_folds_are_bounded_by_bytes
             tags_match_whole
             folds_get_the_events_of_the_specification
-            watchers_are_told
+            heads_are_told
             a_time_has_a_position
-            times_never_decrease
+            recorded_times_are_sent_or_raised
             limits_can_be_reached
-            limits_are_named
         }
     };
 }

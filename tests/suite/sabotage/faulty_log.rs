@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 
 use cqrs_conformance::LogFixture;
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventQuery, EventType, Heads,
-    Page, ReadRange, StoreError, StoredCommand, TailReads,
+    Append, AppendError, Appended, BoxFuture, Capabilities, EventData, EventLog, EventQuery,
+    EventType, FoldReads, Heads, Page, ReadRange, StoreError, StoredCommand, TailReads,
 };
 use cqrs_core::{CommandId, Memory, Position};
 
@@ -42,6 +42,7 @@ pub enum LogFault {
     CutsReadsShort,
     FillsPagesWithoutEnd,
     HandsOverGaps,
+    FoldsTooLittle,
 }
 
 /// The data of a faulty log, shared by its handles.
@@ -197,7 +198,7 @@ impl FaultyLog {
             self.known.store(appended.last.get(), Ordering::Relaxed);
         }
         match (&outcome, self.fault) {
-            (Err(AppendError::Invalid { .. }), LogFault::SpreadsPoison) => {
+            (Err(AppendError::Conflict { .. }), LogFault::SpreadsPoison) => {
                 self.shared.poisoned.store(true, Ordering::Relaxed);
             }
             (Err(AppendError::Conflict { .. }), LogFault::UsesUpIds) => {
@@ -279,7 +280,32 @@ impl EventLog for FaultyLog {
     }
 
     fn capabilities(&self) -> Capabilities<'_> {
-        self.data.capabilities().tail(self)
+        self.data.capabilities().tail(self).fold_reads(self)
+    }
+}
+
+impl FoldReads for FaultyLog {
+    /// All matching events, but for those with a position that can be divided by 7.
+    fn read_to_fold(
+        &self,
+        query: EventQuery,
+        range: ReadRange,
+    ) -> BoxFuture<'_, Result<Page<(Position, EventData)>, StoreError>> {
+        Box::pin(async move {
+            let page = self.read_badly(query, range).await?;
+            let events = page.events.iter();
+            let is_left_out = |position: Position| {
+                self.fault == LogFault::FoldsTooLittle && position.get().is_multiple_of(7)
+            };
+            Ok(Page {
+                events: events
+                    .filter(|event| !is_left_out(event.position))
+                    .map(|event| (event.position, event.data.clone()))
+                    .collect(),
+                as_of: page.as_of,
+                next: page.next,
+            })
+        })
     }
 }
 

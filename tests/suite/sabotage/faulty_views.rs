@@ -165,7 +165,6 @@ impl ViewFixture for FaultyViews {
 }
 
 #[deny(clippy::missing_trait_methods)]
-#[deny(clippy::missing_trait_methods)]
 impl ViewStore for FaultyViews {
     fn prepare(&self, models: Vec<ModelSchema>) -> BoxFuture<'_, Result<(), StoreError>> {
         self.data.prepare(models)

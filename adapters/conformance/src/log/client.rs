@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use cqrs_core::store::{
     AppendError, Appended, EventLog, EventLogExt, EventQuery, Events, Position, ReadRange,
-    Recorded, Subscription,
+    Recorded, StateKey, StoredCommand, StoredState, Subscription,
 };
 use tokio::sync::watch;
 
@@ -72,17 +72,51 @@ pub(super) async fn matching<S: EventLog>(store: &S, query: EventQuery) -> Vec<A
     all
 }
 
-/// All events; they are contiguous from 1 (I3).
+/// All events, in position order: contiguous from 1 where the log claims that (I3).
 pub(super) async fn log<S: EventLog>(store: &S) -> Vec<Arc<Recorded>> {
     let events = matching(store, EventQuery::All).await;
-    for (event, number) in events.iter().zip(1..) {
-        assert_eq!(
-            event.position,
-            Position::new(number),
-            "I3: positions are contiguous from 1"
+    let is_contiguous = store.capabilities().contiguous;
+    let mut last = Position::START;
+    for event in &events {
+        assert!(
+            event.position > last,
+            "I3: {} comes after {last}",
+            event.position
         );
+        assert!(
+            !is_contiguous || event.position == last.plus(1),
+            "I3: positions are contiguous, and {} comes after {last}",
+            event.position
+        );
+        last = event.position;
     }
     events
+}
+
+/// The number of events of a command in the log.
+pub(super) fn count_of(log: &[Arc<Recorded>], draft: &Draft) -> usize {
+    let of_draft = |event: &&Arc<Recorded>| event.meta.command == draft.id();
+    log.iter().filter(of_draft).count()
+}
+
+/// The stored states with these keys, of a log that claims states.
+pub(super) async fn states<S: EventLog>(
+    store: &S,
+    keys: Vec<StateKey>,
+) -> Vec<Option<StoredState>> {
+    let states = store.capabilities().states.expect("the log claims states");
+    states.states(keys).await.expect("states can be read")
+}
+
+/// One stored state, of a log that claims states.
+pub(super) async fn state<S: EventLog>(store: &S, key: StateKey) -> Option<StoredState> {
+    states(store, vec![key]).await.pop().flatten()
+}
+
+/// What is recorded of a command.
+pub(super) async fn command<S: EventLog>(store: &S, draft: &Draft) -> Option<StoredCommand> {
+    let command = store.command(draft.id()).await;
+    command.expect("commands can be read")
 }
 
 /// The log's head.
@@ -90,25 +124,44 @@ pub(super) async fn head<S: EventLog>(store: &S) -> Position {
     store.head().await.expect("the head can be read")
 }
 
-/// Follows matching events from the start until everything up to `end` was delivered.
+/// Where followers end: nowhere, while the log is still written.
+#[derive(Clone, Default)]
+pub(super) struct End(watch::Sender<Option<Position>>);
+
+impl End {
+    /// Lets followers end at the log's head, and returns it. One more event, behind it, wakes those
+    /// that are there already.
+    pub(super) async fn at_head<S: EventLog>(&self, store: &S) -> Position {
+        let head = head(store).await;
+        self.0.send_replace(Some(head));
+        append(store, &Draft::new().event("woken", &[])).await;
+        head
+    }
+
+    pub(super) fn is_reached(&self, position: Position) -> bool {
+        self.0.borrow().is_some_and(|end| position >= end)
+    }
+}
+
+/// Follows matching events from the start to the end.
 pub(super) async fn follow<S: EventLog>(
     store: Arc<S>,
     query: EventQuery,
-    end: Position,
+    end: End,
 ) -> Vec<Arc<Recorded>> {
     follow_telling(store, query, end, watch::Sender::default()).await
 }
 
-/// The same, telling how far it is.
+/// As [`follow`], and tells how far it is.
 pub(super) async fn follow_telling<S: EventLog>(
     store: Arc<S>,
     query: EventQuery,
-    end: Position,
+    end: End,
     progress: watch::Sender<Position>,
 ) -> Vec<Arc<Recorded>> {
     let mut subscription = Subscription::new(store, query, Position::START);
     let mut seen: Vec<Arc<Recorded>> = Vec::new();
-    while subscription.position() < end {
+    while !end.is_reached(subscription.position()) {
         let page = subscription.next(7).await;
         for event in page.expect("the subscription can be read").events {
             let last = seen.last().map(|last| last.position).unwrap_or_default();
@@ -121,6 +174,8 @@ pub(super) async fn follow_telling<S: EventLog>(
         }
         progress.send_replace(subscription.position());
     }
+    let end = *end.0.borrow();
+    seen.retain(|event| Some(event.position) <= end);
     seen
 }
 

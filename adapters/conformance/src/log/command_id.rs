@@ -1,6 +1,6 @@
 use cqrs_core::store::{AppendError, Appended, EventLog};
 
-use super::client::{append, log, open, open_many, send_all};
+use super::client::{append, command, count_of, log, open, open_many, send_all};
 use super::draft::{Draft, tagged};
 use crate::LogFixture;
 use crate::tasks::{poll_then_drop, race};
@@ -59,13 +59,8 @@ pub async fn i6_one_id_has_one_effect<F: LogFixture>(fixture: &F) {
         4,
         "I6: nothing was appended twice"
     );
-    assert!(
-        store
-            .command(Draft::new().id())
-            .await
-            .expect("commands")
-            .is_none()
-    );
+    let unknown = command(&*store, &Draft::new()).await;
+    assert!(unknown.is_none(), "I6: an id that was never used");
 }
 
 /// I6: a repeated command is answered from the first time though it would be a conflict by now,
@@ -75,7 +70,8 @@ pub async fn i6_a_repeated_command_does_not_conflict<F: LogFixture>(fixture: &F)
     let draft = Draft::new()
         .event("claimed", &["name:N"])
         .state("name", "N", "1", None)
-        .unless(tagged("name:N"), cqrs_core::Position::START);
+        .unless(tagged("name:N"), cqrs_core::Position::START)
+        .claimed_by(&*stores[0]);
     let first = append(&*stores[0], &draft).await;
     for store in &stores {
         assert_replayed(&**store, &draft, first).await;
@@ -129,11 +125,8 @@ pub async fn i6_two_bodies_at_once_under_one_id<F: LogFixture>(fixture: &F) {
                 .fingerprint(racer % 2)
         });
         let outcomes = send_all(&store, drafts.collect()).await;
-        let stored = store
-            .command(id)
-            .await
-            .expect("commands")
-            .expect("one was done");
+        let stored = command(&*store, &Draft::with_id(id)).await;
+        let stored = stored.expect("I6: one was done");
         for (racer, outcome) in (0u64..).zip(outcomes) {
             match outcome {
                 Ok(_) => assert_eq!(racer % 2, stored.fingerprint, "I6: the body that was done"),
@@ -162,10 +155,7 @@ pub async fn i6_sending_again_settles_a_lost_answer<F: LogFixture>(fixture: &F) 
             assert_replayed(&**store, &draft, answer).await;
         }
         let log = log(&*stores[0]).await;
-        let done = log
-            .iter()
-            .filter(|event| event.meta.command == draft.id())
-            .count();
+        let done = count_of(&log, &draft);
         assert_eq!(
             (done, log.len()),
             (2, 2 * (polls + 1)),

@@ -1,6 +1,6 @@
 use cqrs_core::store::{
-    Append, AppendToken, Boundary, EventData, EventQuery, EventQueryItem, EventType, Position,
-    StateKey, StateWrite, Tag, Tags,
+    Append, AppendToken, Boundary, EventData, EventLog, EventQuery, EventQueryItem, EventType,
+    Position, Recorded, StateKey, StateWrite, Tag, Tags,
 };
 use cqrs_core::{CommandId, Timestamp};
 
@@ -98,6 +98,22 @@ impl Draft {
     pub(super) fn at(mut self, time: Timestamp) -> Self {
         self.0.time = time;
         self
+    }
+
+    /// Without states, if the log does not claim any.
+    pub(super) fn claimed_by(mut self, log: &impl EventLog) -> Self {
+        if log.capabilities().states.is_none() {
+            self.0.states.clear();
+        }
+        self
+    }
+
+    /// Whether this is the command's event with this index, as it was sent, wherever it is and
+    /// whenever it was recorded.
+    pub(super) fn is_recorded_as(&self, index: usize, event: &Recorded) -> bool {
+        let append = self.0.clone();
+        let sent = append.record(Position::START, event.meta.time).nth(index);
+        sent.is_some_and(|sent| sent.data == event.data && sent.meta == event.meta)
     }
 
     /// The command's id.

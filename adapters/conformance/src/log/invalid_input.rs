@@ -1,69 +1,13 @@
 use std::sync::Arc;
 
 use cqrs_core::Position;
-use cqrs_core::store::{AppendError, EventLog, EventQuery, Limits, Recorded};
+use cqrs_core::store::{AppendError, EventLog, EventQuery, EventQueryItem, Recorded};
 
-use super::client::{append, log, matching, open, open_many, send_all};
+use super::client::{
+    append, count_of, fill, head, log, matching, open, open_many, send_all, state,
+};
 use super::draft::{Draft, item, micros, tagged};
 use crate::LogFixture;
-
-/// A command that a store has to refuse.
-fn refused(limits: Limits) -> Vec<(&'static str, Draft)> {
-    let long = "x".repeat(limits.name + 1);
-    let tags: Vec<_> = (0..=limits.tags)
-        .map(|number| format!("tag:{number}"))
-        .collect();
-    let large = vec![b'1'; limits.payload + 1];
-    let many = (0..=limits.events).fold(Draft::new(), |draft, _| draft.event("many", &[]));
-    let mut actor = Draft::new().event("noted", &["poison:P"]);
-    actor.0.actor = Some(long.clone());
-    let mut nul_actor = Draft::new().event("noted", &["poison:P"]);
-    nul_actor.0.actor = Some("clerk\0".to_owned());
-    let mut state = Draft::new()
-        .event("noted", &["poison:P"])
-        .state("poison", "P", "", None);
-    state.0.states[0].body.clone_from(&large);
-    vec![
-        (
-            "a large payload",
-            Draft::new().payload("noted", &["poison:P"], large),
-        ),
-        ("a large state", state),
-        (
-            "a long type",
-            Draft::new().payload(long.clone(), &["poison:P"], b"1".to_vec()),
-        ),
-        (
-            "a long tag",
-            Draft::new().payload("noted", &[long], b"1".to_vec()),
-        ),
-        ("a long actor", actor),
-        (
-            "many tags",
-            Draft::new().payload("noted", &tags, b"1".to_vec()),
-        ),
-        ("many events", many),
-        (
-            "U+0000 in a tag",
-            Draft::new().event("noted", &["nul:\0:end", "poison:P"]),
-        ),
-        (
-            "U+0000 in a type",
-            Draft::new().event("no\0ted", &["poison:P"]),
-        ),
-        ("U+0000 in the actor", nul_actor),
-        (
-            "U+0000 in a state's id",
-            Draft::new()
-                .event("noted", &["poison:P"])
-                .state("poison", "P\0", "", None),
-        ),
-        ("a good event before a bad one", {
-            let draft = Draft::new().event("noted", &["poison:P"]);
-            draft.payload("noted", &["poison:P"], vec![b'1'; limits.payload + 1])
-        }),
-    ]
-}
 
 /// Commands that a store may refuse as invalid; if it takes one it has to keep it as it is.
 fn doubtful() -> Vec<(&'static str, Draft)> {
@@ -138,50 +82,51 @@ fn doubtful() -> Vec<(&'static str, Draft)> {
     drafts
 }
 
-/// I11: a command that cannot be stored is refused alone: those that come with it are done, those
-/// after it too.
+/// I11: a command that cannot be recorded, whatever for, is refused alone: those that come with it
+/// and after it are done.
 pub async fn i11_a_bad_command_fails_alone<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
-    let good = |number: usize| Draft::new().event("noted", &[&format!("good:{number}")]);
-    let bad = refused(stores[0].capabilities().limits);
-    let names: Vec<_> = bad.iter().map(|(name, _)| *name).collect();
-    let count = bad.len();
-    let drafts = bad
-        .into_iter()
-        .enumerate()
-        .flat_map(|(number, (_, bad))| [bad, good(2 * number), good(2 * number + 1)]);
-    let outcomes = send_all(&stores[0], drafts.collect()).await;
-    for (place, outcome) in outcomes.into_iter().enumerate() {
-        let name = names[place / 3];
-        match outcome {
-            Ok(_) => assert_ne!(place % 3, 0, "{name} was taken"),
-            Err(error) => {
-                assert_eq!(
-                    place % 3,
-                    0,
-                    "I11: a good command beside {name} failed: {error}"
-                );
-                let invalid = matches!(error, AppendError::Invalid { .. });
-                assert!(invalid, "{name} is refused with the wrong error: {error}");
+    let start = head(&*stores[0]).await;
+    let taken = Draft::new().event("noted", &["poison:P"]);
+    append(&*stores[0], &taken).await;
+    let bad = [
+        ("a conflict", Draft::new().unless(tagged("poison:P"), start)),
+        ("another body under a used id", taken.fingerprint(9)),
+        (
+            "a position above the head",
+            Draft::new().unless(tagged("poison:P"), Position::new(u64::MAX >> 1)),
+        ),
+    ];
+    let bad = bad.map(|(name, draft)| (name, draft.event("noted", &["bad:B"])));
+    let good = || Draft::new().event("noted", &["good:G"]);
+    for round in 1..=4 {
+        let drafts = bad
+            .iter()
+            .flat_map(|(_, bad)| [bad.clone(), good(), good()]);
+        let outcomes = send_all(&stores[0], drafts.collect()).await;
+        for (place, outcome) in outcomes.into_iter().enumerate() {
+            let (name, is_bad) = (bad[place / 3].0, place % 3 == 0);
+            match outcome {
+                Ok(_) => assert!(!is_bad, "I11: {name} was accepted"),
+                Err(error) => assert!(is_bad, "I11: a good command beside {name} failed: {error}"),
             }
         }
+        let done = matching(&*stores[1], tagged("good:G")).await;
+        assert_eq!(done.len(), round * 2 * bad.len());
+        let none = matching(&*stores[1], tagged("bad:B")).await;
+        assert!(none.is_empty(), "I11: nothing of the bad ones");
     }
-    let log = log(&*stores[1]).await;
-    assert_eq!(log.len(), 2 * count);
-    assert_eq!(
-        matching(&*stores[1], tagged("poison:P")).await.len(),
-        0,
-        "nothing of the bad ones"
-    );
-    append(&*stores[0], &good(99)).await;
 }
 
 /// I12: a command with odd content is refused, without a trace and without harm to those beside it
 /// (I11), or read back exactly as it was sent, and found by its tags.
 pub async fn i12_odd_content_is_kept_or_refused<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
-    super::client::fill(&store, 100, "noted", &["good:G"]).await;
-    let odd = doubtful();
+    fill(&store, 100, "noted", &["good:G"]).await;
+    let odd = doubtful().into_iter();
+    let odd: Vec<_> = odd
+        .map(|(name, draft)| (name, draft.claimed_by(&*store)))
+        .collect();
     let good = odd.iter().map(|_| Draft::new().event("noted", &["good:G"]));
     let sent = odd
         .iter()
@@ -209,20 +154,40 @@ pub async fn i12_odd_content_is_kept_or_refused<F: LogFixture>(fixture: &F) {
     append(&*store, &Draft::new().event("noted", &["good:G"])).await;
 }
 
+/// I12: what was accepted is read back as it was sent after a restart, by position, by type and by
+/// tag.
+pub async fn i12_accepted_events_are_read_back_after_a_restart<F: LogFixture>(fixture: &F) {
+    let store = open(fixture).await;
+    let mut accepted = Vec::new();
+    for (name, draft) in doubtful() {
+        let draft = draft.claimed_by(&*store);
+        if store.append(draft.0.clone()).await.is_ok() {
+            accepted.push((name, draft));
+        }
+    }
+    drop(store);
+    let store = open(fixture).await;
+    let log = log(&*store).await;
+    assert_eq!(log.len(), accepted.len(), "I12: events after a restart");
+    for (name, draft) in &accepted {
+        assert_kept(&*store, &log, name, draft).await;
+        let types = draft.0.events.iter().map(|event| event.event_type.clone());
+        let types = EventQueryItem {
+            types: types.collect(),
+            tags: Vec::new(),
+        };
+        let found = matching(&*store, EventQuery::Items(vec![types])).await;
+        assert_eq!(count_of(&found, draft), 1, "I12: {name}, by its type");
+    }
+}
+
 /// That the one event of a command is as it was sent, and that its state is.
 async fn assert_kept<S: EventLog>(store: &S, log: &[Arc<Recorded>], name: &str, draft: &Draft) {
     let event = log.iter().find(|event| event.meta.command == draft.id());
     let event = event.unwrap_or_else(|| panic!("I12: {name} was accepted, and is not there"));
-    let before = Position::new(event.position.get() - 1);
-    let expected = draft
-        .0
-        .clone()
-        .record(before, event.meta.time)
-        .next()
-        .expect("one event");
-    assert_eq!(
-        **event, expected,
-        "I12: {name} was accepted, and is not what was sent"
+    assert!(
+        draft.is_recorded_as(0, event),
+        "I12: {name} was accepted, and is not what was sent: {event:?}"
     );
     for tag in &event.data.tags {
         let found = matching(store, tagged(tag.as_str())).await;
@@ -236,15 +201,8 @@ async fn assert_kept<S: EventLog>(store: &S, log: &[Arc<Recorded>], name: &str, 
         );
     }
     for write in &draft.0.states {
-        let stored = store
-            .capabilities()
-            .states
-            .expect("it keeps states")
-            .states(vec![write.key.clone()])
-            .await
-            .expect("states")
-            .remove(0);
-        let body = stored.map(|state| state.body);
-        assert_eq!(body.as_ref(), Some(&write.body), "the state of {name}");
+        let state = state(store, write.key.clone()).await;
+        let body = state.map(|state| state.body);
+        assert_eq!(body.as_ref(), Some(&write.body), "I12: the state of {name}");
     }
 }

@@ -8,6 +8,7 @@ mod conflict_evidence;
 mod draft;
 mod durable;
 mod empty;
+mod fold_reads;
 mod invalid_input;
 mod limits;
 mod order;
@@ -17,6 +18,7 @@ mod random;
 mod reads;
 mod snapshot;
 mod states;
+mod tail;
 mod times;
 
 pub use atomic::{
@@ -44,24 +46,29 @@ pub use empty::{
     a_command_without_events_has_a_boundary, a_command_without_events_is_recorded,
     a_command_without_events_may_write_a_state, commands_with_and_without_events_come_together,
 };
-pub use invalid_input::{i11_a_bad_command_fails_alone, i12_odd_content_is_kept_or_refused};
-pub use limits::{limits_are_named, limits_can_be_reached};
+pub use fold_reads::{
+    folds_get_the_events_of_the_specification, pages_of_folds_are_bounded_by_bytes,
+};
+pub use invalid_input::{
+    i11_a_bad_command_fails_alone, i12_accepted_events_are_read_back_after_a_restart,
+    i12_odd_content_is_kept_or_refused,
+};
+pub use limits::limits_can_be_reached;
 pub use order::{
-    i3_positions_are_contiguous, i4_nothing_appears_below_what_was_seen,
-    i4_what_is_at_hand_is_what_was_stored, i4_what_was_read_never_changes,
+    i3_positions_are_contiguous, i3_positions_are_in_commit_order,
+    i4_nothing_appears_below_what_was_seen, i4_what_was_read_never_changes,
 };
 pub use pipelining::{
-    i2_appends_follow_each_other, i2_what_follows_a_refused_append_is_refused,
-    i2_what_was_not_recorded_cannot_be_followed, i2_who_follows_may_be_overtaken,
+    i2_an_append_that_follows_may_be_overtaken, i2_appends_follow_each_other,
+    i2_what_follows_a_refused_append_is_refused, i2_what_was_not_recorded_cannot_be_followed,
 };
 pub use processes::{
     i9_a_process_knows_what_another_wrote, i9_several_processes_decide,
     i9_several_processes_write_a_state,
 };
 pub use reads::{
-    folds_get_the_events_of_the_specification, pages_are_bounded_by_bytes,
-    reads_are_those_of_the_specification, reads_go_on_page_by_page, tags_match_whole,
-    watchers_are_told,
+    heads_are_told, pages_are_bounded_by_bytes, reads_are_those_of_the_specification,
+    reads_go_on_page_by_page, tags_match_whole,
 };
 pub use snapshot::{
     i5_a_read_may_end_earlier, i5_a_slow_read_sees_one_snapshot, i5_as_of_tells_what_was_seen,
@@ -69,4 +76,5 @@ pub use snapshot::{
 pub use states::{
     a_stale_state_is_a_conflict, one_of_many_writes_a_state, states_are_written_with_events,
 };
-pub use times::{a_time_has_a_position, times_never_decrease};
+pub use tail::i4_the_tail_is_what_was_recorded;
+pub use times::{a_time_has_a_position, recorded_times_are_sent_or_raised};

@@ -1,8 +1,10 @@
+use std::sync::Arc;
+
 use fastrand::Rng;
 
 use super::draft::Draft;
 use cqrs_core::Position;
-use cqrs_core::store::{EventQuery, EventQueryItem, EventType, Tag};
+use cqrs_core::store::{EventQuery, EventQueryItem, EventType, Recorded, Tag};
 
 const TYPES: [&str; 4] = ["opened", "moved", "closed", "opened-again"];
 const TAGS: [&str; 6] = ["a:1", "a:2", "b:1", "b:12", "c:1", "c:"];
@@ -49,13 +51,14 @@ impl Random {
         }
     }
 
-    /// A position in a log of this length, more often a late one.
-    pub(super) fn position(&mut self, length: usize) -> Position {
-        let length = length as u64;
-        Position::new(if self.0.bool() {
-            self.0.u64(0..=length)
-        } else {
-            length.saturating_sub(self.0.u64(0..=20))
-        })
+    /// A position in this log, more often a late one: of an event, before one, or the start.
+    pub(super) fn position(&mut self, log: &[Arc<Recorded>]) -> Position {
+        let reach = if self.0.bool() { log.len() } else { 20 };
+        let from_end = self.0.usize(0..=reach);
+        match log.len().checked_sub(from_end + 1) {
+            Some(index) if self.0.u8(..4) == 0 => log[index].position.before(),
+            Some(index) => log[index].position,
+            None => Position::START,
+        }
     }
 }

@@ -1,0 +1,101 @@
+use cqrs_core::store::{EventLog, EventQuery, ReadRange, TailReads};
+use cqrs_core::{Position, Timestamp};
+use tokio::sync::watch;
+
+use super::client::{End, append, follow_telling, head, log, open_many};
+use super::draft::{Draft, only, tagged};
+use crate::tasks::finish;
+use crate::{LogFixture, Outcome};
+
+/// Processes take turns, each longer than the last one, so that one finds few or many events of the
+/// other between its own.
+const TURNS: u64 = 6;
+
+/// I4: a log hands over from memory what it has recorded. A process that follows while two
+/// processes write in turn gets each event of the log once and in order, and the tail is what a
+/// read returns.
+pub async fn i4_the_tail_is_what_was_recorded<F: LogFixture>(fixture: &F) -> Outcome {
+    let stores = open_many(fixture, 2).await;
+    if stores[0].capabilities().tail.is_none() {
+        return Outcome::NotClaimed("its tail");
+    }
+    let end = End::default();
+    let progress = [(); 2].map(|()| watch::Sender::new(Position::START));
+    let followers = stores.iter().zip(&progress).map(|(store, progress)| {
+        let follower = follow_telling(
+            store.clone(),
+            EventQuery::All,
+            end.clone(),
+            progress.clone(),
+        );
+        tokio::spawn(follower)
+    });
+    let followers: Vec<_> = followers.collect();
+    let reach = async |place: usize, position| {
+        // A follower that is gone has reached the end, or its panic will be seen.
+        let mut follower = progress[place].subscribe();
+        let _ = follower.wait_for(|reached| *reached >= position).await;
+    };
+    for (turn, place) in (1..=TURNS).zip([0, 1].into_iter().cycle()) {
+        for command in 0..turn {
+            // Clocks that go backwards, and are finer than what is recorded.
+            let time = i128::from(1_000_000 - command);
+            let time = Timestamp::from_nanosecond(time).expect("a time");
+            let draft = Draft::new().event("first", &["log:L"][..place]);
+            let draft = draft.event("second", &["log:L"]).at(time);
+            let appended = append(&*stores[place], &draft).await;
+            reach(place, appended.last).await;
+        }
+        assert_tail_is_read(&*stores[place]).await;
+        reach(1 - place, head(&*stores[place]).await).await;
+    }
+    let head = end.at_head(&*stores[0]).await;
+    let mut log = log(&*stores[0]).await;
+    log.retain(|event| event.position <= head);
+    for seen in finish(followers).await {
+        assert!(seen == log, "I4: a follower gets the events of the log");
+    }
+    for store in &stores {
+        assert_tail_is_read(&**store).await;
+    }
+    Outcome::Kept
+}
+
+/// Compares the tail after each position with a read.
+async fn assert_tail_is_read<S: EventLog>(store: &S) {
+    let tail = store.capabilities().tail.expect("the log claims its tail");
+    let queries = [EventQuery::All, only(&["second"], &[]), tagged("log:L")];
+    let events = log(store).await;
+    let positions = events.iter().map(|event| event.position);
+    let positions = positions.flat_map(|position| [position.before(), position, position.plus(1)]);
+    for after in positions {
+        for query in &queries {
+            for limit in [2, 1000] {
+                assert_page_is_read(store, tail, query, after, limit).await;
+            }
+        }
+    }
+}
+
+async fn assert_page_is_read<S: EventLog>(
+    store: &S,
+    tail: &dyn TailReads,
+    query: &EventQuery,
+    after: Position,
+    limit: usize,
+) {
+    let Some(page) = tail.tail(query, after, limit) else {
+        return;
+    };
+    assert!(page.as_of > after, "I4: the tail after {after} is nothing");
+    let range = ReadRange {
+        up_to: Some(page.as_of),
+        limit,
+        ..ReadRange::after(after)
+    };
+    let read = store.read(query.clone(), range).await.expect("a page");
+    assert!(
+        (&page.events, page.as_of, page.next) == (&read.events, read.as_of, read.next),
+        "I4: the tail after {after} for {query:?} is {page:?}, and a read returns {read:?}"
+    );
+}
