@@ -78,6 +78,9 @@ mod guides {
     #[doc = include_str!("../docs/guides/postgres.md")]
     mod postgres {}
 
+    #[doc = include_str!("../docs/guides/view-stores.md")]
+    mod view_stores {}
+
     #[doc = include_str!("../docs/guides/umadb.md")]
     mod umadb {}
 

@@ -29,6 +29,7 @@ guides! {
     testing: "testing.md",
     tracing: "tracing.md",
     umadb: "umadb.md",
+    view_stores: "view-stores.md",
     wiring: "wiring.md",
     your_own_store: "your-own-store.md",
 }

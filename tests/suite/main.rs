@@ -53,6 +53,7 @@ mod sourcing;
 mod wide_decisions;
 
 // Projections, reactions and read models.
+mod apart;
 mod chains;
 mod failing;
 mod follow;

@@ -260,3 +260,67 @@ fn views_are_those_of_a_clean_fold_whatever_interrupts_their_writes() {
     };
     proptest!(config, |(steps in steps())| runtime.block_on(run(steps)));
 }
+
+mod copying {
+    use super::*;
+
+    cqrs_core::module!();
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "shelf-copied", version = 1)]
+    pub struct Copied {
+        from: u8,
+        to: u8,
+    }
+
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct Copy {
+        pub from: u8,
+        pub to: u8,
+    }
+
+    #[command_handler]
+    fn copy(Copy { from, to }: Copy) -> Copied {
+        Copied { from, to }
+    }
+
+    #[derive(ReadModel, Clone, Serialize, Deserialize)]
+    pub struct Copies {
+        #[key]
+        number: u8,
+        books: i64,
+    }
+
+    pub struct Copier;
+
+    #[projection(name = "copier", version = 1)]
+    impl Copier {
+        #[on]
+        fn copied(event: &Copied, copies: &mut Views<Copies>) -> Result<()> {
+            let books = copies.get(&event.from)?.map_or(1, |copy| copy.books);
+            let number = event.to;
+            copies.put(Copies { number, books });
+            Ok(())
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_fold_that_reads_one_view_and_writes_another_is_refused_there() {
+    let builder = Dispatcher::builder().module(copying::module());
+    let builder = builder.log(Memory::new()).views(OneByOne::new());
+    let app = builder.build().await.expect("builds");
+    let own = copying::Copy { from: 1, to: 1 };
+    let receipt = app.execute(own).await.expect("copies");
+    let reached = app.wait_until_caught_up(receipt.last(), LONG).await;
+    reached.expect("a fold may read the view that it writes");
+    let another = copying::Copy { from: 1, to: 2 };
+    let receipt = app.execute(another).await.expect("copies");
+    let wait = Duration::from_millis(300);
+    let reached = app.wait_until_caught_up(receipt.last(), wait).await;
+    let text = reached.expect_err("it is refused").to_string();
+    assert!(
+        text.contains("change each view with `update` or `upsert`"),
+        "{text}"
+    );
+}

@@ -30,7 +30,7 @@ mod write;
 
 pub use error::ConnectError;
 pub use options::Options;
-pub use read::query_tx::Reader;
+pub use read::query_tx::SqlReader;
 pub use sql_error::SqlError;
 pub use store::Postgres;
 pub use tokio_postgres;

@@ -156,7 +156,7 @@ pub enum OpenError {
     Panicked,
 }
 
-/// Why a read with a [`Reader`](crate::Reader) failed.
+/// Why a read with a [`SqlReader`](crate::SqlReader) failed.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {

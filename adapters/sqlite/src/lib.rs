@@ -8,7 +8,7 @@
 //!
 //! Handlers may write tables of their own in the transaction of the events or of the checkpoint, as
 //! `&mut Tx<Sqlite>`: see [`Transaction`]. Query handlers read them with a `ReadTx<Sqlite>`: see
-//! [`Reader`].
+//! [`SqlReader`].
 //!
 //! What is visible is durable: with [`Synchronous::Full`], SQLite syncs the write-ahead log before
 //! it tells readers, of this process or another, that the log has grown.
@@ -39,6 +39,6 @@ pub use rusqlite;
 
 pub use error::{OpenError, ReadError};
 pub use options::{Options, Synchronous};
-pub use read::query_tx::Reader;
+pub use read::query_tx::SqlReader;
 pub use store::Sqlite;
 pub use transaction::Transaction;

@@ -17,11 +17,11 @@ use crate::write::Writer;
 use crate::{OpenError, Options};
 
 /// A log of events and read models in an SQLite database. Clones share it. Dropping the last clone waits
-/// until accepted appends are written and the connections are closed. A [`Transaction`] and a [`Reader`]
+/// until accepted appends are written and the connections are closed. A [`Transaction`] and a [`SqlReader`]
 /// each hold a clone.
 ///
 /// [`Transaction`]: crate::Transaction
-/// [`Reader`]: crate::Reader
+/// [`SqlReader`]: crate::SqlReader
 #[derive(Clone)]
 pub struct Sqlite {
     shared: Arc<Shared>,

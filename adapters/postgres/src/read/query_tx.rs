@@ -13,12 +13,12 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1";
 /// Reads with SQL in query handlers: `ReadTx<Postgres>` derefs to this. A read-only transaction, which
 /// begins with the first query. All queries of one handler see the same snapshot. With
 /// [`Options::read_url`](crate::Options::read_url), it reads the database that the option names.
-pub struct Reader {
+pub struct SqlReader {
     store: Postgres,
     snapshot: OnceCell<OpenTransaction>,
 }
 
-impl Reader {
+impl SqlReader {
     pub(crate) fn new(store: Postgres) -> Self {
         Self {
             store,

@@ -20,7 +20,7 @@ use crate::store::Shared;
 use crate::transaction::append::append_in;
 use crate::transaction::open::OpenTransaction;
 use crate::write::{checkpoint, views};
-use crate::{Postgres, Reader, SqlError};
+use crate::{Postgres, SqlError, SqlReader};
 
 /// The setting lasts until the transaction ends, also if the handler ends it: `lock_head.sql` tells.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
@@ -171,9 +171,9 @@ impl Transactional for Postgres {
 }
 
 impl HasReader for Postgres {
-    type Reader = Reader;
+    type Reader = SqlReader;
 
-    fn reader(&self) -> Reader {
-        Reader::new(self.clone())
+    fn reader(&self) -> SqlReader {
+        SqlReader::new(self.clone())
     }
 }

@@ -7,11 +7,11 @@ use crate::{ReadError, Sqlite};
 
 /// Reads with SQL in query handlers: `ReadTx<Sqlite>` derefs to this.
 #[derive(Clone)]
-pub struct Reader {
+pub struct SqlReader {
     store: Sqlite,
 }
 
-impl Reader {
+impl SqlReader {
     pub(crate) fn new(store: Sqlite) -> Self {
         Self { store }
     }
@@ -50,9 +50,9 @@ impl Reader {
     }
 }
 
-impl fmt::Debug for Reader {
+impl fmt::Debug for SqlReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reader").finish_non_exhaustive()
+        f.debug_struct("SqlReader").finish_non_exhaustive()
     }
 }
 

@@ -14,7 +14,7 @@ use cqrs_core::store::{
 use rusqlite::Connection;
 
 use crate::write::{AppendTask, Task, ViewTask};
-use crate::{Reader, Sqlite};
+use crate::{SqlReader, Sqlite};
 use lease::Lease;
 
 /// The transaction of a handler: `&mut Tx<Sqlite>` derefs to this, and this to
@@ -121,10 +121,10 @@ impl Transactional for Sqlite {
 }
 
 impl HasReader for Sqlite {
-    type Reader = Reader;
+    type Reader = SqlReader;
 
-    fn reader(&self) -> Reader {
-        Reader::new(self.clone())
+    fn reader(&self) -> SqlReader {
+        SqlReader::new(self.clone())
     }
 }
 

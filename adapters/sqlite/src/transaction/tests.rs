@@ -74,7 +74,7 @@ async fn the_store_says_that_it_has_transactions() {
     let transactions = store.capabilities().transactions.unwrap();
     let tx = transactions.begin_append().await.unwrap();
     tx.append(append("a:1", b"{}")).await.unwrap();
-    assert!(transactions.erased_reader().is::<Reader>());
+    assert!(transactions.erased_reader().is::<SqlReader>());
     assert_eq!(kept(&directory), (1, 0));
 }
 
