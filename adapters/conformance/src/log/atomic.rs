@@ -21,9 +21,10 @@ fn whole(log: &impl EventLog, name: &str) -> Draft {
 async fn traces<S: EventLog>(store: &S, draft: &Draft) -> (usize, usize, bool) {
     let writes = &draft.0.states;
     let keys: Vec<_> = writes.iter().map(|write| write.key.clone()).collect();
-    let states = match keys.is_empty() {
-        true => 0,
-        false => states(store, keys).await.iter().flatten().count(),
+    let states = if keys.is_empty() {
+        0
+    } else {
+        states(store, keys).await.iter().flatten().count()
     };
     let events = count_of(&log(store).await, draft);
     (events, states, command(store, draft).await.is_some())

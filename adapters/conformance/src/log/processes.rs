@@ -58,8 +58,8 @@ pub async fn i9_several_processes_decide<F: LogFixture>(fixture: &F) {
     .await;
     let read = log(&*stores[1]).await;
     end.at_head(&*stores[0]).await;
-    let followed = finish(vec![follower]).await.remove(0);
-    for events in [read, followed] {
+    let seen = finish(vec![follower]).await.remove(0);
+    for events in [read, seen] {
         assert_eq!(events.len(), ALL);
         for (event, number) in events.iter().zip(1..) {
             let payload = String::from_utf8_lossy(&event.data.payload);
