@@ -1,29 +1,29 @@
-//! Who may send and read what.
+//! Actors, permissions and the authorizer.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use crate::error::Action;
 
-/// Decides who may send a message, or read an aggregate or the log, that names a permission. Each
+/// Decides whether an actor may send a message, or read an aggregate or the log, that names a permission. Each
 /// dispatcher has one authorizer, which every entry point consults: typed calls, JSON, sessions,
 /// history.
 ///
 /// It decides from what is in hand; look up what an actor holds when you authenticate them.
 pub trait Authorizer: Send + Sync + 'static {
-    /// Lets the request through, or says why not.
+    /// Admits the request, or returns the reason to deny it.
     ///
     /// # Errors
     /// The reason, as the actor may read it.
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<(), String>;
 }
 
-/// What an [`Authorizer`] decides on.
+/// The access that an [`Authorizer`] decides on.
 #[derive(Clone, Copy, Debug)]
 pub struct AccessRequest<'a> {
     /// The actor, if the call names one.
     pub actor: Option<&'a Actor>,
-    /// What is to be done with it.
+    /// The action that the permission is needed for.
     pub action: Action,
     /// The permission that it names.
     pub permission: &'static str,
@@ -31,7 +31,7 @@ pub struct AccessRequest<'a> {
     pub message: &'static str,
 }
 
-/// Who sends a message, and what they hold. Clones share the data.
+/// The sender of a message, with a name and permissions. Clones share the data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     inner: Arc<ActorData>,
@@ -75,7 +75,7 @@ impl Actor {
     }
 }
 
-/// Lets everyone send everything. Permissions are then only documentation.
+/// Admits every request. Permissions are then only documentation.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AllowAll;
 
@@ -85,7 +85,7 @@ impl Authorizer for AllowAll {
     }
 }
 
-/// Lets an actor send what they [hold](Actor::holds) the permission for.
+/// Admits actors that [hold](Actor::holds) the permission.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HeldPermissions;
 

@@ -1,5 +1,5 @@
-/// A Rust module whose messages and handlers a dispatcher takes in: that of the
-/// [`module!`](crate::module!) line, and all below it.
+/// A Rust module in the scope of a dispatcher: that of the [`module!`](crate::module!) line, with all
+/// modules below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Module {
     path: &'static str,
@@ -17,8 +17,8 @@ impl Module {
     }
 }
 
-/// Makes `pub fn module() -> Module` for the module that it stands in: one line at the top of a
-/// crate, so that `.module(the_crate::module())` links it and takes it in.
+/// Defines `pub fn module() -> Module` for the surrounding module. Write it once at the top of a crate;
+/// `.module(the_crate::module())` on the builder then links the crate and takes in its handlers.
 #[macro_export]
 macro_rules! module {
     () => {

@@ -1,4 +1,4 @@
-//! What domain code needs: `use cqrs_core::prelude::*;`.
+//! The names that domain code needs: `use cqrs_core::prelude::*;`.
 
 pub use crate::error::Invalid;
 pub use crate::{

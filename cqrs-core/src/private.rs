@@ -1,4 +1,4 @@
-//! What expansions name. Not for users: it changes without notice.
+//! The names that expansions use. Not public API: they change without notice.
 
 pub use std::assert;
 pub use std::boxed::Box;

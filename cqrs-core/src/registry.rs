@@ -1,4 +1,4 @@
-//! What the macros registered in this process. The only file that names `inventory`.
+//! The entries that macros registered in this process. The only file that names `inventory`.
 
 use std::any::{Any, TypeId};
 use std::sync::LazyLock;
@@ -21,11 +21,11 @@ pub use inventory::submit;
 pub struct MessageEntry {
     /// The wire name.
     pub name: &'static str,
-    /// What it is.
+    /// Command or query.
     pub kind: MessageKind,
-    /// What the actor must hold.
+    /// The permission that an actor needs.
     pub permission: Option<&'static str>,
-    /// Where it is.
+    /// The place of its declaration.
     pub source: Source,
     /// Its documentation comment.
     pub docs: &'static str,
@@ -96,13 +96,13 @@ pub struct EventEntry {
     pub version: u32,
     /// The names of the aggregates that it concerns.
     pub concerns: &'static [&'static str],
-    /// Where it is.
+    /// The place of its declaration.
     pub source: Source,
     /// Its documentation comment.
     pub docs: &'static str,
     /// Its JSON schema, if it derives one.
     pub schema: fn() -> Option<serde_json::Value>,
-    /// Says why a payload cannot be read, or what was read not recorded again.
+    /// Checks that a payload can be read, and that the result can be recorded again.
     pub(crate) check: fn(&[u8]) -> Result<(), String>,
 }
 
@@ -136,7 +136,7 @@ impl EventEntry {
 pub struct AggregateEntry {
     /// The aggregate.
     pub aggregate: AggregateType,
-    /// Where it is.
+    /// The place of its declaration.
     pub source: Source,
 }
 
@@ -212,7 +212,7 @@ impl HandlerEntry<dyn ErasedQuery> {
     }
 }
 
-/// What the wiring checks and describes of a handler, of a command as of a query.
+/// The part of a handler's entry that the wiring checks and describes.
 #[derive(Clone, Copy)]
 pub(crate) struct HandlerSummary {
     pub(crate) kind: MessageKind,
@@ -244,7 +244,7 @@ pub struct ProjectionEntry {
     pub name: &'static str,
     /// The version.
     pub version: u32,
-    /// Where it is.
+    /// The place of its declaration.
     pub source: Source,
     /// Its `#[on]` methods.
     pub folds: fn() -> Vec<Fold>,
@@ -274,9 +274,9 @@ pub struct ReactionEntry {
     pub event: &'static str,
     /// Whether it begins with the log's first event.
     pub from_start: bool,
-    /// Where it is.
+    /// The place of its declaration.
     pub source: Source,
-    /// What it takes besides the event.
+    /// Its inputs, without the event.
     pub inputs: fn() -> Vec<Input>,
     pub(crate) run: for<'a> fn(&'a Recorded, &'a ReactionScope<'a>) -> ReactionReply<'a>,
 }

@@ -6,11 +6,11 @@ use crate::store::Position;
 /// Why a command was not carried out. `E` is the domain's own error.
 #[derive(thiserror::Error)]
 pub enum CommandError<E> {
-    /// The domain said no. Nothing was recorded.
+    /// The domain rejected the command. Nothing was recorded.
     #[error(transparent)]
     Rejected(E),
-    /// What the decision depended on kept changing: {attempts} decisions, all overtaken. Nothing
-    /// was recorded; sending again is safe.
+    /// The boundary of the decision changed during each of {attempts} attempts. Nothing was recorded;
+    /// sending the command again is safe.
     #[error("gave up after {attempts} attempts: the boundary changed again at position {at}")]
     Conflict {
         /// The position of the event that overtook the last attempt.
@@ -18,7 +18,7 @@ pub enum CommandError<E> {
         /// How many times the handler decided.
         attempts: u32,
     },
-    /// The message makes no sense, or its id was used for another one.
+    /// The message is invalid, or its id was used for another one.
     #[error("invalid command: {0}")]
     Invalid(Invalid),
     /// The actor may not send it.
@@ -72,7 +72,7 @@ impl<E> From<E> for CommandError<E> {
     }
 }
 
-/// The domain's error when the command was sent by name: its text, and the error itself boxed.
+/// The domain's error when the command was sent as JSON: displays as the error, which is boxed in it.
 #[derive(thiserror::Error)]
 #[error(transparent)]
 pub struct Rejection(BoxError);

@@ -4,19 +4,19 @@ use std::fmt;
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{who} may not {action} `{message}`: {reason}", who = .actor.as_deref().unwrap_or("an unknown actor"))]
 pub struct Denied {
-    /// What the permission is needed for.
+    /// The action that needs the permission.
     pub action: Action,
     /// The name of the message; of an aggregate to read, its name in tags; `events` for the log.
     pub message: &'static str,
     /// The actor, if the call named one.
     pub actor: Option<String>,
-    /// Why not.
+    /// The reason.
     pub reason: String,
 }
 
 crate::debug_as_report!(Denied);
 
-/// What an actor needs a permission for.
+/// An action that needs a permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {

@@ -5,11 +5,11 @@ use super::report;
 /// An error of any kind, boxed.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
-/// What a handler returns when something other than the domain says no: any error, converted by
+/// The error of a handler that failed, as opposed to a rejection by the domain: any error, converted by
 /// `?`. Keeps its causes, which `{:?}` prints line by line.
 pub struct Error(BoxError);
 
-/// A result whose error, unless said otherwise, is [`Error`].
+/// A result whose error type defaults to [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {

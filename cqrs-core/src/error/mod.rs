@@ -1,6 +1,22 @@
-//! What can go wrong, in three kinds that are never mixed: the domain *rejected* the command, the
-//! boundary changed (*conflict*), or something *failed*. Invalid input and denied access are kinds
-//! of their own.
+//! Errors, in three kinds that are never mixed: the domain *rejected* the command, the boundary
+//! changed (*conflict*), or something *failed*. Invalid input and denied access are kinds of their
+//! own.
+//!
+//! ```
+//! use cqrs_core::prelude::*;
+//!
+//! fn status(error: &CommandError<Rejected>) -> u16 {
+//!     match error {
+//!         CommandError::Rejected(_) | CommandError::Conflict { .. } => 409,
+//!         CommandError::Invalid(_) => 400,
+//!         CommandError::Denied(_) => 403,
+//!         CommandError::Unknown(_) => 404,
+//!         CommandError::Failed(_) => 500,
+//!     }
+//! }
+//!
+//! assert_eq!(status(&CommandError::Rejected(Rejected::from("sold out"))), 409);
+//! ```
 
 mod command;
 mod denied;
@@ -21,7 +37,7 @@ use std::time::Duration;
 use crate::source::Source;
 use crate::store::{AppendError, StoreError, Tags};
 
-/// Something that is not the domain's decision went wrong.
+/// A failure, as opposed to a rejection by the domain.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
@@ -30,7 +46,7 @@ pub enum Failure {
     Handler {
         /// The handler's name.
         handler: &'static str,
-        /// What it returned.
+        /// The handler's error.
         source: BoxError,
     },
     /// A handler panicked. The call had no effect, and nothing else is affected.
@@ -68,7 +84,7 @@ pub enum Failure {
         aggregate: Tags,
         /// The handler that is deciding about it, if it is known.
         handler: Option<&'static str>,
-        /// How long the command waited.
+        /// The time that the command waited.
         waited: Duration,
     },
     /// An async handler sent a command about the aggregate that it was itself deciding about, and
@@ -96,7 +112,7 @@ pub enum Failure {
     CausationDepth {
         /// The command's name.
         command: &'static str,
-        /// How many are allowed.
+        /// The limit.
         limit: u32,
         /// The last reactions and the commands that they sent.
         chain: String,
@@ -112,7 +128,7 @@ pub enum Failure {
     CausedCommands {
         /// The command's name.
         command: &'static str,
-        /// How many are allowed.
+        /// The limit.
         limit: u32,
         /// The last reactions and the commands that they sent.
         chain: String,
@@ -158,18 +174,18 @@ impl Failure {
     }
 }
 
-/// Input that does not make sense, whatever the state is.
+/// Input that is invalid in every state.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{reason}", .field.as_ref().map(|field| format!("`{field}`: ")).unwrap_or_default())]
 pub struct Invalid {
     /// The field at fault, as a path, if it is one field: `lines[2].price`.
     pub field: Option<String>,
-    /// What is wrong with it.
+    /// The reason, as a caller may read it.
     pub reason: String,
 }
 
 impl Invalid {
-    /// The message as a whole is wrong.
+    /// An error in the message as a whole.
     pub fn new(reason: impl Into<String>) -> Self {
         Self {
             field: None,
@@ -177,7 +193,7 @@ impl Invalid {
         }
     }
 
-    /// One field is wrong.
+    /// An error in one field.
     pub fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self {
             field: Some(field.into()),

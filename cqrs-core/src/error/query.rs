@@ -6,17 +6,17 @@ use crate::store::Position;
 
 /// Why a query was not answered.
 ///
-/// What each kind says is boxed: a query can be answered in less time than it takes to move a large
-/// error type about.
+/// The details of each kind are boxed: moving a large error type takes longer than answering a query
+/// from memory.
 #[derive(thiserror::Error)]
 pub enum QueryError {
-    /// The message makes no sense.
+    /// The message is invalid.
     #[error("invalid query: {0}")]
     Invalid(Box<Invalid>),
     /// The actor may not ask it.
     #[error(transparent)]
     Denied(Box<Denied>),
-    /// There is no such query; only by name.
+    /// No query has this name. Only for JSON calls.
     #[error(transparent)]
     Unknown(Box<Unknown>),
     /// A read model did not reach the position asked for in time.
@@ -36,11 +36,11 @@ pub struct NotCaughtUp {
     pub kind: &'static str,
     /// Its name.
     pub name: &'static str,
-    /// How far it is.
+    /// The position that it has reached.
     pub at: Position,
-    /// How far it should be.
+    /// The position that was asked for.
     pub wanted: Position,
-    /// The longest that it was waited for.
+    /// The time limit of the wait.
     pub waited: Duration,
     /// The event that it keeps failing at, if it does.
     pub failing: Option<String>,

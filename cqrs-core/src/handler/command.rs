@@ -1,6 +1,6 @@
 use std::any::Any;
 
-use super::each::InOneSlice;
+use super::each::{InOneSlice, InOneVec};
 use super::input::{AggregateType, AnyState, Input};
 use super::service::{self, ErasedService, Shareable};
 use super::{Context, Reply, Service, TxSlot};
@@ -18,7 +18,7 @@ pub trait CommandHandler: 'static {
     /// Where it is.
     const SOURCE: Source;
 
-    /// What it takes besides the command.
+    /// Its inputs, without the command.
     fn inputs() -> Vec<Input>;
 
     /// Says which aggregates to load.
@@ -57,13 +57,13 @@ impl<C: Command> CommandFn<C> {
     }
 }
 
-/// The events, or why there are none.
+/// The events to record, or the error.
 pub type Decision<C> = Result<NewEvents, CommandError<<C as Command>::Error>>;
 
 /// A decision of a sync handler, or the future of an async one.
 pub type CommandReply<'a, C> = Reply<'a, Decision<C>>;
 
-/// What a handler's inputs are taken from.
+/// The source of a handler's inputs.
 pub struct CommandScope<'a> {
     pub(crate) command: &'a (dyn Any + Send + Sync),
     pub(crate) context: &'a Context,
@@ -97,7 +97,7 @@ pub(crate) struct LoadRequest {
     /// The inputs that take it.
     pub(crate) inputs: Inputs,
     pub(crate) aggregate: &'static AggregateType,
-    /// What its events bear: one tag, or several.
+    /// The tags that its events bear, one or several.
     pub(crate) tags: Tags,
 }
 
@@ -169,20 +169,20 @@ impl Inputs {
     }
 }
 
-/// What a command handler may take besides its command. References are [`Borrowed`].
+/// An input of a command handler, besides its command. References are [`Borrowed`].
 #[diagnostic::on_unimplemented(
     message = "a command handler cannot take `{Self}`",
     label = "not one of the inputs of a command handler",
+    note = "for the state of an aggregate, take `&{Self}`",
     note = "for a service, take `Service<{Self}>` and give it to the builder with `.provide(..)`; one \
             that is in an `Arc` is taken without it: `Service<dyn Mailer>`, `.provide::<dyn \
             Mailer>(..)`",
-    note = "for the state of an aggregate, take `&{Self}`",
     note = "a command handler takes its command, then any of: `&State` (an aggregate), \
             `Each<State>` (several), `Service<T>` or `Service<dyn Trait>` (a service), `&Context`, `&mut \
             Tx<..>` (SQL in the same transaction)"
 )]
 pub trait CommandInput<'a, C, const ROLE: u64>: Sized {
-    /// What it is.
+    /// Describes it to the wiring.
     fn describe() -> Input;
 
     /// Says which aggregate to load, if any.
@@ -197,7 +197,7 @@ pub trait CommandInput<'a, C, const ROLE: u64>: Sized {
     fn take(scope: &'a CommandScope<'a>, place: usize) -> Result<Self, Error>;
 }
 
-/// What a command handler may borrow. `#[aggregate]` implements it for commands with a fitting
+/// A type that a command handler may borrow. `#[aggregate]` implements it for commands with a fitting
 /// `#[id(..)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an aggregate: a command handler cannot borrow it",
@@ -209,7 +209,7 @@ pub trait CommandInput<'a, C, const ROLE: u64>: Sized {
             methods"
 )]
 pub trait Borrowed<C, const ROLE: u64>: 'static {
-    /// What it is.
+    /// Describes it to the wiring.
     fn describe() -> Input;
 
     /// Says which aggregate to load, if any.
@@ -260,6 +260,16 @@ impl<C, const ROLE: u64> Borrowed<C, ROLE> for Context {
     }
 }
 
+impl<'a, A: InOneVec, C, const ROLE: u64> CommandInput<'a, C, ROLE> for Vec<A> {
+    fn describe() -> Input {
+        Input::context()
+    }
+
+    fn take(_: &'a CommandScope<'a>, _: usize) -> Result<Self, Error> {
+        Ok(Vec::new())
+    }
+}
+
 impl<A: InOneSlice, C, const ROLE: u64> Borrowed<C, ROLE> for [A] {
     fn describe() -> Input {
         Input::context()
@@ -291,7 +301,7 @@ impl<'a> CommandScope<'a> {
     }
 }
 
-/// What a command handler may return.
+/// The return type of a command handler.
 #[diagnostic::on_unimplemented(
     message = "a command handler cannot return `{Self}`",
     label = "neither an event nor anything that holds events",
@@ -299,7 +309,7 @@ impl<'a> CommandScope<'a> {
             tuple of these; bare or in a `Result` with the command's error"
 )]
 pub trait IntoDecision<C: Command> {
-    /// The events, or why there are none.
+    /// The events to record, or the error.
     ///
     /// # Errors
     /// The handler's error, or that of an event that cannot be written as JSON.
@@ -344,7 +354,7 @@ impl<T, E> ReturnType for Result<T, E> {
 
 /// The form of an [`IntoDecision`].
 pub trait ReturnForm<E> {
-    /// The events, or why there are none.
+    /// The events to record, or the error.
     ///
     /// # Errors
     /// As [`IntoDecision::into_decision`].

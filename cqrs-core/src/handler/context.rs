@@ -3,7 +3,7 @@ use uuid::Uuid;
 use crate::auth::Actor;
 use crate::{CommandId, Timestamp};
 
-/// What is known about the call that a handler serves.
+/// The call that a handler serves: ids, actor and time.
 #[derive(Clone, Debug)]
 pub struct Context {
     pub(crate) command: Option<CommandId>,
@@ -32,17 +32,17 @@ impl Context {
         self.command
     }
 
-    /// The conversation that the call belongs to.
+    /// The correlation id of the conversation that the call belongs to.
     pub fn correlation(&self) -> Uuid {
         self.correlation
     }
 
-    /// What caused the call: an event's id when a reaction sent it, else the call's own id.
+    /// The cause of the call: the event's id when a reaction sent it, otherwise the call's own id.
     pub fn causation(&self) -> Uuid {
         self.causation
     }
 
-    /// Who sent it, if anyone said.
+    /// The actor that sent the command, if one was set.
     pub fn actor(&self) -> Option<&Actor> {
         self.actor.as_ref()
     }

@@ -180,3 +180,13 @@ pub trait ListsSeveral<A> {}
             ids in the command with `#[id({Self}, each)]`"
 )]
 pub trait InOneSlice: 'static {}
+
+/// Never implemented: the states of several aggregates are not in a `Vec`.
+#[diagnostic::on_unimplemented(
+    message = "a command handler cannot take `Vec<{Self}>`",
+    label = "several aggregates are taken as `Each<State>`",
+    note = "take `Each<State>`, a map by id in the order of the ids, and mark the collection of ids \
+            in the command with `#[id(State, each)]`",
+    note = "for a service, take `Service<Vec<{Self}>>` and give it to the builder with `.provide(..)`"
+)]
+pub trait InOneVec {}

@@ -82,7 +82,7 @@ pub(crate) fn parse_query<H: QueryHandler>(
 pub(crate) struct TypedCommand<C: Command> {
     command: C,
     handler: CommandFn<C>,
-    /// What the handler returned instead of events.
+    /// The error that the handler returned.
     refusal: Mutex<Option<CommandError<C::Error>>>,
 }
 
@@ -98,7 +98,7 @@ impl<C: Command> TypedCommand<C> {
     /// The error that `handler` returned.
     pub(crate) fn take_refusal(&self, handler: &'static str) -> CommandError<C::Error> {
         match self.refused().take() {
-            // The handler said that something failed; only here it is known which handler.
+            // The error does not know its handler's name, which is known only here.
             Some(CommandError::Failed(Failure::Handler { source, .. })) => {
                 CommandError::Failed(Failure::Handler { handler, source })
             }

@@ -13,7 +13,7 @@ use crate::store::Recorded;
 pub trait EventHandler: 'static {
     /// The event.
     type Event: Event;
-    /// The function's name, or what `name = ".."` says; it names the checkpoint.
+    /// The name of the checkpoint. Defaults to the function's name.
     const NAME: &'static str;
     /// Whether a reaction that is new to a log begins with the log's first event, rather than
     /// with the next one.
@@ -21,7 +21,7 @@ pub trait EventHandler: 'static {
     /// Where it is.
     const SOURCE: Source;
 
-    /// What it takes besides the event.
+    /// Its inputs, without the event.
     fn inputs() -> Vec<Input>;
 
     /// Reacts.
@@ -31,7 +31,7 @@ pub trait EventHandler: 'static {
 /// The result of a sync reaction, or the future of an async one.
 pub type ReactionReply<'a> = Reply<'a, Result<()>>;
 
-/// What a reaction's inputs are taken from.
+/// The source of a reaction's inputs.
 pub struct ReactionScope<'a> {
     pub(crate) recorded: &'a Recorded,
     pub(crate) services: &'a [Option<ErasedService>],
@@ -39,7 +39,7 @@ pub struct ReactionScope<'a> {
     pub(crate) dispatcher: &'a (dyn Any + Send + Sync),
 }
 
-/// What an event handler may take besides its event.
+/// An input of an event handler, besides its event.
 #[diagnostic::on_unimplemented(
     message = "an event handler cannot take `{Self}`",
     label = "not one of the inputs of an event handler",
@@ -49,7 +49,7 @@ pub struct ReactionScope<'a> {
     note = "read models are written by a `#[projection]`"
 )]
 pub trait ReactionInput<'a>: Sized {
-    /// What it is.
+    /// Describes it to the wiring.
     fn describe() -> Input;
 
     /// Takes it.
@@ -80,7 +80,7 @@ impl<'a, T: ?Sized + Shareable> ReactionInput<'a> for Service<T> {
     }
 }
 
-/// What an `#[on]` method or an event handler may return.
+/// The return type of an `#[on]` method or an event handler.
 #[diagnostic::on_unimplemented(
     message = "an event handler or `#[on]` method cannot return `{Self}`",
     label = "neither `()` nor `Result<()>`",

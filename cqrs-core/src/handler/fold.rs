@@ -14,7 +14,7 @@ use crate::views::{ErasedBuffer, ReadModel, ViewBuffer, Views};
 pub trait Projection: 'static {
     /// The name, part of the checkpoint's.
     const NAME: &'static str;
-    /// The version: raise it when a fold changes, and the read models are built anew.
+    /// The version. When it is raised, the read models are rebuilt.
     const VERSION: u32;
     /// Where it is.
     const SOURCE: Source;
@@ -35,7 +35,7 @@ pub struct Setup {
     pub name: &'static str,
     /// The line that it is on.
     pub line: u32,
-    /// What it takes.
+    /// Its inputs.
     pub inputs: Vec<Input>,
     /// Runs it.
     pub run: for<'a> fn(&'a SetupScope<'a>) -> FoldReply<'a>,
@@ -50,7 +50,7 @@ pub struct Fold {
     pub line: u32,
     /// The wire name of the event that it folds.
     pub event: &'static str,
-    /// What it takes besides the event.
+    /// Its inputs, without the event.
     pub inputs: Vec<Input>,
     /// Decodes the event and folds it.
     pub run: for<'a> fn(&'a Recorded, &'a FoldScope<'a>) -> FoldReply<'a>,
@@ -59,7 +59,7 @@ pub struct Fold {
 /// The result of a sync fold, or the future of an async one.
 pub type FoldReply<'a> = Reply<'a, Result<()>>;
 
-/// What a fold's inputs are taken from.
+/// The source of a fold's inputs.
 pub struct FoldScope<'a> {
     pub(crate) recorded: &'a Recorded,
     pub(crate) buffers: &'a HashMap<TypeId, Arc<dyn ErasedBuffer>>,
@@ -67,12 +67,12 @@ pub struct FoldScope<'a> {
     pub(crate) tx: Option<&'a TxSlot<dyn ErasedViewTx>>,
 }
 
-/// What the inputs of a `#[setup]` method are taken from.
+/// The source of the inputs of a `#[setup]` method.
 pub struct SetupScope<'a> {
     pub(crate) tx: &'a TxSlot<dyn ErasedViewTx>,
 }
 
-/// What an `#[on]` method may take besides its event.
+/// An input of an `#[on]` method, besides its event.
 #[diagnostic::on_unimplemented(
     message = "an `#[on]` method cannot take `{Self}`",
     label = "not one of the inputs of a projection",
@@ -82,10 +82,10 @@ pub struct SetupScope<'a> {
             an `#[event_handler]`"
 )]
 pub trait FoldInput<'a>: Sized {
-    /// What is kept while the method runs.
+    /// Owns the input while the method runs.
     type Guard: Send;
 
-    /// What it is.
+    /// Describes it to the wiring.
     fn describe() -> Input;
 
     /// Takes what the method will borrow from.
@@ -98,7 +98,7 @@ pub trait FoldInput<'a>: Sized {
     fn borrow(guard: &'a mut Self::Guard) -> Self;
 }
 
-/// What an `#[apply]` method of the aggregate `A` may take besides its event. `#[aggregate]`
+/// An input of an `#[apply]` method of the aggregate `A`, besides its event. `#[aggregate]`
 /// implements it for the reference to the id.
 #[diagnostic::on_unimplemented(
     message = "an `#[apply]` method cannot take `{Self}`",
@@ -120,7 +120,7 @@ pub trait ApplyInput<'a, Id: 'a, A> {
         Self: Sized;
 }
 
-/// What an `#[apply]` method of an aggregate whose state is stored may take besides its event.
+/// An input of an `#[apply]` method of an aggregate whose state is stored, besides its event.
 #[diagnostic::on_unimplemented(
     message = "an `#[apply]` method of a stored state cannot take `{Self}`",
     label = "not the id",

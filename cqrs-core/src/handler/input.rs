@@ -8,10 +8,10 @@ use crate::message::{Aggregate, Envelope, Storage};
 use crate::store::{CommitMode, ModelSchema, Tag};
 use crate::views::{ErasedBuffer, ReadModel, ViewBuffer};
 
-/// What a handler takes besides its message.
+/// An input of a handler, besides its message.
 #[derive(Clone, Copy, Debug)]
 pub struct Input {
-    /// What it is.
+    /// The kind of input.
     pub kind: InputKind,
 }
 
@@ -44,7 +44,7 @@ impl Input {
         }
     }
 
-    /// What is always there.
+    /// An input that is always available.
     pub fn builtin() -> Self {
         Self {
             kind: InputKind::Builtin,

@@ -1,4 +1,4 @@
-//! What the macros make of annotated functions: a name, a list of inputs and a function pointer.
+//! Annotated functions as the macros register them: a name, a list of inputs and a function pointer.
 
 mod command;
 mod context;
@@ -22,7 +22,7 @@ pub use command::{
 };
 pub(crate) use command::{Inputs, LoadRequest, LoadedState, LoadedStates};
 pub use context::Context;
-pub use each::{Each, InOneSlice, Listed, ListsSeveral};
+pub use each::{Each, InOneSlice, InOneVec, Listed, ListsSeveral};
 pub use erased::{ErasedCommand, ErasedQuery};
 pub(crate) use erased::{Parse, TypedCommand, parse_command, parse_query};
 pub use event::{EventHandler, IntoHandlerResult, ReactionInput, ReactionReply, ReactionScope};

@@ -26,7 +26,7 @@ pub trait QueryHandler: Sized + 'static {
     /// Where it is.
     const SOURCE: Source;
 
-    /// What it takes besides the query.
+    /// Its inputs, without the query.
     fn inputs() -> Vec<Input>;
 
     /// Answers.
@@ -135,7 +135,7 @@ fn panicked(handler: &'static str, panic: &(dyn Any + Send)) -> QueryError {
     Failure::Panicked { handler, message }.into()
 }
 
-/// What a dispatcher has for the inputs of one query handler.
+/// The inputs of one query handler in a dispatcher.
 pub(crate) struct QueryInputs {
     /// By the place of the input.
     pub(crate) services: Box<[Option<ErasedService>]>,
@@ -145,14 +145,14 @@ pub(crate) struct QueryInputs {
     pub(crate) readers: Box<[Option<ReaderStore>]>,
 }
 
-/// What a query handler's inputs are taken from.
+/// The source of a query handler's inputs.
 pub struct QueryScope<'a> {
     pub(crate) inputs: &'a QueryInputs,
     /// There if the handler takes it: reading the clock costs more than answering from memory.
     pub(crate) context: Option<Box<Context>>,
 }
 
-/// What a query handler may take besides its query.
+/// An input of a query handler, besides its query.
 #[diagnostic::on_unimplemented(
     message = "a query handler cannot take `{Self}`",
     label = "not one of the inputs of a query handler",
@@ -163,7 +163,7 @@ pub struct QueryScope<'a> {
             handlers"
 )]
 pub trait QueryInput<'a>: Sized {
-    /// What it is.
+    /// Describes it to the wiring.
     fn describe() -> Input;
 
     /// Takes it.
@@ -208,7 +208,7 @@ impl<'a> QueryInput<'a> for &'a Context {
     }
 }
 
-/// What a handler of a query that returns `A` may return: that, bare or in a `Result`.
+/// The return type of a handler whose query returns `A`: `A`, bare or in a `Result`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the answer of this query",
     label = "the query returns `{A}`",

@@ -12,7 +12,7 @@ use crate::store::{
 };
 
 /// A transaction of the store, as command handlers and `#[on]` methods take it: `&mut
-/// Tx<Postgres>`. What is written in it commits with the events, or with the checkpoint, or not at
+/// Tx<Postgres>`. Its writes commit with the events or with the checkpoint, or not at
 /// all. Derefs to what the store has for its SQL.
 ///
 /// The handler does not end it: when it returns an error, or the append conflicts, everything is
@@ -86,7 +86,7 @@ impl<T: ?Sized> Clone for TxSlot<T> {
 /// A transaction while a handler works with it.
 pub type TxGuard<T, S> = OwnedMappedMutexGuard<Box<T>, Tx<S>>;
 
-/// What a command handler may take by `&mut`.
+/// An input that a command handler takes by `&mut`.
 #[diagnostic::on_unimplemented(
     message = "a command handler cannot take `&mut {Self}`",
     label = "only a transaction is taken by `&mut`",
@@ -96,10 +96,10 @@ pub type TxGuard<T, S> = OwnedMappedMutexGuard<Box<T>, Tx<S>>;
             another store"
 )]
 pub trait BorrowedMut: Sized {
-    /// What is kept while the handler runs.
+    /// Owns the input while the handler runs.
     type Guard: Send;
 
-    /// What it is.
+    /// Describes it to the wiring.
     fn describe() -> Input;
 
     /// Takes what the handler will borrow from.
@@ -145,17 +145,17 @@ impl<'a, S: Transactional<Transaction: ViewTransaction>> FoldInput<'a> for &'a m
     }
 }
 
-/// What a `#[setup]` method may take.
+/// An input of a `#[setup]` method.
 #[diagnostic::on_unimplemented(
     message = "a `#[setup]` method cannot take `{Self}`",
     label = "not a transaction",
     note = "a `#[setup]` method takes `&mut Tx<Postgres>`, or that of another store"
 )]
 pub trait SetupInput<'a>: Sized {
-    /// What is kept while the method runs.
+    /// Owns the input while the method runs.
     type Guard: Send;
 
-    /// What it is.
+    /// Describes it to the wiring.
     fn describe() -> Input;
 
     /// Takes what the method will borrow from.

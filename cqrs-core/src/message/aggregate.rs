@@ -8,16 +8,17 @@ use crate::store::{Tag, Tags};
 /// implements it; the methods marked `#[apply]` fold. With `ids(Student = .., Course = ..)` it is
 /// folded from the events that bear both ids.
 ///
-/// `name = ".."` gives the name in tags (none: the type's, in kebab case), `storage = "state"`
-/// keeps the current state in the store instead of folding it anew for every decision,
-/// `permission = ".."` says what an actor must hold to read its state and history.
+/// `name = ".."` gives the name in tags, which defaults to the type's name in kebab case.
+/// `storage = "state"` keeps the current state in the store, so that a decision does not fold it from
+/// its events. `permission = ".."` names the permission that an actor needs to read its state and
+/// history.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an aggregate",
     label = "this type has no `#[aggregate(id = ..)]` on its `impl` block",
     note = "write `#[aggregate(id = ..)] impl {Self} {{ #[apply] fn .. }}`"
 )]
 pub trait Aggregate: Default + Send + Sync + 'static {
-    /// What identifies one of them.
+    /// The type of its id.
     type Id;
     /// The name in tags, unless `ids(..)` names them.
     const NAME: &'static str;
@@ -27,7 +28,7 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     const STORAGE: Storage;
     /// Whether a fold takes `&Recorded`, which is not known before the event is recorded.
     const READS_RECORDED: bool;
-    /// What an actor must hold to read the state and history with [`Dispatcher::state`] and
+    /// The permission that an actor needs to read the state and history with [`Dispatcher::state`] and
     /// [`Dispatcher::history`]. Handlers that load it need nothing.
     ///
     /// [`Dispatcher::state`]: crate::Dispatcher::state

@@ -1,4 +1,4 @@
-//! What the macros ask of the types around an event. Each is a trait of its own, implemented for all
+//! The bounds that the macros put on the types around an event. Each is a trait of its own, implemented for all
 //! that fit, so that the error names the fault of the user's type.
 
 use std::any::type_name;

@@ -5,8 +5,9 @@ use crate::error::Invalid;
 
 /// A request to change state. Derive it; name it in the imperative.
 ///
-/// `#[command(error = .., permission = "..", name = "..")]` gives the domain's error (none:
-/// [`Rejected`](crate::Rejected), a text), what the actor must hold, and the wire name (none: the type's name).
+/// `#[command(error = .., permission = "..", name = "..")]` gives the rejection type (defaults to
+/// [`Rejected`](crate::Rejected), a message), the permission that the actor needs, and the wire name
+/// (defaults to the type's name).
 /// `#[id(Aggregate)]` marks the fields that identify the aggregates that it concerns.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a command",
@@ -15,17 +16,17 @@ use crate::error::Invalid;
             add `#[derive(Command, Clone, Serialize, Deserialize)]` to `{Self}`"
 )]
 pub trait Command: Serialize + for<'de> Deserialize<'de> + Clone + Send + Sync + 'static {
-    /// How the domain says no.
+    /// The command's rejection type.
     type Error: std::error::Error + Send + Sync + 'static; // `#[derive(Debug, thiserror::Error)]`, or no `error = ..` for a text
     /// The wire name.
     const NAME: &'static str;
-    /// What the actor must hold to send it.
+    /// The permission that an actor needs to send it.
     const PERMISSION: Option<&'static str>;
     /// Maximum number of times the handler runs for one sending of the command. Defaults to the
     /// dispatcher's `attempts`.
     const ATTEMPTS: Option<u32> = None;
 
-    /// What [`Validate`](super::Validate) says, if the type implements it.
+    /// Runs [`Validate`](super::Validate), if the type implements it.
     fn check(&self) -> Result<(), Invalid>;
 
     /// A handler as a pointer.

@@ -138,7 +138,7 @@ impl ReadBack {
 }
 
 impl Drop for ReadBack {
-    /// A panic in the `Drop` of an event that is not recorded harms nobody.
+    /// Contains a panic in the `Drop` of an event that is not recorded.
     fn drop(&mut self) {
         self.discard();
     }

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::json::{self, Unreadable};
 use crate::store::{EventData, EventType, Position, Recorded, Tag, Tags};
 
-/// Something that happened. Derive it on a struct; name it in the past tense.
+/// A recorded fact. Derive it on a struct; name it in the past tense.
 ///
 /// `#[event(name = "product-created", version = 1)]` gives the wire name and version, which stay
 /// when the type is renamed. `#[id(Aggregate)]` marks the fields that say what it concerns;
@@ -74,7 +74,7 @@ fn place(position: Option<Position>) -> String {
     position.map_or_else(String::new, |position| format!(" at position {position}"))
 }
 
-/// What a command handler may return: an event, an enum of events that derives `Event`, `()`, or
+/// Events as a command handler returns them: an event, an enum that derives `Event`, `()`, or
 /// an `Option`, `Vec` or tuple of these.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event",

@@ -6,10 +6,27 @@ use serde::Serialize;
 use super::Event;
 use crate::error::Invalid;
 
-/// Checks that need no state: implement it on a command or query and every door runs it before the
-/// handler.
+/// Checks that need no state. Implement it on a command or query: every call, typed or JSON, runs it
+/// before the handler.
+///
+/// ```
+/// use cqrs_core::prelude::*;
+///
+/// #[derive(Command, Clone, Serialize, Deserialize)]
+/// struct Rename {
+///     name: String,
+/// }
+///
+/// impl Validate for Rename {
+///     fn validate(&self) -> Result<(), Invalid> {
+///         ensure!(!self.name.is_empty(), Invalid::field("name", "is empty"));
+///         Ok(())
+///     }
+/// }
+/// # assert!(Rename { name: String::new() }.validate().is_err());
+/// ```
 pub trait Validate {
-    /// Says what is wrong, if anything.
+    /// Checks the message.
     ///
     /// # Errors
     /// When the message makes no sense whatever the state is.
@@ -35,7 +52,7 @@ impl<T> Probe<T> {
 }
 
 impl<T: Validate> Probe<T> {
-    /// What the type says.
+    /// Runs the check.
     #[inline]
     pub fn check(&self, message: &T) -> Result<(), Invalid> {
         message.validate()
@@ -78,7 +95,7 @@ impl io::Write for Length {
     }
 }
 
-/// What holds of types that do not implement the optional traits.
+/// The answers for types that do not implement the optional traits.
 pub trait Fallback<T> {
     /// Nothing to check.
     #[inline]
@@ -86,7 +103,7 @@ pub trait Fallback<T> {
         Ok(())
     }
 
-    /// What it has on the heap is not known.
+    /// Its size on the heap is not known.
     fn size(&self, _: &T) -> usize {
         size_of::<T>()
     }
@@ -108,7 +125,7 @@ impl<T: Event> EventProbe<T> {
     pub const IS_EVENT: bool = true;
 }
 
-/// What holds of types that are not events.
+/// The answer for types that are not events.
 pub trait NoEvent {
     /// Whether it is an event.
     const IS_EVENT: bool = false;

@@ -3,8 +3,9 @@ use serde::{Deserialize, Serialize};
 use super::HandlerCell;
 use crate::error::Invalid;
 
-/// A question. Derive it; `#[query(returns = ..)]` gives the type of the answer, `permission` what
-/// the actor must hold, `name` the wire name (none: the type's name).
+/// A question that changes nothing. Derive it: `#[query(returns = ..)]` gives the type of the answer,
+/// `permission` the permission that the actor needs, and `name` the wire name, which defaults to the
+/// type's name.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a query",
     label = "this type does not derive `Query`",
@@ -17,10 +18,10 @@ pub trait Query: Serialize + for<'de> Deserialize<'de> + Send + Sync + 'static {
     type Output: Serialize + Send + 'static;
     /// The wire name.
     const NAME: &'static str;
-    /// What the actor must hold to ask it.
+    /// The permission that an actor needs to ask it.
     const PERMISSION: Option<&'static str>;
 
-    /// What [`Validate`](super::Validate) says, if the type implements it.
+    /// Runs [`Validate`](super::Validate), if the type implements it.
     fn check(&self) -> Result<(), Invalid>;
 
     /// A handler as a pointer.

@@ -1,11 +1,11 @@
-//! What is guarded, and by whom.
+//! Checks of permissions and the authorizer.
 
 use super::{Plan, Problems};
 use crate::source::Source;
 
 impl Plan {
-    /// Checks that somebody decides about permissions, and that what is guarded has no other way
-    /// out.
+    /// Checks that there is an authorizer if permissions are named, and that history which needs a
+    /// permission cannot be read without one.
     pub(crate) fn check_permissions(
         &self,
         has_authorizer: bool,

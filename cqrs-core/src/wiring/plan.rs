@@ -11,7 +11,7 @@ use crate::registry::{
 use crate::source::Source;
 use crate::store::ModelSchema;
 
-/// What of the registry a dispatcher takes in, checked.
+/// The entries in a dispatcher's scope, checked.
 pub(crate) struct Plan {
     pub(crate) registry: &'static Registry,
     pub(crate) messages: Vec<&'static MessageEntry>,

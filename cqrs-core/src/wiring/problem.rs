@@ -28,18 +28,18 @@ pub enum BuildError {
     Store(#[from] StoreError),
 }
 
-/// All that is wrong with the wiring, at once.
+/// All problems of the wiring, reported together.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
-/// One thing that is wrong with the wiring.
+/// One problem of the wiring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What is wrong.
+    /// The problem, in one line.
     pub what: String,
-    /// Where.
+    /// The places in the code.
     pub at: Vec<Source>,
-    /// What to write.
+    /// The code that fixes it.
     pub write: String,
 }
 
@@ -76,7 +76,7 @@ impl Problems {
         });
         let places = &mut self.0[place].at;
         for source in at {
-            // What one macro declares several times is in one place.
+            // Several entries of one macro have one place.
             if !places
                 .iter()
                 .any(|it| (it.file, it.line) == (source.file, source.line))

@@ -1,7 +1,7 @@
 use crate::module::Module;
 use crate::source::Source;
 
-/// What a dispatcher takes in: the named modules, or everything if none is named.
+/// The scope of a dispatcher: the named modules, or everything if none is named.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scope {
     modules: Vec<Module>,

@@ -1,4 +1,4 @@
-//! What the builder was given, against what handlers take.
+//! Compares the services of the builder with those that handlers take.
 
 use std::any::TypeId;
 use std::collections::{BTreeMap, HashSet};
@@ -38,7 +38,7 @@ impl Plan {
         }
     }
 
-    /// What is probably a mistake of the program that builds the dispatcher, but works.
+    /// Warns of probable mistakes that do not prevent the dispatcher from working.
     pub(crate) fn warn_of_services(&self, services: &Services, warnings: &mut Problems) {
         for service in self.unused(services) {
             warnings.add(

@@ -1,4 +1,4 @@
-//! What handlers that take a transaction of the store need.
+//! Checks of handlers that take a transaction of the store.
 
 use super::plan::PlannedProjection;
 use super::{Plan, Problems};
@@ -39,7 +39,7 @@ impl Plan {
 }
 
 impl PlannedProjection {
-    /// What its methods take, and where they are.
+    /// The inputs of its methods, with their places.
     pub(super) fn methods(&self) -> impl Iterator<Item = (Source, &[Input])> {
         let source = |line| Source {
             line,

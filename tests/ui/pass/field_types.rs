@@ -189,7 +189,7 @@ async fn main() -> Result<()> {
     let found = app.query(PricesFrom { least: Fixed(10) }).after(&receipt).await?;
     assert_eq!(found[&7].1, [Fixed(12_00)]);
     let history = app.history::<Shelf>(&goods).all().await?;
-    let tags: Vec<_> = history[0].tags.into_iter().map(|tag| tag.to_string()).collect();
+    let tags: Vec<_> = history[0].data.tags.into_iter().map(|tag| tag.to_string()).collect();
     assert_eq!(
         tags,
         ["shelf:7", "tag:7", "label:1", "label:2", "label:3", "set:a", "hash:b", "maybe:9"]

@@ -36,7 +36,7 @@ struct r#struct {
 impl r#struct {
     #[apply]
     fn r#fn(&mut self, r#event: &r#mod::r#final, r#as: &Recorded) {
-        self.r#in = r#event.r#ref + r#as.version;
+        self.r#in = r#event.r#ref + r#as.data.version;
     }
 }
 
