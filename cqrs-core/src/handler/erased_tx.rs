@@ -3,11 +3,11 @@ use std::any::{Any, TypeId};
 use super::Tx;
 use crate::store::{
     Append, AppendError, Appended, BoxFuture, ErasedLogTx, ErasedTx, ErasedViewTx, HasReader,
-    LogTransaction, Position, Readers, StoreError, Transaction, Transactional, Transactions,
+    LogTransaction, Position, ReaderSource, StoreError, Transaction, Transactional, Transactions,
     ViewBatch, ViewCommitError, ViewTransaction, ViewTransactions,
 };
 
-impl<S: HasReader> Readers for S {
+impl<S: HasReader> ReaderSource for S {
     fn store_type(&self) -> TypeId {
         TypeId::of::<S>()
     }

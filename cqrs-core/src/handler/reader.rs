@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Input, InputKind, QueryInput, QueryScope};
 use crate::error::{Error, Result};
-use crate::store::{EventLog, HasReader, Readers, Transactional, ViewStore};
+use crate::store::{EventLog, HasReader, ReaderSource, Transactional, ViewStore};
 
 /// A view store's own reader, as query handlers take it: `Reader<Postgres>`. Derefs to the type that
 /// the store has for what it is good at: SQL, full text, aggregations. It cannot write.
@@ -111,9 +111,12 @@ pub(crate) enum ReaderStore {
 }
 
 impl ReaderStore {
-    pub(crate) fn readers(&self) -> Option<&dyn Readers> {
+    pub(crate) fn readers(&self) -> Option<&dyn ReaderSource> {
         match self {
-            Self::Log(log) => log.capabilities().transactions.map(|it| it as &dyn Readers),
+            Self::Log(log) => log
+                .capabilities()
+                .transactions
+                .map(|it| it as &dyn ReaderSource),
             Self::Views(views) => {
                 let capabilities = views.view_capabilities();
                 let transactions = capabilities.transactions;

@@ -58,9 +58,10 @@ pub use state::{StateKey, StateWrite, StoredState};
 pub use subscription::Subscription;
 pub use tag::{Tag, Tags};
 pub use tail_cache::TailCache;
+pub(crate) use transaction::{ErasedLogTx, ErasedTx, ErasedViewTx};
 pub use transaction::{
-    ErasedLogTx, ErasedTx, ErasedViewTx, HasReader, LogTransaction, Readers, Transaction,
-    Transactional, Transactions, ViewTransaction, ViewTransactions,
+    HasReader, LogTransaction, ReaderSource, Transaction, Transactional, Transactions,
+    ViewTransaction, ViewTransactions,
 };
 pub use view_store::{
     CommitMode, IndexRange, ModelSchema, StoredView, ViewBatch, ViewCapabilities, ViewChange,

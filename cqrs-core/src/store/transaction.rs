@@ -84,7 +84,7 @@ pub trait ViewTransaction: Transaction {
 }
 
 /// A store that [`HasReader`], without its type. Every such store implements it.
-pub trait Readers: Send + Sync {
+pub trait ReaderSource: Send + Sync {
     /// The type of the store.
     fn store_type(&self) -> TypeId;
 
@@ -93,13 +93,13 @@ pub trait Readers: Send + Sync {
 }
 
 /// A [`Transactional`] log without its type.
-pub trait Transactions: Readers {
+pub trait Transactions: ReaderSource {
     /// See [`Transactional::begin`].
     fn begin_append(&self) -> BoxFuture<'_, Result<Box<dyn ErasedLogTx>, StoreError>>;
 }
 
 /// A [`Transactional`] view store without its type.
-pub trait ViewTransactions: Readers {
+pub trait ViewTransactions: ReaderSource {
     /// See [`Transactional::begin`].
     fn begin_commit(&self) -> BoxFuture<'_, Result<Box<dyn ErasedViewTx>, StoreError>>;
 }

@@ -1,7 +1,9 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::{BoxFuture, Incarnation, Position, Readers, SortKey, StoreError, ViewTransactions};
+use super::{
+    BoxFuture, Incarnation, Position, ReaderSource, SortKey, StoreError, ViewTransactions,
+};
 
 /// Read models and the checkpoints of subscriptions.
 pub trait ViewStore: Send + Sync + 'static {
@@ -78,7 +80,7 @@ pub struct ViewCapabilities<'s> {
     pub transactions: Option<&'s dyn ViewTransactions>,
     /// The store's own reader, which query handlers take as `Reader<Self>`: `Some(self)` for a store
     /// that [`HasReader`](super::HasReader).
-    pub reader: Option<&'s dyn Readers>,
+    pub reader: Option<&'s dyn ReaderSource>,
 }
 
 /// How a store writes the changes of a batch and its checkpoint.
@@ -131,7 +133,7 @@ impl<'s> ViewCapabilities<'s> {
 
     /// Sets [`reader`](Self::reader).
     #[must_use]
-    pub fn reader(self, reader: &'s dyn Readers) -> Self {
+    pub fn reader(self, reader: &'s dyn ReaderSource) -> Self {
         Self {
             reader: Some(reader),
             ..self

@@ -10,7 +10,7 @@ use super::{Plan, Problems, ViewStores, is_same};
 use crate::handler::{Input, InputKind, ModelType, ReaderStore, StoreType};
 use crate::message::Storage;
 use crate::source::Source;
-use crate::store::{EventLog, Readers, Store, ViewStore};
+use crate::store::{EventLog, ReaderSource, Store, ViewStore};
 
 /// The stores of a dispatcher.
 #[derive(Clone)]
@@ -224,7 +224,7 @@ impl Stores {
             .log
             .capabilities()
             .transactions
-            .map(Readers::store_type);
+            .map(ReaderSource::store_type);
         let mut others = Others::default();
         for handler in &plan.command_handlers {
             others.add_transactions(handler.source, &(handler.inputs)(), store);
@@ -250,7 +250,7 @@ impl Stores {
                 continue;
             };
             let transactions = views.view_capabilities().transactions;
-            let store = transactions.map(Readers::store_type);
+            let store = transactions.map(ReaderSource::store_type);
             for (source, inputs) in projection.methods() {
                 others.add_transactions(source, inputs, store);
             }
