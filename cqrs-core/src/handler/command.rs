@@ -58,10 +58,10 @@ impl<C: Command> CommandFn<C> {
 }
 
 /// The events to record, or the error.
-pub type Decision<C> = Result<NewEvents, CommandError<<C as Command>::Error>>;
+pub type DecisionResult<C> = Result<NewEvents, CommandError<<C as Command>::Error>>;
 
 /// A decision of a sync handler, or the future of an async one.
-pub type CommandReply<'a, C> = Reply<'a, Decision<C>>;
+pub type CommandReply<'a, C> = Reply<'a, DecisionResult<C>>;
 
 /// The source of a handler's inputs.
 pub struct CommandScope<'a> {
@@ -313,11 +313,11 @@ pub trait IntoDecision<C: Command> {
     ///
     /// # Errors
     /// The handler's error, or that of an event that cannot be written as JSON.
-    fn into_decision(self) -> Decision<C>;
+    fn into_decision(self) -> DecisionResult<C>;
 }
 
 impl<C: Command, T: ReturnType<Form: ReturnForm<C::Error>>> IntoDecision<C> for T {
-    fn into_decision(self) -> Decision<C> {
+    fn into_decision(self) -> DecisionResult<C> {
         self.into_form().into_events()
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::query::{QueryHandler, QueryResult, QueryScope, answer};
-use super::{CommandFn, CommandHandler, CommandScope, Decision, Loads, Reply};
+use super::{CommandFn, CommandHandler, CommandScope, DecisionResult, Loads, Reply};
 use crate::error::{CommandError, Failure, Invalid, QueryError, Rejection};
 use crate::json::{self, MessageLimits};
 use crate::message::{Command, NewEvents, Query};
@@ -112,7 +112,7 @@ impl<C: Command> TypedCommand<C> {
     }
 
     /// The events, or the error put aside.
-    fn keep(&self, decision: Decision<C>) -> Option<NewEvents> {
+    fn keep(&self, decision: DecisionResult<C>) -> Option<NewEvents> {
         decision.map_err(|error| *self.refused() = Some(error)).ok()
     }
 

@@ -18,7 +18,7 @@ mod transaction;
 pub use crate::source::Source;
 pub use command::{
     BareEvents, Borrowed, CommandFn, CommandHandler, CommandInput, CommandReply, CommandScope,
-    Decision, DomainError, IntoDecision, Loads, ReturnForm, ReturnType,
+    DecisionResult, DomainError, IntoDecision, Loads, ReturnForm, ReturnType,
 };
 pub(crate) use command::{Inputs, LoadRequest, LoadedState, LoadedStates};
 pub use context::Context;

@@ -8,7 +8,7 @@ use crate::row;
 use crate::sql::{LOCK_SUBSCRIPTION, Sql};
 
 /// The checkpoint of a subscription.
-pub(crate) struct Checkpoint {
+pub(crate) struct CheckpointRow {
     pub(crate) position: Position,
     /// The head, in the same snapshot.
     pub(crate) head: Position,
@@ -21,7 +21,7 @@ pub(crate) async fn find(
     client: &Connection,
     sql: &Sql,
     subscription: &str,
-) -> Result<Option<Checkpoint>, Fault> {
+) -> Result<Option<CheckpointRow>, Fault> {
     // PostgreSQL stores no text with U+0000 in it, and refuses to look for one.
     if subscription.contains('\0') {
         return Ok(None);
@@ -30,7 +30,7 @@ pub(crate) async fn find(
     let Some(row) = client.query_opt(&select, &[&subscription]).await? else {
         return Ok(None);
     };
-    Ok(Some(Checkpoint {
+    Ok(Some(CheckpointRow {
         position: row::position(&row, 0)?,
         head: row::position(&row, 1)?,
         is_lost: !row.try_get::<_, bool>(2)?,

@@ -45,13 +45,13 @@ pub(crate) async fn prepare(shared: &Shared, models: &[ModelSchema]) -> Result<(
 }
 
 /// The indexes that are recorded, by the model's name.
-type Recorded = HashMap<String, String>;
+type RecordedModels = HashMap<String, String>;
 
 async fn recorded_indexes(
     client: &Connection,
     schema: &Schema,
     plans: &[ModelPlan<Schema>],
-) -> Result<Recorded, Fault> {
+) -> Result<RecordedModels, Fault> {
     let names: Vec<_> = plans.iter().map(|plan| plan.table.model()).collect();
     let select = client.prepare(&schema.apply(SELECT_MODELS)).await?;
     let rows = client.query(&select, &[&names]).await?;
@@ -59,7 +59,7 @@ async fn recorded_indexes(
     rows.into_iter().map(pair).collect()
 }
 
-fn step(plan: &ModelPlan<Schema>, recorded: &Recorded) -> ModelStep {
+fn step(plan: &ModelPlan<Schema>, recorded: &RecordedModels) -> ModelStep {
     plan.step(recorded.get(plan.table.model()).map(String::as_str))
 }
 
@@ -67,7 +67,7 @@ async fn carry_out(
     plan: &ModelPlan<Schema>,
     transaction: &Connection,
     schema: &Schema,
-    recorded: &Recorded,
+    recorded: &RecordedModels,
 ) -> Result<(), Fault> {
     let table = &plan.table;
     match step(plan, recorded) {
