@@ -115,13 +115,16 @@ fn parsed(file: &Path) -> syn::File {
     syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
-/// All sources below a folder, without those of tests.
+/// All sources below a folder, without those of tests and what is made from a `.proto` file.
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
     };
     let paths = entries.map(|entry| entry.expect("can be read").path());
-    let paths = paths.filter(|path| path.file_stem().is_some_and(|name| name != "tests"));
+    let paths = paths.filter(|path| {
+        let name = path.file_stem();
+        name.is_some_and(|name| name != "tests" && name != "proto")
+    });
     paths
         .flat_map(|path| match path.extension() {
             _ if path.is_dir() => rust_files(&path),
