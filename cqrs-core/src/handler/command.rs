@@ -260,7 +260,7 @@ impl<C, const ROLE: u64> Borrowed<C, ROLE> for Context {
     }
 }
 
-impl<'a, A: InOneVec, C, const ROLE: u64> CommandInput<'a, C, ROLE> for Vec<A> {
+impl<'a, T: InOneVec, C, const ROLE: u64> CommandInput<'a, C, ROLE> for Vec<T> {
     fn describe() -> Input {
         Input::context()
     }

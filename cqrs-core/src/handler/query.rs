@@ -135,12 +135,15 @@ fn panicked(handler: &'static str, panic: &(dyn Any + Send)) -> QueryError {
     Failure::Panicked { handler, message }.into()
 }
 
+/// A read model with the store that has its views.
+pub(crate) type ModelInput = (Arc<dyn ViewStore>, Arc<ModelSchema>);
+
 /// The inputs of one query handler in a dispatcher.
 pub(crate) struct QueryInputs {
     /// By the place of the input.
     pub(crate) services: Box<[Option<ErasedService>]>,
     /// The read models and their stores, by the place of the input.
-    pub(crate) models: Box<[Option<(Arc<dyn ViewStore>, Arc<ModelSchema>)>]>,
+    pub(crate) models: Box<[Option<ModelInput>]>,
     /// By the place of the input.
     pub(crate) readers: Box<[Option<ReaderStore>]>,
 }
