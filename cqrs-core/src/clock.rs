@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use crate::Timestamp;
 
-/// Where a dispatcher has its time from.
+/// Source of a dispatcher's time.
 #[derive(Clone)]
 pub(crate) struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
@@ -12,7 +12,7 @@ impl Clock {
         Self(Arc::new(now))
     }
 
-    /// The time, cut to the microsecond that stores keep.
+    /// The current time, truncated to the microsecond precision of stores.
     pub(crate) fn now(&self) -> Timestamp {
         let now = (self.0)();
         Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)

@@ -11,20 +11,20 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::Timestamp;
 
-/// Identifies one sending of a command; the same id again returns the first receipt.
+/// Identifies a command. Sending the same id again returns the first receipt.
 ///
-/// Made ids are `UUIDv7`, so they sort by time.
+/// Generated ids are `UUIDv7`, so they sort by time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CommandId(Uuid);
 
 impl CommandId {
-    /// A fresh id.
+    /// Generates a new id.
     pub fn new() -> Self {
         Self::at(Timestamp::now())
     }
 
-    /// A fresh id of this time.
+    /// Generates a new id with this timestamp.
     pub(crate) fn at(time: Timestamp) -> Self {
         let random: u128 = RANDOM.with_borrow_mut(|random| random.u128(..));
         let millis = u64::try_from(time.as_millisecond()).unwrap_or(0);
@@ -33,10 +33,10 @@ impl CommandId {
         Self(builder.into_uuid())
     }
 
-    /// An id that is the same whenever `scope` and `name` are: for imports and reactions, which
-    /// must not repeat a command when they are run again.
+    /// Derives the id from `scope` and `name`, so that equal arguments give equal ids. For imports
+    /// and reactions, which must not repeat a command when they run again.
     ///
-    /// Made of 128 bits of XXH3, in the layout of a `UUIDv8`.
+    /// A 128-bit XXH3 hash in the layout of a `UUIDv8`.
     pub fn derived(scope: &str, name: &[u8]) -> Self {
         let mut bytes = Vec::with_capacity(scope.len() + name.len() + 8);
         bytes.extend_from_slice(&(scope.len() as u64).to_le_bytes());
@@ -52,12 +52,12 @@ impl CommandId {
 }
 
 thread_local! {
-    /// Seeded by the operating system, once per thread: asking it for every id would cost more
-    /// than all the rest of a command in memory.
+    /// Seeded by the operating system once per thread: a system call per id would cost more than
+    /// the rest of an in-memory command.
     static RANDOM: RefCell<Rng> = RefCell::new(Rng::with_seed(seed()));
 }
 
-/// 64 random bits of a `UUIDv4`, which has 122 among its 128.
+/// 64 random bits taken from a `UUIDv4`, which has 122 random bits.
 fn seed() -> u64 {
     let (high, low) = Uuid::new_v4().as_u64_pair();
     high ^ low.rotate_left(32)
@@ -89,14 +89,14 @@ impl fmt::Display for CommandId {
     }
 }
 
-/// Identifies an event. Derived from its command's id and its place among that command's events,
-/// so that deciding again cannot make a second identity for the same event.
+/// Identifies an event. Derived from the id of its command and its index among the command's
+/// events, so that a retried decision gives the same event the same id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EventId(Uuid);
 
 impl EventId {
-    /// The id of a command's event number `index`, counted from 0.
+    /// Id of the command's event at `index`, starting at 0.
     pub fn of(command: CommandId, index: usize) -> Self {
         let mut bytes = [0; 24];
         bytes[..16].copy_from_slice(command.0.as_bytes());

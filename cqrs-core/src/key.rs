@@ -1,11 +1,11 @@
-//! Names as numbers, so that the type system can compare them.
+//! Hashes of names, which the type system can compare.
 
 use xxhash_rust::const_xxh3::xxh3_64;
 
-/// The number that stands for a name in const generics: `HasId<{ key("product") }, ..>`.
+/// Hash of a name, for const generics: `HasId<{ key("product") }, ..>`.
 ///
-/// The macros write it wherever two crates must mean the same aggregate without naming its
-/// type; it is XXH3, 64 bits, of the name's UTF-8 bytes.
+/// The macros use it wherever two crates refer to the same aggregate without naming its type. It is
+/// the 64-bit XXH3 hash of the name's UTF-8 bytes.
 pub const fn key(name: &str) -> u64 {
     xxh3_64(name.as_bytes())
 }

@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use crate::error::Failure;
 use crate::store::BoxFuture;
 
-/// A handler's future whose panic becomes an error. What the handler owned is dropped with it, and
-/// what it borrowed is not changed by handlers, so no broken state can be seen.
+/// A handler's future that turns a panic into an error. Values the handler owned are dropped with
+/// it, and handlers do not change the values they borrow, so no broken state is observable.
 pub(crate) struct Guarded<'a, T>(pub(crate) BoxFuture<'a, T>);
 
 impl<T> Future for Guarded<'_, T> {
@@ -23,7 +23,7 @@ impl<T> Future for Guarded<'_, T> {
     }
 }
 
-/// Runs a function that is not a handler; its panic becomes an error with the function's name.
+/// Runs a function that is not a handler, and turns a panic into an error that names the function.
 #[inline]
 pub(crate) fn guarded<T, N: Into<Cow<'static, str>>>(
     function: impl FnOnce() -> N,
@@ -37,19 +37,19 @@ pub(crate) fn guarded<T, N: Into<Cow<'static, str>>>(
     })
 }
 
-/// The name of a method, as errors have it: `Product::apply`.
+/// Name of a method in errors: `Product::apply`.
 pub(crate) fn method(type_name: &str, method: &str) -> String {
     format!("{}::{method}", short(type_name))
 }
 
-/// A type's name without the path to it.
+/// A type's name without its path.
 fn short(type_name: &str) -> &str {
     let path = type_name.split('<').next().unwrap_or(type_name);
     let start = path.rfind("::").map_or(0, |colons| colons + 2);
     type_name.get(start..).unwrap_or(type_name)
 }
 
-/// What a panic said.
+/// Message of a panic.
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));

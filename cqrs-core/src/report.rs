@@ -1,13 +1,13 @@
 use std::error::Error;
 use std::fmt;
 
-/// Writes an error's message, then each of its causes on a line of its own. A cause whose text is
-/// on the lines above is left out: many messages end with that of their cause.
+/// Writes an error's message, then each of its causes on a separate line. Causes whose text already
+/// appears above are omitted, since many messages end with the message of their cause.
 ///
 /// [`debug_as_report!`](crate::debug_as_report) makes this the `Debug` of an error type.
 ///
 /// # Errors
-/// When the formatter cannot be written to.
+/// Returns an error if writing to the formatter fails.
 pub fn report(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut report = error.to_string();
     let mut source = error.source();
@@ -22,8 +22,8 @@ pub fn report(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str(&report)
 }
 
-/// Implements `Debug` for error types with [`report`](crate::error::report()): what a program
-/// prints whose `main` returns the error, and what `expect` panics with.
+/// Implements `Debug` for error types with [`report`](crate::error::report()): the format printed
+/// when `main` returns the error or `expect` panics with it.
 ///
 /// ```
 /// #[derive(thiserror::Error)]
@@ -58,7 +58,7 @@ mod tests {
 
     crate::debug_as_report!(Link);
 
-    /// An error with these texts, the last of which is the first cause.
+    /// Builds an error from these texts; the last one is the root cause.
     fn chain(texts: &[&'static str]) -> Link {
         let source = match &texts[1..] {
             [] => None,

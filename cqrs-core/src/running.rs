@@ -1,5 +1,5 @@
-//! Shutdown and rest come when handlers have ended. A handler that waits for either would wait for
-//! its own end.
+//! Tracks which handlers run in a task. Shutdown and `settled` wait for all handlers to end, so a
+//! handler that awaited either would wait for itself.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::task::futures::TaskLocalFuture;
 
 tokio::task_local! {
-    /// The async handler that this task runs, the innermost if there are several. A sync handler
+    /// The innermost async handler that this task runs. Only async handlers matter: a sync handler
     /// cannot wait.
     static RUNNING: Running;
 }
@@ -16,12 +16,12 @@ tokio::task_local! {
 pub(crate) struct Running {
     dispatcher: usize,
     handler: &'static str,
-    /// The handler of another dispatcher that waits for this one.
+    /// The handler of another dispatcher that is waiting for this one.
     outer: Option<Arc<Self>>,
 }
 
-/// Runs a command handler, a projection or a reaction. `dispatcher` is an address in it that does not
-/// change while a handler runs.
+/// Runs a command handler, a projection or a reaction. `dispatcher` identifies the dispatcher: an
+/// address inside it, stable while a handler runs.
 pub(crate) fn running<F: Future>(
     dispatcher: usize,
     handler: &'static str,
@@ -36,13 +36,13 @@ pub(crate) fn running<F: Future>(
     RUNNING.scope(running, future)
 }
 
-/// The handler of this dispatcher that this task runs.
+/// The handler of this dispatcher that is running in the current task, if any.
 pub(crate) fn running_handler(dispatcher: usize) -> Option<&'static str> {
     let handler = RUNNING.try_with(|running| running.handler_of(dispatcher));
     handler.ok().flatten()
 }
 
-/// Runs a handler's future elsewhere than in its task.
+/// Runs a handler's future outside its own task.
 pub(crate) async fn still_running<F: Future>(running: Option<Running>, future: F) -> F::Output {
     match running {
         Some(running) => RUNNING.scope(running, future).await,
@@ -51,12 +51,12 @@ pub(crate) async fn still_running<F: Future>(running: Option<Running>, future: F
 }
 
 impl Running {
-    /// The handler that this task runs.
+    /// The handler running in the current task.
     pub(crate) fn current() -> Option<Self> {
         RUNNING.try_with(Self::clone).ok()
     }
 
-    /// What to remember of this handler while it waits for one of the other dispatcher.
+    /// The outer handler to record while this one waits for a handler of the other dispatcher.
     fn around(&self, dispatcher: usize) -> Option<Arc<Self>> {
         if self.dispatcher == dispatcher {
             self.outer.clone()

@@ -1,19 +1,19 @@
 use std::fmt;
 
-/// Where something is declared.
+/// Source location of a declaration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// The file, as the compiler was given it.
+    /// File path, as passed to the compiler.
     pub file: &'static str,
-    /// The line, from 1.
+    /// Line number, starting at 1.
     pub line: u32,
-    /// The module's path, which begins with the crate's name; empty for a place in the code that
-    /// builds a dispatcher.
+    /// Path of the module, starting with the crate's name. Empty for locations in code that builds
+    /// a dispatcher.
     pub module: &'static str,
 }
 
 impl Source {
-    /// The place that called a `#[track_caller]` function.
+    /// Location of the call to a `#[track_caller]` function.
     #[track_caller]
     pub(crate) fn caller() -> Self {
         let place = std::panic::Location::caller();
@@ -24,7 +24,7 @@ impl Source {
         }
     }
 
-    /// Whether it is declared in this module or below it.
+    /// Whether the declaration is in this module or one of its submodules.
     pub fn is_within(&self, module: &str) -> bool {
         self.module
             .strip_prefix(module)

@@ -1,7 +1,7 @@
-//! What `tracing` is told. The guide `docs/guides/tracing.md` has the spans and fields as a table.
+//! Spans and events for `tracing`. The guide `docs/guides/tracing.md` lists them with their fields.
 //!
-//! No message, event, state or view is in it, and no actor: only names, ids, numbers, and the texts
-//! of errors.
+//! They never contain messages, events, states, views or actors: only names, ids, numbers and error
+//! texts.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::handler::Context;
 use crate::store::{Position, Recorded};
 use crate::wiring::{Description, Problem};
 
-/// Whether anybody may listen to the spans of calls.
+/// Whether a subscriber may be interested in the spans of calls.
 #[inline]
 pub(crate) fn is_on() -> bool {
     level_enabled!(Level::INFO)
 }
 
-/// Awaits a future in a span. If nobody listens, nothing is wrapped around it, and the future of the
-/// caller has no room for the span: what is larger than 1 KiB is slow to allocate.
+/// Awaits a future in a span. Without a subscriber the future is not wrapped. The span is kept out
+/// of the caller's future, because futures larger than 1 KiB are slow to allocate.
 macro_rules! within {
     ($span:expr, $future:expr) => {{
         let span: tracing::Span = $span;
@@ -34,7 +34,7 @@ macro_rules! within {
 
 pub(crate) use within;
 
-/// A command, from its validation to its receipt.
+/// Span of a command, from validation to receipt.
 pub(crate) fn execute(command: &'static str, handler: &'static str) -> Span {
     info_span!(
         target: "cqrs_core",
@@ -50,7 +50,7 @@ pub(crate) fn execute(command: &'static str, handler: &'static str) -> Span {
     )
 }
 
-/// The ids of a command, once it has them.
+/// Records the ids of a command once they are assigned.
 pub(crate) fn identify(execute: &Span, context: &Context) {
     if execute.is_disabled() {
         return;
@@ -61,22 +61,22 @@ pub(crate) fn identify(execute: &Span, context: &Context) {
     execute.record("correlation", display(context.correlation));
 }
 
-/// One run of a command's handler on the states that were loaded.
+/// Span of one run of a command's handler on the loaded states.
 pub(crate) fn decide(attempt: u32, aggregates: usize) -> Span {
     debug_span!(target: "cqrs_core", "decide", attempt, aggregates)
 }
 
-/// The append of a decision's events.
+/// Span of the append of a decision's events.
 pub(crate) fn append(events: usize) -> Span {
     debug_span!(target: "cqrs_core", "append", events)
 }
 
-/// A query, with what it waits for.
+/// Span of a query, including its wait for read models.
 pub(crate) fn query(query: &'static str) -> Span {
     info_span!(target: "cqrs_core", "query", query)
 }
 
-/// A page of events that a projection folds.
+/// Span of the fold of one page of events by a projection.
 pub(crate) fn project(projection: &str, events: &[impl AsRef<Recorded>]) -> Span {
     let at = |event: Option<&_>| event.map(|event: &Recorded| event.position.get());
     info_span!(
@@ -89,7 +89,7 @@ pub(crate) fn project(projection: &str, events: &[impl AsRef<Recorded>]) -> Span
     )
 }
 
-/// A reaction to one event.
+/// Span of a reaction to one event.
 pub(crate) fn react(reaction: &'static str, event: &Recorded) -> Span {
     info_span!(
         target: "cqrs_core",
@@ -102,12 +102,12 @@ pub(crate) fn react(reaction: &'static str, event: &Recorded) -> Span {
     )
 }
 
-/// A subscription goes on from its checkpoint.
+/// A subscription resumed from its checkpoint.
 pub(crate) fn follows(subscription: &str, position: Position) {
     info!(target: "cqrs_core", subscription, position = position.get(), "the subscription follows the log");
 }
 
-/// A subscription is to be tried again.
+/// A subscription will be retried.
 pub(crate) fn fails(subscription: &str, attempts: u32, pause: Duration, error: &str) {
     warn!(target: "cqrs_core", subscription, attempts, ?pause, error, "the subscription fails");
 }
@@ -126,7 +126,7 @@ pub(crate) fn started(description: &Description, subscriptions: usize) {
     );
 }
 
-/// The last handle of a dispatcher is gone, and so are its workers.
+/// The last handle of a dispatcher was dropped and its workers have ended.
 pub(crate) fn ended() {
     info!(target: "cqrs_core", "the dispatcher has ended");
 }

@@ -30,7 +30,7 @@ use crate::wiring::{
     ViewStores, is_same,
 };
 
-/// Gathers what a dispatcher needs; [`build`](Builder::build) checks it and starts it.
+/// Configures a dispatcher; [`build`](Builder::build) checks it and starts it.
 #[must_use = "nothing is wired until `build`"]
 pub struct Builder {
     stores: GivenStores,
@@ -63,14 +63,14 @@ impl Builder {
         self
     }
 
-    /// Services that a test has gathered.
+    /// Services provided by a test.
     pub(crate) fn services(mut self, services: Services) -> Self {
         self.services = services;
         self
     }
 
-    /// The store of everything: events, views and checkpoints. A dispatcher has one, or
-    /// [`log`](Self::log) and [`views`](Self::views) apart.
+    /// One store for the event log, views and checkpoints. Use either this, or [`log`](Self::log)
+    /// and [`views`](Self::views) separately.
     #[track_caller]
     pub fn store(mut self, store: impl Store) -> Self {
         let store = Arc::new(store);
@@ -79,31 +79,30 @@ impl Builder {
         self
     }
 
-    /// The store of events, when views are in another one.
+    /// The event log, if views are kept in a separate store.
     #[track_caller]
     pub fn log(mut self, log: impl EventLog) -> Self {
         self.stores.add_log(Arc::new(log));
         self
     }
 
-    /// The store of views and checkpoints, when events are in another one. A dispatcher without
-    /// projections and event handlers needs none.
+    /// The store of views and checkpoints, if it is separate from the event log. Not required by a
+    /// dispatcher without projections and event handlers.
     #[track_caller]
     pub fn views(mut self, views: impl ViewStore) -> Self {
         self.stores.add_views(Arc::new(views));
         self
     }
 
-    /// The store of the views of `V`, when those of other read models are elsewhere. The read models
-    /// of one projection are in one store, with its checkpoint: give each of them a clone of one
-    /// `Arc`.
+    /// The store of the views of `V`, if other read models are kept elsewhere. All read models of a
+    /// projection share one store with its checkpoint: pass each of them a clone of the same `Arc`.
     #[track_caller]
     pub fn views_of<V: ReadModel>(mut self, views: Arc<dyn ViewStore>) -> Self {
         self.stores.add_views_of(ModelType::of::<V>(), views);
         self
     }
 
-    /// The stores of another dispatcher.
+    /// Uses the stores of another dispatcher.
     #[track_caller]
     pub fn stores_of(mut self, other: &Dispatcher) -> Self {
         let Stores { log, views } = &other.inner.stores;
@@ -117,36 +116,36 @@ impl Builder {
         self
     }
 
-    /// Gives handlers a service: those that take `Service<T>`. For a trait object, name it:
-    /// `.provide::<dyn Mailer>(Arc::new(Smtp::new()))`. Of several of one type, handlers get the
-    /// last, and `describe().warnings` says so.
+    /// Provides a service to the handlers that take `Service<T>`. For a trait object, name the
+    /// trait: `.provide::<dyn Mailer>(Arc::new(Smtp::new()))`. If a type is provided more than
+    /// once, the last value is used, and `describe().warnings` reports it.
     #[track_caller]
     pub fn provide<T: ?Sized + Send + Sync + 'static>(mut self, service: Arc<T>) -> Self {
         self.services.insert(service);
         self
     }
 
-    /// Who may send messages and read aggregates that name a permission.
+    /// Authorizes messages, and reads of aggregates, that name a permission.
     pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
         self.authorizer = Some(Arc::new(authorizer));
         self
     }
 
-    /// What an actor must hold to read the log with [`Dispatcher::events`]. By default, nothing;
-    /// required if an aggregate names a permission, since the log has its events.
+    /// Permission required to read the log with [`Dispatcher::events`]. Defaults to none. Must be
+    /// set if an aggregate names a permission, since the log contains its events.
     pub fn log_permission(mut self, permission: &'static str) -> Self {
         self.log_permission = Some(permission);
         self
     }
 
-    /// Takes in this module, and links its crate. Without any, everything that is linked into the
-    /// process is taken in; with one or more, only those.
+    /// Includes this module, and links its crate. Defaults to everything that is linked into the
+    /// process; once a module is named, only named modules are included.
     pub fn module(mut self, module: Module) -> Self {
         self.scope.add(module);
         self
     }
 
-    /// Where the time comes from; none said: the system's clock.
+    /// Source of the current time. Defaults to the system clock.
     pub fn clock(mut self, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.clock = Clock::new(now);
         self
@@ -269,7 +268,7 @@ impl Builder {
         self.start(plan, stores).await
     }
 
-    /// Starts what is in a plan: one that was checked, or that of a test.
+    /// Starts the workers of a plan: a checked one, or the plan of a test.
     pub(crate) async fn start(self, plan: Plan, stores: Stores) -> Result<Dispatcher, BuildError> {
         let mut warnings = Problems::default();
         plan.warn_of_services(&self.services, &mut warnings);
@@ -349,7 +348,7 @@ impl Builder {
     }
 }
 
-/// Makes room for the read models in their stores.
+/// Prepares the stores for their read models.
 async fn prepare(models: &Models, views: &ViewStores) -> Result<(), StoreError> {
     for store in views.all() {
         let models = models.iter().filter(|(id, _)| {
@@ -369,13 +368,13 @@ fn no_view_store() -> StoreError {
     }
 }
 
-/// Runs a worker, and keeps the dispatcher until it has ended.
+/// Runs a worker, and keeps the dispatcher alive until the worker has ended.
 async fn within(dispatcher: Dispatcher, name: &'static str, run: impl Future<Output = ()>) {
     dispatcher.inner.decisions.running(name, run).await;
 }
 
-/// The aggregates with `storage = "state"`. An event may concern one that is not taken in; its
-/// stored state then stays behind the log, and is brought up to date when it is loaded.
+/// The aggregates with `storage = "state"`. An event may concern an aggregate of a module that is
+/// not included. Its stored state then lags behind the log, and is brought up to date on load.
 fn stored_aggregates(aggregates: &[&'static AggregateEntry]) -> Vec<&'static AggregateType> {
     let aggregates = aggregates.iter().map(|entry| &entry.aggregate);
     aggregates
@@ -443,7 +442,7 @@ fn query_slots(
     slots.collect()
 }
 
-/// The read model that an input is.
+/// The read model of an input, if it is one.
 fn model_of(input: &Input) -> Option<TypeId> {
     match input.kind {
         InputKind::Views(model) => Some(model.id),
@@ -451,9 +450,9 @@ fn model_of(input: &Input) -> Option<TypeId> {
     }
 }
 
-/// The projections that write what a query reads, by their place in the plan. Where it reads with
-/// SQL, its tables are not known: it may read any that projections write with SQL, and with a view
-/// store's own reader all that is in that store.
+/// Indexes in the plan of the projections that a query depends on. The tables of an SQL query are
+/// unknown, so it depends on every projection that writes with SQL. With a view store's own reader
+/// it depends on all projections of that store.
 fn reads(
     plan: &Plan,
     inputs: &[Input],
@@ -482,7 +481,7 @@ fn reads(
     reads.into()
 }
 
-/// The view stores that a query reads from, each once.
+/// The view stores that a query reads from, without duplicates.
 fn stores_read(
     inputs: &[Input],
     readers: &[Option<ReaderStore>],
@@ -492,7 +491,8 @@ fn stores_read(
     for (input, reader) in inputs.iter().zip(readers) {
         let store = match reader {
             Some(ReaderStore::Views(views)) => Some(views),
-            // What is there to wait for, a store that keeps the log as well knows as a view store.
+            // A store that is also the log answers as a view store whether there is anything to
+            // wait for.
             Some(ReaderStore::Log(_)) => stores.views_beside_log(),
             None => model_of(input).and_then(|model| stores.views.of_model(model)),
         };

@@ -1,7 +1,8 @@
-/// Whether JSON nests objects and arrays more than `limit` levels deep. Stops where it does.
+/// Whether JSON nests objects and arrays more than `limit` levels deep. Stops at the first such
+/// level.
 ///
-/// Brackets in strings do not count. Text that is no JSON may be counted wrong; it is refused by the
-/// parser, whose own limit lies above.
+/// Brackets in strings do not count. The result is unreliable for malformed JSON, which the parser
+/// refuses anyway; the parser's own limit is higher.
 pub(super) fn exceeds(json: &[u8], limit: usize) -> bool {
     // Text this short cannot hold that many brackets.
     if json.len() <= limit {

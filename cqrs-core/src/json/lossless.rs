@@ -9,7 +9,7 @@ use serde::ser::{
 use super::path::Path;
 use super::{Loss, Lost};
 
-/// What was seen while a value was written.
+/// Findings while a value was written.
 #[derive(Default)]
 pub(super) struct Report {
     losses: RefCell<Vec<Loss>>,
@@ -19,7 +19,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// A serializer that reports here what `inner` writes.
+    /// A serializer that writes with `inner` and reports its findings here.
     pub(super) fn serializer<S: Serializer>(&self, inner: S) -> Lossless<'_, S> {
         Lossless {
             inner,
@@ -34,7 +34,7 @@ impl Report {
         self.is_unit.get()
     }
 
-    /// Where JSON has `null` for something that is not absent.
+    /// Places where JSON has `null` for a value that is not absent.
     pub(super) fn into_losses(self) -> Vec<Loss> {
         self.losses.into_inner()
     }
@@ -59,8 +59,8 @@ impl Report {
     }
 }
 
-/// Writes with another serializer, and reports what JSON has `null` for. It allocates nothing of its
-/// own as long as there is nothing to report.
+/// Writes with another serializer, and reports the values that JSON represents as `null`. It
+/// allocates nothing of its own as long as there is nothing to report.
 pub(super) struct Lossless<'a, S> {
     inner: S,
     path: &'a Path<'a>,
@@ -98,9 +98,9 @@ pub(super) struct Compound<'a, C> {
     inner: C,
     path: Path<'a>,
     report: &'a Report,
-    /// Place of the next item.
+    /// Index of the next item.
     next: usize,
-    /// The next value's key, if it was written apart.
+    /// The next value's key, if it was written separately.
     key: String,
 }
 

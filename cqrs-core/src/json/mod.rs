@@ -1,4 +1,4 @@
-//! JSON as it is recorded: what is written can be read back, as the same value.
+//! Lossless JSON: every recorded value reads back as the same value.
 
 mod depth;
 mod lossless;
@@ -27,19 +27,19 @@ use root::{Origin, Root};
 pub(crate) struct Unreadable {
     /// Path of the field at fault, `lines[2].price`, if it is one field.
     pub(crate) field: Option<String>,
-    /// What is wrong with it.
+    /// Description of the problem.
     pub(crate) reason: String,
 }
 
-/// A place where JSON has `null` for something that is not absent. Not a loss if the type reads it
-/// back as what it was, as a `deserialize_with` can.
+/// A place where JSON has `null` for a value that is not absent. Harmless if the type reads `null`
+/// back as the original value, as a `deserialize_with` can.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Loss {
     field: Option<String>,
     value: Lost,
 }
 
-/// What JSON has `null` for.
+/// The kind of value that JSON represents as `null`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Lost {
     NotANumber,
@@ -49,10 +49,10 @@ enum Lost {
     EmptySome,
 }
 
-/// Writes a value as JSON, and makes sure that it can be read back.
+/// Writes a value as JSON, and verifies that it can be read back.
 ///
-/// It is read back to find out: no look at the type tells, since `Serialize` and `Deserialize` may
-/// be written by hand.
+/// Verification reads the JSON back: the type alone proves nothing, since `Serialize` and
+/// `Deserialize` may be written by hand.
 ///
 /// # Errors
 /// When the value has no JSON, when its JSON does not read as a `T`, and when it reads as another
@@ -62,7 +62,7 @@ pub(crate) fn encode<T: Serialize + DeserializeOwned>(value: &T) -> Result<Vec<u
     round_trip::<T, T>(value).map(|(json, _)| json)
 }
 
-/// [`encode`], for a value that is read back as an `R`, and what was read.
+/// Like [`encode`], for a value that reads back as an `R`. Also returns that `R`.
 pub(crate) fn round_trip<R, W>(value: &W) -> Result<(Vec<u8>, R), Unreadable>
 where
     R: Serialize + DeserializeOwned,
@@ -76,7 +76,7 @@ where
         json.extend_from_slice(b"{}");
     }
     let read = check(&json, report.into_losses())?;
-    // A copy, since it may be kept, and has no room to spare then.
+    // A copy without spare capacity, since it may be kept for long.
     Ok((json.as_slice().to_vec(), read))
 }
 
@@ -105,17 +105,17 @@ pub(crate) fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T, Unreadable> 
     read(json, Origin::Log)
 }
 
-/// Bounds of a message that comes from outside.
+/// Limits of a message from an external caller.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MessageLimits {
-    /// Bytes of JSON.
+    /// Maximum size in bytes.
     pub(crate) bytes: usize,
-    /// Levels of objects and arrays.
+    /// Maximum depth of objects and arrays.
     pub(crate) depth: usize,
 }
 
-/// Reads a message that comes from outside: a type without fields reads from nothing at all, too. A
-/// type with fields is an object.
+/// Reads a message from an external caller. A type without fields also reads from empty text. A
+/// type with fields must be an object.
 ///
 /// # Errors
 /// When the JSON exceeds a limit, and when it does not fit the type; names the field. The outer error
@@ -145,13 +145,14 @@ pub(crate) fn decode_message<T: DeserializeOwned>(
 
 fn read_message<T: DeserializeOwned>(json: &[u8]) -> Result<T, Unreadable> {
     if json.trim_ascii().is_empty() {
-        // What a type with fields lacks is JSON, not another value than `null`.
+        // Empty text for a type with fields: the problem to report is missing JSON, not a wrong
+        // value.
         return read(b"null", Origin::Caller).or_else(|_| read(json, Origin::Caller));
     }
     read(json, Origin::Caller)
 }
 
-/// Writes a value, and reports what JSON has `null` for.
+/// Writes a value, and reports the values that JSON represents as `null`.
 fn write<T: Serialize>(value: &T, json: impl io::Write) -> Result<Report, Unreadable> {
     let report = Report::default();
     let mut writer = serde_json::Serializer::new(json);
@@ -175,7 +176,7 @@ fn check<R: Serialize + DeserializeOwned>(json: &[u8], losses: Vec<Loss>) -> Res
     }
     let read = match read {
         Ok(read) => read,
-        // The loss says why.
+        // The reported loss explains the failure.
         Err(error) => return Err(losses.into_iter().next().map_or(error, Unreadable::from)),
     };
     let kept: HashSet<_> = write(&read, io::sink())
@@ -197,7 +198,7 @@ fn read<T: DeserializeOwned>(json: &[u8], origin: Origin) -> Result<T, Unreadabl
     value.map_err(|error| locate::<T>(json, origin, &error))
 }
 
-/// Reads once more to find the field at fault.
+/// Reads the JSON a second time to find the field at fault.
 #[cold]
 fn locate<T>(json: &[u8], origin: Origin, error: &serde_json::Error) -> Unreadable
 where

@@ -2,10 +2,10 @@ use std::fmt::{self, Write};
 
 use serde::Serialize;
 
-/// Longest text of a path: keys and depth are the user's.
+/// Maximum length of a path's text. Keys and depth are under the caller's control.
 const MAX_CHARS: usize = 120;
 
-/// The way to a value, as a list through the stack: it costs nothing until it is written out.
+/// Path to a value, as a linked list on the stack: it costs nothing until it is rendered.
 #[derive(Clone, Copy)]
 pub(super) struct Path<'a> {
     parent: Option<&'a Path<'a>>,
@@ -55,12 +55,12 @@ impl<'a> Path<'a> {
         self.then(Step::Key(key))
     }
 
-    /// Whether it is that of the outermost value.
+    /// Whether this is the path of the outermost value.
     pub(super) fn is_root(&self) -> bool {
         self.parent.is_none()
     }
 
-    /// The text, `lines[2].price`; none of the outermost value.
+    /// The path as text, `lines[2].price`. `None` for the outermost value.
     #[cold]
     pub(super) fn text(&self) -> Option<String> {
         (!self.is_root()).then(|| shorten(self.to_string()))
@@ -92,7 +92,7 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// The text of a path without its middle, if it is long.
+/// Text of a path, with the middle elided if it is long.
 pub(super) fn shorten(path: String) -> String {
     let chars = path.chars().count();
     if chars <= MAX_CHARS {

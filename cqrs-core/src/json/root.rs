@@ -3,19 +3,19 @@ use std::fmt;
 use serde::de::value::MapDeserializer;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Reads a whole message. A struct without fields is `{}`, and what was recorded as `null` before it
-/// had fields, or with fields that it has lost, is read, too.
+/// Reads a whole message. A struct without fields is `{}`. Payloads recorded as `null` before the
+/// struct had fields, or with fields that were since removed, are read as well.
 pub(super) struct Root<D> {
     inner: D,
     origin: Origin,
 }
 
-/// Where JSON comes from.
+/// Origin of a JSON text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// It was recorded: `null` may be of a time when the type had no fields.
+    /// Recorded in the log: `null` may date from a time when the type had no fields.
     Log,
-    /// A caller sent it: `null` for a type with fields is a mistake.
+    /// Sent by a caller: `null` for a type with fields is a mistake.
     Caller,
 }
 
@@ -149,8 +149,8 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Unit<V> {
     }
 }
 
-/// Visits a struct that a caller sent. serde reads a struct from an array, too, by the order of its
-/// fields: a caller who depended on that would send another message once a field is added.
+/// Visits a struct sent by a caller. Arrays are refused: serde would match their items to fields by
+/// order, so the meaning of such a message would change when a field is added.
 struct Message<V>(V);
 
 impl<'de, V: Visitor<'de>> Visitor<'de> for Message<V> {
