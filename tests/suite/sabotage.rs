@@ -103,6 +103,8 @@ noticed! {
         by pages_are_bounded_by_bytes saying "a page of";
     folds_that_leave_out_events: FoldsTooLittle
         by folds_get_the_events_of_the_specification saying "Items(";
+    times_that_are_not_raised: KeepsSentTimes
+        by times_never_decrease saying "times never decrease";
     memory_that_leaves_out_what_others_wrote: HandsOverGaps
         by i4_the_tail_is_what_was_recorded saying "I4: the tail after";
 }

@@ -63,6 +63,7 @@ macro_rules! log_conformance_tests {
             heads_are_told
             a_time_has_a_position
             recorded_times_are_sent_or_raised
+            times_never_decrease
             limits_can_be_reached
         }
     };

@@ -60,6 +60,7 @@ impl EventLog for Postgres {
             .pipelining()
             .several_boundaries()
             .contiguous()
+            .ordered_times()
             .fold_reads(self)
             .tail(&*shared.tail.recent)
             .transactions(self)

@@ -51,6 +51,7 @@ impl EventLog for Sqlite {
             .pipelining()
             .several_boundaries()
             .contiguous()
+            .ordered_times()
             .tail(&*shared.tail.recent)
             .transactions(self)
             .admission(self)

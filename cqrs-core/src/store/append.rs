@@ -38,8 +38,8 @@ pub struct Append {
     pub boundaries: Vec<Boundary>,
     /// States to write with the events.
     pub states: Vec<StateWrite>,
-    /// Time of the decision. A store that keeps recorded times in order raises it to that of the
-    /// log's last event.
+    /// Time of the decision. A log with
+    /// [`ordered_times`](super::Capabilities::ordered_times) raises it to that of its last event.
     pub time: Timestamp,
     /// Actor that issued the command.
     pub actor: Option<String>,

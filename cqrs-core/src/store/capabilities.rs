@@ -14,6 +14,7 @@ use super::{
 /// | `pipelining` | lets a decision wait until the append of the one before it is answered |
 /// | `several_boundaries` | reads on what a decision loaded, so that all of it is as of one position; `build` refuses aggregates with `storage = "state"` |
 /// | `contiguous` | nothing: it does not rely on positions without gaps |
+/// | `ordered_times` | finds one of several positions for a time: reads as of a time may leave out events of that time or earlier, and include later ones |
 /// | `fold_reads` | folds what [`EventLog::read`](super::EventLog::read) returns |
 /// | `tail` | reads back what this process has just appended, to follow it |
 /// | `transactions` | reports handlers with `Tx<..>` when it builds |
@@ -42,6 +43,14 @@ pub struct Capabilities<'s> {
     pub several_boundaries: bool,
     /// Positions are contiguous from 1.
     pub contiguous: bool,
+    /// Recorded times never decrease along the log, also when several processes append with clocks
+    /// that differ: the log raises a time that is earlier than the last recorded one.
+    ///
+    /// [`position_at`](super::EventLogExt::position_at), which bisects the log, and `.as_of(time)` of
+    /// [`Dispatcher::state`](crate::Dispatcher::state) rely on it. Without, there may be several
+    /// positions where an event of the time or earlier is followed by a later one, and they use one
+    /// of them.
+    pub ordered_times: bool,
     /// Cheaper reads for folds.
     pub fold_reads: Option<&'s dyn FoldReads>,
     /// What this process has appended lately, from memory.
@@ -90,6 +99,15 @@ impl<'s> Capabilities<'s> {
     pub fn contiguous(self) -> Self {
         Self {
             contiguous: true,
+            ..self
+        }
+    }
+
+    /// With recorded times that never decrease.
+    #[must_use]
+    pub fn ordered_times(self) -> Self {
+        Self {
+            ordered_times: true,
             ..self
         }
     }

@@ -156,8 +156,11 @@ pub trait EventLogExt: EventLog {
     }
 
     /// The position of the last event that was recorded at or before `time`, found by bisection:
-    /// about as many reads of one event as the head has binary digits. Where recorded times
-    /// decrease along the log, it is one of several such positions.
+    /// about as many reads of one event as the head has binary digits.
+    ///
+    /// Relies on [`ordered_times`](Capabilities::ordered_times). Without, there may be several
+    /// positions where an event of `time` or earlier is followed by a later one, and this is one of
+    /// them.
     ///
     /// # Errors
     /// [`StoreError`].

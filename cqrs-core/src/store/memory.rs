@@ -99,6 +99,7 @@ impl EventLog for Memory {
             .pipelining()
             .several_boundaries()
             .contiguous()
+            .ordered_times()
             .limits(self.limits)
     }
 }

@@ -1,8 +1,9 @@
 //! A log in memory that breaks one promise.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use cqrs_conformance::LogFixture;
@@ -10,7 +11,7 @@ use cqrs_core::store::{
     Append, AppendError, Appended, BoxFuture, Capabilities, EventData, EventLog, EventQuery,
     EventType, FoldReads, Heads, Page, ReadRange, StoreError, StoredCommand, TailReads,
 };
-use cqrs_core::{CommandId, Memory, Position};
+use cqrs_core::{CommandId, Memory, Position, Timestamp};
 
 /// The promise that a log breaks, and how.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,6 +44,7 @@ pub enum LogFault {
     FillsPagesWithoutEnd,
     HandsOverGaps,
     FoldsTooLittle,
+    KeepsSentTimes,
 }
 
 /// The data of a faulty log, shared by its handles.
@@ -58,6 +60,8 @@ struct Shared {
     poisoned: AtomicBool,
     /// The position of an event that a restart lost.
     lost: AtomicU64,
+    /// The times of appends, by the position of their last event.
+    sent: Mutex<BTreeMap<Position, Timestamp>>,
 }
 
 pub struct FaultyLog {
@@ -189,6 +193,7 @@ impl FaultyLog {
                 reason: "another command's fault".to_owned(),
             });
         }
+        let time = append.time;
         let mut copy = append.clone();
         if self.fault == LogFault::SkipsPositions && head.get() % 5 == 4 {
             self.leave_gap(copy.clone()).await?;
@@ -196,6 +201,7 @@ impl FaultyLog {
         let outcome = self.data.append(append).await;
         if let Ok(appended) = &outcome {
             self.known.store(appended.last.get(), Ordering::Relaxed);
+            self.sent().insert(appended.last, time);
         }
         match (&outcome, self.fault) {
             (Err(AppendError::Conflict { .. }), LogFault::SpreadsPoison) => {
@@ -211,6 +217,11 @@ impl FaultyLog {
             _ => {}
         }
         outcome
+    }
+
+    fn sent(&self) -> MutexGuard<'_, BTreeMap<Position, Timestamp>> {
+        let sent = self.shared.sent.lock();
+        sent.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes up a position with an event that no read returns.
@@ -255,6 +266,13 @@ impl FaultyLog {
                 page.as_of = self.head();
             }
             LogFault::CutsReadsShort => page.next = None,
+            LogFault::KeepsSentTimes => {
+                let sent = self.sent();
+                for event in &mut page.events {
+                    let (_, time) = sent.range(event.position..).next().expect("it was sent");
+                    Arc::make_mut(event).meta.time = *time;
+                }
+            }
             _ => {}
         }
         Ok(page)

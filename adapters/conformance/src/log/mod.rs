@@ -77,4 +77,4 @@ pub use states::{
     a_stale_state_is_a_conflict, one_of_many_writes_a_state, states_are_written_with_events,
 };
 pub use tail::i4_the_tail_is_what_was_recorded;
-pub use times::{a_time_has_a_position, recorded_times_are_sent_or_raised};
+pub use times::{a_time_has_a_position, recorded_times_are_sent_or_raised, times_never_decrease};

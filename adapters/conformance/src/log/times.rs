@@ -1,9 +1,11 @@
+use std::sync::Arc;
+
 use cqrs_core::Timestamp;
-use cqrs_core::store::EventLogExt;
+use cqrs_core::store::{EventLog, EventLogExt};
 
 use super::client::{append, log, open, open_many};
 use super::draft::{Draft, micros};
-use crate::LogFixture;
+use crate::{LogFixture, Outcome};
 
 /// The position at a time is that of the last event recorded then or before.
 pub async fn a_time_has_a_position<F: LogFixture>(fixture: &F) {
@@ -40,23 +42,48 @@ pub async fn a_time_has_a_position<F: LogFixture>(fixture: &F) {
 }
 
 /// The recorded time of an event is its command's, or that of an earlier event if that is later, also
-/// when several processes append with clocks that differ. A log need not raise times, nor know those
-/// of other processes.
+/// when several processes append with clocks that differ. A log without ordered times need not raise
+/// times, nor know those of other processes.
 pub async fn recorded_times_are_sent_or_raised<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
-    let sent = [5, 3, -1, 7, 6].map(|seconds| micros(seconds * 1_000_000));
-    for (place, time) in sent.into_iter().enumerate() {
-        let draft = Draft::new().event("noted", &["book:B"]);
-        let draft = draft.event("noted", &["book:B"]).at(time);
-        append(&*stores[place % 2], &draft).await;
-    }
-    let log = log(&*stores[0]).await;
-    let recorded: Vec<_> = log.iter().map(|event| event.meta.time).collect();
+    let recorded = record_out_of_order(&stores).await;
     for (place, time) in recorded.iter().enumerate() {
-        let is_raised = *time > sent[place / 2] && recorded[..place].contains(time);
+        let sent = micros(SENT[place / 2]);
+        let is_raised = *time > sent && recorded[..place].contains(time);
         assert!(
-            *time == sent[place / 2] || is_raised,
+            *time == sent || is_raised,
             "times are kept or raised to an earlier event's: {recorded:?}"
         );
     }
+}
+
+/// Recorded times never decrease along the log, also when several processes append with clocks that
+/// differ.
+pub async fn times_never_decrease<F: LogFixture>(fixture: &F) -> Outcome {
+    let stores = open_many(fixture, 2).await;
+    if !stores[0].capabilities().ordered_times {
+        return Outcome::NotClaimed("ordered times");
+    }
+    let recorded = record_out_of_order(&stores).await;
+    assert!(
+        recorded.is_sorted(),
+        "times never decrease along the log: {recorded:?}"
+    );
+    Outcome::Kept
+}
+
+/// Times of commands whose clocks differ, in microseconds.
+const SENT: [i64; 5] = [5_000_000, 3_000_000, -1, 7_000_000, 6_999_999];
+
+/// Appends two events at each of the times, through one process after the other, and answers with
+/// the recorded times.
+async fn record_out_of_order<S: EventLog>(stores: &[Arc<S>]) -> Vec<Timestamp> {
+    for (place, time) in SENT.into_iter().enumerate() {
+        let draft = Draft::new().event("noted", &["book:B"]);
+        let draft = draft.event("noted", &["book:B"]).at(micros(time));
+        append(&*stores[place % stores.len()], &draft).await;
+    }
+    let log = log(&*stores[0]).await;
+    assert_eq!(log.len(), 2 * SENT.len(), "recorded events");
+    log.iter().map(|event| event.meta.time).collect()
 }
