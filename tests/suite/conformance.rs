@@ -114,3 +114,24 @@ mod postgres_beside_transactions {
         share: Share::Half,
     });
 }
+
+/// Views that are written one by one, without transactions.
+mod one_by_one {
+    use std::sync::Arc;
+
+    use cqrs_conformance::ViewFixture;
+
+    use crate::support::one_by_one::OneByOne;
+
+    struct Shared(Arc<OneByOne>);
+
+    impl ViewFixture for Shared {
+        type Views = Arc<OneByOne>;
+
+        async fn open_views(&self) -> Arc<OneByOne> {
+            self.0.clone()
+        }
+    }
+
+    cqrs_conformance::view_conformance_tests!(Shared(OneByOne::new()));
+}

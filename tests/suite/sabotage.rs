@@ -1,6 +1,7 @@
 //! The conformance suite can fail: each way to break a promise is noticed, and named.
 
 mod faulty_log;
+mod faulty_positions;
 mod faulty_views;
 
 use std::collections::BTreeSet;
@@ -10,6 +11,7 @@ use cqrs_conformance::{Outcome, log, views};
 use tokio::runtime::Runtime;
 
 use faulty_log::{BrokenLog, LogFault};
+use faulty_positions::{BrokenPositions, PositionFault};
 use faulty_views::{FaultyViews, ViewFault};
 
 /// Runs a promise's test, and answers with what it complained about.
@@ -133,6 +135,16 @@ noticed! {
         by v4_scans_follow_changes saying "V4: by an old value";
     keys_that_are_trimmed: TrimsKeys
         by i12_a_view_is_read_back_as_it_was_written saying "I12: the view";
+}
+
+noticed! {
+    BrokenPositions of PositionFault in views;
+    views_that_go_back: WritesLowerPositions
+        by v1_a_view_is_written_only_by_a_higher_position saying "V1: the view after";
+    checkpoints_before_their_views: MovesTheCheckpointFirst
+        by v2_the_checkpoint_moves_last_and_is_fenced saying "V2: the checkpoint is";
+    checkpoints_that_anyone_moves: HasNoFence
+        by v2_the_checkpoint_moves_last_and_is_fenced saying "V2: a batch from";
 }
 
 mod a_copy_that_lags_and_can_be_waited_for {

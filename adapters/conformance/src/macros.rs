@@ -80,8 +80,10 @@ macro_rules! view_conformance_tests {
         $crate::conformance_tests! { @views $fixture =>
             v1_views_are_written_with_their_checkpoint
             v1_views_and_checkpoint_are_seen_together
+            v1_a_view_is_written_only_by_a_higher_position
             v2_a_batch_from_another_checkpoint_writes_nothing
             v2_one_of_many_workers_commits
+            v2_the_checkpoint_moves_last_and_is_fenced
             v3_a_load_sees_earlier_commits
             v3_visible_commits_are_seen_by_every_process
             v4_scans_are_those_of_the_specification

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use cqrs_core::Position;
-use cqrs_core::store::{ModelSchema, ViewBatch, ViewPage, ViewScan, ViewStore};
+use cqrs_core::store::{CommitMode, ModelSchema, ViewBatch, ViewPage, ViewScan, ViewStore};
 
 use super::draft::SUBSCRIPTION;
 use crate::ViewFixture;
@@ -18,6 +18,11 @@ pub(super) async fn open_many<F: ViewFixture>(fixture: &F, count: usize) -> Vec<
         stores.push(open(fixture).await);
     }
     stores
+}
+
+/// Whether the store writes a batch in a transaction.
+pub(super) fn is_atomic<S: ViewStore>(store: &S) -> bool {
+    store.view_capabilities().commits == CommitMode::Atomic
 }
 
 /// Prepares one read model.

@@ -49,8 +49,22 @@ pub(super) fn delete(model: &Arc<ModelSchema>, key: &str) -> ViewChange {
     }
 }
 
-/// A batch of [`SUBSCRIPTION`] that moves its checkpoint from one position to another.
-pub(super) fn batch(from: Option<u64>, to: u64, changes: Vec<ViewChange>) -> ViewBatch {
+/// The same change, made by an event at this position.
+pub(super) fn at(position: u64, change: ViewChange) -> ViewChange {
+    ViewChange {
+        position: Position::new(position),
+        ..change
+    }
+}
+
+/// A batch of [`SUBSCRIPTION`] that moves its checkpoint from one position to another. Changes
+/// without a position are those of its last event.
+pub(super) fn batch(from: Option<u64>, to: u64, mut changes: Vec<ViewChange>) -> ViewBatch {
+    for change in &mut changes {
+        if change.position == Position::START {
+            change.position = Position::new(to);
+        }
+    }
     ViewBatch {
         subscription: SUBSCRIPTION.to_owned(),
         from: from.map(Position::new),

@@ -1,5 +1,6 @@
 //! The promises of a [`ViewStore`](cqrs_core::store::ViewStore), V1 to V4.
 
+mod by_position;
 mod checkpoint;
 mod client;
 mod draft;
@@ -8,6 +9,9 @@ mod scan;
 mod specification;
 mod visible;
 
+pub use by_position::{
+    v1_a_view_is_written_only_by_a_higher_position, v2_the_checkpoint_moves_last_and_is_fenced,
+};
 pub use checkpoint::{
     i12_a_view_is_read_back_as_it_was_written, v1_views_and_checkpoint_are_seen_together,
     v1_views_are_written_with_their_checkpoint,
