@@ -1,4 +1,4 @@
-//! What the compiler says about mistakes, and what it accepts.
+//! Compiler messages for mistakes, and programs that compile.
 
 #[test]
 fn ui_fail() {

@@ -11,7 +11,7 @@ const JOURNALS: u8 = 5;
 /// How long a journal is open, so that none gets too long to be folded again and again.
 const MILLISECONDS: u64 = 1_000;
 
-/// Follows from the command's id, so that whoever knows the id can send it again.
+/// Follows from the command's id, so that any process that knows the id can send it again.
 #[derive(Command, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sell {
     #[id(Till)]

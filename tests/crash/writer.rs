@@ -73,7 +73,7 @@ async fn sell(app: Dispatcher) {
     }
 }
 
-/// What is visible here may be of the other process.
+/// Visible events may be from the other process.
 async fn follow(app: &Dispatcher) {
     let head = app
         .log()
@@ -104,7 +104,7 @@ async fn follow(app: &Dispatcher) {
 fn say(line: &str) {
     let line = format!("{line}\n");
     if std::io::stdout().lock().write_all(line.as_bytes()).is_err() {
-        // Whoever wanted to know is gone.
+        // The reader is gone.
         exit(0);
     }
 }

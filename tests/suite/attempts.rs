@@ -1,4 +1,4 @@
-//! Commands whose handler runs once, whatever happens meanwhile: `#[command(attempts = 1)]`.
+//! Commands whose handler runs once, even on a conflict: `#[command(attempts = 1)]`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

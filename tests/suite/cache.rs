@@ -226,7 +226,7 @@ async fn a_decision_about_two_finds_both() {
         pour().await.expect("pours");
         let health = app.health().state_cache;
         assert_eq!((health.hits, health.misses), (2, 2));
-        // One of them changes: the decision is made anew.
+        // One of them changes: the decision is made again.
         fill(to).await;
         pour().await.expect("pours");
         let to = app.state::<Jar>(&to).await.expect("a state");

@@ -1,5 +1,5 @@
 //! Futures that are dropped at any point leave no transaction open on a connection of PostgreSQL,
-//! and nobody reads from a snapshot of the past.
+//! and no reader uses an outdated snapshot.
 
 use std::future::poll_fn;
 use std::pin::pin;

@@ -1,5 +1,5 @@
-//! Connecting to PostgreSQL: what is refused and how, options at their limits, several first starts
-//! at once, and notifications of those who have nothing to say.
+//! Connecting to PostgreSQL: refused settings and their errors, options at their limits, several
+//! first starts at once, and notifications of those who have nothing to say.
 
 use std::error::Error;
 use std::time::Duration;

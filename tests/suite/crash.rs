@@ -71,7 +71,7 @@ fn a_full_disk_loses_nothing_acknowledged() {
     let mut ledger = Ledger::default();
     ledger.note(said);
     assert!(ledger.acknowledged() > 100, "the writers hardly wrote");
-    // With room again, the log goes on.
+    // With room again, the log continues.
     ledger.check(&disk.database());
     ledger.audit(&disk.database());
 }
@@ -100,7 +100,7 @@ fn a_database_survives_its_creation() {
     }
 }
 
-/// I7: what was acknowledged, or only seen, is there after a loss of power.
+/// I7: events that were acknowledged, or only seen, are there after a loss of power.
 #[test]
 #[cfg(target_os = "linux")]
 fn power_loss_takes_nothing_acknowledged() {
@@ -123,8 +123,8 @@ fn power_loss_takes_nothing_acknowledged() {
 }
 
 /// I7: visible means durable. A process is killed before each of its syncs in turn, beginning with
-/// those that create the database; whoever opens it next may find a commit that was never synced;
-/// what it shows of it is there after a loss of power.
+/// those that create the database; the next process to open it may find a commit that was never
+/// synced; what it shows of it is there after a loss of power.
 #[test]
 #[cfg(target_os = "linux")]
 fn what_a_dead_process_left_is_synced_before_it_is_seen() {

@@ -1,4 +1,4 @@
-//! An append of which nobody knows whether it took place.
+//! Appends with an unknown outcome.
 
 use std::future::ready;
 use std::sync::Arc;

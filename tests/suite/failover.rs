@@ -220,7 +220,7 @@ async fn nothing_is_decided_or_folded_on_events_that_were_lost() {
         matches!(rejected, Err(CommandError::Rejected(IsTaken))),
         "{rejected:?}"
     );
-    // What was lost can be done again, by either.
+    // Lost commands can be sent again, by either.
     let again = take(&before, 4..10).await;
     let expected = seats(&other).await;
     for app in [&before, &after] {
@@ -248,7 +248,7 @@ async fn a_notification_does_not_hide_that_the_log_was_replaced() {
     }
     let seen = store.head().await.expect("a head");
     on_server(&server, FAIL_OVER).await;
-    // Nobody uses the store, so its first new connection is the one that listens.
+    // The store is idle, so its first new connection is the one that listens.
     let other = Postgres::connect(server.url()).await.expect("connects");
     let mut head = store.heads().watch();
     head.mark_seen();
@@ -286,7 +286,7 @@ async fn a_store_says_that_its_log_was_replaced() {
         let appended = other.append(append(&account(2), 2, None)).await;
         appended.expect("it is appended");
     }
-    // Nobody has written to the account, so nothing but the log itself is in the way.
+    // The account was not written to, so only the replaced log is in the way.
     for number in [3, 4] {
         let decided = append(&account(number), 1, Some(seen));
         let refused = match number {
@@ -320,7 +320,7 @@ async fn a_store_says_that_its_log_was_replaced() {
             .is_none(),
         "of the old log"
     );
-    // What is decided now is recorded.
+    // New decisions are recorded.
     let current = Boundary::new(EventQuery::tagged(account(3)), seen)
         .incarnation(store.heads().incarnation());
     let decided = append(&account(3), 1, None).boundary(current);

@@ -282,7 +282,7 @@ fn a_reaction_is_tested_by_the_commands_that_it_sends() {
         .when(emptied())
         .then_sent(vec![pays(10), pays(-25)]);
     assert_eq!(*rung.0.lock().expect("nobody panics"), [1]);
-    // Its commands are decided on what was given.
+    // Its commands are decided on the given events.
     let rich = ringing().given(charged(1, 50)).when(emptied());
     assert_eq!(rich.sent()[1].decode::<Pay>().expect("decodes"), pays(-25));
     rich.then_error("the wallet had 25 cents");

@@ -59,7 +59,7 @@ fn pour(Pour { tank, liters }: Pour, _: &Tank) -> Poured {
 }
 
 #[command_handler]
-#[allow(clippy::float_cmp)] // To the last bit is what is tested.
+#[allow(clippy::float_cmp)] // The test compares every bit.
 fn confirm(Confirm { tank, liters }: Confirm, state: &Tank) -> Result<Confirmed, Rejected> {
     ensure!(state.liters == liters, "the tank holds something else");
     Ok(Confirmed { tank })

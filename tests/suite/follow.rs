@@ -328,7 +328,7 @@ async fn a_reaction_sees_every_event_in_order_and_again_after_a_failure() {
         assert_eq!(seen.recv().await, Some(expected));
     }
     // The checkpoint of the last reaction may or may not be written when the dispatcher is dropped:
-    // at least once. What was checkpointed does not come again.
+    // at least once. Events below the checkpoint do not come again.
     let wait = app.health();
     drop((app, wait));
     let app = open_with(&path, sender, fault).await;

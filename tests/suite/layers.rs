@@ -1,4 +1,4 @@
-//! The order of the modules, as ARCHITECTURE.md has it: what is above names what is below, never the
+//! The order of the modules, as ARCHITECTURE.md has it: upper modules name lower ones, never the
 //! other way round.
 
 mod imports;

@@ -1,5 +1,5 @@
-//! What is too large: a snapshot is left out, a stored state and an append are refused, and the
-//! error says what is too large, and for what.
+//! Data above the limits: a snapshot is left out, a stored state and an append are refused, and the
+//! error names both the data and the limit.
 
 use cqrs_conformance::StoreFixture;
 use cqrs_core::prelude::*;

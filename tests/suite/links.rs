@@ -9,7 +9,7 @@ fn root() -> PathBuf {
     root.canonicalize().expect("exists")
 }
 
-/// Every Markdown file below `directory`, except in what is built or made from other pages.
+/// Every Markdown file below `directory`, except in build output and generated pages.
 fn pages(directory: &Path) -> Vec<PathBuf> {
     let mut pages = Vec::new();
     for entry in fs::read_dir(directory).expect("is a directory") {

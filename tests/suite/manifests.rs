@@ -33,7 +33,7 @@ fn directory(package: &Value) -> &Path {
     Path::new(manifest).parent().expect("is in a directory")
 }
 
-/// The platform that the tests were built on, whose dependencies are at hand without the network.
+/// The platform that the tests were built on, whose dependencies are available offline.
 fn host() -> String {
     let output = Command::new("rustc").arg("-vV").output();
     let text = String::from_utf8(output.expect("rustc runs").stdout).expect("prints text");

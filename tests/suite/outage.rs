@@ -159,7 +159,8 @@ async fn connections_are_cut() {
     assert!(counts.done > 20, "the writers hardly wrote: {counts:?}");
 }
 
-/// I4: a transaction that stays open holds nothing up, and nothing appears below what was seen.
+/// I4: a transaction that stays open holds nothing up, and no event appears below a position that
+/// was seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_stays_open() {
     const TEST: &str = "a_transaction_stays_open";

@@ -395,7 +395,7 @@ async fn a_state_that_cannot_be_written_is_an_error() {
     .await;
 }
 
-/// Whatever is in the log already, each call says what is wrong with it.
+/// Whatever the log contains, each call reports the problem with it.
 #[tokio::test]
 async fn a_history_that_cannot_be_folded_is_named_by_every_call() {
     on_each_with(module(), allowed, |app| async move {

@@ -168,7 +168,7 @@ async fn a_caller_that_goes_away_leaves_a_state_that_is_right() {
     let third = world.send(1).await;
     drop((first, second));
     drop(held);
-    // What was sent is in the queue, and is written though nobody waits for it.
+    // The sent command is in the queue, and is written although no caller waits for it.
     let refused = third.0.await.expect_err("both are taken");
     assert!(refused.rejected().is_some());
     assert_eq!(world.sweets().await, 0);

@@ -143,7 +143,7 @@ const SCRIPT: &str = "\
     \"$3\" \"$1/log.db\"";
 
 /// What the program says of the database where nothing can be written; `None`, with a word about
-/// it, where nobody may mount anything.
+/// it, where mounting is not permitted.
 fn where_nothing_is_written(database: &Path, mount: &Path) -> Option<String> {
     let output = Process::new("unshare")
         .args(["--map-root-user", "--mount", "sh", "-c", SCRIPT, "sh"])

@@ -1,5 +1,5 @@
-//! What was accepted can be read back: what could not be is refused before anything is recorded, and
-//! says where it is at fault. Longer than 500 lines: one list of what JSON cannot hold, for events,
+//! Accepted data can be read back; unreadable data is refused before anything is recorded, and says
+//! where it is at fault. Longer than 500 lines: one list of what JSON cannot hold, for events,
 //! states, snapshots and commands.
 
 // A `Some` of nothing is what one of the tests is about.

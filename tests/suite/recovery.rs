@@ -40,7 +40,7 @@ fn append(number: usize) -> Append {
         .state(state)
 }
 
-/// Copies the database as it is on the disk while nobody writes: file and write-ahead log.
+/// Copies the database as it is on the disk while no process writes: file and write-ahead log.
 fn copy(from: &Path, to: &Path) {
     for end in ["", "-wal"] {
         let name = |path: &Path| format!("{}{end}", path.display());
@@ -48,8 +48,8 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// I8: whatever is missing or wrong at the end of the write-ahead log, what is left is a gap-free
-/// prefix of whole commands, and the log goes on from there.
+/// I8: whatever is missing or wrong at the end of the write-ahead log, the remaining log is a
+/// gap-free prefix of whole commands, and continues from there.
 #[tokio::test]
 async fn a_torn_log_is_a_prefix_of_whole_commands() {
     const COMMANDS: usize = 40;

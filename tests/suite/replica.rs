@@ -107,7 +107,7 @@ async fn a_query_waits_for_the_replica() {
     };
     let text = behind.to_string();
     assert!(text.contains("has not replicated it yet"), "{text}");
-    // One that asks for nothing gets what is there.
+    // A query that does not wait gets the current data of the replica.
     let old = app.query(balance()).await.expect("found");
     assert_eq!(old.map(|it| it.cents), Some(5));
 

@@ -24,7 +24,7 @@ mod orders {
 
     impl Gate {
         async fn pass(&self, what: &'static str) -> Result<()> {
-            // Where nobody listens, nobody needs to know.
+            // Without a listener, the signal is not needed.
             let _ = self.begun.send(what);
             self.open.acquire().await?.forget();
             Ok(())

@@ -111,7 +111,7 @@ async fn overwrite(store: &Arc<dyn EventLog>, jar: u32, body: &[u8]) {
         body: body.to_vec(),
         based_on,
     });
-    // Whoever is faster: then there is another snapshot, which is as well.
+    // Either may be faster; another snapshot is fine.
     let _ = store.append(append).await;
 }
 
@@ -225,7 +225,7 @@ async fn decisions_are_those_of_a_plain_replay_whatever_is_cached_or_stored() {
     .await;
 }
 
-/// Each decision saw what was left by the one before; and the state is that of the last.
+/// Each decision saw the state left by the one before; and the state is that of the last.
 async fn replay(app: &Dispatcher, jar: u32, seed: u64) {
     let mut left = 0;
     let mut count = 0;

@@ -1,5 +1,5 @@
 //! A database server that stands still: its connections stay open, and nothing is answered, as when
-//! a disk hangs or a machine is paused. And a network that swallows what is sent.
+//! a disk hangs or a machine is paused. And a network that swallows packets.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -257,7 +257,7 @@ async fn a_boundary_holds_for_the_rows_too() {
     }
 }
 
-/// State in tables alone: the command is recorded all the same, and is not repeated.
+/// State in tables alone: the command is still recorded, and is not repeated.
 #[tokio::test]
 async fn a_command_without_events_writes_once() {
     for it in settings("a_command_without_events").await {
@@ -491,7 +491,7 @@ async fn inputs_that_exclude_each_other_are_reported() {
     }
 }
 
-/// PostgreSQL takes nothing more after a statement that failed; a handler that goes on as if
+/// PostgreSQL takes nothing more after a statement that failed; a handler that continues as if
 /// nothing had happened is told.
 #[tokio::test]
 async fn a_failed_statement_is_not_forgotten() {

@@ -38,7 +38,7 @@ where
     finish(tasks.collect::<Vec<_>>()).await
 }
 
-/// Waits for tasks; a panic of one of them goes on here.
+/// Waits for tasks; a panic of one of them is resumed here.
 pub(crate) async fn finish<T>(tasks: Vec<tokio::task::JoinHandle<T>>) -> Vec<T> {
     let mut outcomes = Vec::with_capacity(tasks.len());
     for task in tasks {

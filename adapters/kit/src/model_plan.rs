@@ -1,4 +1,4 @@
-//! What has to be done so that a read model has its table.
+//! Steps that give a read model its table.
 
 use cqrs_core::store::ModelSchema;
 
@@ -16,7 +16,7 @@ pub struct ModelPlan<D> {
     pub indexes: String,
 }
 
-/// What has to be done for a read model.
+/// Steps for a read model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModelStep {
     /// Nothing: the table is as the model needs it.
@@ -45,7 +45,7 @@ impl<D: Dialect> ModelPlan<D> {
         })
     }
 
-    /// What has to be done, given the indexes that are recorded for the model.
+    /// Steps for the model, given its recorded indexes.
     pub fn step(&self, recorded: Option<&str>) -> ModelStep {
         match recorded {
             None => ModelStep::Create,

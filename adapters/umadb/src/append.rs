@@ -12,7 +12,7 @@ use crate::read::{self, ReadError};
 use crate::record;
 use crate::seen::{Landmark, Seen};
 
-/// How often an append is sent that the server refuses although nothing is in its way.
+/// Maximum number of times an append is sent that the server refuses without a conflict.
 const MAX_REFUSALS: usize = 8;
 
 /// The largest append: the server takes messages of 4 MiB, and keeps an event's type and tags in a
@@ -25,11 +25,11 @@ pub(crate) const LIMITS: Limits = Limits {
     append: MAX_REQUEST,
 };
 
-/// Why the server refused an append.
+/// Reasons that the server refused an append.
 enum Refusal {
-    /// For good.
+    /// Final: another attempt gets the same answer.
     Final(Result<Appended, AppendError>),
-    /// Up to this position there is nothing in its way.
+    /// No conflict up to this position.
     Unfounded(Position),
 }
 
@@ -37,9 +37,9 @@ enum Refusal {
 /// of a boundary.
 ///
 /// The command's id is the source of the tracking information, so the server refuses the second
-/// append of a command. A refusal is looked into, and is a conflict only if there is an event in
-/// the way of a boundary. Otherwise the append is sent again, with a condition that begins where
-/// nothing was found.
+/// append of a command. A refusal is investigated, and is a conflict only if an event matches a
+/// boundary. Otherwise the append is sent again, with a condition that begins where nothing was
+/// found.
 pub(crate) async fn append(
     link: &Link,
     seen: &Seen,
@@ -122,7 +122,7 @@ fn appended(last: Position, count: usize, time: Timestamp) -> Appended {
     }
 }
 
-/// `None` where no event can be in the way.
+/// `None` if no event can conflict.
 fn condition(boundaries: &[Boundary], after: Position) -> Option<proto::AppendCondition> {
     let items: Vec<_> = boundaries
         .iter()
@@ -159,7 +159,7 @@ async fn is_rewound(
 }
 
 /// Finds out why an append was refused: an earlier sending of the command, a boundary of another
-/// log, or an event in the way of a boundary.
+/// log, or an event that matches a boundary.
 async fn refusal(
     connection: &Connection,
     seen: &Seen,

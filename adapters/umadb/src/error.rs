@@ -1,11 +1,11 @@
-/// Why there is no connection.
+/// Reasons that a connection failed.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The URL cannot be read.
     #[error("the UmaDB URL cannot be read: write `umadb://host:50051` ({reason})")]
     Url {
-        /// What is wrong with it.
+        /// Description of the problem.
         reason: String,
     },
     /// The API key cannot be sent.
@@ -14,13 +14,13 @@ pub enum ConnectError {
     /// The server cannot be reached.
     #[error("cannot connect: check that the server runs and that the URL is right ({reason})")]
     Unreachable {
-        /// What happened.
+        /// Description of the failure.
         reason: String,
     },
     /// The server answered with an error.
     #[error("cannot connect: {reason}")]
     Refused {
-        /// What it answered, and what to do about it.
+        /// The server's answer, and the remedy.
         reason: String,
     },
 }

@@ -2,22 +2,22 @@ use cqrs_core::store::{AppendError, StoreError};
 
 use crate::grpc::Status;
 
-/// Why the server did not do what it was asked.
+/// Reasons that a request to the server failed.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// It was not reached.
+    /// The server was not reached.
     Unavailable(String),
-    /// It may have done it.
+    /// The request may have taken effect.
     InDoubt(String),
-    /// It refused.
+    /// The server refused the request.
     Status(Status),
-    /// It has what cannot be read.
+    /// The server's data cannot be read.
     Corrupt(String),
 }
 
 impl Status {
-    /// Whether the same request gets the same answer. Of an internal error, or one of input and
-    /// output, that cannot be told: UmaDB reports them to every append of a batch.
+    /// Whether the same request gets the same answer. Unknown for internal and I/O errors, because
+    /// UmaDB reports them to every append of a batch.
     pub(crate) fn is_permanent(&self) -> bool {
         matches!(
             self.code,
@@ -29,7 +29,7 @@ impl Status {
         )
     }
 
-    /// What to do about an error of the server.
+    /// Remedy for an error of the server.
     pub(crate) fn explained(&self) -> String {
         let Self { code, message } = self;
         match *code {

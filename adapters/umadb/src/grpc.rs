@@ -1,4 +1,4 @@
-//! gRPC over one HTTP/2 connection: unary calls and server streams, which is all that UmaDB has.
+//! gRPC over one HTTP/2 connection: unary calls and server streams, the only kinds that UmaDB has.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -21,13 +21,13 @@ const MAX_RESPONSE: usize = MAX_REQUEST + (64 << 10);
 /// A compression flag and the length of the message.
 const PREFIX: usize = 5;
 
-/// A server's address and what is sent with each request.
+/// A server's address and the headers sent with each request.
 pub(crate) struct Target {
     pub(crate) authority: String,
     pub(crate) api_key: Option<String>,
 }
 
-/// Why a call has no answer.
+/// Reasons that a call has no answer.
 #[derive(Debug)]
 pub(crate) enum CallError {
     /// The server did not get the request.
@@ -54,7 +54,7 @@ impl Status {
     pub(crate) const UNAUTHENTICATED: u32 = 16;
 }
 
-/// One connection, which does not come back once it is lost. Clones share it.
+/// One connection, which is not reopened once it is lost. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Channel {
     target: Arc<Target>,
@@ -245,7 +245,7 @@ fn status(headers: &HeaderMap) -> Option<Result<(), CallError>> {
     Some(Err(CallError::Status(Status { code, message })))
 }
 
-/// Undoes the percent-encoding of `grpc-message`, and keeps what is malformed as it is.
+/// Decodes the percent-encoding of `grpc-message`. Malformed sequences are kept unchanged.
 fn unescaped(text: &[u8]) -> String {
     let mut plain = Vec::with_capacity(text.len());
     let mut rest = text;

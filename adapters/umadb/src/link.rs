@@ -14,7 +14,7 @@ use crate::seen::{Landmark, Seen};
 const MIN_PAUSE: Duration = Duration::from_millis(5);
 const MAX_PAUSE: Duration = Duration::from_millis(500);
 
-/// The way to the server: one connection, replaced when it is lost.
+/// Link to the server: one connection, replaced when it is lost.
 pub(crate) struct Link {
     target: Arc<Target>,
     answer_timeout: Duration,
@@ -23,7 +23,7 @@ pub(crate) struct Link {
     current: Mutex<Option<Connection>>,
 }
 
-/// A connection to a log that continues what this process has seen before. A log can be replaced
+/// A connection to a log that continues the one this process has seen before. A log can be replaced
 /// only while the server is down, which ends the connection, so all calls on one connection are
 /// about one incarnation.
 #[derive(Clone)]
@@ -53,7 +53,7 @@ impl Link {
     pub(crate) fn attempts(&self) -> Attempts<'_> {
         Attempts {
             link: self,
-            // What lies beyond the range of the clock is for ever: 30 years.
+            // A timeout beyond the range of the clock is treated as 30 years.
             deadline: Instant::now() + self.retry_timeout.min(Duration::from_secs(1 << 30)),
             pause: MIN_PAUSE,
             last: None,
@@ -92,7 +92,7 @@ impl Link {
         Ok(connection)
     }
 
-    /// Whether the log has what this process saw last.
+    /// Whether the log has the event that this process saw last.
     async fn is_continued(
         &self,
         connection: &Connection,
@@ -160,7 +160,7 @@ impl Connection {
         self.within(self.channel.unary(method, request)).await
     }
 
-    /// A server that does not answer is taken for one that is lost.
+    /// A server that does not answer counts as lost.
     async fn within<T>(
         &self,
         call: impl Future<Output = Result<T, CallError>>,
@@ -202,7 +202,7 @@ impl Attempts<'_> {
         loop {
             match timeout_at(self.deadline, self.link.connection()).await {
                 Ok(Ok(connection)) => return Ok(connection),
-                // To look for a log has no effect, whatever becomes of it.
+                // Looking for a log has no effect, even if it fails.
                 Ok(Err(CallError::NotSent(reason) | CallError::Lost(reason))) => {
                     self.pause(reason).await?;
                 }

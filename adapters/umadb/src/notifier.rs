@@ -35,8 +35,8 @@ impl Drop for Notifier {
     }
 }
 
-/// Waits for an event after the known head. A subscription that goes on would transfer every event
-/// to every process, so this one ends with the first.
+/// Waits for an event after the known head. A continuous subscription would transfer every event to
+/// every process, so this one ends with the first.
 async fn next_append(connection: &Connection, seen: &Seen) -> Result<(), CallError> {
     let request = proto::SubscribeRequest {
         query: None,

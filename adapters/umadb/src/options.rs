@@ -1,7 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// How to connect.
+/// Connection options.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), cqrs_umadb::ConnectError> {
@@ -66,13 +66,13 @@ impl Options {
     }
 
     /// Maximum time that the server takes for an answer, or for the next part of a long one. After
-    /// that the connection is given up. Defaults to 10 seconds.
+    /// that the connection is abandoned. Defaults to 10 seconds.
     pub fn answer_timeout(mut self, timeout: Duration) -> Self {
         self.answer_timeout = timeout;
         self
     }
 
-    /// How long a request is repeated when the connection is lost. After that it fails as
+    /// Maximum time that a request is retried after the connection is lost. After that it fails as
     /// unavailable, or as indeterminate if it was an append that the server may have received.
     /// Defaults to 10 seconds.
     pub fn retry_timeout(mut self, timeout: Duration) -> Self {

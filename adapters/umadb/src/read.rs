@@ -129,7 +129,7 @@ pub(crate) async fn page_on(
 
 /// The position up to which a read goes, if it is known beforehand to be in the log. A query that
 /// the server answers by going through the log goes up to the known head if its page is likely to
-/// be cut: the server would go on to the end before it learns that the page is full.
+/// be cut: the server would otherwise continue to the end before it learns that the page is full.
 fn snapshot(head: Position, query: &EventQuery, range: ReadRange) -> Option<Position> {
     let is_scan = match query {
         EventQuery::All => true,
@@ -141,7 +141,7 @@ fn snapshot(head: Position, query: &EventQuery, range: ReadRange) -> Option<Posi
     }
 }
 
-/// What is recorded of a command.
+/// The record of a command.
 pub(crate) async fn command_on(
     connection: &Connection,
     id: CommandId,

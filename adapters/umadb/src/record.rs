@@ -1,8 +1,8 @@
 //! Events as UmaDB keeps them.
 //!
-//! The id of the command is the source of the tracking information, which the server keeps one of
-//! per source, and hands out with each event. The rest of what is recorded is metadata, where it is
-//! not what it mostly is: version 1, no actor, and the command as correlation and causation.
+//! The id of the command is the source of the tracking information, which the server keeps once per
+//! source and returns with each event. Other fields are metadata, omitted where they have their
+//! usual value: version 1, no actor, and the command as correlation and causation.
 
 use cqrs_core::store::{
     Append, EventData, EventQuery, EventQueryItem, Metadata, Position, Recorded, StoredCommand,
@@ -25,7 +25,7 @@ const RESERVED: char = '$';
 /// The tracking position of every command: the server refuses the second append with it.
 const ONCE: u64 = 1;
 
-/// What a command appends, except the condition.
+/// The events and tracking information that a command appends, without the condition.
 ///
 /// # Errors
 /// A name that is reserved.
@@ -219,7 +219,7 @@ fn read(stored: &proto::SequencedEvent) -> Option<Recorded> {
     })
 }
 
-/// What is recorded of a command, read from its first event.
+/// The record of a command, read from its first event.
 pub(crate) fn stored_command(stored: &proto::SequencedEvent) -> Option<StoredCommand> {
     let fields = Fields::of(stored)?;
     let fingerprint = u64::from_str_radix(fields.text("fingerprint")?, 16).ok()?;

@@ -4,7 +4,7 @@ use cqrs_core::Timestamp;
 use cqrs_core::store::{Heads, Incarnation, Position, Recorded};
 use uuid::Uuid;
 
-/// How far this process has seen the log.
+/// The part of the log that this process has seen.
 pub(crate) struct Seen {
     heads: Heads,
     /// Its lock is held while the heads change, so that nothing of an earlier log raises them.
@@ -84,7 +84,7 @@ impl Seen {
         self.heads.replace(self.heads.log_id(), head)
     }
 
-    /// Nothing that holds the lock panics, so a poisoned lock still guards whole data.
+    /// Nothing that holds the lock panics, so a poisoned lock still guards consistent data.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

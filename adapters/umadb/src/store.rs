@@ -38,7 +38,7 @@ impl UmaDb {
         Self::options().connect(url).await
     }
 
-    /// How to connect.
+    /// Connection options.
     pub fn options() -> Options {
         Options::default()
     }
@@ -66,8 +66,8 @@ impl UmaDb {
         if shared.places.available_permits() == 0 {
             return Err(self.overloaded());
         }
-        // A request that is given up halfway can make UmaDB refuse those that it commits with it,
-        // so an append goes on when its future is dropped.
+        // A request that is cancelled halfway can make UmaDB refuse the requests in the same
+        // commit, so an append continues when its future is dropped.
         let append = tokio::spawn(async move {
             let Ok(_place) = shared.places.try_acquire() else {
                 let waiting = shared.queue;

@@ -40,7 +40,7 @@ pub struct StateCacheHealth {
 /// An aggregate: its type, since two types may have one name in different modules, and its tags.
 pub(super) type Key = (TypeId, Tags);
 
-/// The turn of one aggregate, and its state. Whoever has the lock has the turn.
+/// The turn of one aggregate, and its state. The holder of the lock has the turn.
 #[derive(Default)]
 pub(super) struct StateSlot {
     /// `None` while a decision has the state, and after one that left it dirty.

@@ -32,7 +32,7 @@ struct Entry {
     holder: Option<&'static str>,
 }
 
-/// Number of entries when no states are kept: turns are needed all the same.
+/// Number of entries when no states are kept: turns are needed even then.
 const DEFAULT_ENTRIES: usize = 1024;
 
 /// Fewer entries in use than this are not searched for ones to remove.

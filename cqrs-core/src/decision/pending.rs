@@ -27,7 +27,7 @@ pub(super) enum AppendStatus {
     InFlight,
     /// Recorded, with its last event at this position.
     Recorded(Position),
-    /// Failed, or nobody can tell: states that include its events must not be used.
+    /// Failed, or unknown: states that include its events must not be used.
     Lost,
 }
 

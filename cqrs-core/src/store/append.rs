@@ -30,7 +30,7 @@ use crate::{CommandId, EventId, Timestamp};
 pub struct Append {
     /// Id of the command. An append under an id that is recorded already has no effect.
     pub command: CommandId,
-    /// Hash of the command's name and body. Tells a repeated sending from another command.
+    /// Hash of the command's name and body. Distinguishes a repeated command from a different one.
     pub fingerprint: u64,
     /// The events, in order.
     pub events: Vec<EventData>,
@@ -60,14 +60,15 @@ pub struct Appended {
     pub last: Position,
     /// Number of events.
     pub count: u64,
-    /// Recorded time of the events. `None` if nothing was appended now, or if the log does not tell.
+    /// Recorded time of the events. `None` if nothing was appended now, or if the log does not
+    /// report it.
     pub time: Option<Timestamp>,
     /// Whether the command had been recorded before: by an earlier sending, or by this one, if the
     /// store lost the answer of its database on the way.
     pub replayed: bool,
 }
 
-/// What is recorded of a processed command.
+/// The record of a processed command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoredCommand {
     /// See [`Append::fingerprint`].
@@ -211,7 +212,7 @@ impl Append {
 }
 
 impl StoredCommand {
-    /// What is recorded of an append, on a log with contiguous positions.
+    /// The record of an append, on a log with contiguous positions.
     pub fn new(fingerprint: u64, first: Position, count: u64) -> Self {
         Self {
             fingerprint,

@@ -89,7 +89,7 @@ impl ConflictWindow {
         }
         while self.head() > head {
             let Some((_, tags)) = self.events.pop_back() else {
-                // What was pushed exceeded the capacity and pushed out all that was before it.
+                // The pushed events exceeded the capacity and evicted everything before them.
                 self.floor = head;
                 break;
             };

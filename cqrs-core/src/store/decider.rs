@@ -96,7 +96,7 @@ impl Decider<'_> {
                     return Err(AppendError::Conflict { at });
                 }
                 BoundaryCheck::Unknown(after) => {
-                    // The log has the events up to the head; what is about to be written is in the
+                    // The log has the events up to the head; events about to be written are in the
                     // window only.
                     let fail_if = &boundary.fail_if;
                     let pending = Boundary::new(fail_if.clone(), self.head);

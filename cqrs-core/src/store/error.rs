@@ -23,26 +23,26 @@ pub enum AppendError {
     /// The append breaks a limit, or holds what the store cannot keep.
     #[error("the append is not valid: {reason}")]
     Invalid {
-        /// What is wrong.
+        /// Description of the problem.
         reason: String,
     },
     /// The store's queue is full: nothing was done, try again later.
     #[error("the store is overloaded: {waiting} appends are waiting")]
     Overloaded {
-        /// How many are waiting.
+        /// Number of waiting requests.
         waiting: usize,
     },
     /// The transaction that the handler took, `&mut Tx<..>`, cannot be committed: nothing was done.
     #[error("the handler's transaction was not committed: {reason}")]
     Transaction {
-        /// What the handler or the database did.
+        /// The action of the handler or the database that prevents the commit.
         reason: Arc<str>,
     },
-    /// The store was lost after the append was sent: send the same command id again to learn
-    /// which it was.
+    /// The store was lost after the append was sent, so its outcome is unknown. Send the same
+    /// command id again to learn whether it was recorded.
     #[error("it is not known whether the append happened: {reason}")]
     Indeterminate {
-        /// What happened.
+        /// Description of the failure.
         reason: Arc<str>,
     },
     /// The store failed: nothing was done.
@@ -52,50 +52,49 @@ pub enum AppendError {
 
 crate::debug_as_report!(AppendError, StoreError);
 
-/// A failure of a store, whatever it was asked to do.
+/// A failure of a store in any operation.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The store cannot be reached, or is closed.
     #[error("the store is unavailable: {reason}")]
     Unavailable {
-        /// What happened.
+        /// Description of the failure.
         reason: Arc<str>,
     },
-    /// The store was opened for reading only, and this needs a change.
+    /// The store was opened read-only, and the operation writes.
     #[error("the store is read-only: {reason}")]
     ReadOnly {
-        /// What is open, and how to open it for writing.
+        /// The open data, and the way to open it for writing.
         reason: Arc<str>,
     },
-    /// The data that this process has open is not what is stored in its place any more: it was
-    /// deleted, moved or replaced.
+    /// The data that this process has open was deleted, moved or replaced.
     #[error("the store was replaced: {reason}")]
     Replaced {
-        /// What was replaced, and what to do about it.
+        /// The replaced data, and the remedy.
         reason: Arc<str>,
     },
     /// The disk, or another limit of the store's size, is full.
     #[error("the store is full: {reason}")]
     Full {
-        /// What the store said.
+        /// Message of the store.
         reason: Arc<str>,
     },
-    /// What the store holds cannot be read.
+    /// The stored data cannot be read.
     #[error("the store holds what this program cannot read: {reason}")]
     Corrupt {
-        /// What is wrong, and where.
+        /// Description and place of the problem.
         reason: Arc<str>,
     },
-    /// The log does not continue what was read before: it ends before a position that was seen
-    /// earlier, or has another event there. A backup was restored, a failover lost events, or the
-    /// log was created again.
+    /// The log does not continue the one read before: it ends before a position seen earlier, or
+    /// has another event there. A backup was restored, a failover lost events, or the log was
+    /// created again.
     #[error(
         "the log was replaced: it ends at {head} and does not continue what was read up to \
          position {seen} (a backup was restored, or a failover lost events)"
     )]
     Rewound {
-        /// The head now.
+        /// The current head.
         head: Position,
         /// The position seen earlier.
         seen: Position,

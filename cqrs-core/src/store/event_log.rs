@@ -81,9 +81,9 @@ pub trait EventLog: Send + Sync + 'static {
     /// that a boundary follows was not recorded (I10). An append that fails harms no other (I11).
     /// Dropping the future leaves the append either done or not done.
     ///
-    /// An append may have no events: its command id is recorded all the same, and its positions are
-    /// the head. A log that cannot record an id without an event may take a position for it, with
-    /// an event that no query of types matches.
+    /// An append may have no events: its command id is still recorded, and its positions are the
+    /// head. A log that cannot record an id without an event may take a position for it, with an
+    /// event that no query of types matches.
     ///
     /// # Errors
     /// [`AppendError`].
@@ -106,7 +106,7 @@ pub trait EventLog: Send + Sync + 'static {
     fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>>;
 
     /// What this process knows of the end of the log. Appends of other processes may show up only
-    /// with the next read, so whoever waits polls as well.
+    /// with the next read, so subscriptions also poll.
     fn heads(&self) -> &Heads;
 
     /// The optional parts of the contract that this log offers. Defaults to none of them, within the

@@ -7,7 +7,7 @@ use super::{Incarnation, Position};
 /// position of its last event. Clones share it.
 ///
 /// A log owns one and keeps it up to date with [`advance`](Self::advance) and
-/// [`replace`](Self::replace); everybody else reads and [watches](Self::watch) it.
+/// [`replace`](Self::replace); all other code only reads and [watches](Self::watch) it.
 #[derive(Clone, Debug)]
 pub struct Heads(watch::Sender<Known>);
 
@@ -61,7 +61,7 @@ impl Heads {
         self.0.borrow().incarnation
     }
 
-    /// Whether anybody waits for changes.
+    /// Whether a watcher waits for changes.
     pub fn is_watched(&self) -> bool {
         self.0.receiver_count() > 0
     }
@@ -84,8 +84,7 @@ impl Heads {
         });
     }
 
-    /// Goes on with another log, which ends here. Returns its incarnation, and wakes everybody who
-    /// watches.
+    /// Switches to another log, which ends here. Returns its incarnation, and wakes all watchers.
     pub fn replace(&self, log: Uuid, position: Position) -> Incarnation {
         let incarnation = self.incarnation().next();
         self.0.send_replace(Known {

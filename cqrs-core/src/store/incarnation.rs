@@ -1,6 +1,6 @@
 /// Which log a store has found behind its address, counted by the process that found it.
 ///
-/// A store begins with the first one. It goes on to the next when the log turns out not to
+/// A store begins with the first one. It advances to the next when the log turns out not to
 /// continue the one that was read before: after a failover that lost events, when a backup was
 /// restored, or when the log was dropped and created again. A position of an earlier incarnation
 /// says nothing about the log as it is now, even if the log has grown past it.

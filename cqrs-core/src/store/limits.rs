@@ -95,7 +95,7 @@ impl Limits {
     }
 }
 
-/// As much of a name as a person can read.
+/// A name, shortened to a readable length.
 fn shortened(name: &str) -> String {
     name.chars().take(80).collect()
 }

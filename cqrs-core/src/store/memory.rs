@@ -12,8 +12,8 @@ use super::{
 };
 use crate::CommandId;
 
-/// A store in memory, for tests and for data that may be lost with the process. Keeps every
-/// promise but durability. Clones share the same data.
+/// An in-memory event log and view store, for tests and for data that may be lost with the process.
+/// Keeps every promise except durability. Clones share the same data.
 #[derive(Clone)]
 pub struct Memory {
     data: Arc<Mutex<Data>>,
@@ -27,7 +27,8 @@ struct Data {
     tagged: HashMap<Tag, Vec<Position>>,
     commands: HashMap<CommandId, StoredCommand>,
     states: HashMap<StateKey, StoredState>,
-    /// Holds no events, since all of them are at hand, but the appends that others may follow.
+    /// Tracks the appends that others may follow. Holds no events, since the log itself is in
+    /// memory.
     window: ConflictWindow,
     views: HashMap<String, BTreeMap<String, View>>,
     checkpoints: HashMap<String, Position>,
@@ -39,7 +40,7 @@ struct View {
 }
 
 impl Memory {
-    /// An empty store.
+    /// Creates an empty store.
     pub fn new() -> Self {
         Self {
             data: Arc::default(),
@@ -55,7 +56,7 @@ impl Memory {
         self
     }
 
-    /// No user code runs while the lock is held, so a poisoned lock still guards whole data.
+    /// No user code runs while the lock is held, so a poisoned lock still guards consistent data.
     fn lock(&self) -> MutexGuard<'_, Data> {
         self.data.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -14,7 +14,7 @@ enum State<'s, E> {
 impl<'s, E> ReadAhead<'s, E> {
     /// Begins the read: a store sends what it has to send when it is polled first.
     pub(super) fn begin(mut read: BoxFuture<'s, Result<Page<E>, StoreError>>) -> Self {
-        // Whoever waits for the end of it polls again.
+        // A task waiting for the end of it polls again.
         let mut context = Context::from_waker(Waker::noop());
         Self(match read.as_mut().poll(&mut context) {
             Poll::Ready(page) => State::Done(page),

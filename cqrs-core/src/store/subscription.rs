@@ -5,17 +5,18 @@ use std::time::Duration;
 use super::read_ahead::ReadAhead;
 use super::{EventLog, EventQuery, HeadWatch, Incarnation, Page, Position, ReadRange, StoreError};
 
-/// How often a subscription looks for events of other processes, of which nothing tells this one.
+/// How often a subscription polls for events of other processes, which send no notification.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Delivers matching events in position order from a position on, and waits for more at the end.
+/// Delivers matching events in position order, starting after a position, and waits for more at the
+/// end of the log.
 pub struct Subscription {
     log: Arc<dyn EventLog>,
     query: EventQuery,
     position: Position,
     incarnation: Incarnation,
     heads: HeadWatch,
-    /// What was read and not delivered yet.
+    /// Events that were read and not yet delivered.
     page: Option<Page>,
     /// What comes after that, while more is there.
     ahead: Option<ReadAhead<'static>>,
@@ -52,11 +53,11 @@ impl Subscription {
     /// [`StoreError::Rewound`] when the log ends before the subscription's position, or was
     /// replaced since the subscription began: see [`Incarnation`].
     pub async fn next(&mut self, limit: usize) -> Result<Page, StoreError> {
-        // With none at all, events would count as delivered that were not.
+        // With a limit of 0, undelivered events would count as delivered.
         let limit = limit.max(1);
         loop {
             let page = self.look(limit).await?;
-            // Also what is in memory or was read ahead may be of a log that was replaced.
+            // Events in memory or read ahead may also belong to a log that was replaced.
             if self.heads.incarnation() != self.incarnation {
                 return Err(StoreError::Rewound {
                     head: self.heads.position(),
@@ -70,18 +71,19 @@ impl Subscription {
                     return Ok(page);
                 }
             }
-            // Either is a reason to look again: news of this process, or time for those of others.
+            // Either is a reason to look again: an append of this process, or time to poll for
+            // those of others.
             let _ = tokio::time::timeout(POLL_INTERVAL, self.heads.changed()).await;
         }
     }
 
-    /// What is there after the position; `None` if that is nothing, as far as this process knows.
+    /// Events after the position; `None` if this process knows of none.
     async fn look(&mut self, limit: usize) -> Result<Option<Page>, StoreError> {
         if let Some(page) = self.page.take() {
             return Ok(Some(self.cut(page, limit)));
         }
         self.heads.mark_seen();
-        // Not in place of a page that is being read.
+        // A page that is being read is not replaced.
         if self.ahead.is_none()
             && let Some(tail) = self.log.capabilities().tail
             && let Some(page) = tail.tail(&self.query, self.position, limit)
@@ -89,7 +91,7 @@ impl Subscription {
             self.is_idle = page.next.is_none();
             return Ok(Some(page));
         }
-        // What is announced and not in memory, another process wrote.
+        // Events that are announced and not in memory were written by another process.
         let is_all = take(&mut self.is_idle) && self.heads.position() <= self.position;
         if is_all {
             return Ok(None);

@@ -3,11 +3,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{EventQuery, Page, Position, Recorded, TailReads};
 
-/// The events that this process has appended of late, in memory, so that whoever follows the log
-/// need not read them back.
+/// Events that this process appended recently, kept in memory so that followers of the log need not
+/// read them back.
 ///
-/// It has every event in `(floor, head]`. What another process appends between two appends of this
-/// one is not here, so the floor is raised above it.
+/// Holds every event in `(floor, head]`. Events that another process appends between two appends of
+/// this one are missing, so the floor is raised above them.
 #[derive(Debug)]
 pub struct TailCache {
     events: usize,
@@ -23,8 +23,8 @@ struct Kept {
 }
 
 impl TailCache {
-    /// Empty, at the head of a log. Keeps at most so many events, and as many as take about so many
-    /// bytes.
+    /// Creates an empty cache at the head of a log, with a maximum number of events and an
+    /// approximate maximum size in bytes.
     pub fn new(head: Position, events: usize, bytes: usize) -> Self {
         let kept = Kept {
             head,
@@ -42,7 +42,7 @@ impl TailCache {
     pub fn add(&self, events: impl IntoIterator<Item = Recorded>) {
         let mut kept = self.lock();
         for event in events {
-            // Another append of this process was faster to get here, and is after this one.
+            // A later append of this process arrived here first.
             if event.position <= kept.head {
                 continue;
             }
@@ -58,8 +58,8 @@ impl TailCache {
         }
     }
 
-    /// The log ends here. If it was longer before, as when a backup was restored, what is in memory
-    /// may not be in it any more.
+    /// Records that the log ends here. If it was longer before, as after a backup was restored,
+    /// events in memory may no longer be part of it.
     pub fn confirm(&self, head: Position) {
         let mut kept = self.lock();
         if head < kept.head {
@@ -68,14 +68,14 @@ impl TailCache {
         }
     }
 
-    /// Forgets everything, to go on with a log that was replaced and ends here.
+    /// Clears the cache, to continue with a replaced log that ends here.
     pub fn restart(&self, head: Position) {
         let mut kept = self.lock();
         kept.forget();
         kept.head = head;
     }
 
-    /// No other code runs while the lock is held, so a poisoned one still guards whole data.
+    /// No other code runs while the lock is held, so a poisoned one still guards consistent data.
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -88,7 +88,7 @@ impl TailReads for TailCache {
         let floor = kept.events.front()?.position.get() - 1;
         let known = after.get().checked_sub(floor)?;
         let known = usize::try_from(known).ok()?;
-        // Without room for an event it cannot say where to read on.
+        // A page without room for an event could not say where to continue.
         if known >= kept.events.len() || limit == 0 {
             return None;
         }
@@ -147,7 +147,8 @@ mod tests {
         recent.add(positions.into_iter().map(|position| event(position, 0)));
     }
 
-    /// Positions of the events, up to where they are all, and where to read on.
+    /// Positions of the events, the position up to which they are complete, and the position to
+    /// continue from.
     type Seen = (Vec<u64>, u64, Option<u64>);
 
     fn page(recent: &TailCache, query: &EventQuery, after: u64, limit: usize) -> Option<Seen> {

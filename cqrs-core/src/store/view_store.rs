@@ -7,8 +7,8 @@ use super::{
 
 /// Read models and the checkpoints of subscriptions.
 pub trait ViewStore: Send + Sync + 'static {
-    /// Makes room for these read models. Called once per dispatcher before anything else; what
-    /// is there already stays.
+    /// Prepares the store for these read models. Called once per dispatcher before anything else.
+    /// Existing data stays.
     fn prepare(&self, models: Vec<ModelSchema>) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// The checkpoint of a subscription, `None` if it has none yet.
@@ -205,11 +205,11 @@ pub struct ModelSchema {
 /// Changes to read models, with the checkpoint that they bring it to.
 #[derive(Clone, Debug)]
 pub struct ViewBatch {
-    /// Whose checkpoint.
+    /// Name of the subscription.
     pub subscription: String,
-    /// Where the checkpoint must be.
+    /// Required current checkpoint.
     pub from: Option<Position>,
-    /// Where it goes.
+    /// New checkpoint.
     pub to: Position,
     /// The [incarnation](ViewStore::view_incarnation) in which the checkpoint was read. If it is not
     /// the store's current one, the commit fails with [`ViewCommitError::Moved`].
@@ -251,14 +251,14 @@ impl From<Option<Vec<u8>>> for StoredView {
     }
 }
 
-/// Why a batch was not written.
+/// Reasons that a batch was not written.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ViewCommitError {
     /// Another process moved the checkpoint: nothing was written, start again from it.
     #[error("the checkpoint has moved to {}", .found.unwrap_or_default())]
     Moved {
-        /// Where it is.
+        /// The current checkpoint.
         found: Option<Position>,
     },
     /// The store failed: nothing was written, or with [`CommitMode::ByPosition`] perhaps a part, but
@@ -288,7 +288,7 @@ pub struct ViewRow {
     pub body: Vec<u8>,
 }
 
-/// Which views to return.
+/// A selection of views.
 #[derive(Clone, Debug)]
 pub struct ViewScan {
     /// The read model.
@@ -297,11 +297,11 @@ pub struct ViewScan {
     pub ranges: Vec<IndexRange>,
     /// The index to sort by; by key if none.
     pub order: Option<usize>,
-    /// From the highest down, ties included.
+    /// Whether to sort in descending order, ties included.
     pub descending: bool,
-    /// How many to leave out at the start.
+    /// Number of views to skip.
     pub skip: u64,
-    /// How many to return.
+    /// Maximum number of views to return.
     pub take: u64,
     /// Whether to count all views within the ranges, too, which may take as long as to read them.
     pub with_total: bool,
@@ -310,10 +310,10 @@ pub struct ViewScan {
 /// A range of an index.
 #[derive(Clone, Debug)]
 pub struct IndexRange {
-    /// The place of the index in [`ModelSchema::indexes`].
+    /// Position of the index in [`ModelSchema::indexes`].
     pub index: usize,
-    /// From where.
+    /// Lower bound.
     pub from: Bound<SortKey>,
-    /// To where.
+    /// Upper bound.
     pub to: Bound<SortKey>,
 }

@@ -1,4 +1,4 @@
-//! A disk that forgets what was not synced: see `tests/crash/powerloss.c`.
+//! A disk that loses unsynced writes: see `tests/crash/powerloss.c`.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -85,8 +85,8 @@ impl Disk {
         fs::metadata(self.synced().join(".syncs")).map_or(0, |file| file.len())
     }
 
-    /// Fails the power, once every process is dead. Of what was not synced, as much as a random
-    /// choice with this probability keeps of its sectors is there all the same.
+    /// Fails the power, once every process is dead. Each unsynced sector survives with this
+    /// probability.
     pub fn lose_power(&self, keep: f64, random: &mut Rng) {
         let files = fs::read_dir(self.data()).expect("the directory can be read");
         for file in files {

@@ -21,7 +21,7 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// `None`, with a word about it, where nobody may mount anything.
+    /// `None`, with a message, where mounting is not permitted.
     pub fn new() -> Option<Self> {
         let directory = tempfile::tempdir().expect("a directory can be made");
         for part in ["mount", "left"] {
@@ -42,7 +42,7 @@ impl SmallDisk {
         None
     }
 
-    /// Lets a writer fill the disk. What it said, and what it complained of in the end.
+    /// Lets a writer fill the disk. Returns its reports and its final error.
     pub fn fill(&self) -> (Vec<Said>, String) {
         let writer = Writer::spawn(self.command(env!("CARGO_BIN_EXE_crash-writer")));
         let said = writer.end();

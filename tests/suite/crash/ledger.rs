@@ -1,4 +1,4 @@
-//! What writers said, and whether the database agrees.
+//! Reports of the writers, compared with the database.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
@@ -28,7 +28,7 @@ pub struct Ledger {
     open: HashSet<CommandId>,
     /// What someone saw.
     seen: Position,
-    /// What was found in the log and checked: everything up to `head`.
+    /// The checked part of the log: everything up to `head`.
     found: HashMap<CommandId, (Position, Position, u64)>,
     head: Position,
     time: Timestamp,
@@ -62,8 +62,8 @@ impl Ledger {
 
     /// Opens the database as a restart does, and checks that it has everything that was
     /// acknowledged or seen, each command whole and once; that stored states, read model and
-    /// checkpoint agree with the log; and that what was never answered can be sent again. Closes
-    /// the database before it returns.
+    /// checkpoint agree with the log; and that unanswered commands can be sent again. Closes the
+    /// database before it returns.
     pub fn check(&mut self, database: &Path) {
         let runtime = Runtime::new().expect("a runtime");
         let store = runtime
@@ -74,7 +74,7 @@ impl Ledger {
         drop(runtime);
     }
 
-    /// As [`check`](Self::check), of a store that is open and that nobody else writes to now.
+    /// As [`check`](Self::check), of a store that is open and that no other process writes to now.
     pub async fn compare<S: Store + Clone>(&mut self, store: &S) {
         let checkpoint = store.checkpoint(SUBSCRIPTION).await.expect("a checkpoint");
         let head = store.head().await.expect("a head");
@@ -106,7 +106,7 @@ impl Ledger {
         assert!(app.health().is_ok(), "{:?}", app.health());
     }
 
-    /// Checks what is new in the log.
+    /// Checks the new events in the log.
     async fn read(&mut self, app: &Dispatcher) {
         let events = app
             .events(EventQuery::All)
@@ -234,7 +234,7 @@ impl Ledger {
         }
     }
 
-    /// Sends what was never answered again, and some of what was: each is done once.
+    /// Sends unanswered commands again, and some answered ones: each takes effect once.
     async fn send_again(&mut self, app: &Dispatcher) {
         for id in std::mem::take(&mut self.open) {
             let found = self.found.get(&id).copied();

@@ -57,14 +57,14 @@ impl Writer {
         Self { child, lines }
     }
 
-    /// Waits until the process has said `count` things, and takes them.
+    /// Waits for `count` reports of the process, and takes them.
     pub fn listen(&self, count: usize) -> Vec<Said> {
         let said: Vec<_> = self.lines.iter().take(count).collect();
         assert_eq!(said.len(), count, "the writer ended by itself");
         said
     }
 
-    /// Waits until the process has seen the log, and takes what it said.
+    /// Waits until the process has seen the log, and takes its reports.
     pub fn listen_until_seen(&self) -> Vec<Said> {
         let mut said = self.listen(1);
         while !said.iter().any(|it| matches!(it, Said::Seen(_))) {
@@ -73,21 +73,21 @@ impl Writer {
         said
     }
 
-    /// Waits until the process was killed, as its disk does, and takes what it said.
+    /// Waits until the process was killed, as its disk does, and takes its reports.
     pub fn last_words(self) -> Vec<Said> {
         let said = self.lines.iter().collect();
         self.kill();
         said
     }
 
-    /// Waits until the process ends by itself, and takes what it said.
+    /// Waits until the process ends by itself, and takes its reports.
     pub fn end(mut self) -> Vec<Said> {
         let said = self.lines.iter().collect();
         self.child.wait().expect("the writer ends");
         said
     }
 
-    /// Kills the process, and takes what it said besides: what is in the pipe was said.
+    /// Kills the process, and takes its remaining reports, including those still in the pipe.
     pub fn kill(mut self) -> Vec<Said> {
         self.child.kill().expect("the writer can be killed");
         let status = self.child.wait().expect("the writer ends");

@@ -320,7 +320,7 @@ async fn beside_many_aggregates_the_events_of_other_pairs_are_not_folded() {
             let again = again.expect_err("has seats").rejected();
             assert_eq!(again, Some(Refusal::Seated(12)));
         }
-        // Read from the log, without what is in memory.
+        // Read from the log, without the events in memory.
         let [_, other] = two(app, |builder| builder.state_cache(0)).await;
         let again = other.execute(take_seats(1, "art")).await;
         let again = again.expect_err("has seats").rejected();

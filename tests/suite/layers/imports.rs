@@ -25,11 +25,11 @@ pub struct Import {
 
 #[derive(Default)]
 struct Module {
-    /// What `use` brings in, by the name that it has here; `None` for what is of another crate.
+    /// Imported items by their local name; `None` for items of other crates.
     names: BTreeMap<String, Option<Vec<String>>>,
     /// The macros that it exports, which are named as if they were at the root.
     macros: BTreeSet<String>,
-    /// What is named with its path.
+    /// Items named with their path.
     paths: Vec<Vec<String>>,
     children: BTreeSet<String>,
 }

@@ -49,7 +49,7 @@ pub struct Seal {
     pub sealed: bool,
 }
 
-/// Reads nothing: the vault's state is written all the same.
+/// Reads nothing: the vault's state is still written.
 #[derive(Command, Clone, Serialize, Deserialize)]
 pub struct Reward {
     #[id(Vault)]

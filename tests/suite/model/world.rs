@@ -145,7 +145,7 @@ impl World {
 #[derive(Debug, Default)]
 pub struct Model {
     pub facts: Vec<(CommandId, Fact)>,
-    /// What was done under which id: the command, its first position, and how many events.
+    /// Commands by id: the command, its first position, and its number of events.
     pub done: BTreeMap<CommandId, (Intent, Position, u64)>,
 }
 

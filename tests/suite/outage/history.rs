@@ -1,4 +1,4 @@
-//! What was sent and what was answered, and whether the log agrees.
+//! Sent commands and their answers, compared with the log.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use cqrs_core::{CommandId, Position};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-/// What is known of a command in the end.
+/// The final knowledge about a command.
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome {
     /// It happened, here.

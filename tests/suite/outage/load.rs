@@ -1,4 +1,4 @@
-//! Tasks that write and tasks that follow the log, whatever happens to the database meanwhile.
+//! Tasks that write and tasks that follow the log, whatever happens to the database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +76,7 @@ impl Load {
     }
 
     /// Ends the writers, and then those that follow, who must have seen everything once and in
-    /// order; `store` is one that nothing is wrong with. Returns what was sent, and the log.
+    /// order; `store` is one without faults. Returns the sent commands and the log.
     pub async fn finish(self, store: &Postgres) -> (Vec<Sent>, Vec<Arc<Recorded>>) {
         self.shared.stop.send_replace(true);
         let mut sent = Vec::new();

@@ -185,7 +185,7 @@ async fn what_may_have_happened_is_never_denied() {
 }
 
 /// Others are always faster, so a store asks for the log for itself, and waits in vain: it fails
-/// what is waiting, and goes on when the log is free again.
+/// the waiting appends, and continues when the log is free again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_goes_on_after_it_waited_in_vain() {
     let test = "a_store_goes_on_after_it_waited_in_vain";

@@ -48,7 +48,7 @@ impl Proxy {
     }
 
     /// Cuts each connection after a random number of bytes in either direction, until `calm` is
-    /// set, and counts the cuts. Half of them are abrupt: what is under way is lost as well.
+    /// set, and counts the cuts. Half of them are abrupt: data in transit is lost as well.
     pub async fn cutting(url: &str, random: &mut Rng, state: Arc<Cutting>) -> Self {
         let server = address(url);
         let random = std::sync::Mutex::new(random.fork());
@@ -181,7 +181,7 @@ pub struct Lost {
 }
 
 impl Lost {
-    /// Delivers what is late, and waits until the server has answered.
+    /// Delivers delayed data, and waits until the server has answered.
     pub async fn deliver(&self) {
         self.deliver.add_permits(1);
         let mut answered = self.answered.subscribe();

@@ -25,7 +25,7 @@ pub struct OneByOne {
 pub enum End {
     /// It fails, and so does the commit.
     Fails,
-    /// It never comes: whoever waits for the commit gives up.
+    /// It never comes: the caller stops waiting for the commit.
     Hangs,
 }
 

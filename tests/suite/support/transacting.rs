@@ -62,7 +62,7 @@ impl Hooks<Postgres> for InTransactions {
     ) -> BoxFuture<'a, Result<Appended, AppendError>> {
         let number = self.appends.fetch_add(1, Ordering::Relaxed);
         match self.share {
-            // Nobody follows a decision in a transaction; the dispatcher does not ask for it.
+            // No decision follows one in a transaction; the dispatcher does not ask for it.
             _ if append.token.is_some() => store.append(append),
             Share::Half if number.is_multiple_of(2) => store.append(append),
             Share::All | Share::Half => Box::pin(append_in(store, append)),

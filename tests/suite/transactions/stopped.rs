@@ -44,7 +44,7 @@ async fn client(server: &Server) -> Client {
     client
 }
 
-/// The server goes on after the caller has its answer, or shortly before.
+/// The server resumes after the caller has its answer, or shortly before.
 async fn stop_a_commit(server: &Arc<Server>, app: &Dispatcher, article: u32, end: End, late: bool) {
     let other = client(server).await;
     let lock = other.batch_execute("SELECT pg_advisory_lock(7)");

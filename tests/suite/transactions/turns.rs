@@ -49,8 +49,8 @@ async fn until_waiting(client: &Client, statement: &str, count: i64) {
     .await;
 }
 
-/// A boundary that is older than the window is looked up before the lock is asked for; what
-/// another process commits until the lock is there breaks it all the same.
+/// A boundary that is older than the window is looked up before the lock is asked for; what another
+/// process commits until the lock is there still breaks it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_written_before_the_lock_is_there_is_seen() {
     let test = "what_is_written_before_the_lock_is_there_is_seen";

@@ -8,7 +8,7 @@ use test_umadb::Server;
 
 use super::noted;
 
-/// What happens to whoever connects to this.
+/// The result of a connection to this address.
 async fn error(url: &str) -> ConnectError {
     let options = UmaDb::options().answer_timeout(Duration::from_millis(100));
     match options.connect(url).await {

@@ -17,7 +17,7 @@ fn whole(log: &impl EventLog, name: &str) -> Draft {
         .claimed_by(log)
 }
 
-/// What is there of a command: the numbers of its events and states, and its id.
+/// The recorded parts of a command: the numbers of its events and states, and its id.
 async fn traces<S: EventLog>(store: &S, draft: &Draft) -> (usize, usize, bool) {
     let writes = &draft.0.states;
     let keys: Vec<_> = writes.iter().map(|write| write.key.clone()).collect();

@@ -24,7 +24,7 @@ pub(super) async fn open_many<F: LogFixture>(fixture: &F, count: usize) -> Vec<A
     stores
 }
 
-/// Appends what has to succeed.
+/// Appends, and expects success.
 #[track_caller]
 pub(super) fn append<S: EventLog>(store: &S, draft: &Draft) -> impl Future<Output = Appended> {
     let (sent, caller) = (
@@ -113,7 +113,7 @@ pub(super) async fn state<S: EventLog>(store: &S, key: StateKey) -> Option<Store
     states(store, vec![key]).await.pop().flatten()
 }
 
-/// What is recorded of a command.
+/// The record of a command.
 pub(super) async fn command<S: EventLog>(store: &S, draft: &Draft) -> Option<StoredCommand> {
     let command = store.command(draft.id()).await;
     command.expect("commands can be read")

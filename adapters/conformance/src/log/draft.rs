@@ -56,7 +56,7 @@ impl Draft {
         self
     }
 
-    /// Unless something matches after this position; and what was said so before.
+    /// Adds a condition, besides earlier ones: no matching event after this position.
     pub(super) fn unless(mut self, fail_if: EventQuery, after: Position) -> Self {
         self.0.boundaries.push(Boundary::new(fail_if, after));
         self

@@ -8,8 +8,8 @@ use super::client::{
 use super::draft::{Draft, tagged};
 use crate::LogFixture;
 
-/// I7: what was acknowledged is there after a restart, with all that belongs to it, and so is
-/// what another process saw. (A process that is killed, or a power failure, is for the store's own
+/// I7: an acknowledged append is there after a restart, with all that belongs to it, and so is what
+/// another process saw. (A process that is killed, or a power failure, is for the store's own
 /// tests.)
 pub async fn i7_acknowledged_survives_a_restart<F: LogFixture>(fixture: &F) {
     let mut sent: Vec<Draft> = Vec::new();
@@ -48,7 +48,8 @@ pub async fn i7_acknowledged_survives_a_restart<F: LogFixture>(fixture: &F) {
     }
 }
 
-/// I8: after a restart the log is what was sent, goes on at its end, and is still the same log.
+/// I8: after a restart the log has the appended events, continues at its end, and has the same
+/// identity.
 pub async fn i8_the_log_goes_on_after_a_restart<F: LogFixture>(fixture: &F) {
     let mut identity = None;
     let mut last = head(&*open(fixture).await).await;

@@ -154,8 +154,7 @@ pub async fn i12_odd_content_is_kept_or_refused<F: LogFixture>(fixture: &F) {
     append(&*store, &Draft::new().event("noted", &["good:G"])).await;
 }
 
-/// I12: what was accepted is read back as it was sent after a restart, by position, by type and by
-/// tag.
+/// I12: accepted data is read back unchanged after a restart, by position, by type and by tag.
 pub async fn i12_accepted_events_are_read_back_after_a_restart<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let mut accepted = Vec::new();

@@ -59,7 +59,7 @@ pub async fn i3_positions_are_in_commit_order<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 3).await;
     let progress = progress(&stores);
     let end = End::default();
-    // Nobody writes through the third one.
+    // The third one is only read.
     let writers = write(&stores[..2], &progress);
     let followers = stores.iter().zip(progress).map(|(store, progress)| {
         let follower = follow_telling(store.clone(), EventQuery::All, end.clone(), progress);

@@ -54,8 +54,8 @@ pub async fn reads_are_those_of_the_specification<F: LogFixture>(fixture: &F) {
     }
 }
 
-/// A page ends with the event that takes it to its bytes, whatever is read, and the next one goes on
-/// behind it.
+/// A page ends with the event that takes it to its bytes, whatever is read, and the next one
+/// continues behind it.
 pub async fn pages_are_bounded_by_bytes<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let draft = (0..60).fold(Draft::new(), |draft, number| {

@@ -38,7 +38,7 @@ pub async fn i4_the_tail_is_what_was_recorded<F: LogFixture>(fixture: &F) -> Out
     };
     for (turn, place) in (1..=TURNS).zip([0, 1].into_iter().cycle()) {
         for command in 0..turn {
-            // Clocks that go backwards, and are finer than what is recorded.
+            // Clocks that go backwards, and are finer than recorded times.
             let time = i128::from(1_000_000 - command);
             let time = Timestamp::from_nanosecond(time).expect("a time");
             let draft = Draft::new().event("first", &["log:L"][..place]);

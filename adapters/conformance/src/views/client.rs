@@ -38,7 +38,7 @@ pub(super) async fn commit<S: ViewStore>(store: &S, batch: ViewBatch) {
     committed.unwrap_or_else(|error| panic!("the commit up to {checkpoint} failed: {error}"));
 }
 
-/// Waits until queries see what was committed, and loads views as they do.
+/// Waits until queries see all commits, and loads views as queries do.
 pub(super) async fn load<S: ViewStore>(
     store: &S,
     model: &Arc<ModelSchema>,
@@ -60,13 +60,13 @@ pub(super) async fn load_to_fold<S: ViewStore>(
     text(loaded.map(|stored| stored.body).collect())
 }
 
-/// Waits until queries see what was committed, and scans.
+/// Waits until queries see all commits, and scans.
 pub(super) async fn scan<S: ViewStore>(store: &S, scan: ViewScan) -> ViewPage {
     wait_until_visible(store).await;
     store.scan(scan).await.expect("views can be scanned")
 }
 
-/// Waits until queries see what was committed before.
+/// Waits until queries see all earlier commits.
 pub(super) async fn wait_until_visible<S: ViewStore>(store: &S) {
     let visible = store.wait_until_visible().await;
     visible.expect("commits become visible");

@@ -15,7 +15,7 @@ struct Card {
     sort_keys: [SortKey; 3],
 }
 
-/// Keys and values that sort in ways that stores get wrong: prefixes, case, what is not ASCII, the
+/// Keys and values that sort in ways that stores get wrong: prefixes, case, non-ASCII text, the
 /// smallest and largest bytes, nothing at all.
 const KEYS: [&str; 12] = [
     "", "a", "A", "ab", "a b", "é", "z", "Z", "10", "9", "日本", "a\u{0}",

@@ -1,4 +1,4 @@
-//! What is installed on this machine.
+//! Finds an installed PostgreSQL.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

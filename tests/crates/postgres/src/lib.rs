@@ -3,7 +3,7 @@
 //! programs that are installed on this machine.
 //!
 //! A private server ends with the process that started it, however that ends, and leaves nothing
-//! behind. It listens on 127.0.0.1 only, and trusts whoever connects there.
+//! behind. It listens on 127.0.0.1 only, and trusts every connection.
 
 mod find;
 mod pooler;
@@ -160,14 +160,14 @@ const NONE: &str = "PostgreSQL's server (initdb, pg_ctl, postgres) is not instal
                     Debian's `postgresql`; for tests that do not kill the server it is enough to \
                     set CQRS_TEST_POSTGRES_URL";
 
-/// Says what is not tested. Not with `eprintln!`, which is not seen when the test passes.
+/// Names the tests that are skipped. Not with `eprintln!`, which is not seen when the test passes.
 fn without<T>(test: &str, why: &str) -> Option<T> {
     let required = std::env::var_os("CQRS_REQUIRE_SERVICES").is_some_and(|it| it == "1");
     assert!(
         !required,
         "{test} cannot be tested, and CQRS_REQUIRE_SERVICES is 1: {why}"
     );
-    // Where nobody listens there is nobody to tell.
+    // A closed terminal is no error.
     let _ = writeln!(std::io::stderr(), "{test} was not tested: {why}");
     None
 }

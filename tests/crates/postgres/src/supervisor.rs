@@ -24,7 +24,7 @@ pub(crate) struct Supervisor {
 
 impl Supervisor {
     /// Creates a cluster, or a standby of the one on the port `primary`, and starts it on the first
-    /// of the ports that nobody else has.
+    /// of the ports that no other process has.
     pub(crate) fn new(
         binaries: &Path,
         primary: Option<u16>,
@@ -152,7 +152,7 @@ fn command(binaries: &Path, primary: Option<u16>) -> Result<Command, String> {
     Ok(command)
 }
 
-/// Ports below those that systems give to whoever wants any, so that nobody takes a server's while
+/// Ports below the ephemeral range of operating systems, so that no process takes a server's while
 /// it is down. One that is free now may be taken by the time it is used, hence more than one.
 pub(crate) fn ports() -> impl Iterator<Item = u16> {
     std::iter::repeat_with(|| {
