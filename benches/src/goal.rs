@@ -1,6 +1,6 @@
 //! What the figures are held against.
 
-/// A goal, and what was measured.
+/// A goal, and the measured figure.
 pub struct Goal {
     pub what: String,
     pub wanted: String,

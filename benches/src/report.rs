@@ -6,7 +6,7 @@ use crate::digits::figure;
 use crate::goal::Goal;
 use crate::runs::Runs;
 
-/// What was measured, in the order in which it is shown.
+/// Measurements, in the order of the report.
 #[derive(Default)]
 pub struct Report {
     rows: Vec<Row>,

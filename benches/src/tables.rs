@@ -32,7 +32,7 @@ async fn book(
     Ok(Deposited { account, amount })
 }
 
-/// What is in an account's row.
+/// Contents of an account's row.
 #[derive(Query, Clone, Serialize, Deserialize)]
 #[query(returns = i64)]
 pub struct GetBalance {

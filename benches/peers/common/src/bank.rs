@@ -5,7 +5,7 @@ use crate::{Error, Result};
 pub enum Failure {
     /// Somebody else was faster, or the database too busy: a command to send again.
     Again(Error),
-    /// Nothing that sending it again could mend.
+    /// An error that a retry cannot resolve.
     Final(Error),
 }
 
