@@ -302,6 +302,7 @@ impl EventLog for FaultyLog {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl FoldReads for FaultyLog {
     /// All matching events, but for those with a position that can be divided by 7.
     fn read_to_fold(
