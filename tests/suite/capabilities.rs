@@ -239,7 +239,7 @@ async fn stored_states_need_a_log_that_keeps_them() {
 
 #[test]
 fn decorators_inherit_no_default() {
-    let stores = ["Memory", "Sqlite", "Postgres", "UmaDb"];
+    let stores = ["Memory", "Sqlite", "Postgres", "UmaDb", "PlainLog"];
     let contract = [
         "EventLog",
         "ViewStore",
