@@ -1,4 +1,4 @@
-//! The example of the design, as it stands there, on every store.
+//! A shop with orders, from commands to queries, on every store.
 
 use std::sync::Arc;
 
