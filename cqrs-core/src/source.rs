@@ -1,7 +1,7 @@
 use std::fmt;
 
-/// Source location of a declaration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Source location of a declaration. Ordered by file and line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Source {
     /// File path, as passed to the compiler.
     pub file: &'static str,

@@ -38,8 +38,22 @@ fn all(what: &str, holds: impl Fn(&Path, &str) -> bool) {
 #[test]
 fn none_names_what_is_private() {
     all("names what is private", |_, text| {
-        !text.contains("__private") && !text.contains("__cqrs")
+        let mut lines = text.lines().filter(|line| !is_of_rustc(line));
+        !lines.any(|line| line.contains("__private") || line.contains("__cqrs"))
     });
+}
+
+/// Whether the compiler adds this line by itself, which names traits by the path that leads to them.
+fn is_of_rustc(line: &str) -> bool {
+    let line = line.trim_start().trim_start_matches("= ");
+    let starts = [
+        "note: required by a bound in ",
+        "note: required for ",
+        "note: `cqrs_core::",
+        "help: the trait ",
+        "help: the following other types implement trait ",
+    ];
+    starts.iter().any(|start| line.starts_with(start))
 }
 
 #[test]

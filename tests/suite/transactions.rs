@@ -459,6 +459,7 @@ async fn handlers_of_another_store_are_reported() {
     let built = Dispatcher::builder()
         .module(messages::module())
         .module(on_postgres::handlers::module())
+        .module(on_postgres::sales::module())
         .store(cqrs_core::Memory::new())
         .build();
     let report = built.await.err().expect("it does not build").to_string();

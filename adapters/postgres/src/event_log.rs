@@ -22,10 +22,7 @@ const FIRST_FOLD_PAGE: usize = 64;
 
 impl EventLog for Postgres {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
-        Box::pin(async move {
-            self.shared().limits.check(&append)?;
-            self.shared().writer.append(append).await
-        })
+        Box::pin(self.shared().writer.append(append))
     }
 
     fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {

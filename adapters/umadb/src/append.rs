@@ -45,7 +45,6 @@ pub(crate) async fn append(
     seen: &Seen,
     append: Append,
 ) -> Result<Appended, AppendError> {
-    LIMITS.check(&append)?;
     if !append.states.is_empty() {
         return Err(AppendError::Invalid {
             reason: "UmaDB keeps no states of aggregates".into(),

@@ -1,6 +1,7 @@
 use super::{Append, AppendError, StateWrite};
 
-/// The largest append that a store takes. Every store checks before it does anything else.
+/// The largest append that a log takes, as its [capabilities](super::Capabilities::limits) say. The
+/// dispatcher checks it before it appends, so a log need not.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Events of one command.
@@ -98,4 +99,77 @@ impl Limits {
 /// A name, shortened to a readable length.
 fn shortened(name: &str) -> String {
     name.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CommandId;
+    use crate::store::{EventData, EventType, Position, StateKey, Tag};
+
+    const LIMITS: Limits = Limits {
+        events: 2,
+        payload: 10,
+        tags: 3,
+        name: 20,
+        append: 15,
+    };
+
+    fn event(event_type: String, tags: usize, payload: usize) -> EventData {
+        EventData {
+            event_type: EventType::from(event_type),
+            version: 1,
+            tags: (0..tags)
+                .map(|it| Tag::from(&*format!("tag:{it}")))
+                .collect(),
+            payload: vec![b'1'; payload],
+        }
+    }
+
+    fn append(events: Vec<EventData>) -> Append {
+        Append::new(CommandId::new(), events)
+    }
+
+    fn with_state(id: String, body: usize) -> Append {
+        append(Vec::new()).state(StateWrite {
+            key: StateKey {
+                aggregate: "cart",
+                id,
+            },
+            body: vec![b'1'; body],
+            based_on: None::<Position>,
+        })
+    }
+
+    #[test]
+    fn an_append_at_its_limits_is_accepted() {
+        let name = "x".repeat(20);
+        let events = vec![event(name.clone(), 3, 10), event(name.clone(), 0, 5)];
+        LIMITS.check(&append(events).by(name.clone())).unwrap();
+        LIMITS.check(&with_state(name, 10)).unwrap();
+    }
+
+    #[test]
+    fn an_append_beyond_a_limit_is_refused_with_the_limit() {
+        let (name, long) = ("noted".to_owned(), "x".repeat(21));
+        let refused = [
+            ("at most 2", append(vec![event(name.clone(), 0, 1); 3])),
+            ("at most 10", append(vec![event(name.clone(), 0, 11)])),
+            ("at most 3", append(vec![event(name.clone(), 4, 1)])),
+            ("at most 20", append(vec![event(long.clone(), 0, 1)])),
+            ("at most 20", append(Vec::new()).by(long.clone())),
+            ("at most 20", with_state(long, 1)),
+            ("at most 10", with_state(name.clone(), 11)),
+            ("at most 15", append(vec![event(name, 0, 8); 2])),
+            ("U+0000", append(vec![event("\0".to_owned(), 0, 1)])),
+            ("U+0000", append(Vec::new()).by("\0".to_owned())),
+            ("U+0000", with_state("\0".to_owned(), 1)),
+        ];
+        for (limit, append) in refused {
+            match LIMITS.check(&append) {
+                Err(AppendError::Invalid { reason }) => assert!(reason.contains(limit), "{reason}"),
+                other => panic!("{limit}: {other:?}"),
+            }
+        }
+    }
 }

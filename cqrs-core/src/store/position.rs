@@ -2,7 +2,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// An event's place in the log: contiguous, in commit order, from 1. 0 is before the first.
+/// An event's place in the log, in commit order, from 1; contiguous if the log
+/// [claims it](crate::store::Capabilities::contiguous). 0 is before the first.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

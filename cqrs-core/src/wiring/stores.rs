@@ -1,7 +1,7 @@
 //! The stores that the builder was given, against what messages, handlers and projections need.
 
 use std::any::TypeId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ptr::addr_eq;
 use std::sync::Arc;
 
@@ -347,11 +347,11 @@ impl Stores {
 
 /// The places where handlers name stores that are not there, by the stores' names.
 #[derive(Default)]
-struct Others(BTreeMap<&'static str, Vec<Source>>);
+struct Others(BTreeMap<&'static str, BTreeSet<Source>>);
 
 impl Others {
     fn add(&mut self, wanted: StoreType, source: Source) {
-        self.0.entry(wanted.name).or_default().push(source);
+        self.0.entry(wanted.name).or_default().insert(source);
     }
 
     /// Adds the transactions among these inputs that are not of this store.

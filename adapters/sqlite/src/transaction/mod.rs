@@ -89,7 +89,6 @@ impl ViewTransaction for Transaction {
 impl LogTransaction for Transaction {
     fn append(self, append: Append) -> BoxFuture<'static, Result<Appended, AppendError>> {
         Box::pin(async move {
-            self.store.shared().limits.check(&append)?;
             let (task, answer) = AppendTask::new(append)?;
             let store = self.complete(task);
             store.shared().writer()?.appended(answer).await
