@@ -22,9 +22,9 @@ pub struct Earn {
 #[derive(Command, Clone, Serialize, Deserialize)]
 pub struct Pay {
     #[id(Wallet)]
-    payer: String,
+    sender: String,
     #[id(Wallet)]
-    payee: String,
+    receiver: String,
     coins: u32,
 }
 
@@ -40,9 +40,9 @@ pub struct CoinsEarned {
 #[event(name = "coins-paid", version = 1)]
 pub struct CoinsPaid {
     #[id(Wallet)]
-    payer: String,
+    sender: String,
     #[id(Wallet)]
-    payee: String,
+    receiver: String,
     coins: u32,
 }
 
@@ -61,7 +61,7 @@ impl Wallet {
     #[apply]
     fn paid(&mut self, event: &CoinsPaid, wallet: &String) {
         let coins = i64::from(event.coins);
-        self.coins += if *wallet == event.payee {
+        self.coins += if *wallet == event.receiver {
             coins
         } else {
             -coins
@@ -75,17 +75,17 @@ fn earn(Earn { wallet, coins }: Earn, _: &Wallet) -> CoinsEarned {
 }
 
 #[command_handler]
-fn pay(command: Pay, payer: &Wallet, payee: &Wallet) -> Result<CoinsPaid, Rejected> {
-    ensure!(payee.coins >= 0, "a wallet with debts");
-    ensure!(payer.coins >= i64::from(command.coins), "too few coins");
+fn pay(command: Pay, sender: &Wallet, receiver: &Wallet) -> Result<CoinsPaid, Rejected> {
+    ensure!(receiver.coins >= 0, "a wallet with debts");
+    ensure!(sender.coins >= i64::from(command.coins), "too few coins");
     let Pay {
-        payer,
-        payee,
+        sender,
+        receiver,
         coins,
     } = command;
     Ok(CoinsPaid {
-        payer,
-        payee,
+        sender,
+        receiver,
         coins,
     })
 }
@@ -136,8 +136,8 @@ async fn wallets_pay_each_other(app: &Dispatcher, name: &str) {
     let outcomes = race(24, |number| {
         let app = app.clone();
         let pay = Pay {
-            payer: wallets[number % 3].clone(),
-            payee: wallets[(number + 1 + number % 2) % 3].clone(),
+            sender: wallets[number % 3].clone(),
+            receiver: wallets[(number + 1 + number % 2) % 3].clone(),
             coins: 3,
         };
         async move { app.execute(pay).await }

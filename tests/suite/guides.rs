@@ -99,10 +99,10 @@ fn prose(text: &str) -> String {
         rest = after;
         let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
         if target.contains("://") || file.is_empty() {
-            shown.push_str(&format!("{before}]({target})"));
+            shown.extend([before, "](", target, ")"]);
         } else if file.contains('/') {
             let (ahead, text) = before.rsplit_once('[').expect("a link begins with `[`");
-            shown.push_str(&format!("{ahead}{text}"));
+            shown.extend([ahead, text]);
         } else {
             let module = module_of(file);
             let anchor = if anchor.is_empty() {
@@ -110,7 +110,7 @@ fn prose(text: &str) -> String {
             } else {
                 format!("#{anchor}")
             };
-            shown.push_str(&format!("{before}](crate::guides::{module}{anchor})"));
+            shown.extend([before, "](crate::guides::", &module, &anchor, ")"]);
         }
     }
     shown + rest

@@ -145,19 +145,19 @@ struct Model {
 
 impl Model {
     fn act(&mut self, act: &Act) {
-        let shelf = |number| Shelf {
+        let empty = |number| Shelf {
             number,
             books: 0,
             changes: 0,
         };
         let add = |model: &mut Self, number, books: i64| {
-            let found = model.shelves.entry(number).or_insert(shelf(number));
+            let found = model.shelves.entry(number).or_insert(empty(number));
             found.books += books;
             found.changes += 1;
         };
         match *act {
             Act::PutUp(number) => {
-                self.shelves.entry(number).or_insert(shelf(number));
+                self.shelves.entry(number).or_insert(empty(number));
                 return;
             }
             Act::Add(number, books) => add(self, number, books.into()),
@@ -224,7 +224,9 @@ async fn run(steps: Vec<Step>) {
     for (acts, interruptions) in steps {
         let mut interruptions = interruptions.into_iter();
         views.interrupt(interruptions.next());
-        acts.iter().for_each(|act| model.act(act));
+        for act in &acts {
+            model.act(act);
+        }
         app.execute(Change { acts }).await.expect("changes");
         loop {
             // Either all is written, or a write does not come.

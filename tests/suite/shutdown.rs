@@ -154,7 +154,7 @@ fn gate(open: usize) -> (Arc<Gate>, mpsc::UnboundedReceiver<&'static str>) {
 async fn other(app: &Dispatcher, gate: &Arc<Gate>) -> Dispatcher {
     let builder = Dispatcher::builder().module(orders::module());
     let builder = builder.provide(gate.clone());
-    let builder = builder.stores_of(&app);
+    let builder = builder.stores_of(app);
     builder.build().await.expect("builds")
 }
 

@@ -43,7 +43,7 @@ fn packages(workspace: &Path) -> Vec<String> {
                 .lines()
                 .find_map(|line| line.strip_prefix("name = "))
                 .expect("has a name");
-            format!("{name} = {{ path = {folder:?} }}\n")
+            format!("{name} = {{ path = '{}' }}\n", folder.display())
         })
         .collect()
 }

@@ -137,7 +137,7 @@ use reading::{AllCards, Card, Labeled};
 /// Another dispatcher on the same store, with the projection: it starts at the checkpoint.
 async fn reader(app: &Dispatcher) -> Dispatcher {
     let builder = Dispatcher::builder().module(reading::module());
-    let builder = builder.stores_of(&app);
+    let builder = builder.stores_of(app);
     builder.build().await.expect("builds")
 }
 

@@ -25,6 +25,14 @@ pub struct ViewBuffer<V> {
     state: Mutex<BufferState<V>>,
 }
 
+/// A view that a fold is about to change.
+pub(crate) enum Changeable<V> {
+    Found(V),
+    Missing,
+    /// It is ahead of the event: the change would be ignored, and need not be possible.
+    Ahead,
+}
+
 struct BufferState<V> {
     commits: CommitMode,
     /// Views as of the last fold that succeeded.
@@ -130,13 +138,14 @@ impl<V: ReadModel> ViewBuffer<V> {
         self.get(key)
     }
 
-    /// The view, for a fold that changes it by itself. `None` if it is ahead of the event: the change
-    /// would be ignored, and need not be possible.
-    pub(crate) fn read_to_change(&self, key: &str) -> Result<Option<Option<V>>> {
+    /// The view, for a fold that changes it by itself.
+    pub(crate) fn read_to_change(&self, key: &str) -> Result<Changeable<V>> {
         let view = self.get(key)?;
         let state = self.lock();
-        let is_ahead = state.is_ahead(key) && !state.current.contains_key(key);
-        Ok((!is_ahead).then_some(view))
+        if state.is_ahead(key) && !state.current.contains_key(key) {
+            return Ok(Changeable::Ahead);
+        }
+        Ok(view.map_or(Changeable::Missing, Changeable::Found))
     }
 
     fn get(&self, key: &str) -> Result<Option<V>> {

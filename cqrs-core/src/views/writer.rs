@@ -1,6 +1,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use super::buffer::Changeable;
 use super::{ReadModel, ViewBuffer};
 use crate::error::Result;
 
@@ -44,14 +45,14 @@ impl<V: ReadModel> Views<V> {
         change: impl FnOnce(&mut V),
     ) -> Result<bool> {
         match self.buffer.read_to_change(&key.to_string())? {
-            Some(Some(mut view)) => {
+            Changeable::Found(mut view) => {
                 change(&mut view);
                 self.put(view);
                 Ok(true)
             }
-            Some(None) => Ok(false),
+            Changeable::Missing => Ok(false),
             // It was there when the event was folded for the first time, as far as one can tell.
-            None => Ok(true),
+            Changeable::Ahead => Ok(true),
         }
     }
 
@@ -76,12 +77,12 @@ impl<V: ReadModel> Views<V> {
         update: impl FnOnce(&mut V),
     ) -> Result<()> {
         match self.buffer.read_to_change(&key.to_string())? {
-            Some(Some(mut view)) => {
+            Changeable::Found(mut view) => {
                 update(&mut view);
                 self.put(view);
             }
-            Some(None) => self.put(insert()),
-            None => {}
+            Changeable::Missing => self.put(insert()),
+            Changeable::Ahead => {}
         }
         Ok(())
     }
