@@ -19,7 +19,7 @@ use crate::store::{CommitMode, ModelSchema, Position, StoredView, ViewChange};
 ///
 /// In a store of [`CommitMode::ByPosition`], a view may be ahead of the event that is being folded: an
 /// interrupted commit has written it. Its changes are ignored until the events have caught up with it.
-/// A fold that reads it to write another view would see the future: see [`only_own_view`].
+/// A fold that reads it to write another view would see the future, and is refused.
 pub struct ViewBuffer<V> {
     schema: Arc<ModelSchema>,
     state: Mutex<BufferState<V>>,
