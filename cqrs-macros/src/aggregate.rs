@@ -11,7 +11,7 @@ use crate::hygiene::code;
 use crate::id;
 use crate::identity::{self, Identity};
 use crate::impl_block::{self, ImplBlock, Subject};
-use crate::storage::Storage;
+use crate::storage::StorageArg;
 use crate::{source, types};
 
 const APPLY: Mark = Mark {
@@ -23,12 +23,12 @@ const APPLY: Mark = Mark {
 };
 
 /// An `impl` block marked `#[aggregate]`.
-struct Aggregate {
+struct AggregateItem {
     framework: Framework,
     subject: Subject,
     name: String,
     id: Identity,
-    storage: Storage,
+    storage: StorageArg,
     permission: Option<String>,
     /// Of the block as it is written: a stored state that another text folded is not used.
     fingerprint: u64,
@@ -41,11 +41,11 @@ struct Aggregate {
 pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
     let fingerprint = fingerprint(&item.to_string());
     impl_block::attribute("#[aggregate]", item, |block, errors| {
-        Aggregate::read(args, fingerprint, block, errors)
+        AggregateItem::read(args, fingerprint, block, errors)
     })
 }
 
-impl Aggregate {
+impl AggregateItem {
     fn read(
         args: TokenStream,
         fingerprint: u64,
@@ -56,7 +56,7 @@ impl Aggregate {
         let wanted = !args.has("id");
         let id = Identity::read(&mut args, errors);
         let name = args.string("name", errors);
-        let storage = Storage::read(&mut args, errors);
+        let storage = StorageArg::read(&mut args, errors);
         let permission = args.string("permission", errors);
         let framework = args.framework(errors);
 
@@ -226,7 +226,7 @@ impl Aggregate {
 
     /// Checks that the methods of a stored state take nothing that is not known before the append.
     fn stored_inputs(&self) -> Option<TokenStream> {
-        if self.storage == Storage::Events {
+        if self.storage == StorageArg::Events {
             return None;
         }
         let ty = &self.subject.ty;
@@ -267,7 +267,7 @@ impl Aggregate {
         let (fingerprint, ty) = (self.fingerprint, &self.subject.ty);
         let ends = types::ends(ty);
         let stored = types::bound(&ty.to_token_stream(), ends, &code!(__cqrs::StorableState));
-        let (body, save, restore) = if self.storage == Storage::Events {
+        let (body, save, restore) = if self.storage == StorageArg::Events {
             (
                 code!(_),
                 code!(__cqrs::Ok(__cqrs::None)),
@@ -373,7 +373,7 @@ impl Aggregate {
     }
 }
 
-impl ToTokens for Aggregate {
+impl ToTokens for AggregateItem {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self {
             subject: Subject { ty, ident },

@@ -24,10 +24,10 @@ pub struct Args {
 
 struct Arg {
     key: Ident,
-    value: Value,
+    value: ArgValue,
 }
 
-enum Value {
+enum ArgValue {
     Lit(Lit),
     Type(Box<Type>),
     Other(TokenStream),
@@ -61,7 +61,7 @@ impl Args {
     pub fn ty(&mut self, key: &'static str, errors: &mut Errors) -> Option<Type> {
         match self.take(key)? {
             Arg {
-                value: Value::Type(ty),
+                value: ArgValue::Type(ty),
                 ..
             } => Some(*ty),
             arg => {
@@ -82,7 +82,7 @@ impl Args {
         errors: &mut Errors,
     ) -> Option<TokenStream> {
         let arg = self.take(key)?;
-        if let Value::Other(tokens) = &arg.value
+        if let ArgValue::Other(tokens) = &arg.value
             && let [TokenTree::Group(group)] = &tokens.clone().into_iter().collect::<Vec<_>>()[..]
             && group.delimiter() == Delimiter::Parenthesis
         {
@@ -97,7 +97,7 @@ impl Args {
     pub fn string(&mut self, key: &'static str, errors: &mut Errors) -> Option<LitStr> {
         match self.take(key)? {
             Arg {
-                value: Value::Lit(Lit::Str(text)),
+                value: ArgValue::Lit(Lit::Str(text)),
                 ..
             } if !text.value().trim().is_empty() => Some(text),
             arg => {
@@ -119,7 +119,9 @@ impl Args {
     pub fn number(&mut self, key: &'static str, example: u32, errors: &mut Errors) -> Option<u32> {
         let arg = self.take(key)?;
         let number = match &arg.value {
-            Value::Lit(Lit::Int(number)) => number.base10_parse().ok().filter(|number| *number > 0),
+            ArgValue::Lit(Lit::Int(number)) => {
+                number.base10_parse().ok().filter(|number| *number > 0)
+            }
             _ => None,
         };
         if number.is_none() {
@@ -133,8 +135,8 @@ impl Args {
     pub fn framework(&mut self, errors: &mut Errors) -> Framework {
         let path = self.take("crate").and_then(|arg| {
             let path = match &arg.value {
-                Value::Lit(Lit::Str(text)) => text.parse_with(Path::parse_mod_style).ok(),
-                Value::Type(ty) => Path::parse_mod_style.parse2(ty.to_token_stream()).ok(),
+                ArgValue::Lit(Lit::Str(text)) => text.parse_with(Path::parse_mod_style).ok(),
+                ArgValue::Type(ty) => Path::parse_mod_style.parse2(ty.to_token_stream()).ok(),
                 _ => None,
             };
             if path.is_none() {
@@ -215,13 +217,13 @@ impl Parse for Arg {
         let equals = input.parse::<Option<Token![=]>>()?;
         let value = match equals {
             Some(_) => input.parse()?,
-            None => Value::Other(until_comma(input)?),
+            None => ArgValue::Other(until_comma(input)?),
         };
         Ok(Self { key, value })
     }
 }
 
-impl Parse for Value {
+impl Parse for ArgValue {
     fn parse(input: ParseStream) -> syn::Result<Self> {
         if input.peek(Lit) {
             return input.parse().map(Self::Lit);
@@ -241,9 +243,9 @@ impl ToTokens for Arg {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         self.key.to_tokens(tokens);
         match &self.value {
-            Value::Lit(lit) => lit.to_tokens(tokens),
-            Value::Type(ty) => ty.to_tokens(tokens),
-            Value::Other(other) => other.to_tokens(tokens),
+            ArgValue::Lit(lit) => lit.to_tokens(tokens),
+            ArgValue::Type(ty) => ty.to_tokens(tokens),
+            ArgValue::Other(other) => other.to_tokens(tokens),
         }
     }
 }

@@ -9,27 +9,28 @@ use crate::errors::Errors;
 use crate::framework::Framework;
 use crate::hygiene::code;
 use crate::id::{self, Id};
-use crate::message::Message;
+use crate::message::MessageItem;
 use crate::source;
 
 /// A struct that derives `Command`.
-pub struct Command {
+pub struct CommandItem {
     framework: Framework,
-    message: Message,
+    message: MessageItem,
     name: String,
     error: Option<Type>,
     permission: Option<String>,
     attempts: Option<u32>,
-    ids: Vec<CommandId>,
+    ids: Vec<CommandIdField>,
 }
 
-/// An id with the role that parameters ask it by; none if it is the only one of its aggregate.
-struct CommandId {
+/// A field with an id, and the role that parameters ask for it by: none if it is the only id of its
+/// aggregate.
+struct CommandIdField {
     id: Id,
     role: Option<String>,
 }
 
-impl Command {
+impl CommandItem {
     /// Reads the item.
     pub fn read(input: DeriveInput, errors: &mut Errors) -> Option<Self> {
         let mut args = Args::of_derive(&input.attrs, "command", errors);
@@ -41,7 +42,7 @@ impl Command {
         let attempts = args.number("attempts", 1, errors);
         let framework = args.framework(errors);
         args.finish(errors);
-        let (message, fields) = Message::read(input, "a command", errors)?;
+        let (message, fields) = MessageItem::read(input, "a command", errors)?;
         let name = name.unwrap_or_else(|| message.ident.unraw().to_string());
         let ids = with_roles(id::read(fields, errors), errors);
         Some(Self {
@@ -55,7 +56,7 @@ impl Command {
         })
     }
 
-    fn has_id(&self, CommandId { id, role }: &CommandId) -> TokenStream {
+    fn has_id(&self, CommandIdField { id, role }: &CommandIdField) -> TokenStream {
         let ident = &self.message.ident;
         let Id {
             field, ty, each, ..
@@ -93,7 +94,7 @@ impl Command {
     }
 }
 
-impl ToTokens for Command {
+impl ToTokens for CommandItem {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self {
             framework,
@@ -132,14 +133,14 @@ impl ToTokens for Command {
 }
 
 /// Drops the ids that are in error, so that the impls of the others do not conflict.
-fn with_roles(ids: Vec<Id>, errors: &mut Errors) -> Vec<CommandId> {
+fn with_roles(ids: Vec<Id>, errors: &mut Errors) -> Vec<CommandIdField> {
     let kinds: Vec<_> = ids.iter().map(Id::kind).collect();
     let is_alone = |id: &Id| kinds.iter().filter(|kind| **kind == id.kind()).count() == 1;
     let roles: Vec<_> = ids
         .iter()
         .map(|id| (!is_alone(id)).then(|| case::role(&id.field)))
         .collect();
-    let mut with_roles: Vec<CommandId> = Vec::new();
+    let mut with_roles: Vec<CommandIdField> = Vec::new();
     for (id, role) in ids.into_iter().zip(roles) {
         let twin = with_roles
             .iter()
@@ -156,7 +157,7 @@ fn with_roles(ids: Vec<Id>, errors: &mut Errors) -> Vec<CommandId> {
             );
             continue;
         }
-        with_roles.push(CommandId { id, role });
+        with_roles.push(CommandIdField { id, role });
     }
     with_roles
 }

@@ -6,11 +6,11 @@ use syn::spanned::Spanned;
 use crate::args::Args;
 use crate::errors;
 use crate::framework::Framework;
-use crate::function::{Borrowed, Function, Kind};
+use crate::function::{Function, HandlerKind, Referent};
 use crate::hygiene::code;
 use crate::{id, source, types};
 
-const KIND: Kind = Kind {
+const KIND: HandlerKind = HandlerKind {
     attribute: "#[command_handler]",
     handler: "a command handler",
     message: "command",
@@ -18,7 +18,7 @@ const KIND: Kind = Kind {
 };
 
 /// A function marked `#[command_handler]`.
-struct CommandHandler {
+struct CommandHandlerItem {
     framework: Framework,
     function: Function,
 }
@@ -30,23 +30,23 @@ pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
         let framework = args.framework(errors);
         args.finish(errors);
         let function = Function::read(item, &KIND, errors)?;
-        Some(CommandHandler {
+        Some(CommandHandlerItem {
             framework,
             function,
         })
     })
 }
 
-impl CommandHandler {
+impl CommandHandlerItem {
     /// Each input as the trait that it must meet.
     fn inputs(&self) -> Vec<TokenStream> {
         let inputs = self.function.inputs.iter().map(|input| {
             let role = id::key(&input.role);
-            match &input.borrowed {
-                Some(Borrowed { ty, ends, is_mut }) if *is_mut => {
+            match &input.referent {
+                Some(Referent { ty, ends, is_mut }) if *is_mut => {
                     types::bound(ty, *ends, &code!(__cqrs::BorrowedMut))
                 }
-                Some(Borrowed { ty, ends, .. }) => {
+                Some(Referent { ty, ends, .. }) => {
                     let borrowed = code!(__cqrs::Borrowed<Self::Command, #role>);
                     types::bound(ty, *ends, &borrowed)
                 }
@@ -63,8 +63,8 @@ impl CommandHandler {
         let output = &self.function.output;
         let taken = self.function.inputs.iter().zip(inputs).enumerate();
         let taken = taken.map(|(place, (input, bound))| {
-            match &input.borrowed {
-                Some(Borrowed { ends, is_mut, .. }) if *is_mut => {
+            match &input.referent {
+                Some(Referent { ends, is_mut, .. }) if *is_mut => {
                     let scope = code!(scope);
                     // All of it there, so that what is wrong with the type is said once.
                     quote_spanned! {ends.1=>
@@ -94,7 +94,7 @@ impl CommandHandler {
     }
 }
 
-impl ToTokens for CommandHandler {
+impl ToTokens for CommandHandlerItem {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Function { ident, message, .. } = &self.function;
         let inputs = self.inputs();

@@ -8,15 +8,15 @@ use crate::errors::{self, Errors};
 use crate::framework::Framework;
 use crate::hygiene::code;
 use crate::id::{self, Id};
-use crate::message::Message;
+use crate::message::MessageItem;
 use crate::source;
 use crate::sum::Sum;
 use crate::types;
 
 /// A struct that derives `Event`.
-pub struct Event {
+pub struct EventItem {
     framework: Framework,
-    message: Message,
+    message: MessageItem,
     name: String,
     version: u32,
     ids: Vec<Id>,
@@ -27,12 +27,12 @@ pub fn derive(input: TokenStream) -> TokenStream {
     errors::derive(input, |input, errors| {
         Some(match input.data {
             Data::Enum(_) => Sum::read(input, errors)?.into_token_stream(),
-            _ => Event::read(input, errors)?.into_token_stream(),
+            _ => EventItem::read(input, errors)?.into_token_stream(),
         })
     })
 }
 
-impl Event {
+impl EventItem {
     fn read(input: DeriveInput, errors: &mut Errors) -> Option<Self> {
         let mut args = Args::of_derive(&input.attrs, "event", errors);
         let proposal = case::kebab(&input.ident);
@@ -57,7 +57,7 @@ impl Event {
         }
         let framework = args.framework(errors);
         args.finish(errors);
-        let (message, fields) = Message::read(input, "an event", errors)?;
+        let (message, fields) = MessageItem::read(input, "an event", errors)?;
         let ids = id::read(fields, errors);
         let (name, version) = (name.unwrap_or(proposal), version.unwrap_or(1));
         Some(Self {
@@ -87,7 +87,7 @@ impl Event {
     }
 }
 
-impl Event {
+impl EventItem {
     /// Lets the event reach the aggregate of an id, and finds out which of its ids a tag is of.
     fn concern(&self, id: &Id) -> TokenStream {
         let (event, name) = (&self.message.ident, &id.aggregate);
@@ -133,7 +133,7 @@ impl Event {
     }
 }
 
-impl ToTokens for Event {
+impl ToTokens for EventItem {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self {
             framework,

@@ -5,11 +5,11 @@ use syn::ext::IdentExt;
 use crate::args::Args;
 use crate::errors::{self, Errors};
 use crate::framework::Framework;
-use crate::function::{Function, Kind};
+use crate::function::{Function, HandlerKind};
 use crate::hygiene::code;
 use crate::{source, suggest, types};
 
-const KIND: Kind = Kind {
+const KIND: HandlerKind = HandlerKind {
     attribute: "#[event_handler]",
     handler: "an event handler",
     message: "event",
@@ -17,7 +17,7 @@ const KIND: Kind = Kind {
 };
 
 /// A function marked `#[event_handler]`: a reaction.
-struct EventHandler {
+struct EventHandlerItem {
     framework: Framework,
     function: Function,
     name: Option<String>,
@@ -33,7 +33,7 @@ pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
         let framework = args.framework(errors);
         args.finish(errors);
         let function = Function::read(item, &KIND, errors)?;
-        Some(EventHandler {
+        Some(EventHandlerItem {
             framework,
             function,
             name,
@@ -63,7 +63,7 @@ fn from_start(args: &mut Args, errors: &mut Errors) -> bool {
     }
 }
 
-impl EventHandler {
+impl EventHandlerItem {
     /// Each input as the trait that it must meet.
     fn inputs(&self) -> Vec<TokenStream> {
         let inputs = self.function.inputs.iter().map(|input| {
@@ -85,7 +85,7 @@ impl EventHandler {
     }
 }
 
-impl ToTokens for EventHandler {
+impl ToTokens for EventHandlerItem {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Function { ident, message, .. } = &self.function;
         let from_start = self.from_start;

@@ -16,25 +16,25 @@ pub struct Function {
     /// The type of its first parameter.
     pub message: TokenStream,
     /// Its other parameters.
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<InputParameter>,
     /// What it returns.
     pub output: TokenStream,
 }
 
 /// A parameter of a handler besides its message.
-pub struct Input {
+pub struct InputParameter {
     /// Its type.
     pub ty: TokenStream,
     /// What tells it apart from others of the same aggregate; empty if it has no name.
     pub role: String,
     /// Where that type is written.
     pub ends: (Span, Span),
-    /// What a reference refers to, if it is one.
-    pub borrowed: Option<Borrowed>,
+    /// The referent, if it is a reference.
+    pub referent: Option<Referent>,
 }
 
-/// What a reference refers to.
-pub struct Borrowed {
+/// The referent of a reference.
+pub struct Referent {
     /// Its type.
     pub ty: TokenStream,
     /// Where that type is written.
@@ -44,7 +44,7 @@ pub struct Borrowed {
 }
 
 /// What a handler handles, for messages.
-pub struct Kind {
+pub struct HandlerKind {
     /// The macro: `#[command_handler]`.
     pub attribute: &'static str,
     /// What it makes of a function: `a command handler`.
@@ -55,19 +55,19 @@ pub struct Kind {
     pub example: &'static str,
 }
 
-impl Input {
+impl InputParameter {
     /// Whether it is taken by `&mut`.
     pub fn is_mut(&self) -> bool {
-        self.borrowed.as_ref().is_some_and(|it| it.is_mut)
+        self.referent.as_ref().is_some_and(|it| it.is_mut)
     }
 }
 
 impl Function {
     /// Reads a function's signature; its body is of no interest.
-    pub fn read(item: TokenStream, kind: &Kind, errors: &mut Errors) -> Option<Self> {
+    pub fn read(item: TokenStream, kind: &HandlerKind, errors: &mut Errors) -> Option<Self> {
         let place = item.clone();
-        let Ok(Head(sig)) = syn::parse2(item) else {
-            let Kind {
+        let Ok(FunctionHead(sig)) = syn::parse2(item) else {
+            let HandlerKind {
                 attribute,
                 handler,
                 example,
@@ -126,9 +126,9 @@ impl Function {
 }
 
 /// Attributes, visibility and signature; what follows is skipped.
-struct Head(Signature);
+struct FunctionHead(Signature);
 
-impl Parse for Head {
+impl Parse for FunctionHead {
     fn parse(input: ParseStream) -> syn::Result<Self> {
         input.call(Attribute::parse_outer)?;
         input.parse::<Visibility>()?;
@@ -138,7 +138,7 @@ impl Parse for Head {
     }
 }
 
-fn check(sig: &Signature, Kind { handler, .. }: &Kind, errors: &mut Errors) {
+fn check(sig: &Signature, HandlerKind { handler, .. }: &HandlerKind, errors: &mut Errors) {
     types::monomorphic(&sig.generics, handler, errors);
     if let Safety::Unsafe(token) = &sig.safety {
         errors.at(
@@ -164,10 +164,10 @@ fn check(sig: &Signature, Kind { handler, .. }: &Kind, errors: &mut Errors) {
 fn message(
     sig: &Signature,
     first: Option<&FnArg>,
-    kind: &Kind,
+    kind: &HandlerKind,
     errors: &mut Errors,
 ) -> Option<TokenStream> {
-    let Kind {
+    let HandlerKind {
         handler,
         message,
         example,
@@ -210,26 +210,31 @@ fn message(
     }
 }
 
-fn input(arg: &PatType, sig: &Signature, kind: &Kind, errors: &mut Errors) -> Input {
+fn input(
+    arg: &PatType,
+    sig: &Signature,
+    kind: &HandlerKind,
+    errors: &mut Errors,
+) -> InputParameter {
     unconditional(arg, kind.handler, errors);
     types::nameable(&arg.ty, kind.handler, errors);
     let role = match &*arg.pat {
         Pat::Ident(pat) => case::role(&pat.ident),
         _ => String::new(),
     };
-    let borrowed = match &*arg.ty {
-        Type::Reference(reference) => Some(Borrowed {
+    let referent = match &*arg.ty {
+        Type::Reference(reference) => Some(Referent {
             ty: types::outside(&reference.elem, &sig.generics),
             ends: types::ends(&reference.elem),
             is_mut: reference.mutability.is_some(),
         }),
         _ => None,
     };
-    Input {
+    InputParameter {
         ty: types::outside(&arg.ty, &sig.generics),
         role,
         ends: types::ends(&arg.ty),
-        borrowed,
+        referent,
     }
 }
 

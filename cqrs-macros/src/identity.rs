@@ -16,11 +16,11 @@ pub enum Identity {
     /// `id = ProductId`.
     One(Box<Type>),
     /// `ids(Student = StudentId, Course = CourseId)`: its events bear all of them.
-    Several(Vec<Key>),
+    Several(Vec<IdKey>),
 }
 
-/// One of several ids.
-pub struct Key {
+/// One of several ids, with its name in tags.
+pub struct IdKey {
     /// The name in tags.
     pub name: String,
     /// The type of the id.
@@ -49,7 +49,7 @@ impl Identity {
             let message = "an aggregate has one id, `id = ..`, or several, `ids(..)`: remove one";
             errors.at(ty, message);
         }
-        let parsed = Punctuated::<Key, Token![,]>::parse_terminated.parse2(keys.clone());
+        let parsed = Punctuated::<IdKey, Token![,]>::parse_terminated.parse2(keys.clone());
         let keys = several(errors.ok(parsed)?.into_iter().collect(), keys, errors)?;
         Some(Self::Several(keys))
     }
@@ -74,7 +74,7 @@ impl Identity {
                 vec![(code!(__cqrs::Concerns<#key, #ty, #aggregate>), ty)]
             }
             Self::Several(keys) => {
-                let concerns = keys.iter().map(|Key { name, ty }| {
+                let concerns = keys.iter().map(|IdKey { name, ty }| {
                     let key = id::key(name);
                     (code!(__cqrs::ConcernsOneOf<#key, #ty, #aggregate>), ty)
                 });
@@ -99,12 +99,12 @@ impl Identity {
 }
 
 /// Lets command handlers take the aggregate by reference, if their command has all of its ids.
-pub fn bounds_and_tags(keys: &[Key]) -> (TokenStream, TokenStream) {
-    let bounds = keys.iter().map(|Key { name, ty }| {
+pub fn bounds_and_tags(keys: &[IdKey]) -> (TokenStream, TokenStream) {
+    let bounds = keys.iter().map(|IdKey { name, ty }| {
         let key = id::key(name);
         code!(__cqrs::HasIdOf<#key, #ty, __ROLE, Self, Id: __cqrs::IdOf<Self, #ty, __C>>)
     });
-    let ids = keys.iter().map(|Key { name, ty }| {
+    let ids = keys.iter().map(|IdKey { name, ty }| {
         let key = id::key(name);
         let id = code!(<__C as __cqrs::HasIdOf<#key, #ty, __ROLE, Self>>::id(command));
         code!(__cqrs::IdOf::<Self, #ty, __C>::id_of(#id))
@@ -112,8 +112,8 @@ pub fn bounds_and_tags(keys: &[Key]) -> (TokenStream, TokenStream) {
     (quote!(#(#bounds)+*), tags(keys, ids))
 }
 
-fn tags(keys: &[Key], ids: impl Iterator<Item = TokenStream>) -> TokenStream {
-    let tags = keys.iter().zip(ids).map(|(Key { name, ty }, id)| {
+fn tags(keys: &[IdKey], ids: impl Iterator<Item = TokenStream>) -> TokenStream {
+    let tags = keys.iter().zip(ids).map(|(IdKey { name, ty }, id)| {
         let tag = tag(ty);
         code!(#tag(#id, #name))
     });
@@ -131,7 +131,7 @@ fn tag(ty: &Type) -> TokenStream {
 }
 
 /// Checks that there are several, all different.
-fn several(keys: Vec<Key>, given: TokenStream, errors: &mut Errors) -> Option<Vec<Key>> {
+fn several(keys: Vec<IdKey>, given: TokenStream, errors: &mut Errors) -> Option<Vec<IdKey>> {
     if let [] | [_] = keys[..] {
         let message = format!(
             "`ids(..)` has two ids or more: write `{EXAMPLE}`, or `id = TheId` for an aggregate of \
@@ -153,7 +153,7 @@ fn several(keys: Vec<Key>, given: TokenStream, errors: &mut Errors) -> Option<Ve
     Some(keys)
 }
 
-impl Parse for Key {
+impl Parse for IdKey {
     fn parse(input: ParseStream) -> syn::Result<Self> {
         let name = id::name(input)?;
         if !input.peek(Token![=]) {

@@ -35,13 +35,13 @@ mod types;
 #[cfg_attr(not(doctest), doc = include_str!("docs/command.md"))]
 #[proc_macro_derive(Command, attributes(command, id))]
 pub fn derive_command(input: TokenStream) -> TokenStream {
-    errors::derive(input.into(), command::Command::read).into()
+    errors::derive(input.into(), command::CommandItem::read).into()
 }
 
 #[cfg_attr(not(doctest), doc = include_str!("docs/query.md"))]
 #[proc_macro_derive(Query, attributes(query))]
 pub fn derive_query(input: TokenStream) -> TokenStream {
-    errors::derive(input.into(), query::Query::read).into()
+    errors::derive(input.into(), query::QueryItem::read).into()
 }
 
 #[cfg_attr(not(doctest), doc = include_str!("docs/event.md"))]
@@ -53,7 +53,7 @@ pub fn derive_event(input: TokenStream) -> TokenStream {
 #[cfg_attr(not(doctest), doc = include_str!("docs/read_model.md"))]
 #[proc_macro_derive(ReadModel, attributes(read_model, key, index))]
 pub fn derive_read_model(input: TokenStream) -> TokenStream {
-    errors::derive(input.into(), read_model::ReadModel::read).into()
+    errors::derive(input.into(), read_model::ReadModelItem::read).into()
 }
 
 #[cfg_attr(not(doctest), doc = include_str!("docs/aggregate.md"))]

@@ -6,14 +6,14 @@ use crate::hygiene::code;
 use crate::source;
 
 /// The struct of a command, query or event.
-pub struct Message {
+pub struct MessageItem {
     /// Its name.
     pub ident: Ident,
     /// Its documentation.
     pub docs: String,
 }
 
-impl Message {
+impl MessageItem {
     /// Checks that the item is a struct with named fields, or a unit struct, and takes it apart.
     /// `kind` is what the macro derives: `a command`.
     pub fn read(input: DeriveInput, kind: &str, errors: &mut Errors) -> Option<(Self, Vec<Field>)> {

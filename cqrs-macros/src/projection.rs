@@ -21,7 +21,7 @@ const ON: Mark = Mark {
 };
 
 /// An `impl` block marked `#[projection]`.
-struct Projection {
+struct ProjectionItem {
     framework: Framework,
     subject: Subject,
     name: String,
@@ -35,11 +35,11 @@ struct Projection {
 /// `#[projection]`.
 pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
     impl_block::attribute("#[projection]", item, |block, errors| {
-        Projection::read(args, block, errors)
+        ProjectionItem::read(args, block, errors)
     })
 }
 
-impl Projection {
+impl ProjectionItem {
     fn read(args: TokenStream, block: &mut ImplBlock, errors: &mut Errors) -> Option<Self> {
         let mut args = Args::of_macro(args, errors);
         let complete = args.has("name") && args.has("version");
@@ -89,7 +89,7 @@ impl Projection {
     }
 }
 
-impl ToTokens for Projection {
+impl ToTokens for ProjectionItem {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self {
             subject: Subject { ty, ident },

@@ -7,19 +7,19 @@ use crate::args::Args;
 use crate::errors::Errors;
 use crate::framework::Framework;
 use crate::hygiene::code;
-use crate::message::Message;
+use crate::message::MessageItem;
 use crate::source;
 
 /// A struct that derives `Query`.
-pub struct Query {
+pub struct QueryItem {
     framework: Framework,
-    message: Message,
+    message: MessageItem,
     name: String,
     returns: Option<Type>,
     permission: Option<String>,
 }
 
-impl Query {
+impl QueryItem {
     /// Reads the item.
     pub fn read(input: DeriveInput, errors: &mut Errors) -> Option<Self> {
         let mut args = Args::of_derive(&input.attrs, "query", errors);
@@ -35,7 +35,7 @@ impl Query {
         let name = args.string("name", errors).map(|name| name.value());
         let framework = args.framework(errors);
         args.finish(errors);
-        let (message, _) = Message::read(input, "a query", errors)?;
+        let (message, _) = MessageItem::read(input, "a query", errors)?;
         let name = name.unwrap_or_else(|| message.ident.unraw().to_string());
         Some(Self {
             framework,
@@ -47,7 +47,7 @@ impl Query {
     }
 }
 
-impl ToTokens for Query {
+impl ToTokens for QueryItem {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self {
             framework,

@@ -5,11 +5,11 @@ use syn::ext::IdentExt;
 use crate::args::Args;
 use crate::errors;
 use crate::framework::Framework;
-use crate::function::{Function, Kind};
+use crate::function::{Function, HandlerKind};
 use crate::hygiene::code;
 use crate::{source, types};
 
-const KIND: Kind = Kind {
+const KIND: HandlerKind = HandlerKind {
     attribute: "#[query_handler]",
     handler: "a query handler",
     message: "query",
@@ -17,7 +17,7 @@ const KIND: Kind = Kind {
 };
 
 /// A function marked `#[query_handler]`.
-struct QueryHandler {
+struct QueryHandlerItem {
     framework: Framework,
     function: Function,
 }
@@ -29,14 +29,14 @@ pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
         let framework = args.framework(errors);
         args.finish(errors);
         let function = Function::read(item, &KIND, errors)?;
-        Some(QueryHandler {
+        Some(QueryHandlerItem {
             framework,
             function,
         })
     })
 }
 
-impl QueryHandler {
+impl QueryHandlerItem {
     /// Each input as the trait that it must meet.
     fn inputs(&self) -> Vec<TokenStream> {
         let inputs = self.function.inputs.iter().map(|input| {
@@ -61,7 +61,7 @@ impl QueryHandler {
     }
 }
 
-impl ToTokens for QueryHandler {
+impl ToTokens for QueryHandlerItem {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Function { ident, message, .. } = &self.function;
         let inputs = self.inputs();

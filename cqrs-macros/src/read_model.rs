@@ -12,7 +12,7 @@ use crate::message;
 use crate::types;
 
 /// A struct that derives `ReadModel`.
-pub struct ReadModel {
+pub struct ReadModelItem {
     framework: Framework,
     ident: Ident,
     name: String,
@@ -20,7 +20,7 @@ pub struct ReadModel {
     indexes: Vec<Field>,
 }
 
-impl ReadModel {
+impl ReadModelItem {
     /// Reads the item.
     pub fn read(input: DeriveInput, errors: &mut Errors) -> Option<Self> {
         let mut args = Args::of_derive(&input.attrs, "read_model", errors);
@@ -65,7 +65,7 @@ impl ReadModel {
     }
 }
 
-impl ToTokens for ReadModel {
+impl ToTokens for ReadModelItem {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self {
             framework,

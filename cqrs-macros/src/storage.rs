@@ -8,7 +8,7 @@ use crate::suggest;
 
 /// Where the state is kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Storage {
+pub enum StorageArg {
     /// Nowhere.
     Events,
     /// In the store, with every event.
@@ -17,7 +17,7 @@ pub enum Storage {
     Snapshots(u32),
 }
 
-impl Storage {
+impl StorageArg {
     /// Takes `storage` and `snapshot_every`.
     pub fn read(args: &mut Args, errors: &mut Errors) -> Self {
         let snapshots = args.number("snapshot_every", 100, errors);
@@ -52,7 +52,7 @@ impl Storage {
     }
 }
 
-impl ToTokens for Storage {
+impl ToTokens for StorageArg {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         tokens.extend(match self {
             Self::Events => code!(Events),

@@ -1,10 +1,10 @@
 use quote::quote;
 
 use super::expect;
-use crate::command::Command;
+use crate::command::CommandItem;
 use crate::errors::derive;
 use crate::event;
-use crate::query::Query;
+use crate::query::QueryItem;
 
 #[test]
 fn command() {
@@ -21,7 +21,7 @@ fn command() {
             pub r#type: String,
         }
     };
-    expect("command", derive(item, Command::read));
+    expect("command", derive(item, CommandItem::read));
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn command_with_two_ids_of_one_aggregate() {
             r#to: AccountId,
         }
     };
-    expect("command_two_ids", derive(item, Command::read));
+    expect("command_two_ids", derive(item, CommandItem::read));
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn command_with_collections_of_ids() {
             fees: AccountId,
         }
     };
-    expect("command_collections", derive(item, Command::read));
+    expect("command_collections", derive(item, CommandItem::read));
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn unit_command_elsewhere() {
         #[command(crate = "my_crate::cqrs")]
         struct Ping;
     };
-    expect("command_unit", derive(item, Command::read));
+    expect("command_unit", derive(item, CommandItem::read));
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn query() {
             pub product_id: ProductId,
         }
     };
-    expect("query", derive(item, Query::read));
+    expect("query", derive(item, QueryItem::read));
 }
 
 #[test]

@@ -4,10 +4,10 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::{expect, expect_errors};
-use crate::command::Command;
+use crate::command::CommandItem;
 use crate::errors::derive;
-use crate::query::Query;
-use crate::read_model::ReadModel;
+use crate::query::QueryItem;
+use crate::read_model::ReadModelItem;
 use crate::{aggregate, command_handler, event, event_handler, projection, query_handler};
 
 #[test]
@@ -30,7 +30,7 @@ fn command_keys() {
             f: F,
         }
     };
-    expect_errors("command_keys", derive(item, Command::read));
+    expect_errors("command_keys", derive(item, CommandItem::read));
 }
 
 /// A type has its trait also when something is wrong with it.
@@ -44,7 +44,7 @@ fn expansions_in_spite_of_errors() {
                     A,
                 }
             ),
-            Command::read,
+            CommandItem::read,
         ),
         derive(
             quote!(
@@ -52,7 +52,7 @@ fn expansions_in_spite_of_errors() {
                     id: u8,
                 }
             ),
-            Query::read,
+            QueryItem::read,
         ),
         event::derive(quote!(
             struct Created {
@@ -78,7 +78,7 @@ fn command_roles() {
             to_ids: Vec<AccountId>,
         }
     };
-    expect_errors("command_roles", derive(item, Command::read));
+    expect_errors("command_roles", derive(item, CommandItem::read));
 }
 
 #[test]
@@ -90,13 +90,13 @@ fn shapes() {
                     A,
                 }
             ),
-            Command::read,
+            CommandItem::read,
         ),
         derive(
             quote!(
                 struct Create(u8);
             ),
-            Command::read,
+            CommandItem::read,
         ),
         derive(
             quote!(
@@ -104,14 +104,14 @@ fn shapes() {
                     a: &'a T,
                 }
             ),
-            Command::read,
+            CommandItem::read,
         ),
-        derive(quote!(#[query] union Get { a: u8 }), Query::read),
+        derive(quote!(#[query] union Get { a: u8 }), QueryItem::read),
         derive(
             quote!(
                 struct View(#[key] u8);
             ),
-            ReadModel::read,
+            ReadModelItem::read,
         ),
         derive(
             quote!(
@@ -120,7 +120,7 @@ fn shapes() {
                     id: T,
                 }
             ),
-            ReadModel::read,
+            ReadModelItem::read,
         ),
     ];
     expect_errors("shapes", quote!(#(#items)*));
@@ -134,28 +134,28 @@ fn unreadable_keys() {
                 #[query(returns = X permission)]
                 struct A;
             ),
-            Query::read,
+            QueryItem::read,
         ),
         derive(
             quote!(
                 #[query = "x"]
                 struct B;
             ),
-            Query::read,
+            QueryItem::read,
         ),
         derive(
             quote!(
                 #[query("x")]
                 struct C;
             ),
-            Query::read,
+            QueryItem::read,
         ),
         derive(
             quote!(
                 #[query(returns, permission = "")]
                 struct D;
             ),
-            Query::read,
+            QueryItem::read,
         ),
     ];
     expect_errors("unreadable_keys", quote!(#(#items)*));
@@ -203,7 +203,7 @@ fn read_models() {
                     id: u8,
                 }
             ),
-            ReadModel::read,
+            ReadModelItem::read,
         ),
         derive(
             quote!(
@@ -213,7 +213,7 @@ fn read_models() {
                     id: u8,
                 }
             ),
-            ReadModel::read,
+            ReadModelItem::read,
         ),
         derive(
             quote!(
@@ -222,7 +222,7 @@ fn read_models() {
                     id: u8,
                 }
             ),
-            ReadModel::read,
+            ReadModelItem::read,
         ),
         derive(
             quote!(
@@ -236,7 +236,7 @@ fn read_models() {
                     c: u8,
                 }
             ),
-            ReadModel::read,
+            ReadModelItem::read,
         ),
     ];
     expect_errors("read_models", quote!(#(#items)*));

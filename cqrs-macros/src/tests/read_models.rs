@@ -2,7 +2,7 @@ use quote::quote;
 
 use super::expect;
 use crate::errors::derive;
-use crate::read_model::ReadModel;
+use crate::read_model::ReadModelItem;
 
 #[test]
 fn read_model() {
@@ -17,7 +17,7 @@ fn read_model() {
             r#type: Option<String>,
         }
     };
-    expect("read_model", derive(item, ReadModel::read));
+    expect("read_model", derive(item, ReadModelItem::read));
 }
 
 #[test]
@@ -29,5 +29,5 @@ fn read_model_without_index() {
             r#ref: String,
         }
     };
-    expect("read_model_plain", derive(item, ReadModel::read));
+    expect("read_model_plain", derive(item, ReadModelItem::read));
 }
