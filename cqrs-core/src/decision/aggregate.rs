@@ -8,11 +8,11 @@ use crate::message::Envelope;
 use crate::panic::{guarded, method, panic_message};
 use crate::store::Tags;
 
-/// The state of an aggregate. All functions of the user's aggregate are called here, so that a panic in
-/// one of them becomes an error with its name.
+/// The state of an aggregate. Every call of the user's code for aggregates is here, so that a panic
+/// becomes an error that names the function.
 pub(crate) struct AggregateState {
     aggregate: &'static AggregateType,
-    /// `None` until it is read: most states come from the cache, so a default would be made for nothing.
+    /// `None` until it is read: most states come from the cache and need no default value.
     state: Option<Box<dyn AnyState>>,
     /// The time of the last event, if an `#[apply]` of the aggregate takes `&Recorded`.
     time: Timestamp,
@@ -91,7 +91,7 @@ impl AggregateState {
         })
     }
 
-    /// Takes the state that a store kept. Returns whether it still fits the type.
+    /// Restores a stored state. Returns whether it still fits the type.
     pub(super) fn restore(&mut self, body: &[u8]) -> Result<bool, Failure> {
         let restored = guarded(
             || self.method("deserialize"),
@@ -105,8 +105,8 @@ impl AggregateState {
         Ok(fits)
     }
 
-    /// Approximate size in bytes, for the bound of the cache. A state that panics while it is measured
-    /// counts with the size of its type.
+    /// Approximate size in bytes, for the bound of the cache. If the measurement panics, the size
+    /// of the type.
     pub(super) fn size(&self) -> usize {
         let Some(state) = &self.state else { return 0 };
         catch_unwind(AssertUnwindSafe(|| state.size())).unwrap_or_else(|_| size_of_val(&**state))

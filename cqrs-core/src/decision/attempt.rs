@@ -1,5 +1,5 @@
-//! A command's way from its validation to its receipt: load, decide, append, and again if another
-//! command was faster.
+//! Carries a command from its validation to its receipt: load, decide, append, and again after a
+//! conflict with another command.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -50,7 +50,8 @@ enum Decision {
 }
 
 impl Decisions {
-    /// Carries out a command. `None` if its handler returned an error, which the command keeps.
+    /// Carries out a command. Returns `None` if its handler returned an error, which the command
+    /// keeps.
     pub(crate) async fn carry_out(
         &self,
         command: &dyn ErasedCommand,
@@ -67,8 +68,8 @@ impl Decisions {
         outcome
     }
 
-    /// Loads, decides and appends, and again while other commands are faster. `None` if the handler
-    /// returned an error.
+    /// Loads, decides and appends, and repeats that after each conflict. Returns `None` if the
+    /// handler returned an error.
     async fn decide(
         &self,
         command: &dyn ErasedCommand,
@@ -79,6 +80,7 @@ impl Decisions {
     ) -> Result<Option<Receipt>, InfraError> {
         let time = self.now()?;
         let id = options.id.unwrap_or_else(|| CommandId::at(time));
+        // Only an id that the caller has set can be recorded already; a new one needs no lookup.
         let sent_before = async || match options.id {
             Some(id) => self.processed(id, fingerprint).await,
             None => Ok(None),
@@ -90,6 +92,7 @@ impl Decisions {
             store: self.store.heads().log_id(),
             command: id,
         };
+        // Once per command, and before any of its events can reach a reaction.
         causation::record(command_ref, slot.entry.message, &self.limits)?;
         let mut attempt = Attempt {
             decisions: self,
@@ -109,9 +112,10 @@ impl Decisions {
         let limit = command.attempts().unwrap_or(self.limits.attempts).max(1);
         let mut attempts = 1;
         loop {
-            // A transaction or a snapshot cannot follow an append in flight. A command that is
-            // decided only once must not find out afterwards that its state was behind. And a log
-            // that takes one boundary takes one position.
+            // Three kinds of decisions need states that the log confirms. A transaction or a
+            // snapshot cannot follow an append in flight. A command with a single attempt has none
+            // left if its state turns out to be behind. A log that takes one boundary needs one
+            // position.
             let waits = slot.takes_transaction || loaded.is_snapshot_near();
             if waits && loaded.is_speculative()
                 || limit == 1 && !loaded.is_newest
@@ -124,13 +128,13 @@ impl Decisions {
                     span.record("attempts", attempts);
                     return Ok(Some(Receipt::new(id, appended)));
                 }
-                // An earlier sending of this command may have been carried out in the meantime, and
-                // this attempt may have seen its events: a product that exists since the command
-                // itself has created it.
+                // An earlier sending of this command may have been recorded since the first lookup,
+                // and the handler may have rejected its effect: the product exists already because
+                // this very command has created it.
                 Ok(Outcome::Refused) => return sent_before().await,
                 Ok(Outcome::Superseded { at, is_reloaded }) => (at, is_reloaded),
                 Err(error) => {
-                    // Ends the turns: the next decision need not wait for this lookup.
+                    // Ends the turns, so that the next decision does not wait for this lookup.
                     drop(loaded);
                     return found_or(error, sent_before().await);
                 }
@@ -142,15 +146,17 @@ impl Decisions {
             if !is_reloaded {
                 if attempts > 1 {
                     // Turns do not prevent conflicts with other processes, nor with decisions about
-                    // other aggregates that share events with these. A random pause does, in the end.
+                    // other aggregates that share events with these. Random pauses break the tie.
                     sleep(jitter(attempts)).await;
                 }
                 attempt.context.time = self.now()?;
-                // If the states were published, their turns have ended: wait for new ones.
+                // Publishing the states has ended their turns, so this decision queues again.
                 let were_published = loaded.loads.is_empty();
                 if were_published {
                     loaded = Box::pin(self.load(command, slot)).await?;
                 }
+                // A state from the cache may be the very one that has just caused the conflict.
+                // States that were all read just now need no second look at the log.
                 if !(were_published && loaded.is_newest) {
                     self.bring_up_to_date(&mut loaded, slot).await?;
                 }
@@ -180,7 +186,7 @@ impl Decisions {
     }
 }
 
-/// What the attempts of one command have in common.
+/// The data that all attempts of one command share.
 struct Attempt<'a> {
     decisions: &'a Decisions,
     command: &'a dyn ErasedCommand,
@@ -215,11 +221,11 @@ impl Attempt<'_> {
         }
     }
 
-    /// Whether a decision that will not be appended was based on states that are not the newest
-    /// ones. An append checks that itself; a rejection, or events that cannot be folded, are checked
-    /// by nothing else. Brings the states up to date.
+    /// Whether a decision that will not be appended was based on outdated states, which this brings
+    /// up to date. An append checks its boundaries; nothing else checks a rejection, or events that
+    /// cannot be folded.
     async fn was_superseded(&self, loaded: &mut Loaded<'_>) -> Result<bool, Failure> {
-        // A transaction may have read what was committed after the states were.
+        // A transaction may have read rows that were committed after the states were read.
         let may_be_behind = !loaded.is_newest || self.slot.takes_transaction;
         Ok(may_be_behind && self.decisions.bring_up_to_date(loaded, self.slot).await?)
     }
@@ -244,16 +250,19 @@ impl Attempt<'_> {
         let store = &self.decisions.store;
         let begun = store.begin_append().await.map_err(Failure::from)?;
         let tx = TxSlot::new(begun);
+        // The limit bounds the handler, whose locks others wait for. If it is exceeded, the
+        // handler's future is dropped here and the transaction at the end of this function.
         let limit = self.decisions.limits.transaction;
         let handler = self.slot.entry.name;
         let decided = timeout(limit, self.run_handler(loaded, Some(&tx))).await;
         let tx = tx.into_inner();
-        // Whatever the handler has returned, the database has undone its writes.
+        // Checked before the handler's result: the database has undone its writes in any case.
         if tx.as_ref().is_some_and(|tx| tx.should_retry()) {
             return Ok(Decision::Aborted(store.heads().position()));
         }
         let decided = decided.map_err(|_| Failure::handler(handler, open_too_long(limit)))?;
         match (decided?, tx) {
+            // Dropping the transaction rolls it back before the states are compared with the log.
             (None, _) => Ok(Decision::Refused),
             (Some(events), Some(tx)) => {
                 let append = self.prepare(events, loaded).await?;
@@ -267,8 +276,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// Runs the handler. Its panic is an error of this call, and spoils the states that it had: a
-    /// mutex or a cell in one of them may have been left in any condition.
+    /// Runs the handler. Its panic is an error of this call, and makes the states that it borrowed
+    /// unusable: it may have left a mutex or a cell in one of them in any condition.
     async fn run_handler(
         &self,
         loaded: &mut Loaded<'_>,
@@ -299,8 +308,8 @@ impl Attempt<'_> {
         })
     }
 
-    /// Makes an append of the events. An event that the aggregates cannot fold is refused here, since
-    /// it must not be recorded.
+    /// Builds the append. Fails if an aggregate cannot fold one of the events, since such an event
+    /// must not be recorded.
     async fn prepare(
         &self,
         events: NewEvents,
@@ -317,6 +326,8 @@ impl Attempt<'_> {
         let mut append = Box::new(self.unconditional(events));
         limits.check(&append).map_err(append_failed)?;
         nesting::check_events(&append.events, &**store, handler)?;
+        // The new states of these aggregates are written with the events. They are loaded before
+        // the boundaries are drawn, which cover them as well.
         if !stored_aggregates.is_empty() {
             let touched = self.decisions.load_touched(loaded, &append.events, handler);
             Box::pin(touched).await?;
@@ -324,7 +335,7 @@ impl Attempt<'_> {
         loaded.complete(&mut append, &read_back, &limits, handler)?;
         if let Some((place, message)) = read_back.discard() {
             let event_type = &append.events[place].event_type;
-            // The event's `drop` panicked, as it would after every later fold.
+            // `Drop` of the decoded event panicked, as it would after each later fold.
             let failure = Failure::FunctionPanicked {
                 function: "drop".into(),
                 event: Some(format!("the new event `{event_type}`")),
@@ -365,6 +376,7 @@ impl Attempt<'_> {
     ) -> Result<Outcome, InfraError> {
         let outcome = match tx {
             None => loaded.append(&*self.decisions.store, append).await,
+            // Commits the handler's writes with the events, or neither.
             Some(tx) => tx.append(*append).await,
         };
         match outcome {
@@ -372,6 +384,8 @@ impl Attempt<'_> {
                 loaded.recorded(appended);
                 Ok(Outcome::Recorded(appended))
             }
+            // The states include events that were refused. They are dirty, so the reload resets
+            // them.
             Err(AppendError::Conflict { at }) => Ok(Outcome::Superseded {
                 at,
                 is_reloaded: false,
@@ -393,9 +407,8 @@ impl From<Invalid> for InfraError {
     }
 }
 
-/// The receipt of a command that failed, if an earlier sending of it was carried out. If the lookup
-/// fails, the command's own error counts: it may be the one that leaves open whether the command was
-/// carried out.
+/// The receipt of a failed command, if an earlier sending of it was recorded. If the lookup fails,
+/// the command's own error is returned: it may be the one that leaves the outcome open.
 fn found_or(
     error: InfraError,
     found: Result<Option<Receipt>, InfraError>,
@@ -407,7 +420,7 @@ fn found_or(
     }
 }
 
-/// Others wait for the locks that a handler holds in its transaction.
+/// The error of a handler that exceeds the limit of its transaction.
 fn open_too_long(limit: Duration) -> Error {
     Error::message(format!(
         "its transaction was open for longer than {limit:?}, which `max_transaction` allows"
@@ -416,6 +429,7 @@ fn open_too_long(limit: Duration) -> Error {
 
 fn append_failed(error: AppendError) -> InfraError {
     match error {
+        // Mistakes of the caller: a retry of the same command fails again.
         AppendError::CommandMismatch { .. } | AppendError::Invalid { .. } => {
             CommandError::Invalid(Invalid::new(error.to_string()))
         }
@@ -428,7 +442,7 @@ fn jitter(attempts: u32) -> Duration {
     Duration::from_micros(fastrand::u64(0..1000 << attempts.min(6)))
 }
 
-/// Records the outcome of a command in its span. `None` stands for a refusal of its handler.
+/// Records the outcome of a command in its span. `None` is an error that its handler returned.
 fn trace_outcome(execute: &Span, outcome: &Result<Option<Receipt>, CommandError<Infallible>>) {
     if execute.is_disabled() {
         return;

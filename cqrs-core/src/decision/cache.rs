@@ -12,13 +12,13 @@ use super::pending::{AppendStatus, Pending};
 use crate::error::Failure;
 use crate::store::{BoxFuture, EventLog, Tags};
 
-/// The states of recent decisions, and the turns of their aggregates: within a process, one decision
-/// about an aggregate is made at a time, and the others wait for it.
+/// The states of recent decisions, and the turns of their aggregates: a process makes one decision
+/// about an aggregate at a time, and the others wait for their turn.
 ///
-/// Neither is needed for correctness. A state may be behind the log: the append checks its boundary,
-/// and a rejection based on a cached state is decided again on the newest one. Turns keep the
-/// decisions of one process from conflicting with each other and from reading the same events at the
-/// same time.
+/// Neither is needed for correctness. A state may be behind the log: the append checks its
+/// boundary, and a rejection based on a cached state is decided again on the newest one. Turns keep
+/// the decisions of one process from conflicting with each other and from reading the same events
+/// at the same time.
 pub(super) struct StateCache {
     entries: Mutex<Entries>,
     is_enabled: bool,
@@ -43,20 +43,21 @@ pub(super) type Key = (TypeId, Tags);
 /// The turn of one aggregate, and its state. The holder of the lock has the turn.
 #[derive(Default)]
 pub(super) struct StateSlot {
-    /// `None` while a decision has the state, and after one that left it dirty.
+    /// `None` while a decision has the state, and after a decision that left it dirty.
     cached: Option<FoldedState>,
-    /// An append in flight whose events were in a state that was given up. The next decision waits
-    /// for it before it reads the log: otherwise it would miss these events and conflict with them.
+    /// An append in flight whose events were in a state that was dropped. The next decision waits
+    /// for it before it reads the log; otherwise it would miss these events and conflict with them.
     awaited: Option<Pending>,
     /// Number of decisions that may not publish their states before the store has answered.
     suspended_for: u8,
 }
 
-/// A slot that a decision has to itself.
+/// A slot, locked by the decision that has the turn.
 pub(super) type Checkout = OwnedMutexGuard<StateSlot>;
 
-/// Number of decisions about an aggregate that wait for the store after a published state has turned
-/// out to be wrong: another process writes to the same aggregate, and would make more of them wrong.
+/// Number of decisions about an aggregate that wait for the store after a published state has
+/// turned out to be wrong: another process writes to the same aggregate, and would make more of
+/// them wrong.
 const PIPELINING_SUSPENSION: u8 = 64;
 
 impl StateSlot {
@@ -65,7 +66,7 @@ impl StateSlot {
         self.suspended_for == 0
     }
 
-    /// Notes that a published state was wrong.
+    /// Suspends pipelining, after a published state turned out to be wrong.
     pub(super) fn suspend_pipelining(&mut self) {
         self.suspended_for = PIPELINING_SUSPENSION;
     }
@@ -74,11 +75,14 @@ impl StateSlot {
     fn take(&mut self) -> Option<FoldedState> {
         let mut cached = self.cached.take()?;
         match cached.pending.as_ref().map(Pending::status) {
+            // The decision builds on the append in flight. Its own append names that one's token,
+            // so it is recorded only if that one is.
             None | Some(AppendStatus::InFlight) => {}
             Some(AppendStatus::Recorded(last)) => {
                 cached.up_to = last;
                 cached.pending = None;
             }
+            // The state may have events that were never recorded.
             Some(AppendStatus::Lost) => {
                 self.suspend_pipelining();
                 return None;
@@ -99,9 +103,9 @@ impl StateCache {
         }
     }
 
-    /// Takes the aggregate's turn, and its state if there is one. Returns a future if the turn, or an
-    /// append in flight, has to be waited for: nearly always neither has, and a command without this
-    /// future has a smaller one itself. Waits for at most `limit`, each.
+    /// Takes the aggregate's turn, and its state if there is one. Returns a future only if the
+    /// decision has to wait for its turn or for an append in flight, for at most `limit` each. That
+    /// is rare, so the future of most commands need not contain this one.
     pub(super) fn check_out<'a>(
         &'a self,
         load: &'a mut Load,
@@ -111,6 +115,7 @@ impl StateCache {
     ) -> Option<BoxFuture<'a, Result<(), Failure>>> {
         let taken = self.entries().take_turn(&key(load), handler);
         let awaited = match taken {
+            // `?` returns here, without a future, if no append has to be awaited.
             Ok(slot) => Ok(self.take(load, slot, store)?),
             Err(turn) => Err(turn),
         };
@@ -124,7 +129,8 @@ impl StateCache {
             };
             if let Some(pending) = awaited {
                 pending.outcome(store, limit).await;
-                // Only now: if this future is dropped, the next decision has to wait, too.
+                // Cleared after the wait: if this future is dropped, the next decision has to wait,
+                // too.
                 if let Some(slot) = &mut load.checkout {
                     slot.awaited = None;
                 }
@@ -136,9 +142,10 @@ impl StateCache {
     /// Moves the state from the slot to the load. Returns the append that has to end before the
     /// aggregate is read, if there is one.
     fn take(&self, load: &mut Load, mut slot: Checkout, store: &dyn EventLog) -> Option<Pending> {
-        // A state of a log that was replaced is of no use.
+        // A replaced log may lack events of the state, or have others at their positions.
         let incarnation = store.heads().incarnation();
         let cached = slot.take().filter(|it| it.incarnation == incarnation);
+        // States that every append writes are never cached: each would count as a miss.
         if !load.stores_every_state() {
             let count = match cached {
                 Some(_) => &self.hits,
@@ -165,6 +172,7 @@ impl StateCache {
         handler: &'static str,
         limit: Duration,
     ) -> Result<Checkout, Failure> {
+        // The entries are locked only after the wait, since every decision needs them.
         let turn = timeout(limit, turn.lock_owned()).await;
         let mut entries = self.entries();
         match turn {
@@ -185,6 +193,8 @@ impl StateCache {
         let Some(mut slot) = load.checkout.take() else {
             return;
         };
+        // The state may have events that were not recorded, so it is dropped. The next decision
+        // reads the log, after the append in flight that this one had built on.
         if load.is_dirty {
             slot.awaited = load.state.pending;
             return;
@@ -194,11 +204,13 @@ impl StateCache {
             return;
         }
         let FoldedState { value, size, .. } = &mut load.state;
+        // Outside of the entries' lock, since it may run the user's `Serialize`.
         let bytes = size.bytes(|| value.size());
         slot.suspended_for = slot.suspended_for.saturating_sub(1);
         if self.entries().keep(&key(&load), &slot, bytes) {
             slot.cached = Some(load.state);
         } else {
+            // Dropped for lack of room: as with a dirty state.
             slot.awaited = load.state.pending;
         }
     }

@@ -1,8 +1,8 @@
-//! Bounds chains of reactions. Reactions that answer their own events would never stop, in one chain or
-//! in more and more of them.
+//! Bounds chains of reactions. Reactions that respond to their own events would never stop, whether
+//! in one chain or in a growing number of branches.
 //!
-//! This module records which commands a reaction sent, and which command's events it reacted to, as far
-//! back as it matters. The record does not depend on the causes that callers set, and ends with the
+//! This module records the commands that reactions sent, each with the command to whose event the
+//! reaction responded. The record does not depend on the causes that callers set, and ends with the
 //! process.
 
 use std::collections::VecDeque;
@@ -18,14 +18,15 @@ use super::DecisionLimits;
 use crate::CommandId;
 use crate::error::Failure;
 
-/// Maximum number of commands that are remembered: with the default limits, enough to count the
-/// commands caused by two commands at the same time to the end.
+/// Maximum number of commands that are remembered. With the default limits, that is enough to count
+/// all commands caused by two commands at the same time.
 const CAPACITY: usize = 1 << 18;
 
 /// Maximum number of links that an error names.
 const NAMED_LINKS: usize = 8;
 
-/// Shared by all dispatchers of the process, since one may react to events that another has recorded.
+/// Shared by all dispatchers of the process, since one may react to events that another has
+/// recorded.
 static CAUSES: LazyLock<Causes> = LazyLock::new(Causes::default);
 
 tokio::task_local! {
@@ -50,11 +51,13 @@ struct Reacting {
 /// The cause of a command.
 #[derive(Clone)]
 struct Cause {
-    /// Number of commands of reactions that led to it, itself included. 0 if no reaction sent it.
+    /// Number of commands sent by reactions that led to this command, itself included. 0 if no
+    /// reaction sent it.
     depth: u32,
-    /// The last of these commands. `None` if no reaction sent it, or if it is not remembered.
+    /// The last of these commands. `None` if no reaction sent the command, or if it was forgotten.
     link: Option<Link>,
-    /// Number of commands that reactions sent because of the chain's first command, in all branches.
+    /// Number of commands that reactions sent because of the chain's first command, in all
+    /// branches.
     caused: Arc<AtomicU32>,
 }
 
@@ -73,17 +76,18 @@ struct Chain {
 }
 
 /// The commands that reactions sent recently, and their causes. They are forgotten in the order in
-/// which they were recorded, not in that of their last use: the oldest command has had its reactions.
+/// which they were recorded, not of their last use: reactions to the oldest command are the most
+/// likely to have run.
 #[derive(Default)]
 struct Causes(Mutex<CauseTable>);
 
 struct CauseTable(LruCache<CommandRef, Cause>);
 
-/// Records that a command is about to be decided, if this task runs a reaction.
+/// Records a command that is about to be decided, if this task runs a reaction.
 ///
 /// # Errors
-/// [`Failure::CausationDepth`] if too many commands led to it, [`Failure::CausedCommands`] if the first
-/// of them caused too many.
+/// [`Failure::CausationDepth`] if too many commands led to it, [`Failure::CausedCommands`] if the
+/// first of them caused too many.
 pub(super) fn record(
     command_ref: impl FnOnce() -> CommandRef,
     command: &'static str,
@@ -95,7 +99,8 @@ pub(super) fn record(
     CAUSES.record(reacting, command_ref(), command, limits)
 }
 
-/// Runs the future of a reaction to an event of the command `origin`.
+/// Runs the future of a reaction to an event of the command `origin`. Commands that it sends,
+/// except from tasks that it spawns, are recorded with that cause.
 pub(crate) async fn reacting<F: Future>(
     reaction: &'static str,
     origin: CommandRef,
@@ -112,11 +117,12 @@ impl Causes {
         command: &'static str,
         limits: &DecisionLimits,
     ) -> Result<(), Failure> {
-        // The cause has to be known before the command's events are: a reaction to one of them may run
-        // at once, in another task.
+        // Recorded before the command has events, since a reaction to one of them may run at once,
+        // in another task.
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if table.0.contains(&command_ref) {
             // A reaction that failed or was interrupted sends its command again, under the same id.
+            // It counts once.
             return Ok(());
         }
         let cause = table.cause(origin).of(Link {
@@ -133,6 +139,7 @@ impl Causes {
         }
         // Relaxed is enough, since counts change under the lock only.
         let count = cause.caused.load(Ordering::Relaxed);
+        // The count saturates at `u32::MAX`, which stands for no limit.
         let limit = limits.caused_commands;
         if count >= limit && limit != u32::MAX {
             return Err(Failure::CausedCommands {
@@ -141,6 +148,8 @@ impl Causes {
                 chain: table.chain(&cause).to_string(),
             });
         }
+        // A refused command is neither counted nor recorded: it is refused again when it is
+        // retried.
         cause
             .caused
             .store(count.saturating_add(1), Ordering::Relaxed);
@@ -154,6 +163,7 @@ impl CauseTable {
         if let Some(cause) = self.0.peek(&command) {
             return cause.clone();
         }
+        // Recorded, so that all commands that this one causes share one count.
         let outside = Cause::outside();
         self.put(command, outside.clone());
         outside
@@ -161,6 +171,8 @@ impl CauseTable {
 
     fn put(&mut self, command: CommandRef, cause: Cause) {
         self.0.put(command, cause);
+        // All reads are `peek` and `contains`, which do not count as use: the last entry is the
+        // oldest.
         if self.0.len() > CAPACITY {
             self.0.pop_lru();
         }
@@ -168,6 +180,7 @@ impl CauseTable {
 
     fn chain(&self, cause: &Cause) -> Chain {
         let mut links = VecDeque::new();
+        // From the last link back to the first, as far as the commands are remembered.
         let mut next = cause.link;
         while let Some(link) = next
             && links.len() < NAMED_LINKS
@@ -229,8 +242,8 @@ impl fmt::Display for Chain {
 mod tests {
     use super::*;
 
-    /// Commands whose event a reaction answers with two of them, those of several chains in turn.
-    /// How many are sent until one fails, at most this many.
+    /// Sends two commands in response to each command's event, in several chains in turn. Returns
+    /// the number of commands sent until one is refused, at most `most`.
     fn sent_until_refused(chains: usize, most: usize) -> usize {
         let causes = Causes::default();
         let limits = DecisionLimits::default();

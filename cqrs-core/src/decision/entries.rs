@@ -15,7 +15,7 @@ pub(super) struct Entries {
     recent: LruCache<Key, Entry>,
     /// Entries that had to leave `recent` while they were in use.
     in_use: HashMap<Key, Entry>,
-    /// Number of entries in `in_use` at which those that are no longer in use are removed.
+    /// Number of entries in `in_use` at which the unused ones are removed.
     sweep_at: usize,
     capacity: usize,
     /// Size of all states in `recent`.
@@ -35,7 +35,7 @@ struct Entry {
 /// Number of entries when no states are kept: turns are needed even then.
 const DEFAULT_ENTRIES: usize = 1024;
 
-/// Fewer entries in use than this are not searched for ones to remove.
+/// Minimum number of entries in use before unused ones are removed.
 const SMALLEST_SWEEP: usize = 64;
 
 impl Entries {
@@ -89,7 +89,7 @@ impl Entries {
     /// Makes room for a state that returns to its slot, by dropping the least recently used ones.
     /// Returns whether there is room for it.
     pub(super) fn keep(&mut self, key: &Key, slot: &Checkout, bytes: usize) -> bool {
-        // Nearly always empty, and then the key is not hashed.
+        // The check saves hashing the key, since the map is almost always empty.
         if !self.in_use.is_empty()
             && let Some(entry) = self.in_use.remove(key)
         {
@@ -104,7 +104,7 @@ impl Entries {
         while self.recent.len() > self.capacity || self.bytes > self.max_bytes {
             self.drop_oldest();
         }
-        // It was used last, so it would be the last to be dropped.
+        // The entry was used last, so it is still there unless all entries were dropped.
         !self.recent.is_empty()
     }
 
@@ -124,6 +124,8 @@ impl Entries {
             return;
         }
         entry.bytes = 0;
+        // The threshold doubles with the entries that remain, so that sweeps cost little on
+        // average.
         if self.in_use.len() >= self.sweep_at {
             self.in_use.retain(|_, entry| entry.is_in_use());
             self.sweep_at = SMALLEST_SWEEP.max(2 * self.in_use.len());
@@ -141,7 +143,7 @@ impl Entry {
         turn.map_err(|_| self.slot.clone())
     }
 
-    /// Whether a decision has it or waits for it.
+    /// Whether a decision has the turn or waits for it.
     fn is_in_use(&self) -> bool {
         Arc::strong_count(&self.slot) > 1
     }

@@ -5,14 +5,14 @@ use crate::store::{
     EventData, EventLog, EventQuery, Events, Position, ReadRange, Recorded, StoreError,
 };
 
-/// The events of a read for a fold: without metadata, if the log has cheaper reads of those and no
-/// fold takes `&Recorded`.
+/// The events of a read for a fold. Without metadata if no fold takes `&Recorded` and the log has
+/// cheaper reads for that.
 pub(super) enum EventsToFold<'s> {
     Recorded(Events<'s>),
     Data(Events<'s, (Position, EventData)>),
 }
 
-/// One of them.
+/// An event of such a read.
 pub(super) enum EventToFold {
     Recorded(Arc<Recorded>),
     Data(Position, EventData),
@@ -41,7 +41,7 @@ impl<'s> EventsToFold<'s> {
         })
     }
 
-    /// The head that the read saw; known once `next` was called.
+    /// The head that the read saw. `None` before the first call of `next`.
     pub(super) fn as_of(&self) -> Option<Position> {
         match self {
             Self::Recorded(events) => events.as_of(),

@@ -19,10 +19,12 @@ pub(super) struct Load {
     /// The tags that all of its events have: one tag, or several.
     pub(super) tags: Tags,
     pub(super) state: FoldedState,
-    /// The log was read up to here. Further than the state's `up_to` once a state was given up.
+    /// The position up to which the log was read for this aggregate. Beyond the state's `up_to`
+    /// after a reset.
     pub(super) seen: Position,
-    /// The state has events that its `up_to` and `pending` do not cover: while it is read, and from
-    /// the fold of a decision's events until they are recorded. Other decisions must not see it.
+    /// Whether the state has events that its `up_to` and `pending` do not cover: while it is read,
+    /// and from the fold of a decision's events until they are recorded. Other decisions must not
+    /// see it.
     pub(super) is_dirty: bool,
     /// The aggregate's slot in the cache, from which the state came and to which it returns.
     pub(super) checkout: Option<Checkout>,
@@ -45,12 +47,12 @@ pub(super) struct FoldedState {
     pub(super) size: SizeEstimate,
 }
 
-/// Finds the loads that an event concerns. For a few loads, to compare their tags is faster than to
-/// look them up.
+/// Finds the loads that an event concerns. `None` for a few loads, since comparing their tags is
+/// faster than a lookup.
 pub(super) struct TagIndex(Option<HashMap<Tag, Vec<usize>>>);
 
 impl TagIndex {
-    /// How many loads are looked at one by one.
+    /// Maximum number of loads that are compared one by one.
     const SCAN_UP_TO: usize = 8;
 
     pub(super) fn new(loads: &[Load]) -> Self {
@@ -58,6 +60,7 @@ impl TagIndex {
         Self(is_large.then(|| {
             let mut index = HashMap::<_, Vec<_>>::with_capacity(loads.len());
             for (place, load) in loads.iter().enumerate() {
+                // One tag is enough: an event that concerns the load has all of its tags.
                 if let Some(first) = load.tags.iter().next() {
                     index.entry(first.clone()).or_default().push(place);
                 }
@@ -66,8 +69,10 @@ impl TagIndex {
         }))
     }
 
-    /// The loads among which are all that an event with these tags concerns.
+    /// A superset of the loads that an event with these tags concerns, each once.
     pub(super) fn candidates(&self, tags: &Tags, loads: usize) -> impl Iterator<Item = usize> {
+        // One of the two chained parts is empty. An event's tags are distinct, so the index finds a
+        // load at most once.
         let every = if self.0.is_none() { loads } else { 0 };
         let found = self
             .0
@@ -105,12 +110,15 @@ impl Load {
         self.aggregate.storage != Storage::Events
     }
 
+    /// Whether both are the same aggregate. Types in different modules may have one name, and so
+    /// equal tags.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.tags == other.tags && (self.aggregate.type_id)() == (other.aggregate.type_id)()
     }
 
-    /// Gives the state up, so that it is read from its first event on.
+    /// Drops the state, so that the next read starts at the first event.
     pub(super) fn reset(&mut self) {
+        // `seen` stays: the next read compares it with the log to find out whether anything is new.
         let state = &mut self.state;
         state.value.reset();
         state.up_to = Position::START;
@@ -128,6 +136,7 @@ impl Load {
         }
     }
 
+    /// The events that the aggregate folds.
     pub(super) fn item(&self) -> EventQueryItem {
         let types = self.aggregate.events.iter();
         EventQueryItem {
@@ -136,11 +145,14 @@ impl Load {
         }
     }
 
-    /// Takes a stored state. One that does not fit the type any more is ignored: the state is folded
-    /// from the log instead, and the next write replaces the stored one.
+    /// Takes a stored state. One that does not fit the type any more is ignored: the state is
+    /// folded from the log instead, and the next write replaces the stored one.
     pub(super) fn restore_from(&mut self, stored: Option<StoredState>) -> Result<(), Failure> {
         let state = &mut self.state;
+        // Also for a stored state that is not used: the next write names the position that it
+        // replaces.
         state.stored = stored.as_ref().map(|stored| stored.position);
+        // A stored state may be older than the one in memory, which then has less left to fold.
         if let Some(stored) = stored
             && stored.position >= state.up_to
             && state.value.restore(&stored.body)?
@@ -186,6 +198,7 @@ impl FoldedState {
 
     /// Whether there is a state that later events can be folded into.
     pub(super) fn is_read(&self) -> bool {
+        // A state as of an empty log counts as unread. It has no event that a read could save.
         self.up_to > Position::START || self.pending.is_some()
     }
 }
@@ -202,7 +215,7 @@ impl LoadedStates for Vec<Load> {
 }
 
 impl AggregateType {
-    /// Whether it folds events of this type.
+    /// Whether the aggregate folds events of this type.
     pub(super) fn folds(&self, event_type: &EventType) -> bool {
         self.events.contains(&event_type.as_str())
     }

@@ -15,26 +15,26 @@ use crate::store::{
 };
 use crate::{CommandId, EventId};
 
-/// The aggregates of a decision, each as of a position of its own. The append checks that nothing
-/// has happened to any of them since.
+/// The aggregates of a decision, each as of a position of its own. The append checks that no event
+/// has concerned any of them since.
 ///
 /// On drop, the aggregates' turns end, and states that are still valid return to the cache. That
-/// holds however the decision ends, also when its future is dropped halfway.
+/// holds however the decision ends, even if its future is dropped halfway.
 pub(super) struct Loaded<'a> {
     pub(super) loads: Vec<Load>,
-    /// Whether every state was compared with the log: none is as it was in the cache.
+    /// Whether every state was compared with the log since it left the cache.
     pub(super) is_newest: bool,
     cache: &'a StateCache,
     offers: Offers,
 }
 
-/// What the log offers to a decision.
+/// The capabilities of the log that matter to a decision.
 struct Offers {
-    /// It keeps states.
+    /// Whether the log stores states.
     states: bool,
-    /// It takes appends that follow one in flight.
+    /// Whether an append may follow one in flight.
     pipelining: bool,
-    /// It takes boundaries with several positions.
+    /// Whether an append may have boundaries at several positions.
     several_boundaries: bool,
 }
 
@@ -64,8 +64,8 @@ impl<'a> Loaded<'a> {
         }
     }
 
-    /// Completes the append of a decision: its boundaries, and the states to write. Folds the events,
-    /// since an event that cannot be folded must not be recorded.
+    /// Completes the append of a decision: its boundaries, and the states to write. Folds the
+    /// events, since an event that cannot be folded must not be recorded.
     pub(super) fn complete(
         &mut self,
         append: &mut Append,
@@ -79,9 +79,9 @@ impl<'a> Loaded<'a> {
         Ok(())
     }
 
-    /// Appends. If the store does not answer at once, the next decisions about the same aggregates
-    /// continue from the states that these events lead to, and are written together with this append
-    /// or right after it.
+    /// Appends the events. If the store does not answer at once, the next decisions about the same
+    /// aggregates continue from the states with these events; the store writes them together with
+    /// this append or right after it.
     pub(super) async fn append(
         &mut self,
         store: &dyn EventLog,
@@ -99,8 +99,9 @@ impl<'a> Loaded<'a> {
         }
         let completion = token.map(|token| self.publish_speculative(token, command));
         let outcome = in_flight.await;
-        // The events of an earlier sending may differ from those that the states have. On any other
-        // outcome, the completion is dropped, which tells those who wait that the states are wrong.
+        // The events of an earlier sending may differ from those in the states. On any other
+        // outcome, the completion is dropped, which reports the published states as wrong to their
+        // decisions.
         if let (Some(completion), Ok(appended)) = (completion, &outcome)
             && !appended.replayed
         {
@@ -109,27 +110,28 @@ impl<'a> Loaded<'a> {
         outcome
     }
 
-    /// Updates the states once their events are recorded. The boundary held, so no event that
-    /// concerns them lies between.
+    /// Updates the states once their events are recorded. The boundaries held, so no other event
+    /// that concerns them lies before the recorded ones.
     pub(super) fn recorded(&mut self, appended: Appended) {
         self.drop_unread();
-        // The events of an earlier sending may differ from those that the states have.
+        // The events of an earlier sending may differ from those in the states, which stay dirty.
         if appended.replayed || appended.count == 0 {
             return;
         }
         for load in &mut self.loads {
-            // It was folded with the lowest position and time that the events could get. They may
-            // have got higher ones, so the state stays dirty, and is read again.
+            // It was folded with the lowest position and time that the events could get. The
+            // recorded ones may be higher, so the state stays dirty, and is read again.
             if load.is_dirty && load.aggregate.reads_recorded {
                 continue;
             }
             let state = &mut load.state;
-            // The count is 0 only right after the state was written.
+            // `state_writes` has set the count to 0 if this append writes the state, and only then.
             let is_written = load.aggregate.storage != Storage::Events && state.events == 0;
             if load.is_dirty && is_written {
                 state.stored = Some(appended.last);
             }
             state.up_to = appended.last;
+            // The boundary followed the pending append, so that one is recorded, too.
             state.pending = None;
             load.is_dirty = false;
         }
@@ -167,18 +169,21 @@ impl<'a> Loaded<'a> {
         !self.offers.several_boundaries && groups.nth(1).is_some()
     }
 
-    /// Waits for the outcome of appends whose events the states have. Returns whether one of them
-    /// has failed, as far as one can tell; its states are reset.
+    /// Waits for the outcome of appends whose events are in the states. Returns whether one of them
+    /// failed, or has an unknown outcome. States with its events are reset.
     pub(super) async fn await_pending(&mut self, store: &dyn EventLog, limit: Duration) -> bool {
         let mut has_failed = false;
         for load in &mut self.loads {
-            // It stays in the state while it is waited for, in case that this future is dropped.
+            // The state keeps it during the wait: if this future is dropped, the state returns to
+            // the cache with its pending append.
             let Some(pending) = load.state.pending.clone() else {
                 continue;
             };
             let last = pending.outcome(store, limit).await;
             load.state.pending = None;
             if let Some(last) = last {
+                // Its boundary held, so no other event that concerns the aggregate lies before
+                // `last`.
                 load.state.up_to = last;
                 load.seen = last;
             } else {
@@ -209,11 +214,11 @@ impl<'a> Loaded<'a> {
         groups.filter_map(boundary).collect()
     }
 
-    /// Folds the events before they are appended. From here on until they are recorded, the states
-    /// that they concern are dirty.
+    /// Folds the events before they are appended. The states that they concern are dirty until the
+    /// events are recorded.
     ///
-    /// An `#[apply]` that takes `&Recorded` gets one with the lowest position and time that the event
-    /// can have.
+    /// An `#[apply]` that takes `&Recorded` gets one with the lowest position and time that the
+    /// event can have.
     fn fold_ahead(
         &mut self,
         append: &Append,
@@ -230,6 +235,7 @@ impl<'a> Loaded<'a> {
                 if !load.is_concerned(event) {
                     continue;
                 }
+                // Before the fold, which may fail halfway.
                 load.is_dirty = true;
                 let envelope = read_back.envelope(number, event);
                 if load.aggregate.reads_recorded {
@@ -257,7 +263,8 @@ impl<'a> Loaded<'a> {
         if !self.offers.states || !self.loads.iter().any(is_due) {
             return Ok(writes);
         }
-        // An append writes a key once, so of two types with the same name only the first is written.
+        // An append writes a key once, so of two types with the same name only the first one is
+        // written.
         let mut written = HashSet::new();
         let mut bytes = append.bytes();
         for load in self.loads.iter_mut().filter(|load| is_due(load)) {
@@ -284,30 +291,34 @@ impl<'a> Loaded<'a> {
             writes.push(StateWrite {
                 key: load.key(),
                 body,
+                // If another process has replaced the stored state since, the append is a conflict.
                 based_on: load.state.stored,
             });
         }
         Ok(writes)
     }
 
-    /// Whether the states may be published before the append is answered: the log lets the next append
-    /// follow this one, all states are from the cache, and what they become depends on the events alone.
+    /// Whether the states may be published before the append is answered. The log has to let the
+    /// next append follow this one, all states have to belong to the cache, and the new states must
+    /// depend on the events alone.
     fn can_pipeline(&self, append: &Append) -> bool {
         let can = |load: &Load| {
             let slot = load.checkout.as_ref();
             slot.is_some_and(|slot| slot.allows_pipelining()) && !load.aggregate.reads_recorded
         };
         let is_cached = self.cache.is_enabled() && !self.loads.is_empty();
+        // A written state has its append's position, which is not known before the answer.
         let writes_events_only = !append.events.is_empty() && append.states.is_empty();
         self.offers.pipelining && is_cached && writes_events_only && self.loads.iter().all(can)
     }
 
     /// Returns the states to the cache as if the append in flight had succeeded, and ends the
-    /// aggregates' turns. An append that is based on these states names this one's token, so that the
-    /// store refuses it if this one fails.
+    /// aggregates' turns. An append that is based on these states names this one's token, so that
+    /// the store refuses it if this one fails.
     fn publish_speculative(&mut self, token: AppendToken, command: CommandId) -> AppendCompletion {
         let (pending, completion) = Pending::new(token, command);
         for mut load in self.loads.drain(..) {
+            // A state without new events is valid whatever becomes of the append.
             if load.is_dirty {
                 load.state.pending = Some(pending.clone());
                 load.is_dirty = false;
@@ -318,7 +329,7 @@ impl<'a> Loaded<'a> {
     }
 }
 
-/// Where the boundary of an aggregate begins.
+/// The place in the log where the boundary of an aggregate begins.
 fn end(load: &Load) -> (Incarnation, Position, Option<AppendToken>) {
     let after_append = load.state.pending.as_ref().map(Pending::token);
     (load.state.incarnation, load.state.up_to, after_append)

@@ -49,7 +49,7 @@ pub(crate) struct Decisions {
 /// A command's handler in this dispatcher.
 pub(crate) struct CommandSlot {
     pub(crate) entry: &'static CommandHandlerEntry,
-    /// By the place of the input.
+    /// The services, by the place of the handler's input. `None` for other inputs.
     pub(crate) services: Box<[Option<ErasedService>]>,
     pub(crate) takes_transaction: bool,
 }

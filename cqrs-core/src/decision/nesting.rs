@@ -1,6 +1,6 @@
-//! Refuses commands that would wait for themselves. A handler that sends a command about the aggregate
-//! that it is deciding about would wait for its own turn to end; a command with events of that aggregate
-//! would conflict with the handler's own decision, again and again.
+//! Refuses commands that would wait for themselves. While a handler decides about an aggregate, a
+//! command of the handler about the same aggregate would wait for that turn to end, and a command
+//! with events of the aggregate would make the handler's own decision conflict in every attempt.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -9,13 +9,13 @@ use crate::store::{AppendToken, EventLog, Position};
 /// Interval after which the store is asked about a command whose append has not been answered.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// An append in flight whose events are folded into a state already.
+/// An append in flight whose events are already in a state.
 #[derive(Clone)]
 pub(super) struct Pending {
     token: AppendToken,
     command: CommandId,
     /// The position of its last event, once it is recorded. Closed without a position if the append
-    /// failed, or its caller is gone.
+    /// failed or its caller was dropped.
     last: watch::Receiver<Option<Position>>,
 }
 
@@ -27,7 +27,7 @@ pub(super) enum AppendStatus {
     InFlight,
     /// Recorded, with its last event at this position.
     Recorded(Position),
-    /// Failed, or unknown: states that include its events must not be used.
+    /// Failed, or of unknown outcome: states with its events must not be used.
     Lost,
 }
 
@@ -48,8 +48,8 @@ impl Pending {
     }
 
     pub(super) fn status(&self) -> AppendStatus {
-        // The channel is asked first: once it is closed, its value does not change any more. The
-        // other way round, the position could arrive in between and be taken for lost.
+        // The channel is checked before the value: once it is closed, the value is final. In the
+        // other order, a position that arrives in between would be reported as lost.
         let is_closed = self.last.has_changed().is_err();
         match *self.last.borrow() {
             Some(last) => AppendStatus::Recorded(last),
@@ -61,8 +61,8 @@ impl Pending {
     /// Waits for the outcome, for at most `limit`. Returns the position of the last event if this
     /// very append is known to be recorded.
     ///
-    /// The caller that sent the append may have stopped polling its future without dropping it, and
-    /// then nothing is reported. So the store is asked now and then. It can say that the command is
+    /// A caller may stop polling the append's future without dropping it, so that no outcome is
+    /// ever reported. Therefore the store is asked at intervals. It knows whether the command is
     /// recorded, but not by which sending, so the state has to be read again even then.
     pub(super) async fn outcome(
         mut self,
@@ -72,10 +72,13 @@ impl Pending {
         let start = Instant::now();
         loop {
             let wait = LOOKUP_INTERVAL.min(limit.saturating_sub(start.elapsed()));
+            // The first error is the timeout; the second one, a channel that was closed without a
+            // position, means that the append is lost.
             if let Ok(last) = timeout(wait, self.last.wait_for(Option::is_some)).await {
                 return last.ok().and_then(|last| *last);
             }
             let recorded = store.command(self.command).await;
+            // A failed lookup proves nothing, so the wait continues.
             if recorded.is_ok_and(|command| command.is_some()) || start.elapsed() >= limit {
                 return None;
             }

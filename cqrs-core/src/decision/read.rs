@@ -16,7 +16,7 @@ const MAX_READS: usize = 16;
 
 impl Decisions {
     /// Loads the aggregates that a command's handler takes. A state from the cache is not compared
-    /// with the log: if it is behind, the append detects it.
+    /// with the log: if it is behind, the append detects that.
     pub(super) async fn load(
         &self,
         command: &dyn ErasedCommand,
@@ -41,6 +41,7 @@ impl Decisions {
             is_same
         });
         nesting::check_loads(&loads, &*self.store, handler)?;
+        // Before the first turn is taken: however this ends, dropping `loaded` ends the turns.
         let mut loaded = Loaded::new(loads, &self.cache, &self.store.capabilities());
         for load in &mut loaded.loads {
             let limit = self.limits.decision_wait;
@@ -49,6 +50,7 @@ impl Decisions {
                 waiting.await?;
             }
         }
+        // The unread ones first, so that they are one slice.
         loaded.loads.sort_by_key(|load| load.state.is_read());
         let missing = loaded.loads.partition_point(|load| !load.state.is_read());
         if missing > 0 {
@@ -70,7 +72,8 @@ impl Decisions {
             .await;
         loaded.drop_unread();
         // A dirty state has events of a decision that was not recorded. States that every append
-        // writes are read from the store again, together with the position that the write is based on.
+        // writes are read from the store again, together with the position that the write is based
+        // on.
         let unusable = |load: &&mut Load| load.stores_every_state() || load.is_dirty;
         for load in loaded.loads.iter_mut().filter(unusable) {
             load.reset();
@@ -80,15 +83,17 @@ impl Decisions {
         Ok(was_wrong || is_behind)
     }
 
-    /// Loads every aggregate with `storage = "state"` that an event concerns and that the handler did
-    /// not take: its state has to be written with the events.
+    /// Loads the aggregates with `storage = "state"` that the events concern and the handler did
+    /// not take, since their states have to be written with the events. They take no turn: a
+    /// conflict repeats the decision.
     pub(super) async fn load_touched(
         &self,
         loaded: &mut Loaded<'_>,
         events: &[EventData],
         handler: &'static str,
     ) -> Result<(), Failure> {
-        // By type, too: an aggregate of a module that is not wired may have the same name.
+        // The type is part of the key: an aggregate of a module that is not wired may have the same
+        // name.
         let key = |load: &Load| ((load.aggregate.type_id)(), load.tags.clone());
         let mut known: HashSet<(TypeId, Tags)> = loaded.loads.iter().map(key).collect();
         let mut unread = Vec::new();
@@ -140,12 +145,12 @@ impl Decisions {
         Ok(load.state.value.into_inner())
     }
 
-    /// Reads the states as of one position. Returns whether there was anything newer than what had
-    /// been seen before.
+    /// Reads the states as of one position. Returns whether the log has anything newer than the
+    /// decision had seen.
     async fn read(&self, loads: &mut [Load], handler: &'static str) -> Result<bool, Failure> {
         let mut was_replaced = false;
         loop {
-            // States of a log that was replaced are of no use.
+            // A replaced log may lack events of a state, or have others at their positions.
             let incarnation = self.store.heads().incarnation();
             for load in &mut *loads {
                 if load.state.incarnation == incarnation {
@@ -158,15 +163,15 @@ impl Decisions {
             }
             let is_newer = self.restore(loads).await?;
             let is_behind = self.catch_up(loads, None, handler).await?;
-            // It may have been this very read that found the other log, halfway. If the log is
-            // replaced after this check, the store refuses the append.
+            // This very read may have found out, halfway, that the log was replaced. If that
+            // happens after this check, the store refuses the append.
             if self.store.heads().incarnation() == incarnation {
                 return Ok(was_replaced || is_newer || is_behind);
             }
         }
     }
 
-    /// Reads the stored states. Returns whether one of them is newer than what had been seen before.
+    /// Reads the stored states. Returns whether one of them is newer than the decision had seen.
     async fn restore(&self, loads: &mut [Load]) -> Result<bool, Failure> {
         let keys: Vec<_> = loads
             .iter()
@@ -189,11 +194,11 @@ impl Decisions {
         Ok(is_newer)
     }
 
-    /// Folds the events after each state, up to `up_to` or the head. Returns whether one of them had
-    /// not been seen before.
+    /// Folds the events after each state, up to `up_to` or the head. Returns whether one of them is
+    /// newer than the decision had seen.
     ///
-    /// All states end at one position: the first read decides which, and the others are limited to
-    /// it. The log below a position never changes, so all of them see the same snapshot.
+    /// All states end at one position, the head that the first read saw. The other reads are
+    /// limited to it. The log below a position never changes, so all of them see the same snapshot.
     async fn catch_up(
         &self,
         loads: &mut [Load],
@@ -203,7 +208,7 @@ impl Decisions {
         let mut any = false;
         loads.sort_by_key(|load| load.state.up_to);
         for group in groups(loads) {
-            // The lowest of the group: the others pass over the events that they have.
+            // The lowest position of the group: the other states skip the events that they have.
             let after = group
                 .first()
                 .map_or(Position::START, |load| load.state.up_to);
@@ -225,6 +230,8 @@ impl Decisions {
                     let load = &mut group[place];
                     if position > load.state.up_to && load.is_concerned(&event) {
                         any |= position > load.seen;
+                        // Until all reads are done: a failed read, or a dropped future, leaves the
+                        // state between two positions.
                         load.is_dirty = true;
                         load.fold(&event, handler)?;
                     }
@@ -242,8 +249,8 @@ impl Decisions {
     }
 }
 
-/// Splits loads, in the order of their positions, into groups that are read together: those at the
-/// same position or, if there are too many positions, at neighboring ones.
+/// Splits loads, sorted by position, into groups that are read together: those at the same position
+/// or, if there are more than [`MAX_READS`] positions, at neighboring ones.
 fn groups(loads: &mut [Load]) -> impl Iterator<Item = &mut [Load]> {
     let positions = loads
         .chunk_by(|a, b| a.state.up_to == b.state.up_to)

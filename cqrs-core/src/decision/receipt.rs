@@ -3,8 +3,7 @@ use serde::{Deserialize, Serialize};
 use crate::CommandId;
 use crate::store::{Appended, Position};
 
-/// The result of a command: its id and the positions of its events. It has no other data; ask a query
-/// for that.
+/// The result of a command: its id and the positions of its events. Use a query for any other data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     command: CommandId,
@@ -52,8 +51,8 @@ impl Receipt {
         self.events
     }
 
-    /// Whether the command had already been processed, so that this call recorded nothing: by an earlier
-    /// sending, or by this one, if the connection to the database broke before the answer arrived.
+    /// Whether the store reported the command as already recorded: by an earlier sending, or by
+    /// this one, if the connection to the database broke and the append was repeated.
     pub fn replayed(&self) -> bool {
         self.replayed
     }

@@ -3,13 +3,13 @@ const REMEASURE_SLACK: usize = 256;
 
 /// The approximate size of a state in memory.
 ///
-/// Measuring a state takes as long as writing it as JSON. It is measured once, and again when the
-/// events folded since then may have made it larger by half; in between, their size is added.
+/// Measuring a state takes as long as writing it as JSON. Therefore it is measured once, and again
+/// when the events folded since may have made it larger by half. In between, their size is added.
 #[derive(Clone, Copy, Default)]
 pub(super) struct SizeEstimate {
     /// 0 if the state was never measured.
     measured: usize,
-    /// Bytes of the events that were folded since.
+    /// Bytes of the events folded since the measurement.
     since: usize,
 }
 
