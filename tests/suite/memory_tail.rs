@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use cqrs_conformance::StoreFixture;
 use cqrs_core::Position;
 use cqrs_core::store::{
-    BoxFuture, EventLog, EventQuery, Page, ReadRange, Store, StoreError, Subscription,
+    BoxFuture, EventLog, EventPage, EventQuery, ReadRange, Store, StoreError, Subscription,
 };
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
@@ -27,7 +27,7 @@ impl<S: Store> Hooks<S> for Reads {
         store: &'a S,
         query: EventQuery,
         range: ReadRange,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+    ) -> BoxFuture<'a, Result<EventPage, StoreError>> {
         self.0.fetch_add(1, Ordering::Relaxed);
         store.read(query, range)
     }

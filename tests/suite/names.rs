@@ -13,36 +13,20 @@ const NAMES_FOR_PROGRAMS: usize = 78;
 const NAMES_FOR_STORES: usize = 62;
 
 /// Names that stand for two things, which are to get names of their own.
-const SHARED_NAMES: [&str; 29] = [
+const SHARED_NAMES: [&str; 13] = [
     "Backoff",
-    "Batch",
     "Directory",
-    "Engine",
-    "Entry",
     "Failure",
-    "Found",
     "History",
     "Identity",
-    "Key",
-    "Link",
-    "LoadRequest",
     "Object",
     "Outcome",
-    "Page",
-    "Param",
     "Pending",
-    "Read",
     "Reply",
     "Session",
     "Shared",
     "Source",
     "State",
-    "Statement",
-    "Stored",
-    "Transaction",
-    "View",
-    "Waiting",
-    "When",
 ];
 
 /// Folders whose types are named apart from each other. An adapter has the names of its own

@@ -7,8 +7,8 @@ use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, EventData, EventLog, EventLogExt, EventQuery,
-    EventType, Heads, Page, ReadRange, StoreError, StoredCommand, Tag,
+    Append, AppendError, Appended, BoxFuture, EventData, EventLog, EventLogExt, EventPage,
+    EventQuery, EventType, Heads, ReadRange, StoreError, StoredCommand, Tag,
 };
 use cqrs_core::{CommandId, Position, Recorded};
 
@@ -50,7 +50,11 @@ impl EventLog for PlainLog {
         Box::pin(ready(appended))
     }
 
-    fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
+    fn read(
+        &self,
+        query: EventQuery,
+        range: ReadRange,
+    ) -> BoxFuture<'_, Result<EventPage, StoreError>> {
         let page = self.lock().read(&query, range);
         Box::pin(ready(Ok(page)))
     }
@@ -120,9 +124,9 @@ impl Data {
         Ok(appended)
     }
 
-    fn read(&self, query: &EventQuery, range: ReadRange) -> Page {
+    fn read(&self, query: &EventQuery, range: ReadRange) -> EventPage {
         let as_of = range.up_to.unwrap_or(Position::new(u64::MAX));
-        let mut page = Page {
+        let mut page = EventPage {
             events: Vec::new(),
             as_of: as_of.min(self.head()),
             next: None,

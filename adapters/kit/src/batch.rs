@@ -26,7 +26,7 @@ pub trait Batched {
 /// the clock: a lone caller is never delayed, and under load a crowd gathers by itself while the
 /// batch before is being written.
 pub async fn drain_batch<T: Batched>(requests: &mut Receiver<T>, max: usize) -> Option<Vec<T>> {
-    let mut batch = Batch::new(requests.recv().await?, max);
+    let mut batch = BatchBuilder::new(requests.recv().await?, max);
     while batch.take_waiting(requests) {
         task::yield_now().await;
     }
@@ -38,21 +38,21 @@ pub async fn drain_batch<T: Batched>(requests: &mut Receiver<T>, max: usize) -> 
 /// # Panics
 /// In a task of a runtime, which must not be blocked.
 pub fn drain_batch_blocking<T: Batched>(requests: &mut Receiver<T>, max: usize) -> Option<Vec<T>> {
-    let mut batch = Batch::new(requests.blocking_recv()?, max);
+    let mut batch = BatchBuilder::new(requests.blocking_recv()?, max);
     while batch.take_waiting(requests) {
         thread::yield_now();
     }
     Some(batch.requests)
 }
 
-struct Batch<T> {
+struct BatchBuilder<T> {
     requests: Vec<T>,
     bytes: usize,
     max: usize,
     is_ended: bool,
 }
 
-impl<T: Batched> Batch<T> {
+impl<T: Batched> BatchBuilder<T> {
     fn new(first: T, max: usize) -> Self {
         let mut batch = Self {
             requests: Vec::new(),

@@ -2,23 +2,19 @@
 
 use std::sync::Arc;
 
-use cqrs_core::store::{ModelSchema, SortKey, ViewChange};
+use cqrs_core::store::{ModelSchema, ViewChange};
 
 use crate::ViewError;
 use crate::view_table::{Dialect, ViewTable};
-
-/// A view as JSON and its sort keys; `None` deletes it.
-pub type View = Option<(Vec<u8>, Vec<SortKey>)>;
 
 /// The changes to one read model.
 #[derive(Debug)]
 pub struct ModelChanges<D> {
     /// The table of the model.
     pub table: ViewTable<D>,
-    /// The views by key, in the order of the keys. So neighbors are written one after the other,
-    /// and transactions that lock the same rows lock them in the same order, which prevents
-    /// deadlocks.
-    pub views: Vec<(String, View)>,
+    /// The changes, in the order of their keys. So neighbors are written one after the other, and
+    /// transactions that lock the same rows lock them in the same order, which prevents deadlocks.
+    pub changes: Vec<ViewChange>,
     model: Arc<ModelSchema>,
 }
 
@@ -32,34 +28,31 @@ pub fn by_model<D: Dialect>(
     changes: Vec<ViewChange>,
 ) -> Result<Vec<ModelChanges<D>>, ViewError> {
     let mut models: Vec<ModelChanges<D>> = Vec::new();
-    for ViewChange {
-        model, key, view, ..
-    } in changes
-    {
-        check_sort_keys(&model, &key, &view)?;
-        let known = models.iter_mut().find(|known| known.model == model);
+    for change in changes {
+        check_sort_keys(&change)?;
+        let known = models.iter_mut().find(|known| known.model == change.model);
         if let Some(known) = known {
-            known.views.push((key, view));
+            known.changes.push(change);
         } else {
             models.push(ModelChanges {
-                table: ViewTable::new(dialect, &model)?,
-                views: vec![(key, view)],
-                model,
+                table: ViewTable::new(dialect, &change.model)?,
+                model: change.model.clone(),
+                changes: vec![change],
             });
         }
     }
     for model in &mut models {
-        model.views.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        model.changes.sort_unstable_by(|a, b| a.key.cmp(&b.key));
     }
     Ok(models)
 }
 
-fn check_sort_keys(model: &ModelSchema, key: &str, view: &View) -> Result<(), ViewError> {
-    let indexes = model.indexes.len();
-    match view {
+fn check_sort_keys(change: &ViewChange) -> Result<(), ViewError> {
+    let indexes = change.model.indexes.len();
+    match &change.view {
         Some((_, sort_keys)) if sort_keys.len() != indexes => Err(ViewError::SortKeys {
-            model: model.table.clone(),
-            key: key.to_owned(),
+            model: change.model.table.clone(),
+            key: change.key.clone(),
             sort_keys: sort_keys.len(),
             indexes,
         }),
@@ -70,6 +63,7 @@ fn check_sort_keys(model: &ModelSchema, key: &str, view: &View) -> Result<(), Vi
 #[cfg(test)]
 mod tests {
     use cqrs_core::Position;
+    use cqrs_core::store::SortKey;
 
     use super::*;
     use crate::testing::Plain;
@@ -103,7 +97,7 @@ mod tests {
         ];
         let models = by_model(&Plain, changes).unwrap();
         let keys = models.iter().map(|model| {
-            let keys = model.views.iter().map(|(key, _)| key.as_str());
+            let keys = model.changes.iter().map(|change| change.key.as_str());
             (model.table.model(), keys.collect::<Vec<_>>())
         });
         let keys: Vec<_> = keys.collect();

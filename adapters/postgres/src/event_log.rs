@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
 use cqrs_core::store::{
-    Admission, Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventQuery,
-    FoldReads, Heads, Page, ReadRange, StateKey, StateStore, StoreError, StoredCommand,
+    Admission, Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventPage,
+    EventQuery, FoldReads, Heads, ReadRange, StateKey, StateStore, StoreError, StoredCommand,
     StoredState,
 };
 use cqrs_core::{CommandId, Position};
@@ -25,11 +25,15 @@ impl EventLog for Postgres {
         Box::pin(self.shared().writer.append(append))
     }
 
-    fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
+    fn read(
+        &self,
+        query: EventQuery,
+        range: ReadRange,
+    ) -> BoxFuture<'_, Result<EventPage, StoreError>> {
         if query == EventQuery::NONE {
             return Box::pin(async move {
                 let head = self.shared().head().await?;
-                Ok(Page {
+                Ok(EventPage {
                     events: Vec::new(),
                     as_of: range.up_to.map_or(head, |up_to| up_to.min(head)),
                     next: None,
@@ -80,7 +84,7 @@ impl FoldReads for Postgres {
         &self,
         query: EventQuery,
         range: ReadRange,
-    ) -> BoxFuture<'_, Result<Page<FoldEvent>, StoreError>> {
+    ) -> BoxFuture<'_, Result<EventPage<FoldEvent>, StoreError>> {
         if range.up_to.is_none() {
             let limit = range.limit.min(FIRST_FOLD_PAGE);
             let range = ReadRange { limit, ..range };
@@ -121,7 +125,7 @@ impl Shared {
         &self,
         query: &EventQuery,
         range: ReadRange,
-    ) -> Result<Page<FoldEvent>, Fault> {
+    ) -> Result<EventPage<FoldEvent>, Fault> {
         let Some(read) = FoldRead::new(query) else {
             return Ok(fold::to_fold(self.read(query, range).await?));
         };
@@ -136,7 +140,7 @@ impl Shared {
         Ok(page)
     }
 
-    async fn read(&self, query: &EventQuery, range: ReadRange) -> Result<Page, Fault> {
+    async fn read(&self, query: &EventQuery, range: ReadRange) -> Result<EventPage, Fault> {
         let selection = Selection::new(query);
         let client = self.pool.get().await?;
         let statement = client.prepare(selection.sql(&self.sql)).await?;

@@ -1,7 +1,7 @@
 use cqrs_core::CommandId;
 use cqrs_core::store::{
-    Admission, Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventQuery, Heads,
-    Page, ReadRange, StateKey, StateStore, StoreError, StoredCommand, StoredState,
+    Admission, Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventPage,
+    EventQuery, Heads, ReadRange, StateKey, StateStore, StoreError, StoredCommand, StoredState,
 };
 use rusqlite::{Connection, OptionalExtension};
 
@@ -13,7 +13,11 @@ impl EventLog for Sqlite {
         Box::pin(async move { self.shared().writer()?.append(append).await })
     }
 
-    fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
+    fn read(
+        &self,
+        query: EventQuery,
+        range: ReadRange,
+    ) -> BoxFuture<'_, Result<EventPage, StoreError>> {
         let is_head = query == EventQuery::NONE && range.up_to.is_none();
         let read = self
             .shared()

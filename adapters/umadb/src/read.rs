@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use cqrs_core::CommandId;
-use cqrs_core::store::{EventQuery, Page, Position, ReadRange, StoredCommand};
+use cqrs_core::store::{EventPage, EventQuery, Position, ReadRange, StoredCommand};
 
 use crate::fault::Fault;
 use crate::grpc::CallError;
@@ -30,7 +30,7 @@ pub(crate) async fn page(
     seen: &Seen,
     query: &EventQuery,
     range: ReadRange,
-) -> Result<Page, Fault> {
+) -> Result<EventPage, Fault> {
     let mut attempts = link.attempts();
     loop {
         let connection = attempts.connection().await?;
@@ -52,12 +52,12 @@ pub(crate) async fn page_on(
     seen: &Seen,
     query: &EventQuery,
     range: ReadRange,
-) -> Result<Page, ReadError> {
+) -> Result<EventPage, ReadError> {
     let items = record::query_items(query);
     if items.is_empty() {
         let head = connection.head().await?;
         seen.advance(connection.incarnation, head);
-        return Ok(Page {
+        return Ok(EventPage {
             events: Vec::new(),
             as_of: range.up_to.map_or(head, |up_to| up_to.min(head)),
             next: None,
@@ -120,7 +120,7 @@ pub(crate) async fn page_on(
         (None, None) => Position::START,
     };
     seen.advance(connection.incarnation, as_of);
-    Ok(Page {
+    Ok(EventPage {
         next: events.last().filter(|_| is_cut).map(|event| event.position),
         events,
         as_of: range.up_to.map_or(as_of, |up_to| up_to.min(as_of)),

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use cqrs_core::CommandId;
 use cqrs_core::store::{
-    Admission, Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventQuery, Heads,
-    Page, ReadRange, StoreError, StoredCommand,
+    Admission, Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventPage,
+    EventQuery, Heads, ReadRange, StoreError, StoredCommand,
 };
 use tokio::sync::Semaphore;
 
@@ -88,7 +88,11 @@ impl EventLog for UmaDb {
         Box::pin(self.begin(append))
     }
 
-    fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
+    fn read(
+        &self,
+        query: EventQuery,
+        range: ReadRange,
+    ) -> BoxFuture<'_, Result<EventPage, StoreError>> {
         let Shared { link, seen, .. } = &*self.shared;
         Box::pin(async move { Ok(read::page(link, seen, &query, range).await?) })
     }

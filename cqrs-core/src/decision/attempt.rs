@@ -24,7 +24,7 @@ use crate::trace;
 type InfraError = CommandError<Infallible>;
 
 /// The outcome of an attempt.
-enum Outcome {
+enum AttemptOutcome {
     Recorded(Appended),
     /// The handler returned an error, which the command keeps.
     Refused,
@@ -124,15 +124,15 @@ impl Decisions {
                 self.bring_up_to_date(&mut loaded, slot).await?;
             }
             let (at, is_reloaded) = match attempt.run(attempts, &mut loaded).await {
-                Ok(Outcome::Recorded(appended)) => {
+                Ok(AttemptOutcome::Recorded(appended)) => {
                     span.record("attempts", attempts);
                     return Ok(Some(Receipt::new(id, appended)));
                 }
                 // An earlier sending of this command may have been recorded since the first lookup,
                 // and the handler may have rejected its effect: the product exists already because
                 // this very command has created it.
-                Ok(Outcome::Refused) => return sent_before().await,
-                Ok(Outcome::Superseded { at, is_reloaded }) => (at, is_reloaded),
+                Ok(AttemptOutcome::Refused) => return sent_before().await,
+                Ok(AttemptOutcome::Superseded { at, is_reloaded }) => (at, is_reloaded),
                 Err(error) => {
                     // Ends the turns, so that the next decision does not wait for this lookup.
                     drop(loaded);
@@ -197,7 +197,11 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     /// Decides once, and appends the events.
-    async fn run(&self, number: u32, loaded: &mut Loaded<'_>) -> Result<Outcome, InfraError> {
+    async fn run(
+        &self,
+        number: u32,
+        loaded: &mut Loaded<'_>,
+    ) -> Result<AttemptOutcome, InfraError> {
         let deciding = trace::decide(number, loaded.loads.len());
         let decided = trace::within!(deciding, self.decide(loaded));
         match decided {
@@ -205,18 +209,18 @@ impl Attempt<'_> {
                 let appending = trace::append(append.events.len());
                 trace::within!(appending, self.append(append, tx, loaded))
             }
-            Ok(Decision::Aborted(at)) => Ok(Outcome::Superseded {
+            Ok(Decision::Aborted(at)) => Ok(AttemptOutcome::Superseded {
                 at,
                 is_reloaded: false,
             }),
             Ok(Decision::Overloaded(error)) => Err(append_failed(error)),
             Ok(Decision::Refused) | Err(_) if self.was_superseded(loaded).await? => {
-                Ok(Outcome::Superseded {
+                Ok(AttemptOutcome::Superseded {
                     at: self.decisions.store.heads().position(),
                     is_reloaded: true,
                 })
             }
-            Ok(Decision::Refused) => Ok(Outcome::Refused),
+            Ok(Decision::Refused) => Ok(AttemptOutcome::Refused),
             Err(error) => Err(error),
         }
     }
@@ -373,7 +377,7 @@ impl Attempt<'_> {
         append: Box<Append>,
         tx: Option<Box<dyn ErasedLogTx>>,
         loaded: &mut Loaded<'_>,
-    ) -> Result<Outcome, InfraError> {
+    ) -> Result<AttemptOutcome, InfraError> {
         let outcome = match tx {
             None => loaded.append(&*self.decisions.store, append).await,
             // Commits the handler's writes with the events, or neither.
@@ -382,11 +386,11 @@ impl Attempt<'_> {
         match outcome {
             Ok(appended) => {
                 loaded.recorded(appended);
-                Ok(Outcome::Recorded(appended))
+                Ok(AttemptOutcome::Recorded(appended))
             }
             // The states include events that were refused. They are dirty, so the reload resets
             // them.
-            Err(AppendError::Conflict { at }) => Ok(Outcome::Superseded {
+            Err(AppendError::Conflict { at }) => Ok(AttemptOutcome::Superseded {
                 at,
                 is_reloaded: false,
             }),

@@ -38,7 +38,7 @@ pub struct StateCacheHealth {
 }
 
 /// An aggregate: its type, since two types may have one name in different modules, and its tags.
-pub(super) type Key = (TypeId, Tags);
+pub(super) type AggregateKey = (TypeId, Tags);
 
 /// The turn of one aggregate, and its state. The holder of the lock has the turn.
 #[derive(Default)]
@@ -233,6 +233,6 @@ impl StateCache {
     }
 }
 
-fn key(load: &Load) -> Key {
+fn key(load: &Load) -> AggregateKey {
     ((load.aggregate.type_id)(), load.tags.clone())
 }

@@ -55,14 +55,14 @@ struct Cause {
     /// reaction sent it.
     depth: u32,
     /// The last of these commands. `None` if no reaction sent the command, or if it was forgotten.
-    link: Option<Link>,
+    link: Option<ChainLink>,
     /// Number of commands that reactions sent because of the chain's first command, in all
     /// branches.
     caused: Arc<AtomicU32>,
 }
 
 #[derive(Clone, Copy)]
-struct Link {
+struct ChainLink {
     reaction: &'static str,
     command: &'static str,
     origin: CommandRef,
@@ -70,7 +70,7 @@ struct Link {
 
 /// The last links of a chain, in order.
 struct Chain {
-    links: VecDeque<Link>,
+    links: VecDeque<ChainLink>,
     /// Whether earlier links were left out.
     is_cut: bool,
 }
@@ -125,7 +125,7 @@ impl Causes {
             // It counts once.
             return Ok(());
         }
-        let cause = table.cause(origin).of(Link {
+        let cause = table.cause(origin).of(ChainLink {
             reaction,
             command,
             origin,
@@ -210,7 +210,7 @@ impl Cause {
     }
 
     /// The cause of a command that a reaction sends because of an event of this cause's command.
-    fn of(&self, link: Link) -> Self {
+    fn of(&self, link: ChainLink) -> Self {
         Self {
             depth: self.depth.saturating_add(1),
             link: Some(link),

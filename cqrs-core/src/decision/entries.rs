@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 use lru::LruCache;
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::cache::{Checkout, Key, StateSlot};
+use super::cache::{AggregateKey, Checkout, StateSlot};
 
 /// The aggregates that were used recently, and those that are in use, each with its slot.
 ///
@@ -12,9 +12,9 @@ use super::cache::{Checkout, Key, StateSlot};
 /// have to meet at the same lock. There are at most as many of them as calls in progress.
 pub(super) struct Entries {
     /// In the order of their last use.
-    recent: LruCache<Key, Entry>,
+    recent: LruCache<AggregateKey, Entry>,
     /// Entries that had to leave `recent` while they were in use.
-    in_use: HashMap<Key, Entry>,
+    in_use: HashMap<AggregateKey, Entry>,
     /// Number of entries in `in_use` at which the unused ones are removed.
     sweep_at: usize,
     capacity: usize,
@@ -61,7 +61,7 @@ impl Entries {
     /// Takes the aggregate's turn, or returns the lock to wait for.
     pub(super) fn take_turn(
         &mut self,
-        key: &Key,
+        key: &AggregateKey,
         handler: &'static str,
     ) -> Result<Checkout, Arc<AsyncMutex<StateSlot>>> {
         if let Some(entry) = self.recent.get_mut(key) {
@@ -76,19 +76,19 @@ impl Entries {
         taken
     }
 
-    pub(super) fn note_holder(&mut self, key: &Key, handler: &'static str) {
+    pub(super) fn note_holder(&mut self, key: &AggregateKey, handler: &'static str) {
         if let Some(entry) = self.entry(key) {
             entry.holder = Some(handler);
         }
     }
 
-    pub(super) fn holder(&mut self, key: &Key) -> Option<&'static str> {
+    pub(super) fn holder(&mut self, key: &AggregateKey) -> Option<&'static str> {
         self.entry(key)?.holder
     }
 
     /// Makes room for a state that returns to its slot, by dropping the least recently used ones.
     /// Returns whether there is room for it.
-    pub(super) fn keep(&mut self, key: &Key, slot: &Checkout, bytes: usize) -> bool {
+    pub(super) fn keep(&mut self, key: &AggregateKey, slot: &Checkout, bytes: usize) -> bool {
         // The check saves hashing the key, since the map is almost always empty.
         if !self.in_use.is_empty()
             && let Some(entry) = self.in_use.remove(key)
@@ -108,7 +108,7 @@ impl Entries {
         !self.recent.is_empty()
     }
 
-    fn entry(&mut self, key: &Key) -> Option<&mut Entry> {
+    fn entry(&mut self, key: &AggregateKey) -> Option<&mut Entry> {
         match self.recent.peek_mut(key) {
             Some(entry) => Some(entry),
             None => self.in_use.get_mut(key),

@@ -80,7 +80,7 @@ impl Lifecycle {
     /// Waits until no command is in progress.
     pub(super) async fn idle(&self) {
         self.waiting.fetch_add(1, Ordering::SeqCst);
-        let _waiting = Waiting(&self.waiting);
+        let _guard = WaiterGuard(&self.waiting);
         loop {
             // Registered before the count is read, so that a command that ends in between is noticed.
             let mut idle = pin!(self.idle.notified());
@@ -134,9 +134,9 @@ impl Drop for ActiveCommand<'_> {
 }
 
 /// Counts a waiting task until it is dropped.
-struct Waiting<'a>(&'a AtomicUsize);
+struct WaiterGuard<'a>(&'a AtomicUsize);
 
-impl Drop for Waiting<'_> {
+impl Drop for WaiterGuard<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }

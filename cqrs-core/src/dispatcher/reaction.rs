@@ -8,7 +8,7 @@ use crate::handler::{ErasedService, Input, ReactionInput, ReactionScope, Reply, 
 use crate::registry::ReactionEntry;
 use crate::store::{BoxFuture, EventLog, Position, Recorded};
 use crate::subscription::{
-    Checkpoint, EventPage, FailedEvent, Follower, Interruption, PageOutcome, Phase,
+    Checkpoint, FailedEvent, Follower, Interruption, PageOutcome, Phase, SubscriptionPage,
 };
 use crate::trace;
 
@@ -70,7 +70,7 @@ impl Follower for Reaction {
 
     fn handle<'a>(
         &'a self,
-        page: EventPage<'a>,
+        page: SubscriptionPage<'a>,
         checkpoint: &'a mut Checkpoint,
     ) -> BoxFuture<'a, Result<PageOutcome, Interruption>> {
         Box::pin(async move {

@@ -22,7 +22,7 @@ use crate::store::{
 pub struct StateCall<'d, A> {
     dispatcher: &'d Dispatcher,
     tags: Result<Tags, BrokenId>,
-    when: When,
+    as_of: AsOf,
     actor: Option<Actor>,
     of: PhantomData<fn() -> A>,
 }
@@ -34,7 +34,7 @@ struct BrokenId {
     message: String,
 }
 
-enum When {
+enum AsOf {
     Now,
     At(Position),
     AtTime(Timestamp),
@@ -45,7 +45,7 @@ impl<'d, A: Aggregate> StateCall<'d, A> {
         Self {
             dispatcher,
             tags: tags::<A>(id),
-            when: When::Now,
+            as_of: AsOf::Now,
             actor: None,
             of: PhantomData,
         }
@@ -59,13 +59,13 @@ impl<'d, A: Aggregate> StateCall<'d, A> {
 
     /// Reads the state as it was after the event at this position. Defaults to the current state.
     pub fn at(mut self, position: Position) -> Self {
-        self.when = When::At(position);
+        self.as_of = AsOf::At(position);
         self
     }
 
     /// Reads the state as it was at this time: with all events recorded at that time or before.
     pub fn at_time(mut self, time: Timestamp) -> Self {
-        self.when = When::AtTime(time);
+        self.as_of = AsOf::AtTime(time);
         self
     }
 }
@@ -78,17 +78,17 @@ impl<'d, A: Aggregate> IntoFuture for StateCall<'d, A> {
         let Self {
             dispatcher,
             tags,
-            when,
+            as_of,
             actor,
             ..
         } = self;
         Box::pin(async move {
             let inner = &dispatcher.inner;
             inner.permit(Action::Read, A::NAME, A::PERMISSION, actor.as_ref())??;
-            let up_to = match when {
-                When::Now => None,
-                When::At(position) => Some(position),
-                When::AtTime(time) => {
+            let up_to = match as_of {
+                AsOf::Now => None,
+                AsOf::At(position) => Some(position),
+                AsOf::AtTime(time) => {
                     let position = inner.log.position_at(time).await;
                     Some(position.map_err(Failure::from)?)
                 }

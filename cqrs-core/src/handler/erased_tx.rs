@@ -3,8 +3,8 @@ use std::any::{Any, TypeId};
 use super::Tx;
 use crate::store::{
     Append, AppendError, Appended, BoxFuture, ErasedLogTx, ErasedTx, ErasedViewTx, HasReader,
-    LogTransaction, Position, ReaderSource, StoreError, Transaction, Transactional, Transactions,
-    ViewBatch, ViewCommitError, ViewTransaction, ViewTransactions,
+    LogTransaction, Position, ReaderSource, StoreError, StoreTransaction, Transactional,
+    Transactions, ViewBatch, ViewCommitError, ViewTransaction, ViewTransactions,
 };
 
 impl<S: HasReader> ReaderSource for S {

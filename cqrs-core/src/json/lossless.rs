@@ -414,7 +414,7 @@ impl<C: SerializeMap> SerializeMap for Compound<'_, C> {
     type Error = C::Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), C::Error> {
-        self.key = super::path::Key::text(&key);
+        self.key = super::path::MapKey::text(&key);
         self.inner.serialize_key(key)
     }
 

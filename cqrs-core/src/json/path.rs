@@ -17,16 +17,16 @@ enum Step<'a> {
     Root,
     Name(&'static str),
     Item(usize),
-    Key(&'a dyn Key),
+    Key(&'a dyn MapKey),
 }
 
 /// The key of a map.
-pub(super) trait Key {
+pub(super) trait MapKey {
     /// Its text.
     fn text(&self) -> String;
 }
 
-impl<K: Serialize> Key for K {
+impl<K: Serialize> MapKey for K {
     fn text(&self) -> String {
         let json = serde_json::to_string(self).unwrap_or_default();
         json.trim_matches('"').to_owned()
@@ -51,7 +51,7 @@ impl<'a> Path<'a> {
     }
 
     /// Of a value in a map.
-    pub(super) fn key(&'a self, key: &'a dyn Key) -> Self {
+    pub(super) fn key(&'a self, key: &'a dyn MapKey) -> Self {
         self.then(Step::Key(key))
     }
 

@@ -1,6 +1,6 @@
 use super::{
-    AppendError, BoxFuture, EventData, EventQuery, Limits, Page, Position, ReadRange, StateKey,
-    StoreError, StoredState, Transactions,
+    AppendError, BoxFuture, EventData, EventPage, EventQuery, Limits, Position, ReadRange,
+    StateKey, StoreError, StoredState, Transactions,
 };
 
 /// The optional parts of the contract that a log offers.
@@ -181,7 +181,7 @@ pub trait StateStore: Send + Sync {
 pub trait FoldReads: Send + Sync {
     /// As [`EventLog::read`](super::EventLog::read), with these differences: of an event's tags only
     /// those that the query names have to be there, and a page may be shorter than the limit, or
-    /// empty, though it has a [`Page::next`].
+    /// empty, though it has a [`EventPage::next`].
     ///
     /// # Errors
     /// [`StoreError`].
@@ -189,7 +189,7 @@ pub trait FoldReads: Send + Sync {
         &self,
         query: EventQuery,
         range: ReadRange,
-    ) -> BoxFuture<'_, Result<Page<(Position, EventData)>, StoreError>>;
+    ) -> BoxFuture<'_, Result<EventPage<(Position, EventData)>, StoreError>>;
 }
 
 /// A log that has its recent events in memory: see [`TailCache`](super::TailCache).
@@ -201,7 +201,7 @@ pub trait TailReads: Send + Sync {
     ///
     /// `None` if not all events after `after` are in memory, or if none is known. Used to follow the
     /// log, not for decisions, which need what other processes have appended.
-    fn tail(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page>;
+    fn tail(&self, query: &EventQuery, after: Position, limit: usize) -> Option<EventPage>;
 }
 
 /// A log with a bounded queue.

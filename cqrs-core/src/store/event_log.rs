@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::{
-    Append, AppendError, Appended, BoxFuture, Capabilities, EventQuery, Events, Heads, Page,
+    Append, AppendError, Appended, BoxFuture, Capabilities, EventPage, EventQuery, Events, Heads,
     Position, ReadRange, StoreError, StoredCommand,
 };
 use crate::{CommandId, Timestamp};
@@ -39,7 +39,7 @@ use crate::{CommandId, Timestamp};
 /// ```
 /// use cqrs_core::CommandId;
 /// use cqrs_core::store::{
-///     Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventQuery, Heads, Page,
+///     Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventQuery, Heads, EventPage,
 ///     ReadRange, StoreError, StoredCommand,
 /// };
 ///
@@ -53,7 +53,7 @@ use crate::{CommandId, Timestamp};
 ///         self.0.append(append)
 ///     }
 ///
-///     fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
+///     fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<EventPage, StoreError>> {
 ///         self.0.read(query, range)
 ///     }
 ///
@@ -89,7 +89,7 @@ pub trait EventLog: Send + Sync + 'static {
     /// [`AppendError`].
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>>;
 
-    /// Reads matching events in position order. [`Page::as_of`] is the head that the read saw: every
+    /// Reads matching events in position order. [`EventPage::as_of`] is the head that the read saw: every
     /// matching event in `(after, as_of]`, up to the page's end, is in the page (I5).
     ///
     /// A query that matches nothing, [`EventQuery::NONE`], asks for the head alone and should be
@@ -97,7 +97,11 @@ pub trait EventLog: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError`].
-    fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>>;
+    fn read(
+        &self,
+        query: EventQuery,
+        range: ReadRange,
+    ) -> BoxFuture<'_, Result<EventPage, StoreError>>;
 
     /// The record of a command id, if the command was processed.
     ///
@@ -125,7 +129,11 @@ impl<L: EventLog + ?Sized> EventLog for Arc<L> {
         (**self).append(append)
     }
 
-    fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
+    fn read(
+        &self,
+        query: EventQuery,
+        range: ReadRange,
+    ) -> BoxFuture<'_, Result<EventPage, StoreError>> {
         (**self).read(query, range)
     }
 

@@ -3,12 +3,12 @@ use std::sync::Arc;
 
 use super::read_ahead::ReadAhead;
 use super::{
-    BoxFuture, EventData, EventLog, EventQuery, FoldReads, Page, Position, ReadRange, Recorded,
-    StoreError,
+    BoxFuture, EventData, EventLog, EventPage, EventQuery, FoldReads, Position, ReadRange,
+    Recorded, StoreError,
 };
 
 type ReadPage<'s, E> =
-    dyn Fn(ReadRange) -> BoxFuture<'s, Result<Page<E>, StoreError>> + Send + Sync + 's;
+    dyn Fn(ReadRange) -> BoxFuture<'s, Result<EventPage<E>, StoreError>> + Send + Sync + 's;
 
 /// Events of one read, all of one snapshot, fetched a page at a time.
 pub struct Events<'s, E = Arc<Recorded>> {
@@ -37,7 +37,7 @@ impl<'s> Events<'s, (Position, EventData)> {
 impl<'s, E> Events<'s, E> {
     fn new(
         range: ReadRange,
-        read: impl Fn(ReadRange) -> BoxFuture<'s, Result<Page<E>, StoreError>> + Send + Sync + 's,
+        read: impl Fn(ReadRange) -> BoxFuture<'s, Result<EventPage<E>, StoreError>> + Send + Sync + 's,
     ) -> Self {
         Self {
             read: Box::new(read),

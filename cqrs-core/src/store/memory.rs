@@ -6,9 +6,9 @@ use hashbrown::HashMap;
 
 use super::{
     Append, AppendError, Appended, BoxFuture, Capabilities, ConflictWindow, Decider, EventLog,
-    EventQuery, EventQueryItem, Heads, Incarnation, Limits, ModelSchema, Page, Position, Question,
-    ReadRange, Recorded, SortKey, StateKey, StateStore, StoreError, StoredCommand, StoredState,
-    Tag, ViewBatch, ViewCommitError, ViewPage, ViewRow, ViewScan, ViewStore,
+    EventPage, EventQuery, EventQueryItem, Heads, Incarnation, Limits, ModelSchema, Position,
+    Question, ReadRange, Recorded, SortKey, StateKey, StateStore, StoreError, StoredCommand,
+    StoredState, Tag, ViewBatch, ViewCommitError, ViewPage, ViewRow, ViewScan, ViewStore,
 };
 use crate::CommandId;
 
@@ -30,11 +30,11 @@ struct Data {
     /// Tracks the appends that others may follow. Holds no events, since the log itself is in
     /// memory.
     window: ConflictWindow,
-    views: HashMap<String, BTreeMap<String, View>>,
+    views: HashMap<String, BTreeMap<String, IndexedView>>,
     checkpoints: HashMap<String, Position>,
 }
 
-struct View {
+struct IndexedView {
     body: Vec<u8>,
     sort_keys: Vec<SortKey>,
 }
@@ -77,7 +77,11 @@ impl EventLog for Memory {
         Box::pin(std::future::ready(result))
     }
 
-    fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
+    fn read(
+        &self,
+        query: EventQuery,
+        range: ReadRange,
+    ) -> BoxFuture<'_, Result<EventPage, StoreError>> {
         let page = self.lock().read(&query, range);
         Box::pin(std::future::ready(Ok(page)))
     }
@@ -226,7 +230,7 @@ impl Data {
         })
     }
 
-    fn read(&self, query: &EventQuery, range: ReadRange) -> Page {
+    fn read(&self, query: &EventQuery, range: ReadRange) -> EventPage {
         let head = self.head();
         let as_of = range.up_to.map_or(head, |up_to| up_to.min(head));
         let mut events = match query {
@@ -247,7 +251,7 @@ impl Data {
         let more = events.len() > count;
         events.truncate(count);
         let next = events.last().filter(|_| more).map(|event| event.position);
-        Page {
+        EventPage {
             events,
             as_of,
             next,
@@ -315,7 +319,7 @@ impl Data {
             let views = self.views.entry(change.model.table.clone()).or_default();
             match change.view {
                 Some((body, sort_keys)) => {
-                    views.insert(change.key, View { body, sort_keys });
+                    views.insert(change.key, IndexedView { body, sort_keys });
                 }
                 None => {
                     views.remove(&change.key);
@@ -326,8 +330,11 @@ impl Data {
         Ok(())
     }
 
-    fn within<'a>(&'a self, scan: &'a ViewScan) -> impl Iterator<Item = (&'a String, &'a View)> {
-        let inside = |view: &View| {
+    fn within<'a>(
+        &'a self,
+        scan: &'a ViewScan,
+    ) -> impl Iterator<Item = (&'a String, &'a IndexedView)> {
+        let inside = |view: &IndexedView| {
             scan.ranges.iter().all(|range| {
                 let Some(key) = view.sort_keys.get(range.index) else {
                     return false;
@@ -360,7 +367,7 @@ impl Data {
         }
         let skip = usize::try_from(scan.skip).unwrap_or(usize::MAX);
         let take = usize::try_from(scan.take).unwrap_or(usize::MAX);
-        let row = |(key, view): (&String, &View)| ViewRow {
+        let row = |(key, view): (&String, &IndexedView)| ViewRow {
             key: key.clone(),
             body: view.body.clone(),
         };

@@ -50,7 +50,7 @@ pub use heads::{HeadWatch, Heads};
 pub use incarnation::Incarnation;
 pub use limits::Limits;
 pub use memory::Memory;
-pub use page::{Page, ReadRange, Room};
+pub use page::{EventPage, ReadRange, Room};
 pub use position::Position;
 pub use recorded::{EventData, Metadata, Recorded};
 pub use sort_key::SortKey;
@@ -60,7 +60,7 @@ pub use tag::{Tag, Tags};
 pub use tail_cache::TailCache;
 pub(crate) use transaction::{ErasedLogTx, ErasedTx, ErasedViewTx};
 pub use transaction::{
-    HasReader, LogTransaction, ReaderSource, Transaction, Transactional, Transactions,
+    HasReader, LogTransaction, ReaderSource, StoreTransaction, Transactional, Transactions,
     ViewTransaction, ViewTransactions,
 };
 pub use view_store::{

@@ -9,11 +9,11 @@ pub struct ReadRange {
     pub after: Position,
     /// Only events up to this position; `None` for the head at the time of the read.
     pub up_to: Option<Position>,
-    /// Maximum number of events. More are read with `after` set to [`Page::next`]. 0 counts as 1.
+    /// Maximum number of events. More are read with `after` set to [`EventPage::next`]. 0 counts as 1.
     pub limit: usize,
     /// Maximum size in bytes, by [`Recorded::size`]. The page ends with the event that reaches it,
     /// so it exceeds this by one event at most, and has an event whatever its size. A store may end
-    /// a page of large events earlier; [`Page::next`] says so.
+    /// a page of large events earlier; [`EventPage::next`] says so.
     pub bytes: usize,
 }
 
@@ -66,7 +66,7 @@ impl Room {
 
 /// A page of events.
 #[derive(Clone, Debug)]
-pub struct Page<E = Arc<Recorded>> {
+pub struct EventPage<E = Arc<Recorded>> {
     /// The events, in position order.
     pub events: Vec<E>,
     /// The head that the read saw, or `up_to` if that was lower.

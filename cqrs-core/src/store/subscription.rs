@@ -3,7 +3,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::read_ahead::ReadAhead;
-use super::{EventLog, EventQuery, HeadWatch, Incarnation, Page, Position, ReadRange, StoreError};
+use super::{
+    EventLog, EventPage, EventQuery, HeadWatch, Incarnation, Position, ReadRange, StoreError,
+};
 
 /// How often a subscription polls for events of other processes, which send no notification.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -17,7 +19,7 @@ pub struct Subscription {
     incarnation: Incarnation,
     heads: HeadWatch,
     /// Events that were read and not yet delivered.
-    page: Option<Page>,
+    page: Option<EventPage>,
     /// What comes after that, while more is there.
     ahead: Option<ReadAhead<'static>>,
     /// All that this process has appended was delivered from memory: there is nothing to read
@@ -52,7 +54,7 @@ impl Subscription {
     /// # Errors
     /// [`StoreError::Rewound`] when the log ends before the subscription's position, or was
     /// replaced since the subscription began: see [`Incarnation`].
-    pub async fn next(&mut self, limit: usize) -> Result<Page, StoreError> {
+    pub async fn next(&mut self, limit: usize) -> Result<EventPage, StoreError> {
         // With a limit of 0, undelivered events would count as delivered.
         let limit = limit.max(1);
         loop {
@@ -78,7 +80,7 @@ impl Subscription {
     }
 
     /// Events after the position; `None` if this process knows of none.
-    async fn look(&mut self, limit: usize) -> Result<Option<Page>, StoreError> {
+    async fn look(&mut self, limit: usize) -> Result<Option<EventPage>, StoreError> {
         if let Some(page) = self.page.take() {
             return Ok(Some(self.cut(page, limit)));
         }
@@ -100,7 +102,7 @@ impl Subscription {
         Ok(Some(self.cut(page, limit)))
     }
 
-    async fn fetch(&mut self) -> Result<Page, StoreError> {
+    async fn fetch(&mut self) -> Result<EventPage, StoreError> {
         let ahead = self.ahead.take();
         let ahead = ahead.unwrap_or_else(|| self.read(self.position));
         let page = ahead.finish().await?;
@@ -115,11 +117,11 @@ impl Subscription {
     }
 
     /// As much of the page as is wanted; the rest is for later.
-    fn cut(&mut self, mut page: Page, limit: usize) -> Page {
+    fn cut(&mut self, mut page: EventPage, limit: usize) -> EventPage {
         if page.events.len() <= limit {
             return page;
         }
-        let rest = Page {
+        let rest = EventPage {
             events: page.events.split_off(limit),
             ..page
         };

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{EventQuery, Page, Position, Recorded, TailReads};
+use super::{EventPage, EventQuery, Position, Recorded, TailReads};
 
 /// Events that this process appended recently, kept in memory so that followers of the log need not
 /// read them back.
@@ -83,7 +83,7 @@ impl TailCache {
 
 #[deny(clippy::missing_trait_methods)]
 impl TailReads for TailCache {
-    fn tail(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {
+    fn tail(&self, query: &EventQuery, after: Position, limit: usize) -> Option<EventPage> {
         let kept = self.lock();
         let floor = kept.events.front()?.position.get() - 1;
         let known = after.get().checked_sub(floor)?;
@@ -96,7 +96,7 @@ impl TailReads for TailCache {
         let mut matching = matching.filter(|event| query.matches_event(event));
         let events: Vec<_> = matching.by_ref().take(limit).cloned().collect();
         let more = events.len() == limit && matching.next().is_some();
-        Some(Page {
+        Some(EventPage {
             as_of: kept.head,
             next: events.last().filter(|_| more).map(|event| event.position),
             events,

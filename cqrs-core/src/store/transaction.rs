@@ -39,14 +39,14 @@ pub trait HasReader: Send + Sync + Sized + 'static {
 )]
 pub trait Transactional: HasReader {
     /// The type that [`Tx`](crate::Tx) derefs to.
-    type Transaction: Transaction;
+    type Transaction: StoreTransaction;
 
     /// Begins a transaction.
     fn begin(&self) -> BoxFuture<'_, Result<Self::Transaction, StoreError>>;
 }
 
 /// An open transaction. Dropped, it is rolled back.
-pub trait Transaction: Send + 'static {
+pub trait StoreTransaction: Send + 'static {
     /// Whether the database aborted this transaction in favor of another one (deadlock,
     /// serialization failure). Retrying is safe.
     fn should_retry(&self) -> bool;
@@ -58,7 +58,7 @@ pub trait Transaction: Send + 'static {
     label = "`{Self}` appends no events",
     note = "a `#[projection]` can take it; a command handler takes one of the store that keeps the log"
 )]
-pub trait LogTransaction: Transaction {
+pub trait LogTransaction: StoreTransaction {
     /// As [`EventLog::append`], and commits the writes of the transaction with it. When the
     /// answer is anything but an append of now, those are rolled back.
     fn append(self, append: Append) -> BoxFuture<'static, Result<Appended, AppendError>>;
@@ -71,7 +71,7 @@ pub trait LogTransaction: Transaction {
     note = "a command handler can take it; a `#[projection]` takes one of the store that keeps its \
             views"
 )]
-pub trait ViewTransaction: Transaction {
+pub trait ViewTransaction: StoreTransaction {
     /// The checkpoint of a subscription. Until the transaction ends, no other one of the same
     /// subscription gets past this.
     fn checkpoint(
@@ -135,7 +135,7 @@ pub trait ErasedTx: Any + Send {
     /// For the typed reference that a handler takes.
     fn as_any_mut(&mut self) -> &mut dyn Any;
 
-    /// See [`Transaction::should_retry`].
+    /// See [`StoreTransaction::should_retry`].
     fn should_retry(&self) -> bool;
 }
 

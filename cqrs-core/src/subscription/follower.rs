@@ -23,14 +23,14 @@ pub(crate) trait Follower: Send + Sync {
     /// it with the checkpoint. Where nothing came of it, the checkpoint may stay.
     fn handle<'a>(
         &'a self,
-        page: EventPage<'a>,
+        page: SubscriptionPage<'a>,
         checkpoint: &'a mut Checkpoint,
     ) -> BoxFuture<'a, Result<PageOutcome, Interruption>>;
 }
 
 /// The events of one subscription between two positions.
 #[derive(Clone, Copy)]
-pub(crate) struct EventPage<'a> {
+pub(crate) struct SubscriptionPage<'a> {
     /// Everything up to here was done before.
     pub(crate) from: Position,
     /// The log was read up to here.
@@ -63,7 +63,7 @@ pub(crate) enum Interruption {
     ShutDown,
 }
 
-impl EventPage<'_> {
+impl SubscriptionPage<'_> {
     /// What is left when so many events are done.
     pub(super) fn after(&self, count: usize) -> Self {
         let (done, rest) = self.events.split_at(count);

@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub use health::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
 
 pub(crate) use checkpoint::Checkpoint;
-pub(crate) use follower::{EventPage, FailedEvent, Follower, Interruption, PageOutcome};
+pub(crate) use follower::{FailedEvent, Follower, Interruption, PageOutcome, SubscriptionPage};
 pub(crate) use observer::Observer;
 pub(crate) use phase::Phase;
 pub(crate) use progress::Progress;

@@ -4,7 +4,7 @@ use tracing::Span;
 
 use super::view_folds::ViewFolds;
 use super::{
-    Checkpoint, EventPage, Follower, Interruption, PageOutcome, Phase, sql_projection,
+    Checkpoint, Follower, Interruption, PageOutcome, Phase, SubscriptionPage, sql_projection,
     view_projection,
 };
 use crate::store::{BoxFuture, Position, Recorded};
@@ -40,7 +40,7 @@ impl Follower for ProjectionRunner {
 
     fn handle<'a>(
         &'a self,
-        page: EventPage<'a>,
+        page: SubscriptionPage<'a>,
         checkpoint: &'a mut Checkpoint,
     ) -> BoxFuture<'a, Result<PageOutcome, Interruption>> {
         match self.writes {

@@ -1,5 +1,5 @@
 use super::view_folds::{Check, FoldedEvents, ViewFolds};
-use super::{Checkpoint, EventPage, Interruption, PageOutcome};
+use super::{Checkpoint, Interruption, PageOutcome, SubscriptionPage};
 use crate::error::{Error, Result};
 use crate::handler::{Reply, Setup, SetupScope, TxSlot};
 use crate::store::{ErasedViewTx, Position, ViewBatch, ViewCommitError, ViewStore};
@@ -10,7 +10,7 @@ use crate::wiring::BuildError;
 /// the rest, so they are folded once more without it.
 pub(super) async fn fold_page(
     folds: &ViewFolds,
-    mut page: EventPage<'_>,
+    mut page: SubscriptionPage<'_>,
     checkpoint: &mut Checkpoint,
 ) -> Result<PageOutcome, Interruption> {
     let mut events = page.events;

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::handler::{Fold, FoldScope, Reply, TxSlot};
 use crate::running::{Running, still_running};
 use crate::store::{CommitMode, ErasedViewTx, Recorded, ViewChange, ViewStore};
-use crate::views::{ErasedBuffer, LoadRequest, Loader, only_own_view};
+use crate::views::{ErasedBuffer, Loader, ViewRequest, only_own_view};
 use crate::wiring::{Models, PlannedProjection};
 
 /// Views kept in memory between batches, per read model.
@@ -187,14 +187,14 @@ impl ViewFolds {
         tx: Option<&TxSlot<dyn ErasedViewTx>>,
     ) -> Result<Result<()>> {
         let (loader, mut requests) = Loader::new();
-        let waiting = Waiting::begin(self.buffers.clone(), &loader);
+        let loads = BlockingLoads::begin(self.buffers.clone(), &loader);
         drop(loader);
         let (fold, event, tx) = (fold.clone(), event.clone(), tx.cloned());
         let runtime = Handle::current();
         // The thread knows of the task that waits for it what the fold would find there.
         let (running, span) = (Running::current(), Span::current());
         let folding = spawn_blocking(move || {
-            let fold = run(&fold, &event, &waiting.buffers, tx.as_ref());
+            let fold = run(&fold, &event, &loads.buffers, tx.as_ref());
             runtime.block_on(still_running(running, fold.instrument(span)))
         });
         let mut outcome = Ok(());
@@ -205,7 +205,7 @@ impl ViewFolds {
         outcome.map(|()| folded)
     }
 
-    async fn load(&self, request: &LoadRequest) -> Result<()> {
+    async fn load(&self, request: &ViewRequest) -> Result<()> {
         let Some(buffer) = self.buffers.get(&request.model) else {
             return Ok(());
         };
@@ -279,11 +279,11 @@ impl ViewFolds {
 }
 
 /// Lets folds wait for views until this is dropped.
-struct Waiting {
+struct BlockingLoads {
     buffers: Arc<Buffers>,
 }
 
-impl Waiting {
+impl BlockingLoads {
     fn begin(buffers: Arc<Buffers>, loader: &Loader) -> Self {
         for buffer in buffers.values() {
             buffer.load_with(Some(loader.clone()));
@@ -292,7 +292,7 @@ impl Waiting {
     }
 }
 
-impl Drop for Waiting {
+impl Drop for BlockingLoads {
     fn drop(&mut self) {
         for buffer in self.buffers.values() {
             buffer.load_with(None);

@@ -1,11 +1,11 @@
 use super::view_folds::{FoldedPage, ViewFolds};
-use super::{Checkpoint, EventPage, Interruption, PageOutcome};
+use super::{Checkpoint, Interruption, PageOutcome, SubscriptionPage};
 
 /// Folds a page on views in memory, and writes the views that changed with the checkpoint. A page
 /// whose views are too large to be in memory together is written in parts.
 pub(super) async fn fold_page(
     folds: &ViewFolds,
-    mut page: EventPage<'_>,
+    mut page: SubscriptionPage<'_>,
     checkpoint: &mut Checkpoint,
 ) -> Result<PageOutcome, Interruption> {
     loop {

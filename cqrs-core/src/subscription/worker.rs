@@ -9,7 +9,7 @@ use tokio::task::consume_budget;
 use tracing::{Instrument, Span};
 
 use super::backoff::Backoff;
-use super::{Checkpoint, EventPage, Follower, Interruption, PageOutcome, Phase, Progress};
+use super::{Checkpoint, Follower, Interruption, PageOutcome, Phase, Progress, SubscriptionPage};
 use crate::panic::Guarded;
 use crate::store::{
     EventLog, EventLogExt, EventQuery, Position, StoreError, Subscription, ViewCommitError,
@@ -170,7 +170,7 @@ impl Worker {
             } else {
                 follower.span(&self.subscription, events)
             };
-            let handle = follower.handle(EventPage { from, to, events }, &mut checkpoint);
+            let handle = follower.handle(SubscriptionPage { from, to, events }, &mut checkpoint);
             let PageOutcome { to, failure } = handle.instrument(span).await?;
             if to.since(checkpoint.position.unwrap_or_default()) >= MAX_CHECKPOINT_LAG {
                 checkpoint.commit(to, Vec::new()).await?;

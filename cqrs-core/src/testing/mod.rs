@@ -5,8 +5,8 @@
 //! A test that fails panics, as assertions do.
 
 mod difference;
+mod given_events;
 mod golden;
-mod history;
 mod projection;
 mod reaction;
 mod scenario;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::difference::{Lines, difference, fields};
-use super::history::{History, run};
+use super::given_events::{GivenEvents, run};
 use crate::Timestamp;
 use crate::auth::Actor;
 use crate::dispatcher::Dispatcher;
@@ -30,14 +30,14 @@ const LOOKS: usize = 600;
 pub fn projection<P: Projection>() -> ProjectionTest {
     ProjectionTest {
         entry: const { &ProjectionEntry::of::<P>() },
-        history: History::new(),
+        history: GivenEvents::new(),
     }
 }
 
 /// A projection with the events that it folds. Several `then`s may follow each other.
 pub struct ProjectionTest {
     entry: &'static ProjectionEntry,
-    history: History,
+    history: GivenEvents,
 }
 
 impl ProjectionTest {
@@ -152,7 +152,7 @@ impl ProjectionTest {
 
     #[track_caller]
     fn compare<V: ReadModel>(&self, what: &str, expected: &[V], actual: &[V]) -> &Self {
-        let views = |views: &[V]| views.iter().map(View::new).collect::<Vec<_>>();
+        let views = |views: &[V]| views.iter().map(JsonView::new).collect::<Vec<_>>();
         if let Some(table) = difference(&views(expected), &views(actual)) {
             let name = self.entry.name;
             panic!("`{name}`: {what}\n\n{table}");
@@ -172,12 +172,12 @@ fn differs<V: ReadModel>(key: &impl Display) -> String {
 
 /// A view as it is stored.
 #[derive(Debug, PartialEq)]
-struct View {
+struct JsonView {
     key: String,
     body: Value,
 }
 
-impl View {
+impl JsonView {
     fn new<V: ReadModel>(view: &V) -> Self {
         Self {
             key: view.key().to_string(),
@@ -186,7 +186,7 @@ impl View {
     }
 }
 
-impl Lines for View {
+impl Lines for JsonView {
     const NOTHING: &'static str = "(no view)";
 
     fn lines(&self) -> Vec<String> {

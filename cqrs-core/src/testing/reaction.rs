@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::difference::{Lines, difference, fields};
-use super::history::{History, new_events, run};
+use super::given_events::{GivenEvents, new_events, run};
 use crate::Timestamp;
 use crate::auth::{Actor, AllowAll};
 use crate::dispatcher::sent::{SentCommand, SentCommands};
@@ -22,7 +22,7 @@ use crate::wiring::{Plan, Problems, Scope, Stores};
 pub fn reaction(name: &str) -> ReactionTest {
     ReactionTest {
         name: name.to_owned(),
-        history: History::new(),
+        history: GivenEvents::new(),
         services: Services::default(),
         scope: Scope::default(),
     }
@@ -32,7 +32,7 @@ pub fn reaction(name: &str) -> ReactionTest {
 #[must_use = "nothing is tested until `.when(event).then_sent(..)`"]
 pub struct ReactionTest {
     name: String,
-    history: History,
+    history: GivenEvents,
     services: Services,
     scope: Scope,
 }

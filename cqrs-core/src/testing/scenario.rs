@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::difference::{Lines, difference};
-use super::history::{History, new_events, run};
+use super::given_events::{GivenEvents, new_events, run};
 use crate::auth::Actor;
 use crate::auth::AllowAll;
 use crate::dispatcher::Dispatcher;
@@ -24,7 +24,7 @@ use crate::{CommandId, Timestamp};
 #[track_caller]
 pub fn given(events: impl IntoEvents) -> Given {
     let given = Given {
-        history: History::new(),
+        history: GivenEvents::new(),
         services: Services::default(),
         module: None,
         id: None,
@@ -35,7 +35,7 @@ pub fn given(events: impl IntoEvents) -> Given {
 /// What happened before, and what the handler needs.
 #[must_use = "nothing is tested until `.when(command).then(..)`"]
 pub struct Given {
-    history: History,
+    history: GivenEvents,
     services: Services,
     module: Option<Module>,
     id: Option<CommandId>,

@@ -6,10 +6,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// Loads views for a fold that waits for them on a thread of its own.
 #[derive(Clone)]
-pub(crate) struct Loader(UnboundedSender<LoadRequest>);
+pub(crate) struct Loader(UnboundedSender<ViewRequest>);
 
 /// A view that a fold waits for.
-pub(crate) struct LoadRequest {
+pub(crate) struct ViewRequest {
     /// The type of its read model.
     pub(crate) model: TypeId,
     pub(crate) key: String,
@@ -19,7 +19,7 @@ pub(crate) struct LoadRequest {
 
 impl Loader {
     /// The requests end when all clones of the loader are gone.
-    pub(crate) fn new() -> (Self, UnboundedReceiver<LoadRequest>) {
+    pub(crate) fn new() -> (Self, UnboundedReceiver<ViewRequest>) {
         let (requests, received) = unbounded_channel();
         (Self(requests), received)
     }
@@ -27,7 +27,7 @@ impl Loader {
     /// Blocks the thread until the request is dropped, whether the view was loaded or not.
     pub(crate) fn load(&self, model: TypeId, key: &str) {
         let (waiting, dropped) = mpsc::channel();
-        let request = LoadRequest {
+        let request = ViewRequest {
             model,
             key: key.to_owned(),
             _waiting: waiting,

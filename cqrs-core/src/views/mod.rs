@@ -14,7 +14,7 @@ pub use buffer::ViewBuffer;
 pub use encode::MAX_KEY_BYTES;
 pub use find::{Find, Page, Read};
 pub use indexed::Indexed;
-pub(crate) use loader::{LoadRequest, Loader};
+pub(crate) use loader::{Loader, ViewRequest};
 pub use model::{Index, ReadModel};
 pub(crate) use own_view::only_own_view;
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cqrs_core::store::{
-    Append, AppendError, Appended, EventData, EventLog, EventQuery, EventType, Page, ReadRange,
-    StoreError, Tag,
+    Append, AppendError, Appended, EventData, EventLog, EventPage, EventQuery, EventType,
+    ReadRange, StoreError, Tag,
 };
 use cqrs_core::{CommandId, Position};
 use fastrand::Rng;
@@ -155,7 +155,7 @@ impl Writer {
         page.as_of
     }
 
-    async fn read(&self, query: &EventQuery, range: ReadRange) -> Page {
+    async fn read(&self, query: &EventQuery, range: ReadRange) -> EventPage {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.store.read(query.clone(), range).await {

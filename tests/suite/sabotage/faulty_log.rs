@@ -8,8 +8,8 @@ use std::task::{Context, Poll, Waker};
 
 use cqrs_conformance::LogFixture;
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, Capabilities, EventData, EventLog, EventQuery,
-    EventType, FoldReads, Heads, Page, ReadRange, StoreError, StoredCommand, TailReads,
+    Append, AppendError, Appended, BoxFuture, Capabilities, EventData, EventLog, EventPage,
+    EventQuery, EventType, FoldReads, Heads, ReadRange, StoreError, StoredCommand, TailReads,
 };
 use cqrs_core::{CommandId, Memory, Position, Timestamp};
 
@@ -241,7 +241,7 @@ impl FaultyLog {
         &self,
         mut query: EventQuery,
         mut range: ReadRange,
-    ) -> Result<Page, StoreError> {
+    ) -> Result<EventPage, StoreError> {
         if let (LogFault::MatchesAnyTag, EventQuery::Items(items)) = (self.fault, &mut query) {
             for item in items {
                 item.tags.truncate(1);
@@ -285,7 +285,11 @@ impl EventLog for FaultyLog {
         Box::pin(self.append_badly(append))
     }
 
-    fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
+    fn read(
+        &self,
+        query: EventQuery,
+        range: ReadRange,
+    ) -> BoxFuture<'_, Result<EventPage, StoreError>> {
         Box::pin(self.read_badly(query, range))
     }
 
@@ -309,14 +313,14 @@ impl FoldReads for FaultyLog {
         &self,
         query: EventQuery,
         range: ReadRange,
-    ) -> BoxFuture<'_, Result<Page<(Position, EventData)>, StoreError>> {
+    ) -> BoxFuture<'_, Result<EventPage<(Position, EventData)>, StoreError>> {
         Box::pin(async move {
             let page = self.read_badly(query, range).await?;
             let events = page.events.iter();
             let is_left_out = |position: Position| {
                 self.fault == LogFault::FoldsTooLittle && position.get().is_multiple_of(7)
             };
-            Ok(Page {
+            Ok(EventPage {
                 events: events
                     .filter(|event| !is_left_out(event.position))
                     .map(|event| (event.position, event.data.clone()))
@@ -331,7 +335,7 @@ impl FoldReads for FaultyLog {
 #[deny(clippy::missing_trait_methods)]
 impl TailReads for FaultyLog {
     /// Only the second half of what follows, as if another process had written the first.
-    fn tail(&self, query: &EventQuery, after: Position, limit: usize) -> Option<Page> {
+    fn tail(&self, query: &EventQuery, after: Position, limit: usize) -> Option<EventPage> {
         let head = self.head();
         if self.fault != LogFault::HandsOverGaps || head <= after || limit == 0 {
             return None;

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use cqrs_core::store::{
     Admission, Append, AppendError, Appended, BoxFuture, Capabilities, EventData, EventLog,
-    EventQuery, FoldReads, Heads, Incarnation, ModelSchema, Page, ReadRange, StateKey, StateStore,
-    StoreError, StoredCommand, StoredState, StoredView, ViewBatch, ViewCapabilities,
+    EventPage, EventQuery, FoldReads, Heads, Incarnation, ModelSchema, ReadRange, StateKey,
+    StateStore, StoreError, StoredCommand, StoredState, StoredView, ViewBatch, ViewCapabilities,
     ViewCommitError, ViewPage, ViewScan, ViewStore,
 };
 use cqrs_core::{CommandId, Position};
 
 /// A page of a read for folds.
-pub type FoldPage = Page<(Position, EventData)>;
+pub type FoldPage = EventPage<(Position, EventData)>;
 
 /// What becomes of calls to a store. Each call is passed on unless it is overridden; a method that
 /// a test needs and that is not here yet belongs here.
@@ -42,7 +42,7 @@ pub trait Hooks<S: ?Sized>: Send + Sync + 'static {
         store: &'a S,
         query: EventQuery,
         range: ReadRange,
-    ) -> BoxFuture<'a, Result<Page, StoreError>>
+    ) -> BoxFuture<'a, Result<EventPage, StoreError>>
     where
         S: EventLog,
     {
@@ -121,7 +121,11 @@ impl<S: EventLog + ?Sized, H: Hooks<S>> EventLog for Decorated<S, H> {
         self.hooks.append(&self.store, append)
     }
 
-    fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
+    fn read(
+        &self,
+        query: EventQuery,
+        range: ReadRange,
+    ) -> BoxFuture<'_, Result<EventPage, StoreError>> {
         self.hooks.read(&self.store, query, range)
     }
 

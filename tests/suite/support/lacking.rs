@@ -1,7 +1,7 @@
 //! Logs that offer less than the contract allows.
 
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventQuery, Heads, Page,
+    Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventPage, EventQuery, Heads,
     ReadRange, Recorded, StoreError, StoredCommand,
 };
 use cqrs_core::{CommandId, Memory, Position};
@@ -124,7 +124,11 @@ impl EventLog for Gapped {
         })
     }
 
-    fn read(&self, query: EventQuery, range: ReadRange) -> BoxFuture<'_, Result<Page, StoreError>> {
+    fn read(
+        &self,
+        query: EventQuery,
+        range: ReadRange,
+    ) -> BoxFuture<'_, Result<EventPage, StoreError>> {
         let inner = ReadRange {
             after: dense(range.after),
             up_to: range.up_to.map(dense),
@@ -141,7 +145,7 @@ impl EventLog for Gapped {
                 .into()
             });
             let as_of = spread(page.as_of);
-            Ok(Page {
+            Ok(EventPage {
                 events: events.collect(),
                 as_of: range
                     .up_to

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, EventLog, EventQuery, FoldReads, ModelSchema, Page,
-    ReadRange, StateKey, StateStore, StoreError, StoredState, StoredView, ViewBatch,
+    Append, AppendError, Appended, BoxFuture, EventLog, EventPage, EventQuery, FoldReads,
+    ModelSchema, ReadRange, StateKey, StateStore, StoreError, StoredState, StoredView, ViewBatch,
     ViewCommitError, ViewStore,
 };
 
@@ -66,8 +66,8 @@ impl Counts {
 
     async fn counted<E>(
         &self,
-        read: BoxFuture<'_, Result<Page<E>, StoreError>>,
-    ) -> Result<Page<E>, StoreError> {
+        read: BoxFuture<'_, Result<EventPage<E>, StoreError>>,
+    ) -> Result<EventPage<E>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.calls.fetch_add(1, Ordering::SeqCst);
         let page = read.await?;
@@ -100,7 +100,7 @@ impl Hooks<dyn EventLog> for Counts {
         store: &'a dyn EventLog,
         query: EventQuery,
         range: ReadRange,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+    ) -> BoxFuture<'a, Result<EventPage, StoreError>> {
         Box::pin(self.counted(store.read(query, range)))
     }
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cqrs_core::Position;
-use cqrs_core::store::{EventLog, EventQuery, Page, ReadRange, Recorded};
+use cqrs_core::store::{EventLog, EventPage, EventQuery, ReadRange, Recorded};
 
 use super::client::{append, fill, head, log, matching, open, open_many};
 use super::draft::{Draft, only, tagged};
@@ -137,14 +137,15 @@ pub async fn i5_as_of_tells_what_was_seen<F: LogFixture>(fixture: &F) {
     }
 }
 
-type Read = (EventQuery, Position, Page);
+/// A page, with the query and the position that it was read with.
+type QueriedPage = (EventQuery, Position, EventPage);
 
 /// Reads pages one after the other, from the start again at each end, until `done`.
 async fn read_until<S: EventLog>(
     store: Arc<S>,
     query: EventQuery,
     done: Arc<AtomicBool>,
-) -> Vec<Read> {
+) -> Vec<QueriedPage> {
     let mut reads = Vec::new();
     let mut after = Position::START;
     loop {

@@ -2,7 +2,9 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use cqrs_core::Position;
-use cqrs_core::store::{EventQuery, EventQueryItem, EventType, Page, ReadRange, Recorded, Tag};
+use cqrs_core::store::{
+    EventPage, EventQuery, EventQueryItem, EventType, ReadRange, Recorded, Tag,
+};
 use futures_util::TryStreamExt;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, RowStream, Statement};
@@ -66,7 +68,7 @@ impl Selection {
         client: &Connection,
         statement: &Statement,
         range: ReadRange,
-    ) -> Result<(Page, Seen), Fault> {
+    ) -> Result<(EventPage, Seen), Fault> {
         let after = number(range.after);
         let up_to = range.up_to.map_or(i64::MAX, number);
         // One more than the page has, to know whether there are more.
@@ -87,7 +89,7 @@ impl Selection {
 }
 
 /// Takes each row as it comes, while the server is busy with the next ones.
-async fn page(rows: RowStream, range: ReadRange) -> Result<(Page, Seen), Fault> {
+async fn page(rows: RowStream, range: ReadRange) -> Result<(EventPage, Seen), Fault> {
     let mut rows = pin!(rows);
     let (mut head, mut events, mut more) = (None, Vec::new(), false);
     let mut types = EventTypes::default();
@@ -111,7 +113,7 @@ async fn page(rows: RowStream, range: ReadRange) -> Result<(Page, Seen), Fault> 
         events.push(Arc::new(event));
     }
     let head = head.ok_or_else(|| Fault::corrupt("the table `head` has no row"))?;
-    let page = Page {
+    let page = EventPage {
         as_of: range
             .up_to
             .map_or(head.position, |up_to| up_to.min(head.position)),

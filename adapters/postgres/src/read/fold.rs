@@ -2,7 +2,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use cqrs_core::Position;
-use cqrs_core::store::{EventData, EventQuery, EventType, Page, ReadRange, Tag, Tags};
+use cqrs_core::store::{EventData, EventPage, EventQuery, EventType, ReadRange, Tag, Tags};
 use cqrs_kit::prepared::tags_json;
 use futures_util::TryStreamExt;
 use tokio_postgres::types::ToSql;
@@ -63,7 +63,7 @@ impl FoldRead {
         client: &Connection,
         statement: &Statement,
         range: ReadRange,
-    ) -> Result<Page<FoldEvent>, Fault> {
+    ) -> Result<EventPage<FoldEvent>, Fault> {
         let after = number(range.after);
         let up_to = range.up_to.map_or(i64::MAX, number);
         let limit = i64::try_from(range.limit.max(1)).unwrap_or(i64::MAX);
@@ -84,7 +84,7 @@ impl FoldRead {
         client.exchange(answer).await
     }
 
-    async fn take(&self, rows: RowStream, range: ReadRange) -> Result<Page<FoldEvent>, Fault> {
+    async fn take(&self, rows: RowStream, range: ReadRange) -> Result<EventPage<FoldEvent>, Fault> {
         let mut rows = pin!(rows);
         let mut head = None;
         let mut events: Vec<FoldEvent> = Vec::new();
@@ -119,7 +119,7 @@ impl FoldRead {
             None
         };
         let head = row::position(&head, 0)?;
-        Ok(Page {
+        Ok(EventPage {
             as_of: range.up_to.map_or(head, |up_to| up_to.min(head)),
             next,
             events,
@@ -139,10 +139,10 @@ fn event(row: &Row, tags: &Tags, types: &mut EventTypes) -> Result<FoldEvent, Fa
 }
 
 /// A page of a read that had the events' metadata, too.
-pub(crate) fn to_fold(page: Page) -> Page<FoldEvent> {
+pub(crate) fn to_fold(page: EventPage) -> EventPage<FoldEvent> {
     let events = page.events.into_iter();
     let events = events.map(|event| (event.position, Arc::unwrap_or_clone(event).data));
-    Page {
+    EventPage {
         events: events.collect(),
         as_of: page.as_of,
         next: page.next,

@@ -162,13 +162,13 @@ async fn write(
 
 async fn write_model(
     transaction: &Connection,
-    changes: &ModelChanges<Schema>,
+    ModelChanges { table, changes, .. }: &ModelChanges<Schema>,
 ) -> Result<(), Fault> {
     let mut keys: Vec<Cow<'_, str>> = Vec::new();
     let mut bodies: Vec<&[u8]> = Vec::new();
-    let mut columns: Vec<Vec<&[u8]>> = vec![Vec::new(); changes.table.indexes()];
+    let mut columns: Vec<Vec<&[u8]>> = vec![Vec::new(); table.indexes()];
     let mut deleted: Vec<Cow<'_, str>> = Vec::new();
-    for (key, view) in &changes.views {
+    for ViewChange { key, view, .. } in changes {
         let Some((body, sort_keys)) = view else {
             deleted.push(dialect::encode_key(key));
             continue;
@@ -180,13 +180,13 @@ async fn write_model(
         }
     }
     if !keys.is_empty() {
-        let upsert = transaction.prepare(&changes.table.upsert()).await?;
+        let upsert = transaction.prepare(&table.upsert()).await?;
         let mut params: Vec<&(dyn ToSql + Sync)> = vec![&keys, &bodies];
         params.extend(columns.iter().map(|column| column as &(dyn ToSql + Sync)));
         transaction.execute(&upsert, &params).await?;
     }
     if !deleted.is_empty() {
-        let delete = transaction.prepare(&changes.table.delete()).await?;
+        let delete = transaction.prepare(&table.delete()).await?;
         transaction.execute(&delete, &[&deleted]).await?;
     }
     Ok(())

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use cqrs_core::Position;
-use cqrs_core::store::{EventQuery, EventQueryItem, Page, ReadRange};
+use cqrs_core::store::{EventPage, EventQuery, EventQueryItem, ReadRange};
 use rusqlite::Connection;
 
 use super::cursor::{Cursors, Source};
@@ -15,7 +15,11 @@ const FULL_SCAN_BELOW: u64 = 64;
 const TAG_COUNT_CAP: i64 = 1000;
 
 /// A page of matching events, in the snapshot that is open on the connection.
-pub(crate) fn read(conn: &Connection, query: &EventQuery, range: ReadRange) -> Result<Page, Fault> {
+pub(crate) fn read(
+    conn: &Connection,
+    query: &EventQuery,
+    range: ReadRange,
+) -> Result<EventPage, Fault> {
     let head = row::head(conn)?.position;
     let as_of = range.up_to.map_or(head, |up_to| up_to.min(head));
     let sources = sources(conn, query, range.after, as_of)?;
@@ -31,7 +35,7 @@ pub(crate) fn read(conn: &Connection, query: &EventQuery, range: ReadRange) -> R
     }
     let more = !cursors.is_empty();
     let next = events.last().filter(|_| more).map(|event| event.position);
-    Ok(Page {
+    Ok(EventPage {
         events,
         as_of,
         next,

@@ -8,8 +8,8 @@ use std::ops::Deref;
 
 use cqrs_core::Position;
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, HasReader, LogTransaction, StoreError, Transactional,
-    ViewBatch, ViewCommitError, ViewTransaction,
+    Append, AppendError, Appended, BoxFuture, HasReader, LogTransaction, StoreError,
+    StoreTransaction, Transactional, ViewBatch, ViewCommitError, ViewTransaction,
 };
 use rusqlite::Connection;
 
@@ -96,7 +96,7 @@ impl LogTransaction for Transaction {
     }
 }
 
-impl cqrs_core::store::Transaction for Transaction {
+impl StoreTransaction for Transaction {
     /// Never: the transaction has the write lock from its beginning.
     fn should_retry(&self) -> bool {
         false

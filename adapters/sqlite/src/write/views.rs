@@ -95,10 +95,13 @@ impl Task for ViewTask {
     }
 }
 
-fn write_model(conn: &Connection, changes: &ModelChanges<Tables>) -> Result<(), Fault> {
-    let mut upsert = conn.prepare_cached(&changes.table.upsert())?;
-    let mut delete = conn.prepare_cached(&changes.table.delete())?;
-    for (key, view) in &changes.views {
+fn write_model(
+    conn: &Connection,
+    ModelChanges { table, changes, .. }: &ModelChanges<Tables>,
+) -> Result<(), Fault> {
+    let mut upsert = conn.prepare_cached(&table.upsert())?;
+    let mut delete = conn.prepare_cached(&table.delete())?;
+    for ViewChange { key, view, .. } in changes {
         match view {
             Some((body, sort_keys)) => put(&mut upsert, key, body, sort_keys)?,
             None => {

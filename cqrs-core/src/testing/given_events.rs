@@ -6,7 +6,7 @@ use crate::store::{Append, Appended, EventData, EventLog, Memory};
 use crate::{CommandId, Timestamp};
 
 /// What a test says has happened before.
-pub(super) struct History {
+pub(super) struct GivenEvents {
     appends: Vec<Append>,
     /// When the next thing happens.
     pub(super) time: Timestamp,
@@ -14,7 +14,7 @@ pub(super) struct History {
     pub(super) actor: Option<Actor>,
 }
 
-impl History {
+impl GivenEvents {
     pub(super) fn new() -> Self {
         Self {
             appends: Vec::new(),
