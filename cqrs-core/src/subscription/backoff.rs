@@ -2,17 +2,18 @@ use std::time::Duration;
 
 use crate::store::Position;
 
-/// How often a worker failed in a row, and how long it pauses before the next attempt.
+/// The consecutive failures of a worker, and the pause before its next attempt.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
     attempts: u32,
-    /// The furthest that any attempt came. An attempt that only repeats what an earlier one did is
-    /// no progress, whether or not the checkpoint moved.
+    /// The furthest position that any attempt reached. An attempt that only repeats an earlier one
+    /// is no progress, whether or not the checkpoint moved.
     furthest: Position,
 }
 
 impl Backoff {
-    /// Everything up to here is done: if no attempt came this far, failures count from 0 again.
+    /// Records that everything up to `to` is done. Failures count from 0 again if no earlier
+    /// attempt got this far.
     pub(super) fn progressed(&mut self, to: Position) {
         if to > self.furthest {
             self.furthest = to;
@@ -20,13 +21,14 @@ impl Backoff {
         }
     }
 
-    /// Counts a failure, and returns how many there were in a row.
+    /// Counts a failure. Returns the number of consecutive failures.
     pub(super) fn failed(&mut self) -> u32 {
         self.attempts = self.attempts.saturating_add(1);
         self.attempts
     }
 
-    /// 50 ms after the first failure, doubled with each, up to 10 s.
+    /// The pause before the next attempt: 50 ms after the first failure, doubled with each, up to
+    /// 10 s.
     pub(super) fn pause(&self) -> Duration {
         Duration::from_millis(25 << self.attempts.min(9)).min(Duration::from_secs(10))
     }

@@ -11,22 +11,23 @@ pub(crate) struct Checkpoint {
     pub(super) views: Arc<dyn ViewStore>,
     pub(super) subscription: String,
     pub(super) position: Option<Position>,
-    /// The log that it is a position of.
+    /// Incarnation of the log that the position refers to.
     log_incarnation: Incarnation,
-    /// The data that it was read from.
+    /// Incarnation of the data that the checkpoint was read from.
     view_incarnation: Incarnation,
     progress: Progress,
 }
 
 impl Checkpoint {
-    /// Reads it.
+    /// Reads the checkpoint of a subscription.
     pub(super) async fn read(
         log: Arc<dyn EventLog>,
         views: Arc<dyn ViewStore>,
         subscription: String,
         progress: Progress,
     ) -> Result<Self, StoreError> {
-        // Before the position: one that was read in a later incarnation is then refused.
+        // Before the position. If a replacement comes in between, the position carries the earlier
+        // incarnation, and its commits are refused; in the other order, they would be accepted.
         let log_incarnation = log.heads().incarnation();
         let view_incarnation = views.view_incarnation();
         let position = views.checkpoint(&subscription).await?;
@@ -41,7 +42,8 @@ impl Checkpoint {
         })
     }
 
-    /// Writes it together with changes of views, unless another process has moved it.
+    /// Moves the checkpoint to `to` and writes the changes of views with it, unless another process
+    /// has moved the checkpoint.
     pub(crate) async fn commit(
         &mut self,
         to: Position,
@@ -52,15 +54,15 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// It was written, perhaps in a transaction.
+    /// Records that the checkpoint was written, by [`commit`](Self::commit) or in a transaction.
     pub(super) fn committed(&mut self, to: Position) {
         self.position = Some(to);
         self.progress.mark_started(to);
     }
 
-    /// The batch that moves it, unless the log has been replaced since it was read: what was folded
-    /// is then of another log. A store that keeps the log as well checks that once more, in the same
-    /// step as the write.
+    /// The batch that moves the checkpoint. Refused if the log has been replaced since the
+    /// checkpoint was read, since the folded events belong to the earlier log. A store that also
+    /// keeps the log checks that once more, in the same step as the write.
     pub(super) fn batch(
         &self,
         to: Position,

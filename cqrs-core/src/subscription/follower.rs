@@ -6,21 +6,24 @@ use super::{Checkpoint, Phase};
 use crate::error::Error;
 use crate::store::{BoxFuture, Position, Recorded, StoreError, ViewCommitError};
 
-/// Handles the events that a [`Worker`](super::Worker) brings: a projection, a reaction.
+/// Handles the events that a [`Worker`](super::Worker) delivers. Implemented by projections and
+/// reactions.
 pub(crate) trait Follower: Send + Sync {
-    /// Whether it ends in this phase of the dispatcher, when everything up to `at` is done.
+    /// Whether the follower ends in this phase of the dispatcher, once everything up to `at` is
+    /// done.
     fn ends(&self, phase: Phase, at: Position) -> bool;
 
-    /// Begins at a checkpoint, which need not be where it stopped: what it has in memory is void.
+    /// Starts over at a checkpoint that was read from the store, and discards all data in memory:
+    /// another process may have moved the checkpoint.
     fn restart(&self) {}
 
-    /// The span that a page of events is handled in.
+    /// The span in which a page of events is handled.
     fn span(&self, _subscription: &str, _events: &[Arc<Recorded>]) -> Span {
         Span::none()
     }
 
-    /// Handles a page of events in order, up to the first one that fails, and commits what came of
-    /// it with the checkpoint. Where nothing came of it, the checkpoint may stay.
+    /// Handles a page of events in order, up to the first one that fails, and commits the results
+    /// with the checkpoint. Without results, the checkpoint may stay where it is.
     fn handle<'a>(
         &'a self,
         page: SubscriptionPage<'a>,
@@ -31,29 +34,29 @@ pub(crate) trait Follower: Send + Sync {
 /// The events of one subscription between two positions.
 #[derive(Clone, Copy)]
 pub(crate) struct SubscriptionPage<'a> {
-    /// Everything up to here was done before.
+    /// The position up to which everything was done before.
     pub(crate) from: Position,
-    /// The log was read up to here.
+    /// The position up to which the log was read.
     pub(crate) to: Position,
     pub(crate) events: &'a [Arc<Recorded>],
 }
 
-/// How far a page was handled.
+/// The result of handling a page.
 pub(crate) struct PageOutcome {
-    /// Everything up to here is done.
+    /// The position up to which everything is done.
     pub(crate) to: Position,
-    /// Why the next event failed, if one did.
+    /// The error of the next event, if it failed.
     pub(crate) failure: Option<String>,
 }
 
 /// An event that failed.
 pub(crate) struct FailedEvent {
-    /// Its place in the page.
+    /// The event's place in the page.
     pub(crate) place: usize,
     pub(crate) error: String,
 }
 
-/// Why a follower stops: unless it is a shutdown, it starts again from its checkpoint.
+/// The reason that a follower stops. Except after a shutdown, it starts again from its checkpoint.
 pub(crate) enum Interruption {
     /// Another process moved the checkpoint, or the database aborted the transaction in favor of
     /// another one.
@@ -64,7 +67,7 @@ pub(crate) enum Interruption {
 }
 
 impl SubscriptionPage<'_> {
-    /// What is left when so many events are done.
+    /// The rest of the page after its first `count` events.
     pub(super) fn after(&self, count: usize) -> Self {
         let (done, rest) = self.events.split_at(count);
         Self {
@@ -74,7 +77,7 @@ impl SubscriptionPage<'_> {
         }
     }
 
-    /// All of the page was handled, or what is before the event that failed.
+    /// The outcome if all of the page was handled, or everything before the event that failed.
     pub(crate) fn outcome(&self, failed: Option<FailedEvent>) -> PageOutcome {
         let Some(FailedEvent { place, error }) = failed else {
             return PageOutcome {

@@ -2,20 +2,20 @@ use std::fmt;
 
 use crate::store::Position;
 
-/// How a projection or reaction is doing.
+/// Health of a projection or reaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriptionHealth {
-    /// Its name.
+    /// Name of the projection or reaction.
     pub name: &'static str,
-    /// Which of the two.
+    /// Kind of the subscription.
     pub kind: SubscriptionKind,
-    /// It has everything up to here.
+    /// Position up to which every event has been handled.
     pub position: Position,
-    /// What it is doing.
+    /// Current state.
     pub state: SubscriptionState,
 }
 
-/// What follows the log.
+/// Kind of a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubscriptionKind {
     /// A projection, which writes read models.
@@ -24,22 +24,23 @@ pub enum SubscriptionKind {
     Reaction,
 }
 
-/// What a projection or reaction is doing.
+/// State of a projection or reaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubscriptionState {
     /// Following the log.
     Running,
-    /// Trying again at an event that fails, or a store that does. It goes no further until that
-    /// succeeds: nothing is skipped.
+    /// Retrying after an error of an event or of the store. No event is skipped: the position stays
+    /// until the retry succeeds.
     Failing {
-        /// How often it has failed in a row.
+        /// Number of consecutive failures.
         attempts: u32,
-        /// The last error, with the event's position and the handler.
+        /// The last error, with the handler and the event's position if an event failed.
         error: String,
     },
-    /// Ended, and not started again by this dispatcher.
+    /// Ended. This dispatcher does not start it again.
     Stopped {
-        /// Why: the dispatcher was shut down, or the runtime it was built in has ended.
+        /// The reason: the dispatcher was shut down, or the runtime in which it was built has
+        /// ended.
         reason: String,
     },
 }
@@ -60,7 +61,7 @@ impl fmt::Display for SubscriptionKind {
 }
 
 impl SubscriptionHealth {
-    /// How many positions it is behind.
+    /// Number of positions between this subscription and `head`.
     pub fn behind(&self, head: Position) -> u64 {
         head.since(self.position)
     }

@@ -1,5 +1,5 @@
-//! What follows the log: a worker brings the events of a subscription to a follower, which is a
-//! projection or a reaction, and keeps its checkpoint.
+//! Projections and reactions follow the log: a worker delivers the events of a subscription to its
+//! follower, a projection or a reaction, and keeps the checkpoint.
 
 mod backoff;
 mod checkpoint;
@@ -31,8 +31,8 @@ use crate::wiring::{BuildError, Models, PlannedProjection};
 use projection::{ProjectionRunner, Writes};
 use view_folds::ViewFolds;
 
-/// The worker of a projection, and the projection. What that sets up is there before the dispatcher
-/// answers any query.
+/// Creates the worker and the follower of a projection. Runs the `#[setup]` of a new projection, so
+/// that its tables exist before the dispatcher answers a query.
 ///
 /// # Errors
 /// When the store or the `#[setup]` fails.
@@ -61,8 +61,8 @@ pub(crate) async fn projection(
     Ok((worker, Box::new(runner)))
 }
 
-/// The worker of a reaction. One that begins with the next event gets its checkpoint here, before
-/// the dispatcher carries any command.
+/// Creates the worker of a reaction. A new reaction that starts at the head gets its checkpoint
+/// here, before the dispatcher takes a command, so that it misses no event of this process.
 ///
 /// # Errors
 /// When the store fails.

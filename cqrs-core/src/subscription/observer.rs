@@ -9,11 +9,11 @@ use super::{Phase, Progress, SubscriptionKind};
 use crate::registry::ProjectionEntry;
 use crate::store::ViewStore;
 
-/// How often the checkpoint is read.
+/// Interval between two reads of the checkpoint.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Reads how far a projection is that another process runs, for a view store that this process can
-/// only read.
+/// Follows the checkpoint of a projection that another process runs, in a view store that is
+/// read-only for this process.
 pub(crate) struct Observer {
     subscription: String,
     progress: Progress,
@@ -36,7 +36,7 @@ impl Observer {
     /// Runs until the dispatcher is shut down or the task is aborted.
     pub(crate) async fn run(self, mut phases: watch::Receiver<Phase>) {
         let shut_down = async {
-            // The sender is in the dispatcher, so there is an answer.
+            // An error would mean that the sender is gone, but the dispatcher has it.
             let _ = phases.wait_for(|phase| *phase != Phase::Running).await;
         };
         if unless(shut_down, self.observe()).await.is_none() {
@@ -62,7 +62,7 @@ impl Observer {
     }
 }
 
-/// The observer ends with its task, also when nobody asked it to.
+/// Reports the end of the observer, however its task ends.
 impl Drop for Observer {
     fn drop(&mut self) {
         self.progress.mark_stopped(ENDED);

@@ -1,17 +1,18 @@
 use crate::store::Position;
 
-/// What a dispatcher is about, on its way to the end.
+/// The phases of a dispatcher. A shutdown goes through them in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Running,
-    /// Nothing new begins. Commands that are under way end, and so do reactions with what they send.
+    /// New calls are refused. Commands in progress finish, and so do reactions, with the commands
+    /// that they send.
     Draining,
-    /// No more events come from here: projections go on up to this position, and end.
+    /// The dispatcher records no more events. Projections end once they have reached this position.
     Finishing(Position),
 }
 
 impl Phase {
-    /// Whether a projection that came up to here has nothing left to do.
+    /// Whether a projection that has reached `at` is finished.
     pub(super) fn is_finished(self, at: Position) -> bool {
         matches!(self, Self::Finishing(to) if at >= to)
     }

@@ -6,7 +6,7 @@ use super::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
 use crate::error::NotCaughtUp;
 use crate::store::Position;
 
-/// How far a worker is, as others see it.
+/// The progress of a worker, which queries, health and shutdown read. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Progress {
     name: &'static str,
@@ -33,12 +33,12 @@ impl Progress {
         }
     }
 
-    /// Of the projection or reaction.
+    /// Name of the projection or reaction.
     pub(crate) fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Everything up to here is done, and nothing fails.
+    /// Records that everything up to `position` is done, and that nothing fails.
     pub(super) fn mark_reached(&self, position: Position) {
         let state = ProgressState {
             position,
@@ -47,7 +47,8 @@ impl Progress {
         self.state.send_replace(state);
     }
 
-    /// Everything up to here is done, as another process or an earlier run left it.
+    /// Records that everything up to `position` is done, by this worker or by another one. A
+    /// failure stays reported.
     pub(super) fn mark_started(&self, position: Position) {
         self.state.send_modify(|state| state.position = position);
     }
@@ -57,7 +58,7 @@ impl Progress {
         self.state.send_modify(|state| state.status = status);
     }
 
-    /// The worker has ended and will not go on. The first reason stays.
+    /// Records that the worker has ended for good. The first reason is kept.
     pub(crate) fn mark_stopped(&self, reason: &str) {
         self.state.send_if_modified(|state| {
             let is_first = !state.is_stopped();
@@ -80,12 +81,12 @@ impl Progress {
     /// Waits until the worker has ended.
     pub(crate) async fn stopped(&self) {
         let mut state = self.state.subscribe();
-        // The sender is in `self`, so there is an answer.
+        // An error would mean that the sender is gone, but `self` has it.
         let _ = state.wait_for(ProgressState::is_stopped).await;
     }
 
-    /// Waits until everything up to `wanted` is done, at most this long, and no longer than there
-    /// is a worker.
+    /// Waits until everything up to `wanted` is done, for at most `within`. Fails at once if the
+    /// worker ends.
     pub(crate) async fn wait_for(
         &self,
         wanted: Position,
@@ -99,7 +100,8 @@ impl Progress {
         }
     }
 
-    /// The same, as long as there is progress: gives up after this long without any.
+    /// Waits until everything up to `wanted` is done. Gives up after `idle_timeout` without
+    /// progress.
     pub(crate) async fn wait_while_progressing(
         &self,
         wanted: Position,

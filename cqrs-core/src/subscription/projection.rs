@@ -19,9 +19,9 @@ pub(super) struct ProjectionRunner {
 /// Where the folds of a projection write.
 #[derive(Clone, Copy)]
 pub(super) enum Writes {
-    /// Views in memory, which are written when the page is folded.
+    /// To views in memory, which are written after the page is folded.
     Views,
-    /// A transaction, which the checkpoint commits.
+    /// To a transaction, which commits with the checkpoint.
     Sql,
 }
 

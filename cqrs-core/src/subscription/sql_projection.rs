@@ -5,9 +5,9 @@ use crate::handler::{Reply, Setup, SetupScope, TxSlot};
 use crate::store::{ErasedViewTx, Position, ViewBatch, ViewCommitError, ViewStore};
 use crate::wiring::BuildError;
 
-/// Folds a page in one transaction, which the checkpoint commits, or in several if its views are too
-/// large to be in memory together. When an event fails, the writes of those before it are undone with
-/// the rest, so they are folded once more without it.
+/// Folds a page in one transaction, which commits with the checkpoint, or in several if its views
+/// are too large to be in memory together. If an event fails, the transaction is rolled back with
+/// the writes of the events before it, and these are folded again without it.
 pub(super) async fn fold_page(
     folds: &ViewFolds,
     mut page: SubscriptionPage<'_>,
@@ -18,18 +18,21 @@ pub(super) async fn fold_page(
     let mut check = Check::Page;
     while !events.is_empty() {
         let mut tx = checkpoint.views.begin_commit().await?;
+        // Read in the transaction, which holds the checkpoint from here on. If another worker has
+        // moved it, the folds would write rows for events that are already counted.
         if tx.checkpoint(checkpoint.subscription.clone()).await? != checkpoint.position {
             return Err(Interruption::CheckpointMoved);
         }
         let slot = TxSlot::new(tx);
         let FoldedEvents { count, failed } = folds.fold_all(events, Some(&slot), check).await;
         let Some(tx) = slot.into_inner() else {
-            let error = "an `#[on]` method did not give its transaction back";
+            let error = "an `#[on]` method did not return its transaction";
             return Err(Interruption::Failed(error.to_owned()));
         };
         if tx.should_retry() {
             return Err(Interruption::CheckpointMoved);
         }
+        // The views in memory have changes of this transaction, which is dropped and rolled back.
         if let Some(failed) = failed {
             folds.reset();
             events = &events[..failed.place];
@@ -38,6 +41,7 @@ pub(super) async fn fold_page(
         }
         let changes = match folds.changes() {
             Ok(changes) => changes,
+            // Some view cannot be written. The next round finds the event that made it.
             Err(_) if check == Check::Page => {
                 folds.reset();
                 check = Check::EachEvent;
@@ -47,6 +51,7 @@ pub(super) async fn fold_page(
         };
         page = page.after(count);
         events = &events[count..];
+        // Beyond the last event only if nothing is left to fold.
         let to = if events.is_empty() {
             outcome.to
         } else {
@@ -59,8 +64,8 @@ pub(super) async fn fold_page(
     Ok(outcome)
 }
 
-/// Runs the `#[setup]` of a projection that has no checkpoint, and gives it one, in one
-/// transaction.
+/// Runs the `#[setup]` of a projection without a checkpoint, and writes its first checkpoint in the
+/// same transaction.
 pub(super) async fn set_up(
     setup: &Setup,
     projection: &'static str,
@@ -72,7 +77,7 @@ pub(super) async fn set_up(
     }
     let mut tx = views.begin_commit().await?;
     if tx.checkpoint(subscription.to_owned()).await?.is_some() {
-        // Another process was first.
+        // Another process has run it in the meantime.
         return Ok(());
     }
     let slot = TxSlot::new(tx);
@@ -89,7 +94,7 @@ pub(super) async fn set_up(
         changes: Vec::new(),
     };
     let tx = slot.into_inner();
-    let tx = tx.ok_or_else(|| failed(Error::message("it did not give its transaction back")))?;
+    let tx = tx.ok_or_else(|| failed(Error::message("it did not return its transaction")))?;
     match tx.commit(batch).await {
         Ok(()) | Err(ViewCommitError::Moved { .. }) => Ok(()),
         Err(ViewCommitError::Failed(error)) => Err(error.into()),

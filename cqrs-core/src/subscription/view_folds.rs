@@ -14,46 +14,46 @@ use crate::store::{CommitMode, ErasedViewTx, Recorded, ViewChange, ViewStore};
 use crate::views::{ErasedBuffer, Loader, ViewRequest, only_own_view};
 use crate::wiring::{Models, PlannedProjection};
 
-/// Views kept in memory between batches, per read model.
+/// Maximum number of views kept in memory between pages, per read model.
 const MAX_BUFFERED_VIEWS: usize = 10_000;
 
-/// Bytes of JSON of the views in memory, of all read models of a projection. When there are more, a
-/// page of events ends early and they are written.
+/// Maximum size of the views in memory, of all read models of a projection, in bytes of JSON.
+/// Beyond it, a page of events ends early and the views are written.
 const MAX_BUFFERED_BYTES: usize = 32 << 20;
 
-/// How often a fold that asks for views one after another is stopped and run again, before it gets
-/// a thread on which it waits for them. A thread costs more than a few runs of a short fold, and
-/// far fewer than one per view of a fold that changes thousands.
+/// Maximum number of runs of a fold that stops for missing views, before it gets a thread on which
+/// it waits for them. A thread costs more than a few runs of a short fold, and far less than one
+/// run per view of a fold that changes thousands.
 const MAX_RERUNS: usize = 8;
 
 /// The views in memory, by the type of their read model.
 type Buffers = HashMap<TypeId, Arc<dyn ErasedBuffer>>;
 
-/// When views are encoded, to see whether they can be kept.
+/// When views are encoded, to find out whether they can be written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Check {
-    /// Once, when the page is folded.
+    /// Once, after the page is folded.
     Page,
-    /// After each event that changed them.
+    /// After each event, which is slower and tells which event is to blame.
     EachEvent,
 }
 
-/// What became of a page of events.
+/// A page of events, folded.
 pub(super) struct FoldedPage {
-    /// Of the events that were folded.
+    /// The changes of views by the folded events.
     pub(super) changes: Vec<ViewChange>,
     pub(super) folded: FoldedEvents,
 }
 
-/// How far a page was folded.
+/// The folded part of a page.
 pub(super) struct FoldedEvents {
-    /// The number of events from the start of the page. Fewer than there are when one failed, or
-    /// when the views that they concern are too large to be in memory together.
+    /// Number of events from the start of the page. Less than the page has if an event failed, or
+    /// if the views are too large to be in memory together.
     pub(super) count: usize,
     pub(super) failed: Option<FailedEvent>,
 }
 
-/// The folds of a projection, which it runs on views in memory.
+/// The folds of a projection, and the views in memory that they change.
 pub(super) struct ViewFolds {
     name: &'static str,
     folds: HashMap<&'static str, Fold>,
@@ -86,11 +86,11 @@ impl ViewFolds {
         }
     }
 
-    /// Folds a page of events until one fails or memory is full. What views became is encoded once,
-    /// at the end of the page; only when that fails are the events folded again one by one, each with
-    /// its encoding, to find the one that makes a view which cannot be kept.
+    /// Folds a page of events until one fails or memory is full.
     pub(super) async fn fold_page(&self, events: &[Arc<Recorded>]) -> Result<FoldedPage> {
         let folded = self.fold_all(events, None, Check::Page).await;
+        // A view that many events of the page change is encoded once. Only if an encoding fails are
+        // the events folded again, with all encodings after each, to find the event to blame.
         if let Ok(changes) = self.changes() {
             return Ok(FoldedPage { changes, folded });
         }
@@ -131,8 +131,8 @@ impl ViewFolds {
         }
     }
 
-    /// Folds one event: whole, or with no trace. Returns the name of what folded it, and how many
-    /// bytes are in memory then.
+    /// Folds one event completely, or without a trace. Returns the name of the fold, and the size
+    /// of the views in memory.
     async fn fold(
         &self,
         event: &Arc<Recorded>,
@@ -145,6 +145,9 @@ impl ViewFolds {
         for buffer in self.buffers.values() {
             buffer.begin_fold(event.position);
         }
+        // A run gets an error in place of each view that is not in memory. The missing views are
+        // loaded together, the run's changes are discarded, and the fold runs again: only a run
+        // that finds every view counts. Loaded views stay in memory, so each run gets further.
         let mut reruns = 0;
         let folded = loop {
             if reruns == MAX_RERUNS {
@@ -158,6 +161,8 @@ impl ViewFolds {
                 Err(error) => break Err(error),
             }
         };
+        // The outer error is that of a load. In a store that writes views one by one, even an error
+        // of the fold may have to be ignored: see `only_own_view`.
         let mut result = match folded {
             Ok(folded) if self.commits == CommitMode::ByPosition => {
                 only_own_view(self.buffers.values().map(|buffer| &**buffer), folded)
@@ -167,6 +172,7 @@ impl ViewFolds {
         if result.is_ok() && check == Check::EachEvent {
             result = self.buffers.values().try_for_each(|buffer| buffer.check());
         }
+        // The views then are as before the event, and the events before it can be committed.
         if result.is_err() {
             self.discard_fold();
         }
@@ -174,9 +180,9 @@ impl ViewFolds {
         (fold.name, bytes)
     }
 
-    /// Runs the fold on a thread of its own, where it may wait for the views that this loads.
+    /// Runs the fold on a thread of its own, where it may block until this has loaded a view.
     ///
-    /// When this is dropped, the fold gets errors instead of views, and so comes to its end.
+    /// If this future is dropped, the fold gets errors instead of views, and ends.
     ///
     /// # Errors
     /// When a view cannot be loaded. The inner error is that of the fold.
@@ -188,15 +194,19 @@ impl ViewFolds {
     ) -> Result<Result<()>> {
         let (loader, mut requests) = Loader::new();
         let loads = BlockingLoads::begin(self.buffers.clone(), &loader);
+        // The buffers have the only clones now. They drop them with `waiting`, when the fold has
+        // ended, and then `requests` ends, too.
         drop(loader);
         let (fold, event, tx) = (fold.clone(), event.clone(), tx.cloned());
         let runtime = Handle::current();
-        // The thread knows of the task that waits for it what the fold would find there.
+        // The fold finds on the thread what it would find in this task.
         let (running, span) = (Running::current(), Span::current());
         let folding = spawn_blocking(move || {
             let fold = run(&fold, &event, &loads.buffers, tx.as_ref());
             runtime.block_on(still_running(running, fold.instrument(span)))
         });
+        // After a failed load, requests are still received: the fold is blocked until each is
+        // dropped.
         let mut outcome = Ok(());
         while let Some(request) = requests.recv().await {
             outcome = outcome.and(self.load(&request).await);
@@ -218,8 +228,9 @@ impl ViewFolds {
         buffer.insert(request.key.clone(), &stored)
     }
 
-    /// Loads the views that the fold asked for in vain; whether there were any.
+    /// Loads the views that the fold has missed. Returns whether there were any.
     async fn load_missing(&self) -> Result<bool> {
+        // One read per read model, of all its missing views.
         let mut any = false;
         for buffer in self.buffers.values() {
             let keys = buffer.take_missing();
@@ -238,7 +249,7 @@ impl ViewFolds {
         Ok(any)
     }
 
-    /// What to write.
+    /// The changes to write.
     pub(super) fn changes(&self) -> Result<Vec<ViewChange>> {
         let mut changes = Vec::new();
         for buffer in self.buffers.values() {
@@ -247,8 +258,11 @@ impl ViewFolds {
         Ok(changes)
     }
 
-    /// The changes are written. Views stay in memory for the next page, unless there are too many.
+    /// Records that the changes are written. Views stay in memory for the next page, unless there
+    /// are too many.
     pub(super) fn committed(&self) {
+        // They are valid until another worker moves the checkpoint. The next commit is then
+        // refused, and `reset` follows.
         let is_full = self.bytes() > MAX_BUFFERED_BYTES;
         let keep = if is_full { 0 } else { MAX_BUFFERED_VIEWS };
         self.buffers
@@ -260,12 +274,12 @@ impl ViewFolds {
         self.buffers.values().map(|buffer| buffer.bytes()).sum()
     }
 
-    /// Forgets everything in memory.
+    /// Discards all views in memory, with their changes.
     pub(super) fn reset(&self) {
         self.buffers.values().for_each(|buffer| buffer.reset());
     }
 
-    /// Returns the bytes that are in memory then.
+    /// Keeps the changes of the current event. Returns the size of the views in memory.
     fn commit_fold(&self) -> usize {
         let buffers = self.buffers.values();
         buffers.map(|buffer| buffer.commit_fold()).sum()
@@ -278,7 +292,7 @@ impl ViewFolds {
     }
 }
 
-/// Lets folds wait for views until this is dropped.
+/// Lets folds wait for views, until it is dropped.
 struct BlockingLoads {
     buffers: Arc<Buffers>,
 }

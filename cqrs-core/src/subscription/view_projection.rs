@@ -1,7 +1,7 @@
 use super::view_folds::{FoldedPage, ViewFolds};
 use super::{Checkpoint, Interruption, PageOutcome, SubscriptionPage};
 
-/// Folds a page on views in memory, and writes the views that changed with the checkpoint. A page
+/// Folds a page into views in memory, and writes the changed views with the checkpoint. A page
 /// whose views are too large to be in memory together is written in parts.
 pub(super) async fn fold_page(
     folds: &ViewFolds,
@@ -13,6 +13,7 @@ pub(super) async fn fold_page(
         let rest = page.after(folded.count);
         let is_part = folded.failed.is_none() && !rest.events.is_empty();
         let outcome = page.outcome(folded.failed);
+        // A part ends with its last event; a whole page counts up to where the log was read.
         let to = if is_part { rest.from } else { outcome.to };
         if !changes.is_empty() {
             checkpoint.commit(to, changes).await?;

@@ -17,32 +17,32 @@ use crate::store::{
 };
 use crate::trace;
 
-/// Events handled between two checkpoints.
+/// Maximum number of events handled between two checkpoints.
 const PAGE_SIZE: usize = 512;
 
-/// A checkpoint that nothing else moves is written at least every so many positions, so that a
-/// restart does not read far.
+/// Maximum distance between a checkpoint and the worker's position. Without results to commit, the
+/// checkpoint is written only at this distance, so that a restart does not read far.
 const MAX_CHECKPOINT_LAG: u64 = 4096;
 
-/// Interruptions by others in a row that are no cause for concern: after that they are reported.
+/// Number of consecutive interruptions by other processes or transactions before they are reported.
 const MAX_SILENT_MOVES: u32 = 5;
 
-/// Why a worker has stopped that did what there was to do.
+/// The reason of a worker that stopped after a shutdown, with its work done.
 pub(crate) const SHUT_DOWN: &str = "the dispatcher was shut down";
 
-/// Why a worker ended without anybody telling it to.
+/// The reason of a worker that ended without a shutdown.
 pub(super) const ENDED: &str = "its task has ended, because the Tokio runtime that the dispatcher was built in \
      has ended, or the last clone of the dispatcher was dropped: build the dispatcher in a runtime \
      that lives as long as the program";
 
-/// Follows the log from a checkpoint on, for ever, and brings a [`Follower`] the events that match.
+/// Follows the log from a checkpoint, and delivers the matching events to a [`Follower`].
 pub(crate) struct Worker {
-    /// Names the checkpoint.
+    /// Name of the checkpoint.
     subscription: String,
     query: EventQuery,
     progress: Progress,
     log: Arc<dyn EventLog>,
-    /// Where its checkpoint is.
+    /// The store of the checkpoint.
     views: Arc<dyn ViewStore>,
 }
 
@@ -63,7 +63,7 @@ impl Worker {
         }
     }
 
-    /// Begins with the next event, if there is no checkpoint yet.
+    /// Writes a checkpoint at the head, unless the subscription has one.
     ///
     /// # Errors
     /// When the store fails.
@@ -74,7 +74,7 @@ impl Worker {
         }
         let head = self.log.head().await?;
         match checkpoint.commit(head, Vec::new()).await {
-            // Another process was first.
+            // Another process has written one in the meantime.
             Ok(()) | Err(ViewCommitError::Moved { .. }) => Ok(()),
             Err(ViewCommitError::Failed(error)) => Err(error),
         }
@@ -94,8 +94,8 @@ impl Worker {
         .await
     }
 
-    /// Runs until the dispatcher is shut down or the task is aborted. What fails or panics is tried
-    /// again, with growing pauses; nothing is skipped.
+    /// Runs until the dispatcher is shut down or the task is aborted. After an error or a panic, it
+    /// starts again from the checkpoint, with growing pauses. No event is skipped.
     pub(crate) async fn run(self, follower: Box<dyn Follower>, phases: watch::Receiver<Phase>) {
         let mut backoff = Backoff::default();
         loop {
@@ -107,11 +107,12 @@ impl Worker {
             };
             let attempts = backoff.failed();
             match interrupted {
-                // Another process came further: there is nothing to wait for.
+                // Another process has got further. No pause is needed to continue from there.
                 Interruption::CheckpointMoved if attempts == 1 => continue,
                 Interruption::CheckpointMoved if attempts <= MAX_SILENT_MOVES => {}
                 Interruption::CheckpointMoved => {
-                    let error = "other processes or transactions keep getting in its way";
+                    let error = "its commits keep being refused: another process moves its checkpoint, \
+                                 or the database aborts its transactions";
                     self.fails(&backoff, attempts, error.to_owned());
                 }
                 Interruption::Failed(error) => self.fails(&backoff, attempts, error),
@@ -138,17 +139,19 @@ impl Worker {
         phases: &watch::Receiver<Phase>,
         backoff: &mut Backoff,
     ) -> Result<Infallible, Interruption> {
+        // Read again after each interruption: the checkpoint in the store is the only truth about
+        // which events are done, whichever process has moved it.
         let mut checkpoint = self.checkpoint().await?;
         let start = checkpoint.position.unwrap_or_default();
         backoff.progressed(start);
         trace::follows(&self.subscription, start);
         let head = self.log.head().await?;
         if head < start {
-            // Nobody may take this position for one that was reached in this log.
+            // The position is of another log. It must not count as reached in this one.
             return Err(StoreError::Rewound { head, seen: start }.into());
         }
         if head == start {
-            // There is nothing to do, so nothing fails.
+            // No event is left, so an earlier failure no longer applies.
             self.progress.mark_reached(start);
         } else {
             self.progress.mark_started(start);
@@ -156,10 +159,12 @@ impl Worker {
         follower.restart();
         let mut log = Subscription::new(self.log.clone(), self.query.clone(), start);
         loop {
-            // A store in memory never makes it wait: others on this thread have their turn, too.
+            // With a store in memory, no await below may ever be pending: yield to other tasks
+            // here.
             consume_budget().await;
             let from = log.position();
             let next = log.next(PAGE_SIZE);
+            // A shutdown takes effect between two pages only: a page that has begun is committed.
             let Some(page) = unless(dismissed(follower, phases, from), next).await else {
                 return Err(Interruption::ShutDown);
             };
@@ -176,23 +181,25 @@ impl Worker {
                 checkpoint.commit(to, Vec::new()).await?;
             }
             backoff.progressed(to);
+            // The results of the events before the failed one are committed already.
             if let Some(failure) = failure {
                 self.progress.mark_started(to);
                 return Err(Interruption::Failed(failure));
             }
+            // After the commit: a query that waits for this position has to find its views written.
             self.progress.mark_reached(to);
         }
     }
 }
 
-/// Waits until the dispatcher is shut down so far that a follower which came up to here ends.
+/// Waits until a shutdown has come to the phase in which this follower ends, at its position `at`.
 async fn dismissed(follower: &dyn Follower, phases: &watch::Receiver<Phase>, at: Position) {
     let mut phases = phases.clone();
-    // The sender is in the dispatcher, so there is an answer.
+    // An error would mean that the sender is gone, but the dispatcher has it.
     let _ = phases.wait_for(|phase| follower.ends(*phase, at)).await;
 }
 
-/// What `work` returns, unless `end` comes first.
+/// The output of `work`, or `None` if `end` completes first.
 pub(super) async fn unless<T>(
     end: impl Future<Output = ()>,
     work: impl Future<Output = T>,
@@ -205,7 +212,7 @@ pub(super) async fn unless<T>(
     .await
 }
 
-/// The worker ends with its task, also when nobody asked it to.
+/// Reports the end of the worker, however its task ends.
 impl Drop for Worker {
     fn drop(&mut self) {
         self.progress.mark_stopped(ENDED);

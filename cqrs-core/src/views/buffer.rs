@@ -10,16 +10,17 @@ use crate::error::{Error, Result};
 use crate::panic::panic_message;
 use crate::store::{CommitMode, ModelSchema, Position, StoredView, ViewChange};
 
-/// The views of one read model that a batch of events has touched, in memory.
+/// The views of one read model in memory, as the folds of a projection see and change them.
 ///
-/// A fold that asks for a view that is not here is stopped; the projection loads the view and runs
-/// the fold again, from the state before the event. A fold that has been stopped several times runs
-/// on a thread of its own, and waits there for each view. That keeps folds free of `async` whatever
-/// the store, and lets a batch be written at once.
+/// A fold that asks for a view that is not in memory is stopped; the projection loads the view and
+/// runs the fold again, from the state before the event. A fold that has been stopped several times
+/// runs on a thread of its own, and waits there for each view. That keeps folds free of `async`
+/// with every store, and lets the changes of many events be written at once.
 ///
-/// In a store of [`CommitMode::ByPosition`], a view may be ahead of the event that is being folded: an
-/// interrupted commit has written it. Its changes are ignored until the events have caught up with it.
-/// A fold that reads it to write another view would see the future, and is refused.
+/// In a store of [`CommitMode::ByPosition`], a view may be ahead of the event that is being folded,
+/// because an interrupted commit has written it. Its changes are ignored until the events have
+/// caught up with it. A fold that reads it to write another view would see the future, and is
+/// refused.
 pub struct ViewBuffer<V> {
     schema: Arc<ModelSchema>,
     state: Mutex<BufferState<V>>,
@@ -29,81 +30,84 @@ pub struct ViewBuffer<V> {
 pub(crate) enum Changeable<V> {
     Found(V),
     Missing,
-    /// It is ahead of the event: the change would be ignored, and need not be possible.
+    /// The view is ahead of the event. The change would be ignored, so it is not made.
     Ahead,
 }
 
+/// Two layers: the changes of the current event over the views as of the event before. A failed
+/// event drops the upper layer; a successful one moves it into the lower layer.
 struct BufferState<V> {
     commits: CommitMode,
-    /// Views as of the last fold that succeeded.
+    /// Views as of the last successful fold.
     folded: HashMap<String, BufferedView<V>>,
-    /// Size of all folded views.
+    /// Total of [`BufferedView::bytes`].
     bytes: usize,
-    /// Of the views that were read or written so far.
+    /// The mean size of the views that were read or written so far.
     measured: Mean,
-    /// The event that is being folded.
+    /// Position of the current event.
     event: Position,
-    /// Its changes.
+    /// Changes of the current event. `None` deletes the view.
     current: HashMap<String, Option<V>>,
-    /// Keys that its fold has read with `Views::get`, if views are written one by one.
+    /// Keys that the current fold has read with `Views::get`, if views are written one by one.
     read: HashSet<String>,
-    /// Keys changed since the last commit.
+    /// Keys changed since the last commit, each of them in `folded`.
     changed: HashSet<String>,
-    /// Keys asked for that are not here.
+    /// Keys that the current fold has asked for and that are not in memory.
     missing: HashSet<String>,
-    /// There while the fold may wait for a view.
+    /// Set while the fold runs on a thread on which it may block.
     loader: Option<Loader>,
 }
 
 struct BufferedView<V> {
-    /// `None` is known to be absent.
+    /// `None` if there is no view under this key.
     view: Option<V>,
-    /// Of its key, and of its JSON when it was last read or written. Before that, as many as others
-    /// have on average: to encode each would cost as much as to write it.
+    /// Size of the key, and of the JSON when the view was last read or written. Until then, the
+    /// mean size: encoding each view after each event would cost as much as writing it.
     bytes: usize,
-    /// The last event that changed it, or that the store has for it.
+    /// Position of the last event that changed the view, here or in the store.
     position: Position,
 }
 
-/// The mean size of views.
+/// The mean size of views, with their keys.
 #[derive(Default)]
 struct Mean {
     bytes: usize,
     views: usize,
 }
 
-/// A buffer without its type.
+/// A [`ViewBuffer`] without its type.
 pub(crate) trait ErasedBuffer: Send + Sync {
-    /// For the typed handle that a fold takes.
+    /// The buffer, for the typed handle that a fold takes.
     fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
     fn schema(&self) -> &Arc<ModelSchema>;
-    /// Takes the keys that the fold asked for in vain.
+    /// Takes the keys that the fold has missed.
     fn take_missing(&self) -> Vec<String>;
-    /// Takes in what the store has under a key.
+    /// Adds a loaded view, or the fact that the store has none under this key.
     fn insert(&self, key: String, stored: &StoredView) -> Result<()>;
-    /// Begins to fold an event.
+    /// Begins to fold the event at this position.
     fn begin_fold(&self, event: Position);
     /// The keys that the fold has read with `Views::get`, and those that it has written. Empty if
     /// views are written at once.
     fn reads_and_writes(&self) -> (Vec<String>, Vec<String>);
-    /// Whether a view that the fold has read is ahead of the event.
+    /// Whether the fold has read a view that is ahead of the event.
     fn has_read_ahead(&self) -> bool;
-    /// Lets folds wait for views that this loads, or stops them with `None`.
+    /// Lets folds block until the loader has loaded a view. With `None`, a missing view is an
+    /// error.
     fn load_with(&self, loader: Option<Loader>);
-    /// Whether what the current event changed can be kept.
+    /// Checks that the changes of the current event can be written.
     fn check(&self) -> Result<()>;
     /// Keeps the changes of the current event. Returns [`bytes`](Self::bytes).
     fn commit_fold(&self) -> usize;
-    /// Bytes of JSON of the views in memory. One that is new since the last commit counts as much as
-    /// others have on average.
+    /// Size of the views in memory, in bytes of JSON. A view that is new since the last commit
+    /// counts with the mean size.
     fn bytes(&self) -> usize;
-    /// Drops the current event's changes.
+    /// Drops the changes of the current event.
     fn discard_fold(&self);
-    /// The changes since the last commit, each key once.
+    /// The changes since the last commit, one per key.
     fn changes(&self) -> Result<Vec<ViewChange>>;
-    /// After a commit: nothing is changed, and at most `keep` views stay in memory.
+    /// Records that the changes are written. At most `keep` views stay in memory.
     fn committed(&self, keep: usize);
-    /// Forgets everything, when another process has written.
+    /// Drops all views and changes.
     fn reset(&self);
 }
 
@@ -128,9 +132,11 @@ impl<V: ReadModel> ViewBuffer<V> {
         }
     }
 
-    /// The view, for a fold that decides by it.
+    /// The view, for a fold that may depend on it in any way.
     pub(crate) fn read(&self, key: &str) -> Result<Option<V>> {
         let mut state = self.lock();
+        // What the fold makes of the view is not known here, so the read is recorded: see
+        // `only_own_view`.
         if state.commits == CommitMode::ByPosition {
             state.read.insert(key.to_owned());
         }
@@ -138,10 +144,12 @@ impl<V: ReadModel> ViewBuffer<V> {
         self.get(key)
     }
 
-    /// The view, for a fold that changes it by itself.
+    /// The view, for a change that depends on this view and the event alone.
     pub(crate) fn read_to_change(&self, key: &str) -> Result<Changeable<V>> {
         let view = self.get(key)?;
         let state = self.lock();
+        // Written with this very event or a later one: the change is in the view already. A view
+        // that the fold itself has set is its own, whatever the store has.
         if state.is_ahead(key) && !state.current.contains_key(key) {
             return Ok(Changeable::Ahead);
         }
@@ -154,6 +162,7 @@ impl<V: ReadModel> ViewBuffer<V> {
             return view;
         }
         if let Some(loader) = state.loader.clone() {
+            // The thread blocks until the view is inserted, which needs the lock.
             drop(state);
             loader.load(TypeId::of::<V>(), key);
             state = self.lock();
@@ -161,6 +170,7 @@ impl<V: ReadModel> ViewBuffer<V> {
                 return view;
             }
         }
+        // The fold returns this error, and runs again once the view is loaded.
         state.missing.insert(key.to_owned());
         let error = format!("view `{key}` of `{}` is being loaded", V::NAME);
         Err(Error::message(error))
@@ -170,14 +180,15 @@ impl<V: ReadModel> ViewBuffer<V> {
         self.lock().current.insert(key, view);
     }
 
-    /// A panic while the lock was held can only have been in a user's `Clone`; the maps are whole.
+    /// User code that runs while the lock is held (`Clone`, `Serialize`, `Drop`) leaves the maps
+    /// whole when it panics, so a poisoned lock still guards consistent data.
     fn lock(&self) -> MutexGuard<'_, BufferState<V>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<V: ReadModel> BufferState<V> {
-    /// The view, if it is here.
+    /// The view, if it is in memory.
     fn find(&self, key: &str) -> Option<Result<Option<V>>> {
         let folded = || Some(&self.folded.get(key)?.view);
         let found = self.current.get(key).or_else(folded)?;
@@ -188,17 +199,19 @@ impl<V: ReadModel> BufferState<V> {
         }))
     }
 
-    /// Whether the store has changes of a later event for this view, or of this one.
+    /// Whether the view already has the changes of the current event or of a later one.
     fn is_ahead(&self, key: &str) -> bool {
         let folded = self.folded.get(key);
         self.commits == CommitMode::ByPosition
             && folded.is_some_and(|view| view.position >= self.event)
     }
 
+    /// Moves a change of the current event into `folded`.
     fn keep(&mut self, key: String, view: Option<V>) {
         let folded = self.folded.get(&key);
         let is_new = view.is_some() && folded.is_none_or(|folded| folded.view.is_none());
         let before = folded.map_or(0, |folded| folded.bytes);
+        // The size of a view that was loaded stays as measured until it is written.
         let bytes = match &view {
             Some(view) if is_new => before.max(self.measured.of(&key, view)),
             _ => before,
@@ -213,7 +226,7 @@ impl<V: ReadModel> BufferState<V> {
         self.folded.insert(key, buffered);
     }
 
-    fn forget_folded(&mut self) {
+    fn drop_folded(&mut self) {
         self.folded.clear();
         self.bytes = 0;
     }
@@ -225,10 +238,10 @@ impl Mean {
         self.views += 1;
     }
 
-    /// How many bytes a view is taken to have. The first one is encoded to find out.
+    /// The assumed size of a view in bytes. The first view is encoded to measure it.
     fn of<V: ReadModel>(&mut self, key: &str, view: &V) -> usize {
         if self.views == 0 {
-            // One that cannot be kept is reported when it is written.
+            // A view that cannot be encoded is reported when it is written.
             let body = encode(key, view).map_or(0, |(body, _)| body.len());
             self.add(key.len() + body);
         }
@@ -278,6 +291,7 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
             state.measured.add(bytes);
         }
         state.bytes += bytes;
+        // Also if there is no view: the next run must not ask for the key again.
         let buffered = BufferedView {
             view,
             bytes,
@@ -295,6 +309,7 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
 
     fn check(&self) -> Result<()> {
         let state = self.lock();
+        // Only the views of this event: the others were checked with the events that changed them.
         let written = state
             .current
             .iter()
@@ -308,6 +323,8 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
     fn commit_fold(&self) -> usize {
         let mut state = self.lock();
         let current = std::mem::take(&mut state.current);
+        // A view that is ahead ignores the change: the store has it already, from the commit that
+        // was interrupted.
         for (key, view) in current {
             if !state.is_ahead(&key) {
                 state.changed.insert(key.clone());
@@ -326,6 +343,7 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
         let mut state = self.lock();
         state.current.clear();
         state.read.clear();
+        // The missing keys of this run are loaded by now, or their load has failed.
         state.missing.clear();
     }
 
@@ -338,6 +356,7 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
             measured,
             ..
         } = &mut *state;
+        // Encoding tells the exact size, which replaces the estimate.
         let change = |key: &String| {
             let mut written = None;
             let mut changed_at = Position::START;
@@ -369,14 +388,15 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
     fn committed(&self, keep: usize) {
         let mut state = self.lock();
         state.changed.clear();
+        // None of them is dirty now, so all can be dropped and loaded again.
         if state.folded.len() > keep {
-            state.forget_folded();
+            state.drop_folded();
         }
     }
 
     fn reset(&self) {
         let mut state = self.lock();
-        state.forget_folded();
+        state.drop_folded();
         state.current.clear();
         state.read.clear();
         state.changed.clear();

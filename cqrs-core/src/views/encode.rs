@@ -6,15 +6,15 @@ use crate::error::{Error, Result};
 use crate::json;
 use crate::panic::panic_message;
 
-/// Maximum size of the key of a view, and of each of its index values, in bytes: what every store
-/// can keep in an index. In a key, U+0000 and U+0001 count twice; a number, a `Timestamp` or an
-/// `Option` as an index takes a few bytes of its own.
+/// Maximum size of the key of a view, and of each of its index values, in bytes. Every store can
+/// keep that much in an index. In a key, U+0000 and U+0001 count twice; a number, a `Timestamp` or
+/// an `Option` as an index takes a few bytes more.
 pub const MAX_KEY_BYTES: usize = 1024;
 
-/// A view as a store keeps it: JSON that can be read back, and a sort key per index.
+/// Encodes a view as JSON that can be decoded again, and a sort key per index.
 ///
 /// # Errors
-/// When the view cannot be kept; names it, and the field.
+/// When the view cannot be stored. The error names the view and the field.
 pub(super) fn encode<V: ReadModel>(key: &str, view: &V) -> Result<(Vec<u8>, Vec<SortKey>)> {
     let bytes = stored_bytes(key);
     if bytes > MAX_KEY_BYTES {
@@ -35,10 +35,10 @@ pub(super) fn encode<V: ReadModel>(key: &str, view: &V) -> Result<(Vec<u8>, Vec<
     encoded.map_err(|why| broken::<V>(key, &why))
 }
 
-/// A view from its JSON.
+/// Decodes a view from its JSON.
 ///
 /// # Errors
-/// When the JSON does not fit the type; names the view, and the field.
+/// When the JSON does not fit the type. The error names the view and the field.
 pub(super) fn decode<V: ReadModel>(key: &str, body: &[u8]) -> Result<V> {
     let decoded = catch_unwind(|| json::decode(body).map_err(|error| error.to_string()));
     let decoded = decoded.unwrap_or_else(|panic| Err(panicked(&*panic)));
@@ -69,7 +69,7 @@ fn too_large(what: &str, bytes: usize) -> String {
     format!("its {what} has {bytes} bytes, at most {MAX_KEY_BYTES}")
 }
 
-/// U+0000 and U+0001 take two bytes where a store has to escape them.
+/// Size of a key in a store that has to escape U+0000 and U+0001 with two bytes each.
 fn stored_bytes(key: &str) -> usize {
     key.len() + key.bytes().filter(|byte| *byte <= 1).count()
 }

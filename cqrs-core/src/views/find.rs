@@ -9,7 +9,7 @@ use super::{Index, Indexed, ReadModel, SortKey};
 use crate::error::Result;
 use crate::store::{IndexRange, ModelSchema, ViewRow, ViewScan, ViewStore};
 
-/// What a query handler reads: the views of one read model. Nothing here writes.
+/// Read access to the views of one read model, as an input of query handlers.
 pub struct Read<V> {
     store: Arc<dyn ViewStore>,
     model: Arc<ModelSchema>,
@@ -25,7 +25,10 @@ impl<V: ReadModel> Read<V> {
         }
     }
 
-    /// The view with this key.
+    /// Returns the view with this key.
+    ///
+    /// # Errors
+    /// When the store fails, or the stored view does not fit the type.
     pub async fn get(&self, key: &(impl Display + ?Sized)) -> Result<Option<V>> {
         let key = key.to_string();
         let mut found = self
@@ -39,7 +42,7 @@ impl<V: ReadModel> Read<V> {
             .transpose()
     }
 
-    /// All views, to be narrowed, sorted and paged.
+    /// Starts a search in all views, which [`Find`]'s methods narrow, sort and page.
     pub fn find(&self) -> Find<'_, V> {
         let scan = ViewScan {
             model: self.model.clone(),
@@ -57,7 +60,10 @@ impl<V: ReadModel> Read<V> {
         }
     }
 
-    /// How many views there are.
+    /// Returns the number of views.
+    ///
+    /// # Errors
+    /// When the store fails.
     pub async fn count(&self) -> Result<u64> {
         self.find().count().await
     }
@@ -71,21 +77,21 @@ pub struct Find<'r, V> {
     filter: Option<Filter<'r, V>>,
 }
 
-/// Says which views to let through.
+/// Returns whether a view is part of the result.
 type Filter<'r, V> = Box<dyn Fn(&V) -> bool + Send + Sync + 'r>;
 
-/// One page of what was found.
+/// One page of the views that a search has found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Page<V> {
     /// The views on this page.
     pub items: Vec<V>,
-    /// How many there are on all pages.
+    /// Number of views on all pages.
     pub total: u64,
 }
 
 impl<'r, V: ReadModel> Find<'r, V> {
-    /// Only views whose index is within the range: `..=max`, `min..`, `a..b`, `v..=v`.
+    /// Keeps only views whose index is within the range: `..=max`, `min..`, `a..b`, `v..=v`.
     pub fn range<T: Indexed>(mut self, index: Index<V, T>, range: impl RangeBounds<T>) -> Self {
         let key = |bound: Bound<&T>| bound.map(SortKey::of);
         let (from, to) = (key(range.start_bound()), key(range.end_bound()));
@@ -97,7 +103,7 @@ impl<'r, V: ReadModel> Find<'r, V> {
         self
     }
 
-    /// Only views whose index has this value.
+    /// Keeps only views whose index has this value.
     pub fn eq<T: Indexed>(mut self, index: Index<V, T>, value: &T) -> Self {
         let key = Bound::Included(SortKey::of(value));
         self.scan.ranges.push(IndexRange {
@@ -108,8 +114,8 @@ impl<'r, V: ReadModel> Find<'r, V> {
         self
     }
 
-    /// Only views that the function lets through. It runs in this process on every view that the
-    /// ranges leave: narrow them first.
+    /// Keeps only views for which the function returns `true`. It runs in this process, on every
+    /// view within the ranges, so narrow these first.
     pub fn filter(mut self, filter: impl Fn(&V) -> bool + Send + Sync + 'r) -> Self {
         self.filter = Some(match self.filter.take() {
             None => Box::new(filter),
@@ -118,31 +124,34 @@ impl<'r, V: ReadModel> Find<'r, V> {
         self
     }
 
-    /// Sorted by this index; by key where equal. Without it, sorted by key.
+    /// Sorts by this index, and by key where it is equal. Defaults to the order of keys.
     pub fn order_by<T: ?Sized>(mut self, index: Index<V, T>) -> Self {
         self.scan.order = Some(index.place);
         self
     }
 
-    /// From the highest down.
+    /// Sorts in descending order.
     pub fn descending(mut self) -> Self {
         self.scan.descending = true;
         self
     }
 
-    /// Without the first `count`.
+    /// Skips the first `count` views.
     pub fn skip(mut self, count: u64) -> Self {
         self.scan.skip = count;
         self
     }
 
-    /// At most `count`.
+    /// Returns at most `count` views.
     pub fn take(mut self, count: u64) -> Self {
         self.scan.take = count;
         self
     }
 
-    /// The views.
+    /// Returns the views.
+    ///
+    /// # Errors
+    /// When the store fails, or a stored view does not fit the type.
     pub async fn all(self) -> Result<Vec<V>> {
         if self.filter.is_none() {
             let page = self.read.store.scan(self.scan).await?;
@@ -151,12 +160,18 @@ impl<'r, V: ReadModel> Find<'r, V> {
         Ok(self.filtered().await?.items)
     }
 
-    /// The first view.
+    /// Returns the first view.
+    ///
+    /// # Errors
+    /// As [`all`](Self::all).
     pub async fn first(self) -> Result<Option<V>> {
         Ok(self.take(1).all().await?.into_iter().next())
     }
 
-    /// The views, and how many there would be without `skip` and `take`, as of one moment.
+    /// Returns the views with the total number without `skip` and `take`, in one snapshot.
+    ///
+    /// # Errors
+    /// As [`all`](Self::all).
     pub async fn page(mut self) -> Result<Page<V>> {
         if self.filter.is_some() {
             return self.filtered().await;
@@ -169,12 +184,16 @@ impl<'r, V: ReadModel> Find<'r, V> {
         })
     }
 
-    /// How many views there are, whatever `skip` and `take` say.
+    /// Returns the number of views. Ignores `skip` and `take`.
+    ///
+    /// # Errors
+    /// As [`all`](Self::all).
     pub async fn count(self) -> Result<u64> {
         Ok(self.take(0).page().await?.total)
     }
 
-    /// Reads everything within the ranges, in one snapshot, and lets the filter decide.
+    /// Reads all views within the ranges, in one snapshot, and applies the filter, `skip` and
+    /// `take`.
     async fn filtered(self) -> Result<Page<V>> {
         let (skip, take) = (self.scan.skip, self.scan.take);
         let scan = ViewScan {

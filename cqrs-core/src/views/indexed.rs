@@ -3,7 +3,7 @@ use uuid::Uuid;
 use crate::Timestamp;
 use crate::store::SortKey;
 
-/// A type that can be an `#[index]` of a read model.
+/// A type of `#[index]` fields of a read model.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an `#[index]`",
     label = "this type has no order that a store could keep",

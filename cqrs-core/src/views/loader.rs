@@ -4,21 +4,21 @@ use std::sync::mpsc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// Loads views for a fold that waits for them on a thread of its own.
+/// Requests views for a fold that waits for them on a thread of its own.
 #[derive(Clone)]
 pub(crate) struct Loader(UnboundedSender<ViewRequest>);
 
 /// A view that a fold waits for.
 pub(crate) struct ViewRequest {
-    /// The type of its read model.
+    /// The type of the read model.
     pub(crate) model: TypeId,
     pub(crate) key: String,
-    /// The fold goes on when this is dropped.
+    /// Dropping it lets the fold continue.
     _waiting: mpsc::Sender<Infallible>,
 }
 
 impl Loader {
-    /// The requests end when all clones of the loader are gone.
+    /// Returns a loader and its requests, which end when all clones of the loader are dropped.
     pub(crate) fn new() -> (Self, UnboundedReceiver<ViewRequest>) {
         let (requests, received) = unbounded_channel();
         (Self(requests), received)

@@ -1,4 +1,4 @@
-//! Read models: what a projection writes and a query reads.
+//! Read models, which projections write and queries read.
 
 mod buffer;
 mod encode;

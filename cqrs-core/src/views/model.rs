@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::SortKey;
 
-/// What a query is answered from, kept by a projection. Derive it: `#[key]` marks the field that
-/// identifies a view, `#[index]` those that it can be found or sorted by.
+/// A type whose values, the views, are kept by a projection and answer queries. Derive it: `#[key]`
+/// marks the field that identifies a view, `#[index]` the fields to find and sort views by.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a read model",
     label = "this type does not derive `ReadModel`",
@@ -28,7 +28,7 @@ pub trait ReadModel: Serialize + for<'de> Deserialize<'de> + Clone + Send + Sync
     fn sort_keys(&self) -> Vec<SortKey>;
 }
 
-/// An `#[index]` of the read model `V`, of type `T`; the derive makes a constant of each.
+/// An `#[index]` of the read model `V`, of type `T`. The derive defines a constant for each.
 pub struct Index<V, T: ?Sized> {
     pub(crate) place: usize,
     of: PhantomData<fn(&V) -> &T>,

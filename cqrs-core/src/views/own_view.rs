@@ -3,14 +3,14 @@ use std::collections::BTreeSet;
 use super::ErasedBuffer;
 use crate::error::{Error, Result};
 
-/// What a fold has returned, on views that are written one by one.
+/// Checks the result of a fold on views that are written one by one.
 ///
-/// A commit that was interrupted has written some views and not others. When its events are folded
-/// again, a fold that reads one of those views sees a later state of it. So it may write only the view
-/// that it has read: what it makes of a later state is ignored then, and so is an error.
+/// An interrupted commit has written some views and not others. When its events are folded again, a
+/// fold that reads one of the written views sees a later state. Therefore it may write only the
+/// view that it has read: its change of a later state is ignored, and so is its error.
 ///
 /// # Errors
-/// That of the fold, or when it has read one view and written another.
+/// The error of the fold, or an error if the fold has read one view and written another.
 pub(crate) fn only_own_view<'a>(
     buffers: impl Iterator<Item = &'a dyn ErasedBuffer> + Clone,
     folded: Result<()>,
@@ -36,6 +36,7 @@ pub(crate) fn only_own_view<'a>(
              transactions does not allow: change each view with `update` or `upsert`"
         )));
     }
+    // The fold ran on a state that already includes the event, so its error proves nothing.
     if buffers.any(ErasedBuffer::has_read_ahead) {
         return Ok(());
     }

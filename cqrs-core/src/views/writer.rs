@@ -5,10 +5,10 @@ use super::buffer::Changeable;
 use super::{ReadModel, ViewBuffer};
 use crate::error::Result;
 
-/// What a projection writes: the views of one read model.
+/// Write access to the views of one read model, as an input of projections.
 ///
-/// Changes become visible together with the projection's checkpoint, or not at all. A fold may be
-/// run more than once for the same event; only the last run counts.
+/// Changes become visible together with the projection's checkpoint, or not at all. A fold may run
+/// more than once for the same event; only the last run counts.
 pub struct Views<V> {
     buffer: Arc<ViewBuffer<V>>,
 }
@@ -18,24 +18,24 @@ impl<V: ReadModel> Views<V> {
         Self { buffer }
     }
 
-    /// The view with this key.
+    /// Returns the view with this key.
     ///
     /// In a view store without transactions, a fold that reads a view this way may write only that
     /// view; [`update`](Self::update) and [`upsert`](Self::upsert) are not restricted. See
     /// [`CommitMode::ByPosition`](crate::store::CommitMode::ByPosition).
     ///
     /// # Errors
-    /// While the view is being loaded; pass the error on with `?`, the fold is run again.
+    /// While the view is being loaded. Return the error with `?`, and the fold runs again.
     pub fn get(&self, key: &(impl Display + ?Sized)) -> Result<Option<V>> {
         self.buffer.read(&key.to_string())
     }
 
-    /// Writes a view, new or not.
+    /// Writes a view, whether or not its key exists.
     pub fn put(&mut self, view: V) {
         self.buffer.set(view.key().to_string(), Some(view));
     }
 
-    /// Changes the view with this key and answers whether there is one.
+    /// Changes the view with this key. Returns whether there is one.
     ///
     /// # Errors
     /// As [`get`](Views::get).
@@ -51,13 +51,13 @@ impl<V: ReadModel> Views<V> {
                 Ok(true)
             }
             Changeable::Missing => Ok(false),
-            // It was there when the event was folded for the first time, as far as one can tell.
+            // The view existed when the event was first folded, as far as can be known now.
             Changeable::Ahead => Ok(true),
         }
     }
 
-    /// Changes the view with this key, or inserts the one that `insert` makes if there is none.
-    /// Exactly one of the two functions runs: what `insert` makes already counts the event.
+    /// Changes the view with this key, or inserts the result of `insert` if there is none. Exactly
+    /// one of the two functions runs, so the result of `insert` has to include the event.
     ///
     /// ```
     /// # use cqrs_core::prelude::*;
