@@ -47,4 +47,4 @@
 
 pub use crate::handler::{Context, Each, ReadTx, Reader, Service, Tx};
 pub use crate::ids::{CommandId, EventId};
-pub use crate::message::{Aggregate, Command, Event, Query, Storage, Validate};
+pub use crate::message::{Aggregate, Command, Event, Query, Validate};

@@ -4,6 +4,9 @@
 extern crate self as cqrs_core;
 
 #[doc(hidden)]
+#[path = "kit.rs"]
+pub mod __kit;
+#[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
 pub mod app;

@@ -25,8 +25,8 @@ const FLOORS: [&[&str]; 18] = [
     &["subscription", "decision"],
     &["dispatcher"],
     &["testing"],
-    // What users and expansions name, gathered from all of the others.
-    &["app", "domain", "prelude", "__private"],
+    // What users, the kit and expansions name, gathered from all of the others.
+    &["app", "domain", "prelude", "__kit", "__private"],
     &[""],
 ];
 

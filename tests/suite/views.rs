@@ -2,7 +2,7 @@
 
 use cqrs_core::app::SubscriptionState;
 use cqrs_core::prelude::*;
-use cqrs_core::views::{MAX_KEY_BYTES, Page};
+use cqrs_core::views::{Page, SortKey};
 
 use crate::support::stores::on_each_with;
 
@@ -199,9 +199,9 @@ async fn a_view_that_could_not_be_read_back_fails_the_fold_that_makes_it() {
 
 #[tokio::test]
 async fn keys_and_index_values_are_as_long_on_every_store() {
-    let longest = "k".repeat(MAX_KEY_BYTES);
+    let longest = "k".repeat(SortKey::MAX_BYTES);
     // Where U+0000 has to be escaped, it takes two bytes.
-    let escaped = "\0".repeat(MAX_KEY_BYTES / 2);
+    let escaped = "\0".repeat(SortKey::MAX_BYTES / 2);
     let (longest, escaped) = (&*longest, &*escaped);
     on_each_with(
         cards::module(),

@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 pub mod batch;
+pub mod decider;
 pub mod migrations;
 pub mod model_plan;
 pub mod options;
 pub mod prepared;
 pub mod queue;
+pub mod tail_cache;
 #[cfg(test)]
 mod testing;
 pub mod view_changes;

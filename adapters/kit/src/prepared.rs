@@ -2,9 +2,10 @@
 
 use std::mem::take;
 
+use crate::decider::ConflictWindow;
 use cqrs_core::store::{
-    Append, AppendError, AppendToken, Appended, Boundary, ConflictWindow, Recorded, StateWrite,
-    StoredCommand, Tag, Tags,
+    Append, AppendError, AppendToken, Appended, Boundary, Recorded, StateWrite, StoredCommand, Tag,
+    Tags,
 };
 use cqrs_core::{CommandId, Position, Timestamp};
 
@@ -129,7 +130,7 @@ pub fn tags_json(tags: &Tags) -> Result<String, AppendError> {
 
 #[cfg(test)]
 mod tests {
-    use cqrs_core::store::BoundaryCheck::{Conflict, Holds};
+    use crate::decider::BoundaryCheck::{Conflict, Holds};
     use cqrs_core::store::{EventData, EventQuery, EventType};
 
     use super::*;

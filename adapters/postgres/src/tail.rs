@@ -1,7 +1,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cqrs_core::Position;
-use cqrs_core::store::{Heads, Incarnation, Recorded, TailCache};
+use cqrs_core::store::{Heads, Incarnation, Recorded};
+use cqrs_kit::tail_cache::TailCache;
 use tokio::sync::watch;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;

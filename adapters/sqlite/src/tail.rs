@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
-use cqrs_core::store::{Heads, Recorded, TailCache};
+use cqrs_core::store::{Heads, Recorded};
 use cqrs_core::{Position, Uuid};
+use cqrs_kit::tail_cache::TailCache;
 
 /// Maximum number and size of the events of this process that are kept for followers of the log: more
 /// than what is appended while a projection commits a page.

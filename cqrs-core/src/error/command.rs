@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{BoxError, Denied, Error, Failure, Invalid, Unknown, report};
+use super::{Denied, Error, Failure, Invalid, Unknown, report};
 use crate::store::Position;
 
 /// Why a command was not carried out. `E` is the domain's own error.
@@ -75,7 +75,7 @@ impl<E> From<E> for CommandError<E> {
 /// The domain's error when the command was sent as JSON: displays as the error, which is boxed in it.
 #[derive(thiserror::Error)]
 #[error(transparent)]
-pub struct Rejection(BoxError);
+pub struct Rejection(Box<dyn std::error::Error + Send + Sync>);
 
 crate::debug_as_report!(Rejection);
 

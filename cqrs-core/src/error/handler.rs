@@ -2,12 +2,9 @@ use std::fmt;
 
 use super::report;
 
-/// An error of any kind, boxed.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
-
 /// The error of a handler that failed, as opposed to a rejection by the domain: any error, converted by
 /// `?`. Keeps its causes, which `{:?}` prints line by line.
-pub struct Error(BoxError);
+pub struct Error(Box<dyn std::error::Error + Send + Sync>);
 
 /// A result whose error type defaults to [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -21,7 +18,7 @@ impl Error {
 
     /// Of anything that can be boxed as an error: a `Box<dyn std::error::Error + Send + Sync>`,
     /// whose causes it keeps.
-    pub fn other(error: impl Into<BoxError>) -> Self {
+    pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self(error.into())
     }
 
@@ -42,7 +39,7 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for Error {
     }
 }
 
-impl From<Error> for BoxError {
+impl From<Error> for Box<dyn std::error::Error + Send + Sync> {
     fn from(error: Error) -> Self {
         error.0
     }

@@ -27,7 +27,7 @@ mod rejected;
 pub use crate::report::report;
 pub use command::{CommandError, Rejection};
 pub use denied::{Action, Denied};
-pub use handler::{BoxError, Error, Result};
+pub use handler::{Error, Result};
 pub use query::{NotCaughtUp, QueryError};
 pub use rejected::Rejected;
 
@@ -47,7 +47,7 @@ pub enum Failure {
         /// The handler's name.
         handler: &'static str,
         /// The handler's error.
-        source: BoxError,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A handler panicked. The call had no effect, and nothing else is affected.
     #[error("`{handler}` panicked: {message}")]

@@ -24,7 +24,8 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     const NAME: &'static str;
     /// The wire names of the events that it folds.
     const EVENTS: &'static [&'static str];
-    /// Where its state is kept.
+    /// Where its state is kept: the attribute sets it.
+    #[doc(hidden)]
     const STORAGE: Storage;
     /// Whether a fold takes `&Recorded`, which is not known before the event is recorded.
     const READS_RECORDED: bool;

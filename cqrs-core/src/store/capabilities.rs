@@ -192,7 +192,8 @@ pub trait FoldReads: Send + Sync {
     ) -> BoxFuture<'_, Result<EventPage<(Position, EventData)>, StoreError>>;
 }
 
-/// A log that has its recent events in memory: see [`TailCache`](super::TailCache).
+/// A log that has its recent events in memory, such as in a `TailCache` of the crate
+/// `wired-cqrs-kit`.
 pub trait TailReads: Send + Sync {
     /// At most `limit` matching events after `after` from memory: as
     /// [`EventLog::read`](super::EventLog::read), except that `as_of` is this process's view of the

@@ -1,7 +1,5 @@
-use super::{
-    AppendError, Boundary, BoundaryCheck, ConflictWindow, EventQuery, Incarnation, Position,
-    StateWrite, StoreError,
-};
+use super::conflict_window::{BoundaryCheck, ConflictWindow};
+use super::{AppendError, Boundary, EventQuery, Incarnation, Position, StateWrite, StoreError};
 
 /// Decides whether an append may be written: the decision that every store has to make, and the
 /// heart of promises I2 and I10.
@@ -13,26 +11,6 @@ use super::{
 /// A store that writes several appends at once decides them one after the other: each accepted
 /// append is added to the window before the next one is decided, and the window is truncated if the
 /// batch is not written.
-///
-/// ```
-/// use cqrs_core::Position;
-/// use cqrs_core::store::{Boundary, ConflictWindow, Decider, EventQuery, EventType, Incarnation, Tags};
-///
-/// let mut window = ConflictWindow::new(Position::new(7), 100);
-/// window.add(EventType::new("sold"), Tags::default()); // The event at position 8.
-/// let decider = Decider {
-///     incarnation: Incarnation::default(),
-///     head: Position::new(8),
-///     window: &window,
-/// };
-/// // Decided up to position 7, and an event was recorded since.
-/// let boundaries = [Boundary::new(EventQuery::All, Position::new(7))];
-/// assert!(decider.check(&boundaries, &[]).is_err());
-/// // Decided up to position 3, which is before the window: the log has to be asked.
-/// let boundaries = [Boundary::new(EventQuery::typed(["returned"]), Position::new(3))];
-/// assert_eq!(decider.check(&boundaries, &[])?.len(), 1);
-/// # Ok::<_, cqrs_core::store::AppendError>(())
-/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Decider<'w> {
     /// Incarnation of the log. Stores whose log cannot be replaced have one only.

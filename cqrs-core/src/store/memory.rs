@@ -4,11 +4,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
 
+use super::conflict_window::ConflictWindow;
+use super::decider::{Decider, Question};
 use super::{
-    Append, AppendError, Appended, BoxFuture, Capabilities, ConflictWindow, Decider, EventLog,
-    EventPage, EventQuery, EventQueryItem, Heads, Incarnation, Limits, ModelSchema, Position,
-    Question, ReadRange, Recorded, SortKey, StateKey, StateStore, StoreError, StoredCommand,
-    StoredState, Tag, ViewBatch, ViewCommitError, ViewPage, ViewRow, ViewScan, ViewStore,
+    Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventPage, EventQuery,
+    EventQueryItem, Heads, Incarnation, Limits, ModelSchema, Position, ReadRange, Recorded,
+    SortKey, StateKey, StateStore, StoreError, StoredCommand, StoredState, Tag, ViewBatch,
+    ViewCommitError, ViewPage, ViewRow, ViewScan, ViewStore,
 };
 use crate::CommandId;
 

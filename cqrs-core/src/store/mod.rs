@@ -9,8 +9,8 @@ mod append;
 mod append_token;
 mod boundary;
 mod capabilities;
-mod conflict_window;
-mod decider;
+pub(crate) mod conflict_window;
+pub(crate) mod decider;
 mod error;
 mod event_log;
 mod event_query;
@@ -28,7 +28,6 @@ mod sort_key;
 mod state;
 mod subscription;
 mod tag;
-mod tail_cache;
 mod transaction;
 mod view_store;
 
@@ -36,11 +35,9 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub use append::{Append, Appended, StoredCommand};
-pub use append_token::{AppendToken, CompletedAppends};
+pub use append_token::AppendToken;
 pub use boundary::Boundary;
 pub use capabilities::{Admission, Capabilities, FoldReads, StateStore, TailReads};
-pub use conflict_window::{BoundaryCheck, ConflictWindow};
-pub use decider::{Decider, Question};
 pub use error::{AppendError, StoreError};
 pub use event_log::{EventLog, EventLogExt};
 pub use event_query::{EventQuery, EventQueryItem};
@@ -50,14 +47,13 @@ pub use heads::{HeadWatch, Heads};
 pub use incarnation::Incarnation;
 pub use limits::Limits;
 pub use memory::Memory;
-pub use page::{EventPage, ReadRange, Room};
+pub use page::{EventPage, ReadRange};
 pub use position::Position;
 pub use recorded::{EventData, Metadata, Recorded};
 pub use sort_key::SortKey;
 pub use state::{StateKey, StateWrite, StoredState};
 pub use subscription::Subscription;
 pub use tag::{Tag, Tags};
-pub use tail_cache::TailCache;
 pub(crate) use transaction::{ErasedLogTx, ErasedTx, ErasedViewTx};
 pub use transaction::{
     HasReader, LogTransaction, ReaderSource, StoreTransaction, Transactional, Transactions,

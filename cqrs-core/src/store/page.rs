@@ -35,31 +35,25 @@ impl ReadRange {
         }
     }
 
-    /// The room of a page that a store fills.
-    pub fn room(&self) -> Room {
-        Room {
-            events: self.limit.max(1),
+    /// The room of a page that a store fills: as this range, for one event at least. The store
+    /// [takes](Self::take) events from it one by one, and reads none in vain.
+    #[must_use]
+    pub fn room(self) -> Self {
+        Self {
+            limit: self.limit.max(1),
             bytes: self.bytes.max(1),
+            ..self
         }
     }
-}
 
-/// The remaining room of a page. A store takes events into it one by one, and reads none in vain.
-#[derive(Clone, Copy, Debug)]
-pub struct Room {
-    events: usize,
-    bytes: usize,
-}
-
-impl Room {
-    /// Whether the page has no room for another event.
+    /// Whether a page of this [`room`](Self::room) takes no further event.
     pub fn is_full(&self) -> bool {
-        self.events == 0 || self.bytes == 0
+        self.limit == 0 || self.bytes == 0
     }
 
-    /// Takes an event of so many bytes into the page.
+    /// Takes an event of this size in bytes from the [`room`](Self::room).
     pub fn take(&mut self, bytes: usize) {
-        self.events = self.events.saturating_sub(1);
+        self.limit = self.limit.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes);
     }
 }

@@ -4,6 +4,11 @@
 pub struct SortKey(Vec<u8>);
 
 impl SortKey {
+    /// Maximum size of a sort key, and of the key of a view, in bytes. Every store can keep that much
+    /// in an index. In the key of a view, U+0000 and U+0001 count twice; a number, a `Timestamp` or
+    /// an `Option` as an index takes a few bytes more.
+    pub const MAX_BYTES: usize = 1024;
+
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

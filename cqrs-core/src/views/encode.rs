@@ -6,18 +6,13 @@ use crate::error::{Error, Result};
 use crate::json;
 use crate::panic::panic_message;
 
-/// Maximum size of the key of a view, and of each of its index values, in bytes. Every store can
-/// keep that much in an index. In a key, U+0000 and U+0001 count twice; a number, a `Timestamp` or
-/// an `Option` as an index takes a few bytes more.
-pub const MAX_KEY_BYTES: usize = 1024;
-
 /// Encodes a view as JSON that can be decoded again, and a sort key per index.
 ///
 /// # Errors
 /// When the view cannot be stored. The error names the view and the field.
 pub(super) fn encode<V: ReadModel>(key: &str, view: &V) -> Result<(Vec<u8>, Vec<SortKey>)> {
     let bytes = stored_bytes(key);
-    if bytes > MAX_KEY_BYTES {
+    if bytes > SortKey::MAX_BYTES {
         return Err(broken::<V>(key, &too_large("key", bytes)));
     }
     let encoded = catch_unwind(AssertUnwindSafe(|| {
@@ -25,7 +20,7 @@ pub(super) fn encode<V: ReadModel>(key: &str, view: &V) -> Result<(Vec<u8>, Vec<
         let sort_keys = view.sort_keys();
         for (index, sort_key) in V::INDEXES.iter().zip(&sort_keys) {
             let bytes = sort_key.as_bytes().len();
-            if bytes > MAX_KEY_BYTES {
+            if bytes > SortKey::MAX_BYTES {
                 return Err(too_large(&format!("index `{index}`"), bytes));
             }
         }
@@ -66,7 +61,10 @@ fn panicked(panic: &(dyn Any + Send)) -> String {
 }
 
 fn too_large(what: &str, bytes: usize) -> String {
-    format!("its {what} has {bytes} bytes, at most {MAX_KEY_BYTES}")
+    format!(
+        "its {what} has {bytes} bytes, at most {}",
+        SortKey::MAX_BYTES
+    )
 }
 
 /// Size of a key in a store that has to escape U+0000 and U+0001 with two bytes each.

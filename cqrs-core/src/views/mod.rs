@@ -9,9 +9,7 @@ mod model;
 mod own_view;
 mod writer;
 
-pub(crate) use buffer::ErasedBuffer;
-pub use buffer::ViewBuffer;
-pub use encode::MAX_KEY_BYTES;
+pub(crate) use buffer::{ErasedBuffer, ViewBuffer};
 pub use find::{Find, Page, Read};
 pub use indexed::Indexed;
 pub(crate) use loader::{Loader, ViewRequest};

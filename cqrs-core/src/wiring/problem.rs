@@ -1,6 +1,5 @@
 use std::fmt;
 
-use crate::error::BoxError;
 use crate::source::Source;
 use crate::store::StoreError;
 
@@ -21,7 +20,7 @@ pub enum BuildError {
         /// The projection's name.
         projection: &'static str,
         /// The method's error.
-        source: BoxError,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The store failed.
     #[error(transparent)]

@@ -1,10 +1,10 @@
 use std::collections::HashMap;
 
 use cqrs_core::store::{
-    Append, AppendError, Appended, Boundary, ConflictWindow, Decider, Incarnation, StateKey,
-    StoreError, StoredCommand,
+    Append, AppendError, Appended, Boundary, Incarnation, StateKey, StoreError, StoredCommand,
 };
 use cqrs_core::{CommandId, Position};
+use cqrs_kit::decider::{ConflictWindow, Decider};
 use cqrs_kit::prepared::Prepared;
 use futures_util::future::join;
 

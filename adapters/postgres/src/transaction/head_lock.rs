@@ -3,7 +3,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cqrs_core::Position;
-use cqrs_core::store::{ConflictWindow, Incarnation};
+use cqrs_core::store::Incarnation;
+use cqrs_kit::decider::ConflictWindow;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 

@@ -2,7 +2,8 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use cqrs_core::Position;
-use cqrs_core::store::{AppendError, Decider, Question, StateKey};
+use cqrs_core::store::{AppendError, StateKey};
+use cqrs_kit::decider::{Decider, Question};
 use cqrs_kit::prepared::Prepared;
 
 use super::session::Session;

@@ -2,8 +2,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cqrs_core::store::{AppendError, ConflictWindow, Decider, Incarnation, StateKey};
+use cqrs_core::store::{AppendError, Incarnation, StateKey};
 use cqrs_core::{Position, Timestamp};
+use cqrs_kit::decider::{ConflictWindow, Decider};
 
 use tracing::warn;
 

@@ -3,9 +3,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cqrs_core::store::{
-    ConflictWindow, EventQuery, EventType, Incarnation, ReadRange, StateKey, StoredCommand, Tags,
+    EventQuery, EventType, Incarnation, ReadRange, StateKey, StoredCommand, Tags,
 };
 use cqrs_core::{CommandId, Position};
+use cqrs_kit::decider::ConflictWindow;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 use uuid::Uuid;

@@ -1,5 +1,6 @@
 use cqrs_core::Timestamp;
-use cqrs_core::store::{Append, AppendError, Appended, Decider, Incarnation, Question, Recorded};
+use cqrs_core::store::{Append, AppendError, Appended, Incarnation, Recorded};
+use cqrs_kit::decider::{Decider, Question};
 use cqrs_kit::prepared::Prepared;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;

@@ -2,7 +2,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use cqrs_core::Position;
-use cqrs_core::store::{ConflictWindow, EventQuery, ReadRange};
+use cqrs_core::store::{EventQuery, ReadRange};
+use cqrs_kit::decider::ConflictWindow;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 

@@ -1,5 +1,6 @@
 use cqrs_core::Position;
-use cqrs_core::store::{ConflictWindow, Recorded};
+use cqrs_core::store::Recorded;
+use cqrs_kit::decider::ConflictWindow;
 use rusqlite::{CachedStatement, Connection};
 use tokio::sync::oneshot;
 

@@ -1,7 +1,10 @@
+//! Recent events in memory, for followers of the log.
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{EventPage, EventQuery, Position, Recorded, TailReads};
+use cqrs_core::Position;
+use cqrs_core::store::{EventPage, EventQuery, Recorded, TailReads};
 
 /// Events that this process appended recently, kept in memory so that followers of the log need not
 /// read them back.
@@ -119,11 +122,10 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
+    use cqrs_core::store::{Append, EventData, EventType, Tags};
+    use cqrs_core::{CommandId, Timestamp, Uuid};
 
     use super::*;
-    use crate::store::{Append, EventData, EventType, Tags};
-    use crate::{CommandId, Timestamp};
 
     fn event(position: u64, payload: usize) -> Recorded {
         let odd = position % 2 == 1;

@@ -1,0 +1,5 @@
+//! Parts of the core that `wired-cqrs-kit` exports for authors of stores. Not public API: they change
+//! without notice.
+
+pub use crate::store::conflict_window::{BoundaryCheck, ConflictWindow};
+pub use crate::store::decider::{Decider, Question};
