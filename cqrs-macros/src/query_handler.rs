@@ -47,16 +47,13 @@ impl QueryHandlerItem {
     }
 
     fn answer(&self, inputs: &[TokenStream]) -> TokenStream {
-        let is_async = self.function.is_async;
         let output = &self.function.output;
         let places = 0..inputs.len();
-        // Inputs borrow from the scope, which moves into the future.
-        let own = (is_async && !inputs.is_empty()).then(|| code!(let scope = scope;));
         self.function.run(
             "QueryReply",
-            &own.unwrap_or_default(),
+            &TokenStream::new(),
             &code!(<#output as __cqrs::IntoAnswer<<Self::Query as __cqrs::Query>::Output>>::into_answer),
-            &code!(query, #(#inputs::take(&scope, #places)?),*),
+            &code!(query, #(#inputs::take(scope, #places)?),*),
         )
     }
 }
@@ -66,6 +63,7 @@ impl ToTokens for QueryHandlerItem {
         let Function { ident, message, .. } = &self.function;
         let inputs = self.inputs();
         let answer = self.answer(&inputs);
+        let is_async = self.function.is_async;
         let name = ident.unraw().to_string();
         let source = source::of(ident);
         let scope = if inputs.is_empty() {
@@ -80,6 +78,7 @@ impl ToTokens for QueryHandlerItem {
                 type Query = #message;
                 const NAME: &'static __cqrs::str = #name;
                 const SOURCE: __cqrs::Source = #source;
+                const IS_ASYNC: __cqrs::bool = #is_async;
 
                 fn inputs() -> __cqrs::Vec<__cqrs::Input> {
                     __cqrs::Vec::from([#(#inputs::describe()),*])

@@ -9,7 +9,7 @@ use crate::auth::Actor;
 use crate::auth::{AccessRequest, Action, Authorizer};
 use crate::decision::{CommandSlot, DecisionLimits, Decisions};
 use crate::error::{Denied, Failure};
-use crate::handler::QueryInputs;
+use crate::handler::{Context, QueryInputs, QueryScope};
 use crate::json::MessageLimits;
 use crate::panic::guarded;
 use crate::registry::QueryHandlerEntry;
@@ -46,6 +46,17 @@ pub(crate) struct QuerySlot {
     pub(crate) reads: Box<[usize]>,
     /// The view stores that it reads from.
     pub(crate) stores: Box<[Arc<dyn ViewStore>]>,
+}
+
+impl QuerySlot {
+    /// The source of the handler's inputs.
+    #[inline]
+    pub(super) fn scope<'a>(&'a self, context: Option<&'a Context>) -> QueryScope<'a> {
+        QueryScope {
+            inputs: &self.inputs,
+            context,
+        }
+    }
 }
 
 /// The limits of calls.

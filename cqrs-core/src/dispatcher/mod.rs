@@ -17,8 +17,6 @@ mod state;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
 pub use builder::Builder;
 pub use execute::ExecuteCall;
 pub use health::Health;
@@ -63,7 +61,7 @@ impl Dispatcher {
     }
 
     /// Asks a query: `dispatcher.query(query).await`. See [`QueryCall`] for its options.
-    pub fn query<Q: Query>(&self, query: Q) -> QueryCall<'_, Q, Q::Output> {
+    pub fn query<Q: Query>(&self, query: Q) -> QueryCall<'_, Q> {
         QueryCall::new(self, query)
     }
 
@@ -75,11 +73,7 @@ impl Dispatcher {
 
     /// Asks the query with this wire name and JSON body; the answer is JSON. The call has the options
     /// of a typed query; see [`QueryCall`].
-    pub fn query_json<'d>(
-        &'d self,
-        name: &'d str,
-        json: &'d [u8],
-    ) -> QueryCall<'d, Named<'d>, Value> {
+    pub fn query_json<'d>(&'d self, name: &'d str, json: &'d [u8]) -> QueryCall<'d, Named<'d>> {
         QueryCall::new(self, Named { name, json })
     }
 

@@ -1,12 +1,10 @@
-use std::future::{Future, IntoFuture};
-use std::pin::Pin;
-use std::task::{self, Poll};
+use std::future::IntoFuture;
 
 use serde_json::Value;
 use tracing::Instrument;
 
 use super::inner::{Inner, QuerySlot};
-use super::query::{QueryOptions, poll_later};
+use super::query::QueryOptions;
 use super::{Caller, ExecuteCall, QueryCall, Receipt};
 use crate::decision::{CallOptions, CommandSlot};
 use crate::error::{CommandError, QueryError, Rejection};
@@ -46,10 +44,13 @@ impl<'d> IntoFuture for ExecuteCall<'d, Named<'d>> {
     }
 }
 
-impl<'d> QueryCall<'d, Named<'d>, Value> {
-    fn ask_named(&mut self, Named { name, json }: Named<'d>) -> BoxFuture<'d, QueryResult<Value>> {
+impl<'d> IntoFuture for QueryCall<'d, Named<'d>> {
+    type Output = Result<Value, QueryError>;
+    type IntoFuture = BoxFuture<'d, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
         let dispatcher = self.dispatcher;
-        let options = self.take_options();
+        let (Named { name, json }, options) = self.into_options();
         Box::pin(async move {
             let inner = &dispatcher.inner;
             let slot = inner.queries.named("query", name)?;
@@ -58,17 +59,6 @@ impl<'d> QueryCall<'d, Named<'d>, Value> {
                 .instrument(trace::query(slot.entry.message))
                 .await
         })
-    }
-}
-
-impl<'d> Future for QueryCall<'d, Named<'d>, Value> {
-    type Output = Result<Value, QueryError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
-        if let Some(query) = self.query.take() {
-            self.later = Some(self.ask_named(query));
-        }
-        poll_later(&mut self.later, context)
     }
 }
 
@@ -111,6 +101,7 @@ impl Inner {
         let query = (entry.parse)(json, self.limits.message)??;
         query.check()??;
         self.wait_for(slot, options.after, options.max_wait).await?;
-        query.answer(self.scope(slot, options.actor)?).await
+        let context = self.query_context(slot, options.actor)?;
+        query.answer(slot.scope(context.as_ref())).await
     }
 }

@@ -1,6 +1,5 @@
 use std::any::type_name;
-use std::future::{Future, poll_fn};
-use std::mem::replace;
+use std::future::{Future, IntoFuture, ready};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{self, Poll};
@@ -14,7 +13,7 @@ use super::{Dispatcher, Receipt};
 use crate::CommandId;
 use crate::auth::Actor;
 use crate::error::{Failure, NotCaughtUp, QueryError, Result};
-use crate::handler::{Context, QueryFn, QueryResult, QueryScope};
+use crate::handler::{Context, QueryFn, QueryResult};
 use crate::message::Query;
 use crate::panic::{guarded, method};
 use crate::registry::{MessageKind, Registry};
@@ -22,21 +21,27 @@ use crate::store::{BoxFuture, Position, StoreError};
 use crate::trace;
 
 /// A query about to be asked; `.await` asks it. `Q` is the query's type, or
-/// [`Named`](super::Named) for a query that is asked by its wire name; `A` is the type of its answer.
+/// [`Named`](super::Named) for a query that is asked by its wire name.
 ///
-/// When the handler is sync and nothing has to be waited for, the call is ready at the first poll and
-/// allocates nothing. The fields are few and stay where they are: moving them would cost more than
-/// the rest of the call.
+/// A sync handler that needs neither the context nor a wait answers in `into_future`, with which
+/// `.await` begins, and such a call allocates nothing.
 #[must_use = "a query is asked when the call is awaited"]
-pub struct QueryCall<'d, Q, A> {
+pub struct QueryCall<'d, Q> {
     pub(super) dispatcher: &'d Dispatcher,
-    /// Taken when the query is given to its handler.
-    pub(super) query: Option<Q>,
+    pub(super) query: Q,
     options: Option<Box<QueryOptions>>,
     /// The position up to which a session has written.
     seen: Option<&'d AtomicU64>,
-    /// The future of an answer that was not ready at the first poll.
-    pub(super) later: Option<BoxFuture<'d, QueryResult<A>>>,
+}
+
+/// The answer to a query, or the future of it.
+///
+/// Two options and not one enum: reading back as a whole what was just written in parts would have to
+/// wait for the writes (decision 0018).
+#[must_use = "futures do nothing unless polled"]
+pub struct QueryFuture<'d, A> {
+    now: Option<A>,
+    later: Option<BoxFuture<'d, QueryResult<A>>>,
 }
 
 /// The options of a call besides the query.
@@ -47,15 +52,14 @@ pub(super) struct QueryOptions {
     pub(super) max_wait: Option<Duration>,
 }
 
-impl<'d, Q, A> QueryCall<'d, Q, A> {
+impl<'d, Q> QueryCall<'d, Q> {
     #[inline]
     pub(super) fn new(dispatcher: &'d Dispatcher, query: Q) -> Self {
         Self {
             dispatcher,
-            query: Some(query),
+            query,
             options: None,
             seen: None,
-            later: None,
         }
     }
 
@@ -94,79 +98,71 @@ impl<'d, Q, A> QueryCall<'d, Q, A> {
         self.options.get_or_insert_default()
     }
 
-    /// The options, once the query is asked.
-    pub(super) fn take_options(&mut self) -> QueryOptions {
-        let mut options = *self.options.take().unwrap_or_default();
+    /// The options, with the position that the session has reached by now.
+    pub(super) fn into_options(self) -> (Q, QueryOptions) {
+        let mut options = *self.options.unwrap_or_default();
         if let Some(seen) = self.seen {
             let seen = Position::new(seen.load(Ordering::Acquire));
             options.after = options.after.max(seen);
         }
-        options
+        (self.query, options)
     }
 }
 
-impl<'d, Q: Query> QueryCall<'d, Q, Q::Output> {
-    /// Gives the query to its handler, unless the call has to wait for read models first. Either writes
-    /// the answer or returns its future.
+/// The answer of a sync handler, or the future of any other and of errors.
+type Asked<'d, A> = Result<A, BoxFuture<'d, QueryResult<A>>>;
+
+impl<'d, Q: Query> QueryCall<'d, Q> {
+    /// Gives the query to its handler, unless the call has to wait for read models first.
     #[inline]
-    fn ask(
-        &mut self,
-        query: Q,
-        answer: &mut Poll<QueryResult<Q::Output>>,
-    ) -> Option<BoxFuture<'d, QueryResult<Q::Output>>> {
+    fn ask(self) -> Asked<'d, Q::Output> {
         let inner: &'d Inner = &self.dispatcher.inner;
         if let Err(shut_down) = inner.lifecycle.check(self.dispatcher.caller()) {
-            return fail(answer, shut_down);
+            return fail(shut_down);
         }
         let (run, slot) = match inner.query::<Q>() {
             Ok(found) => found,
-            Err(failure) => return fail(answer, failure),
+            Err(failure) => return fail(failure),
         };
         if Q::PERMISSION.is_some() {
             let options = self.options.as_deref();
             let actor = options.and_then(|options| options.actor.as_ref());
             match inner.authorize(Q::NAME, Q::PERMISSION, actor) {
                 Ok(Ok(())) => {}
-                Ok(Err(denied)) => return fail(answer, denied),
-                Err(panicked) => return fail(answer, panicked),
+                Ok(Err(denied)) => return fail(denied),
+                Err(panicked) => return fail(panicked),
             }
         }
-        match guarded(|| method(type_name::<Q>(), "validate"), || query.check()) {
+        match guarded(
+            || method(type_name::<Q>(), "validate"),
+            || self.query.check(),
+        ) {
             Ok(Ok(())) => {}
-            Ok(Err(invalid)) => return fail(answer, invalid),
-            Err(panicked) => return fail(answer, panicked),
+            Ok(Err(invalid)) => return fail(invalid),
+            Err(panicked) => return fail(panicked),
         }
-        if self.options.is_none() && self.seen.is_none() {
-            return match inner.run(run, slot, query, None, answer) {
-                Ok(later) => later,
-                Err(panicked) => fail(answer, panicked),
-            };
+        if self.options.is_some() || self.seen.is_some() || slot.takes_context {
+            let (query, options) = self.into_options();
+            return Err(Box::pin(inner.ask_after(run, slot, query, options)));
         }
-        let options = self.take_options();
-        Some(Box::pin(inner.ask_after(run, slot, query, options)))
+        match run {
+            QueryFn::Now(run) => run(self.query, slot.scope(None)).or_else(|error| fail(*error)),
+            QueryFn::Later(run) => Err(run(self.query, slot.scope(None))),
+        }
     }
 
     /// [`ask`](QueryCall::ask), in a span.
     #[cold]
-    fn ask_traced(
-        &mut self,
-        query: Q,
-        answer: &mut Poll<QueryResult<Q::Output>>,
-    ) -> Option<BoxFuture<'d, QueryResult<Q::Output>>> {
+    fn ask_traced(self) -> Asked<'d, Q::Output> {
         let span = trace::query(Q::NAME);
-        let later = span.in_scope(|| self.ask(query, answer))?;
-        Some(Box::pin(later.instrument(span)))
+        let asked = span.in_scope(|| self.ask());
+        asked.map_err(|later| Box::pin(later.instrument(span)) as _)
     }
 }
 
-/// Writes an error as the answer.
 #[cold]
-fn fail<'d, T>(
-    answer: &mut Poll<QueryResult<T>>,
-    error: impl Into<QueryError>,
-) -> Option<BoxFuture<'d, QueryResult<T>>> {
-    *answer = Poll::Ready(Err(error.into()));
-    None
+fn fail<'d, A: Send + 'd>(error: impl Into<QueryError>) -> Asked<'d, A> {
+    Err(Box::pin(ready(Err(error.into()))))
 }
 
 impl Inner {
@@ -175,37 +171,6 @@ impl Inner {
     fn query<Q: Query>(&self) -> Result<(QueryFn<Q>, &QuerySlot), Failure> {
         let found = self.queries.get(Q::cell());
         found.ok_or_else(|| Registry::get().no_handler(MessageKind::Query, Q::NAME))
-    }
-
-    /// Runs the handler; see [`QueryFn`].
-    #[inline]
-    fn run<'d, Q: Query>(
-        &'d self,
-        run: QueryFn<Q>,
-        slot: &'d QuerySlot,
-        query: Q,
-        actor: Option<Actor>,
-        answer: &mut Poll<QueryResult<Q::Output>>,
-    ) -> Result<Option<BoxFuture<'d, QueryResult<Q::Output>>>, Failure> {
-        Ok(run.run(query, self.scope(slot, actor)?, answer))
-    }
-
-    /// The scope that the handler's inputs are taken from.
-    #[inline]
-    pub(super) fn scope<'d>(
-        &'d self,
-        slot: &'d QuerySlot,
-        actor: Option<Actor>,
-    ) -> Result<QueryScope<'d>, Failure> {
-        let context = if slot.takes_context {
-            Some(Box::new(self.context(actor)?))
-        } else {
-            None
-        };
-        Ok(QueryScope {
-            inputs: &slot.inputs,
-            context,
-        })
     }
 
     /// Waits for the query's read models, if it reads any, and runs the handler.
@@ -217,11 +182,28 @@ impl Inner {
         options: QueryOptions,
     ) -> QueryResult<Q::Output> {
         self.wait_for(slot, options.after, options.max_wait).await?;
-        let mut answer = Poll::Pending;
-        match self.run(run, slot, query, options.actor, &mut answer)? {
-            Some(later) => later.await,
-            None => poll_fn(|_| replace(&mut answer, Poll::Pending)).await,
+        let context = self.query_context(slot, options.actor)?;
+        run.run(query, slot.scope(context.as_ref())).await
+    }
+
+    /// The context of a query, if its handler takes it.
+    pub(super) fn query_context(
+        &self,
+        slot: &QuerySlot,
+        actor: Option<Actor>,
+    ) -> Result<Option<Context>, Failure> {
+        if !slot.takes_context {
+            return Ok(None);
         }
+        let time = self.decisions.now()?;
+        let id = CommandId::at(time).as_uuid();
+        Ok(Some(Context {
+            command: None,
+            correlation: id,
+            causation: id,
+            actor,
+            time,
+        }))
     }
 
     /// Waits until the query's read models, if it reads any, have everything up to this position.
@@ -236,19 +218,6 @@ impl Inner {
             self.reach(slot, after, max_wait).await?;
         }
         Ok(())
-    }
-
-    #[cold]
-    fn context(&self, actor: Option<Actor>) -> Result<Context, Failure> {
-        let time = self.decisions.now()?;
-        let id = CommandId::at(time).as_uuid();
-        Ok(Context {
-            command: None,
-            correlation: id,
-            causation: id,
-            actor,
-            time,
-        })
     }
 
     /// Waits until the query's read models have everything up to this position.
@@ -298,41 +267,45 @@ impl Inner {
     }
 }
 
-/// None of its fields is pinned: futures are boxed, and the query is moved out.
-impl<Q, A> Unpin for QueryCall<'_, Q, A> {}
-
-impl<Q: Query> Future for QueryCall<'_, Q, Q::Output> {
+impl<'d, Q: Query> IntoFuture for QueryCall<'d, Q> {
     type Output = Result<Q::Output, QueryError>;
+    type IntoFuture = QueryFuture<'d, Q::Output>;
 
     #[inline]
-    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
-        if let Some(query) = self.query.take() {
-            let mut answer = Poll::Pending;
-            let later = if trace::is_on() {
-                self.ask_traced(query, &mut answer)
-            } else {
-                self.ask(query, &mut answer)
-            };
-            // Matched part by part: a copy of the whole value would have to wait until the write of its
-            // parts, just before, has completed (decision 0018).
-            match answer {
-                Poll::Ready(Ok(answer)) => return Poll::Ready(Ok(answer)),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => self.later = later,
-            }
+    fn into_future(self) -> Self::IntoFuture {
+        let asked = if trace::is_on() {
+            self.ask_traced()
+        } else {
+            self.ask()
+        };
+        match asked {
+            Ok(answer) => QueryFuture {
+                now: Some(answer),
+                later: None,
+            },
+            Err(later) => QueryFuture {
+                now: None,
+                later: Some(later),
+            },
         }
-        poll_later(&mut self.later, context)
     }
 }
 
-/// Polls the future of an answer. A call that is polled again after it was ready has none, and stays
-/// pending.
-pub(super) fn poll_later<A>(
-    later: &mut Option<BoxFuture<'_, QueryResult<A>>>,
-    context: &mut task::Context<'_>,
-) -> Poll<QueryResult<A>> {
-    match later {
-        Some(later) => later.as_mut().poll(context),
-        None => Poll::Pending,
+/// The answer is moved out, and the future is boxed.
+impl<A> Unpin for QueryFuture<'_, A> {}
+
+impl<A> Future for QueryFuture<'_, A> {
+    type Output = Result<A, QueryError>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
+        if let Some(answer) = self.now.take() {
+            return Poll::Ready(Ok(answer));
+        }
+        match &mut self.later {
+            Some(later) => later.as_mut().poll(context),
+            // Polled again after it was ready.
+            None => Poll::Pending,
+        }
     }
 }

@@ -1,7 +1,5 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde_json::Value;
-
 use super::{Dispatcher, ExecuteCall, Named, QueryCall};
 use crate::auth::Actor;
 use crate::message::{Command, Query};
@@ -49,16 +47,12 @@ impl Session {
     }
 
     /// See [`Dispatcher::query`]. Waits for everything that this session has written.
-    pub fn query<Q: Query>(&self, query: Q) -> QueryCall<'_, Q, Q::Output> {
+    pub fn query<Q: Query>(&self, query: Q) -> QueryCall<'_, Q> {
         self.asking(self.dispatcher.query(query))
     }
 
     /// See [`Dispatcher::query_json`]. Waits for everything that this session has written.
-    pub fn query_json<'s>(
-        &'s self,
-        name: &'s str,
-        json: &'s [u8],
-    ) -> QueryCall<'s, Named<'s>, Value> {
+    pub fn query_json<'s>(&'s self, name: &'s str, json: &'s [u8]) -> QueryCall<'s, Named<'s>> {
         self.asking(self.dispatcher.query_json(name, json))
     }
 
@@ -73,7 +67,7 @@ impl Session {
         call
     }
 
-    fn asking<'s, Q, A>(&'s self, call: QueryCall<'s, Q, A>) -> QueryCall<'s, Q, A> {
+    fn asking<'s, Q>(&'s self, call: QueryCall<'s, Q>) -> QueryCall<'s, Q> {
         let call = call.seen(&self.seen);
         match &self.actor {
             Some(actor) => call.actor(actor.clone()),

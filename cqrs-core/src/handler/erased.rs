@@ -2,15 +2,12 @@
 //! domain, what takes these is compiled once.
 
 use std::any::{Any, type_name};
-use std::future::poll_fn;
-use std::mem::replace;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::query::{QueryHandler, QueryResult, QueryScope, answer};
+use super::query::{QueryFn, QueryHandler, QueryResult, QueryScope};
 use super::{CommandFn, CommandHandler, CommandScope, DecisionResult, Loads, Reply};
 use crate::error::{CommandError, Failure, Invalid, QueryError, Rejection};
 use crate::json::{self, MessageLimits};
@@ -194,12 +191,7 @@ impl<H: QueryHandler> ErasedQuery for TypedQuery<H> {
 
     fn answer(self: Box<Self>, scope: QueryScope<'_>) -> BoxFuture<'_, QueryResult<Value>> {
         Box::pin(async move {
-            let mut answered = Poll::Pending;
-            let answer = match answer::<H>(self.0, scope, &mut answered) {
-                Some(later) => later.await,
-                None => poll_fn(|_| replace(&mut answered, Poll::Pending)).await,
-            };
-            let answer = answer?;
+            let answer = QueryFn::of::<H>().run(self.0, scope).await?;
             let json = guarded(
                 || method(type_name::<<H::Query as Query>::Output>(), "serialize"),
                 || serde_json::to_value(answer),

@@ -1,5 +1,5 @@
 use std::any::Any;
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -25,40 +25,47 @@ pub trait QueryHandler: Sized + 'static {
     const NAME: &'static str;
     /// Where it is.
     const SOURCE: Source;
+    /// Whether the function is `async`.
+    const IS_ASYNC: bool;
 
     /// Its inputs, without the query.
     fn inputs() -> Vec<Input>;
 
-    /// Answers.
+    /// Answers: at once, unless the function is `async`.
     fn handle(query: Self::Query, scope: QueryScope<'_>) -> QueryReply<'_, Self>;
 }
 
-/// A query handler as a pointer, its panics caught. The answer of a sync handler is written in
-/// place, which is [`Poll::Pending`] before; that of an async one is returned as a future. Handing
-/// both up in one value would copy the answer so soon after it was written that the copy costs more
-/// than the rest of the call.
-pub struct QueryFn<Q: Query>(Run<Q>);
+/// A query handler as a pointer, its panics caught. Sync and async handlers have pointers of their own,
+/// so that a small answer comes back in registers: one type of pointer for both takes more time than the
+/// rest of the call (decision 0018).
+pub enum QueryFn<Q: Query> {
+    /// A sync handler. The error is boxed, which makes it as small as a small answer.
+    Now(for<'a> fn(Q, QueryScope<'a>) -> Result<<Q as Query>::Output, Box<QueryError>>),
+    /// An async handler.
+    Later(for<'a> fn(Q, QueryScope<'a>) -> BoxFuture<'a, QueryResult<<Q as Query>::Output>>),
+}
 
-type Run<Q> = for<'a> fn(
-    Q,
-    QueryScope<'a>,
-    &mut Poll<QueryResult<<Q as Query>::Output>>,
-) -> Option<BoxFuture<'a, QueryResult<<Q as Query>::Output>>>;
+/// An answer as the caller gets it.
+pub(crate) type QueryResult<T> = Result<T, QueryError>;
+
+type Output<H> = <<H as QueryHandler>::Query as Query>::Output;
 
 impl<Q: Query> QueryFn<Q> {
     /// The pointer of `H`.
     pub(crate) fn of<H: QueryHandler<Query = Q>>() -> Self {
-        Self(answer::<H>)
+        if H::IS_ASYNC {
+            Self::Later(later::<H>)
+        } else {
+            Self::Now(now::<H>)
+        }
     }
 
-    #[inline]
-    pub(crate) fn run<'a>(
-        self,
-        query: Q,
-        scope: QueryScope<'a>,
-        answer: &mut Poll<QueryResult<Q::Output>>,
-    ) -> Option<BoxFuture<'a, QueryResult<Q::Output>>> {
-        (self.0)(query, scope, answer)
+    /// Runs the handler to its end.
+    pub(crate) async fn run(self, query: Q, scope: QueryScope<'_>) -> QueryResult<Q::Output> {
+        match self {
+            Self::Now(run) => run(query, scope).map_err(|error| *error),
+            Self::Later(run) => run(query, scope).await,
+        }
     }
 }
 
@@ -72,39 +79,54 @@ impl<Q: Query> Clone for QueryFn<Q> {
 
 impl<Q: Query> Copy for QueryFn<Q> {}
 
-/// An answer as the caller gets it.
-pub(crate) type QueryResult<T> = Result<T, QueryError>;
+/// Runs `H`, which is sync.
+fn now<H: QueryHandler>(
+    query: H::Query,
+    scope: QueryScope<'_>,
+) -> Result<Output<H>, Box<QueryError>> {
+    let answer = catch_unwind(AssertUnwindSafe(|| match H::handle(query, scope) {
+        QueryReply::Now(answer) => answer,
+        QueryReply::Later(_) => Err(Error::message("it is async, and `IS_ASYNC` is false")),
+    }));
+    match answer {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(Box::new(failed::<H>(error))),
+        Err(panic) => Err(Box::new(panicked::<H>(&*panic))),
+    }
+}
 
-/// Runs `H`; see [`QueryFn`].
-pub(crate) fn answer<'a, H: QueryHandler>(
+/// Starts `H`, which is async.
+fn later<'a, H: QueryHandler>(
     query: H::Query,
     scope: QueryScope<'a>,
-    answer: &mut Poll<QueryResult<Output<H>>>,
-) -> Option<BoxFuture<'a, QueryResult<Output<H>>>> {
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        let answered = match H::handle(query, scope) {
-            QueryReply::Now(Ok(answer)) => Ok(answer),
-            QueryReply::Now(Err(error)) => Err(Failure::handler(H::NAME, error).into()),
-            QueryReply::Later(future) => return Some(future),
-        };
-        *answer = Poll::Ready(answered);
-        None
-    }));
-    outcome.unwrap_or_else(|panic| {
-        *answer = Poll::Ready(Err(panicked(H::NAME, &*panic)));
-        None
-    })
+) -> BoxFuture<'a, QueryResult<Output<H>>> {
+    match H::handle(query, scope) {
+        QueryReply::Later(future) => future,
+        QueryReply::Now(answer) => Box::pin(ready(answer.map_err(failed::<H>))),
+    }
+}
+
+#[cold]
+fn failed<H: QueryHandler>(error: Error) -> QueryError {
+    Failure::handler(H::NAME, error).into()
+}
+
+#[cold]
+fn panicked<H: QueryHandler>(panic: &(dyn Any + Send)) -> QueryError {
+    Failure::Panicked {
+        handler: H::NAME,
+        message: panic_message(panic),
+    }
+    .into()
 }
 
 /// The answer of a sync handler, or the future of an async one.
 pub enum QueryReply<'a, H: QueryHandler> {
-    /// Answered.
+    /// The handler has answered.
     Now(Result<Output<H>>),
-    /// Being answered.
+    /// The handler is running; its panic is an error of the call.
     Later(BoxFuture<'a, QueryResult<Output<H>>>),
 }
-
-type Output<H> = <<H as QueryHandler>::Query as Query>::Output;
 
 impl<'a, H: QueryHandler> QueryReply<'a, H> {
     /// Runs a sync handler.
@@ -113,7 +135,7 @@ impl<'a, H: QueryHandler> QueryReply<'a, H> {
         Self::Now(answer())
     }
 
-    /// Boxes the future of an async handler; its panic is an error of the call.
+    /// Boxes the future of an async handler, once with everything that its outcome needs.
     pub fn later(answer: impl Future<Output = Result<Output<H>>> + Send + 'a) -> Self {
         Self::Later(Box::pin(async move {
             let mut answer = pin!(answer);
@@ -122,17 +144,11 @@ impl<'a, H: QueryHandler> QueryReply<'a, H> {
                 poll.map_or_else(|panic| Poll::Ready(Err(panic)), |poll| poll.map(Ok))
             });
             match outcome.await {
-                Ok(answer) => answer.map_err(|error| Failure::handler(H::NAME, error).into()),
-                Err(panic) => Err(panicked(H::NAME, &*panic)),
+                Ok(answer) => answer.map_err(failed::<H>),
+                Err(panic) => Err(panicked::<H>(&*panic)),
             }
         }))
     }
-}
-
-#[cold]
-fn panicked(handler: &'static str, panic: &(dyn Any + Send)) -> QueryError {
-    let message = panic_message(panic);
-    Failure::Panicked { handler, message }.into()
 }
 
 /// A read model with the store that has its views.
@@ -149,10 +165,11 @@ pub(crate) struct QueryInputs {
 }
 
 /// The source of a query handler's inputs.
+#[derive(Clone, Copy)]
 pub struct QueryScope<'a> {
     pub(crate) inputs: &'a QueryInputs,
-    /// There if the handler takes it: reading the clock costs more than answering from memory.
-    pub(crate) context: Option<Box<Context>>,
+    /// Set only if the handler takes it: reading the clock costs more than answering from memory.
+    pub(crate) context: Option<&'a Context>,
 }
 
 /// An input of a query handler, besides its query.
@@ -173,7 +190,7 @@ pub trait QueryInput<'a>: Sized {
     ///
     /// # Errors
     /// Never, once `build` has checked the wiring.
-    fn take(scope: &'a QueryScope<'_>, place: usize) -> Result<Self>;
+    fn take(scope: QueryScope<'a>, place: usize) -> Result<Self>;
 }
 
 impl<'a, T: ?Sized + Shareable> QueryInput<'a> for Service<T> {
@@ -181,7 +198,7 @@ impl<'a, T: ?Sized + Shareable> QueryInput<'a> for Service<T> {
         Input::service::<T>()
     }
 
-    fn take(scope: &'a QueryScope<'_>, place: usize) -> Result<Self> {
+    fn take(scope: QueryScope<'a>, place: usize) -> Result<Self> {
         service::take(&scope.inputs.services, place)
     }
 }
@@ -191,7 +208,7 @@ impl<'a, V: ReadModel> QueryInput<'a> for Read<V> {
         Input::views::<V>()
     }
 
-    fn take(scope: &'a QueryScope<'_>, place: usize) -> Result<Self> {
+    fn take(scope: QueryScope<'a>, place: usize) -> Result<Self> {
         let model = scope.inputs.models.get(place).and_then(Option::as_ref);
         let (store, model) =
             model.ok_or_else(|| Error::message(format!("`{}` is not wired", V::NAME)))?;
@@ -205,9 +222,10 @@ impl<'a> QueryInput<'a> for &'a Context {
         Input::context()
     }
 
-    fn take(scope: &'a QueryScope<'_>, _: usize) -> Result<Self> {
-        let context = scope.context.as_deref();
-        context.ok_or_else(|| Error::message("the context was not made"))
+    fn take(scope: QueryScope<'a>, _: usize) -> Result<Self> {
+        scope
+            .context
+            .ok_or_else(|| Error::message("the context was not made"))
     }
 }
 

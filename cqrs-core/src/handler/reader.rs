@@ -132,7 +132,7 @@ impl<'a, S: HasReader> QueryInput<'a> for Reader<S> {
         Input::reader::<S>()
     }
 
-    fn take(scope: &'a QueryScope<'_>, place: usize) -> Result<Self> {
+    fn take(scope: QueryScope<'a>, place: usize) -> Result<Self> {
         take::<S>(scope, place).map(Self)
     }
 }
@@ -143,13 +143,13 @@ impl<'a, S: Transactional> QueryInput<'a> for ReadTx<S> {
         Input::transaction::<S>()
     }
 
-    fn take(scope: &'a QueryScope<'_>, place: usize) -> Result<Self> {
+    fn take(scope: QueryScope<'a>, place: usize) -> Result<Self> {
         take::<S>(scope, place).map(Self)
     }
 }
 
 /// The reader of the store that the dispatcher has for this input.
-fn take<S: HasReader>(scope: &QueryScope<'_>, place: usize) -> Result<S::Reader> {
+fn take<S: HasReader>(scope: QueryScope<'_>, place: usize) -> Result<S::Reader> {
     let store = scope.inputs.readers.get(place).and_then(Option::as_ref);
     let readers = store.and_then(ReaderStore::readers);
     let reader = readers.and_then(|readers| readers.erased_reader().downcast().ok());

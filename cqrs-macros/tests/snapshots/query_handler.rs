@@ -13,6 +13,7 @@ const _: () = {
             line: __cqrs::line!(),
             module: __cqrs::module_path!(),
         };
+        const IS_ASYNC: __cqrs::bool = false;
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
             __cqrs::Vec::from([<&Context as __cqrs::QueryInput<'_>>::describe()])
         }
@@ -29,7 +30,7 @@ const _: () = {
                 >>::into_answer(
                     product_by_id(
                         query,
-                        <&Context as __cqrs::QueryInput<'_>>::take(&scope, 0usize)?,
+                        <&Context as __cqrs::QueryInput<'_>>::take(scope, 0usize)?,
                     ),
                 )
             })

@@ -16,6 +16,7 @@ const _: () = {
             line: __cqrs::line!(),
             module: __cqrs::module_path!(),
         };
+        const IS_ASYNC: __cqrs::bool = true;
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
             __cqrs::Vec::from([
                 <Read<ProductView> as __cqrs::QueryInput<'_>>::describe(),
@@ -27,7 +28,6 @@ const _: () = {
             scope: __cqrs::QueryScope<'a>,
         ) -> __cqrs::QueryReply<'a, Self> {
             __cqrs::QueryReply::later(async move {
-                let scope = scope;
                 <Result<
                     Option<ProductView>,
                 > as __cqrs::IntoAnswer<
@@ -37,7 +37,7 @@ const _: () = {
                             query,
                             <Read<
                                 ProductView,
-                            > as __cqrs::QueryInput<'_>>::take(&scope, 0usize)?,
+                            > as __cqrs::QueryInput<'_>>::take(scope, 0usize)?,
                         )
                         .await,
                 )
