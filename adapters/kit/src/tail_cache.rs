@@ -9,8 +9,8 @@ use cqrs_core::store::{EventPage, EventQuery, Recorded, TailReads};
 /// Events that this process appended recently, kept in memory so that followers of the log need not
 /// read them back.
 ///
-/// Holds every event in `(floor, head]`. Events that another process appends between two appends of
-/// this one are missing, so the floor is raised above them.
+/// Holds every event in `(floor, head]`, without a gap. If another process appends between two appends
+/// of this one, its events are missing, and the floor is raised above them.
 #[derive(Debug)]
 pub struct TailCache {
     events: usize,
@@ -49,6 +49,7 @@ impl TailCache {
             if event.position <= kept.head {
                 continue;
             }
+            // Another process has appended in between.
             if event.position > kept.head.plus(1) {
                 kept.forget();
             }
@@ -91,7 +92,7 @@ impl TailReads for TailCache {
         let floor = kept.events.front()?.position.get() - 1;
         let known = after.get().checked_sub(floor)?;
         let known = usize::try_from(known).ok()?;
-        // A page without room for an event could not say where to continue.
+        // A page without room for an event has no position at which the next one continues.
         if known >= kept.events.len() || limit == 0 {
             return None;
         }

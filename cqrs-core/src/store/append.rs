@@ -28,7 +28,7 @@ use crate::{CommandId, EventId, Timestamp};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Append {
-    /// Id of the command. An append under an id that is recorded already has no effect.
+    /// Id of the command. An append with the id of a recorded command has no effect.
     pub command: CommandId,
     /// Hash of the command's name and body. Distinguishes a repeated command from a different one.
     pub fingerprint: u64,
@@ -38,8 +38,8 @@ pub struct Append {
     pub boundaries: Vec<Boundary>,
     /// States to write with the events.
     pub states: Vec<StateWrite>,
-    /// Time of the decision. A log with
-    /// [`ordered_times`](super::Capabilities::ordered_times) raises it to that of its last event.
+    /// Time of the decision. A log with [`ordered_times`](super::Capabilities::ordered_times)
+    /// raises it to the time of its last event.
     pub time: Timestamp,
     /// Actor that issued the command.
     pub actor: Option<String>,
@@ -47,7 +47,7 @@ pub struct Append {
     pub correlation: Uuid,
     /// Id of the cause.
     pub causation: Uuid,
-    /// Names this append, so that a later one can follow it before it is answered.
+    /// Identifies this append, so that a later append can follow it before it is answered.
     pub token: Option<AppendToken>,
 }
 
@@ -60,11 +60,11 @@ pub struct Appended {
     pub last: Position,
     /// Number of events.
     pub count: u64,
-    /// Recorded time of the events. `None` if nothing was appended now, or if the log does not
-    /// report it.
+    /// Recorded time of the events. `None` if this call appended none, or if the log does not
+    /// report the time.
     pub time: Option<Timestamp>,
-    /// Whether the command had been recorded before: by an earlier sending, or by this one, if the
-    /// store lost the answer of its database on the way.
+    /// Whether the command was already recorded: by an earlier sending, or by this one, if the
+    /// store lost the answer of its database and repeated the append.
     pub replayed: bool,
 }
 
@@ -82,13 +82,13 @@ pub struct StoredCommand {
 }
 
 impl Append {
-    /// An append of the current time, without conditions, actor and states. Correlation and
-    /// causation are the command's id; the fingerprint is 0.
+    /// Creates an append at the current time, without conditions, actor and states. Correlation and
+    /// causation default to the command's id, the fingerprint to 0.
     pub fn new(command: CommandId, events: Vec<EventData>) -> Self {
         Self::at_time(command, events, Clock::default().now())
     }
 
-    /// The same, without a look at the system's clock.
+    /// Creates an append at this time.
     pub(crate) fn at_time(command: CommandId, events: Vec<EventData>, time: Timestamp) -> Self {
         Self {
             command,
@@ -159,7 +159,7 @@ impl Append {
         self
     }
 
-    /// Sets the token by which another append may follow this one.
+    /// Sets the token by which a later append may follow this one.
     #[must_use]
     pub fn token(mut self, token: AppendToken) -> Self {
         self.token = Some(token);
@@ -173,7 +173,7 @@ impl Append {
         events.chain(states).sum()
     }
 
-    /// The events as they are recorded, for a log with contiguous positions that ends at `head`.
+    /// The recorded events, for a log with contiguous positions that ends at `head`.
     pub fn record(self, head: Position, time: Timestamp) -> impl Iterator<Item = Recorded> {
         let Self {
             command,
@@ -222,7 +222,7 @@ impl StoredCommand {
         }
     }
 
-    /// The answer to a repeated append: that of the first one, or a mismatch.
+    /// The result of a repeated append: that of the first one.
     ///
     /// # Errors
     /// [`AppendError::CommandMismatch`] if the fingerprints differ.

@@ -3,16 +3,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Position;
 
-/// Number of appends that are remembered. One that is followed is under way, or was a moment ago.
+/// Maximum number of appends that are remembered. An append that another one follows is in
+/// progress, or was a moment ago.
 const MAX_REMEMBERED: usize = 4096;
 
-/// Names one append of this process, so that another one can follow it before it is answered: see
-/// [`Boundary::after_append`](super::Boundary::after_append).
+/// Identifies an append of this process, so that a later append can follow it before it is
+/// answered. See [`Boundary::after_append`](super::Boundary::after_append).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AppendToken(u64);
 
 impl AppendToken {
-    /// A token that no other append has.
+    /// Creates a token that is unique in this process.
     #[expect(
         clippy::new_without_default,
         reason = "a default is the same every time"
@@ -23,12 +24,12 @@ impl AppendToken {
     }
 }
 
-/// The last positions of recent appends that have a token, for a log that offers pipelining.
+/// The last positions of recent appends with a token, for a log that offers pipelining.
 #[derive(Debug, Default)]
 pub struct CompletedAppends(BTreeMap<AppendToken, Position>);
 
 impl CompletedAppends {
-    /// Records an append, which ended at this position.
+    /// Records the last position of an append.
     pub fn record(&mut self, token: AppendToken, last: Position) {
         self.0.insert(token, last);
         if self.0.len() > MAX_REMEMBERED {
@@ -36,12 +37,12 @@ impl CompletedAppends {
         }
     }
 
-    /// The last position of an append, if it was recorded lately.
+    /// The last position of an append, if it was recorded recently.
     pub fn of(&self, token: AppendToken) -> Option<Position> {
         self.0.get(&token).copied()
     }
 
-    /// Forgets appends after `head`, which did not happen.
+    /// Removes appends after `head`, which were not written.
     pub fn truncate(&mut self, head: Position) {
         self.0.retain(|_, last| *last <= head);
     }

@@ -1,8 +1,9 @@
 use super::{AppendToken, EventQuery, Incarnation, Position};
 
-/// A condition of an append: it fails if a matching event is recorded after a position.
+/// A condition of an append, which fails if a matching event is recorded after a position.
 ///
-/// A decision that read several things, each up to a position of its own, has several.
+/// A decision that read several parts of the log, each up to its own position, has several
+/// boundaries.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Boundary {
@@ -13,16 +14,17 @@ pub struct Boundary {
     /// Incarnation of the log that was read. If it is not the store's current one, the append fails
     /// with [`Rewound`](super::StoreError::Rewound).
     pub incarnation: Incarnation,
-    /// An append that was begun on the same store and may not be answered yet. The decision was made
-    /// as if it had succeeded: the boundary begins after its events instead of `after`, and is
-    /// broken unless that very append was recorded.
+    /// An append to the same store that may not be answered yet. The decision was made as if that
+    /// append had succeeded: the boundary begins after its events instead of `after`, and fails
+    /// unless that very append was recorded.
     ///
     /// Set only for a log that offers pipelining.
     pub after_append: Option<AppendToken>,
 }
 
 impl Boundary {
-    /// No matching event after this position, in the first incarnation of the log.
+    /// Creates a condition: no matching event after this position, in the first incarnation of the
+    /// log.
     pub fn new(fail_if: EventQuery, after: Position) -> Self {
         Self {
             fail_if,

@@ -5,8 +5,8 @@ use super::{
 
 /// The optional parts of the contract that a log offers.
 ///
-/// [`Capabilities::default`] is a log with the required methods alone. What a log lacks, the
-/// framework does in another way, or `build` reports which part of the domain needs it:
+/// [`Capabilities::default`] is a log with the required methods alone. If a log lacks a capability,
+/// the framework works in another way, or `build` reports the part of the domain that needs it:
 ///
 /// | without | the framework |
 /// |---|---|
@@ -30,44 +30,43 @@ use super::{
 #[non_exhaustive]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each says of one promise whether it is made"
+    reason = "each stands for a promise of its own"
 )]
 pub struct Capabilities<'s> {
     /// States of aggregates, written with the events of an append.
     pub states: Option<&'s dyn StateStore>,
-    /// Appends may follow one that is under way, by its [token](super::AppendToken). Without, no
+    /// An append may follow one in progress, by its [token](super::AppendToken). Otherwise, no
     /// append has a token.
     pub pipelining: bool,
-    /// An append may have several boundaries, each with a position of its own. Without, it has one
-    /// at most.
+    /// An append may have several boundaries, each with its own position. Otherwise, it has at most
+    /// one.
     pub several_boundaries: bool,
     /// Positions are contiguous from 1.
     pub contiguous: bool,
-    /// Recorded times never decrease along the log, also when several processes append with clocks
-    /// that differ: the log raises a time that is earlier than the last recorded one.
+    /// Recorded times never decrease along the log, even if several processes append with different
+    /// clocks: the log raises a time that is earlier than the last recorded one.
     ///
-    /// [`position_at`](super::EventLogExt::position_at), which bisects the log, and `.as_of(time)` of
-    /// [`Dispatcher::state`](crate::Dispatcher::state) rely on it. Without, there may be several
-    /// positions where an event of the time or earlier is followed by a later one, and they use one
-    /// of them.
+    /// [`position_at`](super::EventLogExt::position_at), which bisects the log, and
+    /// `.at_time(time)` of [`Dispatcher::state`](crate::Dispatcher::state) rely on it. Without it,
+    /// an event of the time or earlier may be followed by a later one at several positions, and
+    /// they use one of these.
     pub ordered_times: bool,
     /// Cheaper reads for folds.
     pub fold_reads: Option<&'s dyn FoldReads>,
-    /// What this process has appended lately, from memory.
+    /// Events appended recently by this process, from memory.
     pub tail: Option<&'s dyn TailReads>,
-    /// Transactions that command handlers may work in.
+    /// Transactions for command handlers.
     pub transactions: Option<&'s dyn Transactions>,
-    /// Tells in advance that there is no room for an append.
+    /// Refuses decisions in advance while the queue is full.
     pub admission: Option<&'s dyn Admission>,
-    /// The largest append that the log takes.
+    /// Maximum sizes of appends.
     pub limits: Limits,
-    /// This process can only read the log: each append is answered with an error. Then no reaction
-    /// runs.
+    /// This process can only read the log, and each append fails. Reactions do not run.
     pub read_only: bool,
 }
 
 impl<'s> Capabilities<'s> {
-    /// With stored states.
+    /// Offers stored states.
     #[must_use]
     pub fn states(self, states: &'s dyn StateStore) -> Self {
         Self {
@@ -76,7 +75,7 @@ impl<'s> Capabilities<'s> {
         }
     }
 
-    /// With appends that follow one under way.
+    /// Offers appends that follow one in progress.
     #[must_use]
     pub fn pipelining(self) -> Self {
         Self {
@@ -85,7 +84,7 @@ impl<'s> Capabilities<'s> {
         }
     }
 
-    /// With several boundaries per append.
+    /// Offers several boundaries per append.
     #[must_use]
     pub fn several_boundaries(self) -> Self {
         Self {
@@ -94,7 +93,7 @@ impl<'s> Capabilities<'s> {
         }
     }
 
-    /// With contiguous positions.
+    /// Promises contiguous positions.
     #[must_use]
     pub fn contiguous(self) -> Self {
         Self {
@@ -103,7 +102,7 @@ impl<'s> Capabilities<'s> {
         }
     }
 
-    /// With recorded times that never decrease.
+    /// Promises that recorded times never decrease.
     #[must_use]
     pub fn ordered_times(self) -> Self {
         Self {
@@ -112,7 +111,7 @@ impl<'s> Capabilities<'s> {
         }
     }
 
-    /// With reads for folds.
+    /// Offers cheaper reads for folds.
     #[must_use]
     pub fn fold_reads(self, fold_reads: &'s dyn FoldReads) -> Self {
         Self {
@@ -121,7 +120,7 @@ impl<'s> Capabilities<'s> {
         }
     }
 
-    /// With recent events in memory.
+    /// Offers recent events from memory.
     #[must_use]
     pub fn tail(self, tail: &'s dyn TailReads) -> Self {
         Self {
@@ -130,7 +129,7 @@ impl<'s> Capabilities<'s> {
         }
     }
 
-    /// With transactions for handlers.
+    /// Offers transactions for command handlers.
     #[must_use]
     pub fn transactions(self, transactions: &'s dyn Transactions) -> Self {
         Self {
@@ -139,7 +138,7 @@ impl<'s> Capabilities<'s> {
         }
     }
 
-    /// With admission.
+    /// Offers admission control.
     #[must_use]
     pub fn admission(self, admission: &'s dyn Admission) -> Self {
         Self {
@@ -148,26 +147,27 @@ impl<'s> Capabilities<'s> {
         }
     }
 
-    /// With these limits.
+    /// Sets the limits of appends.
     #[must_use]
     pub fn limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
 
-    /// For reading only, if `read_only`.
+    /// Sets whether this process can only read the log.
     #[must_use]
     pub fn read_only(self, read_only: bool) -> Self {
         Self { read_only, ..self }
     }
 }
 
-/// A log that keeps states of aggregates: those with `storage = "state"`, and snapshots.
+/// A log that keeps states of aggregates: of those with `storage = "state"`, and snapshots.
 ///
 /// Such a log writes [`Append::states`](super::Append::states) in the same step as the events, and
 /// refuses the append with a conflict if a state has another position than
 /// [`StateWrite::based_on`](super::StateWrite::based_on).
 pub trait StateStore: Send + Sync {
-    /// The stored states of these aggregates, `None` where there is none, in the order asked.
+    /// The stored states of these aggregates, in the order of the keys. `None` for an aggregate
+    /// without a stored state.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -179,9 +179,9 @@ pub trait StateStore: Send + Sync {
 
 /// A log with cheaper reads for folds, which need no metadata.
 pub trait FoldReads: Send + Sync {
-    /// As [`EventLog::read`](super::EventLog::read), with these differences: of an event's tags only
-    /// those that the query names have to be there, and a page may be shorter than the limit, or
-    /// empty, though it has a [`EventPage::next`].
+    /// As [`EventLog::read`](super::EventLog::read), with two differences: an event may lack tags
+    /// that the query does not name, and a page with an [`EventPage::next`] may be shorter than the
+    /// limit, or empty.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -197,19 +197,19 @@ pub trait FoldReads: Send + Sync {
 pub trait TailReads: Send + Sync {
     /// At most `limit` matching events after `after` from memory: as
     /// [`EventLog::read`](super::EventLog::read), except that `as_of` is this process's view of the
-    /// head. Every matching event in `(after, as_of]`, up to the page's end, is in the page, each is
-    /// durable (I7), and `as_of` is beyond `after`.
+    /// head. Every matching event in `(after, as_of]`, up to the page's end, is in the page, each
+    /// is durable (I7), and `as_of` is beyond `after`.
     ///
-    /// `None` if not all events after `after` are in memory, or if none is known. Used to follow the
-    /// log, not for decisions, which need what other processes have appended.
+    /// `None` if not all events after `after` are in memory, or if there are none. Used to follow
+    /// the log, not for decisions, which need the events of other processes, too.
     fn tail(&self, query: &EventQuery, after: Position, limit: usize) -> Option<EventPage>;
 }
 
 /// A log with a bounded queue.
 pub trait Admission: Send + Sync {
     /// Refuses if [`append`](super::EventLog::append) would refuse now for lack of room. The
-    /// dispatcher asks before it folds the events of a decision: states that have been folded ahead
-    /// are of no use when the append is refused. A hint: `append` has the final say.
+    /// dispatcher asks before it folds the events of a decision, since a refused append makes the
+    /// folded states useless. This is a hint; `append` has the final say.
     ///
     /// # Errors
     /// [`AppendError::Overloaded`].

@@ -8,30 +8,34 @@ use super::{
 };
 
 /// The recent end of the log in memory: type and tags of every event in `(floor, head]`, so that
-/// a boundary can be decided without reading the log. By default at the start of a log, without room
-/// for events.
+/// a boundary can be decided without reading the log. The default is at the start of a log and has
+/// no room for events.
 #[derive(Debug, Default)]
 pub struct ConflictWindow {
     floor: Position,
     events: VecDeque<(EventType, Tags)>,
+    /// The positions of the events with each tag, in ascending order.
     tagged: HashMap<Tag, VecDeque<Position>>,
     completed: CompletedAppends,
+    /// Maximum number of events.
     capacity: usize,
 }
 
-/// What the window knows about a boundary.
+/// The decision of a [`ConflictWindow`] about a boundary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BoundaryCheck {
     /// No matching event came later.
     Holds,
-    /// This one did; or the append that the boundary follows is not known, and this is the head.
+    /// A matching event is at this position. If the append that the boundary follows is unknown,
+    /// the position is the head.
     Conflict(Position),
-    /// The boundary begins after this position, which is before the window: ask the log.
+    /// The boundary begins after this position, which is before the window. The log has to be
+    /// asked.
     Unknown(Position),
 }
 
 impl ConflictWindow {
-    /// An empty window at the head of a log, which will keep `capacity` events.
+    /// Creates an empty window at the head of a log, for at most `capacity` events.
     pub fn new(head: Position, capacity: usize) -> Self {
         Self {
             floor: head,
@@ -62,7 +66,7 @@ impl ConflictWindow {
         self.add(event.data.event_type.clone(), event.data.tags.clone());
     }
 
-    /// Adds the event that follows [`head`](ConflictWindow::head), of which no more than this is known.
+    /// Adds the event that follows [`head`](ConflictWindow::head), by its type and tags.
     pub fn add(&mut self, event_type: EventType, tags: Tags) {
         let position = self.head().plus(1);
         for tag in &tags {
@@ -72,38 +76,41 @@ impl ConflictWindow {
                 .push_back(position);
         }
         self.events.push_back((event_type, tags));
+        // With a capacity of 0, the event itself leaves, and the window is empty at the new head.
         while self.events.len() > self.capacity {
-            self.forget_first();
+            self.drop_first();
         }
     }
 
-    /// Records where an append ended whose events were added.
+    /// Records the last position of an append whose events were added.
     pub fn record(&mut self, token: AppendToken, last: Position) {
         self.completed.record(token, last);
     }
 
-    /// Forgets everything after `head`, when an append that was pushed did not happen.
+    /// Removes everything after `head`, when added events were not written.
     pub fn truncate(&mut self, head: Position) {
+        // A boundary must not follow an append that did not happen.
         if self.head() > head {
             self.completed.truncate(head);
         }
         while self.head() > head {
             let Some((_, tags)) = self.events.pop_back() else {
-                // The pushed events exceeded the capacity and evicted everything before them.
+                // The added events exceeded the capacity and evicted everything before them.
                 self.floor = head;
                 break;
             };
-            self.forget(&tags, VecDeque::pop_back);
+            self.drop_tags(&tags, VecDeque::pop_back);
         }
     }
 
-    /// Prepares the window for a log that ends at `head`. Returns the position after which events have
-    /// to be read and added, if any are missing.
+    /// Prepares the window for a log that ends at `head`. If events are missing, returns the
+    /// position after which they have to be read and added.
     ///
-    /// The window starts over at `head` if the log is shorter than it was, or if more than `max`
-    /// events are missing, or more than it can hold.
+    /// The window starts over at `head` if the log is shorter than it was, if more than `max`
+    /// events are missing, or if more are missing than the window can hold.
     pub fn follow(&mut self, head: Position, max: usize) -> Option<Position> {
         let known = self.head();
+        // Reading more than the window can hold would evict what was read first.
         let missing = usize::try_from(head.since(known)).unwrap_or(usize::MAX);
         if head < known || missing > max.min(self.capacity) {
             self.reset(head);
@@ -112,15 +119,15 @@ impl ConflictWindow {
         (missing > 0).then_some(known)
     }
 
-    /// Moves the window to `head`, the end of a log whose new events are not kept here. Appends that
-    /// were recorded with [`record`](ConflictWindow::record) stay known.
+    /// Moves the window to `head` without the events before it. Keeps the appends recorded with
+    /// [`record`](ConflictWindow::record).
     pub fn skip_to(&mut self, head: Position) {
         let completed = std::mem::take(&mut self.completed);
         self.reset(head);
         self.completed = completed;
     }
 
-    /// Forgets everything, to go on from another head.
+    /// Empties the window, to continue at another head.
     pub fn reset(&mut self, head: Position) {
         *self = Self::new(head, self.capacity);
     }
@@ -131,9 +138,12 @@ impl ConflictWindow {
             None => boundary.after,
             Some(token) => match self.completed.of(token) {
                 Some(last) => last,
+                // The append failed, or was recorded too long ago. Either way, the decision was
+                // based on events that the window cannot vouch for, so it has to be made again.
                 None => return BoundaryCheck::Conflict(self.head()),
             },
         };
+        // Before the comparison with the floor: an empty window can tell this, too.
         if after >= self.head() {
             return BoundaryCheck::Holds;
         }
@@ -147,13 +157,15 @@ impl ConflictWindow {
         conflict.map_or(BoundaryCheck::Holds, BoundaryCheck::Conflict)
     }
 
-    /// The latest event after `after` that the item matches.
+    /// The position of the latest event after `after` that the item matches.
     fn latest(&self, item: &EventQueryItem, after: Position) -> Option<Position> {
         let matches = |position: &Position| {
             let index = usize::try_from(position.since(self.floor) - 1).ok()?;
             let (event_type, tags) = self.events.get(index)?;
             item.matches(event_type, tags).then_some(*position)
         };
+        // An event that matches has all tags of the item, so it is among those with the first. From
+        // the latest one back, the search ends at the boundary, which is usually close.
         if let Some(first) = item.tags.first() {
             let positions = self.tagged.get(first)?;
             return positions
@@ -168,14 +180,16 @@ impl ConflictWindow {
             .find_map(|at| matches(&at))
     }
 
-    fn forget_first(&mut self) {
+    fn drop_first(&mut self) {
         if let Some((_, tags)) = self.events.pop_front() {
-            self.forget(&tags, VecDeque::pop_front);
+            self.drop_tags(&tags, VecDeque::pop_front);
             self.floor = self.floor.plus(1);
         }
     }
 
-    fn forget(&mut self, tags: &Tags, pop: fn(&mut VecDeque<Position>) -> Option<Position>) {
+    /// Removes the event at one end of the window from the lists of its tags. It is at the same end
+    /// of each, since positions are in ascending order.
+    fn drop_tags(&mut self, tags: &Tags, pop: fn(&mut VecDeque<Position>) -> Option<Position>) {
         for tag in tags {
             if let Some(positions) = self.tagged.get_mut(tag) {
                 pop(positions);

@@ -1,31 +1,30 @@
 use super::conflict_window::{BoundaryCheck, ConflictWindow};
 use super::{AppendError, Boundary, EventQuery, Incarnation, Position, StateWrite, StoreError};
 
-/// Decides whether an append may be written: the decision that every store has to make, and the
-/// heart of promises I2 and I10.
+/// Decides whether an append may be written, which every store has to do for promises I2 and I10.
 ///
-/// It reads nothing. What the window cannot decide comes back as [`Question`]s for the log, which a
-/// store asks in its own way, and so the decision is the same for a store that reads with `await`,
-/// one that reads on a thread, and one in memory.
+/// A decider reads nothing. If the window is not enough, it returns [`Question`]s about the log,
+/// which a store answers in its own way. So the decision is the same for a store that reads with
+/// `await`, a store that reads on a thread, and a store in memory.
 ///
 /// A store that writes several appends at once decides them one after the other: each accepted
 /// append is added to the window before the next one is decided, and the window is truncated if the
 /// batch is not written.
 #[derive(Clone, Copy, Debug)]
 pub struct Decider<'w> {
-    /// Incarnation of the log. Stores whose log cannot be replaced have one only.
+    /// Incarnation of the log. A log that cannot be replaced has only one.
     pub incarnation: Incarnation,
-    /// The last position that the log can be asked about.
+    /// The last position in the log. Questions go no further.
     pub head: Position,
-    /// The recent events up to the head, and after them those that are about to be written with this
-    /// append.
+    /// The recent events up to the head, followed by the events that are about to be written in the
+    /// same batch.
     pub window: &'w ConflictWindow,
 }
 
 /// A question to the log.
 #[derive(Clone, Copy, Debug)]
 pub enum Question<'a> {
-    /// Is there a matching event in `(after, up_to]`? The answer is the position of any one.
+    /// Is there a matching event in `(after, up_to]`? The answer is the position of any such event.
     Match {
         /// The events that the append depends on.
         fail_if: &'a EventQuery,
@@ -34,26 +33,26 @@ pub enum Question<'a> {
         /// The head.
         up_to: Position,
     },
-    /// Which position has the state that is stored under the key of this write? `None` if none is.
-    /// The answer includes states that are about to be written.
+    /// Which position has the state that is stored under the key of this write? `None` if there is
+    /// no such state. The answer includes states that are about to be written in the same batch.
     State(&'a StateWrite),
 }
 
 impl Decider<'_> {
-    /// Whether an append with these boundaries can be decided now. It cannot while events that are
-    /// about to be written have left the window already, so that neither the window nor the log has
-    /// them: a batch that is larger than the window is written in parts.
+    /// Whether an append with these boundaries can be decided now. It cannot if events that are
+    /// about to be written have already left the window, since then neither the window nor the log
+    /// has them. Therefore a batch that is larger than the window is written in parts.
     pub fn is_decidable(&self, boundaries: &[Boundary]) -> bool {
         self.window.floor() <= self.head || boundaries.is_empty()
     }
 
-    /// Checks the conditions of an append, all of which must hold. It may be written if
-    /// [`Question::settle`] accepts the log's answer to each question that is returned.
+    /// Checks the conditions of an append, all of which must hold. The append may be written if
+    /// [`Question::settle`] accepts the answer to each returned question.
     ///
     /// # Errors
-    /// [`Conflict`](AppendError::Conflict) and [`Rewound`](StoreError::Rewound): the append must not
-    /// be written. If its command was recorded before, a store answers with that append instead: the
-    /// events in its way may be its own.
+    /// [`Conflict`](AppendError::Conflict) and [`Rewound`](StoreError::Rewound): the append must
+    /// not be written. If its command was recorded before, a store returns the recorded append
+    /// instead, since the conflicting events may be the command's own.
     pub fn check<'a>(
         &self,
         boundaries: &'a [Boundary],
@@ -61,6 +60,8 @@ impl Decider<'_> {
     ) -> Result<Vec<Question<'a>>, AppendError> {
         let mut open = Vec::new();
         for boundary in boundaries {
+            // Positions of another log, or beyond the end of this one, say nothing about this log.
+            // This is not a conflict: no event is evidence for it.
             if boundary.incarnation != self.incarnation || boundary.after > self.head {
                 return Err(StoreError::Rewound {
                     head: self.head,
@@ -74,8 +75,8 @@ impl Decider<'_> {
                     return Err(AppendError::Conflict { at });
                 }
                 BoundaryCheck::Unknown(after) => {
-                    // The log has the events up to the head; events about to be written are in the
-                    // window only.
+                    // The log answers for the events up to the head. The events after it are about
+                    // to be written, so only the window has them.
                     let fail_if = &boundary.fail_if;
                     let pending = Boundary::new(fail_if.clone(), self.head);
                     if let BoundaryCheck::Conflict(at) = self.window.decide(&pending) {
@@ -89,13 +90,14 @@ impl Decider<'_> {
                 }
             }
         }
+        // The window has no states. Only the store knows their positions.
         open.extend(states.iter().map(Question::State));
         Ok(open)
     }
 }
 
 impl Question<'_> {
-    /// Whether the append may be written, as far as this answer goes.
+    /// Accepts an answer, unless the append must not be written because of it.
     ///
     /// # Errors
     /// [`AppendError::Conflict`].

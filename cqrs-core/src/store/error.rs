@@ -20,7 +20,7 @@ pub enum AppendError {
         /// The id.
         command: CommandId,
     },
-    /// The append breaks a limit, or holds what the store cannot keep.
+    /// The append exceeds a limit, or has data that the store cannot keep.
     #[error("the append is not valid: {reason}")]
     Invalid {
         /// Description of the problem.
@@ -32,7 +32,7 @@ pub enum AppendError {
         /// Number of waiting requests.
         waiting: usize,
     },
-    /// The transaction that the handler took, `&mut Tx<..>`, cannot be committed: nothing was done.
+    /// The handler's transaction, `&mut Tx<..>`, cannot be committed: nothing was done.
     #[error("the handler's transaction was not committed: {reason}")]
     Transaction {
         /// The action of the handler or the database that prevents the commit.
@@ -86,9 +86,9 @@ pub enum StoreError {
         /// Description and place of the problem.
         reason: Arc<str>,
     },
-    /// The log does not continue the one read before: it ends before a position seen earlier, or
-    /// has another event there. A backup was restored, a failover lost events, or the log was
-    /// created again.
+    /// The log does not continue the one that was read earlier: it ends before a position seen
+    /// then, or has another event there. A backup was restored, a failover lost events, or the log
+    /// was created again.
     #[error(
         "the log was replaced: it ends at {head} and does not continue what was read up to \
          position {seen} (a backup was restored, or a failover lost events)"

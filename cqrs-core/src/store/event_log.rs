@@ -8,9 +8,9 @@ use crate::{CommandId, Timestamp};
 
 /// An append-only log of events and the ids of processed commands.
 ///
-/// Four methods are required. Everything else that the framework can use is a capability, which a
-/// log may lack: see [`Capabilities`]. The promises I1 to I11 are checked by the crate
-/// `wired-cqrs-conformance`.
+/// Four methods are required. Everything else that the framework can use is a
+/// [capability](Capabilities), which a log may lack. The promises I1 to I11 are checked by the
+/// crate `wired-cqrs-conformance`.
 ///
 /// # Implementing a log
 ///
@@ -18,10 +18,10 @@ use crate::{CommandId, Timestamp};
 ///   below a position that a read has reported as its `as_of` (I4, I5). They may have gaps, unless
 ///   the log says that it is [contiguous](Capabilities::contiguous).
 /// - **Boundaries** are checked in the same atomic step as the append (I2). A store with a single
-///   condition per append, one query and one position, takes a single boundary: unless a log
-///   sets [`several_boundaries`](Capabilities::several_boundaries), the framework brings
-///   everything that a decision has read to one position before the append, so that
-///   [`Append::boundaries`] has one element at most.
+///   condition per append, one query and one position, can take one boundary. Unless a log sets
+///   [`several_boundaries`](Capabilities::several_boundaries), the framework brings all states of a
+///   decision to one position before the append, so that [`Append::boundaries`] has at most one
+///   element.
 /// - **Command ids** may be recorded in a table, in a tag, or in ids of events that are derived from
 ///   the command's id ([`EventId::of`](crate::EventId::of)), as long as a second append under one id
 ///   finds the first.
@@ -71,15 +71,15 @@ use crate::{CommandId, Timestamp};
 /// }
 /// ```
 pub trait EventLog: Send + Sync + 'static {
-    /// Appends the events of one command, all or nothing (I1), after all events of the log (I3), and
-    /// answers only when they are durable (I7).
+    /// Appends the events of one command, all or nothing (I1), after all events of the log (I3),
+    /// and returns only when they are durable (I7).
     ///
-    /// A command id that is recorded already answers with the first positions and
-    /// [`Appended::replayed`], or with [`AppendError::CommandMismatch`] if its fingerprint differs
-    /// (I6). The boundaries and the states' `based_on` are checked in the same step as the append
-    /// (I2). A conflict is reported only if an event or a state past them exists, or if an append
-    /// that a boundary follows was not recorded (I10). An append that fails harms no other (I11).
-    /// Dropping the future leaves the append either done or not done.
+    /// For the id of a recorded command, it returns the first positions with
+    /// [`Appended::replayed`], or [`AppendError::CommandMismatch`] if the fingerprint differs (I6).
+    /// The boundaries and the states' `based_on` are checked in the same step as the append (I2). A
+    /// conflict is reported only if an event or a state past them exists, or if an append that a
+    /// boundary follows was not recorded (I10). An append that fails harms no other (I11). Dropping
+    /// the future leaves the append either done or not done.
     ///
     /// An append may have no events: its command id is still recorded, and its positions are the
     /// head. A log that cannot record an id without an event may take a position for it, with an
@@ -89,8 +89,8 @@ pub trait EventLog: Send + Sync + 'static {
     /// [`AppendError`].
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>>;
 
-    /// Reads matching events in position order. [`EventPage::as_of`] is the head that the read saw: every
-    /// matching event in `(after, as_of]`, up to the page's end, is in the page (I5).
+    /// Reads matching events in position order. [`EventPage::as_of`] is the head that the read saw:
+    /// every matching event in `(after, as_of]`, up to the page's end, is in the page (I5).
     ///
     /// A query that matches nothing, [`EventQuery::NONE`], asks for the head alone and should be
     /// cheap.
@@ -109,20 +109,18 @@ pub trait EventLog: Send + Sync + 'static {
     /// [`StoreError`].
     fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>>;
 
-    /// What this process knows of the end of the log. Appends of other processes may show up only
+    /// The end of the log, as far as this process knows. Appends of other processes may show only
     /// with the next read, so subscriptions also poll.
     fn heads(&self) -> &Heads;
 
-    /// The optional parts of the contract that this log offers. Defaults to none of them, within the
-    /// default [`Limits`](super::Limits).
-    ///
-    /// The answer is the same each time.
+    /// The optional parts of the contract that this log offers, the same in every call. Defaults to
+    /// none, with the default [`Limits`](super::Limits).
     fn capabilities(&self) -> Capabilities<'_> {
         Capabilities::default()
     }
 }
 
-/// A shared log is a log.
+/// Forwards to the shared log.
 #[deny(clippy::missing_trait_methods)]
 impl<L: EventLog + ?Sized> EventLog for Arc<L> {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
@@ -150,7 +148,7 @@ impl<L: EventLog + ?Sized> EventLog for Arc<L> {
     }
 }
 
-/// What follows from the required methods of a log. Every log implements it.
+/// Operations that build on the required methods. Every log implements it.
 pub trait EventLogExt: EventLog {
     /// The position of the last event, [`Position::START`] for an empty log.
     ///
@@ -166,9 +164,8 @@ pub trait EventLogExt: EventLog {
     /// The position of the last event that was recorded at or before `time`, found by bisection:
     /// about as many reads of one event as the head has binary digits.
     ///
-    /// Relies on [`ordered_times`](Capabilities::ordered_times). Without, there may be several
-    /// positions where an event of `time` or earlier is followed by a later one, and this is one of
-    /// them.
+    /// Relies on [`ordered_times`](Capabilities::ordered_times). Without it, an event of `time` or
+    /// earlier may be followed by a later one at several positions, and the result is one of these.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -177,8 +174,8 @@ pub trait EventLogExt: EventLog {
         time: Timestamp,
     ) -> impl Future<Output = Result<Position, StoreError>> + Send {
         async move {
-            // The event at `found` is of that time or earlier, all after `end` are later. The log
-            // below the head never changes, so the reads need not be of one snapshot.
+            // The event at `found` is not later than `time`, and all events after `end` are. The
+            // log below the head never changes, so the reads need not share a snapshot.
             let mut found = Position::START;
             let mut end = self.head().await?;
             while found < end {
@@ -191,7 +188,7 @@ pub trait EventLogExt: EventLog {
                 let page = self.read(EventQuery::All, range).await?;
                 match page.events.first() {
                     Some(event) if event.meta.time <= time => found = event.position,
-                    // Positions may have gaps: perhaps there is nothing after the middle.
+                    // Positions may have gaps, so there may be no event after the middle.
                     Some(_) | None => end = middle,
                 }
             }
@@ -199,7 +196,7 @@ pub trait EventLogExt: EventLog {
         }
     }
 
-    /// The matching events in a range, in one snapshot, a page at a time.
+    /// Reads the matching events in a range, in one snapshot, page by page.
     fn events(&self, query: EventQuery, range: ReadRange) -> Events<'_> {
         Events::read(self, query, range)
     }

@@ -1,20 +1,21 @@
 use super::{EventType, Recorded, Tag, Tags};
 
-/// Which events: a query in the words of the dynamic consistency boundary specification.
+/// A selection of events by type and tags: a query in the terms of the dynamic consistency boundary
+/// specification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventQuery {
     /// Every event.
     All,
-    /// Events that match any of the items; none at all when there is no item.
+    /// Events that match any of the items. Without items, no event.
     Items(Vec<EventQueryItem>),
 }
 
 /// Matches events that have any of the types and all of the tags.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventQueryItem {
-    /// Any of these; every type when empty.
+    /// The types, one of which an event must have. Empty for every type.
     pub types: Vec<EventType>,
-    /// All of these; every event when empty.
+    /// The tags, all of which an event must have. Empty for any tags.
     pub tags: Vec<Tag>,
 }
 
@@ -22,7 +23,7 @@ impl EventQuery {
     /// No event.
     pub const NONE: Self = Self::Items(Vec::new());
 
-    /// Events that bear this tag, or all of these.
+    /// Selects the events with this tag, or with all of these tags.
     pub fn tagged(tags: impl Into<Tags>) -> Self {
         Self::Items(vec![EventQueryItem {
             types: Vec::new(),
@@ -30,7 +31,7 @@ impl EventQuery {
         }])
     }
 
-    /// Events of these types.
+    /// Selects the events of these types.
     pub fn typed(types: impl IntoIterator<Item = &'static str>) -> Self {
         let types = types.into_iter().map(EventType::new).collect();
         Self::Items(vec![EventQueryItem {
@@ -64,7 +65,7 @@ impl EventQueryItem {
         self.matches(&event.data.event_type, &event.data.tags)
     }
 
-    /// Whether the types let this one through.
+    /// Whether an event of this type can match.
     pub fn matches_type(&self, event_type: &EventType) -> bool {
         self.types.is_empty() || self.types.contains(event_type)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// An event's wire name. Clones of one that was stored share its text.
+/// The wire name of an event. Clones of a stored name share its text.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct EventType(Name);
@@ -17,7 +17,7 @@ enum Name {
 }
 
 impl EventType {
-    /// A name known to this program.
+    /// Creates a name that is part of the program.
     pub const fn new(name: &'static str) -> Self {
         Self(Name::Known(name))
     }

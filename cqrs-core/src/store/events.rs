@@ -10,25 +10,25 @@ use super::{
 type ReadPage<'s, E> =
     dyn Fn(ReadRange) -> BoxFuture<'s, Result<EventPage<E>, StoreError>> + Send + Sync + 's;
 
-/// Events of one read, all of one snapshot, fetched a page at a time.
+/// The events of one read, in one snapshot, fetched page by page.
 pub struct Events<'s, E = Arc<Recorded>> {
     read: Box<ReadPage<'s, E>>,
     range: ReadRange,
     page: VecDeque<E>,
-    /// The next page, while the events of this one are taken.
+    /// The next page, read in advance while the events of this one are taken.
     ahead: Option<ReadAhead<'s, E>>,
     is_last: bool,
 }
 
 impl<'s> Events<'s> {
-    /// The matching events in the range, in position order.
+    /// Reads the matching events in the range, in position order.
     pub fn read<L: EventLog + ?Sized>(log: &'s L, query: EventQuery, range: ReadRange) -> Self {
         Self::new(range, move |range| log.read(query.clone(), range))
     }
 }
 
 impl<'s> Events<'s, (Position, EventData)> {
-    /// The matching events in the range for a fold: see [`FoldReads`].
+    /// Reads the matching events in the range for a fold. See [`FoldReads`].
     pub fn read_to_fold(reads: &'s dyn FoldReads, query: EventQuery, range: ReadRange) -> Self {
         Self::new(range, move |range| reads.read_to_fold(query.clone(), range))
     }
@@ -59,6 +59,7 @@ impl<'s, E> Events<'s, E> {
                 None => ReadAhead::begin((self.read)(self.range)),
             };
             let page = ahead.finish().await?;
+            // The first page fixes the head for all others, so that they are of one snapshot.
             self.range.up_to = Some(page.as_of);
             match page.next {
                 Some(next) => {
@@ -72,7 +73,8 @@ impl<'s, E> Events<'s, E> {
         Ok(self.page.pop_front())
     }
 
-    /// The head that the read saw; known once `next` was called.
+    /// The head that the read saw. `None` before the first call of `next`, unless the range has an
+    /// end.
     pub fn as_of(&self) -> Option<Position> {
         self.range.up_to
     }

@@ -3,11 +3,11 @@ use uuid::Uuid;
 
 use super::{Incarnation, Position};
 
-/// What this process knows of the end of a log: which log it is, its [`Incarnation`], and the
-/// position of its last event. Clones share it.
+/// The end of a log as far as this process knows: the identity of the log, its [`Incarnation`], and
+/// the position of its last event. Clones share the data.
 ///
-/// A log owns one and keeps it up to date with [`advance`](Self::advance) and
-/// [`replace`](Self::replace); all other code only reads and [watches](Self::watch) it.
+/// A log owns a `Heads` and keeps it up to date with [`advance`](Self::advance) and
+/// [`replace`](Self::replace). All other code only reads and [watches](Self::watch) it.
 #[derive(Clone, Debug)]
 pub struct Heads(watch::Sender<Known>);
 
@@ -27,8 +27,8 @@ pub struct HeadWatch {
 }
 
 impl Heads {
-    /// The first incarnation of a log that ends here. Its id is made up: logs that can be opened
-    /// several times set the one that they have stored, with [`of_log`](Self::of_log).
+    /// Creates the heads of a log that ends here, in its first incarnation, with a random id. A log
+    /// that can be opened several times stores an id and sets it with [`of_log`](Self::of_log).
     pub fn new(position: Position) -> Self {
         Self(watch::Sender::new(Known {
             log: Uuid::now_v7(),
@@ -55,8 +55,8 @@ impl Heads {
         self.0.borrow().position
     }
 
-    /// The incarnation of the log that was found most recently. A log that can be replaced under a
-    /// running process refuses appends of earlier ones.
+    /// The current incarnation of the log. A log that can be replaced under a running process
+    /// refuses appends of earlier incarnations.
     pub fn incarnation(&self) -> Incarnation {
         self.0.borrow().incarnation
     }
@@ -66,7 +66,7 @@ impl Heads {
         self.0.receiver_count() > 0
     }
 
-    /// Waits for changes from now on.
+    /// Watches changes from now on.
     pub fn watch(&self) -> HeadWatch {
         HeadWatch {
             heads: self.clone(),
@@ -74,12 +74,13 @@ impl Heads {
         }
     }
 
-    /// Raises the head, never lowers it.
+    /// Raises the head. A lower position has no effect.
     pub fn advance(&self, head: Position) {
         self.0.send_if_modified(|known| {
             let is_later = head > known.position;
             known.position = head.max(known.position);
-            // A later watcher sees the new head anyway.
+            // Without watchers, no notification is needed: a later watcher begins with the new
+            // head.
             is_later && self.is_watched()
         });
     }
@@ -109,11 +110,11 @@ impl HeadWatch {
 
     /// Waits for a change after the last one that was [seen](Self::mark_seen) or waited for.
     pub async fn changed(&mut self) {
-        // The sender is in `heads`.
+        // An error would mean that the sender is gone, but `heads` has it.
         let _ = self.changes.changed().await;
     }
 
-    /// Counts everything up to now as seen.
+    /// Marks all changes up to now as seen.
     pub fn mark_seen(&mut self) {
         self.changes.mark_unchanged();
     }

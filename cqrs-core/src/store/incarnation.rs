@@ -1,9 +1,9 @@
-/// Which log a store has found behind its address, counted by the process that found it.
+/// Number of the log behind a store, as counted by this process.
 ///
-/// A store begins with the first one. It advances to the next when the log turns out not to
-/// continue the one that was read before: after a failover that lost events, when a backup was
-/// restored, or when the log was dropped and created again. A position of an earlier incarnation
-/// says nothing about the log as it is now, even if the log has grown past it.
+/// A store starts with the first incarnation. It advances to the next one when it finds out that
+/// the log does not continue the one that was read before: after a failover that lost events, when
+/// a backup was restored, or when the log was dropped and created again. A position of an earlier
+/// incarnation says nothing about the current log, even if the log has grown past it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation(u64);
 

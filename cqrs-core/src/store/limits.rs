@@ -1,24 +1,24 @@
 use super::{Append, AppendError, StateWrite};
 
-/// The largest append that a log takes, as its [capabilities](super::Capabilities::limits) say. The
-/// dispatcher checks it before it appends, so a log need not.
+/// Maximum sizes of an append, part of a log's [capabilities](super::Capabilities::limits). The
+/// dispatcher checks them before it appends, so a log need not.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Events of one command.
+    /// Maximum number of events of one command.
     pub events: usize,
-    /// Bytes of one payload, or of one state.
+    /// Maximum size of one payload, or of one state, in bytes.
     pub payload: usize,
-    /// Tags of one event.
+    /// Maximum number of tags of one event.
     pub tags: usize,
-    /// Bytes of one tag, event type, actor or id of a state. None of them may have U+0000, which
-    /// some databases cannot keep in a text.
+    /// Maximum size of one tag, event type, actor or id of a state, in bytes. None of them may
+    /// contain U+0000, which some databases cannot keep in a text.
     pub name: usize,
-    /// Bytes of all payloads and states of one append.
+    /// Maximum total size of all payloads and states of one append, in bytes.
     pub append: usize,
 }
 
 impl Default for Limits {
-    /// 10,000 events of 1 MiB with 64 tags of 512 bytes, together 64 MiB.
+    /// 10,000 events, payloads of 1 MiB, 64 tags of 512 bytes per event, and 64 MiB in total.
     fn default() -> Self {
         Self {
             events: 10_000,
@@ -34,7 +34,7 @@ impl Limits {
     /// Checks an append.
     ///
     /// # Errors
-    /// [`AppendError::Invalid`] that names the limit and what broke it.
+    /// [`AppendError::Invalid`], which names the limit and the value that exceeds it.
     pub fn check(&self, append: &Append) -> Result<(), AppendError> {
         let within = |what: &str, size: usize, limit: usize| {
             if size <= limit {

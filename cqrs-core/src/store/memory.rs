@@ -73,6 +73,8 @@ impl Default for Memory {
 impl EventLog for Memory {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         let result = self.lock().append(append);
+        // Outside of the lock, since it wakes followers. Two appends may come here in either order:
+        // the head is only raised.
         if let Ok(appended) = &result {
             self.heads.advance(appended.last);
         }
@@ -168,11 +170,15 @@ impl Data {
     }
 
     fn append(&mut self, mut append: Append) -> Result<Appended, AppendError> {
+        // Before the boundaries (I6): the events that now conflict may be this command's own.
         if let Some(stored) = self.commands.get(&append.command) {
             return stored.replay(append.command, append.fingerprint);
         }
         self.decide(&append)?;
+        // Nothing fails from here on, and the caller holds the lock, so the append is all or
+        // nothing (I1).
         let head = self.head();
+        // Recorded times never decrease along the log, even if the clocks of callers differ.
         let time = self
             .events
             .last()
@@ -181,6 +187,8 @@ impl Data {
         if let Some(token) = append.token {
             self.window.record(token, appended.last);
         }
+        // An append without events records its id, too, so that a repeated one has the same effect:
+        // none.
         let stored = StoredCommand::new(append.fingerprint, appended.first, appended.count);
         self.commands.insert(append.command, stored);
         for write in std::mem::take(&mut append.states) {
@@ -199,12 +207,15 @@ impl Data {
             }
             self.events.push(Arc::new(event));
         }
+        // The window has no events, so each boundary before the head becomes a question for
+        // `latest`.
         self.window.skip_to(appended.last);
         Ok(appended)
     }
 
     fn decide(&self, append: &Append) -> Result<(), AppendError> {
         let decider = Decider {
+            // The log lives and ends with the process, so it is never replaced.
             incarnation: Incarnation::default(),
             head: self.head(),
             window: &self.window,
@@ -219,13 +230,15 @@ impl Data {
         Ok(())
     }
 
-    /// A matching event after `after`, if there is one.
+    /// The position of a matching event after `after`, if there is one.
     fn latest(&self, query: &EventQuery, after: Position) -> Option<Position> {
+        // The head itself is an event, unless the log is empty, and then nothing is after `after`.
         let any = Some(self.head()).filter(|head| *head > after);
         let EventQuery::Items(items) = query else {
             return any;
         };
         items.iter().find_map(|item| {
+            // From the head back: the events that conflict are recent.
             let later = self.candidates(item, after, self.head());
             let mut later = later.rev();
             later.find_map(|event| item.matches_event(event).then_some(event.position))
@@ -237,12 +250,15 @@ impl Data {
         let as_of = range.up_to.map_or(head, |up_to| up_to.min(head));
         let mut events = match query {
             EventQuery::All => {
+                // One more than the limit tells whether there is another page.
                 let events = self.slice(range.after, as_of).iter();
                 let limit = range.limit.max(1).saturating_add(1);
                 events.take(limit).cloned().collect()
             }
             EventQuery::Items(items) => self.matching(items, range, as_of),
         };
+        // The event that exceeds the size in bytes is still part of the page, so that a page is
+        // never empty because of a large event.
         let mut room = range.room();
         let fits = events.iter().take_while(|event| {
             let fits = !room.is_full();
@@ -262,12 +278,14 @@ impl Data {
 
     /// The events in `(after, up_to]`.
     fn slice(&self, after: Position, up_to: Position) -> &[Arc<Recorded>] {
+        // Position 1 is at index 0, so a position is the index of the event after it.
         let place = |position: Position| usize::try_from(position.get()).unwrap_or(usize::MAX);
         let range = place(after)..place(up_to);
         self.events.get(range).unwrap_or_default()
     }
 
-    /// At most one more than the limit, to know whether there are more.
+    /// The events in the range that any item matches, up to one more than the limit, which tells
+    /// whether there is another page.
     fn matching(
         &self,
         items: &[EventQueryItem],
@@ -282,19 +300,21 @@ impl Data {
             // The first `limit` of all items together are among the first `limit` of each.
             found.extend(matching.take(limit).cloned());
         }
+        // An event that several items match is found several times.
         found.sort_unstable_by_key(|event| event.position);
         found.dedup_by_key(|event| event.position);
         found.truncate(limit);
         found
     }
 
-    /// Events in `(after, up_to]`, every one among them that the item matches, in order.
+    /// A superset of the events in `(after, up_to]` that the item matches, in order.
     fn candidates(
         &self,
         item: &EventQueryItem,
         after: Position,
         up_to: Position,
     ) -> impl DoubleEndedIterator<Item = &Arc<Recorded>> {
+        // An event that matches has all tags of the item, so it is among those with the first.
         let tagged = item.tags.first().map(|tag| {
             let all = self.tagged.get(tag).map_or(&[][..], Vec::as_slice);
             let start = all.partition_point(|position| *position <= after);
@@ -313,6 +333,7 @@ impl Data {
     }
 
     fn commit(&mut self, batch: ViewBatch) -> Result<(), ViewCommitError> {
+        // The fence (V2): of two workers at one checkpoint, only the first one writes.
         let found = self.checkpoints.get(&batch.subscription).copied();
         if found != batch.from {
             return Err(ViewCommitError::Moved { found });
@@ -332,6 +353,7 @@ impl Data {
         Ok(())
     }
 
+    /// The views within all ranges, in the order of their keys.
     fn within<'a>(
         &'a self,
         scan: &'a ViewScan,
@@ -361,6 +383,8 @@ impl Data {
     fn scan(&self, scan: &ViewScan) -> ViewPage {
         let mut found: Vec<_> = self.within(scan).collect();
         let total = scan.with_total.then_some(found.len() as u64);
+        // The views come in the order of keys, and the sort is stable, so that ties stay in that
+        // order. A descending scan reverses them as well.
         if let Some(order) = scan.order {
             found.sort_by(|(_, a), (_, b)| a.sort_keys.get(order).cmp(&b.sort_keys.get(order)));
         }

@@ -1,9 +1,9 @@
-//! The contract between the framework and what keeps its data.
+//! The contract between the framework and the stores of its data.
 //!
-//! An [`EventLog`] keeps events and the ids of processed commands, and perhaps more: see
-//! [`Capabilities`]. A [`ViewStore`] keeps read models and the checkpoints of subscriptions. A
-//! [`Store`] is both. The crate `wired-cqrs-conformance` checks that they keep the promises, I1 to
-//! I12 and V1 to V4, that the methods' documentation names.
+//! An [`EventLog`] keeps events, the ids of processed commands and, with some [`Capabilities`],
+//! more. A [`ViewStore`] keeps read models and the checkpoints of subscriptions. A [`Store`] is
+//! both. The crate `wired-cqrs-conformance` checks that they keep the promises, I1 to I12 and V1 to
+//! V4, that the documentation of the methods names.
 
 mod append;
 mod append_token;
@@ -67,7 +67,7 @@ pub use view_store::{
 /// A boxed future, as the methods of store traits return them.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Everything a dispatcher keeps its data in.
+/// An event log and a view store in one.
 pub trait Store: EventLog + ViewStore {}
 
 impl<S: EventLog + ViewStore> Store for S {}

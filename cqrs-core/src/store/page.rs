@@ -5,26 +5,26 @@ use super::{Position, Recorded};
 /// The part of the log to read.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadRange {
-    /// Only events after this position.
+    /// The position before the range.
     pub after: Position,
-    /// Only events up to this position; `None` for the head at the time of the read.
+    /// The last position of the range. `None` for the head at the time of the read.
     pub up_to: Option<Position>,
-    /// Maximum number of events. More are read with `after` set to [`EventPage::next`]. 0 counts as 1.
+    /// Maximum number of events. Read more with `after` set to [`EventPage::next`]. 0 counts as 1.
     pub limit: usize,
     /// Maximum size in bytes, by [`Recorded::size`]. The page ends with the event that reaches it,
-    /// so it exceeds this by one event at most, and has an event whatever its size. A store may end
-    /// a page of large events earlier; [`EventPage::next`] says so.
+    /// so it exceeds the limit by at most one event, and a single large event still fits. A store
+    /// may end a page of large events earlier; [`EventPage::next`] says so.
     pub bytes: usize,
 }
 
 impl ReadRange {
-    /// Events per page of reads that want everything.
+    /// Default number of events per page.
     pub const PAGE: usize = 2048;
 
-    /// Bytes per page of such reads: 8 MiB.
+    /// Default size of a page: 8 MiB.
     pub const PAGE_BYTES: usize = 8 << 20;
 
-    /// Everything after `after`, in pages of [`ReadRange::PAGE`] events and
+    /// The range of everything after `after`, in pages of [`ReadRange::PAGE`] events and
     /// [`ReadRange::PAGE_BYTES`] bytes.
     pub fn after(after: Position) -> Self {
         Self {
@@ -65,7 +65,7 @@ pub struct EventPage<E = Arc<Recorded>> {
     pub events: Vec<E>,
     /// The head that the read saw, or `up_to` if that was lower.
     pub as_of: Position,
-    /// The position to read on from, if a bound of the range cut the page short: pass it as `after`,
-    /// with `up_to` set to `as_of` to stay in the same snapshot.
+    /// The position at which the next page continues, if a limit of the range ended this one. Pass
+    /// it as `after`, with `up_to` set to `as_of` to stay in the same snapshot.
     pub next: Option<Position>,
 }

@@ -24,19 +24,19 @@ impl Position {
         self.0
     }
 
-    /// The position `count` places on.
+    /// The position `count` places later.
     #[must_use]
     pub const fn plus(self, count: u64) -> Self {
         Self(self.0.saturating_add(count))
     }
 
-    /// The position before; [`START`](Self::START) stays.
+    /// The position before this one. [`START`](Self::START) has none and returns itself.
     #[must_use]
     pub const fn before(self) -> Self {
         Self(self.0.saturating_sub(1))
     }
 
-    /// How many positions lie in `(earlier, self]`; 0 when `earlier` is not earlier.
+    /// Number of positions in `(earlier, self]`. 0 if `earlier` is not earlier.
     pub const fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }

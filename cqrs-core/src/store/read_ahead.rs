@@ -3,7 +3,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::{BoxFuture, EventPage, Recorded, StoreError};
 
-/// A read that is under way while its reader is busy with what came before.
+/// A read in progress, begun while its reader still handles the page before.
 pub(super) struct ReadAhead<'s, E = Arc<Recorded>>(ReadState<'s, E>);
 
 enum ReadState<'s, E> {
@@ -12,9 +12,9 @@ enum ReadState<'s, E> {
 }
 
 impl<'s, E> ReadAhead<'s, E> {
-    /// Begins the read: a store sends what it has to send when it is polled first.
+    /// Begins the read. The first poll makes a store send its request.
     pub(super) fn begin(mut read: BoxFuture<'s, Result<EventPage<E>, StoreError>>) -> Self {
-        // A task waiting for the end of it polls again.
+        // No task has to be woken: `finish` polls again.
         let mut context = Context::from_waker(Waker::noop());
         Self(match read.as_mut().poll(&mut context) {
             Poll::Ready(page) => ReadState::Done(page),

@@ -3,14 +3,14 @@ use uuid::Uuid;
 use super::{EventType, Position, Tags};
 use crate::{CommandId, EventId, Timestamp};
 
-/// The part of an event that its command decides: all that a fold needs.
+/// The part of an event that its command decides, and that a fold needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventData {
     /// Wire name.
     pub event_type: EventType,
     /// Version of the wire format.
     pub version: u32,
-    /// Aggregates that the event concerns.
+    /// Tags of the aggregates that the event concerns.
     pub tags: Tags,
     /// The event as JSON.
     pub payload: Vec<u8>,
@@ -21,16 +21,18 @@ pub struct EventData {
 pub struct Metadata {
     /// Identity of the event, derived from its command: see [`EventId::of`].
     pub id: EventId,
-    /// Time of the append, to the microsecond. Never earlier than that of the event before, unless
-    /// the log says otherwise.
+    /// Time of the append, in microseconds. In a log with
+    /// [`ordered_times`](super::Capabilities::ordered_times), never earlier than that of the event
+    /// before.
     pub time: Timestamp,
     /// Actor that sent the command, if one was set.
     pub actor: Option<String>,
     /// The command that the event comes from.
     pub command: CommandId,
-    /// Correlation id, shared by everything that one request leads to.
+    /// Correlation id, shared by all commands and events that one request leads to.
     pub correlation: Uuid,
-    /// Cause of the command: an event's id if a reaction sent it, else the command's own id.
+    /// Cause of the command. The id of an event if a reaction sent the command, else the command's
+    /// own id.
     pub causation: Uuid,
 }
 
@@ -52,7 +54,7 @@ impl EventData {
         size_of::<Self>() + self.payload.len() + tags.sum::<usize>()
     }
 
-    /// The payload as JSON, for display. [`Null`](serde_json::Value::Null) if it is none.
+    /// The payload as JSON, for display. [`Null`](serde_json::Value::Null) if it is not valid JSON.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.payload).unwrap_or(serde_json::Value::Null)
     }

@@ -1,6 +1,6 @@
 use super::Position;
 
-/// Names a stored state: the aggregate's name and id.
+/// The key of a stored state: the aggregate's name and id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StateKey {
     /// The aggregate's name.
@@ -21,11 +21,11 @@ pub struct StoredState {
 /// A state to write with an append.
 #[derive(Clone, Debug)]
 pub struct StateWrite {
-    /// Whose.
+    /// The aggregate.
     pub key: StateKey,
     /// The state as JSON.
     pub body: Vec<u8>,
-    /// The position of the stored state that this one was made from, `None` if there was none.
-    /// If the stored one has another position by now, the append is a conflict.
+    /// The position of the stored state that this one replaces, `None` if there was none. If the
+    /// stored state has another position at the time of the append, the append is a conflict.
     pub based_on: Option<Position>,
 }

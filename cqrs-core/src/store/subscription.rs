@@ -20,15 +20,15 @@ pub struct Subscription {
     heads: HeadWatch,
     /// Events that were read and not yet delivered.
     page: Option<EventPage>,
-    /// What comes after that, while more is there.
+    /// The page after that, if the log had more when it was read.
     ahead: Option<ReadAhead<'static>>,
-    /// All that this process has appended was delivered from memory: there is nothing to read
-    /// before a head is announced.
+    /// Whether everything that this process has appended was delivered from memory. Nothing has to
+    /// be read then until the head advances, or it is time to poll.
     is_idle: bool,
 }
 
 impl Subscription {
-    /// Delivers the events after `from`.
+    /// Creates a subscription that delivers the events after `from`.
     pub fn new(log: Arc<dyn EventLog>, query: EventQuery, from: Position) -> Self {
         let heads = log.heads().watch();
         Self {
@@ -43,13 +43,13 @@ impl Subscription {
         }
     }
 
-    /// Everything up to this position has been delivered.
+    /// The position up to which everything has been delivered.
     pub fn position(&self) -> Position {
         self.position
     }
 
-    /// The next page, at most `limit` events; waits until the log has grown, and may be empty
-    /// when nothing in the new part matched. Dropping the future loses nothing.
+    /// Returns the next page of at most `limit` events. Waits until the log has grown; the page is
+    /// empty if no new event matches. Dropping the future loses nothing.
     ///
     /// # Errors
     /// [`StoreError::Rewound`] when the log ends before the subscription's position, or was
@@ -73,8 +73,7 @@ impl Subscription {
                     return Ok(page);
                 }
             }
-            // Either is a reason to look again: an append of this process, or time to poll for
-            // those of others.
+            // Ends with an append of this process, or when it is time to poll for those of others.
             let _ = tokio::time::timeout(POLL_INTERVAL, self.heads.changed()).await;
         }
     }
@@ -85,7 +84,7 @@ impl Subscription {
             return Ok(Some(self.cut(page, limit)));
         }
         self.heads.mark_seen();
-        // A page that is being read is not replaced.
+        // Not while a page is being read: it continues where the last one ended.
         if self.ahead.is_none()
             && let Some(tail) = self.log.capabilities().tail
             && let Some(page) = tail.tail(&self.query, self.position, limit)
@@ -93,7 +92,7 @@ impl Subscription {
             self.is_idle = page.next.is_none();
             return Ok(Some(page));
         }
-        // Events that are announced and not in memory were written by another process.
+        // If the head has advanced past the events in memory, another process has appended.
         let is_all = take(&mut self.is_idle) && self.heads.position() <= self.position;
         if is_all {
             return Ok(None);
@@ -116,7 +115,7 @@ impl Subscription {
         Ok(page)
     }
 
-    /// As much of the page as is wanted; the rest is for later.
+    /// Cuts the page after `limit` events, and keeps the rest for the next call.
     fn cut(&mut self, mut page: EventPage, limit: usize) -> EventPage {
         if page.events.len() <= limit {
             return page;
@@ -130,7 +129,7 @@ impl Subscription {
         page
     }
 
-    /// Begins to read what comes after a position: large pages, however many are wanted at once.
+    /// Begins to read the events after a position, in pages of the default size.
     fn read(&self, after: Position) -> ReadAhead<'static> {
         let log = self.log.clone();
         let query = self.query.clone();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// What an event concerns: an aggregate's name and an id, `product:P001`.
+/// An aggregate that an event concerns, by name and id: `product:P001`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tag(Arc<str>);
@@ -16,7 +16,8 @@ impl Tag {
         let mut text = String::with_capacity(name.len() + 24);
         text.push_str(name);
         text.push(':');
-        // Writing to a `String` fails only if the id's `Display` does; what it wrote stands.
+        // Writing to a `String` fails only if the id's `Display` does. Its output so far is the id
+        // then.
         let _ = fmt::Write::write_fmt(&mut text, format_args!("{id}"));
         Self(text.into())
     }
@@ -50,13 +51,13 @@ impl fmt::Display for Tag {
     }
 }
 
-/// The tags of one event, each once, in the order of the event's fields; or those that identify an
-/// aggregate, one for each of its ids.
+/// A list of distinct tags: of an event, in the order of its fields, or of an aggregate, one for
+/// each of its ids.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(from = "Vec<Tag>", into = "Vec<Tag>")]
 pub struct Tags(TagList);
 
-/// Most events have one.
+/// The tags without an allocation for the most common number: one.
 #[derive(Clone)]
 enum TagList {
     One(Tag),
@@ -83,7 +84,8 @@ impl Tags {
         Self::from_plain(stored).map_or_else(|| serde_json::from_str(stored), Ok)
     }
 
-    /// The same if it has neither escapes nor spaces between the strings, as nearly all have.
+    /// Reads an array without escapes and without spaces between the strings, as nearly all are.
+    /// `None` for any other.
     fn from_plain(stored: &str) -> Option<Self> {
         if stored.bytes().any(|byte| byte == b'\\' || byte < b' ') {
             return None;
@@ -108,7 +110,7 @@ impl Tags {
         self.push(Tag::new(name, id));
     }
 
-    /// Adds a tag unless it is there.
+    /// Adds a tag, unless the list contains it.
     pub fn push(&mut self, tag: Tag) {
         if self.contains(&tag) {
             return;
@@ -133,12 +135,12 @@ impl Tags {
         self.as_slice().iter()
     }
 
-    /// Whether this tag is among them.
+    /// Whether the list contains this tag.
     pub fn contains(&self, tag: &Tag) -> bool {
         self.as_slice().contains(tag)
     }
 
-    /// Whether all of these tags are among them.
+    /// Whether the list contains all of these tags.
     pub fn contains_all(&self, tags: &Self) -> bool {
         tags.iter().all(|tag| self.contains(tag))
     }

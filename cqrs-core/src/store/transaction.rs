@@ -5,8 +5,8 @@ use super::{
     ViewCommitError, ViewStore,
 };
 
-/// A store with a reader of its own, for what it is good at: SQL, full text, aggregations. Query
-/// handlers take it as [`Reader<Self>`](crate::Reader).
+/// A store with a reader of its own, for SQL, full text or aggregations. Query handlers take it as
+/// [`Reader<Self>`](crate::Reader).
 ///
 /// A view store also implements [`ViewStore::view_capabilities`] with
 /// [`ViewCapabilities::reader`](super::ViewCapabilities::reader) set to `Some(self)`.
@@ -19,18 +19,19 @@ use super::{
 )]
 pub trait HasReader: Send + Sync + Sized + 'static {
     /// The type that [`Reader`](crate::Reader) and [`ReadTx`](crate::ReadTx) deref to. It has no
-    /// way to write, or the database refuses to write for it.
+    /// methods that write, or the database refuses its writes.
     type Reader: Send + Sync + 'static;
 
-    /// A reader, which takes nothing of the database before it is used.
+    /// Returns a reader. It uses the database only when it is used itself.
     fn reader(&self) -> Self::Reader;
 }
 
-/// A store with transactions that handlers may work in, as [`Tx<Self>`](crate::Tx).
+/// A store with transactions for handlers, which take them as [`Tx<Self>`](crate::Tx).
 ///
-/// A log, whose transactions are [`LogTransaction`]s, also offers
-/// itself as [`Capabilities::transactions`](super::Capabilities::transactions); a view store, whose transactions are [`ViewTransaction`]s, sets
-/// [`ViewCapabilities::transactions`](super::ViewCapabilities::transactions). Both as `Some(self)`.
+/// A log has [`LogTransaction`]s, and offers itself as
+/// [`Capabilities::transactions`](super::Capabilities::transactions). A view store has
+/// [`ViewTransaction`]s, and offers itself as
+/// [`ViewCapabilities::transactions`](super::ViewCapabilities::transactions).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no transactions that a handler could take",
     label = "not a store with SQL",
@@ -45,26 +46,26 @@ pub trait Transactional: HasReader {
     fn begin(&self) -> BoxFuture<'_, Result<Self::Transaction, StoreError>>;
 }
 
-/// An open transaction. Dropped, it is rolled back.
+/// An open transaction. Dropping it rolls it back.
 pub trait StoreTransaction: Send + 'static {
     /// Whether the database aborted this transaction in favor of another one (deadlock,
     /// serialization failure). Retrying is safe.
     fn should_retry(&self) -> bool;
 }
 
-/// A transaction of a log, which command handlers work in.
+/// A transaction of a log, for command handlers.
 #[diagnostic::on_unimplemented(
     message = "a command handler cannot take a transaction of this store",
     label = "`{Self}` appends no events",
     note = "a `#[projection]` can take it; a command handler takes one of the store that keeps the log"
 )]
 pub trait LogTransaction: StoreTransaction {
-    /// As [`EventLog::append`], and commits the writes of the transaction with it. When the
-    /// answer is anything but an append of now, those are rolled back.
+    /// Appends as [`EventLog::append`], and commits the writes of the transaction with the events.
+    /// If the append fails or is [replayed](Appended::replayed), they are rolled back.
     fn append(self, append: Append) -> BoxFuture<'static, Result<Appended, AppendError>>;
 }
 
-/// A transaction of a view store, which projections work in.
+/// A transaction of a view store, for projections.
 #[diagnostic::on_unimplemented(
     message = "a projection cannot take a transaction of this store",
     label = "`{Self}` commits no checkpoint",
@@ -72,18 +73,18 @@ pub trait LogTransaction: StoreTransaction {
             views"
 )]
 pub trait ViewTransaction: StoreTransaction {
-    /// The checkpoint of a subscription. Until the transaction ends, no other one of the same
-    /// subscription gets past this.
+    /// Reads and locks the checkpoint of a subscription. Until this transaction ends, other
+    /// transactions of the subscription wait here.
     fn checkpoint(
         &mut self,
         subscription: String,
     ) -> BoxFuture<'_, Result<Option<Position>, StoreError>>;
 
-    /// As [`ViewStore::commit`], and commits the writes of the transaction with it, or neither.
+    /// Commits as [`ViewStore::commit`], together with the writes of the transaction, or neither.
     fn commit(self, batch: ViewBatch) -> BoxFuture<'static, Result<(), ViewCommitError>>;
 }
 
-/// A store that [`HasReader`], without its type. Every such store implements it.
+/// A store with a reader, without its type. Implemented for every [`HasReader`].
 pub trait ReaderSource: Send + Sync {
     /// The type of the store.
     fn store_type(&self) -> TypeId;
@@ -105,7 +106,7 @@ pub trait ViewTransactions: ReaderSource {
 }
 
 impl dyn EventLog {
-    /// Begins a transaction, of which `build` has checked that there are some.
+    /// Begins a transaction. `build` has checked that the log has transactions.
     pub(crate) async fn begin_append(&self) -> Result<Box<dyn ErasedLogTx>, StoreError> {
         match self.capabilities().transactions {
             Some(transactions) => transactions.begin_append().await,
@@ -115,7 +116,7 @@ impl dyn EventLog {
 }
 
 impl dyn ViewStore {
-    /// Begins a transaction, of which `build` has checked that there are some.
+    /// Begins a transaction. `build` has checked that the store has transactions.
     pub(crate) async fn begin_commit(&self) -> Result<Box<dyn ErasedViewTx>, StoreError> {
         match self.view_capabilities().transactions {
             Some(transactions) => transactions.begin_commit().await,
@@ -126,13 +127,13 @@ impl dyn ViewStore {
 
 fn no_transactions() -> StoreError {
     StoreError::Unavailable {
-        reason: "it has no transactions that a handler could take".into(),
+        reason: "it has no transactions for handlers".into(),
     }
 }
 
 /// A [`Tx`](crate::Tx) without its type.
 pub trait ErasedTx: Any + Send {
-    /// For the typed reference that a handler takes.
+    /// The transaction, for the typed reference that a handler takes.
     fn as_any_mut(&mut self) -> &mut dyn Any;
 
     /// See [`StoreTransaction::should_retry`].

@@ -5,7 +5,7 @@ use super::{
     BoxFuture, Incarnation, Position, ReaderSource, SortKey, StoreError, ViewTransactions,
 };
 
-/// Read models and the checkpoints of subscriptions.
+/// A store of read models and of the checkpoints of subscriptions.
 pub trait ViewStore: Send + Sync + 'static {
     /// Prepares the store for these read models. Called once per dispatcher before anything else.
     /// Existing data stays.
@@ -15,28 +15,29 @@ pub trait ViewStore: Send + Sync + 'static {
     fn checkpoint(&self, subscription: &str)
     -> BoxFuture<'_, Result<Option<Position>, StoreError>>;
 
-    /// Writes the changes and moves the checkpoint if that is still where the batch starts: the fence
-    /// that makes projections exactly-once. With [`CommitMode::Atomic`], both or neither; see
-    /// [`CommitMode::ByPosition`] for stores without transactions.
+    /// Writes the changes and moves the checkpoint, if the current checkpoint is the batch's
+    /// `from`. This fence makes projections exactly-once. With [`CommitMode::Atomic`], both happen
+    /// or neither; see [`CommitMode::ByPosition`] for stores without transactions.
     fn commit(&self, batch: ViewBatch) -> BoxFuture<'_, Result<(), ViewCommitError>>;
 
-    /// Waits until queries see everything that was committed before this call. A store whose
-    /// queries read from a copy that lags behind (a replica, an index that is refreshed) overrides
-    /// it. Defaults to no wait.
+    /// Waits until queries see everything that was committed before this call. Override it if
+    /// queries read from a copy that lags behind, such as a replica or a refreshed index. Defaults
+    /// to no wait.
     fn wait_until_visible(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// The views with these keys, `None` where there is none, in the order asked, for queries.
+    /// The views with these keys for queries, in the order of the keys. `None` for a key without a
+    /// view.
     fn load(
         &self,
         model: Arc<ModelSchema>,
         keys: Vec<String>,
     ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>>;
 
-    /// The same for a projection that is about to change them: as they are written, also when
-    /// queries read from a copy that lags behind, and in a store of [`CommitMode::ByPosition`] each
-    /// with the position that was written last. Defaults to [`load`](Self::load).
+    /// The views with these keys for a projection that is about to change them. Never from a copy
+    /// that lags behind, and in a store of [`CommitMode::ByPosition`] each with the position that
+    /// was written last. Defaults to [`load`](Self::load).
     fn load_to_fold(
         &self,
         model: Arc<ModelSchema>,
@@ -48,19 +49,19 @@ pub trait ViewStore: Send + Sync + 'static {
         })
     }
 
-    /// The views within the ranges, in the order asked, with ties by key. Rows and total are of one
-    /// snapshot.
+    /// The views within the ranges, in the order of the scan, with ties in the order of keys. Rows
+    /// and total are of one snapshot.
     fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>>;
 
-    /// The data that this store has found most recently. A store that can tell that its data was
-    /// replaced (a failover that lost commits, a restored backup) counts it, and refuses batches of
-    /// earlier incarnations. A store that keeps the log as well answers with the log's. Defaults to
-    /// one incarnation for ever.
+    /// The current incarnation of the store's data. A store that can detect a replacement of its
+    /// data (a failover that lost commits, a restored backup) counts them, and refuses batches of
+    /// earlier incarnations. A store that also keeps the log returns the log's incarnation.
+    /// Defaults to a single incarnation.
     fn view_incarnation(&self) -> Incarnation {
         Incarnation::default()
     }
 
-    /// The optional parts of the contract that this store has. Defaults to none.
+    /// The optional parts of the contract that this store offers. Defaults to none.
     fn view_capabilities(&self) -> ViewCapabilities<'_> {
         ViewCapabilities::default()
     }
@@ -72,14 +73,14 @@ pub trait ViewStore: Send + Sync + 'static {
 pub struct ViewCapabilities<'s> {
     /// How [`ViewStore::commit`] writes. Defaults to [`CommitMode::Atomic`].
     pub commits: CommitMode,
-    /// Whether this process can only read the store: each commit is answered with an error. Then no
-    /// projection runs that writes to it.
+    /// Whether this process can only read the store, and each commit fails. Projections that write
+    /// to the store do not run.
     pub read_only: bool,
-    /// The transactions that projections may work in, as `&mut Tx<Self>`: `Some(self)` for a store
-    /// that is [`Transactional`](super::Transactional).
+    /// The transactions for projections, which take them as `&mut Tx<Self>`. `Some(self)` for a
+    /// store that is [`Transactional`](super::Transactional).
     pub transactions: Option<&'s dyn ViewTransactions>,
-    /// The store's own reader, which query handlers take as `Reader<Self>`: `Some(self)` for a store
-    /// that [`HasReader`](super::HasReader).
+    /// The store's own reader, which query handlers take as `Reader<Self>`. `Some(self)` for a
+    /// store that implements [`HasReader`](super::HasReader).
     pub reader: Option<&'s dyn ReaderSource>,
 }
 
@@ -87,7 +88,7 @@ pub struct ViewCapabilities<'s> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommitMode {
-    /// In a transaction: all of it, or nothing.
+    /// In a transaction, all or nothing.
     #[default]
     Atomic,
     /// One by one, for a store without transactions. Each step is atomic, and they come in this
@@ -96,16 +97,15 @@ pub enum CommitMode {
     /// 1. Each change is written with its [`ViewChange::position`], unless the store has that
     ///    position or a higher one for the key. A deleted view leaves its position behind, at least
     ///    as long as a writer may have been paused.
-    /// 2. When all of them are written, the checkpoint is moved, if it is still where the batch
-    ///    starts.
+    /// 2. When all changes are written, the checkpoint is moved, if it is still the batch's `from`.
     ///
-    /// A batch may stop after any step. The next worker then folds the same events again, and the
-    /// changes that [`ViewStore::load_to_fold`] answers to have been written are not made twice: a
-    /// view ignores the events up to its position.
+    /// A batch may stop after any step. The next worker then folds the same events again. A view
+    /// that [`ViewStore::load_to_fold`] returns with a position ignores the events up to it, so no
+    /// change is made twice.
     ///
     /// Each view is then written exactly once, but not all at once: until the checkpoint moves,
-    /// queries may see some of the changes. A fold changes each view by itself: one that reads a view
-    /// with `Views::get` may write only that view, or it fails.
+    /// queries may see some of the changes. A fold changes each view by itself: one that reads a
+    /// view with `Views::get` may write only that view, or it fails.
     ByPosition,
 }
 
@@ -141,7 +141,7 @@ impl<'s> ViewCapabilities<'s> {
     }
 }
 
-/// A shared store is a store.
+/// Forwards to the shared store.
 #[deny(clippy::missing_trait_methods)]
 impl<T: ViewStore + ?Sized> ViewStore for Arc<T> {
     fn prepare(&self, models: Vec<ModelSchema>) -> BoxFuture<'_, Result<(), StoreError>> {
@@ -192,17 +192,17 @@ impl<T: ViewStore + ?Sized> ViewStore for Arc<T> {
     }
 }
 
-/// A read model as a store keeps it.
+/// The schema of a read model in a store.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ModelSchema {
-    /// Names the place, unique in the store: `products_1_product_view` for version 1 of the
-    /// projection `products`. Lower-case ASCII letters, digits and underscores.
+    /// Name of the table, unique in the store: `products_1_product_view` for version 1 of the
+    /// projection `products`. Consists of lower-case ASCII letters, digits and underscores.
     pub table: String,
-    /// The names of its `#[index]` fields.
+    /// The names of the `#[index]` fields.
     pub indexes: Vec<&'static str>,
 }
 
-/// Changes to read models, with the checkpoint that they bring it to.
+/// Changes to read models, with the checkpoint that they lead to.
 #[derive(Clone, Debug)]
 pub struct ViewBatch {
     /// Name of the subscription.
@@ -211,8 +211,8 @@ pub struct ViewBatch {
     pub from: Option<Position>,
     /// New checkpoint.
     pub to: Position,
-    /// The [incarnation](ViewStore::view_incarnation) in which the checkpoint was read. If it is not
-    /// the store's current one, the commit fails with [`ViewCommitError::Moved`].
+    /// The [incarnation](ViewStore::view_incarnation) in which the checkpoint was read. If the
+    /// store has another one by now, the commit fails with [`ViewCommitError::Moved`].
     pub incarnation: Incarnation,
     /// The changes, at most one per key and model.
     pub changes: Vec<ViewChange>,
@@ -225,24 +225,24 @@ pub struct ViewChange {
     pub model: Arc<ModelSchema>,
     /// The key.
     pub key: String,
-    /// The view as JSON and a sort key per index; `None` deletes it.
+    /// The view as JSON, and a sort key per index. `None` deletes the view.
     pub view: Option<(Vec<u8>, Vec<SortKey>)>,
-    /// The position of the last event that changed it.
+    /// The position of the last event that changed the view.
     pub position: Position,
 }
 
 /// A view as a projection loads it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredView {
-    /// The view as JSON; `None` where there is none.
+    /// The view as JSON. `None` if there is no view.
     pub body: Option<Vec<u8>>,
-    /// The [`ViewChange::position`] of the change that was written last, also where that deleted the
-    /// view. [`Position::START`] in a store of [`CommitMode::Atomic`], which keeps none.
+    /// The [`ViewChange::position`] of the last written change, even if it deleted the view.
+    /// [`Position::START`] in a store of [`CommitMode::Atomic`], which keeps no positions.
     pub position: Position,
 }
 
 impl From<Option<Vec<u8>>> for StoredView {
-    /// A view of a store that keeps no positions of views.
+    /// Creates a view of a store without positions of views.
     fn from(body: Option<Vec<u8>>) -> Self {
         Self {
             body,
@@ -255,14 +255,15 @@ impl From<Option<Vec<u8>>> for StoredView {
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ViewCommitError {
-    /// Another process moved the checkpoint: nothing was written, start again from it.
+    /// Another process moved the checkpoint. Nothing was written; read the checkpoint and start
+    /// again.
     #[error("the checkpoint has moved to {}", .found.unwrap_or_default())]
     Moved {
         /// The current checkpoint.
         found: Option<Position>,
     },
-    /// The store failed: nothing was written, or with [`CommitMode::ByPosition`] perhaps a part, but
-    /// not the checkpoint.
+    /// The store failed. Nothing was written, or, with [`CommitMode::ByPosition`], a part of the
+    /// changes without the checkpoint.
     #[error(transparent)]
     Failed(#[from] StoreError),
 }
@@ -274,8 +275,8 @@ crate::debug_as_report!(ViewCommitError);
 pub struct ViewPage {
     /// The views, in order.
     pub rows: Vec<ViewRow>,
-    /// Number of views within the ranges, whatever `skip` and `take` are; there if the scan asked
-    /// for it.
+    /// Number of views within the ranges, regardless of `skip` and `take`, if the scan asked for
+    /// it.
     pub total: Option<u64>,
 }
 
@@ -295,7 +296,7 @@ pub struct ViewScan {
     pub model: Arc<ModelSchema>,
     /// The ranges, all of which a view must be in.
     pub ranges: Vec<IndexRange>,
-    /// The index to sort by; by key if none.
+    /// The index to sort by. `None` to sort by key.
     pub order: Option<usize>,
     /// Whether to sort in descending order, ties included.
     pub descending: bool,
@@ -303,7 +304,7 @@ pub struct ViewScan {
     pub skip: u64,
     /// Maximum number of views to return.
     pub take: u64,
-    /// Whether to count all views within the ranges, too, which may take as long as to read them.
+    /// Whether to also count all views within the ranges, which may take as long as reading them.
     pub with_total: bool,
 }
 
