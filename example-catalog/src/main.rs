@@ -8,11 +8,11 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = match cli::Args::read() {
-        Ok(args) => args,
+    let cli = match cli::Cli::read() {
+        Ok(cli) => cli,
         Err(code) => return code,
     };
-    match cli::run(args).await {
+    match cli::run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(),
     }

@@ -14,7 +14,7 @@ pub(crate) struct Files {
     /// `None` if the path is a link: to a file of another directory, perhaps.
     directory: Option<PathBuf>,
     /// The directory when the files were last found in it.
-    unchanged: Mutex<Option<Directory>>,
+    unchanged: Mutex<Option<DirectoryStamp>>,
     database: File,
     /// What SQLite keeps beside the database while it is open.
     companions: [File; 2],
@@ -24,17 +24,17 @@ pub(crate) struct Files {
 struct File {
     path: PathBuf,
     /// `None` if there was none.
-    identity: Option<Identity>,
+    id: Option<FileId>,
 }
 
 /// Device and inode. An inode is not given to another file while it is open.
-type Identity = (u64, u64);
+type FileId = (u64, u64);
 
 /// A directory as of its last change. No file in it can be deleted or replaced without a change, and
 /// the time of a change, unlike that of a modification, cannot be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Directory {
-    identity: Identity,
+struct DirectoryStamp {
+    id: FileId,
     /// After the epoch.
     changed: Duration,
 }
@@ -66,7 +66,7 @@ impl Files {
     /// Checks that the files are still the open ones. While nothing changes in their directory, that is
     /// one look at the directory.
     pub(crate) fn check(&self) -> Result<(), Fault> {
-        let directory = self.directory.as_deref().and_then(Directory::at);
+        let directory = self.directory.as_deref().and_then(DirectoryStamp::at);
         let mut unchanged = self
             .unchanged
             .lock()
@@ -82,24 +82,24 @@ impl Files {
 
     /// Whether these are the same database.
     pub(crate) fn have_same_database(&self, other: &Self) -> bool {
-        self.database.identity == other.database.identity
+        self.database.id == other.database.id
     }
 
     /// Whether there is a write-ahead log.
     pub(crate) fn have_log(&self) -> bool {
         let [log, _] = &self.companions;
-        log.identity.is_some()
+        log.id.is_some()
     }
 
     /// Whether the write-ahead log at the path is another one than ours.
     pub(crate) fn have_foreign_log(&self) -> bool {
         let [log, _] = &self.companions;
-        let found = identity(&log.path).ok();
-        found.is_some() && found != log.identity
+        let found = file_id(&log.path).ok();
+        found.is_some() && found != log.id
     }
 }
 
-impl Directory {
+impl DirectoryStamp {
     /// The directory, if a later change to it can be noticed.
     #[cfg(unix)]
     fn at(path: &Path) -> Option<Self> {
@@ -115,7 +115,7 @@ impl Directory {
         let is_exact = changed.subsec_nanos() > 0;
         let is_past = now.checked_sub(changed).is_some_and(|age| age > TICK);
         (is_exact && is_past).then_some(Self {
-            identity: (metadata.dev(), metadata.ino()),
+            id: (metadata.dev(), metadata.ino()),
             changed,
         })
     }
@@ -129,14 +129,14 @@ impl Directory {
 impl File {
     fn at(path: PathBuf) -> Self {
         Self {
-            identity: identity(&path).ok(),
+            id: file_id(&path).ok(),
             path,
         }
     }
 
     fn check(&self) -> Result<(), Fault> {
-        let found = identity(&self.path);
-        match (&found, self.identity) {
+        let found = file_id(&self.path);
+        match (&found, self.id) {
             (Ok(found), Some(opened)) if *found == opened => Ok(()),
             (Err(error), None) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             _ => Err(self.is_replaced(found.err())),
@@ -162,7 +162,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 #[cfg(unix)]
-fn identity(path: &Path) -> io::Result<Identity> {
+fn file_id(path: &Path) -> io::Result<FileId> {
     use std::os::unix::fs::MetadataExt;
 
     let metadata = std::fs::metadata(path)?;
@@ -171,6 +171,6 @@ fn identity(path: &Path) -> io::Result<Identity> {
 
 /// Elsewhere, open files can be neither deleted nor replaced.
 #[cfg(not(unix))]
-fn identity(path: &Path) -> io::Result<Identity> {
+fn file_id(path: &Path) -> io::Result<FileId> {
     std::fs::metadata(path).map(|_| (0, 0))
 }

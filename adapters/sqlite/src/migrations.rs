@@ -32,19 +32,20 @@ pub(crate) fn is_own(name: &str) -> bool {
         || OWN.iter().any(|own| own.eq_ignore_ascii_case(name))
 }
 
-/// What a database file is.
+/// Identity of a database file: the application that it belongs to, the version of its schema, and
+/// the number of its tables.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Identity {
+pub(crate) struct FileIdentity {
     pub(crate) application: i64,
     pub(crate) version: i64,
     pub(crate) tables: i64,
 }
 
-/// What the file is, in one snapshot.
-pub(crate) fn identify(conn: &mut Connection) -> rusqlite::Result<Identity> {
+/// The identity of the file, read in one snapshot.
+pub(crate) fn identify(conn: &mut Connection) -> rusqlite::Result<FileIdentity> {
     let snapshot = conn.transaction()?;
     let tables = "SELECT count(*) FROM sqlite_schema";
-    Ok(Identity {
+    Ok(FileIdentity {
         application: snapshot.pragma_query_value(None, "application_id", |row| row.get(0))?,
         version: version(&snapshot)?,
         tables: snapshot.query_row(tables, [], |row| row.get(0))?,
@@ -78,7 +79,7 @@ mod tests {
     #[test]
     fn a_fresh_database_is_brought_to_the_latest_version_once() {
         let mut conn = Connection::open_in_memory().unwrap();
-        let fresh = Identity {
+        let fresh = FileIdentity {
             application: 0,
             version: 0,
             tables: 0,

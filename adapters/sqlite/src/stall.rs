@@ -15,10 +15,10 @@ use crate::thread::{Thread, ignore_panic};
 /// because the device hangs, cannot be interrupted, so a [`Watchdog`] wakes its callers.
 #[derive(Clone)]
 pub(crate) struct StallDetector {
-    shared: Arc<Shared>,
+    shared: Arc<StallState>,
 }
 
-struct Shared {
+struct StallState {
     limit: Duration,
     started: Instant,
     /// When a thread last began or finished something, in nanoseconds after the start, or `IDLE`.
@@ -39,7 +39,7 @@ pub(crate) struct Stalled(pub(crate) Duration);
 
 impl StallDetector {
     pub(crate) fn new(limit: Duration) -> Self {
-        let shared = Shared {
+        let shared = StallState {
             limit,
             started: Instant::now(),
             progress: AtomicU64::new(IDLE),
@@ -118,7 +118,7 @@ impl JobStart {
     }
 }
 
-impl Shared {
+impl StallState {
     fn now(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(IDLE - 1)
     }

@@ -8,11 +8,11 @@ use uuid::Uuid;
 pub(crate) struct Seen {
     heads: Heads,
     /// Its lock is held while the heads change, so that nothing of an earlier log raises them.
-    state: Mutex<State>,
+    state: Mutex<SeenState>,
 }
 
 #[derive(Default)]
-struct State {
+struct SeenState {
     landmark: Option<Landmark>,
     time: Timestamp,
 }
@@ -85,7 +85,7 @@ impl Seen {
     }
 
     /// Nothing that holds the lock panics, so a poisoned lock still guards consistent data.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, SeenState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

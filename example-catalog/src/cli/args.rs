@@ -8,7 +8,7 @@ use cqrs_core::{Actor, Uuid};
 use example_catalog::ProductId;
 
 use super::CliError;
-use super::database::{Database, Location, Named};
+use super::database::{AddressSources, Database, Location};
 use super::out::without_passwords;
 
 const EXIT_CODES: &str = "\
@@ -22,9 +22,9 @@ Exit codes:
 /// A product catalog on wired-cqrs. Without a command: the demo.
 #[derive(Parser)]
 #[command(version, after_help = EXIT_CODES, infer_subcommands = true)]
-pub struct Args {
+pub struct Cli {
     #[command(subcommand)]
-    pub action: Option<Action>,
+    pub command: Option<CliCommand>,
     /// The database: an SQLite file, a PostgreSQL URL, `postgres://user@host:5432/database`, or the
     /// URL of an UmaDB log, `umadb://host:50051`
     /// [default: the environment variable `CATALOG_DB`, or catalog.db; for the demo a temporary
@@ -62,21 +62,21 @@ pub struct Args {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Action {
+pub enum CliCommand {
     /// Sends a command
-    Send(Send),
+    Send(SendArgs),
     /// Asks a query; the answer is JSON
-    Ask(Ask),
+    Ask(AskArgs),
     /// Sends the commands of a file, one per line
-    Import(Import),
+    Import(ImportArgs),
     /// Shows the events of a product
-    History(History),
+    History(HistoryArgs),
     /// Shows every message with its handler, and every event with its listeners
-    Explain(Explain),
+    Explain(ExplainArgs),
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Send {
+pub struct SendArgs {
     /// The command's name, as `explain` lists it
     pub command: String,
     /// Its fields, or `-` to read them from the standard input
@@ -87,7 +87,7 @@ pub struct Send {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Ask {
+pub struct AskArgs {
     /// The query's name, as `explain` lists it
     pub query: String,
     /// Its fields, or `-` to read them from the standard input
@@ -101,7 +101,7 @@ pub struct Ask {
 /// again, after an interruption or by mistake, has no further effect: a line without an id gets one
 /// derived from the file's content, the line's number and the line. Rejected lines are retried.
 #[derive(Debug, clap::Args)]
-pub struct Import {
+pub struct ImportArgs {
     /// The file
     pub file: PathBuf,
     /// How to treat a line that fails
@@ -114,7 +114,7 @@ pub struct Import {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct History {
+pub struct HistoryArgs {
     /// The product
     pub id: ProductId,
     /// Shows complete ids of correlation and causation, not only their ends
@@ -123,7 +123,7 @@ pub struct History {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Explain {
+pub struct ExplainArgs {
     /// Only this message or event, with its JSON schema
     pub name: Option<String>,
 }
@@ -144,7 +144,7 @@ enum Role {
     Reader,
 }
 
-impl Args {
+impl Cli {
     /// Parses the arguments of this process. Prints help or errors without passwords.
     pub fn read() -> Result<Self, ExitCode> {
         Self::try_parse().map_err(|error| {
@@ -161,13 +161,13 @@ impl Args {
 
     /// The database that the arguments or the environment name, if any.
     pub fn database(&self) -> Result<Option<Database>, CliError> {
-        let named = Named {
+        let sources = AddressSources {
             address: self.db.clone(),
             file: self.db_file.clone(),
             // The demo changes a database only if an argument names it.
-            or_environment: self.action.is_some(),
+            or_environment: self.command.is_some(),
         };
-        Database::named(named, self.schema.clone(), self.views.clone())
+        Database::named(sources, self.schema.clone(), self.views.clone())
     }
 
     /// The actor of all messages, with the permissions of its role.

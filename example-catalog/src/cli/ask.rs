@@ -11,7 +11,11 @@ use super::{CliError, args, input};
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// Sends a query and prints the answer, which includes everything recorded before.
-pub async fn run(dispatcher: &Dispatcher, ask: &args::Ask, actor: Actor) -> Result<(), CliError> {
+pub async fn run(
+    dispatcher: &Dispatcher,
+    ask: &args::AskArgs,
+    actor: Actor,
+) -> Result<(), CliError> {
     let json = input::json(&ask.json)?;
     let head = dispatcher.log().head().await?;
     let call = dispatcher.query_json(&ask.query, &json).actor(actor);

@@ -24,7 +24,7 @@ pub enum Location {
 
 /// The sources of the database's address.
 #[derive(Clone)]
-pub struct Named {
+pub struct AddressSources {
     pub address: Option<Location>,
     /// A file that contains the address.
     pub file: Option<PathBuf>,
@@ -76,7 +76,7 @@ impl From<OsString> for Location {
     }
 }
 
-impl Named {
+impl AddressSources {
     /// The address, if any source has one.
     fn find(self) -> Result<Option<Location>, CliError> {
         if self.address.is_some() {
@@ -113,11 +113,11 @@ fn read_address(file: &Path) -> Result<Location, CliError> {
 impl Database {
     /// The database at the address, if there is one, in the schema.
     pub fn named(
-        named: Named,
+        sources: AddressSources,
         schema: Option<String>,
         views: Option<PathBuf>,
     ) -> Result<Option<Self>, CliError> {
-        let location = named.find()?;
+        let location = sources.find()?;
         if views.is_some() && !matches!(location, Some(Location::UmaDb(_))) {
             return Err(CliError::Invalid(
                 "`--views` is for an UmaDB log: name it with `--db umadb://..`".to_owned(),

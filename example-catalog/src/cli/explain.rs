@@ -8,7 +8,7 @@ use super::out::{FAINT, HEADING, print_line};
 use super::{CliError, args};
 
 /// Prints the wiring: messages with their handlers, events with their listeners.
-pub fn run(dispatcher: &Dispatcher, explain: &args::Explain) -> Result<(), CliError> {
+pub fn run(dispatcher: &Dispatcher, explain: &args::ExplainArgs) -> Result<(), CliError> {
     let description = dispatcher.describe();
     let wanted = |name: &str| explain.name.as_deref().is_none_or(|wanted| wanted == name);
     let mut text = Text {

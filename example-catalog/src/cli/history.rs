@@ -10,7 +10,7 @@ use super::tables::time;
 use super::{CliError, args};
 
 /// Prints the events of a product.
-pub async fn run(dispatcher: &Dispatcher, history: &args::History) -> Result<(), CliError> {
+pub async fn run(dispatcher: &Dispatcher, history: &args::HistoryArgs) -> Result<(), CliError> {
     let events = dispatcher.history::<Product>(&history.id).all().await?;
     if events.is_empty() {
         return Err(CliError::Refused(format!(

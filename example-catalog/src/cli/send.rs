@@ -5,7 +5,11 @@ use super::out::{GOOD, eprint_line, print_line};
 use super::{CliError, args, input};
 
 /// Sends a command and prints its outcome.
-pub async fn run(dispatcher: &Dispatcher, send: &args::Send, actor: Actor) -> Result<(), CliError> {
+pub async fn run(
+    dispatcher: &Dispatcher,
+    send: &args::SendArgs,
+    actor: Actor,
+) -> Result<(), CliError> {
     let json = input::json(&send.json)?;
     let mut call = dispatcher.execute_json(&send.command, &json).actor(actor);
     if let Some(id) = send.id {

@@ -40,9 +40,9 @@ pub(crate) struct Connection {
 }
 
 /// Marks the connection if an exchange is dropped before its answer came.
-struct Pending<'c>(&'c Connection);
+struct AbandonGuard<'c>(&'c Connection);
 
-impl Drop for Pending<'_> {
+impl Drop for AbandonGuard<'_> {
     fn drop(&mut self) {
         self.0.is_abandoned.store(true, Ordering::Relaxed);
     }
@@ -191,14 +191,14 @@ impl Connection {
         longest: Duration,
     ) -> Result<T, E> {
         let mut answer = pin!(answer);
-        let pending = Pending(self);
+        let guard = AbandonGuard(self);
         let soon = self.dial.deadlines.answer / 2;
         let answered = match timeout(soon, answer.as_mut()).await {
             Ok(answer) => answer,
             // Boxed, so that the rare case does not enlarge the future of every call.
             Err(_) => Box::pin(self.overdue(answer, longest)).await,
         };
-        std::mem::forget(pending);
+        std::mem::forget(guard);
         answered
     }
 

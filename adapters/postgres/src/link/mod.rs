@@ -24,7 +24,7 @@ use crate::{ConnectError, Options};
 pub(crate) type Pool = managed::Pool<Link>;
 
 /// A pooled connection. Goes back to its pool when dropped, unless it was closed.
-pub(crate) type Object = managed::Object<Link>;
+pub(crate) type PooledConnection = managed::Object<Link>;
 
 /// More connections than any PostgreSQL server accepts.
 const MAX_POOL_SIZE: usize = 1 << 18;

@@ -2,7 +2,7 @@ use tokio::sync::OnceCell;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use crate::link::Object;
+use crate::link::PooledConnection;
 use crate::transaction::open::OpenTransaction;
 use crate::{Postgres, SqlError};
 
@@ -68,7 +68,7 @@ impl SqlReader {
         client.query_opt(&query, params).await
     }
 
-    async fn client(&self) -> Result<&Object, SqlError> {
+    async fn client(&self) -> Result<&PooledConnection, SqlError> {
         let begin = async || {
             let connection = self.store.shared().read_only.get().await?;
             OpenTransaction::begin(connection, BEGIN).await

@@ -12,17 +12,17 @@ use crate::fault::{Fault, Kind};
 use crate::link::connection::Connection;
 use crate::row::{self, Head};
 use crate::store::Shared;
-use crate::write::backoff::Backoff;
 use crate::write::columns::Columns;
 use crate::write::decide::refusal;
+use crate::write::log_session::LogSession;
+use crate::write::reconnect_backoff::ReconnectBackoff;
 use crate::write::request::place;
-use crate::write::session::Session;
 
 /// Maximum number of events that are read while the head is locked.
 const MAX_LOCKED_TAIL: usize = 1024;
 
 /// The end of an append in a transaction.
-enum Outcome {
+enum AppendOutcome {
     Done(Appended),
     Refused(AppendError),
     /// The command was recorded before.
@@ -42,23 +42,23 @@ pub(crate) async fn append_in(
     let id = append.command;
     let mut append = Prepared::new(append)?;
     match attempt(client, shared, &mut append).await {
-        Ok(Outcome::Done(appended)) => {
+        Ok(AppendOutcome::Done(appended)) => {
             let incarnation = client.incarnation();
             shared
                 .tail
                 .on_appended(incarnation, appended.last, append.take_events());
             Ok(appended)
         }
-        Ok(Outcome::Refused(refusal)) => match processed(client, shared, id).await {
+        Ok(AppendOutcome::Refused(refusal)) => match processed(client, shared, id).await {
             Ok(Some(stored)) => append.replay(stored),
             Ok(None) => Err(refusal),
             Err(fault) => Err(fault.into()),
         },
-        Ok(Outcome::Duplicate(fault)) => match processed(client, shared, id).await {
+        Ok(AppendOutcome::Duplicate(fault)) => match processed(client, shared, id).await {
             Ok(Some(stored)) => append.replay(stored),
             Ok(None) | Err(_) => Err(fault.into()),
         },
-        Ok(Outcome::Unknown(fault)) => match resolve_append(shared, id, &fault).await? {
+        Ok(AppendOutcome::Unknown(fault)) => match resolve_append(shared, id, &fault).await? {
             Some(stored) => append.replay(stored),
             None => Err(fault.into()),
         },
@@ -78,9 +78,9 @@ async fn attempt(
     client: &Connection,
     shared: &Shared,
     append: &mut Prepared,
-) -> Result<Outcome, Fault> {
+) -> Result<AppendOutcome, Fault> {
     if let Some(at) = conflict_below_window(client.incarnation(), shared, append).await? {
-        return Ok(Outcome::Refused(AppendError::Conflict { at }));
+        return Ok(AppendOutcome::Refused(AppendError::Conflict { at }));
     }
     let session = of(client, shared);
     // It is sent together with the commit below, so it must be prepared by then.
@@ -89,7 +89,7 @@ async fn attempt(
     let mut permit = shared.head_locks.acquire(incarnation).await;
     let locked = session.lock_head().await?;
     if locked.try_get::<_, Option<String>>(4)?.as_deref() != Some("open") {
-        return Ok(Outcome::Refused(AppendError::Transaction {
+        return Ok(AppendOutcome::Refused(AppendError::Transaction {
             reason: "the handler ended it: leave out `COMMIT` and `ROLLBACK`".into(),
         }));
     }
@@ -99,7 +99,7 @@ async fn attempt(
         client.give_up();
         let head = head.position;
         let rewound = StoreError::Rewound { head, seen: head };
-        return Ok(Outcome::Refused(rewound.into()));
+        return Ok(AppendOutcome::Refused(rewound.into()));
     }
     let mut none = ConflictWindow::new(head.position, 0);
     let window = permit.as_deref_mut().unwrap_or(&mut none);
@@ -107,7 +107,7 @@ async fn attempt(
         .follow(window, head.position, MAX_LOCKED_TAIL)
         .await?;
     if let Some(refusal) = find_refusal(&session, append, &head, window).await? {
-        return Ok(Outcome::Refused(refusal));
+        return Ok(AppendOutcome::Refused(refusal));
     }
     let appended = place(append, head.position, head.time)?;
     let mut columns = Columns::new(&head);
@@ -120,18 +120,18 @@ async fn attempt(
     match (written, committed.map_err(Fault::from)) {
         (Ok(_), Ok(())) => {
             append.add_to(window);
-            Ok(Outcome::Done(appended))
+            Ok(AppendOutcome::Done(appended))
         }
-        (Err(fault), _) if fault.kind() == Kind::Duplicate => Ok(Outcome::Duplicate(fault)),
+        (Err(fault), _) if fault.kind() == Kind::Duplicate => Ok(AppendOutcome::Duplicate(fault)),
         (Err(fault), _) | (Ok(_), Err(fault)) if fault.kind() == Kind::Lost => {
             // The next server may not have what this one had.
             window.reset(Position::START);
-            Ok(Outcome::Unknown(fault))
+            Ok(AppendOutcome::Unknown(fault))
         }
         (Err(fault), _) => Err(fault),
         (Ok(_), Err(fault)) if fault.kind() == Kind::Contention => Err(fault),
         // Deferred constraints of the handler's tables.
-        (Ok(_), Err(fault)) => Ok(Outcome::Refused(AppendError::Transaction {
+        (Ok(_), Err(fault)) => Ok(AppendOutcome::Refused(AppendError::Transaction {
             reason: fault.reason(),
         })),
     }
@@ -170,7 +170,7 @@ async fn conflict_below_window(
 }
 
 async fn find_refusal(
-    session: &Session<&Connection>,
+    session: &LogSession<&Connection>,
     append: &Prepared,
     head: &Head,
     window: &ConflictWindow,
@@ -210,7 +210,7 @@ async fn resolve_append(
     lost: &Fault,
 ) -> Result<Option<StoredCommand>, AppendError> {
     let look = async || {
-        let session = Session::open(&shared.link, shared.sql.clone()).await?;
+        let session = LogSession::open(&shared.link, shared.sql.clone()).await?;
         // The fence waits for the transaction in doubt, which holds the lock.
         Ok::<_, Fault>(
             session
@@ -219,7 +219,7 @@ async fn resolve_append(
                 .remove(&id),
         )
     };
-    let mut backoff = Backoff::new(shared.retry_timeout);
+    let mut backoff = ReconnectBackoff::new(shared.retry_timeout);
     loop {
         let fault = match look().await {
             Ok(found) => return Ok(found),
@@ -233,6 +233,6 @@ async fn resolve_append(
     }
 }
 
-fn of<'c>(client: &'c Connection, shared: &Shared) -> Session<&'c Connection> {
-    Session::new(client, shared.sql.clone())
+fn of<'c>(client: &'c Connection, shared: &Shared) -> LogSession<&'c Connection> {
+    LogSession::new(client, shared.sql.clone())
 }

@@ -1,13 +1,13 @@
 use std::ops::Deref;
 
 use crate::SqlError;
-use crate::link::Object;
+use crate::link::PooledConnection;
 
 /// A pooled connection with an open transaction, which is rolled back on drop. It exists before
 /// `BEGIN` is sent, so a future that is dropped while it waits for the answer leaves no transaction
 /// open.
 pub(crate) struct OpenTransaction {
-    connection: Object,
+    connection: PooledConnection,
     is_open: bool,
 }
 
@@ -16,7 +16,7 @@ impl OpenTransaction {
     /// it waited for a lock, so it is read committed, whatever the database's default is.
     pub(crate) const READ_COMMITTED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
-    pub(crate) async fn begin(connection: Object, begin: &str) -> Result<Self, SqlError> {
+    pub(crate) async fn begin(connection: PooledConnection, begin: &str) -> Result<Self, SqlError> {
         let transaction = Self {
             connection,
             is_open: true,
@@ -44,9 +44,9 @@ impl OpenTransaction {
 }
 
 impl Deref for OpenTransaction {
-    type Target = Object;
+    type Target = PooledConnection;
 
-    fn deref(&self) -> &Object {
+    fn deref(&self) -> &PooledConnection {
         &self.connection
     }
 }

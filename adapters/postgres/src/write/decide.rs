@@ -6,7 +6,7 @@ use cqrs_core::store::{AppendError, StateKey};
 use cqrs_kit::decider::{Decider, Question};
 use cqrs_kit::prepared::Prepared;
 
-use super::session::Session;
+use super::log_session::LogSession;
 use crate::fault::Fault;
 use crate::link::connection::Connection;
 
@@ -14,7 +14,7 @@ use crate::link::connection::Connection;
 /// that it writes, and of those that are about to be written.
 pub(crate) async fn refusal<C: Borrow<Connection> + Sync>(
     decider: Decider<'_>,
-    session: &Session<C>,
+    session: &LogSession<C>,
     append: &Prepared,
     states: &HashMap<StateKey, Position>,
 ) -> Result<Option<AppendError>, Fault> {

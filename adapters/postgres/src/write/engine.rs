@@ -8,11 +8,11 @@ use cqrs_kit::decider::{ConflictWindow, Decider};
 
 use tracing::warn;
 
-use super::backoff::Backoff;
 use super::columns::Columns;
 use super::decide::refusal;
+use super::log_session::LogSession;
+use super::reconnect_backoff::ReconnectBackoff;
 use super::request::{Disposition, Request, place};
-use super::session::Session;
 use crate::Options;
 use crate::fault::{Fault, Kind};
 use crate::link::Link;
@@ -39,7 +39,7 @@ const MAX_ATTEMPTS: usize = 32;
 pub(super) struct Engine {
     link: Link,
     sql: Arc<Sql>,
-    session: Option<Session>,
+    session: Option<LogSession>,
     /// The end of the log as far as this process knows.
     head: Head,
     /// Incarnation of the log that `head` and `window` belong to.
@@ -166,7 +166,7 @@ impl Engine {
     /// round stay in the batch. With `lock`, the head is locked first, so nobody can overtake.
     async fn round(
         &mut self,
-        session: &Session,
+        session: &LogSession,
         batch: &mut Vec<Request>,
         lock: bool,
     ) -> Result<Round, Fault> {
@@ -204,7 +204,7 @@ impl Engine {
     /// Returns whether the batch was written: `false` if another process moved the head.
     async fn decide_and_write(
         &mut self,
-        session: &Session,
+        session: &LogSession,
         batch: &mut [Request],
         lock: bool,
     ) -> Result<bool, Fault> {
@@ -241,7 +241,7 @@ impl Engine {
     }
 
     /// Brings head and window up to what other processes wrote.
-    async fn catch_up(&mut self, session: &Session) -> Result<(), Fault> {
+    async fn catch_up(&mut self, session: &LogSession) -> Result<(), Fault> {
         let (head, seen) = session.head().await?;
         if head.position < self.head.position || !self.tail.observe(self.incarnation, &seen) {
             session.recognize(&self.tail).await?;
@@ -258,7 +258,7 @@ impl Engine {
 
     /// Gives each request its disposition. The events of those to be written are in the window then,
     /// so that each request is decided as if the ones before it had been written.
-    async fn decide(&mut self, session: &Session, batch: &mut [Request]) -> Result<(), Fault> {
+    async fn decide(&mut self, session: &LogSession, batch: &mut [Request]) -> Result<(), Fault> {
         let writes = batch.iter().flat_map(|request| &request.append.states);
         let keys: Vec<&StateKey> = writes.map(|write| &write.key).collect();
         let mut states = if keys.is_empty() {
@@ -298,7 +298,7 @@ impl Engine {
     /// append, even if there is a conflict: the events in its way may be its own (I6).
     async fn answer_refused(
         &self,
-        session: &Session,
+        session: &LogSession,
         batch: &mut Vec<Request>,
     ) -> Result<(), Fault> {
         let refused = batch
@@ -345,8 +345,8 @@ impl Engine {
 
     /// A session, and certainty about what was sent on an earlier one: requests that were written are
     /// answered, and the others are not in the log and never will be.
-    async fn ready(&mut self, batch: &mut Vec<Request>) -> Result<Session, Fault> {
-        let mut backoff = Backoff::new(Duration::MAX);
+    async fn ready(&mut self, batch: &mut Vec<Request>) -> Result<LogSession, Fault> {
+        let mut backoff = ReconnectBackoff::new(Duration::MAX);
         loop {
             // Requests that have waited too long, as behind an earlier batch, are given up.
             if let Some(fault) = self.away.clone() {
@@ -383,7 +383,7 @@ impl Engine {
         fail(overdue, fault.clone());
     }
 
-    async fn open(&mut self, batch: &mut Vec<Request>) -> Result<Session, Fault> {
+    async fn open(&mut self, batch: &mut Vec<Request>) -> Result<LogSession, Fault> {
         let incarnation = self.tail.incarnation();
         let known = self.session.take();
         let current = known.filter(|session| session.incarnation() == incarnation);
@@ -391,7 +391,7 @@ impl Engine {
             session
         } else {
             self.is_behind = true;
-            Session::open(&self.link, self.sql.clone()).await?
+            LogSession::open(&self.link, self.sql.clone()).await?
         };
         if session.incarnation() != self.incarnation {
             // Nothing that is known of the old log holds. Position 0 makes the catch-up start over.

@@ -1,13 +1,13 @@
 //! Writing: one task with the only connection that appends, and a bounded queue in front of it.
 
-pub(crate) mod backoff;
 pub(crate) mod checkpoint;
 pub(crate) mod columns;
 pub(crate) mod decide;
 mod engine;
+pub(crate) mod log_session;
 pub(crate) mod models;
+pub(crate) mod reconnect_backoff;
 pub(crate) mod request;
-pub(crate) mod session;
 pub(crate) mod views;
 
 use std::sync::Arc;

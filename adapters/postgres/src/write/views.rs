@@ -18,7 +18,7 @@ use crate::transaction::open::OpenTransaction;
 const MAX_ATTEMPTS: usize = 5;
 
 /// The end of an attempt to commit.
-enum Outcome {
+enum CommitOutcome {
     Done,
     /// The checkpoint is not where the batch begins. Nothing was written.
     Moved(Option<Position>),
@@ -50,9 +50,9 @@ pub(crate) async fn commit(shared: &Shared, mut batch: ViewBatch) -> Result<(), 
         }
     };
     match outcome {
-        Outcome::Done => Ok(()),
-        Outcome::Moved(found) => Err(ViewCommitError::Moved { found }),
-        Outcome::Unknown(fault) => resolve_batch(shared, &batch, fault).await,
+        CommitOutcome::Done => Ok(()),
+        CommitOutcome::Moved(found) => Err(ViewCommitError::Moved { found }),
+        CommitOutcome::Unknown(fault) => resolve_batch(shared, &batch, fault).await,
     }
 }
 
@@ -60,18 +60,18 @@ async fn attempt(
     shared: &Shared,
     batch: &ViewBatch,
     changes: &[ModelChanges<Schema>],
-) -> Result<Outcome, Fault> {
+) -> Result<CommitOutcome, Fault> {
     let connection = shared.pool.get().await?;
     // It must see what others committed while it waited for the checkpoint's row.
     let transaction = OpenTransaction::begin(connection, OpenTransaction::READ_COMMITTED).await?;
     if let Fence::Moved(found) = write(&transaction, &shared.sql, batch, changes).await? {
         transaction.roll_back().await?;
-        return Ok(Outcome::Moved(found));
+        return Ok(CommitOutcome::Moved(found));
     }
     match transaction.commit().await.map_err(Fault::from) {
-        Ok(()) => Ok(Outcome::Done),
+        Ok(()) => Ok(CommitOutcome::Done),
         Err(fault) if fault.kind() == Kind::Contention => Err(fault),
-        Err(fault) => Ok(Outcome::Unknown(fault)),
+        Err(fault) => Ok(CommitOutcome::Unknown(fault)),
     }
 }
 
@@ -106,9 +106,9 @@ pub(crate) async fn commit_in(
 ) -> Result<(), ViewCommitError> {
     let changes = std::mem::take(&mut batch.changes);
     match attempt_in(client, shared, &batch, changes).await {
-        Ok(Outcome::Done) => Ok(()),
-        Ok(Outcome::Unknown(fault)) => resolve_batch(shared, &batch, fault).await,
-        Ok(Outcome::Moved(found)) => {
+        Ok(CommitOutcome::Done) => Ok(()),
+        Ok(CommitOutcome::Unknown(fault)) => resolve_batch(shared, &batch, fault).await,
+        Ok(CommitOutcome::Moved(found)) => {
             client
                 .batch_execute("ROLLBACK")
                 .await
@@ -128,14 +128,14 @@ async fn attempt_in(
     shared: &Shared,
     batch: &ViewBatch,
     changes: Vec<ViewChange>,
-) -> Result<Outcome, Fault> {
+) -> Result<CommitOutcome, Fault> {
     let changes = by_model(&shared.schema, changes)?;
     if let Fence::Moved(found) = write(client, &shared.sql, batch, &changes).await? {
-        return Ok(Outcome::Moved(found));
+        return Ok(CommitOutcome::Moved(found));
     }
     match client.batch_execute("COMMIT").await.map_err(Fault::from) {
-        Ok(()) => Ok(Outcome::Done),
-        Err(fault) if fault.kind() == Kind::Lost => Ok(Outcome::Unknown(fault)),
+        Ok(()) => Ok(CommitOutcome::Done),
+        Err(fault) if fault.kind() == Kind::Lost => Ok(CommitOutcome::Unknown(fault)),
         Err(fault) => Err(fault),
     }
 }

@@ -169,7 +169,10 @@ fn file(path: &Path) -> Result<PathBuf, OpenError> {
     })
 }
 
-pub(crate) fn check_identity(path: &Path, found: &migrations::Identity) -> Result<(), OpenError> {
+pub(crate) fn check_identity(
+    path: &Path,
+    found: &migrations::FileIdentity,
+) -> Result<(), OpenError> {
     let path = path.to_owned();
     match (found.application, found.version, found.tables) {
         (migrations::APPLICATION, version, _) if version > MIGRATIONS.latest() => {

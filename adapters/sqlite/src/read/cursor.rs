@@ -11,7 +11,7 @@ use crate::fault::Fault;
 use crate::row;
 
 /// A statement that yields a part of the log in position order, and its parameters.
-pub(crate) struct Source<'a> {
+pub(crate) struct LogScan<'a> {
     pub(crate) sql: &'static str,
     /// After which position.
     pub(crate) after: i64,
@@ -21,7 +21,7 @@ pub(crate) struct Source<'a> {
     pub(crate) key: Option<&'a str>,
 }
 
-/// The events of several sources that match a query, in position order, each once.
+/// The events of several scans that match a query, in position order, each once.
 pub(crate) struct Cursors<'s> {
     query: Matcher<'s>,
     parts: Vec<Cursor<'s>>,
@@ -35,7 +35,7 @@ struct Cursor<'s> {
     next: Option<Recorded>,
 }
 
-impl Source<'_> {
+impl LogScan<'_> {
     pub(crate) fn prepare<'c>(
         &self,
         conn: &'c Connection,
@@ -53,20 +53,20 @@ impl Source<'_> {
 }
 
 impl<'s> Cursors<'s> {
-    /// Starts the statements of the sources.
+    /// Starts the statements of the scans.
     pub(crate) fn start(
         query: &'s EventQuery,
-        sources: &[Source<'_>],
+        scans: &[LogScan<'_>],
         statements: &'s mut [CachedStatement<'_>],
     ) -> Result<Self, Fault> {
         let mut started = Self {
             query: Matcher::new(query),
-            parts: Vec::with_capacity(sources.len()),
-            next: BinaryHeap::with_capacity(sources.len()),
+            parts: Vec::with_capacity(scans.len()),
+            next: BinaryHeap::with_capacity(scans.len()),
         };
-        for (place, (source, statement)) in sources.iter().zip(statements).enumerate() {
+        for (place, (scan, statement)) in scans.iter().zip(statements).enumerate() {
             started.parts.push(Cursor {
-                rows: source.start(statement)?,
+                rows: scan.start(statement)?,
                 next: None,
             });
             started.advance(place)?;

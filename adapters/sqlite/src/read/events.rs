@@ -4,7 +4,7 @@ use cqrs_core::Position;
 use cqrs_core::store::{EventPage, EventQuery, EventQueryItem, ReadRange};
 use rusqlite::Connection;
 
-use super::cursor::{Cursors, Source};
+use super::cursor::{Cursors, LogScan};
 use crate::fault::Fault;
 use crate::{row, sql};
 
@@ -22,10 +22,10 @@ pub(crate) fn read(
 ) -> Result<EventPage, Fault> {
     let head = row::head(conn)?.position;
     let as_of = range.up_to.map_or(head, |up_to| up_to.min(head));
-    let sources = sources(conn, query, range.after, as_of)?;
-    let prepare = |source: &Source<'_>| source.prepare(conn);
-    let mut statements = sources.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
-    let mut cursors = Cursors::start(query, &sources, &mut statements)?;
+    let scans = scans(conn, query, range.after, as_of)?;
+    let prepare = |scan: &LogScan<'_>| scan.prepare(conn);
+    let mut statements = scans.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
+    let mut cursors = Cursors::start(query, &scans, &mut statements)?;
     let (mut events, mut room) = (Vec::new(), range.room());
     while !room.is_full()
         && let Some(event) = cursors.next()?
@@ -60,14 +60,14 @@ pub(crate) fn first_match(
 }
 
 /// Statements that together yield every matching event, and others.
-fn sources<'q>(
+fn scans<'q>(
     conn: &Connection,
     query: &'q EventQuery,
     after: Position,
     as_of: Position,
-) -> Result<Vec<Source<'q>>, Fault> {
+) -> Result<Vec<LogScan<'q>>, Fault> {
     let (from, up_to) = (row::number(after), row::number(as_of));
-    let source = |sql, key| Source {
+    let scan = |sql, key| LogScan {
         sql,
         after: from,
         up_to,
@@ -75,13 +75,13 @@ fn sources<'q>(
     };
     let items = match query {
         _ if after >= as_of => return Ok(Vec::new()),
-        EventQuery::All => return Ok(vec![source(sql::READ_ALL, None)]),
+        EventQuery::All => return Ok(vec![scan(sql::READ_ALL, None)]),
         EventQuery::Items(items) if items.is_empty() => return Ok(Vec::new()),
         EventQuery::Items(items) => items,
     };
     let everything = |item: &EventQueryItem| item.types.is_empty() && item.tags.is_empty();
     if as_of.since(after) <= FULL_SCAN_BELOW || items.iter().any(everything) {
-        return Ok(vec![source(sql::READ_ALL, None)]);
+        return Ok(vec![scan(sql::READ_ALL, None)]);
     }
     let mut keys = Vec::new();
     for item in items {
@@ -100,7 +100,7 @@ fn sources<'q>(
     keys.dedup();
     Ok(keys
         .into_iter()
-        .map(|(sql, key)| source(sql, Some(key)))
+        .map(|(sql, key)| scan(sql, Some(key)))
         .collect())
 }
 
@@ -186,13 +186,10 @@ mod tests {
             tags: ["common", "rare"].map(Tag::from).to_vec(),
         };
         let query = EventQuery::Items(vec![item]);
-        let found = sources(&conn, &query, Position::START, Position::new(200)).unwrap();
-        let keys: Vec<_> = found
-            .iter()
-            .map(|source| (source.sql, source.key))
-            .collect();
+        let found = scans(&conn, &query, Position::START, Position::new(200)).unwrap();
+        let keys: Vec<_> = found.iter().map(|scan| (scan.sql, scan.key)).collect();
         assert_eq!(keys, [(sql::READ_TAGGED, Some("rare"))]);
-        let short = sources(&conn, &query, Position::new(190), Position::new(200)).unwrap();
+        let short = scans(&conn, &query, Position::new(190), Position::new(200)).unwrap();
         assert_eq!((short[0].sql, short[0].key), (sql::READ_ALL, None));
     }
 }

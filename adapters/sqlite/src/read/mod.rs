@@ -5,7 +5,7 @@ mod events;
 mod matcher;
 pub(crate) mod query_tx;
 mod queue;
-mod session;
+mod read_connection;
 pub(crate) mod views;
 
 use std::io;
@@ -26,7 +26,7 @@ use crate::sql;
 use crate::stall::{JobStart, StallDetector};
 use crate::thread::Thread;
 use queue::Queue;
-use session::Session;
+use read_connection::ReadConnection;
 
 /// The reading threads. They end when this is dropped.
 pub(crate) struct Readers {
@@ -35,7 +35,7 @@ pub(crate) struct Readers {
     threads: Vec<Thread>,
 }
 
-type Job = Box<dyn FnOnce(&Session) + Send>;
+type Job = Box<dyn FnOnce(&ReadConnection) + Send>;
 
 impl Readers {
     /// Starts a thread per connection.
@@ -53,11 +53,11 @@ impl Readers {
             let (queue, files) = (readers.queue.clone(), files.clone());
             let progress = readers.stall.clone();
             let serve = move || {
-                let session = Session::new(conn, files);
+                let connection = ReadConnection::new(conn, files);
                 while let Some(job) = queue.pop() {
                     // Of all threads together: while one makes progress, reads that wait are begun.
                     progress.mark_working();
-                    job(&session);
+                    job(&connection);
                     progress.mark_working();
                 }
             };
@@ -74,7 +74,7 @@ impl Readers {
         &self,
         read: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {
-        self.begin(Session::check_sometimes, read)
+        self.begin(ReadConnection::check_sometimes, read)
     }
 
     /// The same for a read that answers a command: never from files that are not at their path any more.
@@ -82,23 +82,23 @@ impl Readers {
         &self,
         read: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {
-        self.begin(Session::check, read)
+        self.begin(ReadConnection::check, read)
     }
 
     fn begin<T: Send + 'static>(
         &self,
-        check: fn(&Session) -> Result<(), Fault>,
+        check: fn(&ReadConnection) -> Result<(), Fault>,
         read: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {
         Box::pin(async move {
             let (reply, answer) = oneshot::channel();
             let turn = Arc::new(JobStart::new());
             let (begun, stall) = (turn.clone(), self.stall.clone());
-            let job = move |session: &Session| {
+            let job = move |connection: &ReadConnection| {
                 begun.begins(&stall);
                 if !reply.is_closed() {
-                    let checked = check(session).map_err(StoreError::from);
-                    let _ = reply.send(checked.and_then(|()| caught(&session.conn, read)));
+                    let checked = check(connection).map_err(StoreError::from);
+                    let _ = reply.send(checked.and_then(|()| caught(&connection.conn, read)));
                 }
             };
             self.queue.push(Box::new(job));

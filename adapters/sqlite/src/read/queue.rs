@@ -3,18 +3,18 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Jobs for several threads, first come first served. Adding one wakes one thread.
 pub(crate) struct Queue<T> {
-    state: Mutex<State<T>>,
+    state: Mutex<QueueState<T>>,
     ready: Condvar,
 }
 
-struct State<T> {
+struct QueueState<T> {
     jobs: VecDeque<T>,
     closed: bool,
 }
 
 impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
-        let state = State {
+        let state = QueueState {
             jobs: VecDeque::new(),
             closed: false,
         };
@@ -58,7 +58,7 @@ impl<T> Queue<T> {
     }
 
     /// Nothing that can panic runs while the lock is held, so a poisoned lock guards whole data.
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    fn lock(&self) -> MutexGuard<'_, QueueState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

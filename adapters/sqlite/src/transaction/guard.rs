@@ -28,10 +28,10 @@ const PRAGMAS: &[&str] = &[
 /// The hooks are always installed, and do nothing while the connection is not leased: setting an
 /// authorizer makes SQLite recompile every statement.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Guard(Arc<State>);
+pub(crate) struct Guard(Arc<LeaseState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct LeaseState {
     lent: AtomicBool,
     /// Whether the transaction has ended since the connection was leased.
     ended: AtomicBool,
@@ -84,7 +84,7 @@ impl Guard {
     }
 }
 
-impl State {
+impl LeaseState {
     /// The connection goes from thread to thread through channels, which order everything else.
     fn is_lent(&self) -> bool {
         self.lent.load(Ordering::Relaxed)

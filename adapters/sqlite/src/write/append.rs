@@ -5,14 +5,14 @@ use cqrs_kit::prepared::Prepared;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
-use super::task::{Log, Reply, Task};
+use super::task::{Log, Responder, Task};
 use crate::fault::Fault;
 use crate::{read, row, sql};
 
 /// An append on its way through the writing thread.
 pub(crate) struct AppendTask {
     append: Prepared,
-    reply: Reply<Result<Appended, AppendError>>,
+    responder: Responder<Result<Appended, AppendError>>,
 }
 
 impl AppendTask {
@@ -20,13 +20,13 @@ impl AppendTask {
         append: Append,
     ) -> Result<(Self, oneshot::Receiver<Result<Appended, AppendError>>), AppendError> {
         let append = Prepared::new(append)?;
-        let (reply, answer) = Reply::new();
-        Ok((Self { append, reply }, answer))
+        let (responder, answer) = Responder::new();
+        Ok((Self { append, responder }, answer))
     }
 
     /// What the last run appended, unless it found that the command was recorded before.
     fn appended_now(&self) -> Option<&Appended> {
-        let appended = self.reply.decided()?.as_ref().ok()?;
+        let appended = self.responder.decided()?.as_ref().ok()?;
         (!appended.replayed).then_some(appended)
     }
 
@@ -136,7 +136,7 @@ impl Task for AppendTask {
             None => self.write(log)?,
             Some(refusal) => self.replay(log.conn)?.unwrap_or(Err(refusal)),
         };
-        self.reply.decide(answer);
+        self.responder.decide(answer);
         Ok(())
     }
 
@@ -162,11 +162,11 @@ impl Task for AppendTask {
     }
 
     fn answer(self: Box<Self>) {
-        self.reply.send();
+        self.responder.send();
     }
 
     fn fail(self: Box<Self>, fault: Fault) {
-        self.reply.send_instead(Err(fault.into()));
+        self.responder.send_instead(Err(fault.into()));
     }
 
     fn bytes(&self) -> usize {

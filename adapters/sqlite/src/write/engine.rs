@@ -41,20 +41,20 @@ pub(crate) struct Engine {
 }
 
 /// Why a transaction failed. It was rolled back.
-enum Failure {
+enum TransactionFailure {
     /// It was not committed.
     Stopped(Fault),
     /// `COMMIT` failed in a way that does not tell what is on the disk.
     Uncertain(Fault),
 }
 
-impl From<Fault> for Failure {
+impl From<Fault> for TransactionFailure {
     fn from(fault: Fault) -> Self {
         Self::Stopped(fault)
     }
 }
 
-impl From<rusqlite::Error> for Failure {
+impl From<rusqlite::Error> for TransactionFailure {
     fn from(error: rusqlite::Error) -> Self {
         Fault::from(error).into()
     }
@@ -91,15 +91,17 @@ impl Engine {
             let mut at = 0;
             match self.attempt(|engine| engine.transaction(&mut batch, &mut at)) {
                 Ok(()) => self.answer(batch),
-                Err(Failure::Uncertain(fault)) => self.resolve_commit(batch, fault),
-                Err(Failure::Stopped(fault)) if batch.len() > 1 && !fault.is_general() => {
+                Err(TransactionFailure::Uncertain(fault)) => self.resolve_commit(batch, fault),
+                Err(TransactionFailure::Stopped(fault))
+                    if batch.len() > 1 && !fault.is_general() =>
+                {
                     let after = batch.split_off(at + 1);
                     let culprit = batch.split_off(at);
                     // `pop` takes from the end, so the order of the tasks stays.
                     let parts = [after, culprit, batch].into_iter();
                     waiting.extend(parts.filter(|part| !part.is_empty()));
                 }
-                Err(Failure::Stopped(fault)) => fail(batch, &fault),
+                Err(TransactionFailure::Stopped(fault)) => fail(batch, &fault),
             }
         }
     }
@@ -110,7 +112,9 @@ impl Engine {
             engine.lock()?;
             Ok(())
         });
-        locked.map_err(|(Failure::Stopped(fault) | Failure::Uncertain(fault))| fault)?;
+        locked.map_err(
+            |(TransactionFailure::Stopped(fault) | TransactionFailure::Uncertain(fault))| fault,
+        )?;
         self.guard.lease();
         Ok(())
     }
@@ -135,8 +139,8 @@ impl Engine {
         };
         match self.attempt(|engine| engine.complete(&mut *task, open)) {
             Ok(()) => self.answer(vec![task]),
-            Err(Failure::Uncertain(fault)) => self.resolve_commit(vec![task], fault),
-            Err(Failure::Stopped(fault)) => fail(vec![task], &fault),
+            Err(TransactionFailure::Uncertain(fault)) => self.resolve_commit(vec![task], fault),
+            Err(TransactionFailure::Stopped(fault)) => fail(vec![task], &fault),
         }
     }
 
@@ -151,8 +155,8 @@ impl Engine {
 
     fn attempt(
         &mut self,
-        work: impl FnOnce(&mut Self) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+        work: impl FnOnce(&mut Self) -> Result<(), TransactionFailure>,
+    ) -> Result<(), TransactionFailure> {
         // A panic must not end the thread: other callers are waiting for it.
         let result = catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|panic| {
             self.forget();
@@ -166,7 +170,7 @@ impl Engine {
 
     /// Leaves the index of the task in progress in `at`. During `COMMIT` that is the middle of the
     /// batch, so that a batch that does not fit on the disk is halved.
-    fn transaction(&mut self, batch: &mut Batch, at: &mut usize) -> Result<(), Failure> {
+    fn transaction(&mut self, batch: &mut Batch, at: &mut usize) -> Result<(), TransactionFailure> {
         let mut log = self.begin()?;
         for (place, task) in batch.iter_mut().enumerate() {
             *at = place;
@@ -178,7 +182,11 @@ impl Engine {
     }
 
     /// Completes a transaction that a handler worked in.
-    fn complete(&mut self, task: &mut dyn Task, open: Result<(), Fault>) -> Result<(), Failure> {
+    fn complete(
+        &mut self,
+        task: &mut dyn Task,
+        open: Result<(), Fault>,
+    ) -> Result<(), TransactionFailure> {
         open?;
         // The handler may have taken long. Here a rollback still undoes everything.
         self.files.check()?;
@@ -257,15 +265,15 @@ impl Engine {
 
     /// Commits. When this returns, the write-ahead log is synced and the transaction visible, in this
     /// order: SQLite syncs the commit before it shows readers the new end of the log (I7).
-    fn commit(&mut self) -> Result<(), Failure> {
+    fn commit(&mut self) -> Result<(), TransactionFailure> {
         let failure = |error: rusqlite::Error| match error.sqlite_error_code() {
             // A deferred foreign key of the user's tables. Nothing was committed.
             Some(ErrorCode::ConstraintViolation) => {
                 let reason = format!("SQLite rejects what was written in it ({error})");
-                Failure::Stopped(Fault::transaction(reason))
+                TransactionFailure::Stopped(Fault::transaction(reason))
             }
-            _ if Fault::is_certain(&error) => Failure::Stopped(error.into()),
-            _ => Failure::Uncertain(error.into()),
+            _ if Fault::is_certain(&error) => TransactionFailure::Stopped(error.into()),
+            _ => TransactionFailure::Uncertain(error.into()),
         };
         self.end().map_err(failure)?;
         self.committed = self.window.head();
@@ -315,7 +323,7 @@ impl Engine {
     }
 
     /// Whether the batch was committed. One of its tasks tells for all.
-    fn find(&mut self, batch: &Batch) -> Result<bool, Failure> {
+    fn find(&mut self, batch: &Batch) -> Result<bool, TransactionFailure> {
         let log = self.begin()?;
         log.conn.prepare_cached(sql::RESOLVE_COMMIT)?.execute([])?;
         let mut found = None;

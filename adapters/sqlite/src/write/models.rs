@@ -3,7 +3,7 @@ use cqrs_kit::model_plan::{ModelPlan, ModelStep};
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::oneshot;
 
-use super::task::{Log, Reply, Task};
+use super::task::{Log, Responder, Task};
 use crate::dialect::Tables;
 use crate::fault::Fault;
 use crate::sql;
@@ -11,15 +11,15 @@ use crate::sql;
 /// Creates the tables of read models.
 pub(crate) struct PrepareTask {
     models: Vec<ModelSchema>,
-    reply: Reply<Result<(), StoreError>>,
+    responder: Responder<Result<(), StoreError>>,
 }
 
 impl PrepareTask {
     pub(crate) fn new(
         models: Vec<ModelSchema>,
     ) -> (Self, oneshot::Receiver<Result<(), StoreError>>) {
-        let (reply, answer) = Reply::new();
-        (Self { models, reply }, answer)
+        let (responder, answer) = Responder::new();
+        (Self { models, responder }, answer)
     }
 }
 
@@ -28,7 +28,7 @@ impl Task for PrepareTask {
         for model in &self.models {
             prepare(log.conn, model)?;
         }
-        self.reply.decide(Ok(()));
+        self.responder.decide(Ok(()));
         Ok(())
     }
 
@@ -42,11 +42,11 @@ impl Task for PrepareTask {
     }
 
     fn answer(self: Box<Self>) {
-        self.reply.send();
+        self.responder.send();
     }
 
     fn fail(self: Box<Self>, fault: Fault) {
-        self.reply.send_instead(Err(fault.into()));
+        self.responder.send_instead(Err(fault.into()));
     }
 
     fn bytes(&self) -> usize {

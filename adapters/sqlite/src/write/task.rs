@@ -72,12 +72,12 @@ impl<'t> Log<'t> {
 }
 
 /// The caller's channel, and the answer once it is decided.
-pub(crate) struct Reply<T> {
+pub(crate) struct Responder<T> {
     decided: Option<T>,
     caller: oneshot::Sender<T>,
 }
 
-impl<T> Reply<T> {
+impl<T> Responder<T> {
     pub(crate) fn new() -> (Self, oneshot::Receiver<T>) {
         let (caller, answer) = oneshot::channel();
         (

@@ -5,7 +5,7 @@ use cqrs_kit::view_changes::{ModelChanges, by_model};
 use rusqlite::{CachedStatement, Connection};
 use tokio::sync::oneshot;
 
-use super::task::{Log, Reply, Task};
+use super::task::{Log, Responder, Task};
 use crate::dialect::Tables;
 use crate::fault::Fault;
 use crate::{row, sql};
@@ -18,14 +18,14 @@ pub(crate) struct ViewTask {
     to: Position,
     changes: Vec<ModelChanges<Tables>>,
     bytes: usize,
-    reply: Reply<Result<(), ViewCommitError>>,
+    responder: Responder<Result<(), ViewCommitError>>,
 }
 
 impl ViewTask {
     pub(crate) fn new(
         batch: ViewBatch,
     ) -> Result<(Self, oneshot::Receiver<Result<(), ViewCommitError>>), ViewCommitError> {
-        let (reply, answer) = Reply::new();
+        let (responder, answer) = Responder::new();
         let bytes = batch.changes.iter().map(size).sum();
         let changes = by_model(&Tables, batch.changes).map_err(Fault::from)?;
         let ViewBatch {
@@ -41,7 +41,7 @@ impl ViewTask {
                 to,
                 changes,
                 bytes,
-                reply,
+                responder,
             },
             answer,
         ))
@@ -66,12 +66,12 @@ impl Task for ViewTask {
         } else {
             Err(ViewCommitError::Moved { found })
         };
-        self.reply.decide(answer);
+        self.responder.decide(answer);
         Ok(())
     }
 
     fn is_effective(&self) -> bool {
-        matches!(self.reply.decided(), Some(Ok(())))
+        matches!(self.responder.decided(), Some(Ok(())))
     }
 
     fn is_there(&self, conn: &Connection) -> Result<Option<bool>, Fault> {
@@ -83,11 +83,11 @@ impl Task for ViewTask {
     }
 
     fn answer(self: Box<Self>) {
-        self.reply.send();
+        self.responder.send();
     }
 
     fn fail(self: Box<Self>, fault: Fault) {
-        self.reply.send_instead(Err(fault.into()));
+        self.responder.send_instead(Err(fault.into()));
     }
 
     fn bytes(&self) -> usize {

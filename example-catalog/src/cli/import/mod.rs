@@ -5,8 +5,8 @@
 
 mod file_summary;
 mod line;
-mod lines;
-mod outcome;
+mod line_outcome;
+mod line_reader;
 mod partition;
 mod report;
 
@@ -26,24 +26,24 @@ use super::args::{self, OnError};
 use super::signal::Signal;
 use file_summary::FileSummary;
 use line::{Ids, Line};
-use lines::{Lines, Numbered};
-use outcome::Outcome;
+use line_outcome::LineOutcome;
+use line_reader::{LineReader, Numbered};
 use partition::{Job, Partitions};
-use report::Report;
+use report::ImportReport;
 
 /// Maximum number of lines between the one being reported and the one being read.
 const IN_FLIGHT: usize = 256;
 
 /// A line whose outcome is pending.
-struct Pending {
+struct PendingLine {
     number: u64,
-    outcome: oneshot::Receiver<Outcome>,
+    outcome: oneshot::Receiver<LineOutcome>,
 }
 
 /// Imports a file.
 pub async fn run(
     dispatcher: &Dispatcher,
-    import: &args::Import,
+    import: &args::ImportArgs,
     actor: Actor,
 ) -> Result<(), CliError> {
     let file = open(&import.file)?;
@@ -67,12 +67,12 @@ pub async fn run(
     let (order, mut pending) = mpsc::channel(IN_FLIGHT);
     let on_error = import.on_error;
     let reader =
-        spawn_blocking(move || read(Lines::new(text), &ids, &partitions, &order, on_error));
+        spawn_blocking(move || read(LineReader::new(text), &ids, &partitions, &order, on_error));
 
-    let mut report = Report::new(lines, on_error);
+    let mut report = ImportReport::new(lines, on_error);
     let interrupted = Arc::new(OnceLock::new());
     let watch = tokio::spawn(interrupt(stopping.clone(), interrupted.clone()));
-    while let Some(Pending { number, outcome }) = pending.recv().await {
+    while let Some(PendingLine { number, outcome }) = pending.recv().await {
         // When the import stops, commands in progress finish and are counted. A partition drops its
         // waiting lines.
         if let Ok(outcome) = outcome.await {
@@ -112,24 +112,33 @@ async fn interrupt(stopping: Arc<AtomicBool>, interrupted: Arc<OnceLock<Signal>>
 
 /// Reads lines until the file ends or the import stops.
 fn read(
-    mut source: Lines<impl BufRead>,
+    mut lines: LineReader<impl BufRead>,
     ids: &Ids,
     partitions: &Partitions,
-    order: &mpsc::Sender<Pending>,
+    order: &mpsc::Sender<PendingLine>,
     on_error: OnError,
 ) -> io::Result<()> {
-    while let Some(Numbered { number, text }) = source.next()? {
+    while let Some(Numbered { number, text }) = lines.next()? {
         let job = match text {
             Some(text) if text.trim_ascii().is_empty() => continue,
             Some(text) => Line::parse(&text, number, ids),
-            None => Err(format!("it is longer than {} bytes", lines::MAX_LINE_BYTES)),
+            None => Err(format!(
+                "it is longer than {} bytes",
+                line_reader::MAX_LINE_BYTES
+            )),
         };
         let (reply, outcome) = oneshot::channel();
         let continues = match job {
             Ok(line) => partitions.send(Job { line, reply }),
-            Err(reason) => reply.send(Outcome::Bad(reason)).is_ok() && on_error == OnError::Skip,
+            Err(reason) => {
+                reply.send(LineOutcome::Bad(reason)).is_ok() && on_error == OnError::Skip
+            }
         };
-        if order.blocking_send(Pending { number, outcome }).is_err() || !continues {
+        if order
+            .blocking_send(PendingLine { number, outcome })
+            .is_err()
+            || !continues
+        {
             break;
         }
     }

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::line::Line;
-use super::outcome::Outcome;
+use super::line_outcome::LineOutcome;
 use crate::cli::args::OnError;
 
 /// Number of commands in progress, so that the store can commit them together.
@@ -19,7 +19,7 @@ const QUEUED_LINES: usize = 16;
 /// A line to send, and the channel for its outcome.
 pub struct Job {
     pub line: Line,
-    pub reply: oneshot::Sender<Outcome>,
+    pub reply: oneshot::Sender<LineOutcome>,
 }
 
 /// Commands about one product are sent one after another, by the same partition.
@@ -79,9 +79,9 @@ async fn run(
             break;
         }
         let call = dispatcher.execute_json(&line.command, line.data.as_bytes());
-        let outcome = Outcome::from(call.id(line.id).actor(actor.clone()).await);
+        let outcome = LineOutcome::from(call.id(line.id).actor(actor.clone()).await);
         let continues = match &outcome {
-            Outcome::Failed(_) => false,
+            LineOutcome::Failed(_) => false,
             outcome => outcome.is_success() || on_error == OnError::Skip,
         };
         // The report waits for it, unless the whole import was dropped.

@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 use cqrs_core::Position;
 use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
-use super::outcome::Outcome;
+use super::line_outcome::LineOutcome;
 use crate::cli::CliError;
 use crate::cli::args::OnError;
 use crate::cli::out::{BAD, eprint_line, print_line, set_progress_bar};
 use crate::cli::signal::Signal;
 
 /// Counts the outcomes of lines, and reports failures as they happen.
-pub struct Report {
+pub struct ImportReport {
     on_error: OnError,
     bar: ProgressBar,
     since: Instant,
@@ -23,7 +23,7 @@ pub struct Report {
     end: Option<CliError>,
 }
 
-impl Report {
+impl ImportReport {
     /// For a file with this number of lines.
     pub fn new(lines: u64, on_error: OnError) -> Self {
         let bar = bar(lines);
@@ -42,26 +42,26 @@ impl Report {
     }
 
     /// Adds the outcome of a line.
-    pub fn add(&mut self, number: u64, outcome: Outcome) {
+    pub fn add(&mut self, number: u64, outcome: LineOutcome) {
         self.bar.set_position(number);
         match outcome {
-            Outcome::Done(position) => {
+            LineOutcome::Done(position) => {
                 self.done += 1;
                 self.reached = self.reached.max(position);
             }
-            Outcome::Known(position) => {
+            LineOutcome::Known(position) => {
                 self.known += 1;
                 self.reached = self.reached.max(position);
             }
-            Outcome::Rejected(reason) => {
+            LineOutcome::Rejected(reason) => {
                 self.rejected += 1;
                 self.report_line(number, "rejected: ", &reason, CliError::Refused);
             }
-            Outcome::Bad(reason) => {
+            LineOutcome::Bad(reason) => {
                 self.bad += 1;
                 self.report_line(number, "", &reason, CliError::Invalid);
             }
-            Outcome::Failed(error) => {
+            LineOutcome::Failed(error) => {
                 let error = error.map(|text| format!("stopped at line {number}: {text}"));
                 self.end.get_or_insert(error);
             }

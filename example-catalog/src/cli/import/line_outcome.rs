@@ -5,7 +5,7 @@ use crate::cli::CliError;
 
 /// The outcome of a line.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum LineOutcome {
     /// Processed; the position of its last event.
     Done(Position),
     /// Processed before; the position of its last event.
@@ -18,14 +18,14 @@ pub enum Outcome {
     Failed(CliError),
 }
 
-impl Outcome {
+impl LineOutcome {
     /// Whether the command was processed, now or before.
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Done(_) | Self::Known(_))
     }
 }
 
-impl From<Result<Receipt, CommandError<Rejection>>> for Outcome {
+impl From<Result<Receipt, CommandError<Rejection>>> for LineOutcome {
     fn from(result: Result<Receipt, CommandError<Rejection>>) -> Self {
         match result {
             Ok(receipt) if receipt.replayed() => Self::Known(receipt.last()),

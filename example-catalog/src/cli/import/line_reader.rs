@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 pub const MAX_LINE_BYTES: usize = 64 << 10;
 
 /// The lines of a file, numbered from 1. Memory is bounded for any content.
-pub struct Lines<R> {
+pub struct LineReader<R> {
     input: R,
     number: u64,
 }
@@ -15,7 +15,7 @@ pub struct Numbered {
     pub text: Option<Vec<u8>>,
 }
 
-impl<R: BufRead> Lines<R> {
+impl<R: BufRead> LineReader<R> {
     pub fn new(input: R) -> Self {
         Self { input, number: 0 }
     }
@@ -56,7 +56,7 @@ mod tests {
         let long = "x".repeat(MAX_LINE_BYTES + 1);
         let most = "y".repeat(MAX_LINE_BYTES);
         let text = format!("one\n{long}\n\n{most}\n{long}zzz\nlast");
-        let mut lines = Lines::new(text.as_bytes());
+        let mut lines = LineReader::new(text.as_bytes());
         let mut read = Vec::new();
         while let Some(line) = lines.next().expect("memory can be read") {
             read.push((line.number, line.text.map(|text| text.len())));

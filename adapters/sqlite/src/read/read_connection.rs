@@ -11,13 +11,13 @@ use crate::files::Files;
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A connection that reads, and the files that it has open.
-pub(crate) struct Session {
+pub(crate) struct ReadConnection {
     pub(crate) conn: Connection,
     files: Arc<Files>,
     checked: Cell<Instant>,
 }
 
-impl Session {
+impl ReadConnection {
     pub(crate) fn new(conn: Connection, files: Arc<Files>) -> Self {
         Self {
             conn,

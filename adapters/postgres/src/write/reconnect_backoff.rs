@@ -3,13 +3,13 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 /// Growing pauses between attempts to reach a database that is unreachable.
-pub(crate) struct Backoff {
+pub(crate) struct ReconnectBackoff {
     began: Instant,
     limit: Duration,
     pause: Duration,
 }
 
-impl Backoff {
+impl ReconnectBackoff {
     /// Pauses for at most this long in total.
     pub(crate) fn new(limit: Duration) -> Self {
         Self {

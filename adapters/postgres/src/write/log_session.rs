@@ -22,19 +22,19 @@ use crate::tail::{LogTail, Seen};
 use crate::transaction::open::OpenTransaction;
 
 /// A connection for the store's statements, each prepared when it is first needed.
-pub(crate) struct Session<C = Connection> {
+pub(crate) struct LogSession<C = Connection> {
     client: C,
     sql: Arc<Sql>,
 }
 
-impl Session {
+impl LogSession {
     /// A connection of its own.
     pub(crate) async fn open(link: &Link, sql: Arc<Sql>) -> Result<Self, Fault> {
         Ok(Self::new(link.open().await?, sql))
     }
 }
 
-impl<C: Borrow<Connection> + Sync> Session<C> {
+impl<C: Borrow<Connection> + Sync> LogSession<C> {
     pub(crate) fn new(client: C, sql: Arc<Sql>) -> Self {
         Self { client, sql }
     }
@@ -158,7 +158,7 @@ impl<C: Borrow<Connection> + Sync> Session<C> {
         Ok(self.client().query_one(&lock, &[]).await?)
     }
 
-    /// The statement that [`append`](Session::append) sends.
+    /// The statement that [`append`](LogSession::append) sends.
     pub(crate) async fn append_statement(&self, has_states: bool) -> Result<Statement, Fault> {
         let sql = if has_states {
             &self.sql.append_with_states
