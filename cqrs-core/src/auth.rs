@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 pub use crate::error::Action;
 
-/// Decides whether an actor may send a message, or read an aggregate or the log, that names a permission. Each
-/// dispatcher has one authorizer, which every entry point consults: typed calls, JSON, sessions,
-/// history.
+/// Decides whether an actor may send a message, or read an aggregate or the log, that names a
+/// permission. Each dispatcher has one authorizer, which every entry point consults: typed calls,
+/// JSON, sessions, history.
 ///
-/// It decides from what is in hand; look up what an actor holds when you authenticate them.
+/// It decides synchronously, from the request alone. Look up an actor's permissions when you
+/// authenticate the actor.
 pub trait Authorizer: Send + Sync + 'static {
-    /// Admits the request, or returns the reason to deny it.
+    /// Admits or denies the request.
     ///
     /// # Errors
-    /// The reason, as the actor may read it.
+    /// The reason of the denial, in words that the actor may read.
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<(), String>;
 }
 
@@ -23,11 +24,11 @@ pub trait Authorizer: Send + Sync + 'static {
 pub struct AccessRequest<'a> {
     /// The actor, if the call names one.
     pub actor: Option<&'a Actor>,
-    /// The action that the permission is needed for.
+    /// The action that needs the permission.
     pub action: Action,
-    /// The permission that it names.
+    /// The permission.
     pub permission: &'static str,
-    /// The name of the message; of an aggregate to read, its name in tags; `events` for the log.
+    /// The name of the message, the name of the aggregate in tags, or `events` for the log.
     pub message: &'static str,
 }
 
@@ -44,7 +45,7 @@ struct ActorData {
 }
 
 impl Actor {
-    /// An actor that holds nothing.
+    /// Creates an actor without permissions.
     pub fn new(name: impl Into<String>) -> Self {
         let data = ActorData {
             name: name.into(),
@@ -55,7 +56,7 @@ impl Actor {
         }
     }
 
-    /// The same actor, holding this as well.
+    /// Adds a permission.
     #[must_use]
     pub fn with(mut self, permission: impl Into<String>) -> Self {
         Arc::make_mut(&mut self.inner)
@@ -64,7 +65,7 @@ impl Actor {
         self
     }
 
-    /// The name, as events record it.
+    /// The name, which events record.
     pub fn name(&self) -> &str {
         &self.inner.name
     }

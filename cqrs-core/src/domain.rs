@@ -1,5 +1,5 @@
-//! What domain code is made of: messages, aggregates, and what handlers take besides their message.
-//! Read models are in [`views`](crate::views); [`prelude`](crate::prelude) has all of it.
+//! The parts of domain code: messages, aggregates, and the inputs of handlers. Read models are in
+//! [`views`](crate::views); [`prelude`](crate::prelude) has all of these names.
 //!
 //! ```
 //! use cqrs_core::prelude::*;

@@ -1,12 +1,12 @@
-/// A Rust module in the scope of a dispatcher: that of the [`module!`](crate::module!) line, with all
-/// modules below it.
+/// A Rust module for the scope of a dispatcher: the module with the [`module!`](crate::module!)
+/// line, and all modules below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Module {
     path: &'static str,
 }
 
 impl Module {
-    /// The module with this path, as `module_path!()` has it.
+    /// The module with this path, from `module_path!()`.
     pub const fn new(path: &'static str) -> Self {
         Self { path }
     }
@@ -17,8 +17,9 @@ impl Module {
     }
 }
 
-/// Defines `pub fn module() -> Module` for the surrounding module. Write it once at the top of a crate;
-/// `.module(the_crate::module())` on the builder then links the crate and takes in its handlers.
+/// Defines `pub fn module() -> Module` for the surrounding module. Write it once at the top of a
+/// crate; `.module(the_crate::module())` on the builder then links the crate and includes its
+/// handlers.
 #[macro_export]
 macro_rules! module {
     () => {

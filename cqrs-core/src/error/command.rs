@@ -3,28 +3,28 @@ use std::fmt;
 use super::{Denied, Error, Failure, Invalid, Unknown, report};
 use crate::store::Position;
 
-/// Why a command was not carried out. `E` is the domain's own error.
+/// The reason that a command was not carried out. `E` is the domain's own error.
 #[derive(thiserror::Error)]
 pub enum CommandError<E> {
     /// The domain rejected the command. Nothing was recorded.
     #[error(transparent)]
     Rejected(E),
-    /// The boundary of the decision changed during each of {attempts} attempts. Nothing was recorded;
-    /// sending the command again is safe.
+    /// The boundary of the decision changed during each of {attempts} attempts. Nothing was
+    /// recorded; sending the command again is safe.
     #[error("gave up after {attempts} attempts: the boundary changed again at position {at}")]
     Conflict {
-        /// The position of the event that overtook the last attempt.
+        /// The position of the event that conflicts with the last attempt.
         at: Position,
-        /// How many times the handler decided.
+        /// Number of decisions of the handler.
         attempts: u32,
     },
-    /// The message is invalid, or its id was used for another one.
+    /// The message is invalid, or its id was used for another message.
     #[error("invalid command: {0}")]
     Invalid(Invalid),
-    /// The actor may not send it.
+    /// The actor may not send the command.
     #[error(transparent)]
     Denied(Denied),
-    /// There is no such command; only by name.
+    /// No command has this name. Only for JSON calls.
     #[error(transparent)]
     Unknown(Unknown),
     /// Something other than the domain failed.
@@ -33,13 +33,13 @@ pub enum CommandError<E> {
 }
 
 impl<E> CommandError<E> {
-    /// For handlers that return `Result<_, CommandError<E>>`: something other than the domain
-    /// failed.
+    /// Creates the error of a failure outside the domain, for handlers that return
+    /// `Result<_, CommandError<E>>`.
     pub fn failed(error: impl Into<Error>) -> Self {
         Self::Failed(Failure::handler("the command's handler", error.into()))
     }
 
-    /// The domain's error, if it is one.
+    /// The domain's error, if the command was rejected.
     pub fn rejected(self) -> Option<E> {
         match self {
             Self::Rejected(error) => Some(error),
@@ -47,7 +47,7 @@ impl<E> CommandError<E> {
         }
     }
 
-    /// The same error with the domain's own replaced.
+    /// Replaces the domain's error, if the command was rejected.
     pub fn map_rejected<F>(self, replace: impl FnOnce(E) -> F) -> CommandError<F> {
         match self {
             Self::Rejected(error) => CommandError::Rejected(replace(error)),
@@ -72,7 +72,7 @@ impl<E> From<E> for CommandError<E> {
     }
 }
 
-/// The domain's error when the command was sent as JSON: displays as the error, which is boxed in it.
+/// The domain's error of a command that was sent as JSON. Displays as the error that it contains.
 #[derive(thiserror::Error)]
 #[error(transparent)]
 pub struct Rejection(Box<dyn std::error::Error + Send + Sync>);
@@ -84,7 +84,7 @@ impl Rejection {
         Self(Box::new(error))
     }
 
-    /// The domain's error as an `E`, if it is one.
+    /// The domain's error, if it is an `E`.
     pub fn downcast_ref<E: std::error::Error + 'static>(&self) -> Option<&E> {
         self.0.downcast_ref()
     }

@@ -6,7 +6,7 @@ use std::fmt;
 pub struct Denied {
     /// The action that needs the permission.
     pub action: Action,
-    /// The name of the message; of an aggregate to read, its name in tags; `events` for the log.
+    /// The name of the message, the name of the aggregate in tags, or `events` for the log.
     pub message: &'static str,
     /// The actor, if the call named one.
     pub actor: Option<String>,

@@ -57,8 +57,8 @@ pub enum Failure {
         /// The panic's message.
         message: String,
     },
-    /// A function that is not a handler panicked: a fold, a `Validate`, a `Display` of an id, .. The
-    /// call had no effect, and nothing else is affected.
+    /// A function that is not a handler panicked: a fold, a `Validate`, a `Display` of an id, ..
+    /// The call had no effect, and nothing else is affected.
     #[error(
         "`{function}` panicked{}: {message}",
         .event.as_ref().map(|event| format!(" at {event}")).unwrap_or_default()
@@ -71,9 +71,8 @@ pub enum Failure {
         /// The panic's message.
         message: String,
     },
-    /// Another command was still being decided about the same aggregate when
-    /// [`max_decision_wait`](crate::dispatcher::Builder::max_decision_wait) ended. Nothing was
-    /// recorded.
+    /// Another command was still deciding about the same aggregate after
+    /// [`max_decision_wait`](crate::dispatcher::Builder::max_decision_wait). Nothing was recorded.
     #[error(
         "gave up after {waited:?}: {} is still deciding about `{aggregate}`. Send the command again \
          later, make that handler faster, or raise `max_decision_wait` on the builder",
@@ -82,13 +81,13 @@ pub enum Failure {
     Busy {
         /// The tag of the aggregate; several, if it has several ids.
         aggregate: Tags,
-        /// The handler that is deciding about it, if it is known.
+        /// The handler that is deciding about the aggregate, if it is known.
         handler: Option<&'static str>,
         /// The time that the command waited.
         waited: Duration,
     },
-    /// An async handler sent a command about the aggregate that it was itself deciding about, and
-    /// whose boundary that would break. Nothing of the inner command was recorded.
+    /// An async handler sent a command about the aggregate that it was itself deciding about, which
+    /// would make its own decision conflict. Nothing of the inner command was recorded.
     #[error(
         "`{handler}` cannot decide about `{aggregate}` while `{outer}`, which sent its command, is \
          deciding about it: return the events of both from `{outer}`, or send the command from an \
@@ -97,13 +96,14 @@ pub enum Failure {
     Nested {
         /// The handler of the inner command.
         handler: &'static str,
-        /// The handler that sent it, perhaps through other commands.
+        /// The handler that sent the inner command, perhaps through other commands.
         outer: &'static str,
         /// The tag of the aggregate; several, if it has several ids.
         aggregate: Tags,
     },
-    /// Too many commands of reactions led to this one; see
-    /// [`max_causation_depth`](crate::dispatcher::Builder::max_causation_depth). Nothing was recorded.
+    /// Too many commands sent by reactions led to this one. See
+    /// [`max_causation_depth`](crate::dispatcher::Builder::max_causation_depth). Nothing was
+    /// recorded.
     #[error(
         "`{command}` would be command {} of a chain of reactions, of which {limit} are allowed: \
          {chain}. Let a reaction stop answering, or raise `max_causation_depth` on the builder",
@@ -117,8 +117,9 @@ pub enum Failure {
         /// The last reactions and the commands that they sent.
         chain: String,
     },
-    /// Reactions sent too many commands because of one; see
-    /// [`max_caused_commands`](crate::dispatcher::Builder::max_caused_commands). Nothing was recorded.
+    /// Reactions sent too many commands because of one. See
+    /// [`max_caused_commands`](crate::dispatcher::Builder::max_caused_commands). Nothing was
+    /// recorded.
     #[error(
         "`{command}` would be command {} that reactions send because of one command, of which \
          {limit} are allowed: {chain}. Let a reaction stop answering, or raise \
@@ -138,17 +139,17 @@ pub enum Failure {
     NoHandler {
         /// The message's name.
         message: &'static str,
-        /// A handler of the message in a module that the dispatcher did not take in.
+        /// A handler of the message in a module outside the dispatcher.
         elsewhere: Option<Source>,
     },
-    /// The dispatcher has been shut down, or is about to be: it takes no new work. Nothing was
-    /// recorded; send it to another process, or again after a restart.
+    /// The dispatcher is shut down, or is shutting down, and takes no new work. Nothing was
+    /// recorded. Send the message to another process, or again after a restart.
     #[error("the dispatcher is shut down: nothing was done")]
     ShutDown,
     /// The store could not read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The store could not append; the variant says whether to try again.
+    /// The store could not append. The variant tells whether a retry can succeed.
     #[error(transparent)]
     Append(AppendError),
 }
@@ -178,14 +179,14 @@ impl Failure {
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{reason}", .field.as_ref().map(|field| format!("`{field}`: ")).unwrap_or_default())]
 pub struct Invalid {
-    /// The field at fault, as a path, if it is one field: `lines[2].price`.
+    /// The path of the invalid field, such as `lines[2].price`. `None` for the message as a whole.
     pub field: Option<String>,
     /// The reason, as a caller may read it.
     pub reason: String,
 }
 
 impl Invalid {
-    /// An error in the message as a whole.
+    /// Creates an error about the message as a whole.
     pub fn new(reason: impl Into<String>) -> Self {
         Self {
             field: None,
@@ -193,7 +194,7 @@ impl Invalid {
         }
     }
 
-    /// An error in one field.
+    /// Creates an error about one field.
     pub fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self {
             field: Some(field.into()),
@@ -208,8 +209,8 @@ impl Invalid {
 pub struct Unknown {
     /// `command` or `query`.
     pub kind: &'static str,
-    /// The name that was asked for.
+    /// The unknown name.
     pub name: String,
-    /// The registered name that is most like it.
+    /// The most similar registered name.
     pub suggestion: Option<&'static str>,
 }

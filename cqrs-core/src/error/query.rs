@@ -4,22 +4,22 @@ use std::time::Duration;
 use super::{Denied, Failure, Invalid, Unknown};
 use crate::store::Position;
 
-/// Why a query was not answered.
+/// The reason that a query was not answered.
 ///
-/// The details of each kind are boxed: moving a large error type takes longer than answering a query
-/// from memory.
+/// The details of each kind are boxed: moving a large error type takes longer than answering a
+/// query from memory.
 #[derive(thiserror::Error)]
 pub enum QueryError {
     /// The message is invalid.
     #[error("invalid query: {0}")]
     Invalid(Box<Invalid>),
-    /// The actor may not ask it.
+    /// The actor may not ask the query.
     #[error(transparent)]
     Denied(Box<Denied>),
     /// No query has this name. Only for JSON calls.
     #[error(transparent)]
     Unknown(Box<Unknown>),
-    /// A read model did not reach the position asked for in time.
+    /// A read model did not reach the requested position in time.
     #[error(transparent)]
     NotCaughtUp(Box<NotCaughtUp>),
     /// Something failed.
@@ -27,24 +27,23 @@ pub enum QueryError {
     Failed(Box<Failure>),
 }
 
-/// A projection or reaction did not reach the position asked for: not in time, or not at all. When
-/// an event keeps failing or the worker has stopped, asking again does not help: look at
-/// `dispatcher.health()`.
+/// A projection or reaction did not reach the requested position in time. If an event keeps
+/// failing, or the worker has stopped, a retry does not help: see `dispatcher.health()`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NotCaughtUp {
     /// `projection` or `reaction`.
     pub kind: &'static str,
-    /// Its name.
+    /// Name of the projection or reaction.
     pub name: &'static str,
     /// The position that it has reached.
     pub at: Position,
-    /// The position that was asked for.
+    /// The requested position.
     pub wanted: Position,
     /// The time limit of the wait.
     pub waited: Duration,
-    /// The event that it keeps failing at, if it does.
+    /// The error, if an event keeps failing.
     pub failing: Option<String>,
-    /// Why it has stopped, if it has: nothing was waited for.
+    /// The reason, if the worker has stopped. The call did not wait then.
     pub stopped: Option<String>,
 }
 

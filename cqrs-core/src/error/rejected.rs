@@ -1,9 +1,9 @@
 use std::borrow::Cow;
 
-/// A rejection that is only a text: the error of commands that name none of their own.
+/// A rejection with a text, the error of commands without an error type of their own.
 ///
-/// Callers can show it but not tell one from another: once they need to, give the command an error
-/// type with `#[command(error = ..)]`.
+/// Callers can show the text, but cannot distinguish reasons. To allow that, give the command an
+/// error type with `#[command(error = ..)]`.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Rejected(Cow<'static, str>);

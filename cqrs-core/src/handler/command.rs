@@ -15,23 +15,23 @@ pub trait CommandHandler: 'static {
     type Command: Command;
     /// The function's name.
     const NAME: &'static str;
-    /// Where it is.
+    /// The place of the function in the source.
     const SOURCE: Source;
 
-    /// Its inputs, without the command.
+    /// The function's inputs, without the command.
     fn inputs() -> Vec<Input>;
 
-    /// Says which aggregates to load.
+    /// Adds the aggregates to load.
     fn load(command: &Self::Command, loads: &mut Loads);
 
-    /// Decides.
+    /// Calls the function.
     fn handle<'a>(
         command: Self::Command,
         scope: &'a CommandScope<'a>,
     ) -> CommandReply<'a, Self::Command>;
 }
 
-/// A command handler as pointers.
+/// A command handler as function pointers.
 pub struct CommandFn<C: Command> {
     pub(crate) load: fn(&C, &mut Loads),
     pub(crate) run: for<'a> fn(C, &'a CommandScope<'a>) -> CommandReply<'a, C>,
@@ -69,13 +69,13 @@ pub struct CommandScope<'a> {
     pub(crate) context: &'a Context,
     pub(crate) states: &'a dyn LoadedStates,
     pub(crate) services: &'a [Option<ErasedService>],
-    /// There if the handler takes it.
+    /// The transaction, if the handler takes one.
     pub(crate) tx: Option<&'a TxSlot<dyn ErasedLogTx>>,
 }
 
 /// The aggregates that a decision has loaded.
 pub(crate) trait LoadedStates: Sync {
-    /// One of them, by its number from 0. `None` after the last.
+    /// The aggregate with this number, from 0. `None` after the last.
     fn get(&self, number: usize) -> Option<LoadedState<'_>>;
 }
 
@@ -85,11 +85,11 @@ pub(crate) struct LoadedState<'a> {
     /// The inputs that take it.
     pub(crate) inputs: &'a Inputs,
     pub(crate) tags: &'a Tags,
-    /// There once it is read.
+    /// The state. `None` before it is read.
     pub(crate) state: Option<&'a dyn AnyState>,
 }
 
-/// Where a handler says which aggregates it takes.
+/// Collects the aggregates that a handler takes.
 pub struct Loads<'a>(&'a mut dyn FnMut(LoadRequest));
 
 /// An aggregate that a handler takes.
@@ -97,12 +97,12 @@ pub(crate) struct LoadRequest {
     /// The inputs that take it.
     pub(crate) inputs: Inputs,
     pub(crate) aggregate: &'static AggregateType,
-    /// The tags that its events bear, one or several.
+    /// The tags of the aggregate's events, one or several.
     pub(crate) tags: Tags,
 }
 
 impl<'a> Loads<'a> {
-    /// Each aggregate goes to `load`.
+    /// Creates a collection that passes each aggregate to `load`.
     pub(crate) fn new(load: &'a mut dyn FnMut(LoadRequest)) -> Self {
         Self(load)
     }
@@ -127,16 +127,16 @@ impl<'a> Loads<'a> {
     }
 }
 
-/// Where a handler takes an aggregate.
+/// The place at which a handler takes an aggregate.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InputPlace {
     /// The place of the input.
     place: usize,
-    /// Which of the ids of an [`Each`](super::Each) it is.
+    /// The index of the id in an [`Each`](super::Each), otherwise 0.
     index: usize,
 }
 
-/// The inputs that take one aggregate, nearly always one.
+/// The inputs that take one aggregate. Almost always a single one.
 #[derive(Clone, Debug)]
 pub(crate) enum Inputs {
     One(InputPlace),
@@ -155,7 +155,7 @@ impl Inputs {
         *self = Self::Many(all.copied().collect());
     }
 
-    /// Which of the ids of the input at `place` the aggregate has.
+    /// The index of the aggregate's id among those of the input at `place`.
     fn index(&self, place: usize) -> Option<usize> {
         let mut places = self.as_slice().iter();
         places.find(|it| it.place == place).map(|it| it.index)
@@ -182,23 +182,23 @@ impl Inputs {
             Tx<..>` (SQL in the same transaction)"
 )]
 pub trait CommandInput<'a, C, const ROLE: u64>: Sized {
-    /// Describes it to the wiring.
+    /// Describes the input to the wiring.
     fn describe() -> Input;
 
-    /// Says which aggregate to load, if any.
+    /// Adds the aggregate to load, if any.
     fn load(command: &C, place: usize, loads: &mut Loads) {
         let _ = (command, place, loads);
     }
 
-    /// Takes it.
+    /// Takes the input from its scope.
     ///
     /// # Errors
     /// Never, once `build` has checked the wiring.
     fn take(scope: &'a CommandScope<'a>, place: usize) -> Result<Self, Error>;
 }
 
-/// A type that a command handler may borrow. `#[aggregate]` implements it for commands with a fitting
-/// `#[id(..)]`.
+/// A type that a command handler may borrow. `#[aggregate]` implements it for commands with a
+/// fitting `#[id(..)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an aggregate: a command handler cannot borrow it",
     label = "neither an aggregate nor `Context`",
@@ -209,13 +209,13 @@ pub trait CommandInput<'a, C, const ROLE: u64>: Sized {
             methods"
 )]
 pub trait Borrowed<C, const ROLE: u64>: 'static {
-    /// Describes it to the wiring.
+    /// Describes the input to the wiring.
     fn describe() -> Input;
 
-    /// Says which aggregate to load, if any.
+    /// Adds the aggregate to load, if any.
     fn load(command: &C, place: usize, loads: &mut Loads);
 
-    /// Takes it.
+    /// Takes the input from its scope.
     ///
     /// # Errors
     /// Never, once `build` has checked the wiring.
@@ -312,7 +312,7 @@ pub trait IntoDecision<C: Command> {
     /// The events to record, or the error.
     ///
     /// # Errors
-    /// The handler's error, or that of an event that cannot be written as JSON.
+    /// The handler's error, or an error about an event that cannot be written as JSON.
     fn into_decision(self) -> DecisionResult<C>;
 }
 
@@ -322,12 +322,13 @@ impl<C: Command, T: ReturnType<Form: ReturnForm<C::Error>>> IntoDecision<C> for 
     }
 }
 
-/// Tells a `Result` from events outside of one, so that an error is about the part that is wrong.
+/// Distinguishes a `Result` from bare events, so that a compile error is about the part that is
+/// wrong.
 pub trait ReturnType {
     /// A `Result`, or [`BareEvents`].
     type Form;
 
-    /// In that form.
+    /// Converts the value into its form.
     fn into_form(self) -> Self::Form;
 }
 
@@ -375,7 +376,7 @@ impl<T: IntoEvents, D: DomainError<E>, E> ReturnForm<E> for Result<T, D> {
     }
 }
 
-/// The error of a command handler: the command's own, or a [`CommandError`] of it.
+/// The error of a command handler: the command's own, or a [`CommandError`] around it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the error of this command",
     label = "the command's error is `{E}`",
@@ -387,7 +388,7 @@ impl<T: IntoEvents, D: DomainError<E>, E> ReturnForm<E> for Result<T, D> {
             `.map_err(Error::message).map_err(CommandError::failed)?` of a text or a boxed error"
 )]
 pub trait DomainError<E> {
-    /// As the dispatcher returns it.
+    /// Converts the error into the one that the dispatcher returns.
     fn into_command_error(self) -> CommandError<E>;
 }
 

@@ -14,7 +14,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context for calling a handler as the plain function that it is.
+    /// Creates a context, to call a handler as a plain function.
     pub fn new(actor: Option<Actor>, time: Timestamp) -> Self {
         let command = CommandId::new();
         let id = command.as_uuid();
@@ -27,7 +27,7 @@ impl Context {
         }
     }
 
-    /// The command's id; `None` while a query is answered.
+    /// The command's id. `None` in a query.
     pub fn command(&self) -> Option<CommandId> {
         self.command
     }
@@ -37,7 +37,8 @@ impl Context {
         self.correlation
     }
 
-    /// The cause of the call: the event's id when a reaction sent it, otherwise the call's own id.
+    /// The cause of the call: the event's id if a reaction sent the call, otherwise the call's own
+    /// id.
     pub fn causation(&self) -> Uuid {
         self.causation
     }
@@ -47,7 +48,8 @@ impl Context {
         self.actor.as_ref()
     }
 
-    /// The time of the decision. Events are recorded at this time, or later if the log is ahead.
+    /// The time of the decision. Events are recorded at this time, or at a later one if the log's
+    /// last event is later.
     pub fn time(&self) -> Timestamp {
         self.time
     }

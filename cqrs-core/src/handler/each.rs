@@ -14,17 +14,17 @@ use crate::store::Tags;
 /// The aggregates that a command's `#[id(Product, each)]` identifies: a map by id, in the order of
 /// the ids. A command handler takes it by value: `products: Each<Product>`.
 ///
-/// An id that the command has several times is in the map once, at its first place. An aggregate
-/// that nothing happened to has its default state. The decision is atomic over all of them: its
-/// events are recorded only if nothing happened to any of them since.
+/// A repeated id is in the map once, at its first place. An aggregate without events has its
+/// default state. The decision is atomic over all aggregates: its events are recorded only if no
+/// event has concerned any of them since they were read.
 pub struct Each<'a, A: Aggregate> {
     states: Vec<(&'a A::Id, &'a A)>,
     indexes: HashMap<Tags, usize>,
 }
 
 impl<'a, A: Aggregate> Each<'a, A> {
-    /// A map of these states, to call a handler as the plain function that it is. If an id is
-    /// repeated, its first state counts.
+    /// Creates a map of these states, to call a handler as a plain function. The first state of a
+    /// repeated id counts.
     pub fn new(states: impl IntoIterator<Item = (&'a A::Id, &'a A)>) -> Self {
         let states = states.into_iter();
         Self::tagged(states.map(|(id, state)| (A::tags(id), id, state)))

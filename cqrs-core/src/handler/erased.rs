@@ -1,5 +1,5 @@
-//! Commands and queries without their types: what is generic is compiled for every message of a
-//! domain, what takes these is compiled once.
+//! Commands and queries without their types. Generic code is compiled for every message of a
+//! domain; code that takes these is compiled once.
 
 use std::any::{Any, type_name};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,7 @@ use crate::store::BoxFuture;
 
 /// A command with its handler. In the results of its methods, the outer error is a panic.
 pub trait ErasedCommand: Send + Sync {
-    /// The command, for what a handler's input borrows from it.
+    /// The command, for inputs that borrow from it.
     fn as_any(&self) -> &(dyn Any + Send + Sync);
 
     /// See [`Command::ATTEMPTS`].
@@ -29,16 +29,17 @@ pub trait ErasedCommand: Send + Sync {
     /// See [`Command::check`].
     fn check(&self) -> Result<Result<(), Invalid>, Failure>;
 
-    /// Hash of the command's name and JSON, to tell a repeated sending from another command.
+    /// Hash of the command's name and JSON. Distinguishes a repeated sending from another command.
     fn fingerprint(&self) -> Result<Result<u64, Invalid>, Failure>;
 
-    /// Says which aggregates to load.
+    /// Adds the aggregates to load.
     fn load(&self, loads: &mut Loads);
 
-    /// Runs the handler: the events, or `None` when it returned an error, which the command keeps.
+    /// Runs the handler. Returns its events, or `None` if it returned an error, which the command
+    /// keeps.
     fn decide<'a>(&'a self, scope: &'a CommandScope<'a>) -> Reply<'a, Option<NewEvents>>;
 
-    /// The error that the handler returned.
+    /// Takes the error that the handler returned.
     fn refusal(&self, handler: &'static str) -> CommandError<Rejection>;
 }
 
@@ -47,11 +48,11 @@ pub trait ErasedQuery: Send {
     /// See [`Query::check`]. The outer error is a panic.
     fn check(&self) -> Result<Result<(), Invalid>, Failure>;
 
-    /// Runs the handler; the answer is JSON.
+    /// Runs the handler. The answer is JSON.
     fn answer(self: Box<Self>, scope: QueryScope<'_>) -> BoxFuture<'_, QueryResult<Value>>;
 }
 
-/// Reads a message from JSON, for its handler. The outer error is a panic.
+/// Decodes a message from JSON, with its handler. The outer error is a panic.
 pub(crate) type Parse<M> = fn(&[u8], MessageLimits) -> Result<Result<Box<M>, Invalid>, Failure>;
 
 /// [`Parse`] for the command of `H`.
@@ -92,15 +93,16 @@ impl<C: Command> TypedCommand<C> {
         }
     }
 
-    /// The error that `handler` returned.
+    /// Takes the error that `handler` returned.
     pub(crate) fn take_refusal(&self, handler: &'static str) -> CommandError<C::Error> {
         match self.refused().take() {
-            // The error does not know its handler's name, which is known only here.
+            // `CommandError::failed` has set a placeholder, since it does not know the handler's
+            // name.
             Some(CommandError::Failed(Failure::Handler { source, .. })) => {
                 CommandError::Failed(Failure::Handler { handler, source })
             }
             Some(error) => error,
-            // It is put aside before the command is known to be refused.
+            // Unreachable: `keep` stores the error before it reports that there are no events.
             None => CommandError::Failed(Failure::Panicked {
                 handler,
                 message: "it lost its error".to_owned(),
@@ -108,7 +110,7 @@ impl<C: Command> TypedCommand<C> {
         }
     }
 
-    /// The events, or the error put aside.
+    /// Returns the events, or stores the error.
     fn keep(&self, decision: DecisionResult<C>) -> Option<NewEvents> {
         decision.map_err(|error| *self.refused() = Some(error)).ok()
     }
@@ -169,8 +171,8 @@ impl<C: Command> ErasedCommand for TypedCommand<C> {
     }
 }
 
-/// It is stored for good, so it must not change: a command without fields counts as `null`, as serde
-/// writes it, although a message without fields is `{}` everywhere else.
+/// Fingerprints are stored forever, so this must not change: a command without fields counts as
+/// `null`, as serde writes it, although a message without fields is `{}` everywhere else.
 fn fingerprint<C: Command>(command: &C) -> Result<u64, Invalid> {
     let mut text = Vec::with_capacity(256);
     text.extend_from_slice(C::NAME.as_bytes());

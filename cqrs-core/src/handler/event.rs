@@ -15,16 +15,16 @@ pub trait EventHandler: 'static {
     type Event: Event;
     /// The name of the checkpoint. Defaults to the function's name.
     const NAME: &'static str;
-    /// Whether a reaction that is new to a log begins with the log's first event, rather than
-    /// with the next one.
+    /// Whether a reaction without a checkpoint starts with the first event of the log. Otherwise,
+    /// it starts with the next event.
     const FROM_START: bool;
-    /// Where it is.
+    /// The place of the function in the source.
     const SOURCE: Source;
 
-    /// Its inputs, without the event.
+    /// The function's inputs, without the event.
     fn inputs() -> Vec<Input>;
 
-    /// Reacts.
+    /// Calls the function.
     fn handle<'a>(event: Self::Event, scope: &'a ReactionScope<'a>) -> ReactionReply<'a>;
 }
 
@@ -35,7 +35,7 @@ pub type ReactionReply<'a> = Reply<'a, Result<()>>;
 pub struct ReactionScope<'a> {
     pub(crate) recorded: &'a Recorded,
     pub(crate) services: &'a [Option<ErasedService>],
-    /// The dispatcher, whose type is above this module.
+    /// The dispatcher. Its type belongs to a higher module.
     pub(crate) dispatcher: &'a (dyn Any + Send + Sync),
 }
 
@@ -49,10 +49,10 @@ pub struct ReactionScope<'a> {
     note = "read models are written by a `#[projection]`"
 )]
 pub trait ReactionInput<'a>: Sized {
-    /// Describes it to the wiring.
+    /// Describes the input to the wiring.
     fn describe() -> Input;
 
-    /// Takes it.
+    /// Takes the input from its scope.
     ///
     /// # Errors
     /// Never, once `build` has checked the wiring.
@@ -87,10 +87,10 @@ impl<'a, T: ?Sized + Shareable> ReactionInput<'a> for Service<T> {
     note = "return nothing, or `Result<()>` if it can fail"
 )]
 pub trait IntoHandlerResult {
-    /// The result.
+    /// Converts the value into a result.
     ///
     /// # Errors
-    /// The handler's.
+    /// The handler's error.
     fn into_handler_result(self) -> Result<()>;
 }
 

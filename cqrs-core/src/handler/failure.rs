@@ -1,7 +1,7 @@
 use crate::error::Error;
 
-/// The error of a handler that no domain error is declared for: [`Error`], or what `?` makes one
-/// of.
+/// The error of a handler without a domain error: [`Error`], or any error that `?` converts into
+/// one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of this handler",
     label = "its error is neither `cqrs_core::Error` nor a `std::error::Error`",
@@ -9,7 +9,7 @@ use crate::error::Error;
             `.map_err(cqrs_core::Error::message)?` of a text or a boxed error"
 )]
 pub trait IntoHandlerError {
-    /// As the dispatcher returns it.
+    /// Converts the error into the one that the dispatcher returns.
     fn into_error(self) -> Error;
 }
 

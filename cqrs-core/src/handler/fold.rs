@@ -12,11 +12,11 @@ use crate::views::{ErasedBuffer, ReadModel, ViewBuffer, Views};
 
 /// A projection. `#[projection]` on an `impl` block implements it.
 pub trait Projection: 'static {
-    /// The name, part of the checkpoint's.
+    /// The name, part of the name of the checkpoint.
     const NAME: &'static str;
-    /// The version. When it is raised, the read models are rebuilt.
+    /// The version. Raising it rebuilds the read models.
     const VERSION: u32;
-    /// Where it is.
+    /// The place of the `impl` block in the source.
     const SOURCE: Source;
 
     /// The methods marked `#[on]`.
@@ -33,11 +33,11 @@ pub trait Projection: 'static {
 pub struct Setup {
     /// The method's name.
     pub name: &'static str,
-    /// The line that it is on.
+    /// The method's line in the source.
     pub line: u32,
-    /// Its inputs.
+    /// The method's inputs.
     pub inputs: Vec<Input>,
-    /// Runs it.
+    /// Calls the method.
     pub run: for<'a> fn(&'a SetupScope<'a>) -> FoldReply<'a>,
 }
 
@@ -46,13 +46,13 @@ pub struct Setup {
 pub struct Fold {
     /// The method's name.
     pub name: &'static str,
-    /// The line that it is on.
+    /// The method's line in the source.
     pub line: u32,
-    /// The wire name of the event that it folds.
+    /// The wire name of the method's event.
     pub event: &'static str,
-    /// Its inputs, without the event.
+    /// The method's inputs, without the event.
     pub inputs: Vec<Input>,
-    /// Decodes the event and folds it.
+    /// Decodes the event and calls the method.
     pub run: for<'a> fn(&'a Recorded, &'a FoldScope<'a>) -> FoldReply<'a>,
 }
 
@@ -63,7 +63,7 @@ pub type FoldReply<'a> = Reply<'a, Result<()>>;
 pub struct FoldScope<'a> {
     pub(crate) recorded: &'a Recorded,
     pub(crate) buffers: &'a HashMap<TypeId, Arc<dyn ErasedBuffer>>,
-    /// There if the projection takes it.
+    /// The transaction, if the projection takes one.
     pub(crate) tx: Option<&'a TxSlot<dyn ErasedViewTx>>,
 }
 
@@ -85,16 +85,16 @@ pub trait FoldInput<'a>: Sized {
     /// Owns the input while the method runs.
     type Guard: Send;
 
-    /// Describes it to the wiring.
+    /// Describes the input to the wiring.
     fn describe() -> Input;
 
-    /// Takes what the method will borrow from.
+    /// Takes the owner of the input from its scope.
     ///
     /// # Errors
     /// Never, once `build` has checked the wiring.
     fn acquire(scope: &FoldScope<'a>) -> Result<Self::Guard>;
 
-    /// Lends it to the method.
+    /// Borrows the input for the method.
     fn borrow(guard: &'a mut Self::Guard) -> Self;
 }
 
@@ -108,13 +108,13 @@ pub trait FoldInput<'a>: Sized {
     note = "an aggregate of several ids, `ids(..)`, reads them from its event"
 )]
 pub trait ApplyInput<'a, Id: 'a, A> {
-    /// Whether it is the id.
+    /// Whether the input is the id.
     const IS_ID: bool;
 
-    /// Takes it. `id` finds the id.
+    /// Takes the input from the event. `id` finds the id.
     ///
     /// # Errors
-    /// When the event does not bear the id.
+    /// When the event does not have the id.
     fn take(event: &'a Envelope<'_>, id: impl FnOnce() -> Option<&'a Id>) -> Result<Self>
     where
         Self: Sized;
@@ -128,7 +128,7 @@ pub trait ApplyInput<'a, Id: 'a, A> {
             needs from the event itself, or do not store the state of `{A}`"
 )]
 pub trait StoredApplyInput<A> {
-    /// For the macro to name.
+    /// Named by the macro, so that the compiler checks the bound.
     const FITS: () = ();
 }
 
@@ -141,7 +141,7 @@ impl<'a, Id: 'a, A> ApplyInput<'a, Id, A> for &'a Recorded {
     }
 }
 
-/// Whether any of these holds.
+/// Whether any of the values is `true`.
 pub const fn any(these: &[bool]) -> bool {
     let mut rest = these;
     while let [first, others @ ..] = rest {
@@ -153,10 +153,10 @@ pub const fn any(these: &[bool]) -> bool {
     false
 }
 
-/// The id as an `#[apply]` method takes it.
+/// The id of the event for an `#[apply]` method.
 ///
 /// # Errors
-/// When the event does not bear it.
+/// When the event does not have the id.
 pub fn concerned<Id>(event: &Envelope<'_>, id: Option<Id>) -> Result<Id> {
     id.ok_or_else(|| {
         let event_type = &event.event_type;

@@ -61,22 +61,22 @@ pub enum InputKind {
     Service(ServiceType),
     /// `Read<V>` or `&mut Views<V>`.
     Views(ModelType),
-    /// `&Context`: always there, but a query makes it only for handlers that take it.
+    /// `&Context`: always available, but made for a query only if its handler takes it.
     Context,
     /// `&mut Tx<S>` or `ReadTx<S>`: SQL on the store's database.
     Transaction(StoreType),
     /// `Reader<S>`: the reader of a view store.
     Reader(StoreType),
-    /// `&Recorded`, `&Dispatcher`: always there.
+    /// `&Recorded` or `&Dispatcher`: always available.
     Builtin,
 }
 
-/// A service's type.
+/// The type of a service.
 #[derive(Clone, Copy, Debug)]
 pub struct ServiceType {
-    /// Its identity.
+    /// The type's identity.
     pub id: TypeId,
-    /// Its Rust name, as `std::any::type_name` has it.
+    /// The type's Rust name, from `std::any::type_name`.
     pub name: &'static str,
 }
 
@@ -90,10 +90,10 @@ impl ServiceType {
     }
 }
 
-/// A read model's type.
+/// The type of a read model.
 #[derive(Clone, Copy)]
 pub struct ModelType {
-    /// Its identity.
+    /// The type's identity.
     pub id: TypeId,
     /// See [`ReadModel::NAME`].
     pub name: &'static str,
@@ -169,19 +169,19 @@ pub trait AnyState: Send + Sync {
     /// When the event's payload cannot be read.
     fn apply(&mut self, event: &Envelope<'_>, tag: &Tag) -> Result<(), Error>;
 
-    /// The state as JSON, if it is kept.
+    /// The state as JSON, if it is stored.
     ///
     /// # Errors
-    /// When it cannot be written as JSON.
+    /// When the state cannot be written as JSON.
     fn save(&self) -> Result<Option<Vec<u8>>, Error>;
 
     /// See [`Aggregate::size`].
     fn size(&self) -> usize;
 
-    /// For the typed reference that a handler takes.
+    /// The state, for the typed reference that a handler takes.
     fn as_any(&self) -> &dyn Any;
 
-    /// For the typed value that a caller takes.
+    /// The state, for the typed value that a caller takes.
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 

@@ -1,4 +1,5 @@
-//! Annotated functions as the macros register them: a name, a list of inputs and a function pointer.
+//! Annotated functions, as the macros register them: a name, a list of inputs and a function
+//! pointer.
 
 mod command;
 mod context;

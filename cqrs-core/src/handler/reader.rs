@@ -7,16 +7,16 @@ use super::{Input, InputKind, QueryInput, QueryScope};
 use crate::error::{Error, Result};
 use crate::store::{EventLog, HasReader, ReaderSource, Transactional, ViewStore};
 
-/// A view store's own reader, as query handlers take it: `Reader<Postgres>`. Derefs to the type that
-/// the store has for what it is good at: SQL, full text, aggregations. It cannot write.
+/// A view store's own reader, for SQL, full text or aggregations. Query handlers take it as
+/// `Reader<Postgres>`. Derefs to a type of the store, and cannot write.
 ///
-/// The store is one that was given to the builder with `.views(..)`, `.views_of::<V>(..)` or
-/// `.store(..)`. With `.after(&receipt)`, a query whose handler takes it waits for all projections
-/// that write to that store.
+/// The store has to be given to the builder with `.views(..)`, `.views_of::<V>(..)` or
+/// `.store(..)`. With `.after(&receipt)`, a query whose handler takes a `Reader` waits for all
+/// projections that write to that store.
 pub struct Reader<S: HasReader>(S::Reader);
 
 impl<S: HasReader> Reader<S> {
-    /// On this store, to call a handler as the plain function that it is.
+    /// Creates a reader of this store, to call a handler as a plain function.
     pub fn new(store: &S) -> Self {
         Self(store.reader())
     }
@@ -36,16 +36,15 @@ impl<S: HasReader> fmt::Debug for Reader<S> {
     }
 }
 
-/// Read access to the database that transactions are in, as query handlers take it:
-/// `ReadTx<Postgres>`, beside `Tx<Postgres>`. The database itself refuses to write. Derefs to the
-/// type that the store has for its SQL.
+/// Read access with SQL to the database of a store's transactions. Query handlers take it as
+/// `ReadTx<Postgres>`. Derefs to a type of the store; the database refuses all writes.
 ///
-/// With `.after(&receipt)`, a query whose handler takes it waits for all projections that write with
-/// SQL.
+/// With `.after(&receipt)`, a query whose handler takes a `ReadTx` waits for all projections that
+/// write with SQL.
 pub struct ReadTx<S: Transactional>(S::Reader);
 
 impl<S: Transactional> ReadTx<S> {
-    /// On this store, to call a handler as the plain function that it is.
+    /// Creates a reader of this store, to call a handler as a plain function.
     pub fn new(store: &S) -> Self {
         Self(store.reader())
     }
@@ -65,12 +64,12 @@ impl<S: Transactional> fmt::Debug for ReadTx<S> {
     }
 }
 
-/// A store that a handler names: in `Tx<S>`, `ReadTx<S>` or `Reader<S>`.
+/// The type of a store that a handler names in `Tx<S>`, `ReadTx<S>` or `Reader<S>`.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreType {
-    /// Its identity.
+    /// The type's identity.
     pub id: TypeId,
-    /// Its Rust name, as `std::any::type_name` has it.
+    /// The type's Rust name, from `std::any::type_name`.
     pub name: &'static str,
 }
 
@@ -103,7 +102,7 @@ impl Input {
     }
 }
 
-/// A store with a reader, of a dispatcher.
+/// A store of a dispatcher, with a reader.
 #[derive(Clone)]
 pub(crate) enum ReaderStore {
     Log(Arc<dyn EventLog>),
@@ -148,7 +147,7 @@ impl<'a, S: Transactional> QueryInput<'a> for ReadTx<S> {
     }
 }
 
-/// The reader of the store that the dispatcher has for this input.
+/// The reader of the dispatcher's store for the input at this place.
 fn take<S: HasReader>(scope: QueryScope<'_>, place: usize) -> Result<S::Reader> {
     let store = scope.inputs.readers.get(place).and_then(Option::as_ref);
     let readers = store.and_then(ReaderStore::readers);

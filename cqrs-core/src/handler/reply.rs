@@ -24,10 +24,10 @@ impl<'a, T> Reply<'a, T> {
         Self::Later(Box::pin(future))
     }
 
-    /// Calls a function: a sync one comes to its end, an async one gets its future.
+    /// Calls a function. A sync function runs to its end, an async one returns its future.
     ///
     /// # Errors
-    /// The message of a panic. That of a future is [`Guarded`]'s to catch.
+    /// The message of a panic. [`Guarded`] catches the panics of a future.
     #[inline]
     pub(crate) fn start(function: impl FnOnce() -> Self) -> Result<Self, String> {
         catch_unwind(AssertUnwindSafe(function)).map_err(|panic| panic_message(&*panic))

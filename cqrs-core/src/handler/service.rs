@@ -7,12 +7,12 @@ use std::sync::Arc;
 use super::{Input, InputKind, ServiceType, Source};
 use crate::error::Error;
 
-/// A service given to the builder with `provide`, as a handler takes it: `Service<Prices>` or
+/// A service that was given to the builder with `provide`. Handlers take it as `Service<Prices>` or
 /// `Service<dyn Mailer>`. Derefs to the service; clones share it.
 pub struct Service<T: ?Sized>(Arc<T>);
 
 impl<T: ?Sized> Service<T> {
-    /// Wraps a service, to call a handler as the plain function that it is.
+    /// Wraps a service, to call a handler as a plain function.
     pub fn new(service: Arc<T>) -> Self {
         Self(service)
     }
@@ -38,7 +38,7 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Service<T> {
     }
 }
 
-/// A service that all handlers share, on whatever thread they run.
+/// A service that handlers on all threads can share.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a service: handlers on several threads would share it",
     label = "not `Send + Sync`",
@@ -59,19 +59,19 @@ pub struct Services {
     services: HashMap<TypeId, ProvidedService>,
 }
 
-/// A service as it was given to a builder.
+/// A service that was given to a builder.
 #[derive(Clone)]
 pub(crate) struct ProvidedService {
     pub(crate) id: TypeId,
     /// The type's Rust name.
     pub(crate) name: &'static str,
-    /// Each place that gave one of this type; the last one counts.
+    /// Each place in the source that provided this type. The last one counts.
     pub(crate) at: Vec<Source>,
     service: ErasedService,
 }
 
 impl Services {
-    /// Adds a service; a later one of the same type replaces it.
+    /// Adds a service. Replaces an earlier one of the same type.
     #[track_caller]
     pub fn insert<T: ?Sized + Send + Sync + 'static>(&mut self, service: Arc<T>) {
         let ServiceType { id, name } = ServiceType::of::<T>();

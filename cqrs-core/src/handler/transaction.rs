@@ -11,12 +11,12 @@ use crate::store::{
     ErasedLogTx, ErasedTx, ErasedViewTx, LogTransaction, Transactional, ViewTransaction,
 };
 
-/// A transaction of the store, as command handlers and `#[on]` methods take it: `&mut
-/// Tx<Postgres>`. Its writes commit with the events or with the checkpoint, or not at
-/// all. Derefs to what the store has for its SQL.
+/// A transaction of a store. Command handlers and `#[on]` methods take it as `&mut Tx<Postgres>`.
+/// Its writes commit with the events or with the checkpoint, or not at all. Derefs to a type of the
+/// store for SQL.
 ///
-/// The handler does not end it: when it returns an error, or the append conflicts, everything is
-/// rolled back.
+/// The handler does not end the transaction. If the handler returns an error, or the append
+/// conflicts, everything is rolled back.
 pub struct Tx<S: Transactional>(S::Transaction);
 
 impl<S: Transactional> Tx<S> {
@@ -49,7 +49,7 @@ impl<S: Transactional> fmt::Debug for Tx<S> {
     }
 }
 
-/// A transaction that a handler may work with, one input at a time: an [`ErasedLogTx`] or an
+/// A transaction that one input of a handler at a time may borrow: an [`ErasedLogTx`] or an
 /// [`ErasedViewTx`].
 pub(crate) struct TxSlot<T: ?Sized>(Arc<Mutex<Box<T>>>);
 
@@ -58,7 +58,7 @@ impl<T: ErasedTx + ?Sized> TxSlot<T> {
         Self(Arc::new(Mutex::new(tx)))
     }
 
-    /// The transaction, when the handler is done with it.
+    /// The transaction, once the handler has ended. `None` if something still borrows it.
     pub(crate) fn into_inner(self) -> Option<Box<T>> {
         Arc::into_inner(self.0).map(Mutex::into_inner)
     }
@@ -83,7 +83,7 @@ impl<T: ?Sized> Clone for TxSlot<T> {
     }
 }
 
-/// A transaction while a handler works with it.
+/// A transaction, borrowed by a handler.
 pub type TxGuard<T, S> = OwnedMappedMutexGuard<Box<T>, Tx<S>>;
 
 /// An input that a command handler takes by `&mut`.
@@ -99,16 +99,16 @@ pub trait BorrowedMut: Sized {
     /// Owns the input while the handler runs.
     type Guard: Send;
 
-    /// Describes it to the wiring.
+    /// Describes the input to the wiring.
     fn describe() -> Input;
 
-    /// Takes what the handler will borrow from.
+    /// Takes the owner of the input from its scope.
     ///
     /// # Errors
-    /// When the handler takes it a second time.
+    /// When the handler takes the transaction twice.
     fn acquire(scope: &CommandScope<'_>) -> Result<Self::Guard>;
 
-    /// Lends it to the handler.
+    /// Borrows the input for the handler.
     fn borrow(guard: &mut Self::Guard) -> &mut Self;
 }
 
@@ -155,16 +155,16 @@ pub trait SetupInput<'a>: Sized {
     /// Owns the input while the method runs.
     type Guard: Send;
 
-    /// Describes it to the wiring.
+    /// Describes the input to the wiring.
     fn describe() -> Input;
 
-    /// Takes what the method will borrow from.
+    /// Takes the owner of the input from its scope.
     ///
     /// # Errors
-    /// When the method takes it a second time.
+    /// When the method takes the transaction twice.
     fn acquire(scope: &SetupScope<'a>) -> Result<Self::Guard>;
 
-    /// Lends it to the method.
+    /// Borrows the input for the method.
     fn borrow(guard: &'a mut Self::Guard) -> Self;
 }
 

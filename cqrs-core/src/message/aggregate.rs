@@ -5,12 +5,12 @@ use crate::error::Error;
 use crate::store::{Tag, Tags};
 
 /// State folded from events, the unit of a decision. `#[aggregate(id = ..)]` on an `impl` block
-/// implements it; the methods marked `#[apply]` fold. With `ids(Student = .., Course = ..)` it is
-/// folded from the events that bear both ids.
+/// implements it; the methods marked `#[apply]` fold. With `ids(Student = .., Course = ..)`, the
+/// state is folded from the events that have both ids.
 ///
-/// `name = ".."` gives the name in tags, which defaults to the type's name in kebab case.
-/// `storage = "state"` keeps the current state in the store, so that a decision does not fold it from
-/// its events. `permission = ".."` names the permission that an actor needs to read its state and
+/// `name = ".."` sets the name in tags. Defaults to the type's name in kebab case. `storage =
+/// "state"` keeps the current state in the store, so that a decision does not fold it from its
+/// events. `permission = ".."` sets the permission that an actor needs to read the state and
 /// history.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an aggregate",
@@ -18,29 +18,29 @@ use crate::store::{Tag, Tags};
     note = "write `#[aggregate(id = ..)] impl {Self} {{ #[apply] fn .. }}`"
 )]
 pub trait Aggregate: Default + Send + Sync + 'static {
-    /// The type of its id.
+    /// The type of the id.
     type Id;
     /// The name in tags, unless `ids(..)` names them.
     const NAME: &'static str;
-    /// The wire names of the events that it folds.
+    /// The wire names of the events that the aggregate folds.
     const EVENTS: &'static [&'static str];
-    /// Where its state is kept: the attribute sets it.
+    /// The storage of the state, as set by the attribute.
     #[doc(hidden)]
     const STORAGE: Storage;
-    /// Whether a fold takes `&Recorded`, which is not known before the event is recorded.
+    /// Whether a fold takes `&Recorded`, which is not final before the event is recorded.
     const READS_RECORDED: bool;
-    /// The permission that an actor needs to read the state and history with [`Dispatcher::state`] and
-    /// [`Dispatcher::history`]. Handlers that load it need nothing.
+    /// The permission that an actor needs to read the state and history with [`Dispatcher::state`]
+    /// and [`Dispatcher::history`]. Handlers load the aggregate without it.
     ///
     /// [`Dispatcher::state`]: crate::Dispatcher::state
     /// [`Dispatcher::history`]: crate::Dispatcher::history
     const PERMISSION: Option<&'static str> = None;
 
-    /// The tags that the events of the aggregate with this id bear: one, or one for each of its ids.
+    /// The tags of the events of the aggregate with this id: one, or one for each of its ids.
     fn tags(id: &Self::Id) -> Tags;
 
-    /// Folds an event into the state of the aggregate with this tag, or with this one first; events
-    /// that no `#[apply]` names change nothing.
+    /// Folds an event into the state of the aggregate with this first tag. Events without an
+    /// `#[apply]` method change nothing.
     ///
     /// # Errors
     /// When the event's payload cannot be read.
@@ -52,31 +52,31 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     /// When it cannot be written as JSON.
     fn save(&self) -> Result<Option<Vec<u8>>, Error>;
 
-    /// The state from JSON, `None` when it does not fit the type any more or is not kept.
+    /// The state from JSON. `None` if it does not fit the type any more, or is not stored.
     fn restore(body: &[u8]) -> Option<Self>;
 
-    /// About how many bytes of memory it takes: its own, and as many as it has as JSON, if it is
-    /// `Serialize`. Of one that is not, what it has on the heap is not known.
+    /// Approximate size of the state in memory, in bytes: the size of its type and, if it is
+    /// `Serialize`, the size of its JSON as an estimate for the heap.
     fn size(&self) -> usize;
 }
 
 impl Tag {
-    /// The tag of this aggregate, which has one id.
+    /// The tag of the aggregate `A` with this id, for aggregates with one id.
     pub fn of<A: Aggregate<Id: fmt::Display>>(id: &A::Id) -> Self {
         Self::new(A::NAME, id)
     }
 }
 
-/// Where the state of an aggregate is kept.
+/// The storage of an aggregate's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
-    /// Nowhere: it is folded from the events.
+    /// None: the state is folded from the events.
     Events,
-    /// In the store, written with the events.
+    /// In the store, written with all events.
     State,
-    /// In the store every so many events, to fold on from there.
+    /// In the store, written once per number of events. Later events are folded into it.
     Snapshots {
-        /// How many.
+        /// The number of events.
         every: u32,
     },
 }

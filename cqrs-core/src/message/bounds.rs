@@ -1,5 +1,5 @@
-//! The bounds that the macros put on the types around an event. Each is a trait of its own, implemented for all
-//! that fit, so that the error names the fault of the user's type.
+//! The bounds that the macros put on the types around an event. Each is a separate trait,
+//! implemented for all fitting types, so that a compile error names the fault of the user's type.
 
 use std::any::type_name;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::json;
 use crate::store::{Tag, Tags};
 
-/// The id of an aggregate: anything with a text, which stands in the tags of events.
+/// The id of an aggregate: any type with a text, which is part of the tags of events.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the id of an aggregate",
     label = "has no `Display`",
@@ -32,8 +32,8 @@ impl<I: fmt::Display> AggregateId for I {
     }
 }
 
-/// The type by which the message `M` identifies the aggregate `A` is the `Expected` one, that of the
-/// aggregate's id. Implemented for all types where both are the same.
+/// The type by which the message `M` identifies the aggregate `A`. It has to be `Expected`, the
+/// type of the aggregate's id. Implemented if both are the same type.
 #[diagnostic::on_unimplemented(
     message = "`{M}` identifies `{A}` by a `{Self}`, but the aggregate's id is a `{Expected}`",
     label = "expected an id of type `{Expected}`, found `{Self}`",
@@ -65,16 +65,16 @@ impl<A, Id, M> IdOf<A, Id, M> for Id {
     note = "each id implements `std::fmt::Display`"
 )]
 pub trait AggregateIds {
-    /// The type of one of them.
+    /// The type of one id.
     type Id;
 
     /// The ids, in order.
     fn ids(&self) -> Vec<&Self::Id>;
 
-    /// Adds a tag for each.
+    /// Adds a tag for each id.
     fn tag_each(&self, aggregate: &str, tags: &mut Tags);
 
-    /// The one that this tag of the aggregate is of.
+    /// The id that belongs to this tag of the aggregate.
     fn find(&self, aggregate: &str, tag: &Tag) -> Option<&Self::Id>;
 }
 
@@ -115,7 +115,7 @@ pub trait StorableState: Sized {
     /// folded it.
     ///
     /// # Errors
-    /// When it could not be read back from its JSON; names the field.
+    /// When the state could not be read back from its JSON. The error names the field.
     fn save(&self, fingerprint: u64) -> Result<Option<Vec<u8>>, Error>;
 
     /// [`Aggregate::restore`](super::Aggregate::restore): `None` if the `impl` block has changed
@@ -148,8 +148,9 @@ impl<A: Serialize + DeserializeOwned> StorableState for A {
     }
 }
 
-/// Two types of one name in different modules share the key of their states in the store, and their
-/// `impl` blocks may have the same text. Neither takes the other's state for its own.
+/// Combines the fingerprint with the type. Two types with one name in different modules share the
+/// key of their stored states, and may even have the same text; neither must take the other's
+/// state.
 fn of_type<A>(fingerprint: u64) -> u64 {
     xxh3_64_with_seed(type_name::<A>().as_bytes(), fingerprint)
 }

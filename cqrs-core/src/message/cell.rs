@@ -2,9 +2,9 @@ use std::any::{Any, TypeId};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Stands beside each command and each query, so that a dispatcher finds the handler without a
-/// search. Filled once per process, by the first dispatcher that has a handler for the message; what
-/// else a handler needs is the dispatcher's.
+/// A static beside each command and query type, so that a dispatcher finds the handler without a
+/// search. Filled once per process, by the first dispatcher with a handler for the message.
+/// Everything else that a handler needs belongs to the dispatcher.
 pub struct HandlerCell<F>(OnceLock<Filled<F>>);
 
 struct Filled<F> {
@@ -15,10 +15,10 @@ struct Filled<F> {
     first: TypeId,
 }
 
-/// Where a dispatcher has the handler of a message.
+/// The place of a message's handler in a dispatcher.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CellPlace {
-    /// The number of the message's type: a dispatcher has its handlers by these.
+    /// The number of the message's type, the index of its handler in a dispatcher.
     pub(crate) number: usize,
     /// Whether the handler is the one in the cell.
     pub(crate) is_in_cell: bool,
@@ -31,8 +31,8 @@ impl<F: Copy + 'static> HandlerCell<F> {
         Self(OnceLock::new())
     }
 
-    /// Puts the handler `H` in the cell, if that is empty. `None` if `F` is not its type as a pointer,
-    /// which the derives see to.
+    /// Puts the handler `H` into the cell, if the cell is empty. `None` if `F` is not the type of
+    /// the handler's pointer, which the derives rule out.
     pub(crate) fn fill<H: 'static>(&self, run: impl Copy + 'static) -> Option<CellPlace> {
         let run = cast(run)?;
         let handler = TypeId::of::<H>();
@@ -60,7 +60,7 @@ impl<F: Copy + 'static> HandlerCell<F> {
     }
 }
 
-/// The same value, if `T` is its type: the compiler knows which.
+/// The same value as a `T`, if that is its type. The compiler decides it.
 #[inline]
 fn cast<T: Copy + 'static>(value: impl Copy + 'static) -> Option<T> {
     (&value as &dyn Any).downcast_ref().copied()

@@ -5,10 +5,10 @@ use crate::error::Invalid;
 
 /// A request to change state. Derive it; name it in the imperative.
 ///
-/// `#[command(error = .., permission = "..", name = "..")]` gives the rejection type (defaults to
-/// [`Rejected`](crate::Rejected), a message), the permission that the actor needs, and the wire name
-/// (defaults to the type's name).
-/// `#[id(Aggregate)]` marks the fields that identify the aggregates that it concerns.
+/// `#[command(error = .., permission = "..", name = "..")]` sets the rejection type, which defaults
+/// to [`Rejected`](crate::Rejected), a message; the permission that the actor needs; and the wire
+/// name, which defaults to the type's name. `#[id(Aggregate)]` marks the fields that identify the
+/// aggregates concerned.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a command",
     label = "this type does not derive `Command`",
@@ -20,7 +20,7 @@ pub trait Command: Serialize + for<'de> Deserialize<'de> + Clone + Send + Sync +
     type Error: std::error::Error + Send + Sync + 'static; // `#[derive(Debug, thiserror::Error)]`, or no `error = ..` for a text
     /// The wire name.
     const NAME: &'static str;
-    /// The permission that an actor needs to send it.
+    /// The permission that an actor needs to send the command.
     const PERMISSION: Option<&'static str>;
     /// Maximum number of times the handler runs for one sending of the command. Defaults to the
     /// dispatcher's `attempts`.
@@ -29,22 +29,22 @@ pub trait Command: Serialize + for<'de> Deserialize<'de> + Clone + Send + Sync +
     /// Runs [`Validate`](super::Validate), if the type implements it.
     fn check(&self) -> Result<(), Invalid>;
 
-    /// A handler as a pointer.
+    /// The type of a handler's pointer.
     #[doc(hidden)]
     type Handler: Copy + Send + Sync + 'static;
 
-    /// Where the dispatcher finds the handler.
+    /// The cell in which the dispatcher finds the handler.
     #[doc(hidden)]
     fn cell() -> &'static HandlerCell<Self::Handler>;
 }
 
 /// The message has an `#[id(..)]` of an aggregate. The derives implement it.
 ///
-/// `AGGREGATE` is the XXH3 hash of the aggregate's name. `ROLE` is that of a parameter's
-/// name: a command with one id of the aggregate has it for every role, a command with several has
-/// each for the parameter that is named as the field (without `_id`). `A` is the aggregate itself
-/// and `Expected` the type of its id: only errors name them, and every `Expected` is implemented,
-/// so that an id of another type is an error of its own, [`IdOf`](super::IdOf).
+/// `AGGREGATE` is the XXH3 hash of the aggregate's name, `ROLE` that of a parameter's name. A
+/// command with one id of the aggregate implements the trait for every role; a command with
+/// several, each for the parameter with the name of the field (without `_id`). `A` is the aggregate
+/// and `Expected` the type of its id. Only errors name them: the trait is implemented for every
+/// `Expected`, so that an id of another type gets an error of its own, [`IdOf`](super::IdOf).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not identify the `{A}` to load",
     label = "no `#[id({A})]` of type `{Expected}` in the command fits this parameter",
@@ -61,7 +61,8 @@ pub trait HasId<const AGGREGATE: u64, Expected, const ROLE: u64, A> {
     fn id(&self) -> &Self::Id;
 }
 
-/// The command has one of the several ids of the aggregate `A`. As [`HasId`], with a text of its own.
+/// The command has one of the several ids of the aggregate `A`. As [`HasId`], with another error
+/// text.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not identify the `{A}` to load",
     label = "an `#[id(..)]` of type `{Expected}` is missing in the command, or does not fit this parameter",

@@ -8,7 +8,8 @@ use crate::error::Error;
 use crate::panic::panic_message;
 use crate::store::{EventData, Position, Recorded};
 
-/// An event to be folded, with what is known about it: a fold of a decision has no record yet.
+/// An event to fold, with its metadata as far as they are known. An event that is folded for a
+/// decision is not recorded yet.
 pub struct Envelope<'a> {
     data: &'a EventData,
     position: Option<Position>,
@@ -18,13 +19,13 @@ pub struct Envelope<'a> {
 
 /// The payload of an [`Envelope`].
 pub enum Decoded<'a, E> {
-    /// It was known.
+    /// Decoded earlier, for the decision.
     Known(&'a E),
-    /// It was decoded now.
+    /// Decoded for this fold.
     New(E),
 }
 
-/// The events of a decision as they are read back from their JSON, in order.
+/// The events of a decision, decoded from their own JSON, in order.
 #[derive(Debug, Default)]
 pub(crate) struct ReadBack(Vec<Box<dyn Any + Send + Sync>>);
 
@@ -47,7 +48,7 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    /// Adds the record that the event will have at the earliest.
+    /// Adds a provisional record, with the lowest position and time that the event can get.
     pub(crate) fn provisional(self, recorded: &'a Recorded) -> Self {
         Self {
             recorded: Some(recorded),
@@ -55,7 +56,7 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    /// The position of an event of the log.
+    /// The position, if the event is recorded.
     pub(crate) fn position(&self) -> Option<Position> {
         self.position
     }
@@ -63,8 +64,8 @@ impl<'a> Envelope<'a> {
     /// The event with its metadata.
     ///
     /// # Errors
-    /// If it was read without. Aggregates with
-    /// [`READS_RECORDED`](super::Aggregate::READS_RECORDED) are given events with metadata.
+    /// If the event was read without metadata. Aggregates with
+    /// [`READS_RECORDED`](super::Aggregate::READS_RECORDED) get events with metadata.
     pub fn record(&self) -> Result<&'a Recorded, Error> {
         self.recorded.ok_or_else(|| {
             let event_type = &self.data.event_type;
@@ -127,7 +128,7 @@ impl ReadBack {
     /// Drops the events. Returns the place of one whose `Drop` panicked, and the panic's message.
     pub(crate) fn discard(&mut self) -> Option<(usize, String)> {
         let mut panicked = None;
-        // Each for itself: a panic while another one is under way would end the process.
+        // One by one: a second panic during the first one would abort the process.
         for (place, event) in self.0.drain(..).enumerate() {
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(event))) {
                 panicked.get_or_insert_with(|| (place, panic_message(&*panic)));
@@ -138,7 +139,7 @@ impl ReadBack {
 }
 
 impl Drop for ReadBack {
-    /// Contains a panic in the `Drop` of an event that is not recorded.
+    /// Catches a panic in the `Drop` of an event.
     fn drop(&mut self) {
         self.discard();
     }

@@ -7,9 +7,9 @@ use crate::store::{EventData, EventType, Position, Recorded, Tag, Tags};
 
 /// A recorded fact. Derive it on a struct; name it in the past tense.
 ///
-/// `#[event(name = "product-created", version = 1)]` gives the wire name and version, which stay
-/// when the type is renamed. `#[id(Aggregate)]` marks the fields that say what it concerns;
-/// `#[id(Aggregate, each)]` a collection of ids.
+/// `#[event(name = "product-created", version = 1)]` sets the wire name and version, which stay
+/// when the type is renamed. `#[id(Aggregate)]` marks the fields that identify the aggregates
+/// concerned, `#[id(Aggregate, each)]` a collection of ids.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event",
     label = "this type does not derive `Event`",
@@ -31,8 +31,8 @@ impl Recorded {
     /// The payload as an `E`.
     ///
     /// # Errors
-    /// When the payload is of a newer version than this program knows, or does not fit `E`; the
-    /// error names the event and its position, and shows the payload.
+    /// When the payload has a newer version than this program knows, or does not fit `E`. The error
+    /// names the event and its position, and shows the payload.
     pub fn decode<E: Event>(&self) -> Result<E, Error> {
         decode(&self.data, Some(self.position))
     }
@@ -74,8 +74,8 @@ fn place(position: Option<Position>) -> String {
     position.map_or_else(String::new, |position| format!(" at position {position}"))
 }
 
-/// Events as a command handler returns them: an event, an enum that derives `Event`, `()`, or
-/// an `Option`, `Vec` or tuple of these.
+/// The events that a command handler returns: an event, an enum that derives `Event`, `()`, or an
+/// `Option`, `Vec` or tuple of these.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event",
     label = "neither an event nor anything that holds events",
@@ -90,9 +90,9 @@ pub trait IntoEvents {
     fn record(self, events: &mut NewEvents) -> Result<(), Error>;
 }
 
-/// The event bears an `#[id(..)]` of an aggregate. The derive implements it. `A` is the aggregate
-/// itself and `Expected` the type of its id: only errors name them, and every `Expected` is
-/// implemented, so that an id of another type is an error of its own, [`IdOf`](super::IdOf).
+/// The event has an `#[id(..)]` of an aggregate. The derive implements it. `A` is the aggregate and
+/// `Expected` the type of its id. Only errors name them: the trait is implemented for every
+/// `Expected`, so that an id of another type gets an error of its own, [`IdOf`](super::IdOf).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event that concerns `{A}`",
     label = "has no `#[id({A})]` of type `{Expected}`, so it would never reach `{A}`",
@@ -103,18 +103,19 @@ pub trait Concerns<const AGGREGATE: u64, Expected, A>: Event {
     /// The type of the field.
     type Id;
 
-    /// The wire name, as `#[aggregate]` asks for it: only of events that reach the aggregate.
+    /// The wire name. `#[aggregate]` reads it here, so that only events that reach the aggregate
+    /// have one.
     const TYPE: &'static str = Self::NAME;
 
     /// Whether several fields of the event are ids of the aggregate.
     const SEVERAL: bool;
 
-    /// The id of the event that this tag is of.
+    /// The id of the event that belongs to this tag.
     fn concerned(&self, tag: &Tag) -> Option<&Self::Id>;
 }
 
-/// The event bears one of the several ids of the aggregate `A`. As [`Concerns`], with a text of its
-/// own.
+/// The event has one of the several ids of the aggregate `A`. As [`Concerns`], with another error
+/// text.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event that concerns `{A}`",
     label = "an `#[id(..)]` of type `{Expected}` is missing, so it would never reach `{A}`",
@@ -150,7 +151,7 @@ pub struct NewEvents {
 }
 
 impl NewEvents {
-    /// No events.
+    /// Creates an empty list.
     pub const fn new() -> Self {
         Self {
             events: Vec::new(),
@@ -161,7 +162,8 @@ impl NewEvents {
     /// Adds an event.
     ///
     /// # Errors
-    /// When it could not be read back from its JSON; names the event and the field.
+    /// When the event could not be read back from its JSON. The error names the event and the
+    /// field.
     pub fn push<E: Event>(&mut self, event: &E) -> Result<(), Error> {
         let mut tags = Tags::new();
         event.tags(&mut tags);
@@ -184,7 +186,7 @@ impl NewEvents {
         self.events
     }
 
-    /// The events, also as they are read back.
+    /// The events, and the same events decoded from their JSON.
     pub(crate) fn into_parts(self) -> (Vec<EventData>, ReadBack) {
         (self.events, self.read_back)
     }

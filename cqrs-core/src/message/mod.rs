@@ -1,4 +1,4 @@
-//! The three messages, and the aggregates that they concern.
+//! The three kinds of messages, and the aggregates that they concern.
 
 mod aggregate;
 mod bounds;

@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::Event;
 use crate::error::Invalid;
 
-/// Checks that need no state. Implement it on a command or query: every call, typed or JSON, runs it
-/// before the handler.
+/// Checks of a message that need no state. Implement it for a command or query: every call, typed
+/// or JSON, runs it before the handler.
 ///
 /// ```
 /// use cqrs_core::prelude::*;
@@ -29,13 +29,13 @@ pub trait Validate {
     /// Checks the message.
     ///
     /// # Errors
-    /// When the message makes no sense whatever the state is.
+    /// When the message is invalid in every state.
     fn validate(&self) -> Result<(), Invalid>;
 }
 
-/// Asks a concrete type whether it implements an optional trait. The derives write
-/// `Probe::<T>::new().schema()`: the inherent method is there if `T` has the trait; if not, the
-/// method of the fallback trait is found, which needs one more reference.
+/// Finds out whether a concrete type implements an optional trait. The derives write
+/// `Probe::<T>::new().schema()`: the compiler picks the inherent method if `T` has the trait, and
+/// otherwise the method of the fallback trait.
 pub struct Probe<T>(PhantomData<T>);
 
 impl<T> Default for Probe<T> {
@@ -45,7 +45,7 @@ impl<T> Default for Probe<T> {
 }
 
 impl<T> Probe<T> {
-    /// A probe of `T`.
+    /// Creates a probe of `T`.
     pub const fn new() -> Self {
         Self(PhantomData)
     }
@@ -61,7 +61,8 @@ impl<T: Validate> Probe<T> {
 
 #[cfg(feature = "schema")]
 impl<T: schemars::JsonSchema> Probe<T> {
-    /// The type's JSON schema. That of a struct without fields is an object's, as it is written.
+    /// The type's JSON schema. A struct without fields has the schema of an object, as its JSON is
+    /// `{}`.
     pub fn schema(&self) -> Option<serde_json::Value> {
         let mut schema = schemars::schema_for!(T).to_value();
         if schema["type"] == "null" {
@@ -72,16 +73,16 @@ impl<T: schemars::JsonSchema> Probe<T> {
 }
 
 impl<T: Serialize> Probe<T> {
-    /// The bytes of the value, and those of its JSON for what it has on the heap.
+    /// The size of the value, plus the size of its JSON as an estimate for the heap, in bytes.
     pub fn size(&self, value: &T) -> usize {
         let mut json = Length(0);
-        // One that cannot be written counts as far as it can.
+        // A value that cannot be written counts with the part before the error.
         let _ = serde_json::to_writer(&mut json, value);
         size_of::<T>().saturating_add(json.0)
     }
 }
 
-/// Counts what is written.
+/// Counts the bytes written to it.
 struct Length(usize);
 
 impl io::Write for Length {
@@ -95,20 +96,20 @@ impl io::Write for Length {
     }
 }
 
-/// The answers for types that do not implement the optional traits.
+/// The methods for types that do not implement the optional traits.
 pub trait Fallback<T> {
-    /// Nothing to check.
+    /// Accepts every message.
     #[inline]
     fn check(&self, _: &T) -> Result<(), Invalid> {
         Ok(())
     }
 
-    /// Its size on the heap is not known.
+    /// The size of the value without its heap, which is not known.
     fn size(&self, _: &T) -> usize {
         size_of::<T>()
     }
 
-    /// No schema.
+    /// Returns no schema.
     fn schema(&self) -> Option<serde_json::Value> {
         None
     }
@@ -116,18 +117,18 @@ pub trait Fallback<T> {
 
 impl<T> Fallback<T> for Probe<T> {}
 
-/// Tells a concrete type that is an event from others: the inherent constant is there if it is one,
-/// else that of [`NoEvent`] is found.
+/// Finds out whether a concrete type is an event: the compiler picks the inherent constant if it
+/// is, and otherwise that of [`NoEvent`].
 pub struct EventProbe<T: ?Sized>(PhantomData<T>);
 
 impl<T: Event> EventProbe<T> {
-    /// Whether it is an event.
+    /// Whether the type is an event.
     pub const IS_EVENT: bool = true;
 }
 
-/// The answer for types that are not events.
+/// The constant for types that are not events.
 pub trait NoEvent {
-    /// Whether it is an event.
+    /// Whether the type is an event.
     const IS_EVENT: bool = false;
 }
 

@@ -3,9 +3,9 @@ use serde::{Deserialize, Serialize};
 use super::HandlerCell;
 use crate::error::Invalid;
 
-/// A question that changes nothing. Derive it: `#[query(returns = ..)]` gives the type of the answer,
-/// `permission` the permission that the actor needs, and `name` the wire name, which defaults to the
-/// type's name.
+/// A question that changes nothing. Derive it: `#[query(returns = ..)]` sets the type of the
+/// answer, `permission` the permission that the actor needs, and `name` the wire name, which
+/// defaults to the type's name.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a query",
     label = "this type does not derive `Query`",
@@ -18,17 +18,17 @@ pub trait Query: Serialize + for<'de> Deserialize<'de> + Send + Sync + 'static {
     type Output: Serialize + Send + 'static;
     /// The wire name.
     const NAME: &'static str;
-    /// The permission that an actor needs to ask it.
+    /// The permission that an actor needs to ask the query.
     const PERMISSION: Option<&'static str>;
 
     /// Runs [`Validate`](super::Validate), if the type implements it.
     fn check(&self) -> Result<(), Invalid>;
 
-    /// A handler as a pointer.
+    /// The type of a handler's pointer.
     #[doc(hidden)]
     type Handler: Copy + Send + Sync + 'static;
 
-    /// Where the dispatcher finds the handler.
+    /// The cell in which the dispatcher finds the handler.
     #[doc(hidden)]
     fn cell() -> &'static HandlerCell<Self::Handler>;
 }
