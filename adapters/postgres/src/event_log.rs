@@ -13,7 +13,7 @@ use crate::link::connection::Connection;
 use crate::read::events::Selection;
 use crate::read::fold::{self, FoldEvent, FoldRead};
 use crate::store::Shared;
-use crate::tail::Seen;
+use crate::tail::SeenHead;
 use crate::{Postgres, row};
 
 /// Maximum number of events on the first page of a fold. Most aggregates have no more, and for them a
@@ -159,7 +159,7 @@ impl Shared {
         let head = connection
             .select_one(&self.sql.recognize, &[&0_i64])
             .await?;
-        let seen = Seen::of(&head)?;
+        let seen = SeenHead::of(&head)?;
         // This is how watchers learn of events of other processes.
         self.observe(&connection, &seen).await?;
         Ok(seen.position)
@@ -167,7 +167,7 @@ impl Shared {
 
     /// Takes in a head that was read. If the log was replaced while the connection stayed open, what
     /// was read with the head is discarded.
-    async fn observe(&self, connection: &Connection, seen: &Seen) -> Result<(), Fault> {
+    async fn observe(&self, connection: &Connection, seen: &SeenHead) -> Result<(), Fault> {
         if self.tail.observe(connection.incarnation(), seen) {
             return Ok(());
         }

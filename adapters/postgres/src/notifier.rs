@@ -16,7 +16,7 @@ use crate::fault::Fault;
 use crate::link::Link;
 use crate::schema::Schema;
 use crate::sql::{NOTIFY, Sql};
-use crate::tail::{LogTail, Seen};
+use crate::tail::{LogTail, SeenHead};
 
 /// Pause before reconnecting. Listeners also poll, so nothing is missed.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
@@ -77,21 +77,22 @@ async fn exchange(
         }
     };
     let (client, driver) = link.dial.listen(on_notification).await?;
-    let client = Channel { client, link, sql };
-    let publishing = pin!(client.publish(channel, tail, written, &heard));
+    let publisher = HeadPublisher { client, link, sql };
+    let publishing = pin!(publisher.publish(channel, tail, written, &heard));
     match select(publishing, pin!(driver)).await {
         Either::Left((ended, _)) => ended,
         Either::Right(((), _)) => Ok(()),
     }
 }
 
-struct Channel<'l> {
+/// The connection on which heads are published, and those of other processes arrive.
+struct HeadPublisher<'l> {
     client: Client,
     link: &'l Link,
     sql: &'l Sql,
 }
 
-impl Channel<'_> {
+impl HeadPublisher<'_> {
     async fn publish(
         &self,
         channel: &str,
@@ -137,7 +138,7 @@ impl Channel<'_> {
     ) -> Result<bool, Fault> {
         let known = tail.heads.position();
         let read = async { Ok(self.client.query_one(look, &[&0_i64]).await?) };
-        let seen = Seen::of(&self.link.dial.in_time(read).await?)?;
+        let seen = SeenHead::of(&self.link.dial.in_time(read).await?)?;
         if !tail.observe(*incarnation, &seen) {
             *incarnation = self.recognize(tail).await?;
         }

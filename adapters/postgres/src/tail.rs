@@ -39,14 +39,14 @@ struct Landmark {
 
 /// The head of the log as a statement saw it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct SeenHead {
     pub(crate) store: Uuid,
     pub(crate) position: Position,
     /// The id of the last event; `None` when there is none.
     pub(crate) event: Option<Uuid>,
 }
 
-impl Seen {
+impl SeenHead {
     /// From a row of `recognize.sql`.
     pub(crate) fn of(row: &Row) -> Result<Self, Fault> {
         let head = row::head(row)?;
@@ -169,7 +169,7 @@ impl LogTail {
 
     /// Takes in a head that was read on a connection of this incarnation. Returns whether it can be the
     /// head of the known log; if not, the log has to be [recognized](LogTail::recognize) again.
-    pub(crate) fn observe(&self, incarnation: Incarnation, seen: &Seen) -> bool {
+    pub(crate) fn observe(&self, incarnation: Incarnation, seen: &SeenHead) -> bool {
         let mut landmark = self.landmark();
         if seen.store != landmark.store || incarnation != landmark.incarnation {
             return false;

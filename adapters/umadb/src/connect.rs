@@ -7,8 +7,8 @@ use crate::error::ConnectError;
 use crate::grpc::{CallError, Target};
 use crate::link::Link;
 use crate::options::Options;
-use crate::seen::Seen;
 use crate::store::UmaDb;
+use crate::tail::LogTail;
 
 const DEFAULT_PORT: u16 = 50051;
 
@@ -32,10 +32,10 @@ impl Options {
         }
         let authority = authority(url).map_err(|reason| ConnectError::Url { reason })?;
         let target = Target { authority, api_key };
-        let seen = Arc::new(Seen::new(log_id(&target.authority)));
-        let link = Link::new(target, answer_timeout, retry_timeout, seen.clone());
+        let tail = Arc::new(LogTail::new(log_id(&target.authority)));
+        let link = Link::new(target, answer_timeout, retry_timeout, tail.clone());
         match link.connection().await {
-            Ok(_) => Ok(UmaDb::new(Arc::new(link), seen, queue)),
+            Ok(_) => Ok(UmaDb::new(Arc::new(link), tail, queue)),
             Err(CallError::Status(status)) => Err(ConnectError::Refused {
                 reason: status.explained(),
             }),

@@ -18,8 +18,8 @@ mod options;
 mod proto;
 mod read;
 mod record;
-mod seen;
 mod store;
+mod tail;
 
 pub use error::ConnectError;
 pub use options::Options;

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use crate::fault::Fault;
 use crate::grpc::{CallError, Channel, Messages, Target};
 use crate::proto;
-use crate::seen::{Landmark, Seen};
+use crate::tail::{Landmark, LogTail};
 
 /// Pause before the server is called again after a failure, doubled up to [`MAX_PAUSE`].
 const MIN_PAUSE: Duration = Duration::from_millis(5);
@@ -19,7 +19,7 @@ pub(crate) struct Link {
     target: Arc<Target>,
     answer_timeout: Duration,
     retry_timeout: Duration,
-    seen: Arc<Seen>,
+    tail: Arc<LogTail>,
     current: Mutex<Option<Connection>>,
 }
 
@@ -38,13 +38,13 @@ impl Link {
         target: Target,
         answer_timeout: Duration,
         retry_timeout: Duration,
-        seen: Arc<Seen>,
+        tail: Arc<LogTail>,
     ) -> Self {
         Self {
             target: Arc::new(target),
             answer_timeout,
             retry_timeout,
-            seen,
+            tail,
             current: Mutex::new(None),
         }
     }
@@ -80,13 +80,13 @@ impl Link {
         let mut connection = Connection {
             channel: channel.map_err(CallError::NotSent)?,
             answer_timeout: self.answer_timeout,
-            incarnation: self.seen.heads().incarnation(),
+            incarnation: self.tail.heads().incarnation(),
         };
         let head = connection.head().await?;
         if self.is_continued(&connection, head).await? {
-            self.seen.advance(connection.incarnation, head);
+            self.tail.advance(connection.incarnation, head);
         } else {
-            connection.incarnation = self.seen.replace(head);
+            connection.incarnation = self.tail.replace(head);
         }
         *current = Some(connection.clone());
         Ok(connection)
@@ -98,10 +98,10 @@ impl Link {
         connection: &Connection,
         head: Position,
     ) -> Result<bool, CallError> {
-        if head < self.seen.heads().position() {
+        if head < self.tail.heads().position() {
             return Ok(false);
         }
-        let Some(Landmark { position, command }) = self.seen.landmark() else {
+        let Some(Landmark { position, command }) = self.tail.landmark() else {
             return Ok(true);
         };
         let request = proto::ReadRequest {

@@ -7,21 +7,21 @@ use tokio::time::sleep;
 use crate::grpc::CallError;
 use crate::link::{Connection, Link};
 use crate::proto;
-use crate::seen::Seen;
+use crate::tail::LogTail;
 
 /// Minimum time from one notification to the next.
 const MIN_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A task that raises the known head when another process appends. It ends when this is dropped.
-pub(crate) struct Notifier(JoinHandle<()>);
+pub(crate) struct HeadNotifier(JoinHandle<()>);
 
-impl Notifier {
-    pub(crate) fn start(link: Arc<Link>, seen: Arc<Seen>) -> Self {
+impl HeadNotifier {
+    pub(crate) fn start(link: Arc<Link>, tail: Arc<LogTail>) -> Self {
         Self(tokio::spawn(async move {
             loop {
                 if let Ok(connection) = link.attempts().connection().await {
                     // A request that fails as well reports it.
-                    let _ = next_append(&connection, &seen).await;
+                    let _ = next_append(&connection, &tail).await;
                 }
                 sleep(MIN_INTERVAL).await;
             }
@@ -29,7 +29,7 @@ impl Notifier {
     }
 }
 
-impl Drop for Notifier {
+impl Drop for HeadNotifier {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -37,16 +37,16 @@ impl Drop for Notifier {
 
 /// Waits for an event after the known head. A continuous subscription would transfer every event to
 /// every process, so this one ends with the first.
-async fn next_append(connection: &Connection, seen: &Seen) -> Result<(), CallError> {
+async fn next_append(connection: &Connection, tail: &LogTail) -> Result<(), CallError> {
     let request = proto::SubscribeRequest {
         query: None,
-        after: Some(seen.heads().position().get()),
+        after: Some(tail.heads().position().get()),
         batch_size: Some(1),
     };
     let mut events = connection.subscribe(&request).await?;
     if events.next().await?.is_some() {
         let head = connection.head().await?;
-        seen.advance(connection.incarnation, head);
+        tail.advance(connection.incarnation, head);
     }
     Ok(())
 }

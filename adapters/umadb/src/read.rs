@@ -8,18 +8,18 @@ use crate::grpc::CallError;
 use crate::link::{Connection, Link};
 use crate::proto;
 use crate::record;
-use crate::seen::Seen;
+use crate::tail::LogTail;
 
 /// Maximum number of events that the server is asked to read at a time.
 const MAX_BATCH: u32 = 1024;
 
 /// A failure of one attempt, or one that the next attempt would meet again.
-pub(crate) enum ReadError {
+pub(crate) enum AttemptError {
     Call(CallError),
     Corrupt(String),
 }
 
-impl From<CallError> for ReadError {
+impl From<CallError> for AttemptError {
     fn from(error: CallError) -> Self {
         Self::Call(error)
     }
@@ -27,17 +27,17 @@ impl From<CallError> for ReadError {
 
 pub(crate) async fn page(
     link: &Link,
-    seen: &Seen,
+    tail: &LogTail,
     query: &EventQuery,
     range: ReadRange,
 ) -> Result<EventPage, Fault> {
     let mut attempts = link.attempts();
     loop {
         let connection = attempts.connection().await?;
-        match page_on(&connection, seen, query, range).await {
+        match page_on(&connection, tail, query, range).await {
             Ok(page) => return Ok(page),
-            Err(ReadError::Call(error)) => attempts.failed(error).await?,
-            Err(ReadError::Corrupt(reason)) => return Err(Fault::Corrupt(reason)),
+            Err(AttemptError::Call(error)) => attempts.failed(error).await?,
+            Err(AttemptError::Corrupt(reason)) => return Err(Fault::Corrupt(reason)),
         }
     }
 }
@@ -49,21 +49,21 @@ pub(crate) async fn page(
 /// full.
 pub(crate) async fn page_on(
     connection: &Connection,
-    seen: &Seen,
+    tail: &LogTail,
     query: &EventQuery,
     range: ReadRange,
-) -> Result<EventPage, ReadError> {
+) -> Result<EventPage, AttemptError> {
     let items = record::query_items(query);
     if items.is_empty() {
         let head = connection.head().await?;
-        seen.advance(connection.incarnation, head);
+        tail.advance(connection.incarnation, head);
         return Ok(EventPage {
             events: Vec::new(),
             as_of: range.up_to.map_or(head, |up_to| up_to.min(head)),
             next: None,
         });
     }
-    let known = snapshot(seen.heads().position(), query, range);
+    let known = snapshot(tail.heads().position(), query, range);
     let batch = u32::try_from(range.limit)
         .unwrap_or(MAX_BATCH)
         .saturating_add(1)
@@ -100,8 +100,8 @@ pub(crate) async fn page_on(
                 if room.is_full() {
                     break 'page true;
                 }
-                let event = record::recorded(&stored).map_err(ReadError::Corrupt)?;
-                seen.note_read(connection.incarnation, &event);
+                let event = record::recorded(&stored).map_err(AttemptError::Corrupt)?;
+                tail.note_read(connection.incarnation, &event);
                 room.take(event.size());
                 events.push(Arc::new(event));
             }
@@ -119,7 +119,7 @@ pub(crate) async fn page_on(
         (None, None) if is_cut => connection.head().await?,
         (None, None) => Position::START,
     };
-    seen.advance(connection.incarnation, as_of);
+    tail.advance(connection.incarnation, as_of);
     Ok(EventPage {
         next: events.last().filter(|_| is_cut).map(|event| event.position),
         events,

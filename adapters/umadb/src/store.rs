@@ -10,9 +10,9 @@ use tokio::sync::Semaphore;
 use crate::append::LIMITS;
 use crate::error::ConnectError;
 use crate::link::Link;
-use crate::notifier::Notifier;
+use crate::notifier::HeadNotifier;
 use crate::options::Options;
-use crate::seen::Seen;
+use crate::tail::LogTail;
 use crate::{append, read};
 
 /// A log on an UmaDB server. Clones share the connection.
@@ -23,8 +23,8 @@ pub struct UmaDb {
 
 struct Shared {
     link: Arc<Link>,
-    seen: Arc<Seen>,
-    _notifier: Notifier,
+    tail: Arc<LogTail>,
+    _notifier: HeadNotifier,
     queue: usize,
     places: Semaphore,
 }
@@ -43,12 +43,12 @@ impl UmaDb {
         Options::default()
     }
 
-    pub(crate) fn new(link: Arc<Link>, seen: Arc<Seen>, queue: usize) -> Self {
+    pub(crate) fn new(link: Arc<Link>, tail: Arc<LogTail>, queue: usize) -> Self {
         Self {
             shared: Arc::new(Shared {
-                _notifier: Notifier::start(link.clone(), seen.clone()),
+                _notifier: HeadNotifier::start(link.clone(), tail.clone()),
                 link,
-                seen,
+                tail,
                 queue,
                 places: Semaphore::new(queue.min(Semaphore::MAX_PERMITS)),
             }),
@@ -73,7 +73,7 @@ impl UmaDb {
                 let waiting = shared.queue;
                 return Err(AppendError::Overloaded { waiting });
             };
-            append::append(&shared.link, &shared.seen, append).await
+            append::append(&shared.link, &shared.tail, append).await
         });
         append.await.unwrap_or_else(|_| {
             Err(AppendError::Indeterminate {
@@ -93,8 +93,8 @@ impl EventLog for UmaDb {
         query: EventQuery,
         range: ReadRange,
     ) -> BoxFuture<'_, Result<EventPage, StoreError>> {
-        let Shared { link, seen, .. } = &*self.shared;
-        Box::pin(async move { Ok(read::page(link, seen, &query, range).await?) })
+        let Shared { link, tail, .. } = &*self.shared;
+        Box::pin(async move { Ok(read::page(link, tail, &query, range).await?) })
     }
 
     fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>> {
@@ -102,7 +102,7 @@ impl EventLog for UmaDb {
     }
 
     fn heads(&self) -> &Heads {
-        self.shared.seen.heads()
+        self.shared.tail.heads()
     }
 
     fn capabilities(&self) -> Capabilities<'_> {

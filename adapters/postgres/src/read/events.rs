@@ -13,7 +13,7 @@ use crate::fault::Fault;
 use crate::link::connection::Connection;
 use crate::row::{self, EventTypes, number};
 use crate::sql::Sql;
-use crate::tail::Seen;
+use crate::tail::SeenHead;
 
 /// A query of events as one of the statements, with what it takes besides the range.
 pub(crate) enum Selection {
@@ -68,7 +68,7 @@ impl Selection {
         client: &Connection,
         statement: &Statement,
         range: ReadRange,
-    ) -> Result<(EventPage, Seen), Fault> {
+    ) -> Result<(EventPage, SeenHead), Fault> {
         let after = number(range.after);
         let up_to = range.up_to.map_or(i64::MAX, number);
         // One more than the page has, to know whether there are more.
@@ -89,7 +89,7 @@ impl Selection {
 }
 
 /// Takes each row as it comes, while the server is busy with the next ones.
-async fn page(rows: RowStream, range: ReadRange) -> Result<(EventPage, Seen), Fault> {
+async fn page(rows: RowStream, range: ReadRange) -> Result<(EventPage, SeenHead), Fault> {
     let mut rows = pin!(rows);
     let (mut head, mut events, mut more) = (None, Vec::new(), false);
     let mut types = EventTypes::default();
@@ -124,8 +124,8 @@ async fn page(rows: RowStream, range: ReadRange) -> Result<(EventPage, Seen), Fa
 }
 
 /// The head, in the columns that it shares with events.
-fn seen(row: &Row) -> Result<Seen, Fault> {
-    Ok(Seen {
+fn seen(row: &Row) -> Result<SeenHead, Fault> {
+    Ok(SeenHead {
         position: row::position(row, 0)?,
         store: row.try_get(7)?,
         event: row.try_get(8)?,

@@ -18,7 +18,7 @@ use crate::link::connection::Connection;
 use crate::read::events::Selection;
 use crate::row::{self, EventTypes, Head, number};
 use crate::sql::Sql;
-use crate::tail::{LogTail, Seen};
+use crate::tail::{LogTail, SeenHead};
 use crate::transaction::open::OpenTransaction;
 
 /// A connection for the store's statements, each prepared when it is first needed.
@@ -40,12 +40,12 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
     }
 
     /// The head, with the event there, which identifies the log.
-    pub(crate) async fn head(&self) -> Result<(Head, Seen), Fault> {
+    pub(crate) async fn head(&self) -> Result<(Head, SeenHead), Fault> {
         let head = self
             .client()
             .select_one(&self.sql.recognize, &[&0_i64])
             .await?;
-        Ok((row::head(&head)?, Seen::of(&head)?))
+        Ok((row::head(&head)?, SeenHead::of(&head)?))
     }
 
     /// The incarnation of the log that it leads to.

@@ -4,15 +4,15 @@ use cqrs_core::Timestamp;
 use cqrs_core::store::{Heads, Incarnation, Position, Recorded};
 use uuid::Uuid;
 
-/// The part of the log that this process has seen.
-pub(crate) struct Seen {
+/// What this process knows about the end of the log.
+pub(crate) struct LogTail {
     heads: Heads,
     /// Its lock is held while the heads change, so that nothing of an earlier log raises them.
-    state: Mutex<SeenState>,
+    state: Mutex<TailState>,
 }
 
 #[derive(Default)]
-struct SeenState {
+struct TailState {
     landmark: Option<Landmark>,
     time: Timestamp,
 }
@@ -24,7 +24,7 @@ pub(crate) struct Landmark {
     pub(crate) command: Uuid,
 }
 
-impl Seen {
+impl LogTail {
     /// Nothing yet of the log with this id.
     pub(crate) fn new(log: Uuid) -> Self {
         Self {
@@ -85,7 +85,7 @@ impl Seen {
     }
 
     /// Nothing that holds the lock panics, so a poisoned lock still guards consistent data.
-    fn lock(&self) -> MutexGuard<'_, SeenState> {
+    fn lock(&self) -> MutexGuard<'_, TailState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
