@@ -39,6 +39,5 @@ pub use crate::dispatcher::{
 };
 pub use crate::module::Module;
 pub use crate::wiring::{
-    BuildError, Description, EventDescription, Listener, MessageDescription, MessageKind, Problem,
-    Problems, Source,
+    BuildError, Description, EventDescription, Listener, MessageDescription, Problem, Source,
 };

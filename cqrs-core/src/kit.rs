@@ -3,3 +3,4 @@
 
 pub use crate::store::conflict_window::{BoundaryCheck, ConflictWindow};
 pub use crate::store::decider::{Decider, Question};
+pub use crate::store::subscription::Subscription;

@@ -23,5 +23,6 @@ pub use crate::message::*;
 pub use crate::registry::{
     AggregateEntry, EventEntry, HandlerEntry, MessageEntry, ProjectionEntry, ReactionEntry, submit,
 };
+pub use crate::report::report;
 pub use crate::store::{Recorded, Tag, Tags};
 pub use crate::views::{Index, Indexed, ReadModel, SortKey};

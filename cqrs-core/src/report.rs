@@ -4,7 +4,7 @@ use std::fmt;
 /// Writes an error's message, then each of its causes on a separate line. Causes whose text already
 /// appears above are omitted, since many messages end with the message of their cause.
 ///
-/// [`debug_as_report!`](crate::debug_as_report) makes this the `Debug` of an error type.
+/// [`debug_as_report!`](crate::debug_as_report) makes it the `Debug` of an error type.
 ///
 /// # Errors
 /// Returns an error if writing to the formatter fails.
@@ -22,8 +22,9 @@ pub fn report(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str(&report)
 }
 
-/// Implements `Debug` for error types with [`report`](crate::error::report()): the format printed
-/// when `main` returns the error or `expect` panics with it.
+/// Implements `Debug` for error types as the error's message, and each of its causes on a line of its
+/// own, unless the text above ends with it: the format that is printed when `main` returns the error
+/// or `expect` panics with it.
 ///
 /// ```
 /// #[derive(thiserror::Error)]
@@ -39,7 +40,7 @@ macro_rules! debug_as_report {
     ($($error:ty),+ $(,)?) => {$(
         impl ::std::fmt::Debug for $error {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                $crate::error::report(self, f)
+                $crate::__private::report(self, f)
             }
         }
     )+};
@@ -91,7 +92,7 @@ mod tests {
         assert_eq!(format!("{error:?}"), report);
         let error = crate::Error::from(error);
         assert_eq!(format!("{error:?}"), report);
-        let error = crate::error::Rejection::new(chain(&["sold out", "no stock"]));
+        let error = Rejected::of(chain(&["sold out", "no stock"]));
         let error = crate::Error::from(CommandError::Rejected(error));
         assert_eq!(format!("{error:?}"), "sold out\n  caused by: no stock");
     }

@@ -119,7 +119,7 @@ pub(crate) fn started(description: &Description, subscriptions: usize) {
     }
     info!(
         target: "cqrs_core",
-        messages = description.messages.len(),
+        messages = description.commands.len() + description.queries.len(),
         events = description.events.len(),
         subscriptions,
         "the dispatcher has started",

@@ -8,7 +8,8 @@ use std::io::Write;
 use std::process::exit;
 
 use cqrs_core::prelude::*;
-use cqrs_core::store::{EventLogExt, EventQuery, Store, Subscription};
+use cqrs_core::store::{EventLogExt, EventQuery, Store};
+use cqrs_kit::Subscription;
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::{Sqlite, Synchronous};
 

@@ -213,8 +213,7 @@ async fn what_is_guarded_has_an_authorizer_and_no_other_way_out() {
         let BuildError::Wiring(problems) = error else {
             panic!("{error}");
         };
-        let problems = problems.as_slice().iter();
-        problems.map(|problem| problem.what.clone()).collect()
+        problems.into_iter().map(|problem| problem.what).collect()
     };
     let nobody_asked = "reading history needs permissions, but the dispatcher has no authorizer";
     let way_out = "aggregates name permissions, but the log, which has their events, needs none";

@@ -166,8 +166,7 @@ async fn a_chain_that_ends_is_let_be() {
             .await
             .expect("pings");
         let last = Position::new(receipt.last().get() + 63);
-        let mut head = app.log().heads().watch();
-        head.reached(last).await;
+        app.log().heads().reached(last).await;
         app.wait_until_caught_up(last, std::time::Duration::from_secs(30))
             .await
             .expect("catches up");

@@ -124,11 +124,10 @@ async fn a_notification_is_a_hint_and_not_a_fact() {
     let client = schema.client().await;
     let hash = xxhash_rust::xxh3::xxh3_64(schema.name().as_bytes());
     let notify = format!("SELECT pg_notify('cqrs_{hash:016x}', $1)");
-    let mut known = store.heads().watch();
     let first = other.append(append(&account(1), 1, None)).await;
     let first = first.expect("it is appended").last;
     // One that is right makes the head known, without a read.
-    let heard = tokio::time::timeout(Duration::from_secs(15), known.reached(first));
+    let heard = tokio::time::timeout(Duration::from_secs(15), store.heads().reached(first));
     assert_eq!(heard.await.expect("it is heard"), first);
     let long = "9".repeat(7000);
     for text in [
@@ -152,7 +151,7 @@ async fn a_notification_is_a_hint_and_not_a_fact() {
         let appended = other.append(append(&account(1), 1, None)).await;
         last = appended.expect("it is appended").last;
         until(|| async {
-            let known = known.position();
+            let known = store.heads().position();
             assert!(known <= last, "{known} is beyond the log");
             known == last
         })

@@ -9,9 +9,10 @@ use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
     AppendError, Boundary, EventLog, EventLogExt, EventQuery, Events, Incarnation, ReadRange,
-    StoreError, Subscription, ViewBatch, ViewStore,
+    StoreError, ViewBatch, ViewStore,
 };
 use cqrs_core::{CommandError, Dispatcher};
+use cqrs_kit::Subscription;
 use cqrs_postgres::Postgres;
 use test_postgres::Server;
 use tokio::task::spawn_blocking;
@@ -250,9 +251,8 @@ async fn a_notification_does_not_hide_that_the_log_was_replaced() {
     on_server(&server, FAIL_OVER).await;
     // The store is idle, so its first new connection is the one that listens.
     let other = Postgres::connect(server.url()).await.expect("connects");
-    let mut head = store.heads().watch();
-    head.mark_seen();
-    while timeout(Duration::from_millis(20), head.changed())
+    let later = store.heads().position().plus(1);
+    while timeout(Duration::from_millis(20), store.heads().reached(later))
         .await
         .is_err()
     {

@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 
 use cqrs_conformance::StoreFixture;
 use cqrs_core::Position;
-use cqrs_core::store::{
-    BoxFuture, EventLog, EventPage, EventQuery, ReadRange, Store, StoreError, Subscription,
-};
+use cqrs_core::store::{BoxFuture, EventLog, EventPage, EventQuery, ReadRange, Store, StoreError};
+use cqrs_kit::Subscription;
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
 

@@ -8,9 +8,9 @@ use cqrs_core::error::QueryError;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
     Append, AppendError, Boundary, EventData, EventLog, EventLogExt, EventQuery, EventType, Events,
-    Incarnation, ReadRange, StateKey, StateWrite, StoreError, Subscription, Tag, ViewBatch,
-    ViewStore,
+    Incarnation, ReadRange, StateKey, StateWrite, StoreError, Tag, ViewBatch, ViewStore,
 };
+use cqrs_kit::Subscription;
 use cqrs_sqlite::Sqlite;
 use fastrand::Rng;
 

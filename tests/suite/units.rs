@@ -258,8 +258,8 @@ async fn the_schema_of_a_message_without_fields_is_that_of_an_object() {
         .module(pings::module())
         .store(Memory::new());
     let app = app.build().await.expect("builds");
-    let mut messages = app.describe().messages.iter();
-    let ping = messages.find(|message| message.name == "Ping");
+    let mut commands = app.describe().commands.iter();
+    let ping = commands.find(|message| message.name == "Ping");
     let schema = ping.expect("is there").schema().expect("has one");
     assert_eq!(schema["type"], "object");
 }

@@ -14,4 +14,6 @@ pub mod view_changes;
 mod view_error;
 pub mod view_table;
 
+#[doc(inline)]
+pub use cqrs_core::__kit::Subscription;
 pub use view_error::ViewError;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cqrs_core::Position;
-use cqrs_core::store::{EventQuery, Events, ReadRange, Subscription};
+use cqrs_core::store::{EventQuery, Events, ReadRange};
+use cqrs_kit::Subscription;
 use cqrs_postgres::Postgres;
 use futures_util::TryStreamExt;
 

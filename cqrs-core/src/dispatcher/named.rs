@@ -7,7 +7,7 @@ use super::inner::{Inner, QuerySlot};
 use super::query::QueryOptions;
 use super::{Caller, ExecuteCall, QueryCall, Receipt};
 use crate::decision::{CallOptions, CommandSlot};
-use crate::error::{CommandError, QueryError, Rejection};
+use crate::error::{CommandError, QueryError, Rejected};
 use crate::handler::QueryResult;
 use crate::store::BoxFuture;
 use crate::trace;
@@ -22,7 +22,7 @@ pub struct Named<'d> {
 }
 
 impl<'d> IntoFuture for ExecuteCall<'d, Named<'d>> {
-    type Output = Result<Receipt, CommandError<Rejection>>;
+    type Output = Result<Receipt, CommandError<Rejected>>;
     type IntoFuture = BoxFuture<'d, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
@@ -71,7 +71,7 @@ impl Inner {
         json: &[u8],
         caller: Caller,
         options: &CallOptions,
-    ) -> Result<Receipt, CommandError<Rejection>> {
+    ) -> Result<Receipt, CommandError<Rejected>> {
         let entry = slot.entry;
         self.authorize(entry.message, entry.permission, options.actor.as_ref())
             .map_err(CommandError::Failed)?

@@ -71,21 +71,3 @@ impl<E> From<E> for CommandError<E> {
         Self::Rejected(error)
     }
 }
-
-/// The domain's error of a command that was sent as JSON. Displays as the error that it contains.
-#[derive(thiserror::Error)]
-#[error(transparent)]
-pub struct Rejection(Box<dyn std::error::Error + Send + Sync>);
-
-crate::debug_as_report!(Rejection);
-
-impl Rejection {
-    pub(crate) fn new(error: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self(Box::new(error))
-    }
-
-    /// The domain's error, if it is an `E`.
-    pub fn downcast_ref<E: std::error::Error + 'static>(&self) -> Option<&E> {
-        self.0.downcast_ref()
-    }
-}

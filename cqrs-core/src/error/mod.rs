@@ -24,8 +24,8 @@ mod handler;
 mod query;
 mod rejected;
 
-pub use crate::report::report;
-pub use command::{CommandError, Rejection};
+pub(crate) use crate::report::report;
+pub use command::CommandError;
 pub use denied::{Action, Denied};
 pub use handler::{Error, Result};
 pub use query::{NotCaughtUp, QueryError};

@@ -1,23 +1,109 @@
 use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
 
 /// A rejection with a text, the error of commands without an error type of their own.
 ///
 /// Callers can show the text, but cannot distinguish reasons. To allow that, give the command an
 /// error type with `#[command(error = ..)]`.
-#[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Rejected(Cow<'static, str>);
+///
+/// It is also the rejection of every command that was sent as JSON: it then displays as the
+/// command's error, which [`downcast_ref`](Self::downcast_ref) returns.
+#[derive(Clone)]
+pub struct Rejected(Reason);
+
+#[derive(Clone)]
+enum Reason {
+    Text(Cow<'static, str>),
+    /// The error of a command that was sent as JSON, unless that is a `Rejected`.
+    Domain(Arc<dyn Error + Send + Sync>),
+}
 
 crate::debug_as_report!(Rejected);
 
+impl Rejected {
+    /// The rejection of a command that was sent as JSON, from the command's error.
+    pub(crate) fn of(error: impl Error + Send + Sync + 'static) -> Self {
+        let error: Box<dyn Error + Send + Sync> = Box::new(error);
+        match error.downcast() {
+            Ok(rejected) => *rejected,
+            Err(domain) => Self(Reason::Domain(domain.into())),
+        }
+    }
+
+    /// The error of a command that was sent as JSON, if it is an `E`.
+    pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
+        match &self.0 {
+            Reason::Text(_) => (self as &(dyn Error + 'static)).downcast_ref(),
+            Reason::Domain(error) => error.downcast_ref(),
+        }
+    }
+}
+
 impl From<&'static str> for Rejected {
     fn from(text: &'static str) -> Self {
-        Self(text.into())
+        Self(Reason::Text(text.into()))
     }
 }
 
 impl From<String> for Rejected {
     fn from(text: String) -> Self {
-        Self(text.into())
+        Self(Reason::Text(text.into()))
+    }
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Reason::Text(text) => f.write_str(text),
+            Reason::Domain(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for Rejected {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0 {
+            Reason::Text(_) => None,
+            Reason::Domain(error) => error.source(),
+        }
+    }
+}
+
+/// Rejections with equal texts are equal.
+impl PartialEq for Rejected {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Reason::Text(text), Reason::Text(other)) => text == other,
+            _ => self.to_string() == other.to_string(),
+        }
+    }
+}
+
+impl Eq for Rejected {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, thiserror::Error)]
+    #[error("sold out")]
+    struct SoldOut;
+
+    #[test]
+    fn a_rejection_by_name_is_the_error_of_the_command() {
+        let rejected = Rejected::of(SoldOut);
+        assert_eq!(rejected.to_string(), "sold out");
+        assert_eq!(rejected.downcast_ref(), Some(&SoldOut));
+        assert_eq!(rejected.downcast_ref::<Rejected>(), None);
+    }
+
+    #[test]
+    fn a_text_stays_a_text() {
+        let rejected = Rejected::of(Rejected::from("sold out"));
+        assert_eq!(rejected.downcast_ref(), Some(&Rejected::from("sold out")));
+        assert_eq!(rejected.downcast_ref::<SoldOut>(), None);
+        assert_eq!(rejected, Rejected::of(SoldOut));
     }
 }

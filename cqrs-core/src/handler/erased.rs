@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::query::{QueryFn, QueryHandler, QueryResult, QueryScope};
 use super::{CommandFn, CommandHandler, CommandScope, DecisionResult, Loads, Reply};
-use crate::error::{CommandError, Failure, Invalid, QueryError, Rejection};
+use crate::error::{CommandError, Failure, Invalid, QueryError, Rejected};
 use crate::json::{self, MessageLimits};
 use crate::message::{Command, NewEvents, Query};
 use crate::panic::{guarded, method};
@@ -40,7 +40,7 @@ pub trait ErasedCommand: Send + Sync {
     fn decide<'a>(&'a self, scope: &'a CommandScope<'a>) -> Reply<'a, Option<NewEvents>>;
 
     /// Takes the error that the handler returned.
-    fn refusal(&self, handler: &'static str) -> CommandError<Rejection>;
+    fn refusal(&self, handler: &'static str) -> CommandError<Rejected>;
 }
 
 /// A query with its handler.
@@ -166,8 +166,8 @@ impl<C: Command> ErasedCommand for TypedCommand<C> {
         }
     }
 
-    fn refusal(&self, handler: &'static str) -> CommandError<Rejection> {
-        self.take_refusal(handler).map_rejected(Rejection::new)
+    fn refusal(&self, handler: &'static str) -> CommandError<Rejected> {
+        self.take_refusal(handler).map_rejected(Rejected::of)
     }
 }
 

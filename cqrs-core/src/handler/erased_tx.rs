@@ -3,8 +3,8 @@ use std::any::{Any, TypeId};
 use super::Tx;
 use crate::store::{
     Append, AppendError, Appended, BoxFuture, ErasedLogTx, ErasedTx, ErasedViewTx, HasReader,
-    LogTransaction, Position, ReaderSource, StoreError, StoreTransaction, Transactional,
-    Transactions, ViewBatch, ViewCommitError, ViewTransaction, ViewTransactions,
+    LogTransaction, Position, ReaderSource, StoreError, Transactional, Transactions, ViewBatch,
+    ViewCommitError, ViewTransaction, ViewTransactions,
 };
 
 impl<S: HasReader> ReaderSource for S {
@@ -41,7 +41,7 @@ impl<S: Transactional> ErasedTx for Tx<S> {
     }
 
     fn should_retry(&self) -> bool {
-        (**self).should_retry()
+        S::should_retry(self)
     }
 }
 

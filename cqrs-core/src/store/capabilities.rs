@@ -1,6 +1,6 @@
 use super::{
-    AppendError, BoxFuture, EventData, EventPage, EventQuery, Limits, Position, ReadRange,
-    StateKey, StoreError, StoredState, Transactions,
+    AppendError, BoxFuture, EventData, EventPage, EventQuery, Limits, LogTransaction, Position,
+    ReadRange, StateKey, StoreError, StoredState, Transactional, Transactions,
 };
 
 /// The optional parts of the contract that a log offers.
@@ -56,7 +56,7 @@ pub struct Capabilities<'s> {
     /// Events appended recently by this process, from memory.
     pub tail: Option<&'s dyn TailReads>,
     /// Transactions for command handlers.
-    pub transactions: Option<&'s dyn Transactions>,
+    pub(crate) transactions: Option<&'s dyn Transactions>,
     /// Refuses decisions in advance while the queue is full.
     pub admission: Option<&'s dyn Admission>,
     /// Maximum sizes of appends.
@@ -129,11 +129,23 @@ impl<'s> Capabilities<'s> {
         }
     }
 
-    /// Offers transactions for command handlers.
+    /// Offers transactions of this log for command handlers, which take them as `&mut Tx<S>`.
     #[must_use]
-    pub fn transactions(self, transactions: &'s dyn Transactions) -> Self {
+    pub fn transactions<S>(self, log: &'s S) -> Self
+    where
+        S: Transactional<Transaction: LogTransaction>,
+    {
         Self {
-            transactions: Some(transactions),
+            transactions: Some(log),
+            ..self
+        }
+    }
+
+    /// Takes transactions away: for a decorator, since their appends bypass it.
+    #[must_use]
+    pub fn without_transactions(self) -> Self {
+        Self {
+            transactions: None,
             ..self
         }
     }

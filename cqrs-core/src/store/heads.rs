@@ -7,7 +7,8 @@ use super::{Incarnation, Position};
 /// the position of its last event. Clones share the data.
 ///
 /// A log owns a `Heads` and keeps it up to date with [`advance`](Self::advance) and
-/// [`replace`](Self::replace). All other code only reads and [watches](Self::watch) it.
+/// [`replace`](Self::replace). All other code only reads it and waits until a head is
+/// [reached](Self::reached).
 #[derive(Clone, Debug)]
 pub struct Heads(watch::Sender<Known>);
 
@@ -66,8 +67,13 @@ impl Heads {
         self.0.receiver_count() > 0
     }
 
+    /// Waits until the known head is at this position or later, and returns the head.
+    pub async fn reached(&self, position: Position) -> Position {
+        self.watch().reached(position).await
+    }
+
     /// Watches changes from now on.
-    pub fn watch(&self) -> HeadWatch {
+    pub(crate) fn watch(&self) -> HeadWatch {
         HeadWatch {
             heads: self.clone(),
             changes: self.0.subscribe(),

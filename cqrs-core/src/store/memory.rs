@@ -10,7 +10,7 @@ use super::{
     Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventPage, EventQuery,
     EventQueryItem, Heads, Incarnation, Limits, ModelSchema, Position, ReadRange, Recorded,
     SortKey, StateKey, StateStore, StoreError, StoredCommand, StoredState, Tag, ViewBatch,
-    ViewCommitError, ViewPage, ViewRow, ViewScan, ViewStore,
+    ViewCommitError, ViewPage, ViewScan, ViewStore,
 };
 use crate::CommandId;
 
@@ -393,12 +393,11 @@ impl Data {
         }
         let skip = usize::try_from(scan.skip).unwrap_or(usize::MAX);
         let take = usize::try_from(scan.take).unwrap_or(usize::MAX);
-        let row = |(key, view): (&String, &IndexedView)| ViewRow {
-            key: key.clone(),
-            body: view.body.clone(),
-        };
+        let page = found.into_iter().skip(skip).take(take);
         ViewPage {
-            rows: found.into_iter().skip(skip).take(take).map(row).collect(),
+            rows: page
+                .map(|(key, view)| (key.clone(), view.body.clone()))
+                .collect(),
             total,
         }
     }

@@ -26,7 +26,7 @@ mod read_ahead;
 mod recorded;
 mod sort_key;
 mod state;
-mod subscription;
+pub(crate) mod subscription;
 mod tag;
 mod transaction;
 mod view_store;
@@ -43,7 +43,8 @@ pub use event_log::{EventLog, EventLogExt};
 pub use event_query::{EventQuery, EventQueryItem};
 pub use event_type::EventType;
 pub use events::Events;
-pub use heads::{HeadWatch, Heads};
+pub(crate) use heads::HeadWatch;
+pub use heads::Heads;
 pub use incarnation::Incarnation;
 pub use limits::Limits;
 pub use memory::Memory;
@@ -52,16 +53,14 @@ pub use position::Position;
 pub use recorded::{EventData, Metadata, Recorded};
 pub use sort_key::SortKey;
 pub use state::{StateKey, StateWrite, StoredState};
-pub use subscription::Subscription;
 pub use tag::{Tag, Tags};
-pub(crate) use transaction::{ErasedLogTx, ErasedTx, ErasedViewTx};
-pub use transaction::{
-    HasReader, LogTransaction, ReaderSource, StoreTransaction, Transactional, Transactions,
-    ViewTransaction, ViewTransactions,
+pub(crate) use transaction::{
+    ErasedLogTx, ErasedTx, ErasedViewTx, ReaderSource, Transactions, ViewTransactions,
 };
+pub use transaction::{HasReader, LogTransaction, Transactional, ViewTransaction};
 pub use view_store::{
     CommitMode, IndexRange, ModelSchema, StoredView, ViewBatch, ViewCapabilities, ViewChange,
-    ViewCommitError, ViewPage, ViewRow, ViewScan, ViewStore,
+    ViewCommitError, ViewPage, ViewScan, ViewStore,
 };
 
 /// A boxed future, as the methods of store traits return them.

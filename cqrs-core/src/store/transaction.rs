@@ -8,8 +8,7 @@ use super::{
 /// A store with a reader of its own, for SQL, full text or aggregations. Query handlers take it as
 /// [`Reader<Self>`](crate::Reader).
 ///
-/// A view store also implements [`ViewStore::view_capabilities`] with
-/// [`ViewCapabilities::reader`](super::ViewCapabilities::reader) set to `Some(self)`.
+/// A view store passes itself to [`ViewCapabilities::reader`](super::ViewCapabilities::reader).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no reader that a query handler could take",
     label = "not a store with a reader of its own",
@@ -28,9 +27,9 @@ pub trait HasReader: Send + Sync + Sized + 'static {
 
 /// A store with transactions for handlers, which take them as [`Tx<Self>`](crate::Tx).
 ///
-/// A log has [`LogTransaction`]s, and offers itself as
+/// A log has [`LogTransaction`]s, and passes itself to
 /// [`Capabilities::transactions`](super::Capabilities::transactions). A view store has
-/// [`ViewTransaction`]s, and offers itself as
+/// [`ViewTransaction`]s, and passes itself to
 /// [`ViewCapabilities::transactions`](super::ViewCapabilities::transactions).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no transactions that a handler could take",
@@ -39,18 +38,15 @@ pub trait HasReader: Send + Sync + Sized + 'static {
             `Tx<Sqlite>` with cqrs-sqlite"
 )]
 pub trait Transactional: HasReader {
-    /// The type that [`Tx`](crate::Tx) derefs to.
-    type Transaction: StoreTransaction;
+    /// An open transaction, which [`Tx`](crate::Tx) derefs to. Dropped, it is rolled back.
+    type Transaction: Send + 'static;
 
     /// Begins a transaction.
     fn begin(&self) -> BoxFuture<'_, Result<Self::Transaction, StoreError>>;
-}
 
-/// An open transaction. Dropping it rolls it back.
-pub trait StoreTransaction: Send + 'static {
     /// Whether the database aborted this transaction in favor of another one (deadlock,
     /// serialization failure). Retrying is safe.
-    fn should_retry(&self) -> bool;
+    fn should_retry(transaction: &Self::Transaction) -> bool;
 }
 
 /// A transaction of a log, for command handlers.
@@ -59,7 +55,7 @@ pub trait StoreTransaction: Send + 'static {
     label = "`{Self}` appends no events",
     note = "a `#[projection]` can take it; a command handler takes one of the store that keeps the log"
 )]
-pub trait LogTransaction: StoreTransaction {
+pub trait LogTransaction: Send + 'static {
     /// Appends as [`EventLog::append`], and commits the writes of the transaction with the events.
     /// If the append fails or is [replayed](Appended::replayed), they are rolled back.
     fn append(self, append: Append) -> BoxFuture<'static, Result<Appended, AppendError>>;
@@ -72,7 +68,7 @@ pub trait LogTransaction: StoreTransaction {
     note = "a command handler can take it; a `#[projection]` takes one of the store that keeps its \
             views"
 )]
-pub trait ViewTransaction: StoreTransaction {
+pub trait ViewTransaction: Send + 'static {
     /// Reads and locks the checkpoint of a subscription. Until this transaction ends, other
     /// transactions of the subscription wait here.
     fn checkpoint(
@@ -136,7 +132,7 @@ pub trait ErasedTx: Any + Send {
     /// The transaction, for the typed reference that a handler takes.
     fn as_any_mut(&mut self) -> &mut dyn Any;
 
-    /// See [`StoreTransaction::should_retry`].
+    /// See [`Transactional::should_retry`].
     fn should_retry(&self) -> bool;
 }
 

@@ -2,7 +2,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::{
-    BoxFuture, Incarnation, Position, ReaderSource, SortKey, StoreError, ViewTransactions,
+    BoxFuture, HasReader, Incarnation, Position, ReaderSource, SortKey, StoreError, Transactional,
+    ViewTransaction, ViewTransactions,
 };
 
 /// A store of read models and of the checkpoints of subscriptions.
@@ -76,12 +77,10 @@ pub struct ViewCapabilities<'s> {
     /// Whether this process can only read the store, and each commit fails. Projections that write
     /// to the store do not run.
     pub read_only: bool,
-    /// The transactions for projections, which take them as `&mut Tx<Self>`. `Some(self)` for a
-    /// store that is [`Transactional`](super::Transactional).
-    pub transactions: Option<&'s dyn ViewTransactions>,
-    /// The store's own reader, which query handlers take as `Reader<Self>`. `Some(self)` for a
-    /// store that implements [`HasReader`](super::HasReader).
-    pub reader: Option<&'s dyn ReaderSource>,
+    /// Transactions for projections.
+    pub(crate) transactions: Option<&'s dyn ViewTransactions>,
+    /// The store's own reader.
+    pub(crate) reader: Option<&'s dyn ReaderSource>,
 }
 
 /// How a store writes the changes of a batch and its checkpoint.
@@ -122,20 +121,32 @@ impl<'s> ViewCapabilities<'s> {
         Self { read_only, ..self }
     }
 
-    /// Sets [`transactions`](Self::transactions).
+    /// Offers transactions of this store for projections, which take them as `&mut Tx<S>`.
     #[must_use]
-    pub fn transactions(self, transactions: &'s dyn ViewTransactions) -> Self {
+    pub fn transactions<S>(self, store: &'s S) -> Self
+    where
+        S: Transactional<Transaction: ViewTransaction>,
+    {
         Self {
-            transactions: Some(transactions),
+            transactions: Some(store),
             ..self
         }
     }
 
-    /// Sets [`reader`](Self::reader).
+    /// Takes transactions away: for a decorator, since their commits bypass it.
     #[must_use]
-    pub fn reader(self, reader: &'s dyn ReaderSource) -> Self {
+    pub fn without_transactions(self) -> Self {
         Self {
-            reader: Some(reader),
+            transactions: None,
+            ..self
+        }
+    }
+
+    /// Offers the reader of this store for query handlers, which take it as `Reader<S>`.
+    #[must_use]
+    pub fn reader<S: HasReader>(self, store: &'s S) -> Self {
+        Self {
+            reader: Some(store),
             ..self
         }
     }
@@ -273,20 +284,11 @@ crate::debug_as_report!(ViewCommitError);
 /// The result of a scan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ViewPage {
-    /// The views, in order.
-    pub rows: Vec<ViewRow>,
+    /// The views in order, as keys and JSON.
+    pub rows: Vec<(String, Vec<u8>)>,
     /// Number of views within the ranges, regardless of `skip` and `take`, if the scan asked for
     /// it.
     pub total: Option<u64>,
-}
-
-/// A view as a scan returns it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ViewRow {
-    /// The key.
-    pub key: String,
-    /// The view as JSON.
-    pub body: Vec<u8>,
 }
 
 /// A selection of views.

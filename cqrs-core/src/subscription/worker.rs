@@ -11,9 +11,9 @@ use tracing::{Instrument, Span};
 use super::backoff::Backoff;
 use super::{Checkpoint, Follower, Interruption, PageOutcome, Phase, Progress, SubscriptionPage};
 use crate::panic::Guarded;
+use crate::store::subscription::Subscription;
 use crate::store::{
-    EventLog, EventLogExt, EventQuery, Position, StoreError, Subscription, ViewCommitError,
-    ViewStore,
+    EventLog, EventLogExt, EventQuery, Position, StoreError, ViewCommitError, ViewStore,
 };
 use crate::trace;
 

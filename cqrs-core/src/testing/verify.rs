@@ -27,5 +27,5 @@ pub fn verify_modules(modules: impl IntoIterator<Item = Module>) {
 fn check(scope: &Scope) {
     let mut problems = Problems::default();
     Plan::new(Registry::get(), scope, &mut problems);
-    assert!(problems.is_empty(), "{problems}");
+    assert!(problems.is_empty(), "{}", problems.into_error());
 }

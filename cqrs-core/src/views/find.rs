@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::encode::decode;
 use super::{Index, Indexed, ReadModel, SortKey};
 use crate::error::Result;
-use crate::store::{IndexRange, ModelSchema, ViewRow, ViewScan, ViewStore};
+use crate::store::{IndexRange, ModelSchema, ViewScan, ViewStore};
 
 /// Read access to the views of one read model, as an input of query handlers.
 pub struct Read<V> {
@@ -218,6 +218,6 @@ impl<'r, V: ReadModel> Find<'r, V> {
     }
 }
 
-fn decode_row<V: ReadModel>(row: &ViewRow) -> Result<V> {
-    decode(&row.key, &row.body)
+fn decode_row<V: ReadModel>((key, body): &(String, Vec<u8>)) -> Result<V> {
+    decode(key, body)
 }

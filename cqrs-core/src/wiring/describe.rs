@@ -11,8 +11,10 @@ use crate::source::Source;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Description {
-    /// Commands, then queries, by name.
-    pub messages: Vec<MessageDescription>,
+    /// Commands, by name.
+    pub commands: Vec<MessageDescription>,
+    /// Queries, by name.
+    pub queries: Vec<MessageDescription>,
     /// Events, by name.
     pub events: Vec<EventDescription>,
     /// Probable mistakes that do not prevent the dispatcher from working: a service that no handler
@@ -24,8 +26,6 @@ pub struct Description {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct MessageDescription {
-    /// Command or query.
-    pub kind: MessageKind,
     /// The wire name.
     pub name: &'static str,
     /// The permission that an actor needs, if any.
@@ -94,26 +94,33 @@ pub struct Listener {
 
 impl Description {
     pub(crate) fn new(plan: &Plan, warnings: Problems) -> Self {
-        let handlers = plan.handlers().map(|it| ((it.kind, it.message), it));
-        let handlers: HashMap<_, _> = handlers.collect();
-        let mut messages: Vec<_> = plan
-            .messages
-            .iter()
-            .filter_map(|it| Some(message(it, handlers.get(&(it.kind, it.name))?)))
-            .collect();
-        messages.sort_by_key(|it| (it.kind, it.name));
         let events = plan.events.iter().map(|it| event(it, plan));
         Self {
-            messages,
+            commands: messages(plan, MessageKind::Command),
+            queries: messages(plan, MessageKind::Query),
             events: events.collect(),
             warnings: warnings.into_vec(),
         }
     }
 }
 
+/// The commands or the queries, by name.
+fn messages(plan: &Plan, kind: MessageKind) -> Vec<MessageDescription> {
+    let handlers: HashMap<_, _> = plan
+        .handlers()
+        .filter(|it| it.kind == kind)
+        .map(|it| (it.message, it))
+        .collect();
+    let of_kind = plan.messages.iter().filter(|it| it.kind == kind);
+    let mut messages: Vec<_> = of_kind
+        .filter_map(|it| Some(message(it, handlers.get(it.name)?)))
+        .collect();
+    messages.sort_by_key(|it| it.name);
+    messages
+}
+
 fn message(message: &MessageEntry, handler: &HandlerSummary) -> MessageDescription {
     let mut description = MessageDescription {
-        kind: message.kind,
         name: message.name,
         permission: message.permission,
         docs: message.docs,

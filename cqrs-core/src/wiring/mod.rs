@@ -11,12 +11,12 @@ mod transactions;
 mod view_stores;
 
 pub use describe::{Description, EventDescription, Listener, MessageDescription};
-pub use problem::{BuildError, Problem, Problems};
+pub use problem::{BuildError, Problem};
 
-pub use crate::registry::MessageKind;
 pub use crate::source::Source;
 
 pub(crate) use plan::{Models, Plan, PlannedProjection};
+pub(crate) use problem::Problems;
 pub(crate) use scope::Scope;
 pub(crate) use stores::{GivenStores, Stores};
 pub(crate) use view_stores::{ViewStores, is_same};

@@ -7,9 +7,9 @@ use crate::store::StoreError;
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// Something does not fit together.
-    #[error(transparent)]
-    Wiring(Problems),
+    /// Something does not fit together: all problems of the wiring, in the order of the report.
+    #[error("{}", report(.0))]
+    Wiring(Vec<Problem>),
     /// `build` was not awaited inside a Tokio runtime.
     #[error("a dispatcher needs a Tokio runtime with time: await `build` in `#[tokio::main]`")]
     NoRuntime,
@@ -27,10 +27,6 @@ pub enum BuildError {
     Store(#[from] StoreError),
 }
 
-/// All problems of the wiring, reported together.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Problems(Vec<Problem>);
-
 /// One problem of the wiring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -42,12 +38,11 @@ pub struct Problem {
     pub write: String,
 }
 
-impl Problems {
-    /// The problems, in the order of the report.
-    pub fn as_slice(&self) -> &[Problem] {
-        &self.0
-    }
+/// The problems of a wiring, as they are found.
+#[derive(Default)]
+pub(crate) struct Problems(Vec<Problem>);
 
+impl Problems {
     pub(crate) fn into_vec(self) -> Vec<Problem> {
         self.0
     }
@@ -86,23 +81,20 @@ impl Problems {
     }
 
     pub(crate) fn into_error(self) -> BuildError {
-        BuildError::Wiring(self)
+        BuildError::Wiring(self.0)
     }
 }
 
-impl fmt::Display for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.0.len();
-        write!(
-            f,
-            "the wiring has {count} problem{}",
-            if count == 1 { "" } else { "s" }
-        )?;
-        for problem in &self.0 {
-            write!(f, "\n\n{problem}")?;
-        }
-        Ok(())
+/// The text of all problems.
+fn report(problems: &[Problem]) -> String {
+    let count = problems.len();
+    let plural = if count == 1 { "" } else { "s" };
+    let mut report = format!("the wiring has {count} problem{plural}");
+    for problem in problems {
+        report.push_str("\n\n");
+        report.push_str(&problem.to_string());
     }
+    report
 }
 
 impl fmt::Display for Problem {
@@ -115,6 +107,4 @@ impl fmt::Display for Problem {
     }
 }
 
-impl std::error::Error for Problems {}
-
-crate::debug_as_report!(BuildError, Problems);
+crate::debug_as_report!(BuildError);

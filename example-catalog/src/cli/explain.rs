@@ -1,7 +1,7 @@
 use std::fmt::{self, Write};
 
 use cqrs_core::Dispatcher;
-use cqrs_core::app::{EventDescription, MessageDescription, MessageKind};
+use cqrs_core::app::{EventDescription, MessageDescription};
 use serde_json::Value;
 
 use super::out::{FAINT, HEADING, print_line};
@@ -15,16 +15,10 @@ pub fn run(dispatcher: &Dispatcher, explain: &args::ExplainArgs) -> Result<(), C
         out: String::new(),
         schemas: explain.name.is_some(),
     };
-    for (kind, heading) in [
-        (MessageKind::Command, "COMMANDS"),
-        (MessageKind::Query, "QUERIES"),
-    ] {
-        let messages = description
-            .messages
-            .iter()
-            .filter(|it| it.kind == kind && wanted(it.name));
-        text.section(heading, messages, Text::message)?;
-    }
+    let commands = description.commands.iter().filter(|it| wanted(it.name));
+    text.section("COMMANDS", commands, Text::message)?;
+    let queries = description.queries.iter().filter(|it| wanted(it.name));
+    text.section("QUERIES", queries, Text::message)?;
     let events = description.events.iter().filter(|it| wanted(it.name));
     text.section("EVENTS", events, Text::event)?;
     if text.out.is_empty() {

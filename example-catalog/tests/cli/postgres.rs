@@ -164,10 +164,9 @@ fn an_import_that_was_killed_is_completed_without_duplicates() {
     schema.runtime.block_on(async {
         let options = Postgres::options().schema(&schema.name);
         let store = options.connect(schema.url).await.expect("a store");
-        let mut head = store.heads().watch();
         for position in [400, 800, 1600] {
             let import = interrupted::start(&program);
-            let reached = head.reached(Position::new(position));
+            let reached = store.heads().reached(Position::new(position));
             let reached = timeout(Duration::from_secs(60), reached).await;
             reached.expect("it gets somewhere");
             assert!(

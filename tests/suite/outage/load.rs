@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::Position;
-use cqrs_core::store::{EventLog, EventQuery, Recorded, StoreError, Subscription};
+use cqrs_core::store::{EventLog, EventQuery, Recorded, StoreError};
+use cqrs_kit::Subscription;
 use cqrs_postgres::Postgres;
 use fastrand::Rng;
 use tokio::sync::watch;

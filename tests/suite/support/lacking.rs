@@ -63,7 +63,7 @@ impl<S: EventLog + ?Sized> Hooks<S> for Lack {
             Self::SeveralBoundaries => capabilities.several_boundaries = false,
             Self::FoldReads => capabilities.fold_reads = None,
             Self::Tail => capabilities.tail = None,
-            Self::Transactions => capabilities.transactions = None,
+            Self::Transactions => capabilities = capabilities.without_transactions(),
             Self::Admission => capabilities.admission = None,
             Self::Everything => {
                 let limits = capabilities.limits;

@@ -60,10 +60,9 @@ async fn an_append_of_another_process_raises_the_known_head() {
     };
     let (log, other) = (fixture.open_log().await, fixture.open_log().await);
     for number in 1..4 {
-        let mut heads = log.heads().watch();
         let last = other.append(noted("book:A")).await.expect("appends").last;
         assert_eq!(last, Position::new(number));
-        assert_eq!(heads.reached(last).await, last);
+        assert_eq!(log.heads().reached(last).await, last);
     }
 }
 

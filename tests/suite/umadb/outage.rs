@@ -158,8 +158,8 @@ async fn a_killed_server_keeps_what_it_acknowledged_and_does_nothing_twice() {
         fixture.server.restart();
         kills += 1;
         // Lets the writers append something in between.
-        let mut heads = first.heads().watch();
-        let moved = heads.reached(first.heads().position().plus(4));
+        let heads = first.heads();
+        let moved = heads.reached(heads.position().plus(4));
         let _ = tokio::time::timeout(Duration::from_secs(1), moved).await;
     }
     assert!(kills > 0);

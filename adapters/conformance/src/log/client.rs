@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use cqrs_core::store::{
     AppendError, Appended, EventLog, EventLogExt, EventQuery, Events, Position, ReadRange,
-    Recorded, StateKey, StoredCommand, StoredState, Subscription,
+    Recorded, StateKey, StoredCommand, StoredState,
 };
+use cqrs_kit::Subscription;
 use tokio::sync::watch;
 
 use super::draft::Draft;

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use cqrs_core::store::{AppendError, EventLog, EventQuery, ReadRange, StoreError, Subscription};
+use cqrs_core::store::{AppendError, EventLog, EventQuery, ReadRange, StoreError};
+use cqrs_kit::Subscription;
 
 use super::client::{
     End, append, command, count_of, follow, head, log, open, open_many, send_all, state,

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use cqrs_core::Position;
-use cqrs_core::store::{EventLog, EventQuery, Events, ReadRange, Recorded, Subscription};
+use cqrs_core::store::{EventLog, EventQuery, Events, ReadRange, Recorded};
+use cqrs_kit::Subscription;
 
 use super::client::{append, fill, head, log, matching, open, open_many, send_all};
 use super::draft::{Draft, tagged};
@@ -183,7 +184,11 @@ pub async fn tags_match_whole<F: LogFixture>(fixture: &F) {
 /// process that reads learns of the appends of others.
 pub async fn heads_are_told<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
-    let mut here = stores[0].heads().watch();
+    let here = stores[0].heads();
+    let waiting = tokio::spawn({
+        let store = stores[0].clone();
+        async move { store.heads().reached(Position::new(1)).await }
+    });
     let mut last = Position::START;
     for _ in 0..5 {
         last = append(&*stores[0], &Draft::new().event("noted", &["book:B"]))
@@ -191,6 +196,7 @@ pub async fn heads_are_told<F: LogFixture>(fixture: &F) {
             .last;
         assert_eq!(here.reached(last).await, last);
     }
+    waiting.await.expect("one who waits is told");
     fill(&stores[0], 10, "noted", &["book:B"]).await;
     let end = head(&*stores[1]).await;
     assert!(end > last, "another process learns the head with a read");

@@ -26,7 +26,7 @@ pub async fn v4_scans_follow_changes<F: ViewFixture>(fixture: &F) {
     let keys = async |drawn: ViewScan| {
         let page = scan(&*store, drawn).await;
         assert_eq!(page.total, Some(page.rows.len() as u64));
-        let keys: Vec<_> = page.rows.into_iter().map(|row| row.key).collect();
+        let keys: Vec<_> = page.rows.into_iter().map(|(key, _)| key).collect();
         keys.join(" ")
     };
     let within = |from: i64, to: i64| ViewScan {

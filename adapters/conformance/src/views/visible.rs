@@ -71,7 +71,7 @@ pub async fn v3_visible_commits_are_seen_by_every_process<F: ViewFixture>(fixtur
         let loaded = load(there, &cards, &keys).await;
         assert_eq!(loaded, expected, "V3: seen by a query elsewhere");
         let page = scan(there, everything(&cards)).await;
-        let found: Vec<_> = page.rows.iter().map(|row| row.key.as_str()).collect();
+        let found: Vec<_> = page.rows.iter().map(|(key, _)| key.as_str()).collect();
         assert_eq!(found, [&body, "latest"], "V3: seen by a scan elsewhere");
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use cqrs_core::store::{ViewPage, ViewRow, ViewScan};
+use cqrs_core::store::{ViewPage, ViewScan};
 use cqrs_kit::view_table::Statement;
 use tokio_postgres::Row;
 
@@ -44,10 +44,7 @@ pub(crate) async fn scan(pool: &Pool, schema: &Schema, scan: &ViewScan) -> Resul
     for row in found {
         // An empty page with a total is a row with nothing but the total.
         if let Some(key) = row.try_get(0)? {
-            rows.push(ViewRow {
-                key: dialect::decode_key(key),
-                body: row.try_get(1)?,
-            });
+            rows.push((dialect::decode_key(key), row.try_get(1)?));
         }
     }
     Ok(ViewPage { rows, total })

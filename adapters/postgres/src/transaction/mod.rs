@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cqrs_core::Position;
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, HasReader, LogTransaction, StoreError,
-    StoreTransaction, Transactional, ViewBatch, ViewCommitError, ViewTransaction,
+    Append, AppendError, Appended, BoxFuture, HasReader, LogTransaction, StoreError, Transactional,
+    ViewBatch, ViewCommitError, ViewTransaction,
 };
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
@@ -147,12 +147,6 @@ impl LogTransaction for Transaction {
     }
 }
 
-impl StoreTransaction for Transaction {
-    fn should_retry(&self) -> bool {
-        self.should_retry.load(Ordering::Relaxed)
-    }
-}
-
 impl Transactional for Postgres {
     type Transaction = Transaction;
 
@@ -166,6 +160,10 @@ impl Transactional for Postgres {
                 should_retry: AtomicBool::new(false),
             })
         })
+    }
+
+    fn should_retry(transaction: &Transaction) -> bool {
+        transaction.should_retry.load(Ordering::Relaxed)
     }
 }
 

@@ -1,4 +1,4 @@
-use cqrs_core::store::{ModelSchema, ViewPage, ViewRow, ViewScan};
+use cqrs_core::store::{ModelSchema, ViewPage, ViewScan};
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use crate::dialect::{self, Table, Tables};
@@ -31,18 +31,13 @@ fn count(conn: &Connection, scan: &ViewScan) -> Result<u64, Fault> {
     Ok(count.cast_unsigned())
 }
 
-fn rows(conn: &Connection, scan: &ViewScan) -> Result<Vec<ViewRow>, Fault> {
+fn rows(conn: &Connection, scan: &ViewScan) -> Result<Vec<(String, Vec<u8>)>, Fault> {
     if scan.take == 0 {
         return Ok(Vec::new());
     }
     let statement = Table::new(&Tables, &scan.model)?.page(scan);
     let params = params_from_iter(statement.params.iter().map(dialect::value));
     let mut select = conn.prepare_cached(&statement.sql)?;
-    let row = |row: &rusqlite::Row<'_>| {
-        Ok(ViewRow {
-            key: row.get(0)?,
-            body: row.get(1)?,
-        })
-    };
-    Ok(select.query_map(params, row)?.collect::<Result<_, _>>()?)
+    let rows = select.query_map(params, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -8,8 +8,8 @@ use std::ops::Deref;
 
 use cqrs_core::Position;
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, HasReader, LogTransaction, StoreError,
-    StoreTransaction, Transactional, ViewBatch, ViewCommitError, ViewTransaction,
+    Append, AppendError, Appended, BoxFuture, HasReader, LogTransaction, StoreError, Transactional,
+    ViewBatch, ViewCommitError, ViewTransaction,
 };
 use rusqlite::Connection;
 
@@ -96,13 +96,6 @@ impl LogTransaction for Transaction {
     }
 }
 
-impl StoreTransaction for Transaction {
-    /// Never: the transaction has the write lock from its beginning.
-    fn should_retry(&self) -> bool {
-        false
-    }
-}
-
 impl Transactional for Sqlite {
     type Transaction = Transaction;
 
@@ -116,6 +109,11 @@ impl Transactional for Sqlite {
                 store: self.clone(),
             })
         })
+    }
+
+    /// Never: the transaction has the write lock from its beginning.
+    fn should_retry(_: &Transaction) -> bool {
+        false
     }
 }
 

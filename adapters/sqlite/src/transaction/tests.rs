@@ -68,17 +68,6 @@ async fn what_is_written_commits_with_the_events() {
 }
 
 #[tokio::test]
-async fn the_store_says_that_it_has_transactions() {
-    let directory = Directory::new();
-    let store = store(&directory).await;
-    let transactions = store.capabilities().transactions.unwrap();
-    let tx = transactions.begin_append().await.unwrap();
-    tx.append(append("a:1", b"{}")).await.unwrap();
-    assert!(transactions.erased_reader().is::<SqlReader>());
-    assert_eq!(kept(&directory), (1, 0));
-}
-
-#[tokio::test]
 async fn a_dropped_transaction_is_rolled_back() {
     let directory = Directory::new();
     let store = store(&directory).await;

@@ -1,5 +1,4 @@
-use cqrs_core::error::Rejection;
-use cqrs_core::{CommandError, Position, Receipt};
+use cqrs_core::{CommandError, Position, Receipt, Rejected};
 
 use crate::cli::CliError;
 
@@ -25,8 +24,8 @@ impl LineOutcome {
     }
 }
 
-impl From<Result<Receipt, CommandError<Rejection>>> for LineOutcome {
-    fn from(result: Result<Receipt, CommandError<Rejection>>) -> Self {
+impl From<Result<Receipt, CommandError<Rejected>>> for LineOutcome {
+    fn from(result: Result<Receipt, CommandError<Rejected>>) -> Self {
         match result {
             Ok(receipt) if receipt.replayed() => Self::Known(receipt.last()),
             Ok(receipt) => Self::Done(receipt.last()),
