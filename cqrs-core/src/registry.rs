@@ -25,11 +25,11 @@ pub struct MessageEntry {
     pub kind: MessageKind,
     /// The permission that an actor needs.
     pub permission: Option<&'static str>,
-    /// The place of its declaration.
+    /// The place of the message's declaration.
     pub source: Source,
-    /// Its documentation comment.
+    /// The documentation comment of the message's type.
     pub docs: &'static str,
-    /// Its JSON schema, if it derives one.
+    /// The JSON schema, if the type derives one.
     pub schema: fn() -> Option<serde_json::Value>,
 }
 
@@ -94,15 +94,15 @@ pub struct EventEntry {
     pub name: &'static str,
     /// The version of the wire format.
     pub version: u32,
-    /// The names of the aggregates that it concerns.
+    /// The names of the aggregates that the event concerns.
     pub concerns: &'static [&'static str],
-    /// The place of its declaration.
+    /// The place of the event's declaration.
     pub source: Source,
-    /// Its documentation comment.
+    /// The documentation comment of the event's type.
     pub docs: &'static str,
-    /// Its JSON schema, if it derives one.
+    /// The JSON schema, if the type derives one.
     pub schema: fn() -> Option<serde_json::Value>,
-    /// Checks that a payload can be read, and that the result can be recorded again.
+    /// Checks that a payload can be decoded, and that the result can be recorded again.
     pub(crate) check: fn(&[u8]) -> Result<(), String>,
 }
 
@@ -136,7 +136,7 @@ impl EventEntry {
 pub struct AggregateEntry {
     /// The aggregate.
     pub aggregate: AggregateType,
-    /// The place of its declaration.
+    /// The place of the aggregate's declaration.
     pub source: Source,
 }
 
@@ -159,11 +159,11 @@ pub struct HandlerEntry<M: ?Sized> {
     pub(crate) message: &'static str,
     /// The place of the function.
     pub(crate) source: Source,
-    /// Its inputs, without the message.
+    /// The function's inputs, without the message.
     pub(crate) inputs: fn() -> Vec<Input>,
     /// The message's type.
     pub(crate) type_id: fn() -> TypeId,
-    /// The place of the handler beside its message.
+    /// Puts the handler into the message's cell, and returns its place.
     pub(crate) place: fn() -> Option<CellPlace>,
     /// The [`CommandFn`] or [`QueryFn`], without its type.
     pub(crate) run: fn() -> Box<dyn Any + Send + Sync>,
@@ -225,7 +225,7 @@ pub(crate) struct HandlerSummary {
 }
 
 impl<M: ?Sized> HandlerEntry<M> {
-    /// The part that the wiring looks at.
+    /// The part that the wiring checks and describes.
     pub(crate) fn summary(&self, kind: MessageKind) -> HandlerSummary {
         HandlerSummary {
             kind,
@@ -244,11 +244,11 @@ pub struct ProjectionEntry {
     pub name: &'static str,
     /// The version.
     pub version: u32,
-    /// The place of its declaration.
+    /// The place of the projection's declaration.
     pub source: Source,
-    /// Its `#[on]` methods.
+    /// The `#[on]` methods.
     pub folds: fn() -> Vec<Fold>,
-    /// Its `#[setup]` method.
+    /// The `#[setup]` method.
     pub setup: fn() -> Option<Setup>,
 }
 
@@ -272,11 +272,11 @@ pub struct ReactionEntry {
     pub name: &'static str,
     /// The wire name of the event.
     pub event: &'static str,
-    /// Whether it begins with the log's first event.
+    /// Whether a new reaction starts with the first event of the log.
     pub from_start: bool,
-    /// The place of its declaration.
+    /// The place of the function.
     pub source: Source,
-    /// Its inputs, without the event.
+    /// The function's inputs, without the event.
     pub inputs: fn() -> Vec<Input>,
     pub(crate) run: for<'a> fn(&'a Recorded, &'a ReactionScope<'a>) -> ReactionReply<'a>,
 }
@@ -300,7 +300,7 @@ impl ReactionEntry {
 
 /// An entry that a macro submits.
 pub(crate) trait Registered: inventory::Collect {
-    /// The name that entries are sorted by.
+    /// The name by which entries are sorted.
     fn sort_key(&self) -> &'static str;
 
     /// The place of the item.
@@ -333,8 +333,8 @@ entries! {
     ReactionEntry: name, source;
 }
 
-/// Everything that is registered in this process, sorted by name and place, so that nothing
-/// depends on the order in which the linker laid it out.
+/// All entries of this process, sorted by name and place, so that nothing depends on the order in
+/// which the linker laid them out.
 pub(crate) struct Registry {
     /// Commands and queries.
     pub(crate) messages: Vec<&'static MessageEntry>,
@@ -377,7 +377,7 @@ impl Registry {
         sources
     }
 
-    /// The handler of this message, in scope of a dispatcher or not.
+    /// The handler of this message in any module, whether or not it belongs to a dispatcher.
     pub(crate) fn handler_of(&self, kind: MessageKind, message: &str) -> Option<HandlerSummary> {
         fn find<M: ?Sized>(
             handlers: &[&'static HandlerEntry<M>],
@@ -393,7 +393,7 @@ impl Registry {
         }
     }
 
-    /// The error of a message that a dispatcher has no handler for.
+    /// The error of a message without a handler in the dispatcher.
     pub(crate) fn no_handler(&self, kind: MessageKind, message: &'static str) -> Failure {
         let elsewhere = self.handler_of(kind, message).map(|it| it.source);
         Failure::NoHandler { message, elsewhere }

@@ -1,5 +1,5 @@
-//! Tracks which handlers run in a task. Shutdown and `settled` wait for all handlers to end, so a
-//! handler that awaited either would wait for itself.
+//! Tracks the handlers that run in a task. `shutdown` and `wait_until_idle` wait for all handlers
+//! to end, so a handler that awaited either would wait for itself.
 
 use std::future::Future;
 use std::sync::Arc;

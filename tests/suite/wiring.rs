@@ -87,7 +87,7 @@ the wiring has 1 problem
 command `PayInvoice` has 2 handlers
   --> wiring.rs:{}
   --> wiring.rs:{}
-  = write one handler for it: remove the others, or take in only one's module";
+  = write one handler for it: remove the others, or include the module of only one";
     let expected = expected(text, &["pay", "pay-again"]);
     assert_eq!(report(two_handlers::module()).await, expected);
 }
@@ -135,12 +135,12 @@ the wiring has 2 problems
 2 commands are named `Rename`
   --> wiring.rs:{}
   --> wiring.rs:{}
-  = write `name = \"..\"` in one's attribute, with a name of its own
+  = write another `name = \"..\"` in the attribute of one of them
 
 2 events are named `renamed`
   --> wiring.rs:{}
   --> wiring.rs:{}
-  = write another `name` in one's `#[event(..)]`";
+  = write another `name` in the `#[event(..)]` of one of them";
     let markers = ["rename-one", "rename-two", "renamed-one", "renamed-two"];
     assert_eq!(report(same_names::module()).await, expected(text, &markers));
 }
@@ -378,7 +378,7 @@ the wiring has 2 problems
 2 projections are named `stores`
   --> wiring.rs:{}
   --> wiring.rs:{}
-  = write another `name` in one's `#[projection(..)]`
+  = write another `name` in the `#[projection(..)]` of one of them
 
 read model `store` is kept by more than one projection
   --> wiring.rs:{}

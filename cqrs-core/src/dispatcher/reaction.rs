@@ -12,10 +12,10 @@ use crate::subscription::{
 };
 use crate::trace;
 
-/// A reaction, and the dispatcher that it sends commands to.
+/// A reaction, and the dispatcher to which it sends commands.
 pub(crate) struct Reaction {
     entry: &'static ReactionEntry,
-    /// By the place of the input.
+    /// The services, by the place of the function's input. `None` for other inputs.
     services: Box<[Option<ErasedService>]>,
     dispatcher: Dispatcher,
 }
@@ -33,7 +33,7 @@ impl Reaction {
         }
     }
 
-    /// Reacts to one event.
+    /// Runs the reaction to one event.
     pub(crate) async fn react(&self, recorded: &Recorded) -> Result<()> {
         let scope = ReactionScope {
             recorded,
@@ -83,7 +83,8 @@ impl Follower for Reaction {
                     let failed = FailedEvent::new(place, event, self.entry.name, &error);
                     return Ok(page.outcome(Some(failed)));
                 }
-                // After each event, so that it is not handled again if the next one fails.
+                // Committed after each event, so that it is not handled again if the next one
+                // fails.
                 checkpoint.commit(event.position, Vec::new()).await?;
             }
             Ok(page.outcome(None))

@@ -9,9 +9,9 @@ use crate::message::Command;
 /// A command that a reaction sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SentCommand {
-    /// Its wire name.
+    /// The command's wire name.
     pub name: &'static str,
-    /// Its fields as JSON.
+    /// The command's fields as JSON.
     pub body: Value,
 }
 
@@ -26,7 +26,7 @@ impl SentCommand {
     /// The command.
     ///
     /// # Errors
-    /// If it is of another type, or its fields do not fit the type.
+    /// If the command has another type, or its fields do not fit the type.
     pub fn decode<C: Command + DeserializeOwned>(&self) -> Result<C> {
         if self.name != C::NAME {
             return Err(Error::message(format!("it is a `{}`", self.name)));

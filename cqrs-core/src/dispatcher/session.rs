@@ -6,7 +6,7 @@ use crate::message::{Command, Query};
 use crate::store::Position;
 
 /// A conversation in which every query sees the events of the commands before it, and every message
-/// has the same actor. Made by [`Dispatcher::session`].
+/// has the same actor. Created by [`Dispatcher::session`].
 pub struct Session {
     dispatcher: Dispatcher,
     actor: Option<Actor>,

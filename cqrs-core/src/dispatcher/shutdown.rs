@@ -16,13 +16,14 @@ const STOPPED_EARLY: &str = "the dispatcher was shut down before it had finished
 /// The tasks of the workers. They end with the last clone of the dispatcher.
 pub(super) struct Workers(Mutex<JoinSet<()>>);
 
-/// The work that had not finished when [`Dispatcher::shutdown`] or [`Dispatcher::wait_until_idle`] gave
-/// up.
+/// The work that had not finished when [`Dispatcher::shutdown`] or [`Dispatcher::wait_until_idle`]
+/// gave up.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Unfinished {
-    /// The command handler, projection or reaction that awaited the call. It would have waited for its
-    /// own end, so the call was refused and had no effect. `None` if the call was made elsewhere.
+    /// The command handler, projection or reaction that awaited the call. It would have waited for
+    /// its own end, so the call was refused and had no effect. `None` for calls outside of
+    /// handlers.
     pub handler: Option<&'static str>,
     /// Time that the call waited.
     pub waited: Duration,
@@ -38,18 +39,19 @@ pub struct Unfinished {
 
 impl Dispatcher {
     /// Shuts the dispatcher down. From now on, commands and queries fail with
-    /// [`Failure::ShutDown`](crate::error::Failure::ShutDown). Commands in progress finish, and so do
-    /// reactions, with the commands that they send; events that no reaction has begun to handle are left
-    /// for the next start. Then projections bring read models up to the head, and all workers stop.
+    /// [`Failure::ShutDown`](crate::error::Failure::ShutDown). Commands in progress finish, and so
+    /// do reactions, with the commands that they send; events that no reaction has begun to handle
+    /// are left for the next start. Then projections bring read models up to the head, and all
+    /// workers stop.
     ///
-    /// Waits for at most `grace`. Work that has not finished by then is stopped: a projection resumes
-    /// from its checkpoint at the next start, a reaction handles its event again, and a command in
-    /// progress is carried out completely or not at all. A second call is harmless: it waits for the
-    /// same work, with its own `grace`.
+    /// Waits for at most `grace`. Work that has not finished by then is stopped: a projection
+    /// resumes from its checkpoint at the next start, a reaction handles its event again, and a
+    /// command in progress is carried out completely or not at all. A second call is harmless: it
+    /// waits for the same work, with its own `grace`.
     ///
     /// # Errors
-    /// [`Unfinished`] if some work has not finished in time. Immediately, and without any effect, if a
-    /// handler of this dispatcher awaits the call.
+    /// [`Unfinished`] if some work has not finished in time. Immediately, and without any effect,
+    /// if a handler of this dispatcher awaits the call.
     pub async fn shutdown(&self, grace: Duration) -> Result<(), Unfinished> {
         let inner = &self.inner;
         inner.check_outside_of_handlers()?;
@@ -105,13 +107,14 @@ impl Dispatcher {
         }
     }
 
-    /// Waits until the dispatcher is idle: no command is in progress, and projections and reactions have
-    /// handled every event, including those that reactions caused in the meantime. Returns the head at
-    /// that moment. For tests, and for programs that end when their work is done.
+    /// Waits until the dispatcher is idle: no command is in progress, and projections and reactions
+    /// have handled every event, including those that reactions caused in the meantime. Returns the
+    /// head at that moment. For tests, and for programs that end when their work is done.
     ///
     /// # Errors
-    /// [`Unfinished`] if some work is not done after `limit`, or a worker has stopped. An endless chain
-    /// of reactions never becomes idle. Immediately, if a handler of this dispatcher awaits the call.
+    /// [`Unfinished`] if some work is not done after `limit`, or a worker has stopped. An endless
+    /// chain of reactions never becomes idle. Immediately, if a handler of this dispatcher awaits
+    /// the call.
     pub async fn wait_until_idle(&self, limit: Duration) -> Result<Position, Unfinished> {
         self.inner.check_outside_of_handlers()?;
         let started = Instant::now();
@@ -159,8 +162,8 @@ impl Inner {
                 let reached = worker.wait_for(head, Duration::MAX).await;
                 reached.map_err(|_| NotIdle::Stopped)?;
             }
-            // A reaction's position moves after its commands: if they recorded anything, the head is no
-            // longer the one that was waited for.
+            // A reaction's position moves after its commands: if they recorded anything, the head
+            // is no longer the one that was waited for.
             let is_idle = self.lifecycle.commands() == 0;
             if is_idle && self.log.head().await.map_err(NotIdle::Store)? == head {
                 return Ok(head);

@@ -17,7 +17,7 @@ struct FilledSlot<S> {
     slot: S,
 }
 
-/// A handler to put in its slot.
+/// A handler for a slot.
 pub(super) struct NewSlot<S> {
     pub(super) message: &'static str,
     pub(super) place: CellPlace,
@@ -50,7 +50,7 @@ impl<S> Slots<S> {
         let slot = number.and_then(|number| self.by_number.get(*number)?.as_ref());
         slot.map(|slot| &slot.slot).ok_or_else(|| Unknown {
             kind,
-            // The name comes from outside, and may be of any length.
+            // The name comes from a caller, and may have any length.
             name: name.chars().take(80).collect(),
             suggestion: nearest(self.numbers.keys().copied(), name),
         })

@@ -16,7 +16,7 @@ use crate::store::{
     BoxFuture, EventLogExt, EventQuery, Events, Position, ReadRange, Recorded, Tags,
 };
 
-/// A read of the state of an aggregate; `.await` folds it. Made by
+/// A read of the state of an aggregate, which `.await` folds. Created by
 /// [`Dispatcher::state`](super::Dispatcher::state).
 #[must_use = "the state is folded when the call is awaited"]
 pub struct StateCall<'d, A> {
@@ -105,7 +105,7 @@ impl<'d, A: Aggregate> IntoFuture for StateCall<'d, A> {
     }
 }
 
-/// A read of events in position order, all of one snapshot, a page at a time. Made by
+/// A read of events in position order, in one snapshot, page by page. Created by
 /// [`Dispatcher::history`](super::Dispatcher::history) and
 /// [`Dispatcher::events`](super::Dispatcher::events).
 pub struct History {
@@ -113,7 +113,7 @@ pub struct History {
     query: Result<EventQuery, BrokenId>,
     range: ReadRange,
     actor: Option<Actor>,
-    /// The name of what is read, and the permission that is required.
+    /// The name for the authorizer, and the required permission.
     guarded: (&'static str, Option<&'static str>),
 }
 
@@ -180,7 +180,8 @@ impl History {
     /// Returns all events at once.
     ///
     /// # Errors
-    /// If the actor may not read them, the `Display` of the id panicked, or the store cannot be read.
+    /// If the actor may not read them, the `Display` of the id panicked, or the store cannot be
+    /// read.
     pub async fn all(&self) -> Result<Vec<Arc<Recorded>>, QueryError> {
         let mut events = self.stream()?;
         let mut all = Vec::new();

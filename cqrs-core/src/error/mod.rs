@@ -162,7 +162,7 @@ fn take_in(elsewhere: Option<&Source>) -> String {
             "the one in `{}` ({source}) needs `.module(..)` on the builder",
             source.module
         ),
-        None => "write one, or take in the crate that has it with `.module(..)`".to_owned(),
+        None => "write one, or include the crate that has one with `.module(..)`".to_owned(),
     }
 }
 

@@ -39,7 +39,7 @@ impl Report {
         self.losses.into_inner()
     }
 
-    /// Path of the innermost value that could not be written, if it is not the whole.
+    /// Path of the innermost value that could not be written. `None` for the whole value.
     pub(super) fn into_failed(self) -> Option<String> {
         self.failed.into_inner()
     }
@@ -59,8 +59,8 @@ impl Report {
     }
 }
 
-/// Writes with another serializer, and reports the values that JSON represents as `null`. It
-/// allocates nothing of its own as long as there is nothing to report.
+/// Writes with another serializer, and reports the values that JSON represents as `null`. Without
+/// anything to report, it allocates nothing.
 pub(super) struct Lossless<'a, S> {
     inner: S,
     path: &'a Path<'a>,
@@ -69,7 +69,8 @@ pub(super) struct Lossless<'a, S> {
     report: &'a Report,
 }
 
-/// A value on its way to the inner serializer, which hands it back with a serializer for it.
+/// A value for the inner serializer. Wraps the serializer that it is written with in a
+/// [`Lossless`].
 struct Value<'a, T: ?Sized> {
     inner: &'a T,
     path: Path<'a>,
@@ -93,7 +94,7 @@ impl<T: Serialize + ?Sized> Serialize for Value<'_, T> {
     }
 }
 
-/// A sequence, map, struct or the like, of the inner serializer.
+/// A sequence, map or struct of the inner serializer.
 pub(super) struct Compound<'a, C> {
     inner: C,
     path: Path<'a>,

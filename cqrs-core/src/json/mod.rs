@@ -21,11 +21,12 @@ use lossless::Report;
 use path::shorten;
 use root::{Origin, Root};
 
-/// Why a value has no JSON that reads back as the same value, or why JSON cannot be read.
+/// The reason that a value has no JSON that reads back as the same value, or that JSON cannot be
+/// read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{reason}", .field.as_ref().map(|field| format!("`{field}`: ")).unwrap_or_default())]
 pub(crate) struct Unreadable {
-    /// Path of the field at fault, `lines[2].price`, if it is one field.
+    /// Path of the invalid field, such as `lines[2].price`. `None` for the value as a whole.
     pub(crate) field: Option<String>,
     /// Description of the problem.
     pub(crate) reason: String,
@@ -56,8 +57,7 @@ enum Lost {
 ///
 /// # Errors
 /// When the value has no JSON, when its JSON does not read as a `T`, and when it reads as another
-/// value where JSON has `null` for something that is not absent: a number that is not finite, a
-/// `Some` of nothing.
+/// value because JSON has `null` for a number that is not finite or for a `Some` of nothing.
 pub(crate) fn encode<T: Serialize + DeserializeOwned>(value: &T) -> Result<Vec<u8>, Unreadable> {
     round_trip::<T, T>(value).map(|(json, _)| json)
 }
@@ -80,10 +80,10 @@ where
     Ok((json.as_slice().to_vec(), read))
 }
 
-/// Adds a value's JSON to `text`, as serde writes it, to tell the value from others.
+/// Adds a value's JSON to `text`, as serde writes it, to distinguish the value from others.
 ///
 /// # Errors
-/// When the value has no JSON, or has the JSON of another value where that is `null`.
+/// When the value has no JSON, or shares its JSON with another value because of a `null`.
 pub(crate) fn fingerprint<T>(value: &T, text: &mut Vec<u8>) -> Result<(), Unreadable>
 where
     T: Serialize + DeserializeOwned,
@@ -100,7 +100,7 @@ where
 /// reads `null` as an object without any.
 ///
 /// # Errors
-/// When the JSON does not fit the type; names the field.
+/// When the JSON does not fit the type. The error names the field.
 pub(crate) fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T, Unreadable> {
     read(json, Origin::Log)
 }
@@ -118,8 +118,8 @@ pub(crate) struct MessageLimits {
 /// type with fields must be an object.
 ///
 /// # Errors
-/// When the JSON exceeds a limit, and when it does not fit the type; names the field. The outer error
-/// is a panic.
+/// When the JSON exceeds a limit, or does not fit the type. The error names the field. The outer
+/// error is a panic.
 pub(crate) fn decode_message<T: DeserializeOwned>(
     json: &[u8],
     limits: MessageLimits,
@@ -198,7 +198,7 @@ fn read<T: DeserializeOwned>(json: &[u8], origin: Origin) -> Result<T, Unreadabl
     value.map_err(|error| locate::<T>(json, origin, &error))
 }
 
-/// Reads the JSON a second time to find the field at fault.
+/// Reads the JSON a second time to find the invalid field.
 #[cold]
 fn locate<T>(json: &[u8], origin: Origin, error: &serde_json::Error) -> Unreadable
 where
@@ -215,7 +215,7 @@ where
 }
 
 impl Unreadable {
-    /// The same, with the path from a field of the value on.
+    /// Shortens the path to the part below a field of the value.
     pub(crate) fn within(self, field: &str) -> Self {
         let inner = self.field.as_deref().and_then(|path| {
             let path = path.strip_prefix(field)?;

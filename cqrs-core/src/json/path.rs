@@ -22,7 +22,7 @@ enum Step<'a> {
 
 /// The key of a map.
 pub(super) trait MapKey {
-    /// Its text.
+    /// The text of the key.
     fn text(&self) -> String;
 }
 
@@ -34,23 +34,23 @@ impl<K: Serialize> MapKey for K {
 }
 
 impl<'a> Path<'a> {
-    /// Of the outermost value.
+    /// The path of the outermost value.
     pub(super) const ROOT: Path<'static> = Path {
         parent: None,
         step: Step::Root,
     };
 
-    /// Of a field or a variant.
+    /// The path of a field or a variant.
     pub(super) fn name(&'a self, name: &'static str) -> Self {
         self.then(Step::Name(name))
     }
 
-    /// Of an item of a sequence.
+    /// The path of an item of a sequence.
     pub(super) fn item(&'a self, index: usize) -> Self {
         self.then(Step::Item(index))
     }
 
-    /// Of a value in a map.
+    /// The path of a value in a map.
     pub(super) fn key(&'a self, key: &'a dyn MapKey) -> Self {
         self.then(Step::Key(key))
     }

@@ -4,17 +4,17 @@ use serde_json::Value;
 
 use crate::store::EventData;
 
-/// What a test compares, line by line.
+/// A value that a test compares line by line.
 pub(super) trait Lines: PartialEq + Debug {
-    /// What stands where one side has nothing.
+    /// The text for a missing value.
     const NOTHING: &'static str;
 
-    /// Its name, then its parts.
+    /// The name of the value, then its parts.
     fn lines(&self) -> Vec<String>;
 }
 
-/// Expected and actual values side by side, a `≠` at every line that differs; `None` when they
-/// are the same.
+/// Expected and actual values side by side, with a `≠` at every line that differs. `None` if they
+/// are equal.
 pub(super) fn difference<T: Lines>(expected: &[T], actual: &[T]) -> Option<String> {
     if expected == actual {
         return None;
@@ -62,7 +62,7 @@ struct Row {
 impl Lines for EventData {
     const NOTHING: &'static str = "(no event)";
 
-    /// Its name and version, its tags, its fields.
+    /// Name and version, tags, then fields.
     fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!("{} v{}", self.event_type, self.version)];
         lines.extend(self.tags.into_iter().map(|tag| format!("  #{tag}")));

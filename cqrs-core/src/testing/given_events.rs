@@ -5,12 +5,12 @@ use crate::message::{IntoEvents, NewEvents};
 use crate::store::{Append, Appended, EventData, EventLog, Memory};
 use crate::{CommandId, Timestamp};
 
-/// What a test says has happened before.
+/// The history of a test.
 pub(super) struct GivenEvents {
     appends: Vec<Append>,
-    /// When the next thing happens.
+    /// Time of the next event or command.
     pub(super) time: Timestamp,
-    /// On whose behalf the next thing happens.
+    /// Actor of the next event or command.
     pub(super) actor: Option<Actor>,
 }
 
@@ -28,7 +28,7 @@ impl GivenEvents {
         self.appends.push(self.append(new_events(events)));
     }
 
-    /// A log with this history.
+    /// Creates a store with this history.
     pub(super) async fn store(&self) -> Memory {
         let store = Memory::new();
         for append in &self.appends {
@@ -38,7 +38,7 @@ impl GivenEvents {
         store
     }
 
-    /// One more thing happens now.
+    /// Appends more events to the store, now.
     pub(super) async fn happen(&self, events: Vec<EventData>, store: &Memory) -> Appended {
         let appended = store.append(self.append(events)).await;
         appended.expect("the given events fit a store")
@@ -53,7 +53,7 @@ impl GivenEvents {
     }
 }
 
-/// Events as they are recorded.
+/// The events as they would be recorded.
 #[track_caller]
 pub(super) fn new_events(events: impl IntoEvents) -> Vec<EventData> {
     let mut recorded = NewEvents::new();
@@ -63,8 +63,8 @@ pub(super) fn new_events(events: impl IntoEvents) -> Vec<EventData> {
     recorded.into_vec()
 }
 
-/// Runs a future on a thread and a runtime of its own, so that it makes no difference whether the
-/// test has a runtime.
+/// Runs a future on a thread and a runtime of its own, so that it works in tests with and without a
+/// runtime.
 #[track_caller]
 pub(super) fn run<T: Send>(test: impl Future<Output = T> + Send) -> T {
     let run = || {

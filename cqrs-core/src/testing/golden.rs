@@ -1,11 +1,11 @@
 use crate::module::Module;
 use crate::registry::{EventEntry, Registry};
 
-/// Checks that every event of the module still reads the payloads that were recorded of it: for each
-/// event a wire name, a version and the JSON, at least one of each version from the oldest given to
-/// the current one. What was read must also be one that can be recorded again.
+/// Checks that every event of the module can still be decoded from payloads that were recorded in
+/// the past, and that the decoded event can be recorded again. A payload is a wire name, a version
+/// and the JSON. Each event needs one for every version from the oldest given to the current one.
 ///
-/// Keep a payload of each version in a file and name it with `include_str!`: the files of old
+/// Keep a payload of each version in a file and include it with `include_str!`. The files of old
 /// versions never change, as the log never does.
 ///
 /// ```
@@ -29,7 +29,7 @@ use crate::registry::{EventEntry, Registry};
 /// ```
 ///
 /// # Panics
-/// With everything that is wrong, by event, version and field.
+/// With all problems, by event, version and field.
 #[track_caller]
 pub fn verify_payloads<'a>(
     module: Module,

@@ -1,8 +1,8 @@
-//! For tests of a domain: [`given`] events, when a command, then events; [`projection`] and
-//! [`reaction`] in the same style; [`verify`], which checks the wiring; and [`verify_payloads`], which
-//! checks that old events can be read.
+//! Tests of a domain: [`given`] events, when a command, then events; [`projection`] and
+//! [`reaction`] in the same style. [`verify`] checks the wiring, and [`verify_payloads`] that old
+//! events can be decoded.
 //!
-//! A test that fails panics, as assertions do.
+//! A failed test panics, like an assertion.
 
 mod difference;
 mod given_events;

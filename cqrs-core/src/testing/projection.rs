@@ -17,16 +17,16 @@ use crate::store::EventLogExt;
 use crate::views::{Read, ReadModel};
 use crate::wiring::{Plan, PlannedProjection, Stores};
 
-/// How often a projection that does not get on is asked whether it fails.
-const LOOK: Duration = Duration::from_millis(50);
+/// Interval between two checks whether a slow projection fails.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How often, at most: for half a minute.
-const LOOKS: usize = 600;
+/// Maximum number of checks: half a minute in total.
+const MAX_CHECKS: usize = 600;
 
 /// Begins a test of a projection: `projection::<ProductList>().given(events).then_view(key, view)`.
 ///
-/// The events are recorded in a store in memory, folded by the real projection and written there;
-/// views are read as queries read them.
+/// The events are recorded in a store in memory. The real projection folds them and writes its
+/// views there; the test reads the views as a query does.
 pub fn projection<P: Projection>() -> ProjectionTest {
     ProjectionTest {
         entry: const { &ProjectionEntry::of::<P>() },
@@ -34,14 +34,14 @@ pub fn projection<P: Projection>() -> ProjectionTest {
     }
 }
 
-/// A projection with the events that it folds. Several `then`s may follow each other.
+/// A projection with the events that it folds. Several `then` calls may follow each other.
 pub struct ProjectionTest {
     entry: &'static ProjectionEntry,
     history: GivenEvents,
 }
 
 impl ProjectionTest {
-    /// Events that have happened. May be called several times.
+    /// Adds events to the history. May be called several times.
     #[must_use = "nothing is tested until `.then_view(..)`"]
     #[track_caller]
     pub fn given(mut self, events: impl IntoEvents) -> Self {
@@ -49,21 +49,21 @@ impl ProjectionTest {
         self
     }
 
-    /// Time of the events that follow. Defaults to the epoch.
+    /// Sets the time of the following events. Defaults to the epoch.
     #[must_use = "nothing is tested until `.then_view(..)`"]
     pub fn at(mut self, time: Timestamp) -> Self {
         self.history.time = time;
         self
     }
 
-    /// Actor of the events that follow.
+    /// Sets the actor of the following events. Defaults to none.
     #[must_use = "nothing is tested until `.then_view(..)`"]
     pub fn by(mut self, actor: Actor) -> Self {
         self.history.actor = Some(actor);
         self
     }
 
-    /// The projection has made exactly this view of the key.
+    /// Asserts that the view with this key is exactly the expected one.
     ///
     /// # Panics
     /// With a table of the differences, or the error if the projection fails.
@@ -73,7 +73,7 @@ impl ProjectionTest {
         self.compare(&differs::<V>(&key), &[expected], actual.as_slice())
     }
 
-    /// There is no view of the key.
+    /// Asserts that no view has this key.
     ///
     /// # Panics
     /// With the view, or the error if the projection fails.
@@ -83,7 +83,7 @@ impl ProjectionTest {
         self.compare::<V>(&differs::<V>(&key), &[], actual.as_slice())
     }
 
-    /// These are all views of the read model, in the order of their keys.
+    /// Asserts that the read model has exactly these views, in the order of their keys.
     ///
     /// # Panics
     /// With a table of the differences, or the error if the projection fails.
@@ -94,7 +94,7 @@ impl ProjectionTest {
         self.compare(&what, &expected, &self.views())
     }
 
-    /// The view of this key, if there is one.
+    /// Returns the view with this key, if there is one.
     ///
     /// # Panics
     /// With the error, if the projection fails.
@@ -111,7 +111,7 @@ impl ProjectionTest {
         self.unwrap(view)
     }
 
-    /// All views of a read model, in the order of their keys.
+    /// Returns all views of a read model, in the order of their keys.
     ///
     /// # Panics
     /// With the error, if the projection fails.
@@ -124,7 +124,7 @@ impl ProjectionTest {
         self.unwrap(views)
     }
 
-    /// Folds the events, and reads what came of them.
+    /// Folds the events. Returns access to the views.
     async fn read<V: ReadModel>(&self) -> Result<Read<V>, String> {
         let store = self.history.store().await;
         let head = store.head().await.map_err(|error| error.to_string())?;
@@ -139,15 +139,15 @@ impl ProjectionTest {
             .start(plan, Stores::of(store.clone()))
             .await;
         let dispatcher = dispatcher.map_err(|error| error.to_string())?;
-        for _ in 0..LOOKS {
-            let Err(behind) = dispatcher.wait_until_caught_up(head, LOOK).await else {
+        for _ in 0..MAX_CHECKS {
+            let Err(behind) = dispatcher.wait_until_caught_up(head, CHECK_INTERVAL).await else {
                 return Ok(Read::new(store, model.schema));
             };
             if let Some(failure) = behind.failing {
                 return Err(failure);
             }
         }
-        Err("it does not come to an end".to_owned())
+        Err("it did not finish within 30 seconds".to_owned())
     }
 
     #[track_caller]
@@ -170,7 +170,7 @@ fn differs<V: ReadModel>(key: &impl Display) -> String {
     format!("view `{key}` of `{}` differs", V::NAME)
 }
 
-/// A view as it is stored.
+/// A stored view.
 #[derive(Debug, PartialEq)]
 struct JsonView {
     key: String,

@@ -28,7 +28,7 @@ pub fn reaction(name: &str) -> ReactionTest {
     }
 }
 
-/// What happened before, and what the reaction and the handlers of its commands need.
+/// The history of a test, and the services of the reaction and of the handlers of its commands.
 #[must_use = "nothing is tested until `.when(event).then_sent(..)`"]
 pub struct ReactionTest {
     name: String,
@@ -38,42 +38,42 @@ pub struct ReactionTest {
 }
 
 impl ReactionTest {
-    /// Events that have happened before, to which the reaction does not react.
+    /// Adds events to the history, to which the reaction does not react.
     #[track_caller]
     pub fn given(mut self, events: impl IntoEvents) -> Self {
         self.history.add(events);
         self
     }
 
-    /// Time of everything that follows. Defaults to the epoch.
+    /// Sets the time of the following events. Defaults to the epoch.
     pub fn at(mut self, time: Timestamp) -> Self {
         self.history.time = time;
         self
     }
 
-    /// Actor of the events that follow.
+    /// Sets the actor of the following events. Defaults to none.
     pub fn by(mut self, actor: Actor) -> Self {
         self.history.actor = Some(actor);
         self
     }
 
-    /// A service for the reaction, or for the handlers of its commands.
+    /// Provides a service to the reaction and to the handlers of its commands.
     pub fn provide<T: ?Sized + Send + Sync + 'static>(mut self, service: Arc<T>) -> Self {
         self.services.insert(service);
         self
     }
 
-    /// Where the reaction and the handlers of its commands are, when several modules of the test's
-    /// binary have some of these names.
+    /// Sets the module of the reaction and of the handlers of its commands. Needed if several
+    /// modules of the test's binary have the same names.
     pub fn module(mut self, module: Module) -> Self {
         self.scope.add(module);
         self
     }
 
-    /// The event to react to. Runs the reaction.
+    /// Records the event, and runs the reaction to it.
     ///
     /// # Panics
-    /// When there is no such reaction, or it reacts to another event.
+    /// When no such reaction exists, or it reacts to another event.
     #[track_caller]
     pub fn when<E: Event>(self, event: E) -> Reacted {
         let reactions = Registry::get().reactions.iter().copied();
@@ -95,7 +95,7 @@ impl ReactionTest {
                 names.join(", ")
             ),
             _ => panic!(
-                "several reactions are named `{}`: say which `.module(..)`",
+                "several reactions are named `{}`: choose one with `.module(..)`",
                 self.name
             ),
         };
@@ -123,7 +123,7 @@ impl ReactionTest {
         let store = self.history.store().await;
         let last = self.history.happen(event, &store).await.last;
         let recorded = event_at(&store, last).await;
-        // What else is wrong with the wiring is for `verify`.
+        // Other problems of the wiring are left to `verify`.
         let mut plan = Plan::new(Registry::get(), &self.scope, &mut Problems::default());
         plan.reactions.clear();
         // A store in memory has no transactions.
@@ -150,7 +150,7 @@ async fn event_at(store: &impl EventLog, position: Position) -> Arc<Recorded> {
     page.events.into_iter().next().expect("it was recorded")
 }
 
-/// What a reaction did.
+/// The effects of a reaction.
 #[must_use = "nothing is tested until `.then_sent(..)`"]
 pub struct Reacted {
     name: &'static str,
@@ -159,7 +159,8 @@ pub struct Reacted {
 }
 
 impl Reacted {
-    /// The reaction sent exactly these commands, in this order, and did not fail; `()` for none.
+    /// Asserts that the reaction sent exactly these commands, in this order, and did not fail. `()`
+    /// stands for no command.
     ///
     /// # Panics
     /// With a table of the differences, or with the error.
@@ -176,10 +177,10 @@ impl Reacted {
         }
     }
 
-    /// The reaction fails with an error of this text.
+    /// Asserts that the reaction failed with this error text.
     ///
     /// # Panics
-    /// When it does not fail, or the text is another.
+    /// When it did not fail, or the text differs.
     #[track_caller]
     pub fn then_error(self, expected: &str) {
         match self.result {
@@ -188,7 +189,7 @@ impl Reacted {
         }
     }
 
-    /// The commands that the reaction sent, also those that were rejected.
+    /// The commands that the reaction sent, including rejected ones.
     pub fn sent(&self) -> &[SentCommand] {
         &self.sent
     }
@@ -196,7 +197,7 @@ impl Reacted {
     /// The reaction's result.
     ///
     /// # Errors
-    /// The reaction's.
+    /// The reaction's error.
     pub fn result(self) -> Result<()> {
         self.result
     }
@@ -212,9 +213,10 @@ impl Lines for SentCommand {
     }
 }
 
-/// The commands that a test expects: one, a `Vec`, an `Option` or a tuple of them, `()` for none.
+/// The commands that a test expects: a command, a `Vec`, `Option` or tuple of commands, or `()` for
+/// none.
 pub trait Commands {
-    /// Adds them, in order.
+    /// Adds the commands, in order.
     fn list(self, commands: &mut Vec<SentCommand>);
 }
 

@@ -16,11 +16,11 @@ use crate::store::{EventData, EventLogExt, EventQuery, Recorded};
 use crate::wiring::{Plan, Stores};
 use crate::{CommandId, Timestamp};
 
-/// Begins a test of a decision: `given(events).when(command).then(events)`. Without history:
-/// `given(())`.
+/// Begins a test of a decision: `given(events).when(command).then(events)`. `given(())` begins
+/// without history.
 ///
-/// The command runs through its real handler, on a store in memory, whether the handler is sync
-/// or async and wherever the test runs; validation runs too, authorization does not.
+/// The command runs through its real handler, sync or async, on a store in memory, in tests with
+/// and without a runtime. Validation runs, authorization does not.
 #[track_caller]
 pub fn given(events: impl IntoEvents) -> Given {
     let given = Given {
@@ -32,7 +32,7 @@ pub fn given(events: impl IntoEvents) -> Given {
     given.and(events)
 }
 
-/// What happened before, and what the handler needs.
+/// The history of a test, and the services of the handler.
 #[must_use = "nothing is tested until `.when(command).then(..)`"]
 pub struct Given {
     history: GivenEvents,
@@ -42,44 +42,45 @@ pub struct Given {
 }
 
 impl Given {
-    /// More history.
+    /// Adds events to the history.
     #[track_caller]
     pub fn and(mut self, events: impl IntoEvents) -> Self {
         self.history.add(events);
         self
     }
 
-    /// Time of everything that follows: the events of `and`, or the command. Defaults to the epoch.
+    /// Sets the time of the following events of `and`, and of the command. Defaults to the epoch.
     pub fn at(mut self, time: Timestamp) -> Self {
         self.history.time = time;
         self
     }
 
-    /// Actor of everything that follows: the events of `and`, or the command.
+    /// Sets the actor of the following events of `and`, and of the command. Defaults to none.
     pub fn by(mut self, actor: Actor) -> Self {
         self.history.actor = Some(actor);
         self
     }
 
-    /// The command's id. Defaults to a new one.
+    /// Sets the command's id. Defaults to a new id.
     pub fn id(mut self, id: CommandId) -> Self {
         self.id = Some(id);
         self
     }
 
-    /// A service for the handler, as on the dispatcher's builder.
+    /// Provides a service to the handler, as on the dispatcher's builder.
     pub fn provide<T: ?Sized + Send + Sync + 'static>(mut self, service: Arc<T>) -> Self {
         self.services.insert(service);
         self
     }
 
-    /// Where the handler is, when several modules of the test's binary handle the command.
+    /// Sets the handler's module. Needed if several modules of the test's binary handle the
+    /// command.
     pub fn module(mut self, module: Module) -> Self {
         self.module = Some(module);
         self
     }
 
-    /// The command to test.
+    /// Sets the command to test.
     pub fn when<C: Command>(self, command: C) -> When<C> {
         When {
             given: self,
@@ -88,7 +89,7 @@ impl Given {
     }
 }
 
-/// A command with its history, to be compared with what should come of it.
+/// A command with its history, to compare with the expected outcome.
 #[must_use = "nothing is tested until `.then(..)` or `.then_rejected(..)`"]
 pub struct When<C> {
     given: Given,
@@ -96,7 +97,8 @@ pub struct When<C> {
 }
 
 impl<C: Command> When<C> {
-    /// The command leads to exactly these events, in this order; `()` for none.
+    /// Asserts that the command leads to exactly these events, in this order. `()` stands for no
+    /// event.
     ///
     /// # Panics
     /// With a table of the differences, or the error if there was one.
@@ -112,7 +114,8 @@ impl<C: Command> When<C> {
         }
     }
 
-    /// The command leads to exactly one event, an `E` for which the function returns `true`.
+    /// Asserts that the command leads to exactly one event, an `E` for which the function returns
+    /// `true`.
     ///
     /// # Panics
     /// With the events, or the error if there was one.
@@ -137,7 +140,7 @@ impl<C: Command> When<C> {
         );
     }
 
-    /// The command leads to events for which the function returns `true`.
+    /// Asserts that the command leads to events for which the function returns `true`.
     ///
     /// # Panics
     /// With the events, or the error if there was one.
@@ -152,10 +155,10 @@ impl<C: Command> When<C> {
         );
     }
 
-    /// The domain rejects the command with exactly this error.
+    /// Asserts that the domain rejects the command with exactly this error.
     ///
     /// # Panics
-    /// With a table of both, when there is another error or there are events.
+    /// With a table of both, if the command led to events or to another error.
     #[track_caller]
     pub fn then_rejected(self, expected: C::Error)
     where
@@ -171,11 +174,11 @@ impl<C: Command> When<C> {
         );
     }
 
-    /// The domain rejects the command with an error for which the function returns `true`:
-    /// `.then_rejected_with(|error| matches!(error, CatalogError::NotFound(_)))`.
+    /// Asserts that the domain rejects the command with an error for which the function returns
+    /// `true`: `.then_rejected_with(|error| matches!(error, CatalogError::NotFound(_)))`.
     ///
     /// # Panics
-    /// With what came instead.
+    /// With the actual outcome.
     #[track_caller]
     pub fn then_rejected_with(self, matches: impl FnOnce(&C::Error) -> bool) {
         let actual = match self.outcome() {
@@ -188,11 +191,11 @@ impl<C: Command> When<C> {
         );
     }
 
-    /// Something other than the domain's own error comes back: the message is invalid, a service
-    /// failed. Compare with the error's text.
+    /// Asserts that the command fails with this error text. For errors other than the domain's own,
+    /// such as an invalid message or a failed service.
     ///
     /// # Panics
-    /// When there are events, or the text is another.
+    /// When the command led to events, or the text differs.
     #[track_caller]
     pub fn then_error(self, expected: &str) {
         match self.outcome() {
@@ -210,10 +213,10 @@ impl<C: Command> When<C> {
         }
     }
 
-    /// The events as recorded, with time, actor and command id.
+    /// Returns the recorded events, with time, actor and command id.
     ///
     /// # Panics
-    /// With the error if there was one.
+    /// With the error, if there was one.
     #[track_caller]
     pub fn events(self) -> Vec<Recorded> {
         match self.outcome() {
@@ -222,7 +225,7 @@ impl<C: Command> When<C> {
         }
     }
 
-    /// The events as recorded, or the error.
+    /// Returns the recorded events, or the error.
     ///
     /// # Errors
     /// As [`Dispatcher::execute`].
@@ -284,7 +287,7 @@ fn handler<C: Command>(module: Option<Module>) -> &'static CommandHandlerEntry {
             C::NAME
         ),
         _ => panic!(
-            "`{}` has several handlers: say which `.module(..)`",
+            "`{}` has several handlers: choose one with `.module(..)`",
             C::NAME
         ),
     }

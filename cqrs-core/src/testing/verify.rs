@@ -2,20 +2,20 @@ use crate::module::Module;
 use crate::registry::Registry;
 use crate::wiring::{Plan, Problems, Scope};
 
-/// Checks everything that is registered in this process, as `build` would, but for services, the
-/// authorizer and the store, which only the program that builds a dispatcher knows.
+/// Checks all registered items of this process as `build` does, except for services, the authorizer
+/// and the store, which depend on the program that builds a dispatcher.
 ///
 /// # Panics
-/// With the report, when something does not fit together.
+/// With the report, if the wiring has problems.
 #[track_caller]
 pub fn verify() {
     check(&Scope::default());
 }
 
-/// Checks these modules; see [`verify`].
+/// Checks these modules. See [`verify`].
 ///
 /// # Panics
-/// With the report, when something does not fit together.
+/// With the report, if the wiring has problems.
 #[track_caller]
 pub fn verify_modules(modules: impl IntoIterator<Item = Module>) {
     let mut scope = Scope::default();

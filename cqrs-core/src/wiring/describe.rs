@@ -30,9 +30,9 @@ pub struct MessageDescription {
     pub name: &'static str,
     /// The permission that an actor needs, if any.
     pub permission: Option<&'static str>,
-    /// Its documentation comment.
+    /// The documentation comment of the message's type.
     pub docs: &'static str,
-    /// The place of its declaration.
+    /// The place of the message's declaration.
     pub source: Source,
     /// The handler's name.
     pub handler: &'static str,
@@ -62,11 +62,11 @@ pub struct EventDescription {
     pub name: &'static str,
     /// The version of the wire format.
     pub version: u32,
-    /// Its documentation comment.
+    /// The documentation comment of the event's type.
     pub docs: &'static str,
-    /// The place of its declaration.
+    /// The place of the event's declaration.
     pub source: Source,
-    /// The names of the aggregates that it concerns.
+    /// The names of the aggregates that the event concerns.
     pub aggregates: &'static [&'static str],
     /// The aggregates, projections and event handlers that the event reaches.
     pub listeners: Vec<Listener>,
@@ -86,9 +86,9 @@ impl EventDescription {
 pub struct Listener {
     /// `aggregate`, `projection` or `event handler`.
     pub kind: &'static str,
-    /// Its name; of a projection, with the method.
+    /// The name of the listener. For a projection, with the method.
     pub name: String,
-    /// The place of its declaration.
+    /// The place of the listener's declaration.
     pub source: Source,
 }
 

@@ -1,4 +1,4 @@
-//! Checks, before any traffic, that everything registered fits together.
+//! Checks at startup that all registered items fit together.
 
 mod describe;
 mod permissions;

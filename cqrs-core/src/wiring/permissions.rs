@@ -4,8 +4,8 @@ use super::{Plan, Problems};
 use crate::source::Source;
 
 impl Plan {
-    /// Checks that there is an authorizer if permissions are named, and that history which needs a
-    /// permission cannot be read without one.
+    /// Checks that the dispatcher has an authorizer if permissions are named, and that the log
+    /// needs a permission if the history of an aggregate does.
     pub(crate) fn check_permissions(
         &self,
         has_authorizer: bool,
@@ -37,7 +37,7 @@ impl Plan {
             problems.add(
                 "aggregates name permissions, but the log, which has their events, needs none",
                 aggregates,
-                "`.log_permission(\"..\")` on the builder, with what one must hold for `events`",
+                "`.log_permission(\"..\")` on the builder, with the permission for reads of all events",
             );
         }
     }

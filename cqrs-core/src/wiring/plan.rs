@@ -26,9 +26,9 @@ pub(crate) struct Plan {
 /// The read models by their type.
 pub(crate) type Models = HashMap<TypeId, PlannedModel>;
 
-/// A read model.
+/// A read model and its projection.
 pub(crate) struct PlannedModel {
-    /// The place of the projection that keeps it.
+    /// The place of the projection in [`Plan::projections`].
     pub(crate) projection: usize,
     pub(crate) schema: Arc<ModelSchema>,
 }
@@ -41,7 +41,7 @@ pub(crate) struct PlannedProjection {
 }
 
 impl Plan {
-    /// A plan of all aggregates and nothing else, to which a test adds.
+    /// A plan with all aggregates and nothing else, for a test to add to.
     pub(crate) fn of_aggregates(registry: &'static Registry) -> Self {
         Self {
             registry,
@@ -55,7 +55,7 @@ impl Plan {
         }
     }
 
-    /// Takes in what is in scope and checks all but the services.
+    /// Selects the entries in scope, and checks everything that does not depend on the builder.
     pub(crate) fn new(registry: &'static Registry, scope: &Scope, problems: &mut Problems) -> Self {
         let projections = within(&registry.projections, scope);
         let plan = Self {
@@ -130,7 +130,7 @@ impl Plan {
             (MessageKind::Query, "queries"),
         ] {
             let messages = self.messages.iter().filter(|it| it.kind == kind);
-            let write = "`name = \"..\"` in one's attribute, with a name of its own";
+            let write = "another `name = \"..\"` in the attribute of one of them";
             doubled(
                 messages.map(|it| (it.name, it.source)),
                 word,
@@ -139,23 +139,23 @@ impl Plan {
             );
         }
         let events = self.events.iter().map(|it| (it.name, it.source));
-        let write = "another `name` in one's `#[event(..)]`";
+        let write = "another `name` in the `#[event(..)]` of one of them";
         doubled(events, "events", write, problems);
         let aggregates = self
             .aggregates
             .iter()
             .map(|it| (it.aggregate.name, it.source));
-        let write =
-            "`name = \"..\"` in one's `#[aggregate(..)]`, and `#[id(\"..\")]` on its fields";
+        let write = "`name = \"..\"` in the `#[aggregate(..)]` of one of them, and `#[id(\"..\")]` \
+             on its fields";
         doubled(aggregates, "aggregates", write, problems);
         let projections = self
             .projections
             .iter()
             .map(|it| (it.entry.name, it.entry.source));
-        let write = "another `name` in one's `#[projection(..)]`";
+        let write = "another `name` in the `#[projection(..)]` of one of them";
         doubled(projections, "projections", write, problems);
         let reactions = self.reactions.iter().map(|it| (it.name, it.source));
-        let write = "`name = \"..\"` in one's `#[event_handler]`";
+        let write = "`name = \"..\"` in the `#[event_handler]` of one of them";
         doubled(reactions, "event handlers", write, problems);
     }
 
@@ -168,7 +168,7 @@ impl Plan {
         for message in &self.messages {
             let word = message.kind.word();
             let name = message.name;
-            let write = "one handler for it: remove the others, or take in only one's module";
+            let write = "one handler for it: remove the others, or include the module of only one";
             match handlers.get(&(message.kind, name)).map(Vec::as_slice) {
                 None | Some([]) => problems.add(
                     format!("{word} `{name}` has no handler"),
@@ -193,7 +193,7 @@ impl Plan {
                 }
             }
         }
-        // Handlers of messages that are declared in a module which is not taken in.
+        // Handlers in scope whose messages are declared in a module out of scope.
         let declared = |kind, name| {
             let mut messages = self.messages.iter();
             messages.any(|it| it.kind == kind && it.name == name)
@@ -299,7 +299,7 @@ impl Plan {
 }
 
 impl Plan {
-    /// The projection that keeps a read model, whether it is taken in or not.
+    /// The projection that keeps a read model, in scope or not.
     fn keeper_elsewhere(&self, model: TypeId) -> Option<&'static ProjectionEntry> {
         let mut projections = self.registry.projections.iter().copied();
         projections.find(|entry| {
@@ -320,7 +320,7 @@ impl PlannedProjection {
         }
     }
 
-    /// The read models that its folds write, each once.
+    /// The read models that the folds write, each once.
     pub(crate) fn models(&self) -> Vec<ModelType> {
         let mut models: Vec<ModelType> = Vec::new();
         for input in self.folds.iter().flat_map(|fold| &fold.inputs) {
@@ -366,7 +366,7 @@ fn doubled<'a>(
     }
 }
 
-/// `CreateProduct` as a function is named: `create_product`.
+/// The name of a function for a type: `create_product` for `CreateProduct`.
 fn snake(name: &str) -> String {
     let mut snake = String::new();
     for letter in name.chars() {

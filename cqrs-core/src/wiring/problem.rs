@@ -3,7 +3,7 @@ use std::fmt;
 use crate::source::Source;
 use crate::store::StoreError;
 
-/// Why a dispatcher could not be built.
+/// The reason that a dispatcher could not be built.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -13,7 +13,7 @@ pub enum BuildError {
     /// `build` was not awaited inside a Tokio runtime.
     #[error("a dispatcher needs a Tokio runtime with time: await `build` in `#[tokio::main]`")]
     NoRuntime,
-    /// A projection's `#[setup]` method failed: nothing of it was written, and the next `build`
+    /// A projection's `#[setup]` method failed. None of its writes was kept, and the next `build`
     /// runs it again.
     #[error("`#[setup]` of the projection `{projection}` failed: {source}")]
     Setup {
@@ -51,7 +51,7 @@ impl Problems {
         self.0.is_empty()
     }
 
-    /// Adds a problem, or places to it if the report has it already.
+    /// Adds a problem. If the report has it already, adds its places.
     pub(crate) fn add(
         &mut self,
         what: impl Into<String>,
@@ -70,7 +70,7 @@ impl Problems {
         });
         let places = &mut self.0[place].at;
         for source in at {
-            // Several entries of one macro have one place.
+            // Several entries of one macro share one place.
             if !places
                 .iter()
                 .any(|it| (it.file, it.line) == (source.file, source.line))

@@ -61,7 +61,7 @@ impl Plan {
         }
     }
 
-    /// The services that were provided and that no handler takes, by name.
+    /// The provided services that no handler takes, by name.
     fn unused<'a>(&self, services: &'a Services) -> Vec<&'a ProvidedService> {
         let taken: HashSet<TypeId> = self.services().map(|(_, service)| service.id).collect();
         let unused = services.iter();

@@ -1,4 +1,4 @@
-//! The stores that the builder was given, against what messages, handlers and projections need.
+//! Compares the stores of the builder with the needs of messages, handlers and projections.
 
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ pub(crate) struct Stores {
     pub(crate) views: ViewStores,
 }
 
-/// The stores that a builder was given, each with the place that gave it.
+/// The stores that a builder was given, each with its place in the source.
 #[derive(Default)]
 pub(crate) struct GivenStores {
     logs: Vec<(Arc<dyn EventLog>, Source)>,
@@ -43,7 +43,7 @@ impl GivenStores {
         self.of_models.push((model, views, Source::caller()));
     }
 
-    /// Checks that the stores are all that the plan needs. `None` without a log.
+    /// Checks that the stores have everything that the plan needs. Returns `None` without a log.
     pub(crate) fn check(self, plan: &Plan, problems: &mut Problems) -> Option<Stores> {
         self.check_doubled(problems);
         let models = plan.models();
@@ -132,7 +132,7 @@ impl GivenStores {
 }
 
 impl Stores {
-    /// One store for everything.
+    /// Creates the stores of a dispatcher with one store for everything.
     pub(crate) fn of<S: Store>(store: Arc<S>) -> Self {
         Self {
             log: store.clone(),
@@ -140,7 +140,8 @@ impl Stores {
         }
     }
 
-    /// The store of a projection's checkpoint and views, which `check` has found to be one.
+    /// The store of a projection's checkpoint and views. `check` has made sure that it is a single
+    /// one.
     pub(crate) fn of_projection(
         &self,
         projection: &PlannedProjection,
@@ -151,7 +152,7 @@ impl Stores {
         }
     }
 
-    /// The store that a query handler's input reads from, if it is one.
+    /// The store that a query handler's input reads from. `None` unless it is a single one.
     pub(crate) fn reader(&self, input: &Input) -> Option<ReaderStore> {
         match input.kind {
             InputKind::Transaction(wanted) => self.transactional(wanted).pop(),
@@ -199,7 +200,8 @@ impl Stores {
         let lack = if capabilities.states.is_none() {
             "the log keeps no states"
         } else if !capabilities.several_boundaries {
-            // A handler's aggregates, and those that its events concern, are read one after the other.
+            // The aggregates that a handler takes, and those that its events concern, are read as
+            // of different positions.
             "the log takes one boundary per append"
         } else {
             return;
@@ -236,8 +238,8 @@ impl Stores {
                      dispatcher's log"
                 ),
                 format!(
-                    "`.store(..)` or `.log(..)` with a `{name}`, or take in other modules: what a \
-                     command handler writes commits with its events"
+                    "`.store(..)` or `.log(..)` with a `{name}`, or include other modules: the writes \
+                     of a command handler commit with its events"
                 ),
             )
         });
@@ -262,8 +264,8 @@ impl Stores {
                      checkpoints"
                 ),
                 format!(
-                    "`.store(..)` or `.views(..)` with a `{name}`, or take in other modules: what a \
-                     projection writes commits with its checkpoint"
+                    "`.store(..)` or `.views(..)` with a `{name}`, or include other modules: the writes \
+                     of a projection commit with its checkpoint"
                 ),
             )
         });
@@ -289,7 +291,7 @@ impl Stores {
             (
                 format!("query handlers read from a `{name}`, which is not a store of the dispatcher"),
                 format!(
-                    "`.store(..)`, `.views(..)` or `.views_of::<V>(..)` with a `{name}`, or take in \
+                    "`.store(..)`, `.views(..)` or `.views_of::<V>(..)` with a `{name}`, or include \
                      other modules"
                 ),
             )
@@ -297,8 +299,8 @@ impl Stores {
         several.report(problems, |name| {
             (
                 format!(
-                    "query handlers read from a `{name}`, of which the dispatcher has several: it is \
-                     not known from which"
+                    "query handlers read from a `{name}`, but the dispatcher has several stores of this \
+                     type"
                 ),
                 format!(
                     "`Reader<..>` in place of `ReadTx<..>` to read from the view store rather than \
@@ -345,7 +347,7 @@ impl Stores {
     }
 }
 
-/// The places where handlers name stores that are not there, by the stores' names.
+/// The places where handlers name stores that the dispatcher lacks, by the stores' names.
 #[derive(Default)]
 struct Others(BTreeMap<&'static str, BTreeSet<Source>>);
 
@@ -365,7 +367,7 @@ impl Others {
         }
     }
 
-    /// Reports each store with the problem and the advice that `describe` makes of its name.
+    /// Reports each store, with the problem and the fix that `describe` returns for its name.
     fn report(self, problems: &mut Problems, describe: impl Fn(&str) -> (String, String)) {
         for (name, sources) in self.0 {
             let (what, write) = describe(name);

@@ -6,7 +6,8 @@ use crate::handler::{Input, InputKind};
 use crate::source::Source;
 
 impl Plan {
-    /// Checks that each handler takes one transaction at most, and no fold one beside read models.
+    /// Checks that each handler takes at most one transaction, and that no fold takes a transaction
+    /// and read models.
     pub(super) fn check_inputs(&self, problems: &mut Problems) {
         let commands = self.command_handlers.iter();
         let twice = commands.filter(|it| transactions(&(it.inputs)()) > 1);
@@ -31,15 +32,15 @@ impl Plan {
             problems.add(
                 "an `#[on]` method takes both `&mut Views<..>` and `&mut Tx<..>`",
                 beside,
-                "one of them: a fold is run again when a view has to be loaded first, which its \
-                 SQL must not be",
+                "one of them: a fold runs again after a missing view is loaded, but its SQL must \
+                 run only once",
             );
         }
     }
 }
 
 impl PlannedProjection {
-    /// The inputs of its methods, with their places.
+    /// The inputs of each method, with the method's place.
     pub(super) fn methods(&self) -> impl Iterator<Item = (Source, &[Input])> {
         let source = |line| Source {
             line,
@@ -51,7 +52,7 @@ impl PlannedProjection {
         folds.chain(setup.map(move |setup| (source(setup.line), &setup.inputs[..])))
     }
 
-    /// Whether it writes with SQL.
+    /// Whether the projection writes with SQL.
     pub(crate) fn takes_transaction(&self) -> bool {
         let mut methods = self.methods();
         methods.any(|(_, inputs)| inputs.iter().any(Input::is_transaction))

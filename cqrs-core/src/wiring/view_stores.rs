@@ -9,14 +9,15 @@ use crate::store::ViewStore;
 /// The view stores of a dispatcher.
 #[derive(Clone, Default)]
 pub(crate) struct ViewStores {
-    /// Keeps the checkpoints of reactions, and all read models that have no store of their own.
+    /// The store of the checkpoints of reactions, and of all read models without a store of their
+    /// own.
     pub(crate) main: Option<Arc<dyn ViewStore>>,
     /// The stores of particular read models, by their type.
     pub(crate) of_models: HashMap<TypeId, (ModelType, Arc<dyn ViewStore>)>,
 }
 
 impl ViewStores {
-    /// One store for everything.
+    /// Creates the view stores of a dispatcher with one store for everything.
     pub(crate) fn of(store: Arc<dyn ViewStore>) -> Self {
         Self {
             main: Some(store),
@@ -43,7 +44,8 @@ impl ViewStores {
     }
 }
 
-/// Whether it is one store. Vtables of one type may differ, so only addresses count.
+/// Whether both are the same store. Vtables of one type may differ, so only the addresses are
+/// compared.
 pub(crate) fn is_same(a: &Arc<dyn ViewStore>, b: &Arc<dyn ViewStore>) -> bool {
     addr_eq(Arc::as_ptr(a), Arc::as_ptr(b))
 }
