@@ -53,16 +53,16 @@ pub struct ViewTable<D> {
     dialect: PhantomData<fn() -> D>,
 }
 
-/// A statement with its parameters.
+/// A statement with the values of its parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Statement {
+pub struct BoundStatement {
     /// The text.
     pub sql: String,
-    /// The parameters, from the first on.
+    /// The values, from the first parameter on.
     pub params: Vec<Param>,
 }
 
-/// A parameter of a statement.
+/// The value of a parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Param {
     /// A sort key.
@@ -162,16 +162,16 @@ impl<D: Dialect> ViewTable<D> {
     }
 
     /// Selects `key` and `body` of the views of a page, in order.
-    pub fn page(&self, scan: &ViewScan) -> Statement {
-        let mut statement = Statement::new("SELECT key, body");
+    pub fn page(&self, scan: &ViewScan) -> BoundStatement {
+        let mut statement = BoundStatement::new("SELECT key, body");
         self.push_ranges(&mut statement, &scan.ranges);
         self.push_order_and_limit(&mut statement, scan);
         statement
     }
 
     /// Selects the number of views within the ranges of a scan.
-    pub fn count(&self, scan: &ViewScan) -> Statement {
-        let mut statement = Statement::new("SELECT count(*)");
+    pub fn count(&self, scan: &ViewScan) -> BoundStatement {
+        let mut statement = BoundStatement::new("SELECT count(*)");
         self.push_ranges(&mut statement, &scan.ranges);
         statement
     }
@@ -179,13 +179,13 @@ impl<D: Dialect> ViewTable<D> {
     /// Selects `key`, `body` and `total` of the views of a page, in order, and so all of it in one
     /// snapshot even without a transaction. If the page is empty, there is one row, with nothing
     /// but `total`.
-    pub fn page_with_total(&self, scan: &ViewScan) -> Statement {
+    pub fn page_with_total(&self, scan: &ViewScan) -> BoundStatement {
         if scan.take == 0 {
-            let mut statement = Statement::new("SELECT NULL, NULL, count(*)");
+            let mut statement = BoundStatement::new("SELECT NULL, NULL, count(*)");
             self.push_ranges(&mut statement, &scan.ranges);
             return statement;
         }
-        let mut ranges = Statement::new("");
+        let mut ranges = BoundStatement::new("");
         self.push_ranges(&mut ranges, &scan.ranges);
         let within = ranges.sql;
         // The outer order needs the column, too.
@@ -194,7 +194,7 @@ impl<D: Dialect> ViewTable<D> {
             None => String::new(),
         };
         // Both parts name the same parameters.
-        let mut statement = Statement {
+        let mut statement = BoundStatement {
             sql: format!(
                 "SELECT key, body, total FROM (SELECT count(*) AS total{within}) AS counted \
                  LEFT JOIN (SELECT key, body{sorted}{within}"
@@ -206,7 +206,7 @@ impl<D: Dialect> ViewTable<D> {
         statement
     }
 
-    fn push_ranges(&self, statement: &mut Statement, ranges: &[IndexRange]) {
+    fn push_ranges(&self, statement: &mut BoundStatement, ranges: &[IndexRange]) {
         let _ = write!(statement.sql, " FROM {}", self.name);
         let mut word = "WHERE";
         for IndexRange { index, from, to } in ranges {
@@ -224,7 +224,7 @@ impl<D: Dialect> ViewTable<D> {
         }
     }
 
-    fn push_order_and_limit(&self, statement: &mut Statement, scan: &ViewScan) {
+    fn push_order_and_limit(&self, statement: &mut BoundStatement, scan: &ViewScan) {
         statement.sql.push_str(&self.order(scan));
         for (clause, count) in [(" LIMIT ", scan.take), (" OFFSET ", scan.skip)] {
             statement.sql.push_str(clause);
@@ -256,7 +256,7 @@ impl<D> Clone for ViewTable<D> {
     }
 }
 
-impl Statement {
+impl BoundStatement {
     fn new(sql: &str) -> Self {
         Self {
             sql: sql.to_owned(),
@@ -361,7 +361,7 @@ mod tests {
             range(0, Bound::Excluded(key(1)), Bound::Included(key(2))),
             range(1, Bound::Included(key(3)), Bound::Included(key(3))),
         ];
-        let Statement { sql, params } = table().page(&scan(ranges));
+        let BoundStatement { sql, params } = table().page(&scan(ranges));
         assert_eq!(
             sql,
             "SELECT key, body FROM cards WHERE i0 > $1 AND i0 <= $2 AND i1 = $3 \
@@ -375,7 +375,7 @@ mod tests {
     #[test]
     fn a_total_counts_the_views_of_the_same_ranges() {
         let ranges = vec![range(0, Bound::Excluded(key(1)), Bound::Unbounded)];
-        let Statement { sql, params } = table().page_with_total(&scan(ranges.clone()));
+        let BoundStatement { sql, params } = table().page_with_total(&scan(ranges.clone()));
         assert_eq!(
             sql,
             "SELECT key, body, total FROM (SELECT count(*) AS total FROM cards WHERE i0 > $1) AS \

@@ -67,7 +67,7 @@ mod tests {
 
     use cqrs_core::store::{IndexRange, ModelSchema, ViewScan};
     use cqrs_core::views::SortKey;
-    use cqrs_kit::view_table::Statement;
+    use cqrs_kit::view_table::BoundStatement;
     use rusqlite::{Connection, params_from_iter};
 
     use super::*;
@@ -96,7 +96,7 @@ mod tests {
     }
 
     /// How SQLite carries the statement out.
-    fn plan(statement: &Statement) -> String {
+    fn plan(statement: &BoundStatement) -> String {
         let conn = Connection::open_in_memory().unwrap();
         let table = Table::new(&Tables, &model()).unwrap();
         conn.execute_batch(&table.create()).unwrap();

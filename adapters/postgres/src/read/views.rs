@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use cqrs_core::store::{ViewPage, ViewScan};
-use cqrs_kit::view_table::Statement;
+use cqrs_kit::view_table::BoundStatement;
 use tokio_postgres::Row;
 
 use crate::dialect::{self, Table};
@@ -50,7 +50,10 @@ pub(crate) async fn scan(pool: &Pool, schema: &Schema, scan: &ViewScan) -> Resul
     Ok(ViewPage { rows, total })
 }
 
-async fn query(pool: &Pool, Statement { sql, params }: &Statement) -> Result<Vec<Row>, Fault> {
+async fn query(
+    pool: &Pool,
+    BoundStatement { sql, params }: &BoundStatement,
+) -> Result<Vec<Row>, Fault> {
     let client = pool.get().await?;
     let select = client.prepare(sql).await?;
     let params: Vec<_> = params.iter().map(dialect::value).collect();
