@@ -43,7 +43,7 @@ pub(crate) fn method(type_name: &str, method: &str) -> String {
 }
 
 /// A type's name without its path.
-fn short(type_name: &str) -> &str {
+pub(crate) fn short(type_name: &str) -> &str {
     let path = type_name.split('<').next().unwrap_or(type_name);
     let start = path.rfind("::").map_or(0, |colons| colons + 2);
     type_name.get(start..).unwrap_or(type_name)

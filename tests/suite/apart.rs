@@ -330,8 +330,7 @@ async fn what_a_domain_needs_and_its_stores_lack_is_reported() {
         ),
         (
             one().module(reading::module()).store(Memory::new()),
-            "query handlers read from a `cqrs_sqlite::store::Sqlite`, which is not a store of the \
-             dispatcher",
+            "query handlers read from a `Sqlite`, which is not a store of the dispatcher",
         ),
     ];
     for (builder, problem) in problems {

@@ -464,12 +464,9 @@ async fn handlers_of_another_store_are_reported() {
         .build();
     let report = built.await.err().expect("it does not build").to_string();
     for what in [
-        "command handlers take transactions of `cqrs_postgres::store::Postgres`, which does not keep \
-         the dispatcher's log",
-        "projections take transactions of `cqrs_postgres::store::Postgres`, which does not keep their \
-         checkpoints",
-        "query handlers read from a `cqrs_postgres::store::Postgres`, which is not a store of the \
-         dispatcher",
+        "command handlers take transactions of `Postgres`, which does not keep the dispatcher's log",
+        "projections take transactions of `Postgres`, which does not keep their checkpoints",
+        "query handlers read from a `Postgres`, which is not a store of the dispatcher",
         "suite/transactions/on_postgres.rs:",
     ] {
         assert!(report.contains(what), "{report}");

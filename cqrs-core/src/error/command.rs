@@ -1,11 +1,12 @@
 use std::fmt;
 
-use super::{Denied, Error, Failure, Invalid, Unknown, report};
+use super::{Denied, Error, Failure, Invalid, Rejected, Unknown, report};
 use crate::store::Position;
 
-/// The reason that a command was not carried out. `E` is the domain's own error.
+/// The reason that a command was not carried out. `E` is the domain's own error, and defaults to
+/// [`Rejected`].
 #[derive(thiserror::Error)]
-pub enum CommandError<E> {
+pub enum CommandError<E = Rejected> {
     /// The domain rejected the command. Nothing was recorded.
     #[error(transparent)]
     Rejected(E),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Input, InputKind, QueryInput, QueryScope};
 use crate::error::{Error, Result};
+use crate::panic::short;
 use crate::store::{EventLog, HasReader, ReaderSource, Transactional, ViewStore};
 
 /// A view store's own reader, for SQL, full text or aggregations. Query handlers take it as
@@ -69,7 +70,7 @@ impl<S: Transactional> fmt::Debug for ReadTx<S> {
 pub struct StoreType {
     /// The type's identity.
     pub id: TypeId,
-    /// The type's Rust name, from `std::any::type_name`.
+    /// The type's Rust name without its path, which need not be the public one.
     pub name: &'static str,
 }
 
@@ -77,7 +78,7 @@ impl StoreType {
     fn of<S: 'static>() -> Self {
         Self {
             id: TypeId::of::<S>(),
-            name: type_name::<S>(),
+            name: short(type_name::<S>()),
         }
     }
 }

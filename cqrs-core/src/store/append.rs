@@ -173,7 +173,8 @@ impl Append {
         events.chain(states).sum()
     }
 
-    /// The recorded events, for a log with contiguous positions that ends at `head`.
+    /// The recorded events, with their ids and metadata, for a log with contiguous positions that
+    /// ends at `head`. A log with gaps sets their positions.
     pub fn record(self, head: Position, time: Timestamp) -> impl Iterator<Item = Recorded> {
         let Self {
             command,

@@ -27,8 +27,9 @@ use crate::{CommandId, Timestamp};
 ///   finds the first.
 /// - **Limits** are checked by the dispatcher before it appends, against
 ///   [`Capabilities::limits`].
-/// - **Heads**: own a [`Heads`], advance it after each append and after each read, and return it
-///   from [`heads`](Self::heads).
+/// - **Heads**: own a [`Heads`] with the stored id of the log ([`Heads::of_log`]), advance it after
+///   each append and after each read, and return it from [`heads`](Self::heads).
+/// - **Blocking** work belongs on another thread: the methods return futures of an async runtime.
 ///
 /// # Decorating a log
 ///

@@ -234,7 +234,7 @@ pub struct ViewBatch {
 pub struct ViewChange {
     /// The read model.
     pub model: Arc<ModelSchema>,
-    /// The key.
+    /// The key: any text up to [`MAX_KEY_BYTES`](crate::views::MAX_KEY_BYTES), also an empty one.
     pub key: String,
     /// The view as JSON, and a sort key per index. `None` deletes the view.
     pub view: Option<(Vec<u8>, Vec<SortKey>)>,
@@ -266,8 +266,8 @@ impl From<Option<Vec<u8>>> for StoredView {
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ViewCommitError {
-    /// Another process moved the checkpoint. Nothing was written; read the checkpoint and start
-    /// again.
+    /// Another process moved the checkpoint. Read the checkpoint and start again. Nothing was
+    /// written, or, with [`CommitMode::ByPosition`], changes that the store did not have.
     #[error("the checkpoint has moved to {}", .found.unwrap_or_default())]
     Moved {
         /// The current checkpoint.

@@ -38,7 +38,7 @@ fn cards(random: &mut Rng) -> Vec<Card> {
         .flat_map(|key| suffixes.map(|suffix| format!("{key}{suffix}")));
     let mut cards: Vec<_> = keys
         .map(|key| Card {
-            body: format!("{{\"key\":{key:?}}}").into_bytes(),
+            body: format!("\"{}\"", key.replace('\0', "\\u0000")).into_bytes(),
             sort_keys: [
                 SortKey::of(&random.i64(-3..=3)),
                 SortKey::from(VALUES[random.usize(..VALUES.len())].to_vec()),
@@ -133,6 +133,13 @@ fn expected<'a>(cards: &'a [Card], scan: &ViewScan) -> Vec<&'a Card> {
     found
 }
 
+/// Rows as a reader of the test's failure compares them.
+fn text(rows: &[(String, Vec<u8>)]) -> String {
+    let rows = rows.iter();
+    let rows = rows.map(|(key, body)| format!("{key:?} {}", String::from_utf8_lossy(body)));
+    rows.collect::<Vec<_>>().join(", ")
+}
+
 /// V4: scans of every shape are those of the documentation: within all ranges, sorted by index or
 /// key, ties by key, from either end, and a part of it; the total counts the whole.
 pub async fn v4_scans_are_those_of_the_specification<F: ViewFixture>(fixture: &F) {
@@ -157,7 +164,12 @@ pub async fn v4_scans_are_those_of_the_specification<F: ViewFixture>(fixture: &F
             .map(|card| (card.key.clone(), card.body.clone()))
             .collect();
         let page = scan(&*store, drawn.clone()).await;
-        assert_eq!(page.rows, rows, "V4: {drawn:?}");
+        assert!(
+            page.rows == rows,
+            "V4: {drawn:?}\n  the store: {}\n  specified: {}",
+            text(&page.rows),
+            text(&rows)
+        );
         let total = drawn.with_total.then_some(all.len() as u64);
         assert_eq!(page.total, total, "V4: the total of {drawn:?}");
     }
