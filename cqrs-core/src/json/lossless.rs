@@ -71,14 +71,14 @@ pub(super) struct Lossless<'a, S> {
 
 /// A value for the inner serializer. Wraps the serializer that it is written with in a
 /// [`Lossless`].
-struct Value<'a, T: ?Sized> {
+struct NestedValue<'a, T: ?Sized> {
     inner: &'a T,
     path: Path<'a>,
     is_some: bool,
     report: &'a Report,
 }
 
-impl<T: Serialize + ?Sized> Serialize for Value<'_, T> {
+impl<T: Serialize + ?Sized> Serialize for NestedValue<'_, T> {
     #[inline]
     fn serialize<S: Serializer>(&self, inner: S) -> Result<S::Ok, S::Error> {
         let written = self.inner.serialize(Lossless {
@@ -119,11 +119,11 @@ impl<'a, S: Serializer> Lossless<'a, S> {
 
     /// The inner value of a `Some` or of a newtype.
     #[inline]
-    fn inside<'v, T: ?Sized>(&self, value: &'v T, is_some: bool) -> Value<'v, T>
+    fn inside<'v, T: ?Sized>(&self, value: &'v T, is_some: bool) -> NestedValue<'v, T>
     where
         'a: 'v,
     {
-        Value {
+        NestedValue {
             inner: value,
             path: *self.path,
             is_some,
@@ -254,7 +254,7 @@ impl<'a, S: Serializer> Serializer for Lossless<'a, S> {
         variant: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        let value = Value {
+        let value = NestedValue {
             inner: value,
             path: self.path.name(variant),
             is_some: false,
@@ -351,7 +351,7 @@ macro_rules! items {
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
                 let path = self.path.item(self.next);
                 self.next += 1;
-                self.inner.$method(&Value {
+                self.inner.$method(&NestedValue {
                     inner: value,
                     path,
                     is_some: false,
@@ -387,7 +387,7 @@ macro_rules! fields {
                 value: &T,
             ) -> Result<(), C::Error> {
                 let path = self.path.name(name);
-                self.inner.serialize_field(name, &Value {
+                self.inner.serialize_field(name, &NestedValue {
                     inner: value,
                     path,
                     is_some: false,
@@ -421,7 +421,7 @@ impl<C: SerializeMap> SerializeMap for Compound<'_, C> {
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
         let path = self.path.key(&self.key);
-        self.inner.serialize_value(&Value {
+        self.inner.serialize_value(&NestedValue {
             inner: value,
             path,
             is_some: false,
@@ -438,7 +438,7 @@ impl<C: SerializeMap> SerializeMap for Compound<'_, C> {
         let path = self.path.key(&key);
         self.inner.serialize_entry(
             key,
-            &Value {
+            &NestedValue {
                 inner: value,
                 path,
                 is_some: false,

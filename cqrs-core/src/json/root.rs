@@ -53,7 +53,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Root<D> {
         _: &'static str,
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_any(Unit(visitor))
+        self.inner.deserialize_any(UnitVisitor(visitor))
     }
 
     #[inline]
@@ -64,13 +64,13 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Root<D> {
         visitor: V,
     ) -> Result<V::Value, D::Error> {
         match self.origin {
-            Origin::Caller if fields.is_empty() => {
-                self.inner.deserialize_any(Message(Object(visitor)))
-            }
+            Origin::Caller if fields.is_empty() => self
+                .inner
+                .deserialize_any(MessageVisitor(ObjectVisitor(visitor))),
             Origin::Caller => self
                 .inner
-                .deserialize_struct(name, fields, Message(visitor)),
-            Origin::Log => self.inner.deserialize_any(Object(visitor)),
+                .deserialize_struct(name, fields, MessageVisitor(visitor)),
+            Origin::Log => self.inner.deserialize_any(ObjectVisitor(visitor)),
         }
     }
 
@@ -78,7 +78,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Root<D> {
     #[inline]
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         match self.origin {
-            Origin::Log => self.inner.deserialize_any(Object(visitor)),
+            Origin::Log => self.inner.deserialize_any(ObjectVisitor(visitor)),
             Origin::Caller => self.inner.deserialize_map(visitor),
         }
     }
@@ -128,9 +128,9 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Root<D> {
 }
 
 /// Visits a struct without fields.
-struct Unit<V>(V);
+struct UnitVisitor<V>(V);
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Unit<V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for UnitVisitor<V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -151,9 +151,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Unit<V> {
 
 /// Visits a struct sent by a caller. Arrays are refused: serde would match their items to fields by
 /// order, so the meaning of such a message would change when a field is added.
-struct Message<V>(V);
+struct MessageVisitor<V>(V);
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Message<V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for MessageVisitor<V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -178,9 +178,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Message<V> {
 }
 
 /// Visits a struct with fields.
-struct Object<V>(V);
+struct ObjectVisitor<V>(V);
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Object<V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for ObjectVisitor<V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
