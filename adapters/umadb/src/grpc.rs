@@ -118,9 +118,10 @@ impl Channel {
         method: &str,
         request: &impl Message,
     ) -> Result<Messages<M>, CallError> {
-        let mut requests = self.requests.clone().ready().await.map_err(not_sent)?;
+        let refused = |error: h2::Error| self.refused(&error);
+        let mut requests = self.requests.clone().ready().await.map_err(refused)?;
         let head = self.request(method).map_err(not_sent)?;
-        let (response, mut body) = requests.send_request(head, false).map_err(not_sent)?;
+        let (response, mut body) = requests.send_request(head, false).map_err(refused)?;
         body.send_data(framed(request), true).map_err(lost)?;
         let (head, body) = response.await.map_err(lost)?.into_parts();
         if !head.status.is_success() {
@@ -133,6 +134,14 @@ impl Channel {
             received: BytesMut::new(),
             message: PhantomData,
         })
+    }
+
+    /// The connection takes no more requests: its runtime has ended, its stream ids are used up, or
+    /// the server lets it finish what it has. That can take as long as a subscription, so the next
+    /// call opens another connection.
+    fn refused(&self, error: &h2::Error) -> CallError {
+        self.close();
+        not_sent(error)
     }
 
     fn request(&self, method: &str) -> http::Result<Request<()>> {

@@ -82,40 +82,33 @@ impl Link {
             answer_timeout: self.answer_timeout,
             incarnation: self.tail.heads().incarnation(),
         };
-        let head = connection.head().await?;
-        if self.is_continued(&connection, head).await? {
-            self.tail.advance(connection.incarnation, head);
-        } else {
-            connection.incarnation = self.tail.replace(head);
+        let last = connection.last().await?;
+        if !self.is_continued(&connection, last.as_ref()).await? {
+            connection.incarnation = self.tail.replace(position_of(last.as_ref()));
         }
+        self.tail.note_last(connection.incarnation, last.as_ref());
         *current = Some(connection.clone());
         Ok(connection)
     }
 
-    /// Whether the log has the event that this process saw last.
+    /// Whether the log, which ends with `last`, has the event that this process saw last.
     async fn is_continued(
         &self,
         connection: &Connection,
-        head: Position,
+        last: Option<&proto::SequencedEvent>,
     ) -> Result<bool, CallError> {
-        if head < self.tail.heads().position() {
+        if position_of(last) < self.tail.heads().position() {
             return Ok(false);
         }
-        let Some(Landmark { position, command }) = self.tail.landmark() else {
+        let Some(landmark) = self.tail.landmark() else {
             return Ok(true);
         };
         let request = proto::ReadRequest {
-            start: Some(position.get()),
-            limit: Some(1),
+            start: Some(landmark.position.get()),
             ..proto::ReadRequest::default()
         };
-        let found = connection
-            .unary::<proto::ReadResponse>("Read", &request)
-            .await?;
-        Ok(found.events.first().is_some_and(|event| {
-            let source = event.tracking_info.as_ref().map(|it| it.source.as_str());
-            event.position == position.get() && source == Some(&command.to_string())
-        }))
+        let found = connection.first(request).await?;
+        Ok(found.as_ref().and_then(Landmark::of) == Some(landmark))
     }
 }
 
@@ -124,6 +117,32 @@ impl Connection {
     pub(crate) async fn head(&self) -> Result<Position, CallError> {
         let answer = self.unary::<proto::HeadResponse>("Head", &proto::HeadRequest {});
         Ok(Position::new(answer.await?.position.unwrap_or(0)))
+    }
+
+    /// The last event. Where only its position is of interest, [`head`](Self::head) transfers less.
+    pub(crate) async fn last(&self) -> Result<Option<proto::SequencedEvent>, CallError> {
+        self.first(proto::ReadRequest {
+            backwards: Some(true),
+            ..proto::ReadRequest::default()
+        })
+        .await
+    }
+
+    /// The first event of a read.
+    async fn first(
+        &self,
+        request: proto::ReadRequest,
+    ) -> Result<Option<proto::SequencedEvent>, CallError> {
+        let request = proto::ReadRequest {
+            limit: Some(1),
+            ..request
+        };
+        let mut pages = self.read(&request).await?;
+        let mut first = None;
+        while let Some(page) = pages.next().await? {
+            first = first.or(page.events.into_iter().next());
+        }
+        Ok(first)
     }
 
     pub(crate) async fn append(
@@ -172,6 +191,10 @@ impl Connection {
             Err(CallError::Lost(format!("no answer within {limit:?}")))
         })
     }
+}
+
+fn position_of(event: Option<&proto::SequencedEvent>) -> Position {
+    event.map_or(Position::START, |event| Position::new(event.position))
 }
 
 /// The parts of the answer to a read.

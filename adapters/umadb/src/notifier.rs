@@ -45,8 +45,8 @@ async fn next_append(connection: &Connection, tail: &LogTail) -> Result<(), Call
     };
     let mut events = connection.subscribe(&request).await?;
     if events.next().await?.is_some() {
-        let head = connection.head().await?;
-        tail.advance(connection.incarnation, head);
+        let last = connection.last().await?;
+        tail.note_last(connection.incarnation, last.as_ref());
     }
     Ok(())
 }

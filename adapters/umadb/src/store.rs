@@ -6,9 +6,11 @@ use cqrs_core::store::{
     EventQuery, Heads, ReadRange, StoreError, StoredCommand,
 };
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use crate::append::LIMITS;
 use crate::error::ConnectError;
+use crate::fault::Fault;
 use crate::link::Link;
 use crate::notifier::HeadNotifier;
 use crate::options::Options;
@@ -83,6 +85,22 @@ impl UmaDb {
     }
 }
 
+/// Runs a call in a task of its own, which ends with the future that waits for it. That future may be
+/// polled late, such as a read ahead of a slow projection. Meanwhile it must not have what all calls
+/// share: the room for data on the connection, and the lock under which a connection is opened.
+async fn run<T: Send + 'static>(
+    call: impl Future<Output = Result<T, Fault>> + Send + 'static,
+) -> Result<T, StoreError> {
+    let mut task = JoinSet::new();
+    task.spawn(call);
+    match task.join_next().await {
+        Some(Ok(outcome)) => Ok(outcome?),
+        _ => Err(StoreError::Unavailable {
+            reason: "the runtime that the call ran on has ended".into(),
+        }),
+    }
+}
+
 impl EventLog for UmaDb {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         Box::pin(self.begin(append))
@@ -93,12 +111,15 @@ impl EventLog for UmaDb {
         query: EventQuery,
         range: ReadRange,
     ) -> BoxFuture<'_, Result<EventPage, StoreError>> {
-        let Shared { link, tail, .. } = &*self.shared;
-        Box::pin(async move { Ok(read::page(link, tail, &query, range).await?) })
+        let shared = self.shared.clone();
+        Box::pin(run(async move {
+            read::page(&shared.link, &shared.tail, &query, range).await
+        }))
     }
 
     fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>> {
-        Box::pin(async move { Ok(read::command(&self.shared.link, id).await?) })
+        let shared = self.shared.clone();
+        Box::pin(run(async move { read::command(&shared.link, id).await }))
     }
 
     fn heads(&self) -> &Heads {

@@ -1,8 +1,10 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cqrs_core::Timestamp;
 use cqrs_core::store::{Heads, Incarnation, Position, Recorded};
+use cqrs_core::{CommandId, Timestamp};
 use uuid::Uuid;
+
+use crate::proto;
 
 /// What this process knows about the end of the log.
 pub(crate) struct LogTail {
@@ -18,10 +20,32 @@ struct TailState {
 }
 
 /// An event by which the log is recognized.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Landmark {
     pub(crate) position: Position,
     pub(crate) command: Uuid,
+}
+
+impl Landmark {
+    /// `None` if the event was not written by this crate.
+    pub(crate) fn of(stored: &proto::SequencedEvent) -> Option<Self> {
+        let command: CommandId = stored.tracking_info.as_ref()?.source.parse().ok()?;
+        Some(Self {
+            position: Position::new(stored.position),
+            command: command.as_uuid(),
+        })
+    }
+}
+
+impl TailState {
+    fn see(&mut self, event: Landmark) {
+        if self
+            .landmark
+            .is_none_or(|known| known.position < event.position)
+        {
+            self.landmark = Some(event);
+        }
+    }
 }
 
 impl LogTail {
@@ -55,11 +79,23 @@ impl LogTail {
         if self.heads.incarnation() != incarnation {
             return;
         }
-        if state.landmark.is_none_or(|it| it.position < event.position) {
-            state.landmark = Some(event);
-        }
+        state.see(event);
         state.time = state.time.max(time);
         self.heads.advance(event.position);
+    }
+
+    /// Notes the event that the log ends with. A log is recognized by it even if this process reads
+    /// no event: what it knows may be that there is none about an aggregate.
+    pub(crate) fn note_last(&self, incarnation: Incarnation, last: Option<&proto::SequencedEvent>) {
+        let Some(last) = last else { return };
+        let mut state = self.lock();
+        if self.heads.incarnation() != incarnation {
+            return;
+        }
+        if let Some(landmark) = Landmark::of(last) {
+            state.see(landmark);
+        }
+        self.heads.advance(Position::new(last.position));
     }
 
     /// Notes an event that was read.

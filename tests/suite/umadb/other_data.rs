@@ -53,6 +53,42 @@ async fn a_log_that_was_replaced_is_noticed_however_long_it_is() {
     }
 }
 
+/// What the process knows may be that there is no event about an aggregate: it has read none by which
+/// the log could be recognized.
+#[tokio::test]
+async fn a_log_that_was_replaced_is_noticed_by_a_process_that_read_no_event() {
+    let Some(fixture) = Log::fresh("a_process_that_read_no_event", UmaDb::options()) else {
+        return;
+    };
+    let other = fixture.open_log().await;
+    for _ in 0..3 {
+        other.append(noted("book:B")).await.expect("appends");
+    }
+    fixture.server.kill();
+    fixture.server.save();
+    fixture.server.clear();
+    fixture.server.restart();
+    let other = fixture.open_log().await;
+    other.append(noted("book:A")).await.expect("appends");
+
+    let log = fixture.open_log().await;
+    let nothing = EventQuery::tagged(Tag::from("book:none"));
+    let page = log.read(nothing.clone(), ReadRange::after(Position::START));
+    let seen = page.await.expect("a page").as_of;
+    let incarnation = log.heads().incarnation();
+    assert_eq!(seen, Position::new(1));
+
+    fixture.server.kill();
+    fixture.server.restore();
+    fixture.server.restart();
+    let boundary = Boundary::new(nothing, seen).incarnation(incarnation);
+    let refused = log.append(noted("book:C").boundary(boundary)).await;
+    assert!(
+        matches!(refused, Err(AppendError::Store(StoreError::Rewound { .. }))),
+        "{refused:?}"
+    );
+}
+
 #[tokio::test]
 async fn an_append_of_another_process_raises_the_known_head() {
     let Some(fixture) = Log::fresh("an_append_of_another_process", UmaDb::options()) else {

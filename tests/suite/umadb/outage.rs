@@ -2,8 +2,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_conformance::LogFixture;
-use cqrs_core::store::{AppendError, EventLog, StoreError, Tag};
+use cqrs_core::Position;
+use cqrs_core::store::{
+    AppendError, EventLog, EventLogExt, EventQuery, ReadRange, StoreError, Tag,
+};
 use cqrs_umadb::UmaDb;
+use tokio::runtime::Runtime;
 use tokio::sync::Barrier;
 
 use super::{events, noted};
@@ -180,4 +184,53 @@ async fn a_killed_server_keeps_what_it_acknowledged_and_does_nothing_twice() {
             .expect("what was acknowledged is there");
         assert_eq!(event.meta.command, command);
     }
+}
+
+/// A page that is read ahead waits until its reader asks for it. It takes nothing from other calls.
+#[tokio::test]
+async fn readers_that_are_slow_hold_up_nobody() {
+    let options = UmaDb::options().answer_timeout(Duration::from_secs(2));
+    let Some(fixture) = Log::fresh("readers_that_are_slow_hold_up_nobody", options) else {
+        return;
+    };
+    let log = fixture.open_log().await;
+    for _ in 0..40 {
+        let mut append = noted("book:B");
+        append.events[0].payload = vec![b'1'; 1 << 20];
+        log.append(append).await.expect("appends");
+    }
+    let all = || log.events(EventQuery::All, ReadRange::after(Position::START));
+    let mut readers: Vec<_> = (0..16).map(|_| all()).collect();
+    for reader in &mut readers {
+        let first = reader.next().await.expect("is read");
+        assert_eq!(first.map(|event| event.position), Some(Position::new(1)));
+    }
+    log.append(noted("book:C")).await.expect("appends");
+    let mut reader = all();
+    let mut count = 0;
+    while reader.next().await.expect("is read").is_some() {
+        count += 1;
+    }
+    assert_eq!(count, 41);
+}
+
+/// Its connection ended with the runtime that it was opened on.
+#[test]
+fn a_log_goes_on_in_another_runtime() {
+    let runtime = || Runtime::new().expect("a runtime starts");
+    let (first, second) = (runtime(), runtime());
+    let opened = first.block_on(async {
+        let fixture = Log::fresh("a_log_goes_on_in_another_runtime", UmaDb::options())?;
+        let log = fixture.open_log().await;
+        log.append(noted("book:A")).await.expect("appends");
+        Some((fixture, log))
+    });
+    let Some((_fixture, log)) = opened else {
+        return;
+    };
+    drop(first);
+    second.block_on(async {
+        log.append(noted("book:B")).await.expect("appends");
+        assert_eq!(events(&log).await.len(), 2);
+    });
 }

@@ -79,6 +79,11 @@ impl Server {
         self.supervisor().ask("restore", "restored");
     }
 
+    /// Removes the data of a killed server.
+    pub fn clear(&self) {
+        self.supervisor().ask("clear", "cleared");
+    }
+
     /// Appends an event with the client of the Python package that the server comes with.
     ///
     /// # Panics

@@ -2,7 +2,7 @@
 # ends, in whatever way, so do the server and the directory with its data.
 # $1: the server's program; then arguments for it. Takes commands, one a line: `start <port>`
 # answers `ready`, `busy` or `failed ..`; `kill`, `gone`; `stand`, `stopped`; `continue`, `running`.
-# Of a server that was killed: `save`, `saved`; `restore`, `restored`.
+# Of a server that was killed: `save`, `saved`; `restore`, `restored`; `clear`, `cleared`.
 
 pid=
 directory=$(mktemp -d "${TMPDIR:-/tmp}/cqrs-umadb.XXXXXX") || exit 1
@@ -63,5 +63,6 @@ while read -r command port; do
   continue) kill -CONT "$pid" && echo running ;;
   save) rm -rf saved && cp -a data saved && echo saved ;;
   restore) rm -rf data && cp -a saved data && echo restored ;;
+  clear) rm -rf data && mkdir data && echo cleared ;;
   esac
 done
