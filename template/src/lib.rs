@@ -79,6 +79,7 @@ fn complete(
 #[derive(ReadModel, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OpenTask {
     #[key]
+    #[index]
     pub id: u32,
     pub title: String,
 }
@@ -106,5 +107,6 @@ pub struct OpenTasks;
 
 #[query_handler]
 async fn open_tasks(_: OpenTasks, tasks: Read<OpenTask>) -> Result<Vec<OpenTask>> {
-    tasks.find().all().await
+    // Without an order, keys are sorted as text: 10 before 2.
+    tasks.find().order_by(OpenTask::ID).all().await
 }

@@ -23,7 +23,7 @@ struct Booked {
 
 /// The table decides: it is locked from here until the event is recorded.
 #[command_handler]
-fn book(Book { show, seats }: Book, tx: &mut Tx<Sqlite>) -> Result<Booked, CommandError<Rejected>> {
+fn book(Book { show, seats }: Book, tx: &mut Tx<Sqlite>) -> Result<Booked, CommandError> {
     let take = "UPDATE shows SET free = free - ?2 WHERE id = ?1 AND free >= ?2";
     let taken = tx
         .execute(take, (show, seats))

@@ -44,8 +44,12 @@ fn async_command_handler_with_lifetimes() {
 #[test]
 fn command_handler_of_the_readme() {
     let item = quote!(
-        fn add(command: AddProduct, product: &Product) -> Result<Priced, Rejected> {
-            decide(command, product)
+        fn change(
+            ChangePrice { id, price }: ChangePrice,
+            product: &Product,
+        ) -> Result<Priced, Rejected> {
+            ensure!(product.0.is_some(), "there is no such product");
+            Ok(Priced { id, price })
         }
     );
     expect(

@@ -1,13 +1,17 @@
-fn add(command: AddProduct, product: &Product) -> Result<Priced, Rejected> {
-    decide(command, product)
+fn change(
+    ChangePrice { id, price }: ChangePrice,
+    product: &Product,
+) -> Result<Priced, Rejected> {
+    ensure!(product.0.is_some(), "there is no such product");
+    Ok(Priced { id, price })
 }
 const _: () = {
     #[allow(unused_imports)]
     use ::cqrs_core::__private as __cqrs;
     enum __Handler {}
     impl __cqrs::CommandHandler for __Handler {
-        type Command = AddProduct;
-        const NAME: &'static __cqrs::str = "add";
+        type Command = ChangePrice;
+        const NAME: &'static __cqrs::str = "change";
         const SOURCE: __cqrs::Source = __cqrs::Source {
             file: __cqrs::file!(),
             line: __cqrs::line!(),
@@ -30,7 +34,7 @@ const _: () = {
         fn handle<'a>(
             command: Self::Command,
             scope: &'a __cqrs::CommandScope<'a>,
-        ) -> __cqrs::CommandReply<'a, AddProduct> {
+        ) -> __cqrs::CommandReply<'a, ChangePrice> {
             __cqrs::Reply::now(|| {
                 <Result<
                     Priced,
@@ -38,7 +42,7 @@ const _: () = {
                 > as __cqrs::IntoDecision<
                     Self::Command,
                 >>::into_decision(
-                    add(
+                    change(
                         command,
                         <Product as __cqrs::Borrowed<
                             Self::Command,
