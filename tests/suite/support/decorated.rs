@@ -1,4 +1,4 @@
-//! A store that passes everything on to another one, but for what a test looks at or changes.
+//! A store that forwards to another one, except for the calls that a test observes or changes.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use cqrs_core::{CommandId, Position};
 /// A page of a read for folds.
 pub type FoldPage = EventPage<(Position, EventData)>;
 
-/// What becomes of calls to a store. Each call is passed on unless it is overridden; a method that
-/// a test needs and that is not here yet belongs here.
+/// Handles calls to a store. Each call is forwarded unless it is overridden. Add a method here if a test
+/// needs another one.
 pub trait Hooks<S: ?Sized>: Send + Sync + 'static {
     fn append<'a>(
         &'a self,
@@ -32,7 +32,7 @@ pub trait Hooks<S: ?Sized>: Send + Sync + 'static {
         admission.admit()
     }
 
-    /// What the log offers. Takes away what a test is to do without.
+    /// The capabilities of the log, perhaps fewer.
     fn capabilities<'a>(&'a self, capabilities: Capabilities<'a>) -> Capabilities<'a> {
         capabilities
     }
@@ -98,6 +98,11 @@ pub trait Hooks<S: ?Sized>: Send + Sync + 'static {
         S: ViewStore,
     {
         store.load_to_fold(model, keys)
+    }
+
+    /// The capabilities of the view store, perhaps fewer.
+    fn view_capabilities<'a>(&'a self, capabilities: ViewCapabilities<'a>) -> ViewCapabilities<'a> {
+        capabilities
     }
 }
 
@@ -224,6 +229,6 @@ impl<S: ViewStore + ?Sized, H: Hooks<S>> ViewStore for Decorated<S, H> {
     }
 
     fn view_capabilities(&self) -> ViewCapabilities<'_> {
-        self.store.view_capabilities()
+        self.hooks.view_capabilities(self.store.view_capabilities())
     }
 }

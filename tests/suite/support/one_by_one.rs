@@ -8,24 +8,28 @@ use std::sync::Arc;
 use cqrs_core::Position;
 use cqrs_core::store::{
     BoxFuture, CommitMode, Incarnation, Memory, ModelSchema, StoreError, StoredView, ViewBatch,
-    ViewCapabilities, ViewChange, ViewCommitError, ViewPage, ViewScan, ViewStore,
+    ViewCapabilities, ViewChange, ViewCommitError, ViewStore,
 };
 use tokio::sync::{Mutex, watch};
 
-/// The views are in a [`Memory`], which writes each of them by itself.
-pub struct OneByOne {
-    data: Memory,
-    /// The position that was written last, by table and key; it stays when the view is deleted.
+use super::decorated::{Decorated, Hooks};
+
+/// A store in memory that writes each view in a commit of its own.
+pub type OneByOne = Decorated<Memory, SingleWrites>;
+
+/// Splits commits into single writes, any of which can be interrupted.
+pub struct SingleWrites {
+    /// The position that was written last, by table and key. A deleted view keeps it.
     positions: Mutex<HashMap<(String, String), Position>>,
     interruption: watch::Sender<Interruption>,
 }
 
-/// What happens instead of a write.
+/// The end of an interrupted write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It fails, and so does the commit.
+    /// The write fails, and so does the commit.
     Fails,
-    /// It never comes: the caller stops waiting for the commit.
+    /// The write never ends, and the caller stops waiting for the commit.
     Hangs,
 }
 
@@ -39,13 +43,17 @@ enum Interruption {
 impl OneByOne {
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
-            data: Memory::new(),
-            positions: Mutex::default(),
-            interruption: watch::Sender::new(Interruption::Never),
+            store: Arc::new(Memory::new()),
+            hooks: SingleWrites {
+                positions: Mutex::default(),
+                interruption: watch::Sender::new(Interruption::Never),
+            },
         })
     }
+}
 
-    /// After so many writes, of views and of checkpoints, the next one ends so.
+impl SingleWrites {
+    /// Interrupts the write after this number of writes, of views and of checkpoints.
     pub fn interrupt(&self, after: Option<(usize, End)>) {
         let interruption = after.map(|(writes, end)| Interruption::After { writes, end });
         let interruption = interruption.unwrap_or(Interruption::Never);
@@ -59,7 +67,7 @@ impl OneByOne {
         hangs.await.expect("the store is here");
     }
 
-    /// Begins a write, unless it is to be interrupted.
+    /// Begins a write, unless it is the one to interrupt.
     async fn begin_write(&self) -> Result<(), StoreError> {
         let mut fails = false;
         self.interruption.send_modify(|it| {
@@ -93,7 +101,7 @@ impl OneByOne {
         Ok(())
     }
 
-    async fn write(&self, change: ViewChange) -> Result<(), ViewCommitError> {
+    async fn write(&self, store: &Memory, change: ViewChange) -> Result<(), ViewCommitError> {
         let mut positions = self.positions.lock().await;
         let key = (change.model.table.clone(), change.key.clone());
         let known = positions.entry(key).or_default();
@@ -101,63 +109,44 @@ impl OneByOne {
             return Ok(());
         }
         *known = change.position;
-        // A subscription of its own, whose checkpoint stays where it is.
+        // A separate subscription, whose checkpoint stays where it is.
         let subscription = "one-by-one";
         let batch = ViewBatch {
             subscription: subscription.to_owned(),
-            from: self.data.checkpoint(subscription).await?,
+            from: store.checkpoint(subscription).await?,
             to: Position::START,
             incarnation: Incarnation::default(),
             changes: vec![change],
         };
-        self.data.commit(batch).await
+        store.commit(batch).await
     }
 }
 
-#[deny(clippy::missing_trait_methods)]
-impl ViewStore for OneByOne {
-    fn prepare(&self, models: Vec<ModelSchema>) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.data.prepare(models)
-    }
-
-    fn checkpoint(
-        &self,
-        subscription: &str,
-    ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
-        self.data.checkpoint(subscription)
-    }
-
-    fn commit(&self, mut batch: ViewBatch) -> BoxFuture<'_, Result<(), ViewCommitError>> {
+impl Hooks<Memory> for SingleWrites {
+    fn commit<'a>(
+        &'a self,
+        store: &'a Memory,
+        mut batch: ViewBatch,
+    ) -> BoxFuture<'a, Result<(), ViewCommitError>> {
         Box::pin(async move {
             for change in std::mem::take(&mut batch.changes) {
                 self.begin_write().await?;
-                self.write(change).await?;
+                self.write(store, change).await?;
             }
             self.begin_write().await?;
-            self.data.commit(batch).await
+            store.commit(batch).await
         })
     }
 
-    fn wait_until_visible(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.data.wait_until_visible()
-    }
-
-    fn load(
-        &self,
+    fn load_to_fold<'a>(
+        &'a self,
+        store: &'a Memory,
         model: Arc<ModelSchema>,
         keys: Vec<String>,
-    ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
-        self.data.load(model, keys)
-    }
-
-    fn load_to_fold(
-        &self,
-        model: Arc<ModelSchema>,
-        keys: Vec<String>,
-    ) -> BoxFuture<'_, Result<Vec<StoredView>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Vec<StoredView>, StoreError>> {
         Box::pin(async move {
             let positions = self.positions.lock().await;
-            let bodies = self.data.load(model.clone(), keys.clone()).await?;
+            let bodies = store.load(model.clone(), keys.clone()).await?;
             let stored = keys.into_iter().zip(bodies).map(|(key, body)| StoredView {
                 body,
                 position: positions
@@ -169,15 +158,7 @@ impl ViewStore for OneByOne {
         })
     }
 
-    fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>> {
-        self.data.scan(scan)
-    }
-
-    fn view_incarnation(&self) -> Incarnation {
-        self.data.view_incarnation()
-    }
-
-    fn view_capabilities(&self) -> ViewCapabilities<'_> {
+    fn view_capabilities<'a>(&'a self, _: ViewCapabilities<'a>) -> ViewCapabilities<'a> {
         ViewCapabilities::default().commits(CommitMode::ByPosition)
     }
 }

@@ -8,6 +8,7 @@ use cqrs_kit::Subscription;
 use tokio::sync::watch;
 
 use super::draft::Draft;
+use super::random::Random;
 use crate::LogFixture;
 use crate::tasks::race;
 
@@ -49,6 +50,18 @@ pub(super) async fn fill<S: EventLog>(
     for outcome in send_all(store, drafts.collect()).await {
         outcome.expect("an append without a boundary succeeds");
     }
+}
+
+/// Appends 150 random commands at once, without boundaries. Returns the log.
+pub(super) async fn fill_at_random<S: EventLog>(
+    store: &Arc<S>,
+    random: &mut Random,
+) -> Vec<Arc<Recorded>> {
+    let drafts = (0..150).map(|_| random.event());
+    for outcome in send_all(store, drafts.collect()).await {
+        outcome.expect("an append without a boundary succeeds");
+    }
+    log(&**store).await
 }
 
 /// Sends commands from one task each, all released at once; answers in their order.

@@ -4,7 +4,9 @@ use cqrs_core::Position;
 use cqrs_core::Recorded;
 use cqrs_core::store::{AppendError, Boundary, EventLog, EventQuery, EventType, Tags};
 
-use super::client::{append, assert_evidence, fill, head, log, open, open_many, send_all};
+use super::client::{
+    append, assert_evidence, fill, fill_at_random, head, log, open, open_many, send_all,
+};
 use super::draft::{Draft, item, only, tagged};
 use super::random::Random;
 use crate::LogFixture;
@@ -136,14 +138,7 @@ pub async fn i10_a_loser_is_no_evidence<F: LogFixture>(fixture: &F) {
 pub async fn i10_conflicts_are_those_of_the_specification<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let mut random = Random::seeded(10);
-    let drafts = (0..150).map(|_| random.event()).collect();
-    send_all(&store, drafts)
-        .await
-        .into_iter()
-        .for_each(|outcome| {
-            outcome.expect("an append without a boundary succeeds");
-        });
-    let log = log(&*store).await;
+    let log = fill_at_random(&store, &mut random).await;
     let capabilities = store.capabilities();
     let most = if capabilities.several_boundaries {
         3

@@ -19,6 +19,16 @@ impl Draft {
         Self(Append::new(command, Vec::new()).fingerprint(1))
     }
 
+    /// A command with 60 events of the types `even` and `odd` in turn, under the tag `book:B`. One of
+    /// them is 50 times as large as the others.
+    pub(super) fn of_uneven_sizes() -> Self {
+        (0..60).fold(Self::new(), |draft, number| {
+            let size = if number == 30 { 500_000 } else { 10_000 };
+            let event_type = if number % 2 == 0 { "even" } else { "odd" };
+            draft.payload(event_type, &["book:B"], text(size))
+        })
+    }
+
     /// With one more event, whose payload is different from that of every other event.
     pub(super) fn event(self, event_type: &'static str, tags: &[&str]) -> Self {
         let payload = format!(
@@ -125,6 +135,11 @@ impl Draft {
 /// A time in microseconds since 1970.
 pub(super) fn micros(micros: i64) -> Timestamp {
     Timestamp::from_microsecond(micros).expect("a time within jiff's range")
+}
+
+/// JSON of this size.
+pub(super) fn text(size: usize) -> Vec<u8> {
+    format!("\"{}\"", "x".repeat(size - 2)).into_bytes()
 }
 
 /// Names a stored state.

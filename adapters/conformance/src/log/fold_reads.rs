@@ -4,7 +4,7 @@ use cqrs_core::store::{EventLog, EventQuery, EventType, Events, FoldReads, ReadR
 use super::client::{append, head, log, open};
 use super::draft::{Draft, tagged};
 use super::random::Random;
-use super::reads::{assert_within, text};
+use super::reads::assert_within;
 use crate::{LogFixture, Outcome};
 
 /// The outcome for a log without reads for folds.
@@ -81,12 +81,7 @@ pub async fn pages_of_folds_are_bounded_by_bytes<F: LogFixture>(fixture: &F) -> 
     let Some(reads) = store.capabilities().fold_reads else {
         return NOT_CLAIMED;
     };
-    let draft = (0..60).fold(Draft::new(), |draft, number| {
-        let size = if number == 30 { 500_000 } else { 10_000 };
-        let event_type = if number % 2 == 0 { "even" } else { "odd" };
-        draft.payload(event_type, &["book:B"], text(size))
-    });
-    append(&*store, &draft).await;
+    append(&*store, &Draft::of_uneven_sizes()).await;
     let log = log(&*store).await;
     for (query, step) in [
         (EventQuery::All, 1),

@@ -4,8 +4,8 @@ use cqrs_core::Position;
 use cqrs_core::store::{EventLog, EventQuery, Events, ReadRange, Recorded};
 use cqrs_kit::Subscription;
 
-use super::client::{append, fill, head, log, matching, open, open_many, send_all};
-use super::draft::{Draft, tagged};
+use super::client::{append, fill, fill_at_random, head, log, matching, open, open_many};
+use super::draft::{Draft, tagged, text};
 use super::random::Random;
 use crate::LogFixture;
 
@@ -14,14 +14,7 @@ use crate::LogFixture;
 pub async fn reads_are_those_of_the_specification<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let mut random = Random::seeded(5);
-    let drafts = (0..150).map(|_| random.event()).collect();
-    send_all(&store, drafts)
-        .await
-        .into_iter()
-        .for_each(|outcome| {
-            outcome.expect("an append without a boundary succeeds");
-        });
-    let log = log(&*store).await;
+    let log = fill_at_random(&store, &mut random).await;
     let head = head(&*store).await;
     for _ in 0..250 {
         let (query, after) = (random.query(), random.position(&log));
@@ -59,12 +52,7 @@ pub async fn reads_are_those_of_the_specification<F: LogFixture>(fixture: &F) {
 /// continues behind it.
 pub async fn pages_are_bounded_by_bytes<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
-    let draft = (0..60).fold(Draft::new(), |draft, number| {
-        let size = if number == 30 { 500_000 } else { 10_000 };
-        let event_type = if number % 2 == 0 { "even" } else { "odd" };
-        draft.payload(event_type, &["book:B"], text(size))
-    });
-    append(&*store, &draft).await;
+    append(&*store, &Draft::of_uneven_sizes()).await;
     let log = log(&*store).await;
     for (query, step) in [
         (EventQuery::All, 1),
@@ -125,11 +113,6 @@ pub(super) fn assert_within(sizes: impl ExactSizeIterator<Item = usize>, bytes: 
         all_but_last < bytes.max(1),
         "a page of {bytes} bytes went on after {all_but_last}"
     );
-}
-
-/// JSON of this size.
-pub(super) fn text(size: usize) -> Vec<u8> {
-    format!("\"{}\"", "x".repeat(size - 2)).into_bytes()
 }
 
 /// A read that wants everything gets everything, however many pages it takes.
