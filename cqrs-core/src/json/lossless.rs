@@ -78,6 +78,19 @@ struct NestedValue<'a, T: ?Sized> {
     report: &'a Report,
 }
 
+impl<'a, T: ?Sized> NestedValue<'a, T> {
+    /// An item, a field or the like, at a path of its own.
+    #[inline]
+    fn member(inner: &'a T, path: Path<'a>, report: &'a Report) -> Self {
+        Self {
+            inner,
+            path,
+            is_some: false,
+            report,
+        }
+    }
+}
+
 impl<T: Serialize + ?Sized> Serialize for NestedValue<'_, T> {
     #[inline]
     fn serialize<S: Serializer>(&self, inner: S) -> Result<S::Ok, S::Error> {
@@ -156,6 +169,16 @@ macro_rules! forward {
         #[inline]
         fn $method(self, value: $ty) -> Result<S::Ok, S::Error> {
             self.inner.$method(value)
+        }
+    )*};
+}
+
+macro_rules! compounds {
+    ($($method:ident($($arg:ident: $ty:ty),+) -> $of:ident;)*) => {$(
+        #[inline]
+        fn $method(self, $($arg: $ty),+) -> Result<Self::$of, S::Error> {
+            let inner = self.inner.$method($($arg),+)?;
+            Ok(Self::compound(*self.path, self.report, inner))
         }
     )*};
 }
@@ -254,36 +277,17 @@ impl<'a, S: Serializer> Serializer for Lossless<'a, S> {
         variant: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        let value = NestedValue {
-            inner: value,
-            path: self.path.name(variant),
-            is_some: false,
-            report: self.report,
-        };
+        let value = NestedValue::member(value, self.path.name(variant), self.report);
         self.inner
             .serialize_newtype_variant(name, index, variant, &value)
     }
 
-    #[inline]
-    fn serialize_seq(self, len: Option<usize>) -> Result<Self::SerializeSeq, S::Error> {
-        let inner = self.inner.serialize_seq(len)?;
-        Ok(Self::compound(*self.path, self.report, inner))
-    }
-
-    #[inline]
-    fn serialize_tuple(self, len: usize) -> Result<Self::SerializeTuple, S::Error> {
-        let inner = self.inner.serialize_tuple(len)?;
-        Ok(Self::compound(*self.path, self.report, inner))
-    }
-
-    #[inline]
-    fn serialize_tuple_struct(
-        self,
-        name: &'static str,
-        len: usize,
-    ) -> Result<Self::SerializeTupleStruct, S::Error> {
-        let inner = self.inner.serialize_tuple_struct(name, len)?;
-        Ok(Self::compound(*self.path, self.report, inner))
+    compounds! {
+        serialize_seq(len: Option<usize>) -> SerializeSeq;
+        serialize_tuple(len: usize) -> SerializeTuple;
+        serialize_tuple_struct(name: &'static str, len: usize) -> SerializeTupleStruct;
+        serialize_map(len: Option<usize>) -> SerializeMap;
+        serialize_struct(name: &'static str, len: usize) -> SerializeStruct;
     }
 
     #[inline]
@@ -298,22 +302,6 @@ impl<'a, S: Serializer> Serializer for Lossless<'a, S> {
             .inner
             .serialize_tuple_variant(name, index, variant, len)?;
         Ok(Self::compound(self.path.name(variant), self.report, inner))
-    }
-
-    #[inline]
-    fn serialize_map(self, len: Option<usize>) -> Result<Self::SerializeMap, S::Error> {
-        let inner = self.inner.serialize_map(len)?;
-        Ok(Self::compound(*self.path, self.report, inner))
-    }
-
-    #[inline]
-    fn serialize_struct(
-        self,
-        name: &'static str,
-        len: usize,
-    ) -> Result<Self::SerializeStruct, S::Error> {
-        let inner = self.inner.serialize_struct(name, len)?;
-        Ok(Self::compound(*self.path, self.report, inner))
     }
 
     #[inline]
@@ -351,12 +339,7 @@ macro_rules! items {
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
                 let path = self.path.item(self.next);
                 self.next += 1;
-                self.inner.$method(&NestedValue {
-                    inner: value,
-                    path,
-                    is_some: false,
-                    report: self.report,
-                })
+                self.inner.$method(&NestedValue::member(value, path, self.report))
             }
 
             #[inline]
@@ -386,13 +369,8 @@ macro_rules! fields {
                 name: &'static str,
                 value: &T,
             ) -> Result<(), C::Error> {
-                let path = self.path.name(name);
-                self.inner.serialize_field(name, &NestedValue {
-                    inner: value,
-                    path,
-                    is_some: false,
-                    report: self.report,
-                })
+                let value = NestedValue::member(value, self.path.name(name), self.report);
+                self.inner.serialize_field(name, &value)
             }
 
             #[inline]
@@ -420,13 +398,8 @@ impl<C: SerializeMap> SerializeMap for Compound<'_, C> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
-        let path = self.path.key(&self.key);
-        self.inner.serialize_value(&NestedValue {
-            inner: value,
-            path,
-            is_some: false,
-            report: self.report,
-        })
+        let value = NestedValue::member(value, self.path.key(&self.key), self.report);
+        self.inner.serialize_value(&value)
     }
 
     #[inline]
@@ -435,16 +408,8 @@ impl<C: SerializeMap> SerializeMap for Compound<'_, C> {
         K: Serialize + ?Sized,
         T: Serialize + ?Sized,
     {
-        let path = self.path.key(&key);
-        self.inner.serialize_entry(
-            key,
-            &NestedValue {
-                inner: value,
-                path,
-                is_some: false,
-                report: self.report,
-            },
-        )
+        let value = NestedValue::member(value, self.path.key(&key), self.report);
+        self.inner.serialize_entry(key, &value)
     }
 
     #[inline]
