@@ -30,6 +30,7 @@ pub mod prelude;
 mod registry;
 mod report;
 mod running;
+mod scratch;
 mod source;
 pub mod store;
 mod subscription;

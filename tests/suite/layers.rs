@@ -9,7 +9,7 @@ use imports::Crate;
 
 /// The modules of `cqrs-core`, from the ground up. Those in one line do not know each other.
 const FLOORS: [&[&str]; 18] = [
-    &["ids", "key", "source", "report", "running"],
+    &["ids", "key", "source", "report", "running", "scratch"],
     &["clock"],
     &["store"],
     &["error"],

@@ -23,7 +23,7 @@ impl Decisions {
         slot: &CommandSlot,
     ) -> Result<Loaded<'_>, Failure> {
         let handler = slot.entry.name;
-        let mut loads = Vec::new();
+        let mut loads = Vec::with_capacity(1);
         let mut add = |request| loads.push(Load::new(request));
         guarded(
             || format!("Display of an id of {}", slot.entry.message),

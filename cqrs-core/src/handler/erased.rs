@@ -13,6 +13,7 @@ use crate::error::{CommandError, Failure, Invalid, QueryError, Rejected};
 use crate::json::{self, MessageLimits};
 use crate::message::{Command, NewEvents, Query};
 use crate::panic::{guarded, method};
+use crate::scratch;
 use crate::store::BoxFuture;
 
 /// A command with its handler. In the results of its methods, the outer error is a panic.
@@ -174,10 +175,11 @@ impl<C: Command> ErasedCommand for TypedCommand<C> {
 /// Fingerprints are stored forever, so this must not change: a command without fields counts as
 /// `null`, as serde writes it, although a message without fields is `{}` everywhere else.
 fn fingerprint<C: Command>(command: &C) -> Result<u64, Invalid> {
-    let mut text = Vec::with_capacity(256);
-    text.extend_from_slice(C::NAME.as_bytes());
-    json::fingerprint(command, &mut text)?;
-    Ok(xxh3_64(&text))
+    scratch::bytes(|text| {
+        text.extend_from_slice(C::NAME.as_bytes());
+        json::fingerprint(command, text)?;
+        Ok(xxh3_64(text))
+    })
 }
 
 /// A query and the handler that answers it.

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Failure, Invalid};
 use crate::panic::{guarded, method};
+use crate::scratch;
 use lossless::Report;
 use path::shorten;
 use root::{Origin, Root};
@@ -68,16 +69,17 @@ where
     R: Serialize + DeserializeOwned,
     W: Serialize,
 {
-    let mut json = Vec::with_capacity(128);
-    let report = write(value, &mut json)?;
-    if report.is_unit() {
-        // A struct without fields is an object without fields, to which fields can be added.
-        json.clear();
-        json.extend_from_slice(b"{}");
-    }
-    let read = check(&json, report.into_losses())?;
-    // A copy without spare capacity, since it may be kept for long.
-    Ok((json.as_slice().to_vec(), read))
+    scratch::bytes(|json| {
+        let report = write(value, &mut *json)?;
+        if report.is_unit() {
+            // A struct without fields is an object without fields, to which fields can be added.
+            json.clear();
+            json.extend_from_slice(b"{}");
+        }
+        let read = check(json, report.into_losses())?;
+        // A copy without spare capacity, since it may be kept for long.
+        Ok((json.as_slice().to_vec(), read))
+    })
 }
 
 /// Adds a value's JSON to `text`, as serde writes it, to distinguish the value from others.

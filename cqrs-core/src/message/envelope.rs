@@ -112,6 +112,9 @@ impl ReadBack {
     }
 
     pub(super) fn push<E: Event>(&mut self, event: E) {
+        if self.0.capacity() == 0 {
+            self.0.reserve_exact(1);
+        }
         self.0.push(Box::new(event));
     }
 

@@ -171,6 +171,10 @@ impl NewEvents {
             Error::message(format!("event `{}` cannot be recorded: {error}", E::NAME))
         })?;
         let event_type = EventType::new(E::NAME);
+        // Most decisions have one event.
+        if self.events.capacity() == 0 {
+            self.events.reserve_exact(1);
+        }
         self.events.push(EventData {
             event_type,
             version: E::VERSION,

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Position;
@@ -25,25 +25,41 @@ impl AppendToken {
 }
 
 /// The last positions of recent appends with a token, for a log that offers pipelining.
+///
+/// In ascending order of the tokens. Appends complete nearly in the order in which their tokens
+/// were made, so that most are added at the end.
 #[derive(Debug, Default)]
-pub struct CompletedAppends(BTreeMap<AppendToken, Position>);
+pub struct CompletedAppends(VecDeque<(AppendToken, Position)>);
 
 impl CompletedAppends {
     /// Records the last position of an append.
     pub fn record(&mut self, token: AppendToken, last: Position) {
-        self.0.insert(token, last);
+        match self.place(token) {
+            Ok(place) => self.0[place].1 = last,
+            Err(place) => self.0.insert(place, (token, last)),
+        }
         if self.0.len() > MAX_REMEMBERED {
-            self.0.pop_first();
+            self.0.pop_front();
         }
     }
 
     /// The last position of an append, if it was recorded recently.
     pub fn of(&self, token: AppendToken) -> Option<Position> {
-        self.0.get(&token).copied()
+        let place = self.place(token).ok()?;
+        self.0.get(place).map(|(_, last)| *last)
     }
 
     /// Removes appends after `head`, which were not written.
     pub fn truncate(&mut self, head: Position) {
-        self.0.retain(|_, last| *last <= head);
+        self.0.retain(|(_, last)| *last <= head);
+    }
+
+    /// The place of a token, or the place where it belongs.
+    fn place(&self, token: AppendToken) -> Result<usize, usize> {
+        // The newest token is searched for most often.
+        match self.0.back() {
+            Some((newest, _)) if *newest < token => Err(self.0.len()),
+            _ => self.0.binary_search_by_key(&token, |(token, _)| *token),
+        }
     }
 }

@@ -143,6 +143,11 @@ impl ConflictWindow {
                 None => return BoundaryCheck::Conflict(self.head()),
             },
         };
+        self.decide_after(&boundary.fail_if, after)
+    }
+
+    /// Decides whether a matching event is after a position.
+    pub fn decide_after(&self, fail_if: &EventQuery, after: Position) -> BoundaryCheck {
         // Before the comparison with the floor: an empty window can tell this, too.
         if after >= self.head() {
             return BoundaryCheck::Holds;
@@ -150,7 +155,7 @@ impl ConflictWindow {
         if after < self.floor {
             return BoundaryCheck::Unknown(after);
         }
-        let conflict = match &boundary.fail_if {
+        let conflict = match fail_if {
             EventQuery::All => Some(self.head()),
             EventQuery::Items(items) => items.iter().find_map(|item| self.latest(item, after)),
         };

@@ -58,7 +58,7 @@ impl Decider<'_> {
         boundaries: &'a [Boundary],
         states: &'a [StateWrite],
     ) -> Result<Vec<Question<'a>>, AppendError> {
-        let mut open = Vec::new();
+        let mut open = Vec::with_capacity(boundaries.len() + states.len());
         for boundary in boundaries {
             // Positions of another log, or beyond the end of this one, say nothing about this log.
             // This is not a conflict: no event is evidence for it.
@@ -78,8 +78,8 @@ impl Decider<'_> {
                     // The log answers for the events up to the head. The events after it are about
                     // to be written, so only the window has them.
                     let fail_if = &boundary.fail_if;
-                    let pending = Boundary::new(fail_if.clone(), self.head);
-                    if let BoundaryCheck::Conflict(at) = self.window.decide(&pending) {
+                    let pending = self.window.decide_after(fail_if, self.head);
+                    if let BoundaryCheck::Conflict(at) = pending {
                         return Err(AppendError::Conflict { at });
                     }
                     open.push(Question::Match {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::scratch;
+
 /// An aggregate that an event concerns, by name and id: `product:P001`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -13,13 +15,14 @@ pub struct Tag(Arc<str>);
 impl Tag {
     /// The tag of the aggregate `name` with this id.
     pub fn new(name: &str, id: impl fmt::Display) -> Self {
-        let mut text = String::with_capacity(name.len() + 24);
-        text.push_str(name);
-        text.push(':');
-        // Writing to a `String` fails only if the id's `Display` does. Its output so far is the id
-        // then.
-        let _ = fmt::Write::write_fmt(&mut text, format_args!("{id}"));
-        Self(text.into())
+        scratch::text(|text| {
+            text.push_str(name);
+            text.push(':');
+            // Writing to a `String` fails only if the id's `Display` does. Its output so far is the
+            // id then.
+            let _ = fmt::Write::write_fmt(text, format_args!("{id}"));
+            Self(text.as_str().into())
+        })
     }
 
     /// The tag as stored.
