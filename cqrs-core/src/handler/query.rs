@@ -96,10 +96,10 @@ fn now<H: QueryHandler>(
 }
 
 /// Starts `H`, which is async.
-fn later<'a, H: QueryHandler>(
+fn later<H: QueryHandler>(
     query: H::Query,
-    scope: QueryScope<'a>,
-) -> BoxFuture<'a, QueryResult<Output<H>>> {
+    scope: QueryScope<'_>,
+) -> BoxFuture<'_, QueryResult<Output<H>>> {
     match H::handle(query, scope) {
         QueryReply::Later(future) => future,
         QueryReply::Now(answer) => Box::pin(ready(answer.map_err(failed::<H>))),
