@@ -28,6 +28,7 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     #[doc(hidden)]
     const STORAGE: Storage;
     /// Whether a fold takes `&Recorded`, which is not final before the event is recorded.
+    #[doc(hidden)]
     const READS_RECORDED: bool;
     /// The permission that an actor needs to read the state and history with [`Dispatcher::state`]
     /// and [`Dispatcher::history`]. Handlers load the aggregate without it.
@@ -44,19 +45,23 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     ///
     /// # Errors
     /// When the event's payload cannot be read.
+    #[doc(hidden)]
     fn apply(&mut self, event: &Envelope<'_>, tag: &Tag) -> Result<(), Error>;
 
     /// The state as JSON, if it is stored.
     ///
     /// # Errors
     /// When it cannot be written as JSON.
+    #[doc(hidden)]
     fn save(&self) -> Result<Option<Vec<u8>>, Error>;
 
     /// The state from JSON. `None` if it does not fit the type any more, or is not stored.
+    #[doc(hidden)]
     fn restore(body: &[u8]) -> Option<Self>;
 
     /// Approximate size of the state in memory, in bytes: the size of its type and, if it is
     /// `Serialize`, the size of its JSON as an estimate for the heap.
+    #[doc(hidden)]
     fn size(&self) -> usize;
 }
 

@@ -36,6 +36,7 @@ pub struct Index<V, T: ?Sized> {
 
 impl<V, T: ?Sized> Index<V, T> {
     /// The index at this place of [`ReadModel::INDEXES`].
+    #[doc(hidden)]
     pub const fn at(place: usize) -> Self {
         Self {
             place,
