@@ -1,5 +1,5 @@
-//! A log as a third party writes it: the four required methods, and none of the capabilities. It
-//! takes one condition per append, keeps no states, and its positions have gaps.
+//! A log that a third party might write: the four required methods, and no capability. It takes one
+//! condition per append, stores no states, and its positions have gaps.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -12,7 +12,7 @@ use cqrs_core::store::{
 };
 use cqrs_core::{CommandId, Position, Recorded};
 
-/// Distance of two positions. A log need not use every number.
+/// Distance between two positions. A log need not use every number.
 const STEP: u64 = 10;
 
 /// Clones share the data.
@@ -75,15 +75,15 @@ impl Data {
         last.map_or(Position::START, |last| last.position)
     }
 
-    /// All of it happens under one lock: no other append comes between the conditions and the
-    /// events (I2).
+    /// The caller holds the lock, so no other append comes between the conditions and the events
+    /// (I2).
     fn append(&mut self, append: Append) -> Result<Appended, AppendError> {
         if let Some(stored) = self.commands.get(&append.command) {
             return stored.replay(append.command, append.fingerprint);
         }
         let asks_for_more = append.token.is_some() || !append.states.is_empty();
         if asks_for_more || append.boundaries.len() > 1 {
-            // The framework sends none of these to a log that does not offer them.
+            // The framework does not use capabilities that a log does not offer.
             return Err(AppendError::Invalid {
                 reason: "this log has no capabilities".to_owned(),
             });

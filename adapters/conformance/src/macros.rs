@@ -118,7 +118,7 @@ mod tests {
 
     crate::conformance_tests!(cqrs_core::Memory::new());
 
-    /// A promise that is public but not in the list would never be tested.
+    /// A public promise outside the list would never be tested.
     #[test]
     fn every_promise_is_in_its_list() {
         for (part, exported) in [

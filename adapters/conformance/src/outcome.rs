@@ -2,7 +2,7 @@ use std::future::Future;
 use std::io::Write;
 use std::time::Duration;
 
-/// Maximum duration of a promise's test. Nothing waits for it: it only turns a hang into a message.
+/// Maximum duration of a promise's test. Only turns a hang into a message.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The result of a promise's test that found nothing wrong.
@@ -10,7 +10,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 pub enum Outcome {
     /// The store keeps the promise.
     Kept,
-    /// The promise was not tested, because it is about a capability that the store does not claim.
+    /// The promise was not tested, because the store does not claim the capability concerned.
     NotClaimed(&'static str),
 }
 
@@ -20,8 +20,8 @@ impl From<()> for Outcome {
     }
 }
 
-/// Runs a promise's test, which fails if it hangs. A promise that is not claimed is named on
-/// standard error, also where the output of tests that pass is captured.
+/// Runs a promise's test, which fails if it hangs. Names a promise that is not claimed on standard
+/// error, even if the output of passing tests is captured.
 #[doc(hidden)]
 pub async fn run(promise: &str, test: impl Future<Output: Into<Outcome>>) {
     let Ok(outcome) = tokio::time::timeout(TIMEOUT, test).await else {

@@ -6,7 +6,7 @@ use std::task::Poll;
 use cqrs_core::store::BoxFuture;
 use tokio::sync::Barrier;
 
-/// Runs two futures in one task, each as often as the other.
+/// Runs two futures in one task, and polls them in turn.
 pub(crate) async fn both(first: impl Future<Output = ()>, second: impl Future<Output = ()>) {
     let (mut first, mut second) = (pin!(first), pin!(second));
     let mut is_done = [false; 2];
@@ -21,7 +21,7 @@ pub(crate) async fn both(first: impl Future<Output = ()>, second: impl Future<Ou
     .await;
 }
 
-/// Runs each future in a task of its own, all released at once; answers in their order.
+/// Runs each future in a task of its own, all released at once. Returns the results in order.
 pub(crate) async fn race<F>(racers: impl IntoIterator<Item = F>) -> Vec<F::Output>
 where
     F: Future<Output: Send + 'static> + Send + 'static,
@@ -38,7 +38,7 @@ where
     finish(tasks.collect::<Vec<_>>()).await
 }
 
-/// Waits for tasks; a panic of one of them is resumed here.
+/// Waits for tasks. A panic of one of them is resumed here.
 pub(crate) async fn finish<T>(tasks: Vec<tokio::task::JoinHandle<T>>) -> Vec<T> {
     let mut outcomes = Vec::with_capacity(tasks.len());
     for task in tasks {
@@ -50,7 +50,7 @@ pub(crate) async fn finish<T>(tasks: Vec<tokio::task::JoinHandle<T>>) -> Vec<T> 
     outcomes
 }
 
-/// Polls a future so many times, then drops it as a caller does who goes away.
+/// Polls a future this number of times, then drops it, like a caller that gives up.
 pub(crate) async fn poll_then_drop<T>(mut future: BoxFuture<'_, T>, polls: usize) {
     for _ in 0..polls {
         let poll = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await;

@@ -6,7 +6,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use super::cache::{AggregateKey, Checkout, StateSlot};
 
-/// The aggregates that were used recently, and those that are in use, each with its slot.
+/// The aggregates that are in use or were used recently, each with its slot.
 ///
 /// An entry in use is never dropped, however small the cache is: all decisions about an aggregate
 /// have to meet at the same lock. There are at most as many of them as calls in progress.

@@ -318,7 +318,7 @@ impl<'a> Loaded<'a> {
     fn publish_speculative(&mut self, token: AppendToken, command: CommandId) -> AppendCompletion {
         let (pending, completion) = Pending::new(token, command);
         for mut load in self.loads.drain(..) {
-            // A state without new events is valid whatever becomes of the append.
+            // A state without new events is valid for every outcome of the append.
             if load.is_dirty {
                 load.state.pending = Some(pending.clone());
                 load.is_dirty = false;

@@ -29,8 +29,8 @@ impl Decisions {
             || format!("Display of an id of {}", slot.entry.message),
             || command.load(&mut Loads::new(&mut add)),
         )?;
-        // Turns are taken in the order of tags, whatever the command, so that no two decisions wait
-        // for each other.
+        // Every command takes turns in the order of tags, so that no two decisions wait for each
+        // other.
         loads.sort_by(|a, b| a.tags.cmp(&b.tags));
         // An aggregate that several inputs take is loaded once.
         loads.dedup_by(|second, first| {

@@ -165,56 +165,56 @@ impl Builder {
         self
     }
 
-    /// Maximum depth of objects and arrays in a message that `execute_json` or `query_json` takes, the
-    /// message itself included. Defaults to 64. `build` refuses 0. JSON is read up to 127 levels deep:
-    /// the difference is for events and views that nest a message's JSON once more, and that would
-    /// otherwise fail because of one caller.
+    /// Maximum depth of objects and arrays in a message that `execute_json` or `query_json` takes,
+    /// the message itself included. Defaults to 64. `build` refuses 0. JSON is read up to 127
+    /// levels deep: the difference is for events and views that nest a message's JSON once more,
+    /// and that would otherwise fail because of one caller.
     pub fn max_message_depth(mut self, levels: usize) -> Self {
         self.limits.message.depth = levels;
         self
     }
 
     /// Maximum time a command waits for other commands of this process that are deciding about the
-    /// same aggregate. Defaults to 30 seconds; `Duration::MAX` is for ever. After that it fails with
-    /// [`Failure::Busy`](crate::error::Failure::Busy), which names the handler that it waited for.
-    /// An async handler that never ends holds its aggregates until its call is dropped.
+    /// same aggregate. Defaults to 30 seconds; `Duration::MAX` is no limit. After that it fails
+    /// with [`Failure::Busy`](crate::error::Failure::Busy), which names the handler that it waited
+    /// for. An async handler that never ends holds its aggregates until its call is dropped.
     pub fn max_decision_wait(mut self, wait: Duration) -> Self {
         self.limits.decisions.decision_wait = wait;
         self
     }
 
     /// Maximum time `query(..).after(&receipt)` waits for read models. Defaults to 5 seconds;
-    /// `Duration::MAX` is for ever, zero does not wait.
+    /// `Duration::MAX` is no limit, zero does not wait.
     pub fn max_wait(mut self, wait: Duration) -> Self {
         self.limits.wait = wait;
         self
     }
 
-    /// Maximum time an async handler may have a transaction open, `&mut Tx<..>`, before it is rolled
-    /// back and the call fails, since others may wait for what it locks. Defaults to 5 seconds;
-    /// `Duration::MAX` is for ever. `build` refuses zero.
+    /// Maximum time an async handler may have a transaction open, `&mut Tx<..>`, before it is
+    /// rolled back and the call fails, since others may wait for what it locks. Defaults to 5
+    /// seconds; `Duration::MAX` is no limit. `build` refuses zero.
     pub fn max_transaction(mut self, open: Duration) -> Self {
         self.limits.decisions.transaction = open;
         self
     }
 
-    /// Maximum number of commands of reactions that lead to one another: a reaction sends the first,
-    /// a reaction to its events the second, and so on. The next one fails with
+    /// Maximum number of commands of reactions that lead to one another: a reaction sends the
+    /// first, a reaction to its events the second, and so on. The next one fails with
     /// [`Failure::CausationDepth`](crate::error::Failure::CausationDepth), so that reactions that
-    /// answer their own events show in [`health`](Dispatcher::health) instead of running for ever.
+    /// answer their own events show in [`health`](Dispatcher::health) instead of running forever.
     /// Defaults to 64; `u32::MAX` is no limit. `build` refuses 0.
     ///
-    /// Commands are counted that are sent while the reaction runs, not by a task that it spawned, by
-    /// all dispatchers of this process.
+    /// Commands are counted that are sent while the reaction runs, not by a task that it spawned,
+    /// by all dispatchers of this process.
     pub fn max_causation_depth(mut self, commands: u32) -> Self {
         self.limits.decisions.causation_depth = commands;
         self
     }
 
-    /// Maximum number of commands that reactions send because of one command, in all branches of the
-    /// chain that it begins. The next one fails with
-    /// [`Failure::CausedCommands`](crate::error::Failure::CausedCommands): reactions that answer each
-    /// of their own events with several commands reach this limit long before
+    /// Maximum number of commands that reactions send because of one command, in all branches of
+    /// the chain that it begins. The next one fails with
+    /// [`Failure::CausedCommands`](crate::error::Failure::CausedCommands): reactions that answer
+    /// each of their own events with several commands reach this limit long before
     /// [`max_causation_depth`](Self::max_causation_depth). Defaults to 100,000; `u32::MAX` is no
     /// limit. `build` refuses 0.
     ///
@@ -227,16 +227,16 @@ impl Builder {
     }
 
     /// Maximum number of states of aggregates in memory, so that a decision about one of them reads
-    /// nothing. Defaults to 10,000; 0 turns it off, `usize::MAX` is no limit. Decisions are the same
-    /// either way.
+    /// nothing. Defaults to 10,000; 0 turns it off, `usize::MAX` is no limit. Decisions are the
+    /// same either way.
     pub fn state_cache(mut self, states: usize) -> Self {
         self.limits.decisions.states = states;
         self
     }
 
     /// Maximum size in bytes of the states in memory, approximately. Defaults to 64 MiB; 0 keeps
-    /// none, `usize::MAX` is no limit. A state counts with its own size and, if it is `Serialize`, with
-    /// that of its JSON for what it has on the heap.
+    /// none, `usize::MAX` is no limit. A state counts with its own size and, if it is `Serialize`,
+    /// with that of its JSON for what it has on the heap.
     pub fn state_cache_bytes(mut self, bytes: usize) -> Self {
         self.limits.decisions.state_bytes = bytes;
         self

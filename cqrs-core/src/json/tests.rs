@@ -286,7 +286,7 @@ fn a_message_is_not_an_array() {
         message(br#"{"to":2,"from":1}"#),
         Ok(Move { from: 1, to: 2 })
     );
-    // What is no struct to serde is what the type makes of it.
+    // serde leaves the format of other types to their own implementations.
     assert_eq!(message(b"[1,2]"), Ok(Numbers(vec![1, 2])));
 }
 

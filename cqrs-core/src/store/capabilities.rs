@@ -12,11 +12,11 @@ use super::{
 /// |---|---|
 /// | `states` | folds from events; `build` refuses aggregates with `storage = "state"`, snapshots are not written |
 /// | `pipelining` | lets a decision wait until the append of the one before it is answered |
-/// | `several_boundaries` | reads on what a decision loaded, so that all of it is as of one position; `build` refuses aggregates with `storage = "state"` |
+/// | `several_boundaries` | brings all states of a decision to one position with another read; `build` refuses aggregates with `storage = "state"` |
 /// | `contiguous` | nothing: it does not rely on positions without gaps |
 /// | `ordered_times` | finds one of several positions for a time: reads as of a time may leave out events of that time or earlier, and include later ones |
 /// | `fold_reads` | folds what [`EventLog::read`](super::EventLog::read) returns |
-/// | `tail` | reads back what this process has just appended, to follow it |
+/// | `tail` | reads the events that this process has just appended, to follow them |
 /// | `transactions` | reports handlers with `Tx<..>` when it builds |
 /// | `admission` | learns from the append that there is no room |
 ///

@@ -36,7 +36,7 @@ impl ReadRange {
     }
 
     /// The room of a page that a store fills: as this range, for one event at least. The store
-    /// [takes](Self::take) events from it one by one, and reads none in vain.
+    /// [takes](Self::take) events from it one by one.
     #[must_use]
     pub fn room(self) -> Self {
         Self {

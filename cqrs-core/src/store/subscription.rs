@@ -73,7 +73,8 @@ impl Subscription {
                     return Ok(page);
                 }
             }
-            // Ends with an append of this process, or when it is time to poll for those of others.
+            // Ends with an append of this process, or when it is time to poll for appends of
+            // others.
             let _ = tokio::time::timeout(POLL_INTERVAL, self.heads.changed()).await;
         }
     }

@@ -102,9 +102,10 @@ pub enum CommitMode {
     /// that [`ViewStore::load_to_fold`] returns with a position ignores the events up to it, so no
     /// change is made twice.
     ///
-    /// Each view is then written exactly once, but not all at once: until the checkpoint moves,
-    /// queries may see some of the changes. A fold changes each view by itself: one that reads a
-    /// view with `Views::get` may write only that view, or it fails.
+    /// So each change is made exactly once, but the changes of a batch are not made at once: until
+    /// the checkpoint moves, queries may see some of them. A fold has to change each view
+    /// independently: if it reads a view with `Views::get`, it may write only that view, or it
+    /// fails.
     ByPosition,
 }
 

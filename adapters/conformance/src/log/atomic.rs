@@ -5,7 +5,7 @@ use super::draft::{Draft, tagged};
 use crate::LogFixture;
 use crate::tasks::poll_then_drop;
 
-/// A command with all that an append can have, under the tag `order:{name}`.
+/// A command with every part that an append can have, under the tag `order:{name}`.
 fn whole(log: &impl EventLog, name: &str) -> Draft {
     let order = format!("order:{name}");
     Draft::new()
@@ -30,7 +30,7 @@ async fn traces<S: EventLog>(store: &S, draft: &Draft) -> (usize, usize, bool) {
     (events, states, command(store, draft).await.is_some())
 }
 
-/// I1: an append brings its events, their tags, its states and its command id, all of them.
+/// I1: an append records all of its events, tags, states and its command id.
 pub async fn i1_an_append_is_whole<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let before = append(&*store, &Draft::new().event("opened", &["shop:S"])).await;
@@ -75,8 +75,8 @@ pub async fn i1_an_append_is_whole<F: LogFixture>(fixture: &F) {
     );
 }
 
-/// I1: an append that is refused leaves nothing behind, whatever it is refused for, and its command
-/// id can be used again.
+/// I1: a refused append leaves nothing behind, for every kind of refusal, and its command id can be
+/// used again.
 pub async fn i1_a_refused_append_leaves_no_trace<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let before = append(&*store, &Draft::new().event("opened", &["shop:S"])).await;
@@ -119,8 +119,8 @@ pub async fn i1_a_refused_append_leaves_no_trace<F: LogFixture>(fixture: &F) {
     assert_eq!(log(&*store).await.len(), 2 + count);
 }
 
-/// I1: an append whose caller goes away, at whatever moment, is done or not done, never half.
-/// Sending it again settles which (I6).
+/// I1: an append whose future is dropped at any moment is recorded completely or not at all.
+/// Sending it again reveals the outcome (I6).
 pub async fn i1_a_dropped_append_is_done_or_not<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     for polls in 0..24 {

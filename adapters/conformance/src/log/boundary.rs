@@ -7,7 +7,7 @@ use super::draft::{Draft, item, only, tagged};
 use crate::LogFixture;
 use crate::tasks::race;
 
-/// The boundaries that the racers share, by kind. All match an event of type `enrolled` with the
+/// The boundaries that the racers share, by kind. Each matches events of type `enrolled` with the
 /// tag of the course, and no event of another course.
 fn shared(course: &str) -> [(&'static str, EventQuery); 4] {
     [
@@ -27,8 +27,8 @@ fn shared(course: &str) -> [(&'static str, EventQuery); 4] {
     ]
 }
 
-/// I2: of many racers on one boundary exactly one wins: different aggregates that share one tag,
-/// in one process and in several, whatever the kind of boundary.
+/// I2: of many racers on one boundary exactly one wins: different aggregates that share one tag, in
+/// one process and in several, for every kind of boundary.
 pub async fn i2_one_of_many_wins_a_boundary<F: LogFixture>(fixture: &F) {
     const RACERS: usize = 16;
     let stores = open_many(fixture, 2).await;
@@ -78,7 +78,8 @@ pub async fn i2_one_of_many_wins_a_boundary<F: LogFixture>(fixture: &F) {
     }
 }
 
-/// I2: the same when every racer has read for itself, over the whole log.
+/// I2: of many racers exactly one wins, with a boundary over the whole log that each has read
+/// itself.
 pub async fn i2_one_of_many_wins_the_log<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     for round in 1..=4 {
@@ -111,9 +112,8 @@ pub async fn i2_one_of_many_wins_the_log<F: LogFixture>(fixture: &F) {
     }
 }
 
-/// I2: boundaries that overlap in pairs, as in a ring of seats where everyone wants two
-/// neighboring ones: no seat is taken twice, and who goes away empty-handed was overtaken by a
-/// neighbor (I10).
+/// I2: with boundaries that overlap in pairs, as in a ring of seats where every racer wants two
+/// neighboring ones, no seat is taken twice, and each loser conflicts with a neighbor (I10).
 pub async fn i2_overlapping_boundaries_exclude_each_other<F: LogFixture>(fixture: &F) {
     const SEATS: usize = 12;
     let stores = open_many(fixture, 2).await;
@@ -151,7 +151,7 @@ pub async fn i2_overlapping_boundaries_exclude_each_other<F: LogFixture>(fixture
     }
 }
 
-/// I2: a stale boundary is refused also when what it missed is far behind.
+/// I2: a stale boundary is refused even if the event that breaks it is far behind.
 pub async fn i2_a_stale_boundary_is_refused<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let store = &stores[0];

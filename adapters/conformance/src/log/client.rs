@@ -64,7 +64,7 @@ pub(super) async fn fill_at_random<S: EventLog>(
     log(&**store).await
 }
 
-/// Sends commands from one task each, all released at once; answers in their order.
+/// Sends each command from a task of its own, all released at once. Returns the results in order.
 pub(super) async fn send_all<S: EventLog>(
     store: &Arc<S>,
     drafts: Vec<Draft>,
@@ -86,7 +86,7 @@ pub(super) async fn matching<S: EventLog>(store: &S, query: EventQuery) -> Vec<A
     all
 }
 
-/// All events, in position order: contiguous from 1 where the log claims that (I3).
+/// All events, in position order. Contiguous from 1 if the log claims that (I3).
 pub(super) async fn log<S: EventLog>(store: &S) -> Vec<Arc<Recorded>> {
     let events = matching(store, EventQuery::All).await;
     let is_contiguous = store.capabilities().contiguous;
@@ -138,13 +138,13 @@ pub(super) async fn head<S: EventLog>(store: &S) -> Position {
     store.head().await.expect("the head can be read")
 }
 
-/// Where followers end: nowhere, while the log is still written.
+/// The position at which followers end. None while the log is still written.
 #[derive(Clone, Default)]
 pub(super) struct End(watch::Sender<Option<Position>>);
 
 impl End {
-    /// Lets followers end at the log's head, and returns it. One more event, behind it, wakes those
-    /// that are there already.
+    /// Lets followers end at the log's head, and returns it. Appends one more event, to wake
+    /// followers that are already there.
     pub(super) async fn at_head<S: EventLog>(&self, store: &S) -> Position {
         let head = head(store).await;
         self.0.send_replace(Some(head));
@@ -166,7 +166,7 @@ pub(super) async fn follow<S: EventLog>(
     follow_telling(store, query, end, watch::Sender::default()).await
 }
 
-/// As [`follow`], and tells how far it is.
+/// As [`follow`], and reports its progress.
 pub(super) async fn follow_telling<S: EventLog>(
     store: Arc<S>,
     query: EventQuery,
@@ -193,7 +193,7 @@ pub(super) async fn follow_telling<S: EventLog>(
     seen
 }
 
-/// That a conflict was reported on evidence (I10): a matching event past `after`.
+/// Asserts that a conflict has evidence (I10): a matching event after `after`.
 pub(super) fn assert_evidence(
     log: &[Arc<Recorded>],
     query: &EventQuery,

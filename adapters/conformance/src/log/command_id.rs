@@ -5,7 +5,7 @@ use super::draft::{Draft, tagged};
 use crate::LogFixture;
 use crate::tasks::{poll_then_drop, race};
 
-/// That sending a command again answers as the first time and does nothing.
+/// Asserts that sending a command again returns the first result and has no effect.
 async fn assert_replayed<S: EventLog>(store: &S, draft: &Draft, first: Appended) {
     let again = append(store, draft).await;
     assert_eq!(
@@ -19,7 +19,7 @@ async fn assert_replayed<S: EventLog>(store: &S, draft: &Draft, first: Appended)
     );
 }
 
-/// That the id is taken for another command.
+/// Asserts that the id is refused for another command.
 async fn assert_mismatch<S: EventLog>(store: &S, draft: &Draft) {
     let other = draft
         .clone()
@@ -31,8 +31,8 @@ async fn assert_mismatch<S: EventLog>(store: &S, draft: &Draft) {
     );
 }
 
-/// I6: a command id that was used before answers as the first time, in this process, in another
-/// one, and after a restart; another body under it is an error.
+/// I6: a repeated command id returns the first result, in this process, in another one, and after a
+/// restart. Another body under it is an error.
 pub async fn i6_one_id_has_one_effect<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     append(&*store, &Draft::new().event("opened", &["shop:S"])).await;
@@ -63,8 +63,8 @@ pub async fn i6_one_id_has_one_effect<F: LogFixture>(fixture: &F) {
     assert!(unknown.is_none(), "I6: an id that was never used");
 }
 
-/// I6: a repeated command is answered from the first time though it would be a conflict by now,
-/// since its own event is what it conflicts with.
+/// I6: a repeated command returns the first result although its boundary is broken by now, by its
+/// own event.
 pub async fn i6_a_repeated_command_does_not_conflict<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let draft = Draft::new()
@@ -79,8 +79,8 @@ pub async fn i6_a_repeated_command_does_not_conflict<F: LogFixture>(fixture: &F)
     }
 }
 
-/// I6: the same command sent many times at once, through several processes, is done once, and all
-/// get the same answer.
+/// I6: a command sent many times at once, through several processes, has one effect, and all
+/// senders get the same result.
 pub async fn i6_one_id_sent_at_once_has_one_effect<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     for round in 0..6 {
@@ -113,7 +113,7 @@ pub async fn i6_one_id_sent_at_once_has_one_effect<F: LogFixture>(fixture: &F) {
     }
 }
 
-/// I6: of two bodies sent at once under one id, one is done and the other is an error.
+/// I6: of two bodies sent at once under one id, one is recorded and the other is an error.
 pub async fn i6_two_bodies_at_once_under_one_id<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     for round in 0..6 {
@@ -141,7 +141,7 @@ pub async fn i6_two_bodies_at_once_under_one_id<F: LogFixture>(fixture: &F) {
     }
 }
 
-/// I6: who loses the connection, at whatever moment, sends the command again, and it is done once.
+/// I6: a command sent again after its first call was dropped at any moment has one effect.
 pub async fn i6_sending_again_settles_a_lost_answer<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     for polls in 0..16 {
@@ -164,7 +164,7 @@ pub async fn i6_sending_again_settles_a_lost_answer<F: LogFixture>(fixture: &F) 
     }
 }
 
-/// I6: a batch in which some commands are repeated and some are new serves all of them.
+/// I6: a batch of repeated and new commands serves all of them.
 pub async fn i6_repeated_and_new_commands_come_together<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let old: Vec<_> = (0..8)

@@ -12,8 +12,8 @@ use super::random::Random;
 use crate::LogFixture;
 use crate::tasks::race;
 
-/// I10: a boundary that lies far behind, with nothing that matches since, is no conflict, however
-/// much else was appended, and however like it that looks.
+/// I10: a boundary far behind the head is no conflict without a later matching event, however many
+/// similar events were appended.
 pub async fn i10_a_stale_boundary_without_evidence_holds<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let store = &stores[0];
@@ -51,7 +51,7 @@ pub async fn i10_a_stale_boundary_without_evidence_holds<F: LogFixture>(fixture:
     }
 }
 
-/// I10: at the matching event's own position a boundary holds; one before it does not.
+/// I10: a boundary at the position of the matching event holds; one position earlier, it does not.
 pub async fn i10_a_boundary_begins_after_its_position<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     fill(&store, 40, "visited", &["page:P"]).await;
@@ -80,8 +80,8 @@ pub async fn i10_a_boundary_begins_after_its_position<F: LogFixture>(fixture: &F
     }
 }
 
-/// I10: commands of one moment that have nothing to do with each other never conflict, though
-/// their boundaries were all read long before.
+/// I10: concurrent commands about unrelated aggregates never conflict, even if their boundaries
+/// were read long before.
 pub async fn i10_unrelated_commands_do_not_conflict<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let after = head(&*stores[0]).await;
@@ -99,13 +99,14 @@ pub async fn i10_unrelated_commands_do_not_conflict<F: LogFixture>(fixture: &F) 
     }
 }
 
-/// I10: a command that loses is no evidence against those that come with it.
+/// I10: a refused command is no evidence against commands in the same batch.
 pub async fn i10_a_loser_is_no_evidence<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     for round in 0..8 {
         let after = head(&*store).await;
         let (x, y) = (format!("lot:x{round}"), format!("lot:y{round}"));
-        // All want X. One that loses would also have taken Y, which only the last one wants.
+        // All want X. Half of them also want Y, which the last one needs: their losers must not
+        // count.
         let mut drafts = Vec::new();
         for _ in 0..6 {
             drafts.push(
@@ -147,8 +148,8 @@ pub async fn i10_conflicts_are_those_of_the_specification<F: LogFixture>(fixture
     };
     let unrelated = EventType::new("unrelated");
     for _ in 0..8 {
-        // Without events: the log stays as it is, whichever wins. Where such an append takes a
-        // position, no boundary may match everything, since it would match that.
+        // Without events, so that the log stays the same. If such an append takes a position, no
+        // boundary may match every event, since it would match that position, too.
         let mut draw = || loop {
             let query = random.query();
             let matches_all = query.matches(&unrelated, &Tags::default());

@@ -4,7 +4,7 @@ use cqrs_core::store::{
 };
 use cqrs_core::{CommandId, Timestamp};
 
-/// An append in the making.
+/// A command to append.
 #[derive(Clone, Debug)]
 pub(super) struct Draft(pub(super) Append);
 
@@ -19,8 +19,8 @@ impl Draft {
         Self(Append::new(command, Vec::new()).fingerprint(1))
     }
 
-    /// A command with 60 events of the types `even` and `odd` in turn, under the tag `book:B`. One of
-    /// them is 50 times as large as the others.
+    /// A command with 60 events of the types `even` and `odd` in turn, under the tag `book:B`. One
+    /// of them is 50 times as large as the others.
     pub(super) fn of_uneven_sizes() -> Self {
         (0..60).fold(Self::new(), |draft, number| {
             let size = if number == 30 { 500_000 } else { 10_000 };
@@ -29,7 +29,7 @@ impl Draft {
         })
     }
 
-    /// With one more event, whose payload is different from that of every other event.
+    /// Adds an event with a payload that no other event has.
     pub(super) fn event(self, event_type: &'static str, tags: &[&str]) -> Self {
         let payload = format!(
             r#"{{"of":"{}","at":{}}}"#,
@@ -39,7 +39,7 @@ impl Draft {
         self.payload(event_type, tags, payload.into_bytes())
     }
 
-    /// With one more event.
+    /// Adds an event.
     pub(super) fn payload(
         mut self,
         event_type: impl Into<String>,
@@ -60,26 +60,26 @@ impl Draft {
         self
     }
 
-    /// With this fingerprint.
+    /// Sets the fingerprint.
     pub(super) fn fingerprint(mut self, fingerprint: u64) -> Self {
         self.0.fingerprint = fingerprint;
         self
     }
 
-    /// Adds a condition, besides earlier ones: no matching event after this position.
+    /// Adds a condition: no matching event after this position.
     pub(super) fn unless(mut self, fail_if: EventQuery, after: Position) -> Self {
         self.0.boundaries.push(Boundary::new(fail_if, after));
         self
     }
 
-    /// With a token of its own.
+    /// Sets a new token.
     pub(super) fn token(mut self) -> (Self, AppendToken) {
         let token = AppendToken::new();
         self.0.token = Some(token);
         (self, token)
     }
 
-    /// With boundaries that follow the append with this token.
+    /// Lets all boundaries follow the append with this token.
     pub(super) fn follows(mut self, token: AppendToken) -> Self {
         for boundary in &mut self.0.boundaries {
             boundary.after_append = Some(token);
@@ -87,7 +87,7 @@ impl Draft {
         self
     }
 
-    /// With one more state to write.
+    /// Adds a state to write.
     pub(super) fn state(
         mut self,
         aggregate: &'static str,
@@ -104,13 +104,13 @@ impl Draft {
         self
     }
 
-    /// At this time.
+    /// Sets the time.
     pub(super) fn at(mut self, time: Timestamp) -> Self {
         self.0.time = time;
         self
     }
 
-    /// Without states, if the log does not claim any.
+    /// Removes the states, if the log does not claim stored states.
     pub(super) fn claimed_by(mut self, log: &impl EventLog) -> Self {
         if log.capabilities().states.is_none() {
             self.0.states.clear();
@@ -118,8 +118,8 @@ impl Draft {
         self
     }
 
-    /// Whether this is the command's event with this index, as it was sent, wherever it is and
-    /// whenever it was recorded.
+    /// Whether this is the command's event with this index, unchanged except for its position and
+    /// time.
     pub(super) fn is_recorded_as(&self, index: usize, event: &Recorded) -> bool {
         let append = self.0.clone();
         let sent = append.record(Position::START, event.meta.time).nth(index);
@@ -142,7 +142,7 @@ pub(super) fn text(size: usize) -> Vec<u8> {
     format!("\"{}\"", "x".repeat(size - 2)).into_bytes()
 }
 
-/// Names a stored state.
+/// The key of a stored state.
 pub(super) fn state_key(aggregate: &'static str, id: &str) -> StateKey {
     StateKey {
         aggregate,
@@ -150,12 +150,12 @@ pub(super) fn state_key(aggregate: &'static str, id: &str) -> StateKey {
     }
 }
 
-/// Events that bear this tag.
+/// Selects events with this tag.
 pub(super) fn tagged(tag: &str) -> EventQuery {
     EventQuery::tagged(Tag::from(tag))
 }
 
-/// Events of any of these types that bear all of these tags.
+/// Matches events of any of these types with all of these tags.
 pub(super) fn item(types: &[&'static str], tags: &[&str]) -> EventQueryItem {
     EventQueryItem {
         types: types.iter().copied().map(EventType::new).collect(),
@@ -163,7 +163,7 @@ pub(super) fn item(types: &[&'static str], tags: &[&str]) -> EventQueryItem {
     }
 }
 
-/// Events that match this item.
+/// Selects events of any of these types with all of these tags.
 pub(super) fn only(types: &[&'static str], tags: &[&str]) -> EventQuery {
     EventQuery::Items(vec![item(types, tags)])
 }

@@ -9,15 +9,15 @@ use super::client::{
 use super::draft::{Draft, tagged};
 use crate::LogFixture;
 
-/// I7: an acknowledged append is there after a restart, with all that belongs to it, and so is what
-/// another process saw. (A process that is killed, or a power failure, is for the store's own
-/// tests.)
+/// I7: after a restart, every acknowledged append is present with all of its parts, and so is
+/// everything that another process had seen. (Killed processes and power failures are left to the
+/// store's own tests.)
 pub async fn i7_acknowledged_survives_a_restart<F: LogFixture>(fixture: &F) {
     let mut sent: Vec<Draft> = Vec::new();
     for life in 0..4 {
         let stores = open_many(fixture, 2).await;
         let before = log(&*stores[0]).await;
-        // One event a life has woken the follower.
+        // One event per restart has woken the follower.
         let count = sent.len() + life;
         assert_eq!(before.len(), count, "I7: events after restart {life}");
         for draft in &sent {
@@ -77,7 +77,7 @@ pub async fn i8_the_log_goes_on_after_a_restart<F: LogFixture>(fixture: &F) {
     }
 }
 
-/// I2 and I10 after a restart, when nothing is in memory yet.
+/// I2 and I10 hold after a restart, with nothing in memory yet.
 pub async fn i8_boundaries_hold_across_a_restart<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let start = head(&*store).await;
@@ -97,8 +97,8 @@ pub async fn i8_boundaries_hold_across_a_restart<F: LogFixture>(fixture: &F) {
     }
 }
 
-/// I8: a position above the head, as a restored backup leaves it behind in checkpoints and in
-/// callers' memory, is reported as `Rewound`, not taken for "nothing new yet".
+/// I8: a position above the head is reported as `Rewound`, and not mistaken for "nothing new yet".
+/// A restored backup leaves such positions in checkpoints and in the memory of callers.
 pub async fn i8_a_position_above_the_head_is_rewound<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     for _ in 0..2 {

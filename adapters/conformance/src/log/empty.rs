@@ -5,8 +5,8 @@ use super::draft::{Draft, state_key, tagged};
 use crate::tasks::race;
 use crate::{LogFixture, Outcome};
 
-/// A command without events is recorded: sending it again answers as the first time, and another
-/// body under its id is an error (I6). Where positions are contiguous it takes none.
+/// A command without events is recorded: sending it again returns the first result, and another
+/// body under its id is an error (I6). If positions are contiguous, it takes none.
 pub async fn a_command_without_events_is_recorded<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     for _ in 0..2 {
@@ -44,7 +44,7 @@ pub async fn a_command_without_events_is_recorded<F: LogFixture>(fixture: &F) {
     }
 }
 
-/// A command without events is decided by its boundary as any other.
+/// A command without events is decided by its boundary, like any other.
 pub async fn a_command_without_events_has_a_boundary<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let start = head(&*store).await;
@@ -74,7 +74,7 @@ pub async fn a_command_without_events_may_write_a_state<F: LogFixture>(fixture: 
     Outcome::Kept
 }
 
-/// Commands with and without events come together, and all are done.
+/// Commands with and without events succeed together.
 pub async fn commands_with_and_without_events_come_together<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let racers = (0..24).map(|racer| {

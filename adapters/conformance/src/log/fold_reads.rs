@@ -10,8 +10,8 @@ use crate::{LogFixture, Outcome};
 /// The outcome for a log without reads for folds.
 const NOT_CLAIMED: Outcome = Outcome::NotClaimed("reads for folds");
 
-/// Reads for folds return the events of any read, as far as a fold looks at them, whether the events
-/// of an aggregate are close together or far apart.
+/// Reads for folds return the same events as other reads, in the parts that a fold uses, whether
+/// the events of an aggregate are close together or far apart.
 pub async fn folds_get_the_events_of_the_specification<F: LogFixture>(fixture: &F) -> Outcome {
     let store = open(fixture).await;
     let Some(reads) = store.capabilities().fold_reads else {
@@ -75,7 +75,7 @@ pub async fn folds_get_the_events_of_the_specification<F: LogFixture>(fixture: &
     Outcome::Kept
 }
 
-/// Pages of reads for folds are bounded by bytes, as any page.
+/// Pages of reads for folds are bounded by bytes, like other pages.
 pub async fn pages_of_folds_are_bounded_by_bytes<F: LogFixture>(fixture: &F) -> Outcome {
     let store = open(fixture).await;
     let Some(reads) = store.capabilities().fold_reads else {

@@ -9,7 +9,7 @@ use super::client::{
 use super::draft::{Draft, item, micros, tagged};
 use crate::LogFixture;
 
-/// Commands that a store may refuse as invalid; if it takes one it has to keep it as it is.
+/// Commands that a store may refuse as invalid. If it accepts one, it has to keep it unchanged.
 fn doubtful() -> Vec<(&'static str, Draft)> {
     let event = |event_type: &str, tags: &[&str], payload: &[u8]| {
         Draft::new().payload(event_type, tags, payload.to_vec())
@@ -82,8 +82,8 @@ fn doubtful() -> Vec<(&'static str, Draft)> {
     drafts
 }
 
-/// I11: a command that cannot be recorded, whatever for, is refused alone: those that come with it
-/// and after it are done.
+/// I11: a command that cannot be recorded is refused alone, for every kind of reason: commands with
+/// it and after it succeed.
 pub async fn i11_a_bad_command_fails_alone<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let start = head(&*stores[0]).await;
@@ -118,8 +118,8 @@ pub async fn i11_a_bad_command_fails_alone<F: LogFixture>(fixture: &F) {
     }
 }
 
-/// I12: a command with odd content is refused, without a trace and without harm to those beside it
-/// (I11), or read back exactly as it was sent, and found by its tags.
+/// I12: a command with unusual content is either refused, without a trace and without harm to
+/// others (I11), or read back exactly as it was sent, and found by its tags.
 pub async fn i12_odd_content_is_kept_or_refused<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     fill(&store, 100, "noted", &["good:G"]).await;
@@ -180,7 +180,7 @@ pub async fn i12_accepted_events_are_read_back_after_a_restart<F: LogFixture>(fi
     }
 }
 
-/// That the one event of a command is as it was sent, and that its state is.
+/// Asserts that the event and the state of a command are as they were sent.
 async fn assert_kept<S: EventLog>(store: &S, log: &[Arc<Recorded>], name: &str, draft: &Draft) {
     let event = log.iter().find(|event| event.meta.command == draft.id());
     let event = event.unwrap_or_else(|| panic!("I12: {name} was accepted, and is not there"));

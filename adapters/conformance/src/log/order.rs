@@ -13,8 +13,8 @@ use crate::{LogFixture, Outcome};
 /// Commands of one writer.
 const COMMANDS: usize = 15;
 
-/// Maximum lead of the writers over the follower beside them, in positions: so little that it
-/// follows while they write, however fast the log is.
+/// Maximum lead of the writers over their process's follower, in positions. Small enough that the
+/// follower works while they write, even if the log is fast.
 const LEAD: u64 = 10;
 
 /// Writers per process.
@@ -22,8 +22,8 @@ const WRITERS: usize = 3;
 
 type Writers = Vec<JoinHandle<Vec<(Draft, Appended)>>>;
 
-/// Several writers in every process, each of which sends commands of one to three events one after
-/// the other, and waits for its process's follower.
+/// Several writers in every process. Each sends commands of one to three events, one after the
+/// other, and waits for its process's follower.
 fn write<S: EventLog>(stores: &[Arc<S>], followers: &[watch::Sender<Position>]) -> Writers {
     let processes = stores.iter().zip(followers);
     let writers = processes.flat_map(|process| [process; WRITERS]).enumerate();
@@ -38,7 +38,7 @@ fn write<S: EventLog>(stores: &[Arc<S>], followers: &[watch::Sender<Position>]) 
                 });
                 let appended = append(&*store, &draft).await;
                 let is_near = |reached: &Position| appended.last.since(*reached) <= LEAD;
-                // A follower that is gone has reached the end, or its panic will be seen.
+                // A missing follower has reached the end, or has panicked, which is reported later.
                 let _ = follower.wait_for(is_near).await;
                 sent.push((draft, appended));
             }
@@ -53,13 +53,13 @@ fn progress<S>(stores: &[Arc<S>]) -> Vec<watch::Sender<Position>> {
     stores.iter().map(|_| watch::Sender::default()).collect()
 }
 
-/// I3: positions are in commit order for every follower, while several writers in several processes
-/// write. The events of one command stand together, where its answer says.
+/// I3: positions are in commit order for every follower, beside several writers in several
+/// processes. The events of one command are adjacent, at the positions of its result.
 pub async fn i3_positions_are_in_commit_order<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 3).await;
     let progress = progress(&stores);
     let end = End::default();
-    // The third one is only read.
+    // The third store only reads.
     let writers = write(&stores[..2], &progress);
     let followers = stores.iter().zip(progress).map(|(store, progress)| {
         let follower = follow_telling(store.clone(), EventQuery::All, end.clone(), progress);
@@ -102,7 +102,7 @@ pub async fn i3_positions_are_in_commit_order<F: LogFixture>(fixture: &F) {
     }
 }
 
-/// I3: positions are contiguous from 1, though some appends are refused, repeated or without
+/// I3: positions are contiguous from 1, even if some appends are refused, repeated or without
 /// events.
 pub async fn i3_positions_are_contiguous<F: LogFixture>(fixture: &F) -> Outcome {
     let stores = open_many(fixture, 2).await;
@@ -130,8 +130,8 @@ pub async fn i3_positions_are_contiguous<F: LogFixture>(fixture: &F) -> Outcome 
     Outcome::Kept
 }
 
-/// I4: nothing ever appears below a position that was seen: followers of a part of the log miss
-/// nothing, also while a foreign transaction is open.
+/// I4: no event ever appears below a position that was seen: followers of a part of the log miss
+/// nothing, even while a foreign transaction is open.
 pub async fn i4_nothing_appears_below_what_was_seen<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let begun = Draft::new().event("begun", &["log:L"]);
@@ -167,7 +167,7 @@ pub async fn i4_nothing_appears_below_what_was_seen<F: LogFixture>(fixture: &F) 
     }
 }
 
-/// I4: a page that was read once reads the same ever after.
+/// I4: a page that was read once never changes.
 pub async fn i4_what_was_read_never_changes<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let progress = progress(&stores);
@@ -190,7 +190,7 @@ pub async fn i4_what_was_read_never_changes<F: LogFixture>(fixture: &F) {
     }
 }
 
-/// Reads the whole log again and again, up to the end.
+/// Reads the whole log repeatedly, until the end is reached.
 async fn read_until<S: EventLog>(
     store: Arc<S>,
     end: End,

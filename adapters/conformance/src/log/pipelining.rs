@@ -10,22 +10,22 @@ use crate::{LogFixture, Outcome};
 
 const SEAT: &str = "seat:S";
 
-/// The outcome for a log on which no append can follow another one under way.
+/// The outcome for a log without pipelining.
 const NOT_CLAIMED: Outcome = Outcome::NotClaimed("pipelining");
 
-/// A draft about the seat that was decided after `after`, and its token.
+/// A command about the seat, decided on the log up to `after`, and its token.
 fn seated(after: Position) -> (Draft, AppendToken) {
     let draft = Draft::new().event("seated", &[SEAT]);
     draft.unless(tagged(SEAT), after).token()
 }
 
-/// The same, as if the append with this token had happened.
+/// A command about the seat, decided as if the append with this token had succeeded, and its token.
 fn seated_after(after: Position, token: AppendToken) -> (Draft, AppendToken) {
     let (draft, own) = seated(after);
     (draft.follows(token), own)
 }
 
-/// A chain of such drafts, each of which follows the one before.
+/// A chain of such commands, each of which follows the one before.
 fn chain(first: (Draft, AppendToken), after: Position, length: usize) -> Vec<Draft> {
     let (first, mut token) = first;
     let mut drafts = vec![first];
@@ -37,7 +37,7 @@ fn chain(first: (Draft, AppendToken), after: Position, length: usize) -> Vec<Dra
     drafts
 }
 
-/// Begins all of them, in order, before any is waited for.
+/// Begins all appends, in order, before it awaits the first one.
 async fn begin_all<S: EventLog>(
     store: &S,
     drafts: Vec<Draft>,
@@ -58,8 +58,8 @@ async fn begin_all<S: EventLog>(
     outcomes
 }
 
-/// I2 and I10: decisions that were each made as if the one before had happened, which then did,
-/// are no conflicts, though none of them has seen its events in the log.
+/// I2 and I10: decisions that were each made as if the append before had succeeded do not conflict
+/// if it succeeds, although none of them has read its events from the log.
 pub async fn i2_appends_follow_each_other<F: LogFixture>(fixture: &F) -> Outcome {
     let store = open(fixture).await;
     if !store.capabilities().pipelining {
@@ -80,7 +80,7 @@ pub async fn i2_appends_follow_each_other<F: LogFixture>(fixture: &F) -> Outcome
     Outcome::Kept
 }
 
-/// I2: what follows an append that was refused is refused, too, and so is all that follows that.
+/// I2: an append that follows a refused one is refused, too, and so is the rest of the chain.
 pub async fn i2_what_follows_a_refused_append_is_refused<F: LogFixture>(fixture: &F) -> Outcome {
     let store = open(fixture).await;
     if !store.capabilities().pipelining {
@@ -99,8 +99,8 @@ pub async fn i2_what_follows_a_refused_append_is_refused<F: LogFixture>(fixture:
     Outcome::Kept
 }
 
-/// I2: an append that follows another is overtaken as any other: by events that come after that
-/// one, of this process or another.
+/// I2: an append that follows another one conflicts with events after that one, of this process or
+/// of another.
 pub async fn i2_an_append_that_follows_may_be_overtaken<F: LogFixture>(fixture: &F) -> Outcome {
     let stores = open_many(fixture, 2).await;
     if !stores[0].capabilities().pipelining {
@@ -121,8 +121,8 @@ pub async fn i2_an_append_that_follows_may_be_overtaken<F: LogFixture>(fixture: 
     Outcome::Kept
 }
 
-/// I2: only an append that was recorded as it was sent can be followed: neither one that nobody
-/// sent, nor one whose command turned out to be processed already, with events of its own.
+/// I2: only an append that was recorded by this very call can be followed: neither one that was
+/// never sent, nor one whose command had been recorded before, with other events.
 pub async fn i2_what_was_not_recorded_cannot_be_followed<F: LogFixture>(fixture: &F) -> Outcome {
     let store = open(fixture).await;
     if !store.capabilities().pipelining {

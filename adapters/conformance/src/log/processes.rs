@@ -41,8 +41,8 @@ async fn contend<S, D>(
     finish(tasks.collect()).await;
 }
 
-/// I9: several processes decide about one thing again and again, as for invoice numbers without
-/// gaps: every decision sees all before it.
+/// I9: several processes decide about one aggregate repeatedly, as for invoice numbers without
+/// gaps. Every decision sees all earlier ones.
 pub async fn i9_several_processes_decide<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, PROCESSES).await;
     let end = End::default();
@@ -68,7 +68,7 @@ pub async fn i9_several_processes_decide<F: LogFixture>(fixture: &F) {
     }
 }
 
-/// I9: the same with a stored state instead of events.
+/// I9: several processes decide on a stored state repeatedly. Every decision sees all earlier ones.
 pub async fn i9_several_processes_write_a_state<F: LogFixture>(fixture: &F) -> Outcome {
     let stores = open_many(fixture, PROCESSES).await;
     if stores[0].capabilities().states.is_none() {
@@ -102,8 +102,8 @@ pub async fn i9_several_processes_write_a_state<F: LogFixture>(fixture: &F) -> O
     Outcome::Kept
 }
 
-/// I9: a position that one process learned from another is known to the store there: no `Rewound`,
-/// and no conflict but on evidence.
+/// I9: a store accepts a position that its process learned from another process: without `Rewound`,
+/// and without a conflict unless there is evidence.
 pub async fn i9_a_process_knows_what_another_wrote<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     for round in 0..20 {

@@ -9,7 +9,7 @@ use cqrs_core::store::{EventQuery, EventQueryItem, EventType, Recorded, Tag};
 const TYPES: [&str; 4] = ["opened", "moved", "closed", "opened-again"];
 const TAGS: [&str; 6] = ["a:1", "a:2", "b:1", "b:12", "c:1", "c:"];
 
-/// Makes logs and questions about them, the same in every run.
+/// Generates logs and queries, the same in every run.
 pub(super) struct Random(pub(super) Rng);
 
 impl Random {
@@ -51,7 +51,8 @@ impl Random {
         }
     }
 
-    /// A position in this log, more often a late one: of an event, before one, or the start.
+    /// A position in this log, more often a late one: that of an event, the one before an event, or
+    /// the start.
     pub(super) fn position(&mut self, log: &[Arc<Recorded>]) -> Position {
         let reach = if self.0.bool() { log.len() } else { 20 };
         let from_end = self.0.usize(0..=reach);

@@ -9,8 +9,8 @@ use super::draft::{Draft, tagged, text};
 use super::random::Random;
 use crate::LogFixture;
 
-/// A read of whatever shape, range and limit gives what the specification says: events that match
-/// any item, each of which has any of the types and all of the tags; in position order, once each.
+/// Reads of every shape, range and limit return the events of the specification: those that match
+/// any item, by any of its types and all of its tags, in position order, once each.
 pub async fn reads_are_those_of_the_specification<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let mut random = Random::seeded(5);
@@ -48,8 +48,8 @@ pub async fn reads_are_those_of_the_specification<F: LogFixture>(fixture: &F) {
     }
 }
 
-/// A page ends with the event that takes it to its bytes, whatever is read, and the next one
-/// continues behind it.
+/// A page ends with the event that reaches its size in bytes, for every query, and the next page
+/// continues after it.
 pub async fn pages_are_bounded_by_bytes<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     append(&*store, &Draft::of_uneven_sizes()).await;
@@ -105,7 +105,7 @@ async fn pages_within<S: EventLog>(
     }
 }
 
-/// No event is in the page that follows one with which it was full.
+/// Asserts that the page was not full before its last event.
 pub(super) fn assert_within(sizes: impl ExactSizeIterator<Item = usize>, bytes: usize) {
     let count = sizes.len();
     let all_but_last: usize = sizes.take(count.saturating_sub(1)).sum();
@@ -115,7 +115,7 @@ pub(super) fn assert_within(sizes: impl ExactSizeIterator<Item = usize>, bytes: 
     );
 }
 
-/// A read that wants everything gets everything, however many pages it takes.
+/// A read of the whole log returns every event, over any number of pages.
 pub async fn reads_go_on_page_by_page<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let draft = (0..500).fold(Draft::new(), |draft, number| {
@@ -142,7 +142,7 @@ pub async fn reads_go_on_page_by_page<F: LogFixture>(fixture: &F) {
     }
 }
 
-/// An aggregate without events, and one whose id is the beginning of another's, is not mistaken.
+/// A tag matches as a whole: neither a prefix of it, nor another case or pattern.
 pub async fn tags_match_whole<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let tags = [
@@ -163,8 +163,8 @@ pub async fn tags_match_whole<F: LogFixture>(fixture: &F) {
     assert!(none.is_empty(), "events of a pattern");
 }
 
-/// The log tells when this process appended, no later than the receiver of the answer can ask. A
-/// process that reads learns of the appends of others.
+/// The heads include an append of this process as soon as its result is returned, and the appends
+/// of other processes after a read.
 pub async fn heads_are_told<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let here = stores[0].heads();

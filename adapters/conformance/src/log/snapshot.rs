@@ -24,8 +24,7 @@ fn expected(
         .collect()
 }
 
-/// I5: a read that takes its time, a page after the other, sees one snapshot, though commits come
-/// between its pages.
+/// I5: a slow read, page by page, sees one snapshot, even with commits between its pages.
 pub async fn i5_a_slow_read_sees_one_snapshot<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     fill(&stores[0], 20, "noted", &["book:B"]).await;
@@ -71,8 +70,8 @@ pub async fn i5_a_slow_read_sees_one_snapshot<F: LogFixture>(fixture: &F) {
     }
 }
 
-/// I5: whatever a read beside commits saw, it is all that matched in `(after, as_of]`; and `as_of`
-/// is never behind what this process had an answer to, nor behind an earlier read's.
+/// I5: a read beside commits returns every matching event in `(after, as_of]`, and `as_of` is never
+/// behind an append that this process had acknowledged, nor behind an earlier read.
 pub async fn i5_as_of_tells_what_was_seen<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let done = Arc::new(AtomicBool::new(false));
@@ -137,10 +136,10 @@ pub async fn i5_as_of_tells_what_was_seen<F: LogFixture>(fixture: &F) {
     }
 }
 
-/// A page, with the query and the position that it was read with.
+/// A page, with its query and its start.
 type QueriedPage = (EventQuery, Position, EventPage);
 
-/// Reads pages one after the other, from the start again at each end, until `done`.
+/// Reads pages one after the other, and starts over at each end, until `done`.
 async fn read_until<S: EventLog>(
     store: Arc<S>,
     query: EventQuery,
@@ -164,8 +163,8 @@ async fn read_until<S: EventLog>(
     }
 }
 
-/// I5: a read may be limited to an earlier position, and says so in `as_of`; one that is limited
-/// to a later one, or begins there, sees no further than the head.
+/// I5: a read limited to an earlier position reports it in `as_of`. A read that is limited to a
+/// later position, or begins there, sees no further than the head.
 pub async fn i5_a_read_may_end_earlier<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let empty = store

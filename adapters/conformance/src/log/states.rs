@@ -65,8 +65,8 @@ pub async fn states_are_written_with_events<F: LogFixture>(fixture: &F) -> Outco
     Outcome::Kept
 }
 
-/// A state that is not the one that the new one was made from is a conflict, and nothing of the
-/// append is done.
+/// If the stored state is not the one that a write is based on, the append is a conflict and has no
+/// effect.
 pub async fn a_stale_state_is_a_conflict<F: LogFixture>(fixture: &F) -> Outcome {
     let stores = open_many(fixture, 2).await;
     if stores[0].capabilities().states.is_none() {
@@ -111,8 +111,8 @@ pub async fn a_stale_state_is_a_conflict<F: LogFixture>(fixture: &F) -> Outcome 
     Outcome::Kept
 }
 
-/// I2 for stored states: of many that write the same one, exactly one wins; states of others are
-/// no reason for a conflict (I10).
+/// I2 for stored states: of many writers of one state, exactly one wins. Writers of other states do
+/// not conflict (I10).
 pub async fn one_of_many_writes_a_state<F: LogFixture>(fixture: &F) -> Outcome {
     let stores = open_many(fixture, 2).await;
     if stores[0].capabilities().states.is_none() {

@@ -7,13 +7,12 @@ use super::draft::{Draft, only, tagged};
 use crate::tasks::finish;
 use crate::{LogFixture, Outcome};
 
-/// Processes take turns, each longer than the last one, so that one finds few or many events of the
-/// other between its own.
+/// The lengths of the processes' turns. They grow, so that a process finds few or many events of
+/// the other between its own.
 const TURNS: u64 = 6;
 
-/// I4: a log hands over from memory what it has recorded. A process that follows while two
-/// processes write in turn gets each event of the log once and in order, and the tail is what a
-/// read returns.
+/// I4: the tail in memory equals the log. A follower beside two processes that write in turn gets
+/// each event once and in order, and the tail returns the same events as a read.
 pub async fn i4_the_tail_is_what_was_recorded<F: LogFixture>(fixture: &F) -> Outcome {
     let stores = open_many(fixture, 2).await;
     if stores[0].capabilities().tail.is_none() {
@@ -32,13 +31,13 @@ pub async fn i4_the_tail_is_what_was_recorded<F: LogFixture>(fixture: &F) -> Out
     });
     let followers: Vec<_> = followers.collect();
     let reach = async |place: usize, position| {
-        // A follower that is gone has reached the end, or its panic will be seen.
+        // A missing follower has reached the end, or has panicked, which is reported later.
         let mut follower = progress[place].subscribe();
         let _ = follower.wait_for(|reached| *reached >= position).await;
     };
     for (turn, place) in (1..=TURNS).zip([0, 1].into_iter().cycle()) {
         for command in 0..turn {
-            // Clocks that go backwards, and are finer than recorded times.
+            // Clocks run backwards, and have a higher resolution than recorded times.
             let time = i128::from(1_000_000 - command);
             let time = Timestamp::from_nanosecond(time).expect("a time");
             let draft = Draft::new().event("first", &["log:L"][..place]);

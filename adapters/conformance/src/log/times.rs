@@ -7,7 +7,7 @@ use super::client::{append, log, open, open_many};
 use super::draft::{Draft, micros};
 use crate::{LogFixture, Outcome};
 
-/// The position at a time is that of the last event recorded then or before.
+/// The position at a time is that of the last event recorded at that time or earlier.
 pub async fn a_time_has_a_position<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let at = async |time: Timestamp| {
@@ -41,9 +41,9 @@ pub async fn a_time_has_a_position<F: LogFixture>(fixture: &F) {
     }
 }
 
-/// The recorded time of an event is its command's, or that of an earlier event if that is later, also
-/// when several processes append with clocks that differ. A log without ordered times need not raise
-/// times, nor know those of other processes.
+/// The recorded time of an event is that of its command, or of an earlier event if that is later,
+/// even if several processes append with different clocks. A log without ordered times need not
+/// raise times, nor know those of other processes.
 pub async fn recorded_times_are_sent_or_raised<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let recorded = record_out_of_order(&stores).await;
@@ -57,8 +57,8 @@ pub async fn recorded_times_are_sent_or_raised<F: LogFixture>(fixture: &F) {
     }
 }
 
-/// Recorded times never decrease along the log, also when several processes append with clocks that
-/// differ.
+/// Recorded times never decrease along the log, even if several processes append with different
+/// clocks.
 pub async fn times_never_decrease<F: LogFixture>(fixture: &F) -> Outcome {
     let stores = open_many(fixture, 2).await;
     if !stores[0].capabilities().ordered_times {
@@ -75,8 +75,8 @@ pub async fn times_never_decrease<F: LogFixture>(fixture: &F) -> Outcome {
 /// Times of commands whose clocks differ, in microseconds.
 const SENT: [i64; 5] = [5_000_000, 3_000_000, -1, 7_000_000, 6_999_999];
 
-/// Appends two events at each of the times, through one process after the other, and answers with
-/// the recorded times.
+/// Appends two events at each of the times, through one process after the other. Returns the
+/// recorded times.
 async fn record_out_of_order<S: EventLog>(stores: &[Arc<S>]) -> Vec<Timestamp> {
     for (place, time) in SENT.into_iter().enumerate() {
         let draft = Draft::new().event("noted", &["book:B"]);

@@ -11,8 +11,8 @@ use crate::{Outcome, ViewFixture};
 /// The capability that these promises are about.
 const CLAIM: Outcome = Outcome::NotClaimed("commits by position");
 
-/// V1, without transactions: a view is written only by a higher position than the one it has, also
-/// by another process. A deleted view keeps its position.
+/// V1, without transactions: a view is written only by a higher position than its own, even by
+/// another process. A deleted view keeps its position.
 pub async fn v1_a_view_is_written_only_by_a_higher_position<F: ViewFixture>(
     fixture: &F,
 ) -> Outcome {
@@ -55,8 +55,8 @@ pub async fn v1_a_view_is_written_only_by_a_higher_position<F: ViewFixture>(
     Outcome::Kept
 }
 
-/// V2, without transactions: the checkpoint moves after the views of its batch are written, and only
-/// from where the batch starts.
+/// V2, without transactions: the checkpoint moves after the views of its batch are written, and
+/// only from the start of the batch.
 pub async fn v2_the_checkpoint_moves_last_and_is_fenced<F: ViewFixture>(fixture: &F) -> Outcome {
     const COMMITS: u64 = 40;
     let stores = open_many(fixture, 2).await;

@@ -13,7 +13,7 @@ use crate::tasks::finish;
 use crate::{Outcome, ViewFixture};
 
 /// V1: views are written, changed and deleted by key, and the checkpoint moves with them. All of it
-/// is there after a restart.
+/// survives a restart.
 pub async fn v1_views_are_written_with_their_checkpoint<F: ViewFixture>(fixture: &F) {
     let store = open(fixture).await;
     let (cards, prices) = (cards(), model("prices_1", &["rank"]));
@@ -59,10 +59,10 @@ pub async fn v1_views_are_written_with_their_checkpoint<F: ViewFixture>(fixture:
     assert_eq!(other, None, "V1: each subscription has its own checkpoint");
 }
 
-/// V1: views and checkpoint become visible together. A process that reads beside commits never sees
-/// one without the other.
+/// V1: views and checkpoint become visible together. A reader beside commits never sees one without
+/// the other.
 pub async fn v1_views_and_checkpoint_are_seen_together<F: ViewFixture>(fixture: &F) -> Outcome {
-    /// Commits that every reader has come between, however fast the store is.
+    /// Number of commits with a read of every reader in between.
     const SEEN: u32 = 40;
     let stores = open_many(fixture, 2).await;
     if !is_atomic(&*stores[0]) {
@@ -98,7 +98,7 @@ pub async fn v1_views_and_checkpoint_are_seen_together<F: ViewFixture>(fixture: 
     Outcome::Kept
 }
 
-/// Reads views and checkpoint until the writer is done, and counts the checkpoints seen.
+/// Reads views and checkpoint until the writer is done. Reports the number of checkpoints seen.
 async fn see_together<S: ViewStore>(
     store: Arc<S>,
     cards: Arc<ModelSchema>,
@@ -128,7 +128,7 @@ async fn see_together<S: ViewStore>(
     }
 }
 
-/// Keys that stores get wrong: quotes, wildcards, NUL, text that is not ASCII, nothing.
+/// Keys that stores get wrong: quotes, wildcards, NUL, non-ASCII and empty text.
 const ODD: [&str; 10] = [
     "",
     " ",
@@ -142,8 +142,8 @@ const ODD: [&str; 10] = [
     "e\u{301}🗝️",
 ];
 
-/// I12: a view that was accepted is read back as it was written, whatever its key and its body are,
-/// also after a restart.
+/// I12: an accepted view is read back as it was written, for all kinds of keys and bodies, even
+/// after a restart.
 pub async fn i12_a_view_is_read_back_as_it_was_written<F: ViewFixture>(fixture: &F) {
     let store = open(fixture).await;
     let cards = cards();

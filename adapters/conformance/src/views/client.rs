@@ -31,7 +31,7 @@ pub(super) async fn prepare<S: ViewStore>(store: &S, model: &Arc<ModelSchema>) {
     prepared.expect("the model is prepared");
 }
 
-/// Commits a batch that nothing stands in the way of.
+/// Commits a batch, and expects success.
 pub(super) async fn commit<S: ViewStore>(store: &S, batch: ViewBatch) {
     let checkpoint = batch.to;
     let committed = store.commit(batch).await;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use cqrs_core::Position;
 use cqrs_core::store::{Incarnation, ModelSchema, SortKey, ViewBatch, ViewChange};
 
-/// The subscription of a batch that names no other.
+/// The subscription of batches that name none.
 pub(super) const SUBSCRIPTION: &str = "projection:test";
 
 /// A read model of this name with these indexes.
@@ -19,7 +19,7 @@ pub(super) fn cards() -> Arc<ModelSchema> {
     model("cards", &["rank"])
 }
 
-/// Writes a view of a model with one index, by which it is sorted as its body.
+/// Writes a view of a model with one index, whose value is the body.
 pub(super) fn put(model: &Arc<ModelSchema>, key: &str, body: &str) -> ViewChange {
     put_sorted(model, key, body.as_bytes(), vec![SortKey::of(body)])
 }
@@ -49,7 +49,7 @@ pub(super) fn delete(model: &Arc<ModelSchema>, key: &str) -> ViewChange {
     }
 }
 
-/// The same change, made by an event at this position.
+/// Sets the position of the event that made a change.
 pub(super) fn at(position: u64, change: ViewChange) -> ViewChange {
     ViewChange {
         position: Position::new(position),
@@ -57,8 +57,8 @@ pub(super) fn at(position: u64, change: ViewChange) -> ViewChange {
     }
 }
 
-/// A batch of [`SUBSCRIPTION`] that moves its checkpoint from one position to another. Changes
-/// without a position are those of its last event.
+/// A batch of [`SUBSCRIPTION`] that moves the checkpoint from one position to another. Changes
+/// without a position get that of the last event.
 pub(super) fn batch(from: Option<u64>, to: u64, mut changes: Vec<ViewChange>) -> ViewBatch {
     for change in &mut changes {
         if change.position == Position::START {

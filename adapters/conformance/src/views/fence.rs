@@ -6,7 +6,7 @@ use super::draft::{batch, cards, put};
 use crate::tasks::race;
 use crate::{Outcome, ViewFixture};
 
-/// V2: a batch that does not start at the checkpoint writes nothing, and its error has the
+/// V2: a batch that does not start at the checkpoint writes nothing, and its error contains the
 /// checkpoint.
 pub async fn v2_a_batch_from_another_checkpoint_writes_nothing<F: ViewFixture>(
     fixture: &F,
@@ -78,7 +78,7 @@ pub async fn v2_one_of_many_workers_commits<F: ViewFixture>(fixture: &F) {
             }
         }
         let view = load_to_fold(&*stores[1], &cards, &["worker"]).await;
-        // Otherwise it is that of the first to write it, who need not be the first to move the
+        // Otherwise the view is that of its first writer, which need not be the one that moved the
         // checkpoint.
         if is_atomic(&*stores[1]) {
             let winner = Some(winners[0].to_string());

@@ -8,8 +8,7 @@ use super::specification::everything;
 use crate::ViewFixture;
 use crate::tasks::both;
 
-/// V4: a view that is written again is found by its new values and no longer by its old ones. A
-/// deleted view is not found.
+/// V4: a view that is written again is found by its new values only. A deleted view is not found.
 pub async fn v4_scans_follow_changes<F: ViewFixture>(fixture: &F) {
     let store = open(fixture).await;
     let cards = cards();
@@ -45,8 +44,7 @@ pub async fn v4_scans_follow_changes<F: ViewFixture>(fixture: &F) {
     assert_eq!(nothing, "", "V4: a range from above to below is empty");
 }
 
-/// V4: the rows of a scan and its total are of one moment, however many views are written
-/// meanwhile.
+/// V4: the rows of a scan and its total are of one moment, even beside writes.
 pub async fn v4_rows_and_total_are_of_one_snapshot<F: ViewFixture>(fixture: &F) {
     const VIEWS: u64 = 200;
     let stores = open_many(fixture, 2).await;

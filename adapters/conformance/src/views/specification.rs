@@ -8,15 +8,15 @@ use super::client::{commit, open, prepare, scan};
 use super::draft::{batch, model, put_sorted};
 use crate::ViewFixture;
 
-/// A view as the test remembers it.
+/// A view in the test's model of the store.
 struct Card {
     key: String,
     body: Vec<u8>,
     sort_keys: [SortKey; 3],
 }
 
-/// Keys and values that sort in ways that stores get wrong: prefixes, case, non-ASCII text, the
-/// smallest and largest bytes, nothing at all.
+/// Keys and values that stores sort wrong: prefixes, case, non-ASCII text, the smallest and largest
+/// bytes, empty text.
 const KEYS: [&str; 12] = [
     "", "a", "A", "ab", "a b", "é", "z", "Z", "10", "9", "日本", "a\u{0}",
 ];
@@ -133,15 +133,15 @@ fn expected<'a>(cards: &'a [Card], scan: &ViewScan) -> Vec<&'a Card> {
     found
 }
 
-/// Rows as a reader of the test's failure compares them.
+/// Rows in a form that is easy to compare in the message of a failure.
 fn text(rows: &[(String, Vec<u8>)]) -> String {
     let rows = rows.iter();
     let rows = rows.map(|(key, body)| format!("{key:?} {}", String::from_utf8_lossy(body)));
     rows.collect::<Vec<_>>().join(", ")
 }
 
-/// V4: scans of every shape are those of the documentation: within all ranges, sorted by index or
-/// key, ties by key, from either end, and a part of it; the total counts the whole.
+/// V4: scans of every shape return the documented views: within all ranges, sorted by index or key
+/// with ties by key, ascending or descending, and limited; the total counts all of them.
 pub async fn v4_scans_are_those_of_the_specification<F: ViewFixture>(fixture: &F) {
     let store = open(fixture).await;
     let mut random = Rng::with_seed(9);

@@ -6,7 +6,7 @@ use super::specification::everything;
 use crate::ViewFixture;
 use crate::tasks::race;
 
-/// V3: a load after a commit sees it, however many load at once, and each caller gets its own
+/// V3: a load after a commit sees it, even beside many other loads, and each caller gets its own
 /// views.
 pub async fn v3_a_load_sees_earlier_commits<F: ViewFixture>(fixture: &F) {
     const WRITERS: usize = 16;
