@@ -57,7 +57,11 @@ pub async fn i8_the_log_goes_on_after_a_restart<F: LogFixture>(fixture: &F) {
     for life in 0..3 {
         let store = open(fixture).await;
         let id = *identity.get_or_insert(store.heads().log_id());
-        assert_eq!(store.heads().log_id(), id, "I8: the log's identity stays");
+        assert_eq!(
+            store.heads().log_id(),
+            id,
+            "I8: the id of the log is stored, and passed to `Heads::of_log`"
+        );
         let before = head(&*store).await;
         assert_eq!(before, last, "I8: the head stays");
         assert_eq!(log(&*store).await.len(), life * 3);

@@ -197,6 +197,6 @@ pub async fn heads_are_told<F: LogFixture>(fixture: &F) {
     assert_eq!(
         stores[0].heads().log_id(),
         stores[1].heads().log_id(),
-        "both have the same log"
+        "both have the same log: its id is stored, and passed to `Heads::of_log`"
     );
 }
