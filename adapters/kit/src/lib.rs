@@ -7,6 +7,7 @@ pub mod model_plan;
 pub mod options;
 pub mod prepared;
 pub mod queue;
+pub mod tail;
 pub mod tail_cache;
 #[cfg(test)]
 mod testing;

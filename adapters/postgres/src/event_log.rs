@@ -9,11 +9,11 @@ use cqrs_core::{CommandId, Position};
 use tokio::task::JoinSet;
 
 use crate::fault::{Fault, Kind};
+use crate::known_log::SeenHead;
 use crate::link::connection::Connection;
 use crate::read::events::Selection;
 use crate::read::fold::{self, FoldEvent, FoldRead};
 use crate::store::Shared;
-use crate::tail::SeenHead;
 use crate::{Postgres, row};
 
 /// Maximum number of events on the first page of a fold. Most aggregates have no more, and for them a
@@ -51,7 +51,7 @@ impl EventLog for Postgres {
     }
 
     fn heads(&self) -> &Heads {
-        &self.shared().tail.heads
+        &self.shared().log.heads()
     }
 
     fn capabilities(&self) -> Capabilities<'_> {
@@ -63,7 +63,7 @@ impl EventLog for Postgres {
             .contiguous()
             .ordered_times()
             .fold_reads(self)
-            .tail(&*shared.tail.recent)
+            .tail(shared.log.recent())
             .transactions(self)
             .admission(self)
             .limits(shared.limits)
@@ -168,10 +168,10 @@ impl Shared {
     /// Takes in a head that was read. If the log was replaced while the connection stayed open, what
     /// was read with the head is discarded.
     async fn observe(&self, connection: &Connection, seen: &SeenHead) -> Result<(), Fault> {
-        if self.tail.observe(connection.incarnation(), seen) {
+        if self.log.observe(connection.incarnation(), seen) {
             return Ok(());
         }
-        let recognized = self.tail.recognize(connection.client(), &self.sql);
+        let recognized = self.log.recognize(connection.client(), &self.sql);
         connection.exchange(recognized).await?;
         connection.give_up();
         Err(Fault::new(Kind::Lost, "the log was replaced: read again"))

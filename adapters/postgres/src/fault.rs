@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::store::{AppendError, StoreError, ViewCommitError};
+use cqrs_kit::prepared::ImpossibleTime;
 use deadpool::managed::PoolError;
 
 /// The failure of a statement, classified by what can be done about it.
@@ -111,6 +112,12 @@ pub(crate) struct Unanswered(pub(crate) Duration);
 impl From<Unanswered> for Fault {
     fn from(unanswered: Unanswered) -> Self {
         Self::new(Kind::Lost, unanswered.to_string())
+    }
+}
+
+impl From<ImpossibleTime> for Fault {
+    fn from(error: ImpossibleTime) -> Self {
+        Self::corrupt(error.to_string())
     }
 }
 

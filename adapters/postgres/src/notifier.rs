@@ -13,10 +13,10 @@ use tokio_postgres::{Client, Statement};
 use tracing::warn;
 
 use crate::fault::Fault;
+use crate::known_log::{KnownLog, SeenHead};
 use crate::link::Link;
 use crate::schema::Schema;
 use crate::sql::{NOTIFY, Sql};
-use crate::tail::{LogTail, SeenHead};
 
 /// Pause before reconnecting. Listeners also poll, so nothing is missed.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
@@ -36,14 +36,14 @@ const MAX_INTERVAL: Duration = Duration::from_millis(250);
 pub(crate) struct HeadNotifier(AbortHandle);
 
 impl HeadNotifier {
-    pub(crate) fn start(link: Link, sql: Arc<Sql>, schema: &Schema, tail: LogTail) -> Self {
+    pub(crate) fn start(link: Link, sql: Arc<Sql>, schema: &Schema, log: KnownLog) -> Self {
         let hash = xxhash_rust::xxh3::xxh3_64(schema.name().as_bytes());
         let channel = format!("cqrs_{hash:016x}");
-        let mut written = tail.written.subscribe();
+        let mut written = log.written.subscribe();
         let task = tokio::spawn(async move {
             loop {
                 // Without the connection, other processes learn by polling.
-                let ended = exchange(&link, &sql, &channel, &tail, &mut written).await;
+                let ended = exchange(&link, &sql, &channel, &log, &mut written).await;
                 if let Err(fault) = ended {
                     warn!(reason = %fault, "notifications have no connection: trying again");
                 }
@@ -65,27 +65,26 @@ async fn exchange(
     link: &Link,
     sql: &Sql,
     channel: &str,
-    tail: &LogTail,
+    log: &KnownLog,
     written: &mut watch::Receiver<Position>,
 ) -> Result<(), Fault> {
     // Any number of notifications before the head is read are one reason to read it.
     let heard = Notify::new();
     let on_notification = |text: &str| {
-        let known = tail.heads.position();
+        let known = log.heads().position();
         if text.parse().is_ok_and(|head| known < Position::new(head)) {
             heard.notify_one();
         }
     };
     let (client, driver) = link.dial.listen(on_notification).await?;
     let publisher = HeadPublisher { client, link, sql };
-    let publishing = pin!(publisher.publish(channel, tail, written, &heard));
+    let publishing = pin!(publisher.publish(channel, log, written, &heard));
     match select(publishing, pin!(driver)).await {
         Either::Left((ended, _)) => ended,
         Either::Right(((), _)) => Ok(()),
     }
 }
 
-/// The connection on which heads are published, and those of other processes arrive.
 struct HeadPublisher<'l> {
     client: Client,
     link: &'l Link,
@@ -96,7 +95,7 @@ impl HeadPublisher<'_> {
     async fn publish(
         &self,
         channel: &str,
-        tail: &LogTail,
+        log: &KnownLog,
         written: &mut watch::Receiver<Position>,
         heard: &Notify,
     ) -> Result<(), Fault> {
@@ -107,7 +106,7 @@ impl HeadPublisher<'_> {
         let notify = self.prepare(NOTIFY).await?;
         let look = self.prepare(&self.sql.recognize).await?;
         // Before the first read: the head of another log must not pass for that of the known one.
-        let mut incarnation = self.recognize(tail).await?;
+        let mut incarnation = self.recognize(log).await?;
         let mut pause = MIN_INTERVAL;
         loop {
             let is_written = match select(pin!(written.changed()), pin!(heard.notified())).await {
@@ -120,7 +119,7 @@ impl HeadPublisher<'_> {
                 let told = async { Ok(self.client.execute(&notify, &[&channel, &last]).await?) };
                 self.link.dial.in_time(told).await?;
                 pause = MIN_INTERVAL;
-            } else if self.look(&look, tail, &mut incarnation).await? {
+            } else if self.look(&look, log, &mut incarnation).await? {
                 pause = MIN_INTERVAL;
             } else {
                 pause = (pause * 2).min(MAX_INTERVAL);
@@ -133,20 +132,20 @@ impl HeadPublisher<'_> {
     async fn look(
         &self,
         look: &Statement,
-        tail: &LogTail,
+        log: &KnownLog,
         incarnation: &mut Incarnation,
     ) -> Result<bool, Fault> {
-        let known = tail.heads.position();
+        let known = log.heads().position();
         let read = async { Ok(self.client.query_one(look, &[&0_i64]).await?) };
         let seen = SeenHead::of(&self.link.dial.in_time(read).await?)?;
-        if !tail.observe(*incarnation, &seen) {
-            *incarnation = self.recognize(tail).await?;
+        if !log.observe(*incarnation, &seen) {
+            *incarnation = self.recognize(log).await?;
         }
-        Ok(tail.heads.position() > known)
+        Ok(log.heads().position() > known)
     }
 
-    async fn recognize(&self, tail: &LogTail) -> Result<Incarnation, Fault> {
-        let recognized = tail.recognize(&self.client, self.sql);
+    async fn recognize(&self, log: &KnownLog) -> Result<Incarnation, Fault> {
+        let recognized = log.recognize(&self.client, self.sql);
         self.link.dial.in_time(recognized).await
     }
 

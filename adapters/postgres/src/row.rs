@@ -60,8 +60,8 @@ impl EventTypes {
     }
 }
 
-/// An event from the columns of `events`, the second of which is the id.
-pub(crate) fn recorded(row: &Row, id: Uuid, types: &mut EventTypes) -> Result<Recorded, Fault> {
+/// An event from the columns of the table `events`.
+pub(crate) fn recorded(row: &Row, types: &mut EventTypes) -> Result<Recorded, Fault> {
     let time: i64 = row.try_get(5)?;
     let position = position(row, 0)?;
     Ok(Recorded {
@@ -73,7 +73,7 @@ pub(crate) fn recorded(row: &Row, id: Uuid, types: &mut EventTypes) -> Result<Re
             payload: row.try_get(10)?,
         },
         meta: Metadata {
-            id: EventId::from(id),
+            id: EventId::from(row.try_get::<_, Uuid>(1)?),
             time: Timestamp::from_microsecond(time).map_err(|_| corrupt(position, "time"))?,
             actor: row.try_get(6)?,
             command: CommandId::from(row.try_get::<_, Uuid>(7)?),

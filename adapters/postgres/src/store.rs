@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use cqrs_core::store::Limits;
 
+use crate::known_log::KnownLog;
 use crate::link::{Link, Pool};
 use crate::notifier::HeadNotifier;
 use crate::read::coalescer::ViewLoadCoalescer;
 use crate::read::event_sizes::EventSizes;
 use crate::schema::Schema;
 use crate::sql::Sql;
-use crate::tail::LogTail;
 use crate::transaction::head_lock::HeadLockQueue;
 use crate::write::Writer;
 use crate::{ConnectError, Options};
@@ -34,7 +34,7 @@ pub(crate) struct Shared {
     pub(crate) reads_replica: bool,
     pub(crate) link: Link,
     pub(crate) retry_timeout: Duration,
-    pub(crate) tail: LogTail,
+    pub(crate) log: KnownLog,
     pub(crate) schema: Schema,
     pub(crate) sql: Arc<Sql>,
     pub(crate) writer: Writer,

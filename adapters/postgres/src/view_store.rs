@@ -82,7 +82,7 @@ impl ViewStore for Postgres {
     }
 
     fn view_incarnation(&self) -> Incarnation {
-        self.shared().tail.incarnation()
+        self.shared().log.incarnation()
     }
 
     fn view_capabilities(&self) -> ViewCapabilities<'_> {

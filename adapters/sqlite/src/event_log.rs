@@ -29,7 +29,7 @@ impl EventLog for Sqlite {
             if is_head {
                 self.shared().tail.on_head_observed(page.as_of);
             } else {
-                self.shared().tail.heads.advance(page.as_of);
+                self.shared().tail.heads().advance(page.as_of);
             }
             Ok(page)
         })
@@ -42,7 +42,7 @@ impl EventLog for Sqlite {
     }
 
     fn heads(&self) -> &Heads {
-        &self.shared().tail.heads
+        self.shared().tail.heads()
     }
 
     fn capabilities(&self) -> Capabilities<'_> {
@@ -53,7 +53,7 @@ impl EventLog for Sqlite {
             .several_boundaries()
             .contiguous()
             .ordered_times()
-            .tail(&*shared.tail.recent)
+            .tail(shared.tail.recent())
             .transactions(self)
             .admission(self)
             .limits(shared.limits)

@@ -2,6 +2,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use cqrs_core::store::{AppendError, StoreError, ViewCommitError};
+use cqrs_kit::prepared::ImpossibleTime;
 use rusqlite::{Error, ErrorCode};
 
 /// Why a transaction failed.
@@ -154,6 +155,12 @@ impl From<Error> for Fault {
             kind,
             reason: format!("{advice} ({error})").into(),
         }
+    }
+}
+
+impl From<ImpossibleTime> for Fault {
+    fn from(error: ImpossibleTime) -> Self {
+        Self::corrupt(error.to_string())
     }
 }
 

@@ -26,7 +26,6 @@ mod row;
 mod sql;
 mod stall;
 mod store;
-mod tail;
 #[cfg(test)]
 mod testing;
 mod thread;

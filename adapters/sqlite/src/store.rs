@@ -12,9 +12,10 @@ use crate::fault::Fault;
 use crate::open::Database;
 use crate::read::Readers;
 use crate::stall::{StallDetector, Watchdog};
-use crate::tail::LogTail;
 use crate::write::Writer;
+use crate::write::engine::Engine;
 use crate::{OpenError, Options};
+use cqrs_kit::tail::LogTail;
 
 /// A log of events and read models in an SQLite database. Clones share it. Dropping the last clone waits
 /// until accepted appends are written and the connections are closed. A [`Transaction`] and a [`SqlReader`]
@@ -92,7 +93,9 @@ impl Sqlite {
         let reading = StallDetector::new(options.stall_timeout);
         let watchdog = Watchdog::start(options.stall_timeout, [writing.clone(), reading.clone()])?;
         let start = |(conn, guard)| {
-            Writer::start(conn, guard, files.clone(), tail.clone(), writing, options)
+            let window = options.writer.window();
+            let engine = Engine::new(conn, guard, files.clone(), window, tail.clone());
+            Writer::start(engine, writing, options.writer)
         };
         let writer = database.writer.map(start).transpose()?;
         let readers = Readers::start(database.readers, files, reading)?;

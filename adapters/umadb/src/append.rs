@@ -6,11 +6,11 @@ use prost::Message;
 
 use crate::fault::Fault;
 use crate::grpc::{CallError, MAX_REQUEST, Status};
+use crate::known_log::{KnownLog, Landmark};
 use crate::link::{Connection, Link};
 use crate::proto;
 use crate::read::{self, AttemptError};
 use crate::record;
-use crate::tail::{Landmark, LogTail};
 
 /// Maximum number of times an append is sent that the server refuses without a conflict.
 const MAX_REFUSALS: usize = 8;
@@ -42,7 +42,7 @@ enum Refusal {
 /// found.
 pub(crate) async fn append(
     link: &Link,
-    tail: &LogTail,
+    log: &KnownLog,
     append: Append,
 ) -> Result<Appended, AppendError> {
     if !append.states.is_empty() {
@@ -50,7 +50,7 @@ pub(crate) async fn append(
             reason: "UmaDB keeps no states of aggregates".into(),
         });
     }
-    let time = to_micros(tail.time(append.time));
+    let time = to_micros(log.time(append.time));
     let mut request =
         record::request(&append, time).map_err(|reason| AppendError::Invalid { reason })?;
     let size = request.encoded_len();
@@ -64,16 +64,16 @@ pub(crate) async fn append(
     loop {
         let connection = attempts.connection().await?;
         request.condition = after.and_then(|after| condition(&append.boundaries, after));
-        let refused = match send(&connection, tail, &request, &append.boundaries).await {
+        let refused = match send(&connection, log, &request, &append.boundaries).await {
             Ok(Some(last)) => {
                 let landmark = Landmark {
                     position: last,
                     command: append.command.as_uuid(),
                 };
-                tail.note(connection.incarnation, landmark, time);
+                log.note(connection.incarnation, landmark, time);
                 return Ok(appended(last, append.events.len(), time));
             }
-            Ok(None) => refusal(&connection, tail, &append).await,
+            Ok(None) => refusal(&connection, log, &append).await,
             Err(error) => Err(error.into()),
         };
         match refused {
@@ -96,11 +96,11 @@ pub(crate) async fn append(
 /// The position of the last event; `None` if the append is refused.
 async fn send(
     connection: &Connection,
-    tail: &LogTail,
+    log: &KnownLog,
     request: &proto::AppendRequest,
     boundaries: &[Boundary],
 ) -> Result<Option<Position>, CallError> {
-    if is_rewound(connection, tail, boundaries).await? {
+    if is_rewound(connection, log, boundaries).await? {
         return Ok(None);
     }
     match connection.append(request).await {
@@ -137,7 +137,7 @@ fn condition(boundaries: &[Boundary], after: Position) -> Option<proto::AppendCo
 /// Whether a boundary was read from another log than this one, or beyond its end.
 async fn is_rewound(
     connection: &Connection,
-    tail: &LogTail,
+    log: &KnownLog,
     boundaries: &[Boundary],
 ) -> Result<bool, CallError> {
     if boundaries
@@ -149,11 +149,11 @@ async fn is_rewound(
     let Some(furthest) = boundaries.iter().map(|it| it.after).max() else {
         return Ok(false);
     };
-    if furthest <= tail.heads().position() {
+    if furthest <= log.heads().position() {
         return Ok(false);
     }
     let head = connection.head().await?;
-    tail.advance(connection.incarnation, head);
+    log.advance(connection.incarnation, head);
     Ok(furthest > head)
 }
 
@@ -161,7 +161,7 @@ async fn is_rewound(
 /// log, or an event that matches a boundary.
 async fn refusal(
     connection: &Connection,
-    tail: &LogTail,
+    log: &KnownLog,
     append: &Append,
 ) -> Result<Refusal, AttemptError> {
     let Append {
@@ -188,7 +188,7 @@ async fn refusal(
             return Ok(Refusal::Final(Err(error)));
         }
         // An append that is under way is not known here: see `pipelining`.
-        let first = first_match(connection, tail, fail_if, *after).await?;
+        let first = first_match(connection, log, fail_if, *after).await?;
         if let Some(at) = first.or(after_append.map(|_| head)) {
             return Ok(Refusal::Final(Err(AppendError::Conflict { at })));
         }
@@ -199,7 +199,7 @@ async fn refusal(
 /// The first event that matches after `after`.
 async fn first_match(
     connection: &Connection,
-    tail: &LogTail,
+    log: &KnownLog,
     query: &EventQuery,
     after: Position,
 ) -> Result<Option<Position>, AttemptError> {
@@ -207,7 +207,7 @@ async fn first_match(
         limit: 1,
         ..ReadRange::after(after)
     };
-    let page = read::page_on(connection, tail, query, range).await?;
+    let page = read::page_on(connection, log, query, range).await?;
     Ok(page.events.first().map(|event| event.position))
 }
 

@@ -5,10 +5,10 @@ use uuid::Uuid;
 
 use crate::error::ConnectError;
 use crate::grpc::{CallError, Target};
+use crate::known_log::KnownLog;
 use crate::link::Link;
 use crate::options::Options;
 use crate::store::UmaDb;
-use crate::tail::LogTail;
 
 const DEFAULT_PORT: u16 = 50051;
 
@@ -32,10 +32,10 @@ impl Options {
         }
         let authority = authority(url).map_err(|reason| ConnectError::Url { reason })?;
         let target = Target { authority, api_key };
-        let tail = Arc::new(LogTail::new(log_id(&target.authority)));
-        let link = Link::new(target, answer_timeout, retry_timeout, tail.clone());
+        let log = Arc::new(KnownLog::new(log_id(&target.authority)));
+        let link = Link::new(target, answer_timeout, retry_timeout, log.clone());
         match link.connection().await {
-            Ok(_) => Ok(UmaDb::new(Arc::new(link), tail, queue)),
+            Ok(_) => Ok(UmaDb::new(Arc::new(link), log, queue)),
             Err(CallError::Status(status)) => Err(ConnectError::Refused {
                 reason: status.explained(),
             }),

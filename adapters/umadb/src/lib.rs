@@ -5,6 +5,7 @@ mod connect;
 mod error;
 mod fault;
 mod grpc;
+mod known_log;
 mod link;
 mod notifier;
 mod options;
@@ -19,7 +20,6 @@ mod proto;
 mod read;
 mod record;
 mod store;
-mod tail;
 
 pub use error::ConnectError;
 pub use options::Options;

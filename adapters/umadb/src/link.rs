@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::fault::Fault;
 use crate::grpc::{CallError, Channel, Messages, Target};
+use crate::known_log::{KnownLog, Landmark};
 use crate::proto;
-use crate::tail::{Landmark, LogTail};
 
 /// Pause before the server is called again after a failure, doubled up to [`MAX_PAUSE`].
 const MIN_PAUSE: Duration = Duration::from_millis(5);
@@ -19,7 +19,7 @@ pub(crate) struct Link {
     target: Arc<Target>,
     answer_timeout: Duration,
     retry_timeout: Duration,
-    tail: Arc<LogTail>,
+    log: Arc<KnownLog>,
     current: Mutex<Option<Connection>>,
 }
 
@@ -38,13 +38,13 @@ impl Link {
         target: Target,
         answer_timeout: Duration,
         retry_timeout: Duration,
-        tail: Arc<LogTail>,
+        log: Arc<KnownLog>,
     ) -> Self {
         Self {
             target: Arc::new(target),
             answer_timeout,
             retry_timeout,
-            tail,
+            log,
             current: Mutex::new(None),
         }
     }
@@ -80,13 +80,13 @@ impl Link {
         let mut connection = Connection {
             channel: channel.map_err(CallError::NotSent)?,
             answer_timeout: self.answer_timeout,
-            incarnation: self.tail.heads().incarnation(),
+            incarnation: self.log.heads().incarnation(),
         };
         let last = connection.last().await?;
         if !self.is_continued(&connection, last.as_ref()).await? {
-            connection.incarnation = self.tail.replace(position_of(last.as_ref()));
+            connection.incarnation = self.log.replace(position_of(last.as_ref()));
         }
-        self.tail.note_last(connection.incarnation, last.as_ref());
+        self.log.note_last(connection.incarnation, last.as_ref());
         *current = Some(connection.clone());
         Ok(connection)
     }
@@ -97,10 +97,10 @@ impl Link {
         connection: &Connection,
         last: Option<&proto::SequencedEvent>,
     ) -> Result<bool, CallError> {
-        if position_of(last) < self.tail.heads().position() {
+        if position_of(last) < self.log.heads().position() {
             return Ok(false);
         }
-        let Some(landmark) = self.tail.landmark() else {
+        let Some(landmark) = self.log.landmark() else {
             return Ok(true);
         };
         let request = proto::ReadRequest {

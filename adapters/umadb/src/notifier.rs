@@ -5,9 +5,9 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::grpc::CallError;
+use crate::known_log::KnownLog;
 use crate::link::{Connection, Link};
 use crate::proto;
-use crate::tail::LogTail;
 
 /// Minimum time from one notification to the next.
 const MIN_INTERVAL: Duration = Duration::from_millis(20);
@@ -16,12 +16,12 @@ const MIN_INTERVAL: Duration = Duration::from_millis(20);
 pub(crate) struct HeadNotifier(JoinHandle<()>);
 
 impl HeadNotifier {
-    pub(crate) fn start(link: Arc<Link>, tail: Arc<LogTail>) -> Self {
+    pub(crate) fn start(link: Arc<Link>, log: Arc<KnownLog>) -> Self {
         Self(tokio::spawn(async move {
             loop {
                 if let Ok(connection) = link.attempts().connection().await {
                     // A request that fails as well reports it.
-                    let _ = next_append(&connection, &tail).await;
+                    let _ = next_append(&connection, &log).await;
                 }
                 sleep(MIN_INTERVAL).await;
             }
@@ -37,16 +37,16 @@ impl Drop for HeadNotifier {
 
 /// Waits for an event after the known head. A continuous subscription would transfer every event to
 /// every process, so this one ends with the first.
-async fn next_append(connection: &Connection, tail: &LogTail) -> Result<(), CallError> {
+async fn next_append(connection: &Connection, log: &KnownLog) -> Result<(), CallError> {
     let request = proto::SubscribeRequest {
         query: None,
-        after: Some(tail.heads().position().get()),
+        after: Some(log.heads().position().get()),
         batch_size: Some(1),
     };
     let mut events = connection.subscribe(&request).await?;
     if events.next().await?.is_some() {
         let last = connection.last().await?;
-        tail.note_last(connection.incarnation, last.as_ref());
+        log.note_last(connection.incarnation, last.as_ref());
     }
     Ok(())
 }

@@ -5,10 +5,10 @@ use cqrs_core::store::{EventPage, EventQuery, Position, ReadRange, StoredCommand
 
 use crate::fault::Fault;
 use crate::grpc::CallError;
+use crate::known_log::KnownLog;
 use crate::link::{Connection, Link};
 use crate::proto;
 use crate::record;
-use crate::tail::LogTail;
 
 /// Maximum number of events that the server is asked to read at a time.
 const MAX_BATCH: u32 = 1024;
@@ -27,14 +27,14 @@ impl From<CallError> for AttemptError {
 
 pub(crate) async fn page(
     link: &Link,
-    tail: &LogTail,
+    log: &KnownLog,
     query: &EventQuery,
     range: ReadRange,
 ) -> Result<EventPage, Fault> {
     let mut attempts = link.attempts();
     loop {
         let connection = attempts.connection().await?;
-        match page_on(&connection, tail, query, range).await {
+        match page_on(&connection, log, query, range).await {
             Ok(page) => return Ok(page),
             Err(AttemptError::Call(error)) => attempts.failed(error).await?,
             Err(AttemptError::Corrupt(reason)) => return Err(Fault::Corrupt(reason)),
@@ -49,21 +49,21 @@ pub(crate) async fn page(
 /// full.
 pub(crate) async fn page_on(
     connection: &Connection,
-    tail: &LogTail,
+    log: &KnownLog,
     query: &EventQuery,
     range: ReadRange,
 ) -> Result<EventPage, AttemptError> {
     let items = record::query_items(query);
     if items.is_empty() {
         let head = connection.head().await?;
-        tail.advance(connection.incarnation, head);
+        log.advance(connection.incarnation, head);
         return Ok(EventPage {
             events: Vec::new(),
             as_of: range.up_to.map_or(head, |up_to| up_to.min(head)),
             next: None,
         });
     }
-    let known = snapshot(tail.heads().position(), query, range);
+    let known = snapshot(log.heads().position(), query, range);
     let batch = u32::try_from(range.limit)
         .unwrap_or(MAX_BATCH)
         .saturating_add(1)
@@ -101,7 +101,7 @@ pub(crate) async fn page_on(
                     break 'page true;
                 }
                 let event = record::recorded(&stored).map_err(AttemptError::Corrupt)?;
-                tail.note_read(connection.incarnation, &event);
+                log.note_read(connection.incarnation, &event);
                 room.take(event.size());
                 events.push(Arc::new(event));
             }
@@ -119,7 +119,7 @@ pub(crate) async fn page_on(
         (None, None) if is_cut => connection.head().await?,
         (None, None) => Position::START,
     };
-    tail.advance(connection.incarnation, as_of);
+    log.advance(connection.incarnation, as_of);
     Ok(EventPage {
         next: events.last().filter(|_| is_cut).map(|event| event.position),
         events,

@@ -11,10 +11,10 @@ use tokio::task::JoinSet;
 use crate::append::LIMITS;
 use crate::error::ConnectError;
 use crate::fault::Fault;
+use crate::known_log::KnownLog;
 use crate::link::Link;
 use crate::notifier::HeadNotifier;
 use crate::options::Options;
-use crate::tail::LogTail;
 use crate::{append, read};
 
 /// A log on an UmaDB server. Clones share the connection.
@@ -25,7 +25,7 @@ pub struct UmaDb {
 
 struct Shared {
     link: Arc<Link>,
-    tail: Arc<LogTail>,
+    log: Arc<KnownLog>,
     _notifier: HeadNotifier,
     queue: usize,
     places: Semaphore,
@@ -45,12 +45,12 @@ impl UmaDb {
         Options::default()
     }
 
-    pub(crate) fn new(link: Arc<Link>, tail: Arc<LogTail>, queue: usize) -> Self {
+    pub(crate) fn new(link: Arc<Link>, log: Arc<KnownLog>, queue: usize) -> Self {
         Self {
             shared: Arc::new(Shared {
-                _notifier: HeadNotifier::start(link.clone(), tail.clone()),
+                _notifier: HeadNotifier::start(link.clone(), log.clone()),
                 link,
-                tail,
+                log,
                 queue,
                 places: Semaphore::new(queue.min(Semaphore::MAX_PERMITS)),
             }),
@@ -75,7 +75,7 @@ impl UmaDb {
                 let waiting = shared.queue;
                 return Err(AppendError::Overloaded { waiting });
             };
-            append::append(&shared.link, &shared.tail, append).await
+            append::append(&shared.link, &shared.log, append).await
         });
         append.await.unwrap_or_else(|_| {
             Err(AppendError::Indeterminate {
@@ -113,7 +113,7 @@ impl EventLog for UmaDb {
     ) -> BoxFuture<'_, Result<EventPage, StoreError>> {
         let shared = self.shared.clone();
         Box::pin(run(async move {
-            read::page(&shared.link, &shared.tail, &query, range).await
+            read::page(&shared.link, &shared.log, &query, range).await
         }))
     }
 
@@ -123,7 +123,7 @@ impl EventLog for UmaDb {
     }
 
     fn heads(&self) -> &Heads {
-        self.shared.tail.heads()
+        self.shared.log.heads()
     }
 
     fn capabilities(&self) -> Capabilities<'_> {

@@ -6,33 +6,29 @@ use tokio_postgres::Row;
 use tracing::info;
 
 use crate::fault::{Fault, Kind};
+use crate::known_log::KnownLog;
 use crate::link::Link;
 use crate::link::connection::Connection;
 use crate::notifier::HeadNotifier;
 use crate::read::coalescer::ViewLoadCoalescer;
 use crate::read::event_sizes::EventSizes;
+use crate::row::Head;
 use crate::schema::Schema;
 use crate::sql::Sql;
 use crate::store::Shared;
-use crate::tail::LogTail;
 use crate::transaction::head_lock::HeadLockQueue;
-use crate::write::Writer;
+use crate::write::{Engine, Writer};
 use crate::{ConnectError, Options, Postgres, migrations};
 
-/// The oldest supported version, as PostgreSQL numbers them.
+/// The oldest supported version, in the numbers of `server_version_num`.
 const MIN_SERVER_VERSION: i64 = 140_000;
 
-/// The encoding of a database that can store any text.
+/// The encoding that can represent every text.
 const ENCODING: &str = "UTF8";
 
-/// Maximum number and size of the events of this process that are kept for followers of the log: more
-/// than what is appended while a projection commits a page.
-const MAX_TAIL_EVENTS: usize = 8192;
-const MAX_TAIL_BYTES: usize = 8 << 20;
-
 impl Options {
-    /// The SQL that creates and migrates the tables, to be applied by hand. It skips what was applied
-    /// before.
+    /// The SQL that creates and migrates the tables, to be applied by hand. Migrations that were
+    /// applied before are skipped.
     ///
     /// # Errors
     /// [`ConnectError::Schema`].
@@ -40,10 +36,10 @@ impl Options {
         Ok(migrations::script(&schema(self)?))
     }
 
-    /// Connects.
+    /// Connects to the database at this URL, `postgres://user:password@host:5432/database`.
     ///
     /// # Errors
-    /// See [`ConnectError`]: each variant says what to do.
+    /// See [`ConnectError`]. Each variant names its remedy.
     pub async fn connect(self, url: &str) -> Result<Postgres, ConnectError> {
         let store = connect(&self, url).await?;
         info!(
@@ -65,48 +61,19 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
     let schema = schema(options)?;
     let sql = Arc::new(Sql::new(&schema));
     let link = Link::new(options, url)?;
-    let read_link = match &options.read_url {
-        Some(url) => Link::new(options, url)?,
-        None => link.clone(),
-    };
-    let connection = link.open().await.map_err(unreachable)?;
-    pooler::refuse(&link, &connection).await?;
-    if check_server(&connection, &schema).await? == Role::Replica {
-        return Err(ConnectError::Replica);
-    }
-    if options.migrate {
-        migrations::migrate(&connection, &schema).await?;
-    } else {
-        migrations::check(&connection, &schema).await?;
-    }
-    let row = read_head(&connection, &sql, &schema).await?;
-    let tail = LogTail::new(
-        &row,
-        options.writer.window().min(MAX_TAIL_EVENTS),
-        MAX_TAIL_BYTES,
-    );
-    let (tail, head) = tail.map_err(|fault| migrations::refused(&schema, fault))?;
-    drop(connection);
-    let mut reads_replica = false;
-    if options.read_url.is_some() {
-        let connection = read_link.open().await.map_err(unreachable)?;
-        pooler::refuse(&read_link, &connection).await?;
-        reads_replica = check_server(&connection, &schema).await? == Role::Replica;
-        read_head(&connection, &sql, &schema).await?;
-        let recognized = tail.recognize_copy(connection.client(), &sql);
-        if let Err(fault) = connection.exchange(recognized).await {
-            return Err(match fault.kind() {
-                Kind::Refused => ConnectError::OtherLog,
-                _ => migrations::refused(&schema, fault),
-            });
+    let read_url = options.read_url.as_deref();
+    let read_link = read_url.map(|url| Link::new(options, url)).transpose()?;
+    let (log, head) = open_log(options, &link, &sql, &schema).await?;
+    let link = link.to_log(&log, &sql);
+    let (read_link, read_role) = match read_link {
+        None => (link.clone(), Role::Primary),
+        Some(read_link) => {
+            let role = check_copy(&read_link, &log, &sql, &schema).await?;
+            (read_link.to_copy(&log, &sql), role)
         }
-    }
-    let link = link.to_log(&tail, &sql);
-    let read_link = match &options.read_url {
-        Some(_) => read_link.to_copy(&tail, &sql),
-        None => link.clone(),
     };
     let reads = read_link.clone().pool(options)?;
+    let engine = Engine::new(link.clone(), sql.clone(), head, log.clone(), options);
     let shared = Shared {
         pool: link.clone().pool(options)?,
         transactions: link.handler_session(options).pool(options)?,
@@ -114,16 +81,16 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
             .handler_session(options)
             .read_only()
             .pool(options)?,
-        reads_replica,
-        _notifier: HeadNotifier::start(link.clone(), sql.clone(), &schema, tail.clone()),
-        writer: Writer::start(link.clone(), sql.clone(), head, tail.clone(), options),
+        reads_replica: read_role == Role::Replica,
+        _notifier: HeadNotifier::start(link.clone(), sql.clone(), &schema, log.clone()),
+        writer: Writer::start(engine, options.writer),
         head_locks: HeadLockQueue::new(head.position, options.writer.window()),
         view_loads: ViewLoadCoalescer::new(reads.clone()),
         reads,
         event_sizes: EventSizes::default(),
         link,
         retry_timeout: options.retry_timeout,
-        tail,
+        log,
         schema,
         sql,
         limits: options.writer.limits(),
@@ -131,13 +98,55 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
     Ok(Postgres::new(shared))
 }
 
+/// What a server is in its cluster.
 #[derive(Debug, PartialEq, Eq)]
 enum Role {
     Primary,
     Replica,
 }
 
-/// Refuses a server that is too old, and a database that cannot store any text.
+/// Creates or checks the tables, and reads the end of the log.
+async fn open_log(
+    options: &Options,
+    link: &Link,
+    sql: &Sql,
+    schema: &Schema,
+) -> Result<(KnownLog, Head), ConnectError> {
+    let connection = link.open().await.map_err(unreachable)?;
+    pooler::refuse(link, &connection).await?;
+    if check_server(&connection, schema).await? == Role::Replica {
+        return Err(ConnectError::Replica);
+    }
+    if options.migrate {
+        migrations::migrate(&connection, schema).await?;
+    } else {
+        migrations::check(&connection, schema).await?;
+    }
+    let row = read_head(&connection, sql, schema).await?;
+    KnownLog::new(&row, options.writer.window()).map_err(|fault| migrations::refused(schema, fault))
+}
+
+/// Refuses a `read_url` that does not lead to the known log, or to a replica of it.
+async fn check_copy(
+    link: &Link,
+    log: &KnownLog,
+    sql: &Sql,
+    schema: &Schema,
+) -> Result<Role, ConnectError> {
+    let connection = link.open().await.map_err(unreachable)?;
+    pooler::refuse(link, &connection).await?;
+    let role = check_server(&connection, schema).await?;
+    // Reports missing tables by the schema's name.
+    read_head(&connection, sql, schema).await?;
+    let recognized = log.recognize_copy(connection.client(), sql);
+    match connection.exchange(recognized).await {
+        Ok(_) => Ok(role),
+        Err(fault) if fault.kind() == Kind::Refused => Err(ConnectError::OtherLog),
+        Err(fault) => Err(migrations::refused(schema, fault)),
+    }
+}
+
+/// Refuses a server that is too old, and a database whose encoding cannot represent every text.
 async fn check_server(connection: &Connection, schema: &Schema) -> Result<Role, ConnectError> {
     let select = "SELECT current_setting('server_version_num')::bigint, \
                   current_setting('server_version'), pg_is_in_recovery(), \
@@ -168,7 +177,7 @@ async fn check_server(connection: &Connection, schema: &Schema) -> Result<Role, 
     })
 }
 
-/// The head, and the event there.
+/// The head, with the event there.
 async fn read_head(
     connection: &Connection,
     sql: &Sql,

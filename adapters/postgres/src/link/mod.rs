@@ -14,10 +14,10 @@ use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
 use tokio_postgres::{Client, Config};
 
 use crate::fault::Fault;
+use crate::known_log::KnownLog;
 use crate::link::connection::Connection;
 use crate::link::dial::{Deadlines, Dial, value};
 use crate::sql::{DURABLE, SESSION, Sql};
-use crate::tail::LogTail;
 use crate::{ConnectError, Options};
 
 /// A bounded pool of connections of one kind.
@@ -36,24 +36,24 @@ pub(crate) struct Link {
     /// The statements that configure a session.
     session: Arc<str>,
     /// The log that new connections have to lead to; `None` before it is known.
-    log: Option<KnownLog>,
+    log: Option<LogCheck>,
 }
 
 /// The log that new connections have to lead to.
 #[derive(Clone)]
-struct KnownLog {
-    tail: LogTail,
+struct LogCheck {
+    known: KnownLog,
     sql: Arc<Sql>,
     /// They lead to a copy, which may lag behind, and says nothing about the log itself.
     is_copy: bool,
 }
 
-impl KnownLog {
+impl LogCheck {
     async fn recognize(&self, client: &Client) -> Result<Incarnation, Fault> {
         if self.is_copy {
-            self.tail.recognize_copy(client, &self.sql).await
+            self.known.recognize_copy(client, &self.sql).await
         } else {
-            self.tail.recognize(client, &self.sql).await
+            self.known.recognize(client, &self.sql).await
         }
     }
 }
@@ -117,24 +117,24 @@ impl Link {
     }
 
     /// The same, with connections that have to lead to the known log.
-    pub(crate) fn to_log(&self, tail: &LogTail, sql: &Arc<Sql>) -> Self {
-        self.to(KnownLog {
-            tail: tail.clone(),
+    pub(crate) fn to_log(&self, known: &KnownLog, sql: &Arc<Sql>) -> Self {
+        self.to(LogCheck {
+            known: known.clone(),
             sql: sql.clone(),
             is_copy: false,
         })
     }
 
     /// The same, with connections that have to lead to a copy of the known log.
-    pub(crate) fn to_copy(&self, tail: &LogTail, sql: &Arc<Sql>) -> Self {
-        self.to(KnownLog {
-            tail: tail.clone(),
+    pub(crate) fn to_copy(&self, known: &KnownLog, sql: &Arc<Sql>) -> Self {
+        self.to(LogCheck {
+            known: known.clone(),
             sql: sql.clone(),
             is_copy: true,
         })
     }
 
-    fn to(&self, log: KnownLog) -> Self {
+    fn to(&self, log: LogCheck) -> Self {
         Self {
             log: Some(log),
             ..self.clone()
@@ -189,7 +189,7 @@ impl managed::Manager for Link {
     /// Usually sends nothing: the next exchange shows whether the server answers.
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Fault> {
         let is_current = match &self.log {
-            Some(log) => log.tail.incarnation() == connection.incarnation(),
+            Some(log) => log.known.incarnation() == connection.incarnation(),
             None => true,
         };
         if is_current && connection.is_open() && connection.is_free().await {

@@ -1,29 +1,29 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use cqrs_core::Position;
-use cqrs_core::store::{
-    EventPage, EventQuery, EventQueryItem, EventType, ReadRange, Recorded, Tag,
-};
-use futures_util::TryStreamExt;
+use cqrs_core::store::{EventPage, EventQuery, EventQueryItem, EventType, ReadRange, Tag};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, RowStream, Statement};
 
 use crate::fault::Fault;
+use crate::known_log::SeenHead;
 use crate::link::connection::Connection;
+use crate::read::page_rows::PageRows;
 use crate::row::{self, EventTypes, number};
 use crate::sql::Sql;
-use crate::tail::SeenHead;
 
-/// A query of events as one of the statements, with what it takes besides the range.
+/// The statement that selects the events of a query, and its parameters besides the range.
 pub(crate) enum Selection {
     /// `read_all`.
     All,
-    /// `read_tagged`: the tag and the types, `None` for any.
+    /// `read_tagged`, with the tag and the types. `None` for any type.
     Tagged(String, Option<Vec<String>>),
-    /// `read_items`: items with tags as JSON, types of items without.
+    /// `read_items`, with the items that have tags, as JSON, and the types of the others.
     Items(String, Vec<String>),
 }
+
+/// The column with an event's type, in all of these statements.
+const TYPE_COLUMN: usize = 2;
 
 impl Selection {
     pub(crate) fn new(query: &EventQuery) -> Self {
@@ -36,7 +36,7 @@ impl Selection {
         {
             return Self::All;
         }
-        // PostgreSQL stores no text with a NUL in it, so nothing there matches one.
+        // PostgreSQL stores no text with a NUL in it, and rejects one as a parameter. No event matches.
         let storable =
             |item: &&EventQueryItem| !item.tags.iter().any(|it| it.as_str().contains('\0'));
         let items: Vec<_> = items.iter().filter(storable).collect();
@@ -53,7 +53,7 @@ impl Selection {
         Self::Items(serde_json::Value::from(tagged).to_string(), typed)
     }
 
-    /// The statement's text.
+    /// The text of the statement.
     pub(crate) fn sql<'s>(&self, sql: &'s Sql) -> &'s str {
         match self {
             Self::All => &sql.read_all,
@@ -62,7 +62,7 @@ impl Selection {
         }
     }
 
-    /// A page of the events, in one snapshot with the head.
+    /// Reads a page of the events, and the head in the same snapshot.
     pub(crate) async fn read(
         &self,
         client: &Connection,
@@ -71,7 +71,7 @@ impl Selection {
     ) -> Result<(EventPage, SeenHead), Fault> {
         let after = number(range.after);
         let up_to = range.up_to.map_or(i64::MAX, number);
-        // One more than the page has, to know whether there are more.
+        // One more than the page takes, to learn whether another event follows.
         let limit =
             i64::try_from(range.limit.max(1)).map_or(i64::MAX, |limit| limit.saturating_add(1));
         let mut params: Vec<&(dyn ToSql + Sync)> = vec![&after, &up_to, &limit];
@@ -88,58 +88,36 @@ impl Selection {
     }
 }
 
-/// Takes each row as it comes, while the server is busy with the next ones.
 async fn page(rows: RowStream, range: ReadRange) -> Result<(EventPage, SeenHead), Fault> {
-    let mut rows = pin!(rows);
-    let (mut head, mut events, mut more) = (None, Vec::new(), false);
-    let mut types = EventTypes::default();
+    let stream = pin!(rows);
+    let mut rows = PageRows::new(stream, TYPE_COLUMN);
     let mut room = range.room();
-    while let Some(row) = rows.try_next().await? {
-        let Some(id) = row.try_get(1)? else {
-            head = Some(seen(&row)?);
-            continue;
-        };
-        if room.is_full() {
-            more = true;
-            if head.is_some() {
-                break;
-            }
-            continue;
-        }
-        let event = row::recorded(&row, id, &mut types)?;
-        let last = events.last().map(|last: &Arc<Recorded>| last.position);
-        check_order(last, event.position)?;
+    let mut events = Vec::new();
+    let mut types = EventTypes::default();
+    while let Some(row) = rows.next().await? {
+        let event = row::recorded(&row, &mut types)?;
         room.take(event.size());
+        rows.take(event.position, room.is_full())?;
         events.push(Arc::new(event));
     }
-    let head = head.ok_or_else(|| Fault::corrupt("the table `head` has no row"))?;
+    let (head, next) = rows.end()?;
+    let seen = seen(&head)?;
+    let head = seen.position;
     let page = EventPage {
-        as_of: range
-            .up_to
-            .map_or(head.position, |up_to| up_to.min(head.position)),
-        next: events.last().filter(|_| more).map(|event| event.position),
+        as_of: range.up_to.map_or(head, |up_to| up_to.min(head)),
+        next,
         events,
     };
-    Ok((page, head))
+    Ok((page, seen))
 }
 
-/// The head, in the columns that it shares with events.
+/// The head, which is in columns that events have for other values.
 fn seen(row: &Row) -> Result<SeenHead, Fault> {
     Ok(SeenHead {
         position: row::position(row, 0)?,
         store: row.try_get(7)?,
         event: row.try_get(8)?,
     })
-}
-
-/// Each statement sorts its events, but PostgreSQL does not promise the order of several selections
-/// together, and a page that ends early must not skip any.
-pub(crate) fn check_order(last: Option<Position>, next: Position) -> Result<(), Fault> {
-    if last.is_some_and(|last| last >= next) {
-        let error = format!("the event at position {next} was read out of order");
-        return Err(Fault::corrupt(error));
-    }
-    Ok(())
 }
 
 fn types(item: &EventQueryItem) -> Vec<String> {

@@ -4,6 +4,7 @@ pub(crate) mod coalescer;
 pub(crate) mod event_sizes;
 pub(crate) mod events;
 pub(crate) mod fold;
+mod page_rows;
 pub(crate) mod query_tx;
 pub(crate) mod replica;
 pub(crate) mod views;

@@ -16,7 +16,6 @@ use crate::write::columns::Columns;
 use crate::write::decide::refusal;
 use crate::write::log_session::LogSession;
 use crate::write::reconnect_backoff::ReconnectBackoff;
-use crate::write::request::place;
 
 /// Maximum number of events that are read while the head is locked.
 const MAX_LOCKED_TAIL: usize = 1024;
@@ -45,7 +44,7 @@ pub(crate) async fn append_in(
         Ok(AppendOutcome::Done(appended)) => {
             let incarnation = client.incarnation();
             shared
-                .tail
+                .log
                 .on_appended(incarnation, appended.last, append.take_events());
             Ok(appended)
         }
@@ -66,7 +65,7 @@ pub(crate) async fn append_in(
             // Even if this fails, nothing was written: the transaction ends with its connection.
             let _ = client.batch_execute("ROLLBACK").await;
             if fault.kind() == Kind::Contention {
-                let at = shared.tail.heads.position();
+                let at = shared.log.heads().position();
                 return Err(AppendError::Conflict { at });
             }
             Err(fault.into())
@@ -94,8 +93,8 @@ async fn attempt(
         }));
     }
     let head = row::head(&locked)?;
-    if head.store != shared.tail.store() {
-        session.recognize(&shared.tail).await?;
+    if head.store != shared.log.store() {
+        session.recognize(&shared.log).await?;
         client.give_up();
         let head = head.position;
         let rewound = StoreError::Rewound { head, seen: head };
@@ -109,7 +108,7 @@ async fn attempt(
     if let Some(refusal) = find_refusal(&session, append, &head, window).await? {
         return Ok(AppendOutcome::Refused(refusal));
     }
-    let appended = place(append, head.position, head.time)?;
+    let appended = append.place(head.position, head.time)?;
     let mut columns = Columns::new(&head);
     columns.add(append, &appended);
     // Both are sent at once, which saves a round trip. Under the lock the head is the one that was

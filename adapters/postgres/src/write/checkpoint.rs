@@ -12,17 +12,17 @@ pub(crate) struct CheckpointRow {
     pub(crate) position: Position,
     /// The head, in the same snapshot.
     pub(crate) head: Position,
-    /// When it was written, another event was at its position.
+    /// Another event was at its position when it was written, so the log has lost events since.
     pub(crate) is_lost: bool,
 }
 
-/// The checkpoint of a subscription, if it has one.
+/// Reads the checkpoint of a subscription, `None` if it has none yet.
 pub(crate) async fn find(
     client: &Connection,
     sql: &Sql,
     subscription: &str,
 ) -> Result<Option<CheckpointRow>, Fault> {
-    // PostgreSQL stores no text with U+0000 in it, and refuses to look for one.
+    // PostgreSQL stores no text with U+0000 in it, and rejects one as a parameter.
     if subscription.contains('\0') {
         return Ok(None);
     }
@@ -37,7 +37,7 @@ pub(crate) async fn find(
     }))
 }
 
-/// Its position only.
+/// The position of a checkpoint.
 pub(crate) async fn position(
     client: &Connection,
     sql: &Sql,
@@ -47,8 +47,8 @@ pub(crate) async fn position(
     Ok(found.map(|found| found.position))
 }
 
-/// Its position, once no other transaction works for the subscription, and none will until this one
-/// ends. `schema` tells subscriptions of stores in one database apart.
+/// Waits until no other transaction works for the subscription, keeps others out until this one
+/// ends, and reads the position. `schema` tells apart subscriptions of stores in one database.
 pub(crate) async fn lock(
     client: &Connection,
     sql: &Sql,
@@ -62,7 +62,8 @@ pub(crate) async fn lock(
     position(client, sql, subscription).await
 }
 
-/// Moves the checkpoint to where the batch ends. Returns whether it was where the batch begins.
+/// Moves the checkpoint from the start of the batch to its end. Returns `false`, and writes nothing,
+/// if the checkpoint is elsewhere: another worker has committed these events (V2).
 pub(crate) async fn advance(
     client: &Connection,
     sql: &Sql,

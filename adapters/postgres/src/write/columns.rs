@@ -8,7 +8,8 @@ use crate::fault::Fault;
 use crate::link::connection::Connection;
 use crate::row::{Head, number};
 
-/// The rows that a batch writes, as one array per column.
+/// The rows that a batch writes, as one array per column: the parameters of one statement, however
+/// many appends there are.
 #[derive(Default)]
 pub(crate) struct Columns<'b> {
     /// Position and time of the last event.
@@ -58,7 +59,7 @@ impl<'b> Columns<'b> {
         self.command.is_empty()
     }
 
-    /// Adds the rows of an append, which was placed as `appended` says.
+    /// Adds the rows of an append with these positions.
     pub(crate) fn add(&mut self, append: &'b Prepared, appended: &Appended) {
         for (event, tags) in &append.events {
             let position = number(event.position);
@@ -94,7 +95,8 @@ impl<'b> Columns<'b> {
         }
     }
 
-    /// A statement can write a row only once, so of several states of one aggregate the last is kept.
+    /// An upsert cannot change a row twice, so the last of several states of an aggregate is kept. The
+    /// others would be overwritten within the same statement anyway.
     fn add_state(&mut self, id: &'b str, aggregate: &'b str, body: &'b [u8], position: i64) {
         let keys = self.state_aggregate.iter().zip(&self.state_id);
         let known = keys.map(|(aggregate, id)| (*aggregate, *id));
@@ -109,7 +111,8 @@ impl<'b> Columns<'b> {
         self.state_position.push(position);
     }
 
-    /// Returns the number of heads that were set: 1 if everything was written, 0 if nothing was.
+    /// Returns the number of head rows that the statement has set: 1 if everything was written, 0 if
+    /// the head was another one than `before` and nothing was written.
     pub(crate) async fn write(
         &self,
         client: &Connection,
@@ -143,7 +146,7 @@ impl<'b> Columns<'b> {
             &self.state_body,
             &self.state_position,
         ];
-        // The statement without states ends before theirs.
+        // The statement without states has no parameters for them, and they come last.
         let params = &params[..statement.params().len().min(params.len())];
         Ok(client.query_one(statement, params).await?.try_get(0)?)
     }

@@ -10,8 +10,8 @@ use super::log_session::LogSession;
 use crate::fault::Fault;
 use crate::link::connection::Connection;
 
-/// Why the append must not be written, if there is a reason. `states` are the positions of the states
-/// that it writes, and of those that are about to be written.
+/// Decides an append. Returns the refusal, or `None` if it may be written. `states` has the positions
+/// of the stored states that the batch writes, including those that are about to be written.
 pub(crate) async fn refusal<C: Borrow<Connection> + Sync>(
     decider: Decider<'_>,
     session: &LogSession<C>,
@@ -22,6 +22,8 @@ pub(crate) async fn refusal<C: Borrow<Connection> + Sync>(
         Ok(open) => open,
         Err(refusal) => return Ok(Some(refusal)),
     };
+    // Memory could not decide these. The answers stay true until the append is written: either the
+    // head is locked, or the compare-and-set fails if an event was recorded since.
     for question in open {
         let answer = match question {
             Question::Match {

@@ -13,22 +13,22 @@ use uuid::Uuid;
 
 use super::columns::Columns;
 use crate::fault::Fault;
+use crate::known_log::{KnownLog, SeenHead};
 use crate::link::Link;
 use crate::link::connection::Connection;
 use crate::read::events::Selection;
 use crate::row::{self, EventTypes, Head, number};
 use crate::sql::Sql;
-use crate::tail::{LogTail, SeenHead};
 use crate::transaction::open::OpenTransaction;
 
-/// A connection for the store's statements, each prepared when it is first needed.
+/// A connection with the store's statements, each prepared at its first use.
 pub(crate) struct LogSession<C = Connection> {
     client: C,
     sql: Arc<Sql>,
 }
 
 impl LogSession {
-    /// A connection of its own.
+    /// Opens a connection outside the pool.
     pub(crate) async fn open(link: &Link, sql: Arc<Sql>) -> Result<Self, Fault> {
         Ok(Self::new(link.open().await?, sql))
     }
@@ -48,14 +48,14 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
         Ok((row::head(&head)?, SeenHead::of(&head)?))
     }
 
-    /// The incarnation of the log that it leads to.
+    /// The incarnation of the log at the other end.
     pub(crate) fn incarnation(&self) -> Incarnation {
         self.client().incarnation()
     }
 
     /// Checks whether the log is still the known one.
-    pub(crate) async fn recognize(&self, tail: &LogTail) -> Result<Incarnation, Fault> {
-        let recognized = tail.recognize(self.client().client(), &self.sql);
+    pub(crate) async fn recognize(&self, log: &KnownLog) -> Result<Incarnation, Fault> {
+        let recognized = log.recognize(self.client().client(), &self.sql);
         self.client().exchange(recognized).await
     }
 
@@ -72,7 +72,7 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
         rows.iter().map(event).collect()
     }
 
-    /// What is recorded of these commands.
+    /// The records of these commands. Commands that were not processed are absent.
     pub(crate) async fn commands(
         &self,
         ids: Vec<Uuid>,
@@ -81,7 +81,7 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
         rows.iter().map(row::command).collect()
     }
 
-    /// The positions of those stored states that there are.
+    /// The positions of these stored states. States that do not exist are absent.
     pub(crate) async fn state_positions(
         &self,
         keys: &[&StateKey],
@@ -119,8 +119,8 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
         Ok(page.events.first().map(|event| event.position))
     }
 
-    /// Brings the window up to the log's head. It starts over there if more than `max` events are
-    /// missing.
+    /// Brings the window to the head of the log. If more than `max` events are missing, the window
+    /// starts over there, and boundaries before it are looked up in the log.
     pub(crate) async fn follow(
         &self,
         window: &mut ConflictWindow,
@@ -135,15 +135,16 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
         Ok(())
     }
 
-    /// Writes all rows or none. Returns whether the head was still this one.
+    /// Writes all rows, if the head is still this one, or none. Returns which.
     pub(crate) async fn append(&self, columns: &Columns<'_>, head: &Head) -> Result<bool, Fault> {
         let statement = self.append_statement(columns.has_states()).await?;
         let written = columns.write(self.client(), &statement, head).await?;
         Ok(written == 1)
     }
 
-    /// Begins a transaction that has locked the head.
+    /// Begins a transaction and locks the head.
     pub(crate) async fn lock(&self) -> Result<(), Fault> {
+        // Read committed, so that statements after the lock see the appends that it waited for.
         self.client()
             .batch_execute(OpenTransaction::READ_COMMITTED)
             .await?;
@@ -151,8 +152,8 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
         Ok(())
     }
 
-    /// Locks the head until the transaction ends. The fifth column marks a handler's transaction: see
-    /// `lock_head.sql`.
+    /// Locks the head until the transaction ends. The fifth column tells whether the transaction is
+    /// still the one that a handler was given: see `lock_head.sql`.
     pub(crate) async fn lock_head(&self) -> Result<Row, Fault> {
         let lock = self.prepared(&self.sql.lock_head).await?;
         Ok(self.client().query_one(&lock, &[]).await?)
@@ -176,8 +177,8 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
         Ok(self.client().batch_execute("ROLLBACK").await?)
     }
 
-    /// What is recorded of commands that earlier sessions sent. The fence comes first: an append of
-    /// theirs that has not happened by now never will.
+    /// The records of commands that were sent on lost connections. After the fence, an append of
+    /// theirs that has not happened never will, so the answer is final (decision 0009).
     pub(crate) async fn fence_and_lookup(
         &self,
         ids: Vec<Uuid>,

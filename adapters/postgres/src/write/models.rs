@@ -17,8 +17,8 @@ const SELECT_MODELS: &str = "SELECT name, indexes FROM cqrs.models WHERE name = 
 const UPSERT_MODEL: &str = "INSERT INTO cqrs.models (name, indexes) VALUES ($1, $2) \
      ON CONFLICT (name) DO UPDATE SET indexes = excluded.indexes";
 
-/// Creates the tables of read models. A process that starts nearly always finds them, and then it
-/// neither waits for a lock nor writes.
+/// Creates the tables of read models. Nearly always they exist already, and then nothing is locked or
+/// written.
 pub(crate) async fn prepare(shared: &Shared, models: &[ModelSchema]) -> Result<(), Fault> {
     let schema = &shared.schema;
     let plans = models.iter().map(|model| ModelPlan::new(schema, model));
@@ -31,9 +31,10 @@ pub(crate) async fn prepare(shared: &Shared, models: &[ModelSchema]) -> Result<(
     {
         return Ok(());
     }
-    // Each statement after the lock must see what the process that held it before has committed.
+    // Read committed: statements after the lock must see the tables that its last holder created.
     let transaction = OpenTransaction::begin(client, OpenTransaction::READ_COMMITTED).await?;
-    // Processes that start at the same time would create the same tables at the same time.
+    // `CREATE TABLE` fails if another process creates the same table at the same time, so processes
+    // that start together take turns.
     let lock = format!("cqrs models {schema}");
     transaction.select_one(LOCK, &[&lock]).await?;
     let mut recorded = recorded_indexes(&transaction, schema, &plans).await?;
@@ -44,7 +45,7 @@ pub(crate) async fn prepare(shared: &Shared, models: &[ModelSchema]) -> Result<(
     Ok(transaction.commit().await?)
 }
 
-/// The indexes that are recorded, by the model's name.
+/// The recorded indexes, by the name of the model.
 type RecordedModels = HashMap<String, String>;
 
 async fn recorded_indexes(

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-/// Growing pauses between attempts to reach a database that is unreachable.
+/// Growing pauses between attempts to reach an unreachable database.
 pub(crate) struct ReconnectBackoff {
     began: Instant,
     limit: Duration,
@@ -10,7 +10,7 @@ pub(crate) struct ReconnectBackoff {
 }
 
 impl ReconnectBackoff {
-    /// Pauses for at most this long in total.
+    /// Allows pauses for at most this long in total.
     pub(crate) fn new(limit: Duration) -> Self {
         Self {
             began: Instant::now(),

@@ -1,20 +1,17 @@
 use std::time::{Duration, Instant};
 
-use cqrs_core::Position;
 use cqrs_core::store::{Append, AppendError, Appended, StoreError, StoredCommand};
 use cqrs_kit::batch::Batched;
 use cqrs_kit::prepared::Prepared;
 use tokio::sync::oneshot;
 
-use crate::fault::Fault;
-
 /// An append on its way through the writing task.
 pub(crate) struct Request {
     pub(crate) append: Prepared,
     pub(crate) disposition: Disposition,
-    /// It was sent to the database without an answer, so it may have been written.
+    /// The connection was lost after it was sent, so it may be in the log. Cleared by a lookup.
     pub(crate) is_sent: bool,
-    /// It was sent at least once.
+    /// It was sent on a connection that was lost, however that was resolved.
     pub(crate) was_sent: bool,
     queued: Instant,
     reply: oneshot::Sender<Result<Appended, AppendError>>,
@@ -22,7 +19,7 @@ pub(crate) struct Request {
 
 /// The decision about a request.
 pub(crate) enum Disposition {
-    /// Write it, at these positions.
+    /// Write it at these positions.
     Write(Appended),
     /// Do not write it.
     Refuse(AppendError),
@@ -52,12 +49,17 @@ impl Request {
         Ok((request, answer))
     }
 
+    /// Whether it was accepted, to be written with the batch.
     pub(crate) fn is_written(&self) -> bool {
         matches!(self.disposition, Disposition::Write(_))
     }
 
-    /// Whether it has waited longer for a database that is unreachable than `retry_timeout`. Once it
-    /// was sent, the time for an answer is added.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.disposition, Disposition::Refuse(_))
+    }
+
+    /// Whether it has waited for an unreachable database for `retry_timeout`. A request that was sent
+    /// may wait for an answer as well, because the server may be about to confirm it.
     pub(crate) fn is_overdue(&self, retry_timeout: Duration, answer: Duration) -> bool {
         let longest = if self.was_sent {
             retry_timeout.saturating_add(answer)
@@ -67,20 +69,20 @@ impl Request {
         self.queued.elapsed() >= longest
     }
 
-    /// Answers the caller. A caller that is gone changes nothing.
+    /// Answers the caller. If the future was dropped, the append is done all the same.
     pub(crate) fn answer(self, answer: Result<Appended, AppendError>) {
         let _ = self.reply.send(answer);
     }
 
-    /// Answers with what is recorded under its command's id: as a repetition, even if it was itself
-    /// sent without an answer, because an earlier sending, decided on another state, may have been
-    /// written first.
+    /// Answers with the record of its command's id: as a replay, even if this request was sent without
+    /// an answer. The record may be that of an earlier request under the same id, which was decided
+    /// on another state.
     pub(crate) fn answer_stored(self, stored: StoredCommand) {
         let answer = self.append.replay(stored);
         self.answer(answer);
     }
 
-    /// Answers that it was not written, or, if that is not certain, `Indeterminate`.
+    /// Answers with the error if it was not written, with `Indeterminate` if it may have been.
     pub(crate) fn fail(self, error: &AppendError) {
         let error = match error {
             AppendError::Store(StoreError::Unavailable { reason }) if self.is_sent => {
@@ -88,7 +90,7 @@ impl Request {
                     reason: reason.clone(),
                 }
             }
-            // The error is the reason why it could not be looked up.
+            // The lookup failed with this error, so the outcome stays unknown.
             error if self.is_sent => AppendError::Indeterminate {
                 reason: error.to_string().into(),
             },
@@ -96,10 +98,4 @@ impl Request {
         };
         self.answer(Err(error));
     }
-}
-
-/// See [`Prepared::place`].
-pub(crate) fn place(append: &mut Prepared, head: Position, last: i64) -> Result<Appended, Fault> {
-    let placed = append.place(head, last);
-    placed.map_err(|error| Fault::corrupt(error.to_string()))
 }

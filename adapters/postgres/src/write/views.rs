@@ -14,26 +14,28 @@ use crate::sql::Sql;
 use crate::store::Shared;
 use crate::transaction::open::OpenTransaction;
 
-/// Maximum number of attempts to commit while other transactions are in the way.
+/// Maximum number of attempts to commit when other transactions cause a deadlock or a failed
+/// serialization.
 const MAX_ATTEMPTS: usize = 5;
 
-/// The end of an attempt to commit.
+/// The result of an attempt to commit.
 enum CommitOutcome {
     Done,
     /// The checkpoint is not where the batch begins. Nothing was written.
     Moved(Option<Position>),
-    /// The connection was lost: the commit may have happened.
+    /// The commit was not answered, so it may have happened.
     Unknown(Fault),
 }
 
-/// Whether the checkpoint was where the batch begins.
+/// Whether the checkpoint was at the start of the batch.
 enum Fence {
     Passed,
-    /// It is here.
+    /// It is at this position, or does not exist.
     Moved(Option<Position>),
 }
 
-/// Writes the changes and moves the checkpoint, both or neither.
+/// Writes the changes and moves the checkpoint in one transaction, so that each event is folded into
+/// the views exactly once, whichever process crashes.
 pub(crate) async fn commit(shared: &Shared, mut batch: ViewBatch) -> Result<(), ViewCommitError> {
     if batch.subscription.contains('\0') {
         let reason = "PostgreSQL cannot store U+0000 in the name of a subscription";
@@ -62,7 +64,7 @@ async fn attempt(
     changes: &[ModelChanges<Schema>],
 ) -> Result<CommitOutcome, Fault> {
     let connection = shared.pool.get().await?;
-    // It must see what others committed while it waited for the checkpoint's row.
+    // Read committed: after a wait for the checkpoint's row, its new position must be visible.
     let transaction = OpenTransaction::begin(connection, OpenTransaction::READ_COMMITTED).await?;
     if let Fence::Moved(found) = write(&transaction, &shared.sql, batch, changes).await? {
         transaction.roll_back().await?;
@@ -75,9 +77,9 @@ async fn attempt(
     }
 }
 
-/// Looks up the checkpoint after a commit without an answer. If it is where the batch begins, the
-/// worker sends the batch again, and the fence lets only one of them happen, even if the first is
-/// still in progress.
+/// Looks up the checkpoint after a commit without an answer. If the checkpoint is still at the start
+/// of the batch, the fault is reported and the worker sends the batch again. Should the first commit
+/// still be in progress, the second waits for it at the fence, and finds the checkpoint moved.
 async fn resolve_batch(
     shared: &Shared,
     batch: &ViewBatch,
@@ -87,10 +89,11 @@ async fn resolve_batch(
         return Err(fault.into());
     };
     match checkpoint::position(&client, &shared.sql, &batch.subscription).await {
-        // A batch that moves nothing leaves no trace in the checkpoint: it is sent again, too.
+        // The checkpoint of another log proves nothing about this batch.
         Ok(found) if client.incarnation() != batch.incarnation => {
             Err(ViewCommitError::Moved { found })
         }
+        // A batch that ends where it begins is not visible in the checkpoint. It is sent again, too.
         Ok(found) if found == batch.from => Err(fault.into()),
         Ok(found) if found == Some(batch.to) => Ok(()),
         Ok(found) => Err(ViewCommitError::Moved { found }),
@@ -98,7 +101,7 @@ async fn resolve_batch(
     }
 }
 
-/// Commits in the transaction that is open on this connection, and ends it.
+/// Commits a batch in the open transaction of a handler, and ends the transaction.
 pub(crate) async fn commit_in(
     client: &Connection,
     shared: &Shared,
@@ -116,7 +119,7 @@ pub(crate) async fn commit_in(
             Err(ViewCommitError::Moved { found })
         }
         Err(fault) => {
-            // Even if this fails, nothing was written: the transaction ends with its connection.
+            // If the rollback fails, the transaction ends with its connection. Nothing is kept.
             let _ = client.batch_execute("ROLLBACK").await;
             Err(fault.into())
         }
@@ -147,8 +150,8 @@ async fn write(
     batch: &ViewBatch,
     changes: &[ModelChanges<Schema>],
 ) -> Result<Fence, Fault> {
-    // The fence comes first: its row lock keeps the other workers of the subscription waiting until
-    // it is known how this transaction ends.
+    // The fence before the views: its row lock makes other workers of the subscription wait until
+    // this transaction has ended, so they never write views that they would have to take back.
     let is_current = client.incarnation() == batch.incarnation;
     if !is_current || !checkpoint::advance(client, sql, batch).await? {
         let found = checkpoint::position(client, sql, &batch.subscription).await?;

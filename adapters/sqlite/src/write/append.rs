@@ -64,8 +64,7 @@ impl AppendTask {
 
     /// Writes everything, unless the command was recorded before.
     fn write(&mut self, log: &mut Log<'_>) -> Result<Result<Appended, AppendError>, Fault> {
-        let placed = self.append.place(log.head, log.time);
-        let appended = placed.map_err(|error| Fault::corrupt(error.to_string()))?;
+        let appended = self.append.place(log.head, log.time)?;
         if !self.insert_command(log, &appended)? {
             let taken = || Fault::corrupt("a command id is taken by a row that does not exist");
             return self.replay(log.conn)?.ok_or_else(taken);

@@ -11,10 +11,10 @@ use super::task::{Batch, Log, Task};
 use crate::fault::Fault;
 use crate::files::Files;
 use crate::row::Head;
-use crate::tail::LogTail;
 use crate::thread::ignore_panic;
 use crate::transaction::guard::Guard;
 use crate::{read, row, sql};
+use cqrs_kit::tail::LogTail;
 
 /// Commits batches of tasks, and what handlers did on the connection.
 ///
@@ -68,7 +68,7 @@ impl Engine {
         window_size: usize,
         tail: LogTail,
     ) -> Self {
-        let head = tail.heads.position();
+        let head = tail.heads().position();
         Self {
             conn,
             guard,
@@ -258,7 +258,7 @@ impl Engine {
             page.events.iter().for_each(|it| self.window.push(it));
             missing = page.next;
         }
-        self.tail.recent.confirm(head);
+        self.tail.recent().confirm(head);
         self.committed = head;
         Ok(())
     }

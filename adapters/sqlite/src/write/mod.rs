@@ -10,23 +10,18 @@ mod tests;
 mod views;
 
 use std::io;
-use std::sync::Arc;
 
 use cqrs_core::store::{
     Append, AppendError, Appended, ModelSchema, StoreError, ViewBatch, ViewCommitError,
 };
 use cqrs_kit::batch::drain_batch_blocking;
+use cqrs_kit::options::WriterOptions;
 use cqrs_kit::queue::{WriteQueue, lost_append, write_queue};
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use crate::Options;
 use crate::error::{CLOSED, closed, stalled};
-use crate::files::Files;
 use crate::stall::{StallDetector, Stalled};
-use crate::tail::LogTail;
 use crate::thread::Thread;
-use crate::transaction::guard::Guard;
 use crate::transaction::lease::{Lease, LeaseRequest, LeasedEngine};
 use engine::Engine;
 use models::PrepareTask;
@@ -47,15 +42,10 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn start(
-        conn: Connection,
-        guard: Guard,
-        files: Arc<Files>,
-        tail: LogTail,
+        engine: Engine,
         stall: StallDetector,
-        options: &Options,
+        options: WriterOptions,
     ) -> io::Result<Self> {
-        let options = options.writer;
-        let engine = Engine::new(conn, guard, files, options.window(), tail);
         let (queue, mut requests) = write_queue(options.queue(), CLOSED);
         let progress = stall.clone();
         let work = move || {

@@ -19,9 +19,9 @@ use super::task::{Batch, Log, Task};
 use super::views::ViewTask;
 use crate::fault::Fault;
 use crate::open::Database;
-use crate::tail::LogTail;
 use crate::testing::{Directory, append, unless_after};
 use crate::{Options, Sqlite, row, sql};
+use cqrs_kit::tail::LogTail;
 
 /// What becomes of the next commits, each of which is reported as an I/O error.
 #[derive(Default)]

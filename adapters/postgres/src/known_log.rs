@@ -2,6 +2,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cqrs_core::Position;
 use cqrs_core::store::{Heads, Incarnation, Recorded};
+use cqrs_kit::tail::LogTail;
 use cqrs_kit::tail_cache::TailCache;
 use tokio::sync::watch;
 use tokio_postgres::{Client, Row};
@@ -11,23 +12,25 @@ use crate::fault::{Fault, Kind};
 use crate::row::{self, Head, number};
 use crate::sql::Sql;
 
-/// What this process knows about the end of the log. Tells watchers when it changes.
+/// The log as this process knows it: its end, and a landmark by which new connections recognize it.
 ///
-/// The lock of the landmark orders everything here: tail, head and landmark change together, so a
-/// follower never sees a head of one incarnation with events of another.
+/// Another server may answer behind the same URL, such as a promoted replica or a restored backup,
+/// and its log may lack events that this process has acted on. So every new connection compares the
+/// log with the landmark. The first connection to another log begins a new incarnation, in which
+/// nothing that is known of the old log counts.
+///
+/// The lock of the landmark orders all changes: landmark, head and events in memory change together,
+/// so a follower never sees the head of one incarnation with the events of another.
 #[derive(Clone)]
-pub(crate) struct LogTail {
-    /// The head, for watchers in this process.
-    pub(crate) heads: Heads,
-    /// The last position that this process wrote, for the notification of other processes.
+pub(crate) struct KnownLog {
+    tail: LogTail,
+    /// The last position that this process wrote, of which it notifies other processes.
     pub(crate) written: watch::Sender<Position>,
-    /// The events that this process wrote, for watchers.
-    pub(crate) recent: Arc<TailCache>,
     landmark: Arc<Mutex<Landmark>>,
 }
 
-/// An event by which the log is recognized. A log with another event at that position, or none, does
-/// not continue the known one.
+/// An event that identifies the log. A log with another event at this position, or with none, does
+/// not continue the known one: events are never changed or removed.
 #[derive(Clone, Copy, Debug)]
 struct Landmark {
     incarnation: Incarnation,
@@ -37,12 +40,12 @@ struct Landmark {
     event: Option<Uuid>,
 }
 
-/// The head of the log as a statement saw it.
+/// The head of the log in the snapshot of a statement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SeenHead {
     pub(crate) store: Uuid,
     pub(crate) position: Position,
-    /// The id of the last event; `None` when there is none.
+    /// The id of the last event. `None` in an empty log.
     pub(crate) event: Option<Uuid>,
 }
 
@@ -58,14 +61,13 @@ impl SeenHead {
     }
 }
 
-impl LogTail {
+impl KnownLog {
     /// From the row of `recognize.sql` for position 0, on the first connection.
-    pub(crate) fn new(row: &Row, window: usize, bytes: usize) -> Result<(Self, Head), Fault> {
+    pub(crate) fn new(row: &Row, window: usize) -> Result<(Self, Head), Fault> {
         let head = row::head(row)?;
-        let tail = Self {
-            heads: Heads::new(head.position).of_log(head.store),
+        let log = Self {
+            tail: LogTail::new(head.store, head.position, window),
             written: watch::Sender::new(head.position),
-            recent: Arc::new(TailCache::new(head.position, window, bytes)),
             landmark: Arc::new(Mutex::new(Landmark {
                 incarnation: Incarnation::default(),
                 store: head.store,
@@ -73,7 +75,17 @@ impl LogTail {
                 event: row.try_get(5)?,
             })),
         };
-        Ok((tail, head))
+        Ok((log, head))
+    }
+
+    /// The head, for followers in this process.
+    pub(crate) fn heads(&self) -> &Heads {
+        self.tail.heads()
+    }
+
+    /// The events that this process wrote, for followers in this process.
+    pub(crate) fn recent(&self) -> &TailCache {
+        self.tail.recent()
     }
 
     pub(crate) fn incarnation(&self) -> Incarnation {
@@ -84,8 +96,8 @@ impl LogTail {
         self.landmark().store
     }
 
-    /// Checks whether the log of a new connection continues the known one. If not, everything that is
-    /// known is dropped, and a new incarnation begins. Returns the incarnation of the connection.
+    /// Checks whether the log of a new connection continues the known one. If not, a new incarnation
+    /// begins with it. Returns the incarnation of the connection.
     pub(crate) async fn recognize(&self, client: &Client, sql: &Sql) -> Result<Incarnation, Fault> {
         loop {
             let landmark = *self.landmark();
@@ -107,13 +119,14 @@ impl LogTail {
             if self.replace(landmark.incarnation, next) {
                 return Ok(next.incarnation);
             }
-            // Another connection was faster: compare with the log that it has found.
+            // Another connection has replaced the landmark since. Its log may be this one, so the
+            // comparison is made again.
         }
     }
 
-    /// Refuses a new connection to a copy whose event at the last known position is not that of the
-    /// known log. A copy that has not come that far yet is accepted: nothing tells whether it will.
-    /// Returns the incarnation of the log that it was compared with.
+    /// Refuses a new connection to a replica that has another event than the known log at the
+    /// landmark. A replica that has not come that far is accepted, since it may catch up. Returns the
+    /// incarnation of the log that it was compared with.
     pub(crate) async fn recognize_copy(
         &self,
         client: &Client,
@@ -137,7 +150,7 @@ impl LogTail {
         ))
     }
 
-    /// Publishes events that were committed in this incarnation.
+    /// Publishes events that this process committed in this incarnation.
     pub(crate) fn on_appended(
         &self,
         incarnation: Incarnation,
@@ -145,21 +158,19 @@ impl LogTail {
         events: impl IntoIterator<Item = Recorded>,
     ) {
         let mut landmark = self.landmark();
+        // The log was replaced between the commit and this call, so these events may be lost.
         if landmark.incarnation != incarnation {
             return;
         }
-        let events = events.into_iter().inspect(|event| {
+        let mut events = events.into_iter().inspect(|event| {
             if event.position > landmark.position {
                 landmark.position = event.position;
                 landmark.event = Some(event.meta.id.as_uuid());
             }
         });
-        if self.heads.is_watched() {
-            self.recent.add(events);
-        } else {
-            events.for_each(drop);
-        }
-        self.heads.advance(head);
+        self.tail.on_appended(head, &mut events);
+        // Without followers, the tail takes none of the events, but the last one is the landmark.
+        events.for_each(drop);
         self.written.send_if_modified(|written| {
             let is_later = head > *written;
             *written = head.max(*written);
@@ -167,40 +178,39 @@ impl LogTail {
         });
     }
 
-    /// Takes in a head that was read on a connection of this incarnation. Returns whether it can be the
-    /// head of the known log; if not, the log has to be [recognized](LogTail::recognize) again.
+    /// Publishes a head that was read on a connection of this incarnation. Returns whether it can be
+    /// the head of the known log. If not, the log has to be [recognized](KnownLog::recognize) again.
     pub(crate) fn observe(&self, incarnation: Incarnation, seen: &SeenHead) -> bool {
         let mut landmark = self.landmark();
         if seen.store != landmark.store || incarnation != landmark.incarnation {
             return false;
         }
-        // A lower head is an outdated answer, not a shorter log.
         if seen.position == landmark.position {
             return seen.event == landmark.event;
         }
+        // A lower head is an outdated answer, not a shorter log: answers may overtake each other.
         if seen.position > landmark.position {
             landmark.position = seen.position;
             landmark.event = seen.event;
-            self.heads.advance(seen.position);
+            self.tail.heads().advance(seen.position);
         }
         true
     }
 
-    /// Switches to another log, unless that was done already.
+    /// Switches to another log, unless the known incarnation is over already.
     fn replace(&self, known: Incarnation, next: Landmark) -> bool {
         let mut landmark = self.landmark();
         if landmark.incarnation != known {
             return false;
         }
         *landmark = next;
-        self.recent.restart(next.position);
         self.written.send_replace(next.position);
-        // Wakes all watchers, which then notice that the log was replaced.
-        self.heads.replace(next.store, next.position);
+        // Last, because it wakes followers.
+        self.tail.replace(next.store, next.position);
         true
     }
 
-    /// No other code runs while the lock is held, so a poisoned lock still guards consistent data.
+    /// No user code runs while the lock is held, so a poisoned lock still guards consistent data.
     fn landmark(&self) -> MutexGuard<'_, Landmark> {
         self.landmark.lock().unwrap_or_else(PoisonError::into_inner)
     }

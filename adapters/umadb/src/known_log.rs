@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::proto;
 
 /// What this process knows about the end of the log.
-pub(crate) struct LogTail {
+pub(crate) struct KnownLog {
     heads: Heads,
     /// Its lock is held while the heads change, so that nothing of an earlier log raises them.
     state: Mutex<TailState>,
@@ -48,7 +48,7 @@ impl TailState {
     }
 }
 
-impl LogTail {
+impl KnownLog {
     /// Nothing yet of the log with this id.
     pub(crate) fn new(log: Uuid) -> Self {
         Self {
