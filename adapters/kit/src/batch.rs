@@ -1,42 +1,44 @@
-//! Batches of the requests that wait in a queue.
+//! Batches of requests, taken from the queue of a writer.
 
 use std::thread;
 
 use tokio::sync::mpsc::Receiver;
 use tokio::task;
 
-/// A batch grows no further once it has this many bytes.
+/// Size at which a batch ends. Its first request may be larger, so a batch has no maximum size.
 const MAX_BATCH_BYTES: usize = 8 << 20;
 
 /// A request that can be written together with others.
 pub trait Batched {
-    /// About how many bytes it writes.
+    /// Approximate number of bytes that it writes.
     fn bytes(&self) -> usize;
 
-    /// Whether no request may come after it in the same batch. Defaults to `false`.
+    /// Whether the batch ends with this request. Defaults to `false`.
     fn ends_batch(&self) -> bool {
         false
     }
 }
 
-/// Waits for a request, and takes at most `max` of those that are waiting, in order. `None` once the
-/// queue is closed and empty.
+/// Waits for a request, and takes up to `max` of the waiting ones, in order. `None` once the queue is
+/// closed and empty.
 ///
-/// A batch has what is waiting, and what arrives while other tasks run. It does not wait for more by
-/// the clock: a lone caller is never delayed, and under load a crowd gathers by itself while the
-/// batch before is being written.
+/// A batch consists of the waiting requests, and of those that arrive while other tasks run. It never
+/// waits by the clock: a lone caller is never delayed, and under load a crowd gathers by itself while
+/// the batch before is being written.
 pub async fn drain_batch<T: Batched>(requests: &mut Receiver<T>, max: usize) -> Option<Vec<T>> {
     let mut batch = BatchBuilder::new(requests.recv().await?, max);
+    // Callers that the previous batch has answered may be about to send their next request. One turn
+    // of the scheduler lets them, and costs a lone caller nothing. It ends when a turn brings nothing.
     while batch.take_waiting(requests) {
         task::yield_now().await;
     }
     Some(batch.requests)
 }
 
-/// [`drain_batch`] for a writer with a thread of its own.
+/// [`drain_batch`] for a writer on a thread of its own.
 ///
 /// # Panics
-/// In a task of a runtime, which must not be blocked.
+/// Within a runtime, whose threads must not be blocked.
 pub fn drain_batch_blocking<T: Batched>(requests: &mut Receiver<T>, max: usize) -> Option<Vec<T>> {
     let mut batch = BatchBuilder::new(requests.blocking_recv()?, max);
     while batch.take_waiting(requests) {
@@ -74,9 +76,11 @@ impl<T: Batched> BatchBuilder<T> {
         !self.is_ended && self.requests.len() < self.max && self.bytes < MAX_BATCH_BYTES
     }
 
-    /// Takes what is waiting and fits. Returns whether there was something, and more may follow.
+    /// Takes the waiting requests that fit. Returns whether there were any and others may follow.
     fn take_waiting(&mut self, requests: &mut Receiver<T>) -> bool {
         let before = self.requests.len();
+        // In the order of arrival, with none passed over: of two callers that race, the first one wins,
+        // and a large request is not starved by small ones.
         while self.has_room()
             && let Ok(request) = requests.try_recv()
         {
@@ -111,7 +115,7 @@ mod tests {
         }
     }
 
-    /// The sizes of the batches that these requests make.
+    /// Sizes of the batches that are made of these requests.
     async fn batches(requests: Vec<Request>, max: usize) -> Vec<usize> {
         let (queue, mut waiting) = mpsc::channel(100);
         for request in requests {

@@ -5,9 +5,9 @@ use cqrs_core::store::ModelSchema;
 use crate::ViewError;
 use crate::view_table::{Dialect, ViewTable};
 
-/// A read model that is wanted. A store keeps the names of its indexes, as a JSON array, beside its
-/// table: indexes are columns `i0`, `i1` and so on, so rows that were written under another list
-/// cannot be told from rows of this one.
+/// The table that a read model needs. A store records the names of the indexes as a JSON array: they
+/// are the columns `i0`, `i1` and so on, so rows that were written for other indexes would look like
+/// rows for these.
 #[derive(Clone, Debug)]
 pub struct ModelPlan<D> {
     /// The table.
@@ -16,10 +16,10 @@ pub struct ModelPlan<D> {
     pub indexes: String,
 }
 
-/// Steps for a read model.
+/// Step that gives a read model its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModelStep {
-    /// Nothing: the table is as the model needs it.
+    /// Nothing: the table is as needed.
     Keep,
     /// Create the table, and record the indexes.
     Create,
@@ -45,7 +45,7 @@ impl<D: Dialect> ModelPlan<D> {
         })
     }
 
-    /// Steps for the model, given its recorded indexes.
+    /// Step for the model, given its recorded indexes.
     pub fn step(&self, recorded: Option<&str>) -> ModelStep {
         match recorded {
             None => ModelStep::Create,
@@ -54,7 +54,7 @@ impl<D: Dialect> ModelPlan<D> {
         }
     }
 
-    /// The error for a table with rows that were written under the `recorded` indexes.
+    /// The error for a table with rows for the `recorded` indexes.
     pub fn other_indexes(&self, recorded: &str) -> ViewError {
         ViewError::OtherIndexes {
             model: self.table.model().to_owned(),
@@ -70,7 +70,7 @@ mod tests {
     use crate::testing::Plain;
 
     #[test]
-    fn a_table_is_replaced_only_when_its_indexes_are_others() {
+    fn a_table_is_replaced_only_if_its_indexes_differ() {
         let model = ModelSchema {
             table: "cards".to_owned(),
             indexes: vec!["price", "name"],

@@ -3,7 +3,8 @@
 use cqrs_core::store::Limits;
 use tokio::sync::Semaphore;
 
-/// How a store writes appends. A store's own options have the same settings, and document them.
+/// Settings of a writer, with their defaults and bounds. The options of a store offer them under their
+/// own names, with documentation for users of that store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriterOptions {
     queue: usize,
@@ -24,8 +25,8 @@ impl Default for WriterOptions {
 }
 
 impl WriterOptions {
-    /// Maximum number of appends that wait. Between 1 and the most that a channel can hold. Defaults
-    /// to 4,096.
+    /// Maximum number of waiting appends. Clamped to between 1 and the capacity of a channel. Defaults to
+    /// 4,096.
     #[must_use]
     pub fn with_queue(self, appends: usize) -> Self {
         Self {
@@ -34,7 +35,7 @@ impl WriterOptions {
         }
     }
 
-    /// Number of recent events whose types and tags are kept in memory. Defaults to 65,536.
+    /// Number of recent events with types and tags in memory. Defaults to 65,536.
     #[must_use]
     pub fn with_window(self, events: usize) -> Self {
         Self {
@@ -43,7 +44,7 @@ impl WriterOptions {
         }
     }
 
-    /// Maximum number of appends that are written together. At least 1. Defaults to 1,024.
+    /// Maximum number of appends in a batch. At least 1. Defaults to 1,024.
     #[must_use]
     pub fn with_max_batch(self, appends: usize) -> Self {
         Self {

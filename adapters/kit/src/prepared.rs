@@ -1,4 +1,4 @@
-//! An append with everything done that needs no log.
+//! An append, with all work done that needs neither the log nor a lock.
 
 use std::mem::take;
 
@@ -9,8 +9,8 @@ use cqrs_core::store::{
 };
 use cqrs_core::{CommandId, Position, Timestamp};
 
-/// An append on its way through a writer. Each attempt to write it places its events again, so the
-/// same append can be tried again after a batch failed.
+/// An append on its way through a writer. Each attempt to write it gives its events new positions, so
+/// the append can be attempted again after a batch has failed.
 #[derive(Clone, Debug)]
 pub struct Prepared {
     /// Id of the command.
@@ -21,18 +21,17 @@ pub struct Prepared {
     pub boundaries: Vec<Boundary>,
     /// States to write with the events.
     pub states: Vec<StateWrite>,
-    /// The events, at the positions and the time that [`place`](Prepared::place) gave them, and their
-    /// tags as a JSON array.
+    /// The events with their tags as a JSON array. [`place`](Prepared::place) sets positions and time.
     pub events: Vec<(Recorded, String)>,
     /// Total size of payloads and states, in bytes.
     pub bytes: usize,
     time: Timestamp,
     token: Option<AppendToken>,
-    /// The result on an empty log.
+    /// The result if the log were empty, from which the result at any head follows.
     appended: Appended,
 }
 
-/// The last event of the log has a time that cannot be.
+/// The last event of the log has a time that no clock shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the last event of the log has an impossible time: {0} microseconds after 1970")]
 pub struct ImpossibleTime(pub i64);
@@ -67,9 +66,9 @@ impl Prepared {
         })
     }
 
-    /// Gives the events the positions after `head`, and their time: that of the append, unless the
-    /// last event of the log is later, at `last` microseconds after 1970. So recorded times never
-    /// decrease along the log. Returns the result of the append, should it be written there.
+    /// Gives the events the positions after `head`, and their time: that of the append, or the time of
+    /// the last event of the log, `last` in microseconds since 1970, if that is later. So recorded times
+    /// never decrease along the log. Returns the result of the append if it is written there.
     ///
     /// # Errors
     /// [`ImpossibleTime`].
@@ -98,12 +97,13 @@ impl Prepared {
         }
     }
 
-    /// Whether it was decided on a log that is longer than this.
+    /// Whether it was decided on a log that is longer than this. Then the writer has to catch up first,
+    /// or would refuse it as [`Rewound`](cqrs_core::store::StoreError::Rewound).
     pub fn is_ahead_of(&self, head: Position) -> bool {
         self.boundaries.iter().any(|boundary| boundary.after > head)
     }
 
-    /// The result if its command was recorded before: that of the first append, or a mismatch.
+    /// The result of an append whose command was recorded before: the result of the first append.
     ///
     /// # Errors
     /// [`AppendError::CommandMismatch`].
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_placed_anew_with_each_attempt() {
+    fn each_attempt_gives_events_new_positions() {
         let mut prepared = Prepared::new(append(2)).unwrap();
         for head in [7, 3] {
             let appended = prepared.place(Position::new(head), i64::MIN).unwrap();

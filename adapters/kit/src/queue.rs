@@ -4,19 +4,19 @@ use cqrs_core::store::{AppendError, StoreError};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-/// The callers' end of a queue in front of one writer. When the last clone is dropped, the writer
-/// receives what is waiting, and ends.
+/// The callers' end of a queue in front of one writer. After it is dropped, the writer receives the
+/// waiting requests, and then the end of the queue.
 #[derive(Debug)]
 pub struct WriteQueue<T> {
     requests: Sender<T>,
     closed: &'static str,
 }
 
-/// A queue with room for `capacity` requests. `closed` is the reason that callers get once the writer
-/// has ended.
+/// Creates a queue with room for `capacity` requests. `closed` is the reason in the errors of callers
+/// after the writer has ended.
 ///
 /// # Panics
-/// If `capacity` is 0, or more than a channel can hold; see
+/// If `capacity` is 0, or more than a channel can hold. See
 /// [`WriterOptions::queue`](crate::options::WriterOptions::queue).
 pub fn write_queue<T>(capacity: usize, closed: &'static str) -> (WriteQueue<T>, Receiver<T>) {
     let (requests, receiver) = mpsc::channel(capacity);
@@ -24,18 +24,20 @@ pub fn write_queue<T>(capacity: usize, closed: &'static str) -> (WriteQueue<T>, 
 }
 
 impl<T> WriteQueue<T> {
-    /// Whether the queue has room at this moment.
+    /// Checks whether the queue has room at this moment.
     ///
     /// # Errors
     /// [`AppendError::Overloaded`].
     pub fn admit(&self) -> Result<(), AppendError> {
+        // No place is reserved, so a push may still be refused. This spares a command its decision
+        // when the append would have no chance.
         match self.requests.capacity() {
             0 => Err(self.overloaded()),
             _ => Ok(()),
         }
     }
 
-    /// Adds a request without waiting for room, so that callers notice overload at once.
+    /// Adds a request without waiting for room: a caller can shed load only if it learns of it at once.
     ///
     /// # Errors
     /// [`AppendError::Overloaded`] if the queue is full, [`StoreError::Unavailable`] if the writer
@@ -52,8 +54,8 @@ impl<T> WriteQueue<T> {
             })
     }
 
-    /// Adds a request, and waits for room. For requests whose error type has no overload: views, and
-    /// transactions of handlers.
+    /// Adds a request, and waits for room. For view commits and transactions of handlers, whose error
+    /// has no case for overload.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if the writer has ended.
@@ -62,8 +64,8 @@ impl<T> WriteQueue<T> {
         pushed.map_err(|_| self.closed())
     }
 
-    /// The error of a request that the writer ended without answering. An append may have happened
-    /// all the same: use [`lost_append`].
+    /// The error of a request without an answer, because the writer has ended. For an append, which may
+    /// have been written, use [`lost_append`].
     pub fn closed(&self) -> StoreError {
         StoreError::Unavailable {
             reason: self.closed.into(),
@@ -77,8 +79,9 @@ impl<T> WriteQueue<T> {
     }
 }
 
-/// The error of an append whose answer was lost, because the writer ended while it had the append, or
-/// does not answer. It may have happened; the command's id tells.
+/// The error of an append without an answer, because the writer has ended or is stuck. The append may
+/// have been written, or may still be. Any other error would claim more than is known: the caller
+/// sends the command again under the same id, and gets the first result or a new one (I6).
 pub fn lost_append(reason: impl Into<std::sync::Arc<str>>) -> AppendError {
     AppendError::Indeterminate {
         reason: reason.into(),

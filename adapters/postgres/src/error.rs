@@ -1,14 +1,14 @@
-/// Why the store is not connected.
+/// Reasons that a connection to the store failed.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The URL cannot be read.
+    /// The URL cannot be parsed.
     #[error(
         "the PostgreSQL URL cannot be read: write `postgres://user:password@host:5432/database` \
          ({reason})"
     )]
     Url {
-        /// What is wrong with it.
+        /// Description of the problem.
         reason: String,
     },
     /// The schema's name would have to be escaped.
@@ -33,18 +33,18 @@ pub enum ConnectError {
     /// The certificates to trust cannot be read.
     #[error("`root_certificates` cannot be read: give certificates in PEM format ({reason})")]
     Certificates {
-        /// What is wrong with them.
+        /// Description of the problem.
         reason: String,
     },
-    /// The database is older than what is supported.
+    /// The server is older than the oldest supported version.
     #[error("PostgreSQL {version} is too old: version 14 or later is required")]
     Version {
         /// Its version.
         version: String,
     },
-    /// The database has another encoding than UTF-8, and cannot keep every text.
+    /// The encoding of the database is not UTF-8, so it cannot represent every text.
     #[error(
-        "the database `{database}` has the encoding {encoding}, which cannot keep every text: \
+        "the database `{database}` has the encoding {encoding}, which cannot represent every text: \
          create one with `CREATE DATABASE .. ENCODING 'UTF8' TEMPLATE template0`"
     )]
     Encoding {
@@ -59,14 +59,14 @@ pub enum ConnectError {
          replica's URL as `read_url`"
     )]
     Replica,
-    /// A pooler gives each transaction another connection.
+    /// A pooler assigns another server connection to each transaction.
     #[error(
-        "a pooler in front of PostgreSQL gives each transaction another connection (PgBouncer's \
+        "a pooler in front of PostgreSQL assigns a connection per transaction (PgBouncer's \
          `pool_mode = transaction`), but the store configures its sessions, prepares statements and \
          listens: connect to PostgreSQL directly, or use session pooling"
     )]
     Pooler,
-    /// The tables do not exist or are too old, and `migrate` is off.
+    /// The tables do not exist or have an older version, and `migrate` is off.
     #[error(
         "the schema `{schema}` has version {found}, this program writes {known}: apply the SQL of \
          `Options::migrations`, or let `connect` do it with `migrate(true)`"

@@ -16,8 +16,8 @@ use crate::read::fold::{self, FoldEvent, FoldRead};
 use crate::store::Shared;
 use crate::{Postgres, row};
 
-/// Maximum number of events on the first page of a fold. Most aggregates have no more, and for them a
-/// plain statement is faster than the one that is fastest for many events.
+/// Maximum number of events on the first page of a fold. Most aggregates have no more, and for so few
+/// events a plain read is faster than `read_to_fold`.
 const FIRST_FOLD_PAGE: usize = 64;
 
 impl EventLog for Postgres {
@@ -105,9 +105,8 @@ impl Admission for Postgres {
     }
 }
 
-/// Reads in a task of its own, which is aborted when the caller is gone. So the next page is read while
-/// its reader works on the page before; and the task runs beside that of its connection, which hands
-/// it a few rows at a time.
+/// Reads in a task of its own, which is aborted when the future is dropped. So the next page is read
+/// while the reader works on the one before, and rows are decoded while others arrive.
 async fn spawn_read<T: Send + 'static>(
     read: impl Future<Output = Result<T, Fault>> + Send + 'static,
 ) -> Result<T, StoreError> {
@@ -160,13 +159,13 @@ impl Shared {
             .select_one(&self.sql.recognize, &[&0_i64])
             .await?;
         let seen = SeenHead::of(&head)?;
-        // This is how watchers learn of events of other processes.
+        // Followers learn of the events of other processes by this.
         self.observe(&connection, &seen).await?;
         Ok(seen.position)
     }
 
-    /// Takes in a head that was read. If the log was replaced while the connection stayed open, what
-    /// was read with the head is discarded.
+    /// Publishes a head that was read. If the log was replaced while the connection was open, the read
+    /// fails, since its events may not be in the known log.
     async fn observe(&self, connection: &Connection, seen: &SeenHead) -> Result<(), Fault> {
         if self.log.observe(connection.incarnation(), seen) {
             return Ok(());
@@ -185,7 +184,7 @@ impl Shared {
     }
 
     async fn states(&self, keys: &[StateKey]) -> Result<Vec<Option<StoredState>>, Fault> {
-        // PostgreSQL stores no text with U+0000 in it.
+        // PostgreSQL stores no text with U+0000 in it, and rejects one as a parameter.
         let storable = || keys.iter().filter(|key| !key.id.contains('\0'));
         let aggregates: Vec<&str> = storable().map(|key| key.aggregate).collect();
         let ids: Vec<&str> = storable().map(|key| key.id.as_str()).collect();

@@ -18,21 +18,21 @@ use crate::link::Link;
 use crate::schema::Schema;
 use crate::sql::{NOTIFY, Sql};
 
-/// Pause before reconnecting. Listeners also poll, so nothing is missed.
+/// Pause before reconnecting. Followers of the log also poll, so none misses an event.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
-/// The shortest time between two notifications, and between two reads of the head.
+/// Minimum time between two notifications, and between two reads of the head.
 const MIN_INTERVAL: Duration = Duration::from_millis(5);
 
-/// The longest time between two reads of the head while notifications turn out to be wrong: the
-/// interval at which the log is polled anyway.
+/// Maximum time between two reads of the head while notifications turn out to be wrong: the interval
+/// at which the log is polled anyway.
 const MAX_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Notifies other processes of appends, and receives their notifications, on a connection of its own:
 /// `NOTIFY` inside an append would serialize the commits of all processes. Ends when dropped.
 ///
-/// Everyone who may connect to the database can notify. So a notification is only a reason to read the
-/// head, and is never believed.
+/// Every role that can connect to the database can send a notification. So it is never taken for the
+/// head, only for a reason to read the head.
 pub(crate) struct HeadNotifier(AbortHandle);
 
 impl HeadNotifier {
@@ -68,7 +68,7 @@ async fn exchange(
     log: &KnownLog,
     written: &mut watch::Receiver<Position>,
 ) -> Result<(), Fault> {
-    // Any number of notifications before the head is read are one reason to read it.
+    // The head is read once for any number of notifications that arrive before.
     let heard = Notify::new();
     let on_notification = |text: &str| {
         let known = log.heads().position();
@@ -105,7 +105,7 @@ impl HeadPublisher<'_> {
         self.link.dial.in_time(listen).await?;
         let notify = self.prepare(NOTIFY).await?;
         let look = self.prepare(&self.sql.recognize).await?;
-        // Before the first read: the head of another log must not pass for that of the known one.
+        // Before the first read: the head of another log must not be taken for that of the known one.
         let mut incarnation = self.recognize(log).await?;
         let mut pause = MIN_INTERVAL;
         loop {

@@ -11,9 +11,11 @@ use crate::fault::Fault;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) position: Position,
-    /// Of the last event, microseconds since 1970.
+    /// Time of the last event, in microseconds since 1970.
     pub(crate) time: i64,
+    /// Number that every append compares. Raising it shuts out appends in flight: see decision 0009.
     pub(crate) epoch: i64,
+    /// Id of the log.
     pub(crate) store: Uuid,
 }
 
@@ -39,12 +41,12 @@ pub(crate) fn head(row: &Row) -> Result<Head, Fault> {
     })
 }
 
-/// The types that events of one read had so far: a log has few, and all events share their texts.
+/// The event types of one read so far. A log has few types, so its events share their texts.
 #[derive(Default)]
 pub(crate) struct EventTypes(Vec<EventType>);
 
 impl EventTypes {
-    /// More are not looked through.
+    /// Further types are not shared, so that the search stays short.
     const MAX_SHARED_TYPES: usize = 32;
 
     pub(crate) fn get(&mut self, row: &Row, column: usize) -> Result<EventType, Fault> {

@@ -1,12 +1,16 @@
-//! The statements, one file each in `sql/`, for the schema that the tables are in.
+//! The SQL statements, one file each in `sql/`, written for the schema `cqrs`.
 
 use crate::schema::Schema;
 
-/// What a session is set to before anything else. Statements are planned once, when tables may
-/// still be empty: what then looks cheapest, to read a whole table, is the dearest thing later. And
-/// what is off costs so much to the planner that it would start other processes for it.
-/// `lock_head.sql` sets the same in the transactions of handlers. A statement that waited for a lock
-/// must see what was committed meanwhile, whatever level is the database's default.
+/// Settings of each session of the store, which `lock_head.sql` repeats in transactions of handlers.
+///
+/// A statement is planned once per connection, perhaps while the tables are still empty. Reading a
+/// whole table looks cheapest then, and is the most expensive plan later. So only index scans and
+/// nested loops are left on. The planner charges a fine for a plan that it has to use all the same,
+/// which would make parallel workers and JIT look worthwhile, so these are off as well.
+///
+/// Read committed, whatever the database's default: a statement that has waited for a lock must see
+/// the commits that it waited for.
 pub(crate) const SESSION: &str = "\
     SET plan_cache_mode = force_generic_plan; \
     SET default_transaction_isolation = 'read committed'; \
@@ -16,20 +20,20 @@ pub(crate) const SESSION: &str = "\
     SET max_parallel_workers_per_gather = 0; \
     SET jit = off";
 
-/// What is acknowledged is on the disk, whatever the server, the database or the role say; a
-/// setting that waits for standbys, too, stays.
+/// Makes acknowledged commits durable, even if the server, the database or the role are configured
+/// otherwise (I7). Stricter settings, which also wait for standbys, are kept.
 pub(crate) const DURABLE: &str = "\
     SELECT set_config('synchronous_commit', 'on', false) \
     WHERE current_setting('synchronous_commit') = 'off'";
 
-/// What is between two of these in `append_with_states` is about states.
+/// Marks the beginning and the end of the parts of `append_with_states` that concern states.
 const STATES: &str = "-- states\n";
 
 macro_rules! statements {
     ($($name:ident),+ $(,)?) => {
-        /// Each statement.
+        /// The statements for one schema.
         pub(crate) struct Sql {
-            /// `append_with_states` without its last part, which costs time even with no rows.
+            /// `append_with_states` without states: the upsert costs time even with no rows.
             pub(crate) append: String,
             $(pub(crate) $name: String),+
         }
@@ -65,7 +69,7 @@ statements!(
     tail,
 );
 
-/// Tells other processes how long the log is. Names no table.
+/// Notifies other processes of the head. Names no table.
 pub(crate) const NOTIFY: &str = include_str!("sql/notify.sql");
 
 /// Locks a subscription until the transaction ends. Names no table.

@@ -66,7 +66,7 @@ impl ViewStore for Postgres {
         model: Arc<ModelSchema>,
         keys: Vec<String>,
     ) -> BoxFuture<'_, Result<Vec<StoredView>, StoreError>> {
-        // From where they are written, never from a replica.
+        // Never from a replica, which may lack the last fold.
         Box::pin(async move {
             let table = Table::new(&self.shared().schema, &model).map_err(Fault::from)?;
             let bodies = read::views::load(&self.shared().pool, &table, &keys).await?;

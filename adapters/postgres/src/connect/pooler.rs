@@ -8,12 +8,11 @@ use crate::fault::Fault;
 use crate::link::Link;
 use crate::link::connection::Connection;
 
-/// Time for the server to answer with its process id. A pooler whose only connection is in use does not
-/// answer at all.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Time for the server to tell its process id. A pooler whose only connection is in use does not answer.
+const MAX_PROBE_TIME: Duration = Duration::from_secs(5);
 
-/// Refuses a pooler that gives each transaction another connection: while another connection has a
-/// transaction open, only a direct connection stays with its own process.
+/// Refuses a pooler that assigns a server connection per transaction. While another connection has an
+/// open transaction, only a direct connection keeps its server process.
 pub(crate) async fn refuse(link: &Link, client: &Connection) -> Result<(), ConnectError> {
     match is_shared(link, client).await {
         Ok(false) => Ok(()),
@@ -29,13 +28,13 @@ async fn is_shared(link: &Link, client: &Connection) -> Result<bool, Fault> {
     let other = link.open().await?;
     other.batch_execute("BEGIN").await?;
     let beside = process(&other).await?;
-    let Ok(after) = timeout(PATIENCE, process(client)).await else {
+    let Ok(after) = timeout(MAX_PROBE_TIME, process(client)).await else {
         return Ok(true);
     };
     Ok(before == beside || before != after?)
 }
 
-/// The server's process, asked for without a prepared statement, which a pooler might lose.
+/// The id of the server process, selected without a prepared statement, which a pooler might lose.
 async fn process(client: &Connection) -> Result<Option<String>, Fault> {
     let ask = async {
         Ok::<_, Fault>(

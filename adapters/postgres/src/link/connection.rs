@@ -15,31 +15,31 @@ use crate::SqlError;
 use crate::fault::Unanswered;
 use crate::link::dial::Dial;
 
-/// Maximum number of prepared statements of a connection. Then its cache is cleared.
+/// Number of prepared statements of a connection at which its cache is cleared.
 const MAX_STATEMENTS: usize = 256;
 
-/// Time for an answer to arrive after the server has stopped working on it.
+/// Time for an answer to arrive after the server has finished the statement.
 const ANSWER_GRACE: Duration = Duration::from_millis(500);
 
-/// Time for a statement to end after its caller is gone. After that its connection is not reused.
+/// Time for a statement to end after its future was dropped. After that the connection is not reused.
 const ABANDONED_GRACE: Duration = Duration::from_millis(100);
 
-/// A connection to PostgreSQL. Every exchange on it has a deadline, whatever the server does: see
-/// [`exchange`](Connection::exchange).
+/// A connection to PostgreSQL. Every exchange on it ends in bounded time, even if the server hangs or
+/// the network drops packets: see [`exchange`](Connection::exchange).
 pub(crate) struct Connection {
     client: ClientWrapper,
-    /// The task that carries what is sent and received.
+    /// The task that sends and receives.
     driver: AbortHandle,
     dial: Dial,
-    /// The id of the server's process, to ask whether it is at work.
+    /// The id of the server process, by which another connection asks whether it is working.
     backend: String,
     incarnation: Incarnation,
     is_given_up: AtomicBool,
-    /// An exchange was dropped before its answer came.
+    /// The future of an exchange was dropped before the answer arrived.
     is_abandoned: AtomicBool,
 }
 
-/// Marks the connection if an exchange is dropped before its answer came.
+/// Marks the connection as abandoned, unless it is forgotten when the answer has arrived.
 struct AbandonGuard<'c>(&'c Connection);
 
 impl Drop for AbandonGuard<'_> {
@@ -67,7 +67,7 @@ impl Connection {
         }
     }
 
-    /// Incarnation of the log that it leads to.
+    /// Incarnation of the log at the other end.
     pub(crate) fn incarnation(&self) -> Incarnation {
         self.incarnation
     }
@@ -77,8 +77,8 @@ impl Connection {
         !self.is_given_up.load(Ordering::Relaxed) && !self.client.is_closed()
     }
 
-    /// Whether it is free for another caller. A statement whose caller is gone may still be in progress:
-    /// unless it ends at once, it is canceled, without waiting for that.
+    /// Whether it is free for another caller. A statement whose future was dropped may still be running.
+    /// Unless it ends at once, it is canceled in the background, and the connection is not reused.
     pub(crate) async fn is_free(&self) -> bool {
         if !self.is_abandoned.swap(false, Ordering::Relaxed) {
             return true;
@@ -91,20 +91,20 @@ impl Connection {
         false
     }
 
-    /// Closes it. Callers that wait for an answer get an error.
+    /// Closes the connection. Pending exchanges fail.
     pub(crate) fn give_up(&self) {
         self.is_given_up.store(true, Ordering::Relaxed);
         self.driver.abort();
     }
 
-    /// Prepares a statement, once for this connection.
+    /// Prepares a statement, once per connection.
     pub(crate) async fn prepare(&self, sql: &str) -> Result<Statement, SqlError> {
         self.exchange(async { Ok(self.client.prepare_cached(sql).await?) })
             .await
     }
 
-    /// The same for a statement of a handler, whose number is not known: statements that are built on the
-    /// fly would fill the memory of both ends.
+    /// Prepares a statement of a handler. Handlers may build any number of different statements, which
+    /// would fill the memory of both ends, so the cache is bounded.
     pub(crate) async fn prepare_foreign(&self, sql: &str) -> Result<Statement, SqlError> {
         if self.client.statement_cache.size() >= MAX_STATEMENTS {
             self.client.statement_cache.clear();
@@ -112,7 +112,7 @@ impl Connection {
         self.prepare(sql).await
     }
 
-    /// Prepares a statement whose answer has one row, and runs it.
+    /// Prepares and runs a statement that returns one row.
     pub(crate) async fn select_one(
         &self,
         sql: &str,
@@ -158,13 +158,13 @@ impl Connection {
             .await
     }
 
-    /// Runs statements without parameters that together take no longer than one may.
+    /// Runs statements without parameters, which together have the time of one statement.
     pub(crate) async fn batch_execute(&self, statements: &str) -> Result<(), SqlError> {
         self.exchange(async { Ok(self.client.batch_execute(statements).await?) })
             .await
     }
 
-    /// The same for statements each of which may take that long.
+    /// Runs statements without parameters, each of which has that time.
     pub(crate) async fn script(&self, statements: &str) -> Result<(), SqlError> {
         let done = async { Ok(self.client.batch_execute(statements).await?) };
         self.answered(done, Duration::MAX).await
@@ -175,9 +175,9 @@ impl Connection {
         &self.client
     }
 
-    /// Waits for the answer to one statement. If it takes long, the server is asked on another connection
-    /// whether it is working on the statement. If it is not, or does not answer, this connection is
-    /// closed. So a slow statement is waited for, and a server that hangs is not.
+    /// Waits for the answer to one statement. If that takes long, the server is asked on another
+    /// connection whether it is working on the statement. If it is not, or does not answer, this
+    /// connection is closed. So a slow statement gets its time, and a server that hangs does not.
     pub(crate) async fn exchange<T, E: From<Unanswered>>(
         &self,
         answer: impl Future<Output = Result<T, E>>,
@@ -198,6 +198,7 @@ impl Connection {
             // Boxed, so that the rare case does not enlarge the future of every call.
             Err(_) => Box::pin(self.overdue(answer, longest)).await,
         };
+        // The answer is here, or the connection is closed: no statement is left running.
         std::mem::forget(guard);
         answered
     }
@@ -210,6 +211,7 @@ impl Connection {
         let began = Instant::now();
         let soon = self.dial.deadlines.answer / 2;
         loop {
+            // The answer may arrive while the server is asked.
             let at_work = pin!(timeout(soon, self.dial.is_at_work(&self.backend)));
             let is_at_work = match select(answer.as_mut(), at_work).await {
                 Either::Left((answer, _)) => return answer,
@@ -228,10 +230,11 @@ impl Connection {
         Err(Unanswered(soon + began.elapsed()).into())
     }
 
-    /// Sends `ROLLBACK` without waiting for the answer: later statements on the connection come after it.
+    /// Sends `ROLLBACK` without waiting for the answer. The server executes it before any later
+    /// statement on this connection.
     pub(crate) fn roll_back(&self) {
         let ended = pin!(self.client.batch_execute("ROLLBACK"));
-        // The first poll sends. If it cannot, the connection is lost, and the transaction with it.
+        // The first poll sends it. If that fails, the connection is lost, and with it the transaction.
         let _ = ended.poll(&mut Context::from_waker(Waker::noop()));
     }
 }

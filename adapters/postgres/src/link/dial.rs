@@ -9,7 +9,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::Options;
 use crate::fault::{Fault, Kind, Unanswered};
 
-/// How to reach the server, and how long to wait for it.
+/// Opens connections to the server, and bounds the time for each exchange.
 #[derive(Clone)]
 pub(crate) struct Dial {
     pub(crate) config: Config,
@@ -20,14 +20,15 @@ pub(crate) struct Dial {
 /// Time limits of an exchange with the server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadlines {
-    /// Until a connection without an answer is closed, unless the server is working on it.
+    /// Time after which a connection without an answer is closed, unless the server is working on the
+    /// statement.
     pub(crate) answer: Duration,
-    /// Even then, for a single statement: the server should have canceled it long before.
+    /// Time after which it is closed even then: the server should have canceled the statement before.
     pub(crate) statement: Duration,
 }
 
 impl Deadlines {
-    /// A busy server may take this long for anything.
+    /// Lower bound of `answer`: a busy server may take this long for anything.
     const MIN_ANSWER: Duration = Duration::from_secs(2);
 
     pub(crate) fn new(options: &Options) -> Self {
@@ -68,7 +69,7 @@ impl Dial {
         let look = async { Ok(self.connect().await?.0.simple_query(&work).await?) };
         match self.in_time(look).await {
             Ok(answers) => answers.iter().find_map(value) == Some("t"),
-            // It answers, as when there are too many connections.
+            // An error, such as too many connections, is an answer, too.
             Err(fault) => fault.kind() != Kind::Lost,
         }
     }
@@ -77,8 +78,8 @@ impl Dial {
     pub(crate) fn cancel(&self, token: CancelToken) {
         let dial = self.clone();
         tokio::spawn(async move {
-            let cancelled = async { Ok(token.cancel_query(dial.tls.clone()).await?) };
-            let _ = dial.in_time(cancelled).await;
+            let canceled = async { Ok(token.cancel_query(dial.tls.clone()).await?) };
+            let _ = dial.in_time(canceled).await;
         });
     }
 
@@ -91,10 +92,10 @@ impl Dial {
         answered.unwrap_or_else(|_| Err(Unanswered(self.deadlines.answer).into()))
     }
 
-    /// A client, and the task that carries what it sends and receives.
+    /// A client, and the task that sends and receives for it.
     pub(crate) async fn connect(&self) -> Result<(ClientWrapper, AbortHandle), Fault> {
         let (client, connection) = self.config.connect(self.tls.clone()).await?;
-        // How it ended is reported to every request on the client.
+        // The client reports the end of the connection to every pending request.
         let driver = tokio::spawn(async move {
             let _ = connection.await;
         });
@@ -103,7 +104,7 @@ impl Dial {
     }
 }
 
-/// The first column of an answer, if it is one.
+/// The first column of a message, if the message is a row.
 pub(crate) fn value(message: &SimpleQueryMessage) -> Option<&str> {
     match message {
         SimpleQueryMessage::Row(row) => row.get(0),

@@ -1,4 +1,4 @@
-//! Connections to PostgreSQL: how they are made, set up and pooled.
+//! Connections to PostgreSQL: opening, configuring and pooling them.
 
 pub(crate) mod connection;
 pub(crate) mod dial;
@@ -20,31 +20,31 @@ use crate::link::dial::{Deadlines, Dial, value};
 use crate::sql::{DURABLE, SESSION, Sql};
 use crate::{ConnectError, Options};
 
-/// A bounded pool of connections of one kind.
+/// A bounded pool of connections with one configuration.
 pub(crate) type Pool = managed::Pool<Link>;
 
 /// A pooled connection. Goes back to its pool when dropped, unless it was closed.
 pub(crate) type PooledConnection = managed::Object<Link>;
 
-/// More connections than any PostgreSQL server accepts.
+/// Upper bound of the pool size: more than any PostgreSQL server accepts.
 const MAX_POOL_SIZE: usize = 1 << 18;
 
-/// How to get a connection whose session is configured.
+/// Opens connections with a configured session.
 #[derive(Clone)]
 pub(crate) struct Link {
     pub(crate) dial: Dial,
     /// The statements that configure a session.
     session: Arc<str>,
-    /// The log that new connections have to lead to; `None` before it is known.
+    /// Check of the log at the other end of a new connection. `None` before a log is known.
     log: Option<LogCheck>,
 }
 
-/// The log that new connections have to lead to.
+/// Check that a new connection leads to the known log.
 #[derive(Clone)]
 struct LogCheck {
     known: KnownLog,
     sql: Arc<Sql>,
-    /// They lead to a copy, which may lag behind, and says nothing about the log itself.
+    /// The connections lead to a replica. It may lag behind, so it cannot show that the log was replaced.
     is_copy: bool,
 }
 
@@ -71,7 +71,7 @@ impl Link {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(deadlines.answer);
         }
-        // A peer that vanishes silently is noticed within half a minute.
+        // A peer that disappears without closing the connection is noticed within half a minute.
         config
             .keepalives_idle(Duration::from_secs(10))
             .tcp_user_timeout(Duration::from_secs(30));
@@ -87,7 +87,7 @@ impl Link {
         })
     }
 
-    /// The same for handlers' own statements, with PostgreSQL's own planner settings.
+    /// Connections for the statements of handlers, with the planner settings of the database.
     pub(crate) fn handler_session(&self, options: &Options) -> Self {
         let timeout = milliseconds(options.statement_timeout);
         let search_path = options
@@ -95,7 +95,7 @@ impl Link {
             .as_ref()
             .map_or_else(String::new, |path| {
                 let path = path.replace('\'', "''");
-                // A backslash is a plain character, whatever the server's settings are.
+                // A backslash must be a plain character, whatever the settings of the server are.
                 format!(
                     "; SET standard_conforming_strings = on; \
                  SELECT set_config('search_path', '{path}', false)"
@@ -107,7 +107,7 @@ impl Link {
         }
     }
 
-    /// The same, read-only.
+    /// The same connections, read-only.
     pub(crate) fn read_only(&self) -> Self {
         let session = format!("{}; SET default_transaction_read_only = on", self.session);
         Self {
@@ -116,7 +116,7 @@ impl Link {
         }
     }
 
-    /// The same, with connections that have to lead to the known log.
+    /// The same connections, each of which is checked to lead to the known log.
     pub(crate) fn to_log(&self, known: &KnownLog, sql: &Arc<Sql>) -> Self {
         self.to(LogCheck {
             known: known.clone(),
@@ -125,7 +125,7 @@ impl Link {
         })
     }
 
-    /// The same, with connections that have to lead to a copy of the known log.
+    /// The same connections, each of which is checked to lead to the known log or a replica of it.
     pub(crate) fn to_copy(&self, known: &KnownLog, sql: &Arc<Sql>) -> Self {
         self.to(LogCheck {
             known: known.clone(),
@@ -141,7 +141,7 @@ impl Link {
         }
     }
 
-    /// A pool of them.
+    /// A pool of these connections.
     pub(crate) fn pool(self, options: &Options) -> Result<Pool, ConnectError> {
         Pool::builder(self)
             .max_size(options.pool_size.min(MAX_POOL_SIZE))
@@ -153,9 +153,9 @@ impl Link {
             })
     }
 
-    /// A configured connection, driven by a task of its own.
+    /// Opens and configures a connection, which is driven by a task of its own.
     pub(crate) async fn open(&self) -> Result<Connection, Fault> {
-        // Boxed: it is large, rare, and part of every wait for a connection of a pool.
+        // Boxed because it is large, rarely runs, and is part of every wait for a pooled connection.
         let opened = Box::pin(async {
             let (client, driver) = self.dial.connect().await?;
             let set_up = format!("{}; SELECT pg_backend_pid()", self.session);
@@ -186,7 +186,7 @@ impl managed::Manager for Link {
         self.open().await
     }
 
-    /// Usually sends nothing: the next exchange shows whether the server answers.
+    /// Sends nothing, unless a future was dropped: the next exchange shows whether the server answers.
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Fault> {
         let is_current = match &self.log {
             Some(log) => log.known.incarnation() == connection.incarnation(),
@@ -200,7 +200,8 @@ impl managed::Manager for Link {
     }
 }
 
-/// The error of a URL. Most of the client's texts quote the URL, and the quote may contain a password.
+/// The reason why a URL cannot be read, without quoting it. Most errors of the client quote the URL,
+/// which may contain a password.
 fn without_content(error: &tokio_postgres::Error) -> String {
     let cause = error.source().map(ToString::to_string);
     let names_option = |cause: &String| cause.starts_with("invalid value for option `");
@@ -209,8 +210,8 @@ fn without_content(error: &tokio_postgres::Error) -> String {
     })
 }
 
-/// As PostgreSQL takes it: 0 for no limit, also for more than it can hold. Rounded up, so that a limit
-/// below one millisecond does not become none.
+/// A timeout as a setting of PostgreSQL, where 0 means no limit. Longer timeouts than it can hold become
+/// 0. Rounded up, so that a timeout below one millisecond does not.
 fn milliseconds(timeout: Duration) -> i32 {
     let up = timeout.as_nanos().div_ceil(1_000_000);
     i32::try_from(up).unwrap_or(0)

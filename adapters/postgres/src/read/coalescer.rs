@@ -9,20 +9,19 @@ use crate::fault::{Fault, Kind};
 use crate::link::Pool;
 use crate::read::views;
 
-/// Maximum number of statements in flight for one read model: while one is on its way, the answer to
-/// another is being read.
+/// Maximum number of statements in flight for one read model: one being answered while another is on
+/// its way.
 const MAX_IN_FLIGHT: usize = 2;
 
-/// Maximum number of keys in a statement that answers several callers. A request for more has a
-/// statement of its own.
+/// Maximum number of keys in a statement for several callers. A larger request has its own statement.
 const MAX_COALESCED_KEYS: usize = 256;
 
 /// The views of one caller, in the order of its keys.
 type Found = Result<Vec<Option<Vec<u8>>>, Fault>;
 
 /// Loads views by key, and lets concurrent callers share statements. A lone caller is never delayed.
-/// While [`MAX_IN_FLIGHT`] statements of a read model are in flight, callers wait, and the next
-/// statement answers all of them. It is sent after they asked, so no answer is older than its
+/// While [`MAX_IN_FLIGHT`] statements of a read model are in flight, further callers wait, and the next
+/// statement answers all of them. It is sent after their requests, so no answer is older than its
 /// request.
 ///
 /// On a local server and a debug build, 16 callers load 10,000 to 12,000 views a second with this and
@@ -88,7 +87,7 @@ impl ViewLoadCoalescer {
         };
         match waits.await {
             Ok(found) => found,
-            // The statement failed because of somebody's keys: these, or another caller's.
+            // The statement failed because of a key, perhaps that of another caller.
             Err(_) => self.select(&table, &keys).await,
         }
     }
@@ -141,7 +140,8 @@ impl LoadSlot {
                     let _ = to.send(Ok(found.by_ref().take(keys.len()).collect()));
                 }
             }
-            // One of the keys cannot be read, and nobody knows whose. Each caller retries alone.
+            // One of the keys cannot be read, and the fault does not tell which. Dropping the senders
+            // lets each caller retry alone.
             Err(fault) if fault.kind() == Kind::Data => {}
             Err(fault) => {
                 for caller in callers {

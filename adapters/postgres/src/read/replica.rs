@@ -8,14 +8,14 @@ use crate::store::Shared;
 /// The position in the server's write-ahead log, which a replica replays.
 const WRITTEN: &str = "SELECT pg_current_wal_flush_lsn()::text";
 
-/// A replica that was promoted in the meantime replays nothing more.
+/// A replica that was promoted has nothing more to replay.
 const REPLAYED: &str =
     "SELECT NOT pg_is_in_recovery() OR pg_last_wal_replay_lsn() >= $1::text::pg_lsn";
 
-/// The longest pause between two polls: a replica does not notify anyone of its progress.
+/// Maximum pause between two polls. A replica sends no notification of its progress.
 const MAX_POLL_PAUSE: Duration = Duration::from_millis(32);
 
-/// Waits until the database that queries read has everything that was committed before this call.
+/// Waits until the database that queries read has all commits from before this call.
 pub(crate) async fn replayed(shared: &Shared) -> Result<(), Fault> {
     let client = shared.pool.get().await?;
     let written = client.prepare(WRITTEN).await?;

@@ -17,22 +17,25 @@ use crate::write::decide::refusal;
 use crate::write::log_session::LogSession;
 use crate::write::reconnect_backoff::ReconnectBackoff;
 
-/// Maximum number of events that are read while the head is locked.
+/// Maximum number of events that are read while the head is locked and other appends wait.
 const MAX_LOCKED_TAIL: usize = 1024;
 
-/// The end of an append in a transaction.
+/// The result of an append in a transaction.
 enum AppendOutcome {
     Done(Appended),
     Refused(AppendError),
     /// The command was recorded before.
     Duplicate(Fault),
-    /// The connection was lost: the commit may have happened.
+    /// The connection was lost, so the commit may have happened.
     Unknown(Fault),
 }
 
-/// Appends in the transaction that is open on this connection, and ends it. It is not part of a batch
-/// of the writing task, which could not wait for what a handler does between two statements. The lock
-/// of the head makes it one append among the batches.
+/// Appends in the open transaction of a handler, and ends the transaction. The append is not part of a
+/// batch of the writing task, which would have to wait for the handler. The lock of the head puts it
+/// between two batches (decision 0010).
+///
+/// The events, the command's id and the rows of the handler commit together or not at all (I1). If the
+/// process ends before `COMMIT`, the server rolls back; if it ends afterwards, the command id tells.
 pub(crate) async fn append_in(
     client: &Connection,
     shared: &Shared,
@@ -62,8 +65,10 @@ pub(crate) async fn append_in(
             None => Err(fault.into()),
         },
         Err(fault) => {
-            // Even if this fails, nothing was written: the transaction ends with its connection.
+            // If the rollback fails, the transaction ends with its connection. Nothing is kept.
             let _ = client.batch_execute("ROLLBACK").await;
+            // The database aborted this transaction in favor of another. A conflict makes the handler
+            // decide again, on the state that the other one left.
             if fault.kind() == Kind::Contention {
                 let at = shared.log.heads().position();
                 return Err(AppendError::Conflict { at });
@@ -82,9 +87,11 @@ async fn attempt(
         return Ok(AppendOutcome::Refused(AppendError::Conflict { at }));
     }
     let session = of(client, shared);
-    // It is sent together with the commit below, so it must be prepared by then.
+    // Before the lock, since preparing takes a round trip, for which others would wait.
     let statement = session.append_statement(!append.states.is_empty()).await?;
     let incarnation = client.incarnation();
+    // The permit before the lock. The reverse order could deadlock: the holder of the lock would wait
+    // for the permit, and the holder of the permit for the lock.
     let mut permit = shared.head_locks.acquire(incarnation).await;
     let locked = session.lock_head().await?;
     if locked.try_get::<_, Option<String>>(4)?.as_deref() != Some("open") {
@@ -94,12 +101,14 @@ async fn attempt(
     }
     let head = row::head(&locked)?;
     if head.store != shared.log.store() {
+        // The log was replaced while this connection was open. Nothing may be written to the new one.
         session.recognize(&shared.log).await?;
         client.give_up();
         let head = head.position;
         let rewound = StoreError::Rewound { head, seen: head };
         return Ok(AppendOutcome::Refused(rewound.into()));
     }
+    // Without a permit there is no window, and every boundary is looked up.
     let mut none = ConflictWindow::new(head.position, 0);
     let window = permit.as_deref_mut().unwrap_or(&mut none);
     session
@@ -111,20 +120,31 @@ async fn attempt(
     let appended = append.place(head.position, head.time)?;
     let mut columns = Columns::new(&head);
     columns.add(append, &appended);
-    // Both are sent at once, which saves a round trip. Under the lock the head is the one that was
-    // read, so the statement either writes or fails; if it fails, `COMMIT` rolls everything back.
+    // Both are sent at once, which saves a round trip under the lock. The lock keeps the head as it
+    // was read, so the statement either writes or fails. If it fails, `COMMIT` rolls back.
     let written = columns.write(client, &statement, &head);
     let committed = client.batch_execute("COMMIT");
     let (written, committed) = join(written, committed).await;
-    match (written, committed.map_err(Fault::from)) {
-        (Ok(_), Ok(())) => {
-            append.add_to(window);
-            Ok(AppendOutcome::Done(appended))
-        }
+    let outcome = outcome(written, committed.map_err(Fault::from), appended)?;
+    match &outcome {
+        AppendOutcome::Done(_) => append.add_to(window),
+        // The server that answers next may lack events that this one had.
+        AppendOutcome::Unknown(_) => window.reset(Position::START),
+        AppendOutcome::Refused(_) | AppendOutcome::Duplicate(_) => {}
+    }
+    Ok(outcome)
+}
+
+/// The result of the statement and the commit, which were sent together.
+fn outcome(
+    written: Result<i64, Fault>,
+    committed: Result<(), Fault>,
+    appended: Appended,
+) -> Result<AppendOutcome, Fault> {
+    match (written, committed) {
+        (Ok(_), Ok(())) => Ok(AppendOutcome::Done(appended)),
         (Err(fault), _) if fault.kind() == Kind::Duplicate => Ok(AppendOutcome::Duplicate(fault)),
         (Err(fault), _) | (Ok(_), Err(fault)) if fault.kind() == Kind::Lost => {
-            // The next server may not have what this one had.
-            window.reset(Position::START);
             Ok(AppendOutcome::Unknown(fault))
         }
         (Err(fault), _) => Err(fault),
@@ -136,20 +156,22 @@ async fn attempt(
     }
 }
 
-/// Decides boundaries that begin before the window against the log as it is now, before the head is
-/// locked and others have to wait. Only what comes after that is left to be decided under the lock.
+/// Checks boundaries that begin before the window against the log as it is now, while the head is not
+/// locked and no other append has to wait. Each boundary is moved up to the head of this check, so only
+/// later events are left to be decided under the lock.
 async fn conflict_below_window(
     current: Incarnation,
     shared: &Shared,
     append: &mut Prepared,
 ) -> Result<Option<Position>, Fault> {
     let floor = shared.head_locks.floor();
-    // Boundaries of another incarnation are refused in any case.
+    // Boundaries of another incarnation will be refused, whatever the log has.
     let is_older = |boundary: &Boundary| boundary.after < floor && boundary.incarnation == current;
     if !append.boundaries.iter().any(is_older) {
         return Ok(None);
     }
     let client = shared.pool.get().await?;
+    // This connection leads to another log than the transaction, which will find out under the lock.
     if client.incarnation() != current {
         return Ok(None);
     }
@@ -188,7 +210,8 @@ async fn find_refusal(
     refusal(decider, session, append, &states).await
 }
 
-/// Rolls back, and looks up the command as of now.
+/// Rolls back, and looks up the command in the log as it is now: not in the snapshot of the transaction,
+/// which may have begun before the command was recorded.
 async fn processed(
     client: &Connection,
     shared: &Shared,
@@ -201,8 +224,8 @@ async fn processed(
         .remove(&id))
 }
 
-/// Finds out on another connection whether a transaction without an answer was committed. Waits for
-/// the database as long as an append does.
+/// Finds out on another connection whether a transaction without an answer was committed. Retries for as
+/// long as an append waits for an unreachable database.
 async fn resolve_append(
     shared: &Shared,
     id: CommandId,
@@ -210,7 +233,8 @@ async fn resolve_append(
 ) -> Result<Option<StoredCommand>, AppendError> {
     let look = async || {
         let session = LogSession::open(&shared.link, shared.sql.clone()).await?;
-        // The fence waits for the transaction in doubt, which holds the lock.
+        // The fence waits for the transaction in doubt, which holds the lock of the head, so the lookup
+        // after it is final.
         Ok::<_, Fault>(
             session
                 .fence_and_lookup(vec![id.as_uuid()])

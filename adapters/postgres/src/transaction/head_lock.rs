@@ -8,23 +8,32 @@ use cqrs_kit::decider::ConflictWindow;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
-/// Maximum time in the queue. After that a transaction waits in the database, which detects deadlocks.
+/// Maximum time in the queue. After that a transaction waits for the lock in the database, which detects
+/// deadlocks: the holder's commit may wait for rows that this transaction has locked.
 const MAX_QUEUE_WAIT: Duration = Duration::from_secs(1);
 
-/// A queue for the lock of the head. Transactions of this process that append take it one after the
-/// other, in the order in which they ask, so the database has only one of them at a time to wake.
+/// A queue for the lock of the head. The appending transactions of this process take the lock one after
+/// the other, in the order of their requests, so at most one of them waits in the database.
+///
+/// The holder of the permit also has a window of recent events, so that few are read while the head is
+/// locked. It is not the window of the writing task, although both have the same events. That one
+/// runs ahead of the log while a batch is in flight, and the statement of that batch may be waiting
+/// for this very lock: with a single window, the batch would wait for the head and the transaction for
+/// the window. The price is memory, at most twice the setting `window`, and only once a handler has
+/// appended in a transaction.
 pub(crate) struct HeadLockQueue {
     known: Mutex<KnownTail>,
     floor: AtomicU64,
 }
 
-/// The recent events, up to the head that the last holder has seen.
+/// The recent events, up to the head that the last holder has read.
 struct KnownTail {
     incarnation: Incarnation,
     window: ConflictWindow,
 }
 
-/// The right to lock the head: held from before the lock until the end of the transaction is known.
+/// The right to lock the head. It is held from before the lock until the outcome of the transaction is
+/// known, so the window never has events that may not be in the log.
 pub(crate) struct HeadLockPermit<'t> {
     known: MutexGuard<'t, KnownTail>,
     floor: &'t AtomicU64,
@@ -41,11 +50,12 @@ impl HeadLockQueue {
         }
     }
 
-    /// Waits for a permit, for a transaction in this incarnation of the log. `None` if that takes too
-    /// long.
+    /// Waits for a permit for a transaction in this incarnation of the log. `None` if that takes longer
+    /// than [`MAX_QUEUE_WAIT`]. The queue is an optimization: the lock of the head decides.
     pub(crate) async fn acquire(&self, incarnation: Incarnation) -> Option<HeadLockPermit<'_>> {
         let mut known = timeout(MAX_QUEUE_WAIT, self.known.lock()).await.ok()?;
         if known.incarnation != incarnation {
+            // Events of another log prove nothing about this one.
             known.incarnation = incarnation;
             known.window.reset(Position::START);
         }
@@ -53,7 +63,7 @@ impl HeadLockQueue {
         Some(HeadLockPermit { known, floor })
     }
 
-    /// The window knows nothing before this position. A hint, which may be outdated at once.
+    /// The position before the first event of the window. A hint, which may be outdated at once.
     pub(crate) fn floor(&self) -> Position {
         Position::new(self.floor.load(Ordering::Relaxed))
     }

@@ -3,17 +3,16 @@ use std::ops::Deref;
 use crate::SqlError;
 use crate::link::PooledConnection;
 
-/// A pooled connection with an open transaction, which is rolled back on drop. It exists before
-/// `BEGIN` is sent, so a future that is dropped while it waits for the answer leaves no transaction
-/// open.
+/// A pooled connection with an open transaction, which is rolled back on drop. The value exists before
+/// `BEGIN` is sent, so a future that is dropped during that exchange leaves no transaction open.
 pub(crate) struct OpenTransaction {
     connection: PooledConnection,
     is_open: bool,
 }
 
 impl OpenTransaction {
-    /// Begins a transaction of the store. Each of its statements must see what others committed while
-    /// it waited for a lock, so it is read committed, whatever the database's default is.
+    /// Begins a transaction of the store. Read committed, whatever the database's default: a statement
+    /// that has waited for a lock must see the commits that it waited for.
     pub(crate) const READ_COMMITTED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
     pub(crate) async fn begin(connection: PooledConnection, begin: &str) -> Result<Self, SqlError> {
@@ -37,7 +36,7 @@ impl OpenTransaction {
         undone
     }
 
-    /// The transaction has ended: there is nothing to roll back.
+    /// Marks the transaction as ended, so that it is not rolled back.
     pub(crate) fn ended(&mut self) {
         self.is_open = false;
     }

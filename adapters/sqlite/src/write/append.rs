@@ -24,15 +24,17 @@ impl AppendTask {
         Ok((Self { append, responder }, answer))
     }
 
-    /// What the last run appended, unless it found that the command was recorded before.
+    /// The result of the last run, if it wrote something: not for a refusal, nor for a command that was
+    /// recorded before.
     fn appended_now(&self) -> Option<&Appended> {
         let appended = self.responder.decided()?.as_ref().ok()?;
         (!appended.replayed).then_some(appended)
     }
 
-    /// Why the append must not be written, if there is a reason.
+    /// Decides the append. Returns the refusal, or `None` if it may be written.
     fn refusal(&self, log: &Log<'_>) -> Result<Option<AppendError>, Fault> {
-        // The events of this transaction are in the log already, as far as its own reads go.
+        // The transaction's own reads include the events that earlier tasks of the batch have inserted,
+        // so each append is decided as if the ones before it were committed (I2).
         let decider = Decider {
             incarnation: Incarnation::default(),
             head: log.head,
@@ -42,6 +44,7 @@ impl AppendTask {
             Ok(open) => open,
             Err(refusal) => return Ok(Some(refusal)),
         };
+        // Memory could not decide these. The write lock keeps the answers true until the commit.
         for question in open {
             let answer = match question {
                 Question::Match { fail_if, after, .. } => {
@@ -62,7 +65,7 @@ impl AppendTask {
         Ok(None)
     }
 
-    /// Writes everything, unless the command was recorded before.
+    /// Writes the append, unless its command was recorded before.
     fn write(&mut self, log: &mut Log<'_>) -> Result<Result<Appended, AppendError>, Fault> {
         let appended = self.append.place(log.head, log.time)?;
         if !self.insert_command(log, &appended)? {
@@ -70,6 +73,7 @@ impl AppendTask {
             return self.replay(log.conn)?.ok_or_else(taken);
         }
         self.insert_events(log)?;
+        // From here on, the window is ahead of the commit. A rollback truncates it.
         self.append.add_to(log.window);
         log.head = appended.last;
         log.time = appended.time.map_or(log.time, Timestamp::as_microsecond);
@@ -86,7 +90,8 @@ impl AppendTask {
         Ok(Ok(appended))
     }
 
-    /// Whether the command was not recorded before.
+    /// Records the command. Returns `false` if it was recorded before: the primary key decides, so two
+    /// processes can never both record it (I6).
     fn insert_command(&self, log: &mut Log<'_>, appended: &Appended) -> Result<bool, Fault> {
         let inserted = log.insert_command.execute((
             &self.append.command.as_uuid().as_bytes()[..],
@@ -120,7 +125,7 @@ impl AppendTask {
         Ok(())
     }
 
-    /// The answer to a command that was recorded before.
+    /// The answer to a command that was recorded before, `None` if it was not.
     fn replay(&self, conn: &Connection) -> Result<Option<Result<Appended, AppendError>>, Fault> {
         let stored = row::command(conn, self.append.command)?;
         Ok(stored.map(|stored| self.append.replay(stored)))
@@ -129,8 +134,9 @@ impl AppendTask {
 
 impl Task for AppendTask {
     fn run(&mut self, log: &mut Log<'_>) -> Result<(), Fault> {
-        // Looking for the command only when there is a refusal saves a look per append: the insert
-        // finds it otherwise.
+        // A command that was recorded before is answered with its first append, even if there is a
+        // conflict: the events in its way may be its own (I6). It is looked up only after a refusal,
+        // which saves a query per append: otherwise the insert finds it.
         let answer = match self.refusal(log)? {
             None => self.write(log)?,
             Some(refusal) => self.replay(log.conn)?.unwrap_or(Err(refusal)),
@@ -147,7 +153,7 @@ impl Task for AppendTask {
         let Some(appended) = self.appended_now() else {
             return Ok(None);
         };
-        // Another process may have recorded the same command since, at other positions.
+        // Another process may have recorded the same command since. Its positions tell it apart.
         let stored = row::command(conn, self.append.command)?;
         Ok(Some(stored.is_some_and(|it| it.first == appended.first)))
     }

@@ -16,20 +16,23 @@ use crate::transaction::guard::Guard;
 use crate::{read, row, sql};
 use cqrs_kit::tail::LogTail;
 
-/// Commits batches of tasks, and what handlers did on the connection.
+/// Commits batches of tasks, and the transactions of handlers.
 ///
-/// Its invariants:
+/// Invariants:
 ///
-/// - Outside a transaction, the window ends at `committed`. Inside one it runs ahead by what the tasks
-///   have inserted; a rollback truncates it.
-/// - A task is answered once its transaction is committed and synced, and never before. After a
-///   `COMMIT` that failed, the database is asked what happened (see `resolve_commit`).
-/// - SQLite has one writer at a time. With the write lock held, nothing is decided on outdated data.
+/// - Outside a transaction, the window ends at `committed`. Inside one it runs ahead by the events that
+///   the tasks have inserted. A rollback truncates it.
+/// - SQLite has one writer at a time, and tasks are decided under its lock, so every decision is about
+///   the current end of the log (I2, I3), also if several processes write (I9).
+/// - A task is answered after its transaction is committed and synced, and never before (I7). After a
+///   `COMMIT` that failed, the database is asked for the outcome (see `resolve_commit`).
+/// - If the process ends before `COMMIT`, SQLite discards the transaction; if it ends afterwards, the
+///   callers got no answer, and find their appends by command id (I1, I6).
 pub(crate) struct Engine {
     conn: Connection,
     guard: Guard,
     files: Arc<Files>,
-    /// The log was emptied after the files were found to be deleted or replaced.
+    /// The write-ahead log was emptied since the files were found to be deleted or replaced.
     has_emptied_log: bool,
     window: ConflictWindow,
     window_size: usize,
@@ -83,8 +86,8 @@ impl Engine {
         }
     }
 
-    /// Carries out the batch in one transaction. If a task fails because of its own data, the batch is
-    /// split around it, so that it fails alone (I11).
+    /// Carries out the batch in one transaction, with one sync for all of it. If a task fails because
+    /// of its own data, the batch is split around it, so that it fails alone (I11).
     pub(crate) fn write(&mut self, batch: Batch) {
         let mut waiting = vec![batch];
         while let Some(mut batch) = waiting.pop() {
@@ -95,9 +98,11 @@ impl Engine {
                 Err(TransactionFailure::Stopped(fault))
                     if batch.len() > 1 && !fault.is_general() =>
                 {
+                    // Everything was rolled back, so all parts run again from the start. Faults that
+                    // every task would meet were ruled out, so this ends.
                     let after = batch.split_off(at + 1);
                     let culprit = batch.split_off(at);
-                    // `pop` takes from the end, so the order of the tasks stays.
+                    // In reverse, since `pop` takes the last: tasks run in the order of arrival.
                     let parts = [after, culprit, batch].into_iter();
                     waiting.extend(parts.filter(|part| !part.is_empty()));
                 }
@@ -106,8 +111,10 @@ impl Engine {
         }
     }
 
-    /// Begins a transaction that a handler works in, until it is reclaimed.
+    /// Begins a transaction for a handler, which has the connection until it is reclaimed.
     pub(crate) fn lease(&mut self) -> Result<(), Fault> {
+        // The write lock is taken now: the handler's first write must not fail because another process
+        // has written since its first read.
         let locked = self.attempt(|engine| {
             engine.lock()?;
             Ok(())
@@ -115,23 +122,24 @@ impl Engine {
         locked.map_err(
             |(TransactionFailure::Stopped(fault) | TransactionFailure::Uncertain(fault))| fault,
         )?;
+        // Only now, because the guard denies the engine's own statements, too.
         self.guard.lease();
         Ok(())
     }
 
-    /// The connection, for a handler.
+    /// The connection, for a handler's statements.
     pub(crate) fn conn(&self) -> &Connection {
         &self.conn
     }
 
-    /// The checkpoint, for a handler.
+    /// The checkpoint of a subscription, in a handler's transaction.
     pub(crate) fn checkpoint(&self, subscription: &str) -> Result<Option<Position>, Fault> {
         self.guard.check()?;
         Ok(row::checkpoint(&self.conn, subscription)?)
     }
 
-    /// Ends the transaction that a handler worked in: carries out the task in it and commits both, or,
-    /// without a task, rolls it back.
+    /// Ends a handler's transaction: carries out the task in it and commits both, or rolls back if there
+    /// is no task, because the handler failed or its future was dropped.
     pub(crate) fn reclaim(&mut self, task: Option<Box<dyn Task>>) {
         let open = self.guard.reclaim();
         let Some(mut task) = task else {
@@ -157,7 +165,8 @@ impl Engine {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<(), TransactionFailure>,
     ) -> Result<(), TransactionFailure> {
-        // A panic must not end the thread: other callers are waiting for it.
+        // A panic must not end the thread, which other callers wait for. It may have interrupted a change
+        // of the window, which is dropped; the database is protected by its transaction.
         let result = catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|panic| {
             self.forget();
             Err(Fault::panic(panic.as_ref()).into())
@@ -168,8 +177,9 @@ impl Engine {
         result
     }
 
-    /// Leaves the index of the task in progress in `at`. During `COMMIT` that is the middle of the
-    /// batch, so that a batch that does not fit on the disk is halved.
+    /// Leaves the index of the task in progress in `at`, where the batch is split after a failure. A
+    /// failed `COMMIT` has no culprit, so the index is the middle then: a batch that does not fit on
+    /// the disk is halved.
     fn transaction(&mut self, batch: &mut Batch, at: &mut usize) -> Result<(), TransactionFailure> {
         let mut log = self.begin()?;
         for (place, task) in batch.iter_mut().enumerate() {
@@ -181,18 +191,21 @@ impl Engine {
         self.commit()
     }
 
-    /// Completes a transaction that a handler worked in.
+    /// Completes a handler's transaction.
     fn complete(
         &mut self,
         task: &mut dyn Task,
         open: Result<(), Fault>,
     ) -> Result<(), TransactionFailure> {
+        // The handler may have ended the transaction. Then its later statements were not part of it.
         open?;
-        // The handler may have taken long. Here a rollback still undoes everything.
+        // The handler may have taken long, and the file may have been replaced. Here a rollback still
+        // undoes everything.
         self.files.check()?;
         let head = row::head(&self.conn)?;
         task.run(&mut self.log(head)?)?;
-        // A refusal wrote nothing, so what the handler wrote must not be kept either.
+        // The task may have refused, or found that the command was processed before. Then the handler's
+        // writes must not be kept: they belong to events that are not recorded.
         if task.is_effective() {
             self.commit()
         } else {
@@ -207,12 +220,14 @@ impl Engine {
     }
 
     /// Takes the write lock, which excludes other processes until the end of the transaction, and
-    /// catches up with what they appended.
+    /// catches up with their appends.
     fn lock(&mut self) -> Result<Head, Fault> {
+        // Before the lock: a file that was replaced is not waited for.
         self.check_files()?;
         self.conn
             .prepare_cached(sql::BEGIN_IMMEDIATE)?
             .execute([])?;
+        // Read under the lock, so it is the head until this transaction moves it.
         let head = row::head(&self.conn)?;
         self.catch_up(head.position)?;
         Ok(head)
@@ -230,13 +245,12 @@ impl Engine {
     }
 
     /// Moves the content of the open write-ahead log into the open database, and empties the log. If
-    /// the log was deleted, acknowledged appends would otherwise be lost with this process. If the
-    /// database was replaced, the next process that opens the new one would take the log beside it for
-    /// its own.
+    /// the log was deleted, acknowledged appends would otherwise end with this process. If the database
+    /// was replaced, the next process to open the new one would apply the old log to it.
     fn empty_log(&self) {
         if !self.files.have_foreign_log() {
             let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
-            // If this fails, there is nothing else to try.
+            // There is no other remedy if this fails. The callers get the fault of the files anyway.
             let _ = self.conn.query_row(checkpoint, [], |_| Ok(()));
         }
     }
@@ -245,8 +259,8 @@ impl Engine {
         Ok(Log::new(&self.conn, &mut self.window, head)?)
     }
 
-    /// Brings the window to this head: reads what other processes appended, unless that is more than
-    /// the window holds.
+    /// Brings the window to this head with the events that other processes appended. If these are more
+    /// than the window holds, it starts over at the head, and older boundaries are looked up.
     fn catch_up(&mut self, head: Position) -> Result<(), Fault> {
         let mut missing = self.window.follow(head, usize::MAX);
         while let Some(after) = missing {
@@ -264,10 +278,11 @@ impl Engine {
     }
 
     /// Commits. When this returns, the write-ahead log is synced and the transaction visible, in this
-    /// order: SQLite syncs the commit before it shows readers the new end of the log (I7).
+    /// order: SQLite syncs the commit before it shows readers the new end of the log. So no process
+    /// acts on events that a loss of power takes back (I7).
     fn commit(&mut self) -> Result<(), TransactionFailure> {
         let failure = |error: rusqlite::Error| match error.sqlite_error_code() {
-            // A deferred foreign key of the user's tables. Nothing was committed.
+            // A deferred foreign key of a handler's tables. Nothing was committed.
             Some(ErrorCode::ConstraintViolation) => {
                 let reason = format!("SQLite rejects what was written in it ({error})");
                 TransactionFailure::Stopped(Fault::transaction(reason))
@@ -287,7 +302,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Forgets the window, which a panic may have interrupted in the middle of a change.
+    /// Drops what is known of the log. The next transaction reads its end again.
     fn forget(&mut self) {
         self.window = ConflictWindow::new(Position::START, self.window_size);
         self.committed = Position::START;
@@ -296,7 +311,7 @@ impl Engine {
     fn roll_back(&mut self) {
         self.window.truncate(self.committed);
         if !self.conn.is_autocommit() {
-            // If this fails, the next `BEGIN` does too, and its callers get the reason.
+            // If this fails, so does the next `BEGIN`, and its callers get the reason.
             let _ = self
                 .conn
                 .prepare_cached(sql::ROLLBACK)
@@ -307,13 +322,14 @@ impl Engine {
     /// Finds out whether a batch was committed although `COMMIT` reported an error.
     ///
     /// After a failed sync, the commit may be in the file without being on the disk: invisible now, but
-    /// there for the next recovery to find. So this commits a write of its own, which takes the place of
-    /// those pages in the log. Once that has succeeded, a batch that is not visible never will be. If
-    /// it fails as well, the outcome is unknown.
+    /// within reach of the next recovery. So this commits a write of its own, which overwrites those
+    /// pages of the log. Once that has succeeded, a batch that is not visible never will be. If it fails
+    /// as well, the outcome is unknown, and callers are told so (`Indeterminate`).
     fn resolve_commit(&mut self, batch: Batch, fault: Fault) {
         match catch_unwind(AssertUnwindSafe(|| self.find(&batch))) {
             Ok(Ok(true)) => self.answer(batch),
             Ok(Ok(false)) => fail(batch, &fault.undone()),
+            // This includes a panic: until the next transaction, nothing is known.
             Ok(Err(_)) | Err(_) => {
                 self.forget();
                 self.roll_back();
@@ -322,7 +338,8 @@ impl Engine {
         }
     }
 
-    /// Whether the batch was committed. One of its tasks tells for all.
+    /// Whether the batch was committed. A transaction is there as a whole, so one task that wrote
+    /// something tells for all.
     fn find(&mut self, batch: &Batch) -> Result<bool, TransactionFailure> {
         let log = self.begin()?;
         log.conn.prepare_cached(sql::RESOLVE_COMMIT)?.execute([])?;
@@ -335,11 +352,13 @@ impl Engine {
         Ok(found.unwrap_or(false))
     }
 
-    /// Acknowledges what was committed, unless the database at the path is another one by now.
+    /// Acknowledges a commit, unless the database at the path is another one by now: then the commit is
+    /// in a file that no other process will open.
     fn answer(&self, mut batch: Batch) {
         if let Err(fault) = self.files.check() {
             return fail(batch, &fault);
         }
+        // Followers before callers: a caller that reads after its answer finds its events in memory.
         let events = batch.iter_mut().flat_map(|task| task.take_events());
         self.tail.on_appended(self.committed, events);
         for task in batch {
@@ -350,8 +369,8 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        // On close, SQLite would move the open log into the database and delete the log at the path,
-        // which another process may be writing.
+        // On close, SQLite would move the open log into the database and delete the log at the path. If
+        // that is another log, another process may be writing it.
         if self.files.have_foreign_log() {
             let keep = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
             let _ = self.conn.set_db_config(keep, true);

@@ -32,7 +32,7 @@ pub(crate) use models::check_models;
 pub(crate) use task::Task;
 pub(crate) use views::ViewTask;
 
-/// The writing thread. Once this is dropped, the thread writes what is waiting, and ends.
+/// The writing thread. After this is dropped, the thread writes the waiting requests, and ends.
 pub(crate) struct Writer {
     // Dropped before the thread is joined: the thread ends once this is closed.
     queue: WriteQueue<Request>,
@@ -57,6 +57,7 @@ impl Writer {
                     engine.engine().write(batch);
                     progress.mark_working();
                 }
+                // The lease ended the batch, so it comes after all of it, in the order of arrival.
                 if let Some(lease_request) = lease_request {
                     engine = engine.lease(lease_request, &progress);
                 }
@@ -70,19 +71,21 @@ impl Writer {
         })
     }
 
-    /// Whether the queue has room.
+    /// Refuses at once if the queue is full.
     pub(crate) fn admit(&self) -> Result<(), AppendError> {
         self.queue.admit()
     }
 
-    /// Does not wait for room in the queue, so that callers notice overload at once.
+    /// Does not wait for room in the queue: a caller can shed load only if it learns of it at once.
     pub(crate) async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let (task, answer) = AppendTask::new(append)?;
         self.queue.push(Request::Write(Box::new(task)))?;
+        // From here on, the append is carried out even if this future is dropped.
         self.appended(answer).await
     }
 
-    /// Waits for the answer to an append that was handed to the writing thread.
+    /// Waits for the answer to an append that the writing thread has. Without an answer, the append may
+    /// have happened or still happen, so the error is `Indeterminate`.
     pub(crate) async fn appended(
         &self,
         answer: oneshot::Receiver<Result<Appended, AppendError>>,
@@ -100,7 +103,8 @@ impl Writer {
         Err(lost_append(reason))
     }
 
-    /// Waits for the answer to a commit that was handed to the writing thread.
+    /// Waits for the answer to a commit that the writing thread has. Without an answer, the worker
+    /// starts over from the checkpoint, which tells what happened.
     pub(crate) async fn committed(
         &self,
         answer: oneshot::Receiver<Result<(), ViewCommitError>>,
@@ -122,9 +126,8 @@ impl Writer {
         answer.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Leases the engine, in a transaction, once all earlier requests are done. Later requests wait
-    /// until it is back. Also waits for room in the queue, because a [`StoreError`] cannot tell that
-    /// retrying later would help.
+    /// Leases the engine in a transaction, after all earlier requests. Later requests wait until it is
+    /// returned. Waits for room in the queue, because a [`StoreError`] has no case for overload.
     pub(crate) async fn begin(&self) -> Result<Lease, StoreError> {
         let (lease_request, lease) = LeaseRequest::new();
         self.request(Request::Lease(lease_request)).await?;

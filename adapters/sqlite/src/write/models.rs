@@ -36,7 +36,7 @@ impl Task for PrepareTask {
         true
     }
 
-    /// Creating the tables once more does no harm.
+    /// Not recognized, and no need: the tables are created only if they do not exist.
     fn is_there(&self, _conn: &Connection) -> Result<Option<bool>, Fault> {
         Ok(None)
     }
@@ -54,7 +54,7 @@ impl Task for PrepareTask {
     }
 }
 
-/// Checks that each of the read models has a table.
+/// Checks that each read model has a table with its indexes, for a database that is only read.
 pub(crate) fn check_models(conn: &Connection, models: &[ModelSchema]) -> Result<(), Fault> {
     for model in models {
         let plan = ModelPlan::new(&Tables, model)?;

@@ -5,9 +5,9 @@ use crate::transaction::lease::LeaseRequest;
 
 /// A request to the writing thread.
 pub(crate) enum Request {
-    /// Write something.
+    /// Carry out a task.
     Write(Box<dyn Task>),
-    /// Lease the engine to a handler's transaction.
+    /// Lease the engine to a handler.
     Lease(LeaseRequest),
 }
 
@@ -19,13 +19,13 @@ impl Batched for Request {
         }
     }
 
-    /// A lease begins a transaction of its own, after the batch.
+    /// A handler's transaction is committed by itself, after the batch.
     fn ends_batch(&self) -> bool {
         matches!(self, Self::Lease(_))
     }
 }
 
-/// The tasks of one transaction, and the lease that follows it.
+/// Splits a batch into the tasks of one transaction, and the lease that follows it.
 pub(crate) fn split(requests: Vec<Request>) -> (Batch, Option<LeaseRequest>) {
     let mut batch = Batch::new();
     let mut lease_request = None;

@@ -10,15 +10,15 @@ use crate::sql;
 
 /// The work of the writing thread for one caller. Several tasks share a transaction.
 pub(crate) trait Task: Send {
-    /// Decides and writes. Keeps the answer, which may be a refusal that wrote nothing, until the
-    /// transaction is committed. Runs again from the start if it was rolled back.
+    /// Decides and writes. The answer, which may be a refusal, is kept until the transaction is
+    /// committed. After a rollback, the task runs again from the start.
     fn run(&mut self, log: &mut Log<'_>) -> Result<(), Fault>;
 
-    /// Whether the last run wrote something. If not, it refused, or its work had been done before.
+    /// Whether the last run wrote something. If not, it refused, or its work was done before.
     fn is_effective(&self) -> bool;
 
-    /// Whether the writes of the last run are in the database; `None` if it wrote nothing that would
-    /// tell.
+    /// Whether the writes of the last run are in the database. `None` if it wrote nothing that could
+    /// be recognized.
     fn is_there(&self, conn: &Connection) -> Result<Option<bool>, Fault>;
 
     /// Takes the events that the last run wrote, after the commit.
@@ -39,14 +39,14 @@ pub(crate) trait Task: Send {
 /// Tasks that share a transaction.
 pub(crate) type Batch = Vec<Box<dyn Task>>;
 
-/// The log inside a transaction.
+/// The log as a transaction sees it, with the events that it has inserted so far.
 pub(crate) struct Log<'t> {
     pub(crate) conn: &'t Connection,
-    /// The types and tags of the last events, this transaction's included.
+    /// The types and tags of the recent events, including those of this transaction.
     pub(crate) window: &'t mut ConflictWindow,
-    /// The last event's position, this transaction's included.
+    /// The position of the last event, including those of this transaction.
     pub(crate) head: Position,
-    /// The last event's time in microseconds.
+    /// The time of the last event, in microseconds since 1970.
     pub(crate) time: i64,
     pub(crate) insert_command: CachedStatement<'t>,
     pub(crate) insert_event: CachedStatement<'t>,
@@ -71,7 +71,7 @@ impl<'t> Log<'t> {
     }
 }
 
-/// The caller's channel, and the answer once it is decided.
+/// The channel to a caller, with the answer that is sent after the commit.
 pub(crate) struct Responder<T> {
     decided: Option<T>,
     caller: oneshot::Sender<T>,
@@ -97,7 +97,7 @@ impl<T> Responder<T> {
         self.decided.as_ref()
     }
 
-    /// Sends the answer. A caller that is gone changes nothing.
+    /// Sends the answer. If the caller's future was dropped, the work is done all the same.
     pub(crate) fn send(self) {
         if let Some(answer) = self.decided {
             let _ = self.caller.send(answer);

@@ -10,8 +10,7 @@ use crate::dialect::Tables;
 use crate::fault::Fault;
 use crate::{row, sql};
 
-/// Changes to read models, with the checkpoint that they move, on their way through the writing
-/// thread.
+/// Changes to read models and the move of their checkpoint, on the way through the writing thread.
 pub(crate) struct ViewTask {
     subscription: String,
     from: Option<Position>,
@@ -59,6 +58,8 @@ impl ViewTask {
 
 impl Task for ViewTask {
     fn run(&mut self, log: &mut Log<'_>) -> Result<(), Fault> {
+        // The fence: only one of two workers finds the checkpoint at the start of its batch. The lock is
+        // held, so the views and the checkpoint change together, or not at all (V1, V2).
         let found = row::checkpoint(log.conn, &self.subscription)?;
         let answer = if found == self.from {
             self.write(log.conn)?;
