@@ -148,6 +148,8 @@ impl Decisions {
     /// Reads the states as of one position. Returns whether the log has anything newer than the
     /// decision had seen.
     async fn read(&self, loads: &mut [Load], handler: &'static str) -> Result<bool, Failure> {
+        // Before the reads below, which may be of an empty log in place of this one.
+        let has_seen = loads.iter().any(|load| load.seen > Position::START);
         let mut was_replaced = false;
         loop {
             // A replaced log may lack events of a state, or have others at their positions.
@@ -156,7 +158,7 @@ impl Decisions {
                 if load.state.incarnation == incarnation {
                     continue;
                 }
-                was_replaced |= load.seen > Position::START;
+                was_replaced = has_seen;
                 load.reset();
                 load.seen = Position::START;
                 load.state.incarnation = incarnation;

@@ -109,6 +109,44 @@ mod counting {
     }
 }
 
+mod claiming {
+    use cqrs_core::prelude::*;
+
+    cqrs_core::module!();
+
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct Claim {
+        #[id(Domain)]
+        pub domain: u32,
+    }
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "domain-claimed", version = 1)]
+    pub struct Claimed {
+        #[id(Domain)]
+        domain: u32,
+    }
+
+    #[derive(Default)]
+    pub struct Domain {
+        is_taken: bool,
+    }
+
+    #[aggregate(id = u32)]
+    impl Domain {
+        #[apply]
+        fn claimed(&mut self, _: &Claimed) {
+            self.is_taken = true;
+        }
+    }
+
+    #[command_handler]
+    fn claim(Claim { domain }: Claim, state: &Domain) -> Result<Claimed, Rejected> {
+        ensure!(!state.is_taken, "it is taken");
+        Ok(Claimed { domain })
+    }
+}
+
 /// What a log without states and transactions cannot do.
 mod beyond {
     use cqrs_core::prelude::*;
@@ -229,4 +267,23 @@ async fn what_a_domain_needs_and_the_log_lacks_is_reported_when_it_is_built() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+}
+
+/// The state in memory is of events that are no more, and so is a rejection that is based on it.
+#[tokio::test]
+async fn a_rejection_is_not_based_on_a_log_that_was_emptied() {
+    let Some(fixture) = Log::fresh("a_log_that_was_emptied", UmaDb::options()) else {
+        return;
+    };
+    let builder = Dispatcher::builder().module(claiming::module());
+    let app = builder.log(fixture.open_log().await).build().await;
+    let app = app.expect("builds");
+    let claim = claiming::Claim { domain: 1 };
+    app.execute(claim.clone()).await.expect("it is free");
+    let rejected = app.execute(claim.clone()).await;
+    assert!(matches!(rejected, Err(CommandError::Rejected(_))));
+    fixture.server.kill();
+    fixture.server.clear();
+    fixture.server.restart();
+    app.execute(claim).await.expect("it is free again");
 }
