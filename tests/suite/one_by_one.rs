@@ -326,3 +326,81 @@ async fn a_fold_that_reads_one_view_and_writes_another_is_refused_there() {
         "{text}"
     );
 }
+
+mod losing {
+    use super::*;
+
+    cqrs_core::module!();
+
+    #[derive(Clone, Serialize, Deserialize)]
+    pub enum Sighting {
+        OnShelf,
+        MustBeOnShelf,
+        MustNotBeOnShelf,
+    }
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "book-seen", version = 1)]
+    pub struct Seen {
+        sighting: Sighting,
+    }
+
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct See {
+        pub sighting: Sighting,
+    }
+
+    #[command_handler]
+    fn see(See { sighting }: See) -> Seen {
+        Seen { sighting }
+    }
+
+    #[derive(ReadModel, Clone, Serialize, Deserialize)]
+    pub struct OnShelf {
+        #[key]
+        number: u8,
+    }
+
+    #[derive(ReadModel, Clone, Serialize, Deserialize)]
+    pub struct Lost {
+        #[key]
+        number: u8,
+    }
+
+    pub struct Library;
+
+    #[projection(name = "library", version = 1)]
+    impl Library {
+        #[on]
+        fn seen(event: &Seen, on_shelf: &mut Views<OnShelf>, lost: &mut Views<Lost>) -> Result<()> {
+            let is_there = on_shelf.update(&1, |_| ())?;
+            match event.sighting {
+                Sighting::OnShelf if !is_there => lost.put(Lost { number: 1 }),
+                Sighting::MustBeOnShelf if !is_there => return Err(Error::message("lost")),
+                Sighting::MustNotBeOnShelf if is_there => return Err(Error::message("there")),
+                _ => {}
+            }
+            Ok(())
+        }
+    }
+}
+
+/// What `update` returns is not known any more when the view is ahead of the event.
+#[tokio::test]
+async fn a_fold_that_writes_a_view_because_there_is_no_other_is_refused_there() {
+    use losing::Sighting::{MustBeOnShelf, MustNotBeOnShelf, OnShelf};
+    for (sighting, refusal) in [
+        (OnShelf, "whether `update` found a view decides"),
+        (MustNotBeOnShelf, "whether `update` found a view decides"),
+        (MustBeOnShelf, "lost"),
+    ] {
+        let builder = Dispatcher::builder().module(losing::module());
+        let builder = builder.log(Memory::new()).views(OneByOne::new());
+        let app = builder.build().await.expect("builds");
+        let receipt = app.execute(losing::See { sighting }).await;
+        let last = receipt.expect("is recorded").last();
+        let reached = app.wait_until_caught_up(last, Duration::from_millis(300));
+        let text = reached.await.expect_err("it fails").to_string();
+        assert!(text.contains(refusal), "{text}");
+    }
+}

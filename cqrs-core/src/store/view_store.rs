@@ -104,8 +104,8 @@ pub enum CommitMode {
     ///
     /// So each change is made exactly once, but the changes of a batch are not made at once: until
     /// the checkpoint moves, queries may see some of them. A fold has to change each view
-    /// independently: if it reads a view with `Views::get`, it may write only that view, or it
-    /// fails.
+    /// independently. It fails if it reads a view with `Views::get` and writes another one, or if it
+    /// writes a view because `Views::update` found another one, or did not.
     ByPosition,
 }
 

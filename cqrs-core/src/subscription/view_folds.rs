@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::handler::{Fold, FoldScope, Reply, TxSlot};
 use crate::running::{Running, still_running};
 use crate::store::{CommitMode, ErasedViewTx, Recorded, ViewChange, ViewStore};
-use crate::views::{ErasedBuffer, Loader, ViewRequest, only_own_view};
+use crate::views::{ErasedBuffer, FoldTrace, Loader, ViewRequest, only_own_view};
 use crate::wiring::{Models, PlannedProjection};
 
 /// Maximum number of views kept in memory between pages, per read model.
@@ -145,27 +145,15 @@ impl ViewFolds {
         for buffer in self.buffers.values() {
             buffer.begin_fold(event.position);
         }
-        // A run gets an error in place of each view that is not in memory. The missing views are
-        // loaded together, the run's changes are discarded, and the fold runs again: only a run
-        // that finds every view counts. Loaded views stay in memory, so each run gets further.
-        let mut reruns = 0;
-        let folded = loop {
-            if reruns == MAX_RERUNS {
-                break self.run_on_thread(fold, event, tx).await;
-            }
-            let folded = run(fold, event, &self.buffers, tx).await;
-            reruns += 1;
-            match self.load_missing().await {
-                Ok(true) => self.discard_fold(),
-                Ok(false) => break Ok(folded),
-                Err(error) => break Err(error),
-            }
-        };
+        let folded = self.run_loaded(fold, event, tx).await;
         // The outer error is that of a load. In a store that writes views one by one, even an error
         // of the fold may have to be ignored: see `only_own_view`.
         let mut result = match folded {
             Ok(folded) if self.commits == CommitMode::ByPosition => {
-                only_own_view(self.buffers.values().map(|buffer| &**buffer), folded)
+                match only_own_view(self.erased_buffers(), folded) {
+                    Ok(()) => self.check_answers(fold, event, tx).await,
+                    Err(error) => Err(error),
+                }
             }
             folded => folded.flatten(),
         };
@@ -178,6 +166,57 @@ impl ViewFolds {
         }
         let bytes = result.map(|()| self.commit_fold());
         (fold.name, bytes)
+    }
+
+    /// Runs the fold with every view that it asks for.
+    ///
+    /// # Errors
+    /// When a view cannot be loaded. The inner error is that of the fold.
+    async fn run_loaded(
+        &self,
+        fold: &Fold,
+        event: &Arc<Recorded>,
+        tx: Option<&TxSlot<dyn ErasedViewTx>>,
+    ) -> Result<Result<()>> {
+        // A run gets an error in place of each view that is not in memory. The missing views are
+        // loaded together, the run's changes are discarded, and the fold runs again: only a run
+        // that finds every view counts. Loaded views stay in memory, so each run gets further.
+        let mut reruns = 0;
+        loop {
+            if reruns == MAX_RERUNS {
+                break self.run_on_thread(fold, event, tx).await;
+            }
+            let folded = run(fold, event, &self.buffers, tx).await;
+            reruns += 1;
+            match self.load_missing().await {
+                Ok(true) => self.discard_fold(),
+                Ok(false) => break Ok(folded),
+                Err(error) => break Err(error),
+            }
+        }
+    }
+
+    /// Checks that nothing depends on whether there are the views that a fold changes: see
+    /// [`FoldTrace`]. Its changes stay as they are.
+    async fn check_answers(
+        &self,
+        fold: &Fold,
+        event: &Arc<Recorded>,
+        tx: Option<&TxSlot<dyn ErasedViewTx>>,
+    ) -> Result<()> {
+        let trace = FoldTrace::of(self.erased_buffers());
+        if !trace.may_depend() {
+            return Ok(());
+        }
+        self.buffers.values().for_each(|buffer| buffer.set_aside());
+        let opposite = self.run_loaded(fold, event, tx).await;
+        let other = FoldTrace::of(self.erased_buffers());
+        self.buffers.values().for_each(|buffer| buffer.bring_back());
+        trace.check_opposite(&opposite?, &other)
+    }
+
+    fn erased_buffers(&self) -> impl Iterator<Item = &dyn ErasedBuffer> + Clone {
+        self.buffers.values().map(|buffer| &**buffer)
     }
 
     /// Runs the fold on a thread of its own, where it may block until this has loaded a view.

@@ -1,11 +1,12 @@
 use std::any::{Any, TypeId};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::ReadModel;
 use super::encode::{broken, decode, encode};
 use super::loader::Loader;
+use super::own_view::FoldTrace;
 use crate::error::{Error, Result};
 use crate::panic::panic_message;
 use crate::store::{CommitMode, ModelSchema, Position, StoredView, ViewChange};
@@ -50,6 +51,13 @@ struct BufferState<V> {
     current: HashMap<String, Option<V>>,
     /// Keys that the current fold has read with `Views::get`, if views are written one by one.
     read: HashSet<String>,
+    /// Keys that the current fold has asked for with `Views::update` or `Views::upsert`, and whether
+    /// there was a view, if views are written one by one.
+    asked: BTreeMap<String, bool>,
+    /// Answers those with the opposite: see [`FoldTrace`].
+    denies: bool,
+    /// The changes of the current event, while the fold runs once more to be compared.
+    set_aside: HashMap<String, Option<V>>,
     /// Keys changed since the last commit, each of them in `folded`.
     changed: HashSet<String>,
     /// Keys that the current fold has asked for and that are not in memory.
@@ -91,6 +99,13 @@ pub(crate) trait ErasedBuffer: Send + Sync {
     fn reads_and_writes(&self) -> (Vec<String>, Vec<String>);
     /// Whether the fold has read a view that is ahead of the event.
     fn has_read_ahead(&self) -> bool;
+    /// Adds what the fold has asked for and written.
+    fn trace(&self, trace: &mut FoldTrace);
+    /// Sets the changes of the current event aside. Until they are brought back, the fold is told
+    /// the opposite of whether there is a view to change.
+    fn set_aside(&self);
+    /// Brings the changes back, in place of what the fold has written since.
+    fn bring_back(&self);
     /// Lets folds block until the loader has loaded a view. With `None`, a missing view is an
     /// error.
     fn load_with(&self, loader: Option<Loader>);
@@ -122,6 +137,9 @@ impl<V: ReadModel> ViewBuffer<V> {
             event: Position::START,
             current: HashMap::new(),
             read: HashSet::new(),
+            asked: BTreeMap::new(),
+            denies: false,
+            set_aside: HashMap::new(),
             changed: HashSet::new(),
             missing: HashSet::new(),
             loader: None,
@@ -147,10 +165,22 @@ impl<V: ReadModel> ViewBuffer<V> {
     /// The view, for a change that depends on this view and the event alone.
     pub(crate) fn read_to_change(&self, key: &str) -> Result<Changeable<V>> {
         let view = self.get(key)?;
-        let state = self.lock();
+        let mut state = self.lock();
         // Written with this very event or a later one: the change is in the view already. A view
         // that the fold itself has set is its own, whatever the store has.
-        if state.is_ahead(key) && !state.current.contains_key(key) {
+        let is_ahead = state.is_ahead(key) && !state.current.contains_key(key);
+        if state.commits == CommitMode::ByPosition {
+            let is_found = is_ahead || view.is_some();
+            state.asked.entry(key.to_owned()).or_insert(is_found);
+            if state.denies {
+                return Ok(if is_found {
+                    Changeable::Missing
+                } else {
+                    Changeable::Ahead
+                });
+            }
+        }
+        if is_ahead {
             return Ok(Changeable::Ahead);
         }
         Ok(view.map_or(Changeable::Missing, Changeable::Found))
@@ -204,6 +234,12 @@ impl<V: ReadModel> BufferState<V> {
         let folded = self.folded.get(key);
         self.commits == CommitMode::ByPosition
             && folded.is_some_and(|view| view.position >= self.event)
+    }
+
+    /// Forgets what the fold has read and asked for.
+    fn forget_reads(&mut self) {
+        self.read.clear();
+        self.asked.clear();
     }
 
     /// Moves a change of the current event into `folded`.
@@ -281,6 +317,38 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
         state.read.iter().any(|key| state.is_ahead(key))
     }
 
+    fn trace(&self, trace: &mut FoldTrace) {
+        let state = self.lock();
+        let place = |key: &String| (self.schema.table.clone(), key.clone());
+        let asked = state.asked.iter();
+        trace
+            .asked
+            .extend(asked.map(|(key, is_found)| (place(key), *is_found)));
+        for (key, view) in &state.current {
+            if !state.asked.contains_key(key) {
+                // A view that cannot be encoded is reported when it is written.
+                let view = view.as_ref().map(|view| encode(key, view).ok());
+                let body = view.map(|encoded| encoded.map(|(body, _)| body));
+                trace.written.insert(place(key), body.flatten());
+            }
+        }
+    }
+
+    fn set_aside(&self) {
+        let mut state = self.lock();
+        state.set_aside = std::mem::take(&mut state.current);
+        state.forget_reads();
+        state.denies = true;
+    }
+
+    fn bring_back(&self) {
+        let mut state = self.lock();
+        state.current = std::mem::take(&mut state.set_aside);
+        state.forget_reads();
+        state.missing.clear();
+        state.denies = false;
+    }
+
     fn insert(&self, key: String, stored: &StoredView) -> Result<()> {
         let body = stored.body.as_deref();
         let view = body.map(|body| decode(&key, body)).transpose()?;
@@ -331,7 +399,7 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
                 state.keep(key, view);
             }
         }
-        state.read.clear();
+        state.forget_reads();
         state.bytes
     }
 
@@ -342,7 +410,7 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
     fn discard_fold(&self) {
         let mut state = self.lock();
         state.current.clear();
-        state.read.clear();
+        state.forget_reads();
         // The missing keys of this run are loaded by now, or their load has failed.
         state.missing.clear();
     }
@@ -398,7 +466,9 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
         let mut state = self.lock();
         state.drop_folded();
         state.current.clear();
-        state.read.clear();
+        state.forget_reads();
+        state.set_aside.clear();
+        state.denies = false;
         state.changed.clear();
         state.missing.clear();
     }

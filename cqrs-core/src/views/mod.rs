@@ -14,7 +14,7 @@ pub use find::{Find, Page, Read};
 pub use indexed::Indexed;
 pub(crate) use loader::{Loader, ViewRequest};
 pub use model::{Index, ReadModel};
-pub(crate) use own_view::only_own_view;
+pub(crate) use own_view::{FoldTrace, only_own_view};
 
 pub use crate::store::SortKey;
 pub use writer::Views;

@@ -21,7 +21,8 @@ impl<V: ReadModel> Views<V> {
     /// Returns the view with this key.
     ///
     /// In a view store without transactions, a fold that reads a view this way may write only that
-    /// view; [`update`](Self::update) and [`upsert`](Self::upsert) are not restricted. See
+    /// view. With [`update`](Self::update) and [`upsert`](Self::upsert) it may change any number, as
+    /// long as it does the same to each, whatever becomes of the others. See
     /// [`CommitMode::ByPosition`](crate::store::CommitMode::ByPosition).
     ///
     /// # Errors
@@ -35,7 +36,8 @@ impl<V: ReadModel> Views<V> {
         self.buffer.set(view.key().to_string(), Some(view));
     }
 
-    /// Changes the view with this key. Returns whether there is one.
+    /// Changes the view with this key. Returns whether there is one. In a view store without
+    /// transactions, a fold that writes another view because of that fails.
     ///
     /// # Errors
     /// As [`get`](Views::get).
