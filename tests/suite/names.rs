@@ -98,6 +98,38 @@ fn the_core_has_few_public_names() {
 }
 
 #[test]
+fn the_hidden_modules_of_the_core_are_for_expansions_and_the_kit() {
+    let folders = [
+        "adapters",
+        "benches/src",
+        "example-catalog",
+        "examples",
+        "template",
+        "tests",
+    ];
+    let files: Vec<_> = folders
+        .iter()
+        .flat_map(|it| rust_files(&root().join(it)))
+        .collect();
+    assert!(files.len() > 300, "not all are found");
+    let kit = root().join("adapters/kit");
+    for file in files {
+        assert!(!mentions(&file, "__private"), "{}", file.display());
+        assert!(
+            file.starts_with(&kit) || !mentions(&file, "__kit"),
+            "{}",
+            file.display()
+        );
+    }
+}
+
+/// Whether a file names this module of the core.
+fn mentions(file: &Path, module: &str) -> bool {
+    let text = fs::read_to_string(file).expect("can be read");
+    text.contains(&format!("cqrs_core::{module}"))
+}
+
+#[test]
 fn no_type_name_stands_for_two_things() {
     for user in [&ADAPTERS[..], &[CATALOG]].concat() {
         let shared = shared_names(&[&FRAMEWORK[..], &[user]].concat());
