@@ -235,7 +235,7 @@ pub struct ViewBatch {
 pub struct ViewChange {
     /// The read model.
     pub model: Arc<ModelSchema>,
-    /// The key: any text up to [`MAX_KEY_BYTES`](crate::views::MAX_KEY_BYTES), also an empty one.
+    /// The key: any text up to [`SortKey::MAX_BYTES`], also an empty one.
     pub key: String,
     /// The view as JSON, and a sort key per index. `None` deletes the view.
     pub view: Option<(Vec<u8>, Vec<SortKey>)>,
