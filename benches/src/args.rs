@@ -1,4 +1,4 @@
-//! What the command line asks for.
+//! The arguments of the command line.
 
 use std::env;
 
@@ -7,10 +7,10 @@ use crate::Result;
 /// The parts of the benchmark.
 pub const SECTIONS: [&str; 6] = ["dispatch", "memory", "sqlite", "postgres", "umadb", "cost"];
 
-/// What to run.
+/// The parts and the size of a run.
 pub struct Args {
     sections: Vec<String>,
-    /// Smaller workloads: to see that it runs, not to quote.
+    /// Whether to run smaller workloads, as a smoke test.
     pub quick: bool,
 }
 
@@ -35,17 +35,17 @@ impl Args {
         })
     }
 
-    /// Whether this part was asked for; none named: all of them.
+    /// Whether to run this part. Defaults to all parts.
     pub fn wants(&self, section: &str) -> bool {
         self.sections.is_empty() || self.sections.iter().any(|wanted| wanted == section)
     }
 
-    /// Whether the figures are worth keeping.
+    /// Whether all parts run at full size, so that the results are written.
     pub fn is_full(&self) -> bool {
         self.sections.is_empty() && !self.quick
     }
 
-    /// How often each workload runs; the figure is the median.
+    /// Number of runs of each workload. The figure is their median.
     pub fn runs(&self) -> usize {
         if self.quick { 3 } else { 5 }
     }

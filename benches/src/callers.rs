@@ -41,7 +41,7 @@ pub fn deposit(account: &str) -> Deposit {
     }
 }
 
-/// Does this with the commands of each caller.
+/// Runs the function on the commands of each caller.
 pub async fn measure<C, S, F>(commands: Vec<Vec<C>>, send: S) -> Result<Outcome>
 where
     C: Send + 'static,
@@ -69,7 +69,7 @@ where
     Ok(latencies.outcome(start.elapsed()))
 }
 
-/// Sends commands for so long, each caller his own, and says what share of them failed, too.
+/// Sends commands for this duration, each caller its own. Also returns the share that failed.
 pub async fn insist<S, F>(callers: Vec<S>, time: Duration) -> Result<(Outcome, f64)>
 where
     S: Fn() -> F + Send + 'static,

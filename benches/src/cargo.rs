@@ -11,7 +11,7 @@ pub fn folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The folder for database files: beside what is built, so on a disk rather than in memory.
+/// The folder for database files. It is beside the build, so on a disk rather than in memory.
 pub fn scratch() -> Result<tempfile::TempDir> {
     let parent = folder().join("target/tmp");
     std::fs::create_dir_all(&parent)?;
@@ -25,7 +25,7 @@ pub fn cargo() -> Command {
     command
 }
 
-/// Builds with these arguments below `target/<into>` and says where the programs are.
+/// Builds with these arguments below `target/<into>`. Returns the folder of the programs.
 pub fn build(into: &str, profile: Profile, arguments: &[&str]) -> Result<PathBuf> {
     let target = folder().join("target").join(into);
     let mut command = cargo();
@@ -51,8 +51,8 @@ pub enum Profile {
     Debug,
 }
 
-/// Runs a program whose figures are the last line on its standard error, as JSON; what it writes
-/// to standard output goes nowhere.
+/// Runs a program whose figures are the last line on its standard error, as JSON. Its standard
+/// output is discarded.
 pub fn figures(program: &mut Command) -> Result<serde_json::Value> {
     let output = program
         .stdout(Stdio::null())
@@ -64,7 +64,7 @@ pub fn figures(program: &mut Command) -> Result<serde_json::Value> {
     Ok(serde_json::from_str(last)?)
 }
 
-/// Runs a program and returns what it prints.
+/// Runs a program and returns its output.
 pub fn run(program: &mut Command) -> Result<String> {
     let output = program.stderr(Stdio::piped()).output()?;
     if output.status.success() {

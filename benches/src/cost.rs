@@ -1,4 +1,4 @@
-//! What the framework costs its user: at startup, and at the compiler.
+//! The cost of the framework for its users: at startup, and during compilation.
 
 use std::process::Command;
 
@@ -21,7 +21,7 @@ fn startup(args: &Args, report: &mut Report) -> Result<()> {
     for (name, profile) in profiles {
         let folder = cargo::build("", profile, &["--package", "thousand"])?;
         let [mut first, mut later] = [const { Vec::new() }; 2];
-        // The first `build()` of a process is what a user waits for, so each run is a process.
+        // Users wait for the first `build()` of a process, so each run is a process.
         for _ in 0..args.runs() * 3 {
             let figures = cargo::figures(&mut Command::new(folder.join("thousand")))?;
             first.extend(figures["first_ms"].as_f64());
@@ -90,7 +90,7 @@ fn building(args: &Args, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// What a user's dependency graph grows by.
+/// The number of crates that a user's dependency graph gains.
 fn crates(report: &mut Report) -> Result<()> {
     let packages = [
         ("wired-cqrs with macros", "cqrs-core", 40.0),

@@ -1,6 +1,6 @@
-//! Numbers as they are read best.
+//! Formats numbers for readers.
 
-/// Three digits are all that a measurement is good for.
+/// A number with three significant digits, the precision of the measurements.
 pub fn figure(figure: f64) -> String {
     match figure {
         small if small < 10.0 => format!("{small:.2}"),

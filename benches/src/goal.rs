@@ -1,4 +1,4 @@
-//! What the figures are held against.
+//! The goals for the figures.
 
 /// A goal, and the measured figure.
 pub struct Goal {
@@ -9,7 +9,7 @@ pub struct Goal {
 }
 
 impl Goal {
-    /// `ours` is to be at least `times` as large as `other`.
+    /// `ours` should be at least `times` as large as `other`.
     pub fn at_least(what: &str, ours: f64, times: f64, other: f64) -> Self {
         let ratio = ours / other;
         Self {
@@ -20,7 +20,7 @@ impl Goal {
         }
     }
 
-    /// `ours` is to be at most `limit`.
+    /// `ours` should be at most `limit`.
     pub fn at_most(what: &str, ours: f64, limit: f64, unit: &str) -> Self {
         let digits = |figure: f64| if figure.fract() == 0.0 { 0 } else { 2 };
         Self {

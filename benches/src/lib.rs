@@ -1,4 +1,4 @@
-//! This framework beside its peers and beside the floors below it, in one run.
+//! Compares this framework with its peers and with hand-written baselines, in one run.
 
 pub mod args;
 pub mod callers;
@@ -21,6 +21,6 @@ pub mod sqlite;
 pub mod tables;
 pub mod umadb;
 
-/// Whatever goes wrong ends the benchmark with its message.
+/// Any error ends the benchmark with its message.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 pub type Result<T> = std::result::Result<T, Error>;

@@ -1,4 +1,4 @@
-//! Who sends how many commands to which aggregates, the same for everyone.
+//! The load: callers, their commands and aggregates, the same for all contenders.
 
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// The aggregates that a caller sends its commands to, in turn: callers share none, so that
-    /// nobody waits for a conflict of his own making, and all aggregates have as many events.
+    /// The aggregates of a caller's commands, in turn. Callers share none, so that they do not
+    /// conflict, and all aggregates get the same number of events.
     pub fn numbers_of(self, caller: u32) -> impl Iterator<Item = u32> {
         let numbers = (0..self.commands).map(move |command| command % self.aggregates);
         numbers.filter(move |number| number % self.callers == caller)
@@ -27,7 +27,7 @@ impl Load {
         format!("account-{number:04}")
     }
 
-    /// The same with so many commands, but at least one for each aggregate.
+    /// The same load with this number of commands, but at least one for each aggregate.
     #[must_use]
     pub fn at_most(self, commands: u32) -> Self {
         Self {
@@ -71,7 +71,7 @@ impl Latencies {
     }
 }
 
-/// What one run measured: commands per second, latencies in microseconds.
+/// The figures of one run: commands per second, latencies in microseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {
     pub per_second: f64,

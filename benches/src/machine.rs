@@ -1,4 +1,4 @@
-//! What of the machine bears on the figures. No names, no paths, no date.
+//! The properties of the machine that influence the figures. No names, no paths, no date.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::thread;
 
 use crate::cargo;
 
-/// Cores, memory, the kind of file system that `folder` is on, the compiler.
+/// Cores, memory, the kind of the file system of `folder`, and the compiler.
 pub fn facts(folder: &Path) -> Vec<String> {
     let cores = thread::available_parallelism().map_or(0, usize::from);
     let mut facts = vec![format!(
@@ -24,7 +24,7 @@ pub fn facts(folder: &Path) -> Vec<String> {
     facts
 }
 
-/// The commit that is measured.
+/// The measured commit.
 pub fn commit() -> Option<String> {
     let git = |arguments: &[&str]| {
         let mut git = Command::new("git");
@@ -53,7 +53,7 @@ fn memory() -> Option<u64> {
     Some(kilobytes.div_ceil(1 << 20))
 }
 
-/// The kind of the mount that the folder is on: the longest one that leads to it.
+/// The kind of the folder's mount: the one with the longest path that contains the folder.
 fn file_system(folder: &Path) -> Option<String> {
     let folder = folder.canonicalize().ok()?;
     let mounts = fs::read_to_string("/proc/mounts").ok()?;

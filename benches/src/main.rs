@@ -1,5 +1,5 @@
-//! `cargo run --release -- [dispatch] [memory] [sqlite] [postgres] [umadb] [cost] [--quick]` prints the table. All
-//! parts at full size also write it to `RESULTS.md`.
+//! `cargo run --release -- [dispatch] [memory] [sqlite] [postgres] [umadb] [cost] [--quick]` prints
+//! the table. All parts at full size also write it to `RESULTS.md`.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ fn main() -> Result<()> {
     if cfg!(debug_assertions) {
         return Err("figures of a debug build say nothing: cargo run --release".into());
     }
-    // Before anything else is done there.
+    // Before any other work in that process.
     let commit = machine::commit();
     let mut report = Report::default();
     for section in SECTIONS.into_iter().filter(|section| args.wants(section)) {

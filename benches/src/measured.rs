@@ -1,4 +1,4 @@
-//! What several runs of one contender measured.
+//! The figures of several runs of one contender.
 
 use crate::load::Outcome;
 use crate::runs::Runs;

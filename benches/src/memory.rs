@@ -13,8 +13,8 @@ use crate::peer::Peer;
 use crate::report::{Report, Row};
 use crate::runs::Runs;
 
-/// How many events an aggregate has in the end: a young one, and one with a past, whose events a
-/// store that loads them all has to go through for every command.
+/// Number of events of an aggregate at the end: few, and many. A store that loads all of them
+/// handles each event again for every command.
 const DEPTHS: [u32; 2] = [20, 200];
 
 pub fn run(args: &Args, report: &mut Report) -> Result<()> {

@@ -55,7 +55,7 @@ impl Peer {
 pub struct Call(Command);
 
 impl Call {
-    /// Where its data is: a URL, or a file.
+    /// The place of its data: a URL, or a file.
     pub fn on(mut self, place: impl AsRef<OsStr>) -> Self {
         self.0.arg(place);
         self
@@ -81,7 +81,7 @@ impl Call {
     }
 }
 
-/// What it measured.
+/// The figures that a run measured.
 pub struct Answer(Value);
 
 impl Answer {

@@ -24,7 +24,7 @@ pub struct Row {
     pub latency: Option<[Runs; 2]>,
     /// Heap allocations of one operation.
     pub allocations: Option<f64>,
-    /// Against another line of the same workload.
+    /// The ratio to another line of the same workload.
     pub against: Option<String>,
 }
 
@@ -48,7 +48,7 @@ impl Row {
         self
     }
 
-    /// Notes how often this figure contains the other.
+    /// Sets the ratio of this figure to the other one.
     #[must_use]
     pub fn against(mut self, who: &str, other: f64) -> Self {
         self.against = Some(format!("{:.2} x {who}", self.runs.median() / other));
@@ -65,12 +65,12 @@ impl Report {
         self.goals.push(goal);
     }
 
-    /// Something that a reader of the table has to know.
+    /// Adds a note for readers of the table.
     pub fn note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
     }
 
-    /// The table, the goals and the notes, as Markdown that reads well as it is.
+    /// The table, the goals and the notes, as Markdown that is readable as plain text.
     pub fn markdown(&self) -> String {
         let head = [
             "workload",

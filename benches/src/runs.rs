@@ -1,6 +1,6 @@
 //! A figure, measured several times.
 
-/// What several runs of one workload measured.
+/// The figures of several runs of one workload.
 #[derive(Clone, Debug, Default)]
 pub struct Runs(Vec<f64>);
 

@@ -8,7 +8,7 @@ use crate::domain::{Account, AccountId, Deposited};
 
 cqrs_core::module!();
 
-/// Puts money into an account, and writes what it holds then into its row.
+/// Deposits money into an account, and writes its new balance to its row.
 #[derive(Command, Clone, Serialize, Deserialize)]
 pub struct Book {
     #[id(Account)]

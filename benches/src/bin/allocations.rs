@@ -1,5 +1,5 @@
-//! Counts the heap allocations of one dispatch, in a process of its own: an allocator that counts
-//! would slow down those who allocate.
+//! Counts the heap allocations of one dispatch, in a process of its own, since a counting allocator
+//! slows down contenders that allocate.
 
 use std::alloc::System;
 
@@ -14,7 +14,7 @@ const TIMES: u64 = 1_000;
 fn main() -> cqrs_benches::Result<()> {
     let mut counts = serde_json::Map::new();
     for mut contender in contenders()? {
-        // What is made once, at the first message, is no part of a dispatch.
+        // Allocations at the first message only are not part of a dispatch.
         (contender.send)(TIMES);
         let region = Region::new(ALLOCATOR);
         (contender.send)(TIMES);

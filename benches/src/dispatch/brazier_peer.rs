@@ -1,4 +1,4 @@
-//! brazier, as its README has it.
+//! brazier, used as in its README.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The floor: a call that is not inlined.
+//! The baseline: a call that is not inlined.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! medi-rs, as its README has it: a static mediator without resources, decorators and runtime; the
-//! error is its default, which cannot happen.
+//! medi-rs, used as in its README: a static mediator without resources, decorators and runtime. Its
+//! error is the default, which cannot happen.
 
 use std::convert::Infallible;
 use std::time::Duration;

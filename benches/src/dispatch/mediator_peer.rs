@@ -1,4 +1,4 @@
-//! mediator, as its README has it: functions for handlers, nothing deferred.
+//! mediator, used as in its README: functions as handlers, nothing deferred.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What it costs to carry a message to its handler, in memory, with nothing else to do.
+//! The cost of routing a message to its handler, in memory, without any other work.
 
 mod brazier_peer;
 mod direct;
@@ -16,10 +16,10 @@ use crate::goal::Goal;
 use crate::report::{Report, Row};
 use crate::runs::Runs;
 
-/// Someone who carries the message `Add` to a function that adds.
+/// A contender, which routes the message `Add` to a function that adds.
 pub struct Contender {
     pub name: &'static str,
-    /// Sends so many messages and says how long that took.
+    /// Sends this number of messages. Returns the time that it took.
     pub send: Box<dyn FnMut(u64) -> Duration>,
 }
 
@@ -31,7 +31,7 @@ const MEDIATOR: &str = "mediator 0.2, DefaultMediator";
 const MEDIATOR_ASYNC: &str = "mediator 0.2, DefaultAsyncMediator";
 const BRAZIER: &str = "brazier 0.1";
 
-/// All of them, wired.
+/// All contenders, wired.
 pub fn contenders() -> Result<Vec<Contender>> {
     Ok(vec![
         Contender {
@@ -65,7 +65,8 @@ pub fn contenders() -> Result<Vec<Contender>> {
     ])
 }
 
-/// Measures all of them in turn, again and again: what disturbs the machine disturbs them alike.
+/// Measures all contenders in turn, several times, so that disturbances of the machine affect them
+/// equally.
 pub fn run(args: &Args, report: &mut Report) -> Result<()> {
     let (rounds, batch) = if args.quick {
         (11, 100_000)
@@ -118,7 +119,7 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Counted by the program `allocations`.
+/// The number of allocations, counted by the program `allocations`.
 fn allocations() -> Result<serde_json::Value> {
     let folder = cargo::build("", Profile::Release, &["--bin", "allocations"])?;
     cargo::figures(&mut Command::new(folder.join("allocations")))

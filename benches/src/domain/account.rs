@@ -1,11 +1,11 @@
-//! The account that commands go to. The peers' `account.rs` have the same domain.
+//! The account of the commands. The peers' `account.rs` have the same domain.
 
 use std::fmt;
 
 use cqrs_core::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// What an account holds at most.
+/// Maximum balance of an account.
 pub const LIMIT: u64 = 1 << 40;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub enum AccountError {
     Full,
 }
 
-/// Puts money into an account.
+/// Deposits money into an account.
 #[derive(Command, Clone, Serialize, Deserialize)]
 #[command(error = AccountError)]
 pub struct Deposit {
@@ -65,7 +65,7 @@ fn deposit(command: Deposit, account: &Account) -> Result<Deposited, AccountErro
     })
 }
 
-/// Gives an account a past, without a look at it.
+/// Adds a history to an account, without a check.
 #[derive(Command, Clone, Serialize, Deserialize)]
 pub struct FillAccount {
     pub account: AccountId,

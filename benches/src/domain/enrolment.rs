@@ -3,7 +3,7 @@
 use cqrs_core::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// How many students a course takes, and how many courses a student.
+/// Maximum number of students of a course, and of courses of a student.
 const LIMIT: u32 = 1 << 30;
 
 #[derive(Debug, thiserror::Error)]
@@ -80,8 +80,8 @@ fn enrol(command: Enrol, course: &Course, student: &Student) -> Result<Enrolled,
     Ok(Enrolled { course, student })
 }
 
-/// Enrols the students with the numbers from `first` on, each in the course with his number,
-/// without a look at either; after `pairs` numbers again from 0.
+/// Enrols the students with the numbers from `first` on, each in the course with the same number,
+/// without a check. After `pairs`, the numbers start at 0 again.
 #[derive(Command, Clone, Copy, Serialize, Deserialize)]
 pub struct FillCourses {
     pub first: u32,

@@ -1,4 +1,4 @@
-//! What is decided in the workloads: one aggregate, one with snapshots, two at once.
+//! The decisions of the workloads: about one aggregate, one with snapshots, and two at once.
 
 cqrs_core::module!();
 

@@ -1,4 +1,4 @@
-//! The account once more, with its state stored every hundred events.
+//! The same account, with its state stored every hundred events.
 
 use cqrs_core::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,7 @@ fn save(command: Save, savings: &Savings) -> Result<Saved, AccountError> {
     })
 }
 
-/// Gives an account a past, without a look at it.
+/// Adds a history to an account, without a check.
 #[derive(Command, Clone, Serialize, Deserialize)]
 pub struct FillSavings {
     pub account: AccountId,

@@ -3,20 +3,21 @@ use crate::load::{Load, Outcome};
 use crate::peer::{Call, Peer};
 use crate::postgres::database::Database;
 
-/// A peer, and how it is used.
+/// A peer with its settings.
 pub struct Contender {
     pub peer: Peer,
-    /// What it is on PostgreSQL with.
+    /// The peer's crate for PostgreSQL.
     adapter: &'static str,
-    /// How many commands a run of a few seconds has: of one caller, of several.
+    /// Number of commands in a run of a few seconds: with one caller, and with several.
     commands: [u32; 2],
-    /// One aggregate for all callers: the workload and the settings with most successes.
+    /// The workload and settings with most successes for all callers on one aggregate.
     pub hot: Hot,
-    /// After how many events a state is stored where that is asked for; 0 where it cannot be.
+    /// Number of events between two stored states, if the workload has them. 0 if the peer has
+    /// none.
     pub snapshots: u32,
 }
 
-/// How a peer does best when all callers send their commands to one aggregate.
+/// The best settings of a peer for all callers on one aggregate.
 pub struct Hot {
     pub workload: &'static str,
     pub connections: u32,
@@ -24,7 +25,7 @@ pub struct Hot {
     pub how: &'static str,
 }
 
-/// All peers, as their documentation has them.
+/// All peers, used as documented.
 pub fn all() -> Result<[Contender; 4]> {
     Ok([
         Contender {
@@ -84,13 +85,12 @@ impl Contender {
         format!("{}{}", self.peer.name, self.adapter)
     }
 
-    /// The load with as many commands as this peer carries out in a few seconds.
+    /// The load, with the number of commands that this peer carries out in a few seconds.
     fn share(&self, load: Load) -> Load {
         load.at_most(self.commands[usize::from(load.callers > 1)])
     }
 
-    /// The pool on which it is faster: of 10 connections, which is usual, or of one for each
-    /// caller.
+    /// The faster pool: one with 10 connections, as is usual, or with one for each caller.
     pub fn pool(&self, load: Load, database: &Database) -> Result<u32> {
         let each = load.callers.min(64);
         let short = load.at_most(self.share(load).commands / 4);

@@ -3,12 +3,12 @@ use tokio_postgres::{Client, NoTls};
 
 use crate::Result;
 
-/// The server that is measured, private unless `CQRS_TEST_POSTGRES_URL` names one.
+/// The measured server. A private one, unless `CQRS_TEST_POSTGRES_URL` names another.
 pub struct Database {
     url: &'static str,
 }
 
-/// Ours has a schema of its own; everyone else's tables are in this one.
+/// The schema of the peers' tables. Ours are in another one.
 const SCHEMA: &str = "bench";
 
 impl Database {
@@ -18,7 +18,7 @@ impl Database {
         Ok(Self { url: server.url() })
     }
 
-    /// The URL, with the tables of every contender gone.
+    /// Drops the tables of all contenders, and returns the URL.
     pub fn fresh(&self) -> Result<String> {
         let drop = ["cqrs", SCHEMA].map(|it| format!("DROP SCHEMA IF EXISTS {it} CASCADE"));
         self.run(&format!("{}; CREATE SCHEMA {SCHEMA}", drop.join("; ")))?;
@@ -28,7 +28,7 @@ impl Database {
         Ok(format!("{url}{joint}options=-csearch_path%3D{SCHEMA}"))
     }
 
-    /// Writes to disk what is still to be written, and gathers statistics.
+    /// Runs a checkpoint, and gathers statistics.
     pub fn settle(&self) -> Result<()> {
         self.run("VACUUM ANALYZE")?;
         self.run("CHECKPOINT")
@@ -58,7 +58,7 @@ pub fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 pub async fn connect(url: &str) -> Result<Client> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     tokio::spawn(async move {
-        // How it ended, the client is told.
+        // The client reports how the connection ended.
         let _ = connection.await;
     });
     Ok(client)

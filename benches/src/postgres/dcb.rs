@@ -24,7 +24,7 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
     super::replay::run(&log, report)?;
     let [mut long_one, mut long_two] = std::array::from_fn(|_| Measured::default());
     for _ in 0..RUNS {
-        // Both find the aggregates as the filling left them and then with what they added.
+        // Both workloads start with the aggregates of the filled log, and add events to them.
         long_one.push(ours::deposits(load, &log.url)?);
         long_two.push(ours::enrolments(load, &log.url)?);
     }

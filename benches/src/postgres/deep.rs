@@ -10,7 +10,7 @@ use crate::runs::Runs;
 
 const EVENTS: u32 = 10_000;
 
-/// How often a run sends the command; its figure is the median of these.
+/// Number of commands in a run. Its figure is their median.
 const ROUNDS: u32 = 21;
 
 pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {

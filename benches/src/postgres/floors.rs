@@ -1,4 +1,4 @@
-//! What the database can take in at all.
+//! The highest rate at which the database takes rows.
 
 use super::{RUNS, Stage, raw};
 use crate::Result;

@@ -11,7 +11,7 @@ use crate::runs::Runs;
 
 const CALLERS: u32 = 64;
 
-/// What callers of one contender saw, and the shares of their commands that failed.
+/// The figures of one contender's callers, with the shares of their commands that failed.
 #[derive(Default)]
 struct Seen(Measured, Runs);
 

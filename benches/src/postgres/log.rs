@@ -9,16 +9,16 @@ use crate::domain::FillCourses;
 pub struct Log {
     pub url: String,
     pub events: u32,
-    /// How many tags there are.
+    /// Number of tags.
     pub tags: u32,
 }
 
-/// How many events a command of the filling has, and how many are under way.
+/// Number of events per command while the log is filled, and of commands in progress.
 const BATCH: u32 = 1_000;
 const WRITERS: u32 = 8;
 
 impl Log {
-    /// Through the store, as everything else.
+    /// Fills the log through the store, like all other workloads.
     pub fn write(quick: bool, database: &Database) -> Result<Self> {
         let events = if quick { 100_000 } else { 1_000_000 };
         let (url, pairs) = (database.fresh()?, events / 10);

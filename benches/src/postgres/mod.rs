@@ -1,4 +1,4 @@
-//! `execute` on PostgreSQL, beside its peers and beside what the database allows.
+//! `execute` on PostgreSQL, beside its peers and beside the limits of the database.
 
 mod contender;
 mod database;
@@ -28,11 +28,11 @@ const CALLERS: [u32; 4] = [1, 16, 64, 256];
 /// These take long.
 const RUNS: usize = 3;
 
-/// What the workloads of this part have in common.
+/// The data that the workloads of this part share.
 struct Stage {
-    /// Smaller workloads: to see that they run.
+    /// Whether to run smaller workloads, as a smoke test.
     quick: bool,
-    /// cqrs-es first.
+    /// The peers, cqrs-es first.
     peers: [Contender; 4],
     database: Database,
 }

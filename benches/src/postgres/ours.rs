@@ -30,7 +30,7 @@ pub fn enrolments(load: Load, url: &str) -> Result<Outcome> {
 }
 
 /// A caller has as many courses as students, and enrols each student in another course each time,
-/// so that what happened last to the one is not what happened last to the other.
+/// so that the last events of the two are different ones.
 fn enrolments_of(load: Load) -> Vec<Vec<Enrol>> {
     let commands = |caller| {
         let numbers: Vec<_> = load.numbers_of(caller).collect();
@@ -45,7 +45,7 @@ fn enrolments_of(load: Load) -> Vec<Vec<Enrol>> {
     (0..load.callers).map(commands).collect()
 }
 
-/// Everyone to one aggregate; with the share of commands that failed.
+/// All callers on one aggregate. Also returns the share of commands that failed.
 pub fn hot(callers: u32, time: Duration, url: &str) -> Result<(Outcome, f64)> {
     block_on(async {
         let dispatcher = builder(url).await?.build().await?;
@@ -60,7 +60,7 @@ pub fn hot(callers: u32, time: Duration, url: &str) -> Result<(Outcome, f64)> {
     })
 }
 
-/// Each command, then a query that sees what it did.
+/// Each command, then a query that sees its effect.
 pub fn viewed(load: Load, url: &str) -> Result<Outcome> {
     block_on(async {
         let builder = builder(url).await?.module(read_model::module());
@@ -154,7 +154,7 @@ pub fn deep(events: u32, rounds: u32, url: &str) -> Result<Deep> {
     })
 }
 
-/// Of the milliseconds that it takes; the first time does not count, for nobody.
+/// The median duration in milliseconds. The first run does not count, for any contender.
 async fn median(rounds: u32, work: impl AsyncFn() -> Result<()>) -> Result<f64> {
     work().await?;
     let mut millis = crate::runs::Runs::default();

@@ -19,7 +19,7 @@ use crate::goal::Goal;
 use crate::report::{Report, Row};
 use crate::runs::Runs;
 
-/// As many as a projection asks for at once.
+/// Events per page, as for a projection.
 const PAGE: usize = 512;
 
 const STREAM: &str = "SELECT * FROM cqrs.events ORDER BY position";
@@ -79,7 +79,7 @@ async fn subscribe(url: &str, all: u32) -> Result<(u32, Instant)> {
     Ok((seen, start))
 }
 
-/// Looks at the position and the payload of each.
+/// Reads the position and the payload of each event.
 async fn stream(url: &str) -> Result<(u32, Instant)> {
     let client = connect(url).await?;
     let start = Instant::now();

@@ -45,7 +45,7 @@ pub fn run(load: Load, stage: &Stage, report: &mut Report) -> Result<f64> {
     Ok(per_second)
 }
 
-/// `theirs` is what the peers do per second, cqrs-es first.
+/// `theirs` are the peers' commands per second, cqrs-es first.
 fn judge(number: u32, ours: &Measured, insert: &Measured, theirs: &[f64], report: &mut Report) {
     let (per_second, floor) = (ours.per_second.median(), insert.per_second.median());
     let best = theirs.iter().copied().fold(f64::NAN, f64::max);

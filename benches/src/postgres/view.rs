@@ -1,4 +1,4 @@
-//! A read model that is kept up to date: callers read what their commands did.
+//! A read model that is kept up to date: callers read the effects of their commands.
 
 use super::{RUNS, Stage, ours};
 use crate::Result;
@@ -7,7 +7,7 @@ use crate::load::Load;
 use crate::measured::Measured;
 use crate::report::{Report, Row};
 
-/// The first of the peers is the one with views of its own.
+/// The first peer is the only one with views.
 pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
     let Stage {
         peers, database, ..

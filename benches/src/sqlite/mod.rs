@@ -1,4 +1,4 @@
-//! `execute` on a database file, beside what the file allows.
+//! `execute` on a database file, beside its peers and beside SQL by hand.
 
 mod ours;
 mod peers;

@@ -3,8 +3,8 @@ use crate::measured::Measured;
 use crate::peer::Peer;
 use crate::{Result, cargo};
 
-/// Settings of the file besides WAL and synchronous=FULL, for everyone as cqrs-sqlite has them:
-/// after how many pages the log is checkpointed, and the page cache in (negative) KiB.
+/// Settings of the file besides WAL and synchronous=FULL, the same as in cqrs-sqlite: the number of
+/// pages after which the log is checkpointed, and the page cache in (negative) KiB.
 pub const CHECKPOINT: i64 = 4096;
 pub const CACHE: i64 = -16_384;
 
@@ -27,7 +27,7 @@ pub struct Pools {
 }
 
 impl Pools {
-    /// One run on each; says which version of SQLite it was.
+    /// One run on each pool. Returns the version of SQLite, too.
     pub fn push(&mut self, peer: &Peer, load: Load) -> Result<String> {
         let mut version = String::new();
         for (connections, measured) in [(10, &mut self.ten), (1, &mut self.one)] {

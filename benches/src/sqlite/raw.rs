@@ -1,4 +1,4 @@
-//! The floor: what a careful person writes by hand, one transaction per command.
+//! The baseline: careful SQL by hand, with one transaction per command.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError, mpsc};
@@ -12,7 +12,7 @@ use crate::domain::LIMIT;
 use crate::load::{Latencies, Load, Outcome};
 use crate::{Result, cargo};
 
-/// The log's order is the rowid; as many trees to write to as the table of sqlite-es has.
+/// The log's order is the rowid. The table has as many trees to write as that of sqlite-es.
 const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS events (
     position  INTEGER PRIMARY KEY,
     aggregate TEXT    NOT NULL,
@@ -64,7 +64,7 @@ pub fn queued_connection(load: Load) -> Result<Outcome> {
     thread::scope(|scope| {
         scope.spawn(move || {
             for (id, answer) in commands {
-                // A caller that is gone needs no answer.
+                // A caller that has stopped needs no answer.
                 let _ = answer.send(deposit(&mut connection, &id, 1));
             }
         });

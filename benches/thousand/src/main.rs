@@ -1,5 +1,6 @@
-//! Says what `build()` takes with a thousand command handlers, each with an aggregate and a
-//! service: the first one of the process, and a later one, as JSON on standard error.
+//! Measures `build()` with a thousand command handlers, each with an aggregate and a service.
+//! Prints the durations of the first one of the process and of a later one, as JSON on standard
+//! error.
 
 use std::fmt;
 use std::sync::Arc;
@@ -35,7 +36,7 @@ pub struct Counter {
     count: u64,
 }
 
-/// How high a counter goes.
+/// Maximum value of a counter.
 pub struct Most(u64);
 
 #[aggregate(id = CounterId)]

@@ -1,6 +1,6 @@
 use sqlx::{Pool, Sqlite};
 
-/// As sqlite-es's own migration has them.
+/// The tables of sqlite-es's own migration.
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS events (
   aggregate_type text                          NOT NULL,

@@ -1,15 +1,15 @@
 use crate::{Error, Result};
 
-/// Why a command was not carried out.
+/// The reason that a command failed.
 #[derive(Debug)]
 pub enum Failure {
-    /// Somebody else was faster, or the database too busy: a command to send again.
+    /// A conflict, or a busy database: send the command again.
     Again(Error),
     /// An error that a retry cannot resolve.
     Final(Error),
 }
 
-/// A framework with the accounts of `src/domain.rs` of the benchmarks, as its users write them.
+/// A framework with the accounts of `src/domain.rs` of the benchmarks, in its own style.
 pub trait Bank: Clone + Send + Sync + 'static {
     /// One command: reads the account, decides, adds an event.
     fn deposit(
@@ -20,10 +20,10 @@ pub trait Bank: Clone + Send + Sync + 'static {
 
 /// A bank that can be given accounts with a long history.
 pub trait Seed: Bank {
-    /// Gives an account that has none so many events.
+    /// Adds this number of events to an account without any.
     fn seed(&self, account: &str, events: u32) -> impl Future<Output = Result<()>> + Send;
 
-    /// Drops what spares the next command reading all events again.
+    /// Drops all data in memory that saves the next command from reading all events.
     fn forget(&self) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
     }

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use crate::{Failure, Result, Run, Seed};
 
-/// The median of a command's milliseconds, cold each time or not.
+/// The median duration of a command in milliseconds, cold each time or not.
 pub async fn deep(bank: impl Seed, run: &Run, cold: bool) -> Result<Value> {
-    // Connections are made and statements prepared.
+    // Opens connections and prepares statements.
     command(&bank, "other").await?;
     bank.seed("deep", run.events).await?;
     command(&bank, "deep").await?;

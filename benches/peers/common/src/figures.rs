@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 
 use crate::Result;
 
-/// What callers noticed.
+/// The figures of the callers.
 #[derive(Default)]
 pub struct Figures {
-    /// The latency of each command that was carried out, in microseconds.
+    /// The latency of each successful command, in microseconds.
     micros: Vec<f64>,
-    /// How many attempts failed.
+    /// Number of failed attempts.
     failed: u32,
 }
 
@@ -27,7 +27,7 @@ impl Figures {
         self.failed += other.failed;
     }
 
-    /// As the benchmarks read it.
+    /// The figures in the format that the benchmarks read.
     pub fn json(mut self, took: Duration) -> Value {
         self.micros.sort_by(f64::total_cmp);
         let at = |percent: usize| {
@@ -47,7 +47,7 @@ impl Figures {
     }
 }
 
-/// Says what was measured, on standard error: some peers print to standard output.
+/// Prints the figures to standard error, since some peers print to standard output.
 pub fn print(measured: Result<Value>) -> Result<()> {
     eprintln!("{}", measured?);
     Ok(())

@@ -19,7 +19,7 @@ pub async fn hot(bank: impl Bank, run: &Run) -> Result<Value> {
     Ok(figures.json(start.elapsed()))
 }
 
-/// One caller: a command that fails is sent again at once, and counts as failed.
+/// One caller. A failed command is sent again at once, and counts as failed.
 async fn call(bank: impl Bank, end: Instant) -> Result<Figures> {
     let mut figures = Figures::default();
     let mut start = Instant::now();

@@ -1,4 +1,4 @@
-//! The workloads of the benchmarks, for any framework that can put money into an account.
+//! The workloads of the benchmarks, for any framework that can deposit money into an account.
 
 mod bank;
 mod deep;
@@ -23,7 +23,7 @@ pub use spread::spread;
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Runs this on all cores.
+/// Runs a future on all cores.
 pub fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -1,10 +1,10 @@
-//! Connections, as all peers have them: through sqlx.
+//! Connections of the peers, all of which use sqlx.
 
 use crate::{Result, Run};
 
 #[cfg(feature = "postgres")]
 pub async fn postgres(url: &str, run: &Run) -> Result<sqlx::PgPool> {
-    // All are there before the first command: to connect is no part of one.
+    // All connections are open before the first command, whose duration must not include that.
     let options = sqlx::postgres::PgPoolOptions::new()
         .min_connections(run.connections)
         .max_connections(run.connections)
@@ -12,7 +12,7 @@ pub async fn postgres(url: &str, run: &Run) -> Result<sqlx::PgPool> {
     Ok(options.connect(url).await?)
 }
 
-/// A new file with what is the same for everyone: WAL, every commit synced, these pragmas.
+/// A new file with the settings that all contenders share: WAL, every commit synced, these pragmas.
 #[cfg(feature = "sqlite")]
 pub async fn sqlite(file: &str, run: &Run) -> Result<sqlx::SqlitePool> {
     use sqlx::sqlite::{

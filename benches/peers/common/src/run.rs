@@ -1,4 +1,4 @@
-//! What to run, as the benchmarks say in the environment.
+//! The parameters of a run, which the benchmarks set in the environment.
 
 use std::env;
 
@@ -10,11 +10,11 @@ pub struct Run {
     pub callers: u32,
     pub connections: u32,
     pub rounds: u32,
-    /// How long callers go on at the same aggregate.
+    /// Duration of the workload on a single aggregate.
     pub millis: u32,
-    /// How many events an aggregate has that is loaded.
+    /// Number of events of a loaded aggregate.
     pub events: u32,
-    /// After how many events of an aggregate its state is stored; 0 for never.
+    /// Number of an aggregate's events between two stored states. 0 for none.
     pub snapshots: u32,
     /// Settings of the database file.
     pub pragmas: [(&'static str, String); 2],
@@ -44,8 +44,7 @@ impl Run {
         })
     }
 
-    /// The aggregates that a caller sends its commands to: callers share none, so that nobody
-    /// waits for a conflict of his own making.
+    /// The aggregates of a caller's commands. Callers share none, so that they do not conflict.
     pub fn ids_of(&self, caller: u32) -> Vec<String> {
         let aggregates = (0..self.commands).map(|number| number % self.aggregates);
         let mine = aggregates.filter(|aggregate| aggregate % self.callers == caller);

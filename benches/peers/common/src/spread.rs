@@ -1,4 +1,4 @@
-//! Callers that each send their commands one after the other, none to another's aggregates.
+//! Callers that each send their commands one after the other, and share no aggregates.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{Bank, Failure, Figures, Result, Run};
 
-/// How often a command is sent before the run is given up.
+/// Maximum number of attempts per command before the run fails.
 const ATTEMPTS: u32 = 1_000;
 
 pub async fn spread(bank: impl Bank, run: &Run) -> Result<Value> {
@@ -25,7 +25,7 @@ pub async fn spread(bank: impl Bank, run: &Run) -> Result<Value> {
     Ok(figures.json(start.elapsed()))
 }
 
-/// One caller's commands, each sent again until it is carried out.
+/// One caller's commands, each sent again until it succeeds.
 async fn call(bank: impl Bank, ids: Vec<String>) -> Result<Figures> {
     let mut figures = Figures::default();
     for id in ids {

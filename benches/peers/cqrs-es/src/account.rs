@@ -1,4 +1,4 @@
-//! The same domain as `src/domain.rs` of the benchmarks, as cqrs-es has one write it.
+//! The same domain as `src/domain.rs` of the benchmarks, in the style of cqrs-es.
 
 use cqrs_es::event_sink::EventSink;
 use cqrs_es::{Aggregate, DomainEvent};
@@ -14,7 +14,7 @@ pub const LIMIT: u64 = 1 << 40;
 
 pub struct Deposit {
     pub amount: u64,
-    /// More than once only to fill an account that is to have many events.
+    /// Number of events. More than one only to fill an account with a long history.
     pub times: u32,
 }
 

@@ -13,7 +13,7 @@ impl<S: EventStore<Account>> Framework<S> {
     pub async fn execute(&self, account: &str, deposit: Deposit) -> Result<(), Failure> {
         match self.0.execute(account, deposit).await {
             Ok(()) => Ok(()),
-            // The busy time-out of many connections can run out: that is a command to send again.
+            // With many connections, the busy timeout can expire. The command is sent again then.
             Err(
                 error @ (AggregateError::AggregateConflict
                 | AggregateError::DatabaseConnectionError(_)

@@ -1,4 +1,4 @@
-//! Runs one workload on cqrs-es and says what it measured, as JSON on standard error: `MemStore`
+//! Runs one workload on cqrs-es. Prints the figures as JSON on standard error, since `MemStore`
 //! prints every load and store to standard output.
 
 mod account;

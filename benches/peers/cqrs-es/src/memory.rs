@@ -14,7 +14,7 @@ const DEPOSIT: Deposit = Deposit {
     times: 1,
 };
 
-/// Each round begins with an empty store, so that all see the same number of events per aggregate.
+/// Each round begins with an empty store, so that all have the same number of events per aggregate.
 pub fn run(quiet: bool, run: &Run) -> Result<serde_json::Value> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let mut took = Duration::ZERO;

@@ -37,8 +37,8 @@ CREATE TABLE account_view (
 )";
 
 pub async fn run(workload: &str, url: &str, run: &Run) -> Result<Value> {
-    // As `postgres_es::default_postgress_pool` has it, except for the number of connections, for
-    // which the benchmarks take the better.
+    // As in `postgres_es::default_postgress_pool`, except for the number of connections, of which
+    // the benchmarks use the faster.
     let pool = peer::postgres(url, run).await?;
     sqlx::raw_sql(TABLES).execute(&pool).await?;
     if workload == "view" {

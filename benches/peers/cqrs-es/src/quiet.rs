@@ -1,13 +1,13 @@
-//! `MemStore` without its two `println!` per command. What printing to nowhere costs is no part of
-//! a framework, so the benchmarks show the peer with and without it.
+//! `MemStore` without its two `println!` per command. The cost of printing is not part of a
+//! framework, so the benchmarks show the peer with and without it.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 use cqrs_es::{Aggregate, AggregateContext, AggregateError, EventEnvelope, EventStore};
 
-/// Steps as those of `cqrs_es::mem_store::MemStore` 0.5.0: clone the events to load them, clone
-/// them once more to store the new ones behind them.
+/// The same steps as in `cqrs_es::mem_store::MemStore` 0.5.0: clone the events to load them, and
+/// clone them again to store the new ones after them.
 pub struct QuietStore<A: Aggregate> {
     events: RwLock<HashMap<String, Vec<EventEnvelope<A>>>>,
 }

@@ -21,9 +21,9 @@ const EVENTS: &str = "CREATE TABLE events (
 ) STRICT";
 
 pub async fn run(file: &str, run: &Run) -> Result<serde_json::Value> {
-    // As `sqlite_es::default_sqlite_pool` has it, except for `synchronous`, which it sets to
-    // NORMAL, the number of connections, for which the benchmarks take the better, and what is
-    // the same for everyone.
+    // As in `sqlite_es::default_sqlite_pool`, except for `synchronous`, which it sets to NORMAL,
+    // the number of connections, of which the benchmarks use the faster, and the settings that all
+    // contenders share.
     let pool = peer::sqlite(file, run).await?;
     sqlx::query(EVENTS).execute(&pool).await?;
     let version = peer::sqlite_version(&pool).await?;

@@ -27,7 +27,7 @@ impl View<Account> for AccountView {
 type Views = PostgresViewRepository<AccountView, Account>;
 type AccountQuery = GenericQuery<Views, AccountView, Account>;
 
-/// The framework with its view, which is up to date when a command is carried out.
+/// The framework with its view, which is up to date when a command returns.
 #[derive(Clone)]
 pub struct Viewed {
     framework: Framework<PersistedEventStore<PostgresEventRepository, Account>>,

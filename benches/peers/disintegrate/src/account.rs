@@ -1,4 +1,4 @@
-//! The same domain as `src/domain.rs` of the benchmarks, as disintegrate has one write it.
+//! The same domain as `src/domain.rs` of the benchmarks, in the style of disintegrate.
 
 use disintegrate::{Decision, Event, StateMutate, StateQuery};
 use serde::{Deserialize, Serialize};

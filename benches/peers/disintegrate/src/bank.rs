@@ -65,12 +65,12 @@ macro_rules! bank {
     };
 }
 
-// A bound for both is longer than both.
+// A bound that covers both would be longer than the two.
 bank!(NoSnapshot);
 bank!(WithPgSnapshot);
 
-/// Whether somebody else was faster: what it says itself, or what PostgreSQL says of a
-/// serializable transaction (40001, and 40P01 of a deadlock) before it commits.
+/// Whether the error is a conflict: one of disintegrate itself, or of PostgreSQL about a
+/// serializable transaction (40001, or 40P01 for a deadlock).
 fn is_conflict(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     match error.downcast_ref() {
         Some(disintegrate_postgres::Error::Concurrency) => true,

@@ -1,4 +1,4 @@
-//! Runs one workload on disintegrate and says what it measured, as JSON on standard error.
+//! Runs one workload on disintegrate. Prints the figures as JSON on standard error.
 
 mod account;
 mod bank;

@@ -7,9 +7,9 @@ use crate::account::AccountEvent;
 
 pub type Store = PgEventStore<AccountEvent, Json<AccountEvent>>;
 
-/// What is missing when the store's own migration stops on PostgreSQL 14 and 15: one of its
-/// functions has a hexadecimal number, which PostgreSQL reads from version 16 on, and the columns
-/// come after it. The function is the same with the number in decimals.
+/// The rest of the store's own migration, which stops on PostgreSQL 14 and 15: one of its functions
+/// has a hexadecimal number, which only PostgreSQL 16 and later can parse, and the columns come
+/// after it. This function is the same with a decimal number.
 const MISSING: &str = "
 CREATE OR REPLACE FUNCTION event_store_begin_epoch() RETURNS void AS $$
 DECLARE

@@ -1,4 +1,4 @@
-//! The same domain as `src/domain.rs` of the benchmarks, as esrs has one write it.
+//! The same domain as `src/domain.rs` of the benchmarks, in the style of esrs.
 
 use esrs::Aggregate;
 use serde::{Deserialize, Serialize};

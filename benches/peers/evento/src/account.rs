@@ -1,4 +1,4 @@
-//! The same domain as `src/domain.rs` of the benchmarks, as evento has one write it.
+//! The same domain as `src/domain.rs` of the benchmarks, in the style of evento.
 
 use bincode::{Decode, Encode};
 use evento::{AggregatorName, EventDetails};

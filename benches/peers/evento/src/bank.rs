@@ -3,10 +3,10 @@ use peer::{Bank, Failure, Seed};
 
 use crate::account::{Account, Deposited, LIMIT};
 
-/// How many events a commit has when many are to be written.
+/// Number of events per commit when a history is written.
 const BATCH: u32 = 1_000;
 
-/// An executor of evento, and how to drop its snapshots.
+/// An executor of evento, with a function that drops its snapshots.
 #[derive(Clone)]
 pub struct Bound<E> {
     pub executor: E,
@@ -65,7 +65,7 @@ fn unwritten(error: WriteError) -> Failure {
     }
 }
 
-/// SQLite's busy time-out can run out: that is a command to send again.
+/// The failure for an error. After SQLite's busy timeout, the command is sent again.
 fn busy(error: String) -> Failure {
     if error.contains("database is locked") {
         Failure::Again(error.into())

@@ -11,7 +11,7 @@ use crate::postgres::database::{block_on, connect};
 const UNNEST: &str = "INSERT INTO raw (aggregate, seq, type, payload) \
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bytea[])";
 
-/// How many rows a commit has with [`unnest`].
+/// Number of rows per commit with [`unnest`].
 const BATCH: usize = 500;
 
 /// Rows per second.

@@ -1,5 +1,5 @@
-//! The floors: what a careful person writes by hand, one statement or two per command; and what
-//! the database takes in when nothing else is asked of it.
+//! The baselines: careful SQL by hand, with one or two statements per command; and the rate at
+//! which the database takes rows with no other work.
 
 mod bulk;
 mod single;
@@ -29,12 +29,12 @@ const LOAD: &str = "SELECT seq, payload FROM raw WHERE aggregate = $1 ORDER BY s
 
 const PAYLOAD: &[u8] = br#"{"account":"account-0000","amount":1}"#;
 
-/// Inserts and does not look.
+/// Inserts without a read.
 pub fn insert(load: Load, url: &str) -> Result<Outcome> {
     run(load, url, false)
 }
 
-/// Looks at what is there, and inserts after it.
+/// Reads the aggregate's rows, and inserts after them.
 pub fn load_and_insert(load: Load, url: &str) -> Result<Outcome> {
     run(load, url, true)
 }
@@ -93,7 +93,7 @@ impl Caller {
         Ok(latencies)
     }
 
-    /// The number is one that the aggregate does not have yet, for one who does not look.
+    /// A number that the aggregate does not have yet, for callers that do not read.
     async fn load_and_insert(&self, id: &str, number: i64) -> Result<()> {
         let seq: i64 = match &self.load {
             None => number,

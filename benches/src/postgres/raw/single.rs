@@ -10,7 +10,7 @@ use crate::load::Outcome;
 use crate::postgres::database::{block_on, connect};
 use crate::runs::Runs;
 
-/// A row for each aggregate, here the one.
+/// A table with a row for each aggregate, here for one.
 const COUNTER: &str = "CREATE TABLE counter (
     aggregate text   PRIMARY KEY,
     seq       bigint NOT NULL
@@ -24,8 +24,8 @@ const COUNT: &str = "WITH one AS (
 const FILL: &str = "INSERT INTO raw (aggregate, seq, type, payload)
     SELECT 'deep', seq, 'deposited', $1 FROM generate_series(1, $2::bigint) seq";
 
-/// Callers raise the aggregate's number and insert with it, in one statement each; with the share
-/// of commands that failed.
+/// Each command is one statement that raises the aggregate's number and inserts with it. Also
+/// returns the share of commands that failed.
 pub fn counter(callers: u32, time: Duration, url: &str) -> Result<(Outcome, f64)> {
     block_on(async {
         let client = connect(url).await?;
@@ -49,7 +49,7 @@ pub fn counter(callers: u32, time: Duration, url: &str) -> Result<(Outcome, f64)
     })
 }
 
-/// The median of the milliseconds that it takes to load so many rows and insert one more.
+/// The median duration, in milliseconds, of loading this number of rows and inserting one more.
 pub fn deep(events: u32, rounds: u32, url: &str) -> Result<f64> {
     block_on(async {
         let client = connect(url).await?;
