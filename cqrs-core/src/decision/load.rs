@@ -158,6 +158,7 @@ impl Load {
             && state.value.restore(&stored.body)?
         {
             state.up_to = stored.position;
+            // Events after the stored state count towards the next snapshot.
             state.events = 0;
             state.size = SizeEstimate::default();
         }
@@ -176,6 +177,8 @@ impl Load {
         handler: &'static str,
     ) -> Result<(), Failure> {
         let state = &mut self.state;
+        // A failed fold leaves the state between two events. The callers have marked it dirty
+        // before.
         state.value.apply(event, &self.tags, handler)?;
         state.events = state.events.saturating_add(1);
         state.size.add(event.payload.len());

@@ -20,11 +20,11 @@ use crate::registry::{MessageKind, Registry};
 use crate::store::{BoxFuture, Position, StoreError};
 use crate::trace;
 
-/// A query about to be asked; `.await` asks it. `Q` is the query's type, or
+/// A query with its options, which `.await` asks. `Q` is the query's type, or
 /// [`Named`](super::Named) for a query that is asked by its wire name.
 ///
-/// A sync handler that needs neither the context nor a wait answers in `into_future`, with which
-/// `.await` begins, and such a call allocates nothing.
+/// `.await` begins with `into_future`. There, a sync handler answers, if it needs neither the
+/// context nor a wait for read models; such a call allocates nothing.
 #[must_use = "a query is asked when the call is awaited"]
 pub struct QueryCall<'d, Q> {
     pub(super) dispatcher: &'d Dispatcher,
@@ -34,9 +34,9 @@ pub struct QueryCall<'d, Q> {
     seen: Option<&'d AtomicU64>,
 }
 
-/// The answer to a query, or the future of it.
+/// The answer to a query, or its future.
 ///
-/// Two options and not one enum: reading back as a whole what was just written in parts would have to
+/// Two options instead of one enum: an enum is written in parts and read as a whole, which has to
 /// wait for the writes (decision 0018).
 #[must_use = "futures do nothing unless polled"]
 pub struct QueryFuture<'d, A> {
@@ -304,7 +304,7 @@ impl<A> Future for QueryFuture<'_, A> {
         }
         match &mut self.later {
             Some(later) => later.as_mut().poll(context),
-            // Polled again after it was ready.
+            // The future was polled again after it was ready.
             None => Poll::Pending,
         }
     }

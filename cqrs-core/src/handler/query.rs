@@ -23,29 +23,29 @@ pub trait QueryHandler: Sized + 'static {
     type Query: Query;
     /// The function's name.
     const NAME: &'static str;
-    /// Where it is.
+    /// The place of the function in the source.
     const SOURCE: Source;
     /// Whether the function is `async`.
     const IS_ASYNC: bool;
 
-    /// Its inputs, without the query.
+    /// The function's inputs, without the query.
     fn inputs() -> Vec<Input>;
 
-    /// Answers: at once, unless the function is `async`.
+    /// Calls the function. The answer is ready, unless the function is `async`.
     fn handle(query: Self::Query, scope: QueryScope<'_>) -> QueryReply<'_, Self>;
 }
 
-/// A query handler as a pointer, its panics caught. Sync and async handlers have pointers of their own,
-/// so that a small answer comes back in registers: one type of pointer for both takes more time than the
-/// rest of the call (decision 0018).
+/// A query handler as a function pointer that catches panics. Sync and async handlers have separate
+/// pointers, so that a small answer is returned in registers: with one type of pointer for both,
+/// handing the answer over takes longer than the rest of the call (decision 0018).
 pub enum QueryFn<Q: Query> {
-    /// A sync handler. The error is boxed, which makes it as small as a small answer.
+    /// A sync handler. The error is boxed, so that it is as small as a small answer.
     Now(for<'a> fn(Q, QueryScope<'a>) -> Result<<Q as Query>::Output, Box<QueryError>>),
     /// An async handler.
     Later(for<'a> fn(Q, QueryScope<'a>) -> BoxFuture<'a, QueryResult<<Q as Query>::Output>>),
 }
 
-/// An answer as the caller gets it.
+/// The result of a query, as its caller gets it.
 pub(crate) type QueryResult<T> = Result<T, QueryError>;
 
 type Output<H> = <<H as QueryHandler>::Query as Query>::Output;
@@ -79,7 +79,7 @@ impl<Q: Query> Clone for QueryFn<Q> {
 
 impl<Q: Query> Copy for QueryFn<Q> {}
 
-/// Runs `H`, which is sync.
+/// Runs the sync handler `H`.
 fn now<H: QueryHandler>(
     query: H::Query,
     scope: QueryScope<'_>,
@@ -95,7 +95,7 @@ fn now<H: QueryHandler>(
     }
 }
 
-/// Starts `H`, which is async.
+/// Starts the async handler `H`.
 fn later<H: QueryHandler>(
     query: H::Query,
     scope: QueryScope<'_>,
@@ -151,7 +151,7 @@ impl<'a, H: QueryHandler> QueryReply<'a, H> {
     }
 }
 
-/// A read model with the store that has its views.
+/// A read model and the store of its views.
 pub(crate) type ModelInput = (Arc<dyn ViewStore>, Arc<ModelSchema>);
 
 /// The inputs of one query handler in a dispatcher.

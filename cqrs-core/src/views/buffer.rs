@@ -195,6 +195,7 @@ impl<V: ReadModel> ViewBuffer<V> {
             // The thread blocks until the view is inserted, which needs the lock.
             drop(state);
             loader.load(TypeId::of::<V>(), key);
+            // If the load failed, the view is still missing, and the fold gets an error below.
             state = self.lock();
             if let Some(view) = state.find(key) {
                 return view;
@@ -253,6 +254,8 @@ impl<V: ReadModel> BufferState<V> {
             _ => before,
         };
         self.bytes = self.bytes - before + bytes;
+        // Written with the view, so that the event is not counted again after an interrupted
+        // commit.
         let position = self.event;
         let buffered = BufferedView {
             view,
@@ -313,6 +316,7 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
     }
 
     fn has_read_ahead(&self) -> bool {
+        // Reads only: a change of a view that is ahead is ignored by `commit_fold` in any case.
         let state = self.lock();
         state.read.iter().any(|key| state.is_ahead(key))
     }
