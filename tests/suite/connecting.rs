@@ -99,7 +99,7 @@ async fn first_starts_at_once_succeed_at_every_isolation_level() {
                     let batch = ViewBatch {
                         subscription: subscription.clone(),
                         from: from.map(Position::new),
-                        to: Position::new(to),
+                        to: Position::new(to).into(),
                         incarnation: store.heads().incarnation(),
                         changes: Vec::new(),
                     };

@@ -36,7 +36,7 @@ async fn fill(store: &Postgres) {
     let batch = ViewBatch {
         subscription: "projection:cards".to_owned(),
         from: None,
-        to: Position::new(1),
+        to: Position::new(1).into(),
         incarnation: Incarnation::default(),
         changes: (0..100).map(change).collect(),
     };

@@ -85,6 +85,7 @@ mod connecting;
 #[cfg(unix)]
 mod crash;
 mod failover;
+mod lost_events;
 mod outage;
 mod pooler;
 mod recovery;

@@ -221,7 +221,7 @@ async fn a_checkpoint_above_the_head_is_rewound() {
     let batch = ViewBatch {
         subscription: "projection:note-counts:1".to_owned(),
         from: None,
-        to: Position::new(100),
+        to: Position::new(100).into(),
         incarnation: Incarnation::default(),
         changes: Vec::new(),
     };

@@ -219,7 +219,7 @@ async fn neither_a_transaction_nor_views_nor_a_repeated_command_are_acknowledged
     let views = ViewBatch {
         subscription: "projection:crates:1".to_owned(),
         from: None,
-        to: Position::new(1),
+        to: Position::new(1).into(),
         changes: Vec::new(),
         incarnation: store.heads().incarnation(),
     };

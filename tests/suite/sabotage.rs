@@ -117,6 +117,8 @@ noticed! {
         by v2_a_batch_from_another_checkpoint_writes_nothing saying "V2: a batch from";
     workers_without_a_fence: HasNoFence
         by v2_one_of_many_workers_commits saying "V2: workers that committed";
+    checkpoints_without_their_last_event: ForgetsTheLastEvent
+        by v1_a_checkpoint_has_its_last_event saying "V1: the checkpoint with its last event";
     checkpoints_that_run_ahead: MovesTheCheckpointFirst
         by v1_views_and_checkpoint_are_seen_together saying "V1: view";
     loads_that_are_answered_from_before: LoadsFromBefore

@@ -80,6 +80,7 @@ macro_rules! view_conformance_tests {
         $crate::conformance_tests! { @views $fixture =>
             v1_views_are_written_with_their_checkpoint
             v1_views_and_checkpoint_are_seen_together
+            v1_a_checkpoint_has_its_last_event
             v1_a_view_is_written_only_by_a_higher_position
             v2_a_batch_from_another_checkpoint_writes_nothing
             v2_one_of_many_workers_commits

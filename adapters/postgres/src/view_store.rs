@@ -1,9 +1,8 @@
 use std::sync::Arc;
 
-use cqrs_core::Position;
 use cqrs_core::store::{
-    BoxFuture, Incarnation, ModelSchema, StoreError, StoredView, ViewBatch, ViewCapabilities,
-    ViewCommitError, ViewPage, ViewScan, ViewStore,
+    BoxFuture, Checkpoint, Incarnation, ModelSchema, StoreError, StoredView, ViewBatch,
+    ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore,
 };
 
 use crate::dialect::Table;
@@ -22,18 +21,12 @@ impl ViewStore for Postgres {
     fn checkpoint(
         &self,
         subscription: &str,
-    ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
+    ) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
         let subscription = subscription.to_owned();
         Box::pin(async move {
             let Shared { pool, sql, .. } = self.shared();
             let client = pool.get().await.map_err(Fault::from)?;
-            match checkpoint::find(&client, sql, &subscription).await? {
-                Some(found) if found.is_lost => Err(StoreError::Rewound {
-                    head: found.head,
-                    seen: found.position,
-                }),
-                found => Ok(found.map(|found| found.position)),
-            }
+            Ok(checkpoint::find(&client, sql, &subscription).await?)
         })
     }
 

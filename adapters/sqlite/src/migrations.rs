@@ -7,8 +7,10 @@ use crate::sql;
 /// Marks a file as a database of this framework: `cqrs` in ASCII.
 pub(crate) const APPLICATION: i64 = 0x6371_7273;
 
-pub(crate) const MIGRATIONS: Migrations =
-    Migrations::new(&[include_str!("sql/migrations/0001_log.sql")]);
+pub(crate) const MIGRATIONS: Migrations = Migrations::new(&[
+    include_str!("sql/migrations/0001_log.sql"),
+    include_str!("sql/migrations/0002_last_events.sql"),
+]);
 
 /// What the migrations make.
 const OWN: &[&str] = &[
@@ -74,7 +76,11 @@ fn version(conn: &Connection) -> rusqlite::Result<i64> {
 
 #[cfg(test)]
 mod tests {
+    use cqrs_core::store::{Checkpoint, LastEvent};
+    use cqrs_core::{EventId, Position};
+
     use super::*;
+    use crate::row;
 
     #[test]
     fn a_fresh_database_is_brought_to_the_latest_version_once() {
@@ -93,6 +99,47 @@ mod tests {
         );
         migrate(&mut conn).unwrap();
         assert_eq!(identify(&mut conn).unwrap(), first);
+    }
+
+    /// The statement of the first version.
+    const FIRST_UPSERT: &str = "INSERT INTO checkpoints (subscription, position) VALUES (?1, ?2) \
+                                ON CONFLICT (subscription) DO UPDATE SET position = excluded.position";
+
+    #[test]
+    fn a_checkpoint_of_the_first_version_has_no_event() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        let (_, first) = MIGRATIONS.after(0).next().unwrap();
+        conn.execute_batch(first).unwrap();
+        conn.pragma_update(None, "user_version", 1).unwrap();
+        conn.execute(FIRST_UPSERT, ("products", 7)).unwrap();
+        migrate(&mut conn).unwrap();
+        let found = row::checkpoint(&conn, "products").unwrap();
+        assert_eq!(found, Some(Position::new(7).into()));
+    }
+
+    #[test]
+    fn a_checkpoint_that_the_first_version_moves_loses_its_event() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn).unwrap();
+        let id = Uuid::now_v7();
+        let upsert = |position: i64| {
+            let values = ("products", position, &id.as_bytes()[..], 3);
+            conn.execute(sql::UPSERT_CHECKPOINT, values).unwrap();
+        };
+        let with_event = Checkpoint {
+            position: Position::new(5),
+            last_event: Some(LastEvent {
+                position: Position::new(3),
+                id: EventId::from(id),
+            }),
+        };
+        upsert(5);
+        let found = || row::checkpoint(&conn, "products").unwrap();
+        assert_eq!(found(), Some(with_event));
+        conn.execute(FIRST_UPSERT, ("products", 7)).unwrap();
+        assert_eq!(found(), Some(Position::new(7).into()));
+        upsert(5);
+        assert_eq!(found(), Some(with_event));
     }
 
     #[test]

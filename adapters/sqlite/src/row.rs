@@ -1,6 +1,8 @@
 //! Rows of the log as values of the contract.
 
-use cqrs_core::store::{EventData, EventType, Metadata, Recorded, StoredCommand, Tags};
+use cqrs_core::store::{
+    Checkpoint, EventData, EventType, LastEvent, Metadata, Recorded, StoredCommand, Tags,
+};
 use cqrs_core::{CommandId, EventId, Position, Timestamp};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -49,9 +51,27 @@ pub(crate) fn command(conn: &Connection, id: CommandId) -> rusqlite::Result<Opti
 }
 
 /// The checkpoint of a subscription.
-pub(crate) fn checkpoint(conn: &Connection, of: &str) -> rusqlite::Result<Option<Position>> {
+pub(crate) fn checkpoint(conn: &Connection, of: &str) -> Result<Option<Checkpoint>, Fault> {
     let mut statement = conn.prepare_cached(sql::SELECT_CHECKPOINT)?;
-    statement.query_row([of], |row| position(row, 0)).optional()
+    let mut rows = statement.query([of])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let last_event = match row.get_ref(1)? {
+        ValueRef::Null => None,
+        id => {
+            let id =
+                uuid(id).map_err(|why| Fault::corrupt(format!("the checkpoint `{of}`: {why}")))?;
+            Some(LastEvent {
+                position: position(row, 2)?,
+                id: EventId::from(id),
+            })
+        }
+    };
+    Ok(Some(Checkpoint {
+        position: position(row, 0)?,
+        last_event,
+    }))
 }
 
 /// The event in this row, if it matches.

@@ -1,9 +1,8 @@
 use std::sync::Arc;
 
-use cqrs_core::Position;
 use cqrs_core::store::{
-    BoxFuture, ModelSchema, StoreError, ViewBatch, ViewCapabilities, ViewCommitError, ViewPage,
-    ViewScan, ViewStore,
+    BoxFuture, Checkpoint, ModelSchema, StoreError, ViewBatch, ViewCapabilities, ViewCommitError,
+    ViewPage, ViewScan, ViewStore,
 };
 use rusqlite::Connection;
 
@@ -26,11 +25,11 @@ impl ViewStore for Sqlite {
     fn checkpoint(
         &self,
         subscription: &str,
-    ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
+    ) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
         let subscription = subscription.to_owned();
         self.shared()
             .readers
-            .run(move |conn| Ok(row::checkpoint(conn, &subscription)?))
+            .run(move |conn| row::checkpoint(conn, &subscription))
     }
 
     fn commit(&self, batch: ViewBatch) -> BoxFuture<'_, Result<(), ViewCommitError>> {

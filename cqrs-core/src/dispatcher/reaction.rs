@@ -8,7 +8,7 @@ use crate::handler::{ErasedService, Input, ReactionInput, ReactionScope, Reply, 
 use crate::registry::ReactionEntry;
 use crate::store::{BoxFuture, EventLog, Position, Recorded};
 use crate::subscription::{
-    Checkpoint, FailedEvent, Follower, Interruption, PageOutcome, Phase, SubscriptionPage,
+    FailedEvent, Follower, HeldCheckpoint, Interruption, PageOutcome, Phase, SubscriptionPage,
 };
 use crate::trace;
 
@@ -71,7 +71,7 @@ impl Follower for Reaction {
     fn handle<'a>(
         &'a self,
         page: SubscriptionPage<'a>,
-        checkpoint: &'a mut Checkpoint,
+        checkpoint: &'a mut HeldCheckpoint,
     ) -> BoxFuture<'a, Result<PageOutcome, Interruption>> {
         Box::pin(async move {
             for (place, event) in page.events.iter().enumerate() {
@@ -85,7 +85,7 @@ impl Follower for Reaction {
                 }
                 // Committed after each event, so that it is not handled again if the next one
                 // fails.
-                checkpoint.commit(event.position, Vec::new()).await?;
+                checkpoint.commit(page, event.position, Vec::new()).await?;
             }
             Ok(page.outcome(None))
         })

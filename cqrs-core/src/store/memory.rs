@@ -7,10 +7,10 @@ use hashbrown::HashMap;
 use super::conflict_window::ConflictWindow;
 use super::decider::{Decider, Question};
 use super::{
-    Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventPage, EventQuery,
-    EventQueryItem, Heads, Incarnation, Limits, ModelSchema, Position, ReadRange, Recorded,
-    SortKey, StateKey, StateStore, StoreError, StoredCommand, StoredState, Tag, ViewBatch,
-    ViewCommitError, ViewPage, ViewScan, ViewStore,
+    Append, AppendError, Appended, BoxFuture, Capabilities, Checkpoint, EventLog, EventPage,
+    EventQuery, EventQueryItem, Heads, Incarnation, Limits, ModelSchema, Position, ReadRange,
+    Recorded, SortKey, StateKey, StateStore, StoreError, StoredCommand, StoredState, Tag,
+    ViewBatch, ViewCommitError, ViewPage, ViewScan, ViewStore,
 };
 use crate::CommandId;
 
@@ -33,7 +33,7 @@ struct Data {
     /// memory.
     window: ConflictWindow,
     views: HashMap<String, BTreeMap<String, IndexedView>>,
-    checkpoints: HashMap<String, Position>,
+    checkpoints: HashMap<String, Checkpoint>,
 }
 
 struct IndexedView {
@@ -136,7 +136,7 @@ impl ViewStore for Memory {
     fn checkpoint(
         &self,
         subscription: &str,
-    ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
+    ) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
         let checkpoint = self.lock().checkpoints.get(subscription).copied();
         Box::pin(std::future::ready(Ok(checkpoint)))
     }
@@ -334,7 +334,8 @@ impl Data {
 
     fn commit(&mut self, batch: ViewBatch) -> Result<(), ViewCommitError> {
         // The fence (V2): of two workers at one checkpoint, only the first one writes.
-        let found = self.checkpoints.get(&batch.subscription).copied();
+        let found = self.checkpoints.get(&batch.subscription);
+        let found = found.map(|found| found.position);
         if found != batch.from {
             return Err(ViewCommitError::Moved { found });
         }

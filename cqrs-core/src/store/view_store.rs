@@ -2,8 +2,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::{
-    BoxFuture, HasReader, Incarnation, Position, ReaderSource, SortKey, StoreError, Transactional,
-    ViewTransaction, ViewTransactions,
+    BoxFuture, Checkpoint, HasReader, Incarnation, Position, ReaderSource, SortKey, StoreError,
+    Transactional, ViewTransaction, ViewTransactions,
 };
 
 /// A store of read models and of the checkpoints of subscriptions.
@@ -12,11 +12,13 @@ pub trait ViewStore: Send + Sync + 'static {
     /// Existing data stays.
     fn prepare(&self, models: Vec<ModelSchema>) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// The checkpoint of a subscription, `None` if it has none yet.
-    fn checkpoint(&self, subscription: &str)
-    -> BoxFuture<'_, Result<Option<Position>, StoreError>>;
+    /// The checkpoint of a subscription as it was committed last, `None` if it has none yet.
+    fn checkpoint(
+        &self,
+        subscription: &str,
+    ) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>>;
 
-    /// Writes the changes and moves the checkpoint, if the current checkpoint is the batch's
+    /// Writes the changes and the new checkpoint, if the position of the current one is the batch's
     /// `from`. This fence makes projections exactly-once. With [`CommitMode::Atomic`], both happen
     /// or neither; see [`CommitMode::ByPosition`] for stores without transactions.
     fn commit(&self, batch: ViewBatch) -> BoxFuture<'_, Result<(), ViewCommitError>>;
@@ -163,7 +165,7 @@ impl<T: ViewStore + ?Sized> ViewStore for Arc<T> {
     fn checkpoint(
         &self,
         subscription: &str,
-    ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
+    ) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
         (**self).checkpoint(subscription)
     }
 
@@ -221,8 +223,9 @@ pub struct ViewBatch {
     pub subscription: String,
     /// Required current checkpoint.
     pub from: Option<Position>,
-    /// New checkpoint.
-    pub to: Position,
+    /// New checkpoint. Its position may be lower than the current one, if the log lost events in
+    /// between.
+    pub to: Checkpoint,
     /// The [incarnation](ViewStore::view_incarnation) in which the checkpoint was read. If the
     /// store has another one by now, the commit fails with [`ViewCommitError::Moved`].
     pub incarnation: Incarnation,

@@ -1,16 +1,25 @@
 use std::sync::Arc;
 
-use super::Progress;
+use super::{Progress, SubscriptionPage};
 use crate::store::{
-    EventLog, Incarnation, Position, StoreError, ViewBatch, ViewChange, ViewCommitError, ViewStore,
+    Checkpoint, EventLog, EventLogExt, EventQuery, Incarnation, LastEvent, Position, ReadRange,
+    StoreError, ViewBatch, ViewChange, ViewCommitError, ViewStore,
 };
 
+/// Maximum distance between the last event of a checkpoint and the worker's position. Without results
+/// to commit, the checkpoint is written only at this distance, so that a restart does not read far.
+const MAX_CHECKPOINT_LAG: u64 = 4096;
+
 /// The checkpoint of a subscription, as its worker last read or wrote it.
-pub(crate) struct Checkpoint {
+pub(crate) struct HeldCheckpoint {
     log: Arc<dyn EventLog>,
     pub(super) views: Arc<dyn ViewStore>,
     pub(super) subscription: String,
     pub(super) position: Option<Position>,
+    /// The last event known to the subscription, which the next commit records.
+    last_event: Option<LastEvent>,
+    /// Where the lag is counted from: the recorded event, if there is one.
+    lag_from: Position,
     /// Incarnation of the log that the position refers to.
     log_incarnation: Incarnation,
     /// Incarnation of the data that the checkpoint was read from.
@@ -18,7 +27,15 @@ pub(crate) struct Checkpoint {
     progress: Progress,
 }
 
-impl Checkpoint {
+/// The place at which a subscription resumes.
+pub(super) struct Resumption {
+    /// Events after this position are to be handled.
+    pub(super) from: Position,
+    /// The head of the log.
+    pub(super) head: Position,
+}
+
+impl HeldCheckpoint {
     /// Reads the checkpoint of a subscription.
     pub(super) async fn read(
         log: Arc<dyn EventLog>,
@@ -30,34 +47,122 @@ impl Checkpoint {
         // incarnation, and its commits are refused; in the other order, they would be accepted.
         let log_incarnation = log.heads().incarnation();
         let view_incarnation = views.view_incarnation();
-        let position = views.checkpoint(&subscription).await?;
+        let found = views.checkpoint(&subscription).await?;
+        let position = found.map(|found| found.position);
+        let last_event = found.and_then(|found| found.last_event);
         Ok(Self {
             log,
             views,
             subscription,
             position,
+            last_event,
+            lag_from: last_event.map_or(position.unwrap_or_default(), |event| event.position),
             log_incarnation,
             view_incarnation,
             progress,
         })
     }
 
-    /// Moves the checkpoint to `to` and writes the changes of views with it, unless another process
-    /// has moved the checkpoint.
+    /// Compares the log with the checkpoint. Usually this takes a single read, of the event at the
+    /// checkpoint, whose answer also has the head.
+    ///
+    /// Two histories of a log that have the same event at a position are equal up to it. The events
+    /// between the last known one and the checkpoint concerned other subscriptions. A log that was
+    /// cut and grew there may have events for this one now, which have not been handled: it resumes
+    /// before them.
+    ///
+    /// # Errors
+    /// [`StoreError::Rewound`] if the log ends before the checkpoint, or has another event there.
+    pub(super) async fn resume(&self, query: &EventQuery) -> Result<Resumption, StoreError> {
+        let seen = self.position.unwrap_or_default();
+        let Some(last) = self.last_event else {
+            let head = self.log.head().await?;
+            return if head < seen {
+                Err(StoreError::Rewound { head, seen })
+            } else {
+                Ok(Resumption { from: seen, head })
+            };
+        };
+        let page = self
+            .log
+            .read(EventQuery::All, first_after(last.position.before()))
+            .await?;
+        let head = page.as_of;
+        let found = page.events.first().map(|event| LastEvent::from(&**event));
+        if head < seen || found != Some(last) {
+            return Err(StoreError::Rewound { head, seen });
+        }
+        let mut from = seen;
+        if last.position < seen {
+            let range = ReadRange {
+                up_to: Some(seen),
+                ..first_after(last.position)
+            };
+            let unhandled = self.log.read(query.clone(), range).await?;
+            if !unhandled.events.is_empty() {
+                from = last.position;
+            }
+        }
+        Ok(Resumption { from, head })
+    }
+
+    /// Moves the checkpoint to `to` in or at the end of a page and writes the changes of views with
+    /// it, unless another process has moved the checkpoint.
     pub(crate) async fn commit(
         &mut self,
+        page: SubscriptionPage<'_>,
         to: Position,
         changes: Vec<ViewChange>,
     ) -> Result<(), ViewCommitError> {
-        self.views.commit(self.batch(to, changes)?).await?;
-        self.committed(to);
+        let batch = self.batch(page, to, changes)?;
+        let written = batch.to;
+        self.views.commit(batch).await?;
+        self.committed(written);
+        Ok(())
+    }
+
+    /// Records that a page was handled up to `to`, and moves the checkpoint if it is far behind.
+    pub(super) async fn handled(
+        &mut self,
+        page: SubscriptionPage<'_>,
+        to: Position,
+    ) -> Result<(), ViewCommitError> {
+        self.last_event = self.last_event(page, to);
+        if to.since(self.lag_from) >= MAX_CHECKPOINT_LAG {
+            self.commit_at(to).await?;
+        }
+        Ok(())
+    }
+
+    /// Moves the checkpoint to a position whose event the subscription may not have selected. It is
+    /// read, so that the last event is never far behind. If the log has no event there, the last one
+    /// stays.
+    pub(super) async fn commit_at(&mut self, to: Position) -> Result<(), ViewCommitError> {
+        if self.last_event.is_none_or(|known| known.position < to) {
+            let range = ReadRange {
+                up_to: Some(to),
+                ..first_after(to.before())
+            };
+            let page = self.log.read(EventQuery::All, range).await?;
+            let found = page.events.first().map(|event| LastEvent::from(&**event));
+            self.last_event = found.or(self.last_event);
+        }
+        let page = SubscriptionPage {
+            from: to,
+            to,
+            events: &[],
+        };
+        self.commit(page, to, Vec::new()).await?;
+        self.lag_from = to;
         Ok(())
     }
 
     /// Records that the checkpoint was written, by [`commit`](Self::commit) or in a transaction.
-    pub(super) fn committed(&mut self, to: Position) {
-        self.position = Some(to);
-        self.progress.mark_started(to);
+    pub(super) fn committed(&mut self, to: Checkpoint) {
+        self.position = Some(to.position);
+        self.last_event = to.last_event;
+        self.lag_from = to.last_event.map_or(to.position, |event| event.position);
+        self.progress.mark_started(to.position);
     }
 
     /// The batch that moves the checkpoint. Refused if the log has been replaced since the
@@ -65,6 +170,7 @@ impl Checkpoint {
     /// keeps the log checks that once more, in the same step as the write.
     pub(super) fn batch(
         &self,
+        page: SubscriptionPage<'_>,
         to: Position,
         changes: Vec<ViewChange>,
     ) -> Result<ViewBatch, ViewCommitError> {
@@ -76,9 +182,28 @@ impl Checkpoint {
         Ok(ViewBatch {
             subscription: self.subscription.clone(),
             from: self.position,
-            to,
+            to: Checkpoint {
+                position: to,
+                last_event: self.last_event(page, to),
+            },
             incarnation: self.view_incarnation,
             changes,
         })
+    }
+
+    /// The last event up to a position, if the page or the checkpoint has one.
+    fn last_event(&self, page: SubscriptionPage<'_>, to: Position) -> Option<LastEvent> {
+        let handled = page.events.partition_point(|event| event.position <= to);
+        let last = page.events[..handled].last();
+        last.map(|event| LastEvent::from(&**event))
+            .or(self.last_event)
+    }
+}
+
+/// The first event after a position.
+fn first_after(position: Position) -> ReadRange {
+    ReadRange {
+        limit: 1,
+        ..ReadRange::after(position)
     }
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tracing::Span;
 
-use super::{Checkpoint, Phase};
+use super::{HeldCheckpoint, Phase};
 use crate::error::Error;
 use crate::store::{BoxFuture, Position, Recorded, StoreError, ViewCommitError};
 
@@ -27,7 +27,7 @@ pub(crate) trait Follower: Send + Sync {
     fn handle<'a>(
         &'a self,
         page: SubscriptionPage<'a>,
-        checkpoint: &'a mut Checkpoint,
+        checkpoint: &'a mut HeldCheckpoint,
     ) -> BoxFuture<'a, Result<PageOutcome, Interruption>>;
 }
 

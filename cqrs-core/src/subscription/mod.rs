@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 pub use health::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
 
-pub(crate) use checkpoint::Checkpoint;
+pub(crate) use checkpoint::HeldCheckpoint;
 pub(crate) use follower::{FailedEvent, Follower, Interruption, PageOutcome, SubscriptionPage};
 pub(crate) use observer::Observer;
 pub(crate) use phase::Phase;

@@ -50,7 +50,8 @@ impl Observer {
             match self.views.checkpoint(&self.subscription).await {
                 Ok(checkpoint) => {
                     attempts = 0;
-                    self.progress.mark_reached(checkpoint.unwrap_or_default());
+                    self.progress
+                        .mark_reached(checkpoint.unwrap_or_default().position);
                 }
                 Err(error) => {
                     attempts += 1;

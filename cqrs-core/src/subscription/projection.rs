@@ -4,7 +4,7 @@ use tracing::Span;
 
 use super::view_folds::ViewFolds;
 use super::{
-    Checkpoint, Follower, Interruption, PageOutcome, Phase, SubscriptionPage, sql_projection,
+    Follower, HeldCheckpoint, Interruption, PageOutcome, Phase, SubscriptionPage, sql_projection,
     view_projection,
 };
 use crate::store::{BoxFuture, Position, Recorded};
@@ -41,7 +41,7 @@ impl Follower for ProjectionRunner {
     fn handle<'a>(
         &'a self,
         page: SubscriptionPage<'a>,
-        checkpoint: &'a mut Checkpoint,
+        checkpoint: &'a mut HeldCheckpoint,
     ) -> BoxFuture<'a, Result<PageOutcome, Interruption>> {
         match self.writes {
             Writes::Views => Box::pin(view_projection::fold_page(&self.folds, page, checkpoint)),

@@ -1,5 +1,5 @@
 use super::view_folds::{Check, FoldedEvents, ViewFolds};
-use super::{Checkpoint, Interruption, PageOutcome, SubscriptionPage};
+use super::{HeldCheckpoint, Interruption, PageOutcome, SubscriptionPage};
 use crate::error::{Error, Result};
 use crate::handler::{Reply, Setup, SetupScope, TxSlot};
 use crate::store::{ErasedViewTx, Position, ViewBatch, ViewCommitError, ViewStore};
@@ -11,7 +11,7 @@ use crate::wiring::BuildError;
 pub(super) async fn fold_page(
     folds: &ViewFolds,
     mut page: SubscriptionPage<'_>,
-    checkpoint: &mut Checkpoint,
+    checkpoint: &mut HeldCheckpoint,
 ) -> Result<PageOutcome, Interruption> {
     let mut events = page.events;
     let mut outcome = page.outcome(None);
@@ -49,17 +49,20 @@ pub(super) async fn fold_page(
             }
             Err(error) => return Err(error.into()),
         };
-        page = page.after(count);
+        let rest = page.after(count);
         events = &events[count..];
         // Beyond the last event only if nothing is left to fold.
         let to = if events.is_empty() {
             outcome.to
         } else {
-            page.from
+            rest.from
         };
-        tx.commit(checkpoint.batch(to, changes)?).await?;
-        checkpoint.committed(to);
+        let batch = checkpoint.batch(page, to, changes)?;
+        let written = batch.to;
+        tx.commit(batch).await?;
+        checkpoint.committed(written);
         folds.committed();
+        page = rest;
     }
     Ok(outcome)
 }
@@ -89,7 +92,7 @@ pub(super) async fn set_up(
     let batch = ViewBatch {
         subscription: subscription.to_owned(),
         from: None,
-        to: Position::START,
+        to: Position::START.into(),
         incarnation: views.view_incarnation(),
         changes: Vec::new(),
     };

@@ -9,7 +9,10 @@ use tokio::task::consume_budget;
 use tracing::{Instrument, Span};
 
 use super::backoff::Backoff;
-use super::{Checkpoint, Follower, Interruption, PageOutcome, Phase, Progress, SubscriptionPage};
+use super::checkpoint::Resumption;
+use super::{
+    Follower, HeldCheckpoint, Interruption, PageOutcome, Phase, Progress, SubscriptionPage,
+};
 use crate::panic::Guarded;
 use crate::store::subscription::Subscription;
 use crate::store::{
@@ -19,10 +22,6 @@ use crate::trace;
 
 /// Maximum number of events handled between two checkpoints.
 const PAGE_SIZE: usize = 512;
-
-/// Maximum distance between a checkpoint and the worker's position. Without results to commit, the
-/// checkpoint is written only at this distance, so that a restart does not read far.
-const MAX_CHECKPOINT_LAG: u64 = 4096;
 
 /// Number of consecutive interruptions by other processes or transactions before they are reported.
 const MAX_SILENT_MOVES: u32 = 5;
@@ -73,7 +72,7 @@ impl Worker {
             return Ok(());
         }
         let head = self.log.head().await?;
-        match checkpoint.commit(head, Vec::new()).await {
+        match checkpoint.commit_at(head).await {
             // Another process has written one in the meantime.
             Ok(()) | Err(ViewCommitError::Moved { .. }) => Ok(()),
             Err(ViewCommitError::Failed(error)) => Err(error),
@@ -84,8 +83,8 @@ impl Worker {
         self.progress.clone()
     }
 
-    async fn checkpoint(&self) -> Result<Checkpoint, StoreError> {
-        Checkpoint::read(
+    async fn checkpoint(&self) -> Result<HeldCheckpoint, StoreError> {
+        HeldCheckpoint::read(
             self.log.clone(),
             self.views.clone(),
             self.subscription.clone(),
@@ -145,11 +144,8 @@ impl Worker {
         let start = checkpoint.position.unwrap_or_default();
         backoff.progressed(start);
         trace::follows(&self.subscription, start);
-        let head = self.log.head().await?;
-        if head < start {
-            // The position is of another log. It must not count as reached in this one.
-            return Err(StoreError::Rewound { head, seen: start }.into());
-        }
+        // A position of another log must not count as reached in this one.
+        let Resumption { from, head } = checkpoint.resume(&self.query).await?;
         if head == start {
             // No event is left, so an earlier failure no longer applies.
             self.progress.mark_reached(start);
@@ -157,7 +153,7 @@ impl Worker {
             self.progress.mark_started(start);
         }
         follower.restart();
-        let mut log = Subscription::new(self.log.clone(), self.query.clone(), start);
+        let mut log = Subscription::new(self.log.clone(), self.query.clone(), from);
         loop {
             // With a store in memory, no await below may ever be pending: yield to other tasks
             // here.
@@ -175,11 +171,10 @@ impl Worker {
             } else {
                 follower.span(&self.subscription, events)
             };
-            let handle = follower.handle(SubscriptionPage { from, to, events }, &mut checkpoint);
+            let page = SubscriptionPage { from, to, events };
+            let handle = follower.handle(page, &mut checkpoint);
             let PageOutcome { to, failure } = handle.instrument(span).await?;
-            if to.since(checkpoint.position.unwrap_or_default()) >= MAX_CHECKPOINT_LAG {
-                checkpoint.commit(to, Vec::new()).await?;
-            }
+            checkpoint.handled(page, to).await?;
             backoff.progressed(to);
             // The results of the events before the failed one are committed already.
             if let Some(failure) = failure {

@@ -77,6 +77,7 @@ impl Ledger {
     /// As [`check`](Self::check), of a store that is open and that no other process writes to now.
     pub async fn compare<S: Store + Clone>(&mut self, store: &S) {
         let checkpoint = store.checkpoint(SUBSCRIPTION).await.expect("a checkpoint");
+        let checkpoint = checkpoint.map(|found| found.position);
         let head = store.head().await.expect("a head");
         assert!(
             checkpoint <= Some(head),

@@ -36,12 +36,15 @@ impl PositionFault {
                 views.commit(batch.clone()).await?;
                 super::a_while().await;
                 batch = ViewBatch {
-                    from: Some(batch.to),
+                    from: Some(batch.to.position),
                     changes,
                     ..batch
                 };
             }
-            Self::HasNoFence => batch.from = views.checkpoint(&batch.subscription).await?,
+            Self::HasNoFence => {
+                let found = views.checkpoint(&batch.subscription).await?;
+                batch.from = found.map(|found| found.position);
+            }
         }
         views.commit(batch).await
     }

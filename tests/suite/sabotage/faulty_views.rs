@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cqrs_conformance::ViewFixture;
+use cqrs_core::Memory;
 use cqrs_core::store::{
-    BoxFuture, Incarnation, ModelSchema, SortKey, StoreError, StoredView, ViewBatch,
+    BoxFuture, Checkpoint, Incarnation, ModelSchema, SortKey, StoreError, StoredView, ViewBatch,
     ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore,
 };
-use cqrs_core::{Memory, Position};
 
 /// The bodies of views.
 type Views = Vec<Option<Vec<u8>>>;
@@ -20,6 +20,7 @@ pub enum ViewFault {
     Lags,
     LagsUnseen,
     KeepsDeletedViews,
+    ForgetsTheLastEvent,
     MovesTheCheckpointFirst,
     HasNoFence,
     LoadsFromBefore,
@@ -82,7 +83,8 @@ impl FaultyViews {
     async fn replicate(&self, latest: Option<ViewBatch>) -> Result<(), StoreError> {
         let mut replica = self.replica.lock().await;
         if let Some(mut batch) = std::mem::replace(&mut replica.pending, latest) {
-            batch.from = replica.copy.checkpoint(&batch.subscription).await?;
+            let found = replica.copy.checkpoint(&batch.subscription).await?;
+            batch.from = found.map(|found| found.position);
             let replicated = replica.copy.commit(batch).await;
             replicated.expect("the copy has no other writer");
         }
@@ -92,9 +94,11 @@ impl FaultyViews {
     async fn commit_badly(&self, mut batch: ViewBatch) -> Result<(), ViewCommitError> {
         match self.fault {
             ViewFault::HasNoFence => {
-                batch.from = self.data.checkpoint(&batch.subscription).await?;
+                let found = self.data.checkpoint(&batch.subscription).await?;
+                batch.from = found.map(|found| found.position);
             }
             ViewFault::KeepsDeletedViews => batch.changes.retain(|change| change.view.is_some()),
+            ViewFault::ForgetsTheLastEvent => batch.to.last_event = None,
             ViewFault::TrimsKeys => {
                 for change in &mut batch.changes {
                     change.key = change.key.trim().to_owned();
@@ -114,7 +118,7 @@ impl FaultyViews {
                 self.data.commit(batch.clone()).await?;
                 super::a_while().await;
                 batch = ViewBatch {
-                    from: Some(batch.to),
+                    from: Some(batch.to.position),
                     changes,
                     ..batch
                 };
@@ -173,7 +177,7 @@ impl ViewStore for FaultyViews {
     fn checkpoint(
         &self,
         subscription: &str,
-    ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
+    ) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
         self.data.checkpoint(subscription)
     }
 

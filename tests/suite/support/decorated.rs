@@ -4,10 +4,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use cqrs_core::store::{
-    Admission, Append, AppendError, Appended, BoxFuture, Capabilities, EventData, EventLog,
-    EventPage, EventQuery, FoldReads, Heads, Incarnation, ModelSchema, ReadRange, StateKey,
-    StateStore, StoreError, StoredCommand, StoredState, StoredView, ViewBatch, ViewCapabilities,
-    ViewCommitError, ViewPage, ViewScan, ViewStore,
+    Admission, Append, AppendError, Appended, BoxFuture, Capabilities, Checkpoint, EventData,
+    EventLog, EventPage, EventQuery, FoldReads, Heads, Incarnation, ModelSchema, ReadRange,
+    StateKey, StateStore, StoreError, StoredCommand, StoredState, StoredView, ViewBatch,
+    ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore,
 };
 use cqrs_core::{CommandId, Position};
 
@@ -192,7 +192,7 @@ impl<S: ViewStore + ?Sized, H: Hooks<S>> ViewStore for Decorated<S, H> {
     fn checkpoint(
         &self,
         subscription: &str,
-    ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
+    ) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
         self.store.checkpoint(subscription)
     }
 

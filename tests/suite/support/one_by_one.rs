@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use cqrs_core::Position;
 use cqrs_core::store::{
-    BoxFuture, CommitMode, Incarnation, Memory, ModelSchema, StoreError, StoredView, ViewBatch,
-    ViewCapabilities, ViewChange, ViewCommitError, ViewStore,
+    BoxFuture, Checkpoint, CommitMode, Incarnation, Memory, ModelSchema, StoreError, StoredView,
+    ViewBatch, ViewCapabilities, ViewChange, ViewCommitError, ViewStore,
 };
 use tokio::sync::{Mutex, watch};
 
@@ -113,8 +113,8 @@ impl SingleWrites {
         let subscription = "one-by-one";
         let batch = ViewBatch {
             subscription: subscription.to_owned(),
-            from: store.checkpoint(subscription).await?,
-            to: Position::START,
+            from: store.checkpoint(subscription).await?.map(|it| it.position),
+            to: Checkpoint::default(),
             incarnation: Incarnation::default(),
             changes: vec![change],
         };

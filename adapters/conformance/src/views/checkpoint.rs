@@ -1,12 +1,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cqrs_core::store::{ModelSchema, SortKey, ViewStore};
+use cqrs_core::store::{Checkpoint, LastEvent, ModelSchema, SortKey, ViewStore};
+use cqrs_core::{CommandId, EventId, Position};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::client::{
-    checkpoint, commit, is_atomic, load, load_to_fold, open, open_many, prepare, wait_until_visible,
+    checkpoint, commit, is_atomic, load, load_to_fold, open, open_many, prepare,
+    wait_until_visible, whole_checkpoint,
 };
 use super::draft::{batch, cards, delete, model, put, put_sorted};
 use crate::tasks::finish;
@@ -57,6 +59,44 @@ pub async fn v1_views_are_written_with_their_checkpoint<F: ViewFixture>(fixture:
     let other = store.checkpoint("projection:other").await;
     let other = other.expect("checkpoints can be read");
     assert_eq!(other, None, "V1: each subscription has its own checkpoint");
+}
+
+/// V1: a checkpoint is read as it was committed last, with the last event of that commit or without
+/// one, also by another process and after a restart. It may go back to where a log lost events.
+pub async fn v1_a_checkpoint_has_its_last_event<F: ViewFixture>(fixture: &F) {
+    let stores = open_many(fixture, 2).await;
+    prepare(&*stores[0], &cards()).await;
+    let command = CommandId::new();
+    let event = |position, index| LastEvent {
+        position: Position::new(position),
+        id: EventId::of(command, index),
+    };
+    let mut from = None;
+    let mut last = None;
+    for (place, (to, last_event)) in [
+        (4, Some(event(4, 0))),
+        (9, Some(event(7, 1))),
+        (9, Some(event(8, 2))),
+        (5, Some(event(5, 3))),
+        (6, None),
+        (7, Some(event(5, 3))),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut batch = batch(from, to, Vec::new());
+        batch.to.last_event = last_event;
+        last = Some(batch.to);
+        commit(&*stores[place % 2], batch).await;
+        for store in &stores {
+            let found = whole_checkpoint(&**store).await;
+            assert_eq!(found, last, "V1: the checkpoint with its last event");
+        }
+        from = Some(to);
+    }
+    drop(stores);
+    let found: Option<Checkpoint> = whole_checkpoint(&*open(fixture).await).await;
+    assert_eq!(found, last, "V1: the checkpoint after a restart");
 }
 
 /// V1: views and checkpoint become visible together. A reader beside commits never sees one without

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
-use cqrs_core::Position;
-use cqrs_core::store::{CommitMode, ModelSchema, ViewBatch, ViewPage, ViewScan, ViewStore};
+use cqrs_core::store::{
+    Checkpoint, CommitMode, ModelSchema, ViewBatch, ViewPage, ViewScan, ViewStore,
+};
 
 use super::draft::SUBSCRIPTION;
 use crate::ViewFixture;
@@ -33,7 +34,7 @@ pub(super) async fn prepare<S: ViewStore>(store: &S, model: &Arc<ModelSchema>) {
 
 /// Commits a batch, and expects success.
 pub(super) async fn commit<S: ViewStore>(store: &S, batch: ViewBatch) {
-    let checkpoint = batch.to;
+    let checkpoint = batch.to.position;
     let committed = store.commit(batch).await;
     committed.unwrap_or_else(|error| panic!("the commit up to {checkpoint} failed: {error}"));
 }
@@ -74,9 +75,14 @@ pub(super) async fn wait_until_visible<S: ViewStore>(store: &S) {
 
 /// The checkpoint of the tests' subscription.
 pub(super) async fn checkpoint<S: ViewStore>(store: &S) -> Option<u64> {
+    let checkpoint = whole_checkpoint(store).await;
+    checkpoint.map(|checkpoint| checkpoint.position.get())
+}
+
+/// The same, with its last event.
+pub(super) async fn whole_checkpoint<S: ViewStore>(store: &S) -> Option<Checkpoint> {
     let checkpoint = store.checkpoint(SUBSCRIPTION).await;
-    let checkpoint = checkpoint.expect("checkpoints can be read");
-    checkpoint.map(Position::get)
+    checkpoint.expect("checkpoints can be read")
 }
 
 fn owned(keys: &[&str]) -> Vec<String> {

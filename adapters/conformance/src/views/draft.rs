@@ -68,7 +68,7 @@ pub(super) fn batch(from: Option<u64>, to: u64, mut changes: Vec<ViewChange>) ->
     ViewBatch {
         subscription: SUBSCRIPTION.to_owned(),
         from: from.map(Position::new),
-        to: Position::new(to),
+        to: Position::new(to).into(),
         incarnation: Incarnation::default(),
         changes,
     }

@@ -13,8 +13,8 @@ pub use by_position::{
     v1_a_view_is_written_only_by_a_higher_position, v2_the_checkpoint_moves_last_and_is_fenced,
 };
 pub use checkpoint::{
-    i12_a_view_is_read_back_as_it_was_written, v1_views_and_checkpoint_are_seen_together,
-    v1_views_are_written_with_their_checkpoint,
+    i12_a_view_is_read_back_as_it_was_written, v1_a_checkpoint_has_its_last_event,
+    v1_views_and_checkpoint_are_seen_together, v1_views_are_written_with_their_checkpoint,
 };
 pub use fence::{
     v2_a_batch_from_another_checkpoint_writes_nothing, v2_one_of_many_workers_commits,

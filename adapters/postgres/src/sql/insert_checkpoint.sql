@@ -1,4 +1,6 @@
 -- The first checkpoint of a subscription.
-INSERT INTO cqrs.checkpoints (subscription, position, event, event_position)
-VALUES ($1, $2, (SELECT id FROM cqrs.events WHERE position = $2), $2)
+INSERT INTO cqrs.checkpoints (
+    subscription, position, last_event, last_event_position, last_event_checkpoint
+)
+VALUES ($1, $2, $3, $4, $2)
 ON CONFLICT DO NOTHING

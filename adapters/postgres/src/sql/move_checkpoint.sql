@@ -1,3 +1,3 @@
 UPDATE cqrs.checkpoints
-SET position = $2, event = (SELECT id FROM cqrs.events WHERE position = $2), event_position = $2
-WHERE subscription = $1 AND position = $3
+SET position = $2, last_event = $3, last_event_position = $4, last_event_checkpoint = $2
+WHERE subscription = $1 AND position = $5

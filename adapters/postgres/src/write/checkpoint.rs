@@ -1,27 +1,19 @@
-use cqrs_core::Position;
-use cqrs_core::store::ViewBatch;
+use cqrs_core::store::{Checkpoint, LastEvent, ViewBatch};
+use cqrs_core::{EventId, Position};
 use tokio_postgres::types::ToSql;
+use uuid::Uuid;
 
 use crate::fault::Fault;
 use crate::link::connection::Connection;
 use crate::row;
 use crate::sql::{LOCK_SUBSCRIPTION, Sql};
 
-/// The checkpoint of a subscription.
-pub(crate) struct CheckpointRow {
-    pub(crate) position: Position,
-    /// The head, in the same snapshot.
-    pub(crate) head: Position,
-    /// Another event was at its position when it was written, so the log has lost events since.
-    pub(crate) is_lost: bool,
-}
-
 /// Reads the checkpoint of a subscription, `None` if it has none yet.
 pub(crate) async fn find(
     client: &Connection,
     sql: &Sql,
     subscription: &str,
-) -> Result<Option<CheckpointRow>, Fault> {
+) -> Result<Option<Checkpoint>, Fault> {
     // PostgreSQL stores no text with U+0000 in it, and rejects one as a parameter.
     if subscription.contains('\0') {
         return Ok(None);
@@ -30,10 +22,16 @@ pub(crate) async fn find(
     let Some(row) = client.query_opt(&select, &[&subscription]).await? else {
         return Ok(None);
     };
-    Ok(Some(CheckpointRow {
+    let last_event = match row.try_get::<_, Option<Uuid>>(1)? {
+        None => None,
+        Some(id) => Some(LastEvent {
+            position: row::position(&row, 2)?,
+            id: EventId::from(id),
+        }),
+    };
+    Ok(Some(Checkpoint {
         position: row::position(&row, 0)?,
-        head: row::position(&row, 1)?,
-        is_lost: !row.try_get::<_, bool>(2)?,
+        last_event,
     }))
 }
 
@@ -69,9 +67,12 @@ pub(crate) async fn advance(
     sql: &Sql,
     batch: &ViewBatch,
 ) -> Result<bool, Fault> {
-    let to = row::number(batch.to);
+    let to = row::number(batch.to.position);
+    let last_event = batch.to.last_event;
+    let id = last_event.map(|event| event.id.as_uuid());
+    let id_position = last_event.map(|event| row::number(event.position));
     let from = batch.from.map(row::number);
-    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&batch.subscription, &to];
+    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&batch.subscription, &to, &id, &id_position];
     let statement = match &from {
         Some(from) => {
             params.push(from);

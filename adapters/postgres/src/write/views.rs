@@ -95,7 +95,7 @@ async fn resolve_batch(
         }
         // A batch that ends where it begins is not visible in the checkpoint. It is sent again, too.
         Ok(found) if found == batch.from => Err(fault.into()),
-        Ok(found) if found == Some(batch.to) => Ok(()),
+        Ok(found) if found == Some(batch.to.position) => Ok(()),
         Ok(found) => Err(ViewCommitError::Moved { found }),
         Err(_) => Err(fault.into()),
     }

@@ -2,10 +2,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use cqrs_core::Tx;
 use cqrs_core::store::{
-    EventLog, EventLogExt, Incarnation, LogTransaction, ViewStore, ViewTransaction,
+    EventLog, EventLogExt, Incarnation, LastEvent, LogTransaction, ViewStore, ViewTransaction,
 };
+use cqrs_core::{CommandId, EventId, Tx};
 
 use super::*;
 use crate::testing::{Directory, append, unless_after};
@@ -42,7 +42,7 @@ fn batch(from: Option<u64>, to: u64) -> ViewBatch {
     ViewBatch {
         subscription: "products".to_owned(),
         from: from.map(Position::new),
-        to: Position::new(to),
+        to: Position::new(to).into(),
         incarnation: Incarnation::default(),
         changes: Vec::new(),
     }
@@ -243,7 +243,7 @@ async fn the_tables_of_the_store_are_only_read() {
         "DELETE FROM events",
         "UPDATE Events SET payload = ''",
         "INSERT INTO commands VALUES (x'01', 1, 1, 1)",
-        "REPLACE INTO main.checkpoints VALUES ('products', 1)",
+        "REPLACE INTO main.checkpoints (subscription, position) VALUES ('products', 1)",
         "DROP TABLE states",
         "DROP VIEW events_json",
         "DROP INDEX events_by_type",
@@ -322,7 +322,14 @@ async fn what_is_written_commits_with_the_checkpoint() {
     let checkpoint = tx.checkpoint("products".to_owned()).await;
     assert_eq!(checkpoint.unwrap(), None);
     tx.execute(NOTE, ["a"]).unwrap();
-    tx.commit(batch(None, 5)).await.unwrap();
+    let mut first = batch(None, 5);
+    let last_event = LastEvent {
+        position: Position::new(4),
+        id: EventId::of(CommandId::new(), 0),
+    };
+    first.to.last_event = Some(last_event);
+    let written = first.to;
+    tx.commit(first).await.unwrap();
     assert_eq!(kept(&directory), (0, 1));
 
     let mut tx = store.begin().await.unwrap();
@@ -333,7 +340,7 @@ async fn what_is_written_commits_with_the_checkpoint() {
     assert!(matches!(moved, ViewCommitError::Moved { found } if found == Some(Position::new(5))));
     assert_eq!(kept(&directory), (0, 1));
     let checkpoint = ViewStore::checkpoint(&store, "products").await;
-    assert_eq!(checkpoint.unwrap(), Some(Position::new(5)));
+    assert_eq!(checkpoint.unwrap(), Some(written));
 }
 
 #[tokio::test]

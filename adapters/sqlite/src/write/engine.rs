@@ -135,7 +135,8 @@ impl Engine {
     /// The checkpoint of a subscription, in a handler's transaction.
     pub(crate) fn checkpoint(&self, subscription: &str) -> Result<Option<Position>, Fault> {
         self.guard.check()?;
-        Ok(row::checkpoint(&self.conn, subscription)?)
+        let found = row::checkpoint(&self.conn, subscription)?;
+        Ok(found.map(|found| found.position))
     }
 
     /// Ends a handler's transaction: carries out the task in it and commits both, or rolls back if there

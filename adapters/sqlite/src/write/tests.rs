@@ -318,7 +318,7 @@ fn views(model: ModelSchema, from: Option<Position>) -> ViewBatch {
     ViewBatch {
         subscription: "products".to_owned(),
         from,
-        to: Position::new(1),
+        to: Position::new(1).into(),
         incarnation: Incarnation::default(),
         changes: vec![ViewChange {
             model: Arc::new(model),

@@ -1,5 +1,5 @@
 use cqrs_core::Position;
-use cqrs_core::store::{ViewBatch, ViewChange, ViewCommitError};
+use cqrs_core::store::{Checkpoint, ViewBatch, ViewChange, ViewCommitError};
 use cqrs_core::views::SortKey;
 use cqrs_kit::view_changes::{ModelChanges, by_model};
 use rusqlite::{CachedStatement, Connection};
@@ -14,7 +14,7 @@ use crate::{row, sql};
 pub(crate) struct ViewTask {
     subscription: String,
     from: Option<Position>,
-    to: Position,
+    to: Checkpoint,
     changes: Vec<ModelChanges<Tables>>,
     bytes: usize,
     responder: Responder<Result<(), ViewCommitError>>,
@@ -51,7 +51,16 @@ impl ViewTask {
             write_model(conn, model)?;
         }
         let mut checkpoint = conn.prepare_cached(sql::UPSERT_CHECKPOINT)?;
-        checkpoint.execute((&self.subscription, row::number(self.to)))?;
+        let last = self
+            .to
+            .last_event
+            .map(|event| (event.id.as_uuid(), row::number(event.position)));
+        checkpoint.execute((
+            &self.subscription,
+            row::number(self.to.position),
+            last.as_ref().map(|(id, _)| &id.as_bytes()[..]),
+            last.map(|(_, position)| position),
+        ))?;
         Ok(())
     }
 }
@@ -60,7 +69,7 @@ impl Task for ViewTask {
     fn run(&mut self, log: &mut Log<'_>) -> Result<(), Fault> {
         // The fence: only one of two workers finds the checkpoint at the start of its batch. The lock is
         // held, so the views and the checkpoint change together, or not at all (V1, V2).
-        let found = row::checkpoint(log.conn, &self.subscription)?;
+        let found = row::checkpoint(log.conn, &self.subscription)?.map(|found| found.position);
         let answer = if found == self.from {
             self.write(log.conn)?;
             Ok(())
