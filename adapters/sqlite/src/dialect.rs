@@ -10,8 +10,8 @@ use crate::migrations::MODEL_PREFIX;
 /// The table of a read model.
 pub(crate) type Table = ViewTable<Tables>;
 
-/// How SQLite keeps read models: in tables without row ids, so that the key is the order of the
-/// table and the end of every index.
+/// The tables of read models on SQLite. They have no row ids, so the table is in the order of its keys,
+/// and every index ends with the key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tables;
 

@@ -5,11 +5,11 @@ use cqrs_core::store::StoreError;
 
 use crate::stall::Stalled;
 
-/// Why a database was not opened. Nothing in it was changed.
+/// Reasons that a database was not opened. Nothing in it was changed.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The SQLite library that was linked may corrupt the database.
+    /// The linked SQLite library has a bug that can corrupt the database.
     #[error(
         "SQLite {version} can corrupt a database in WAL mode when two checkpoints meet (3.7.0 to \
          3.51.2 do): link SQLite 3.51.3 or later, which `rusqlite` brings with its feature \
@@ -48,7 +48,7 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// The database is to be opened for reading only, and its schema is too old for this program.
+    /// The database was to be opened for reading only, and its schema is older than that of this program.
     #[error(
         "`{path}` has schema version {found}, and this program reads version {known}: open it once \
          without `read_only(true)`"
@@ -77,12 +77,12 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// The file is something else, or another program's database.
+    /// The file is not an SQLite database, or is that of another program.
     #[error("`{path}` {what}, so it is not a database of this framework: choose another path")]
     Foreign {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// Description of the file.
         what: String,
     },
     /// The database was written by a newer version of this program.
@@ -95,10 +95,10 @@ pub enum OpenError {
         path: PathBuf,
         /// The version of its schema.
         found: i64,
-        /// The latest that this program knows.
+        /// The latest version that this program knows.
         known: i64,
     },
-    /// The file system cannot keep a write-ahead log.
+    /// The file system does not support a write-ahead log.
     #[error(
         "`{path}` cannot be used in WAL mode (its journal mode stays `{mode}`): put it on a local \
          file system"
@@ -106,12 +106,12 @@ pub enum OpenError {
     NoWal {
         /// The file.
         path: PathBuf,
-        /// The journal mode that it is in.
+        /// The journal mode of the database.
         mode: String,
     },
     /// Another process holds the database.
     #[error(
-        "`{path}` was locked by another process for {waited:?}: end what holds it, or raise \
+        "`{path}` was locked by another process for {waited:?}: end that process, or raise \
          `busy_timeout`"
     )]
     Busy {
@@ -125,10 +125,10 @@ pub enum OpenError {
     Corrupt {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// Description of the damage.
         reason: String,
     },
-    /// There is no room to open the database.
+    /// The disk has no space for the files of an open database.
     #[error("cannot open `{path}`, the disk is full: make room and open it again ({source})")]
     Full {
         /// The file.
@@ -136,7 +136,7 @@ pub enum OpenError {
         /// The error of SQLite.
         source: rusqlite::Error,
     },
-    /// SQLite failed in another way.
+    /// SQLite failed for another reason.
     #[error("cannot open `{path}`: {source}")]
     Failed {
         /// The file.
@@ -156,7 +156,7 @@ pub enum OpenError {
     Panicked,
 }
 
-/// Why a read with a [`SqlReader`](crate::SqlReader) failed.
+/// Reasons that a read with a [`SqlReader`](crate::SqlReader) failed.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
@@ -177,7 +177,7 @@ pub(crate) fn stalled(Stalled(waited): Stalled) -> StoreError {
     }
 }
 
-/// The reason that a request gets when the thread that should have answered it has ended.
+/// The reason in the error of a request whose thread has ended.
 pub(crate) const CLOSED: &str = "the SQLite store's threads have ended";
 
 /// The error of such a request.

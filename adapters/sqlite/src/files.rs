@@ -7,31 +7,31 @@ use tracing::warn;
 
 use crate::fault::Fault;
 
-/// The files of a database as they were when it was opened. Tells when they were deleted or replaced:
-/// SQLite would go on with the open files, which no other process will ever see.
+/// The files of a database as they were when it was opened. Detects that they were deleted or replaced:
+/// SQLite would continue with the open files, which no other process can see.
 #[derive(Debug)]
 pub(crate) struct Files {
-    /// `None` if the path is a link: to a file of another directory, perhaps.
+    /// `None` if the path is a link, which may lead to another directory.
     directory: Option<PathBuf>,
-    /// The directory when the files were last found in it.
+    /// The directory at the last successful check of the files.
     unchanged: Mutex<Option<DirectoryStamp>>,
     database: File,
-    /// What SQLite keeps beside the database while it is open.
+    /// The write-ahead log and its index.
     companions: [File; 2],
 }
 
 #[derive(Debug)]
 struct File {
     path: PathBuf,
-    /// `None` if there was none.
+    /// `None` if the file did not exist.
     id: Option<FileId>,
 }
 
 /// Device and inode. An inode is not given to another file while it is open.
 type FileId = (u64, u64);
 
-/// A directory as of its last change. No file in it can be deleted or replaced without a change, and
-/// the time of a change, unlike that of a modification, cannot be set.
+/// A directory as of its last change. Deleting or replacing a file in it is a change, and the time of a
+/// change, unlike that of a modification, cannot be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct DirectoryStamp {
     id: FileId,
@@ -39,12 +39,12 @@ struct DirectoryStamp {
     changed: Duration,
 }
 
-/// Longer than the resolution of file systems with times below a second: a change after this gets
-/// another time.
+/// Upper bound for the resolution of times with fractions of a second. Two changes that are further apart
+/// have different times.
 const TICK: Duration = Duration::from_millis(100);
 
 impl Files {
-    /// The files at this path. Those that SQLite uses must be open already.
+    /// The files at this path. SQLite must have opened them before.
     pub(crate) fn of(path: &Path) -> Self {
         // SQLite keeps its own files beside the one that a link leads to.
         let target = path
@@ -63,8 +63,8 @@ impl Files {
         }
     }
 
-    /// Checks that the files are still the open ones. While nothing changes in their directory, that is
-    /// one look at the directory.
+    /// Checks that the files are still the open ones. While their directory does not change, only the
+    /// directory is looked at.
     pub(crate) fn check(&self) -> Result<(), Fault> {
         let directory = self.directory.as_deref().and_then(DirectoryStamp::at);
         let mut unchanged = self
@@ -91,7 +91,7 @@ impl Files {
         log.id.is_some()
     }
 
-    /// Whether the write-ahead log at the path is another one than ours.
+    /// Whether the write-ahead log at the path is another one than the open one.
     pub(crate) fn have_foreign_log(&self) -> bool {
         let [log, _] = &self.companions;
         let found = file_id(&log.path).ok();

@@ -12,7 +12,7 @@ pub(crate) const MIGRATIONS: Migrations = Migrations::new(&[
     include_str!("sql/migrations/0002_last_events.sql"),
 ]);
 
-/// What the migrations make.
+/// Tables and views of the migrations.
 const OWN: &[&str] = &[
     "checkpoints",
     "commands",
@@ -24,10 +24,10 @@ const OWN: &[&str] = &[
     "states",
 ];
 
-/// How the tables of read models begin.
+/// Prefix of the tables of read models.
 pub(crate) const MODEL_PREFIX: &str = "view_";
 
-/// Whether a table or view of this name is the store's, or may become so.
+/// Whether this is the name of a table or view of the store, or is reserved for one.
 pub(crate) fn is_own(name: &str) -> bool {
     let prefix = name.as_bytes().get(..MODEL_PREFIX.len());
     prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(MODEL_PREFIX.as_bytes()))
@@ -54,7 +54,7 @@ pub(crate) fn identify(conn: &mut Connection) -> rusqlite::Result<FileIdentity> 
     })
 }
 
-/// Brings the schema to the latest version, unless another process just did.
+/// Brings the schema to the latest version, unless another process has just done so.
 pub(crate) fn migrate(conn: &mut Connection) -> rusqlite::Result<()> {
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let before = version(&transaction)?;

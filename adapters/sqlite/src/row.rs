@@ -1,4 +1,4 @@
-//! Rows of the log as values of the contract.
+//! Conversion of rows into the types of the store contract.
 
 use cqrs_core::store::{
     Checkpoint, EventData, EventType, LastEvent, Metadata, Recorded, StoredCommand, Tags,
@@ -16,11 +16,11 @@ use crate::sql;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) position: Position,
-    /// When the last event was recorded, in microseconds.
+    /// Time of the last event, in microseconds since 1970.
     pub(crate) time: i64,
 }
 
-/// The end of the log; time began long before an empty one's.
+/// The end of the log. An empty log has the earliest time, so it raises no event's time.
 pub(crate) fn head(conn: &Connection) -> rusqlite::Result<Head> {
     let mut statement = conn.prepare_cached(sql::HEAD)?;
     let head = |row: &Row<'_>| {
@@ -36,7 +36,7 @@ pub(crate) fn head(conn: &Connection) -> rusqlite::Result<Head> {
     Ok(statement.query_row([], head).optional()?.unwrap_or(empty))
 }
 
-/// What is recorded of a command id.
+/// The record of a command id, `None` if the command was not processed.
 pub(crate) fn command(conn: &Connection, id: CommandId) -> rusqlite::Result<Option<StoredCommand>> {
     let mut statement = conn.prepare_cached(sql::SELECT_COMMAND)?;
     let stored = |row: &Row<'_>| {
@@ -50,7 +50,7 @@ pub(crate) fn command(conn: &Connection, id: CommandId) -> rusqlite::Result<Opti
         .optional()
 }
 
-/// The checkpoint of a subscription.
+/// The checkpoint of a subscription, `None` if it has none yet.
 pub(crate) fn checkpoint(conn: &Connection, of: &str) -> Result<Option<Checkpoint>, Fault> {
     let mut statement = conn.prepare_cached(sql::SELECT_CHECKPOINT)?;
     let mut rows = statement.query([of])?;
@@ -74,19 +74,21 @@ pub(crate) fn checkpoint(conn: &Connection, of: &str) -> Result<Option<Checkpoin
     }))
 }
 
-/// The event in this row, if it matches.
+/// The event in this row, `None` if it does not match. Payload and metadata of events that do not match
+/// are not read.
 pub(crate) fn matching(row: &Row<'_>, query: &Matcher<'_>) -> Result<Option<Recorded>, Fault> {
     let position = position(row, 0)?;
     let recorded = matching_at(position, row, query);
     recorded.map_err(|why| Fault::corrupt(format!("the event at position {position}: {why}")))
 }
 
-/// A position in this column.
+/// The position in this column.
 pub(crate) fn position(row: &Row<'_>, column: usize) -> rusqlite::Result<Position> {
     Ok(Position::new(row.get::<_, i64>(column)?.cast_unsigned()))
 }
 
-/// A position as SQLite keeps it. Those beyond what it can keep are beyond every event.
+/// A position as an integer of SQLite. The largest integer is beyond the end of any log, so larger
+/// positions become that.
 pub(crate) fn number(position: Position) -> i64 {
     i64::try_from(position.get()).unwrap_or(i64::MAX)
 }

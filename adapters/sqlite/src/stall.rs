@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 
 use crate::thread::{Thread, ignore_panic};
 
-/// Bounds how long callers wait for threads that make no progress. A thread that is stuck in SQLite,
-/// because the device hangs, cannot be interrupted, so a [`Watchdog`] wakes its callers.
+/// Bounds the time that callers wait for threads without progress. A thread that is stuck in SQLite,
+/// because the device hangs, cannot be interrupted, so a [`Watchdog`] wakes its callers instead.
 #[derive(Clone)]
 pub(crate) struct StallDetector {
     shared: Arc<StallState>,
@@ -21,16 +21,16 @@ pub(crate) struct StallDetector {
 struct StallState {
     limit: Duration,
     started: Instant,
-    /// When a thread last began or finished something, in nanoseconds after the start, or `IDLE`.
+    /// Time at which a thread last began or finished a request, in nanoseconds after the start, or `IDLE`.
     progress: AtomicU64,
-    /// Wakes the callers to look at the progress.
+    /// Wakes the callers to check the progress.
     alarm: Notify,
 }
 
-/// When a thread began a caller's request.
+/// Time at which a thread began the request of a caller, or `IDLE`.
 pub(crate) struct JobStart(AtomicU64);
 
-/// The thread waits for work, or for a handler that has leased its connection.
+/// Stands for a thread that waits for work, or for a handler that has leased its connection.
 const IDLE: u64 = u64::MAX;
 
 /// The threads have made no progress for this long.
@@ -50,27 +50,27 @@ impl StallDetector {
         }
     }
 
-    /// Called by a thread when it begins something, or goes on to the next thing.
+    /// Called by a thread when it begins or finishes a request.
     pub(crate) fn mark_working(&self) {
         self.shared
             .progress
             .store(self.shared.now(), Ordering::Relaxed);
     }
 
-    /// Called by a thread when it has nothing to do.
+    /// Called by a thread before it waits for work.
     pub(crate) fn mark_idle(&self) {
         self.shared.progress.store(IDLE, Ordering::Relaxed);
     }
 
-    /// Waits for an answer as long as the threads make progress.
+    /// Waits for an answer for as long as the threads make progress.
     pub(crate) async fn wait<T>(&self, answer: impl Future<Output = T>) -> Result<T, Stalled> {
         let asked = self.shared.now();
         let has_stalled = || self.shared.has_stalled(asked);
         self.wait_unless(has_stalled, answer).await
     }
 
-    /// As [`wait`](Self::wait), for several threads: the others may make progress while the one with
-    /// this request makes none.
+    /// [`wait`](Self::wait) for one of several threads: once a thread has begun this request, the
+    /// progress of the others does not count.
     pub(crate) async fn wait_for_turn<T>(
         &self,
         turn: &JobStart,
@@ -123,7 +123,7 @@ impl StallState {
         u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(IDLE - 1)
     }
 
-    /// Whether there has been no progress for as long as the limit, all of it after `since`.
+    /// Whether there has been no progress since `since`, for as long as the limit.
     fn has_stalled(&self, since: u64) -> bool {
         let progress = self.progress.load(Ordering::Relaxed);
         progress != IDLE && self.is_limit_over(progress.max(since))
@@ -138,8 +138,8 @@ impl StallState {
     }
 }
 
-/// Lets callers check regularly whether the threads of a store make progress. A timer per call would do
-/// as well, but setting one wakes the runtime's driver, which costs more than the call.
+/// Wakes callers regularly to check the progress of a store's threads. A timer per call would need no
+/// thread, but setting one wakes the runtime's driver, which costs more than the call.
 pub(crate) struct Watchdog {
     // Dropped before the thread is joined: the thread ends once this is closed.
     _end: Sender<()>,

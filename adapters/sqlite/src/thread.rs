@@ -2,13 +2,13 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{self, JoinHandle};
 
-/// Calls a waker of a foreign runtime. If it panics, the other callers must still be answered. The panic
-/// hook has reported it.
+/// Runs code that calls wakers of callers' runtimes. If one panics, the other callers must still be
+/// answered. The panic hook has reported the panic.
 pub(crate) fn ignore_panic(wake: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(wake));
 }
 
-/// A thread that is joined when this is dropped. Its owner makes sure that the thread ends by then.
+/// A thread that is joined on drop. Its owner has to make sure that the thread ends by then.
 pub(crate) struct Thread(Option<JoinHandle<()>>);
 
 impl Thread {
@@ -21,8 +21,8 @@ impl Thread {
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        // The last clone of a store may be dropped by a waker that one of its own threads calls;
-        // a thread cannot wait for itself.
+        // The last clone of a store may be dropped by a waker that one of its own threads calls, and a
+        // thread cannot wait for itself.
         let other = self
             .0
             .take()

@@ -12,7 +12,7 @@ use crate::proto;
 use crate::read::{self, AttemptError};
 use crate::record;
 
-/// Maximum number of times an append is sent that the server refuses without a conflict.
+/// Maximum number of refusals without a conflict, after each of which the append is sent again.
 const MAX_REFUSALS: usize = 8;
 
 /// The largest append: the server takes messages of 4 MiB, and keeps an event's type and tags in a
@@ -27,14 +27,14 @@ pub(crate) const LIMITS: Limits = Limits {
 
 /// Reasons that the server refused an append.
 enum Refusal {
-    /// Final: another attempt gets the same answer.
+    /// Another attempt would get the same answer.
     Final(Result<Appended, AppendError>),
-    /// No conflict up to this position.
+    /// There is no conflict up to this position.
     Unfounded(Position),
 }
 
-/// Appends with one condition: none of the events that a boundary names, after the lowest position
-/// of a boundary.
+/// Appends with one condition: no event matches any of the boundaries, after the lowest of their
+/// positions. It is stricter than the boundaries, so a refusal may be unfounded.
 ///
 /// The command's id is the source of the tracking information, so the server refuses the second
 /// append of a command. A refusal is investigated, and is a conflict only if an event matches a
@@ -93,7 +93,7 @@ pub(crate) async fn append(
     }
 }
 
-/// The position of the last event; `None` if the append is refused.
+/// Sends an append. Returns the position of its last event, `None` if it was refused.
 async fn send(
     connection: &Connection,
     log: &KnownLog,
@@ -121,7 +121,7 @@ fn appended(last: Position, count: usize, time: Timestamp) -> Appended {
     }
 }
 
-/// `None` if no event can conflict.
+/// The condition of an append, `None` if no event can conflict.
 fn condition(boundaries: &[Boundary], after: Position) -> Option<proto::AppendCondition> {
     let items: Vec<_> = boundaries
         .iter()
@@ -187,7 +187,7 @@ async fn refusal(
             let error = AppendError::from(StoreError::Rewound { head, seen: *after });
             return Ok(Refusal::Final(Err(error)));
         }
-        // An append that is under way is not known here: see `pipelining`.
+        // This log does not claim `pipelining`, so it cannot know the append that a boundary follows.
         let first = first_match(connection, log, fail_if, *after).await?;
         if let Some(at) = first.or(after_append.map(|_| head)) {
             return Ok(Refusal::Final(Err(AppendError::Conflict { at })));
@@ -211,7 +211,7 @@ async fn first_match(
     Ok(page.events.first().map(|event| event.position))
 }
 
-/// Times are kept to the microsecond.
+/// Rounds a time to the microsecond, as it will be read back.
 fn to_micros(time: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
 }

@@ -32,7 +32,7 @@ pub(crate) struct Target {
 pub(crate) enum CallError {
     /// The server did not get the request.
     NotSent(String),
-    /// The connection was lost after the request was sent, perhaps.
+    /// The connection was lost after the request may have been sent.
     Lost(String),
     /// The server answered with an error.
     Status(Status),
@@ -218,7 +218,7 @@ fn not_sent(error: impl ToString) -> CallError {
     CallError::NotSent(error.to_string())
 }
 
-/// A stream that the server refused was not looked at.
+/// A stream that the server refused was not processed.
 fn lost(error: h2::Error) -> CallError {
     match error.reason() {
         Some(Reason::REFUSED_STREAM) if error.is_reset() => CallError::NotSent(error.to_string()),
@@ -236,9 +236,9 @@ fn framed(message: &impl Message) -> Bytes {
     frame.freeze()
 }
 
-/// `None` where the headers have no status.
+/// The status in the headers, `None` if they have none.
 fn status(headers: &HeaderMap) -> Option<Result<(), CallError>> {
-    // A code that is no number is an unknown error, 2.
+    // A code that is not a number counts as 2, an unknown error.
     let code = headers
         .get("grpc-status")?
         .to_str()

@@ -6,7 +6,11 @@ use uuid::Uuid;
 
 use crate::proto;
 
-/// What this process knows about the end of the log.
+/// The log as this process knows it: its end, and a landmark by which new connections recognize it.
+///
+/// Another server may answer at the same address, such as a restored backup, and its log may lack events
+/// that this process has acted on. The first connection to another log begins a new incarnation, in
+/// which nothing that is known of the old log counts.
 pub(crate) struct KnownLog {
     heads: Heads,
     /// Its lock is held while the heads change, so that nothing of an earlier log raises them.
@@ -19,7 +23,8 @@ struct TailState {
     time: Timestamp,
 }
 
-/// An event by which the log is recognized.
+/// An event that identifies the log. A log with another event at this position, or with none, does not
+/// continue the known one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Landmark {
     pub(crate) position: Position,
@@ -49,7 +54,7 @@ impl TailState {
 }
 
 impl KnownLog {
-    /// Nothing yet of the log with this id.
+    /// A log with this id, of which nothing is known yet.
     pub(crate) fn new(log: Uuid) -> Self {
         Self {
             heads: Heads::new(Position::START).of_log(log),
@@ -65,7 +70,7 @@ impl KnownLog {
         self.lock().landmark
     }
 
-    /// Notes that the log of this incarnation goes to `head` at least.
+    /// Publishes a head of the log of this incarnation.
     pub(crate) fn advance(&self, incarnation: Incarnation, head: Position) {
         let _state = self.lock();
         if self.heads.incarnation() == incarnation {
@@ -113,7 +118,7 @@ impl KnownLog {
         self.lock().time.max(time)
     }
 
-    /// Begins with another log, which ends at `head`.
+    /// Switches to another log, which ends at `head`.
     pub(crate) fn replace(&self, head: Position) -> Incarnation {
         let mut state = self.lock();
         state.landmark = None;

@@ -14,7 +14,7 @@ use crate::proto;
 const MIN_PAUSE: Duration = Duration::from_millis(5);
 const MAX_PAUSE: Duration = Duration::from_millis(500);
 
-/// Link to the server: one connection, replaced when it is lost.
+/// Link to the server: one connection, which is replaced when it is lost.
 pub(crate) struct Link {
     target: Arc<Target>,
     answer_timeout: Duration,
@@ -209,7 +209,7 @@ impl Pages<'_> {
     }
 }
 
-/// The attempts at one call, which end when its time is up.
+/// The attempts to make one call, until its time is up.
 pub(crate) struct Attempts<'l> {
     link: &'l Link,
     deadline: Instant,
@@ -225,7 +225,7 @@ impl Attempts<'_> {
         loop {
             match timeout_at(self.deadline, self.link.connection()).await {
                 Ok(Ok(connection)) => return Ok(connection),
-                // Looking for a log has no effect, even if it fails.
+                // Opening a connection changes nothing, so the call is not in doubt if that fails.
                 Ok(Err(CallError::NotSent(reason) | CallError::Lost(reason))) => {
                     self.pause(reason).await?;
                 }
@@ -235,7 +235,8 @@ impl Attempts<'_> {
         }
     }
 
-    /// Accepts that an attempt failed, unless another one is of no use.
+    /// Pauses after a failed attempt. Fails if another attempt would get the same answer, or the time is
+    /// up.
     pub(crate) async fn failed(&mut self, error: CallError) -> Result<(), Fault> {
         let reason = match error {
             CallError::NotSent(reason) => reason,

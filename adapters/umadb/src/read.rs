@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use cqrs_core::CommandId;
-use cqrs_core::store::{EventPage, EventQuery, Position, ReadRange, StoredCommand};
+use cqrs_core::store::{EventPage, EventQuery, Position, ReadRange, Recorded, StoredCommand};
 
 use crate::fault::Fault;
 use crate::grpc::CallError;
@@ -13,9 +13,11 @@ use crate::record;
 /// Maximum number of events that the server is asked to read at a time.
 const MAX_BATCH: u32 = 1024;
 
-/// A failure of one attempt, or one that the next attempt would meet again.
+/// Reasons that an attempt failed.
 pub(crate) enum AttemptError {
+    /// Another attempt may succeed.
     Call(CallError),
+    /// The data cannot be read, by another attempt neither.
     Corrupt(String),
 }
 
@@ -25,6 +27,7 @@ impl From<CallError> for AttemptError {
     }
 }
 
+/// Reads a page, on new connections for as long as the link allows.
 pub(crate) async fn page(
     link: &Link,
     log: &KnownLog,
@@ -44,8 +47,8 @@ pub(crate) async fn page(
 
 /// Reads a page.
 ///
-/// The server tells the head of its snapshot only in an answer without a limit. So a read up to a
-/// position that is known to be in the log has a limit, and any other is stopped when the page is
+/// The server reports the head of its snapshot only in an answer without a limit. So a read up to a
+/// position that is known to be in the log has a limit, and any other read is stopped when the page is
 /// full.
 pub(crate) async fn page_on(
     connection: &Connection,
@@ -53,8 +56,7 @@ pub(crate) async fn page_on(
     query: &EventQuery,
     range: ReadRange,
 ) -> Result<EventPage, AttemptError> {
-    let items = record::query_items(query);
-    if items.is_empty() {
+    if record::query_items(query).is_empty() {
         let head = connection.head().await?;
         log.advance(connection.incarnation, head);
         return Ok(EventPage {
@@ -64,28 +66,67 @@ pub(crate) async fn page_on(
         });
     }
     let known = snapshot(log.heads().position(), query, range);
+    let Received {
+        events,
+        head,
+        is_cut,
+    } = receive(connection, log, query, range, known.is_some()).await?;
+    let as_of = match (known, head) {
+        (Some(known), _) => known,
+        (None, Some(head)) => head,
+        // The page was cut before a part that reports the head. Events that were appended since come
+        // after the page, so a later head is as good (I5).
+        (None, None) if is_cut => connection.head().await?,
+        (None, None) => Position::START,
+    };
+    log.advance(connection.incarnation, as_of);
+    Ok(EventPage {
+        next: events.last().filter(|_| is_cut).map(|event| event.position),
+        events,
+        as_of: range.up_to.map_or(as_of, |up_to| up_to.min(as_of)),
+    })
+}
+
+/// The events of a page, as they were received.
+struct Received {
+    events: Vec<Arc<Recorded>>,
+    /// The head of the snapshot, if the server has reported it.
+    head: Option<Position>,
+    /// Another event would follow, for which the page has no room.
+    is_cut: bool,
+}
+
+/// Receives the events of a page. With `is_limited`, the server ends each answer at a limit, and does
+/// not report the head.
+async fn receive(
+    connection: &Connection,
+    log: &KnownLog,
+    query: &EventQuery,
+    range: ReadRange,
+    is_limited: bool,
+) -> Result<Received, AttemptError> {
     let batch = u32::try_from(range.limit)
         .unwrap_or(MAX_BATCH)
         .saturating_add(1)
         .min(MAX_BATCH);
     let mut room = range.room();
-    let mut events: Vec<Arc<_>> = Vec::new();
+    let mut events = Vec::new();
     let mut head = None;
     let mut after = range.after;
     let is_cut = 'page: loop {
         let request = proto::ReadRequest {
             query: (*query != EventQuery::All).then(|| proto::Query {
-                items: items.clone(),
+                items: record::query_items(query),
             }),
             start: Some(after.get().saturating_add(1)),
-            limit: known.map(|_| batch),
+            limit: is_limited.then_some(batch),
             batch_size: Some(batch),
             ..proto::ReadRequest::default()
         };
         let mut received = 0;
         let mut answers = connection.read(&request).await?;
         while let Some(answer) = answers.next().await? {
-            if known.is_none() {
+            if !is_limited {
                 head = answer.head.map(Position::new).or(head);
             }
             for stored in answer.events {
@@ -106,30 +147,22 @@ pub(crate) async fn page_on(
                 events.push(Arc::new(event));
             }
         }
-        // The server stops at its limit, which commands without events count towards.
-        if known.is_none() || received < batch {
+        // Markers count towards the limit of the server, but not towards the page. So an answer that
+        // has reached the limit may have left the page with room, and the next one continues.
+        if !is_limited || received < batch {
             break false;
         }
     };
-    let as_of = match (known, head) {
-        (Some(known), _) => known,
-        (None, Some(head)) => head,
-        // The page was cut within a part that does not tell the head. Whatever was appended since
-        // comes after the page.
-        (None, None) if is_cut => connection.head().await?,
-        (None, None) => Position::START,
-    };
-    log.advance(connection.incarnation, as_of);
-    Ok(EventPage {
-        next: events.last().filter(|_| is_cut).map(|event| event.position),
+    Ok(Received {
         events,
-        as_of: range.up_to.map_or(as_of, |up_to| up_to.min(as_of)),
+        head,
+        is_cut,
     })
 }
 
-/// The position up to which a read goes, if it is known beforehand to be in the log. A query that
-/// the server answers by going through the log goes up to the known head if its page is likely to
-/// be cut: the server would otherwise continue to the end before it learns that the page is full.
+/// The upper end of a read, if it is known beforehand to be in the log. A query for which the server
+/// scans the log ends at the known head if its page is likely to be cut. Otherwise the server would scan
+/// to the end before it learns that the page is full.
 fn snapshot(head: Position, query: &EventQuery, range: ReadRange) -> Option<Position> {
     let is_scan = match query {
         EventQuery::All => true,
@@ -141,7 +174,7 @@ fn snapshot(head: Position, query: &EventQuery, range: ReadRange) -> Option<Posi
     }
 }
 
-/// The record of a command.
+/// The record of a command, `None` if it was not processed.
 pub(crate) async fn command_on(
     connection: &Connection,
     id: CommandId,

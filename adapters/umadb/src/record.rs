@@ -1,4 +1,4 @@
-//! Events as UmaDB keeps them.
+//! Conversion of events to and from those of UmaDB.
 //!
 //! The id of the command is the source of the tracking information, which the server keeps once per
 //! source and returns with each event. Other fields are metadata, omitted where they have their
@@ -19,13 +19,14 @@ const MARKER: &str = "$command";
 /// The tag of a command's first event, by which it is found, begins with this.
 const COMMAND_TAG: &str = "$command:";
 
-/// Types and tags that begin with this are not for users.
+/// Prefix of types and tags that are reserved for this crate.
 const RESERVED: char = '$';
 
-/// The tracking position of every command: the server refuses the second append with it.
+/// The tracking position of every command. The server accepts a position once per source, so it refuses a
+/// second append of a command (I6).
 const ONCE: u64 = 1;
 
-/// The events and tracking information that a command appends, without the condition.
+/// The request that appends the events of a command, without the condition.
 ///
 /// # Errors
 /// A name that is reserved.

@@ -68,7 +68,7 @@ impl UmaDb {
         if shared.places.available_permits() == 0 {
             return Err(self.overloaded());
         }
-        // A request that is cancelled halfway can make UmaDB refuse the requests in the same
+        // A request that is canceled halfway can make UmaDB refuse the requests in the same
         // commit, so an append continues when its future is dropped.
         let append = tokio::spawn(async move {
             let Ok(_place) = shared.places.try_acquire() else {

@@ -1,4 +1,7 @@
--- $1 position, $2 epoch: the head that was decided against. $3 position, $4 time: the new head.
+-- Writes a batch if the head is still at position $1 and epoch $2, against which it was decided, and
+-- sets the head to position $3 and time $4. Otherwise writes nothing: every insert joins the updated
+-- row. One statement, so the batch costs one round trip, and is written as a whole or not at all.
+-- Returns 1 if the batch was written, else 0.
 WITH head AS (
     UPDATE cqrs.head SET position = $3, time = $4
     WHERE id = 1 AND position = $1 AND epoch = $2

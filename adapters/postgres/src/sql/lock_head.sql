@@ -1,5 +1,6 @@
--- With what tells whether the transaction is still the one that a handler was given. What follows
--- in it is planned as in a session of the store's own.
+-- Locks and returns the head. The setting `cqrs_store.handler` ends with the transaction that a
+-- handler was given, so it tells whether the handler has ended that. The other settings make the
+-- store's statements in this transaction use the same plans as in its own sessions.
 SELECT position, time, epoch, store_id, current_setting('cqrs_store.handler', true),
     set_config('plan_cache_mode', 'force_generic_plan', true),
     set_config('enable_seqscan', 'off', true),

@@ -1,2 +1,2 @@
--- Also for a subscription that has no checkpoint yet.
+-- An advisory lock, because a new subscription has no checkpoint row that could be locked.
 SELECT pg_advisory_xact_lock($1)

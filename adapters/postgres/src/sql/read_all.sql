@@ -1,4 +1,6 @@
--- The head, as a row without an id: with the position, the store and the id of the last event, and the events in ($1, $2].
+-- Up to $3 events in ($1, $2], and the head in the same snapshot, as a row without an event type. The
+-- row of the head has the id of the store in the column `command`, and the id of the last event in
+-- the column `correlation`.
 SELECT
     head.position, NULL AS id, NULL AS type, NULL AS version, NULL AS tags, NULL AS time,
     NULL AS actor, head.store_id AS command,

@@ -1,5 +1,5 @@
--- As read_all, of the events that any item matches. $4: items with tags, as JSON objects with one
--- of their tags, the other ones and the types; $5: types of the items without tags.
+-- As `read_all`, limited to events that match any item. $4: the items with tags, as JSON objects of
+-- one tag, the other tags, and the types. $5: the types of the items without tags.
 SELECT
     head.position, NULL AS id, NULL AS type, NULL AS version, NULL AS tags, NULL AS time,
     NULL AS actor, head.store_id AS command,

@@ -1,4 +1,4 @@
--- As read_all, with the tag $4 and any of the types $5.
+-- As `read_all`, limited to events with the tag $4 and one of the types $5. NULL for any type.
 SELECT
     head.position, NULL AS id, NULL AS type, NULL AS version, NULL AS tags, NULL AS time,
     NULL AS actor, head.store_id AS command,

@@ -1,7 +1,8 @@
--- What a fold needs of the events with the tag $4 and any of the types $5, out of the first $3 with
--- the tag in ($1, $2]. $6 and $7: the tag in `tags` if it is the first there, and if it is another.
--- Before them the head, as a row without a type; as its version, the position of the last of the
--- $3, or nothing when there are fewer.
+-- Events without metadata, for folds: of the first $3 events in ($1, $2] with the tag $4, those with
+-- one of the types $5. NULL for any type. $6 and $7 are texts by which the tag is found in the column
+-- `tags`: at its beginning, or after another tag.
+-- The head is a row without an event type. Its column `version` has the position of the last of the
+-- $3 events, or NULL if there are fewer.
 WITH page AS MATERIALIZED (
     SELECT min(position) AS first, max(position) AS last, count(*) AS count
     FROM (
@@ -20,7 +21,7 @@ SELECT
 FROM cqrs.head AS head, page
 WHERE head.id = 1
 UNION ALL (
-    -- Events that are close together are found faster without a look into the index for each.
+    -- Events that are close together are read faster as a range than one by one through the index.
     SELECT events.position, events.type, events.version, events.payload
     FROM cqrs.events AS events
     WHERE (SELECT last - first < 3 * count FROM page)

@@ -1,4 +1,4 @@
--- The head, the event at $1, and the last event.
+-- The head, the id of the event at position $1, and the id of the last event.
 SELECT
     head.position, head.time, head.epoch, head.store_id,
     (SELECT known.id FROM cqrs.events AS known WHERE known.position = $1),

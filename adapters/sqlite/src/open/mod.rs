@@ -20,12 +20,13 @@ use crate::{OpenError, Options, Synchronous, migrations, row, sql};
 /// The first version of SQLite after those that can corrupt a database in WAL mode.
 const MIN_LIBRARY_VERSION: i32 = 3_051_003;
 
-/// Prepared statements kept per connection: all fixed ones, and several per read model.
+/// Number of prepared statements in the cache of a connection: all fixed ones, and several per read
+/// model.
 const MAX_CACHED_STATEMENTS: usize = 256;
 
-/// The connections to a database that was found to be ours, with the latest schema.
+/// The connections to a database of this framework with the latest schema.
 pub(crate) struct Database {
-    /// `None` if the database is to be read only.
+    /// `None` if the database is opened for reading only.
     pub(crate) writer: Option<(Connection, Guard)>,
     pub(crate) readers: Vec<Connection>,
     pub(crate) files: Arc<Files>,
@@ -34,14 +35,14 @@ pub(crate) struct Database {
     pub(crate) path: PathBuf,
 }
 
-/// What a connection may do.
+/// Access mode of a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// Write the database, and create it.
     Write,
     /// Read the database.
     Read,
-    /// Read a database that nobody changes, where nothing can be written.
+    /// Read a database that no process can change, where SQLite cannot create its own files either.
     ReadImmutable,
 }
 
@@ -92,7 +93,7 @@ pub(crate) fn readers(
     readers.map(|_| connect(path, mode, options)).collect()
 }
 
-/// A connection with what is common to reading and writing.
+/// Opens a connection with the settings that readers and the writer share.
 pub(crate) fn connect(path: &Path, mode: Mode, options: &Options) -> rusqlite::Result<Connection> {
     let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let flags = match mode {
@@ -106,7 +107,7 @@ pub(crate) fn connect(path: &Path, mode: Mode, options: &Options) -> rusqlite::R
         Mode::Write | Mode::Read => Connection::open_with_flags(path, flags)?,
         Mode::ReadImmutable => Connection::open_with_flags(immutable_uri(path), flags)?,
     };
-    // SQLite opens what it may not write for reading.
+    // SQLite silently opens a file that it may not write for reading.
     if mode == Mode::Write && conn.is_readonly(MAIN_DB)? {
         let error = ffi::Error::new(ffi::SQLITE_READONLY);
         return Err(Error::SqliteFailure(error, None));
@@ -120,9 +121,9 @@ pub(crate) fn connect(path: &Path, mode: Mode, options: &Options) -> rusqlite::R
     Ok(conn)
 }
 
-/// Waits for another process's lock: often at first, since a commit takes about a millisecond,
-/// and by uneven steps, so that two processes do not keep step with each other. Three processes
-/// with 32 callers each commit three times as much with this as with steps that double each time.
+/// Waits for the lock of another process, with short pauses at first, since a commit takes about a
+/// millisecond. The pauses are irregular, so that two processes do not keep colliding. Three processes
+/// with 32 callers each commit three times as much as with pauses that double each time.
 fn busy_backoff(limit: Duration) -> impl FnMut(i32) -> bool + Send + 'static {
     let mut since = Instant::now();
     move |tries| {
@@ -159,8 +160,8 @@ fn check_library(number: i32, version: &'static str) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// The path as SQLite should see it: absolute, so that it stays valid when the process changes
-/// its directory, and is never taken for a URI.
+/// The absolute path of the file. It stays valid when the process changes its directory, and SQLite
+/// never takes it for a URI.
 fn file(path: &Path) -> Result<PathBuf, OpenError> {
     let named = !path.as_os_str().is_empty() && path != Path::new(":memory:");
     let absolute = named.then(|| std::path::absolute(path).ok()).flatten();
@@ -194,7 +195,7 @@ pub(crate) fn check_identity(
     }
 }
 
-/// SQLite asks no busy handler when a database enters WAL mode, so this waits itself.
+/// Switches to WAL mode, and waits for other processes, because SQLite calls no busy handler for that.
 fn enter_wal(conn: &Connection, path: &Path, options: &Options) -> Result<(), OpenError> {
     let mut wait = busy_backoff(options.busy_timeout);
     let mut tries = 0;
@@ -228,10 +229,10 @@ fn set_up_writer(conn: &Connection, synchronous: Synchronous) -> rusqlite::Resul
     conn.pragma_update(None, "fullfsync", full)?;
     conn.pragma_update(None, "checkpoint_fullfsync", full)?;
     conn.pragma_update(None, "wal_autocheckpoint", 4096)?;
-    // After a burst, or a reader that held up checkpoints, the file shrinks to this again.
+    // The size to which the write-ahead log shrinks after a burst, or after a long read.
     conn.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    // A process may have been killed after it wrote a commit and before it synced it; recovery
-    // shows that commit to everyone. A checkpoint syncs the log, so it is durable from here on.
+    // A process may have been killed between writing and syncing a commit, which recovery makes
+    // visible. A checkpoint syncs the log, so from here on the commit is durable as well (I7).
     conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
 }
 

@@ -1,4 +1,4 @@
-//! Opening a database of which nothing will be changed.
+//! Opening a database for reading only.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,8 +42,9 @@ impl Database {
     }
 }
 
-/// A database in WAL mode has files beside it while it is open, also for those who only read.
-/// Where these cannot be made, nobody writes the database either, so it can be read without them.
+/// Opens the first connection, and finds out the mode for the others. Even readers of a database in WAL
+/// mode need its companion files. Where these cannot be created, no process can write the database
+/// either, so it is read without them.
 fn first_reader(options: &Options, path: &Path) -> Result<(Connection, Mode), OpenError> {
     let explain = |error| explain(path, options, error);
     let conn = connect(path, Mode::Read, options).and_then(|mut conn| {
@@ -51,7 +52,7 @@ fn first_reader(options: &Options, path: &Path) -> Result<(Connection, Mode), Op
         Ok(conn)
     });
     match conn {
-        // The second one where the directory belongs to somebody else.
+        // The second code is that of a directory which belongs to another user.
         Err(error)
             if matches!(
                 error.sqlite_error_code(),

@@ -10,28 +10,29 @@ use super::matcher::Matcher;
 use crate::fault::Fault;
 use crate::row;
 
-/// A statement that yields a part of the log in position order, and its parameters.
+/// A statement that selects a part of the log in position order, with its parameters.
 pub(crate) struct LogScan<'a> {
     pub(crate) sql: &'static str,
-    /// After which position.
+    /// Lower end of the range, not included.
     pub(crate) after: i64,
-    /// Up to which position.
+    /// Upper end of the range, included.
     pub(crate) up_to: i64,
-    /// The tag or type that the statement looks for, if it does.
+    /// The tag or type to select. `None` for the whole range.
     pub(crate) key: Option<&'a str>,
 }
 
-/// The events of several scans that match a query, in position order, each once.
+/// Merges several scans into the events that match a query, in position order, each once. Scans may
+/// overlap, and select events that do not match.
 pub(crate) struct Cursors<'s> {
     query: Matcher<'s>,
     parts: Vec<Cursor<'s>>,
-    /// The positions of the cursors' next events, the lowest first, each with the cursor's place.
+    /// The position of each cursor's next event with the index of the cursor, lowest first.
     next: BinaryHeap<Reverse<(Position, usize)>>,
 }
 
 struct Cursor<'s> {
     rows: Rows<'s>,
-    /// The next event, read ahead to know which cursor has the lowest.
+    /// The next event, read ahead to find the cursor with the lowest position.
     next: Option<Recorded>,
 }
 
@@ -74,11 +75,12 @@ impl<'s> Cursors<'s> {
         Ok(started)
     }
 
-    /// The next event, `None` after the last.
+    /// The next event. `None` after the last one.
     pub(crate) fn next(&mut self) -> Result<Option<Recorded>, Fault> {
         let Some(Reverse((lowest, _))) = self.next.peek().copied() else {
             return Ok(None);
         };
+        // An event that several scans select is in several cursors, all of which move past it.
         let mut found = None;
         while let Some(Reverse((position, place))) = self.next.peek().copied()
             && position == lowest
@@ -89,12 +91,12 @@ impl<'s> Cursors<'s> {
         Ok(found)
     }
 
-    /// Whether there is a next event.
+    /// Whether there is no next event.
     pub(crate) fn is_empty(&self) -> bool {
         self.next.is_empty()
     }
 
-    /// Lets a cursor read on, and answers with what it had read ahead before.
+    /// Moves a cursor to its next event. Returns the event that it moved past.
     fn advance(&mut self, place: usize) -> Result<Option<Recorded>, Fault> {
         let cursor = &mut self.parts[place];
         let found = cursor.advance(&self.query)?;
@@ -106,7 +108,7 @@ impl<'s> Cursors<'s> {
 }
 
 impl Cursor<'_> {
-    /// Reads on, and answers with what was read ahead before.
+    /// Moves to the next matching event. Returns the event that it moved past.
     fn advance(&mut self, query: &Matcher<'_>) -> Result<Option<Recorded>, Fault> {
         let mut next = None;
         while next.is_none()

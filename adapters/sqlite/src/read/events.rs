@@ -8,13 +8,13 @@ use super::cursor::{Cursors, LogScan};
 use crate::fault::Fault;
 use crate::{row, sql};
 
-/// A part of the log this short is read whole and filtered, rather than found by its indexes.
+/// Number of events up to which a range is read whole and filtered, which is faster than its indexes.
 const FULL_SCAN_BELOW: u64 = 64;
 
-/// How far the events of a tag are counted to find the rarest of several tags.
+/// Number up to which the events of a tag are counted to find the rarest of several tags.
 const TAG_COUNT_CAP: i64 = 1000;
 
-/// A page of matching events, in the snapshot that is open on the connection.
+/// Reads a page of matching events, in the snapshot that is open on the connection.
 pub(crate) fn read(
     conn: &Connection,
     query: &EventQuery,
@@ -42,7 +42,7 @@ pub(crate) fn read(
     })
 }
 
-/// The first event after `after` that matches.
+/// The position of the first matching event after `after`.
 pub(crate) fn first_match(
     conn: &Connection,
     query: &EventQuery,
@@ -59,7 +59,7 @@ pub(crate) fn first_match(
     Ok(page.events.first().map(|event| event.position))
 }
 
-/// Statements that together yield every matching event, and others.
+/// Scans that together select every matching event, and perhaps others.
 fn scans<'q>(
     conn: &Connection,
     query: &'q EventQuery,
@@ -104,7 +104,7 @@ fn scans<'q>(
         .collect())
 }
 
-/// The item's tag that the fewest events in the range bear.
+/// The tag of the item with the fewest events in the range. `None` for an item without tags.
 fn rarest<'q>(
     conn: &Connection,
     item: &'q EventQueryItem,

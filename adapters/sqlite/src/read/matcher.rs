@@ -2,17 +2,17 @@ use std::collections::HashMap;
 
 use cqrs_core::store::{EventQuery, EventQueryItem, EventType, Tag, Tags};
 
-/// A query that decides about an event without asking each of its items, if it has many.
+/// Matches events against a query. With many items, it finds the candidates by tag.
 pub(crate) enum Matcher<'q> {
     Query(&'q EventQuery),
     Items {
-        /// By their first tag: an event that an item matches has it.
+        /// Items by their first tag, which every event that they match has.
         tagged: HashMap<&'q Tag, Vec<&'q EventQueryItem>>,
         untagged: Vec<&'q EventQueryItem>,
     },
 }
 
-/// How many items are asked one by one.
+/// Number of items up to which each is compared with every event.
 const SCAN_UP_TO: usize = 8;
 
 impl<'q> Matcher<'q> {

@@ -1,4 +1,4 @@
-//! Reading: a few threads, each with a connection of its own, that share one queue.
+//! Reading: a few threads with a connection each, which share one queue.
 
 mod cursor;
 mod events;
@@ -55,7 +55,8 @@ impl Readers {
             let serve = move || {
                 let connection = ReadConnection::new(conn, files);
                 while let Some(job) = queue.pop() {
-                    // Of all threads together: while one makes progress, reads that wait are begun.
+                    // Progress counts for all threads together: while one of them works, waiting reads
+                    // get their turn.
                     progress.mark_working();
                     job(&connection);
                     progress.mark_working();
@@ -77,7 +78,8 @@ impl Readers {
         self.begin(ReadConnection::check_sometimes, read)
     }
 
-    /// The same for a read that answers a command: never from files that are not at their path any more.
+    /// The same for a read that answers a command. It checks the files first, so that no command is
+    /// answered from a database that has been replaced.
     pub(crate) fn run_checked<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
@@ -126,8 +128,8 @@ impl<'c> Snapshot<'c> {
 
 impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
-        // Nothing was written, so it does not matter how the transaction ends. If SQLite cannot end
-        // it, the next `BEGIN` on this connection reports why.
+        // Nothing was written, so the kind of end does not matter. If SQLite cannot end the transaction,
+        // the next `BEGIN` on this connection reports the reason.
         let _ = self
             .0
             .prepare_cached(sql::ROLLBACK)

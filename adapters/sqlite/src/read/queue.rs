@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Jobs for several threads, first come first served. Adding one wakes one thread.
+/// A queue of jobs for several threads, in the order of arrival. A new job wakes one thread.
 pub(crate) struct Queue<T> {
     state: Mutex<QueueState<T>>,
     ready: Condvar,
@@ -24,7 +24,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Adds a job; once the queue is closed, the job is dropped.
+    /// Adds a job. After the queue is closed, the job is dropped.
     pub(crate) fn push(&self, job: T) {
         let mut state = self.lock();
         if !state.closed {
@@ -34,7 +34,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// The next job; waits for one, until the queue is closed and empty.
+    /// Waits for the next job. `None` once the queue is closed and empty.
     pub(crate) fn pop(&self) -> Option<T> {
         let mut state = self.lock();
         loop {
@@ -51,7 +51,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Takes no more jobs.
+    /// Closes the queue. Jobs in it are still handed out.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.ready.notify_all();

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use crate::fault::Fault;
 use crate::files::Files;
 
-/// How long a read relies on the last look at the database's files.
+/// Time for which a read relies on the last check of the database's files.
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A connection that reads, and the files that it has open.
@@ -33,7 +33,7 @@ impl ReadConnection {
         Ok(())
     }
 
-    /// The same, unless that was done a moment ago.
+    /// Checks the files, unless that was done within [`CHECK_INTERVAL`].
     pub(crate) fn check_sometimes(&self) -> Result<(), Fault> {
         if self.checked.get().elapsed() < CHECK_INTERVAL {
             return Ok(());

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use crate::dialect::{self, Table, Tables};
 use crate::fault::Fault;
 
-/// The views with these keys, `None` where there is none, in the order of the keys.
+/// The views with these keys, in the order of the keys. `None` where there is no view.
 pub(crate) fn load(
     conn: &Connection,
     model: &ModelSchema,

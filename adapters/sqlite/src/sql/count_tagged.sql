@@ -1,4 +1,4 @@
--- How common a tag is, counted no further than ?4.
+-- Number of events with a tag, counted up to ?4.
 SELECT count(*)
 FROM (
     SELECT 1

@@ -1,4 +1,4 @@
--- CROSS JOIN keeps the order of the tables, so that the rows come sorted.
+-- CROSS JOIN fixes the order of the tables, so that the rows are in order without sorting.
 SELECT
     e.position, e.id, e.type, e.version, e.tags, e.time, e.actor, e.command, e.correlation,
     e.causation, e.payload

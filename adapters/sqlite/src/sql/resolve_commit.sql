@@ -1,4 +1,4 @@
--- A write for its own sake: see `Engine::resolve_commit`.
+-- Changes a value only to have something to commit: see `Engine::resolve_commit`.
 UPDATE meta
 SET value = value + 1
 WHERE key = 'settled'

@@ -20,12 +20,11 @@ const PRAGMAS: &[&str] = &[
     "table_xinfo",
 ];
 
-/// Keeps a handler that works on the connection from changing the store's own tables, and from
-/// committing anything before the connection is back: neither with a `COMMIT` of its own, nor
-/// statement by statement, after SQLite has rolled the transaction back because of `OR ROLLBACK` or a
-/// full disk.
+/// Protects the store from the statements of a handler. They cannot change the store's own tables, and
+/// cannot commit anything before the connection is returned: neither by a `COMMIT`, nor statement by
+/// statement after SQLite has ended the transaction because of `OR ROLLBACK` or a full disk.
 ///
-/// The hooks are always installed, and do nothing while the connection is not leased: setting an
+/// The hooks are installed once, and do nothing while the connection is not leased, because setting an
 /// authorizer makes SQLite recompile every statement.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Guard(Arc<LeaseState>);

@@ -16,8 +16,8 @@ pub(crate) struct LeasedEngine(OwnedMutexGuard<Engine>);
 /// A request for a lease.
 pub(crate) struct LeaseRequest(oneshot::Sender<Result<Lease, StoreError>>);
 
-/// The engine, in a transaction that a handler works in. If it is dropped, the engine goes back to the
-/// writing thread, which rolls the transaction back.
+/// The engine, in the transaction of a handler. On drop, the engine returns to the writing thread, which
+/// rolls the transaction back.
 pub(crate) struct Lease {
     // Dropped in this order: the thread reclaims the engine when it learns that the lease has ended.
     engine: LeasedEngine,
@@ -33,7 +33,7 @@ impl LeasedEngine {
         &mut self.0
     }
 
-    /// Leases the engine, and waits until it is back.
+    /// Leases the engine, and waits until it is returned.
     pub(crate) fn lease(mut self, lease_request: LeaseRequest, progress: &StallDetector) -> Self {
         let LeaseRequest(lease_request) = lease_request;
         if lease_request.is_closed() {
@@ -46,9 +46,9 @@ impl LeasedEngine {
         let home = OwnedMutexGuard::mutex(&self.0).clone();
         let (back, returned) = oneshot::channel();
         let lease = Lease { engine: self, back };
-        // If the caller is gone, the lease is dropped, and comes back at once.
+        // If the caller's future was dropped, so is the lease, and the engine returns at once.
         ignore_panic(|| drop(lease_request.send(Ok(lease))));
-        // The time that a handler takes is not a stall.
+        // A handler may take as long as it needs. That is not a stall.
         progress.mark_idle();
         let task = returned.blocking_recv().ok();
         progress.mark_working();
@@ -74,11 +74,11 @@ impl Lease {
         Ok(self.engine.0.checkpoint(subscription)?)
     }
 
-    /// Gives the engine back, to carry out the task in the transaction and to commit.
+    /// Returns the engine, which carries out the task in the transaction and commits.
     pub(crate) fn complete(self, task: impl Task + 'static) {
         let Self { engine, back } = self;
         drop(engine);
-        // If the thread has ended, the task is dropped, and its caller notices the lost answer.
+        // If the thread has ended, the task is dropped, and its caller learns that the answer is lost.
         let _ = back.send(Box::new(task));
     }
 }
