@@ -18,6 +18,7 @@ pub use std::vec::Vec;
 
 pub use crate::error::{CommandError, Error, Invalid, Rejected};
 pub use crate::handler::*;
+pub use crate::json::Json;
 pub use crate::key::key;
 pub use crate::message::*;
 pub use crate::registry::{

@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use crate::error::Failure;
 use crate::handler::{
     self, AggregateType, CommandFn, CommandHandler, ErasedCommand, ErasedQuery, EventHandler, Fold,
-    Input, Parse, Projection, QueryFn, QueryHandler, ReactionReply, ReactionScope, Setup,
+    HandledEvent, Input, Parse, Projection, QueryFn, QueryHandler, ReactionReply, ReactionScope,
+    Setup,
 };
 use crate::json;
 use crate::message::{Aggregate, CellPlace, Command, Event, Query};
@@ -180,7 +181,7 @@ pub(crate) type QueryHandlerEntry = HandlerEntry<dyn ErasedQuery>;
 
 impl HandlerEntry<dyn ErasedCommand> {
     /// Registers the command handler `H`.
-    pub const fn command<H: CommandHandler>() -> Self {
+    pub const fn command<H: CommandHandler<Command: Command>>() -> Self {
         Self {
             name: H::NAME,
             message: <H::Command as Command>::NAME,
@@ -286,11 +287,11 @@ impl ReactionEntry {
     pub const fn of<H: EventHandler>() -> Self {
         Self {
             name: H::NAME,
-            event: <H::Event as Event>::NAME,
+            event: <H::Event as HandledEvent>::NAME,
             from_start: H::FROM_START,
             source: H::SOURCE,
             inputs: H::inputs,
-            run: |recorded, scope| match recorded.decode() {
+            run: |recorded, scope| match H::Event::decode(recorded) {
                 Ok(event) => H::handle(event, scope),
                 Err(error) => ReactionReply::Now(Err(error)),
             },

@@ -441,7 +441,7 @@ impl ToTokens for AggregateItem {
     }
 }
 
-/// Reports what an `#[apply]` method may not be.
+/// Reports everything that is not allowed on an `#[apply]` method. Returns whether there was nothing.
 fn folds(sig: &Signature, errors: &mut Errors) -> bool {
     let mut folds = true;
     let mut report = |place: &dyn ToTokens, message: &str| {

@@ -13,12 +13,12 @@ use crate::framework::Framework;
 use crate::suggest;
 
 /// The keys given to a macro: `#[command(error = CatalogError, permission = "..")]`. Each is taken
-/// once by the macro that knows it; what is left in the end is unknown.
+/// once by the macro that knows it; the rest is unknown.
 #[derive(Default)]
 pub struct Args {
     given: Vec<Arg>,
     known: Vec<&'static str>,
-    /// Nothing is missing from arguments that could not be read.
+    /// Whether arguments could not be read. Then none is reported as missing.
     unreadable: bool,
 }
 
@@ -93,7 +93,7 @@ impl Args {
         None
     }
 
-    /// A key whose value is a string with something in it.
+    /// A key whose value is a string that is not blank.
     pub fn string(&mut self, key: &'static str, errors: &mut Errors) -> Option<LitStr> {
         match self.take(key)? {
             Arg {
@@ -131,7 +131,7 @@ impl Args {
         number
     }
 
-    /// Where the framework is: `crate = "path"`.
+    /// The framework's path: `crate = "path"`.
     pub fn framework(&mut self, errors: &mut Errors) -> Framework {
         let path = self.take("crate").and_then(|arg| {
             let path = match &arg.value {

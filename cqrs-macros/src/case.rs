@@ -17,8 +17,8 @@ pub fn screaming(ident: &Ident) -> Ident {
     Ident::new(&ident.unraw().to_string().to_uppercase(), ident.span())
 }
 
-/// What tells two parameters of one aggregate apart: `from_id`, `from_ids`, `from` and `_from` are
-/// all `from`.
+/// The role that distinguishes parameters of one aggregate. `from_id`, `from_ids`, `from` and `_from`
+/// are all `from`.
 pub fn role(ident: &Ident) -> String {
     let name = ident.unraw().to_string();
     let name = name.trim_start_matches('_');

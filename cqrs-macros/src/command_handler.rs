@@ -1,12 +1,8 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote_spanned};
-use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
-use crate::args::Args;
-use crate::errors;
-use crate::framework::Framework;
-use crate::function::{Function, HandlerKind, Referent};
+use crate::function::{self, Function, HandlerKind, Referent};
 use crate::hygiene::code;
 use crate::{id, source, types};
 
@@ -18,29 +14,23 @@ const KIND: HandlerKind = HandlerKind {
 };
 
 /// A function marked `#[command_handler]`.
-struct CommandHandlerItem {
-    framework: Framework,
-    function: Function,
-}
+struct CommandHandlerItem(Function);
 
 /// `#[command_handler]`.
 pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
-    errors::function(item, |item, errors| {
-        let mut args = Args::of_macro(args, errors);
-        let framework = args.framework(errors);
-        args.finish(errors);
-        let function = Function::read(item, &KIND, errors)?;
-        Some(CommandHandlerItem {
-            framework,
-            function,
-        })
-    })
+    function::attribute(
+        args,
+        item,
+        &KIND,
+        |_, _| (),
+        |it, ()| CommandHandlerItem(it),
+    )
 }
 
 impl CommandHandlerItem {
     /// Each input as the trait that it must meet.
     fn inputs(&self) -> Vec<TokenStream> {
-        let inputs = self.function.inputs.iter().map(|input| {
+        let inputs = self.0.inputs.iter().map(|input| {
             let role = id::key(&input.role);
             match &input.referent {
                 Some(Referent { ty, ends, is_mut }) if *is_mut => {
@@ -60,13 +50,13 @@ impl CommandHandlerItem {
     }
 
     fn decide(&self, inputs: &[TokenStream]) -> TokenStream {
-        let output = &self.function.output;
-        let taken = self.function.inputs.iter().zip(inputs).enumerate();
+        let output = &self.0.output;
+        let taken = self.0.inputs.iter().zip(inputs).enumerate();
         let taken = taken.map(|(place, (input, bound))| {
             match &input.referent {
                 Some(Referent { ends, is_mut, .. }) if *is_mut => {
                     let scope = code!(scope);
-                    // All of it there, so that what is wrong with the type is said once.
+                    // All tokens have the span of the type, so that an error about it is reported once.
                     quote_spanned! {ends.1=>
                         #bound::borrow(
                             &mut #bound::acquire(#scope).map_err(__cqrs::CommandError::failed)?
@@ -76,9 +66,8 @@ impl CommandHandlerItem {
                 _ => code!(#bound::take(scope, #place).map_err(__cqrs::CommandError::failed)?),
             }
         });
-        self.function.run(
+        self.0.run(
             "Reply",
-            &TokenStream::new(),
             &code!(<#output as __cqrs::IntoDecision<Self::Command>>::into_decision),
             &code!(command, #(#taken),*),
         )
@@ -86,7 +75,7 @@ impl CommandHandlerItem {
 
     /// The statements that list the aggregates to load.
     fn loads(&self, inputs: &[TokenStream]) -> Vec<TokenStream> {
-        let inputs = self.function.inputs.iter().zip(inputs).enumerate();
+        let inputs = self.0.inputs.iter().zip(inputs).enumerate();
         let loading = inputs.filter(|(_, (input, _))| !input.is_mut());
         loading
             .map(|(place, (_, bound))| code!(#bound::load(command, #place, loads);))
@@ -96,10 +85,10 @@ impl CommandHandlerItem {
 
 impl ToTokens for CommandHandlerItem {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Function { ident, message, .. } = &self.function;
+        let Function { ident, message, .. } = &self.0;
         let inputs = self.inputs();
         let decide = self.decide(&inputs);
-        let name = ident.unraw().to_string();
+        let name = self.0.name();
         let source = source::of(ident);
         let loading = self.loads(&inputs);
         let named = |name: TokenStream, is_used: bool| if is_used { name } else { code!(_) };
@@ -135,6 +124,6 @@ impl ToTokens for CommandHandlerItem {
                 __cqrs::HandlerEntry::command::<__Handler>()
             }
         };
-        tokens.extend(self.framework.block(&items));
+        tokens.extend(self.0.framework.block(&items));
     }
 }

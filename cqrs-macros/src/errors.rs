@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::DeriveInput;
 
-/// Everything that is wrong with the user's item, so that one compilation reports all of it.
+/// All errors in the user's item, so that one compilation reports them together.
 #[derive(Default)]
 pub struct Errors(Option<syn::Error>);
 
@@ -39,7 +39,7 @@ impl ToTokens for Errors {
     }
 }
 
-/// Where an item begins that is not of the kind that a macro belongs on: behind its attributes.
+/// The start of an item of the wrong kind, after its attributes.
 pub fn place(item: TokenStream) -> Span {
     let mut tokens = item.into_iter().peekable();
     let mut place = None;
@@ -53,8 +53,8 @@ pub fn place(item: TokenStream) -> Span {
     place.unwrap_or_else(Span::call_site)
 }
 
-/// The course of a derive: read a model of the item, expand it. A model that is incomplete because
-/// of an error still expands, so that the type has its trait and errors do not cascade.
+/// The steps of a derive: read a model of the item, and expand it. A model that is incomplete because
+/// of an error is expanded, too, so that the type has its trait and errors do not cascade.
 pub fn derive<M: ToTokens>(
     input: TokenStream,
     read: impl FnOnce(DeriveInput, &mut Errors) -> Option<M>,
@@ -65,8 +65,8 @@ pub fn derive<M: ToTokens>(
     quote!(#errors #model)
 }
 
-/// The course of an attribute on a function, which is emitted as it was. Nothing refers to a
-/// handler's wiring, so it is left out when anything is wrong.
+/// The steps of an attribute on a function. The function is emitted unchanged. Nothing refers to a
+/// handler's wiring, which is therefore left out if there is an error.
 pub fn function<M: ToTokens>(
     item: TokenStream,
     read: impl FnOnce(TokenStream, &mut Errors) -> Option<M>,

@@ -90,7 +90,7 @@ impl EventItem {
 impl EventItem {
     /// Lets the event reach the aggregate of an id, and finds out which of its ids a tag is of.
     fn concern(&self, id: &Id) -> TokenStream {
-        let (event, name) = (&self.message.ident, &id.aggregate);
+        let (event, wire_name, name) = (&self.message.ident, &self.name, &id.aggregate);
         let aggregate = id::key(name);
         let ids = self.ids.iter().filter(|id| id.aggregate == *name);
         let several = ids.clone().count() > 1;
@@ -125,6 +125,7 @@ impl EventItem {
         code! {
             #[diagnostic::do_not_recommend]
             impl<__Expected, __A> __cqrs::Concerns<#aggregate, __Expected, __A> for #event {
+                const TYPE: &'static __cqrs::str = #wire_name;
                 const SEVERAL: __cqrs::bool = #several;
 
                 #members

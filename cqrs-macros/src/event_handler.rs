@@ -1,13 +1,11 @@
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::ext::IdentExt;
 
 use crate::args::Args;
-use crate::errors::{self, Errors};
-use crate::framework::Framework;
-use crate::function::{Function, HandlerKind};
+use crate::errors::Errors;
+use crate::function::{self, Function, HandlerKind};
 use crate::hygiene::code;
-use crate::{source, suggest, types};
+use crate::{source, suggest};
 
 const KIND: HandlerKind = HandlerKind {
     attribute: "#[event_handler]",
@@ -18,28 +16,34 @@ const KIND: HandlerKind = HandlerKind {
 
 /// A function marked `#[event_handler]`: a reaction.
 struct EventHandlerItem {
-    framework: Framework,
     function: Function,
+    options: ReactionOptions,
+}
+
+/// The arguments that only this attribute has.
+struct ReactionOptions {
     name: Option<String>,
     from_start: bool,
 }
 
 /// `#[event_handler]`.
 pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
-    errors::function(item, |item, errors| {
-        let mut args = Args::of_macro(args, errors);
-        let name = args.string("name", errors).map(|name| name.value());
-        let from_start = from_start(&mut args, errors);
-        let framework = args.framework(errors);
-        args.finish(errors);
-        let function = Function::read(item, &KIND, errors)?;
-        Some(EventHandlerItem {
-            framework,
-            function,
-            name,
-            from_start,
-        })
-    })
+    function::attribute(
+        args,
+        item,
+        &KIND,
+        ReactionOptions::read,
+        |function, options| EventHandlerItem { function, options },
+    )
+}
+
+impl ReactionOptions {
+    fn read(args: &mut Args, errors: &mut Errors) -> Self {
+        Self {
+            name: args.string("name", errors).map(|name| name.value()),
+            from_start: from_start(args, errors),
+        }
+    }
 }
 
 fn from_start(args: &mut Args, errors: &mut Errors) -> bool {
@@ -64,21 +68,11 @@ fn from_start(args: &mut Args, errors: &mut Errors) -> bool {
 }
 
 impl EventHandlerItem {
-    /// Each input as the trait that it must meet.
-    fn inputs(&self) -> Vec<TokenStream> {
-        let inputs = self.function.inputs.iter().map(|input| {
-            let ty = &input.ty;
-            types::bound(ty, input.ends, &code!(__cqrs::ReactionInput<'_>))
-        });
-        inputs.collect()
-    }
-
     fn react(&self, inputs: &[TokenStream]) -> TokenStream {
         let output = &self.function.output;
         let places = 0..inputs.len();
         self.function.run(
             "Reply",
-            &TokenStream::new(),
             &code!(<#output as __cqrs::IntoHandlerResult>::into_handler_result),
             &code!(event, #(#inputs::take(scope, #places)?),*),
         )
@@ -88,19 +82,12 @@ impl EventHandlerItem {
 impl ToTokens for EventHandlerItem {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Function { ident, message, .. } = &self.function;
-        let from_start = self.from_start;
-        let inputs = self.inputs();
+        let ReactionOptions { name, from_start } = &self.options;
+        let inputs = self.function.inputs_as(&code!(__cqrs::ReactionInput<'_>));
         let react = self.react(&inputs);
-        let name = self
-            .name
-            .clone()
-            .unwrap_or_else(|| ident.unraw().to_string());
+        let name = name.clone().unwrap_or_else(|| self.function.name());
         let source = source::of(ident);
-        let scope = if inputs.is_empty() {
-            code!(_)
-        } else {
-            code!(scope)
-        };
+        let scope = self.function.scope();
         let items = code! {
             enum __Handler {}
 
@@ -125,6 +112,6 @@ impl ToTokens for EventHandlerItem {
                 __cqrs::ReactionEntry::of::<__Handler>()
             }
         };
-        tokens.extend(self.framework.block(&items));
+        tokens.extend(self.function.framework.block(&items));
     }
 }

@@ -14,7 +14,7 @@ pub struct EventMethod {
     pub cfg: Vec<Attribute>,
     /// The type of its event, without the reference.
     pub event: TokenStream,
-    /// Where that type is written.
+    /// The spans of the first and last token of that type.
     pub event_ends: (Span, Span),
     /// Its parameters after the event.
     pub inputs: Vec<PatType>,
@@ -118,8 +118,8 @@ impl EventMethod {
         })
     }
 
-    /// Whether both are there for the same event. Which of two different `cfg`s holds is not known
-    /// here.
+    /// Whether both take the same event. Methods with different `cfg`s do not, since macros do not know
+    /// which of them is enabled.
     fn meets(&self, other: &Self) -> bool {
         let text = |method: &Self| {
             let cfg: Vec<_> = method
@@ -133,8 +133,8 @@ impl EventMethod {
     }
 }
 
-/// Checks that a method without the mark does not take an event first: the mark was forgotten then.
-/// Whether the type is an event is for the compiler to find out.
+/// Checks that a method without the mark does not take an event first, which means that the mark was
+/// forgotten. The compiler decides whether the type is an event.
 pub fn is_no_event(Marked { sig, cfg }: &Marked, mark: &Mark) -> Option<TokenStream> {
     let mut inputs = sig.inputs.iter().filter_map(|arg| match arg {
         FnArg::Typed(arg) => Some(&*arg.ty),

@@ -4,7 +4,7 @@ use syn::Path;
 
 use crate::hygiene::code;
 
-/// Where expansions find `cqrs-core`.
+/// The path by which expansions reach `cqrs-core`.
 pub struct Framework(TokenStream);
 
 impl Framework {

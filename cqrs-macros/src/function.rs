@@ -1,14 +1,19 @@
 use proc_macro2::{Span, TokenStream};
-use quote::quote_spanned;
+use quote::{ToTokens, quote_spanned};
+use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, FnArg, Ident, Pat, PatType, Safety, Signature, Type, Visibility};
 
+use crate::args::Args;
 use crate::errors::{self, Errors};
+use crate::framework::Framework;
 use crate::hygiene::code;
 use crate::{case, types};
 
 /// A function that handles a message.
 pub struct Function {
+    /// The path of the framework.
+    pub framework: Framework,
     /// Its name.
     pub ident: Ident,
     /// Whether it is async.
@@ -17,7 +22,7 @@ pub struct Function {
     pub message: TokenStream,
     /// Its other parameters.
     pub inputs: Vec<InputParameter>,
-    /// What it returns.
+    /// Its return type.
     pub output: TokenStream,
 }
 
@@ -25,9 +30,9 @@ pub struct Function {
 pub struct InputParameter {
     /// Its type.
     pub ty: TokenStream,
-    /// What tells it apart from others of the same aggregate; empty if it has no name.
+    /// Its role, which distinguishes it from others of the same aggregate. Empty if it has no name.
     pub role: String,
-    /// Where that type is written.
+    /// The spans of the first and last token of that type.
     pub ends: (Span, Span),
     /// The referent, if it is a reference.
     pub referent: Option<Referent>,
@@ -37,19 +42,19 @@ pub struct InputParameter {
 pub struct Referent {
     /// Its type.
     pub ty: TokenStream,
-    /// Where that type is written.
+    /// The spans of the first and last token of that type.
     pub ends: (Span, Span),
     /// Whether the reference is `&mut`.
     pub is_mut: bool,
 }
 
-/// What a handler handles, for messages.
+/// The words for a kind of handler in errors.
 pub struct HandlerKind {
     /// The macro: `#[command_handler]`.
     pub attribute: &'static str,
-    /// What it makes of a function: `a command handler`.
+    /// A function with the attribute: `a command handler`.
     pub handler: &'static str,
-    /// What it handles: `command`.
+    /// The kind of message: `command`.
     pub message: &'static str,
     /// A first parameter: `cmd: CreateProduct`.
     pub example: &'static str,
@@ -62,9 +67,33 @@ impl InputParameter {
     }
 }
 
+/// The steps of a handler's attribute: read the arguments and the function, and expand the model made
+/// of both. `options` reads the arguments that only this attribute has.
+pub fn attribute<O, M: ToTokens>(
+    args: TokenStream,
+    item: TokenStream,
+    kind: &HandlerKind,
+    options: impl FnOnce(&mut Args, &mut Errors) -> O,
+    model: impl FnOnce(Function, O) -> M,
+) -> TokenStream {
+    errors::function(item, |item, errors| {
+        let mut args = Args::of_macro(args, errors);
+        let options = options(&mut args, errors);
+        let framework = args.framework(errors);
+        args.finish(errors);
+        let function = Function::read(framework, item, kind, errors)?;
+        Some(model(function, options))
+    })
+}
+
 impl Function {
-    /// Reads a function's signature; its body is of no interest.
-    pub fn read(item: TokenStream, kind: &HandlerKind, errors: &mut Errors) -> Option<Self> {
+    /// Reads a function's signature. The body is skipped.
+    fn read(
+        framework: Framework,
+        item: TokenStream,
+        kind: &HandlerKind,
+        errors: &mut Errors,
+    ) -> Option<Self> {
         let place = item.clone();
         let Ok(FunctionHead(sig)) = syn::parse2(item) else {
             let HandlerKind {
@@ -95,6 +124,7 @@ impl Function {
         }
         let output = types::returned(&sig);
         Some(Self {
+            framework,
             is_async: sig.asyncness.is_some(),
             ident: sig.ident,
             message,
@@ -103,29 +133,45 @@ impl Function {
         })
     }
 
-    /// Calls the function, sync or async, in what carries its result: `Reply`. `finish` makes of
-    /// what it returns what is carried; `first` are statements to begin with.
-    pub fn run(
-        &self,
-        carrier: &str,
-        first: &TokenStream,
-        finish: &TokenStream,
-        arguments: &TokenStream,
-    ) -> TokenStream {
+    /// The function's name as a string.
+    pub fn name(&self) -> String {
+        self.ident.unraw().to_string()
+    }
+
+    /// Each input as `bound`, a trait that inputs of all types must implement.
+    pub fn inputs_as(&self, bound: &TokenStream) -> Vec<TokenStream> {
+        let inputs = self.inputs.iter();
+        inputs
+            .map(|input| types::bound(&input.ty, input.ends, bound))
+            .collect()
+    }
+
+    /// The name of the parameter from which inputs are taken: `_` if there are none.
+    pub fn scope(&self) -> TokenStream {
+        if self.inputs.is_empty() {
+            code!(_)
+        } else {
+            code!(scope)
+        }
+    }
+
+    /// A call of the function, sync or async, wrapped in `carrier`, such as `Reply`. `finish` is
+    /// the function that converts the returned value.
+    pub fn run(&self, carrier: &str, finish: &TokenStream, arguments: &TokenStream) -> TokenStream {
         let ident = &self.ident;
         // A future that cannot be sent between threads is underlined at the function's name.
         let span = ident.span().resolved_at(Span::mixed_site());
         let carrier = Ident::new(carrier, span);
         if self.is_async {
             let finished = code!(#finish(#ident(#arguments).await));
-            quote_spanned!(span=> __cqrs::#carrier::later(async move { #first #finished }))
+            quote_spanned!(span=> __cqrs::#carrier::later(async move { #finished }))
         } else {
-            code!(__cqrs::#carrier::now(|| { #first #finish(#ident(#arguments)) }))
+            code!(__cqrs::#carrier::now(|| { #finish(#ident(#arguments)) }))
         }
     }
 }
 
-/// Attributes, visibility and signature; what follows is skipped.
+/// Attributes, visibility and signature. The rest is skipped.
 struct FunctionHead(Signature);
 
 impl Parse for FunctionHead {

@@ -21,7 +21,7 @@ pub struct Id {
 }
 
 impl Id {
-    /// What ids must have in common for parameters to tell them apart by name.
+    /// The aggregate, and whether there are several ids. Ids of one kind are distinguished by name.
     pub fn kind(&self) -> (String, bool) {
         (self.aggregate.clone(), self.each)
     }

@@ -11,7 +11,7 @@ use crate::{id, types};
 
 const EXAMPLE: &str = "ids(Student = StudentId, Course = CourseId)";
 
-/// What identifies an aggregate.
+/// The id of an aggregate, or its ids.
 pub enum Identity {
     /// `id = ProductId`.
     One(Box<Type>),

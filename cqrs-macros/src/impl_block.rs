@@ -148,7 +148,7 @@ pub fn attribute<M: ToTokens>(
 fn name(ty: &Type) -> Option<Ident> {
     match ty {
         Type::Path(path) => path.path.segments.last().map(|last| last.ident.clone()),
-        // What `macro_rules!` makes of a `$ty`.
+        // `macro_rules!` passes a `$ty` in an invisible group.
         Type::Group(group) => name(&group.elem),
         _ => None,
     }

@@ -15,7 +15,7 @@ pub struct MessageItem {
 
 impl MessageItem {
     /// Checks that the item is a struct with named fields, or a unit struct, and takes it apart.
-    /// `kind` is what the macro derives: `a command`.
+    /// `kind` is the derived message, for errors: `a command`.
     pub fn read(input: DeriveInput, kind: &str, errors: &mut Errors) -> Option<(Self, Vec<Field>)> {
         let fields = fields(input.data, &input.ident, kind, errors).unwrap_or_default();
         concrete(&input.generics, kind, errors)?;

@@ -166,7 +166,7 @@ fn fold(method: &EventMethod) -> TokenStream {
         folds.push(__cqrs::Fold {
             name: #name,
             line: #line,
-            event: <#event as __cqrs::Event>::NAME,
+            event: __cqrs::wire_name::<#event>(),
             inputs: __cqrs::Vec::from([#(#inputs::describe()),*]),
             run: |recorded, #scope| #folded,
         });
@@ -182,7 +182,7 @@ fn input(arg: &PatType, sig: &Signature) -> (TokenStream, TokenStream) {
     (input, lent)
 }
 
-/// Reports what an `#[on]` method may not be.
+/// Reports everything that is not allowed on an `#[on]` method. Returns whether there was nothing.
 fn folds(sig: &Signature, errors: &mut Errors) -> bool {
     let mut folds = true;
     let mut report = |place: &dyn ToTokens, message: &str| {

@@ -1,13 +1,10 @@
 use proc_macro2::TokenStream;
-use quote::ToTokens;
-use syn::ext::IdentExt;
+use quote::{ToTokens, quote_spanned};
+use syn::spanned::Spanned;
 
-use crate::args::Args;
-use crate::errors;
-use crate::framework::Framework;
-use crate::function::{Function, HandlerKind};
+use crate::function::{self, Function, HandlerKind};
 use crate::hygiene::code;
-use crate::{source, types};
+use crate::source;
 
 const KIND: HandlerKind = HandlerKind {
     attribute: "#[query_handler]",
@@ -17,42 +14,24 @@ const KIND: HandlerKind = HandlerKind {
 };
 
 /// A function marked `#[query_handler]`.
-struct QueryHandlerItem {
-    framework: Framework,
-    function: Function,
-}
+struct QueryHandlerItem(Function);
 
 /// `#[query_handler]`.
 pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
-    errors::function(item, |item, errors| {
-        let mut args = Args::of_macro(args, errors);
-        let framework = args.framework(errors);
-        args.finish(errors);
-        let function = Function::read(item, &KIND, errors)?;
-        Some(QueryHandlerItem {
-            framework,
-            function,
-        })
-    })
+    function::attribute(args, item, &KIND, |_, _| (), |it, ()| QueryHandlerItem(it))
 }
 
 impl QueryHandlerItem {
-    /// Each input as the trait that it must meet.
-    fn inputs(&self) -> Vec<TokenStream> {
-        let inputs = self.function.inputs.iter().map(|input| {
-            let ty = &input.ty;
-            types::bound(ty, input.ends, &code!(__cqrs::QueryInput<'_>))
-        });
-        inputs.collect()
-    }
-
     fn answer(&self, inputs: &[TokenStream]) -> TokenStream {
-        let output = &self.function.output;
+        let Function {
+            message, output, ..
+        } = &self.0;
+        // At the query's type, where its bounds are reported, too.
+        let answer = quote_spanned!(message.span()=> <Self::Query as __cqrs::Query>::Output);
         let places = 0..inputs.len();
-        self.function.run(
+        self.0.run(
             "QueryReply",
-            &TokenStream::new(),
-            &code!(<#output as __cqrs::IntoAnswer<<Self::Query as __cqrs::Query>::Output>>::into_answer),
+            &code!(<#output as __cqrs::IntoAnswer<#answer>>::into_answer),
             &code!(query, #(#inputs::take(scope, #places)?),*),
         )
     }
@@ -60,17 +39,13 @@ impl QueryHandlerItem {
 
 impl ToTokens for QueryHandlerItem {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Function { ident, message, .. } = &self.function;
-        let inputs = self.inputs();
+        let Function { ident, message, .. } = &self.0;
+        let inputs = self.0.inputs_as(&code!(__cqrs::QueryInput<'_>));
         let answer = self.answer(&inputs);
-        let is_async = self.function.is_async;
-        let name = ident.unraw().to_string();
+        let is_async = self.0.is_async;
+        let name = self.0.name();
         let source = source::of(ident);
-        let scope = if inputs.is_empty() {
-            code!(_)
-        } else {
-            code!(scope)
-        };
+        let scope = self.0.scope();
         let items = code! {
             enum __Handler {}
 
@@ -96,6 +71,6 @@ impl ToTokens for QueryHandlerItem {
                 __cqrs::HandlerEntry::query::<__Handler>()
             }
         };
-        tokens.extend(self.framework.block(&items));
+        tokens.extend(self.0.framework.block(&items));
     }
 }

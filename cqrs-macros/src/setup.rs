@@ -49,7 +49,7 @@ fn check(sig: &Signature, errors: &mut Errors) -> bool {
     }
 }
 
-/// What says how to run it.
+/// The member of the projection's impl that runs it.
 pub fn method(Marked { sig, cfg }: &Marked) -> TokenStream {
     let ident = &sig.ident;
     let inputs = sig.inputs.iter().filter_map(|input| match input {

@@ -4,7 +4,7 @@ use syn::{Attribute, Expr, ExprLit, Ident, Lit, Meta};
 
 use crate::hygiene::code;
 
-/// Where an item is, for the registry.
+/// The place of an item, for the registry.
 pub fn of(item: &Ident) -> TokenStream {
     let line = line(item);
     code! {

@@ -6,7 +6,7 @@ use crate::errors::Errors;
 use crate::hygiene::code;
 use crate::suggest;
 
-/// Where the state is kept.
+/// The place where the state of an aggregate is kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum StorageArg {
     /// Nowhere.

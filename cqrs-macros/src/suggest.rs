@@ -1,11 +1,12 @@
-/// What an unknown word was meant to be, and which are known: `unknown key ..: did you mean ..?`.
+/// A message about an unknown word, with the most similar known word and a list of all known words:
+/// `unknown key ..: did you mean ..?`.
 pub fn unknown(kind: &str, word: &str, known: &[&str]) -> String {
     let list: Vec<_> = known.iter().map(|known| format!("`{known}`")).collect();
     let list = list.join(", ");
     format!("{} known {kind}s: {list}", no_such(kind, word, known))
 }
 
-/// What an unknown word was meant to be, as the beginning of a sentence.
+/// A message about an unknown word, as the start of a sentence.
 pub fn no_such(kind: &str, word: &str, known: &[&str]) -> String {
     match meant(word, known) {
         Some(meant) => format!("unknown {kind} `{word}`: did you mean `{meant}`?"),
@@ -13,14 +14,14 @@ pub fn no_such(kind: &str, word: &str, known: &[&str]) -> String {
     }
 }
 
-/// The known word that is most like this one, if any is like it.
+/// The most similar known word, if any is similar.
 pub fn meant<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let distances = known.iter().map(|known| (distance(word, known), *known));
     let (distance, best) = distances.min_by_key(|(distance, _)| *distance)?;
     (distance <= best.len().div_ceil(3)).then_some(best)
 }
 
-/// How many letters to insert, remove or replace to make one word of the other.
+/// Number of letters to insert, remove or replace to turn one word into the other.
 fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();

@@ -41,7 +41,7 @@ pub fn ends(ty: &Type) -> (Span, Span) {
     (first, spans.last().unwrap_or(first))
 }
 
-/// What a function returns; `()`, at its name, if it does not say.
+/// The return type of a function. Without one, `()` with the span of the function's name.
 pub fn returned(sig: &Signature) -> TokenStream {
     match &sig.output {
         ReturnType::Default => quote_spanned!(sig.ident.span()=> ()),

@@ -70,6 +70,7 @@ mod transactions;
 
 // Wiring, start and end.
 mod crates;
+mod doubled;
 mod fixtures;
 mod panics;
 mod reports;

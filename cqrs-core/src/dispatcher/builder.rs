@@ -1,33 +1,30 @@
-use std::any::TypeId;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use super::Dispatcher;
-use super::inner::{CallLimits, Inner, QuerySlot};
+use super::handler_slots::{command_slots, query_slots};
+use super::inner::{CallLimits, Inner};
 use super::lifecycle::Lifecycle;
 use super::reaction::Reaction;
 use super::sent::SentCommands;
 use super::shutdown::Workers;
-use super::slots::{NewSlot, Slots};
 use crate::Timestamp;
 use crate::auth::Authorizer;
 use crate::clock::Clock;
-use crate::decision::{CommandSlot, Decisions};
-use crate::handler::{
-    AggregateType, Input, InputKind, ModelType, QueryInputs, ReaderStore, Services,
-};
+use crate::decision::Decisions;
+use crate::handler::{AggregateType, ModelType, Services};
 use crate::message::Storage;
 use crate::module::Module;
-use crate::registry::{AggregateEntry, CommandHandlerEntry, Registry};
+use crate::registry::{AggregateEntry, Registry};
 use crate::store::{EventLog, ModelSchema, Store, StoreError, ViewStore};
 use crate::subscription::{self, Observer};
 use crate::trace;
 use crate::views::ReadModel;
 use crate::wiring::{
-    BuildError, Description, GivenStores, Models, Plan, PlannedProjection, Problems, Scope, Stores,
-    ViewStores, is_same,
+    BuildError, Description, GivenStores, Models, Plan, Problems, Scope, Stores, ViewStores,
+    is_same,
 };
 
 /// Configures a dispatcher; [`build`](Builder::build) checks it and starts it.
@@ -380,127 +377,4 @@ fn stored_aggregates(aggregates: &[&'static AggregateEntry]) -> Vec<&'static Agg
     aggregates
         .filter(|aggregate| aggregate.storage == Storage::State)
         .collect()
-}
-
-fn command_slots(
-    handlers: &[&'static CommandHandlerEntry],
-    services: &Services,
-) -> Slots<CommandSlot> {
-    let slots = handlers.iter().filter_map(|entry| {
-        let inputs = (entry.inputs)();
-        let slot = CommandSlot {
-            entry,
-            services: services.resolve(&inputs),
-            takes_transaction: inputs.iter().any(Input::is_transaction),
-        };
-        Some(NewSlot {
-            message: entry.message,
-            place: (entry.place)()?,
-            run: (entry.run)(),
-            slot,
-        })
-    });
-    slots.collect()
-}
-
-fn query_slots(
-    plan: &Plan,
-    services: &Services,
-    models: &Models,
-    stores: &Stores,
-) -> Slots<QuerySlot> {
-    let slots = plan.query_handlers.iter().filter_map(|entry| {
-        let inputs = (entry.inputs)();
-        let readers: Vec<_> = inputs.iter().map(|input| stores.reader(input)).collect();
-        let slot = QuerySlot {
-            entry,
-            reads: reads(plan, &inputs, &readers, models, stores),
-            stores: stores_read(&inputs, &readers, stores),
-            takes_context: inputs
-                .iter()
-                .any(|input| matches!(input.kind, InputKind::Context)),
-            inputs: QueryInputs {
-                services: services.resolve(&inputs),
-                models: inputs
-                    .iter()
-                    .map(|input| {
-                        let model = model_of(input)?;
-                        let store = stores.views.of_model(model)?;
-                        Some((store.clone(), models.get(&model)?.schema.clone()))
-                    })
-                    .collect(),
-                readers: readers.into(),
-            },
-        };
-        Some(NewSlot {
-            message: entry.message,
-            place: (entry.place)()?,
-            run: (entry.run)(),
-            slot,
-        })
-    });
-    slots.collect()
-}
-
-/// The read model of an input, if it is one.
-fn model_of(input: &Input) -> Option<TypeId> {
-    match input.kind {
-        InputKind::Views(model) => Some(model.id),
-        _ => None,
-    }
-}
-
-/// Indexes in the plan of the projections that a query depends on. The tables of an SQL query are
-/// unknown, so it depends on every projection that writes with SQL. With a view store's own reader
-/// it depends on all projections of that store.
-fn reads(
-    plan: &Plan,
-    inputs: &[Input],
-    readers: &[Option<ReaderStore>],
-    models: &Models,
-    stores: &Stores,
-) -> Box<[usize]> {
-    let read = inputs.iter().filter_map(model_of);
-    let read = read.filter_map(|model| Some(models.get(&model)?.projection));
-    let mut reads: Vec<usize> = read.collect();
-    for (input, reader) in inputs.iter().zip(readers) {
-        let may_write = |projection: &PlannedProjection| match (input.kind, reader) {
-            (InputKind::Transaction(_), _) => projection.takes_transaction(),
-            (InputKind::Reader(_), Some(ReaderStore::Views(read))) => {
-                let written = stores.of_projection(projection);
-                written.is_some_and(|written| is_same(written, read))
-            }
-            _ => false,
-        };
-        let projections = plan.projections.iter().enumerate();
-        let writing = projections.filter(|(_, projection)| may_write(projection));
-        reads.extend(writing.map(|(place, _)| place));
-    }
-    reads.sort_unstable();
-    reads.dedup();
-    reads.into()
-}
-
-/// The view stores that a query reads from, without duplicates.
-fn stores_read(
-    inputs: &[Input],
-    readers: &[Option<ReaderStore>],
-    stores: &Stores,
-) -> Box<[Arc<dyn ViewStore>]> {
-    let mut read: Vec<Arc<dyn ViewStore>> = Vec::new();
-    for (input, reader) in inputs.iter().zip(readers) {
-        let store = match reader {
-            Some(ReaderStore::Views(views)) => Some(views),
-            // A store that is also the log answers as a view store whether there is anything to
-            // wait for.
-            Some(ReaderStore::Log(_)) => stores.views_beside_log(),
-            None => model_of(input).and_then(|model| stores.views.of_model(model)),
-        };
-        if let Some(store) = store
-            && !read.iter().any(|known| is_same(known, store))
-        {
-            read.push(store.clone());
-        }
-    }
-    read.into()
 }

@@ -2,6 +2,7 @@
 
 mod builder;
 mod execute;
+mod handler_slots;
 mod health;
 mod inner;
 mod lifecycle;

@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::json;
 use crate::message::Command;
 
 /// A command that a reaction sent.
@@ -19,7 +20,7 @@ impl SentCommand {
     pub(crate) fn new<C: Command>(command: &C) -> Self {
         Self {
             name: C::NAME,
-            body: serde_json::to_value(command).unwrap_or_default(),
+            body: json::to_value(command),
         }
     }
 

@@ -11,8 +11,8 @@ use crate::store::{ErasedLogTx, Tags};
 
 /// A command handler. `#[command_handler]` implements it.
 pub trait CommandHandler: 'static {
-    /// The command.
-    type Command: Command;
+    /// The command. A bound here would check its derives once more, beside those of the type.
+    type Command: 'static;
     /// The function's name.
     const NAME: &'static str;
     /// The place of the function in the source.
@@ -28,7 +28,9 @@ pub trait CommandHandler: 'static {
     fn handle<'a>(
         command: Self::Command,
         scope: &'a CommandScope<'a>,
-    ) -> CommandReply<'a, Self::Command>;
+    ) -> CommandReply<'a, Self::Command>
+    where
+        Self::Command: Command;
 }
 
 /// A command handler as function pointers.

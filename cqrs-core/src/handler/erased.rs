@@ -57,7 +57,7 @@ pub trait ErasedQuery: Send {
 pub(crate) type Parse<M> = fn(&[u8], MessageLimits) -> Result<Result<Box<M>, Invalid>, Failure>;
 
 /// [`Parse`] for the command of `H`.
-pub(crate) fn parse_command<H: CommandHandler>(
+pub(crate) fn parse_command<H: CommandHandler<Command: Command>>(
     json: &[u8],
     limits: MessageLimits,
 ) -> Result<Result<Box<dyn ErasedCommand>, Invalid>, Failure> {
@@ -131,7 +131,7 @@ impl<C: Command> ErasedCommand for TypedCommand<C> {
     }
 
     fn body(&self) -> Value {
-        serde_json::to_value(&self.command).unwrap_or_default()
+        json::to_value(&self.command)
     }
 
     fn check(&self) -> Result<Result<(), Invalid>, Failure> {

@@ -12,7 +12,7 @@ use crate::store::Recorded;
 /// A reaction. `#[event_handler]` implements it.
 pub trait EventHandler: 'static {
     /// The event.
-    type Event: Event;
+    type Event: HandledEvent;
     /// The name of the checkpoint. Defaults to the function's name.
     const NAME: &'static str;
     /// Whether a reaction without a checkpoint starts with the first event of the log. Otherwise,
@@ -26,6 +26,27 @@ pub trait EventHandler: 'static {
 
     /// Calls the function.
     fn handle<'a>(event: Self::Event, scope: &'a ReactionScope<'a>) -> ReactionReply<'a>;
+}
+
+/// The event of an [`EventHandler`]: every [`Event`]. As a bound, `Event` itself would have the compiler
+/// check the event's derives once more, beside those of the type.
+pub trait HandledEvent: Sized {
+    /// The wire name.
+    const NAME: &'static str;
+
+    /// The payload of a recorded event.
+    ///
+    /// # Errors
+    /// Those of [`Recorded::decode`].
+    fn decode(recorded: &Recorded) -> Result<Self>;
+}
+
+impl<E: Event> HandledEvent for E {
+    const NAME: &'static str = E::NAME;
+
+    fn decode(recorded: &Recorded) -> Result<Self> {
+        recorded.decode()
+    }
 }
 
 /// The result of a sync reaction, or the future of an async one.

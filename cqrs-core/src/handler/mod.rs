@@ -26,7 +26,9 @@ pub use context::Context;
 pub use each::{Each, InOneSlice, InOneVec, Listed, ListsSeveral};
 pub use erased::{ErasedCommand, ErasedQuery};
 pub(crate) use erased::{Parse, TypedCommand, parse_command, parse_query};
-pub use event::{EventHandler, IntoHandlerResult, ReactionInput, ReactionReply, ReactionScope};
+pub use event::{
+    EventHandler, HandledEvent, IntoHandlerResult, ReactionInput, ReactionReply, ReactionScope,
+};
 pub use failure::IntoHandlerError;
 pub use fold::{
     ApplyInput, Fold, FoldInput, FoldReply, FoldScope, Projection, Setup, SetupScope,

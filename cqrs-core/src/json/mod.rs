@@ -6,6 +6,7 @@ mod path;
 mod root;
 #[cfg(test)]
 mod tests;
+mod typed;
 
 use std::any::type_name;
 use std::collections::HashSet;
@@ -13,7 +14,7 @@ use std::hash::Hash;
 use std::io;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::error::{Failure, Invalid};
 use crate::panic::{guarded, method};
@@ -21,6 +22,8 @@ use crate::scratch;
 use lossless::Report;
 use path::shorten;
 use root::{Origin, Root};
+pub use typed::Json;
+use typed::Typed;
 
 /// The reason that a value has no JSON that reads back as the same value, or that JSON cannot be
 /// read.
@@ -59,16 +62,17 @@ enum Lost {
 /// # Errors
 /// When the value has no JSON, when its JSON does not read as a `T`, and when it reads as another
 /// value because JSON has `null` for a number that is not finite or for a `Some` of nothing.
-pub(crate) fn encode<T: Serialize + DeserializeOwned>(value: &T) -> Result<Vec<u8>, Unreadable> {
-    round_trip::<T, T>(value).map(|(json, _)| json)
+pub(crate) fn encode<T: Json>(value: &T) -> Result<Vec<u8>, Unreadable> {
+    round_trip(value).map(|(json, _)| json)
 }
 
-/// Like [`encode`], for a value that reads back as an `R`. Also returns that `R`.
-pub(crate) fn round_trip<R, W>(value: &W) -> Result<(Vec<u8>, R), Unreadable>
-where
-    R: Serialize + DeserializeOwned,
-    W: Serialize,
-{
+/// Like [`encode`]. Also returns the value that was read back.
+pub(crate) fn round_trip<T: Json>(value: &T) -> Result<(Vec<u8>, T), Unreadable> {
+    round_trip_as(&Typed(value))
+}
+
+/// Like [`round_trip`], for a value that reads back as an `R`.
+pub(crate) fn round_trip_as<R: Json, W: Serialize>(value: &W) -> Result<(Vec<u8>, R), Unreadable> {
     scratch::bytes(|json| {
         let report = write(value, &mut *json)?;
         if report.is_unit() {
@@ -86,16 +90,18 @@ where
 ///
 /// # Errors
 /// When the value has no JSON, or shares its JSON with another value because of a `null`.
-pub(crate) fn fingerprint<T>(value: &T, text: &mut Vec<u8>) -> Result<(), Unreadable>
-where
-    T: Serialize + DeserializeOwned,
-{
+pub(crate) fn fingerprint<T: Json>(value: &T, text: &mut Vec<u8>) -> Result<(), Unreadable> {
     let start = text.len();
-    let losses = write(value, &mut *text)?.into_losses();
+    let losses = write(&Typed(value), &mut *text)?.into_losses();
     if losses.is_empty() {
         return Ok(());
     }
     check::<T>(&text[start..], losses).map(drop)
+}
+
+/// A value's JSON, for display. [`Null`](Value::Null) if it has none.
+pub(crate) fn to_value<T: Json>(value: &T) -> Value {
+    serde_json::to_value(Typed(value)).unwrap_or_default()
 }
 
 /// Reads JSON. A type without fields reads from `null` and from any object, a type with fields
@@ -103,7 +109,7 @@ where
 ///
 /// # Errors
 /// When the JSON does not fit the type. The error names the field.
-pub(crate) fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T, Unreadable> {
+pub(crate) fn decode<T: Json>(json: &[u8]) -> Result<T, Unreadable> {
     read(json, Origin::Log)
 }
 
@@ -122,7 +128,7 @@ pub(crate) struct MessageLimits {
 /// # Errors
 /// When the JSON exceeds a limit, or does not fit the type. The error names the field. The outer
 /// error is a panic.
-pub(crate) fn decode_message<T: DeserializeOwned>(
+pub(crate) fn decode_message<T: Json>(
     json: &[u8],
     limits: MessageLimits,
 ) -> Result<Result<T, Invalid>, Failure> {
@@ -145,7 +151,7 @@ pub(crate) fn decode_message<T: DeserializeOwned>(
     Ok(decoded.map_err(Invalid::from))
 }
 
-fn read_message<T: DeserializeOwned>(json: &[u8]) -> Result<T, Unreadable> {
+fn read_message<T: Json>(json: &[u8]) -> Result<T, Unreadable> {
     if json.trim_ascii().is_empty() {
         // Empty text for a type with fields: the problem to report is missing JSON, not a wrong
         // value.
@@ -168,7 +174,7 @@ fn write<T: Serialize>(value: &T, json: impl io::Write) -> Result<Report, Unread
 }
 
 /// Reads JSON back as an `R`, which must have the same losses.
-fn check<R: Serialize + DeserializeOwned>(json: &[u8], losses: Vec<Loss>) -> Result<R, Unreadable> {
+fn check<R: Json>(json: &[u8], losses: Vec<Loss>) -> Result<R, Unreadable> {
     let read = decode::<R>(json);
     if losses.is_empty() {
         return read.map_err(|error| Unreadable {
@@ -181,7 +187,7 @@ fn check<R: Serialize + DeserializeOwned>(json: &[u8], losses: Vec<Loss>) -> Res
         // The reported loss explains the failure.
         Err(error) => return Err(losses.into_iter().next().map_or(error, Unreadable::from)),
     };
-    let kept: HashSet<_> = write(&read, io::sink())
+    let kept: HashSet<_> = write(&Typed(&read), io::sink())
         .map(Report::into_losses)
         .into_iter()
         .flatten()
@@ -193,21 +199,18 @@ fn check<R: Serialize + DeserializeOwned>(json: &[u8], losses: Vec<Loss>) -> Res
 }
 
 #[inline]
-fn read<T: DeserializeOwned>(json: &[u8], origin: Origin) -> Result<T, Unreadable> {
+fn read<T: Json>(json: &[u8], origin: Origin) -> Result<T, Unreadable> {
     let mut reader = serde_json::Deserializer::from_slice(json);
-    let value = T::deserialize(Root::new(&mut reader, origin));
+    let value = T::read_json(Root::new(&mut reader, origin));
     let value = value.and_then(|value| reader.end().map(|()| value));
     value.map_err(|error| locate::<T>(json, origin, &error))
 }
 
 /// Reads the JSON a second time to find the invalid field.
 #[cold]
-fn locate<T>(json: &[u8], origin: Origin, error: &serde_json::Error) -> Unreadable
-where
-    T: DeserializeOwned,
-{
+fn locate<T: Json>(json: &[u8], origin: Origin, error: &serde_json::Error) -> Unreadable {
     let mut reader = serde_json::Deserializer::from_slice(json);
-    let read = serde_path_to_error::deserialize::<_, T>(Root::new(&mut reader, origin));
+    let read = serde_path_to_error::deserialize::<_, Typed<T>>(Root::new(&mut reader, origin));
     let field = read.err().map(|error| error.path().to_string());
     let field = field.filter(|field| field != "." && field != "?");
     Unreadable {

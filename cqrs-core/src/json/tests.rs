@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn refused<T: Serialize + DeserializeOwned>(value: &T) -> String {
+fn refused<T: Json>(value: &T) -> String {
     encode(value).expect_err("is refused").to_string()
 }
 
-fn message<T: DeserializeOwned>(json: &[u8]) -> Result<T, Invalid> {
+fn message<T: Json>(json: &[u8]) -> Result<T, Invalid> {
     let limits = MessageLimits {
         bytes: usize::MAX,
         depth: 64,
@@ -23,7 +23,7 @@ fn message<T: DeserializeOwned>(json: &[u8]) -> Result<T, Invalid> {
     decode_message(json, limits).expect("does not panic")
 }
 
-fn round_trips<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
+fn round_trips<T: Serialize + Json + PartialEq + Debug>(value: &T) {
     let json = encode(value).expect("is written");
     assert_eq!(decode::<T>(&json).as_ref(), Ok(value));
     let plain = serde_json::to_vec(value).expect("is written");
@@ -241,7 +241,7 @@ fn a_struct_without_fields_is_an_object_and_reads_from_any() {
 
 #[test]
 fn a_caller_cannot_send_nothing_for_a_message_with_fields() {
-    #[derive(Debug, PartialEq, Deserialize)]
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Reset {
         #[serde(default)]
         to: u32,
@@ -255,22 +255,22 @@ fn a_caller_cannot_send_nothing_for_a_message_with_fields() {
 
 #[test]
 fn a_message_is_not_an_array() {
-    #[derive(Debug, PartialEq, Deserialize)]
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Move {
         from: u32,
         to: u32,
     }
-    #[derive(Debug, PartialEq, Deserialize)]
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Empty {}
 
-    #[derive(Debug, PartialEq, Deserialize)]
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Unit;
 
-    #[derive(Debug, PartialEq, Deserialize)]
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
     #[serde(transparent)]
     struct Numbers(Vec<u32>);
 
-    #[derive(Debug, PartialEq, Deserialize)]
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Flat {
         #[serde(flatten)]
         moved: Move,

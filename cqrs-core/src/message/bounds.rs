@@ -137,7 +137,7 @@ impl<A: Serialize + DeserializeOwned> StorableState for A {
             fingerprint: of_type::<A>(fingerprint),
             state: self,
         };
-        let written = json::round_trip::<Stored<A>, _>(&stored);
+        let written = json::round_trip_as::<Stored<A>, _>(&stored);
         let (body, _) = written.map_err(|error| error.within("state"))?;
         Ok(Some(body))
     }

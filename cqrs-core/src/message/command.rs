@@ -1,7 +1,6 @@
-use serde::{Deserialize, Serialize};
-
 use super::HandlerCell;
 use crate::error::Invalid;
+use crate::json::Json;
 
 /// A request to change state. Derive it; name it in the imperative.
 ///
@@ -15,7 +14,7 @@ use crate::error::Invalid;
     note = "a command handler's first parameter is its command: \
             add `#[derive(Command, Clone, Serialize, Deserialize)]` to `{Self}`"
 )]
-pub trait Command: Serialize + for<'de> Deserialize<'de> + Clone + Send + Sync + 'static {
+pub trait Command: Json + Clone + Send + Sync + 'static {
     /// The command's rejection type.
     type Error: std::error::Error + Send + Sync + 'static; // `#[derive(Debug, thiserror::Error)]`, or no `error = ..` for a text
     /// The wire name.

@@ -1,8 +1,6 @@
-use serde::{Deserialize, Serialize};
-
 use super::ReadBack;
 use crate::error::Error;
-use crate::json::{self, Unreadable};
+use crate::json::{self, Json, Unreadable};
 use crate::store::{EventData, EventType, Position, Recorded, Tag, Tags};
 
 /// A recorded fact. Derive it on a struct; name it in the past tense.
@@ -17,7 +15,7 @@ use crate::store::{EventData, EventType, Position, Recorded, Tag, Tags};
             1)]` to `{Self}`",
     note = "an `enum` that derives `Event` is several events: take one of them"
 )]
-pub trait Event: Serialize + for<'de> Deserialize<'de> + Send + Sync + 'static {
+pub trait Event: Json + Send + Sync + 'static {
     /// The wire name.
     const NAME: &'static str;
     /// The version of the wire format.
@@ -25,6 +23,12 @@ pub trait Event: Serialize + for<'de> Deserialize<'de> + Send + Sync + 'static {
 
     /// Adds the tags of the aggregates that the event concerns.
     fn tags(&self, tags: &mut Tags);
+}
+
+/// The wire name of an event. In an expansion, `E::NAME` would check the event's derives once more,
+/// beside those of the type.
+pub const fn wire_name<E: Event>() -> &'static str {
+    E::NAME
 }
 
 impl Recorded {
@@ -99,13 +103,13 @@ pub trait IntoEvents {
     note = "derive `Event` for `{Self}`, and mark the field that identifies the aggregate with \
             `#[id({A})]`; its type is `{Expected}`"
 )]
-pub trait Concerns<const AGGREGATE: u64, Expected, A>: Event {
+pub trait Concerns<const AGGREGATE: u64, Expected, A> {
     /// The type of the field.
     type Id;
 
     /// The wire name. `#[aggregate]` reads it here, so that only events that reach the aggregate
     /// have one.
-    const TYPE: &'static str = Self::NAME;
+    const TYPE: &'static str;
 
     /// Whether several fields of the event are ids of the aggregate.
     const SEVERAL: bool;
@@ -122,12 +126,12 @@ pub trait Concerns<const AGGREGATE: u64, Expected, A>: Event {
     note = "`{A}` has several ids: derive `Event` for `{Self}`, and mark a field with `#[id(..)]` \
             for each key in `#[aggregate(ids(..))]`; the one of type `{Expected}` is missing"
 )]
-pub trait ConcernsOneOf<const KEY: u64, Expected, A>: Event {
+pub trait ConcernsOneOf<const KEY: u64, Expected, A> {
     /// The type of the field.
     type Id;
 
     /// The wire name.
-    const TYPE: &'static str = Self::NAME;
+    const TYPE: &'static str;
 
     /// Whether several fields of the event are ids of this key.
     const SEVERAL: bool;
@@ -140,6 +144,7 @@ where
 {
     type Id = E::Id;
 
+    const TYPE: &'static str = E::TYPE;
     const SEVERAL: bool = E::SEVERAL;
 }
 
@@ -167,7 +172,7 @@ impl NewEvents {
     pub fn push<E: Event>(&mut self, event: &E) -> Result<(), Error> {
         let mut tags = Tags::new();
         event.tags(&mut tags);
-        let (payload, read_back) = json::round_trip::<E, E>(event).map_err(|error| {
+        let (payload, read_back) = json::round_trip(event).map_err(|error| {
             Error::message(format!("event `{}` cannot be recorded: {error}", E::NAME))
         })?;
         let event_type = EventType::new(E::NAME);

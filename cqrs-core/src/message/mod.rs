@@ -16,6 +16,6 @@ pub use cell::HandlerCell;
 pub use command::{Command, HasId, HasIdOf, HasIds};
 pub(crate) use envelope::ReadBack;
 pub use envelope::{Decoded, Envelope};
-pub use event::{Concerns, ConcernsOneOf, Event, IntoEvents, NewEvents};
+pub use event::{Concerns, ConcernsOneOf, Event, IntoEvents, NewEvents, wire_name};
 pub use probe::{EventProbe, Fallback, NoEvent, Probe, Validate};
 pub use query::Query;

@@ -1,7 +1,8 @@
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::HandlerCell;
 use crate::error::Invalid;
+use crate::json::Json;
 
 /// A question that changes nothing. Derive it: `#[query(returns = ..)]` sets the type of the
 /// answer, `permission` the permission that the actor needs, and `name` the wire name, which
@@ -13,7 +14,7 @@ use crate::error::Invalid;
             add `#[derive(Query, Clone, Serialize, Deserialize)]` and `#[query(returns = ..)]` to \
             `{Self}`"
 )]
-pub trait Query: Serialize + for<'de> Deserialize<'de> + Send + Sync + 'static {
+pub trait Query: Json + Send + Sync + 'static {
     /// The answer.
     type Output: Serialize + Send + 'static;
     /// The wire name.

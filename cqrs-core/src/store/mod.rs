@@ -69,6 +69,13 @@ pub use view_store::{
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// An event log and a view store in one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not both an event log and a view store",
+    label = "lacks `EventLog` or `ViewStore`",
+    note = "give an event log to the builder with `.log(..)`, and a view store with `.views(..)`; \
+            `.store(..)` is for one that is both: `Memory`, `Sqlite` or `Postgres`"
+)]
 pub trait Store: EventLog + ViewStore {}
 
+#[diagnostic::do_not_recommend]
 impl<S: EventLog + ViewStore> Store for S {}

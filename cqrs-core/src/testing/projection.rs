@@ -11,6 +11,7 @@ use crate::Timestamp;
 use crate::auth::Actor;
 use crate::dispatcher::Dispatcher;
 use crate::handler::Projection;
+use crate::json;
 use crate::message::IntoEvents;
 use crate::registry::{ProjectionEntry, Registry};
 use crate::store::EventLogExt;
@@ -181,7 +182,7 @@ impl JsonView {
     fn new<V: ReadModel>(view: &V) -> Self {
         Self {
             key: view.key().to_string(),
-            body: serde_json::to_value(view).unwrap_or_default(),
+            body: json::to_value(view),
         }
     }
 }

@@ -1,9 +1,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::{Deserialize, Serialize};
-
 use super::SortKey;
+use crate::json::Json;
 
 /// A type whose values, the views, are kept by a projection and answer queries. Derive it: `#[key]`
 /// marks the field that identifies a view, `#[index]` the fields to find and sort views by.
@@ -13,7 +12,7 @@ use super::SortKey;
     note = "add `#[derive(ReadModel, Clone, Serialize, Deserialize)]` to `{Self}` and mark its \
             key with `#[key]`"
 )]
-pub trait ReadModel: Serialize + for<'de> Deserialize<'de> + Clone + Send + Sync + 'static {
+pub trait ReadModel: Json + Clone + Send + Sync + 'static {
     /// The type of the `#[key]` field.
     type Key: fmt::Display; // its text is the key: implement `Display`, in place of a tuple for a struct of yours
     /// The read model's name, from the type's: `product_view`.

@@ -272,12 +272,19 @@ impl Stores {
     }
 
     fn check_queries(&self, plan: &Plan, problems: &mut Problems) {
-        let (mut missing, mut several) = (Others::default(), Others::default());
+        let mut missing = Others::default();
+        let mut several_databases = Others::default();
+        let mut several_readers = Others::default();
         for handler in &plan.query_handlers {
             for input in (handler.inputs)() {
-                let (wanted, found) = match input.kind {
-                    InputKind::Transaction(wanted) => (wanted, self.transactional(wanted).len()),
-                    InputKind::Reader(wanted) => (wanted, self.with_reader(wanted).len()),
+                let (wanted, found, several) = match input.kind {
+                    InputKind::Transaction(wanted) => {
+                        let found = self.transactional(wanted).len();
+                        (wanted, found, &mut several_databases)
+                    }
+                    InputKind::Reader(wanted) => {
+                        (wanted, self.with_reader(wanted).len(), &mut several_readers)
+                    }
                     _ => continue,
                 };
                 match found {
@@ -296,15 +303,27 @@ impl Stores {
                 ),
             )
         });
-        several.report(problems, |name| {
+        several_databases.report(problems, |name| {
             (
                 format!(
-                    "query handlers read from a `{name}`, but the dispatcher has several stores of this \
-                     type"
+                    "query handlers take `ReadTx<..>` of `{name}`, but the dispatcher has several \
+                     stores of this type"
                 ),
                 format!(
                     "`Reader<..>` in place of `ReadTx<..>` to read from the view store rather than \
                      the log, or one `{name}` only"
+                ),
+            )
+        });
+        several_readers.report(problems, |name| {
+            (
+                format!(
+                    "query handlers take `Reader<..>` of `{name}`, but the dispatcher has several view \
+                     stores of this type"
+                ),
+                format!(
+                    "one view store of this type, and `Service<{name}>` in handlers that read from \
+                     another"
                 ),
             )
         });

@@ -19,6 +19,7 @@ const _: () = {
     #[diagnostic::do_not_recommend]
     impl<__Expected, __A> __cqrs::Concerns<{ __cqrs::key("product") }, __Expected, __A>
     for ProductCreated {
+        const TYPE: &'static __cqrs::str = "product-created";
         const SEVERAL: __cqrs::bool = true;
         type Id = ProductId;
         fn concerned(&self, tag: &__cqrs::Tag) -> __cqrs::Option<&Self::Id> {
@@ -39,6 +40,7 @@ const _: () = {
     #[diagnostic::do_not_recommend]
     impl<__Expected, __A> __cqrs::Concerns<{ __cqrs::key("category") }, __Expected, __A>
     for ProductCreated {
+        const TYPE: &'static __cqrs::str = "product-created";
         const SEVERAL: __cqrs::bool = false;
         type Id = <Vec<CategoryId> as __cqrs::AggregateIds>::Id;
         fn concerned(&self, tag: &__cqrs::Tag) -> __cqrs::Option<&Self::Id> {

@@ -28,7 +28,7 @@ const _: () = {
                 .push(__cqrs::Fold {
                     name: "created",
                     line: __cqrs::line!(),
-                    event: <ProductCreated as __cqrs::Event>::NAME,
+                    event: __cqrs::wire_name::<ProductCreated>(),
                     inputs: __cqrs::Vec::from([
                         <&Recorded as __cqrs::FoldInput<'_>>::describe(),
                         <&mut Views<ProductView> as __cqrs::FoldInput<'_>>::describe(),
@@ -63,7 +63,7 @@ const _: () = {
                 .push(__cqrs::Fold {
                     name: "move",
                     line: __cqrs::line!(),
-                    event: <Repriced as __cqrs::Event>::NAME,
+                    event: __cqrs::wire_name::<Repriced>(),
                     inputs: __cqrs::Vec::from([
                         <&'_ mut Views<ProductView> as __cqrs::FoldInput<'_>>::describe(),
                     ]),
@@ -90,7 +90,7 @@ const _: () = {
                 .push(__cqrs::Fold {
                     name: "ignored",
                     line: __cqrs::line!(),
-                    event: <Ignored as __cqrs::Event>::NAME,
+                    event: __cqrs::wire_name::<Ignored>(),
                     inputs: __cqrs::Vec::from([]),
                     run: |recorded, _| __cqrs::Reply::now(|| {
                         let event = recorded.decode::<Ignored>()?;

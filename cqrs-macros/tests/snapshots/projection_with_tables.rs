@@ -23,7 +23,7 @@ const _: () = {
                 .push(__cqrs::Fold {
                     name: "sold",
                     line: __cqrs::line!(),
-                    event: <Sold as __cqrs::Event>::NAME,
+                    event: __cqrs::wire_name::<Sold>(),
                     inputs: __cqrs::Vec::from([
                         <&mut Tx<Postgres> as __cqrs::FoldInput<'_>>::describe(),
                     ]),

@@ -1,0 +1,23 @@
+use cqrs_core::prelude::*;
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "product-created", version = 1)]
+struct ProductCreated {
+    #[id(Product)]
+    id: String,
+}
+
+#[derive(Default)]
+struct Product {
+    exists: bool,
+}
+
+#[aggregate(id = String, storage = "state")]
+impl Product {
+    #[apply]
+    fn created(&mut self, _: &ProductCreated) {
+        self.exists = true;
+    }
+}
+
+fn main() {}
