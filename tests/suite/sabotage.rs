@@ -83,6 +83,22 @@ noticed! {
         by i6_one_id_has_one_effect saying "I6: the first answer comes again";
     bodies_that_are_not_compared: IgnoresBodies
         by i6_one_id_has_one_effect saying "I6: another body";
+    bodies_that_are_compared_in_part: ComparesHalfOfBodies
+        by i6_one_id_has_one_effect saying "I6: another body";
+    command_ids_that_are_forgotten_later: ForgetsOldIds
+        by i6_an_id_is_remembered_however_many_follow saying "I6: the first answer comes again";
+    command_ids_that_stay_unknown: RemembersUnknownIds
+        by i6_an_unknown_id_is_found_once_it_is_recorded saying "I6: it was recorded since";
+    causes_that_are_lost: LosesCauses
+        by i12_equal_events_are_kept_with_their_metadata saying "is not what was sent";
+    equal_events_that_are_dropped: DropsEqualEvents
+        by i12_equal_events_are_kept_with_their_metadata saying "I12: equal events";
+    types_of_which_a_few_are_checked: ChecksFewTypes
+        by i2_every_part_of_a_condition_counts saying "the last type of 12";
+    tags_of_which_a_few_are_checked: ChecksFewTags
+        by i2_every_part_of_a_condition_counts saying "the last tag of 12";
+    boundaries_of_which_a_few_are_checked: ChecksFewBoundaries
+        by i2_every_part_of_a_condition_counts saying "the last boundary of 12";
     an_event_that_a_restart_loses: LosesTheLastEvent
         by i7_acknowledged_survives_a_restart saying "I7: events after restart 1";
     positions_above_the_head: TakesAnyPosition
@@ -135,6 +151,14 @@ noticed! {
         by v3_visible_commits_are_seen_by_every_process saying "V3: seen by a query elsewhere";
     values_that_are_still_found: KeepsOldSortKeys
         by v4_scans_follow_changes saying "V4: by an old value";
+    values_that_are_indexed_in_part: IndexesPrefixes
+        by v4_the_longest_keys_and_values_are_told_apart saying "V4: by values that differ";
+    loads_that_end_early: LoadsAFew
+        by v3_many_views_are_loaded_at_once saying "views for a query";
+    batches_that_are_split: SplitsBatches
+        by v1_views_and_checkpoint_are_seen_together saying "V1: view";
+    checkpoints_that_are_shared: TruncatesSubscriptions
+        by v1_each_subscription_has_its_own_checkpoint saying "failed";
     keys_that_are_trimmed: TrimsKeys
         by i12_a_view_is_read_back_as_it_was_written saying "I12: the view";
 }

@@ -13,6 +13,7 @@ macro_rules! log_conformance_tests {
             i2_one_of_many_wins_the_log
             i2_overlapping_boundaries_exclude_each_other
             i2_a_stale_boundary_is_refused
+            i2_every_part_of_a_condition_counts
             i2_appends_follow_each_other
             i2_what_follows_a_refused_append_is_refused
             i2_an_append_that_follows_may_be_overtaken
@@ -31,6 +32,8 @@ macro_rules! log_conformance_tests {
             i6_two_bodies_at_once_under_one_id
             i6_sending_again_settles_a_lost_answer
             i6_repeated_and_new_commands_come_together
+            i6_an_id_is_remembered_however_many_follow
+            i6_an_unknown_id_is_found_once_it_is_recorded
             i7_acknowledged_survives_a_restart
             i8_the_log_goes_on_after_a_restart
             i8_boundaries_hold_across_a_restart
@@ -47,6 +50,7 @@ macro_rules! log_conformance_tests {
             i11_a_bad_command_fails_alone
             i12_odd_content_is_kept_or_refused
             i12_accepted_events_are_read_back_after_a_restart
+            i12_equal_events_are_kept_with_their_metadata
             a_command_without_events_is_recorded
             a_command_without_events_has_a_boundary
             a_command_without_events_may_write_a_state
@@ -81,15 +85,18 @@ macro_rules! view_conformance_tests {
             v1_views_are_written_with_their_checkpoint
             v1_views_and_checkpoint_are_seen_together
             v1_a_checkpoint_has_its_last_event
+            v1_each_subscription_has_its_own_checkpoint
             v1_a_view_is_written_only_by_a_higher_position
             v2_a_batch_from_another_checkpoint_writes_nothing
             v2_one_of_many_workers_commits
             v2_the_checkpoint_moves_last_and_is_fenced
             v3_a_load_sees_earlier_commits
             v3_visible_commits_are_seen_by_every_process
+            v3_many_views_are_loaded_at_once
             v4_scans_are_those_of_the_specification
             v4_scans_follow_changes
             v4_rows_and_total_are_of_one_snapshot
+            v4_the_longest_keys_and_values_are_told_apart
             i12_a_view_is_read_back_as_it_was_written
         }
     };

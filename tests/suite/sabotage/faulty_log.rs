@@ -1,6 +1,6 @@
 //! A log in memory that breaks one promise.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -32,6 +32,14 @@ pub enum LogFault {
     AsOfRunsAhead,
     ForgetsIds,
     IgnoresBodies,
+    ComparesHalfOfBodies,
+    ForgetsOldIds,
+    RemembersUnknownIds,
+    LosesCauses,
+    DropsEqualEvents,
+    ChecksFewTypes,
+    ChecksFewTags,
+    ChecksFewBoundaries,
     LosesTheLastEvent,
     TakesAnyPosition,
     ConflictsByTypeAlone,
@@ -60,6 +68,8 @@ struct Shared {
     poisoned: AtomicBool,
     /// The position of an event that a restart lost.
     lost: AtomicU64,
+    /// Ids that were asked for in vain.
+    unknown: Mutex<HashSet<CommandId>>,
     /// The times of appends, by the position of their last event.
     sent: Mutex<BTreeMap<Position, Timestamp>>,
 }
@@ -144,6 +154,19 @@ impl FaultyLog {
             LogFault::FollowsBlindly => append.boundaries.retain(|it| it.after_append.is_none()),
             LogFault::ForgetsIds => append.command = CommandId::new(),
             LogFault::IgnoresBodies => append.fingerprint = 0,
+            LogFault::ComparesHalfOfBodies => append.fingerprint &= u64::from(u32::MAX),
+            LogFault::ForgetsOldIds => {
+                let stored = self.data.command(append.command).await?;
+                if stored.is_some_and(|it| head.since(it.last) > 1000) {
+                    append.command = CommandId::new();
+                }
+            }
+            LogFault::LosesCauses => {
+                append.correlation = append.command.as_uuid();
+                append.causation = append.command.as_uuid();
+            }
+            LogFault::DropsEqualEvents => append.events.dedup_by(|a, b| a == b),
+            LogFault::ChecksFewBoundaries => append.boundaries.truncate(4),
             LogFault::KeepsTextOnly => {
                 for event in &mut append.events {
                     let text = String::from_utf8_lossy(&event.payload);
@@ -156,6 +179,12 @@ impl FaultyLog {
         for mut boundary in std::mem::take(&mut append.boundaries) {
             match (self.fault, &mut boundary.fail_if) {
                 (LogFault::ChecksOneItem, EventQuery::Items(items)) => items.truncate(1),
+                (LogFault::ChecksFewTypes, EventQuery::Items(items)) => {
+                    items.iter_mut().for_each(|item| item.types.truncate(4));
+                }
+                (LogFault::ChecksFewTags, EventQuery::Items(items)) => {
+                    items.iter_mut().for_each(|item| item.tags.truncate(4));
+                }
                 (LogFault::ConflictsByTypeAlone, EventQuery::Items(items)) => {
                     items
                         .iter_mut()
@@ -294,7 +323,18 @@ impl EventLog for FaultyLog {
     }
 
     fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>> {
-        self.data.command(id)
+        Box::pin(async move {
+            let found = self.data.command(id).await?;
+            if self.fault != LogFault::RemembersUnknownIds {
+                return Ok(found);
+            }
+            let unknown = self.shared.unknown.lock();
+            let mut unknown = unknown.unwrap_or_else(PoisonError::into_inner);
+            if found.is_none() {
+                unknown.insert(id);
+            }
+            Ok(found.filter(|_| !unknown.contains(&id)))
+        })
     }
 
     fn heads(&self) -> &Heads {

@@ -29,6 +29,10 @@ pub enum ViewFault {
     CountsLater,
     KeepsOldSortKeys,
     TrimsKeys,
+    IndexesPrefixes,
+    LoadsAFew,
+    SplitsBatches,
+    TruncatesSubscriptions,
 }
 
 /// The data of a faulty view store, shared by its handles. Also the handles: they have no state of
@@ -104,6 +108,26 @@ impl FaultyViews {
                     change.key = change.key.trim().to_owned();
                 }
             }
+            ViewFault::IndexesPrefixes => {
+                let sort_keys = batch.changes.iter_mut().filter_map(|it| it.view.as_mut());
+                for key in sort_keys.flat_map(|(_, sort_keys)| sort_keys) {
+                    let prefix = key.as_bytes().iter().take(255).copied();
+                    *key = SortKey::from(prefix.collect::<Vec<u8>>());
+                }
+            }
+            ViewFault::SplitsBatches if batch.changes.len() > 25 => {
+                let subscription = "part".to_owned();
+                let from = self.data.checkpoint(&subscription).await?;
+                let part = ViewBatch {
+                    from: from.map(|checkpoint| checkpoint.position),
+                    changes: batch.changes.drain(..25).collect(),
+                    subscription,
+                    ..batch
+                };
+                self.data.commit(part).await?;
+                super::a_while().await;
+            }
+            ViewFault::TruncatesSubscriptions => batch.subscription.truncate(64),
             ViewFault::KeepsOldSortKeys => {
                 let mut shared = self.shared();
                 for change in &mut batch.changes {
@@ -135,7 +159,10 @@ impl FaultyViews {
         model: Arc<ModelSchema>,
         keys: Vec<String>,
     ) -> Result<Views, StoreError> {
-        let views = self.queried().await.load(model, keys.clone()).await?;
+        let mut views = self.queried().await.load(model, keys.clone()).await?;
+        if self.fault == ViewFault::LoadsAFew {
+            views.truncate(100);
+        }
         if self.fault != ViewFault::LoadsFromBefore {
             return Ok(views);
         }
@@ -178,7 +205,11 @@ impl ViewStore for FaultyViews {
         &self,
         subscription: &str,
     ) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
-        self.data.checkpoint(subscription)
+        let length = match self.fault {
+            ViewFault::TruncatesSubscriptions => subscription.len().min(64),
+            _ => subscription.len(),
+        };
+        self.data.checkpoint(&subscription[..length])
     }
 
     fn commit(&self, batch: ViewBatch) -> BoxFuture<'_, Result<(), ViewCommitError>> {

@@ -171,3 +171,45 @@ pub async fn i2_a_stale_boundary_is_refused<F: LogFixture>(fixture: &F) {
     }
     assert_eq!(matching(&**store, tagged("user:U")).await.len(), 1);
 }
+
+/// I2: each part of a condition counts, the last boundary, item, type and tag of many.
+pub async fn i2_every_part_of_a_condition_counts<F: LogFixture>(fixture: &F) {
+    const PARTS: usize = 12;
+    let store = &open_many(fixture, 1).await[0];
+    let start = head(&**store).await;
+    let names: Vec<_> = (0..PARTS).map(|number| format!("part:{number}")).collect();
+    let tags: Vec<_> = names.iter().map(String::as_str).collect();
+    let noted = Draft::new().event("noted", &tags[..PARTS - 1]);
+    super::client::append(&**store, &noted).await;
+
+    let others = || (1..PARTS).map(|_| item(&["other"], &[]));
+    let noted = || item(&["noted"], &[]);
+    let last_item = EventQuery::Items(others().chain([noted()]).collect());
+    let mut types = ["other"; PARTS];
+    types[PARTS - 1] = "noted";
+    for (fail_if, part) in [(last_item, "item"), (only(&types, &[]), "type")] {
+        let draft = Draft::new().event("more", &[]).unless(fail_if, start);
+        let outcome = store.append(draft.0).await;
+        assert!(
+            matches!(outcome, Err(AppendError::Conflict { .. })),
+            "I2: the last {part} of {PARTS} matches: {outcome:?}"
+        );
+    }
+    let draft = Draft::new().event("more", &[]);
+    let outcome = store.append(draft.unless(only(&[], &tags), start).0).await;
+    assert!(
+        outcome.is_ok(),
+        "I2: the last tag of {PARTS} does not match: {outcome:?}"
+    );
+    if store.capabilities().several_boundaries {
+        let mut draft = Draft::new().event("more", &[]);
+        for item in others().chain([noted()]) {
+            draft = draft.unless(EventQuery::Items(vec![item]), start);
+        }
+        let outcome = store.append(draft.0).await;
+        assert!(
+            matches!(outcome, Err(AppendError::Conflict { .. })),
+            "I2: the last boundary of {PARTS} does not hold: {outcome:?}"
+        );
+    }
+}

@@ -1,6 +1,6 @@
 use cqrs_core::store::{AppendError, Appended, EventLog};
 
-use super::client::{append, command, count_of, log, open, open_many, send_all};
+use super::client::{append, command, count_of, fill, log, open, open_many, send_all};
 use super::draft::{Draft, tagged};
 use crate::LogFixture;
 use crate::tasks::{poll_then_drop, race};
@@ -21,14 +21,14 @@ async fn assert_replayed<S: EventLog>(store: &S, draft: &Draft, first: Appended)
 
 /// Asserts that the id is refused for another command.
 async fn assert_mismatch<S: EventLog>(store: &S, draft: &Draft) {
-    let other = draft
-        .clone()
-        .fingerprint(draft.0.fingerprint.wrapping_add(1));
-    let refused = store.append(other.0).await;
-    assert!(
-        matches!(refused, Err(AppendError::CommandMismatch { command }) if command == draft.id()),
-        "I6: another body under a used id: {refused:?}"
-    );
+    let fingerprint = draft.0.fingerprint;
+    for other in [fingerprint.wrapping_add(1), fingerprint ^ 1 << 62] {
+        let refused = store.append(draft.clone().fingerprint(other).0).await;
+        assert!(
+            matches!(refused, Err(AppendError::CommandMismatch { command }) if command == draft.id()),
+            "I6: another body under a used id: {refused:?}"
+        );
+    }
 }
 
 /// I6: a repeated command id returns the first result, in this process, in another one, and after a
@@ -187,4 +187,37 @@ pub async fn i6_repeated_and_new_commands_come_together<F: LogFixture>(fixture: 
         }
     }
     assert_eq!(log(&*store).await.len(), 16);
+}
+
+/// I6: a command id is remembered for as long as the log, however many commands follow.
+pub async fn i6_an_id_is_remembered_however_many_follow<F: LogFixture>(fixture: &F) {
+    let stores = open_many(fixture, 2).await;
+    let draft = Draft::new().event("sold", &["item:1"]);
+    let first = append(&*stores[0], &draft).await;
+    fill(&stores[0], 1_500, "visited", &["page:P"]).await;
+    for store in &stores {
+        assert_replayed(&**store, &draft, first).await;
+        assert_mismatch(&**store, &draft).await;
+    }
+}
+
+/// I6: a process that has asked for a command id in vain finds it once it is recorded, by this process
+/// or by another one.
+pub async fn i6_an_unknown_id_is_found_once_it_is_recorded<F: LogFixture>(fixture: &F) {
+    let stores = open_many(fixture, 2).await;
+    for here in &stores {
+        let draft = Draft::new().event("sold", &["item:1"]);
+        for store in &stores {
+            let unknown = command(&**store, &draft).await;
+            assert!(unknown.is_none(), "I6: it was not sent yet");
+        }
+        append(&**here, &draft).await;
+        for store in &stores {
+            let found = command(&**store, &draft).await;
+            assert!(
+                found.is_some(),
+                "I6: it was recorded since it was asked for"
+            );
+        }
+    }
 }

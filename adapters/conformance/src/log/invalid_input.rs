@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use cqrs_core::Position;
 use cqrs_core::store::{AppendError, EventLog, EventQuery, EventQueryItem, Recorded};
+use cqrs_core::{CommandId, Position};
 
 use super::client::{
     append, count_of, fill, head, log, matching, open, open_many, send_all, state,
@@ -177,6 +177,32 @@ pub async fn i12_accepted_events_are_read_back_after_a_restart<F: LogFixture>(fi
         };
         let found = matching(&*store, EventQuery::Items(vec![types])).await;
         assert_eq!(count_of(&found, draft), 1, "I12: {name}, by its type");
+    }
+}
+
+/// I12: each event of a command is kept, also one that is equal to another, with the actor and the
+/// cause of the command.
+pub async fn i12_equal_events_are_kept_with_their_metadata<F: LogFixture>(fixture: &F) {
+    let store = open(fixture).await;
+    let equal = |draft: Draft| draft.payload("noted", &["poison:P"], b"{}".to_vec());
+    let mut draft = equal(equal(equal(Draft::new())));
+    draft.0.actor = Some("alice".to_owned());
+    draft.0.correlation = CommandId::new().as_uuid();
+    draft.0.causation = CommandId::new().as_uuid();
+    append(&*store, &draft).await;
+    drop(store);
+    let store = open(fixture).await;
+    for events in [
+        log(&*store).await,
+        matching(&*store, tagged("poison:P")).await,
+    ] {
+        assert_eq!(events.len(), 3, "I12: equal events of one command");
+        for (index, event) in events.iter().enumerate() {
+            assert!(
+                draft.is_recorded_as(index, event),
+                "I12: event {index} is not what was sent: {event:?}"
+            );
+        }
     }
 }
 

@@ -25,11 +25,13 @@ pub use atomic::{
     i1_a_dropped_append_is_done_or_not, i1_a_refused_append_leaves_no_trace, i1_an_append_is_whole,
 };
 pub use boundary::{
-    i2_a_stale_boundary_is_refused, i2_one_of_many_wins_a_boundary, i2_one_of_many_wins_the_log,
+    i2_a_stale_boundary_is_refused, i2_every_part_of_a_condition_counts,
+    i2_one_of_many_wins_a_boundary, i2_one_of_many_wins_the_log,
     i2_overlapping_boundaries_exclude_each_other,
 };
 pub use command_id::{
-    i6_a_repeated_command_does_not_conflict, i6_one_id_has_one_effect,
+    i6_a_repeated_command_does_not_conflict, i6_an_id_is_remembered_however_many_follow,
+    i6_an_unknown_id_is_found_once_it_is_recorded, i6_one_id_has_one_effect,
     i6_one_id_sent_at_once_has_one_effect, i6_repeated_and_new_commands_come_together,
     i6_sending_again_settles_a_lost_answer, i6_two_bodies_at_once_under_one_id,
 };
@@ -51,7 +53,7 @@ pub use fold_reads::{
 };
 pub use invalid_input::{
     i11_a_bad_command_fails_alone, i12_accepted_events_are_read_back_after_a_restart,
-    i12_odd_content_is_kept_or_refused,
+    i12_equal_events_are_kept_with_their_metadata, i12_odd_content_is_kept_or_refused,
 };
 pub use limits::limits_can_be_reached;
 pub use order::{

@@ -1,3 +1,4 @@
+use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -104,6 +105,8 @@ pub async fn v1_a_checkpoint_has_its_last_event<F: ViewFixture>(fixture: &F) {
 pub async fn v1_views_and_checkpoint_are_seen_together<F: ViewFixture>(fixture: &F) -> Outcome {
     /// Number of commits with a read of every reader in between.
     const SEEN: u32 = 40;
+    /// Views in a batch, between the two that are looked at.
+    const FILLERS: usize = 60;
     let stores = open_many(fixture, 2).await;
     if !is_atomic(&*stores[0]) {
         return Outcome::NotClaimed("atomic commits");
@@ -128,7 +131,11 @@ pub async fn v1_views_and_checkpoint_are_seen_together<F: ViewFixture>(fixture: 
     while number < u64::from(SEEN) || !is_enough() {
         number += 1;
         let body = number.to_string();
-        let changes = vec![put(&cards, "a", &body), put(&cards, "b", &body)];
+        let between = (0..FILLERS).map(|filler| format!("a-{filler}"));
+        let keys = iter::once("a".to_owned())
+            .chain(between)
+            .chain(["b".to_owned()]);
+        let changes = keys.map(|key| put(&cards, &key, &body)).collect();
         let from = (number > 1).then(|| number - 1);
         commit(&*stores[0], batch(from, number, changes)).await;
         tokio::task::yield_now().await;

@@ -5,6 +5,7 @@ mod checkpoint;
 mod client;
 mod draft;
 mod fence;
+mod many;
 mod scan;
 mod specification;
 mod visible;
@@ -18,6 +19,10 @@ pub use checkpoint::{
 };
 pub use fence::{
     v2_a_batch_from_another_checkpoint_writes_nothing, v2_one_of_many_workers_commits,
+};
+pub use many::{
+    v1_each_subscription_has_its_own_checkpoint, v3_many_views_are_loaded_at_once,
+    v4_the_longest_keys_and_values_are_told_apart,
 };
 pub use scan::{v4_rows_and_total_are_of_one_snapshot, v4_scans_follow_changes};
 pub use specification::v4_scans_are_those_of_the_specification;
