@@ -1,7 +1,6 @@
 //! The commands of the catalog, with the checks that need no state.
 
-use cqrs_core::error::Invalid;
-use cqrs_core::{Validate, prelude::*};
+use cqrs_core::prelude::*;
 use rust_decimal::Decimal;
 
 use crate::{CatalogError, ProductId};

@@ -1,8 +1,7 @@
 use std::ops::Bound;
 
-use cqrs_core::error::Invalid;
+use cqrs_core::prelude::*;
 use cqrs_core::views::Page;
-use cqrs_core::{Validate, prelude::*};
 use rust_decimal::Decimal;
 
 use super::ProductCard;
