@@ -176,13 +176,13 @@ async fn each_kind_of_name_is_given_once() {
 the wiring has 4 problems
 
 2 queries are named `CountTills`
-  = write `name = \"..\"` in one's attribute, with a name of its own
+  = write another `name = \"..\"` in the attribute of one of them
 
 2 aggregates are named `till`
-  = write `name = \"..\"` in one's `#[aggregate(..)]`, and `#[id(\"..\")]` on its fields
+  = write `name = \"..\"` in the `#[aggregate(..)]` of one of them, and `#[id(\"..\")]` on its fields
 
 2 event handlers are named `print`
-  = write `name = \"..\"` in one's `#[event_handler]`
+  = write `name = \"..\"` in the `#[event_handler]` of one of them
 
 two read models of one projection are named `slip`
   = write `#[read_model(name = \"..\")]` on one of them";
@@ -226,11 +226,11 @@ async fn two_stores_that_a_reader_could_read_from() {
         .views(views)
         .views_of::<shelves::BuiltShelf>(built_shelves)
         .module(shelves::module());
-    let report = report(builder, 1).await;
+    let report = report(builder, 2).await;
     let problem = "\
-query handlers take `Reader<..>` of `cqrs_sqlite::store::Sqlite`, but the dispatcher has several \
+query handlers take `Reader<..>` of `Sqlite`, but the dispatcher has several \
 view stores of this type
-  = write one view store of this type, and `Service<cqrs_sqlite::store::Sqlite>` in handlers that \
+  = write one view store of this type, and `Service<Sqlite>` in handlers that \
 read from another";
     assert!(report.contains(problem), "{report}");
 }
@@ -245,9 +245,9 @@ async fn two_databases_that_a_query_could_read_from() {
     let expected = "\
 the wiring has 1 problem
 
-query handlers take `ReadTx<..>` of `cqrs_sqlite::store::Sqlite`, but the dispatcher has several \
+query handlers take `ReadTx<..>` of `Sqlite`, but the dispatcher has several \
 stores of this type
   = write `Reader<..>` in place of `ReadTx<..>` to read from the view store rather than the log, or \
-one `cqrs_sqlite::store::Sqlite` only";
+one `Sqlite` only";
     assert_eq!(report(builder, 1).await, expected);
 }

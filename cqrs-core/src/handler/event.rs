@@ -30,6 +30,13 @@ pub trait EventHandler: 'static {
 
 /// The event of an [`EventHandler`]: every [`Event`]. As a bound, `Event` itself would have the compiler
 /// check the event's derives once more, beside those of the type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an event",
+    label = "this type does not derive `Event`",
+    note = "add `#[derive(Event, Serialize, Deserialize)]` and `#[event(name = \"..\", version = \
+            1)]` to `{Self}`",
+    note = "an `enum` that derives `Event` is several events: take one of them"
+)]
 pub trait HandledEvent: Sized {
     /// The wire name.
     const NAME: &'static str;
@@ -41,6 +48,7 @@ pub trait HandledEvent: Sized {
     fn decode(recorded: &Recorded) -> Result<Self>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Event> HandledEvent for E {
     const NAME: &'static str = E::NAME;
 
