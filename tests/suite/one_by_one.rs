@@ -334,9 +334,9 @@ mod losing {
 
     #[derive(Clone, Serialize, Deserialize)]
     pub enum Sighting {
-        OnShelf,
-        MustBeOnShelf,
-        MustNotBeOnShelf,
+        LostUnlessPresent,
+        MustBePresent,
+        MustBeAbsent,
     }
 
     #[derive(Event, Serialize, Deserialize)]
@@ -375,9 +375,9 @@ mod losing {
         fn seen(event: &Seen, on_shelf: &mut Views<OnShelf>, lost: &mut Views<Lost>) -> Result<()> {
             let is_there = on_shelf.update(&1, |_| ())?;
             match event.sighting {
-                Sighting::OnShelf if !is_there => lost.put(Lost { number: 1 }),
-                Sighting::MustBeOnShelf if !is_there => return Err(Error::message("lost")),
-                Sighting::MustNotBeOnShelf if is_there => return Err(Error::message("there")),
+                Sighting::LostUnlessPresent if !is_there => lost.put(Lost { number: 1 }),
+                Sighting::MustBePresent if !is_there => return Err(Error::message("lost")),
+                Sighting::MustBeAbsent if is_there => return Err(Error::message("there")),
                 _ => {}
             }
             Ok(())
@@ -388,11 +388,11 @@ mod losing {
 /// What `update` returns is not known any more when the view is ahead of the event.
 #[tokio::test]
 async fn a_fold_that_writes_a_view_because_there_is_no_other_is_refused_there() {
-    use losing::Sighting::{MustBeOnShelf, MustNotBeOnShelf, OnShelf};
+    use losing::Sighting::{LostUnlessPresent, MustBeAbsent, MustBePresent};
     for (sighting, refusal) in [
-        (OnShelf, "whether `update` found a view decides"),
-        (MustNotBeOnShelf, "whether `update` found a view decides"),
-        (MustBeOnShelf, "lost"),
+        (LostUnlessPresent, "whether `update` found a view decides"),
+        (MustBeAbsent, "whether `update` found a view decides"),
+        (MustBePresent, "lost"),
     ] {
         let builder = Dispatcher::builder().module(losing::module());
         let builder = builder.log(Memory::new()).views(OneByOne::new());

@@ -51,7 +51,7 @@ impl EventLog for Postgres {
     }
 
     fn heads(&self) -> &Heads {
-        &self.shared().log.heads()
+        self.shared().log.heads()
     }
 
     fn capabilities(&self) -> Capabilities<'_> {

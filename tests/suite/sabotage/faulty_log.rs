@@ -8,8 +8,9 @@ use std::task::{Context, Poll, Waker};
 
 use cqrs_conformance::LogFixture;
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, Capabilities, EventData, EventLog, EventPage,
-    EventQuery, EventType, FoldReads, Heads, ReadRange, StoreError, StoredCommand, TailReads,
+    Append, AppendError, Appended, Boundary, BoxFuture, Capabilities, EventData, EventLog,
+    EventPage, EventQuery, EventType, FoldReads, Heads, ReadRange, StoreError, StoredCommand,
+    TailReads,
 };
 use cqrs_core::{CommandId, Memory, Position, Timestamp};
 
@@ -175,48 +176,7 @@ impl FaultyLog {
             }
             _ => {}
         }
-        let mut kept = Vec::new();
-        for mut boundary in std::mem::take(&mut append.boundaries) {
-            match (self.fault, &mut boundary.fail_if) {
-                (LogFault::ChecksOneItem, EventQuery::Items(items)) => items.truncate(1),
-                (LogFault::ChecksFewTypes, EventQuery::Items(items)) => {
-                    items.iter_mut().for_each(|item| item.types.truncate(4));
-                }
-                (LogFault::ChecksFewTags, EventQuery::Items(items)) => {
-                    items.iter_mut().for_each(|item| item.tags.truncate(4));
-                }
-                (LogFault::ConflictsByTypeAlone, EventQuery::Items(items)) => {
-                    items
-                        .iter_mut()
-                        .filter(|item| !item.types.is_empty())
-                        .for_each(|item| {
-                            item.tags.clear();
-                        });
-                }
-                (LogFault::KnowsOnlyItself, _) if boundary.after > self.known() => {
-                    let (head, seen) = (self.known(), boundary.after);
-                    return Err(StoreError::Rewound { head, seen }.into());
-                }
-                (LogFault::ConflictsWhenStale, _) if head.since(boundary.after) > 64 => {
-                    return Err(AppendError::Conflict { at: head });
-                }
-                (LogFault::ForgetsOldEvents, _) if head.since(boundary.after) > 64 => continue,
-                (LogFault::TakesAnyPosition, _) => boundary.after = boundary.after.min(head),
-                (LogFault::ChecksTooEarly, query) => {
-                    let range = ReadRange::after(boundary.after);
-                    let later = self.data.read(query.clone(), range).await;
-                    let later = later.expect("memory can be read").events;
-                    if let Some(event) = later.first() {
-                        return Err(AppendError::Conflict { at: event.position });
-                    }
-                    super::a_while().await;
-                    continue;
-                }
-                _ => {}
-            }
-            kept.push(boundary);
-        }
-        append.boundaries = kept;
+        append.boundaries = self.kept_boundaries(append.boundaries, head).await?;
         if self.shared.poisoned.load(Ordering::Relaxed) {
             return Err(AppendError::Invalid {
                 reason: "another command's fault".to_owned(),
@@ -246,6 +206,57 @@ impl FaultyLog {
             _ => {}
         }
         outcome
+    }
+
+    /// The boundaries that the log checks.
+    async fn kept_boundaries(
+        &self,
+        boundaries: Vec<Boundary>,
+        head: Position,
+    ) -> Result<Vec<Boundary>, AppendError> {
+        let mut kept = Vec::new();
+        for mut boundary in boundaries {
+            match (self.fault, &mut boundary.fail_if) {
+                (LogFault::ChecksOneItem, EventQuery::Items(items)) => items.truncate(1),
+                (LogFault::ChecksFewTypes, EventQuery::Items(items)) => {
+                    for item in items {
+                        item.types.truncate(4);
+                    }
+                }
+                (LogFault::ChecksFewTags, EventQuery::Items(items)) => {
+                    for item in items {
+                        item.tags.truncate(4);
+                    }
+                }
+                (LogFault::ConflictsByTypeAlone, EventQuery::Items(items)) => {
+                    for item in items.iter_mut().filter(|item| !item.types.is_empty()) {
+                        item.tags.clear();
+                    }
+                }
+                (LogFault::KnowsOnlyItself, _) if boundary.after > self.known() => {
+                    let (head, seen) = (self.known(), boundary.after);
+                    return Err(StoreError::Rewound { head, seen }.into());
+                }
+                (LogFault::ConflictsWhenStale, _) if head.since(boundary.after) > 64 => {
+                    return Err(AppendError::Conflict { at: head });
+                }
+                (LogFault::ForgetsOldEvents, _) if head.since(boundary.after) > 64 => continue,
+                (LogFault::TakesAnyPosition, _) => boundary.after = boundary.after.min(head),
+                (LogFault::ChecksTooEarly, query) => {
+                    let range = ReadRange::after(boundary.after);
+                    let later = self.data.read(query.clone(), range).await;
+                    let later = later.expect("memory can be read").events;
+                    if let Some(event) = later.first() {
+                        return Err(AppendError::Conflict { at: event.position });
+                    }
+                    super::a_while().await;
+                    continue;
+                }
+                _ => {}
+            }
+            kept.push(boundary);
+        }
+        Ok(kept)
     }
 
     fn sent(&self) -> MutexGuard<'_, BTreeMap<Position, Timestamp>> {
