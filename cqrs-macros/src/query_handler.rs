@@ -1,6 +1,5 @@
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote_spanned};
-use syn::spanned::Spanned;
+use quote::ToTokens;
 
 use crate::function::{self, Function, HandlerKind};
 use crate::hygiene::code;
@@ -23,15 +22,11 @@ pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
 
 impl QueryHandlerItem {
     fn answer(&self, inputs: &[TokenStream]) -> TokenStream {
-        let Function {
-            message, output, ..
-        } = &self.0;
-        // At the query's type, where its bounds are reported, too.
-        let answer = quote_spanned!(message.span()=> <Self::Query as __cqrs::Query>::Output);
+        let output = &self.0.output;
         let places = 0..inputs.len();
         self.0.run(
             "QueryReply",
-            &code!(<#output as __cqrs::IntoAnswer<#answer>>::into_answer),
+            &code!(<#output as __cqrs::IntoAnswer<<Self::Query as __cqrs::Query>::Output>>::into_answer),
             &code!(query, #(#inputs::take(scope, #places)?),*),
         )
     }

@@ -247,7 +247,7 @@ the wiring has 1 problem
 
 query handlers take `ReadTx<..>` of `Sqlite`, but the dispatcher has several \
 stores of this type
-  = write `Reader<..>` in place of `ReadTx<..>` to read from the view store rather than the log, or \
-one `Sqlite` only";
+  = write `.store(..)` if log and views are one `Sqlite`, or `Reader<..>` in place of `ReadTx<..>` to \
+read from the view store rather than the log";
     assert_eq!(report(builder, 1).await, expected);
 }

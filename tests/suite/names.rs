@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use syn::{Attribute, Item, UseTree, Visibility};
 
+use crate::support::sources::{parsed, root, rust_files};
+
 /// Maximum number of public names of the core, for programs and for authors of stores. Each item of
 /// the core that has a path without `__private` and `__kit` counts once, regardless of the number of
 /// paths. A derive and the trait of its name are one. Modules and `testing` do not count.
@@ -163,35 +165,6 @@ fn places(folders: &[&str]) -> BTreeMap<String, BTreeSet<PathBuf>> {
         }
     }
     places
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-fn parsed(file: &Path) -> syn::File {
-    let text = fs::read_to_string(file);
-    let text = text.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
-}
-
-/// All sources below a folder, without tests and generated code.
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return Vec::new();
-    };
-    let paths = entries.map(|entry| entry.expect("can be read").path());
-    let paths = paths.filter(|path| {
-        let name = path.file_stem();
-        name.is_some_and(|name| name != "tests" && name != "proto")
-    });
-    paths
-        .flat_map(|path| match path.extension() {
-            _ if path.is_dir() => rust_files(&path),
-            Some(extension) if extension == "rs" => vec![path],
-            _ => Vec::new(),
-        })
-        .collect()
 }
 
 /// Adds the public items of a module and of its public modules. `folder` has the files of these.

@@ -310,8 +310,8 @@ impl Stores {
                      stores of this type"
                 ),
                 format!(
-                    "`Reader<..>` in place of `ReadTx<..>` to read from the view store rather than \
-                     the log, or one `{name}` only"
+                    "`.store(..)` if log and views are one `{name}`, or `Reader<..>` in place of \
+                     `ReadTx<..>` to read from the view store rather than the log"
                 ),
             )
         });

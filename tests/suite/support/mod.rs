@@ -6,6 +6,7 @@ mod noted;
 pub mod one_by_one;
 pub mod postgres;
 mod race;
+pub mod sources;
 pub mod stores;
 pub mod transacting;
 pub mod umadb;

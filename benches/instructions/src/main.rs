@@ -1,0 +1,64 @@
+//! Runs one workload a number of times, for `count`, which counts its instructions.
+
+mod account;
+mod sum;
+
+use std::env::args;
+use std::hint::black_box;
+
+use cqrs_core::{Dispatcher, Memory};
+use tokio::runtime::Builder;
+
+use account::Deposit;
+use sum::{Add, AddLater};
+
+/// Number of accounts. All of them are in the state cache after one round.
+const ACCOUNTS: u32 = 100;
+
+fn main() {
+    let mut args = args().skip(1);
+    let workload = args.next().expect("names a workload");
+    let times = args.next().expect("says how often");
+    let times: u32 = times.parse().expect("is a number");
+    let runtime = Builder::new_current_thread().build();
+    let runtime = runtime.expect("a runtime can be built");
+    runtime.block_on(async {
+        let app = Dispatcher::builder()
+            .store(Memory::new())
+            .module(sum::module())
+            .module(account::module());
+        let app = app.build().await.expect("builds");
+        match &*workload {
+            "query" => {
+                for a in 0..times {
+                    let sum = app
+                        .query(Add {
+                            a: black_box(a),
+                            b: 1,
+                        })
+                        .await;
+                    black_box(sum.expect("is answered"));
+                }
+            }
+            "query-async" => {
+                for a in 0..times {
+                    let sum = app
+                        .query(AddLater {
+                            a: black_box(a),
+                            b: 1,
+                        })
+                        .await;
+                    black_box(sum.expect("is answered"));
+                }
+            }
+            "execute" => {
+                for number in 0..times {
+                    let account = number % ACCOUNTS;
+                    let receipt = app.execute(Deposit { account, amount: 1 }).await;
+                    black_box(receipt.expect("is recorded"));
+                }
+            }
+            other => panic!("there is no workload `{other}`"),
+        }
+    });
+}
