@@ -12,11 +12,18 @@ impl Plan {
         log_permission: Option<&'static str>,
         problems: &mut Problems,
     ) {
-        let messages = self.messages.iter().filter(|it| it.permission.is_some());
-        let messages: Vec<Source> = messages.map(|it| it.source).collect();
-        let aggregates = self.aggregates.iter();
-        let aggregates = aggregates.filter(|it| it.aggregate.permission.is_some());
-        let aggregates: Vec<Source> = aggregates.map(|it| it.source).collect();
+        let messages: Vec<Source> = self
+            .messages
+            .iter()
+            .filter(|it| it.permission.is_some())
+            .map(|it| it.source)
+            .collect();
+        let aggregates: Vec<Source> = self
+            .aggregates
+            .iter()
+            .filter(|it| it.aggregate.permission.is_some())
+            .map(|it| it.source)
+            .collect();
         let write = "`.authorizer(HeldPermissions)` on the builder, an `Authorizer` of your own, \
                      or `.authorizer(AllowAll)` to let everyone in";
         if !has_authorizer && !messages.is_empty() {

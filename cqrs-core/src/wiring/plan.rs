@@ -82,10 +82,15 @@ impl Plan {
 
     /// The handlers of commands, then those of queries.
     pub(crate) fn handlers(&self) -> impl Iterator<Item = HandlerSummary> {
-        let commands = self.command_handlers.iter();
-        let commands = commands.map(|it| it.summary(MessageKind::Command));
-        let queries = self.query_handlers.iter();
-        commands.chain(queries.map(|it| it.summary(MessageKind::Query)))
+        let commands = self
+            .command_handlers
+            .iter()
+            .map(|it| it.summary(MessageKind::Command));
+        let queries = self
+            .query_handlers
+            .iter()
+            .map(|it| it.summary(MessageKind::Query));
+        commands.chain(queries)
     }
 
     /// The read models.
@@ -194,12 +199,12 @@ impl Plan {
             }
         }
         // Handlers in scope whose messages are declared in a module out of scope.
-        let declared = |kind, name| {
-            let mut messages = self.messages.iter();
-            messages.any(|it| it.kind == kind && it.name == name)
-        };
         for ((kind, name), sources) in handlers {
-            if sources.len() > 1 && !declared(kind, name) {
+            let is_declared = self
+                .messages
+                .iter()
+                .any(|it| it.kind == kind && it.name == name);
+            if sources.len() > 1 && !is_declared {
                 let what = format!("{} `{name}` has {} handlers", kind.word(), sources.len());
                 problems.add(what, sources, "one handler for it: remove the others");
             }

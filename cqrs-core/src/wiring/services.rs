@@ -64,8 +64,8 @@ impl Plan {
     /// The provided services that no handler takes, by name.
     fn unused<'a>(&self, services: &'a Services) -> Vec<&'a ProvidedService> {
         let taken: HashSet<TypeId> = self.services().map(|(_, service)| service.id).collect();
-        let unused = services.iter();
-        unused
+        services
+            .iter()
             .filter(|service| !taken.contains(&service.id))
             .collect()
     }
@@ -73,10 +73,8 @@ impl Plan {
     /// Each service that a handler takes, with the handler's place.
     fn services(&self) -> impl Iterator<Item = (Source, ServiceType)> {
         let handlers = self.handlers().map(|it| (it.source, (it.inputs)()));
-        let reactions = self.reactions.iter();
-        let reactions = reactions.map(|it| (it.source, (it.inputs)()));
-        let handlers = handlers.chain(reactions);
-        handlers.flat_map(|(source, inputs)| {
+        let reactions = self.reactions.iter().map(|it| (it.source, (it.inputs)()));
+        handlers.chain(reactions).flat_map(|(source, inputs)| {
             inputs
                 .into_iter()
                 .filter_map(move |Input { kind }| match kind {

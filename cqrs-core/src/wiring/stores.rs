@@ -162,11 +162,16 @@ impl Stores {
     }
 
     fn check_views(&self, plan: &Plan, problems: &mut Problems) {
-        let has_store = |it: &&PlannedProjection| self.of_projection(it).is_some();
-        let projections = plan.projections.iter().filter(|it| !has_store(it));
-        let projections = projections.map(|it| it.entry.source);
-        let reactions = plan.reactions.iter().map(|it| it.source);
-        let reactions = reactions.filter(|_| self.views.main.is_none());
+        let projections = plan
+            .projections
+            .iter()
+            .filter(|it| self.of_projection(it).is_none())
+            .map(|it| it.entry.source);
+        let reactions = plan
+            .reactions
+            .iter()
+            .filter(|_| self.views.main.is_none())
+            .map(|it| it.source);
         let without: Vec<_> = projections.chain(reactions).collect();
         if !without.is_empty() {
             problems.add(
@@ -331,24 +336,35 @@ impl Stores {
 
     /// The stores of this type that have transactions.
     fn transactional(&self, wanted: StoreType) -> Vec<ReaderStore> {
-        let log = self.log.capabilities().transactions;
-        let log = log.filter(|it| it.store_type() == wanted.id);
-        let log = log.map(|_| ReaderStore::Log(self.log.clone()));
-        let views = self.views.all().into_iter();
-        let views = views.filter(|views| !self.is_log(views) || log.is_none());
-        let views = views.filter(|views| {
-            let transactions = views.view_capabilities().transactions;
-            transactions.is_some_and(|it| it.store_type() == wanted.id)
-        });
-        let views: Vec<_> = views.cloned().map(ReaderStore::Views).collect();
+        let log = self
+            .log
+            .capabilities()
+            .transactions
+            .filter(|it| it.store_type() == wanted.id)
+            .map(|_| ReaderStore::Log(self.log.clone()));
+        // A store that is the log and a view store counts once.
+        let views: Vec<_> = self
+            .views
+            .all()
+            .into_iter()
+            .filter(|views| !self.is_log(views) || log.is_none())
+            .filter(|views| {
+                let transactions = views.view_capabilities().transactions;
+                transactions.is_some_and(|it| it.store_type() == wanted.id)
+            })
+            .cloned()
+            .map(ReaderStore::Views)
+            .collect();
         log.into_iter().chain(views).collect()
     }
 
     /// The view stores of this type that have a reader.
     fn with_reader(&self, wanted: StoreType) -> Vec<ReaderStore> {
-        let stores = self.views.all().into_iter().cloned();
-        let stores = stores.map(ReaderStore::Views);
-        stores
+        self.views
+            .all()
+            .into_iter()
+            .cloned()
+            .map(ReaderStore::Views)
             .filter(|store| {
                 let readers = store.readers();
                 readers.is_some_and(|it| it.store_type() == wanted.id)

@@ -9,17 +9,19 @@ impl Plan {
     /// Checks that each handler takes at most one transaction, and that no fold takes a transaction
     /// and read models.
     pub(super) fn check_inputs(&self, problems: &mut Problems) {
-        let commands = self.command_handlers.iter();
-        let twice = commands.filter(|it| transactions(&(it.inputs)()) > 1);
-        let mut twice: Vec<_> = twice.map(|it| it.source).collect();
+        let mut twice: Vec<_> = self
+            .command_handlers
+            .iter()
+            .filter(|it| transactions(&(it.inputs)()) > 1)
+            .map(|it| it.source)
+            .collect();
         let mut beside = Vec::new();
         for projection in &self.projections {
             for (source, inputs) in projection.methods() {
-                let views = |input: &Input| matches!(input.kind, InputKind::Views(_));
                 let transactions = transactions(inputs);
                 if transactions > 1 {
                     twice.push(source);
-                } else if transactions == 1 && inputs.iter().any(views) {
+                } else if transactions == 1 && takes_views(inputs) {
                     beside.push(source);
                 }
             }
@@ -46,10 +48,15 @@ impl PlannedProjection {
             line,
             ..self.entry.source
         };
-        let folds = self.folds.iter();
-        let folds = folds.map(move |fold| (source(fold.line), &fold.inputs[..]));
-        let setup = self.setup.iter();
-        folds.chain(setup.map(move |setup| (source(setup.line), &setup.inputs[..])))
+        let folds = self
+            .folds
+            .iter()
+            .map(move |fold| (source(fold.line), &fold.inputs[..]));
+        let setup = self
+            .setup
+            .iter()
+            .map(move |setup| (source(setup.line), &setup.inputs[..]));
+        folds.chain(setup)
     }
 
     /// Whether the projection writes with SQL.
@@ -61,4 +68,10 @@ impl PlannedProjection {
 
 fn transactions(inputs: &[Input]) -> usize {
     inputs.iter().filter(|input| input.is_transaction()).count()
+}
+
+fn takes_views(inputs: &[Input]) -> bool {
+    inputs
+        .iter()
+        .any(|input| matches!(input.kind, InputKind::Views(_)))
 }
