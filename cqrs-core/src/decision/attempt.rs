@@ -88,12 +88,15 @@ impl Decisions {
         if let Some(receipt) = sent_before().await? {
             return Ok(Some(receipt));
         }
-        let command_ref = || CommandRef {
-            store: self.store.heads().log_id(),
-            command: id,
-        };
         // Once per command, and before any of its events can reach a reaction.
-        causation::record(command_ref, slot.entry.message, &self.limits)?;
+        causation::record(
+            || CommandRef {
+                store: self.store.heads().log_id(),
+                command: id,
+            },
+            slot.entry.message,
+            &self.limits,
+        )?;
         let mut attempt = Attempt {
             decisions: self,
             command,
@@ -179,10 +182,11 @@ impl Decisions {
         id: CommandId,
         fingerprint: u64,
     ) -> Result<Option<Receipt>, InfraError> {
-        let stored = self.store.command(id).await.map_err(Failure::from)?;
-        let replayed = stored.map(|stored| stored.replay(id, fingerprint));
-        let replayed = replayed.transpose().map_err(append_failed)?;
-        Ok(replayed.map(|appended| Receipt::new(id, appended)))
+        let Some(stored) = self.store.command(id).await.map_err(Failure::from)? else {
+            return Ok(None);
+        };
+        let appended = stored.replay(id, fingerprint).map_err(append_failed)?;
+        Ok(Some(Receipt::new(id, appended)))
     }
 }
 

@@ -224,8 +224,11 @@ impl fmt::Display for Chain {
         if self.is_cut {
             f.write_str(".., ")?;
         }
-        let links = self.links.iter().map(|link| (link.reaction, link.command));
-        let links: Vec<_> = links.collect();
+        let links: Vec<_> = self
+            .links
+            .iter()
+            .map(|link| (link.reaction, link.command))
+            .collect();
         for (number, run) in links.chunk_by(|a, b| a == b).enumerate() {
             let (reaction, command) = run[0];
             let separator = if number == 0 { "" } else { ", " };

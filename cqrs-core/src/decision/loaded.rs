@@ -156,11 +156,11 @@ impl<'a> Loaded<'a> {
 
     /// Whether one more event makes a snapshot due.
     pub(super) fn is_snapshot_near(&self) -> bool {
-        let is_near = |load: &Load| match load.aggregate.storage {
-            Storage::Snapshots { every } => load.state.events.saturating_add(1) >= every,
-            Storage::Events | Storage::State => false,
-        };
-        self.offers.states && self.loads.iter().any(is_near)
+        self.offers.states
+            && self.loads.iter().any(|load| match load.aggregate.storage {
+                Storage::Snapshots { every } => load.state.events.saturating_add(1) >= every,
+                Storage::Events | Storage::State => false,
+            })
     }
 
     /// Whether the log takes one boundary, and the states are as of several positions.
@@ -201,17 +201,10 @@ impl<'a> Loaded<'a> {
     /// because an event concerns them are included: their new states depend on the old ones.
     fn boundaries(&mut self) -> Vec<Boundary> {
         self.loads.sort_by_key(end);
-        let groups = self.loads.chunk_by(|a, b| end(a) == end(b));
-        let boundary = |loads: &[Load]| {
-            let (incarnation, after, after_append) = end(loads.first()?);
-            let fail_if = EventQuery::Items(loads.iter().map(Load::item).collect());
-            let boundary = Boundary::new(fail_if, after).incarnation(incarnation);
-            Some(match after_append {
-                Some(token) => boundary.after_append(token),
-                None => boundary,
-            })
-        };
-        groups.filter_map(boundary).collect()
+        self.loads
+            .chunk_by(|a, b| end(a) == end(b))
+            .filter_map(boundary)
+            .collect()
     }
 
     /// Folds the events before they are appended. The states that they concern are dirty until the
@@ -277,10 +270,12 @@ impl<'a> Loaded<'a> {
                 Err(Failure::Handler { .. }) if is_snapshot => None,
                 saved => saved?,
             };
-            let fits = |body: &Vec<u8>| {
-                body.len() <= limits.payload && bytes.saturating_add(body.len()) <= limits.append
-            };
-            let Some(body) = body.filter(|body| !is_snapshot || fits(body)) else {
+            let fitting = body.filter(|body| {
+                let size = body.len();
+                let fits = size <= limits.payload && bytes.saturating_add(size) <= limits.append;
+                fits || !is_snapshot
+            });
+            let Some(body) = fitting else {
                 // Not retried with the very next event, but when the next snapshot is due.
                 load.state.events = 1;
                 continue;
@@ -302,14 +297,16 @@ impl<'a> Loaded<'a> {
     /// next append follow this one, all states have to belong to the cache, and the new states must
     /// depend on the events alone.
     fn can_pipeline(&self, append: &Append) -> bool {
-        let can = |load: &Load| {
-            let slot = load.checkout.as_ref();
-            slot.is_some_and(|slot| slot.allows_pipelining()) && !load.aggregate.reads_recorded
-        };
         let is_cached = self.cache.is_enabled() && !self.loads.is_empty();
         // A written state has its append's position, which is not known before the answer.
         let writes_events_only = !append.events.is_empty() && append.states.is_empty();
-        self.offers.pipelining && is_cached && writes_events_only && self.loads.iter().all(can)
+        self.offers.pipelining
+            && is_cached
+            && writes_events_only
+            && self.loads.iter().all(|load| {
+                let slot = load.checkout.as_ref();
+                slot.is_some_and(|slot| slot.allows_pipelining()) && !load.aggregate.reads_recorded
+            })
     }
 
     /// Returns the states to the cache as if the append in flight had succeeded, and ends the
@@ -333,6 +330,17 @@ impl<'a> Loaded<'a> {
 fn end(load: &Load) -> (Incarnation, Position, Option<AppendToken>) {
     let after_append = load.state.pending.as_ref().map(Pending::token);
     (load.state.incarnation, load.state.up_to, after_append)
+}
+
+/// The boundary of aggregates that have the same end. `None` without any.
+fn boundary(loads: &[Load]) -> Option<Boundary> {
+    let (incarnation, after, after_append) = end(loads.first()?);
+    let fail_if = EventQuery::Items(loads.iter().map(Load::item).collect());
+    let boundary = Boundary::new(fail_if, after).incarnation(incarnation);
+    Some(match after_append {
+        Some(token) => boundary.after_append(token),
+        None => boundary,
+    })
 }
 
 impl Load {

@@ -55,10 +55,9 @@ pub(super) fn check_loads(
     handler: &'static str,
 ) -> Result<(), Failure> {
     refuse(store, handler, |aggregate, tags| {
-        let is_same = |load: &&Load| {
-            load.tags == *tags && (load.aggregate.type_id)() == (aggregate.type_id)()
-        };
-        loads.iter().any(|load| is_same(&load))
+        loads
+            .iter()
+            .any(|load| load.tags == *tags && (load.aggregate.type_id)() == (aggregate.type_id)())
     })
 }
 
@@ -69,10 +68,9 @@ pub(super) fn check_events(
     handler: &'static str,
 ) -> Result<(), Failure> {
     refuse(store, handler, |aggregate, tags| {
-        let concerns = |event: &EventData| {
+        events.iter().any(|event| {
             event.tags.contains_all(tags) && aggregate.events.contains(&event.event_type.as_str())
-        };
-        events.iter().any(concerns)
+        })
     })
 }
 

@@ -74,9 +74,10 @@ impl Decisions {
         // A dirty state has events of a decision that was not recorded. States that every append
         // writes are read from the store again, together with the position that the write is based
         // on.
-        let unusable = |load: &&mut Load| load.stores_every_state() || load.is_dirty;
-        for load in loaded.loads.iter_mut().filter(unusable) {
-            load.reset();
+        for load in &mut loaded.loads {
+            if load.stores_every_state() || load.is_dirty {
+                load.reset();
+            }
         }
         let is_behind = self.read(&mut loaded.loads, handler).await?;
         loaded.is_newest = true;
