@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::RangeBounds;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
@@ -8,9 +8,9 @@ use super::conflict_window::ConflictWindow;
 use super::decider::{Decider, Question};
 use super::{
     Append, AppendError, Appended, BoxFuture, Capabilities, Checkpoint, EventLog, EventPage,
-    EventQuery, EventQueryItem, Heads, Incarnation, Limits, ModelSchema, Position, ReadRange,
-    Recorded, SortKey, StateKey, StateStore, StoreError, StoredCommand, StoredState, Tag,
-    ViewBatch, ViewCommitError, ViewPage, ViewScan, ViewStore,
+    EventQuery, EventQueryItem, Heads, Incarnation, IndexRange, Limits, ModelSchema, Position,
+    ReadRange, Recorded, SortKey, StateKey, StateStore, StoreError, StoredCommand, StoredState,
+    Tag, ViewBatch, ViewCommitError, ViewPage, ViewScan, ViewStore,
 };
 use crate::CommandId;
 
@@ -39,6 +39,14 @@ struct Data {
 struct IndexedView {
     body: Vec<u8>,
     sort_keys: Vec<SortKey>,
+}
+
+impl IndexedView {
+    fn is_within(&self, range: &IndexRange) -> bool {
+        let bounds = (range.from.as_ref(), range.to.as_ref());
+        let key = self.sort_keys.get(range.index);
+        key.is_some_and(|key| bounds.contains(key))
+    }
 }
 
 impl Memory {
@@ -153,8 +161,10 @@ impl ViewStore for Memory {
     ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
         let data = self.lock();
         let views = data.views.get(&model.table);
-        let body = |key: &String| Some(views?.get(key)?.body.clone());
-        let bodies = keys.iter().map(body).collect();
+        let bodies = keys
+            .iter()
+            .map(|key| Some(views?.get(key)?.body.clone()))
+            .collect();
         Box::pin(std::future::ready(Ok(bodies)))
     }
 
@@ -239,9 +249,10 @@ impl Data {
         };
         items.iter().find_map(|item| {
             // From the head back: the events that conflict are recent.
-            let later = self.candidates(item, after, self.head());
-            let mut later = later.rev();
-            later.find_map(|event| item.matches_event(event).then_some(event.position))
+            self.candidates(item, after, self.head())
+                .rev()
+                .find(|event| item.matches_event(event))
+                .map(|event| event.position)
         })
     }
 
@@ -322,9 +333,11 @@ impl Data {
             all.get(start..end).unwrap_or_default()
         });
         let untagged = tagged.is_none().then(|| self.slice(after, up_to));
-        let tagged = tagged.into_iter().flatten();
-        let tagged = tagged.filter_map(|position| self.event(*position));
-        tagged.chain(untagged.into_iter().flatten())
+        tagged
+            .into_iter()
+            .flatten()
+            .filter_map(|position| self.event(*position))
+            .chain(untagged.into_iter().flatten())
     }
 
     fn event(&self, position: Position) -> Option<&Arc<Recorded>> {
@@ -334,8 +347,10 @@ impl Data {
 
     fn commit(&mut self, batch: ViewBatch) -> Result<(), ViewCommitError> {
         // The fence (V2): of two workers at one checkpoint, only the first one writes.
-        let found = self.checkpoints.get(&batch.subscription);
-        let found = found.map(|found| found.position);
+        let found = self
+            .checkpoints
+            .get(&batch.subscription)
+            .map(|checkpoint| checkpoint.position);
         if found != batch.from {
             return Err(ViewCommitError::Moved { found });
         }
@@ -359,26 +374,8 @@ impl Data {
         &'a self,
         scan: &'a ViewScan,
     ) -> impl Iterator<Item = (&'a String, &'a IndexedView)> {
-        let inside = |view: &IndexedView| {
-            scan.ranges.iter().all(|range| {
-                let Some(key) = view.sort_keys.get(range.index) else {
-                    return false;
-                };
-                let above = match &range.from {
-                    Bound::Included(from) => key >= from,
-                    Bound::Excluded(from) => key > from,
-                    Bound::Unbounded => true,
-                };
-                above
-                    && match &range.to {
-                        Bound::Included(to) => key <= to,
-                        Bound::Excluded(to) => key < to,
-                        Bound::Unbounded => true,
-                    }
-            })
-        };
         let views = self.views.get(&scan.model.table).into_iter().flatten();
-        views.filter(move |(_, view)| inside(view))
+        views.filter(|(_, view)| scan.ranges.iter().all(|range| view.is_within(range)))
     }
 
     fn scan(&self, scan: &ViewScan) -> ViewPage {

@@ -103,9 +103,12 @@ impl Subscription {
     }
 
     async fn fetch(&mut self) -> Result<EventPage, StoreError> {
-        let ahead = self.ahead.take();
-        let ahead = ahead.unwrap_or_else(|| self.read(self.position));
-        let page = ahead.finish().await?;
+        let page = self
+            .ahead
+            .take()
+            .unwrap_or_else(|| self.read(self.position))
+            .finish()
+            .await?;
         if page.as_of < self.position {
             return Err(StoreError::Rewound {
                 head: page.as_of,

@@ -96,8 +96,9 @@ pub(super) async fn set_up(
         incarnation: views.view_incarnation(),
         changes: Vec::new(),
     };
-    let tx = slot.into_inner();
-    let tx = tx.ok_or_else(|| failed(Error::message("it did not return its transaction")))?;
+    let tx = slot
+        .into_inner()
+        .ok_or_else(|| failed(Error::message("it did not return its transaction")))?;
     match tx.commit(batch).await {
         Ok(()) | Err(ViewCommitError::Moved { .. }) => Ok(()),
         Err(ViewCommitError::Failed(error)) => Err(error.into()),

@@ -259,11 +259,11 @@ impl ViewFolds {
             return Ok(());
         };
         let keys = vec![request.key.clone()];
-        let stored = self
+        let loaded = self
             .views
             .load_to_fold(buffer.schema().clone(), keys)
             .await?;
-        let stored = stored.into_iter().next().unwrap_or_default();
+        let stored = loaded.into_iter().next().unwrap_or_default();
         buffer.insert(request.key.clone(), &stored)
     }
 
