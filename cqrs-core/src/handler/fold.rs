@@ -194,10 +194,13 @@ impl<'a, V: ReadModel> FoldInput<'a> for &'a mut Views<V> {
     }
 
     fn acquire(scope: &FoldScope<'a>) -> Result<Self::Guard> {
-        let buffer = scope.buffers.get(&TypeId::of::<V>()).cloned();
-        let buffer = buffer.and_then(|buffer| buffer.as_any().downcast::<ViewBuffer<V>>().ok());
-        let buffer = buffer.ok_or_else(|| Error::message(format!("`{}` is not wired", V::NAME)))?;
-        Ok(Views::new(buffer))
+        scope
+            .buffers
+            .get(&TypeId::of::<V>())
+            .cloned()
+            .and_then(|buffer| buffer.as_any().downcast::<ViewBuffer<V>>().ok())
+            .map(Views::new)
+            .ok_or_else(|| Error::message(format!("`{}` is not wired", V::NAME)))
     }
 
     fn borrow(guard: &'a mut Self::Guard) -> Self {

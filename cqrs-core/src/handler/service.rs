@@ -99,14 +99,16 @@ impl Services {
 
     /// The services that a handler takes, at the places of its inputs.
     pub(crate) fn resolve(&self, inputs: &[Input]) -> Box<[Option<ErasedService>]> {
-        let service = |input: &Input| match input.kind {
-            InputKind::Service(service) => {
-                let provided = self.services.get(&service.id);
-                provided.map(|provided| provided.service.clone())
-            }
-            _ => None,
-        };
-        inputs.iter().map(service).collect()
+        inputs
+            .iter()
+            .map(|input| match input.kind {
+                InputKind::Service(service) => {
+                    let provided = self.services.get(&service.id)?;
+                    Some(provided.service.clone())
+                }
+                _ => None,
+            })
+            .collect()
     }
 }
 
@@ -115,9 +117,10 @@ pub(crate) fn take<T: ?Sized + Send + Sync + 'static>(
     services: &[Option<ErasedService>],
     place: usize,
 ) -> Result<Service<T>, Error> {
-    let service = services.get(place).and_then(Option::as_ref);
-    let service = service.and_then(|service| service.downcast_ref::<Arc<T>>());
-    service
+    services
+        .get(place)
+        .and_then(Option::as_ref)
+        .and_then(|service| service.downcast_ref::<Arc<T>>())
         .map(|service| Service(service.clone()))
         .ok_or_else(|| {
             Error::message(format!(

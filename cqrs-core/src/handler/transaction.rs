@@ -64,12 +64,12 @@ impl<T: ErasedTx + ?Sized> TxSlot<T> {
     }
 
     fn borrow<S: Transactional>(slot: Option<&Self>) -> Result<TxGuard<T, S>> {
-        let guard = slot.and_then(|slot| slot.0.clone().try_lock_owned().ok());
-        let guard = guard.and_then(|tx| OwnedMutexGuard::try_map(tx, typed).ok());
-        guard.ok_or_else(|| {
-            let store = type_name::<S>();
-            Error::message(format!("there is no transaction of `{store}` to take"))
-        })
+        slot.and_then(|slot| slot.0.clone().try_lock_owned().ok())
+            .and_then(|tx| OwnedMutexGuard::try_map(tx, typed).ok())
+            .ok_or_else(|| {
+                let store = type_name::<S>();
+                Error::message(format!("there is no transaction of `{store}` to take"))
+            })
     }
 }
 

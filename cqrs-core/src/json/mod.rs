@@ -201,9 +201,9 @@ fn check<R: Json>(json: &[u8], losses: Vec<Loss>) -> Result<R, Unreadable> {
 #[inline]
 fn read<T: Json>(json: &[u8], origin: Origin) -> Result<T, Unreadable> {
     let mut reader = serde_json::Deserializer::from_slice(json);
-    let value = T::read_json(Root::new(&mut reader, origin));
-    let value = value.and_then(|value| reader.end().map(|()| value));
-    value.map_err(|error| locate::<T>(json, origin, &error))
+    T::read_json(Root::new(&mut reader, origin))
+        .and_then(|value| reader.end().map(|()| value))
+        .map_err(|error| locate::<T>(json, origin, &error))
 }
 
 /// Reads the JSON a second time to find the invalid field.
@@ -211,8 +211,8 @@ fn read<T: Json>(json: &[u8], origin: Origin) -> Result<T, Unreadable> {
 fn locate<T: Json>(json: &[u8], origin: Origin, error: &serde_json::Error) -> Unreadable {
     let mut reader = serde_json::Deserializer::from_slice(json);
     let read = serde_path_to_error::deserialize::<_, Typed<T>>(Root::new(&mut reader, origin));
-    let field = read.err().map(|error| error.path().to_string());
-    let field = field.filter(|field| field != "." && field != "?");
+    let path = read.err().map(|error| error.path().to_string());
+    let field = path.filter(|path| path != "." && path != "?");
     Unreadable {
         field: field.map(shorten),
         reason: error.to_string(),
@@ -247,7 +247,9 @@ impl From<Loss> for Unreadable {
             Lost::NegativeInfinity => "JSON has no negative infinity: use a finite number",
             Lost::EmptySome => "JSON has `null` for this `Some`, which reads as `None`",
         };
-        let reason = reason.to_owned();
-        Self { field, reason }
+        Self {
+            field,
+            reason: reason.to_owned(),
+        }
     }
 }

@@ -221,8 +221,10 @@ impl<V: ReadModel> ViewBuffer<V> {
 impl<V: ReadModel> BufferState<V> {
     /// The view, if it is in memory.
     fn find(&self, key: &str) -> Option<Result<Option<V>>> {
-        let folded = || Some(&self.folded.get(key)?.view);
-        let found = self.current.get(key).or_else(folded)?;
+        let found = match self.current.get(key) {
+            Some(current) => current,
+            None => &self.folded.get(key)?.view,
+        };
         let copy = catch_unwind(AssertUnwindSafe(|| found.clone()));
         Some(copy.map_err(|panic| {
             let message = panic_message(&*panic);
@@ -428,8 +430,8 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
             measured,
             ..
         } = &mut *state;
-        // Encoding tells the exact size, which replaces the estimate.
-        let change = |key: &String| {
+        let mut changes = Vec::with_capacity(changed.len());
+        for key in &*changed {
             let mut written = None;
             let mut changed_at = Position::START;
             if let Some(BufferedView {
@@ -440,6 +442,7 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
             {
                 changed_at = *position;
                 written = view.as_ref().map(|view| encode(key, view)).transpose()?;
+                // Encoding tells the exact size, which replaces the estimate.
                 *total -= *bytes;
                 *bytes = key.len() + written.as_ref().map_or(0, |(body, _)| body.len());
                 *total += *bytes;
@@ -447,14 +450,14 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
                     measured.add(*bytes);
                 }
             }
-            Ok(ViewChange {
+            changes.push(ViewChange {
                 model: self.schema.clone(),
                 key: key.clone(),
                 view: written,
                 position: changed_at,
-            })
-        };
-        changed.iter().map(change).collect()
+            });
+        }
+        Ok(changes)
     }
 
     fn committed(&self, keep: usize) {

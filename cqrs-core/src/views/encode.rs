@@ -15,7 +15,7 @@ pub(super) fn encode<V: ReadModel>(key: &str, view: &V) -> Result<(Vec<u8>, Vec<
     if bytes > SortKey::MAX_BYTES {
         return Err(broken::<V>(key, &too_large("key", bytes)));
     }
-    let encoded = catch_unwind(AssertUnwindSafe(|| {
+    catch_unwind(AssertUnwindSafe(|| {
         let body = json::encode(view).map_err(|error| error.to_string())?;
         let sort_keys = view.sort_keys();
         for (index, sort_key) in V::INDEXES.iter().zip(&sort_keys) {
@@ -25,9 +25,9 @@ pub(super) fn encode<V: ReadModel>(key: &str, view: &V) -> Result<(Vec<u8>, Vec<
             }
         }
         Ok((body, sort_keys))
-    }));
-    let encoded = encoded.unwrap_or_else(|panic| Err(panicked(&*panic)));
-    encoded.map_err(|why| broken::<V>(key, &why))
+    }))
+    .unwrap_or_else(|panic| Err(panicked(&*panic)))
+    .map_err(|why| broken::<V>(key, &why))
 }
 
 /// Decodes a view from its JSON.
@@ -35,13 +35,14 @@ pub(super) fn encode<V: ReadModel>(key: &str, view: &V) -> Result<(Vec<u8>, Vec<
 /// # Errors
 /// When the JSON does not fit the type. The error names the view and the field.
 pub(super) fn decode<V: ReadModel>(key: &str, body: &[u8]) -> Result<V> {
-    let decoded = catch_unwind(|| json::decode(body).map_err(|error| error.to_string()));
-    let decoded = decoded.unwrap_or_else(|panic| Err(panicked(&*panic)));
-    decoded.map_err(|why| {
-        let why =
-            format!("it does not fit the type any more ({why}): raise the projection's version");
-        broken::<V>(key, &why)
-    })
+    catch_unwind(|| json::decode(body).map_err(|error| error.to_string()))
+        .unwrap_or_else(|panic| Err(panicked(&*panic)))
+        .map_err(|error| {
+            let why = format!(
+                "it does not fit the type any more ({error}): raise the projection's version"
+            );
+            broken::<V>(key, &why)
+        })
 }
 
 /// The error of a view that cannot be written or read.
