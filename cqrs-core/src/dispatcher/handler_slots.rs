@@ -7,7 +7,7 @@ use crate::decision::CommandSlot;
 use crate::handler::{Input, InputKind, QueryInputs, ReaderStore, Services};
 use crate::registry::CommandHandlerEntry;
 use crate::store::ViewStore;
-use crate::wiring::{Models, Plan, PlannedProjection, Stores, is_same};
+use crate::wiring::{Models, Plan, Stores, is_same};
 
 /// The slots of command handlers, each with its services.
 pub(super) fn command_slots(
@@ -89,21 +89,25 @@ fn reads(
     models: &Models,
     stores: &Stores,
 ) -> Box<[usize]> {
-    let read = inputs.iter().filter_map(model_of);
-    let read = read.filter_map(|model| Some(models.get(&model)?.projection));
-    let mut reads: Vec<usize> = read.collect();
+    let mut reads: Vec<usize> = inputs
+        .iter()
+        .filter_map(model_of)
+        .filter_map(|model| Some(models.get(&model)?.projection))
+        .collect();
     for (input, reader) in inputs.iter().zip(readers) {
-        let may_write = |projection: &PlannedProjection| match (input.kind, reader) {
-            (InputKind::Transaction(_), _) => projection.takes_transaction(),
-            (InputKind::Reader(_), Some(ReaderStore::Views(read))) => {
-                let written = stores.of_projection(projection);
-                written.is_some_and(|written| is_same(written, read))
+        for (place, projection) in plan.projections.iter().enumerate() {
+            let may_write = match (input.kind, reader) {
+                (InputKind::Transaction(_), _) => projection.takes_transaction(),
+                (InputKind::Reader(_), Some(ReaderStore::Views(read))) => {
+                    let written = stores.of_projection(projection);
+                    written.is_some_and(|written| is_same(written, read))
+                }
+                _ => false,
+            };
+            if may_write {
+                reads.push(place);
             }
-            _ => false,
-        };
-        let projections = plan.projections.iter().enumerate();
-        let writing = projections.filter(|(_, projection)| may_write(projection));
-        reads.extend(writing.map(|(place, _)| place));
+        }
     }
     reads.sort_unstable();
     reads.dedup();

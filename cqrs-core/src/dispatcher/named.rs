@@ -34,8 +34,10 @@ impl<'d> IntoFuture for ExecuteCall<'d, Named<'d>> {
         } = self;
         Box::pin(async move {
             let inner = &dispatcher.inner;
-            let slot = inner.commands.named("command", name);
-            let slot = slot.map_err(CommandError::Unknown)?;
+            let slot = inner
+                .commands
+                .named("command", name)
+                .map_err(CommandError::Unknown)?;
             let executed = inner.execute_named(slot, json, dispatcher.caller(), &options);
             let receipt = executed.await?;
             Self::note(seen, &receipt);

@@ -124,12 +124,10 @@ impl Dispatcher {
             Ok(Err(NotIdle::Store(error))) => Some(error),
         };
         let head = self.inner.log.heads().position();
-        let is_behind = |subscription: &SubscriptionHealth| {
+        let waited = started.elapsed();
+        Err(self.inner.unfinished(waited, head, store, |subscription| {
             subscription.position < head || subscription.state != SubscriptionState::Running
-        };
-        Err(self
-            .inner
-            .unfinished(started.elapsed(), head, store, is_behind))
+        }))
     }
 }
 

@@ -81,11 +81,14 @@ impl<S> FromIterator<NewSlot<S>> for Slots<S> {
 
 /// The known name that is most similar to a misspelled one.
 fn nearest(known: impl Iterator<Item = &'static str>, name: &str) -> Option<&'static str> {
-    let likeness =
-        |known: &str| strsim::jaro_winkler(&known.to_ascii_lowercase(), &name.to_ascii_lowercase());
     known
-        .map(|known| (likeness(known), known))
+        .map(|known| (likeness(known, name), known))
         .filter(|(likeness, _)| *likeness > 0.75 && name.len() < 200)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, known)| known)
+}
+
+/// The likeness of two names, from 0 to 1. Ignores case.
+fn likeness(a: &str, b: &str) -> f64 {
+    strsim::jaro_winkler(&a.to_ascii_lowercase(), &b.to_ascii_lowercase())
 }

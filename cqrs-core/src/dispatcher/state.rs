@@ -94,12 +94,12 @@ impl<'d, A: Aggregate> IntoFuture for StateCall<'d, A> {
                 }
             };
             let tags = tags.map_err(|broken| broken.failure())?;
-            let state = inner
+            let replayed = inner
                 .decisions
                 .replay(const { &AggregateType::of::<A>() }, tags, up_to)
                 .await?;
             // The cast succeeds, since the state was made by this aggregate type.
-            let state = state.and_then(|state| state.into_any().downcast::<A>().ok());
+            let state = replayed.and_then(|state| state.into_any().downcast::<A>().ok());
             Ok(state.map(|state| *state).unwrap_or_default())
         })
     }
