@@ -67,12 +67,15 @@ pub(super) fn new_events(events: impl IntoEvents) -> Vec<EventData> {
 /// runtime.
 #[track_caller]
 pub(super) fn run<T: Send>(test: impl Future<Output = T> + Send) -> T {
-    let run = || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build();
-        runtime.expect("a runtime can be started").block_on(test)
-    };
-    let outcome = std::thread::scope(|scope| scope.spawn(run).join());
+    let outcome = std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build()
+                .expect("a runtime can be started")
+                .block_on(test)
+        });
+        thread.join()
+    });
     outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

@@ -36,8 +36,9 @@ pub fn verify_payloads<'a>(
     payloads: impl IntoIterator<Item = (&'a str, u32, &'a str)>,
 ) {
     let payloads: Vec<_> = payloads.into_iter().collect();
-    let events = Registry::get().events.iter();
-    let events: Vec<_> = events
+    let events: Vec<_> = Registry::get()
+        .events
+        .iter()
         .filter(|event| event.source.is_within(module.path()))
         .collect();
     let mut problems = Vec::new();
@@ -48,8 +49,11 @@ pub fn verify_payloads<'a>(
         }
     }
     for event in events {
-        let own = payloads.iter().filter(|(name, ..)| event.name == *name);
-        let own: Vec<_> = own.map(|(_, version, json)| (*version, *json)).collect();
+        let own: Vec<_> = payloads
+            .iter()
+            .filter(|(name, ..)| event.name == *name)
+            .map(|(_, version, json)| (*version, *json))
+            .collect();
         problems.extend(problems_of(event, &own));
     }
     problems.dedup();

@@ -134,12 +134,14 @@ impl ProjectionTest {
             projections: vec![PlannedProjection::new(self.entry)],
             ..Plan::of_aggregates(Registry::get())
         };
-        let model = plan.models().remove(&TypeId::of::<V>());
-        let model = model.ok_or_else(|| format!("it does not keep `{}`", V::NAME))?;
+        let model = plan
+            .models()
+            .remove(&TypeId::of::<V>())
+            .ok_or_else(|| format!("it does not keep `{}`", V::NAME))?;
         let dispatcher = Dispatcher::builder()
             .start(plan, Stores::of(store.clone()))
-            .await;
-        let dispatcher = dispatcher.map_err(|error| error.to_string())?;
+            .await
+            .map_err(|error| error.to_string())?;
         for _ in 0..MAX_CHECKS {
             let Err(behind) = dispatcher.wait_until_caught_up(head, CHECK_INTERVAL).await else {
                 return Ok(Read::new(store, model.schema));

@@ -130,13 +130,14 @@ impl ReactionTest {
         plan.projections.retain(|it| !it.takes_transaction());
         let time = self.history.time;
         let sent = Arc::new(SentCommands::default());
-        let builder = Dispatcher::builder().services(self.services.clone());
-        let builder = builder.authorizer(AllowAll).clock(move || time);
-        let started = builder
+        let dispatcher = Dispatcher::builder()
+            .services(self.services.clone())
+            .authorizer(AllowAll)
+            .clock(move || time)
             .record(sent.clone())
             .start(plan, Stores::of(Arc::new(store)))
-            .await;
-        let dispatcher = started.expect("a store in memory can be prepared");
+            .await
+            .expect("a store in memory can be prepared");
         let reaction = Reaction::new(entry, &self.services, dispatcher);
         let result = reaction.react(&recorded).await;
         (sent.take(), result)
@@ -145,8 +146,10 @@ impl ReactionTest {
 
 async fn event_at(store: &impl EventLog, position: Position) -> Arc<Recorded> {
     let range = ReadRange::after(position.before());
-    let page = store.read(EventQuery::All, range).await;
-    let page = page.expect("a store in memory can be read");
+    let page = store
+        .read(EventQuery::All, range)
+        .await
+        .expect("a store in memory can be read");
     page.events.into_iter().next().expect("it was recorded")
 }
 

@@ -123,7 +123,9 @@ impl<C: Command> When<C> {
     pub fn then_event<E: Event>(self, matches: impl FnOnce(&E) -> bool) {
         let events = self.events();
         let event = match &events[..] {
-            [event] if event.data.event_type.as_str() == E::NAME => event.decode::<E>(),
+            [event] if event.data.event_type.as_str() == E::NAME => event
+                .decode::<E>()
+                .unwrap_or_else(|error| panic!("`{}`: {error}", C::NAME)),
             _ => panic!(
                 "`{}` did not lead to one `{}`\n\n{}",
                 C::NAME,
@@ -131,7 +133,6 @@ impl<C: Command> When<C> {
                 listed(events)
             ),
         };
-        let event = event.unwrap_or_else(|error| panic!("`{}`: {error}", C::NAME));
         assert!(
             matches(&event),
             "the event of `{}` does not match\n\n{}",
@@ -252,10 +253,13 @@ impl<C: Command> When<C> {
         };
         let head = store.head().await.expect("a store in memory can be read");
         let time = history.time;
-        let builder = Dispatcher::builder().services(services);
-        let builder = builder.authorizer(AllowAll).clock(move || time);
-        let dispatcher = builder.start(plan, Stores::of(Arc::new(store))).await;
-        let dispatcher = dispatcher.expect("a store in memory can be prepared");
+        let dispatcher = Dispatcher::builder()
+            .services(services)
+            .authorizer(AllowAll)
+            .clock(move || time)
+            .start(plan, Stores::of(Arc::new(store)))
+            .await
+            .expect("a store in memory can be prepared");
         let mut call = dispatcher.execute(self.command);
         if let Some(id) = id {
             call = call.id(id);
@@ -264,21 +268,24 @@ impl<C: Command> When<C> {
             call = call.actor(actor);
         }
         call.await?;
-        let events = dispatcher.events(EventQuery::All).after(head).all().await;
-        let events = events.expect("a store in memory can be read");
+        let events = dispatcher
+            .events(EventQuery::All)
+            .after(head)
+            .all()
+            .await
+            .expect("a store in memory can be read");
         Ok(events.iter().map(|event| Recorded::clone(event)).collect())
     }
 }
 
 #[track_caller]
 fn handler<C: Command>(module: Option<Module>) -> &'static CommandHandlerEntry {
-    let registry = Registry::get();
-    let handlers = registry.command_handlers.iter().copied();
-    let within = |entry: &CommandHandlerEntry| {
-        module.is_none_or(|module| entry.source.is_within(module.path()))
-    };
-    let handlers: Vec<_> = handlers
-        .filter(|entry| (entry.type_id)() == TypeId::of::<C>() && within(entry))
+    let handlers: Vec<_> = Registry::get()
+        .command_handlers
+        .iter()
+        .copied()
+        .filter(|entry| (entry.type_id)() == TypeId::of::<C>())
+        .filter(|entry| module.is_none_or(|module| entry.source.is_within(module.path())))
         .collect();
     match handlers[..] {
         [handler] => handler,
