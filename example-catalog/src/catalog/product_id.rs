@@ -30,8 +30,7 @@ impl TryFrom<String> for ProductId {
     type Error = BadProductId;
 
     fn try_from(text: String) -> Result<Self, BadProductId> {
-        let allowed = |letter: u8| letter.is_ascii_alphanumeric() || b"-_.".contains(&letter);
-        if (1..=Self::MAX).contains(&text.len()) && text.bytes().all(allowed) {
+        if (1..=Self::MAX).contains(&text.len()) && text.bytes().all(is_allowed) {
             return Ok(Self(text));
         }
         // The text becomes part of a message, so a long one is shortened.
@@ -57,6 +56,10 @@ impl Indexed for ProductId {
     fn sort_key(&self, key: &mut SortKey) {
         self.0.sort_key(key);
     }
+}
+
+fn is_allowed(letter: u8) -> bool {
+    letter.is_ascii_alphanumeric() || b"-_.".contains(&letter)
 }
 
 #[cfg(test)]

@@ -89,14 +89,15 @@ pub struct SalesLine {
 async fn sales_report(query: GetSalesReport, sql: ReadTx<Postgres>) -> Result<Vec<SalesLine>> {
     let [from, to] = [query.from, query.to].map(|time| time.map(|it| it.to_string()));
     let rows = sql.query(include_str!("report.sql"), &[&from, &to]).await?;
-    let line = |row: &cqrs_postgres::tokio_postgres::Row| {
-        Ok(SalesLine {
-            product_id: row.try_get::<_, &str>(0)?.parse()?,
-            name: row.try_get(1)?,
-            units: row.try_get::<_, i64>(2)?.try_into()?,
-            takings: row.try_get(3)?,
-            share: row.try_get(4)?,
+    rows.iter()
+        .map(|row| {
+            Ok(SalesLine {
+                product_id: row.try_get::<_, &str>(0)?.parse()?,
+                name: row.try_get(1)?,
+                units: row.try_get::<_, i64>(2)?.try_into()?,
+                takings: row.try_get(3)?,
+                share: row.try_get(4)?,
+            })
         })
-    };
-    rows.iter().map(line).collect()
+        .collect()
 }

@@ -84,11 +84,15 @@ async fn price_history(
         .map(|next| Some(next.since))
         .chain([None])
         .collect::<Vec<_>>();
-    let period = |(point, until): (PricePoint, Option<Timestamp>)| PricePeriod {
-        price: point.price,
-        from: point.since,
-        until,
-        set_by: point.set_by,
-    };
-    Ok(points.into_iter().zip(ends).map(period).collect())
+    let periods = points
+        .into_iter()
+        .zip(ends)
+        .map(|(point, until)| PricePeriod {
+            price: point.price,
+            from: point.since,
+            until,
+            set_by: point.set_by,
+        })
+        .collect();
+    Ok(periods)
 }

@@ -73,11 +73,10 @@ impl Statistics {
 }
 
 fn add(totals: &mut Views<CatalogTotals>, change: impl FnOnce(&mut CatalogTotals)) -> Result<()> {
-    let first = || CatalogTotals {
+    let mut view = totals.get(KEY)?.unwrap_or_else(|| CatalogTotals {
         catalog: KEY.to_owned(),
         ..CatalogTotals::default()
-    };
-    let mut view = totals.get(KEY)?.unwrap_or_else(first);
+    });
     change(&mut view);
     totals.put(view);
     Ok(())
