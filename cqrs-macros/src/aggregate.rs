@@ -61,11 +61,13 @@ impl AggregateItem {
         let framework = args.framework(errors);
 
         let marked = block.take_marked("apply", errors);
-        let unmarked = block.unmarked().filter(|method| changes_state(&method.sig));
-        // Without any fold that is an error of its own.
-        let unmarked = unmarked.filter(|_| !marked.is_empty());
-        let unmarked = unmarked.filter_map(|method| event_method::is_no_event(&method, &APPLY));
-        let unmarked = unmarked.collect();
+        let unmarked = block
+            .unmarked()
+            .filter(|method| changes_state(&method.sig))
+            // Without any fold that is an error of its own.
+            .filter(|_| !marked.is_empty())
+            .filter_map(|method| event_method::is_no_event(&method, &APPLY))
+            .collect();
         let subject = block.subject("#[aggregate]", errors);
         if let (Some(subject), true) = (&subject, wanted) {
             let message = format!(
@@ -116,14 +118,16 @@ impl AggregateItem {
         aggregate: &TokenStream,
     ) -> Vec<(TokenStream, TokenStream)> {
         let (event, ends) = (&method.event, method.event_ends);
-        let ids = self.id.concerns(&self.name, aggregate).into_iter();
-        let ids = ids.map(|(concerns, id)| {
-            let concerns = types::bound(event, ends, &concerns);
-            let event_id = quote_spanned!(ends.1=> #concerns::Id);
-            let id_of = code!(__cqrs::IdOf<#aggregate, #id, #event>);
-            (concerns, types::bound(&event_id, ends, &id_of))
-        });
-        ids.collect()
+        self.id
+            .concerns(&self.name, aggregate)
+            .into_iter()
+            .map(|(concerns, id)| {
+                let concerns = types::bound(event, ends, &concerns);
+                let event_id = quote_spanned!(ends.1=> #concerns::Id);
+                let id_of = code!(__cqrs::IdOf<#aggregate, #id, #event>);
+                (concerns, types::bound(&event_id, ends, &id_of))
+            })
+            .collect()
     }
 
     fn events(&self) -> impl Iterator<Item = TokenStream> {
@@ -205,11 +209,10 @@ impl AggregateItem {
             }
             Identity::Several(_) => "record an event for each".to_owned(),
         };
-        let message = format!(
+        let message = event_method::format_literal(&format!(
             "`{event_type}` concerns several aggregates of this type, and `{ident}` does not know \
              which of them it folds: {advice}"
-        );
-        let message = message.replace('{', "{{").replace('}', "}}");
+        ));
         let knows = self.inputs(method, &ty);
         let (concerns, id_of): (Vec<_>, Vec<_>) = self.event_ids(method, &ty).into_iter().unzip();
         let span = event_ends.1.resolved_at(Span::mixed_site());
@@ -234,9 +237,9 @@ impl AggregateItem {
             let cfg = &method.cfg;
             method.inputs.iter().map(move |arg| {
                 let input = types::outside(&arg.ty, &method.sig.generics);
-                let stored = code!(__cqrs::StoredApplyInput<#ty>);
-                let stored = types::bound(&input, types::ends(&arg.ty), &stored);
-                code!(#(#cfg)* const _: () = #stored::FITS;)
+                let stored_input = code!(__cqrs::StoredApplyInput<#ty>);
+                let bound = types::bound(&input, types::ends(&arg.ty), &stored_input);
+                code!(#(#cfg)* const _: () = #bound::FITS;)
             })
         });
         Some(checks.collect())
@@ -481,6 +484,7 @@ fn changes_state(sig: &Signature) -> bool {
 
 /// FNV-1a of a text, 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>.
 fn fingerprint(text: &str) -> u64 {
-    let step = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, step)
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }

@@ -159,8 +159,9 @@ impl Args {
 
     /// Whether a key was given, perhaps misspelled, and not yet taken.
     pub fn has(&self, key: &str) -> bool {
-        let is_meant = |arg: &Arg| suggest::meant(&arg.key.unraw().to_string(), &[key]).is_some();
-        self.given.iter().any(|arg| arg.is(key) || is_meant(arg))
+        self.given.iter().any(|arg| {
+            arg.is(key) || suggest::meant(&arg.key.unraw().to_string(), &[key]).is_some()
+        })
     }
 
     /// Reports keys that are known but do not belong on this item.
@@ -186,8 +187,8 @@ impl Args {
     }
 
     fn read(&mut self, tokens: TokenStream, errors: &mut Errors) {
-        let args = Punctuated::<Arg, Token![,]>::parse_terminated.parse2(tokens);
-        let Some(args) = errors.ok(args) else {
+        let parsed = Punctuated::<Arg, Token![,]>::parse_terminated.parse2(tokens);
+        let Some(args) = errors.ok(parsed) else {
             self.unreadable = true;
             return;
         };

@@ -20,8 +20,8 @@ pub fn screaming(ident: &Ident) -> Ident {
 /// The role that distinguishes parameters of one aggregate. `from_id`, `from_ids`, `from` and `_from`
 /// are all `from`.
 pub fn role(ident: &Ident) -> String {
-    let name = ident.unraw().to_string();
-    let name = name.trim_start_matches('_');
+    let text = ident.unraw().to_string();
+    let name = text.trim_start_matches('_');
     let role = name.strip_suffix("_ids");
     match role.or_else(|| name.strip_suffix("_id")) {
         Some(role) if !role.is_empty() => role.to_owned(),

@@ -67,8 +67,8 @@ impl CommandItem {
             None => (Some(code!(const __ROLE: __cqrs::u64,)), code!(__ROLE)),
         };
         if *each {
-            let ids = id::listed(ty);
-            let ids = code!(#ids::ids(&self.#field));
+            let listed = id::listed(ty);
+            let ids = code!(#listed::ids(&self.#field));
             let members = id.members(&code!(ids(&self)), &code!(Vec), &ids);
             return code! {
                 #[diagnostic::do_not_recommend]
@@ -134,11 +134,9 @@ impl ToTokens for CommandItem {
 
 /// Drops the ids that are in error, so that the impls of the others do not conflict.
 fn with_roles(ids: Vec<Id>, errors: &mut Errors) -> Vec<CommandIdField> {
-    let kinds: Vec<_> = ids.iter().map(Id::kind).collect();
-    let is_alone = |id: &Id| kinds.iter().filter(|kind| **kind == id.kind()).count() == 1;
     let roles: Vec<_> = ids
         .iter()
-        .map(|id| (!is_alone(id)).then(|| case::role(&id.field)))
+        .map(|id| shares_kind(id, &ids).then(|| case::role(&id.field)))
         .collect();
     let mut with_roles: Vec<CommandIdField> = Vec::new();
     for (id, role) in ids.into_iter().zip(roles) {
@@ -160,4 +158,9 @@ fn with_roles(ids: Vec<Id>, errors: &mut Errors) -> Vec<CommandIdField> {
         with_roles.push(CommandIdField { id, role });
     }
     with_roles
+}
+
+/// Whether another id of the command is of the same kind, so that only its role tells it apart.
+fn shares_kind(id: &Id, ids: &[Id]) -> bool {
+    ids.iter().filter(|other| other.kind() == id.kind()).count() > 1
 }

@@ -51,8 +51,8 @@ impl CommandHandlerItem {
 
     fn decide(&self, inputs: &[TokenStream]) -> TokenStream {
         let output = &self.0.output;
-        let taken = self.0.inputs.iter().zip(inputs).enumerate();
-        let taken = taken.map(|(place, (input, bound))| {
+        let numbered = self.0.inputs.iter().zip(inputs).enumerate();
+        let taken = numbered.map(|(place, (input, bound))| {
             match &input.referent {
                 Some(Referent { ends, is_mut, .. }) if *is_mut => {
                     let scope = code!(scope);

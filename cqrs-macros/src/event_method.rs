@@ -46,8 +46,8 @@ impl EventMethod {
         let mut methods: Vec<Self> = Vec::new();
         for marked in marked {
             let fits = check(&marked.sig, errors);
-            let method = Self::read(marked, mark, errors);
-            let Some(method) = method.filter(|_| fits) else {
+            let read = Self::read(marked, mark, errors);
+            let Some(method) = read.filter(|_| fits) else {
                 continue;
             };
             match methods.iter().find(|other| other.meets(&method)) {
@@ -149,13 +149,12 @@ pub fn is_no_event(Marked { sig, cfg }: &Marked, mark: &Mark) -> Option<TokenStr
         return None;
     }
     let (ident, name) = (&sig.ident, mark.name);
-    let message = format!(
+    let message = format_literal(&format!(
         "`{ident}` takes the event `{}` and is not marked: write {name} above it, or move it to an \
          `impl` block without `{}` if it is no fold",
         first.elem.to_token_stream(),
         mark.attribute
-    );
-    let message = message.replace('{', "{{").replace('}', "}}");
+    ));
     let span = ident.span().resolved_at(Span::mixed_site());
     Some(quote_spanned! {span=>
         #(#cfg)*
@@ -165,4 +164,9 @@ pub fn is_no_event(Marked { sig, cfg }: &Marked, mark: &Mark) -> Option<TokenStr
             __cqrs::assert!(!__cqrs::EventProbe::<#ty>::IS_EVENT, #message);
         };
     })
+}
+
+/// A text as the format string of `assert!`, which reads braces as placeholders.
+pub fn format_literal(text: &str) -> String {
+    text.replace('{', "{{").replace('}', "}}")
 }

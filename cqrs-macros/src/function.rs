@@ -112,13 +112,14 @@ impl Function {
             return None;
         };
         check(&sig, kind, errors);
-        let mut inputs = sig.inputs.iter();
-        let message = message(&sig, inputs.next(), kind, errors)?;
-        let inputs = inputs.filter_map(|arg| match arg {
-            FnArg::Typed(arg) => Some(input(arg, &sig, kind, errors)),
-            FnArg::Receiver(_) => None,
-        });
-        let inputs = inputs.collect();
+        let mut args = sig.inputs.iter();
+        let message = message(&sig, args.next(), kind, errors)?;
+        let inputs = args
+            .filter_map(|arg| match arg {
+                FnArg::Typed(arg) => Some(input(arg, &sig, kind, errors)),
+                FnArg::Receiver(_) => None,
+            })
+            .collect();
         if let syn::ReturnType::Type(_, ty) = &sig.output {
             types::nameable(ty, kind.handler, errors);
         }

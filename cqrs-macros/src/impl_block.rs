@@ -69,8 +69,10 @@ impl ImplBlock {
             let Member::Method(method) = member else {
                 continue;
             };
-            let is_mark = |attr: &mut Attribute| attr.path().is_ident(mark);
-            let marks: Vec<_> = method.attrs.extract_if(.., is_mark).collect();
+            let marks: Vec<_> = method
+                .attrs
+                .extract_if(.., |attr| attr.path().is_ident(mark))
+                .collect();
             for attr in &marks {
                 if !matches!(attr.meta, Meta::Path(_)) {
                     let message = format!("`#[{mark}]` takes no arguments: write `#[{mark}]`");

@@ -44,8 +44,10 @@ impl MessageItem {
         handler: &TokenStream,
     ) -> TokenStream {
         let ident = &self.ident;
-        let permission = permission.map(|permission| code!(__cqrs::Some(#permission)));
-        let permission = permission.unwrap_or_else(|| code!(__cqrs::None));
+        let permission = permission.map_or_else(
+            || code!(__cqrs::None),
+            |permission| code!(__cqrs::Some(#permission)),
+        );
         code! {
             type Handler = #handler;
 

@@ -49,11 +49,13 @@ impl ProjectionItem {
 
         let marked = block.take_marked("on", errors);
         let setups = block.take_marked("setup", errors);
-        let unmarked = block.unmarked().filter(|method| writes(&method.sig));
-        // Without any fold that is an error of its own.
-        let unmarked = unmarked.filter(|_| !marked.is_empty());
-        let unmarked = unmarked.filter_map(|method| event_method::is_no_event(&method, &ON));
-        let unmarked = unmarked.collect();
+        let unmarked = block
+            .unmarked()
+            .filter(|method| writes(&method.sig))
+            // Without any fold that is an error of its own.
+            .filter(|_| !marked.is_empty())
+            .filter_map(|method| event_method::is_no_event(&method, &ON))
+            .collect();
         let subject = block.subject("#[projection]", errors);
         if let (Some(Subject { ident, .. }), false) = (&subject, complete) {
             let name = name
@@ -225,10 +227,7 @@ fn writes(sig: &Signature) -> bool {
 fn checkpoint_name(name: Option<LitStr>, errors: &mut Errors) -> Option<String> {
     let name = name?;
     let text = name.value();
-    let allowed = |letter: char| {
-        letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_' || letter == '-'
-    };
-    if text.chars().all(allowed) {
+    if text.chars().all(is_allowed) {
         return Some(text);
     }
     errors.at(
@@ -236,4 +235,9 @@ fn checkpoint_name(name: Option<LitStr>, errors: &mut Errors) -> Option<String> 
         "a projection's name has only `a-z`, `0-9`, `_` and `-` in it",
     );
     None
+}
+
+/// Whether a checkpoint's name may have the letter in it.
+fn is_allowed(letter: char) -> bool {
+    matches!(letter, 'a'..='z' | '0'..='9' | '_' | '-')
 }

@@ -75,14 +75,15 @@ impl ToTokens for ReadModelItem {
             indexes,
         } = self;
         let (key, key_type) = (&key.ident, &key.ty);
-        let names = indexes.iter().filter_map(|field| field.ident.as_ref());
-        let names = names.map(|name| name.unraw().to_string());
+        let names = indexes
+            .iter()
+            .filter_map(|field| Some(field.ident.as_ref()?.unraw().to_string()));
         let sort_keys = indexes.iter().filter_map(sort_key);
         let constants = indexes
             .iter()
             .enumerate()
             .map(|(place, field)| constant(ident, place, field));
-        let constants = (!indexes.is_empty()).then(|| {
+        let constants_impl = (!indexes.is_empty()).then(|| {
             code! {
                 #[allow(dead_code)]
                 impl #ident {
@@ -104,7 +105,7 @@ impl ToTokens for ReadModelItem {
                     __cqrs::Vec::from([#(#sort_keys),*])
                 }
             }
-            #constants
+            #constants_impl
         };
         tokens.extend(framework.block(&items));
     }

@@ -56,7 +56,7 @@ pub fn method(Marked { sig, cfg }: &Marked) -> TokenStream {
         FnArg::Typed(input) => Some(input),
         FnArg::Receiver(_) => None,
     });
-    let inputs = inputs.map(|input| {
+    let borrows = inputs.map(|input| {
         let (ty, ends) = (
             types::outside(&input.ty, &sig.generics),
             types::ends(&input.ty),
@@ -66,7 +66,7 @@ pub fn method(Marked { sig, cfg }: &Marked) -> TokenStream {
         let lent = quote_spanned!(ends.1=> #bound::borrow(&mut #bound::acquire(#scope)?));
         (bound, lent)
     });
-    let (bounds, lent): (Vec<_>, Vec<_>) = inputs.unzip();
+    let (bounds, lent): (Vec<_>, Vec<_>) = borrows.unzip();
     let output = types::returned(sig);
     let call = code!(Self::#ident(#(#lent),*));
     let finished = |call: &TokenStream| code!(<#output as __cqrs::IntoHandlerResult>::into_handler_result(#call));

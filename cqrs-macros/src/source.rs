@@ -27,10 +27,11 @@ pub fn docs(attrs: &[Attribute]) -> String {
                 ..
             }) = &doc.value
         {
-            let text = text.value();
-            // The space after `///` is no part of the text; further ones indent code.
-            let line = |line: &str| line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned();
-            lines.extend(text.split('\n').map(line));
+            for line in text.value().split('\n') {
+                // The space after `///` is no part of the text; further ones indent code.
+                let unindented = line.strip_prefix(' ').unwrap_or(line);
+                lines.push(unindented.trim_end().to_owned());
+            }
         }
     }
     lines.join("\n").trim().to_owned()

@@ -1,9 +1,12 @@
 /// A message about an unknown word, with the most similar known word and a list of all known words:
 /// `unknown key ..: did you mean ..?`.
 pub fn unknown(kind: &str, word: &str, known: &[&str]) -> String {
-    let list: Vec<_> = known.iter().map(|known| format!("`{known}`")).collect();
-    let list = list.join(", ");
-    format!("{} known {kind}s: {list}", no_such(kind, word, known))
+    let quoted: Vec<_> = known.iter().map(|known| format!("`{known}`")).collect();
+    format!(
+        "{} known {kind}s: {}",
+        no_such(kind, word, known),
+        quoted.join(", ")
+    )
 }
 
 /// A message about an unknown word, as the start of a sentence.

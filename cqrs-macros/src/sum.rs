@@ -38,11 +38,11 @@ impl Sum {
             );
         }
         let count = data.variants.len();
-        let variants = data
+        let variants: Vec<_> = data
             .variants
             .into_iter()
-            .filter_map(|variant| newtype(variant, errors));
-        let variants: Vec<_> = variants.collect();
+            .filter_map(|variant| newtype(variant, errors))
+            .collect();
         // With a variant missing the `match` would add an error of its own.
         (variants.len() == count && count > 0).then_some(Self {
             framework,

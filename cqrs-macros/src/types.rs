@@ -64,9 +64,9 @@ pub fn nameable(ty: &Type, kind: &str, errors: &mut Errors) {
 
 /// Reports type and const parameters.
 pub fn monomorphic(generics: &Generics, kind: &str, errors: &mut Errors) {
-    let params = generics.type_params().map(ToTokens::to_token_stream);
-    let params = params.chain(generics.const_params().map(ToTokens::to_token_stream));
-    for param in params {
+    let types = generics.type_params().map(ToTokens::to_token_stream);
+    let consts = generics.const_params().map(ToTokens::to_token_stream);
+    for param in types.chain(consts) {
         errors.at(
             param,
             format!("{kind} has no type parameters, since the registry holds one function: write the type"),
