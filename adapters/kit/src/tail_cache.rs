@@ -90,14 +90,16 @@ impl TailReads for TailCache {
     fn tail(&self, query: &EventQuery, after: Position, limit: usize) -> Option<EventPage> {
         let kept = self.lock();
         let floor = kept.events.front()?.position.get() - 1;
-        let known = after.get().checked_sub(floor)?;
-        let known = usize::try_from(known).ok()?;
+        let known = usize::try_from(after.get().checked_sub(floor)?).ok()?;
         // A page without room for an event has no position at which the next one continues.
         if known >= kept.events.len() || limit == 0 {
             return None;
         }
-        let matching = kept.events.iter().skip(known);
-        let mut matching = matching.filter(|event| query.matches_event(event));
+        let mut matching = kept
+            .events
+            .iter()
+            .skip(known)
+            .filter(|event| query.matches_event(event));
         let events: Vec<_> = matching.by_ref().take(limit).cloned().collect();
         let more = events.len() == limit && matching.next().is_some();
         Some(EventPage {

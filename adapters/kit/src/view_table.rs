@@ -77,8 +77,11 @@ impl<D: Dialect> ViewTable<D> {
     /// # Errors
     /// [`ViewError::Name`].
     pub fn new(dialect: &D, model: &ModelSchema) -> Result<Self, ViewError> {
-        let is_plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
-        if model.table.is_empty() || !model.table.bytes().all(is_plain) {
+        let is_plain = model
+            .table
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+        if model.table.is_empty() || !is_plain {
             return Err(ViewError::Name {
                 model: model.table.clone(),
             });
