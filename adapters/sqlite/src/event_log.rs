@@ -66,16 +66,6 @@ impl StateStore for Sqlite {
         &self,
         keys: Vec<StateKey>,
     ) -> BoxFuture<'_, Result<Vec<Option<StoredState>>, StoreError>> {
-        let state = |conn: &Connection, key: &StateKey| {
-            let mut statement = conn.prepare_cached(sql::SELECT_STATE)?;
-            let stored = statement.query_row((key.aggregate, &key.id), |row| {
-                Ok(StoredState {
-                    body: row.get(0)?,
-                    position: row::position(row, 1)?,
-                })
-            });
-            Ok::<_, Fault>(stored.optional()?)
-        };
         self.shared()
             .readers
             .run(move |conn| keys.iter().map(|key| state(conn, key)).collect())
@@ -86,4 +76,15 @@ impl Admission for Sqlite {
     fn admit(&self) -> Result<(), AppendError> {
         self.shared().writer()?.admit()
     }
+}
+
+fn state(conn: &Connection, key: &StateKey) -> Result<Option<StoredState>, Fault> {
+    let mut statement = conn.prepare_cached(sql::SELECT_STATE)?;
+    let stored = statement.query_row((key.aggregate, &key.id), |row| {
+        Ok(StoredState {
+            body: row.get(0)?,
+            position: row::position(row, 1)?,
+        })
+    });
+    Ok(stored.optional()?)
 }

@@ -77,12 +77,14 @@ impl Fault {
 
     /// A panic that was caught.
     pub(crate) fn panic(payload: &(dyn Any + Send)) -> Self {
-        let text = payload.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        let reason = format!(
-            "cqrs-sqlite panicked, nothing was done: please report it ({})",
-            text.unwrap_or("no message")
-        );
+        let message = match payload.downcast_ref::<&str>() {
+            Some(text) => text,
+            None => payload
+                .downcast_ref::<String>()
+                .map_or("no message", String::as_str),
+        };
+        let reason =
+            format!("cqrs-sqlite panicked, nothing was done: please report it ({message})");
         Self {
             kind: Kind::Failed,
             reason: reason.into(),

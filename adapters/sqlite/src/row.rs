@@ -23,31 +23,29 @@ pub(crate) struct Head {
 /// The end of the log. An empty log has the earliest time, so it raises no event's time.
 pub(crate) fn head(conn: &Connection) -> rusqlite::Result<Head> {
     let mut statement = conn.prepare_cached(sql::HEAD)?;
-    let head = |row: &Row<'_>| {
+    let last = statement.query_row([], |row| {
         Ok(Head {
             position: position(row, 0)?,
             time: row.get(1)?,
         })
-    };
+    });
     let empty = Head {
         position: Position::START,
         time: i64::MIN,
     };
-    Ok(statement.query_row([], head).optional()?.unwrap_or(empty))
+    Ok(last.optional()?.unwrap_or(empty))
 }
 
 /// The record of a command id, `None` if the command was not processed.
 pub(crate) fn command(conn: &Connection, id: CommandId) -> rusqlite::Result<Option<StoredCommand>> {
     let mut statement = conn.prepare_cached(sql::SELECT_COMMAND)?;
-    let stored = |row: &Row<'_>| {
+    let stored = statement.query_row([&id.as_uuid().as_bytes()[..]], |row| {
         let first = position(row, 1)?;
         let count = row.get::<_, i64>(2)?.cast_unsigned();
         let fingerprint = row.get::<_, i64>(0)?.cast_unsigned();
         Ok(StoredCommand::new(fingerprint, first, count))
-    };
-    statement
-        .query_row([&id.as_uuid().as_bytes()[..]], stored)
-        .optional()
+    });
+    stored.optional()
 }
 
 /// The checkpoint of a subscription, `None` if it has none yet.

@@ -65,8 +65,8 @@ impl StallDetector {
     /// Waits for an answer for as long as the threads make progress.
     pub(crate) async fn wait<T>(&self, answer: impl Future<Output = T>) -> Result<T, Stalled> {
         let asked = self.shared.now();
-        let has_stalled = || self.shared.has_stalled(asked);
-        self.wait_unless(has_stalled, answer).await
+        self.wait_unless(|| self.shared.has_stalled(asked), answer)
+            .await
     }
 
     /// [`wait`](Self::wait) for one of several threads: once a thread has begun this request, the
@@ -77,11 +77,14 @@ impl StallDetector {
         answer: impl Future<Output = T>,
     ) -> Result<T, Stalled> {
         let asked = self.shared.now();
-        let has_stalled = || match turn.0.load(Ordering::Relaxed) {
-            IDLE => self.shared.has_stalled(asked),
-            begun => self.shared.is_limit_over(begun),
-        };
-        self.wait_unless(has_stalled, answer).await
+        self.wait_unless(
+            || match turn.0.load(Ordering::Relaxed) {
+                IDLE => self.shared.has_stalled(asked),
+                begun => self.shared.is_limit_over(begun),
+            },
+            answer,
+        )
+        .await
     }
 
     async fn wait_unless<T>(
@@ -154,10 +157,12 @@ impl Watchdog {
     pub(crate) fn start(limit: Duration, watched: [StallDetector; 2]) -> io::Result<Self> {
         let interval = (limit / Self::LOOKS).max(Duration::from_millis(1));
         let (end, ended) = channel();
-        let watch = move || watch(&ended, interval, &watched);
+        let thread = Thread::start("cqrs-sqlite-watch", move || {
+            watch(&ended, interval, &watched);
+        })?;
         Ok(Self {
             _end: end,
-            _thread: Thread::start("cqrs-sqlite-watch", watch)?,
+            _thread: thread,
         })
     }
 }

@@ -73,13 +73,12 @@ impl Sqlite {
     /// Opens on a thread of its own, because opening waits for the disk and for other processes.
     pub(crate) async fn open_with(options: Options, path: PathBuf) -> Result<Self, OpenError> {
         let (reply, answer) = oneshot::channel();
-        let open = move || {
-            // If the caller is gone, the store is dropped, and so closed.
-            let _ = reply.send(Self::open_blocking(&options, &path));
-        };
         thread::Builder::new()
             .name("cqrs-sqlite-open".to_owned())
-            .spawn(open)?;
+            .spawn(move || {
+                // If the caller is gone, the store is dropped, and so closed.
+                let _ = reply.send(Self::open_blocking(&options, &path));
+            })?;
         let store = answer.await.unwrap_or(Err(OpenError::Panicked))?;
         info!(path = %store.path().display(), "the database is open");
         Ok(store)
@@ -92,12 +91,14 @@ impl Sqlite {
         let writing = StallDetector::new(options.stall_timeout);
         let reading = StallDetector::new(options.stall_timeout);
         let watchdog = Watchdog::start(options.stall_timeout, [writing.clone(), reading.clone()])?;
-        let start = |(conn, guard)| {
-            let window = options.writer.window();
-            let engine = Engine::new(conn, guard, files.clone(), window, tail.clone());
-            Writer::start(engine, writing, options.writer)
+        let writer = match database.writer {
+            Some((conn, guard)) => {
+                let window = options.writer.window();
+                let engine = Engine::new(conn, guard, files.clone(), window, tail.clone());
+                Some(Writer::start(engine, writing, options.writer)?)
+            }
+            None => None,
         };
-        let writer = database.writer.map(start).transpose()?;
         let readers = Readers::start(database.readers, files, reading)?;
         let shared = Shared {
             readers,

@@ -4,7 +4,6 @@ use cqrs_core::store::{
     BoxFuture, Checkpoint, ModelSchema, StoreError, ViewBatch, ViewCapabilities, ViewCommitError,
     ViewPage, ViewScan, ViewStore,
 };
-use rusqlite::Connection;
 
 use crate::read::views;
 use crate::write::check_models;
@@ -17,8 +16,10 @@ impl ViewStore for Sqlite {
             if shared.writer.is_some() {
                 return shared.writer()?.prepare(models).await;
             }
-            let check = move |conn: &Connection| check_models(conn, &models);
-            shared.readers.run(check).await
+            shared
+                .readers
+                .run(move |conn| check_models(conn, &models))
+                .await
         })
     }
 

@@ -96,13 +96,13 @@ pub(crate) fn readers(
 /// Opens a connection with the settings that readers and the writer share.
 pub(crate) fn connect(path: &Path, mode: Mode, options: &Options) -> rusqlite::Result<Connection> {
     let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY;
-    let flags = match mode {
+    let access = match mode {
         Mode::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         Mode::Read => read_only,
         Mode::ReadImmutable => read_only | OpenFlags::SQLITE_OPEN_URI,
     };
     // No mutex: only one thread at a time has the connection.
-    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = match mode {
         Mode::Write | Mode::Read => Connection::open_with_flags(path, flags)?,
         Mode::ReadImmutable => Connection::open_with_flags(immutable_uri(path), flags)?,
@@ -241,11 +241,10 @@ pub(crate) fn store_id(
     path: &Path,
 ) -> rusqlite::Result<Result<Uuid, OpenError>> {
     let bytes: Vec<u8> = conn.query_row(sql::SELECT_META, ["store_id"], |row| row.get(0))?;
-    let corrupt = |_| OpenError::Corrupt {
+    Ok(Uuid::from_slice(&bytes).map_err(|_| OpenError::Corrupt {
         path: path.to_owned(),
         reason: "the store's id in the table `meta` is no UUID".to_owned(),
-    };
-    Ok(Uuid::from_slice(&bytes).map_err(corrupt))
+    }))
 }
 
 pub(crate) fn explain(path: &Path, options: &Options, source: Error) -> OpenError {

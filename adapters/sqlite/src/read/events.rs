@@ -23,8 +23,10 @@ pub(crate) fn read(
     let head = row::head(conn)?.position;
     let as_of = range.up_to.map_or(head, |up_to| up_to.min(head));
     let scans = scans(conn, query, range.after, as_of)?;
-    let prepare = |scan: &LogScan<'_>| scan.prepare(conn);
-    let mut statements = scans.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
+    let mut statements = scans
+        .iter()
+        .map(|scan| scan.prepare(conn))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut cursors = Cursors::start(query, &scans, &mut statements)?;
     let (mut events, mut room) = (Vec::new(), range.room());
     while !room.is_full()
@@ -79,8 +81,7 @@ fn scans<'q>(
         EventQuery::Items(items) if items.is_empty() => return Ok(Vec::new()),
         EventQuery::Items(items) => items,
     };
-    let everything = |item: &EventQueryItem| item.types.is_empty() && item.tags.is_empty();
-    if as_of.since(after) <= FULL_SCAN_BELOW || items.iter().any(everything) {
+    if as_of.since(after) <= FULL_SCAN_BELOW || items.iter().any(matches_all) {
         return Ok(vec![scan(sql::READ_ALL, None)]);
     }
     let mut keys = Vec::new();
@@ -102,6 +103,10 @@ fn scans<'q>(
         .into_iter()
         .map(|(sql, key)| scan(sql, Some(key)))
         .collect())
+}
+
+fn matches_all(item: &EventQueryItem) -> bool {
+    item.types.is_empty() && item.tags.is_empty()
 }
 
 /// The tag of the item with the fewest events in the range. `None` for an item without tags.

@@ -52,7 +52,7 @@ impl Readers {
         for conn in connections {
             let (queue, files) = (readers.queue.clone(), files.clone());
             let progress = readers.stall.clone();
-            let serve = move || {
+            let thread = Thread::start("cqrs-sqlite-read", move || {
                 let connection = ReadConnection::new(conn, files);
                 while let Some(job) = queue.pop() {
                     // Progress counts for all threads together: while one of them works, waiting reads
@@ -61,10 +61,8 @@ impl Readers {
                     job(&connection);
                     progress.mark_working();
                 }
-            };
-            readers
-                .threads
-                .push(Thread::start("cqrs-sqlite-read", serve)?);
+            })?;
+            readers.threads.push(thread);
         }
         Ok(readers)
     }
@@ -96,14 +94,13 @@ impl Readers {
             let (reply, answer) = oneshot::channel();
             let turn = Arc::new(JobStart::new());
             let (begun, stall) = (turn.clone(), self.stall.clone());
-            let job = move |connection: &ReadConnection| {
+            self.queue.push(Box::new(move |connection| {
                 begun.begins(&stall);
                 if !reply.is_closed() {
                     let checked = check(connection).map_err(StoreError::from);
                     let _ = reply.send(checked.and_then(|()| caught(&connection.conn, read)));
                 }
-            };
-            self.queue.push(Box::new(job));
+            }));
             let answer = self.stall.wait_for_turn(&turn, answer).await;
             answer.map_err(stalled)?.unwrap_or_else(|_| Err(closed()))
         })
@@ -142,11 +139,11 @@ fn caught<T>(
     conn: &Connection,
     read: impl FnOnce(&Connection) -> Result<T, Fault>,
 ) -> Result<T, StoreError> {
-    let read = || {
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
         let _snapshot = Snapshot::begin(conn)?;
         read(conn)
-    };
-    match catch_unwind(AssertUnwindSafe(read)) {
+    }));
+    match outcome {
         Ok(result) => Ok(result?),
         Err(panic) => Err(Fault::panic(panic.as_ref()).into()),
     }

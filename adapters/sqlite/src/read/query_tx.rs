@@ -42,8 +42,13 @@ impl SqlReader {
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, ReadError> {
-        let read = |conn: &Connection| Ok(catch_unwind(AssertUnwindSafe(|| read(conn))));
-        match self.store.shared().readers.run(read).await? {
+        let outcome = self
+            .store
+            .shared()
+            .readers
+            .run(move |conn| Ok(catch_unwind(AssertUnwindSafe(|| read(conn)))))
+            .await?;
+        match outcome {
             Ok(result) => Ok(result?),
             Err(panic) => resume_unwind(panic),
         }

@@ -11,8 +11,12 @@ pub(crate) fn load(
     keys: &[String],
 ) -> Result<Vec<Option<Vec<u8>>>, Fault> {
     let mut statement = conn.prepare_cached(&Table::new(&Tables, model)?.load())?;
-    let mut body = |key: &String| statement.query_row([key], |row| row.get(1)).optional();
-    Ok(keys.iter().map(&mut body).collect::<Result<_, _>>()?)
+    let mut bodies = Vec::with_capacity(keys.len());
+    for key in keys {
+        let body = statement.query_row([key], |row| row.get(1)).optional()?;
+        bodies.push(body);
+    }
+    Ok(bodies)
 }
 
 /// The views of a scan, in the snapshot that is open on the connection.
@@ -26,8 +30,8 @@ pub(crate) fn scan(conn: &Connection, scan: &ViewScan) -> Result<ViewPage, Fault
 fn count(conn: &Connection, scan: &ViewScan) -> Result<u64, Fault> {
     let statement = Table::new(&Tables, &scan.model)?.count(scan);
     let params = params_from_iter(statement.params.iter().map(dialect::value));
-    let mut count = conn.prepare_cached(&statement.sql)?;
-    let count: i64 = count.query_row(params, |row| row.get(0))?;
+    let mut select = conn.prepare_cached(&statement.sql)?;
+    let count: i64 = select.query_row(params, |row| row.get(0))?;
     Ok(count.cast_unsigned())
 }
 

@@ -99,8 +99,10 @@ fn is_forbidden(action: &AuthAction<'_>) -> bool {
             pragma_name,
             pragma_value,
         } => {
-            let is_allowed = |name: &&str| name.eq_ignore_ascii_case(pragma_name);
-            pragma_value.is_some() && !PRAGMAS.iter().any(is_allowed)
+            let is_allowed = PRAGMAS
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(pragma_name));
+            pragma_value.is_some() && !is_allowed
         }
         // A temporary table or view would hide the store's.
         AuthAction::CreateTable { table_name: name }

@@ -69,8 +69,9 @@ impl AppendTask {
     fn write(&mut self, log: &mut Log<'_>) -> Result<Result<Appended, AppendError>, Fault> {
         let appended = self.append.place(log.head, log.time)?;
         if !self.insert_command(log, &appended)? {
-            let taken = || Fault::corrupt("a command id is taken by a row that does not exist");
-            return self.replay(log.conn)?.ok_or_else(taken);
+            return self.replay(log.conn)?.ok_or_else(|| {
+                Fault::corrupt("a command id is taken by a row that does not exist")
+            });
         }
         self.insert_events(log)?;
         // From here on, the window is ahead of the commit. A rollback truncates it.

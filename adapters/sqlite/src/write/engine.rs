@@ -282,16 +282,7 @@ impl Engine {
     /// order: SQLite syncs the commit before it shows readers the new end of the log. So no process
     /// acts on events that a loss of power takes back (I7).
     fn commit(&mut self) -> Result<(), TransactionFailure> {
-        let failure = |error: rusqlite::Error| match error.sqlite_error_code() {
-            // A deferred foreign key of a handler's tables. Nothing was committed.
-            Some(ErrorCode::ConstraintViolation) => {
-                let reason = format!("SQLite rejects what was written in it ({error})");
-                TransactionFailure::Stopped(Fault::transaction(reason))
-            }
-            _ if Fault::is_certain(&error) => TransactionFailure::Stopped(error.into()),
-            _ => TransactionFailure::Uncertain(error.into()),
-        };
-        self.end().map_err(failure)?;
+        self.end().map_err(commit_failure)?;
         self.committed = self.window.head();
         Ok(())
     }
@@ -376,6 +367,18 @@ impl Drop for Engine {
             let keep = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
             let _ = self.conn.set_db_config(keep, true);
         }
+    }
+}
+
+fn commit_failure(error: rusqlite::Error) -> TransactionFailure {
+    match error.sqlite_error_code() {
+        // A deferred foreign key of a handler's tables. Nothing was committed.
+        Some(ErrorCode::ConstraintViolation) => {
+            let reason = format!("SQLite rejects what was written in it ({error})");
+            TransactionFailure::Stopped(Fault::transaction(reason))
+        }
+        _ if Fault::is_certain(&error) => TransactionFailure::Stopped(error.into()),
+        _ => TransactionFailure::Uncertain(error.into()),
     }
 }
 

@@ -48,7 +48,7 @@ impl Writer {
     ) -> io::Result<Self> {
         let (queue, mut requests) = write_queue(options.queue(), CLOSED);
         let progress = stall.clone();
-        let work = move || {
+        let thread = Thread::start("cqrs-sqlite-write", move || {
             let mut engine = LeasedEngine::new(engine);
             while let Some(requests) = drain_batch_blocking(&mut requests, options.max_batch()) {
                 let (batch, lease_request) = split(requests);
@@ -63,11 +63,11 @@ impl Writer {
                 }
                 progress.mark_idle();
             }
-        };
+        })?;
         Ok(Self {
             queue,
             stall,
-            _thread: Thread::start("cqrs-sqlite-write", work)?,
+            _thread: thread,
         })
     }
 
