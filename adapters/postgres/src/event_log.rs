@@ -193,9 +193,8 @@ impl Shared {
         let rows = client.query(&statement, &[&aggregates, &ids]).await?;
         let mut found = HashMap::new();
         for row in rows {
-            let place: i64 = row.try_get(0)?;
-            let place = usize::try_from(place - 1).unwrap_or(usize::MAX);
-            if let (Some(aggregate), Some(id)) = (aggregates.get(place), ids.get(place)) {
+            let index = row::index(&row, 0)?;
+            if let (Some(aggregate), Some(id)) = (aggregates.get(index), ids.get(index)) {
                 let state = StoredState {
                     body: row.try_get(1)?,
                     position: row::position(&row, 2)?,
@@ -203,7 +202,9 @@ impl Shared {
                 found.insert((*aggregate, *id), state);
             }
         }
-        let state = |key: &StateKey| found.get(&(key.aggregate, key.id.as_str())).cloned();
-        Ok(keys.iter().map(state).collect())
+        Ok(keys
+            .iter()
+            .map(|key| found.get(&(key.aggregate, key.id.as_str())).cloned())
+            .collect())
     }
 }

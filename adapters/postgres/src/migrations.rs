@@ -53,8 +53,8 @@ async fn apply(connection: &Connection, schema: &Schema) -> Result<(), Fault> {
     connection.batch_execute(&begin(schema)).await?;
     let select = format!("SELECT coalesce(max(version), 0) FROM \"{schema}\".migrations");
     let before: i64 = connection.select_one(&select, &[]).await?.try_get(0)?;
-    let done = format!("INSERT INTO \"{schema}\".migrations (version) VALUES ($1)");
-    let done = connection.prepare(&done).await?;
+    let insert = format!("INSERT INTO \"{schema}\".migrations (version) VALUES ($1)");
+    let done = connection.prepare(&insert).await?;
     for (version, migration) in MIGRATIONS.after(before) {
         connection.script(&schema.apply(migration)).await?;
         connection.execute(&done, &[&version]).await?;

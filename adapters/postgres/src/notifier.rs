@@ -70,13 +70,13 @@ async fn exchange(
 ) -> Result<(), Fault> {
     // The head is read once for any number of notifications that arrive before.
     let heard = Notify::new();
-    let on_notification = |text: &str| {
+    let listening = link.dial.listen(|text| {
         let known = log.heads().position();
         if text.parse().is_ok_and(|head| known < Position::new(head)) {
             heard.notify_one();
         }
-    };
-    let (client, driver) = link.dial.listen(on_notification).await?;
+    });
+    let (client, driver) = listening.await?;
     let publisher = HeadPublisher { client, link, sql };
     let publishing = pin!(publisher.publish(channel, log, written, &heard));
     match select(publishing, pin!(driver)).await {
@@ -101,8 +101,8 @@ impl HeadPublisher<'_> {
     ) -> Result<(), Fault> {
         // Notifications need no durability, so they do not wait for the disk.
         let listen = format!("SET synchronous_commit = off; LISTEN {channel}");
-        let listen = async { Ok(self.client.batch_execute(&listen).await?) };
-        self.link.dial.in_time(listen).await?;
+        let listening = async { Ok(self.client.batch_execute(&listen).await?) };
+        self.link.dial.in_time(listening).await?;
         let notify = self.prepare(NOTIFY).await?;
         let look = self.prepare(&self.sql.recognize).await?;
         // Before the first read: the head of another log must not be taken for that of the known one.

@@ -27,9 +27,16 @@ pub(crate) fn number(position: Position) -> i64 {
 /// A position from a column.
 pub(crate) fn position(row: &Row, column: usize) -> Result<Position, Fault> {
     let number: i64 = row.try_get(column)?;
-    let number = u64::try_from(number)
-        .map_err(|_| Fault::corrupt(format!("{number} is no position in a log")))?;
-    Ok(Position::new(number))
+    match u64::try_from(number) {
+        Ok(number) => Ok(Position::new(number)),
+        Err(_) => Err(Fault::corrupt(format!("{number} is no position in a log"))),
+    }
+}
+
+/// The index into an array parameter, from a column with its ordinal, which counts from one.
+pub(crate) fn index(row: &Row, column: usize) -> Result<usize, Fault> {
+    let ordinal: i64 = row.try_get(column)?;
+    Ok(usize::try_from(ordinal - 1).unwrap_or(usize::MAX))
 }
 
 pub(crate) fn head(row: &Row) -> Result<Head, Fault> {

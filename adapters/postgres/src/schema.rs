@@ -11,10 +11,12 @@ impl Schema {
     /// `None` unless it has only lower-case ASCII letters, digits and underscores, and begins with
     /// none of the digits.
     pub(crate) fn new(name: &str) -> Option<Self> {
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         let first = name.bytes().next()?;
         let fits = name.len() <= Self::MAX_NAME_BYTES && !first.is_ascii_digit();
-        (fits && name.bytes().all(plain)).then(|| Self(name.to_owned()))
+        let is_plain = name
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+        (fits && is_plain).then(|| Self(name.to_owned()))
     }
 
     /// Its name.

@@ -54,10 +54,10 @@ fn log_id(authority: &str) -> Uuid {
 
 /// The host and port of a URL.
 fn authority(url: &str) -> Result<String, String> {
-    let Some(authority) = url.strip_prefix("umadb://") else {
+    let Some(rest) = url.strip_prefix("umadb://") else {
         return Err("it does not begin with `umadb://`".into());
     };
-    let authority = authority.strip_suffix('/').unwrap_or(authority);
+    let authority = rest.strip_suffix('/').unwrap_or(rest);
     let uri: http::uri::Authority = authority.parse().map_err(|error| format!("{error}"))?;
     if authority.contains('@') {
         return Err("it has a user: give the key as `api_key`".into());

@@ -152,8 +152,10 @@ async fn check_server(connection: &Connection, schema: &Schema) -> Result<Role, 
                   current_setting('server_version'), pg_is_in_recovery(), \
                   current_setting('server_encoding'), current_database()::text";
     let refused = |fault: Fault| migrations::refused(schema, fault);
-    let row = connection.select_one(select, &[]).await;
-    let row = row.map_err(|error| refused(error.into()))?;
+    let row = match connection.select_one(select, &[]).await {
+        Ok(row) => row,
+        Err(error) => return Err(refused(error.into())),
+    };
     let text = |column| {
         row.try_get(column)
             .map_err(|error| refused(Fault::from(error)))

@@ -1,3 +1,4 @@
+use std::future::poll_fn;
 use std::time::Duration;
 
 use deadpool_postgres::ClientWrapper;
@@ -51,8 +52,7 @@ impl Dial {
         let connect = async { Ok(self.config.connect(self.tls.clone()).await?) };
         let (client, mut connection) = self.in_time(connect).await?;
         let driver = async move {
-            let mut next = async || std::future::poll_fn(|it| connection.poll_message(it)).await;
-            while let Some(Ok(message)) = next().await {
+            while let Some(Ok(message)) = poll_fn(|it| connection.poll_message(it)).await {
                 if let AsyncMessage::Notification(notification) = message {
                     on_notification(notification.payload());
                 }

@@ -160,8 +160,7 @@ impl Link {
             let (client, driver) = self.dial.connect().await?;
             let set_up = format!("{}; SELECT pg_backend_pid()", self.session);
             let answers = client.simple_query(&set_up).await?;
-            let backend = answers.iter().rev().find_map(value);
-            let backend = backend.unwrap_or_default().to_owned();
+            let backend = answers.iter().rev().find_map(value).unwrap_or_default();
             let incarnation = match &self.log {
                 Some(log) => log.recognize(&client).await?,
                 None => Incarnation::default(),
@@ -170,7 +169,7 @@ impl Link {
                 client,
                 driver,
                 self.dial.clone(),
-                backend,
+                backend.to_owned(),
                 incarnation,
             ))
         });
@@ -203,11 +202,10 @@ impl managed::Manager for Link {
 /// The reason why a URL cannot be read, without quoting it. Most errors of the client quote the URL,
 /// which may contain a password.
 fn without_content(error: &tokio_postgres::Error) -> String {
-    let cause = error.source().map(ToString::to_string);
-    let names_option = |cause: &String| cause.starts_with("invalid value for option `");
-    cause.filter(names_option).unwrap_or_else(|| {
-        "it is neither a URL nor a list of `key=value`, or names an unknown option".to_owned()
-    })
+    match error.source().map(ToString::to_string) {
+        Some(cause) if cause.starts_with("invalid value for option `") => cause,
+        _ => "it is neither a URL nor a list of `key=value`, or names an unknown option".to_owned(),
+    }
 }
 
 /// A timeout as a setting of PostgreSQL, where 0 means no limit. Longer timeouts than it can hold become

@@ -108,12 +108,12 @@ impl ViewLoadCoalescer {
             return Vec::new();
         };
         let mut keys = 0;
-        let fits = model.waiting.iter().take_while(|next| {
+        let fitting = model.waiting.iter().take_while(|next| {
             keys += next.keys.len();
             keys <= MAX_COALESCED_KEYS
         });
-        let fits = fits.count();
-        let callers: Vec<_> = model.waiting.drain(..fits).collect();
+        let count = fitting.count();
+        let callers: Vec<_> = model.waiting.drain(..count).collect();
         if callers.is_empty() {
             model.in_flight -= 1;
         }

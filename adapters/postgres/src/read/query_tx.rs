@@ -69,10 +69,10 @@ impl SqlReader {
     }
 
     async fn client(&self) -> Result<&PooledConnection, SqlError> {
-        let begin = async || {
+        let snapshot = self.snapshot.get_or_try_init(async || {
             let connection = self.store.shared().read_only.get().await?;
             OpenTransaction::begin(connection, BEGIN).await
-        };
-        Ok(self.snapshot.get_or_try_init(begin).await?)
+        });
+        Ok(snapshot.await?)
     }
 }

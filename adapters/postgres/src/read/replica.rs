@@ -18,16 +18,16 @@ const MAX_POLL_PAUSE: Duration = Duration::from_millis(32);
 /// Waits until the database that queries read has all commits from before this call.
 pub(crate) async fn replayed(shared: &Shared) -> Result<(), Fault> {
     let client = shared.pool.get().await?;
-    let written = client.prepare(WRITTEN).await?;
-    let written: String = client.query_one(&written, &[]).await?.try_get(0)?;
+    let select_written = client.prepare(WRITTEN).await?;
+    let written: String = client.query_one(&select_written, &[]).await?.try_get(0)?;
     drop(client);
     let mut pause = Duration::from_millis(1);
     loop {
         let replica = shared.reads.get().await?;
-        let replayed = replica.prepare(REPLAYED).await?;
-        let replayed = replica.query_one(&replayed, &[&written]).await?;
+        let select_replayed = replica.prepare(REPLAYED).await?;
+        let row = replica.query_one(&select_replayed, &[&written]).await?;
         drop(replica);
-        if replayed.try_get(0)? {
+        if row.try_get(0)? {
             return Ok(());
         }
         sleep(pause).await;

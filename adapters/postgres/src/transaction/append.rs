@@ -231,20 +231,9 @@ async fn resolve_append(
     id: CommandId,
     lost: &Fault,
 ) -> Result<Option<StoredCommand>, AppendError> {
-    let look = async || {
-        let session = LogSession::open(&shared.link, shared.sql.clone()).await?;
-        // The fence waits for the transaction in doubt, which holds the lock of the head, so the lookup
-        // after it is final.
-        Ok::<_, Fault>(
-            session
-                .fence_and_lookup(vec![id.as_uuid()])
-                .await?
-                .remove(&id),
-        )
-    };
     let mut backoff = ReconnectBackoff::new(shared.retry_timeout);
     loop {
-        let fault = match look().await {
+        let fault = match look_up(shared, id).await {
             Ok(found) => return Ok(found),
             Err(fault) => fault,
         };
@@ -254,6 +243,14 @@ async fn resolve_append(
             });
         }
     }
+}
+
+/// Looks for the command on a new connection. The fence waits for the transaction in doubt, which holds
+/// the lock of the head, so the lookup after it is final.
+async fn look_up(shared: &Shared, id: CommandId) -> Result<Option<StoredCommand>, Fault> {
+    let session = LogSession::open(&shared.link, shared.sql.clone()).await?;
+    let mut found = session.fence_and_lookup(vec![id.as_uuid()]).await?;
+    Ok(found.remove(&id))
 }
 
 fn of<'c>(client: &'c Connection, shared: &Shared) -> LogSession<&'c Connection> {

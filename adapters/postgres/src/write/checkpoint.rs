@@ -53,8 +53,8 @@ pub(crate) async fn lock(
     schema: &str,
     subscription: &str,
 ) -> Result<Option<Position>, Fault> {
-    let key = format!("{schema}:{subscription}");
-    let key = xxhash_rust::xxh3::xxh3_64(key.as_bytes()).cast_signed();
+    let name = format!("{schema}:{subscription}");
+    let key = xxhash_rust::xxh3::xxh3_64(name.as_bytes()).cast_signed();
     let lock = client.prepare(LOCK_SUBSCRIPTION).await?;
     client.query(&lock, &[&key]).await?;
     position(client, sql, subscription).await

@@ -147,7 +147,8 @@ impl<'b> Columns<'b> {
             &self.state_position,
         ];
         // The statement without states has no parameters for them, and they come last.
-        let params = &params[..statement.params().len().min(params.len())];
-        Ok(client.query_one(statement, params).await?.try_get(0)?)
+        let count = statement.params().len().min(params.len());
+        let row = client.query_one(statement, &params[..count]).await?;
+        Ok(row.try_get(0)?)
     }
 }

@@ -235,8 +235,8 @@ impl Engine {
         let published = self.log.heads().position();
         let is_behind = self.is_behind || published > self.head.position.max(self.checked);
         self.checked = published;
-        let is_ahead = |request: &Request| request.append.is_ahead_of(self.head.position);
-        if lock || is_behind || batch.iter().any(is_ahead) {
+        let head = self.head.position;
+        if lock || is_behind || batch.iter().any(|it| it.append.is_ahead_of(head)) {
             self.catch_up(session).await?;
         }
         self.decide(session, batch).await?;
@@ -459,8 +459,7 @@ fn mark_sent(batch: &mut [Request]) {
 
 /// Answers the requests whose commands are recorded, and takes them out of the batch.
 fn answer_stored(batch: &mut Vec<Request>, processed: &HashMap<CommandId, StoredCommand>) {
-    let is_processed = |request: &mut Request| processed.contains_key(&request.append.command);
-    for request in batch.extract_if(.., is_processed) {
+    for request in batch.extract_if(.., |it| processed.contains_key(&it.append.command)) {
         if let Some(stored) = processed.get(&request.append.command) {
             request.answer_stored(*stored);
         }

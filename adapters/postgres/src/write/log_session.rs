@@ -68,8 +68,9 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
         let params = [&number(after) as _, &number(up_to) as _];
         let rows = self.query(&self.sql.tail, &params).await?;
         let mut types = EventTypes::default();
-        let event = |row| Ok((types.get(row, 1)?, row::tags(row, 2)?));
-        rows.iter().map(event).collect()
+        rows.iter()
+            .map(|row| Ok((types.get(row, 1)?, row::tags(row, 2)?)))
+            .collect()
     }
 
     /// The records of these commands. Commands that were not processed are absent.
@@ -92,9 +93,7 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
         let rows = self.query(&self.sql.state_positions, &params).await?;
         let mut positions = HashMap::new();
         for row in rows {
-            let place: i64 = row.try_get(0)?;
-            let place = usize::try_from(place - 1).unwrap_or(usize::MAX);
-            if let Some(key) = keys.get(place) {
+            if let Some(key) = keys.get(row::index(&row, 0)?) {
                 positions.insert((*key).clone(), row::position(&row, 1)?);
             }
         }

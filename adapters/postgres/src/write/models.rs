@@ -2,7 +2,6 @@ use std::collections::HashMap;
 
 use cqrs_core::store::ModelSchema;
 use cqrs_kit::model_plan::{ModelPlan, ModelStep};
-use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use crate::dialect;
@@ -21,8 +20,10 @@ const UPSERT_MODEL: &str = "INSERT INTO cqrs.models (name, indexes) VALUES ($1, 
 /// written.
 pub(crate) async fn prepare(shared: &Shared, models: &[ModelSchema]) -> Result<(), Fault> {
     let schema = &shared.schema;
-    let plans = models.iter().map(|model| ModelPlan::new(schema, model));
-    let plans = plans.collect::<Result<Vec<_>, _>>()?;
+    let plans = models
+        .iter()
+        .map(|model| ModelPlan::new(schema, model))
+        .collect::<Result<Vec<_>, _>>()?;
     let client = shared.pool.get().await?;
     let recorded = recorded_indexes(&client, schema, &plans).await?;
     if plans
@@ -56,8 +57,9 @@ async fn recorded_indexes(
     let names: Vec<_> = plans.iter().map(|plan| plan.table.model()).collect();
     let select = client.prepare(&schema.apply(SELECT_MODELS)).await?;
     let rows = client.query(&select, &[&names]).await?;
-    let pair = |row: Row| Ok((row.try_get(0)?, row.try_get(1)?));
-    rows.into_iter().map(pair).collect()
+    rows.iter()
+        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+        .collect()
 }
 
 fn step(plan: &ModelPlan<Schema>, recorded: &RecordedModels) -> ModelStep {
