@@ -1,6 +1,6 @@
 use cqrs_core::store::{AppendError, EventLog, EventQuery, StateWrite};
 
-use super::client::{append, command, count_of, head, log, matching, open, states};
+use super::client::{append, command, count_of, head, log, matching, open, state, states};
 use super::draft::{Draft, tagged};
 use crate::LogFixture;
 use crate::tasks::poll_then_drop;
@@ -62,12 +62,14 @@ pub async fn i1_an_append_is_whole<F: LogFixture>(fixture: &F) {
         );
     }
     for StateWrite { key, body, .. } in &draft.0.states {
-        let state = states(&*store, vec![key.clone()]).await.remove(0);
-        let state = state.expect("I1: the state was written");
+        let state = state(&*store, key.clone())
+            .await
+            .expect("I1: the state was written");
         assert_eq!((&state.body, state.position), (body, appended.last));
     }
-    let command = command(&*store, &draft).await;
-    let command = command.expect("I1: the id was recorded");
+    let command = command(&*store, &draft)
+        .await
+        .expect("I1: the id was recorded");
     assert_eq!(command.fingerprint, draft.0.fingerprint);
     assert_eq!(
         (command.first, command.last, command.count),
@@ -80,8 +82,9 @@ pub async fn i1_an_append_is_whole<F: LogFixture>(fixture: &F) {
 pub async fn i1_a_refused_append_leaves_no_trace<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let before = append(&*store, &Draft::new().event("opened", &["shop:S"])).await;
-    let moved = Draft::new().event("moved", &["shop:S"]);
-    let moved = moved.state("stock", "taken", "1", None);
+    let moved = Draft::new()
+        .event("moved", &["shop:S"])
+        .state("stock", "taken", "1", None);
     append(&*store, &moved.claimed_by(&*store)).await;
 
     let mut refused = vec![(

@@ -43,14 +43,9 @@ pub async fn i2_one_of_many_wins_a_boundary<F: LogFixture>(fixture: &F) {
             let after = head(&*stores[0]).await;
             let racers = (0..RACERS).map(|racer| {
                 let store = stores[racer % processes].clone();
-                let tags = [
-                    format!("student:{racer}"),
-                    course.clone(),
-                    "term:T".to_owned(),
-                ];
-                let tags = tags.each_ref().map(String::as_str);
+                let student = format!("student:{racer}");
                 let draft = Draft::new()
-                    .event("enrolled", &tags)
+                    .event("enrolled", &[&student, &course, "term:T"])
                     .unless(query.clone(), after);
                 async move { store.append(draft.0).await }
             });
@@ -98,8 +93,9 @@ pub async fn i2_one_of_many_wins_the_log<F: LogFixture>(fixture: &F) {
                 page.events.is_empty(),
                 "nothing was appended since the head was read"
             );
-            let draft = Draft::new().event("closed", &["book:B"]);
-            let draft = draft.unless(EventQuery::All, page.as_of);
+            let draft = Draft::new()
+                .event("closed", &["book:B"])
+                .unless(EventQuery::All, page.as_of);
             racers.push(async move { store.append(draft.0).await });
         }
         let winners = race(racers)
@@ -126,8 +122,9 @@ pub async fn i2_overlapping_boundaries_exclude_each_other<F: LogFixture>(fixture
         };
         let racers = (0..SEATS).map(|number| {
             let store = stores[number % 2].clone();
-            let draft = Draft::new().event("seated", &[&seat(number), &seat(number + 1)]);
-            let draft = draft.unless(want(number), after);
+            let draft = Draft::new()
+                .event("seated", &[&seat(number), &seat(number + 1)])
+                .unless(want(number), after);
             async move { store.append(draft.0).await }
         });
         let outcomes = race(racers).await;

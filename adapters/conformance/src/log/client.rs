@@ -109,8 +109,9 @@ pub(super) async fn log<S: EventLog>(store: &S) -> Vec<Arc<Recorded>> {
 
 /// The number of events of a command in the log.
 pub(super) fn count_of(log: &[Arc<Recorded>], draft: &Draft) -> usize {
-    let of_draft = |event: &&Arc<Recorded>| event.meta.command == draft.id();
-    log.iter().filter(of_draft).count()
+    log.iter()
+        .filter(|event| event.meta.command == draft.id())
+        .count()
 }
 
 /// The stored states with these keys, of a log that claims states.
@@ -204,8 +205,9 @@ pub(super) fn assert_evidence(
         at > after,
         "I10: the conflict is at {at}, not after {after}"
     );
-    let event = log.iter().find(|event| event.position == at);
-    let event = event.unwrap_or_else(|| panic!("I10: there is no event at the conflict's {at}"));
+    let Some(event) = log.iter().find(|event| event.position == at) else {
+        panic!("I10: there is no event at the conflict's {at}");
+    };
     assert!(
         query.matches_event(event),
         "I10: the event at {at} does not match: {event:?}"

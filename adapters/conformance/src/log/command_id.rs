@@ -125,8 +125,9 @@ pub async fn i6_two_bodies_at_once_under_one_id<F: LogFixture>(fixture: &F) {
                 .fingerprint(racer % 2)
         });
         let outcomes = send_all(&store, drafts.collect()).await;
-        let stored = command(&*store, &Draft::with_id(id)).await;
-        let stored = stored.expect("I6: one was done");
+        let stored = command(&*store, &Draft::with_id(id))
+            .await
+            .expect("I6: one was done");
         for (racer, outcome) in (0u64..).zip(outcomes) {
             match outcome {
                 Ok(_) => assert_eq!(racer % 2, stored.fingerprint, "I6: the body that was done"),

@@ -25,8 +25,9 @@ pub async fn i7_acknowledged_survives_a_restart<F: LogFixture>(fixture: &F) {
             assert_eq!(there, 1, "I7: an acknowledged command after restart {life}");
             assert!(command(&*stores[1], draft).await.is_some(), "I7: its id");
             for write in &draft.0.states {
-                let state = state(&*stores[1], write.key.clone()).await;
-                let state = state.expect("I7: its state");
+                let state = state(&*stores[1], write.key.clone())
+                    .await
+                    .expect("I7: its state");
                 assert_eq!(state.body, write.body);
             }
         }
@@ -116,8 +117,10 @@ pub async fn i8_a_position_above_the_head_is_rewound<F: LogFixture>(fixture: &F)
                 "I8: an append that was decided at {seen} of a log that ends at {head}: {outcome:?}"
             );
         }
-        let page = store.read(EventQuery::All, ReadRange::after(seen)).await;
-        let page = page.expect("the log can be read");
+        let page = store
+            .read(EventQuery::All, ReadRange::after(seen))
+            .await
+            .expect("the log can be read");
         assert_eq!(
             (page.as_of, page.events.len()),
             (head, 0),

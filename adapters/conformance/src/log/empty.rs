@@ -68,8 +68,9 @@ pub async fn a_command_without_events_may_write_a_state<F: LogFixture>(fixture: 
     }
     append(&*store, &Draft::new().event("noted", &["book:B"])).await;
     let appended = append(&*store, &Draft::new().state("book", "B", "1", None)).await;
-    let state = state(&*store, state_key("book", "B")).await;
-    let state = state.expect("it was written");
+    let state = state(&*store, state_key("book", "B"))
+        .await
+        .expect("it was written");
     assert_eq!((state.body, state.position), (b"1".to_vec(), appended.last));
     Outcome::Kept
 }

@@ -88,8 +88,11 @@ pub async fn pages_of_folds_are_bounded_by_bytes<F: LogFixture>(fixture: &F) -> 
         (EventQuery::typed(["even"]), 2),
         (tagged("book:B"), 1),
     ] {
-        let expected = log.iter().step_by(step).map(|event| event.position);
-        let expected: Vec<_> = expected.collect();
+        let expected: Vec<_> = log
+            .iter()
+            .step_by(step)
+            .map(|event| event.position)
+            .collect();
         for bytes in [0, 1, 25_000, 100_000] {
             let range = ReadRange {
                 bytes,
@@ -110,8 +113,10 @@ async fn pages_within(
 ) -> Vec<Position> {
     let mut positions = Vec::new();
     loop {
-        let page = reads.read_to_fold(query.clone(), range).await;
-        let page = page.expect("the log can be read");
+        let page = reads
+            .read_to_fold(query.clone(), range)
+            .await
+            .expect("the log can be read");
         let sizes = page.events.iter().map(|(_, data)| data.payload.len());
         assert_within(sizes, range.bytes);
         positions.extend(page.events.iter().map(|(position, _)| *position));

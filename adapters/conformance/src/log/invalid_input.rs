@@ -68,16 +68,18 @@ fn doubtful() -> Vec<(&'static str, Draft)> {
         "an empty state",
         event("noted", &[], b"{}").state("p", "", "", None),
     ));
-    let wide = (0..1_500).map(|number| item(&["no"], &[&format!("none:{number}")]));
-    let wide = event("noted", &["poison:P"], b"{}")
-        .unless(EventQuery::Items(wide.collect()), Position::START);
-    drafts.push(("a boundary of many items", wide));
+    let items = (0..1_500).map(|number| item(&["no"], &[&format!("none:{number}")]));
+    let many_items = EventQuery::Items(items.collect());
+    drafts.push((
+        "a boundary of many items",
+        event("noted", &["poison:P"], b"{}").unless(many_items, Position::START),
+    ));
     let tags: Vec<_> = (0..200).map(|number| format!("none:{number}")).collect();
-    let tags: Vec<_> = tags.iter().map(String::as_str).collect();
-    let deep = EventQuery::Items(vec![item(&["no"], &tags)]);
+    let names: Vec<_> = tags.iter().map(String::as_str).collect();
+    let many_tags = EventQuery::Items(vec![item(&["no"], &names)]);
     drafts.push((
         "a boundary of many tags",
-        event("n", &[], b"{}").unless(deep, Position::START),
+        event("n", &[], b"{}").unless(many_tags, Position::START),
     ));
     drafts
 }
@@ -89,7 +91,7 @@ pub async fn i11_a_bad_command_fails_alone<F: LogFixture>(fixture: &F) {
     let start = head(&*stores[0]).await;
     let taken = Draft::new().event("noted", &["poison:P"]);
     append(&*stores[0], &taken).await;
-    let bad = [
+    let refusals = [
         ("a conflict", Draft::new().unless(tagged("poison:P"), start)),
         ("another body under a used id", taken.fingerprint(9)),
         (
@@ -97,7 +99,7 @@ pub async fn i11_a_bad_command_fails_alone<F: LogFixture>(fixture: &F) {
             Draft::new().unless(tagged("poison:P"), Position::new(u64::MAX >> 1)),
         ),
     ];
-    let bad = bad.map(|(name, draft)| (name, draft.event("noted", &["bad:B"])));
+    let bad = refusals.map(|(name, draft)| (name, draft.event("noted", &["bad:B"])));
     let good = || Draft::new().event("noted", &["good:G"]);
     for round in 1..=4 {
         let drafts = bad
@@ -123,8 +125,8 @@ pub async fn i11_a_bad_command_fails_alone<F: LogFixture>(fixture: &F) {
 pub async fn i12_odd_content_is_kept_or_refused<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     fill(&store, 100, "noted", &["good:G"]).await;
-    let odd = doubtful().into_iter();
-    let odd: Vec<_> = odd
+    let odd: Vec<_> = doubtful()
+        .into_iter()
         .map(|(name, draft)| (name, draft.claimed_by(&*store)))
         .collect();
     let good = odd.iter().map(|_| Draft::new().event("noted", &["good:G"]));
@@ -171,11 +173,11 @@ pub async fn i12_accepted_events_are_read_back_after_a_restart<F: LogFixture>(fi
     for (name, draft) in &accepted {
         assert_kept(&*store, &log, name, draft).await;
         let types = draft.0.events.iter().map(|event| event.event_type.clone());
-        let types = EventQueryItem {
+        let of_types = EventQueryItem {
             types: types.collect(),
             tags: Vec::new(),
         };
-        let found = matching(&*store, EventQuery::Items(vec![types])).await;
+        let found = matching(&*store, EventQuery::Items(vec![of_types])).await;
         assert_eq!(count_of(&found, draft), 1, "I12: {name}, by its type");
     }
 }
@@ -208,8 +210,9 @@ pub async fn i12_equal_events_are_kept_with_their_metadata<F: LogFixture>(fixtur
 
 /// Asserts that the event and the state of a command are as they were sent.
 async fn assert_kept<S: EventLog>(store: &S, log: &[Arc<Recorded>], name: &str, draft: &Draft) {
-    let event = log.iter().find(|event| event.meta.command == draft.id());
-    let event = event.unwrap_or_else(|| panic!("I12: {name} was accepted, and is not there"));
+    let Some(event) = log.iter().find(|event| event.meta.command == draft.id()) else {
+        panic!("I12: {name} was accepted, and is not there");
+    };
     assert!(
         draft.is_recorded_as(0, event),
         "I12: {name} was accepted, and is not what was sent: {event:?}"

@@ -37,9 +37,9 @@ fn write<S: EventLog>(stores: &[Arc<S>], followers: &[watch::Sender<Position>]) 
                     draft.event(["first", "second", "third"][place], &[&tag, "log:L"])
                 });
                 let appended = append(&*store, &draft).await;
-                let is_near = |reached: &Position| appended.last.since(*reached) <= LEAD;
+                let near = follower.wait_for(|reached| appended.last.since(*reached) <= LEAD);
                 // A missing follower has reached the end, or has panicked, which is reported later.
-                let _ = follower.wait_for(is_near).await;
+                let _ = near.await;
                 sent.push((draft, appended));
             }
             sent

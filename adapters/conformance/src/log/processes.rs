@@ -90,8 +90,9 @@ pub async fn i9_several_processes_write_a_state<F: LogFixture>(fixture: &F) -> O
     let log = log(&*stores[0]).await;
     assert_eq!(log.len(), ALL);
     for store in &stores {
-        let state = state(&**store, state_key("counter", "C")).await;
-        let state = state.expect("the state is there");
+        let state = state(&**store, state_key("counter", "C"))
+            .await
+            .expect("the state is there");
         assert_eq!(
             state.body,
             ALL.to_string().into_bytes(),

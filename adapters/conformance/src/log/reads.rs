@@ -31,12 +31,12 @@ pub async fn reads_are_those_of_the_specification<F: LogFixture>(fixture: &F) {
             .expect("the log can be read");
 
         let as_of = up_to.unwrap_or(head);
-        let within = |event: &&Arc<Recorded>| event.position > after && event.position <= as_of;
-        let all = log
+        let all: Vec<_> = log
             .iter()
-            .filter(within)
-            .filter(|event| query.matches_event(event));
-        let all: Vec<_> = all.cloned().collect();
+            .filter(|event| event.position > after && event.position <= as_of)
+            .filter(|event| query.matches_event(event))
+            .cloned()
+            .collect();
         let expected = &all[..limit.min(all.len())];
         assert!(
             page.events == expected,
@@ -91,8 +91,10 @@ async fn pages_within<S: EventLog>(
 ) -> Vec<Arc<Recorded>> {
     let mut events = Vec::new();
     loop {
-        let page = store.read(query.clone(), range).await;
-        let page = page.expect("the log can be read");
+        let page = store
+            .read(query.clone(), range)
+            .await
+            .expect("the log can be read");
         let sizes = page.events.iter().map(|event| event.data.payload.len());
         assert_within(sizes, range.bytes);
         events.extend(page.events);
@@ -156,8 +158,8 @@ pub async fn tags_match_whole<F: LogFixture>(fixture: &F) {
     for tag in tags {
         let appended = append(&*store, &Draft::new().event("noted", &[tag])).await;
         let found = matching(&*store, tagged(tag)).await;
-        let found: Vec<_> = found.iter().map(|event| event.position).collect();
-        assert_eq!(found, [appended.last], "events of {tag:?}");
+        let positions: Vec<_> = found.iter().map(|event| event.position).collect();
+        assert_eq!(positions, [appended.last], "events of {tag:?}");
     }
     let none = matching(&*store, tagged("product:%")).await;
     assert!(none.is_empty(), "events of a pattern");

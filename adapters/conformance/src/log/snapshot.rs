@@ -16,9 +16,8 @@ fn expected(
     after: Position,
     up_to: Position,
 ) -> Vec<Arc<Recorded>> {
-    let within = |event: &&Arc<Recorded>| event.position > after && event.position <= up_to;
     log.iter()
-        .filter(within)
+        .filter(|event| event.position > after && event.position <= up_to)
         .filter(|event| query.matches_event(event))
         .cloned()
         .collect()
@@ -101,18 +100,17 @@ pub async fn i5_as_of_tells_what_was_seen<F: LogFixture>(fixture: &F) {
         })
     });
     let writers: Vec<_> = writers.collect();
-    let readers = [
+    let mut readers = Vec::new();
+    for query in [
         EventQuery::All,
         tagged("book:1"),
         only(&["noted"], &["book:2"]),
-    ];
-    let readers = readers.into_iter().flat_map(|query| {
-        let tasks = stores
-            .iter()
-            .map(|store| tokio::spawn(read_until(store.clone(), query.clone(), done.clone())));
-        tasks.collect::<Vec<_>>()
-    });
-    let readers: Vec<_> = readers.collect();
+    ] {
+        for store in &stores {
+            let reader = read_until(store.clone(), query.clone(), done.clone());
+            readers.push(tokio::spawn(reader));
+        }
+    }
     finish(writers).await;
     done.store(true, Ordering::Release);
 
@@ -169,8 +167,8 @@ pub async fn i5_a_read_may_end_earlier<F: LogFixture>(fixture: &F) {
     let store = open(fixture).await;
     let empty = store
         .read(EventQuery::All, ReadRange::after(Position::START))
-        .await;
-    let empty = empty.expect("an empty log can be read");
+        .await
+        .expect("an empty log can be read");
     assert!(empty.events.is_empty() && empty.next.is_none());
     assert_eq!(empty.as_of, Position::START, "as of an empty log");
 

@@ -28,18 +28,17 @@ pub async fn states_are_written_with_events<F: LogFixture>(fixture: &F) -> Outco
     assert_eq!(unwritten, vec![None; 5], "nothing was written yet");
     assert_eq!(states(&*store, Vec::new()).await, Vec::new());
 
-    let draft = Draft::new()
+    let filled = Draft::new()
         .event("put", &["cart:1"])
-        .event("put", &["cart:2"]);
-    let draft = draft
+        .event("put", &["cart:2"])
         .state("cart", "1", "one", None)
         .state("cart", "2", "two", None);
-    let first = append(&*store, &draft).await.last;
-    let draft = Draft::new()
+    let first = append(&*store, &filled).await.last;
+    let ordered = Draft::new()
         .event("ordered", &["cart:1"])
-        .state("order", "1", "new", None);
-    let draft = draft.state("cart", "1", "empty", Some(first));
-    let second = append(&*store, &draft).await.last;
+        .state("order", "1", "new", None)
+        .state("cart", "1", "empty", Some(first));
+    let second = append(&*store, &ordered).await.last;
 
     let stored = |body: &str, position| {
         Some(StoredState {
@@ -125,8 +124,8 @@ pub async fn one_of_many_writes_a_state<F: LogFixture>(fixture: &F) -> Outcome {
             let (body, own) = (racer.to_string(), format!("{round}-{racer}"));
             let draft = Draft::new()
                 .event("put", &["cart:1"])
-                .state("cart", "1", &body, based_on);
-            let draft = draft.state("customer", &own, "1", None);
+                .state("cart", "1", &body, based_on)
+                .state("customer", &own, "1", None);
             let alone = Draft::new()
                 .event("met", &[])
                 .state("friend", &own, "1", None);
@@ -142,8 +141,9 @@ pub async fn one_of_many_writes_a_state<F: LogFixture>(fixture: &F) -> Outcome {
             }
         }
         assert_eq!(won, 1, "I2: writers of one state");
-        let state = state(&*stores[1], state_key("cart", "1")).await;
-        let state = state.expect("the winner wrote it");
+        let state = state(&*stores[1], state_key("cart", "1"))
+            .await
+            .expect("the winner wrote it");
         assert_eq!(state.body, winner.into_bytes(), "the winner's");
         based_on = Some(state.position);
         let put = matching(&*stores[0], EventQuery::typed(["put"])).await;

@@ -38,10 +38,11 @@ pub async fn i4_the_tail_is_what_was_recorded<F: LogFixture>(fixture: &F) -> Out
     for (turn, place) in (1..=TURNS).zip([0, 1].into_iter().cycle()) {
         for command in 0..turn {
             // Clocks run backwards, and have a higher resolution than recorded times.
-            let time = i128::from(1_000_000 - command);
-            let time = Timestamp::from_nanosecond(time).expect("a time");
-            let draft = Draft::new().event("first", &["log:L"][..place]);
-            let draft = draft.event("second", &["log:L"]).at(time);
+            let nanos = i128::from(1_000_000 - command);
+            let draft = Draft::new()
+                .event("first", &["log:L"][..place])
+                .event("second", &["log:L"])
+                .at(Timestamp::from_nanosecond(nanos).expect("a time"));
             let appended = append(&*stores[place], &draft).await;
             reach(place, appended.last).await;
         }
@@ -66,8 +67,7 @@ async fn assert_tail_is_read<S: EventLog>(store: &S) {
     let queries = [EventQuery::All, only(&["second"], &[]), tagged("log:L")];
     let events = log(store).await;
     let positions = events.iter().map(|event| event.position);
-    let positions = positions.flat_map(|position| [position.before(), position, position.plus(1)]);
-    for after in positions {
+    for after in positions.flat_map(|it| [it.before(), it, it.plus(1)]) {
         for query in &queries {
             for limit in [2, 1000] {
                 assert_page_is_read(store, tail, query, after, limit).await;

@@ -79,8 +79,10 @@ const SENT: [i64; 5] = [5_000_000, 3_000_000, -1, 7_000_000, 6_999_999];
 /// recorded times.
 async fn record_out_of_order<S: EventLog>(stores: &[Arc<S>]) -> Vec<Timestamp> {
     for (place, time) in SENT.into_iter().enumerate() {
-        let draft = Draft::new().event("noted", &["book:B"]);
-        let draft = draft.event("noted", &["book:B"]).at(micros(time));
+        let draft = Draft::new()
+            .event("noted", &["book:B"])
+            .event("noted", &["book:B"])
+            .at(micros(time));
         append(&*stores[place % stores.len()], &draft).await;
     }
     let log = log(&*stores[0]).await;

@@ -103,8 +103,10 @@ pub async fn v2_the_checkpoint_moves_last_and_is_fenced<F: ViewFixture>(fixture:
 
 /// The view `a` as a projection loads it.
 async fn stored<S: ViewStore>(store: &S, cards: &Arc<ModelSchema>) -> StoredView {
-    let loaded = store.load_to_fold(cards.clone(), vec!["a".to_owned()]);
-    let loaded = loaded.await.expect("views can be loaded");
+    let loaded = store
+        .load_to_fold(cards.clone(), vec!["a".to_owned()])
+        .await
+        .expect("views can be loaded");
     let [view] = <[StoredView; 1]>::try_from(loaded).expect("one view per key");
     view
 }

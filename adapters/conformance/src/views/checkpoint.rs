@@ -51,14 +51,16 @@ pub async fn v1_views_are_written_with_their_checkpoint<F: ViewFixture>(fixture:
     let store = open(fixture).await;
     assert_eq!(checkpoint(&*store).await, Some(9), "V1: after a restart");
     let found = load(&*store, &cards, &["c", "b", "a", "c", "A"]).await;
-    let found: Vec<_> = found.iter().map(Option::as_deref).collect();
+    let bodies: Vec<_> = found.iter().map(Option::as_deref).collect();
     let expected = [Some("4"), None, Some("3"), Some("4"), None];
-    assert_eq!(found, expected, "V1: views in the order asked");
+    assert_eq!(bodies, expected, "V1: views in the order asked");
     let found = load(&*store, &prices, &["a", "c"]).await;
     assert_eq!(found, [Some("9".to_owned()), None], "V1: of another model");
     assert!(load(&*store, &prices, &[]).await.is_empty());
-    let other = store.checkpoint("projection:other").await;
-    let other = other.expect("checkpoints can be read");
+    let other = store
+        .checkpoint("projection:other")
+        .await
+        .expect("checkpoints can be read");
     assert_eq!(other, None, "V1: each subscription has its own checkpoint");
 }
 
@@ -123,12 +125,8 @@ pub async fn v1_views_and_checkpoint_are_seen_together<F: ViewFixture>(fixture: 
             tokio::spawn(reader)
         })
         .collect();
-    let is_enough = || {
-        let seen = progress.iter().all(|seen| *seen.borrow() >= SEEN);
-        seen || readers.iter().any(JoinHandle::is_finished)
-    };
     let mut number = 0;
-    while number < u64::from(SEEN) || !is_enough() {
+    while number < u64::from(SEEN) || !is_seen(&progress, SEEN, &readers) {
         number += 1;
         let body = number.to_string();
         let between = (0..FILLERS).map(|filler| format!("a-{filler}"));
@@ -143,6 +141,12 @@ pub async fn v1_views_and_checkpoint_are_seen_together<F: ViewFixture>(fixture: 
     done.store(true, Ordering::Release);
     finish(readers).await;
     Outcome::Kept
+}
+
+/// Whether each reader has seen this number of checkpoints, or one has ended early.
+fn is_seen(progress: &[watch::Sender<u32>], count: u32, readers: &[JoinHandle<()>]) -> bool {
+    progress.iter().all(|seen| *seen.borrow() >= count)
+        || readers.iter().any(JoinHandle::is_finished)
 }
 
 /// Reads views and checkpoint until the writer is done. Reports the number of checkpoints seen.
@@ -161,8 +165,10 @@ async fn see_together<S: ViewStore>(
             views[0], views[1],
             "V1: views of one batch are seen together"
         );
-        let view = views[0].as_deref();
-        let view = view.map_or(0, |view| view.parse().expect("a number"));
+        let view = match views[0].as_deref() {
+            Some(body) => body.parse().expect("a number"),
+            None => 0,
+        };
         assert!(
             before <= view && view <= after,
             "V1: view {view} was seen between the checkpoints {before} and {after}"

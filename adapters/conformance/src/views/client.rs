@@ -56,9 +56,11 @@ pub(super) async fn load_to_fold<S: ViewStore>(
     model: &Arc<ModelSchema>,
     keys: &[&str],
 ) -> Vec<Option<String>> {
-    let loaded = store.load_to_fold(model.clone(), owned(keys)).await;
-    let loaded = loaded.expect("views can be loaded").into_iter();
-    text(loaded.map(|stored| stored.body).collect())
+    let loaded = store
+        .load_to_fold(model.clone(), owned(keys))
+        .await
+        .expect("views can be loaded");
+    text(loaded.into_iter().map(|stored| stored.body).collect())
 }
 
 /// Waits until queries see all commits, and scans.
@@ -90,6 +92,11 @@ fn owned(keys: &[&str]) -> Vec<String> {
 }
 
 fn text(views: Vec<Option<Vec<u8>>>) -> Vec<Option<String>> {
-    let text = |body| String::from_utf8(body).expect("the body is what was written");
-    views.into_iter().map(|view| view.map(text)).collect()
+    views
+        .into_iter()
+        .map(|view| {
+            let body = view?;
+            Some(String::from_utf8(body).expect("the body is what was written"))
+        })
+        .collect()
 }

@@ -66,11 +66,12 @@ pub async fn v1_each_subscription_has_its_own_checkpoint<F: ViewFixture>(fixture
         commit(&*store, batch).await;
     }
     for number in 1..=3 {
-        let found = store.checkpoint(&name(number)).await;
-        let found = found.expect("checkpoints can be read");
-        let found = found.map(|checkpoint| checkpoint.position.get());
+        let found = store
+            .checkpoint(&name(number))
+            .await
+            .expect("checkpoints can be read");
         assert_eq!(
-            found,
+            found.map(|checkpoint| checkpoint.position.get()),
             Some(number),
             "V1: the checkpoint of {}",
             name(number)

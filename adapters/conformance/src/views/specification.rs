@@ -104,23 +104,7 @@ fn random_scan(random: &mut Rng, model: &Arc<ModelSchema>) -> ViewScan {
 
 /// The views that a scan is documented to return, before `skip` and `take`.
 fn expected<'a>(cards: &'a [Card], scan: &ViewScan) -> Vec<&'a Card> {
-    let inside = |card: &&Card| {
-        scan.ranges.iter().all(|range| {
-            let key = &card.sort_keys[range.index];
-            let above = match &range.from {
-                Bound::Included(from) => key >= from,
-                Bound::Excluded(from) => key > from,
-                Bound::Unbounded => true,
-            };
-            let below = match &range.to {
-                Bound::Included(to) => key <= to,
-                Bound::Excluded(to) => key < to,
-                Bound::Unbounded => true,
-            };
-            above && below
-        })
-    };
-    let mut found: Vec<_> = cards.iter().filter(inside).collect();
+    let mut found: Vec<_> = cards.iter().filter(|card| is_inside(card, scan)).collect();
     found.sort_by_key(|card| {
         (
             scan.order.map(|index| card.sort_keys[index].clone()),
@@ -133,11 +117,31 @@ fn expected<'a>(cards: &'a [Card], scan: &ViewScan) -> Vec<&'a Card> {
     found
 }
 
+/// Whether the sort keys of a card are within all ranges of a scan.
+fn is_inside(card: &Card, scan: &ViewScan) -> bool {
+    scan.ranges.iter().all(|range| {
+        let key = &card.sort_keys[range.index];
+        let above = match &range.from {
+            Bound::Included(from) => key >= from,
+            Bound::Excluded(from) => key > from,
+            Bound::Unbounded => true,
+        };
+        let below = match &range.to {
+            Bound::Included(to) => key <= to,
+            Bound::Excluded(to) => key < to,
+            Bound::Unbounded => true,
+        };
+        above && below
+    })
+}
+
 /// Rows in a form that is easy to compare in the message of a failure.
 fn text(rows: &[(String, Vec<u8>)]) -> String {
-    let rows = rows.iter();
-    let rows = rows.map(|(key, body)| format!("{key:?} {}", String::from_utf8_lossy(body)));
-    rows.collect::<Vec<_>>().join(", ")
+    let texts: Vec<_> = rows
+        .iter()
+        .map(|(key, body)| format!("{key:?} {}", String::from_utf8_lossy(body)))
+        .collect();
+    texts.join(", ")
 }
 
 /// V4: scans of every shape return the documented views: within all ranges, sorted by index or key
@@ -148,9 +152,11 @@ pub async fn v4_scans_are_those_of_the_specification<F: ViewFixture>(fixture: &F
     let model = model("cards", &["rank", "raw", "maybe"]);
     let cards = cards(&mut random);
     prepare(&*store, &model).await;
-    let write = |card: &Card| put_sorted(&model, &card.key, &card.body, card.sort_keys.to_vec());
     for (to, cards) in (1..).zip(cards.chunks(25)) {
-        let changes: Vec<ViewChange> = cards.iter().map(write).collect();
+        let changes: Vec<ViewChange> = cards
+            .iter()
+            .map(|card| put_sorted(&model, &card.key, &card.body, card.sort_keys.to_vec()))
+            .collect();
         let from = (to > 1).then(|| to - 1);
         commit(&*store, batch(from, to, changes)).await;
     }
