@@ -162,14 +162,13 @@ impl AggregateItem {
 
     /// Whether a fold takes `&Recorded`.
     fn reads_recorded(&self) -> TokenStream {
-        let inputs = self.methods.iter().flat_map(|method| {
-            let inputs = self.inputs(method, &code!(Self)).into_iter();
-            inputs.map(|input| {
-                let cfg = &method.cfg;
-                code!(#(#cfg)* !#input::IS_ID)
-            })
-        });
-        let inputs: Vec<_> = inputs.collect();
+        let mut inputs = Vec::new();
+        for method in &self.methods {
+            let cfg = &method.cfg;
+            for input in self.inputs(method, &code!(Self)) {
+                inputs.push(code!(#(#cfg)* !#input::IS_ID));
+            }
+        }
         if inputs.is_empty() {
             return code!(false);
         }

@@ -152,9 +152,10 @@ fn table_name(given: Option<LitStr>, ident: &Ident, errors: &mut Errors) -> Stri
     let name = given
         .as_ref()
         .map_or_else(|| case::snake(ident), LitStr::value);
-    let allowed =
-        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
-    if !name.chars().all(allowed) {
+    if !name
+        .chars()
+        .all(|it| matches!(it, 'a'..='z' | '0'..='9' | '_'))
+    {
         let message = "a read model's name has only `a-z`, `0-9` and `_` in it: write \
                        `#[read_model(name = \"..\")]`";
         match given {

@@ -101,6 +101,7 @@ mod allocations;
 mod compile_errors;
 mod dependencies;
 mod guides;
+mod habits;
 mod layers;
 mod links;
 mod manifests;

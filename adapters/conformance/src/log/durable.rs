@@ -31,14 +31,12 @@ pub async fn i7_acknowledged_survives_a_restart<F: LogFixture>(fixture: &F) {
                 assert_eq!(state.body, write.body);
             }
         }
-        let drafts = (0..10).map(|number| {
+        let mut drafts = Vec::new();
+        for number in 0..10 {
             let id = format!("{life}-{number}");
-            Draft::new()
-                .event("sold", &["item:1"])
-                .state("sale", &id, &id, None)
-                .claimed_by(&*stores[0])
-        });
-        let drafts: Vec<_> = drafts.collect();
+            let draft = Draft::new().event("sold", &["item:1"]);
+            drafts.push(draft.state("sale", &id, &id, None).claimed_by(&*stores[0]));
+        }
         for outcome in send_all(&stores[life % 2], drafts.clone()).await {
             outcome.expect("the append succeeds");
         }

@@ -61,11 +61,11 @@ pub async fn i3_positions_are_in_commit_order<F: LogFixture>(fixture: &F) {
     let end = End::default();
     // The third store only reads.
     let writers = write(&stores[..2], &progress);
-    let followers = stores.iter().zip(progress).map(|(store, progress)| {
+    let mut followers = Vec::new();
+    for (store, progress) in stores.iter().zip(progress) {
         let follower = follow_telling(store.clone(), EventQuery::All, end.clone(), progress);
-        tokio::spawn(follower)
-    });
-    let followers: Vec<_> = followers.collect();
+        followers.push(tokio::spawn(follower));
+    }
     let sent = finish(writers).await;
     let head = end.at_head(&*stores[0]).await;
     let seen = finish(followers).await;
@@ -173,11 +173,11 @@ pub async fn i4_what_was_read_never_changes<F: LogFixture>(fixture: &F) {
     let progress = progress(&stores);
     let end = End::default();
     let writers = write(&stores, &progress);
-    let readers = stores.iter().zip(progress).map(|(store, progress)| {
+    let mut readers = Vec::new();
+    for (store, progress) in stores.iter().zip(progress) {
         let reader = read_until(store.clone(), end.clone(), progress);
-        tokio::spawn(reader)
-    });
-    let readers: Vec<_> = readers.collect();
+        readers.push(tokio::spawn(reader));
+    }
     finish(writers).await;
     end.at_head(&*stores[0]).await;
     for seen in finish(readers).await {

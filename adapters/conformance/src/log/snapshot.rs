@@ -74,9 +74,10 @@ pub async fn i5_a_slow_read_sees_one_snapshot<F: LogFixture>(fixture: &F) {
 pub async fn i5_as_of_tells_what_was_seen<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let done = Arc::new(AtomicBool::new(false));
-    let writers = (0..4).map(|writer| {
+    let mut writers = Vec::new();
+    for writer in 0..4 {
         let store = stores[writer % 2].clone();
-        tokio::spawn(async move {
+        writers.push(tokio::spawn(async move {
             for number in 0..20 {
                 let tag = format!("book:{}", number % 3);
                 let draft = Draft::new()
@@ -97,9 +98,8 @@ pub async fn i5_as_of_tells_what_was_seen<F: LogFixture>(fixture: &F) {
                     "a process knows its own head"
                 );
             }
-        })
-    });
-    let writers: Vec<_> = writers.collect();
+        }));
+    }
     let mut readers = Vec::new();
     for query in [
         EventQuery::All,

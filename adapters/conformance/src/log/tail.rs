@@ -20,16 +20,12 @@ pub async fn i4_the_tail_is_what_was_recorded<F: LogFixture>(fixture: &F) -> Out
     }
     let end = End::default();
     let progress = [(); 2].map(|()| watch::Sender::new(Position::START));
-    let followers = stores.iter().zip(&progress).map(|(store, progress)| {
-        let follower = follow_telling(
-            store.clone(),
-            EventQuery::All,
-            end.clone(),
-            progress.clone(),
-        );
-        tokio::spawn(follower)
-    });
-    let followers: Vec<_> = followers.collect();
+    let mut followers = Vec::new();
+    for (store, progress) in stores.iter().zip(&progress) {
+        let (store, end) = (store.clone(), end.clone());
+        let follower = follow_telling(store, EventQuery::All, end, progress.clone());
+        followers.push(tokio::spawn(follower));
+    }
     let reach = async |place: usize, position| {
         // A missing follower has reached the end, or has panicked, which is reported later.
         let mut follower = progress[place].subscribe();

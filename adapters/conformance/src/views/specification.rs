@@ -78,15 +78,15 @@ fn bound(random: &mut Rng, index: usize) -> Bound<SortKey> {
 }
 
 fn random_scan(random: &mut Rng, model: &Arc<ModelSchema>) -> ViewScan {
-    let ranges = (0..random.usize(0..=2)).map(|_| {
+    let mut ranges = Vec::new();
+    for _ in 0..random.usize(0..=2) {
         let index = random.usize(..3);
-        IndexRange {
+        ranges.push(IndexRange {
             index,
             from: bound(random, index),
             to: bound(random, index),
-        }
-    });
-    let ranges = ranges.collect();
+        });
+    }
     ViewScan {
         ranges,
         order: random.bool().then(|| random.usize(..3)),

@@ -37,9 +37,10 @@ impl Selection {
             return Self::All;
         }
         // PostgreSQL stores no text with a NUL in it, and rejects one as a parameter. No event matches.
-        let storable =
-            |item: &&EventQueryItem| !item.tags.iter().any(|it| it.as_str().contains('\0'));
-        let items: Vec<_> = items.iter().filter(storable).collect();
+        let items: Vec<_> = items
+            .iter()
+            .filter(|item| !item.tags.iter().any(|it| it.as_str().contains('\0')))
+            .collect();
         if let [item] = items[..]
             && let [tag] = item.tags.as_slice()
         {
