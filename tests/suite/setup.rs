@@ -11,7 +11,7 @@ use tempfile::TempDir;
 const SHELL: [&str; 3] = ["awk", "bash", "dirname"];
 
 /// Everything that the script looks for in `PATH`.
-const TOOLS: [&str; 11] = [
+const TOOLS: [&str; 12] = [
     "cargo",
     "cargo-clippy",
     "cargo-deny",
@@ -23,6 +23,7 @@ const TOOLS: [&str; 11] = [
     "postgres",
     "umadb",
     "unshare",
+    "valgrind",
 ];
 
 /// Where a program of this machine is.
@@ -80,6 +81,7 @@ fn what_is_missing_is_named_with_what_is_not_done_without_it() {
     for line in [
         "setup: no rustfmt: the format is not checked. To get it: rustup component add rustfmt",
         "setup: no clippy: lints are not checked. To get it: rustup component add clippy",
+        "setup: no valgrind: instructions are not counted. To get it: install valgrind",
         "setup: no mdbook: scripts/book does not build the book. To get it: cargo install mdbook",
         "setup: no cargo-deny: deny.toml is not checked here. To get it: cargo install cargo-deny",
         "setup: no unshare: SQLite is not tested on a full disk",
