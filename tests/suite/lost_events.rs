@@ -8,11 +8,15 @@ use cqrs_conformance::{LogFixture as _, StoreFixture as _};
 use cqrs_core::Position;
 use cqrs_core::app::{Module, SubscriptionState};
 use cqrs_core::prelude::*;
-use cqrs_core::store::{Checkpoint, EventLog, EventLogExt as _, ViewStore};
+use cqrs_core::store::{
+    BoxFuture, Checkpoint, EventLog, EventLogExt as _, EventPage, EventQuery, ReadRange,
+    StoreError, ViewStore,
+};
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::{Sqlite, rusqlite};
 use cqrs_umadb::UmaDb;
 
+use crate::support::decorated::{Decorated, Hooks};
 use crate::support::one_by_one::OneByOne;
 use crate::support::postgres::Schema;
 use crate::support::umadb::Log;
@@ -340,6 +344,26 @@ async fn lost_what_nobody_selects(mut log: impl RestorableLog, views: Arc<dyn Vi
     assert!(app.health().is_ok(), "{:?}", app.health());
 }
 
+/// The event that is in the place of the lost one is the last of the log, and a query waits for it.
+async fn asked_after_what_nobody_selects(mut log: impl RestorableLog, views: Arc<dyn ViewStore>) {
+    let opened = log.open().await;
+    sell(&opened, 1).await;
+    log.save().await;
+    note(&opened, 1).await;
+    let opened = log.open().await;
+    follow(&opened, &views).await;
+    let reached = checkpoint_of(SALES, &views).await.position;
+    drop(opened);
+
+    log.restore().await;
+    let opened = log.open().await;
+    let receipt = sell(&opened, 1).await.expect("a sale");
+    assert_eq!(receipt.last(), reached);
+    let app = build(&opened, &views).await;
+    let answer = app.query(first::CountSales).after(&receipt).await;
+    assert_eq!(answer.expect("answers"), 2);
+}
+
 /// The checkpoint moves past events that it does not select, and these are lost.
 async fn lost_after_a_long_way(mut log: impl RestorableLog, views: Arc<dyn ViewStore>) {
     let opened = log.open().await;
@@ -443,6 +467,15 @@ async fn events_in_the_place_of_lost_ones_that_nobody_selected_are_handled() {
 }
 
 #[tokio::test]
+async fn a_query_waits_for_events_in_the_place_of_lost_ones() {
+    let log = SqliteLog::new();
+    let views = sqlite_views(&log).await;
+    asked_after_what_nobody_selects(log, views).await;
+    asked_after_what_nobody_selects(SqliteLog::new(), OneByOne::new()).await;
+    asked_after_what_nobody_selects(SqliteLog::new(), Arc::new(Memory::new())).await;
+}
+
+#[tokio::test]
 async fn a_checkpoint_that_moved_without_events_has_the_event_at_its_place() {
     let log = SqliteLog::new();
     let views = sqlite_views(&log).await;
@@ -461,6 +494,39 @@ async fn an_empty_log_and_one_that_had_been_empty_are_no_others() {
     let app = build(&opened, &views).await;
     assert_eq!(count(&app).await, 1);
     assert!(app.health().is_ok(), "{:?}", app.health());
+}
+
+/// A log that reads single events up to a head that it knew before, as one of several processes may.
+struct EarlierHead;
+
+impl<L: EventLog + ?Sized> Hooks<L> for EarlierHead {
+    fn read<'a>(
+        &'a self,
+        log: &'a L,
+        query: EventQuery,
+        mut range: ReadRange,
+    ) -> BoxFuture<'a, Result<EventPage, StoreError>> {
+        if range.limit == 1 && range.up_to.is_none() {
+            range.up_to = Some(range.after.plus(1));
+        }
+        log.read(query, range)
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_another_process_knows_further_is_no_other() {
+    let log = SqliteLog::new();
+    let views = sqlite_views(&log).await;
+    let opened = log.open().await;
+    sell(&opened, 1).await;
+    note(&opened, 2).await;
+    let opened = log.open().await;
+    follow(&opened, &views).await;
+    let behind: Arc<dyn EventLog> = Arc::new(Decorated {
+        store: opened,
+        hooks: EarlierHead,
+    });
+    follow(&behind, &views).await;
 }
 
 /// A command without events takes a position in UmaDB, and no event is read there.

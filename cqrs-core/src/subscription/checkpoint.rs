@@ -87,7 +87,12 @@ impl HeldCheckpoint {
             .log
             .read(EventQuery::All, first_after(last.position.before()))
             .await?;
-        let head = page.as_of;
+        // The log may have read up to a head that it knew before another process moved the checkpoint.
+        let head = if page.as_of < seen {
+            self.log.head().await?
+        } else {
+            page.as_of
+        };
         let found = page.events.first().map(|event| LastEvent::from(&**event));
         if head < seen || found != Some(last) {
             return Err(StoreError::Rewound { head, seen });

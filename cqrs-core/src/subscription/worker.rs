@@ -146,11 +146,11 @@ impl Worker {
         trace::follows(&self.subscription, start);
         // A position of another log must not count as reached in this one.
         let Resumption { from, head } = checkpoint.resume(&self.query).await?;
-        if head == start {
+        if head == from {
             // No event is left, so an earlier failure no longer applies.
-            self.progress.mark_reached(start);
+            self.progress.mark_reached(from);
         } else {
-            self.progress.mark_started(start);
+            self.progress.mark_started(from);
         }
         follower.restart();
         let mut log = Subscription::new(self.log.clone(), self.query.clone(), from);
