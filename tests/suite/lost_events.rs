@@ -1,5 +1,6 @@
 //! Views apart from their log notice that the log has lost events, also when it has grown past their
-//! checkpoint, and take no other log for such a one.
+//! checkpoint, and take no other log for such a one. Longer than 500 lines: one list of the histories
+//! that a log can have had, on each pair of stores.
 
 use std::sync::Arc;
 use std::time::Duration;
