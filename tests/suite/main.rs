@@ -61,6 +61,7 @@ mod large_views;
 mod loads;
 mod one_by_one;
 mod reactions;
+mod view_commits;
 mod views;
 mod wide_folds;
 mod workers;

@@ -23,10 +23,6 @@ impl Dialect for Plain {
         format!("{table}_{column}")
     }
 
-    fn rows(columns: usize) -> String {
-        format!("VALUES ({columns})")
-    }
-
     fn has_key() -> String {
         "key = $1".to_owned()
     }

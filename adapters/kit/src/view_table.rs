@@ -36,10 +36,6 @@ pub trait Dialect {
     /// The name of an index of the table `table`, escaped where it has to be.
     fn index(table: &str, model: &str, column: usize) -> String;
 
-    /// The rows that an upsert writes: `columns` parameters, of which the first is the key and the
-    /// others are bytes.
-    fn rows(columns: usize) -> String;
-
     /// The condition that a row has a key of the first parameter.
     fn has_key() -> String;
 }
@@ -139,8 +135,8 @@ impl<D: Dialect> ViewTable<D> {
         format!("SELECT 1 FROM {} LIMIT 1", self.name)
     }
 
-    /// Writes views: the parameters are the key, the body, and the sort keys.
-    pub fn upsert(&self) -> String {
+    /// Writes views, from `rows`: SQL for rows of the key, the body, and the sort keys.
+    pub fn upsert(&self, rows: &str) -> String {
         let mut columns = String::from("key, body");
         let mut assignments = String::from("body = excluded.body");
         for column in 0..self.indexes {
@@ -148,9 +144,8 @@ impl<D: Dialect> ViewTable<D> {
             let _ = write!(assignments, ", i{column} = excluded.i{column}");
         }
         format!(
-            "INSERT INTO {} ({columns}) {} ON CONFLICT (key) DO UPDATE SET {assignments}",
-            self.name,
-            D::rows(self.indexes + 2)
+            "INSERT INTO {} ({columns}) {rows} ON CONFLICT (key) DO UPDATE SET {assignments}",
+            self.name
         )
     }
 
@@ -352,7 +347,7 @@ mod tests {
              NULL);CREATE INDEX cards_0 ON cards (i0, key);CREATE INDEX cards_1 ON cards (i1, key);"
         );
         assert_eq!(
-            table().upsert(),
+            table().upsert("VALUES (4)"),
             "INSERT INTO cards (key, body, i0, i1) VALUES (4) ON CONFLICT (key) DO UPDATE SET \
              body = excluded.body, i0 = excluded.i0, i1 = excluded.i1"
         );

@@ -37,18 +37,26 @@ impl Dialect for Schema {
         format!("\"{}\"", identifier(&format!("index{column}"), model))
     }
 
-    fn rows(columns: usize) -> String {
-        let mut rows = "SELECT * FROM unnest($1::text[]".to_owned();
-        for number in 2..=columns {
-            let _ = write!(rows, ", ${number}::bytea[]");
-        }
-        rows.push(')');
-        rows
-    }
-
     fn has_key() -> String {
         "key = ANY($1)".to_owned()
     }
+}
+
+/// Writes views if `fence` has a row. The parameters are arrays: `first` the keys, then the bodies,
+/// and the sort keys of each index.
+pub(crate) fn upsert_behind(fence: &str, table: &Table, first: usize) -> String {
+    let mut rows = format!("SELECT new.* FROM unnest(${first}::text[]");
+    for number in first + 1..first + 2 + table.indexes() {
+        let _ = write!(rows, ", ${number}::bytea[]");
+    }
+    let _ = write!(rows, ") AS new, {fence}");
+    table.upsert(&rows)
+}
+
+/// Deletes the views with the keys of the array `keys` if `fence` has a row.
+pub(crate) fn delete_behind(fence: &str, table: &Table, keys: usize) -> String {
+    let name = table.name();
+    format!("DELETE FROM {name} USING {fence} WHERE key = ANY(${keys})")
 }
 
 /// Locks the table, so that no row is written between a look at it and its end.
@@ -130,10 +138,10 @@ mod tests {
     #[test]
     fn an_upsert_writes_every_column() {
         assert_eq!(
-            table("cards").upsert(),
-            "INSERT INTO \"shop\".\"view_cards\" (key, body, i0, i1) SELECT * FROM \
-             unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[]) ON CONFLICT (key) DO \
-             UPDATE SET body = excluded.body, i0 = excluded.i0, i1 = excluded.i1"
+            upsert_behind("fence", &table("cards"), 6),
+            "INSERT INTO \"shop\".\"view_cards\" (key, body, i0, i1) SELECT new.* FROM \
+             unnest($6::text[], $7::bytea[], $8::bytea[], $9::bytea[]) AS new, fence ON CONFLICT \
+             (key) DO UPDATE SET body = excluded.body, i0 = excluded.i0, i1 = excluded.i1"
         );
     }
 

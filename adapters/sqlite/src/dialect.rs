@@ -33,14 +33,17 @@ impl Dialect for Tables {
         format!("{table}_by_{column}")
     }
 
-    fn rows(columns: usize) -> String {
-        let params: Vec<_> = (1..=columns).map(|number| format!("?{number}")).collect();
-        format!("VALUES ({})", params.join(", "))
-    }
-
     fn has_key() -> String {
         "key = ?1".to_owned()
     }
+}
+
+/// Writes one view: the parameters are the key, the body, and the sort keys.
+pub(crate) fn upsert(table: &Table) -> String {
+    let params: Vec<_> = (1..=table.indexes() + 2)
+        .map(|number| format!("?{number}"))
+        .collect();
+    table.upsert(&format!("VALUES ({})", params.join(", ")))
 }
 
 /// A parameter as SQLite takes it.

@@ -129,6 +129,27 @@ impl Proxy {
         (proxy.await, lost)
     }
 
+    /// Counts the round trips of each connection, from the first message that holds `marker` on.
+    pub async fn counting(url: &str, marker: &'static str) -> (Self, Arc<AtomicUsize>) {
+        let server = address(url);
+        let trips = Arc::new(AtomicUsize::new(0));
+        let shared = trips.clone();
+        let proxy = Self::start(move |client| {
+            let trips = shared.clone();
+            async move {
+                let Ok(server) = TcpStream::connect(server).await else {
+                    return;
+                };
+                let is_marked = AtomicBool::new(false);
+                let (client, server) = (client.into_split(), server.into_split());
+                let up = pin!(mark(client.0, server.1, marker, &is_marked));
+                let down = pin!(count(server.0, client.1, &is_marked, &trips));
+                tokio::select! { () = up => {}, () = down => {} }
+            }
+        });
+        (proxy.await, trips)
+    }
+
     /// The server's URL by way of this.
     pub fn url(&self, server: &str) -> String {
         let address = address(server).to_string();
@@ -249,6 +270,61 @@ async fn swallow(
             continue;
         }
         if to.write_all(&bytes[..size]).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Carries everything, and remembers whether any of it held `marker`.
+async fn mark(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    marker: &str,
+    is_marked: &AtomicBool,
+) {
+    let mut bytes = vec![0; 1 << 16];
+    loop {
+        let size = from.read(&mut bytes).await.unwrap_or(0);
+        let message = &bytes[..size];
+        if message
+            .windows(marker.len())
+            .any(|part| part == marker.as_bytes())
+        {
+            is_marked.store(true, Ordering::Relaxed);
+        }
+        if size == 0 || to.write_all(message).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Carries the messages of a server, and counts those that end a round trip.
+async fn count(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    is_marked: &AtomicBool,
+    trips: &AtomicUsize,
+) {
+    /// The type of the message `ReadyForQuery`.
+    const READY: u8 = b'Z';
+    /// A type, and the length of the message without it.
+    const HEADER: usize = 5;
+    let mut unread: Vec<u8> = Vec::new();
+    let mut bytes = vec![0; 1 << 16];
+    loop {
+        let size = from.read(&mut bytes).await.unwrap_or(0);
+        unread.extend_from_slice(&bytes[..size]);
+        while let [kind, a, b, c, d, ..] = unread[..] {
+            let length = u32::from_be_bytes([a, b, c, d]) as usize + HEADER - 4;
+            if unread.len() < length {
+                break;
+            }
+            if kind == READY && is_marked.load(Ordering::Relaxed) {
+                trips.fetch_add(1, Ordering::Relaxed);
+            }
+            unread.drain(..length);
+        }
+        if size == 0 || to.write_all(&bytes[..size]).await.is_err() {
             return;
         }
     }

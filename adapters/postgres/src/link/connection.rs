@@ -103,8 +103,8 @@ impl Connection {
             .await
     }
 
-    /// Prepares a statement of a handler. Handlers may build any number of different statements, which
-    /// would fill the memory of both ends, so the cache is bounded.
+    /// Prepares a statement of which there may be any number, such as those of handlers. They would
+    /// fill the memory of both ends, so the cache is bounded.
     pub(crate) async fn prepare_foreign(&self, sql: &str) -> Result<Statement, SqlError> {
         if self.client.statement_cache.size() >= MAX_STATEMENTS {
             self.client.statement_cache.clear();

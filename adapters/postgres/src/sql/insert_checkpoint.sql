@@ -4,3 +4,4 @@ INSERT INTO cqrs.checkpoints (
 )
 VALUES ($1, $2, $3, $4, $2)
 ON CONFLICT DO NOTHING
+RETURNING 1

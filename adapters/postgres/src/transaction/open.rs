@@ -30,12 +30,6 @@ impl OpenTransaction {
         committed
     }
 
-    pub(crate) async fn roll_back(mut self) -> Result<(), SqlError> {
-        let undone = self.connection.batch_execute("ROLLBACK").await;
-        self.ended();
-        undone
-    }
-
     /// Marks the transaction as ended, so that it is not rolled back.
     pub(crate) fn ended(&mut self) {
         self.is_open = false;

@@ -1,6 +1,5 @@
-use cqrs_core::store::{Checkpoint, LastEvent, ViewBatch};
+use cqrs_core::store::{Checkpoint, LastEvent};
 use cqrs_core::{EventId, Position};
-use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::fault::Fault;
@@ -58,27 +57,4 @@ pub(crate) async fn lock(
     let lock = client.prepare(LOCK_SUBSCRIPTION).await?;
     client.query(&lock, &[&key]).await?;
     position(client, sql, subscription).await
-}
-
-/// Moves the checkpoint from the start of the batch to its end. Returns `false`, and writes nothing,
-/// if the checkpoint is elsewhere: another worker has committed these events (V2).
-pub(crate) async fn advance(
-    client: &Connection,
-    sql: &Sql,
-    batch: &ViewBatch,
-) -> Result<bool, Fault> {
-    let to = row::number(batch.to.position);
-    let last_event = batch.to.last_event;
-    let id = last_event.map(|event| event.id.as_uuid());
-    let id_position = last_event.map(|event| row::number(event.position));
-    let from = batch.from.map(row::number);
-    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&batch.subscription, &to, &id, &id_position];
-    let statement = match &from {
-        Some(from) => {
-            params.push(from);
-            client.prepare(&sql.move_checkpoint).await?
-        }
-        None => client.prepare(&sql.insert_checkpoint).await?,
-    };
-    Ok(client.execute(&statement, &params).await? == 1)
 }

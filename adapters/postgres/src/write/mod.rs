@@ -9,6 +9,7 @@ pub(crate) mod log_session;
 pub(crate) mod models;
 pub(crate) mod reconnect_backoff;
 pub(crate) mod request;
+pub(crate) mod view_commit;
 pub(crate) mod views;
 
 use cqrs_core::store::{Append, AppendError, Appended};

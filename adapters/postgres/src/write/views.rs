@@ -1,18 +1,14 @@
-use std::borrow::Cow;
-
 use cqrs_core::Position;
 use cqrs_core::store::{ViewBatch, ViewChange, ViewCommitError};
 use cqrs_kit::view_changes::{ModelChanges, by_model};
-use tokio_postgres::types::ToSql;
 
 use super::checkpoint;
-use crate::dialect;
+use super::view_commit::CommitStatement;
 use crate::fault::{Fault, Kind};
 use crate::link::connection::Connection;
 use crate::schema::Schema;
 use crate::sql::Sql;
 use crate::store::Shared;
-use crate::transaction::open::OpenTransaction;
 
 /// Maximum number of attempts to commit when other transactions cause a deadlock or a failed
 /// serialization.
@@ -34,7 +30,7 @@ enum Fence {
     Moved(Option<Position>),
 }
 
-/// Writes the changes and moves the checkpoint in one transaction, so that each event is folded into
+/// Writes the changes and moves the checkpoint with one statement, so that each event is folded into
 /// the views exactly once, whichever process crashes.
 pub(crate) async fn commit(shared: &Shared, mut batch: ViewBatch) -> Result<(), ViewCommitError> {
     if batch.subscription.contains('\0') {
@@ -63,17 +59,14 @@ async fn attempt(
     batch: &ViewBatch,
     changes: &[ModelChanges<Schema>],
 ) -> Result<CommitOutcome, Fault> {
+    // The statement commits by itself. Sessions are read committed: after a wait for the
+    // checkpoint's row, its new position is compared.
     let connection = shared.pool.get().await?;
-    // Read committed: after a wait for the checkpoint's row, its new position must be visible.
-    let transaction = OpenTransaction::begin(connection, OpenTransaction::READ_COMMITTED).await?;
-    if let Fence::Moved(found) = write(&transaction, &shared.sql, batch, changes).await? {
-        transaction.roll_back().await?;
-        return Ok(CommitOutcome::Moved(found));
-    }
-    match transaction.commit().await.map_err(Fault::from) {
-        Ok(()) => Ok(CommitOutcome::Done),
-        Err(fault) if fault.kind() == Kind::Contention => Err(fault),
-        Err(fault) => Ok(CommitOutcome::Unknown(fault)),
+    match write(&connection, &shared.sql, batch, changes).await {
+        Ok(Fence::Passed) => Ok(CommitOutcome::Done),
+        Ok(Fence::Moved(found)) => Ok(CommitOutcome::Moved(found)),
+        Err(fault) if fault.kind() == Kind::Lost => Ok(CommitOutcome::Unknown(fault)),
+        Err(fault) => Err(fault),
     }
 }
 
@@ -143,54 +136,22 @@ async fn attempt_in(
     }
 }
 
-/// Moves the checkpoint and writes the changes in the open transaction.
+/// Moves the checkpoint and writes the changes, with one statement.
 async fn write(
     client: &Connection,
     sql: &Sql,
     batch: &ViewBatch,
     changes: &[ModelChanges<Schema>],
 ) -> Result<Fence, Fault> {
-    // The fence before the views: its row lock makes other workers of the subscription wait until
-    // this transaction has ended, so they never write views that they would have to take back.
-    let is_current = client.incarnation() == batch.incarnation;
-    if !is_current || !checkpoint::advance(client, sql, batch).await? {
-        let found = checkpoint::position(client, sql, &batch.subscription).await?;
-        return Ok(Fence::Moved(found));
-    }
-    for model in changes {
-        write_model(client, model).await?;
-    }
-    Ok(Fence::Passed)
-}
-
-async fn write_model(
-    transaction: &Connection,
-    ModelChanges { table, changes, .. }: &ModelChanges<Schema>,
-) -> Result<(), Fault> {
-    let mut keys: Vec<Cow<'_, str>> = Vec::new();
-    let mut bodies: Vec<&[u8]> = Vec::new();
-    let mut columns: Vec<Vec<&[u8]>> = vec![Vec::new(); table.indexes()];
-    let mut deleted: Vec<Cow<'_, str>> = Vec::new();
-    for ViewChange { key, view, .. } in changes {
-        let Some((body, sort_keys)) = view else {
-            deleted.push(dialect::encode_key(key));
-            continue;
-        };
-        keys.push(dialect::encode_key(key));
-        bodies.push(body);
-        for (column, sort_key) in columns.iter_mut().zip(sort_keys) {
-            column.push(sort_key.as_bytes());
+    if client.incarnation() == batch.incarnation {
+        let commit = CommitStatement::new(sql, batch, changes);
+        // Batches that change other models have other texts, so there may be many of them.
+        let statement = client.prepare_foreign(commit.sql()).await?;
+        let row = client.query_one(&statement, &commit.params()).await?;
+        if row.try_get::<_, i64>(0)? == 1 {
+            return Ok(Fence::Passed);
         }
     }
-    if !keys.is_empty() {
-        let upsert = transaction.prepare(&table.upsert()).await?;
-        let mut params: Vec<&(dyn ToSql + Sync)> = vec![&keys, &bodies];
-        params.extend(columns.iter().map(|column| column as &(dyn ToSql + Sync)));
-        transaction.execute(&upsert, &params).await?;
-    }
-    if !deleted.is_empty() {
-        let delete = transaction.prepare(&table.delete()).await?;
-        transaction.execute(&delete, &[&deleted]).await?;
-    }
-    Ok(())
+    let found = checkpoint::position(client, sql, &batch.subscription).await?;
+    Ok(Fence::Moved(found))
 }

@@ -6,7 +6,7 @@ use rusqlite::{CachedStatement, Connection};
 use tokio::sync::oneshot;
 
 use super::task::{Log, Responder, Task};
-use crate::dialect::Tables;
+use crate::dialect::{self, Tables};
 use crate::fault::Fault;
 use crate::{row, sql};
 
@@ -109,7 +109,7 @@ fn write_model(
     conn: &Connection,
     ModelChanges { table, changes, .. }: &ModelChanges<Tables>,
 ) -> Result<(), Fault> {
-    let mut upsert = conn.prepare_cached(&table.upsert())?;
+    let mut upsert = conn.prepare_cached(&dialect::upsert(table))?;
     let mut delete = conn.prepare_cached(&table.delete())?;
     for ViewChange { key, view, .. } in changes {
         match view {

@@ -1,0 +1,109 @@
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use cqrs_core::store::{ViewBatch, ViewChange};
+use cqrs_kit::view_changes::ModelChanges;
+use tokio_postgres::types::ToSql;
+
+use crate::dialect;
+use crate::row;
+use crate::schema::Schema;
+use crate::sql::Sql;
+
+/// The part of the statement that moves the checkpoint. It has a row if the checkpoint was at the
+/// start of the batch, and every other part joins it.
+const FENCE: &str = "checkpoint";
+
+/// One statement that moves a checkpoint and writes the changes of views behind it, with its
+/// parameters: a single round trip, and without a transaction around it, all of it or nothing (V1).
+///
+/// The statement writes nothing unless the checkpoint is at the start of the batch (V2), however the
+/// parts are executed:
+///
+/// - A part sees no row of the fence before the checkpoint's row is locked. If another worker holds
+///   that lock, the statement waits, and then compares the position that the other one has left.
+/// - An upsert also finds rows that were committed after the statement began. A delete does not, but
+///   no such row exists if the fence has a row: the views were last changed by the commit that moved
+///   the checkpoint to the start of the batch, and the batch follows it.
+pub(crate) struct CommitStatement<'b> {
+    sql: String,
+    params: Vec<Box<dyn ToSql + Sync + Send + 'b>>,
+}
+
+impl<'b> CommitStatement<'b> {
+    pub(crate) fn new(
+        sql: &Sql,
+        batch: &'b ViewBatch,
+        changes: &'b [ModelChanges<Schema>],
+    ) -> Self {
+        let last_event = batch.to.last_event;
+        let mut statement = Self {
+            sql: String::new(),
+            params: vec![
+                Box::new(batch.subscription.as_str()),
+                Box::new(row::number(batch.to.position)),
+                Box::new(last_event.map(|event| event.id.as_uuid())),
+                Box::new(last_event.map(|event| row::number(event.position))),
+            ],
+        };
+        let fence = match batch.from {
+            Some(from) => {
+                statement.params.push(Box::new(row::number(from)));
+                &sql.move_checkpoint
+            }
+            None => &sql.insert_checkpoint,
+        };
+        statement.sql = format!("WITH {FENCE} AS (\n{fence})");
+        for model in changes {
+            statement.write_model(model);
+        }
+        let _ = write!(statement.sql, "\nSELECT count(*) FROM {FENCE}");
+        statement
+    }
+
+    pub(crate) fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    pub(crate) fn params(&self) -> Vec<&(dyn ToSql + Sync)> {
+        self.params.iter().map(|param| &**param as _).collect()
+    }
+
+    fn write_model(&mut self, ModelChanges { table, changes, .. }: &'b ModelChanges<Schema>) {
+        let mut keys: Vec<Cow<'b, str>> = Vec::new();
+        let mut bodies: Vec<&'b [u8]> = Vec::new();
+        let mut columns: Vec<Vec<&'b [u8]>> = vec![Vec::new(); table.indexes()];
+        let mut deleted: Vec<Cow<'b, str>> = Vec::new();
+        for ViewChange { key, view, .. } in changes {
+            let Some((body, sort_keys)) = view else {
+                deleted.push(dialect::encode_key(key));
+                continue;
+            };
+            keys.push(dialect::encode_key(key));
+            bodies.push(body);
+            for (column, sort_key) in columns.iter_mut().zip(sort_keys) {
+                column.push(sort_key.as_bytes());
+            }
+        }
+        let next = self.params.len() + 1;
+        if !keys.is_empty() {
+            self.push_part(&dialect::upsert_behind(FENCE, table, next));
+            self.params.push(Box::new(keys));
+            self.params.push(Box::new(bodies));
+            for column in columns {
+                self.params.push(Box::new(column));
+            }
+        }
+        let next = self.params.len() + 1;
+        if !deleted.is_empty() {
+            self.push_part(&dialect::delete_behind(FENCE, table, next));
+            self.params.push(Box::new(deleted));
+        }
+    }
+
+    /// Adds a part, named after the number of parameters before it.
+    fn push_part(&mut self, part: &str) {
+        let number = self.params.len();
+        let _ = write!(self.sql, ", part{number} AS ({part})");
+    }
+}
