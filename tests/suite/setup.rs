@@ -11,7 +11,7 @@ use tempfile::TempDir;
 const SHELL: [&str; 3] = ["awk", "bash", "dirname"];
 
 /// Everything that the script looks for in `PATH`.
-const TOOLS: [&str; 12] = [
+const TOOLS: [&str; 13] = [
     "cargo",
     "cargo-clippy",
     "cargo-deny",
@@ -19,6 +19,7 @@ const TOOLS: [&str; 12] = [
     "cargo-semver-checks",
     "cc",
     "mdbook",
+    "npm",
     "pgbouncer",
     "postgres",
     "umadb",

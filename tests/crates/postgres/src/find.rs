@@ -4,9 +4,17 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where PostgreSQL's programs are: the first directory with a server among those of `PATH`, what
-/// `pg_config` says, and Debian's, which are not in `PATH`, with the highest version first.
+/// The directory of PostgreSQL's programs: the one in `CQRS_POSTGRES_BIN`, and no other if that is
+/// set; else the first one with a server among those of `PATH`, of `pg_config`, and of Debian, which
+/// are not in `PATH`, with the highest version first.
 pub fn binaries() -> Option<PathBuf> {
+    match std::env::var_os("CQRS_POSTGRES_BIN") {
+        Some(directory) if !directory.is_empty() => with_server(Path::new(&directory)),
+        _ => installed(),
+    }
+}
+
+fn installed() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     from_path(&path)
         .or_else(|| with_server(Path::new(&output("pg_config", &["--bindir"])?)))

@@ -1,6 +1,6 @@
 //! A PostgreSQL server for tests: the one that `CQRS_TEST_POSTGRES_URL` names, a database in which
 //! schemas may be created and dropped; else a private one in a temporary directory, from the
-//! programs that are installed on this machine.
+//! programs in `CQRS_POSTGRES_BIN`, or from those that are installed on this machine.
 //!
 //! A private server ends with the process that started it, however that ends, and leaves nothing
 //! behind. It listens on 127.0.0.1 only, and trusts every connection.
@@ -10,7 +10,7 @@ mod pooler;
 mod supervisor;
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub use find::binaries;
@@ -39,7 +39,7 @@ impl Server {
                 supervisor: None,
                 shared: true,
             }),
-            _ => Self::start(None, true),
+            _ => Self::find().and_then(|binaries| Self::start(&binaries, None, true)),
         });
         match shared {
             Ok(server) => Some(server),
@@ -52,7 +52,17 @@ impl Server {
     /// # Panics
     /// As [`shared`](Self::shared).
     pub fn private(test: &str) -> Option<Self> {
-        Self::start(None, false).map_or_else(|why| without(test, &why), Some)
+        Self::find()
+            .and_then(|binaries| Self::start(&binaries, None, false))
+            .map_or_else(|why| without(test, &why), Some)
+    }
+
+    /// A server of the caller's own, from the programs in this directory.
+    ///
+    /// # Errors
+    /// When there is no server, or it does not start.
+    pub fn of(binaries: &Path) -> Result<Self, String> {
+        Self::start(binaries, None, false)
     }
 
     /// A standby that follows this server, for tests that read from it.
@@ -61,13 +71,25 @@ impl Server {
     /// When this is not a private server, or the standby does not start.
     #[must_use]
     pub fn standby(&self) -> Self {
-        let primary = self.own().port();
-        Self::start(Some(primary), false).expect("a standby can be started")
+        // Nothing writes to the files while they are copied.
+        self.stand_still();
+        let standby = Self::find().and_then(|it| Self::start(&it, Some(&self.own()), false));
+        self.go_on();
+        standby.expect("a standby can be started")
     }
 
-    fn start(primary: Option<u16>, shared: bool) -> Result<Self, String> {
-        let binaries = binaries().ok_or(NONE)?;
-        let supervisor = Supervisor::new(&binaries, primary, supervisor::ports())?;
+    fn find() -> Result<PathBuf, String> {
+        binaries().ok_or_else(|| match std::env::var("CQRS_POSTGRES_BIN") {
+            Ok(directory) if !directory.is_empty() => format!(
+                "CQRS_POSTGRES_BIN is `{directory}`, which has no PostgreSQL server (initdb, \
+                 pg_ctl, postgres)"
+            ),
+            _ => NONE.to_owned(),
+        })
+    }
+
+    fn start(binaries: &Path, primary: Option<&Supervisor>, shared: bool) -> Result<Self, String> {
+        let supervisor = Supervisor::new(binaries, primary, supervisor::ports())?;
         Ok(Self {
             url: format!(
                 "postgres://postgres@127.0.0.1:{}/postgres",

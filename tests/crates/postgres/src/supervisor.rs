@@ -23,11 +23,11 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Creates a cluster, or a standby of the one on the port `primary`, and starts it on the first
-    /// of the ports that no other process has.
+    /// Creates a cluster, or a standby of a primary that stands still, and starts it on the first of
+    /// the ports that no other process has.
     pub(crate) fn new(
         binaries: &Path,
-        primary: Option<u16>,
+        primary: Option<&Self>,
         ports: impl IntoIterator<Item = u16>,
     ) -> Result<Self, String> {
         let mut shell = command(binaries, primary)?
@@ -45,8 +45,8 @@ impl Supervisor {
         this.directory = this.answer()?.into();
         let created = this.answer()?;
         if created != "ready" {
-            let program = primary.map_or("initdb", |_| "pg_basebackup");
-            return Err(this.failure(&format!("{program} failed")));
+            let step = primary.map_or("initdb", |_| "the copy of the primary");
+            return Err(this.failure(&format!("{step} failed")));
         }
         for port in ports {
             match this.ask(&format!("start {port}"))?.as_str() {
@@ -121,7 +121,7 @@ impl Drop for Supervisor {
     }
 }
 
-fn command(binaries: &Path, primary: Option<u16>) -> Result<Command, String> {
+fn command(binaries: &Path, primary: Option<&Supervisor>) -> Result<Command, String> {
     let mut command = match find::user() {
         None => Command::new("sh"),
         Some(user) => {
@@ -136,7 +136,11 @@ fn command(binaries: &Path, primary: Option<u16>) -> Result<Command, String> {
         }
     };
     command.args(["-c", SCRIPT, "supervisor"]).arg(binaries);
-    command.args(primary.map(|port| port.to_string()));
+    if let Some(primary) = primary {
+        command
+            .arg(primary.port.to_string())
+            .arg(&primary.directory);
+    }
     for (variable, _) in std::env::vars_os() {
         if variable.as_encoded_bytes().starts_with(b"PG") {
             command.env_remove(variable);

@@ -1,12 +1,14 @@
 # Keeps one PostgreSQL server for a test process, which holds the other end of standard input:
 # when that ends, in whatever way, so do the server and the directory with all it wrote.
-# $1: where PostgreSQL's programs are. $2: the port of a server to be a standby of, if any. Answers with the directory, then `ready` or `failed`; then
-# takes commands, one a line: `start <port>` answers `ready`, `busy` or `failed`; `kill`, `gone`;
-# `stand`, `stopped`; `continue`, `running`. Of a server that was killed: `save`, `saved`; `restore`,
+# $1: the directory of PostgreSQL's programs. For a standby, $2 and $3 are the port and the directory
+# of its primary, which stands still. Answers with the directory, then `ready` or `failed`; then takes
+# commands, one a line: `start <port>` answers `ready`, `busy` or `failed`; `kill`, `gone`; `stand`,
+# `stopped`; `continue`, `running`. Of a server that was killed: `save`, `saved`; `restore`,
 # `restored`.
 
 bin=$1
 primary=$2
+original=$3
 directory=
 pid_file=data/postmaster.pid
 
@@ -31,10 +33,11 @@ create() {
   mkfifo alive && if [ -n "$primary" ]; then copy; else init; fi
 }
 
-# What the primary is configured with comes along.
+# A copy of files that no process writes is the data of a server that has crashed, with its
+# configuration. Not by pg_basebackup, which some packages of the server leave out.
 copy() {
-  "$bin/pg_basebackup" -h 127.0.0.1 -p "$primary" -U postgres -D data -R -X stream \
-    --checkpoint=fast --no-sync </dev/null >>log
+  cp -a "$original/data" data && rm "$pid_file" && touch data/standby.signal &&
+    echo "primary_conninfo = 'host=127.0.0.1 port=$primary user=postgres'" >>data/postgresql.conf
 }
 
 init() {

@@ -234,6 +234,7 @@ fn without_a_server_a_test_says_so_and_fails_only_where_it_is_required() {
     for (required, succeeds) in [("0", true), ("1", false)] {
         let output = serve("some_test")
             .env("PATH", &path)
+            .env_remove("CQRS_POSTGRES_BIN")
             .env("CQRS_REQUIRE_SERVICES", required)
             .output()
             .expect("it can be run");
@@ -241,5 +242,28 @@ fn without_a_server_a_test_says_so_and_fails_only_where_it_is_required() {
         assert_eq!(output.status.success(), succeeds, "{errors}");
         assert!(errors.contains("some_test"), "{errors}");
         assert!(errors.contains("initdb failed"), "{errors}");
+    }
+}
+
+#[test]
+fn the_programs_that_are_named_are_used_and_no_others() {
+    let empty = readable();
+    for (directory, reason) in [
+        (Some(empty.path()), "has no PostgreSQL server"),
+        (test_postgres::binaries().as_deref(), ""),
+    ] {
+        let Some(directory) = directory else {
+            return;
+        };
+        let output = serve("some_test")
+            .env("CQRS_POSTGRES_BIN", directory)
+            .env("CQRS_REQUIRE_SERVICES", "0")
+            .stdin(Stdio::null())
+            .output()
+            .expect("it can be run");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(errors.contains(reason), "{errors}");
+        let started = String::from_utf8_lossy(&output.stdout).contains("postgres://");
+        assert_eq!(started, reason.is_empty(), "{errors}");
     }
 }
