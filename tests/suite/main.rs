@@ -23,6 +23,7 @@ mod options;
 mod read_only;
 mod replica;
 mod sabotage;
+mod stored_rows;
 
 // Commands and queries.
 mod arrays;

@@ -26,23 +26,26 @@ pub(crate) const DURABLE: &str = "\
     SELECT set_config('synchronous_commit', 'on', false) \
     WHERE current_setting('synchronous_commit') = 'off'";
 
-/// Marks the beginning and the end of the parts of `append_with_states` that concern states.
+/// Marks the beginning and the end of the parts of `append` that concern states.
 const STATES: &str = "-- states\n";
 
 macro_rules! statements {
     ($($name:ident),+ $(,)?) => {
         /// The statements for one schema.
         pub(crate) struct Sql {
-            /// `append_with_states` without states: the upsert costs time even with no rows.
+            /// `append`, with the parts that concern states.
+            pub(crate) append_with_states: String,
+            /// `append` without those: the upsert costs time even with no rows.
             pub(crate) append: String,
             $(pub(crate) $name: String),+
         }
 
         impl Sql {
             pub(crate) fn new(schema: &Schema) -> Self {
-                let whole = include_str!("sql/append_with_states.sql");
+                let whole = include_str!("sql/append.sql");
                 let without = whole.split(STATES).step_by(2).collect::<Vec<_>>().join("");
                 Self {
+                    append_with_states: schema.apply(whole),
                     append: schema.apply(&without),
                     $($name: schema.apply(include_str!(concat!("sql/", stringify!($name), ".sql")))),+
                 }
@@ -52,7 +55,7 @@ macro_rules! statements {
 }
 
 statements!(
-    append_with_states,
+    append_one,
     commands,
     insert_checkpoint,
     lock_head,

@@ -12,10 +12,10 @@ use crate::fault::{Fault, Kind};
 use crate::link::connection::Connection;
 use crate::row::{self, Head};
 use crate::store::Shared;
-use crate::write::columns::Columns;
 use crate::write::decide::refusal;
 use crate::write::log_session::LogSession;
 use crate::write::reconnect_backoff::ReconnectBackoff;
+use crate::write::rows::{AppendStatement, BatchRows};
 
 /// Maximum number of events that are read while the head is locked and other appends wait.
 const MAX_LOCKED_TAIL: usize = 1024;
@@ -88,7 +88,8 @@ async fn attempt(
     }
     let session = of(client, shared);
     // Before the lock, since preparing takes a round trip, for which others would wait.
-    let statement = session.append_statement(!append.states.is_empty()).await?;
+    let kind = AppendStatement::for_append(append);
+    let statement = session.append_statement(kind).await?;
     let incarnation = client.incarnation();
     // The permit before the lock. The reverse order could deadlock: the holder of the lock would wait
     // for the permit, and the holder of the permit for the lock.
@@ -118,11 +119,11 @@ async fn attempt(
         return Ok(AppendOutcome::Refused(refusal));
     }
     let appended = append.place(head.position, head.time)?;
-    let mut columns = Columns::new(&head);
-    columns.add(append, &appended);
+    let mut rows = BatchRows::new(&head);
+    rows.add(append, &appended);
     // Both are sent at once, which saves a round trip under the lock. The lock keeps the head as it
     // was read, so the statement either writes or fails. If it fails, `COMMIT` rolls back.
-    let written = columns.write(client, &statement, &head);
+    let written = rows.write(client, &statement, &head);
     let committed = client.batch_execute("COMMIT");
     let (written, committed) = join(written, committed).await;
     let outcome = outcome(written, committed.map_err(Fault::from), appended)?;

@@ -8,11 +8,11 @@ use cqrs_kit::decider::{ConflictWindow, Decider};
 
 use tracing::warn;
 
-use super::columns::Columns;
 use super::decide::refusal;
 use super::log_session::LogSession;
 use super::reconnect_backoff::ReconnectBackoff;
 use super::request::{Disposition, Request};
+use super::rows::BatchRows;
 use crate::Options;
 use crate::fault::{Fault, Kind};
 use crate::known_log::KnownLog;
@@ -240,13 +240,13 @@ impl Engine {
             self.catch_up(session).await?;
         }
         self.decide(session, batch).await?;
-        let mut columns = Columns::new(&self.head);
+        let mut rows = BatchRows::new(&self.head);
         for request in batch.iter() {
             if let Disposition::Write(appended) = &request.disposition {
-                columns.add(&request.append, appended);
+                rows.add(&request.append, appended);
             }
         }
-        if columns.is_empty() {
+        if rows.is_empty() {
             if lock {
                 session.commit().await?;
             }
@@ -254,13 +254,13 @@ impl Engine {
         }
         // The compare-and-set. It alone makes positions contiguous across processes: whatever was
         // decided above is void if the head has moved, and then no row is written (I1, I3).
-        if !session.append(&columns, &self.head).await? {
+        if !session.append(&rows, &self.head).await? {
             return Ok(false);
         }
         if lock {
             session.commit().await?;
         }
-        let (_, time) = columns.head();
+        let (_, time) = rows.head();
         self.head.position = self.window.head();
         self.head.time = time;
         Ok(true)

@@ -11,7 +11,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
-use super::columns::Columns;
+use super::rows::{AppendStatement, BatchRows};
 use crate::fault::Fault;
 use crate::known_log::{KnownLog, SeenHead};
 use crate::link::Link;
@@ -135,9 +135,9 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
     }
 
     /// Writes all rows, if the head is still this one, or none. Returns which.
-    pub(crate) async fn append(&self, columns: &Columns<'_>, head: &Head) -> Result<bool, Fault> {
-        let statement = self.append_statement(columns.has_states()).await?;
-        let written = columns.write(self.client(), &statement, head).await?;
+    pub(crate) async fn append(&self, rows: &BatchRows<'_>, head: &Head) -> Result<bool, Fault> {
+        let statement = self.append_statement(rows.statement()).await?;
+        let written = rows.write(self.client(), &statement, head).await?;
         Ok(written == 1)
     }
 
@@ -159,13 +159,11 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
     }
 
     /// The statement that [`append`](LogSession::append) sends.
-    pub(crate) async fn append_statement(&self, has_states: bool) -> Result<Statement, Fault> {
-        let sql = if has_states {
-            &self.sql.append_with_states
-        } else {
-            &self.sql.append
-        };
-        self.prepared(sql).await
+    pub(crate) async fn append_statement(
+        &self,
+        statement: AppendStatement,
+    ) -> Result<Statement, Fault> {
+        self.prepared(statement.text(&self.sql)).await
     }
 
     pub(crate) async fn commit(&self) -> Result<(), Fault> {

@@ -2,13 +2,14 @@
 //! Transactions of handlers append beside it: see `transaction::append`.
 
 pub(crate) mod checkpoint;
-pub(crate) mod columns;
 pub(crate) mod decide;
 mod engine;
 pub(crate) mod log_session;
 pub(crate) mod models;
 pub(crate) mod reconnect_backoff;
 pub(crate) mod request;
+pub(crate) mod row_array;
+pub(crate) mod rows;
 pub(crate) mod view_commit;
 pub(crate) mod views;
 

@@ -2,6 +2,9 @@
 -- sets the head to position $3 and time $4. Otherwise writes nothing: every insert joins the updated
 -- row. One statement, so the batch costs one round trip, and is written as a whole or not at all.
 -- Returns 1 if the batch was written, else 0.
+--
+-- One array of rows per table: an array per column would cost the server a scan for each column, which
+-- for a small batch is more than the inserts. Such rows have the columns in the order of the table.
 WITH head AS (
     UPDATE cqrs.head SET position = $3, time = $4
     WHERE id = 1 AND position = $1 AND epoch = $2
@@ -11,23 +14,20 @@ WITH head AS (
         position, id, type, version, tags, time, actor, command, correlation, causation, payload
     )
     SELECT new.*
-    FROM unnest(
-        $5::bigint[], $6::uuid[], $7::text[], $8::bigint[], $9::text[], $10::bigint[],
-        $11::text[], $12::uuid[], $13::uuid[], $14::uuid[], $15::bytea[]
-    ) AS new, head
+    FROM unnest($5::cqrs.events[]) AS new, head
 ), new_tags AS (
     INSERT INTO cqrs.event_tags (tag, position)
     SELECT new.*
-    FROM unnest($16::text[], $17::bigint[]) AS new, head
+    FROM unnest($6::cqrs.event_tags[]) AS new, head
 ), new_commands AS (
     INSERT INTO cqrs.commands (id, fingerprint, first, count)
     SELECT new.*
-    FROM unnest($18::uuid[], $19::bigint[], $20::bigint[], $21::bigint[]) AS new, head
+    FROM unnest($7::cqrs.commands[]) AS new, head
 -- states
 ), new_states AS (
     INSERT INTO cqrs.states (aggregate, id, body, position)
     SELECT new.*
-    FROM unnest($22::text[], $23::text[], $24::bytea[], $25::bigint[]) AS new, head
+    FROM unnest($8::cqrs.states[]) AS new, head
     ON CONFLICT (aggregate, id)
     DO UPDATE SET body = excluded.body, position = excluded.position
 -- states
