@@ -56,7 +56,7 @@ impl SeenHead {
         Ok(Self {
             store: head.store,
             position: head.position,
-            event: row.try_get(5)?,
+            event: row.try_get(6)?,
         })
     }
 }
@@ -72,7 +72,7 @@ impl KnownLog {
                 incarnation: Incarnation::default(),
                 store: head.store,
                 position: head.position,
-                event: row.try_get(5)?,
+                event: row.try_get(6)?,
             })),
         };
         Ok((log, head))
@@ -103,7 +103,7 @@ impl KnownLog {
             let landmark = *self.landmark();
             let position = number(landmark.position);
             let row = client.query_one(&sql.recognize, &[&position]).await?;
-            let (head, event): (Head, Option<Uuid>) = (row::head(&row)?, row.try_get(4)?);
+            let (head, event): (Head, Option<Uuid>) = (row::head(&row)?, row.try_get(5)?);
             let is_continued = head.store == landmark.store
                 && head.position >= landmark.position
                 && event == landmark.event;
@@ -114,7 +114,7 @@ impl KnownLog {
                 incarnation: landmark.incarnation.next(),
                 store: head.store,
                 position: head.position,
-                event: row.try_get(5)?,
+                event: row.try_get(6)?,
             };
             if self.replace(landmark.incarnation, next) {
                 return Ok(next.incarnation);
@@ -135,7 +135,7 @@ impl KnownLog {
         let landmark = *self.landmark();
         let position = number(landmark.position);
         let row = client.query_one(&sql.recognize, &[&position]).await?;
-        let (copy, event): (Head, Option<Uuid>) = (row::head(&row)?, row.try_get(4)?);
+        let (copy, event): (Head, Option<Uuid>) = (row::head(&row)?, row.try_get(5)?);
         let is_behind = copy.position < landmark.position;
         if copy.store == landmark.store && (is_behind || event == landmark.event) {
             return Ok(landmark.incarnation);

@@ -17,6 +17,10 @@ pub(crate) struct Head {
     pub(crate) epoch: i64,
     /// Id of the log.
     pub(crate) store: Uuid,
+    /// Id of the append that set the head: of the statement, not of a command. Position and epoch do
+    /// not identify the predecessor of a batch that is sent before the batch ahead of it is answered:
+    /// another process may have written as many events in the place of that one.
+    pub(crate) last: Uuid,
 }
 
 /// A position as a parameter.
@@ -45,6 +49,7 @@ pub(crate) fn head(row: &Row) -> Result<Head, Fault> {
         time: row.try_get(1)?,
         epoch: row.try_get(2)?,
         store: row.try_get(3)?,
+        last: row.try_get(4)?,
     })
 }
 

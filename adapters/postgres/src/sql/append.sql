@@ -1,33 +1,33 @@
--- Writes a batch if the head is still at position $1 and epoch $2, against which it was decided, and
--- sets the head to position $3 and time $4. Otherwise writes nothing: every insert joins the updated
--- row. One statement, so the batch costs one round trip, and is written as a whole or not at all.
--- Returns 1 if the batch was written, else 0.
+-- Writes a batch if the head is still the one against which it was decided, at position $1 and epoch
+-- $2, set by the append $3. Sets the head to position $4 and time $5, as the append $6. Otherwise writes
+-- nothing: every insert joins the updated row. One statement, so the batch costs one round trip, and is
+-- written as a whole or not at all. Returns 1 if the batch was written, else 0.
 --
 -- One array of rows per table: an array per column would cost the server a scan for each column, which
 -- for a small batch is more than the inserts. Such rows have the columns in the order of the table.
 WITH head AS (
-    UPDATE cqrs.head SET position = $3, time = $4
-    WHERE id = 1 AND position = $1 AND epoch = $2
+    UPDATE cqrs.head SET position = $4, time = $5, last = $6
+    WHERE id = 1 AND position = $1 AND epoch = $2 AND last = $3
     RETURNING 1
 ), new_events AS (
     INSERT INTO cqrs.events (
         position, id, type, version, tags, time, actor, command, correlation, causation, payload
     )
     SELECT new.*
-    FROM unnest($5::cqrs.events[]) AS new, head
+    FROM unnest($7::cqrs.events[]) AS new, head
 ), new_tags AS (
     INSERT INTO cqrs.event_tags (tag, position)
     SELECT new.*
-    FROM unnest($6::cqrs.event_tags[]) AS new, head
+    FROM unnest($8::cqrs.event_tags[]) AS new, head
 ), new_commands AS (
     INSERT INTO cqrs.commands (id, fingerprint, first, count)
     SELECT new.*
-    FROM unnest($7::cqrs.commands[]) AS new, head
+    FROM unnest($9::cqrs.commands[]) AS new, head
 -- states
 ), new_states AS (
     INSERT INTO cqrs.states (aggregate, id, body, position)
     SELECT new.*
-    FROM unnest($8::cqrs.states[]) AS new, head
+    FROM unnest($10::cqrs.states[]) AS new, head
     ON CONFLICT (aggregate, id)
     DO UPDATE SET body = excluded.body, position = excluded.position
 -- states

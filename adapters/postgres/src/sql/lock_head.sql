@@ -1,7 +1,7 @@
 -- Locks and returns the head. The setting `cqrs_store.handler` ends with the transaction that a
 -- handler was given, so it tells whether the handler has ended that. The other settings make the
 -- store's statements in this transaction use the same plans as in its own sessions.
-SELECT position, time, epoch, store_id, current_setting('cqrs_store.handler', true),
+SELECT position, time, epoch, store_id, last, current_setting('cqrs_store.handler', true),
     set_config('plan_cache_mode', 'force_generic_plan', true),
     set_config('enable_seqscan', 'off', true),
     set_config('enable_hashjoin', 'off', true),

@@ -95,7 +95,7 @@ async fn attempt(
     // for the permit, and the holder of the permit for the lock.
     let mut permit = shared.head_locks.acquire(incarnation).await;
     let locked = session.lock_head().await?;
-    if locked.try_get::<_, Option<String>>(4)?.as_deref() != Some("open") {
+    if locked.try_get::<_, Option<String>>(5)?.as_deref() != Some("open") {
         return Ok(AppendOutcome::Refused(AppendError::Transaction {
             reason: "the handler ended it: leave out `COMMIT` and `ROLLBACK`".into(),
         }));

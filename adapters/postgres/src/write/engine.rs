@@ -263,6 +263,7 @@ impl Engine {
         let (_, time) = rows.head();
         self.head.position = self.window.head();
         self.head.time = time;
+        self.head.last = rows.id();
         Ok(true)
     }
 

@@ -151,7 +151,7 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
         Ok(())
     }
 
-    /// Locks the head until the transaction ends. The fifth column tells whether the transaction is
+    /// Locks the head until the transaction ends. The sixth column tells whether the transaction is
     /// still the one that a handler was given: see `lock_head.sql`.
     pub(crate) async fn lock_head(&self) -> Result<Row, Fault> {
         let lock = self.prepared(&self.sql.lock_head).await?;

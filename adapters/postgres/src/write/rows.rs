@@ -4,6 +4,7 @@ use cqrs_core::store::{Appended, Recorded, StateWrite, Tag};
 use cqrs_kit::prepared::Prepared;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Statement};
+use uuid::Uuid;
 
 use super::row_array::{EncodeResult, RowArray, RowEncoder, TableRow};
 use crate::fault::Fault;
@@ -15,6 +16,8 @@ use crate::sql::Sql;
 pub(crate) struct BatchRows<'b> {
     /// Position and time of the last event.
     head: (i64, i64),
+    /// Id of the append of these rows, which no other append has.
+    id: Uuid,
     appends: Vec<(&'b Prepared, Appended)>,
 }
 
@@ -56,6 +59,7 @@ impl<'b> BatchRows<'b> {
     pub(crate) fn new(head: &Head) -> Self {
         Self {
             head: (number(head.position), head.time),
+            id: Uuid::new_v4(),
             appends: Vec::new(),
         }
     }
@@ -63,6 +67,11 @@ impl<'b> BatchRows<'b> {
     /// Position and time of the last event.
     pub(crate) fn head(&self) -> (i64, i64) {
         self.head
+    }
+
+    /// Id of the append of these rows.
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -100,7 +109,9 @@ impl<'b> BatchRows<'b> {
         let compare = Compare {
             position: number(before.position),
             epoch: before.epoch,
+            last: before.last,
             head: self.head,
+            id: self.id,
         };
         let one = match self.appends[..] {
             [(append, _)] => OneEvent::of(append),
@@ -158,12 +169,21 @@ impl<'b> BatchRows<'b> {
 struct Compare {
     position: i64,
     epoch: i64,
+    last: Uuid,
     head: (i64, i64),
+    id: Uuid,
 }
 
 impl Compare {
     fn params(&self) -> Vec<&(dyn ToSql + Sync)> {
-        vec![&self.position, &self.epoch, &self.head.0, &self.head.1]
+        vec![
+            &self.position,
+            &self.epoch,
+            &self.last,
+            &self.head.0,
+            &self.head.1,
+            &self.id,
+        ]
     }
 }
 
