@@ -13,6 +13,7 @@ use crate::known_log::SeenHead;
 use crate::link::connection::Connection;
 use crate::read::events::Selection;
 use crate::read::fold::{self, FoldEvent, FoldRead};
+use crate::row::flush_before_use;
 use crate::store::Shared;
 use crate::{Postgres, row};
 
@@ -132,6 +133,10 @@ impl Shared {
         let statement = client.prepare(&self.sql.read_to_fold).await?;
         let range = self.event_sizes.fit(range);
         let page = read.page(&client, &statement, range).await?;
+        // Folds read up to a head that was read before, so this is rare.
+        if !self.log.is_durable(page.as_of) {
+            client.flush().await?;
+        }
         let sizes = page.events.iter().map(|(_, data)| data.size());
         if self.event_sizes.record(range, sizes, page.next.is_some()) {
             client.give_up();
@@ -145,7 +150,7 @@ impl Shared {
         let statement = client.prepare(selection.sql(&self.sql)).await?;
         let range = self.event_sizes.fit(range);
         let (page, seen) = selection.read(&client, &statement, range).await?;
-        self.observe(&client, &seen).await?;
+        self.observe(&client, seen).await?;
         let sizes = page.events.iter().map(|event| event.size());
         if self.event_sizes.record(range, sizes, page.next.is_some()) {
             client.give_up();
@@ -160,14 +165,19 @@ impl Shared {
             .await?;
         let seen = SeenHead::of(&head)?;
         // Followers learn of the events of other processes by this.
-        self.observe(&connection, &seen).await?;
+        self.observe(&connection, seen).await?;
         Ok(seen.position)
     }
 
-    /// Publishes a head that was read. If the log was replaced while the connection was open, the read
-    /// fails, since its events may not be in the known log.
-    async fn observe(&self, connection: &Connection, seen: &SeenHead) -> Result<(), Fault> {
-        if self.log.observe(connection.incarnation(), seen) {
+    /// Publishes a head that was read, once all that was read with it is durable (I7). If the log was
+    /// replaced while the connection was open, the read fails, since its events may not be in the known
+    /// log.
+    async fn observe(&self, connection: &Connection, mut seen: SeenHead) -> Result<(), Fault> {
+        if !seen.is_durable && !self.log.is_durable(seen.position) {
+            connection.flush().await?;
+            seen.is_durable = true;
+        }
+        if self.log.observe(connection.incarnation(), &seen) {
             return Ok(());
         }
         let recognized = self.log.recognize(connection.client(), &self.sql);
@@ -180,6 +190,7 @@ impl Shared {
         let client = self.pool.get().await?;
         let statement = client.prepare(&self.sql.commands).await?;
         let found = client.query_opt(&statement, &[&vec![id.as_uuid()]]).await?;
+        flush_before_use(&client, &found).await?;
         found.map(|row| Ok(row::command(&row)?.1)).transpose()
     }
 
@@ -191,6 +202,7 @@ impl Shared {
         let client = self.pool.get().await?;
         let statement = client.prepare(&self.sql.states).await?;
         let rows = client.query(&statement, &[&aggregates, &ids]).await?;
+        flush_before_use(&client, &rows).await?;
         let mut found = HashMap::new();
         for row in rows {
             let index = row::index(&row, 0)?;

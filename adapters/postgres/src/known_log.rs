@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::fault::{Fault, Kind};
 use crate::row::{self, Head, number};
-use crate::sql::Sql;
+use crate::sql::{FLUSH, Sql};
 
 /// The log as this process knows it: its end, and a landmark by which new connections recognize it.
 ///
@@ -21,6 +21,10 @@ use crate::sql::Sql;
 ///
 /// The lock of the landmark orders all changes: landmark, head and events in memory change together,
 /// so a follower never sees the head of one incarnation with the events of another.
+///
+/// Everything up to the known head is durable (I7). Another process may commit without waiting for the
+/// disk, so the end of its log can be seen before. That is not published, nor made the landmark: a crash
+/// of the server may take it back, and the log would be taken for another one.
 #[derive(Clone)]
 pub(crate) struct KnownLog {
     tail: LogTail,
@@ -47,6 +51,8 @@ pub(crate) struct SeenHead {
     pub(crate) position: Position,
     /// The id of the last event. `None` in an empty log.
     pub(crate) event: Option<Uuid>,
+    /// Whether all events of the snapshot are durable, as far as the statement could tell.
+    pub(crate) is_durable: bool,
 }
 
 impl SeenHead {
@@ -57,12 +63,13 @@ impl SeenHead {
             store: head.store,
             position: head.position,
             event: row.try_get(6)?,
+            is_durable: row.try_get("is_durable")?,
         })
     }
 }
 
 impl KnownLog {
-    /// From the row of `recognize.sql` for position 0, on the first connection.
+    /// From the row of `recognize.sql` for position 0, on the first connection. Its head is durable.
     pub(crate) fn new(row: &Row, window: usize) -> Result<(Self, Head), Fault> {
         let head = row::head(row)?;
         let log = Self {
@@ -110,6 +117,9 @@ impl KnownLog {
             if is_continued {
                 return Ok(landmark.incarnation);
             }
+            if !row.try_get::<_, bool>("is_durable")? {
+                client.batch_execute(FLUSH).await?;
+            }
             let next = Landmark {
                 incarnation: landmark.incarnation.next(),
                 store: head.store,
@@ -150,7 +160,7 @@ impl KnownLog {
         ))
     }
 
-    /// Publishes events that this process committed in this incarnation.
+    /// Publishes events that this process committed in this incarnation, once they are durable.
     pub(crate) fn on_appended(
         &self,
         incarnation: Incarnation,
@@ -178,8 +188,14 @@ impl KnownLog {
         });
     }
 
-    /// Publishes a head that was read on a connection of this incarnation. Returns whether it can be
-    /// the head of the known log. If not, the log has to be [recognized](KnownLog::recognize) again.
+    /// Whether all events up to this position are known to be durable.
+    pub(crate) fn is_durable(&self, position: Position) -> bool {
+        position <= self.heads().position()
+    }
+
+    /// Publishes a head that was read on a connection of this incarnation, if it is durable. Returns
+    /// whether it can be the head of the known log. If not, the log has to be
+    /// [recognized](KnownLog::recognize) again.
     pub(crate) fn observe(&self, incarnation: Incarnation, seen: &SeenHead) -> bool {
         let mut landmark = self.landmark();
         if seen.store != landmark.store || incarnation != landmark.incarnation {
@@ -189,7 +205,7 @@ impl KnownLog {
             return seen.event == landmark.event;
         }
         // A lower head is an outdated answer, not a shorter log: answers may overtake each other.
-        if seen.position > landmark.position {
+        if seen.is_durable && seen.position > landmark.position {
             landmark.position = seen.position;
             landmark.event = seen.event;
             self.tail.heads().advance(seen.position);

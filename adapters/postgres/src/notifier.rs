@@ -16,7 +16,7 @@ use crate::fault::Fault;
 use crate::known_log::{KnownLog, SeenHead};
 use crate::link::Link;
 use crate::schema::Schema;
-use crate::sql::{NOTIFY, Sql};
+use crate::sql::{DURABLE, FLUSH, NOTIFY, Sql};
 
 /// Pause before reconnecting. Followers of the log also poll, so none misses an event.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
@@ -99,8 +99,7 @@ impl HeadPublisher<'_> {
         written: &mut watch::Receiver<Position>,
         heard: &Notify,
     ) -> Result<(), Fault> {
-        // Notifications need no durability, so they do not wait for the disk.
-        let listen = format!("SET synchronous_commit = off; LISTEN {channel}");
+        let listen = format!("{DURABLE}; LISTEN {channel}");
         let listening = async { Ok(self.client.batch_execute(&listen).await?) };
         self.link.dial.in_time(listening).await?;
         let notify = self.prepare(NOTIFY).await?;
@@ -137,7 +136,13 @@ impl HeadPublisher<'_> {
     ) -> Result<bool, Fault> {
         let known = log.heads().position();
         let read = async { Ok(self.client.query_one(look, &[&0_i64]).await?) };
-        let seen = SeenHead::of(&self.link.dial.in_time(read).await?)?;
+        let mut seen = SeenHead::of(&self.link.dial.in_time(read).await?)?;
+        // Followers hand on what is up to the head that they are told of (I7).
+        if !seen.is_durable && !log.is_durable(seen.position) {
+            let flush = async { Ok(self.client.batch_execute(FLUSH).await?) };
+            self.link.dial.in_time(flush).await?;
+            seen.is_durable = true;
+        }
         if !log.observe(*incarnation, &seen) {
             *incarnation = self.recognize(log).await?;
         }

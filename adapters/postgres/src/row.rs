@@ -6,6 +6,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::fault::Fault;
+use crate::link::connection::Connection;
 
 /// The end of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +114,20 @@ pub(crate) fn tags(row: &Row, column: usize) -> Result<Tags, Fault> {
     let stored: &str = row.try_get(column)?;
     Tags::from_json(stored)
         .map_err(|error| Fault::corrupt(format!("tags {stored} cannot be read: {error}")))
+}
+
+/// Makes rows durable that were read on this connection, before they are handed on (I7). The column
+/// `is_durable` tells whether they are already.
+pub(crate) async fn flush_before_use(
+    connection: &Connection,
+    rows: impl IntoIterator<Item = &Row>,
+) -> Result<(), Fault> {
+    for row in rows {
+        if !row.try_get::<_, bool>("is_durable")? {
+            return Ok(connection.flush().await?);
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn command(row: &Row) -> Result<(CommandId, StoredCommand), Fault> {

@@ -26,6 +26,12 @@ pub(crate) const DURABLE: &str = "\
     SELECT set_config('synchronous_commit', 'on', false) \
     WHERE current_setting('synchronous_commit') = 'off'";
 
+/// A commit that waits for the disk, and with it for all commits before it, and for the standbys that
+/// commits wait for. The message is what makes it wait: PostgreSQL does not wait for a transaction that
+/// wrote nothing, even if that has an id. It is in the write-ahead log only, where plugins for logical
+/// decoding ignore it unless they ask for messages.
+pub(crate) const FLUSH: &str = "SELECT pg_logical_emit_message(true, 'cqrs', '')::text";
+
 /// Marks the beginning and the end of the parts of `append` that concern states.
 const STATES: &str = "-- states\n";
 
@@ -56,6 +62,7 @@ macro_rules! statements {
 
 statements!(
     append_one,
+    begin_snapshot,
     commands,
     insert_checkpoint,
     lock_head,

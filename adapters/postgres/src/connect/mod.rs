@@ -12,7 +12,7 @@ use crate::link::connection::Connection;
 use crate::notifier::HeadNotifier;
 use crate::read::coalescer::ViewLoadCoalescer;
 use crate::read::event_sizes::EventSizes;
-use crate::row::Head;
+use crate::row::{self, Head};
 use crate::schema::Schema;
 use crate::sql::Sql;
 use crate::store::Shared;
@@ -123,6 +123,10 @@ async fn open_log(
         migrations::check(&connection, schema).await?;
     }
     let row = read_head(&connection, sql, schema).await?;
+    let refused = |fault| migrations::refused(schema, fault);
+    row::flush_before_use(&connection, [&row])
+        .await
+        .map_err(refused)?;
     KnownLog::new(&row, options.writer.window()).map_err(|fault| migrations::refused(schema, fault))
 }
 

@@ -13,7 +13,8 @@ use tokio_postgres::{Client, Row, Statement};
 
 use crate::SqlError;
 use crate::fault::Unanswered;
-use crate::link::dial::Dial;
+use crate::link::dial::{Dial, value};
+use crate::sql::FLUSH;
 
 /// Number of prepared statements of a connection at which its cache is cleared.
 const MAX_STATEMENTS: usize = 256;
@@ -158,10 +159,29 @@ impl Connection {
             .await
     }
 
+    /// Makes everything durable that this connection has seen or committed (I7). The server's backends
+    /// share the wait for the disk.
+    ///
+    /// On the same connection as the read or the commit, since a crash of the server ends it. Another one
+    /// may have been opened after a crash, and would vouch for a log that has lost the events.
+    pub(crate) async fn flush(&self) -> Result<(), SqlError> {
+        let flush = self.prepare(FLUSH).await?;
+        self.query_one(&flush, &[]).await?;
+        Ok(())
+    }
+
     /// Runs statements without parameters, which together have the time of one statement.
     pub(crate) async fn batch_execute(&self, statements: &str) -> Result<(), SqlError> {
         self.exchange(async { Ok(self.client.batch_execute(statements).await?) })
             .await
+    }
+
+    /// Runs statements without parameters, as [`batch_execute`](Connection::batch_execute). Returns the
+    /// first value that they select, as text.
+    pub(crate) async fn select_text(&self, statements: &str) -> Result<Option<String>, SqlError> {
+        let answers = async { Ok::<_, SqlError>(self.client.simple_query(statements).await?) };
+        let answers = self.exchange(answers).await?;
+        Ok(answers.iter().find_map(value).map(ToOwned::to_owned))
     }
 
     /// Runs statements without parameters, each of which has that time.

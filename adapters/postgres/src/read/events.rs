@@ -118,6 +118,7 @@ fn seen(row: &Row) -> Result<SeenHead, Fault> {
         position: row::position(row, 0)?,
         store: row.try_get(7)?,
         event: row.try_get(8)?,
+        is_durable: row.try_get::<_, i64>(3)? != 0,
     })
 }
 

@@ -6,10 +6,6 @@ use crate::link::PooledConnection;
 use crate::transaction::open::OpenTransaction;
 use crate::{Postgres, SqlError};
 
-/// Everything that one handler reads is one snapshot. After a first query, the transaction cannot be
-/// switched to writing any more.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1";
-
 /// Reads with SQL in query handlers: `ReadTx<Postgres>` derefs to this. A read-only transaction, which
 /// begins with the first query. All queries of one handler see the same snapshot. With
 /// [`Options::read_url`](crate::Options::read_url), it reads the database that the option names.
@@ -70,8 +66,18 @@ impl SqlReader {
 
     async fn client(&self) -> Result<&PooledConnection, SqlError> {
         let snapshot = self.snapshot.get_or_try_init(async || {
-            let connection = self.store.shared().read_only.get().await?;
-            OpenTransaction::begin(connection, BEGIN).await
+            let shared = self.store.shared();
+            let connection = shared.read_only.get().await?;
+            let begin = &shared.sql.begin_snapshot;
+            let (snapshot, is_durable) =
+                OpenTransaction::begin_with_select(connection, begin).await?;
+            if is_durable.as_deref() != Some("t") {
+                // A read-only transaction cannot commit anything, so another connection does. That was
+                // the same server without a crash in between, if this connection still answers (I7).
+                shared.pool.get().await?.flush().await?;
+                snapshot.batch_execute("").await?;
+            }
+            Ok::<_, SqlError>(snapshot)
         });
         Ok(snapshot.await?)
     }

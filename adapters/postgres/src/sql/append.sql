@@ -6,7 +6,8 @@
 -- One array of rows per table: an array per column would cost the server a scan for each column, which
 -- for a small batch is more than the inserts. Such rows have the columns in the order of the table.
 WITH head AS (
-    UPDATE cqrs.head SET position = $4, time = $5, last = $6
+    UPDATE cqrs.head
+    SET position = $4, time = $5, last = $6, durable = current_setting('synchronous_commit') <> 'off'
     WHERE id = 1 AND position = $1 AND epoch = $2 AND last = $3
     RETURNING 1
 ), new_events AS (

@@ -1,7 +1,8 @@
 -- As `append`, for one command with one event, which has one tag. Single values cost the server less
 -- than arrays of one row.
 WITH head AS (
-    UPDATE cqrs.head SET position = $4, time = $5, last = $6
+    UPDATE cqrs.head
+    SET position = $4, time = $5, last = $6, durable = current_setting('synchronous_commit') <> 'off'
     WHERE id = 1 AND position = $1 AND epoch = $2 AND last = $3
     RETURNING 1
 ), new_event AS (

@@ -1,7 +1,8 @@
 -- As `read_all`, limited to events that match any item. $4: the items with tags, as JSON objects of
 -- one tag, the other tags, and the types. $5: the types of the items without tags.
 SELECT
-    head.position, NULL AS id, NULL AS type, NULL AS version, NULL AS tags, NULL AS time,
+    head.position, NULL AS id, NULL AS type,
+    (head.durable OR cqrs.is_flushed())::int::bigint AS version, NULL AS tags, NULL AS time,
     NULL AS actor, head.store_id AS command,
     (SELECT last.id FROM cqrs.events AS last WHERE last.position = head.position) AS correlation,
     NULL AS causation, NULL AS payload

@@ -1,6 +1,7 @@
 -- As `read_all`, limited to events with the tag $4 and one of the types $5. NULL for any type.
 SELECT
-    head.position, NULL AS id, NULL AS type, NULL AS version, NULL AS tags, NULL AS time,
+    head.position, NULL AS id, NULL AS type,
+    (head.durable OR cqrs.is_flushed())::int::bigint AS version, NULL AS tags, NULL AS time,
     NULL AS actor, head.store_id AS command,
     (SELECT last.id FROM cqrs.events AS last WHERE last.position = head.position) AS correlation,
     NULL AS causation, NULL AS payload

@@ -16,12 +16,21 @@ impl OpenTransaction {
     pub(crate) const READ_COMMITTED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
     pub(crate) async fn begin(connection: PooledConnection, begin: &str) -> Result<Self, SqlError> {
+        Ok(Self::begin_with_select(connection, begin).await?.0)
+    }
+
+    /// Begins a transaction with several statements. Returns also the first value that they select, as
+    /// text.
+    pub(crate) async fn begin_with_select(
+        connection: PooledConnection,
+        begin: &str,
+    ) -> Result<(Self, Option<String>), SqlError> {
         let transaction = Self {
             connection,
             is_open: true,
         };
-        transaction.connection.batch_execute(begin).await?;
-        Ok(transaction)
+        let selected = transaction.connection.select_text(begin).await?;
+        Ok((transaction, selected))
     }
 
     pub(crate) async fn commit(mut self) -> Result<(), SqlError> {

@@ -17,7 +17,7 @@ use crate::known_log::{KnownLog, SeenHead};
 use crate::link::Link;
 use crate::link::connection::Connection;
 use crate::read::events::Selection;
-use crate::row::{self, EventTypes, Head, number};
+use crate::row::{self, EventTypes, Head, flush_before_use, number};
 use crate::sql::Sql;
 use crate::transaction::open::OpenTransaction;
 
@@ -73,12 +73,13 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
             .collect()
     }
 
-    /// The records of these commands. Commands that were not processed are absent.
+    /// The records of these commands, which are durable. Commands that were not processed are absent.
     pub(crate) async fn commands(
         &self,
         ids: Vec<Uuid>,
     ) -> Result<HashMap<CommandId, StoredCommand>, Fault> {
         let rows = self.query(&self.sql.commands, &[&ids]).await?;
+        flush_before_use(self.client(), &rows).await?;
         rows.iter().map(row::command).collect()
     }
 
