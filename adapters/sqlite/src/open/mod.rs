@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cqrs_core::Position;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Error, ErrorCode, MAIN_DB, OpenFlags, ffi};
 use uuid::Uuid;
 
@@ -118,6 +119,9 @@ pub(crate) fn connect(path: &Path, mode: Mode, options: &Options) -> rusqlite::R
     conn.pragma_update(None, "cache_size", -16_384)?; // KiB, of which only what is used is taken.
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     conn.pragma_update(None, "trusted_schema", false)?;
+    // Without this guarantee, SQLite assumes that the plans of most reads depend on their parameters, and
+    // prepares them again for each use from the cache, which takes about 40 µs.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(conn)
 }
 
@@ -273,6 +277,8 @@ pub(crate) fn explain(path: &Path, options: &Options, source: Error) -> OpenErro
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::StatementStatus;
+
     use super::*;
     use crate::testing::Directory;
 
@@ -291,6 +297,25 @@ mod tests {
         let conn = Connection::open(directory.database()).unwrap();
         conn.execute_batch(sql).unwrap();
         directory
+    }
+
+    #[test]
+    fn a_statement_in_the_cache_is_not_prepared_again() {
+        let directory = Directory::new();
+        let database = open(&directory).unwrap();
+        let writer = database.writer.unwrap().0;
+        let prepared = |conn: &Connection, sql| {
+            let mut select = conn.prepare_cached(sql).unwrap();
+            select.exists((0, 9, "a")).unwrap();
+            select.get_status(StatementStatus::RePrepare)
+        };
+        for conn in database.readers.iter().chain([&writer]) {
+            for sql in [sql::READ_TAGGED, sql::READ_TYPED] {
+                // The first run may find that the schema has changed since the connection was opened.
+                let first = prepared(conn, sql);
+                assert_eq!(prepared(conn, sql), first, "{sql}");
+            }
+        }
     }
 
     #[test]
