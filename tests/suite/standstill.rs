@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use cqrs_core::error::{Failure, QueryError};
 use cqrs_core::store::{
     AppendError, EventLog, EventLogExt, EventQuery, HasReader as _, ReadRange, StoreError,
-    Transactional as _, ViewStore,
+    Transactional as _, ViewStore, ViewTransaction as _,
 };
 use cqrs_core::{CommandError, CommandId, Dispatcher, Position};
 use cqrs_postgres::{ConnectError, Options, Postgres};
@@ -112,7 +112,12 @@ async fn a_server_that_stands_still_keeps_nobody_waiting() {
     let query = soon(app.query(BalanceOf { account: 1 }).into_future());
     let (read, commit) = (
         soon(store.read(EventQuery::All, ReadRange::after(Position::START))),
-        soon(store.begin()),
+        soon(async {
+            let mut transaction = store.begin().await?;
+            transaction
+                .checkpoint("projection:balances:1".to_owned())
+                .await
+        }),
     );
     let (query, read, begun) = tokio::join!(query, read, commit);
     assert!(matches!(query, Err(QueryError::Failed(_))), "{query:?}");

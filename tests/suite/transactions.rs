@@ -8,6 +8,7 @@ mod on_sqlite;
 #[cfg(unix)]
 mod replaced;
 mod stopped;
+mod trips;
 mod turns;
 
 use std::any::Any;

@@ -6,7 +6,7 @@ use crate::ConnectError;
 use crate::fault::Fault;
 use crate::link::connection::Connection;
 use crate::schema::Schema;
-use crate::transaction::open::OpenTransaction;
+use crate::transaction::pooled::PooledTransaction;
 
 const MIGRATIONS: Migrations = Migrations::new(&[
     include_str!("sql/migrations/0001_log.sql"),
@@ -19,7 +19,7 @@ const MIGRATIONS: Migrations = Migrations::new(&[
 /// All migrations as SQL that may run again: one block for each, which does nothing when it was
 /// applied.
 pub(crate) fn script(schema: &Schema) -> String {
-    let mut script = format!("{};\n", OpenTransaction::READ_COMMITTED);
+    let mut script = format!("{};\n", PooledTransaction::READ_COMMITTED);
     let _ = writeln!(script, "{};", lock(schema));
     let _ = writeln!(script, "{}", begin(schema));
     for (version, migration) in MIGRATIONS.after(0) {
@@ -49,7 +49,7 @@ pub(crate) async fn migrate(connection: &Connection, schema: &Schema) -> Result<
 /// what the process that had it before has committed, so it is read committed.
 async fn apply(connection: &Connection, schema: &Schema) -> Result<(), Fault> {
     connection
-        .batch_execute(OpenTransaction::READ_COMMITTED)
+        .batch_execute(PooledTransaction::READ_COMMITTED)
         .await?;
     connection.script(&lock(schema)).await?;
     connection.batch_execute(&begin(schema)).await?;

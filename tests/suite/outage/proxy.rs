@@ -150,6 +150,40 @@ impl Proxy {
         (proxy.await, trips)
     }
 
+    /// Counts how often the client waits for the server, from the first message that holds `marker` on,
+    /// on each connection: messages that are sent together, and their answers, are one round trip.
+    pub async fn counting_waits(url: &str, marker: &'static str) -> (Self, Arc<AtomicUsize>) {
+        let server = address(url);
+        let waits = Arc::new(AtomicUsize::new(0));
+        let shared = waits.clone();
+        let proxy = Self::start(move |client| {
+            let waits = shared.clone();
+            async move {
+                let Ok(server) = TcpStream::connect(server).await else {
+                    return;
+                };
+                let is_marked = AtomicBool::new(false);
+                let is_answered = AtomicBool::new(true);
+                let (client, server) = (client.into_split(), server.into_split());
+                let up = pin!(carry(client.0, server.1, |message| {
+                    let mut parts = message.windows(marker.len());
+                    if parts.any(|part| part == marker.as_bytes()) {
+                        is_marked.store(true, Ordering::Relaxed);
+                    }
+                    let is_new = is_answered.swap(false, Ordering::Relaxed);
+                    if is_new && is_marked.load(Ordering::Relaxed) {
+                        waits.fetch_add(1, Ordering::Relaxed);
+                    }
+                }));
+                let down = pin!(carry(server.0, client.1, |_| {
+                    is_answered.store(true, Ordering::Relaxed);
+                }));
+                tokio::select! { () = up => {}, () = down => {} }
+            }
+        });
+        (proxy.await, waits)
+    }
+
     /// The server's URL by way of this.
     pub fn url(&self, server: &str) -> String {
         let address = address(server).to_string();
@@ -270,6 +304,18 @@ async fn swallow(
             continue;
         }
         if to.write_all(&bytes[..size]).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Carries everything, and calls `see` with each message before it goes on.
+async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, see: impl Fn(&[u8])) {
+    let mut bytes = vec![0; 1 << 16];
+    loop {
+        let size = from.read(&mut bytes).await.unwrap_or(0);
+        see(&bytes[..size]);
+        if size == 0 || to.write_all(&bytes[..size]).await.is_err() {
             return;
         }
     }

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cqrs_conformance::StoreFixture;
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, EventLog, LogTransaction as _, Transactional as _,
+    Append, AppendError, Appended, BoxFuture, EventLog, LogTransaction as _, StoreError,
+    Transactional as _,
 };
-use cqrs_postgres::Postgres;
+use cqrs_postgres::{Postgres, SqlError};
 
 use super::decorated::{Decorated, Hooks};
 use crate::support::postgres::Schema;
@@ -31,9 +32,19 @@ pub struct InTransactions {
     appends: AtomicUsize,
 }
 
-/// Appends in a transaction of its own.
+/// Appends in a transaction of its own, which a statement has begun.
 pub async fn append_in(store: &Postgres, append: Append) -> Result<Appended, AppendError> {
-    store.begin().await?.append(append).await
+    let transaction = store.begin().await?;
+    if let Err(error) = transaction.execute("SELECT", &[]).await {
+        return Err(unavailable(&error).into());
+    }
+    transaction.append(append).await
+}
+
+fn unavailable(error: &SqlError) -> StoreError {
+    StoreError::Unavailable {
+        reason: error.to_string().into(),
+    }
 }
 
 impl StoreFixture for Transactions {

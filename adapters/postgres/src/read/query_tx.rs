@@ -2,8 +2,7 @@ use tokio::sync::OnceCell;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use crate::link::PooledConnection;
-use crate::transaction::open::OpenTransaction;
+use crate::transaction::pooled::PooledTransaction;
 use crate::{Postgres, SqlError};
 
 /// Reads with SQL in query handlers: `ReadTx<Postgres>` derefs to this. A read-only transaction, which
@@ -11,7 +10,9 @@ use crate::{Postgres, SqlError};
 /// [`Options::read_url`](crate::Options::read_url), it reads the database that the option names.
 pub struct SqlReader {
     store: Postgres,
-    snapshot: OnceCell<OpenTransaction>,
+    snapshot: OnceCell<PooledTransaction>,
+    /// Everything that the snapshot shows is durable.
+    is_durable: OnceCell<()>,
 }
 
 impl SqlReader {
@@ -19,6 +20,7 @@ impl SqlReader {
         Self {
             store,
             snapshot: OnceCell::new(),
+            is_durable: OnceCell::new(),
         }
     }
 
@@ -31,9 +33,14 @@ impl SqlReader {
         query: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, SqlError> {
-        let client = self.client().await?;
-        let query = client.prepare_foreign(query).await?;
-        client.query(&query, params).await
+        let snapshot = self.snapshot().await?;
+        let answered = snapshot.run(async {
+            let prepared = snapshot.prepare_foreign(query).await?;
+            snapshot.query(&prepared, params).await
+        });
+        let rows = answered.await?;
+        self.flush(snapshot).await?;
+        Ok(rows)
     }
 
     /// Runs a query that has exactly one row.
@@ -45,9 +52,14 @@ impl SqlReader {
         query: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Row, SqlError> {
-        let client = self.client().await?;
-        let query = client.prepare_foreign(query).await?;
-        client.query_one(&query, params).await
+        let snapshot = self.snapshot().await?;
+        let answered = snapshot.run(async {
+            let prepared = snapshot.prepare_foreign(query).await?;
+            snapshot.query_one(&prepared, params).await
+        });
+        let row = answered.await?;
+        self.flush(snapshot).await?;
+        Ok(row)
     }
 
     /// Runs a query that has one row or none.
@@ -59,26 +71,37 @@ impl SqlReader {
         query: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Option<Row>, SqlError> {
-        let client = self.client().await?;
-        let query = client.prepare_foreign(query).await?;
-        client.query_opt(&query, params).await
+        let snapshot = self.snapshot().await?;
+        let answered = snapshot.run(async {
+            let prepared = snapshot.prepare_foreign(query).await?;
+            snapshot.query_opt(&prepared, params).await
+        });
+        let row = answered.await?;
+        self.flush(snapshot).await?;
+        Ok(row)
     }
 
-    async fn client(&self) -> Result<&PooledConnection, SqlError> {
+    async fn snapshot(&self) -> Result<&PooledTransaction, SqlError> {
         let snapshot = self.snapshot.get_or_try_init(async || {
             let shared = self.store.shared();
             let connection = shared.read_only.get().await?;
-            let begin = &shared.sql.begin_snapshot;
-            let (snapshot, is_durable) =
-                OpenTransaction::begin_with_select(connection, begin).await?;
-            if is_durable.as_deref() != Some("t") {
+            let begin = shared.sql.begin_snapshot.clone();
+            Ok::<_, SqlError>(PooledTransaction::new(connection, begin))
+        });
+        snapshot.await
+    }
+
+    /// Makes the snapshot durable, before anything that it shows is handed on (I7).
+    async fn flush(&self, snapshot: &PooledTransaction) -> Result<(), SqlError> {
+        let flushed = self.is_durable.get_or_try_init(async || {
+            if snapshot.selected() != Some("t") {
                 // A read-only transaction cannot commit anything, so another connection does. That was
-                // the same server without a crash in between, if this connection still answers (I7).
-                shared.pool.get().await?.flush().await?;
+                // the same server without a crash in between, if this connection still answers.
+                self.store.shared().pool.get().await?.flush().await?;
                 snapshot.batch_execute("").await?;
             }
-            Ok::<_, SqlError>(snapshot)
+            Ok(())
         });
-        Ok(snapshot.await?)
+        flushed.await.copied()
     }
 }

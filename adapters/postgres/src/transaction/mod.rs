@@ -2,7 +2,7 @@
 
 pub(crate) mod append;
 pub(crate) mod head_lock;
-pub(crate) mod open;
+pub(crate) mod pooled;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,14 +11,14 @@ use cqrs_core::store::{
     Append, AppendError, Appended, BoxFuture, HasReader, LogTransaction, StoreError, Transactional,
     ViewBatch, ViewCommitError, ViewTransaction,
 };
+use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Row, Statement};
 
 use crate::fault::Fault;
 use crate::store::Shared;
 use crate::transaction::append::append_in;
-use crate::transaction::open::OpenTransaction;
+use crate::transaction::pooled::PooledTransaction;
 use crate::write::{checkpoint, views};
 use crate::{Postgres, SqlError, SqlReader};
 
@@ -33,7 +33,7 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
 /// statement with `SAVEPOINT` and `ROLLBACK TO SAVEPOINT`. If the database aborts the transaction in
 /// favor of another one (a deadlock), the handler runs again.
 pub struct Transaction {
-    client: OpenTransaction,
+    client: PooledTransaction,
     store: Postgres,
     should_retry: AtomicBool,
 }
@@ -48,8 +48,11 @@ impl Transaction {
         statement: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, SqlError> {
-        let statement = self.prepare(statement).await?;
-        self.track_abort(self.client.execute(&statement, params).await)
+        let executed = self.client.run(async {
+            let prepared = self.client.prepare_foreign(statement).await?;
+            self.client.execute(&prepared, params).await
+        });
+        self.track_abort(executed.await)
     }
 
     /// Runs a query, and returns its rows.
@@ -61,8 +64,11 @@ impl Transaction {
         query: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, SqlError> {
-        let query = self.prepare(query).await?;
-        self.track_abort(self.client.query(&query, params).await)
+        let rows = self.client.run(async {
+            let prepared = self.client.prepare_foreign(query).await?;
+            self.client.query(&prepared, params).await
+        });
+        self.track_abort(rows.await)
     }
 
     /// Runs a query that has exactly one row.
@@ -74,8 +80,11 @@ impl Transaction {
         query: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Row, SqlError> {
-        let query = self.prepare(query).await?;
-        self.track_abort(self.client.query_one(&query, params).await)
+        let row = self.client.run(async {
+            let prepared = self.client.prepare_foreign(query).await?;
+            self.client.query_one(&prepared, params).await
+        });
+        self.track_abort(row.await)
     }
 
     /// Runs a query that has one row or none.
@@ -87,8 +96,11 @@ impl Transaction {
         query: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Option<Row>, SqlError> {
-        let query = self.prepare(query).await?;
-        self.track_abort(self.client.query_opt(&query, params).await)
+        let row = self.client.run(async {
+            let prepared = self.client.prepare_foreign(query).await?;
+            self.client.query_opt(&prepared, params).await
+        });
+        self.track_abort(row.await)
     }
 
     /// Runs several statements, separated by semicolons, without parameters: to create tables.
@@ -96,11 +108,8 @@ impl Transaction {
     /// # Errors
     /// Those of the database, and of the connection.
     pub async fn batch_execute(&self, statements: &str) -> Result<(), SqlError> {
-        self.track_abort(self.client.script(statements).await)
-    }
-
-    async fn prepare(&self, statement: &str) -> Result<Statement, SqlError> {
-        self.track_abort(self.client.prepare_foreign(statement).await)
+        let done = self.client.run(self.client.script(statements));
+        self.track_abort(done.await)
     }
 
     fn track_abort<T>(&self, result: Result<T, SqlError>) -> Result<T, SqlError> {
@@ -123,12 +132,14 @@ impl ViewTransaction for Transaction {
     ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
         Box::pin(async move {
             let Shared { sql, schema, .. } = self.store.shared();
-            Ok(checkpoint::lock(&self.client, sql, schema.name(), &subscription).await?)
+            let locked = checkpoint::lock(&self.client, sql, schema.name(), &subscription);
+            Ok(self.client.run(locked).await?)
         })
     }
 
-    fn commit(mut self, batch: ViewBatch) -> BoxFuture<'static, Result<(), ViewCommitError>> {
+    fn commit(self, batch: ViewBatch) -> BoxFuture<'static, Result<(), ViewCommitError>> {
         Box::pin(async move {
+            self.client.begin().await.map_err(Fault::from)?;
             let committed = views::commit_in(&self.client, self.store.shared(), batch).await;
             self.client.ended();
             committed
@@ -137,9 +148,14 @@ impl ViewTransaction for Transaction {
 }
 
 impl LogTransaction for Transaction {
-    fn append(mut self, append: Append) -> BoxFuture<'static, Result<Appended, AppendError>> {
+    fn append(self, append: Append) -> BoxFuture<'static, Result<Appended, AppendError>> {
         Box::pin(async move {
             let shared = self.store.shared();
+            // A handler that has executed nothing needs no transaction of its own.
+            if !self.client.is_open() {
+                drop(self.client);
+                return shared.writer.append(append).await;
+            }
             let appended = append_in(&self.client, shared, append).await;
             self.client.ended();
             appended
@@ -150,12 +166,12 @@ impl LogTransaction for Transaction {
 impl Transactional for Postgres {
     type Transaction = Transaction;
 
+    /// Takes a connection from the pool. `BEGIN` is sent with the first statement.
     fn begin(&self) -> BoxFuture<'_, Result<Transaction, StoreError>> {
         Box::pin(async move {
             let connection = self.shared().transactions.get().await;
-            let begun = OpenTransaction::begin(connection.map_err(Fault::from)?, BEGIN).await;
             Ok(Transaction {
-                client: begun.map_err(Fault::from)?,
+                client: PooledTransaction::new(connection.map_err(Fault::from)?, BEGIN),
                 store: self.clone(),
                 should_retry: AtomicBool::new(false),
             })

@@ -19,7 +19,7 @@ use crate::link::connection::Connection;
 use crate::read::events::Selection;
 use crate::row::{self, EventTypes, Head, flush_before_use, number};
 use crate::sql::Sql;
-use crate::transaction::open::OpenTransaction;
+use crate::transaction::pooled::PooledTransaction;
 
 /// A connection with the store's statements, each prepared at its first use.
 pub(crate) struct LogSession<C = Connection> {
@@ -146,7 +146,7 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
     pub(crate) async fn lock(&self) -> Result<(), Fault> {
         // Read committed, so that statements after the lock see the appends that it waited for.
         self.client()
-            .batch_execute(OpenTransaction::READ_COMMITTED)
+            .batch_execute(PooledTransaction::READ_COMMITTED)
             .await?;
         self.lock_head().await?;
         Ok(())

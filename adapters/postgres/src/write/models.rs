@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::link::connection::Connection;
 use crate::schema::Schema;
 use crate::store::Shared;
-use crate::transaction::open::OpenTransaction;
+use crate::transaction::pooled::PooledTransaction;
 
 const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
 const SELECT_MODELS: &str = "SELECT name, indexes FROM cqrs.models WHERE name = ANY($1)";
@@ -33,7 +33,8 @@ pub(crate) async fn prepare(shared: &Shared, models: &[ModelSchema]) -> Result<(
         return Ok(());
     }
     // Read committed: statements after the lock must see the tables that its last holder created.
-    let transaction = OpenTransaction::begin(client, OpenTransaction::READ_COMMITTED).await?;
+    let transaction = PooledTransaction::new(client, PooledTransaction::READ_COMMITTED);
+    transaction.begin().await?;
     // `CREATE TABLE` fails if another process creates the same table at the same time, so processes
     // that start together take turns.
     let lock = format!("cqrs models {schema}");
