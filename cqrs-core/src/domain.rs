@@ -45,6 +45,6 @@
 //! # }
 //! ```
 
-pub use crate::handler::{Context, Each, ReadTx, Reader, Service, Tx};
+pub use crate::handler::{Context, Each, ReadTx, Reader, Service, Tx, Writes};
 pub use crate::ids::{CommandId, EventId};
 pub use crate::message::{Aggregate, Command, Event, Query, Validate};

@@ -51,7 +51,7 @@ pub use {
     app::{Actor, AllowAll, Authorizer, Dispatcher, HeldPermissions, Module, Receipt, Session},
     domain::{
         Aggregate, Command, CommandId, Context, Each, Event, EventId, Query, ReadTx, Reader,
-        Service, Tx, Validate,
+        Service, Tx, Validate, Writes,
     },
     error::{CommandError, Error, QueryError, Rejected, Result},
     store::{Memory, Position, Recorded},

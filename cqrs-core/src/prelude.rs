@@ -4,8 +4,8 @@ pub use crate::error::Invalid;
 pub use crate::{
     Actor, AllowAll, Command, CommandError, CommandId, Context, Dispatcher, Each, Error, Event,
     Memory, Position, Query, QueryError, Read, ReadModel, ReadTx, Reader, Receipt, Recorded,
-    Rejected, Result, Service, Timestamp, Tx, Validate, Views, aggregate, command_handler, ensure,
-    event_handler, projection, query_handler,
+    Rejected, Result, Service, Timestamp, Tx, Validate, Views, Writes, aggregate, command_handler,
+    ensure, event_handler, projection, query_handler,
 };
 pub use serde::{Deserialize, Serialize};
 

@@ -66,6 +66,7 @@ mod view_commits;
 mod views;
 mod wide_folds;
 mod workers;
+mod writes;
 
 // SQL of handlers.
 mod transactions;

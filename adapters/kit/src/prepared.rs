@@ -4,8 +4,8 @@ use std::mem::take;
 
 use crate::decider::ConflictWindow;
 use cqrs_core::store::{
-    Append, AppendError, AppendToken, Appended, Boundary, Recorded, StateWrite, StoredCommand, Tag,
-    Tags,
+    Append, AppendError, AppendToken, AppendWrites, Appended, Boundary, Recorded, StateWrite,
+    StoredCommand, Tag, Tags,
 };
 use cqrs_core::{CommandId, Position, Timestamp};
 
@@ -21,9 +21,11 @@ pub struct Prepared {
     pub boundaries: Vec<Boundary>,
     /// States to write with the events.
     pub states: Vec<StateWrite>,
+    /// Statements to execute in the transaction of the events.
+    pub writes: Option<AppendWrites>,
     /// The events with their tags as a JSON array. [`place`](Prepared::place) sets positions and time.
     pub events: Vec<(Recorded, String)>,
-    /// Total size of payloads and states, in bytes.
+    /// Total size of payloads, states and statements, in bytes.
     pub bytes: usize,
     time: Timestamp,
     token: Option<AppendToken>,
@@ -51,6 +53,7 @@ impl Prepared {
             time: append.time,
             token: append.token,
             appended: append.appended(Position::START, append.time),
+            writes: append.writes.take(),
             boundaries,
             states,
             events: Vec::new(),

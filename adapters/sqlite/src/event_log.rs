@@ -1,12 +1,13 @@
 use cqrs_core::CommandId;
 use cqrs_core::store::{
     Admission, Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventPage,
-    EventQuery, Heads, ReadRange, StateKey, StateStore, StoreError, StoredCommand, StoredState,
+    EventQuery, HasWrites, Heads, ReadRange, StateKey, StateStore, StoreError, StoredCommand,
+    StoredState,
 };
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::fault::Fault;
-use crate::{Sqlite, read, row, sql};
+use crate::{SqlWrites, Sqlite, read, row, sql};
 
 impl EventLog for Sqlite {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
@@ -55,10 +56,15 @@ impl EventLog for Sqlite {
             .ordered_times()
             .tail(shared.tail.recent())
             .transactions(self)
+            .writes::<Self>()
             .admission(self)
             .limits(shared.limits)
             .read_only(shared.writer.is_none())
     }
+}
+
+impl HasWrites for Sqlite {
+    type Writes = SqlWrites;
 }
 
 impl StateStore for Sqlite {

@@ -7,7 +7,7 @@
 //! request in one snapshot. Several processes may open the same database.
 //!
 //! Handlers may write tables of their own in the transaction of the events or of the checkpoint, as
-//! `&mut Tx<Sqlite>`: see [`Transaction`]. Query handlers read them with a `ReadTx<Sqlite>`: see
+//! `&mut Writes<Sqlite>` or `&mut Tx<Sqlite>`: see [`SqlWrites`] and [`Transaction`]. Query handlers read them with a `ReadTx<Sqlite>`: see
 //! [`SqlReader`].
 //!
 //! What is visible is durable: with [`Synchronous::Full`], SQLite syncs the write-ahead log before
@@ -32,6 +32,7 @@ mod thread;
 mod transaction;
 mod view_store;
 mod write;
+mod writes;
 
 /// For the SQL of handlers, in the version that this crate uses.
 pub use rusqlite;
@@ -41,3 +42,4 @@ pub use options::{Options, Synchronous};
 pub use read::query_tx::SqlReader;
 pub use store::Sqlite;
 pub use transaction::Transaction;
+pub use writes::{SqlWrites, StatementParams};

@@ -22,6 +22,7 @@ pub(crate) const LIMITS: Limits = Limits {
     payload: 1 << 20,
     tags: 16,
     name: 200,
+    statements: 0,
     append: MAX_REQUEST,
 };
 

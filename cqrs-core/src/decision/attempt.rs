@@ -12,11 +12,12 @@ use super::loaded::Loaded;
 use super::{CallOptions, CommandSlot, Decisions, Receipt, nesting};
 use crate::CommandId;
 use crate::error::{CommandError, Error, Failure, Invalid};
-use crate::handler::{CommandScope, Context, ErasedCommand, Reply, TxSlot};
+use crate::handler::{CommandScope, Context, ErasedCommand, Reply, TxSlot, WritesSlot};
 use crate::message::NewEvents;
 use crate::panic::Guarded;
 use crate::store::{
-    Admission, Append, AppendError, Appended, ErasedLogTx, EventData, EventLog, Position,
+    Admission, Append, AppendError, AppendWrites, Appended, ErasedLogTx, EventData, EventLog,
+    Position,
 };
 use crate::trace;
 
@@ -242,14 +243,17 @@ impl Attempt<'_> {
         if self.slot.takes_transaction {
             return Box::pin(self.decide_in_transaction(loaded)).await;
         }
-        let Some(events) = self.run_handler(loaded, None).await? else {
+        // A slot for each attempt: the statements of an earlier one are discarded with its events.
+        let slot = self.slot.takes_writes.then(WritesSlot::default);
+        let Some(events) = self.run_handler(loaded, None, slot.as_ref()).await? else {
             return Ok(Decision::Refused);
         };
+        let writes = slot.and_then(|slot| slot.take());
         let admission = self.decisions.store.capabilities().admission;
         if let Some(Err(error)) = admission.map(Admission::admit) {
             return Ok(Decision::Overloaded(error));
         }
-        let append = self.prepare(events, loaded).await?;
+        let append = self.prepare(events, writes, loaded).await?;
         Ok(Decision::Append(append, None))
     }
 
@@ -262,7 +266,7 @@ impl Attempt<'_> {
         // handler's future is dropped here and the transaction at the end of this function.
         let limit = self.decisions.limits.transaction;
         let handler = self.slot.entry.name;
-        let decided = timeout(limit, self.run_handler(loaded, Some(&tx))).await;
+        let decided = timeout(limit, self.run_handler(loaded, Some(&tx), None)).await;
         let tx = tx.into_inner();
         // Checked before the handler's result: the database has undone its writes in any case.
         if tx.as_ref().is_some_and(|tx| tx.should_retry()) {
@@ -273,7 +277,7 @@ impl Attempt<'_> {
             // Dropping the transaction rolls it back before the states are compared with the log.
             (None, _) => Ok(Decision::Refused),
             (Some(events), Some(tx)) => {
-                let append = self.prepare(events, loaded).await?;
+                let append = self.prepare(events, None, loaded).await?;
                 Ok(Decision::Append(append, Some(tx)))
             }
             // Without the transaction, the events would commit and the handler's writes would not.
@@ -290,6 +294,7 @@ impl Attempt<'_> {
         &self,
         loaded: &mut Loaded<'_>,
         tx: Option<&TxSlot<dyn ErasedLogTx>>,
+        writes: Option<&WritesSlot>,
     ) -> Result<Option<NewEvents>, Failure> {
         let scope = CommandScope {
             command: self.command.as_any(),
@@ -297,6 +302,7 @@ impl Attempt<'_> {
             states: &loaded.loads,
             services: &self.slot.services,
             tx,
+            writes,
         };
         let handler = self.slot.entry.name;
         let decided = match Reply::start(|| self.command.decide(&scope)) {
@@ -321,6 +327,7 @@ impl Attempt<'_> {
     async fn prepare(
         &self,
         events: NewEvents,
+        writes: Option<AppendWrites>,
         loaded: &mut Loaded<'_>,
     ) -> Result<Box<Append>, InfraError> {
         let handler = self.slot.entry.name;
@@ -332,6 +339,7 @@ impl Attempt<'_> {
         let limits = store.capabilities().limits;
         let (events, mut read_back) = events.into_parts();
         let mut append = Box::new(self.unconditional(events));
+        append.writes = writes;
         limits.check(&append).map_err(append_failed)?;
         nesting::check_events(&append.events, &**store, handler)?;
         // The new states of these aggregates are written with the events. They are loaded before

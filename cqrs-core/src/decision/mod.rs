@@ -52,6 +52,8 @@ pub(crate) struct CommandSlot {
     /// The services, by the place of the handler's input. `None` for other inputs.
     pub(crate) services: Box<[Option<ErasedService>]>,
     pub(crate) takes_transaction: bool,
+    /// Whether it records statements, in `Writes`.
+    pub(crate) takes_writes: bool,
 }
 
 /// The options of a call besides the command.

@@ -20,6 +20,7 @@ pub(super) fn command_slots(
             entry,
             services: services.resolve(&inputs),
             takes_transaction: inputs.iter().any(Input::is_transaction),
+            takes_writes: inputs.iter().any(Input::is_writes),
         };
         Some(NewSlot {
             message: entry.message,

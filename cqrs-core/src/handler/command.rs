@@ -3,7 +3,7 @@ use std::any::Any;
 use super::each::{InOneSlice, InOneVec};
 use super::input::{AggregateType, AnyState, Input};
 use super::service::{self, ErasedService, Shareable};
-use super::{Context, Reply, Service, TxSlot};
+use super::{Context, Reply, Service, TxSlot, WritesSlot};
 use crate::error::{CommandError, Error};
 use crate::message::{Aggregate, Command, IntoEvents, NewEvents};
 use crate::source::Source;
@@ -73,6 +73,8 @@ pub struct CommandScope<'a> {
     pub(crate) services: &'a [Option<ErasedService>],
     /// The transaction, if the handler takes one.
     pub(crate) tx: Option<&'a TxSlot<dyn ErasedLogTx>>,
+    /// Receives the handler's statements, if it takes `Writes`.
+    pub(crate) writes: Option<&'a WritesSlot>,
 }
 
 /// The aggregates that a decision has loaded.
@@ -181,7 +183,8 @@ impl Inputs {
             Mailer>(..)`",
     note = "a command handler takes its command, then any of: `&State` (an aggregate), \
             `Each<State>` (several), `Service<T>` or `Service<dyn Trait>` (a service), `&Context`, `&mut \
-            Tx<..>` (SQL in the same transaction)"
+            Writes<..>` (SQL statements that commit with the events), `&mut Tx<..>` (SQL with \
+            answers, in the same transaction)"
 )]
 pub trait CommandInput<'a, C, const ROLE: u64>: Sized {
     /// Describes the input to the wiring.

@@ -65,6 +65,8 @@ pub enum InputKind {
     Context,
     /// `&mut Tx<S>` or `ReadTx<S>`: SQL on the store's database.
     Transaction(StoreType),
+    /// `&mut Writes<S>`: statements that are executed with the events.
+    Writes(StoreType),
     /// `Reader<S>`: the reader of a view store.
     Reader(StoreType),
     /// `&Recorded` or `&Dispatcher`: always available.

@@ -15,6 +15,7 @@ mod reader;
 mod reply;
 mod service;
 mod transaction;
+mod writes;
 
 pub use crate::source::Source;
 pub use command::{
@@ -44,3 +45,5 @@ pub(crate) use service::{ErasedService, ProvidedService};
 pub use service::{Service, Services, Shareable};
 pub(crate) use transaction::TxSlot;
 pub use transaction::{BorrowedMut, SetupInput, Tx, TxGuard};
+pub(crate) use writes::WritesSlot;
+pub use writes::{Writes, WritesGuard};

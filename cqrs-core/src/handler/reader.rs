@@ -65,7 +65,7 @@ impl<S: Transactional> fmt::Debug for ReadTx<S> {
     }
 }
 
-/// The type of a store that a handler names in `Tx<S>`, `ReadTx<S>` or `Reader<S>`.
+/// The type of a store that a handler names in `Tx<S>`, `Writes<S>`, `ReadTx<S>` or `Reader<S>`.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreType {
     /// The type's identity.
@@ -75,7 +75,7 @@ pub struct StoreType {
 }
 
 impl StoreType {
-    fn of<S: 'static>() -> Self {
+    pub(super) fn of<S: 'static>() -> Self {
         Self {
             id: TypeId::of::<S>(),
             name: short(type_name::<S>()),

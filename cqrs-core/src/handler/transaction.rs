@@ -89,11 +89,11 @@ pub type TxGuard<T, S> = OwnedMappedMutexGuard<Box<T>, Tx<S>>;
 /// An input that a command handler takes by `&mut`.
 #[diagnostic::on_unimplemented(
     message = "a command handler cannot take `&mut {Self}`",
-    label = "only a transaction is taken by `&mut`",
+    label = "only `Tx` and `Writes` are taken by `&mut`",
     note = "a command handler changes nothing itself: take the state as `&{Self}` and return the \
             events that change it; read models are written by a `#[projection]`",
-    note = "for SQL in the same transaction as the events, take `&mut Tx<Postgres>`, or that of \
-            another store"
+    note = "for SQL in the same transaction as the events, take `&mut Writes<Postgres>`, or `&mut \
+            Tx<Postgres>` if the decision needs the answers; or those of another store"
 )]
 pub trait BorrowedMut: Sized {
     /// Owns the input while the handler runs.

@@ -1,8 +1,8 @@
 use uuid::Uuid;
 
 use super::{
-    AppendError, AppendToken, Boundary, EventData, EventQuery, Metadata, Position, Recorded,
-    StateWrite,
+    AppendError, AppendToken, AppendWrites, Boundary, EventData, EventQuery, Metadata, Position,
+    Recorded, StateWrite,
 };
 use crate::clock::Clock;
 use crate::{CommandId, EventId, Timestamp};
@@ -38,6 +38,9 @@ pub struct Append {
     pub boundaries: Vec<Boundary>,
     /// States to write with the events.
     pub states: Vec<StateWrite>,
+    /// Statements to execute in the transaction of the events. Only for a log that
+    /// [offers](super::Capabilities::writes) that.
+    pub writes: Option<AppendWrites>,
     /// Time of the decision. A log with [`ordered_times`](super::Capabilities::ordered_times)
     /// raises it to the time of its last event.
     pub time: Timestamp,
@@ -96,6 +99,7 @@ impl Append {
             events,
             boundaries: Vec::new(),
             states: Vec::new(),
+            writes: None,
             time,
             actor: None,
             correlation: command.as_uuid(),
@@ -159,6 +163,13 @@ impl Append {
         self
     }
 
+    /// Sets the statements to execute.
+    #[must_use]
+    pub fn writes(mut self, writes: impl Into<AppendWrites>) -> Self {
+        self.writes = Some(writes.into());
+        self
+    }
+
     /// Sets the token by which a later append may follow this one.
     #[must_use]
     pub fn token(mut self, token: AppendToken) -> Self {
@@ -166,11 +177,12 @@ impl Append {
         self
     }
 
-    /// Total size of payloads and states, in bytes.
+    /// Total size of payloads, states and statements, in bytes.
     pub fn bytes(&self) -> usize {
         let events = self.events.iter().map(|event| event.payload.len());
         let states = self.states.iter().map(|state| state.body.len());
-        events.chain(states).sum()
+        let writes = self.writes.iter().map(AppendWrites::bytes);
+        events.chain(states).chain(writes).sum()
     }
 
     /// The recorded events, with their ids and metadata, for a log with contiguous positions that

@@ -1,6 +1,8 @@
+use std::any::TypeId;
+
 use super::{
-    AppendError, BoxFuture, EventData, EventPage, EventQuery, Limits, LogTransaction, Position,
-    ReadRange, StateKey, StoreError, StoredState, Transactional, Transactions,
+    AppendError, BoxFuture, EventData, EventPage, EventQuery, HasWrites, Limits, LogTransaction,
+    Position, ReadRange, StateKey, StoreError, StoredState, Transactional, Transactions,
 };
 
 /// The optional parts of the contract that a log offers.
@@ -18,6 +20,7 @@ use super::{
 /// | `fold_reads` | folds what [`EventLog::read`](super::EventLog::read) returns |
 /// | `tail` | reads the events that this process has just appended, to follow them |
 /// | `transactions` | reports handlers with `Tx<..>` when it builds |
+/// | `writes` | reports handlers with `Writes<..>` when it builds |
 /// | `admission` | learns from the append that there is no room |
 ///
 /// ```
@@ -57,6 +60,8 @@ pub struct Capabilities<'s> {
     pub tail: Option<&'s dyn TailReads>,
     /// Transactions for command handlers.
     pub(crate) transactions: Option<&'s dyn Transactions>,
+    /// The store whose `Writes<..>` command handlers may take.
+    pub(crate) writes: Option<TypeId>,
     /// Refuses decisions in advance while the queue is full.
     pub admission: Option<&'s dyn Admission>,
     /// Maximum sizes of appends.
@@ -146,6 +151,24 @@ impl<'s> Capabilities<'s> {
     pub fn without_transactions(self) -> Self {
         Self {
             transactions: None,
+            ..self
+        }
+    }
+
+    /// Offers to execute statements with appends, which command handlers record in `&mut Writes<S>`.
+    #[must_use]
+    pub fn writes<S: HasWrites>(self) -> Self {
+        Self {
+            writes: Some(TypeId::of::<S>()),
+            ..self
+        }
+    }
+
+    /// Takes that away: for a decorator that does not pass on [`Append::writes`](super::Append::writes).
+    #[must_use]
+    pub fn without_writes(self) -> Self {
+        Self {
+            writes: None,
             ..self
         }
     }

@@ -38,6 +38,14 @@ pub enum AppendError {
         /// The action of the handler or the database that prevents the commit.
         reason: Arc<str>,
     },
+    /// A statement that the handler has recorded in its `&mut Writes<..>` failed: nothing was done.
+    #[error("a statement of the handler failed: {reason}, in `{statement}`")]
+    Statement {
+        /// The statement, without its parameters.
+        statement: Arc<str>,
+        /// The database's error.
+        reason: Arc<str>,
+    },
     /// The store was lost after the append was sent, so its outcome is unknown. Send the same
     /// command id again to learn whether it was recorded.
     #[error("it is not known whether the append happened: {reason}")]

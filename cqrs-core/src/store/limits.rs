@@ -13,18 +13,22 @@ pub struct Limits {
     /// Maximum size of one tag, event type, actor or id of a state, in bytes. None of them may
     /// contain U+0000, which some databases cannot keep in a text.
     pub name: usize,
-    /// Maximum total size of all payloads and states of one append, in bytes.
+    /// Maximum number of statements that the handler of one command records.
+    pub statements: usize,
+    /// Maximum total size of all payloads, states and statements of one append, in bytes.
     pub append: usize,
 }
 
 impl Default for Limits {
-    /// 10,000 events, payloads of 1 MiB, 64 tags of 512 bytes per event, and 64 MiB in total.
+    /// 10,000 events, payloads of 1 MiB, 64 tags of 512 bytes per event, 1,000 statements, and 64 MiB
+    /// in total.
     fn default() -> Self {
         Self {
             events: 10_000,
             payload: 1 << 20,
             tags: 64,
             name: 512,
+            statements: 1000,
             append: 64 << 20,
         }
     }
@@ -61,10 +65,13 @@ impl Limits {
             name("the actor", actor)?;
         }
         within(
-            "bytes of one append, of all its events and states",
+            "bytes of one append, of all its events, states and statements",
             append.bytes(),
             self.append,
         )?;
+        if let Some(writes) = &append.writes {
+            within("statements of one command", writes.count(), self.statements)?;
+        }
         for StateWrite { key, body, .. } in &append.states {
             if body.len() > self.payload {
                 return Err(AppendError::Invalid {
@@ -105,13 +112,14 @@ fn shortened(name: &str) -> String {
 mod tests {
     use super::*;
     use crate::CommandId;
-    use crate::store::{EventData, EventType, Position, StateKey, Tag};
+    use crate::store::{EventData, EventType, Position, RecordedWrites, StateKey, Tag};
 
     const LIMITS: Limits = Limits {
         events: 2,
         payload: 10,
         tags: 3,
         name: 20,
+        statements: 1,
         append: 15,
     };
 
@@ -141,12 +149,35 @@ mod tests {
         })
     }
 
+    /// Statements of these sizes.
+    #[derive(Default)]
+    struct Statements(Vec<usize>);
+
+    impl RecordedWrites for Statements {
+        fn count(&self) -> usize {
+            self.0.len()
+        }
+
+        fn bytes(&self) -> usize {
+            self.0.iter().sum()
+        }
+
+        fn texts(&self) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    fn with_statements(sizes: &[usize]) -> Append {
+        append(Vec::new()).writes(Statements(sizes.to_vec()))
+    }
+
     #[test]
     fn an_append_at_its_limits_is_accepted() {
         let name = "x".repeat(20);
         let events = vec![event(name.clone(), 3, 10), event(name.clone(), 0, 5)];
         LIMITS.check(&append(events).by(name.clone())).unwrap();
         LIMITS.check(&with_state(name, 10)).unwrap();
+        LIMITS.check(&with_statements(&[15])).unwrap();
     }
 
     #[test]
@@ -161,6 +192,8 @@ mod tests {
             ("at most 20", with_state(long, 1)),
             ("at most 10", with_state(name.clone(), 11)),
             ("at most 15", append(vec![event(name, 0, 8); 2])),
+            ("at most 1", with_statements(&[1, 1])),
+            ("at most 15", with_statements(&[16])),
             ("U+0000", append(vec![event("\0".to_owned(), 0, 1)])),
             ("U+0000", append(Vec::new()).by("\0".to_owned())),
             ("U+0000", with_state("\0".to_owned(), 1)),

@@ -31,6 +31,7 @@ pub(crate) mod subscription;
 mod tag;
 mod transaction;
 mod view_store;
+mod writes;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -64,6 +65,7 @@ pub use view_store::{
     CommitMode, IndexRange, ModelSchema, StoredView, ViewBatch, ViewCapabilities, ViewChange,
     ViewCommitError, ViewPage, ViewScan, ViewStore,
 };
+pub use writes::{AppendWrites, HasWrites, RecordedWrites};
 
 /// A boxed future, as the methods of store traits return them.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

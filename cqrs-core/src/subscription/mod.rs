@@ -28,7 +28,7 @@ pub(crate) use worker::{SHUT_DOWN, Worker};
 use crate::registry::{ProjectionEntry, ReactionEntry};
 use crate::store::{EventLog, EventQuery, ViewStore};
 use crate::wiring::{BuildError, Models, PlannedProjection};
-use projection::{ProjectionRunner, Writes};
+use projection::{FoldTarget, ProjectionRunner};
 use view_folds::ViewFolds;
 
 /// Creates the worker and the follower of a projection. Runs the `#[setup]` of a new projection, so
@@ -52,10 +52,10 @@ pub(crate) async fn projection(
     let worker = Worker::new(subscription, query, progress, log.clone(), views.clone());
     let runner = ProjectionRunner {
         folds: ViewFolds::new(plan, models, views.clone()),
-        writes: if plan.takes_transaction() {
-            Writes::Sql
+        target: if plan.takes_transaction() {
+            FoldTarget::Sql
         } else {
-            Writes::Views
+            FoldTarget::Views
         },
     };
     Ok((worker, Box::new(runner)))

@@ -13,12 +13,12 @@ use crate::trace;
 /// Runs the folds of a projection on the pages of its subscription.
 pub(super) struct ProjectionRunner {
     pub(super) folds: ViewFolds,
-    pub(super) writes: Writes,
+    pub(super) target: FoldTarget,
 }
 
 /// Where the folds of a projection write.
 #[derive(Clone, Copy)]
-pub(super) enum Writes {
+pub(super) enum FoldTarget {
     /// To views in memory, which are written after the page is folded.
     Views,
     /// To a transaction, which commits with the checkpoint.
@@ -43,9 +43,11 @@ impl Follower for ProjectionRunner {
         page: SubscriptionPage<'a>,
         checkpoint: &'a mut HeldCheckpoint,
     ) -> BoxFuture<'a, Result<PageOutcome, Interruption>> {
-        match self.writes {
-            Writes::Views => Box::pin(view_projection::fold_page(&self.folds, page, checkpoint)),
-            Writes::Sql => Box::pin(sql_projection::fold_page(&self.folds, page, checkpoint)),
+        match self.target {
+            FoldTarget::Views => {
+                Box::pin(view_projection::fold_page(&self.folds, page, checkpoint))
+            }
+            FoldTarget::Sql => Box::pin(sql_projection::fold_page(&self.folds, page, checkpoint)),
         }
     }
 }

@@ -7,6 +7,7 @@
 mod difference;
 mod given_events;
 mod golden;
+mod log_without_sql;
 mod projection;
 mod reaction;
 mod scenario;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::difference::{Lines, difference};
 use super::given_events::{GivenEvents, new_events, run};
+use super::log_without_sql::LogWithoutSql;
 use crate::auth::Actor;
 use crate::auth::AllowAll;
 use crate::dispatcher::Dispatcher;
@@ -13,14 +14,15 @@ use crate::message::{Command, Event, IntoEvents};
 use crate::module::Module;
 use crate::registry::{CommandHandlerEntry, Registry};
 use crate::store::{EventData, EventLogExt, EventQuery, Recorded};
-use crate::wiring::{Plan, Stores};
+use crate::wiring::{Plan, Stores, ViewStores};
 use crate::{CommandId, Timestamp};
 
 /// Begins a test of a decision: `given(events).when(command).then(events)`. `given(())` begins
 /// without history.
 ///
 /// The command runs through its real handler, sync or async, on a store in memory, in tests with
-/// and without a runtime. Validation runs, authorization does not.
+/// and without a runtime. Validation runs, authorization does not. The statements of a handler with
+/// [`Writes`](crate::Writes) are not executed: [`When::statements`] returns them.
 #[track_caller]
 pub fn given(events: impl IntoEvents) -> Given {
     let given = Given {
@@ -226,12 +228,30 @@ impl<C: Command> When<C> {
         }
     }
 
+    /// Returns the statements that the handler has recorded in its [`Writes`](crate::Writes), each as
+    /// text with its parameters: `DELETE FROM stock WHERE article = $1 [7]`.
+    ///
+    /// # Panics
+    /// With the error, if there was one.
+    #[track_caller]
+    pub fn statements(self) -> Vec<String> {
+        match self.decided() {
+            Ok(decided) => decided.statements,
+            Err(error) => panic!("`{}`: {error}", C::NAME),
+        }
+    }
+
     /// Returns the recorded events, or the error.
     ///
     /// # Errors
     /// As [`Dispatcher::execute`].
     #[track_caller]
     pub fn outcome(self) -> Result<Vec<Recorded>, CommandError<C::Error>> {
+        self.decided().map(|decided| decided.events)
+    }
+
+    #[track_caller]
+    fn decided(self) -> Result<Decided, CommandError<C::Error>> {
         let handler = handler::<C>(self.given.module);
         run(self.decide(handler))
     }
@@ -239,7 +259,7 @@ impl<C: Command> When<C> {
     async fn decide(
         self,
         handler: &'static CommandHandlerEntry,
-    ) -> Result<Vec<Recorded>, CommandError<C::Error>> {
+    ) -> Result<Decided, CommandError<C::Error>> {
         let Given {
             history,
             services,
@@ -252,12 +272,17 @@ impl<C: Command> When<C> {
             ..Plan::of_aggregates(Registry::get())
         };
         let head = store.head().await.expect("a store in memory can be read");
+        let log = Arc::new(LogWithoutSql::new(store.clone()));
+        let stores = Stores {
+            log: log.clone(),
+            views: ViewStores::of(Arc::new(store)),
+        };
         let time = history.time;
         let dispatcher = Dispatcher::builder()
             .services(services)
             .authorizer(AllowAll)
             .clock(move || time)
-            .start(plan, Stores::of(Arc::new(store)))
+            .start(plan, stores)
             .await
             .expect("a store in memory can be prepared");
         let mut call = dispatcher.execute(self.command);
@@ -274,8 +299,17 @@ impl<C: Command> When<C> {
             .all()
             .await
             .expect("a store in memory can be read");
-        Ok(events.iter().map(|event| Recorded::clone(event)).collect())
+        Ok(Decided {
+            events: events.iter().map(|event| Recorded::clone(event)).collect(),
+            statements: log.statements(),
+        })
     }
+}
+
+/// The outcome of a command that succeeded.
+struct Decided {
+    events: Vec<Recorded>,
+    statements: Vec<String>,
 }
 
 #[track_caller]

@@ -137,7 +137,7 @@ fn message(message: &MessageEntry, handler: &HandlerSummary) -> MessageDescripti
             InputKind::Aggregate(aggregate) => description.aggregates.push(aggregate.name),
             InputKind::Service(service) => description.services.push(service.name),
             InputKind::Views(model) => description.read_models.push(model.name),
-            InputKind::Transaction(store) | InputKind::Reader(store) => {
+            InputKind::Transaction(store) | InputKind::Writes(store) | InputKind::Reader(store) => {
                 description.services.push(store.name);
             }
             InputKind::Context | InputKind::Builtin => {}

@@ -227,15 +227,27 @@ impl Stores {
     }
 
     fn check_commands(&self, plan: &Plan, problems: &mut Problems) {
-        let store = self
-            .log
-            .capabilities()
-            .transactions
-            .map(ReaderSource::store_type);
+        let capabilities = self.log.capabilities();
+        let transactional = capabilities.transactions.map(ReaderSource::store_type);
         let mut others = Others::default();
+        let mut others_to_write = Others::default();
         for handler in &plan.command_handlers {
-            others.add_transactions(handler.source, &(handler.inputs)(), store);
+            let inputs = (handler.inputs)();
+            others.add_transactions(handler.source, &inputs, transactional);
+            others_to_write.add_writes(handler.source, &inputs, capabilities.writes);
         }
+        others_to_write.report(problems, |name| {
+            (
+                format!(
+                    "command handlers record statements for `{name}`, which does not keep the \
+                     dispatcher's log"
+                ),
+                format!(
+                    "`.store(..)` or `.log(..)` with a `{name}`, or include other modules: the \
+                     statements of a command handler commit with its events"
+                ),
+            )
+        });
         others.report(problems, |name| {
             (
                 format!(
@@ -395,6 +407,17 @@ impl Others {
     fn add_transactions(&mut self, source: Source, inputs: &[Input], store: Option<TypeId>) {
         for input in inputs {
             if let InputKind::Transaction(wanted) = input.kind
+                && store != Some(wanted.id)
+            {
+                self.add(wanted, source);
+            }
+        }
+    }
+
+    /// Adds the `Writes` among these inputs that are not of this store.
+    fn add_writes(&mut self, source: Source, inputs: &[Input], store: Option<TypeId>) {
+        for input in inputs {
+            if let InputKind::Writes(wanted) = input.kind
                 && store != Some(wanted.id)
             {
                 self.add(wanted, source);

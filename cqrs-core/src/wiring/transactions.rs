@@ -1,4 +1,4 @@
-//! Checks of handlers that take a transaction of the store.
+//! Checks of handlers that take a transaction of the store, or record statements for it.
 
 use super::plan::PlannedProjection;
 use super::{Plan, Problems};
@@ -6,15 +6,21 @@ use crate::handler::{Input, InputKind};
 use crate::source::Source;
 
 impl Plan {
-    /// Checks that each handler takes at most one transaction, and that no fold takes a transaction
-    /// and read models.
+    /// Checks that each handler takes at most one transaction or list of statements, and that no fold
+    /// takes a transaction and read models.
     pub(super) fn check_inputs(&self, problems: &mut Problems) {
-        let mut twice: Vec<_> = self
-            .command_handlers
-            .iter()
-            .filter(|it| transactions(&(it.inputs)()) > 1)
-            .map(|it| it.source)
-            .collect();
+        let mut twice = Vec::new();
+        let mut writes_twice = Vec::new();
+        let mut both = Vec::new();
+        for handler in &self.command_handlers {
+            let inputs = (handler.inputs)();
+            match (transactions(&inputs), lists_of_writes(&inputs)) {
+                (2.., _) => twice.push(handler.source),
+                (_, 2..) => writes_twice.push(handler.source),
+                (1, 1) => both.push(handler.source),
+                _ => {}
+            }
+        }
         let mut beside = Vec::new();
         for projection in &self.projections {
             for (source, inputs) in projection.methods() {
@@ -29,6 +35,17 @@ impl Plan {
         if !twice.is_empty() {
             let what = "a handler takes `&mut Tx<..>` twice, but has one transaction";
             problems.add(what, twice, "one `&mut Tx<..>`");
+        }
+        if !writes_twice.is_empty() {
+            let what = "a handler takes `&mut Writes<..>` twice, but has one list of statements";
+            problems.add(what, writes_twice, "one `&mut Writes<..>`");
+        }
+        if !both.is_empty() {
+            problems.add(
+                "a handler takes both `&mut Tx<..>` and `&mut Writes<..>`",
+                both,
+                "one of them: with `&mut Tx<..>`, execute all statements in that transaction",
+            );
         }
         if !beside.is_empty() {
             problems.add(
@@ -68,6 +85,10 @@ impl PlannedProjection {
 
 fn transactions(inputs: &[Input]) -> usize {
     inputs.iter().filter(|input| input.is_transaction()).count()
+}
+
+fn lists_of_writes(inputs: &[Input]) -> usize {
+    inputs.iter().filter(|input| input.is_writes()).count()
 }
 
 fn takes_views(inputs: &[Input]) -> bool {

@@ -76,6 +76,19 @@ fn command_handler_with_a_transaction() {
 }
 
 #[test]
+fn command_handler_with_writes() {
+    let item = quote! {
+        fn sell(command: Sell, product: &Product, writes: &mut Writes<Postgres>) -> Sold {
+            Sold
+        }
+    };
+    expect(
+        "command_handler_with_writes",
+        command_handler::attribute(TokenStream::new(), item),
+    );
+}
+
+#[test]
 fn command_handler_of_the_command_alone() {
     let item = quote!(
         fn command(_: Ping) {}

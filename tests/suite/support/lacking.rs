@@ -17,18 +17,20 @@ pub enum Lack {
     FoldReads,
     Tail,
     Transactions,
+    Writes,
     Admission,
     Everything,
 }
 
 impl Lack {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::States,
         Self::Pipelining,
         Self::SeveralBoundaries,
         Self::FoldReads,
         Self::Tail,
         Self::Transactions,
+        Self::Writes,
         Self::Admission,
         Self::Everything,
     ];
@@ -47,6 +49,9 @@ impl<S: EventLog + ?Sized> Hooks<S> for Lack {
         if self.of(Self::States) {
             assert!(append.states.is_empty(), "it keeps no states");
         }
+        if self.of(Self::Writes) {
+            assert!(append.writes.is_none(), "it executes no statements");
+        }
         if self.of(Self::Pipelining) {
             assert_eq!(append.token, None, "none follows another");
         }
@@ -64,6 +69,7 @@ impl<S: EventLog + ?Sized> Hooks<S> for Lack {
             Self::FoldReads => capabilities.fold_reads = None,
             Self::Tail => capabilities.tail = None,
             Self::Transactions => capabilities = capabilities.without_transactions(),
+            Self::Writes => capabilities = capabilities.without_writes(),
             Self::Admission => capabilities.admission = None,
             Self::Everything => {
                 let limits = capabilities.limits;

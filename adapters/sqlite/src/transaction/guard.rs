@@ -32,6 +32,8 @@ pub(crate) struct Guard(Arc<LeaseState>);
 #[derive(Debug, Default)]
 struct LeaseState {
     lent: AtomicBool,
+    /// Whether recorded statements run, which share the transaction with other appends.
+    is_shared: AtomicBool,
     /// Whether the transaction has ended since the connection was leased.
     ended: AtomicBool,
 }
@@ -42,7 +44,7 @@ impl Guard {
         let guard = Self::default();
         let state = guard.0.clone();
         conn.authorizer(Some(move |asked: AuthContext<'_>| {
-            if state.is_lent() && is_forbidden(&asked.action) {
+            if state.is_lent() && (is_forbidden(&asked.action) || state.protects(&asked.action)) {
                 Authorization::Deny
             } else {
                 Authorization::Allow
@@ -65,6 +67,16 @@ impl Guard {
         self.0.lent.store(true, Ordering::Relaxed);
     }
 
+    /// Protects the store while recorded statements run. They share the transaction with other appends,
+    /// so they cannot end a savepoint either.
+    pub(crate) fn execute_recorded<T>(&self, execute: impl FnOnce() -> T) -> T {
+        self.0.is_shared.store(true, Ordering::Relaxed);
+        self.lease();
+        // Ended by a panic as well, after which the engine rolls back with statements of its own.
+        let _end = EndOfStatements(&self.0);
+        execute()
+    }
+
     /// Whether the transaction is still there, as an error if not.
     pub(crate) fn reclaim(&self) -> Result<(), Fault> {
         self.0.lent.store(false, Ordering::Relaxed);
@@ -83,7 +95,22 @@ impl Guard {
     }
 }
 
+/// Ends the protection, when recorded statements have run.
+struct EndOfStatements<'g>(&'g LeaseState);
+
+impl Drop for EndOfStatements<'_> {
+    fn drop(&mut self) {
+        self.0.lent.store(false, Ordering::Relaxed);
+        self.0.is_shared.store(false, Ordering::Relaxed);
+    }
+}
+
 impl LeaseState {
+    fn protects(&self, action: &AuthAction<'_>) -> bool {
+        let is_savepoint = matches!(action, AuthAction::Savepoint { .. });
+        is_savepoint && self.is_shared.load(Ordering::Relaxed)
+    }
+
     /// The connection goes from thread to thread through channels, which order everything else.
     fn is_lent(&self) -> bool {
         self.lent.load(Ordering::Relaxed)

@@ -5,8 +5,10 @@ use cqrs_kit::prepared::Prepared;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
+use super::statements::{self, Savepoint};
 use super::task::{Log, Responder, Task};
 use crate::fault::Fault;
+use crate::writes::SqlWrites;
 use crate::{read, row, sql};
 
 /// An append on its way through the writing thread.
@@ -65,19 +67,64 @@ impl AppendTask {
         Ok(None)
     }
 
-    /// Writes the append, unless its command was recorded before.
+    /// Writes the append with the statements of its handler, unless its command was recorded before.
     fn write(&mut self, log: &mut Log<'_>) -> Result<Result<Appended, AppendError>, Fault> {
         let appended = self.append.place(log.head, log.time)?;
-        if !self.insert_command(log, &appended)? {
+        let written = match &self.append.writes {
+            None => self.insert(log, &appended)?,
+            Some(writes) => {
+                let statements = writes
+                    .get::<SqlWrites>()
+                    .ok_or_else(|| Fault::data("its statements are for another store"))?;
+                self.insert_with(statements, log, &appended)?
+            }
+        };
+        if !matches!(&written, Ok(appended) if !appended.replayed) {
+            return Ok(written);
+        }
+        // From here on, the window is ahead of the commit. A rollback truncates it.
+        self.append.add_to(log.window);
+        log.head = appended.last;
+        log.time = appended.time.map_or(log.time, Timestamp::as_microsecond);
+        Ok(written)
+    }
+
+    /// Inserts the rows, and executes the statements. If one of these fails, nothing of the append is
+    /// left in the transaction, and its error is the answer (I11).
+    fn insert_with(
+        &self,
+        writes: &SqlWrites,
+        log: &mut Log<'_>,
+        appended: &Appended,
+    ) -> Result<Result<Appended, AppendError>, Fault> {
+        let savepoint = Savepoint::begin(log.conn)?;
+        let inserted = self.insert(log, appended)?;
+        if !matches!(&inserted, Ok(appended) if !appended.replayed) {
+            savepoint.keep()?;
+            return Ok(inserted);
+        }
+        match statements::execute(log, writes)? {
+            None => savepoint.keep()?,
+            Some(failure) => {
+                savepoint.undo()?;
+                return Ok(Err(failure));
+            }
+        }
+        Ok(inserted)
+    }
+
+    /// Inserts the rows of the append, unless its command was recorded before.
+    fn insert(
+        &self,
+        log: &mut Log<'_>,
+        appended: &Appended,
+    ) -> Result<Result<Appended, AppendError>, Fault> {
+        if !self.insert_command(log, appended)? {
             return self.replay(log.conn)?.ok_or_else(|| {
                 Fault::corrupt("a command id is taken by a row that does not exist")
             });
         }
         self.insert_events(log)?;
-        // From here on, the window is ahead of the commit. A rollback truncates it.
-        self.append.add_to(log.window);
-        log.head = appended.last;
-        log.time = appended.time.map_or(log.time, Timestamp::as_microsecond);
         for write in &self.append.states {
             let mut upsert = log.conn.prepare_cached(sql::UPSERT_STATE)?;
             let position = row::number(appended.last);
@@ -88,7 +135,7 @@ impl AppendTask {
                 position,
             ))?;
         }
-        Ok(Ok(appended))
+        Ok(Ok(*appended))
     }
 
     /// Records the command. Returns `false` if it was recorded before: the primary key decides, so two

@@ -257,7 +257,7 @@ impl Engine {
     }
 
     fn log(&mut self, head: Head) -> Result<Log<'_>, Fault> {
-        Ok(Log::new(&self.conn, &mut self.window, head)?)
+        Ok(Log::new(&self.conn, &self.guard, &mut self.window, head)?)
     }
 
     /// Brings the window to this head with the events that other processes appended. If these are more

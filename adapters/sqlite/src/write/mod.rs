@@ -4,6 +4,7 @@ mod append;
 pub(crate) mod engine;
 mod models;
 mod request;
+mod statements;
 pub(crate) mod task;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use crate::fault::Fault;
 use crate::row::Head;
 use crate::sql;
+use crate::transaction::guard::Guard;
 
 /// The work of the writing thread for one caller. Several tasks share a transaction.
 pub(crate) trait Task: Send {
@@ -42,6 +43,7 @@ pub(crate) type Batch = Vec<Box<dyn Task>>;
 /// The log as a transaction sees it, with the events that it has inserted so far.
 pub(crate) struct Log<'t> {
     pub(crate) conn: &'t Connection,
+    pub(crate) guard: &'t Guard,
     /// The types and tags of the recent events, including those of this transaction.
     pub(crate) window: &'t mut ConflictWindow,
     /// The position of the last event, including those of this transaction.
@@ -56,11 +58,13 @@ pub(crate) struct Log<'t> {
 impl<'t> Log<'t> {
     pub(crate) fn new(
         conn: &'t Connection,
+        guard: &'t Guard,
         window: &'t mut ConflictWindow,
         head: Head,
     ) -> rusqlite::Result<Self> {
         Ok(Self {
             conn,
+            guard,
             window,
             head: head.position,
             time: head.time,

@@ -1,0 +1,11 @@
+use cqrs_core::prelude::*;
+
+#[derive(Command, Clone, Serialize, Deserialize)]
+struct CreateProduct {
+    product_id: String,
+}
+
+#[command_handler]
+fn create(_: CreateProduct, _: &mut Writes<Memory>) {}
+
+fn main() {}
