@@ -30,7 +30,7 @@ fn main() {
         let app = app.build().await.expect("builds");
         match &*workload {
             "query" => {
-                for a in 0..times {
+                for a in 0..u64::from(times) {
                     let sum = app
                         .query(Add {
                             a: black_box(a),
@@ -41,7 +41,7 @@ fn main() {
                 }
             }
             "query-async" => {
-                for a in 0..times {
+                for a in 0..u64::from(times) {
                     let sum = app
                         .query(AddLater {
                             a: black_box(a),

@@ -5,25 +5,25 @@ use cqrs_core::prelude::*;
 cqrs_core::module!();
 
 #[derive(Query, Clone, Serialize, Deserialize)]
-#[query(returns = u32)]
+#[query(returns = u64)]
 pub struct Add {
-    pub a: u32,
-    pub b: u32,
+    pub a: u64,
+    pub b: u64,
 }
 
 #[derive(Query, Clone, Serialize, Deserialize)]
-#[query(returns = u32)]
+#[query(returns = u64)]
 pub struct AddLater {
-    pub a: u32,
-    pub b: u32,
+    pub a: u64,
+    pub b: u64,
 }
 
 #[query_handler]
-fn add(query: Add) -> u32 {
+fn add(query: Add) -> u64 {
     query.a.wrapping_add(query.b)
 }
 
 #[query_handler]
-async fn add_later(query: AddLater) -> u32 {
+async fn add_later(query: AddLater) -> u64 {
     query.a.wrapping_add(query.b)
 }

@@ -46,9 +46,7 @@ pub(super) fn query_slots(
             entry,
             reads: reads(plan, &inputs, &readers, models, stores),
             stores: stores_read(&inputs, &readers, stores),
-            takes_context: inputs
-                .iter()
-                .any(|input| matches!(input.kind, InputKind::Context)),
+            takes_context: inputs.iter().any(Input::is_context),
             inputs: QueryInputs {
                 services: services.resolve(&inputs),
                 models: inputs

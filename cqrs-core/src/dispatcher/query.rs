@@ -141,13 +141,18 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
             Ok(Err(invalid)) => return fail(invalid),
             Err(panicked) => return fail(panicked),
         }
-        if self.options.is_some() || self.seen.is_some() || slot.takes_context {
-            let (query, options) = self.into_options();
-            return Err(Box::pin(inner.ask_after(run, slot, query, options)));
-        }
+        let may_wait = self.options.is_some() || self.seen.is_some();
         match run {
-            QueryFn::Now(run) => run(self.query, slot.scope(None)).or_else(|error| fail(*error)),
-            QueryFn::Later(run) => Err(run(self.query, slot.scope(None))),
+            QueryFn::Now(answer) if !may_wait => {
+                answer(self.query, slot.scope(None)).or_else(|error| fail(*error))
+            }
+            QueryFn::Later(start) if !may_wait && !slot.takes_context => {
+                Err(start(self.query, slot.scope(None)))
+            }
+            QueryFn::Now(_) | QueryFn::Later(_) => {
+                let (query, options) = self.into_options();
+                Err(Box::pin(inner.ask_after(run, slot, query, options)))
+            }
         }
     }
 

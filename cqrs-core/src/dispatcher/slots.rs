@@ -6,15 +6,28 @@ use crate::message::{CellPlace, HandlerCell};
 
 /// The handlers of a dispatcher, by the number of their message's type and by its name.
 pub(crate) struct Slots<S> {
-    /// `None` where the dispatcher has no handler for the type with this number.
-    by_number: Vec<Option<FilledSlot<S>>>,
+    by_number: Vec<NumberedSlot<S>>,
     numbers: HashMap<&'static str, usize>,
 }
 
-struct FilledSlot<S> {
-    /// The handler as a pointer, without its type. `None` if it is the one in the message's cell.
-    other: Option<Box<dyn Any + Send + Sync>>,
-    slot: S,
+// A tag of its own is read faster than one in the unused values of a field.
+#[repr(u8)]
+enum NumberedSlot<S> {
+    /// The handler is the one in the message's cell.
+    InCell(S),
+    /// The handler is this pointer, without its type.
+    Other(S, Box<dyn Any + Send + Sync>),
+    /// The dispatcher has no handler for the type with this number.
+    Empty,
+}
+
+impl<S> NumberedSlot<S> {
+    fn filled(&self) -> Option<&S> {
+        match self {
+            Self::InCell(slot) | Self::Other(slot, _) => Some(slot),
+            Self::Empty => None,
+        }
+    }
 }
 
 /// A handler for a slot.
@@ -33,12 +46,12 @@ impl<S> Slots<S> {
         &self,
         cell: &HandlerCell<F>,
     ) -> Option<(T, &S)> {
-        let slot = self.by_number.get(cell.number()?)?.as_ref()?;
-        let run = match &slot.other {
-            None => cell.run()?,
-            Some(other) => *other.downcast_ref()?,
-        };
-        Some((run, &slot.slot))
+        let (number, run) = cell.get()?;
+        match self.by_number.get(number)? {
+            NumberedSlot::InCell(slot) => Some((run, slot)),
+            NumberedSlot::Other(slot, run) => Some((*run.downcast_ref()?, slot)),
+            NumberedSlot::Empty => None,
+        }
     }
 
     /// The handler of the message with this name. `kind` is `command` or `query`.
@@ -47,8 +60,8 @@ impl<S> Slots<S> {
     /// [`Unknown`] if there is none, with the most similar name.
     pub(super) fn named(&self, kind: &'static str, name: &str) -> Result<&S, Unknown> {
         let number = self.numbers.get(name);
-        let slot = number.and_then(|number| self.by_number.get(*number)?.as_ref());
-        slot.map(|slot| &slot.slot).ok_or_else(|| Unknown {
+        let slot = number.and_then(|number| self.by_number.get(*number)?.filled());
+        slot.ok_or_else(|| Unknown {
             kind,
             // The name comes from a caller, and may have any length.
             name: name.chars().take(80).collect(),
@@ -59,7 +72,7 @@ impl<S> Slots<S> {
 
 impl<S> FromIterator<NewSlot<S>> for Slots<S> {
     fn from_iter<I: IntoIterator<Item = NewSlot<S>>>(slots: I) -> Self {
-        let mut by_number: Vec<Option<FilledSlot<S>>> = Vec::new();
+        let mut by_number = Vec::new();
         let mut numbers = HashMap::new();
         for NewSlot {
             message,
@@ -69,10 +82,13 @@ impl<S> FromIterator<NewSlot<S>> for Slots<S> {
         } in slots
         {
             if by_number.len() <= number {
-                by_number.resize_with(number + 1, || None);
+                by_number.resize_with(number + 1, || NumberedSlot::Empty);
             }
-            let other = (!is_in_cell).then_some(run);
-            by_number[number] = Some(FilledSlot { other, slot });
+            by_number[number] = if is_in_cell {
+                NumberedSlot::InCell(slot)
+            } else {
+                NumberedSlot::Other(slot, run)
+            };
             numbers.insert(message, number);
         }
         Self { by_number, numbers }

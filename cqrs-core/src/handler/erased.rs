@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::query::{QueryFn, QueryHandler, QueryResult, QueryScope};
+use super::query::{self, QueryHandler, QueryResult, QueryScope};
 use super::{CommandFn, CommandHandler, CommandScope, DecisionResult, Loads, Reply};
 use crate::error::{CommandError, Failure, Invalid, QueryError, Rejected};
 use crate::json::{self, MessageLimits};
@@ -195,7 +195,7 @@ impl<H: QueryHandler> ErasedQuery for TypedQuery<H> {
 
     fn answer(self: Box<Self>, scope: QueryScope<'_>) -> BoxFuture<'_, QueryResult<Value>> {
         Box::pin(async move {
-            let answer = QueryFn::of::<H>().run(self.0, scope).await?;
+            let answer = query::run::<H>(self.0, scope).await?;
             let json = guarded(
                 || method(type_name::<<H::Query as Query>::Output>(), "serialize"),
                 || serde_json::to_value(answer),

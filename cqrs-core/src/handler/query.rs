@@ -39,9 +39,10 @@ pub trait QueryHandler: Sized + 'static {
 /// pointers, so that a small answer is returned in registers: with one type of pointer for both,
 /// handing the answer over takes longer than the rest of the call (decision 0018).
 pub enum QueryFn<Q: Query> {
-    /// A sync handler. The error is boxed, so that it is as small as a small answer.
+    /// A sync handler that needs no context. The error is boxed, so that it is as small as a small
+    /// answer.
     Now(for<'a> fn(Q, QueryScope<'a>) -> Result<<Q as Query>::Output, Box<QueryError>>),
-    /// An async handler.
+    /// Any other handler.
     Later(for<'a> fn(Q, QueryScope<'a>) -> BoxFuture<'a, QueryResult<<Q as Query>::Output>>),
 }
 
@@ -54,9 +55,11 @@ impl<Q: Query> QueryFn<Q> {
     /// The pointer of `H`.
     pub(crate) fn of<H: QueryHandler<Query = Q>>() -> Self {
         if H::IS_ASYNC {
-            Self::Later(later::<H>)
+            Self::Later(start::<H>)
+        } else if H::inputs().iter().any(Input::is_context) {
+            Self::Later(|query, scope| Box::pin(run::<H>(query, scope)))
         } else {
-            Self::Now(now::<H>)
+            Self::Now(answer::<H>)
         }
     }
 
@@ -66,6 +69,18 @@ impl<Q: Query> QueryFn<Q> {
             Self::Now(run) => run(query, scope).map_err(|error| *error),
             Self::Later(run) => run(query, scope).await,
         }
+    }
+}
+
+/// Runs the handler `H` to its end.
+pub(crate) async fn run<H: QueryHandler>(
+    query: H::Query,
+    scope: QueryScope<'_>,
+) -> QueryResult<Output<H>> {
+    if H::IS_ASYNC {
+        start::<H>(query, scope).await
+    } else {
+        answer::<H>(query, scope).map_err(|error| *error)
     }
 }
 
@@ -80,7 +95,7 @@ impl<Q: Query> Clone for QueryFn<Q> {
 impl<Q: Query> Copy for QueryFn<Q> {}
 
 /// Runs the sync handler `H`.
-fn now<H: QueryHandler>(
+fn answer<H: QueryHandler>(
     query: H::Query,
     scope: QueryScope<'_>,
 ) -> Result<Output<H>, Box<QueryError>> {
@@ -96,7 +111,7 @@ fn now<H: QueryHandler>(
 }
 
 /// Starts the async handler `H`.
-fn later<H: QueryHandler>(
+fn start<H: QueryHandler>(
     query: H::Query,
     scope: QueryScope<'_>,
 ) -> BoxFuture<'_, QueryResult<Output<H>>> {

@@ -101,6 +101,10 @@ impl Input {
     pub(crate) fn is_transaction(&self) -> bool {
         matches!(self.kind, InputKind::Transaction(_))
     }
+
+    pub(crate) fn is_context(&self) -> bool {
+        matches!(self.kind, InputKind::Context)
+    }
 }
 
 /// A store of a dispatcher, with a reader.

@@ -47,16 +47,11 @@ impl<F: Copy + 'static> HandlerCell<F> {
         })
     }
 
-    /// The number of the message's type.
+    /// The number of the message's type, and the handler in the cell.
     #[inline]
-    pub(crate) fn number(&self) -> Option<usize> {
-        Some(self.0.get()?.number)
-    }
-
-    /// The handler in the cell.
-    #[inline]
-    pub(crate) fn run<T: Copy + 'static>(&self) -> Option<T> {
-        cast(self.0.get()?.run)
+    pub(crate) fn get<T: Copy + 'static>(&self) -> Option<(usize, T)> {
+        let filled = self.0.get()?;
+        Some((filled.number, cast(filled.run)?))
     }
 }
 
