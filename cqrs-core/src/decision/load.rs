@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 
 use super::aggregate::AggregateState;
@@ -8,7 +10,8 @@ use crate::error::Failure;
 use crate::handler::{AggregateType, Inputs, LoadRequest, LoadedState, LoadedStates};
 use crate::message::{Envelope, Storage};
 use crate::store::{
-    EventData, EventQueryItem, EventType, Incarnation, Position, StateKey, StoredState, Tag, Tags,
+    EventData, EventQuery, EventQueryItem, EventType, Incarnation, Position, StateKey, StoredState,
+    Tag, Tags,
 };
 
 /// An aggregate that a decision loads, and its state once it is loaded.
@@ -45,6 +48,8 @@ pub(super) struct FoldedState {
     /// Number of events folded since the stored state, or since the first event.
     pub(super) events: u32,
     pub(super) size: SizeEstimate,
+    /// The aggregate's events, once a decision about it alone has been appended.
+    query: Option<Arc<EventQuery>>,
 }
 
 /// Finds the loads that an event concerns. `None` for a few loads, since comparing their tags is
@@ -136,6 +141,15 @@ impl Load {
         }
     }
 
+    /// [`item`](Load::item) as a query. The cache keeps it with the state.
+    pub(super) fn query(&mut self) -> Arc<EventQuery> {
+        if let Some(query) = &self.state.query {
+            return query.clone();
+        }
+        let query = Arc::new(EventQuery::Items(vec![self.item()]));
+        self.state.query.insert(query).clone()
+    }
+
     /// The events that the aggregate folds.
     pub(super) fn item(&self) -> EventQueryItem {
         let types = self.aggregate.events.iter();
@@ -196,6 +210,7 @@ impl FoldedState {
             stored: None,
             events: 0,
             size: SizeEstimate::default(),
+            query: None,
         }
     }
 

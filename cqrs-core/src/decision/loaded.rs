@@ -1,4 +1,5 @@
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -201,10 +202,14 @@ impl<'a> Loaded<'a> {
     /// because an event concerns them are included: their new states depend on the old ones.
     fn boundaries(&mut self) -> Vec<Boundary> {
         self.loads.sort_by_key(end);
-        self.loads
-            .chunk_by(|a, b| end(a) == end(b))
-            .filter_map(boundary)
-            .collect()
+        let loads = &mut self.loads;
+        let mut boundaries = Vec::with_capacity(loads.chunk_by(|a, b| end(a) == end(b)).count());
+        boundaries.extend(
+            loads
+                .chunk_by_mut(|a, b| end(a) == end(b))
+                .filter_map(boundary),
+        );
+        boundaries
     }
 
     /// Folds the events before they are appended. The states that they concern are dirty until the
@@ -333,9 +338,12 @@ fn end(load: &Load) -> (Incarnation, Position, Option<AppendToken>) {
 }
 
 /// The boundary of aggregates that have the same end. `None` without any.
-fn boundary(loads: &[Load]) -> Option<Boundary> {
+fn boundary(loads: &mut [Load]) -> Option<Boundary> {
     let (incarnation, after, after_append) = end(loads.first()?);
-    let fail_if = EventQuery::Items(loads.iter().map(Load::item).collect());
+    let fail_if = match loads {
+        [load] => load.query(),
+        loads => Arc::new(EventQuery::Items(loads.iter().map(Load::item).collect())),
+    };
     let boundary = Boundary::new(fail_if, after).incarnation(incarnation);
     Some(match after_append {
         Some(token) => boundary.after_append(token),

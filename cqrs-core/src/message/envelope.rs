@@ -27,7 +27,13 @@ pub enum Decoded<'a, E> {
 
 /// The events of a decision, decoded from their own JSON, in order.
 #[derive(Debug, Default)]
-pub(crate) struct ReadBack(Vec<Box<dyn Any + Send + Sync>>);
+pub(crate) struct ReadBack {
+    /// Apart, since most decisions have one event.
+    first: Option<AnyEvent>,
+    others: Vec<AnyEvent>,
+}
+
+type AnyEvent = Box<dyn Any + Send + Sync>;
 
 impl<'a> Envelope<'a> {
     /// An event of the log.
@@ -108,23 +114,31 @@ impl<E> Deref for Decoded<'_, E> {
 
 impl ReadBack {
     pub(super) const fn new() -> Self {
-        Self(Vec::new())
+        Self {
+            first: None,
+            others: Vec::new(),
+        }
     }
 
     pub(super) fn push<E: Event>(&mut self, event: E) {
-        if self.0.capacity() == 0 {
-            self.0.reserve_exact(1);
+        if self.first.is_none() {
+            self.first = Some(Box::new(event));
+        } else {
+            self.others.push(Box::new(event));
         }
-        self.0.push(Box::new(event));
     }
 
     /// The event at this place, with its payload.
     pub(crate) fn envelope<'a>(&'a self, place: usize, data: &'a EventData) -> Envelope<'a> {
+        let event = match place.checked_sub(1) {
+            None => self.first.as_ref(),
+            Some(place) => self.others.get(place),
+        };
         Envelope {
             data,
             position: None,
             recorded: None,
-            decoded: self.0.get(place).map(|event| &**event),
+            decoded: event.map(|event| &**event),
         }
     }
 
@@ -132,7 +146,8 @@ impl ReadBack {
     pub(crate) fn discard(&mut self) -> Option<(usize, String)> {
         let mut panicked = None;
         // One by one: a second panic during the first one would abort the process.
-        for (place, event) in self.0.drain(..).enumerate() {
+        let events = self.first.take().into_iter().chain(self.others.drain(..));
+        for (place, event) in events.enumerate() {
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(event))) {
                 panicked.get_or_insert_with(|| (place, panic_message(&*panic)));
             }

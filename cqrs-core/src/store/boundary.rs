@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::{AppendToken, EventQuery, Incarnation, Position};
 
 /// A condition of an append, which fails if a matching event is recorded after a position.
@@ -7,8 +9,9 @@ use super::{AppendToken, EventQuery, Incarnation, Position};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Boundary {
-    /// The events that the decision depends on.
-    pub fail_if: EventQuery,
+    /// The events that the decision depends on. Shared, since all decisions about one aggregate
+    /// depend on the same ones.
+    pub fail_if: Arc<EventQuery>,
     /// The position up to which they were read.
     pub after: Position,
     /// Incarnation of the log that was read. If it is not the store's current one, the append fails
@@ -25,9 +28,9 @@ pub struct Boundary {
 impl Boundary {
     /// Creates a condition: no matching event after this position, in the first incarnation of the
     /// log.
-    pub fn new(fail_if: EventQuery, after: Position) -> Self {
+    pub fn new(fail_if: impl Into<Arc<EventQuery>>, after: Position) -> Self {
         Self {
-            fail_if,
+            fail_if: fail_if.into(),
             after,
             incarnation: Incarnation::default(),
             after_append: None,

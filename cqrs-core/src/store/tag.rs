@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -21,8 +22,20 @@ impl Tag {
             // Writing to a `String` fails only if the id's `Display` does. Its output so far is the
             // id then.
             let _ = fmt::Write::write_fmt(text, format_args!("{id}"));
-            Self(text.as_str().into())
+            Self::shared(text)
         })
+    }
+
+    /// The tag with this text. Shares the last tag of this thread if it has the same text, as the
+    /// tag of an event has with the aggregate that was loaded for its decision.
+    fn shared(text: &str) -> Self {
+        thread_local!(static LAST: Cell<Option<Tag>> = const { Cell::new(None) });
+        let tag = match LAST.take() {
+            Some(last) if last.as_str() == text => last,
+            _ => Self(text.into()),
+        };
+        LAST.set(Some(tag.clone()));
+        tag
     }
 
     /// The tag as stored.

@@ -216,7 +216,7 @@ impl FaultyLog {
     ) -> Result<Vec<Boundary>, AppendError> {
         let mut kept = Vec::new();
         for mut boundary in boundaries {
-            match (self.fault, &mut boundary.fail_if) {
+            match (self.fault, Arc::make_mut(&mut boundary.fail_if)) {
                 (LogFault::ChecksOneItem, EventQuery::Items(items)) => items.truncate(1),
                 (LogFault::ChecksFewTypes, EventQuery::Items(items)) => {
                     for item in items {
