@@ -1,5 +1,7 @@
 //! Batches of requests, taken from the queue of a writer.
 
+use std::future::pending;
+use std::mem::replace;
 use std::thread;
 
 use tokio::sync::mpsc::Receiver;
@@ -19,34 +21,113 @@ pub trait Batched {
     }
 }
 
-/// Waits for a request, and takes up to `max` of the waiting ones, in order. `None` once the queue is
-/// closed and empty.
+/// Number of batches in flight at which a writer that pipelines waits for an answer. A third one gains
+/// nothing: the server has one batch to execute while the other one is being made.
+pub const MAX_IN_FLIGHT: usize = 2;
+
+/// Number of callers up to which a batch takes all of them. Two halves of so few cost more, as two
+/// statements and two syncs, than their overlap gains.
+const SMALL_CROWD: usize = 16;
+
+/// The requests of a queue, in batches for a writer that sends a batch before the one ahead of it is
+/// answered.
 ///
 /// A batch consists of the waiting requests, and of those that arrive while other tasks run. It never
 /// waits by the clock: a lone caller is never delayed, and under load a crowd gathers by itself while
-/// the batch before is being written.
-pub async fn drain_batch<T: Batched>(requests: &mut Receiver<T>, max: usize) -> Option<Vec<T>> {
-    let mut batch = BatchBuilder::new(requests.recv().await?, max);
-    // Callers that the previous batch has answered may be about to send their next request. One turn
-    // of the scheduler lets them, and costs a lone caller nothing. It ends when a turn brings nothing.
-    while batch.take_waiting(requests) {
-        task::yield_now().await;
-    }
-    Some(batch.requests)
+/// the batches before are being written. Of a large crowd a batch takes half, so that one half is
+/// written while the callers in the other one send their next requests.
+#[derive(Debug)]
+pub struct Batches<T> {
+    requests: Receiver<T>,
+    max: usize,
+    /// The batch that is being gathered.
+    next: BatchBuilder<T>,
+    /// Number of callers at the last answer, or in the queue since, if those are more.
+    crowd: usize,
 }
 
-/// [`drain_batch`] for a writer on a thread of its own.
+impl<T: Batched> Batches<T> {
+    /// Batches of up to `max` requests.
+    pub fn new(requests: Receiver<T>, max: usize) -> Self {
+        Self {
+            requests,
+            max,
+            next: BatchBuilder::new(max),
+            crowd: 0,
+        }
+    }
+
+    /// Waits for a request while no batch is in flight, and returns a batch. `None` once the queue is
+    /// closed and empty. Loses nothing if the future is dropped.
+    pub async fn first(&mut self) -> Option<Vec<T>> {
+        if self.next.requests.is_empty() {
+            let first = self.requests.recv().await?;
+            self.next.push(first);
+        }
+        let waiting = self.next.requests.len() + self.requests.len();
+        self.crowd = self.crowd.max(waiting);
+        let limit = share(self.crowd);
+        // Callers that the last answer has reached may be about to send their next request. One turn
+        // of the scheduler lets them, and costs a lone caller nothing. It ends when a turn brings
+        // nothing.
+        while self.next.take_waiting(&mut self.requests, limit) {
+            task::yield_now().await;
+        }
+        Some(self.take())
+    }
+
+    /// Waits until a share of the crowd is waiting, and returns it as a batch to be sent behind the one
+    /// in flight. For a small crowd, and once the queue is closed, waits forever. Loses nothing if the
+    /// future is dropped.
+    pub async fn behind(&mut self) -> Vec<T> {
+        if self.crowd <= SMALL_CROWD {
+            return pending().await;
+        }
+        while self.next.has_room(share(self.crowd)) {
+            match self.requests.recv().await {
+                Some(request) => self.next.push(request),
+                None => return pending().await,
+            }
+        }
+        self.take()
+    }
+
+    /// Measures the crowd when a batch of `answered` requests has been answered, while `in_flight`
+    /// others have been sent.
+    pub fn on_answered(&mut self, answered: usize, in_flight: usize) {
+        let waiting = self.next.requests.len() + self.requests.len();
+        self.crowd = answered + in_flight + waiting;
+    }
+
+    fn take(&mut self) -> Vec<T> {
+        replace(&mut self.next, BatchBuilder::new(self.max)).requests
+    }
+}
+
+/// The part of a crowd that a batch takes.
+fn share(crowd: usize) -> usize {
+    if crowd <= SMALL_CROWD {
+        usize::MAX
+    } else {
+        crowd.div_ceil(MAX_IN_FLIGHT)
+    }
+}
+
+/// Waits for a request, and takes up to `max` of the waiting ones, in order, as [`Batches`] does: for a
+/// writer on a thread of its own, with one batch at a time. `None` once the queue is closed and empty.
 ///
 /// # Panics
 /// Within a runtime, whose threads must not be blocked.
 pub fn drain_batch_blocking<T: Batched>(requests: &mut Receiver<T>, max: usize) -> Option<Vec<T>> {
-    let mut batch = BatchBuilder::new(requests.blocking_recv()?, max);
-    while batch.take_waiting(requests) {
+    let mut batch = BatchBuilder::new(max);
+    batch.push(requests.blocking_recv()?);
+    while batch.take_waiting(requests, max) {
         thread::yield_now();
     }
     Some(batch.requests)
 }
 
+#[derive(Debug)]
 struct BatchBuilder<T> {
     requests: Vec<T>,
     bytes: usize,
@@ -55,15 +136,13 @@ struct BatchBuilder<T> {
 }
 
 impl<T: Batched> BatchBuilder<T> {
-    fn new(first: T, max: usize) -> Self {
-        let mut batch = Self {
+    fn new(max: usize) -> Self {
+        Self {
             requests: Vec::new(),
             bytes: 0,
             max,
             is_ended: false,
-        };
-        batch.push(first);
-        batch
+        }
     }
 
     fn push(&mut self, request: T) {
@@ -72,21 +151,23 @@ impl<T: Batched> BatchBuilder<T> {
         self.requests.push(request);
     }
 
-    fn has_room(&self) -> bool {
-        !self.is_ended && self.requests.len() < self.max && self.bytes < MAX_BATCH_BYTES
+    /// Whether another request may be added to this batch of up to `limit`.
+    fn has_room(&self, limit: usize) -> bool {
+        let is_short = self.requests.len() < self.max.min(limit);
+        is_short && !self.is_ended && self.bytes < MAX_BATCH_BYTES
     }
 
     /// Takes the waiting requests that fit. Returns whether there were any and others may follow.
-    fn take_waiting(&mut self, requests: &mut Receiver<T>) -> bool {
+    fn take_waiting(&mut self, requests: &mut Receiver<T>, limit: usize) -> bool {
         let before = self.requests.len();
         // In the order of arrival, with none passed over: of two callers that race, the first one wins,
         // and a large request is not starved by small ones.
-        while self.has_room()
+        while self.has_room(limit)
             && let Ok(request) = requests.try_recv()
         {
             self.push(request);
         }
-        self.requests.len() > before && self.has_room()
+        self.requests.len() > before && self.has_room(limit)
     }
 }
 
@@ -117,14 +198,16 @@ mod tests {
 
     /// Sizes of the batches that are made of these requests.
     async fn batches(requests: Vec<Request>, max: usize) -> Vec<usize> {
-        let (queue, mut waiting) = mpsc::channel(100);
+        let (queue, waiting) = mpsc::channel(100);
         for request in requests {
             queue.send(request).await.unwrap();
         }
         drop(queue);
+        let mut batches = Batches::new(waiting, max);
         let mut sizes = Vec::new();
-        while let Some(batch) = drain_batch(&mut waiting, max).await {
+        while let Some(batch) = batches.first().await {
             sizes.push(batch.len());
+            batches.on_answered(batch.len(), 0);
         }
         sizes
     }

@@ -7,6 +7,7 @@ use cqrs_core::{CommandId, Position};
 use cqrs_kit::decider::{ConflictWindow, Decider};
 use cqrs_kit::prepared::Prepared;
 use futures_util::future::join;
+use uuid::Uuid;
 
 use crate::fault::{Fault, Kind};
 use crate::link::connection::Connection;
@@ -119,7 +120,7 @@ async fn attempt(
         return Ok(AppendOutcome::Refused(refusal));
     }
     let appended = append.place(head.position, head.time)?;
-    let mut rows = BatchRows::new(&head);
+    let mut rows = BatchRows::new(&head, Uuid::new_v4());
     rows.add(append, &appended);
     // Both are sent at once, which saves a round trip under the lock. The lock keeps the head as it
     // was read, so the statement either writes or fails. If it fails, `COMMIT` rolls back.

@@ -7,6 +7,7 @@ use cqrs_core::store::{
 };
 use cqrs_core::{CommandId, Position};
 use cqrs_kit::decider::ConflictWindow;
+use futures_util::future::try_join_all;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
@@ -37,6 +38,21 @@ impl LogSession {
 impl<C: Borrow<Connection> + Sync> LogSession<C> {
     pub(crate) fn new(client: C, sql: Arc<Sql>) -> Self {
         Self { client, sql }
+    }
+
+    /// Prepares the statements of a batch. A statement that is prepared is sent at the first poll, so
+    /// batches reach the server in the order in which they are made.
+    pub(crate) async fn prepare_writes(&self) -> Result<(), Fault> {
+        let Sql {
+            append,
+            append_one,
+            append_with_states,
+            commands,
+            ..
+        } = &*self.sql;
+        let texts = [append, append_one, append_with_states, commands];
+        try_join_all(texts.map(|sql| self.prepared(sql))).await?;
+        Ok(())
     }
 
     /// The head, with the event there, which identifies the log.

@@ -1,25 +1,29 @@
 //! Writing: one task with the only connection that appends, and a bounded queue in front of it.
 //! Transactions of handlers append beside it: see `transaction::append`.
 
+mod batch;
 pub(crate) mod checkpoint;
 pub(crate) mod decide;
 mod engine;
+mod flight;
 pub(crate) mod log_session;
 pub(crate) mod models;
+mod pipeline;
 pub(crate) mod reconnect_backoff;
 pub(crate) mod request;
 pub(crate) mod row_array;
 pub(crate) mod rows;
+mod sessions;
 pub(crate) mod view_commit;
 pub(crate) mod views;
 
 use cqrs_core::store::{Append, AppendError, Appended};
-use cqrs_kit::batch::drain_batch;
 use cqrs_kit::options::WriterOptions;
 use cqrs_kit::queue::{WriteQueue, lost_append, write_queue};
 
 pub(crate) use engine::Engine;
 
+use pipeline::Pipeline;
 use request::Request;
 
 /// The writing task. After this is dropped, the task writes the waiting requests, and ends.
@@ -28,14 +32,10 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(mut engine: Engine, options: WriterOptions) -> Self {
+    pub(crate) fn start(engine: Engine, options: WriterOptions) -> Self {
         let closed = "the PostgreSQL store's writing task has ended";
-        let (queue, mut requests) = write_queue(options.queue(), closed);
-        tokio::spawn(async move {
-            while let Some(batch) = drain_batch(&mut requests, options.max_batch()).await {
-                engine.write(batch).await;
-            }
-        });
+        let (queue, requests) = write_queue(options.queue(), closed);
+        tokio::spawn(Pipeline::new(engine, requests, options.max_batch()).run());
         Self { queue }
     }
 

@@ -58,6 +58,11 @@ impl Request {
         matches!(self.disposition, Disposition::Refuse(_))
     }
 
+    /// Whether it is left for a later round.
+    pub(crate) fn is_deferred(&self) -> bool {
+        matches!(self.disposition, Disposition::Later)
+    }
+
     /// Whether it has waited for an unreachable database for `retry_timeout`. A request that was sent
     /// may wait for an answer as well, because the server may be about to confirm it.
     pub(crate) fn is_overdue(&self, retry_timeout: Duration, answer: Duration) -> bool {

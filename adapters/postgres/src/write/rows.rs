@@ -55,23 +55,13 @@ impl AppendStatement {
 }
 
 impl<'b> BatchRows<'b> {
-    /// No rows, after this head.
-    pub(crate) fn new(head: &Head) -> Self {
+    /// No rows, to be written after this head, as the append with this id.
+    pub(crate) fn new(head: &Head, id: Uuid) -> Self {
         Self {
             head: (number(head.position), head.time),
-            id: Uuid::new_v4(),
+            id,
             appends: Vec::new(),
         }
-    }
-
-    /// Position and time of the last event.
-    pub(crate) fn head(&self) -> (i64, i64) {
-        self.head
-    }
-
-    /// Id of the append of these rows.
-    pub(crate) fn id(&self) -> Uuid {
-        self.id
     }
 
     pub(crate) fn is_empty(&self) -> bool {

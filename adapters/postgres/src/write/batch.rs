@@ -1,0 +1,133 @@
+use std::collections::HashMap;
+
+use cqrs_core::store::{AppendError, StoredCommand};
+use cqrs_core::{CommandId, Position};
+use uuid::Uuid;
+
+use super::request::{Disposition, Request};
+use super::rows::BatchRows;
+use crate::fault::Fault;
+
+/// Requests that are decided and written together, in the order of their arrival.
+pub(super) struct Batch {
+    pub(super) requests: Vec<Request>,
+    /// Number of times that another process moved the head first.
+    pub(super) times_overtaken: usize,
+    /// Number of attempts that ended with another transient fault.
+    pub(super) attempts: usize,
+    /// It is decided only while no other batch is in flight.
+    pub(super) is_alone: bool,
+}
+
+impl Batch {
+    pub(super) fn new(requests: Vec<Request>) -> Self {
+        Self {
+            requests,
+            times_overtaken: 0,
+            attempts: 0,
+            is_alone: false,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// Whether it can be decided behind a batch in flight, on the log up to `tip`, by a window that begins
+    /// after `floor`: without a question to the log, which would be answered only after that batch, and
+    /// with no request of unknown outcome.
+    pub(super) fn can_follow(&self, tip: Position, floor: Position) -> bool {
+        let is_in_window = |request: &Request| {
+            let mut boundaries = request.append.boundaries.iter();
+            boundaries.all(|it| it.after <= tip && (it.after >= floor || it.after_append.is_some()))
+        };
+        let can_follow = |request: &Request| {
+            !request.is_sent && request.append.states.is_empty() && is_in_window(request)
+        };
+        !self.is_alone && self.requests.iter().all(can_follow)
+    }
+
+    /// Adds the rows of the accepted requests.
+    pub(super) fn add_to<'b>(&'b self, rows: &mut BatchRows<'b>) {
+        for request in &self.requests {
+            if let Disposition::Write(appended) = &request.disposition {
+                rows.add(&request.append, appended);
+            }
+        }
+    }
+
+    /// The commands of the refused requests.
+    pub(super) fn refused(&self) -> Vec<Uuid> {
+        let refused = self.requests.iter().filter(|request| request.is_refused());
+        refused
+            .map(|request| request.append.command.as_uuid())
+            .collect()
+    }
+
+    /// The commands of the requests that may be in the log.
+    pub(super) fn sent(&self) -> Vec<Uuid> {
+        let sent = self.requests.iter().filter(|request| request.is_sent);
+        sent.map(|request| request.append.command.as_uuid())
+            .collect()
+    }
+
+    /// Marks the accepted requests, which a lost connection may have written.
+    pub(super) fn mark_sent(&mut self) {
+        let accepted = self.requests.iter_mut().filter(|it| it.is_written());
+        for request in accepted {
+            request.is_sent = true;
+            request.was_sent = true;
+        }
+    }
+
+    /// Answers the accepted requests, which were written, and takes them out.
+    pub(super) fn answer_written(&mut self) {
+        for request in self.requests.extract_if(.., |it| it.is_written()) {
+            if let Disposition::Write(appended) = request.disposition {
+                request.answer(Ok(appended));
+            }
+        }
+    }
+
+    /// Answers the refused requests, and takes them out. A command that was recorded before gets the
+    /// result of its first append in place of the refusal: the events in its way may be its own (I6).
+    pub(super) fn answer_refused(&mut self, processed: &HashMap<CommandId, StoredCommand>) {
+        for mut request in self.requests.extract_if(.., |it| it.is_refused()) {
+            let disposition = std::mem::replace(&mut request.disposition, Disposition::Later);
+            match (processed.get(&request.append.command), disposition) {
+                (Some(stored), _) => request.answer_stored(*stored),
+                (None, Disposition::Refuse(refusal)) => request.answer(Err(refusal)),
+                (None, _) => {}
+            }
+        }
+    }
+
+    /// Answers the requests whose commands are recorded, and takes them out.
+    pub(super) fn answer_stored(&mut self, processed: &HashMap<CommandId, StoredCommand>) {
+        let is_recorded = |it: &mut Request| processed.contains_key(&it.append.command);
+        for request in self.requests.extract_if(.., is_recorded) {
+            if let Some(stored) = processed.get(&request.append.command) {
+                request.answer_stored(*stored);
+            }
+        }
+    }
+
+    /// Fails the requests that meet the condition, and takes them out.
+    pub(super) fn fail_if(&mut self, is_failed: impl Fn(&Request) -> bool, fault: &Fault) {
+        let error = AppendError::from(fault.clone());
+        for request in self.requests.extract_if(.., |it| is_failed(it)) {
+            request.fail(&error);
+        }
+    }
+
+    /// Fails all requests.
+    pub(super) fn fail(mut self, fault: &Fault) {
+        self.fail_if(|_| true, fault);
+    }
+
+    /// Splits it into halves, each with attempts of its own.
+    pub(super) fn halves(mut self) -> Vec<Self> {
+        let after = self.requests.split_off(self.requests.len() / 2);
+        vec![Self::new(self.requests), Self::new(after)]
+    }
+}
