@@ -5,7 +5,16 @@ use std::env;
 use crate::Result;
 
 /// The parts of the benchmark.
-pub const SECTIONS: [&str; 6] = ["dispatch", "memory", "sqlite", "postgres", "umadb", "cost"];
+pub const SECTIONS: [&str; 8] = [
+    "dispatch",
+    "memory",
+    "sqlite",
+    "postgres",
+    "processes",
+    "versions",
+    "umadb",
+    "cost",
+];
 
 /// The parts and the size of a run.
 pub struct Args {

@@ -69,8 +69,26 @@ where
     Ok(latencies.outcome(start.elapsed()))
 }
 
-/// Sends commands for this duration, each caller its own. Also returns the share that failed.
-pub async fn insist<S, F>(callers: Vec<S>, time: Duration) -> Result<(Outcome, f64)>
+/// The commands of callers that insist for some time.
+#[derive(Default)]
+pub struct Insisted {
+    pub latencies: Latencies,
+    /// Number of commands that failed.
+    pub failed: u32,
+    pub took: Duration,
+}
+
+impl Insisted {
+    /// The figures, and the share of commands that failed.
+    pub fn outcome(self) -> (Outcome, f64) {
+        let failed = f64::from(self.failed);
+        let sent = self.latencies.count() + failed;
+        (self.latencies.outcome(self.took), failed / sent.max(1.0))
+    }
+}
+
+/// Sends commands for this duration, each caller its own.
+pub async fn insist<S, F>(callers: Vec<S>, time: Duration) -> Result<Insisted>
 where
     S: Fn() -> F + Send + 'static,
     F: Future<Output = Result<()>> + Send,
@@ -90,12 +108,12 @@ where
         })
     });
     let callers: Vec<_> = callers.collect();
-    let (mut latencies, mut failed) = (Latencies::default(), 0.0);
+    let mut insisted = Insisted::default();
     for caller in callers {
-        let (more, failures) = caller.await?;
-        latencies.extend(more);
-        failed += f64::from(failures);
+        let (latencies, failed) = caller.await?;
+        insisted.latencies.extend(latencies);
+        insisted.failed += failed;
     }
-    let sent = latencies.count() + failed;
-    Ok((latencies.outcome(start.elapsed()), failed / sent.max(1.0)))
+    insisted.took = start.elapsed();
+    Ok(insisted)
 }

@@ -30,7 +30,7 @@ fn startup(args: &Args, report: &mut Report) -> Result<()> {
         let [first, later] = [first, later].map(|figures| figures.into_iter().collect::<Runs>());
         if profile == Profile::Release {
             let what = "`build()` of 1 000 handlers";
-            report.goal(Goal::at_most(what, first.median(), 5.0, "ms"));
+            report.goal(Goal::at_most("build", what, first.median(), 5.0, "ms"));
         }
         let workload = format!("build() of 1 000 handlers, {name}");
         report.row(Row::new(&workload, "ours, first of a process", "ms", first));
@@ -77,6 +77,7 @@ fn building(args: &Args, report: &mut Report) -> Result<()> {
     }
     let what = "clean debug build against cqrs-es with sqlite-es";
     report.goal(Goal::at_most(
+        "clean-build",
         what,
         figures("ours", "cpu").median() / theirs[0],
         1.0,
@@ -93,10 +94,10 @@ fn building(args: &Args, report: &mut Report) -> Result<()> {
 /// The number of crates that a user's dependency graph gains.
 fn crates(report: &mut Report) -> Result<()> {
     let packages = [
-        ("wired-cqrs with macros", "cqrs-core", 40.0),
-        ("with SQLite", "adapters/sqlite", 60.0),
+        ("crates", "wired-cqrs with macros", "cqrs-core", 40.0),
+        ("crates-sqlite", "with SQLite", "adapters/sqlite", 60.0),
     ];
-    for (name, package, most) in packages {
+    for (key, name, package, most) in packages {
         let manifest = format!("../{package}/Cargo.toml");
         let mut tree = cargo::cargo();
         tree.args([
@@ -119,6 +120,7 @@ fn crates(report: &mut Report) -> Result<()> {
         let runs = [count].into_iter().collect();
         report.row(Row::new("cargo tree -e normal,build", name, "crates", runs));
         report.goal(Goal::at_most(
+            key,
             &format!("crates, {name}"),
             count,
             most,

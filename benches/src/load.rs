@@ -41,6 +41,12 @@ impl Load {
 #[derive(Debug, Default)]
 pub struct Latencies(Vec<f64>);
 
+impl FromIterator<f64> for Latencies {
+    fn from_iter<I: IntoIterator<Item = f64>>(micros: I) -> Self {
+        Self(micros.into_iter().collect())
+    }
+}
+
 impl Latencies {
     pub fn since(&mut self, start: Instant) {
         self.0.push(start.elapsed().as_secs_f64() * 1e6);
@@ -48,6 +54,11 @@ impl Latencies {
 
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
+    }
+
+    /// Each latency, in no order.
+    pub fn micros(&self) -> &[f64] {
+        &self.0
     }
 
     pub fn count(&self) -> f64 {

@@ -1,20 +1,15 @@
-//! The properties of the machine that influence the figures. No names, no paths, no date.
+//! The properties of the machine that influence the figures, without names and paths.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-use crate::cargo;
+use crate::{Result, cargo};
 
-/// Cores, memory, the kind of the file system of `folder`, and the compiler.
+/// The hardware, the kind of the file system of `folder`, and the system.
 pub fn facts(folder: &Path) -> Vec<String> {
-    let cores = thread::available_parallelism().map_or(0, usize::from);
-    let mut facts = vec![format!(
-        "{cores} cores ({})",
-        processor().unwrap_or("unknown".into())
-    )];
-    facts.extend(memory().map(|gigabytes| format!("{gigabytes} GiB of memory")));
+    let mut facts = vec![hardware()];
     facts.extend(file_system(folder).map(|kind| format!("database files on {kind}")));
     facts.push(format!(
         "{} {}",
@@ -22,6 +17,20 @@ pub fn facts(folder: &Path) -> Vec<String> {
         std::env::consts::ARCH
     ));
     facts
+}
+
+/// Cores and memory.
+pub fn hardware() -> String {
+    let cores = thread::available_parallelism().map_or(0, usize::from);
+    let processor = processor().unwrap_or("unknown".into());
+    let memory = memory().map(|gigabytes| format!("; {gigabytes} GiB of memory"));
+    format!("{cores} cores ({processor}){}", memory.unwrap_or_default())
+}
+
+/// Today, in UTC.
+pub fn date() -> Result<String> {
+    let date = cargo::run(Command::new("date").args(["-u", "+%F"]))?;
+    Ok(date.trim().to_owned())
 }
 
 /// The measured commit.
@@ -37,7 +46,7 @@ pub fn commit() -> Option<String> {
     } else {
         " with changes"
     };
-    Some(format!("commit {}{with}", commit.trim()))
+    Some(format!("{}{with}", commit.trim()))
 }
 
 fn processor() -> Option<String> {

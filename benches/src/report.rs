@@ -65,6 +65,10 @@ impl Report {
         self.goals.push(goal);
     }
 
+    pub fn goals(&self) -> &[Goal] {
+        &self.goals
+    }
+
     /// Adds a note for readers of the table.
     pub fn note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());

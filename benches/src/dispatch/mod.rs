@@ -98,13 +98,15 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
         report.row(row.against("medi-rs", medi));
     }
     report.goal(Goal::at_most(
+        "query",
         "sync `query` against medi-rs",
         ours / medi,
-        1.0,
+        1.05,
         "x",
     ));
     let own = allocations[OURS].as_f64().unwrap_or(f64::NAN);
     report.goal(Goal::at_most(
+        "query-allocations",
         "allocations of a sync `query`",
         own,
         0.0,

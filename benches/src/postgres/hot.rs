@@ -43,9 +43,10 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
     let best = rates.fold(f64::NAN, f64::max);
     let per_second = ours.0.per_second.median();
     let what = "64 callers on one aggregate against the best peer";
-    report.goal(Goal::at_least(what, per_second, 10.0, best));
+    report.goal(Goal::at_least("hot", what, per_second, 10.0, best));
     let what = "commands that fail with 64 callers on one aggregate";
-    report.goal(Goal::at_most(what, ours.1.highest() * 100.0, 0.0, "%"));
+    let failed = ours.1.highest() * 100.0;
+    report.goal(Goal::at_most("hot-failures", what, failed, 0.0, "%"));
 
     let mut row = |who: String, Seen(it, failed): Seen| {
         let who = match failed.median() * 100.0 {

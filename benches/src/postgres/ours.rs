@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use cqrs_core::Dispatcher;
 use cqrs_core::app::Builder;
+use cqrs_core::{Command, CommandError, Dispatcher};
 use cqrs_postgres::Postgres;
 
 use super::database::{block_on, connect};
@@ -12,7 +12,7 @@ use crate::domain::{AccountId, Deposit, Enrol, FillAccount, FillSavings, Save};
 use crate::load::{Load, Outcome};
 use crate::read_model::GetAccount;
 use crate::tables::{Book, GetBalance};
-use crate::{Result, domain, read_model, tables};
+use crate::{Error, Result, domain, read_model, tables};
 
 pub fn deposits(load: Load, url: &str) -> Result<Outcome> {
     block_on(async {
@@ -21,11 +21,24 @@ pub fn deposits(load: Load, url: &str) -> Result<Outcome> {
     })
 }
 
-/// A decision about two aggregates per command.
-pub fn enrolments(load: Load, url: &str) -> Result<Outcome> {
+/// The first commands of a process, and the same again.
+pub fn deposits_twice(load: Load, url: &str) -> Result<[Outcome; 2]> {
+    twice(|| deposits_of(load), url)
+}
+
+/// The same with a decision about two aggregates per command.
+pub fn enrolments_twice(load: Load, url: &str) -> Result<[Outcome; 2]> {
+    twice(|| enrolments_of(load), url)
+}
+
+fn twice<C: Command>(commands: impl Fn() -> Vec<Vec<C>>, url: &str) -> Result<[Outcome; 2]>
+where
+    CommandError<C::Error>: Into<Error>,
+{
     block_on(async {
         let dispatcher = builder(url).await?.build().await?;
-        execute(&dispatcher, enrolments_of(load)).await
+        let first = execute(&dispatcher, commands()).await?;
+        Ok([first, execute(&dispatcher, commands()).await?])
     })
 }
 
@@ -56,7 +69,8 @@ pub fn hot(callers: u32, time: Duration, url: &str) -> Result<(Outcome, f64)> {
                 Ok(())
             }
         };
-        insist(vec![send; callers as usize], time).await
+        let insisted = insist(vec![send; callers as usize], time).await?;
+        Ok(insisted.outcome())
     })
 }
 

@@ -33,7 +33,8 @@ pub fn run(log: &Log, report: &mut Report) -> Result<()> {
     }
     let floor = query.median();
     let what = "a replay of the log against one streamed query";
-    report.goal(Goal::at_least(what, subscription.median(), 0.8, floor));
+    let rate = subscription.median();
+    report.goal(Goal::at_least("replay", what, rate, 0.8, floor));
     let workload = format!("replay of {} events", grouped(&log.events.to_string()));
     let mut row = |who: &str, runs: Runs| {
         let row = Row::new(&workload, who, "events/s", runs);

@@ -55,18 +55,39 @@ fn judge(number: u32, ours: &Measured, insert: &Measured, theirs: &[f64], report
         1 => {
             let cqrs_es = theirs.first().copied().unwrap_or(f64::NAN);
             let what = format!("{what} cqrs-es");
-            report.goal(Goal::at_least(&what, per_second, 2.5, cqrs_es));
+            report.goal(Goal::at_least("pg-1", &what, per_second, 1.8, cqrs_es));
             let what = "p50 of one caller on PostgreSQL against an INSERT";
             let ratio = ours.p50.median() / insert.p50.median();
-            report.goal(Goal::at_most(what, ratio, 1.3, "x"));
+            report.goal(Goal::at_most("pg-1-p50", what, ratio, 1.3, "x"));
         }
-        16 => report.goal(Goal::at_least(&against_best, per_second, 5.0, best)),
+        16 => {
+            report.goal(Goal::at_least(
+                "pg-16",
+                &against_best,
+                per_second,
+                5.0,
+                best,
+            ));
+        }
         64 => {
-            report.goal(Goal::at_least(&against_best, per_second, 8.0, best));
+            report.goal(Goal::at_least(
+                "pg-64",
+                &against_best,
+                per_second,
+                11.0,
+                best,
+            ));
             let what = format!("{what} an INSERT per commit");
-            report.goal(Goal::at_least(&what, per_second, 1.0, floor));
+            report.goal(Goal::at_least(
+                "pg-64-insert",
+                &what,
+                per_second,
+                1.0,
+                floor,
+            ));
             let what = "p99 with 64 callers on PostgreSQL";
-            report.goal(Goal::at_most(what, ours.p99.median() / 1000.0, 15.0, "ms"));
+            let p99 = ours.p99.median() / 1000.0;
+            report.goal(Goal::at_most("pg-64-p99", what, p99, 15.0, "ms"));
         }
         _ => {}
     }

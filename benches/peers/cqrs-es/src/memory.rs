@@ -1,12 +1,14 @@
 //! One caller, in memory.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cqrs_es::mem_store::MemStore;
 use cqrs_es::{CqrsFramework, EventStore};
-use peer::{Result, Run};
+use peer::{Result, Run, spread};
 
 use crate::account::{Account, Deposit};
+use crate::bank::Framework;
 use crate::quiet::QuietStore;
 
 const DEPOSIT: Deposit = Deposit {
@@ -16,17 +18,28 @@ const DEPOSIT: Deposit = Deposit {
 
 /// Each round begins with an empty store, so that all have the same number of events per aggregate.
 pub fn run(quiet: bool, run: &Run) -> Result<serde_json::Value> {
+    if quiet {
+        rounds(QuietStore::<Account>::default, run)
+    } else {
+        rounds(MemStore::<Account>::default, run)
+    }
+}
+
+/// The latencies are of a further round, since reading the clock for each command takes time.
+fn rounds<S>(store: impl Fn() -> S, run: &Run) -> Result<serde_json::Value>
+where
+    S: EventStore<Account> + 'static,
+    S::AC: Send,
+{
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let mut took = Duration::ZERO;
     for _ in 0..run.rounds {
-        took += if quiet {
-            runtime.block_on(round(QuietStore::<Account>::default(), run))?
-        } else {
-            runtime.block_on(round(MemStore::<Account>::default(), run))?
-        };
+        took += runtime.block_on(round(store(), run))?;
     }
-    let per_second = f64::from(run.rounds * run.commands) / took.as_secs_f64();
-    Ok(serde_json::json!({ "per_second": per_second }))
+    let framework = CqrsFramework::new(store(), vec![], ());
+    let mut figures = runtime.block_on(spread(Framework(Arc::new(framework)), run))?;
+    figures["per_second"] = (f64::from(run.rounds * run.commands) / took.as_secs_f64()).into();
+    Ok(figures)
 }
 
 async fn round<S: EventStore<Account>>(store: S, run: &Run) -> Result<Duration> {

@@ -45,7 +45,7 @@ pub fn counter(callers: u32, time: Duration, url: &str) -> Result<(Outcome, f64)
                 }
             });
         }
-        insist(senders, time).await
+        Ok(insist(senders, time).await?.outcome())
     })
 }
 
