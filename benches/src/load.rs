@@ -37,6 +37,14 @@ impl Load {
     }
 }
 
+/// A number of callers, in words.
+pub fn callers(number: u32) -> String {
+    match number {
+        1 => "1 caller".to_owned(),
+        many => format!("{many} callers"),
+    }
+}
+
 /// The latencies of commands, in microseconds.
 #[derive(Debug, Default)]
 pub struct Latencies(Vec<f64>);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::args::Args;
-use crate::load::Load;
+use crate::load::{self, Load};
 use crate::measured::Measured;
 use crate::postgres::database::Database;
 use crate::postgres::{ours, raw};
@@ -70,7 +70,10 @@ fn newest() -> Result<Database> {
 }
 
 fn rows(callers: u32, versions: &[String; 2], measured: [Contenders; 2], report: &mut Report) {
-    let workload = format!("execute beside PostgreSQL {NEWEST}, {callers} callers");
+    let workload = format!(
+        "execute beside PostgreSQL {NEWEST}, {}",
+        load::callers(callers)
+    );
     let [installed, newest] = measured;
     for (who, measured) in [
         ("ours", [installed.ours, newest.ours]),

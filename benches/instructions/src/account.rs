@@ -1,4 +1,4 @@
-//! A command that loads one aggregate and records one event.
+//! Commands that load one aggregate and record one event, one of them with an async handler.
 
 use cqrs_core::prelude::*;
 
@@ -6,6 +6,13 @@ cqrs_core::module!();
 
 #[derive(Command, Clone, Serialize, Deserialize)]
 pub struct Deposit {
+    #[id(Account)]
+    pub account: u32,
+    pub amount: u64,
+}
+
+#[derive(Command, Clone, Serialize, Deserialize)]
+pub struct DepositLater {
     #[id(Account)]
     pub account: u32,
     pub amount: u64,
@@ -34,6 +41,16 @@ impl Account {
 
 #[command_handler]
 fn deposit(command: Deposit, account: &Account) -> Result<Deposited, Rejected> {
+    let sum = account.balance.checked_add(command.amount);
+    ensure!(sum.is_some(), "the account is full");
+    Ok(Deposited {
+        account: command.account,
+        amount: command.amount,
+    })
+}
+
+#[command_handler]
+async fn deposit_later(command: DepositLater, account: &Account) -> Result<Deposited, Rejected> {
     let sum = account.balance.checked_add(command.amount);
     ensure!(sum.is_some(), "the account is full");
     Ok(Deposited {

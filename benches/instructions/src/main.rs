@@ -1,6 +1,7 @@
 //! Runs one workload a number of times, for `count`, which counts its instructions.
 
 mod account;
+mod enrolment;
 mod sum;
 
 use std::env::args;
@@ -9,11 +10,12 @@ use std::hint::black_box;
 use cqrs_core::{Dispatcher, Memory};
 use tokio::runtime::Builder;
 
-use account::Deposit;
+use account::{Deposit, DepositLater};
+use enrolment::Enrol;
 use sum::{Add, AddLater};
 
-/// Number of accounts. All of them are in the state cache after one round.
-const ACCOUNTS: u32 = 100;
+/// Number of aggregates of a type. All of them are in the state cache after one round.
+const AGGREGATES: u32 = 100;
 
 fn main() {
     let mut args = args().skip(1);
@@ -26,7 +28,8 @@ fn main() {
         let app = Dispatcher::builder()
             .store(Memory::new())
             .module(sum::module())
-            .module(account::module());
+            .module(account::module())
+            .module(enrolment::module());
         let app = app.build().await.expect("builds");
         match &*workload {
             "query" => {
@@ -53,8 +56,24 @@ fn main() {
             }
             "execute" => {
                 for number in 0..times {
-                    let account = number % ACCOUNTS;
+                    let account = number % AGGREGATES;
                     let receipt = app.execute(Deposit { account, amount: 1 }).await;
+                    black_box(receipt.expect("is recorded"));
+                }
+            }
+            "execute-async" => {
+                for number in 0..times {
+                    let account = number % AGGREGATES;
+                    let receipt = app.execute(DepositLater { account, amount: 1 }).await;
+                    black_box(receipt.expect("is recorded"));
+                }
+            }
+            "execute-two" => {
+                for number in 0..times {
+                    let course = number % AGGREGATES;
+                    // The last events of the two are different ones.
+                    let student = (number + number / AGGREGATES) % AGGREGATES;
+                    let receipt = app.execute(Enrol { course, student }).await;
                     black_box(receipt.expect("is recorded"));
                 }
             }

@@ -3,7 +3,7 @@
 use super::{RUNS, Stage, ours, raw};
 use crate::Result;
 use crate::goal::Goal;
-use crate::load::Load;
+use crate::load::{Load, callers};
 use crate::measured::Measured;
 use crate::report::{Report, Row};
 
@@ -90,12 +90,5 @@ fn judge(number: u32, ours: &Measured, insert: &Measured, theirs: &[f64], report
             report.goal(Goal::at_most("pg-64-p99", what, p99, 15.0, "ms"));
         }
         _ => {}
-    }
-}
-
-fn callers(number: u32) -> String {
-    match number {
-        1 => "1 caller".to_owned(),
-        many => format!("{many} callers"),
     }
 }

@@ -10,7 +10,8 @@ use cqrs_core::Dispatcher;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::callers::{deposit, insist};
+use crate::callers::{deposit, execute, insist};
+use crate::domain::Deposit;
 use crate::load::{Latencies, Load};
 use crate::postgres::database::block_on;
 use crate::postgres::ours;
@@ -52,7 +53,8 @@ async fn carry_out(task: Task) -> Result<Sent> {
     let callers: Vec<_> = (0..task.callers)
         .map(|caller| task.accounts_of(caller))
         .collect();
-    warm_up(&dispatcher, callers.iter().flatten()).await?;
+    // Loads the state of each account.
+    execute(&dispatcher, callers.iter().map(deposits_to).collect()).await?;
     println!("ready");
     // The task's other processes are ready, too, when the line comes.
     io::stdin().read_line(&mut String::new())?;
@@ -68,12 +70,8 @@ async fn carry_out(task: Task) -> Result<Sent> {
     })
 }
 
-/// Loads the state of each account.
-async fn warm_up(dispatcher: &Dispatcher, accounts: impl Iterator<Item = &String>) -> Result<()> {
-    for account in accounts {
-        dispatcher.execute(deposit(account)).await?;
-    }
-    Ok(())
+fn deposits_to(accounts: &Vec<String>) -> Vec<Deposit> {
+    accounts.iter().map(|account| deposit(account)).collect()
 }
 
 /// Sends a command to the next account at each call.

@@ -7,7 +7,7 @@ mod raw;
 use crate::Result;
 use crate::args::Args;
 use crate::goal::Goal;
-use crate::load::Load;
+use crate::load::{self, Load};
 use crate::measured::Measured;
 use crate::report::{Report, Row};
 use peers::{CACHE, CHECKPOINT, Pools};
@@ -54,7 +54,7 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
             ("one thread with the connection", queued),
         ]);
         let floor = raw.per_second.median();
-        let workload = format!("execute on SQLite, {}", number_of(callers));
+        let workload = format!("execute on SQLite, {}", load::callers(callers));
         let baseline = match callers {
             1 => "rusqlite, load and insert".to_owned(),
             _ => format!("rusqlite, one transaction per command, {how}"),
@@ -64,7 +64,7 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
                 &format!("sqlite-{callers}"),
                 &format!(
                     "{} on SQLite against one transaction per command",
-                    number_of(callers)
+                    load::callers(callers)
                 ),
                 ours.per_second.median(),
                 *times,
@@ -97,11 +97,4 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
         rusqlite::version(),
     ));
     Ok(())
-}
-
-fn number_of(callers: u32) -> String {
-    match callers {
-        1 => "1 caller".to_owned(),
-        many => format!("{many} callers"),
-    }
 }
