@@ -8,9 +8,9 @@ use crate::domain::{Account, AccountId, Deposited};
 
 cqrs_core::module!();
 
-/// Deposits money into an account, and writes its new balance to its row.
+/// Deposits money into an account, and adds it to the account's row.
 #[derive(Command, Clone, Serialize, Deserialize)]
-pub struct Book {
+pub struct BookByTx {
     #[id(Account)]
     pub account: AccountId,
     pub amount: u64,
@@ -20,12 +20,12 @@ const UPSERT: &str = "INSERT INTO balances (account, balance) VALUES ($1, $2) \
      ON CONFLICT (account) DO UPDATE SET balance = balances.balance + excluded.balance";
 
 #[command_handler]
-async fn book(
-    command: Book,
+async fn book_by_tx(
+    command: BookByTx,
     _: &Account,
     tx: &mut Tx<Postgres>,
 ) -> Result<Deposited, CommandError<Rejected>> {
-    let Book { account, amount } = command;
+    let BookByTx { account, amount } = command;
     tx.execute(UPSERT, &[&account.0, &amount.cast_signed()])
         .await
         .map_err(CommandError::failed)?;

@@ -11,7 +11,7 @@ use crate::callers::{deposit, deposits_of, execute, insist, measure};
 use crate::domain::{AccountId, Deposit, Enrol, FillAccount, FillSavings, Save};
 use crate::load::{Load, Outcome};
 use crate::read_model::GetAccount;
-use crate::tables::{Book, GetBalance};
+use crate::tables::GetBalance;
 use crate::{Error, Result, domain, read_model, tables};
 
 pub fn deposits(load: Load, url: &str) -> Result<Outcome> {
@@ -96,23 +96,31 @@ pub fn viewed(load: Load, url: &str) -> Result<Outcome> {
 }
 
 /// Each command with a row in its transaction, then a query of the row.
-pub fn tabled(load: Load, url: &str) -> Result<Outcome> {
+pub fn tabled<C: Command>(load: Load, url: &str, book: impl Fn(Deposit) -> C) -> Result<Outcome>
+where
+    CommandError<C::Error>: Into<Error>,
+{
     block_on(async {
         let table = "CREATE TABLE balances (account text PRIMARY KEY, balance bigint NOT NULL)";
         connect(url).await?.batch_execute(table).await?;
         let builder = builder(url).await?.module(tables::module());
         let dispatcher = builder.build().await?;
-        let books = deposits_of(load).into_iter().map(|commands| {
-            let books = commands
-                .into_iter()
-                .map(|Deposit { account, amount }| Book { account, amount });
-            books.collect()
-        });
-        measure(books.collect(), move |command: Book| {
+        let books = deposits_of(load)
+            .into_iter()
+            .map(|deposits| {
+                deposits
+                    .into_iter()
+                    .map(|deposit| (deposit.account.clone(), book(deposit)))
+                    .collect()
+            })
+            .collect();
+        measure(books, move |(account, command): (AccountId, C)| {
             let dispatcher = dispatcher.clone();
             async move {
-                let account = command.account.clone();
-                dispatcher.execute(command).await?;
+                dispatcher
+                    .execute(command)
+                    .await
+                    .map_err(Into::<Error>::into)?;
                 match dispatcher.query(GetBalance { account }).await? {
                     balance if balance > 0 => Ok(()),
                     _ => Err("the row has nothing".into()),

@@ -2,10 +2,12 @@
 
 use super::{RUNS, Stage, ours};
 use crate::Result;
+use crate::domain::Deposit;
 use crate::goal::Goal;
 use crate::load::Load;
 use crate::measured::Measured;
 use crate::report::{Report, Row};
+use crate::tables::BookByTx;
 
 /// The first peer is the only one with views.
 pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
@@ -21,7 +23,11 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
     let cqrs_es = peers.first().ok_or("cqrs-es is to be measured")?;
     for _ in 0..RUNS {
         ours.push(ours::viewed(load, &database.fresh()?)?);
-        tables.push(ours::tabled(load.at_most(5_000), &database.fresh()?)?);
+        tables.push(ours::tabled(
+            load.at_most(5_000),
+            &database.fresh()?,
+            |Deposit { account, amount }| BookByTx { account, amount },
+        )?);
         for (connections, measured) in [(10, &mut ten), (64, &mut many)] {
             let call = cqrs_es.call("view", database)?.load(load.at_most(5_000));
             measured.push(call.set("CONNECTIONS", connections).outcome()?);

@@ -47,10 +47,10 @@ impl Crowd {
                 accounts: self.accounts,
                 millis: u64::try_from(time.as_millis())?,
             };
-            processes.push(Process::start(program, &task)?);
-        }
-        for process in &mut processes {
+            // One after the other, so that nothing fails while states are loaded.
+            let mut process = Process::start(program, &task)?;
             process.wait_until_ready()?;
+            processes.push(process);
         }
         for process in &mut processes {
             process.begin()?;
