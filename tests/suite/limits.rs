@@ -199,8 +199,8 @@ async fn refuses_a_large_append(store: impl cqrs_core::store::Store) {
     let error = app.execute(copy(10)).await.expect_err("is too large");
     assert_eq!(
         error.to_string(),
-        "invalid command: the append is not valid: bytes of one append, of all its events and \
-         states: 1110, at most 1000"
+        "invalid command: the append is not valid: bytes of one append, of all its \
+         events, states and statements: 1110, at most 1000"
     );
     let events = app.events(EventQuery::All).all().await.expect("reads");
     assert_eq!(events.len(), 5);
