@@ -45,6 +45,7 @@ mod units;
 mod cache;
 mod dcb;
 mod destructors;
+mod first_loads;
 mod floats;
 mod golden;
 mod namesakes;

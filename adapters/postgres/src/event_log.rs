@@ -10,9 +10,10 @@ use tokio::task::JoinSet;
 
 use crate::fault::{Fault, Kind};
 use crate::known_log::SeenHead;
-use crate::link::connection::Connection;
 use crate::read::events::Selection;
+use crate::read::first_loads::FirstPage;
 use crate::read::fold::{self, FoldEvent, FoldRead};
+use crate::read::head;
 use crate::row::flush_before_use;
 use crate::store::Shared;
 use crate::{Postgres, row};
@@ -89,6 +90,11 @@ impl FoldReads for Postgres {
         if range.up_to.is_none() {
             let limit = range.limit.min(FIRST_FOLD_PAGE);
             let range = ReadRange { limit, ..range };
+            if let Some((types, page)) = FirstPage::new(&query, range) {
+                return Box::pin(
+                    async move { Ok(self.shared().first_loads.load(types, page).await?) },
+                );
+            }
             return Box::pin(
                 async move { Ok(fold::to_fold(self.shared().read(&query, range).await?)) },
             );
@@ -150,7 +156,7 @@ impl Shared {
         let statement = client.prepare(selection.sql(&self.sql)).await?;
         let range = self.event_sizes.fit(range);
         let (page, seen) = selection.read(&client, &statement, range).await?;
-        self.observe(&client, seen).await?;
+        head::observe(&self.log, &self.sql, &client, seen).await?;
         let sizes = page.events.iter().map(|event| event.size());
         if self.event_sizes.record(range, sizes, page.next.is_some()) {
             client.give_up();
@@ -165,25 +171,8 @@ impl Shared {
             .await?;
         let seen = SeenHead::of(&head)?;
         // Followers learn of the events of other processes by this.
-        self.observe(&connection, seen).await?;
+        head::observe(&self.log, &self.sql, &connection, seen).await?;
         Ok(seen.position)
-    }
-
-    /// Publishes a head that was read, once all that was read with it is durable (I7). If the log was
-    /// replaced while the connection was open, the read fails, since its events may not be in the known
-    /// log.
-    async fn observe(&self, connection: &Connection, mut seen: SeenHead) -> Result<(), Fault> {
-        if !seen.is_durable && !self.log.is_durable(seen.position) {
-            connection.flush().await?;
-            seen.is_durable = true;
-        }
-        if self.log.observe(connection.incarnation(), &seen) {
-            return Ok(());
-        }
-        let recognized = self.log.recognize(connection.client(), &self.sql);
-        connection.exchange(recognized).await?;
-        connection.give_up();
-        Err(Fault::new(Kind::Lost, "the log was replaced: read again"))
     }
 
     async fn command(&self, id: CommandId) -> Result<Option<StoredCommand>, Fault> {

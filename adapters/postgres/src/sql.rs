@@ -70,6 +70,7 @@ statements!(
     raise_epoch,
     recognize,
     read_all,
+    read_first,
     read_items,
     read_tagged,
     read_to_fold,

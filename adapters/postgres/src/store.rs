@@ -7,8 +7,10 @@ use cqrs_core::store::Limits;
 use crate::known_log::KnownLog;
 use crate::link::{Link, Pool};
 use crate::notifier::HeadNotifier;
-use crate::read::coalescer::ViewLoadCoalescer;
+use crate::read::coalescer::Coalescer;
 use crate::read::event_sizes::EventSizes;
+use crate::read::first_loads::FirstLoads;
+use crate::read::view_loads::ViewLoads;
 use crate::schema::Schema;
 use crate::sql::Sql;
 use crate::transaction::head_lock::HeadLockQueue;
@@ -39,8 +41,9 @@ pub(crate) struct Shared {
     pub(crate) sql: Arc<Sql>,
     pub(crate) writer: Writer,
     pub(crate) head_locks: HeadLockQueue,
-    pub(crate) view_loads: ViewLoadCoalescer,
-    pub(crate) event_sizes: EventSizes,
+    pub(crate) view_loads: Coalescer<ViewLoads>,
+    pub(crate) first_loads: Coalescer<FirstLoads>,
+    pub(crate) event_sizes: Arc<EventSizes>,
     pub(crate) limits: Limits,
     pub(crate) _notifier: HeadNotifier,
 }

@@ -49,8 +49,10 @@ impl ViewStore for Postgres {
         keys: Vec<String>,
     ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
         Box::pin(async move {
-            let table = Table::new(&self.shared().schema, &model).map_err(Fault::from)?;
-            Ok(self.shared().view_loads.load(table, keys).await?)
+            if keys.is_empty() {
+                return Ok(Vec::new());
+            }
+            Ok(self.shared().view_loads.load(model, keys).await?)
         })
     }
 

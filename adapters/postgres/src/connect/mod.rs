@@ -10,8 +10,10 @@ use crate::known_log::KnownLog;
 use crate::link::Link;
 use crate::link::connection::Connection;
 use crate::notifier::HeadNotifier;
-use crate::read::coalescer::ViewLoadCoalescer;
+use crate::read::coalescer::Coalescer;
 use crate::read::event_sizes::EventSizes;
+use crate::read::first_loads::FirstLoads;
+use crate::read::view_loads::ViewLoads;
 use crate::row::{self, Head};
 use crate::schema::Schema;
 use crate::sql::Sql;
@@ -73,9 +75,10 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
         }
     };
     let reads = read_link.clone().pool(options)?;
+    let pool = link.clone().pool(options)?;
+    let event_sizes = Arc::new(EventSizes::default());
     let engine = Engine::new(link.clone(), sql.clone(), head, log.clone(), options);
     let shared = Shared {
-        pool: link.clone().pool(options)?,
         transactions: link.handler_session(options).pool(options)?,
         read_only: read_link
             .handler_session(options)
@@ -85,9 +88,19 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
         _notifier: HeadNotifier::start(link.clone(), sql.clone(), &schema, log.clone()),
         writer: Writer::start(engine, options.writer),
         head_locks: HeadLockQueue::new(head.position, options.writer.window()),
-        view_loads: ViewLoadCoalescer::new(reads.clone()),
+        view_loads: Coalescer::new(ViewLoads {
+            reads: reads.clone(),
+            schema: schema.clone(),
+        }),
+        first_loads: Coalescer::new(FirstLoads {
+            pool: pool.clone(),
+            sql: sql.clone(),
+            log: log.clone(),
+            event_sizes: event_sizes.clone(),
+        }),
+        pool,
         reads,
-        event_sizes: EventSizes::default(),
+        event_sizes,
         link,
         retry_timeout: options.retry_timeout,
         log,

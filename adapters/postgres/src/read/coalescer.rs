@@ -1,170 +1,183 @@
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use crate::dialect::Table;
 use crate::fault::{Fault, Kind};
-use crate::link::Pool;
-use crate::read::views;
 
-/// Maximum number of statements in flight for one read model: one being answered while another is on
-/// its way.
+/// Maximum number of statements in flight for one key: one being answered while another is on its
+/// way.
 const MAX_IN_FLIGHT: usize = 2;
 
-/// Maximum number of keys in a statement for several callers. A larger request has its own statement.
-const MAX_COALESCED_KEYS: usize = 256;
+/// A load of which several can share a statement.
+pub(crate) trait SharedLoad: Send + Sync + 'static {
+    /// Requests with one key can share a statement. A program has few keys.
+    type Key: Clone + Eq + Hash + Send + Sync;
+    type Request: Clone + Send + Sync;
+    type Answer: Send;
 
-/// The views of one caller, in the order of its keys.
-type Found = Result<Vec<Option<Vec<u8>>>, Fault>;
+    /// Maximum size of the requests of a statement together. A larger request has its own statement.
+    const MAX_SIZE: usize;
 
-/// Loads views by key, and lets concurrent callers share statements. A lone caller is never delayed.
-/// While [`MAX_IN_FLIGHT`] statements of a read model are in flight, further callers wait, and the next
-/// statement answers all of them. It is sent after their requests, so no answer is older than its
-/// request.
-///
-/// On a local server and a debug build, 16 callers load 10,000 to 12,000 views a second with this and
-/// 4,300 without, 256 callers 50,000 and 4,400; one caller loads as many either way.
-#[derive(Clone)]
-pub(crate) struct ViewLoadCoalescer(Arc<CoalescerState>);
+    /// The share of [`MAX_SIZE`](Self::MAX_SIZE) that a request takes.
+    fn size(&self, request: &Self::Request) -> usize;
 
-struct CoalescerState {
-    /// Connections that answer queries.
-    reads: Pool,
-    models: Mutex<HashMap<String, Model>>,
+    /// Answers all requests, in their order.
+    fn load(
+        &self,
+        key: &Self::Key,
+        requests: Vec<Self::Request>,
+    ) -> impl Future<Output = Result<Vec<Self::Answer>, Fault>> + Send;
 }
 
-/// The loads of one read model.
-#[derive(Default)]
-struct Model {
+/// Lets concurrent callers share statements. A lone caller is never delayed. While [`MAX_IN_FLIGHT`]
+/// statements of a key are in flight, further callers wait, and the next statement answers all of
+/// them. It is sent after their requests, so no answer is older than its request.
+pub(crate) struct Coalescer<L: SharedLoad>(Arc<CoalescerState<L>>);
+
+struct CoalescerState<L: SharedLoad> {
+    load: L,
+    queues: Mutex<HashMap<L::Key, Queue<L>>>,
+}
+
+/// The requests with one key.
+struct Queue<L: SharedLoad> {
     in_flight: usize,
-    waiting: VecDeque<WaitingCaller>,
+    waiting: VecDeque<WaitingCaller<L>>,
 }
 
-struct WaitingCaller {
-    keys: Vec<String>,
-    found: oneshot::Sender<Found>,
+struct WaitingCaller<L: SharedLoad> {
+    request: L::Request,
+    answer: oneshot::Sender<Result<L::Answer, Fault>>,
 }
 
 /// The right to have a statement in flight. The next one begins when it is dropped.
-struct LoadSlot {
-    loads: ViewLoadCoalescer,
-    table: Table,
+struct LoadSlot<L: SharedLoad> {
+    state: Arc<CoalescerState<L>>,
+    key: L::Key,
 }
 
-impl ViewLoadCoalescer {
-    pub(crate) fn new(reads: Pool) -> Self {
-        let models = Mutex::default();
-        Self(Arc::new(CoalescerState { reads, models }))
+impl<L: SharedLoad> Coalescer<L> {
+    pub(crate) fn new(load: L) -> Self {
+        let queues = Mutex::default();
+        Self(Arc::new(CoalescerState { load, queues }))
     }
 
-    /// The views with these keys, `None` where there is none, in the order of the keys.
-    pub(crate) async fn load(&self, table: Table, keys: Vec<String>) -> Found {
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        if keys.len() > MAX_COALESCED_KEYS {
-            return self.select(&table, &keys).await;
+    pub(crate) async fn load(&self, key: L::Key, request: L::Request) -> Result<L::Answer, Fault> {
+        let state = &self.0;
+        if state.load.size(&request) > L::MAX_SIZE {
+            return state.load_alone(&key, request).await;
         }
         let waits = {
-            let mut models = self.lock();
-            let model = models.entry(table.model().to_owned()).or_default();
-            if model.in_flight < MAX_IN_FLIGHT {
-                model.in_flight += 1;
+            let mut queues = state.lock();
+            let queue = queues.entry(key.clone()).or_default();
+            if queue.in_flight < MAX_IN_FLIGHT {
+                queue.in_flight += 1;
                 None
             } else {
-                let (found, waits) = oneshot::channel();
-                let keys = keys.clone();
-                model.waiting.push_back(WaitingCaller { keys, found });
+                let (answer, waits) = oneshot::channel();
+                let request = request.clone();
+                queue.waiting.push_back(WaitingCaller { request, answer });
                 Some(waits)
             }
         };
         let Some(waits) = waits else {
-            let loads = self.clone();
-            let slot = LoadSlot { loads, table };
-            return slot.loads.select(&slot.table, &keys).await;
+            let state = state.clone();
+            let slot = LoadSlot { state, key };
+            return slot.state.load_alone(&slot.key, request).await;
         };
         match waits.await {
-            Ok(found) => found,
-            // The statement failed because of a key, perhaps that of another caller.
-            Err(_) => self.select(&table, &keys).await,
+            Ok(answer) => answer,
+            // The statement failed because of a request, perhaps that of another caller.
+            Err(_) => state.load_alone(&key, request).await,
         }
     }
+}
 
-    async fn select(&self, table: &Table, keys: &[String]) -> Found {
-        views::load(&self.0.reads, table, keys).await
+impl<L: SharedLoad> CoalescerState<L> {
+    async fn load_alone(&self, key: &L::Key, request: L::Request) -> Result<L::Answer, Fault> {
+        let answers = self.load.load(key, vec![request]).await?;
+        let missing = || Fault::corrupt("a request was not answered");
+        answers.into_iter().next().ok_or_else(missing)
     }
 
     /// No other code runs while the lock is held, so a poisoned one still guards whole data.
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Model>> {
-        self.0.models.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<L::Key, Queue<L>>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends a slot, or hands it to the callers that are waiting, which it returns.
-    fn end(&self, table: &Table) -> Vec<WaitingCaller> {
-        let mut loads = self.lock();
-        let Some(model) = loads.get_mut(table.model()) else {
+    fn end(&self, key: &L::Key) -> Vec<WaitingCaller<L>> {
+        let mut queues = self.lock();
+        let Some(queue) = queues.get_mut(key) else {
             return Vec::new();
         };
-        let mut keys = 0;
-        let fitting = model.waiting.iter().take_while(|next| {
-            keys += next.keys.len();
-            keys <= MAX_COALESCED_KEYS
+        let mut size = 0;
+        let fitting = queue.waiting.iter().take_while(|next| {
+            size += self.load.size(&next.request);
+            size <= L::MAX_SIZE
         });
-        let count = fitting.count();
-        let callers: Vec<_> = model.waiting.drain(..count).collect();
+        // The size of a request may have grown since it began to wait.
+        let count = fitting.count().max(1).min(queue.waiting.len());
+        let callers: Vec<_> = queue.waiting.drain(..count).collect();
         if callers.is_empty() {
-            model.in_flight -= 1;
+            queue.in_flight -= 1;
         }
         callers
     }
 }
 
-impl LoadSlot {
+impl<L: SharedLoad> LoadSlot<L> {
     /// Answers all of these callers with one statement.
-    async fn run_batch(self, mut callers: Vec<WaitingCaller>) {
+    async fn run_batch(self, mut callers: Vec<WaitingCaller<L>>) {
         // A caller that is gone needs no answer.
-        callers.retain(|caller| !caller.found.is_closed());
+        callers.retain(|caller| !caller.answer.is_closed());
         if callers.is_empty() {
             return;
         }
-        let mut keys = Vec::with_capacity(callers.len());
-        for caller in &mut callers {
-            keys.extend(caller.keys.iter().cloned());
-        }
-        match self.loads.select(&self.table, &keys).await {
-            Ok(found) => {
-                let mut found = found.into_iter();
-                for WaitingCaller { keys, found: to } in callers {
-                    let _ = to.send(Ok(found.by_ref().take(keys.len()).collect()));
+        let requests = callers.iter().map(|caller| caller.request.clone());
+        match self.state.load.load(&self.key, requests.collect()).await {
+            Ok(answers) => {
+                for (caller, answer) in callers.into_iter().zip(answers) {
+                    let _ = caller.answer.send(Ok(answer));
                 }
             }
-            // One of the keys cannot be read, and the fault does not tell which. Dropping the senders
-            // lets each caller retry alone.
+            // One of the requests cannot be answered, and the fault does not tell which. Dropping the
+            // senders lets each caller retry alone.
             Err(fault) if fault.kind() == Kind::Data => {}
             Err(fault) => {
                 for caller in callers {
-                    let _ = caller.found.send(Err(fault.clone()));
+                    let _ = caller.answer.send(Err(fault.clone()));
                 }
             }
         }
     }
 }
 
-impl Drop for LoadSlot {
+impl<L: SharedLoad> Drop for LoadSlot<L> {
     fn drop(&mut self) {
-        let callers = self.loads.end(&self.table);
+        let callers = self.state.end(&self.key);
         if callers.is_empty() {
             return;
         }
         let next = Self {
-            loads: self.loads.clone(),
-            table: self.table.clone(),
+            state: self.state.clone(),
+            key: self.key.clone(),
         };
         // Without a runtime, as during a shutdown, the dropped senders tell the callers.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(next.run_batch(callers));
+        }
+    }
+}
+
+impl<L: SharedLoad> Default for Queue<L> {
+    fn default() -> Self {
+        Self {
+            in_flight: 0,
+            waiting: VecDeque::new(),
         }
     }
 }

@@ -12,9 +12,14 @@ pub(crate) struct EventSizes(AtomicUsize);
 impl EventSizes {
     /// The range, limited to the number of events that are likely to fit into its bytes.
     pub(crate) fn fit(&self, range: ReadRange) -> ReadRange {
-        let size = self.0.load(Ordering::Relaxed).max(1);
+        let size = self.mean().max(1);
         let limit = range.limit.min(range.bytes / size).max(1);
         ReadRange { limit, ..range }
+    }
+
+    /// The estimated size of an event, 0 before any was read.
+    pub(crate) fn mean(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
     }
 
     /// Learns from a page of this range. The estimate grows at once, and shrinks by at most half with
@@ -30,7 +35,7 @@ impl EventSizes {
         let Some(mean) = sizes.sum::<usize>().checked_div(count) else {
             return false;
         };
-        let before = self.0.load(Ordering::Relaxed);
+        let before = self.mean();
         self.0.store(mean.max(before / 2), Ordering::Relaxed);
         let unread = range.limit.saturating_sub(count);
         is_cut && unread.saturating_mul(mean) > ReadRange::PAGE_BYTES

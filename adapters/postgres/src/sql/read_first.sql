@@ -1,0 +1,27 @@
+-- First pages of the events of several aggregates, without metadata, for folds: for each tag of $1,
+-- the first $3 events after the position beside it in $2 with one of the types $4. NULL for any type.
+-- `place` counts the tags from 1.
+-- The head is a row without a type, in the same snapshot, with the id of the store and the id of the
+-- last event. Its column `version` is 1 if all of the snapshot is durable, else 0.
+SELECT
+    head.position, NULL AS type, (head.durable OR cqrs.is_flushed())::int::bigint AS version,
+    NULL AS payload, NULL AS place, head.store_id AS store,
+    (SELECT last.id FROM cqrs.events AS last WHERE last.position = head.position) AS event
+FROM cqrs.head AS head
+WHERE head.id = 1
+UNION ALL (
+    SELECT
+        found.position, found.type, found.version, found.payload, wanted.place,
+        NULL AS store, NULL AS event
+    FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS wanted (tag, after, place)
+    CROSS JOIN LATERAL (
+        SELECT events.position, events.type, events.version, events.payload
+        FROM cqrs.event_tags AS tagged
+        JOIN cqrs.events AS events ON events.position = tagged.position
+        WHERE tagged.tag = wanted.tag
+            AND tagged.position > wanted.after
+            AND ($4::text[] IS NULL OR events.type = ANY ($4::text[]))
+        ORDER BY tagged.position
+        LIMIT $3
+    ) AS found
+)
