@@ -99,6 +99,7 @@ mod replaced_files;
 mod standstill;
 mod timeouts;
 mod umadb;
+mod unflushed_views;
 
 // The repository: its texts, manifests and layers.
 mod allocations;

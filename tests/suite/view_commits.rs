@@ -16,7 +16,7 @@ use crate::support::postgres::Schema;
 
 const SUBSCRIPTION: &str = "projection:test";
 
-fn model(table: &str, indexes: &[&'static str]) -> Arc<ModelSchema> {
+pub fn model(table: &str, indexes: &[&'static str]) -> Arc<ModelSchema> {
     Arc::new(ModelSchema {
         table: table.to_owned(),
         indexes: indexes.to_vec(),
@@ -24,7 +24,7 @@ fn model(table: &str, indexes: &[&'static str]) -> Arc<ModelSchema> {
 }
 
 /// A view with the key as its body, and as each of its sort keys.
-fn put(model: &Arc<ModelSchema>, key: &str) -> ViewChange {
+pub fn put(model: &Arc<ModelSchema>, key: &str) -> ViewChange {
     let sort_keys = model.indexes.iter().map(|_| SortKey::of(key)).collect();
     change(model, key, Some((key.as_bytes().to_vec(), sort_keys)))
 }
@@ -46,7 +46,7 @@ fn change(
     }
 }
 
-fn batch(from: Option<u64>, to: u64, changes: Vec<ViewChange>) -> ViewBatch {
+pub fn batch(from: Option<u64>, to: u64, changes: Vec<ViewChange>) -> ViewBatch {
     ViewBatch {
         subscription: SUBSCRIPTION.to_owned(),
         from: from.map(Position::new),

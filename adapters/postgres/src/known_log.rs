@@ -1,14 +1,17 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use cqrs_core::Position;
 use cqrs_core::store::{Heads, Incarnation, Recorded};
 use cqrs_kit::tail::LogTail;
 use cqrs_kit::tail_cache::TailCache;
 use tokio::sync::watch;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use crate::fault::{Fault, Kind};
+use crate::incarnations::Incarnations;
 use crate::row::{self, Head, number};
 use crate::sql::{FLUSH, Sql};
 
@@ -25,9 +28,13 @@ use crate::sql::{FLUSH, Sql};
 /// Everything up to the known head is durable (I7). Another process may commit without waiting for the
 /// disk, so the end of its log can be seen before. That is not published, nor made the landmark: a crash
 /// of the server may take it back, and the log would be taken for another one.
+///
+/// Views have an incarnation of their own, which is over whenever that of the log is, and after each
+/// crash of the server, which may take back commits of views.
 #[derive(Clone)]
 pub(crate) struct KnownLog {
     tail: LogTail,
+    views: Arc<Mutex<KnownViews>>,
     /// The last position that this process wrote, of which it notifies other processes.
     pub(crate) written: watch::Sender<Position>,
     landmark: Arc<Mutex<Landmark>>,
@@ -42,6 +49,22 @@ struct Landmark {
     position: Position,
     /// `None` at the start of the log.
     event: Option<Uuid>,
+}
+
+/// The views as this process knows them.
+#[derive(Debug, Default)]
+struct KnownViews {
+    incarnation: Incarnation,
+    /// `None` if it is not known.
+    crash_marker: Option<CrashMarker>,
+}
+
+/// A value of a server that changes with each crash: a row that a crash removes, and the server's
+/// start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CrashMarker {
+    marker: Uuid,
+    started: SystemTime,
 }
 
 /// The head of the log in the snapshot of a statement.
@@ -69,10 +92,19 @@ impl SeenHead {
 }
 
 impl KnownLog {
-    /// From the row of `recognize.sql` for position 0, on the first connection. Its head is durable.
-    pub(crate) fn new(row: &Row, window: usize) -> Result<(Self, Head), Fault> {
+    /// From the row of `recognize.sql` for position 0 and the crash marker, on the first connection. Its
+    /// head is durable.
+    pub(crate) fn new(
+        row: &Row,
+        crash_marker: Option<CrashMarker>,
+        window: usize,
+    ) -> Result<(Self, Head), Fault> {
         let head = row::head(row)?;
         let log = Self {
+            views: Arc::new(Mutex::new(KnownViews {
+                incarnation: Incarnation::default(),
+                crash_marker,
+            })),
             tail: LogTail::new(head.store, head.position, window),
             written: watch::Sender::new(head.position),
             landmark: Arc::new(Mutex::new(Landmark {
@@ -97,6 +129,18 @@ impl KnownLog {
 
     pub(crate) fn incarnation(&self) -> Incarnation {
         self.landmark().incarnation
+    }
+
+    pub(crate) fn view_incarnation(&self) -> Incarnation {
+        self.views().incarnation
+    }
+
+    /// The incarnations of a connection that can be used now.
+    pub(crate) fn incarnations(&self) -> Incarnations {
+        Incarnations {
+            log: self.incarnation(),
+            views: self.view_incarnation(),
+        }
     }
 
     pub(crate) fn store(&self) -> Uuid {
@@ -132,6 +176,32 @@ impl KnownLog {
             // Another connection has replaced the landmark since. Its log may be this one, so the
             // comparison is made again.
         }
+    }
+
+    /// As [`recognize`](Self::recognize), and begins a new incarnation of the views if the server has
+    /// crashed since the last connection was opened. A crash ends all connections, so nothing is read
+    /// from a server after its crash before this was called.
+    pub(crate) async fn recognize_all(
+        &self,
+        client: &Client,
+        sql: &Sql,
+    ) -> Result<Incarnations, Fault> {
+        let log = self.recognize(client, sql).await?;
+        let found = crash_marker(client, sql).await?;
+        let landmark = self.landmark();
+        if landmark.incarnation != log {
+            let error = "the log was replaced while a connection to it was opened: try again";
+            return Err(Fault::new(Kind::Lost, error));
+        }
+        let mut views = self.views();
+        if views.crash_marker != found {
+            views.crash_marker = found;
+            views.incarnation = views.incarnation.next();
+        }
+        Ok(Incarnations {
+            log,
+            views: views.incarnation,
+        })
     }
 
     /// Refuses a new connection to a replica that has another event than the known log at the
@@ -220,14 +290,57 @@ impl KnownLog {
             return false;
         }
         *landmark = next;
+        {
+            let mut views = self.views();
+            views.incarnation = views.incarnation.next();
+        }
         self.written.send_replace(next.position);
         // Last, because it wakes followers.
         self.tail.replace(next.store, next.position);
         true
     }
 
+    /// Locked after the landmark, if both are.
+    fn views(&self) -> MutexGuard<'_, KnownViews> {
+        self.views.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// No user code runs while the lock is held, so a poisoned lock still guards consistent data.
     fn landmark(&self) -> MutexGuard<'_, Landmark> {
         self.landmark.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Number of times that the marker is set and read again. Once is enough unless the server crashes in
+/// between.
+const MAX_MARKER_READS: usize = 3;
+
+/// The crash marker of the server, which is set if it has none. `None` on a standby, and if there is
+/// none and the role may not set it.
+pub(crate) async fn crash_marker(client: &Client, sql: &Sql) -> Result<Option<CrashMarker>, Fault> {
+    for _ in 0..MAX_MARKER_READS {
+        let found = match client.query_opt(&sql.crash_marker, &[]).await {
+            Ok(found) => found,
+            Err(error) if error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(row) = found {
+            return Ok(Some(CrashMarker {
+                marker: row.try_get(0)?,
+                started: row.try_get(1)?,
+            }));
+        }
+        match client.batch_execute(&sql.set_crash_marker).await {
+            Ok(()) => {}
+            // A role that may only read. It leaves that to a process that writes.
+            Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+                client.batch_execute("ROLLBACK").await?;
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Fault::corrupt("the table `crash_marker` keeps no row"))
 }

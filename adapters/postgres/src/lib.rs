@@ -13,6 +13,7 @@ mod dialect;
 mod error;
 mod event_log;
 mod fault;
+mod incarnations;
 mod known_log;
 mod link;
 mod migrations;

@@ -14,6 +14,7 @@ const MIGRATIONS: Migrations = Migrations::new(&[
     include_str!("sql/migrations/0003_last_events.sql"),
     include_str!("sql/migrations/0004_last_append.sql"),
     include_str!("sql/migrations/0005_durable.sql"),
+    include_str!("sql/migrations/0006_crash_marker.sql"),
 ]);
 
 /// All migrations as SQL that may run again: one block for each, which does nothing when it was

@@ -1,6 +1,6 @@
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cqrs_core::Position;
 use cqrs_core::store::Incarnation;
@@ -42,12 +42,15 @@ impl HeadNotifier {
         let mut written = log.written.subscribe();
         let task = tokio::spawn(async move {
             loop {
+                let began = Instant::now();
                 // Without the connection, other processes learn by polling.
                 let ended = exchange(&link, &sql, &channel, &log, &mut written).await;
                 if let Err(fault) = ended {
                     warn!(reason = %fault, "notifications have no connection: trying again");
                 }
-                sleep(RECONNECT_DELAY).await;
+                // A connection that lasted is replaced at once: if the server has crashed, this
+                // process learns it by that before a query does.
+                sleep(RECONNECT_DELAY.saturating_sub(began.elapsed())).await;
             }
         });
         Self(task.abort_handle())
@@ -105,7 +108,8 @@ impl HeadPublisher<'_> {
         let notify = self.prepare(NOTIFY).await?;
         let look = self.prepare(&self.sql.recognize).await?;
         // Before the first read: the head of another log must not be taken for that of the known one.
-        let mut incarnation = self.recognize(log).await?;
+        let recognized = log.recognize_all(&self.client, self.sql);
+        let mut incarnation = self.link.dial.in_time(recognized).await?.log;
         let mut pause = MIN_INTERVAL;
         loop {
             let is_written = match select(pin!(written.changed()), pin!(heard.notified())).await {

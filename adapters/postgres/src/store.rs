@@ -32,8 +32,8 @@ pub(crate) struct Shared {
     /// read.
     pub(crate) transactions: Pool,
     pub(crate) read_only: Pool,
-    /// Queries are answered by a replica, which may lag behind.
-    pub(crate) reads_replica: bool,
+    /// Queries are answered by the database of `read_url`, which may be a replica that lags behind.
+    pub(crate) reads_elsewhere: bool,
     pub(crate) link: Link,
     pub(crate) retry_timeout: Duration,
     pub(crate) log: KnownLog,

@@ -36,7 +36,7 @@ impl ViewStore for Postgres {
 
     fn wait_until_visible(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            if self.shared().reads_replica {
+            if self.shared().reads_elsewhere {
                 replica::replayed(self.shared()).await?;
             }
             Ok(())
@@ -77,7 +77,7 @@ impl ViewStore for Postgres {
     }
 
     fn view_incarnation(&self) -> Incarnation {
-        self.shared().log.incarnation()
+        self.shared().log.view_incarnation()
     }
 
     fn view_capabilities(&self) -> ViewCapabilities<'_> {

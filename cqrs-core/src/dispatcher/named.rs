@@ -102,8 +102,9 @@ impl Inner {
         self.authorize(entry.message, entry.permission, options.actor.as_ref())??;
         let query = (entry.parse)(json, self.limits.message)??;
         query.check()??;
-        self.wait_for(slot, options.after, options.max_wait).await?;
+        let awaited = self.wait_for(slot, options.after, options.max_wait).await?;
         let context = self.query_context(slot, options.actor)?;
-        query.answer(slot.scope(context.as_ref())).await
+        let answer = query.answer(slot.scope(context.as_ref())).await?;
+        awaited.confirm(answer)
     }
 }

@@ -17,7 +17,8 @@ use crate::handler::{Context, QueryFn, QueryResult};
 use crate::message::Query;
 use crate::panic::{guarded, method};
 use crate::registry::{MessageKind, Registry};
-use crate::store::{BoxFuture, Position, StoreError};
+use crate::store::{BoxFuture, Incarnation, Position, StoreError};
+use crate::subscription::Progress;
 use crate::trace;
 
 /// A query with its options, which `.await` asks. `Q` is the query's type, or
@@ -109,6 +110,30 @@ impl<'d, Q> QueryCall<'d, Q> {
     }
 }
 
+/// The read models that a query has waited for, each with the incarnation of its store by then.
+#[must_use = "a loss of views is noticed by `confirm`"]
+pub(super) struct AwaitedViews<'i>(Vec<(&'i Progress, Incarnation)>);
+
+impl AwaitedViews<'_> {
+    /// Returns the answer, unless a store has lost commits since the wait: the handler may have read
+    /// views as they were before.
+    pub(super) fn confirm<A>(self, answer: A) -> Result<A, QueryError> {
+        if self
+            .0
+            .iter()
+            .any(|(progress, known)| progress.view_incarnation() != *known)
+        {
+            let reason = "its database lost the last commits of a read model in a crash while the \
+                          query ran: ask again";
+            let lost = StoreError::Unavailable {
+                reason: reason.into(),
+            };
+            return Err(Failure::from(lost).into());
+        }
+        Ok(answer)
+    }
+}
+
 /// The answer of a sync handler, or the future of any other and of errors.
 type Asked<'d, A> = Result<A, BoxFuture<'d, QueryResult<A>>>;
 
@@ -186,9 +211,10 @@ impl Inner {
         query: Q,
         options: QueryOptions,
     ) -> QueryResult<Q::Output> {
-        self.wait_for(slot, options.after, options.max_wait).await?;
+        let awaited = self.wait_for(slot, options.after, options.max_wait).await?;
         let context = self.query_context(slot, options.actor)?;
-        run.run(query, slot.scope(context.as_ref())).await
+        let answer = run.run(query, slot.scope(context.as_ref())).await?;
+        awaited.confirm(answer)
     }
 
     /// The context of a query, if its handler takes it.
@@ -217,12 +243,12 @@ impl Inner {
         slot: &QuerySlot,
         after: Position,
         max_wait: Option<Duration>,
-    ) -> Result<(), QueryError> {
-        if after > Position::START {
-            let max_wait = max_wait.unwrap_or(self.limits.wait);
-            self.reach(slot, after, max_wait).await?;
+    ) -> Result<AwaitedViews<'_>, QueryError> {
+        if after == Position::START {
+            return Ok(AwaitedViews(Vec::new()));
         }
-        Ok(())
+        let max_wait = max_wait.unwrap_or(self.limits.wait);
+        self.reach(slot, after, max_wait).await
     }
 
     /// Waits until the query's read models have everything up to this position.
@@ -231,15 +257,18 @@ impl Inner {
         slot: &QuerySlot,
         wanted: Position,
         max_wait: Duration,
-    ) -> Result<(), QueryError> {
+    ) -> Result<AwaitedViews<'_>, QueryError> {
         let started = Instant::now();
         let left = || max_wait.saturating_sub(started.elapsed());
+        let mut awaited = AwaitedViews(Vec::with_capacity(slot.reads.len()));
         for worker in &slot.reads {
-            let reached = self.workers[*worker].wait_for(wanted, left()).await;
-            reached.map_err(|behind| NotCaughtUp {
+            let progress = &self.workers[*worker];
+            let reached = progress.wait_for(wanted, left()).await;
+            let incarnation = reached.map_err(|behind| NotCaughtUp {
                 waited: max_wait,
                 ..behind
             })?;
+            awaited.0.push((progress, incarnation));
         }
         let visible = async {
             for store in &slot.stores {
@@ -248,7 +277,8 @@ impl Inner {
             Ok::<_, StoreError>(())
         };
         if let Ok(visible) = timeout(left(), visible).await {
-            return Ok(visible.map_err(Failure::from)?);
+            visible.map_err(Failure::from)?;
+            return Ok(awaited);
         }
         let why = "what queries read from has not replicated it yet".to_owned();
         let behind = match slot.reads.last() {

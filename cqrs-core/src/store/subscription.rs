@@ -55,28 +55,34 @@ impl Subscription {
     /// [`StoreError::Rewound`] when the log ends before the subscription's position, or was
     /// replaced since the subscription began: see [`Incarnation`].
     pub async fn next(&mut self, limit: usize) -> Result<EventPage, StoreError> {
-        // With a limit of 0, undelivered events would count as delivered.
-        let limit = limit.max(1);
         loop {
-            let page = self.look(limit).await?;
-            // Events in memory or read ahead may also belong to a log that was replaced.
-            if self.heads.incarnation() != self.incarnation {
-                return Err(StoreError::Rewound {
-                    head: self.heads.position(),
-                    seen: self.position,
-                });
+            if let Some(page) = self.poll(limit).await? {
+                return Ok(page);
             }
-            if let Some(page) = page {
-                let reached = page.next.unwrap_or(page.as_of);
-                if reached > self.position {
-                    self.position = reached;
-                    return Ok(page);
-                }
-            }
-            // Ends with an append of this process, or when it is time to poll for appends of
-            // others.
-            let _ = tokio::time::timeout(POLL_INTERVAL, self.heads.changed()).await;
         }
+    }
+
+    /// As [`next`](Self::next), but returns `None` once it has waited until it is time to look
+    /// again: after an append of this process, or to poll for appends of others.
+    pub(crate) async fn poll(&mut self, limit: usize) -> Result<Option<EventPage>, StoreError> {
+        // With a limit of 0, undelivered events would count as delivered.
+        let page = self.look(limit.max(1)).await?;
+        // Events in memory or read ahead may also belong to a log that was replaced.
+        if self.heads.incarnation() != self.incarnation {
+            return Err(StoreError::Rewound {
+                head: self.heads.position(),
+                seen: self.position,
+            });
+        }
+        if let Some(page) = page {
+            let reached = page.next.unwrap_or(page.as_of);
+            if reached > self.position {
+                self.position = reached;
+                return Ok(Some(page));
+            }
+        }
+        let _ = tokio::time::timeout(POLL_INTERVAL, self.heads.changed()).await;
+        Ok(None)
     }
 
     /// Events after the position; `None` if this process knows of none.

@@ -56,10 +56,11 @@ pub trait ViewStore: Send + Sync + 'static {
     /// and total are of one snapshot.
     fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>>;
 
-    /// The current incarnation of the store's data. A store that can detect a replacement of its
-    /// data (a failover that lost commits, a restored backup) counts them, and refuses batches of
-    /// earlier incarnations. A store that also keeps the log returns the log's incarnation.
-    /// Defaults to a single incarnation.
+    /// The current incarnation of the store's data. A store that can lose commits (in a crash, in a
+    /// failover, to a restored backup) counts the losses, and refuses batches of earlier
+    /// incarnations. It counts a loss before it returns anything from the data that remain: then no
+    /// query takes views for newer than they are. Defaults to a single incarnation, for a store that
+    /// loses nothing.
     fn view_incarnation(&self) -> Incarnation {
         Incarnation::default()
     }

@@ -167,7 +167,22 @@ impl HeldCheckpoint {
         self.position = Some(to.position);
         self.last_event = to.last_event;
         self.lag_from = to.last_event.map_or(to.position, |event| event.position);
-        self.progress.mark_started(to.position);
+        self.mark_started(to.position);
+    }
+
+    /// Whether the view store still has the data that the checkpoint was read from.
+    pub(super) fn is_current(&self) -> bool {
+        self.views.view_incarnation() == self.view_incarnation
+    }
+
+    /// Reports that everything up to `position` is done, and that nothing fails.
+    pub(super) fn mark_reached(&self, position: Position) {
+        self.progress.mark_reached(position, self.view_incarnation);
+    }
+
+    /// Reports that everything up to `position` is done. A failure stays reported.
+    pub(super) fn mark_started(&self, position: Position) {
+        self.progress.mark_started(position, self.view_incarnation);
     }
 
     /// The batch that moves the checkpoint. Refused if the log has been replaced since the

@@ -48,7 +48,7 @@ pub(crate) async fn projection(
         sql_projection::set_up(setup, entry.name, &subscription, &**views).await?;
     }
     let query = EventQuery::typed(plan.folds.iter().map(|fold| fold.event));
-    let progress = Progress::new(entry.name, SubscriptionKind::Projection);
+    let progress = Progress::new(entry.name, SubscriptionKind::Projection, views.clone());
     let worker = Worker::new(subscription, query, progress, log.clone(), views.clone());
     let runner = ProjectionRunner {
         folds: ViewFolds::new(plan, models, views.clone()),
@@ -73,7 +73,7 @@ pub(crate) async fn reaction(
 ) -> Result<Worker, BuildError> {
     let subscription = format!("reaction:{}", entry.name);
     let query = EventQuery::typed([entry.event]);
-    let progress = Progress::new(entry.name, SubscriptionKind::Reaction);
+    let progress = Progress::new(entry.name, SubscriptionKind::Reaction, views.clone());
     let worker = Worker::new(subscription, query, progress, log.clone(), views.clone());
     if !entry.from_start {
         worker.begin_at_head().await?;

@@ -24,7 +24,7 @@ impl Observer {
     pub(crate) fn new(entry: &ProjectionEntry, views: Arc<dyn ViewStore>) -> Self {
         Self {
             subscription: super::checkpoint_of(entry),
-            progress: Progress::new(entry.name, SubscriptionKind::Projection),
+            progress: Progress::new(entry.name, SubscriptionKind::Projection, views.clone()),
             views,
         }
     }
@@ -47,11 +47,13 @@ impl Observer {
     async fn observe(&self) -> Infallible {
         let mut attempts = 0;
         loop {
+            // Before the checkpoint, which may be read from data that replace the known ones.
+            let incarnation = self.views.view_incarnation();
             match self.views.checkpoint(&self.subscription).await {
                 Ok(checkpoint) => {
                     attempts = 0;
-                    self.progress
-                        .mark_reached(checkpoint.unwrap_or_default().position);
+                    let position = checkpoint.unwrap_or_default().position;
+                    self.progress.mark_reached(position, incarnation);
                 }
                 Err(error) => {
                     attempts += 1;

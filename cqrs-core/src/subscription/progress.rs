@@ -1,34 +1,47 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
 use crate::error::NotCaughtUp;
-use crate::store::Position;
+use crate::store::{Incarnation, Position, ViewStore};
 
 /// The progress of a worker, which queries, health and shutdown read. Clones share it.
+///
+/// A position counts only in the [incarnation](ViewStore::view_incarnation) in which the checkpoint
+/// was read or written: if the view store has lost commits since, its views are older than that.
 #[derive(Clone)]
 pub(crate) struct Progress {
     name: &'static str,
     kind: SubscriptionKind,
+    /// The store of the checkpoint.
+    views: Arc<dyn ViewStore>,
     state: watch::Sender<ProgressState>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 struct ProgressState {
     position: Position,
+    incarnation: Incarnation,
     status: SubscriptionState,
 }
 
 impl Progress {
-    pub(super) fn new(name: &'static str, kind: SubscriptionKind) -> Self {
+    pub(super) fn new(
+        name: &'static str,
+        kind: SubscriptionKind,
+        views: Arc<dyn ViewStore>,
+    ) -> Self {
         let state = ProgressState {
             position: Position::START,
+            incarnation: views.view_incarnation(),
             status: SubscriptionState::Running,
         };
         Self {
             name,
             kind,
+            views,
             state: watch::Sender::new(state),
         }
     }
@@ -39,18 +52,27 @@ impl Progress {
     }
 
     /// Records that everything up to `position` is done, and that nothing fails.
-    pub(super) fn mark_reached(&self, position: Position) {
-        let state = ProgressState {
+    pub(super) fn mark_reached(&self, position: Position, incarnation: Incarnation) {
+        let reached = ProgressState {
             position,
+            incarnation,
             status: SubscriptionState::Running,
         };
-        self.state.send_replace(state);
+        // After a commit, the position is known already. Every query that waits would look at it again.
+        self.state.send_if_modified(|state| {
+            let is_new = *state != reached;
+            *state = reached;
+            is_new
+        });
     }
 
     /// Records that everything up to `position` is done, by this worker or by another one. A
     /// failure stays reported.
-    pub(super) fn mark_started(&self, position: Position) {
-        self.state.send_modify(|state| state.position = position);
+    pub(super) fn mark_started(&self, position: Position, incarnation: Incarnation) {
+        self.state.send_modify(|state| {
+            state.position = position;
+            state.incarnation = incarnation;
+        });
     }
 
     pub(super) fn mark_failing(&self, attempts: u32, error: String) {
@@ -74,8 +96,23 @@ impl Progress {
         self.kind
     }
 
+    /// The position up to which everything is done. The start of the log if the view store has lost
+    /// commits, until the worker has read its checkpoint again.
     pub(super) fn position(&self) -> Position {
-        self.state.borrow().position
+        self.position_in(&self.state.borrow())
+    }
+
+    fn position_in(&self, state: &ProgressState) -> Position {
+        if state.incarnation == self.view_incarnation() {
+            state.position
+        } else {
+            Position::START
+        }
+    }
+
+    /// The current incarnation of the view store.
+    pub(crate) fn view_incarnation(&self) -> Incarnation {
+        self.views.view_incarnation()
     }
 
     /// Waits until the worker has ended.
@@ -86,16 +123,16 @@ impl Progress {
     }
 
     /// Waits until everything up to `wanted` is done, for at most `within`. Fails at once if the
-    /// worker ends.
+    /// worker ends. Returns the incarnation of the view store in which it is done.
     pub(crate) async fn wait_for(
         &self,
         wanted: Position,
         within: Duration,
-    ) -> Result<(), NotCaughtUp> {
+    ) -> Result<Incarnation, NotCaughtUp> {
         let mut state = self.state.subscribe();
-        let ended = state.wait_for(|state| state.position >= wanted || state.is_stopped());
+        let ended = state.wait_for(|state| self.position_in(state) >= wanted || state.is_stopped());
         match tokio::time::timeout(within, ended).await {
-            Ok(Ok(state)) if state.position >= wanted => Ok(()),
+            Ok(Ok(state)) if self.position_in(&state) >= wanted => Ok(state.incarnation),
             _ => Err(self.behind(wanted, within)),
         }
     }
@@ -108,7 +145,7 @@ impl Progress {
         idle_timeout: Duration,
     ) -> Result<(), NotCaughtUp> {
         loop {
-            let at = self.state.borrow().position;
+            let at = self.position();
             if at >= wanted {
                 return Ok(());
             }
@@ -121,7 +158,8 @@ impl Progress {
 
     /// The error of a wait that ended without success.
     pub(crate) fn behind(&self, wanted: Position, within: Duration) -> NotCaughtUp {
-        let ProgressState { position, status } = self.state.borrow().clone();
+        let position = self.position();
+        let status = self.state.borrow().status.clone();
         let (failing, stopped) = match status {
             SubscriptionState::Running => (None, None),
             SubscriptionState::Failing { error, .. } => (Some(error), None),
@@ -139,12 +177,11 @@ impl Progress {
     }
 
     pub(crate) fn health(&self) -> SubscriptionHealth {
-        let ProgressState { position, status } = self.state.borrow().clone();
         SubscriptionHealth {
             name: self.name,
             kind: self.kind,
-            position,
-            state: status,
+            position: self.position(),
+            state: self.state.borrow().status.clone(),
         }
     }
 }

@@ -148,9 +148,9 @@ impl Worker {
         let Resumption { from, head } = checkpoint.resume(&self.query).await?;
         if head == from {
             // No event is left, so an earlier failure no longer applies.
-            self.progress.mark_reached(from);
+            checkpoint.mark_reached(from);
         } else {
-            self.progress.mark_started(from);
+            checkpoint.mark_started(from);
         }
         follower.restart();
         let mut log = Subscription::new(self.log.clone(), self.query.clone(), from);
@@ -158,13 +158,19 @@ impl Worker {
             // With a store in memory, no await below may ever be pending: yield to other tasks
             // here.
             consume_budget().await;
+            // The view store has lost commits, so the checkpoint may have moved back. With no event
+            // left, no commit would show that.
+            if !checkpoint.is_current() {
+                return Err(Interruption::CheckpointMoved);
+            }
             let from = log.position();
-            let next = log.next(PAGE_SIZE);
+            let poll = log.poll(PAGE_SIZE);
             // A shutdown takes effect between two pages only: a page that has begun is committed.
-            let Some(page) = unless(dismissed(follower, phases, from), next).await else {
+            let Some(polled) = unless(dismissed(follower, phases, from), poll).await else {
                 return Err(Interruption::ShutDown);
             };
-            let events = &page?.events;
+            let Some(page) = polled? else { continue };
+            let events = &page.events;
             let to = log.position();
             let span = if events.is_empty() {
                 Span::none()
@@ -178,11 +184,11 @@ impl Worker {
             backoff.progressed(to);
             // The results of the events before the failed one are committed already.
             if let Some(failure) = failure {
-                self.progress.mark_started(to);
+                checkpoint.mark_started(to);
                 return Err(Interruption::Failed(failure));
             }
             // After the commit: a query that waits for this position has to find its views written.
-            self.progress.mark_reached(to);
+            checkpoint.mark_reached(to);
         }
     }
 }

@@ -88,6 +88,36 @@ pub trait Hooks<S: ?Sized>: Send + Sync + 'static {
         store.commit(batch)
     }
 
+    fn checkpoint<'a>(
+        &'a self,
+        store: &'a S,
+        subscription: &str,
+    ) -> BoxFuture<'a, Result<Option<Checkpoint>, StoreError>>
+    where
+        S: ViewStore,
+    {
+        store.checkpoint(subscription)
+    }
+
+    fn load<'a>(
+        &'a self,
+        store: &'a S,
+        model: Arc<ModelSchema>,
+        keys: Vec<String>,
+    ) -> BoxFuture<'a, Result<Vec<Option<Vec<u8>>>, StoreError>>
+    where
+        S: ViewStore,
+    {
+        store.load(model, keys)
+    }
+
+    fn view_incarnation(&self, store: &S) -> Incarnation
+    where
+        S: ViewStore,
+    {
+        store.view_incarnation()
+    }
+
     fn load_to_fold<'a>(
         &'a self,
         store: &'a S,
@@ -193,7 +223,7 @@ impl<S: ViewStore + ?Sized, H: Hooks<S>> ViewStore for Decorated<S, H> {
         &self,
         subscription: &str,
     ) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
-        self.store.checkpoint(subscription)
+        self.hooks.checkpoint(&self.store, subscription)
     }
 
     fn commit(&self, batch: ViewBatch) -> BoxFuture<'_, Result<(), ViewCommitError>> {
@@ -209,7 +239,7 @@ impl<S: ViewStore + ?Sized, H: Hooks<S>> ViewStore for Decorated<S, H> {
         model: Arc<ModelSchema>,
         keys: Vec<String>,
     ) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
-        self.store.load(model, keys)
+        self.hooks.load(&self.store, model, keys)
     }
 
     fn load_to_fold(
@@ -225,7 +255,7 @@ impl<S: ViewStore + ?Sized, H: Hooks<S>> ViewStore for Decorated<S, H> {
     }
 
     fn view_incarnation(&self) -> Incarnation {
-        self.store.view_incarnation()
+        self.hooks.view_incarnation(&self.store)
     }
 
     fn view_capabilities(&self) -> ViewCapabilities<'_> {

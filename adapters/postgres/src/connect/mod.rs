@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 use tracing::info;
 
 use crate::fault::{Fault, Kind};
-use crate::known_log::KnownLog;
+use crate::known_log::{KnownLog, crash_marker};
 use crate::link::Link;
 use crate::link::connection::Connection;
 use crate::notifier::HeadNotifier;
@@ -67,11 +67,11 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
     let read_link = read_url.map(|url| Link::new(options, url)).transpose()?;
     let (log, head) = open_log(options, &link, &sql, &schema).await?;
     let link = link.to_log(&log, &sql);
-    let (read_link, read_role) = match read_link {
-        None => (link.clone(), Role::Primary),
+    let read_link = match read_link {
+        None => link.clone(),
         Some(read_link) => {
-            let role = check_copy(&read_link, &log, &sql, &schema).await?;
-            (read_link.to_copy(&log, &sql), role)
+            check_copy(&read_link, &log, &sql, &schema).await?;
+            read_link.to_copy(&log, &sql)
         }
     };
     let reads = read_link.clone().pool(options)?;
@@ -84,7 +84,7 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
             .handler_session(options)
             .read_only()
             .pool(options)?,
-        reads_replica: read_role == Role::Replica,
+        reads_elsewhere: options.read_url.is_some(),
         _notifier: HeadNotifier::start(link.clone(), sql.clone(), &schema, log.clone()),
         writer: Writer::start(engine, options.writer),
         head_locks: HeadLockQueue::new(head.position, options.writer.window()),
@@ -140,7 +140,9 @@ async fn open_log(
     row::flush_before_use(&connection, [&row])
         .await
         .map_err(refused)?;
-    KnownLog::new(&row, options.writer.window()).map_err(|fault| migrations::refused(schema, fault))
+    let found = crash_marker(connection.client(), sql);
+    let marker = connection.exchange(found).await.map_err(refused)?;
+    KnownLog::new(&row, marker, options.writer.window()).map_err(refused)
 }
 
 /// Refuses a `read_url` that does not lead to the known log, or to a replica of it.
@@ -149,15 +151,15 @@ async fn check_copy(
     log: &KnownLog,
     sql: &Sql,
     schema: &Schema,
-) -> Result<Role, ConnectError> {
+) -> Result<(), ConnectError> {
     let connection = link.open().await.map_err(unreachable)?;
     pooler::refuse(link, &connection).await?;
-    let role = check_server(&connection, schema).await?;
+    check_server(&connection, schema).await?;
     // Reports missing tables by the schema's name.
     read_head(&connection, sql, schema).await?;
     let recognized = log.recognize_copy(connection.client(), sql);
     match connection.exchange(recognized).await {
-        Ok(_) => Ok(role),
+        Ok(_) => Ok(()),
         Err(fault) if fault.kind() == Kind::Refused => Err(ConnectError::OtherLog),
         Err(fault) => Err(migrations::refused(schema, fault)),
     }

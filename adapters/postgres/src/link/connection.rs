@@ -13,6 +13,7 @@ use tokio_postgres::{Client, Row, Statement};
 
 use crate::SqlError;
 use crate::fault::Unanswered;
+use crate::incarnations::Incarnations;
 use crate::link::dial::{Dial, value};
 use crate::sql::FLUSH;
 
@@ -34,7 +35,7 @@ pub(crate) struct Connection {
     dial: Dial,
     /// The id of the server process, by which another connection asks whether it is working.
     backend: String,
-    incarnation: Incarnation,
+    incarnations: Incarnations,
     is_given_up: AtomicBool,
     /// The future of an exchange was dropped before the answer arrived.
     is_abandoned: AtomicBool,
@@ -55,14 +56,14 @@ impl Connection {
         driver: AbortHandle,
         dial: Dial,
         backend: String,
-        incarnation: Incarnation,
+        incarnations: Incarnations,
     ) -> Self {
         Self {
             client,
             driver,
             dial,
             backend,
-            incarnation,
+            incarnations,
             is_given_up: AtomicBool::new(false),
             is_abandoned: AtomicBool::new(false),
         }
@@ -70,7 +71,12 @@ impl Connection {
 
     /// Incarnation of the log at the other end.
     pub(crate) fn incarnation(&self) -> Incarnation {
-        self.incarnation
+        self.incarnations.log
+    }
+
+    /// Incarnations of the log and the views at the other end.
+    pub(crate) fn incarnations(&self) -> Incarnations {
+        self.incarnations
     }
 
     /// Whether it can be used again.

@@ -8,12 +8,12 @@ use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cqrs_core::store::Incarnation;
 use deadpool::Runtime;
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
 use tokio_postgres::{Client, Config};
 
 use crate::fault::Fault;
+use crate::incarnations::Incarnations;
 use crate::known_log::KnownLog;
 use crate::link::connection::Connection;
 use crate::link::dial::{Deadlines, Dial, value};
@@ -49,11 +49,13 @@ struct LogCheck {
 }
 
 impl LogCheck {
-    async fn recognize(&self, client: &Client) -> Result<Incarnation, Fault> {
+    async fn recognize(&self, client: &Client) -> Result<Incarnations, Fault> {
         if self.is_copy {
-            self.known.recognize_copy(client, &self.sql).await
+            let log = self.known.recognize_copy(client, &self.sql).await?;
+            let known = self.known.incarnations();
+            Ok(Incarnations { log, ..known })
         } else {
-            self.known.recognize(client, &self.sql).await
+            self.known.recognize_all(client, &self.sql).await
         }
     }
 }
@@ -161,16 +163,16 @@ impl Link {
             let set_up = format!("{}; SELECT pg_backend_pid()", self.session);
             let answers = client.simple_query(&set_up).await?;
             let backend = answers.iter().rev().find_map(value).unwrap_or_default();
-            let incarnation = match &self.log {
+            let incarnations = match &self.log {
                 Some(log) => log.recognize(&client).await?,
-                None => Incarnation::default(),
+                None => Incarnations::default(),
             };
             Ok(Connection::new(
                 client,
                 driver,
                 self.dial.clone(),
                 backend.to_owned(),
-                incarnation,
+                incarnations,
             ))
         });
         self.dial.in_time(opened).await
@@ -188,7 +190,8 @@ impl managed::Manager for Link {
     /// Sends nothing, unless a future was dropped: the next exchange shows whether the server answers.
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Fault> {
         let is_current = match &self.log {
-            Some(log) => log.known.incarnation() == connection.incarnation(),
+            Some(log) if log.is_copy => log.known.incarnation() == connection.incarnation(),
+            Some(log) => log.known.incarnations() == connection.incarnations(),
             None => true,
         };
         if is_current && connection.is_open() && connection.is_free().await {

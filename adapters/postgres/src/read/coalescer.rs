@@ -39,11 +39,11 @@ pub(crate) struct Coalescer<L: SharedLoad>(Arc<CoalescerState<L>>);
 
 struct CoalescerState<L: SharedLoad> {
     load: L,
-    queues: Mutex<HashMap<L::Key, Queue<L>>>,
+    queues: Mutex<HashMap<L::Key, LoadQueue<L>>>,
 }
 
 /// The requests with one key.
-struct Queue<L: SharedLoad> {
+struct LoadQueue<L: SharedLoad> {
     in_flight: usize,
     waiting: VecDeque<WaitingCaller<L>>,
 }
@@ -99,12 +99,14 @@ impl<L: SharedLoad> Coalescer<L> {
 impl<L: SharedLoad> CoalescerState<L> {
     async fn load_alone(&self, key: &L::Key, request: L::Request) -> Result<L::Answer, Fault> {
         let answers = self.load.load(key, vec![request]).await?;
-        let missing = || Fault::corrupt("a request was not answered");
-        answers.into_iter().next().ok_or_else(missing)
+        answers
+            .into_iter()
+            .next()
+            .ok_or_else(|| Fault::corrupt("a request was not answered"))
     }
 
     /// No other code runs while the lock is held, so a poisoned one still guards whole data.
-    fn lock(&self) -> MutexGuard<'_, HashMap<L::Key, Queue<L>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<L::Key, LoadQueue<L>>> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -173,7 +175,7 @@ impl<L: SharedLoad> Drop for LoadSlot<L> {
     }
 }
 
-impl<L: SharedLoad> Default for Queue<L> {
+impl<L: SharedLoad> Default for LoadQueue<L> {
     fn default() -> Self {
         Self {
             in_flight: 0,

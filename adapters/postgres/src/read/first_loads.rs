@@ -89,9 +89,9 @@ impl SharedLoad for FirstLoads {
         let max = limits.max().unwrap_or_default();
         // One more than a page takes, to learn whether another event follows.
         let limit = i64::try_from(max).map_or(i64::MAX, |max| max.saturating_add(1));
-        let types: Vec<&str> = types.iter().map(EventType::as_str).collect();
-        let types = (!types.is_empty()).then_some(types);
-        let params: [&(dyn ToSql + Sync); 4] = [&tags, &after, &limit, &types];
+        let names = types.iter().map(EventType::as_str);
+        let any_of: Option<Vec<&str>> = (!types.is_empty()).then(|| names.collect());
+        let params: [&(dyn ToSql + Sync); 4] = [&tags, &after, &limit, &any_of];
         let client = self.pool.get().await?;
         let statement = client.prepare(&self.sql.read_first).await?;
         let answer = async {

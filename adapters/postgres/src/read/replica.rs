@@ -5,8 +5,9 @@ use tokio::time::sleep;
 use crate::fault::Fault;
 use crate::store::Shared;
 
-/// The position in the server's write-ahead log, which a replica replays.
-const WRITTEN: &str = "SELECT pg_current_wal_flush_lsn()::text";
+/// The position in the server's write-ahead log after everything that is visible, flushed or not:
+/// another process may have written views without waiting for the disk.
+const WRITTEN: &str = "SELECT pg_current_wal_insert_lsn()::text";
 
 /// A replica that was promoted has nothing more to replay.
 const REPLAYED: &str =
@@ -18,17 +19,21 @@ const MAX_POLL_PAUSE: Duration = Duration::from_millis(32);
 /// Waits until the database that queries read has all commits from before this call.
 pub(crate) async fn replayed(shared: &Shared) -> Result<(), Fault> {
     let client = shared.pool.get().await?;
-    let select_written = client.prepare(WRITTEN).await?;
-    let written: String = client.query_one(&select_written, &[]).await?.try_get(0)?;
+    let written: String = client.select_one(WRITTEN, &[]).await?.try_get(0)?;
     drop(client);
     let mut pause = Duration::from_millis(1);
+    let mut is_flushed = false;
     loop {
         let replica = shared.reads.get().await?;
-        let select_replayed = replica.prepare(REPLAYED).await?;
-        let row = replica.query_one(&select_replayed, &[&written]).await?;
+        let row = replica.select_one(REPLAYED, &[&written]).await?;
         drop(replica);
         if row.try_get(0)? {
             return Ok(());
+        }
+        // On a server without other writers, the last records may not be flushed for many seconds.
+        if pause == MAX_POLL_PAUSE && !is_flushed {
+            shared.pool.get().await?.flush().await?;
+            is_flushed = true;
         }
         sleep(pause).await;
         pause = (pause * 2).min(MAX_POLL_PAUSE);

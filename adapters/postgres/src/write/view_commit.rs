@@ -30,11 +30,22 @@ pub(crate) struct CommitStatement<'b> {
     params: Vec<Box<dyn ToSql + Sync + Send + 'b>>,
 }
 
+/// When a commit is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// Once it is on the disk.
+    Flushed,
+    /// Once it is visible. A crash of the server within the next second may take it back, together
+    /// with all commits after it.
+    Written,
+}
+
 impl<'b> CommitStatement<'b> {
     pub(crate) fn new(
         sql: &Sql,
         batch: &'b ViewBatch,
         changes: &'b [ModelChanges<Schema>],
+        durability: Durability,
     ) -> Self {
         let last_event = batch.to.last_event;
         let mut statement = Self {
@@ -57,7 +68,12 @@ impl<'b> CommitStatement<'b> {
         for model in changes {
             statement.write_model(model);
         }
-        let _ = write!(statement.sql, "\nSELECT count(*) FROM {FENCE}");
+        // The setting lasts until the end of the transaction, which is this statement.
+        let setting = match durability {
+            Durability::Flushed => "",
+            Durability::Written => ", set_config('synchronous_commit', 'off', true)",
+        };
+        let _ = write!(statement.sql, "\nSELECT count(*){setting} FROM {FENCE}");
         statement
     }
 

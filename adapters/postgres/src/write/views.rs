@@ -3,7 +3,7 @@ use cqrs_core::store::{ViewBatch, ViewChange, ViewCommitError};
 use cqrs_kit::view_changes::{ModelChanges, by_model};
 
 use super::checkpoint;
-use super::view_commit::CommitStatement;
+use super::view_commit::{CommitStatement, Durability};
 use crate::fault::{Fault, Kind};
 use crate::link::connection::Connection;
 use crate::schema::Schema;
@@ -62,7 +62,14 @@ async fn attempt(
     // The statement commits by itself. Sessions are read committed: after a wait for the
     // checkpoint's row, its new position is compared.
     let connection = shared.pool.get().await?;
-    match write(&connection, &shared.sql, batch, changes).await {
+    // A replica is waited for up to the position that the primary has flushed. A checkpoint alone may
+    // be that of a reaction, whose effects are not made again by folding.
+    let durability = if shared.reads_elsewhere || changes.is_empty() {
+        Durability::Flushed
+    } else {
+        Durability::Written
+    };
+    match write(&connection, &shared.sql, batch, changes, durability).await {
         Ok(Fence::Passed) => Ok(CommitOutcome::Done),
         Ok(Fence::Moved(found)) => Ok(CommitOutcome::Moved(found)),
         Err(fault) if fault.kind() == Kind::Lost => Ok(CommitOutcome::Unknown(fault)),
@@ -83,7 +90,7 @@ async fn resolve_batch(
     };
     match checkpoint::position(&client, &shared.sql, &batch.subscription).await {
         // The checkpoint of another log proves nothing about this batch.
-        Ok(found) if client.incarnation() != batch.incarnation => {
+        Ok(found) if client.incarnations().views != batch.incarnation => {
             Err(ViewCommitError::Moved { found })
         }
         // A batch that ends where it begins is not visible in the checkpoint. It is sent again, too.
@@ -126,7 +133,9 @@ async fn attempt_in(
     changes: Vec<ViewChange>,
 ) -> Result<CommitOutcome, Fault> {
     let changes = by_model(&shared.schema, changes)?;
-    if let Fence::Moved(found) = write(client, &shared.sql, batch, &changes).await? {
+    if let Fence::Moved(found) =
+        write(client, &shared.sql, batch, &changes, Durability::Flushed).await?
+    {
         return Ok(CommitOutcome::Moved(found));
     }
     match client.batch_execute("COMMIT").await.map_err(Fault::from) {
@@ -142,9 +151,10 @@ async fn write(
     sql: &Sql,
     batch: &ViewBatch,
     changes: &[ModelChanges<Schema>],
+    durability: Durability,
 ) -> Result<Fence, Fault> {
-    if client.incarnation() == batch.incarnation {
-        let commit = CommitStatement::new(sql, batch, changes);
+    if client.incarnations().views == batch.incarnation {
+        let commit = CommitStatement::new(sql, batch, changes, durability);
         // Batches that change other models have other texts, so there may be many of them.
         let statement = client.prepare_foreign(commit.sql()).await?;
         let row = client.query_one(&statement, &commit.params()).await?;
