@@ -35,7 +35,7 @@ const ADAPTERS: [&str; 3] = ["adapters/sqlite", "adapters/postgres", "adapters/u
 
 /// The names that several adapters have, each for its own database: the same part of a store has the
 /// same name.
-const COUNTERPARTS: [&str; 17] = [
+const COUNTERPARTS: [&str; 20] = [
     "ConnectError",
     "Connection",
     "Engine",
@@ -47,9 +47,12 @@ const COUNTERPARTS: [&str; 17] = [
     "Landmark",
     "Link",
     "Options",
+    "RecordedStatement",
     "Request",
     "Shared",
     "SqlReader",
+    "SqlWrites",
+    "StatementParams",
     "Table",
     "Transaction",
     "Writer",

@@ -2,17 +2,21 @@
 
 mod handlers;
 mod messages;
+mod on_postgres;
 
 use std::any::Any;
 use std::sync::Arc;
 
+use cqrs_conformance::StoreFixture;
 use cqrs_core::app::Builder;
 use cqrs_core::error::Failure;
 use cqrs_core::store::{AppendError, EventLogExt, Store};
 use cqrs_core::testing::given;
 use cqrs_core::{CommandError, CommandId, Dispatcher, Memory, Module};
+use cqrs_postgres::Postgres;
 use cqrs_sqlite::{Sqlite, rusqlite};
 
+use crate::support::postgres::Schema;
 use crate::support::race;
 use messages::{
     Counted, Ending, Journal, Label, Labels, Move, Note, Pieces, Receive, Received, Statement, Try,
@@ -41,13 +45,14 @@ impl Setting {
     }
 }
 
-const TABLES: [&str; 3] = [
+const TABLES: [&str; 4] = [
     "stock (article bigint PRIMARY KEY, pieces bigint NOT NULL CHECK (pieces > -1000))",
     "labels (article bigint, number bigint, PRIMARY KEY (article, number))",
     "journal (place bigint PRIMARY KEY, line text NOT NULL)",
+    "parts (article bigint NOT NULL)",
 ];
 
-async fn settings(_test: &str) -> Vec<Setting> {
+async fn settings(test: &str) -> Vec<Setting> {
     let directory = tempfile::tempdir().expect("a directory can be made");
     let path = directory.path().join("log.db");
     let sqlite = Sqlite::open(&path).await.expect("SQLite opens");
@@ -56,13 +61,38 @@ async fn settings(_test: &str) -> Vec<Setting> {
         let create = format!("CREATE TABLE {table}");
         tables.execute_batch(&create).expect("it is created");
     }
-    let settings = vec![Setting {
+    let mut settings = vec![Setting {
         name: "SQLite",
         store: Arc::new(sqlite),
         handlers: handlers::on_sqlite::module(),
         _place: Box::new(directory),
     }];
+    if let Some(schema) = Schema::fresh(test, Postgres::options()) {
+        let schema = schema.searched();
+        let store = schema.open().await;
+        create_tables(&schema).await;
+        settings.push(Setting {
+            name: "PostgreSQL",
+            store: Arc::new(store),
+            handlers: handlers::on_postgres::module(),
+            _place: Box::new(schema),
+        });
+    }
     settings
+}
+
+async fn create_tables(schema: &Schema) {
+    let client = schema.client().await;
+    let name = schema.name();
+    for table in TABLES {
+        let create = format!("CREATE TABLE {name}.{table}");
+        client.batch_execute(&create).await.expect("it is created");
+    }
+    let deferred = format!(
+        "ALTER TABLE {name}.parts ADD FOREIGN KEY (article) REFERENCES {name}.stock \
+         DEFERRABLE INITIALLY DEFERRED"
+    );
+    client.batch_execute(&deferred).await.expect("it is added");
 }
 
 fn receive(article: u32, pieces: i64) -> Receive {
@@ -348,11 +378,11 @@ async fn too_many_or_too_large_statements_are_refused() {
 async fn handlers_of_another_store_and_doubled_inputs_are_reported() {
     let built = Dispatcher::builder()
         .module(messages::module())
-        .module(handlers::on_sqlite::module())
+        .module(handlers::on_postgres::module())
         .store(Memory::new())
         .build();
     let report = built.await.err().expect("it does not build").to_string();
-    let other = "command handlers record statements for `Sqlite`, which does not keep the \
+    let other = "command handlers record statements for `Postgres`, which does not keep the \
                  dispatcher's log";
     assert!(report.contains(other), "{report}");
     assert!(report.contains("suite/writes/handlers.rs:"), "{report}");
@@ -381,4 +411,7 @@ fn a_test_of_a_decision_reads_the_statements() {
     assert_eq!(statements[0], format!("{} [1, 3]", handlers::ADD));
     assert_eq!(statements[1], format!("{} [\"first 1\"]", handlers::WRITE));
     assert_eq!(statements.len(), 3);
+    let given = cqrs_core::testing::given(()).module(handlers::on_postgres::module());
+    let statements = given.when(receive(1, 3)).statements();
+    assert_eq!(statements[0], format!("{} [1, 3]", handlers::ADD));
 }

@@ -2,8 +2,8 @@ use std::collections::HashMap;
 
 use cqrs_core::store::{
     Admission, Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventPage,
-    EventQuery, FoldReads, Heads, ReadRange, StateKey, StateStore, StoreError, StoredCommand,
-    StoredState,
+    EventQuery, FoldReads, HasWrites, Heads, ReadRange, StateKey, StateStore, StoreError,
+    StoredCommand, StoredState,
 };
 use cqrs_core::{CommandId, Position};
 use tokio::task::JoinSet;
@@ -16,7 +16,7 @@ use crate::read::fold::{self, FoldEvent, FoldRead};
 use crate::read::head;
 use crate::row::flush_before_use;
 use crate::store::Shared;
-use crate::{Postgres, row};
+use crate::{Postgres, SqlWrites, row};
 
 /// Maximum number of events on the first page of a fold. Most aggregates have no more, and for so few
 /// events a plain read is faster than `read_to_fold`.
@@ -67,9 +67,14 @@ impl EventLog for Postgres {
             .fold_reads(self)
             .tail(shared.log.recent())
             .transactions(self)
+            .writes::<Self>()
             .admission(self)
             .limits(shared.limits)
     }
+}
+
+impl HasWrites for Postgres {
+    type Writes = SqlWrites;
 }
 
 impl StateStore for Postgres {

@@ -22,6 +22,10 @@ pub(crate) enum Kind {
     Duplicate,
     /// Another transaction was in the way. Retrying is safe.
     Contention,
+    /// Another process moved the head first. Nothing was written.
+    Overtaken,
+    /// A statement that a handler has recorded.
+    Statement,
     /// An earlier statement of a handler's transaction failed, and PostgreSQL accepts no other.
     Aborted,
     /// The disk is full.
@@ -140,9 +144,12 @@ impl From<Fault> for StoreError {
         match fault.kind {
             Kind::Corrupt | Kind::Data | Kind::Duplicate => Self::Corrupt { reason },
             Kind::Full => Self::Full { reason },
-            Kind::Aborted | Kind::Contention | Kind::Lost | Kind::Refused => {
-                Self::Unavailable { reason }
-            }
+            Kind::Aborted
+            | Kind::Contention
+            | Kind::Lost
+            | Kind::Overtaken
+            | Kind::Refused
+            | Kind::Statement => Self::Unavailable { reason },
         }
     }
 }
@@ -164,6 +171,11 @@ impl From<Fault> for AppendError {
                 reason: "a statement in it had failed: return its error, or guard it with a \
                          SAVEPOINT"
                     .into(),
+            },
+            // A deferred constraint, which does not name a statement.
+            Kind::Statement => Self::Statement {
+                statement: "COMMIT".into(),
+                reason: fault.reason,
             },
             // The command's id was found to be taken, and its record could not be looked up.
             Kind::Duplicate => Self::Store(StoreError::Unavailable {

@@ -28,6 +28,7 @@ mod store;
 mod transaction;
 mod view_store;
 mod write;
+mod writes;
 
 pub use error::ConnectError;
 pub use options::Options;
@@ -36,3 +37,4 @@ pub use sql_error::SqlError;
 pub use store::Postgres;
 pub use tokio_postgres;
 pub use transaction::Transaction;
+pub use writes::{SqlWrites, StatementParams};

@@ -20,6 +20,13 @@ pub(crate) const SESSION: &str = "\
     SET max_parallel_workers_per_gather = 0; \
     SET jit = off";
 
+/// Settings for the statements that handlers record, until the transaction ends. They are planned as in
+/// sessions of handlers, once per connection. They wait for rows of other transactions while the head is
+/// locked, but not for long: for less time than the server waits before it looks for a deadlock.
+pub(crate) const STATEMENT_SETTINGS: &str = "\
+    SELECT set_config('lock_timeout', '250ms', true), set_config('enable_seqscan', 'on', true), \
+    set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true)";
+
 /// Makes acknowledged commits durable, even if the server, the database or the role are configured
 /// otherwise (I7). Stricter settings, which also wait for standbys, are kept.
 pub(crate) const DURABLE: &str = "\
@@ -65,6 +72,7 @@ statements!(
     begin_snapshot,
     commands,
     crash_marker,
+    compare_head,
     insert_checkpoint,
     lock_head,
     move_checkpoint,

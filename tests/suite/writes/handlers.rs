@@ -14,7 +14,7 @@ macro_rules! command_handlers {
         use super::{ADD, WRITE};
         use crate::writes::messages::{
             Counted, Ending, Journal, Label, Labeled, Labels, Move, Moved, Note, Pieces, Receive,
-            Received, Statement, Try,
+            Received, Statement, Swap, Try,
         };
 
         cqrs_core::module!();
@@ -67,6 +67,10 @@ macro_rules! command_handlers {
                         writes.execute(ADD, (article, 1_i64));
                     }
                 }
+                Statement::WrongType => writes.execute(ADD, (1_i32, 1_i64)),
+                Statement::Orphan => {
+                    writes.execute("INSERT INTO parts (article) VALUES ($1)", (-article - 1,));
+                }
                 Statement::TooLarge => writes.execute(WRITE, ["x".repeat(65 << 20)]),
             }
             writes.execute(ADD, (article, 1_i64));
@@ -114,6 +118,14 @@ pub mod on_sqlite {
 
     command_handlers!(Sqlite);
 
+    #[command_handler]
+    fn swap(cmd: Swap, _from: &Counted, _to: &Counted) -> Moved {
+        Moved {
+            from: cmd.from,
+            to: cmd.to,
+        }
+    }
+
     #[query_handler]
     async fn pieces(query: Pieces, sql: ReadTx<Sqlite>) -> Result<i64> {
         let select = "SELECT coalesce(sum(pieces), 0) FROM stock WHERE article = ?1";
@@ -140,6 +152,53 @@ pub mod on_sqlite {
                 .collect()
         });
         Ok(lines.await?)
+    }
+}
+
+pub mod on_postgres {
+    use cqrs_postgres::Postgres;
+
+    command_handlers!(Postgres);
+
+    #[command_handler]
+    async fn swap(
+        cmd: Swap,
+        _from: &Counted,
+        _to: &Counted,
+        tx: &mut Tx<Postgres>,
+    ) -> Result<Moved, CommandError> {
+        let update = "UPDATE stock SET pieces = pieces + $1 WHERE article = $2";
+        for (article, pieces) in [(cmd.from, -1_i64), (cmd.to, 1)] {
+            tx.execute(update, &[&pieces, &i64::from(article)])
+                .await
+                .map_err(CommandError::failed)?;
+        }
+        Ok(Moved {
+            from: cmd.from,
+            to: cmd.to,
+        })
+    }
+
+    #[query_handler]
+    async fn pieces(query: Pieces, sql: ReadTx<Postgres>) -> Result<i64> {
+        let select = "SELECT pieces FROM stock WHERE article = $1";
+        let row = sql.query_opt(select, &[&i64::from(query.article)]).await?;
+        Ok(row.map_or(0, |row| row.get(0)))
+    }
+
+    #[query_handler]
+    async fn labels(query: Labels, sql: ReadTx<Postgres>) -> Result<Vec<i64>> {
+        let select = "SELECT number FROM labels WHERE article = $1 ORDER BY number";
+        let rows = sql.query(select, &[&i64::from(query.article)]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    #[query_handler]
+    async fn journal(_: Journal, sql: ReadTx<Postgres>) -> Result<Vec<String>> {
+        let rows = sql
+            .query("SELECT line FROM journal ORDER BY place", &[])
+            .await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 }
 

@@ -45,6 +45,9 @@ pub enum Statement {
     /// Not in [`ALL`](Self::ALL): the command is refused before it reaches the database.
     TooMany,
     TooLarge,
+    /// Neither: it fails on PostgreSQL only.
+    WrongType,
+    Orphan,
 }
 
 impl Statement {
@@ -65,6 +68,15 @@ impl Statement {
 
 #[derive(Command, Clone, Serialize, Deserialize)]
 pub struct Move {
+    #[id(Counted)]
+    pub from: u32,
+    #[id(Counted)]
+    pub to: u32,
+}
+
+/// As [`Move`], in a transaction of the handler's own.
+#[derive(Command, Clone, Serialize, Deserialize)]
+pub struct Swap {
     #[id(Counted)]
     pub from: u32,
     #[id(Counted)]

@@ -77,7 +77,13 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
     let reads = read_link.clone().pool(options)?;
     let pool = link.clone().pool(options)?;
     let event_sizes = Arc::new(EventSizes::default());
-    let engine = Engine::new(link.clone(), sql.clone(), head, log.clone(), options);
+    let engine = Engine::new(
+        link.writer_session(options),
+        sql.clone(),
+        head,
+        log.clone(),
+        options,
+    );
     let shared = Shared {
         transactions: link.handler_session(options).pool(options)?,
         read_only: read_link

@@ -113,10 +113,17 @@ impl Connection {
     /// Prepares a statement of which there may be any number, such as those of handlers. They would
     /// fill the memory of both ends, so the cache is bounded.
     pub(crate) async fn prepare_foreign(&self, sql: &str) -> Result<Statement, SqlError> {
-        if self.client.statement_cache.size() >= MAX_STATEMENTS {
+        self.forget_statements();
+        self.prepare(sql).await
+    }
+
+    /// Forgets all prepared statements if there are too many. Returns whether it did.
+    pub(crate) fn forget_statements(&self) -> bool {
+        let are_too_many = self.client.statement_cache.size() >= MAX_STATEMENTS;
+        if are_too_many {
             self.client.statement_cache.clear();
         }
-        self.prepare(sql).await
+        are_too_many
     }
 
     /// Prepares and runs a statement that returns one row.

@@ -92,19 +92,17 @@ impl Link {
     /// Connections for the statements of handlers, with the planner settings of the database.
     pub(crate) fn handler_session(&self, options: &Options) -> Self {
         let timeout = milliseconds(options.statement_timeout);
-        let search_path = options
-            .search_path
-            .as_ref()
-            .map_or_else(String::new, |path| {
-                let path = path.replace('\'', "''");
-                // A backslash must be a plain character, whatever the settings of the server are.
-                format!(
-                    "; SET standard_conforming_strings = on; \
-                 SELECT set_config('search_path', '{path}', false)"
-                )
-            });
+        let search_path = search_path(options);
         Self {
             session: format!("SET statement_timeout = {timeout}; {DURABLE}{search_path}").into(),
+            ..self.clone()
+        }
+    }
+
+    /// Connections for the store's statements and those that handlers record.
+    pub(crate) fn writer_session(&self, options: &Options) -> Self {
+        Self {
+            session: format!("{}{}", self.session, search_path(options)).into(),
             ..self.clone()
         }
     }
@@ -209,6 +207,19 @@ fn without_content(error: &tokio_postgres::Error) -> String {
         Some(cause) if cause.starts_with("invalid value for option `") => cause,
         _ => "it is neither a URL nor a list of `key=value`, or names an unknown option".to_owned(),
     }
+}
+
+/// The statements that set the search path of handlers, empty without one.
+fn search_path(options: &Options) -> String {
+    let Some(path) = &options.search_path else {
+        return String::new();
+    };
+    let path = path.replace('\'', "''");
+    // A backslash must be a plain character, whatever the settings of the server are.
+    format!(
+        "; SET standard_conforming_strings = on; \
+         SELECT set_config('search_path', '{path}', false)"
+    )
 }
 
 /// A timeout as a setting of PostgreSQL, where 0 means no limit. Longer timeouts than it can hold become

@@ -4,9 +4,16 @@ use cqrs_core::store::{AppendError, StoredCommand};
 use cqrs_core::{CommandId, Position};
 use uuid::Uuid;
 
+use super::log_session::LogSession;
 use super::request::{Disposition, Request};
 use super::rows::BatchRows;
-use crate::fault::Fault;
+use super::statements::FailedStatement;
+use crate::fault::{Fault, Kind};
+use crate::writes::SqlWrites;
+
+/// Number of times that other transactions may be in the way of a request's statements, before it is
+/// tried by itself.
+const MAX_TIMES_BLOCKED: usize = 2;
 
 /// Requests that are decided and written together, in the order of their arrival.
 pub(super) struct Batch {
@@ -115,14 +122,73 @@ impl Batch {
     /// Fails the requests that meet the condition, and takes them out.
     pub(super) fn fail_if(&mut self, is_failed: impl Fn(&Request) -> bool, fault: &Fault) {
         let error = AppendError::from(fault.clone());
-        for request in self.requests.extract_if(.., |it| is_failed(it)) {
-            request.fail(&error);
+        for mut request in self.requests.extract_if(.., |it| is_failed(it)) {
+            match request.failure.take() {
+                Some(failure) => request.answer(Err(failure)),
+                None => request.fail(&error),
+            }
         }
     }
 
     /// Fails all requests.
     pub(super) fn fail(mut self, fault: &Fault) {
         self.fail_if(|_| true, fault);
+    }
+
+    /// Prepares the statements of handlers on this session. One that cannot be prepared fails its own
+    /// request.
+    pub(super) async fn bind_statements(&mut self, session: &LogSession) -> Result<(), Fault> {
+        for request in &mut self.requests {
+            request.statements.clear();
+            request.failure = None;
+            let Some(writes) = &request.append.writes else {
+                continue;
+            };
+            let bound = match writes.get::<SqlWrites>() {
+                Some(writes) => session.bind(writes).await?,
+                None => Err(AppendError::Invalid {
+                    reason: "its statements are for another store".to_owned(),
+                }),
+            };
+            match bound {
+                Ok(statements) => request.statements = statements,
+                Err(failure) => request.failure = Some(failure),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether statements are to be executed with the accepted requests.
+    pub(super) fn has_statements(&self) -> bool {
+        self.requests.iter().any(Request::has_statements)
+    }
+
+    /// Marks the request whose statement failed. Returns the fault of the batch: that of the statement,
+    /// or, if another transaction was in the way, one after which the batch is attempted again.
+    pub(super) fn mark_failed(&mut self, failed: FailedStatement) -> Fault {
+        let is_alone = self.requests.len() == 1;
+        let request = &mut self.requests[failed.place];
+        request.times_blocked += usize::from(failed.is_contention);
+        request.failure = Some(failed.error);
+        let is_retried = is_alone || request.times_blocked <= MAX_TIMES_BLOCKED;
+        let kind = if failed.is_contention && is_retried {
+            Kind::Contention
+        } else {
+            Kind::Statement
+        };
+        Fault::new(kind, failed.reason)
+    }
+
+    /// Splits it around the request whose statement failed, which is tried by itself: its statement may
+    /// have failed because of another one of the batch. Alone, it fails for good (I11).
+    pub(super) fn around_failed(mut self) -> Vec<Self> {
+        // A deferred constraint names no request, so the batch is halved.
+        let Some(place) = self.requests.iter().position(|it| it.failure.is_some()) else {
+            return self.halves();
+        };
+        let after = self.requests.split_off(place + 1);
+        let failed = self.requests.split_off(place);
+        [self.requests, failed, after].map(Self::new).into()
     }
 
     /// Splits it into halves, each with attempts of its own.

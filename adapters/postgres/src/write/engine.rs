@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::batch::Batch;
 use super::decide::refusal;
-use super::flight::{Flight, Landing, append, lookup};
+use super::flight::{Flight, Landing, append, is_written, lookup};
 use super::log_session::LogSession;
 use super::request::Disposition;
 use super::rows::BatchRows;
@@ -99,6 +99,9 @@ impl Engine {
         if batch.is_empty() {
             return None;
         }
+        if let Err(fault) = batch.bind_statements(&session).await {
+            return Some(Flight::landed(Landing::failed(batch, self.head, fault)));
+        }
         if batch.times_overtaken >= MAX_TIMES_OVERTAKEN {
             let landing = self.write_locked(&session, batch).await;
             return Some(Flight::landed(landing));
@@ -129,7 +132,9 @@ impl Engine {
         let Some(session) = self.sessions.current() else {
             return Err(batch);
         };
-        if let Ok(after) = self.decide(&session, &mut batch).await {
+        if batch.bind_statements(&session).await.is_ok()
+            && let Ok(after) = self.decide(&session, &mut batch).await
+        {
             return Ok(self.send(session, batch, after));
         }
         // Alone, it meets the fault again, and that one is handled.
@@ -218,6 +223,7 @@ impl Engine {
                 self.is_behind = true;
                 self.answer_processed(&mut batch).await;
             }
+            Kind::Statement if batch.requests.len() > 1 => return batch.around_failed(),
             // PostgreSQL does not tell which row it refuses, so the batch is halved until that request
             // fails alone (I11).
             Kind::Data if batch.requests.len() > 1 => return batch.halves(),
@@ -293,13 +299,12 @@ impl Engine {
     ) -> Result<Option<Head>, Fault> {
         self.catch_up(session).await?;
         let after = self.decide(session, batch).await?;
-        let mut rows = BatchRows::new(&self.tip, after.last);
-        batch.add_to(&mut rows);
-        if !append(session, &rows, &self.tip).await? {
-            return Ok(None);
-        }
-        session.commit().await?;
-        Ok(Some(after))
+        let outcome = {
+            let mut rows = BatchRows::new(&self.tip, after.last);
+            batch.add_to(&mut rows);
+            append(session, &rows, batch, &self.tip, true).await?
+        };
+        Ok(is_written(outcome, batch)?.then_some(after))
     }
 
     /// Catches up if there is a reason, since that costs a round trip: another process is known or said to
@@ -369,6 +374,10 @@ impl Engine {
                 head: self.tip.position,
                 window: &self.window,
             };
+            if let Some(failure) = request.failure.take() {
+                request.disposition = Disposition::Refuse(failure);
+                continue;
+            }
             // One statement cannot insert a command id twice. The second request is decided in a
             // later round, and finds the first one's record (I6).
             let is_first = commands.insert(request.append.command);

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::batch::Batch;
 use super::log_session::LogSession;
 use super::rows::BatchRows;
+use super::statements::BatchOutcome;
 use crate::fault::Fault;
 use crate::row::Head;
 
@@ -37,17 +38,23 @@ pub(super) struct Landing {
 
 impl Flight {
     /// Sends a batch that was decided on the head `before`, and does not wait for the answer.
-    pub(super) fn send(session: Arc<LogSession>, batch: Batch, before: Head, after: Head) -> Self {
+    pub(super) fn send(
+        session: Arc<LogSession>,
+        mut batch: Batch,
+        before: Head,
+        after: Head,
+    ) -> Self {
         let len = batch.requests.len();
         let is_followable = batch.requests.iter().all(|it| !it.is_deferred());
         let mut landing: BoxFuture<'static, Landing> = Box::pin(async move {
-            let (written, processed) = {
+            let (outcome, processed) = {
                 let mut rows = BatchRows::new(&before, after.last);
                 batch.add_to(&mut rows);
                 // Both are sent at once. The lookup sees what the append has written.
-                let append = append(&session, &rows, &before);
+                let append = append(&session, &rows, &batch, &before, false);
                 join(append, lookup(&session, batch.refused())).await
             };
+            let written = outcome.and_then(|outcome| is_written(outcome, &mut batch));
             Landing {
                 batch,
                 after,
@@ -94,15 +101,37 @@ impl Landing {
     }
 }
 
+/// Writes the rows of the batch, and executes the statements of its handlers. With `is_locked`, in a
+/// transaction that has locked the head, which this commits.
 pub(super) async fn append(
     session: &LogSession,
     rows: &BatchRows<'_>,
+    batch: &Batch,
     before: &Head,
-) -> Result<bool, Fault> {
-    if rows.is_empty() {
-        return Ok(true);
+    is_locked: bool,
+) -> Result<BatchOutcome, Fault> {
+    if batch.has_statements() {
+        let requests = &batch.requests;
+        return session
+            .append_with_statements(rows, requests, before, is_locked)
+            .await;
     }
-    session.append(rows, before).await
+    if !rows.is_empty() && !session.append(rows, before).await? {
+        return Ok(BatchOutcome::Overtaken);
+    }
+    if is_locked {
+        session.commit().await?;
+    }
+    Ok(BatchOutcome::Written)
+}
+
+/// Whether the batch was written. A failed statement is a fault of the batch.
+pub(super) fn is_written(outcome: BatchOutcome, batch: &mut Batch) -> Result<bool, Fault> {
+    match outcome {
+        BatchOutcome::Written => Ok(true),
+        BatchOutcome::Overtaken => Ok(false),
+        BatchOutcome::Failed(failed) => Err(batch.mark_failed(failed)),
+    }
 }
 
 pub(super) async fn lookup(

@@ -19,7 +19,7 @@ use crate::link::Link;
 use crate::link::connection::Connection;
 use crate::read::events::Selection;
 use crate::row::{self, EventTypes, Head, flush_before_use, number};
-use crate::sql::Sql;
+use crate::sql::{STATEMENT_SETTINGS, Sql};
 use crate::transaction::pooled::PooledTransaction;
 
 /// A connection with the store's statements, each prepared at its first use.
@@ -48,9 +48,17 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
             append_one,
             append_with_states,
             commands,
+            compare_head,
             ..
         } = &*self.sql;
-        let texts = [append, append_one, append_with_states, commands];
+        let texts = [
+            append,
+            append_one,
+            append_with_states,
+            commands,
+            compare_head,
+            STATEMENT_SETTINGS,
+        ];
         try_join_all(texts.map(|sql| self.prepared(sql))).await?;
         Ok(())
     }
@@ -208,6 +216,10 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
 
     async fn prepared(&self, sql: &str) -> Result<Statement, Fault> {
         Ok(self.client().prepare(sql).await?)
+    }
+
+    pub(crate) fn sql(&self) -> &Sql {
+        &self.sql
     }
 
     pub(crate) fn client(&self) -> &Connection {

@@ -4,6 +4,7 @@
 mod batch;
 pub(crate) mod checkpoint;
 pub(crate) mod decide;
+pub(crate) mod encoded_statement;
 mod engine;
 mod flight;
 pub(crate) mod log_session;
@@ -14,6 +15,7 @@ pub(crate) mod request;
 pub(crate) mod row_array;
 pub(crate) mod rows;
 mod sessions;
+pub(crate) mod statements;
 pub(crate) mod view_commit;
 pub(crate) mod views;
 

@@ -5,10 +5,18 @@ use cqrs_kit::batch::Batched;
 use cqrs_kit::prepared::Prepared;
 use tokio::sync::oneshot;
 
+use super::encoded_statement::EncodedStatement;
+
 /// An append on its way through the writing task.
 pub(crate) struct Request {
     pub(crate) append: Prepared,
     pub(crate) disposition: Disposition,
+    /// The statements of its handler, bound to the current session.
+    pub(crate) statements: Vec<EncodedStatement>,
+    /// Why one of them cannot be executed, or failed in the last attempt.
+    pub(crate) failure: Option<AppendError>,
+    /// Number of attempts in which other transactions were in the way of its statements.
+    pub(crate) times_blocked: usize,
     /// The connection was lost after it was sent, so it may be in the log. Cleared by a lookup.
     pub(crate) is_sent: bool,
     /// It was sent on a connection that was lost, however that was resolved.
@@ -41,6 +49,9 @@ impl Request {
         let request = Self {
             append: Prepared::new(append)?,
             disposition: Disposition::Later,
+            statements: Vec::new(),
+            failure: None,
+            times_blocked: 0,
             is_sent: false,
             was_sent: false,
             queued: Instant::now(),
@@ -52,6 +63,11 @@ impl Request {
     /// Whether it was accepted, to be written with the batch.
     pub(crate) fn is_written(&self) -> bool {
         matches!(self.disposition, Disposition::Write(_))
+    }
+
+    /// Whether its statements are to be executed with the batch.
+    pub(crate) fn has_statements(&self) -> bool {
+        self.is_written() && !self.statements.is_empty()
     }
 
     pub(crate) fn is_refused(&self) -> bool {

@@ -1,0 +1,209 @@
+//! Recorded statements on PostgreSQL: other transactions in the way, and lost connections.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use cqrs_conformance::StoreFixture;
+use cqrs_core::{CommandError, CommandId, Dispatcher};
+use cqrs_postgres::Postgres;
+
+use super::messages::{self, Counted, Move, Statement, Swap, Try};
+use super::{create_tables, failed_statement, handlers, head, pieces, receive};
+use crate::outage::proxy::Proxy;
+use crate::support::postgres::Schema;
+use crate::support::race;
+
+async fn schema(test: &str) -> Option<Schema> {
+    let schema = Schema::fresh(test, Postgres::options())?.searched();
+    // Creates the schema.
+    drop(schema.open().await);
+    create_tables(&schema).await;
+    Some(schema)
+}
+
+async fn app(store: Postgres) -> Dispatcher {
+    let builder = Dispatcher::builder()
+        .module(messages::module())
+        .module(handlers::on_postgres::module())
+        .store(store)
+        .attempts(1000)
+        .max_transaction(Duration::from_secs(60));
+    builder.build().await.expect("builds")
+}
+
+/// Compares the head, writes the rows, executes the statements and commits.
+#[tokio::test]
+async fn a_batch_with_statements_is_one_round_trip() {
+    const TEST: &str = "a_batch_with_statements_is_one_round_trip";
+    let Some(schema) = schema(TEST).await else {
+        return;
+    };
+    let (proxy, waits) = Proxy::counting_waits(schema.url(), "first 77").await;
+    let store = schema.options().connect(&proxy.url(schema.url())).await;
+    let app = app(store.expect("it connects")).await;
+    // The first batch prepares the statements.
+    app.execute(receive(1, 1)).await.expect("receives");
+    app.execute(receive(77, 1)).await.expect("receives");
+    assert_eq!(waits.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_locked_row_delays_its_own_command_only() {
+    const TEST: &str = "a_locked_row_delays_its_own_command_only";
+    let Some(schema) = schema(TEST).await else {
+        return;
+    };
+    let app = app(schema.open().await).await;
+    for article in 0..4 {
+        app.execute(receive(article, 1)).await.expect("receives");
+    }
+    let client = schema.client().await;
+    let lock = format!(
+        "BEGIN; SELECT FROM {}.stock WHERE article = 0 FOR UPDATE",
+        schema.name()
+    );
+    client.batch_execute(&lock).await.expect("it is locked");
+    let calls = race(8, |number| {
+        let app = app.clone();
+        let article = u32::try_from(number % 4).expect("few");
+        async move {
+            let call = tokio::spawn(async move { app.execute(receive(article, 1)).await });
+            if article == 0 {
+                return Some(call);
+            }
+            call.await.expect("no panic").expect("receives");
+            None
+        }
+    })
+    .await;
+    client
+        .batch_execute("COMMIT")
+        .await
+        .expect("it is unlocked");
+    for call in calls.into_iter().flatten() {
+        call.await.expect("no panic").expect("receives");
+    }
+    for article in 0..4 {
+        assert_eq!(pieces(&app, article).await, 3);
+    }
+    assert_eq!(head(&app).await, 12);
+}
+
+/// Transactions lock rows before the head, batches after it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deadlocks_with_transactions_of_handlers_undo_nothing() {
+    const TEST: &str = "deadlocks_with_transactions_of_handlers_undo_nothing";
+    let Some(schema) = schema(TEST).await else {
+        return;
+    };
+    let (here, there) = (
+        app(schema.open().await).await,
+        app(schema.open().await).await,
+    );
+    for article in 0..3 {
+        here.execute(receive(article, 100)).await.expect("receives");
+    }
+    race(16, |number| {
+        let app = [&here, &there][number % 2].clone();
+        let number = u32::try_from(number).expect("few");
+        async move {
+            let (from, to) = (number % 3, (number + 1 + number / 3 % 2) % 3);
+            if number % 4 < 2 {
+                app.execute(Move { from, to }).await.expect("moves");
+            } else {
+                app.execute(Swap { from, to }).await.expect("swaps");
+            }
+        }
+    })
+    .await;
+    let mut all = 0;
+    for article in 0..3 {
+        let counted = here.state::<Counted>(&article).await.expect("a state");
+        assert_eq!(counted.pieces, pieces(&here, article).await);
+        all += counted.pieces;
+    }
+    assert_eq!((all, head(&here).await), (300, 19));
+}
+
+/// A parameter that does not fit is not sent, nor is anything else of its command. A deferred constraint
+/// fails the commit of the whole batch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_types_and_deferred_constraints_fail_their_own_command_only() {
+    const TEST: &str = "wrong_types_and_deferred_constraints_fail_their_own_command_only";
+    let Some(schema) = schema(TEST).await else {
+        return;
+    };
+    let app = app(schema.open().await).await;
+    race(30, |number| {
+        let app = app.clone();
+        async move {
+            let article = u32::try_from(number).expect("few");
+            let statement = match number % 3 {
+                0 => Statement::WrongType,
+                1 => Statement::Orphan,
+                _ => {
+                    app.execute(receive(article, 1)).await.expect("receives");
+                    return;
+                }
+            };
+            let error = app.execute(Try { article, statement }).await;
+            let (statement, reason) = failed_statement(&error.expect_err("it fails"));
+            if number % 3 == 0 {
+                assert!(reason.contains("`i32`"), "{reason}");
+            } else {
+                assert_eq!(statement, "COMMIT");
+                assert!(reason.contains("foreign key"), "{reason}");
+            }
+        }
+    })
+    .await;
+    assert_eq!(head(&app).await, 10);
+    for article in 0..30 {
+        assert_eq!(pieces(&app, article).await, i64::from(article % 3 == 2));
+    }
+}
+
+/// Connections are ended at any time, also between a commit and its answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_connections_execute_statements_once() {
+    const TEST: &str = "lost_connections_execute_statements_once";
+    let Some(schema) = schema(TEST).await else {
+        return;
+    };
+    let options = schema.options().application_name(schema.name());
+    let app = app(options.connect(schema.url()).await.expect("it connects")).await;
+    let name = schema.name().to_owned();
+    let client = schema.client().await;
+    let killer = tokio::spawn(async move {
+        let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                         WHERE application_name = $1 ORDER BY state = 'idle', random() LIMIT 1";
+        loop {
+            client.query(terminate, &[&name]).await.expect("terminates");
+            // Time for something to be under way again.
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(5..40))).await;
+        }
+    });
+    const EACH: u32 = 12;
+    race(4, |number| {
+        let app = app.clone();
+        let article = u32::try_from(number % 2).expect("few");
+        async move {
+            for _ in 0..EACH {
+                let id = CommandId::new();
+                while let Err(error) = app.execute(receive(article, 1)).id(id).await {
+                    assert!(matches!(error, CommandError::Failed(_)), "{error}");
+                }
+            }
+        }
+    })
+    .await;
+    killer.abort();
+    let _ = killer.await;
+    let client = schema.client().await;
+    let count = format!("SELECT sum(pieces)::bigint FROM {}.stock", schema.name());
+    let row = client.query_one(&count, &[]).await.expect("a row");
+    assert_eq!(row.get::<_, i64>(0), i64::from(4 * EACH), "rows");
+    let count = format!("SELECT count(*) FROM {}.events", schema.name());
+    let row = client.query_one(&count, &[]).await.expect("a row");
+    assert_eq!(row.get::<_, i64>(0), i64::from(4 * EACH), "events");
+}
