@@ -7,16 +7,18 @@ use std::fmt::Display;
 use std::io::Write;
 use std::process::exit;
 
+use cqrs_core::app::Builder;
 use cqrs_core::prelude::*;
-use cqrs_core::store::{EventLogExt, EventQuery, Store};
+use cqrs_core::store::{EventLogExt, EventQuery};
 use cqrs_kit::Subscription;
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::{Sqlite, Synchronous};
 
-/// Writers per process.
+/// Writers per process, unless there is only one.
 const TASKS: usize = 6;
 
-/// In SQLite: `FILE full`, or `normal`, which is when it syncs. In PostgreSQL: `URL SCHEMA`.
+/// In SQLite: `FILE full`, or `normal`, which is when it syncs; or `FILE lone` for one writer, and nothing
+/// else that writes to the file. In PostgreSQL: `URL SCHEMA`.
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -29,31 +31,33 @@ async fn main() {
         let options = Postgres::options().window(32).pool_size(3);
         let options = options.schema(how).application_name(how);
         match options.connect(database).await {
-            Ok(store) => run(store).await,
+            Ok(store) => run(Dispatcher::builder().store(store), TASKS).await,
             Err(error) => stop("connecting", &error),
         }
     } else {
         let synchronous = match how.as_str() {
-            "full" => Synchronous::Full,
+            "full" | "lone" => Synchronous::Full,
             "normal" => Synchronous::Normal,
-            other => panic!("the second argument is `full` or `normal`, not {other}"),
+            other => panic!("the second argument is `full`, `normal` or `lone`, not {other}"),
         };
         let options = Sqlite::options().window(32).synchronous(synchronous);
         match options.open(database).await {
-            Ok(store) => run(store).await,
+            Ok(store) if how == "lone" => {
+                run(Dispatcher::builder().log(store).views(Memory::new()), 1).await;
+            }
+            Ok(store) => run(Dispatcher::builder().store(store), TASKS).await,
             Err(error) => stop("opening", &error),
         }
     }
 }
 
-async fn run(store: impl Store) {
-    let app = Dispatcher::builder()
+async fn run(app: Builder, tasks: usize) {
+    let app = app
         .module(domain::module())
-        .store(store)
         .build()
-        .await;
-    let app = app.unwrap_or_else(|error| stop("building", &error));
-    for _ in 0..TASKS {
+        .await
+        .unwrap_or_else(|error| stop("building", &error));
+    for _ in 0..tasks {
         tokio::spawn(sell(app.clone()));
     }
     follow(&app).await;

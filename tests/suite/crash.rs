@@ -59,6 +59,26 @@ fn killed_processes_lose_nothing_acknowledged() {
     );
 }
 
+/// I1, I3, I6, I7, I8: `kill -9` of a lone writer, which commits on its own thread.
+#[test]
+fn killed_lone_writers_lose_nothing_acknowledged() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let database = directory.path().join("log.db");
+    let (mut ledger, mut random) = (Ledger::default(), Rng::new());
+    for _ in 0..20 {
+        let writer = Writer::start(&database, "lone", |command| command);
+        ledger.note(writer.listen(random.usize(1..300)));
+        ledger.note(writer.kill());
+        ledger.check(&database);
+    }
+    ledger.audit(&database);
+    let acknowledged = ledger.acknowledged();
+    assert!(
+        acknowledged > 200,
+        "the writers hardly wrote: {acknowledged} commands"
+    );
+}
+
 /// I1, I6, I7: a disk that fills up takes nothing back, and what did not fit has left no trace.
 #[test]
 #[cfg(target_os = "linux")]

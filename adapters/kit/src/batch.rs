@@ -2,7 +2,6 @@
 
 use std::future::pending;
 use std::mem::replace;
-use std::thread;
 
 use tokio::sync::mpsc::Receiver;
 use tokio::task;
@@ -70,7 +69,10 @@ impl<T: Batched> Batches<T> {
         // Callers that the last answer has reached may be about to send their next request. One turn
         // of the scheduler lets them, and costs a lone caller nothing. It ends when a turn brings
         // nothing.
-        while self.next.take_waiting(&mut self.requests, limit) {
+        while self
+            .next
+            .take_up_to(limit, || self.requests.try_recv().ok())
+        {
             task::yield_now().await;
         }
         Some(self.take())
@@ -113,22 +115,9 @@ fn share(crowd: usize) -> usize {
     }
 }
 
-/// Waits for a request, and takes up to `max` of the waiting ones, in order, as [`Batches`] does: for a
-/// writer on a thread of its own, with one batch at a time. `None` once the queue is closed and empty.
-///
-/// # Panics
-/// Within a runtime, whose threads must not be blocked.
-pub fn drain_batch_blocking<T: Batched>(requests: &mut Receiver<T>, max: usize) -> Option<Vec<T>> {
-    let mut batch = BatchBuilder::new(max);
-    batch.push(requests.blocking_recv()?);
-    while batch.take_waiting(requests, max) {
-        thread::yield_now();
-    }
-    Some(batch.requests)
-}
-
+/// A batch under construction, for a writer that has one batch at a time and a queue of its own.
 #[derive(Debug)]
-struct BatchBuilder<T> {
+pub struct BatchBuilder<T> {
     requests: Vec<T>,
     bytes: usize,
     max: usize,
@@ -136,13 +125,25 @@ struct BatchBuilder<T> {
 }
 
 impl<T: Batched> BatchBuilder<T> {
-    fn new(max: usize) -> Self {
+    /// An empty batch with room for `max` requests.
+    pub const fn new(max: usize) -> Self {
         Self {
             requests: Vec::new(),
             bytes: 0,
             max,
             is_ended: false,
         }
+    }
+
+    /// Takes the waiting requests that fit; `next` removes the first one from the queue. Returns whether
+    /// there were any and others may follow.
+    pub fn take_waiting(&mut self, next: impl FnMut() -> Option<T>) -> bool {
+        self.take_up_to(usize::MAX, next)
+    }
+
+    /// The requests of the batch, in the order of arrival.
+    pub fn into_requests(self) -> Vec<T> {
+        self.requests
     }
 
     fn push(&mut self, request: T) {
@@ -157,13 +158,13 @@ impl<T: Batched> BatchBuilder<T> {
         is_short && !self.is_ended && self.bytes < MAX_BATCH_BYTES
     }
 
-    /// Takes the waiting requests that fit. Returns whether there were any and others may follow.
-    fn take_waiting(&mut self, requests: &mut Receiver<T>, limit: usize) -> bool {
+    /// [`take_waiting`](Self::take_waiting), for a batch of up to `limit`.
+    fn take_up_to(&mut self, limit: usize, mut next: impl FnMut() -> Option<T>) -> bool {
         let before = self.requests.len();
         // In the order of arrival, with none passed over: of two callers that race, the first one wins,
         // and a large request is not starved by small ones.
         while self.has_room(limit)
-            && let Ok(request) = requests.try_recv()
+            && let Some(request) = next()
         {
             self.push(request);
         }
@@ -173,6 +174,8 @@ impl<T: Batched> BatchBuilder<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use tokio::sync::mpsc;
 
     use super::*;
@@ -239,15 +242,12 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_takes_the_same_batches() {
-        let (queue, mut waiting) = mpsc::channel(100);
-        for request in writes([1; 3]) {
-            queue.blocking_send(request).unwrap();
+    fn a_queue_of_another_kind_gives_the_same_batches() {
+        let mut waiting = VecDeque::from(writes([1; 3]));
+        for expected in [2, 1] {
+            let mut batch = BatchBuilder::new(2);
+            while batch.take_waiting(|| waiting.pop_front()) {}
+            assert_eq!(batch.into_requests().len(), expected);
         }
-        drop(queue);
-        let batch = drain_batch_blocking(&mut waiting, 2).unwrap();
-        assert_eq!(batch, writes([1; 2]));
-        assert_eq!(drain_batch_blocking(&mut waiting, 2).unwrap().len(), 1);
-        assert!(drain_batch_blocking(&mut waiting, 2).is_none());
     }
 }

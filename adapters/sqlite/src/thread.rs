@@ -17,6 +17,11 @@ impl Thread {
         let handle = thread::Builder::new().name(name.to_owned()).spawn(run)?;
         Ok(Self(Some(handle)))
     }
+
+    /// Lets the thread end by itself.
+    pub(crate) fn detach(&mut self) {
+        self.0 = None;
+    }
 }
 
 impl Drop for Thread {

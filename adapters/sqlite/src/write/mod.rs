@@ -1,8 +1,11 @@
-//! Writing: one thread with the only connection that writes, and a bounded queue in front of it.
+//! Writing: the only connection that writes, and a bounded queue in front of it. A thread serves the queue,
+//! except while a lone caller does.
 
 mod append;
 pub(crate) mod engine;
+mod inline;
 mod models;
+mod queue;
 mod request;
 mod statements;
 pub(crate) mod task;
@@ -11,21 +14,24 @@ mod tests;
 mod views;
 
 use std::io;
+use std::sync::Arc;
+use std::time::Instant;
 
 use cqrs_core::store::{
     Append, AppendError, Appended, ModelSchema, StoreError, ViewBatch, ViewCommitError,
 };
-use cqrs_kit::batch::drain_batch_blocking;
 use cqrs_kit::options::WriterOptions;
-use cqrs_kit::queue::{WriteQueue, lost_append, write_queue};
+use cqrs_kit::queue::lost_append;
 use tokio::sync::oneshot;
 
-use crate::error::{CLOSED, closed, stalled};
+use crate::error::{closed, stalled};
 use crate::stall::{StallDetector, Stalled};
 use crate::thread::Thread;
 use crate::transaction::lease::{Lease, LeaseRequest, LeasedEngine};
 use engine::Engine;
+use inline::InlineCommit;
 use models::PrepareTask;
+use queue::{EngineQueue, QueueEnd};
 use request::{Request, split};
 
 pub(crate) use append::AppendTask;
@@ -33,12 +39,12 @@ pub(crate) use models::check_models;
 pub(crate) use task::Task;
 pub(crate) use views::ViewTask;
 
-/// The writing thread. After this is dropped, the thread writes the waiting requests, and ends.
+/// The writing thread and its queue. After this is dropped, the thread writes the waiting requests, and
+/// ends.
 pub(crate) struct Writer {
-    // Dropped before the thread is joined: the thread ends once this is closed.
-    queue: WriteQueue<Request>,
+    queue: Arc<EngineQueue>,
     stall: StallDetector,
-    _thread: Thread,
+    thread: Thread,
 }
 
 impl Writer {
@@ -47,28 +53,31 @@ impl Writer {
         stall: StallDetector,
         options: WriterOptions,
     ) -> io::Result<Self> {
-        let (queue, mut requests) = write_queue(options.queue(), CLOSED);
-        let progress = stall.clone();
+        let queue = Arc::new(EngineQueue::new(LeasedEngine::new(engine), &options));
+        let (served, progress) = (queue.clone(), stall.clone());
         let thread = Thread::start("cqrs-sqlite-write", move || {
-            let mut engine = LeasedEngine::new(engine);
-            while let Some(requests) = drain_batch_blocking(&mut requests, options.max_batch()) {
+            let _end = QueueEnd(&served);
+            while let Some((mut engine, requests)) = served.next_batch() {
                 let (batch, lease_request) = split(requests);
+                let begun = Instant::now();
                 progress.mark_working();
                 if !batch.is_empty() {
                     engine.engine().write(batch);
                     progress.mark_working();
                 }
+                let took = begun.elapsed();
                 // The lease ended the batch, so it comes after all of it, in the order of arrival.
                 if let Some(lease_request) = lease_request {
                     engine = engine.lease(lease_request, &progress);
                 }
                 progress.mark_idle();
+                served.put_back(engine, took);
             }
         })?;
         Ok(Self {
             queue,
             stall,
-            _thread: thread,
+            thread,
         })
     }
 
@@ -80,12 +89,15 @@ impl Writer {
     /// Does not wait for room in the queue: a caller can shed load only if it learns of it at once.
     pub(crate) async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let (task, answer) = AppendTask::new(append)?;
-        self.queue.push(Request::Write(Box::new(task)))?;
+        if let Some(runtime) = self.queue.push(Request::Write(Box::new(task)))? {
+            let commit = InlineCommit::new(self.queue.clone(), self.stall.clone());
+            runtime.spawn(async move { commit.run() });
+        }
         // From here on, the append is carried out even if this future is dropped.
         self.appended(answer).await
     }
 
-    /// Waits for the answer to an append that the writing thread has. Without an answer, the append may
+    /// Waits for the answer to an append that is in the queue. Without an answer, the append may
     /// have happened or still happen, so the error is `Indeterminate`.
     pub(crate) async fn appended(
         &self,
@@ -93,9 +105,7 @@ impl Writer {
     ) -> Result<Appended, AppendError> {
         let reason = match self.stall.wait(answer).await {
             Ok(Ok(answer)) => return answer,
-            Ok(Err(_)) => {
-                "the SQLite store's writing thread ended while it had the append".to_owned()
-            }
+            Ok(Err(_)) => "the SQLite store's threads ended while they had the append".to_owned(),
             Err(Stalled(waited)) => format!(
                 "SQLite has not answered for {waited:?}: once the database answers, send the same \
                  command id again"
@@ -144,5 +154,16 @@ impl Writer {
     async fn request(&self, request: Request) -> Result<(), StoreError> {
         let pushed = self.stall.wait(self.queue.push_when_free(request)).await;
         pushed.map_err(stalled)?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue.close();
+        // A waker that an inline commit calls may drop the last clone of a store. The writing thread, which
+        // waits for the end of that commit, cannot be waited for then.
+        if self.queue.is_inline_thread() {
+            self.thread.detach();
+        }
     }
 }

@@ -1,3 +1,4 @@
+mod inline;
 mod leases;
 
 use std::collections::VecDeque;
@@ -23,9 +24,10 @@ use crate::testing::{Directory, append, unless_after};
 use crate::{Options, Sqlite, row, sql};
 use cqrs_kit::tail::LogTail;
 
-/// What becomes of the next commits, each of which is reported as an I/O error.
+/// What becomes of the next commits, each of which is reported as an I/O error; and a function that is
+/// called before each commit, on its thread.
 #[derive(Default)]
-pub(super) struct CommitFaults(VecDeque<CommitFault>);
+pub(super) struct CommitFaults(VecDeque<CommitFault>, Option<Box<dyn FnMut() + Send>>);
 
 #[derive(Clone, Copy)]
 enum CommitFault {
@@ -35,6 +37,9 @@ enum CommitFault {
 
 impl CommitFaults {
     pub(super) fn strike(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        if let Some(on_commit) = &mut self.1 {
+            on_commit();
+        }
         let Some(fault) = self.0.pop_front() else {
             return Ok(());
         };

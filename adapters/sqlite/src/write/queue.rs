@@ -1,0 +1,278 @@
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use cqrs_core::store::{AppendError, StoreError};
+use cqrs_kit::batch::BatchBuilder;
+use cqrs_kit::options::WriterOptions;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, TryAcquireError};
+
+use super::inline::{InlinePolicy, MAX_INLINE_DELAY, inline_runtime};
+use super::request::Request;
+use crate::error::closed;
+use crate::transaction::lease::LeasedEngine;
+
+/// The requests for the engine in the order of arrival, and the engine while it is free.
+///
+/// Invariants:
+///
+/// - A thread serves requests only after it has taken the engine, and takes the first ones. So requests
+///   are served in the order of arrival, whichever thread serves them.
+/// - Requests that wait beside a free engine have somebody to serve them: the writing thread, if it was
+///   called, or an inline commit, which the writing thread replaces after [`MAX_INLINE_DELAY`].
+pub(crate) struct EngineQueue {
+    state: Mutex<EngineQueueState>,
+    /// Wakes the writing thread.
+    call: Condvar,
+    /// The places of the queue. Fair, so requests that wait for one get it in the order of arrival.
+    places: Semaphore,
+    capacity: usize,
+    max_batch: usize,
+}
+
+struct EngineQueueState {
+    requests: VecDeque<Request>,
+    /// `None` while a thread or a handler has it.
+    engine: Option<LeasedEngine>,
+    policy: InlinePolicy,
+    /// Whether the writing thread has to serve the requests.
+    is_called: bool,
+    /// Whether the writing thread waits on the condition variable.
+    is_waiting: bool,
+    /// Whether the writing thread looks for inline commits that do not begin.
+    is_guarding: bool,
+    /// Number of inline commits that were requested so far.
+    inline_requests: u64,
+    /// The thread that carries out an inline commit.
+    inline_thread: Option<ThreadId>,
+    is_closed: bool,
+    /// Whether the writing thread has ended.
+    is_ended: bool,
+}
+
+/// Ends the queue when the writing thread ends, if only by a panic: waiting callers learn of it.
+pub(crate) struct QueueEnd<'q>(pub(crate) &'q EngineQueue);
+
+impl EngineQueue {
+    pub(crate) fn new(engine: LeasedEngine, options: &WriterOptions) -> Self {
+        let capacity = options.queue().min(Semaphore::MAX_PERMITS);
+        Self {
+            state: Mutex::new(EngineQueueState {
+                requests: VecDeque::new(),
+                engine: Some(engine),
+                policy: InlinePolicy::default(),
+                is_called: false,
+                is_waiting: false,
+                is_guarding: false,
+                inline_requests: 0,
+                inline_thread: None,
+                is_closed: false,
+                is_ended: false,
+            }),
+            call: Condvar::new(),
+            places: Semaphore::new(capacity),
+            capacity,
+            max_batch: options.max_batch(),
+        }
+    }
+
+    /// Refuses at once if the queue is full. Reserves no place, so a push may still be refused. This
+    /// spares a command its decision when the append would have no chance.
+    pub(crate) fn admit(&self) -> Result<(), AppendError> {
+        match self.places.available_permits() {
+            0 => Err(self.overloaded()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds an append without waiting for room. Returns the runtime of the calling task if the append has
+    /// to be committed inline.
+    pub(crate) fn push(&self, append: Request) -> Result<Option<Handle>, AppendError> {
+        let place = self.places.try_acquire().map_err(|error| match error {
+            TryAcquireError::NoPermits => self.overloaded(),
+            TryAcquireError::Closed => closed().into(),
+        })?;
+        let mut state = self.lock();
+        if state.is_ended {
+            return Err(closed().into());
+        }
+        place.forget();
+        let is_alone = state.engine.is_some() && state.requests.is_empty();
+        let runtime = state.policy.allows(is_alone).then(inline_runtime).flatten();
+        state.requests.push_back(append);
+        if runtime.is_none() {
+            self.call_thread(&mut state);
+            return Ok(None);
+        }
+        state.inline_requests += 1;
+        if !state.is_guarding {
+            state.is_guarding = true;
+            self.wake_thread(&mut state);
+        }
+        Ok(runtime)
+    }
+
+    /// Adds a request for the writing thread, and waits for room.
+    pub(crate) async fn push_when_free(&self, request: Request) -> Result<(), StoreError> {
+        let place = self.places.acquire().await.map_err(|_| closed())?;
+        let mut state = self.lock();
+        if state.is_ended {
+            return Err(closed());
+        }
+        place.forget();
+        state.requests.push_back(request);
+        self.call_thread(&mut state);
+        Ok(())
+    }
+
+    /// Waits until the writing thread has requests to serve, and takes the engine and a batch of them.
+    /// `None` after the end of the queue, when all requests are served.
+    pub(crate) fn next_batch(&self) -> Option<(LeasedEngine, Vec<Request>)> {
+        let mut batch = BatchBuilder::new(self.max_batch);
+        let engine = self.wait_for_work(&mut batch)?;
+        // Callers that the previous batch has answered may be about to send their next request.
+        loop {
+            thread::yield_now();
+            let mut state = self.lock();
+            if !batch.take_waiting(|| state.requests.pop_front()) {
+                break;
+            }
+        }
+        let requests = batch.into_requests();
+        self.places.add_permits(requests.len());
+        Some((engine, requests))
+    }
+
+    /// Takes the engine and the first tasks for an inline commit, if no other thread has them.
+    pub(crate) fn take_inline(&self) -> Option<(LeasedEngine, Vec<Request>)> {
+        let mut state = self.lock();
+        let engine = state.engine.take()?;
+        let mut batch = BatchBuilder::new(self.max_batch);
+        // A handler may hold its lease for long, so leases are left to the writing thread.
+        batch.take_waiting(|| {
+            let is_task = matches!(state.requests.front(), Some(Request::Write(_)));
+            is_task.then(|| state.requests.pop_front())?
+        });
+        let requests = batch.into_requests();
+        if requests.is_empty() {
+            state.engine = Some(engine);
+            return None;
+        }
+        state.inline_thread = Some(thread::current().id());
+        self.places.add_permits(requests.len());
+        Some((engine, requests))
+    }
+
+    /// Returns the engine after the requests were served, which took this long.
+    pub(crate) fn put_back(&self, engine: LeasedEngine, took: Duration) {
+        let mut state = self.lock();
+        state.engine = Some(engine);
+        state.inline_thread = None;
+        state.policy.on_commit(took);
+        if state.is_closed || !state.requests.is_empty() {
+            self.call_thread(&mut state);
+        }
+    }
+
+    /// Calls the writing thread for requests that an inline commit has left.
+    pub(crate) fn hand_over(&self) {
+        let mut state = self.lock();
+        if !state.requests.is_empty() {
+            self.call_thread(&mut state);
+        }
+    }
+
+    /// Ends the queue. Requests in it are still served.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.is_closed = true;
+        self.wake_thread(&mut state);
+    }
+
+    /// Whether this thread carries out an inline commit.
+    pub(crate) fn is_inline_thread(&self) -> bool {
+        self.lock().inline_thread == Some(thread::current().id())
+    }
+
+    /// Waits until requests are to be served, and takes the engine and the first of them.
+    fn wait_for_work(&self, batch: &mut BatchBuilder<Request>) -> Option<LeasedEngine> {
+        let mut state = self.lock();
+        loop {
+            if (state.is_called || state.is_closed) && state.engine.is_some() {
+                state.is_called = false;
+                if !state.requests.is_empty() {
+                    batch.take_waiting(|| state.requests.pop_front());
+                    return state.engine.take();
+                }
+                if state.is_closed {
+                    return None;
+                }
+            }
+            state = self.wait(state);
+        }
+    }
+
+    /// Waits for a call. While there are inline commits, returns regularly to serve requests whose inline
+    /// commit has not begun: a task that never returns to its runtime keeps those behind it waiting.
+    fn wait<'s>(
+        &self,
+        mut state: MutexGuard<'s, EngineQueueState>,
+    ) -> MutexGuard<'s, EngineQueueState> {
+        state.is_waiting = true;
+        if state.is_guarding {
+            let seen = state.inline_requests;
+            let waited = self.call.wait_timeout(state, MAX_INLINE_DELAY);
+            let (guarded, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = guarded;
+            if timeout.timed_out() && state.inline_requests == seen && state.engine.is_some() {
+                state.is_called |= !state.requests.is_empty();
+                state.is_guarding = state.is_called;
+            }
+        } else {
+            state = self
+                .call
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        state.is_waiting = false;
+        state
+    }
+
+    fn call_thread(&self, state: &mut EngineQueueState) {
+        state.is_called = true;
+        self.wake_thread(state);
+    }
+
+    /// Notifying costs a system call, so it is done only for a thread that waits, and once.
+    fn wake_thread(&self, state: &mut EngineQueueState) {
+        if std::mem::take(&mut state.is_waiting) {
+            self.call.notify_one();
+        }
+    }
+
+    fn overloaded(&self) -> AppendError {
+        AppendError::Overloaded {
+            waiting: self.capacity - self.places.available_permits(),
+        }
+    }
+
+    /// No request is served while the lock is held, so a poisoned lock guards whole data.
+    fn lock(&self) -> MutexGuard<'_, EngineQueueState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for QueueEnd<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.is_ended = true;
+        let engine = state.engine.take();
+        let requests = std::mem::take(&mut state.requests);
+        drop(state);
+        self.0.places.close();
+        // Closes the connection; callers whose requests are dropped learn that the answer is lost.
+        drop((engine, requests));
+    }
+}
