@@ -16,6 +16,14 @@ pub struct BookByTx {
     pub amount: u64,
 }
 
+/// The same, by a statement that the handler records and nobody waits for.
+#[derive(Command, Clone, Serialize, Deserialize)]
+pub struct BookByWrites {
+    #[id(Account)]
+    pub account: AccountId,
+    pub amount: u64,
+}
+
 const UPSERT: &str = "INSERT INTO balances (account, balance) VALUES ($1, $2) \
      ON CONFLICT (account) DO UPDATE SET balance = balances.balance + excluded.balance";
 
@@ -29,6 +37,17 @@ async fn book_by_tx(
     tx.execute(UPSERT, &[&account.0, &amount.cast_signed()])
         .await
         .map_err(CommandError::failed)?;
+    Ok(Deposited { account, amount })
+}
+
+#[command_handler]
+fn book_by_writes(
+    command: BookByWrites,
+    _: &Account,
+    writes: &mut Writes<Postgres>,
+) -> Result<Deposited, Rejected> {
+    let BookByWrites { account, amount } = command;
+    writes.execute(UPSERT, (account.0.clone(), amount.cast_signed()));
     Ok(Deposited { account, amount })
 }
 

@@ -7,7 +7,7 @@ use crate::goal::Goal;
 use crate::load::Load;
 use crate::measured::Measured;
 use crate::report::{Report, Row};
-use crate::tables::BookByTx;
+use crate::tables::{BookByTx, BookByWrites};
 
 /// The first peer is the only one with views.
 pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
@@ -19,14 +19,20 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
         aggregates: 1_000,
         callers: 64,
     };
-    let [mut ours, mut tables, mut ten, mut many] = std::array::from_fn(|_| Measured::default());
+    let [mut ours, mut tx, mut writes, mut ten, mut many] =
+        std::array::from_fn(|_| Measured::default());
     let cqrs_es = peers.first().ok_or("cqrs-es is to be measured")?;
     for _ in 0..RUNS {
         ours.push(ours::viewed(load, &database.fresh()?)?);
-        tables.push(ours::tabled(
+        tx.push(ours::tabled(
             load.at_most(5_000),
             &database.fresh()?,
             |Deposit { account, amount }| BookByTx { account, amount },
+        )?);
+        writes.push(ours::tabled(
+            load,
+            &database.fresh()?,
+            |Deposit { account, amount }| BookByWrites { account, amount },
         )?);
         for (connections, measured) in [(10, &mut ten), (64, &mut many)] {
             let call = cqrs_es.call("view", database)?.load(load.at_most(5_000));
@@ -38,9 +44,13 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
     let what = "64 callers that read what they wrote, against cqrs-es with a view";
     let rate = ours.per_second.median();
     report.goal(Goal::at_least("view", what, rate, 10.0, other));
-    let what = "rows by `Tx` in the transaction, 64 callers, against cqrs-es with a view";
-    let rate = tables.per_second.median();
-    report.goal(Goal::at_least("tx", what, rate, 2.5, other));
+    for (key, input, it, times) in [("writes", "Writes", &writes, 6.0), ("tx", "Tx", &tx, 2.5)] {
+        let what = format!(
+            "rows by `{input}` in the transaction, 64 callers, against cqrs-es with a view"
+        );
+        let rate = it.per_second.median();
+        report.goal(Goal::at_least(key, &what, rate, times, other));
+    }
     let mut row = |who: &str, it: Measured| {
         let workload = "execute, then the read model, 64 callers";
         let row = Row::new(workload, who, "commands/s", it.per_second);
@@ -48,9 +58,10 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
     };
     row("ours, a projection", ours);
     row(
-        "ours, a row by `Tx` in the transaction of the events",
-        tables,
+        "ours, a row by `Writes` in the transaction of the events",
+        writes,
     );
+    row("ours, a row by `Tx` in the transaction of the events", tx);
     row(&format!("{} and its view, {pool}", cqrs_es.label()), theirs);
     Ok(())
 }
