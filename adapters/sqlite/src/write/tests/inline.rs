@@ -38,9 +38,10 @@ fn writer(
 /// A writer that reports the thread of each commit.
 fn observed(directory: &Directory) -> (Arc<Writer>, Receiver<thread::Thread>) {
     let (committed, threads) = channel();
-    let on_commit = move || drop(committed.send(thread::current()));
-    let stall = StallDetector::new(Duration::MAX);
-    (writer(directory, stall, on_commit), threads)
+    let writer = writer(directory, StallDetector::new(Duration::MAX), move || {
+        drop(committed.send(thread::current()));
+    });
+    (writer, threads)
 }
 
 /// A writer whose first inline commit hangs until it is released.
@@ -55,14 +56,14 @@ impl Hanging {
         let (release, released) = channel();
         let is_hanging = Arc::new(AtomicBool::new(false));
         let hangs = is_hanging.clone();
-        let on_commit = move || {
+        let writer = writer(directory, stall, move || {
             if thread::current().name() != WRITING_THREAD {
                 hangs.store(true, Ordering::Release);
                 let _ = released.recv();
             }
-        };
+        });
         Self {
-            writer: writer(directory, stall, on_commit),
+            writer,
             is_hanging,
             release,
         }
