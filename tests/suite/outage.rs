@@ -1,6 +1,7 @@
 //! What happens to appends, reads and subscriptions when the database misbehaves.
 
 mod history;
+mod in_flight;
 mod load;
 mod lost;
 #[cfg(unix)]
@@ -88,7 +89,8 @@ async fn backends_are_terminated() {
     let name = schema.name();
     let options = schema.options().application_name(name);
     let stores = stores(2, &options, schema.url()).await;
-    let load = Load::start(&stores, 4, &mut random);
+    // So many that batches are in flight behind others.
+    let load = Load::start(&stores, 24, &mut random);
     let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                      WHERE application_name = $1 ORDER BY state = 'active' DESC, random() LIMIT $2";
     let (mut terminated, end) = (0, Instant::now() + TIME);
@@ -112,7 +114,7 @@ async fn the_server_is_killed() {
     };
     let mut random = random(TEST);
     let stores = stores(3, &Postgres::options(), server.url()).await;
-    let load = Load::start(&stores, 3, &mut random);
+    let load = Load::start(&stores, 24, &mut random);
     for _ in 0..4 {
         load.progress(random.usize(30..150)).await;
         for step in [Server::kill, Server::restart] {
@@ -147,7 +149,7 @@ async fn connections_are_cut() {
     let proxy = Proxy::cutting(schema.url(), &mut random, cutting.clone()).await;
     let url = proxy.url(schema.url());
     let stores = stores(4, &schema.options(), &url).await;
-    let load = Load::start(&stores, 2, &mut random);
+    let load = Load::start(&stores, 20, &mut random);
     let end = Instant::now() + TIME;
     let cuts = || cutting.cuts.load(Ordering::Relaxed);
     while cuts() < 50 || Instant::now() < end {
