@@ -175,6 +175,9 @@ impl<T: Batched> BatchBuilder<T> {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
+    use std::iter::repeat_n;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
 
     use tokio::sync::mpsc;
 
@@ -249,5 +252,77 @@ mod tests {
             while batch.take_waiting(|| waiting.pop_front()) {}
             assert_eq!(batch.into_requests().len(), expected);
         }
+    }
+
+    /// Batches of a crowd of this many callers, all of whom are in the queue, and its sender.
+    async fn crowd(callers: usize) -> (mpsc::Sender<Request>, Batches<Request>) {
+        let (queue, waiting) = mpsc::channel(1000);
+        for request in repeat_n(1, callers).map(Request::Write) {
+            queue.send(request).await.unwrap();
+        }
+        (queue, Batches::new(waiting, 1000))
+    }
+
+    fn poll<F: Future>(future: F) -> Poll<F::Output> {
+        pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[tokio::test]
+    async fn a_large_crowd_is_halved_and_a_small_one_is_not() {
+        let (_queue, mut batches) = crowd(40).await;
+        assert_eq!(batches.first().await.unwrap().len(), 20);
+        assert_eq!(batches.behind().await.len(), 20);
+        let (_queue, mut batches) = crowd(16).await;
+        assert_eq!(batches.first().await.unwrap().len(), 16);
+    }
+
+    #[tokio::test]
+    async fn a_batch_behind_waits_for_half_of_the_crowd() {
+        let (queue, mut batches) = crowd(40).await;
+        let first = batches.first().await.unwrap();
+        assert_eq!(batches.behind().await.len(), 20);
+        batches.on_answered(first.len(), 20);
+        for _ in 0..19 {
+            queue.send(Request::Write(1)).await.unwrap();
+        }
+        assert!(poll(batches.behind()).is_pending());
+        queue.send(Request::Write(1)).await.unwrap();
+        // The requests of the future that was dropped are not lost.
+        assert_eq!(batches.behind().await.len(), 20);
+    }
+
+    #[tokio::test]
+    async fn a_crowd_that_became_small_has_no_batch_behind() {
+        let (queue, mut batches) = crowd(40).await;
+        batches.first().await.unwrap();
+        batches.behind().await;
+        batches.on_answered(1, 0);
+        queue.send(Request::Write(1)).await.unwrap();
+        assert!(poll(batches.behind()).is_pending());
+        assert_eq!(batches.first().await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_batch_behind_has_the_limits_of_any_other() {
+        let (queue, mut batches) = crowd(40).await;
+        batches.first().await.unwrap();
+        batches.behind().await;
+        batches.on_answered(20, 20);
+        queue.send(Request::Write(MAX_BATCH_BYTES)).await.unwrap();
+        assert_eq!(batches.behind().await.len(), 1, "it is large enough");
+        queue.send(Request::Lease).await.unwrap();
+        assert_eq!(batches.behind().await.len(), 1, "it has ended");
+    }
+
+    #[tokio::test]
+    async fn a_closed_queue_is_emptied() {
+        let (queue, mut batches) = crowd(40).await;
+        batches.first().await.unwrap();
+        batches.behind().await;
+        queue.send(Request::Write(1)).await.unwrap();
+        drop(queue);
+        assert!(poll(batches.behind()).is_pending());
+        assert_eq!(batches.first().await.unwrap().len(), 1);
+        assert_eq!(batches.first().await, None);
     }
 }

@@ -3,7 +3,7 @@
 use cqrs_conformance::StoreFixture;
 use cqrs_core::Position;
 use cqrs_core::store::{
-    Append, AppendError, AppendToken, Appended, Boundary, EventLogExt, EventQuery,
+    Append, AppendError, AppendToken, Appended, Boundary, EventLog, EventQuery,
 };
 use cqrs_postgres::Postgres;
 use futures_util::future::{join, join_all};
