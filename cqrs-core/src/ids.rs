@@ -13,7 +13,8 @@ use crate::Timestamp;
 
 /// Identifies a command. Sending the same id again returns the first receipt.
 ///
-/// Generated ids are `UUIDv7`, so they sort by time.
+/// New ids are `UUIDv7`, so they sort by time. So do the ids that a dispatcher assigns to commands
+/// without one, which are `UUIDv8`: see [`is_assigned`](CommandId::is_assigned).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CommandId(Uuid);
@@ -24,13 +25,32 @@ impl CommandId {
         Self::at(Timestamp::now())
     }
 
-    /// Generates a new id with this timestamp.
-    pub(crate) fn at(time: Timestamp) -> Self {
-        let random: u128 = RANDOM.with_borrow_mut(|random| random.u128(..));
-        let millis = u64::try_from(time.as_millisecond()).unwrap_or(0);
-        let [_, _, _, _, _, _, random @ ..] = random.to_be_bytes();
-        let builder = uuid::Builder::from_unix_timestamp_millis(millis, &random);
+    fn at(time: Timestamp) -> Self {
+        let [_, _, _, _, _, _, random @ ..] = random().to_be_bytes();
+        let builder = uuid::Builder::from_unix_timestamp_millis(millis(time), &random);
         Self(builder.into_uuid())
+    }
+
+    /// Generates an id as a dispatcher does for a command without one: 48 bits of time in milliseconds,
+    /// as in a `UUIDv7`, a mark of 12 bits, and 62 random bits. For tests of stores.
+    pub fn assigned(time: Timestamp) -> Self {
+        let mut bytes = random().to_be_bytes();
+        bytes[..6].copy_from_slice(&millis(time).to_be_bytes()[2..]);
+        bytes[6..8].copy_from_slice(&Self::ASSIGNED_MARK.to_be_bytes());
+        Self(Uuid::new_v8(bytes))
+    }
+
+    /// The 12 bits after the version of assigned ids.
+    const ASSIGNED_MARK: u16 = 0xA55;
+
+    /// Whether the id has the form of those that a dispatcher assigns to commands without one. Stores
+    /// keep no record of such a command beside its events, and look it up there.
+    ///
+    /// An id of another origin can have this form, such as one in 4,096 derived ids. So a store must
+    /// not conclude from it that the command was never sent before.
+    pub fn is_assigned(&self) -> bool {
+        let [_, _, _, _, _, _, high, low, ..] = *self.0.as_bytes();
+        u16::from_be_bytes([high, low]) == 0x8000 | Self::ASSIGNED_MARK
     }
 
     /// Derives the id from `scope` and `name`, so that equal arguments give equal ids. For imports
@@ -55,6 +75,14 @@ thread_local! {
     /// Seeded by the operating system once per thread: a system call per id would cost more than
     /// the rest of an in-memory command.
     static RANDOM: RefCell<Rng> = RefCell::new(Rng::with_seed(seed()));
+}
+
+fn random() -> u128 {
+    RANDOM.with_borrow_mut(|random| random.u128(..))
+}
+
+fn millis(time: Timestamp) -> u64 {
+    u64::try_from(time.as_millisecond()).unwrap_or(0)
 }
 
 /// 64 random bits taken from a `UUIDv4`, which has 122 random bits.
@@ -139,6 +167,17 @@ mod tests {
     }
 
     #[test]
+    fn an_assigned_id_is_recognized() {
+        let id = CommandId::assigned(Timestamp::now());
+        assert!(id.is_assigned());
+        assert_eq!(id.as_uuid().get_version_num(), 8);
+        assert!(!CommandId::new().is_assigned());
+        let derived = (0..10_000_u32).map(|line| CommandId::derived("import", &line.to_le_bytes()));
+        let alike = derived.filter(CommandId::is_assigned).count();
+        assert!(alike < 20, "one in 4,096: {alike}");
+    }
+
+    #[test]
     fn event_ids_differ_by_place_and_command() {
         let (a, b) = (CommandId::new(), CommandId::new());
         assert_eq!(EventId::of(a, 0), EventId::of(a, 0));
@@ -151,13 +190,14 @@ mod tests {
         fn second(second: i64) -> Timestamp {
             Timestamp::from_second(second).expect("a time")
         }
-        let (earlier, later) = (CommandId::at(second(1_000)), CommandId::at(second(2_000)));
-        assert!(earlier < later);
-        assert_eq!(earlier.as_uuid().get_version_num(), 7);
+        for at in [CommandId::at, CommandId::assigned] {
+            assert!(at(second(1_000)) < at(second(2_000)));
+        }
+        assert_eq!(CommandId::new().as_uuid().get_version_num(), 7);
         let threads = (0..4).map(|_| {
             let ids = || {
                 (0..10_000)
-                    .map(|_| CommandId::at(second(5)))
+                    .map(|_| CommandId::assigned(second(5)))
                     .collect::<Vec<_>>()
             };
             std::thread::spawn(ids)

@@ -16,10 +16,12 @@ mod support;
 // The contract of stores, and the framework on each of them.
 mod capabilities;
 mod conformance;
+mod layouts;
 mod limits;
 mod memory_tail;
 mod model;
 mod options;
+mod plans;
 mod read_only;
 mod replica;
 mod sabotage;

@@ -34,6 +34,9 @@ macro_rules! log_conformance_tests {
             i6_repeated_and_new_commands_come_together
             i6_an_id_is_remembered_however_many_follow
             i6_an_unknown_id_is_found_once_it_is_recorded
+            i6_an_assigned_id_has_one_effect
+            i6_an_assigned_id_may_be_overtaken
+            i6_an_assigned_id_sent_at_once_has_one_effect
             i7_acknowledged_survives_a_restart
             i8_the_log_goes_on_after_a_restart
             i8_boundaries_hold_across_a_restart

@@ -15,6 +15,10 @@ use cqrs_core::{CommandId, Position, Timestamp};
 pub struct Prepared {
     /// Id of the command.
     pub command: CommandId,
+    /// Whether the caller has set that id.
+    pub has_given_id: bool,
+    /// Whether the command gets a record of its own in any case. Defaults to `false`.
+    pub is_recorded: bool,
     /// Hash of the command's name and body.
     pub fingerprint: u64,
     /// Conditions, all of which must hold.
@@ -23,8 +27,9 @@ pub struct Prepared {
     pub states: Vec<StateWrite>,
     /// Statements to execute in the transaction of the events.
     pub writes: Option<AppendWrites>,
-    /// The events with their tags as a JSON array. [`place`](Prepared::place) sets positions and time.
-    pub events: Vec<(Recorded, String)>,
+    /// The events, each with its tags as a JSON array if it has several. [`place`](Prepared::place) sets
+    /// positions and time.
+    pub events: Vec<(Recorded, Option<String>)>,
     /// Total size of payloads, states and statements, in bytes.
     pub bytes: usize,
     time: Timestamp,
@@ -48,6 +53,8 @@ impl Prepared {
         let states = take(&mut append.states);
         let prepared = Self {
             command: append.command,
+            has_given_id: append.has_given_id,
+            is_recorded: false,
             fingerprint: append.fingerprint,
             bytes: append.bytes() + states.iter().map(|state| state.body.len()).sum::<usize>(),
             time: append.time,
@@ -60,8 +67,9 @@ impl Prepared {
         };
         let time = append.time;
         let events = append.record(Position::START, time).map(|event| {
-            let tags = tags_json(&event.data.tags)?;
-            Ok((event, tags))
+            let has_several_tags = event.data.tags.iter().nth(1).is_some();
+            let all_tags = has_several_tags.then(|| tags_json(&event.data.tags));
+            Ok((event, all_tags.transpose()?))
         });
         Ok(Self {
             events: events.collect::<Result<_, AppendError>>()?,
@@ -106,6 +114,16 @@ impl Prepared {
         self.boundaries.iter().any(|boundary| boundary.after > head)
     }
 
+    /// Whether the command gets a record of its own. Without one, its record is in the rows of its events.
+    pub fn has_record(&self) -> bool {
+        self.is_recorded || self.has_given_id || self.events.is_empty()
+    }
+
+    /// The fingerprint in the rows of the events: that of a command without a given id.
+    pub fn event_fingerprint(&self) -> Option<i64> {
+        (!self.has_given_id).then(|| self.fingerprint.cast_signed())
+    }
+
     /// The result of an append whose command was recorded before: the result of the first append.
     ///
     /// # Errors
@@ -120,11 +138,7 @@ impl Prepared {
     }
 }
 
-/// Tags as they are stored: a JSON array of texts.
-///
-/// # Errors
-/// [`AppendError::Invalid`] if they have no JSON.
-pub fn tags_json(tags: &Tags) -> Result<String, AppendError> {
+fn tags_json(tags: &Tags) -> Result<String, AppendError> {
     let texts: Vec<&str> = tags.iter().map(Tag::as_str).collect();
     serde_json::to_string(&texts).map_err(|error| AppendError::Invalid {
         reason: error.to_string(),

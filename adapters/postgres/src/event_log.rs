@@ -16,6 +16,7 @@ use crate::read::fold::{self, FoldEvent, FoldRead};
 use crate::read::head;
 use crate::row::flush_before_use;
 use crate::store::Shared;
+use crate::write::log_session::LogSession;
 use crate::{Postgres, SqlWrites, row};
 
 /// Maximum number of events on the first page of a fold. Most aggregates have no more, and for so few
@@ -141,7 +142,7 @@ impl Shared {
             return Ok(fold::to_fold(self.read(query, range).await?));
         };
         let client = self.pool.get().await?;
-        let statement = client.prepare(&self.sql.read_to_fold).await?;
+        let statement = client.prepare(read.sql(&self.sql)).await?;
         let range = self.event_sizes.fit(range);
         let page = read.page(&client, &statement, range).await?;
         // Folds read up to a head that was read before, so this is rare.
@@ -182,10 +183,8 @@ impl Shared {
 
     async fn command(&self, id: CommandId) -> Result<Option<StoredCommand>, Fault> {
         let client = self.pool.get().await?;
-        let statement = client.prepare(&self.sql.commands).await?;
-        let found = client.query_opt(&statement, &[&vec![id.as_uuid()]]).await?;
-        flush_before_use(&client, &found).await?;
-        found.map(|row| Ok(row::command(&row)?.1)).transpose()
+        let session = LogSession::new(&*client, self.sql.clone());
+        Ok(session.commands(vec![id]).await?.remove(&id))
     }
 
     async fn states(&self, keys: &[StateKey]) -> Result<Vec<Option<StoredState>>, Fault> {

@@ -15,24 +15,27 @@ const MIGRATIONS: Migrations = Migrations::new(&[
     include_str!("sql/migrations/0004_last_append.sql"),
     include_str!("sql/migrations/0005_durable.sql"),
     include_str!("sql/migrations/0006_crash_marker.sql"),
+    include_str!("sql/migrations/0007_type_blocks.sql"),
+    include_str!("sql/migrations/0008_rows.sql"),
 ]);
 
-/// All migrations as SQL that may run again: one block for each, which does nothing when it was
+/// All migrations as SQL that may run again: a transaction for each, which does nothing when it was
 /// applied.
 pub(crate) fn script(schema: &Schema) -> String {
-    let mut script = format!("{};\n", PooledTransaction::READ_COMMITTED);
-    let _ = writeln!(script, "{};", lock(schema));
-    let _ = writeln!(script, "{}", begin(schema));
+    let mut script = String::new();
     for (version, migration) in MIGRATIONS.after(0) {
         let body = schema.apply(migration);
         let _ = writeln!(
             script,
-            "DO $migration$ BEGIN\nIF NOT EXISTS (SELECT 1 FROM \"{schema}\".migrations WHERE \
-             version = {version}) THEN\n{body}\nINSERT INTO \"{schema}\".migrations (version) \
-             VALUES ({version});\nEND IF;\nEND $migration$;"
+            "{};\n{};\n{}\nDO $migration$ BEGIN\nIF NOT EXISTS (SELECT 1 FROM \
+             \"{schema}\".migrations WHERE version = {version}) THEN\n{body}\nINSERT INTO \
+             \"{schema}\".migrations (version) VALUES ({version});\nEND IF;\nEND \
+             $migration$;\nCOMMIT;",
+            PooledTransaction::READ_COMMITTED,
+            lock(schema),
+            begin(schema),
         );
     }
-    script.push_str("COMMIT;\n");
     script
 }
 
@@ -46,23 +49,27 @@ pub(crate) async fn migrate(connection: &Connection, schema: &Schema) -> Result<
     check(connection, schema).await
 }
 
-/// In one transaction, which ends with the connection if this fails. What follows the lock must see
-/// what the process that had it before has committed, so it is read committed.
+/// Each migration in a transaction of its own, which ends with the connection if this fails: a process
+/// that is killed leaves whole migrations, and the next one continues. What follows the lock must see what
+/// the process that had it before has committed, so it is read committed.
 async fn apply(connection: &Connection, schema: &Schema) -> Result<(), Fault> {
-    connection
-        .batch_execute(PooledTransaction::READ_COMMITTED)
-        .await?;
-    connection.script(&lock(schema)).await?;
-    connection.batch_execute(&begin(schema)).await?;
     let select = format!("SELECT coalesce(max(version), 0) FROM \"{schema}\".migrations");
-    let before: i64 = connection.select_one(&select, &[]).await?.try_get(0)?;
     let insert = format!("INSERT INTO \"{schema}\".migrations (version) VALUES ($1)");
-    let done = connection.prepare(&insert).await?;
-    for (version, migration) in MIGRATIONS.after(before) {
+    loop {
+        connection
+            .batch_execute(PooledTransaction::READ_COMMITTED)
+            .await?;
+        connection.script(&lock(schema)).await?;
+        connection.batch_execute(&begin(schema)).await?;
+        let before: i64 = connection.select_one(&select, &[]).await?.try_get(0)?;
+        let Some((version, migration)) = MIGRATIONS.after(before).next() else {
+            return Ok(connection.script("COMMIT").await?);
+        };
         connection.script(&schema.apply(migration)).await?;
+        let done = connection.prepare(&insert).await?;
         connection.execute(&done, &[&version]).await?;
+        connection.script("COMMIT").await?;
     }
-    Ok(connection.script("COMMIT").await?)
 }
 
 /// Sees to it that the tables have the version that this program writes.

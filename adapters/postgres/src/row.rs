@@ -1,6 +1,6 @@
 //! Rows as values, and values as parameters.
 
-use cqrs_core::store::{EventData, EventType, Metadata, Recorded, StoredCommand, Tags};
+use cqrs_core::store::{EventData, EventType, Metadata, Recorded, StoredCommand, Tag, Tags};
 use cqrs_core::{CommandId, EventId, Position, Timestamp};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -79,21 +79,22 @@ impl EventTypes {
 pub(crate) fn recorded(row: &Row, types: &mut EventTypes) -> Result<Recorded, Fault> {
     let time: i64 = row.try_get(5)?;
     let position = position(row, 0)?;
+    let command: Uuid = row.try_get(7)?;
     Ok(Recorded {
         position,
         data: EventData {
             event_type: types.get(row, 2)?,
             version: self::version(row, 3, position)?,
-            tags: tags(row, 4)?,
+            tags: tags(row, 4, 11)?,
             payload: row.try_get(10)?,
         },
         meta: Metadata {
             id: EventId::from(row.try_get::<_, Uuid>(1)?),
             time: Timestamp::from_microsecond(time).map_err(|_| corrupt(position, "time"))?,
             actor: row.try_get(6)?,
-            command: CommandId::from(row.try_get::<_, Uuid>(7)?),
-            correlation: row.try_get(8)?,
-            causation: row.try_get(9)?,
+            command: CommandId::from(command),
+            correlation: row.try_get::<_, Option<Uuid>>(8)?.unwrap_or(command),
+            causation: row.try_get::<_, Option<Uuid>>(9)?.unwrap_or(command),
         },
     })
 }
@@ -110,8 +111,13 @@ fn corrupt(position: Position, what: &str) -> Fault {
     ))
 }
 
-pub(crate) fn tags(row: &Row, column: usize) -> Result<Tags, Fault> {
-    let stored: &str = row.try_get(column)?;
+/// The tags of an event: all of them, if they are more than one or were written by an earlier version,
+/// else the one tag that it has.
+pub(crate) fn tags(row: &Row, all_tags: usize, tag: usize) -> Result<Tags, Fault> {
+    let Some(stored) = row.try_get::<_, Option<&str>>(all_tags)? else {
+        let tag: Option<&str> = row.try_get(tag)?;
+        return Ok(tag.map(Tag::from).into_iter().collect());
+    };
     Tags::from_json(stored)
         .map_err(|error| Fault::corrupt(format!("tags {stored} cannot be read: {error}")))
 }

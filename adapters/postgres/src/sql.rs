@@ -39,27 +39,28 @@ pub(crate) const DURABLE: &str = "\
 /// decoding ignore it unless they ask for messages.
 pub(crate) const FLUSH: &str = "SELECT pg_logical_emit_message(true, 'cqrs', '')::text";
 
-/// Marks the beginning and the end of the parts of `append` that concern states.
-const STATES: &str = "-- states\n";
+/// Marks the beginning and the end of the part of `read_tagged` that is repeated for each tag.
+const TAG_MARK: &str = "        -- tag\n";
+
+/// Maximum number of tags of `read_tagged`.
+pub(crate) const MAX_READ_TAGS: usize = 8;
 
 macro_rules! statements {
     ($($name:ident),+ $(,)?) => {
         /// The statements for one schema.
         pub(crate) struct Sql {
-            /// `append`, with the parts that concern states.
-            pub(crate) append_with_states: String,
-            /// `append` without those: the upsert costs time even with no rows.
-            pub(crate) append: String,
+            /// `read_tagged` for one tag, for two, and so on.
+            pub(crate) read_tagged: Vec<String>,
             $(pub(crate) $name: String),+
         }
 
         impl Sql {
             pub(crate) fn new(schema: &Schema) -> Self {
-                let whole = include_str!("sql/append.sql");
-                let without = whole.split(STATES).step_by(2).collect::<Vec<_>>().join("");
+                let read_tagged = include_str!("sql/read_tagged.sql");
                 Self {
-                    append_with_states: schema.apply(whole),
-                    append: schema.apply(&without),
+                    read_tagged: (1..=MAX_READ_TAGS)
+                        .map(|tags| schema.apply(&self::read_tagged(read_tagged, tags)))
+                        .collect(),
                     $($name: schema.apply(include_str!(concat!("sql/", stringify!($name), ".sql")))),+
                 }
             }
@@ -68,6 +69,8 @@ macro_rules! statements {
 }
 
 statements!(
+    append,
+    append_all,
     append_one,
     begin_snapshot,
     commands,
@@ -81,14 +84,37 @@ statements!(
     read_all,
     read_first,
     read_items,
-    read_tagged,
     read_to_fold,
+    read_type_to_fold,
+    resent,
     select_checkpoint,
     set_crash_marker,
     state_positions,
     states,
     tail,
 );
+
+/// The statement for one tag, as one for this number of tags.
+fn read_tagged(one: &str, tags: usize) -> String {
+    let parts: Vec<&str> = one.split(TAG_MARK).collect();
+    let [before, part, after] = parts[..] else {
+        return one.to_owned();
+    };
+    let repeated: Vec<String> = (0..tags)
+        .map(|place| {
+            let tag = part.replace("$4", &format!("${}", 4 + 2 * place));
+            tag.replace("$5", &format!("${}", 5 + 2 * place))
+        })
+        .collect();
+    // Events with several of the tags are selected by each.
+    let once = "SELECT DISTINCT ON (found.position) found.*";
+    let before = if tags > 1 {
+        before.replace("SELECT found.*", once)
+    } else {
+        before.to_owned()
+    };
+    format!("{before}{}{after}", repeated.join("        UNION ALL\n"))
+}
 
 /// Notifies other processes of the head. Names no table.
 pub(crate) const NOTIFY: &str = include_str!("sql/notify.sql");

@@ -10,11 +10,13 @@ pub(crate) const APPLICATION: i64 = 0x6371_7273;
 pub(crate) const MIGRATIONS: Migrations = Migrations::new(&[
     include_str!("sql/migrations/0001_log.sql"),
     include_str!("sql/migrations/0002_last_events.sql"),
+    include_str!("sql/migrations/0003_rows.sql"),
 ]);
 
 /// Tables and views of the migrations.
 const OWN: &[&str] = &[
     "checkpoints",
+    "command_blocks",
     "commands",
     "event_tags",
     "events",
@@ -22,6 +24,7 @@ const OWN: &[&str] = &[
     "meta",
     "models",
     "states",
+    "type_blocks",
 ];
 
 /// Prefix of the tables of read models.
@@ -159,16 +162,15 @@ mod tests {
         let mut conn = Connection::open_in_memory().unwrap();
         migrate(&mut conn).unwrap();
         let insert = "INSERT INTO events VALUES \
-                      (1, x'01', 'sold', 1, '[\"a:1\"]', 1500000, NULL, x'02', x'03', x'04', x'7B7D')";
+                      (1, x'01', 'sold', 1, '', 1500000, NULL, x'02', x'', x'04', x'7B7D', 'a:1', NULL)";
         conn.execute(insert, []).unwrap();
-        let row: (String, String) = conn
-            .query_row("SELECT payload, time FROM events_json", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
+        let select = "SELECT payload, time, tags, correlation, causation FROM events_json";
+        let shown: Vec<String> = conn
+            .query_row(select, [], |row| {
+                (0..5).map(|place| row.get(place)).collect()
             })
             .unwrap();
-        assert_eq!(
-            row,
-            ("{}".to_owned(), "1970-01-01T00:00:01.500000Z".to_owned())
-        );
+        let time = "1970-01-01T00:00:01.500000Z";
+        assert_eq!(shown, ["{}", time, "[\"a:1\"]", "02", "04"]);
     }
 }

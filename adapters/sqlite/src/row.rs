@@ -1,7 +1,7 @@
 //! Conversion of rows into the types of the store contract.
 
 use cqrs_core::store::{
-    Checkpoint, EventData, EventType, LastEvent, Metadata, Recorded, StoredCommand, Tags,
+    Checkpoint, EventData, EventType, LastEvent, Metadata, Recorded, StoredCommand, Tag, Tags,
 };
 use cqrs_core::{CommandId, EventId, Position, Timestamp};
 use rusqlite::types::ValueRef;
@@ -38,7 +38,19 @@ pub(crate) fn head(conn: &Connection) -> rusqlite::Result<Head> {
 
 /// The record of a command id, `None` if the command was not processed.
 pub(crate) fn command(conn: &Connection, id: CommandId) -> rusqlite::Result<Option<StoredCommand>> {
-    let mut statement = conn.prepare_cached(sql::SELECT_COMMAND)?;
+    let given = stored_command(conn, id, sql::SELECT_COMMAND)?;
+    if given.is_some() || !id.is_assigned() {
+        return Ok(given);
+    }
+    stored_command(conn, id, sql::SELECT_ASSIGNED)
+}
+
+fn stored_command(
+    conn: &Connection,
+    id: CommandId,
+    select: &str,
+) -> rusqlite::Result<Option<StoredCommand>> {
+    let mut statement = conn.prepare_cached(select)?;
     let stored = statement.query_row([&id.as_uuid().as_bytes()[..]], |row| {
         let first = position(row, 1)?;
         let count = row.get::<_, i64>(2)?.cast_unsigned();
@@ -97,10 +109,15 @@ fn matching_at(
     query: &Matcher<'_>,
 ) -> Result<Option<Recorded>, Box<dyn std::error::Error>> {
     let event_type = EventType::from(row.get::<_, String>(2)?);
-    let tags = tags(row.get_ref(4)?)?;
+    let tags = tags(row)?;
     if !query.matches(&event_type, &tags) {
         return Ok(None);
     }
+    let command = uuid(row.get_ref(7)?)?;
+    let or_command = |column| match row.get_ref(column)? {
+        ValueRef::Blob([]) => Ok(command),
+        id => uuid(id),
+    };
     Ok(Some(Recorded {
         position,
         data: EventData {
@@ -113,15 +130,23 @@ fn matching_at(
             id: EventId::from(uuid(row.get_ref(1)?)?),
             time: Timestamp::from_microsecond(row.get(5)?)?,
             actor: row.get(6)?,
-            command: CommandId::from(uuid(row.get_ref(7)?)?),
-            correlation: uuid(row.get_ref(8)?)?,
-            causation: uuid(row.get_ref(9)?)?,
+            command: CommandId::from(command),
+            correlation: or_command(8)?,
+            causation: or_command(9)?,
         },
     }))
 }
 
-fn tags(column: ValueRef<'_>) -> Result<Tags, Box<dyn std::error::Error>> {
-    Ok(Tags::from_json(column.as_str()?)?)
+/// The tags of an event: all of them, if they are more than one or were written by an earlier version,
+/// else the one tag that it has.
+fn tags(row: &Row<'_>) -> Result<Tags, Box<dyn std::error::Error>> {
+    match row.get_ref(4)?.as_str()? {
+        "" => {
+            let tag = row.get_ref(11)?.as_str_or_null()?;
+            Ok(tag.map(Tag::from).into_iter().collect())
+        }
+        all_tags => Ok(Tags::from_json(all_tags)?),
+    }
 }
 
 fn uuid(column: ValueRef<'_>) -> Result<Uuid, Box<dyn std::error::Error>> {

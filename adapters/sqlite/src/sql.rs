@@ -13,18 +13,23 @@ macro_rules! statements {
 
 statements! {
     COUNT_TAGGED = "count_tagged";
+    FINISH_BLOCK = "finish_block";
     HEAD = "head";
     INSERT_COMMAND = "insert_command";
     INSERT_EVENT = "insert_event";
     INSERT_META = "insert_meta";
     INSERT_TAG = "insert_tag";
+    INSERT_TYPE_BLOCK = "insert_type_block";
     READ_ALL = "read_all";
+    READ_FURTHER_TAGGED = "read_further_tagged";
     READ_TAGGED = "read_tagged";
     READ_TYPED = "read_typed";
+    SELECT_ASSIGNED = "select_assigned";
     SELECT_CHECKPOINT = "select_checkpoint";
     SELECT_COMMAND = "select_command";
     SELECT_META = "select_meta";
     SELECT_MODEL = "select_model";
+    SELECT_RESENT = "select_resent";
     SELECT_STATE = "select_state";
     SELECT_STATE_POSITION = "select_state_position";
     RESOLVE_COMMIT = "resolve_commit";

@@ -80,7 +80,7 @@ impl Decisions {
         span: &Span,
     ) -> Result<Option<Receipt>, InfraError> {
         let time = self.now()?;
-        let id = options.id.unwrap_or_else(|| CommandId::at(time));
+        let id = options.id.unwrap_or_else(|| CommandId::assigned(time));
         // Only an id that the caller has set can be recorded already; a new one needs no lookup.
         let sent_before = async || match options.id {
             Some(id) => self.processed(id, fingerprint).await,
@@ -102,6 +102,7 @@ impl Decisions {
             decisions: self,
             command,
             fingerprint,
+            has_given_id: options.id.is_some(),
             slot,
             context: Context {
                 command: Some(id),
@@ -196,6 +197,7 @@ struct Attempt<'a> {
     decisions: &'a Decisions,
     command: &'a dyn ErasedCommand,
     fingerprint: u64,
+    has_given_id: bool,
     slot: &'a CommandSlot,
     context: Context,
 }
@@ -376,6 +378,7 @@ impl Attempt<'_> {
         } = self.context;
         let append = Append::at_time(command.unwrap_or_default(), events, time)
             .fingerprint(self.fingerprint)
+            .given_id(self.has_given_id)
             .correlation(correlation)
             .caused_by(causation);
         match actor {

@@ -227,7 +227,7 @@ impl Inner {
             return Ok(None);
         }
         let time = self.decisions.now()?;
-        let id = CommandId::at(time).as_uuid();
+        let id = CommandId::assigned(time).as_uuid();
         Ok(Some(Context {
             command: None,
             correlation: id,

@@ -30,6 +30,9 @@ use crate::{CommandId, EventId, Timestamp};
 pub struct Append {
     /// Id of the command. An append with the id of a recorded command has no effect.
     pub command: CommandId,
+    /// Whether the caller has set the id, so that the command may have been recorded before. Defaults to
+    /// `true`. A command whose id was made for this very call is new, and a store need not look for it.
+    pub has_given_id: bool,
     /// Hash of the command's name and body. Distinguishes a repeated command from a different one.
     pub fingerprint: u64,
     /// The events, in order.
@@ -95,6 +98,7 @@ impl Append {
     pub(crate) fn at_time(command: CommandId, events: Vec<EventData>, time: Timestamp) -> Self {
         Self {
             command,
+            has_given_id: true,
             fingerprint: 0,
             events,
             boundaries: Vec::new(),
@@ -112,6 +116,13 @@ impl Append {
     #[must_use]
     pub fn fingerprint(mut self, fingerprint: u64) -> Self {
         self.fingerprint = fingerprint;
+        self
+    }
+
+    /// Sets whether the caller has set the id.
+    #[must_use]
+    pub fn given_id(mut self, has_given_id: bool) -> Self {
+        self.has_given_id = has_given_id;
         self
     }
 

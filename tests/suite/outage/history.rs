@@ -178,7 +178,7 @@ async fn commands(client: &Client, schema: &str) -> HashMap<CommandId, StoredCom
     assert_eq!(commands.len(), rows.len());
     // Every event here has one tag.
     let select = format!(
-        "SELECT (SELECT count(*) FROM {schema}.event_tags), (SELECT count(*) FROM {schema}.events)"
+        "SELECT count(tag) + (SELECT count(*) FROM {schema}.event_tags), count(*) FROM {schema}.events"
     );
     let row = client.query_one(&select, &[]).await.expect("counts");
     let counts: (i64, i64) = (row.get(0), row.get(1));

@@ -54,7 +54,7 @@ fn killed_processes_leave_nothing_half_done() {
             let store = schema.open().await;
             ledger.compare(&store).await;
             let tables = format!(
-                "SELECT count(*), (SELECT count(*) FROM {0}.event_tags), \
+                "SELECT count(*), count(tag) + (SELECT count(*) FROM {0}.event_tags), \
                  (SELECT sum(count)::bigint FROM {0}.commands), \
                  (SELECT count(*) FROM {0}.commands) FROM {0}.events",
                 schema.name()

@@ -70,10 +70,9 @@ async fn what_is_written_before_the_lock_is_there_is_seen() {
         until_waiting(&client, name, 1).await;
         let head = store.head().await.expect("a head").plus(1);
         let as_before = format!(
-            "INSERT INTO {name}.events SELECT {head}, id, type, version, tags, time, actor, \
-             command, correlation, causation, payload FROM {name}.events WHERE position = {copied}; \
-             INSERT INTO {name}.event_tags \
-             SELECT tag, {head} FROM {name}.event_tags WHERE position = {copied}; \
+            "INSERT INTO {name}.events SELECT {head}, id, type, version, all_tags, time, \
+             actor, command, correlation, causation, payload, tag, fingerprint FROM {name}.events \
+             WHERE position = {copied}; \
              UPDATE {name}.head SET position = {head}; COMMIT"
         );
         other.batch_execute(&as_before).await.expect("another");
@@ -87,7 +86,6 @@ async fn what_is_written_before_the_lock_is_there_is_seen() {
             // For the other round, as if it had not been.
             let undo = format!(
                 "DELETE FROM {name}.events WHERE position = 5; \
-                 DELETE FROM {name}.event_tags WHERE position = 5; \
                  UPDATE {name}.head SET position = 4"
             );
             client.batch_execute(&undo).await.expect("undone");

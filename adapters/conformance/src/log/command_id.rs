@@ -222,3 +222,88 @@ pub async fn i6_an_unknown_id_is_found_once_it_is_recorded<F: LogFixture>(fixtur
         }
     }
 }
+
+/// I6: a command whose id a dispatcher has assigned is known by it, too: in this process and in others,
+/// however many follow, and after a restart.
+pub async fn i6_an_assigned_id_has_one_effect<F: LogFixture>(fixture: &F) {
+    let stores = open_many(fixture, 2).await;
+    let drafts = [
+        Draft::assigned()
+            .event("sold", &["item:1"])
+            .event("billed", &["item:1"]),
+        Draft::assigned().event("sold", &[]),
+        Draft::assigned(),
+        (0..600).fold(Draft::assigned(), |draft, _| {
+            draft.event("sold", &["item:2"])
+        }),
+    ];
+    let mut first = Vec::new();
+    for draft in &drafts {
+        first.push(append(&*stores[0], draft).await);
+        fill(&stores[0], 300, "visited", &["page:P"]).await;
+    }
+    let length = log(&*stores[0]).await.len();
+    for store in &stores {
+        let unknown = command(&**store, &Draft::assigned()).await;
+        assert!(unknown.is_none(), "I6: an id that was never used");
+        for (draft, first) in drafts.iter().zip(&first) {
+            let again = draft.clone().given();
+            let found = command(&**store, &again).await.expect("I6: it is known");
+            assert_eq!((found.first, found.last), (first.first, first.last));
+            assert_replayed(&**store, &again, *first).await;
+            assert_mismatch(&**store, &again).await;
+        }
+    }
+    drop(stores);
+    let store = open(fixture).await;
+    for (draft, first) in drafts.iter().zip(first) {
+        assert_replayed(&*store, &draft.clone().given(), first).await;
+    }
+    assert_eq!(log(&*store).await.len(), length, "I6: nothing was appended");
+}
+
+/// I6: an assigned id that is sent again before its first sending reaches the store has one effect,
+/// whichever process is first.
+pub async fn i6_an_assigned_id_may_be_overtaken<F: LogFixture>(fixture: &F) {
+    let stores = open_many(fixture, 2).await;
+    for (here, there) in [(0, 0), (0, 1), (1, 0)] {
+        for also in [0, 50] {
+            let draft = Draft::assigned().event("sold", &["item:1"]);
+            let again = append(&*stores[there], &draft.clone().given()).await;
+            fill(&stores[there], also, "visited", &["page:P"]).await;
+            let length = log(&*stores[here]).await.len();
+            let overtaken = append(&*stores[here], &draft).await;
+            assert_eq!(
+                (overtaken.first, overtaken.replayed),
+                (again.first, true),
+                "I6: the repetition was recorded first"
+            );
+            assert_eq!(log(&*stores[here]).await.len(), length, "I6: one effect");
+        }
+    }
+}
+
+/// I6: an assigned id that is sent at once by its dispatcher and again by others has one effect.
+pub async fn i6_an_assigned_id_sent_at_once_has_one_effect<F: LogFixture>(fixture: &F) {
+    let stores = open_many(fixture, 2).await;
+    for round in 0..12 {
+        let draft = Draft::assigned().event("sold", &["item:1"]);
+        let racers = (0..6).map(|racer| {
+            let store = stores[racer % 2].clone();
+            let draft = if racer == round % 6 {
+                draft.clone()
+            } else {
+                draft.clone().given()
+            };
+            async move { store.append(draft.0).await }
+        });
+        let mut positions: Vec<_> = race(racers)
+            .await
+            .into_iter()
+            .map(|outcome| outcome.expect("I6: the same body").first)
+            .collect();
+        positions.dedup();
+        assert_eq!(positions.len(), 1, "I6: all get the same position");
+        assert_eq!(log(&*stores[1]).await.len(), round + 1, "I6: done once");
+    }
+}

@@ -29,6 +29,17 @@ impl Draft {
         })
     }
 
+    /// A command without a given id, and no events.
+    pub(super) fn assigned() -> Self {
+        let Self(append) = Self::with_id(CommandId::assigned(Timestamp::now()));
+        Self(append.given_id(false))
+    }
+
+    /// The same, sent by a caller that sets the id.
+    pub(super) fn given(self) -> Self {
+        Self(self.0.given_id(true))
+    }
+
     /// Adds an event with a payload that no other event has.
     pub(super) fn event(self, event_type: &'static str, tags: &[&str]) -> Self {
         let payload = format!(

@@ -10,20 +10,22 @@ use crate::known_log::SeenHead;
 use crate::link::connection::Connection;
 use crate::read::page_rows::PageRows;
 use crate::row::{self, EventTypes, number};
-use crate::sql::Sql;
+use crate::sql::{MAX_READ_TAGS, Sql};
 
 /// The statement that selects the events of a query, and its parameters besides the range.
 pub(crate) enum Selection {
     /// `read_all`.
     All,
-    /// `read_tagged`, with the tag and the types. `None` for any type.
-    Tagged(String, Option<Vec<String>>),
+    /// `read_tagged`, with each tag and its types. `None` for any type.
+    Tagged(Vec<(String, Option<Vec<String>>)>),
     /// `read_items`, with the items that have tags, as JSON, and the types of the others.
     Items(String, Vec<String>),
 }
 
-/// The column with an event's type, in all of these statements.
-const TYPE_COLUMN: usize = 2;
+/// Whether the row has the head, in all of these statements: it has no event type.
+fn is_head(row: &Row) -> Result<bool, tokio_postgres::Error> {
+    Ok(row.try_get::<_, Option<&str>>(2)?.is_none())
+}
 
 impl Selection {
     pub(crate) fn new(query: &EventQuery) -> Self {
@@ -41,11 +43,10 @@ impl Selection {
             .iter()
             .filter(|item| !item.tags.iter().any(|it| it.as_str().contains('\0')))
             .collect();
-        if let [item] = items[..]
-            && let [tag] = item.tags.as_slice()
+        if (1..=MAX_READ_TAGS).contains(&items.len())
+            && let Some(tagged) = items.iter().map(|item| as_tagged(item)).collect()
         {
-            let types = types(item);
-            return Self::Tagged(tag.to_string(), (!types.is_empty()).then_some(types));
+            return Self::Tagged(tagged);
         }
         let (tagged, typed): (Vec<&EventQueryItem>, Vec<_>) =
             items.into_iter().partition(|item| !item.tags.is_empty());
@@ -58,7 +59,7 @@ impl Selection {
     pub(crate) fn sql<'s>(&self, sql: &'s Sql) -> &'s str {
         match self {
             Self::All => &sql.read_all,
-            Self::Tagged(..) => &sql.read_tagged,
+            Self::Tagged(tagged) => &sql.read_tagged[tagged.len() - 1],
             Self::Items(..) => &sql.read_items,
         }
     }
@@ -78,7 +79,11 @@ impl Selection {
         let mut params: Vec<&(dyn ToSql + Sync)> = vec![&after, &up_to, &limit];
         match self {
             Self::All => {}
-            Self::Tagged(tag, types) => params.extend([tag as &(dyn ToSql + Sync), types]),
+            Self::Tagged(tagged) => {
+                for (tag, types) in tagged {
+                    params.extend([tag as &(dyn ToSql + Sync), types]);
+                }
+            }
             Self::Items(tagged, typed) => params.extend([tagged as &(dyn ToSql + Sync), typed]),
         }
         let answer = async {
@@ -91,7 +96,7 @@ impl Selection {
 
 async fn page(rows: RowStream, range: ReadRange) -> Result<(EventPage, SeenHead), Fault> {
     let stream = pin!(rows);
-    let mut rows = PageRows::new(stream, TYPE_COLUMN);
+    let mut rows = PageRows::new(stream, is_head);
     let mut room = range.room();
     let mut events = Vec::new();
     let mut types = EventTypes::default();
@@ -120,6 +125,15 @@ fn seen(row: &Row) -> Result<SeenHead, Fault> {
         event: row.try_get(8)?,
         is_durable: row.try_get::<_, i64>(3)? != 0,
     })
+}
+
+/// The tag of an item that has one, and its types. `None` for any type.
+fn as_tagged(item: &EventQueryItem) -> Option<(String, Option<Vec<String>>)> {
+    let [tag] = item.tags.as_slice() else {
+        return None;
+    };
+    let types = types(item);
+    Some((tag.to_string(), (!types.is_empty()).then_some(types)))
 }
 
 fn types(item: &EventQueryItem) -> Vec<String> {

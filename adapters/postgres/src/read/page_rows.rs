@@ -6,13 +6,16 @@ use tokio_postgres::{Row, RowStream};
 
 use crate::fault::Fault;
 
+/// Whether a row has the head and no event.
+type IsHead = fn(&Row) -> Result<bool, tokio_postgres::Error>;
+
 /// The rows of a page of events, taken while the server works on the next ones.
 ///
-/// The statement selects the head in the same snapshot, as a row without an event type. Its place
-/// among the events is not defined.
+/// The statement selects the head in the same snapshot. The place of its row among the events is not
+/// defined.
 pub(crate) struct PageRows<'r> {
     rows: Pin<&'r mut RowStream>,
-    type_column: usize,
+    is_head: IsHead,
     last: Option<Position>,
     is_full: bool,
     head: Option<Row>,
@@ -20,10 +23,10 @@ pub(crate) struct PageRows<'r> {
 }
 
 impl<'r> PageRows<'r> {
-    pub(crate) fn new(rows: Pin<&'r mut RowStream>, type_column: usize) -> Self {
+    pub(crate) fn new(rows: Pin<&'r mut RowStream>, is_head: IsHead) -> Self {
         Self {
             rows,
-            type_column,
+            is_head,
             last: None,
             is_full: false,
             head: None,
@@ -39,8 +42,7 @@ impl<'r> PageRows<'r> {
             let Some(row) = self.rows.try_next().await? else {
                 break;
             };
-            let event_type: Option<&str> = row.try_get(self.type_column)?;
-            if event_type.is_none() {
+            if (self.is_head)(&row)? {
                 self.head = Some(row);
             } else if self.is_full {
                 self.is_cut = true;

@@ -1,7 +1,7 @@
--- Writes a batch if the head is still the one against which it was decided, at position $1 and epoch
--- $2, set by the append $3. Sets the head to position $4 and time $5, as the append $6. Otherwise writes
--- nothing: every insert joins the updated row. One statement, so the batch costs one round trip, and is
--- written as a whole or not at all. Returns 1 if the batch was written, else 0.
+-- Writes the events of a batch if the head is still the one against which it was decided, at position $1
+-- and epoch $2, set by the append $3. Sets the head to position $4 and time $5, as the append $6.
+-- Otherwise writes nothing: every insert joins the updated row. One statement, so the batch costs one
+-- round trip, and is written as a whole or not at all. Returns 1 if the batch was written, else 0.
 --
 -- One array of rows per table: an array per column would cost the server a scan for each column, which
 -- for a small batch is more than the inserts. Such rows have the columns in the order of the table.
@@ -12,25 +12,10 @@ WITH head AS (
     RETURNING 1
 ), new_events AS (
     INSERT INTO cqrs.events (
-        position, id, type, version, tags, time, actor, command, correlation, causation, payload
+        position, id, type, version, all_tags, time, actor, command, correlation, causation, payload,
+        tag, fingerprint
     )
     SELECT new.*
     FROM unnest($7::cqrs.events[]) AS new, head
-), new_tags AS (
-    INSERT INTO cqrs.event_tags (tag, position)
-    SELECT new.*
-    FROM unnest($8::cqrs.event_tags[]) AS new, head
-), new_commands AS (
-    INSERT INTO cqrs.commands (id, fingerprint, first, count)
-    SELECT new.*
-    FROM unnest($9::cqrs.commands[]) AS new, head
--- states
-), new_states AS (
-    INSERT INTO cqrs.states (aggregate, id, body, position)
-    SELECT new.*
-    FROM unnest($10::cqrs.states[]) AS new, head
-    ON CONFLICT (aggregate, id)
-    DO UPDATE SET body = excluded.body, position = excluded.position
--- states
 )
 SELECT count(*) FROM head

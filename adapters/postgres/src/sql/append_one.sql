@@ -1,5 +1,4 @@
--- As `append`, for one command with one event, which has one tag. Single values cost the server less
--- than arrays of one row.
+-- As `append`, for one event. Single values cost the server less than an array of one row.
 WITH head AS (
     UPDATE cqrs.head
     SET position = $4, time = $5, last = $6, durable = current_setting('synchronous_commit') <> 'off'
@@ -7,19 +6,12 @@ WITH head AS (
     RETURNING 1
 ), new_event AS (
     INSERT INTO cqrs.events (
-        position, id, type, version, tags, time, actor, command, correlation, causation, payload
+        position, id, type, version, all_tags, time, actor, command, correlation, causation, payload,
+        tag, fingerprint
     )
     SELECT
         $4, $7::uuid, $8::text, $9::bigint, $10::text, $5, $11::text, $12::uuid, $13::uuid,
-        $14::uuid, $15::bytea
-    FROM head
-), new_tag AS (
-    INSERT INTO cqrs.event_tags (tag, position)
-    SELECT $16::text, $4
-    FROM head
-), new_command AS (
-    INSERT INTO cqrs.commands (id, fingerprint, first, count)
-    SELECT $12, $17::bigint, $4, 1
+        $14::uuid, $15::bytea, $16::text, $17::bigint
     FROM head
 )
 SELECT count(*) FROM head

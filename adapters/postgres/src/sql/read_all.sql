@@ -3,14 +3,17 @@
 -- column `correlation`, and in the column `version` 1 if all of the snapshot is durable, else 0.
 SELECT
     head.position, NULL AS id, NULL AS type,
-    (head.durable OR cqrs.is_flushed())::int::bigint AS version, NULL AS tags, NULL AS time,
+    (head.durable OR cqrs.is_flushed())::int::bigint AS version, NULL AS all_tags, NULL AS time,
     NULL AS actor, head.store_id AS command,
     (SELECT last.id FROM cqrs.events AS last WHERE last.position = head.position) AS correlation,
-    NULL AS causation, NULL AS payload
+    NULL AS causation, NULL AS payload, NULL AS tag
 FROM cqrs.head AS head
 WHERE head.id = 1
 UNION ALL (
-    SELECT events.*
+    SELECT
+        events.position, events.id, events.type, events.version, events.all_tags, events.time,
+        events.actor, events.command, events.correlation, events.causation, events.payload,
+        events.tag
     FROM cqrs.events AS events
     WHERE events.position > $1
         AND events.position <= LEAST((SELECT position FROM cqrs.head WHERE id = 1), $2)

@@ -15,12 +15,28 @@ UNION ALL (
         NULL AS store, NULL AS event
     FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS wanted (tag, after, place)
     CROSS JOIN LATERAL (
-        SELECT events.position, events.type, events.version, events.payload
-        FROM cqrs.event_tags AS tagged
-        JOIN cqrs.events AS events ON events.position = tagged.position
-        WHERE tagged.tag = wanted.tag
-            AND tagged.position > wanted.after
-            AND ($4::text[] IS NULL OR events.type = ANY ($4::text[]))
+        SELECT tagged.*
+        FROM (
+            (
+                SELECT events.position + 0 AS position, events.type, events.version, events.payload
+                FROM cqrs.events AS events
+                WHERE events.tag = wanted.tag
+                    AND events.position + 0 > wanted.after
+                    AND ($4::text[] IS NULL OR events.type = ANY ($4::text[]))
+                ORDER BY events.position + 0
+                LIMIT $3
+            )
+            UNION ALL (
+                SELECT events.position, events.type, events.version, events.payload
+                FROM cqrs.event_tags AS further
+                JOIN cqrs.events AS events ON events.position = further.position
+                WHERE further.tag = wanted.tag
+                    AND further.position > wanted.after
+                    AND ($4::text[] IS NULL OR events.type = ANY ($4::text[]))
+                ORDER BY further.position
+                LIMIT $3
+            )
+        ) AS tagged
         ORDER BY tagged.position
         LIMIT $3
     ) AS found

@@ -16,7 +16,7 @@ use crate::store::Shared;
 use crate::write::decide::refusal;
 use crate::write::log_session::LogSession;
 use crate::write::reconnect_backoff::ReconnectBackoff;
-use crate::write::rows::{AppendStatement, BatchRows};
+use crate::write::rows::{AppendStatement, BatchRows, KnownBlocks};
 
 /// Maximum number of events that are read while the head is locked and other appends wait.
 const MAX_LOCKED_TAIL: usize = 1024;
@@ -43,7 +43,10 @@ pub(crate) async fn append_in(
     append: Append,
 ) -> Result<Appended, AppendError> {
     let id = append.command;
+    // The id is recorded even if it was assigned: the writing task learns of an append here after the
+    // fact only, so a given id and the same id as an assigned one must exclude each other in a table.
     let mut append = Prepared::new(append)?;
+    append.is_recorded = true;
     match attempt(client, shared, &mut append).await {
         Ok(AppendOutcome::Done(appended)) => {
             let incarnation = client.incarnation();
@@ -89,7 +92,7 @@ async fn attempt(
     }
     let session = of(client, shared);
     // Before the lock, since preparing takes a round trip, for which others would wait.
-    let kind = AppendStatement::for_append(append);
+    let kind = AppendStatement::All;
     let statement = session.append_statement(kind).await?;
     let incarnation = client.incarnation();
     // The permit before the lock. The reverse order could deadlock: the holder of the lock would wait
@@ -116,6 +119,13 @@ async fn attempt(
     session
         .follow(window, head.position, MAX_LOCKED_TAIL)
         .await?;
+    // The record of an assigned id may be in the events, where no insert finds it.
+    let is_uncertain = append.has_given_id && append.command.is_assigned();
+    if is_uncertain && !session.commands(vec![append.command]).await?.is_empty() {
+        let command = append.command;
+        let mismatch = AppendError::CommandMismatch { command };
+        return Ok(AppendOutcome::Refused(mismatch));
+    }
     if let Some(refusal) = find_refusal(&session, append, &head, window).await? {
         return Ok(AppendOutcome::Refused(refusal));
     }
@@ -124,7 +134,8 @@ async fn attempt(
     rows.add(append, &appended);
     // Both are sent at once, which saves a round trip under the lock. The lock keeps the head as it
     // was read, so the statement either writes or fails. If it fails, `COMMIT` rolls back.
-    let written = rows.write(client, &statement, &head);
+    let blocks = rows.new_blocks(&KnownBlocks::default());
+    let written = rows.write(client, (kind, &statement), &blocks, &head);
     let committed = client.batch_execute("COMMIT");
     let (written, committed) = join(written, committed).await;
     let outcome = outcome(written, committed.map_err(Fault::from), appended)?;
@@ -220,10 +231,7 @@ async fn processed(
     id: CommandId,
 ) -> Result<Option<StoredCommand>, Fault> {
     client.batch_execute("ROLLBACK").await?;
-    Ok(of(client, shared)
-        .commands(vec![id.as_uuid()])
-        .await?
-        .remove(&id))
+    Ok(of(client, shared).commands(vec![id]).await?.remove(&id))
 }
 
 /// Finds out on another connection whether a transaction without an answer was committed. Retries for as
@@ -251,7 +259,7 @@ async fn resolve_append(
 /// the lock of the head, so the lookup after it is final.
 async fn look_up(shared: &Shared, id: CommandId) -> Result<Option<StoredCommand>, Fault> {
     let session = LogSession::open(&shared.link, shared.sql.clone()).await?;
-    let mut found = session.fence_and_lookup(vec![id.as_uuid()]).await?;
+    let mut found = session.fence_and_lookup(vec![id]).await?;
     Ok(found.remove(&id))
 }
 

@@ -2,7 +2,6 @@ use std::collections::HashMap;
 
 use cqrs_core::store::{AppendError, StoredCommand};
 use cqrs_core::{CommandId, Position};
-use uuid::Uuid;
 
 use super::log_session::LogSession;
 use super::request::{Disposition, Request};
@@ -63,19 +62,19 @@ impl Batch {
         }
     }
 
-    /// The commands of the refused requests.
-    pub(super) fn refused(&self) -> Vec<Uuid> {
-        let refused = self.requests.iter().filter(|request| request.is_refused());
-        refused
-            .map(|request| request.append.command.as_uuid())
-            .collect()
+    /// The commands of the refused requests that may have been recorded before.
+    pub(super) fn refused(&self) -> Vec<CommandId> {
+        let refused = self
+            .requests
+            .iter()
+            .filter(|it| it.is_refused() && it.may_be_recorded);
+        refused.map(|request| request.append.command).collect()
     }
 
     /// The commands of the requests that may be in the log.
-    pub(super) fn sent(&self) -> Vec<Uuid> {
+    pub(super) fn sent(&self) -> Vec<CommandId> {
         let sent = self.requests.iter().filter(|request| request.is_sent);
-        sent.map(|request| request.append.command.as_uuid())
-            .collect()
+        sent.map(|request| request.append.command).collect()
     }
 
     /// Marks the accepted requests, which a lost connection may have written.
@@ -84,6 +83,7 @@ impl Batch {
         for request in accepted {
             request.is_sent = true;
             request.was_sent = true;
+            request.may_be_recorded = true;
         }
     }
 

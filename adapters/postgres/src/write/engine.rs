@@ -1,8 +1,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use cqrs_core::store::{Incarnation, StateKey};
-use cqrs_core::{Position, Timestamp};
+use cqrs_core::store::{AppendError, Incarnation, StateKey, StoredCommand};
+use cqrs_core::{CommandId, Position, Timestamp};
 use cqrs_kit::decider::{ConflictWindow, Decider};
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ use super::batch::Batch;
 use super::decide::refusal;
 use super::flight::{Flight, Landing, append, is_written, lookup};
 use super::log_session::LogSession;
-use super::request::Disposition;
+use super::request::{Disposition, Request};
 use super::rows::BatchRows;
 use super::sessions::Sessions;
 use crate::Options;
@@ -54,6 +54,9 @@ pub(crate) struct Engine {
     /// The events up to the tip.
     window: ConflictWindow,
     window_size: usize,
+    /// Commands that were sent again under an id that a dispatcher had assigned, and recorded since this
+    /// process connected. Their first sending may still be on its way to this task.
+    resent: HashSet<CommandId>,
     /// Another process may have written after `head`: catch up before deciding.
     is_behind: bool,
     /// The published head that was last compared with `head`.
@@ -76,6 +79,7 @@ impl Engine {
             incarnation: Incarnation::default(),
             window: ConflictWindow::new(head.position, options.writer.window()),
             window_size: options.writer.window(),
+            resent: HashSet::new(),
             is_behind: false,
             checked: Position::START,
             log,
@@ -123,6 +127,7 @@ impl Engine {
         let is_up_to_date = !self.is_behind && self.published() <= self.known();
         is_up_to_date
             && self.sessions.current().is_some()
+            && !batch.requests.iter().any(|it| self.is_uncertain(it))
             && batch.can_follow(self.tip.position, self.window.floor())
     }
 
@@ -241,7 +246,7 @@ impl Engine {
         let Some(session) = self.sessions.current() else {
             return;
         };
-        let ids = batch.requests.iter().map(|it| it.append.command.as_uuid());
+        let ids = batch.requests.iter().map(|it| it.append.command);
         match session.commands(ids.collect()).await {
             Ok(processed) => batch.answer_stored(&processed),
             Err(fault) if fault.kind() == Kind::Lost => self.sessions.lose(),
@@ -341,13 +346,33 @@ impl Engine {
             session.recognize(&self.log).await?;
             return Err(Fault::new(Kind::Lost, "the log was replaced"));
         }
-        session
-            .follow(&mut self.window, head.position, self.window_size)
-            .await?;
+        let resent = session.follow(&mut self.window, head.position, self.window_size);
+        self.resent.extend(resent.await?);
         self.head = head;
         self.tip = head;
         self.is_behind = false;
         Ok(())
+    }
+
+    /// The records of commands that no insert would find, as of this head or later.
+    ///
+    /// The table `commands` has each given id once. But the record of an assigned id is in the event
+    /// itself: if such an id is given, the events are searched, and the id is recorded like any other. Its
+    /// first sending, which does not look into the table, may be decided after that, so it is searched for
+    /// as well (I6). Nothing comes in between, since the append fails unless the head is still this one.
+    async fn find_recorded(
+        &self,
+        session: &LogSession,
+        batch: &Batch,
+    ) -> Result<HashMap<CommandId, StoredCommand>, Fault> {
+        let uncertain = batch.requests.iter().filter(|it| self.is_uncertain(it));
+        lookup(session, uncertain.map(|it| it.append.command).collect()).await
+    }
+
+    /// Whether the command may have a record that no insert would find.
+    fn is_uncertain(&self, request: &Request) -> bool {
+        let command = request.append.command;
+        command.is_assigned() && (request.may_be_recorded || self.resent.contains(&command))
     }
 
     /// Gives each request its disposition, and returns the head that the batch sets. The events of
@@ -357,7 +382,9 @@ impl Engine {
         // A disposition of an earlier attempt was decided on another head.
         for request in &mut batch.requests {
             request.disposition = Disposition::Later;
+            request.may_be_recorded |= self.resent.contains(&request.append.command);
         }
+        let recorded = self.find_recorded(session, batch).await?;
         let writes = batch.requests.iter().flat_map(|it| &it.append.states);
         let keys: Vec<&StateKey> = writes.map(|write| &write.key).collect();
         let mut states = if keys.is_empty() {
@@ -380,8 +407,15 @@ impl Engine {
             }
             // One statement cannot insert a command id twice. The second request is decided in a
             // later round, and finds the first one's record (I6).
-            let is_first = commands.insert(request.append.command);
+            let command = request.append.command;
+            let is_first = commands.insert(command);
             if !is_first || !decider.is_decidable(&request.append.boundaries) {
+                continue;
+            }
+            if recorded.contains_key(&command) {
+                // In place of the refusal, it gets the answer of its first sending.
+                let mismatch = AppendError::CommandMismatch { command };
+                request.disposition = Disposition::Refuse(mismatch);
                 continue;
             }
             if let Some(refusal) = refusal(decider, session, &request.append, &states).await? {
@@ -390,6 +424,9 @@ impl Engine {
             }
             let appended = request.append.place(self.window.head(), after.time)?;
             request.append.add_to(&mut self.window);
+            if request.append.has_given_id && command.is_assigned() {
+                self.resent.insert(command);
+            }
             for write in &request.append.states {
                 states.insert(write.key.clone(), appended.last);
             }

@@ -6,7 +6,6 @@ use std::task::{Context, Poll, Waker};
 use cqrs_core::CommandId;
 use cqrs_core::store::{BoxFuture, StoredCommand};
 use futures_util::future::join;
-use uuid::Uuid;
 
 use super::batch::Batch;
 use super::log_session::LogSession;
@@ -136,7 +135,7 @@ pub(super) fn is_written(outcome: BatchOutcome, batch: &mut Batch) -> Result<boo
 
 pub(super) async fn lookup(
     session: &LogSession,
-    ids: Vec<Uuid>,
+    ids: Vec<CommandId>,
 ) -> Result<HashMap<CommandId, StoredCommand>, Fault> {
     if ids.is_empty() {
         return Ok(HashMap::new());

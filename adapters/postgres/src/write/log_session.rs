@@ -1,6 +1,6 @@
 use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cqrs_core::store::{
     EventQuery, EventType, Incarnation, ReadRange, StateKey, StoredCommand, Tags,
@@ -12,7 +12,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
-use super::rows::{AppendStatement, BatchRows};
+use super::rows::{AppendStatement, BatchRows, KnownBlocks};
 use crate::fault::Fault;
 use crate::known_log::{KnownLog, SeenHead};
 use crate::link::Link;
@@ -26,6 +26,7 @@ use crate::transaction::pooled::PooledTransaction;
 pub(crate) struct LogSession<C = Connection> {
     client: C,
     sql: Arc<Sql>,
+    known_blocks: Mutex<KnownBlocks>,
 }
 
 impl LogSession {
@@ -37,7 +38,11 @@ impl LogSession {
 
 impl<C: Borrow<Connection> + Sync> LogSession<C> {
     pub(crate) fn new(client: C, sql: Arc<Sql>) -> Self {
-        Self { client, sql }
+        Self {
+            client,
+            sql,
+            known_blocks: Mutex::default(),
+        }
     }
 
     /// Prepares the statements of a batch. A statement that is prepared is sent at the first poll, so
@@ -45,16 +50,16 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
     pub(crate) async fn prepare_writes(&self) -> Result<(), Fault> {
         let Sql {
             append,
+            append_all,
             append_one,
-            append_with_states,
             commands,
             compare_head,
             ..
         } = &*self.sql;
         let texts = [
             append,
+            append_all,
             append_one,
-            append_with_states,
             commands,
             compare_head,
             STATEMENT_SETTINGS,
@@ -83,26 +88,42 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
         self.client().exchange(recognized).await
     }
 
-    /// Types and tags of the events in `(after, up_to]`, in order.
-    pub(crate) async fn tail(
+    /// Types and tags of the events in `(after, up_to]`, in order, and the command of each event whose id
+    /// was given.
+    async fn tail(
         &self,
         after: Position,
         up_to: Position,
-    ) -> Result<Vec<(EventType, Tags)>, Fault> {
+    ) -> Result<Vec<(EventType, Tags, Option<CommandId>)>, Fault> {
         let params = [&number(after) as _, &number(up_to) as _];
         let rows = self.query(&self.sql.tail, &params).await?;
         let mut types = EventTypes::default();
         rows.iter()
-            .map(|row| Ok((types.get(row, 1)?, row::tags(row, 2)?)))
+            .map(|row| {
+                let given = row.try_get::<_, Option<Uuid>>(4)?.map(CommandId::from);
+                Ok((types.get(row, 1)?, row::tags(row, 2, 3)?, given))
+            })
             .collect()
+    }
+
+    /// The commands in `(after, up_to]` with given ids of the form of assigned ones.
+    async fn resent(&self, after: Position, up_to: Position) -> Result<Vec<CommandId>, Fault> {
+        let params = [&number(after) as _, &number(up_to) as _];
+        let rows = self.query(&self.sql.resent, &params).await?;
+        let ids = rows.iter().map(|row| Ok(row.try_get::<_, Uuid>(0)?.into()));
+        ids.collect()
     }
 
     /// The records of these commands, which are durable. Commands that were not processed are absent.
     pub(crate) async fn commands(
         &self,
-        ids: Vec<Uuid>,
+        ids: Vec<CommandId>,
     ) -> Result<HashMap<CommandId, StoredCommand>, Fault> {
-        let rows = self.query(&self.sql.commands, &[&ids]).await?;
+        // Those of assigned ids are in the events, unless the commands have none, or were sent again.
+        let assigned = ids.iter().filter(|id| id.is_assigned());
+        let assigned: Vec<Uuid> = assigned.map(CommandId::as_uuid).collect();
+        let all: Vec<Uuid> = ids.iter().map(CommandId::as_uuid).collect();
+        let rows = self.query(&self.sql.commands, &[&all, &assigned]).await?;
         flush_before_use(self.client(), &rows).await?;
         rows.iter().map(row::command).collect()
     }
@@ -144,26 +165,50 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
     }
 
     /// Brings the window to the head of the log. If more than `max` events are missing, the window
-    /// starts over there, and boundaries before it are looked up in the log.
+    /// starts over there, and boundaries before it are looked up in the log. Returns the commands in
+    /// between with given ids of the form of assigned ones.
     pub(crate) async fn follow(
         &self,
         window: &mut ConflictWindow,
         head: Position,
         max: usize,
-    ) -> Result<(), Fault> {
-        if let Some(after) = window.follow(head, max) {
-            for (event_type, tags) in self.tail(after, head).await? {
-                window.add(event_type, tags);
-            }
+    ) -> Result<Vec<CommandId>, Fault> {
+        let known = window.head();
+        let Some(after) = window.follow(head, max) else {
+            return if known < head {
+                self.resent(known, head).await
+            } else {
+                Ok(Vec::new())
+            };
+        };
+        let mut resent = Vec::new();
+        for (event_type, tags, given) in self.tail(after, head).await? {
+            window.add(event_type, tags);
+            resent.extend(given.filter(CommandId::is_assigned));
         }
-        Ok(())
+        Ok(resent)
     }
 
     /// Writes all rows, if the head is still this one, or none. Returns which.
     pub(crate) async fn append(&self, rows: &BatchRows<'_>, head: &Head) -> Result<bool, Fault> {
-        let statement = self.append_statement(rows.statement()).await?;
-        let written = rows.write(self.client(), &statement, head).await?;
-        Ok(written == 1)
+        let blocks = rows.new_blocks(&self.known_blocks());
+        let kind = rows.statement(&blocks);
+        let statement = self.append_statement(kind).await?;
+        let is_written = rows
+            .write(self.client(), (kind, &statement), &blocks, head)
+            .await?
+            == 1;
+        if is_written {
+            self.known_blocks().record(&blocks);
+        }
+        Ok(is_written)
+    }
+
+    /// No other code runs while the lock is held, so a poisoned one still guards whole data.
+    pub(super) fn known_blocks(&self) -> MutexGuard<'_, KnownBlocks> {
+        self.known_blocks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins a transaction and locks the head.
@@ -203,7 +248,7 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
     /// theirs that has not happened never will, so the answer is final (decision 0009).
     pub(crate) async fn fence_and_lookup(
         &self,
-        ids: Vec<Uuid>,
+        ids: Vec<CommandId>,
     ) -> Result<HashMap<CommandId, StoredCommand>, Fault> {
         self.query(&self.sql.raise_epoch, &[]).await?;
         self.commands(ids).await

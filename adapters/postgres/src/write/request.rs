@@ -21,6 +21,9 @@ pub(crate) struct Request {
     pub(crate) is_sent: bool,
     /// It was sent on a connection that was lost, however that was resolved.
     pub(crate) was_sent: bool,
+    /// The command may have been recorded before: its id was given, or it was sent already. Otherwise the
+    /// id was made for this very append.
+    pub(crate) may_be_recorded: bool,
     queued: Instant,
     reply: oneshot::Sender<Result<Appended, AppendError>>,
 }
@@ -47,6 +50,7 @@ impl Request {
     ) -> Result<(Self, oneshot::Receiver<Result<Appended, AppendError>>), AppendError> {
         let (reply, answer) = oneshot::channel();
         let request = Self {
+            may_be_recorded: append.has_given_id,
             append: Prepared::new(append)?,
             disposition: Disposition::Later,
             statements: Vec::new(),

@@ -1,9 +1,9 @@
 use std::collections::HashMap;
 
-use cqrs_core::store::{Appended, Recorded, StateWrite, Tag};
+use cqrs_core::store::{Appended, EventType, Recorded, StateWrite, Tag};
 use cqrs_kit::prepared::Prepared;
+use tokio_postgres::Statement;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 use super::row_array::{EncodeResult, RowArray, RowEncoder, TableRow};
@@ -16,7 +16,7 @@ use crate::sql::Sql;
 pub(crate) struct BatchRows<'b> {
     /// Position and time of the last event.
     head: (i64, i64),
-    /// Id of the append of these rows, which no other append has.
+    /// Identifies the append of these rows: see [`Head::last`].
     id: Uuid,
     appends: Vec<(&'b Prepared, Appended)>,
 }
@@ -24,32 +24,34 @@ pub(crate) struct BatchRows<'b> {
 /// The statement that writes a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AppendStatement {
-    /// One command with one event, which has one tag.
+    /// One event, and no rows in other tables.
     One,
-    /// Any number of commands without states.
-    Rows,
-    /// The upsert of states costs time even without rows, so it is left out where there are none.
-    RowsWithStates,
+    /// Events, and no rows in other tables.
+    Events,
+    /// Events, and rows in other tables.
+    All,
 }
 
 impl AppendStatement {
-    /// The statement for this append alone.
-    pub(crate) fn for_append(append: &Prepared) -> Self {
-        if !append.states.is_empty() {
-            Self::RowsWithStates
-        } else if OneEvent::of(append).is_some() {
-            Self::One
-        } else {
-            Self::Rows
-        }
-    }
-
     /// Its text.
     pub(crate) fn text(self, sql: &Sql) -> &str {
         match self {
             Self::One => &sql.append_one,
-            Self::Rows => &sql.append,
-            Self::RowsWithStates => &sql.append_with_states,
+            Self::Events => &sql.append,
+            Self::All => &sql.append_all,
+        }
+    }
+}
+
+/// The last block of positions in which each type is known to be recorded in `type_blocks`.
+#[derive(Default)]
+pub(crate) struct KnownBlocks(HashMap<EventType, i64>);
+
+impl KnownBlocks {
+    /// Records rows that were written.
+    pub(crate) fn record(&mut self, rows: &[BlockRow<'_>]) {
+        for row in rows {
+            self.0.insert(row.event_type.clone(), row.block);
         }
     }
 }
@@ -76,24 +78,49 @@ impl<'b> BatchRows<'b> {
         self.appends.push((append, *appended));
     }
 
+    /// The first occurrences of types in blocks of positions, except known ones.
+    pub(crate) fn new_blocks(&self, known: &KnownBlocks) -> Vec<BlockRow<'b>> {
+        let mut rows: Vec<BlockRow<'b>> = Vec::new();
+        for (event, _) in self.appends.iter().flat_map(|(append, _)| &append.events) {
+            let row = BlockRow::of(event);
+            if known.0.get(row.event_type) != Some(&row.block) && !rows.contains(&row) {
+                rows.push(row);
+            }
+        }
+        rows
+    }
+
     /// The statement that writes these rows.
-    pub(crate) fn statement(&self) -> AppendStatement {
-        if let [(append, _)] = self.appends[..] {
-            AppendStatement::for_append(append)
-        } else if self.appends.iter().all(|(it, _)| it.states.is_empty()) {
-            AppendStatement::Rows
+    pub(crate) fn statement(&self, blocks: &[BlockRow<'_>]) -> AppendStatement {
+        let is_events_only = |append: &Prepared| {
+            let mut events = append.events.iter();
+            !append.has_record()
+                && append.states.is_empty()
+                && events.all(|(_, tags)| tags.is_none())
+        };
+        if !blocks.is_empty()
+            || !self
+                .appends
+                .iter()
+                .all(|(append, _)| is_events_only(append))
+        {
+            AppendStatement::All
+        } else if let [(append, _)] = self.appends[..]
+            && append.events.len() == 1
+        {
+            AppendStatement::One
         } else {
-            AppendStatement::RowsWithStates
+            AppendStatement::Events
         }
     }
 
-    /// Writes the rows with their [`statement`](BatchRows::statement). Returns the number of head rows
-    /// that it has set: 1 if everything was written, 0 if the head was another one than `before` and
-    /// nothing was written.
+    /// Writes the rows with this statement. Returns the number of head rows that it has set: 1 if
+    /// everything was written, 0 if the head was another one than `before` and nothing was written.
     pub(crate) async fn write(
         &self,
         client: &Connection,
-        statement: &Statement,
+        (kind, statement): (AppendStatement, &Statement),
+        blocks: &[BlockRow<'_>],
         before: &Head,
     ) -> Result<i64, Fault> {
         let compare = Compare {
@@ -103,35 +130,63 @@ impl<'b> BatchRows<'b> {
             head: self.head,
             id: self.id,
         };
-        let one = match self.appends[..] {
-            [(append, _)] => OneEvent::of(append),
-            _ => None,
-        };
-        let row = match one {
-            Some(one) => one.write(client, statement, &compare).await?,
-            None => self.write_rows(client, statement, &compare).await?,
+        let mut params = compare.params();
+        let mut events = self
+            .appends
+            .iter()
+            .flat_map(|(append, _)| event_rows(append));
+        let row = match kind {
+            AppendStatement::One => {
+                let Some(event) = events.next() else {
+                    return Err(Fault::data("the append has no event"));
+                };
+                return event.write_alone(client, statement, params).await;
+            }
+            AppendStatement::Events => {
+                let events = RowArray(events.collect());
+                params.push(&events);
+                client.query_one(statement, &params).await?
+            }
+            AppendStatement::All => {
+                let events = RowArray(events.collect());
+                let tags = RowArray(self.tags());
+                let blocks = RowArray(blocks.to_vec());
+                let commands = RowArray(self.commands());
+                let states = RowArray(self.states());
+                params.extend([
+                    &events as &(dyn ToSql + Sync),
+                    &tags,
+                    &blocks,
+                    &commands,
+                    &states,
+                ]);
+                client.query_one(statement, &params).await?
+            }
         };
         Ok(row.try_get(0)?)
     }
 
-    async fn write_rows(
-        &self,
-        client: &Connection,
-        statement: &Statement,
-        compare: &Compare,
-    ) -> Result<Row, Fault> {
-        let appends = || self.appends.iter();
-        let events = RowArray(appends().flat_map(|(it, _)| event_rows(it)).collect());
-        let tags = RowArray(appends().flat_map(|(it, _)| tag_rows(it)).collect());
-        let commands = appends().map(|(append, appended)| CommandRow { append, appended });
-        let commands = RowArray(commands.collect());
-        let states = RowArray(self.states());
-        let mut params = compare.params();
-        params.extend([&events as &(dyn ToSql + Sync), &tags, &commands]);
-        if self.statement() == AppendStatement::RowsWithStates {
-            params.push(&states);
-        }
-        Ok(client.query_one(statement, &params).await?)
+    /// The tags that events have besides the first one.
+    fn tags(&self) -> Vec<TagRow<'b>> {
+        let events = self.appends.iter().flat_map(|(append, _)| &append.events);
+        let tags = events.flat_map(|(event, _)| {
+            let position = number(event.position);
+            let further = event.data.tags.iter().skip(1);
+            further.map(move |tag| TagRow { tag, position })
+        });
+        tags.collect()
+    }
+
+    fn commands(&self) -> Vec<CommandRow<'b>> {
+        let recorded = self
+            .appends
+            .iter()
+            .filter(|(append, _)| append.has_record());
+        let rows = recorded.map(|(append, appended)| CommandRow {
+            append,
+            appended: *appended,
+        });
+        rows.collect()
     }
 
     /// The last of several states of an aggregate, since an upsert cannot change a row twice. The
@@ -177,79 +232,63 @@ impl Compare {
     }
 }
 
-/// An append that [`AppendStatement::One`] can write.
-struct OneEvent<'b> {
-    event: &'b Recorded,
-    tags: &'b str,
-    tag: &'b Tag,
-    fingerprint: i64,
-}
-
-impl<'b> OneEvent<'b> {
-    fn of(append: &'b Prepared) -> Option<Self> {
-        let [(event, tags)] = &append.events[..] else {
-            return None;
-        };
-        let mut all = event.data.tags.iter();
-        let tag = all.next()?;
-        let is_all = append.states.is_empty() && all.next().is_none();
-        is_all.then_some(Self {
-            event,
-            tags,
-            tag,
-            fingerprint: append.fingerprint.cast_signed(),
-        })
-    }
-
-    async fn write(
-        &self,
-        client: &Connection,
-        statement: &Statement,
-        compare: &Compare,
-    ) -> Result<Row, Fault> {
-        let Recorded { data, meta, .. } = self.event;
-        let id = meta.id.as_uuid();
-        let event_type = data.event_type.as_str();
-        let version = i64::from(data.version);
-        let command = meta.command.as_uuid();
-        let tag = self.tag.as_str();
-        let mut params = compare.params();
-        params.extend([
-            &id as &(dyn ToSql + Sync),
-            &event_type,
-            &version,
-            &self.tags,
-            &meta.actor,
-            &command,
-            &meta.correlation,
-            &meta.causation,
-            &data.payload,
-            &tag,
-            &self.fingerprint,
-        ]);
-        Ok(client.query_one(statement, &params).await?)
-    }
-}
-
 fn event_rows(append: &Prepared) -> impl Iterator<Item = EventRow<'_>> {
-    append
-        .events
-        .iter()
-        .map(|(event, tags)| EventRow { event, tags })
-}
-
-fn tag_rows(append: &Prepared) -> impl Iterator<Item = TagRow<'_>> {
-    append.events.iter().flat_map(|(event, _)| {
-        let position = number(event.position);
-        let tags = event.data.tags.iter();
-        tags.map(move |tag| TagRow { tag, position })
+    let fingerprint = append.event_fingerprint();
+    let events = append.events.iter();
+    events.map(move |(event, all_tags)| EventRow {
+        event,
+        all_tags: all_tags.as_deref(),
+        fingerprint,
     })
 }
 
 /// A row of the table `events`.
 struct EventRow<'b> {
     event: &'b Recorded,
-    tags: &'b str,
+    all_tags: Option<&'b str>,
+    fingerprint: Option<i64>,
+}
+
+impl EventRow<'_> {
+    /// Writes the event with [`AppendStatement::One`], whose first parameters these are.
+    async fn write_alone(
+        &self,
+        client: &Connection,
+        statement: &Statement,
+        mut params: Vec<&(dyn ToSql + Sync)>,
+    ) -> Result<i64, Fault> {
+        let Recorded { data, meta, .. } = self.event;
+        let id = meta.id.as_uuid();
+        let event_type = data.event_type.as_str();
+        let version = i64::from(data.version);
+        let command = meta.command.as_uuid();
+        let correlation = self.unlike_command(meta.correlation);
+        let causation = self.unlike_command(meta.causation);
+        let tag = self.tag();
+        params.extend([
+            &id as &(dyn ToSql + Sync),
+            &event_type,
+            &version,
+            &self.all_tags,
+            &meta.actor,
+            &command,
+            &correlation,
+            &causation,
+            &data.payload,
+            &tag,
+            &self.fingerprint,
+        ]);
+        Ok(client.query_one(statement, &params).await?.try_get(0)?)
+    }
+
+    fn tag(&self) -> Option<&str> {
+        self.event.data.tags.iter().next().map(Tag::as_str)
+    }
+
+    /// `None` if the id is the command's, which needs no room for it.
+    fn unlike_command(&self, id: Uuid) -> Option<Uuid> {
+        (id != self.event.meta.command.as_uuid()).then_some(id)
+    }
 }
 
 /// A row of the table `event_tags`.
@@ -258,10 +297,29 @@ struct TagRow<'b> {
     position: i64,
 }
 
+/// A row of the table `type_blocks`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BlockRow<'b> {
+    event_type: &'b EventType,
+    block: i64,
+}
+
+impl<'b> BlockRow<'b> {
+    /// Number of positions of a block.
+    const POSITIONS: i64 = 256;
+
+    fn of(event: &'b Recorded) -> Self {
+        Self {
+            event_type: &event.data.event_type,
+            block: (number(event.position) - 1) / Self::POSITIONS,
+        }
+    }
+}
+
 /// A row of the table `commands`.
 struct CommandRow<'b> {
     append: &'b Prepared,
-    appended: &'b Appended,
+    appended: Appended,
 }
 
 /// A row of the table `states`.
@@ -276,13 +334,15 @@ impl TableRow for EventRow<'_> {
         "id",
         "type",
         "version",
-        "tags",
+        "all_tags",
         "time",
         "actor",
         "command",
         "correlation",
         "causation",
         "payload",
+        "tag",
+        "fingerprint",
     ];
 
     fn encode(&self, columns: &mut RowEncoder<'_>) -> EncodeResult {
@@ -295,13 +355,15 @@ impl TableRow for EventRow<'_> {
         columns.add(&Type::UUID, &meta.id.as_uuid())?;
         columns.add(&Type::TEXT, &data.event_type.as_str())?;
         columns.add(&Type::INT8, &i64::from(data.version))?;
-        columns.add(&Type::TEXT, &self.tags)?;
+        columns.add(&Type::TEXT, &self.all_tags)?;
         columns.add(&Type::INT8, &meta.time.as_microsecond())?;
         columns.add(&Type::TEXT, &meta.actor)?;
         columns.add(&Type::UUID, &meta.command.as_uuid())?;
-        columns.add(&Type::UUID, &meta.correlation)?;
-        columns.add(&Type::UUID, &meta.causation)?;
-        columns.add(&Type::BYTEA, &data.payload)
+        columns.add(&Type::UUID, &self.unlike_command(meta.correlation))?;
+        columns.add(&Type::UUID, &self.unlike_command(meta.causation))?;
+        columns.add(&Type::BYTEA, &data.payload)?;
+        columns.add(&Type::TEXT, &self.tag())?;
+        columns.add(&Type::INT8, &self.fingerprint)
     }
 }
 
@@ -311,6 +373,15 @@ impl TableRow for TagRow<'_> {
     fn encode(&self, columns: &mut RowEncoder<'_>) -> EncodeResult {
         columns.add(&Type::TEXT, &self.tag.as_str())?;
         columns.add(&Type::INT8, &self.position)
+    }
+}
+
+impl TableRow for BlockRow<'_> {
+    const COLUMNS: &'static [&'static str] = &["type", "block"];
+
+    fn encode(&self, columns: &mut RowEncoder<'_>) -> EncodeResult {
+        columns.add(&Type::TEXT, &self.event_type.as_str())?;
+        columns.add(&Type::INT8, &self.block)
     }
 }
 
@@ -340,7 +411,7 @@ impl TableRow for StateRow<'_> {
 mod tests {
     use super::*;
 
-    const APPEND: &str = include_str!("../sql/append.sql");
+    const APPEND: &str = include_str!("../sql/append_all.sql");
 
     /// The columns that the statement names for the table.
     fn columns(table: &str) -> Vec<&'static str> {
@@ -355,6 +426,7 @@ mod tests {
     fn rows_have_the_columns_that_the_statement_names() {
         assert_eq!(columns("events"), EventRow::COLUMNS);
         assert_eq!(columns("event_tags"), TagRow::COLUMNS);
+        assert_eq!(columns("type_blocks"), BlockRow::COLUMNS);
         assert_eq!(columns("commands"), CommandRow::COLUMNS);
         assert_eq!(columns("states"), StateRow::COLUMNS);
     }

@@ -52,7 +52,9 @@ impl LogSession {
         is_locked: bool,
     ) -> Result<BatchOutcome, Fault> {
         let client = self.client();
-        let append = self.append_statement(rows.statement()).await?;
+        let blocks = rows.new_blocks(&self.known_blocks());
+        let kind = rows.statement(&blocks);
+        let append = self.append_statement(kind).await?;
         let compare = client.prepare(&self.sql().compare_head).await?;
         let settings = client.prepare(STATEMENT_SETTINGS).await?;
         let mut steps = BatchSteps::default();
@@ -74,7 +76,8 @@ impl LogSession {
         }
         if !rows.is_empty() {
             steps.add(BatchStep::Store, async {
-                rows.write(client, &append, before).await.map(drop)
+                let written = rows.write(client, (kind, &append), &blocks, before);
+                written.await.map(drop)
             });
         }
         // After the rows, whose statement has to be planned with the settings of the session.
@@ -94,6 +97,7 @@ impl LogSession {
         steps.add(BatchStep::Commit, async { Ok(commit.await?) });
         // After a failure, PostgreSQL refuses the steps that follow, and `COMMIT` rolls back.
         let Some((step, fault)) = steps.run().await else {
+            self.known_blocks().record(&blocks);
             return Ok(BatchOutcome::Written);
         };
         match step {

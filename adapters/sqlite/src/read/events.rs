@@ -87,7 +87,9 @@ fn scans<'q>(
     let mut keys = Vec::new();
     for item in items {
         match rarest(conn, item, from, up_to)? {
-            Some(tag) => keys.push((sql::READ_TAGGED, tag)),
+            Some(tag) => {
+                keys.extend([sql::READ_TAGGED, sql::READ_FURTHER_TAGGED].map(|sql| (sql, tag)));
+            }
             None => {
                 keys.extend(
                     item.types
@@ -149,9 +151,16 @@ mod tests {
         let conn = log();
         let plans = [
             (sql::READ_ALL, "SEARCH events USING INTEGER PRIMARY KEY"),
-            (sql::READ_TYPED, "USING INDEX events_by_type"),
+            (
+                sql::READ_TYPED,
+                "SEARCH e USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+            ),
             (
                 sql::READ_TAGGED,
+                "USING INDEX events_by_tag (tag=? AND rowid>? AND rowid<?)",
+            ),
+            (
+                sql::READ_FURTHER_TAGGED,
                 "SEARCH t USING PRIMARY KEY (tag=? AND position>? AND position<?)",
             ),
             (
@@ -193,7 +202,10 @@ mod tests {
         let query = EventQuery::Items(vec![item]);
         let found = scans(&conn, &query, Position::START, Position::new(200)).unwrap();
         let keys: Vec<_> = found.iter().map(|scan| (scan.sql, scan.key)).collect();
-        assert_eq!(keys, [(sql::READ_TAGGED, Some("rare"))]);
+        let mut expected =
+            [sql::READ_TAGGED, sql::READ_FURTHER_TAGGED].map(|it| (it, Some("rare")));
+        expected.sort_unstable();
+        assert_eq!(keys, expected);
         let short = scans(&conn, &query, Position::new(190), Position::new(200)).unwrap();
         assert_eq!((short[0].sql, short[0].key), (sql::READ_ALL, None));
     }

@@ -1,4 +1,5 @@
-SELECT position, id, type, version, tags, time, actor, command, correlation, causation, payload
+SELECT
+    position, id, type, version, all_tags, time, actor, command, correlation, causation, payload, tag
 FROM events
 WHERE position > ?1 AND position <= ?2
 ORDER BY position

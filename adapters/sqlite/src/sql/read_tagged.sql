@@ -1,8 +1,6 @@
--- CROSS JOIN fixes the order of the tables, so that the rows are in order without sorting.
+-- Events whose first tag this is.
 SELECT
-    e.position, e.id, e.type, e.version, e.tags, e.time, e.actor, e.command, e.correlation,
-    e.causation, e.payload
-FROM event_tags AS t
-CROSS JOIN events AS e ON e.position = t.position
-WHERE t.tag = ?3 AND t.position > ?1 AND t.position <= ?2
-ORDER BY t.position
+    position, id, type, version, all_tags, time, actor, command, correlation, causation, payload, tag
+FROM events INDEXED BY events_by_tag
+WHERE tag = ?3 AND position > ?1 AND position <= ?2
+ORDER BY position

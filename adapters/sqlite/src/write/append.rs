@@ -1,9 +1,10 @@
 use cqrs_core::Timestamp;
-use cqrs_core::store::{Append, AppendError, Appended, Incarnation, Recorded};
+use cqrs_core::store::{Append, AppendError, Appended, Incarnation, Recorded, Tag};
 use cqrs_kit::decider::{Decider, Question};
 use cqrs_kit::prepared::Prepared;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use super::statements::{self, Savepoint};
 use super::task::{Log, Responder, Task};
@@ -69,6 +70,14 @@ impl AppendTask {
 
     /// Writes the append with the statements of its handler, unless its command was recorded before.
     fn write(&mut self, log: &mut Log<'_>) -> Result<Result<Appended, AppendError>, Fault> {
+        let command = self.append.command;
+        if command.is_assigned() && self.may_be_recorded(log) {
+            // Its record is in the events, where no insert finds it. The write lock keeps the answer true.
+            if let Some(replay) = self.replay(log.conn)? {
+                return Ok(replay);
+            }
+            log.resent.insert(command);
+        }
         let appended = self.append.place(log.head, log.time)?;
         let written = match &self.append.writes {
             None => self.insert(log, &appended)?,
@@ -107,6 +116,8 @@ impl AppendTask {
             None => savepoint.keep()?,
             Some(failure) => {
                 savepoint.undo()?;
+                // The rows of blocks are undone as well.
+                log.known_blocks.clear();
                 return Ok(Err(failure));
             }
         }
@@ -119,7 +130,7 @@ impl AppendTask {
         log: &mut Log<'_>,
         appended: &Appended,
     ) -> Result<Result<Appended, AppendError>, Fault> {
-        if !self.insert_command(log, appended)? {
+        if self.append.has_record() && !self.insert_command(log, appended)? {
             return self.replay(log.conn)?.ok_or_else(|| {
                 Fault::corrupt("a command id is taken by a row that does not exist")
             });
@@ -138,6 +149,11 @@ impl AppendTask {
         Ok(Ok(*appended))
     }
 
+    /// Whether the command may have been sent before. Otherwise its id was made for this very append.
+    fn may_be_recorded(&self, log: &Log<'_>) -> bool {
+        self.append.has_given_id || log.resent.contains(&self.append.command)
+    }
+
     /// Records the command. Returns `false` if it was recorded before: the primary key decides, so two
     /// processes can never both record it (I6).
     fn insert_command(&self, log: &mut Log<'_>, appended: &Appended) -> Result<bool, Fault> {
@@ -151,24 +167,37 @@ impl AppendTask {
     }
 
     fn insert_events(&self, log: &mut Log<'_>) -> Result<(), Fault> {
-        for (event, tags) in &self.append.events {
+        let fingerprint = self.append.event_fingerprint();
+        for (event, all_tags) in &self.append.events {
             let position = row::number(event.position);
+            let mut tags = event.data.tags.iter().map(Tag::as_str);
+            let command = event.meta.command.as_uuid();
+            let unlike_command = |id: Uuid| {
+                if id == command {
+                    vec![]
+                } else {
+                    id.as_bytes().to_vec()
+                }
+            };
             log.insert_event.execute(params![
                 position,
                 &event.meta.id.as_uuid().as_bytes()[..],
                 event.data.event_type.as_str(),
                 event.data.version,
-                tags.as_str(),
+                all_tags.as_deref().unwrap_or(""),
                 event.meta.time.as_microsecond(),
                 event.meta.actor,
-                &event.meta.command.as_uuid().as_bytes()[..],
-                &event.meta.correlation.as_bytes()[..],
-                &event.meta.causation.as_bytes()[..],
+                &command.as_bytes()[..],
+                unlike_command(event.meta.correlation),
+                unlike_command(event.meta.causation),
                 event.data.payload,
+                tags.next(),
+                fingerprint,
             ])?;
-            for tag in &event.data.tags {
-                log.insert_tag.execute((tag.as_str(), position))?;
+            for tag in tags {
+                log.insert_tag.execute((tag, position))?;
             }
+            log.place_in_block(&event.data.event_type, position)?;
         }
         Ok(())
     }
@@ -187,7 +216,10 @@ impl Task for AppendTask {
         // which saves a query per append: otherwise the insert finds it.
         let answer = match self.refusal(log)? {
             None => self.write(log)?,
-            Some(refusal) => self.replay(log.conn)?.unwrap_or(Err(refusal)),
+            Some(refusal) if self.may_be_recorded(log) => {
+                self.replay(log.conn)?.unwrap_or(Err(refusal))
+            }
+            Some(refusal) => Err(refusal),
         };
         self.responder.decide(answer);
         Ok(())

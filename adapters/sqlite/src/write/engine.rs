@@ -1,13 +1,15 @@
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use cqrs_core::Position;
 use cqrs_core::store::{EventQuery, ReadRange};
+use cqrs_core::{CommandId, Position};
 use cqrs_kit::decider::ConflictWindow;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
+use uuid::Uuid;
 
-use super::task::{Batch, Log, Task};
+use super::task::{Batch, EngineMemory, Log, Task};
 use crate::fault::Fault;
 use crate::files::Files;
 use crate::row::Head;
@@ -34,7 +36,7 @@ pub(crate) struct Engine {
     files: Arc<Files>,
     /// The write-ahead log was emptied since the files were found to be deleted or replaced.
     has_emptied_log: bool,
-    window: ConflictWindow,
+    memory: EngineMemory,
     window_size: usize,
     /// The head after the last commit. The window may be ahead of it.
     committed: Position,
@@ -77,7 +79,11 @@ impl Engine {
             guard,
             files,
             has_emptied_log: false,
-            window: ConflictWindow::new(head, window_size),
+            memory: EngineMemory {
+                window: ConflictWindow::new(head, window_size),
+                resent: HashSet::new(),
+                known_blocks: HashMap::new(),
+            },
             window_size,
             committed: head,
             tail,
@@ -257,20 +263,33 @@ impl Engine {
     }
 
     fn log(&mut self, head: Head) -> Result<Log<'_>, Fault> {
-        Ok(Log::new(&self.conn, &self.guard, &mut self.window, head)?)
+        Ok(Log::new(&self.conn, &self.guard, &mut self.memory, head)?)
     }
 
     /// Brings the window to this head with the events that other processes appended. If these are more
     /// than the window holds, it starts over at the head, and older boundaries are looked up.
     fn catch_up(&mut self, head: Position) -> Result<(), Fault> {
-        let mut missing = self.window.follow(head, usize::MAX);
+        let known = self.memory.window.head();
+        let mut missing = self.memory.window.follow(head, usize::MAX);
+        if known < head {
+            let mut select = self.conn.prepare_cached(sql::SELECT_RESENT)?;
+            let ids = select.query_map([row::number(known)], |row| row.get(0))?;
+            for id in ids {
+                let id: Vec<u8> = id?;
+                self.memory
+                    .resent
+                    .extend(Uuid::from_slice(&id).ok().map(CommandId::from));
+            }
+        }
         while let Some(after) = missing {
             let range = ReadRange {
                 up_to: Some(head),
                 ..ReadRange::after(after)
             };
             let page = read::read(&self.conn, &EventQuery::All, range)?;
-            page.events.iter().for_each(|it| self.window.push(it));
+            page.events
+                .iter()
+                .for_each(|it| self.memory.window.push(it));
             missing = page.next;
         }
         self.tail.recent().confirm(head);
@@ -283,7 +302,7 @@ impl Engine {
     /// acts on events that a loss of power takes back (I7).
     fn commit(&mut self) -> Result<(), TransactionFailure> {
         self.end().map_err(commit_failure)?;
-        self.committed = self.window.head();
+        self.committed = self.memory.window.head();
         Ok(())
     }
 
@@ -296,12 +315,13 @@ impl Engine {
 
     /// Drops what is known of the log. The next transaction reads its end again.
     fn forget(&mut self) {
-        self.window = ConflictWindow::new(Position::START, self.window_size);
+        self.memory.window = ConflictWindow::new(Position::START, self.window_size);
         self.committed = Position::START;
     }
 
     fn roll_back(&mut self) {
-        self.window.truncate(self.committed);
+        self.memory.window.truncate(self.committed);
+        self.memory.known_blocks.clear();
         if !self.conn.is_autocommit() {
             // If this fails, so does the next `BEGIN`, and its callers get the reason.
             let _ = self

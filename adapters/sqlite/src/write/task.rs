@@ -1,5 +1,7 @@
-use cqrs_core::Position;
-use cqrs_core::store::Recorded;
+use std::collections::{HashMap, HashSet};
+
+use cqrs_core::store::{EventType, Recorded};
+use cqrs_core::{CommandId, Position};
 use cqrs_kit::decider::ConflictWindow;
 use rusqlite::{CachedStatement, Connection};
 use tokio::sync::oneshot;
@@ -40,12 +42,24 @@ pub(crate) trait Task: Send {
 /// Tasks that share a transaction.
 pub(crate) type Batch = Vec<Box<dyn Task>>;
 
+/// What the engine knows of the log without reading it.
+pub(crate) struct EngineMemory {
+    pub(crate) window: ConflictWindow,
+    pub(crate) resent: HashSet<CommandId>,
+    pub(crate) known_blocks: HashMap<EventType, i64>,
+}
+
 /// The log as a transaction sees it, with the events that it has inserted so far.
 pub(crate) struct Log<'t> {
     pub(crate) conn: &'t Connection,
     pub(crate) guard: &'t Guard,
     /// The types and tags of the recent events, including those of this transaction.
     pub(crate) window: &'t mut ConflictWindow,
+    /// Commands that were sent again under an id that a dispatcher had assigned, and recorded since the
+    /// file was opened. Their first sending may still be on its way here.
+    pub(crate) resent: &'t mut HashSet<CommandId>,
+    /// The last block of positions in which each type is known to be recorded in `type_blocks`.
+    pub(crate) known_blocks: &'t mut HashMap<EventType, i64>,
     /// The position of the last event, including those of this transaction.
     pub(crate) head: Position,
     /// The time of the last event, in microseconds since 1970.
@@ -55,23 +69,53 @@ pub(crate) struct Log<'t> {
     pub(crate) insert_tag: CachedStatement<'t>,
 }
 
+/// Number of positions of a block.
+const BLOCK: i64 = 256;
+
 impl<'t> Log<'t> {
     pub(crate) fn new(
         conn: &'t Connection,
         guard: &'t Guard,
-        window: &'t mut ConflictWindow,
+        EngineMemory {
+            window,
+            resent,
+            known_blocks,
+        }: &'t mut EngineMemory,
         head: Head,
     ) -> rusqlite::Result<Self> {
         Ok(Self {
             conn,
             guard,
             window,
+            resent,
+            known_blocks,
             head: head.position,
             time: head.time,
             insert_command: conn.prepare_cached(sql::INSERT_COMMAND)?,
             insert_event: conn.prepare_cached(sql::INSERT_EVENT)?,
             insert_tag: conn.prepare_cached(sql::INSERT_TAG)?,
         })
+    }
+
+    /// Records the block of an event that was inserted, where its type is new in it, and the ids of a block
+    /// that it completes.
+    pub(crate) fn place_in_block(
+        &mut self,
+        event_type: &EventType,
+        position: i64,
+    ) -> Result<(), Fault> {
+        let block = (position - 1) / BLOCK;
+        if self.known_blocks.get(event_type) != Some(&block) {
+            let mut insert = self.conn.prepare_cached(sql::INSERT_TYPE_BLOCK)?;
+            insert.execute((event_type.as_str(), block))?;
+            self.known_blocks.insert(event_type.clone(), block);
+        }
+        if position % BLOCK == 0 {
+            self.conn
+                .prepare_cached(sql::FINISH_BLOCK)?
+                .execute([block])?;
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,3 @@
+INSERT INTO type_blocks (type, block)
+VALUES (?1, ?2)
+ON CONFLICT (type, block) DO NOTHING

@@ -1,0 +1,89 @@
+use cqrs_sqlite::Sqlite;
+use rusqlite::Connection;
+
+use super::assert_migrated;
+
+/// The first layout that has a fixture.
+const FIRST: u32 = 2;
+const FIXTURE: &str = include_str!("sqlite-2.sql");
+
+/// Fills a log in a layout before the first tag was in `events`.
+fn fill(count: u64) -> String {
+    format!(
+        r#"
+        PRAGMA user_version = {FIRST};
+        PRAGMA application_id = 0x63717273;
+        INSERT INTO meta (key, value) VALUES ('store_id', randomblob(16));
+        CREATE TEMP TABLE numbers (n INTEGER PRIMARY KEY, id BLOB);
+        WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {count})
+        INSERT INTO numbers SELECT n, unhex(printf('%032x', n)) FROM number;
+        INSERT INTO events
+        SELECT
+            n, randomblob(16),
+            CASE WHEN n % 5000 = 0 THEN 'rare' WHEN n % 3 = 0 THEN 'opened' ELSE 'noted' END, 1,
+            CASE
+                WHEN n % 10 = 0 THEN printf('["book:%d","shelf:%d"]', n % 100, n % 7)
+                ELSE printf('["book:%d"]', n % 100)
+            END,
+            1700000000000000 + n, 'actor', id, id, id,
+            CAST(printf('{{"number":%d}}', n) AS BLOB)
+        FROM numbers;
+        INSERT INTO event_tags
+        SELECT tag, n
+        FROM (
+            SELECT 'book:' || (n % 100) AS tag, n FROM numbers
+            UNION ALL
+            SELECT 'shelf:' || (n % 7), n FROM numbers WHERE n % 10 = 0
+        )
+        ORDER BY tag, n;
+        INSERT INTO commands SELECT id, n, n, 1 FROM numbers;
+        "#
+    )
+}
+
+/// Every `step`th event as people see it.
+fn shown(connection: &Connection, step: i64) -> Vec<Vec<Option<String>>> {
+    let select = "SELECT CAST(position AS TEXT), type, tags, time, actor, id, command, correlation, \
+                  causation, payload FROM events_json WHERE position % ?1 = 0 ORDER BY position";
+    let mut select = connection.prepare(select).expect("is prepared");
+    let rows = select.query_map([step], |row| (0..10).map(|place| row.get(place)).collect());
+    rows.expect("is shown")
+        .map(|row| row.expect("a row"))
+        .collect()
+}
+
+async fn assert_is_migrated(count: u64) {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let path = directory.path().join("log.db");
+    let connection = Connection::open(&path).expect("SQLite opens");
+    let script = format!("BEGIN; {FIXTURE}; {} COMMIT;", fill(count));
+    connection.execute_batch(&script).expect("is executed");
+    let step = (count / 1000).cast_signed();
+    let before = shown(&connection, step);
+    // A process of the earlier version that is still running.
+    let insert = "INSERT INTO events (position, id, type, version, tags, time, actor, command, \
+                  correlation, causation, payload) VALUES (?1, x'', '', 1, '', 0, '', x'', x'', \
+                  x'', x'')";
+    let mut old_insert = connection.prepare(insert).expect("is prepared");
+
+    let store = Sqlite::open(&path).await.expect("is migrated");
+    let refused = old_insert
+        .execute([count.cast_signed() + 1])
+        .expect_err("the layout is another one");
+    assert!(
+        refused.to_string().contains("no column named tags"),
+        "{refused}"
+    );
+    assert_eq!(shown(&connection, step), before);
+    assert_migrated(&store, count).await;
+}
+
+#[tokio::test]
+async fn a_log_of_each_layout_is_migrated() {
+    assert_is_migrated(10_000).await;
+}
+
+#[tokio::test]
+async fn a_million_events_are_migrated() {
+    assert_is_migrated(1_000_000).await;
+}
