@@ -69,6 +69,9 @@ impl fmt::Display for Fault {
     }
 }
 
+/// The beginning of the error of the server about a parameter whose type was dropped.
+const MISSING_TYPE: &str = "cache lookup failed for type";
+
 /// By SQLSTATE, see "PostgreSQL Error Codes" in PostgreSQL's documentation.
 fn kind_of(code: &str) -> Kind {
     match code {
@@ -92,6 +95,11 @@ fn kind_of(code: &str) -> Kind {
 impl From<tokio_postgres::Error> for Fault {
     fn from(error: tokio_postgres::Error) -> Self {
         if let Some(error) = error.as_db_error() {
+            // Statements name the row types of the tables. If the tables were created again while the
+            // connection was open, those are gone, and the next connection finds out about the log.
+            if error.code().code() == "XX000" && error.message().starts_with(MISSING_TYPE) {
+                return Self::new(Kind::Lost, error.to_string());
+            }
             return Self::new(kind_of(error.code().code()), error.to_string());
         }
         let text = error.to_string();

@@ -120,9 +120,9 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
         ids: Vec<CommandId>,
     ) -> Result<HashMap<CommandId, StoredCommand>, Fault> {
         // Those of assigned ids are in the events, unless the commands have none, or were sent again.
-        let assigned = ids.iter().filter(|id| id.is_assigned());
-        let assigned: Vec<Uuid> = assigned.map(CommandId::as_uuid).collect();
         let all: Vec<Uuid> = ids.iter().map(CommandId::as_uuid).collect();
+        let of_assigned_form = ids.iter().filter(|id| id.is_assigned());
+        let assigned: Vec<Uuid> = of_assigned_form.map(CommandId::as_uuid).collect();
         let rows = self.query(&self.sql.commands, &[&all, &assigned]).await?;
         flush_before_use(self.client(), &rows).await?;
         rows.iter().map(row::command).collect()
