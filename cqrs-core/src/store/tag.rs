@@ -22,20 +22,8 @@ impl Tag {
             // Writing to a `String` fails only if the id's `Display` does. Its output so far is the
             // id then.
             let _ = fmt::Write::write_fmt(text, format_args!("{id}"));
-            Self::shared(text)
+            shared(text)
         })
-    }
-
-    /// The tag with this text. Shares the last tag of this thread if it has the same text, as the
-    /// tag of an event has with the aggregate that was loaded for its decision.
-    fn shared(text: &str) -> Self {
-        thread_local!(static LAST: Cell<Option<Tag>> = const { Cell::new(None) });
-        let tag = match LAST.take() {
-            Some(last) if last.as_str() == text => last,
-            _ => Self(text.into()),
-        };
-        LAST.set(Some(tag.clone()));
-        tag
     }
 
     /// The tag as stored.
@@ -52,6 +40,18 @@ impl Tag {
     pub fn id(&self) -> &str {
         self.0.split_once(':').map_or("", |(_, id)| id)
     }
+}
+
+/// The tag with this text. Shares the last tag of this thread if it has the same text, as the tag
+/// of an event has with the aggregate that was loaded for its decision.
+fn shared(text: &str) -> Tag {
+    thread_local!(static LAST: Cell<Option<Tag>> = const { Cell::new(None) });
+    let tag = match LAST.take() {
+        Some(last) if last.as_str() == text => last,
+        _ => Tag(text.into()),
+    };
+    LAST.set(Some(tag.clone()));
+    tag
 }
 
 impl From<&str> for Tag {

@@ -43,7 +43,7 @@ impl<T: TableRow> ToSql for RowArray<T> {
             return Err(format!("{array} is not an array").into());
         };
         let is_empty = self.0.is_empty();
-        out.put_i32(if is_empty { 0 } else { 1 }); // dimensions
+        out.put_i32(i32::from(!is_empty)); // dimensions
         out.put_i32(0); // has no NULL as an element
         out.put_u32(row_type.oid());
         if !is_empty {
