@@ -4,6 +4,7 @@
 mod append;
 pub(crate) mod engine;
 mod inline;
+mod inline_policy;
 mod models;
 mod queue;
 mod request;

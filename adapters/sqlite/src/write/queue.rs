@@ -9,7 +9,7 @@ use cqrs_kit::options::WriterOptions;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, TryAcquireError};
 
-use super::inline::{InlinePolicy, MAX_INLINE_DELAY, inline_runtime};
+use super::inline_policy::{InlinePolicy, MAX_INLINE_DELAY, inline_runtime};
 use super::request::Request;
 use crate::error::closed;
 use crate::transaction::lease::LeasedEngine;
