@@ -35,7 +35,8 @@ const ADAPTERS: [&str; 3] = ["adapters/sqlite", "adapters/postgres", "adapters/u
 
 /// The names that several adapters have, each for its own database: the same part of a store has the
 /// same name.
-const COUNTERPARTS: [&str; 20] = [
+const COUNTERPARTS: [&str; 21] = [
+    "Batch",
     "ConnectError",
     "Connection",
     "Engine",

@@ -192,8 +192,8 @@ impl Connection {
     /// Runs statements without parameters, as [`batch_execute`](Connection::batch_execute). Returns the
     /// first value that they select, as text.
     pub(crate) async fn select_text(&self, statements: &str) -> Result<Option<String>, SqlError> {
-        let answers = async { Ok::<_, SqlError>(self.client.simple_query(statements).await?) };
-        let answers = self.exchange(answers).await?;
+        let sent = async { Ok::<_, SqlError>(self.client.simple_query(statements).await?) };
+        let answers = self.exchange(sent).await?;
         Ok(answers.iter().find_map(value).map(ToOwned::to_owned))
     }
 

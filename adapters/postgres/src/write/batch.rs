@@ -43,14 +43,8 @@ impl Batch {
     /// after `floor`: without a question to the log, which would be answered only after that batch, and
     /// with no request of unknown outcome.
     pub(super) fn can_follow(&self, tip: Position, floor: Position) -> bool {
-        let is_in_window = |request: &Request| {
-            let mut boundaries = request.append.boundaries.iter();
-            boundaries.all(|it| it.after <= tip && (it.after >= floor || it.after_append.is_some()))
-        };
-        let can_follow = |request: &Request| {
-            !request.is_sent && request.append.states.is_empty() && is_in_window(request)
-        };
-        !self.is_alone && self.requests.iter().all(can_follow)
+        let mut requests = self.requests.iter();
+        !self.is_alone && requests.all(|request| request.can_follow(tip, floor))
     }
 
     /// Adds the rows of the accepted requests.
@@ -111,8 +105,10 @@ impl Batch {
 
     /// Answers the requests whose commands are recorded, and takes them out.
     pub(super) fn answer_stored(&mut self, processed: &HashMap<CommandId, StoredCommand>) {
-        let is_recorded = |it: &mut Request| processed.contains_key(&it.append.command);
-        for request in self.requests.extract_if(.., is_recorded) {
+        let recorded = self
+            .requests
+            .extract_if(.., |it| processed.contains_key(&it.append.command));
+        for request in recorded {
             if let Some(stored) = processed.get(&request.append.command) {
                 request.answer_stored(*stored);
             }

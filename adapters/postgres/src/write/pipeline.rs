@@ -64,8 +64,8 @@ impl Pipeline {
     async fn follow(&mut self) -> Option<Landing> {
         let is_followable = self.in_flight.back().is_some_and(|it| it.is_followable);
         let has_room = is_followable && self.in_flight.len() < MAX_IN_FLIGHT;
-        let can_follow = |next: &Batch| has_room && self.engine.can_follow(next);
-        if self.next.front().is_some_and(can_follow)
+        let next = self.next.front().filter(|_| has_room);
+        if next.is_some_and(|next| self.engine.can_follow(next))
             && let Some(batch) = self.next.pop_front()
         {
             match self.engine.launch_behind(batch).await {

@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use cqrs_core::Position;
 use cqrs_core::store::{Append, AppendError, Appended, StoreError, StoredCommand};
 use cqrs_kit::batch::Batched;
 use cqrs_kit::prepared::Prepared;
@@ -62,6 +63,16 @@ impl Request {
             reply,
         };
         Ok((request, answer))
+    }
+
+    /// Whether it can be decided behind a batch in flight, on the log up to `tip`, by a window that begins
+    /// after `floor`.
+    pub(super) fn can_follow(&self, tip: Position, floor: Position) -> bool {
+        let mut boundaries = self.append.boundaries.iter();
+        !self.is_sent
+            && self.append.states.is_empty()
+            && boundaries
+                .all(|it| it.after <= tip && (it.after >= floor || it.after_append.is_some()))
     }
 
     /// Whether it was accepted, to be written with the batch.
