@@ -97,7 +97,7 @@ async fn a_dropped_query_leaves_no_snapshot_to_the_next() {
         for polls in 1.. {
             n += 1;
             scene.count(n).await;
-            let read = poll_times(scene.read(), polls).await;
+            let read = poll_times(Box::pin(scene.read()), polls).await;
             assert!(read.is_none_or(|read| read == n), "{read:?} is not {n}");
             n += 1;
             scene.count(n).await;
@@ -156,7 +156,7 @@ async fn a_dropped_transaction_leaves_nothing_open() {
                 transaction.execute(&update, &[]).await.expect("it counts");
                 transaction.append(append(&account(1), 1, None)).await
             };
-            let appended = poll_times(appended, polls).await;
+            let appended = poll_times(Box::pin(appended), polls).await;
             let done = appended.is_some();
             if let Some(appended) = appended {
                 appended.expect("it commits");

@@ -19,7 +19,7 @@ const AGGREGATES: u64 = 80;
 const PAGE: usize = 64;
 
 fn tag(aggregate: u64) -> Tag {
-    Tag::new("book", &aggregate.to_string())
+    Tag::new("book", aggregate)
 }
 
 fn event(event_type: &'static str, aggregate: u64, payload: &str) -> EventData {

@@ -107,9 +107,9 @@ fn read_tagged(one: &str, tags: usize) -> String {
         })
         .collect();
     // Events with several of the tags are selected by each.
-    let once = "SELECT DISTINCT ON (found.position) found.*";
+    let distinct = "SELECT DISTINCT ON (found.position) found.*";
     let before = if tags > 1 {
-        before.replace("SELECT found.*", once)
+        before.replace("SELECT found.*", distinct)
     } else {
         before.to_owned()
     };

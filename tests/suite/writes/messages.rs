@@ -133,6 +133,8 @@ impl Counted {
         self.pieces += event.pieces;
     }
 
+    // An id is taken by reference.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
     #[apply]
     fn moved(&mut self, event: &Moved, article: &u32) {
         self.pieces += if *article == event.to { 1 } else { -1 };

@@ -141,12 +141,14 @@ enum BatchStep {
     Commit,
 }
 
-/// BatchSteps that are sent together.
+/// Steps that are sent together.
 #[derive(Default)]
 struct BatchSteps<'s> {
     steps: Vec<BatchStep>,
-    answers: Vec<Pin<Box<MaybeDone<BoxFuture<'s, Result<(), Fault>>>>>>,
+    answers: Vec<StepAnswer<'s>>,
 }
+
+type StepAnswer<'s> = Pin<Box<MaybeDone<BoxFuture<'s, Result<(), Fault>>>>>;
 
 impl<'s> BatchSteps<'s> {
     fn add(

@@ -64,7 +64,7 @@ mod tests {
 
     /// Number of appends of a lone caller until one is committed inline.
     fn queued(policy: &mut InlinePolicy) -> u32 {
-        (0..).find(|_| policy.allows(true)).unwrap()
+        (0..1_000).find(|_| policy.allows(true)).unwrap()
     }
 
     #[test]

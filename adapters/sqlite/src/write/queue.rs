@@ -47,9 +47,16 @@ struct EngineQueueState {
     inline_requests: u64,
     /// The thread that carries out an inline commit.
     inline_thread: Option<ThreadId>,
-    is_closed: bool,
-    /// Whether the writing thread has ended.
-    is_ended: bool,
+    phase: QueuePhase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+enum QueuePhase {
+    Open,
+    /// The requests in it are still served.
+    Closed,
+    /// The writing thread has ended.
+    Ended,
 }
 
 /// Ends the queue when the writing thread ends, if only by a panic: waiting callers learn of it.
@@ -68,8 +75,7 @@ impl EngineQueue {
                 is_guarding: false,
                 inline_requests: 0,
                 inline_thread: None,
-                is_closed: false,
-                is_ended: false,
+                phase: QueuePhase::Open,
             }),
             call: Condvar::new(),
             places: Semaphore::new(capacity),
@@ -95,7 +101,7 @@ impl EngineQueue {
             TryAcquireError::Closed => closed().into(),
         })?;
         let mut state = self.lock();
-        if state.is_ended {
+        if state.phase == QueuePhase::Ended {
             return Err(closed().into());
         }
         place.forget();
@@ -118,7 +124,7 @@ impl EngineQueue {
     pub(crate) async fn push_when_free(&self, request: Request) -> Result<(), StoreError> {
         let place = self.places.acquire().await.map_err(|_| closed())?;
         let mut state = self.lock();
-        if state.is_ended {
+        if state.phase == QueuePhase::Ended {
             return Err(closed());
         }
         place.forget();
@@ -171,7 +177,7 @@ impl EngineQueue {
         state.engine = Some(engine);
         state.inline_thread = None;
         state.policy.on_commit(took);
-        if state.is_closed || !state.requests.is_empty() {
+        if state.is_closed() || !state.requests.is_empty() {
             self.call_thread(&mut state);
         }
     }
@@ -187,7 +193,9 @@ impl EngineQueue {
     /// Ends the queue. Requests in it are still served.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
-        state.is_closed = true;
+        if state.phase == QueuePhase::Open {
+            state.phase = QueuePhase::Closed;
+        }
         self.wake_thread(&mut state);
     }
 
@@ -200,13 +208,13 @@ impl EngineQueue {
     fn wait_for_work(&self, batch: &mut BatchBuilder<Request>) -> Option<LeasedEngine> {
         let mut state = self.lock();
         loop {
-            if (state.is_called || state.is_closed) && state.engine.is_some() {
+            if (state.is_called || state.is_closed()) && state.engine.is_some() {
                 state.is_called = false;
                 if !state.requests.is_empty() {
                     batch.take_waiting(|| state.requests.pop_front());
                     return state.engine.take();
                 }
-                if state.is_closed {
+                if state.is_closed() {
                     return None;
                 }
             }
@@ -264,10 +272,16 @@ impl EngineQueue {
     }
 }
 
+impl EngineQueueState {
+    fn is_closed(&self) -> bool {
+        self.phase >= QueuePhase::Closed
+    }
+}
+
 impl Drop for QueueEnd<'_> {
     fn drop(&mut self) {
         let mut state = self.0.lock();
-        state.is_ended = true;
+        state.phase = QueuePhase::Ended;
         let engine = state.engine.take();
         let requests = std::mem::take(&mut state.requests);
         drop(state);

@@ -47,15 +47,15 @@ fn observed(directory: &Directory) -> (Arc<Writer>, Receiver<thread::Thread>) {
 /// A writer whose first inline commit hangs until it is released.
 struct Hanging {
     writer: Arc<Writer>,
-    is_hanging: Arc<AtomicBool>,
+    hangs_now: Arc<AtomicBool>,
     release: Sender<()>,
 }
 
 impl Hanging {
     fn new(directory: &Directory, stall: StallDetector) -> Self {
         let (release, released) = channel();
-        let is_hanging = Arc::new(AtomicBool::new(false));
-        let hangs = is_hanging.clone();
+        let hangs_now = Arc::new(AtomicBool::new(false));
+        let hangs = hangs_now.clone();
         let writer = writer(directory, stall, move || {
             if thread::current().name() != WRITING_THREAD {
                 hangs.store(true, Ordering::Release);
@@ -64,7 +64,7 @@ impl Hanging {
         });
         Self {
             writer,
-            is_hanging,
+            hangs_now,
             release,
         }
     }
@@ -74,11 +74,11 @@ impl Hanging {
         for _ in 0..TRIES {
             let sent = append("a:1", b"{}");
             let (writer, command) = (self.writer.clone(), sent.clone());
-            let is_hanging = self.is_hanging.clone();
+            let hangs_now = self.hangs_now.clone();
             let call = async move {
                 let mut call = Box::pin(writer.append(command));
                 while timeout(Duration::from_millis(20), &mut call).await.is_err() {
-                    if is_hanging.load(Ordering::Acquire) {
+                    if hangs_now.load(Ordering::Acquire) {
                         return true;
                     }
                 }
