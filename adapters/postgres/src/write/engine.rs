@@ -413,7 +413,9 @@ impl Engine {
                 continue;
             }
             if recorded.contains_key(&command) {
-                // In place of the refusal, it gets the answer of its first sending.
+                // In place of the refusal, it gets the answer of its first sending. It may be new as far as
+                // this process knows, and was looked up for a repetition in the same batch.
+                request.may_be_recorded = true;
                 let mismatch = AppendError::CommandMismatch { command };
                 request.disposition = Disposition::Refuse(mismatch);
                 continue;

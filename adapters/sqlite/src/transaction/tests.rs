@@ -246,7 +246,7 @@ async fn the_tables_of_the_store_are_only_read() {
         "REPLACE INTO main.checkpoints (subscription, position) VALUES ('products', 1)",
         "DROP TABLE states",
         "DROP VIEW events_json",
-        "DROP INDEX events_by_type",
+        "DROP INDEX events_by_tag",
         "ALTER TABLE meta RENAME TO other",
         "ALTER TABLE events DROP COLUMN actor",
         "CREATE INDEX i ON events (time)",

@@ -55,7 +55,8 @@ static IS_COMMITTING: AtomicBool = AtomicBool::new(false);
 impl InlinePermit {
     fn acquire() -> Option<Self> {
         let was_committing = IS_COMMITTING.swap(true, Ordering::Acquire);
-        (!was_committing).then_some(Self)
+        // Not `then_some`, which would make a permit, and drop it, in both cases.
+        (!was_committing).then(|| Self)
     }
 }
 
