@@ -6,6 +6,9 @@
  * moment, whoever wrote it; nothing else touches it. A sync that is cut short by a kill leaves a
  * part of it done, as a disk does. The real sync is left out, since the real disk is not asked.
  *
+ * With POWERLOSS_KILL_AT or POWERLOSS_KILL_AT_WRITE, the process dies before its sync or its write
+ * of that number.
+ *
  * The shared memory file of SQLite has no shadow: it does not outlive a loss of power.
  */
 #define _GNU_SOURCE
@@ -20,6 +23,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define BLOCK 4096
@@ -96,11 +100,20 @@ static void sync_directory(void) {
     closedir(shadows);
 }
 
-/* Dies before the sync number POWERLOSS_KILL_AT of this process, if that is set. */
-static void kill_at(void) {
-    static atomic_long syncs;
-    const char *at = getenv("POWERLOSS_KILL_AT");
-    if (atomic_fetch_add(&syncs, 1) + 1 == (at ? atol(at) : 0)) raise(SIGKILL);
+/* Dies if this is the sync or the write whose number is in the variable. */
+static void kill_at(const char *variable, atomic_long *count) {
+    const char *at = getenv(variable);
+    if (atomic_fetch_add(count, 1) + 1 == (at ? atol(at) : 0)) raise(SIGKILL);
+}
+
+/* The path of an open file. */
+static int path_of(int fd, char *path) {
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, PATH_MAX - 1);
+    if (length < 0) return -1;
+    path[length] = '\0';
+    return 0;
 }
 
 static void sync_file(int fd, const char *name) {
@@ -114,21 +127,40 @@ static void sync_file(int fd, const char *name) {
 }
 
 static int sync_shadow(int fd) {
-    char link[64], path[PATH_MAX];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t length = readlink(link, path, sizeof path - 1);
-    if (length < 0) return -1;
-    path[length] = '\0';
+    static atomic_long syncs;
+    char path[PATH_MAX];
+    if (path_of(fd, path) != 0) return -1;
     const char *dir = getenv("POWERLOSS_DIR");
     const char *name = below(path);
     int directory = dir && strcmp(path, dir) == 0;
     if (!directory && !name) return 0;
     if (name && (ends_with(name, "-shm") || ends_with(name, " (deleted)"))) return 0;
-    kill_at();
+    kill_at("POWERLOSS_KILL_AT", &syncs);
     int locked = lock();
     if (directory) sync_directory(); else sync_file(fd, name);
     close(locked);
     return 0;
+}
+
+static void before_write(int fd) {
+    static atomic_long writes;
+    char path[PATH_MAX];
+    if (path_of(fd, path) == 0 && below(path)) kill_at("POWERLOSS_KILL_AT_WRITE", &writes);
+}
+
+ssize_t write(int fd, const void *data, size_t size) {
+    before_write(fd);
+    return syscall(SYS_write, fd, data, size);
+}
+
+ssize_t pwrite(int fd, const void *data, size_t size, off_t at) {
+    before_write(fd);
+    return syscall(SYS_pwrite64, fd, data, size, at);
+}
+
+ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at) {
+    before_write(fd);
+    return syscall(SYS_pwrite64, fd, data, size, at);
 }
 
 int fsync(int fd) { return sync_shadow(fd); }

@@ -1,6 +1,6 @@
 //! Processes that are killed while they write, and disks that lose power.
 
-mod disk;
+pub mod disk;
 #[path = "../crash/domain.rs"]
 mod domain;
 #[cfg(target_os = "linux")]

@@ -1,13 +1,16 @@
-//! Logs that earlier versions wrote are migrated when a store opens them, and nothing is lost. There is a
-//! fixture of each layout that was released, `layouts/*.sql`; later migrations are applied to it one by
-//! one, so that a log is also opened in the state in which a killed migration leaves it.
+//! Databases in each earlier layout are migrated when a store opens them, and nothing is lost, even if
+//! processes and servers are killed during the migration. There is a fixture of the first layout of each
+//! store, `layouts/*.sql`, to which the later migrations are applied one by one.
 
+mod killed_postgres;
+#[cfg(target_os = "linux")]
+mod killed_sqlite;
 mod postgres;
 mod sqlite;
 
 use cqrs_core::store::{
-    Append, EventData, EventLog, EventQuery, EventQueryItem, EventType, ReadRange, Recorded, Tag,
-    Tags,
+    Append, EventData, EventLog, EventQuery, EventQueryItem, EventType, ReadRange, Recorded,
+    StateKey, Store, Tag, Tags,
 };
 use cqrs_core::{CommandId, Position};
 use uuid::Uuid;
@@ -48,9 +51,10 @@ fn positions(events: &[Recorded]) -> Vec<u64> {
     events.iter().map(|event| event.position.get()).collect()
 }
 
-/// Asserts that the log has the events of the fixture, `count` of them, that commands in it are known, and
-/// that it goes on.
-async fn assert_migrated(log: &impl EventLog, count: u64) {
+/// Asserts that the store has the `count` events of a fixture, its commands, state and checkpoint, and
+/// that its log continues.
+async fn assert_migrated(log: &impl Store, count: u64) {
+    assert_state_and_checkpoint(log, count).await;
     let tail = all(log, EventQuery::All, count - 100).await;
     assert_eq!(tail.len(), 100);
     for event in &tail {
@@ -103,4 +107,26 @@ async fn assert_migrated(log: &impl EventLog, count: u64) {
     let both: Vec<_> = (1..=count).filter(both).collect();
     let query = EventQuery::Items(vec![item(&[], &["book:50", "shelf:1"])]);
     assert_eq!(positions(&all(log, query, 0).await), both);
+}
+
+/// The fixtures have the state of an aggregate and the checkpoint of a projection.
+async fn assert_state_and_checkpoint(store: &impl Store, count: u64) {
+    let key = StateKey {
+        aggregate: "shelf",
+        id: "1".to_owned(),
+    };
+    let states = store.capabilities().states.expect("the store has states");
+    let found = states.states(vec![key]).await.expect("is read");
+    let state = found[0].as_ref().expect("is found");
+    assert_eq!(
+        (&state.body[..], state.position.get()),
+        (&br#"{"books":1}"#[..], count)
+    );
+    let checkpoint = store.checkpoint("projection:shelves:1").await;
+    let checkpoint = checkpoint.expect("is read").expect("is found");
+    assert_eq!(checkpoint.position.get(), count);
+    assert_eq!(
+        checkpoint.last_event, None,
+        "the first layout has no last event"
+    );
 }

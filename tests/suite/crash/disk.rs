@@ -75,6 +75,16 @@ impl Disk {
             .env("POWERLOSS_SHADOW", self.synced())
     }
 
+    /// Deletes all files.
+    pub fn clear(&self) {
+        for directory in [self.data(), self.synced()] {
+            for file in fs::read_dir(directory).expect("the directory can be read") {
+                let path = file.expect("the directory can be read").path();
+                fs::remove_file(path).expect("the file can be deleted");
+            }
+        }
+    }
+
     /// Everything that is there now is synced.
     pub fn settle(&self) {
         copy_all(&self.data(), &self.synced());

@@ -10,7 +10,7 @@ use std::thread;
 use cqrs_core::{CommandId, Position};
 
 /// The number of the signal that cannot be caught.
-const SIGKILL: i32 = 9;
+pub const SIGKILL: i32 = 9;
 
 /// What a process says.
 #[derive(Clone, Copy, Debug)]

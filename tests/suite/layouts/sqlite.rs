@@ -1,17 +1,25 @@
+use std::path::Path;
+
 use cqrs_sqlite::Sqlite;
 use rusqlite::Connection;
 
 use super::assert_migrated;
 
-/// The first layout that has a fixture.
-const FIRST: u32 = 2;
-const FIXTURE: &str = include_str!("sqlite-2.sql");
+const FIRST: &str = include_str!("sqlite-1.sql");
 
-/// Fills a log in a layout before the first tag was in `events`.
+/// The migrations after the first layout, in order.
+const LATER: &[&str] = &[
+    include_str!("../../../adapters/sqlite/src/sql/migrations/0002_last_events.sql"),
+    include_str!("../../../adapters/sqlite/src/sql/migrations/0003_rows.sql"),
+];
+
+/// The version of the current layout.
+pub const NEWEST: usize = LATER.len() + 1;
+
+/// Fills a database in the first layout.
 fn fill(count: u64) -> String {
     format!(
         r#"
-        PRAGMA user_version = {FIRST};
         PRAGMA application_id = 0x63717273;
         INSERT INTO meta (key, value) VALUES ('store_id', randomblob(16));
         CREATE TEMP TABLE numbers (n INTEGER PRIMARY KEY, id BLOB);
@@ -37,12 +45,26 @@ fn fill(count: u64) -> String {
         )
         ORDER BY tag, n;
         INSERT INTO commands SELECT id, n, n, 1 FROM numbers;
+        INSERT INTO states VALUES ('shelf', '1', CAST('{{"books":1}}' AS BLOB), {count});
+        INSERT INTO checkpoints VALUES ('projection:shelves:1', {count});
         "#
     )
 }
 
+/// Creates a database in the layout of a version.
+pub fn create(path: &Path, version: usize, count: u64) -> Connection {
+    let connection = Connection::open(path).expect("SQLite opens");
+    let later = LATER[..version - 1].concat();
+    let script = format!(
+        "BEGIN; {FIRST}; {} {later}; PRAGMA user_version = {version}; COMMIT;",
+        fill(count)
+    );
+    connection.execute_batch(&script).expect("is executed");
+    connection
+}
+
 /// Every `step`th event as people see it.
-fn shown(connection: &Connection, step: i64) -> Vec<Vec<Option<String>>> {
+pub fn shown(connection: &Connection, step: i64) -> Vec<Vec<Option<String>>> {
     let select = "SELECT CAST(position AS TEXT), type, tags, time, actor, id, command, correlation, \
                   causation, payload FROM events_json WHERE position % ?1 = 0 ORDER BY position";
     let mut select = connection.prepare(select).expect("is prepared");
@@ -52,12 +74,10 @@ fn shown(connection: &Connection, step: i64) -> Vec<Vec<Option<String>>> {
         .collect()
 }
 
-async fn assert_is_migrated(count: u64) {
+async fn assert_is_migrated(version: usize, count: u64) {
     let directory = tempfile::tempdir().expect("a directory can be made");
     let path = directory.path().join("log.db");
-    let connection = Connection::open(&path).expect("SQLite opens");
-    let script = format!("BEGIN; {FIXTURE}; {} COMMIT;", fill(count));
-    connection.execute_batch(&script).expect("is executed");
+    let connection = create(&path, version, count);
     let step = (count / 1000).cast_signed();
     let before = shown(&connection, step);
     // A process of the earlier version that is still running.
@@ -74,16 +94,26 @@ async fn assert_is_migrated(count: u64) {
         refused.to_string().contains("no column named tags"),
         "{refused}"
     );
+    let found: i64 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .expect("is read");
+    assert_eq!(
+        usize::try_from(found),
+        Ok(NEWEST),
+        "each migration has a test"
+    );
     assert_eq!(shown(&connection, step), before);
     assert_migrated(&store, count).await;
 }
 
 #[tokio::test]
-async fn a_log_of_each_layout_is_migrated() {
-    assert_is_migrated(10_000).await;
+async fn a_database_in_each_layout_is_migrated() {
+    for version in 1..NEWEST {
+        assert_is_migrated(version, 10_000).await;
+    }
 }
 
 #[tokio::test]
 async fn a_million_events_are_migrated() {
-    assert_is_migrated(1_000_000).await;
+    assert_is_migrated(1, 1_000_000).await;
 }

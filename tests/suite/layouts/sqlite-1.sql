@@ -1,4 +1,4 @@
--- The tables of version 2, as its migrations made them. Never changed.
+-- The tables of version 1, as its migration made them. Never changed.
 -- The log. The writer sees to it that positions are contiguous from 1 and times never decrease.
 CREATE TABLE events (
     position    INTEGER PRIMARY KEY,
@@ -75,10 +75,3 @@ SELECT
     lower(hex(causation)) AS causation,
     CAST(payload AS TEXT) AS payload
 FROM events;
-
--- The last event that a subscription knew when it wrote its checkpoint, by which it recognizes its
--- log. A process of an earlier version moves the checkpoint alone: the event counts only while
--- `last_event_checkpoint` equals `position`.
-ALTER TABLE checkpoints ADD COLUMN last_event BLOB;
-ALTER TABLE checkpoints ADD COLUMN last_event_position INTEGER;
-ALTER TABLE checkpoints ADD COLUMN last_event_checkpoint INTEGER;

@@ -1,4 +1,4 @@
--- The tables of version 3, as its migrations made them. Never changed.
+-- The tables of version 1, as its migration made them. Never changed.
 -- One row: the end of the log. An append compares and sets it, so that positions are contiguous
 -- and in commit order whoever writes. `epoch` is raised to shut out an append of which it is not
 -- known whether it will still happen.
@@ -78,28 +78,3 @@ SELECT
     causation,
     convert_from(payload, 'UTF8') AS payload
 FROM cqrs.events;
-
--- The event at a checkpoint when it was written, by which a checkpoint of another history of the log
--- is noticed: the log of a restored backup may have grown past it.
--- It says nothing once a process of an earlier version has moved the checkpoint without it, so the
--- position that it belongs to is kept with it.
-ALTER TABLE cqrs.checkpoints ADD COLUMN event uuid;
-ALTER TABLE cqrs.checkpoints ADD COLUMN event_position bigint;
-
-UPDATE cqrs.checkpoints AS checkpoints SET event = events.id, event_position = events.position
-FROM cqrs.events AS events
-WHERE events.position = checkpoints.position;
-
--- An append names the epoch that it was decided in. Where a log is dropped and created again, the
--- new one has another epoch.
-UPDATE cqrs.head SET epoch = epoch + (random() * 4e18)::bigint
-WHERE epoch < 4e18::bigint;
-
--- The last event that a subscription knew when it wrote its checkpoint, by which it recognizes its
--- log, which may be in another store. A process of an earlier version moves the checkpoint alone:
--- the event counts only while `last_event_checkpoint` equals `position`.
---
--- `event` and `event_position`, of events in this schema, are written by earlier versions only.
-ALTER TABLE cqrs.checkpoints ADD COLUMN last_event uuid;
-ALTER TABLE cqrs.checkpoints ADD COLUMN last_event_position bigint;
-ALTER TABLE cqrs.checkpoints ADD COLUMN last_event_checkpoint bigint;

@@ -1,4 +1,4 @@
--- The append of version 3, of one event with one tag after the head $1, at position $2.
+-- The append of version 1, of one event with one tag after the head $1, at position $2.
 WITH head AS (
     UPDATE cqrs.head SET position = $2, time = time
     WHERE id = 1 AND position = $1
