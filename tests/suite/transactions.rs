@@ -1,6 +1,5 @@
-//! SQL of handlers in the same transaction as their events, or as their projection's checkpoint.
-//! The same messages on two stores; what differs is the SQL. Longer than 500 lines, since it is one
-//! list of what such a transaction promises.
+//! SQL of handlers in the transaction of their events, or of their projection's checkpoint. Both stores
+//! have the same messages and SQL of their own.
 
 mod messages;
 mod on_postgres;
@@ -11,83 +10,31 @@ mod stopped;
 mod trips;
 mod turns;
 
-use std::any::Any;
-use std::fmt::Debug;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use cqrs_conformance::StoreFixture;
-use cqrs_core::app::{Builder, SubscriptionState};
+use cqrs_core::app::SubscriptionState;
 use cqrs_core::error::Failure;
-use cqrs_core::store::{EventLogExt, Store};
-use cqrs_core::{CommandError, CommandId, Dispatcher, Module};
-use cqrs_postgres::Postgres;
-use cqrs_sqlite::Sqlite;
+use cqrs_core::store::EventLogExt;
+use cqrs_core::{CommandError, Dispatcher, Module};
 
-use crate::support::postgres::Schema;
-use crate::support::race;
-use messages::{
-    Counted, How, Label, Labels, Pieces, Receive, SoldPieces, StockError, Take, Totals,
-    WriteInAQuery,
-};
-
-/// A store, with the handlers that speak its SQL.
-struct Setting {
-    name: &'static str,
-    store: Arc<dyn Store>,
-    handlers: Module,
-    projection: Module,
-    /// Removes what the store is on.
-    _place: Box<dyn Any>,
-}
-
-impl Setting {
-    fn builder(&self) -> Builder {
-        Dispatcher::builder()
-            .module(messages::module())
-            .module(self.handlers)
-            .module(self.projection)
-            .store(self.store.clone())
-            .attempts(1000)
-    }
-
-    async fn app(&self) -> Dispatcher {
-        self.builder().build().await.expect("builds")
-    }
-}
+use crate::support::stock::{self, Setting, pieces, queries, receive, scenes, with_modules};
+use messages::{How, SoldPieces, StockError, Take, Totals, WriteInAQuery};
 
 async fn settings(test: &str) -> Vec<Setting> {
-    let directory = tempfile::tempdir().expect("a directory can be made");
-    let sqlite = Sqlite::open(directory.path().join("log.db")).await;
-    let sqlite = sqlite.expect("SQLite opens");
-    on_sqlite::tables(&directory.path().join("log.db"));
-    let mut settings = vec![Setting {
-        name: "SQLite",
-        store: Arc::new(sqlite),
-        handlers: on_sqlite::handlers::module(),
-        projection: on_sqlite::sales::module(),
-        _place: Box::new(directory),
-    }];
-    if let Some(schema) = Schema::fresh(test, Postgres::options()) {
-        let schema = schema.searched();
-        let store = schema.open().await;
-        on_postgres::tables(&schema.client().await, schema.name()).await;
-        settings.push(Setting {
-            name: "PostgreSQL",
-            store: Arc::new(store),
-            handlers: on_postgres::handlers::module(),
-            projection: on_postgres::sales::module(),
-            _place: Box::new(schema),
-        });
-    }
-    settings
-}
-
-fn receive(article: u32, pieces: i64) -> Receive {
-    Receive { article, pieces }
+    let sqlite = [
+        messages::module(),
+        on_sqlite::handlers::module(),
+        on_sqlite::sales::module(),
+    ];
+    let postgres = [
+        messages::module(),
+        on_postgres::handlers::module(),
+        on_postgres::sales::module(),
+    ];
+    stock::settings(test, &sqlite, &postgres).await
 }
 
 fn take(article: u32, pieces: i64) -> Take {
@@ -97,10 +44,6 @@ fn take(article: u32, pieces: i64) -> Take {
         pieces,
         how,
     }
-}
-
-async fn pieces(app: &Dispatcher, article: u32) -> i64 {
-    app.query(Pieces { article }).await.expect("an answer")
 }
 
 #[tokio::test]
@@ -193,86 +136,24 @@ async fn waiting_at_most<F: Future + Unpin>(mut waits: u32, mut future: F) -> Op
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_id_writes_once() {
-    for it in settings("one_id_writes_once").await {
-        let app = it.app().await;
-        let id = CommandId::new();
-        let receipts = race(16, |_| {
-            let app = app.clone();
-            async move { app.execute(receive(1, 5)).id(id).await.expect("receives") }
-        });
-        let receipts = receipts.await;
-        assert!(
-            receipts.iter().all(|it| it.last().get() == 1),
-            "{}",
-            it.name
-        );
-        assert_eq!(pieces(&app, 1).await, 5, "{}", it.name);
-        let other = app.execute(receive(1, 6)).id(id).await;
-        assert!(matches!(other, Err(CommandError::Invalid(_))));
-        assert_eq!(pieces(&app, 1).await, 5);
-    }
+    scenes::one_id_writes_once(settings("one_id_writes_once").await).await;
 }
 
-/// Rows are locked in any order, so that on PostgreSQL there are deadlocks: none is seen.
+/// Rows are locked in any order, so deadlocks occur on PostgreSQL. Callers see none of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn racing_handlers_all_succeed() {
-    for it in settings("racing_handlers").await {
-        // A server that was given to the tests may take a second to see a deadlock.
-        let patient = it.builder().max_transaction(Duration::from_secs(60));
-        let app = patient.build().await.expect("builds");
-        for article in 0..3 {
-            app.execute(receive(article, 100)).await.expect("receives");
-        }
-        race(16, |number| {
-            let app = app.clone();
-            let number = u32::try_from(number).expect("few");
-            async move {
-                let (from, to) = (number % 3, (number + 1 + number / 3 % 2) % 3);
-                let moved = app.execute(messages::Move { from, to }).await;
-                moved.expect("moves");
-            }
-        })
-        .await;
-        let mut all = 0;
-        for article in 0..3 {
-            let events = app.state::<Counted>(&article).await.expect("a state");
-            assert_eq!(events.pieces, pieces(&app, article).await, "{}", it.name);
-            all += events.pieces;
-        }
-        assert_eq!(all, 300);
-    }
+    scenes::racing_moves_all_succeed(settings("racing_handlers").await).await;
 }
 
-/// A decision on an aggregate, with rows that go with it: the boundary holds for both.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_boundary_holds_for_the_rows_too() {
-    for it in settings("a_boundary_holds").await {
-        let (here, there) = (it.app().await, it.app().await);
-        race(24, |number| {
-            let app = [&here, &there][number % 2].clone();
-            async move { app.execute(Label { article: 7 }).await.expect("labels") }
-        })
-        .await;
-        let labels = here.query(Labels { article: 7 }).await.expect("an answer");
-        assert_eq!(labels, (1..=24).collect::<Vec<i64>>(), "{}", it.name);
-    }
+    scenes::a_boundary_holds_for_rows(settings("a_boundary_holds").await).await;
 }
 
-/// State in tables alone: the command is still recorded, and is not repeated.
 #[tokio::test]
 async fn a_command_without_events_writes_once() {
-    for it in settings("a_command_without_events").await {
-        let app = it.app().await;
-        let (id, pieces_there) = (CommandId::new(), 3);
-        for _ in 0..2 {
-            let command = messages::Count {
-                article: 1,
-                pieces: pieces_there,
-            };
-            app.execute(command).id(id).await.expect("counts");
-        }
-        assert_eq!(pieces(&app, 1).await, pieces_there, "{}", it.name);
-    }
+    let settings = settings("a_command_without_events").await;
+    scenes::a_command_without_events_writes_once(settings).await;
 }
 
 #[tokio::test]
@@ -350,16 +231,21 @@ async fn an_event_that_fails_undoes_no_other() {
     }
 }
 
+/// The projection is the last module.
+fn replace_projection(setting: &mut Setting, projection: Module) {
+    setting.modules.pop();
+    setting.modules.push(projection);
+}
+
 #[tokio::test]
 async fn a_projection_that_cannot_be_set_up_stops_the_build() {
     let settings = settings("a_projection_that_cannot").await;
-    for (it, broken) in settings
-        .iter()
+    for (mut it, broken) in settings
+        .into_iter()
         .zip([on_sqlite::broken::module(), on_postgres::broken::module()])
     {
-        let builder = Dispatcher::builder().module(messages::module());
-        let builder = builder.module(it.handlers).module(broken);
-        let built = builder.store(it.store.clone()).build().await;
+        replace_projection(&mut it, broken);
+        let built = it.builder().build().await;
         let error = built.err().expect("it does not build").to_string();
         let expected = "`#[setup]` of the projection `broken` failed: ";
         assert!(error.starts_with(expected), "{error}");
@@ -379,90 +265,43 @@ async fn a_raised_version_is_set_up_and_folded_anew() {
     let first = app.query(Totals).after(&receipt).await.expect("an answer");
     assert_eq!((first.takings, first.pieces), (1, 3));
     drop(app);
-    it.projection = on_postgres::sales_again::module();
+    replace_projection(&mut it, on_postgres::sales_again::module());
     let app = it.app().await;
     let receipt = app.execute(take(1, 4)).await.expect("takes");
     let again = app.query(Totals).after(&receipt).await.expect("an answer");
     assert_eq!((again.takings, again.pieces), (2, 14));
 }
 
-/// Connections are ended in the middle of everything, also between a commit and its answer: under
-/// their ids, sent until they are answered, commands are carried out once, rows and events.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_connections_lose_and_repeat_nothing() {
     const TEST: &str = "lost_connections_lose_and_repeat_nothing";
-    let Some(schema) = Schema::fresh(TEST, Postgres::options()) else {
+    let Some(schema) = stock::schema(TEST).await else {
         return;
     };
-    let schema = schema.searched();
     let options = schema.options().application_name(schema.name());
     let store = options.connect(schema.url()).await.expect("connects");
-    let client = schema.client().await;
-    on_postgres::tables(&client, schema.name()).await;
-    let app = Dispatcher::builder()
-        .module(messages::module())
-        .module(on_postgres::handlers::module())
-        .module(on_postgres::sales::module())
-        .store(store)
-        .build()
-        .await
-        .expect("builds");
-    let name = schema.name().to_owned();
-    let killer = tokio::spawn(async move {
-        let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                         WHERE application_name = $1 ORDER BY state = 'idle', random() LIMIT 2";
-        let mut terminated = 0;
-        loop {
-            let rows = client.query(terminate, &[&name]).await.expect("terminates");
-            terminated += rows.len();
-            println!("{TEST}: {terminated} terminated");
-            // Time for something to be under way again.
-            tokio::time::sleep(Duration::from_millis(fastrand::u64(1..15))).await;
-        }
-    });
-    const EACH: u32 = 40;
-    race(4, |number| {
-        let app = app.clone();
-        let article = u32::try_from(number % 2).expect("few");
-        async move {
-            for _ in 0..EACH {
-                let id = CommandId::new();
-                while let Err(error) = app.execute(receive(article, 1)).id(id).await {
-                    assert!(matches!(error, CommandError::Failed(_)), "{error}");
-                }
-            }
-        }
-    })
-    .await;
-    killer.abort();
-    let _ = killer.await;
-    for article in 0..2 {
-        let counted = found(|| app.state::<Counted>(&article).into_future()).await;
-        assert_eq!(counted.pieces, i64::from(2 * EACH), "events");
-        let rows = found(|| app.query(Pieces { article }).into_future()).await;
-        assert_eq!(rows, i64::from(2 * EACH), "rows");
-    }
-}
-
-/// What is read, though some pooled connections may be gone without a word having been read of it.
-async fn found<T, E: Debug, F: Future<Output = Result<T, E>>>(read: impl Fn() -> F) -> T {
-    for _ in 0..32 {
-        match read().await {
-            Ok(found) => return found,
-            Err(error) => println!("a connection was gone: {error:?}"),
-        }
-    }
-    panic!("nothing can be read");
+    let app = with_modules(&[
+        queries::on_postgres::module(),
+        messages::module(),
+        on_postgres::handlers::module(),
+        on_postgres::sales::module(),
+    ])
+    .store(store)
+    .build()
+    .await
+    .expect("builds");
+    scenes::lost_connections_repeat_nothing(&schema, &app, 40, 1..15).await;
 }
 
 #[tokio::test]
 async fn handlers_of_another_store_are_reported() {
-    let built = Dispatcher::builder()
-        .module(messages::module())
-        .module(on_postgres::handlers::module())
-        .module(on_postgres::sales::module())
-        .store(cqrs_core::Memory::new())
-        .build();
+    let built = with_modules(&[
+        messages::module(),
+        on_postgres::handlers::module(),
+        on_postgres::sales::module(),
+    ])
+    .store(cqrs_core::Memory::new())
+    .build();
     let report = built.await.err().expect("it does not build").to_string();
     for what in [
         "command handlers take transactions of `Postgres`, which does not keep the dispatcher's log",

@@ -4,111 +4,20 @@ mod handlers;
 mod messages;
 mod on_postgres;
 
-use std::any::Any;
-use std::sync::Arc;
-
-use cqrs_conformance::StoreFixture;
-use cqrs_core::app::Builder;
 use cqrs_core::error::Failure;
-use cqrs_core::store::{AppendError, EventLogExt, Store};
+use cqrs_core::store::AppendError;
 use cqrs_core::testing::given;
-use cqrs_core::{CommandError, CommandId, Dispatcher, Memory, Module};
-use cqrs_postgres::Postgres;
-use cqrs_sqlite::{Sqlite, rusqlite};
+use cqrs_core::{CommandError, Dispatcher, Memory};
 
-use crate::support::postgres::Schema;
 use crate::support::race;
-use messages::{
-    Counted, Ending, Journal, Label, Labels, Move, Note, Pieces, Receive, Received, Statement, Try,
-};
-
-/// A store, with the handlers that record its statements.
-struct Setting {
-    name: &'static str,
-    store: Arc<dyn Store>,
-    handlers: Module,
-    /// Removes the database.
-    _place: Box<dyn Any>,
-}
-
-impl Setting {
-    fn builder(&self) -> Builder {
-        Dispatcher::builder()
-            .module(messages::module())
-            .module(self.handlers)
-            .store(self.store.clone())
-            .attempts(1000)
-    }
-
-    async fn app(&self) -> Dispatcher {
-        self.builder().build().await.expect("builds")
-    }
-}
-
-const TABLES: [&str; 4] = [
-    "stock (article bigint PRIMARY KEY, pieces bigint NOT NULL CHECK (pieces > -1000))",
-    "labels (article bigint, number bigint, PRIMARY KEY (article, number))",
-    "journal (place bigint PRIMARY KEY, line text NOT NULL)",
-    "parts (article bigint NOT NULL)",
-];
+use crate::support::stock::messages::{Counted, Label, Labels, Pieces, Received};
+use crate::support::stock::{self, Setting, head, pieces, receive, scenes};
+use messages::{Abort, Ending, Journal, Statement, Try};
 
 async fn settings(test: &str) -> Vec<Setting> {
-    let directory = tempfile::tempdir().expect("a directory can be made");
-    let path = directory.path().join("log.db");
-    let sqlite = Sqlite::open(&path).await.expect("SQLite opens");
-    let tables = rusqlite::Connection::open(&path).expect("it opens");
-    for table in TABLES {
-        let create = format!("CREATE TABLE {table}");
-        tables.execute_batch(&create).expect("it is created");
-    }
-    let mut settings = vec![Setting {
-        name: "SQLite",
-        store: Arc::new(sqlite),
-        handlers: handlers::on_sqlite::module(),
-        _place: Box::new(directory),
-    }];
-    if let Some(schema) = Schema::fresh(test, Postgres::options()) {
-        let schema = schema.searched();
-        let store = schema.open().await;
-        create_tables(&schema).await;
-        settings.push(Setting {
-            name: "PostgreSQL",
-            store: Arc::new(store),
-            handlers: handlers::on_postgres::module(),
-            _place: Box::new(schema),
-        });
-    }
-    settings
-}
-
-async fn create_tables(schema: &Schema) {
-    let client = schema.client().await;
-    let name = schema.name();
-    for table in TABLES {
-        let create = format!("CREATE TABLE {name}.{table}");
-        client.batch_execute(&create).await.expect("it is created");
-    }
-    let deferred = format!(
-        "ALTER TABLE {name}.parts ADD FOREIGN KEY (article) REFERENCES {name}.stock \
-         DEFERRABLE INITIALLY DEFERRED"
-    );
-    client.batch_execute(&deferred).await.expect("it is added");
-}
-
-fn receive(article: u32, pieces: i64) -> Receive {
-    Receive {
-        article,
-        pieces,
-        ending: Ending::Returns,
-    }
-}
-
-async fn pieces(app: &Dispatcher, article: u32) -> i64 {
-    app.query(Pieces { article }).await.expect("an answer")
-}
-
-async fn head(app: &Dispatcher) -> u64 {
-    app.log().head().await.expect("a head").get()
+    let sqlite = [messages::module(), handlers::on_sqlite::module()];
+    let postgres = [messages::module(), handlers::on_postgres::module()];
+    stock::settings(test, &sqlite, &postgres).await
 }
 
 /// The statement and the reason of a command that failed because of a statement.
@@ -139,11 +48,8 @@ async fn statements_of_a_handler_that_does_not_succeed_are_discarded() {
         let app = it.app().await;
         app.execute(receive(1, 10)).await.expect("receives");
         for ending in [Ending::Rejects, Ending::Fails, Ending::Panics] {
-            let command = Receive {
-                ending,
-                ..receive(1, 5)
-            };
-            app.execute(command).await.expect_err("does not succeed");
+            let abort = Abort { article: 1, ending };
+            app.execute(abort).await.expect_err("does not succeed");
         }
         app.execute(receive(2, 1)).await.expect("receives");
         assert_eq!(pieces(&app, 1).await, 10, "{}", it.name);
@@ -215,58 +121,18 @@ async fn a_failing_statement_fails_its_own_command_only() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_id_executes_its_statements_once() {
-    for it in settings("one_id_executes").await {
-        let app = it.app().await;
-        let id = CommandId::new();
-        let receipts = race(16, |_| {
-            let app = app.clone();
-            async move { app.execute(receive(1, 5)).id(id).await.expect("receives") }
-        })
-        .await;
-        assert!(receipts.iter().all(|it| it.last().get() == 1));
-        assert_eq!(pieces(&app, 1).await, 5, "{}", it.name);
-        let other = app.execute(receive(1, 6)).id(id).await;
-        assert!(matches!(other, Err(CommandError::Invalid(_))));
-        assert_eq!(pieces(&app, 1).await, 5);
-    }
+    scenes::one_id_writes_once(settings("one_id_executes").await).await;
 }
 
 #[tokio::test]
 async fn a_command_without_events_executes_its_statements_once() {
-    for it in settings("a_command_without_events").await {
-        let app = it.app().await;
-        let id = CommandId::new();
-        for _ in 0..2 {
-            let note = Note {
-                article: 1,
-                pieces: 3,
-            };
-            app.execute(note).id(id).await.expect("notes");
-        }
-        let note = Note {
-            article: 1,
-            pieces: 4,
-        };
-        app.execute(note).await.expect("notes");
-        assert_eq!(pieces(&app, 1).await, 7, "{}", it.name);
-        assert_eq!(head(&app).await, 0);
-    }
+    let settings = settings("a_command_without_events").await;
+    scenes::a_command_without_events_writes_once(settings).await;
 }
 
-/// The number of a label follows from the state, so a statement of an attempt that lost would be a
-/// second row, or a violation of the key.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn statements_of_an_attempt_that_conflicts_are_discarded() {
-    for it in settings("statements_of_an_attempt").await {
-        let (here, there) = (it.app().await, it.app().await);
-        race(24, |number| {
-            let app = [&here, &there][number % 2].clone();
-            async move { app.execute(Label { article: 7 }).await.expect("labels") }
-        })
-        .await;
-        let labels = here.query(Labels { article: 7 }).await.expect("an answer");
-        assert_eq!(labels, (1..=24).collect::<Vec<i64>>(), "{}", it.name);
-    }
+    scenes::a_boundary_holds_for_rows(settings("statements_of_an_attempt").await).await;
 }
 
 /// A decision that follows one whose append is in progress, and fails because of its statement.
@@ -295,31 +161,9 @@ async fn decisions_that_follow_a_failed_statement_are_made_again() {
     }
 }
 
-/// Rows are changed in any order, by commands about several aggregates, in two dispatchers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn racing_commands_about_several_aggregates_all_succeed() {
-    for it in settings("racing_commands").await {
-        let (here, there) = (it.app().await, it.app().await);
-        for article in 0..3 {
-            here.execute(receive(article, 100)).await.expect("receives");
-        }
-        race(30, |number| {
-            let app = [&here, &there][number % 2].clone();
-            let number = u32::try_from(number).expect("few");
-            async move {
-                let (from, to) = (number % 3, (number + 1 + number / 3 % 2) % 3);
-                app.execute(Move { from, to }).await.expect("moves");
-            }
-        })
-        .await;
-        let mut all = 0;
-        for article in 0..3 {
-            let counted = here.state::<Counted>(&article).await.expect("a state");
-            assert_eq!(counted.pieces, pieces(&here, article).await, "{}", it.name);
-            all += counted.pieces;
-        }
-        assert_eq!(all, 300);
-    }
+    scenes::racing_moves_all_succeed(settings("racing_commands").await).await;
 }
 
 /// Each statement of the journal takes the place after the last one.

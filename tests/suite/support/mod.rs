@@ -7,6 +7,7 @@ pub mod one_by_one;
 pub mod postgres;
 mod race;
 pub mod sources;
+pub mod stock;
 pub mod stores;
 pub mod transacting;
 pub mod umadb;

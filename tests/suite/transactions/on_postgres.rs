@@ -1,13 +1,4 @@
-use tokio_postgres::Client;
-
-/// Those that no projection makes.
-pub async fn tables(client: &Client, schema: &str) {
-    let create = format!(
-        "CREATE TABLE {schema}.stock (article bigint PRIMARY KEY, pieces bigint NOT NULL);
-         CREATE TABLE {schema}.labels (article bigint, number bigint, PRIMARY KEY (article, number))"
-    );
-    client.batch_execute(&create).await.expect("they are made");
-}
+//! Handlers and projections with transactions of PostgreSQL.
 
 pub mod handlers {
     use std::future::pending;
@@ -15,10 +6,10 @@ pub mod handlers {
     use cqrs_core::prelude::*;
     use cqrs_postgres::Postgres;
 
-    use crate::transactions::messages::{
-        Count, Counted, How, Label, Labeled, Labels, Move, Pieces, Receive, Received, StockError,
-        Take, Taken, WriteInAQuery,
+    use crate::support::stock::messages::{
+        Count, Counted, Label, Labeled, Move, Moved, Receive, Received, Taken,
     };
+    use crate::transactions::messages::{How, StockError, Take, WriteInAQuery};
 
     cqrs_core::module!();
 
@@ -76,19 +67,16 @@ pub mod handlers {
     }
 
     #[command_handler]
-    async fn move_one(
-        cmd: Move,
-        tx: &mut Tx<Postgres>,
-    ) -> Result<(Taken, Received), CommandError<Rejected>> {
+    async fn move_one(cmd: Move, tx: &mut Tx<Postgres>) -> Result<Moved, CommandError<Rejected>> {
         let update = "UPDATE stock SET pieces = pieces + $2 WHERE article = $1";
         for (article, pieces) in [(cmd.from, -1_i64), (cmd.to, 1)] {
             let updated = tx.execute(update, &[&i64::from(article), &pieces]).await;
             updated.map_err(CommandError::failed)?;
         }
-        let (article, pieces) = (cmd.from, 1);
-        let taken = Taken { article, pieces };
-        let article = cmd.to;
-        Ok((taken, Received { article, pieces }))
+        Ok(Moved {
+            from: cmd.from,
+            to: cmd.to,
+        })
     }
 
     #[command_handler]
@@ -103,20 +91,6 @@ pub mod handlers {
             .map_err(CommandError::failed)?;
         let article = cmd.article;
         Ok(Labeled { article })
-    }
-
-    #[query_handler]
-    async fn pieces(query: Pieces, sql: ReadTx<Postgres>) -> Result<i64> {
-        let select = "SELECT pieces FROM stock WHERE article = $1";
-        let row = sql.query_opt(select, &[&i64::from(query.article)]).await?;
-        Ok(row.map_or(0, |row| row.get(0)))
-    }
-
-    #[query_handler]
-    async fn labels(query: Labels, sql: ReadTx<Postgres>) -> Result<Vec<i64>> {
-        let select = "SELECT number FROM labels WHERE article = $1 ORDER BY number";
-        let rows = sql.query(select, &[&i64::from(query.article)]).await?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     /// Also after it has tried to get out of the transaction.
@@ -141,7 +115,8 @@ pub mod sales {
     use cqrs_core::prelude::*;
     use cqrs_postgres::Postgres;
 
-    use crate::transactions::messages::{SoldPieces, Taken, Totals, UNLUCKY};
+    use crate::support::stock::messages::Taken;
+    use crate::transactions::messages::{SoldPieces, Totals, UNLUCKY};
 
     cqrs_core::module!();
 
@@ -184,7 +159,8 @@ pub mod sales_again {
     use cqrs_core::prelude::*;
     use cqrs_postgres::Postgres;
 
-    use crate::transactions::messages::{SoldPieces, Taken, Totals};
+    use crate::support::stock::messages::Taken;
+    use crate::transactions::messages::{SoldPieces, Totals};
 
     cqrs_core::module!();
 
@@ -220,7 +196,8 @@ pub mod broken {
     use cqrs_core::prelude::*;
     use cqrs_postgres::Postgres;
 
-    use crate::transactions::messages::{SoldPieces, Taken, Totals};
+    use crate::support::stock::messages::Taken;
+    use crate::transactions::messages::{SoldPieces, Totals};
 
     cqrs_core::module!();
 

@@ -1,26 +1,15 @@
-use std::path::Path;
-
-use cqrs_sqlite::rusqlite::Connection;
-
-/// Those that no projection makes.
-pub fn tables(database: &Path) {
-    let create = "CREATE TABLE stock (article INTEGER PRIMARY KEY, pieces INTEGER NOT NULL);
-                  CREATE TABLE labels (article, number, PRIMARY KEY (article, number))";
-    let client = Connection::open(database).expect("it opens");
-    client.execute_batch(create).expect("they are made");
-}
+//! Handlers and projections with transactions of SQLite.
 
 pub mod handlers {
     use std::future::pending;
 
     use cqrs_core::prelude::*;
     use cqrs_sqlite::Sqlite;
-    use cqrs_sqlite::rusqlite::OptionalExtension;
 
-    use crate::transactions::messages::{
-        Count, Counted, How, Label, Labeled, Labels, Move, Pieces, Receive, Received, StockError,
-        Take, Taken, WriteInAQuery,
+    use crate::support::stock::messages::{
+        Count, Counted, Label, Labeled, Move, Moved, Receive, Received, Taken,
     };
+    use crate::transactions::messages::{How, StockError, Take, WriteInAQuery};
 
     cqrs_core::module!();
 
@@ -70,19 +59,16 @@ pub mod handlers {
     }
 
     #[command_handler]
-    fn move_one(
-        cmd: Move,
-        tx: &mut Tx<Sqlite>,
-    ) -> Result<(Taken, Received), CommandError<Rejected>> {
+    fn move_one(cmd: Move, tx: &mut Tx<Sqlite>) -> Result<Moved, CommandError<Rejected>> {
         let update = "UPDATE stock SET pieces = pieces + ?2 WHERE article = ?1";
         for (article, pieces) in [(cmd.from, -1), (cmd.to, 1)] {
             let updated = tx.execute(update, (article, pieces));
             updated.map_err(CommandError::failed)?;
         }
-        let (article, pieces) = (cmd.from, 1);
-        let taken = Taken { article, pieces };
-        let article = cmd.to;
-        Ok((taken, Received { article, pieces }))
+        Ok(Moved {
+            from: cmd.from,
+            to: cmd.to,
+        })
     }
 
     #[command_handler]
@@ -99,27 +85,6 @@ pub mod handlers {
     }
 
     #[query_handler]
-    async fn pieces(query: Pieces, sql: ReadTx<Sqlite>) -> Result<i64> {
-        let select = "SELECT pieces FROM stock WHERE article = ?1";
-        let there = sql.run(move |sql| {
-            sql.query_row(select, [query.article], |row| row.get(0))
-                .optional()
-        });
-        Ok(there.await?.unwrap_or_default())
-    }
-
-    #[query_handler]
-    async fn labels(query: Labels, sql: ReadTx<Sqlite>) -> Result<Vec<i64>> {
-        let select = "SELECT number FROM labels WHERE article = ?1 ORDER BY number";
-        let labels = sql.run(move |sql| {
-            let mut select = sql.prepare(select)?;
-            let rows = select.query_map([query.article], |row| row.get(0))?;
-            rows.collect()
-        });
-        Ok(labels.await?)
-    }
-
-    #[query_handler]
     async fn write(_: WriteInAQuery, sql: ReadTx<Sqlite>) -> Result<Vec<String>> {
         let deleted = sql.run(|sql| sql.execute("DELETE FROM stock", [])).await;
         Ok(deleted.err().iter().map(ToString::to_string).collect())
@@ -130,7 +95,8 @@ pub mod sales {
     use cqrs_core::prelude::*;
     use cqrs_sqlite::Sqlite;
 
-    use crate::transactions::messages::{SoldPieces, Taken, Totals, UNLUCKY};
+    use crate::support::stock::messages::Taken;
+    use crate::transactions::messages::{SoldPieces, Totals, UNLUCKY};
 
     cqrs_core::module!();
 
@@ -175,7 +141,8 @@ pub mod broken {
     use cqrs_core::prelude::*;
     use cqrs_sqlite::Sqlite;
 
-    use crate::transactions::messages::{SoldPieces, Taken, Totals};
+    use crate::support::stock::messages::Taken;
+    use crate::transactions::messages::{SoldPieces, Totals};
 
     cqrs_core::module!();
 
@@ -204,7 +171,7 @@ pub mod wrong {
     use cqrs_core::prelude::*;
     use cqrs_sqlite::Sqlite;
 
-    use crate::transactions::messages::{Receive, Taken};
+    use crate::support::stock::messages::{Receive, Taken};
 
     cqrs_core::module!();
 

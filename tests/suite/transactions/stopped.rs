@@ -11,9 +11,11 @@ use test_postgres::Server;
 use tokio::task::spawn_blocking;
 use tokio_postgres::{Client, NoTls};
 
-use super::messages::{self, Pieces, Receive};
-use super::on_postgres::{handlers, sales, tables};
+use super::messages;
+use super::on_postgres::{handlers, sales};
 use crate::outage::until;
+use crate::support::stock::messages::{Pieces, Receive};
+use crate::support::stock::{create_tables, queries, with_modules};
 
 /// What a commit waits for, so that it can be stopped in the middle.
 const SLOW_COMMIT: &str = "
@@ -128,19 +130,24 @@ async fn a_commit_that_the_server_stopped_in_is_done_once_or_not_at_all() {
         return;
     };
     let plain = client(&server).await;
-    tables(&plain, "public").await;
+    create_tables(&plain, "public").await;
     plain.batch_execute(SLOW_COMMIT).await.expect("it is made");
     let store = Postgres::options()
         .retry_timeout(Duration::from_secs(2))
         .statement_timeout(Duration::ZERO)
         .pool_size(4);
     let store = store.connect(server.url()).await.expect("connects");
-    let builder = Dispatcher::builder()
-        .module(messages::module())
-        .module(handlers::module())
-        .module(sales::module())
-        .max_transaction(Duration::from_secs(60));
-    let app = builder.store(store).build().await.expect("builds");
+    let app = with_modules(&[
+        queries::on_postgres::module(),
+        messages::module(),
+        handlers::module(),
+        sales::module(),
+    ])
+    .max_transaction(Duration::from_secs(60))
+    .store(store)
+    .build()
+    .await
+    .expect("builds");
     let ends = [End::Committed, End::Terminated];
     let cases = ends.into_iter().flat_map(|end| [(end, true), (end, false)]);
     for (article, (end, late)) in (1..).zip(cases) {

@@ -12,33 +12,33 @@ macro_rules! command_handlers {
         use cqrs_core::prelude::*;
 
         use super::{ADD, WRITE};
-        use crate::writes::messages::{
-            Counted, Ending, Journal, Label, Labeled, Labels, Move, Moved, Note, Pieces, Receive,
-            Received, Statement, Swap, Try,
+        use crate::support::stock::messages::{
+            Count, Counted, Label, Labeled, Move, Moved, Receive, Received,
         };
+        use crate::writes::messages::{Abort, Ending, Journal, Statement, Swap, Try};
 
         cqrs_core::module!();
 
         #[command_handler]
-        fn receive(
-            cmd: Receive,
-            _: &Counted,
-            writes: &mut Writes<$store>,
-        ) -> Result<Received, CommandError> {
+        fn receive(cmd: Receive, _: &Counted, writes: &mut Writes<$store>) -> Received {
             writes.execute(ADD, (i64::from(cmd.article), cmd.pieces));
             for line in ["first", "second"] {
                 writes.execute(WRITE, [format!("{line} {}", cmd.article)]);
             }
-            match cmd.ending {
-                Ending::Returns => {}
-                Ending::Rejects => return Err(Rejected::from("as told").into()),
-                Ending::Fails => return Err(CommandError::failed(Error::message("as told"))),
-                Ending::Panics => panic!("as told"),
-            }
-            Ok(Received {
+            Received {
                 article: cmd.article,
                 pieces: cmd.pieces,
-            })
+            }
+        }
+
+        #[command_handler]
+        fn abort(cmd: Abort, _: &Counted, writes: &mut Writes<$store>) -> Result<(), CommandError> {
+            writes.execute(ADD, (i64::from(cmd.article), 5_i64));
+            match cmd.ending {
+                Ending::Rejects => Err(Rejected::from("as told").into()),
+                Ending::Fails => Err(CommandError::failed(Error::message("as told"))),
+                Ending::Panics => panic!("as told"),
+            }
         }
 
         #[command_handler]
@@ -107,7 +107,7 @@ macro_rules! command_handlers {
         }
 
         #[command_handler]
-        fn note(cmd: Note, writes: &mut Writes<$store>) {
+        fn count(cmd: Count, writes: &mut Writes<$store>) {
             writes.execute(ADD, (i64::from(cmd.article), cmd.pieces));
         }
     };
@@ -124,24 +124,6 @@ pub mod on_sqlite {
             from: cmd.from,
             to: cmd.to,
         }
-    }
-
-    #[query_handler]
-    async fn pieces(query: Pieces, sql: ReadTx<Sqlite>) -> Result<i64> {
-        let select = "SELECT coalesce(sum(pieces), 0) FROM stock WHERE article = ?1";
-        let pieces = sql.run(move |sql| sql.query_row(select, [query.article], |row| row.get(0)));
-        Ok(pieces.await?)
-    }
-
-    #[query_handler]
-    async fn labels(query: Labels, sql: ReadTx<Sqlite>) -> Result<Vec<i64>> {
-        let labels = sql.run(move |sql| {
-            let select = "SELECT number FROM labels WHERE article = ?1 ORDER BY number";
-            sql.prepare(select)?
-                .query_map([query.article], |row| row.get(0))?
-                .collect()
-        });
-        Ok(labels.await?)
     }
 
     #[query_handler]
@@ -177,20 +159,6 @@ pub mod on_postgres {
             from: cmd.from,
             to: cmd.to,
         })
-    }
-
-    #[query_handler]
-    async fn pieces(query: Pieces, sql: ReadTx<Postgres>) -> Result<i64> {
-        let select = "SELECT pieces FROM stock WHERE article = $1";
-        let row = sql.query_opt(select, &[&i64::from(query.article)]).await?;
-        Ok(row.map_or(0, |row| row.get(0)))
-    }
-
-    #[query_handler]
-    async fn labels(query: Labels, sql: ReadTx<Postgres>) -> Result<Vec<i64>> {
-        let select = "SELECT number FROM labels WHERE article = $1 ORDER BY number";
-        let rows = sql.query(select, &[&i64::from(query.article)]).await?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     #[query_handler]

@@ -4,27 +4,23 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cqrs_conformance::StoreFixture;
-use cqrs_core::{CommandError, CommandId, Dispatcher};
+use cqrs_core::Dispatcher;
 use cqrs_postgres::Postgres;
 
-use super::messages::{self, Counted, Move, Statement, Swap, Try};
-use super::{create_tables, failed_statement, handlers, head, pieces, receive};
+use super::messages::{self, Statement, Swap, Try};
+use super::{failed_statement, handlers};
 use crate::outage::proxy::Proxy;
-use crate::support::postgres::Schema;
 use crate::support::race;
-
-async fn schema(test: &str) -> Option<Schema> {
-    let schema = Schema::fresh(test, Postgres::options())?.searched();
-    // Creates the schema.
-    drop(schema.open().await);
-    create_tables(&schema).await;
-    Some(schema)
-}
+use crate::support::stock::messages::Move;
+use crate::support::stock::{head, pieces, queries, receive, scenes, schema, with_modules};
 
 async fn app(store: Postgres) -> Dispatcher {
-    let builder = Dispatcher::builder()
-        .module(messages::module())
-        .module(handlers::on_postgres::module())
+    let builder = with_modules(&[
+        queries::on_postgres::module(),
+        messages::module(),
+        handlers::on_postgres::module(),
+    ]);
+    let builder = builder
         .store(store)
         .attempts(1000)
         .max_transaction(Duration::from_secs(60));
@@ -105,18 +101,15 @@ async fn deadlocks_with_transactions_of_handlers_undo_nothing() {
     let Some(schema) = schema(TEST).await else {
         return;
     };
-    let (here, there) = (
+    let dispatchers = [
         app(schema.open().await).await,
         app(schema.open().await).await,
-    );
-    for article in 0..3 {
-        here.execute(receive(article, 100)).await.expect("receives");
-    }
+    ];
+    scenes::receive_hundred_each(&dispatchers[0]).await;
     race(16, |number| {
-        let app = [&here, &there][number % 2].clone();
-        let number = u32::try_from(number).expect("few");
+        let app = dispatchers[number % 2].clone();
+        let (from, to) = scenes::neighbors(number);
         async move {
-            let (from, to) = (number % 3, (number + 1 + number / 3 % 2) % 3);
             if number % 4 < 2 {
                 app.execute(Move { from, to }).await.expect("moves");
             } else {
@@ -125,13 +118,8 @@ async fn deadlocks_with_transactions_of_handlers_undo_nothing() {
         }
     })
     .await;
-    let mut all = 0;
-    for article in 0..3 {
-        let counted = here.state::<Counted>(&article).await.expect("a state");
-        assert_eq!(counted.pieces, pieces(&here, article).await);
-        all += counted.pieces;
-    }
-    assert_eq!((all, head(&here).await), (300, 19));
+    scenes::assert_all_pieces(&dispatchers[0], "PostgreSQL").await;
+    assert_eq!(head(&dispatchers[0]).await, 19);
 }
 
 /// A parameter that does not fit is not sent, nor is anything else of its command. A deferred constraint
@@ -172,7 +160,6 @@ async fn wrong_types_and_deferred_constraints_fail_their_own_command_only() {
     }
 }
 
-/// Connections are ended at any time, also between a commit and its answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_connections_execute_statements_once() {
     const TEST: &str = "lost_connections_execute_statements_once";
@@ -180,39 +167,6 @@ async fn lost_connections_execute_statements_once() {
         return;
     };
     let options = schema.options().application_name(schema.name());
-    let app = app(options.connect(schema.url()).await.expect("it connects")).await;
-    let name = schema.name().to_owned();
-    let client = schema.client().await;
-    let killer = tokio::spawn(async move {
-        let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                         WHERE application_name = $1 ORDER BY state = 'idle', random() LIMIT 1";
-        loop {
-            client.query(terminate, &[&name]).await.expect("terminates");
-            // Time for something to be under way again.
-            tokio::time::sleep(Duration::from_millis(fastrand::u64(5..40))).await;
-        }
-    });
-    const EACH: u32 = 12;
-    race(4, |number| {
-        let app = app.clone();
-        let article = u32::try_from(number % 2).expect("few");
-        async move {
-            for _ in 0..EACH {
-                let id = CommandId::new();
-                while let Err(error) = app.execute(receive(article, 1)).id(id).await {
-                    assert!(matches!(error, CommandError::Failed(_)), "{error}");
-                }
-            }
-        }
-    })
-    .await;
-    killer.abort();
-    let _ = killer.await;
-    let client = schema.client().await;
-    let count = format!("SELECT sum(pieces)::bigint FROM {}.stock", schema.name());
-    let row = client.query_one(&count, &[]).await.expect("a row");
-    assert_eq!(row.get::<_, i64>(0), i64::from(4 * EACH), "rows");
-    let count = format!("SELECT count(*) FROM {}.events", schema.name());
-    let row = client.query_one(&count, &[]).await.expect("a row");
-    assert_eq!(row.get::<_, i64>(0), i64::from(4 * EACH), "events");
+    let app = app(options.connect(schema.url()).await.expect("connects")).await;
+    scenes::lost_connections_repeat_nothing(&schema, &app, 12, 5..40).await;
 }
