@@ -9,7 +9,7 @@ use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
     AppendError, Boundary, Checkpoint, EventLog, EventLogExt, EventQuery, Events, Incarnation,
-    LastEvent, ReadRange, StoreError, ViewBatch, ViewStore,
+    LastEvent, ReadRange, StoreError, Tag, ViewBatch, ViewStore,
 };
 use cqrs_core::{CommandError, Dispatcher};
 use cqrs_kit::Subscription;
@@ -154,6 +154,14 @@ async fn private(test: &'static str) -> Option<Arc<Server>> {
 const BACK_UP: &[fn(&Server)] = &[Server::kill, Server::save, Server::restart];
 const FAIL_OVER: &[fn(&Server)] = &[Server::kill, Server::restore, Server::restart];
 
+/// Appends with this tag, each with so many events.
+async fn append_each(store: &Postgres, tag: &Tag, events: impl IntoIterator<Item = usize>) {
+    for events in events {
+        let appended = store.append(append(tag, events, None)).await;
+        appended.expect("it is appended");
+    }
+}
+
 async fn take(app: &Dispatcher, seats: std::ops::Range<u32>) -> Receipt {
     let mut receipt = None;
     for seat in seats {
@@ -243,10 +251,7 @@ async fn a_notification_does_not_hide_that_the_log_was_replaced() {
     };
     let store = Postgres::connect(server.url()).await.expect("connects");
     on_server(&server, BACK_UP).await;
-    for _ in 0..5 {
-        let appended = store.append(append(&account(1), 2, None)).await;
-        appended.expect("it is appended");
-    }
+    append_each(&store, &account(1), [2; 5]).await;
     let seen = store.head().await.expect("a head");
     on_server(&server, FAIL_OVER).await;
     // The store is idle, so its first new connection is the one that listens.
@@ -273,19 +278,13 @@ async fn a_store_says_that_its_log_was_replaced() {
     };
     let store = Postgres::connect(server.url()).await.expect("connects");
     on_server(&server, BACK_UP).await;
-    for _ in 0..5 {
-        let appended = store.append(append(&account(1), 2, None)).await;
-        appended.expect("it is appended");
-    }
+    append_each(&store, &account(1), [2; 5]).await;
     let seen = store.head().await.expect("a head");
     let log: Arc<dyn EventLog> = Arc::new(store.clone());
     let mut follower = Subscription::new(log, EventQuery::All, seen);
     on_server(&server, FAIL_OVER).await;
     let other = Postgres::connect(server.url()).await.expect("connects");
-    for _ in 0..10 {
-        let appended = other.append(append(&account(2), 2, None)).await;
-        appended.expect("it is appended");
-    }
+    append_each(&other, &account(2), [2; 10]).await;
     // The account was not written to, so only the replaced log is in the way.
     for number in [3, 4] {
         let decided = append(&account(number), 1, Some(seen));
@@ -336,10 +335,7 @@ async fn a_log_that_was_created_again_is_no_conflict() {
     };
     for events in [1, 4, 9] {
         let store = schema.open().await;
-        for _ in 0..4 {
-            let appended = store.append(append(&account(1), 1, None)).await;
-            appended.expect("it is appended");
-        }
+        append_each(&store, &account(1), [1; 4]).await;
         let seen = store.head().await.expect("a head");
         let drop = format!("DROP SCHEMA {} CASCADE", schema.name());
         schema
@@ -349,10 +345,7 @@ async fn a_log_that_was_created_again_is_no_conflict() {
             .await
             .expect("it is dropped");
         let other = schema.open().await;
-        for _ in 0..events {
-            let appended = other.append(append(&account(2), 1, None)).await;
-            appended.expect("it is appended");
-        }
+        append_each(&other, &account(2), (0..events).map(|_| 1)).await;
         let refused = store.append(append(&account(2), 1, Some(seen))).await;
         assert!(
             matches!(refused, Err(AppendError::Store(StoreError::Rewound { .. }))),

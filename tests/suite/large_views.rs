@@ -1,10 +1,12 @@
 //! Views that are large together: a projection does not have more of them in memory than it needs.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use cqrs_core::prelude::*;
 
 use crate::support::stores::on_each;
 use crate::support::watched::WatchedViews;
-use std::time::Duration;
 
 cqrs_core::module!();
 
@@ -64,18 +66,23 @@ async fn times(_: Times, scrolls: Read<Scroll>) -> Result<Vec<u32>> {
     Ok(scrolls.into_iter().map(|scroll| scroll.times).collect())
 }
 
+/// The only dispatcher on these stores, with its views watched.
+async fn watched(first: &Dispatcher) -> (Dispatcher, Arc<WatchedViews>) {
+    first.shutdown(LONG).await.expect("there is nothing to do");
+    let store = WatchedViews::watched(first.views().expect("it has views").clone());
+    let builder = Dispatcher::builder().module(module());
+    let app = builder
+        .log(first.log().clone())
+        .views(store.clone())
+        .build()
+        .await;
+    (app.expect("builds"), store)
+}
+
 #[tokio::test]
 async fn a_page_of_events_about_large_views_is_written_in_parts() {
     on_each(module(), |first| async move {
-        first.shutdown(LONG).await.expect("there is nothing to do");
-        let store = WatchedViews::watched(first.views().expect("it has views").clone());
-        let builder = Dispatcher::builder().module(module());
-        let app = builder
-            .log(first.log().clone())
-            .views(store.clone())
-            .build()
-            .await;
-        let app = app.expect("builds");
+        let (app, store) = watched(&first).await;
         let write = Write { scrolls: SCROLLS };
         app.execute(write.clone()).await.expect("writes");
         app.wait_until_idle(LONG).await.expect("comes to rest");
@@ -97,15 +104,7 @@ async fn a_page_of_events_about_large_views_is_written_in_parts() {
 #[tokio::test]
 async fn small_views_stay_in_memory_from_page_to_page() {
     on_each(module(), |first| async move {
-        first.shutdown(LONG).await.expect("there is nothing to do");
-        let store = WatchedViews::watched(first.views().expect("it has views").clone());
-        let builder = Dispatcher::builder().module(module());
-        let app = builder
-            .log(first.log().clone())
-            .views(store.clone())
-            .build()
-            .await;
-        let app = app.expect("builds");
+        let (app, store) = watched(&first).await;
         for _ in 0..3 {
             app.execute(Write { scrolls: 4 }).await.expect("writes");
             app.wait_until_idle(LONG).await.expect("comes to rest");
