@@ -4,8 +4,8 @@ use std::thread::{self, JoinHandle};
 
 /// Runs code that calls wakers of callers' runtimes. If one panics, the other callers must still be
 /// answered. The panic hook has reported the panic.
-pub(crate) fn ignore_panic(wake: impl FnOnce()) {
-    let _ = catch_unwind(AssertUnwindSafe(wake));
+pub(crate) fn ignore_panic<T>(wake: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(wake)).ok()
 }
 
 /// A thread that is joined on drop. Its owner has to make sure that the thread ends by then.
@@ -16,11 +16,6 @@ impl Thread {
     pub(crate) fn start(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let handle = thread::Builder::new().name(name.to_owned()).spawn(run)?;
         Ok(Self(Some(handle)))
-    }
-
-    /// Lets the thread end by itself.
-    pub(crate) fn detach(&mut self) {
-        self.0 = None;
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 use crate::stall::StallDetector;
 use crate::thread::ignore_panic;
 use crate::write::engine::Engine;
-use crate::write::task::Task;
+use crate::write::task::{Answers, Task};
 
 /// The engine, owned by the writing thread or by a lease.
 pub(crate) struct LeasedEngine(OwnedMutexGuard<Engine>);
@@ -33,15 +33,20 @@ impl LeasedEngine {
         &mut self.0
     }
 
-    /// Leases the engine, and waits until it is returned.
-    pub(crate) fn lease(mut self, lease_request: LeaseRequest, progress: &StallDetector) -> Self {
+    /// Leases the engine, and waits until it is returned. Returns the answer to the task in the handler's
+    /// transaction.
+    pub(crate) fn lease(
+        mut self,
+        lease_request: LeaseRequest,
+        progress: &StallDetector,
+    ) -> (Self, Answers) {
         let LeaseRequest(lease_request) = lease_request;
         if lease_request.is_closed() {
-            return self;
+            return (self, Answers::default());
         }
         if let Err(fault) = self.0.lease() {
             ignore_panic(|| drop(lease_request.send(Err(fault.into()))));
-            return self;
+            return (self, Answers::default());
         }
         let home = OwnedMutexGuard::mutex(&self.0).clone();
         let (back, returned) = oneshot::channel();
@@ -53,8 +58,8 @@ impl LeasedEngine {
         let task = returned.blocking_recv().ok();
         progress.mark_working();
         let mut engine = home.blocking_lock_owned();
-        engine.reclaim(task);
-        Self(engine)
+        let answers = engine.reclaim(task);
+        (Self(engine), answers)
     }
 }
 

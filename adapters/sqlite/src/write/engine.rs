@@ -9,11 +9,10 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use uuid::Uuid;
 
-use super::task::{Batch, EngineMemory, Log, Task};
+use super::task::{Answers, Batch, EngineMemory, Log, Task};
 use crate::fault::Fault;
 use crate::files::Files;
 use crate::row::Head;
-use crate::thread::ignore_panic;
 use crate::transaction::guard::Guard;
 use crate::{read, row, sql};
 use cqrs_kit::tail::LogTail;
@@ -26,7 +25,7 @@ use cqrs_kit::tail::LogTail;
 ///   the tasks have inserted. A rollback truncates it.
 /// - SQLite has one writer at a time, and tasks are decided under its lock, so every decision is about
 ///   the current end of the log (I2, I3), also if several processes write (I9).
-/// - A task is answered after its transaction is committed and synced, and never before (I7). After a
+/// - A task has an answer after its transaction is committed and synced, and never before (I7). After a
 ///   `COMMIT` that failed, the database is asked for the outcome (see `resolve_commit`).
 /// - If the process ends before `COMMIT`, SQLite discards the transaction; if it ends afterwards, the
 ///   callers got no answer, and find their appends by command id (I1, I6).
@@ -94,13 +93,16 @@ impl Engine {
 
     /// Carries out the batch in one transaction, with one sync for all of it. If a task fails because
     /// of its own data, the batch is split around it, so that it fails alone (I11).
-    pub(crate) fn write(&mut self, batch: Batch) {
+    pub(crate) fn write(&mut self, batch: Batch) -> Answers {
+        let mut answers = Answers::default();
         let mut waiting = vec![batch];
         while let Some(mut batch) = waiting.pop() {
             let mut at = 0;
             match self.attempt(|engine| engine.transaction(&mut batch, &mut at)) {
-                Ok(()) => self.answer(batch),
-                Err(TransactionFailure::Uncertain(fault)) => self.resolve_commit(batch, fault),
+                Ok(()) => self.publish(batch, &mut answers),
+                Err(TransactionFailure::Uncertain(fault)) => {
+                    self.resolve_commit(batch, fault, &mut answers);
+                }
                 Err(TransactionFailure::Stopped(fault))
                     if batch.len() > 1 && !fault.is_general() =>
                 {
@@ -112,9 +114,10 @@ impl Engine {
                     let parts = [after, culprit, batch].into_iter();
                     waiting.extend(parts.filter(|part| !part.is_empty()));
                 }
-                Err(TransactionFailure::Stopped(fault)) => fail(batch, &fault),
+                Err(TransactionFailure::Stopped(fault)) => answers.add(batch, Some(fault)),
             }
         }
+        answers
     }
 
     /// Begins a transaction for a handler, which has the connection until it is reclaimed.
@@ -147,16 +150,21 @@ impl Engine {
 
     /// Ends a handler's transaction: carries out the task in it and commits both, or rolls back if there
     /// is no task, because the handler failed or its future was dropped.
-    pub(crate) fn reclaim(&mut self, task: Option<Box<dyn Task>>) {
+    pub(crate) fn reclaim(&mut self, task: Option<Box<dyn Task>>) -> Answers {
+        let mut answers = Answers::default();
         let open = self.guard.reclaim();
         let Some(mut task) = task else {
-            return self.roll_back();
+            self.roll_back();
+            return answers;
         };
         match self.attempt(|engine| engine.complete(&mut *task, open)) {
-            Ok(()) => self.answer(vec![task]),
-            Err(TransactionFailure::Uncertain(fault)) => self.resolve_commit(vec![task], fault),
-            Err(TransactionFailure::Stopped(fault)) => fail(vec![task], &fault),
+            Ok(()) => self.publish(vec![task], &mut answers),
+            Err(TransactionFailure::Uncertain(fault)) => {
+                self.resolve_commit(vec![task], fault, &mut answers);
+            }
+            Err(TransactionFailure::Stopped(fault)) => answers.add(vec![task], Some(fault)),
         }
+        answers
     }
 
     /// Limits the database to this many pages, after which SQLite reports a full disk.
@@ -337,15 +345,15 @@ impl Engine {
     /// within reach of the next recovery. So this commits a write of its own, which overwrites those
     /// pages of the log. Once that has succeeded, a batch that is not visible never will be. If it fails
     /// as well, the outcome is unknown, and callers are told so (`Indeterminate`).
-    fn resolve_commit(&mut self, batch: Batch, fault: Fault) {
+    fn resolve_commit(&mut self, batch: Batch, fault: Fault, answers: &mut Answers) {
         match catch_unwind(AssertUnwindSafe(|| self.find(&batch))) {
-            Ok(Ok(true)) => self.answer(batch),
-            Ok(Ok(false)) => fail(batch, &fault.undone()),
+            Ok(Ok(true)) => self.publish(batch, answers),
+            Ok(Ok(false)) => answers.add(batch, Some(fault.undone())),
             // This includes a panic: until the next transaction, nothing is known.
             Ok(Err(_)) | Err(_) => {
                 self.forget();
                 self.roll_back();
-                fail(batch, &fault.unknown());
+                answers.add(batch, Some(fault.unknown()));
             }
         }
     }
@@ -364,18 +372,16 @@ impl Engine {
         Ok(found.unwrap_or(false))
     }
 
-    /// Acknowledges a commit, unless the database at the path is another one by now: then the commit is
-    /// in a file that no other process will open.
-    fn answer(&self, mut batch: Batch) {
+    /// Publishes a commit, unless the database at the path is another one by now: then the commit is in a
+    /// file that no other process will open.
+    fn publish(&self, mut batch: Batch, answers: &mut Answers) {
         if let Err(fault) = self.files.check() {
-            return fail(batch, &fault);
+            return answers.add(batch, Some(fault));
         }
         // Followers before callers: a caller that reads after its answer finds its events in memory.
         let events = batch.iter_mut().flat_map(|task| task.take_events());
         self.tail.on_appended(self.committed, events);
-        for task in batch {
-            ignore_panic(|| task.answer());
-        }
+        answers.add(batch, None);
     }
 }
 
@@ -399,11 +405,5 @@ fn commit_failure(error: rusqlite::Error) -> TransactionFailure {
         }
         _ if Fault::is_certain(&error) => TransactionFailure::Stopped(error.into()),
         _ => TransactionFailure::Uncertain(error.into()),
-    }
-}
-
-fn fail(batch: Batch, fault: &Fault) {
-    for task in batch {
-        ignore_panic(|| task.fail(fault.clone()));
     }
 }

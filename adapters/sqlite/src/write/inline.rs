@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::queue::EngineQueue;
 use super::request::split;
+use super::task::Answers;
 use crate::stall::StallDetector;
 use crate::thread::ignore_panic;
 
@@ -21,21 +22,23 @@ impl InlineCommit {
         Self { queue, stall }
     }
 
-    /// Commits, unless another thread is committing.
-    pub(crate) fn run(self) {
+    /// Commits, unless another thread is committing. When this returns, the engine and the permit are free
+    /// for the next commit.
+    pub(crate) fn run(self) -> Answers {
         let Some(_permit) = InlinePermit::acquire() else {
-            return;
+            return Answers::default();
         };
         let Some((mut engine, requests)) = self.queue.take_inline() else {
-            return;
+            return Answers::default();
         };
         let begun = Instant::now();
         self.stall.mark_working();
         let (batch, _) = split(requests);
         // The engine has guards of its own. This one makes sure that the engine returns.
-        ignore_panic(|| engine.engine().write(batch));
+        let answers = ignore_panic(|| engine.engine().write(batch));
         self.stall.mark_idle();
         self.queue.put_back(engine, begun.elapsed());
+        answers.unwrap_or_default()
     }
 }
 

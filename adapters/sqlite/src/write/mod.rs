@@ -37,6 +37,7 @@ use request::{Request, split};
 
 pub(crate) use append::AppendTask;
 pub(crate) use models::check_models;
+use task::Answers;
 pub(crate) use task::Task;
 pub(crate) use views::ViewTask;
 
@@ -45,7 +46,7 @@ pub(crate) use views::ViewTask;
 pub(crate) struct Writer {
     queue: Arc<EngineQueue>,
     stall: StallDetector,
-    thread: Thread,
+    _thread: Thread,
 }
 
 impl Writer {
@@ -61,24 +62,27 @@ impl Writer {
             while let Some((mut engine, requests)) = served.next_batch() {
                 let (batch, lease_request) = split(requests);
                 let begun = Instant::now();
+                let mut answers = Answers::default();
                 progress.mark_working();
                 if !batch.is_empty() {
-                    engine.engine().write(batch);
+                    answers = engine.engine().write(batch);
                     progress.mark_working();
                 }
                 let took = begun.elapsed();
                 // The lease ended the batch, so it comes after all of it, in the order of arrival.
                 if let Some(lease_request) = lease_request {
-                    engine = engine.lease(lease_request, &progress);
+                    answers.send();
+                    (engine, answers) = engine.lease(lease_request, &progress);
                 }
                 progress.mark_idle();
                 served.put_back(engine, took);
+                answers.send();
             }
         })?;
         Ok(Self {
             queue,
             stall,
-            thread,
+            _thread: thread,
         })
     }
 
@@ -92,7 +96,7 @@ impl Writer {
         let (task, answer) = AppendTask::new(append)?;
         if let Some(runtime) = self.queue.push(Request::Write(Box::new(task)))? {
             let commit = InlineCommit::new(self.queue.clone(), self.stall.clone());
-            runtime.spawn(async move { commit.run() });
+            runtime.spawn(async move { commit.run().send() });
         }
         // From here on, the append is carried out even if this future is dropped.
         self.appended(answer).await
@@ -161,10 +165,5 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.queue.close();
-        // A waker that an inline commit calls may drop the last clone of a store. The writing thread, which
-        // waits for the end of that commit, cannot be waited for then.
-        if self.queue.is_inline_thread() {
-            self.thread.detach();
-        }
     }
 }

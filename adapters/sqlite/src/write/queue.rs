@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, ThreadId};
+use std::thread;
 use std::time::Duration;
 
 use cqrs_core::store::{AppendError, StoreError};
@@ -45,8 +45,6 @@ struct EngineQueueState {
     is_guarding: bool,
     /// Number of inline commits that were requested so far.
     inline_requests: u64,
-    /// The thread that carries out an inline commit.
-    inline_thread: Option<ThreadId>,
     phase: QueuePhase,
 }
 
@@ -74,7 +72,6 @@ impl EngineQueue {
                 is_waiting: false,
                 is_guarding: false,
                 inline_requests: 0,
-                inline_thread: None,
                 phase: QueuePhase::Open,
             }),
             call: Condvar::new(),
@@ -166,7 +163,6 @@ impl EngineQueue {
             state.engine = Some(engine);
             return None;
         }
-        state.inline_thread = Some(thread::current().id());
         self.places.add_permits(requests.len());
         Some((engine, requests))
     }
@@ -175,7 +171,6 @@ impl EngineQueue {
     pub(crate) fn put_back(&self, engine: LeasedEngine, took: Duration) {
         let mut state = self.lock();
         state.engine = Some(engine);
-        state.inline_thread = None;
         state.policy.on_commit(took);
         if state.is_closed() || !state.requests.is_empty() {
             self.call_thread(&mut state);
@@ -197,11 +192,6 @@ impl EngineQueue {
             state.phase = QueuePhase::Closed;
         }
         self.wake_thread(&mut state);
-    }
-
-    /// Whether this thread carries out an inline commit.
-    pub(crate) fn is_inline_thread(&self) -> bool {
-        self.lock().inline_thread == Some(thread::current().id())
     }
 
     /// Waits until requests are to be served, and takes the engine and the first of them.

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use crate::fault::Fault;
 use crate::row::Head;
 use crate::sql;
+use crate::thread::ignore_panic;
 use crate::transaction::guard::Guard;
 
 /// The work of the writing thread for one caller. Several tasks share a transaction.
@@ -41,6 +42,31 @@ pub(crate) trait Task: Send {
 
 /// Tasks that share a transaction.
 pub(crate) type Batch = Vec<Box<dyn Task>>;
+
+/// Answers to tasks whose transactions have ended. They are sent once the engine is free: a caller that
+/// was answered before could run ahead of this thread, and its next request would find the engine in use.
+#[derive(Default)]
+#[must_use]
+pub(crate) struct Answers(Vec<(Batch, Option<Fault>)>);
+
+impl Answers {
+    /// Adds the answers to a batch: those of its last run, or this fault.
+    pub(crate) fn add(&mut self, batch: Batch, fault: Option<Fault>) {
+        self.0.push((batch, fault));
+    }
+
+    /// Sends the answers to the callers.
+    pub(crate) fn send(self) {
+        for (batch, fault) in self.0 {
+            for task in batch {
+                ignore_panic(|| match &fault {
+                    None => task.answer(),
+                    Some(fault) => task.fail(fault.clone()),
+                });
+            }
+        }
+    }
+}
 
 /// What the engine knows of the log without reading it.
 pub(crate) struct EngineMemory {

@@ -78,7 +78,7 @@ fn error(answer: Answer) -> AppendError {
 fn write_one(engine: &mut Engine, append: Append) -> Result<Appended, AppendError> {
     let mut batch = Batch::new();
     let answer = put(&mut batch, append);
-    engine.write(batch);
+    engine.write(batch).send();
     answer.blocking_recv().unwrap()
 }
 
@@ -124,7 +124,7 @@ fn a_task_that_fails_or_panics_fails_alone() {
     batch.push(Box::new(Poison(|| panic!("poison"))));
     let third = put(&mut batch, unless_after("b:1", 2));
     let fourth = put(&mut batch, unless_after("b:1", 2));
-    engine.write(batch);
+    engine.write(batch).send();
     assert_eq!([first, second, third].map(position), [1, 2, 3]);
     let conflict = error(fourth);
     assert!(matches!(conflict, AppendError::Conflict { at } if at.get() == 3));
@@ -141,7 +141,7 @@ fn a_rolled_back_event_is_no_evidence() {
     batch.push(Box::new(Poison(|| {
         Err(rusqlite::Error::InvalidQuery.into())
     })));
-    engine.write(batch);
+    engine.write(batch).send();
     // That fault concerns everyone, so nothing is tried again.
     assert!(matches!(
         error(first),
@@ -164,7 +164,7 @@ fn one_id_twice_in_a_batch_has_one_effect() {
     let first = put(&mut batch, command.clone());
     let again = put(&mut batch, command.clone());
     let other = put(&mut batch, command.fingerprint(2));
-    engine.write(batch);
+    engine.write(batch).send();
     assert!(!first.blocking_recv().unwrap().unwrap().replayed);
     assert!(again.blocking_recv().unwrap().unwrap().replayed);
     assert!(matches!(error(other), AppendError::CommandMismatch { .. }));
@@ -213,7 +213,7 @@ fn only_what_does_not_fit_is_refused_when_the_disk_is_full() {
     let small = put(&mut batch, append("a:1", b"{}"));
     let large = put(&mut batch, append("a:1", &vec![b'1'; 200_000]));
     let last = put(&mut batch, append("a:1", b"{}"));
-    engine.write(batch);
+    engine.write(batch).send();
     assert_eq!(position(small), 2);
     assert!(matches!(
         error(large),
@@ -230,7 +230,7 @@ fn a_failed_commit_that_took_place_is_found() {
     let mut batch = Batch::new();
     let first = put(&mut batch, append("a:1", b"{}"));
     let second = put(&mut batch, unless_after("a:1", 0));
-    engine.write(batch);
+    engine.write(batch).send();
     assert_eq!(position(first), 1);
     assert!(matches!(error(second), AppendError::Conflict { .. }));
     let conflict = write_one(&mut engine, unless_after("a:1", 0)).unwrap_err();
@@ -298,7 +298,7 @@ fn states_are_compared_within_a_batch() {
     let first = put(&mut batch, write(None));
     let stale = put(&mut batch, write(None));
     let second = put(&mut batch, write(Some(Position::new(1))));
-    engine.write(batch);
+    engine.write(batch).send();
     assert_eq!(position(first), 1);
     assert!(matches!(error(stale), AppendError::Conflict { at } if at.get() == 1));
     assert_eq!(position(second), 2);
@@ -313,7 +313,7 @@ fn model(indexes: &[&'static str]) -> ModelSchema {
 
 fn prepare(engine: &mut Engine, model: ModelSchema) -> Result<(), String> {
     let (task, answer) = PrepareTask::new(vec![model]);
-    engine.write(vec![Box::new(task)]);
+    engine.write(vec![Box::new(task)]).send();
     let answer = answer.blocking_recv().unwrap();
     answer.map_err(|error| error.to_string())
 }
@@ -343,7 +343,7 @@ fn views_share_a_transaction_with_appends_and_fail_alone() {
     let (task, unprepared) = ViewTask::new(views(model(&[]), None)).unwrap();
     batch.push(Box::new(task));
     let second = put(&mut batch, append("a:1", b"{}"));
-    engine.write(batch);
+    engine.write(batch).send();
     assert_eq!([first, second].map(position), [1, 2]);
     let failed = unprepared.blocking_recv().unwrap().unwrap_err();
     assert!(matches!(failed, ViewCommitError::Failed(_)));
@@ -355,7 +355,7 @@ fn views_share_a_transaction_with_appends_and_fail_alone() {
     batch.push(Box::new(task));
     batch.push(Box::new(late));
     let third = put(&mut batch, append("a:1", b"{}"));
-    engine.write(batch);
+    engine.write(batch).send();
     assert!(first.blocking_recv().unwrap().is_ok());
     let moved = second.blocking_recv().unwrap().unwrap_err();
     assert!(matches!(moved, ViewCommitError::Moved { found } if found == Some(Position::new(1))));
@@ -374,14 +374,14 @@ fn views_that_do_not_fit_tell_of_a_full_disk() {
         ViewTask::new(batch).unwrap()
     };
     let (task, answer) = large(200_000);
-    engine.write(vec![Box::new(task)]);
+    engine.write(vec![Box::new(task)]).send();
     let full = answer.blocking_recv().unwrap().unwrap_err();
     assert!(
         matches!(full, ViewCommitError::Failed(StoreError::Full { .. })),
         "{full}"
     );
     let (task, answer) = large(100);
-    engine.write(vec![Box::new(task)]);
+    engine.write(vec![Box::new(task)]).send();
     answer.blocking_recv().unwrap().unwrap();
 }
 
@@ -393,7 +393,7 @@ fn a_read_model_is_made_anew_only_while_it_is_empty() {
     prepare(&mut engine, model(&["price"])).unwrap();
     prepare(&mut engine, model(&[])).unwrap();
     let (task, answer) = ViewTask::new(views(model(&[]), None)).unwrap();
-    engine.write(vec![Box::new(task)]);
+    engine.write(vec![Box::new(task)]).send();
     answer.blocking_recv().unwrap().unwrap();
     prepare(&mut engine, model(&[])).unwrap();
     let error = prepare(&mut engine, model(&["name"])).unwrap_err();

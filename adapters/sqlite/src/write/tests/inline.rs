@@ -120,6 +120,51 @@ async fn a_lone_caller_commits_on_its_own_worker() {
     panic!("no commit was inline");
 }
 
+/// Tells that it is woken, and keeps the thread that wakes it until it is released.
+struct HoldOnWake {
+    woken: Sender<()>,
+    released: Mutex<Receiver<()>>,
+}
+
+impl Wake for HoldOnWake {
+    fn wake(self: Arc<Self>) {
+        let _ = self.woken.send(());
+        let _ = self.released.lock().unwrap().recv();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_that_overtakes_the_thread_of_its_answer_finds_the_engine_free() {
+    let directory = Directory::new();
+    let (writer, threads) = observed(&directory);
+    for _ in 0..TRIES / 10 {
+        let (woken, wakes) = channel();
+        let (release, released) = channel();
+        let waker = Waker::from(Arc::new(HoldOnWake {
+            woken,
+            released: Mutex::new(released),
+        }));
+        // This is no task, so the writing thread commits.
+        let mut first = Box::pin(writer.append(append("a:1", b"{}")));
+        let polled = first.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        wakes.recv().unwrap();
+        assert_eq!(threads.recv().unwrap().name(), WRITING_THREAD);
+
+        let next = writer.clone();
+        let call = tokio::spawn(async move { next.append(append("a:1", b"{}")).await });
+        let committer = threads.recv_timeout(Duration::from_millis(20));
+        drop(release);
+        call.await.unwrap().unwrap();
+        if committer.is_ok_and(|committer| committer.name() != WRITING_THREAD) {
+            return;
+        }
+        // It was left to the writing thread, which has committed it by now.
+        while threads.try_recv().is_ok() {}
+    }
+    panic!("the engine was not free");
+}
+
 #[test]
 fn a_runtime_without_a_spare_worker_leaves_commits_to_the_writing_thread() {
     let directory = Directory::new();

@@ -24,7 +24,7 @@ fn note(engine: &mut Engine, append: Append) -> Result<Appended, AppendError> {
     let insert = "INSERT INTO notes VALUES ('a')";
     assert_eq!(engine.conn().execute(insert, []), Ok(1));
     let (task, answer) = AppendTask::new(append).unwrap();
-    engine.reclaim(Some(Box::new(task)));
+    engine.reclaim(Some(Box::new(task))).send();
     answer.blocking_recv().unwrap()
 }
 
@@ -78,7 +78,7 @@ fn a_checkpoint_is_settled_alike() {
         engine.faults.0.push_back(fault);
         engine.lease().unwrap();
         let (task, answer) = ViewTask::new(views(model(&[]), None)).unwrap();
-        engine.reclaim(Some(Box::new(task)));
+        engine.reclaim(Some(Box::new(task))).send();
         answer.blocking_recv().unwrap()
     };
     let lost = commit(CommitFault::Lost).unwrap_err();
