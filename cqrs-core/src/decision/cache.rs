@@ -1,4 +1,3 @@
-use std::any::TypeId;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,7 +9,7 @@ use super::entries::Entries;
 use super::load::{FoldedState, Load};
 use super::pending::{AppendStatus, Pending};
 use crate::error::Failure;
-use crate::store::{BoxFuture, EventLog, Tags};
+use crate::store::{BoxFuture, EventLog};
 
 /// The states of recent decisions, and the turns of their aggregates: a process makes one decision
 /// about an aggregate at a time, and the others wait for their turn.
@@ -36,9 +35,6 @@ pub struct StateCacheHealth {
     /// Approximate size of the states in memory, in bytes.
     pub bytes: usize,
 }
-
-/// An aggregate: its type, since two types may have one name in different modules, and its tags.
-pub(super) type AggregateKey = (TypeId, Tags);
 
 /// The turn of one aggregate, and its state. The holder of the lock has the turn.
 #[derive(Default)]
@@ -113,7 +109,7 @@ impl StateCache {
         store: &'a dyn EventLog,
         limit: Duration,
     ) -> Option<BoxFuture<'a, Result<(), Failure>>> {
-        let taken = self.entries().take_turn(&key(load), handler);
+        let taken = self.entries().take_turn(&load.key, handler);
         let awaited = match taken {
             // `?` returns here, without a future, if no append has to be awaited.
             Ok(slot) => Ok(self.take(load, slot, store)?),
@@ -177,12 +173,12 @@ impl StateCache {
         let mut entries = self.entries();
         match turn {
             Ok(slot) => {
-                entries.note_holder(&key(load), handler);
+                entries.note_holder(&load.key, handler);
                 Ok(slot)
             }
             Err(_) => Err(Failure::Busy {
-                aggregate: load.tags.clone(),
-                handler: entries.holder(&key(load)),
+                aggregate: load.key.tags.clone(),
+                handler: entries.holder(&load.key),
                 waited: limit,
             }),
         }
@@ -207,7 +203,7 @@ impl StateCache {
         // Outside of the entries' lock, since it may run the user's `Serialize`.
         let bytes = size.bytes(|| value.size());
         slot.suspended_for = slot.suspended_for.saturating_sub(1);
-        if self.entries().keep(&key(&load), &slot, bytes) {
+        if self.entries().keep(&load.key, &slot, bytes) {
             slot.cached = Some(load.state);
         } else {
             // Dropped for lack of room: as with a dirty state.
@@ -231,8 +227,4 @@ impl StateCache {
     fn entries(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn key(load: &Load) -> AggregateKey {
-    ((load.aggregate.type_id)(), load.tags.clone())
 }

@@ -4,7 +4,8 @@ use hashbrown::HashMap;
 use lru::LruCache;
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::cache::{AggregateKey, Checkout, StateSlot};
+use super::aggregate_key::AggregateKey;
+use super::cache::{Checkout, StateSlot};
 
 /// The aggregates that are in use or were used recently, each with its slot.
 ///

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::aggregate::AggregateState;
+use super::aggregate_key::AggregateKey;
 use super::cache::Checkout;
 use super::pending::Pending;
 use super::size::SizeEstimate;
@@ -19,8 +20,7 @@ pub(super) struct Load {
     /// The inputs that take it. Empty if only an event concerns it.
     pub(super) inputs: Inputs,
     pub(super) aggregate: &'static AggregateType,
-    /// The tags that all of its events have: one tag, or several.
-    pub(super) tags: Tags,
+    pub(super) key: AggregateKey,
     pub(super) state: FoldedState,
     /// The position up to which the log was read for this aggregate. Beyond the state's `up_to`
     /// after a reset.
@@ -66,7 +66,7 @@ impl TagIndex {
             let mut index = HashMap::<_, Vec<_>>::with_capacity(loads.len());
             for (place, load) in loads.iter().enumerate() {
                 // One tag is enough: an event that concerns the load has all of its tags.
-                if let Some(first) = load.tags.iter().next() {
+                if let Some(first) = load.key.tags.iter().next() {
                     index.entry(first.clone()).or_default().push(place);
                 }
             }
@@ -97,7 +97,7 @@ impl Load {
         Self {
             inputs,
             aggregate,
-            tags,
+            key: AggregateKey::new(aggregate, tags),
             state: FoldedState::unread(aggregate),
             seen: Position::START,
             is_dirty: false,
@@ -118,7 +118,7 @@ impl Load {
     /// Whether both are the same aggregate. Types in different modules may have one name, and so
     /// equal tags.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        self.tags == other.tags && (self.aggregate.type_id)() == (other.aggregate.type_id)()
+        self.key == other.key
     }
 
     /// Drops the state, so that the next read starts at the first event.
@@ -133,8 +133,8 @@ impl Load {
     }
 
     /// Key of the stored state. An aggregate with stored states has one tag.
-    pub(super) fn key(&self) -> StateKey {
-        let id = self.tags.iter().next().map_or("", Tag::id);
+    pub(super) fn state_key(&self) -> StateKey {
+        let id = self.key.tags.iter().next().map_or("", Tag::id);
         StateKey {
             aggregate: self.aggregate.name,
             id: id.to_owned(),
@@ -155,7 +155,7 @@ impl Load {
         let types = self.aggregate.events.iter();
         EventQueryItem {
             types: types.copied().map(EventType::new).collect(),
-            tags: self.tags.as_slice().to_vec(),
+            tags: self.key.tags.as_slice().to_vec(),
         }
     }
 
@@ -181,7 +181,7 @@ impl Load {
 
     /// Whether the aggregate folds this event.
     pub(super) fn is_concerned(&self, event: &EventData) -> bool {
-        self.aggregate.folds(&event.event_type) && event.tags.contains_all(&self.tags)
+        self.aggregate.folds(&event.event_type) && event.tags.contains_all(&self.key.tags)
     }
 
     /// Folds an event that concerns the aggregate.
@@ -193,7 +193,7 @@ impl Load {
         let state = &mut self.state;
         // A failed fold leaves the state between two events. The callers have marked it dirty
         // before.
-        state.value.apply(event, &self.tags, handler)?;
+        state.value.apply(event, &self.key.tags, handler)?;
         state.events = state.events.saturating_add(1);
         state.size.add(event.payload.len());
         Ok(())
@@ -226,7 +226,7 @@ impl LoadedStates for Vec<Load> {
         let load = <[Load]>::get(self, number)?;
         Some(LoadedState {
             inputs: &load.inputs,
-            tags: &load.tags,
+            tags: &load.key.tags,
             state: load.state.value.get(),
         })
     }

@@ -267,11 +267,11 @@ impl<'a> Loaded<'a> {
         let mut bytes = append.bytes();
         for load in self.loads.iter_mut().filter(|load| is_due(load)) {
             let is_snapshot = load.is_snapshot_due();
-            if written.contains(&load.tags) {
+            if written.contains(&load.key.tags) {
                 continue;
             }
             // A snapshot only saves time, so one that cannot be written is left out.
-            let body = match load.state.value.save(&load.tags, handler) {
+            let body = match load.state.value.save(&load.key.tags, handler) {
                 Err(Failure::Handler { .. }) if is_snapshot => None,
                 saved => saved?,
             };
@@ -287,9 +287,9 @@ impl<'a> Loaded<'a> {
             };
             load.state.events = 0;
             bytes = bytes.saturating_add(body.len());
-            written.insert(load.tags.clone());
+            written.insert(load.key.tags.clone());
             writes.push(StateWrite {
-                key: load.key(),
+                key: load.state_key(),
                 body,
                 // If another process has replaced the stored state since, the append is a conflict.
                 based_on: load.state.stored,

@@ -1,6 +1,7 @@
 //! Carries a command from its aggregates to the append of its events.
 
 mod aggregate;
+mod aggregate_key;
 mod attempt;
 mod cache;
 mod causation;

@@ -34,7 +34,7 @@ pub(super) async fn deciding<F: Future>(
 ) -> F::Output {
     let about: Vec<_> = loads
         .iter()
-        .map(|load| (load.aggregate, load.tags.clone()))
+        .map(|load| (load.aggregate, load.key.tags.clone()))
         .collect();
     if about.is_empty() {
         return future.await;
@@ -55,9 +55,9 @@ pub(super) fn check_loads(
     handler: &'static str,
 ) -> Result<(), Failure> {
     refuse(store, handler, |aggregate, tags| {
-        loads
-            .iter()
-            .any(|load| load.tags == *tags && (load.aggregate.type_id)() == (aggregate.type_id)())
+        loads.iter().any(|load| {
+            load.key.tags == *tags && (load.aggregate.type_id)() == (aggregate.type_id)()
+        })
     })
 }
 

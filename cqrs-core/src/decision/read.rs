@@ -1,7 +1,6 @@
-use std::any::TypeId;
-
 use hashbrown::HashSet;
 
+use super::aggregate_key::AggregateKey;
 use super::events_to_fold::EventsToFold;
 use super::load::{Load, TagIndex};
 use super::loaded::Loaded;
@@ -31,7 +30,7 @@ impl Decisions {
         )?;
         // Every command takes turns in the order of tags, so that no two decisions wait for each
         // other.
-        loads.sort_by(|a, b| a.tags.cmp(&b.tags));
+        loads.sort_by(|a, b| a.key.tags.cmp(&b.key.tags));
         // An aggregate that several inputs take is loaded once.
         loads.dedup_by(|second, first| {
             let is_same = first.is_same(second);
@@ -93,10 +92,8 @@ impl Decisions {
         events: &[EventData],
         handler: &'static str,
     ) -> Result<(), Failure> {
-        // The type is part of the key: an aggregate of a module that is not wired may have the same
-        // name.
-        let key = |load: &Load| ((load.aggregate.type_id)(), load.tags.clone());
-        let mut known: HashSet<(TypeId, Tags)> = loaded.loads.iter().map(key).collect();
+        let loads = loaded.loads.iter();
+        let mut known: HashSet<AggregateKey> = loads.map(|load| load.key.clone()).collect();
         let mut unread = Vec::new();
         for event in events {
             let folding = self
@@ -111,7 +108,7 @@ impl Decisions {
                         aggregate,
                         tags: Tags::from(tag.clone()),
                     });
-                    if known.insert(key(&load)) {
+                    if known.insert(load.key.clone()) {
                         unread.push(load);
                     }
                 }
@@ -179,7 +176,7 @@ impl Decisions {
         let keys: Vec<_> = loads
             .iter()
             .filter(|load| load.stores_states())
-            .map(Load::key)
+            .map(Load::state_key)
             .collect();
         if keys.is_empty() {
             return Ok(false);

@@ -304,6 +304,17 @@ fn none_of_a_transparent_option_stays_none() {
 }
 
 #[test]
+fn json_is_utf_8() {
+    // The invalid byte is in a string that the type ignores.
+    let json = b"{\"sku\":\"A\",\"price\":1.0,\"note\":\"\xff\"}";
+    let problem = "invalid utf-8 sequence of 1 bytes from index 31";
+    let stored = decode::<Line>(json).expect_err("is refused");
+    assert_eq!(stored.to_string(), problem);
+    let sent = message::<Line>(json).expect_err("is refused");
+    assert!(sent.to_string().contains(problem), "{sent}");
+}
+
+#[test]
 fn an_error_of_reading_names_the_field() {
     let json = br#"{"lines":[{"sku":"A","price":"high"}],"discounts":{},"note":null}"#;
     let error = decode::<Order>(json).expect_err("does not fit");

@@ -1,4 +1,5 @@
 use std::any::Any;
+use std::mem;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -144,16 +145,21 @@ impl ReadBack {
 
     /// Drops the events. Returns the place of one whose `Drop` panicked, and the panic's message.
     pub(crate) fn discard(&mut self) -> Option<(usize, String)> {
-        let mut panicked = None;
         // One by one: a second panic during the first one would abort the process.
-        let events = self.first.take().into_iter().chain(self.others.drain(..));
-        for (place, event) in events.enumerate() {
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(event))) {
-                panicked.get_or_insert_with(|| (place, panic_message(&*panic)));
+        let mut panicked = drop_event(self.first.take()?).map(|message| (0, message));
+        for (place, event) in mem::take(&mut self.others).into_iter().enumerate() {
+            if let Some(message) = drop_event(event) {
+                panicked.get_or_insert((place + 1, message));
             }
         }
         panicked
     }
+}
+
+/// Drops an event. Returns the message of a panic in its `Drop`.
+fn drop_event(event: AnyEvent) -> Option<String> {
+    let dropped = catch_unwind(AssertUnwindSafe(|| drop(event)));
+    dropped.err().map(|panic| panic_message(&*panic))
 }
 
 impl Drop for ReadBack {

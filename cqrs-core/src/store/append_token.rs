@@ -36,6 +36,7 @@ impl CompletedAppends {
     pub fn record(&mut self, token: AppendToken, last: Position) {
         match self.place(token) {
             Ok(place) => self.0[place].1 = last,
+            Err(place) if place == self.0.len() => self.0.push_back((token, last)),
             Err(place) => self.0.insert(place, (token, last)),
         }
         if self.0.len() > MAX_REMEMBERED {

@@ -122,9 +122,9 @@ impl ConflictWindow {
     /// Moves the window to `head` without the events before it. Keeps the appends recorded with
     /// [`record`](ConflictWindow::record).
     pub fn skip_to(&mut self, head: Position) {
-        let completed = std::mem::take(&mut self.completed);
-        self.reset(head);
-        self.completed = completed;
+        self.events.clear();
+        self.tagged.clear();
+        self.floor = head;
     }
 
     /// Empties the window, to continue at another head.

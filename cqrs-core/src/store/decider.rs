@@ -58,41 +58,49 @@ impl Decider<'_> {
         boundaries: &'a [Boundary],
         states: &'a [StateWrite],
     ) -> Result<Vec<Question<'a>>, AppendError> {
-        let mut open = Vec::with_capacity(boundaries.len() + states.len());
+        let mut open = Vec::new();
         for boundary in boundaries {
-            // Positions of another log, or beyond the end of this one, say nothing about this log.
-            // This is not a conflict: no event is evidence for it.
-            if boundary.incarnation != self.incarnation || boundary.after > self.head {
-                return Err(StoreError::Rewound {
-                    head: self.head,
-                    seen: boundary.after,
-                }
-                .into());
-            }
-            match self.window.decide(boundary) {
-                BoundaryCheck::Holds => {}
-                BoundaryCheck::Conflict(at) => {
-                    return Err(AppendError::Conflict { at });
-                }
-                BoundaryCheck::Unknown(after) => {
-                    // The log answers for the events up to the head. The events after it are about
-                    // to be written, so only the window has them.
-                    let fail_if = &boundary.fail_if;
-                    let pending = self.window.decide_after(fail_if, self.head);
-                    if let BoundaryCheck::Conflict(at) = pending {
-                        return Err(AppendError::Conflict { at });
-                    }
-                    open.push(Question::Match {
-                        fail_if,
-                        after,
-                        up_to: self.head,
-                    });
-                }
-            }
+            open.extend(self.check_boundary(boundary)?);
         }
         // The window has no states. Only the store knows their positions.
         open.extend(states.iter().map(Question::State));
         Ok(open)
+    }
+
+    /// Checks one of the boundaries of an append. Returns the question that is left, if there is
+    /// one. For a store that can answer it at once; others [`check`](Self::check) all conditions.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn check_boundary<'a>(
+        &self,
+        boundary: &'a Boundary,
+    ) -> Result<Option<Question<'a>>, AppendError> {
+        // Positions of another log, or beyond the end of this one, say nothing about this log.
+        // This is not a conflict: no event is evidence for it.
+        if boundary.incarnation != self.incarnation || boundary.after > self.head {
+            return Err(StoreError::Rewound {
+                head: self.head,
+                seen: boundary.after,
+            }
+            .into());
+        }
+        let after = match self.window.decide(boundary) {
+            BoundaryCheck::Holds => return Ok(None),
+            BoundaryCheck::Conflict(at) => return Err(AppendError::Conflict { at }),
+            BoundaryCheck::Unknown(after) => after,
+        };
+        // The log answers for the events up to the head. The events after it are about to be
+        // written, so only the window has them.
+        let fail_if = &boundary.fail_if;
+        match self.window.decide_after(fail_if, self.head) {
+            BoundaryCheck::Conflict(at) => Err(AppendError::Conflict { at }),
+            _ => Ok(Some(Question::Match {
+                fail_if,
+                after,
+                up_to: self.head,
+            })),
+        }
     }
 }
 

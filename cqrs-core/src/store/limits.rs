@@ -49,7 +49,7 @@ impl Limits {
             })
         };
         let name = |what: &str, text: &str| {
-            let problem = if text.contains('\0') {
+            let problem = if text.as_bytes().contains(&0) {
                 "has U+0000".to_owned()
             } else if text.len() > self.name {
                 format!("has {} bytes, at most {}", text.len(), self.name)

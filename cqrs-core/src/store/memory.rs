@@ -27,13 +27,21 @@ pub struct Memory {
 struct Data {
     events: Vec<Arc<Recorded>>,
     tagged: HashMap<Tag, Vec<Position>>,
-    commands: HashMap<CommandId, StoredCommand>,
+    commands: CommandRecords,
     states: HashMap<StateKey, StoredState>,
     /// Tracks the appends that others may follow. Holds no events, since the log itself is in
     /// memory.
     window: ConflictWindow,
     views: HashMap<String, BTreeMap<String, IndexedView>>,
     checkpoints: HashMap<String, Checkpoint>,
+}
+
+/// The records of commands. Most ids were assigned by a dispatcher for their very call and are never
+/// looked up, so their records enter the index with the next lookup.
+#[derive(Default)]
+struct CommandRecords {
+    index: HashMap<CommandId, StoredCommand>,
+    unindexed: Vec<(CommandId, StoredCommand)>,
 }
 
 struct IndexedView {
@@ -99,7 +107,7 @@ impl EventLog for Memory {
     }
 
     fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>> {
-        let command = self.lock().commands.get(&id).copied();
+        let command = self.lock().commands.find(id);
         Box::pin(std::future::ready(Ok(command)))
     }
 
@@ -181,7 +189,7 @@ impl Data {
 
     fn append(&mut self, mut append: Append) -> Result<Appended, AppendError> {
         // Before the boundaries (I6): the events that now conflict may be this command's own.
-        if let Some(stored) = self.commands.get(&append.command) {
+        if let Some(stored) = self.commands.repeated_by(&append) {
             return stored.replay(append.command, append.fingerprint);
         }
         self.decide(&append)?;
@@ -200,7 +208,7 @@ impl Data {
         // An append without events records its id, too, so that a repeated one has the same effect:
         // none.
         let stored = StoredCommand::new(append.fingerprint, appended.first, appended.count);
-        self.commands.insert(append.command, stored);
+        self.commands.add(&append, stored);
         for write in std::mem::take(&mut append.states) {
             let state = StoredState {
                 body: write.body,
@@ -210,10 +218,12 @@ impl Data {
         }
         for event in append.record(head, time) {
             for tag in &event.data.tags {
-                self.tagged
-                    .entry(tag.clone())
-                    .or_default()
-                    .push(event.position);
+                match self.tagged.get_mut(tag) {
+                    Some(positions) => positions.push(event.position),
+                    None => {
+                        self.tagged.insert(tag.clone(), vec![event.position]);
+                    }
+                }
             }
             self.events.push(Arc::new(event));
         }
@@ -230,14 +240,21 @@ impl Data {
             head: self.head(),
             window: &self.window,
         };
-        for question in decider.check(&append.boundaries, &append.states)? {
-            let answer = match question {
-                Question::Match { fail_if, after, .. } => self.latest(fail_if, after),
-                Question::State(write) => self.states.get(&write.key).map(|state| state.position),
-            };
-            question.settle(answer)?;
+        for boundary in &append.boundaries {
+            if let Some(question) = decider.check_boundary(boundary)? {
+                self.settle(question)?;
+            }
         }
-        Ok(())
+        let mut states = append.states.iter().map(Question::State);
+        states.try_for_each(|question| self.settle(question))
+    }
+
+    fn settle(&self, question: Question<'_>) -> Result<(), AppendError> {
+        let answer = match question {
+            Question::Match { fail_if, after, .. } => self.latest(fail_if, after),
+            Question::State(write) => self.states.get(&write.key).map(|state| state.position),
+        };
+        question.settle(answer)
     }
 
     /// The position of a matching event after `after`, if there is one.
@@ -328,9 +345,8 @@ impl Data {
         // An event that matches has all tags of the item, so it is among those with the first.
         let tagged = item.tags.first().map(|tag| {
             let all = self.tagged.get(tag).map_or(&[][..], Vec::as_slice);
-            let start = all.partition_point(|position| *position <= after);
-            let end = all.partition_point(|position| *position <= up_to);
-            all.get(start..end).unwrap_or_default()
+            all.get(count_up_to(all, after)..count_up_to(all, up_to))
+                .unwrap_or_default()
         });
         let untagged = tagged.is_none().then(|| self.slice(after, up_to));
         tagged
@@ -398,5 +414,39 @@ impl Data {
                 .collect(),
             total,
         }
+    }
+}
+
+impl CommandRecords {
+    fn add(&mut self, append: &Append, command: StoredCommand) {
+        if append.has_given_id {
+            self.index.insert(append.command, command);
+        } else {
+            self.unindexed.push((append.command, command));
+        }
+    }
+
+    /// The record of the command that this append repeats, if there is one.
+    fn repeated_by(&mut self, append: &Append) -> Option<StoredCommand> {
+        if append.has_given_id {
+            return self.find(append.command);
+        }
+        // An id that was assigned for this call was recorded only if a repetition, whose id is
+        // given, has overtaken the call. Such a record is in the index.
+        self.index.get(&append.command).copied()
+    }
+
+    fn find(&mut self, id: CommandId) -> Option<StoredCommand> {
+        self.index.extend(self.unindexed.drain(..));
+        self.index.get(&id).copied()
+    }
+}
+
+/// The number of positions up to and including `limit`, in a list in ascending order.
+fn count_up_to(positions: &[Position], limit: Position) -> usize {
+    match positions.last() {
+        // Most searches are about the newest events, so the end is compared first.
+        Some(last) if *last > limit => positions.partition_point(|position| *position <= limit),
+        _ => positions.len(),
     }
 }

@@ -1,4 +1,4 @@
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -45,13 +45,11 @@ impl Tag {
 /// The tag with this text. Shares the last tag of this thread if it has the same text, as the tag
 /// of an event has with the aggregate that was loaded for its decision.
 fn shared(text: &str) -> Tag {
-    thread_local!(static LAST: Cell<Option<Tag>> = const { Cell::new(None) });
-    let tag = match LAST.take() {
-        Some(last) if last.as_str() == text => last,
-        _ => Tag(text.into()),
-    };
-    LAST.set(Some(tag.clone()));
-    tag
+    thread_local!(static LAST: RefCell<Option<Tag>> = const { RefCell::new(None) });
+    LAST.with_borrow_mut(|last| match last {
+        Some(last) if last.as_str() == text => last.clone(),
+        _ => last.insert(Tag(text.into())).clone(),
+    })
 }
 
 impl From<&str> for Tag {
