@@ -91,6 +91,8 @@ mod wiring;
 mod connecting;
 #[cfg(unix)]
 mod crash;
+#[cfg(unix)]
+mod durability;
 mod failover;
 mod lost_events;
 mod outage;

@@ -59,6 +59,15 @@ impl<T: Batched> Batches<T> {
     /// Waits for a request while no batch is in flight, and returns a batch. `None` once the queue is
     /// closed and empty. Loses nothing if the future is dropped.
     pub async fn first(&mut self) -> Option<Vec<T>> {
+        self.gather(share).await
+    }
+
+    /// As [`first`](Batches::first), for a batch behind which no other is sent: it takes all of the crowd.
+    pub async fn only(&mut self) -> Option<Vec<T>> {
+        self.gather(|_| usize::MAX).await
+    }
+
+    async fn gather(&mut self, share: impl Fn(usize) -> usize) -> Option<Vec<T>> {
         if self.next.requests.is_empty() {
             let first = self.requests.recv().await?;
             self.next.push(first);

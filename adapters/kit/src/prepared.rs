@@ -108,6 +108,11 @@ impl Prepared {
         }
     }
 
+    /// The token by which later appends can follow this one.
+    pub fn token(&self) -> Option<AppendToken> {
+        self.token
+    }
+
     /// Whether it was decided on a log that is longer than this. Then the writer has to catch up first,
     /// or would refuse it as [`Rewound`](cqrs_core::store::StoreError::Rewound).
     pub fn is_ahead_of(&self, head: Position) -> bool {

@@ -7,6 +7,10 @@
 //! log. The statement compares and sets the single row that holds the head of the log. If another
 //! process was faster, nothing is written, and the task reads the new events and decides again. So
 //! positions are contiguous and in commit order, whichever process writes.
+//!
+//! While other processes write, a function in the database locks the head instead, and writes what their
+//! events do not concern. Its commit does not wait for the disk; one that does follows it, and the
+//! commands are acknowledged after that. Reads wait until what they have seen is durable.
 
 mod connect;
 mod dialect;

@@ -17,6 +17,7 @@ const MIGRATIONS: Migrations = Migrations::new(&[
     include_str!("sql/migrations/0006_crash_marker.sql"),
     include_str!("sql/migrations/0007_type_blocks.sql"),
     include_str!("sql/migrations/0008_rows.sql"),
+    include_str!("sql/migrations/0009_append_at_end.sql"),
 ]);
 
 /// All migrations as SQL that may run again: a transaction for each, which does nothing when it was

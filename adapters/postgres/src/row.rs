@@ -114,8 +114,12 @@ fn corrupt(position: Position, what: &str) -> Fault {
 /// The tags of an event: all of them, if they are more than one or were written by an earlier version,
 /// else the one tag that it has.
 pub(crate) fn tags(row: &Row, all_tags: usize, tag: usize) -> Result<Tags, Fault> {
-    let Some(stored) = row.try_get::<_, Option<&str>>(all_tags)? else {
-        let tag: Option<&str> = row.try_get(tag)?;
+    stored_tags(row.try_get(all_tags)?, row.try_get(tag)?)
+}
+
+/// As [`tags`], from the values of the two columns.
+pub(crate) fn stored_tags(all_tags: Option<&str>, tag: Option<&str>) -> Result<Tags, Fault> {
+    let Some(stored) = all_tags else {
         return Ok(tag.map(Tag::from).into_iter().collect());
     };
     Tags::from_json(stored)

@@ -71,6 +71,7 @@ macro_rules! statements {
 statements!(
     append,
     append_all,
+    append_at_end,
     append_one,
     begin_snapshot,
     commands,

@@ -17,7 +17,7 @@ use crate::message::NewEvents;
 use crate::panic::Guarded;
 use crate::store::{
     Admission, Append, AppendError, AppendWrites, Appended, ErasedLogTx, EventData, EventLog,
-    Position,
+    EventLogExt, Position,
 };
 use crate::trace;
 
@@ -236,6 +236,11 @@ impl Attempt<'_> {
     /// up to date. An append checks its boundaries; nothing else checks a rejection, or events that
     /// cannot be folded.
     async fn was_superseded(&self, loaded: &mut Loaded<'_>) -> Result<bool, Failure> {
+        // The rows that a transaction has read may be of a commit that is not durable yet. A read of the
+        // log is answered once everything before it is. The one below does so, if there are states.
+        if self.slot.takes_transaction && loaded.loads.is_empty() {
+            self.decisions.store.head().await?;
+        }
         // A transaction may have read rows that were committed after the states were read.
         let may_be_behind = !loaded.is_newest || self.slot.takes_transaction;
         Ok(may_be_behind && self.decisions.bring_up_to_date(loaded, self.slot).await?)

@@ -100,7 +100,7 @@ async fn remove(url: &str, name: &str) -> Result<(), tokio_postgres::Error> {
     }
 }
 
-async fn connect(url: &str) -> Client {
+pub async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("connects");
     tokio::spawn(async move {
         let _ = connection.await;

@@ -1,5 +1,5 @@
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -36,10 +36,15 @@ pub(crate) struct Connection {
     /// The id of the server process, by which another connection asks whether it is working.
     backend: String,
     incarnations: Incarnations,
+    /// Number of connections that this process had opened before.
+    number: u64,
     is_given_up: AtomicBool,
     /// The future of an exchange was dropped before the answer arrived.
     is_abandoned: AtomicBool,
 }
+
+/// Number of connections that this process has opened.
+static OPENED: AtomicU64 = AtomicU64::new(0);
 
 /// Marks the connection as abandoned, unless it is forgotten when the answer has arrived.
 struct AbandonGuard<'c>(&'c Connection);
@@ -64,6 +69,7 @@ impl Connection {
             dial,
             backend,
             incarnations,
+            number: OPENED.fetch_add(1, Ordering::Relaxed),
             is_given_up: AtomicBool::new(false),
             is_abandoned: AtomicBool::new(false),
         }
@@ -77,6 +83,17 @@ impl Connection {
     /// Incarnations of the log and the views at the other end.
     pub(crate) fn incarnations(&self) -> Incarnations {
         self.incarnations
+    }
+
+    /// How many connections this process has opened.
+    pub(crate) fn count() -> u64 {
+        OPENED.load(Ordering::Relaxed)
+    }
+
+    /// Whether this was open when the process had opened `count` connections. If it still answers, the
+    /// server has not crashed since.
+    pub(crate) fn is_among(&self, count: u64) -> bool {
+        self.number < count
     }
 
     /// Whether it can be used again.

@@ -94,11 +94,13 @@ async fn attempt(
     // Before the lock, since preparing takes a round trip, for which others would wait.
     let kind = AppendStatement::All;
     let statement = session.append_statement(kind).await?;
-    let incarnation = client.incarnation();
     // The permit before the lock. The reverse order could deadlock: the holder of the lock would wait
     // for the permit, and the holder of the permit for the lock.
-    let mut permit = shared.head_locks.acquire(incarnation).await;
+    let mut permit = shared.head_locks.acquire(client, &shared.log).await;
     let locked = session.lock_head().await?;
+    if let Some(permit) = &mut permit {
+        permit.on_locked();
+    }
     if locked.try_get::<_, Option<String>>(5)?.as_deref() != Some("open") {
         return Ok(AppendOutcome::Refused(AppendError::Transaction {
             reason: "the handler ended it: leave out `COMMIT` and `ROLLBACK`".into(),

@@ -8,6 +8,9 @@ use cqrs_kit::decider::ConflictWindow;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
+use crate::known_log::KnownLog;
+use crate::link::connection::Connection;
+
 /// Maximum time in the queue. After that a transaction waits for the lock in the database, which detects
 /// deadlocks: the holder's commit may wait for rows that this transaction has locked.
 const MAX_QUEUE_WAIT: Duration = Duration::from_secs(1);
@@ -26,17 +29,30 @@ pub(crate) struct HeadLockQueue {
     floor: AtomicU64,
 }
 
-/// The recent events, up to the head that the last holder has read.
+/// The recent events, up to the head that the last holder has read. The last ones may not be durable yet.
 struct KnownTail {
     incarnation: Incarnation,
     window: ConflictWindow,
+    /// The number of connections that the process had opened when these events were in the log. A later
+    /// one may lead to the server after a crash, which may have lost the last events.
+    connections: u64,
 }
 
 /// The right to lock the head. It is held from before the lock until the outcome of the transaction is
 /// known, so the window never has events that may not be in the log.
 pub(crate) struct HeadLockPermit<'t> {
     known: MutexGuard<'t, KnownTail>,
+    /// Number of connections before the lock was requested.
+    connections: u64,
     floor: &'t AtomicU64,
+}
+
+impl HeadLockPermit<'_> {
+    /// The head is locked, so the server has not crashed since the connection was opened: for every
+    /// connection from before the lock, the events in the window are in the log.
+    pub(crate) fn on_locked(&mut self) {
+        self.known.connections = self.connections;
+    }
 }
 
 impl HeadLockQueue {
@@ -44,23 +60,34 @@ impl HeadLockQueue {
         Self {
             known: Mutex::new(KnownTail {
                 incarnation: Incarnation::default(),
+                connections: 0,
                 window: ConflictWindow::new(head, window),
             }),
             floor: AtomicU64::new(head.get()),
         }
     }
 
-    /// Waits for a permit for a transaction in this incarnation of the log. `None` if that takes longer
-    /// than [`MAX_QUEUE_WAIT`]. The queue is an optimization: the lock of the head decides.
-    pub(crate) async fn acquire(&self, incarnation: Incarnation) -> Option<HeadLockPermit<'_>> {
+    /// Waits for a permit for a transaction on this connection. `None` if that takes longer than
+    /// [`MAX_QUEUE_WAIT`]. The queue is an optimization: the lock of the head decides.
+    pub(crate) async fn acquire(
+        &self,
+        client: &Connection,
+        log: &KnownLog,
+    ) -> Option<HeadLockPermit<'_>> {
         let mut known = timeout(MAX_QUEUE_WAIT, self.known.lock()).await.ok()?;
+        let incarnation = client.incarnation();
         if known.incarnation != incarnation {
             // Events of another log prove nothing about this one.
             known.incarnation = incarnation;
             known.window.reset(Position::START);
+        } else if !client.is_among(known.connections) {
+            known.window.truncate(log.heads().position());
         }
-        let floor = &self.floor;
-        Some(HeadLockPermit { known, floor })
+        Some(HeadLockPermit {
+            known,
+            connections: Connection::count(),
+            floor: &self.floor,
+        })
     }
 
     /// The position before the first event of the window. A hint, which may be outdated at once.

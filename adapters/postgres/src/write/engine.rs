@@ -6,6 +6,7 @@ use cqrs_core::{CommandId, Position, Timestamp};
 use cqrs_kit::decider::{ConflictWindow, Decider};
 use uuid::Uuid;
 
+use super::at_end::{Contention, EndAppend, append_at_end};
 use super::batch::Batch;
 use super::decide::refusal;
 use super::flight::{Flight, Landing, append, is_written, lookup};
@@ -61,6 +62,7 @@ pub(crate) struct Engine {
     is_behind: bool,
     /// The published head that was last compared with `head`.
     checked: Position,
+    contention: Contention,
     log: KnownLog,
 }
 
@@ -82,6 +84,7 @@ impl Engine {
             resent: HashSet::new(),
             is_behind: false,
             checked: Position::START,
+            contention: Contention::default(),
             log,
         }
     }
@@ -116,9 +119,27 @@ impl Engine {
             Err(fault) => Err(fault),
         };
         Some(match decided {
-            Ok(after) => self.send(session, batch, after),
+            Ok(after) if self.is_contended() && self.fits_any_end(&batch) => {
+                Flight::landed(self.write_at_end(&session, batch, after.last).await)
+            }
+            Ok(after) => {
+                let is_durable = self.log.is_durable(self.head.position);
+                self.send(session, batch, after, is_durable)
+            }
             Err(fault) => Flight::landed(Landing::failed(batch, self.head, fault)),
         })
+    }
+
+    /// Whether other processes write, so that each batch is sent alone and written at the end of the log,
+    /// wherever that is.
+    pub(super) fn is_contended(&self) -> bool {
+        self.contention.is_present()
+    }
+
+    /// Whether a decided batch can be written at the end of the log, wherever that is. Not if it has
+    /// commands whose records no insert would find: they were looked up as of this head.
+    fn fits_any_end(&self, batch: &Batch) -> bool {
+        batch.has_events_only() && !batch.requests.iter().any(|it| self.is_uncertain(it))
     }
 
     /// Whether a batch can be sent behind those in flight. If not, it has to wait for them: it needs the
@@ -126,6 +147,7 @@ impl Engine {
     pub(super) fn can_follow(&self, batch: &Batch) -> bool {
         let is_up_to_date = !self.is_behind && self.published() <= self.known();
         is_up_to_date
+            && !self.is_contended()
             && self.sessions.current().is_some()
             && !batch.requests.iter().any(|it| self.is_uncertain(it))
             && batch.can_follow(self.tip.position, self.window.floor())
@@ -140,7 +162,8 @@ impl Engine {
         if batch.bind_statements(&session).await.is_ok()
             && let Ok(after) = self.decide(&session, &mut batch).await
         {
-            return Ok(self.send(session, batch, after));
+            // Those in flight wait for the disk, and are answered first.
+            return Ok(self.send(session, batch, after, true));
         }
         // Alone, it meets the fault again, and that one is handled.
         self.window.truncate(self.tip.position);
@@ -169,6 +192,7 @@ impl Engine {
             Ok(false) => {
                 batch.times_overtaken += 1;
                 self.is_behind = true;
+                self.contention.on_others();
                 vec![batch]
             }
             Err(fault) => self.retry(batch, &fault).await,
@@ -191,14 +215,24 @@ impl Engine {
         batch
     }
 
-    fn send(&mut self, session: Arc<LogSession>, batch: Batch, after: Head) -> Flight {
+    fn send(
+        &mut self,
+        session: Arc<LogSession>,
+        batch: Batch,
+        after: Head,
+        is_durable: bool,
+    ) -> Flight {
         let before = self.tip;
         self.tip = after;
-        Flight::send(session, batch, before, after)
+        Flight::send(session, batch, before, after, is_durable)
     }
 
     /// Followers before callers: a caller that reads after its answer finds its events in memory.
     fn publish(&self, batch: &mut Batch) {
+        // Without an append of its own, the head may be one that another process has not made durable.
+        if !batch.requests.iter().any(Request::is_written) {
+            return;
+        }
         let written = batch.requests.iter_mut().filter(|it| it.is_written());
         let events = written.flat_map(|request| request.append.take_events());
         self.log
@@ -257,6 +291,9 @@ impl Engine {
     async fn ready(&mut self, batch: &mut Batch) -> Result<Arc<LogSession>, Fault> {
         let ready = self.sessions.ready(batch).await?;
         self.is_behind |= ready.is_behind;
+        if ready.is_behind {
+            self.forget_undurable();
+        }
         if ready.session.incarnation() != self.incarnation {
             // Nothing that is known of the old log holds. Position 0 makes the catch-up start over,
             // and boundaries that were read from the old log are refused by their incarnation.
@@ -266,6 +303,85 @@ impl Engine {
             self.checked = Position::START;
         }
         Ok(ready.session)
+    }
+
+    /// Forgets events of other processes that may not have been durable: the server may have lost them in
+    /// a crash, and others may be at their positions.
+    fn forget_undurable(&mut self) {
+        let durable = self.published();
+        if durable < self.head.position {
+            self.head.position = durable;
+            self.window.truncate(durable);
+        }
+    }
+
+    /// Writes a decided batch at the end of the log, wherever that is. The requests that events of other
+    /// processes may concern stay in the batch, to be decided again on these events.
+    async fn write_at_end(&mut self, session: &LogSession, mut batch: Batch, id: Uuid) -> Landing {
+        let max_tail = self.window_size;
+        let append = append_at_end(session, &batch, &self.head, id, max_tail).await;
+        let (after, written) = match append {
+            Ok(append) if append.is_followed() => match self.place_at_end(&mut batch, &append) {
+                Ok(after) => (after, Ok(true)),
+                // They were written, so only the lookup by command ids can answer them.
+                Err(fault) => (self.head, Err(Fault::new(Kind::Lost, fault.reason()))),
+            },
+            Ok(_) => (self.head, Ok(false)),
+            Err(fault) if fault.kind() == Kind::Contention => (self.head, Ok(false)),
+            Err(fault) => (self.head, Err(fault)),
+        };
+        let processed = lookup(session, batch.refused()).await;
+        Landing {
+            batch,
+            after,
+            written,
+            processed,
+        }
+    }
+
+    /// Gives the requests that were written their positions, and the window the events before them.
+    /// Returns the new head.
+    fn place_at_end(&mut self, batch: &mut Batch, append: &EndAppend) -> Result<Head, Fault> {
+        self.window.truncate(self.head.position);
+        for event in &append.tail {
+            self.window
+                .add(event.event_type.clone(), event.tags.clone());
+        }
+        let given = append.tail.iter().filter_map(|event| event.given);
+        self.resent.extend(given.filter(CommandId::is_assigned));
+        if self.window.head() != append.before.position {
+            return Err(Fault::corrupt("events are missing at the end of the log"));
+        }
+        if append.tail.is_empty() {
+            self.contention.on_none();
+        } else {
+            self.contention.on_others();
+        }
+        batch.times_overtaken += usize::from(!append.tail.is_empty());
+        let mut after = append.before;
+        let accepted = batch.requests.iter_mut().filter(|it| it.is_written());
+        for (place, request) in accepted.enumerate() {
+            let Disposition::Write(decided) = request.disposition else {
+                continue;
+            };
+            if !append.has_written(place) {
+                request.disposition = Disposition::Later;
+                continue;
+            }
+            // The time of the decision, which may be that of a request that was left out.
+            let time = decided.time.map_or(i64::MIN, Timestamp::as_microsecond);
+            let appended = request
+                .append
+                .place(self.window.head(), time.max(append.before.time))?;
+            request.append.add_to(&mut self.window);
+            request.disposition = Disposition::Write(appended);
+            after = Head {
+                position: self.window.head(),
+                time: appended.time.map_or(after.time, Timestamp::as_microsecond),
+                ..after
+            };
+        }
+        Ok(after)
     }
 
     /// Decides and writes a batch in a transaction that has locked the head, so that no process can
@@ -319,6 +435,9 @@ impl Engine {
         let head = self.head.position;
         let is_ahead = batch.requests.iter().any(|it| it.append.is_ahead_of(head));
         let is_behind = self.is_behind || is_ahead || self.published() > self.known();
+        if self.published() > self.known() {
+            self.contention.on_others();
+        }
         // A published head counts once: a wrong one must not cost every batch a round trip.
         self.checked = self.published();
         if is_behind {

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use cqrs_core::CommandId;
 use cqrs_core::store::{BoxFuture, StoredCommand};
-use futures_util::future::join;
+use futures_util::future::join3;
 
 use super::batch::Batch;
 use super::log_session::LogSession;
@@ -37,11 +37,14 @@ pub(super) struct Landing {
 
 impl Flight {
     /// Sends a batch that was decided on the head `before`, and does not wait for the answer.
+    /// Unless `is_durable`, that head has events of another process that a crash may take back, and no
+    /// request is refused because of them before they are durable (I7, I10).
     pub(super) fn send(
         session: Arc<LogSession>,
         mut batch: Batch,
         before: Head,
         after: Head,
+        is_durable: bool,
     ) -> Self {
         let len = batch.requests.len();
         let is_followable = batch.requests.iter().all(|it| !it.is_deferred());
@@ -51,7 +54,17 @@ impl Flight {
                 batch.add_to(&mut rows);
                 // Both are sent at once. The lookup sees what the append has written.
                 let append = append(&session, &rows, &batch, &before, false);
-                join(append, lookup(&session, batch.refused())).await
+                let refused = batch.refused();
+                let is_durable = is_durable || refused.is_empty();
+                let flush = async {
+                    if is_durable {
+                        return Ok(());
+                    }
+                    Ok(session.client().flush().await?)
+                };
+                let lookup = lookup(&session, refused);
+                let (outcome, flushed, processed) = join3(append, flush, lookup).await;
+                (outcome, flushed.and(processed))
             };
             let written = outcome.and_then(|outcome| is_written(outcome, &mut batch));
             Landing {

@@ -19,7 +19,7 @@ use crate::link::Link;
 use crate::link::connection::Connection;
 use crate::read::events::Selection;
 use crate::row::{self, EventTypes, Head, flush_before_use, number};
-use crate::sql::{STATEMENT_SETTINGS, Sql};
+use crate::sql::{FLUSH, STATEMENT_SETTINGS, Sql};
 use crate::transaction::pooled::PooledTransaction;
 
 /// A connection with the store's statements, each prepared at its first use.
@@ -51,6 +51,7 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
         let Sql {
             append,
             append_all,
+            append_at_end,
             append_one,
             commands,
             compare_head,
@@ -59,9 +60,11 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
         let texts = [
             append,
             append_all,
+            append_at_end,
             append_one,
             commands,
             compare_head,
+            FLUSH,
             STATEMENT_SETTINGS,
         ];
         try_join_all(texts.map(|sql| self.prepared(sql))).await?;
@@ -209,6 +212,13 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
         self.known_blocks
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls the function `append_at_end`, which records types in blocks of positions by itself: only it
+    /// knows the positions.
+    pub(super) async fn append_at_end(&self, params: &[&(dyn ToSql + Sync)]) -> Result<Row, Fault> {
+        let statement = self.prepared(&self.sql.append_at_end).await?;
+        Ok(self.client().query_one(&statement, params).await?)
     }
 
     /// Begins a transaction and locks the head.

@@ -1,6 +1,7 @@
 //! Writing: one task with the only connection that appends, and a bounded queue in front of it.
 //! Transactions of handlers append beside it: see `transaction::append`.
 
+mod at_end;
 mod batch;
 pub(crate) mod checkpoint;
 pub(crate) mod decide;

@@ -47,7 +47,7 @@ impl Pipeline {
             if self.in_flight.is_empty() {
                 let batch = match self.next.pop_front() {
                     Some(batch) => batch,
-                    None => match self.batches.first().await {
+                    None => match self.first().await {
                         Some(requests) => Batch::new(requests),
                         None => return,
                     },
@@ -56,6 +56,14 @@ impl Pipeline {
             } else if let Some(landing) = self.follow().await {
                 self.land(landing).await;
             }
+        }
+    }
+
+    async fn first(&mut self) -> Option<Vec<Request>> {
+        if self.engine.is_contended() {
+            self.batches.only().await
+        } else {
+            self.batches.first().await
         }
     }
 

@@ -131,27 +131,22 @@ impl<'b> BatchRows<'b> {
             id: self.id,
         };
         let mut params = compare.params();
-        let mut events = self
-            .appends
-            .iter()
-            .flat_map(|(append, _)| event_rows(append));
         let row = match kind {
             AppendStatement::One => {
-                let Some(event) = events.next() else {
+                let mut appends = self.appends.iter();
+                let Some(event) = appends.find_map(|(append, _)| event_rows(append).next()) else {
                     return Err(Fault::data("the append has no event"));
                 };
                 return event.write_alone(client, statement, params).await;
             }
             AppendStatement::Events => {
-                let events = RowArray(events.collect());
+                let events = self.events();
                 params.push(&events);
                 client.query_one(statement, &params).await?
             }
             AppendStatement::All => {
-                let events = RowArray(events.collect());
-                let tags = RowArray(self.tags());
+                let (events, tags, commands) = (self.events(), self.tags(), self.commands());
                 let blocks = RowArray(blocks.to_vec());
-                let commands = RowArray(self.commands());
                 let states = RowArray(self.states());
                 params.extend([
                     &events as &(dyn ToSql + Sync),
@@ -166,27 +161,31 @@ impl<'b> BatchRows<'b> {
         Ok(row.try_get(0)?)
     }
 
-    /// The tags that events have besides the first one.
-    fn tags(&self) -> Vec<TagRow<'b>> {
+    /// Rows of the table `events`.
+    pub(super) fn events(&self) -> RowArray<EventRow<'b>> {
+        let appends = self.appends.iter();
+        RowArray(appends.flat_map(|(append, _)| event_rows(append)).collect())
+    }
+
+    /// Rows of the table `event_tags`: the tags that events have besides the first one.
+    pub(super) fn tags(&self) -> RowArray<TagRow<'b>> {
         let events = self.appends.iter().flat_map(|(append, _)| &append.events);
         let tags = events.flat_map(|(event, _)| {
             let position = number(event.position);
             let further = event.data.tags.iter().skip(1);
             further.map(move |tag| TagRow { tag, position })
         });
-        tags.collect()
+        RowArray(tags.collect())
     }
 
-    fn commands(&self) -> Vec<CommandRow<'b>> {
+    /// Rows of the table `commands`.
+    pub(super) fn commands(&self) -> RowArray<CommandRow<'b>> {
         let recorded = self
             .appends
             .iter()
             .filter(|(append, _)| append.has_record());
-        let rows = recorded.map(|(append, appended)| CommandRow {
-            append,
-            appended: *appended,
-        });
-        rows.collect()
+        let rows = recorded.map(|&(append, appended)| CommandRow { append, appended });
+        RowArray(rows.collect())
     }
 
     /// The last of several states of an aggregate, since an upsert cannot change a row twice. The
@@ -243,7 +242,7 @@ fn event_rows(append: &Prepared) -> impl Iterator<Item = EventRow<'_>> {
 }
 
 /// A row of the table `events`.
-struct EventRow<'b> {
+pub(super) struct EventRow<'b> {
     event: &'b Recorded,
     all_tags: Option<&'b str>,
     fingerprint: Option<i64>,
@@ -292,7 +291,7 @@ impl EventRow<'_> {
 }
 
 /// A row of the table `event_tags`.
-struct TagRow<'b> {
+pub(super) struct TagRow<'b> {
     tag: &'b Tag,
     position: i64,
 }
@@ -317,7 +316,7 @@ impl<'b> BlockRow<'b> {
 }
 
 /// A row of the table `commands`.
-struct CommandRow<'b> {
+pub(super) struct CommandRow<'b> {
     append: &'b Prepared,
     appended: Appended,
 }

@@ -1,0 +1,151 @@
+-- Appends a batch at the end of the log, wherever that is, for processes that write at the same time. A
+-- statement that compares the head wastes the work of a batch if others went on since it was decided.
+-- This function leaves out the requests that the newer events may concern, and writes the others.
+--
+-- known, known_epoch: the head that the batch was decided on. If the epoch is another one, the log is
+-- shorter, or it has more than max_tail newer events, nothing is written, and left_out is NULL.
+-- append_id: becomes `head.last`.
+-- event_counts, command_ids: the number of events of each request, and the id of its command. Requests
+-- are numbered from 1.
+-- new_events, new_tags, new_commands: the rows, with the positions that they get if the log ends at
+-- `known`. The rows of `type_blocks` follow from the positions that the events do get.
+-- command_requests: the request of each of new_commands.
+-- watched_tags, watching: a request in `watching` is left out if one of the newer events has the tag at
+-- the same place of `watched_tags`. If that is NULL, any event does.
+-- following, followed: a request in `following` is left out if the one at the same place of `followed`
+-- is. Ordered by `following`, and a request follows only earlier ones.
+--
+-- A request is also left out if one of the newer events is of the same command, whose id was given: the
+-- record of an assigned id is in its events, where no unique index finds a second one (I6).
+--
+-- Returns the head before the append, the numbers of the requests that were left out, and of the newer
+-- events, in order, types, tags, and commands, as `tail.sql` does.
+--
+-- The commit does not wait for the disk: the head is locked until then, and every other process waits
+-- for that. The caller sends a commit that waits right behind it, and acknowledges nothing before that
+-- one is answered (I7).
+CREATE FUNCTION cqrs.append_at_end(
+    known bigint, known_epoch bigint, max_tail bigint, append_id uuid,
+    event_counts bigint[], command_ids uuid[],
+    new_events cqrs.events[], new_tags cqrs.event_tags[],
+    new_commands cqrs.commands[], command_requests bigint[],
+    watched_tags text[], watching bigint[], following bigint[], followed bigint[],
+    OUT head_position bigint, OUT head_time bigint, OUT head_epoch bigint, OUT left_out bigint[],
+    OUT tail_types text[], OUT tail_all_tags text[], OUT tail_tags text[], OUT tail_commands uuid[]
+) LANGUAGE plpgsql AS $$
+DECLARE
+    -- By the number of an event in the batch: how many events up to there are left out, and whether
+    -- this one is. NULL if no request is left out.
+    shifts bigint[];
+    gaps boolean[];
+    shift bigint := 0;
+    newer bigint;
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    -- Read committed: each of the following statements sees the commits that this one has waited for.
+    SELECT head.position, head.time, head.epoch INTO head_position, head_time, head_epoch
+    FROM cqrs.head AS head
+    WHERE head.id = 1
+    FOR UPDATE;
+    newer := head_position - known;
+    IF head_epoch <> known_epoch OR newer < 0 OR newer > max_tail THEN
+        RETURN;
+    END IF;
+    left_out := '{}';
+    IF newer > 0 THEN
+        SELECT array_agg(tail.type), array_agg(tail.all_tags), array_agg(tail.tag), array_agg(tail.given)
+        INTO tail_types, tail_all_tags, tail_tags, tail_commands
+        FROM (
+            SELECT
+                events.type, events.all_tags, events.tag,
+                CASE WHEN events.fingerprint IS NULL THEN events.command END AS given
+            FROM cqrs.events AS events
+            WHERE events.position > known AND events.position <= head_position
+            ORDER BY events.position
+        ) AS tail;
+        SELECT coalesce(array_agg(DISTINCT watch.request), '{}')
+        INTO left_out
+        FROM (
+            SELECT watched.request
+            FROM unnest(watched_tags, watching) AS watched (tag, request)
+            WHERE watched.tag IS NULL
+                OR EXISTS (
+                    SELECT 1
+                    FROM cqrs.events AS first
+                    WHERE first.tag = watched.tag
+                        AND first.position + 0 > known
+                        AND first.position + 0 <= head_position
+                )
+                OR EXISTS (
+                    SELECT 1
+                    FROM cqrs.event_tags AS further
+                    WHERE further.tag = watched.tag
+                        AND further.position > known
+                        AND further.position <= head_position
+                )
+            UNION ALL
+            SELECT sent.request
+            FROM unnest(command_ids) WITH ORDINALITY AS sent (command, request)
+            WHERE sent.command = ANY (tail_commands)
+        ) AS watch;
+    END IF;
+    IF left_out <> '{}' THEN
+        FOR place IN 1 .. cardinality(following) LOOP
+            IF followed[place] = ANY (left_out) AND following[place] <> ALL (left_out) THEN
+                left_out := left_out || following[place];
+            END IF;
+        END LOOP;
+        IF cardinality(left_out) = cardinality(event_counts) THEN
+            RETURN;
+        END IF;
+        shifts := '{}';
+        FOR request IN 1 .. cardinality(event_counts) LOOP
+            FOR number IN 1 .. event_counts[request] LOOP
+                shift := shift + (request = ANY (left_out))::int;
+                shifts := shifts || shift;
+                gaps := gaps || (request = ANY (left_out));
+            END LOOP;
+        END LOOP;
+    END IF;
+    WITH added AS (
+        INSERT INTO cqrs.events (
+            position, id, type, version, all_tags, time, actor, command, correlation, causation, payload,
+            tag, fingerprint
+        )
+        SELECT
+            new.position + newer - coalesce(shifts[new.position - known], 0), new.id, new.type,
+            new.version, new.all_tags, greatest(new.time, head_time), new.actor, new.command,
+            new.correlation, new.causation, new.payload, new.tag, new.fingerprint
+        FROM unnest(new_events) AS new
+        WHERE gaps IS NULL OR NOT gaps[new.position - known]
+        RETURNING position, type, time
+    ), added_tags AS (
+        INSERT INTO cqrs.event_tags (tag, position)
+        SELECT new.tag, new.position + newer - coalesce(shifts[new.position - known], 0)
+        FROM unnest(new_tags) AS new
+        WHERE gaps IS NULL OR NOT gaps[new.position - known]
+    ), added_blocks AS (
+        INSERT INTO cqrs.type_blocks (type, block)
+        SELECT DISTINCT added.type, (added.position - 1) / 256
+        FROM added
+        ON CONFLICT DO NOTHING
+    ), added_commands AS (
+        INSERT INTO cqrs.commands (id, fingerprint, first, count)
+        SELECT
+            new.id, new.fingerprint,
+            -- Of a command without events, this is the head at that time, perhaps `known` itself.
+            new.first + newer - coalesce(shifts[new.first - known], 0), new.count
+        FROM unnest(new_commands) WITH ORDINALITY AS new (id, fingerprint, first, count, place)
+        WHERE command_requests[new.place] <> ALL (left_out)
+    )
+    UPDATE cqrs.head
+    SET position = head_position + cardinality(new_events) - shift,
+        time = greatest(head_time, (SELECT max(added.time) FROM added)),
+        last = append_id,
+        durable = false
+    WHERE id = 1;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the head was not set' USING ERRCODE = 'serialization_failure';
+    END IF;
+END
+$$;

@@ -1,0 +1,225 @@
+//! Appends of several processes at the same time.
+
+use std::collections::BTreeMap;
+
+use cqrs_core::CommandId;
+use cqrs_core::store::{AppendToken, Boundary, EventQuery, EventType, Tag, Tags};
+use futures_util::future::join;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+use super::batch::Batch;
+use super::log_session::LogSession;
+use super::rows::BatchRows;
+use crate::fault::{Fault, Kind};
+use crate::row::{self, Head, number};
+
+/// Number of batches that are written at the end of the log, wherever that is, after another process was
+/// last seen to write. Counted in batches, since a pause of the others says nothing if this process
+/// paused, too.
+const CONTENDED_BATCHES: u32 = 64;
+
+/// Whether other processes write. While none does, a statement that compares the head is faster, and can
+/// be sent behind another one.
+#[derive(Debug, Default)]
+pub(super) struct Contention {
+    /// Number of batches to write at the end of the log.
+    batches: u32,
+}
+
+impl Contention {
+    pub(super) fn is_present(&self) -> bool {
+        self.batches > 0
+    }
+
+    /// Another process was seen to write.
+    pub(super) fn on_others(&mut self) {
+        self.batches = CONTENDED_BATCHES;
+    }
+
+    /// A batch was written at the end of the log, and nobody else had written since the one before.
+    pub(super) fn on_none(&mut self) {
+        self.batches = self.batches.saturating_sub(1);
+    }
+}
+
+/// The answer of the function `append_at_end`.
+pub(super) struct EndAppend {
+    /// The head before the append.
+    pub(super) before: Head,
+    /// The places of the requests that were not written, among those that were sent. `None` if the log
+    /// could not be followed from the known head, and nothing was written.
+    left_out: Option<Vec<i64>>,
+    /// The events of other processes, between the known head and this one.
+    pub(super) tail: Vec<TailEvent>,
+}
+
+/// What later decisions need of an event of another process.
+pub(super) struct TailEvent {
+    pub(super) event_type: EventType,
+    pub(super) tags: Tags,
+    /// The command, if its id was given.
+    pub(super) given: Option<CommandId>,
+}
+
+impl EndAppend {
+    /// Whether the log was followed from the known head.
+    pub(super) fn is_followed(&self) -> bool {
+        self.left_out.is_some()
+    }
+
+    /// Whether the request that was sent at this place, from 0, was written.
+    pub(super) fn has_written(&self, place: usize) -> bool {
+        let number = integer(place + 1);
+        let left_out = self.left_out.as_ref();
+        left_out.is_some_and(|left_out| !left_out.contains(&number))
+    }
+
+    fn of(row: &Row, known: &Head, append_id: Uuid) -> Result<Self, Fault> {
+        Ok(Self {
+            before: Head {
+                position: row::position(row, 0)?,
+                time: row.try_get(1)?,
+                epoch: row.try_get(2)?,
+                last: append_id,
+                ..*known
+            },
+            left_out: row.try_get(3)?,
+            tail: tail(row)?,
+        })
+    }
+}
+
+/// The columns with the newer events, which are NULL if there are none.
+fn tail(row: &Row) -> Result<Vec<TailEvent>, Fault> {
+    let Some(types) = row.try_get::<_, Option<Vec<&str>>>(4)? else {
+        return Ok(Vec::new());
+    };
+    let all_tags: Vec<Option<&str>> = row.try_get(5)?;
+    let first_tags: Vec<Option<&str>> = row.try_get(6)?;
+    let given: Vec<Option<Uuid>> = row.try_get(7)?;
+    let tags = all_tags.into_iter().zip(first_tags);
+    let columns = types.into_iter().zip(tags).zip(given);
+    let events = columns.map(|((event_type, (all_tags, tag)), given)| {
+        Ok(TailEvent {
+            event_type: EventType::from(event_type),
+            tags: row::stored_tags(all_tags, tag)?,
+            given: given.map(CommandId::from),
+        })
+    });
+    events.collect()
+}
+
+/// Writes the accepted requests of a batch, which was decided on the head `known`, at the end of the log.
+/// Requests that newer events may concern are left out.
+///
+/// Two commits in one round trip. The first one has the head locked and does not wait for the disk. The
+/// second one waits, together with those of other processes, and only its answer makes the first one
+/// durable (I7). If it fails, or the connection is lost, the requests may or may not be in the log, as
+/// after any lost connection.
+pub(super) async fn append_at_end(
+    session: &LogSession,
+    batch: &Batch,
+    known: &Head,
+    append_id: Uuid,
+    max_tail: usize,
+) -> Result<EndAppend, Fault> {
+    let mut rows = BatchRows::new(known, append_id);
+    batch.add_to(&mut rows);
+    let requests = Requests::of(batch);
+    let (known_position, max_tail) = (number(known.position), integer(max_tail));
+    let (events, tags, commands) = (rows.events(), rows.tags(), rows.commands());
+    let params: [&(dyn ToSql + Sync); 14] = [
+        &known_position,
+        &known.epoch,
+        &max_tail,
+        &append_id,
+        &requests.event_counts,
+        &requests.command_ids,
+        &events,
+        &tags,
+        &commands,
+        &requests.recorded,
+        &requests.watched_tags,
+        &requests.watching,
+        &requests.following,
+        &requests.followed,
+    ];
+    // Both statements are prepared, so both are sent at once, in this order.
+    let append = session.append_at_end(&params);
+    let (appended, flushed) = join(append, session.client().flush()).await;
+    let appended = EndAppend::of(&appended?, known, append_id)?;
+    // The rows are there, and nobody knows for how long. On another connection, the lookup by command
+    // ids tells, after a commit that has waited.
+    flushed.map_err(|error| Fault::new(Kind::Lost, Fault::from(error).reason()))?;
+    Ok(appended)
+}
+
+/// The parameters about requests, which are numbered from 1.
+#[derive(Default)]
+struct Requests<'b> {
+    event_counts: Vec<i64>,
+    command_ids: Vec<Uuid>,
+    /// The request of each row of the table `commands`.
+    recorded: Vec<i64>,
+    watched_tags: Vec<Option<&'b str>>,
+    watching: Vec<i64>,
+    following: Vec<i64>,
+    followed: Vec<i64>,
+}
+
+impl<'b> Requests<'b> {
+    fn of(batch: &'b Batch) -> Self {
+        let mut requests = Self::default();
+        let mut numbers = BTreeMap::new();
+        let accepted = batch.requests.iter().filter(|it| it.is_written());
+        for (number, request) in (1..).zip(accepted) {
+            let append = &request.append;
+            requests.event_counts.push(integer(append.events.len()));
+            requests.command_ids.push(append.command.as_uuid());
+            if append.has_record() {
+                requests.recorded.push(number);
+            }
+            for boundary in &append.boundaries {
+                requests.watch(number, boundary);
+                requests.follow(number, boundary, &numbers);
+            }
+            if let Some(token) = append.token() {
+                numbers.insert(token, number);
+            }
+        }
+        requests
+    }
+
+    /// Adds the tags of the events that the request depends on. Each such event has the first tag of an
+    /// item. More events may have it: then the request is decided again, and that decides.
+    fn watch(&mut self, number: i64, boundary: &'b Boundary) {
+        let EventQuery::Items(items) = &*boundary.fail_if else {
+            self.watched_tags.push(None);
+            self.watching.push(number);
+            return;
+        };
+        for item in items {
+            let tag = item.tags.first().map(Tag::as_str);
+            // PostgreSQL stores no text with a NUL in it, and rejects one as a parameter.
+            if tag.is_none_or(|tag| !tag.contains('\0')) {
+                self.watched_tags.push(tag);
+                self.watching.push(number);
+            }
+        }
+    }
+
+    /// Adds the request of the same batch that this one follows, if there is one.
+    fn follow(&mut self, number: i64, boundary: &Boundary, numbers: &BTreeMap<AppendToken, i64>) {
+        let followed = boundary.after_append.and_then(|token| numbers.get(&token));
+        if let Some(followed) = followed {
+            self.following.push(number);
+            self.followed.push(*followed);
+        }
+    }
+}
+
+fn integer(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
