@@ -76,16 +76,16 @@ impl EndAppend {
         left_out.is_some_and(|left_out| !left_out.contains(&number))
     }
 
-    fn of(row: &Row, known: &Head, append_id: Uuid) -> Result<Self, Fault> {
+    fn of(row: &Row, known: &Head) -> Result<Self, Fault> {
         Ok(Self {
             before: Head {
                 position: row::position(row, 0)?,
                 time: row.try_get(1)?,
                 epoch: row.try_get(2)?,
-                last: append_id,
+                last: row.try_get(3)?,
                 ..*known
             },
-            left_out: row.try_get(3)?,
+            left_out: row.try_get(4)?,
             tail: tail(row)?,
         })
     }
@@ -93,12 +93,12 @@ impl EndAppend {
 
 /// The columns with the newer events, which are NULL if there are none.
 fn tail(row: &Row) -> Result<Vec<TailEvent>, Fault> {
-    let Some(types) = row.try_get::<_, Option<Vec<&str>>>(4)? else {
+    let Some(types) = row.try_get::<_, Option<Vec<&str>>>(5)? else {
         return Ok(Vec::new());
     };
-    let all_tags: Vec<Option<&str>> = row.try_get(5)?;
-    let first_tags: Vec<Option<&str>> = row.try_get(6)?;
-    let given: Vec<Option<Uuid>> = row.try_get(7)?;
+    let all_tags: Vec<Option<&str>> = row.try_get(6)?;
+    let first_tags: Vec<Option<&str>> = row.try_get(7)?;
+    let given: Vec<Option<Uuid>> = row.try_get(8)?;
     let tags = all_tags.into_iter().zip(first_tags);
     let columns = types.into_iter().zip(tags).zip(given);
     let events = columns.map(|((event_type, (all_tags, tag)), given)| {
@@ -149,7 +149,7 @@ pub(super) async fn append_at_end(
     // Both statements are prepared, so both are sent at once, in this order.
     let append = session.append_at_end(&params);
     let (appended, flushed) = join(append, session.client().flush()).await;
-    let appended = EndAppend::of(&appended?, known, append_id)?;
+    let appended = EndAppend::of(&appended?, known)?;
     // The rows are there, and nobody knows for how long. On another connection, the lookup by command
     // ids tells, after a commit that has waited.
     flushed.map_err(|error| Fault::new(Kind::Lost, Fault::from(error).reason()))?;

@@ -65,6 +65,19 @@ impl Batch {
         }
     }
 
+    /// Leaves refused requests for a later round, unless the evidence is in the log up to `head`. The
+    /// others were refused because of requests of the batch, which got other positions or were not written,
+    /// or because the log was shorter (I10).
+    pub(super) fn defer_refused(&mut self, head: Position) {
+        for request in &mut self.requests {
+            if let Disposition::Refuse(refusal) = &request.disposition
+                && !matches!(refusal, AppendError::Conflict { at } if *at <= head)
+            {
+                request.disposition = Disposition::Later;
+            }
+        }
+    }
+
     /// The commands of the refused requests that may have been recorded before.
     pub(super) fn refused(&self) -> Vec<CommandId> {
         let refused = self

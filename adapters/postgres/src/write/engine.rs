@@ -122,10 +122,7 @@ impl Engine {
             Ok(after) if self.is_contended() && self.fits_any_end(&batch) => {
                 Flight::landed(self.write_at_end(&session, batch, after.last).await)
             }
-            Ok(after) => {
-                let is_durable = self.log.is_durable(self.head.position);
-                self.send(session, batch, after, is_durable)
-            }
+            Ok(after) => self.send(session, batch, after),
             Err(fault) => Flight::landed(Landing::failed(batch, self.head, fault)),
         })
     }
@@ -162,8 +159,7 @@ impl Engine {
         if batch.bind_statements(&session).await.is_ok()
             && let Ok(after) = self.decide(&session, &mut batch).await
         {
-            // Those in flight wait for the disk, and are answered first.
-            return Ok(self.send(session, batch, after, true));
+            return Ok(self.send(session, batch, after));
         }
         // Alone, it meets the fault again, and that one is handled.
         self.window.truncate(self.tip.position);
@@ -215,15 +211,11 @@ impl Engine {
         batch
     }
 
-    fn send(
-        &mut self,
-        session: Arc<LogSession>,
-        batch: Batch,
-        after: Head,
-        is_durable: bool,
-    ) -> Flight {
+    fn send(&mut self, session: Arc<LogSession>, batch: Batch, after: Head) -> Flight {
         let before = self.tip;
         self.tip = after;
+        // Batches in flight wait for the disk, and are answered before this one.
+        let is_durable = self.log.is_durable(self.head.position);
         Flight::send(session, batch, before, after, is_durable)
     }
 
@@ -321,7 +313,7 @@ impl Engine {
         let max_tail = self.window_size;
         let append = append_at_end(session, &batch, &self.head, id, max_tail).await;
         let (after, written) = match append {
-            Ok(append) if append.is_followed() => match self.place_at_end(&mut batch, &append) {
+            Ok(append) if append.is_followed() => match self.place_at_end(&mut batch, &append, id) {
                 Ok(after) => (after, Ok(true)),
                 // They were written, so only the lookup by command ids can answer them.
                 Err(fault) => (self.head, Err(Fault::new(Kind::Lost, fault.reason()))),
@@ -341,7 +333,15 @@ impl Engine {
 
     /// Gives the requests that were written their positions, and the window the events before them.
     /// Returns the new head.
-    fn place_at_end(&mut self, batch: &mut Batch, append: &EndAppend) -> Result<Head, Fault> {
+    fn place_at_end(
+        &mut self,
+        batch: &mut Batch,
+        append: &EndAppend,
+        id: Uuid,
+    ) -> Result<Head, Fault> {
+        if !append.tail.is_empty() {
+            batch.defer_refused(self.head.position);
+        }
         self.window.truncate(self.head.position);
         for event in &append.tail {
             self.window
@@ -378,6 +378,7 @@ impl Engine {
             after = Head {
                 position: self.window.head(),
                 time: appended.time.map_or(after.time, Timestamp::as_microsecond),
+                last: id,
                 ..after
             };
         }

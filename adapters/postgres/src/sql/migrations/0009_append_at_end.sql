@@ -18,7 +18,7 @@
 -- A request is also left out if one of the newer events is of the same command, whose id was given: the
 -- record of an assigned id is in its events, where no unique index finds a second one (I6).
 --
--- Returns the head before the append, the numbers of the requests that were left out, and of the newer
+-- If all are left out, nothing is written. Returns the head before the append, the numbers of the requests that were left out, and of the newer
 -- events, in order, types, tags, and commands, as `tail.sql` does.
 --
 -- The commit does not wait for the disk: the head is locked until then, and every other process waits
@@ -30,7 +30,8 @@ CREATE FUNCTION cqrs.append_at_end(
     new_events cqrs.events[], new_tags cqrs.event_tags[],
     new_commands cqrs.commands[], command_requests bigint[],
     watched_tags text[], watching bigint[], following bigint[], followed bigint[],
-    OUT head_position bigint, OUT head_time bigint, OUT head_epoch bigint, OUT left_out bigint[],
+    OUT head_position bigint, OUT head_time bigint, OUT head_epoch bigint, OUT head_last uuid,
+    OUT left_out bigint[],
     OUT tail_types text[], OUT tail_all_tags text[], OUT tail_tags text[], OUT tail_commands uuid[]
 ) LANGUAGE plpgsql AS $$
 DECLARE
@@ -43,7 +44,8 @@ DECLARE
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     -- Read committed: each of the following statements sees the commits that this one has waited for.
-    SELECT head.position, head.time, head.epoch INTO head_position, head_time, head_epoch
+    SELECT head.position, head.time, head.epoch, head.last
+    INTO head_position, head_time, head_epoch, head_last
     FROM cqrs.head AS head
     WHERE head.id = 1
     FOR UPDATE;
@@ -68,21 +70,26 @@ BEGIN
         FROM (
             SELECT watched.request
             FROM unnest(watched_tags, watching) AS watched (tag, request)
-            WHERE watched.tag IS NULL
-                OR EXISTS (
+            -- No EXISTS: that may be planned as a scan of all tags, once, while the tables are empty.
+            CROSS JOIN LATERAL (
+                SELECT 1 WHERE watched.tag IS NULL
+                UNION ALL (
                     SELECT 1
                     FROM cqrs.events AS first
                     WHERE first.tag = watched.tag
                         AND first.position + 0 > known
                         AND first.position + 0 <= head_position
+                    LIMIT 1
                 )
-                OR EXISTS (
+                UNION ALL (
                     SELECT 1
                     FROM cqrs.event_tags AS further
                     WHERE further.tag = watched.tag
                         AND further.position > known
                         AND further.position <= head_position
+                    LIMIT 1
                 )
+            ) AS found
             UNION ALL
             SELECT sent.request
             FROM unnest(command_ids) WITH ORDINALITY AS sent (command, request)
