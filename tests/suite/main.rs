@@ -89,6 +89,7 @@ mod wiring;
 
 // Failures of machines, networks and databases.
 mod connecting;
+mod contention;
 #[cfg(unix)]
 mod crash;
 #[cfg(unix)]

@@ -313,11 +313,13 @@ impl Engine {
         let max_tail = self.window_size;
         let append = append_at_end(session, &batch, &self.head, id, max_tail).await;
         let (after, written) = match append {
-            Ok(append) if append.is_followed() => match self.place_at_end(&mut batch, &append, id) {
-                Ok(after) => (after, Ok(true)),
-                // They were written, so only the lookup by command ids can answer them.
-                Err(fault) => (self.head, Err(Fault::new(Kind::Lost, fault.reason()))),
-            },
+            Ok(append) if append.is_followed() => {
+                match self.place_at_end(&mut batch, &append, id) {
+                    Ok(after) => (after, Ok(true)),
+                    // They were written, so only the lookup by command ids can answer them.
+                    Err(fault) => (self.head, Err(Fault::new(Kind::Lost, fault.reason()))),
+                }
+            }
             Ok(_) => (self.head, Ok(false)),
             Err(fault) if fault.kind() == Kind::Contention => (self.head, Ok(false)),
             Err(fault) => (self.head, Err(fault)),
