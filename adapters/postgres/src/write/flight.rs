@@ -9,6 +9,7 @@ use futures_util::future::join3;
 
 use super::batch::Batch;
 use super::log_session::LogSession;
+use super::request::Request;
 use super::rows::BatchRows;
 use super::statements::BatchOutcome;
 use crate::fault::Fault;
@@ -54,15 +55,14 @@ impl Flight {
                 batch.add_to(&mut rows);
                 // Both are sent at once. The lookup sees what the append has written.
                 let append = append(&session, &rows, &batch, &before, false);
-                let refused = batch.refused();
-                let is_durable = is_durable || refused.is_empty();
+                let has_refusals = batch.requests.iter().any(Request::is_refused);
                 let flush = async {
-                    if is_durable {
+                    if is_durable || !has_refusals {
                         return Ok(());
                     }
                     Ok(session.client().flush().await?)
                 };
-                let lookup = lookup(&session, refused);
+                let lookup = lookup(&session, batch.refused());
                 let (outcome, flushed, processed) = join3(append, flush, lookup).await;
                 (outcome, flushed.and(processed))
             };
