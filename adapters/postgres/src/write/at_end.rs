@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use cqrs_core::CommandId;
 use cqrs_core::store::{AppendToken, Boundary, EventQuery, EventType, Tag, Tags};
+use cqrs_core::{CommandId, Position, Timestamp};
+use cqrs_kit::decider::ConflictWindow;
 use futures_util::future::join;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -11,6 +12,7 @@ use uuid::Uuid;
 
 use super::batch::Batch;
 use super::log_session::LogSession;
+use super::request::Disposition;
 use super::rows::BatchRows;
 use crate::fault::{Fault, Kind};
 use crate::row::{self, Head, number};
@@ -38,29 +40,35 @@ impl Contention {
         self.batches = CONTENDED_BATCHES;
     }
 
-    /// A batch was written at the end of the log, and nobody else had written since the one before.
-    pub(super) fn on_none(&mut self) {
-        self.batches = self.batches.saturating_sub(1);
+    /// A batch was written at the end of the log.
+    pub(super) fn on_append(&mut self, append: &EndAppend) {
+        if append.tail.is_empty() {
+            self.batches = self.batches.saturating_sub(1);
+        } else {
+            self.on_others();
+        }
     }
 }
 
 /// The answer of the function `append_at_end`.
 pub(super) struct EndAppend {
-    /// The head before the append.
-    pub(super) before: Head,
+    /// The id of the append.
+    id: Uuid,
+    /// The head before it.
+    before: Head,
     /// The places of the requests that were not written, among those that were sent. `None` if the log
     /// could not be followed from the known head, and nothing was written.
     left_out: Option<Vec<i64>>,
     /// The events of other processes, between the known head and this one.
-    pub(super) tail: Vec<TailEvent>,
+    tail: Vec<TailEvent>,
 }
 
 /// What later decisions need of an event of another process.
-pub(super) struct TailEvent {
-    pub(super) event_type: EventType,
-    pub(super) tags: Tags,
+struct TailEvent {
+    event_type: EventType,
+    tags: Tags,
     /// The command, if its id was given.
-    pub(super) given: Option<CommandId>,
+    given: Option<CommandId>,
 }
 
 impl EndAppend {
@@ -69,15 +77,68 @@ impl EndAppend {
         self.left_out.is_some()
     }
 
+    /// The commands of other processes with given ids of the form of assigned ones.
+    pub(super) fn resent(&self) -> impl Iterator<Item = CommandId> {
+        let given = self.tail.iter().filter_map(|event| event.given);
+        given.filter(CommandId::is_assigned)
+    }
+
+    /// Gives the requests that were written their positions, and the window, which is known to be that of
+    /// the log up to `known`, the events of all processes. Returns the new head.
+    pub(super) fn place(
+        &self,
+        batch: &mut Batch,
+        window: &mut ConflictWindow,
+        known: Position,
+    ) -> Result<Head, Fault> {
+        window.truncate(known);
+        for event in &self.tail {
+            window.add(event.event_type.clone(), event.tags.clone());
+        }
+        if window.head() != self.before.position {
+            return Err(Fault::corrupt("events are missing at the end of the log"));
+        }
+        if !self.tail.is_empty() {
+            batch.times_overtaken += 1;
+            batch.defer_refused(known);
+        }
+        let mut after = self.before;
+        let accepted = batch.requests.iter_mut().filter(|it| it.is_written());
+        for (place, request) in accepted.enumerate() {
+            let Disposition::Write(decided) = request.disposition else {
+                continue;
+            };
+            if !self.has_written(place) {
+                request.disposition = Disposition::Later;
+                continue;
+            }
+            // The time of the decision, which may be that of a request that was left out.
+            let time = decided.time.map_or(i64::MIN, Timestamp::as_microsecond);
+            let appended = request
+                .append
+                .place(window.head(), time.max(self.before.time))?;
+            request.append.add_to(window);
+            request.disposition = Disposition::Write(appended);
+            after = Head {
+                position: window.head(),
+                time: appended.time.map_or(after.time, Timestamp::as_microsecond),
+                last: self.id,
+                ..after
+            };
+        }
+        Ok(after)
+    }
+
     /// Whether the request that was sent at this place, from 0, was written.
-    pub(super) fn has_written(&self, place: usize) -> bool {
+    fn has_written(&self, place: usize) -> bool {
         let number = integer(place + 1);
         let left_out = self.left_out.as_ref();
         left_out.is_some_and(|left_out| !left_out.contains(&number))
     }
 
-    fn of(row: &Row, known: &Head) -> Result<Self, Fault> {
+    fn of(row: &Row, known: &Head, id: Uuid) -> Result<Self, Fault> {
         Ok(Self {
+            id,
             before: Head {
                 position: row::position(row, 0)?,
                 time: row.try_get(1)?,
@@ -149,7 +210,7 @@ pub(super) async fn append_at_end(
     // Both statements are prepared, so both are sent at once, in this order.
     let append = session.append_at_end(&params);
     let (appended, flushed) = join(append, session.client().flush()).await;
-    let appended = EndAppend::of(&appended?, known)?;
+    let appended = EndAppend::of(&appended?, known, append_id)?;
     // The rows are there, and nobody knows for how long. On another connection, the lookup by command
     // ids tells, after a commit that has waited.
     flushed.map_err(|error| Fault::new(Kind::Lost, Fault::from(error).reason()))?;

@@ -6,7 +6,7 @@ use cqrs_core::{CommandId, Position, Timestamp};
 use cqrs_kit::decider::{ConflictWindow, Decider};
 use uuid::Uuid;
 
-use super::at_end::{Contention, EndAppend, append_at_end};
+use super::at_end::{Contention, append_at_end};
 use super::batch::Batch;
 use super::decide::refusal;
 use super::flight::{Flight, Landing, append, is_written, lookup};
@@ -284,7 +284,10 @@ impl Engine {
         let ready = self.sessions.ready(batch).await?;
         self.is_behind |= ready.is_behind;
         if ready.is_behind {
-            self.forget_undurable();
+            // Events of other processes may not have been durable. The server may have lost them in a
+            // crash, and have others at their positions.
+            self.head.position = self.head.position.min(self.published());
+            self.window.truncate(self.head.position);
         }
         if ready.session.incarnation() != self.incarnation {
             // Nothing that is known of the old log holds. Position 0 makes the catch-up start over,
@@ -297,24 +300,16 @@ impl Engine {
         Ok(ready.session)
     }
 
-    /// Forgets events of other processes that may not have been durable: the server may have lost them in
-    /// a crash, and others may be at their positions.
-    fn forget_undurable(&mut self) {
-        let durable = self.published();
-        if durable < self.head.position {
-            self.head.position = durable;
-            self.window.truncate(durable);
-        }
-    }
-
     /// Writes a decided batch at the end of the log, wherever that is. The requests that events of other
     /// processes may concern stay in the batch, to be decided again on these events.
     async fn write_at_end(&mut self, session: &LogSession, mut batch: Batch, id: Uuid) -> Landing {
         let max_tail = self.window_size;
-        let append = append_at_end(session, &batch, &self.head, id, max_tail).await;
-        let (after, written) = match append {
+        let (after, written) = match append_at_end(session, &batch, &self.head, id, max_tail).await
+        {
             Ok(append) if append.is_followed() => {
-                match self.place_at_end(&mut batch, &append, id) {
+                self.contention.on_append(&append);
+                self.resent.extend(append.resent());
+                match append.place(&mut batch, &mut self.window, self.head.position) {
                     Ok(after) => (after, Ok(true)),
                     // They were written, so only the lookup by command ids can answer them.
                     Err(fault) => (self.head, Err(Fault::new(Kind::Lost, fault.reason()))),
@@ -324,67 +319,7 @@ impl Engine {
             Err(fault) if fault.kind() == Kind::Contention => (self.head, Ok(false)),
             Err(fault) => (self.head, Err(fault)),
         };
-        let processed = lookup(session, batch.refused()).await;
-        Landing {
-            batch,
-            after,
-            written,
-            processed,
-        }
-    }
-
-    /// Gives the requests that were written their positions, and the window the events before them.
-    /// Returns the new head.
-    fn place_at_end(
-        &mut self,
-        batch: &mut Batch,
-        append: &EndAppend,
-        id: Uuid,
-    ) -> Result<Head, Fault> {
-        if !append.tail.is_empty() {
-            batch.defer_refused(self.head.position);
-        }
-        self.window.truncate(self.head.position);
-        for event in &append.tail {
-            self.window
-                .add(event.event_type.clone(), event.tags.clone());
-        }
-        let given = append.tail.iter().filter_map(|event| event.given);
-        self.resent.extend(given.filter(CommandId::is_assigned));
-        if self.window.head() != append.before.position {
-            return Err(Fault::corrupt("events are missing at the end of the log"));
-        }
-        if append.tail.is_empty() {
-            self.contention.on_none();
-        } else {
-            self.contention.on_others();
-        }
-        batch.times_overtaken += usize::from(!append.tail.is_empty());
-        let mut after = append.before;
-        let accepted = batch.requests.iter_mut().filter(|it| it.is_written());
-        for (place, request) in accepted.enumerate() {
-            let Disposition::Write(decided) = request.disposition else {
-                continue;
-            };
-            if !append.has_written(place) {
-                request.disposition = Disposition::Later;
-                continue;
-            }
-            // The time of the decision, which may be that of a request that was left out.
-            let time = decided.time.map_or(i64::MIN, Timestamp::as_microsecond);
-            let appended = request
-                .append
-                .place(self.window.head(), time.max(append.before.time))?;
-            request.append.add_to(&mut self.window);
-            request.disposition = Disposition::Write(appended);
-            after = Head {
-                position: self.window.head(),
-                time: appended.time.map_or(after.time, Timestamp::as_microsecond),
-                last: id,
-                ..after
-            };
-        }
-        Ok(after)
+        Landing::with_records(session, batch, after, written).await
     }
 
     /// Decides and writes a batch in a transaction that has locked the head, so that no process can
@@ -394,24 +329,19 @@ impl Engine {
             Ok(()) => self.append_and_commit(session, &mut batch).await,
             Err(fault) => Err(fault),
         };
-        let (after, written, processed) = match after {
-            Ok(Some(after)) => {
-                let processed = lookup(session, batch.refused()).await;
-                (after, Ok(true), processed)
-            }
+        match after {
+            Ok(Some(after)) => Landing::with_records(session, batch, after, Ok(true)).await,
             // Even if the lock was refused, the transaction has begun. It must not stay open on a session
             // that is used again.
             not_written => {
                 let ended = session.roll_back().await;
-                let written = ended.and_then(|()| not_written.map(|_| false));
-                (self.head, written, Ok(HashMap::new()))
+                Landing {
+                    batch,
+                    after: self.head,
+                    written: ended.and_then(|()| not_written.map(|_| false)),
+                    processed: Ok(HashMap::new()),
+                }
             }
-        };
-        Landing {
-            batch,
-            after,
-            written,
-            processed,
         }
     }
 

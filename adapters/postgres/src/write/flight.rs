@@ -102,6 +102,22 @@ impl Flight {
 }
 
 impl Landing {
+    /// With the records of the refused commands, which are looked up after the append.
+    pub(super) async fn with_records(
+        session: &LogSession,
+        batch: Batch,
+        after: Head,
+        written: Result<bool, Fault>,
+    ) -> Self {
+        let processed = lookup(session, batch.refused()).await;
+        Self {
+            batch,
+            after,
+            written,
+            processed,
+        }
+    }
+
     /// A batch that was not sent because of this fault.
     pub(super) fn failed(batch: Batch, head: Head, fault: Fault) -> Self {
         Self {
