@@ -50,10 +50,10 @@ impl Batch {
     /// Whether it has accepted requests, and none with more than events. Stored states are compared before
     /// the batch is written, and statements of handlers need its transaction.
     pub(super) fn has_events_only(&self) -> bool {
-        let has_events_only = |it: &Request| {
-            it.append.states.is_empty() && it.statements.is_empty() && it.failure.is_none()
-        };
-        self.requests.iter().any(Request::is_written) && self.requests.iter().all(has_events_only)
+        self.requests.iter().any(Request::is_written)
+            && self.requests.iter().all(|it| {
+                it.append.states.is_empty() && it.statements.is_empty() && it.failure.is_none()
+            })
     }
 
     /// Adds the rows of the accepted requests.
