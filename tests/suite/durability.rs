@@ -106,18 +106,19 @@ impl Held {
 
     /// Whether the role may make waiting commits of its own.
     async fn allow_flush(&self, is_allowed: bool) {
-        let what = match is_allowed {
-            true => {
-                "GRANT EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, text) TO PUBLIC"
-            }
-            false => {
-                "REVOKE EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, text) FROM PUBLIC"
-            }
+        let (verb, preposition) = if is_allowed {
+            ("GRANT", "TO")
+        } else {
+            ("REVOKE", "FROM")
         };
-        self.client
-            .batch_execute(what)
-            .await
-            .expect("it is granted");
+        // Its arguments depend on the version of the server.
+        let change = format!(
+            "DO $$ BEGIN EXECUTE (SELECT string_agg(format( \
+                 '{verb} EXECUTE ON FUNCTION %s {preposition} PUBLIC', oid::regprocedure), ';') \
+             FROM pg_proc WHERE proname = 'pg_logical_emit_message'); END $$"
+        );
+        let changed = self.client.batch_execute(&change).await;
+        changed.expect("the privilege is changed");
     }
 
     /// Kills the server, and starts it again. Returns the head of its log.

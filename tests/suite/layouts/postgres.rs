@@ -16,6 +16,7 @@ const LATER: &[&str] = &[
     include_str!("../../../adapters/postgres/src/sql/migrations/0006_crash_marker.sql"),
     include_str!("../../../adapters/postgres/src/sql/migrations/0007_type_blocks.sql"),
     include_str!("../../../adapters/postgres/src/sql/migrations/0008_rows.sql"),
+    include_str!("../../../adapters/postgres/src/sql/migrations/0009_append_at_end.sql"),
 ];
 
 /// The version of the current layout.

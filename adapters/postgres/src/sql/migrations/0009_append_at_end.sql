@@ -18,8 +18,8 @@
 -- A request is also left out if one of the newer events is of the same command, whose id was given: the
 -- record of an assigned id is in its events, where no unique index finds a second one (I6).
 --
--- If all are left out, nothing is written. Returns the head before the append, the numbers of the requests that were left out, and of the newer
--- events, in order, types, tags, and commands, as `tail.sql` does.
+-- If all are left out, nothing is written. Returns the head before the append, the numbers of the requests
+-- that were left out, and of the newer events, in order, types, tags, and commands, as `tail.sql` does.
 --
 -- The commit does not wait for the disk: the head is locked until then, and every other process waits
 -- for that. The caller sends a commit that waits right behind it, and acknowledges nothing before that
