@@ -277,14 +277,12 @@ async fn processes_that_write_at_once_share_the_head_and_one_that_is_alone_does_
     let client = schema.client().await;
     let mut apps = Vec::new();
     for _ in 0..4 {
-        let builder = Dispatcher::builder().module(failover::module());
-        apps.push(
-            builder
-                .store(schema.open().await)
-                .build()
-                .await
-                .expect("builds"),
-        );
+        // The processes race for the same aggregates, so a command may lose often.
+        let builder = Dispatcher::builder()
+            .module(failover::module())
+            .attempts(1_000);
+        let app = builder.store(schema.open().await).build().await;
+        apps.push(app.expect("builds"));
     }
     // The same seats in all processes, so that every one of them is a hot aggregate.
     leave(&apps, 0..8, 12).await;

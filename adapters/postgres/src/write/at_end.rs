@@ -1,6 +1,7 @@
 //! Appends of several processes at the same time.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cqrs_core::store::{AppendToken, Boundary, EventQuery, EventType, Tag, Tags};
 use cqrs_core::{CommandId, Position, Timestamp};
@@ -96,7 +97,7 @@ impl EndAppend {
             window.add(event.event_type.clone(), event.tags.clone());
         }
         if window.head() != self.before.position {
-            return Err(Fault::corrupt("events are missing at the end of the log"));
+            return Err(unplaced("events are missing at the end of the log"));
         }
         if !self.tail.is_empty() {
             batch.times_overtaken += 1;
@@ -116,7 +117,8 @@ impl EndAppend {
             let time = decided.time.map_or(i64::MIN, Timestamp::as_microsecond);
             let appended = request
                 .append
-                .place(window.head(), time.max(self.before.time))?;
+                .place(window.head(), time.max(self.before.time))
+                .map_err(|error| unplaced(Fault::from(error).reason()))?;
             request.append.add_to(window);
             request.disposition = Disposition::Write(appended);
             after = Head {
@@ -191,9 +193,11 @@ pub(super) async fn append_at_end(
     let requests = Requests::of(batch);
     let (known_position, max_tail) = (number(known.position), integer(max_tail));
     let (events, tags, commands) = (rows.events(), rows.tags(), rows.commands());
-    let params: [&(dyn ToSql + Sync); 14] = [
+    let params: [&(dyn ToSql + Sync); 16] = [
         &known_position,
         &known.epoch,
+        &known.store,
+        &known.last,
         &max_tail,
         &append_id,
         &requests.event_counts,
@@ -279,6 +283,12 @@ impl<'b> Requests<'b> {
             self.followed.push(*followed);
         }
     }
+}
+
+/// The fault of requests that were written, and cannot be placed in the window: as after a lost connection,
+/// the lookup by command ids answers them.
+fn unplaced(reason: impl Into<Arc<str>>) -> Fault {
+    Fault::new(Kind::Lost, reason)
 }
 
 fn integer(count: usize) -> i64 {

@@ -62,6 +62,8 @@ pub(crate) struct Engine {
     is_behind: bool,
     /// The published head that was last compared with `head`.
     checked: Position,
+    /// All events up to here are durable, also those of other processes.
+    flushed: Position,
     contention: Contention,
     log: KnownLog,
 }
@@ -84,6 +86,7 @@ impl Engine {
             resent: HashSet::new(),
             is_behind: false,
             checked: Position::START,
+            flushed: Position::START,
             contention: Contention::default(),
             log,
         }
@@ -107,7 +110,8 @@ impl Engine {
             return None;
         }
         if let Err(fault) = batch.bind_statements(&session).await {
-            return Some(Flight::landed(Landing::failed(batch, self.head, fault)));
+            let failed = Landing::not_written(batch, self.head, Err(fault));
+            return Some(Flight::landed(failed));
         }
         if batch.times_overtaken >= MAX_TIMES_OVERTAKEN {
             let landing = self.write_locked(&session, batch).await;
@@ -123,12 +127,11 @@ impl Engine {
                 Flight::landed(self.write_at_end(&session, batch, after.last).await)
             }
             Ok(after) => self.send(session, batch, after),
-            Err(fault) => Flight::landed(Landing::failed(batch, self.head, fault)),
+            Err(fault) => Flight::landed(Landing::not_written(batch, self.head, Err(fault))),
         })
     }
 
-    /// Whether other processes write, so that each batch is sent alone and written at the end of the log,
-    /// wherever that is.
+    /// Whether other processes write, so that a batch is sent alone, to the end of the log.
     pub(super) fn is_contended(&self) -> bool {
         self.contention.is_present()
     }
@@ -215,7 +218,8 @@ impl Engine {
         let before = self.tip;
         self.tip = after;
         // Batches in flight wait for the disk, and are answered before this one.
-        let is_durable = self.log.is_durable(self.head.position);
+        let head = self.head.position;
+        let is_durable = head <= self.flushed || self.log.is_durable(head);
         Flight::send(session, batch, before, after, is_durable)
     }
 
@@ -296,6 +300,7 @@ impl Engine {
             self.head.position = Position::START;
             self.window.reset(Position::START);
             self.checked = Position::START;
+            self.flushed = Position::START;
         }
         Ok(ready.session)
     }
@@ -311,14 +316,16 @@ impl Engine {
                 self.resent.extend(append.resent());
                 match append.place(&mut batch, &mut self.window, self.head.position) {
                     Ok(after) => (after, Ok(true)),
-                    // They were written, so only the lookup by command ids can answer them.
-                    Err(fault) => (self.head, Err(Fault::new(Kind::Lost, fault.reason()))),
+                    Err(fault) => (self.head, Err(fault)),
                 }
             }
-            Ok(_) => (self.head, Ok(false)),
-            Err(fault) if fault.kind() == Kind::Contention => (self.head, Ok(false)),
-            Err(fault) => (self.head, Err(fault)),
+            Err(fault) if fault.kind() != Kind::Contention => (self.head, Err(fault)),
+            _ => (self.head, Ok(false)),
         };
+        if let Ok(true) = written {
+            // The waiting commit came after all of it, even if nothing was written.
+            self.flushed = after.position;
+        }
         Landing::with_records(session, batch, after, written).await
     }
 
@@ -331,16 +338,11 @@ impl Engine {
         };
         match after {
             Ok(Some(after)) => Landing::with_records(session, batch, after, Ok(true)).await,
-            // Even if the lock was refused, the transaction has begun. It must not stay open on a session
-            // that is used again.
+            // The transaction has begun even if the lock was refused, and must not stay open.
             not_written => {
                 let ended = session.roll_back().await;
-                Landing {
-                    batch,
-                    after: self.head,
-                    written: ended.and_then(|()| not_written.map(|_| false)),
-                    processed: Ok(HashMap::new()),
-                }
+                let written = ended.and_then(|()| not_written.map(|_| false));
+                Landing::not_written(batch, self.head, written)
             }
         }
     }

@@ -118,12 +118,12 @@ impl Landing {
         }
     }
 
-    /// A batch that was not sent because of this fault.
-    pub(super) fn failed(batch: Batch, head: Head, fault: Fault) -> Self {
+    /// A batch of which nothing was written, or that has this fault.
+    pub(super) fn not_written(batch: Batch, head: Head, written: Result<bool, Fault>) -> Self {
         Self {
             batch,
             after: head,
-            written: Err(fault),
+            written,
             processed: Ok(HashMap::new()),
         }
     }

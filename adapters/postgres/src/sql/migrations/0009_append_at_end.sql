@@ -2,8 +2,9 @@
 -- statement that compares the head wastes the work of a batch if others went on since it was decided.
 -- This function leaves out the requests that the newer events may concern, and writes the others.
 --
--- known, known_epoch: the head that the batch was decided on. If the epoch is another one, the log is
--- shorter, or it has more than max_tail newer events, nothing is written, and left_out is NULL.
+-- known, known_epoch, known_store, known_last: the head that the batch was decided on. If the log is another
+-- one, its epoch was raised, it is shorter, it has other events up to there, as far as the head tells, or
+-- more than max_tail newer ones, nothing is written, and left_out is NULL.
 -- append_id: becomes `head.last`.
 -- event_counts, command_ids: the number of events of each request, and the id of its command. Requests
 -- are numbered from 1.
@@ -25,7 +26,8 @@
 -- for that. The caller sends a commit that waits right behind it, and acknowledges nothing before that
 -- one is answered (I7).
 CREATE FUNCTION cqrs.append_at_end(
-    known bigint, known_epoch bigint, max_tail bigint, append_id uuid,
+    known bigint, known_epoch bigint, known_store uuid, known_last uuid,
+    max_tail bigint, append_id uuid,
     event_counts bigint[], command_ids uuid[],
     new_events cqrs.events[], new_tags cqrs.event_tags[],
     new_commands cqrs.commands[], command_requests bigint[],
@@ -41,16 +43,19 @@ DECLARE
     gaps boolean[];
     shift bigint := 0;
     newer bigint;
+    head_store uuid;
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     -- Read committed: each of the following statements sees the commits that this one has waited for.
-    SELECT head.position, head.time, head.epoch, head.last
-    INTO head_position, head_time, head_epoch, head_last
+    SELECT head.position, head.time, head.epoch, head.last, head.store_id
+    INTO head_position, head_time, head_epoch, head_last, head_store
     FROM cqrs.head AS head
     WHERE head.id = 1
     FOR UPDATE;
     newer := head_position - known;
-    IF head_epoch <> known_epoch OR newer < 0 OR newer > max_tail THEN
+    IF head_store <> known_store OR head_epoch <> known_epoch
+        OR newer < 0 OR newer > max_tail OR (newer = 0 AND head_last <> known_last)
+    THEN
         RETURN;
     END IF;
     left_out := '{}';
