@@ -103,11 +103,13 @@ impl Batch {
         }
     }
 
-    /// Answers the accepted requests, which were written, and takes them out.
-    pub(super) fn answer_written(&mut self) {
-        for request in self.requests.extract_if(.., |it| it.is_written()) {
-            if let Disposition::Write(appended) = request.disposition {
-                request.answer(Ok(appended));
+    /// Answers the requests that were written or recorded before, and takes them out.
+    pub(super) fn answer_recorded(&mut self) {
+        for request in self.requests.extract_if(.., |it| it.is_recorded()) {
+            match request.disposition {
+                Disposition::Write(appended) => request.answer(Ok(appended)),
+                Disposition::Replay(stored) => request.answer_stored(stored),
+                Disposition::Refuse(_) | Disposition::Later => {}
             }
         }
     }

@@ -1,7 +1,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use cqrs_core::store::{AppendError, Incarnation, StateKey, StoredCommand};
+use cqrs_core::store::{Incarnation, StateKey, StoredCommand};
 use cqrs_core::{CommandId, Position, Timestamp};
 use cqrs_kit::decider::{ConflictWindow, Decider};
 use uuid::Uuid;
@@ -178,7 +178,7 @@ impl Engine {
             Ok(true) => {
                 self.head = landing.after;
                 self.publish(&mut batch);
-                batch.answer_written();
+                batch.answer_recorded();
                 match landing.processed {
                     Ok(processed) => {
                         batch.answer_refused(&processed);
@@ -436,7 +436,6 @@ impl Engine {
         // A disposition of an earlier attempt was decided on another head.
         for request in &mut batch.requests {
             request.disposition = Disposition::Later;
-            request.may_be_recorded |= self.resent.contains(&request.append.command);
         }
         let recorded = self.find_recorded(session, batch).await?;
         let writes = batch.requests.iter().flat_map(|it| &it.append.states);
@@ -455,23 +454,20 @@ impl Engine {
                 head: self.tip.position,
                 window: &self.window,
             };
-            if let Some(failure) = request.failure.take() {
+            let command = request.append.command;
+            let failure = request.failure.take();
+            if let Some(stored) = recorded.get(&command) {
+                request.disposition = Disposition::Replay(*stored);
+                continue;
+            }
+            if let Some(failure) = failure {
                 request.disposition = Disposition::Refuse(failure);
                 continue;
             }
             // One statement cannot insert a command id twice. The second request is decided in a
             // later round, and finds the first one's record (I6).
-            let command = request.append.command;
             let is_first = commands.insert(command);
             if !is_first || !decider.is_decidable(&request.append.boundaries) {
-                continue;
-            }
-            if recorded.contains_key(&command) {
-                // In place of the refusal, it gets the answer of its first sending. It may be new as far as
-                // this process knows, and was looked up for a repetition in the same batch.
-                request.may_be_recorded = true;
-                let mismatch = AppendError::CommandMismatch { command };
-                request.disposition = Disposition::Refuse(mismatch);
                 continue;
             }
             if let Some(refusal) = refusal(decider, session, &request.append, &states).await? {

@@ -33,6 +33,8 @@ pub(crate) struct Request {
 pub(crate) enum Disposition {
     /// Write it at these positions.
     Write(Appended),
+    /// Do not write it: its command has this record.
+    Replay(StoredCommand),
     /// Do not write it.
     Refuse(AppendError),
     /// Decide it in a later round.
@@ -78,6 +80,14 @@ impl Request {
     /// Whether it was accepted, to be written with the batch.
     pub(crate) fn is_written(&self) -> bool {
         matches!(self.disposition, Disposition::Write(_))
+    }
+
+    /// Whether its command is in the log once the batch is written: with the batch, or from before.
+    pub(crate) fn is_recorded(&self) -> bool {
+        matches!(
+            self.disposition,
+            Disposition::Write(_) | Disposition::Replay(_)
+        )
     }
 
     /// Whether its statements are to be executed with the batch.
