@@ -40,6 +40,7 @@ mod nesting;
 mod once;
 mod overload;
 mod pipelining;
+mod repetitions;
 mod roundabout;
 mod units;
 
@@ -95,6 +96,7 @@ mod crash;
 #[cfg(unix)]
 mod durability;
 mod failover;
+mod interleavings;
 mod lost_events;
 mod outage;
 mod pooler;

@@ -1,10 +1,12 @@
-//! Two batches that are sent before the first one is answered, and what may become of them.
+//! Two batches that are sent before the first one is answered, and their possible outcomes.
+
+use std::convert::identity;
 
 use cqrs_conformance::StoreFixture;
-use cqrs_core::Position;
 use cqrs_core::store::{
     Append, AppendError, AppendToken, Appended, Boundary, EventLog, EventQuery,
 };
+use cqrs_core::{CommandId, Position, Timestamp};
 use cqrs_postgres::Postgres;
 use futures_util::future::{join, join_all};
 use tokio_postgres::Client;
@@ -132,6 +134,12 @@ fn are_done(answers: &[Answer]) {
     assert!(in_order, "in the order in which they came: {answers:?}");
 }
 
+/// The append, with an id that a dispatcher has assigned.
+fn assigned(mut append: Append) -> Append {
+    append.command = CommandId::assigned(Timestamp::now());
+    append.given_id(false)
+}
+
 fn is_conflict(answer: &Answer) -> bool {
     matches!(answer, Err(AppendError::Conflict { .. }))
 }
@@ -173,40 +181,57 @@ async fn a_batch_is_sent_while_the_one_ahead_is_in_flight() {
 #[tokio::test]
 async fn a_log_of_the_same_length_is_not_the_one_that_was_decided_on() {
     let test = "a_log_of_the_same_length_is_not_the_one_that_was_decided_on";
-    for version in ["this", "older"] {
-        let Some(scene) = Scene::new(test).await else {
-            return;
-        };
-        // A process of an earlier version does not say which append has set the head.
-        let (name, older) = (
-            scene.schema.name(),
-            format!("{}_older", scene.schema.name()),
-        );
-        let forget = format!(
-            "CREATE FUNCTION {name}.forget() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
-             IF current_setting('application_name') = '{older}' THEN NEW.last := OLD.last; END IF; \
-             RETURN NEW; END $$; \
-             CREATE TRIGGER forget BEFORE UPDATE ON {name}.head \
-             FOR EACH ROW EXECUTE FUNCTION {name}.forget()"
-        );
-        scene
-            .client
-            .batch_execute(&forget)
-            .await
-            .expect("a trigger");
-        let mut options = scene.schema.options();
-        if version == "older" {
-            options = options.application_name(&older);
+    // Each kind of batch is written with a statement of its own: with records of commands, with events
+    // only, and with one event.
+    let kinds = [
+        (Scene::appends(), HALF),
+        (Scene::appends().into_iter().map(assigned).collect(), HALF),
+        (Scene::appends().into_iter().map(assigned).collect(), 1),
+    ];
+    for (appends, batch) in kinds {
+        for version in ["this", "older"] {
+            let Some(schema) = Schema::fresh(test, Postgres::options().max_batch(batch)) else {
+                return;
+            };
+            let scene = Scene::with(schema).await.expect("a scene");
+            // A process of an earlier version does not say which append has set the head.
+            let (name, older) = (
+                scene.schema.name(),
+                format!("{}_older", scene.schema.name()),
+            );
+            let forget = format!(
+                "CREATE FUNCTION {name}.forget() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                 IF current_setting('application_name') = '{older}' THEN NEW.last := OLD.last; END IF; \
+                 RETURN NEW; END $$; \
+                 CREATE TRIGGER forget BEFORE UPDATE ON {name}.head \
+                 FOR EACH ROW EXECUTE FUNCTION {name}.forget()"
+            );
+            scene
+                .client
+                .batch_execute(&forget)
+                .await
+                .expect("a trigger");
+            let mut options = scene.schema.options();
+            if version == "older" {
+                options = options.application_name(&older);
+            }
+            let other = options.connect(scene.schema.url()).await.expect("connects");
+            let overtaking = of_accounts(batch..2 * batch);
+            let answers = scene.send_behind(&other, overtaking, appends.clone()).await;
+            for (number, answer) in answers.iter().enumerate() {
+                let is_overtaken = (batch..2 * batch).contains(&number);
+                let is_right = if is_overtaken {
+                    is_conflict(answer)
+                } else {
+                    answer.is_ok()
+                };
+                assert!(
+                    is_right,
+                    "{version} version, {number} of {batch}: {answer:?}"
+                );
+            }
+            scene.check(&appends, &answers, batch).await;
         }
-        let other = options.connect(scene.schema.url()).await.expect("connects");
-        let appends = Scene::appends();
-        let overtaking = of_accounts(HALF..CROWD);
-        let answers = scene.send_behind(&other, overtaking, appends.clone()).await;
-        are_done(&answers[..HALF]);
-        for answer in &answers[HALF..] {
-            assert!(is_conflict(answer), "{version} version: {answer:?}");
-        }
-        scene.check(&appends, &answers, HALF).await;
     }
 }
 
@@ -237,12 +262,15 @@ async fn a_bad_request_harms_neither_its_batch_nor_the_one_behind() {
 async fn two_batches_whose_answers_are_lost_are_written_once() {
     let test = "two_batches_whose_answers_are_lost_are_written_once";
     const MARKER: &str = "lost-with-its-batch";
-    for (when, marked) in [
+    let losses = [
         (Loss::Answer, 0),
         (Loss::Answer, CROWD - 1),
         (Loss::Late, 0),
         (Loss::Late, CROWD - 1),
-    ] {
+    ];
+    // Of assigned ids, no unique index finds a second one.
+    let kinds: [fn(Append) -> Append; 2] = [identity, assigned];
+    for ((when, marked), kind) in losses.iter().flat_map(|it| kinds.map(|kind| (*it, kind))) {
         let Some(schema) = Schema::fresh(test, Postgres::options()) else {
             return;
         };
@@ -251,7 +279,7 @@ async fn two_batches_whose_answers_are_lost_are_written_once() {
         let scene = Scene::on(schema, store.expect("connects"))
             .await
             .expect("a scene");
-        let mut appends = Scene::appends();
+        let mut appends: Vec<_> = Scene::appends().into_iter().map(kind).collect();
         appends[marked].events[0].payload = format!("\"{MARKER}\"").into_bytes();
         let answers = join_all(appends.iter().map(|it| scene.store.append(it.clone()))).await;
         are_done(&answers);
