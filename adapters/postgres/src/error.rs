@@ -68,8 +68,9 @@ pub enum ConnectError {
     Pooler,
     /// The tables do not exist or have an older version, and `migrate` is off.
     #[error(
-        "the schema `{schema}` has version {found}, this program writes {known}: apply the SQL of \
-         `Options::migrations`, or let `connect` do it with `migrate(true)`"
+        "the schema `{schema}` has {}, this program writes version {known}: apply the SQL of \
+         `Options::migrations`, or let `connect` do it with `migrate(true)`",
+        existing(*found)
     )]
     Older {
         /// The schema.
@@ -109,3 +110,11 @@ pub enum ConnectError {
 }
 
 cqrs_core::debug_as_report!(ConnectError);
+
+/// The tables of a schema with this version.
+fn existing(version: i64) -> String {
+    match version {
+        0 => "no tables".to_owned(),
+        _ => format!("version {version}"),
+    }
+}

@@ -20,21 +20,22 @@ const MIGRATIONS: Migrations = Migrations::new(&[
     include_str!("sql/migrations/0009_append_at_end.sql"),
 ]);
 
-/// All migrations as SQL that may run again: a transaction for each, which does nothing when it was
-/// applied.
+/// All migrations as SQL that may run again: a transaction for each, which does nothing unless the tables
+/// have the version before it. `psql` continues after an error, and must not skip a migration.
 pub(crate) fn script(schema: &Schema) -> String {
     let mut script = String::new();
     for (version, migration) in MIGRATIONS.after(0) {
         let body = schema.apply(migration);
         let _ = writeln!(
             script,
-            "{};\n{};\n{}\nDO $migration$ BEGIN\nIF NOT EXISTS (SELECT 1 FROM \
-             \"{schema}\".migrations WHERE version = {version}) THEN\n{body}\nINSERT INTO \
+            "{};\n{};\n{}\nDO $migration$ BEGIN\nIF (SELECT coalesce(max(version), 0) FROM \
+             \"{schema}\".migrations) = {} THEN\n{body}\nINSERT INTO \
              \"{schema}\".migrations (version) VALUES ({version});\nEND IF;\nEND \
              $migration$;\nCOMMIT;",
             PooledTransaction::READ_COMMITTED,
             lock(schema),
             begin(schema),
+            version - 1,
         );
     }
     script

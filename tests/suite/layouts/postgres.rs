@@ -108,7 +108,7 @@ async fn assert_is_migrated(schema: &Schema, version: usize, count: u64) {
     assert_eq!(
         usize::try_from(found),
         Ok(NEWEST),
-        "each migration has a test"
+        "the newest migration belongs in `LATER`"
     );
     assert_eq!(shown(&client, schema.name(), step).await, before);
     if let Some(append) = old_append {
@@ -130,6 +130,39 @@ async fn a_log_in_each_layout_is_migrated() {
         };
         assert_is_migrated(&schema, version, 10_000).await;
     }
+}
+
+/// `psql` continues after an error, with the next transaction.
+#[tokio::test]
+async fn a_script_with_a_migration_that_fails_applies_no_later_one() {
+    let name = "a_script_with_a_migration_that_fails_applies_no_later_one";
+    let Some(schema) = Schema::fresh(name, Options::default()) else {
+        return;
+    };
+    let client = schema.client().await;
+    create(&client, schema.name(), 5, 1_000).await;
+    let obstacle = format!("{}.crash_marker", schema.name());
+    let obstruct = format!("CREATE TABLE {obstacle} (id int)");
+    client.batch_execute(&obstruct).await.expect("is created");
+    let script = schema.options().migrations().expect("a script");
+    let mut failures = 0;
+    for transaction in script.split_inclusive("COMMIT;") {
+        if client.batch_execute(transaction).await.is_err() {
+            failures += 1;
+            client.batch_execute("ROLLBACK").await.expect("is undone");
+        }
+    }
+    assert_eq!(failures, 1);
+    let options = schema.options().migrate(false);
+    let refused = options.clone().connect(schema.url()).await;
+    let error = refused.expect_err("the tables are older").to_string();
+    assert!(error.contains("has version 5, this program"), "{error}");
+
+    let remove = format!("DROP TABLE {obstacle}");
+    client.batch_execute(&remove).await.expect("is dropped");
+    client.batch_execute(&script).await.expect("is executed");
+    let store = options.connect(schema.url()).await.expect("connects");
+    assert_migrated(&store, 1_000).await;
 }
 
 #[tokio::test]

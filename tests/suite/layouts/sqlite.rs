@@ -100,7 +100,7 @@ async fn assert_is_migrated(version: usize, count: u64) {
     assert_eq!(
         usize::try_from(found),
         Ok(NEWEST),
-        "each migration has a test"
+        "the newest migration belongs in `LATER`"
     );
     assert_eq!(shown(&connection, step), before);
     assert_migrated(&store, count).await;
