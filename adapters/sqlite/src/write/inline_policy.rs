@@ -12,7 +12,8 @@ pub(crate) const MAX_INLINE_DELAY: Duration = Duration::from_millis(10);
 /// inline commits within 0.1 s, and a crowd loses at most one batch in so many appends.
 const QUEUED_AFTER_CROWD: u32 = 256;
 
-/// Number of appends through the writing thread after a slow commit.
+/// Number of appends through the writing thread after two slow commits in a row. Every disk has a slow
+/// commit now and then, which says nothing about the next one.
 const QUEUED_AFTER_SLOW: u32 = 16;
 
 /// Duration of a slow commit. An inline commit saves about 50 µs, which is little beside this, and
@@ -24,6 +25,8 @@ const SLOW_COMMIT: Duration = Duration::from_millis(1);
 pub(crate) struct InlinePolicy {
     /// Number of further appends that go through the writing thread.
     queued: u32,
+    /// Whether the last commit was slow.
+    was_slow: bool,
 }
 
 impl InlinePolicy {
@@ -41,9 +44,11 @@ impl InlinePolicy {
 
     /// Records the duration of a commit.
     pub(crate) fn on_commit(&mut self, took: Duration) {
-        if took > SLOW_COMMIT {
+        let is_slow = took > SLOW_COMMIT;
+        if is_slow && self.was_slow {
             self.queued = self.queued.max(QUEUED_AFTER_SLOW);
         }
+        self.was_slow = is_slow;
     }
 }
 
@@ -79,14 +84,17 @@ mod tests {
     }
 
     #[test]
-    fn slow_commits_are_left_to_the_writing_thread() {
+    fn after_two_slow_commits_in_a_row_the_writing_thread_commits() {
+        let slow = SLOW_COMMIT * 2;
         let mut policy = InlinePolicy::default();
-        policy.on_commit(SLOW_COMMIT);
-        assert_eq!(queued(&mut policy), 0);
-        policy.on_commit(SLOW_COMMIT * 2);
+        for took in [slow, SLOW_COMMIT, slow] {
+            policy.on_commit(took);
+            assert_eq!(queued(&mut policy), 0);
+        }
+        policy.on_commit(slow);
         assert_eq!(queued(&mut policy), QUEUED_AFTER_SLOW);
         policy.allows(false);
-        policy.on_commit(SLOW_COMMIT * 2);
+        policy.on_commit(slow);
         assert_eq!(queued(&mut policy), QUEUED_AFTER_CROWD);
     }
 }

@@ -138,17 +138,17 @@ async fn a_caller_that_overtakes_the_thread_of_its_answer_finds_the_engine_free(
     let directory = Directory::new();
     let (writer, threads) = observed(&directory);
     for _ in 0..TRIES / 10 {
-        let (woken, wakes) = channel();
+        let (tell, told) = channel();
         let (release, released) = channel();
         let waker = Waker::from(Arc::new(HoldOnWake {
-            woken,
+            woken: tell,
             released: Mutex::new(released),
         }));
         // This is no task, so the writing thread commits.
         let mut first = Box::pin(writer.append(append("a:1", b"{}")));
         let polled = first.as_mut().poll(&mut Context::from_waker(&waker));
         assert!(polled.is_pending());
-        wakes.recv().unwrap();
+        told.recv().unwrap();
         assert_eq!(threads.recv().unwrap().name(), WRITING_THREAD);
 
         let next = writer.clone();
