@@ -1,6 +1,8 @@
 //! Events of another process on PostgreSQL that can be seen before they are durable: nothing that
 //! depends on them is handed on before (I7). The server is killed in between.
 
+mod failing_flush;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -129,6 +131,11 @@ impl Held {
             done.expect("the server is killed and restarted");
         }
         self.client = connect(self.server.url()).await;
+        self.head().await
+    }
+
+    /// The head of the log, durable or not.
+    async fn head(&self) -> i64 {
         let select = "SELECT position FROM cqrs.head";
         let row = self.client.query_one(select, &[]).await;
         row.expect("it answers").get(0)

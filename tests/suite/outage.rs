@@ -1,6 +1,6 @@
 //! What happens to appends, reads and subscriptions when the database misbehaves.
 
-mod history;
+pub mod history;
 mod in_flight;
 mod load;
 mod lost;
