@@ -226,7 +226,7 @@ fn postgresql_agrees_with_the_model() {
     // A case that fails leaves it in an unknown state.
     let unharmed = RefCell::new(Some(world));
     let config = ProptestConfig {
-        cases: 24,
+        cases: 14,
         failure_persistence: None,
         max_shrink_iters: 32,
         ..Default::default()
