@@ -93,7 +93,7 @@ async fn a_conflict_in_a_batch_names_an_event_that_is_there() {
             panic!("one of both, the first: {outcomes:?}");
         };
         assert_eq!(at, won.first, "the evidence is the event of the other");
-        assert_eq!(positions(&there, &name).await, [at.get()]);
+        assert_eq!(positions(there, &name).await, [at.get()]);
     }
 }
 
@@ -114,9 +114,9 @@ async fn what_others_touched_is_refused_and_the_rest_is_written() {
         };
         assert_eq!(at, taken.first);
         assert_eq!(written.first, taken.first.plus(1), "without a gap");
-        assert_eq!(positions(&there, &free).await, [written.first.get()]);
+        assert_eq!(positions(there, &free).await, [written.first.get()]);
     }
-    let all = positions(&there, "all:1").await;
+    let all = positions(there, "all:1").await;
     assert_eq!(all, (1..=24).collect::<Vec<_>>());
 }
 
@@ -135,7 +135,7 @@ async fn a_repetition_in_another_process_is_found_by_the_first_sending() {
         let answer = here.append(first).await.expect("it is the same command");
         assert!(answer.replayed);
         assert_eq!(answer.first, again.expect("it is appended").first);
-        assert_eq!(positions(&there, &tag).await, [answer.first.get()]);
+        assert_eq!(positions(there, &tag).await, [answer.first.get()]);
     }
 }
 

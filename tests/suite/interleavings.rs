@@ -104,11 +104,11 @@ impl World {
     }
 
     async fn step(&mut self, here: &Postgres, there: &Postgres, step: Step) {
-        let to_here = self.requests(&step.here);
-        let to_there = self.requests(&step.there);
-        let is_lost = to_here.iter().any(Request::is_lost);
-        let is_calm = to_there.is_empty() && !is_lost && !step.is_terminated;
-        let mut sides = [Side::new(here, to_here), Side::new(there, to_there)];
+        let ours = self.requests(&step.here);
+        let theirs = self.requests(&step.there);
+        let is_lost = ours.iter().any(Request::is_lost);
+        let is_calm = theirs.is_empty() && !is_lost && !step.is_terminated;
+        let mut sides = [Side::new(here, ours), Side::new(there, theirs)];
         if step.is_overtaken {
             sides.reverse();
         }
