@@ -65,6 +65,8 @@ noticed! {
         by i2_an_append_that_follows_may_be_overtaken saying "overtaken by what came after";
     appends_that_follow_what_was_repeated: FollowsBlindly
         by i2_what_was_not_recorded_cannot_be_followed saying "follows an append that is";
+    appends_that_follow_a_taken_id: FollowsBlindly
+        by i2_what_follows_a_taken_or_repeated_id_is_refused saying "follows an append whose id is";
     boundaries_of_which_one_item_is_checked: ChecksOneItem
         by i2_overlapping_boundaries_exclude_each_other saying "I2: seat:";
     boundaries_that_are_checked_before_the_append: ChecksTooEarly

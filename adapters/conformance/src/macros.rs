@@ -18,6 +18,7 @@ macro_rules! log_conformance_tests {
             i2_what_follows_a_refused_append_is_refused
             i2_an_append_that_follows_may_be_overtaken
             i2_what_was_not_recorded_cannot_be_followed
+            i2_what_follows_a_taken_or_repeated_id_is_refused
             i3_positions_are_in_commit_order
             i3_positions_are_contiguous
             i4_nothing_appears_below_what_was_seen

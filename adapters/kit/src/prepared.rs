@@ -108,6 +108,14 @@ impl Prepared {
         }
     }
 
+    /// Withdraws the append's token from a window, after it was not written. Its events are removed by
+    /// [`truncate`](ConflictWindow::truncate).
+    pub fn withdraw_from(&self, window: &mut ConflictWindow) {
+        if let Some(token) = self.token {
+            window.forget(token);
+        }
+    }
+
     /// The token by which later appends can follow this one.
     pub fn token(&self) -> Option<AppendToken> {
         self.token
@@ -219,5 +227,7 @@ mod tests {
         let follows = boundary.clone().after_append(token);
         assert_eq!(window.decide(&boundary), Conflict(Position::new(8)));
         assert_eq!(window.decide(&follows), Holds);
+        prepared.withdraw_from(&mut window);
+        assert_eq!(window.decide(&follows), Conflict(Position::new(8)));
     }
 }

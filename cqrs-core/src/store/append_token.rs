@@ -50,6 +50,13 @@ impl CompletedAppends {
         self.0.get(place).map(|(_, last)| *last)
     }
 
+    /// Removes an append.
+    pub fn remove(&mut self, token: AppendToken) {
+        if let Ok(place) = self.place(token) {
+            self.0.remove(place);
+        }
+    }
+
     /// Removes appends after `head`, which were not written.
     pub fn truncate(&mut self, head: Position) {
         self.0.retain(|(_, last)| *last <= head);

@@ -87,7 +87,15 @@ impl ConflictWindow {
         self.completed.record(token, last);
     }
 
-    /// Removes everything after `head`, when added events were not written.
+    /// Forgets a recorded append that was not written, so that none can follow it. If it has events,
+    /// [`truncate`](ConflictWindow::truncate) does that as well; without events, its position is that
+    /// of an append that was written.
+    pub fn forget(&mut self, token: AppendToken) {
+        self.completed.remove(token);
+    }
+
+    /// Removes everything after `head`, when added events were not written. Recorded appends without
+    /// events stay until they are [forgotten](ConflictWindow::forget).
     pub fn truncate(&mut self, head: Position) {
         // A boundary must not follow an append that did not happen.
         if self.head() > head {
@@ -338,6 +346,21 @@ mod tests {
         assert_eq!(follow(&window, "a:1", first), BoundaryCheck::Holds);
         assert_eq!(
             follow(&window, "a:1", second),
+            BoundaryCheck::Conflict(Position::new(11))
+        );
+    }
+
+    #[test]
+    fn what_is_forgotten_cannot_be_followed() {
+        let mut window = window(10, &[&["a:1"]]);
+        let [written, not_written] = [AppendToken::new(), AppendToken::new()];
+        window.record(written, Position::new(11));
+        // Without events, it is at the same position.
+        window.record(not_written, Position::new(11));
+        window.forget(not_written);
+        assert_eq!(follow(&window, "a:1", written), BoundaryCheck::Holds);
+        assert_eq!(
+            follow(&window, "a:1", not_written),
             BoundaryCheck::Conflict(Position::new(11))
         );
     }

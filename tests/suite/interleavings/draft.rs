@@ -27,7 +27,7 @@ pub struct Draft {
     /// The tags of all events.
     tags: (u8, Option<u8>),
     condition: Condition,
-    /// It follows the request that the same process sends before it, if that has events.
+    /// It follows the request that the same process sends before it.
     is_follower: bool,
     state: Option<State>,
     row: Option<Row>,
@@ -229,7 +229,6 @@ impl Draft {
             }
             Condition::Any(unread) => append.unless(EventQuery::All, after(unread)),
         };
-        let previous = previous.filter(|previous| !previous.append.events.is_empty());
         let followed = previous.and_then(|previous| previous.append.token);
         if let Some(token) = followed.filter(|_| self.is_follower) {
             let query = EventQuery::tagged(tag(self.tags.0));

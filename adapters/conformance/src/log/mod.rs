@@ -64,7 +64,8 @@ pub use order::{
 };
 pub use pipelining::{
     i2_an_append_that_follows_may_be_overtaken, i2_appends_follow_each_other,
-    i2_what_follows_a_refused_append_is_refused, i2_what_was_not_recorded_cannot_be_followed,
+    i2_what_follows_a_refused_append_is_refused, i2_what_follows_a_taken_or_repeated_id_is_refused,
+    i2_what_was_not_recorded_cannot_be_followed,
 };
 pub use processes::{
     i9_a_process_knows_what_another_wrote, i9_several_processes_decide,

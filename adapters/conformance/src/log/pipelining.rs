@@ -143,3 +143,36 @@ pub async fn i2_what_was_not_recorded_cannot_be_followed<F: LogFixture>(fixture:
     }
     Outcome::Kept
 }
+
+/// I2: an append without events that fails only when it is written, and not by its decision, cannot be
+/// followed, although it would have left the log as it was.
+pub async fn i2_what_follows_a_taken_or_repeated_id_is_refused<F: LogFixture>(
+    fixture: &F,
+) -> Outcome {
+    let store = open(fixture).await;
+    if !store.capabilities().pipelining {
+        return NOT_CLAIMED;
+    }
+    let recorded = Draft::new();
+    append(&*store, &recorded).await;
+    let taken = Draft::with_id(recorded.id()).fingerprint(2);
+    for (what, first) in [("taken", taken), ("repeated", recorded)] {
+        let after = head(&*store).await;
+        let (first, token) = first.token();
+        let (next, _) = seated_after(after, token);
+        let outcomes = begin_all(&*store, vec![first, next]).await;
+        match &outcomes[0] {
+            Ok(appended) => assert!(appended.replayed && what == "repeated", "{what}"),
+            Err(error) => assert!(
+                matches!(error, AppendError::CommandMismatch { .. }) && what == "taken",
+                "{what}: {error}"
+            ),
+        }
+        assert!(
+            matches!(outcomes[1], Err(AppendError::Conflict { .. })),
+            "I2: follows an append whose id is {what}: {:?}",
+            outcomes[1]
+        );
+    }
+    Outcome::Kept
+}

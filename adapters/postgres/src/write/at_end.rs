@@ -92,6 +92,7 @@ impl EndAppend {
         window: &mut ConflictWindow,
         known: Position,
     ) -> Result<Head, Fault> {
+        batch.withdraw_from(window);
         window.truncate(known);
         for event in &self.tail {
             window.add(event.event_type.clone(), event.tags.clone());

@@ -2,6 +2,7 @@ use std::collections::HashMap;
 
 use cqrs_core::store::{AppendError, StoredCommand};
 use cqrs_core::{CommandId, Position};
+use cqrs_kit::decider::ConflictWindow;
 
 use super::log_session::LogSession;
 use super::request::{Disposition, Request};
@@ -62,6 +63,15 @@ impl Batch {
             if let Disposition::Write(appended) = &request.disposition {
                 rows.add(&request.append, appended);
             }
+        }
+    }
+
+    /// Withdraws the tokens of the accepted requests from the window, after they were not written: a
+    /// request that follows one of them must not be accepted (I2).
+    pub(super) fn withdraw_from(&self, window: &mut ConflictWindow) {
+        let accepted = self.requests.iter().filter(|it| it.is_written());
+        for request in accepted {
+            request.append.withdraw_from(window);
         }
     }
 

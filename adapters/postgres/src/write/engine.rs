@@ -39,6 +39,7 @@ const MAX_ATTEMPTS: usize = 32;
 ///
 /// - The window ends at `tip.position`. While no batch is in flight, `tip` equals `head`, once what was
 ///   not written has been cut off the window: the next launch does that.
+/// - The window has the tokens of requests that were written or are in flight, and of no others.
 /// - A request is answered exactly once: when it is written, refused or failed. A request that was
 ///   sent without an answer (`is_sent`) is answered only after a lookup on a fenced log, so a lost
 ///   connection never turns into a second append, nor a done one into an error (I6).
@@ -165,6 +166,7 @@ impl Engine {
             return Ok(self.send(session, batch, after));
         }
         // Alone, it meets the fault again, and that one is handled.
+        batch.withdraw_from(&mut self.window);
         self.window.truncate(self.tip.position);
         batch.is_alone = true;
         Err(batch)
@@ -174,6 +176,9 @@ impl Engine {
     /// carried out, in order.
     pub(super) async fn land(&mut self, landing: Landing) -> Vec<Batch> {
         let mut batch = landing.batch;
+        if !matches!(landing.written, Ok(true)) {
+            batch.withdraw_from(&mut self.window);
+        }
         match landing.written {
             Ok(true) => {
                 self.head = landing.after;
@@ -201,6 +206,7 @@ impl Engine {
     /// Handles the answer to a batch that was sent behind one that was not written: it is decided again.
     pub(super) fn void(&mut self, landing: Landing) -> Batch {
         let mut batch = landing.batch;
+        batch.withdraw_from(&mut self.window);
         match landing.written {
             Ok(false) => {}
             Err(fault) if fault.kind() != Kind::Lost => {}

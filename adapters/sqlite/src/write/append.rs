@@ -93,6 +93,7 @@ impl AppendTask {
         }
         // From here on, the window is ahead of the commit. A rollback truncates it.
         self.append.add_to(log.window);
+        log.uncommitted.extend(self.append.token());
         log.head = appended.last;
         log.time = appended.time.map_or(log.time, Timestamp::as_microsecond);
         Ok(written)

@@ -21,8 +21,8 @@ use cqrs_kit::tail::LogTail;
 ///
 /// Invariants:
 ///
-/// - Outside a transaction, the window ends at `committed`. Inside one it runs ahead by the events that
-///   the tasks have inserted. A rollback truncates it.
+/// - Outside a transaction, the window ends at `committed`, and has no token of an append that was not
+///   committed. Inside one it runs ahead by what the tasks have inserted. A rollback takes that back.
 /// - SQLite has one writer at a time, and tasks are decided under its lock, so every decision is about
 ///   the current end of the log (I2, I3), also if several processes write (I9).
 /// - A task has an answer after its transaction is committed and synced, and never before (I7). After a
@@ -80,6 +80,7 @@ impl Engine {
             has_emptied_log: false,
             memory: EngineMemory {
                 window: ConflictWindow::new(head, window_size),
+                uncommitted: Vec::new(),
                 resent: HashSet::new(),
                 known_blocks: HashMap::new(),
             },
@@ -311,6 +312,7 @@ impl Engine {
     fn commit(&mut self) -> Result<(), TransactionFailure> {
         self.end().map_err(commit_failure)?;
         self.committed = self.memory.window.head();
+        self.memory.uncommitted.clear();
         Ok(())
     }
 
@@ -328,7 +330,14 @@ impl Engine {
     }
 
     fn roll_back(&mut self) {
-        self.memory.window.truncate(self.committed);
+        let EngineMemory {
+            window,
+            uncommitted,
+            ..
+        } = &mut self.memory;
+        window.truncate(self.committed);
+        // Those of appends without events are at the end of the last commit.
+        uncommitted.drain(..).for_each(|token| window.forget(token));
         self.memory.known_blocks.clear();
         if !self.conn.is_autocommit() {
             // If this fails, so does the next `BEGIN`, and its callers get the reason.

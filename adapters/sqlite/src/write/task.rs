@@ -1,6 +1,6 @@
 use std::collections::{HashMap, HashSet};
 
-use cqrs_core::store::{EventType, Recorded};
+use cqrs_core::store::{AppendToken, EventType, Recorded};
 use cqrs_core::{CommandId, Position};
 use cqrs_kit::decider::ConflictWindow;
 use rusqlite::{CachedStatement, Connection};
@@ -71,6 +71,7 @@ impl Answers {
 /// What the engine knows of the log without reading it.
 pub(crate) struct EngineMemory {
     pub(crate) window: ConflictWindow,
+    pub(crate) uncommitted: Vec<AppendToken>,
     pub(crate) resent: HashSet<CommandId>,
     pub(crate) known_blocks: HashMap<EventType, i64>,
 }
@@ -81,6 +82,8 @@ pub(crate) struct Log<'t> {
     pub(crate) guard: &'t Guard,
     /// The types and tags of the recent events, including those of this transaction.
     pub(crate) window: &'t mut ConflictWindow,
+    /// The tokens that this transaction has added to the window.
+    pub(crate) uncommitted: &'t mut Vec<AppendToken>,
     /// Commands that were sent again under an id that a dispatcher had assigned, and recorded since the
     /// file was opened. Their first sending may still be on its way here.
     pub(crate) resent: &'t mut HashSet<CommandId>,
@@ -104,6 +107,7 @@ impl<'t> Log<'t> {
         guard: &'t Guard,
         EngineMemory {
             window,
+            uncommitted,
             resent,
             known_blocks,
         }: &'t mut EngineMemory,
@@ -113,6 +117,7 @@ impl<'t> Log<'t> {
             conn,
             guard,
             window,
+            uncommitted,
             resent,
             known_blocks,
             head: head.position,

@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cqrs_core::Position;
 use cqrs_core::store::{
-    Append, AppendError, Appended, Incarnation, ModelSchema, StateKey, StateWrite, StoreError,
-    ViewBatch, ViewChange, ViewCommitError,
+    Append, AppendError, AppendToken, Appended, Incarnation, ModelSchema, StateKey, StateWrite,
+    StoreError, ViewBatch, ViewChange, ViewCommitError,
 };
+use cqrs_core::{CommandId, Position};
 use rusqlite::{Connection, ffi};
 use tokio::sync::oneshot;
 
@@ -250,6 +250,25 @@ fn a_failed_commit_that_did_not_take_place_is_undone() {
     assert_eq!(head(&directory), 0);
     let after = write_one(&mut engine, unless_after("a:1", 0)).unwrap();
     assert_eq!(after.last.get(), 1);
+}
+
+#[test]
+fn an_append_without_events_that_was_rolled_back_cannot_be_followed() {
+    let directory = Directory::new();
+    let mut engine = engine(&directory, &Sqlite::options());
+    let [lost, written] = [AppendToken::new(), AppendToken::new()];
+    let empty = |token| Append::new(CommandId::new(), Vec::new()).token(token);
+    engine.faults.0.push_back(CommitFault::Lost);
+    write_one(&mut engine, empty(lost)).unwrap_err();
+    write_one(&mut engine, empty(written)).unwrap();
+    let follower = |token| {
+        let mut append = unless_after("a:1", 0);
+        append.boundaries[0].after_append = Some(token);
+        append
+    };
+    let refused = write_one(&mut engine, follower(lost)).unwrap_err();
+    assert!(matches!(refused, AppendError::Conflict { .. }));
+    write_one(&mut engine, follower(written)).unwrap();
 }
 
 #[test]
