@@ -139,6 +139,32 @@ async fn a_repetition_in_another_process_is_found_by_the_first_sending() {
     }
 }
 
+/// I6: a repetition may be decided otherwise. Without events, its record is in the table `commands` only.
+#[tokio::test]
+async fn a_repetition_without_events_is_found_by_the_first_sending() {
+    const TEST: &str = "a_repetition_without_events_is_found_by_the_first_sending";
+    let Some(processes) = Processes::start(TEST).await else {
+        return;
+    };
+    let Processes { here, there, .. } = &processes;
+    for round in 0..9 {
+        let tag = format!("call:{round}");
+        let first = assigned(noted(&tag));
+        let mut again = first.clone().given_id(true);
+        again.events.clear();
+        let again = there.append(again).await.expect("it is appended");
+        // Then the head is where it was, is moved by the other process, or is known to this one.
+        if let Some(process) = [None, Some(there), Some(here)][round % 3] {
+            let other = noted("other:1");
+            process.append(other).await.expect("it is appended");
+        }
+        let answer = here.append(first).await.expect("it is the same command");
+        assert!(answer.replayed);
+        assert_eq!((answer.first, answer.count), (again.first, 0));
+        assert!(positions(there, &tag).await.is_empty());
+    }
+}
+
 /// Rows of `commands` are of given ids and of commands without events only, and are of the requests that
 /// were written.
 #[tokio::test]

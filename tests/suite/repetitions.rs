@@ -36,7 +36,7 @@ async fn a_first_sending_and_its_repetition_get_the_recorded_answer_from_one_loo
     let recorded = elsewhere.append(again.clone()).await;
     let recorded = recorded.expect("it is appended");
     drop(elsewhere);
-    let marker = ".commands (id, fingerprint, first, count)";
+    let marker = ".commands (id, fingerprint, first, count, resent)";
     let (proxy, trips) = Proxy::counting(schema.url(), marker).await;
     let store = schema.options().connect(&proxy.url(schema.url())).await;
     let store = store.expect("it connects");

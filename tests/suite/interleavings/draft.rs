@@ -177,12 +177,8 @@ impl Draft {
                 None => fresh(CommandId::new()),
             },
             Id::Taken(index) => match earlier(index) {
-                // Without events, its record is not among those by which another process learns that an
-                // assigned id was sent again.
-                Some(request) if self.events > 0 || !request.append.command.is_assigned() => {
-                    fresh(request.append.command)
-                }
-                _ => fresh(CommandId::new()),
+                Some(request) => fresh(request.append.command),
+                None => fresh(CommandId::new()),
             },
             Id::Given => fresh(CommandId::new()),
         }

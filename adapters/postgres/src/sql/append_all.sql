@@ -22,7 +22,7 @@ WITH head AS (
     FROM unnest($9::cqrs.type_blocks[]) AS new, head
     ON CONFLICT DO NOTHING
 ), new_commands AS (
-    INSERT INTO cqrs.commands (id, fingerprint, first, count)
+    INSERT INTO cqrs.commands (id, fingerprint, first, count, resent)
     SELECT new.*
     FROM unnest($10::cqrs.commands[]) AS new, head
 ), new_states AS (

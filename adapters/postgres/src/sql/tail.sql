@@ -1,5 +1,5 @@
--- Types and tags of the events in ($1, $2], and the id of the command unless a dispatcher assigned it.
-SELECT position, type, all_tags, tag, CASE WHEN fingerprint IS NULL THEN command END
+-- Types and tags of the events in ($1, $2].
+SELECT position, type, all_tags, tag
 FROM cqrs.events
 WHERE position > $1 AND position <= $2
 ORDER BY position

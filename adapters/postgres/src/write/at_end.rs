@@ -62,14 +62,14 @@ pub(super) struct EndAppend {
     left_out: Option<Vec<i64>>,
     /// The events of other processes, between the known head and this one.
     tail: Vec<TailEvent>,
+    /// The commands of other processes with given ids.
+    given: Vec<CommandId>,
 }
 
 /// What later decisions need of an event of another process.
 struct TailEvent {
     event_type: EventType,
     tags: Tags,
-    /// The command, if its id was given.
-    given: Option<CommandId>,
 }
 
 impl EndAppend {
@@ -80,8 +80,7 @@ impl EndAppend {
 
     /// The commands of other processes with given ids of the form of assigned ones.
     pub(super) fn resent(&self) -> impl Iterator<Item = CommandId> {
-        let given = self.tail.iter().filter_map(|event| event.given);
-        given.filter(CommandId::is_assigned)
+        self.given.iter().copied().filter(CommandId::is_assigned)
     }
 
     /// Gives the requests that were written their positions, and the window, which is known to be that of
@@ -151,6 +150,7 @@ impl EndAppend {
             },
             left_out: row.try_get(4)?,
             tail: tail(row)?,
+            given: given(row)?,
         })
     }
 }
@@ -162,17 +162,22 @@ fn tail(row: &Row) -> Result<Vec<TailEvent>, Fault> {
     };
     let all_tags: Vec<Option<&str>> = row.try_get(6)?;
     let first_tags: Vec<Option<&str>> = row.try_get(7)?;
-    let given: Vec<Option<Uuid>> = row.try_get(8)?;
     let tags = all_tags.into_iter().zip(first_tags);
-    let columns = types.into_iter().zip(tags).zip(given);
-    let events = columns.map(|((event_type, (all_tags, tag)), given)| {
-        Ok(TailEvent {
-            event_type: EventType::from(event_type),
-            tags: row::stored_tags(all_tags, tag)?,
-            given: given.map(CommandId::from),
-        })
-    });
+    let events = types
+        .into_iter()
+        .zip(tags)
+        .map(|(event_type, (all_tags, tag))| {
+            Ok(TailEvent {
+                event_type: EventType::from(event_type),
+                tags: row::stored_tags(all_tags, tag)?,
+            })
+        });
     events.collect()
+}
+
+fn given(row: &Row) -> Result<Vec<CommandId>, Fault> {
+    let ids: Option<Vec<Uuid>> = row.try_get(8)?;
+    Ok(ids.into_iter().flatten().map(CommandId::from).collect())
 }
 
 /// Writes the accepted requests of a batch, which was decided on the head `known`, at the end of the log.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use cqrs_core::store::{Incarnation, StateKey, StoredCommand};
 use cqrs_core::{CommandId, Position, Timestamp};
 use cqrs_kit::decider::{ConflictWindow, Decider};
+use futures_util::future::try_join;
 use uuid::Uuid;
 
 use super::at_end::{Contention, append_at_end};
@@ -406,8 +407,12 @@ impl Engine {
             session.recognize(&self.log).await?;
             return Err(Fault::new(Kind::Lost, "the log was replaced"));
         }
-        let resent = session.follow(&mut self.window, head.position, self.window_size);
-        self.resent.extend(resent.await?);
+        // Also if the head is where it was: a command without events does not move it.
+        let resent = session.resent(self.window.head(), head.position);
+        let followed = session.follow(&mut self.window, head.position, self.window_size);
+        // Both are sent at once.
+        let (resent, ()) = try_join(resent, followed).await?;
+        self.resent.extend(resent);
         self.head = head;
         self.tip = head;
         self.is_behind = false;

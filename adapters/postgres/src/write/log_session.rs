@@ -91,26 +91,27 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
         self.client().exchange(recognized).await
     }
 
-    /// Types and tags of the events in `(after, up_to]`, in order, and the command of each event whose id
-    /// was given.
+    /// Types and tags of the events in `(after, up_to]`, in order.
     async fn tail(
         &self,
         after: Position,
         up_to: Position,
-    ) -> Result<Vec<(EventType, Tags, Option<CommandId>)>, Fault> {
+    ) -> Result<Vec<(EventType, Tags)>, Fault> {
         let params = [&number(after) as _, &number(up_to) as _];
         let rows = self.query(&self.sql.tail, &params).await?;
         let mut types = EventTypes::default();
         rows.iter()
-            .map(|row| {
-                let given = row.try_get::<_, Option<Uuid>>(4)?.map(CommandId::from);
-                Ok((types.get(row, 1)?, row::tags(row, 2, 3)?, given))
-            })
+            .map(|row| Ok((types.get(row, 1)?, row::tags(row, 2, 3)?)))
             .collect()
     }
 
-    /// The commands in `(after, up_to]` with given ids of the form of assigned ones.
-    async fn resent(&self, after: Position, up_to: Position) -> Result<Vec<CommandId>, Fault> {
+    /// The commands with given ids of the form of assigned ones that were recorded while the head went
+    /// from `after` to `up_to`.
+    pub(crate) async fn resent(
+        &self,
+        after: Position,
+        up_to: Position,
+    ) -> Result<Vec<CommandId>, Fault> {
         let params = [&number(after) as _, &number(up_to) as _];
         let rows = self.query(&self.sql.resent, &params).await?;
         let ids = rows.iter().map(|row| Ok(row.try_get::<_, Uuid>(0)?.into()));
@@ -168,28 +169,19 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
     }
 
     /// Brings the window to the head of the log. If more than `max` events are missing, the window
-    /// starts over there, and boundaries before it are looked up in the log. Returns the commands in
-    /// between with given ids of the form of assigned ones.
+    /// starts over there, and boundaries before it are looked up in the log.
     pub(crate) async fn follow(
         &self,
         window: &mut ConflictWindow,
         head: Position,
         max: usize,
-    ) -> Result<Vec<CommandId>, Fault> {
-        let known = window.head();
-        let Some(after) = window.follow(head, max) else {
-            return if known < head {
-                self.resent(known, head).await
-            } else {
-                Ok(Vec::new())
-            };
-        };
-        let mut resent = Vec::new();
-        for (event_type, tags, given) in self.tail(after, head).await? {
-            window.add(event_type, tags);
-            resent.extend(given.filter(CommandId::is_assigned));
+    ) -> Result<(), Fault> {
+        if let Some(after) = window.follow(head, max) {
+            for (event_type, tags) in self.tail(after, head).await? {
+                window.add(event_type, tags);
+            }
         }
-        Ok(resent)
+        Ok(())
     }
 
     /// Writes all rows, if the head is still this one, or none. Returns which.

@@ -321,6 +321,14 @@ pub(super) struct CommandRow<'b> {
     appended: Appended,
 }
 
+impl CommandRow<'_> {
+    /// Whether only this row tells other processes that an assigned id was given.
+    fn is_resent(&self) -> bool {
+        let append = self.append;
+        append.has_given_id && append.command.is_assigned() && append.events.is_empty()
+    }
+}
+
 /// A row of the table `states`.
 struct StateRow<'b> {
     state: &'b StateWrite,
@@ -385,13 +393,14 @@ impl TableRow for BlockRow<'_> {
 }
 
 impl TableRow for CommandRow<'_> {
-    const COLUMNS: &'static [&'static str] = &["id", "fingerprint", "first", "count"];
+    const COLUMNS: &'static [&'static str] = &["id", "fingerprint", "first", "count", "resent"];
 
     fn encode(&self, columns: &mut RowEncoder<'_>) -> EncodeResult {
         columns.add(&Type::UUID, &self.append.command.as_uuid())?;
         columns.add(&Type::INT8, &self.append.fingerprint.cast_signed())?;
         columns.add(&Type::INT8, &number(self.appended.first))?;
-        columns.add(&Type::INT8, &self.appended.count.cast_signed())
+        columns.add(&Type::INT8, &self.appended.count.cast_signed())?;
+        columns.add(&Type::BOOL, &self.is_resent().then_some(true))
     }
 }
 

@@ -1,3 +1,12 @@
+-- A repetition of a command by an assigned id may be decided otherwise than its first sending, and have no
+-- events. Then this row is all that tells other processes about it (I6).
+ALTER TABLE cqrs.commands ADD COLUMN resent boolean;
+
+COMMENT ON COLUMN cqrs.commands.resent IS
+    'true if the id has the form of an assigned one, was given, and the command has no events; else NULL';
+
+CREATE INDEX commands_resent ON cqrs.commands (first) WHERE resent;
+
 -- Appends a batch at the end of the log, wherever that is, for processes that write at the same time. A
 -- statement that compares the head wastes the work of a batch if others went on since it was decided.
 -- This function leaves out the requests that the newer events may concern, and writes the others.
@@ -16,11 +25,12 @@
 -- following, followed: a request in `following` is left out if the one at the same place of `followed`
 -- is. Ordered by `following`, and a request follows only earlier ones.
 --
--- A request is also left out if one of the newer events is of the same command, whose id was given: the
--- record of an assigned id is in its events, where no unique index finds a second one (I6).
+-- A request is also left out if its command was recorded in between under a given id, with or without
+-- events: the record of an assigned id is in its events, where no unique index finds a second one (I6).
 --
 -- If all are left out, nothing is written. Returns the head before the append, the numbers of the requests
--- that were left out, and of the newer events, in order, types, tags, and commands, as `tail.sql` does.
+-- that were left out, of the newer events, in order, types and tags, as `tail.sql` does, and the given ids
+-- of commands that were recorded in between: of those with events, and of those that were sent again.
 --
 -- The commit does not wait for the disk: the head is locked until then, and every other process waits
 -- for that. The caller sends a commit that waits right behind it, and acknowledges nothing before that
@@ -34,7 +44,7 @@ CREATE FUNCTION cqrs.append_at_end(
     watched_tags text[], watching bigint[], following bigint[], followed bigint[],
     OUT head_position bigint, OUT head_time bigint, OUT head_epoch bigint, OUT head_last uuid,
     OUT left_out bigint[],
-    OUT tail_types text[], OUT tail_all_tags text[], OUT tail_tags text[], OUT tail_commands uuid[]
+    OUT tail_types text[], OUT tail_all_tags text[], OUT tail_tags text[], OUT given_ids uuid[]
 ) LANGUAGE plpgsql AS $$
 DECLARE
     -- By the number of an event in the batch: how many events up to there are left out, and whether
@@ -60,8 +70,10 @@ BEGIN
     END IF;
     left_out := '{}';
     IF newer > 0 THEN
-        SELECT array_agg(tail.type), array_agg(tail.all_tags), array_agg(tail.tag), array_agg(tail.given)
-        INTO tail_types, tail_all_tags, tail_tags, tail_commands
+        SELECT
+            array_agg(tail.type), array_agg(tail.all_tags), array_agg(tail.tag),
+            array_agg(tail.given) FILTER (WHERE tail.given IS NOT NULL)
+        INTO tail_types, tail_all_tags, tail_tags, given_ids
         FROM (
             SELECT
                 events.type, events.all_tags, events.tag,
@@ -70,6 +82,12 @@ BEGIN
             WHERE events.position > known AND events.position <= head_position
             ORDER BY events.position
         ) AS tail;
+        -- The first position of a command without events is the head at that time, perhaps `known` itself.
+        given_ids := given_ids || ARRAY(
+            SELECT commands.id
+            FROM cqrs.commands AS commands
+            WHERE commands.resent AND commands.first >= known AND commands.first <= head_position
+        );
         SELECT coalesce(array_agg(DISTINCT watch.request), '{}')
         INTO left_out
         FROM (
@@ -98,7 +116,7 @@ BEGIN
             UNION ALL
             SELECT sent.request
             FROM unnest(command_ids) WITH ORDINALITY AS sent (command, request)
-            WHERE sent.command = ANY (tail_commands)
+            WHERE sent.command = ANY (given_ids)
         ) AS watch;
     END IF;
     IF left_out <> '{}' THEN
@@ -142,12 +160,13 @@ BEGIN
         FROM added
         ON CONFLICT DO NOTHING
     ), added_commands AS (
-        INSERT INTO cqrs.commands (id, fingerprint, first, count)
+        INSERT INTO cqrs.commands (id, fingerprint, first, count, resent)
         SELECT
             new.id, new.fingerprint,
             -- Of a command without events, this is the head at that time, perhaps `known` itself.
-            new.first + newer - coalesce(shifts[new.first - known], 0), new.count
-        FROM unnest(new_commands) WITH ORDINALITY AS new (id, fingerprint, first, count, place)
+            new.first + newer - coalesce(shifts[new.first - known], 0), new.count,
+            new.resent
+        FROM unnest(new_commands) WITH ORDINALITY AS new (id, fingerprint, first, count, resent, place)
         WHERE command_requests[new.place] <> ALL (left_out)
     )
     UPDATE cqrs.head
