@@ -155,8 +155,8 @@ pub async fn i2_what_follows_a_taken_or_repeated_id_is_refused<F: LogFixture>(
     }
     let recorded = Draft::new();
     append(&*store, &recorded).await;
-    let taken = Draft::with_id(recorded.id()).fingerprint(2);
-    for (what, first) in [("taken", taken), ("repeated", recorded)] {
+    let mismatched = Draft::with_id(recorded.id()).fingerprint(2);
+    for (what, first) in [("taken", mismatched), ("repeated", recorded)] {
         let after = head(&*store).await;
         let (first, token) = first.token();
         let (next, _) = seated_after(after, token);
