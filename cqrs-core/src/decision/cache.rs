@@ -1,3 +1,4 @@
+use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use super::entries::Entries;
 use super::load::{FoldedState, Load};
 use super::pending::{AppendStatus, Pending};
 use crate::error::Failure;
-use crate::store::{BoxFuture, EventLog};
+use crate::store::{BoxFuture, EventLog, Incarnation};
 
 /// The states of recent decisions, and the turns of their aggregates: a process makes one decision
 /// about an aggregate at a time, and the others wait for their turn.
@@ -67,24 +68,31 @@ impl StateSlot {
         self.suspended_for = PIPELINING_SUSPENSION;
     }
 
-    /// Takes the state, unless an append that it includes has failed.
-    fn take(&mut self) -> Option<FoldedState> {
-        let mut cached = self.cached.take()?;
-        match cached.pending.as_ref().map(Pending::status) {
-            // The decision builds on the append in flight. Its own append names that one's token,
-            // so it is recorded only if that one is.
-            None | Some(AppendStatus::InFlight) => {}
-            Some(AppendStatus::Recorded(last)) => {
-                cached.up_to = last;
-                cached.pending = None;
-            }
-            // The state may have events that were never recorded.
-            Some(AppendStatus::Lost) => {
-                self.suspend_pipelining();
-                return None;
-            }
+    /// Moves the state to the load, and returns whether there is one: a state of another incarnation
+    /// is dropped, and so is one with an append that has failed.
+    fn take(&mut self, load: &mut Load, incarnation: Incarnation) -> bool {
+        let Some(cached) = &mut self.cached else {
+            return false;
+        };
+        let status = cached.pending.as_ref().map(Pending::status);
+        if let Some(AppendStatus::Recorded(last)) = status {
+            cached.up_to = last;
+            cached.pending = None;
         }
-        Some(cached)
+        // The decision builds on an append in flight. Its own append names that one's token, so it
+        // is recorded only if that one is. After a lost one, the state may have events that were
+        // never recorded.
+        let is_lost = matches!(status, Some(AppendStatus::Lost));
+        // A replaced log may lack events of the state, or have others at their positions.
+        let is_valid = !is_lost && cached.incarnation == incarnation;
+        if is_valid {
+            mem::swap(&mut load.state, cached);
+        }
+        self.cached = None;
+        if is_lost {
+            self.suspend_pipelining();
+        }
+        is_valid
     }
 }
 
@@ -138,24 +146,17 @@ impl StateCache {
     /// Moves the state from the slot to the load. Returns the append that has to end before the
     /// aggregate is read, if there is one.
     fn take(&self, load: &mut Load, mut slot: Checkout, store: &dyn EventLog) -> Option<Pending> {
-        // A replaced log may lack events of the state, or have others at their positions.
-        let incarnation = store.heads().incarnation();
-        let cached = slot.take().filter(|it| it.incarnation == incarnation);
+        let is_cached = slot.take(load, store.heads().incarnation());
         // States that every append writes are never cached: each would count as a miss.
         if !load.stores_every_state() {
-            let count = match cached {
-                Some(_) => &self.hits,
-                None => &self.misses,
-            };
+            let count = if is_cached { &self.hits } else { &self.misses };
             count.fetch_add(1, Ordering::Relaxed);
         }
-        let awaited = match cached {
-            Some(state) => {
-                load.seen = state.up_to;
-                load.state = state;
-                None
-            }
-            None => slot.awaited.clone(),
+        let awaited = if is_cached {
+            load.seen = load.state.up_to;
+            None
+        } else {
+            slot.awaited.clone()
         };
         load.checkout = Some(slot);
         awaited

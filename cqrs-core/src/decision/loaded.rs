@@ -202,13 +202,11 @@ impl<'a> Loaded<'a> {
     /// because an event concerns them are included: their new states depend on the old ones.
     fn boundaries(&mut self) -> Vec<Boundary> {
         self.loads.sort_by_key(end);
-        let loads = &mut self.loads;
-        let mut boundaries = Vec::with_capacity(loads.chunk_by(|a, b| end(a) == end(b)).count());
-        boundaries.extend(
-            loads
-                .chunk_by_mut(|a, b| end(a) == end(b))
-                .filter_map(boundary),
-        );
+        // Most decisions are about one aggregate.
+        let mut boundaries = Vec::with_capacity(self.loads.len().min(1));
+        for loads in self.loads.chunk_by_mut(|a, b| end(a) == end(b)) {
+            boundaries.extend(boundary(loads));
+        }
         boundaries
     }
 

@@ -26,9 +26,10 @@ pub trait AggregateId {
 }
 
 #[diagnostic::do_not_recommend]
-impl<I: fmt::Display> AggregateId for I {
+impl<I: fmt::Display + 'static> AggregateId for I {
+    #[inline]
     fn tag(&self, aggregate: &str) -> Tag {
-        Tag::new(aggregate, self)
+        Tag::of_id(aggregate, self)
     }
 }
 

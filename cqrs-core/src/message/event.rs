@@ -178,7 +178,7 @@ impl NewEvents {
         let event_type = EventType::new(E::NAME);
         // Most decisions have one event.
         if self.events.capacity() == 0 {
-            self.events.reserve_exact(1);
+            self.events = Vec::with_capacity(1);
         }
         self.events.push(EventData {
             event_type,

@@ -264,13 +264,25 @@ impl Data {
         let EventQuery::Items(items) = query else {
             return any;
         };
-        items.iter().find_map(|item| {
-            // From the head back: the events that conflict are recent.
-            self.candidates(item, after, self.head())
-                .rev()
-                .find(|event| item.matches_event(event))
-                .map(|event| event.position)
-        })
+        items.iter().find_map(|item| self.latest_of(item, after))
+    }
+
+    /// The position of the latest event after `after` that the item matches. Searches from the head
+    /// back: the events that conflict are recent.
+    fn latest_of(&self, item: &EventQueryItem, after: Position) -> Option<Position> {
+        let Some(tag) = item.tags.first() else {
+            let mut events = self.slice(after, self.head()).iter().rev();
+            let found = events.find(|event| item.matches_event(event));
+            return found.map(|event| event.position);
+        };
+        // An event that matches has all tags of the item, so it is among those with the first.
+        let positions = self.tagged.get(tag)?.iter().rev().copied();
+        positions
+            .take_while(|position| *position > after)
+            .find(|position| {
+                let event = self.event(*position);
+                event.is_some_and(|event| item.matches_event(event))
+            })
     }
 
     fn read(&self, query: &EventQuery, range: ReadRange) -> EventPage {
@@ -341,7 +353,7 @@ impl Data {
         item: &EventQueryItem,
         after: Position,
         up_to: Position,
-    ) -> impl DoubleEndedIterator<Item = &Arc<Recorded>> {
+    ) -> impl Iterator<Item = &Arc<Recorded>> {
         // An event that matches has all tags of the item, so it is among those with the first.
         let tagged = item.tags.first().map(|tag| {
             let all = self.tagged.get(tag).map_or(&[][..], Vec::as_slice);

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::fmt;
@@ -16,12 +17,31 @@ pub struct Tag(Arc<str>);
 impl Tag {
     /// The tag of the aggregate `name` with this id.
     pub fn new(name: &str, id: impl fmt::Display) -> Self {
+        Self::written(name, |text| write(text, id))
+    }
+
+    /// As [`new`](Self::new), but faster for integers and strings, as most ids are: half of the time
+    /// that a tag takes is spent in the machinery of `fmt`.
+    #[inline]
+    pub(crate) fn of_id<I: fmt::Display + 'static>(name: &str, id: &I) -> Self {
+        Self::written(name, |text| {
+            if let Some(id) = natural(id) {
+                write_digits(text, id);
+            } else if let Some(id) = (id as &dyn Any).downcast_ref::<String>() {
+                text.push_str(id);
+            } else {
+                write(text, id);
+            }
+        })
+    }
+
+    /// The tag of the aggregate `name` with the id that is written.
+    #[inline]
+    fn written(name: &str, write_id: impl FnOnce(&mut String)) -> Self {
         scratch::text(|text| {
             text.push_str(name);
             text.push(':');
-            // Writing to a `String` fails only if the id's `Display` does. Its output so far is the
-            // id then.
-            let _ = fmt::Write::write_fmt(text, format_args!("{id}"));
+            write_id(text);
             shared(text)
         })
     }
@@ -40,6 +60,41 @@ impl Tag {
     pub fn id(&self) -> &str {
         self.0.split_once(':').map_or("", |(_, id)| id)
     }
+}
+
+fn write(text: &mut String, id: impl fmt::Display) {
+    // Writing to a `String` fails only if the id's `Display` does. Its output so far is the id then.
+    let _ = fmt::Write::write_fmt(text, format_args!("{id}"));
+}
+
+/// The id, if it is of a common integer type and not negative.
+#[inline]
+fn natural<I: 'static>(id: &I) -> Option<u64> {
+    let id: &dyn Any = id;
+    if let Some(id) = id.downcast_ref::<u32>() {
+        Some(u64::from(*id))
+    } else if let Some(id) = id.downcast_ref::<u64>() {
+        Some(*id)
+    } else if let Some(id) = id.downcast_ref::<i32>() {
+        u64::try_from(*id).ok()
+    } else {
+        u64::try_from(*id.downcast_ref::<i64>()?).ok()
+    }
+}
+
+fn write_digits(text: &mut String, mut number: u64) {
+    const MAX: usize = 20;
+    let mut digits = [b'0'; MAX];
+    let mut start = MAX;
+    loop {
+        start -= 1;
+        digits[start] += (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    text.extend(digits[start..].iter().copied().map(char::from));
 }
 
 /// The tag with this text. Shares the last tag of this thread if it has the same text, as the tag
@@ -258,6 +313,25 @@ mod tests {
     #[test]
     fn a_tag_has_what_its_id_wrote_before_it_failed() {
         assert_eq!(Tag::new("a", Failing("1")).as_str(), "a:1");
+    }
+
+    #[test]
+    fn an_id_has_the_text_of_its_display() {
+        fn check<I: fmt::Display + 'static>(ids: impl IntoIterator<Item = I>) {
+            for id in ids {
+                assert_eq!(Tag::of_id("a", &id), Tag::new("a", &id));
+                assert_eq!(Tag::of_id("a", &id).id(), id.to_string());
+            }
+        }
+        check([0, 7, 10, 99, 100, u32::MAX]);
+        check([0, 1_000_000_007, u64::MAX]);
+        check([i32::MIN, -1, 0, 42, i32::MAX]);
+        check([i64::MIN, -1, 0, 42, i64::MAX]);
+        check([u8::MAX, 0]);
+        check([u128::MAX, 0]);
+        check(['c', ':']);
+        check(["", "P001", "é:\0"]);
+        check(["", "P001", "é:\0"].map(str::to_owned));
     }
 
     #[test]
