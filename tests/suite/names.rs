@@ -35,7 +35,7 @@ const ADAPTERS: [&str; 3] = ["adapters/sqlite", "adapters/postgres", "adapters/u
 
 /// The names that several adapters have, each for its own database: the same part of a store has the
 /// same name.
-const COUNTERPARTS: [&str; 21] = [
+const COUNTERPARTS: [&str; 20] = [
     "Batch",
     "ConnectError",
     "Connection",
@@ -48,12 +48,11 @@ const COUNTERPARTS: [&str; 21] = [
     "Landmark",
     "Link",
     "Options",
-    "RecordedStatement",
+    "Parameter",
     "Request",
     "Shared",
     "SqlReader",
     "SqlWrites",
-    "StatementParams",
     "Table",
     "Transaction",
     "Writer",

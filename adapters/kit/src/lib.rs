@@ -14,6 +14,7 @@ mod testing;
 pub mod view_changes;
 mod view_error;
 pub mod view_table;
+pub mod writes;
 
 #[doc(inline)]
 pub use cqrs_core::__kit::Subscription;

@@ -41,4 +41,4 @@ pub use sql_error::SqlError;
 pub use store::Postgres;
 pub use tokio_postgres;
 pub use transaction::Transaction;
-pub use writes::{SqlWrites, StatementParams};
+pub use writes::{Parameter, SqlWrites};

@@ -1,10 +1,9 @@
 //! Statements that command handlers record.
 
 use std::any::Any;
-use std::borrow::Cow;
 use std::fmt;
 
-use cqrs_core::store::RecordedWrites;
+use cqrs_kit::writes::{FromValue, RecordedStatements, SqlParameter};
 use tokio_postgres::types::ToSql;
 
 /// The statements of a command handler: `&mut Writes<Postgres>` derefs to this.
@@ -25,19 +24,12 @@ use tokio_postgres::types::ToSql;
 /// should change rows that no other transaction locks for long.
 ///
 /// A statement begins with `INSERT`, `UPDATE`, `DELETE`, `MERGE`, `SELECT`, `WITH` or `CALL`. It is
-/// prepared once per connection, so values should be parameters.
-#[derive(Default)]
-pub struct SqlWrites {
-    statements: Vec<RecordedStatement>,
-}
+/// prepared once per connection, so values should be parameters. They are owned, since they are sent
+/// after the handler has ended: `name.clone()` for `&name`. They are of the types that PostgreSQL
+/// expects: an `i64` for a `bigint`.
+pub type SqlWrites = RecordedStatements<Parameter>;
 
-/// A statement with its parameters.
-pub(crate) struct RecordedStatement {
-    sql: Cow<'static, str>,
-    params: Vec<Parameter>,
-}
-
-/// A parameter, which is encoded once the server has named its type.
+/// A parameter of a recorded statement, which is encoded once the server has named its type.
 pub struct Parameter {
     pub(crate) value: Box<dyn ToSql + Send + Sync>,
     bytes: usize,
@@ -49,44 +41,12 @@ const FIRST_WORDS: [&str; 7] = [
     "CALL", "DELETE", "INSERT", "MERGE", "SELECT", "UPDATE", "WITH",
 ];
 
-impl SqlWrites {
-    /// Records a statement. Rows that it returns are ignored.
-    ///
-    /// Parameters are a tuple of up to twelve, an array or a `Vec`; `()` for none. They are owned, and
-    /// of the types that PostgreSQL expects: an `i64` for a `bigint`.
-    pub fn execute(&mut self, sql: impl Into<Cow<'static, str>>, params: impl StatementParams) {
-        self.statements.push(RecordedStatement {
-            sql: sql.into(),
-            params: params.parameters(),
-        });
-    }
-
-    pub(crate) fn statements(&self) -> &[RecordedStatement] {
-        &self.statements
-    }
-}
-
-impl RecordedStatement {
-    pub(crate) fn sql(&self) -> &str {
-        &self.sql
-    }
-
-    pub(crate) fn params(&self) -> &[Parameter] {
-        &self.params
-    }
-
-    /// Whether it begins with a word that is allowed.
-    pub(crate) fn is_allowed(&self) -> bool {
-        let word = first_word(&self.sql);
-        FIRST_WORDS
-            .iter()
-            .any(|allowed| allowed.eq_ignore_ascii_case(word))
-    }
-
-    fn bytes(&self) -> usize {
-        let params = self.params.iter().map(|param| param.bytes);
-        self.sql.len() + params.sum::<usize>()
-    }
+/// Whether a statement begins with a word that is allowed.
+pub(crate) fn is_allowed(sql: &str) -> bool {
+    let word = first_word(sql);
+    FIRST_WORDS
+        .iter()
+        .any(|allowed| allowed.eq_ignore_ascii_case(word))
 }
 
 /// The first word of a statement, after spaces and comments.
@@ -128,99 +88,24 @@ fn after_comment(text: &str) -> &str {
     }
 }
 
-impl fmt::Display for RecordedStatement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.sql)?;
-        if self.params.is_empty() {
-            return Ok(());
-        }
-        f.write_str(" ")?;
-        let values = self.params.iter().map(|param| &param.value);
-        f.debug_list().entries(values).finish()
-    }
-}
-
-impl RecordedWrites for SqlWrites {
-    fn count(&self) -> usize {
-        self.statements.len()
-    }
-
+impl SqlParameter for Parameter {
     fn bytes(&self) -> usize {
-        self.statements.iter().map(RecordedStatement::bytes).sum()
-    }
-
-    fn texts(&self) -> Vec<String> {
-        self.statements.iter().map(ToString::to_string).collect()
+        self.bytes
     }
 }
 
-impl fmt::Debug for SqlWrites {
+impl fmt::Debug for Parameter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.texts()).finish()
+        self.value.fmt(f)
     }
 }
 
-/// Parameters of a recorded statement, in order.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a list of parameters of a statement",
-    label = "not a tuple, array or `Vec` of owned values of PostgreSQL",
-    note = "write a tuple of up to twelve values, `(value,)` for one, and `()` for none; the values \
-            are owned, since they are sent after the handler has ended: `name.clone()` for `&name`"
-)]
-pub trait StatementParams {
-    /// The parameters, to be encoded once their types are known.
-    fn parameters(self) -> Vec<Parameter>;
-}
-
-impl<T: ToSql + Send + Sync + 'static> StatementParams for Vec<T> {
-    fn parameters(self) -> Vec<Parameter> {
-        self.into_iter().map(Parameter::new).collect()
-    }
-}
-
-impl<T: ToSql + Send + Sync + 'static, const N: usize> StatementParams for [T; N] {
-    fn parameters(self) -> Vec<Parameter> {
-        self.into_iter().map(Parameter::new).collect()
-    }
-}
-
-impl StatementParams for () {
-    fn parameters(self) -> Vec<Parameter> {
-        Vec::new()
-    }
-}
-
-macro_rules! tuples {
-    ($($param:ident)*) => {
-        impl<$($param: ToSql + Send + Sync + 'static),*> StatementParams for ($($param,)*) {
-            fn parameters(self) -> Vec<Parameter> {
-                #[expect(non_snake_case, reason = "a parameter is named like its type")]
-                let ($($param,)*) = self;
-                vec![$(Parameter::new($param)),*]
-            }
-        }
-    };
-}
-
-tuples!(A);
-tuples!(A B);
-tuples!(A B C);
-tuples!(A B C D);
-tuples!(A B C D E);
-tuples!(A B C D E F);
-tuples!(A B C D E F G);
-tuples!(A B C D E F G H);
-tuples!(A B C D E F G H I);
-tuples!(A B C D E F G H I J);
-tuples!(A B C D E F G H I J K);
-tuples!(A B C D E F G H I J K L);
-
-impl Parameter {
-    fn new<T: ToSql + Send + Sync + 'static>(value: T) -> Self {
-        Self {
+impl<T: ToSql + Send + Sync + 'static> FromValue<T> for Parameter {
+    fn from_value(value: T) -> Result<Self, String> {
+        Ok(Self {
             bytes: size(&value),
             value: Box::new(value),
-        }
+        })
     }
 }
 
@@ -242,6 +127,8 @@ fn size<T: 'static>(value: &T) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use cqrs_core::store::RecordedWrites;
+
     use super::*;
 
     #[test]
@@ -262,7 +149,6 @@ mod tests {
 
     #[test]
     fn statements_that_end_the_transaction_or_change_the_session_are_not_allowed() {
-        let mut writes = SqlWrites::default();
         for sql in [
             "COMMIT",
             "ROLLBACK",
@@ -277,9 +163,8 @@ mod tests {
             "DISCARD ALL",
             "COPY a FROM STDIN",
         ] {
-            writes.execute(sql, ());
+            assert!(!is_allowed(sql), "{sql}");
         }
-        assert!(writes.statements().iter().all(|it| !it.is_allowed()));
     }
 
     #[test]

@@ -42,4 +42,4 @@ pub use options::{Options, Synchronous};
 pub use read::query_tx::SqlReader;
 pub use store::Sqlite;
 pub use transaction::Transaction;
-pub use writes::{SqlWrites, StatementParams};
+pub use writes::{Parameter, SqlWrites};

@@ -2,13 +2,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::{BufMut, BytesMut};
 use cqrs_core::store::AppendError;
+use cqrs_kit::writes::RecordedStatement;
 use tokio_postgres::Statement;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
 use super::log_session::LogSession;
 use crate::fault::{Fault, Kind};
 use crate::link::connection::Connection;
-use crate::writes::{RecordedStatement, SqlWrites};
+use crate::writes::{Parameter, SqlWrites, is_allowed};
 
 /// A recorded statement that can be sent on one session.
 pub(crate) struct EncodedStatement {
@@ -26,7 +27,7 @@ impl LogSession {
     ) -> Result<Result<Vec<EncodedStatement>, AppendError>, Fault> {
         let mut bound = Vec::new();
         for statement in writes.statements() {
-            if !statement.is_allowed() {
+            if !is_allowed(statement.sql()) {
                 let reason =
                     "it does not begin with INSERT, UPDATE, DELETE, MERGE, SELECT, WITH or CALL";
                 return Ok(Err(failed(statement, reason)));
@@ -94,8 +95,11 @@ impl ToSql for EncodedParameter {
 }
 
 /// Encodes the parameters of a statement, or returns the reason why they do not fit it.
-fn encode(statement: &RecordedStatement, types: &[Type]) -> Result<Vec<EncodedParameter>, String> {
-    let params = statement.params();
+fn encode(
+    statement: &RecordedStatement<Parameter>,
+    types: &[Type],
+) -> Result<Vec<EncodedParameter>, String> {
+    let params = statement.params()?;
     if params.len() != types.len() {
         return Err(format!(
             "it has {} parameters, and was given {}",
@@ -122,7 +126,7 @@ fn encode(statement: &RecordedStatement, types: &[Type]) -> Result<Vec<EncodedPa
     encoded.collect()
 }
 
-fn failed(statement: &RecordedStatement, reason: &str) -> AppendError {
+fn failed(statement: &RecordedStatement<Parameter>, reason: &str) -> AppendError {
     AppendError::Statement {
         statement: statement.sql().into(),
         reason: reason.into(),

@@ -15,7 +15,7 @@ use crate::fault::{Fault, Kind};
 use crate::row::{Head, number};
 use crate::sql::STATEMENT_SETTINGS;
 use crate::transaction::pooled::PooledTransaction;
-use crate::writes::{RecordedStatement, SqlWrites};
+use crate::writes::SqlWrites;
 
 /// The outcome of a transaction.
 pub(crate) enum BatchOutcome {
@@ -110,7 +110,7 @@ impl LogSession {
                 Ok(BatchOutcome::Failed(FailedStatement {
                     place,
                     error: AppendError::Statement {
-                        statement: recorded.map_or("", RecordedStatement::sql).into(),
+                        statement: recorded.map_or("", |it| it.sql()).into(),
                         reason: fault.reason(),
                     },
                     reason: fault.reason(),

@@ -1,9 +1,10 @@
 use cqrs_core::store::AppendError;
+use cqrs_kit::writes::RecordedStatement;
 use rusqlite::{Connection, Error, ErrorCode, params_from_iter};
 
 use super::task::Log;
 use crate::fault::Fault;
-use crate::writes::{RecordedStatement, SqlWrites};
+use crate::writes::{Parameter, SqlWrites};
 
 /// A savepoint around one append and the statements of its handler, in the transaction of the batch. If
 /// one of them fails, this undoes that append and nothing else.
@@ -50,8 +51,13 @@ pub(super) fn execute(log: &Log<'_>, writes: &SqlWrites) -> Result<Option<Append
     })
 }
 
-fn execute_one(conn: &Connection, statement: &RecordedStatement) -> rusqlite::Result<()> {
-    let params = statement.params()?;
+fn execute_one(
+    conn: &Connection,
+    statement: &RecordedStatement<Parameter>,
+) -> rusqlite::Result<()> {
+    let params = statement
+        .params()
+        .map_err(|reason| Error::ToSqlConversionFailure(reason.into()))?;
     let mut prepared = conn.prepare_cached(statement.sql())?;
     let mut rows = prepared.query(params_from_iter(params))?;
     // A statement with `RETURNING` is complete after its last row.
