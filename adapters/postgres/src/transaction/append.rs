@@ -1,5 +1,3 @@
-use std::collections::HashMap;
-
 use cqrs_core::store::{
     Append, AppendError, Appended, Boundary, Incarnation, StateKey, StoreError, StoredCommand,
 };
@@ -212,11 +210,7 @@ async fn find_refusal(
     window: &ConflictWindow,
 ) -> Result<Option<AppendError>, Fault> {
     let keys: Vec<&StateKey> = append.states.iter().map(|state| &state.key).collect();
-    let states = if keys.is_empty() {
-        HashMap::new()
-    } else {
-        session.state_positions(&keys).await?
-    };
+    let states = session.state_positions(&keys).await?;
     let decider = Decider {
         incarnation: session.incarnation(),
         head: head.position,

@@ -362,11 +362,9 @@ impl Engine {
     ) -> Result<Option<Head>, Fault> {
         self.catch_up(session).await?;
         let after = self.decide(session, batch).await?;
-        let outcome = {
-            let mut rows = BatchRows::new(&self.tip, after.last);
-            batch.add_to(&mut rows);
-            append(session, &rows, batch, &self.tip, true).await?
-        };
+        let mut rows = BatchRows::new(&self.tip, after.last);
+        batch.add_to(&mut rows);
+        let outcome = append(session, &rows, batch, &self.tip, true).await?;
         Ok(is_written(outcome, batch)?.then_some(after))
     }
 
@@ -451,11 +449,7 @@ impl Engine {
         let recorded = self.find_recorded(session, batch).await?;
         let writes = batch.requests.iter().flat_map(|it| &it.append.states);
         let keys: Vec<&StateKey> = writes.map(|write| &write.key).collect();
-        let mut states = if keys.is_empty() {
-            HashMap::new()
-        } else {
-            session.state_positions(&keys).await?
-        };
+        let mut states = session.state_positions(&keys).await?;
         let id = Uuid::new_v4();
         let mut after = self.tip;
         let mut commands = HashSet::new();
@@ -477,8 +471,7 @@ impl Engine {
             }
             // One statement cannot insert a command id twice. The second request is decided in a
             // later round, and finds the first one's record (I6).
-            let is_first = commands.insert(command);
-            if !is_first || !decider.is_decidable(&request.append.boundaries) {
+            if !commands.insert(command) || !decider.is_decidable(&request.append.boundaries) {
                 continue;
             }
             if let Some(refusal) = refusal(decider, session, &request.append, &states).await? {

@@ -137,11 +137,15 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
         &self,
         keys: &[&StateKey],
     ) -> Result<HashMap<StateKey, Position>, Fault> {
+        let mut positions = HashMap::new();
+        // Most appends write no states, and are not to take a round trip for that.
+        if keys.is_empty() {
+            return Ok(positions);
+        }
         let aggregates: Vec<&str> = keys.iter().map(|key| key.aggregate).collect();
         let ids: Vec<&str> = keys.iter().map(|key| key.id.as_str()).collect();
         let params = [&aggregates as _, &ids as _];
         let rows = self.query(&self.sql.state_positions, &params).await?;
-        let mut positions = HashMap::new();
         for row in rows {
             if let Some(key) = keys.get(row::index(&row, 0)?) {
                 positions.insert((*key).clone(), row::position(&row, 1)?);
