@@ -85,7 +85,11 @@ async fn stream(url: &str) -> Result<(u32, Instant)> {
     let client = connect(url).await?;
     let start = Instant::now();
     let statement = client.prepare(STREAM).await?;
-    let payload = statement.columns().len() - 1;
+    let payload = statement
+        .columns()
+        .iter()
+        .position(|column| column.name() == "payload")
+        .ok_or("the table of events has no payload")?;
     let none: [&(dyn tokio_postgres::types::ToSql + Sync); 0] = [];
     let mut rows = pin!(client.query_raw(&statement, none).await?);
     let (mut seen, mut last) = (0, 0);
