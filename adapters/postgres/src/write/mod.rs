@@ -8,6 +8,7 @@ pub(crate) mod decide;
 pub(crate) mod encoded_statement;
 mod engine;
 mod flight;
+mod log_end;
 pub(crate) mod log_session;
 pub(crate) mod models;
 mod pipeline;
