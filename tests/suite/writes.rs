@@ -1,6 +1,7 @@
 //! Statements that command handlers record, executed with their events.
 
 mod handlers;
+mod locked_rows;
 mod messages;
 mod on_postgres;
 

@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     Overtaken,
     /// A statement that a handler has recorded.
     Statement,
+    /// Such a statement met a lock that another transaction holds.
+    Blocked,
     /// An earlier statement of a handler's transaction failed, and PostgreSQL accepts no other.
     Aborted,
     /// The disk is full.
@@ -153,6 +155,7 @@ impl From<Fault> for StoreError {
             Kind::Corrupt | Kind::Data | Kind::Duplicate => Self::Corrupt { reason },
             Kind::Full => Self::Full { reason },
             Kind::Aborted
+            | Kind::Blocked
             | Kind::Contention
             | Kind::Lost
             | Kind::Overtaken
@@ -181,7 +184,7 @@ impl From<Fault> for AppendError {
                     .into(),
             },
             // A deferred constraint, which does not name a statement.
-            Kind::Statement => Self::Statement {
+            Kind::Statement | Kind::Blocked => Self::Statement {
                 statement: "COMMIT".into(),
                 reason: fault.reason,
             },

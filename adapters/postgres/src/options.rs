@@ -141,7 +141,8 @@ impl Options {
 
     /// Maximum time to wait for a pooled connection, for an unreachable database, and for the answer of a
     /// server that is not executing the statement, whatever [`statement_timeout`] is. After that the
-    /// request fails as unavailable. `Duration::MAX` waits forever; a server always has at least two
+    /// request fails as unavailable. Also the maximum age of a command whose recorded statements wait for
+    /// a row that another transaction has locked; then it fails with `AppendError::Statement`. `Duration::MAX` waits forever; a server always has at least two
     /// seconds to answer. Defaults to 10 seconds.
     ///
     /// When a statement takes longer than half of this, the server is asked on another connection. If it
@@ -154,8 +155,8 @@ impl Options {
         self
     }
 
-    /// Maximum number of appends that wait; the next one fails with `AppendError::Overloaded`. At least 1.
-    /// Defaults to 4,096.
+    /// Maximum number of appends that wait; the next one fails with `AppendError::Overloaded`. As many more
+    /// wait for rows that other transactions have locked. At least 1. Defaults to 4,096.
     pub fn queue(mut self, appends: usize) -> Self {
         self.writer = self.writer.with_queue(appends);
         self

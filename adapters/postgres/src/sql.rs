@@ -21,10 +21,10 @@ pub(crate) const SESSION: &str = "\
     SET jit = off";
 
 /// Settings for the statements that handlers record, until the transaction ends. They are planned as in
-/// sessions of handlers, once per connection. They wait for rows of other transactions while the head is
-/// locked, but not for long: for less time than the server waits before it looks for a deadlock.
+/// sessions of handlers, once per connection. The parameter is the longest time for which one of them waits
+/// for a lock of another transaction, with its unit.
 pub(crate) const STATEMENT_SETTINGS: &str = "\
-    SELECT set_config('lock_timeout', '250ms', true), set_config('enable_seqscan', 'on', true), \
+    SELECT set_config('lock_timeout', $1, true), set_config('enable_seqscan', 'on', true), \
     set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true)";
 
 /// Makes acknowledged commits durable, even if the server, the database or the role are configured

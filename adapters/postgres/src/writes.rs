@@ -20,8 +20,8 @@ use tokio_postgres::types::ToSql;
 /// ```
 ///
 /// They are executed in the transaction that appends the events of this and other commands, after the
-/// events, while the head of the log is locked. All appends wait for them, so they should be short, and
-/// should change rows that no other transaction locks for long.
+/// events, while the head of the log is locked. All appends wait for them, so they should be short. A
+/// command that needs a row which another transaction has locked waits without the others.
 ///
 /// A statement begins with `INSERT`, `UPDATE`, `DELETE`, `MERGE`, `SELECT`, `WITH` or `CALL`. It is
 /// prepared once per connection, so values should be parameters. They are owned, since they are sent

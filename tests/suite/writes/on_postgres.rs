@@ -43,57 +43,6 @@ async fn a_batch_with_statements_is_one_round_trip() {
     assert_eq!(waits.load(Ordering::Relaxed), 1);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_locked_row_fails_its_own_command_only() {
-    const TEST: &str = "a_locked_row_fails_its_own_command_only";
-    let Some(schema) = schema(TEST).await else {
-        return;
-    };
-    let app = app(schema.open().await).await;
-    for article in 0..4 {
-        app.execute(receive(article, 1)).await.expect("receives");
-    }
-    let client = schema.client().await;
-    let lock = format!(
-        "BEGIN; SELECT FROM {}.stock WHERE article = 0 FOR UPDATE",
-        schema.name()
-    );
-    client.batch_execute(&lock).await.expect("it is locked");
-    let calls = race(8, |number| {
-        let app = app.clone();
-        let article = u32::try_from(number % 4).expect("few");
-        async move {
-            let call = tokio::spawn(async move { app.execute(receive(article, 1)).await });
-            if article == 0 {
-                return Some(call);
-            }
-            call.await.expect("no panic").expect("receives");
-            None
-        }
-    })
-    .await;
-    client
-        .batch_execute("COMMIT")
-        .await
-        .expect("it is unlocked");
-    // It is tried for several seconds, so it succeeds if the row is unlocked by then.
-    let mut received = 0;
-    for call in calls.into_iter().flatten() {
-        match call.await.expect("no panic") {
-            Ok(_) => received += 1,
-            Err(error) => {
-                let (_, reason) = failed_statement(&error);
-                assert!(reason.contains("lock timeout"), "{reason}");
-            }
-        }
-    }
-    for article in 1..4 {
-        assert_eq!(pieces(&app, article).await, 3);
-    }
-    assert_eq!(pieces(&app, 0).await, 1 + received);
-    assert_eq!(head(&app).await, 10 + u64::try_from(received).expect("few"));
-}
-
 /// Transactions lock rows before the head, batches after it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deadlocks_with_transactions_of_handlers_undo_nothing() {

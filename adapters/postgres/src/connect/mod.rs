@@ -84,15 +84,16 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
         log.clone(),
         options,
     );
+    let transactions = link.handler_session(options).pool(options)?;
     let shared = Shared {
-        transactions: link.handler_session(options).pool(options)?,
         read_only: read_link
             .handler_session(options)
             .read_only()
             .pool(options)?,
         reads_elsewhere: options.read_url.is_some(),
         _notifier: HeadNotifier::start(link.clone(), sql.clone(), &schema, log.clone()),
-        writer: Writer::start(engine, options.writer),
+        writer: Writer::start(engine, transactions.clone(), options),
+        transactions,
         head_locks: HeadLockQueue::new(head.position, options.writer.window()),
         view_loads: Coalescer::new(ViewLoads {
             reads: reads.clone(),

@@ -5,15 +5,17 @@ use cqrs_core::{CommandId, Position};
 use cqrs_kit::decider::ConflictWindow;
 
 use super::log_session::LogSession;
-use super::request::{Disposition, Request};
+use super::request::{BlockedAt, Disposition, Request};
 use super::rows::BatchRows;
 use super::statements::FailedStatement;
 use crate::fault::{Fault, Kind};
 use crate::writes::SqlWrites;
 
-/// Number of times that other transactions may be in the way of a request's statements, before it is
-/// tried by itself.
-const MAX_TIMES_BLOCKED: usize = 2;
+/// How long a statement waits for a lock of another transaction, while the head is locked.
+const LOCK_TIMEOUT: &str = "20ms";
+
+/// How long it waits while requests are known to wait for locks, since it may need the same ones.
+const SHORT_LOCK_TIMEOUT: &str = "1ms";
 
 /// Requests that are decided and written together, in the order of their arrival.
 pub(super) struct Batch {
@@ -24,6 +26,8 @@ pub(super) struct Batch {
     pub(super) attempts: usize,
     /// It is decided only while no other batch is in flight.
     pub(super) is_alone: bool,
+    /// Requests that have left their batches wait for locks of other transactions.
+    pub(super) is_lock_known: bool,
 }
 
 impl Batch {
@@ -33,6 +37,7 @@ impl Batch {
             times_overtaken: 0,
             attempts: 0,
             is_alone: false,
+            is_lock_known: false,
         }
     }
 
@@ -171,6 +176,7 @@ impl Batch {
         for request in &mut self.requests {
             request.statements.clear();
             request.failure = None;
+            request.blocked = None;
             let Some(writes) = &request.append.writes else {
                 continue;
             };
@@ -193,20 +199,45 @@ impl Batch {
         self.requests.iter().any(Request::has_statements)
     }
 
-    /// Marks the request whose statement failed. Returns the fault of the batch: that of the statement,
-    /// or, if another transaction was in the way, one after which the batch is attempted again.
+    /// The `lock_timeout` of its statements.
+    pub(super) fn lock_timeout(&self) -> &'static str {
+        // After a wait, the lock was free a moment ago.
+        let have_waited = self.requests.iter().all(|it| it.times_blocked > 0);
+        if self.is_lock_known && !have_waited {
+            SHORT_LOCK_TIMEOUT
+        } else {
+            LOCK_TIMEOUT
+        }
+    }
+
+    /// Marks the request whose statement failed. Returns the fault of the batch.
     pub(super) fn mark_failed(&mut self, failed: FailedStatement) -> Fault {
-        let is_alone = self.requests.len() == 1;
         let request = &mut self.requests[failed.place];
-        request.times_blocked += usize::from(failed.is_contention);
         request.failure = Some(failed.error);
-        let is_retried = is_alone || request.times_blocked <= MAX_TIMES_BLOCKED;
-        let kind = if failed.is_contention && is_retried {
-            Kind::Contention
+        let kind = if failed.is_contention {
+            request.mark_blocked(BlockedAt::Statement(failed.number));
+            Kind::Blocked
         } else {
             Kind::Statement
         };
         Fault::new(kind, failed.reason)
+    }
+
+    /// Whether it is a request that met a lock of another transaction, and has to wait for it.
+    pub(super) fn is_blocked(&self) -> bool {
+        matches!(&self.requests[..], [request] if request.blocked.is_some())
+    }
+
+    /// Splits it around the request that met a lock, so that the others need not wait with it.
+    pub(super) fn around_blocked(mut self, fault: &Fault) -> Vec<Self> {
+        // A deferred constraint met it, in the commit.
+        if let [request] = &mut self.requests[..]
+            && request.blocked.is_none()
+        {
+            request.failure = Some(AppendError::from(fault.clone()));
+            request.mark_blocked(BlockedAt::Commit);
+        }
+        self.around_failed()
     }
 
     /// Splits it around the request whose statement failed, which is tried by itself: its statement may

@@ -56,8 +56,17 @@ impl LogSession {
 
 impl EncodedStatement {
     pub(super) async fn execute(&self, client: &Connection) -> Result<(), Fault> {
+        self.execute_as(&self.prepared, client).await
+    }
+
+    /// Executes it on another connection, on which the same text was prepared.
+    pub(super) async fn execute_as(
+        &self,
+        prepared: &Statement,
+        client: &Connection,
+    ) -> Result<(), Fault> {
         let params: Vec<&(dyn ToSql + Sync)> = self.params.iter().map(|it| it as _).collect();
-        client.execute(&self.prepared, &params).await?;
+        client.execute(prepared, &params).await?;
         Ok(())
     }
 }

@@ -201,6 +201,7 @@ impl Engine {
                 self.end.on_duplicate();
                 self.answer_processed(&mut batch).await;
             }
+            Kind::Blocked => return batch.around_blocked(fault),
             Kind::Statement if batch.requests.len() > 1 => return batch.around_failed(),
             // PostgreSQL does not tell which row it refuses, so the batch is halved until that request
             // fails alone (I11).

@@ -141,7 +141,7 @@ pub(super) async fn append(
     if batch.has_statements() {
         let requests = &batch.requests;
         return session
-            .append_with_statements(rows, requests, before, is_locked)
+            .append_with_statements(rows, requests, before, is_locked, batch.lock_timeout())
             .await;
     }
     if !rows.is_empty() && !session.append(rows, before).await? {

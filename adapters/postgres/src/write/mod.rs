@@ -8,6 +8,7 @@ pub(crate) mod decide;
 pub(crate) mod encoded_statement;
 mod engine;
 mod flight;
+mod lock_waits;
 mod log_end;
 pub(crate) mod log_session;
 pub(crate) mod models;
@@ -22,13 +23,17 @@ pub(crate) mod view_commit;
 pub(crate) mod views;
 
 use cqrs_core::store::{Append, AppendError, Appended};
-use cqrs_kit::options::WriterOptions;
+use cqrs_kit::batch::Batches;
 use cqrs_kit::queue::{WriteQueue, lost_append, write_queue};
 
 pub(crate) use engine::Engine;
 
+use lock_waits::LockWaits;
 use pipeline::Pipeline;
 use request::Request;
+
+use crate::Options;
+use crate::link::Pool;
 
 /// The writing task. After this is dropped, the task writes the waiting requests, and ends.
 pub(crate) struct Writer {
@@ -36,10 +41,13 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(engine: Engine, options: WriterOptions) -> Self {
+    /// `transactions` has the connections for statements of handlers.
+    pub(crate) fn start(engine: Engine, transactions: Pool, options: &Options) -> Self {
         let closed = "the PostgreSQL store's writing task has ended";
-        let (queue, requests) = write_queue(options.queue(), closed);
-        tokio::spawn(Pipeline::new(engine, requests, options.max_batch()).run());
+        let (queue, requests) = write_queue(options.writer.queue(), closed);
+        let batches = Batches::new(requests, options.writer.max_batch());
+        let lock_waits = LockWaits::new(transactions, options);
+        tokio::spawn(Pipeline::new(engine, batches, lock_waits).run());
         Self { queue }
     }
 

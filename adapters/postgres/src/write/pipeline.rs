@@ -3,11 +3,11 @@ use std::pin::pin;
 
 use cqrs_kit::batch::{Batches, MAX_IN_FLIGHT};
 use futures_util::future::{Either, select};
-use tokio::sync::mpsc::Receiver;
 
 use super::batch::Batch;
 use super::engine::Engine;
 use super::flight::{Flight, Landing};
+use super::lock_waits::LockWaits;
 use super::request::Request;
 
 /// The way of the batches from the queue to the log, in the order of their requests.
@@ -29,42 +29,73 @@ pub(super) struct Pipeline {
     next: VecDeque<Batch>,
     /// Batches that were sent, the oldest one first.
     in_flight: VecDeque<Flight>,
+    /// Requests that have left their batches to wait for a lock.
+    lock_waits: LockWaits,
 }
 
 impl Pipeline {
-    pub(super) fn new(engine: Engine, requests: Receiver<Request>, max_batch: usize) -> Self {
+    pub(super) fn new(engine: Engine, batches: Batches<Request>, lock_waits: LockWaits) -> Self {
         Self {
             engine,
-            batches: Batches::new(requests, max_batch),
+            batches,
             next: VecDeque::new(),
             in_flight: VecDeque::new(),
+            lock_waits,
         }
     }
 
     /// Writes what comes from the queue. Returns when the queue is closed and all of it is answered.
     pub(super) async fn run(mut self) {
         loop {
-            if self.in_flight.is_empty() {
-                let batch = match self.next.pop_front() {
-                    Some(batch) => batch,
-                    None => match self.first().await {
-                        Some(requests) => Batch::new(requests),
-                        None => return,
-                    },
-                };
+            if !self.lock_waits.is_empty() {
+                let ended = self.lock_waits.take_ended();
+                self.add_next(ended);
+            }
+            if !self.in_flight.is_empty() {
+                if let Some(landing) = self.follow().await {
+                    self.land(landing).await;
+                }
+            } else if let Some(batch) = self.pop_next() {
                 self.in_flight.extend(self.engine.launch(batch).await);
-            } else if let Some(landing) = self.follow().await {
-                self.land(landing).await;
+            } else if let Some(requests) = self.first().await {
+                self.add_next(requests);
+            } else {
+                return;
             }
         }
     }
 
+    /// Waits for requests of the queue, or for some that have waited for a lock. `None` once the queue is
+    /// closed and no request waits.
     async fn first(&mut self) -> Option<Vec<Request>> {
-        if self.engine.is_contended() {
-            self.batches.only().await
-        } else {
-            self.batches.first().await
+        let is_contended = self.engine.is_contended();
+        let queue = async {
+            if is_contended {
+                self.batches.only().await
+            } else {
+                self.batches.first().await
+            }
+        };
+        if self.lock_waits.is_empty() {
+            return queue.await;
         }
+        match select(pin!(queue), pin!(self.lock_waits.ended())).await {
+            Either::Left((Some(requests), _)) => Some(requests),
+            Either::Left((None, ended)) => Some(ended.await),
+            Either::Right((ended, _)) => Some(ended),
+        }
+    }
+
+    fn add_next(&mut self, requests: Vec<Request>) {
+        if !requests.is_empty() {
+            self.next.push_back(Batch::new(requests));
+        }
+    }
+
+    fn pop_next(&mut self) -> Option<Batch> {
+        let mut batch = self.next.pop_front()?;
+        batch.is_lock_known = !self.lock_waits.is_empty();
+        Some(batch)
     }
 
     /// Sends another batch behind those in flight, or waits for the answer to the oldest one, whatever
@@ -74,7 +105,7 @@ impl Pipeline {
         let has_room = is_followable && self.in_flight.len() < MAX_IN_FLIGHT;
         let next = self.next.front().filter(|_| has_room);
         if next.is_some_and(|next| self.engine.can_follow(next))
-            && let Some(batch) = self.next.pop_front()
+            && let Some(batch) = self.pop_next()
         {
             match self.engine.launch_behind(batch).await {
                 Ok(flight) => self.in_flight.push_back(flight),
@@ -106,7 +137,14 @@ impl Pipeline {
             }
         }
         for batch in remaining.into_iter().rev().filter(|it| !it.is_empty()) {
-            self.next.push_front(batch);
+            if batch.is_blocked() {
+                batch
+                    .requests
+                    .into_iter()
+                    .for_each(|request| self.lock_waits.add(request));
+            } else {
+                self.next.push_front(batch);
+            }
         }
         let in_flight = self.in_flight.iter().map(|flight| flight.len).sum();
         self.batches.on_answered(answered, in_flight);

@@ -7,6 +7,7 @@ use cqrs_kit::prepared::Prepared;
 use tokio::sync::oneshot;
 
 use super::encoded_statement::EncodedStatement;
+use crate::writes::SqlWrites;
 
 /// An append on its way through the writing task.
 pub(crate) struct Request {
@@ -16,7 +17,9 @@ pub(crate) struct Request {
     pub(crate) statements: Vec<EncodedStatement>,
     /// Why one of them cannot be executed, or failed in the last attempt.
     pub(crate) failure: Option<AppendError>,
-    /// Number of attempts in which other transactions were in the way of its statements.
+    /// Where it met a lock of another transaction in the last attempt, to be waited for before the next one.
+    pub(crate) blocked: Option<BlockedAt>,
+    /// Number of attempts in which it met one.
     pub(crate) times_blocked: usize,
     /// The connection was lost after it was sent, so it may be in the log. Cleared by a lookup.
     pub(crate) is_sent: bool,
@@ -41,6 +44,14 @@ pub(crate) enum Disposition {
     Later,
 }
 
+/// Where a request meets a lock of another transaction.
+pub(crate) enum BlockedAt {
+    /// In the statement with this number, from 0.
+    Statement(usize),
+    /// In the commit, which checks deferred constraints.
+    Commit,
+}
+
 impl Batched for Request {
     fn bytes(&self) -> usize {
         self.append.bytes
@@ -58,6 +69,7 @@ impl Request {
             disposition: Disposition::Later,
             statements: Vec::new(),
             failure: None,
+            blocked: None,
             times_blocked: 0,
             is_sent: false,
             was_sent: false,
@@ -104,6 +116,27 @@ impl Request {
         matches!(self.disposition, Disposition::Later)
     }
 
+    /// Records that it met a lock of another transaction.
+    pub(super) fn mark_blocked(&mut self, at: BlockedAt) {
+        self.blocked = Some(at);
+        self.times_blocked += 1;
+    }
+
+    /// The text of the statement that met a lock, and the statement.
+    pub(super) fn blocked_statement(&self) -> Option<(&str, &EncodedStatement)> {
+        let Some(BlockedAt::Statement(number)) = self.blocked else {
+            return None;
+        };
+        let writes = self.append.writes.as_ref()?.get::<SqlWrites>()?;
+        let recorded = writes.statements().get(number)?;
+        Some((recorded.sql(), self.statements.get(number)?))
+    }
+
+    /// Time since it was queued.
+    pub(super) fn age(&self) -> Duration {
+        self.queued.elapsed()
+    }
+
     /// Whether it has waited for an unreachable database for `retry_timeout`. A request that was sent
     /// may wait for an answer as well, because the server may be about to confirm it.
     pub(crate) fn is_overdue(&self, retry_timeout: Duration, answer: Duration) -> bool {
@@ -112,7 +145,7 @@ impl Request {
         } else {
             retry_timeout
         };
-        self.queued.elapsed() >= longest
+        self.age() >= longest
     }
 
     /// Answers the caller. If the future was dropped, the append is done all the same.

@@ -30,9 +30,11 @@ pub(crate) enum BatchOutcome {
 pub(crate) struct FailedStatement {
     /// The place of its request in the batch.
     pub(crate) place: usize,
+    /// Its place among the statements of the request.
+    pub(crate) number: usize,
     pub(crate) error: AppendError,
     pub(crate) reason: Arc<str>,
-    /// Another transaction was in the way. Retrying is safe.
+    /// Another transaction has locked what it needs.
     pub(crate) is_contention: bool,
 }
 
@@ -42,14 +44,15 @@ impl LogSession {
     /// otherwise, the head has to be `before`.
     ///
     /// The head is locked first, so statements of batches of several processes never wait for each
-    /// other's rows. They may wait for other transactions, but not for long: the head is locked
-    /// meanwhile.
+    /// other's rows. They wait for other transactions for `lock_timeout` at most, since everybody waits
+    /// for the head.
     pub(crate) async fn append_with_statements(
         &self,
         rows: &BatchRows<'_>,
         batch: &[Request],
         before: &Head,
         is_locked: bool,
+        lock_timeout: &str,
     ) -> Result<BatchOutcome, Fault> {
         let client = self.client();
         let blocks = rows.new_blocks(&self.known_blocks());
@@ -82,7 +85,10 @@ impl LogSession {
         }
         // After the rows, whose statement has to be planned with the settings of the session.
         steps.add(BatchStep::Store, async {
-            Ok(client.query_one(&settings, &[]).await.map(drop)?)
+            Ok(client
+                .query_one(&settings, &[&lock_timeout])
+                .await
+                .map(drop)?)
         });
         for (place, request) in batch.iter().enumerate() {
             if !request.is_written() {
@@ -109,6 +115,7 @@ impl LogSession {
                     writes.and_then(|it| it.get::<SqlWrites>()?.statements().get(number));
                 Ok(BatchOutcome::Failed(FailedStatement {
                     place,
+                    number,
                     error: AppendError::Statement {
                         statement: recorded.map_or("", |it| it.sql()).into(),
                         reason: fault.reason(),
@@ -118,6 +125,9 @@ impl LogSession {
                 }))
             }
             // Deferred constraints of tables of the program. They do not name a statement.
+            BatchStep::Commit if fault.kind() == Kind::Contention => {
+                Err(Fault::new(Kind::Blocked, fault.reason()))
+            }
             BatchStep::Commit if matches!(fault.kind(), Kind::Data | Kind::Duplicate) => {
                 Err(Fault::new(Kind::Statement, fault.reason()))
             }
