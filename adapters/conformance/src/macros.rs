@@ -37,6 +37,7 @@ macro_rules! log_conformance_tests {
             i6_an_unknown_id_is_found_once_it_is_recorded
             i6_an_assigned_id_has_one_effect
             i6_an_assigned_id_may_be_overtaken
+            i6_an_assigned_id_may_be_overtaken_without_events
             i6_an_assigned_id_sent_at_once_has_one_effect
             i7_acknowledged_survives_a_restart
             i8_the_log_goes_on_after_a_restart

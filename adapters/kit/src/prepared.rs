@@ -132,6 +132,12 @@ impl Prepared {
         self.is_recorded || self.has_given_id || self.events.is_empty()
     }
 
+    /// Whether only the command's own record tells other processes that an assigned id was sent again: there
+    /// are no events that would.
+    pub fn is_resent_without_events(&self) -> bool {
+        self.has_given_id && self.command.is_assigned() && self.events.is_empty()
+    }
+
     /// The fingerprint in the rows of the events: that of a command without a given id.
     pub fn event_fingerprint(&self) -> Option<i64> {
         (!self.has_given_id).then(|| self.fingerprint.cast_signed())

@@ -11,6 +11,7 @@ pub(crate) const MIGRATIONS: Migrations = Migrations::new(&[
     include_str!("sql/migrations/0001_log.sql"),
     include_str!("sql/migrations/0002_last_events.sql"),
     include_str!("sql/migrations/0003_rows.sql"),
+    include_str!("sql/migrations/0004_resent.sql"),
 ]);
 
 /// Tables and views of the migrations.

@@ -20,7 +20,15 @@ pub(crate) struct Head {
     pub(crate) time: i64,
 }
 
-/// The end of the log. An empty log has the earliest time, so it raises no event's time.
+impl Head {
+    /// The end of an empty log. It has the earliest time, so it raises no event's time.
+    pub(crate) const EMPTY: Self = Self {
+        position: Position::START,
+        time: i64::MIN,
+    };
+}
+
+/// The end of the log.
 pub(crate) fn head(conn: &Connection) -> rusqlite::Result<Head> {
     let mut statement = conn.prepare_cached(sql::HEAD)?;
     let last = statement.query_row([], |row| {
@@ -29,11 +37,14 @@ pub(crate) fn head(conn: &Connection) -> rusqlite::Result<Head> {
             time: row.get(1)?,
         })
     });
-    let empty = Head {
-        position: Position::START,
-        time: i64::MIN,
-    };
-    Ok(last.optional()?.unwrap_or(empty))
+    Ok(last.optional()?.unwrap_or(Head::EMPTY))
+}
+
+/// The version of the database. It changes when another connection commits, of this process or of another
+/// one, and not when this connection does.
+pub(crate) fn version(conn: &Connection) -> rusqlite::Result<i64> {
+    let mut statement = conn.prepare_cached(sql::DATA_VERSION)?;
+    statement.query_row([], |row| row.get(0))
 }
 
 /// The record of a command id, `None` if the command was not processed.

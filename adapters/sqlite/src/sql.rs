@@ -3,6 +3,7 @@
 pub(crate) const BEGIN: &str = "BEGIN";
 pub(crate) const BEGIN_IMMEDIATE: &str = "BEGIN IMMEDIATE";
 pub(crate) const COMMIT: &str = "COMMIT";
+pub(crate) const DATA_VERSION: &str = "PRAGMA data_version";
 pub(crate) const ROLLBACK: &str = "ROLLBACK";
 
 macro_rules! statements {

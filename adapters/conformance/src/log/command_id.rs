@@ -283,6 +283,32 @@ pub async fn i6_an_assigned_id_may_be_overtaken<F: LogFixture>(fixture: &F) {
     }
 }
 
+/// I6: the same, if the repetition is decided otherwise, and has no events. Then the log does not show it.
+pub async fn i6_an_assigned_id_may_be_overtaken_without_events<F: LogFixture>(fixture: &F) {
+    let stores = open_many(fixture, 2).await;
+    // The events that the processes append in between: the head may be where it was, may be moved by the
+    // other process, or may be known to the one that is overtaken.
+    let between = [[0, 0], [0, 1], [1, 0], [50, 0], [0, 50]];
+    for (here, there) in [(0, 0), (0, 1), (1, 0)] {
+        for counts in between {
+            let draft = Draft::assigned();
+            let again = append(&*stores[there], &draft.clone().given()).await;
+            for (store, count) in [here, there].into_iter().zip(counts) {
+                fill(&stores[store], count, "visited", &["page:P"]).await;
+            }
+            let draft = draft.event("sold", &["item:1"]);
+            let overtaken = append(&*stores[here], &draft).await;
+            assert_eq!(
+                (overtaken.first, overtaken.count, overtaken.replayed),
+                (again.first, 0, true),
+                "I6: the repetition was recorded first"
+            );
+            let events = log(&*stores[here]).await;
+            assert_eq!(count_of(&events, &draft), 0, "I6: one effect");
+        }
+    }
+}
+
 /// I6: an assigned id that is sent at once by its dispatcher and again by others has one effect.
 pub async fn i6_an_assigned_id_sent_at_once_has_one_effect<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;

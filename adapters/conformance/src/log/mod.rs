@@ -31,11 +31,11 @@ pub use boundary::{
 };
 pub use command_id::{
     i6_a_repeated_command_does_not_conflict, i6_an_assigned_id_has_one_effect,
-    i6_an_assigned_id_may_be_overtaken, i6_an_assigned_id_sent_at_once_has_one_effect,
-    i6_an_id_is_remembered_however_many_follow, i6_an_unknown_id_is_found_once_it_is_recorded,
-    i6_one_id_has_one_effect, i6_one_id_sent_at_once_has_one_effect,
-    i6_repeated_and_new_commands_come_together, i6_sending_again_settles_a_lost_answer,
-    i6_two_bodies_at_once_under_one_id,
+    i6_an_assigned_id_may_be_overtaken, i6_an_assigned_id_may_be_overtaken_without_events,
+    i6_an_assigned_id_sent_at_once_has_one_effect, i6_an_id_is_remembered_however_many_follow,
+    i6_an_unknown_id_is_found_once_it_is_recorded, i6_one_id_has_one_effect,
+    i6_one_id_sent_at_once_has_one_effect, i6_repeated_and_new_commands_come_together,
+    i6_sending_again_settles_a_lost_answer, i6_two_bodies_at_once_under_one_id,
 };
 pub use conflict_evidence::{
     i10_a_boundary_begins_after_its_position, i10_a_loser_is_no_evidence,

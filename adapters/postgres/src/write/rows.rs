@@ -321,14 +321,6 @@ pub(super) struct CommandRow<'b> {
     appended: Appended,
 }
 
-impl CommandRow<'_> {
-    /// Whether only this row tells other processes that an assigned id was given.
-    fn is_resent(&self) -> bool {
-        let append = self.append;
-        append.has_given_id && append.command.is_assigned() && append.events.is_empty()
-    }
-}
-
 /// A row of the table `states`.
 struct StateRow<'b> {
     state: &'b StateWrite,
@@ -400,7 +392,10 @@ impl TableRow for CommandRow<'_> {
         columns.add(&Type::INT8, &self.append.fingerprint.cast_signed())?;
         columns.add(&Type::INT8, &number(self.appended.first))?;
         columns.add(&Type::INT8, &self.appended.count.cast_signed())?;
-        columns.add(&Type::BOOL, &self.is_resent().then_some(true))
+        columns.add(
+            &Type::BOOL,
+            &self.append.is_resent_without_events().then_some(true),
+        )
     }
 }
 

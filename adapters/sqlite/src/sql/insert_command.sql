@@ -1,3 +1,3 @@
-INSERT INTO commands (id, fingerprint, first, count)
-VALUES (?1, ?2, ?3, ?4)
+INSERT INTO commands (id, fingerprint, first, count, resent)
+VALUES (?1, ?2, ?3, ?4, ?5)
 ON CONFLICT (id) DO NOTHING

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::statements::{self, Savepoint};
 use super::task::{Log, Responder, Task};
 use crate::fault::Fault;
+use crate::row::Head;
 use crate::writes::SqlWrites;
 use crate::{read, row, sql};
 
@@ -40,7 +41,7 @@ impl AppendTask {
         // so each append is decided as if the ones before it were committed (I2).
         let decider = Decider {
             incarnation: Incarnation::default(),
-            head: log.head,
+            head: log.head.position,
             window: log.window,
         };
         let open = match decider.check(&self.append.boundaries, &self.append.states) {
@@ -78,7 +79,7 @@ impl AppendTask {
             }
             log.resent.insert(command);
         }
-        let appended = self.append.place(log.head, log.time)?;
+        let appended = self.append.place(log.head.position, log.head.time)?;
         let written = match &self.append.writes {
             None => self.insert(log, &appended)?,
             Some(writes) => {
@@ -94,8 +95,12 @@ impl AppendTask {
         // From here on, the window is ahead of the commit. A rollback truncates it.
         self.append.add_to(log.window);
         log.uncommitted.extend(self.append.token());
-        log.head = appended.last;
-        log.time = appended.time.map_or(log.time, Timestamp::as_microsecond);
+        log.head = Head {
+            position: appended.last,
+            time: appended
+                .time
+                .map_or(log.head.time, Timestamp::as_microsecond),
+        };
         Ok(written)
     }
 
@@ -163,6 +168,7 @@ impl AppendTask {
             self.append.fingerprint.cast_signed(),
             row::number(appended.first),
             appended.count.cast_signed(),
+            self.append.is_resent_without_events().then_some(true),
         ))?;
         Ok(inserted == 1)
     }

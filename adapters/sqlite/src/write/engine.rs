@@ -23,6 +23,8 @@ use cqrs_kit::tail::LogTail;
 ///
 /// - Outside a transaction, the window ends at `committed`, and has no token of an append that was not
 ///   committed. Inside one it runs ahead by what the tasks have inserted. A rollback takes that back.
+/// - Inside a transaction, `committed` is the end of the log, and `resent` is complete. Other connections
+///   change both, but not without changing the version of the database.
 /// - SQLite has one writer at a time, and tasks are decided under its lock, so every decision is about
 ///   the current end of the log (I2, I3), also if several processes write (I9).
 /// - A task has an answer after its transaction is committed and synced, and never before (I7). After a
@@ -38,7 +40,9 @@ pub(crate) struct Engine {
     memory: EngineMemory,
     window_size: usize,
     /// The head after the last commit. The window may be ahead of it.
-    committed: Position,
+    committed: Head,
+    /// The version of the database with this head. `None` if the head has to be read again.
+    version: Option<i64>,
     tail: LogTail,
     #[cfg(test)]
     pub(super) faults: super::tests::CommitFaults,
@@ -72,20 +76,24 @@ impl Engine {
         window_size: usize,
         tail: LogTail,
     ) -> Self {
-        let head = tail.heads().position();
+        let head = Head {
+            position: tail.heads().position(),
+            ..Head::EMPTY
+        };
         Self {
             conn,
             guard,
             files,
             has_emptied_log: false,
             memory: EngineMemory {
-                window: ConflictWindow::new(head, window_size),
+                window: ConflictWindow::new(head.position, window_size),
                 uncommitted: Vec::new(),
                 resent: HashSet::new(),
                 known_blocks: HashMap::new(),
             },
             window_size,
             committed: head,
+            version: None,
             tail,
             #[cfg(test)]
             faults: super::tests::CommitFaults::default(),
@@ -125,10 +133,7 @@ impl Engine {
     pub(crate) fn lease(&mut self) -> Result<(), Fault> {
         // The write lock is taken now: the handler's first write must not fail because another process
         // has written since its first read.
-        let locked = self.attempt(|engine| {
-            engine.lock()?;
-            Ok(())
-        });
+        let locked = self.attempt(|engine| Ok(engine.lock()?));
         locked.map_err(
             |(TransactionFailure::Stopped(fault) | TransactionFailure::Uncertain(fault))| fault,
         )?;
@@ -202,9 +207,10 @@ impl Engine {
             *at = place;
             task.run(&mut log)?;
         }
+        let head = log.head;
         drop(log);
         *at = batch.len() / 2;
-        self.commit()
+        self.commit(head)
     }
 
     /// Completes a handler's transaction.
@@ -218,12 +224,14 @@ impl Engine {
         // The handler may have taken long, and the file may have been replaced. Here a rollback still
         // undoes everything.
         self.files.check()?;
-        let head = row::head(&self.conn)?;
-        task.run(&mut self.log(head)?)?;
+        let mut log = self.log()?;
+        task.run(&mut log)?;
+        let head = log.head;
+        drop(log);
         // The task may have refused, or found that the command was processed before. Then the handler's
         // writes must not be kept: they belong to events that are not recorded.
         if task.is_effective() {
-            self.commit()
+            self.commit(head)
         } else {
             self.roll_back();
             Ok(())
@@ -231,22 +239,26 @@ impl Engine {
     }
 
     fn begin(&mut self) -> Result<Log<'_>, Fault> {
-        let head = self.lock()?;
-        self.log(head)
+        self.lock()?;
+        Ok(self.log()?)
     }
 
     /// Takes the write lock, which excludes other processes until the end of the transaction, and
     /// catches up with their appends.
-    fn lock(&mut self) -> Result<Head, Fault> {
+    fn lock(&mut self) -> Result<(), Fault> {
         // Before the lock: a file that was replaced is not waited for.
         self.check_files()?;
         self.conn
             .prepare_cached(sql::BEGIN_IMMEDIATE)?
             .execute([])?;
-        // Read under the lock, so it is the head until this transaction moves it.
-        let head = row::head(&self.conn)?;
-        self.catch_up(head.position)?;
-        Ok(head)
+        // Read under the lock, so it stays the same until the commit. It changes with the commits of other
+        // connections only, so a lone process reads nothing of the log.
+        let version = row::version(&self.conn)?;
+        if self.version != Some(version) {
+            self.catch_up()?;
+            self.version = Some(version);
+        }
+        Ok(())
     }
 
     fn check_files(&mut self) -> Result<(), Fault> {
@@ -271,25 +283,18 @@ impl Engine {
         }
     }
 
-    fn log(&mut self, head: Head) -> Result<Log<'_>, Fault> {
-        Ok(Log::new(&self.conn, &self.guard, &mut self.memory, head)?)
+    fn log(&mut self) -> rusqlite::Result<Log<'_>> {
+        Log::new(&self.conn, &self.guard, &mut self.memory, self.committed)
     }
 
-    /// Brings the window to this head with the events that other processes appended. If these are more
-    /// than the window holds, it starts over at the head, and older boundaries are looked up.
-    fn catch_up(&mut self, head: Position) -> Result<(), Fault> {
-        let known = self.memory.window.head();
+    /// Brings the window to the end of the log with the events that other processes appended. If these are
+    /// more than the window holds, it starts over at the head, and older boundaries are looked up.
+    fn catch_up(&mut self) -> Result<(), Fault> {
+        let end = row::head(&self.conn)?;
+        let head = end.position;
+        // Also if the head is where it was: a command without events does not move it.
+        self.find_resent(self.memory.window.head().min(head))?;
         let mut missing = self.memory.window.follow(head, usize::MAX);
-        if known < head {
-            let mut select = self.conn.prepare_cached(sql::SELECT_RESENT)?;
-            let ids = select.query_map([row::number(known)], |row| row.get(0))?;
-            for id in ids {
-                let id: Vec<u8> = id?;
-                self.memory
-                    .resent
-                    .extend(Uuid::from_slice(&id).ok().map(CommandId::from));
-            }
-        }
         while let Some(after) = missing {
             let range = ReadRange {
                 up_to: Some(head),
@@ -302,16 +307,31 @@ impl Engine {
             missing = page.next;
         }
         self.tail.recent().confirm(head);
-        self.committed = head;
+        self.committed = end;
+        Ok(())
+    }
+
+    /// Learns of the commands that other processes recorded under given ids of the form of assigned ones,
+    /// since the head was here (I6).
+    fn find_resent(&mut self, since: Position) -> Result<(), Fault> {
+        let mut select = self.conn.prepare_cached(sql::SELECT_RESENT)?;
+        let ids = select.query_map([row::number(since)], |row| row.get::<_, Vec<u8>>(0))?;
+        for id in ids {
+            let command = Uuid::from_slice(&id?).ok().map(CommandId::from);
+            self.memory.resent.extend(command);
+        }
         Ok(())
     }
 
     /// Commits. When this returns, the write-ahead log is synced and the transaction visible, in this
     /// order: SQLite syncs the commit before it shows readers the new end of the log. So no process
     /// acts on events that a loss of power takes back (I7).
-    fn commit(&mut self) -> Result<(), TransactionFailure> {
+    fn commit(&mut self, head: Head) -> Result<(), TransactionFailure> {
+        // If the commit fails, the log may end here or there.
+        let version = self.version.take();
         self.end().map_err(commit_failure)?;
-        self.committed = self.memory.window.head();
+        self.version = version;
+        self.committed = head;
         self.memory.uncommitted.clear();
         Ok(())
     }
@@ -323,10 +343,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Drops what is known of the log. The next transaction reads its end again.
+    /// Drops what is known of the log after the last commit. The next transaction reads its end again.
     fn forget(&mut self) {
-        self.memory.window = ConflictWindow::new(Position::START, self.window_size);
-        self.committed = Position::START;
+        self.memory.window = ConflictWindow::new(self.committed.position, self.window_size);
+        self.version = None;
     }
 
     fn roll_back(&mut self) {
@@ -335,7 +355,7 @@ impl Engine {
             uncommitted,
             ..
         } = &mut self.memory;
-        window.truncate(self.committed);
+        window.truncate(self.committed.position);
         // Those of appends without events are at the end of the last commit.
         uncommitted.drain(..).for_each(|token| window.forget(token));
         self.memory.known_blocks.clear();
@@ -377,7 +397,7 @@ impl Engine {
             found = found.or(task.is_there(log.conn)?);
         }
         drop(log);
-        self.commit()?;
+        self.commit(self.committed)?;
         Ok(found.unwrap_or(false))
     }
 
@@ -389,7 +409,7 @@ impl Engine {
         }
         // Followers before callers: a caller that reads after its answer finds its events in memory.
         let events = batch.iter_mut().flat_map(|task| task.take_events());
-        self.tail.on_appended(self.committed, events);
+        self.tail.on_appended(self.committed.position, events);
         answers.add(batch, None);
     }
 }

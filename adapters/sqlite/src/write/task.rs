@@ -1,7 +1,7 @@
 use std::collections::{HashMap, HashSet};
 
+use cqrs_core::CommandId;
 use cqrs_core::store::{AppendToken, EventType, Recorded};
-use cqrs_core::{CommandId, Position};
 use cqrs_kit::decider::ConflictWindow;
 use rusqlite::{CachedStatement, Connection};
 use tokio::sync::oneshot;
@@ -89,10 +89,8 @@ pub(crate) struct Log<'t> {
     pub(crate) resent: &'t mut HashSet<CommandId>,
     /// The last block of positions in which each type is known to be recorded in `type_blocks`.
     pub(crate) known_blocks: &'t mut HashMap<EventType, i64>,
-    /// The position of the last event, including those of this transaction.
-    pub(crate) head: Position,
-    /// The time of the last event, in microseconds since 1970.
-    pub(crate) time: i64,
+    /// The end of the log, including the events of this transaction.
+    pub(crate) head: Head,
     pub(crate) insert_command: CachedStatement<'t>,
     pub(crate) insert_event: CachedStatement<'t>,
     pub(crate) insert_tag: CachedStatement<'t>,
@@ -120,8 +118,7 @@ impl<'t> Log<'t> {
             uncommitted,
             resent,
             known_blocks,
-            head: head.position,
-            time: head.time,
+            head,
             insert_command: conn.prepare_cached(sql::INSERT_COMMAND)?,
             insert_event: conn.prepare_cached(sql::INSERT_EVENT)?,
             insert_tag: conn.prepare_cached(sql::INSERT_TAG)?,

@@ -10,7 +10,7 @@ use cqrs_core::store::{
     StoreError, ViewBatch, ViewChange, ViewCommitError,
 };
 use cqrs_core::{CommandId, Position};
-use rusqlite::{Connection, ffi};
+use rusqlite::{Connection, StatementStatus, ffi};
 use tokio::sync::oneshot;
 
 use super::append::AppendTask;
@@ -186,6 +186,57 @@ fn appends_of_another_process_are_seen_whatever_the_window_holds() {
         assert_eq!(holds.last.get(), 5);
         let conflict = write_one(&mut there, unless_after("a:0", 4)).unwrap_err();
         assert!(matches!(conflict, AppendError::Conflict { at } if at.get() == 5));
+    }
+}
+
+/// I6: other processes record an assigned id before its first sending arrives, with an event or without.
+#[test]
+fn a_repetition_in_another_process_is_found_whatever_the_window_holds() {
+    for (window, events) in [(0, 0), (0, 1), (1, 0), (100, 0), (100, 1)] {
+        let directory = Directory::new();
+        let options = Sqlite::options().window(window);
+        let (mut here, mut there) = (engine(&directory, &options), engine(&directory, &options));
+        write_one(&mut here, append("a:1", b"{}")).unwrap();
+        let mut first = append("a:1", b"{}").given_id(false);
+        first.command = CommandId::assigned(first.time);
+        let mut again = first.clone().given_id(true);
+        again.events.truncate(events);
+        let recorded = write_one(&mut there, again).unwrap();
+        // What is known of the other process stays known after a failure.
+        here.faults.0.push_back(CommitFault::Lost);
+        write_one(&mut here, append("a:1", b"{}")).unwrap_err();
+        let answer = write_one(&mut here, first).unwrap();
+        assert!(answer.replayed);
+        assert_eq!(
+            (answer.first, answer.count),
+            (recorded.first, events as u64)
+        );
+    }
+}
+
+/// Each transaction would pay for these reads.
+#[test]
+fn the_end_of_the_log_is_read_only_after_a_commit_of_another_connection() {
+    let directory = Directory::new();
+    let options = Sqlite::options();
+    let (mut here, mut there) = (engine(&directory, &options), engine(&directory, &options));
+    let reads = |engine: &Engine| {
+        [sql::HEAD, sql::SELECT_RESENT].map(|read| {
+            let statement = engine.conn().prepare_cached(read).unwrap();
+            statement.get_status(StatementStatus::Run)
+        })
+    };
+    write_one(&mut here, append("a:1", b"{}")).unwrap();
+    let first = reads(&here);
+    for commits in 0..4 {
+        for _ in 0..10 {
+            write_one(&mut here, append("a:1", b"{}")).unwrap();
+            write_one(&mut here, Append::new(CommandId::new(), Vec::new())).unwrap();
+            write_one(&mut here, unless_after("a:1", 0)).unwrap_err();
+        }
+        assert_eq!(reads(&here), first.map(|before| before + commits));
+        // Without events, which would be read as well.
+        write_one(&mut there, Append::new(CommandId::new(), Vec::new())).unwrap();
     }
 }
 
