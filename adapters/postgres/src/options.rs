@@ -140,10 +140,10 @@ impl Options {
     }
 
     /// Maximum time to wait for a pooled connection, for an unreachable database, and for the answer of a
-    /// server that is not executing the statement, whatever [`statement_timeout`] is. After that the
-    /// request fails as unavailable. Also the maximum age of a command whose recorded statements wait for
-    /// a row that another transaction has locked; then it fails with `AppendError::Statement`. `Duration::MAX` waits forever; a server always has at least two
-    /// seconds to answer. Defaults to 10 seconds.
+    /// server that is not executing the statement, whatever [`statement_timeout`] is. After that the request
+    /// fails as unavailable. Also the maximum age of a command whose recorded statements wait for a row that
+    /// another transaction has locked; then it fails with `AppendError::Statement`. `Duration::MAX` waits
+    /// forever; a server always has at least two seconds to answer. Defaults to 10 seconds.
     ///
     /// When a statement takes longer than half of this, the server is asked on another connection. If it
     /// is executing the statement, the store keeps waiting. Otherwise the connection is closed, and the
