@@ -3,7 +3,8 @@
 
 use cqrs_conformance::StoreFixture as _;
 use cqrs_core::store::{
-    Append, AppendError, EventData, EventLog, EventQuery, EventType, ReadRange, Tag, Tags,
+    Append, AppendError, AppendToken, Boundary, EventData, EventLog, EventQuery, EventType,
+    ReadRange, Tag, Tags,
 };
 use cqrs_core::{CommandId, Position, Timestamp};
 use cqrs_postgres::Postgres;
@@ -118,6 +119,30 @@ async fn what_others_touched_is_refused_and_the_rest_is_written() {
     }
     let all = positions(there, "all:1").await;
     assert_eq!(all, (1..=24).collect::<Vec<_>>());
+}
+
+/// I2: the event of the other process concerns the first request only, and the second one follows that.
+#[tokio::test]
+async fn what_follows_a_request_that_others_touched_is_refused() {
+    const TEST: &str = "what_follows_a_request_that_others_touched_is_refused";
+    let Some(processes) = Processes::start(TEST).await else {
+        return;
+    };
+    let Processes { here, there, .. } = &processes;
+    for round in 0..8 {
+        let [name, next] = ["name", "next"].map(|what| format!("{what}:{round}"));
+        let token = AppendToken::new();
+        let first = noted(&next).unless(tagged(&name), Position::START);
+        let follows = Boundary::new(tagged(&next), Position::START).after_append(token);
+        let second = noted(&next).boundary(follows);
+        there.append(noted(&name)).await.expect("it is appended");
+        let outcomes = join!(here.append(first.token(token)), here.append(second));
+        let (Err(AppendError::Conflict { .. }), Err(AppendError::Conflict { .. })) = outcomes
+        else {
+            panic!("neither is written: {outcomes:?}");
+        };
+        assert!(positions(there, &next).await.is_empty());
+    }
 }
 
 /// I6: the first sending of an assigned id is not looked up, and the table `commands` does not have it.

@@ -4,7 +4,8 @@ use std::convert::identity;
 
 use cqrs_conformance::StoreFixture;
 use cqrs_core::store::{
-    Append, AppendError, AppendToken, Appended, Boundary, EventLog, EventQuery,
+    Append, AppendError, AppendToken, Appended, Boundary, EventLog, EventQuery, StateKey,
+    StateWrite,
 };
 use cqrs_core::{CommandId, Position, Timestamp};
 use cqrs_postgres::Postgres;
@@ -349,24 +350,113 @@ async fn an_event_that_was_never_written_is_in_nobodys_way() {
     are_done(&answers);
 }
 
+/// I2: both writes of a stored state were decided when there was none.
+#[tokio::test]
+async fn of_two_first_writes_of_a_state_in_a_batch_one_succeeds() {
+    let test = "of_two_first_writes_of_a_state_in_a_batch_one_succeeds";
+    let Some(scene) = Scene::new(test).await else {
+        return;
+    };
+    let mut appends = Scene::appends();
+    for number in [3, 5] {
+        appends[number] = appends[number].clone().state(StateWrite {
+            key: StateKey {
+                aggregate: "counter",
+                id: "1".to_owned(),
+            },
+            body: b"1".to_vec(),
+            based_on: None,
+        });
+    }
+    let mut answers = scene.send(appends.clone()).await;
+    scene.check(&appends, &answers, 0).await;
+    let written = answers[3].as_ref().expect("it is done").last;
+    let refused = answers.remove(5);
+    assert!(
+        matches!(refused, Err(AppendError::Conflict { at }) if at == written),
+        "{refused:?}"
+    );
+    are_done(&answers);
+}
+
+/// I2: an event of the batch that has left the window is neither there nor in the log.
+#[tokio::test]
+async fn a_batch_that_exceeds_the_window_has_one_winner_of_a_boundary() {
+    let test = "a_batch_that_exceeds_the_window_has_one_winner_of_a_boundary";
+    let Some(schema) = Schema::fresh(test, Postgres::options().window(4)) else {
+        return;
+    };
+    let scene = Scene::with(schema).await.expect("a scene");
+    let mut appends = Scene::appends();
+    appends[HALF - 3] = append(&account(3), 1, Some(Position::START));
+    let mut answers = scene.send(appends.clone()).await;
+    scene.check(&appends, &answers, 0).await;
+    let refused = answers.remove(HALF - 3);
+    assert!(is_conflict(&refused), "{refused:?}");
+    are_done(&answers);
+}
+
+/// I6: while other processes write, batches are written wherever the log ends. A repetition is not: its
+/// first sending may come before it, whose record is not in the table `commands`.
+#[tokio::test]
+async fn a_repetition_that_its_first_sending_overtakes_has_no_effect_while_others_write() {
+    let test = "a_repetition_that_its_first_sending_overtakes_has_no_effect_while_others_write";
+    let Some(scene) = Scene::new(test).await else {
+        return;
+    };
+    let other = scene.schema.open().await;
+    for number in 0..4 {
+        for process in [&scene.store, &other] {
+            let append = append(&account(number), 1, None);
+            process.append(append).await.expect("it is appended");
+        }
+    }
+    let first = assigned(append(&account(5), 1, None));
+    let again = first.clone().given_id(true);
+    let answers = scene.send_behind(&other, first, vec![again.clone()]).await;
+    assert!(
+        matches!(&answers[..], [Ok(appended)] if appended.replayed),
+        "{answers:?}"
+    );
+    scene.check(&[again], &answers, 8).await;
+}
+
+/// Appends to one account, each of which follows the one before. The first one is decided on the log up to
+/// `after`.
+fn chain(after: Position) -> Vec<Append> {
+    let tokens: Vec<_> = (0..CROWD).map(|_| AppendToken::new()).collect();
+    let link = |index: usize| {
+        let link = append(&account(0), 1, None).token(tokens[index]);
+        let boundary = Boundary::new(EventQuery::tagged(account(0)), after);
+        link.boundary(match index.checked_sub(1) {
+            Some(before) => boundary.after_append(tokens[before]),
+            None => boundary,
+        })
+    };
+    (0..CROWD).map(link).collect()
+}
+
+/// I10: the window has no room for the first batch, so part of it is left for a later one, and the second
+/// batch follows that part.
+#[tokio::test]
+async fn what_is_left_for_a_later_batch_comes_before_the_batch_behind() {
+    let test = "what_is_left_for_a_later_batch_comes_before_the_batch_behind";
+    let Some(schema) = Schema::fresh(test, Postgres::options().window(4)) else {
+        return;
+    };
+    let scene = Scene::with(schema).await.expect("a scene");
+    let appends = chain(Position::START);
+    let answers = scene.send(appends.clone()).await;
+    are_done(&answers);
+    scene.check(&appends, &answers, 0).await;
+}
+
 /// Each append follows the one before, across both batches.
 #[tokio::test]
 async fn a_chain_goes_on_in_the_batch_behind_and_breaks_as_a_whole() {
     let test = "a_chain_goes_on_in_the_batch_behind_and_breaks_as_a_whole";
     let Some(scene) = Scene::new(test).await else {
         return;
-    };
-    let chain = |after| {
-        let tokens: Vec<_> = (0..CROWD).map(|_| AppendToken::new()).collect();
-        let link = |index: usize| {
-            let link = append(&account(0), 1, None).token(tokens[index]);
-            let boundary = Boundary::new(EventQuery::tagged(account(0)), after);
-            link.boundary(match index.checked_sub(1) {
-                Some(before) => boundary.after_append(tokens[before]),
-                None => boundary,
-            })
-        };
-        (0..CROWD).map(link).collect::<Vec<_>>()
     };
     let appends = chain(Position::START);
     let answers = scene.send(appends.clone()).await;
