@@ -34,6 +34,11 @@ macro_rules! within {
 
 pub(crate) use within;
 
+/// A view store did not answer the coordinator of shards.
+pub(crate) fn attends_not(error: &impl std::fmt::Display) {
+    warn!(target: "cqrs_core", %error, "shards are not claimed");
+}
+
 /// Span of a command, from validation to receipt.
 pub(crate) fn execute(command: &'static str, handler: &'static str) -> Span {
     info_span!(

@@ -6,6 +6,7 @@ mod domain;
 use std::fmt::Display;
 use std::io::Write;
 use std::process::exit;
+use std::time::Duration;
 
 use cqrs_core::app::Builder;
 use cqrs_core::prelude::*;
@@ -31,7 +32,7 @@ async fn main() {
         let options = Postgres::options().window(32).pool_size(3);
         let options = options.schema(how).application_name(how);
         match options.connect(database).await {
-            Ok(store) => run(Dispatcher::builder().store(store), TASKS).await,
+            Ok(store) => run(builder().store(store), TASKS).await,
             Err(error) => stop("connecting", &error),
         }
     } else {
@@ -43,12 +44,17 @@ async fn main() {
         let options = Sqlite::options().window(32).synchronous(synchronous);
         match options.open(database).await {
             Ok(store) if how == "lone" => {
-                run(Dispatcher::builder().log(store).views(Memory::new()), 1).await;
+                run(builder().log(store).views(Memory::new()), 1).await;
             }
-            Ok(store) => run(Dispatcher::builder().store(store), TASKS).await,
+            Ok(store) => run(builder().store(store), TASKS).await,
             Err(error) => stop("opening", &error),
         }
     }
+}
+
+/// A lease that does not end: other processes have to notice the death of this one before.
+fn builder() -> Builder {
+    Dispatcher::builder().lease(Duration::from_secs(3600))
 }
 
 async fn run(app: Builder, tasks: usize) {

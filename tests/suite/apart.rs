@@ -6,7 +6,7 @@ use std::time::Duration;
 use cqrs_conformance::StoreFixture as _;
 use cqrs_core::app::Builder;
 use cqrs_core::prelude::*;
-use cqrs_core::store::{EventLog, ViewStore};
+use cqrs_core::store::{EventLog, Shard, ViewStore};
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
 
@@ -246,10 +246,14 @@ async fn a_read_model_has_a_store_of_its_own() {
     let look = bank::Look { account: 1 };
     let seen = app.query(look).after(&receipt).await;
     assert_eq!(seen.expect("answers"), (5, 1));
-    let checkpoint = cards.checkpoint("projection:balances-apart:1").await;
+    let checkpoint = cards
+        .checkpoint(&Shard::whole("projection:balances-apart:1"))
+        .await;
     let position = checkpoint.expect("is read").map(|found| found.position);
     assert_eq!(position, Some(receipt.last()));
-    let other = cards.checkpoint("projection:counts-apart:1").await;
+    let other = cards
+        .checkpoint(&Shard::whole("projection:counts-apart:1"))
+        .await;
     assert_eq!(other.expect("is read"), None);
 }
 

@@ -6,8 +6,8 @@ use std::pin::pin;
 use std::task::Poll;
 
 use cqrs_core::store::{
-    EventLogExt, HasReader as _, Incarnation, LogTransaction as _, ModelSchema, Transactional as _,
-    ViewBatch, ViewChange, ViewStore,
+    Epoch, EventLogExt, HasReader as _, Incarnation, LogTransaction as _, ModelSchema, Shard,
+    Transactional as _, ViewBatch, ViewChange, ViewStore,
 };
 use cqrs_postgres::Postgres;
 use tokio_postgres::Client;
@@ -201,7 +201,7 @@ async fn a_dropped_commit_of_views_leaves_nothing_open() {
         for polls in 1.. {
             let from = scene
                 .store
-                .checkpoint(subscription)
+                .checkpoint(&Shard::whole(subscription))
                 .await
                 .expect("it is read")
                 .map(|found| found.position);
@@ -213,7 +213,8 @@ async fn a_dropped_commit_of_views_leaves_nothing_open() {
                 position: to,
             };
             let batch = ViewBatch {
-                subscription: subscription.to_owned(),
+                shard: Shard::whole(subscription),
+                epoch: Epoch::UNCLAIMED,
                 from,
                 to: to.into(),
                 incarnation: Incarnation::default(),
@@ -223,7 +224,7 @@ async fn a_dropped_commit_of_views_leaves_nothing_open() {
             scene.nothing_is_open().await;
             let at = scene
                 .store
-                .checkpoint(subscription)
+                .checkpoint(&Shard::whole(subscription))
                 .await
                 .expect("it is read");
             let loaded = scene.store.load(model.clone().into(), vec!["1".to_owned()]);

@@ -7,8 +7,8 @@ use std::time::Duration;
 use cqrs_conformance::StoreFixture;
 use cqrs_core::Position;
 use cqrs_core::store::{
-    EventLog, EventLogExt, EventQuery, HasReader as _, LogTransaction as _, ReadRange,
-    Transactional as _, ViewBatch, ViewStore,
+    Epoch, EventLog, EventLogExt, EventQuery, HasReader as _, LogTransaction as _, ReadRange,
+    Shard, Transactional as _, ViewBatch, ViewStore,
 };
 use cqrs_postgres::{ConnectError, Options, Postgres};
 use test_postgres::Server;
@@ -97,7 +97,8 @@ async fn first_starts_at_once_succeed_at_every_isolation_level() {
                 for to in 1..10 {
                     let from = Some(to - 1).filter(|from| *from > 0);
                     let batch = ViewBatch {
-                        subscription: subscription.clone(),
+                        shard: Shard::whole(&*subscription),
+                        epoch: Epoch::UNCLAIMED,
                         from: from.map(Position::new),
                         to: Position::new(to).into(),
                         incarnation: store.heads().incarnation(),

@@ -8,8 +8,8 @@ use cqrs_conformance::StoreFixture;
 use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
-    AppendError, Boundary, Checkpoint, EventLog, EventLogExt, EventQuery, Events, Incarnation,
-    LastEvent, ReadRange, StoreError, Tag, ViewBatch, ViewStore,
+    AppendError, Boundary, Checkpoint, Epoch, EventLog, EventLogExt, EventQuery, Events,
+    Incarnation, LastEvent, ReadRange, Shard, StoreError, Tag, ViewBatch, ViewStore,
 };
 use cqrs_core::{CommandError, Dispatcher};
 use cqrs_kit::Subscription;
@@ -377,7 +377,8 @@ async fn a_checkpoint_of_another_history_is_rewound() {
     let last = appended.expect("it is appended").last;
     let checkpoint = checkpoint_at(&store, last).await;
     let batch = ViewBatch {
-        subscription: "projection:seats:1".to_owned(),
+        shard: Shard::whole("projection:seats:1"),
+        epoch: Epoch::UNCLAIMED,
         from: None,
         to: checkpoint,
         incarnation: store.heads().incarnation(),
@@ -416,7 +417,8 @@ async fn a_checkpoint_that_an_earlier_version_moved_is_not_rewound() {
     let appended = store.append(append(&account(1), 3, None)).await;
     let last = appended.expect("it is appended").last;
     let batch = |from, to| ViewBatch {
-        subscription: "projection:seats:1".to_owned(),
+        shard: Shard::whole("projection:seats:1"),
+        epoch: Epoch::UNCLAIMED,
         from,
         to,
         incarnation: store.heads().incarnation(),
@@ -434,7 +436,7 @@ async fn a_checkpoint_that_an_earlier_version_moved_is_not_rewound() {
     );
     let client = schema.client().await;
     client.batch_execute(&earlier).await.expect("it is moved");
-    let found = store.checkpoint("projection:seats:1").await;
+    let found = store.checkpoint(&Shard::whole("projection:seats:1")).await;
     assert_eq!(found.expect("a checkpoint"), Some(Checkpoint::from(last)));
 
     // The next one of this version has its event again.
@@ -443,7 +445,7 @@ async fn a_checkpoint_that_an_earlier_version_moved_is_not_rewound() {
         .commit(batch(Some(last), checkpoint))
         .await
         .expect("it is committed");
-    let found = store.checkpoint("projection:seats:1").await;
+    let found = store.checkpoint(&Shard::whole("projection:seats:1")).await;
     assert_eq!(found.expect("a checkpoint"), Some(checkpoint));
 }
 

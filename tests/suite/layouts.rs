@@ -9,7 +9,7 @@ mod postgres;
 mod sqlite;
 
 use cqrs_core::store::{
-    Append, EventData, EventLog, EventQuery, EventQueryItem, EventType, ReadRange, Recorded,
+    Append, EventData, EventLog, EventQuery, EventQueryItem, EventType, ReadRange, Recorded, Shard,
     StateKey, Store, Tag, Tags,
 };
 use cqrs_core::{CommandId, Position};
@@ -122,7 +122,9 @@ async fn assert_state_and_checkpoint(store: &impl Store, count: u64) {
         (&state.body[..], state.position.get()),
         (&br#"{"books":1}"#[..], count)
     );
-    let checkpoint = store.checkpoint("projection:shelves:1").await;
+    let checkpoint = store
+        .checkpoint(&Shard::whole("projection:shelves:1"))
+        .await;
     let checkpoint = checkpoint.expect("is read").expect("is found");
     assert_eq!(checkpoint.position.get(), count);
     assert_eq!(

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use cqrs_conformance::StoreFixture;
 use cqrs_core::Position;
-use cqrs_core::store::{Incarnation, ModelSchema, StoreError, ViewBatch, ViewChange, ViewStore};
+use cqrs_core::store::{
+    Epoch, Incarnation, ModelSchema, Shard, StoreError, ViewBatch, ViewChange, ViewStore,
+};
 use cqrs_postgres::Postgres;
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
@@ -34,7 +36,8 @@ async fn fill(store: &Postgres) {
         position: Position::new(1),
     };
     let batch = ViewBatch {
-        subscription: "projection:cards".to_owned(),
+        shard: Shard::whole("projection:cards"),
+        epoch: Epoch::UNCLAIMED,
         from: None,
         to: Position::new(1).into(),
         incarnation: Incarnation::default(),

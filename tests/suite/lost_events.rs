@@ -10,7 +10,7 @@ use cqrs_core::Position;
 use cqrs_core::app::{Module, SubscriptionState};
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
-    BoxFuture, Checkpoint, EventLog, EventLogExt as _, EventPage, EventQuery, ReadRange,
+    BoxFuture, Checkpoint, EventLog, EventLogExt as _, EventPage, EventQuery, ReadRange, Shard,
     StoreError, ViewStore,
 };
 use cqrs_postgres::Postgres;
@@ -286,7 +286,7 @@ async fn failures(app: &Dispatcher) -> Vec<String> {
 }
 
 async fn checkpoint_of(subscription: &str, views: &Arc<dyn ViewStore>) -> Checkpoint {
-    let found = views.checkpoint(subscription).await;
+    let found = views.checkpoint(&Shard::whole(subscription)).await;
     found.expect("is read").expect("a checkpoint")
 }
 

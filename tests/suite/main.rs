@@ -83,6 +83,7 @@ mod panics;
 mod reports;
 mod secrets;
 mod services;
+mod shards;
 mod shop;
 mod shutdown;
 mod spans;

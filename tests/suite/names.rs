@@ -16,10 +16,10 @@ use crate::support::sources::{parsed, root, rust_files};
 /// the wiring), 10 errors, 7 for read models, 8 macros, and `Memory`, `Position` and `Recorded`. Half
 /// of those in `app` are types of results, which programs read and need not name.
 ///
-/// For authors of stores: 23 for a log, 9 for its capabilities, 14 for a view store, 4 for
-/// transactions and readers, 3 for statements of handlers.
+/// For authors of stores: 23 for a log, 9 for its capabilities, 14 for a view store, 9 for the shards of
+/// subscriptions, 4 for transactions and readers, 3 for statements of handlers.
 const NAMES_FOR_PROGRAMS: usize = 71;
-const NAMES_FOR_STORES: usize = 53;
+const NAMES_FOR_STORES: usize = 62;
 
 /// Crates whose types are named apart from each other.
 const FRAMEWORK: [&str; 4] = [

@@ -88,12 +88,13 @@ async fn ring(app: &Dispatcher) {
 
 #[tokio::test]
 async fn the_largest_value_of_an_option_means_no_limit() {
-    let options: [fn(Builder) -> Builder; 11] = [
+    let options: [fn(Builder) -> Builder; 12] = [
         |it| it.attempts(u32::MAX),
         |it| it.max_message(usize::MAX),
         |it| it.max_message_depth(usize::MAX),
         |it| it.max_wait(Duration::MAX),
         |it| it.max_transaction(Duration::MAX),
+        |it| it.lease(Duration::MAX),
         |it| it.max_decision_wait(Duration::MAX),
         |it| it.max_causation_depth(u32::MAX),
         |it| it.max_caused_commands(u32::MAX),
@@ -132,13 +133,14 @@ async fn zero_is_obeyed_where_it_makes_sense() {
 #[tokio::test]
 async fn zero_is_refused_where_nothing_could_be_done() {
     type Change = fn(Builder) -> Builder;
-    let options: [(Change, &str); 5] = [
+    let options: [(Change, &str); 6] = [
         (|it| it.max_message(0), "`max_message` is 0"),
         (|it| it.max_message_depth(0), "`max_message_depth` is 0"),
         (
             |it| it.max_transaction(Duration::ZERO),
             "`max_transaction` is 0",
         ),
+        (|it| it.lease(Duration::ZERO), "`lease` is 0"),
         (|it| it.max_causation_depth(0), "`max_causation_depth` is 0"),
         (|it| it.max_caused_commands(0), "`max_caused_commands` is 0"),
     ];

@@ -7,8 +7,9 @@ use std::time::Duration;
 use cqrs_core::error::QueryError;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
-    Append, AppendError, Boundary, EventData, EventLog, EventLogExt, EventQuery, EventType, Events,
-    Incarnation, ReadRange, StateKey, StateWrite, StoreError, Tag, ViewBatch, ViewStore,
+    Append, AppendError, Boundary, Epoch, EventData, EventLog, EventLogExt, EventQuery, EventType,
+    Events, Incarnation, ReadRange, Shard, StateKey, StateWrite, StoreError, Tag, ViewBatch,
+    ViewStore,
 };
 use cqrs_kit::Subscription;
 use cqrs_sqlite::Sqlite;
@@ -219,7 +220,8 @@ async fn count_notes(query: CountNotes, notes: Read<Notes>) -> Result<u32> {
 async fn a_checkpoint_above_the_head_is_rewound() {
     let store = Memory::new();
     let batch = ViewBatch {
-        subscription: "projection:note-counts:1".to_owned(),
+        shard: Shard::whole("projection:note-counts:1"),
+        epoch: Epoch::UNCLAIMED,
         from: None,
         to: Position::new(100).into(),
         incarnation: Incarnation::default(),

@@ -7,8 +7,8 @@ use cqrs_core::app::SubscriptionState;
 use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
-    AppendError, EventLog, EventLogExt, LogTransaction as _, StoreError, Transactional as _,
-    ViewBatch, ViewCommitError, ViewStore,
+    AppendError, Epoch, EventLog, EventLogExt, LogTransaction as _, Shard, StoreError,
+    Transactional as _, ViewBatch, ViewCommitError, ViewStore,
 };
 use cqrs_sqlite::Sqlite;
 use cqrs_sqlite::rusqlite::Connection;
@@ -217,7 +217,8 @@ async fn neither_a_transaction_nor_views_nor_a_repeated_command_are_acknowledged
     let error = store.command(known.command).await.expect_err("refused");
     assert!(matches!(error, StoreError::Replaced { .. }), "{error}");
     let views = ViewBatch {
-        subscription: "projection:crates:1".to_owned(),
+        shard: Shard::whole("projection:crates:1"),
+        epoch: Epoch::UNCLAIMED,
         from: None,
         to: Position::new(1).into(),
         changes: Vec::new(),

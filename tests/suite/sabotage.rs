@@ -161,6 +161,14 @@ noticed! {
         by v1_views_and_checkpoint_are_seen_together saying "V1: view";
     checkpoints_that_are_shared: TruncatesSubscriptions
         by v1_each_subscription_has_its_own_checkpoint saying "failed";
+    epochs_that_are_ignored: IgnoresEpochs
+        by v2_a_commit_in_an_earlier_epoch_writes_nothing saying "V2: not refused at";
+    owners_that_are_robbed: RobsOwners
+        by v2_a_shard_has_one_owner saying "though its owner attends";
+    claims_that_are_all_granted: GrantsEveryClaim
+        by v2_one_of_many_processes_gets_a_shard saying "V2: claims in epoch";
+    shards_that_are_forgotten: ForgetsShards
+        by v1_a_roster_has_the_shards_that_were_asked_for saying "V1: the shards that";
     keys_that_are_trimmed: TrimsKeys
         by i12_a_view_is_read_back_as_it_was_written saying "I12: the view";
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use cqrs_core::error::{Failure, QueryError};
 use cqrs_core::store::{
-    AppendError, EventLog, EventLogExt, EventQuery, HasReader as _, ReadRange, StoreError,
+    AppendError, EventLog, EventLogExt, EventQuery, HasReader as _, ReadRange, Shard, StoreError,
     Transactional as _, ViewStore, ViewTransaction as _,
 };
 use cqrs_core::{CommandError, CommandId, Dispatcher, Position};
@@ -115,7 +115,7 @@ async fn a_server_that_stands_still_keeps_nobody_waiting() {
         soon(async {
             let mut transaction = store.begin().await?;
             transaction
-                .checkpoint("projection:balances:1".to_owned())
+                .checkpoint(Shard::whole("projection:balances:1"))
                 .await
         }),
     );
@@ -126,7 +126,7 @@ async fn a_server_that_stands_still_keeps_nobody_waiting() {
         "{read:?}"
     );
     assert!(matches!(begun, Err(StoreError::Unavailable { .. })));
-    let checkpoint = soon(store.checkpoint("projection:balances:1")).await;
+    let checkpoint = soon(store.checkpoint(&Shard::whole("projection:balances:1"))).await;
     assert!(
         matches!(checkpoint, Err(StoreError::Unavailable { .. })),
         "{checkpoint:?}"

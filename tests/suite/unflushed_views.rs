@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use cqrs_core::store::{
-    BoxFuture, Checkpoint, Incarnation, ModelSchema, StoreError, ViewBatch, ViewCommitError,
-    ViewStore,
+    BoxFuture, Checkpoint, Epoch, Incarnation, ModelSchema, Shard, StoreError, ViewBatch,
+    ViewCommitError, ViewStore,
 };
 use cqrs_core::{Dispatcher, Memory, Position, Receipt};
 use cqrs_postgres::Postgres;
@@ -91,7 +91,7 @@ async fn store(server: &Server) -> Postgres {
 async fn checkpoint(store: &Postgres, subscription: &str) -> Option<Position> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        match store.checkpoint(subscription).await {
+        match store.checkpoint(&Shard::whole(subscription)).await {
             Ok(found) => return found.map(|Checkpoint { position, .. }| position),
             // The first exchange may find out that its connection is lost.
             Err(error) => assert!(Instant::now() < deadline, "{error}"),
@@ -114,7 +114,8 @@ async fn a_crash_that_takes_back_views_begins_another_incarnation_of_them() {
     for kind in [Crash::Server, Crash::Backend] {
         let subscription = format!("projection:{kind:?}");
         let in_incarnation = |incarnation: Incarnation, batch: ViewBatch| ViewBatch {
-            subscription: subscription.clone(),
+            shard: Shard::whole(&*subscription),
+            epoch: Epoch::UNCLAIMED,
             incarnation,
             ..batch
         };
@@ -234,10 +235,10 @@ impl<S: ViewStore> Hooks<S> for Losing {
     fn checkpoint<'a>(
         &'a self,
         store: &'a S,
-        subscription: &str,
+        shard: &Shard,
     ) -> BoxFuture<'a, Result<Option<Checkpoint>, StoreError>> {
         self.checkpoints.fetch_add(1, Ordering::Relaxed);
-        store.checkpoint(subscription)
+        store.checkpoint(shard)
     }
 
     fn load<'a>(

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cqrs_core::Position;
 use cqrs_core::store::{
-    Incarnation, ModelSchema, SortKey, ViewBatch, ViewChange, ViewCommitError, ViewStore,
+    Epoch, Incarnation, ModelSchema, Shard, SortKey, ViewBatch, ViewChange, ViewCommitError,
+    ViewStore,
 };
 use cqrs_postgres::Postgres;
 use tokio_postgres::Client;
@@ -48,7 +49,8 @@ fn change(
 
 pub fn batch(from: Option<u64>, to: u64, changes: Vec<ViewChange>) -> ViewBatch {
     ViewBatch {
-        subscription: SUBSCRIPTION.to_owned(),
+        shard: Shard::whole(SUBSCRIPTION),
+        epoch: Epoch::UNCLAIMED,
         from: from.map(Position::new),
         to: Position::new(to).into(),
         incarnation: Incarnation::default(),
@@ -143,7 +145,7 @@ async fn a_commit_of_views_is_one_round_trip() {
         let subscription = "projection:before".to_owned();
         world
             .commit(ViewBatch {
-                subscription,
+                shard: Shard::whole(subscription),
                 ..batch
             })
             .await;

@@ -95,6 +95,10 @@ macro_rules! view_conformance_tests {
             v2_a_batch_from_another_checkpoint_writes_nothing
             v2_one_of_many_workers_commits
             v2_the_checkpoint_moves_last_and_is_fenced
+            v1_a_roster_has_the_shards_that_were_asked_for
+            v2_a_commit_in_an_earlier_epoch_writes_nothing
+            v2_a_shard_has_one_owner
+            v2_one_of_many_processes_gets_a_shard
             v3_a_load_sees_earlier_commits
             v3_visible_commits_are_seen_by_every_process
             v3_many_views_are_loaded_at_once

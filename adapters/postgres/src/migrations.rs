@@ -18,6 +18,7 @@ const MIGRATIONS: Migrations = Migrations::new(&[
     include_str!("sql/migrations/0007_type_blocks.sql"),
     include_str!("sql/migrations/0008_rows.sql"),
     include_str!("sql/migrations/0009_append_at_end.sql"),
+    include_str!("sql/migrations/0010_shards.sql"),
 ]);
 
 /// All migrations as SQL that may run again: a transaction for each, which does nothing unless the tables

@@ -1,13 +1,13 @@
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use cqrs_core::Position;
 use cqrs_core::store::Incarnation;
 use futures_util::future::{Either, select};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_postgres::{Client, Statement};
 
 use tracing::warn;
@@ -16,7 +16,7 @@ use crate::fault::Fault;
 use crate::known_log::{KnownLog, SeenHead};
 use crate::link::Link;
 use crate::schema::Schema;
-use crate::sql::{DURABLE, FLUSH, NOTIFY, Sql};
+use crate::sql::{BACKEND, DURABLE, FLUSH, NOTIFY, Sql};
 
 /// Pause before reconnecting. Followers of the log also poll, so none misses an event.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
@@ -33,18 +33,29 @@ const MAX_INTERVAL: Duration = Duration::from_millis(250);
 ///
 /// Every role that can connect to the database can send a notification. So it is never taken for the
 /// head, only for a reason to read the head.
-pub(crate) struct HeadNotifier(AbortHandle);
+pub(crate) struct HeadNotifier {
+    task: AbortHandle,
+    backend: watch::Receiver<Option<Backend>>,
+}
+
+/// The id of a process of the server, and its start.
+pub(crate) type Backend = (i32, SystemTime);
+
+/// Maximum time to wait for the first connection.
+const MAX_CONNECT_TIME: Duration = Duration::from_secs(1);
 
 impl HeadNotifier {
     pub(crate) fn start(link: Link, sql: Arc<Sql>, schema: &Schema, log: KnownLog) -> Self {
         let hash = xxhash_rust::xxh3::xxh3_64(schema.name().as_bytes());
         let channel = format!("cqrs_{hash:016x}");
         let mut written = log.written.subscribe();
+        let (connected, backend) = watch::channel(None);
         let task = tokio::spawn(async move {
             loop {
                 let began = Instant::now();
                 // Without the connection, other processes learn by polling.
-                let ended = exchange(&link, &sql, &channel, &log, &mut written).await;
+                let ended = exchange(&link, &sql, &channel, &log, &mut written, &connected).await;
+                connected.send_replace(None);
                 if let Err(fault) = ended {
                     warn!(reason = %fault, "notifications have no connection: trying again");
                 }
@@ -53,13 +64,24 @@ impl HeadNotifier {
                 sleep(RECONNECT_DELAY.saturating_sub(began.elapsed())).await;
             }
         });
-        Self(task.abort_handle())
+        Self {
+            task: task.abort_handle(),
+            backend,
+        }
+    }
+
+    /// The server's process of the connection, which ends with this process. `None` without a
+    /// connection.
+    pub(crate) async fn backend(&self) -> Option<Backend> {
+        let mut backend = self.backend.clone();
+        let connected = timeout(MAX_CONNECT_TIME, backend.wait_for(Option::is_some));
+        *connected.await.ok()?.ok()?
     }
 }
 
 impl Drop for HeadNotifier {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
@@ -70,6 +92,7 @@ async fn exchange(
     channel: &str,
     log: &KnownLog,
     written: &mut watch::Receiver<Position>,
+    connected: &watch::Sender<Option<Backend>>,
 ) -> Result<(), Fault> {
     // The head is read once for any number of notifications that arrive before.
     let heard = Notify::new();
@@ -81,7 +104,11 @@ async fn exchange(
     });
     let (client, driver) = listening.await?;
     let publisher = HeadPublisher { client, link, sql };
-    let publishing = pin!(publisher.publish(channel, log, written, &heard));
+    let publishing = pin!(async {
+        publisher.listen(channel).await?;
+        connected.send_replace(Some(publisher.backend().await?));
+        publisher.publish(channel, log, written, &heard).await
+    });
     match select(publishing, pin!(driver)).await {
         Either::Left((ended, _)) => ended,
         Either::Right(((), _)) => Ok(()),
@@ -95,6 +122,18 @@ struct HeadPublisher<'l> {
 }
 
 impl HeadPublisher<'_> {
+    async fn listen(&self, channel: &str) -> Result<(), Fault> {
+        let listen = format!("{DURABLE}; LISTEN {channel}");
+        let listening = async { Ok(self.client.batch_execute(&listen).await?) };
+        self.link.dial.in_time(listening).await
+    }
+
+    async fn backend(&self) -> Result<Backend, Fault> {
+        let ask = async { Ok(self.client.query_one(BACKEND, &[]).await?) };
+        let row = self.link.dial.in_time(ask).await?;
+        Ok((row.try_get(0)?, row.try_get(1)?))
+    }
+
     async fn publish(
         &self,
         channel: &str,
@@ -102,9 +141,6 @@ impl HeadPublisher<'_> {
         written: &mut watch::Receiver<Position>,
         heard: &Notify,
     ) -> Result<(), Fault> {
-        let listen = format!("{DURABLE}; LISTEN {channel}");
-        let listening = async { Ok(self.client.batch_execute(&listen).await?) };
-        self.link.dial.in_time(listening).await?;
         let notify = self.prepare(NOTIFY).await?;
         let look = self.prepare(&self.sql.recognize).await?;
         // Before the first read: the head of another log must not be taken for that of the known one.

@@ -1,6 +1,8 @@
 //! Rows as values, and values as parameters.
 
-use cqrs_core::store::{EventData, EventType, Metadata, Recorded, StoredCommand, Tag, Tags};
+use cqrs_core::store::{
+    EventData, EventType, Metadata, Recorded, Slices, StoredCommand, Tag, Tags,
+};
 use cqrs_core::{CommandId, EventId, Position, Timestamp};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -146,4 +148,10 @@ pub(crate) fn command(row: &Row) -> Result<(CommandId, StoredCommand), Fault> {
     let count = position(row, 3)?.get();
     let stored = StoredCommand::new(fingerprint.cast_unsigned(), first, count);
     Ok((CommandId::from(row.try_get::<_, Uuid>(0)?), stored))
+}
+
+/// The first and the last slice as columns have them.
+pub(crate) fn slices(slices: Slices) -> [i16; 2] {
+    // At most 1,023.
+    [slices.first(), slices.last()].map(u16::cast_signed)
 }

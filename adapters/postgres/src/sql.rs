@@ -39,6 +39,10 @@ pub(crate) const DURABLE: &str = "\
 /// decoding ignore it unless they ask for messages.
 pub(crate) const FLUSH: &str = "SELECT pg_logical_emit_message(true, 'cqrs', '')::text";
 
+/// The server's process of a connection, and its start.
+pub(crate) const BACKEND: &str =
+    "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+
 /// Marks the beginning and the end of the part of `read_tagged` that is repeated for each tag.
 const TAG_MARK: &str = "        -- tag\n";
 
@@ -73,11 +77,14 @@ statements!(
     append_all,
     append_at_end,
     append_one,
+    attend,
     begin_snapshot,
+    claim_shards,
     commands,
     crash_marker,
     compare_head,
     insert_checkpoint,
+    leave,
     lock_head,
     move_checkpoint,
     raise_epoch,
@@ -87,6 +94,7 @@ statements!(
     read_items,
     read_to_fold,
     read_type_to_fold,
+    release_shards,
     resent,
     select_checkpoint,
     set_crash_marker,
@@ -120,5 +128,5 @@ fn read_tagged(one: &str, tags: usize) -> String {
 /// Notifies other processes of the head. Names no table.
 pub(crate) const NOTIFY: &str = include_str!("sql/notify.sql");
 
-/// Locks a subscription until the transaction ends. Names no table.
-pub(crate) const LOCK_SUBSCRIPTION: &str = include_str!("sql/lock_subscription.sql");
+/// Locks a shard until the transaction ends. Names no table.
+pub(crate) const LOCK_SHARD: &str = include_str!("sql/lock_shard.sql");

@@ -45,7 +45,7 @@ pub(crate) struct Shared {
     pub(crate) first_loads: Coalescer<FirstLoads>,
     pub(crate) event_sizes: Arc<EventSizes>,
     pub(crate) limits: Limits,
-    pub(crate) _notifier: HeadNotifier,
+    pub(crate) notifier: HeadNotifier,
 }
 
 impl Postgres {

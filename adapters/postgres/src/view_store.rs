@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use cqrs_core::store::{
-    BoxFuture, Checkpoint, Incarnation, ModelSchema, StoreError, StoredView, ViewBatch,
+    BoxFuture, Checkpoint, Incarnation, ModelSchema, Shard, StoreError, StoredView, ViewBatch,
     ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore,
 };
 
@@ -18,15 +18,12 @@ impl ViewStore for Postgres {
         Box::pin(async move { Ok(prepare(self.shared(), &models).await?) })
     }
 
-    fn checkpoint(
-        &self,
-        subscription: &str,
-    ) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
-        let subscription = subscription.to_owned();
+    fn checkpoint(&self, shard: &Shard) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
+        let shard = shard.clone();
         Box::pin(async move {
             let Shared { pool, sql, .. } = self.shared();
             let client = pool.get().await.map_err(Fault::from)?;
-            Ok(checkpoint::find(&client, sql, &subscription).await?)
+            Ok(checkpoint::find(&client, sql, &shard).await?)
         })
     }
 
@@ -81,6 +78,9 @@ impl ViewStore for Postgres {
     }
 
     fn view_capabilities(&self) -> ViewCapabilities<'_> {
-        ViewCapabilities::default().transactions(self).reader(self)
+        ViewCapabilities::default()
+            .shards(self)
+            .transactions(self)
+            .reader(self)
     }
 }

@@ -23,6 +23,7 @@ mod open;
 mod options;
 mod read;
 mod row;
+mod shards;
 mod sql;
 mod stall;
 mod store;
@@ -31,6 +32,7 @@ mod testing;
 mod thread;
 mod transaction;
 mod view_store;
+mod worker_locks;
 mod write;
 mod writes;
 

@@ -12,6 +12,7 @@ pub(crate) const MIGRATIONS: Migrations = Migrations::new(&[
     include_str!("sql/migrations/0002_last_events.sql"),
     include_str!("sql/migrations/0003_rows.sql"),
     include_str!("sql/migrations/0004_resent.sql"),
+    include_str!("sql/migrations/0005_shards.sql"),
 ]);
 
 /// Tables and views of the migrations.
@@ -26,6 +27,7 @@ const OWN: &[&str] = &[
     "models",
     "states",
     "type_blocks",
+    "workers",
 ];
 
 /// Prefix of the tables of read models.
@@ -80,8 +82,8 @@ fn version(conn: &Connection) -> rusqlite::Result<i64> {
 
 #[cfg(test)]
 mod tests {
-    use cqrs_core::store::{Checkpoint, LastEvent};
-    use cqrs_core::{EventId, Position};
+    use cqrs_core::Position;
+    use cqrs_core::store::Shard;
 
     use super::*;
     use crate::row;
@@ -105,45 +107,17 @@ mod tests {
         assert_eq!(identify(&mut conn).unwrap(), first);
     }
 
-    /// The statement of the first version.
-    const FIRST_UPSERT: &str = "INSERT INTO checkpoints (subscription, position) VALUES (?1, ?2) \
-                                ON CONFLICT (subscription) DO UPDATE SET position = excluded.position";
-
     #[test]
     fn a_checkpoint_of_the_first_version_has_no_event() {
         let mut conn = Connection::open_in_memory().unwrap();
         let (_, first) = MIGRATIONS.after(0).next().unwrap();
         conn.execute_batch(first).unwrap();
         conn.pragma_update(None, "user_version", 1).unwrap();
-        conn.execute(FIRST_UPSERT, ("products", 7)).unwrap();
+        let insert = "INSERT INTO checkpoints (subscription, position) VALUES (?1, ?2)";
+        conn.execute(insert, ("products", 7)).unwrap();
         migrate(&mut conn).unwrap();
-        let found = row::checkpoint(&conn, "products").unwrap();
+        let found = row::checkpoint(&conn, &Shard::whole("products")).unwrap();
         assert_eq!(found, Some(Position::new(7).into()));
-    }
-
-    #[test]
-    fn a_checkpoint_that_the_first_version_moves_loses_its_event() {
-        let mut conn = Connection::open_in_memory().unwrap();
-        migrate(&mut conn).unwrap();
-        let id = Uuid::now_v7();
-        let upsert = |position: i64| {
-            let values = ("products", position, &id.as_bytes()[..], 3);
-            conn.execute(sql::UPSERT_CHECKPOINT, values).unwrap();
-        };
-        let with_event = Checkpoint {
-            position: Position::new(5),
-            last_event: Some(LastEvent {
-                position: Position::new(3),
-                id: EventId::from(id),
-            }),
-        };
-        upsert(5);
-        let found = || row::checkpoint(&conn, "products").unwrap();
-        assert_eq!(found(), Some(with_event));
-        conn.execute(FIRST_UPSERT, ("products", 7)).unwrap();
-        assert_eq!(found(), Some(Position::new(7).into()));
-        upsert(5);
-        assert_eq!(found(), Some(with_event));
     }
 
     #[test]

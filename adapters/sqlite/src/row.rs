@@ -1,7 +1,8 @@
 //! Conversion of rows into the types of the store contract.
 
 use cqrs_core::store::{
-    Checkpoint, EventData, EventType, LastEvent, Metadata, Recorded, StoredCommand, Tag, Tags,
+    Checkpoint, EventData, EventType, LastEvent, Metadata, Recorded, Shard, StoredCommand, Tag,
+    Tags,
 };
 use cqrs_core::{CommandId, EventId, Position, Timestamp};
 use rusqlite::types::ValueRef;
@@ -71,28 +72,29 @@ fn stored_command(
     stored.optional()
 }
 
-/// The checkpoint of a subscription, `None` if it has none yet.
-pub(crate) fn checkpoint(conn: &Connection, of: &str) -> Result<Option<Checkpoint>, Fault> {
+/// The checkpoint of a shard, `None` if it has none yet.
+pub(crate) fn checkpoint(conn: &Connection, of: &Shard) -> Result<Option<Checkpoint>, Fault> {
     let mut statement = conn.prepare_cached(sql::SELECT_CHECKPOINT)?;
-    let mut rows = statement.query([of])?;
-    let Some(row) = rows.next()? else {
-        return Ok(None);
-    };
+    let mut rows = statement.query((&of.subscription, of.slices.first(), of.slices.last()))?;
+    rows.next()?.map(decode_checkpoint).transpose()
+}
+
+/// The checkpoint in the first three columns: position, last event, and its position.
+pub(crate) fn decode_checkpoint(row: &Row<'_>) -> Result<Checkpoint, Fault> {
     let last_event = match row.get_ref(1)? {
         ValueRef::Null => None,
         id => {
-            let id =
-                uuid(id).map_err(|why| Fault::corrupt(format!("the checkpoint `{of}`: {why}")))?;
+            let id = uuid(id).map_err(|why| Fault::corrupt(format!("a checkpoint: {why}")))?;
             Some(LastEvent {
                 position: position(row, 2)?,
                 id: EventId::from(id),
             })
         }
     };
-    Ok(Some(Checkpoint {
+    Ok(Checkpoint {
         position: position(row, 0)?,
         last_event,
-    }))
+    })
 }
 
 /// The event in this row, `None` if it does not match. Payload and metadata of events that do not match
@@ -160,6 +162,6 @@ fn tags(row: &Row<'_>) -> Result<Tags, Box<dyn std::error::Error>> {
     }
 }
 
-fn uuid(column: ValueRef<'_>) -> Result<Uuid, Box<dyn std::error::Error>> {
+pub(crate) fn uuid(column: ValueRef<'_>) -> Result<Uuid, Box<dyn std::error::Error>> {
     Ok(Uuid::from_slice(column.as_blob()?)?)
 }

@@ -13,7 +13,10 @@ macro_rules! statements {
 }
 
 statements! {
+    CLAIM_SHARD = "claim_shard";
     COUNT_TAGGED = "count_tagged";
+    DELETE_DEAD_WORKERS = "delete_dead_workers";
+    DELETE_WORKER = "delete_worker";
     FINISH_BLOCK = "finish_block";
     HEAD = "head";
     INSERT_COMMAND = "insert_command";
@@ -25,16 +28,22 @@ statements! {
     READ_FURTHER_TAGGED = "read_further_tagged";
     READ_TAGGED = "read_tagged";
     READ_TYPED = "read_typed";
+    RELEASE_SHARD = "release_shard";
+    RELEASE_SHARDS = "release_shards";
     SELECT_ASSIGNED = "select_assigned";
     SELECT_CHECKPOINT = "select_checkpoint";
     SELECT_COMMAND = "select_command";
+    SELECT_EPOCH = "select_epoch";
     SELECT_META = "select_meta";
     SELECT_MODEL = "select_model";
     SELECT_RESENT = "select_resent";
+    SELECT_SHARDS = "select_shards";
     SELECT_STATE = "select_state";
     SELECT_STATE_POSITION = "select_state_position";
+    SELECT_WORKERS = "select_workers";
     RESOLVE_COMMIT = "resolve_commit";
     UPSERT_CHECKPOINT = "upsert_checkpoint";
     UPSERT_MODEL = "upsert_model";
     UPSERT_STATE = "upsert_state";
+    UPSERT_WORKER = "upsert_worker";
 }

@@ -12,6 +12,7 @@ use crate::fault::Fault;
 use crate::open::Database;
 use crate::read::Readers;
 use crate::stall::{StallDetector, Watchdog};
+use crate::worker_locks::WorkerLocks;
 use crate::write::Writer;
 use crate::write::engine::Engine;
 use crate::{OpenError, Options};
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) writer: Option<Writer>,
     pub(crate) tail: LogTail,
     pub(crate) limits: Limits,
+    pub(crate) worker_locks: Arc<WorkerLocks>,
     path: PathBuf,
     _watchdog: Watchdog,
 }
@@ -105,6 +107,7 @@ impl Sqlite {
             writer,
             tail,
             limits: options.writer.limits(),
+            worker_locks: Arc::new(WorkerLocks::beside(&database.path)),
             path: database.path,
             _watchdog: watchdog,
         };

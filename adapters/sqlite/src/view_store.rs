@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use cqrs_core::store::{
-    BoxFuture, Checkpoint, ModelSchema, StoreError, ViewBatch, ViewCapabilities, ViewCommitError,
-    ViewPage, ViewScan, ViewStore,
+    BoxFuture, Checkpoint, ModelSchema, Shard, StoreError, ViewBatch, ViewCapabilities,
+    ViewCommitError, ViewPage, ViewScan, ViewStore,
 };
 
 use crate::read::views;
@@ -23,14 +23,11 @@ impl ViewStore for Sqlite {
         })
     }
 
-    fn checkpoint(
-        &self,
-        subscription: &str,
-    ) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
-        let subscription = subscription.to_owned();
+    fn checkpoint(&self, shard: &Shard) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
+        let shard = shard.clone();
         self.shared()
             .readers
-            .run(move |conn| row::checkpoint(conn, &subscription))
+            .run(move |conn| row::checkpoint(conn, &shard))
     }
 
     fn commit(&self, batch: ViewBatch) -> BoxFuture<'_, Result<(), ViewCommitError>> {
@@ -56,6 +53,7 @@ impl ViewStore for Sqlite {
     fn view_capabilities(&self) -> ViewCapabilities<'_> {
         ViewCapabilities::default()
             .read_only(self.shared().writer.is_none())
+            .shards(self)
             .transactions(self)
             .reader(self)
     }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tracing::Span;
 
-use super::causation::{self, CommandRef};
+use super::causation;
 use super::loaded::Loaded;
+use super::reacting::{CommandRef, RunningReaction};
 use super::{CallOptions, CommandSlot, Decisions, Receipt, nesting};
 use crate::CommandId;
 use crate::error::{CommandError, Error, Failure, Invalid};
@@ -62,9 +63,22 @@ impl Decisions {
         command.check()??;
         let fingerprint = command.fingerprint()??;
         let span = trace::execute(slot.entry.message, slot.entry.name);
+        let reaction = RunningReaction::current();
+        let reserved = match (&reaction, options.id) {
+            (Some(reaction), None) => Some(reaction.reserve_id(slot.entry.message, fingerprint)),
+            _ => None,
+        };
+        let call = Call {
+            given_id: options.id.or(reserved.as_ref().map(|reserved| reserved.id)),
+            reaction,
+            options,
+        };
         // Boxed, so that the future of the call is small.
-        let decided = Box::pin(self.decide(command, fingerprint, slot, options, &span));
+        let decided = Box::pin(self.decide(command, fingerprint, slot, call, &span));
         let outcome = trace::within!(span.clone(), decided);
+        if let (Some(reserved), Ok(Some(_))) = (reserved, &outcome) {
+            reserved.keep();
+        }
         trace_outcome(&span, &outcome);
         outcome
     }
@@ -76,38 +90,47 @@ impl Decisions {
         command: &dyn ErasedCommand,
         fingerprint: u64,
         slot: &CommandSlot,
-        options: &CallOptions,
+        call: Call<'_>,
         span: &Span,
     ) -> Result<Option<Receipt>, InfraError> {
         let time = self.now()?;
-        let id = options.id.unwrap_or_else(|| CommandId::assigned(time));
-        // Only an id that the caller has set can be recorded already; a new one needs no lookup.
-        let sent_before = async || match options.id {
+        let Call {
+            given_id,
+            reaction,
+            options,
+        } = call;
+        let id = given_id.unwrap_or_else(|| CommandId::assigned(time));
+        // Only an id that is given can be recorded already; a new one needs no lookup.
+        let sent_before = async || match given_id {
             Some(id) => self.processed(id, fingerprint).await,
             None => Ok(None),
         };
-        if let Some(receipt) = sent_before().await? {
+        // An event is seldom delivered to a reaction again. If it is, the append finds the command.
+        if options.id.is_some()
+            && let Some(receipt) = sent_before().await?
+        {
             return Ok(Some(receipt));
         }
         // Once per command, and before any of its events can reach a reaction.
-        causation::record(
-            || CommandRef {
+        if let Some(reaction) = &reaction {
+            let command_ref = CommandRef {
                 store: self.store.heads().log_id(),
                 command: id,
-            },
-            slot.entry.message,
-            &self.limits,
-        )?;
+            };
+            causation::record(reaction, command_ref, slot.entry.message, &self.limits)?;
+        }
+        let event = reaction.map(|reaction| (reaction.event, reaction.correlation));
+        let (event, conversation) = event.unwrap_or((id.as_uuid(), id.as_uuid()));
         let mut attempt = Attempt {
             decisions: self,
             command,
             fingerprint,
-            has_given_id: options.id.is_some(),
+            has_given_id: given_id.is_some(),
             slot,
             context: Context {
                 command: Some(id),
-                correlation: options.correlation.unwrap_or(id.as_uuid()),
-                causation: options.causation.unwrap_or(id.as_uuid()),
+                correlation: options.correlation.unwrap_or(conversation),
+                causation: options.causation.unwrap_or(event),
                 actor: options.actor.clone(),
                 time,
             },
@@ -190,6 +213,15 @@ impl Decisions {
         let appended = stored.replay(id, fingerprint).map_err(append_failed)?;
         Ok(Some(Receipt::new(id, appended)))
     }
+}
+
+/// A command's origin.
+struct Call<'a> {
+    /// The id that the caller has set, or that a reaction's command has.
+    given_id: Option<CommandId>,
+    /// The reaction that sends the command.
+    reaction: Option<RunningReaction>,
+    options: &'a CallOptions,
 }
 
 /// The data that all attempts of one command share.

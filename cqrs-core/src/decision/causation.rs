@@ -7,15 +7,13 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use lru::LruCache;
-use uuid::Uuid;
 
 use super::DecisionLimits;
-use crate::CommandId;
+use super::reacting::{CommandRef, RunningReaction};
 use crate::error::Failure;
 
 /// Maximum number of commands that are remembered. With the default limits, that is enough to count
@@ -28,25 +26,6 @@ const NAMED_LINKS: usize = 8;
 /// Shared by all dispatchers of the process, since one may react to events that another has
 /// recorded.
 static CAUSES: LazyLock<Causes> = LazyLock::new(Causes::default);
-
-tokio::task_local! {
-    /// The reaction that this task runs.
-    static REACTING: Reacting;
-}
-
-/// A command, and the store that records it: two stores may have commands with the same id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct CommandRef {
-    pub(crate) store: Uuid,
-    pub(crate) command: CommandId,
-}
-
-#[derive(Clone, Copy)]
-struct Reacting {
-    reaction: &'static str,
-    /// The command whose event the reaction handles.
-    origin: CommandRef,
-}
 
 /// The cause of a command.
 #[derive(Clone)]
@@ -83,36 +62,29 @@ struct Causes(Mutex<CauseTable>);
 
 struct CauseTable(LruCache<CommandRef, Cause>);
 
-/// Records a command that is about to be decided, if this task runs a reaction.
+/// Records a command that a reaction sends and that is about to be decided.
 ///
 /// # Errors
 /// [`Failure::CausationDepth`] if too many commands led to it, [`Failure::CausedCommands`] if the
 /// first of them caused too many.
 pub(super) fn record(
-    command_ref: impl FnOnce() -> CommandRef,
+    reaction: &RunningReaction,
+    command_ref: CommandRef,
     command: &'static str,
     limits: &DecisionLimits,
 ) -> Result<(), Failure> {
-    let Ok(reacting) = REACTING.try_with(|it| *it) else {
-        return Ok(());
-    };
-    CAUSES.record(reacting, command_ref(), command, limits)
-}
-
-/// Runs the future of a reaction to an event of the command `origin`. Commands that it sends,
-/// except from tasks that it spawns, are recorded with that cause.
-pub(crate) async fn reacting<F: Future>(
-    reaction: &'static str,
-    origin: CommandRef,
-    future: F,
-) -> F::Output {
-    REACTING.scope(Reacting { reaction, origin }, future).await
+    CAUSES.record(
+        (reaction.name, reaction.origin),
+        command_ref,
+        command,
+        limits,
+    )
 }
 
 impl Causes {
     fn record(
         &self,
-        Reacting { reaction, origin }: Reacting,
+        (reaction, origin): (&'static str, CommandRef),
         command_ref: CommandRef,
         command: &'static str,
         limits: &DecisionLimits,
@@ -243,7 +215,10 @@ impl fmt::Display for Chain {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
+    use crate::CommandId;
 
     /// Sends two commands in response to each command's event, in several chains in turn. Returns
     /// the number of commands sent until one is refused, at most `most`.
@@ -263,10 +238,9 @@ mod tests {
                 log.pop_front();
             }
             let reaction = "divide";
-            let reacting = Reacting { reaction, origin };
             let command_ref = next();
             if causes
-                .record(reacting, command_ref, "Divide", &limits)
+                .record((reaction, origin), command_ref, "Divide", &limits)
                 .is_err()
             {
                 return sent;

@@ -11,6 +11,7 @@ mod load;
 mod loaded;
 mod nesting;
 mod pending;
+mod reacting;
 mod read;
 mod receipt;
 mod size;
@@ -24,7 +25,7 @@ use uuid::Uuid;
 pub use cache::StateCacheHealth;
 pub use receipt::Receipt;
 
-pub(crate) use causation::{CommandRef, reacting};
+pub(crate) use reacting::RunningReaction;
 
 use crate::auth::Actor;
 use crate::clock::Clock;

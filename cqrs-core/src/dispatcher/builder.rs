@@ -19,7 +19,7 @@ use crate::message::Storage;
 use crate::module::Module;
 use crate::registry::{AggregateEntry, Registry};
 use crate::store::{EventLog, ModelSchema, Store, StoreError, ViewStore};
-use crate::subscription::{self, Observer};
+use crate::subscription::{self, Coordinator, Observer};
 use crate::trace;
 use crate::views::ReadModel;
 use crate::wiring::{
@@ -195,6 +195,15 @@ impl Builder {
         self
     }
 
+    /// Time after its last sign of life at which a process counts as dead, and others handle the
+    /// events of its projections and reactions. It gives three or more in this time, at least one every
+    /// 3 seconds. Defaults to 10 seconds, and is a year at most. `build` refuses zero. A process that
+    /// ends is replaced within 3 seconds.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.limits.lease = lease;
+        self
+    }
+
     /// Maximum number of commands of reactions that lead to one another: a reaction sends the
     /// first, a reaction to its events the second, and so on. The next one fails with
     /// [`Failure::CausationDepth`](crate::error::Failure::CausationDepth), so that reactions that
@@ -274,6 +283,7 @@ impl Builder {
         let mut workers = Vec::new();
         let mut projections = Vec::new();
         let mut observers = Vec::new();
+        let mut coordinators = Coordinators::new(&stores.views, self.limits.lease);
         for projection in &plan.projections {
             let views = stores.of_projection(projection).ok_or_else(no_view_store)?;
             if views.view_capabilities().read_only {
@@ -281,8 +291,14 @@ impl Builder {
                 workers.push(observer.progress());
                 observers.push(observer);
             } else {
-                let (worker, follower) =
-                    subscription::projection(projection, &models, &stores.log, views).await?;
+                let (worker, follower) = subscription::projection(
+                    projection,
+                    &models,
+                    &stores.log,
+                    views,
+                    coordinators.of_store(views),
+                )
+                .await?;
                 workers.push(worker.progress());
                 projections.push((worker, follower));
             }
@@ -292,7 +308,13 @@ impl Builder {
             for entry in &plan.reactions {
                 let views = stores.views.main.as_ref().ok_or_else(no_view_store)?;
                 if !views.view_capabilities().read_only {
-                    let worker = subscription::reaction(entry, &stores.log, views).await?;
+                    let worker = subscription::reaction(
+                        entry,
+                        &stores.log,
+                        views,
+                        coordinators.of_store(views),
+                    )
+                    .await?;
                     workers.push(worker.progress());
                     reactions.push((worker, *entry));
                 }
@@ -323,6 +345,9 @@ impl Builder {
             workers: None,
         };
         let mut tasks = JoinSet::new();
+        for coordinator in coordinators.into_busy() {
+            tasks.spawn(coordinator.run(dispatcher.inner.lifecycle.watch()));
+        }
         for (worker, projection) in projections {
             let phases = dispatcher.inner.lifecycle.watch();
             let name = worker.progress().name();
@@ -342,6 +367,30 @@ impl Builder {
         }
         dispatcher.workers = Some(Arc::new(Workers::new(tasks)));
         Ok(dispatcher)
+    }
+}
+
+/// The coordinators of the view stores that have shards.
+struct Coordinators(Vec<(Arc<dyn ViewStore>, Coordinator)>);
+
+impl Coordinators {
+    fn new(views: &ViewStores, lease: Duration) -> Self {
+        let coordinators = views.all().into_iter().filter_map(|store| {
+            let coordinator = Coordinator::new(store.clone(), lease)?;
+            Some((store.clone(), coordinator))
+        });
+        Self(coordinators.collect())
+    }
+
+    fn of_store(&mut self, store: &Arc<dyn ViewStore>) -> Option<&mut Coordinator> {
+        let found = self.0.iter_mut().find(|(of, _)| is_same(of, store));
+        found.map(|(_, coordinator)| coordinator)
+    }
+
+    /// Those with the shard of a worker.
+    fn into_busy(self) -> impl Iterator<Item = Coordinator> {
+        let coordinators = self.0.into_iter().map(|(_, coordinator)| coordinator);
+        coordinators.filter(Coordinator::has_shards)
     }
 }
 

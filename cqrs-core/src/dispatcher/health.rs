@@ -1,6 +1,6 @@
 use super::{Inner, StateCacheHealth};
 use crate::store::Position;
-use crate::subscription::{Progress, SubscriptionHealth, SubscriptionState};
+use crate::subscription::{Progress, SubscriptionHealth};
 
 /// Health of a dispatcher. Returned by [`Dispatcher::health`](super::Dispatcher::health).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,11 +14,10 @@ pub struct Health {
 }
 
 impl Health {
-    /// Whether every projection and reaction is running: none is failing, and none has stopped.
+    /// Whether every projection and reaction is running, here or in another process: none is failing,
+    /// and none has stopped.
     pub fn is_ok(&self) -> bool {
-        self.subscriptions
-            .iter()
-            .all(|it| it.state == SubscriptionState::Running)
+        self.subscriptions.iter().all(SubscriptionHealth::is_ok)
     }
 }
 

@@ -66,6 +66,8 @@ pub(crate) struct CallLimits {
     pub(crate) message: MessageLimits,
     /// Maximum time that a query waits for its read models.
     pub(crate) wait: Duration,
+    /// Time after its last sign of life at which a process counts as dead.
+    pub(crate) lease: Duration,
     pub(crate) decisions: DecisionLimits,
 }
 
@@ -77,6 +79,7 @@ impl Default for CallLimits {
                 depth: 64,
             },
             wait: Duration::from_secs(5),
+            lease: Duration::from_secs(10),
             decisions: DecisionLimits::default(),
         }
     }
@@ -102,6 +105,11 @@ impl CallLimits {
                 "max_transaction",
                 self.decisions.transaction.is_zero(),
                 "no async handler with a transaction",
+            ),
+            (
+                "lease",
+                self.lease.is_zero(),
+                "no event of a projection or reaction",
             ),
             (
                 "max_causation_depth",

@@ -2,7 +2,7 @@ use tokio::task::consume_budget;
 use tracing::Instrument;
 
 use super::Dispatcher;
-use crate::decision::{CommandRef, reacting};
+use crate::decision::RunningReaction;
 use crate::error::{Error, Result};
 use crate::handler::{ErasedService, Input, ReactionInput, ReactionScope, Reply, Services};
 use crate::registry::ReactionEntry;
@@ -42,11 +42,9 @@ impl Reaction {
         };
         let span = trace::react(self.entry.name, recorded);
         let reply = Reply::guarded(|| (self.entry.run)(recorded, &scope)).instrument(span);
-        let origin = CommandRef {
-            store: self.dispatcher.inner.log.heads().log_id(),
-            command: recorded.meta.command,
-        };
-        let reacted = reacting(self.entry.name, origin, reply).await;
+        let store = self.dispatcher.inner.log.heads().log_id();
+        let running = RunningReaction::new(self.entry.name, store, recorded);
+        let reacted = running.run(reply).await;
         reacted.map_err(Error::panicked)?
     }
 }

@@ -126,7 +126,7 @@ impl Dispatcher {
         let head = self.inner.log.heads().position();
         let waited = started.elapsed();
         Err(self.inner.unfinished(waited, head, store, |subscription| {
-            subscription.position < head || subscription.state != SubscriptionState::Running
+            subscription.position < head || !subscription.is_ok()
         }))
     }
 }
@@ -232,6 +232,7 @@ impl fmt::Display for Unfinished {
             let head = self.head;
             let why = match state {
                 SubscriptionState::Running => String::new(),
+                SubscriptionState::Standby => " (in another process)".to_owned(),
                 SubscriptionState::Failing { error: why, .. }
                 | SubscriptionState::Stopped { reason: why } => format!(" ({why})"),
             };

@@ -3,8 +3,8 @@ use std::any::{Any, TypeId};
 use super::Tx;
 use crate::store::{
     Append, AppendError, Appended, BoxFuture, ErasedLogTx, ErasedTx, ErasedViewTx, HasReader,
-    LogTransaction, Position, ReaderSource, StoreError, Transactional, Transactions, ViewBatch,
-    ViewCommitError, ViewTransaction, ViewTransactions,
+    LogTransaction, Position, ReaderSource, Shard, StoreError, Transactional, Transactions,
+    ViewBatch, ViewCommitError, ViewTransaction, ViewTransactions,
 };
 
 impl<S: HasReader> ReaderSource for S {
@@ -55,11 +55,8 @@ impl<S: Transactional<Transaction: LogTransaction>> ErasedLogTx for Tx<S> {
 }
 
 impl<S: Transactional<Transaction: ViewTransaction>> ErasedViewTx for Tx<S> {
-    fn checkpoint(
-        &mut self,
-        subscription: String,
-    ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
-        (**self).checkpoint(subscription)
+    fn checkpoint(&mut self, shard: Shard) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
+        (**self).checkpoint(shard)
     }
 
     fn commit(

@@ -6,11 +6,13 @@ use hashbrown::HashMap;
 
 use super::conflict_window::ConflictWindow;
 use super::decider::{Decider, Question};
+use super::shard_table::ShardTable;
 use super::{
-    Append, AppendError, Appended, BoxFuture, Capabilities, Checkpoint, EventLog, EventPage,
-    EventQuery, EventQueryItem, Heads, Incarnation, IndexRange, Limits, ModelSchema, Position,
-    ReadRange, Recorded, SortKey, StateKey, StateStore, StoreError, StoredCommand, StoredState,
-    Tag, ViewBatch, ViewCommitError, ViewPage, ViewScan, ViewStore,
+    Append, AppendError, Appended, Attendance, BoxFuture, Capabilities, Checkpoint, Claim, Epoch,
+    EventLog, EventPage, EventQuery, EventQueryItem, Heads, Incarnation, IndexRange, Limits,
+    ModelSchema, Position, ReadRange, Recorded, Roster, Shard, ShardStore, SortKey, StateKey,
+    StateStore, StoreError, StoredCommand, StoredState, Tag, ViewBatch, ViewCapabilities,
+    ViewCommitError, ViewPage, ViewScan, ViewStore, WorkerId,
 };
 use crate::CommandId;
 
@@ -33,7 +35,7 @@ struct Data {
     /// memory.
     window: ConflictWindow,
     views: HashMap<String, BTreeMap<String, IndexedView>>,
-    checkpoints: HashMap<String, Checkpoint>,
+    shards: ShardTable,
 }
 
 /// The records of commands. Most ids were assigned by a dispatcher for their very call and are never
@@ -149,11 +151,8 @@ impl ViewStore for Memory {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn checkpoint(
-        &self,
-        subscription: &str,
-    ) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
-        let checkpoint = self.lock().checkpoints.get(subscription).copied();
+    fn checkpoint(&self, shard: &Shard) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
+        let checkpoint = self.lock().shards.checkpoint(shard);
         Box::pin(std::future::ready(Ok(checkpoint)))
     }
 
@@ -179,6 +178,42 @@ impl ViewStore for Memory {
     fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>> {
         let page = self.lock().scan(&scan);
         Box::pin(std::future::ready(Ok(page)))
+    }
+
+    fn view_capabilities(&self) -> ViewCapabilities<'_> {
+        ViewCapabilities::default().shards(self)
+    }
+}
+
+impl ShardStore for Memory {
+    fn attend(&self, attendance: Attendance) -> BoxFuture<'_, Result<Roster, StoreError>> {
+        let roster = self.lock().shards.attend(attendance);
+        Box::pin(std::future::ready(Ok(roster)))
+    }
+
+    fn claim(
+        &self,
+        worker: WorkerId,
+        claims: Vec<Claim>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Epoch>>, StoreError>> {
+        let shards = &mut self.lock().shards;
+        let claimed = claims.into_iter().map(|claim| shards.claim(worker, claim));
+        let epochs = claimed.collect();
+        Box::pin(std::future::ready(Ok(epochs)))
+    }
+
+    fn release(
+        &self,
+        worker: WorkerId,
+        shards: Vec<Shard>,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.lock().shards.release(worker, &shards);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn leave(&self, worker: WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.lock().shards.leave(worker);
+        Box::pin(std::future::ready(Ok(())))
     }
 }
 
@@ -374,14 +409,10 @@ impl Data {
     }
 
     fn commit(&mut self, batch: ViewBatch) -> Result<(), ViewCommitError> {
-        // The fence (V2): of two workers at one checkpoint, only the first one writes.
-        let found = self
-            .checkpoints
-            .get(&batch.subscription)
-            .map(|checkpoint| checkpoint.position);
-        if found != batch.from {
-            return Err(ViewCommitError::Moved { found });
-        }
+        // The fence (V2): of two workers at one checkpoint, only the first one writes, and of two
+        // owners of a shard only the last one.
+        let shard = self.shards.at_start_of(&batch)?;
+        shard.checkpoint = Some(batch.to);
         for change in batch.changes {
             let views = self.views.entry(change.model.table.clone()).or_default();
             match change.view {
@@ -393,7 +424,6 @@ impl Data {
                 }
             }
         }
-        self.checkpoints.insert(batch.subscription, batch.to);
         Ok(())
     }
 

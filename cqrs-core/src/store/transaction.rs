@@ -1,7 +1,7 @@
 use std::any::{Any, TypeId};
 
 use super::{
-    Append, AppendError, Appended, BoxFuture, EventLog, Position, StoreError, ViewBatch,
+    Append, AppendError, Appended, BoxFuture, EventLog, Position, Shard, StoreError, ViewBatch,
     ViewCommitError, ViewStore,
 };
 
@@ -69,12 +69,9 @@ pub trait LogTransaction: Send + 'static {
             views"
 )]
 pub trait ViewTransaction: Send + 'static {
-    /// Reads and locks the checkpoint of a subscription. Until this transaction ends, other
-    /// transactions of the subscription wait here.
-    fn checkpoint(
-        &mut self,
-        subscription: String,
-    ) -> BoxFuture<'_, Result<Option<Position>, StoreError>>;
+    /// Reads and locks the checkpoint of a shard. Until this transaction ends, other transactions of
+    /// the shard wait here.
+    fn checkpoint(&mut self, shard: Shard) -> BoxFuture<'_, Result<Option<Position>, StoreError>>;
 
     /// Commits as [`ViewStore::commit`], together with the writes of the transaction, or neither.
     fn commit(self, batch: ViewBatch) -> BoxFuture<'static, Result<(), ViewCommitError>>;
@@ -146,10 +143,7 @@ pub trait ErasedLogTx: ErasedTx {
 /// A [`Tx`](crate::Tx) of a view store without its type.
 pub trait ErasedViewTx: ErasedTx {
     /// See [`ViewTransaction::checkpoint`].
-    fn checkpoint(
-        &mut self,
-        subscription: String,
-    ) -> BoxFuture<'_, Result<Option<Position>, StoreError>>;
+    fn checkpoint(&mut self, shard: Shard) -> BoxFuture<'_, Result<Option<Position>, StoreError>>;
 
     /// See [`ViewTransaction::commit`].
     fn commit(self: Box<Self>, batch: ViewBatch)

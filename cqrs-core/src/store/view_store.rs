@@ -2,8 +2,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::{
-    BoxFuture, Checkpoint, HasReader, Incarnation, Position, ReaderSource, SortKey, StoreError,
-    Transactional, ViewTransaction, ViewTransactions,
+    BoxFuture, Checkpoint, Epoch, HasReader, Incarnation, Position, ReaderSource, Shard,
+    ShardStore, SortKey, StoreError, Transactional, ViewTransaction, ViewTransactions,
 };
 
 /// A store of read models and of the checkpoints of subscriptions.
@@ -12,11 +12,10 @@ pub trait ViewStore: Send + Sync + 'static {
     /// Existing data stays.
     fn prepare(&self, models: Vec<ModelSchema>) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// The checkpoint of a subscription as it was committed last, `None` if it has none yet.
-    fn checkpoint(
-        &self,
-        subscription: &str,
-    ) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>>;
+    /// The checkpoint of a shard as it was committed last, `None` if it has none yet. In a store
+    /// without [shards](ViewCapabilities::shards), a subscription has a single one,
+    /// [`Shard::whole`].
+    fn checkpoint(&self, shard: &Shard) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>>;
 
     /// Writes the changes and the new checkpoint, if the position of the current one is the batch's
     /// `from`. This fence makes projections exactly-once. With [`CommitMode::Atomic`], both happen
@@ -84,6 +83,9 @@ pub struct ViewCapabilities<'s> {
     pub(crate) transactions: Option<&'s dyn ViewTransactions>,
     /// The store's own reader.
     pub(crate) reader: Option<&'s dyn ReaderSource>,
+    /// The shards of subscriptions. Without it, processes do not divide their subscriptions: each
+    /// handles all events, and of those that handle the same event, one can commit.
+    pub shards: Option<&'s dyn ShardStore>,
 }
 
 /// How a store writes the changes of a batch and its checkpoint.
@@ -146,6 +148,15 @@ impl<'s> ViewCapabilities<'s> {
         }
     }
 
+    /// Sets [`shards`](Self::shards).
+    #[must_use]
+    pub fn shards(self, shards: &'s dyn ShardStore) -> Self {
+        Self {
+            shards: Some(shards),
+            ..self
+        }
+    }
+
     /// Offers the reader of this store for query handlers, which take it as `Reader<S>`.
     #[must_use]
     pub fn reader<S: HasReader>(self, store: &'s S) -> Self {
@@ -163,11 +174,8 @@ impl<T: ViewStore + ?Sized> ViewStore for Arc<T> {
         (**self).prepare(models)
     }
 
-    fn checkpoint(
-        &self,
-        subscription: &str,
-    ) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
-        (**self).checkpoint(subscription)
+    fn checkpoint(&self, shard: &Shard) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
+        (**self).checkpoint(shard)
     }
 
     fn commit(&self, batch: ViewBatch) -> BoxFuture<'_, Result<(), ViewCommitError>> {
@@ -220,8 +228,11 @@ pub struct ModelSchema {
 /// Changes to read models, with the checkpoint that they lead to.
 #[derive(Clone, Debug)]
 pub struct ViewBatch {
-    /// Name of the subscription.
-    pub subscription: String,
+    /// The shard that the checkpoint belongs to.
+    pub shard: Shard,
+    /// The required current epoch of the shard. [`Epoch::UNCLAIMED`] in a store without
+    /// [shards](ViewCapabilities::shards).
+    pub epoch: Epoch,
     /// Required current checkpoint.
     pub from: Option<Position>,
     /// New checkpoint. Its position may be lower than the current one, if the log lost events in
@@ -271,7 +282,7 @@ impl From<Option<Vec<u8>>> for StoredView {
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ViewCommitError {
-    /// Another process moved the checkpoint. Read the checkpoint and start again. Nothing was
+    /// Another process moved the checkpoint, or claimed the shard. Read the checkpoint and start again. Nothing was
     /// written, or, with [`CommitMode::ByPosition`], changes that the store did not have.
     #[error("the checkpoint has moved to {}", .found.unwrap_or_default())]
     Moved {

@@ -2,19 +2,21 @@ use std::sync::Arc;
 
 use super::{Progress, SubscriptionPage};
 use crate::store::{
-    Checkpoint, EventLog, EventLogExt, EventQuery, Incarnation, LastEvent, Position, ReadRange,
-    StoreError, ViewBatch, ViewChange, ViewCommitError, ViewStore,
+    Checkpoint, Epoch, EventLog, EventLogExt, EventQuery, Incarnation, LastEvent, Position,
+    ReadRange, Shard, StoreError, ViewBatch, ViewChange, ViewCommitError, ViewStore,
 };
 
 /// Maximum distance between the last event of a checkpoint and the worker's position. Without results
 /// to commit, the checkpoint is written only at this distance, so that a restart does not read far.
 const MAX_CHECKPOINT_LAG: u64 = 4096;
 
-/// The checkpoint of a subscription, as its worker last read or wrote it.
+/// The checkpoint of a shard, as its worker last read or wrote it.
 pub(crate) struct HeldCheckpoint {
     log: Arc<dyn EventLog>,
     pub(super) views: Arc<dyn ViewStore>,
-    pub(super) subscription: String,
+    pub(super) shard: Shard,
+    /// The epoch in which this process claimed the shard.
+    epoch: Epoch,
     pub(super) position: Option<Position>,
     /// The last event known to the subscription, which the next commit records.
     last_event: Option<LastEvent>,
@@ -36,24 +38,25 @@ pub(super) struct Resumption {
 }
 
 impl HeldCheckpoint {
-    /// Reads the checkpoint of a subscription.
+    /// Reads the checkpoint of a shard, claimed in this epoch.
     pub(super) async fn read(
         log: Arc<dyn EventLog>,
         views: Arc<dyn ViewStore>,
-        subscription: String,
+        (shard, epoch): (Shard, Epoch),
         progress: Progress,
     ) -> Result<Self, StoreError> {
         // Before the position. If a replacement comes in between, the position carries the earlier
         // incarnation, and its commits are refused; in the other order, they would be accepted.
         let log_incarnation = log.heads().incarnation();
         let view_incarnation = views.view_incarnation();
-        let found = views.checkpoint(&subscription).await?;
+        let found = views.checkpoint(&shard).await?;
         let position = found.map(|found| found.position);
         let last_event = found.and_then(|found| found.last_event);
         Ok(Self {
             log,
             views,
-            subscription,
+            shard,
+            epoch,
             position,
             last_event,
             lag_from: last_event.map_or(position.unwrap_or_default(), |event| event.position),
@@ -200,7 +203,8 @@ impl HeldCheckpoint {
             });
         }
         Ok(ViewBatch {
-            subscription: self.subscription.clone(),
+            shard: self.shard.clone(),
+            epoch: self.epoch,
             from: self.position,
             to: Checkpoint {
                 position: to,

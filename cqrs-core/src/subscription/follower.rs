@@ -62,6 +62,8 @@ pub(crate) enum Interruption {
     /// another one.
     CheckpointMoved,
     Failed(String),
+    /// The shard is to be given up, or another process has claimed it.
+    LeaseEnded,
     /// The dispatcher is shut down, and this follower has finished.
     ShutDown,
 }

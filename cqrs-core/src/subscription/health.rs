@@ -29,6 +29,8 @@ pub enum SubscriptionKind {
 pub enum SubscriptionState {
     /// Following the log.
     Running,
+    /// Another process handles the events, and this one takes over when that ends.
+    Standby,
     /// Retrying after an error of an event or of the store. No event is skipped: the position stays
     /// until the retry succeeds.
     Failing {
@@ -61,6 +63,14 @@ impl fmt::Display for SubscriptionKind {
 }
 
 impl SubscriptionHealth {
+    /// Whether its events are handled, here or in another process.
+    pub fn is_ok(&self) -> bool {
+        match self.state {
+            SubscriptionState::Running | SubscriptionState::Standby => true,
+            SubscriptionState::Failing { .. } | SubscriptionState::Stopped { .. } => false,
+        }
+    }
+
     /// Number of positions between this subscription and `head`.
     pub fn behind(&self, head: Position) -> u64 {
         head.since(self.position)

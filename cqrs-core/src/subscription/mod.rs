@@ -1,15 +1,19 @@
 //! Projections and reactions follow the log: a worker delivers the events of a subscription to its
 //! follower, a projection or a reaction, and keeps the checkpoint.
 
+mod assignment;
 mod backoff;
 mod checkpoint;
+mod coordinator;
 mod follower;
 mod health;
+mod lease;
 mod observer;
 mod phase;
 mod progress;
 mod projection;
 mod sql_projection;
+mod standby;
 mod view_folds;
 mod view_projection;
 mod worker;
@@ -19,6 +23,7 @@ use std::sync::Arc;
 pub use health::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
 
 pub(crate) use checkpoint::HeldCheckpoint;
+pub(crate) use coordinator::Coordinator;
 pub(crate) use follower::{FailedEvent, Follower, Interruption, PageOutcome, SubscriptionPage};
 pub(crate) use observer::Observer;
 pub(crate) use phase::Phase;
@@ -26,8 +31,9 @@ pub(crate) use progress::Progress;
 pub(crate) use worker::{SHUT_DOWN, Worker};
 
 use crate::registry::{ProjectionEntry, ReactionEntry};
-use crate::store::{EventLog, EventQuery, ViewStore};
+use crate::store::{EventLog, EventQuery, Shard, ViewStore};
 use crate::wiring::{BuildError, Models, PlannedProjection};
+use lease::ShardLease;
 use projection::{FoldTarget, ProjectionRunner};
 use view_folds::ViewFolds;
 
@@ -41,15 +47,17 @@ pub(crate) async fn projection(
     models: &Models,
     log: &Arc<dyn EventLog>,
     views: &Arc<dyn ViewStore>,
+    coordinator: Option<&mut Coordinator>,
 ) -> Result<(Worker, Box<dyn Follower>), BuildError> {
     let entry = plan.entry;
-    let subscription = checkpoint_of(entry);
+    let shard = Shard::whole(checkpoint_of(entry));
     if let Some(setup) = &plan.setup {
-        sql_projection::set_up(setup, entry.name, &subscription, &**views).await?;
+        sql_projection::set_up(setup, entry.name, shard.clone(), &**views).await?;
     }
     let query = EventQuery::typed(plan.folds.iter().map(|fold| fold.event));
     let progress = Progress::new(entry.name, SubscriptionKind::Projection, views.clone());
-    let worker = Worker::new(subscription, query, progress, log.clone(), views.clone());
+    let lease = lease(coordinator, &shard, &progress);
+    let worker = Worker::new(shard, lease, query, progress, log.clone(), views.clone());
     let runner = ProjectionRunner {
         folds: ViewFolds::new(plan, models, views.clone()),
         target: if plan.takes_transaction() {
@@ -70,15 +78,25 @@ pub(crate) async fn reaction(
     entry: &'static ReactionEntry,
     log: &Arc<dyn EventLog>,
     views: &Arc<dyn ViewStore>,
+    coordinator: Option<&mut Coordinator>,
 ) -> Result<Worker, BuildError> {
-    let subscription = format!("reaction:{}", entry.name);
+    let shard = Shard::whole(format!("reaction:{}", entry.name));
     let query = EventQuery::typed([entry.event]);
     let progress = Progress::new(entry.name, SubscriptionKind::Reaction, views.clone());
-    let worker = Worker::new(subscription, query, progress, log.clone(), views.clone());
+    let lease = lease(coordinator, &shard, &progress);
+    let worker = Worker::new(shard, lease, query, progress, log.clone(), views.clone());
     if !entry.from_start {
         worker.begin_at_head().await?;
     }
     Ok(worker)
+}
+
+/// The lease of a worker's shard. Without a coordinator, it never ends.
+fn lease(coordinator: Option<&mut Coordinator>, shard: &Shard, progress: &Progress) -> ShardLease {
+    match coordinator {
+        Some(coordinator) => coordinator.lease(shard.clone(), progress.clone()),
+        None => ShardLease::unlimited(),
+    }
 }
 
 /// The name of a projection's checkpoint.

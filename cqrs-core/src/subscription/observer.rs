@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::worker::{ENDED, SHUT_DOWN, unless};
 use super::{Phase, Progress, SubscriptionKind};
 use crate::registry::ProjectionEntry;
-use crate::store::ViewStore;
+use crate::store::{Shard, ViewStore};
 
 /// Interval between two reads of the checkpoint.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -15,7 +15,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Follows the checkpoint of a projection that another process runs, in a view store that is
 /// read-only for this process.
 pub(crate) struct Observer {
-    subscription: String,
+    shard: Shard,
     progress: Progress,
     views: Arc<dyn ViewStore>,
 }
@@ -23,7 +23,7 @@ pub(crate) struct Observer {
 impl Observer {
     pub(crate) fn new(entry: &ProjectionEntry, views: Arc<dyn ViewStore>) -> Self {
         Self {
-            subscription: super::checkpoint_of(entry),
+            shard: Shard::whole(super::checkpoint_of(entry)),
             progress: Progress::new(entry.name, SubscriptionKind::Projection, views.clone()),
             views,
         }
@@ -49,7 +49,7 @@ impl Observer {
         loop {
             // Before the checkpoint, which may be read from data that replace the known ones.
             let incarnation = self.views.view_incarnation();
-            match self.views.checkpoint(&self.subscription).await {
+            match self.views.checkpoint(&self.shard).await {
                 Ok(checkpoint) => {
                     attempts = 0;
                     let position = checkpoint.unwrap_or_default().position;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
 use crate::error::NotCaughtUp;
@@ -18,6 +18,8 @@ pub(crate) struct Progress {
     /// The store of the checkpoint.
     views: Arc<dyn ViewStore>,
     state: watch::Sender<ProgressState>,
+    /// Signals that somebody waits for a position.
+    wanted: Arc<Notify>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -43,6 +45,7 @@ impl Progress {
             kind,
             views,
             state: watch::Sender::new(state),
+            wanted: Arc::default(),
         }
     }
 
@@ -66,12 +69,43 @@ impl Progress {
         });
     }
 
-    /// Records that everything up to `position` is done, by this worker or by another one. A
-    /// failure stays reported.
+    /// Records that everything up to `position` is done. A failure stays reported.
     pub(super) fn mark_started(&self, position: Position, incarnation: Incarnation) {
         self.state.send_modify(|state| {
             state.position = position;
             state.incarnation = incarnation;
+        });
+    }
+
+    /// Records that another process handles the events, and has done so up to `position`.
+    pub(super) fn mark_standby(&self, position: Position, incarnation: Incarnation) {
+        self.state.send_if_modified(|state| {
+            let standby = ProgressState {
+                position,
+                incarnation,
+                status: SubscriptionState::Standby,
+            };
+            let is_new = !state.is_stopped() && *state != standby;
+            if is_new {
+                *state = standby;
+            }
+            is_new
+        });
+    }
+
+    /// Records that this process no longer handles the events.
+    pub(super) fn mark_left(&self) {
+        self.mark_standby(self.position(), self.view_incarnation());
+    }
+
+    /// Records that this process handles the events from now on.
+    pub(super) fn mark_active(&self) {
+        self.state.send_if_modified(|state| {
+            let is_new = state.status == SubscriptionState::Standby;
+            if is_new {
+                state.status = SubscriptionState::Running;
+            }
+            is_new
         });
     }
 
@@ -96,6 +130,18 @@ impl Progress {
         self.kind
     }
 
+    /// Waits until somebody waits for a position.
+    pub(super) async fn wanted(&self) {
+        while !self.is_wanted() {
+            self.wanted.notified().await;
+        }
+    }
+
+    /// Whether somebody waits for a position.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.state.receiver_count() > 0
+    }
+
     /// The position up to which everything is done. The start of the log if the view store has lost
     /// commits, until the worker has read its checkpoint again.
     pub(super) fn position(&self) -> Position {
@@ -115,6 +161,14 @@ impl Progress {
         self.views.view_incarnation()
     }
 
+    /// Waits until another process handles the events.
+    pub(super) async fn on_standby(&self) {
+        let mut state = self.state.subscribe();
+        let standby = state.wait_for(|state| state.status == SubscriptionState::Standby);
+        // An error would mean that the sender is gone, but `self` has it.
+        let _ = standby.await;
+    }
+
     /// Waits until the worker has ended.
     pub(crate) async fn stopped(&self) {
         let mut state = self.state.subscribe();
@@ -130,6 +184,7 @@ impl Progress {
         within: Duration,
     ) -> Result<Incarnation, NotCaughtUp> {
         let mut state = self.state.subscribe();
+        self.wanted.notify_one();
         let ended = state.wait_for(|state| self.position_in(state) >= wanted || state.is_stopped());
         match tokio::time::timeout(within, ended).await {
             Ok(Ok(state)) if self.position_in(&state) >= wanted => Ok(state.incarnation),
@@ -161,7 +216,7 @@ impl Progress {
         let position = self.position();
         let status = self.state.borrow().status.clone();
         let (failing, stopped) = match status {
-            SubscriptionState::Running => (None, None),
+            SubscriptionState::Running | SubscriptionState::Standby => (None, None),
             SubscriptionState::Failing { error, .. } => (Some(error), None),
             SubscriptionState::Stopped { reason } => (None, Some(reason)),
         };

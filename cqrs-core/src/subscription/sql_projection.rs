@@ -2,7 +2,7 @@ use super::view_folds::{Check, FoldedEvents, ViewFolds};
 use super::{HeldCheckpoint, Interruption, PageOutcome, SubscriptionPage};
 use crate::error::{Error, Result};
 use crate::handler::{Reply, Setup, SetupScope, TxSlot};
-use crate::store::{ErasedViewTx, Position, ViewBatch, ViewCommitError, ViewStore};
+use crate::store::{Epoch, ErasedViewTx, Position, Shard, ViewBatch, ViewCommitError, ViewStore};
 use crate::wiring::BuildError;
 
 /// Folds a page in one transaction, which commits with the checkpoint, or in several if its views
@@ -20,7 +20,7 @@ pub(super) async fn fold_page(
         let mut tx = checkpoint.views.begin_commit().await?;
         // Read in the transaction, which holds the checkpoint from here on. If another worker has
         // moved it, the folds would write rows for events that are already counted.
-        if tx.checkpoint(checkpoint.subscription.clone()).await? != checkpoint.position {
+        if tx.checkpoint(checkpoint.shard.clone()).await? != checkpoint.position {
             return Err(Interruption::CheckpointMoved);
         }
         let slot = TxSlot::new(tx);
@@ -72,14 +72,14 @@ pub(super) async fn fold_page(
 pub(super) async fn set_up(
     setup: &Setup,
     projection: &'static str,
-    subscription: &str,
+    shard: Shard,
     views: &dyn ViewStore,
 ) -> Result<(), BuildError> {
-    if views.checkpoint(subscription).await?.is_some() {
+    if views.checkpoint(&shard).await?.is_some() {
         return Ok(());
     }
     let mut tx = views.begin_commit().await?;
-    if tx.checkpoint(subscription.to_owned()).await?.is_some() {
+    if tx.checkpoint(shard.clone()).await?.is_some() {
         // Another process has run it in the meantime.
         return Ok(());
     }
@@ -90,7 +90,8 @@ pub(super) async fn set_up(
     };
     run(setup, &slot).await.map_err(failed)?;
     let batch = ViewBatch {
-        subscription: subscription.to_owned(),
+        shard,
+        epoch: Epoch::UNCLAIMED,
         from: None,
         to: Position::START.into(),
         incarnation: views.view_incarnation(),

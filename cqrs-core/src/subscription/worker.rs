@@ -10,13 +10,16 @@ use tracing::{Instrument, Span};
 
 use super::backoff::Backoff;
 use super::checkpoint::Resumption;
+use super::lease::{ShardLease, ShardLeaseState};
+use super::standby::Standby;
 use super::{
     Follower, HeldCheckpoint, Interruption, PageOutcome, Phase, Progress, SubscriptionPage,
 };
 use crate::panic::Guarded;
 use crate::store::subscription::Subscription;
 use crate::store::{
-    EventLog, EventLogExt, EventQuery, Position, StoreError, ViewCommitError, ViewStore,
+    Epoch, EventLog, EventLogExt, EventQuery, Position, Shard, StoreError, ViewCommitError,
+    ViewStore,
 };
 use crate::trace;
 
@@ -34,27 +37,30 @@ pub(super) const ENDED: &str = "its task has ended, because the Tokio runtime th
      has ended, or the last clone of the dispatcher was dropped: build the dispatcher in a runtime \
      that lives as long as the program";
 
-/// Follows the log from a checkpoint, and delivers the matching events to a [`Follower`].
+/// Follows the log from the checkpoint of a shard, and delivers the matching events to a [`Follower`],
+/// as long as this process holds the shard.
 pub(crate) struct Worker {
-    /// Name of the checkpoint.
-    subscription: String,
-    query: EventQuery,
-    progress: Progress,
-    log: Arc<dyn EventLog>,
+    pub(super) shard: Shard,
+    pub(super) lease: ShardLease,
+    pub(super) query: EventQuery,
+    pub(super) progress: Progress,
+    pub(super) log: Arc<dyn EventLog>,
     /// The store of the checkpoint.
-    views: Arc<dyn ViewStore>,
+    pub(super) views: Arc<dyn ViewStore>,
 }
 
 impl Worker {
-    pub(crate) fn new(
-        subscription: String,
+    pub(super) fn new(
+        shard: Shard,
+        lease: ShardLease,
         query: EventQuery,
         progress: Progress,
         log: Arc<dyn EventLog>,
         views: Arc<dyn ViewStore>,
     ) -> Self {
         Self {
-            subscription,
+            shard,
+            lease,
             query,
             progress,
             log,
@@ -67,7 +73,7 @@ impl Worker {
     /// # Errors
     /// When the store fails.
     pub(crate) async fn begin_at_head(&self) -> Result<(), StoreError> {
-        let mut checkpoint = self.checkpoint().await?;
+        let mut checkpoint = self.checkpoint(Epoch::UNCLAIMED).await?;
         if checkpoint.position.is_some() {
             return Ok(());
         }
@@ -83,11 +89,11 @@ impl Worker {
         self.progress.clone()
     }
 
-    async fn checkpoint(&self) -> Result<HeldCheckpoint, StoreError> {
+    pub(super) async fn checkpoint(&self, epoch: Epoch) -> Result<HeldCheckpoint, StoreError> {
         HeldCheckpoint::read(
             self.log.clone(),
             self.views.clone(),
-            self.subscription.clone(),
+            (self.shard.clone(), epoch),
             self.progress(),
         )
         .await
@@ -98,17 +104,36 @@ impl Worker {
     pub(crate) async fn run(self, follower: Box<dyn Follower>, phases: watch::Receiver<Phase>) {
         let mut backoff = Backoff::default();
         loop {
-            let follow = self.follow(&*follower, &phases, &mut backoff);
+            let is_dismissed = dismissed(&*follower, &phases, self.progress.position());
+            let is_left = self.left_to_another_process(&*follower, &phases);
+            let is_over = async {
+                let _ = unless(is_dismissed, is_left).await;
+            };
+            let Some(epoch) = unless(is_over, self.held()).await else {
+                break;
+            };
+            self.progress.mark_active();
+            let follow = self.follow(&*follower, &phases, &mut backoff, epoch);
             let interrupted = match Guarded(Box::pin(follow)).await {
                 Ok(Ok(never)) => match never {},
                 Ok(Err(interrupted)) => interrupted,
                 Err(panic) => Interruption::Failed(format!("its worker panicked: {panic}")),
             };
+            if self.lease.state() != ShardLeaseState::Held(epoch) {
+                self.progress.mark_left();
+                self.lease.stopped();
+                backoff = Backoff::default();
+                continue;
+            }
             let attempts = backoff.failed();
             match interrupted {
+                Interruption::LeaseEnded => continue,
                 // Another process has got further. No pause is needed to continue from there.
-                Interruption::CheckpointMoved if attempts == 1 => continue,
-                Interruption::CheckpointMoved if attempts <= MAX_SILENT_MOVES => {}
+                Interruption::CheckpointMoved if attempts == 1 => {
+                    self.lease.doubt();
+                    continue;
+                }
+                Interruption::CheckpointMoved if attempts <= MAX_SILENT_MOVES => self.lease.doubt(),
                 Interruption::CheckpointMoved => {
                     let error = "its commits keep being refused: another process moves its checkpoint, \
                                  or the database aborts its transactions";
@@ -119,15 +144,44 @@ impl Worker {
             }
             let pause = tokio::time::sleep(backoff.pause());
             let dismissed = dismissed(&*follower, &phases, self.progress.position());
-            if unless(dismissed, pause).await.is_none() {
+            if unless(dismissed, unless(self.lease.over(epoch), pause))
+                .await
+                .is_none()
+            {
                 break;
             }
         }
         self.progress.mark_stopped(SHUT_DOWN);
     }
 
+    /// Waits until this process holds the shard, and returns the epoch. Meanwhile, the checkpoint that
+    /// another process moves is this one's progress.
+    async fn held(&self) -> Epoch {
+        let mut standby = Standby::new(self);
+        let (mut held, mut observe) = (pin!(self.lease.held()), pin!(standby.observe()));
+        poll_fn(|context| match held.as_mut().poll(context) {
+            Poll::Ready(epoch) => Poll::Ready(epoch),
+            Poll::Pending => {
+                let _: Poll<Infallible> = observe.as_mut().poll(context);
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    /// Waits until a shutdown has come to a phase in which the follower has nothing left to do, since
+    /// another process handles the events.
+    async fn left_to_another_process(
+        &self,
+        follower: &dyn Follower,
+        phases: &watch::Receiver<Phase>,
+    ) {
+        dismissed(follower, phases, Position::new(u64::MAX)).await;
+        self.progress.on_standby().await;
+    }
+
     fn fails(&self, backoff: &Backoff, attempts: u32, error: String) {
-        trace::fails(&self.subscription, attempts, backoff.pause(), &error);
+        trace::fails(&self.shard.subscription, attempts, backoff.pause(), &error);
         self.progress.mark_failing(attempts, error);
     }
 
@@ -137,13 +191,14 @@ impl Worker {
         follower: &dyn Follower,
         phases: &watch::Receiver<Phase>,
         backoff: &mut Backoff,
+        epoch: Epoch,
     ) -> Result<Infallible, Interruption> {
         // Read again after each interruption: the checkpoint in the store is the only truth about
         // which events are done, whichever process has moved it.
-        let mut checkpoint = self.checkpoint().await?;
+        let mut checkpoint = self.checkpoint(epoch).await?;
         let start = checkpoint.position.unwrap_or_default();
         backoff.progressed(start);
-        trace::follows(&self.subscription, start);
+        trace::follows(&self.shard.subscription, start);
         // A position of another log must not count as reached in this one.
         let Resumption { from, head } = checkpoint.resume(&self.query).await?;
         if head == from {
@@ -164,10 +219,14 @@ impl Worker {
                 return Err(Interruption::CheckpointMoved);
             }
             let from = log.position();
-            let poll = log.poll(PAGE_SIZE);
-            // A shutdown takes effect between two pages only: a page that has begun is committed.
+            // A shutdown and the end of the lease take effect between two pages only: a page that has
+            // begun is committed.
+            let poll = unless(self.lease.over(epoch), log.poll(PAGE_SIZE));
             let Some(polled) = unless(dismissed(follower, phases, from), poll).await else {
                 return Err(Interruption::ShutDown);
+            };
+            let Some(polled) = polled else {
+                return Err(Interruption::LeaseEnded);
             };
             let Some(page) = polled? else { continue };
             let events = &page.events;
@@ -175,7 +234,7 @@ impl Worker {
             let span = if events.is_empty() {
                 Span::none()
             } else {
-                follower.span(&self.subscription, events)
+                follower.span(&self.shard.subscription, events)
             };
             let page = SubscriptionPage { from, to, events };
             let handle = follower.handle(page, &mut checkpoint);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use cqrs_core::prelude::*;
-use cqrs_core::store::{EventLogExt, EventQuery, StateKey, Store};
+use cqrs_core::store::{EventLogExt, EventQuery, Shard, StateKey, Store};
 use cqrs_sqlite::Sqlite;
 use tokio::runtime::Runtime;
 
@@ -76,7 +76,10 @@ impl Ledger {
 
     /// As [`check`](Self::check), of a store that is open and that no other process writes to now.
     pub async fn compare<S: Store + Clone>(&mut self, store: &S) {
-        let checkpoint = store.checkpoint(SUBSCRIPTION).await.expect("a checkpoint");
+        let checkpoint = store
+            .checkpoint(&Shard::whole(SUBSCRIPTION))
+            .await
+            .expect("a checkpoint");
         let checkpoint = checkpoint.map(|found| found.position);
         let head = store.head().await.expect("a head");
         assert!(

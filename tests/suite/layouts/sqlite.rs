@@ -12,6 +12,7 @@ const LATER: &[&str] = &[
     include_str!("../../../adapters/sqlite/src/sql/migrations/0002_last_events.sql"),
     include_str!("../../../adapters/sqlite/src/sql/migrations/0003_rows.sql"),
     include_str!("../../../adapters/sqlite/src/sql/migrations/0004_resent.sql"),
+    include_str!("../../../adapters/sqlite/src/sql/migrations/0005_shards.sql"),
 ];
 
 /// The version of the current layout.

@@ -42,7 +42,7 @@ impl PositionFault {
                 };
             }
             Self::HasNoFence => {
-                let found = views.checkpoint(&batch.subscription).await?;
+                let found = views.checkpoint(&batch.shard).await?;
                 batch.from = found.map(|found| found.position);
             }
         }

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use cqrs_conformance::ViewFixture;
 use cqrs_core::Memory;
 use cqrs_core::store::{
-    BoxFuture, Checkpoint, Incarnation, ModelSchema, SortKey, StoreError, StoredView, ViewBatch,
-    ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore,
+    Attendance, BoxFuture, Checkpoint, Claim, Epoch, Incarnation, ModelSchema, Roster, Shard,
+    ShardStore, SortKey, StoreError, StoredView, ViewBatch, ViewCapabilities, ViewCommitError,
+    ViewPage, ViewScan, ViewStore, WorkerId,
 };
 
 /// The bodies of views.
@@ -33,6 +35,10 @@ pub enum ViewFault {
     LoadsAFew,
     SplitsBatches,
     TruncatesSubscriptions,
+    IgnoresEpochs,
+    RobsOwners,
+    GrantsEveryClaim,
+    ForgetsShards,
 }
 
 /// The data of a faulty view store, shared by its handles. Also the handles: they have no state of
@@ -87,8 +93,10 @@ impl FaultyViews {
     async fn replicate(&self, latest: Option<ViewBatch>) -> Result<(), StoreError> {
         let mut replica = self.replica.lock().await;
         if let Some(mut batch) = std::mem::replace(&mut replica.pending, latest) {
-            let found = replica.copy.checkpoint(&batch.subscription).await?;
+            let found = replica.copy.checkpoint(&batch.shard).await?;
             batch.from = found.map(|found| found.position);
+            // The copy has the views only.
+            batch.epoch = Epoch::UNCLAIMED;
             let replicated = replica.copy.commit(batch).await;
             replicated.expect("the copy has no other writer");
         }
@@ -98,7 +106,7 @@ impl FaultyViews {
     async fn commit_badly(&self, mut batch: ViewBatch) -> Result<(), ViewCommitError> {
         match self.fault {
             ViewFault::HasNoFence => {
-                let found = self.data.checkpoint(&batch.subscription).await?;
+                let found = self.data.checkpoint(&batch.shard).await?;
                 batch.from = found.map(|found| found.position);
             }
             ViewFault::KeepsDeletedViews => batch.changes.retain(|change| change.view.is_some()),
@@ -116,18 +124,19 @@ impl FaultyViews {
                 }
             }
             ViewFault::SplitsBatches if batch.changes.len() > 25 => {
-                let subscription = "part".to_owned();
-                let from = self.data.checkpoint(&subscription).await?;
+                let shard = Shard::whole("part");
+                let from = self.data.checkpoint(&shard).await?;
                 let part = ViewBatch {
                     from: from.map(|checkpoint| checkpoint.position),
                     changes: batch.changes.drain(..25).collect(),
-                    subscription,
+                    shard,
                     ..batch
                 };
                 self.data.commit(part).await?;
                 super::a_while().await;
             }
-            ViewFault::TruncatesSubscriptions => batch.subscription.truncate(64),
+            ViewFault::TruncatesSubscriptions => batch.shard.subscription.truncate(64),
+            ViewFault::IgnoresEpochs => batch.epoch = self.epoch(&batch.shard).await?,
             ViewFault::KeepsOldSortKeys => {
                 let mut shared = self.shared();
                 for change in &mut batch.changes {
@@ -201,15 +210,13 @@ impl ViewStore for FaultyViews {
         self.data.prepare(models)
     }
 
-    fn checkpoint(
-        &self,
-        subscription: &str,
-    ) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
+    fn checkpoint(&self, shard: &Shard) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
         let length = match self.fault {
-            ViewFault::TruncatesSubscriptions => subscription.len().min(64),
-            _ => subscription.len(),
+            ViewFault::TruncatesSubscriptions => shard.subscription.len().min(64),
+            _ => shard.subscription.len(),
         };
-        self.data.checkpoint(&subscription[..length])
+        let shard = Shard::whole(&shard.subscription[..length]);
+        Box::pin(async move { self.data.checkpoint(&shard).await })
     }
 
     fn commit(&self, batch: ViewBatch) -> BoxFuture<'_, Result<(), ViewCommitError>> {
@@ -248,6 +255,77 @@ impl ViewStore for FaultyViews {
     }
 
     fn view_capabilities(&self) -> ViewCapabilities<'_> {
-        self.data.view_capabilities()
+        self.data.view_capabilities().shards(self)
+    }
+}
+
+impl FaultyViews {
+    async fn epoch(&self, shard: &Shard) -> Result<Epoch, StoreError> {
+        let attendance = Attendance {
+            worker: WorkerId::new(),
+            subscriptions: vec![shard.subscription.clone()],
+            lease: Duration::ZERO,
+        };
+        let roster = self.data.attend(attendance).await?;
+        let found = roster.shards.iter().find(|state| state.shard == *shard);
+        Ok(found.map(|state| state.epoch).unwrap_or_default())
+    }
+
+    /// Ends the attendance of all processes.
+    async fn rob_owners(&self, worker: WorkerId, claims: &[Claim]) -> Result<(), StoreError> {
+        let attendance = Attendance {
+            worker,
+            subscriptions: claims
+                .iter()
+                .map(|it| it.shard.subscription.clone())
+                .collect(),
+            lease: Duration::from_secs(3600),
+        };
+        for (owner, _) in self.data.attend(attendance).await?.workers {
+            self.data.leave(owner).await?;
+        }
+        Ok(())
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl ShardStore for FaultyViews {
+    fn attend(&self, attendance: Attendance) -> BoxFuture<'_, Result<Roster, StoreError>> {
+        Box::pin(async move {
+            let mut roster = self.data.attend(attendance).await?;
+            if self.fault == ViewFault::ForgetsShards {
+                roster.shards.pop();
+            }
+            Ok(roster)
+        })
+    }
+
+    fn claim(
+        &self,
+        worker: WorkerId,
+        claims: Vec<Claim>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Epoch>>, StoreError>> {
+        Box::pin(async move {
+            if self.fault == ViewFault::RobsOwners {
+                self.rob_owners(worker, &claims).await?;
+            }
+            let mut epochs = self.data.claim(worker, claims.clone()).await?;
+            if self.fault == ViewFault::GrantsEveryClaim {
+                epochs = claims.iter().map(|it| Some(it.seen.next())).collect();
+            }
+            Ok(epochs)
+        })
+    }
+
+    fn release(
+        &self,
+        worker: WorkerId,
+        shards: Vec<Shard>,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.data.release(worker, shards)
+    }
+
+    fn leave(&self, worker: WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.data.leave(worker)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cqrs_core::store::{
     Admission, Append, AppendError, Appended, BoxFuture, Capabilities, Checkpoint, EventData,
-    EventLog, EventPage, EventQuery, FoldReads, Heads, Incarnation, ModelSchema, ReadRange,
+    EventLog, EventPage, EventQuery, FoldReads, Heads, Incarnation, ModelSchema, ReadRange, Shard,
     StateKey, StateStore, StoreError, StoredCommand, StoredState, StoredView, ViewBatch,
     ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore,
 };
@@ -91,12 +91,12 @@ pub trait Hooks<S: ?Sized>: Send + Sync + 'static {
     fn checkpoint<'a>(
         &'a self,
         store: &'a S,
-        subscription: &str,
+        shard: &Shard,
     ) -> BoxFuture<'a, Result<Option<Checkpoint>, StoreError>>
     where
         S: ViewStore,
     {
-        store.checkpoint(subscription)
+        store.checkpoint(shard)
     }
 
     fn load<'a>(
@@ -219,11 +219,8 @@ impl<S: ViewStore + ?Sized, H: Hooks<S>> ViewStore for Decorated<S, H> {
         self.store.prepare(models)
     }
 
-    fn checkpoint(
-        &self,
-        subscription: &str,
-    ) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
-        self.hooks.checkpoint(&self.store, subscription)
+    fn checkpoint(&self, shard: &Shard) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
+        self.hooks.checkpoint(&self.store, shard)
     }
 
     fn commit(&self, batch: ViewBatch) -> BoxFuture<'_, Result<(), ViewCommitError>> {

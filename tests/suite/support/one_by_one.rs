@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use cqrs_core::Position;
 use cqrs_core::store::{
-    BoxFuture, Checkpoint, CommitMode, Incarnation, Memory, ModelSchema, StoreError, StoredView,
-    ViewBatch, ViewCapabilities, ViewChange, ViewCommitError, ViewStore,
+    BoxFuture, Checkpoint, CommitMode, Epoch, Incarnation, Memory, ModelSchema, Shard, StoreError,
+    StoredView, ViewBatch, ViewCapabilities, ViewChange, ViewCommitError, ViewStore,
 };
 use tokio::sync::{Mutex, watch};
 
@@ -112,8 +112,12 @@ impl SingleWrites {
         // A separate subscription, whose checkpoint stays where it is.
         let subscription = "one-by-one";
         let batch = ViewBatch {
-            subscription: subscription.to_owned(),
-            from: store.checkpoint(subscription).await?.map(|it| it.position),
+            shard: Shard::whole(subscription),
+            epoch: Epoch::UNCLAIMED,
+            from: store
+                .checkpoint(&Shard::whole(subscription))
+                .await?
+                .map(|it| it.position),
             to: Checkpoint::default(),
             incarnation: Incarnation::default(),
             changes: vec![change],

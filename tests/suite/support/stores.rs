@@ -48,3 +48,22 @@ pub async fn with_caches(app: Dispatcher, module: Module) -> Vec<Dispatcher> {
     }
     apps
 }
+
+/// Runs the test on builders for two processes on the same data, once per store.
+pub async fn on_each_twice<F: Future>(module: Module, test: impl Fn([Builder; 2]) -> F) {
+    let builder = || Dispatcher::builder().module(module);
+    let memory = Memory::new();
+    test([0, 1].map(|_| builder().store(memory.clone()))).await;
+
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let path = directory.path().join("log.db");
+    let first = Sqlite::open(&path).await.expect("SQLite opens");
+    let second = Sqlite::open(&path).await.expect("SQLite opens");
+    test([builder().store(first), builder().store(second)]).await;
+
+    let Some(schema) = Schema::fresh(module.path(), Postgres::options()) else {
+        return;
+    };
+    let (first, second) = (schema.open().await, schema.open().await);
+    test([builder().store(first), builder().store(second)]).await;
+}

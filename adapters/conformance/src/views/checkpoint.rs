@@ -2,7 +2,7 @@ use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cqrs_core::store::{Checkpoint, LastEvent, ModelSchema, SortKey, ViewStore};
+use cqrs_core::store::{Checkpoint, LastEvent, ModelSchema, Shard, SortKey, ViewStore};
 use cqrs_core::{CommandId, EventId, Position};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -58,7 +58,7 @@ pub async fn v1_views_are_written_with_their_checkpoint<F: ViewFixture>(fixture:
     assert_eq!(found, [Some("9".to_owned()), None], "V1: of another model");
     assert!(load(&*store, &prices, &[]).await.is_empty());
     let other = store
-        .checkpoint("projection:other")
+        .checkpoint(&Shard::whole("projection:other"))
         .await
         .expect("checkpoints can be read");
     assert_eq!(other, None, "V1: each subscription has its own checkpoint");

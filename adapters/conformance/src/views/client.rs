@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use cqrs_core::store::{
-    Checkpoint, CommitMode, ModelSchema, ViewBatch, ViewPage, ViewScan, ViewStore,
+    Checkpoint, CommitMode, ModelSchema, Shard, ViewBatch, ViewPage, ViewScan, ViewStore,
 };
 
 use super::draft::SUBSCRIPTION;
@@ -83,7 +83,7 @@ pub(super) async fn checkpoint<S: ViewStore>(store: &S) -> Option<u64> {
 
 /// The same, with its last event.
 pub(super) async fn whole_checkpoint<S: ViewStore>(store: &S) -> Option<Checkpoint> {
-    let checkpoint = store.checkpoint(SUBSCRIPTION).await;
+    let checkpoint = store.checkpoint(&Shard::whole(SUBSCRIPTION)).await;
     checkpoint.expect("checkpoints can be read")
 }
 

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use cqrs_core::Position;
-use cqrs_core::store::{Incarnation, ModelSchema, SortKey, ViewBatch, ViewChange};
+use cqrs_core::store::{Epoch, Incarnation, ModelSchema, Shard, SortKey, ViewBatch, ViewChange};
 
 /// The subscription of batches that name none.
 pub(super) const SUBSCRIPTION: &str = "projection:test";
@@ -66,7 +66,8 @@ pub(super) fn batch(from: Option<u64>, to: u64, mut changes: Vec<ViewChange>) ->
         }
     }
     ViewBatch {
-        subscription: SUBSCRIPTION.to_owned(),
+        shard: Shard::whole(SUBSCRIPTION),
+        epoch: Epoch::UNCLAIMED,
         from: from.map(Position::new),
         to: Position::new(to).into(),
         incarnation: Incarnation::default(),

@@ -1,4 +1,4 @@
-use cqrs_core::store::{SortKey, ViewBatch, ViewScan, ViewStore};
+use cqrs_core::store::{Shard, SortKey, ViewBatch, ViewScan, ViewStore};
 
 use super::client::{commit, load, load_to_fold, open, prepare, scan};
 use super::draft::{batch, cards, put, put_sorted};
@@ -58,16 +58,16 @@ pub async fn v1_each_subscription_has_its_own_checkpoint<F: ViewFixture>(fixture
     prepare(&*store, &cards()).await;
     let name = |last: u64| format!("projection:{}:{last}", "x".repeat(200));
     for number in 1..=3 {
-        let subscription = name(number);
+        let shard = Shard::whole(name(number));
         let batch = ViewBatch {
-            subscription,
+            shard,
             ..batch(None, number, Vec::new())
         };
         commit(&*store, batch).await;
     }
     for number in 1..=3 {
         let found = store
-            .checkpoint(&name(number))
+            .checkpoint(&Shard::whole(name(number)))
             .await
             .expect("checkpoints can be read");
         assert_eq!(

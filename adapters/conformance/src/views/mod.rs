@@ -7,6 +7,7 @@ mod draft;
 mod fence;
 mod many;
 mod scan;
+mod shards;
 mod specification;
 mod visible;
 
@@ -25,5 +26,9 @@ pub use many::{
     v4_the_longest_keys_and_values_are_told_apart,
 };
 pub use scan::{v4_rows_and_total_are_of_one_snapshot, v4_scans_follow_changes};
+pub use shards::{
+    v1_a_roster_has_the_shards_that_were_asked_for, v2_a_commit_in_an_earlier_epoch_writes_nothing,
+    v2_a_shard_has_one_owner, v2_one_of_many_processes_gets_a_shard,
+};
 pub use specification::v4_scans_are_those_of_the_specification;
 pub use visible::{v3_a_load_sees_earlier_commits, v3_visible_commits_are_seen_by_every_process};

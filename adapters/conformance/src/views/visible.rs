@@ -1,4 +1,4 @@
-use cqrs_core::store::ViewBatch;
+use cqrs_core::store::{Shard, ViewBatch};
 
 use super::client::{commit, load, load_to_fold, open, open_many, prepare, scan};
 use super::draft::{batch, cards, delete, put};
@@ -22,7 +22,7 @@ pub async fn v3_a_load_sees_earlier_commits<F: ViewFixture>(fixture: &F) {
                 let body = format!("{key} at {to}");
                 let from = Some(to - 1).filter(|from| *from > 0);
                 let batch = ViewBatch {
-                    subscription: format!("projection:{writer}"),
+                    shard: Shard::whole(format!("projection:{writer}")),
                     ..batch(from, to, vec![put(&cards, &key, &body)])
                 };
                 commit(&*store, batch).await;

@@ -91,7 +91,7 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
             .read_only()
             .pool(options)?,
         reads_elsewhere: options.read_url.is_some(),
-        _notifier: HeadNotifier::start(link.clone(), sql.clone(), &schema, log.clone()),
+        notifier: HeadNotifier::start(link.clone(), sql.clone(), &schema, log.clone()),
         writer: Writer::start(engine, transactions.clone(), options),
         transactions,
         head_locks: HeadLockQueue::new(head.position, options.writer.window()),

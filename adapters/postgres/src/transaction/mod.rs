@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cqrs_core::Position;
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, HasReader, LogTransaction, StoreError, Transactional,
-    ViewBatch, ViewCommitError, ViewTransaction,
+    Append, AppendError, Appended, BoxFuture, HasReader, LogTransaction, Shard, StoreError,
+    Transactional, ViewBatch, ViewCommitError, ViewTransaction,
 };
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
@@ -126,13 +126,10 @@ impl Transaction {
 }
 
 impl ViewTransaction for Transaction {
-    fn checkpoint(
-        &mut self,
-        subscription: String,
-    ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
+    fn checkpoint(&mut self, shard: Shard) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
         Box::pin(async move {
             let Shared { sql, schema, .. } = self.store.shared();
-            let locked = checkpoint::lock(&self.client, sql, schema.name(), &subscription);
+            let locked = checkpoint::lock(&self.client, sql, schema.name(), &shard);
             Ok(self.client.run(locked).await?)
         })
     }

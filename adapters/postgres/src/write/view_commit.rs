@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use cqrs_core::store::{ViewBatch, ViewChange};
+use cqrs_core::store::{Epoch, ViewBatch, ViewChange};
 use cqrs_kit::view_changes::ModelChanges;
 use tokio_postgres::types::ToSql;
 
@@ -11,7 +11,7 @@ use crate::schema::Schema;
 use crate::sql::Sql;
 
 /// The part of the statement that moves the checkpoint. It has a row if the checkpoint was at the
-/// start of the batch, and every other part joins it.
+/// start of the batch, in the epoch of the batch, and every other part joins it.
 const FENCE: &str = "checkpoint";
 
 /// One statement that moves a checkpoint and writes the changes of views behind it, with its
@@ -48,21 +48,25 @@ impl<'b> CommitStatement<'b> {
         durability: Durability,
     ) -> Self {
         let last_event = batch.to.last_event;
+        let [first_slice, last_slice] = row::slices(batch.shard.slices);
         let mut statement = Self {
             sql: String::new(),
             params: vec![
-                Box::new(batch.subscription.as_str()),
+                Box::new(batch.shard.subscription.as_str()),
+                Box::new(first_slice),
+                Box::new(last_slice),
                 Box::new(row::number(batch.to.position)),
                 Box::new(last_event.map(|event| event.id.as_uuid())),
                 Box::new(last_event.map(|event| row::number(event.position))),
             ],
         };
-        let fence = match batch.from {
-            Some(from) => {
-                statement.params.push(Box::new(row::number(from)));
-                &sql.move_checkpoint
-            }
-            None => &sql.insert_checkpoint,
+        let fence = if batch.from.is_none() && batch.epoch == Epoch::UNCLAIMED {
+            &sql.insert_checkpoint
+        } else {
+            let epoch = batch.epoch.get().cast_signed();
+            statement.params.push(Box::new(epoch));
+            statement.params.push(Box::new(batch.from.map(row::number)));
+            &sql.move_checkpoint
         };
         statement.sql = format!("WITH {FENCE} AS (\n{fence})");
         for model in changes {

@@ -33,7 +33,7 @@ enum Fence {
 /// Writes the changes and moves the checkpoint with one statement, so that each event is folded into
 /// the views exactly once, whichever process crashes.
 pub(crate) async fn commit(shared: &Shared, mut batch: ViewBatch) -> Result<(), ViewCommitError> {
-    if batch.subscription.contains('\0') {
+    if batch.shard.subscription.contains('\0') {
         let reason = "PostgreSQL cannot store U+0000 in the name of a subscription";
         return Err(Fault::data(reason).into());
     }
@@ -88,7 +88,7 @@ async fn resolve_batch(
     let Ok(client) = shared.pool.get().await else {
         return Err(fault.into());
     };
-    match checkpoint::position(&client, &shared.sql, &batch.subscription).await {
+    match checkpoint::position(&client, &shared.sql, &batch.shard).await {
         // The checkpoint of another log proves nothing about this batch.
         Ok(found) if client.incarnations().views != batch.incarnation => {
             Err(ViewCommitError::Moved { found })
@@ -162,6 +162,6 @@ async fn write(
             return Ok(Fence::Passed);
         }
     }
-    let found = checkpoint::position(client, sql, &batch.subscription).await?;
+    let found = checkpoint::position(client, sql, &batch.shard).await?;
     Ok(Fence::Moved(found))
 }

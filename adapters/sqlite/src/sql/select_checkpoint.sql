@@ -1,6 +1,3 @@
-SELECT
-    position,
-    CASE WHEN last_event_checkpoint = position THEN last_event END,
-    last_event_position
+SELECT position, last_event, last_event_position
 FROM checkpoints
-WHERE subscription = ?1
+WHERE subscription = ?1 AND first_slice = ?2 AND last_slice = ?3 AND position IS NOT NULL

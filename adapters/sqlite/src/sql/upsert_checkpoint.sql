@@ -1,9 +1,10 @@
+-- Unless the shard has another epoch, or other slices.
 INSERT INTO checkpoints (
-    subscription, position, last_event, last_event_position, last_event_checkpoint
+    subscription, first_slice, last_slice, epoch, position, last_event, last_event_position
 )
-VALUES (?1, ?2, ?3, ?4, ?2)
-ON CONFLICT (subscription) DO UPDATE SET
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+ON CONFLICT (subscription, first_slice) DO UPDATE SET
     position = excluded.position,
     last_event = excluded.last_event,
-    last_event_position = excluded.last_event_position,
-    last_event_checkpoint = excluded.last_event_checkpoint
+    last_event_position = excluded.last_event_position
+WHERE epoch = excluded.epoch AND last_slice = excluded.last_slice

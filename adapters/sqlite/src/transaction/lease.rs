@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use cqrs_core::Position;
-use cqrs_core::store::StoreError;
+use cqrs_core::store::{Shard, StoreError};
 use rusqlite::Connection;
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
@@ -75,8 +75,8 @@ impl Lease {
         self.engine.0.conn()
     }
 
-    pub(crate) fn checkpoint(&self, subscription: &str) -> Result<Option<Position>, StoreError> {
-        Ok(self.engine.0.checkpoint(subscription)?)
+    pub(crate) fn checkpoint(&self, shard: &Shard) -> Result<Option<Position>, StoreError> {
+        Ok(self.engine.0.checkpoint(shard)?)
     }
 
     /// Returns the engine, which carries out the task in the transaction and commits.

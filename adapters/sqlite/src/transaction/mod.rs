@@ -8,8 +8,8 @@ use std::ops::Deref;
 
 use cqrs_core::Position;
 use cqrs_core::store::{
-    Append, AppendError, Appended, BoxFuture, HasReader, LogTransaction, StoreError, Transactional,
-    ViewBatch, ViewCommitError, ViewTransaction,
+    Append, AppendError, Appended, BoxFuture, HasReader, LogTransaction, Shard, StoreError,
+    Transactional, ViewBatch, ViewCommitError, ViewTransaction,
 };
 use rusqlite::Connection;
 
@@ -70,11 +70,8 @@ impl Deref for Transaction {
 }
 
 impl ViewTransaction for Transaction {
-    fn checkpoint(
-        &mut self,
-        subscription: String,
-    ) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
-        Box::pin(async move { self.lease.checkpoint(&subscription) })
+    fn checkpoint(&mut self, shard: Shard) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
+        Box::pin(async move { self.lease.checkpoint(&shard) })
     }
 
     fn commit(self, batch: ViewBatch) -> BoxFuture<'static, Result<(), ViewCommitError>> {

@@ -3,7 +3,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use cqrs_core::store::{
-    EventLog, EventLogExt, Incarnation, LastEvent, LogTransaction, ViewStore, ViewTransaction,
+    Epoch, EventLog, EventLogExt, Incarnation, LastEvent, LogTransaction, Shard, ViewStore,
+    ViewTransaction,
 };
 use cqrs_core::{CommandId, EventId, Tx};
 
@@ -40,7 +41,8 @@ fn kept(directory: &Directory) -> (i64, i64) {
 
 fn batch(from: Option<u64>, to: u64) -> ViewBatch {
     ViewBatch {
-        subscription: "products".to_owned(),
+        shard: Shard::whole("products"),
+        epoch: Epoch::UNCLAIMED,
         from: from.map(Position::new),
         to: Position::new(to).into(),
         incarnation: Incarnation::default(),
@@ -219,7 +221,7 @@ async fn a_transaction_that_has_ended_keeps_nothing() {
         tx.execute(NOTE, ["c"]).unwrap();
         run(&tx, end);
         run(&tx, after);
-        let checkpoint = tx.checkpoint("products".to_owned()).await.unwrap_err();
+        let checkpoint = tx.checkpoint(Shard::whole("products")).await.unwrap_err();
         assert!(checkpoint.to_string().contains("ended it"), "{checkpoint}");
         let error = tx.append(append("a:1", b"{}")).await.unwrap_err();
         assert!(matches!(error, AppendError::Transaction { .. }), "{error}");
@@ -319,7 +321,7 @@ async fn what_is_written_commits_with_the_checkpoint() {
     let directory = Directory::new();
     let store = store(&directory).await;
     let mut tx = store.begin().await.unwrap();
-    let checkpoint = tx.checkpoint("products".to_owned()).await;
+    let checkpoint = tx.checkpoint(Shard::whole("products")).await;
     assert_eq!(checkpoint.unwrap(), None);
     tx.execute(NOTE, ["a"]).unwrap();
     let mut first = batch(None, 5);
@@ -333,13 +335,13 @@ async fn what_is_written_commits_with_the_checkpoint() {
     assert_eq!(kept(&directory), (0, 1));
 
     let mut tx = store.begin().await.unwrap();
-    let checkpoint = tx.checkpoint("products".to_owned()).await;
+    let checkpoint = tx.checkpoint(Shard::whole("products")).await;
     assert_eq!(checkpoint.unwrap(), Some(Position::new(5)));
     tx.execute(NOTE, ["b"]).unwrap();
     let moved = tx.commit(batch(Some(4), 6)).await.unwrap_err();
     assert!(matches!(moved, ViewCommitError::Moved { found } if found == Some(Position::new(5))));
     assert_eq!(kept(&directory), (0, 1));
-    let checkpoint = ViewStore::checkpoint(&store, "products").await;
+    let checkpoint = ViewStore::checkpoint(&store, &Shard::whole("products")).await;
     assert_eq!(checkpoint.unwrap(), Some(written));
 }
 

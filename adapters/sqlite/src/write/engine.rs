@@ -2,7 +2,7 @@ use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use cqrs_core::store::{EventQuery, ReadRange};
+use cqrs_core::store::{EventQuery, ReadRange, Shard};
 use cqrs_core::{CommandId, Position};
 use cqrs_kit::decider::ConflictWindow;
 use rusqlite::config::DbConfig;
@@ -148,9 +148,9 @@ impl Engine {
     }
 
     /// The checkpoint of a subscription, in a handler's transaction.
-    pub(crate) fn checkpoint(&self, subscription: &str) -> Result<Option<Position>, Fault> {
+    pub(crate) fn checkpoint(&self, shard: &Shard) -> Result<Option<Position>, Fault> {
         self.guard.check()?;
-        let found = row::checkpoint(&self.conn, subscription)?;
+        let found = row::checkpoint(&self.conn, shard)?;
         Ok(found.map(|found| found.position))
     }
 

@@ -8,6 +8,7 @@ mod inline_policy;
 mod models;
 mod queue;
 mod request;
+pub(crate) mod shards;
 mod statements;
 pub(crate) mod task;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use cqrs_kit::queue::lost_append;
 use tokio::sync::oneshot;
 
 use crate::error::{closed, stalled};
+use crate::fault::Fault;
 use crate::stall::{StallDetector, Stalled};
 use crate::thread::Thread;
 use crate::transaction::lease::{Lease, LeaseRequest, LeasedEngine};
@@ -34,6 +36,8 @@ use inline::InlineCommit;
 use models::PrepareTask;
 use queue::{EngineQueue, QueueEnd};
 use request::{Request, split};
+use rusqlite::Connection;
+use shards::ShardTask;
 
 pub(crate) use append::AppendTask;
 pub(crate) use models::check_models;
@@ -137,6 +141,17 @@ impl Writer {
 
     pub(crate) async fn prepare(&self, models: Vec<ModelSchema>) -> Result<(), StoreError> {
         let (task, answer) = PrepareTask::new(models);
+        self.send(task).await?;
+        let answer = self.stall.wait(answer).await.map_err(stalled)?;
+        answer.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Does work on shards.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Connection) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (task, answer) = ShardTask::new(work);
         self.send(task).await?;
         let answer = self.stall.wait(answer).await.map_err(stalled)?;
         answer.unwrap_or_else(|_| Err(closed()))

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::store::{
-    Append, AppendError, AppendToken, Appended, Incarnation, ModelSchema, StateKey, StateWrite,
-    StoreError, ViewBatch, ViewChange, ViewCommitError,
+    Append, AppendError, AppendToken, Appended, Epoch, Incarnation, ModelSchema, Shard, StateKey,
+    StateWrite, StoreError, ViewBatch, ViewChange, ViewCommitError,
 };
 use cqrs_core::{CommandId, Position};
 use rusqlite::{Connection, StatementStatus, ffi};
@@ -391,7 +391,8 @@ fn prepare(engine: &mut Engine, model: ModelSchema) -> Result<(), String> {
 /// A batch that writes one view without sort keys.
 fn views(model: ModelSchema, from: Option<Position>) -> ViewBatch {
     ViewBatch {
-        subscription: "products".to_owned(),
+        shard: Shard::whole("products"),
+        epoch: Epoch::UNCLAIMED,
         from,
         to: Position::new(1).into(),
         incarnation: Incarnation::default(),

@@ -1,10 +1,11 @@
 use cqrs_core::Position;
-use cqrs_core::store::{Checkpoint, ViewBatch, ViewChange, ViewCommitError};
+use cqrs_core::store::{Checkpoint, Epoch, Shard, ViewBatch, ViewChange, ViewCommitError};
 use cqrs_core::views::SortKey;
 use cqrs_kit::view_changes::{ModelChanges, by_model};
 use rusqlite::{CachedStatement, Connection};
 use tokio::sync::oneshot;
 
+use super::shards;
 use super::task::{Log, Responder, Task};
 use crate::dialect::{self, Tables};
 use crate::fault::Fault;
@@ -12,7 +13,8 @@ use crate::{row, sql};
 
 /// Changes to read models and the move of their checkpoint, on the way through the writing thread.
 pub(crate) struct ViewTask {
-    subscription: String,
+    shard: Shard,
+    epoch: Epoch,
     from: Option<Position>,
     to: Checkpoint,
     changes: Vec<ModelChanges<Tables>>,
@@ -28,14 +30,16 @@ impl ViewTask {
         let bytes = batch.changes.iter().map(size).sum();
         let changes = by_model(&Tables, batch.changes).map_err(Fault::from)?;
         let ViewBatch {
-            subscription,
+            shard,
+            epoch,
             from,
             to,
             ..
         } = batch;
         Ok((
             Self {
-                subscription,
+                shard,
+                epoch,
                 from,
                 to,
                 changes,
@@ -56,7 +60,10 @@ impl ViewTask {
             .last_event
             .map(|event| (event.id.as_uuid(), row::number(event.position)));
         checkpoint.execute((
-            &self.subscription,
+            &self.shard.subscription,
+            self.shard.slices.first(),
+            self.shard.slices.last(),
+            self.epoch.get().cast_signed(),
             row::number(self.to.position),
             last.as_ref().map(|(id, _)| &id.as_bytes()[..]),
             last.map(|(_, position)| position),
@@ -67,10 +74,11 @@ impl ViewTask {
 
 impl Task for ViewTask {
     fn run(&mut self, log: &mut Log<'_>) -> Result<(), Fault> {
-        // The fence: only one of two workers finds the checkpoint at the start of its batch. The lock is
+        // The fence: only one of two workers finds the checkpoint at the start of its batch, and only
+        // the last one to claim the shard finds its own epoch. The lock is
         // held, so the views and the checkpoint change together, or not at all (V1, V2).
-        let found = row::checkpoint(log.conn, &self.subscription)?.map(|found| found.position);
-        let answer = if found == self.from {
+        let found = row::checkpoint(log.conn, &self.shard)?.map(|found| found.position);
+        let answer = if found == self.from && shards::epoch(log.conn, &self.shard)? == self.epoch {
             self.write(log.conn)?;
             Ok(())
         } else {
@@ -88,7 +96,7 @@ impl Task for ViewTask {
         if !self.is_effective() {
             return Ok(None);
         }
-        let found = row::checkpoint(conn, &self.subscription)?;
+        let found = row::checkpoint(conn, &self.shard)?;
         Ok(Some(found == Some(self.to)))
     }
 

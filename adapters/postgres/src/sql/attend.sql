@@ -1,0 +1,36 @@
+-- Registers a process ($1) with its subscriptions ($2) for $3 seconds, or extends its registration.
+-- $4 and $5 are the server's process of its connection for notifications, and the start of that.
+-- Returns the processes, as rows without epoch, and the shards of their subscriptions.
+WITH attending AS (
+    INSERT INTO cqrs.workers (id, subscriptions, expires, backend, backend_start)
+    VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3), $4, $5)
+    ON CONFLICT (id) DO UPDATE
+    SET
+        subscriptions = excluded.subscriptions, expires = excluded.expires,
+        backend = excluded.backend, backend_start = excluded.backend_start
+), dead AS (
+    DELETE FROM cqrs.workers
+    WHERE id <> $1 AND id NOT IN (SELECT id FROM cqrs.live_workers)
+), live AS MATERIALIZED (
+    SELECT $1::uuid AS id, $2::text[] AS subscriptions
+    UNION ALL
+    SELECT id, subscriptions FROM cqrs.live_workers WHERE id <> $1
+)
+SELECT
+    id AS owner, subscriptions, NULL::bigint AS epoch, NULL AS subscription,
+    NULL::smallint AS first_slice, NULL::smallint AS last_slice, NULL::bigint AS position,
+    NULL::uuid AS last_event, NULL::bigint AS last_event_position
+FROM live
+UNION ALL
+SELECT
+    live.id, NULL, shard.epoch, shard.subscription, shard.first_slice, shard.last_slice,
+    shard.position,
+    CASE
+        WHEN shard.last_event_checkpoint = shard.position
+            OR shard.first_slice > 0 OR shard.last_slice < 1023
+            THEN shard.last_event
+    END,
+    shard.last_event_position
+FROM cqrs.checkpoints AS shard LEFT JOIN live ON live.id = shard.owner
+WHERE shard.subscription IN (SELECT unnest(subscriptions) FROM live)
+ORDER BY subscription, first_slice, owner

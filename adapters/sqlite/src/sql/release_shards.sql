@@ -1,0 +1,1 @@
+UPDATE checkpoints SET owner = NULL WHERE owner = ?1

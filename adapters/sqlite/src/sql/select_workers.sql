@@ -1,0 +1,1 @@
+SELECT id, subscriptions, has_lock FROM workers ORDER BY id

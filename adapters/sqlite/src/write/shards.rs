@@ -1,0 +1,177 @@
+use cqrs_core::store::{
+    Attendance, Claim, Epoch, Roster, Shard, ShardState, Slices, StoreError, WorkerId,
+};
+use rusqlite::{Connection, OptionalExtension, Row};
+use tokio::sync::oneshot;
+
+use super::task::{Log, Responder, Task};
+use crate::fault::Fault;
+use crate::worker_locks::WorkerLocks;
+use crate::{row, sql};
+
+/// Work on shards, and on the processes that handle them.
+pub(crate) struct ShardTask<W, T> {
+    work: W,
+    responder: Responder<Result<T, StoreError>>,
+}
+
+impl<W, T> ShardTask<W, T> {
+    pub(crate) fn new(work: W) -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
+        let (responder, answer) = Responder::new();
+        (Self { work, responder }, answer)
+    }
+}
+
+impl<W, T> Task for ShardTask<W, T>
+where
+    W: Fn(&Connection) -> Result<T, Fault> + Send,
+    T: Send,
+{
+    fn run(&mut self, log: &mut Log<'_>) -> Result<(), Fault> {
+        let done = (self.work)(log.conn)?;
+        self.responder.decide(Ok(done));
+        Ok(())
+    }
+
+    fn is_effective(&self) -> bool {
+        true
+    }
+
+    /// Not recognized, and no need: a claim whose outcome is unknown shows in the roster.
+    fn is_there(&self, _conn: &Connection) -> Result<Option<bool>, Fault> {
+        Ok(None)
+    }
+
+    fn answer(self: Box<Self>) {
+        self.responder.send();
+    }
+
+    fn fail(self: Box<Self>, fault: Fault) {
+        self.responder.send_instead(Err(fault.into()));
+    }
+
+    fn bytes(&self) -> usize {
+        0
+    }
+}
+
+/// The epoch of a shard.
+pub(super) fn epoch(conn: &Connection, of: &Shard) -> Result<Epoch, Fault> {
+    let mut select = conn.prepare_cached(sql::SELECT_EPOCH)?;
+    let key = (&of.subscription, of.slices.first(), of.slices.last());
+    let epoch = select
+        .query_row(key, |row| decode_epoch(row, 0))
+        .optional()?;
+    Ok(epoch.unwrap_or_default())
+}
+
+pub(crate) fn attend(
+    conn: &Connection,
+    locks: &WorkerLocks,
+    attendance: &Attendance,
+) -> Result<Roster, Fault> {
+    let subscriptions = serde_json::to_string(&attendance.subscriptions)
+        .map_err(|why| Fault::corrupt(why.to_string()))?;
+    let worker = attendance.worker.as_uuid();
+    let seconds = attendance.lease.as_secs_f64();
+    let mut upsert = conn.prepare_cached(sql::UPSERT_WORKER)?;
+    let has_lock = locks.lock(attendance.worker);
+    upsert.execute((&worker.as_bytes()[..], subscriptions, seconds, has_lock))?;
+    conn.prepare_cached(sql::DELETE_DEAD_WORKERS)?.execute([])?;
+    let mut roster = Roster::default();
+    let mut select = conn.prepare_cached(sql::SELECT_WORKERS)?;
+    let mut rows = select.query([])?;
+    let mut gone = Vec::new();
+    while let Some(row) = rows.next()? {
+        let worker = worker_id(row, 0)?;
+        if row.get(2)? && locks.is_released(worker) {
+            gone.push(worker);
+            continue;
+        }
+        let subscriptions = serde_json::from_str(&row.get::<_, String>(1)?)
+            .map_err(|why| Fault::corrupt(format!("the subscriptions of a worker: {why}")))?;
+        roster.workers.push((worker, subscriptions));
+    }
+    for worker in gone {
+        leave(conn, worker)?;
+    }
+    let mut select = conn.prepare_cached(sql::SELECT_SHARDS)?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        roster.shards.push(shard_state(row)?);
+    }
+    Ok(roster)
+}
+
+pub(crate) fn claim(
+    conn: &Connection,
+    worker: WorkerId,
+    claims: &[Claim],
+) -> Result<Vec<Option<Epoch>>, Fault> {
+    let mut statement = conn.prepare_cached(sql::CLAIM_SHARD)?;
+    let owner = worker.as_uuid();
+    let claimed = claims.iter().map(|Claim { shard, seen }| {
+        let values = (
+            &shard.subscription,
+            shard.slices.first(),
+            shard.slices.last(),
+            &owner.as_bytes()[..],
+            seen.get().cast_signed(),
+        );
+        let epoch = statement.query_row(values, |row| decode_epoch(row, 0));
+        Ok(epoch.optional()?)
+    });
+    claimed.collect()
+}
+
+pub(crate) fn release(conn: &Connection, worker: WorkerId, shards: &[Shard]) -> Result<(), Fault> {
+    let mut release = conn.prepare_cached(sql::RELEASE_SHARD)?;
+    let id = worker.as_uuid();
+    for shard in shards {
+        release.execute((
+            &id.as_bytes()[..],
+            &shard.subscription,
+            shard.slices.first(),
+        ))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn leave(conn: &Connection, worker: WorkerId) -> Result<(), Fault> {
+    let id = worker.as_uuid();
+    for statement in [sql::RELEASE_SHARDS, sql::DELETE_WORKER] {
+        conn.prepare_cached(statement)?
+            .execute([&id.as_bytes()[..]])?;
+    }
+    Ok(())
+}
+
+/// The row of `select_shards.sql`.
+fn shard_state(row: &Row<'_>) -> Result<ShardState, Fault> {
+    let (first, last): (u16, u16) = (row.get(4)?, row.get(5)?);
+    let slices = Slices::new(first, last)
+        .ok_or_else(|| Fault::corrupt(format!("a shard of the slices {first} to {last}")))?;
+    let has_owner = row.get_ref(7)? != rusqlite::types::ValueRef::Null;
+    let has_checkpoint = row.get_ref(0)? != rusqlite::types::ValueRef::Null;
+    Ok(ShardState {
+        shard: Shard {
+            subscription: row.get(3)?,
+            slices,
+        },
+        owner: has_owner.then(|| worker_id(row, 7)).transpose()?,
+        epoch: decode_epoch(row, 6)?,
+        checkpoint: has_checkpoint
+            .then(|| row::decode_checkpoint(row))
+            .transpose()?,
+    })
+}
+
+fn worker_id(row: &Row<'_>, column: usize) -> Result<WorkerId, Fault> {
+    let uuid = row::uuid(row.get_ref(column)?);
+    let id = uuid.map_err(|why| Fault::corrupt(format!("the id of a worker: {why}")))?;
+    Ok(WorkerId::from(id))
+}
+
+fn decode_epoch(row: &Row<'_>, column: usize) -> rusqlite::Result<Epoch> {
+    Ok(Epoch::new(row.get::<_, i64>(column)?.cast_unsigned()))
+}

@@ -1,0 +1,157 @@
+use std::fmt;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{BoxFuture, Checkpoint, Slices, StoreError};
+
+/// A part of a subscription that one process handles at a time, and in which process that is.
+///
+/// A process *attends* with the subscriptions that it can handle, again and again. It may *claim* a
+/// shard that no attending process owns, which raises the shard's epoch. A commit names the epoch
+/// in which the shard was claimed, and is refused if it is no longer the current one
+/// ([`ViewBatch::epoch`](super::ViewBatch::epoch)): a process that was taken for dead cannot write.
+/// Time is that of the store, so the clocks of processes do not matter.
+///
+/// A view store offers it with [`ViewCapabilities::shards`](super::ViewCapabilities::shards).
+pub trait ShardStore: Send + Sync + 'static {
+    /// Registers a process, or extends its registration, and returns all processes that
+    /// attend, with the shards of their subscriptions. A store that notices the death of a process
+    /// earlier than by the end of its lease may leave it out.
+    fn attend(&self, attendance: Attendance) -> BoxFuture<'_, Result<Roster, StoreError>>;
+
+    /// Makes the process the owner of each shard whose epoch is the one that was seen and whose
+    /// owner, if any, no longer attends. A shard that is not stored yet has the epoch 0. Returns the
+    /// new epochs, in the order of the claims: `None` if another process was faster.
+    fn claim(
+        &self,
+        worker: WorkerId,
+        claims: Vec<Claim>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Epoch>>, StoreError>>;
+
+    /// Gives up the shards that the process owns among these. Their checkpoints and epochs stay.
+    fn release(
+        &self,
+        worker: WorkerId,
+        shards: Vec<Shard>,
+    ) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Ends the attendance of a process, and gives up all of its shards.
+    fn leave(&self, worker: WorkerId) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+/// A process that handles subscriptions, from the start of its dispatcher to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkerId(Uuid);
+
+/// Number of times that a shard was claimed. 0 if it never was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Epoch(u64);
+
+/// A range of slices of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Shard {
+    /// Name of the subscription.
+    pub subscription: String,
+    /// The slices.
+    pub slices: Slices,
+}
+
+/// A process that attends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attendance {
+    /// The process.
+    pub worker: WorkerId,
+    /// The subscriptions that it can handle.
+    pub subscriptions: Vec<String>,
+    /// Time until the process counts as dead, unless it attends again.
+    pub lease: Duration,
+}
+
+/// A shard that a process wants to own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The shard.
+    pub shard: Shard,
+    /// Its epoch in the roster, 0 if it is not there.
+    pub seen: Epoch,
+}
+
+/// The processes that attend, and the shards, at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Roster {
+    /// The processes, each with the subscriptions that it can handle, in the order of their ids.
+    pub workers: Vec<(WorkerId, Vec<String>)>,
+    /// The stored shards of the subscriptions of these processes, in order. A subscription without
+    /// any has a single one, which is stored when it is claimed.
+    pub shards: Vec<ShardState>,
+}
+
+/// A stored shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShardState {
+    /// The shard.
+    pub shard: Shard,
+    /// The process that owns it, if that attends.
+    pub owner: Option<WorkerId>,
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The checkpoint, if there is one yet.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+impl WorkerId {
+    /// Creates an id that no other process has.
+    #[expect(clippy::new_without_default, reason = "each id is a new one")]
+    pub fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+
+    /// The id as a UUID.
+    pub fn as_uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+impl From<Uuid> for WorkerId {
+    fn from(id: Uuid) -> Self {
+        Self(id)
+    }
+}
+
+impl fmt::Display for WorkerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Epoch {
+    /// The epoch of a shard that was never claimed.
+    pub const UNCLAIMED: Self = Self(0);
+
+    /// Creates an epoch from its number.
+    pub fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    pub fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The epoch after the next claim.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl Shard {
+    /// The shard of all slices of a subscription.
+    pub fn whole(subscription: impl Into<String>) -> Self {
+        Self {
+            subscription: subscription.into(),
+            slices: Slices::ALL,
+        }
+    }
+}

@@ -1,0 +1,215 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
+
+use super::assignment::assign;
+use super::lease::{ShardLease, ShardLeaseState};
+use super::worker::unless;
+use super::{Phase, Progress};
+use crate::store::{
+    Attendance, Claim, Roster, Shard, ShardState, ShardStore, StoreError, ViewStore, WorkerId,
+};
+use crate::trace;
+
+/// Maximum time of a lease: a year, which every store can add to the current time.
+const MAX_LEASE: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Minimum number of signs of life in the time of a lease, and maximum time between two. With each one,
+/// a process learns which shards have no owner.
+const ATTENDANCES: u32 = 3;
+const MAX_PAUSE: Duration = Duration::from_secs(3);
+
+/// Claims shards of a view store for the workers of this process, and gives up those that belong to
+/// another process. Without a leader: each process computes the same assignment from the same
+/// roster.
+pub(crate) struct Coordinator {
+    worker: WorkerId,
+    /// Time after its last sign of life at which this process counts as dead.
+    lease: Duration,
+    views: Arc<dyn ViewStore>,
+    shards: HashMap<Shard, LeasedShard>,
+    wake: Arc<Notify>,
+}
+
+struct LeasedShard {
+    lease: ShardLease,
+    progress: Progress,
+}
+
+impl Coordinator {
+    /// The coordinator of a view store, `None` if that has no shards.
+    pub(crate) fn new(views: Arc<dyn ViewStore>, lease: Duration) -> Option<Self> {
+        views.view_capabilities().shards?;
+        Some(Self {
+            worker: WorkerId::new(),
+            lease: lease.min(MAX_LEASE),
+            views,
+            shards: HashMap::new(),
+            wake: Arc::default(),
+        })
+    }
+
+    /// Adds the shard of a worker.
+    pub(super) fn lease(&mut self, shard: Shard, progress: Progress) -> ShardLease {
+        let lease = ShardLease::new(self.wake.clone());
+        let leased = LeasedShard {
+            lease: lease.clone(),
+            progress,
+        };
+        self.shards.insert(shard, leased);
+        lease
+    }
+
+    /// Whether it has the shard of a worker.
+    pub(crate) fn has_shards(&self) -> bool {
+        !self.shards.is_empty()
+    }
+
+    /// Runs until all workers have stopped because of a shutdown, or the task is aborted.
+    pub(crate) async fn run(self, mut phases: watch::Receiver<Phase>) {
+        let mut failures = 0;
+        loop {
+            match self.attend().await {
+                Ok(()) => failures = 0,
+                Err(error) => {
+                    failures += 1;
+                    self.fails(failures, &error);
+                }
+            }
+            let is_over = async {
+                let _ = phases.wait_for(|phase| *phase != Phase::Running).await;
+                for shard in self.shards.values() {
+                    shard.progress.stopped().await;
+                }
+            };
+            let pause = timeout(
+                MAX_PAUSE.min(self.lease / ATTENDANCES),
+                self.wake.notified(),
+            );
+            if unless(is_over, pause).await.is_none() {
+                break;
+            }
+        }
+    }
+
+    /// Attends, and takes and gives up shards as they are assigned.
+    async fn attend(&self) -> Result<(), StoreError> {
+        let Some(store) = self.views.view_capabilities().shards else {
+            return Ok(());
+        };
+        let roster = store.attend(self.attendance()).await?;
+        let assigned = assign(&roster, &all_shards(&roster));
+        let states: HashMap<&Shard, &ShardState> = roster
+            .shards
+            .iter()
+            .map(|state| (&state.shard, state))
+            .collect();
+        let mut claims = Vec::new();
+        let mut released = Vec::new();
+        for (shard, LeasedShard { lease, .. }) in &self.shards {
+            let state = states.get(shard).copied();
+            let epoch = state.map(|state| state.epoch).unwrap_or_default();
+            let is_assigned = assigned.get(shard) == Some(&self.worker);
+            match state.and_then(|state| state.owner) {
+                Some(owner) if owner == self.worker => match lease.state() {
+                    _ if is_assigned => lease.grant(epoch),
+                    ShardLeaseState::Elsewhere(_) => released.push(shard.clone()),
+                    ShardLeaseState::Held(_) | ShardLeaseState::Ending(_) => lease.end(),
+                },
+                None if is_assigned => claims.push(Claim {
+                    shard: shard.clone(),
+                    seen: epoch,
+                }),
+                Some(_) | None => lease.lose(state.and_then(|state| state.checkpoint)),
+            }
+        }
+        if !released.is_empty() {
+            store.release(self.worker, released).await?;
+        }
+        if !claims.is_empty() {
+            let epochs = store.claim(self.worker, claims.clone()).await?;
+            for (claim, epoch) in claims.iter().zip(epochs) {
+                match (self.shards.get(&claim.shard), epoch) {
+                    (Some(leased), Some(epoch)) => leased.lease.grant(epoch),
+                    // Another process was faster.
+                    _ => self.wake.notify_one(),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reports that no shard can be claimed. Those that are held have workers, which report failures
+    /// of their own.
+    fn fails(&self, attempts: u32, error: &StoreError) {
+        trace::attends_not(error);
+        for LeasedShard { lease, progress } in self.shards.values() {
+            if let ShardLeaseState::Elsewhere(_) = lease.state() {
+                progress.mark_failing(attempts, error.to_string());
+            }
+        }
+    }
+
+    fn attendance(&self) -> Attendance {
+        let mut subscriptions: Vec<String> = self
+            .shards
+            .keys()
+            .map(|shard| shard.subscription.clone())
+            .collect();
+        subscriptions.sort();
+        subscriptions.dedup();
+        Attendance {
+            worker: self.worker,
+            subscriptions,
+            lease: self.lease,
+        }
+    }
+}
+
+/// All shards that the attending processes can handle, in order. A subscription that was never
+/// claimed is a single shard.
+fn all_shards(roster: &Roster) -> Vec<Shard> {
+    let mut shards: Vec<Shard> = roster
+        .shards
+        .iter()
+        .map(|state| state.shard.clone())
+        .collect();
+    for subscription in roster
+        .workers
+        .iter()
+        .flat_map(|(_, subscriptions)| subscriptions)
+    {
+        if !shards
+            .iter()
+            .any(|shard| shard.subscription == *subscription)
+        {
+            shards.push(Shard::whole(subscription));
+        }
+    }
+    shards.sort();
+    shards
+}
+
+/// Gives up all shards, however the task ends, so that other processes need not wait for the end of
+/// the lease.
+impl Drop for Coordinator {
+    fn drop(&mut self) {
+        if self.shards.is_empty() {
+            return;
+        }
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        let (views, worker) = (self.views.clone(), self.worker);
+        runtime.spawn(async move {
+            if let Some(shards) = views.view_capabilities().shards {
+                // If it fails, the lease ends by itself.
+                let _ = ShardStore::leave(shards, worker).await;
+            }
+        });
+    }
+}

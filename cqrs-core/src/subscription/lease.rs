@@ -1,0 +1,117 @@
+use std::sync::Arc;
+
+use tokio::sync::{Notify, watch};
+
+use crate::store::{Checkpoint, Epoch};
+
+/// Whether this process holds a shard. Shared by the coordinator, which claims shards and gives them
+/// up, and the worker, which handles events as long as it holds its shard.
+#[derive(Clone)]
+pub(super) struct ShardLease {
+    state: watch::Sender<ShardLeaseState>,
+    /// Wakes the coordinator.
+    coordinator: Arc<Notify>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ShardLeaseState {
+    /// Another process holds the shard, or none does, and this was its checkpoint.
+    Elsewhere(Option<Checkpoint>),
+    /// Held since this epoch began.
+    Held(Epoch),
+    /// As before, but to be given up: the worker stops after the current page.
+    Ending(Epoch),
+}
+
+impl ShardLease {
+    /// A lease of a shard that is not held yet, with the signal that wakes its coordinator.
+    pub(super) fn new(coordinator: Arc<Notify>) -> Self {
+        Self {
+            state: watch::Sender::new(ShardLeaseState::Elsewhere(None)),
+            coordinator,
+        }
+    }
+
+    /// A lease that never ends, in a store without shards.
+    pub(super) fn unlimited() -> Self {
+        let lease = Self::new(Arc::default());
+        lease.grant(Epoch::UNCLAIMED);
+        lease
+    }
+
+    pub(super) fn state(&self) -> ShardLeaseState {
+        *self.state.borrow()
+    }
+
+    /// Lets the worker handle events in this epoch.
+    pub(super) fn grant(&self, epoch: Epoch) {
+        self.set(ShardLeaseState::Held(epoch));
+    }
+
+    /// Asks the worker to stop. The coordinator is woken when it has.
+    pub(super) fn end(&self) {
+        if let ShardLeaseState::Held(epoch) = self.state() {
+            self.set(ShardLeaseState::Ending(epoch));
+        }
+    }
+
+    /// Records that another process holds the shard, with its checkpoint. The worker's next commit is
+    /// refused.
+    pub(super) fn lose(&self, checkpoint: Option<Checkpoint>) {
+        self.set(ShardLeaseState::Elsewhere(checkpoint));
+    }
+
+    /// Waits until the shard is held, and returns the epoch.
+    pub(super) async fn held(&self) -> Epoch {
+        let mut states = self.state.subscribe();
+        let held = states.wait_for(|state| matches!(state, ShardLeaseState::Held(_)));
+        match held.await.as_deref() {
+            Ok(ShardLeaseState::Held(epoch)) => *epoch,
+            // An error would mean that the sender is gone, but `self` has it.
+            _ => Epoch::UNCLAIMED,
+        }
+    }
+
+    /// Waits until another process holds the shard, with another checkpoint than this one.
+    pub(super) async fn moved(&self, from: Option<Checkpoint>) -> Option<Checkpoint> {
+        let mut states = self.state.subscribe();
+        let moved = states.wait_for(|state| match state {
+            ShardLeaseState::Elsewhere(checkpoint) => *checkpoint != from,
+            ShardLeaseState::Held(_) | ShardLeaseState::Ending(_) => false,
+        });
+        match moved.await.as_deref() {
+            Ok(ShardLeaseState::Elsewhere(checkpoint)) => *checkpoint,
+            // An error would mean that the sender is gone, but `self` has it.
+            _ => from,
+        }
+    }
+
+    /// Waits until the shard is no longer held in this epoch, or is to be given up.
+    pub(super) async fn over(&self, epoch: Epoch) {
+        let mut states = self.state.subscribe();
+        let _ = states
+            .wait_for(|state| *state != ShardLeaseState::Held(epoch))
+            .await;
+    }
+
+    /// Records that the worker has stopped, and wakes the coordinator.
+    pub(super) fn stopped(&self) {
+        if let ShardLeaseState::Ending(_) = self.state() {
+            self.set(ShardLeaseState::Elsewhere(None));
+        }
+        self.coordinator.notify_one();
+    }
+
+    /// Wakes the coordinator, since the owner of the shard may have changed, or died.
+    pub(super) fn doubt(&self) {
+        self.coordinator.notify_one();
+    }
+
+    fn set(&self, to: ShardLeaseState) {
+        self.state.send_if_modified(|state| {
+            let is_new = *state != to;
+            *state = to;
+            is_new
+        });
+    }
+}

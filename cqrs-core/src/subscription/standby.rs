@@ -1,0 +1,136 @@
+use std::convert::Infallible;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::Worker;
+use super::worker::unless;
+use crate::store::{Checkpoint, Epoch, Incarnation, Position, ReadRange, StoreError};
+
+/// The pauses between two reads of a checkpoint that somebody waits for, and another process moves.
+const MIN_PAUSE: Duration = Duration::from_millis(2);
+const MAX_PAUSE: Duration = Duration::from_millis(50);
+
+/// Time between two looks for the owner of a shard while somebody waits for it.
+const DOUBT_INTERVAL: Duration = Duration::from_millis(500);
+
+/// A worker whose shard another process holds. The checkpoint is its progress: as of the last roster,
+/// and read from the store while somebody waits.
+pub(super) struct Standby<'w> {
+    worker: &'w Worker,
+    /// The log in which the checkpoint's events were found.
+    verified: Option<Incarnation>,
+}
+
+impl<'w> Standby<'w> {
+    pub(super) fn new(worker: &'w Worker) -> Self {
+        Self {
+            worker,
+            verified: None,
+        }
+    }
+
+    pub(super) async fn observe(&mut self) -> Infallible {
+        let Worker {
+            lease, progress, ..
+        } = self.worker;
+        let mut rostered = None;
+        loop {
+            match unless(progress.wanted(), lease.moved(rostered)).await {
+                Some(checkpoint) => {
+                    rostered = checkpoint;
+                    // A failed read is repeated with the next checkpoint.
+                    let _ = self.see(checkpoint).await;
+                }
+                None => self.observe_while_wanted().await,
+            }
+        }
+    }
+
+    async fn observe_while_wanted(&mut self) {
+        let Worker {
+            lease, progress, ..
+        } = self.worker;
+        let mut pause = MIN_PAUSE;
+        let mut doubted = Instant::now();
+        while progress.is_wanted() {
+            // A failed read is repeated like one that found nothing new: those who wait have a limit.
+            let _ = self.look().await;
+            if doubted.elapsed() > DOUBT_INTERVAL {
+                // The other process may be dead.
+                lease.doubt();
+                doubted = Instant::now();
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(MAX_PAUSE);
+        }
+    }
+
+    /// Reports the progress of the other process as of a checkpoint of the roster.
+    async fn see(&mut self, checkpoint: Option<Checkpoint>) -> Result<(), StoreError> {
+        let Worker {
+            progress, views, ..
+        } = self.worker;
+        let incarnation = views.view_incarnation();
+        let position = match checkpoint {
+            Some(checkpoint) if self.is_verified() => checkpoint.position,
+            _ => self.read().await?,
+        };
+        progress.mark_standby(position, incarnation);
+        Ok(())
+    }
+
+    /// Reports the progress of the other process as of now. Its checkpoint stays where it is while no
+    /// event concerns it.
+    async fn look(&mut self) -> Result<(), StoreError> {
+        let Worker {
+            query,
+            progress,
+            log,
+            views,
+            ..
+        } = self.worker;
+        let incarnation = views.view_incarnation();
+        let position = self.read().await?;
+        let next = ReadRange {
+            limit: 1,
+            ..ReadRange::after(position)
+        };
+        let page = log.read(query.clone(), next).await?;
+        let reached = if page.events.is_empty() {
+            page.as_of.max(position)
+        } else {
+            position
+        };
+        progress.mark_standby(reached, incarnation);
+        Ok(())
+    }
+
+    /// The position of the checkpoint. Before it counts in the log of this process, its last event has
+    /// to be found there.
+    async fn read(&mut self) -> Result<Position, StoreError> {
+        let Worker {
+            shard,
+            query,
+            log,
+            views,
+            ..
+        } = self.worker;
+        if self.is_verified() {
+            let found = views.checkpoint(shard).await?;
+            return Ok(found.unwrap_or_default().position);
+        }
+        let incarnation = log.heads().incarnation();
+        let checkpoint = self.worker.checkpoint(Epoch::UNCLAIMED).await?;
+        let resumption = checkpoint.resume(query).await?;
+        // Otherwise events are to be handled again, and the checkpoint is about to move back.
+        if resumption.from == checkpoint.position.unwrap_or_default() {
+            self.verified = Some(incarnation);
+        }
+        Ok(resumption.from)
+    }
+
+    fn is_verified(&self) -> bool {
+        self.verified == Some(self.worker.log.heads().incarnation())
+    }
+}
