@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use cqrs_core::error::QueryErrorKind;
 use cqrs_core::prelude::*;
 use cqrs_core::{HeldPermissions, Session};
 use example_catalog::{
@@ -293,7 +294,8 @@ async fn who_orders_is_told_once() {
 async fn permissions_are_asked_for() {
     let dispatcher = wired(Arc::default()).await;
     let query = dispatcher.query(GetCatalogStatistics {}).await;
-    assert!(matches!(query, Err(QueryError::Denied(_))));
+    let denied = query.expect_err("may not");
+    assert!(matches!(denied.kind(), QueryErrorKind::Denied(_)));
     let reader = Actor::new("bob").with("catalog:read");
     let command = DiscontinueProduct {
         product_id: id("P1"),

@@ -1,7 +1,7 @@
 //! A message by name is an object. serde reads a struct from an array, too, by the order of its
 //! fields, which would make that order part of what callers depend on.
 
-use cqrs_core::error::QueryError;
+use cqrs_core::error::QueryErrorKind;
 use cqrs_core::prelude::*;
 use cqrs_core::store::EventQuery;
 
@@ -66,7 +66,8 @@ async fn a_message_by_name_is_an_object_and_not_an_array() {
             assert_eq!(invalid.field, None);
         }
         let asked = app.query_json("Distance", b"[1,2]").await;
-        let Err(QueryError::Invalid(invalid)) = asked else {
+        let asked = asked.expect_err("is no object");
+        let QueryErrorKind::Invalid(invalid) = asked.kind() else {
             panic!("{asked:?}");
         };
         assert!(invalid.reason.starts_with(reason), "{invalid}");

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cqrs_core::error::{Failure, QueryError};
+use cqrs_core::error::{Failure, QueryErrorKind};
 use cqrs_core::store::{
     AppendError, EventLog, EventLogExt, EventQuery, HasReader as _, ReadRange, Shard, StoreError,
     Transactional as _, ViewStore, ViewTransaction as _,
@@ -120,7 +120,11 @@ async fn a_server_that_stands_still_keeps_nobody_waiting() {
         }),
     );
     let (query, read, begun) = tokio::join!(query, read, commit);
-    assert!(matches!(query, Err(QueryError::Failed(_))), "{query:?}");
+    let failed = query.expect_err("fails");
+    assert!(
+        matches!(failed.kind(), QueryErrorKind::Failed(_)),
+        "{failed}"
+    );
     assert!(
         matches!(read, Err(StoreError::Unavailable { .. })),
         "{read:?}"

@@ -58,9 +58,9 @@ impl Lifecycle {
     /// [`Failure::ShutDown`] if it is not.
     #[inline]
     pub(super) fn check(&self, caller: Caller) -> Result<(), Failure> {
-        match (self.admits.load(Ordering::SeqCst), caller) {
-            (ALL, _) | (REACTIONS, Caller::Reaction) => Ok(()),
-            _ => Err(Failure::ShutDown),
+        match self.admits.load(Ordering::SeqCst) {
+            ALL => Ok(()),
+            admits => check_shutdown(admits, caller),
         }
     }
 
@@ -115,6 +115,16 @@ impl Lifecycle {
 
     pub(crate) fn watch(&self) -> watch::Receiver<Phase> {
         self.phase.subscribe()
+    }
+}
+
+/// Checks that a caller is accepted during a shutdown. Out of line, so that the branch of a query's
+/// hot path falls through.
+#[cold]
+fn check_shutdown(admits: u8, caller: Caller) -> Result<(), Failure> {
+    match (admits, caller) {
+        (REACTIONS, Caller::Reaction) => Ok(()),
+        _ => Err(Failure::ShutDown),
     }
 }
 

@@ -142,34 +142,29 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
     #[inline]
     fn ask(self) -> Asked<'d, Q::Output> {
         let inner: &'d Inner = &self.dispatcher.inner;
-        if let Err(shut_down) = inner.lifecycle.check(self.dispatcher.caller()) {
-            return fail(shut_down);
-        }
-        let (run, slot) = match inner.query::<Q>() {
-            Ok(found) => found,
-            Err(failure) => return fail(failure),
-        };
+        inner
+            .lifecycle
+            .check(self.dispatcher.caller())
+            .map_err(failed)?;
+        let (run, slot) = inner.query::<Q>().map_err(failed)?;
         if Q::PERMISSION.is_some() {
             let options = self.options.as_deref();
             let actor = options.and_then(|options| options.actor.as_ref());
-            match inner.authorize(Q::NAME, Q::PERMISSION, actor) {
-                Ok(Ok(())) => {}
-                Ok(Err(denied)) => return fail(denied),
-                Err(panicked) => return fail(panicked),
-            }
+            inner
+                .authorize(Q::NAME, Q::PERMISSION, actor)
+                .map_err(failed)?
+                .map_err(failed)?;
         }
-        match guarded(
+        guarded(
             || method(type_name::<Q>(), "validate"),
             || self.query.check(),
-        ) {
-            Ok(Ok(())) => {}
-            Ok(Err(invalid)) => return fail(invalid),
-            Err(panicked) => return fail(panicked),
-        }
+        )
+        .map_err(failed)?
+        .map_err(failed)?;
         let may_wait = self.options.is_some() || self.seen.is_some();
         match run {
             QueryFn::Now(answer) if !may_wait => {
-                answer(self.query, slot.scope(None)).or_else(|error| fail(*error))
+                answer(self.query, slot.scope(None)).map_err(failed)
             }
             QueryFn::Later(start) if !may_wait && !slot.takes_context => {
                 Err(start(self.query, slot.scope(None)))
@@ -183,16 +178,20 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
 
     /// [`ask`](QueryCall::ask), in a span.
     #[cold]
-    fn ask_traced(self) -> Asked<'d, Q::Output> {
+    fn ask_traced(self) -> BoxFuture<'d, QueryResult<Q::Output>> {
         let span = trace::query(Q::NAME);
-        let asked = span.in_scope(|| self.ask());
-        asked.map_err(|later| Box::pin(later.instrument(span)) as _)
+        match span.in_scope(|| self.ask()) {
+            Ok(answer) => Box::pin(ready(Ok(answer))),
+            Err(later) => Box::pin(later.instrument(span)),
+        }
     }
 }
 
+/// The future of a failed call. Not an [`Asked`]: that is returned in memory, as the answers of handlers
+/// would be with it.
 #[cold]
-fn fail<'d, A: Send + 'd>(error: impl Into<QueryError>) -> Asked<'d, A> {
-    Err(Box::pin(ready(Err(error.into()))))
+fn failed<'d, A: Send + 'd>(error: impl Into<QueryError>) -> BoxFuture<'d, QueryResult<A>> {
+    Box::pin(ready(Err(error.into())))
 }
 
 impl Inner {
@@ -309,7 +308,7 @@ impl<'d, Q: Query> IntoFuture for QueryCall<'d, Q> {
     #[inline]
     fn into_future(self) -> Self::IntoFuture {
         let asked = if trace::is_on() {
-            self.ask_traced()
+            Err(self.ask_traced())
         } else {
             self.ask()
         };

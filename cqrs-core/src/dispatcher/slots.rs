@@ -49,7 +49,7 @@ impl<S> Slots<S> {
         let (number, run) = cell.get()?;
         match self.by_number.get(number)? {
             NumberedSlot::InCell(slot) => Some((run, slot)),
-            NumberedSlot::Other(slot, run) => Some((*run.downcast_ref()?, slot)),
+            NumberedSlot::Other(slot, run) => Some((cast(&**run)?, slot)),
             NumberedSlot::Empty => None,
         }
     }
@@ -93,6 +93,13 @@ impl<S> FromIterator<NewSlot<S>> for Slots<S> {
         }
         Self { by_number, numbers }
     }
+}
+
+/// The pointer of a handler that is not in its message's cell, which is rare: two dispatchers of one
+/// process have different handlers for the message.
+#[cold]
+fn cast<T: Copy + 'static>(run: &(dyn Any + Send + Sync)) -> Option<T> {
+    run.downcast_ref().copied()
 }
 
 /// The known name that is most similar to a misspelled one.

@@ -28,7 +28,7 @@ pub(crate) use crate::report::report;
 pub use command::CommandError;
 pub use denied::{Action, Denied};
 pub use handler::{Error, Result};
-pub use query::{NotCaughtUp, QueryError};
+pub use query::{NotCaughtUp, QueryError, QueryErrorKind};
 pub use rejected::Rejected;
 
 use std::borrow::Cow;

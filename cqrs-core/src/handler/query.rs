@@ -39,9 +39,8 @@ pub trait QueryHandler: Sized + 'static {
 /// pointers, so that a small answer is returned in registers: with one type of pointer for both,
 /// handing the answer over takes longer than the rest of the call (decision 0018).
 pub enum QueryFn<Q: Query> {
-    /// A sync handler that needs no context. The error is boxed, so that it is as small as a small
-    /// answer.
-    Now(for<'a> fn(Q, QueryScope<'a>) -> Result<<Q as Query>::Output, Box<QueryError>>),
+    /// A sync handler that needs no context.
+    Now(for<'a> fn(Q, QueryScope<'a>) -> QueryResult<<Q as Query>::Output>),
     /// Any other handler.
     Later(for<'a> fn(Q, QueryScope<'a>) -> BoxFuture<'a, QueryResult<<Q as Query>::Output>>),
 }
@@ -66,7 +65,7 @@ impl<Q: Query> QueryFn<Q> {
     /// Runs the handler to its end.
     pub(crate) async fn run(self, query: Q, scope: QueryScope<'_>) -> QueryResult<Q::Output> {
         match self {
-            Self::Now(run) => run(query, scope).map_err(|error| *error),
+            Self::Now(run) => run(query, scope),
             Self::Later(run) => run(query, scope).await,
         }
     }
@@ -80,7 +79,7 @@ pub(crate) async fn run<H: QueryHandler>(
     if H::IS_ASYNC {
         start::<H>(query, scope).await
     } else {
-        answer::<H>(query, scope).map_err(|error| *error)
+        answer::<H>(query, scope)
     }
 }
 
@@ -95,18 +94,15 @@ impl<Q: Query> Clone for QueryFn<Q> {
 impl<Q: Query> Copy for QueryFn<Q> {}
 
 /// Runs the sync handler `H`.
-fn answer<H: QueryHandler>(
-    query: H::Query,
-    scope: QueryScope<'_>,
-) -> Result<Output<H>, Box<QueryError>> {
+fn answer<H: QueryHandler>(query: H::Query, scope: QueryScope<'_>) -> QueryResult<Output<H>> {
     let answer = catch_unwind(AssertUnwindSafe(|| match H::handle(query, scope) {
         QueryReply::Now(answer) => answer,
         QueryReply::Later(_) => Err(Error::message("it is async, and `IS_ASYNC` is false")),
     }));
     match answer {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(Box::new(failed::<H>(error))),
-        Err(panic) => Err(Box::new(panicked::<H>(&*panic))),
+        Ok(Err(error)) => Err(failed::<H>(error)),
+        Err(panic) => Err(panicked::<H>(&*panic)),
     }
 }
 

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use cqrs_core::app::BuildError;
 use cqrs_core::error::Failure;
+use cqrs_core::error::QueryErrorKind;
 use cqrs_core::store::StoreError;
 use cqrs_core::{CommandError, QueryError};
 use cqrs_postgres::ConnectError;
@@ -72,10 +73,10 @@ impl<E: Error + 'static> From<CommandError<E>> for CliError {
 impl From<QueryError> for CliError {
     fn from(error: QueryError) -> Self {
         let text = error.to_string();
-        match error {
-            QueryError::Denied(_) => Self::Refused(text),
-            QueryError::Invalid(_) | QueryError::Unknown(_) => Self::Invalid(text),
-            QueryError::NotCaughtUp { .. } | QueryError::Failed(_) => Self::Failed(text),
+        match error.kind() {
+            QueryErrorKind::Denied(_) => Self::Refused(text),
+            QueryErrorKind::Invalid(_) | QueryErrorKind::Unknown(_) => Self::Invalid(text),
+            QueryErrorKind::NotCaughtUp(_) | QueryErrorKind::Failed(_) => Self::Failed(text),
         }
     }
 }
