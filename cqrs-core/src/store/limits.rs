@@ -40,29 +40,9 @@ impl Limits {
     /// # Errors
     /// [`AppendError::Invalid`], which names the limit and the value that exceeds it.
     pub fn check(&self, append: &Append) -> Result<(), AppendError> {
-        let within = |what: &str, size: usize, limit: usize| {
-            if size <= limit {
-                return Ok(());
-            }
-            Err(AppendError::Invalid {
-                reason: format!("{what}: {size}, at most {limit}"),
-            })
-        };
-        let name = |what: &str, text: &str| {
-            let problem = if text.as_bytes().contains(&0) {
-                "has U+0000".to_owned()
-            } else if text.len() > self.name {
-                format!("has {} bytes, at most {}", text.len(), self.name)
-            } else {
-                return Ok(());
-            };
-            Err(AppendError::Invalid {
-                reason: format!("{what} {problem}: {:?}", shortened(text)),
-            })
-        };
         within("events of one command", append.events.len(), self.events)?;
         if let Some(actor) = &append.actor {
-            name("the actor", actor)?;
+            self.check_name("the actor", actor)?;
         }
         within(
             "bytes of one append, of all its events, states and statements",
@@ -85,7 +65,7 @@ impl Limits {
                     ),
                 });
             }
-            name("the id of a stored state", &key.id)?;
+            self.check_name("the id of a stored state", &key.id)?;
         }
         for event in &append.events {
             within(
@@ -93,13 +73,48 @@ impl Limits {
                 event.payload.len(),
                 self.payload,
             )?;
-            name("an event's type", event.event_type.as_str())?;
+            self.check_name("an event's type", event.event_type.as_str())?;
             within("tags of an event", event.tags.as_slice().len(), self.tags)?;
             for tag in &event.tags {
-                name("a tag", tag.as_str())?;
+                self.check_name("a tag", tag.as_str())?;
             }
         }
         Ok(())
+    }
+
+    #[inline]
+    fn check_name(&self, what: &str, text: &str) -> Result<(), AppendError> {
+        if text.len() <= self.name && !text.as_bytes().contains(&0) {
+            return Ok(());
+        }
+        Err(self.bad_name(what, text))
+    }
+
+    #[cold]
+    fn bad_name(&self, what: &str, text: &str) -> AppendError {
+        let problem = if text.as_bytes().contains(&0) {
+            "has U+0000".to_owned()
+        } else {
+            format!("has {} bytes, at most {}", text.len(), self.name)
+        };
+        AppendError::Invalid {
+            reason: format!("{what} {problem}: {:?}", shortened(text)),
+        }
+    }
+}
+
+#[inline]
+fn within(what: &str, size: usize, limit: usize) -> Result<(), AppendError> {
+    if size <= limit {
+        return Ok(());
+    }
+    Err(exceeded(what, size, limit))
+}
+
+#[cold]
+fn exceeded(what: &str, size: usize, limit: usize) -> AppendError {
+    AppendError::Invalid {
+        reason: format!("{what}: {size}, at most {limit}"),
     }
 }
 
