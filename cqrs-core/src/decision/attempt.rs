@@ -372,14 +372,14 @@ impl Attempt<'_> {
         let handler = self.slot.entry.name;
         let Decisions {
             store,
+            offers,
             stored_aggregates,
             ..
         } = self.decisions;
-        let limits = store.capabilities().limits;
         let (events, mut read_back) = events.into_parts();
         let mut append = Box::new(self.unconditional(events));
         append.writes = writes;
-        limits.check(&append).map_err(append_failed)?;
+        offers.limits.check(&append).map_err(append_failed)?;
         nesting::check_events(&append.events, &**store, handler)?;
         // The new states of these aggregates are written with the events. They are loaded before
         // the boundaries are drawn, which cover them as well.
@@ -387,7 +387,7 @@ impl Attempt<'_> {
             let touched = self.decisions.load_touched(loaded, &append.events, handler);
             Box::pin(touched).await?;
         }
-        loaded.complete(&mut append, &read_back, &limits, handler)?;
+        loaded.complete(&mut append, &read_back, handler)?;
         if let Some((place, message)) = read_back.discard() {
             let event_type = &append.events[place].event_type;
             // `Drop` of the decoded event panicked, as it would after each later fold.
@@ -399,7 +399,7 @@ impl Attempt<'_> {
             return Err(failure.into());
         }
         if !append.states.is_empty() {
-            limits.check(&append).map_err(append_failed)?;
+            offers.limits.check(&append).map_err(append_failed)?;
         }
         Ok(append)
     }

@@ -26,17 +26,30 @@ pub(super) struct Loaded<'a> {
     /// Whether every state was compared with the log since it left the cache.
     pub(super) is_newest: bool,
     cache: &'a StateCache,
-    offers: Offers,
+    offers: &'a Offers,
 }
 
-/// The capabilities of the log that matter to a decision.
-struct Offers {
+/// The capabilities of the log that matter to each decision.
+pub(super) struct Offers {
     /// Whether the log stores states.
     states: bool,
     /// Whether an append may follow one in flight.
     pipelining: bool,
     /// Whether an append may have boundaries at several positions.
     several_boundaries: bool,
+    /// Maximum sizes of an append.
+    pub(super) limits: Limits,
+}
+
+impl From<Capabilities<'_>> for Offers {
+    fn from(capabilities: Capabilities<'_>) -> Self {
+        Self {
+            states: capabilities.states.is_some(),
+            pipelining: capabilities.pipelining,
+            several_boundaries: capabilities.several_boundaries,
+            limits: capabilities.limits,
+        }
+    }
 }
 
 impl Drop for Loaded<'_> {
@@ -48,20 +61,12 @@ impl Drop for Loaded<'_> {
 }
 
 impl<'a> Loaded<'a> {
-    pub(super) fn new(
-        loads: Vec<Load>,
-        cache: &'a StateCache,
-        capabilities: &Capabilities<'_>,
-    ) -> Self {
+    pub(super) fn new(loads: Vec<Load>, cache: &'a StateCache, offers: &'a Offers) -> Self {
         Self {
             loads,
             is_newest: false,
             cache,
-            offers: Offers {
-                states: capabilities.states.is_some(),
-                pipelining: capabilities.pipelining,
-                several_boundaries: capabilities.several_boundaries,
-            },
+            offers,
         }
     }
 
@@ -71,12 +76,11 @@ impl<'a> Loaded<'a> {
         &mut self,
         append: &mut Append,
         read_back: &ReadBack,
-        limits: &Limits,
         handler: &'static str,
     ) -> Result<(), Failure> {
         append.boundaries = self.boundaries();
         self.fold_ahead(append, read_back, handler)?;
-        append.states = self.state_writes(append, limits, handler)?;
+        append.states = self.state_writes(append, handler)?;
         Ok(())
     }
 
@@ -250,9 +254,9 @@ impl<'a> Loaded<'a> {
     fn state_writes(
         &mut self,
         append: &Append,
-        limits: &Limits,
         handler: &'static str,
     ) -> Result<Vec<StateWrite>, Failure> {
+        let limits = &self.offers.limits;
         let is_due =
             |load: &Load| load.is_dirty && (load.stores_every_state() || load.is_snapshot_due());
         let mut writes = Vec::new();

@@ -37,10 +37,13 @@ use crate::running::{self, Running};
 use crate::store::EventLog;
 use crate::{CommandId, Timestamp};
 use cache::StateCache;
+use loaded::Offers;
 
 /// Decides the commands of one dispatcher.
 pub(crate) struct Decisions {
     store: Arc<dyn EventLog>,
+    /// Read once, since they are the same in every call.
+    offers: Offers,
     clock: Clock,
     limits: DecisionLimits,
     /// Aggregates with `storage = "state"`.
@@ -108,6 +111,7 @@ impl Decisions {
         stored_aggregates: Vec<&'static AggregateType>,
     ) -> Self {
         Self {
+            offers: store.capabilities().into(),
             store,
             clock,
             limits,

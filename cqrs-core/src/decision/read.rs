@@ -41,7 +41,7 @@ impl Decisions {
         });
         nesting::check_loads(&loads, &*self.store, handler)?;
         // Before the first turn is taken: however this ends, dropping `loaded` ends the turns.
-        let mut loaded = Loaded::new(loads, &self.cache, &self.store.capabilities());
+        let mut loaded = Loaded::new(loads, &self.cache, &self.offers);
         for load in &mut loaded.loads {
             let limit = self.limits.decision_wait;
             let waiting = self.cache.check_out(load, handler, &*self.store, limit);
