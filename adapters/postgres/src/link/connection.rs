@@ -14,7 +14,7 @@ use tokio_postgres::{Client, Row, Statement};
 use crate::SqlError;
 use crate::fault::Unanswered;
 use crate::incarnations::Incarnations;
-use crate::link::dial::{Dial, value};
+use crate::link::dial::Dial;
 use crate::sql::FLUSH;
 
 /// Number of prepared statements of a connection at which its cache is cleared.
@@ -204,14 +204,6 @@ impl Connection {
     pub(crate) async fn batch_execute(&self, statements: &str) -> Result<(), SqlError> {
         self.exchange(async { Ok(self.client.batch_execute(statements).await?) })
             .await
-    }
-
-    /// Runs statements without parameters, as [`batch_execute`](Connection::batch_execute). Returns the
-    /// first value that they select, as text.
-    pub(crate) async fn select_text(&self, statements: &str) -> Result<Option<String>, SqlError> {
-        let sent = async { Ok::<_, SqlError>(self.client.simple_query(statements).await?) };
-        let answers = self.exchange(sent).await?;
-        Ok(answers.iter().find_map(value).map(ToOwned::to_owned))
     }
 
     /// Runs statements without parameters, each of which has that time.

@@ -1,9 +1,14 @@
+use futures_util::future::join;
 use tokio::sync::OnceCell;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use crate::transaction::pooled::PooledTransaction;
 use crate::{Postgres, SqlError};
+
+/// Everything that a query handler reads is one snapshot. After a first query, the transaction cannot be
+/// switched to writing any more.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// Reads with SQL in query handlers: `ReadTx<Postgres>` derefs to this. A read-only transaction, which
 /// begins with the first query. All queries of one handler see the same snapshot. With
@@ -34,13 +39,11 @@ impl SqlReader {
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, SqlError> {
         let snapshot = self.snapshot().await?;
-        let answered = snapshot.run(async {
+        let rows = async {
             let prepared = snapshot.prepare_foreign(query).await?;
             snapshot.query(&prepared, params).await
-        });
-        let rows = answered.await?;
-        self.flush(snapshot).await?;
-        Ok(rows)
+        };
+        self.read(snapshot, rows).await
     }
 
     /// Runs a query that has exactly one row.
@@ -53,13 +56,11 @@ impl SqlReader {
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Row, SqlError> {
         let snapshot = self.snapshot().await?;
-        let answered = snapshot.run(async {
+        let row = async {
             let prepared = snapshot.prepare_foreign(query).await?;
             snapshot.query_one(&prepared, params).await
-        });
-        let row = answered.await?;
-        self.flush(snapshot).await?;
-        Ok(row)
+        };
+        self.read(snapshot, row).await
     }
 
     /// Runs a query that has one row or none.
@@ -72,37 +73,57 @@ impl SqlReader {
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Option<Row>, SqlError> {
         let snapshot = self.snapshot().await?;
-        let answered = snapshot.run(async {
+        let row = async {
             let prepared = snapshot.prepare_foreign(query).await?;
             snapshot.query_opt(&prepared, params).await
-        });
-        let row = answered.await?;
-        self.flush(snapshot).await?;
-        Ok(row)
+        };
+        self.read(snapshot, row).await
     }
 
     async fn snapshot(&self) -> Result<&PooledTransaction, SqlError> {
         let snapshot = self.snapshot.get_or_try_init(async || {
-            let shared = self.store.shared();
-            let connection = shared.read_only.get().await?;
-            let begin = shared.sql.begin_snapshot.clone();
-            Ok::<_, SqlError>(PooledTransaction::new(connection, begin))
+            let connection = self.store.shared().read_only.get().await?;
+            Ok::<_, SqlError>(PooledTransaction::new(connection, BEGIN))
         });
         snapshot.await
     }
 
-    /// Makes the snapshot durable, before anything that it shows is handed on (I7).
-    async fn flush(&self, snapshot: &PooledTransaction) -> Result<(), SqlError> {
-        if snapshot.selected() == Some("t") {
-            return Ok(());
+    /// Reads from the snapshot. Returns once all that it shows is durable, so that the answer may be handed
+    /// on (I7). The question whether it is durable is sent with the first query.
+    async fn read<T>(
+        &self,
+        snapshot: &PooledTransaction,
+        query: impl Future<Output = Result<T, SqlError>>,
+    ) -> Result<T, SqlError> {
+        if self.is_durable.initialized() {
+            return snapshot.run(query).await;
         }
+        let both = join(self.check(snapshot), query);
+        let (is_durable, answer) = snapshot
+            .run(async { Ok::<_, SqlError>(both.await) })
+            .await?;
+        let answer = answer?;
+        if is_durable? {
+            let _ = self.is_durable.set(());
+        } else {
+            // Rare, and boxed, so that the futures of queries are small.
+            Box::pin(self.flush(snapshot)).await?;
+        }
+        Ok(answer)
+    }
+
+    async fn check(&self, snapshot: &PooledTransaction) -> Result<bool, SqlError> {
+        let is_durable = &self.store.shared().sql.is_durable;
+        Ok(snapshot.select_one(is_durable, &[]).await?.try_get(0)?)
+    }
+
+    async fn flush(&self, snapshot: &PooledTransaction) -> Result<(), SqlError> {
         let flushed = self.is_durable.get_or_try_init(async || {
             // A read-only transaction cannot commit anything, so another connection does. That was the
             // same server without a crash in between, if this connection still answers.
             self.store.shared().pool.get().await?.flush().await?;
             snapshot.batch_execute("").await
         });
-        // Rare, and boxed, so that the futures of queries are small.
-        Box::pin(flushed).await.copied()
+        flushed.await.copied()
     }
 }

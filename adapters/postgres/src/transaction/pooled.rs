@@ -1,7 +1,5 @@
-use std::borrow::Cow;
 use std::future::ready;
 use std::ops::Deref;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join;
@@ -13,9 +11,7 @@ use crate::link::PooledConnection;
 /// drop. A transaction in which nothing is executed is never begun.
 pub(crate) struct PooledTransaction {
     connection: PooledConnection,
-    begin: Cow<'static, str>,
-    /// The first value that the statements of `begin` have selected, as text.
-    selected: OnceLock<Option<String>>,
+    begin: &'static str,
     /// `BEGIN` was sent, and no end of the transaction since. Set before `BEGIN` is sent, so a future
     /// that is dropped during that exchange leaves no transaction open.
     is_open: AtomicBool,
@@ -27,11 +23,10 @@ impl PooledTransaction {
     pub(crate) const READ_COMMITTED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
     /// `begin` is `BEGIN`, and perhaps other statements.
-    pub(crate) fn new(connection: PooledConnection, begin: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(connection: PooledConnection, begin: &'static str) -> Self {
         Self {
             connection,
-            begin: begin.into(),
-            selected: OnceLock::new(),
+            begin,
             is_open: AtomicBool::new(false),
         }
     }
@@ -46,12 +41,9 @@ impl PooledTransaction {
             return exchange.await;
         }
         // `BEGIN` is polled first, and a poll sends, so it is also sent first.
-        let (begun, answer) = join(self.connection.select_text(&self.begin), exchange).await;
+        let (begun, answer) = join(self.connection.batch_execute(self.begin), exchange).await;
         match begun {
-            Ok(selected) => {
-                let _ = self.selected.set(selected);
-                answer
-            }
+            Ok(()) => answer,
             Err(error) => {
                 // The exchange was not in a transaction, nor is any other that was sent since.
                 self.connection.give_up();
@@ -63,11 +55,6 @@ impl PooledTransaction {
     /// Begins the transaction, unless it is open.
     pub(crate) async fn begin(&self) -> Result<(), SqlError> {
         self.run(ready(Ok(()))).await
-    }
-
-    /// The first value that was selected when it began, as text. `None` before that.
-    pub(crate) fn selected(&self) -> Option<&str> {
-        self.selected.get()?.as_deref()
     }
 
     /// Whether it has begun, and not ended.
