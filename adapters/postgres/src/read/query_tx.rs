@@ -1,3 +1,5 @@
+use std::pin::{Pin, pin};
+
 use futures_util::future::join;
 use tokio::sync::OnceCell;
 use tokio_postgres::Row;
@@ -39,10 +41,10 @@ impl SqlReader {
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, SqlError> {
         let snapshot = self.snapshot().await?;
-        let rows = async {
+        let rows = pin!(async {
             let prepared = snapshot.prepare_foreign(query).await?;
             snapshot.query(&prepared, params).await
-        };
+        });
         self.read(snapshot, rows).await
     }
 
@@ -56,10 +58,10 @@ impl SqlReader {
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Row, SqlError> {
         let snapshot = self.snapshot().await?;
-        let row = async {
+        let row = pin!(async {
             let prepared = snapshot.prepare_foreign(query).await?;
             snapshot.query_one(&prepared, params).await
-        };
+        });
         self.read(snapshot, row).await
     }
 
@@ -73,10 +75,10 @@ impl SqlReader {
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Option<Row>, SqlError> {
         let snapshot = self.snapshot().await?;
-        let row = async {
+        let row = pin!(async {
             let prepared = snapshot.prepare_foreign(query).await?;
             snapshot.query_opt(&prepared, params).await
-        };
+        });
         self.read(snapshot, row).await
     }
 
@@ -93,15 +95,14 @@ impl SqlReader {
     async fn read<T>(
         &self,
         snapshot: &PooledTransaction,
-        query: impl Future<Output = Result<T, SqlError>>,
+        query: Pin<&mut impl Future<Output = Result<T, SqlError>>>,
     ) -> Result<T, SqlError> {
         if self.is_durable.initialized() {
             return snapshot.run(query).await;
         }
-        let both = join(self.check(snapshot), query);
-        let (is_durable, answer) = snapshot
-            .run(async { Ok::<_, SqlError>(both.await) })
-            .await?;
+        let check = pin!(self.check(snapshot));
+        let both = pin!(async { Ok::<_, SqlError>(join(check, query).await) });
+        let (is_durable, answer) = snapshot.run(both).await?;
         let answer = answer?;
         if is_durable? {
             let _ = self.is_durable.set(());
