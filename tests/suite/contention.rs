@@ -1,6 +1,8 @@
 //! Batches that several processes write at the same time on PostgreSQL: they are written at the end of
 //! the log, and the promises hold for the requests that are left out, too.
 
+mod leases;
+
 use cqrs_conformance::StoreFixture as _;
 use cqrs_core::store::{
     Append, AppendError, AppendToken, Boundary, EventData, EventLog, EventQuery, EventType,

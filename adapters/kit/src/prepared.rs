@@ -21,6 +21,8 @@ pub struct Prepared {
     pub is_recorded: bool,
     /// Hash of the command's name and body.
     pub fingerprint: u64,
+    /// Number of earlier attempts of the command.
+    pub conflicts: u32,
     /// Conditions, all of which must hold.
     pub boundaries: Vec<Boundary>,
     /// States to write with the events.
@@ -56,6 +58,7 @@ impl Prepared {
             has_given_id: append.has_given_id,
             is_recorded: false,
             fingerprint: append.fingerprint,
+            conflicts: append.conflicts,
             bytes: append.bytes() + states.iter().map(|state| state.body.len()).sum::<usize>(),
             time: append.time,
             token: append.token,

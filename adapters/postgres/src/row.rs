@@ -31,6 +31,11 @@ pub(crate) fn number(position: Position) -> i64 {
     i64::try_from(position.get()).unwrap_or(i64::MAX)
 }
 
+/// A count as a parameter.
+pub(crate) fn count(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 /// A position from a column.
 pub(crate) fn position(row: &Row, column: usize) -> Result<Position, Fault> {
     let number: i64 = row.try_get(column)?;

@@ -183,9 +183,10 @@ impl Decisions {
                 if were_published {
                     loaded = Box::pin(self.load(command, slot)).await?;
                 }
-                // A state from the cache may be the very one that has just caused the conflict.
-                // States that were all read just now need no second look at the log.
-                if !(were_published && loaded.is_newest) {
+                // A state from the cache may be the very one that has just caused the conflict, unless
+                // it has the event that was in the way. States that were all read just now need no
+                // second look at the log.
+                if !(were_published && (loaded.is_newest || loaded.includes(at))) {
                     self.bring_up_to_date(&mut loaded, slot).await?;
                 }
             }
@@ -244,7 +245,8 @@ impl Attempt<'_> {
         let deciding = trace::decide(number, loaded.loads.len());
         let decided = trace::within!(deciding, self.decide(loaded));
         match decided {
-            Ok(Decision::Append(append, tx)) => {
+            Ok(Decision::Append(mut append, tx)) => {
+                append.conflicts = number - 1;
                 let appending = trace::append(append.events.len());
                 trace::within!(appending, self.append(append, tx, loaded))
             }
@@ -493,9 +495,10 @@ fn append_failed(error: AppendError) -> InfraError {
     }
 }
 
-/// A random wait that grows with the attempts, up to 64 ms.
+/// A random wait that grows with the attempts, up to 64 ms. It begins short, since others write in the
+/// meantime, which may be one more conflict.
 fn jitter(attempts: u32) -> Duration {
-    Duration::from_micros(fastrand::u64(0..1000 << attempts.min(6)))
+    Duration::from_micros(fastrand::u64(0..250 << attempts.min(8)))
 }
 
 /// Records the outcome of a command in its span. `None` is an error that its handler returned.

@@ -47,15 +47,17 @@ pub(super) struct StateSlot {
     awaited: Option<Pending>,
     /// Number of decisions that may not publish their states before the store has answered.
     suspended_for: u8,
+    /// The number of the last suspension, if no published state has turned out to be right since.
+    last_suspension: u8,
 }
 
 /// A slot, locked by the decision that has the turn.
 pub(super) type Checkout = OwnedMutexGuard<StateSlot>;
 
-/// Number of decisions about an aggregate that wait for the store after a published state has
-/// turned out to be wrong: another process writes to the same aggregate, and would make more of
-/// them wrong.
-const PIPELINING_SUSPENSION: u8 = 64;
+/// Maximum number of decisions about an aggregate that wait for the store after a published state has
+/// turned out to be wrong: another process writes to the same aggregate, and may make more of them
+/// wrong. The first suspension is of one decision, and each one after that doubles the last.
+const MAX_SUSPENSION: u8 = 64;
 
 impl StateSlot {
     /// Whether a state may be published before its events are recorded.
@@ -65,7 +67,8 @@ impl StateSlot {
 
     /// Suspends pipelining, after a published state turned out to be wrong.
     pub(super) fn suspend_pipelining(&mut self) {
-        self.suspended_for = PIPELINING_SUSPENSION;
+        self.last_suspension = (self.last_suspension * 2).clamp(1, MAX_SUSPENSION);
+        self.suspended_for = self.last_suspension;
     }
 
     /// Moves the state to the load, and returns whether there is one: a state of another incarnation
@@ -78,6 +81,7 @@ impl StateSlot {
         if let Some(AppendStatus::Recorded(last)) = status {
             cached.up_to = last;
             cached.pending = None;
+            self.last_suspension = 0;
         }
         // The decision builds on an append in flight. Its own append names that one's token, so it
         // is recorded only if that one is. After a lost one, the state may have events that were
@@ -227,5 +231,24 @@ impl StateCache {
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_wrong_state_doubles_the_number_of_decisions_that_wait() {
+        let mut slot = StateSlot::default();
+        assert!(slot.allows_pipelining());
+        let suspensions = [1, 2, 4, 8, 16, 32, 64, 64, 64].map(|expected| {
+            slot.suspend_pipelining();
+            (slot.suspended_for, expected)
+        });
+        for (suspension, expected) in suspensions {
+            assert_eq!(suspension, expected);
+        }
+        assert!(!slot.allows_pipelining());
     }
 }

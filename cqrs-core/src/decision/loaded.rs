@@ -159,6 +159,11 @@ impl<'a> Loaded<'a> {
         self.loads.iter().any(|load| load.state.pending.is_some())
     }
 
+    /// Whether every state is as of this position or later, without appends in flight.
+    pub(super) fn includes(&self, position: Position) -> bool {
+        self.loads.iter().all(|load| load.state.up_to >= position)
+    }
+
     /// Whether one more event makes a snapshot due.
     pub(super) fn is_snapshot_near(&self) -> bool {
         self.offers.states

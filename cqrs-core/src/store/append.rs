@@ -55,6 +55,9 @@ pub struct Append {
     pub causation: Uuid,
     /// Identifies this append, so that a later append can follow it before it is answered.
     pub token: Option<AppendToken>,
+    /// Number of earlier attempts of the command. A log that several processes write may let a command
+    /// that has lost several times go first. Defaults to 0.
+    pub conflicts: u32,
 }
 
 /// The result of an append.
@@ -109,6 +112,7 @@ impl Append {
             correlation: command.as_uuid(),
             causation: command.as_uuid(),
             token: None,
+            conflicts: 0,
         }
     }
 
@@ -143,6 +147,13 @@ impl Append {
     #[must_use]
     pub fn boundary(mut self, boundary: Boundary) -> Self {
         self.boundaries.push(boundary);
+        self
+    }
+
+    /// Sets the number of earlier attempts.
+    #[must_use]
+    pub fn after_conflicts(mut self, conflicts: u32) -> Self {
+        self.conflicts = conflicts;
         self
     }
 

@@ -18,6 +18,7 @@ const LATER: &[&str] = &[
     include_str!("../../../adapters/postgres/src/sql/migrations/0008_rows.sql"),
     include_str!("../../../adapters/postgres/src/sql/migrations/0009_append_at_end.sql"),
     include_str!("../../../adapters/postgres/src/sql/migrations/0010_shards.sql"),
+    include_str!("../../../adapters/postgres/src/sql/migrations/0011_tag_leases.sql"),
 ];
 
 /// The version of the current layout.

@@ -1,6 +1,6 @@
 //! Appends of several processes at the same time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cqrs_core::store::{AppendToken, Boundary, EventQuery, EventType, Tag, Tags};
@@ -16,12 +16,24 @@ use super::log_session::LogSession;
 use super::request::Disposition;
 use super::rows::BatchRows;
 use crate::fault::{Fault, Kind};
-use crate::row::{self, Head, number};
+use crate::row::{self, Head, count, number};
 
 /// Number of batches that are written at the end of the log, wherever that is, after another process was
 /// last seen to write. Counted in batches, since a pause of the others says nothing if this process
 /// paused, too.
 const CONTENDED_BATCHES: u32 = 64;
+
+/// Number of batches after which that is over if this process has a lease.
+const LEASED_BATCHES: u32 = 4;
+
+/// Time for which a lease waits for the first append of its process, in milliseconds.
+const LEASE_MILLIS: u32 = 100;
+
+/// Number of conflicts of a request up to which that is long enough. Each one more doubles the time.
+const FEW_CONFLICTS: u32 = 4;
+
+/// Maximum number of doublings.
+const MAX_LEASE_DOUBLINGS: u32 = 3;
 
 /// Whether other processes write. While none does, a statement that compares the head is faster, and can
 /// be sent behind another one.
@@ -43,11 +55,15 @@ impl Contention {
 
     /// A batch was written at the end of the log.
     pub(super) fn on_append(&mut self, append: &EndAppend) {
-        if append.tail.is_empty() {
-            self.batches = self.batches.saturating_sub(1);
-        } else {
+        if !append.tail.is_empty() || !append.held.is_empty() {
             self.on_others();
+            return;
         }
+        // The others wait for its lease to end, and then they move the head.
+        if append.has_lease {
+            self.batches = self.batches.min(LEASED_BATCHES);
+        }
+        self.batches = self.batches.saturating_sub(1);
     }
 }
 
@@ -60,6 +76,10 @@ pub(super) struct EndAppend {
     /// The places of the requests that were not written, among those that were sent. `None` if the log
     /// could not be followed from the known head, and nothing was written.
     left_out: Option<Vec<i64>>,
+    /// Those that wait for a lease of another process, also of requests that were refused.
+    held: Vec<i64>,
+    /// This process has the lease of a tag.
+    has_lease: bool,
     /// The events of other processes, between the known head and this one.
     tail: Vec<TailEvent>,
     /// The commands of other processes with given ids.
@@ -91,6 +111,7 @@ impl EndAppend {
         window: &mut ConflictWindow,
         known: Position,
     ) -> Result<Head, Fault> {
+        let numbers: Vec<Option<i64>> = batch.numbers().collect();
         batch.withdraw_from(window);
         window.truncate(known);
         for event in &self.tail {
@@ -104,12 +125,17 @@ impl EndAppend {
             batch.defer_refused(known);
         }
         let mut after = self.before;
-        let accepted = batch.requests.iter_mut().filter(|it| it.is_written());
-        for (place, request) in accepted.enumerate() {
+        let mut waiting = BTreeSet::new();
+        for (request, number) in batch.requests.iter_mut().zip(numbers) {
+            let is_held = number.is_some_and(|number| self.held.contains(&number));
+            if is_held || request.follows(&waiting) {
+                waiting.extend(request.append.token());
+                request.wait_for_lease();
+            }
             let Disposition::Write(decided) = request.disposition else {
                 continue;
             };
-            if !self.has_written(place) {
+            if !number.is_some_and(|number| self.has_written(number)) {
                 request.disposition = Disposition::Later;
                 continue;
             }
@@ -131,9 +157,8 @@ impl EndAppend {
         Ok(after)
     }
 
-    /// Whether the request that was sent at this place, from 0, was written.
-    fn has_written(&self, place: usize) -> bool {
-        let number = integer(place + 1);
+    /// Whether the request with this number was written.
+    fn has_written(&self, number: i64) -> bool {
         let left_out = self.left_out.as_ref();
         left_out.is_some_and(|left_out| !left_out.contains(&number))
     }
@@ -149,6 +174,8 @@ impl EndAppend {
                 ..*known
             },
             left_out: row.try_get(4)?,
+            held: row.try_get::<_, Option<_>>(5)?.unwrap_or_default(),
+            has_lease: row.try_get::<_, Option<_>>(6)?.unwrap_or_default(),
             tail: tail(row)?,
             given: given(row)?,
         })
@@ -157,11 +184,11 @@ impl EndAppend {
 
 /// The columns with the newer events, which are NULL if there are none.
 fn tail(row: &Row) -> Result<Vec<TailEvent>, Fault> {
-    let Some(types) = row.try_get::<_, Option<Vec<&str>>>(5)? else {
+    let Some(types) = row.try_get::<_, Option<Vec<&str>>>(7)? else {
         return Ok(Vec::new());
     };
-    let all_tags: Vec<Option<&str>> = row.try_get(6)?;
-    let first_tags: Vec<Option<&str>> = row.try_get(7)?;
+    let all_tags: Vec<Option<&str>> = row.try_get(8)?;
+    let first_tags: Vec<Option<&str>> = row.try_get(9)?;
     let tags = all_tags.into_iter().zip(first_tags);
     let events = types
         .into_iter()
@@ -176,7 +203,7 @@ fn tail(row: &Row) -> Result<Vec<TailEvent>, Fault> {
 }
 
 fn given(row: &Row) -> Result<Vec<CommandId>, Fault> {
-    let ids: Option<Vec<Uuid>> = row.try_get(8)?;
+    let ids: Option<Vec<Uuid>> = row.try_get(10)?;
     Ok(ids.into_iter().flatten().map(CommandId::from).collect())
 }
 
@@ -193,13 +220,14 @@ pub(super) async fn append_at_end(
     known: &Head,
     append_id: Uuid,
     max_tail: usize,
+    process: Uuid,
 ) -> Result<EndAppend, Fault> {
     let mut rows = BatchRows::new(known, append_id);
     batch.add_to(&mut rows);
     let requests = Requests::of(batch);
-    let (known_position, max_tail) = (number(known.position), integer(max_tail));
+    let (known_position, max_tail) = (number(known.position), count(max_tail));
     let (events, tags, commands) = (rows.events(), rows.tags(), rows.commands());
-    let params: [&(dyn ToSql + Sync); 16] = [
+    let params: [&(dyn ToSql + Sync); 19] = [
         &known_position,
         &known.epoch,
         &known.store,
@@ -216,6 +244,9 @@ pub(super) async fn append_at_end(
         &requests.watching,
         &requests.following,
         &requests.followed,
+        &process,
+        &requests.queueing,
+        &f64::from(requests.lease_millis()),
     ];
     // Both statements are prepared, so both are sent at once, in this order.
     let append = session.append_at_end(&params);
@@ -238,22 +269,37 @@ struct Requests<'b> {
     watching: Vec<i64>,
     following: Vec<i64>,
     followed: Vec<i64>,
+    /// Those that queue for leases.
+    queueing: Vec<i64>,
+    /// The largest number of conflicts of any of them.
+    conflicts: u32,
 }
 
 impl<'b> Requests<'b> {
     fn of(batch: &'b Batch) -> Self {
         let mut requests = Self::default();
         let mut numbers = BTreeMap::new();
-        let accepted = batch.requests.iter().filter(|it| it.is_written());
-        for (number, request) in (1..).zip(accepted) {
+        for (request, number) in batch.requests.iter().zip(batch.numbers()) {
+            let Some(number) = number else {
+                continue;
+            };
             let append = &request.append;
-            requests.event_counts.push(integer(append.events.len()));
+            for boundary in &append.boundaries {
+                requests.watch(number, boundary);
+            }
+            if request.queues_for_lease() {
+                requests.queueing.push(number);
+                requests.conflicts = requests.conflicts.max(append.conflicts);
+            }
+            if !request.is_written() {
+                continue;
+            }
+            requests.event_counts.push(count(append.events.len()));
             requests.command_ids.push(append.command.as_uuid());
             if append.has_record() {
                 requests.recorded.push(number);
             }
             for boundary in &append.boundaries {
-                requests.watch(number, boundary);
                 requests.follow(number, boundary, &numbers);
             }
             if let Some(token) = append.token() {
@@ -261,6 +307,16 @@ impl<'b> Requests<'b> {
             }
         }
         requests
+    }
+
+    /// How long a lease waits for the first append. The process has to read what others have appended
+    /// before it can use the lease, and after a lease that was too short it has lost once more.
+    fn lease_millis(&self) -> u32 {
+        LEASE_MILLIS
+            << self
+                .conflicts
+                .saturating_sub(FEW_CONFLICTS)
+                .min(MAX_LEASE_DOUBLINGS)
     }
 
     /// Adds the tags of the events that the request depends on. Each such event has the first tag of an
@@ -295,8 +351,4 @@ impl<'b> Requests<'b> {
 /// the lookup by command ids answers them.
 fn unplaced(reason: impl Into<Arc<str>>) -> Fault {
     Fault::new(Kind::Lost, reason)
-}
-
-fn integer(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }

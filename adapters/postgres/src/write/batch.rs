@@ -9,6 +9,7 @@ use super::request::{BlockedAt, Disposition, Request};
 use super::rows::BatchRows;
 use super::statements::FailedStatement;
 use crate::fault::{Fault, Kind};
+use crate::row;
 use crate::writes::SqlWrites;
 
 /// How long a statement waits for a lock of another transaction, while the head is locked.
@@ -53,13 +54,39 @@ impl Batch {
         !self.is_alone && requests.all(|request| request.can_follow(tip, floor))
     }
 
-    /// Whether it has accepted requests, and none with more than events. Stored states are compared before
-    /// the batch is written, and statements of handlers need its transaction.
+    /// Whether no request has more than events. Stored states are compared before the batch is written,
+    /// and statements of handlers need its transaction.
     pub(super) fn has_events_only(&self) -> bool {
-        self.requests.iter().any(Request::is_written)
-            && self.requests.iter().all(|it| {
-                it.append.states.is_empty() && it.statements.is_empty() && it.failure.is_none()
-            })
+        self.requests.iter().all(|it| {
+            it.append.states.is_empty() && it.statements.is_empty() && it.failure.is_none()
+        })
+    }
+
+    /// Whether it has requests with [`numbers`](Self::numbers).
+    pub(super) fn has_numbers(&self) -> bool {
+        self.numbers().any(|number| number.is_some())
+    }
+
+    /// Whether one of its requests queues for leases.
+    pub(super) fn queues_for_lease(&self) -> bool {
+        self.requests.iter().any(Request::queues_for_lease)
+    }
+
+    /// For each request, its number when the batch is written at the end of the log. The accepted ones come
+    /// first, then those that are refused unless they have to wait for a lease.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = Option<i64>> {
+        let accepted = self.requests.iter().filter(|it| it.is_written()).count();
+        let mut written = 1..;
+        let mut refused = row::count(accepted + 1)..;
+        self.requests.iter().map(move |request| {
+            if request.is_written() {
+                written.next()
+            } else if request.is_contested() {
+                refused.next()
+            } else {
+                None
+            }
+        })
     }
 
     /// Adds the rows of the accepted requests.
@@ -124,7 +151,7 @@ impl Batch {
             match request.disposition {
                 Disposition::Write(appended) => request.answer(Ok(appended)),
                 Disposition::Replay(stored) => request.answer_stored(stored),
-                Disposition::Refuse(_) | Disposition::Later => {}
+                Disposition::Refuse(_) | Disposition::Later | Disposition::Wait => {}
             }
         }
     }

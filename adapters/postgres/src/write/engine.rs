@@ -20,6 +20,10 @@ use crate::sql::Sql;
 /// busy process cannot starve a slow one.
 const MAX_TIMES_OVERTAKEN: usize = 3;
 
+/// The same for a batch that is sent to the end of the log, where only the beginning of a lease and a very
+/// busy process overtake it. With the head locked, it would pass the leases of other processes.
+const MAX_TIMES_OVERTAKEN_AT_END: usize = 16;
+
 /// Maximum number of attempts after other transient faults.
 const MAX_ATTEMPTS: usize = 32;
 
@@ -40,6 +44,8 @@ const MAX_ATTEMPTS: usize = 32;
 pub(crate) struct Engine {
     sessions: Sessions,
     end: LogEnd,
+    /// Identifies this process in the queues for leases.
+    process: Uuid,
 }
 
 impl Engine {
@@ -53,6 +59,7 @@ impl Engine {
         Self {
             sessions: Sessions::new(link, sql, log.clone(), options.retry_timeout),
             end: LogEnd::new(head, options.writer.window(), log),
+            process: Uuid::new_v4(),
         }
     }
 
@@ -76,7 +83,15 @@ impl Engine {
         if let Err(fault) = batch.bind_statements(&session).await {
             return Some(Flight::landed(self.not_written(batch, Err(fault))));
         }
-        if batch.times_overtaken >= MAX_TIMES_OVERTAKEN {
+        // A request that has lost several times queues for a lease, whether or not others write just now.
+        let is_for_end =
+            (self.is_contended() || batch.queues_for_lease()) && self.end.fits_any_end(&batch);
+        let patience = if is_for_end {
+            MAX_TIMES_OVERTAKEN_AT_END
+        } else {
+            MAX_TIMES_OVERTAKEN
+        };
+        if batch.times_overtaken >= patience {
             let landing = self.write_locked(&session, batch).await;
             return Some(Flight::landed(landing));
         }
@@ -86,8 +101,9 @@ impl Engine {
             Err(fault) => Err(fault),
         };
         Some(match decided {
-            Ok(after) if self.is_contended() && self.end.fits_any_end(&batch) => {
-                Flight::landed(self.write_at_end(&session, batch, after.last).await)
+            // Asked again: the decision may have found commands that were perhaps recorded.
+            Ok(_) if is_for_end && self.end.fits_any_end(&batch) && batch.has_numbers() => {
+                Flight::landed(self.write_at_end(&session, batch).await)
             }
             Ok(after) => self.send(session, batch, after),
             Err(fault) => Flight::landed(self.not_written(batch, Err(fault))),
@@ -230,10 +246,13 @@ impl Engine {
 
     /// Writes a decided batch at the end of the log, wherever that is. The requests that events of other
     /// processes may concern stay in the batch, to be decided again on these events.
-    async fn write_at_end(&mut self, session: &LogSession, mut batch: Batch, id: Uuid) -> Landing {
+    async fn write_at_end(&mut self, session: &LogSession, mut batch: Batch) -> Landing {
+        // The head gets it even if nothing is written, when a lease begins.
+        let id = Uuid::new_v4();
         let known = *self.end.head();
         let max_tail = self.end.max_tail();
-        let (after, written) = match append_at_end(session, &batch, &known, id, max_tail).await {
+        let appended = append_at_end(session, &batch, &known, id, max_tail, self.process).await;
+        let (after, written) = match appended {
             Ok(append) if append.is_followed() => {
                 match self.end.on_end_append(&append, &mut batch) {
                     Ok(after) => (after, Ok(true)),

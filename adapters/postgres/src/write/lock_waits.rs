@@ -1,3 +1,4 @@
+use std::future::pending;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,8 +82,11 @@ impl LockWaits {
         ended
     }
 
-    /// Waits until a wait ends. Loses nothing if the future is dropped.
+    /// Waits until a wait ends. Never, if there are none. Loses nothing if the future is dropped.
     pub(super) async fn ended(&mut self) -> Vec<Request> {
+        if self.requests.is_empty() {
+            return pending().await;
+        }
         let first = self.requests.join_next().await;
         let mut ended: Vec<Request> = first.and_then(Result::ok).flatten().into_iter().collect();
         ended.extend(self.take_ended());

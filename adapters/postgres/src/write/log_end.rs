@@ -101,8 +101,8 @@ impl LogEnd {
             && batch.can_follow(self.tip.position, self.window.floor())
     }
 
-    /// Whether a decided batch can be written at the end of the log, wherever that is. Not if it has
-    /// commands whose records no insert would find: they were looked up as of this head.
+    /// Whether a batch can be written at the end of the log, wherever that is. Not if it has commands whose
+    /// records no insert would find: they were looked up as of this head.
     pub(super) fn fits_any_end(&self, batch: &Batch) -> bool {
         batch.has_events_only() && !self.has_uncertain(batch)
     }

@@ -8,6 +8,7 @@ pub(crate) mod decide;
 pub(crate) mod encoded_statement;
 mod engine;
 mod flight;
+mod lease_waits;
 mod lock_waits;
 mod log_end;
 pub(crate) mod log_session;
@@ -28,6 +29,7 @@ use cqrs_kit::queue::{WriteQueue, lost_append, write_queue};
 
 pub(crate) use engine::Engine;
 
+use lease_waits::LeaseWaits;
 use lock_waits::LockWaits;
 use pipeline::Pipeline;
 use request::Request;
@@ -47,7 +49,8 @@ impl Writer {
         let (queue, requests) = write_queue(options.writer.queue(), closed);
         let batches = Batches::new(requests, options.writer.max_batch());
         let lock_waits = LockWaits::new(transactions, options);
-        tokio::spawn(Pipeline::new(engine, batches, lock_waits).run());
+        let lease_waits = LeaseWaits::new(&options.writer);
+        tokio::spawn(Pipeline::new(engine, batches, lock_waits, lease_waits).run());
         Self { queue }
     }
 

@@ -7,6 +7,7 @@ use futures_util::future::{Either, select};
 use super::batch::Batch;
 use super::engine::Engine;
 use super::flight::{Flight, Landing};
+use super::lease_waits::LeaseWaits;
 use super::lock_waits::LockWaits;
 use super::request::Request;
 
@@ -31,16 +32,24 @@ pub(super) struct Pipeline {
     in_flight: VecDeque<Flight>,
     /// Requests that have left their batches to wait for a lock.
     lock_waits: LockWaits,
+    /// Requests that have left their batches to wait for a lease of another process.
+    lease_waits: LeaseWaits,
 }
 
 impl Pipeline {
-    pub(super) fn new(engine: Engine, batches: Batches<Request>, lock_waits: LockWaits) -> Self {
+    pub(super) fn new(
+        engine: Engine,
+        batches: Batches<Request>,
+        lock_waits: LockWaits,
+        lease_waits: LeaseWaits,
+    ) -> Self {
         Self {
             engine,
             batches,
             next: VecDeque::new(),
             in_flight: VecDeque::new(),
             lock_waits,
+            lease_waits,
         }
     }
 
@@ -51,6 +60,7 @@ impl Pipeline {
                 let ended = self.lock_waits.take_ended();
                 self.add_next(ended);
             }
+            self.next.extend(self.lease_waits.take_ended());
             if !self.in_flight.is_empty() {
                 if let Some(landing) = self.follow().await {
                     self.land(landing).await;
@@ -65,8 +75,8 @@ impl Pipeline {
         }
     }
 
-    /// Waits for requests of the queue, or for some that have waited for a lock. `None` once the queue is
-    /// closed and no request waits.
+    /// Waits for requests of the queue, or for some that have waited for a lock or a lease. `None` once the
+    /// queue is closed and no request waits.
     async fn first(&mut self) -> Option<Vec<Request>> {
         let is_contended = self.engine.is_contended();
         let queue = async {
@@ -76,13 +86,20 @@ impl Pipeline {
                 self.batches.first().await
             }
         };
-        if self.lock_waits.is_empty() {
+        if self.lock_waits.is_empty() && self.lease_waits.is_empty() {
             return queue.await;
         }
-        match select(pin!(queue), pin!(self.lock_waits.ended())).await {
+        let locks = pin!(self.lock_waits.ended());
+        // `run` takes the requests that have waited for a lease.
+        let leases = pin!(async {
+            self.lease_waits.ended().await;
+            Vec::new()
+        });
+        let mut ended = select(locks, leases);
+        match select(pin!(queue), &mut ended).await {
             Either::Left((Some(requests), _)) => Some(requests),
-            Either::Left((None, ended)) => Some(ended.await),
-            Either::Right((ended, _)) => Some(ended),
+            Either::Left((None, _)) => Some(ended.await.factor_first().0),
+            Either::Right((ended, _)) => Some(ended.factor_first().0),
         }
     }
 
@@ -93,16 +110,23 @@ impl Pipeline {
     }
 
     fn pop_next(&mut self) -> Option<Batch> {
-        let mut batch = self.next.pop_front()?;
-        batch.is_lock_known = !self.lock_waits.is_empty();
-        Some(batch)
+        loop {
+            let mut batch = self.next.pop_front()?;
+            self.lease_waits.take_followers(&mut batch);
+            if !batch.is_empty() {
+                batch.is_lock_known = !self.lock_waits.is_empty();
+                return Some(batch);
+            }
+        }
     }
 
     /// Sends another batch behind those in flight, or waits for the answer to the oldest one, whatever
     /// comes first. Returns the answer.
     async fn follow(&mut self) -> Option<Landing> {
         let is_followable = self.in_flight.back().is_some_and(|it| it.is_followable);
-        let has_room = is_followable && self.in_flight.len() < MAX_IN_FLIGHT;
+        // A batch may follow requests that wait for a lease. It is then shortened, and looked at again.
+        let has_room =
+            is_followable && self.lease_waits.is_empty() && self.in_flight.len() < MAX_IN_FLIGHT;
         let next = self.next.front().filter(|_| has_room);
         if next.is_some_and(|next| self.engine.can_follow(next))
             && let Some(batch) = self.pop_next()
@@ -136,7 +160,11 @@ impl Pipeline {
                 remaining.push(self.engine.void(flight.land().await));
             }
         }
-        for batch in remaining.into_iter().rev().filter(|it| !it.is_empty()) {
+        for mut batch in remaining.into_iter().rev() {
+            self.lease_waits.take_waiting(&mut batch);
+            if batch.is_empty() {
+                continue;
+            }
             if batch.is_blocked() {
                 batch
                     .requests

@@ -1,13 +1,17 @@
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use cqrs_core::Position;
-use cqrs_core::store::{Append, AppendError, Appended, StoreError, StoredCommand};
+use cqrs_core::store::{Append, AppendError, AppendToken, Appended, StoreError, StoredCommand};
 use cqrs_kit::batch::Batched;
 use cqrs_kit::prepared::Prepared;
 use tokio::sync::oneshot;
 
 use super::encoded_statement::EncodedStatement;
 use crate::writes::SqlWrites;
+
+/// Number of conflicts after which a request queues for leases of its tags.
+const CONFLICTS_BEFORE_LEASE: u32 = 2;
 
 /// An append on its way through the writing task.
 pub(crate) struct Request {
@@ -42,6 +46,9 @@ pub(crate) enum Disposition {
     Refuse(AppendError),
     /// Decide it in a later round.
     Later,
+    /// Decide it later, since another process has the lease of one of its tags, or since it follows such
+    /// a request. It is not refused meanwhile: there may be no evidence (I10).
+    Wait,
 }
 
 /// Where a request meets a lock of another transaction.
@@ -80,10 +87,11 @@ impl Request {
     }
 
     /// Whether it can be decided behind a batch in flight, on the log up to `tip`, by a window that begins
-    /// after `floor`.
+    /// after `floor`. If it queues for a lease, it is sent to the end of the log, alone.
     pub(super) fn can_follow(&self, tip: Position, floor: Position) -> bool {
         let mut boundaries = self.append.boundaries.iter();
         !self.is_sent
+            && !self.queues_for_lease()
             && self.append.states.is_empty()
             && boundaries
                 .all(|it| it.after <= tip && (it.after >= floor || it.after_append.is_some()))
@@ -114,6 +122,39 @@ impl Request {
     /// Whether it is left for a later round.
     pub(crate) fn is_deferred(&self) -> bool {
         matches!(self.disposition, Disposition::Later)
+    }
+
+    /// Whether it waits for the lease of another process.
+    pub(super) fn waits_for_lease(&self) -> bool {
+        matches!(self.disposition, Disposition::Wait)
+    }
+
+    /// Lets it wait for the lease of another process. From now on it queues for one itself.
+    pub(super) fn wait_for_lease(&mut self) {
+        self.disposition = Disposition::Wait;
+        let conflicts = &mut self.append.conflicts;
+        *conflicts = CONFLICTS_BEFORE_LEASE.max(*conflicts);
+    }
+
+    /// Whether it follows one of the appends with these tokens.
+    pub(super) fn follows(&self, tokens: &BTreeSet<AppendToken>) -> bool {
+        let boundaries = &mut self.append.boundaries.iter();
+        boundaries.any(|it| it.after_append.is_some_and(|token| tokens.contains(&token)))
+    }
+
+    /// Whether it has lost against other processes so often that it queues for leases.
+    pub(super) fn queues_for_lease(&self) -> bool {
+        self.append.conflicts >= CONFLICTS_BEFORE_LEASE
+    }
+
+    /// Whether it was refused, and may wait for a lease instead. Otherwise it might use up its attempts
+    /// while other processes have their turns.
+    pub(super) fn is_contested(&self) -> bool {
+        let is_conflict = matches!(
+            self.disposition,
+            Disposition::Refuse(AppendError::Conflict { .. })
+        );
+        is_conflict && self.queues_for_lease()
     }
 
     /// Records that it met a lock of another transaction.

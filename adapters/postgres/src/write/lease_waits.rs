@@ -1,0 +1,108 @@
+use std::collections::{BTreeSet, VecDeque};
+use std::future::pending;
+use std::time::Duration;
+
+use cqrs_core::store::{AppendError, AppendToken};
+use cqrs_kit::batch::BatchBuilder;
+use cqrs_kit::options::WriterOptions;
+use tokio::time::{Instant, sleep_until};
+
+use super::batch::Batch;
+use super::request::Request;
+
+/// Time after which requests are tried again. The end of a lease is not announced.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Requests that wait for leases of other processes, and those that follow them. They have left their
+/// batches, so that no other request waits with them.
+///
+/// Invariant: a request that follows one of these is behind it.
+pub(super) struct LeaseWaits {
+    requests: VecDeque<Request>,
+    /// When they are tried again.
+    until: Option<Instant>,
+    max_batch: usize,
+    /// Maximum number of requests.
+    capacity: usize,
+}
+
+impl LeaseWaits {
+    pub(super) fn new(options: &WriterOptions) -> Self {
+        Self {
+            requests: VecDeque::new(),
+            until: None,
+            max_batch: options.max_batch(),
+            capacity: options.queue(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// Takes the requests that wait out of an answered batch.
+    pub(super) fn take_waiting(&mut self, batch: &mut Batch) {
+        let waiting = batch.requests.extract_if(.., |it| it.waits_for_lease());
+        // Requests that were tried together with these may be followed by some that are here still.
+        for request in waiting.collect::<Vec<_>>().into_iter().rev() {
+            self.requests.push_front(request);
+        }
+        self.limit();
+    }
+
+    /// Takes the requests that follow one of these out of a batch that is to be sent.
+    pub(super) fn take_followers(&mut self, batch: &mut Batch) {
+        if self.requests.is_empty() {
+            return;
+        }
+        let mut tokens: BTreeSet<AppendToken> = self
+            .requests
+            .iter()
+            .filter_map(|it| it.append.token())
+            .collect();
+        let followers = batch.requests.extract_if(.., |it| {
+            let is_follower = it.follows(&tokens);
+            if is_follower {
+                tokens.extend(it.append.token());
+            }
+            is_follower
+        });
+        self.requests.extend(followers);
+        self.limit();
+    }
+
+    /// Waits until the requests are to be tried again. Never, if there are none.
+    pub(super) async fn ended(&self) {
+        match self.until {
+            Some(until) => sleep_until(until).await,
+            None => pending().await,
+        }
+    }
+
+    /// The requests, in batches, if they are to be tried again.
+    pub(super) fn take_ended(&mut self) -> Vec<Batch> {
+        let mut batches = Vec::new();
+        if self.until.is_none_or(|until| Instant::now() < until) {
+            return batches;
+        }
+        self.until = None;
+        while !self.requests.is_empty() {
+            let mut batch = BatchBuilder::new(self.max_batch);
+            while batch.take_waiting(|| self.requests.pop_front()) {}
+            batches.push(Batch::new(batch.into_requests()));
+        }
+        batches
+    }
+
+    /// Sets the time of the next attempt, and answers the last requests if there are too many.
+    fn limit(&mut self) {
+        if self.requests.is_empty() {
+            return;
+        }
+        self.until.get_or_insert_with(|| Instant::now() + PAUSE);
+        let waiting = self.capacity;
+        for request in self.requests.drain(waiting.min(self.requests.len())..) {
+            request.answer(Err(AppendError::Overloaded { waiting }));
+        }
+    }
+}
