@@ -15,7 +15,7 @@ use crate::support::postgres::Schema;
 /// Number of aggregates. The one with number n has n events of the type `even` and n of `odd`.
 const AGGREGATES: u64 = 80;
 
-/// Maximum number of events on a first page.
+/// Limit of the pages, which some aggregates exceed.
 const PAGE: usize = 64;
 
 fn tag(aggregate: u64) -> Tag {
@@ -45,11 +45,23 @@ async fn write(store: &Postgres) {
     store.append(append).await.expect("they are appended");
 }
 
-fn query(aggregate: u64, types: &[&'static str]) -> EventQuery {
-    EventQuery::Items(vec![EventQueryItem {
+fn item(tag: Tag, types: &[&'static str]) -> EventQueryItem {
+    EventQueryItem {
         types: types.iter().copied().map(EventType::new).collect(),
-        tags: vec![tag(aggregate)],
-    }])
+        tags: vec![tag],
+    }
+}
+
+fn query(aggregate: u64, types: &[&'static str]) -> EventQuery {
+    EventQuery::Items(vec![item(tag(aggregate), types)])
+}
+
+/// The first pages from the start of the log, of at most [`PAGE`] events.
+fn start() -> ReadRange {
+    ReadRange {
+        limit: PAGE,
+        ..ReadRange::after(Position::START)
+    }
 }
 
 type Page = EventPage<(Position, EventData)>;
@@ -61,8 +73,17 @@ async fn first_page(store: &Postgres, query: EventQuery, range: ReadRange) -> Pa
     page.expect("the log can be read")
 }
 
-/// Fails unless the page has exactly the first events of the query in the range.
+/// Fails unless the page has exactly the first events of the query in the range, with all tags that the
+/// query names.
 async fn assert_whole(store: &Postgres, query: &EventQuery, range: ReadRange, page: &Page) {
+    let whole = ReadRange {
+        up_to: Some(page.as_of),
+        ..range
+    };
+    let whole = store.read(query.clone(), whole).await;
+    let whole = whole.expect("the log can be read");
+    let is_all = whole.next.is_none() && whole.events.len() == page.events.len();
+    assert!(is_all || page.next.is_some(), "{query:?} in {range:?}");
     let range = ReadRange {
         up_to: Some(page.next.unwrap_or(page.as_of)),
         ..range
@@ -72,16 +93,27 @@ async fn assert_whole(store: &Postgres, query: &EventQuery, range: ReadRange, pa
     let found: Vec<_> = page
         .events
         .iter()
-        .map(|(position, data)| (*position, data.event_type.as_str(), &data.payload))
+        .map(|(position, data)| seen(query, *position, data))
         .collect();
     let expected: Vec<_> = expected
         .iter()
-        .map(|event| {
-            let data = &event.data;
-            (event.position, data.event_type.as_str(), &data.payload)
-        })
+        .map(|event| seen(query, event.position, &event.data))
         .collect();
     assert_eq!(found, expected, "{query:?} in {range:?}");
+}
+
+/// The parts of an event that a page has for this query.
+fn seen<'e>(
+    query: &EventQuery,
+    position: Position,
+    event: &'e EventData,
+) -> (Position, &'e str, &'e [u8], Vec<bool>) {
+    let EventQuery::Items(items) = query else {
+        panic!("these tests have no other queries");
+    };
+    let named = items.iter().flat_map(|item| &item.tags);
+    let tags = named.map(|tag| event.tags.contains(tag)).collect();
+    (position, event.event_type.as_str(), &event.payload, tags)
 }
 
 #[tokio::test]
@@ -96,14 +128,13 @@ async fn concurrent_first_loads_share_statements() {
     let store = store.expect("PostgreSQL can be connected to");
     write(&store).await;
     // Prepares the statement.
-    let start = ReadRange::after(Position::START);
-    first_page(&store, query(0, &["even"]), start).await;
+    first_page(&store, query(0, &["even"]), start()).await;
     let before = trips.load(Ordering::Relaxed);
     let pages = join_all((0..AGGREGATES).map(|aggregate| {
         let store = &store;
         async move {
             let query = query(aggregate, &["even"]);
-            let page = first_page(store, query.clone(), start).await;
+            let page = first_page(store, query.clone(), start()).await;
             (query, page)
         }
     }));
@@ -111,9 +142,47 @@ async fn concurrent_first_loads_share_statements() {
     // Two begin at once, and the third statement answers all others.
     assert_eq!(trips.load(Ordering::Relaxed) - before, 3);
     for (aggregate, (query, page)) in pages.iter().enumerate() {
-        assert_whole(&store, query, start, page).await;
+        assert_whole(&store, query, start(), page).await;
         assert_eq!(page.events.len(), aggregate.min(PAGE));
         assert_eq!(page.next.is_some(), aggregate > PAGE, "{query:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_first_load_of_several_aggregates_shares_its_statement_with_others() {
+    const TEST: &str = "a_first_load_of_several_aggregates_shares_its_statement_with_others";
+    let Some(schema) = Schema::fresh(TEST, Postgres::options()) else {
+        return;
+    };
+    let (proxy, trips) = Proxy::counting(schema.url(), "AS wanted (tag, after, place)").await;
+    let store = schema.options().pool_size(1);
+    let store = store.connect(&proxy.url(schema.url())).await;
+    let store = store.expect("PostgreSQL can be connected to");
+    write(&store).await;
+    let shelf = || Tag::new("shelf", "1");
+    // Few enough for one statement, which has a maximum size.
+    let queries = (0..60).map(|aggregate| {
+        let second = match aggregate % 4 {
+            // All of the events have both tags, and one type matches by the first tag only.
+            0 => item(shelf(), &["odd"]),
+            1 => item(tag(AGGREGATES - aggregate), &["odd"]),
+            2 => item(tag(aggregate), &["odd"]),
+            _ => item(Tag::new("book", "unknown"), &["odd"]),
+        };
+        EventQuery::Items(vec![item(tag(aggregate), &["even"]), second])
+    });
+    let queries: Vec<_> = queries.collect();
+    // Prepares the statement.
+    first_page(&store, queries[0].clone(), start()).await;
+    let before = trips.load(Ordering::Relaxed);
+    let pages = queries
+        .iter()
+        .map(|query| first_page(&store, query.clone(), start()));
+    let pages = join_all(pages).await;
+    assert_eq!(trips.load(Ordering::Relaxed) - before, 3);
+    for (query, page) in queries.iter().zip(&pages) {
+        assert_whole(&store, query, start(), page).await;
+        assert!(page.events.len() <= PAGE);
     }
 }
 
@@ -141,7 +210,12 @@ async fn shared_first_loads_are_whole_up_to_their_head() {
                 let store = store.clone();
                 async move {
                     let types: &[_] = if number % 5 == 0 { &[] } else { &["even"] };
-                    let query = query((round + number) % AGGREGATES, types);
+                    let first = (round + number) % AGGREGATES;
+                    let mut items = vec![item(tag(first), types)];
+                    items.extend((number % 3 == 0).then(|| item(tag(first / 2), &["odd"])));
+                    items
+                        .extend((number % 6 == 0).then(|| item(Tag::new("shelf", "1"), &["even"])));
+                    let query = EventQuery::Items(items);
                     let range = ReadRange {
                         limit: 1 + usize::try_from(number).expect("it is small") * 5,
                         ..ReadRange::after(Position::new(number * 100))

@@ -11,17 +11,13 @@ use tokio::task::JoinSet;
 use crate::fault::{Fault, Kind};
 use crate::known_log::SeenHead;
 use crate::read::events::Selection;
-use crate::read::first_loads::FirstPage;
+use crate::read::first_page::{FirstPage, MAX_FIRST_EVENTS};
 use crate::read::fold::{self, FoldEvent, FoldRead};
 use crate::read::head;
 use crate::row::flush_before_use;
 use crate::store::Shared;
 use crate::write::log_session::LogSession;
 use crate::{Postgres, SqlWrites, row};
-
-/// Maximum number of events on the first page of a fold. Most aggregates have no more, and for so few
-/// events a plain read is faster than `read_to_fold`.
-const FIRST_FOLD_PAGE: usize = 64;
 
 impl EventLog for Postgres {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
@@ -93,14 +89,13 @@ impl FoldReads for Postgres {
         query: EventQuery,
         range: ReadRange,
     ) -> BoxFuture<'_, Result<EventPage<FoldEvent>, StoreError>> {
+        if let Some(page) = FirstPage::new(&query, range) {
+            let types = page.types();
+            return Box::pin(async move { Ok(self.shared().first_loads.load(types, page).await?) });
+        }
         if range.up_to.is_none() {
-            let limit = range.limit.min(FIRST_FOLD_PAGE);
+            let limit = range.limit.min(MAX_FIRST_EVENTS);
             let range = ReadRange { limit, ..range };
-            if let Some((types, page)) = FirstPage::new(&query, range) {
-                return Box::pin(
-                    async move { Ok(self.shared().first_loads.load(types, page).await?) },
-                );
-            }
             return Box::pin(
                 async move { Ok(fold::to_fold(self.shared().read(&query, range).await?)) },
             );

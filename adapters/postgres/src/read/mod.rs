@@ -4,6 +4,7 @@ pub(crate) mod coalescer;
 pub(crate) mod event_sizes;
 pub(crate) mod events;
 pub(crate) mod first_loads;
+pub(crate) mod first_page;
 pub(crate) mod fold;
 pub(crate) mod head;
 mod page_rows;
