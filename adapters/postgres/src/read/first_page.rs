@@ -76,12 +76,12 @@ impl FirstPage {
             let query = EventQuery::Items(self.items);
             events.retain(|(_, event)| query.matches(&event.event_type, &event.tags));
             let mut room = self.range.room();
-            let fitting = events.iter().take_while(|(_, event)| {
+            let within = events.iter().take_while(|(_, event)| {
                 let fits = !room.is_full();
                 room.take(event.size());
                 fits
             });
-            let fitting = fitting.count();
+            let fitting = within.count();
             if fitting < events.len() {
                 events.truncate(fitting);
                 next = events.last().map(|(position, _)| *position);
