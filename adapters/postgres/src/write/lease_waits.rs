@@ -79,19 +79,22 @@ impl LeaseWaits {
         }
     }
 
-    /// The requests, in batches, if they are to be tried again.
-    pub(super) fn take_ended(&mut self) -> Vec<Batch> {
-        let mut batches = Vec::new();
+    /// Adds the requests to the batches that are to be sent, if they are to be tried again. Those that follow
+    /// one of them may be in these batches already, and are put behind it. Those that they follow may be
+    /// there, too, and stay ahead.
+    pub(super) fn release_to(&mut self, next: &mut VecDeque<Batch>) {
         if self.until.is_none_or(|until| Instant::now() < until) {
-            return batches;
+            return;
+        }
+        for batch in &mut *next {
+            self.take_followers(batch);
         }
         self.until = None;
         while !self.requests.is_empty() {
             let mut batch = BatchBuilder::new(self.max_batch);
             while batch.take_waiting(|| self.requests.pop_front()) {}
-            batches.push(Batch::new(batch.into_requests()));
+            next.push_back(Batch::new(batch.into_requests()));
         }
-        batches
     }
 
     /// Sets the time of the next attempt, and answers the last requests if there are too many.
@@ -104,5 +107,45 @@ impl LeaseWaits {
         for request in self.requests.drain(waiting.min(self.requests.len())..) {
             request.answer(Err(AppendError::Overloaded { waiting }));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cqrs_core::store::{Append, Boundary, EventQuery};
+    use cqrs_core::{CommandId, Position};
+
+    use super::*;
+
+    /// A request with this token, which may follow the one with the other token.
+    fn request(token: AppendToken, followed: Option<AppendToken>) -> Request {
+        let mut append = Append::new(CommandId::new(), Vec::new()).token(token);
+        if let Some(followed) = followed {
+            let boundary = Boundary::new(EventQuery::All, Position::START);
+            append = append.boundary(boundary.after_append(followed));
+        }
+        let (request, _) = Request::new(append).expect("it has JSON");
+        request
+    }
+
+    /// They arrive while nobody looks whether the wait is over.
+    #[tokio::test]
+    async fn a_request_is_released_behind_those_that_it_follows_and_ahead_of_those_that_follow_it()
+    {
+        let mut waits = LeaseWaits::new(&WriterOptions::default());
+        let [first, second, third, other] = [(); 4].map(|()| AppendToken::new());
+        let mut waiting = request(second, Some(first));
+        waiting.wait_for_lease();
+        waits.take_waiting(&mut Batch::new(vec![waiting]));
+        let mut next = VecDeque::from([
+            Batch::new(vec![request(first, None)]),
+            Batch::new(vec![request(third, Some(second)), request(other, None)]),
+        ]);
+        waits.ended().await;
+        waits.release_to(&mut next);
+        assert!(waits.is_empty());
+        let released = next.into_iter().flat_map(|batch| batch.requests);
+        let order: Vec<_> = released.filter_map(|it| it.append.token()).collect();
+        assert_eq!(order, [first, other, second, third]);
     }
 }

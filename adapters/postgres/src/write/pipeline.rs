@@ -60,7 +60,7 @@ impl Pipeline {
                 let ended = self.lock_waits.take_ended();
                 self.add_next(ended);
             }
-            self.next.extend(self.lease_waits.take_ended());
+            self.lease_waits.release_to(&mut self.next);
             if !self.in_flight.is_empty() {
                 if let Some(landing) = self.follow().await {
                     self.land(landing).await;
