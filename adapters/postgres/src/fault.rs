@@ -80,8 +80,9 @@ fn kind_of(code: &str) -> Kind {
         "23505" => Kind::Duplicate,
         "25P02" => Kind::Aborted,
         "53100" => Kind::Full,
-        // Too many connections, shutting down, starting up: the database is unavailable for a while.
-        "53300" | "57P01" | "57P02" | "57P03" | "57P05" => Kind::Lost,
+        // Too many connections, shutting down, starting up: the database is unavailable for a while. And
+        // what ends a connection: it, or its transaction, was idle for too long, or the latter took too long.
+        "53300" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" => Kind::Lost,
         // Serialization failure, deadlock, lock not available.
         "40001" | "40P01" | "55P03" => Kind::Contention,
         code => match code.get(..2) {
@@ -208,6 +209,7 @@ mod tests {
             ("22021", Kind::Data),
             ("23514", Kind::Data),
             ("25P02", Kind::Aborted),
+            ("25P03", Kind::Lost),
             ("53100", Kind::Full),
             ("57P01", Kind::Lost),
             ("08006", Kind::Lost),

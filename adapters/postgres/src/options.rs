@@ -132,8 +132,9 @@ impl Options {
         self
     }
 
-    /// Maximum duration of a statement, enforced by the server. Zero, or more than PostgreSQL can hold
-    /// (24 days), means no limit. Defaults to 30 seconds.
+    /// Maximum duration of a statement, and of a pause between two in the transaction of a projection,
+    /// enforced by the server. Zero, or more than PostgreSQL can hold (24 days), means no limit. Defaults to 30
+    /// seconds.
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = timeout;
         self

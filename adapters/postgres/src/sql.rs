@@ -11,9 +11,13 @@ use crate::schema::Schema;
 ///
 /// Read committed, whatever the database's default: a statement that has waited for a lock must see
 /// the commits that it waited for.
+///
+/// A process that stands still, or is cut off, may have locked the head. The server notices neither, so it
+/// ends a transaction that is idle: all other processes wait for it.
 pub(crate) const SESSION: &str = "\
     SET plan_cache_mode = force_generic_plan; \
     SET default_transaction_isolation = 'read committed'; \
+    SET idle_in_transaction_session_timeout = '5s'; \
     SET enable_seqscan = off; \
     SET enable_hashjoin = off; \
     SET enable_mergejoin = off; \

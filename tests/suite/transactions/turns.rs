@@ -17,7 +17,7 @@ use crate::support::postgres::Schema;
 use crate::support::transacting::append_in;
 
 /// One event of this account, if it has none after that position.
-fn append(account: u32, after: u64) -> Append {
+pub(super) fn append(account: u32, after: u64) -> Append {
     let tag = Tag::new("account", account);
     let event = EventData {
         event_type: EventType::new("booked"),
@@ -31,7 +31,7 @@ fn append(account: u32, after: u64) -> Append {
 }
 
 /// Somebody else who has the log's head.
-async fn lock_head(schema: &Schema) -> Client {
+pub(super) async fn lock_head(schema: &Schema) -> Client {
     let client = schema.client().await;
     let lock = format!("BEGIN; SELECT FROM {}.head FOR UPDATE", schema.name());
     client.batch_execute(&lock).await.expect("the lock");
@@ -39,7 +39,7 @@ async fn lock_head(schema: &Schema) -> Client {
 }
 
 /// Waits until so many wait for a lock with a statement that has this in it.
-async fn until_waiting(client: &Client, statement: &str, count: i64) {
+pub(super) async fn until_waiting(client: &Client, statement: &str, count: i64) {
     let waiting = "SELECT count(*) FROM pg_stat_activity \
                    WHERE query LIKE '%' || $1 || '%' AND wait_event_type = 'Lock'";
     until(|| async {
