@@ -7,12 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use cqrs_core::Memory;
 use cqrs_core::app::{Builder, SubscriptionState};
 use cqrs_core::prelude::*;
-use cqrs_core::store::EventQuery;
+use cqrs_core::store::{
+    Attendance, BoxFuture, Claim, Epoch, EventQuery, Roster, Shard, ShardStore, StoreError,
+    ViewCapabilities, WorkerId,
+};
 use tokio::runtime;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::task::yield_now;
+use tokio::time::Instant;
 
+use crate::support::decorated::{Decorated, Hooks};
 use crate::support::stores::on_each_twice;
 
 /// Parcels that are packed once they are ordered.
@@ -342,4 +349,68 @@ fn a_process_that_hangs_is_replaced_and_harmless() {
             drop(hanging);
         }
     }));
+}
+
+/// Shards that somebody keeps locked.
+struct LockedShards {
+    store: Memory,
+    attended: Arc<Semaphore>,
+}
+
+impl Hooks<Memory> for LockedShards {
+    fn view_capabilities<'a>(&'a self, capabilities: ViewCapabilities<'a>) -> ViewCapabilities<'a> {
+        capabilities.shards(self)
+    }
+}
+
+impl ShardStore for LockedShards {
+    fn attend(&self, attendance: Attendance) -> BoxFuture<'_, Result<Roster, StoreError>> {
+        self.attended.add_permits(1);
+        self.store.attend(attendance)
+    }
+
+    fn claim(
+        &self,
+        _: WorkerId,
+        claims: Vec<Claim>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Epoch>>, StoreError>> {
+        Box::pin(async move {
+            // Not at once, like a database.
+            yield_now().await;
+            Ok(vec![None; claims.len()])
+        })
+    }
+
+    fn release(&self, worker: WorkerId, all: Vec<Shard>) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.release(worker, all)
+    }
+
+    fn leave(&self, worker: WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.leave(worker)
+    }
+}
+
+/// Its owner hangs in a transaction, which may take long.
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_is_locked_is_claimed_again_after_pauses() {
+    let store = Memory::new();
+    let attended = Arc::new(Semaphore::new(0));
+    let hooks = LockedShards {
+        store: store.clone(),
+        attended: attended.clone(),
+    };
+    let store = Arc::new(store);
+    let builders = [0, 1].map(|_| Dispatcher::builder().module(parcels::module()));
+    let (_processes, [builder, _], _events) = processes(builders);
+    let app = builder.store(Decorated { store, hooks }).build().await;
+    let _app = app.expect("builds");
+    let began = Instant::now();
+    for _ in 0..20 {
+        attended.acquire().await.expect("it attends").forget();
+    }
+    assert!(
+        began.elapsed() > Duration::from_secs(10),
+        "{:?}",
+        began.elapsed()
+    );
 }

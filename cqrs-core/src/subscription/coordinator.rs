@@ -7,6 +7,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use super::assignment::assign;
+use super::backoff::Backoff;
 use super::lease::{ShardLease, ShardLeaseState};
 use super::worker::unless;
 use super::{Phase, Progress};
@@ -38,6 +39,13 @@ pub(crate) struct Coordinator {
 struct LeasedShard {
     lease: ShardLease,
     progress: Progress,
+}
+
+/// Which of the free shards that are assigned to this process it has claimed.
+enum Claimed {
+    All,
+    /// Not those for which another process was faster, or that are locked.
+    Some,
 }
 
 impl Coordinator {
@@ -72,9 +80,20 @@ impl Coordinator {
     /// Runs until all workers have stopped because of a shutdown, or the task is aborted.
     pub(crate) async fn run(self, mut phases: watch::Receiver<Phase>) {
         let mut failures = 0;
+        let mut refusals = Backoff::default();
         loop {
+            let mut pause = MAX_PAUSE.min(self.lease / ATTENDANCES);
             match self.attend().await {
-                Ok(()) => failures = 0,
+                Ok(Claimed::All) => {
+                    failures = 0;
+                    refusals = Backoff::default();
+                }
+                // Growing pauses: the shard may stay locked for long, by a process that hangs.
+                Ok(Claimed::Some) => {
+                    failures = 0;
+                    refusals.failed();
+                    pause = pause.min(refusals.pause());
+                }
                 Err(error) => {
                     failures += 1;
                     self.fails(failures, &error);
@@ -86,20 +105,17 @@ impl Coordinator {
                     shard.progress.stopped().await;
                 }
             };
-            let pause = timeout(
-                MAX_PAUSE.min(self.lease / ATTENDANCES),
-                self.wake.notified(),
-            );
-            if unless(is_over, pause).await.is_none() {
+            let woken = timeout(pause, self.wake.notified());
+            if unless(is_over, woken).await.is_none() {
                 break;
             }
         }
     }
 
     /// Attends, and takes and gives up shards as they are assigned.
-    async fn attend(&self) -> Result<(), StoreError> {
+    async fn attend(&self) -> Result<Claimed, StoreError> {
         let Some(store) = self.views.view_capabilities().shards else {
-            return Ok(());
+            return Ok(Claimed::All);
         };
         let roster = store.attend(self.attendance()).await?;
         let assigned = assign(&roster, &all_shards(&roster));
@@ -130,17 +146,17 @@ impl Coordinator {
         if !released.is_empty() {
             store.release(self.worker, released).await?;
         }
+        let mut claimed = Claimed::All;
         if !claims.is_empty() {
             let epochs = store.claim(self.worker, claims.clone()).await?;
             for (claim, epoch) in claims.iter().zip(epochs) {
                 match (self.shards.get(&claim.shard), epoch) {
                     (Some(leased), Some(epoch)) => leased.lease.grant(epoch),
-                    // Another process was faster.
-                    _ => self.wake.notify_one(),
+                    _ => claimed = Claimed::Some,
                 }
             }
         }
-        Ok(())
+        Ok(claimed)
     }
 
     /// Reports that no shard can be claimed. Those that are held have workers, which report failures
