@@ -51,6 +51,9 @@ mod guides {
     #[doc = include_str!("../docs/guides/wiring.md")]
     mod wiring {}
 
+    #[doc = include_str!("../docs/guides/operations.md")]
+    mod operations {}
+
     #[doc = include_str!("../docs/guides/shutdown.md")]
     mod shutdown {}
 

@@ -35,7 +35,7 @@ pub use crate::auth::{AccessRequest, Action, Actor, AllowAll, Authorizer, HeldPe
 pub use crate::dispatcher::{
     Builder, Dispatcher, ExecuteCall, Health, History, Named, QueryCall, Receipt, Session,
     StateCacheHealth, StateCall, SubscriptionHealth, SubscriptionKind, SubscriptionState,
-    Unfinished,
+    SubscriptionStatus, Subscriptions, Unfinished,
 };
 pub use crate::module::Module;
 pub use crate::wiring::{

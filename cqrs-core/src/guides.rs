@@ -20,6 +20,7 @@ guides! {
     events: "events.md",
     idempotent_commands: "idempotent-commands.md",
     macros: "macros.md",
+    operations: "operations.md",
     postgres: "postgres.md",
     queries_and_read_models: "queries-and-read-models.md",
     reactions: "reactions.md",

@@ -117,6 +117,17 @@ pub(crate) fn fails(subscription: &str, attempts: u32, pause: Duration, error: &
     warn!(target: "cqrs_core", subscription, attempts, ?pause, error, "the subscription fails");
 }
 
+/// A subscription was stopped, since an event failed for too long.
+pub(crate) fn stops(subscription: &str, position: Position, error: &str) {
+    warn!(
+        target: "cqrs_core",
+        subscription,
+        position = position.get(),
+        error,
+        "the subscription is stopped"
+    );
+}
+
 /// A dispatcher was built.
 pub(crate) fn started(description: &Description, subscriptions: usize) {
     for Problem { what, write, .. } in &description.warnings {

@@ -38,6 +38,7 @@ mod dispatch;
 mod doubt;
 mod nesting;
 mod once;
+mod operations;
 mod overload;
 mod pipelining;
 mod repetitions;

@@ -167,6 +167,12 @@ noticed! {
         by v2_a_shard_has_one_owner saying "though its owner attends";
     claims_that_are_all_granted: GrantsEveryClaim
         by v2_one_of_many_processes_gets_a_shard saying "V2: claims in epoch";
+    halts_that_are_forgotten: ForgetsHalts
+        by v2_a_halted_shard_is_claimed_by_nobody saying "V2: the halt";
+    halts_by_earlier_owners: HaltsInAnyEpoch
+        by v2_a_halt_is_fenced saying "V2: a halt in an epoch that never was";
+    checkpoints_that_move_from_anywhere: RelocatesFromAnywhere
+        by v2_a_moved_checkpoint_fences_its_owner saying "but it is at 3";
     shards_that_are_forgotten: ForgetsShards
         by v1_a_roster_has_the_shards_that_were_asked_for saying "V1: the shards that";
     keys_that_are_trimmed: TrimsKeys

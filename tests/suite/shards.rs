@@ -11,8 +11,8 @@ use cqrs_core::Memory;
 use cqrs_core::app::{Builder, SubscriptionState};
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
-    Attendance, BoxFuture, Claim, Epoch, EventQuery, Roster, Shard, ShardStore, StoreError,
-    ViewCapabilities, WorkerId,
+    Attendance, BoxFuture, Claim, Epoch, EventQuery, Halt, Relocation, Roster, Shard, ShardState,
+    ShardStore, SkippedEvent, StoreError, ViewCapabilities, WorkerId,
 };
 use tokio::runtime;
 use tokio::sync::{Notify, Semaphore, mpsc};
@@ -387,6 +387,31 @@ impl ShardStore for LockedShards {
 
     fn leave(&self, worker: WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {
         self.store.leave(worker)
+    }
+
+    fn shards(&self, subscription: String) -> BoxFuture<'_, Result<Vec<ShardState>, StoreError>> {
+        self.store.shards(subscription)
+    }
+
+    fn halt(
+        &self,
+        shard: Shard,
+        halt: Halt,
+        epoch: Option<Epoch>,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.halt(shard, halt, epoch)
+    }
+
+    fn resume(&self, shard: Shard) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.resume(shard)
+    }
+
+    fn relocate(&self, relocation: Relocation) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.store.relocate(relocation)
+    }
+
+    fn skipped(&self, of: String) -> BoxFuture<'_, Result<Vec<SkippedEvent>, StoreError>> {
+        self.store.skipped(of)
     }
 }
 

@@ -216,7 +216,7 @@ async fn a_shutdown_finishes_what_has_begun_and_begins_nothing() {
         let health = app.health();
         assert!(!health.is_ok());
         for subscription in &health.subscriptions {
-            let SubscriptionState::Stopped { reason } = &subscription.state else {
+            let SubscriptionState::Ended { reason } = &subscription.state else {
                 panic!("{subscription:?}");
             };
             assert_eq!(reason, "the dispatcher was shut down");

@@ -241,7 +241,7 @@ fn workers_whose_runtime_has_ended_are_stopped_and_nobody_waits_for_them() {
     assert!(!health.is_ok());
     assert_eq!(health.subscriptions.len(), 2);
     for subscription in &health.subscriptions {
-        let SubscriptionState::Stopped { reason } = &subscription.state else {
+        let SubscriptionState::Ended { reason } = &subscription.state else {
             panic!("{subscription:?}");
         };
         assert!(reason.contains("runtime"), "{reason}");

@@ -99,6 +99,9 @@ macro_rules! view_conformance_tests {
             v2_a_commit_in_an_earlier_epoch_writes_nothing
             v2_a_shard_has_one_owner
             v2_one_of_many_processes_gets_a_shard
+            v2_a_halted_shard_is_claimed_by_nobody
+            v2_a_halt_is_fenced
+            v2_a_moved_checkpoint_fences_its_owner
             v3_a_load_sees_earlier_commits
             v3_visible_commits_are_seen_by_every_process
             v3_many_views_are_loaded_at_once

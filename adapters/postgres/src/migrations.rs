@@ -20,6 +20,7 @@ const MIGRATIONS: Migrations = Migrations::new(&[
     include_str!("sql/migrations/0009_append_at_end.sql"),
     include_str!("sql/migrations/0010_shards.sql"),
     include_str!("sql/migrations/0011_tag_leases.sql"),
+    include_str!("sql/migrations/0012_halts.sql"),
 ]);
 
 /// All migrations as SQL that may run again: a transaction for each, which does nothing unless the tables

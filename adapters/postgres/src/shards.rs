@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 
+use cqrs_core::Timestamp;
 use cqrs_core::store::{
-    Attendance, BoxFuture, Claim, Epoch, Roster, Shard, ShardState, ShardStore, Slices, StoreError,
-    WorkerId,
+    Attendance, BoxFuture, Claim, Epoch, Halt, HaltKind, Relocation, Roster, Shard, ShardState,
+    ShardStore, SkippedEvent, Slices, StoreError, WorkerId,
 };
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -13,6 +14,10 @@ use crate::fault::Fault;
 use crate::row;
 use crate::store::Shared;
 use crate::write::checkpoint;
+
+/// The kinds of halts, as stored.
+const PAUSED: &str = "paused";
+const STOPPED: &str = "stopped";
 
 impl ShardStore for Postgres {
     fn attend(&self, attendance: Attendance) -> BoxFuture<'_, Result<Roster, StoreError>> {
@@ -118,6 +123,122 @@ impl ShardStore for Postgres {
             Ok(())
         })
     }
+
+    fn shards(&self, subscription: String) -> BoxFuture<'_, Result<Vec<ShardState>, StoreError>> {
+        Box::pin(async move {
+            let statement = &self.shared().sql.select_shards;
+            let rows = self.run(statement, &[&subscription]).await?;
+            Ok(roster(&rows)?.shards)
+        })
+    }
+
+    fn halt(
+        &self,
+        shard: Shard,
+        halt: Halt,
+        epoch: Option<Epoch>,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let [first, last] = row::slices(shard.slices);
+            let (kind, position) = match halt.kind {
+                HaltKind::Paused => (PAUSED, None),
+                HaltKind::Stopped { position } => (STOPPED, Some(position.get().cast_signed())),
+            };
+            let (reason, since) = (without_nul(&halt.reason), halt.since.as_microsecond());
+            let epoch = epoch.map(|epoch| epoch.get().cast_signed());
+            let params: [&(dyn ToSql + Sync); 8] = [
+                &shard.subscription,
+                &first,
+                &last,
+                &kind,
+                &reason,
+                &since,
+                &position,
+                &epoch,
+            ];
+            self.run(&self.shared().sql.halt_shard, &params).await?;
+            Ok(())
+        })
+    }
+
+    fn resume(&self, shard: Shard) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let [first, last] = row::slices(shard.slices);
+            let params: [&(dyn ToSql + Sync); 3] = [&shard.subscription, &first, &last];
+            self.run(&self.shared().sql.resume_shard, &params).await?;
+            Ok(())
+        })
+    }
+
+    fn relocate(&self, relocation: Relocation) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(async move {
+            let Relocation {
+                shard,
+                from,
+                to,
+                skipped,
+            } = relocation;
+            let [first, last] = row::slices(shard.slices);
+            let from = from.map(|from| from.get().cast_signed());
+            let position = to.position.get().cast_signed();
+            let (event, event_position) = to
+                .last_event
+                .map(|event| (event.id.as_uuid(), event.position.get().cast_signed()))
+                .unzip();
+            let skipped_position = skipped.as_ref().map(|it| it.position.get().cast_signed());
+            let reason = skipped.as_ref().map(|it| without_nul(&it.reason));
+            let time = skipped.as_ref().map(|it| it.time.as_microsecond());
+            let params: [&(dyn ToSql + Sync); 10] = [
+                &shard.subscription,
+                &first,
+                &last,
+                &from,
+                &position,
+                &event,
+                &event_position,
+                &skipped_position,
+                &reason,
+                &time,
+            ];
+            let statement = &self.shared().sql.relocate_checkpoint;
+            Ok(!self.run(statement, &params).await?.is_empty())
+        })
+    }
+
+    fn skipped(
+        &self,
+        subscription: String,
+    ) -> BoxFuture<'_, Result<Vec<SkippedEvent>, StoreError>> {
+        Box::pin(async move {
+            let statement = &self.shared().sql.select_skipped;
+            let rows = self.run(statement, &[&subscription]).await?;
+            let skipped = rows.iter().map(|row| {
+                Ok(SkippedEvent {
+                    position: row::position(row, 0)?,
+                    reason: row.try_get(1)?,
+                    time: time(row, 2)?,
+                })
+            });
+            Ok(skipped.collect::<Result<_, Fault>>()?)
+        })
+    }
+}
+
+impl Postgres {
+    async fn run(
+        &self,
+        statement: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Fault> {
+        let client = self.shared().pool.get().await?;
+        let statement = client.prepare(statement).await?;
+        Ok(client.query(&statement, params).await?)
+    }
+}
+
+/// PostgreSQL stores no text with U+0000 in it.
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 /// The rows of `attend.sql`: processes, which have no epoch, and shards.
@@ -155,7 +276,29 @@ fn shard(row: &Row) -> Result<ShardState, Fault> {
         checkpoint: has_checkpoint
             .then(|| checkpoint::decode(row, 6))
             .transpose()?,
+        halt: halt(row)?,
     })
+}
+
+fn halt(row: &Row) -> Result<Option<Halt>, Fault> {
+    let kind = match row.try_get::<_, Option<&str>>(9)? {
+        None => return Ok(None),
+        Some(PAUSED) => HaltKind::Paused,
+        Some(STOPPED) => HaltKind::Stopped {
+            position: row::position(row, 12)?,
+        },
+        Some(kind) => return Err(Fault::corrupt(format!("a halt of the kind `{kind}`"))),
+    };
+    Ok(Some(Halt {
+        kind,
+        reason: row.try_get(10)?,
+        since: time(row, 11)?,
+    }))
+}
+
+fn time(row: &Row, column: usize) -> Result<Timestamp, Fault> {
+    let time = Timestamp::from_microsecond(row.try_get(column)?);
+    time.map_err(|why| Fault::corrupt(format!("the time of a halt: {why}")))
 }
 
 fn epoch(row: &Row, column: usize) -> Result<Epoch, Fault> {

@@ -13,6 +13,7 @@ pub(crate) const MIGRATIONS: Migrations = Migrations::new(&[
     include_str!("sql/migrations/0003_rows.sql"),
     include_str!("sql/migrations/0004_resent.sql"),
     include_str!("sql/migrations/0005_shards.sql"),
+    include_str!("sql/migrations/0006_halts.sql"),
 ]);
 
 /// Tables and views of the migrations.
@@ -25,6 +26,7 @@ const OWN: &[&str] = &[
     "events_json",
     "meta",
     "models",
+    "skipped_events",
     "states",
     "type_blocks",
     "workers",

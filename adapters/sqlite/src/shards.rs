@@ -1,5 +1,6 @@
 use cqrs_core::store::{
-    Attendance, BoxFuture, Claim, Epoch, Roster, Shard, ShardStore, StoreError, WorkerId,
+    Attendance, BoxFuture, Claim, Epoch, Halt, Relocation, Roster, Shard, ShardState, ShardStore,
+    SkippedEvent, StoreError, WorkerId,
 };
 use rusqlite::Connection;
 
@@ -41,6 +42,35 @@ impl ShardStore for Sqlite {
             self.shared().worker_locks.release(worker);
             Ok(())
         })
+    }
+
+    fn shards(&self, subscription: String) -> BoxFuture<'_, Result<Vec<ShardState>, StoreError>> {
+        self.in_writer(move |conn| shards::shards(conn, &[&subscription]))
+    }
+
+    fn halt(
+        &self,
+        shard: Shard,
+        halt: Halt,
+        epoch: Option<Epoch>,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        let locks = self.shared().worker_locks.clone();
+        self.in_writer(move |conn| shards::halt(conn, &locks, (&shard, &halt, epoch)))
+    }
+
+    fn resume(&self, shard: Shard) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.in_writer(move |conn| shards::resume(conn, &shard))
+    }
+
+    fn relocate(&self, relocation: Relocation) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.in_writer(move |conn| shards::relocate(conn, &relocation))
+    }
+
+    fn skipped(
+        &self,
+        subscription: String,
+    ) -> BoxFuture<'_, Result<Vec<SkippedEvent>, StoreError>> {
+        self.in_writer(move |conn| shards::skipped(conn, &subscription))
     }
 }
 

@@ -17,11 +17,15 @@ statements! {
     COUNT_TAGGED = "count_tagged";
     DELETE_DEAD_WORKERS = "delete_dead_workers";
     DELETE_WORKER = "delete_worker";
+    FENCE_SHARD = "fence_shard";
     FINISH_BLOCK = "finish_block";
+    HALT_SHARD = "halt_shard";
     HEAD = "head";
     INSERT_COMMAND = "insert_command";
     INSERT_EVENT = "insert_event";
     INSERT_META = "insert_meta";
+    INSERT_SHARD = "insert_shard";
+    INSERT_SKIPPED = "insert_skipped";
     INSERT_TAG = "insert_tag";
     INSERT_TYPE_BLOCK = "insert_type_block";
     READ_ALL = "read_all";
@@ -30,6 +34,9 @@ statements! {
     READ_TYPED = "read_typed";
     RELEASE_SHARD = "release_shard";
     RELEASE_SHARDS = "release_shards";
+    RELOCATE_CHECKPOINT = "relocate_checkpoint";
+    RESOLVE_COMMIT = "resolve_commit";
+    RESUME_SHARD = "resume_shard";
     SELECT_ASSIGNED = "select_assigned";
     SELECT_CHECKPOINT = "select_checkpoint";
     SELECT_COMMAND = "select_command";
@@ -38,10 +45,10 @@ statements! {
     SELECT_MODEL = "select_model";
     SELECT_RESENT = "select_resent";
     SELECT_SHARDS = "select_shards";
+    SELECT_SKIPPED = "select_skipped";
     SELECT_STATE = "select_state";
     SELECT_STATE_POSITION = "select_state_position";
     SELECT_WORKERS = "select_workers";
-    RESOLVE_COMMIT = "resolve_commit";
     UPSERT_CHECKPOINT = "upsert_checkpoint";
     UPSERT_MODEL = "upsert_model";
     UPSERT_STATE = "upsert_state";

@@ -232,6 +232,17 @@ impl Builder {
         self
     }
 
+    /// Time for which a projection or reaction retries an event that fails, with growing pauses. After
+    /// that it stops, in all processes and across restarts, until an operator has the event
+    /// [retried](super::Subscriptions::retry) or [skips](super::Subscriptions::skip) it. Defaults to
+    /// 5 minutes, in which most outages end; `Duration::MAX` is no limit. A store that fails is
+    /// retried without a limit, and so is everything in a view store without
+    /// [shards](crate::store::ViewCapabilities::shards).
+    pub fn retry_for(mut self, time: Duration) -> Self {
+        self.limits.retry_for = time;
+        self
+    }
+
     /// Maximum number of states of aggregates in memory, so that a decision about one of them reads
     /// nothing. Defaults to 10,000; 0 turns it off, `usize::MAX` is no limit. Decisions are the
     /// same either way.
@@ -287,7 +298,7 @@ impl Builder {
         for projection in &plan.projections {
             let views = stores.of_projection(projection).ok_or_else(no_view_store)?;
             if views.view_capabilities().read_only {
-                let observer = Observer::new(projection.entry, views.clone());
+                let observer = Observer::new(projection, views.clone());
                 workers.push(observer.progress());
                 observers.push(observer);
             } else {
@@ -297,6 +308,7 @@ impl Builder {
                     &stores.log,
                     views,
                     coordinators.of_store(views),
+                    self.limits.retry_for,
                 )
                 .await?;
                 workers.push(worker.progress());
@@ -313,6 +325,7 @@ impl Builder {
                         &stores.log,
                         views,
                         coordinators.of_store(views),
+                        self.limits.retry_for,
                     )
                     .await?;
                     workers.push(worker.progress());

@@ -68,6 +68,8 @@ pub(crate) struct CallLimits {
     pub(crate) wait: Duration,
     /// Time after its last sign of life at which a process counts as dead.
     pub(crate) lease: Duration,
+    /// Time after which an event that still fails stops its projection or reaction.
+    pub(crate) retry_for: Duration,
     pub(crate) decisions: DecisionLimits,
 }
 
@@ -80,6 +82,7 @@ impl Default for CallLimits {
             },
             wait: Duration::from_secs(5),
             lease: Duration::from_secs(10),
+            retry_for: Duration::from_secs(300),
             decisions: DecisionLimits::default(),
         }
     }

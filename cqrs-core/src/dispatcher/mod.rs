@@ -14,6 +14,7 @@ mod session;
 mod shutdown;
 mod slots;
 mod state;
+mod subscriptions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,7 @@ pub use query::QueryCall;
 pub use session::Session;
 pub use shutdown::Unfinished;
 pub use state::{History, StateCall};
+pub use subscriptions::{SubscriptionStatus, Subscriptions};
 
 pub use crate::decision::{Receipt, StateCacheHealth};
 pub use crate::subscription::{SubscriptionHealth, SubscriptionKind, SubscriptionState};

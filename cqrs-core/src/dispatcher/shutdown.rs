@@ -60,7 +60,7 @@ impl Dispatcher {
         inner.lifecycle.drain();
         // Reactions end after the commands that they send, so the commands left are the program's.
         for worker in inner.workers_of(SubscriptionKind::Reaction) {
-            let _ = timeout(left(), worker.stopped()).await;
+            let _ = timeout(left(), worker.ended()).await;
         }
         let _ = timeout(left(), inner.lifecycle.idle()).await;
         let known = inner.log.heads().position();
@@ -74,7 +74,7 @@ impl Dispatcher {
             let _ = worker.wait_for(head, left()).await;
         }
         for worker in inner.workers_of(SubscriptionKind::Projection) {
-            let _ = timeout(left(), worker.stopped()).await;
+            let _ = timeout(left(), worker.ended()).await;
         }
         let unfinished =
             inner.unfinished(
@@ -82,8 +82,8 @@ impl Dispatcher {
                 head,
                 store,
                 |subscription| match &subscription.state {
-                    SubscriptionState::Stopped { reason } if reason == SHUT_DOWN => false,
-                    SubscriptionState::Stopped { .. } => {
+                    SubscriptionState::Ended { reason } if reason == SHUT_DOWN => false,
+                    SubscriptionState::Ended { .. } => {
                         subscription.kind == SubscriptionKind::Projection
                             && subscription.position < head
                     }
@@ -91,7 +91,7 @@ impl Dispatcher {
                 },
             );
         for worker in &inner.workers {
-            worker.mark_stopped(STOPPED_EARLY);
+            worker.mark_ended(STOPPED_EARLY);
         }
         if let Some(workers) = &self.workers {
             workers.abort();
@@ -133,7 +133,7 @@ impl Dispatcher {
 
 /// Why the dispatcher will not become idle.
 enum NotIdle {
-    /// A worker has stopped.
+    /// A worker has ended, or is halted.
     Stopped,
     Store(StoreError),
 }
@@ -230,11 +230,9 @@ impl fmt::Display for Unfinished {
         } in &self.subscriptions
         {
             let head = self.head;
-            let why = match state {
-                SubscriptionState::Running => String::new(),
-                SubscriptionState::Standby => " (in another process)".to_owned(),
-                SubscriptionState::Failing { error: why, .. }
-                | SubscriptionState::Stopped { reason: why } => format!(" ({why})"),
+            let why = match state.to_string() {
+                reason if reason.is_empty() => reason,
+                reason => format!(" ({reason})"),
             };
             parts.push(format!(
                 "{kind} `{name}` is at position {position} of {head}{why}"

@@ -21,6 +21,7 @@
 mod command;
 mod denied;
 mod handler;
+mod operation;
 mod query;
 mod rejected;
 
@@ -28,6 +29,7 @@ pub(crate) use crate::report::report;
 pub use command::CommandError;
 pub use denied::{Action, Denied};
 pub use handler::{Error, Result};
+pub use operation::OperationError;
 pub use query::{NotCaughtUp, QueryError, QueryErrorKind};
 pub use rejected::Rejected;
 

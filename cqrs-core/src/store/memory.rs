@@ -9,10 +9,10 @@ use super::decider::{Decider, Question};
 use super::shard_table::ShardTable;
 use super::{
     Append, AppendError, Appended, Attendance, BoxFuture, Capabilities, Checkpoint, Claim, Epoch,
-    EventLog, EventPage, EventQuery, EventQueryItem, Heads, Incarnation, IndexRange, Limits,
-    ModelSchema, Position, ReadRange, Recorded, Roster, Shard, ShardStore, SortKey, StateKey,
-    StateStore, StoreError, StoredCommand, StoredState, Tag, ViewBatch, ViewCapabilities,
-    ViewCommitError, ViewPage, ViewScan, ViewStore, WorkerId,
+    EventLog, EventPage, EventQuery, EventQueryItem, Halt, Heads, Incarnation, IndexRange, Limits,
+    ModelSchema, Position, ReadRange, Recorded, Relocation, Roster, Shard, ShardState, ShardStore,
+    SkippedEvent, SortKey, StateKey, StateStore, StoreError, StoredCommand, StoredState, Tag,
+    ViewBatch, ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore, WorkerId,
 };
 use crate::CommandId;
 
@@ -214,6 +214,39 @@ impl ShardStore for Memory {
     fn leave(&self, worker: WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {
         self.lock().shards.leave(worker);
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn shards(&self, subscription: String) -> BoxFuture<'_, Result<Vec<ShardState>, StoreError>> {
+        let states = self.lock().shards.shards_of(&subscription);
+        Box::pin(std::future::ready(Ok(states)))
+    }
+
+    fn halt(
+        &self,
+        shard: Shard,
+        halt: Halt,
+        epoch: Option<Epoch>,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.lock().shards.halt(shard, halt, epoch);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn resume(&self, shard: Shard) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.lock().shards.resume(&shard);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn relocate(&self, relocation: Relocation) -> BoxFuture<'_, Result<bool, StoreError>> {
+        let moved = self.lock().shards.relocate(relocation);
+        Box::pin(std::future::ready(Ok(moved)))
+    }
+
+    fn skipped(
+        &self,
+        subscription: String,
+    ) -> BoxFuture<'_, Result<Vec<SkippedEvent>, StoreError>> {
+        let skipped = self.lock().shards.skipped(&subscription);
+        Box::pin(std::future::ready(Ok(skipped)))
     }
 }
 

@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 use tokio::time::Instant;
 
 use super::{
-    Attendance, Checkpoint, Claim, Epoch, Roster, Shard, ShardState, Slices, ViewBatch,
-    ViewCommitError, WorkerId,
+    Attendance, Checkpoint, Claim, Epoch, Halt, Relocation, Roster, Shard, ShardState,
+    SkippedEvent, Slices, ViewBatch, ViewCommitError, WorkerId,
 };
 
 /// The shards and the attending processes of a store in memory.
@@ -14,6 +14,8 @@ pub(super) struct ShardTable {
     /// Never removed, so that an epoch does not begin again.
     shards: BTreeMap<Shard, StoredShard>,
     workers: BTreeMap<WorkerId, Presence>,
+    /// By the subscription.
+    skipped: BTreeMap<String, Vec<SkippedEvent>>,
 }
 
 #[derive(Default)]
@@ -21,6 +23,7 @@ pub(super) struct StoredShard {
     owner: Option<WorkerId>,
     epoch: Epoch,
     pub(super) checkpoint: Option<Checkpoint>,
+    halt: Option<Halt>,
 }
 
 struct Presence {
@@ -70,15 +73,7 @@ impl ShardTable {
             .collect();
         let shards = named
             .into_iter()
-            .flat_map(|subscription| self.shards.range(shards_of(subscription)))
-            .map(|(shard, stored)| ShardState {
-                shard: shard.clone(),
-                owner: stored
-                    .owner
-                    .filter(|owner| self.workers.contains_key(owner)),
-                epoch: stored.epoch,
-                checkpoint: stored.checkpoint,
-            })
+            .flat_map(|subscription| self.shards_of(subscription))
             .collect();
         let workers = self
             .workers
@@ -92,11 +87,8 @@ impl ShardTable {
         let Claim { shard, seen } = claim;
         let now = Instant::now();
         let stored = self.shards.entry(shard).or_default();
-        let is_owned = stored.owner.is_some_and(|owner| {
-            let presence = self.workers.get(&owner);
-            presence.is_some_and(|presence| presence.expires > now)
-        });
-        if is_owned || stored.epoch != seen {
+        let is_owned = stored.attending_owner(&self.workers, now).is_some();
+        if is_owned || stored.epoch != seen || stored.halt.is_some() {
             return None;
         }
         stored.owner = Some(worker);
@@ -117,6 +109,81 @@ impl ShardTable {
         for stored in self.shards.values_mut() {
             stored.owner = stored.owner.filter(|owner| *owner != worker);
         }
+    }
+
+    pub(super) fn shards_of(&self, subscription: &str) -> Vec<ShardState> {
+        let now = Instant::now();
+        let stored = self.shards.range(shards_of(subscription));
+        let states = stored.map(|(shard, stored)| ShardState {
+            shard: shard.clone(),
+            owner: stored.attending_owner(&self.workers, now),
+            epoch: stored.epoch,
+            checkpoint: stored.checkpoint,
+            halt: stored.halt.clone(),
+        });
+        states.collect()
+    }
+
+    pub(super) fn halt(&mut self, shard: Shard, halt: Halt, epoch: Option<Epoch>) {
+        let stored = self.shards.entry(shard).or_default();
+        if epoch.is_some_and(|epoch| epoch != stored.epoch) {
+            return;
+        }
+        stored.halt = Some(halt);
+        if stored
+            .attending_owner(&self.workers, Instant::now())
+            .is_none()
+        {
+            stored.owner = None;
+            stored.epoch = stored.epoch.next();
+        }
+    }
+
+    pub(super) fn resume(&mut self, shard: &Shard) {
+        if let Some(stored) = self.shards.get_mut(shard) {
+            stored.halt = None;
+            stored.epoch = stored.epoch.next();
+        }
+    }
+
+    pub(super) fn relocate(&mut self, relocation: Relocation) -> bool {
+        let Relocation {
+            shard,
+            from,
+            to,
+            skipped,
+        } = relocation;
+        let subscription = shard.subscription.clone();
+        let stored = self.shards.entry(shard).or_default();
+        if stored.checkpoint.map(|found| found.position) != from {
+            return false;
+        }
+        stored.checkpoint = Some(to);
+        stored.epoch = stored.epoch.next();
+        stored.halt = stored.halt.take().and_then(Halt::after_stop);
+        if let Some(event) = skipped {
+            self.skipped.entry(subscription).or_default().push(event);
+        }
+        true
+    }
+
+    pub(super) fn skipped(&self, subscription: &str) -> Vec<SkippedEvent> {
+        let mut skipped = self.skipped.get(subscription).cloned().unwrap_or_default();
+        skipped.sort_by_key(|event| event.position);
+        skipped
+    }
+}
+
+impl StoredShard {
+    fn attending_owner(
+        &self,
+        workers: &BTreeMap<WorkerId, Presence>,
+        now: Instant,
+    ) -> Option<WorkerId> {
+        self.owner.filter(|owner| {
+            let presence = workers.get(owner);
+            presence.is_some_and(|presence| presence.expires > now)
+        })
     }
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{BoxFuture, Checkpoint, Slices, StoreError};
+use super::{BoxFuture, Checkpoint, Halt, Relocation, SkippedEvent, Slices, StoreError};
 
 /// A part of a subscription that one process handles at a time, and in which process that is.
 ///
@@ -13,6 +13,9 @@ use super::{BoxFuture, Checkpoint, Slices, StoreError};
 /// ([`ViewBatch::epoch`](super::ViewBatch::epoch)): a process that was taken for dead cannot write.
 /// Time is that of the store, so the clocks of processes do not matter.
 ///
+/// An operator *halts* a shard and lets it continue, and moves its checkpoint, in any process. Each such
+/// change raises the epoch, or leaves the shard to its owner until that has finished its page.
+///
 /// A view store offers it with [`ViewCapabilities::shards`](super::ViewCapabilities::shards).
 pub trait ShardStore: Send + Sync + 'static {
     /// Registers a process, or extends its registration, and returns all processes that
@@ -21,8 +24,9 @@ pub trait ShardStore: Send + Sync + 'static {
     fn attend(&self, attendance: Attendance) -> BoxFuture<'_, Result<Roster, StoreError>>;
 
     /// Makes the process the owner of each shard whose epoch is the one that was seen and whose
-    /// owner, if any, no longer attends. A shard that is not stored yet has the epoch 0. Returns the
-    /// new epochs, in the order of the claims: `None` if another process was faster.
+    /// owner, if any, no longer attends, unless it is halted. A shard that is not stored yet has the
+    /// epoch 0. Returns the new epochs, in the order of the claims: `None` if another process was
+    /// faster.
     fn claim(
         &self,
         worker: WorkerId,
@@ -38,6 +42,32 @@ pub trait ShardStore: Send + Sync + 'static {
 
     /// Ends the attendance of a process, and gives up all of its shards.
     fn leave(&self, worker: WorkerId) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// The stored shards of a subscription, in order.
+    fn shards(&self, subscription: String) -> BoxFuture<'_, Result<Vec<ShardState>, StoreError>>;
+
+    /// Records why no process handles the shard, in place of an earlier reason. No process can claim it
+    /// from then on. A shard without an owner that attends loses its owner, and its epoch is raised; an
+    /// owner that attends has to release it. Does nothing if an epoch is given and the shard is not in it.
+    fn halt(
+        &self,
+        shard: Shard,
+        halt: Halt,
+        epoch: Option<Epoch>,
+    ) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Ends the halt of a shard, if there is one, and raises its epoch: whoever owns it begins again at
+    /// its checkpoint.
+    fn resume(&self, shard: Shard) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Moves a checkpoint, raises the epoch of the shard, and ends a halt other than a pause. Records
+    /// the skipped event in the same step. Returns `false`, and does nothing, if the checkpoint is not
+    /// where the relocation begins.
+    fn relocate(&self, relocation: Relocation) -> BoxFuture<'_, Result<bool, StoreError>>;
+
+    /// The skipped events of a subscription, in order.
+    fn skipped(&self, subscription: String)
+    -> BoxFuture<'_, Result<Vec<SkippedEvent>, StoreError>>;
 }
 
 /// A process that handles subscriptions, from the start of its dispatcher to its end.
@@ -98,6 +128,8 @@ pub struct ShardState {
     pub epoch: Epoch,
     /// The checkpoint, if there is one yet.
     pub checkpoint: Option<Checkpoint>,
+    /// The reason that no process may handle it, if there is one.
+    pub halt: Option<Halt>,
 }
 
 impl WorkerId {

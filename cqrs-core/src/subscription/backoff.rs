@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::store::Position;
 
 /// The consecutive failures of a worker, and the pause before its next attempt.
@@ -9,6 +11,8 @@ pub(super) struct Backoff {
     /// The furthest position that any attempt reached. An attempt that only repeats an earlier one
     /// is no progress, whether or not the checkpoint moved.
     furthest: Position,
+    /// The first of the failures.
+    since: Option<Instant>,
 }
 
 impl Backoff {
@@ -18,18 +22,30 @@ impl Backoff {
         if to > self.furthest {
             self.furthest = to;
             self.attempts = 0;
+            self.since = None;
         }
     }
 
     /// Counts a failure. Returns the number of consecutive failures.
     pub(super) fn failed(&mut self) -> u32 {
         self.attempts = self.attempts.saturating_add(1);
+        self.since.get_or_insert_with(Instant::now);
         self.attempts
     }
 
-    /// The pause before the next attempt: 50 ms after the first failure, doubled with each, up to
-    /// 10 s.
+    /// Whether the failures have lasted that long.
+    pub(super) fn lasts(&self, time: Duration) -> bool {
+        self.since.is_some_and(|since| since.elapsed() >= time)
+    }
+
+    /// A pause before the next attempt: up to [`longest_pause`](Self::longest_pause), and at random, so that
+    /// workers that failed together do not retry together.
     pub(super) fn pause(&self) -> Duration {
+        self.longest_pause().mul_f64(fastrand::f64().midpoint(1.0))
+    }
+
+    /// 50 ms after the first failure, doubled with each, up to 10 s.
+    fn longest_pause(&self) -> Duration {
         Duration::from_millis(25 << self.attempts.min(9)).min(Duration::from_secs(10))
     }
 }
@@ -43,7 +59,7 @@ mod tests {
         let mut backoff = Backoff::default();
         let mut fail_at = |position| {
             backoff.progressed(Position::new(position));
-            (backoff.failed(), backoff.pause().as_millis())
+            (backoff.failed(), backoff.longest_pause().as_millis())
         };
         assert_eq!(fail_at(99), (1, 50));
         assert_eq!(fail_at(99), (2, 100));

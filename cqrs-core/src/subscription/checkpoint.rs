@@ -26,6 +26,8 @@ pub(crate) struct HeldCheckpoint {
     log_incarnation: Incarnation,
     /// Incarnation of the data that the checkpoint was read from.
     view_incarnation: Incarnation,
+    /// The head of the log when the subscription resumed.
+    pub(super) caught_up: Position,
     progress: Progress,
 }
 
@@ -62,6 +64,7 @@ impl HeldCheckpoint {
             lag_from: last_event.map_or(position.unwrap_or_default(), |event| event.position),
             log_incarnation,
             view_incarnation,
+            caught_up: Position::START,
             progress,
         })
     }
@@ -142,6 +145,14 @@ impl HeldCheckpoint {
         Ok(())
     }
 
+    /// Moves the checkpoint if it is not there yet.
+    pub(super) async fn commit_up_to(&mut self, to: Position) -> Result<(), ViewCommitError> {
+        if self.position.unwrap_or_default() < to {
+            self.commit_at(to).await?;
+        }
+        Ok(())
+    }
+
     /// Moves the checkpoint to a position whose event the subscription may not have selected. It is
     /// read, so that the last event is never far behind. If the log has no event there, the last one
     /// stays.
@@ -180,7 +191,8 @@ impl HeldCheckpoint {
 
     /// Reports that everything up to `position` is done, and that nothing fails.
     pub(super) fn mark_reached(&self, position: Position) {
-        self.progress.mark_reached(position, self.view_incarnation);
+        self.progress
+            .mark_reached(position, self.caught_up, self.view_incarnation);
     }
 
     /// Reports that everything up to `position` is done. A failure stays reported.

@@ -61,9 +61,15 @@ impl Coordinator {
         })
     }
 
+    /// The signal that wakes it.
+    pub(super) fn wake(&self) -> Arc<Notify> {
+        self.wake.clone()
+    }
+
     /// Adds the shard of a worker.
-    pub(super) fn lease(&mut self, shard: Shard, progress: Progress) -> ShardLease {
-        let lease = ShardLease::new(self.wake.clone());
+    pub(super) fn lease(&mut self, progress: Progress) -> ShardLease {
+        let lease = ShardLease::new(progress.coordinator());
+        let shard = progress.shard().clone();
         let leased = LeasedShard {
             lease: lease.clone(),
             progress,
@@ -102,7 +108,7 @@ impl Coordinator {
             let is_over = async {
                 let _ = phases.wait_for(|phase| *phase != Phase::Running).await;
                 for shard in self.shards.values() {
-                    shard.progress.stopped().await;
+                    shard.progress.ended().await;
                 }
             };
             let woken = timeout(pause, self.wake.notified());
@@ -126,10 +132,12 @@ impl Coordinator {
             .collect();
         let mut claims = Vec::new();
         let mut released = Vec::new();
-        for (shard, LeasedShard { lease, .. }) in &self.shards {
+        for (shard, LeasedShard { lease, progress }) in &self.shards {
             let state = states.get(shard).copied();
             let epoch = state.map(|state| state.epoch).unwrap_or_default();
-            let is_assigned = assigned.get(shard) == Some(&self.worker);
+            let halt = state.and_then(|state| state.halt.as_ref());
+            progress.mark_halted(halt);
+            let is_assigned = assigned.get(shard) == Some(&self.worker) && halt.is_none();
             match state.and_then(|state| state.owner) {
                 Some(owner) if owner == self.worker => match lease.state() {
                     _ if is_assigned => lease.grant(epoch),
@@ -140,7 +148,10 @@ impl Coordinator {
                     shard: shard.clone(),
                     seen: epoch,
                 }),
-                Some(_) | None => lease.lose(state.and_then(|state| state.checkpoint)),
+                Some(_) | None => {
+                    lease.lose(state.and_then(|state| state.checkpoint));
+                    progress.mark_left();
+                }
             }
         }
         if !released.is_empty() {

@@ -45,14 +45,21 @@ pub(crate) struct SubscriptionPage<'a> {
 pub(crate) struct PageOutcome {
     /// The position up to which everything is done.
     pub(crate) to: Position,
-    /// The error of the next event, if it failed.
-    pub(crate) failure: Option<String>,
+    /// The next event, if it failed.
+    pub(crate) failure: Option<EventFailure>,
 }
 
 /// An event that failed.
 pub(crate) struct FailedEvent {
     /// The event's place in the page.
     pub(crate) place: usize,
+    pub(crate) failure: EventFailure,
+}
+
+/// The failure of an event.
+pub(crate) struct EventFailure {
+    pub(crate) position: Position,
+    /// The error, with the handler and the event.
     pub(crate) error: String,
 }
 
@@ -61,7 +68,10 @@ pub(crate) enum Interruption {
     /// Another process moved the checkpoint, or the database aborted the transaction in favor of
     /// another one.
     CheckpointMoved,
+    /// The store failed, or the worker itself.
     Failed(String),
+    /// The next event failed.
+    EventFailed(EventFailure),
     /// The shard is to be given up, or another process has claimed it.
     LeaseEnded,
     /// The dispatcher is shut down, and this follower has finished.
@@ -81,7 +91,7 @@ impl SubscriptionPage<'_> {
 
     /// The outcome if all of the page was handled, or everything before the event that failed.
     pub(crate) fn outcome(&self, failed: Option<FailedEvent>) -> PageOutcome {
-        let Some(FailedEvent { place, error }) = failed else {
+        let Some(FailedEvent { place, failure }) = failed else {
             return PageOutcome {
                 to: self.to,
                 failure: None,
@@ -90,7 +100,7 @@ impl SubscriptionPage<'_> {
         let done = self.events[..place].last();
         PageOutcome {
             to: done.map_or(self.from, |event| event.position),
-            failure: Some(error),
+            failure: Some(failure),
         }
     }
 }
@@ -106,7 +116,12 @@ impl FailedEvent {
         let event_type = &event.data.event_type;
         Self {
             place,
-            error: format!("`{handler}` failed at position {position} (`{event_type}`): {error}"),
+            failure: EventFailure {
+                position,
+                error: format!(
+                    "`{handler}` failed at position {position} (`{event_type}`): {error}"
+                ),
+            },
         }
     }
 }

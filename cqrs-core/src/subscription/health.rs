@@ -1,6 +1,7 @@
 use std::fmt;
 
-use crate::store::Position;
+use crate::Timestamp;
+use crate::store::{Halt, HaltKind, Position};
 
 /// Health of a projection or reaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,20 +28,41 @@ pub enum SubscriptionKind {
 /// State of a projection or reaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubscriptionState {
+    /// Handling events that were in the log when it began, or was resumed.
+    CatchingUp,
     /// Following the log.
     Running,
     /// Another process handles the events, and this one takes over when that ends.
     Standby,
+    /// Paused by an operator, in all processes, until it is
+    /// [resumed](crate::app::Subscriptions::resume).
+    Paused {
+        /// The reason that the operator gave.
+        reason: String,
+        /// Start of the pause.
+        since: Timestamp,
+    },
     /// Retrying after an error of an event or of the store. No event is skipped: the position stays
-    /// until the retry succeeds.
+    /// until the retry succeeds. If an event still fails after
+    /// [`Builder::retry_for`](crate::app::Builder::retry_for), the subscription is stopped.
     Failing {
         /// Number of consecutive failures.
         attempts: u32,
         /// The last error, with the handler and the event's position if an event failed.
         error: String,
     },
-    /// Ended. This dispatcher does not start it again.
+    /// Stopped in all processes, since an event failed for too long. An operator has it
+    /// [retried](crate::app::Subscriptions::retry), or [skips](crate::app::Subscriptions::skip) it.
     Stopped {
+        /// Position of the event.
+        at: Position,
+        /// The last error, with the handler.
+        error: String,
+        /// Time of the stop.
+        since: Timestamp,
+    },
+    /// Ended in this process. The dispatcher does not start it again.
+    Ended {
         /// The reason: the dispatcher was shut down, or the runtime in which it was built has
         /// ended.
         reason: String,
@@ -66,13 +88,49 @@ impl SubscriptionHealth {
     /// Whether its events are handled, here or in another process.
     pub fn is_ok(&self) -> bool {
         match self.state {
-            SubscriptionState::Running | SubscriptionState::Standby => true,
-            SubscriptionState::Failing { .. } | SubscriptionState::Stopped { .. } => false,
+            SubscriptionState::CatchingUp
+            | SubscriptionState::Running
+            | SubscriptionState::Standby => true,
+            SubscriptionState::Paused { .. }
+            | SubscriptionState::Failing { .. }
+            | SubscriptionState::Stopped { .. }
+            | SubscriptionState::Ended { .. } => false,
         }
     }
 
     /// Number of positions between this subscription and `head`.
     pub fn behind(&self, head: Position) -> u64 {
         head.since(self.position)
+    }
+}
+
+impl From<&Halt> for SubscriptionState {
+    fn from(halt: &Halt) -> Self {
+        let Halt {
+            kind,
+            reason,
+            since,
+        } = halt.clone();
+        match kind {
+            HaltKind::Paused => Self::Paused { reason, since },
+            HaltKind::Stopped { position } => Self::Stopped {
+                at: position,
+                error: reason,
+                since,
+            },
+        }
+    }
+}
+
+/// The reason for a state in which no event is handled, or may not be. Empty for the others.
+impl fmt::Display for SubscriptionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CatchingUp | Self::Running => Ok(()),
+            Self::Standby => f.write_str("in another process"),
+            Self::Paused { reason, .. } => write!(f, "it is paused: {reason}"),
+            Self::Failing { error, .. } | Self::Stopped { error, .. } => f.write_str(error),
+            Self::Ended { reason } => f.write_str(reason),
+        }
     }
 }

@@ -19,12 +19,17 @@ mod view_projection;
 mod worker;
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
 
 pub use health::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
 
 pub(crate) use checkpoint::HeldCheckpoint;
 pub(crate) use coordinator::Coordinator;
-pub(crate) use follower::{FailedEvent, Follower, Interruption, PageOutcome, SubscriptionPage};
+pub(crate) use follower::{
+    EventFailure, FailedEvent, Follower, Interruption, PageOutcome, SubscriptionPage,
+};
 pub(crate) use observer::Observer;
 pub(crate) use phase::Phase;
 pub(crate) use progress::Progress;
@@ -48,16 +53,21 @@ pub(crate) async fn projection(
     log: &Arc<dyn EventLog>,
     views: &Arc<dyn ViewStore>,
     coordinator: Option<&mut Coordinator>,
+    retry_for: Duration,
 ) -> Result<(Worker, Box<dyn Follower>), BuildError> {
     let entry = plan.entry;
     let shard = Shard::whole(checkpoint_of(entry));
     if let Some(setup) = &plan.setup {
         sql_projection::set_up(setup, entry.name, shard.clone(), &**views).await?;
     }
-    let query = EventQuery::typed(plan.folds.iter().map(|fold| fold.event));
-    let progress = Progress::new(entry.name, SubscriptionKind::Projection, views.clone());
-    let lease = lease(coordinator, &shard, &progress);
-    let worker = Worker::new(shard, lease, query, progress, log.clone(), views.clone());
+    let progress = Progress::new(
+        (entry.name, SubscriptionKind::Projection),
+        (shard, events_of(plan)),
+        views.clone(),
+        wake(coordinator.as_deref()),
+    );
+    let lease = lease(coordinator, &progress);
+    let worker = Worker::new(lease, progress, log.clone(), retry_for);
     let runner = ProjectionRunner {
         folds: ViewFolds::new(plan, models, views.clone()),
         target: if plan.takes_transaction() {
@@ -79,12 +89,17 @@ pub(crate) async fn reaction(
     log: &Arc<dyn EventLog>,
     views: &Arc<dyn ViewStore>,
     coordinator: Option<&mut Coordinator>,
+    retry_for: Duration,
 ) -> Result<Worker, BuildError> {
     let shard = Shard::whole(format!("reaction:{}", entry.name));
-    let query = EventQuery::typed([entry.event]);
-    let progress = Progress::new(entry.name, SubscriptionKind::Reaction, views.clone());
-    let lease = lease(coordinator, &shard, &progress);
-    let worker = Worker::new(shard, lease, query, progress, log.clone(), views.clone());
+    let progress = Progress::new(
+        (entry.name, SubscriptionKind::Reaction),
+        (shard, EventQuery::typed([entry.event])),
+        views.clone(),
+        wake(coordinator.as_deref()),
+    );
+    let lease = lease(coordinator, &progress);
+    let worker = Worker::new(lease, progress, log.clone(), retry_for);
     if !entry.from_start {
         worker.begin_at_head().await?;
     }
@@ -92,11 +107,21 @@ pub(crate) async fn reaction(
 }
 
 /// The lease of a worker's shard. Without a coordinator, it never ends.
-fn lease(coordinator: Option<&mut Coordinator>, shard: &Shard, progress: &Progress) -> ShardLease {
+fn lease(coordinator: Option<&mut Coordinator>, progress: &Progress) -> ShardLease {
     match coordinator {
-        Some(coordinator) => coordinator.lease(shard.clone(), progress.clone()),
+        Some(coordinator) => coordinator.lease(progress.clone()),
         None => ShardLease::unlimited(),
     }
+}
+
+/// The signal that wakes the coordinator, if there is one.
+fn wake(coordinator: Option<&Coordinator>) -> Arc<Notify> {
+    coordinator.map(Coordinator::wake).unwrap_or_default()
+}
+
+/// The events that a projection folds.
+fn events_of(plan: &PlannedProjection) -> EventQuery {
+    EventQuery::typed(plan.folds.iter().map(|fold| fold.event))
 }
 
 /// The name of a projection's checkpoint.

@@ -6,8 +6,8 @@ use tokio::sync::watch;
 
 use super::worker::{ENDED, SHUT_DOWN, unless};
 use super::{Phase, Progress, SubscriptionKind};
-use crate::registry::ProjectionEntry;
 use crate::store::{Shard, ViewStore};
+use crate::wiring::PlannedProjection;
 
 /// Interval between two reads of the checkpoint.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -21,10 +21,17 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    pub(crate) fn new(entry: &ProjectionEntry, views: Arc<dyn ViewStore>) -> Self {
+    pub(crate) fn new(plan: &PlannedProjection, views: Arc<dyn ViewStore>) -> Self {
+        let shard = Shard::whole(super::checkpoint_of(plan.entry));
+        let progress = Progress::new(
+            (plan.entry.name, SubscriptionKind::Projection),
+            (shard.clone(), super::events_of(plan)),
+            views.clone(),
+            Arc::default(),
+        );
         Self {
-            shard: Shard::whole(super::checkpoint_of(entry)),
-            progress: Progress::new(entry.name, SubscriptionKind::Projection, views.clone()),
+            shard,
+            progress,
             views,
         }
     }
@@ -40,7 +47,7 @@ impl Observer {
             let _ = phases.wait_for(|phase| *phase != Phase::Running).await;
         };
         if unless(shut_down, self.observe()).await.is_none() {
-            self.progress.mark_stopped(SHUT_DOWN);
+            self.progress.mark_ended(SHUT_DOWN);
         }
     }
 
@@ -53,7 +60,7 @@ impl Observer {
                 Ok(checkpoint) => {
                     attempts = 0;
                     let position = checkpoint.unwrap_or_default().position;
-                    self.progress.mark_reached(position, incarnation);
+                    self.progress.mark_reached(position, position, incarnation);
                 }
                 Err(error) => {
                     attempts += 1;
@@ -68,6 +75,6 @@ impl Observer {
 /// Reports the end of the observer, however its task ends.
 impl Drop for Observer {
     fn drop(&mut self) {
-        self.progress.mark_stopped(ENDED);
+        self.progress.mark_ended(ENDED);
     }
 }

@@ -5,7 +5,7 @@ use tokio::sync::{Notify, watch};
 
 use super::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
 use crate::error::NotCaughtUp;
-use crate::store::{Incarnation, Position, ViewStore};
+use crate::store::{EventQuery, Halt, Incarnation, Position, Shard, ViewStore};
 
 /// The progress of a worker, which queries, health and shutdown read. Clones share it.
 ///
@@ -15,37 +15,49 @@ use crate::store::{Incarnation, Position, ViewStore};
 pub(crate) struct Progress {
     name: &'static str,
     kind: SubscriptionKind,
+    shard: Shard,
+    query: EventQuery,
     /// The store of the checkpoint.
     views: Arc<dyn ViewStore>,
     state: watch::Sender<ProgressState>,
     /// Signals that somebody waits for a position.
     wanted: Arc<Notify>,
+    /// Wakes the coordinator.
+    coordinator: Arc<Notify>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
 struct ProgressState {
     position: Position,
     incarnation: Incarnation,
+    /// The state of the worker in this process.
     status: SubscriptionState,
+    /// The reason that no process handles the shard.
+    halt: Option<Halt>,
 }
 
 impl Progress {
     pub(super) fn new(
-        name: &'static str,
-        kind: SubscriptionKind,
+        (name, kind): (&'static str, SubscriptionKind),
+        (shard, query): (Shard, EventQuery),
         views: Arc<dyn ViewStore>,
+        coordinator: Arc<Notify>,
     ) -> Self {
         let state = ProgressState {
             position: Position::START,
             incarnation: views.view_incarnation(),
-            status: SubscriptionState::Running,
+            status: SubscriptionState::CatchingUp,
+            halt: None,
         };
         Self {
             name,
             kind,
+            shard,
+            query,
             views,
             state: watch::Sender::new(state),
             wanted: Arc::default(),
+            coordinator,
         }
     }
 
@@ -54,19 +66,20 @@ impl Progress {
         self.name
     }
 
-    /// Records that everything up to `position` is done, and that nothing fails.
-    pub(super) fn mark_reached(&self, position: Position, incarnation: Incarnation) {
-        let reached = ProgressState {
-            position,
-            incarnation,
-            status: SubscriptionState::Running,
+    /// Records that everything up to `position` is done, and that nothing fails. The events up to
+    /// `caught_up` were there when the worker began.
+    pub(super) fn mark_reached(
+        &self,
+        position: Position,
+        caught_up: Position,
+        incarnation: Incarnation,
+    ) {
+        let status = if position < caught_up {
+            SubscriptionState::CatchingUp
+        } else {
+            SubscriptionState::Running
         };
-        // After a commit, the position is known already. Every query that waits would look at it again.
-        self.state.send_if_modified(|state| {
-            let is_new = *state != reached;
-            *state = reached;
-            is_new
-        });
+        self.mark(position, incarnation, status);
     }
 
     /// Records that everything up to `position` is done. A failure stays reported.
@@ -79,18 +92,9 @@ impl Progress {
 
     /// Records that another process handles the events, and has done so up to `position`.
     pub(super) fn mark_standby(&self, position: Position, incarnation: Incarnation) {
-        self.state.send_if_modified(|state| {
-            let standby = ProgressState {
-                position,
-                incarnation,
-                status: SubscriptionState::Standby,
-            };
-            let is_new = !state.is_stopped() && *state != standby;
-            if is_new {
-                *state = standby;
-            }
-            is_new
-        });
+        if !self.state.borrow().is_ended() {
+            self.mark(position, incarnation, SubscriptionState::Standby);
+        }
     }
 
     /// Records that this process no longer handles the events.
@@ -103,7 +107,18 @@ impl Progress {
         self.state.send_if_modified(|state| {
             let is_new = state.status == SubscriptionState::Standby;
             if is_new {
-                state.status = SubscriptionState::Running;
+                state.status = SubscriptionState::CatchingUp;
+            }
+            is_new
+        });
+    }
+
+    /// Records why no process handles the shard, or that one may.
+    pub(crate) fn mark_halted(&self, halt: Option<&Halt>) {
+        self.state.send_if_modified(|state| {
+            let is_new = state.halt.as_ref() != halt;
+            if is_new {
+                state.halt = halt.cloned();
             }
             is_new
         });
@@ -115,15 +130,38 @@ impl Progress {
     }
 
     /// Records that the worker has ended for good. The first reason is kept.
-    pub(crate) fn mark_stopped(&self, reason: &str) {
+    pub(crate) fn mark_ended(&self, reason: &str) {
         self.state.send_if_modified(|state| {
-            let is_first = !state.is_stopped();
+            let is_first = !state.is_ended();
             if is_first {
                 let reason = reason.to_owned();
-                state.status = SubscriptionState::Stopped { reason };
+                state.status = SubscriptionState::Ended { reason };
             }
             is_first
         });
+    }
+
+    pub(crate) fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    /// The events of the subscription.
+    pub(crate) fn query(&self) -> &EventQuery {
+        &self.query
+    }
+
+    pub(crate) fn views(&self) -> &Arc<dyn ViewStore> {
+        &self.views
+    }
+
+    /// Has the coordinator of this process look at the stored shard.
+    pub(crate) fn doubt(&self) {
+        self.coordinator.notify_one();
+    }
+
+    /// The signal that wakes the coordinator.
+    pub(super) fn coordinator(&self) -> Arc<Notify> {
+        self.coordinator.clone()
     }
 
     pub(crate) fn kind(&self) -> SubscriptionKind {
@@ -161,23 +199,24 @@ impl Progress {
         self.views.view_incarnation()
     }
 
-    /// Waits until another process handles the events.
+    /// Waits until another process handles the events, or none may.
     pub(super) async fn on_standby(&self) {
         let mut state = self.state.subscribe();
-        let standby = state.wait_for(|state| state.status == SubscriptionState::Standby);
+        let standby = state
+            .wait_for(|state| state.status == SubscriptionState::Standby || state.halt.is_some());
         // An error would mean that the sender is gone, but `self` has it.
         let _ = standby.await;
     }
 
     /// Waits until the worker has ended.
-    pub(crate) async fn stopped(&self) {
+    pub(crate) async fn ended(&self) {
         let mut state = self.state.subscribe();
         // An error would mean that the sender is gone, but `self` has it.
-        let _ = state.wait_for(ProgressState::is_stopped).await;
+        let _ = state.wait_for(ProgressState::is_ended).await;
     }
 
     /// Waits until everything up to `wanted` is done, for at most `within`. Fails at once if the
-    /// worker ends. Returns the incarnation of the view store in which it is done.
+    /// worker ends or is halted. Returns the incarnation of the view store in which it is done.
     pub(crate) async fn wait_for(
         &self,
         wanted: Position,
@@ -185,7 +224,7 @@ impl Progress {
     ) -> Result<Incarnation, NotCaughtUp> {
         let mut state = self.state.subscribe();
         self.wanted.notify_one();
-        let ended = state.wait_for(|state| self.position_in(state) >= wanted || state.is_stopped());
+        let ended = state.wait_for(|state| self.position_in(state) >= wanted || state.is_over());
         match tokio::time::timeout(within, ended).await {
             Ok(Ok(state)) if self.position_in(&state) >= wanted => Ok(state.incarnation),
             _ => Err(self.behind(wanted, within)),
@@ -214,11 +253,16 @@ impl Progress {
     /// The error of a wait that ended without success.
     pub(crate) fn behind(&self, wanted: Position, within: Duration) -> NotCaughtUp {
         let position = self.position();
-        let status = self.state.borrow().status.clone();
-        let (failing, stopped) = match status {
-            SubscriptionState::Running | SubscriptionState::Standby => (None, None),
-            SubscriptionState::Failing { error, .. } => (Some(error), None),
-            SubscriptionState::Stopped { reason } => (None, Some(reason)),
+        let state = self.state();
+        let why = Some(state.to_string());
+        let (failing, stopped) = match state {
+            SubscriptionState::CatchingUp
+            | SubscriptionState::Running
+            | SubscriptionState::Standby => (None, None),
+            SubscriptionState::Failing { .. } => (why, None),
+            SubscriptionState::Paused { .. }
+            | SubscriptionState::Stopped { .. }
+            | SubscriptionState::Ended { .. } => (None, why),
         };
         NotCaughtUp {
             kind: self.kind.as_str(),
@@ -236,13 +280,42 @@ impl Progress {
             name: self.name,
             kind: self.kind,
             position: self.position(),
-            state: self.state.borrow().status.clone(),
+            state: self.state(),
         }
+    }
+
+    /// The state of the subscription: that of the worker in this process, unless no process handles
+    /// the events.
+    fn state(&self) -> SubscriptionState {
+        let state = self.state.borrow();
+        match &state.halt {
+            Some(halt) if !state.is_ended() => halt.into(),
+            _ => state.status.clone(),
+        }
+    }
+
+    fn mark(&self, position: Position, incarnation: Incarnation, status: SubscriptionState) {
+        // After a commit, the position is known already. Every query that waits would look at it again.
+        self.state.send_if_modified(|state| {
+            let is_new = (state.position, state.incarnation) != (position, incarnation)
+                || state.status != status;
+            if is_new {
+                state.position = position;
+                state.incarnation = incarnation;
+                state.status = status;
+            }
+            is_new
+        });
     }
 }
 
 impl ProgressState {
-    fn is_stopped(&self) -> bool {
-        matches!(self.status, SubscriptionState::Stopped { .. })
+    fn is_ended(&self) -> bool {
+        matches!(self.status, SubscriptionState::Ended { .. })
+    }
+
+    /// Whether the position stays where it is, for as long as one can tell.
+    fn is_over(&self) -> bool {
+        self.is_ended() || self.halt.is_some()
     }
 }

@@ -68,10 +68,8 @@ impl<'w> Standby<'w> {
 
     /// Reports the progress of the other process as of a checkpoint of the roster.
     async fn see(&mut self, checkpoint: Option<Checkpoint>) -> Result<(), StoreError> {
-        let Worker {
-            progress, views, ..
-        } = self.worker;
-        let incarnation = views.view_incarnation();
+        let progress = &self.worker.progress;
+        let incarnation = progress.view_incarnation();
         let position = match checkpoint {
             Some(checkpoint) if self.is_verified() => checkpoint.position,
             _ => self.read().await?,
@@ -83,20 +81,14 @@ impl<'w> Standby<'w> {
     /// Reports the progress of the other process as of now. Its checkpoint stays where it is while no
     /// event concerns it.
     async fn look(&mut self) -> Result<(), StoreError> {
-        let Worker {
-            query,
-            progress,
-            log,
-            views,
-            ..
-        } = self.worker;
-        let incarnation = views.view_incarnation();
+        let Worker { progress, log, .. } = self.worker;
+        let incarnation = progress.view_incarnation();
         let position = self.read().await?;
         let next = ReadRange {
             limit: 1,
             ..ReadRange::after(position)
         };
-        let page = log.read(query.clone(), next).await?;
+        let page = log.read(progress.query().clone(), next).await?;
         let reached = if page.events.is_empty() {
             page.as_of.max(position)
         } else {
@@ -109,20 +101,14 @@ impl<'w> Standby<'w> {
     /// The position of the checkpoint. Before it counts in the log of this process, its last event has
     /// to be found there.
     async fn read(&mut self) -> Result<Position, StoreError> {
-        let Worker {
-            shard,
-            query,
-            log,
-            views,
-            ..
-        } = self.worker;
+        let Worker { progress, log, .. } = self.worker;
         if self.is_verified() {
-            let found = views.checkpoint(shard).await?;
+            let found = progress.views().checkpoint(progress.shard()).await?;
             return Ok(found.unwrap_or_default().position);
         }
         let incarnation = log.heads().incarnation();
         let checkpoint = self.worker.checkpoint(Epoch::UNCLAIMED).await?;
-        let resumption = checkpoint.resume(query).await?;
+        let resumption = checkpoint.resume(progress.query()).await?;
         // Otherwise events are to be handled again, and the checkpoint is about to move back.
         if resumption.from == checkpoint.position.unwrap_or_default() {
             self.verified = Some(incarnation);

@@ -3,9 +3,11 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::consume_budget;
+use tokio::time::sleep;
 use tracing::{Instrument, Span};
 
 use super::backoff::Backoff;
@@ -13,13 +15,14 @@ use super::checkpoint::Resumption;
 use super::lease::{ShardLease, ShardLeaseState};
 use super::standby::Standby;
 use super::{
-    Follower, HeldCheckpoint, Interruption, PageOutcome, Phase, Progress, SubscriptionPage,
+    EventFailure, Follower, HeldCheckpoint, Interruption, PageOutcome, Phase, Progress,
+    SubscriptionPage,
 };
+use crate::Timestamp;
 use crate::panic::Guarded;
 use crate::store::subscription::Subscription;
 use crate::store::{
-    Epoch, EventLog, EventLogExt, EventQuery, Position, Shard, StoreError, ViewCommitError,
-    ViewStore,
+    Epoch, EventLog, EventLogExt, Halt, HaltKind, Position, StoreError, ViewCommitError,
 };
 use crate::trace;
 
@@ -40,31 +43,25 @@ pub(super) const ENDED: &str = "its task has ended, because the Tokio runtime th
 /// Follows the log from the checkpoint of a shard, and delivers the matching events to a [`Follower`],
 /// as long as this process holds the shard.
 pub(crate) struct Worker {
-    pub(super) shard: Shard,
     pub(super) lease: ShardLease,
-    pub(super) query: EventQuery,
     pub(super) progress: Progress,
     pub(super) log: Arc<dyn EventLog>,
-    /// The store of the checkpoint.
-    pub(super) views: Arc<dyn ViewStore>,
+    /// Time after which an event that still fails stops the subscription.
+    retry_for: Duration,
 }
 
 impl Worker {
     pub(super) fn new(
-        shard: Shard,
         lease: ShardLease,
-        query: EventQuery,
         progress: Progress,
         log: Arc<dyn EventLog>,
-        views: Arc<dyn ViewStore>,
+        retry_for: Duration,
     ) -> Self {
         Self {
-            shard,
             lease,
-            query,
             progress,
             log,
-            views,
+            retry_for,
         }
     }
 
@@ -92,8 +89,8 @@ impl Worker {
     pub(super) async fn checkpoint(&self, epoch: Epoch) -> Result<HeldCheckpoint, StoreError> {
         HeldCheckpoint::read(
             self.log.clone(),
-            self.views.clone(),
-            (self.shard.clone(), epoch),
+            self.progress.views().clone(),
+            (self.progress.shard().clone(), epoch),
             self.progress(),
         )
         .await
@@ -119,39 +116,48 @@ impl Worker {
                 Ok(Err(interrupted)) => interrupted,
                 Err(panic) => Interruption::Failed(format!("its worker panicked: {panic}")),
             };
+            if self.lease.state() == ShardLeaseState::Held(epoch) {
+                let attempts = backoff.failed();
+                let pause = backoff.pause();
+                match interrupted {
+                    Interruption::LeaseEnded => continue,
+                    // Another process has got further. No pause is needed to continue from there.
+                    Interruption::CheckpointMoved if attempts == 1 => {
+                        self.lease.doubt();
+                        continue;
+                    }
+                    Interruption::CheckpointMoved if attempts <= MAX_SILENT_MOVES => {
+                        self.lease.doubt();
+                    }
+                    Interruption::CheckpointMoved => {
+                        let error = "its commits keep being refused: another process moves its checkpoint, \
+                                     or the database aborts its transactions";
+                        self.fails(pause, attempts, error.to_owned());
+                    }
+                    Interruption::Failed(error) => self.fails(pause, attempts, error),
+                    Interruption::EventFailed(failure) => {
+                        self.fails(pause, attempts, failure.error.clone());
+                        if backoff.lasts(self.retry_for) {
+                            self.stop(failure, epoch).await;
+                        }
+                    }
+                    Interruption::ShutDown => break,
+                }
+                let dismissed = dismissed(&*follower, &phases, self.progress.position());
+                if unless(dismissed, unless(self.lease.over(epoch), sleep(pause)))
+                    .await
+                    .is_none()
+                {
+                    break;
+                }
+            }
+            // During the pause, too.
             if self.lease.state() != ShardLeaseState::Held(epoch) {
-                self.progress.mark_left();
-                self.lease.stopped();
+                self.leave();
                 backoff = Backoff::default();
-                continue;
-            }
-            let attempts = backoff.failed();
-            match interrupted {
-                Interruption::LeaseEnded => continue,
-                // Another process has got further. No pause is needed to continue from there.
-                Interruption::CheckpointMoved if attempts == 1 => {
-                    self.lease.doubt();
-                    continue;
-                }
-                Interruption::CheckpointMoved if attempts <= MAX_SILENT_MOVES => self.lease.doubt(),
-                Interruption::CheckpointMoved => {
-                    let error = "its commits keep being refused: another process moves its checkpoint, \
-                                 or the database aborts its transactions";
-                    self.fails(&backoff, attempts, error.to_owned());
-                }
-                Interruption::Failed(error) => self.fails(&backoff, attempts, error),
-                Interruption::ShutDown => break,
-            }
-            let pause = tokio::time::sleep(backoff.pause());
-            let dismissed = dismissed(&*follower, &phases, self.progress.position());
-            if unless(dismissed, unless(self.lease.over(epoch), pause))
-                .await
-                .is_none()
-            {
-                break;
             }
         }
-        self.progress.mark_stopped(SHUT_DOWN);
+        self.progress.mark_ended(SHUT_DOWN);
     }
 
     /// Waits until this process holds the shard, and returns the epoch. Meanwhile, the checkpoint that
@@ -180,8 +186,38 @@ impl Worker {
         self.progress.on_standby().await;
     }
 
-    fn fails(&self, backoff: &Backoff, attempts: u32, error: String) {
-        trace::fails(&self.shard.subscription, attempts, backoff.pause(), &error);
+    /// Lets the coordinator give up the shard. It may be held in another epoch already.
+    fn leave(&self) {
+        if !matches!(self.lease.state(), ShardLeaseState::Held(_)) {
+            self.progress.mark_left();
+        }
+        self.lease.stopped();
+    }
+
+    /// Stops the subscription in all processes, because of an event that failed. If that cannot be
+    /// stored, the event is retried: what keeps the store from answering may be the cause of the failure,
+    /// too.
+    async fn stop(&self, failure: EventFailure, epoch: Epoch) {
+        let Some(shards) = self.progress.views().view_capabilities().shards else {
+            return;
+        };
+        let EventFailure { position, error } = failure;
+        let now = Timestamp::now();
+        let halt = Halt {
+            kind: HaltKind::Stopped { position },
+            reason: error,
+            since: Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now),
+        };
+        let shard = self.progress.shard().clone();
+        if shards.halt(shard, halt.clone(), Some(epoch)).await.is_ok() {
+            trace::stops(&self.progress.shard().subscription, position, &halt.reason);
+            self.progress.mark_halted(Some(&halt));
+            self.lease.end();
+        }
+    }
+
+    fn fails(&self, pause: Duration, attempts: u32, error: String) {
+        trace::fails(&self.progress.shard().subscription, attempts, pause, &error);
         self.progress.mark_failing(attempts, error);
     }
 
@@ -198,9 +234,10 @@ impl Worker {
         let mut checkpoint = self.checkpoint(epoch).await?;
         let start = checkpoint.position.unwrap_or_default();
         backoff.progressed(start);
-        trace::follows(&self.shard.subscription, start);
+        trace::follows(&self.progress.shard().subscription, start);
         // A position of another log must not count as reached in this one.
-        let Resumption { from, head } = checkpoint.resume(&self.query).await?;
+        let Resumption { from, head } = checkpoint.resume(self.progress.query()).await?;
+        checkpoint.caught_up = head;
         if head == from {
             // No event is left, so an earlier failure no longer applies.
             checkpoint.mark_reached(from);
@@ -208,7 +245,7 @@ impl Worker {
             checkpoint.mark_started(from);
         }
         follower.restart();
-        let mut log = Subscription::new(self.log.clone(), self.query.clone(), from);
+        let mut log = Subscription::new(self.log.clone(), self.progress.query().clone(), from);
         loop {
             // With a store in memory, no await below may ever be pending: yield to other tasks
             // here.
@@ -234,7 +271,7 @@ impl Worker {
             let span = if events.is_empty() {
                 Span::none()
             } else {
-                follower.span(&self.shard.subscription, events)
+                follower.span(&self.progress.shard().subscription, events)
             };
             let page = SubscriptionPage { from, to, events };
             let handle = follower.handle(page, &mut checkpoint);
@@ -243,8 +280,10 @@ impl Worker {
             backoff.progressed(to);
             // The results of the events before the failed one are committed already.
             if let Some(failure) = failure {
+                // An operator can then skip the failed event: the next one after the checkpoint.
+                checkpoint.commit_up_to(to).await?;
                 checkpoint.mark_started(to);
-                return Err(Interruption::Failed(failure));
+                return Err(Interruption::EventFailed(failure));
             }
             // After the commit: a query that waits for this position has to find its views written.
             checkpoint.mark_reached(to);
@@ -275,6 +314,6 @@ pub(super) async fn unless<T>(
 /// Reports the end of the worker, however its task ends.
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.progress.mark_stopped(ENDED);
+        self.progress.mark_ended(ENDED);
     }
 }

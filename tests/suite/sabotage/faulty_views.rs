@@ -7,9 +7,9 @@ use std::time::Duration;
 use cqrs_conformance::ViewFixture;
 use cqrs_core::Memory;
 use cqrs_core::store::{
-    Attendance, BoxFuture, Checkpoint, Claim, Epoch, Incarnation, ModelSchema, Roster, Shard,
-    ShardStore, SortKey, StoreError, StoredView, ViewBatch, ViewCapabilities, ViewCommitError,
-    ViewPage, ViewScan, ViewStore, WorkerId,
+    Attendance, BoxFuture, Checkpoint, Claim, Epoch, Halt, Incarnation, ModelSchema, Relocation,
+    Roster, Shard, ShardState, ShardStore, SkippedEvent, SortKey, StoreError, StoredView,
+    ViewBatch, ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore, WorkerId,
 };
 
 /// The bodies of views.
@@ -39,6 +39,9 @@ pub enum ViewFault {
     RobsOwners,
     GrantsEveryClaim,
     ForgetsShards,
+    ForgetsHalts,
+    HaltsInAnyEpoch,
+    RelocatesFromAnywhere,
 }
 
 /// The data of a faulty view store, shared by its handles. Also the handles: they have no state of
@@ -327,5 +330,44 @@ impl ShardStore for FaultyViews {
 
     fn leave(&self, worker: WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {
         self.data.leave(worker)
+    }
+
+    fn shards(&self, subscription: String) -> BoxFuture<'_, Result<Vec<ShardState>, StoreError>> {
+        self.data.shards(subscription)
+    }
+
+    fn halt(
+        &self,
+        shard: Shard,
+        halt: Halt,
+        epoch: Option<Epoch>,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        match self.fault {
+            ViewFault::ForgetsHalts => Box::pin(std::future::ready(Ok(()))),
+            ViewFault::HaltsInAnyEpoch => self.data.halt(shard, halt, None),
+            _ => self.data.halt(shard, halt, epoch),
+        }
+    }
+
+    fn resume(&self, shard: Shard) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.data.resume(shard)
+    }
+
+    fn relocate(&self, relocation: Relocation) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(async move {
+            let mut relocation = relocation;
+            if self.fault == ViewFault::RelocatesFromAnywhere {
+                let found = self.data.checkpoint(&relocation.shard).await?;
+                relocation.from = found.map(|found| found.position);
+            }
+            self.data.relocate(relocation).await
+        })
+    }
+
+    fn skipped(
+        &self,
+        subscription: String,
+    ) -> BoxFuture<'_, Result<Vec<SkippedEvent>, StoreError>> {
+        self.data.skipped(subscription)
     }
 }

@@ -5,6 +5,7 @@ mod checkpoint;
 mod client;
 mod draft;
 mod fence;
+mod halts;
 mod many;
 mod scan;
 mod shards;
@@ -20,6 +21,10 @@ pub use checkpoint::{
 };
 pub use fence::{
     v2_a_batch_from_another_checkpoint_writes_nothing, v2_one_of_many_workers_commits,
+};
+pub use halts::{
+    v2_a_halt_is_fenced, v2_a_halted_shard_is_claimed_by_nobody,
+    v2_a_moved_checkpoint_fences_its_owner,
 };
 pub use many::{
     v1_each_subscription_has_its_own_checkpoint, v3_many_views_are_loaded_at_once,

@@ -12,7 +12,7 @@ use crate::tasks::race;
 use crate::{Outcome, ViewFixture};
 
 /// A lease that does not end during a test.
-const LONG: Duration = Duration::from_secs(3600);
+pub(super) const LONG: Duration = Duration::from_secs(3600);
 
 /// V2: a shard has one owner as long as that attends. Another process gets it when it is released,
 /// when its owner leaves, and when its owner's lease has ended.
@@ -42,6 +42,7 @@ pub async fn v2_a_shard_has_one_owner<F: ViewFixture>(fixture: &F) -> Outcome {
         owner,
         epoch: Epoch::new(epoch),
         checkpoint: None,
+        halt: None,
     };
     let roster = attend(second, other, LONG).await;
     assert_eq!(
@@ -241,17 +242,17 @@ pub async fn v1_a_roster_has_the_shards_that_were_asked_for<F: ViewFixture>(
     Outcome::Kept
 }
 
-const NO_SHARDS: Outcome = Outcome::NotClaimed("shards");
+pub(super) const NO_SHARDS: Outcome = Outcome::NotClaimed("shards");
 
-fn shards<S: ViewStore>(store: &S) -> Option<&dyn ShardStore> {
+pub(super) fn shards<S: ViewStore>(store: &S) -> Option<&dyn ShardStore> {
     store.view_capabilities().shards
 }
 
-fn whole() -> Shard {
+pub(super) fn whole() -> Shard {
     Shard::whole(SUBSCRIPTION)
 }
 
-async fn attend(shards: &dyn ShardStore, worker: WorkerId, lease: Duration) -> Roster {
+pub(super) async fn attend(shards: &dyn ShardStore, worker: WorkerId, lease: Duration) -> Roster {
     let attendance = Attendance {
         worker,
         subscriptions: vec![SUBSCRIPTION.to_owned()],
@@ -260,7 +261,7 @@ async fn attend(shards: &dyn ShardStore, worker: WorkerId, lease: Duration) -> R
     shards.attend(attendance).await.expect("it attends")
 }
 
-async fn claim(shards: &dyn ShardStore, worker: WorkerId, seen: u64) -> Option<u64> {
+pub(super) async fn claim(shards: &dyn ShardStore, worker: WorkerId, seen: u64) -> Option<u64> {
     let claim = Claim {
         shard: whole(),
         seen: Epoch::new(seen),

@@ -1,5 +1,5 @@
 -- Raises the epochs of shards for the process $1: subscriptions ($2), first ($3) and last slices ($4),
--- and the epochs that were seen ($5). Not that of a shard whose owner attends, or is committing.
+-- and the epochs that were seen ($5). Not that of a shard whose owner attends, or is committing, or that is halted.
 -- Returns the places of the claimed ones, and their new epochs.
 WITH wanted AS (
     SELECT *
@@ -8,7 +8,8 @@ WITH wanted AS (
 ), free AS (
     SELECT subscription, first_slice, wanted.place
     FROM cqrs.checkpoints AS shard JOIN wanted USING (subscription, first_slice, last_slice, epoch)
-    WHERE NOT EXISTS (SELECT FROM cqrs.live_workers AS worker WHERE worker.id = shard.owner)
+    WHERE halt IS NULL
+        AND NOT EXISTS (SELECT FROM cqrs.live_workers AS worker WHERE worker.id = shard.owner)
     FOR UPDATE OF shard SKIP LOCKED
 ), claimed AS (
     UPDATE cqrs.checkpoints AS shard SET owner = $1, epoch = shard.epoch + 1

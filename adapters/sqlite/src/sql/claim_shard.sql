@@ -10,6 +10,7 @@ ON CONFLICT (subscription, first_slice) DO UPDATE SET
     epoch = excluded.epoch
 WHERE last_slice = excluded.last_slice
     AND epoch = excluded.epoch - 1
+    AND halt IS NULL
     AND NOT EXISTS (
         SELECT 1 FROM workers
         WHERE workers.id = checkpoints.owner AND workers.expires >= unixepoch('subsec')

@@ -1,5 +1,7 @@
+use cqrs_core::Timestamp;
 use cqrs_core::store::{
-    Attendance, Claim, Epoch, Roster, Shard, ShardState, Slices, StoreError, WorkerId,
+    Attendance, Claim, Epoch, Halt, HaltKind, Relocation, Roster, Shard, ShardState, SkippedEvent,
+    Slices, StoreError, WorkerId,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 use tokio::sync::oneshot;
@@ -8,6 +10,10 @@ use super::task::{Log, Responder, Task};
 use crate::fault::Fault;
 use crate::worker_locks::WorkerLocks;
 use crate::{row, sql};
+
+/// The kinds of halts, as stored.
+const PAUSED: &str = "paused";
+const STOPPED: &str = "stopped";
 
 /// Work on shards, and on the processes that handle them.
 pub(crate) struct ShardTask<W, T> {
@@ -95,12 +101,31 @@ pub(crate) fn attend(
     for worker in gone {
         leave(conn, worker)?;
     }
-    let mut select = conn.prepare_cached(sql::SELECT_SHARDS)?;
-    let mut rows = select.query([])?;
-    while let Some(row) = rows.next()? {
-        roster.shards.push(shard_state(row)?);
-    }
+    let mut named: Vec<&String> = roster
+        .workers
+        .iter()
+        .flat_map(|(_, subscriptions)| subscriptions)
+        .collect();
+    named.sort();
+    named.dedup();
+    roster.shards = shards(conn, &named)?;
     Ok(roster)
+}
+
+/// The shards of these subscriptions.
+pub(crate) fn shards(
+    conn: &Connection,
+    subscriptions: &[&String],
+) -> Result<Vec<ShardState>, Fault> {
+    let subscriptions =
+        serde_json::to_string(subscriptions).map_err(|why| Fault::corrupt(why.to_string()))?;
+    let mut select = conn.prepare_cached(sql::SELECT_SHARDS)?;
+    let mut rows = select.query([subscriptions])?;
+    let mut shards = Vec::new();
+    while let Some(row) = rows.next()? {
+        shards.push(shard_state(row)?);
+    }
+    Ok(shards)
 }
 
 pub(crate) fn claim(
@@ -146,6 +171,96 @@ pub(crate) fn leave(conn: &Connection, worker: WorkerId) -> Result<(), Fault> {
     Ok(())
 }
 
+pub(crate) fn halt(
+    conn: &Connection,
+    locks: &WorkerLocks,
+    (shard, halt, epoch): (&Shard, &Halt, Option<Epoch>),
+) -> Result<(), Fault> {
+    let (kind, position) = match halt.kind {
+        HaltKind::Paused => (PAUSED, None),
+        HaltKind::Stopped { position } => (STOPPED, Some(position.get().cast_signed())),
+    };
+    let (first, last) = (shard.slices.first(), shard.slices.last());
+    conn.prepare_cached(sql::HALT_SHARD)?.execute((
+        &shard.subscription,
+        first,
+        last,
+        kind,
+        &halt.reason,
+        halt.since.as_microsecond(),
+        position,
+        epoch.map(|epoch| epoch.get().cast_signed()),
+    ))?;
+    // The owner may be a process that was killed, whose lease has not ended.
+    let states = shards(conn, &[&shard.subscription])?;
+    let state = states.into_iter().find(|state| state.shard == *shard);
+    let owner = state.and_then(|state| state.owner);
+    if let Some(owner) = owner.filter(|owner| locks.is_released(*owner)) {
+        leave(conn, owner)?;
+    }
+    let key = (&shard.subscription, first, last);
+    conn.prepare_cached(sql::FENCE_SHARD)?.execute(key)?;
+    Ok(())
+}
+
+pub(crate) fn resume(conn: &Connection, shard: &Shard) -> Result<(), Fault> {
+    let key = (
+        &shard.subscription,
+        shard.slices.first(),
+        shard.slices.last(),
+    );
+    conn.prepare_cached(sql::RESUME_SHARD)?.execute(key)?;
+    Ok(())
+}
+
+pub(crate) fn relocate(conn: &Connection, relocation: &Relocation) -> Result<bool, Fault> {
+    let Relocation {
+        shard,
+        from,
+        to,
+        skipped,
+    } = relocation;
+    let (first, last) = (shard.slices.first(), shard.slices.last());
+    if from.is_none() {
+        let key = (&shard.subscription, first, last);
+        conn.prepare_cached(sql::INSERT_SHARD)?.execute(key)?;
+    }
+    let last_event = to.last_event.map(|event| event.id.as_uuid());
+    let moved = conn.prepare_cached(sql::RELOCATE_CHECKPOINT)?.execute((
+        &shard.subscription,
+        first,
+        last,
+        from.map(|from| from.get().cast_signed()),
+        to.position.get().cast_signed(),
+        last_event.as_ref().map(|id| &id.as_bytes()[..]),
+        to.last_event
+            .map(|event| event.position.get().cast_signed()),
+    ))?;
+    if let (1, Some(event)) = (moved, skipped) {
+        conn.prepare_cached(sql::INSERT_SKIPPED)?.execute((
+            &shard.subscription,
+            event.position.get().cast_signed(),
+            &event.reason,
+            event.time.as_microsecond(),
+        ))?;
+    }
+    Ok(moved == 1)
+}
+
+pub(crate) fn skipped(conn: &Connection, subscription: &str) -> Result<Vec<SkippedEvent>, Fault> {
+    let mut select = conn.prepare_cached(sql::SELECT_SKIPPED)?;
+    let mut rows = select.query([subscription])?;
+    let mut skipped = Vec::new();
+    while let Some(row) = rows.next()? {
+        skipped.push(SkippedEvent {
+            position: row::position(row, 0)?,
+            reason: row.get(1)?,
+            time: time(row, 2)?,
+        });
+    }
+    Ok(skipped)
+}
+
 /// The row of `select_shards.sql`.
 fn shard_state(row: &Row<'_>) -> Result<ShardState, Fault> {
     let (first, last): (u16, u16) = (row.get(4)?, row.get(5)?);
@@ -163,7 +278,30 @@ fn shard_state(row: &Row<'_>) -> Result<ShardState, Fault> {
         checkpoint: has_checkpoint
             .then(|| row::decode_checkpoint(row))
             .transpose()?,
+        halt: halt_of(row)?,
     })
+}
+
+/// The halt in a row of `select_shards.sql`.
+fn halt_of(row: &Row<'_>) -> Result<Option<Halt>, Fault> {
+    let kind = match row.get::<_, Option<String>>(8)?.as_deref() {
+        None => return Ok(None),
+        Some(PAUSED) => HaltKind::Paused,
+        Some(STOPPED) => HaltKind::Stopped {
+            position: row::position(row, 11)?,
+        },
+        Some(kind) => return Err(Fault::corrupt(format!("a halt of the kind `{kind}`"))),
+    };
+    Ok(Some(Halt {
+        kind,
+        reason: row.get(9)?,
+        since: time(row, 10)?,
+    }))
+}
+
+fn time(row: &Row<'_>, column: usize) -> Result<Timestamp, Fault> {
+    let time = Timestamp::from_microsecond(row.get(column)?);
+    time.map_err(|why| Fault::corrupt(format!("the time of a halt: {why}")))
 }
 
 fn worker_id(row: &Row<'_>, column: usize) -> Result<WorkerId, Fault> {

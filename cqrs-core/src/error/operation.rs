@@ -1,0 +1,97 @@
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::store::{Position, StoreError};
+
+/// The error of an operation on a projection or reaction.
+#[derive(Clone, Error)]
+#[non_exhaustive]
+pub enum OperationError {
+    /// There is no projection or reaction with this name.
+    #[error("there is no projection or reaction `{name}`, only: {}", known.join(", "))]
+    Unknown {
+        /// The requested name.
+        name: String,
+        /// The names that there are.
+        known: Vec<&'static str>,
+    },
+    /// A projection and a reaction have this name.
+    #[error("a projection and a reaction are named `{name}`: rename one of them")]
+    Ambiguous {
+        /// The requested name.
+        name: String,
+    },
+    /// Its view store has no shards, so nothing about them can be stored.
+    #[error("the view store of `{name}` keeps no shards, so it can be neither paused nor moved")]
+    NotOffered {
+        /// Name of the projection or reaction.
+        name: &'static str,
+    },
+    /// It is paused, so nothing can be retried.
+    #[error("`{name}` is paused ({reason}): `resume` it")]
+    Paused {
+        /// Name of the projection or reaction.
+        name: &'static str,
+        /// The reason of the pause.
+        reason: String,
+    },
+    /// It has stopped and is not paused.
+    #[error("`{name}` has stopped: `retry` the event or `skip` it. {error}")]
+    Stopped {
+        /// Name of the projection or reaction.
+        name: &'static str,
+        /// The error of the event.
+        error: String,
+    },
+    /// The event is not the next one, so it cannot be skipped.
+    #[error("`{name}` can only skip its next event, {}, and not the one at position {position}", in_words(*.next))]
+    NotNext {
+        /// Name of the projection or reaction.
+        name: &'static str,
+        /// The requested position.
+        position: Position,
+        /// Position of the next event, if there is one.
+        next: Option<Position>,
+    },
+    /// The checkpoint is not behind the requested position, so it cannot be moved back there.
+    #[error("`{name}` is at position {at}, which is not after {to}: a checkpoint moves back only")]
+    NotBack {
+        /// Name of the projection or reaction.
+        name: &'static str,
+        /// The position of the checkpoint.
+        at: Position,
+        /// The requested position.
+        to: Position,
+    },
+    /// Another process kept moving the checkpoint. Nothing was changed.
+    #[error("the checkpoint of `{name}` keeps moving: pause it first")]
+    Moving {
+        /// Name of the projection or reaction.
+        name: &'static str,
+    },
+    /// The pause is stored, but the process that handles the events has not stopped yet.
+    #[error(
+        "`{name}` is paused, but a process has been at the same page of events for {waited:?}: call \
+         `pause` again to wait for it"
+    )]
+    StillRunning {
+        /// Name of the projection or reaction.
+        name: &'static str,
+        /// Time of the wait.
+        waited: Duration,
+    },
+    /// A store failed. A change may have been stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+crate::debug_as_report!(OperationError);
+
+/// The next event.
+fn in_words(position: Option<Position>) -> String {
+    position.map_or_else(
+        || "of which there is none".to_owned(),
+        |position| format!("at position {position}"),
+    )
+}

@@ -1,0 +1,61 @@
+use super::{Checkpoint, Position, Shard};
+use crate::Timestamp;
+
+/// The reason that no process handles a shard. Stored with it, so it outlasts all processes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Halt {
+    /// Kind of the halt.
+    pub kind: HaltKind,
+    /// The reason in words: of the operator, or the error of the event.
+    pub reason: String,
+    /// Start of the halt, with the precision of a microsecond.
+    pub since: Timestamp,
+}
+
+/// Kind of a halt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HaltKind {
+    /// An operator paused it.
+    Paused,
+    /// An event failed for too long.
+    Stopped {
+        /// Position of the event.
+        position: Position,
+    },
+}
+
+/// A move of a checkpoint from outside of the worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relocation {
+    /// The shard.
+    pub shard: Shard,
+    /// Position at which the checkpoint has to be.
+    pub from: Option<Position>,
+    /// The new checkpoint.
+    pub to: Checkpoint,
+    /// The event that is skipped by the move, if it skips one.
+    pub skipped: Option<SkippedEvent>,
+}
+
+/// An event that a subscription has not handled and never will, by the decision of an operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkippedEvent {
+    /// Position of the event.
+    pub position: Position,
+    /// The reason.
+    pub reason: String,
+    /// Time of the decision, with the precision of a microsecond.
+    pub time: Timestamp,
+}
+
+impl Halt {
+    /// The halt that is left once an operator has moved the checkpoint or has the failed event
+    /// retried: a pause stays.
+    #[must_use]
+    pub fn after_stop(self) -> Option<Self> {
+        match self.kind {
+            HaltKind::Paused => Some(self),
+            HaltKind::Stopped { .. } => None,
+        }
+    }
+}
