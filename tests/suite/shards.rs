@@ -7,19 +7,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use cqrs_conformance::StoreFixture as _;
 use cqrs_core::Memory;
 use cqrs_core::app::{Builder, SubscriptionState};
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
     Attendance, BoxFuture, Claim, Epoch, EventQuery, Halt, Relocation, Roster, Shard, ShardState,
-    ShardStore, SkippedEvent, StoreError, ViewCapabilities, WorkerId,
+    ShardStore, SkippedEvent, StoreError, ViewCapabilities, ViewStore as _, WorkerId,
 };
+use cqrs_postgres::Postgres;
 use tokio::runtime;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::yield_now;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::support::decorated::{Decorated, Hooks};
+use crate::support::postgres::Schema;
 use crate::support::stores::on_each_twice;
 
 /// Parcels that are packed once they are ordered.
@@ -438,4 +441,36 @@ async fn a_shard_that_is_locked_is_claimed_again_after_pauses() {
         "{:?}",
         began.elapsed()
     );
+}
+
+/// It may be attending at the same moment. After an outage all processes are expired, and of those that wait
+/// for each other the database would end one.
+#[tokio::test]
+async fn a_process_attends_without_waiting_for_the_place_of_another_one() {
+    const TEST: &str = "a_process_attends_without_waiting_for_the_place_of_another_one";
+    let Some(schema) = Schema::fresh(TEST, Postgres::options()) else {
+        return;
+    };
+    let (store, client) = (schema.open().await, schema.client().await);
+    let schema = schema.name();
+    let insert = format!(
+        "INSERT INTO {schema}.workers (id, subscriptions, expires) \
+         SELECT gen_random_uuid(), '{{}}', now() - interval '1 minute' FROM generate_series(1, 2)"
+    );
+    let lock = format!("BEGIN; SELECT FROM {schema}.workers LIMIT 1 FOR UPDATE");
+    for statement in [insert, lock] {
+        client.batch_execute(&statement).await.expect("it is done");
+    }
+    let attendance = Attendance {
+        worker: WorkerId::new(),
+        subscriptions: Vec::new(),
+        lease: LONG,
+    };
+    let shards = store.view_capabilities().shards.expect("it has shards");
+    let roster = timeout(LONG, shards.attend(attendance.clone())).await;
+    let roster = roster.expect("it does not wait").expect("it attends");
+    assert_eq!(roster.workers, [(attendance.worker, Vec::new())]);
+    let count = format!("SELECT count(*) FROM {schema}.workers");
+    let row = client.query_one(&count, &[]).await.expect("a count");
+    assert_eq!(row.get::<_, i64>(0), 2, "the one that is locked stays");
 }

@@ -8,9 +8,14 @@ WITH attending AS (
     SET
         subscriptions = excluded.subscriptions, expires = excluded.expires,
         backend = excluded.backend, backend_start = excluded.backend_start
-), dead AS (
+), expired AS (
+    -- Not those that are attending again: after an outage, all are expired, and each would wait for the others.
     DELETE FROM cqrs.workers
-    WHERE id <> $1 AND id NOT IN (SELECT id FROM cqrs.live_workers)
+    WHERE id IN (
+        SELECT id FROM cqrs.workers
+        WHERE id <> $1 AND expires < clock_timestamp()
+        FOR UPDATE SKIP LOCKED
+    )
 ), live AS MATERIALIZED (
     SELECT $1::uuid AS id, $2::text[] AS subscriptions
     UNION ALL
