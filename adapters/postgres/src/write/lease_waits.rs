@@ -92,7 +92,7 @@ impl LeaseWaits {
         self.until = None;
         while !self.requests.is_empty() {
             let mut batch = BatchBuilder::new(self.max_batch);
-            while batch.take_waiting(|| self.requests.pop_front()) {}
+            while batch.take_waiting(|| self.requests.pop_front().map(Request::retried)) {}
             next.push_back(Batch::new(batch.into_requests()));
         }
     }
@@ -144,8 +144,9 @@ mod tests {
         waits.ended().await;
         waits.release_to(&mut next);
         assert!(waits.is_empty());
-        let released = next.into_iter().flat_map(|batch| batch.requests);
-        let order: Vec<_> = released.filter_map(|it| it.append.token()).collect();
+        let released: Vec<_> = next.into_iter().flat_map(|batch| batch.requests).collect();
+        assert!(!released.iter().any(Request::waits_for_lease));
+        let order: Vec<_> = released.iter().filter_map(|it| it.append.token()).collect();
         assert_eq!(order, [first, other, second, third]);
     }
 }

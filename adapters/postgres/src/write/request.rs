@@ -136,6 +136,12 @@ impl Request {
         *conflicts = CONFLICTS_BEFORE_LEASE.max(*conflicts);
     }
 
+    /// To be decided again. If that fails before it is decided, it has not waited once more.
+    pub(super) fn retried(mut self) -> Self {
+        self.disposition = Disposition::Later;
+        self
+    }
+
     /// Whether it follows one of the appends with these tokens.
     pub(super) fn follows(&self, tokens: &BTreeSet<AppendToken>) -> bool {
         let boundaries = &mut self.append.boundaries.iter();
