@@ -1,6 +1,7 @@
 //! Processes that are in conflict about the same events take turns: each of them makes progress, and none
 //! waits for long for one that is gone.
 
+use std::iter::repeat_with;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -133,6 +134,23 @@ async fn a_request_that_is_in_conflict_is_refused_in_its_own_turn() {
     };
     assert_eq!((at, later), (taken.first, taken.first));
     assert!(begun.elapsed() >= LEASE, "{:?}", begun.elapsed());
+}
+
+/// No event has the tag, which PostgreSQL has no room for in an index.
+#[tokio::test]
+async fn a_request_that_depends_on_a_long_tag_does_not_queue() {
+    const TEST: &str = "a_request_that_depends_on_a_long_tag_does_not_queue";
+    let Some(processes) = Processes::start(TEST).await else {
+        return;
+    };
+    let long: String = repeat_with(|| fastrand::char('a'..='z'))
+        .take(10_000)
+        .collect();
+    let both = losing("name:1").unless(tagged(&long), Position::START);
+    let written = processes.here.append(both).await;
+    written.expect("it is appended");
+    let places = places_of(&processes.client, &processes.schema, "name:1").await;
+    assert_eq!(places, 0);
 }
 
 /// I2: it arrives in a batch of its own, and passes no request that it follows.

@@ -2,7 +2,9 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use cqrs_core::Position;
-use cqrs_core::store::{Append, AppendError, AppendToken, Appended, StoreError, StoredCommand};
+use cqrs_core::store::{
+    Append, AppendError, AppendToken, Appended, EventQuery, StoreError, StoredCommand,
+};
 use cqrs_kit::batch::Batched;
 use cqrs_kit::prepared::Prepared;
 use tokio::sync::oneshot;
@@ -12,6 +14,10 @@ use crate::writes::SqlWrites;
 
 /// Number of conflicts after which a request queues for leases of its tags.
 const CONFLICTS_BEFORE_LEASE: u32 = 2;
+
+/// Maximum length in bytes of a tag that has a queue. More than PostgreSQL has room for in an entry of an
+/// index would fail the append.
+const MAX_QUEUE_TAG: usize = 2048;
 
 /// An append on its way through the writing task.
 pub(crate) struct Request {
@@ -150,7 +156,19 @@ impl Request {
 
     /// Whether it has lost against other processes so often that it queues for leases.
     pub(super) fn queues_for_lease(&self) -> bool {
-        self.append.conflicts >= CONFLICTS_BEFORE_LEASE
+        self.append.conflicts >= CONFLICTS_BEFORE_LEASE && self.has_short_tags()
+    }
+
+    /// Whether the tags that it depends on fit into the index of a queue. Only those of events have a limit.
+    fn has_short_tags(&self) -> bool {
+        let mut boundaries = self.append.boundaries.iter();
+        boundaries.all(|boundary| match &*boundary.fail_if {
+            EventQuery::All => true,
+            EventQuery::Items(items) => {
+                let mut tags = items.iter().filter_map(|item| item.tags.first());
+                tags.all(|tag| tag.as_str().len() <= MAX_QUEUE_TAG)
+            }
+        })
     }
 
     /// Whether it was refused, and may wait for a lease instead. Otherwise it might use up its attempts
