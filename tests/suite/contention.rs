@@ -2,6 +2,7 @@
 //! the log, and the promises hold for the requests that are left out, too.
 
 mod leases;
+mod rough;
 
 use cqrs_conformance::StoreFixture as _;
 use cqrs_core::store::{

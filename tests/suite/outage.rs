@@ -39,7 +39,7 @@ pub async fn until<F: Future<Output = bool>>(is_so: impl Fn() -> F) {
 }
 
 /// Its seed is printed, to be put here when a test has failed.
-fn random(test: &str) -> Rng {
+pub fn random(test: &str) -> Rng {
     let seed = Rng::new().u64(..);
     println!("{test}: the seed is {seed}");
     Rng::with_seed(seed)
