@@ -2,7 +2,7 @@
 
 use crate::schema::Schema;
 
-/// Settings of each session of the store, which `lock_head.sql` repeats in transactions of handlers.
+/// Settings of each session of the store, which `transaction_settings.sql` repeats in transactions of handlers.
 ///
 /// A statement is planned once per connection, perhaps while the tables are still empty. Reading a
 /// whole table looks cheapest then, and is the most expensive plan later. So only index scans and
@@ -59,13 +59,17 @@ macro_rules! statements {
         pub(crate) struct Sql {
             /// `read_tagged` for one tag, for two, and so on.
             pub(crate) read_tagged: Vec<String>,
+            /// `append_all` in the transaction of a handler.
+            pub(crate) append_in_transaction: String,
             $(pub(crate) $name: String),+
         }
 
         impl Sql {
             pub(crate) fn new(schema: &Schema) -> Self {
                 let read_tagged = include_str!("sql/read_tagged.sql");
+                let append_all = include_str!("sql/append_all.sql");
                 Self {
+                    append_in_transaction: schema.apply(&append_in_transaction(append_all)),
                     read_tagged: (1..=MAX_READ_TAGS)
                         .map(|tags| schema.apply(&self::read_tagged(read_tagged, tags)))
                         .collect(),
@@ -84,6 +88,7 @@ statements!(
     attend,
     claim_shards,
     commands,
+    commit_append,
     compare_head,
     crash_marker,
     halt_shard,
@@ -110,6 +115,7 @@ statements!(
     state_positions,
     states,
     tail,
+    transaction_settings,
 );
 
 /// The statement for one tag, as one for this number of tags.
@@ -132,6 +138,16 @@ fn read_tagged(one: &str, tags: usize) -> String {
         before.to_owned()
     };
     format!("{before}{}{after}", repeated.join("        UNION ALL\n"))
+}
+
+/// The statement that writes a batch, for the transaction of a handler: it writes nothing once the handler has
+/// ended that, and the commit of the transaction does not wait for the disk.
+fn append_in_transaction(append_all: &str) -> String {
+    let open = "AND last = $3 AND current_setting('cqrs_store.handler', true) = 'open'";
+    let without_waiting = "set_config('synchronous_commit', 'off', true)";
+    append_all
+        .replace("AND last = $3", open)
+        .replace("current_setting('synchronous_commit')", without_waiting)
 }
 
 /// Notifies other processes of the head. Names no table.

@@ -25,7 +25,7 @@ const SLOW_COMMIT: &str = "
         DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait()";
 
 const IN_COMMIT: &str =
-    "pid FROM pg_stat_activity WHERE query = 'COMMIT' AND wait_event = 'advisory'";
+    "pid FROM pg_stat_activity WHERE query ~ 'COMMIT\\s*$' AND wait_event = 'advisory'";
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {

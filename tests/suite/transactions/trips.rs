@@ -64,6 +64,18 @@ async fn a_transaction_begins_with_its_first_statement() {
         2,
         "the lock of the head, then the append with the commit"
     );
+    // Since nobody else has written between the two before it.
+    let transaction = store.begin().await.expect("it begins");
+    transaction
+        .execute(select, &[&MARKER])
+        .await
+        .expect("it runs");
+    waits();
+    transaction
+        .append(append(&account(1), 1, None))
+        .await
+        .expect("it appends");
+    assert_eq!(waits(), 1, "the append with the commit");
 
     // On the same connection: nothing is sent on it.
     let transaction = store.begin().await.expect("it begins");
@@ -74,5 +86,5 @@ async fn a_transaction_begins_with_its_first_statement() {
     assert_eq!(waits(), 0, "a transaction in which nothing is executed");
     drop(store.begin().await.expect("it begins"));
     assert_eq!(waits(), 0);
-    assert_eq!(store.head().await.expect("a head").get(), 3);
+    assert_eq!(store.head().await.expect("a head").get(), 4);
 }

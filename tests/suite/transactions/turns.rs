@@ -114,6 +114,71 @@ async fn batches_and_transactions_see_each_other() {
     store.append(append(2, 3)).await.expect("up to date");
 }
 
+/// Two transactions in succession, so that the next one only compares the head. Then somebody else writes:
+/// rows of the handler are kept, and what was written in between is seen.
+#[tokio::test]
+async fn a_head_that_has_moved_costs_no_handler_its_rows() {
+    let test = "a_head_that_has_moved_costs_no_handler_its_rows";
+    let Some(schema) = Schema::fresh(test, Postgres::options()) else {
+        return;
+    };
+    let (store, client, name) = (schema.open().await, schema.client().await, schema.name());
+    let table = format!("CREATE TABLE {name}.rows (account bigint NOT NULL)");
+    client.batch_execute(&table).await.expect("a table");
+    let insert = format!("INSERT INTO {name}.rows VALUES ($1)");
+    let book = async |account: i64, append| {
+        let transaction = store.begin().await.expect("it begins");
+        let inserted = transaction.execute(&insert, &[&account]).await;
+        inserted.expect("a row");
+        transaction.append(append).await
+    };
+    for account in [1, 2, 3] {
+        let booked = book(account.into(), append(account, 0)).await;
+        booked.expect("a new account");
+    }
+    store.append(append(4, 0)).await.expect("a new account");
+    let booked = book(5, append(5, 0)).await.expect("a new account");
+    assert_eq!(booked.first, Position::new(5));
+    for account in [6, 7] {
+        let booked = book(account.into(), append(account, 0)).await;
+        booked.expect("a new account");
+    }
+    store.append(append(8, 0)).await.expect("a new account");
+    let refused = book(8, append(8, 0)).await;
+    let at = Position::new(8);
+    assert!(matches!(refused, Err(AppendError::Conflict { at: found }) if found == at));
+    let select = format!("SELECT account FROM {name}.rows ORDER BY account");
+    let rows = client.query(&select, &[]).await.expect("rows");
+    let accounts: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(accounts, [1, 2, 3, 5, 6, 7]);
+}
+
+/// A handler that has ended its transaction, and perhaps begun another one, appends nothing.
+#[tokio::test]
+async fn a_transaction_that_was_ended_appends_nothing() {
+    let test = "a_transaction_that_was_ended_appends_nothing";
+    let Some(schema) = Schema::fresh(test, Postgres::options()) else {
+        return;
+    };
+    let store = schema.open().await;
+    let mut head = 0;
+    for end in ["COMMIT", "ROLLBACK", "COMMIT; BEGIN", "ROLLBACK; BEGIN"] {
+        for account in [1, 2, 3] {
+            let appended = append_in(&store, append(account, head)).await;
+            appended.expect("nothing of its own");
+        }
+        head = store.head().await.expect("a head").get();
+        let transaction = store.begin().await.expect("it begins");
+        transaction.batch_execute(end).await.expect("it ends");
+        let refused = transaction.append(append(4, 0)).await;
+        assert!(
+            matches!(refused, Err(AppendError::Transaction { .. })),
+            "{end}: {refused:?}"
+        );
+        assert_eq!(store.head().await.expect("a head").get(), head, "{end}");
+    }
+}
+
 /// Callers are gone while they wait, one for the lock and others for their turn.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_waits_and_is_gone_is_not_waited_for() {

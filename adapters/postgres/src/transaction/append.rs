@@ -5,29 +5,20 @@ use cqrs_core::{CommandId, Position};
 use cqrs_kit::decider::{ConflictWindow, Decider};
 use cqrs_kit::prepared::Prepared;
 use futures_util::future::join;
-use uuid::Uuid;
 
 use crate::fault::{Fault, Kind};
 use crate::link::connection::Connection;
 use crate::row::{self, Head};
 use crate::store::Shared;
+use crate::transaction::commit::{self, Commit};
+use crate::transaction::head_lock::HeadLockPermit;
+use crate::transaction::outcome::AppendOutcome;
 use crate::write::decide::refusal;
 use crate::write::log_session::LogSession;
 use crate::write::reconnect_backoff::ReconnectBackoff;
-use crate::write::rows::{AppendStatement, BatchRows, KnownBlocks};
 
 /// Maximum number of events that are read while the head is locked and other appends wait.
 const MAX_LOCKED_TAIL: usize = 1024;
-
-/// The result of an append in a transaction.
-enum AppendOutcome {
-    Done(Appended),
-    Refused(AppendError),
-    /// The command was recorded before.
-    Duplicate(Fault),
-    /// The connection was lost, so the commit may have happened.
-    Unknown(Fault),
-}
 
 /// Appends in the open transaction of a handler, and ends the transaction. The append is not part of a
 /// batch of the writing task, which would have to wait for the handler. The lock of the head puts it
@@ -89,18 +80,73 @@ async fn attempt(
         return Ok(AppendOutcome::Refused(AppendError::Conflict { at }));
     }
     let session = of(client, shared);
-    // Before the lock, since preparing takes a round trip, for which others would wait.
-    let kind = AppendStatement::All;
-    let statement = session.append_statement(kind).await?;
-    // The permit before the lock. The reverse order could deadlock: the holder of the lock would wait
-    // for the permit, and the holder of the permit for the lock.
-    let mut permit = shared.head_locks.acquire(client, &shared.log).await;
-    let locked = session.lock_head().await?;
-    if let Some(permit) = &mut permit {
-        permit.on_locked();
+    // Before the permit, since preparing takes round trips, for which others would wait.
+    let statement = session.prepare_in_transaction().await?;
+    let mut is_overtaken = false;
+    loop {
+        // The permit before the lock. The reverse order could deadlock: the holder of the lock would wait
+        // for the permit, and the holder of the permit for the lock.
+        let mut permit = shared.head_locks.acquire(client).await;
+        let queued = permit.as_ref().filter(|_| !is_overtaken);
+        let known = queued.and_then(|permit| known_head(&session, append, permit));
+        let (head, is_locked) = match known {
+            Some(head) => (head, false),
+            None => match lock(&session, shared, append, permit.as_mut()).await? {
+                Ok(head) => (head, true),
+                Err(refusal) => return Ok(AppendOutcome::Refused(refusal)),
+            },
+        };
+        let commit = Commit {
+            session: &session,
+            statement: &statement,
+            head,
+            is_locked,
+        };
+        if let Some(outcome) = commit.send(append, permit).await? {
+            return Ok(outcome);
+        }
+        // Others wrote first, and the rows of the handler are still there. If the handler has ended the
+        // transaction, this fails, and the lock finds that out.
+        let _ = client.batch_execute(commit::RESUME).await;
+        is_overtaken = true;
     }
+}
+
+/// The head that the last holder of the permit has set, if nobody else seems to write, and the append may be
+/// written after it as far as memory can tell. Everything else is decided with the head locked.
+fn known_head(
+    session: &LogSession<&Connection>,
+    append: &Prepared,
+    permit: &HeadLockPermit<'_>,
+) -> Option<Head> {
+    let head = permit.known_head()?;
+    let decider = Decider {
+        incarnation: session.incarnation(),
+        head: head.position,
+        window: permit,
+    };
+    let open = decider.check(&append.boundaries, &append.states).ok()?;
+    (open.is_empty() && !is_uncertain(append)).then_some(head)
+}
+
+/// The record of an assigned id may be in the events, where no insert finds it.
+fn is_uncertain(append: &Prepared) -> bool {
+    append.has_given_id && append.command.is_assigned()
+}
+
+/// Locks the head, and decides the append there.
+async fn lock(
+    session: &LogSession<&Connection>,
+    shared: &Shared,
+    append: &Prepared,
+    mut permit: Option<&mut HeadLockPermit<'_>>,
+) -> Result<Result<Head, AppendError>, Fault> {
+    // Both are sent at once.
+    let (set_up, locked) = join(session.set_up_transaction(), session.lock_head()).await;
+    set_up?;
+    let locked = locked?;
     if locked.try_get::<_, Option<String>>(5)?.as_deref() != Some("open") {
-        return Ok(AppendOutcome::Refused(AppendError::Transaction {
+        return Ok(Err(AppendError::Transaction {
             reason: "the handler ended it: leave out `COMMIT` and `ROLLBACK`".into(),
         }));
     }
@@ -108,65 +154,26 @@ async fn attempt(
     if head.store != shared.log.store() {
         // The log was replaced while this connection was open. Nothing may be written to the new one.
         session.recognize(&shared.log).await?;
-        client.give_up();
+        session.client().give_up();
         let head = head.position;
         let rewound = StoreError::Rewound { head, seen: head };
-        return Ok(AppendOutcome::Refused(rewound.into()));
+        return Ok(Err(rewound.into()));
+    }
+    if let Some(permit) = &mut permit {
+        permit.on_locked(head);
     }
     // Without a permit there is no window, and every boundary is looked up.
     let mut none = ConflictWindow::new(head.position, 0);
-    let window = permit.as_deref_mut().unwrap_or(&mut none);
+    let window = permit.map_or(&mut none, |permit| &mut **permit);
     session
         .follow(window, head.position, MAX_LOCKED_TAIL)
         .await?;
-    // The record of an assigned id may be in the events, where no insert finds it.
-    let is_uncertain = append.has_given_id && append.command.is_assigned();
-    if is_uncertain && !session.commands(vec![append.command]).await?.is_empty() {
+    if is_uncertain(append) && !session.commands(vec![append.command]).await?.is_empty() {
         let command = append.command;
-        let mismatch = AppendError::CommandMismatch { command };
-        return Ok(AppendOutcome::Refused(mismatch));
+        return Ok(Err(AppendError::CommandMismatch { command }));
     }
-    if let Some(refusal) = find_refusal(&session, append, &head, window).await? {
-        return Ok(AppendOutcome::Refused(refusal));
-    }
-    let appended = append.place(head.position, head.time)?;
-    let mut rows = BatchRows::new(&head, Uuid::new_v4());
-    rows.add(append, &appended);
-    // Both are sent at once, which saves a round trip under the lock. The lock keeps the head as it
-    // was read, so the statement either writes or fails. If it fails, `COMMIT` rolls back.
-    let blocks = rows.new_blocks(&KnownBlocks::default());
-    let written = rows.write(client, (kind, &statement), &blocks, &head);
-    let committed = client.batch_execute("COMMIT");
-    let (written, committed) = join(written, committed).await;
-    let outcome = outcome(written, committed.map_err(Fault::from), appended)?;
-    match &outcome {
-        AppendOutcome::Done(_) => append.add_to(window),
-        // The server that answers next may lack events that this one had.
-        AppendOutcome::Unknown(_) => window.reset(Position::START),
-        AppendOutcome::Refused(_) | AppendOutcome::Duplicate(_) => {}
-    }
-    Ok(outcome)
-}
-
-/// The result of the statement and the commit, which were sent together.
-fn outcome(
-    written: Result<i64, Fault>,
-    committed: Result<(), Fault>,
-    appended: Appended,
-) -> Result<AppendOutcome, Fault> {
-    match (written, committed) {
-        (Ok(_), Ok(())) => Ok(AppendOutcome::Done(appended)),
-        (Err(fault), _) if fault.kind() == Kind::Duplicate => Ok(AppendOutcome::Duplicate(fault)),
-        (Err(fault), _) | (Ok(_), Err(fault)) if fault.kind() == Kind::Lost => {
-            Ok(AppendOutcome::Unknown(fault))
-        }
-        (Err(fault), _) => Err(fault),
-        (Ok(_), Err(fault)) if fault.kind() == Kind::Contention => Err(fault),
-        // Deferred constraints of the handler's tables.
-        (Ok(_), Err(fault)) => Ok(AppendOutcome::Refused(AppendError::Transaction {
-            reason: fault.reason(),
-        })),
-    }
+    let refusal = find_refusal(session, append, &head, window).await?;
+    Ok(refusal.map_or(Ok(head), Err))
 }
 
 /// Checks boundaries that begin before the window against the log as it is now, while the head is not
@@ -220,13 +227,16 @@ async fn find_refusal(
 }
 
 /// Rolls back, and looks up the command in the log as it is now: not in the snapshot of the transaction,
-/// which may have begun before the command was recorded.
+/// which may have begun before the command was recorded. A refusal is final: what it is based on is durable
+/// then (I7).
 async fn processed(
     client: &Connection,
     shared: &Shared,
     id: CommandId,
 ) -> Result<Option<StoredCommand>, Fault> {
-    client.batch_execute("ROLLBACK").await?;
+    let (ended, flushed) = join(client.batch_execute("ROLLBACK"), client.flush()).await;
+    ended?;
+    flushed?;
     Ok(of(client, shared).commands(vec![id]).await?.remove(&id))
 }
 

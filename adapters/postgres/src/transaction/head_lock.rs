@@ -8,8 +8,8 @@ use cqrs_kit::decider::ConflictWindow;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
-use crate::known_log::KnownLog;
 use crate::link::connection::Connection;
+use crate::row::Head;
 
 /// Maximum time in the queue. After that a transaction waits for the lock in the database, which detects
 /// deadlocks: the holder's commit may wait for rows that this transaction has locked.
@@ -33,13 +33,18 @@ pub(crate) struct HeadLockQueue {
 struct KnownTail {
     incarnation: Incarnation,
     window: ConflictWindow,
+    /// The head that the last holder has set. `None` if that is not known, or others have written.
+    head: Option<Head>,
+    /// Nobody else wrote between the last two holders.
+    is_alone: bool,
     /// The number of connections that the process had opened when these events were in the log. A later
     /// one may lead to the server after a crash, which may have lost the last events.
     connections: u64,
 }
 
-/// The right to lock the head. It is held from before the lock until the outcome of the transaction is
-/// known, so the window never has events that may not be in the log.
+/// The right to lock the head. It is held from before the lock until the outcome of the transaction's commit
+/// is known, so the window never has events that may not be in the log. The wait for the disk comes after
+/// that.
 pub(crate) struct HeadLockPermit<'t> {
     known: MutexGuard<'t, KnownTail>,
     /// Number of connections before the lock was requested.
@@ -48,10 +53,29 @@ pub(crate) struct HeadLockPermit<'t> {
 }
 
 impl HeadLockPermit<'_> {
+    /// The head, if nobody else seems to write: the last holder has set it, nobody had come before that one,
+    /// and the window ends there.
+    pub(crate) fn known_head(&self) -> Option<Head> {
+        let head = self.known.head.filter(|_| self.known.is_alone);
+        head.filter(|head| head.position == self.known.window.head())
+    }
+
     /// The head is locked, so the server has not crashed since the connection was opened: for every
     /// connection from before the lock, the events in the window are in the log.
-    pub(crate) fn on_locked(&mut self) {
+    pub(crate) fn on_locked(&mut self, head: Head) {
         self.known.connections = self.connections;
+        self.known.is_alone = self.known.head == Some(head);
+    }
+
+    /// The transaction is about to set the head, perhaps without an answer.
+    pub(crate) fn on_sent(&mut self) {
+        self.known.head = None;
+    }
+
+    /// The transaction was committed, and has set this head.
+    pub(crate) fn on_committed(&mut self, head: Head) {
+        self.known.connections = self.connections;
+        self.known.head = Some(head);
     }
 }
 
@@ -61,6 +85,8 @@ impl HeadLockQueue {
             known: Mutex::new(KnownTail {
                 incarnation: Incarnation::default(),
                 connections: 0,
+                head: None,
+                is_alone: false,
                 window: ConflictWindow::new(head, window),
             }),
             floor: AtomicU64::new(head.get()),
@@ -69,19 +95,15 @@ impl HeadLockQueue {
 
     /// Waits for a permit for a transaction on this connection. `None` if that takes longer than
     /// [`MAX_QUEUE_WAIT`]. The queue is an optimization: the lock of the head decides.
-    pub(crate) async fn acquire(
-        &self,
-        client: &Connection,
-        log: &KnownLog,
-    ) -> Option<HeadLockPermit<'_>> {
+    pub(crate) async fn acquire(&self, client: &Connection) -> Option<HeadLockPermit<'_>> {
         let mut known = timeout(MAX_QUEUE_WAIT, self.known.lock()).await.ok()?;
         let incarnation = client.incarnation();
-        if known.incarnation != incarnation {
-            // Events of another log prove nothing about this one.
+        // Events of another log prove nothing about this one. And on a connection that was opened later, the
+        // server may have lost the last events in a crash, and have others at their positions.
+        if known.incarnation != incarnation || !client.is_among(known.connections) {
             known.incarnation = incarnation;
             known.window.reset(Position::START);
-        } else if !client.is_among(known.connections) {
-            known.window.truncate(log.heads().position());
+            known.head = None;
         }
         Some(HeadLockPermit {
             known,

@@ -1,7 +1,9 @@
 //! Transactions that handlers work in.
 
 pub(crate) mod append;
+mod commit;
 pub(crate) mod head_lock;
+mod outcome;
 pub(crate) mod pooled;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -7,7 +7,7 @@ use cqrs_core::store::{
 };
 use cqrs_core::{CommandId, Position};
 use cqrs_kit::decider::ConflictWindow;
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
@@ -224,6 +224,26 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
             .batch_execute(PooledTransaction::READ_COMMITTED)
             .await?;
         self.lock_head().await?;
+        Ok(())
+    }
+
+    /// Prepares the statements of an append in the transaction of a handler.
+    pub(crate) async fn prepare_in_transaction(&self) -> Result<Statement, Fault> {
+        let Sql {
+            append_in_transaction,
+            lock_head,
+            transaction_settings,
+            ..
+        } = &*self.sql;
+        let others = [lock_head, transaction_settings, FLUSH].map(|sql| self.prepared(sql));
+        let first = self.prepared(append_in_transaction);
+        let (append, _) = try_join(first, try_join_all(others)).await?;
+        Ok(append)
+    }
+
+    /// Makes the store's statements use its own plans until the transaction ends.
+    pub(crate) async fn set_up_transaction(&self) -> Result<(), Fault> {
+        self.query(&self.sql.transaction_settings, &[]).await?;
         Ok(())
     }
 
