@@ -9,6 +9,8 @@ use cqrs_core::prelude::*;
 use cqrs_core::store::{AppendError, EventLog, EventLogExt, StoreError};
 use cqrs_sqlite::{OpenError, Sqlite};
 
+use tokio::task::yield_now;
+
 use crate::support::noted;
 
 cqrs_core::module!();
@@ -108,6 +110,38 @@ async fn a_store_opened_for_reading_answers_what_another_process_writes_and_refu
     assert!(text.contains(&format!("`{}`", path.display())), "{text}");
     assert!(text.contains("read_only(true)"), "{text}");
     assert_eq!(writer.log().head().await.expect("it is read").get(), 3);
+}
+
+#[tokio::test]
+async fn a_store_opened_for_reading_shows_a_pause_and_skipped_events() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let path = directory.path().join("log.db");
+    let [writer, reader] = [
+        app(Sqlite::open(&path).await.expect("SQLite opens"))
+            .await
+            .expect("builds"),
+        app(read_only(&path).await.expect("it opens"))
+            .await
+            .expect("builds"),
+    ];
+    let paused = writer.subscriptions().pause("shelves", "inventory").await;
+    paused.expect("is paused");
+    let shelve = Shelve { number: 1 };
+    let receipt = writer.execute(shelve).await.expect("is shelved");
+    while reader.health().is_ok() {
+        yield_now().await;
+    }
+    let answer = reader.query(Shelved).after(&receipt).await;
+    let error = answer.expect_err("is paused").to_string();
+    assert!(error.ends_with("it is paused: inventory"), "{error}");
+    let operated = writer.subscriptions();
+    let done = operated.skip("shelves", receipt.last(), "it is lost");
+    done.await.expect("is skipped");
+    let skipped = reader.subscriptions().skipped("shelves").await;
+    assert_eq!(skipped.expect("is read")[0].reason, "it is lost");
+    let refused = reader.subscriptions().resume("shelves").await;
+    let error = refused.expect_err("is read only").to_string();
+    assert!(error.contains("read_only(true)"), "{error}");
 }
 
 #[tokio::test]

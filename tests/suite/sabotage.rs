@@ -170,7 +170,7 @@ noticed! {
     halts_that_are_forgotten: ForgetsHalts
         by v2_a_halted_shard_is_claimed_by_nobody saying "V2: the halt";
     halts_by_earlier_owners: HaltsInAnyEpoch
-        by v2_a_halt_is_fenced saying "V2: a halt in an epoch that never was";
+        by v2_a_halt_is_fenced saying "V2: in an epoch that never was";
     checkpoints_that_move_from_anywhere: RelocatesFromAnywhere
         by v2_a_moved_checkpoint_fences_its_owner saying "but it is at 3";
     shards_that_are_forgotten: ForgetsShards

@@ -245,6 +245,24 @@ async fn another_process_takes_over_after_an_end_without_shutdown() {
     takes_over(|app| async move { drop(app) }).await;
 }
 
+/// So that a program that is started right after another one need not wait.
+#[tokio::test]
+async fn a_shutdown_gives_up_all_shards_before_it_returns() {
+    let store = Memory::new();
+    let builders = [0, 1].map(|_| Dispatcher::builder().module(parcels::module()));
+    let (_processes, [builder, _], mut events) = processes(builders);
+    let app = builder.store(store.clone()).build().await.expect("builds");
+    order(&app, 1).await;
+    handled(&mut events, 1).await;
+    let owner = async || {
+        let stored = store.shards("reaction:prepare".to_owned()).await;
+        stored.expect("is read")[0].owner
+    };
+    assert!(owner().await.is_some());
+    app.shutdown(LONG).await.expect("shuts down");
+    assert_eq!(owner().await, None);
+}
+
 /// The lease does not end during the test.
 async fn takes_over<F: Future<Output = ()>>(end: impl Fn(Dispatcher) -> F) {
     on_each_twice(parcels::module(), |builders| async {
@@ -401,12 +419,12 @@ impl ShardStore for LockedShards {
         shard: Shard,
         halt: Halt,
         epoch: Option<Epoch>,
-    ) -> BoxFuture<'_, Result<(), StoreError>> {
+    ) -> BoxFuture<'_, Result<bool, StoreError>> {
         self.store.halt(shard, halt, epoch)
     }
 
-    fn resume(&self, shard: Shard) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.store.resume(shard)
+    fn resume(&self, shard: Shard, from_pause: bool) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.store.resume(shard, from_pause)
     }
 
     fn relocate(&self, relocation: Relocation) -> BoxFuture<'_, Result<bool, StoreError>> {

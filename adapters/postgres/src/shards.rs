@@ -137,7 +137,7 @@ impl ShardStore for Postgres {
         shard: Shard,
         halt: Halt,
         epoch: Option<Epoch>,
-    ) -> BoxFuture<'_, Result<(), StoreError>> {
+    ) -> BoxFuture<'_, Result<bool, StoreError>> {
         Box::pin(async move {
             let [first, last] = row::slices(shard.slices);
             let (kind, position) = match halt.kind {
@@ -156,17 +156,18 @@ impl ShardStore for Postgres {
                 &position,
                 &epoch,
             ];
-            self.run(&self.shared().sql.halt_shard, &params).await?;
-            Ok(())
+            let halted = self.run(&self.shared().sql.halt_shard, &params).await?;
+            Ok(!halted.is_empty())
         })
     }
 
-    fn resume(&self, shard: Shard) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn resume(&self, shard: Shard, from_pause: bool) -> BoxFuture<'_, Result<bool, StoreError>> {
         Box::pin(async move {
             let [first, last] = row::slices(shard.slices);
-            let params: [&(dyn ToSql + Sync); 3] = [&shard.subscription, &first, &last];
-            self.run(&self.shared().sql.resume_shard, &params).await?;
-            Ok(())
+            let params: [&(dyn ToSql + Sync); 4] =
+                [&shard.subscription, &first, &last, &from_pause];
+            let resumed = self.run(&self.shared().sql.resume_shard, &params).await?;
+            Ok(!resumed.is_empty())
         })
     }
 

@@ -45,7 +45,8 @@ impl ShardStore for Sqlite {
     }
 
     fn shards(&self, subscription: String) -> BoxFuture<'_, Result<Vec<ShardState>, StoreError>> {
-        self.in_writer(move |conn| shards::shards(conn, &[&subscription]))
+        let readers = &self.shared().readers;
+        readers.run(move |conn| shards::shards(conn, &[&subscription]))
     }
 
     fn halt(
@@ -53,13 +54,12 @@ impl ShardStore for Sqlite {
         shard: Shard,
         halt: Halt,
         epoch: Option<Epoch>,
-    ) -> BoxFuture<'_, Result<(), StoreError>> {
-        let locks = self.shared().worker_locks.clone();
-        self.in_writer(move |conn| shards::halt(conn, &locks, (&shard, &halt, epoch)))
+    ) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.in_writer(move |conn| shards::halt(conn, &shard, &halt, epoch))
     }
 
-    fn resume(&self, shard: Shard) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.in_writer(move |conn| shards::resume(conn, &shard))
+    fn resume(&self, shard: Shard, from_pause: bool) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.in_writer(move |conn| shards::resume(conn, &shard, from_pause))
     }
 
     fn relocate(&self, relocation: Relocation) -> BoxFuture<'_, Result<bool, StoreError>> {
@@ -70,7 +70,8 @@ impl ShardStore for Sqlite {
         &self,
         subscription: String,
     ) -> BoxFuture<'_, Result<Vec<SkippedEvent>, StoreError>> {
-        self.in_writer(move |conn| shards::skipped(conn, &subscription))
+        let readers = &self.shared().readers;
+        readers.run(move |conn| shards::skipped(conn, &subscription))
     }
 }
 

@@ -94,7 +94,7 @@ impl Dispatcher {
             worker.mark_ended(STOPPED_EARLY);
         }
         if let Some(workers) = &self.workers {
-            workers.abort();
+            workers.end(left()).await;
         }
         match unfinished {
             Unfinished {
@@ -193,9 +193,16 @@ impl Workers {
         Self(Mutex::new(tasks))
     }
 
-    fn abort(&self) {
-        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.abort_all();
+    /// Waits until the tasks have ended, but no longer than this, and aborts the others. The last step of a
+    /// task gives up the shards of this process, so that another one need not wait for them.
+    async fn end(&self, limit: Duration) {
+        let mut tasks = {
+            let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *tasks)
+        };
+        let ended = async { while tasks.join_next().await.is_some() {} };
+        // What is left is aborted when it is dropped.
+        let _ = timeout(limit, ended).await;
     }
 }
 

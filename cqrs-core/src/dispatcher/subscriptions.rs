@@ -79,12 +79,13 @@ impl Subscriptions<'_> {
 
     /// Pauses a projection or reaction in all processes, until [`resume`](Self::resume), across
     /// restarts. Returns when no process handles its events: a page of events that has begun is finished.
-    /// A process that hangs is waited for until its lease ends. The reason is shown by
-    /// [`health`](Dispatcher::health). If it is paused already, the new reason takes the place of the old
-    /// one.
+    /// A process that hangs is waited for until its lease ends; a reaction that hung may go on with its
+    /// event later. The reason is shown by [`health`](Dispatcher::health), in place of an earlier one, or of
+    /// the event that it has stopped at. Do not await this in its own event handler: it would wait for its
+    /// own end.
     ///
     /// # Errors
-    /// [`OperationError::StillRunning`] if the page takes longer than four leases.
+    /// [`OperationError::StillRunning`] if the page takes longer than four times the lease of this process.
     pub async fn pause(&self, name: &str, reason: impl Into<String>) -> Result<(), OperationError> {
         let (progress, shards) = self.named(name)?;
         let halt = Halt {
@@ -120,37 +121,45 @@ impl Subscriptions<'_> {
     /// [`OperationError::Stopped`] if it is not paused but stopped because of an event.
     pub async fn resume(&self, name: &str) -> Result<(), OperationError> {
         let (progress, shards) = self.named(name)?;
-        let halt = stored(progress, shards).await?.and_then(|it| it.halt);
-        match halt {
-            Some(halt) if halt.kind == HaltKind::Paused => begin_again(progress, shards).await,
-            Some(Halt { reason: error, .. }) => Err(OperationError::Stopped {
+        if shards.resume(progress.shard().clone(), true).await? {
+            return changed(progress, shards).await;
+        }
+        match stored(progress, shards).await?.and_then(|it| it.halt) {
+            Some(Halt {
+                kind: HaltKind::Stopped { .. },
+                reason: error,
+                ..
+            }) => Err(OperationError::Stopped {
                 name: progress.name(),
                 error,
             }),
-            None => Ok(()),
+            Some(_) | None => Ok(()),
         }
     }
 
     /// Has a projection or reaction handle its next event at once, if it has stopped because of that, or
-    /// waits to retry it. Otherwise it begins again at its checkpoint, which changes nothing.
+    /// waits to retry it. Otherwise it begins again at its checkpoint; a reaction may then handle an event twice.
     ///
     /// # Errors
     /// [`OperationError::Paused`] if it is paused.
     pub async fn retry(&self, name: &str) -> Result<(), OperationError> {
         let (progress, shards) = self.named(name)?;
-        let halt = stored(progress, shards).await?.and_then(|it| it.halt);
-        match halt {
-            Some(halt) if halt.kind == HaltKind::Paused => Err(OperationError::Paused {
+        if shards.resume(progress.shard().clone(), false).await? {
+            return changed(progress, shards).await;
+        }
+        match stored(progress, shards).await?.and_then(|it| it.halt) {
+            Some(halt) => Err(OperationError::Paused {
                 name: progress.name(),
                 reason: halt.reason,
             }),
-            Some(_) | None => begin_again(progress, shards).await,
+            None => Ok(()),
         }
     }
 
     /// Skips the next event of a projection or reaction, which is at this position: the one that
     /// [`health`](Dispatcher::health) names when it fails. It goes on with the event after it, unless it
-    /// is paused. The event is never handled, and [`skipped`](Self::skipped) lists it with the reason.
+    /// is paused. [`skipped`](Self::skipped) lists the event with the reason. It is handled all the same after
+    /// a [`rewind`](Self::rewind), and by a new `version` of the projection.
     ///
     /// # Errors
     /// [`OperationError::NotNext`] if another event is the next one.
@@ -189,7 +198,7 @@ impl Subscriptions<'_> {
                 skipped: Some(skipped.clone()),
             };
             if shards.relocate(relocation).await? {
-                return moved(progress, shards).await;
+                return changed(progress, shards).await;
             }
         }
         Err(moving(progress))
@@ -234,7 +243,9 @@ impl Subscriptions<'_> {
                 skipped: None,
             };
             if shards.relocate(relocation).await? {
-                return moved(progress, shards).await;
+                // What waits until all events are handled has to wait for these again.
+                progress.mark_started(to.position, progress.view_incarnation());
+                return changed(progress, shards).await;
             }
         }
         Err(moving(progress))
@@ -321,15 +332,8 @@ async fn stored_position(
     Ok(checkpoint.map(|checkpoint| checkpoint.position))
 }
 
-async fn begin_again(progress: &Progress, shards: &dyn ShardStore) -> Result<(), OperationError> {
-    shards.resume(progress.shard().clone()).await?;
-    progress.mark_halted(None);
-    progress.doubt();
-    Ok(())
-}
-
-/// Shows a moved checkpoint to this process.
-async fn moved(progress: &Progress, shards: &dyn ShardStore) -> Result<(), OperationError> {
+/// Shows a changed shard to this process.
+async fn changed(progress: &Progress, shards: &dyn ShardStore) -> Result<(), OperationError> {
     let halt = stored(progress, shards).await?.and_then(|it| it.halt);
     progress.mark_halted(halt.as_ref());
     progress.doubt();

@@ -37,7 +37,7 @@ pub struct Relocation {
     pub skipped: Option<SkippedEvent>,
 }
 
-/// An event that a subscription has not handled and never will, by the decision of an operator.
+/// An event that a subscription has skipped, by the decision of an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SkippedEvent {
     /// Position of the event.

@@ -226,14 +226,14 @@ impl ShardStore for Memory {
         shard: Shard,
         halt: Halt,
         epoch: Option<Epoch>,
-    ) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.lock().shards.halt(shard, halt, epoch);
-        Box::pin(std::future::ready(Ok(())))
+    ) -> BoxFuture<'_, Result<bool, StoreError>> {
+        let is_halted = self.lock().shards.halt(shard, halt, epoch);
+        Box::pin(std::future::ready(Ok(is_halted)))
     }
 
-    fn resume(&self, shard: Shard) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.lock().shards.resume(&shard);
-        Box::pin(std::future::ready(Ok(())))
+    fn resume(&self, shard: Shard, from_pause: bool) -> BoxFuture<'_, Result<bool, StoreError>> {
+        let is_resumed = self.lock().shards.resume(&shard, from_pause);
+        Box::pin(std::future::ready(Ok(is_resumed)))
     }
 
     fn relocate(&self, relocation: Relocation) -> BoxFuture<'_, Result<bool, StoreError>> {

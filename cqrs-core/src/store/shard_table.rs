@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use tokio::time::Instant;
 
 use super::{
-    Attendance, Checkpoint, Claim, Epoch, Halt, Relocation, Roster, Shard, ShardState,
+    Attendance, Checkpoint, Claim, Epoch, Halt, HaltKind, Relocation, Roster, Shard, ShardState,
     SkippedEvent, Slices, ViewBatch, ViewCommitError, WorkerId,
 };
 
@@ -124,10 +124,10 @@ impl ShardTable {
         states.collect()
     }
 
-    pub(super) fn halt(&mut self, shard: Shard, halt: Halt, epoch: Option<Epoch>) {
+    pub(super) fn halt(&mut self, shard: Shard, halt: Halt, epoch: Option<Epoch>) -> bool {
         let stored = self.shards.entry(shard).or_default();
-        if epoch.is_some_and(|epoch| epoch != stored.epoch) {
-            return;
+        if epoch.is_some_and(|epoch| epoch != stored.epoch || stored.halt.is_some()) {
+            return false;
         }
         stored.halt = Some(halt);
         if stored
@@ -137,13 +137,20 @@ impl ShardTable {
             stored.owner = None;
             stored.epoch = stored.epoch.next();
         }
+        true
     }
 
-    pub(super) fn resume(&mut self, shard: &Shard) {
-        if let Some(stored) = self.shards.get_mut(shard) {
-            stored.halt = None;
-            stored.epoch = stored.epoch.next();
+    pub(super) fn resume(&mut self, shard: &Shard, from_pause: bool) -> bool {
+        let Some(stored) = self.shards.get_mut(shard) else {
+            return false;
+        };
+        let kind = stored.halt.as_ref().map(|halt| halt.kind);
+        if (kind == Some(HaltKind::Paused)) != from_pause {
+            return false;
         }
+        stored.halt = None;
+        stored.epoch = stored.epoch.next();
+        true
     }
 
     pub(super) fn relocate(&mut self, relocation: Relocation) -> bool {

@@ -48,17 +48,21 @@ pub trait ShardStore: Send + Sync + 'static {
 
     /// Records why no process handles the shard, in place of an earlier reason. No process can claim it
     /// from then on. A shard without an owner that attends loses its owner, and its epoch is raised; an
-    /// owner that attends has to release it. Does nothing if an epoch is given and the shard is not in it.
+    /// owner that attends has to release it.
+    ///
+    /// With an epoch, the owner halts its own shard: returns `false`, and does nothing, if the shard is
+    /// not in that epoch, or is halted already.
     fn halt(
         &self,
         shard: Shard,
         halt: Halt,
         epoch: Option<Epoch>,
-    ) -> BoxFuture<'_, Result<(), StoreError>>;
+    ) -> BoxFuture<'_, Result<bool, StoreError>>;
 
-    /// Ends the halt of a shard, if there is one, and raises its epoch: whoever owns it begins again at
-    /// its checkpoint.
-    fn resume(&self, shard: Shard) -> BoxFuture<'_, Result<(), StoreError>>;
+    /// Ends a pause, if `from_pause`, or else any other halt, and raises the epoch of the shard: whoever
+    /// owns it begins again at its checkpoint. Returns `false`, and does nothing, if it is paused and is
+    /// not to be, or the reverse.
+    fn resume(&self, shard: Shard, from_pause: bool) -> BoxFuture<'_, Result<bool, StoreError>>;
 
     /// Moves a checkpoint, raises the epoch of the shard, and ends a halt other than a pause. Records
     /// the skipped event in the same step. Returns `false`, and does nothing, if the checkpoint is not

@@ -11,8 +11,8 @@ pub(super) struct Backoff {
     /// The furthest position that any attempt reached. An attempt that only repeats an earlier one
     /// is no progress, whether or not the checkpoint moved.
     furthest: Position,
-    /// The first of the failures.
-    since: Option<Instant>,
+    /// The event that fails, and the time of its first failure since the store failed last.
+    event: Option<(Position, Instant)>,
 }
 
 impl Backoff {
@@ -22,20 +22,29 @@ impl Backoff {
         if to > self.furthest {
             self.furthest = to;
             self.attempts = 0;
-            self.since = None;
         }
+        self.event = self.event.filter(|(event, _)| *event > to);
     }
 
     /// Counts a failure. Returns the number of consecutive failures.
     pub(super) fn failed(&mut self) -> u32 {
         self.attempts = self.attempts.saturating_add(1);
-        self.since.get_or_insert_with(Instant::now);
         self.attempts
     }
 
-    /// Whether the failures have lasted that long.
-    pub(super) fn lasts(&self, time: Duration) -> bool {
-        self.since.is_some_and(|since| since.elapsed() >= time)
+    /// Records that an event failed now. Returns the time for which it has failed.
+    pub(super) fn event_failed(&mut self, event: Position, now: Instant) -> Duration {
+        let since = match self.event {
+            Some((failed, since)) if failed == event => since,
+            _ => now,
+        };
+        self.event = Some((event, since));
+        now - since
+    }
+
+    /// Records that the store failed. The time in which it does so counts for no event.
+    pub(super) fn store_failed(&mut self) {
+        self.event = None;
     }
 
     /// A pause before the next attempt: up to [`longest_pause`](Self::longest_pause), and at random, so that
@@ -67,5 +76,27 @@ mod tests {
         assert_eq!(fail_at(100), (1, 50));
         let longest = (0..100).map(|_| fail_at(100)).last();
         assert_eq!(longest, Some((101, 10_000)));
+    }
+
+    #[test]
+    fn an_event_has_its_own_time() {
+        let mut backoff = Backoff::default();
+        let (event, later) = (Position::new(7), Position::new(8));
+        let start = Instant::now();
+        let minutes = |count: u64| Duration::from_secs(count * 60);
+        let at = |count| start + minutes(count);
+        backoff.failed();
+        let failed = backoff.event_failed(event, at(1));
+        assert_eq!(failed, minutes(0), "other failures do not count");
+        backoff.progressed(Position::new(6));
+        assert_eq!(backoff.event_failed(event, at(2)), minutes(1));
+        let failed = backoff.event_failed(later, at(3));
+        assert_eq!(failed, minutes(0), "another event");
+        backoff.store_failed();
+        let failed = backoff.event_failed(later, at(4));
+        assert_eq!(failed, minutes(0), "after an outage");
+        backoff.progressed(later);
+        let failed = backoff.event_failed(later, at(5));
+        assert_eq!(failed, minutes(0), "after it was handled");
     }
 }

@@ -84,7 +84,7 @@ impl Coordinator {
     }
 
     /// Runs until all workers have stopped because of a shutdown, or the task is aborted.
-    pub(crate) async fn run(self, mut phases: watch::Receiver<Phase>) {
+    pub(crate) async fn run(mut self, mut phases: watch::Receiver<Phase>) {
         let mut failures = 0;
         let mut refusals = Backoff::default();
         loop {
@@ -113,6 +113,7 @@ impl Coordinator {
             };
             let woken = timeout(pause, self.wake.notified());
             if unless(is_over, woken).await.is_none() {
+                self.leave().await;
                 break;
             }
         }
@@ -142,7 +143,9 @@ impl Coordinator {
                 Some(owner) if owner == self.worker => match lease.state() {
                     _ if is_assigned => lease.grant(epoch),
                     ShardLeaseState::Elsewhere(_) => released.push(shard.clone()),
-                    ShardLeaseState::Held(_) | ShardLeaseState::Ending(_) => lease.end(),
+                    ShardLeaseState::Held(epoch) | ShardLeaseState::Ending(epoch) => {
+                        lease.end(epoch);
+                    }
                 },
                 None if is_assigned => claims.push(Claim {
                     shard: shard.clone(),
@@ -168,6 +171,15 @@ impl Coordinator {
             }
         }
         Ok(claimed)
+    }
+
+    /// Gives up all shards.
+    async fn leave(&mut self) {
+        if let Some(shards) = self.views.view_capabilities().shards {
+            // If it fails, the lease ends by itself.
+            let _ = ShardStore::leave(shards, self.worker).await;
+        }
+        self.shards.clear();
     }
 
     /// Reports that no shard can be claimed. Those that are held have workers, which report failures

@@ -48,11 +48,15 @@ impl ShardLease {
         self.set(ShardLeaseState::Held(epoch));
     }
 
-    /// Asks the worker to stop. The coordinator is woken when it has.
-    pub(super) fn end(&self) {
-        if let ShardLeaseState::Held(epoch) = self.state() {
-            self.set(ShardLeaseState::Ending(epoch));
-        }
+    /// Asks the worker to stop, if the shard is held in this epoch. The coordinator is woken when it has.
+    pub(super) fn end(&self, epoch: Epoch) {
+        self.state.send_if_modified(|state| {
+            let is_held = *state == ShardLeaseState::Held(epoch);
+            if is_held {
+                *state = ShardLeaseState::Ending(epoch);
+            }
+            is_held
+        });
     }
 
     /// Records that another process holds the shard, with its checkpoint. The worker's next commit is

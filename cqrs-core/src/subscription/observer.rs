@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::worker::{ENDED, SHUT_DOWN, unless};
 use super::{Phase, Progress, SubscriptionKind};
-use crate::store::{Shard, ViewStore};
+use crate::store::{Checkpoint, Shard, StoreError, ViewStore};
 use crate::wiring::PlannedProjection;
 
 /// Interval between two reads of the checkpoint.
@@ -56,7 +56,7 @@ impl Observer {
         loop {
             // Before the checkpoint, which may be read from data that replace the known ones.
             let incarnation = self.views.view_incarnation();
-            match self.views.checkpoint(&self.shard).await {
+            match self.look().await {
                 Ok(checkpoint) => {
                     attempts = 0;
                     let position = checkpoint.unwrap_or_default().position;
@@ -69,6 +69,18 @@ impl Observer {
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }
+    }
+
+    /// The checkpoint. Reports a halt.
+    async fn look(&self) -> Result<Option<Checkpoint>, StoreError> {
+        let Some(shards) = self.views.view_capabilities().shards else {
+            return self.views.checkpoint(&self.shard).await;
+        };
+        let all = shards.shards(self.shard.subscription.clone()).await?;
+        let stored = all.into_iter().find(|stored| stored.shard == self.shard);
+        let halt = stored.as_ref().and_then(|stored| stored.halt.as_ref());
+        self.progress.mark_halted(halt);
+        Ok(stored.and_then(|stored| stored.checkpoint))
     }
 }
 

@@ -83,7 +83,7 @@ impl Progress {
     }
 
     /// Records that everything up to `position` is done. A failure stays reported.
-    pub(super) fn mark_started(&self, position: Position, incarnation: Incarnation) {
+    pub(crate) fn mark_started(&self, position: Position, incarnation: Incarnation) {
         self.state.send_modify(|state| {
             state.position = position;
             state.incarnation = incarnation;
@@ -125,8 +125,13 @@ impl Progress {
     }
 
     pub(super) fn mark_failing(&self, attempts: u32, error: String) {
-        let status = SubscriptionState::Failing { attempts, error };
-        self.state.send_modify(|state| state.status = status);
+        self.state.send_if_modified(|state| {
+            let may_be_marked = !state.is_ended();
+            if may_be_marked {
+                state.status = SubscriptionState::Failing { attempts, error };
+            }
+            may_be_marked
+        });
     }
 
     /// Records that the worker has ended for good. The first reason is kept.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::consume_budget;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::{Instrument, Span};
 
 use super::backoff::Backoff;
@@ -134,10 +134,14 @@ impl Worker {
                                      or the database aborts its transactions";
                         self.fails(pause, attempts, error.to_owned());
                     }
-                    Interruption::Failed(error) => self.fails(pause, attempts, error),
+                    Interruption::Failed(error) => {
+                        backoff.store_failed();
+                        self.fails(pause, attempts, error);
+                    }
                     Interruption::EventFailed(failure) => {
                         self.fails(pause, attempts, failure.error.clone());
-                        if backoff.lasts(self.retry_for) {
+                        let failing = backoff.event_failed(failure.position, Instant::now());
+                        if failing >= self.retry_for {
                             self.stop(failure, epoch).await;
                         }
                     }
@@ -209,10 +213,11 @@ impl Worker {
             since: Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now),
         };
         let shard = self.progress.shard().clone();
-        if shards.halt(shard, halt.clone(), Some(epoch)).await.is_ok() {
+        // Otherwise another epoch has begun, or somebody has paused it.
+        if let Ok(true) = shards.halt(shard, halt.clone(), Some(epoch)).await {
             trace::stops(&self.progress.shard().subscription, position, &halt.reason);
             self.progress.mark_halted(Some(&halt));
-            self.lease.end();
+            self.lease.end(epoch);
         }
     }
 

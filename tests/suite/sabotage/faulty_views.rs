@@ -341,16 +341,16 @@ impl ShardStore for FaultyViews {
         shard: Shard,
         halt: Halt,
         epoch: Option<Epoch>,
-    ) -> BoxFuture<'_, Result<(), StoreError>> {
+    ) -> BoxFuture<'_, Result<bool, StoreError>> {
         match self.fault {
-            ViewFault::ForgetsHalts => Box::pin(std::future::ready(Ok(()))),
+            ViewFault::ForgetsHalts => Box::pin(std::future::ready(Ok(true))),
             ViewFault::HaltsInAnyEpoch => self.data.halt(shard, halt, None),
             _ => self.data.halt(shard, halt, epoch),
         }
     }
 
-    fn resume(&self, shard: Shard) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.data.resume(shard)
+    fn resume(&self, shard: Shard, from_pause: bool) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.data.resume(shard, from_pause)
     }
 
     fn relocate(&self, relocation: Relocation) -> BoxFuture<'_, Result<bool, StoreError>> {

@@ -20,7 +20,7 @@ pub async fn v2_a_halted_shard_is_claimed_by_nobody<F: ViewFixture>(fixture: &F)
     attend(first, one, LONG).await;
     attend(second, other, LONG).await;
     assert_eq!(claim(first, one, 0).await, Some(1));
-    halt(second, paused("maintenance"), None).await;
+    assert!(halt(second, paused("maintenance"), None).await);
     let state = stored(first).await;
     assert_eq!(state.halt, Some(paused("maintenance")), "V2: the halt");
     assert_eq!(state.owner, Some(one), "V2: its owner attends");
@@ -35,7 +35,7 @@ pub async fn v2_a_halted_shard_is_claimed_by_nobody<F: ViewFixture>(fixture: &F)
     first.release(one, vec![whole()]).await.expect("released");
     assert_eq!(claim(second, other, 1).await, None, "V2: a halted shard");
     // Again, with another reason.
-    halt(second, stopped("no address"), None).await;
+    assert!(halt(second, stopped("no address"), None).await);
     let state = stored(first).await;
     assert_eq!(
         state.halt,
@@ -59,7 +59,8 @@ pub async fn v2_a_halted_shard_is_claimed_by_nobody<F: ViewFixture>(fixture: &F)
         (Some(stopped("no address")), epoch),
         "V2: after a restart"
     );
-    shards.resume(whole()).await.expect("resumed");
+    let is_resumed = shards.resume(whole(), false).await;
+    assert!(is_resumed.expect("decided"), "V2: the end of a stop");
     let state = stored(shards).await;
     assert_eq!(state.halt, None, "V2: the end of the halt");
     assert!(
@@ -81,7 +82,8 @@ pub async fn v2_a_halt_is_fenced<F: ViewFixture>(fixture: &F) -> Outcome {
     };
     let cards = cards();
     prepare(&*store, &cards).await;
-    halt(shards, stopped("by nobody"), Some(1)).await;
+    let is_halted = halt(shards, stopped("by nobody"), Some(1)).await;
+    assert!(!is_halted, "V2: in an epoch that never was");
     let known = shards.shards(SUBSCRIPTION.to_owned()).await;
     assert!(
         known
@@ -90,7 +92,7 @@ pub async fn v2_a_halt_is_fenced<F: ViewFixture>(fixture: &F) -> Outcome {
             .all(|state| state.halt.is_none()),
         "V2: a halt in an epoch that never was"
     );
-    halt(shards, paused("early"), None).await;
+    assert!(halt(shards, paused("early"), None).await);
     let state = stored(shards).await;
     assert_eq!(
         state.halt,
@@ -101,25 +103,36 @@ pub async fn v2_a_halt_is_fenced<F: ViewFixture>(fixture: &F) -> Outcome {
     attend(shards, worker, LONG).await;
     let epoch = state.epoch.get();
     assert_eq!(claim(shards, worker, epoch).await, None);
-    shards.resume(whole()).await.expect("resumed");
+    assert!(shards.resume(whole(), true).await.expect("decided"));
     let resumed = stored(shards).await.epoch.get();
     let epoch = claim(shards, worker, resumed).await.expect("is claimed");
 
-    halt(shards, stopped("by an earlier owner"), Some(epoch - 1)).await;
+    let is_halted = halt(shards, stopped("by an earlier owner"), Some(epoch - 1)).await;
+    assert!(!is_halted, "V2: by an earlier owner");
     assert_eq!(
         stored(shards).await.halt,
         None,
         "V2: a halt in an earlier epoch"
     );
-    halt(shards, stopped("by its owner"), Some(epoch)).await;
+    assert!(halt(shards, paused("by an operator"), None).await);
+    let is_halted = halt(shards, stopped("after that"), Some(epoch)).await;
+    assert!(!is_halted, "V2: a stop in place of a pause");
+    let is_resumed = shards.resume(whole(), false).await;
+    assert!(!is_resumed.expect("decided"), "V2: a pause ended as a stop");
+    assert_eq!(stored(shards).await.halt, Some(paused("by an operator")));
+    assert!(shards.resume(whole(), true).await.expect("resumed"));
+    let epoch = stored(shards).await.epoch.get();
+    assert!(halt(shards, stopped("by its owner"), Some(epoch)).await);
     assert_eq!(stored(shards).await.halt, Some(stopped("by its owner")));
+    let is_resumed = shards.resume(whole(), true).await;
+    assert!(!is_resumed.expect("decided"), "V2: a stop ended as a pause");
     let body = |from, to| ViewBatch {
         epoch: Epoch::new(epoch),
         ..batch(from, to, vec![put(&cards, "a", "1")])
     };
     commit(&*store, body(None, 3)).await;
     shards.leave(worker).await.expect("it leaves");
-    halt(shards, paused("for good"), None).await;
+    assert!(halt(shards, paused("for good"), None).await);
     let outcome = store.commit(body(Some(3), 4)).await;
     assert!(
         matches!(outcome, Err(ViewCommitError::Moved { .. })),
@@ -172,7 +185,7 @@ pub async fn v2_a_moved_checkpoint_fences_its_owner<F: ViewFixture>(fixture: &F)
         assert!(!is_moved, "V2: moved from {from:?}, but it is at 3");
     }
     assert_eq!(all_skipped(first).await, [], "V2: skipped without a move");
-    halt(first, stopped("no address"), None).await;
+    assert!(halt(first, stopped("no address"), None).await);
     assert!(moved(Some(3), past, Some(skipped.clone())).await);
     let state = stored(first).await;
     assert_eq!(
@@ -191,7 +204,7 @@ pub async fn v2_a_moved_checkpoint_fences_its_owner<F: ViewFixture>(fixture: &F)
     let views = load_to_fold(&*stores[1], &cards, &["a"]).await;
     assert_eq!(views, [Some("1".to_owned())], "V2: nothing was written");
 
-    halt(first, paused("maintenance"), None).await;
+    assert!(halt(first, paused("maintenance"), None).await);
     let start = Checkpoint::from(Position::new(1));
     assert!(moved(Some(5), start, None).await, "V2: back");
     let state = stored(first).await;
@@ -218,9 +231,9 @@ fn stopped(reason: &str) -> Halt {
     }
 }
 
-async fn halt(shards: &dyn ShardStore, halt: Halt, epoch: Option<u64>) {
+async fn halt(shards: &dyn ShardStore, halt: Halt, epoch: Option<u64>) -> bool {
     let halted = shards.halt(whole(), halt, epoch.map(Epoch::new)).await;
-    halted.expect("is halted");
+    halted.expect("is decided")
 }
 
 async fn stored(shards: &dyn ShardStore) -> ShardState {

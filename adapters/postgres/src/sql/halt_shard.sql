@@ -1,5 +1,5 @@
--- Halts a shard for the reason $4, $5, $6, $7, in the epoch $8 if that is given. If no process that attends
--- owns it, it loses its owner, and its epoch is raised. A shard that is not there is inserted.
+-- Halts a shard for the reason $4, $5, $6, $7. If the epoch $8 is given, it has to be in that, and not
+-- halted. If no process that attends owns it, it loses its owner, and its epoch is raised. A shard that is not there is inserted.
 INSERT INTO cqrs.checkpoints AS shard (
     subscription, first_slice, last_slice, epoch, halt, halt_reason, halt_since, halt_position
 )
@@ -13,4 +13,6 @@ SET
     epoch = shard.epoch + (
         NOT EXISTS (SELECT FROM cqrs.live_workers AS worker WHERE worker.id = shard.owner)
     )::int
-WHERE shard.last_slice = excluded.last_slice AND ($8::bigint IS NULL OR shard.epoch = $8::bigint)
+WHERE shard.last_slice = excluded.last_slice
+    AND ($8::bigint IS NULL OR (shard.epoch = $8::bigint AND shard.halt IS NULL))
+RETURNING 1

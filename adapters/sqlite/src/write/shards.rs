@@ -173,15 +173,16 @@ pub(crate) fn leave(conn: &Connection, worker: WorkerId) -> Result<(), Fault> {
 
 pub(crate) fn halt(
     conn: &Connection,
-    locks: &WorkerLocks,
-    (shard, halt, epoch): (&Shard, &Halt, Option<Epoch>),
-) -> Result<(), Fault> {
+    shard: &Shard,
+    halt: &Halt,
+    epoch: Option<Epoch>,
+) -> Result<bool, Fault> {
     let (kind, position) = match halt.kind {
         HaltKind::Paused => (PAUSED, None),
         HaltKind::Stopped { position } => (STOPPED, Some(position.get().cast_signed())),
     };
     let (first, last) = (shard.slices.first(), shard.slices.last());
-    conn.prepare_cached(sql::HALT_SHARD)?.execute((
+    let halted = conn.prepare_cached(sql::HALT_SHARD)?.execute((
         &shard.subscription,
         first,
         last,
@@ -191,26 +192,22 @@ pub(crate) fn halt(
         position,
         epoch.map(|epoch| epoch.get().cast_signed()),
     ))?;
-    // The owner may be a process that was killed, whose lease has not ended.
-    let states = shards(conn, &[&shard.subscription])?;
-    let state = states.into_iter().find(|state| state.shard == *shard);
-    let owner = state.and_then(|state| state.owner);
-    if let Some(owner) = owner.filter(|owner| locks.is_released(*owner)) {
-        leave(conn, owner)?;
+    if halted == 0 {
+        return Ok(false);
     }
     let key = (&shard.subscription, first, last);
     conn.prepare_cached(sql::FENCE_SHARD)?.execute(key)?;
-    Ok(())
+    Ok(true)
 }
 
-pub(crate) fn resume(conn: &Connection, shard: &Shard) -> Result<(), Fault> {
-    let key = (
+pub(crate) fn resume(conn: &Connection, shard: &Shard, from_pause: bool) -> Result<bool, Fault> {
+    let resumed = conn.prepare_cached(sql::RESUME_SHARD)?.execute((
         &shard.subscription,
         shard.slices.first(),
         shard.slices.last(),
-    );
-    conn.prepare_cached(sql::RESUME_SHARD)?.execute(key)?;
-    Ok(())
+        from_pause,
+    ))?;
+    Ok(resumed == 1)
 }
 
 pub(crate) fn relocate(conn: &Connection, relocation: &Relocation) -> Result<bool, Fault> {

@@ -6,7 +6,7 @@ ALTER TABLE cqrs.checkpoints
     ADD COLUMN halt_since bigint,
     ADD COLUMN halt_position bigint;
 
--- The events that a subscription never handles, by the decision of an operator.
+-- The events that a subscription has skipped, by the decision of an operator.
 CREATE TABLE cqrs.skipped_events (
     subscription text   NOT NULL,
     position     bigint NOT NULL,

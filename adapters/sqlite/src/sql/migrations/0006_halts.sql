@@ -5,7 +5,7 @@ ALTER TABLE checkpoints ADD COLUMN halt_reason TEXT;
 ALTER TABLE checkpoints ADD COLUMN halt_since INTEGER;
 ALTER TABLE checkpoints ADD COLUMN halt_position INTEGER;
 
--- The events that a subscription never handles, by the decision of an operator.
+-- The events that a subscription has skipped, by the decision of an operator.
 CREATE TABLE skipped_events (
     subscription TEXT    NOT NULL,
     position     INTEGER NOT NULL,
