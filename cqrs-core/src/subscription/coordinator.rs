@@ -124,6 +124,11 @@ impl Coordinator {
         let Some(store) = self.views.view_capabilities().shards else {
             return Ok(Claimed::All);
         };
+        let halts: HashMap<&Shard, u64> = self
+            .shards
+            .iter()
+            .map(|(shard, leased)| (shard, leased.progress.halts()))
+            .collect();
         let roster = store.attend(self.attendance()).await?;
         let assigned = assign(&roster, &all_shards(&roster));
         let states: HashMap<&Shard, &ShardState> = roster
@@ -137,7 +142,10 @@ impl Coordinator {
             let state = states.get(shard).copied();
             let epoch = state.map(|state| state.epoch).unwrap_or_default();
             let halt = state.and_then(|state| state.halt.as_ref());
-            progress.mark_halted(halt);
+            if !progress.mark_rostered(halts[shard], halt) {
+                self.wake.notify_one();
+                continue;
+            }
             let is_assigned = assigned.get(shard) == Some(&self.worker) && halt.is_none();
             match state.and_then(|state| state.owner) {
                 Some(owner) if owner == self.worker => match lease.state() {

@@ -34,6 +34,8 @@ struct ProgressState {
     status: SubscriptionState,
     /// The reason that no process handles the shard.
     halt: Option<Halt>,
+    /// Number of times that this process has changed that, or read it.
+    halts: u64,
 }
 
 impl Progress {
@@ -48,6 +50,7 @@ impl Progress {
             incarnation: views.view_incarnation(),
             status: SubscriptionState::CatchingUp,
             halt: None,
+            halts: 0,
         };
         Self {
             name,
@@ -115,13 +118,23 @@ impl Progress {
 
     /// Records why no process handles the shard, or that one may.
     pub(crate) fn mark_halted(&self, halt: Option<&Halt>) {
+        self.state.send_if_modified(|state| state.halt_for(halt));
+    }
+
+    /// Number of calls of [`mark_halted`](Self::mark_halted).
+    pub(super) fn halts(&self) -> u64 {
+        self.state.borrow().halts
+    }
+
+    /// The same, as of a roster that was requested after this number of calls. Returns `false`, and does
+    /// nothing, if there was another one since: the roster may be older than that.
+    pub(super) fn mark_rostered(&self, halts: u64, halt: Option<&Halt>) -> bool {
+        let mut is_current = false;
         self.state.send_if_modified(|state| {
-            let is_new = state.halt.as_ref() != halt;
-            if is_new {
-                state.halt = halt.cloned();
-            }
-            is_new
+            is_current = state.halts == halts;
+            is_current && state.halt_for(halt)
         });
+        is_current
     }
 
     pub(super) fn mark_failing(&self, attempts: u32, error: String) {
@@ -315,6 +328,16 @@ impl Progress {
 }
 
 impl ProgressState {
+    /// Returns whether the halt is a new one.
+    fn halt_for(&mut self, halt: Option<&Halt>) -> bool {
+        self.halts += 1;
+        let is_new = self.halt.as_ref() != halt;
+        if is_new {
+            self.halt = halt.cloned();
+        }
+        is_new
+    }
+
     fn is_ended(&self) -> bool {
         matches!(self.status, SubscriptionState::Ended { .. })
     }
@@ -322,5 +345,35 @@ impl ProgressState {
     /// Whether the position stays where it is, for as long as one can tell.
     fn is_over(&self) -> bool {
         self.is_ended() || self.halt.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Timestamp;
+    use crate::store::{HaltKind, Memory};
+
+    #[test]
+    fn a_roster_from_before_a_change_is_ignored() {
+        let subscription = (
+            Shard::whole("projection:test"),
+            EventQuery::typed(["opened"]),
+        );
+        let name = ("test", SubscriptionKind::Projection);
+        let views = Arc::new(Memory::new());
+        let progress = Progress::new(name, subscription, views, Arc::default());
+        let halt = Halt {
+            kind: HaltKind::Paused,
+            reason: "maintenance".to_owned(),
+            since: Timestamp::UNIX_EPOCH,
+        };
+        progress.mark_halted(Some(&halt));
+        let halts = progress.halts();
+        progress.mark_halted(None);
+        assert!(!progress.mark_rostered(halts, Some(&halt)));
+        assert!(progress.health().is_ok(), "it was resumed");
+        assert!(progress.mark_rostered(progress.halts(), Some(&halt)));
+        assert!(!progress.health().is_ok(), "it is paused again");
     }
 }
