@@ -1,3 +1,6 @@
+//! The store in memory: every contract of a store, each a few lines that answer from one locked value. Apart from
+//! each other, they would share all of its private data, so the file is over 500 lines.
+
 use std::collections::BTreeMap;
 use std::ops::RangeBounds;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
