@@ -39,16 +39,25 @@ pub(super) fn append<S: EventLog>(store: &S, draft: &Draft) -> impl Future<Outpu
     }
 }
 
-/// Appends `count` commands at once, with one event each, of this type and with these tags.
+/// Maximum number of appends that [`fill`] sends at once. A store with few connections refuses those that
+/// have to wait for too long, and they are to wait for its disk only a part of that time.
+const MAX_AT_ONCE: usize = 250;
+
+/// Appends `count` commands, many at once, with one event each, of this type and with these tags.
 pub(super) async fn fill<S: EventLog>(
     store: &Arc<S>,
     count: usize,
     event_type: &'static str,
     tags: &[&str],
 ) {
-    let drafts = (0..count).map(|_| Draft::new().event(event_type, tags));
-    for outcome in send_all(store, drafts.collect()).await {
-        outcome.expect("an append without a boundary succeeds");
+    let mut remaining = count;
+    while remaining > 0 {
+        let sent = remaining.min(MAX_AT_ONCE);
+        let drafts = (0..sent).map(|_| Draft::new().event(event_type, tags));
+        for outcome in send_all(store, drafts.collect()).await {
+            outcome.expect("an append without a boundary succeeds");
+        }
+        remaining -= sent;
     }
 }
 
