@@ -49,6 +49,7 @@ pub(super) struct LogEnd {
 }
 
 impl LogEnd {
+    /// The head is durable.
     pub(super) fn new(head: Head, window_size: usize, log: KnownLog) -> Self {
         Self {
             head,
@@ -59,7 +60,7 @@ impl LogEnd {
             resent: HashSet::new(),
             is_behind: false,
             checked: Position::START,
-            flushed: Position::START,
+            flushed: head.position,
             contention: Contention::default(),
             log,
         }
@@ -133,6 +134,7 @@ impl LogEnd {
         if !batch.requests.iter().any(Request::is_written) {
             return;
         }
+        self.flushed = head.position;
         let written = batch.requests.iter_mut().filter(|it| it.is_written());
         let events = written.flat_map(|request| request.append.take_events());
         self.log
@@ -176,8 +178,8 @@ impl LogEnd {
         self.is_behind |= ready.is_behind;
         if ready.is_behind {
             // Events of other processes may not have been durable. The server may have lost them in a
-            // crash, and have others at their positions.
-            self.head.position = self.head.position.min(self.published());
+            // crash, and have others at their positions by now, up to the published head or beyond it.
+            self.head.position = self.head.position.min(self.flushed);
             self.window.truncate(self.head.position);
         }
         if ready.session.incarnation() != self.incarnation {
