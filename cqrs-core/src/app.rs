@@ -33,9 +33,9 @@
 
 pub use crate::auth::{AccessRequest, Action, Actor, AllowAll, Authorizer, HeldPermissions};
 pub use crate::dispatcher::{
-    Builder, Dispatcher, ExecuteCall, Health, History, Named, QueryCall, Receipt, Session,
-    StateCacheHealth, StateCall, SubscriptionHealth, SubscriptionKind, SubscriptionState,
-    SubscriptionStatus, Subscriptions, Unfinished,
+    After, Bookmark, Builder, Dispatcher, ExecuteAndWaitCall, ExecuteCall, Health, History, Named,
+    QueryCall, Receipt, Session, StateCacheHealth, StateCall, SubscriptionHealth, SubscriptionKind,
+    SubscriptionState, SubscriptionStatus, Subscriptions, Unfinished, WaitError,
 };
 pub use crate::module::Module;
 pub use crate::wiring::{

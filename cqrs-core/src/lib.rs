@@ -48,7 +48,10 @@ pub use uuid::Uuid;
 
 #[doc(inline)]
 pub use {
-    app::{Actor, AllowAll, Authorizer, Dispatcher, HeldPermissions, Module, Receipt, Session},
+    app::{
+        Actor, AllowAll, Authorizer, Bookmark, Dispatcher, HeldPermissions, Module, Receipt,
+        Session,
+    },
     domain::{
         Aggregate, Command, CommandId, Context, Each, Event, EventId, Query, ReadTx, Reader,
         Service, Tx, Validate, Writes,

@@ -40,6 +40,7 @@ mod nesting;
 mod once;
 mod operations;
 mod overload;
+mod own_writes;
 mod pipelining;
 mod repetitions;
 mod roundabout;

@@ -154,7 +154,7 @@ impl Decisions {
             let (at, is_reloaded) = match attempt.run(attempts, &mut loaded).await {
                 Ok(AttemptOutcome::Recorded(appended)) => {
                     span.record("attempts", attempts);
-                    return Ok(Some(Receipt::new(id, appended)));
+                    return Ok(Some(self.receipt(id, appended)));
                 }
                 // An earlier sending of this command may have been recorded since the first lookup,
                 // and the handler may have rejected its effect: the product exists already because
@@ -212,7 +212,11 @@ impl Decisions {
             return Ok(None);
         };
         let appended = stored.replay(id, fingerprint).map_err(append_failed)?;
-        Ok(Some(Receipt::new(id, appended)))
+        Ok(Some(self.receipt(id, appended)))
+    }
+
+    fn receipt(&self, id: CommandId, appended: Appended) -> Receipt {
+        Receipt::new(id, appended, self.store.heads().log_fingerprint())
     }
 }
 

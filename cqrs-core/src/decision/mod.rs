@@ -3,6 +3,7 @@
 mod aggregate;
 mod aggregate_key;
 mod attempt;
+mod bookmark;
 mod cache;
 mod causation;
 mod entries;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use tokio::task::futures::TaskLocalFuture;
 use uuid::Uuid;
 
+pub use bookmark::{After, Bookmark};
 pub use cache::StateCacheHealth;
 pub use receipt::Receipt;
 

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::Bookmark;
 use crate::CommandId;
 use crate::store::{Appended, Position};
 
@@ -11,10 +12,12 @@ pub struct Receipt {
     last: Position,
     events: u64,
     replayed: bool,
+    /// Fingerprint of the log's id.
+    log: u32,
 }
 
 impl Receipt {
-    pub(crate) fn new(command: CommandId, appended: Appended) -> Self {
+    pub(crate) fn new(command: CommandId, appended: Appended, log: u32) -> Self {
         let Appended {
             first,
             last,
@@ -28,6 +31,7 @@ impl Receipt {
             last,
             events: count,
             replayed,
+            log,
         }
     }
 
@@ -55,5 +59,11 @@ impl Receipt {
     /// this one, if the connection to the database broke and the append was repeated.
     pub fn replayed(&self) -> bool {
         self.replayed
+    }
+
+    /// The place of the command's events in the log, to be passed on as text: a query in any process
+    /// can wait for it.
+    pub fn bookmark(&self) -> Bookmark {
+        Bookmark::new(self.log, self.last)
     }
 }

@@ -346,6 +346,7 @@ impl Builder {
                 stored_aggregates(&plan.aggregates),
             ),
             workers,
+            projections: plan.projections.iter().map(|it| it.entry.source).collect(),
             description: Description::new(&plan, warnings),
             sent: self.sent,
             lifecycle: Lifecycle::new(),

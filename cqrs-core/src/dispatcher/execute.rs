@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
 
 use super::inner::Inner;
-use super::{Caller, Dispatcher, Receipt};
+use super::{Caller, Dispatcher, ExecuteAndWaitCall, Receipt};
 use crate::CommandId;
 use crate::auth::Actor;
 use crate::decision::{CallOptions, CommandSlot};
 use crate::error::{CommandError, Failure};
-use crate::handler::{CommandFn, ErasedCommand, TypedCommand};
+use crate::handler::{CommandFn, ErasedCommand, Projection, TypedCommand};
 use crate::message::Command;
 use crate::registry::{MessageKind, Registry};
 use crate::store::{BoxFuture, Recorded};
@@ -64,6 +64,55 @@ impl<'d, C> ExecuteCall<'d, C> {
         self.options.causation = Some(event.meta.id.as_uuid());
         self.options.correlation = Some(event.meta.correlation);
         self
+    }
+
+    /// Waits, once the command is carried out, until the read models of the projection `P` include its
+    /// events: for callers that answer with what a query shows then.
+    ///
+    /// ```
+    /// # use cqrs_core::prelude::*;
+    /// # cqrs_core::module!();
+    /// # #[derive(Command, Clone, Serialize, Deserialize)]
+    /// # pub struct AddTitle { pub title: String }
+    /// # #[derive(Event, Serialize, Deserialize)]
+    /// # #[event(name = "title-added", version = 1)]
+    /// # pub struct TitleAdded { pub title: String }
+    /// # #[command_handler]
+    /// # fn add(AddTitle { title }: AddTitle) -> TitleAdded { TitleAdded { title } }
+    /// # #[derive(ReadModel, Clone, Serialize, Deserialize)]
+    /// # pub struct Title { #[key] pub title: String }
+    /// # pub struct TitleList;
+    /// # #[projection(name = "titles", version = 1)]
+    /// # impl TitleList {
+    /// #     #[on]
+    /// #     fn added(event: &TitleAdded, titles: &mut Views<Title>) {
+    /// #         titles.put(Title { title: event.title.clone() });
+    /// #     }
+    /// # }
+    /// # #[derive(Query, Clone, Serialize, Deserialize)]
+    /// # #[query(returns = u64)]
+    /// # pub struct CountTitles;
+    /// # #[query_handler]
+    /// # async fn count(_: CountTitles, titles: Read<Title>) -> Result<u64> {
+    /// #     titles.find().count().await
+    /// # }
+    /// use cqrs_core::app::WaitError;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// # let app = Dispatcher::builder().module(module()).store(Memory::new()).build().await?;
+    /// let add = AddTitle { title: "Emma".into() };
+    /// match app.execute(add).and_wait_for::<TitleList>().await {
+    ///     Ok(_) => assert_eq!(app.query(CountTitles).await?, 1),
+    ///     // It is carried out all the same: tell the caller where it can be seen later.
+    ///     Err(WaitError::Recorded { receipt, .. }) => println!("see {}", receipt.bookmark()),
+    ///     Err(WaitError::Command(error)) => return Err(error.into()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn and_wait_for<P: Projection>(self) -> ExecuteAndWaitCall<'d, C> {
+        ExecuteAndWaitCall::new(self).and_wait_for::<P>()
     }
 
     /// Makes the session's next queries wait for the events of the receipt.

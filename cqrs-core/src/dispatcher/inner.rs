@@ -13,6 +13,7 @@ use crate::handler::{Context, QueryInputs, QueryScope};
 use crate::json::MessageLimits;
 use crate::panic::guarded;
 use crate::registry::QueryHandlerEntry;
+use crate::source::Source;
 use crate::store::{EventLog, ViewStore};
 use crate::subscription::Progress;
 use crate::trace;
@@ -30,7 +31,10 @@ pub(crate) struct Inner {
     pub(crate) log_permission: Option<&'static str>,
     pub(crate) limits: CallLimits,
     pub(crate) decisions: Decisions,
+    /// Those of projections, then those of reactions.
     pub(crate) workers: Vec<Progress>,
+    /// The declarations of the projections, in the order of their workers.
+    pub(crate) projections: Box<[Source]>,
     pub(crate) description: Description,
     /// Set in tests of reactions only.
     pub(crate) sent: Option<Arc<SentCommands>>,

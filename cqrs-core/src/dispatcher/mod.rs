@@ -2,6 +2,7 @@
 
 mod builder;
 mod execute;
+mod execute_and_wait;
 mod handler_slots;
 mod health;
 mod inner;
@@ -15,12 +16,14 @@ mod shutdown;
 mod slots;
 mod state;
 mod subscriptions;
+mod wait_error;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::Builder;
 pub use execute::ExecuteCall;
+pub use execute_and_wait::ExecuteAndWaitCall;
 pub use health::Health;
 pub use named::Named;
 pub use query::QueryCall;
@@ -28,8 +31,9 @@ pub use session::Session;
 pub use shutdown::Unfinished;
 pub use state::{History, StateCall};
 pub use subscriptions::{SubscriptionStatus, Subscriptions};
+pub use wait_error::WaitError;
 
-pub use crate::decision::{Receipt, StateCacheHealth};
+pub use crate::decision::{After, Bookmark, Receipt, StateCacheHealth};
 pub use crate::subscription::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
 
 pub(crate) use inner::Inner;
@@ -133,6 +137,16 @@ impl Dispatcher {
             Some(_) => Caller::Program,
             None => Caller::Reaction,
         }
+    }
+
+    /// Whether a bookmark is of this dispatcher's log.
+    pub(super) fn is_of_log(&self, bookmark: Bookmark) -> bool {
+        bookmark.log() == self.inner.log.heads().log_fingerprint()
+    }
+
+    /// The bookmark of a position of this dispatcher's log.
+    pub(super) fn bookmark(&self, position: Position) -> Bookmark {
+        Bookmark::new(self.inner.log.heads().log_fingerprint(), position)
     }
 
     /// Describes every message with its handler, and every event with its listeners.

@@ -102,7 +102,7 @@ impl Inner {
         self.authorize(entry.message, entry.permission, options.actor.as_ref())??;
         let query = (entry.parse)(json, self.limits.message)??;
         query.check()??;
-        let awaited = self.wait_for(slot, options.after, options.max_wait).await?;
+        let awaited = self.wait_for(slot, &options).await?;
         let context = self.query_context(slot, options.actor)?;
         let answer = query.answer(slot.scope(context.as_ref())).await?;
         awaited.confirm(answer)

@@ -1,6 +1,7 @@
 use std::any::type_name;
 use std::future::{Future, IntoFuture, ready};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{self, Poll};
 use std::time::{Duration, Instant};
@@ -9,15 +10,15 @@ use tokio::time::timeout;
 use tracing::Instrument;
 
 use super::inner::{Inner, QuerySlot};
-use super::{Dispatcher, Receipt};
+use super::{After, Bookmark, Dispatcher};
 use crate::CommandId;
 use crate::auth::Actor;
-use crate::error::{Failure, NotCaughtUp, QueryError, Result};
+use crate::error::{Failure, Invalid, NotCaughtUp, QueryError, Result};
 use crate::handler::{Context, QueryFn, QueryResult};
 use crate::message::Query;
 use crate::panic::{guarded, method};
 use crate::registry::{MessageKind, Registry};
-use crate::store::{BoxFuture, Incarnation, Position, StoreError};
+use crate::store::{BoxFuture, Incarnation, Position, StoreError, ViewStore};
 use crate::subscription::Progress;
 use crate::trace;
 
@@ -50,6 +51,8 @@ pub struct QueryFuture<'d, A> {
 pub(super) struct QueryOptions {
     pub(super) actor: Option<Actor>,
     pub(super) after: Position,
+    /// A bookmark of another log, which fails the query.
+    pub(super) foreign: Option<Bookmark>,
     pub(super) max_wait: Option<Duration>,
 }
 
@@ -64,15 +67,30 @@ impl<'d, Q> QueryCall<'d, Q> {
         }
     }
 
-    /// Waits until the query's read models include the command's events.
-    pub fn after(self, receipt: &Receipt) -> Self {
-        self.after_position(receipt.last())
+    /// Waits until the query's read models include the events of a command, which is given by its
+    /// [`Receipt`](super::Receipt) or by a [`Bookmark`]. Either may come from another process. One of
+    /// another log fails the query as invalid.
+    pub fn after(mut self, command: impl After) -> Self {
+        let bookmark = command.bookmark();
+        if self.dispatcher.is_of_log(bookmark) {
+            return self.after_position(bookmark.position());
+        }
+        self.options().foreign = Some(bookmark);
+        self
     }
 
     /// Waits until the query's read models include every event up to this position.
     pub fn after_position(mut self, position: Position) -> Self {
         let options = self.options();
         options.after = options.after.max(position);
+        self
+    }
+
+    /// Answers from the read models as they are, without waiting for what the session of this call has
+    /// written. Whatever [`after`](Self::after) names is waited for all the same. No effect outside of
+    /// sessions.
+    pub fn stale(mut self) -> Self {
+        self.seen = None;
         self
     }
 
@@ -210,7 +228,7 @@ impl Inner {
         query: Q,
         options: QueryOptions,
     ) -> QueryResult<Q::Output> {
-        let awaited = self.wait_for(slot, options.after, options.max_wait).await?;
+        let awaited = self.wait_for(slot, &options).await?;
         let context = self.query_context(slot, options.actor)?;
         let answer = run.run(query, slot.scope(context.as_ref())).await?;
         awaited.confirm(answer)
@@ -236,31 +254,38 @@ impl Inner {
         }))
     }
 
-    /// Waits until the query's read models, if it reads any, have everything up to this position.
+    /// Waits until the query's read models, if it reads any, have everything that the options name.
     pub(super) async fn wait_for(
         &self,
         slot: &QuerySlot,
-        after: Position,
-        max_wait: Option<Duration>,
+        options: &QueryOptions,
     ) -> Result<AwaitedViews<'_>, QueryError> {
-        if after == Position::START {
+        if let Some(foreign) = options.foreign {
+            let reason =
+                format!("the bookmark `{foreign}` is of another log than that of this dispatcher");
+            return Err(Invalid::new(reason).into());
+        }
+        if options.after == Position::START {
             return Ok(AwaitedViews(Vec::new()));
         }
-        let max_wait = max_wait.unwrap_or(self.limits.wait);
-        self.reach(slot, after, max_wait).await
+        let max_wait = options.max_wait.unwrap_or(self.limits.wait);
+        self.reach(&slot.reads, &slot.stores, options.after, max_wait)
+            .await
     }
 
-    /// Waits until the query's read models have everything up to this position.
-    async fn reach(
+    /// Waits until the projections, by their places in [`Inner::workers`], have handled everything up
+    /// to this position, and the stores show it to queries.
+    pub(super) async fn reach(
         &self,
-        slot: &QuerySlot,
+        projections: &[usize],
+        stores: &[Arc<dyn ViewStore>],
         wanted: Position,
         max_wait: Duration,
     ) -> Result<AwaitedViews<'_>, QueryError> {
         let started = Instant::now();
         let left = || max_wait.saturating_sub(started.elapsed());
-        let mut awaited = AwaitedViews(Vec::with_capacity(slot.reads.len()));
-        for worker in &slot.reads {
+        let mut awaited = AwaitedViews(Vec::with_capacity(projections.len()));
+        for worker in projections {
             let progress = &self.workers[*worker];
             let reached = progress.wait_for(wanted, left()).await;
             let incarnation = reached.map_err(|behind| NotCaughtUp {
@@ -270,7 +295,7 @@ impl Inner {
             awaited.0.push((progress, incarnation));
         }
         let visible = async {
-            for store in &slot.stores {
+            for store in stores {
                 store.wait_until_visible().await?;
             }
             Ok::<_, StoreError>(())
@@ -280,7 +305,7 @@ impl Inner {
             return Ok(awaited);
         }
         let why = "what queries read from has not replicated it yet".to_owned();
-        let behind = match slot.reads.last() {
+        let behind = match projections.last() {
             Some(last) => self.workers[*last].behind(wanted, max_wait),
             // The handler reads tables with SQL that no projection writes.
             None => NotCaughtUp {

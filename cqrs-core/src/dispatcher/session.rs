@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Dispatcher, ExecuteCall, Named, QueryCall};
+use super::{After, Bookmark, Dispatcher, ExecuteCall, Named, QueryCall};
 use crate::auth::Actor;
 use crate::message::{Command, Query};
 use crate::store::Position;
@@ -11,6 +11,8 @@ pub struct Session {
     dispatcher: Dispatcher,
     actor: Option<Actor>,
     seen: AtomicU64,
+    /// A bookmark of another log, with which queries fail.
+    foreign: Option<Bookmark>,
 }
 
 impl Session {
@@ -19,6 +21,7 @@ impl Session {
             dispatcher,
             actor: None,
             seen: AtomicU64::new(0),
+            foreign: None,
         }
     }
 
@@ -26,6 +29,18 @@ impl Session {
     #[must_use]
     pub fn actor(mut self, actor: Actor) -> Self {
         self.actor = Some(actor);
+        self
+    }
+
+    /// Continues from the [`bookmark`](Session::bookmark) of an earlier session, or after the receipt
+    /// of a command, of this process or another one. With one of another log, queries fail as invalid.
+    #[must_use]
+    pub fn after(mut self, earlier: impl After) -> Self {
+        let bookmark = earlier.bookmark();
+        if self.dispatcher.is_of_log(bookmark) {
+            return self.after_position(bookmark.position());
+        }
+        self.foreign = Some(bookmark);
         self
     }
 
@@ -46,12 +61,13 @@ impl Session {
         self.executing(self.dispatcher.execute_json(name, json))
     }
 
-    /// See [`Dispatcher::query`]. Waits for everything that this session has written.
+    /// See [`Dispatcher::query`]. Waits for everything that this session has written, unless the call is
+    /// [`stale`](QueryCall::stale).
     pub fn query<Q: Query>(&self, query: Q) -> QueryCall<'_, Q> {
         self.asking(self.dispatcher.query(query))
     }
 
-    /// See [`Dispatcher::query_json`]. Waits for everything that this session has written.
+    /// See [`Dispatcher::query_json`]. Waits as [`query`](Session::query) does.
     pub fn query_json<'s>(&'s self, name: &'s str, json: &'s [u8]) -> QueryCall<'s, Named<'s>> {
         self.asking(self.dispatcher.query_json(name, json))
     }
@@ -61,6 +77,13 @@ impl Session {
         Position::new(self.seen.load(Ordering::Acquire))
     }
 
+    /// The place up to which the session has written, to be passed on as text: a session in any process
+    /// can continue from there.
+    pub fn bookmark(&self) -> Bookmark {
+        self.foreign
+            .unwrap_or_else(|| self.dispatcher.bookmark(self.position()))
+    }
+
     fn executing<'s, C>(&'s self, mut call: ExecuteCall<'s, C>) -> ExecuteCall<'s, C> {
         call.options.actor.clone_from(&self.actor);
         call.seen = Some(&self.seen);
@@ -68,7 +91,10 @@ impl Session {
     }
 
     fn asking<'s, Q>(&'s self, call: QueryCall<'s, Q>) -> QueryCall<'s, Q> {
-        let call = call.seen(&self.seen);
+        let mut call = call.seen(&self.seen);
+        if let Some(foreign) = self.foreign {
+            call = call.after(foreign);
+        }
         match &self.actor {
             Some(actor) => call.actor(actor.clone()),
             None => call,

@@ -144,6 +144,20 @@ pub enum Failure {
         /// A handler of the message in a module outside the dispatcher.
         elsewhere: Option<Source>,
     },
+    /// This dispatcher does not have the projection that a command was to be
+    /// [waited for](crate::app::ExecuteCall::and_wait_for): its module is not among the dispatcher's.
+    /// The command was not sent.
+    #[error(
+        "this dispatcher has no projection `{name}` ({declared_at}): include `{}` with `.module(..)` \
+         on the builder, or do not wait for it",
+        .declared_at.module
+    )]
+    NoProjection {
+        /// The projection's name.
+        name: &'static str,
+        /// The projection's place.
+        declared_at: Source,
+    },
     /// The dispatcher is shut down, or is shutting down, and takes no new work. Nothing was
     /// recorded. Send the message to another process, or again after a restart.
     #[error("the dispatcher is shut down: nothing was done")]

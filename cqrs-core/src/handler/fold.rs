@@ -11,6 +11,12 @@ use crate::store::{ErasedViewTx, Recorded};
 use crate::views::{ErasedBuffer, ReadModel, ViewBuffer, Views};
 
 /// A projection. `#[projection]` on an `impl` block implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a projection",
+    label = "this type has no `#[projection(..)] impl`",
+    note = "name the type with `#[projection(name = \"..\", version = 1)]` on its `impl` block: not one \
+            of its read models"
+)]
 pub trait Projection: 'static {
     /// The name, part of the name of the checkpoint.
     const NAME: &'static str;

@@ -1,5 +1,9 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use tokio::sync::watch;
 use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Incarnation, Position};
 
@@ -10,7 +14,11 @@ use super::{Incarnation, Position};
 /// [`replace`](Self::replace). All other code only reads it and waits until a head is
 /// [reached](Self::reached).
 #[derive(Clone, Debug)]
-pub struct Heads(watch::Sender<Known>);
+pub struct Heads {
+    known: watch::Sender<Known>,
+    /// That of the log's id, for every receipt: without the lock that `known` takes.
+    fingerprint: Arc<AtomicU32>,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Known {
@@ -31,40 +39,50 @@ impl Heads {
     /// Creates the heads of a log that ends here, in its first incarnation, with a random id. A log
     /// that can be opened several times stores an id and sets it with [`of_log`](Self::of_log).
     pub fn new(position: Position) -> Self {
-        Self(watch::Sender::new(Known {
-            log: Uuid::now_v7(),
-            incarnation: Incarnation::default(),
-            position,
-        }))
+        let log = Uuid::now_v7();
+        Self {
+            known: watch::Sender::new(Known {
+                log,
+                incarnation: Incarnation::default(),
+                position,
+            }),
+            fingerprint: Arc::new(AtomicU32::new(fingerprint(log))),
+        }
     }
 
     /// Sets the id of the log.
     #[must_use]
     pub fn of_log(self, log: Uuid) -> Self {
-        self.0.send_modify(|known| known.log = log);
+        self.identify(log);
+        self.known.send_modify(|known| known.log = log);
         self
     }
 
     /// Identifies the log within this process: handlers of several dispatchers may decide about the
     /// same aggregates. A copy restored from a backup has the same id; two logs never share one.
     pub fn log_id(&self) -> Uuid {
-        self.0.borrow().log
+        self.known.borrow().log
+    }
+
+    /// A short form of the id, which tells logs apart in a text.
+    pub(crate) fn log_fingerprint(&self) -> u32 {
+        self.fingerprint.load(Ordering::Relaxed)
     }
 
     /// The last known head.
     pub fn position(&self) -> Position {
-        self.0.borrow().position
+        self.known.borrow().position
     }
 
     /// The current incarnation of the log. A log that can be replaced under a running process
     /// refuses appends of earlier incarnations.
     pub fn incarnation(&self) -> Incarnation {
-        self.0.borrow().incarnation
+        self.known.borrow().incarnation
     }
 
     /// Whether a watcher waits for changes.
     pub fn is_watched(&self) -> bool {
-        self.0.receiver_count() > 0
+        self.known.receiver_count() > 0
     }
 
     /// Waits until the known head is at this position or later, and returns the head.
@@ -76,13 +94,13 @@ impl Heads {
     pub(crate) fn watch(&self) -> HeadWatch {
         HeadWatch {
             heads: self.clone(),
-            changes: self.0.subscribe(),
+            changes: self.known.subscribe(),
         }
     }
 
     /// Raises the head. A lower position has no effect.
     pub fn advance(&self, head: Position) {
-        self.0.send_if_modified(|known| {
+        self.known.send_if_modified(|known| {
             let is_later = head > known.position;
             known.position = head.max(known.position);
             // Without watchers, no notification is needed: a later watcher begins with the new
@@ -94,13 +112,23 @@ impl Heads {
     /// Switches to another log, which ends here. Returns its incarnation, and wakes all watchers.
     pub fn replace(&self, log: Uuid, position: Position) -> Incarnation {
         let incarnation = self.incarnation().next();
-        self.0.send_replace(Known {
+        self.identify(log);
+        self.known.send_replace(Known {
             log,
             incarnation,
             position,
         });
         incarnation
     }
+
+    fn identify(&self, log: Uuid) {
+        self.fingerprint.store(fingerprint(log), Ordering::Relaxed);
+    }
+}
+
+fn fingerprint(log: Uuid) -> u32 {
+    let [first, second, third, fourth, ..] = xxh3_64(log.as_bytes()).to_be_bytes();
+    u32::from_be_bytes([first, second, third, fourth])
 }
 
 impl HeadWatch {
@@ -153,6 +181,7 @@ mod tests {
         watch.changed().await;
         assert_eq!(watch.position(), Position::new(1));
         assert_eq!((watch.incarnation(), heads.log_id()), (next, log));
+        assert_eq!(heads.log_fingerprint(), fingerprint(log));
         assert_ne!(next, Incarnation::default());
     }
 

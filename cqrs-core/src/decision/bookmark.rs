@@ -1,0 +1,192 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::Receipt;
+use crate::error::Invalid;
+use crate::store::Position;
+
+/// The version of the text.
+const VERSION: &str = "1";
+
+/// Maximum length of the text: version, fingerprint and position.
+const MAX_BYTES: usize = 1 + 1 + 8 + 1 + 20;
+
+/// A place in a log up to which a caller has written, to be passed on as text: in a header, a cookie or
+/// a message. A query with `.after(&bookmark)` waits for it in any process with the same log.
+///
+/// The text is opaque, and checked when it is read:
+///
+/// ```
+/// use cqrs_core::Bookmark;
+/// use cqrs_core::prelude::*;
+///
+/// let bookmark: Bookmark = "1-5f3a9c2e-1204".parse()?;
+/// assert_eq!(bookmark.to_string(), "1-5f3a9c2e-1204");
+/// assert!("1-5f3a9c2e".parse::<Bookmark>().is_err());
+/// # Ok::<(), Invalid>(())
+/// ```
+///
+/// It is neither secret nor signed. One that somebody has made up has a query wait, at most for
+/// [`max_wait`](crate::app::Builder::max_wait), and fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Bookmark {
+    /// Fingerprint of the log's id.
+    log: u32,
+    position: Position,
+}
+
+/// A place in the log that a query can wait for.
+#[diagnostic::on_unimplemented(
+    message = "a query cannot wait for `{Self}`",
+    label = "neither a receipt nor a bookmark",
+    note = "`.after(&receipt)` takes the result of a command, or a bookmark: read a text with \
+            `text.parse::<Bookmark>()?`",
+    note = "`.after_position(position)` takes a position"
+)]
+pub trait After {
+    /// The place.
+    fn bookmark(self) -> Bookmark;
+}
+
+impl Bookmark {
+    pub(crate) fn new(log: u32, position: Position) -> Self {
+        Self { log, position }
+    }
+
+    /// Fingerprint of the log's id.
+    pub(crate) fn log(self) -> u32 {
+        self.log
+    }
+
+    pub(crate) fn position(self) -> Position {
+        self.position
+    }
+
+    /// `None` unless the text is exactly the one that [`Display`](fmt::Display) writes.
+    fn read(text: &str) -> Option<Self> {
+        let mut parts = text.split('-');
+        let (version, log, position) = (parts.next()?, parts.next()?, parts.next()?);
+        let read = Self {
+            log: u32::from_str_radix(log, 16).ok()?,
+            position: Position::new(position.parse().ok()?),
+        };
+        // Without other spellings of the same place: upper case, signs, leading zeros.
+        (version == VERSION && read.to_string() == text).then_some(read)
+    }
+}
+
+impl fmt::Display for Bookmark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{VERSION}-{:08x}-{}", self.log, self.position)
+    }
+}
+
+impl FromStr for Bookmark {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if text.len() > MAX_BYTES {
+            let length = text.len();
+            return Err(Invalid::new(format!(
+                "a text of {length} bytes is not a bookmark, which has at most {MAX_BYTES}"
+            )));
+        }
+        Self::read(text).ok_or_else(|| {
+            Invalid::new(format!(
+                "`{}` is not a bookmark: pass on the text that `receipt.bookmark()` or \
+                 `session.bookmark()` has given, unchanged",
+                text.escape_debug()
+            ))
+        })
+    }
+}
+
+impl From<Bookmark> for String {
+    fn from(bookmark: Bookmark) -> Self {
+        bookmark.to_string()
+    }
+}
+
+impl TryFrom<String> for Bookmark {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl After for Bookmark {
+    fn bookmark(self) -> Bookmark {
+        self
+    }
+}
+
+impl After for &Bookmark {
+    fn bookmark(self) -> Bookmark {
+        *self
+    }
+}
+
+// Not for a receipt itself: a lint would call the `&` of `.after(&receipt)` needless.
+impl After for &Receipt {
+    fn bookmark(self) -> Bookmark {
+        Receipt::bookmark(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bookmark_is_read_as_it_was_written() {
+        for (log, position) in [(0, 0), (0x5f3a_9c2e, 1_204), (u32::MAX, u64::MAX)] {
+            let bookmark = Bookmark::new(log, Position::new(position));
+            let text = bookmark.to_string();
+            assert!(text.len() <= MAX_BYTES, "{text}");
+            assert_eq!(text.parse(), Ok(bookmark));
+            let json = serde_json::to_string(&bookmark).expect("it has JSON");
+            assert_eq!(json, format!("\"{text}\""));
+            assert_eq!(serde_json::from_str::<Bookmark>(&json).ok(), Some(bookmark));
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_not_a_bookmark_is_refused_and_a_long_one_is_not_repeated() {
+        let texts = [
+            "",
+            "7",
+            "1-",
+            "--",
+            "2-5f3a9c2e-1204",
+            "1-5f3a9c2e-",
+            "1-5f3a9c2e--1",
+            "1-5f3a9c2e-+1",
+            "1-5f3a9c2e-01",
+            "1-5F3A9C2E-1",
+            "1-5f3a9c2-1",
+            "1-5f3a9c2e-1-1",
+            "1-5f3a9c2e-1 ",
+            "1-5f3a9c2e-99999999999999999999",
+        ];
+        for text in texts {
+            let error = text.parse::<Bookmark>().expect_err(text).to_string();
+            assert!(
+                error.contains(text) && error.contains("receipt.bookmark()"),
+                "{error}"
+            );
+        }
+        let long = "1".repeat(1 << 20);
+        let error = long
+            .parse::<Bookmark>()
+            .expect_err("it is long")
+            .to_string();
+        assert_eq!(
+            error,
+            "a text of 1048576 bytes is not a bookmark, which has at most 31"
+        );
+    }
+}
