@@ -92,6 +92,7 @@ mod spans;
 mod wiring;
 
 // Failures of machines, networks and databases.
+mod budget;
 mod connecting;
 mod contention;
 #[cfg(unix)]

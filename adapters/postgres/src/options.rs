@@ -3,6 +3,16 @@ use std::time::Duration;
 
 use cqrs_kit::options::WriterOptions;
 
+/// Upper bound of the pool size: more than any PostgreSQL server accepts.
+pub(crate) const MAX_POOL_SIZE: usize = 1 << 18;
+
+/// Number of pools.
+const POOLS: usize = 4;
+
+/// Number of connections beside the pools: the writer, the notifier, the observer of connections that wait for an
+/// answer, and the lookup of commits in doubt.
+const BESIDE_POOLS: usize = 4;
+
 /// Settings of a connection.
 ///
 /// ```no_run
@@ -124,12 +134,30 @@ impl Options {
     }
 
     /// Maximum number of connections in each of the four pools: for the log, for read models, for
-    /// transactions of handlers, and for SQL in query handlers. At least 1. Defaults to 8. One more connection writes the log, one carries notifications, and
-    /// one is opened for a moment when a statement takes longer than half of
-    /// [`retry_timeout`](Options::retry_timeout).
+    /// transactions of handlers, and for SQL in query handlers. At least 1. Defaults to 8. See
+    /// [`max_connections`](Options::max_connections) for the sum.
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections.max(1);
         self
+    }
+
+    /// Maximum number of connections that a process has open with these options, to be compared with
+    /// the `max_connections` of the server: 36 with the defaults, 8 at the least.
+    ///
+    /// These are four pools of [`pool_size`](Options::pool_size), of which two lead to
+    /// [`read_url`](Options::read_url), and four more: one writes the log, one carries notifications, and
+    /// two are opened for a moment, if the server is asked whether it still executes a statement that
+    /// takes longer than half of [`retry_timeout`](Options::retry_timeout), or whether a transaction was
+    /// committed whose connection was lost. With a `read_url`, its server may be asked, too.
+    ///
+    /// [`connect`](Options::connect) has two open at a time. After a network failure, the server may count
+    /// lost connections until it notices that they are gone.
+    pub fn max_connections(&self) -> usize {
+        let beside_pools = BESIDE_POOLS + usize::from(self.read_url.is_some());
+        self.pool_size
+            .min(MAX_POOL_SIZE)
+            .saturating_mul(POOLS)
+            .saturating_add(beside_pools)
     }
 
     /// Maximum duration of a statement, and of a pause between two in the transaction of a projection,

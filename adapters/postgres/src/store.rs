@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::store::Limits;
+use tokio::sync::Semaphore;
 
 use crate::known_log::KnownLog;
 use crate::link::{Link, Pool};
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     /// Queries are answered by the database of `read_url`, which may be a replica that lags behind.
     pub(crate) reads_elsewhere: bool,
     pub(crate) link: Link,
+    /// The permit to look up, on a connection outside of the pools, whether a transaction was committed.
+    pub(crate) lookups: Semaphore,
     pub(crate) retry_timeout: Duration,
     pub(crate) log: KnownLog,
     pub(crate) schema: Schema,

@@ -2,6 +2,7 @@ mod pooler;
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use tokio_postgres::Row;
 use tracing::info;
 
@@ -109,6 +110,7 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
         reads,
         event_sizes,
         link,
+        lookups: Semaphore::new(1),
         retry_timeout: options.retry_timeout,
         log,
         schema,
@@ -120,7 +122,7 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
 
 /// What a server is in its cluster.
 #[derive(Debug, PartialEq, Eq)]
-enum Role {
+enum ServerRole {
     Primary,
     Replica,
 }
@@ -134,7 +136,7 @@ async fn open_log(
 ) -> Result<(KnownLog, Head), ConnectError> {
     let connection = link.open().await.map_err(unreachable)?;
     pooler::refuse(link, &connection).await?;
-    if check_server(&connection, schema).await? == Role::Replica {
+    if check_server(&connection, schema).await? == ServerRole::Replica {
         return Err(ConnectError::Replica);
     }
     if options.migrate {
@@ -173,7 +175,10 @@ async fn check_copy(
 }
 
 /// Refuses a server that is too old, and a database whose encoding cannot represent every text.
-async fn check_server(connection: &Connection, schema: &Schema) -> Result<Role, ConnectError> {
+async fn check_server(
+    connection: &Connection,
+    schema: &Schema,
+) -> Result<ServerRole, ConnectError> {
     let select = "SELECT current_setting('server_version_num')::bigint, \
                   current_setting('server_version'), pg_is_in_recovery(), \
                   current_setting('server_encoding'), current_database()::text";
@@ -199,9 +204,9 @@ async fn check_server(connection: &Connection, schema: &Schema) -> Result<Role, 
     }
     let is_replica = row.try_get(2).map_err(|error| refused(error.into()))?;
     Ok(if is_replica {
-        Role::Replica
+        ServerRole::Replica
     } else {
-        Role::Primary
+        ServerRole::Primary
     })
 }
 

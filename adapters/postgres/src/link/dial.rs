@@ -1,7 +1,10 @@
 use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::ClientWrapper;
+use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, SimpleQueryMessage};
@@ -16,6 +19,34 @@ pub(crate) struct Dial {
     pub(crate) config: Config,
     pub(crate) tls: MakeRustlsConnect,
     pub(crate) deadlines: Deadlines,
+    pub(crate) observer: Arc<Observer>,
+}
+
+/// The connection on which the server is asked about others that wait for an answer. However many do,
+/// it is the only one, and it is closed when none waits any more.
+#[derive(Default)]
+pub(crate) struct Observer {
+    client: Mutex<Option<ClientWrapper>>,
+    users: AtomicUsize,
+}
+
+/// Counts a use of the observer until it is dropped.
+struct ObserverUse<'o>(&'o Observer);
+
+impl Observer {
+    fn begin_use(&self) -> ObserverUse<'_> {
+        self.users.fetch_add(1, Ordering::SeqCst);
+        ObserverUse(self)
+    }
+}
+
+impl Drop for ObserverUse<'_> {
+    fn drop(&mut self) {
+        let is_last = self.0.users.fetch_sub(1, Ordering::SeqCst) == 1;
+        if is_last && let Ok(mut client) = self.0.client.try_lock() {
+            *client = None;
+        }
+    }
 }
 
 /// Time limits of an exchange with the server.
@@ -66,7 +97,18 @@ impl Dial {
         let work = format!(
             "SELECT coalesce(state, '') NOT LIKE 'idle%' FROM pg_stat_activity WHERE pid = {backend}"
         );
-        let look = async { Ok(self.connect().await?.0.simple_query(&work).await?) };
+        // Dropped after the lock of the client.
+        let _use = self.observer.begin_use();
+        let look = async {
+            let mut shared = self.observer.client.lock().await;
+            let client = match shared.take() {
+                Some(client) if !client.is_closed() => client,
+                _ => self.connect().await?.0,
+            };
+            let answers = client.simple_query(&work).await?;
+            *shared = Some(client);
+            Ok(answers)
+        };
         match self.in_time(look).await {
             Ok(answers) => answers.iter().find_map(value) == Some("t"),
             // An error, such as too many connections, is an answer, too.

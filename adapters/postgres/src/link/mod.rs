@@ -17,6 +17,7 @@ use crate::incarnations::Incarnations;
 use crate::known_log::KnownLog;
 use crate::link::connection::Connection;
 use crate::link::dial::{Deadlines, Dial, value};
+use crate::options::MAX_POOL_SIZE;
 use crate::sql::{DURABLE, SESSION, Sql};
 use crate::{ConnectError, Options};
 
@@ -25,9 +26,6 @@ pub(crate) type Pool = managed::Pool<Link>;
 
 /// A pooled connection. Goes back to its pool when dropped, unless it was closed.
 pub(crate) type PooledConnection = managed::Object<Link>;
-
-/// Upper bound of the pool size: more than any PostgreSQL server accepts.
-const MAX_POOL_SIZE: usize = 1 << 18;
 
 /// Opens connections with a configured session.
 #[derive(Clone)]
@@ -83,6 +81,7 @@ impl Link {
                 config,
                 tls: tls::connector(options)?,
                 deadlines,
+                observer: Arc::default(),
             },
             session: format!("{SESSION}; SET statement_timeout = {timeout}; {DURABLE}").into(),
             log: None,

@@ -5,6 +5,7 @@ use cqrs_core::{CommandId, Position};
 use cqrs_kit::decider::{ConflictWindow, Decider};
 use cqrs_kit::prepared::Prepared;
 use futures_util::future::join;
+use tokio::time::timeout;
 
 use crate::fault::{Fault, Kind};
 use crate::link::connection::Connection;
@@ -261,9 +262,13 @@ async fn resolve_append(
     }
 }
 
-/// Looks for the command on a new connection. The fence waits for the transaction in doubt, which holds
-/// the lock of the head, so the lookup after it is final.
+/// Looks for the command on a new connection, of which a process has one at a time. The fence waits for the
+/// transaction in doubt, which holds the lock of the head, so the lookup after it is final.
 async fn look_up(shared: &Shared, id: CommandId) -> Result<Option<StoredCommand>, Fault> {
+    let Ok(_permit) = timeout(shared.retry_timeout, shared.lookups.acquire()).await else {
+        let busy = "other commands are being looked up: the server answers too slowly";
+        return Err(Fault::new(Kind::Lost, busy));
+    };
     let session = LogSession::open(&shared.link, shared.sql.clone()).await?;
     let mut found = session.fence_and_lookup(vec![id]).await?;
     Ok(found.remove(&id))
