@@ -34,10 +34,10 @@
 pub use crate::auth::{AccessRequest, Action, Actor, AllowAll, Authorizer, HeldPermissions};
 pub use crate::dispatcher::{
     After, Bookmark, Builder, Dispatcher, ExecuteAndWaitCall, ExecuteCall, Health, History, Named,
-    QueryCall, Receipt, Session, StateCacheHealth, StateCall, SubscriptionHealth, SubscriptionKind,
-    SubscriptionState, SubscriptionStatus, Subscriptions, Unfinished, WaitError,
+    ProbeResult, QueryCall, Receipt, Session, StateCacheHealth, StateCall, SubscriptionHealth,
+    SubscriptionKind, SubscriptionState, SubscriptionStatus, Subscriptions, Unfinished, WaitError,
 };
 pub use crate::module::Module;
 pub use crate::wiring::{
-    BuildError, Description, EventDescription, Listener, MessageDescription, Problem, Source,
+    BuildError, Description, EventDescription, Listener, MessageDescription, Problem, Role, Source,
 };

@@ -4,6 +4,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::Dispatcher;
+use super::catch_up::CatchUp;
 use super::handler_slots::{command_slots, query_slots};
 use super::inner::{CallLimits, Inner};
 use super::lifecycle::Lifecycle;
@@ -19,11 +20,11 @@ use crate::message::Storage;
 use crate::module::Module;
 use crate::registry::{AggregateEntry, Registry};
 use crate::store::{EventLog, ModelSchema, Store, StoreError, ViewStore};
-use crate::subscription::{self, Coordinator, Observer};
+use crate::subscription::{self, Coordinator, Phase, unless};
 use crate::trace;
 use crate::views::ReadModel;
 use crate::wiring::{
-    BuildError, Description, GivenStores, Models, Plan, Problems, Scope, Stores, ViewStores,
+    BuildError, Description, GivenStores, Models, Plan, Problems, Role, Scope, Stores, ViewStores,
     is_same,
 };
 
@@ -35,6 +36,7 @@ pub struct Builder {
     authorizer: Option<Arc<dyn Authorizer>>,
     log_permission: Option<&'static str>,
     scope: Scope,
+    roles: Vec<Role>,
     clock: Clock,
     limits: CallLimits,
     sent: Option<Arc<SentCommands>>,
@@ -48,6 +50,7 @@ impl Builder {
             authorizer: None,
             log_permission: None,
             scope: Scope::default(),
+            roles: Role::ALL.to_vec(),
             clock: Clock::default(),
             limits: CallLimits::default(),
             sent: None,
@@ -102,7 +105,8 @@ impl Builder {
     /// Uses the stores of another dispatcher.
     #[track_caller]
     pub fn stores_of(mut self, other: &Dispatcher) -> Self {
-        let Stores { log, views } = &other.inner.stores;
+        let Stores { log, views, .. } = &other.inner.stores;
+        self.stores.are_shared = true;
         self.stores.add_log(log.clone());
         if let Some(views) = &views.main {
             self.stores.add_views(views.clone());
@@ -139,6 +143,27 @@ impl Builder {
     /// process; once a module is named, only named modules are included.
     pub fn module(mut self, module: Module) -> Self {
         self.scope.add(module);
+        self
+    }
+
+    /// The work that this process takes on, if it is not all of it. Processes of one application may
+    /// divide the work: some answer requests, others bring read models up to date.
+    ///
+    /// ```
+    /// use cqrs_core::app::Role;
+    /// # use cqrs_core::prelude::*;
+    ///
+    /// let web = Dispatcher::builder().roles([Role::Commands, Role::Queries]);
+    /// let worker = Dispatcher::builder().roles([Role::Projections, Role::Reactions]);
+    /// ```
+    ///
+    /// Commands and queries without the role fail with
+    /// [`Failure::NotInRole`](crate::error::Failure::NotInRole). Without the role for a projection or
+    /// reaction, this process never handles its events, and observes how far another one is: queries wait
+    /// with [`after`](super::QueryCall::after) as in any process. A service is required only by handlers
+    /// of these roles. `build` refuses an empty list.
+    pub fn roles(mut self, roles: impl IntoIterator<Item = Role>) -> Self {
+        self.roles = roles.into_iter().collect();
         self
     }
 
@@ -243,6 +268,13 @@ impl Builder {
         self
     }
 
+    /// Maximum number of positions between the head of the log and a projection at which that counts as
+    /// caught up, for [`readiness`](Dispatcher::readiness). Defaults to 1,000.
+    pub fn ready_lag(mut self, positions: u64) -> Self {
+        self.limits.ready_lag = positions;
+        self
+    }
+
     /// Maximum number of states of aggregates in memory, so that a decision about one of them reads
     /// nothing. Defaults to 10,000; 0 turns it off, `usize::MAX` is no limit. Decisions are the
     /// same either way.
@@ -268,13 +300,14 @@ impl Builder {
         let registry = Registry::get();
         let mut problems = Problems::default();
         let plan = Plan::new(registry, &self.scope, &mut problems);
-        plan.check_services(&self.services, &mut problems);
+        plan.check_services(&self.services, &self.roles, &mut problems);
         let has_authorizer = self.authorizer.is_some();
         plan.check_permissions(has_authorizer, self.log_permission, &mut problems);
         let given = std::mem::take(&mut self.stores);
         let Some(stores) = given.check(&plan, &mut problems) else {
             return Err(problems.into_error());
         };
+        stores.check_roles(&plan, &self.roles, &mut problems);
         self.limits.check(&mut problems);
         if !problems.is_empty() {
             return Err(problems.into_error());
@@ -293,38 +326,34 @@ impl Builder {
         prepare(&models, &stores.views).await?;
         let mut workers = Vec::new();
         let mut projections = Vec::new();
-        let mut observers = Vec::new();
         let mut coordinators = Coordinators::new(&stores.views, self.limits.lease);
         for projection in &plan.projections {
             let views = stores.of_projection(projection).ok_or_else(no_view_store)?;
-            if views.view_capabilities().read_only {
-                let observer = Observer::new(projection, views.clone());
-                workers.push(observer.progress());
-                observers.push(observer);
-            } else {
-                let (worker, follower) = subscription::projection(
-                    projection,
-                    &models,
-                    &stores.log,
-                    views,
-                    coordinators.of_store(views),
-                    self.limits.retry_for,
-                )
-                .await?;
-                workers.push(worker.progress());
-                projections.push((worker, follower));
-            }
+            let is_handled =
+                self.roles.contains(&Role::Projections) && !views.view_capabilities().read_only;
+            let (worker, follower) = subscription::projection(
+                projection,
+                &models,
+                &stores.log,
+                views,
+                coordinators.of_store(views, is_handled),
+                self.limits.retry_for,
+            )
+            .await?;
+            workers.push(worker.progress());
+            projections.push((worker, follower));
         }
         let mut reactions = Vec::new();
         if !stores.log.capabilities().read_only {
             for entry in &plan.reactions {
                 let views = stores.views.main.as_ref().ok_or_else(no_view_store)?;
                 if !views.view_capabilities().read_only {
+                    let is_handled = self.roles.contains(&Role::Reactions);
                     let worker = subscription::reaction(
                         entry,
                         &stores.log,
                         views,
-                        coordinators.of_store(views),
+                        coordinators.of_store(views, is_handled),
                         self.limits.retry_for,
                     )
                     .await?;
@@ -333,6 +362,7 @@ impl Builder {
                 }
             }
         }
+        let coordinators: Vec<_> = coordinators.into_busy().collect();
         let inner = Inner {
             commands: command_slots(&plan.command_handlers, &self.services),
             queries: query_slots(&plan, &self.services, &models, &stores),
@@ -349,18 +379,21 @@ impl Builder {
             projections: plan.projections.iter().map(|it| it.entry.source).collect(),
             description: Description::new(&plan, warnings),
             sent: self.sent,
-            lifecycle: Lifecycle::new(),
+            lifecycle: Lifecycle::new(&self.roles),
+            catch_up: CatchUp::new(plan.projections.len(), self.limits.ready_lag),
+            store_failures: coordinators.iter().map(Coordinator::failure).collect(),
             log: stores.log.clone(),
             stores,
         };
-        trace::started(&inner.description, inner.workers.len() - observers.len());
+        trace::started(&inner.description, inner.workers.len());
         let mut dispatcher = Dispatcher {
             inner: Arc::new(inner),
             workers: None,
         };
         let mut tasks = JoinSet::new();
-        for coordinator in coordinators.into_busy() {
-            tasks.spawn(coordinator.run(dispatcher.inner.lifecycle.watch()));
+        for coordinator in coordinators {
+            let run = coordinator.run(dispatcher.inner.lifecycle.watch());
+            tasks.spawn(watched(dispatcher.clone(), COORDINATOR, run));
         }
         for (worker, projection) in projections {
             let phases = dispatcher.inner.lifecycle.watch();
@@ -374,39 +407,66 @@ impl Builder {
             let run = worker.run(Box::new(reaction), phases);
             tasks.spawn(within(dispatcher.clone(), entry.name, run));
         }
-        for observer in observers {
-            let phases = dispatcher.inner.lifecycle.watch();
-            let name = observer.progress().name();
-            tasks.spawn(within(dispatcher.clone(), name, observer.run(phases)));
+        for place in 0..plan.projections.len() {
+            if self.roles.contains(&Role::Queries) {
+                tasks.spawn(catch_up(dispatcher.clone(), place));
+            } else {
+                dispatcher.inner.catch_up.complete(place);
+            }
         }
         dispatcher.workers = Some(Arc::new(Workers::new(tasks)));
         Ok(dispatcher)
     }
 }
 
-/// The coordinators of the view stores that have shards.
-struct Coordinators(Vec<(Arc<dyn ViewStore>, Coordinator)>);
+/// The coordinators of the view stores.
+struct Coordinators(Vec<StoreCoordinators>);
+
+struct StoreCoordinators {
+    store: Arc<dyn ViewStore>,
+    /// For what this process handles. `None` if the store has no shards.
+    claiming: Option<Coordinator>,
+    /// For what it does not handle.
+    observing: Coordinator,
+}
 
 impl Coordinators {
     fn new(views: &ViewStores, lease: Duration) -> Self {
-        let coordinators = views.all().into_iter().filter_map(|store| {
-            let coordinator = Coordinator::new(store.clone(), lease)?;
-            Some((store.clone(), coordinator))
+        let stores = views.all().into_iter();
+        let coordinators = stores.map(|store| StoreCoordinators {
+            store: store.clone(),
+            claiming: Coordinator::new(store.clone(), lease),
+            observing: Coordinator::observing(store.clone(), lease),
         });
         Self(coordinators.collect())
     }
 
-    fn of_store(&mut self, store: &Arc<dyn ViewStore>) -> Option<&mut Coordinator> {
-        let found = self.0.iter_mut().find(|(of, _)| is_same(of, store));
-        found.map(|(_, coordinator)| coordinator)
+    /// The coordinator of a subscription with its checkpoint in this store, by whether this process handles
+    /// it.
+    fn of_store(
+        &mut self,
+        store: &Arc<dyn ViewStore>,
+        is_handled: bool,
+    ) -> Option<&mut Coordinator> {
+        let of_store = self.0.iter_mut().find(|it| is_same(&it.store, store))?;
+        if is_handled {
+            of_store.claiming.as_mut()
+        } else {
+            Some(&mut of_store.observing)
+        }
     }
 
     /// Those with the shard of a worker.
     fn into_busy(self) -> impl Iterator<Item = Coordinator> {
-        let coordinators = self.0.into_iter().map(|(_, coordinator)| coordinator);
-        coordinators.filter(Coordinator::has_shards)
+        let of_stores = self.0.into_iter();
+        of_stores
+            .flat_map(|it| it.claiming.into_iter().chain([it.observing]))
+            .filter(Coordinator::has_shards)
     }
 }
+
+/// The name of a coordinator's task.
+const COORDINATOR: &str = "coordinator";
 
 /// Prepares the stores for their read models.
 async fn prepare(models: &Models, views: &ViewStores) -> Result<(), StoreError> {
@@ -430,7 +490,24 @@ fn no_view_store() -> StoreError {
 
 /// Runs a worker, and keeps the dispatcher alive until the worker has ended.
 async fn within(dispatcher: Dispatcher, name: &'static str, run: impl Future<Output = ()>) {
-    dispatcher.inner.decisions.running(name, run).await;
+    let run = dispatcher.inner.decisions.running(name, run);
+    watched(dispatcher, name, run).await;
+}
+
+/// Runs a task, and notes its end.
+async fn watched(dispatcher: Dispatcher, name: &'static str, run: impl Future<Output = ()>) {
+    let _end = dispatcher.inner.lifecycle.task(name);
+    run.await;
+}
+
+/// Notes when a projection has caught up.
+async fn catch_up(dispatcher: Dispatcher, place: usize) {
+    let mut phases = dispatcher.inner.lifecycle.watch();
+    let shut_down = async {
+        // An error would mean that the sender is gone, but the dispatcher has it.
+        let _ = phases.wait_for(|phase| *phase != Phase::Running).await;
+    };
+    let _ = unless(shut_down, dispatcher.inner.catch_up(place)).await;
 }
 
 /// The aggregates with `storage = "state"`. An event may concern an aggregate of a module that is

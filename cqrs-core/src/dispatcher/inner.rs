@@ -1,7 +1,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::SubscriptionKind;
+use super::catch_up::CatchUp;
 use super::lifecycle::Lifecycle;
 use super::sent::SentCommands;
 use super::slots::Slots;
@@ -39,6 +42,9 @@ pub(crate) struct Inner {
     /// Set in tests of reactions only.
     pub(crate) sent: Option<Arc<SentCommands>>,
     pub(crate) lifecycle: Lifecycle,
+    pub(crate) catch_up: CatchUp,
+    /// The errors of the view stores' last signs of life, `None` for those that have answered.
+    pub(crate) store_failures: Vec<watch::Receiver<Option<String>>>,
 }
 
 /// A query's handler in this dispatcher.
@@ -74,6 +80,8 @@ pub(crate) struct CallLimits {
     pub(crate) lease: Duration,
     /// Time after which an event that still fails stops its projection or reaction.
     pub(crate) retry_for: Duration,
+    /// Maximum number of positions at which a projection counts as caught up.
+    pub(crate) ready_lag: u64,
     pub(crate) decisions: DecisionLimits,
 }
 
@@ -87,6 +95,7 @@ impl Default for CallLimits {
             wait: Duration::from_secs(5),
             lease: Duration::from_secs(10),
             retry_for: Duration::from_secs(300),
+            ready_lag: 1_000,
             decisions: DecisionLimits::default(),
         }
     }

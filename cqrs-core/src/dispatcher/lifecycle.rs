@@ -1,18 +1,23 @@
 use std::pin::pin;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
 use crate::error::Failure;
 use crate::store::Position;
 use crate::subscription::Phase;
+use crate::wiring::Role;
 
 /// Whether a dispatcher accepts new work, and the number of commands in progress.
 pub(crate) struct Lifecycle {
     phase: watch::Sender<Phase>,
-    /// The callers that the phase admits. Every call reads it, so it is apart from the counter, which
-    /// every command writes.
-    admits: AtomicU8,
+    /// The callers whose commands, and whose queries, the phase and the roles of the process admit.
+    /// Every call reads one of them, so they are apart from the counter, which every command writes.
+    commands_of: AtomicU8,
+    queries_of: AtomicU8,
+    /// The tasks that ended before a shutdown.
+    lost_tasks: Mutex<Vec<&'static str>>,
     commands: CachePadded<AtomicUsize>,
     /// Number of tasks that wait for the last command to end.
     waiting: AtomicUsize,
@@ -30,37 +35,56 @@ pub(crate) enum Caller {
 }
 
 const ALL: u8 = 0;
-const REACTIONS: u8 = 1;
-const NOBODY: u8 = 2;
+/// Only reactions, since the process does not have the role.
+const OTHER_ROLES: u8 = 1;
+/// Only reactions, during a shutdown.
+const REACTIONS: u8 = 2;
+const NOBODY: u8 = 3;
 
 /// Puts a value on a cache line of its own, so that the counter that every command writes does not slow
 /// down the memory that every query reads.
 #[repr(align(128))]
 struct CachePadded<T>(T);
 
+/// Notes when a task ends before a shutdown.
+pub(super) struct TaskGuard<'a> {
+    lifecycle: &'a Lifecycle,
+    name: &'static str,
+}
+
 /// Counts a command as in progress until it is dropped.
 pub(crate) struct ActiveCommand<'a>(&'a Lifecycle);
 
 impl Lifecycle {
-    pub(super) fn new() -> Self {
+    /// Of a process with these roles.
+    pub(super) fn new(roles: &[Role]) -> Self {
+        let admitted = |role| {
+            if roles.contains(&role) {
+                ALL
+            } else {
+                OTHER_ROLES
+            }
+        };
         Self {
             phase: watch::Sender::new(Phase::Running),
-            admits: AtomicU8::new(ALL),
+            commands_of: AtomicU8::new(admitted(Role::Commands)),
+            queries_of: AtomicU8::new(admitted(Role::Queries)),
+            lost_tasks: Mutex::default(),
             commands: CachePadded(AtomicUsize::new(0)),
             waiting: AtomicUsize::new(0),
             idle: Notify::new(),
         }
     }
 
-    /// Checks that new work of this caller is accepted.
+    /// Checks that a query of this caller is accepted.
     ///
     /// # Errors
-    /// [`Failure::ShutDown`] if it is not.
+    /// [`Failure::ShutDown`] and [`Failure::NotInRole`] if it is not.
     #[inline]
-    pub(super) fn check(&self, caller: Caller) -> Result<(), Failure> {
-        match self.admits.load(Ordering::SeqCst) {
+    pub(super) fn check_query(&self, caller: Caller) -> Result<(), Failure> {
+        match self.queries_of.load(Ordering::SeqCst) {
             ALL => Ok(()),
-            admits => check_shutdown(admits, caller),
+            admitted => check_caller(admitted, caller, Role::Queries),
         }
     }
 
@@ -69,7 +93,10 @@ impl Lifecycle {
     pub(super) fn begin_command(&self, caller: Caller) -> Result<ActiveCommand<'_>, Failure> {
         self.commands.0.fetch_add(1, Ordering::SeqCst);
         let under_way = ActiveCommand(self);
-        self.check(caller)?;
+        match self.commands_of.load(Ordering::SeqCst) {
+            ALL => {}
+            admitted => check_caller(admitted, caller, Role::Commands)?,
+        }
         Ok(under_way)
     }
 
@@ -97,7 +124,7 @@ impl Lifecycle {
         self.phase.send_if_modified(|phase| {
             let is_running = *phase == Phase::Running;
             if is_running {
-                self.admits.store(REACTIONS, Ordering::SeqCst);
+                self.admit(REACTIONS);
                 *phase = Phase::Draining;
             }
             is_running
@@ -105,12 +132,29 @@ impl Lifecycle {
     }
 
     pub(super) fn finish(&self, to: Position) {
-        self.admits.store(NOBODY, Ordering::SeqCst);
+        self.admit(NOBODY);
         self.phase.send_replace(Phase::Finishing(to));
     }
 
+    fn admit(&self, callers: u8) {
+        self.commands_of.store(callers, Ordering::SeqCst);
+        self.queries_of.store(callers, Ordering::SeqCst);
+    }
+
     pub(crate) fn is_draining(&self) -> bool {
-        self.admits.load(Ordering::SeqCst) != ALL
+        matches!(self.queries_of.load(Ordering::SeqCst), REACTIONS | NOBODY)
+    }
+
+    /// Watches a task: its end before a shutdown is noted, when the guard is dropped.
+    pub(super) fn task(&self, name: &'static str) -> TaskGuard<'_> {
+        let lifecycle = self;
+        TaskGuard { lifecycle, name }
+    }
+
+    /// The tasks that ended before a shutdown.
+    pub(super) fn lost_tasks(&self) -> Vec<&'static str> {
+        let lost = self.lost_tasks.lock();
+        lost.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<Phase> {
@@ -118,13 +162,25 @@ impl Lifecycle {
     }
 }
 
-/// Checks that a caller is accepted during a shutdown. Out of line, so that the branch of a query's
-/// hot path falls through.
+/// Checks that a caller is accepted where not all are. Out of line, so that the branch of a query's hot
+/// path falls through.
 #[cold]
-fn check_shutdown(admits: u8, caller: Caller) -> Result<(), Failure> {
-    match (admits, caller) {
-        (REACTIONS, Caller::Reaction) => Ok(()),
+fn check_caller(admitted: u8, caller: Caller, role: Role) -> Result<(), Failure> {
+    match (admitted, caller) {
+        (OTHER_ROLES | REACTIONS, Caller::Reaction) => Ok(()),
+        (OTHER_ROLES, Caller::Program) => Err(Failure::NotInRole {
+            role: role.as_str(),
+        }),
         _ => Err(Failure::ShutDown),
+    }
+}
+
+impl Drop for TaskGuard<'_> {
+    fn drop(&mut self) {
+        if *self.lifecycle.phase.borrow() == Phase::Running {
+            let lost = self.lifecycle.lost_tasks.lock();
+            lost.unwrap_or_else(PoisonError::into_inner).push(self.name);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Carries commands and queries to their handlers.
 
 mod builder;
+mod catch_up;
 mod execute;
 mod execute_and_wait;
 mod handler_slots;
@@ -8,6 +9,7 @@ mod health;
 mod inner;
 mod lifecycle;
 mod named;
+mod probes;
 mod query;
 mod reaction;
 pub(crate) mod sent;
@@ -26,6 +28,7 @@ pub use execute::ExecuteCall;
 pub use execute_and_wait::ExecuteAndWaitCall;
 pub use health::Health;
 pub use named::Named;
+pub use probes::ProbeResult;
 pub use query::QueryCall;
 pub use session::Session;
 pub use shutdown::Unfinished;
@@ -108,7 +111,9 @@ impl Dispatcher {
         History::of_log(self.inner.clone(), query)
     }
 
-    /// Returns the health of projections, reactions and the state cache.
+    /// Returns the health of projections, reactions and the state cache: that of the application, as this
+    /// process sees it. For the process itself, see [`liveness`](Self::liveness) and
+    /// [`readiness`](Self::readiness).
     pub fn health(&self) -> Health {
         self.inner.health()
     }

@@ -98,7 +98,7 @@ impl Inner {
         options: QueryOptions,
     ) -> QueryResult<Value> {
         let entry = slot.entry;
-        self.lifecycle.check(caller)?;
+        self.lifecycle.check_query(caller)?;
         self.authorize(entry.message, entry.permission, options.actor.as_ref())??;
         let query = (entry.parse)(json, self.limits.message)??;
         query.check()??;

@@ -162,7 +162,7 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
         let inner: &'d Inner = &self.dispatcher.inner;
         inner
             .lifecycle
-            .check(self.dispatcher.caller())
+            .check_query(self.dispatcher.caller())
             .map_err(failed)?;
         let (run, slot) = inner.query::<Q>().map_err(failed)?;
         if Q::PERMISSION.is_some() {

@@ -144,6 +144,16 @@ pub enum Failure {
         /// A handler of the message in a module outside the dispatcher.
         elsewhere: Option<Source>,
     },
+    /// The process does not have the [role](crate::app::Builder::roles) for the message. Nothing was
+    /// done: send it to a process that has the role.
+    #[error(
+        "this process does not have the role `{role}`: send the message to a process that has it, or \
+         add it to `.roles(..)` on the builder"
+    )]
+    NotInRole {
+        /// The missing role: `commands` or `queries`.
+        role: &'static str,
+    },
     /// This dispatcher does not have the projection that a command was to be
     /// [waited for](crate::app::ExecuteCall::and_wait_for): its module is not among the dispatcher's.
     /// The command was not sent.

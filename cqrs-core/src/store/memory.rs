@@ -184,7 +184,8 @@ impl ViewStore for Memory {
     }
 
     fn view_capabilities(&self) -> ViewCapabilities<'_> {
-        ViewCapabilities::default().shards(self)
+        let is_private = Arc::strong_count(&self.data) == 1;
+        ViewCapabilities::default().shards(self).private(is_private)
     }
 }
 

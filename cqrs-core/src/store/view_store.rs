@@ -79,6 +79,10 @@ pub struct ViewCapabilities<'s> {
     /// Whether this process can only read the store, and each commit fails. Projections that write
     /// to the store do not run.
     pub read_only: bool,
+    /// Whether nothing but this value has access to the data, so that no other dispatcher can bring read
+    /// models up to date. `build` refuses such a store in a process whose
+    /// [roles](crate::app::Builder::roles) are to query read models, and not to bring them up to date.
+    pub private: bool,
     /// Transactions for projections.
     pub(crate) transactions: Option<&'s dyn ViewTransactions>,
     /// The store's own reader.
@@ -125,6 +129,12 @@ impl<'s> ViewCapabilities<'s> {
     #[must_use]
     pub fn read_only(self, read_only: bool) -> Self {
         Self { read_only, ..self }
+    }
+
+    /// Sets [`private`](Self::private).
+    #[must_use]
+    pub fn private(self, private: bool) -> Self {
+        Self { private, ..self }
     }
 
     /// Offers transactions of this store for projections, which take them as `&mut Tx<S>`.

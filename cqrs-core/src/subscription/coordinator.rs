@@ -12,7 +12,8 @@ use super::lease::{ShardLease, ShardLeaseState};
 use super::worker::unless;
 use super::{Phase, Progress};
 use crate::store::{
-    Attendance, Claim, Roster, Shard, ShardState, ShardStore, StoreError, ViewStore, WorkerId,
+    Attendance, Claim, Epoch, Roster, Shard, ShardState, ShardStore, StoreError, ViewStore,
+    WorkerId,
 };
 use crate::trace;
 
@@ -27,13 +28,19 @@ const MAX_PAUSE: Duration = Duration::from_secs(3);
 /// Claims shards of a view store for the workers of this process, and gives up those that belong to
 /// another process. Without a leader: each process computes the same assignment from the same
 /// roster.
+///
+/// An observing one claims nothing and does not attend: it reads the shards of subscriptions that this
+/// process does not handle.
 pub(crate) struct Coordinator {
     worker: WorkerId,
+    observes: bool,
     /// Time after its last sign of life at which this process counts as dead.
     lease: Duration,
     views: Arc<dyn ViewStore>,
     shards: HashMap<Shard, LeasedShard>,
     wake: Arc<Notify>,
+    /// The error of the last sign of life, if it failed.
+    failure: watch::Sender<Option<String>>,
 }
 
 struct LeasedShard {
@@ -52,13 +59,27 @@ impl Coordinator {
     /// The coordinator of a view store, `None` if that has no shards.
     pub(crate) fn new(views: Arc<dyn ViewStore>, lease: Duration) -> Option<Self> {
         views.view_capabilities().shards?;
-        Some(Self {
+        let mut coordinator = Self::observing(views, lease);
+        coordinator.observes = false;
+        Some(coordinator)
+    }
+
+    /// An observing coordinator of any view store.
+    pub(crate) fn observing(views: Arc<dyn ViewStore>, lease: Duration) -> Self {
+        Self {
             worker: WorkerId::new(),
+            observes: true,
             lease: lease.min(MAX_LEASE),
             views,
             shards: HashMap::new(),
             wake: Arc::default(),
-        })
+            failure: watch::Sender::new(None),
+        }
+    }
+
+    /// The error of the last sign of life, if it failed.
+    pub(crate) fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.failure.subscribe()
     }
 
     /// The signal that wakes it.
@@ -89,7 +110,10 @@ impl Coordinator {
         let mut refusals = Backoff::default();
         loop {
             let mut pause = MAX_PAUSE.min(self.lease / ATTENDANCES);
-            match self.attend().await {
+            let attended = self.attend().await;
+            let failure = attended.as_ref().err().map(ToString::to_string);
+            self.failure.send_replace(failure);
+            match attended {
                 Ok(Claimed::All) => {
                     failures = 0;
                     refusals = Backoff::default();
@@ -121,15 +145,12 @@ impl Coordinator {
 
     /// Attends, and takes and gives up shards as they are assigned.
     async fn attend(&self) -> Result<Claimed, StoreError> {
-        let Some(store) = self.views.view_capabilities().shards else {
-            return Ok(Claimed::All);
-        };
         let halts: HashMap<&Shard, u64> = self
             .shards
             .iter()
             .map(|(shard, leased)| (shard, leased.progress.halts()))
             .collect();
-        let roster = store.attend(self.attendance()).await?;
+        let roster = self.roster().await?;
         let assigned = assign(&roster, &all_shards(&roster));
         let states: HashMap<&Shard, &ShardState> = roster
             .shards
@@ -162,9 +183,16 @@ impl Coordinator {
                 Some(_) | None => {
                     lease.lose(state.and_then(|state| state.checkpoint));
                     progress.mark_left();
+                    if self.expects_owners() {
+                        let owner = state.and_then(|state| state.owner);
+                        progress.mark_owned(owner.is_some(), self.lease);
+                    }
                 }
             }
         }
+        let Some(store) = self.views.view_capabilities().shards else {
+            return Ok(Claimed::All);
+        };
         if !released.is_empty() {
             store.release(self.worker, released).await?;
         }
@@ -181,9 +209,48 @@ impl Coordinator {
         Ok(claimed)
     }
 
+    /// The processes that attend, this one included, and the shards. For an observer, the shards alone.
+    async fn roster(&self) -> Result<Roster, StoreError> {
+        let store = self.views.view_capabilities().shards;
+        if let Some(store) = store.filter(|_| !self.observes) {
+            return store.attend(self.attendance()).await;
+        }
+        let mut shards = Vec::with_capacity(self.shards.len());
+        match store {
+            Some(store) => {
+                for subscription in self.attendance().subscriptions {
+                    shards.extend(store.shards(subscription).await?);
+                }
+            }
+            None => {
+                for shard in self.shards.keys() {
+                    shards.push(ShardState {
+                        shard: shard.clone(),
+                        owner: None,
+                        epoch: Epoch::UNCLAIMED,
+                        checkpoint: self.views.checkpoint(shard).await?,
+                        halt: None,
+                    });
+                }
+            }
+        }
+        Ok(Roster {
+            workers: Vec::new(),
+            shards,
+        })
+    }
+
+    /// Whether this process would notice that no other one handles its shards, and that is a mistake: a
+    /// store that can only be read may be a copy.
+    fn expects_owners(&self) -> bool {
+        let capabilities = self.views.view_capabilities();
+        self.observes && capabilities.shards.is_some() && !capabilities.read_only
+    }
+
     /// Gives up all shards.
     async fn leave(&mut self) {
-        if let Some(shards) = self.views.view_capabilities().shards {
+        let attended = self.views.view_capabilities().shards;
+        if let Some(shards) = attended.filter(|_| !self.observes) {
             // If it fails, the lease ends by itself.
             let _ = ShardStore::leave(shards, self.worker).await;
         }
@@ -245,7 +312,7 @@ fn all_shards(roster: &Roster) -> Vec<Shard> {
 /// the lease.
 impl Drop for Coordinator {
     fn drop(&mut self) {
-        if self.shards.is_empty() {
+        if self.shards.is_empty() || self.observes {
             return;
         }
         let Ok(runtime) = Handle::try_current() else {

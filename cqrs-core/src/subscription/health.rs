@@ -32,8 +32,12 @@ pub enum SubscriptionState {
     CatchingUp,
     /// Following the log.
     Running,
-    /// Another process handles the events, and this one takes over when that ends.
+    /// Another process handles the events, and this one takes over when that ends, if it has the
+    /// [role](crate::app::Builder::roles).
     Standby,
+    /// No process has handled the events for a [lease](crate::app::Builder::lease), and this one does
+    /// not have the [role](crate::app::Builder::roles).
+    Unattended,
     /// Paused by an operator, in all processes, until it is
     /// [resumed](crate::app::Subscriptions::resume).
     Paused {
@@ -91,7 +95,8 @@ impl SubscriptionHealth {
             SubscriptionState::CatchingUp
             | SubscriptionState::Running
             | SubscriptionState::Standby => true,
-            SubscriptionState::Paused { .. }
+            SubscriptionState::Unattended
+            | SubscriptionState::Paused { .. }
             | SubscriptionState::Failing { .. }
             | SubscriptionState::Stopped { .. }
             | SubscriptionState::Ended { .. } => false,
@@ -128,6 +133,9 @@ impl fmt::Display for SubscriptionState {
         match self {
             Self::CatchingUp | Self::Running => Ok(()),
             Self::Standby => f.write_str("in another process"),
+            Self::Unattended => {
+                f.write_str("no process handles its events: start one that has the role for it")
+            }
             Self::Paused { reason, .. } => write!(f, "it is paused: {reason}"),
             Self::Failing { error, .. } | Self::Stopped { error, .. } => f.write_str(error),
             Self::Ended { reason } => f.write_str(reason),

@@ -8,7 +8,6 @@ mod coordinator;
 mod follower;
 mod health;
 mod lease;
-mod observer;
 mod phase;
 mod progress;
 mod projection;
@@ -30,10 +29,9 @@ pub(crate) use coordinator::Coordinator;
 pub(crate) use follower::{
     EventFailure, FailedEvent, Follower, Interruption, PageOutcome, SubscriptionPage,
 };
-pub(crate) use observer::Observer;
 pub(crate) use phase::Phase;
 pub(crate) use progress::Progress;
-pub(crate) use worker::{SHUT_DOWN, Worker};
+pub(crate) use worker::{SHUT_DOWN, Worker, unless};
 
 use crate::registry::{ProjectionEntry, ReactionEntry};
 use crate::store::{EventLog, EventQuery, Shard, ViewStore};
@@ -43,7 +41,8 @@ use projection::{FoldTarget, ProjectionRunner};
 use view_folds::ViewFolds;
 
 /// Creates the worker and the follower of a projection. Runs the `#[setup]` of a new projection, so
-/// that its tables exist before the dispatcher answers a query.
+/// that its tables exist before the dispatcher answers a query. An observing coordinator keeps the worker
+/// from handling events.
 ///
 /// # Errors
 /// When the store or the `#[setup]` fails.
@@ -57,7 +56,9 @@ pub(crate) async fn projection(
 ) -> Result<(Worker, Box<dyn Follower>), BuildError> {
     let entry = plan.entry;
     let shard = Shard::whole(checkpoint_of(entry));
-    if let Some(setup) = &plan.setup {
+    if let Some(setup) = &plan.setup
+        && !views.view_capabilities().read_only
+    {
         sql_projection::set_up(setup, entry.name, shard.clone(), &**views).await?;
     }
     let progress = Progress::new(

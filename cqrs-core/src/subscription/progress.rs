@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use super::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
 use crate::error::NotCaughtUp;
@@ -36,6 +37,10 @@ struct ProgressState {
     halt: Option<Halt>,
     /// Number of times that this process has changed that, or read it.
     halts: u64,
+    /// Since when no process handles the shard, if this one observes that.
+    unowned_since: Option<Instant>,
+    /// Whether that is for too long.
+    is_unattended: bool,
 }
 
 impl Progress {
@@ -51,6 +56,8 @@ impl Progress {
             status: SubscriptionState::CatchingUp,
             halt: None,
             halts: 0,
+            unowned_since: None,
+            is_unattended: false,
         };
         Self {
             name,
@@ -103,6 +110,23 @@ impl Progress {
     /// Records that this process no longer handles the events.
     pub(super) fn mark_left(&self) {
         self.mark_standby(self.position(), self.view_incarnation());
+    }
+
+    /// Records whether a process handles the shard, as this one observes. Without one for this time,
+    /// the events count as unattended.
+    pub(super) fn mark_owned(&self, is_owned: bool, patience: Duration) {
+        self.state.send_if_modified(|state| {
+            let was_unattended = state.is_unattended;
+            state.unowned_since = if is_owned {
+                None
+            } else {
+                state.unowned_since.or_else(|| Some(Instant::now()))
+            };
+            state.is_unattended = state
+                .unowned_since
+                .is_some_and(|since| since.elapsed() >= patience);
+            state.is_unattended != was_unattended
+        });
     }
 
     /// Records that this process handles the events from now on.
@@ -277,7 +301,7 @@ impl Progress {
             SubscriptionState::CatchingUp
             | SubscriptionState::Running
             | SubscriptionState::Standby => (None, None),
-            SubscriptionState::Failing { .. } => (why, None),
+            SubscriptionState::Failing { .. } | SubscriptionState::Unattended => (why, None),
             SubscriptionState::Paused { .. }
             | SubscriptionState::Stopped { .. }
             | SubscriptionState::Ended { .. } => (None, why),
@@ -308,6 +332,9 @@ impl Progress {
         let state = self.state.borrow();
         match &state.halt {
             Some(halt) if !state.is_ended() => halt.into(),
+            _ if state.is_unattended && state.status == SubscriptionState::Standby => {
+                SubscriptionState::Unattended
+            }
             _ => state.status.clone(),
         }
     }

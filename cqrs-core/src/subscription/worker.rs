@@ -36,7 +36,7 @@ const MAX_SILENT_MOVES: u32 = 5;
 pub(crate) const SHUT_DOWN: &str = "the dispatcher was shut down";
 
 /// The reason of a worker that ended without a shutdown.
-pub(super) const ENDED: &str = "its task has ended, because the Tokio runtime that the dispatcher was built in \
+const ENDED: &str = "its task has ended, because the Tokio runtime that the dispatcher was built in \
      has ended, or the last clone of the dispatcher was dropped: build the dispatcher in a runtime \
      that lives as long as the program";
 
@@ -304,7 +304,7 @@ async fn dismissed(follower: &dyn Follower, phases: &watch::Receiver<Phase>, at:
 }
 
 /// The output of `work`, or `None` if `end` completes first.
-pub(super) async fn unless<T>(
+pub(crate) async fn unless<T>(
     end: impl Future<Output = ()>,
     work: impl Future<Output = T>,
 ) -> Option<T> {

@@ -276,6 +276,7 @@ impl<C: Command> When<C> {
         let stores = Stores {
             log: log.clone(),
             views: ViewStores::of(Arc::new(store)),
+            are_shared: false,
         };
         let time = history.time;
         let dispatcher = Dispatcher::builder()

@@ -4,6 +4,7 @@ mod describe;
 mod permissions;
 mod plan;
 mod problem;
+mod role;
 mod scope;
 mod services;
 mod stores;
@@ -12,6 +13,7 @@ mod view_stores;
 
 pub use describe::{Description, EventDescription, Listener, MessageDescription};
 pub use problem::{BuildError, Problem};
+pub use role::Role;
 
 pub use crate::source::Source;
 

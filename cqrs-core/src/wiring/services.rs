@@ -3,15 +3,21 @@
 use std::any::TypeId;
 use std::collections::{BTreeMap, HashSet};
 
-use super::{Plan, Problems};
+use super::{Plan, Problems, Role};
 use crate::handler::{Input, InputKind, ProvidedService, ServiceType, Services};
+use crate::registry::MessageKind;
 use crate::source::Source;
 
 impl Plan {
-    /// Checks that each service that a handler takes was provided.
-    pub(crate) fn check_services(&self, services: &Services, problems: &mut Problems) {
+    /// Checks that each service was provided that a handler takes which runs in these roles.
+    pub(crate) fn check_services(
+        &self,
+        services: &Services,
+        roles: &[Role],
+        problems: &mut Problems,
+    ) {
         let mut missing: BTreeMap<&str, Vec<Source>> = BTreeMap::new();
-        for (source, service) in self.services() {
+        for (source, service) in self.services(roles) {
             if !services.contains(service.id) {
                 missing.entry(service.name).or_default().push(source);
             }
@@ -63,17 +69,34 @@ impl Plan {
 
     /// The provided services that no handler takes, by name.
     fn unused<'a>(&self, services: &'a Services) -> Vec<&'a ProvidedService> {
-        let taken: HashSet<TypeId> = self.services().map(|(_, service)| service.id).collect();
+        let taken: HashSet<TypeId> = self
+            .services(&Role::ALL)
+            .map(|(_, service)| service.id)
+            .collect();
         services
             .iter()
             .filter(|service| !taken.contains(&service.id))
             .collect()
     }
 
-    /// Each service that a handler takes, with the handler's place.
-    fn services(&self) -> impl Iterator<Item = (Source, ServiceType)> {
-        let handlers = self.handlers().map(|it| (it.source, (it.inputs)()));
-        let reactions = self.reactions.iter().map(|it| (it.source, (it.inputs)()));
+    /// Each service that a handler takes which runs in these roles, with the handler's place. A reaction
+    /// may send any command and query.
+    fn services(&self, roles: &[Role]) -> impl Iterator<Item = (Source, ServiceType)> {
+        let reacts = roles.contains(&Role::Reactions);
+        let sends = [
+            (MessageKind::Command, Role::Commands),
+            (MessageKind::Query, Role::Queries),
+        ]
+        .map(|(kind, role)| (kind, reacts || roles.contains(&role)));
+        let handlers = self
+            .handlers()
+            .filter(move |it| sends.contains(&(it.kind, true)))
+            .map(|it| (it.source, (it.inputs)()));
+        let reactions = self
+            .reactions
+            .iter()
+            .filter(move |_| reacts)
+            .map(|it| (it.source, (it.inputs)()));
         handlers.chain(reactions).flat_map(|(source, inputs)| {
             inputs
                 .into_iter()

@@ -6,7 +6,7 @@ use std::ptr::addr_eq;
 use std::sync::Arc;
 
 use super::plan::PlannedProjection;
-use super::{Plan, Problems, ViewStores, is_same};
+use super::{Plan, Problems, Role, ViewStores, is_same};
 use crate::handler::{Input, InputKind, ModelType, ReaderStore, StoreType};
 use crate::message::Storage;
 use crate::source::Source;
@@ -17,6 +17,8 @@ use crate::store::{EventLog, ReaderSource, Store, ViewStore};
 pub(crate) struct Stores {
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) views: ViewStores,
+    /// They are those of another dispatcher, too.
+    pub(crate) are_shared: bool,
 }
 
 /// The stores that a builder was given, each with its place in the source.
@@ -25,6 +27,8 @@ pub(crate) struct GivenStores {
     logs: Vec<(Arc<dyn EventLog>, Source)>,
     views: Vec<(Arc<dyn ViewStore>, Source)>,
     of_models: Vec<(ModelType, Arc<dyn ViewStore>, Source)>,
+    /// They are those of another dispatcher.
+    pub(crate) are_shared: bool,
 }
 
 impl GivenStores {
@@ -84,7 +88,11 @@ impl GivenStores {
             }
             return None;
         };
-        let stores = Stores { log, views };
+        let stores = Stores {
+            log,
+            views,
+            are_shared: self.are_shared,
+        };
         stores.check_states(plan, problems);
         stores.check_views(plan, problems);
         stores.check_commands(plan, problems);
@@ -137,6 +145,38 @@ impl Stores {
         Self {
             log: store.clone(),
             views: ViewStores::of(store),
+            are_shared: false,
+        }
+    }
+
+    /// Checks that the roles of the process leave something to do, and that its queries get answers.
+    pub(crate) fn check_roles(&self, plan: &Plan, roles: &[Role], problems: &mut Problems) {
+        if roles.is_empty() {
+            problems.add(
+                "the dispatcher was given no role, so it would do nothing",
+                None,
+                "`.roles([Role::Commands, ..])` with at least one on the builder, or leave it out for \
+                 all",
+            );
+            return;
+        }
+        if self.are_shared || !roles.contains(&Role::Queries) || roles.contains(&Role::Projections)
+        {
+            return;
+        }
+        let private = plan.projections.iter().filter(|projection| {
+            self.of_projection(projection)
+                .is_some_and(|views| views.view_capabilities().private)
+        });
+        let sources: Vec<_> = private.map(|it| it.entry.source).collect();
+        if !sources.is_empty() {
+            problems.add(
+                "read models are in the memory of a process that does not have the role `projections`: \
+                 nothing would bring them up to date",
+                sources,
+                "`Role::Projections` in `.roles(..)` on the builder, or a view store that processes \
+                 share, or a clone of the one that a dispatcher of this process has",
+            );
         }
     }
 

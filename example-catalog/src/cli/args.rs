@@ -58,7 +58,7 @@ pub struct Cli {
         value_name = "ROLE",
         default_value = "editor"
     )]
-    role: Role,
+    role: UserRole,
 }
 
 #[derive(Debug, Subcommand)]
@@ -137,7 +137,7 @@ pub enum OnError {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Role {
+enum UserRole {
     /// Reads and writes
     Editor,
     /// Reads
@@ -174,8 +174,8 @@ impl Cli {
     pub fn actor(&self) -> Actor {
         let actor = Actor::new(&self.actor).with("catalog:read");
         match self.role {
-            Role::Editor => actor.with("catalog:write"),
-            Role::Reader => actor,
+            UserRole::Editor => actor.with("catalog:write"),
+            UserRole::Reader => actor,
         }
     }
 }

@@ -1,0 +1,5 @@
+use cqrs_core::prelude::*;
+
+fn main() {
+    let _ = Dispatcher::builder().roles(["commands", "queries"]);
+}
