@@ -7,7 +7,6 @@ use crate::report::report;
 /// The error of a command that was to be [waited for](super::ExecuteCall::and_wait_for). The variants
 /// tell whether the command was carried out.
 #[derive(thiserror::Error)]
-#[non_exhaustive]
 pub enum WaitError<E = Rejected> {
     /// The command was not carried out, for the reason that it would have without the wait.
     #[error(transparent)]
