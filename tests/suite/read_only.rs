@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command as Process;
 
-use cqrs_core::app::BuildError;
+use cqrs_core::app::{BuildError, SubscriptionState};
 use cqrs_core::error::Failure;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{AppendError, EventLog, EventLogExt, StoreError};
@@ -110,6 +110,28 @@ async fn a_store_opened_for_reading_answers_what_another_process_writes_and_refu
     assert!(text.contains(&format!("`{}`", path.display())), "{text}");
     assert!(text.contains("read_only(true)"), "{text}");
     assert_eq!(writer.log().head().await.expect("it is read").get(), 3);
+}
+
+/// Its checkpoint stays where it is, since no view changes.
+#[tokio::test]
+async fn a_reader_waits_for_events_that_do_not_concern_a_projection() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let path = directory.path().join("log.db");
+    let store = Sqlite::open(&path).await.expect("SQLite opens");
+    let writer = app(store.clone()).await.expect("builds");
+    let shelved = writer.execute(Shelve { number: 1 }).await;
+    shelved.expect("is shelved");
+    let reader = app(read_only(&path).await.expect("it opens")).await;
+    let reader = reader.expect("builds");
+    for _ in 0..3 {
+        let other = store.append(noted()).await.expect("it appends");
+        let count = reader.query(Shelved).after_position(other.last).await;
+        assert_eq!(count.expect("an answer"), 1);
+    }
+    assert_eq!(
+        reader.health().subscriptions[0].state,
+        SubscriptionState::Standby
+    );
 }
 
 #[tokio::test]

@@ -50,7 +50,8 @@ impl Dispatcher {
     /// - it answers queries, and one of their projections has not yet caught up with the log since the
     ///   dispatcher was built, here or in the process that handles it, to within
     ///   [`Builder::ready_lag`](super::Builder::ready_lag)
-    /// - the last sign of life to a view store failed, at most 3 seconds ago
+    /// - the last sign of life to a view store failed. There is one at least every 3 seconds, and one without
+    ///   an answer fails after the timeout of the store
     ///
     /// It reads nothing from a store. A projection that has stopped or is paused makes
     /// [`health`](Self::health) not ok, and no process unready: that would take all of them out of service
