@@ -45,6 +45,9 @@ mod guides {
     #[doc = include_str!("../docs/guides/queries-and-read-models.md")]
     mod queries_and_read_models {}
 
+    #[doc = include_str!("../docs/guides/live-queries.md")]
+    mod live_queries {}
+
     #[doc = include_str!("../docs/guides/reactions.md")]
     mod reactions {}
 

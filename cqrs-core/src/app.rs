@@ -33,9 +33,10 @@
 
 pub use crate::auth::{AccessRequest, Action, Actor, AllowAll, Authorizer, HeldPermissions};
 pub use crate::dispatcher::{
-    After, Bookmark, Builder, Dispatcher, ExecuteAndWaitCall, ExecuteCall, Health, History, Named,
-    ProbeResult, QueryCall, Receipt, Session, StateCacheHealth, StateCall, SubscriptionHealth,
-    SubscriptionKind, SubscriptionState, SubscriptionStatus, Subscriptions, Unfinished, WaitError,
+    After, Answer, Bookmark, Builder, Dispatcher, ExecuteAndWaitCall, ExecuteCall, Health, History,
+    Named, ProbeResult, QueryCall, Receipt, Session, StateCacheHealth, StateCall,
+    SubscriptionHealth, SubscriptionKind, SubscriptionState, SubscriptionStatus, Subscriptions,
+    Unfinished, WaitError, Watch,
 };
 pub use crate::module::Module;
 pub use crate::wiring::{

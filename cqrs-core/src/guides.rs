@@ -19,6 +19,7 @@ guides! {
     errors: "errors.md",
     events: "events.md",
     idempotent_commands: "idempotent-commands.md",
+    live_queries: "live-queries.md",
     macros: "macros.md",
     operations: "operations.md",
     postgres: "postgres.md",

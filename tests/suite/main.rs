@@ -70,6 +70,7 @@ mod one_by_one;
 mod reactions;
 mod view_commits;
 mod views;
+mod watch;
 mod wide_folds;
 mod workers;
 mod writes;

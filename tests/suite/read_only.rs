@@ -135,6 +135,22 @@ async fn a_reader_waits_for_events_that_do_not_concern_a_projection() {
 }
 
 #[tokio::test]
+async fn a_store_opened_for_reading_is_watched() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let path = directory.path().join("log.db");
+    let writer = app(Sqlite::open(&path).await.expect("SQLite opens")).await;
+    let writer = writer.expect("builds");
+    let reader = app(read_only(&path).await.expect("it opens")).await;
+    let reader = reader.expect("builds");
+    let mut shelved = reader.watch(Shelved);
+    for number in 0..=3 {
+        let answer = shelved.next().await.expect("it goes on");
+        assert_eq!(answer.expect("an answer").output, u64::from(number));
+        writer.execute(Shelve { number }).await.expect("shelved");
+    }
+}
+
+#[tokio::test]
 async fn a_store_opened_for_reading_shows_a_pause_and_skipped_events() {
     let directory = tempfile::tempdir().expect("a directory can be made");
     let path = directory.path().join("log.db");

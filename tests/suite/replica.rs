@@ -118,6 +118,35 @@ async fn a_query_waits_for_the_replica() {
     world.stop().await;
 }
 
+/// Otherwise the last change would be missed: nothing tells when it is on the replica.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watched_query_waits_for_the_replica() {
+    let Some(world) = World::start("a_watched_query_waits_for_the_replica").await else {
+        return;
+    };
+    let World { app, replica, .. } = &world;
+    let receipt = deposit(app).await;
+    let mut balances = app.watch(BalanceOf { account: 1 }).after(&receipt);
+    let first = balances.next().await.expect("goes on").expect("found");
+    assert_eq!(first.output.map(|it| it.cents), Some(5));
+
+    world.pause().await;
+    deposit(app).await;
+    let mut balances = balances.max_wait(Duration::from_millis(300));
+    let behind = balances.next().await.expect("goes on");
+    let behind = behind.expect_err("it waits");
+    assert!(matches!(behind.kind(), QueryErrorKind::NotCaughtUp(_)));
+    let resume = replica.batch_execute("SELECT pg_wal_replay_resume()");
+    resume.await.expect("it goes on");
+    let found = loop {
+        if let Ok(answer) = balances.next().await.expect("goes on") {
+            break answer.output;
+        }
+    };
+    assert_eq!(found.map(|it| it.cents), Some(10));
+    world.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_projection_does_not_fold_on_what_the_replica_has() {
     let Some(world) = World::start("a_projection_does_not_fold_on_what_the_replica_has").await

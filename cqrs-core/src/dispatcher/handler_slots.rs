@@ -46,6 +46,9 @@ pub(super) fn query_slots(
             entry,
             reads: reads(plan, &inputs, &readers, models, stores),
             stores: stores_read(&inputs, &readers, stores),
+            reads_beside_log: readers
+                .iter()
+                .any(|reader| matches!(reader, Some(ReaderStore::Log(_)))),
             takes_context: inputs.iter().any(Input::is_context),
             inputs: QueryInputs {
                 services: services.resolve(&inputs),

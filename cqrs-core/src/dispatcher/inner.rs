@@ -56,6 +56,9 @@ pub(crate) struct QuerySlot {
     pub(crate) reads: Box<[usize]>,
     /// The view stores that it reads from.
     pub(crate) stores: Box<[Arc<dyn ViewStore>]>,
+    /// Whether it reads the database of the log with SQL, where command handlers write tables together
+    /// with their events.
+    pub(crate) reads_beside_log: bool,
 }
 
 impl QuerySlot {

@@ -88,6 +88,13 @@ impl Lifecycle {
         }
     }
 
+    /// Waits until queries of this caller are not accepted.
+    pub(super) async fn refused(&self, caller: Caller) {
+        let mut phase = self.watch();
+        // An error would mean that the sender is gone, but `self` has it.
+        let _ = phase.wait_for(|_| self.check_query(caller).is_err()).await;
+    }
+
     /// Begins a command. It is counted before the phase is checked: a shutdown changes the phase first
     /// and then waits for the count to reach 0, so it either sees this command or has it refused.
     pub(super) fn begin_command(&self, caller: Caller) -> Result<ActiveCommand<'_>, Failure> {

@@ -19,6 +19,7 @@ mod slots;
 mod state;
 mod subscriptions;
 mod wait_error;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub use shutdown::Unfinished;
 pub use state::{History, StateCall};
 pub use subscriptions::{SubscriptionStatus, Subscriptions};
 pub use wait_error::WaitError;
+pub use watch::{Answer, Watch};
 
 pub use crate::decision::{After, Bookmark, Receipt, StateCacheHealth};
 pub use crate::subscription::{SubscriptionHealth, SubscriptionKind, SubscriptionState};

@@ -128,6 +128,18 @@ impl<'d, Q> QueryCall<'d, Q> {
     }
 }
 
+impl QueryOptions {
+    /// Refuses a bookmark of another log.
+    pub(super) fn check_log(&self) -> Result<(), Invalid> {
+        let Some(foreign) = self.foreign else {
+            return Ok(());
+        };
+        let reason =
+            format!("the bookmark `{foreign}` is of another log than that of this dispatcher");
+        Err(Invalid::new(reason))
+    }
+}
+
 /// The read models that a query has waited for, each with the incarnation of its store by then.
 #[must_use = "a loss of views is noticed by `confirm`"]
 pub(super) struct AwaitedViews<'i>(Vec<(&'i Progress, Incarnation)>);
@@ -215,7 +227,7 @@ fn failed<'d, A: Send + 'd>(error: impl Into<QueryError>) -> BoxFuture<'d, Query
 impl Inner {
     /// The handler of a query.
     #[inline]
-    fn query<Q: Query>(&self) -> Result<(QueryFn<Q>, &QuerySlot), Failure> {
+    pub(super) fn query<Q: Query>(&self) -> Result<(QueryFn<Q>, &QuerySlot), Failure> {
         let found = self.queries.get(Q::cell());
         found.ok_or_else(|| Registry::get().no_handler(MessageKind::Query, Q::NAME))
     }
@@ -260,11 +272,7 @@ impl Inner {
         slot: &QuerySlot,
         options: &QueryOptions,
     ) -> Result<AwaitedViews<'_>, QueryError> {
-        if let Some(foreign) = options.foreign {
-            let reason =
-                format!("the bookmark `{foreign}` is of another log than that of this dispatcher");
-            return Err(Invalid::new(reason).into());
-        }
+        options.check_log()?;
         if options.after == Position::START {
             return Ok(AwaitedViews(Vec::new()));
         }
@@ -274,7 +282,7 @@ impl Inner {
     }
 
     /// Waits until the projections, by their places in [`Inner::workers`], have handled everything up
-    /// to this position, and the stores show it to queries.
+    /// to this position, and the stores show it to queries, with all that was committed before.
     pub(super) async fn reach(
         &self,
         projections: &[usize],

@@ -1,6 +1,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{After, Bookmark, Dispatcher, ExecuteCall, Named, QueryCall};
+use serde_json::Value;
+
+use super::{After, Bookmark, Dispatcher, ExecuteCall, Named, QueryCall, Watch};
 use crate::auth::Actor;
 use crate::message::{Command, Query};
 use crate::store::Position;
@@ -72,6 +74,16 @@ impl Session {
         self.asking(self.dispatcher.query_json(name, json))
     }
 
+    /// See [`Dispatcher::watch`]. Each answer has everything that this session has written by now.
+    pub fn watch<Q: Query + Clone>(&self, query: Q) -> Watch<Q::Output> {
+        self.watching(self.dispatcher.watch(query))
+    }
+
+    /// See [`Dispatcher::watch_json`]. Each answer has everything that this session has written by now.
+    pub fn watch_json(&self, name: &str, json: &[u8]) -> Watch<Value> {
+        self.watching(self.dispatcher.watch_json(name, json))
+    }
+
     /// The position up to which the session has written.
     pub fn position(&self) -> Position {
         Position::new(self.seen.load(Ordering::Acquire))
@@ -98,6 +110,17 @@ impl Session {
         match &self.actor {
             Some(actor) => call.actor(actor.clone()),
             None => call,
+        }
+    }
+
+    fn watching<A>(&self, watch: Watch<A>) -> Watch<A> {
+        let mut watch = watch.after_position(self.position());
+        if let Some(foreign) = self.foreign {
+            watch = watch.after(foreign);
+        }
+        match &self.actor {
+            Some(actor) => watch.actor(actor.clone()),
+            None => watch,
         }
     }
 }

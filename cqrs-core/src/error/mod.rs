@@ -168,6 +168,19 @@ pub enum Failure {
         /// The projection's place.
         declared_at: Source,
     },
+    /// The query cannot be [watched](crate::dispatcher::Dispatcher::watch): nothing that its handler
+    /// takes tells when the answer changes.
+    #[error(
+        "`{query}` cannot be watched: its handler `{handler}` reads no read model, so nothing tells when \
+         the answer changes. Let it take `Read<..>`, `ReadTx<..>` or `Reader<..>`, or ask it again with \
+         `query`"
+    )]
+    NotWatchable {
+        /// The query's name.
+        query: &'static str,
+        /// The handler's name.
+        handler: &'static str,
+    },
     /// The dispatcher is shut down, or is shutting down, and takes no new work. Nothing was
     /// recorded. Send the message to another process, or again after a restart.
     #[error("the dispatcher is shut down: nothing was done")]

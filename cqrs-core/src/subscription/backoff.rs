@@ -4,9 +4,9 @@ use tokio::time::Instant;
 
 use crate::store::Position;
 
-/// The consecutive failures of a worker, and the pause before its next attempt.
+/// The consecutive failures of a worker, or of a watched query, and the pause before the next attempt.
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     attempts: u32,
     /// The furthest position that any attempt reached. An attempt that only repeats an earlier one
     /// is no progress, whether or not the checkpoint moved.
@@ -27,7 +27,7 @@ impl Backoff {
     }
 
     /// Counts a failure. Returns the number of consecutive failures.
-    pub(super) fn failed(&mut self) -> u32 {
+    pub(crate) fn failed(&mut self) -> u32 {
         self.attempts = self.attempts.saturating_add(1);
         self.attempts
     }
@@ -49,7 +49,7 @@ impl Backoff {
 
     /// A pause before the next attempt: up to [`longest_pause`](Self::longest_pause), and at random, so that
     /// workers that failed together do not retry together.
-    pub(super) fn pause(&self) -> Duration {
+    pub(crate) fn pause(&self) -> Duration {
         self.longest_pause().mul_f64(fastrand::f64().midpoint(1.0))
     }
 

@@ -182,6 +182,7 @@ impl HeldCheckpoint {
         self.last_event = to.last_event;
         self.lag_from = to.last_event.map_or(to.position, |event| event.position);
         self.mark_started(to.position);
+        self.mark_known();
     }
 
     /// Whether the view store still has the data that the checkpoint was read from.
@@ -198,6 +199,13 @@ impl HeldCheckpoint {
     /// Reports that everything up to `position` is done. A failure stays reported.
     pub(super) fn mark_started(&self, position: Position) {
         self.progress.mark_started(position, self.view_incarnation);
+    }
+
+    /// Reports where the stored checkpoint is.
+    pub(super) fn mark_known(&self) {
+        let position = self.position.unwrap_or_default();
+        self.progress
+            .mark_checkpoint(position, self.view_incarnation);
     }
 
     /// The batch that moves the checkpoint. Refused if the log has been replaced since the

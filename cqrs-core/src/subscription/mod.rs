@@ -24,6 +24,7 @@ use tokio::sync::Notify;
 
 pub use health::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
 
+pub(crate) use backoff::Backoff;
 pub(crate) use checkpoint::HeldCheckpoint;
 pub(crate) use coordinator::Coordinator;
 pub(crate) use follower::{

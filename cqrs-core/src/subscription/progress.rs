@@ -21,7 +21,9 @@ pub(crate) struct Progress {
     /// The store of the checkpoint.
     views: Arc<dyn ViewStore>,
     state: watch::Sender<ProgressState>,
-    /// Signals that somebody waits for a position.
+    /// Apart from the state, which changes with each event of the log.
+    checkpoint: watch::Sender<KnownCheckpoint>,
+    /// Signals that somebody waits for a position, or for the next checkpoint.
     wanted: Arc<Notify>,
     /// Wakes the coordinator.
     coordinator: Arc<Notify>,
@@ -41,6 +43,14 @@ struct ProgressState {
     unowned_since: Option<Instant>,
     /// Whether that is for too long.
     is_unattended: bool,
+}
+
+/// The stored checkpoint, as far as this process knows. The views change only when it moves.
+#[derive(Clone, Copy, Default)]
+struct KnownCheckpoint {
+    at: Option<(Position, Incarnation)>,
+    /// Number of times that it has moved, or the worker has ended.
+    moves: u64,
 }
 
 impl Progress {
@@ -66,6 +76,7 @@ impl Progress {
             query,
             views,
             state: watch::Sender::new(state),
+            checkpoint: watch::Sender::default(),
             wanted: Arc::default(),
             coordinator,
         }
@@ -97,6 +108,20 @@ impl Progress {
         self.state.send_modify(|state| {
             state.position = position;
             state.incarnation = incarnation;
+        });
+    }
+
+    /// Records the position of the stored checkpoint, which was read or written in this incarnation.
+    /// After the position: whoever runs a query now tells the position that is known already.
+    pub(super) fn mark_checkpoint(&self, position: Position, incarnation: Incarnation) {
+        self.checkpoint.send_if_modified(|known| {
+            let found = Some((position, incarnation));
+            let has_moved = known.at != found;
+            if has_moved {
+                known.at = found;
+                known.moves += 1;
+            }
+            has_moved
         });
     }
 
@@ -181,6 +206,8 @@ impl Progress {
             }
             is_first
         });
+        // Whoever waits for the next move would wait forever.
+        self.checkpoint.send_modify(|known| known.moves += 1);
     }
 
     pub(crate) fn shard(&self) -> &Shard {
@@ -222,9 +249,39 @@ impl Progress {
         self.state.receiver_count() > 0
     }
 
+    /// Waits until somebody waits for a position, or for the next checkpoint.
+    pub(super) async fn wanted_or_watched(&self) {
+        while !self.is_wanted() && !self.is_watched() {
+            self.wanted.notified().await;
+        }
+    }
+
+    /// Whether somebody waits for the next checkpoint.
+    pub(super) fn is_watched(&self) -> bool {
+        self.checkpoint.receiver_count() > 0
+    }
+
+    /// Number of times that the checkpoint has moved, as far as this process knows.
+    pub(crate) fn moves(&self) -> u64 {
+        self.checkpoint.borrow().moves
+    }
+
+    /// Waits until the checkpoint has moved more often than that, or the worker has ended.
+    pub(crate) async fn moved_since(&self, moves: u64) {
+        let mut checkpoint = self.checkpoint.subscribe();
+        self.wanted.notify_one();
+        // An error would mean that the sender is gone, but `self` has it.
+        let _ = checkpoint.wait_for(|known| known.moves != moves).await;
+    }
+
+    /// Whether the worker has ended for good.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state.borrow().is_ended()
+    }
+
     /// The position up to which everything is done. The start of the log if the view store has lost
     /// commits, until the worker has read its checkpoint again.
-    pub(super) fn position(&self) -> Position {
+    pub(crate) fn position(&self) -> Position {
         self.position_in(&self.state.borrow())
     }
 
@@ -264,6 +321,10 @@ impl Progress {
         wanted: Position,
         within: Duration,
     ) -> Result<Incarnation, NotCaughtUp> {
+        if wanted == Position::START {
+            // Whatever the store may have lost.
+            return Ok(self.view_incarnation());
+        }
         let mut state = self.state.subscribe();
         self.wanted.notify_one();
         let ended = state.wait_for(|state| self.position_in(state) >= wanted || state.is_over());
@@ -377,19 +438,26 @@ impl ProgressState {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::pin::{Pin, pin};
+    use std::task::Poll;
+
     use super::*;
     use crate::Timestamp;
     use crate::store::{HaltKind, Memory};
 
-    #[test]
-    fn a_roster_from_before_a_change_is_ignored() {
+    fn progress() -> Progress {
         let subscription = (
             Shard::whole("projection:test"),
             EventQuery::typed(["opened"]),
         );
         let name = ("test", SubscriptionKind::Projection);
-        let views = Arc::new(Memory::new());
-        let progress = Progress::new(name, subscription, views, Arc::default());
+        Progress::new(name, subscription, Arc::new(Memory::new()), Arc::default())
+    }
+
+    #[test]
+    fn a_roster_from_before_a_change_is_ignored() {
+        let progress = progress();
         let halt = Halt {
             kind: HaltKind::Paused,
             reason: "maintenance".to_owned(),
@@ -402,5 +470,31 @@ mod tests {
         assert!(progress.health().is_ok(), "it was resumed");
         assert!(progress.mark_rostered(progress.halts(), Some(&halt)));
         assert!(!progress.health().is_ok(), "it is paused again");
+    }
+    #[tokio::test]
+    async fn who_waits_for_the_checkpoint_is_woken_when_it_moves_and_counts_until_then() {
+        let progress = progress();
+        let known = progress.moves();
+        let at =
+            |position| progress.mark_checkpoint(Position::new(position), Incarnation::default());
+        {
+            let mut moved = pin!(progress.moved_since(known));
+            assert!(!progress.is_watched());
+            assert!(is_pending(moved.as_mut()).await && progress.is_watched());
+            at(7);
+            assert!(!is_pending(moved.as_mut()).await);
+        }
+        assert!(!progress.is_watched() && progress.moves() > known);
+        let known = progress.moves();
+        at(7);
+        assert_eq!(progress.moves(), known, "it is where it was");
+        let mut moved = pin!(progress.moved_since(known));
+        assert!(is_pending(moved.as_mut()).await);
+        progress.mark_ended("the test ends");
+        assert!(!is_pending(moved.as_mut()).await);
+    }
+
+    async fn is_pending(mut future: Pin<&mut impl Future<Output = ()>>) -> bool {
+        poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_pending())).await
     }
 }

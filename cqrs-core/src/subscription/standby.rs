@@ -1,7 +1,8 @@
 use std::convert::Infallible;
+use std::future::pending;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Worker;
 use super::worker::unless;
@@ -10,6 +11,11 @@ use crate::store::{Checkpoint, Epoch, Incarnation, Position, ReadRange, StoreErr
 /// The pauses between two reads of a checkpoint that somebody waits for, and another process moves.
 const MIN_PAUSE: Duration = Duration::from_millis(2);
 const MAX_PAUSE: Duration = Duration::from_millis(50);
+
+/// The same, if somebody waits for the next checkpoint only: the longest pause is the interval at which
+/// the log is polled anyway.
+const MIN_WATCH_PAUSE: Duration = Duration::from_millis(10);
+const MAX_WATCH_PAUSE: Duration = Duration::from_millis(250);
 
 /// Time between two looks for the owner of a shard while somebody waits for it.
 const DOUBT_INTERVAL: Duration = Duration::from_millis(500);
@@ -36,13 +42,14 @@ impl<'w> Standby<'w> {
         } = self.worker;
         let mut rostered = None;
         loop {
-            match unless(progress.wanted(), lease.moved(rostered)).await {
+            match unless(progress.wanted_or_watched(), lease.moved(rostered)).await {
                 Some(checkpoint) => {
                     rostered = checkpoint;
                     // A failed read is repeated with the next checkpoint.
                     let _ = self.see(checkpoint).await;
                 }
-                None => self.observe_while_wanted().await,
+                None if progress.is_wanted() => self.observe_while_wanted().await,
+                None => self.observe_while_watched().await,
             }
         }
     }
@@ -66,6 +73,32 @@ impl<'w> Standby<'w> {
         }
     }
 
+    /// While somebody waits for the next checkpoint, and nobody for a position. Watches last, so an idle
+    /// log costs a read of the checkpoint per `MAX_WATCH_PAUSE`.
+    async fn observe_while_watched(&mut self) {
+        let Worker { progress, log, .. } = self.worker;
+        let mut heads = log.heads().watch();
+        let mut pause = MIN_WATCH_PAUSE;
+        while progress.is_watched() && !progress.is_wanted() {
+            heads.mark_seen();
+            // A failed read is repeated like one that found nothing new.
+            let _ = self.glance().await;
+            // Otherwise a busy log would be as if there were no pauses.
+            let is_calm = pause > MAX_PAUSE;
+            let appended = async {
+                if !is_calm {
+                    pending::<()>().await;
+                }
+                heads.changed().await;
+            };
+            let news = unless(progress.wanted(), appended);
+            pause = match timeout(pause, news).await {
+                Ok(_) => MIN_WATCH_PAUSE,
+                Err(_) => (pause * 2).min(MAX_WATCH_PAUSE),
+            };
+        }
+    }
+
     /// Reports the progress of the other process as of a checkpoint of the roster.
     async fn see(&mut self, checkpoint: Option<Checkpoint>) -> Result<(), StoreError> {
         let progress = &self.worker.progress;
@@ -75,6 +108,20 @@ impl<'w> Standby<'w> {
             _ => self.read().await?,
         };
         progress.mark_standby(position, incarnation);
+        progress.mark_checkpoint(position, incarnation);
+        Ok(())
+    }
+
+    /// The same, as of now.
+    async fn glance(&mut self) -> Result<(), StoreError> {
+        let progress = &self.worker.progress;
+        let incarnation = progress.view_incarnation();
+        let position = self.read().await?;
+        // The log may have been read further than up to the last event of the checkpoint.
+        if progress.position() < position {
+            progress.mark_standby(position, incarnation);
+        }
+        progress.mark_checkpoint(position, incarnation);
         Ok(())
     }
 
@@ -95,6 +142,7 @@ impl<'w> Standby<'w> {
             position
         };
         progress.mark_standby(reached, incarnation);
+        progress.mark_checkpoint(position, incarnation);
         Ok(())
     }
 

@@ -249,6 +249,8 @@ impl Worker {
         } else {
             checkpoint.mark_started(from);
         }
+        // Another process may have moved it since it was read or written here.
+        checkpoint.mark_known();
         follower.restart();
         let mut log = Subscription::new(self.log.clone(), self.progress.query().clone(), from);
         loop {
