@@ -56,6 +56,8 @@ mod guides {
 
     #[doc = include_str!("../docs/guides/operations.md")]
     mod operations {}
+    #[doc = include_str!("../docs/guides/partitions.md")]
+    mod partitions {}
 
     #[doc = include_str!("../docs/guides/shutdown.md")]
     mod shutdown {}

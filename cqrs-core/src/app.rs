@@ -34,7 +34,7 @@
 pub use crate::auth::{AccessRequest, Action, Actor, AllowAll, Authorizer, HeldPermissions};
 pub use crate::dispatcher::{
     After, Answer, Bookmark, Builder, Dispatcher, ExecuteAndWaitCall, ExecuteCall, Health, History,
-    Named, ProbeResult, QueryCall, Receipt, Session, StateCacheHealth, StateCall,
+    Named, ProbeResult, QueryCall, Receipt, Session, ShardHealth, StateCacheHealth, StateCall,
     SubscriptionHealth, SubscriptionKind, SubscriptionState, SubscriptionStatus, Subscriptions,
     Unfinished, WaitError, Watch,
 };

@@ -97,6 +97,8 @@ pub struct EventEntry {
     pub version: u32,
     /// The names of the aggregates that the event concerns.
     pub concerns: &'static [&'static str],
+    /// Those of them of which the event may have several ids.
+    pub repeated: &'static [&'static str],
     /// The place of the event's declaration.
     pub source: Source,
     /// The documentation comment of the event's type.
@@ -119,6 +121,7 @@ impl EventEntry {
             name: E::NAME,
             version: E::VERSION,
             concerns,
+            repeated: &[],
             source,
             docs,
             schema,
@@ -129,6 +132,12 @@ impl EventEntry {
                 Err(error) => Err(format!("cannot be read: {error}")),
             },
         }
+    }
+
+    /// Sets [`repeated`](Self::repeated).
+    #[must_use]
+    pub const fn with_repeated(self, repeated: &'static [&'static str]) -> Self {
+        Self { repeated, ..self }
     }
 }
 
@@ -245,6 +254,8 @@ pub struct ProjectionEntry {
     pub name: &'static str,
     /// The version.
     pub version: u32,
+    /// The name of the aggregate by whose id its events are divided.
+    pub partition: Option<&'static str>,
     /// The place of the projection's declaration.
     pub source: Source,
     /// The `#[on]` methods.
@@ -259,6 +270,7 @@ impl ProjectionEntry {
         Self {
             name: P::NAME,
             version: P::VERSION,
+            partition: P::PARTITION,
             source: P::SOURCE,
             folds: P::folds,
             setup: P::setup,
@@ -275,6 +287,8 @@ pub struct ReactionEntry {
     pub event: &'static str,
     /// Whether a new reaction starts with the first event of the log.
     pub from_start: bool,
+    /// The name of the aggregate by whose id its events are divided.
+    pub partition: Option<&'static str>,
     /// The place of the function.
     pub source: Source,
     /// The function's inputs, without the event.
@@ -289,6 +303,7 @@ impl ReactionEntry {
             name: H::NAME,
             event: <H::Event as HandledEvent>::NAME,
             from_start: H::FROM_START,
+            partition: H::PARTITION,
             source: H::SOURCE,
             inputs: H::inputs,
             run: |recorded, scope| match H::Event::decode(recorded) {

@@ -10,7 +10,7 @@ use syn::{Attribute, Ident, Lit, LitStr, Meta, Path, Token, Type};
 
 use crate::errors::Errors;
 use crate::framework::Framework;
-use crate::suggest;
+use crate::{id, suggest};
 
 /// The keys given to a macro: `#[command(error = CatalogError, permission = "..")]`. Each is taken
 /// once by the macro that knows it; the rest is unknown.
@@ -108,6 +108,21 @@ impl Args {
                 None
             }
         }
+    }
+
+    /// A key whose value is an aggregate, or the name of one as a string. Returns the name.
+    pub fn aggregate(&mut self, key: &'static str, errors: &mut Errors) -> Option<String> {
+        let arg = self.take(key)?;
+        let name = match &arg.value {
+            ArgValue::Lit(Lit::Str(text)) => return errors.ok(id::aggregate_name(text)),
+            ArgValue::Type(ty) => id::name.parse2(ty.to_token_stream()).ok(),
+            _ => None,
+        };
+        if name.is_none() {
+            let message = format!("`{key}` takes an aggregate: write `{key} = Order`");
+            errors.at(arg, message);
+        }
+        name
     }
 
     /// A version: a number from 1.

@@ -88,6 +88,20 @@ impl EventItem {
 }
 
 impl EventItem {
+    /// The aggregates of which the event may have several ids, if there are any.
+    fn several(&self) -> Option<TokenStream> {
+        let several: Vec<&String> = self
+            .concerns()
+            .into_iter()
+            .map(|id| &id.aggregate)
+            .filter(|aggregate| {
+                let mut ids = self.ids.iter().filter(|id| id.aggregate == **aggregate);
+                ids.clone().count() > 1 || ids.any(|id| id.each)
+            })
+            .collect();
+        (!several.is_empty()).then(|| code!(.with_repeated(&[#(#several),*])))
+    }
+
     /// Lets the event reach the aggregate of an id, and finds out which of its ids a tag is of.
     fn concern(&self, id: &Id) -> TokenStream {
         let (event, wire_name, name) = (&self.message.ident, &self.name, &id.aggregate);
@@ -154,6 +168,7 @@ impl ToTokens for EventItem {
         };
         let tags = ids.iter().map(tag);
         let (source, schema) = (source::of(ident), message.schema());
+        let several = self.several();
         let items = code! {
             impl __cqrs::Event for #ident {
                 const NAME: &'static __cqrs::str = #name;
@@ -166,6 +181,7 @@ impl ToTokens for EventItem {
             #(#concerns)*
             __cqrs::submit! {
                 __cqrs::EventEntry::of::<#ident>(&[#(#aggregates),*], #source, #docs, #schema)
+                    #several
             }
         };
         tokens.extend(framework.probing_block(&items));

@@ -5,7 +5,7 @@ use crate::args::Args;
 use crate::errors::Errors;
 use crate::function::{self, Function, HandlerKind};
 use crate::hygiene::code;
-use crate::{source, suggest};
+use crate::{partition, source, suggest};
 
 const KIND: HandlerKind = HandlerKind {
     attribute: "#[event_handler]",
@@ -24,6 +24,8 @@ struct EventHandlerItem {
 struct ReactionOptions {
     name: Option<String>,
     from_start: bool,
+    /// The name of the aggregate by whose id its events are divided.
+    partition: Option<String>,
 }
 
 /// `#[event_handler]`.
@@ -42,6 +44,7 @@ impl ReactionOptions {
         Self {
             name: args.string("name", errors).map(|name| name.value()),
             from_start: from_start(args, errors),
+            partition: args.aggregate("partition", errors),
         }
     }
 }
@@ -82,7 +85,12 @@ impl EventHandlerItem {
 impl ToTokens for EventHandlerItem {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Function { ident, message, .. } = &self.function;
-        let ReactionOptions { name, from_start } = &self.options;
+        let ReactionOptions {
+            name,
+            from_start,
+            partition,
+        } = &self.options;
+        let partition = partition.as_deref().map(partition::constant);
         let inputs = self.function.inputs_as(&code!(__cqrs::ReactionInput<'_>));
         let react = self.react(&inputs);
         let name = name.clone().unwrap_or_else(|| self.function.name());
@@ -96,6 +104,7 @@ impl ToTokens for EventHandlerItem {
                 const NAME: &'static __cqrs::str = #name;
                 const FROM_START: __cqrs::bool = #from_start;
                 const SOURCE: __cqrs::Source = #source;
+                #partition
 
                 fn inputs() -> __cqrs::Vec<__cqrs::Input> {
                     __cqrs::Vec::from([#(#inputs::describe()),*])

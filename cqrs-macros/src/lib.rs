@@ -19,6 +19,7 @@ mod id;
 mod identity;
 mod impl_block;
 mod message;
+mod partition;
 mod projection;
 mod query;
 mod query_handler;

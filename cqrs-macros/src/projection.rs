@@ -10,7 +10,7 @@ use crate::event_method::{self, EventMethod, Mark};
 use crate::framework::Framework;
 use crate::hygiene::code;
 use crate::impl_block::{self, ImplBlock, Marked, Subject};
-use crate::{setup, source, types};
+use crate::{partition, setup, source, types};
 
 const ON: Mark = Mark {
     name: "`#[on]`",
@@ -26,6 +26,8 @@ struct ProjectionItem {
     subject: Subject,
     name: String,
     version: u32,
+    /// The name of the aggregate by whose id its events are divided.
+    partition: Option<String>,
     methods: Vec<EventMethod>,
     setup: Option<Marked>,
     /// Checks that the other functions are no folds.
@@ -45,6 +47,7 @@ impl ProjectionItem {
         let complete = args.has("name") && args.has("version");
         let name = args.string("name", errors);
         let version = args.version(errors).unwrap_or(1);
+        let partition = args.aggregate("partition", errors);
         let framework = args.framework(errors);
 
         let marked = block.take_marked("on", errors);
@@ -84,6 +87,7 @@ impl ProjectionItem {
             subject,
             name,
             version,
+            partition,
             methods,
             setup,
             unmarked,
@@ -97,11 +101,13 @@ impl ToTokens for ProjectionItem {
             subject: Subject { ty, ident },
             name,
             version,
+            partition,
             methods,
             setup,
             unmarked,
             ..
         } = self;
+        let partition = partition.as_deref().map(partition::constant);
         let source = source::of(ident);
         let folds = methods.iter().map(fold);
         let setup = setup.as_ref().map(setup::method);
@@ -110,6 +116,7 @@ impl ToTokens for ProjectionItem {
                 const NAME: &'static __cqrs::str = #name;
                 const VERSION: __cqrs::u32 = #version;
                 const SOURCE: __cqrs::Source = #source;
+                #partition
 
                 fn folds() -> __cqrs::Vec<__cqrs::Fold> {
                     let mut folds = __cqrs::Vec::new();

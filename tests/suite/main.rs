@@ -64,6 +64,7 @@ mod apart;
 mod chains;
 mod failing;
 mod follow;
+mod idle;
 mod large_views;
 mod loads;
 mod one_by_one;
@@ -80,6 +81,7 @@ mod transactions;
 
 // Wiring, start and end.
 mod crates;
+mod divisions;
 mod doubled;
 mod fixtures;
 mod panics;
@@ -96,6 +98,8 @@ mod wiring;
 
 // Failures of machines, networks and databases.
 mod budget;
+#[cfg(unix)]
+mod chaos;
 mod connecting;
 mod contention;
 #[cfg(unix)]

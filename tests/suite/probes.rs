@@ -7,8 +7,8 @@ use std::time::Duration;
 use cqrs_core::app::{Builder, ProbeResult, Role, SubscriptionState};
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
-    Attendance, BoxFuture, Claim, Epoch, Halt, Relocation, Roster, Shard, ShardState, ShardStore,
-    SkippedEvent, StoreError, ViewCapabilities, WorkerId,
+    Attendance, BoxFuture, Claim, Division, Epoch, Halt, Relocation, Roster, Shard, ShardState,
+    ShardStore, SkippedEvent, StoreError, ViewCapabilities, WorkerId,
 };
 use tokio::sync::Notify;
 
@@ -326,6 +326,10 @@ impl ShardStore for Outage {
 
     fn relocate(&self, relocation: Relocation) -> BoxFuture<'_, Result<bool, StoreError>> {
         self.store.relocate(relocation)
+    }
+
+    fn divide(&self, division: Division) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.store.divide(division)
     }
 
     fn skipped(&self, of: String) -> BoxFuture<'_, Result<Vec<SkippedEvent>, StoreError>> {

@@ -173,6 +173,14 @@ noticed! {
         by v2_a_halt_is_fenced saying "V2: in an epoch that never was";
     checkpoints_that_move_from_anywhere: RelocatesFromAnywhere
         by v2_a_moved_checkpoint_fences_its_owner saying "but it is at 3";
+    former_owners_that_are_not_fenced: IgnoresEpochs
+        by v2_a_division_fences_former_owners saying "V2: a commit of the first owner";
+    slices_that_are_handled_again: ForgetsWhatIsAhead
+        by v1_a_division_keeps_what_each_slice_has_done saying "V1: the whole again";
+    slices_that_nobody_handles: HidesShards
+        by v2_divisions_and_claims_exclude_each_other saying "V2: [ShardState";
+    pauses_that_are_not_those_of_new_shards: ForgetsHalts
+        by v2_a_division_keeps_halts saying "V2: paused still";
     shards_that_are_forgotten: ForgetsShards
         by v1_a_roster_has_the_shards_that_were_asked_for saying "V1: the shards that";
     keys_that_are_trimmed: TrimsKeys

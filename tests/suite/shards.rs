@@ -12,8 +12,8 @@ use cqrs_core::Memory;
 use cqrs_core::app::{Builder, SubscriptionState};
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
-    Attendance, BoxFuture, Claim, Epoch, EventQuery, Halt, Relocation, Roster, Shard, ShardState,
-    ShardStore, SkippedEvent, StoreError, ViewCapabilities, ViewStore as _, WorkerId,
+    Attendance, BoxFuture, Claim, Division, Epoch, EventQuery, Halt, Relocation, Roster, Shard,
+    ShardState, ShardStore, SkippedEvent, StoreError, ViewCapabilities, ViewStore as _, WorkerId,
 };
 use cqrs_postgres::Postgres;
 use tokio::runtime;
@@ -429,6 +429,10 @@ impl ShardStore for LockedShards {
 
     fn relocate(&self, relocation: Relocation) -> BoxFuture<'_, Result<bool, StoreError>> {
         self.store.relocate(relocation)
+    }
+
+    fn divide(&self, division: Division) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.store.divide(division)
     }
 
     fn skipped(&self, of: String) -> BoxFuture<'_, Result<Vec<SkippedEvent>, StoreError>> {

@@ -101,6 +101,10 @@ macro_rules! view_conformance_tests {
             v2_one_of_many_processes_gets_a_shard
             v2_a_halted_shard_is_claimed_by_nobody
             v2_a_halt_is_fenced
+            v1_a_division_keeps_what_each_slice_has_done
+            v2_a_division_fences_former_owners
+            v2_divisions_and_claims_exclude_each_other
+            v2_a_division_keeps_halts
             v2_a_moved_checkpoint_fences_its_owner
             v3_a_load_sees_earlier_commits
             v3_visible_commits_are_seen_by_every_process

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod ahead;
 pub mod batch;
 pub mod decider;
 pub mod migrations;

@@ -26,6 +26,7 @@ mod options;
 mod read;
 mod row;
 mod schema;
+mod shard_rows;
 mod shards;
 mod sql;
 mod sql_error;

@@ -1,23 +1,16 @@
-use std::collections::HashMap;
-
-use cqrs_core::Timestamp;
 use cqrs_core::store::{
-    Attendance, BoxFuture, Claim, Epoch, Halt, HaltKind, Relocation, Roster, Shard, ShardState,
-    ShardStore, SkippedEvent, Slices, StoreError, WorkerId,
+    Attendance, BoxFuture, Claim, Division, Epoch, Halt, HaltKind, Relocation, Roster, Shard,
+    ShardState, ShardStore, SkippedEvent, StoreError, WorkerId,
 };
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use uuid::Uuid;
 
 use crate::Postgres;
 use crate::fault::Fault;
 use crate::row;
+use crate::shard_rows::{PAUSED, STOPPED, epoch, roster, time};
 use crate::store::Shared;
-use crate::write::checkpoint;
-
-/// The kinds of halts, as stored.
-const PAUSED: &str = "paused";
-const STOPPED: &str = "stopped";
+use crate::write::division;
 
 impl ShardStore for Postgres {
     fn attend(&self, attendance: Attendance) -> BoxFuture<'_, Result<Roster, StoreError>> {
@@ -206,6 +199,10 @@ impl ShardStore for Postgres {
         })
     }
 
+    fn divide(&self, new: Division) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(async move { Ok(division::divide(self.shared(), &new).await?) })
+    }
+
     fn skipped(
         &self,
         subscription: String,
@@ -240,68 +237,4 @@ impl Postgres {
 /// PostgreSQL stores no text with U+0000 in it.
 fn without_nul(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
-}
-
-/// The rows of `attend.sql`: processes, which have no epoch, and shards.
-fn roster(rows: &[Row]) -> Result<Roster, Fault> {
-    let mut workers = HashMap::new();
-    let mut shards = Vec::new();
-    for row in rows {
-        let owner = row.try_get::<_, Option<Uuid>>(0)?.map(WorkerId::from);
-        if row.try_get::<_, Option<i64>>(2)?.is_some() {
-            shards.push(ShardState {
-                owner,
-                ..shard(row)?
-            });
-        } else if let Some(worker) = owner {
-            workers.insert(worker, row.try_get(1)?);
-        }
-    }
-    let mut workers: Vec<_> = workers.into_iter().collect();
-    workers.sort();
-    Ok(Roster { workers, shards })
-}
-
-fn shard(row: &Row) -> Result<ShardState, Fault> {
-    let [first, last] = [row.try_get::<_, i16>(4)?, row.try_get::<_, i16>(5)?];
-    let slices = Slices::new(first.cast_unsigned(), last.cast_unsigned())
-        .ok_or_else(|| Fault::corrupt(format!("a shard of the slices {first} to {last}")))?;
-    let has_checkpoint = row.try_get::<_, Option<i64>>(6)?.is_some();
-    Ok(ShardState {
-        shard: Shard {
-            subscription: row.try_get(3)?,
-            slices,
-        },
-        owner: None,
-        epoch: epoch(row, 2)?,
-        checkpoint: has_checkpoint
-            .then(|| checkpoint::decode(row, 6))
-            .transpose()?,
-        halt: halt(row)?,
-    })
-}
-
-fn halt(row: &Row) -> Result<Option<Halt>, Fault> {
-    let kind = match row.try_get::<_, Option<&str>>(9)? {
-        None => return Ok(None),
-        Some(PAUSED) => HaltKind::Paused,
-        Some(STOPPED) => HaltKind::Stopped {
-            position: row::position(row, 12)?,
-        },
-        Some(kind) => return Err(Fault::corrupt(format!("a halt of the kind `{kind}`"))),
-    };
-    Ok(Some(Halt {
-        kind,
-        reason: row.try_get(10)?,
-        since: time(row, 11)?,
-    }))
-}
-
-fn time(row: &Row, column: usize) -> Result<Timestamp, Fault> {
-    let time = Timestamp::from_microsecond(row.try_get(column)?);
-    time.map_err(|why| Fault::corrupt(format!("the time of a halt: {why}")))
-}
-
-fn epoch(row: &Row, column: usize) -> Result<Epoch, Fault> {
-    Ok(Epoch::new(row.try_get::<_, i64>(column)?.cast_unsigned()))
 }

@@ -14,6 +14,7 @@ pub(crate) const MIGRATIONS: Migrations = Migrations::new(&[
     include_str!("sql/migrations/0004_resent.sql"),
     include_str!("sql/migrations/0005_shards.sql"),
     include_str!("sql/migrations/0006_halts.sql"),
+    include_str!("sql/migrations/0007_divisions.sql"),
 ]);
 
 /// Tables and views of the migrations.

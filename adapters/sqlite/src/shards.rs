@@ -1,6 +1,6 @@
 use cqrs_core::store::{
-    Attendance, BoxFuture, Claim, Epoch, Halt, Relocation, Roster, Shard, ShardState, ShardStore,
-    SkippedEvent, StoreError, WorkerId,
+    Attendance, BoxFuture, Claim, Division, Epoch, Halt, Relocation, Roster, Shard, ShardState,
+    ShardStore, SkippedEvent, StoreError, WorkerId,
 };
 use rusqlite::Connection;
 
@@ -64,6 +64,10 @@ impl ShardStore for Sqlite {
 
     fn relocate(&self, relocation: Relocation) -> BoxFuture<'_, Result<bool, StoreError>> {
         self.in_writer(move |conn| shards::relocate(conn, &relocation))
+    }
+
+    fn divide(&self, division: Division) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.in_writer(move |conn| shards::divide(conn, &division))
     }
 
     fn skipped(

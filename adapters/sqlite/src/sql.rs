@@ -16,12 +16,14 @@ statements! {
     CLAIM_SHARD = "claim_shard";
     COUNT_TAGGED = "count_tagged";
     DELETE_DEAD_WORKERS = "delete_dead_workers";
+    DELETE_SHARDS = "delete_shards";
     DELETE_WORKER = "delete_worker";
     FENCE_SHARD = "fence_shard";
     FINISH_BLOCK = "finish_block";
     HALT_SHARD = "halt_shard";
     HEAD = "head";
     INSERT_COMMAND = "insert_command";
+    INSERT_DIVIDED_SHARD = "insert_divided_shard";
     INSERT_EVENT = "insert_event";
     INSERT_META = "insert_meta";
     INSERT_SHARD = "insert_shard";

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::sync::watch;
 
 use super::Dispatcher;
 use super::catch_up::CatchUp;
@@ -10,7 +10,6 @@ use super::inner::{CallLimits, Inner};
 use super::lifecycle::Lifecycle;
 use super::reaction::Reaction;
 use super::sent::SentCommands;
-use super::shutdown::Workers;
 use crate::Timestamp;
 use crate::auth::Authorizer;
 use crate::clock::Clock;
@@ -20,7 +19,7 @@ use crate::message::Storage;
 use crate::module::Module;
 use crate::registry::{AggregateEntry, Registry};
 use crate::store::{EventLog, ModelSchema, Store, StoreError, ViewStore};
-use crate::subscription::{self, Coordinator, Phase, unless};
+use crate::subscription::{self, Coordinator, Crew, Follower, Phase, RunWorker, Tasks, unless};
 use crate::trace;
 use crate::views::ReadModel;
 use crate::wiring::{
@@ -331,17 +330,17 @@ impl Builder {
             let views = stores.of_projection(projection).ok_or_else(no_view_store)?;
             let is_handled =
                 self.roles.contains(&Role::Projections) && !views.view_capabilities().read_only;
-            let (worker, follower) = subscription::projection(
+            let (crew, folds) = subscription::projection(
                 projection,
                 &models,
                 &stores.log,
                 views,
-                coordinators.of_store(views, is_handled),
+                coordinators.of_store(views, is_handled).as_deref(),
                 self.limits.retry_for,
             )
             .await?;
-            workers.push(worker.progress());
-            projections.push((worker, follower));
+            workers.push(crew.progress().clone());
+            projections.push((crew, is_handled, folds));
         }
         let mut reactions = Vec::new();
         if !stores.log.capabilities().read_only {
@@ -349,20 +348,19 @@ impl Builder {
                 let views = stores.views.main.as_ref().ok_or_else(no_view_store)?;
                 if !views.view_capabilities().read_only {
                     let is_handled = self.roles.contains(&Role::Reactions);
-                    let worker = subscription::reaction(
+                    let crew = subscription::reaction(
                         entry,
                         &stores.log,
                         views,
-                        coordinators.of_store(views, is_handled),
+                        coordinators.of_store(views, is_handled).as_deref(),
                         self.limits.retry_for,
                     )
                     .await?;
-                    workers.push(worker.progress());
-                    reactions.push((worker, *entry));
+                    workers.push(crew.progress().clone());
+                    reactions.push((crew, is_handled, *entry));
                 }
             }
         }
-        let coordinators: Vec<_> = coordinators.into_busy().collect();
         let inner = Inner {
             commands: command_slots(&plan.command_handlers, &self.services),
             queries: query_slots(&plan, &self.services, &models, &stores),
@@ -381,7 +379,7 @@ impl Builder {
             sent: self.sent,
             lifecycle: Lifecycle::new(&self.roles),
             catch_up: CatchUp::new(plan.projections.len(), self.limits.ready_lag),
-            store_failures: coordinators.iter().map(Coordinator::failure).collect(),
+            store_failures: coordinators.failures(),
             log: stores.log.clone(),
             stores,
         };
@@ -390,22 +388,20 @@ impl Builder {
             inner: Arc::new(inner),
             workers: None,
         };
-        let mut tasks = JoinSet::new();
-        for coordinator in coordinators {
+        let tasks = Arc::new(Tasks::default());
+        for (crew, is_handled, folds) in projections {
+            let name = crew.progress().name();
+            let run = run_worker(&dispatcher, name, move || folds.follower());
+            coordinators.start((crew, is_handled), run, &tasks);
+        }
+        for (crew, is_handled, entry) in reactions {
+            let reaction = Reaction::new(entry, &self.services, dispatcher.clone());
+            let run = run_worker(&dispatcher, entry.name, move || Box::new(reaction.clone()));
+            coordinators.start((crew, is_handled), run, &tasks);
+        }
+        for coordinator in coordinators.into_busy() {
             let run = coordinator.run(dispatcher.inner.lifecycle.watch());
             tasks.spawn(watched(dispatcher.clone(), COORDINATOR, run));
-        }
-        for (worker, projection) in projections {
-            let phases = dispatcher.inner.lifecycle.watch();
-            let name = worker.progress().name();
-            let run = worker.run(projection, phases);
-            tasks.spawn(within(dispatcher.clone(), name, run));
-        }
-        for (worker, entry) in reactions {
-            let phases = dispatcher.inner.lifecycle.watch();
-            let reaction = Reaction::new(entry, &self.services, dispatcher.clone());
-            let run = worker.run(Box::new(reaction), phases);
-            tasks.spawn(within(dispatcher.clone(), entry.name, run));
         }
         for place in 0..plan.projections.len() {
             if self.roles.contains(&Role::Queries) {
@@ -414,7 +410,7 @@ impl Builder {
                 dispatcher.inner.catch_up.complete(place);
             }
         }
-        dispatcher.workers = Some(Arc::new(Workers::new(tasks)));
+        dispatcher.workers = Some(tasks);
         Ok(dispatcher)
     }
 }
@@ -456,12 +452,33 @@ impl Coordinators {
         }
     }
 
-    /// Those with the shard of a worker.
+    /// Starts the workers of a crew: by the coordinator of its store, or among these tasks.
+    fn start(&mut self, (crew, is_handled): (Crew, bool), run: RunWorker, tasks: &Arc<Tasks>) {
+        let views = crew.progress().views().clone();
+        if let Some(coordinator) = self.of_store(&views, is_handled) {
+            coordinator.add(crew, run, tasks);
+            return;
+        }
+        for worker in crew.workers() {
+            tasks.spawn(run(worker));
+        }
+    }
+
+    /// The errors of their last signs of life.
+    fn failures(&self) -> Vec<watch::Receiver<Option<String>>> {
+        let of_stores = self.0.iter();
+        of_stores
+            .flat_map(|it| it.claiming.iter().chain([&it.observing]))
+            .map(Coordinator::failure)
+            .collect()
+    }
+
+    /// Those with a crew.
     fn into_busy(self) -> impl Iterator<Item = Coordinator> {
         let of_stores = self.0.into_iter();
         of_stores
             .flat_map(|it| it.claiming.into_iter().chain([it.observing]))
-            .filter(Coordinator::has_shards)
+            .filter(Coordinator::is_busy)
     }
 }
 
@@ -488,16 +505,32 @@ fn no_view_store() -> StoreError {
     }
 }
 
+/// Runs workers of a projection or reaction, each with a follower of its own.
+fn run_worker(
+    dispatcher: &Dispatcher,
+    name: &'static str,
+    follower: impl Fn() -> Box<dyn Follower> + Send + Sync + 'static,
+) -> RunWorker {
+    let dispatcher = dispatcher.clone();
+    Box::new(move |worker| {
+        let phases = dispatcher.inner.lifecycle.watch();
+        let run = worker.run(follower(), phases);
+        Box::pin(within(dispatcher.clone(), name, run))
+    })
+}
+
 /// Runs a worker, and keeps the dispatcher alive until the worker has ended.
 async fn within(dispatcher: Dispatcher, name: &'static str, run: impl Future<Output = ()>) {
     let run = dispatcher.inner.decisions.running(name, run);
     watched(dispatcher, name, run).await;
 }
 
-/// Runs a task, and notes its end.
+/// Runs a task, and notes if it ends before its work does.
 async fn watched(dispatcher: Dispatcher, name: &'static str, run: impl Future<Output = ()>) {
-    let _end = dispatcher.inner.lifecycle.task(name);
+    let guard = dispatcher.inner.lifecycle.task(name);
     run.await;
+    // After a shutdown, or as the worker of a shard that was divided.
+    guard.complete();
 }
 
 /// Notes when a projection has caught up.

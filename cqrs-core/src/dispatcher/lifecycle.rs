@@ -46,10 +46,17 @@ const NOBODY: u8 = 3;
 #[repr(align(128))]
 struct CachePadded<T>(T);
 
-/// Notes when a task ends before a shutdown.
+/// Notes when a task ends before a shutdown, unless its work is complete.
 pub(super) struct TaskGuard<'a> {
     lifecycle: &'a Lifecycle,
     name: &'static str,
+    is_complete: bool,
+}
+
+impl TaskGuard<'_> {
+    pub(super) fn complete(mut self) {
+        self.is_complete = true;
+    }
 }
 
 /// Counts a command as in progress until it is dropped.
@@ -154,8 +161,11 @@ impl Lifecycle {
 
     /// Watches a task: its end before a shutdown is noted, when the guard is dropped.
     pub(super) fn task(&self, name: &'static str) -> TaskGuard<'_> {
-        let lifecycle = self;
-        TaskGuard { lifecycle, name }
+        TaskGuard {
+            lifecycle: self,
+            name,
+            is_complete: false,
+        }
     }
 
     /// The tasks that ended before a shutdown.
@@ -184,7 +194,7 @@ fn check_caller(admitted: u8, caller: Caller, role: Role) -> Result<(), Failure>
 
 impl Drop for TaskGuard<'_> {
     fn drop(&mut self) {
-        if *self.lifecycle.phase.borrow() == Phase::Running {
+        if !self.is_complete && *self.lifecycle.phase.borrow() == Phase::Running {
             let lost = self.lifecycle.lost_tasks.lock();
             lost.unwrap_or_else(PoisonError::into_inner).push(self.name);
         }

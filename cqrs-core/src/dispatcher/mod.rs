@@ -17,6 +17,7 @@ mod session;
 mod shutdown;
 mod slots;
 mod state;
+mod stored_shards;
 mod subscriptions;
 mod wait_error;
 mod watch;
@@ -39,13 +40,15 @@ pub use wait_error::WaitError;
 pub use watch::{Answer, Watch};
 
 pub use crate::decision::{After, Bookmark, Receipt, StateCacheHealth};
-pub use crate::subscription::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
+pub use crate::subscription::{
+    ShardHealth, SubscriptionHealth, SubscriptionKind, SubscriptionState,
+};
 
 pub(crate) use inner::Inner;
 pub(crate) use lifecycle::Caller;
 pub(crate) use reaction::Reaction;
 
-use shutdown::Workers;
+use crate::subscription::Tasks;
 
 use crate::error::NotCaughtUp;
 use crate::message::{Aggregate, Command, Query};
@@ -58,7 +61,7 @@ use crate::wiring::Description;
 pub struct Dispatcher {
     pub(crate) inner: Arc<Inner>,
     /// Aborts the workers on drop. Their own handles to the dispatcher do not have it.
-    workers: Option<Arc<Workers>>,
+    workers: Option<Arc<Tasks>>,
 }
 
 impl Dispatcher {

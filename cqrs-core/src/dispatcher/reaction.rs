@@ -13,6 +13,7 @@ use crate::subscription::{
 use crate::trace;
 
 /// A reaction, and the dispatcher to which it sends commands.
+#[derive(Clone)]
 pub(crate) struct Reaction {
     entry: &'static ReactionEntry,
     /// The services, by the place of the function's input. `None` for other inputs.

@@ -1,8 +1,6 @@
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::{Dispatcher, Inner};
@@ -12,9 +10,6 @@ use crate::subscription::{
 };
 
 const STOPPED_EARLY: &str = "the dispatcher was shut down before it had finished";
-
-/// The tasks of the workers. They end with the last clone of the dispatcher.
-pub(super) struct Workers(Mutex<JoinSet<()>>);
 
 /// The work that had not finished when [`Dispatcher::shutdown`] or [`Dispatcher::wait_until_idle`]
 /// gave up.
@@ -188,24 +183,6 @@ impl Inner {
     }
 }
 
-impl Workers {
-    pub(super) fn new(tasks: JoinSet<()>) -> Self {
-        Self(Mutex::new(tasks))
-    }
-
-    /// Waits until the tasks have ended, but no longer than this, and aborts the others. The last step of a
-    /// task gives up the shards of this process, so that another one need not wait for them.
-    async fn end(&self, limit: Duration) {
-        let mut tasks = {
-            let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *tasks)
-        };
-        let ended = async { while tasks.join_next().await.is_some() {} };
-        // What is left is aborted when it is dropped.
-        let _ = timeout(limit, ended).await;
-    }
-}
-
 impl std::error::Error for Unfinished {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.store.as_ref().map(|store| store as _)
@@ -234,6 +211,7 @@ impl fmt::Display for Unfinished {
             kind,
             position,
             state,
+            ..
         } in &self.subscriptions
         {
             let head = self.head;

@@ -1,19 +1,24 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::Dispatcher;
 use super::inner::Inner;
+use super::stored_shards::{StoredShards, next_of, stopped};
 use crate::Timestamp;
 use crate::error::OperationError;
 use crate::store::{
-    Checkpoint, EventLogExt, EventQuery, Halt, HaltKind, LastEvent, Position, ReadRange,
-    Relocation, ShardState, ShardStore, SkippedEvent, StoreError,
+    Checkpoint, Division, EventLogExt, EventQuery, Halt, HaltKind, LastEvent, Position, ReadRange,
+    Recorded, Relocation, Shard, ShardState, SkippedEvent, StoreError,
 };
 use crate::subscription::{Progress, SubscriptionHealth};
 
 /// Interval between two looks at a shard that its owner has to release.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Maximum time until this process has workers for new shards.
+const MAX_DIVIDE_WAIT: Duration = Duration::from_secs(3);
 
 /// Number of attempts to move a checkpoint that moves meanwhile.
 const MAX_MOVES: u32 = 16;
@@ -59,12 +64,12 @@ impl Subscriptions<'_> {
         let mut all = Vec::with_capacity(self.inner.workers.len());
         for progress in &self.inner.workers {
             let health = progress.health();
-            let next = if health.position < head {
-                self.next(progress, health.position).await?
+            let oldest = if health.position < head {
+                self.oldest(progress).await?
             } else {
                 None
             };
-            let age = next.map(|next| now.duration_since(next.time));
+            let age = oldest.map(|time| now.duration_since(time));
             all.push(SubscriptionStatus {
                 behind: health.behind(head),
                 lag: age
@@ -87,7 +92,7 @@ impl Subscriptions<'_> {
     /// # Errors
     /// [`OperationError::StillRunning`] if the page takes longer than four times the lease of this process.
     pub async fn pause(&self, name: &str, reason: impl Into<String>) -> Result<(), OperationError> {
-        let (progress, shards) = self.named(name)?;
+        let shards = self.named(name)?;
         let halt = Halt {
             kind: HaltKind::Paused,
             reason: reason.into(),
@@ -95,19 +100,15 @@ impl Subscriptions<'_> {
         };
         let started = Instant::now();
         loop {
-            // Each time, since this is what takes the shard from an owner whose lease has ended.
-            shards
-                .halt(progress.shard().clone(), halt.clone(), None)
-                .await?;
-            progress.mark_halted(Some(&halt));
-            progress.doubt();
-            let stored = stored(progress, shards).await?;
-            if stored.is_none_or(|stored| stored.owner.is_none()) {
+            // Each time, since this is what takes a shard from an owner whose lease has ended.
+            shards.halt(&halt).await?;
+            let stored = shards.read().await?;
+            if stored.iter().all(is_paused) {
                 return Ok(());
             }
             if started.elapsed() > self.inner.limits.lease.saturating_mul(4) {
                 return Err(OperationError::StillRunning {
-                    name: progress.name(),
+                    name: shards.name(),
                     waited: started.elapsed(),
                 });
             }
@@ -120,21 +121,23 @@ impl Subscriptions<'_> {
     /// # Errors
     /// [`OperationError::Stopped`] if it is not paused but stopped because of an event.
     pub async fn resume(&self, name: &str) -> Result<(), OperationError> {
-        let (progress, shards) = self.named(name)?;
-        if shards.resume(progress.shard().clone(), true).await? {
-            return changed(progress, shards).await;
+        let shards = self.named(name)?;
+        let mut is_resumed = false;
+        // Again, since shards that are divided meanwhile inherit a pause.
+        for _ in 0..MAX_MOVES {
+            if !shards.resume(true).await? {
+                let stored = shards.read().await?;
+                return match stored.iter().find_map(stopped) {
+                    Some(error) if !is_resumed => Err(OperationError::Stopped {
+                        name: shards.name(),
+                        error: error.to_owned(),
+                    }),
+                    _ => Ok(()),
+                };
+            }
+            is_resumed = true;
         }
-        match stored(progress, shards).await?.and_then(|it| it.halt) {
-            Some(Halt {
-                kind: HaltKind::Stopped { .. },
-                reason: error,
-                ..
-            }) => Err(OperationError::Stopped {
-                name: progress.name(),
-                error,
-            }),
-            Some(_) | None => Ok(()),
-        }
+        Err(shards.moving_error())
     }
 
     /// Has a projection or reaction handle its next event at once, if it has stopped because of that, or
@@ -143,13 +146,14 @@ impl Subscriptions<'_> {
     /// # Errors
     /// [`OperationError::Paused`] if it is paused.
     pub async fn retry(&self, name: &str) -> Result<(), OperationError> {
-        let (progress, shards) = self.named(name)?;
-        if shards.resume(progress.shard().clone(), false).await? {
-            return changed(progress, shards).await;
+        let shards = self.named(name)?;
+        if shards.resume(false).await? {
+            return Ok(());
         }
-        match stored(progress, shards).await?.and_then(|it| it.halt) {
+        let stored = shards.read().await?;
+        match stored.into_iter().find_map(|state| state.halt) {
             Some(halt) => Err(OperationError::Paused {
-                name: progress.name(),
+                name: shards.name(),
                 reason: halt.reason,
             }),
             None => Ok(()),
@@ -169,39 +173,45 @@ impl Subscriptions<'_> {
         position: Position,
         reason: impl Into<String>,
     ) -> Result<(), OperationError> {
-        let (progress, shards) = self.named(name)?;
+        let shards = self.named(name)?;
         let skipped = SkippedEvent {
             position,
             reason: reason.into(),
             time: now(),
         };
         for _ in 0..MAX_MOVES {
-            let from = stored_position(progress, shards).await?;
-            let next = self.next(progress, from.unwrap_or_default()).await?;
-            let event = match next.map(|next| next.event) {
-                Some(event) if event.position == position => event,
-                other => {
-                    return Err(OperationError::NotNext {
-                        name: progress.name(),
-                        position,
-                        next: other.map(|event| event.position),
-                    });
-                }
+            let mut next = None;
+            let mut found = None;
+            for state in shards.read().await? {
+                let event = shards.next(&state).await?;
+                next = next
+                    .into_iter()
+                    .chain(event.as_ref().map(|it| it.position))
+                    .min();
+                let is_meant = |event: &Arc<Recorded>| event.position == position;
+                found = found.or_else(|| Some((state, event.filter(is_meant)?)));
+            }
+            let Some((state, event)) = found else {
+                return Err(OperationError::NotNext {
+                    name: shards.name(),
+                    position,
+                    next,
+                });
             };
             let relocation = Relocation {
-                shard: progress.shard().clone(),
-                from,
+                from: state.checkpoint.map(|checkpoint| checkpoint.position),
+                shard: state.shard,
                 to: Checkpoint {
                     position,
-                    last_event: Some(event),
+                    last_event: Some(LastEvent::from(&*event)),
                 },
                 skipped: Some(skipped.clone()),
             };
-            if shards.relocate(relocation).await? {
-                return changed(progress, shards).await;
+            if shards.store.relocate(relocation).await? {
+                return shards.show().await;
             }
         }
-        Err(moving(progress))
+        Err(shards.moving_error())
     }
 
     /// Moves the checkpoint of a projection or reaction back: all events after `to` are handled again.
@@ -210,45 +220,102 @@ impl Subscriptions<'_> {
     /// For a reaction whose effect was lost, or a projection whose folds may run twice for an event. The
     /// views stay as they are, so a fold that counts would count twice: to build read models anew, give
     /// the projection a new `version`. Commands that a reaction sends again with the same content are
-    /// found by their ids, and have no second effect.
+    /// found by their ids, and have no second effect. Of a projection that was divided before, some events
+    /// up to `to` may be handled again as well.
     ///
     /// # Errors
     /// [`OperationError::NotBack`] if the checkpoint is not after `to`.
     pub async fn rewind(&self, name: &str, to: Position) -> Result<(), OperationError> {
-        let (progress, shards) = self.named(name)?;
+        let shards = self.named(name)?;
         let range = ReadRange {
             limit: 1,
             up_to: Some(to),
             ..ReadRange::after(to.before())
         };
         let page = self.inner.log.read(EventQuery::All, range).await?;
-        let to = Checkpoint {
+        let target = Checkpoint {
             position: to,
             last_event: page.events.first().map(|event| LastEvent::from(&**event)),
         };
+        let mut moved = Vec::new();
         for _ in 0..MAX_MOVES {
-            let from = stored_position(progress, shards).await?;
-            let at = from.unwrap_or_default();
-            if at <= to.position {
+            let stored = shards.read().await?;
+            let mut is_complete = true;
+            for state in &stored {
+                if furthest(state) <= to || moved.contains(&state.shard) {
+                    continue;
+                }
+                let checkpoint = state.checkpoint;
+                // Further back than that, if other slices of the shard are: they were another shard.
+                let back = checkpoint.filter(|it| it.position <= to).unwrap_or(target);
+                let relocation = Relocation {
+                    shard: state.shard.clone(),
+                    from: checkpoint.map(|checkpoint| checkpoint.position),
+                    to: back,
+                    skipped: None,
+                };
+                if !shards.store.relocate(relocation).await? {
+                    is_complete = false;
+                    continue;
+                }
+                // What waits until all events are handled has to wait for these again.
+                if let Some(shard) = shards.progress.shard(state.shard.slices) {
+                    shard.mark_started(back.position, shards.progress.view_incarnation());
+                }
+                moved.push(state.shard.clone());
+            }
+            if is_complete && moved.is_empty() {
                 return Err(OperationError::NotBack {
-                    name: progress.name(),
-                    at,
-                    to: to.position,
+                    name: shards.name(),
+                    at: stored.iter().map(furthest).max().unwrap_or_default(),
+                    to,
                 });
             }
-            let relocation = Relocation {
-                shard: progress.shard().clone(),
-                from,
-                to,
-                skipped: None,
-            };
-            if shards.relocate(relocation).await? {
-                // What waits until all events are handled has to wait for these again.
-                progress.mark_started(to.position, progress.view_incarnation());
-                return changed(progress, shards).await;
+            if is_complete {
+                return shards.show().await;
             }
         }
-        Err(moving(progress))
+        Err(shards.moving_error())
+    }
+
+    /// Divides a projection or reaction into this many shards of about the same size, also fewer than it has:
+    /// each shard is handled by one process at a time, and all of them by all processes. It needs a
+    /// `partition = ..` in its attribute, the aggregate by whose id the events are divided. Nothing is
+    /// lost or folded again. An event that a reaction is handling meanwhile may be handled once more.
+    ///
+    /// # Errors
+    /// [`OperationError::NotPartitioned`] without a `partition`; [`OperationError::ShardCount`] for 0 shards
+    /// or more than 1,024; [`OperationError::Stopped`] if it has stopped at an event.
+    pub async fn divide(&self, name: &str, shards: u16) -> Result<(), OperationError> {
+        let stored = self.named(name)?;
+        let Some(partition) = stored.progress.partition() else {
+            return Err(OperationError::NotPartitioned {
+                name: stored.name(),
+            });
+        };
+        let subscription = stored.progress.subscription();
+        let Some(division) = Division::even(subscription, partition, shards) else {
+            return Err(OperationError::ShardCount {
+                name: stored.name(),
+                shards,
+            });
+        };
+        for _ in 0..MAX_MOVES {
+            if stored.store.divide(division.clone()).await? {
+                stored.progress.doubt();
+                let shards = division.shards();
+                stored.progress.divided(shards, MAX_DIVIDE_WAIT).await;
+                return Ok(());
+            }
+            let states = stored.read().await?;
+            if let Some(error) = states.iter().find_map(stopped) {
+                return Err(OperationError::Stopped {
+                    name: stored.name(),
+                    error: error.to_owned(),
+                });
+            }
+        }
+        Err(stored.moving_error())
     }
 
     /// The events that a projection or reaction has skipped, in the order of their positions.
@@ -256,21 +323,15 @@ impl Subscriptions<'_> {
     /// # Errors
     /// When the store fails, or there is no projection or reaction with this name.
     pub async fn skipped(&self, name: &str) -> Result<Vec<SkippedEvent>, OperationError> {
-        let (progress, shards) = self.named(name)?;
-        let subscription = progress.shard().subscription.clone();
-        Ok(shards.skipped(subscription).await?)
+        let shards = self.named(name)?;
+        let subscription = shards.progress.subscription().to_owned();
+        Ok(shards.store.skipped(subscription).await?)
     }
-}
-
-/// An event, and the time at which it was recorded.
-struct NextEvent {
-    event: LastEvent,
-    time: Timestamp,
 }
 
 impl<'d> Subscriptions<'d> {
     /// The only projection or reaction with this name.
-    fn named(&self, name: &str) -> Result<(&'d Progress, &'d dyn ShardStore), OperationError> {
+    fn named(&self, name: &str) -> Result<StoredShards<'d>, OperationError> {
         let workers = &self.inner.workers;
         let mut named = workers.iter().filter(|progress| progress.name() == name);
         let progress = match (named.next(), named.next()) {
@@ -288,62 +349,52 @@ impl<'d> Subscriptions<'d> {
             }
         };
         match progress.views().view_capabilities().shards {
-            Some(shards) => Ok((progress, shards)),
+            Some(store) => Ok(StoredShards {
+                progress,
+                store,
+                log: &*self.inner.log,
+            }),
             None => Err(OperationError::NotOffered {
                 name: progress.name(),
             }),
         }
     }
 
-    /// The next event of a subscription after a position.
-    async fn next(
-        &self,
-        progress: &Progress,
-        after: Position,
-    ) -> Result<Option<NextEvent>, StoreError> {
-        let range = ReadRange {
-            limit: 1,
-            ..ReadRange::after(after)
+    /// The time of the oldest event that is not handled, if there is one.
+    async fn oldest(&self, progress: &Progress) -> Result<Option<Timestamp>, StoreError> {
+        let log = &*self.inner.log;
+        let subscription = progress.subscription();
+        let store = progress.views().view_capabilities().shards;
+        let mut states = match (progress.partition(), store) {
+            (Some(_), Some(store)) => store.shards(subscription.to_owned()).await?,
+            _ => Vec::new(),
         };
-        let page = self.inner.log.read(progress.query().clone(), range).await?;
-        Ok(page.events.first().map(|event| NextEvent {
-            event: LastEvent::from(&**event),
-            time: event.meta.time,
-        }))
+        if states.is_empty() {
+            states.push(ShardState::unclaimed(Shard::whole(subscription)));
+        }
+        let mut oldest = None;
+        for state in states {
+            // This process may know more than is stored.
+            let shard = progress.shard(state.shard.slices);
+            let known = shard.map(|shard| shard.position());
+            let position = known.unwrap_or_default().max(state.position());
+            let next = next_of(progress, log, &state, position).await?;
+            oldest = oldest.into_iter().chain(next.map(|it| it.meta.time)).min();
+        }
+        Ok(oldest)
     }
 }
 
-/// The stored shard of a subscription, if it was ever claimed or halted.
-async fn stored(
-    progress: &Progress,
-    shards: &dyn ShardStore,
-) -> Result<Option<ShardState>, StoreError> {
-    let shard = progress.shard();
-    let all = shards.shards(shard.subscription.clone()).await?;
-    Ok(all.into_iter().find(|stored| stored.shard == *shard))
+/// Whether a shard is paused, and no process is at one of its pages.
+fn is_paused(state: &ShardState) -> bool {
+    let halt = state.halt.as_ref();
+    state.owner.is_none() && halt.is_some_and(|halt| halt.kind == HaltKind::Paused)
 }
 
-/// The position of the stored checkpoint, if there is one.
-async fn stored_position(
-    progress: &Progress,
-    shards: &dyn ShardStore,
-) -> Result<Option<Position>, StoreError> {
-    let checkpoint = stored(progress, shards).await?.and_then(|it| it.checkpoint);
-    Ok(checkpoint.map(|checkpoint| checkpoint.position))
-}
-
-/// Shows a changed shard to this process.
-async fn changed(progress: &Progress, shards: &dyn ShardStore) -> Result<(), OperationError> {
-    let halt = stored(progress, shards).await?.and_then(|it| it.halt);
-    progress.mark_halted(halt.as_ref());
-    progress.doubt();
-    Ok(())
-}
-
-fn moving(progress: &Progress) -> OperationError {
-    OperationError::Moving {
-        name: progress.name(),
-    }
+/// The position up to which some slices of a shard are handled.
+fn furthest(state: &ShardState) -> Position {
+    let ahead = state.ahead.iter().map(|ahead| ahead.checkpoint.position);
+    ahead.chain([state.position()]).max().unwrap_or_default()
 }
 
 /// The current time, with the precision of stores.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::store::{Position, StoreError};
+use crate::store::{Position, Slices, StoreError};
 
 /// The error of an operation on a projection or reaction.
 #[derive(Clone, Error)]
@@ -27,6 +27,36 @@ pub enum OperationError {
     NotOffered {
         /// Name of the projection or reaction.
         name: &'static str,
+    },
+    /// It names no tag by which its events could be divided.
+    #[error(
+        "`{name}` is not partitioned, so it has one shard: add `partition = ..` to its attribute"
+    )]
+    NotPartitioned {
+        /// Name of the projection or reaction.
+        name: &'static str,
+    },
+    /// It is divided by another tag than that of this program.
+    #[error(
+        "`{name}` is divided by `{stored}`, which is not the `partition` of this program: operate it with one \
+         that has it"
+    )]
+    OtherPartition {
+        /// Name of the projection or reaction.
+        name: &'static str,
+        /// The name of the tag by which it is divided.
+        stored: String,
+    },
+    /// There cannot be so many shards.
+    #[error(
+        "`{name}` can be divided into 1 to {} shards, not into {shards}",
+        Slices::COUNT
+    )]
+    ShardCount {
+        /// Name of the projection or reaction.
+        name: &'static str,
+        /// The requested number.
+        shards: u16,
     },
     /// It is paused, so nothing can be retried.
     #[error("`{name}` is paused ({reason}): `resume` it")]
@@ -64,7 +94,8 @@ pub enum OperationError {
         /// The requested position.
         to: Position,
     },
-    /// Another process kept moving the checkpoint. Nothing was changed.
+    /// Another process kept moving the checkpoint, or dividing the shards. Nothing was changed, or not all
+    /// of several shards.
     #[error("the checkpoint of `{name}` keeps moving: pause it first")]
     Moving {
         /// Name of the projection or reaction.

@@ -20,6 +20,8 @@ pub trait EventHandler: 'static {
     const FROM_START: bool;
     /// The place of the function in the source.
     const SOURCE: Source;
+    /// The name of the aggregate by whose id the events may be divided into shards.
+    const PARTITION: Option<&'static str> = None;
 
     /// The function's inputs, without the event.
     fn inputs() -> Vec<Input>;

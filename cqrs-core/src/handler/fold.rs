@@ -24,6 +24,8 @@ pub trait Projection: 'static {
     const VERSION: u32;
     /// The place of the `impl` block in the source.
     const SOURCE: Source;
+    /// The name of the aggregate by whose id the events may be divided into shards.
+    const PARTITION: Option<&'static str> = None;
 
     /// The methods marked `#[on]`.
     fn folds() -> Vec<Fold>;

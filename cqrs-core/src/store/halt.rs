@@ -24,7 +24,8 @@ pub enum HaltKind {
     },
 }
 
-/// A move of a checkpoint from outside of the worker.
+/// A move of a checkpoint from outside of the worker. Unless it skips an event, nothing is
+/// [ahead](super::ShardState::ahead) of the new one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relocation {
     /// The shard.

@@ -1,7 +1,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -18,6 +20,8 @@ pub struct Heads {
     known: watch::Sender<Known>,
     /// That of the log's id, for every receipt: without the lock that `known` takes.
     fingerprint: Arc<AtomicU32>,
+    /// The last look at the log for appends of other processes.
+    looked: Arc<Mutex<Option<(Instant, Position)>>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +51,7 @@ impl Heads {
                 position,
             }),
             fingerprint: Arc::new(AtomicU32::new(fingerprint(log))),
+            looked: Arc::default(),
         }
     }
 
@@ -88,6 +93,27 @@ impl Heads {
     /// Waits until the known head is at this position or later, and returns the head.
     pub async fn reached(&self, position: Position) -> Position {
         self.watch().reached(position).await
+    }
+
+    /// Reads the head of the log, unless this process has done so within `interval`: the followers of a
+    /// log share one look for appends of other processes.
+    ///
+    /// # Errors
+    /// When `read` fails.
+    pub(crate) async fn look<E>(
+        &self,
+        interval: Duration,
+        read: impl Future<Output = Result<Position, E>>,
+    ) -> Result<Position, E> {
+        let mut looked = self.looked.lock().await;
+        match *looked {
+            Some((at, head)) if at.elapsed() < interval => Ok(head),
+            _ => {
+                let head = read.await?;
+                *looked = Some((Instant::now(), head));
+                Ok(head)
+            }
+        }
     }
 
     /// Watches changes from now on.
@@ -183,6 +209,29 @@ mod tests {
         assert_eq!((watch.incarnation(), heads.log_id()), (next, log));
         assert_eq!(heads.log_fingerprint(), fingerprint(log));
         assert_ne!(next, Incarnation::default());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn followers_share_a_look() {
+        let heads = Heads::new(Position::START);
+        let second = Duration::from_secs(1);
+        let looks = std::cell::Cell::new(0);
+        let look = || {
+            heads.look(second, async {
+                looks.set(looks.get() + 1);
+                if looks.get() == 3 {
+                    return Err(());
+                }
+                Ok(Position::new(looks.get()))
+            })
+        };
+        assert_eq!(look().await, Ok(Position::new(1)));
+        assert_eq!(look().await, Ok(Position::new(1)), "the same look");
+        tokio::time::advance(second).await;
+        assert_eq!(look().await, Ok(Position::new(2)));
+        tokio::time::advance(second).await;
+        assert_eq!(look().await, Err(()));
+        assert_eq!(look().await, Ok(Position::new(4)), "a failed one is none");
     }
 
     #[tokio::test]

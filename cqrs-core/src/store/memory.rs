@@ -11,11 +11,12 @@ use super::conflict_window::ConflictWindow;
 use super::decider::{Decider, Question};
 use super::shard_table::ShardTable;
 use super::{
-    Append, AppendError, Appended, Attendance, BoxFuture, Capabilities, Checkpoint, Claim, Epoch,
-    EventLog, EventPage, EventQuery, EventQueryItem, Halt, Heads, Incarnation, IndexRange, Limits,
-    ModelSchema, Position, ReadRange, Recorded, Relocation, Roster, Shard, ShardState, ShardStore,
-    SkippedEvent, SortKey, StateKey, StateStore, StoreError, StoredCommand, StoredState, Tag,
-    ViewBatch, ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore, WorkerId,
+    Append, AppendError, Appended, Attendance, BoxFuture, Capabilities, Checkpoint, Claim,
+    Division, Epoch, EventLog, EventPage, EventQuery, EventQueryItem, Halt, Heads, Incarnation,
+    IndexRange, Limits, ModelSchema, Position, ReadRange, Recorded, Relocation, Roster, Shard,
+    ShardState, ShardStore, SkippedEvent, SortKey, StateKey, StateStore, StoreError, StoredCommand,
+    StoredState, Tag, ViewBatch, ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore,
+    WorkerId,
 };
 use crate::CommandId;
 
@@ -231,7 +232,7 @@ impl ShardStore for Memory {
         halt: Halt,
         epoch: Option<Epoch>,
     ) -> BoxFuture<'_, Result<bool, StoreError>> {
-        let is_halted = self.lock().shards.halt(shard, halt, epoch);
+        let is_halted = self.lock().shards.halt(&shard, halt, epoch);
         Box::pin(std::future::ready(Ok(is_halted)))
     }
 
@@ -243,6 +244,11 @@ impl ShardStore for Memory {
     fn relocate(&self, relocation: Relocation) -> BoxFuture<'_, Result<bool, StoreError>> {
         let moved = self.lock().shards.relocate(relocation);
         Box::pin(std::future::ready(Ok(moved)))
+    }
+
+    fn divide(&self, division: Division) -> BoxFuture<'_, Result<bool, StoreError>> {
+        let is_divided = self.lock().shards.divide(&division);
+        Box::pin(std::future::ready(Ok(is_divided)))
     }
 
     fn skipped(

@@ -4,14 +4,14 @@ use std::ops::RangeInclusive;
 use tokio::time::Instant;
 
 use super::{
-    Attendance, Checkpoint, Claim, Epoch, Halt, HaltKind, Relocation, Roster, Shard, ShardState,
-    SkippedEvent, Slices, ViewBatch, ViewCommitError, WorkerId,
+    Ahead, Attendance, Checkpoint, Claim, Division, Epoch, Halt, HaltKind, Relocation, Roster,
+    Shard, ShardState, SkippedEvent, Slices, ViewBatch, ViewCommitError, WorkerId,
 };
 
 /// The shards and the attending processes of a store in memory.
 #[derive(Default)]
 pub(super) struct ShardTable {
-    /// Never removed, so that an epoch does not begin again.
+    /// Only a division removes any, and its shards begin with higher epochs.
     shards: BTreeMap<Shard, StoredShard>,
     workers: BTreeMap<WorkerId, Presence>,
     /// By the subscription.
@@ -24,6 +24,8 @@ pub(super) struct StoredShard {
     epoch: Epoch,
     pub(super) checkpoint: Option<Checkpoint>,
     halt: Option<Halt>,
+    ahead: Vec<Ahead>,
+    partition: Option<String>,
 }
 
 struct Presence {
@@ -44,7 +46,9 @@ impl ShardTable {
         &mut self,
         batch: &ViewBatch,
     ) -> Result<&mut StoredShard, ViewCommitError> {
-        let stored = self.shards.entry(batch.shard.clone()).or_default();
+        let Some(stored) = self.stored(&batch.shard) else {
+            return Err(ViewCommitError::Moved { found: None });
+        };
         let found = stored.checkpoint.map(|checkpoint| checkpoint.position);
         if found == batch.from && stored.epoch == batch.epoch {
             Ok(stored)
@@ -86,9 +90,9 @@ impl ShardTable {
     pub(super) fn claim(&mut self, worker: WorkerId, claim: Claim) -> Option<Epoch> {
         let Claim { shard, seen } = claim;
         let now = Instant::now();
-        let stored = self.shards.entry(shard).or_default();
-        let is_owned = stored.attending_owner(&self.workers, now).is_some();
-        if is_owned || stored.epoch != seen || stored.halt.is_some() {
+        let has_owner = self.owner(&shard, now).is_some();
+        let stored = self.stored(&shard)?;
+        if has_owner || stored.epoch != seen || stored.halt.is_some() {
             return None;
         }
         stored.owner = Some(worker);
@@ -120,22 +124,46 @@ impl ShardTable {
             epoch: stored.epoch,
             checkpoint: stored.checkpoint,
             halt: stored.halt.clone(),
+            ahead: stored.ahead.clone(),
+            partition: stored.partition.clone(),
         });
         states.collect()
     }
 
-    pub(super) fn halt(&mut self, shard: Shard, halt: Halt, epoch: Option<Epoch>) -> bool {
-        let stored = self.shards.entry(shard).or_default();
+    pub(super) fn halt(&mut self, shard: &Shard, halt: Halt, epoch: Option<Epoch>) -> bool {
+        let has_owner = self.owner(shard, Instant::now()).is_some();
+        let Some(stored) = self.stored(shard) else {
+            return false;
+        };
         if epoch.is_some_and(|epoch| epoch != stored.epoch || stored.halt.is_some()) {
             return false;
         }
         stored.halt = Some(halt);
-        if stored
-            .attending_owner(&self.workers, Instant::now())
-            .is_none()
-        {
+        if !has_owner {
             stored.owner = None;
             stored.epoch = stored.epoch.next();
+        }
+        true
+    }
+
+    pub(super) fn divide(&mut self, division: &Division) -> bool {
+        let stored = self.shards_of(division.subscription());
+        let Some(divided) = division.apply(&stored) else {
+            return false;
+        };
+        for former in stored {
+            self.shards.remove(&former.shard);
+        }
+        for state in divided {
+            let stored = StoredShard {
+                owner: None,
+                epoch: state.epoch,
+                checkpoint: state.checkpoint,
+                halt: state.halt,
+                ahead: state.ahead,
+                partition: state.partition,
+            };
+            self.shards.insert(state.shard, stored);
         }
         true
     }
@@ -160,16 +188,21 @@ impl ShardTable {
             to,
             skipped,
         } = relocation;
-        let subscription = shard.subscription.clone();
-        let stored = self.shards.entry(shard).or_default();
+        let Some(stored) = self.stored(&shard) else {
+            return false;
+        };
         if stored.checkpoint.map(|found| found.position) != from {
             return false;
         }
         stored.checkpoint = Some(to);
         stored.epoch = stored.epoch.next();
         stored.halt = stored.halt.take().and_then(Halt::after_stop);
-        if let Some(event) = skipped {
-            self.skipped.entry(subscription).or_default().push(event);
+        match skipped {
+            Some(event) => {
+                let skipped = self.skipped.entry(shard.subscription).or_default();
+                skipped.push(event);
+            }
+            None => stored.ahead.clear(),
         }
         true
     }
@@ -178,6 +211,26 @@ impl ShardTable {
         let mut skipped = self.skipped.get(subscription).cloned().unwrap_or_default();
         skipped.sort_by_key(|event| event.position);
         skipped
+    }
+
+    /// The stored shard. Stores it, if its subscription has none. `None` if it has others.
+    fn stored(&mut self, shard: &Shard) -> Option<&mut StoredShard> {
+        let is_new = !self.shards.contains_key(shard);
+        if is_new
+            && self
+                .shards
+                .range(shards_of(&shard.subscription))
+                .next()
+                .is_some()
+        {
+            return None;
+        }
+        Some(self.shards.entry(shard.clone()).or_default())
+    }
+
+    /// The owner of a shard, if it attends.
+    fn owner(&self, shard: &Shard, now: Instant) -> Option<WorkerId> {
+        self.shards.get(shard)?.attending_owner(&self.workers, now)
     }
 }
 

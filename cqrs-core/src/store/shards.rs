@@ -3,7 +3,10 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{BoxFuture, Checkpoint, Halt, Relocation, SkippedEvent, Slices, StoreError};
+use super::{
+    Ahead, BoxFuture, Checkpoint, Division, Halt, Position, Relocation, SkippedEvent, Slices,
+    StoreError,
+};
 
 /// A part of a subscription that one process handles at a time, and in which process that is.
 ///
@@ -13,8 +16,12 @@ use super::{BoxFuture, Checkpoint, Halt, Relocation, SkippedEvent, Slices, Store
 /// ([`ViewBatch::epoch`](super::ViewBatch::epoch)): a process that was taken for dead cannot write.
 /// Time is that of the store, so the clocks of processes do not matter.
 ///
-/// An operator *halts* a shard and lets it continue, and moves its checkpoint, in any process. Each such
-/// change raises the epoch, or leaves the shard to its owner until that has finished its page.
+/// An operator *halts* a shard and lets it continue, moves its checkpoint, and *divides* a subscription
+/// into other shards, in any process. Each such change raises the epoch, or leaves the shard to its owner
+/// until that has finished its page.
+///
+/// A subscription without stored shards has a single one, of all slices, which is stored by the first
+/// method that changes it. No method stores a shard beside others whose slices it shares.
 ///
 /// A view store offers it with [`ViewCapabilities::shards`](super::ViewCapabilities::shards).
 pub trait ShardStore: Send + Sync + 'static {
@@ -50,8 +57,8 @@ pub trait ShardStore: Send + Sync + 'static {
     /// from then on. A shard without an owner that attends loses its owner, and its epoch is raised; an
     /// owner that attends has to release it.
     ///
-    /// With an epoch, the owner halts its own shard: returns `false`, and does nothing, if the shard is
-    /// not in that epoch, or is halted already.
+    /// Returns `false`, and does nothing, if the subscription has other shards. With an epoch, the owner
+    /// halts its own shard: also if the shard is not in that epoch, or is halted already.
     fn halt(
         &self,
         shard: Shard,
@@ -69,6 +76,10 @@ pub trait ShardStore: Send + Sync + 'static {
     /// where the relocation begins.
     fn relocate(&self, relocation: Relocation) -> BoxFuture<'_, Result<bool, StoreError>>;
 
+    /// Puts the shards of a division in the place of the stored ones, in one step, as
+    /// [`Division::apply`] tells. Returns `false`, and does nothing, if that is `None`.
+    fn divide(&self, division: Division) -> BoxFuture<'_, Result<bool, StoreError>>;
+
     /// The skipped events of a subscription, in order.
     fn skipped(&self, subscription: String)
     -> BoxFuture<'_, Result<Vec<SkippedEvent>, StoreError>>;
@@ -78,7 +89,7 @@ pub trait ShardStore: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WorkerId(Uuid);
 
-/// Number of times that a shard was claimed. 0 if it never was.
+/// Number that is raised each time that a shard is claimed, or taken from its owner. 0 if it never was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Epoch(u64);
 
@@ -134,6 +145,43 @@ pub struct ShardState {
     pub checkpoint: Option<Checkpoint>,
     /// The reason that no process may handle it, if there is one.
     pub halt: Option<Halt>,
+    /// The slices of which more is handled than up to the checkpoint. Without effect where the checkpoint
+    /// has passed them.
+    pub ahead: Vec<Ahead>,
+    /// The name of the tag by which the subscription is divided, or was if some slices are
+    /// [ahead](Self::ahead). `None` if it never was.
+    pub partition: Option<String>,
+}
+
+impl ShardState {
+    /// A shard that is not stored yet.
+    pub fn unclaimed(shard: Shard) -> Self {
+        Self {
+            shard,
+            owner: None,
+            epoch: Epoch::UNCLAIMED,
+            checkpoint: None,
+            halt: None,
+            ahead: Vec::new(),
+            partition: None,
+        }
+    }
+
+    /// Whether a process with this partition can handle the shard: it is divided by that, or has all slices
+    /// and is as far with each.
+    pub fn is_partitioned_by(&self, partition: Option<&str>) -> bool {
+        let position = self.position();
+        let is_even = self
+            .ahead
+            .iter()
+            .all(|ahead| ahead.checkpoint.position <= position);
+        (is_even && self.shard.slices == Slices::ALL) || self.partition.as_deref() == partition
+    }
+
+    /// The position up to which all slices of the shard are handled.
+    pub fn position(&self) -> Position {
+        self.checkpoint.unwrap_or_default().position
+    }
 }
 
 impl WorkerId {

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -39,6 +40,17 @@ impl Slices {
     /// Whether the slice is one of these.
     pub fn contains(self, slice: u16) -> bool {
         (self.first..=self.last).contains(&slice)
+    }
+
+    /// These slices and the ones up to this one.
+    #[must_use]
+    pub(crate) fn up_to(self, last: u16) -> Self {
+        Self { last, ..self }
+    }
+
+    /// The places of these slices in a list of all.
+    pub(crate) fn range(self) -> RangeInclusive<usize> {
+        usize::from(self.first)..=usize::from(self.last)
     }
 
     /// The slice of the events whose tag has this value: XXH3 of its UTF-8 bytes, modulo

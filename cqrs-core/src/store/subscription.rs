@@ -1,10 +1,12 @@
-use std::mem::take;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use super::read_ahead::ReadAhead;
 use super::{
-    EventLog, EventPage, EventQuery, HeadWatch, Incarnation, Position, ReadRange, StoreError,
+    EventLog, EventLogExt as _, EventPage, EventQuery, HeadWatch, Incarnation, Position, ReadRange,
+    StoreError,
 };
 
 /// How often a subscription polls for events of other processes, which send no notification.
@@ -22,8 +24,8 @@ pub struct Subscription {
     page: Option<EventPage>,
     /// The page after that, if the log had more when it was read.
     ahead: Option<ReadAhead<'static>>,
-    /// Whether everything that this process has appended was delivered from memory. Nothing has to
-    /// be read then until the head advances, or it is time to poll.
+    /// Whether everything up to the head was delivered. Nothing has to be read then until the known head
+    /// advances, or a look finds another one.
     is_idle: bool,
 }
 
@@ -81,7 +83,12 @@ impl Subscription {
                 return Ok(Some(page));
             }
         }
-        let _ = tokio::time::timeout(POLL_INTERVAL, self.heads.changed()).await;
+        if timeout(POLL_INTERVAL, self.heads.changed()).await.is_err() {
+            let log = &self.log;
+            let head = log.heads().look(POLL_INTERVAL, log.head()).await?;
+            // One that is lower was read earlier, or the log is shorter: a read tells.
+            self.is_idle &= head == self.position;
+        }
         Ok(None)
     }
 
@@ -99,12 +106,11 @@ impl Subscription {
             self.is_idle = page.next.is_none();
             return Ok(Some(page));
         }
-        // If the head has advanced past the events in memory, another process has appended.
-        let is_all = take(&mut self.is_idle) && self.heads.position() <= self.position;
-        if is_all {
+        if self.is_idle && self.heads.position() <= self.position {
             return Ok(None);
         }
         let page = self.fetch().await?;
+        self.is_idle = page.next.is_none();
         Ok(Some(self.cut(page, limit)))
     }
 

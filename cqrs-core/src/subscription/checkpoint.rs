@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
-use super::{Progress, SubscriptionPage};
+use super::selection::next_event;
+use super::{ShardProgress, ShardSelection, SubscriptionPage};
 use crate::store::{
-    Checkpoint, Epoch, EventLog, EventLogExt, EventQuery, Incarnation, LastEvent, Position,
+    Ahead, Checkpoint, Epoch, EventLog, EventLogExt, EventQuery, Incarnation, LastEvent, Position,
     ReadRange, Shard, StoreError, ViewBatch, ViewChange, ViewCommitError, ViewStore,
 };
 
@@ -18,6 +19,8 @@ pub(crate) struct HeldCheckpoint {
     /// The epoch in which this process claimed the shard.
     epoch: Epoch,
     pub(super) position: Option<Position>,
+    /// The slices of which more is handled.
+    ahead: Vec<Ahead>,
     /// The last event known to the subscription, which the next commit records.
     last_event: Option<LastEvent>,
     /// Where the lag is counted from: the recorded event, if there is one.
@@ -28,7 +31,7 @@ pub(crate) struct HeldCheckpoint {
     view_incarnation: Incarnation,
     /// The head of the log when the subscription resumed.
     pub(super) caught_up: Position,
-    progress: Progress,
+    progress: ShardProgress,
 }
 
 /// The place at which a subscription resumes.
@@ -43,23 +46,24 @@ impl HeldCheckpoint {
     /// Reads the checkpoint of a shard, claimed in this epoch.
     pub(super) async fn read(
         log: Arc<dyn EventLog>,
-        views: Arc<dyn ViewStore>,
-        (shard, epoch): (Shard, Epoch),
-        progress: Progress,
+        epoch: Epoch,
+        progress: ShardProgress,
     ) -> Result<Self, StoreError> {
         // Before the position. If a replacement comes in between, the position carries the earlier
         // incarnation, and its commits are refused; in the other order, they would be accepted.
         let log_incarnation = log.heads().incarnation();
+        let views = progress.views().clone();
         let view_incarnation = views.view_incarnation();
-        let found = views.checkpoint(&shard).await?;
+        let (found, ahead) = stored(&progress).await?;
         let position = found.map(|found| found.position);
         let last_event = found.and_then(|found| found.last_event);
         Ok(Self {
             log,
             views,
-            shard,
+            shard: progress.shard().clone(),
             epoch,
             position,
+            ahead,
             last_event,
             lag_from: last_event.map_or(position.unwrap_or_default(), |event| event.position),
             log_incarnation,
@@ -67,6 +71,12 @@ impl HeldCheckpoint {
             caught_up: Position::START,
             progress,
         })
+    }
+
+    /// The events that the shard has to handle. `None` if these are all of the subscription.
+    pub(super) fn selection(&self) -> Option<ShardSelection> {
+        let partition = self.progress.info().partition;
+        ShardSelection::new(partition, self.shard.slices, &self.ahead)
     }
 
     /// Compares the log with the checkpoint. Usually this takes a single read, of the event at the
@@ -81,6 +91,11 @@ impl HeldCheckpoint {
     /// [`StoreError::Rewound`] if the log ends before the checkpoint, or has another event there.
     pub(super) async fn resume(&self, query: &EventQuery) -> Result<Resumption, StoreError> {
         let seen = self.position.unwrap_or_default();
+        for Ahead { checkpoint, .. } in &self.ahead {
+            if checkpoint.position > seen {
+                self.recognize(*checkpoint).await?;
+            }
+        }
         let Some(last) = self.last_event else {
             let head = self.log.head().await?;
             return if head < seen {
@@ -89,28 +104,17 @@ impl HeldCheckpoint {
                 Ok(Resumption { from: seen, head })
             };
         };
-        let page = self
-            .log
-            .read(EventQuery::All, first_after(last.position.before()))
+        let head = self
+            .recognize(Checkpoint {
+                position: seen,
+                last_event: Some(last),
+            })
             .await?;
-        // The log may have read up to a head that it knew before another process moved the checkpoint.
-        let head = if page.as_of < seen {
-            self.log.head().await?
-        } else {
-            page.as_of
-        };
-        let found = page.events.first().map(|event| LastEvent::from(&**event));
-        if head < seen || found != Some(last) {
-            return Err(StoreError::Rewound { head, seen });
-        }
         let mut from = seen;
         if last.position < seen {
-            let range = ReadRange {
-                up_to: Some(seen),
-                ..first_after(last.position)
-            };
-            let unhandled = self.log.read(query.clone(), range).await?;
-            if !unhandled.events.is_empty() {
+            let (selection, range) = (self.selection(), (last.position, Some(seen)));
+            let unhandled = next_event(&*self.log, query, selection.as_ref(), range).await?;
+            if unhandled.event.is_some() {
                 from = last.position;
             }
         }
@@ -235,12 +239,61 @@ impl HeldCheckpoint {
         })
     }
 
+    /// Compares the log with the last event of a checkpoint, and returns its head.
+    async fn recognize(&self, checkpoint: Checkpoint) -> Result<Position, StoreError> {
+        let Checkpoint {
+            position: seen,
+            last_event,
+        } = checkpoint;
+        let at = last_event.map_or(seen, |event| event.position);
+        let range = first_after(at.before());
+        let page = self.log.read(EventQuery::All, range).await?;
+        // The log may have read up to a head that it knew before another process moved the checkpoint.
+        let head = if page.as_of < seen {
+            self.log.head().await?
+        } else {
+            page.as_of
+        };
+        let found = page.events.first().map(|event| LastEvent::from(&**event));
+        if head < seen || (last_event.is_some() && found != last_event) {
+            return Err(StoreError::Rewound { head, seen });
+        }
+        Ok(head)
+    }
+
     /// The last event up to a position, if the page or the checkpoint has one.
     fn last_event(&self, page: SubscriptionPage<'_>, to: Position) -> Option<LastEvent> {
         let handled = page.events.partition_point(|event| event.position <= to);
         let last = page.events[..handled].last();
         last.map(|event| LastEvent::from(&**event))
             .or(self.last_event)
+    }
+}
+
+/// The stored checkpoint of a shard, and the slices that are further.
+async fn stored(progress: &ShardProgress) -> Result<(Option<Checkpoint>, Vec<Ahead>), StoreError> {
+    let shards = progress.views().view_capabilities().shards;
+    if shards.is_none() || progress.info().partition.is_none() {
+        let found = progress.views().checkpoint(progress.shard()).await?;
+        if found.is_some() {
+            return Ok((found, Vec::new()));
+        }
+    }
+    let Some(shards) = shards else {
+        return Ok((None, Vec::new()));
+    };
+    let all = shards.shards(progress.info().subscription.clone()).await?;
+    let is_new = all.is_empty();
+    match all
+        .into_iter()
+        .find(|state| state.shard == *progress.shard())
+    {
+        Some(state) => Ok((state.checkpoint, state.ahead)),
+        None if is_new => Ok((None, Vec::new())),
+        // Its events must not be handled from the start of the log: nobody would refuse a reaction.
+        None => Err(StoreError::Unavailable {
+            reason: "the subscription was divided into other shards".into(),
+        }),
     }
 }
 

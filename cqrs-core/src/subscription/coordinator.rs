@@ -1,18 +1,20 @@
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, watch};
-use tokio::time::timeout;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{Instant, timeout};
 
 use super::assignment::assign;
 use super::backoff::Backoff;
+use super::crew::{Crew, RunWorker, shards_of};
+use super::info::SubscriptionInfo;
 use super::lease::{ShardLease, ShardLeaseState};
 use super::worker::unless;
-use super::{Phase, Progress};
+use super::{Phase, ShardProgress, Tasks};
 use crate::store::{
-    Attendance, Claim, Epoch, Roster, Shard, ShardState, ShardStore, StoreError, ViewStore,
+    Attendance, Claim, Roster, Shard, ShardState, ShardStore, Slices, StoreError, ViewStore,
     WorkerId,
 };
 use crate::trace;
@@ -25,9 +27,16 @@ const MAX_LEASE: Duration = Duration::from_secs(365 * 24 * 3600);
 const ATTENDANCES: u32 = 3;
 const MAX_PAUSE: Duration = Duration::from_secs(3);
 
+/// Time between two signs of life while another process owns a shard that is assigned to this one, and is
+/// about to give it up.
+const HANDOVER_PAUSE: Duration = Duration::from_millis(250);
+
+/// The reason of a worker whose shard has become part of others.
+const DIVIDED: &str = "its shard was divided";
+
 /// Claims shards of a view store for the workers of this process, and gives up those that belong to
 /// another process. Without a leader: each process computes the same assignment from the same
-/// roster.
+/// roster. Also starts a worker for each shard, and others when a subscription is divided.
 ///
 /// An observing one claims nothing and does not attend: it reads the shards of subscriptions that this
 /// process does not handle.
@@ -37,20 +46,47 @@ pub(crate) struct Coordinator {
     /// Time after its last sign of life at which this process counts as dead.
     lease: Duration,
     views: Arc<dyn ViewStore>,
+    /// By the subscription.
+    crews: BTreeMap<String, CoordinatedCrew>,
     shards: HashMap<Shard, LeasedShard>,
+    /// Where workers are started.
+    tasks: Weak<Tasks>,
+    /// Each worker has a sender, also those of former shards.
+    workers: (mpsc::Sender<()>, mpsc::Receiver<()>),
     wake: Arc<Notify>,
     /// The error of the last sign of life, if it failed.
     failure: watch::Sender<Option<String>>,
 }
 
-struct LeasedShard {
-    lease: ShardLease,
-    progress: Progress,
+struct CoordinatedCrew {
+    crew: Crew,
+    run: RunWorker,
+    /// The reason that this process can handle no shard of the subscription. It does not attend for it, or
+    /// others would leave shards to it.
+    mismatch: Option<String>,
 }
 
-/// Which of the free shards that are assigned to this process it has claimed.
+struct LeasedShard {
+    lease: ShardLease,
+    progress: ShardProgress,
+    /// Time of the last claim.
+    claimed: Option<Instant>,
+}
+
+impl LeasedShard {
+    /// Whether other processes may not have heard of the claim, so that none would take the shard if it were
+    /// given up.
+    fn is_unheard_of(&self) -> bool {
+        self.claimed
+            .is_some_and(|claimed| claimed.elapsed() < MAX_PAUSE)
+    }
+}
+
+/// Which of the shards that are assigned to this process it has.
 enum Claimed {
     All,
+    /// Not those that another process still owns.
+    Unreleased,
     /// Not those for which another process was faster, or that are locked.
     Some,
 }
@@ -71,7 +107,10 @@ impl Coordinator {
             observes: true,
             lease: lease.min(MAX_LEASE),
             views,
+            crews: BTreeMap::new(),
             shards: HashMap::new(),
+            tasks: Weak::new(),
+            workers: mpsc::channel(1),
             wake: Arc::default(),
             failure: watch::Sender::new(None),
         }
@@ -87,21 +126,23 @@ impl Coordinator {
         self.wake.clone()
     }
 
-    /// Adds the shard of a worker.
-    pub(super) fn lease(&mut self, progress: Progress) -> ShardLease {
-        let lease = ShardLease::new(progress.coordinator());
-        let shard = progress.shard().clone();
-        let leased = LeasedShard {
-            lease: lease.clone(),
-            progress,
+    /// Starts the workers of a crew, which handle events once they hold their shards.
+    pub(crate) fn add(&mut self, crew: Crew, run: RunWorker, tasks: &Arc<Tasks>) {
+        self.tasks = Arc::downgrade(tasks);
+        let subscription = crew.progress().subscription().to_owned();
+        let shards = crew.progress().shards();
+        let crew = CoordinatedCrew {
+            crew,
+            run,
+            mismatch: None,
         };
-        self.shards.insert(shard, leased);
-        lease
+        self.crews.insert(subscription.clone(), crew);
+        self.start(&subscription, shards.iter().cloned());
     }
 
-    /// Whether it has the shard of a worker.
-    pub(crate) fn has_shards(&self) -> bool {
-        !self.shards.is_empty()
+    /// Whether it has a crew.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.crews.is_empty()
     }
 
     /// Runs until all workers have stopped because of a shutdown, or the task is aborted.
@@ -110,13 +151,19 @@ impl Coordinator {
         let mut refusals = Backoff::default();
         loop {
             let mut pause = MAX_PAUSE.min(self.lease / ATTENDANCES);
-            let attended = self.attend().await;
+            let is_running = *phases.borrow() == Phase::Running;
+            let attended = self.attend(is_running).await;
             let failure = attended.as_ref().err().map(ToString::to_string);
             self.failure.send_replace(failure);
             match attended {
                 Ok(Claimed::All) => {
                     failures = 0;
                     refusals = Backoff::default();
+                }
+                Ok(Claimed::Unreleased) => {
+                    failures = 0;
+                    refusals = Backoff::default();
+                    pause = pause.min(HANDOVER_PAUSE);
                 }
                 // Growing pauses: the shard may stay locked for long, by a process that hangs.
                 Ok(Claimed::Some) => {
@@ -137,6 +184,10 @@ impl Coordinator {
             };
             let woken = timeout(pause, self.wake.notified());
             if unless(is_over, woken).await.is_none() {
+                // Also for the workers of former shards, which may be in the middle of an event.
+                let (own, mut workers) = std::mem::replace(&mut self.workers, mpsc::channel(1));
+                drop(own);
+                workers.recv().await;
                 self.leave().await;
                 break;
             }
@@ -144,13 +195,25 @@ impl Coordinator {
     }
 
     /// Attends, and takes and gives up shards as they are assigned.
-    async fn attend(&self) -> Result<Claimed, StoreError> {
-        let halts: HashMap<&Shard, u64> = self
+    async fn attend(&mut self, is_running: bool) -> Result<Claimed, StoreError> {
+        let views = self.views.clone();
+        let store = views.view_capabilities().shards;
+        for (subscription, crew) in &mut self.crews {
+            if let (Some(_), Some(store)) = (&crew.mismatch, store) {
+                crew.plan_shards(&store.shards(subscription.clone()).await?);
+            }
+        }
+        let halts: HashMap<Shard, u64> = self
             .shards
             .iter()
-            .map(|(shard, leased)| (shard, leased.progress.halts()))
+            .map(|(shard, leased)| (shard.clone(), leased.progress.halts()))
             .collect();
         let roster = self.roster().await?;
+        let new = if is_running {
+            self.follow_divisions(&roster)
+        } else {
+            Vec::new()
+        };
         let assigned = assign(&roster, &all_shards(&roster));
         let states: HashMap<&Shard, &ShardState> = roster
             .shards
@@ -159,49 +222,74 @@ impl Coordinator {
             .collect();
         let mut claims = Vec::new();
         let mut released = Vec::new();
-        for (shard, LeasedShard { lease, progress }) in &self.shards {
+        let mut claimed = Claimed::All;
+        for (shard, leased) in &self.shards {
+            let LeasedShard {
+                lease, progress, ..
+            } = leased;
             let state = states.get(shard).copied();
             let epoch = state.map(|state| state.epoch).unwrap_or_default();
             let halt = state.and_then(|state| state.halt.as_ref());
-            if !progress.mark_rostered(halts[shard], halt) {
+            if let Some(mismatch) = self.mismatch(shard) {
+                lease.lose(None);
+                if is_running {
+                    progress.mark_failing(1, mismatch.to_owned());
+                } else {
+                    // Nothing is left to do here.
+                    progress.mark_left();
+                }
+                continue;
+            }
+            let halts = halts.get(shard).copied().unwrap_or_default();
+            if !progress.mark_rostered(halts, halt) {
                 self.wake.notify_one();
                 continue;
             }
             let is_assigned = assigned.get(shard) == Some(&self.worker) && halt.is_none();
+            let is_kept = is_assigned || (halt.is_none() && leased.is_unheard_of());
             match state.and_then(|state| state.owner) {
                 Some(owner) if owner == self.worker => match lease.state() {
-                    _ if is_assigned => lease.grant(epoch),
+                    _ if is_kept => lease.grant(epoch),
                     ShardLeaseState::Elsewhere(_) => released.push(shard.clone()),
                     ShardLeaseState::Held(epoch) | ShardLeaseState::Ending(epoch) => {
                         lease.end(epoch);
                     }
                 },
-                None if is_assigned => claims.push(Claim {
-                    shard: shard.clone(),
-                    seen: epoch,
-                }),
-                Some(_) | None => {
+                // After a division, the first process that learns of it takes all shards, until the others do.
+                None if is_assigned
+                    || (!self.observes && halt.is_none() && new.contains(shard)) =>
+                {
+                    claims.push(Claim {
+                        shard: shard.clone(),
+                        seen: epoch,
+                    });
+                }
+                owner => {
+                    if owner.is_some() && is_assigned {
+                        claimed = Claimed::Unreleased;
+                    }
                     lease.lose(state.and_then(|state| state.checkpoint));
                     progress.mark_left();
                     if self.expects_owners() {
-                        let owner = state.and_then(|state| state.owner);
                         progress.mark_owned(owner.is_some(), self.lease);
                     }
                 }
             }
         }
-        let Some(store) = self.views.view_capabilities().shards else {
+        let Some(store) = store else {
             return Ok(Claimed::All);
         };
         if !released.is_empty() {
             store.release(self.worker, released).await?;
         }
-        let mut claimed = Claimed::All;
         if !claims.is_empty() {
             let epochs = store.claim(self.worker, claims.clone()).await?;
             for (claim, epoch) in claims.iter().zip(epochs) {
-                match (self.shards.get(&claim.shard), epoch) {
-                    (Some(leased), Some(epoch)) => leased.lease.grant(epoch),
+                match (self.shards.get_mut(&claim.shard), epoch) {
+                    (Some(leased), Some(epoch)) => {
+                        leased.claimed = Some(Instant::now());
+                        leased.lease.grant(epoch);
+                    }
                     _ => claimed = Claimed::Some,
                 }
             }
@@ -225,11 +313,8 @@ impl Coordinator {
             None => {
                 for shard in self.shards.keys() {
                     shards.push(ShardState {
-                        shard: shard.clone(),
-                        owner: None,
-                        epoch: Epoch::UNCLAIMED,
                         checkpoint: self.views.checkpoint(shard).await?,
-                        halt: None,
+                        ..ShardState::unclaimed(shard.clone())
                     });
                 }
             }
@@ -247,6 +332,93 @@ impl Coordinator {
         self.observes && capabilities.shards.is_some() && !capabilities.read_only
     }
 
+    /// Has a worker for each shard in the roster, and for no other. Returns the new shards.
+    fn follow_divisions(&mut self, roster: &Roster) -> Vec<Shard> {
+        let mut divided = Vec::new();
+        for (subscription, crew) in &mut self.crews {
+            if crew.mismatch.is_some() {
+                continue;
+            }
+            let stored = roster
+                .shards
+                .iter()
+                .filter(|state| state.shard.subscription == *subscription);
+            if let Some(slices) = crew.plan_shards(stored) {
+                divided.push((subscription.clone(), slices));
+            }
+        }
+        divided
+            .into_iter()
+            .flat_map(|(subscription, slices)| self.divide(&subscription, &slices))
+            .collect()
+    }
+
+    /// Replaces workers, if the subscription has other shards than it had. Returns the new shards.
+    fn divide(&mut self, subscription: &str, slices: &[Slices]) -> Vec<Shard> {
+        let Some(CoordinatedCrew { crew, .. }) = self.crews.get(subscription) else {
+            return Vec::new();
+        };
+        let progress = crew.progress().clone();
+        let known = progress.shards();
+        let of_known = known.iter().map(|shard| shard.shard().slices);
+        if of_known.eq(slices.iter().copied()) {
+            return Vec::new();
+        }
+        let mut new = Vec::new();
+        let shards = slices.iter().map(|slices| {
+            progress.shard(*slices).unwrap_or_else(|| {
+                let shard = ShardProgress::new(progress.info().clone(), *slices);
+                new.push(shard.clone());
+                shard
+            })
+        });
+        // Before the former ones end: those who wait for them then wait for these.
+        progress.divide(shards.collect());
+        for former in known.iter() {
+            if !slices.contains(&former.shard().slices) {
+                if let Some(leased) = self.shards.remove(former.shard()) {
+                    leased.lease.lose(None);
+                }
+                former.mark_ended(DIVIDED);
+            }
+        }
+        let shards = new
+            .iter()
+            .map(|progress| progress.shard().clone())
+            .collect();
+        self.start(subscription, new);
+        shards
+    }
+
+    fn start(&mut self, subscription: &str, shards: impl IntoIterator<Item = ShardProgress>) {
+        let crew = self.crews.get(subscription);
+        let (Some(CoordinatedCrew { crew, run, .. }), Some(tasks)) = (crew, self.tasks.upgrade())
+        else {
+            return;
+        };
+        for progress in shards {
+            let lease = ShardLease::new(self.wake.clone());
+            let work = run(crew.worker(progress.clone(), lease.clone()));
+            let working = self.workers.0.clone();
+            tasks.spawn(async move {
+                work.await;
+                drop(working);
+            });
+            let shard = progress.shard().clone();
+            let leased = LeasedShard {
+                lease,
+                progress,
+                claimed: None,
+            };
+            self.shards.insert(shard, leased);
+        }
+    }
+
+    /// Why this process cannot handle a shard.
+    fn mismatch(&self, shard: &Shard) -> Option<&str> {
+        self.crews.get(&shard.subscription)?.mismatch.as_deref()
+    }
+
     /// Gives up all shards.
     async fn leave(&mut self) {
         let attended = self.views.view_capabilities().shards;
@@ -261,7 +433,10 @@ impl Coordinator {
     /// of their own.
     fn fails(&self, attempts: u32, error: &StoreError) {
         trace::attends_not(error);
-        for LeasedShard { lease, progress } in self.shards.values() {
+        for LeasedShard {
+            lease, progress, ..
+        } in self.shards.values()
+        {
             if let ShardLeaseState::Elsewhere(_) = lease.state() {
                 progress.mark_failing(attempts, error.to_string());
             }
@@ -269,19 +444,46 @@ impl Coordinator {
     }
 
     fn attendance(&self) -> Attendance {
-        let mut subscriptions: Vec<String> = self
-            .shards
-            .keys()
-            .map(|shard| shard.subscription.clone())
-            .collect();
-        subscriptions.sort();
-        subscriptions.dedup();
         Attendance {
             worker: self.worker,
-            subscriptions,
+            subscriptions: self
+                .crews
+                .iter()
+                .filter(|(_, crew)| crew.mismatch.is_none())
+                .map(|(subscription, _)| subscription.clone())
+                .collect(),
             lease: self.lease,
         }
     }
+}
+
+impl CoordinatedCrew {
+    /// The shards that are to have workers. `None` if it cannot handle those that are stored.
+    fn plan_shards<'s>(
+        &mut self,
+        stored: impl IntoIterator<Item = &'s ShardState>,
+    ) -> Option<Vec<Slices>> {
+        let stored: Vec<&ShardState> = stored.into_iter().collect();
+        let info = self.crew.progress().info();
+        let slices = shards_of(info, &stored);
+        self.mismatch = slices.is_none().then(|| mismatch(info, &stored));
+        slices
+    }
+}
+
+/// The error of a process that does not know how a subscription is divided.
+fn mismatch(info: &SubscriptionInfo, stored: &[&ShardState]) -> String {
+    let mut partitions = stored.iter().filter_map(|state| state.partition.as_deref());
+    let partition = partitions.next().unwrap_or_default();
+    let own = match info.partition {
+        Some(own) => format!("this program partitions it by `{own}`"),
+        None => "this program does not partition it".to_owned(),
+    };
+    format!(
+        "it is divided by `{partition}` into {} shards, but {own}: divide it into 1 shard with a \
+         program that has `partition = \"{partition}\"`, or give it another `version`",
+        stored.len()
+    )
 }
 
 /// All shards that the attending processes can handle, in order. A subscription that was never

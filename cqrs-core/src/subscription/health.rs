@@ -1,7 +1,7 @@
 use std::fmt;
 
 use crate::Timestamp;
-use crate::store::{Halt, HaltKind, Position};
+use crate::store::{Halt, HaltKind, Position, Slices};
 
 /// Health of a projection or reaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,19 @@ pub struct SubscriptionHealth {
     /// Kind of the subscription.
     pub kind: SubscriptionKind,
     /// Position up to which every event has been handled.
+    pub position: Position,
+    /// Current state. Of several shards, that of the one that needs the most attention.
+    pub state: SubscriptionState,
+    /// The shards, if it is [divided](crate::app::Subscriptions::divide) into several.
+    pub shards: Vec<ShardHealth>,
+}
+
+/// Health of a part of a projection or reaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShardHealth {
+    /// The slices of the shard.
+    pub slices: Slices,
+    /// Position up to which every event of these has been handled.
     pub position: Position,
     /// Current state.
     pub state: SubscriptionState,
@@ -106,6 +119,22 @@ impl SubscriptionHealth {
     /// Number of positions between this subscription and `head`.
     pub fn behind(&self, head: Position) -> u64 {
         head.since(self.position)
+    }
+}
+
+impl SubscriptionState {
+    /// How much attention the state needs, compared with others.
+    pub(super) fn severity(&self) -> u8 {
+        match self {
+            Self::Standby => 0,
+            Self::Running => 1,
+            Self::CatchingUp => 2,
+            Self::Unattended => 3,
+            Self::Failing { .. } => 4,
+            Self::Paused { .. } => 5,
+            Self::Stopped { .. } => 6,
+            Self::Ended { .. } => 7,
+        }
     }
 }
 

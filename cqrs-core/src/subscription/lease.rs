@@ -65,14 +65,21 @@ impl ShardLease {
         self.set(ShardLeaseState::Elsewhere(checkpoint));
     }
 
-    /// Waits until the shard is held, and returns the epoch.
+    /// Waits until the shard is held, and returns the epoch. A shard that is to be given up again before that
+    /// is noticed is given up.
     pub(super) async fn held(&self) -> Epoch {
         let mut states = self.state.subscribe();
-        let held = states.wait_for(|state| matches!(state, ShardLeaseState::Held(_)));
-        match held.await.as_deref() {
-            Ok(ShardLeaseState::Held(epoch)) => *epoch,
-            // An error would mean that the sender is gone, but `self` has it.
-            _ => Epoch::UNCLAIMED,
+        loop {
+            let changed = states
+                .wait_for(|state| !matches!(state, ShardLeaseState::Elsewhere(_)))
+                .await;
+            // Copied, since a lock is held as long as this is borrowed.
+            match changed.map(|state| *state) {
+                Ok(ShardLeaseState::Held(epoch)) => return epoch,
+                Ok(_) => self.stopped(),
+                // The sender is gone, but `self` has it.
+                Err(_) => return Epoch::UNCLAIMED,
+            }
         }
     }
 
@@ -117,5 +124,31 @@ impl ShardLease {
             *state = to;
             is_new
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// The worker would wait for the end of a shard that it does not know to have, and the coordinator for the
+    /// worker.
+    #[tokio::test]
+    async fn a_shard_that_is_to_be_given_up_before_the_worker_notices_is_given_up() {
+        let coordinator = Arc::new(Notify::new());
+        let lease = ShardLease::new(coordinator.clone());
+        let epoch = Epoch::UNCLAIMED.next();
+        lease.grant(epoch);
+        lease.end(epoch);
+        let held = timeout(Duration::ZERO, lease.held()).await;
+        assert!(held.is_err(), "it is not held");
+        assert_eq!(lease.state(), ShardLeaseState::Elsewhere(None));
+        coordinator.notified().await;
+        lease.grant(epoch.next());
+        assert_eq!(lease.held().await, epoch.next());
     }
 }

@@ -5,15 +5,21 @@ mod assignment;
 mod backoff;
 mod checkpoint;
 mod coordinator;
+mod crew;
 mod follower;
 mod health;
+mod info;
 mod lease;
 mod phase;
 mod progress;
 mod projection;
+mod selection;
+mod shard_progress;
 mod sql_projection;
 mod standby;
+mod tasks;
 mod view_folds;
+mod view_owners;
 mod view_projection;
 mod worker;
 
@@ -22,27 +28,31 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-pub use health::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
+pub use health::{ShardHealth, SubscriptionHealth, SubscriptionKind, SubscriptionState};
 
 pub(crate) use backoff::Backoff;
 pub(crate) use checkpoint::HeldCheckpoint;
 pub(crate) use coordinator::Coordinator;
+pub(crate) use crew::{Crew, RunWorker};
 pub(crate) use follower::{
     EventFailure, FailedEvent, Follower, Interruption, PageOutcome, SubscriptionPage,
 };
 pub(crate) use phase::Phase;
 pub(crate) use progress::Progress;
+pub(crate) use selection::{ShardSelection, next_event};
+pub(crate) use shard_progress::ShardProgress;
+pub(crate) use tasks::Tasks;
 pub(crate) use worker::{SHUT_DOWN, Worker, unless};
 
 use crate::registry::{ProjectionEntry, ReactionEntry};
 use crate::store::{EventLog, EventQuery, Shard, ViewStore};
 use crate::wiring::{BuildError, Models, PlannedProjection};
-use lease::ShardLease;
+use info::SubscriptionInfo;
 use projection::{FoldTarget, ProjectionRunner};
 use view_folds::ViewFolds;
 
-/// Creates the worker and the follower of a projection. Runs the `#[setup]` of a new projection, so
-/// that its tables exist before the dispatcher answers a query. An observing coordinator keeps the worker
+/// Creates the workers of a projection, and its folds. Runs the `#[setup]` of a new projection, so
+/// that its tables exist before the dispatcher answers a query. An observing coordinator keeps the workers
 /// from handling events.
 ///
 /// # Errors
@@ -52,36 +62,25 @@ pub(crate) async fn projection(
     models: &Models,
     log: &Arc<dyn EventLog>,
     views: &Arc<dyn ViewStore>,
-    coordinator: Option<&mut Coordinator>,
+    coordinator: Option<&Coordinator>,
     retry_for: Duration,
-) -> Result<(Worker, Box<dyn Follower>), BuildError> {
-    let entry = plan.entry;
-    let shard = Shard::whole(checkpoint_of(entry));
+) -> Result<(Crew, ProjectionFolds), BuildError> {
+    let info = info_of(plan, views, wake(coordinator));
     if let Some(setup) = &plan.setup
         && !views.view_capabilities().read_only
     {
-        sql_projection::set_up(setup, entry.name, shard.clone(), &**views).await?;
+        let shard = Shard::whole(&*info.subscription);
+        sql_projection::set_up(setup, info.name, shard, &**views).await?;
     }
-    let progress = Progress::new(
-        (entry.name, SubscriptionKind::Projection),
-        (shard, events_of(plan)),
-        views.clone(),
-        wake(coordinator.as_deref()),
-    );
-    let lease = lease(coordinator, &progress);
-    let worker = Worker::new(lease, progress, log.clone(), retry_for);
-    let runner = ProjectionRunner {
+    let crew = Crew::new(info, log.clone(), retry_for).await?;
+    let folds = ProjectionFolds {
         folds: ViewFolds::new(plan, models, views.clone()),
-        target: if plan.takes_transaction() {
-            FoldTarget::Sql
-        } else {
-            FoldTarget::Views
-        },
+        takes_transaction: plan.takes_transaction(),
     };
-    Ok((worker, Box::new(runner)))
+    Ok((crew, folds))
 }
 
-/// Creates the worker of a reaction. A new reaction that starts at the head gets its checkpoint
+/// Creates the workers of a reaction. A new reaction that starts at the head gets its checkpoint
 /// here, before the dispatcher takes a command, so that it misses no event of this process.
 ///
 /// # Errors
@@ -90,43 +89,69 @@ pub(crate) async fn reaction(
     entry: &'static ReactionEntry,
     log: &Arc<dyn EventLog>,
     views: &Arc<dyn ViewStore>,
-    coordinator: Option<&mut Coordinator>,
+    coordinator: Option<&Coordinator>,
     retry_for: Duration,
-) -> Result<Worker, BuildError> {
-    let shard = Shard::whole(format!("reaction:{}", entry.name));
-    let progress = Progress::new(
-        (entry.name, SubscriptionKind::Reaction),
-        (shard, EventQuery::typed([entry.event])),
-        views.clone(),
-        wake(coordinator.as_deref()),
-    );
-    let lease = lease(coordinator, &progress);
-    let worker = Worker::new(lease, progress, log.clone(), retry_for);
+) -> Result<Crew, BuildError> {
+    let info = SubscriptionInfo {
+        name: entry.name,
+        kind: SubscriptionKind::Reaction,
+        subscription: format!("reaction:{}", entry.name),
+        query: EventQuery::typed([entry.event]),
+        partition: entry.partition,
+        views: views.clone(),
+        coordinator: wake(coordinator),
+    };
+    let crew = Crew::new(Arc::new(info), log.clone(), retry_for).await?;
     if !entry.from_start {
-        worker.begin_at_head().await?;
+        crew.begin_at_head().await?;
     }
-    Ok(worker)
+    Ok(crew)
 }
 
-/// The lease of a worker's shard. Without a coordinator, it never ends.
-fn lease(coordinator: Option<&mut Coordinator>, progress: &Progress) -> ShardLease {
-    match coordinator {
-        Some(coordinator) => coordinator.lease(progress.clone()),
-        None => ShardLease::unlimited(),
+/// The folds of a projection, for the worker of each shard.
+pub(crate) struct ProjectionFolds {
+    folds: ViewFolds,
+    takes_transaction: bool,
+}
+
+impl ProjectionFolds {
+    /// A follower for the worker of one shard.
+    pub(crate) fn follower(&self) -> Box<dyn Follower> {
+        Box::new(ProjectionRunner {
+            folds: self.folds.of_another_shard(),
+            target: if self.takes_transaction {
+                FoldTarget::Sql
+            } else {
+                FoldTarget::Views
+            },
+        })
     }
+}
+
+/// The stored name of a projection, and the events that it folds.
+fn info_of(
+    plan: &PlannedProjection,
+    views: &Arc<dyn ViewStore>,
+    coordinator: Arc<Notify>,
+) -> Arc<SubscriptionInfo> {
+    let ProjectionEntry {
+        name,
+        version,
+        partition,
+        ..
+    } = *plan.entry;
+    Arc::new(SubscriptionInfo {
+        name,
+        kind: SubscriptionKind::Projection,
+        subscription: format!("projection:{name}:{version}"),
+        query: EventQuery::typed(plan.folds.iter().map(|fold| fold.event)),
+        partition,
+        views: views.clone(),
+        coordinator,
+    })
 }
 
 /// The signal that wakes the coordinator, if there is one.
 fn wake(coordinator: Option<&Coordinator>) -> Arc<Notify> {
     coordinator.map(Coordinator::wake).unwrap_or_default()
-}
-
-/// The events that a projection folds.
-fn events_of(plan: &PlannedProjection) -> EventQuery {
-    EventQuery::typed(plan.folds.iter().map(|fold| fold.event))
-}
-
-/// The name of a projection's checkpoint.
-fn checkpoint_of(entry: &ProjectionEntry) -> String {
-    format!("projection:{}:{}", entry.name, entry.version)
 }

@@ -1,320 +1,208 @@
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
+use tokio::sync::watch;
 
-use super::{SubscriptionHealth, SubscriptionKind, SubscriptionState};
+use super::info::SubscriptionInfo;
+use super::{ShardProgress, SubscriptionHealth, SubscriptionKind, SubscriptionState};
 use crate::error::NotCaughtUp;
-use crate::store::{EventQuery, Halt, Incarnation, Position, Shard, ViewStore};
+use crate::store::{EventQuery, Incarnation, Position, ShardState, Slices, ViewStore};
 
-/// The progress of a worker, which queries, health and shutdown read. Clones share it.
-///
-/// A position counts only in the [incarnation](ViewStore::view_incarnation) in which the checkpoint
-/// was read or written: if the view store has lost commits since, its views are older than that.
+/// The progress of a projection or reaction, which queries, health and shutdown read: that of all its
+/// shards. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Progress {
-    name: &'static str,
-    kind: SubscriptionKind,
-    shard: Shard,
-    query: EventQuery,
-    /// The store of the checkpoint.
-    views: Arc<dyn ViewStore>,
-    state: watch::Sender<ProgressState>,
-    /// Apart from the state, which changes with each event of the log.
-    checkpoint: watch::Sender<KnownCheckpoint>,
-    /// Signals that somebody waits for a position, or for the next checkpoint.
-    wanted: Arc<Notify>,
-    /// Wakes the coordinator.
-    coordinator: Arc<Notify>,
+    info: Arc<SubscriptionInfo>,
+    shards: watch::Sender<KnownShards>,
 }
 
-#[derive(Clone, PartialEq, Eq)]
-struct ProgressState {
-    position: Position,
-    incarnation: Incarnation,
-    /// The state of the worker in this process.
-    status: SubscriptionState,
-    /// The reason that no process handles the shard.
-    halt: Option<Halt>,
-    /// Number of times that this process has changed that, or read it.
-    halts: u64,
-    /// Since when no process handles the shard, if this one observes that.
-    unowned_since: Option<Instant>,
-    /// Whether that is for too long.
-    is_unattended: bool,
-}
-
-/// The stored checkpoint, as far as this process knows. The views change only when it moves.
-#[derive(Clone, Copy, Default)]
-struct KnownCheckpoint {
-    at: Option<(Position, Incarnation)>,
-    /// Number of times that it has moved, or the worker has ended.
+/// The shards that this process knows.
+#[derive(Clone)]
+struct KnownShards {
+    /// In the order of their slices. Others, after a division.
+    all: Arc<[ShardProgress]>,
+    /// Number of moves of checkpoints before the last division.
     moves: u64,
 }
 
+impl KnownShards {
+    /// Number of moves of checkpoints, and of divisions.
+    fn moves(&self) -> u64 {
+        self.moves + self.all.iter().map(ShardProgress::moves).sum::<u64>()
+    }
+}
+
 impl Progress {
-    pub(super) fn new(
-        (name, kind): (&'static str, SubscriptionKind),
-        (shard, query): (Shard, EventQuery),
-        views: Arc<dyn ViewStore>,
-        coordinator: Arc<Notify>,
-    ) -> Self {
-        let state = ProgressState {
-            position: Position::START,
-            incarnation: views.view_incarnation(),
-            status: SubscriptionState::CatchingUp,
-            halt: None,
-            halts: 0,
-            unowned_since: None,
-            is_unattended: false,
-        };
+    pub(super) fn new(info: Arc<SubscriptionInfo>, shards: Vec<ShardProgress>) -> Self {
         Self {
-            name,
-            kind,
-            shard,
-            query,
-            views,
-            state: watch::Sender::new(state),
-            checkpoint: watch::Sender::default(),
-            wanted: Arc::default(),
-            coordinator,
+            info,
+            shards: watch::Sender::new(KnownShards {
+                all: shards.into(),
+                moves: 0,
+            }),
         }
     }
 
     /// Name of the projection or reaction.
     pub(crate) fn name(&self) -> &'static str {
-        self.name
+        self.info.name
     }
 
-    /// Records that everything up to `position` is done, and that nothing fails. The events up to
-    /// `caught_up` were there when the worker began.
-    pub(super) fn mark_reached(
-        &self,
-        position: Position,
-        caught_up: Position,
-        incarnation: Incarnation,
-    ) {
-        let status = if position < caught_up {
-            SubscriptionState::CatchingUp
-        } else {
-            SubscriptionState::Running
-        };
-        self.mark(position, incarnation, status);
+    pub(crate) fn kind(&self) -> SubscriptionKind {
+        self.info.kind
     }
 
-    /// Records that everything up to `position` is done. A failure stays reported.
-    pub(crate) fn mark_started(&self, position: Position, incarnation: Incarnation) {
-        self.state.send_modify(|state| {
-            state.position = position;
-            state.incarnation = incarnation;
-        });
+    /// Name of the subscription in the store.
+    pub(crate) fn subscription(&self) -> &str {
+        &self.info.subscription
     }
 
-    /// Records the position of the stored checkpoint, which was read or written in this incarnation.
-    /// After the position: whoever runs a query now tells the position that is known already.
-    pub(super) fn mark_checkpoint(&self, position: Position, incarnation: Incarnation) {
-        self.checkpoint.send_if_modified(|known| {
-            let found = Some((position, incarnation));
-            let has_moved = known.at != found;
-            if has_moved {
-                known.at = found;
-                known.moves += 1;
-            }
-            has_moved
-        });
-    }
-
-    /// Records that another process handles the events, and has done so up to `position`.
-    pub(super) fn mark_standby(&self, position: Position, incarnation: Incarnation) {
-        if !self.state.borrow().is_ended() {
-            self.mark(position, incarnation, SubscriptionState::Standby);
-        }
-    }
-
-    /// Records that this process no longer handles the events.
-    pub(super) fn mark_left(&self) {
-        self.mark_standby(self.position(), self.view_incarnation());
-    }
-
-    /// Records whether a process handles the shard, as this one observes. Without one for this time,
-    /// the events count as unattended.
-    pub(super) fn mark_owned(&self, is_owned: bool, patience: Duration) {
-        self.state.send_if_modified(|state| {
-            let was_unattended = state.is_unattended;
-            state.unowned_since = if is_owned {
-                None
-            } else {
-                state.unowned_since.or_else(|| Some(Instant::now()))
-            };
-            state.is_unattended = state
-                .unowned_since
-                .is_some_and(|since| since.elapsed() >= patience);
-            state.is_unattended != was_unattended
-        });
-    }
-
-    /// Records that this process handles the events from now on.
-    pub(super) fn mark_active(&self) {
-        self.state.send_if_modified(|state| {
-            let is_new = state.status == SubscriptionState::Standby;
-            if is_new {
-                state.status = SubscriptionState::CatchingUp;
-            }
-            is_new
-        });
-    }
-
-    /// Records why no process handles the shard, or that one may.
-    pub(crate) fn mark_halted(&self, halt: Option<&Halt>) {
-        self.state.send_if_modified(|state| state.halt_for(halt));
-    }
-
-    /// Number of calls of [`mark_halted`](Self::mark_halted).
-    pub(super) fn halts(&self) -> u64 {
-        self.state.borrow().halts
-    }
-
-    /// The same, as of a roster that was requested after this number of calls. Returns `false`, and does
-    /// nothing, if there was another one since: the roster may be older than that.
-    pub(super) fn mark_rostered(&self, halts: u64, halt: Option<&Halt>) -> bool {
-        let mut is_current = false;
-        self.state.send_if_modified(|state| {
-            is_current = state.halts == halts;
-            is_current && state.halt_for(halt)
-        });
-        is_current
-    }
-
-    pub(super) fn mark_failing(&self, attempts: u32, error: String) {
-        self.state.send_if_modified(|state| {
-            let may_be_marked = !state.is_ended();
-            if may_be_marked {
-                state.status = SubscriptionState::Failing { attempts, error };
-            }
-            may_be_marked
-        });
-    }
-
-    /// Records that the worker has ended for good. The first reason is kept.
-    pub(crate) fn mark_ended(&self, reason: &str) {
-        self.state.send_if_modified(|state| {
-            let is_first = !state.is_ended();
-            if is_first {
-                let reason = reason.to_owned();
-                state.status = SubscriptionState::Ended { reason };
-            }
-            is_first
-        });
-        // Whoever waits for the next move would wait forever.
-        self.checkpoint.send_modify(|known| known.moves += 1);
-    }
-
-    pub(crate) fn shard(&self) -> &Shard {
-        &self.shard
+    /// The name of the tag by which the subscription may be divided.
+    pub(crate) fn partition(&self) -> Option<&'static str> {
+        self.info.partition
     }
 
     /// The events of the subscription.
     pub(crate) fn query(&self) -> &EventQuery {
-        &self.query
+        &self.info.query
     }
 
     pub(crate) fn views(&self) -> &Arc<dyn ViewStore> {
-        &self.views
+        &self.info.views
     }
 
-    /// Has the coordinator of this process look at the stored shard.
-    pub(crate) fn doubt(&self) {
-        self.coordinator.notify_one();
-    }
-
-    /// The signal that wakes the coordinator.
-    pub(super) fn coordinator(&self) -> Arc<Notify> {
-        self.coordinator.clone()
-    }
-
-    pub(crate) fn kind(&self) -> SubscriptionKind {
-        self.kind
-    }
-
-    /// Waits until somebody waits for a position.
-    pub(super) async fn wanted(&self) {
-        while !self.is_wanted() {
-            self.wanted.notified().await;
-        }
-    }
-
-    /// Whether somebody waits for a position.
-    pub(super) fn is_wanted(&self) -> bool {
-        self.state.receiver_count() > 0
-    }
-
-    /// Waits until somebody waits for a position, or for the next checkpoint.
-    pub(super) async fn wanted_or_watched(&self) {
-        while !self.is_wanted() && !self.is_watched() {
-            self.wanted.notified().await;
-        }
-    }
-
-    /// Whether somebody waits for the next checkpoint.
-    pub(super) fn is_watched(&self) -> bool {
-        self.checkpoint.receiver_count() > 0
-    }
-
-    /// Number of times that the checkpoint has moved, as far as this process knows.
-    pub(crate) fn moves(&self) -> u64 {
-        self.checkpoint.borrow().moves
-    }
-
-    /// Waits until the checkpoint has moved more often than that, or the worker has ended.
-    pub(crate) async fn moved_since(&self, moves: u64) {
-        let mut checkpoint = self.checkpoint.subscribe();
-        self.wanted.notify_one();
-        // An error would mean that the sender is gone, but `self` has it.
-        let _ = checkpoint.wait_for(|known| known.moves != moves).await;
-    }
-
-    /// Whether the worker has ended for good.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.state.borrow().is_ended()
-    }
-
-    /// The position up to which everything is done. The start of the log if the view store has lost
-    /// commits, until the worker has read its checkpoint again.
-    pub(crate) fn position(&self) -> Position {
-        self.position_in(&self.state.borrow())
-    }
-
-    fn position_in(&self, state: &ProgressState) -> Position {
-        if state.incarnation == self.view_incarnation() {
-            state.position
-        } else {
-            Position::START
-        }
+    pub(super) fn info(&self) -> &Arc<SubscriptionInfo> {
+        &self.info
     }
 
     /// The current incarnation of the view store.
     pub(crate) fn view_incarnation(&self) -> Incarnation {
-        self.views.view_incarnation()
+        self.info.views.view_incarnation()
     }
 
-    /// Waits until another process handles the events, or none may.
-    pub(super) async fn on_standby(&self) {
-        let mut state = self.state.subscribe();
-        let standby = state
-            .wait_for(|state| state.status == SubscriptionState::Standby || state.halt.is_some());
-        // An error would mean that the sender is gone, but `self` has it.
-        let _ = standby.await;
+    /// Has the coordinator of this process look at the stored shards.
+    pub(crate) fn doubt(&self) {
+        self.info.coordinator.notify_one();
     }
 
-    /// Waits until the worker has ended.
+    /// The shards that this process knows, in order.
+    pub(crate) fn shards(&self) -> Arc<[ShardProgress]> {
+        self.shards.borrow().all.clone()
+    }
+
+    /// The shard of these slices, if this process knows it.
+    pub(crate) fn shard(&self, slices: Slices) -> Option<ShardProgress> {
+        let shards = self.shards.borrow();
+        let found = shards
+            .all
+            .iter()
+            .find(|shard| shard.shard().slices == slices);
+        found.cloned()
+    }
+
+    /// Whether this process can handle shards that are stored like this.
+    pub(crate) fn can_handle(&self, stored: &[ShardState]) -> bool {
+        stored
+            .iter()
+            .all(|state| state.is_partitioned_by(self.info.partition))
+    }
+
+    /// Replaces the shards after a division.
+    pub(super) fn divide(&self, shards: Vec<ShardProgress>) {
+        self.shards.send_modify(|known| {
+            known.moves = known.moves() + 1;
+            known.all = shards.into();
+        });
+    }
+
+    /// Waits until this process has workers for these shards, for at most `within`.
+    pub(crate) async fn divided(&self, into: &[Slices], within: Duration) {
+        let mut changes = self.shards.subscribe();
+        let divided = changes.wait_for(|shards| {
+            let slices = shards.all.iter().map(|shard| shard.shard().slices);
+            slices.eq(into.iter().copied())
+        });
+        // Other shards may have taken their place in the meantime.
+        let _ = tokio::time::timeout(within, divided).await;
+    }
+
+    /// The position up to which everything is done.
+    pub(crate) fn position(&self) -> Position {
+        let shards = self.shards.borrow();
+        let positions = shards.all.iter().map(ShardProgress::position);
+        positions.min().unwrap_or_default()
+    }
+
+    /// Number of times that a checkpoint has moved, as far as this process knows.
+    pub(crate) fn moves(&self) -> u64 {
+        self.shards.borrow().moves()
+    }
+
+    /// Waits until the checkpoints have moved more often than that, or a worker has ended.
+    pub(crate) async fn moved_since(&self, moves: u64) {
+        let mut changes = self.shards.subscribe();
+        let known = changes.borrow_and_update().clone();
+        // Before the comparison, so that no move is missed in between.
+        let of_shards: Vec<u64> = known.all.iter().map(ShardProgress::moves).collect();
+        if known.moves + of_shards.iter().sum::<u64>() != moves {
+            return;
+        }
+        let mut waits: Vec<_> = known
+            .all
+            .iter()
+            .zip(of_shards)
+            .map(|(shard, moves)| Box::pin(shard.moved_since(moves)))
+            .collect();
+        let mut divided = pin!(changes.changed());
+        poll_fn(|context| {
+            let mut is_over = divided.as_mut().poll(context).is_ready();
+            for wait in &mut waits {
+                is_over |= wait.as_mut().poll(context).is_ready();
+            }
+            if is_over {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// Whether the workers of all shards have ended for good.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.shards
+            .borrow()
+            .all
+            .iter()
+            .all(ShardProgress::has_ended)
+    }
+
+    /// Waits until the workers of all shards have ended.
     pub(crate) async fn ended(&self) {
-        let mut state = self.state.subscribe();
-        // An error would mean that the sender is gone, but `self` has it.
-        let _ = state.wait_for(ProgressState::is_ended).await;
+        let mut changes = self.shards.subscribe();
+        loop {
+            let shards = changes.borrow_and_update().all.clone();
+            for shard in &*shards {
+                shard.ended().await;
+            }
+            // Those of a divided shard have ended, too.
+            if !changes.has_changed().unwrap_or_default() {
+                return;
+            }
+        }
     }
 
-    /// Waits until everything up to `wanted` is done, for at most `within`. Fails at once if the
+    /// Records that the workers have ended for good. The first reason is kept.
+    pub(crate) fn mark_ended(&self, reason: &str) {
+        for shard in &*self.shards() {
+            shard.mark_ended(reason);
+        }
+    }
+
+    /// Waits until everything up to `wanted` is done, for at most `within`. Fails at once if a
     /// worker ends or is halted. Returns the incarnation of the view store in which it is done.
     pub(crate) async fn wait_for(
         &self,
@@ -325,12 +213,17 @@ impl Progress {
             // Whatever the store may have lost.
             return Ok(self.view_incarnation());
         }
-        let mut state = self.state.subscribe();
-        self.wanted.notify_one();
-        let ended = state.wait_for(|state| self.position_in(state) >= wanted || state.is_over());
-        match tokio::time::timeout(within, ended).await {
-            Ok(Ok(state)) if self.position_in(&state) >= wanted => Ok(state.incarnation),
-            _ => Err(self.behind(wanted, within)),
+        let started = Instant::now();
+        let mut changes = self.shards.subscribe();
+        loop {
+            let shards = changes.borrow_and_update().all.clone();
+            let left = within.saturating_sub(started.elapsed());
+            match self.wait_for_all(&shards, wanted, left).await {
+                Some(incarnation) => return Ok(incarnation),
+                // The worker of a divided shard ends.
+                None if changes.has_changed().unwrap_or_default() => {}
+                None => return Err(self.behind(wanted, within)),
+            }
         }
     }
 
@@ -368,8 +261,8 @@ impl Progress {
             | SubscriptionState::Ended { .. } => (None, why),
         };
         NotCaughtUp {
-            kind: self.kind.as_str(),
-            name: self.name,
+            kind: self.info.kind.as_str(),
+            name: self.info.name,
             at: position,
             wanted,
             waited: within,
@@ -379,122 +272,65 @@ impl Progress {
     }
 
     pub(crate) fn health(&self) -> SubscriptionHealth {
+        let shards = self.shards();
         SubscriptionHealth {
-            name: self.name,
-            kind: self.kind,
+            name: self.info.name,
+            kind: self.info.kind,
             position: self.position(),
             state: self.state(),
+            shards: match &*shards {
+                [_] => Vec::new(),
+                several => several.iter().map(ShardProgress::health).collect(),
+            },
         }
     }
 
-    /// The state of the subscription: that of the worker in this process, unless no process handles
-    /// the events.
+    /// That of the shard that needs the most attention.
     fn state(&self) -> SubscriptionState {
-        let state = self.state.borrow();
-        match &state.halt {
-            Some(halt) if !state.is_ended() => halt.into(),
-            _ if state.is_unattended && state.status == SubscriptionState::Standby => {
-                SubscriptionState::Unattended
+        let shards = self.shards.borrow();
+        let states = shards.all.iter().map(ShardProgress::state);
+        let worst = states.max_by_key(SubscriptionState::severity);
+        worst.unwrap_or(SubscriptionState::Standby)
+    }
+
+    /// The incarnation in which all of these shards have done everything up to `wanted`. `None` as
+    /// soon as one cannot, or when the time is over.
+    async fn wait_for_all(
+        &self,
+        shards: &[ShardProgress],
+        wanted: Position,
+        within: Duration,
+    ) -> Option<Incarnation> {
+        if let [whole] = shards {
+            return whole.wait_for(wanted, within).await;
+        }
+        let mut waits: Vec<_> = shards
+            .iter()
+            .map(|shard| Box::pin(shard.wait_for(wanted, within)))
+            .collect();
+        let mut reached = Vec::with_capacity(shards.len());
+        poll_fn(|context| {
+            let mut place = 0;
+            while let Some(wait) = waits.get_mut(place) {
+                match wait.as_mut().poll(context) {
+                    Poll::Ready(Some(incarnation)) => {
+                        reached.push(incarnation);
+                        drop(waits.swap_remove(place));
+                    }
+                    Poll::Ready(None) => return Poll::Ready(None),
+                    Poll::Pending => place += 1,
+                }
             }
-            _ => state.status.clone(),
-        }
-    }
-
-    fn mark(&self, position: Position, incarnation: Incarnation, status: SubscriptionState) {
-        // After a commit, the position is known already. Every query that waits would look at it again.
-        self.state.send_if_modified(|state| {
-            let is_new = (state.position, state.incarnation) != (position, incarnation)
-                || state.status != status;
-            if is_new {
-                state.position = position;
-                state.incarnation = incarnation;
-                state.status = status;
+            if waits.is_empty() {
+                Poll::Ready(Some(()))
+            } else {
+                Poll::Pending
             }
-            is_new
-        });
-    }
-}
-
-impl ProgressState {
-    /// Returns whether the halt is a new one.
-    fn halt_for(&mut self, halt: Option<&Halt>) -> bool {
-        self.halts += 1;
-        let is_new = self.halt.as_ref() != halt;
-        if is_new {
-            self.halt = halt.cloned();
-        }
-        is_new
-    }
-
-    fn is_ended(&self) -> bool {
-        matches!(self.status, SubscriptionState::Ended { .. })
-    }
-
-    /// Whether the position stays where it is, for as long as one can tell.
-    fn is_over(&self) -> bool {
-        self.is_ended() || self.halt.is_some()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::future::poll_fn;
-    use std::pin::{Pin, pin};
-    use std::task::Poll;
-
-    use super::*;
-    use crate::Timestamp;
-    use crate::store::{HaltKind, Memory};
-
-    fn progress() -> Progress {
-        let subscription = (
-            Shard::whole("projection:test"),
-            EventQuery::typed(["opened"]),
-        );
-        let name = ("test", SubscriptionKind::Projection);
-        Progress::new(name, subscription, Arc::new(Memory::new()), Arc::default())
-    }
-
-    #[test]
-    fn a_roster_from_before_a_change_is_ignored() {
-        let progress = progress();
-        let halt = Halt {
-            kind: HaltKind::Paused,
-            reason: "maintenance".to_owned(),
-            since: Timestamp::UNIX_EPOCH,
-        };
-        progress.mark_halted(Some(&halt));
-        let halts = progress.halts();
-        progress.mark_halted(None);
-        assert!(!progress.mark_rostered(halts, Some(&halt)));
-        assert!(progress.health().is_ok(), "it was resumed");
-        assert!(progress.mark_rostered(progress.halts(), Some(&halt)));
-        assert!(!progress.health().is_ok(), "it is paused again");
-    }
-    #[tokio::test]
-    async fn who_waits_for_the_checkpoint_is_woken_when_it_moves_and_counts_until_then() {
-        let progress = progress();
-        let known = progress.moves();
-        let at =
-            |position| progress.mark_checkpoint(Position::new(position), Incarnation::default());
-        {
-            let mut moved = pin!(progress.moved_since(known));
-            assert!(!progress.is_watched());
-            assert!(is_pending(moved.as_mut()).await && progress.is_watched());
-            at(7);
-            assert!(!is_pending(moved.as_mut()).await);
-        }
-        assert!(!progress.is_watched() && progress.moves() > known);
-        let known = progress.moves();
-        at(7);
-        assert_eq!(progress.moves(), known, "it is where it was");
-        let mut moved = pin!(progress.moved_since(known));
-        assert!(is_pending(moved.as_mut()).await);
-        progress.mark_ended("the test ends");
-        assert!(!is_pending(moved.as_mut()).await);
-    }
-
-    async fn is_pending(mut future: Pin<&mut impl Future<Output = ()>>) -> bool {
-        poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_pending())).await
+        })
+        .await?;
+        // If the store has lost commits since the wait for one of them, the caller has to notice.
+        let current = self.view_incarnation();
+        let earlier = reached.into_iter().find(|it| *it != current);
+        Some(earlier.unwrap_or(current))
     }
 }

@@ -1,3 +1,4 @@
+use super::crew::has_checkpoint;
 use super::view_folds::{Check, FoldedEvents, ViewFolds};
 use super::{HeldCheckpoint, Interruption, PageOutcome, SubscriptionPage};
 use crate::error::{Error, Result};
@@ -75,12 +76,13 @@ pub(super) async fn set_up(
     shard: Shard,
     views: &dyn ViewStore,
 ) -> Result<(), BuildError> {
-    if views.checkpoint(&shard).await?.is_some() {
+    if has_checkpoint(views, &shard.subscription).await? {
         return Ok(());
     }
     let mut tx = views.begin_commit().await?;
-    if tx.checkpoint(shard.clone()).await?.is_some() {
-        // Another process has run it in the meantime.
+    // Another process may have run it in the meantime, and divided the projection.
+    let found = tx.checkpoint(shard.clone()).await?;
+    if found.is_some() || has_checkpoint(views, &shard.subscription).await? {
         return Ok(());
     }
     let slot = TxSlot::new(tx);

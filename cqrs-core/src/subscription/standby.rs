@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Worker;
+use super::selection::next_event;
 use super::worker::unless;
-use crate::store::{Checkpoint, Epoch, Incarnation, Position, ReadRange, StoreError};
+use super::{HeldCheckpoint, ShardSelection, Worker};
+use crate::store::{Checkpoint, Epoch, Incarnation, Position, StoreError};
 
 /// The pauses between two reads of a checkpoint that somebody waits for, and another process moves.
 const MIN_PAUSE: Duration = Duration::from_millis(2);
@@ -26,6 +27,16 @@ pub(super) struct Standby<'w> {
     worker: &'w Worker,
     /// The log in which the checkpoint's events were found.
     verified: Option<Incarnation>,
+    /// What is known of the events after the checkpoint.
+    empty: EmptyRange,
+}
+
+/// The range of the log that has no event of this selection.
+#[derive(Default)]
+struct EmptyRange {
+    selection: Option<ShardSelection>,
+    from: Position,
+    up_to: Position,
 }
 
 impl<'w> Standby<'w> {
@@ -33,6 +44,7 @@ impl<'w> Standby<'w> {
         Self {
             worker,
             verified: None,
+            empty: EmptyRange::default(),
         }
     }
 
@@ -130,35 +142,48 @@ impl<'w> Standby<'w> {
     async fn look(&mut self) -> Result<(), StoreError> {
         let Worker { progress, log, .. } = self.worker;
         let incarnation = progress.view_incarnation();
-        let position = self.read().await?;
-        let next = ReadRange {
-            limit: 1,
-            ..ReadRange::after(position)
-        };
-        let page = log.read(progress.query().clone(), next).await?;
-        let reached = if page.events.is_empty() {
-            page.as_of.max(position)
-        } else {
-            position
-        };
-        progress.mark_standby(reached, incarnation);
+        let checkpoint = self.worker.checkpoint(Epoch::UNCLAIMED).await?;
+        let position = self.verify(&checkpoint).await?;
+        let selection = checkpoint.selection();
+        // The checkpoint may have moved back.
+        if self.empty.selection != selection || position < self.empty.from {
+            self.empty = EmptyRange {
+                selection,
+                from: position,
+                up_to: position,
+            };
+        }
+        self.empty.from = position;
+        let EmptyRange {
+            selection, up_to, ..
+        } = &mut self.empty;
+        let range = (position.max(*up_to), None);
+        let next = next_event(&**log, progress.query(), selection.as_ref(), range).await?;
+        *up_to = next.none_up_to;
+        progress.mark_standby(*up_to, incarnation);
         progress.mark_checkpoint(position, incarnation);
         Ok(())
     }
 
+    /// The position of the checkpoint.
+    async fn read(&mut self) -> Result<Position, StoreError> {
+        let checkpoint = self.worker.checkpoint(Epoch::UNCLAIMED).await?;
+        self.verify(&checkpoint).await
+    }
+
     /// The position of the checkpoint. Before it counts in the log of this process, its last event has
     /// to be found there.
-    async fn read(&mut self) -> Result<Position, StoreError> {
-        let Worker { progress, log, .. } = self.worker;
+    async fn verify(&mut self, checkpoint: &HeldCheckpoint) -> Result<Position, StoreError> {
+        let position = checkpoint.position.unwrap_or_default();
         if self.is_verified() {
-            let found = progress.views().checkpoint(progress.shard()).await?;
-            return Ok(found.unwrap_or_default().position);
+            return Ok(position);
         }
-        let incarnation = log.heads().incarnation();
-        let checkpoint = self.worker.checkpoint(Epoch::UNCLAIMED).await?;
-        let resumption = checkpoint.resume(progress.query()).await?;
+        let incarnation = self.worker.log.heads().incarnation();
+        // Of an earlier log.
+        self.empty = EmptyRange::default();
+        let resumption = checkpoint.resume(self.worker.progress.query()).await?;
         // Otherwise events are to be handled again, and the checkpoint is about to move back.
-        if resumption.from == checkpoint.position.unwrap_or_default() {
+        if resumption.from == position {
             self.verified = Some(incarnation);
         }
         Ok(resumption.from)

@@ -7,10 +7,11 @@ use tokio::task::spawn_blocking;
 use tracing::{Instrument, Span};
 
 use super::FailedEvent;
+use super::view_owners::ViewOwners;
 use crate::error::{Error, Result};
-use crate::handler::{Fold, FoldScope, Reply, TxSlot};
+use crate::handler::{Fold, FoldScope, ModelType, Reply, TxSlot};
 use crate::running::{Running, still_running};
-use crate::store::{CommitMode, ErasedViewTx, Recorded, ViewChange, ViewStore};
+use crate::store::{CommitMode, ErasedViewTx, ModelSchema, Recorded, ViewChange, ViewStore};
 use crate::views::{ErasedBuffer, FoldTrace, Loader, ViewRequest, only_own_view};
 use crate::wiring::{Models, PlannedProjection};
 
@@ -56,10 +57,13 @@ pub(super) struct FoldedEvents {
 /// The folds of a projection, and the views in memory that they change.
 pub(super) struct ViewFolds {
     name: &'static str,
-    folds: HashMap<&'static str, Fold>,
+    folds: Arc<HashMap<&'static str, Fold>>,
+    models: Arc<[(ModelType, Arc<ModelSchema>)]>,
     buffers: Arc<Buffers>,
     views: Arc<dyn ViewStore>,
     commits: CommitMode,
+    /// Of a partitioned projection.
+    owners: Option<ViewOwners>,
 }
 
 impl ViewFolds {
@@ -68,21 +72,37 @@ impl ViewFolds {
         models: &Models,
         views: Arc<dyn ViewStore>,
     ) -> Self {
+        let folds = plan.folds.iter().map(|fold| (fold.event, fold.clone()));
+        let models: Arc<[_]> = plan
+            .models()
+            .into_iter()
+            .filter_map(|model| Some((model, models.get(&model.id)?.schema.clone())))
+            .collect();
         let commits = views.view_capabilities().commits;
-        let buffers = plan.models().into_iter().filter_map(|model| {
-            let schema = models.get(&model.id)?.schema.clone();
-            Some((model.id, (model.buffer)(schema, commits)))
-        });
         Self {
             name: plan.entry.name,
-            folds: plan
-                .folds
-                .iter()
-                .map(|fold| (fold.event, fold.clone()))
-                .collect(),
-            buffers: Arc::new(buffers.collect()),
+            folds: Arc::new(folds.collect()),
+            buffers: buffers(&models, commits),
+            models,
             views,
             commits,
+            owners: plan.entry.partition.map(ViewOwners::new),
+        }
+    }
+
+    /// The same folds, with no views in memory: for another shard.
+    pub(super) fn of_another_shard(&self) -> Self {
+        Self {
+            name: self.name,
+            folds: self.folds.clone(),
+            models: self.models.clone(),
+            buffers: buffers(&self.models, self.commits),
+            views: self.views.clone(),
+            commits: self.commits,
+            owners: self
+                .owners
+                .as_ref()
+                .map(|owners| ViewOwners::new(owners.partition())),
         }
     }
 
@@ -157,6 +177,10 @@ impl ViewFolds {
             }
             folded => folded.flatten(),
         };
+        if let (Ok(()), Some(owners)) = (&result, &self.owners) {
+            let buffers = self.buffers.iter();
+            result = owners.check(event, buffers.map(|(model, buffer)| (model, &**buffer)));
+        }
         if result.is_ok() && check == Check::EachEvent {
             result = self.buffers.values().try_for_each(|buffer| buffer.check());
         }
@@ -329,6 +353,13 @@ impl ViewFolds {
             .values()
             .for_each(|buffer| buffer.discard_fold());
     }
+}
+
+fn buffers(models: &[(ModelType, Arc<ModelSchema>)], commits: CommitMode) -> Arc<Buffers> {
+    let buffers = models
+        .iter()
+        .map(|(model, schema)| (model.id, (model.buffer)(schema.clone(), commits)));
+    Arc::new(buffers.collect())
 }
 
 /// Lets folds wait for views, until it is dropped.

@@ -13,17 +13,16 @@ use tracing::{Instrument, Span};
 use super::backoff::Backoff;
 use super::checkpoint::Resumption;
 use super::lease::{ShardLease, ShardLeaseState};
+use super::selection::select;
 use super::standby::Standby;
 use super::{
-    EventFailure, Follower, HeldCheckpoint, Interruption, PageOutcome, Phase, Progress,
+    EventFailure, Follower, HeldCheckpoint, Interruption, PageOutcome, Phase, ShardProgress,
     SubscriptionPage,
 };
 use crate::Timestamp;
 use crate::panic::Guarded;
 use crate::store::subscription::Subscription;
-use crate::store::{
-    Epoch, EventLog, EventLogExt, Halt, HaltKind, Position, StoreError, ViewCommitError,
-};
+use crate::store::{Epoch, EventLog, Halt, HaltKind, Position, StoreError};
 use crate::trace;
 
 /// Maximum number of events handled between two checkpoints.
@@ -44,7 +43,7 @@ const ENDED: &str = "its task has ended, because the Tokio runtime that the disp
 /// as long as this process holds the shard.
 pub(crate) struct Worker {
     pub(super) lease: ShardLease,
-    pub(super) progress: Progress,
+    pub(super) progress: ShardProgress,
     pub(super) log: Arc<dyn EventLog>,
     /// Time after which an event that still fails stops the subscription.
     retry_for: Duration,
@@ -53,7 +52,7 @@ pub(crate) struct Worker {
 impl Worker {
     pub(super) fn new(
         lease: ShardLease,
-        progress: Progress,
+        progress: ShardProgress,
         log: Arc<dyn EventLog>,
         retry_for: Duration,
     ) -> Self {
@@ -65,35 +64,8 @@ impl Worker {
         }
     }
 
-    /// Writes a checkpoint at the head, unless the subscription has one.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub(crate) async fn begin_at_head(&self) -> Result<(), StoreError> {
-        let mut checkpoint = self.checkpoint(Epoch::UNCLAIMED).await?;
-        if checkpoint.position.is_some() {
-            return Ok(());
-        }
-        let head = self.log.head().await?;
-        match checkpoint.commit_at(head).await {
-            // Another process has written one in the meantime.
-            Ok(()) | Err(ViewCommitError::Moved { .. }) => Ok(()),
-            Err(ViewCommitError::Failed(error)) => Err(error),
-        }
-    }
-
-    pub(crate) fn progress(&self) -> Progress {
-        self.progress.clone()
-    }
-
     pub(super) async fn checkpoint(&self, epoch: Epoch) -> Result<HeldCheckpoint, StoreError> {
-        HeldCheckpoint::read(
-            self.log.clone(),
-            self.progress.views().clone(),
-            (self.progress.shard().clone(), epoch),
-            self.progress(),
-        )
-        .await
+        HeldCheckpoint::read(self.log.clone(), epoch, self.progress.clone()).await
     }
 
     /// Runs until the dispatcher is shut down or the task is aborted. After an error or a panic, it
@@ -104,7 +76,8 @@ impl Worker {
             let is_dismissed = dismissed(&*follower, &phases, self.progress.position());
             let is_left = self.left_to_another_process(&*follower, &phases);
             let is_over = async {
-                let _ = unless(is_dismissed, is_left).await;
+                let is_divided = self.progress.ended();
+                let _ = unless(is_dismissed, unless(is_left, is_divided)).await;
             };
             let Some(epoch) = unless(is_over, self.held()).await else {
                 break;
@@ -251,6 +224,7 @@ impl Worker {
         }
         // Another process may have moved it since it was read or written here.
         checkpoint.mark_known();
+        let selection = checkpoint.selection();
         follower.restart();
         let mut log = Subscription::new(self.log.clone(), self.progress.query().clone(), from);
         loop {
@@ -273,7 +247,7 @@ impl Worker {
                 return Err(Interruption::LeaseEnded);
             };
             let Some(page) = polled? else { continue };
-            let events = &page.events;
+            let events = &*select(selection.as_ref(), page.events);
             let to = log.position();
             let span = if events.is_empty() {
                 Span::none()

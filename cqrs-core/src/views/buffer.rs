@@ -97,6 +97,8 @@ pub(crate) trait ErasedBuffer: Send + Sync {
     /// The keys that the fold has read with `Views::get`, and those that it has written. Empty if
     /// views are written at once.
     fn reads_and_writes(&self) -> (Vec<String>, Vec<String>);
+    /// The keys that the fold has written.
+    fn written(&self) -> Vec<String>;
     /// Whether the fold has read a view that is ahead of the event.
     fn has_read_ahead(&self) -> bool;
     /// Adds what the fold has asked for and written.
@@ -315,6 +317,10 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
         let reads = state.read.iter().cloned().collect();
         let writes = state.current.keys().cloned().collect();
         (reads, writes)
+    }
+
+    fn written(&self) -> Vec<String> {
+        self.lock().current.keys().cloned().collect()
     }
 
     fn has_read_ahead(&self) -> bool {

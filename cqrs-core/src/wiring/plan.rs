@@ -75,6 +75,7 @@ impl Plan {
         plan.check_names(problems);
         plan.check_handlers(problems);
         plan.check_events(problems);
+        plan.check_partitions(problems);
         plan.check_read_models(problems);
         plan.check_inputs(problems);
         plan
@@ -245,6 +246,59 @@ impl Plan {
                 what,
                 sources,
                 "`#[derive(Event)]` on its type, instead of an `impl`",
+            );
+        }
+    }
+
+    /// Checks that each event of a partitioned projection or reaction belongs to one shard.
+    fn check_partitions(&self, problems: &mut Problems) {
+        for PlannedProjection { entry, folds, .. } in &self.projections {
+            for fold in folds {
+                let source = Source {
+                    line: fold.line,
+                    ..entry.source
+                };
+                let name = format!("projection `{}`", entry.name);
+                self.check_partition(entry.partition, fold.event, &name, source, problems);
+            }
+        }
+        for entry in &self.reactions {
+            let name = format!("event handler `{}`", entry.name);
+            self.check_partition(entry.partition, entry.event, &name, entry.source, problems);
+        }
+    }
+
+    fn check_partition(
+        &self,
+        partition: Option<&str>,
+        event: &str,
+        name: &str,
+        source: Source,
+        problems: &mut Problems,
+    ) {
+        let known = self.events.iter().chain(&self.registry.events);
+        let registered = known.copied().find(|it| it.name == event);
+        let (Some(partition), Some(event)) = (partition, registered) else {
+            return;
+        };
+        if !event.concerns.contains(&partition) {
+            problems.add(
+                format!(
+                    "{name} is partitioned by `{partition}`, but its event `{}` has no id of it",
+                    event.name
+                ),
+                [source, event.source],
+                format!("`#[id(\"{partition}\")]` on a field of the event, or another `partition`"),
+            );
+        } else if event.repeated.contains(&partition) {
+            problems.add(
+                format!(
+                    "{name} is partitioned by `{partition}`, but its event `{}` may have several \
+                     ids of it, and belongs to one shard",
+                    event.name
+                ),
+                [source, event.source],
+                "another `partition`, or none",
             );
         }
     }

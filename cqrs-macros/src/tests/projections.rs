@@ -52,3 +52,20 @@ fn projection_with_tables() {
         projection::attribute(quote!(name = "sales", version = 1), item),
     );
 }
+
+#[test]
+fn partitioned_projection() {
+    let item = quote! {
+        impl Orders {
+            #[on]
+            fn placed(event: &OrderPlaced, views: &mut Views<OrderCard>) {}
+        }
+    };
+    expect(
+        "partitioned_projection",
+        projection::attribute(
+            quote!(name = "orders", version = 1, partition = Order),
+            item,
+        ),
+    );
+}

@@ -57,6 +57,6 @@ const _: () = {
         __cqrs::EventEntry::of:: < ProductCreated > (& ["product", "category"],
         __cqrs::Source { file : __cqrs::file!(), line : __cqrs::line!(), module :
         __cqrs::module_path!() }, "A product is there.", || __cqrs::Probe:: <
-        ProductCreated > ::new().schema())
+        ProductCreated > ::new().schema()).with_repeated(& ["product", "category"])
     }
 };

@@ -71,6 +71,8 @@ pub enum CliCommand {
     Import(ImportArgs),
     /// Shows the events of a product
     History(HistoryArgs),
+    /// Shows how far projections and reactions are; in a terminal, the table is refreshed
+    Status(StatusArgs),
     /// Shows every message with its handler, and every event with its listeners
     Explain(ExplainArgs),
 }
@@ -120,6 +122,13 @@ pub struct HistoryArgs {
     /// Shows complete ids of correlation and causation, not only their ends
     #[arg(long)]
     pub full: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct StatusArgs {
+    /// Shows the table once
+    #[arg(long)]
+    pub once: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -15,6 +15,7 @@ mod out;
 mod send;
 mod shutdown;
 mod signal;
+mod status;
 mod tables;
 
 use std::time::Duration;
@@ -54,6 +55,12 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         CliCommand::History(history) => {
             let dispatcher = open::in_database(&database, OpenMode::MustExist).await?;
             shutdown::run_until_signal(&dispatcher, history::run(&dispatcher, &history)).await
+        }
+        CliCommand::Status(status) => {
+            let dispatcher = open::in_database(&database, OpenMode::MustExist).await?;
+            let shown = status::run(&dispatcher, &status).await;
+            shutdown::close(&dispatcher).await;
+            shown
         }
         CliCommand::Explain(explain) => explain::run(&open::in_memory().await?, &explain),
     }

@@ -10,4 +10,5 @@ mod interrupted;
 mod postgres;
 mod program;
 mod send_and_ask;
+mod status;
 mod umadb;

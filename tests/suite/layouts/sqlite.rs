@@ -14,6 +14,7 @@ const LATER: &[&str] = &[
     include_str!("../../../adapters/sqlite/src/sql/migrations/0004_resent.sql"),
     include_str!("../../../adapters/sqlite/src/sql/migrations/0005_shards.sql"),
     include_str!("../../../adapters/sqlite/src/sql/migrations/0006_halts.sql"),
+    include_str!("../../../adapters/sqlite/src/sql/migrations/0007_divisions.sql"),
 ];
 
 /// The version of the current layout.

@@ -7,9 +7,10 @@ use std::time::Duration;
 use cqrs_conformance::ViewFixture;
 use cqrs_core::Memory;
 use cqrs_core::store::{
-    Attendance, BoxFuture, Checkpoint, Claim, Epoch, Halt, Incarnation, ModelSchema, Relocation,
-    Roster, Shard, ShardState, ShardStore, SkippedEvent, SortKey, StoreError, StoredView,
-    ViewBatch, ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore, WorkerId,
+    Attendance, BoxFuture, Checkpoint, Claim, Division, Epoch, Halt, Incarnation, ModelSchema,
+    Relocation, Roster, Shard, ShardState, ShardStore, SkippedEvent, SortKey, StoreError,
+    StoredView, ViewBatch, ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore,
+    WorkerId,
 };
 
 /// The bodies of views.
@@ -42,6 +43,8 @@ pub enum ViewFault {
     ForgetsHalts,
     HaltsInAnyEpoch,
     RelocatesFromAnywhere,
+    ForgetsWhatIsAhead,
+    HidesShards,
 }
 
 /// The data of a faulty view store, shared by its handles. Also the handles: they have no state of
@@ -96,10 +99,12 @@ impl FaultyViews {
     async fn replicate(&self, latest: Option<ViewBatch>) -> Result<(), StoreError> {
         let mut replica = self.replica.lock().await;
         if let Some(mut batch) = std::mem::replace(&mut replica.pending, latest) {
-            let found = replica.copy.checkpoint(&batch.shard).await?;
+            let whole = Shard::whole(&*batch.shard.subscription);
+            let found = replica.copy.checkpoint(&whole).await?;
             batch.from = found.map(|found| found.position);
-            // The copy has the views only.
+            // The copy has the views only, of all shards.
             batch.epoch = Epoch::UNCLAIMED;
+            batch.shard = whole;
             let replicated = replica.copy.commit(batch).await;
             replicated.expect("the copy has no other writer");
         }
@@ -218,7 +223,10 @@ impl ViewStore for FaultyViews {
             ViewFault::TruncatesSubscriptions => shard.subscription.len().min(64),
             _ => shard.subscription.len(),
         };
-        let shard = Shard::whole(&shard.subscription[..length]);
+        let shard = Shard {
+            subscription: shard.subscription[..length].to_owned(),
+            slices: shard.slices,
+        };
         Box::pin(async move { self.data.checkpoint(&shard).await })
     }
 
@@ -333,7 +341,18 @@ impl ShardStore for FaultyViews {
     }
 
     fn shards(&self, subscription: String) -> BoxFuture<'_, Result<Vec<ShardState>, StoreError>> {
-        self.data.shards(subscription)
+        Box::pin(async move {
+            let mut states = self.data.shards(subscription).await?;
+            if self.fault == ViewFault::ForgetsWhatIsAhead {
+                for state in &mut states {
+                    state.ahead.clear();
+                }
+            }
+            if self.fault == ViewFault::HidesShards && states.len() > 1 {
+                states.pop();
+            }
+            Ok(states)
+        })
     }
 
     fn halt(
@@ -362,6 +381,10 @@ impl ShardStore for FaultyViews {
             }
             self.data.relocate(relocation).await
         })
+    }
+
+    fn divide(&self, division: Division) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.data.divide(division)
     }
 
     fn skipped(

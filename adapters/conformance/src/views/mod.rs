@@ -3,6 +3,7 @@
 mod by_position;
 mod checkpoint;
 mod client;
+mod divisions;
 mod draft;
 mod fence;
 mod halts;
@@ -18,6 +19,10 @@ pub use by_position::{
 pub use checkpoint::{
     i12_a_view_is_read_back_as_it_was_written, v1_a_checkpoint_has_its_last_event,
     v1_views_and_checkpoint_are_seen_together, v1_views_are_written_with_their_checkpoint,
+};
+pub use divisions::{
+    v1_a_division_keeps_what_each_slice_has_done, v2_a_division_fences_former_owners,
+    v2_a_division_keeps_halts, v2_divisions_and_claims_exclude_each_other,
 };
 pub use fence::{
     v2_a_batch_from_another_checkpoint_writes_nothing, v2_one_of_many_workers_commits,

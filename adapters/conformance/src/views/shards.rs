@@ -38,11 +38,9 @@ pub async fn v2_a_shard_has_one_owner<F: ViewFixture>(fixture: &F) -> Outcome {
     }
     assert_eq!(claim(first, one, 1).await, None, "V2: by its owner");
     let owned = |owner, epoch| ShardState {
-        shard: whole(),
         owner,
         epoch: Epoch::new(epoch),
-        checkpoint: None,
-        halt: None,
+        ..ShardState::unclaimed(whole())
     };
     let roster = attend(second, other, LONG).await;
     assert_eq!(

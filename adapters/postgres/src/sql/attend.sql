@@ -25,7 +25,7 @@ SELECT
     id AS owner, subscriptions, NULL::bigint AS epoch, NULL AS subscription,
     NULL::smallint AS first_slice, NULL::smallint AS last_slice, NULL::bigint AS position,
     NULL::uuid AS last_event, NULL::bigint AS last_event_position, NULL AS halt, NULL AS halt_reason,
-    NULL::bigint AS halt_since, NULL::bigint AS halt_position
+    NULL::bigint AS halt_since, NULL::bigint AS halt_position, NULL AS ahead, NULL AS divided_by
 FROM live
 UNION ALL
 SELECT
@@ -36,7 +36,8 @@ SELECT
             OR shard.first_slice > 0 OR shard.last_slice < 1023
             THEN shard.last_event
     END,
-    shard.last_event_position, shard.halt, shard.halt_reason, shard.halt_since, shard.halt_position
+    shard.last_event_position, shard.halt, shard.halt_reason, shard.halt_since, shard.halt_position,
+    shard.ahead, shard.divided_by
 FROM cqrs.checkpoints AS shard LEFT JOIN live ON live.id = shard.owner
 WHERE shard.subscription IN (SELECT unnest(subscriptions) FROM live)
 ORDER BY subscription, first_slice, owner

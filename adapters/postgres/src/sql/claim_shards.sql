@@ -20,7 +20,8 @@ WITH wanted AS (
     INSERT INTO cqrs.checkpoints (subscription, first_slice, last_slice, owner, epoch)
     SELECT subscription, first_slice, last_slice, $1, 1
     FROM wanted
-    WHERE epoch = 0 AND NOT EXISTS (
+    -- Any other shard would find its place beside those that another process is storing.
+    WHERE epoch = 0 AND first_slice = 0 AND last_slice = 1023 AND NOT EXISTS (
         SELECT FROM cqrs.checkpoints AS shard WHERE shard.subscription = wanted.subscription
     )
     -- In the same order in all processes, so that none waits for the other.

@@ -1,6 +1,6 @@
 -- Moves the checkpoint of a shard from $4 to $5, $6, $7, raises its epoch, and ends a halt other than a
--- pause. Records the event $8 as skipped, for the reason $9 at $10, unless it is NULL. Returns a row if the
--- checkpoint was there.
+-- pause. Records the event $8 as skipped, for the reason $9 at $10, unless it is NULL: then nothing is
+-- ahead of the new checkpoint. Returns a row if the checkpoint was there.
 WITH moved AS (
     UPDATE cqrs.checkpoints
     SET
@@ -10,7 +10,8 @@ WITH moved AS (
         halt = CASE WHEN halt = 'paused' THEN halt END,
         halt_reason = CASE WHEN halt = 'paused' THEN halt_reason END,
         halt_since = CASE WHEN halt = 'paused' THEN halt_since END,
-        halt_position = NULL
+        halt_position = NULL,
+        ahead = CASE WHEN $8::bigint IS NOT NULL THEN ahead END
     WHERE subscription = $1 AND first_slice = $2 AND last_slice = $3
         AND position IS NOT DISTINCT FROM $4::bigint
     RETURNING 1
@@ -22,7 +23,8 @@ WITH moved AS (
     SELECT
         $1, $2, $3, $5::bigint, $6::uuid, $7::bigint,
         CASE WHEN $2 = 0 AND $3 = 1023 THEN $5::bigint END, 1
-    WHERE $4::bigint IS NULL AND NOT EXISTS (SELECT FROM moved)
+    WHERE $4::bigint IS NULL AND $2 = 0 AND $3 = 1023 AND NOT EXISTS (SELECT FROM moved)
+        AND NOT EXISTS (SELECT FROM cqrs.checkpoints WHERE subscription = $1)
     ON CONFLICT DO NOTHING
     RETURNING 1
 ), done AS (

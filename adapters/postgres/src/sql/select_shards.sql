@@ -7,7 +7,8 @@ SELECT
             OR shard.first_slice > 0 OR shard.last_slice < 1023
             THEN shard.last_event
     END,
-    shard.last_event_position, shard.halt, shard.halt_reason, shard.halt_since, shard.halt_position
+    shard.last_event_position, shard.halt, shard.halt_reason, shard.halt_since, shard.halt_position,
+    shard.ahead, shard.divided_by
 FROM cqrs.checkpoints AS shard LEFT JOIN cqrs.live_workers AS live ON live.id = shard.owner
 WHERE shard.subscription = $1
 ORDER BY shard.first_slice

@@ -5,6 +5,7 @@ mod at_end;
 mod batch;
 pub(crate) mod checkpoint;
 pub(crate) mod decide;
+pub(crate) mod division;
 pub(crate) mod encoded_statement;
 mod engine;
 mod flight;

@@ -2,9 +2,9 @@
 -- subscription is inserted.
 INSERT INTO checkpoints (subscription, first_slice, last_slice, owner, epoch)
 SELECT ?1, ?2, ?3, ?4, ?5 + 1
-WHERE ?5 > 0 OR NOT EXISTS (
-    SELECT 1 FROM checkpoints WHERE subscription = ?1 AND (first_slice, last_slice) <> (?2, ?3)
-)
+WHERE EXISTS (
+    SELECT 1 FROM checkpoints WHERE (subscription, first_slice, last_slice) = (?1, ?2, ?3)
+) OR (?5 = 0 AND NOT EXISTS (SELECT 1 FROM checkpoints WHERE subscription = ?1))
 ON CONFLICT (subscription, first_slice) DO UPDATE SET
     owner = excluded.owner,
     epoch = excluded.epoch

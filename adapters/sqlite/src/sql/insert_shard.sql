@@ -1,2 +1,4 @@
-INSERT INTO checkpoints (subscription, first_slice, last_slice) VALUES (?1, ?2, ?3)
-ON CONFLICT DO NOTHING
+-- The shard of a new subscription.
+INSERT INTO checkpoints (subscription, first_slice, last_slice)
+SELECT ?1, ?2, ?3
+WHERE NOT EXISTS (SELECT 1 FROM checkpoints WHERE subscription = ?1)

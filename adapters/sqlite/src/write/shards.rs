@@ -1,8 +1,9 @@
 use cqrs_core::Timestamp;
 use cqrs_core::store::{
-    Attendance, Claim, Epoch, Halt, HaltKind, Relocation, Roster, Shard, ShardState, SkippedEvent,
-    Slices, StoreError, WorkerId,
+    Attendance, Claim, Division, Epoch, Halt, HaltKind, Relocation, Roster, Shard, ShardState,
+    SkippedEvent, Slices, StoreError, WorkerId,
 };
+use cqrs_kit::ahead;
 use rusqlite::{Connection, OptionalExtension, Row};
 use tokio::sync::oneshot;
 
@@ -61,14 +62,12 @@ where
     }
 }
 
-/// The epoch of a shard.
-pub(super) fn epoch(conn: &Connection, of: &Shard) -> Result<Epoch, Fault> {
+/// The epoch of a shard. `None` if its subscription has other shards.
+pub(super) fn epoch(conn: &Connection, of: &Shard) -> Result<Option<Epoch>, Fault> {
     let mut select = conn.prepare_cached(sql::SELECT_EPOCH)?;
     let key = (&of.subscription, of.slices.first(), of.slices.last());
-    let epoch = select
-        .query_row(key, |row| decode_epoch(row, 0))
-        .optional()?;
-    Ok(epoch.unwrap_or_default())
+    let epoch: Option<i64> = select.query_row(key, |row| row.get(0))?;
+    Ok(epoch.map(|epoch| Epoch::new(epoch.cast_unsigned())))
 }
 
 pub(crate) fn attend(
@@ -232,6 +231,7 @@ pub(crate) fn relocate(conn: &Connection, relocation: &Relocation) -> Result<boo
         last_event.as_ref().map(|id| &id.as_bytes()[..]),
         to.last_event
             .map(|event| event.position.get().cast_signed()),
+        skipped.is_some(),
     ))?;
     if let (1, Some(event)) = (moved, skipped) {
         conn.prepare_cached(sql::INSERT_SKIPPED)?.execute((
@@ -242,6 +242,37 @@ pub(crate) fn relocate(conn: &Connection, relocation: &Relocation) -> Result<boo
         ))?;
     }
     Ok(moved == 1)
+}
+
+pub(crate) fn divide(conn: &Connection, division: &Division) -> Result<bool, Fault> {
+    let subscription = division.subscription().to_owned();
+    let stored = shards(conn, &[&subscription])?;
+    let Some(divided) = division.apply(&stored) else {
+        return Ok(false);
+    };
+    conn.prepare_cached(sql::DELETE_SHARDS)?
+        .execute([&subscription])?;
+    let mut insert = conn.prepare_cached(sql::INSERT_DIVIDED_SHARD)?;
+    for state in divided {
+        let checkpoint = state.checkpoint;
+        let event = checkpoint.and_then(|checkpoint| checkpoint.last_event);
+        let id = event.map(|event| event.id.as_uuid());
+        insert.execute((
+            &subscription,
+            state.shard.slices.first(),
+            state.shard.slices.last(),
+            state.epoch.get().cast_signed(),
+            checkpoint.map(|checkpoint| row::number(checkpoint.position)),
+            id.as_ref().map(|id| &id.as_bytes()[..]),
+            event.map(|event| row::number(event.position)),
+            state.halt.as_ref().map(|_| PAUSED),
+            state.halt.as_ref().map(|halt| &halt.reason),
+            state.halt.as_ref().map(|halt| halt.since.as_microsecond()),
+            ahead::encode(&state.ahead),
+            &state.partition,
+        ))?;
+    }
+    Ok(true)
 }
 
 pub(crate) fn skipped(conn: &Connection, subscription: &str) -> Result<Vec<SkippedEvent>, Fault> {
@@ -276,6 +307,9 @@ fn shard_state(row: &Row<'_>) -> Result<ShardState, Fault> {
             .then(|| row::decode_checkpoint(row))
             .transpose()?,
         halt: halt_of(row)?,
+        ahead: ahead::decode(row.get::<_, Option<String>>(12)?.as_deref())
+            .map_err(|why| Fault::corrupt(format!("a divided shard: {why}")))?,
+        partition: row.get(13)?,
     })
 }
 

@@ -78,12 +78,13 @@ impl Task for ViewTask {
         // the last one to claim the shard finds its own epoch. The lock is
         // held, so the views and the checkpoint change together, or not at all (V1, V2).
         let found = row::checkpoint(log.conn, &self.shard)?.map(|found| found.position);
-        let answer = if found == self.from && shards::epoch(log.conn, &self.shard)? == self.epoch {
-            self.write(log.conn)?;
-            Ok(())
-        } else {
-            Err(ViewCommitError::Moved { found })
-        };
+        let answer =
+            if found == self.from && shards::epoch(log.conn, &self.shard)? == Some(self.epoch) {
+                self.write(log.conn)?;
+                Ok(())
+            } else {
+                Err(ViewCommitError::Moved { found })
+            };
         self.responder.decide(answer);
         Ok(())
     }

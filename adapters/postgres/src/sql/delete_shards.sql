@@ -1,0 +1,1 @@
+DELETE FROM cqrs.checkpoints WHERE subscription = $1

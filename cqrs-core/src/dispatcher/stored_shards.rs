@@ -1,0 +1,122 @@
+use std::sync::Arc;
+
+use crate::error::OperationError;
+use crate::store::{
+    EventLog, Halt, HaltKind, Position, Recorded, Shard, ShardState, ShardStore, StoreError,
+};
+use crate::subscription::{Progress, ShardSelection, next_event};
+
+/// The stored shards of a projection or reaction, as operators see and change them.
+pub(super) struct StoredShards<'d> {
+    pub(super) progress: &'d Progress,
+    pub(super) store: &'d dyn ShardStore,
+    pub(super) log: &'d dyn EventLog,
+}
+
+impl StoredShards<'_> {
+    pub(super) fn name(&self) -> &'static str {
+        self.progress.name()
+    }
+
+    /// The shards in order: a single one, if none is stored.
+    ///
+    /// # Errors
+    /// [`OperationError::OtherPartition`] if the program would take other events for theirs.
+    pub(super) async fn read(&self) -> Result<Vec<ShardState>, OperationError> {
+        let subscription = self.progress.subscription();
+        let stored = self.store.shards(subscription.to_owned()).await?;
+        if stored.is_empty() {
+            return Ok(vec![ShardState::unclaimed(Shard::whole(subscription))]);
+        }
+        if !self.progress.can_handle(&stored) {
+            let mut partitions = stored.into_iter().filter_map(|state| state.partition);
+            return Err(OperationError::OtherPartition {
+                name: self.name(),
+                stored: partitions.next().unwrap_or_default(),
+            });
+        }
+        Ok(stored)
+    }
+
+    /// Halts all shards.
+    pub(super) async fn halt(&self, halt: &Halt) -> Result<(), OperationError> {
+        for state in self.read().await? {
+            let shard = state.shard.clone();
+            if self.store.halt(shard, halt.clone(), None).await? {
+                self.show_halt(&state, Some(halt));
+            }
+        }
+        self.progress.doubt();
+        Ok(())
+    }
+
+    /// Ends the pause of all shards, or else any other halt, of those that this concerns. Returns whether
+    /// there was one.
+    pub(super) async fn resume(&self, from_pause: bool) -> Result<bool, OperationError> {
+        let stored = self.read().await?;
+        let is_stopped = |state: &ShardState| stopped(state).is_some();
+        let any_stopped = stored.iter().any(is_stopped);
+        let mut any = false;
+        for state in stored {
+            // Those that go on are not disturbed by the retry of another one.
+            if from_pause || !any_stopped || is_stopped(&state) {
+                any |= self.store.resume(state.shard, from_pause).await?;
+            }
+        }
+        if any {
+            self.show().await?;
+        }
+        Ok(any)
+    }
+
+    /// The next event of a shard.
+    pub(super) async fn next(
+        &self,
+        state: &ShardState,
+    ) -> Result<Option<Arc<Recorded>>, OperationError> {
+        let next = next_of(self.progress, self.log, state, state.position());
+        Ok(next.await?)
+    }
+
+    /// The error of an operation that another process kept preventing.
+    pub(super) fn moving_error(&self) -> OperationError {
+        OperationError::Moving { name: self.name() }
+    }
+
+    /// Shows the stored shards to this process.
+    pub(super) async fn show(&self) -> Result<(), OperationError> {
+        for state in self.read().await? {
+            self.show_halt(&state, state.halt.as_ref());
+        }
+        self.progress.doubt();
+        Ok(())
+    }
+
+    fn show_halt(&self, state: &ShardState, halt: Option<&Halt>) {
+        if let Some(shard) = self.progress.shard(state.shard.slices) {
+            shard.mark_halted(halt);
+        }
+    }
+}
+
+/// The error of the event at which a shard has stopped.
+pub(super) fn stopped(state: &ShardState) -> Option<&str> {
+    let halt = state.halt.as_ref()?;
+    match halt.kind {
+        HaltKind::Paused => None,
+        HaltKind::Stopped { .. } => Some(&halt.reason),
+    }
+}
+
+/// The next event that a shard has to handle after a position.
+pub(super) async fn next_of(
+    progress: &Progress,
+    log: &dyn EventLog,
+    state: &ShardState,
+    after: Position,
+) -> Result<Option<Arc<Recorded>>, StoreError> {
+    let selection = ShardSelection::new(progress.partition(), state.shard.slices, &state.ahead);
+    let range = (after, None);
+    let next = next_event(log, progress.query(), selection.as_ref(), range).await?;
+    Ok(next.event)
+}

@@ -1,0 +1,23 @@
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use super::SubscriptionKind;
+use crate::store::{EventQuery, ViewStore};
+
+/// What all shards of a subscription have in common.
+pub(crate) struct SubscriptionInfo {
+    /// Name of the projection or reaction.
+    pub(crate) name: &'static str,
+    pub(crate) kind: SubscriptionKind,
+    /// Name of the subscription in the store.
+    pub(crate) subscription: String,
+    /// The events of the subscription.
+    pub(crate) query: EventQuery,
+    /// The name of the tag by which it may be divided.
+    pub(crate) partition: Option<&'static str>,
+    /// The store of its checkpoints.
+    pub(crate) views: Arc<dyn ViewStore>,
+    /// Wakes the coordinator of this process.
+    pub(crate) coordinator: Arc<Notify>,
+}

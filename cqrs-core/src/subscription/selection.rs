@@ -1,0 +1,179 @@
+use std::sync::Arc;
+
+use crate::store::{
+    Ahead, EventLog, EventQuery, Position, ReadRange, Recorded, Slices, StoreError, Tag,
+};
+
+/// The events of a shard: of its slices, and not handled before a division.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ShardSelection {
+    /// The name of the tag by which the subscription is divided.
+    partition: &'static str,
+    slices: Slices,
+    ahead: Vec<(Slices, Position)>,
+}
+
+impl ShardSelection {
+    /// `None` for the shard of a subscription that is not divided and never was: it has all events.
+    pub(crate) fn new(
+        partition: Option<&'static str>,
+        slices: Slices,
+        ahead: &[Ahead],
+    ) -> Option<Self> {
+        let partition = partition?;
+        (slices != Slices::ALL || !ahead.is_empty()).then(|| Self {
+            partition,
+            slices,
+            ahead: ahead
+                .iter()
+                .map(|ahead| (ahead.slices, last_handled(ahead)))
+                .collect(),
+        })
+    }
+
+    /// Whether the shard has to handle an event.
+    pub(crate) fn has(&self, event: &Recorded) -> bool {
+        let slice = self.slice(event);
+        let mut ahead = self.ahead.iter();
+        self.slices.contains(slice)
+            && ahead.all(|(slices, up_to)| !slices.contains(slice) || event.position > *up_to)
+    }
+
+    fn slice(&self, event: &Recorded) -> u16 {
+        Slices::of_tag(id_of(event, self.partition))
+    }
+}
+
+/// The id by which an event belongs to a slice: that of its first tag with this name. Empty if it was
+/// recorded without one, so that some shard has it.
+pub(super) fn id_of<'e>(event: &'e Recorded, partition: &str) -> &'e str {
+    let mut tags = event.data.tags.iter();
+    let tag = tags.find(|tag| tag.name() == partition);
+    tag.map_or("", Tag::id)
+}
+
+/// The events that a shard has to handle.
+pub(super) fn select(
+    selection: Option<&ShardSelection>,
+    mut events: Vec<Arc<Recorded>>,
+) -> Vec<Arc<Recorded>> {
+    if let Some(selection) = selection {
+        events.retain(|event| selection.has(event));
+    }
+    events
+}
+
+/// A look at the log for the next event of a shard.
+pub(crate) struct NextEvent {
+    /// The event, if the log has one.
+    pub(crate) event: Option<Arc<Recorded>>,
+    /// Up to here, there is none before it.
+    pub(crate) none_up_to: Position,
+}
+
+/// Reads the next event of a subscription that a shard has to handle, after a position and perhaps up to
+/// another one.
+///
+/// # Errors
+/// When the log cannot be read.
+pub(crate) async fn next_event(
+    log: &dyn EventLog,
+    query: &EventQuery,
+    selection: Option<&ShardSelection>,
+    (after, up_to): (Position, Option<Position>),
+) -> Result<NextEvent, StoreError> {
+    let mut none_up_to = after;
+    loop {
+        let mut range = ReadRange {
+            up_to,
+            ..ReadRange::after(none_up_to)
+        };
+        if selection.is_none() {
+            range.limit = 1;
+        }
+        let page = log.read(query.clone(), range).await?;
+        let mut events = page.events.into_iter();
+        let event = events.find(|event| selection.is_none_or(|it| it.has(event)));
+        if let Some(event) = event {
+            return Ok(NextEvent {
+                none_up_to: event.position.before().max(none_up_to),
+                event: Some(event),
+            });
+        }
+        none_up_to = none_up_to.max(page.next.unwrap_or(page.as_of));
+        if page.next.is_none() {
+            return Ok(NextEvent {
+                event: None,
+                none_up_to,
+            });
+        }
+    }
+}
+
+/// The subscription had no event between its last one and the checkpoint. If there is one all the same,
+/// the log was cut and has grown since.
+fn last_handled(ahead: &Ahead) -> Position {
+    let Ahead { checkpoint, .. } = ahead;
+    let last = checkpoint.last_event.map(|event| event.position);
+    last.unwrap_or(checkpoint.position)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::store::{EventData, EventType, Metadata};
+    use crate::{CommandId, EventId, Timestamp};
+
+    fn event(position: u64, tags: &[&str]) -> Recorded {
+        Recorded {
+            position: Position::new(position),
+            data: EventData {
+                event_type: EventType::new("order-placed"),
+                version: 1,
+                tags: tags.iter().map(|tag| Tag::from(*tag)).collect(),
+                payload: Vec::new(),
+            },
+            meta: Metadata {
+                id: EventId::from(Uuid::from_u128(u128::from(position))),
+                time: Timestamp::UNIX_EPOCH,
+                actor: None,
+                command: CommandId::from(Uuid::nil()),
+                correlation: Uuid::nil(),
+                causation: Uuid::nil(),
+            },
+        }
+    }
+
+    #[test]
+    fn a_shard_has_the_events_of_its_slices() {
+        assert_eq!(ShardSelection::new(None, Slices::ALL, &[]), None);
+        assert_eq!(ShardSelection::new(Some("order"), Slices::ALL, &[]), None);
+        let slice = Slices::of_tag("O1");
+        let selection = ShardSelection::new(Some("order"), slice.into(), &[]).expect("one slice");
+        assert!(selection.has(&event(1, &["order:O1"])));
+        assert!(selection.has(&event(1, &["customer:C1", "order:O1"])));
+        assert!(!selection.has(&event(1, &["order:O2"])));
+        assert!(!selection.has(&event(1, &["customer:O1"])));
+        let empty = Slices::of_tag("");
+        let selection = ShardSelection::new(Some("order"), empty.into(), &[]).expect("one slice");
+        assert!(
+            selection.has(&event(1, &["customer:C1"])),
+            "without the tag"
+        );
+    }
+
+    #[test]
+    fn what_was_handled_before_a_division_is_not_handled_again() {
+        let slice = Slices::of_tag("O1");
+        let ahead = Ahead {
+            slices: slice.into(),
+            checkpoint: Position::new(9).into(),
+        };
+        let selection = ShardSelection::new(Some("order"), Slices::ALL, &[ahead]).expect("ahead");
+        assert!(!selection.has(&event(9, &["order:O1"])));
+        assert!(selection.has(&event(10, &["order:O1"])));
+        assert!(selection.has(&event(3, &["order:O2"])));
+    }
+}

@@ -1,0 +1,454 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::info::SubscriptionInfo;
+use super::{ShardHealth, SubscriptionState};
+use crate::store::{EventQuery, Halt, Incarnation, Position, Shard, Slices, ViewStore};
+
+/// The progress of a worker. Clones share it.
+///
+/// A position counts only in the [incarnation](ViewStore::view_incarnation) in which the checkpoint
+/// was read or written: if the view store has lost commits since, its views are older than that.
+#[derive(Clone)]
+pub(crate) struct ShardProgress {
+    info: Arc<SubscriptionInfo>,
+    shard: Shard,
+    state: watch::Sender<ProgressState>,
+    /// Apart from the state, which changes with each event of the log.
+    checkpoint: watch::Sender<KnownCheckpoint>,
+    /// Signals that somebody waits for a position, or for the next checkpoint.
+    wanted: Arc<Notify>,
+    /// A receiver for each of those.
+    waiters: watch::Sender<()>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct ProgressState {
+    position: Position,
+    incarnation: Incarnation,
+    /// The state of the worker in this process.
+    status: SubscriptionState,
+    /// The reason that no process handles the shard.
+    halt: Option<Halt>,
+    /// Number of times that this process has changed that, or read it.
+    halts: u64,
+    /// Since when no process handles the shard, if this one observes that.
+    unowned_since: Option<Instant>,
+    /// Whether that is for too long.
+    is_unattended: bool,
+}
+
+/// The stored checkpoint, as far as this process knows. The views change only when it moves.
+#[derive(Clone, Copy, Default)]
+struct KnownCheckpoint {
+    at: Option<(Position, Incarnation)>,
+    /// Number of times that it has moved, or the worker has ended.
+    moves: u64,
+}
+
+impl ShardProgress {
+    pub(super) fn new(info: Arc<SubscriptionInfo>, slices: Slices) -> Self {
+        let state = ProgressState {
+            position: Position::START,
+            incarnation: info.views.view_incarnation(),
+            status: SubscriptionState::CatchingUp,
+            halt: None,
+            halts: 0,
+            unowned_since: None,
+            is_unattended: false,
+        };
+        Self {
+            shard: Shard {
+                subscription: info.subscription.clone(),
+                slices,
+            },
+            info,
+            state: watch::Sender::new(state),
+            checkpoint: watch::Sender::default(),
+            wanted: Arc::default(),
+            waiters: watch::Sender::default(),
+        }
+    }
+
+    /// Records that everything up to `position` is done, and that nothing fails. The events up to
+    /// `caught_up` were there when the worker began.
+    pub(super) fn mark_reached(
+        &self,
+        position: Position,
+        caught_up: Position,
+        incarnation: Incarnation,
+    ) {
+        let status = if position < caught_up {
+            SubscriptionState::CatchingUp
+        } else {
+            SubscriptionState::Running
+        };
+        self.mark(position, incarnation, status);
+    }
+
+    /// Records that everything up to `position` is done. A failure stays reported.
+    pub(crate) fn mark_started(&self, position: Position, incarnation: Incarnation) {
+        self.state.send_modify(|state| {
+            state.position = position;
+            state.incarnation = incarnation;
+        });
+    }
+
+    /// Records the position of the stored checkpoint, which was read or written in this incarnation.
+    /// After the position: whoever runs a query now tells the position that is known already.
+    pub(super) fn mark_checkpoint(&self, position: Position, incarnation: Incarnation) {
+        self.checkpoint.send_if_modified(|known| {
+            let found = Some((position, incarnation));
+            let has_moved = known.at != found;
+            if has_moved {
+                known.at = found;
+                known.moves += 1;
+            }
+            has_moved
+        });
+    }
+
+    /// Records that another process handles the events, and has done so up to `position`.
+    pub(super) fn mark_standby(&self, position: Position, incarnation: Incarnation) {
+        if !self.state.borrow().is_ended() {
+            self.mark(position, incarnation, SubscriptionState::Standby);
+        }
+    }
+
+    /// Records that this process no longer handles the events.
+    pub(super) fn mark_left(&self) {
+        self.mark_standby(self.position(), self.view_incarnation());
+    }
+
+    /// Records whether a process handles the shard, as this one observes. Without one for this time,
+    /// the events count as unattended.
+    pub(super) fn mark_owned(&self, is_owned: bool, patience: Duration) {
+        self.state.send_if_modified(|state| {
+            let was_unattended = state.is_unattended;
+            state.unowned_since = if is_owned {
+                None
+            } else {
+                state.unowned_since.or_else(|| Some(Instant::now()))
+            };
+            state.is_unattended = state
+                .unowned_since
+                .is_some_and(|since| since.elapsed() >= patience);
+            state.is_unattended != was_unattended
+        });
+    }
+
+    /// Records that this process handles the events from now on.
+    pub(super) fn mark_active(&self) {
+        self.state.send_if_modified(|state| {
+            let is_new = state.status == SubscriptionState::Standby;
+            if is_new {
+                state.status = SubscriptionState::CatchingUp;
+            }
+            is_new
+        });
+    }
+
+    /// Records why no process handles the shard, or that one may.
+    pub(crate) fn mark_halted(&self, halt: Option<&Halt>) {
+        self.state.send_if_modified(|state| state.halt_for(halt));
+    }
+
+    /// Number of calls of [`mark_halted`](Self::mark_halted).
+    pub(super) fn halts(&self) -> u64 {
+        self.state.borrow().halts
+    }
+
+    /// The same, as of a roster that was requested after this number of calls. Returns `false`, and does
+    /// nothing, if there was another one since: the roster may be older than that.
+    pub(super) fn mark_rostered(&self, halts: u64, halt: Option<&Halt>) -> bool {
+        let mut is_current = false;
+        self.state.send_if_modified(|state| {
+            is_current = state.halts == halts;
+            is_current && state.halt_for(halt)
+        });
+        is_current
+    }
+
+    pub(super) fn mark_failing(&self, attempts: u32, error: String) {
+        self.state.send_if_modified(|state| {
+            let may_be_marked = !state.is_ended();
+            if may_be_marked {
+                state.status = SubscriptionState::Failing { attempts, error };
+            }
+            may_be_marked
+        });
+    }
+
+    /// Records that the worker has ended for good. The first reason is kept.
+    pub(crate) fn mark_ended(&self, reason: &str) {
+        self.state.send_if_modified(|state| {
+            let is_first = !state.is_ended();
+            if is_first {
+                let reason = reason.to_owned();
+                state.status = SubscriptionState::Ended { reason };
+            }
+            is_first
+        });
+        // Whoever waits for the next move would wait forever.
+        self.checkpoint.send_modify(|known| known.moves += 1);
+    }
+
+    pub(crate) fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    /// The subscription of the shard.
+    pub(super) fn info(&self) -> &Arc<SubscriptionInfo> {
+        &self.info
+    }
+
+    /// The events of the subscription.
+    pub(super) fn query(&self) -> &EventQuery {
+        &self.info.query
+    }
+
+    pub(super) fn views(&self) -> &Arc<dyn ViewStore> {
+        &self.info.views
+    }
+
+    /// Waits until somebody waits for a position.
+    pub(super) async fn wanted(&self) {
+        while !self.is_wanted() {
+            self.wanted.notified().await;
+        }
+    }
+
+    /// Whether somebody waits for a position.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.waiters.receiver_count() > 0
+    }
+
+    /// Waits until somebody waits for a position, or for the next checkpoint.
+    pub(super) async fn wanted_or_watched(&self) {
+        while !self.is_wanted() && !self.is_watched() {
+            self.wanted.notified().await;
+        }
+    }
+
+    /// Whether somebody waits for the next checkpoint.
+    pub(super) fn is_watched(&self) -> bool {
+        self.checkpoint.receiver_count() > 0
+    }
+
+    /// Number of times that the checkpoint has moved, as far as this process knows.
+    pub(super) fn moves(&self) -> u64 {
+        self.checkpoint.borrow().moves
+    }
+
+    /// Waits until the checkpoint has moved more often than that, or the worker has ended.
+    pub(super) async fn moved_since(&self, moves: u64) {
+        let mut checkpoint = self.checkpoint.subscribe();
+        self.wanted.notify_one();
+        // An error would mean that the sender is gone, but `self` has it.
+        let _ = checkpoint.wait_for(|known| known.moves != moves).await;
+    }
+
+    /// Whether the worker has ended for good.
+    pub(super) fn has_ended(&self) -> bool {
+        self.state.borrow().is_ended()
+    }
+
+    /// The position up to which everything is done. The start of the log if the view store has lost
+    /// commits, until the worker has read its checkpoint again.
+    pub(crate) fn position(&self) -> Position {
+        self.position_in(&self.state.borrow())
+    }
+
+    fn position_in(&self, state: &ProgressState) -> Position {
+        if state.incarnation == self.view_incarnation() {
+            state.position
+        } else {
+            Position::START
+        }
+    }
+
+    /// The current incarnation of the view store.
+    pub(super) fn view_incarnation(&self) -> Incarnation {
+        self.info.views.view_incarnation()
+    }
+
+    /// Waits until another process handles the events, or none may.
+    pub(super) async fn on_standby(&self) {
+        let mut state = self.state.subscribe();
+        let standby = state
+            .wait_for(|state| state.status == SubscriptionState::Standby || state.halt.is_some());
+        // An error would mean that the sender is gone, but `self` has it.
+        let _ = standby.await;
+    }
+
+    /// Waits until the worker has ended.
+    pub(crate) async fn ended(&self) {
+        let mut state = self.state.subscribe();
+        // An error would mean that the sender is gone, but `self` has it.
+        let _ = state.wait_for(ProgressState::is_ended).await;
+    }
+
+    /// Waits until everything up to `wanted` is done, for at most `within`, and returns the incarnation
+    /// of the view store in which it is. `None` if that takes longer, and at once if the worker ends or
+    /// is halted.
+    pub(super) async fn wait_for(&self, wanted: Position, within: Duration) -> Option<Incarnation> {
+        let mut state = self.state.subscribe();
+        let _waiter = self.waiters.subscribe();
+        self.wanted.notify_one();
+        let ended = state.wait_for(|state| self.position_in(state) >= wanted || state.is_over());
+        match tokio::time::timeout(within, ended).await {
+            Ok(Ok(state)) if self.position_in(&state) >= wanted => Some(state.incarnation),
+            _ => None,
+        }
+    }
+
+    pub(super) fn health(&self) -> ShardHealth {
+        ShardHealth {
+            slices: self.shard.slices,
+            position: self.position(),
+            state: self.state(),
+        }
+    }
+
+    /// That of the worker in this process, unless no process handles the events.
+    pub(super) fn state(&self) -> SubscriptionState {
+        let state = self.state.borrow();
+        match &state.halt {
+            Some(halt) if !state.is_ended() => halt.into(),
+            _ if state.is_unattended && state.status == SubscriptionState::Standby => {
+                SubscriptionState::Unattended
+            }
+            _ => state.status.clone(),
+        }
+    }
+
+    fn mark(&self, position: Position, incarnation: Incarnation, status: SubscriptionState) {
+        // After a commit, the position is known already. Every query that waits would look at it again.
+        self.state.send_if_modified(|state| {
+            let is_new = (state.position, state.incarnation) != (position, incarnation)
+                || state.status != status;
+            if is_new {
+                state.position = position;
+                state.incarnation = incarnation;
+                state.status = status;
+            }
+            is_new
+        });
+    }
+}
+
+impl ProgressState {
+    /// Returns whether the halt is a new one.
+    fn halt_for(&mut self, halt: Option<&Halt>) -> bool {
+        self.halts += 1;
+        let is_new = self.halt.as_ref() != halt;
+        if is_new {
+            self.halt = halt.cloned();
+        }
+        is_new
+    }
+
+    fn is_ended(&self) -> bool {
+        matches!(self.status, SubscriptionState::Ended { .. })
+    }
+
+    /// Whether the position stays where it is, for as long as one can tell.
+    fn is_over(&self) -> bool {
+        self.is_ended() || self.halt.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::{Pin, pin};
+    use std::task::Poll;
+
+    use super::*;
+    use crate::Timestamp;
+    use crate::store::{HaltKind, Memory};
+    use crate::subscription::{Progress, SubscriptionKind};
+
+    fn info() -> SubscriptionInfo {
+        SubscriptionInfo {
+            name: "test",
+            kind: SubscriptionKind::Projection,
+            subscription: "projection:test".to_owned(),
+            query: EventQuery::typed(["opened"]),
+            partition: None,
+            views: Arc::new(Memory::new()),
+            coordinator: Arc::default(),
+        }
+    }
+
+    /// A wait that fails reads the state again, which must not be locked by then: a writer may be next.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn waits_and_changes_do_not_block_each_other() {
+        let info = Arc::new(info());
+        let shard = ShardProgress::new(info.clone(), Slices::ALL);
+        let progress = Progress::new(info, vec![shard.clone()]);
+        let changing = tokio::task::spawn_blocking(move || {
+            for since in 0..20_000 {
+                let halt = Halt {
+                    kind: HaltKind::Paused,
+                    reason: "maintenance".to_owned(),
+                    since: Timestamp::from_second(since).expect("a time"),
+                };
+                shard.mark_halted(Some(&halt));
+            }
+        });
+        let wanted = Position::new(1);
+        while !changing.is_finished() {
+            let outcome = progress.wait_for(wanted, Duration::ZERO).await;
+            assert!(outcome.is_err(), "nobody works");
+        }
+        changing.await.expect("no panic");
+    }
+
+    #[test]
+    fn a_roster_from_before_a_change_is_ignored() {
+        let progress = ShardProgress::new(Arc::new(info()), Slices::ALL);
+        let halt = Halt {
+            kind: HaltKind::Paused,
+            reason: "maintenance".to_owned(),
+            since: Timestamp::UNIX_EPOCH,
+        };
+        progress.mark_halted(Some(&halt));
+        let halts = progress.halts();
+        progress.mark_halted(None);
+        assert!(!progress.mark_rostered(halts, Some(&halt)));
+        assert_eq!(progress.state(), SubscriptionState::CatchingUp);
+        assert!(progress.mark_rostered(progress.halts(), Some(&halt)));
+        assert_eq!(progress.state(), SubscriptionState::from(&halt));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_checkpoint_is_woken_when_it_moves_and_counts_until_then() {
+        let progress = ShardProgress::new(Arc::new(info()), Slices::ALL);
+        let known = progress.moves();
+        let at =
+            |position| progress.mark_checkpoint(Position::new(position), Incarnation::default());
+        {
+            let mut moved = pin!(progress.moved_since(known));
+            assert!(!progress.is_watched());
+            assert!(is_pending(moved.as_mut()).await && progress.is_watched());
+            at(7);
+            assert!(!is_pending(moved.as_mut()).await);
+        }
+        assert!(!progress.is_watched() && progress.moves() > known);
+        let known = progress.moves();
+        at(7);
+        assert_eq!(progress.moves(), known, "it is where it was");
+        let mut moved = pin!(progress.moved_since(known));
+        assert!(is_pending(moved.as_mut()).await);
+        progress.mark_ended("the test ends");
+        assert!(!is_pending(moved.as_mut()).await);
+    }
+
+    async fn is_pending(mut future: Pin<&mut impl Future<Output = ()>>) -> bool {
+        poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_pending())).await
+    }
+}

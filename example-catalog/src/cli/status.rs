@@ -1,0 +1,116 @@
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use console::Term;
+use cqrs_core::Dispatcher;
+use cqrs_core::app::{SubscriptionState, SubscriptionStatus};
+use tokio::time::sleep;
+
+use super::columns::Column::{Left, Right, Text};
+use super::columns::Columns;
+use super::out::print_line;
+use super::signal::Signal;
+use super::{CliError, args};
+
+/// Time between two looks.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Prints the projections and reactions. In a terminal, the table is refreshed until the program is told
+/// to stop.
+pub async fn run(dispatcher: &Dispatcher, status: &args::StatusArgs) -> Result<(), CliError> {
+    let term = Term::stdout();
+    let refreshes = !status.once && std::io::stdout().is_terminal();
+    loop {
+        let table = table(&dispatcher.subscriptions().list().await?);
+        print_line(&table)?;
+        if !refreshes {
+            return Ok(());
+        }
+        tokio::select! {
+            () = sleep(INTERVAL) => {}
+            signal = Signal::received() => return Ok(signal.map(drop)?),
+        }
+        term.clear_last_lines(table.lines().count())?;
+    }
+}
+
+/// Projections and reactions, one per line.
+fn table(all: &[SubscriptionStatus]) -> String {
+    let mut table = Columns::new([
+        ("NAME", Left),
+        ("KIND", Left),
+        ("STATE", Left),
+        ("POSITION", Right),
+        ("BEHIND", Right),
+        ("LAG", Right),
+        ("REASON", Text),
+    ]);
+    for status in all {
+        let health = &status.health;
+        table.row([
+            health.name.to_owned(),
+            health.kind.to_string(),
+            state(&health.state).to_owned(),
+            health.position.to_string(),
+            status.behind.to_string(),
+            lag(status.lag),
+            reason(&health.state),
+        ]);
+    }
+    table.fitted()
+}
+
+fn state(state: &SubscriptionState) -> &'static str {
+    match state {
+        SubscriptionState::CatchingUp => "catching up",
+        SubscriptionState::Running => "running",
+        SubscriptionState::Standby => "standby",
+        SubscriptionState::Unattended => "unattended",
+        SubscriptionState::Paused { .. } => "paused",
+        SubscriptionState::Failing { .. } => "failing",
+        SubscriptionState::Stopped { .. } => "stopped",
+        SubscriptionState::Ended { .. } => "ended",
+    }
+}
+
+/// The reason for a state that somebody has to look at.
+fn reason(state: &SubscriptionState) -> String {
+    match state {
+        SubscriptionState::CatchingUp | SubscriptionState::Running | SubscriptionState::Standby => {
+            String::new()
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The age of the oldest event that is not handled, to a tenth of a second.
+fn lag(lag: Duration) -> String {
+    if lag.is_zero() {
+        return "-".to_owned();
+    }
+    format!("{:.1} s", lag.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lag_is_short() {
+        assert_eq!(lag(Duration::ZERO), "-");
+        assert_eq!(lag(Duration::from_millis(1_250)), "1.2 s");
+    }
+
+    #[test]
+    fn only_what_needs_attention_has_a_reason() {
+        assert_eq!(reason(&SubscriptionState::Standby), "");
+        let paused = SubscriptionState::Paused {
+            reason: "maintenance".to_owned(),
+            since: cqrs_core::Timestamp::UNIX_EPOCH,
+        };
+        assert_eq!(
+            (state(&paused), reason(&paused)),
+            ("paused", "it is paused: maintenance".to_owned())
+        );
+    }
+}
