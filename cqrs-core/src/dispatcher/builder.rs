@@ -1,3 +1,6 @@
+//! The settings of a dispatcher and its start. Each setting is a method whose documentation is longer than
+//! its code, so the file is long.
+
 use std::sync::Arc;
 use std::time::Duration;
 

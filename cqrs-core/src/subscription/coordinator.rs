@@ -1,3 +1,6 @@
+//! Who handles which shard: what a process makes of one roster, from its sign of life to its claims, is
+//! together here, so the file is long.
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
