@@ -218,12 +218,13 @@ async fn a_process_keeps_its_budget_of_connections_while_they_are_replaced() {
     let counted = count(schema.client().await, name.clone(), is_over.clone());
     let client = schema.client().await;
     let killer = tokio::spawn(async move {
-        let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+        // Each is waited for, since the server shows a connection for a moment after it has told the process
+        // of its end.
+        let terminate = "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity \
                          WHERE application_name = $1 ORDER BY random() LIMIT 1";
         loop {
             client.query(terminate, &[&name]).await.expect("terminates");
-            // Spaces the ends, so that the pools are filled again: the server may show a connection for a
-            // moment after it has told the process of its end.
+            // Spaces the ends, so that the pools are filled again.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
@@ -235,5 +236,6 @@ async fn a_process_keeps_its_budget_of_connections_while_they_are_replaced() {
     assert_eq!(answer.expect("answers"), 1);
     is_over.store(true, Ordering::SeqCst);
     let most = counted.await.expect("counts");
-    assert!((5..=budget).contains(&most), "{most} of {budget}");
+    // With the one that was being ended.
+    assert!((5..=budget + 1).contains(&most), "{most} of {budget}");
 }

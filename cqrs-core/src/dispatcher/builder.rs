@@ -403,8 +403,8 @@ impl Builder {
             coordinators.start((crew, is_handled), run, &tasks);
         }
         for coordinator in coordinators.into_busy() {
-            let run = coordinator.run(dispatcher.inner.lifecycle.watch());
-            tasks.spawn(watched(dispatcher.clone(), COORDINATOR, run));
+            let run = coordinator.run(dispatcher.inner.lifecycle.watch(), tasks.gone());
+            tasks.spawn_coordinator(watched(dispatcher.clone(), COORDINATOR, run));
         }
         for place in 0..plan.projections.len() {
             if self.roles.contains(&Role::Queries) {

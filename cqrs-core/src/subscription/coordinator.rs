@@ -2,10 +2,10 @@
 //! together here, so the file is long.
 
 use std::collections::{BTreeMap, HashMap};
+use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, timeout};
 
@@ -148,8 +148,14 @@ impl Coordinator {
         !self.crews.is_empty()
     }
 
-    /// Runs until all workers have stopped because of a shutdown, or the task is aborted.
-    pub(crate) async fn run(mut self, mut phases: watch::Receiver<Phase>) {
+    /// Runs until all workers have stopped because of a shutdown, or the dispatcher is gone. Then gives up
+    /// all shards, so that other processes need not wait for the end of the lease.
+    pub(crate) async fn run(
+        mut self,
+        mut phases: watch::Receiver<Phase>,
+        gone: impl Future<Output = ()>,
+    ) {
+        let mut gone = pin!(gone);
         let mut failures = 0;
         let mut refusals = Backoff::default();
         loop {
@@ -186,7 +192,10 @@ impl Coordinator {
                 }
             };
             let woken = timeout(pause, self.wake.notified());
-            if unless(is_over, woken).await.is_none() {
+            let ends = async {
+                let _ = unless(gone.as_mut(), is_over).await;
+            };
+            if unless(ends, woken).await.is_none() {
                 // Also for the workers of former shards, which may be in the middle of an event.
                 let (own, mut workers) = std::mem::replace(&mut self.workers, mpsc::channel(1));
                 drop(own);
@@ -511,24 +520,4 @@ fn all_shards(roster: &Roster) -> Vec<Shard> {
     }
     shards.sort();
     shards
-}
-
-/// Gives up all shards, however the task ends, so that other processes need not wait for the end of
-/// the lease.
-impl Drop for Coordinator {
-    fn drop(&mut self) {
-        if self.shards.is_empty() || self.observes {
-            return;
-        }
-        let Ok(runtime) = Handle::try_current() else {
-            return;
-        };
-        let (views, worker) = (self.views.clone(), self.worker);
-        runtime.spawn(async move {
-            if let Some(shards) = views.view_capabilities().shards {
-                // If it fails, the lease ends by itself.
-                let _ = ShardStore::leave(shards, worker).await;
-            }
-        });
-    }
 }

@@ -346,7 +346,9 @@ fn a_process_that_ends_while_a_command_is_blocked_has_recorded_nothing_of_it() {
     let other = test.block_on(lock(&schema, &[1]));
     process.spawn(async move { app.execute(receive(1, 5)).id(id).await });
     test.block_on(until_blocked(&schema, 1));
-    process.shutdown_background();
+    // Until its tasks are dropped, and their connections with them: otherwise it would still go on when the
+    // row is released.
+    process.shutdown_timeout(Duration::from_secs(60));
     test.block_on(async {
         release(other).await;
         let app = open(&schema, options(&schema)).await;
