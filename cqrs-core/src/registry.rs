@@ -99,6 +99,8 @@ pub struct EventEntry {
     pub concerns: &'static [&'static str],
     /// Those of them of which the event may have several ids.
     pub repeated: &'static [&'static str],
+    /// The names of events that it replaced, and that nothing reads.
+    pub retired: &'static [&'static str],
     /// The place of the event's declaration.
     pub source: Source,
     /// The documentation comment of the event's type.
@@ -122,6 +124,7 @@ impl EventEntry {
             version: E::VERSION,
             concerns,
             repeated: &[],
+            retired: &[],
             source,
             docs,
             schema,
@@ -138,6 +141,12 @@ impl EventEntry {
     #[must_use]
     pub const fn with_repeated(self, repeated: &'static [&'static str]) -> Self {
         Self { repeated, ..self }
+    }
+
+    /// Sets [`retired`](Self::retired).
+    #[must_use]
+    pub const fn with_retired(self, retired: &'static [&'static str]) -> Self {
+        Self { retired, ..self }
     }
 }
 

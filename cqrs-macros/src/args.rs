@@ -110,6 +110,27 @@ impl Args {
         }
     }
 
+    /// A key whose value is an array of strings that are not blank; `example` is one.
+    pub fn strings(
+        &mut self,
+        key: &'static str,
+        example: &str,
+        errors: &mut Errors,
+    ) -> Vec<LitStr> {
+        let Some(arg) = self.take(key) else {
+            return Vec::new();
+        };
+        let listed = match &arg.value {
+            ArgValue::Other(tokens) => strings.parse2(tokens.clone()).ok(),
+            _ => None,
+        };
+        listed.unwrap_or_else(|| {
+            let message = format!("`{key}` takes strings in brackets: write `{key} = [{example}]`");
+            errors.at(arg, message);
+            Vec::new()
+        })
+    }
+
     /// A key whose value is an aggregate, or the name of one as a string. Returns the name.
     pub fn aggregate(&mut self, key: &'static str, errors: &mut Errors) -> Option<String> {
         let arg = self.take(key)?;
@@ -272,4 +293,15 @@ fn until_comma(input: ParseStream) -> syn::Result<TokenStream> {
         tokens.extend([input.parse::<TokenTree>()?]);
     }
     Ok(tokens)
+}
+
+/// Strings in brackets, none of them blank.
+fn strings(input: ParseStream) -> syn::Result<Vec<LitStr>> {
+    let content;
+    syn::bracketed!(content in input);
+    let strings = Punctuated::<LitStr, Token![,]>::parse_terminated(&content)?;
+    match strings.iter().find(|text| text.value().trim().is_empty()) {
+        Some(blank) => Err(syn::Error::new(blank.span(), "is blank")),
+        None => Ok(strings.into_iter().collect()),
+    }
 }

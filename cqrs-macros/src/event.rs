@@ -1,6 +1,6 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote_spanned};
-use syn::{Data, DeriveInput};
+use syn::{Data, DeriveInput, LitStr};
 
 use crate::args::Args;
 use crate::case;
@@ -19,6 +19,8 @@ pub struct EventItem {
     message: MessageItem,
     name: String,
     version: u32,
+    /// The names of events that are no longer read.
+    retired: Vec<LitStr>,
     ids: Vec<Id>,
 }
 
@@ -55,6 +57,13 @@ impl EventItem {
             );
             args.missing(&input.ident, message, errors);
         }
+        let retired = args.strings("retired", "\"an-earlier-event\"", errors);
+        if let Some(own) = retired.iter().find(|it| Some(it.value()) == name) {
+            errors.at(
+                own,
+                "is the event's own name: write the names of events that it replaced",
+            );
+        }
         let framework = args.framework(errors);
         args.finish(errors);
         let (message, fields) = MessageItem::read(input, "an event", errors)?;
@@ -65,6 +74,7 @@ impl EventItem {
             message,
             name,
             version,
+            retired,
             ids,
         })
     }
@@ -155,6 +165,7 @@ impl ToTokens for EventItem {
             message,
             name,
             version,
+            retired,
             ids,
         } = self;
         let (ident, docs) = (&message.ident, &message.docs);
@@ -169,6 +180,7 @@ impl ToTokens for EventItem {
         let tags = ids.iter().map(tag);
         let (source, schema) = (source::of(ident), message.schema());
         let several = self.several();
+        let retired = (!retired.is_empty()).then(|| code!(.with_retired(&[#(#retired),*])));
         let items = code! {
             impl __cqrs::Event for #ident {
                 const NAME: &'static __cqrs::str = #name;
@@ -182,6 +194,7 @@ impl ToTokens for EventItem {
             __cqrs::submit! {
                 __cqrs::EventEntry::of::<#ident>(&[#(#aggregates),*], #source, #docs, #schema)
                     #several
+                    #retired
             }
         };
         tokens.extend(framework.probing_block(&items));

@@ -118,6 +118,7 @@ mod standstill;
 mod timeouts;
 mod umadb;
 mod unflushed_views;
+mod unknown_events;
 
 // The repository: its texts, manifests and layers.
 mod allocations;

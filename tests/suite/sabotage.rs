@@ -125,6 +125,8 @@ noticed! {
         by folds_get_the_events_of_the_specification saying "Items(";
     times_that_are_not_raised: KeepsSentTimes
         by times_never_decrease saying "times never decrease";
+    types_that_are_left_out: LeavesOutRareTypes
+        by other_types_are_counted saying "all types";
     memory_that_leaves_out_what_others_wrote: HandsOverGaps
         by i4_the_tail_is_what_was_recorded saying "I4: the tail after";
 }

@@ -127,6 +127,34 @@ mod same_names {
     }
 }
 
+mod retired_and_registered {
+    use cqrs_core::prelude::*;
+    cqrs_core::module!();
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "lamp-dimmed", version = 1)]
+    // lamp-dimmed
+    pub struct LampDimmed {}
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "lamp-set", version = 1, retired = ["lamp-dimmed"])]
+    // lamp-set
+    pub struct LampSet {}
+}
+
+#[tokio::test]
+async fn a_retired_event_that_is_registered() {
+    let text = "\
+the wiring has 1 problem
+
+the event `lamp-dimmed` is retired, but registered
+  --> wiring.rs:{}
+  --> wiring.rs:{}
+  = write `retired` without it, or remove the event";
+    let expected = expected(text, &["lamp-set", "lamp-dimmed"]);
+    assert_eq!(report(retired_and_registered::module()).await, expected);
+}
+
 #[tokio::test]
 async fn two_messages_or_events_with_one_name() {
     let text = "\

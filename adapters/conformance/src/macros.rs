@@ -73,6 +73,7 @@ macro_rules! log_conformance_tests {
             a_time_has_a_position
             recorded_times_are_sent_or_raised
             times_never_decrease
+            other_types_are_counted
             limits_can_be_reached
         }
     };

@@ -2,8 +2,8 @@ use std::collections::HashMap;
 
 use cqrs_core::store::{
     Admission, Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventPage,
-    EventQuery, FoldReads, HasWrites, Heads, ReadRange, StateKey, StateStore, StoreError,
-    StoredCommand, StoredState,
+    EventQuery, EventType, FoldReads, HasWrites, Heads, ReadRange, StateKey, StateStore,
+    StoreError, StoredCommand, StoredState, TypeCounts,
 };
 use cqrs_core::{CommandId, Position};
 use tokio::task::JoinSet;
@@ -63,6 +63,7 @@ impl EventLog for Postgres {
             .ordered_times()
             .fold_reads(self)
             .tail(shared.log.recent())
+            .type_counts(self)
             .transactions(self)
             .writes::<Self>()
             .admission(self)
@@ -80,6 +81,16 @@ impl StateStore for Postgres {
         keys: Vec<StateKey>,
     ) -> BoxFuture<'_, Result<Vec<Option<StoredState>>, StoreError>> {
         Box::pin(async move { Ok(self.shared().states(&keys).await?) })
+    }
+}
+
+impl TypeCounts for Postgres {
+    fn other_types(
+        &self,
+        known: Vec<&'static str>,
+        limit: u64,
+    ) -> BoxFuture<'_, Result<Vec<(EventType, u64)>, StoreError>> {
+        Box::pin(async move { Ok(self.shared().other_types(&known, limit).await?) })
     }
 }
 
@@ -128,6 +139,23 @@ async fn spawn_read<T: Send + 'static>(
 }
 
 impl Shared {
+    async fn other_types(
+        &self,
+        known: &[&str],
+        limit: u64,
+    ) -> Result<Vec<(EventType, u64)>, Fault> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let client = self.pool.get().await?;
+        let select = client.prepare(&self.sql.other_types).await?;
+        let found = client.query(&select, &[&known, &limit]).await?;
+        let counts = found.iter().map(|row| {
+            let event_type: &str = row.try_get(0)?;
+            let count: i64 = row.try_get(1)?;
+            Ok((EventType::from(event_type), count.cast_unsigned()))
+        });
+        counts.collect()
+    }
+
     async fn read_to_fold(
         &self,
         query: &EventQuery,

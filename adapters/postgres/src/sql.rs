@@ -100,6 +100,7 @@ statements!(
     lock_head,
     lock_shards,
     move_checkpoint,
+    other_types,
     raise_epoch,
     read_all,
     read_first,

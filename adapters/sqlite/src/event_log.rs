@@ -1,8 +1,8 @@
 use cqrs_core::CommandId;
 use cqrs_core::store::{
     Admission, Append, AppendError, Appended, BoxFuture, Capabilities, EventLog, EventPage,
-    EventQuery, HasWrites, Heads, ReadRange, StateKey, StateStore, StoreError, StoredCommand,
-    StoredState,
+    EventQuery, EventType, HasWrites, Heads, ReadRange, StateKey, StateStore, StoreError,
+    StoredCommand, StoredState, TypeCounts,
 };
 use rusqlite::{Connection, OptionalExtension};
 
@@ -55,6 +55,7 @@ impl EventLog for Sqlite {
             .contiguous()
             .ordered_times()
             .tail(shared.tail.recent())
+            .type_counts(self)
             .transactions(self)
             .writes::<Self>()
             .admission(self)
@@ -75,6 +76,26 @@ impl StateStore for Sqlite {
         self.shared()
             .readers
             .run(move |conn| keys.iter().map(|key| state(conn, key)).collect())
+    }
+}
+
+impl TypeCounts for Sqlite {
+    fn other_types(
+        &self,
+        known: Vec<&'static str>,
+        limit: u64,
+    ) -> BoxFuture<'_, Result<Vec<(EventType, u64)>, StoreError>> {
+        let known = serde_json::Value::from(known).to_string();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.shared().readers.run(move |conn| {
+            let mut select = conn.prepare_cached(sql::OTHER_TYPES)?;
+            let found = select.query_map((known, limit), |row| {
+                let event_type: String = row.get(0)?;
+                let count: i64 = row.get(1)?;
+                Ok((EventType::from(event_type), count.cast_unsigned()))
+            })?;
+            Ok(found.collect::<Result<_, _>>()?)
+        })
     }
 }
 

@@ -30,6 +30,7 @@ statements! {
     INSERT_SKIPPED = "insert_skipped";
     INSERT_TAG = "insert_tag";
     INSERT_TYPE_BLOCK = "insert_type_block";
+    OTHER_TYPES = "other_types";
     READ_ALL = "read_all";
     READ_FURTHER_TAGGED = "read_further_tagged";
     READ_TAGGED = "read_tagged";

@@ -324,6 +324,8 @@ impl Builder {
     pub(crate) async fn start(self, plan: Plan, stores: Stores) -> Result<Dispatcher, BuildError> {
         let mut warnings = Problems::default();
         plan.warn_of_services(&self.services, &mut warnings);
+        plan.warn_of_unknown_events(&*stores.log, &mut warnings)
+            .await?;
         let models = plan.models();
         prepare(&models, &stores.views).await?;
         let mut workers = Vec::new();

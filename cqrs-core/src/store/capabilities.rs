@@ -1,8 +1,9 @@
 use std::any::TypeId;
 
 use super::{
-    AppendError, BoxFuture, EventData, EventPage, EventQuery, HasWrites, Limits, LogTransaction,
-    Position, ReadRange, StateKey, StoreError, StoredState, Transactional, Transactions,
+    AppendError, BoxFuture, EventData, EventPage, EventQuery, EventType, HasWrites, Limits,
+    LogTransaction, Position, ReadRange, StateKey, StoreError, StoredState, Transactional,
+    Transactions,
 };
 
 /// The optional parts of the contract that a log offers.
@@ -21,6 +22,7 @@ use super::{
 /// | `tail` | reads the events that this process has just appended, to follow them |
 /// | `transactions` | reports handlers with `Tx<..>` when it builds |
 /// | `writes` | reports handlers with `Writes<..>` when it builds |
+/// | `type_counts` | does not notice events that nothing registers |
 /// | `admission` | learns from the append that there is no room |
 ///
 /// ```
@@ -58,6 +60,8 @@ pub struct Capabilities<'s> {
     pub fold_reads: Option<&'s dyn FoldReads>,
     /// Events appended recently by this process, from memory.
     pub tail: Option<&'s dyn TailReads>,
+    /// The events of types that the program does not have.
+    pub type_counts: Option<&'s dyn TypeCounts>,
     /// Transactions for command handlers.
     pub(crate) transactions: Option<&'s dyn Transactions>,
     /// The store whose `Writes<..>` command handlers may take.
@@ -130,6 +134,15 @@ impl<'s> Capabilities<'s> {
     pub fn tail(self, tail: &'s dyn TailReads) -> Self {
         Self {
             tail: Some(tail),
+            ..self
+        }
+    }
+
+    /// Offers counts of events by their type.
+    #[must_use]
+    pub fn type_counts(self, type_counts: &'s dyn TypeCounts) -> Self {
+        Self {
+            type_counts: Some(type_counts),
             ..self
         }
     }
@@ -238,6 +251,19 @@ pub trait TailReads: Send + Sync {
     /// `None` if not all events after `after` are in memory, or if there are none. Used to follow
     /// the log, not for decisions, which need the events of other processes, too.
     fn tail(&self, query: &EventQuery, after: Position, limit: usize) -> Option<EventPage>;
+}
+
+/// A log that counts its events by their type, without reading those of the types that the program has.
+pub trait TypeCounts: Send + Sync {
+    /// The other types than these, in order, each with its number of events, counted up to `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn other_types(
+        &self,
+        known: Vec<&'static str>,
+        limit: u64,
+    ) -> BoxFuture<'_, Result<Vec<(EventType, u64)>, StoreError>>;
 }
 
 /// A log with a bounded queue.

@@ -12,11 +12,11 @@ use super::decider::{Decider, Question};
 use super::shard_table::ShardTable;
 use super::{
     Append, AppendError, Appended, Attendance, BoxFuture, Capabilities, Checkpoint, Claim,
-    Division, Epoch, EventLog, EventPage, EventQuery, EventQueryItem, Halt, Heads, Incarnation,
-    IndexRange, Limits, ModelSchema, Position, ReadRange, Recorded, Relocation, Roster, Shard,
-    ShardState, ShardStore, SkippedEvent, SortKey, StateKey, StateStore, StoreError, StoredCommand,
-    StoredState, Tag, ViewBatch, ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore,
-    WorkerId,
+    Division, Epoch, EventLog, EventPage, EventQuery, EventQueryItem, EventType, Halt, Heads,
+    Incarnation, IndexRange, Limits, ModelSchema, Position, ReadRange, Recorded, Relocation,
+    Roster, Shard, ShardState, ShardStore, SkippedEvent, SortKey, StateKey, StateStore, StoreError,
+    StoredCommand, StoredState, Tag, TypeCounts, ViewBatch, ViewCapabilities, ViewCommitError,
+    ViewPage, ViewScan, ViewStore, WorkerId,
 };
 use crate::CommandId;
 
@@ -128,6 +128,7 @@ impl EventLog for Memory {
             .several_boundaries()
             .contiguous()
             .ordered_times()
+            .type_counts(self)
             .limits(self.limits)
     }
 }
@@ -143,6 +144,24 @@ impl StateStore for Memory {
             .map(|key| data.states.get(key).cloned())
             .collect();
         Box::pin(std::future::ready(Ok(states)))
+    }
+}
+
+impl TypeCounts for Memory {
+    fn other_types(
+        &self,
+        known: Vec<&'static str>,
+        limit: u64,
+    ) -> BoxFuture<'_, Result<Vec<(EventType, u64)>, StoreError>> {
+        let mut counts = BTreeMap::new();
+        for event in &self.lock().events {
+            let event_type = &event.data.event_type;
+            if !known.contains(&event_type.as_str()) {
+                let count: &mut u64 = counts.entry(event_type.clone()).or_default();
+                *count = limit.min(*count + 1);
+            }
+        }
+        Box::pin(std::future::ready(Ok(counts.into_iter().collect())))
     }
 }
 

@@ -44,7 +44,7 @@ use std::pin::Pin;
 pub use append::{Append, Appended, StoredCommand};
 pub use append_token::AppendToken;
 pub use boundary::Boundary;
-pub use capabilities::{Admission, Capabilities, FoldReads, StateStore, TailReads};
+pub use capabilities::{Admission, Capabilities, FoldReads, StateStore, TailReads, TypeCounts};
 pub use checkpoint::{Checkpoint, LastEvent};
 pub use division::{Ahead, Division};
 pub use error::{AppendError, StoreError};

@@ -9,6 +9,7 @@ mod scope;
 mod services;
 mod stores;
 mod transactions;
+mod unknown_events;
 mod view_stores;
 
 pub use describe::{Description, EventDescription, Listener, MessageDescription};

@@ -147,6 +147,19 @@ impl Plan {
         let events = self.events.iter().map(|it| (it.name, it.source));
         let write = "another `name` in the `#[event(..)]` of one of them";
         doubled(events, "events", write, problems);
+        for event in &self.events {
+            for retired in self
+                .events
+                .iter()
+                .filter(|it| event.retired.contains(&it.name))
+            {
+                problems.add(
+                    format!("the event `{}` is retired, but registered", retired.name),
+                    [event.source, retired.source],
+                    "`retired` without it, or remove the event",
+                );
+            }
+        }
         let aggregates = self
             .aggregates
             .iter()

@@ -94,7 +94,7 @@ fn event_with_ids() {
 #[test]
 fn unit_event() {
     let item = quote! {
-        #[event(name = "night-fell", version = 1, crate = cqrs)]
+        #[event(name = "night-fell", version = 1, retired = ["day-ended", "dusk-fell"], crate = cqrs)]
         struct NightFell;
     };
     expect("event_unit", event::derive(item));

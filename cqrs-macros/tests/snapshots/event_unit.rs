@@ -9,6 +9,7 @@ const _: () = {
     __cqrs::submit! {
         __cqrs::EventEntry::of:: < NightFell > (& [], __cqrs::Source { file :
         __cqrs::file!(), line : __cqrs::line!(), module : __cqrs::module_path!() }, "",
-        || __cqrs::Probe:: < NightFell > ::new().schema())
+        || __cqrs::Probe:: < NightFell > ::new().schema()).with_retired(& ["day-ended",
+        "dusk-fell"])
     }
 };

@@ -10,7 +10,7 @@ use cqrs_conformance::LogFixture;
 use cqrs_core::store::{
     Append, AppendError, Appended, Boundary, BoxFuture, Capabilities, EventData, EventLog,
     EventPage, EventQuery, EventType, FoldReads, Heads, ReadRange, StoreError, StoredCommand,
-    TailReads,
+    TailReads, TypeCounts,
 };
 use cqrs_core::{CommandId, Memory, Position, Timestamp};
 
@@ -54,6 +54,7 @@ pub enum LogFault {
     HandsOverGaps,
     FoldsTooLittle,
     KeepsSentTimes,
+    LeavesOutRareTypes,
 }
 
 /// The data of a faulty log, shared by its handles.
@@ -353,7 +354,27 @@ impl EventLog for FaultyLog {
     }
 
     fn capabilities(&self) -> Capabilities<'_> {
-        self.data.capabilities().tail(self).fold_reads(self)
+        let capabilities = self.data.capabilities();
+        capabilities.tail(self).fold_reads(self).type_counts(self)
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl TypeCounts for FaultyLog {
+    /// Perhaps without the types of a single event.
+    fn other_types(
+        &self,
+        known: Vec<&'static str>,
+        limit: u64,
+    ) -> BoxFuture<'_, Result<Vec<(EventType, u64)>, StoreError>> {
+        Box::pin(async move {
+            let counts = self.data.capabilities().type_counts.expect("it counts");
+            let mut found = counts.other_types(known, limit).await?;
+            if self.fault == LogFault::LeavesOutRareTypes {
+                found.retain(|(_, count)| *count > 1);
+            }
+            Ok(found)
+        })
     }
 }
 

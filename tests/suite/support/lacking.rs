@@ -18,12 +18,13 @@ pub enum Lack {
     Tail,
     Transactions,
     Writes,
+    TypeCounts,
     Admission,
     Everything,
 }
 
 impl Lack {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::States,
         Self::Pipelining,
         Self::SeveralBoundaries,
@@ -31,6 +32,7 @@ impl Lack {
         Self::Tail,
         Self::Transactions,
         Self::Writes,
+        Self::TypeCounts,
         Self::Admission,
         Self::Everything,
     ];
@@ -70,6 +72,7 @@ impl<S: EventLog + ?Sized> Hooks<S> for Lack {
             Self::Tail => capabilities.tail = None,
             Self::Transactions => capabilities = capabilities.without_transactions(),
             Self::Writes => capabilities = capabilities.without_writes(),
+            Self::TypeCounts => capabilities.type_counts = None,
             Self::Admission => capabilities.admission = None,
             Self::Everything => {
                 let limits = capabilities.limits;

@@ -20,6 +20,7 @@ mod snapshot;
 mod states;
 mod tail;
 mod times;
+mod type_counts;
 
 pub use atomic::{
     i1_a_dropped_append_is_done_or_not, i1_a_refused_append_leaves_no_trace, i1_an_append_is_whole,
@@ -83,3 +84,4 @@ pub use states::{
 };
 pub use tail::i4_the_tail_is_what_was_recorded;
 pub use times::{a_time_has_a_position, recorded_times_are_sent_or_raised, times_never_decrease};
+pub use type_counts::other_types_are_counted;

@@ -1,0 +1,7 @@
+use cqrs_core::prelude::*;
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "product-created", version = 1, retired = ["product-drafted", "product-created"])]
+struct ProductCreated {}
+
+fn main() {}
