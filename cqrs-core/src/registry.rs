@@ -265,6 +265,10 @@ pub struct ProjectionEntry {
     pub version: u32,
     /// The name of the aggregate by whose id its events are divided.
     pub partition: Option<&'static str>,
+    /// See [`Projection::OTHER_ITEMS`].
+    pub other_items: &'static [(&'static str, u64)],
+    /// See [`Projection::UNCHANGED`].
+    pub unchanged: Option<u64>,
     /// The place of the projection's declaration.
     pub source: Source,
     /// The `#[on]` methods.
@@ -280,6 +284,8 @@ impl ProjectionEntry {
             name: P::NAME,
             version: P::VERSION,
             partition: P::PARTITION,
+            other_items: P::OTHER_ITEMS,
+            unchanged: P::UNCHANGED,
             source: P::SOURCE,
             folds: P::folds,
             setup: P::setup,

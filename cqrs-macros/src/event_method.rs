@@ -18,6 +18,8 @@ pub struct EventMethod {
     pub event_ends: (Span, Span),
     /// Its parameters after the event.
     pub inputs: Vec<PatType>,
+    /// Hash of the method.
+    pub fingerprint: u64,
 }
 
 /// A mark, for messages.
@@ -64,7 +66,12 @@ impl EventMethod {
         methods
     }
 
-    fn read(Marked { sig, cfg }: Marked, mark: &Mark, errors: &mut Errors) -> Option<Self> {
+    fn read(marked: Marked, mark: &Mark, errors: &mut Errors) -> Option<Self> {
+        let Marked {
+            sig,
+            cfg,
+            fingerprint,
+        } = marked;
         let Mark {
             method, example, ..
         } = mark;
@@ -115,6 +122,7 @@ impl EventMethod {
             event,
             event_ends,
             inputs,
+            fingerprint,
         })
     }
 
@@ -135,7 +143,7 @@ impl EventMethod {
 
 /// Checks that a method without the mark does not take an event first, which means that the mark was
 /// forgotten. The compiler decides whether the type is an event.
-pub fn is_no_event(Marked { sig, cfg }: &Marked, mark: &Mark) -> Option<TokenStream> {
+pub fn is_no_event(Marked { sig, cfg, .. }: &Marked, mark: &Mark) -> Option<TokenStream> {
     let mut inputs = sig.inputs.iter().filter_map(|arg| match arg {
         FnArg::Typed(arg) => Some(&*arg.ty),
         FnArg::Receiver(_) => None,

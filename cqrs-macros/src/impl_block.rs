@@ -1,5 +1,6 @@
 use proc_macro2::{Group, TokenStream};
 use quote::{ToTokens, TokenStreamExt, quote};
+use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
 use syn::{
@@ -7,6 +8,7 @@ use syn::{
 };
 
 use crate::errors::{self, Errors};
+use crate::fingerprint;
 
 /// An `impl` block, the bodies of its methods as they were written.
 pub struct ImplBlock {
@@ -34,6 +36,8 @@ pub struct Marked {
     pub sig: Signature,
     /// Its `#[cfg(..)]`s, to put on whatever refers to it.
     pub cfg: Vec<Attribute>,
+    /// Hash of all of it, without the mark.
+    pub fingerprint: u64,
 }
 
 enum Member {
@@ -57,6 +61,7 @@ impl Method {
         Marked {
             sig: self.sig.clone(),
             cfg: cfg.cloned().collect(),
+            fingerprint: fingerprint::of(self),
         }
     }
 }
@@ -94,6 +99,25 @@ impl ImplBlock {
             Member::Method(_) | Member::Other(_) => None,
         });
         methods.map(|method| method.with_cfg())
+    }
+
+    /// The names and fingerprints of the members without a mark, once all marks have been taken.
+    pub fn other_items(&self) -> Vec<(String, u64)> {
+        let others = self.members.iter().filter_map(|member| match member {
+            Member::Method(method) if method.is_marked => None,
+            Member::Method(method) => {
+                let name = format!("fn {}", method.sig.ident.unraw());
+                Some((name, fingerprint::of(method)))
+            }
+            Member::Other(item) => {
+                let name = match &**item {
+                    ImplItem::Const(item) => format!("const {}", item.ident.unraw()),
+                    _ => "impl".to_owned(),
+                };
+                Some((name, fingerprint::of(item)))
+            }
+        });
+        others.collect()
     }
 
     /// The type, if the block is of a type with a name and without parameters. `attribute` is the

@@ -12,6 +12,7 @@ mod errors;
 mod event;
 mod event_handler;
 mod event_method;
+mod fingerprint;
 mod framework;
 mod function;
 mod hygiene;

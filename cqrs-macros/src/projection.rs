@@ -28,6 +28,10 @@ struct ProjectionItem {
     version: u32,
     /// The name of the aggregate by whose id its events are divided.
     partition: Option<String>,
+    /// The names and fingerprints of the members without a mark.
+    other_items: Vec<(String, u64)>,
+    /// The code of which somebody says that nothing has changed.
+    unchanged: Option<u64>,
     methods: Vec<EventMethod>,
     setup: Option<Marked>,
     /// Checks that the other functions are no folds.
@@ -48,10 +52,12 @@ impl ProjectionItem {
         let name = args.string("name", errors);
         let version = args.version(errors).unwrap_or(1);
         let partition = args.aggregate("partition", errors);
+        let unchanged = unchanged(&mut args, errors);
         let framework = args.framework(errors);
 
         let marked = block.take_marked("on", errors);
         let setups = block.take_marked("setup", errors);
+        let other_items = block.other_items();
         let unmarked = block
             .unmarked()
             .filter(|method| writes(&method.sig))
@@ -88,6 +94,8 @@ impl ProjectionItem {
             name,
             version,
             partition,
+            other_items,
+            unchanged,
             methods,
             setup,
             unmarked,
@@ -102,12 +110,27 @@ impl ToTokens for ProjectionItem {
             name,
             version,
             partition,
+            other_items,
+            unchanged,
             methods,
             setup,
             unmarked,
             ..
         } = self;
         let partition = partition.as_deref().map(partition::constant);
+        let other_items = (!other_items.is_empty()).then(|| {
+            let items = other_items
+                .iter()
+                .map(|(name, fingerprint)| code!((#name, #fingerprint)));
+            code! {
+                const OTHER_ITEMS: &'static [(&'static __cqrs::str, __cqrs::u64)] = &[#(#items),*];
+            }
+        });
+        let unchanged = unchanged.map(|fingerprint| {
+            code! {
+                const UNCHANGED: __cqrs::Option<__cqrs::u64> = __cqrs::Some(#fingerprint);
+            }
+        });
         let source = source::of(ident);
         let folds = methods.iter().map(fold);
         let setup = setup.as_ref().map(setup::method);
@@ -117,6 +140,8 @@ impl ToTokens for ProjectionItem {
                 const VERSION: __cqrs::u32 = #version;
                 const SOURCE: __cqrs::Source = #source;
                 #partition
+                #other_items
+                #unchanged
 
                 fn folds() -> __cqrs::Vec<__cqrs::Fold> {
                     let mut folds = __cqrs::Vec::new();
@@ -143,6 +168,7 @@ fn fold(method: &EventMethod) -> TokenStream {
         cfg,
         event,
         inputs,
+        fingerprint,
         ..
     } = method;
     let ident = &sig.ident;
@@ -175,6 +201,7 @@ fn fold(method: &EventMethod) -> TokenStream {
         folds.push(__cqrs::Fold {
             name: #name,
             line: #line,
+            fingerprint: #fingerprint,
             event: __cqrs::wire_name::<#event>(),
             inputs: __cqrs::Vec::from([#(#inputs::describe()),*]),
             run: |recorded, #scope| #folded,
@@ -228,6 +255,20 @@ fn writes(sig: &Signature) -> bool {
         }
         FnArg::Receiver(_) => false,
     })
+}
+
+/// The fingerprint of `unchanged = ".."`.
+fn unchanged(args: &mut Args, errors: &mut Errors) -> Option<u64> {
+    let text = args.string("unchanged", errors)?;
+    let number = u64::from_str_radix(&text.value(), 16).ok();
+    if number.is_none() {
+        errors.at(
+            text,
+            "`unchanged` takes the fingerprint that `build` reports, 16 hexadecimal digits: leave it \
+             out until then",
+        );
+    }
+    number
 }
 
 /// The name as it may stand in a checkpoint's.

@@ -1,11 +1,12 @@
 use proc_macro2::TokenStream;
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::{DeriveInput, Field, Ident, LitStr, Meta};
+use syn::{Attribute, Data, DeriveInput, Field, Ident, LitStr, Meta};
 
 use crate::args::Args;
 use crate::case;
 use crate::errors::Errors;
+use crate::fingerprint;
 use crate::framework::Framework;
 use crate::hygiene::code;
 use crate::message;
@@ -18,6 +19,8 @@ pub struct ReadModelItem {
     name: String,
     key: Field,
     indexes: Vec<Field>,
+    /// Hash of the fields.
+    fingerprint: u64,
 }
 
 impl ReadModelItem {
@@ -27,6 +30,7 @@ impl ReadModelItem {
         let name = args.string("name", errors);
         let framework = args.framework(errors);
         args.finish(errors);
+        let fingerprint = fingerprint(&input);
         let ident = input.ident;
         let name = table_name(name, &ident, errors);
         let concrete = message::concrete(&input.generics, "a read model", errors);
@@ -61,6 +65,7 @@ impl ReadModelItem {
             name,
             key: key?,
             indexes,
+            fingerprint,
         })
     }
 }
@@ -73,6 +78,7 @@ impl ToTokens for ReadModelItem {
             name,
             key,
             indexes,
+            fingerprint,
         } = self;
         let (key, key_type) = (&key.ident, &key.ty);
         let names = indexes
@@ -96,6 +102,7 @@ impl ToTokens for ReadModelItem {
                 type Key = #key_type;
                 const NAME: &'static __cqrs::str = #name;
                 const INDEXES: &'static [&'static __cqrs::str] = &[#(#names),*];
+                const FINGERPRINT: __cqrs::u64 = #fingerprint;
 
                 fn key(&self) -> &#key_type {
                     &self.#key
@@ -109,6 +116,29 @@ impl ToTokens for ReadModelItem {
         };
         tokens.extend(framework.block(&items));
     }
+}
+
+/// Hash of everything that the JSON and the indexes depend on: the fields, in whichever order, and what
+/// Serde is told about them and the type.
+fn fingerprint(input: &DeriveInput) -> u64 {
+    let of_type = counted(&input.attrs, &["serde"]).map(fingerprint::of);
+    let mut parts: Vec<u64> = of_type.collect();
+    if let Data::Struct(data) = &input.data {
+        let of_fields = data.fields.iter().map(|field| {
+            let attrs = counted(&field.attrs, &["serde", "key", "index"]);
+            let (ident, ty) = (&field.ident, &field.ty);
+            fingerprint::of(&quote!(#(#attrs)* #ident: #ty))
+        });
+        parts.extend(of_fields);
+    }
+    parts.sort_unstable();
+    fingerprint::of(&quote!(#(#parts)*))
+}
+
+fn counted<'a>(attrs: &'a [Attribute], names: &[&str]) -> impl Iterator<Item = &'a Attribute> {
+    attrs
+        .iter()
+        .filter(|attr| names.iter().any(|name| attr.path().is_ident(name)))
 }
 
 /// A type that cannot be an index is underlined.

@@ -50,7 +50,12 @@ fn check(sig: &Signature, errors: &mut Errors) -> bool {
 }
 
 /// The member of the projection's impl that runs it.
-pub fn method(Marked { sig, cfg }: &Marked) -> TokenStream {
+pub fn method(setup: &Marked) -> TokenStream {
+    let Marked {
+        sig,
+        cfg,
+        fingerprint,
+    } = setup;
     let ident = &sig.ident;
     let inputs = sig.inputs.iter().filter_map(|input| match input {
         FnArg::Typed(input) => Some(input),
@@ -86,6 +91,7 @@ pub fn method(Marked { sig, cfg }: &Marked) -> TokenStream {
             __cqrs::Some(__cqrs::Setup {
                 name: #name,
                 line: #line,
+                fingerprint: #fingerprint,
                 inputs: __cqrs::Vec::from([#(#bounds::describe()),*]),
                 run: |scope| #run,
             })

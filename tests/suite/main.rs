@@ -69,6 +69,7 @@ mod large_views;
 mod loads;
 mod one_by_one;
 mod reactions;
+mod versions;
 mod view_commits;
 mod views;
 mod watch;

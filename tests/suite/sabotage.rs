@@ -185,6 +185,14 @@ noticed! {
         by v2_a_division_keeps_halts saying "V2: paused still";
     shards_that_are_forgotten: ForgetsShards
         by v1_a_roster_has_the_shards_that_were_asked_for saying "V1: the shards that";
+    code_that_is_not_accepted: ForgetsAcceptedCode
+        by v1_a_version_is_kept_as_it_was_registered saying "V1: code that was accepted";
+    versions_that_are_not_held: SwitchesWhatIsHeld
+        by v2_one_version_is_live saying "V2: while it is held";
+    versions_that_are_all_the_first: TakesEachVersionForTheFirst
+        by v2_one_of_many_versions_is_the_first saying "V2: the first one was live";
+    versions_that_are_removed_in_use: RemovesWhatIsAttended
+        by v2_a_version_in_use_is_not_removed saying "V2: removed while attended";
     keys_that_are_trimmed: TrimsKeys
         by i12_a_view_is_read_back_as_it_was_written saying "I12: the view";
 }

@@ -107,6 +107,10 @@ macro_rules! view_conformance_tests {
             v2_divisions_and_claims_exclude_each_other
             v2_a_division_keeps_halts
             v2_a_moved_checkpoint_fences_its_owner
+            v1_a_version_is_kept_as_it_was_registered
+            v2_one_version_is_live
+            v2_one_of_many_versions_is_the_first
+            v2_a_version_in_use_is_not_removed
             v3_a_load_sees_earlier_commits
             v3_visible_commits_are_seen_by_every_process
             v3_many_views_are_loaded_at_once

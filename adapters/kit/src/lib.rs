@@ -2,6 +2,7 @@
 
 pub mod ahead;
 pub mod batch;
+pub mod blueprints;
 pub mod decider;
 pub mod migrations;
 pub mod model_plan;

@@ -130,6 +130,11 @@ impl<D: Dialect> ViewTable<D> {
         format!("DROP TABLE {}", self.name)
     }
 
+    /// Drops the table and its indexes, if it exists.
+    pub fn drop_if_exists(&self) -> String {
+        format!("DROP TABLE IF EXISTS {}", self.name)
+    }
+
     /// Selects a row, if the table has any.
     pub fn any(&self) -> String {
         format!("SELECT 1 FROM {} LIMIT 1", self.name)

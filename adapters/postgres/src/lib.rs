@@ -32,6 +32,7 @@ mod sql;
 mod sql_error;
 mod store;
 mod transaction;
+mod versions;
 mod view_store;
 mod write;
 mod writes;

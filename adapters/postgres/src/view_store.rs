@@ -80,6 +80,7 @@ impl ViewStore for Postgres {
     fn view_capabilities(&self) -> ViewCapabilities<'_> {
         ViewCapabilities::default()
             .shards(self)
+            .versions(self)
             .transactions(self)
             .reader(self)
     }

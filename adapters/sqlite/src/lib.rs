@@ -31,6 +31,7 @@ mod store;
 mod testing;
 mod thread;
 mod transaction;
+mod versions;
 mod view_store;
 mod worker_locks;
 mod write;

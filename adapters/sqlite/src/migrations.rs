@@ -15,6 +15,7 @@ pub(crate) const MIGRATIONS: Migrations = Migrations::new(&[
     include_str!("sql/migrations/0005_shards.sql"),
     include_str!("sql/migrations/0006_halts.sql"),
     include_str!("sql/migrations/0007_divisions.sql"),
+    include_str!("sql/migrations/0008_versions.sql"),
 ]);
 
 /// Tables and views of the migrations.
@@ -27,6 +28,7 @@ const OWN: &[&str] = &[
     "events_json",
     "meta",
     "models",
+    "projection_versions",
     "skipped_events",
     "states",
     "type_blocks",

@@ -80,7 +80,7 @@ impl ShardStore for Sqlite {
 }
 
 impl Sqlite {
-    fn in_writer<T: Send + 'static>(
+    pub(crate) fn in_writer<T: Send + 'static>(
         &self,
         work: impl Fn(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {

@@ -16,10 +16,14 @@ statements! {
     CLAIM_SHARD = "claim_shard";
     COUNT_TAGGED = "count_tagged";
     DELETE_DEAD_WORKERS = "delete_dead_workers";
+    DELETE_MODEL = "delete_model";
     DELETE_SHARDS = "delete_shards";
+    DELETE_SKIPPED = "delete_skipped";
+    DELETE_VERSIONS = "delete_versions";
     DELETE_WORKER = "delete_worker";
     FENCE_SHARD = "fence_shard";
     FINISH_BLOCK = "finish_block";
+    FORGET_SHARDS = "forget_shards";
     HALT_SHARD = "halt_shard";
     HEAD = "head";
     INSERT_COMMAND = "insert_command";
@@ -30,6 +34,7 @@ statements! {
     INSERT_SKIPPED = "insert_skipped";
     INSERT_TAG = "insert_tag";
     INSERT_TYPE_BLOCK = "insert_type_block";
+    INSERT_VERSION = "insert_version";
     OTHER_TYPES = "other_types";
     READ_ALL = "read_all";
     READ_FURTHER_TAGGED = "read_further_tagged";
@@ -41,6 +46,7 @@ statements! {
     RESOLVE_COMMIT = "resolve_commit";
     RESUME_SHARD = "resume_shard";
     SELECT_ASSIGNED = "select_assigned";
+    SELECT_ATTENDING = "select_attending";
     SELECT_CHECKPOINT = "select_checkpoint";
     SELECT_COMMAND = "select_command";
     SELECT_EPOCH = "select_epoch";
@@ -51,6 +57,7 @@ statements! {
     SELECT_SKIPPED = "select_skipped";
     SELECT_STATE = "select_state";
     SELECT_STATE_POSITION = "select_state_position";
+    SELECT_VERSIONS = "select_versions";
     SELECT_WORKERS = "select_workers";
     UPSERT_CHECKPOINT = "upsert_checkpoint";
     UPSERT_MODEL = "upsert_model";

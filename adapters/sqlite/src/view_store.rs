@@ -54,6 +54,7 @@ impl ViewStore for Sqlite {
         ViewCapabilities::default()
             .read_only(self.shared().writer.is_none())
             .shards(self)
+            .versions(self)
             .transactions(self)
             .reader(self)
     }

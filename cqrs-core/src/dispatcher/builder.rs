@@ -12,6 +12,7 @@ use super::handler_slots::{command_slots, query_slots};
 use super::inner::{CallLimits, Inner};
 use super::lifecycle::Lifecycle;
 use super::reaction::Reaction;
+use super::registration::register;
 use super::sent::SentCommands;
 use crate::Timestamp;
 use crate::auth::Authorizer;
@@ -42,6 +43,8 @@ pub struct Builder {
     clock: Clock,
     limits: CallLimits,
     sent: Option<Arc<SentCommands>>,
+    /// Whether new versions of projections become live only by hand.
+    holds_versions: bool,
 }
 
 impl Builder {
@@ -56,6 +59,7 @@ impl Builder {
             clock: Clock::default(),
             limits: CallLimits::default(),
             sent: None,
+            holds_versions: false,
         }
     }
 
@@ -327,6 +331,8 @@ impl Builder {
         plan.warn_of_unknown_events(&*stores.log, &mut warnings)
             .await?;
         let models = plan.models();
+        // Before the tables: a version that was built by other code may have others.
+        register(&plan, &stores, self.holds_versions).await?;
         prepare(&models, &stores.views).await?;
         let mut workers = Vec::new();
         let mut projections = Vec::new();

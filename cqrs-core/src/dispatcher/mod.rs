@@ -12,6 +12,7 @@ mod named;
 mod probes;
 mod query;
 mod reaction;
+mod registration;
 pub(crate) mod sent;
 mod session;
 mod shutdown;

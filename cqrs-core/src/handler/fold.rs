@@ -22,6 +22,10 @@ pub trait Projection: 'static {
     const NAME: &'static str;
     /// The version. Raising it rebuilds the read models.
     const VERSION: u32;
+    /// Hashes of the functions and constants without a mark, by their names: `fn rank`.
+    const OTHER_ITEMS: &'static [(&'static str, u64)] = &[];
+    /// The code of which somebody says that it makes the same views as earlier code of the version.
+    const UNCHANGED: Option<u64> = None;
     /// The place of the `impl` block in the source.
     const SOURCE: Source;
     /// The name of the aggregate by whose id the events may be divided into shards.
@@ -43,6 +47,8 @@ pub struct Setup {
     pub name: &'static str,
     /// The method's line in the source.
     pub line: u32,
+    /// Hash of the method's tokens.
+    pub fingerprint: u64,
     /// The method's inputs.
     pub inputs: Vec<Input>,
     /// Calls the method.
@@ -56,6 +62,8 @@ pub struct Fold {
     pub name: &'static str,
     /// The method's line in the source.
     pub line: u32,
+    /// Hash of the method's tokens.
+    pub fingerprint: u64,
     /// The wire name of the method's event.
     pub event: &'static str,
     /// The method's inputs, without the event.

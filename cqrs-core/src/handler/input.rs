@@ -101,6 +101,8 @@ pub struct ModelType {
     pub name: &'static str,
     /// See [`ReadModel::INDEXES`].
     pub indexes: &'static [&'static str],
+    /// See [`ReadModel::FINGERPRINT`].
+    pub fingerprint: u64,
     pub(crate) buffer: fn(Arc<ModelSchema>, CommitMode) -> Arc<dyn ErasedBuffer>,
 }
 
@@ -111,6 +113,7 @@ impl ModelType {
             id: TypeId::of::<V>(),
             name: V::NAME,
             indexes: V::INDEXES,
+            fingerprint: V::FINGERPRINT,
             buffer: |schema, commits| Arc::new(ViewBuffer::<V>::new(schema, commits)),
         }
     }

@@ -13,10 +13,11 @@ use super::shard_table::ShardTable;
 use super::{
     Append, AppendError, Appended, Attendance, BoxFuture, Capabilities, Checkpoint, Claim,
     Division, Epoch, EventLog, EventPage, EventQuery, EventQueryItem, EventType, Halt, Heads,
-    Incarnation, IndexRange, Limits, ModelSchema, Position, ReadRange, Recorded, Relocation,
-    Roster, Shard, ShardState, ShardStore, SkippedEvent, SortKey, StateKey, StateStore, StoreError,
-    StoredCommand, StoredState, Tag, TypeCounts, ViewBatch, ViewCapabilities, ViewCommitError,
-    ViewPage, ViewScan, ViewStore, WorkerId,
+    Incarnation, IndexRange, Limits, ModelSchema, Position, ProjectionVersion, ReadRange, Recorded,
+    Relocation, Roster, Shard, ShardState, ShardStore, SkippedEvent, SortKey, StateKey, StateStore,
+    StoreError, StoredCommand, StoredState, Tag, TypeCounts, VersionChange, VersionRemoval,
+    VersionStore, ViewBatch, ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore,
+    WorkerId,
 };
 use crate::CommandId;
 
@@ -40,6 +41,8 @@ struct Data {
     window: ConflictWindow,
     views: HashMap<String, BTreeMap<String, IndexedView>>,
     shards: ShardTable,
+    /// The versions of projections, by the name.
+    versions: HashMap<String, Vec<ProjectionVersion>>,
 }
 
 /// The records of commands. Most ids were assigned by a dispatcher for their very call and are never
@@ -205,7 +208,10 @@ impl ViewStore for Memory {
 
     fn view_capabilities(&self) -> ViewCapabilities<'_> {
         let is_private = Arc::strong_count(&self.data) == 1;
-        ViewCapabilities::default().shards(self).private(is_private)
+        ViewCapabilities::default()
+            .shards(self)
+            .versions(self)
+            .private(is_private)
     }
 }
 
@@ -279,7 +285,52 @@ impl ShardStore for Memory {
     }
 }
 
+impl VersionStore for Memory {
+    fn versions(
+        &self,
+        projection: String,
+    ) -> BoxFuture<'_, Result<Vec<ProjectionVersion>, StoreError>> {
+        let versions = self.lock().versions.get(&projection).cloned();
+        Box::pin(std::future::ready(Ok(versions.unwrap_or_default())))
+    }
+
+    fn change_versions(
+        &self,
+        change: VersionChange,
+    ) -> BoxFuture<'_, Result<Vec<ProjectionVersion>, StoreError>> {
+        let mut data = self.lock();
+        let versions = data.versions.entry(change.projection.clone()).or_default();
+        if let Some(changed) = change.apply(versions) {
+            *versions = changed;
+        }
+        Box::pin(std::future::ready(Ok(versions.clone())))
+    }
+
+    fn remove_version(&self, removal: VersionRemoval) -> BoxFuture<'_, Result<bool, StoreError>> {
+        let is_removed = self.lock().remove_version(&removal);
+        Box::pin(std::future::ready(Ok(is_removed)))
+    }
+}
+
 impl Data {
+    fn remove_version(&mut self, removal: &VersionRemoval) -> bool {
+        if self.shards.is_attended(&removal.subscription) {
+            return false;
+        }
+        let Some(versions) = self.versions.get_mut(&removal.projection) else {
+            return false;
+        };
+        let Some(left) = removal.apply(versions) else {
+            return false;
+        };
+        *versions = left;
+        self.shards.forget(&removal.subscription);
+        for table in &removal.tables {
+            self.views.remove(table);
+        }
+        true
+    }
+
     fn head(&self) -> Position {
         Position::new(self.events.len() as u64)
     }

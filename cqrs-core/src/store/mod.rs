@@ -7,6 +7,7 @@
 
 mod append;
 mod append_token;
+mod blueprint;
 mod boundary;
 mod capabilities;
 mod checkpoint;
@@ -35,6 +36,7 @@ mod state;
 pub(crate) mod subscription;
 mod tag;
 mod transaction;
+mod versions;
 mod view_store;
 mod writes;
 
@@ -43,6 +45,7 @@ use std::pin::Pin;
 
 pub use append::{Append, Appended, StoredCommand};
 pub use append_token::AppendToken;
+pub use blueprint::{Blueprint, Fingerprint};
 pub use boundary::Boundary;
 pub use capabilities::{Admission, Capabilities, FoldReads, StateStore, TailReads, TypeCounts};
 pub use checkpoint::{Checkpoint, LastEvent};
@@ -70,6 +73,7 @@ pub(crate) use transaction::{
     ErasedLogTx, ErasedTx, ErasedViewTx, ReaderSource, Transactions, ViewTransactions,
 };
 pub use transaction::{HasReader, LogTransaction, Transactional, ViewTransaction};
+pub use versions::{ProjectionVersion, VersionChange, VersionRemoval, VersionStep, VersionStore};
 pub use view_store::{
     CommitMode, IndexRange, ModelSchema, StoredView, ViewBatch, ViewCapabilities, ViewChange,
     ViewCommitError, ViewPage, ViewScan, ViewStore,

@@ -213,6 +213,27 @@ impl ShardTable {
         skipped
     }
 
+    /// Whether a process attends for a subscription.
+    pub(super) fn is_attended(&self, subscription: &str) -> bool {
+        let now = Instant::now();
+        self.workers.values().any(|presence| {
+            let mut subscriptions = presence.subscriptions.iter();
+            presence.expires > now && subscriptions.any(|it| it == subscription)
+        })
+    }
+
+    /// Forgets what a subscription has done, and keeps the epochs of its shards.
+    pub(super) fn forget(&mut self, subscription: &str) {
+        for (_, stored) in self.shards.range_mut(shards_of(subscription)) {
+            *stored = StoredShard {
+                epoch: stored.epoch.next(),
+                partition: stored.partition.take(),
+                ..StoredShard::default()
+            };
+        }
+        self.skipped.remove(subscription);
+    }
+
     /// The stored shard. Stores it, if its subscription has none. `None` if it has others.
     fn stored(&mut self, shard: &Shard) -> Option<&mut StoredShard> {
         let is_new = !self.shards.contains_key(shard);

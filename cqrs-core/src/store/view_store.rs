@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use super::{
     BoxFuture, Checkpoint, Epoch, HasReader, Incarnation, Position, ReaderSource, Shard,
-    ShardStore, SortKey, StoreError, Transactional, ViewTransaction, ViewTransactions,
+    ShardStore, SortKey, StoreError, Transactional, VersionStore, ViewTransaction,
+    ViewTransactions,
 };
 
 /// A store of read models and of the checkpoints of subscriptions.
@@ -90,6 +91,9 @@ pub struct ViewCapabilities<'s> {
     /// The shards of subscriptions. Without it, processes do not divide their subscriptions: each
     /// handles all events, and of those that handle the same event, one can commit.
     pub shards: Option<&'s dyn ShardStore>,
+    /// The versions of projections. Without it, queries are answered from the program's own version, also
+    /// while that is built.
+    pub versions: Option<&'s dyn VersionStore>,
 }
 
 /// How a store writes the changes of a batch and its checkpoint.
@@ -163,6 +167,15 @@ impl<'s> ViewCapabilities<'s> {
     pub fn shards(self, shards: &'s dyn ShardStore) -> Self {
         Self {
             shards: Some(shards),
+            ..self
+        }
+    }
+
+    /// Sets [`versions`](Self::versions).
+    #[must_use]
+    pub fn versions(self, versions: &'s dyn VersionStore) -> Self {
+        Self {
+            versions: Some(versions),
             ..self
         }
     }

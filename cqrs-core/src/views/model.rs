@@ -19,6 +19,8 @@ pub trait ReadModel: Json + Clone + Send + Sync + 'static {
     const NAME: &'static str;
     /// The names of the `#[index]` fields.
     const INDEXES: &'static [&'static str];
+    /// Hash of the fields. 0 if it is not known, so that a change is not noticed.
+    const FINGERPRINT: u64 = 0;
 
     /// The key of this view.
     fn key(&self) -> &Self::Key;

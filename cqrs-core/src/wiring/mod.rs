@@ -1,5 +1,6 @@
 //! Checks at startup that all registered items fit together.
 
+mod blueprint;
 mod describe;
 mod permissions;
 mod plan;

@@ -19,6 +19,7 @@ const _: () = {
                 .push(__cqrs::Fold {
                     name: "placed",
                     line: __cqrs::line!(),
+                    fingerprint: 13591467135098362236u64,
                     event: __cqrs::wire_name::<OrderPlaced>(),
                     inputs: __cqrs::Vec::from([
                         <&mut Views<OrderCard> as __cqrs::FoldInput<'_>>::describe(),

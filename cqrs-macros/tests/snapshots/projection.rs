@@ -22,12 +22,16 @@ const _: () = {
             line: __cqrs::line!(),
             module: __cqrs::module_path!(),
         };
+        const OTHER_ITEMS: &'static [(&'static __cqrs::str, __cqrs::u64)] = &[
+            ("fn helper", 13740151523108750502u64),
+        ];
         fn folds() -> __cqrs::Vec<__cqrs::Fold> {
             let mut folds = __cqrs::Vec::new();
             folds
                 .push(__cqrs::Fold {
                     name: "created",
                     line: __cqrs::line!(),
+                    fingerprint: 16147915161510673028u64,
                     event: __cqrs::wire_name::<ProductCreated>(),
                     inputs: __cqrs::Vec::from([
                         <&Recorded as __cqrs::FoldInput<'_>>::describe(),
@@ -63,6 +67,7 @@ const _: () = {
                 .push(__cqrs::Fold {
                     name: "move",
                     line: __cqrs::line!(),
+                    fingerprint: 12326537342807705151u64,
                     event: __cqrs::wire_name::<Repriced>(),
                     inputs: __cqrs::Vec::from([
                         <&'_ mut Views<ProductView> as __cqrs::FoldInput<'_>>::describe(),
@@ -90,6 +95,7 @@ const _: () = {
                 .push(__cqrs::Fold {
                     name: "ignored",
                     line: __cqrs::line!(),
+                    fingerprint: 18274647394456413031u64,
                     event: __cqrs::wire_name::<Ignored>(),
                     inputs: __cqrs::Vec::from([]),
                     run: |recorded, _| __cqrs::Reply::now(|| {

@@ -23,6 +23,7 @@ const _: () = {
                 .push(__cqrs::Fold {
                     name: "sold",
                     line: __cqrs::line!(),
+                    fingerprint: 9198380499743883500u64,
                     event: __cqrs::wire_name::<Sold>(),
                     inputs: __cqrs::Vec::from([
                         <&mut Tx<Postgres> as __cqrs::FoldInput<'_>>::describe(),
@@ -54,6 +55,7 @@ const _: () = {
             __cqrs::Some(__cqrs::Setup {
                 name: "tables",
                 line: __cqrs::line!(),
+                fingerprint: 9853453818617805931u64,
                 inputs: __cqrs::Vec::from([
                     <&mut Tx<Postgres> as __cqrs::SetupInput<'_>>::describe(),
                 ]),

@@ -5,6 +5,7 @@ const _: () = {
         type Key = ProductId;
         const NAME: &'static __cqrs::str = "product_view";
         const INDEXES: &'static [&'static __cqrs::str] = &["current_price", "type"];
+        const FINGERPRINT: __cqrs::u64 = 4206824754452949760u64;
         fn key(&self) -> &ProductId {
             &self.id
         }

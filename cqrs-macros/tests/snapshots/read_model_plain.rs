@@ -5,6 +5,7 @@ const _: () = {
         type Key = String;
         const NAME: &'static __cqrs::str = "people";
         const INDEXES: &'static [&'static __cqrs::str] = &[];
+        const FINGERPRINT: __cqrs::u64 = 7839933449372556328u64;
         fn key(&self) -> &String {
             &self.r#ref
         }

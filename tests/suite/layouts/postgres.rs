@@ -21,6 +21,7 @@ const LATER: &[&str] = &[
     include_str!("../../../adapters/postgres/src/sql/migrations/0011_tag_leases.sql"),
     include_str!("../../../adapters/postgres/src/sql/migrations/0012_halts.sql"),
     include_str!("../../../adapters/postgres/src/sql/migrations/0013_divisions.sql"),
+    include_str!("../../../adapters/postgres/src/sql/migrations/0014_versions.sql"),
 ];
 
 /// The version of the current layout.

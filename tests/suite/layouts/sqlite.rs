@@ -15,6 +15,7 @@ const LATER: &[&str] = &[
     include_str!("../../../adapters/sqlite/src/sql/migrations/0005_shards.sql"),
     include_str!("../../../adapters/sqlite/src/sql/migrations/0006_halts.sql"),
     include_str!("../../../adapters/sqlite/src/sql/migrations/0007_divisions.sql"),
+    include_str!("../../../adapters/sqlite/src/sql/migrations/0008_versions.sql"),
 ];
 
 /// The version of the current layout.

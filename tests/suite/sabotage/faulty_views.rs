@@ -8,9 +8,9 @@ use cqrs_conformance::ViewFixture;
 use cqrs_core::Memory;
 use cqrs_core::store::{
     Attendance, BoxFuture, Checkpoint, Claim, Division, Epoch, Halt, Incarnation, ModelSchema,
-    Relocation, Roster, Shard, ShardState, ShardStore, SkippedEvent, SortKey, StoreError,
-    StoredView, ViewBatch, ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore,
-    WorkerId,
+    ProjectionVersion, Relocation, Roster, Shard, ShardState, ShardStore, SkippedEvent, SortKey,
+    StoreError, StoredView, VersionChange, VersionRemoval, VersionStep, VersionStore, ViewBatch,
+    ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore, WorkerId,
 };
 
 /// The bodies of views.
@@ -45,6 +45,10 @@ pub enum ViewFault {
     RelocatesFromAnywhere,
     ForgetsWhatIsAhead,
     HidesShards,
+    ForgetsAcceptedCode,
+    SwitchesWhatIsHeld,
+    TakesEachVersionForTheFirst,
+    RemovesWhatIsAttended,
 }
 
 /// The data of a faulty view store, shared by its handles. Also the handles: they have no state of
@@ -266,7 +270,7 @@ impl ViewStore for FaultyViews {
     }
 
     fn view_capabilities(&self) -> ViewCapabilities<'_> {
-        self.data.view_capabilities().shards(self)
+        self.data.view_capabilities().shards(self).versions(self)
     }
 }
 
@@ -283,13 +287,14 @@ impl FaultyViews {
     }
 
     /// Ends the attendance of all processes.
-    async fn rob_owners(&self, worker: WorkerId, claims: &[Claim]) -> Result<(), StoreError> {
+    async fn rob_owners(
+        &self,
+        worker: WorkerId,
+        subscriptions: Vec<String>,
+    ) -> Result<(), StoreError> {
         let attendance = Attendance {
             worker,
-            subscriptions: claims
-                .iter()
-                .map(|it| it.shard.subscription.clone())
-                .collect(),
+            subscriptions,
             lease: Duration::from_secs(3600),
         };
         for (owner, _) in self.data.attend(attendance).await?.workers {
@@ -318,7 +323,8 @@ impl ShardStore for FaultyViews {
     ) -> BoxFuture<'_, Result<Vec<Option<Epoch>>, StoreError>> {
         Box::pin(async move {
             if self.fault == ViewFault::RobsOwners {
-                self.rob_owners(worker, &claims).await?;
+                let subscriptions = claims.iter().map(|it| it.shard.subscription.clone());
+                self.rob_owners(worker, subscriptions.collect()).await?;
             }
             let mut epochs = self.data.claim(worker, claims.clone()).await?;
             if self.fault == ViewFault::GrantsEveryClaim {
@@ -392,5 +398,56 @@ impl ShardStore for FaultyViews {
         subscription: String,
     ) -> BoxFuture<'_, Result<Vec<SkippedEvent>, StoreError>> {
         self.data.skipped(subscription)
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl VersionStore for FaultyViews {
+    fn versions(
+        &self,
+        projection: String,
+    ) -> BoxFuture<'_, Result<Vec<ProjectionVersion>, StoreError>> {
+        self.data.versions(projection)
+    }
+
+    fn change_versions(
+        &self,
+        change: VersionChange,
+    ) -> BoxFuture<'_, Result<Vec<ProjectionVersion>, StoreError>> {
+        let by_hand = VersionStep::Switch { by_hand: true };
+        Box::pin(async move {
+            match (self.fault, &change.step) {
+                (ViewFault::ForgetsAcceptedCode, VersionStep::Accept(_)) => {
+                    return self.data.versions(change.projection).await;
+                }
+                (ViewFault::SwitchesWhatIsHeld, VersionStep::Switch { .. }) => {
+                    let change = VersionChange {
+                        step: by_hand,
+                        ..change
+                    };
+                    return self.data.change_versions(change).await;
+                }
+                (ViewFault::TakesEachVersionForTheFirst, VersionStep::Register { .. }) => {
+                    self.data.change_versions(change.clone()).await?;
+                    let change = VersionChange {
+                        step: by_hand,
+                        ..change
+                    };
+                    return self.data.change_versions(change).await;
+                }
+                _ => {}
+            }
+            self.data.change_versions(change).await
+        })
+    }
+
+    fn remove_version(&self, removal: VersionRemoval) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(async move {
+            if self.fault == ViewFault::RemovesWhatIsAttended {
+                let subscriptions = vec![removal.subscription.clone()];
+                self.rob_owners(WorkerId::new(), subscriptions).await?;
+            }
+            self.data.remove_version(removal).await
+        })
     }
 }

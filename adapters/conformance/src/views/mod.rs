@@ -11,6 +11,7 @@ mod many;
 mod scan;
 mod shards;
 mod specification;
+mod versions;
 mod visible;
 
 pub use by_position::{
@@ -41,4 +42,8 @@ pub use shards::{
     v2_a_shard_has_one_owner, v2_one_of_many_processes_gets_a_shard,
 };
 pub use specification::v4_scans_are_those_of_the_specification;
+pub use versions::{
+    v1_a_version_is_kept_as_it_was_registered, v2_a_version_in_use_is_not_removed,
+    v2_one_of_many_versions_is_the_first, v2_one_version_is_live,
+};
 pub use visible::{v3_a_load_sees_earlier_commits, v3_visible_commits_are_seen_by_every_process};

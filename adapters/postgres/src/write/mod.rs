@@ -21,6 +21,7 @@ pub(crate) mod row_array;
 pub(crate) mod rows;
 mod sessions;
 pub(crate) mod statements;
+pub(crate) mod versions;
 pub(crate) mod view_commit;
 pub(crate) mod views;
 

@@ -13,6 +13,7 @@ use crate::transaction::pooled::PooledTransaction;
 
 const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
 const SELECT_MODELS: &str = "SELECT name, indexes FROM cqrs.models WHERE name = ANY($1)";
+pub(super) const DELETE_MODEL: &str = "DELETE FROM cqrs.models WHERE name = $1";
 const UPSERT_MODEL: &str = "INSERT INTO cqrs.models (name, indexes) VALUES ($1, $2) \
      ON CONFLICT (name) DO UPDATE SET indexes = excluded.indexes";
 

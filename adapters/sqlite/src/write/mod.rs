@@ -13,6 +13,7 @@ mod statements;
 pub(crate) mod task;
 #[cfg(test)]
 mod tests;
+pub(crate) mod versions;
 mod views;
 
 use std::io;

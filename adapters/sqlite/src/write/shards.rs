@@ -335,7 +335,7 @@ fn time(row: &Row<'_>, column: usize) -> Result<Timestamp, Fault> {
     time.map_err(|why| Fault::corrupt(format!("the time of a halt: {why}")))
 }
 
-fn worker_id(row: &Row<'_>, column: usize) -> Result<WorkerId, Fault> {
+pub(super) fn worker_id(row: &Row<'_>, column: usize) -> Result<WorkerId, Fault> {
     let uuid = row::uuid(row.get_ref(column)?);
     let id = uuid.map_err(|why| Fault::corrupt(format!("the id of a worker: {why}")))?;
     Ok(WorkerId::from(id))

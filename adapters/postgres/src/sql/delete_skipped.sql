@@ -1,0 +1,1 @@
+DELETE FROM cqrs.skipped_events WHERE subscription = $1

@@ -1,0 +1,1 @@
+DELETE FROM cqrs.projection_versions WHERE projection = $1

@@ -1,0 +1,1 @@
+DELETE FROM skipped_events WHERE subscription = ?1

@@ -1,0 +1,4 @@
+SELECT version, blueprints, began, is_live, was_live, is_held
+FROM projection_versions
+WHERE projection = ?1
+ORDER BY version

@@ -1,0 +1,5 @@
+//! Versions of projections: they are built beside each other, and queries are answered from the live one
+//! until the program's own is complete. What a store has to do with it is in the conformance suite.
+
+mod changes;
+mod programs;

@@ -1,0 +1,96 @@
+//! A fold or a read model that changed without a new version is noticed.
+
+use cqrs_core::app::BuildError;
+use cqrs_core::{Dispatcher, Memory, Module};
+use cqrs_sqlite::{Sqlite, rusqlite};
+
+use super::programs::{
+    accepted, beside, changed, first, other_field, other_index, points, second, stale,
+};
+use crate::support::stores::on_each_twice;
+
+/// The only problem of the program on this data.
+async fn problem(app: &Dispatcher, program: Module) -> String {
+    match beside(app, program).build().await {
+        Err(BuildError::Wiring(problems)) if problems.len() == 1 => problems[0].to_string(),
+        Err(error) => panic!("another error: {error}"),
+        Ok(_) => panic!("it builds"),
+    }
+}
+
+#[tokio::test]
+async fn code_that_changed_without_a_version_is_reported() {
+    on_each_twice(points::module(), async |[builder, _]| {
+        let builder = builder.module(first::module());
+        let app = builder.build().await.expect("builds");
+        let text = problem(&app, changed::module()).await;
+        assert!(
+            text.starts_with(
+                "version 1 of projection `tallies` was built by other code: `#[on] fn scored` has \
+                 changed\n  --> tests/suite/versions/programs.rs:"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("= write `version = 2`"), "{text}");
+        for other in [other_field::module(), other_index::module()] {
+            let text = problem(&app, other).await;
+            let words = "was built by other code: read model `tally` has changed\n";
+            assert!(text.contains(words), "{text}");
+        }
+        let again = beside(&app, first::module()).build().await;
+        again.expect("the same code builds");
+        let next = beside(&app, second::module()).build().await;
+        next.expect("another version builds");
+        let text = problem(&app, changed::module()).await;
+        assert!(text.contains("= write `version = 3`"), "{text}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn code_that_is_said_to_be_unchanged_is_accepted_beside_the_former() {
+    on_each_twice(points::module(), async |[builder, _]| {
+        let builder = builder.module(first::module());
+        let app = builder.build().await.expect("builds");
+        let text = problem(&app, changed::module()).await;
+        let words = "`unchanged = \"13bf6642daf371b6\"` instead";
+        assert!(text.ends_with(words), "{text}");
+        let same = beside(&app, accepted::module()).build().await;
+        same.expect("the change is accepted");
+        // During a deployment, and after it without the attribute.
+        for program in [first::module(), changed::module()] {
+            let again = beside(&app, program).build().await;
+            again.expect("both are known");
+        }
+        let text = problem(&app, other_field::module()).await;
+        assert!(text.contains("read model `tally` has changed"), "{text}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_change_is_not_accepted_for_the_next_one() {
+    let builder = Dispatcher::builder().module(points::module());
+    let builder = builder.module(first::module()).store(Memory::new());
+    let app = builder.build().await.expect("builds");
+    // Its attribute is that of other code.
+    let text = problem(&app, stale::module()).await;
+    assert!(text.contains("`#[on] fn scored` has changed"), "{text}");
+}
+
+#[tokio::test]
+async fn nothing_is_known_of_a_version_from_before_registrations() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let path = directory.path().join("log.db");
+    let store = Sqlite::open(&path).await.expect("SQLite opens");
+    let builder = Dispatcher::builder().module(points::module());
+    let builder = builder.module(first::module()).store(store);
+    let app = builder.build().await.expect("builds");
+    problem(&app, changed::module()).await;
+    let tables = rusqlite::Connection::open(&path).expect("SQLite opens");
+    let delete = "DELETE FROM projection_versions";
+    tables.execute(delete, []).expect("the rows are deleted");
+    let changed = beside(&app, changed::module()).build().await;
+    changed.expect("builds");
+    problem(&app, first::module()).await;
+}

@@ -1,0 +1,154 @@
+//! Programs that count points, each with another version of the same projection.
+
+use cqrs_core::Dispatcher;
+use cqrs_core::Module;
+use cqrs_core::app::Builder;
+
+/// What all programs have in common.
+pub mod points {
+    use cqrs_core::prelude::*;
+
+    cqrs_core::module!();
+
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct Score {
+        pub player: u32,
+        pub points: u64,
+    }
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "scored", version = 1)]
+    pub struct Scored {
+        #[id("player")]
+        pub player: u32,
+        pub points: u64,
+    }
+
+    #[command_handler]
+    fn score(Score { player, points }: Score) -> Scored {
+        Scored { player, points }
+    }
+}
+
+/// A program: its version, the points that an event counts for, and a further field of its read model.
+macro_rules! program {
+    (
+        $(#[$doc:meta])*
+        $name:ident, $version:tt $(, unchanged = $unchanged:tt)?;
+        $points:expr;
+        $(#[$index:ident])? $field:ident: $type:ty
+    ) => {
+        $(#[$doc])*
+        pub mod $name {
+            use cqrs_core::prelude::*;
+
+            use super::points::Scored;
+
+            cqrs_core::module!();
+
+            #[derive(ReadModel, Clone, Default, Serialize, Deserialize)]
+            pub struct Tally {
+                #[key]
+                pub player: u32,
+                pub points: u64,
+                $(#[$index])?
+                pub $field: $type,
+            }
+
+            pub struct Tallies;
+
+            #[projection(
+                name = "tallies",
+                version = $version,
+                partition = "player"
+                $(, unchanged = $unchanged)?
+            )]
+            impl Tallies {
+                #[on]
+                fn scored(event: &Scored, tallies: &mut Views<Tally>) -> Result<()> {
+                    let points: fn(&Scored) -> u64 = $points;
+                    let new = Tally { player: event.player, ..Tally::default() };
+                    let mut tally = tallies.get(&event.player)?.unwrap_or(new);
+                    tally.points += points(event);
+                    tallies.put(tally);
+                    Ok(())
+                }
+            }
+
+            #[derive(Query, Clone, Serialize, Deserialize)]
+            #[query(returns = u64)]
+            pub struct PointsOf {
+                pub player: u32,
+            }
+
+            #[query_handler]
+            async fn points_of(query: PointsOf, tallies: Read<Tally>) -> Result<u64> {
+                let tally = tallies.get(&query.player).await?;
+                Ok(tally.map_or(0, |tally| tally.points))
+            }
+        }
+    };
+}
+
+program! {
+    first, 1;
+    |event| event.points;
+    level: u32
+}
+
+program! {
+    /// Another fold without another version.
+    changed, 1;
+    |event| 0 + event.points;
+    level: u32
+}
+
+program! {
+    /// The same, and said to make no difference.
+    accepted, 1, unchanged = "13bf6642daf371b6";
+    |event| 0 + event.points;
+    level: u32
+}
+
+program! {
+    /// The attribute was for the change before.
+    stale, 1, unchanged = "13bf6642daf371b6";
+    |event| 0 + 0 + event.points;
+    level: u32
+}
+
+program! {
+    /// Another field without another version.
+    other_field, 1;
+    |event| event.points;
+    level: u64
+}
+
+program! {
+    /// Another index without another version.
+    other_index, 1;
+    |event| event.points;
+    #[index] level: u32
+}
+
+program! {
+    /// The fields are the same, and their values are not.
+    second, 2;
+    |event| event.points * 10;
+    level: u32
+}
+
+program! {
+    /// Another field.
+    third, 3;
+    |event| event.points * 100;
+    rank: u32
+}
+
+/// A builder for a program on the data of another one.
+pub fn beside(other: &Dispatcher, program: Module) -> Builder {
+    Dispatcher::builder()
+        .module(points::module())
+        .module(program)
+        .stores_of(other)
+}
