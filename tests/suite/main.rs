@@ -85,6 +85,7 @@ mod crates;
 mod divisions;
 mod doubled;
 mod fixtures;
+mod paging;
 mod panics;
 mod probes;
 mod reports;

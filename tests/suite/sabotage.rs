@@ -145,6 +145,8 @@ noticed! {
         by v3_a_load_sees_earlier_commits saying "V3: committed before the load";
     scans_that_skip_nothing: SkipsNothing
         by v4_scans_are_those_of_the_specification saying "V4: ViewScan";
+    scans_that_begin_at_the_start: BeginsAtTheStart
+        by v4_scans_are_those_of_the_specification saying "V4: ViewScan";
     counts_of_a_page: CountsThePage
         by v4_scans_are_those_of_the_specification saying "V4: the total of";
     totals_of_another_snapshot: CountsLater

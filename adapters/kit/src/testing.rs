@@ -26,4 +26,8 @@ impl Dialect for Plain {
     fn has_key() -> String {
         "key = $1".to_owned()
     }
+
+    fn stored_key(key: &str) -> String {
+        key.to_owned()
+    }
 }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::marker::PhantomData;
 use std::ops::Bound;
 
-use cqrs_core::store::{IndexRange, ModelSchema, SortKey, ViewScan};
+use cqrs_core::store::{IndexRange, ModelSchema, SortKey, ViewPlace, ViewScan};
 
 use crate::ViewError;
 
@@ -38,6 +38,9 @@ pub trait Dialect {
 
     /// The condition that a row has a key of the first parameter.
     fn has_key() -> String;
+
+    /// A key as the column `key` has it, in the same order.
+    fn stored_key(key: &str) -> String;
 }
 
 /// The table of a read model in SQL of the dialect `D`.
@@ -63,6 +66,8 @@ pub struct BoundStatement {
 pub enum Param {
     /// A sort key.
     Bytes(Vec<u8>),
+    /// The key of a view, as the column has it.
+    Key(String),
     /// A number of rows.
     Number(i64),
 }
@@ -167,15 +172,15 @@ impl<D: Dialect> ViewTable<D> {
     /// Selects `key` and `body` of the views of a page, in order.
     pub fn page(&self, scan: &ViewScan) -> BoundStatement {
         let mut statement = BoundStatement::new("SELECT key, body");
-        self.push_ranges(&mut statement, &scan.ranges);
+        self.push_conditions(&mut statement, scan);
         self.push_order_and_limit(&mut statement, scan);
         statement
     }
 
-    /// Selects the number of views within the ranges of a scan.
+    /// Selects the number of views of a scan, regardless of `skip` and `take`.
     pub fn count(&self, scan: &ViewScan) -> BoundStatement {
         let mut statement = BoundStatement::new("SELECT count(*)");
-        self.push_ranges(&mut statement, &scan.ranges);
+        self.push_conditions(&mut statement, scan);
         statement
     }
 
@@ -185,11 +190,11 @@ impl<D: Dialect> ViewTable<D> {
     pub fn page_with_total(&self, scan: &ViewScan) -> BoundStatement {
         if scan.take == 0 {
             let mut statement = BoundStatement::new("SELECT NULL, NULL, count(*)");
-            self.push_ranges(&mut statement, &scan.ranges);
+            self.push_conditions(&mut statement, scan);
             return statement;
         }
         let mut ranges = BoundStatement::new("");
-        self.push_ranges(&mut ranges, &scan.ranges);
+        self.push_conditions(&mut ranges, scan);
         let within = ranges.sql;
         // The outer order needs the column, too.
         let sorted = match self.order_column(scan) {
@@ -209,10 +214,10 @@ impl<D: Dialect> ViewTable<D> {
         statement
     }
 
-    fn push_ranges(&self, statement: &mut BoundStatement, ranges: &[IndexRange]) {
+    fn push_conditions(&self, statement: &mut BoundStatement, scan: &ViewScan) {
         let _ = write!(statement.sql, " FROM {}", self.name);
         let mut word = "WHERE";
-        for IndexRange { index, from, to } in ranges {
+        for IndexRange { index, from, to } in &scan.ranges {
             // An index that the model does not have holds no view.
             if *index >= self.indexes {
                 let _ = write!(statement.sql, " {word} false");
@@ -224,6 +229,22 @@ impl<D: Dialect> ViewTable<D> {
                 statement.push_param::<D>(Param::Bytes(key.as_bytes().to_vec()));
                 word = "AND";
             }
+        }
+        let Some(ViewPlace { sort_key, key }) = &scan.after else {
+            return;
+        };
+        let operator = if scan.descending { "<" } else { ">" };
+        let key = Param::Key(D::stored_key(key));
+        // With the columns of the order, so that the result begins within the index.
+        if let (Some(index), Some(sort_key)) = (self.order_column(scan), sort_key) {
+            let _ = write!(statement.sql, " {word} (i{index}, key) {operator} (");
+            statement.push_param::<D>(Param::Bytes(sort_key.as_bytes().to_vec()));
+            statement.sql.push_str(", ");
+            statement.push_param::<D>(key);
+            statement.sql.push(')');
+        } else {
+            let _ = write!(statement.sql, " {word} key {operator} ");
+            statement.push_param::<D>(key);
         }
     }
 
@@ -325,6 +346,7 @@ mod tests {
             ranges,
             order: Some(1),
             descending: true,
+            after: None,
             skip: 4,
             take: u64::MAX,
             with_total: false,
@@ -373,6 +395,38 @@ mod tests {
         let bytes = [1, 2, 3].map(|byte| Param::Bytes(vec![byte]));
         let numbers = [i64::MAX, 4].map(Param::Number);
         assert!(params.iter().eq(bytes.iter().chain(&numbers)), "{params:?}");
+    }
+
+    #[test]
+    fn a_page_begins_within_its_index() {
+        let place = |sort_key: Option<SortKey>| {
+            Some(ViewPlace {
+                sort_key,
+                key: "k".to_owned(),
+            })
+        };
+        let range = range(0, Bound::Excluded(key(1)), Bound::Unbounded);
+        let by_name = ViewScan {
+            after: place(Some(key(9))),
+            ..scan(vec![range])
+        };
+        let BoundStatement { sql, params } = table().page(&by_name);
+        assert_eq!(
+            sql,
+            "SELECT key, body FROM cards WHERE i0 > $1 AND (i1, key) < ($2, $3) \
+             ORDER BY i1 DESC, key DESC LIMIT $4 OFFSET $5"
+        );
+        assert_eq!(params[2], Param::Key("k".to_owned()));
+        let with_total = table().page_with_total(&by_name).sql;
+        assert_eq!(with_total.matches("AND (i1, key) < ($2, $3)").count(), 2);
+        let by_key = ViewScan {
+            order: None,
+            descending: false,
+            after: place(None),
+            ..scan(Vec::new())
+        };
+        let sql = table().page(&by_key).sql;
+        assert!(sql.contains(" WHERE key > $1 ORDER BY key LIMIT"), "{sql}");
     }
 
     #[test]

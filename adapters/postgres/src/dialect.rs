@@ -40,6 +40,10 @@ impl Dialect for Schema {
     fn has_key() -> String {
         "key = ANY($1)".to_owned()
     }
+
+    fn stored_key(key: &str) -> String {
+        encode_key(key).into_owned()
+    }
 }
 
 /// Writes views if `fence` has a row. The parameters are arrays: `first` the keys, then the bodies,
@@ -68,6 +72,7 @@ pub(crate) fn lock(table: &Table) -> String {
 pub(crate) fn value(param: &Param) -> &(dyn ToSql + Sync) {
     match param {
         Param::Bytes(bytes) => bytes,
+        Param::Key(key) => key,
         Param::Number(number) => number,
     }
 }

@@ -36,6 +36,10 @@ impl Dialect for Tables {
     fn has_key() -> String {
         "key = ?1".to_owned()
     }
+
+    fn stored_key(key: &str) -> String {
+        key.to_owned()
+    }
 }
 
 /// Writes one view: the parameters are the key, the body, and the sort keys.
@@ -50,6 +54,7 @@ pub(crate) fn upsert(table: &Table) -> String {
 pub(crate) fn value(param: &Param) -> ToSqlOutput<'_> {
     match param {
         Param::Bytes(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
+        Param::Key(key) => ToSqlOutput::Borrowed(ValueRef::Text(key.as_bytes())),
         Param::Number(number) => ToSqlOutput::Owned(Value::Integer(*number)),
     }
 }
@@ -68,7 +73,7 @@ mod tests {
     use std::ops::Bound;
     use std::sync::Arc;
 
-    use cqrs_core::store::{IndexRange, ModelSchema, ViewScan};
+    use cqrs_core::store::{IndexRange, ModelSchema, ViewPlace, ViewScan};
     use cqrs_core::views::SortKey;
     use cqrs_kit::view_table::BoundStatement;
     use rusqlite::{Connection, params_from_iter};
@@ -88,6 +93,7 @@ mod tests {
             ranges,
             order,
             descending,
+            after: None,
             skip: 0,
             take: 10,
             with_total: false,
@@ -128,6 +134,25 @@ mod tests {
             };
             let plan = plan(&table.page(&scan(vec![range], Some(0), descending)));
             assert!(plan.contains("view_products_1_product_view_by_0"), "{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
+
+    #[test]
+    fn a_page_after_a_place_begins_within_its_index() {
+        let table = Table::new(&Tables, &model()).unwrap();
+        let pages = [(Some(0), "by_0 (i0<?)"), (None, "PRIMARY KEY (key<?)")];
+        for (order, bounded) in pages {
+            let after = ViewPlace {
+                sort_key: order.map(|_| SortKey::of(&1_u8)),
+                key: "k".to_owned(),
+            };
+            let page = ViewScan {
+                after: Some(after),
+                ..scan(Vec::new(), order, true)
+            };
+            let plan = plan(&table.page(&page));
+            assert!(plan.contains(bounded), "{plan}");
             assert!(!plan.contains("TEMP B-TREE"), "{plan}");
         }
     }

@@ -10,7 +10,7 @@ use super::input::Input;
 use super::reader::ReaderStore;
 use super::service::{self, ErasedService, Shareable};
 use super::{Context, Service};
-use crate::error::{Error, Failure, QueryError, Result};
+use crate::error::{Error, Failure, Invalid, QueryError, Result};
 use crate::message::Query;
 use crate::panic::panic_message;
 use crate::source::Source;
@@ -119,7 +119,10 @@ fn start<H: QueryHandler>(
 
 #[cold]
 fn failed<H: QueryHandler>(error: Error) -> QueryError {
-    Failure::handler(H::NAME, error).into()
+    match error.downcast_ref::<Invalid>() {
+        Some(invalid) => invalid.clone().into(),
+        None => Failure::handler(H::NAME, error).into(),
+    }
 }
 
 #[cold]

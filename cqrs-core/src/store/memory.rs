@@ -1,6 +1,7 @@
 //! The store in memory: every contract of a store, each a few lines that answer from one locked value. Apart from
 //! each other, they would share all of its private data, so the file is over 500 lines.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::RangeBounds;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -63,6 +64,19 @@ impl IndexedView {
         let bounds = (range.from.as_ref(), range.to.as_ref());
         let key = self.sort_keys.get(range.index);
         key.is_some_and(|key| bounds.contains(key))
+    }
+
+    /// Whether the view comes after the place at which the result of a scan begins.
+    fn is_after(&self, key: &String, scan: &ViewScan) -> bool {
+        let Some(after) = &scan.after else {
+            return true;
+        };
+        let sort_key = scan.order.and_then(|order| self.sort_keys.get(order));
+        match (sort_key, key).cmp(&(after.sort_key.as_ref(), &after.key)) {
+            Ordering::Less => scan.descending,
+            Ordering::Equal => false,
+            Ordering::Greater => !scan.descending,
+        }
     }
 }
 
@@ -546,7 +560,10 @@ impl Data {
         scan: &'a ViewScan,
     ) -> impl Iterator<Item = (&'a String, &'a IndexedView)> {
         let views = self.views.get(&scan.model.table).into_iter().flatten();
-        views.filter(|(_, view)| scan.ranges.iter().all(|range| view.is_within(range)))
+        views.filter(|(key, view)| {
+            let is_inside = scan.ranges.iter().all(|range| view.is_within(range));
+            is_inside && view.is_after(key, scan)
+        })
     }
 
     fn scan(&self, scan: &ViewScan) -> ViewPage {

@@ -76,7 +76,7 @@ pub use transaction::{HasReader, LogTransaction, Transactional, ViewTransaction}
 pub use versions::{ProjectionVersion, VersionChange, VersionRemoval, VersionStep, VersionStore};
 pub use view_store::{
     CommitMode, IndexRange, ModelSchema, StoredView, ViewBatch, ViewCapabilities, ViewChange,
-    ViewCommitError, ViewPage, ViewScan, ViewStore,
+    ViewCommitError, ViewPage, ViewPlace, ViewScan, ViewStore,
 };
 pub use writes::{AppendWrites, HasWrites, RecordedWrites};
 

@@ -325,8 +325,8 @@ crate::debug_as_report!(ViewCommitError);
 pub struct ViewPage {
     /// The views in order, as keys and JSON.
     pub rows: Vec<(String, Vec<u8>)>,
-    /// Number of views within the ranges, regardless of `skip` and `take`, if the scan asked for
-    /// it.
+    /// Number of views within the ranges and after the place, regardless of `skip` and `take`, if the scan
+    /// asked for it.
     pub total: Option<u64>,
 }
 
@@ -341,12 +341,23 @@ pub struct ViewScan {
     pub order: Option<usize>,
     /// Whether to sort in descending order, ties included.
     pub descending: bool,
+    /// The place in this order that a view must come after.
+    pub after: Option<ViewPlace>,
     /// Number of views to skip.
     pub skip: u64,
     /// Maximum number of views to return.
     pub take: u64,
-    /// Whether to also count all views within the ranges, which may take as long as reading them.
+    /// Whether to also count all of these views, which may take as long as reading them.
     pub with_total: bool,
+}
+
+/// The place of a view in the order of a scan, whether or not there is a view.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ViewPlace {
+    /// The sort key in the index that the scan sorts by. `None` if it sorts by key.
+    pub sort_key: Option<SortKey>,
+    /// The key.
+    pub key: String,
 }
 
 /// A range of an index.

@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::cursor::{Cursor, CursorOrder};
 use super::encode::decode;
 use super::{Index, Indexed, ReadModel, SortKey};
-use crate::error::Result;
-use crate::store::{IndexRange, ModelSchema, ViewScan, ViewStore};
+use crate::error::{Invalid, Result};
+use crate::store::{IndexRange, ModelSchema, ViewPlace, ViewScan, ViewStore};
+
+/// Minimum number of views that are read at a time to be filtered.
+const MIN_FILTERED: u64 = 256;
 
 /// Read access to the views of one read model, as an input of query handlers.
 pub struct Read<V> {
@@ -49,6 +53,7 @@ impl<V: ReadModel> Read<V> {
             ranges: Vec::new(),
             order: None,
             descending: false,
+            after: None,
             skip: 0,
             take: u64::MAX,
             with_total: false,
@@ -56,6 +61,7 @@ impl<V: ReadModel> Read<V> {
         Find {
             read: self,
             scan,
+            after: None,
             filter: None,
         }
     }
@@ -74,6 +80,7 @@ impl<V: ReadModel> Read<V> {
 pub struct Find<'r, V> {
     read: &'r Read<V>,
     scan: ViewScan,
+    after: Option<Cursor>,
     filter: Option<Filter<'r, V>>,
 }
 
@@ -88,6 +95,16 @@ pub struct Page<V> {
     pub items: Vec<V>,
     /// Number of views on all pages.
     pub total: u64,
+}
+
+/// One page of the views that a search has found, and where the next one begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CursorPage<V> {
+    /// The views on this page.
+    pub items: Vec<V>,
+    /// The place after which the next page begins. `None` if this is the last page.
+    pub next: Option<Cursor>,
 }
 
 impl<'r, V: ReadModel> Find<'r, V> {
@@ -136,6 +153,13 @@ impl<'r, V: ReadModel> Find<'r, V> {
         self
     }
 
+    /// Keeps only views after this place: the `next` of a [`cursor_page`](Self::cursor_page) in the same order.
+    /// Takes an `Option`, too: `None` for the first page.
+    pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Self {
+        self.after = cursor.into();
+        self
+    }
+
     /// Skips the first `count` views.
     pub fn skip(mut self, count: u64) -> Self {
         self.scan.skip = count;
@@ -151,13 +175,14 @@ impl<'r, V: ReadModel> Find<'r, V> {
     /// Returns the views.
     ///
     /// # Errors
-    /// When the store fails, or a stored view does not fit the type.
-    pub async fn all(self) -> Result<Vec<V>> {
-        if self.filter.is_none() {
-            let page = self.read.store.scan(self.scan).await?;
-            return page.rows.iter().map(decode_row).collect();
+    /// When the store fails, or a stored view does not fit the type. [`Invalid`] if the cursor is of another
+    /// order.
+    pub async fn all(mut self) -> Result<Vec<V>> {
+        self.begin()?;
+        match self.filter {
+            None => self.rows().await,
+            Some(_) => Ok(self.filtered().await?.items),
         }
-        Ok(self.filtered().await?.items)
     }
 
     /// Returns the first view.
@@ -173,6 +198,7 @@ impl<'r, V: ReadModel> Find<'r, V> {
     /// # Errors
     /// As [`all`](Self::all).
     pub async fn page(mut self) -> Result<Page<V>> {
+        self.begin()?;
         if self.filter.is_some() {
             return self.filtered().await;
         }
@@ -184,12 +210,99 @@ impl<'r, V: ReadModel> Find<'r, V> {
         })
     }
 
+    /// Returns at most [`take`](Self::take) views, and the cursor of the next page, if there are more. Unlike
+    /// [`page`](Self::page), it takes the same time for each page of a long result, and no view is left out or
+    /// repeated because others were added or deleted between two pages.
+    ///
+    /// # Errors
+    /// As [`all`](Self::all).
+    pub async fn cursor_page(mut self) -> Result<CursorPage<V>> {
+        self.begin()?;
+        let order = self.order();
+        let (index, take) = (self.scan.order, self.scan.take);
+        // One more, to find out whether there is a next page.
+        self.scan.take = take.saturating_add(1);
+        let mut items = match self.filter {
+            None => self.rows().await?,
+            Some(_) => self.first_filtered().await?,
+        };
+        let has_more = items.len() as u64 > take;
+        if has_more {
+            items.pop();
+        }
+        let last = items.last().filter(|_| has_more);
+        let next = last.map(|view| Cursor {
+            order,
+            place: place(view, index),
+        });
+        Ok(CursorPage { items, next })
+    }
+
     /// Returns the number of views. Ignores `skip` and `take`.
     ///
     /// # Errors
     /// As [`all`](Self::all).
     pub async fn count(self) -> Result<u64> {
         Ok(self.take(0).page().await?.total)
+    }
+
+    /// Has the scan begin after the cursor.
+    fn begin(&mut self) -> Result<(), Invalid> {
+        let Some(cursor) = self.after.take() else {
+            return Ok(());
+        };
+        let order = self.order();
+        if cursor.order != order {
+            return Err(Invalid::new(format!(
+                "the cursor is of a page that is sorted by {}, but this one is sorted by {order}: begin \
+                 again without a cursor",
+                cursor.order
+            )));
+        }
+        self.scan.after = Some(cursor.place);
+        Ok(())
+    }
+
+    fn order(&self) -> CursorOrder {
+        let index = self.scan.order.and_then(|place| V::INDEXES.get(place));
+        CursorOrder {
+            index: index.copied().unwrap_or_default().to_owned(),
+            descending: self.scan.descending,
+        }
+    }
+
+    /// The views of the scan, without a filter.
+    async fn rows(self) -> Result<Vec<V>> {
+        let page = self.read.store.scan(self.scan).await?;
+        page.rows.iter().map(decode_row).collect()
+    }
+
+    /// Reads views within the ranges, some at a time, until enough of them pass the filter.
+    async fn first_filtered(mut self) -> Result<Vec<V>> {
+        let (mut skip, take) = (std::mem::take(&mut self.scan.skip), self.scan.take);
+        self.scan.take = take.max(MIN_FILTERED);
+        let mut found = Vec::new();
+        loop {
+            let rows = self.read.store.scan(self.scan.clone()).await?.rows;
+            for row in &rows {
+                let view = decode_row(row)?;
+                self.scan.after = Some(place(&view, self.scan.order));
+                if !self.filter.as_ref().is_none_or(|filter| filter(&view)) {
+                    continue;
+                }
+                if skip > 0 {
+                    skip -= 1;
+                    continue;
+                }
+                found.push(view);
+                if found.len() as u64 == take {
+                    return Ok(found);
+                }
+            }
+            if (rows.len() as u64) < self.scan.take {
+                return Ok(found);
+            }
+        }
     }
 
     /// Reads all views within the ranges, in one snapshot, and applies the filter, `skip` and
@@ -215,6 +328,14 @@ impl<'r, V: ReadModel> Find<'r, V> {
             }
         }
         Ok(page)
+    }
+}
+
+/// The place of a view in the order of an index, or of keys.
+fn place<V: ReadModel>(view: &V, index: Option<usize>) -> ViewPlace {
+    ViewPlace {
+        sort_key: index.and_then(|index| view.sort_keys().into_iter().nth(index)),
+        key: view.key().to_string(),
     }
 }
 

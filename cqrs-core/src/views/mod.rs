@@ -1,6 +1,7 @@
 //! Read models, which projections write and queries read.
 
 mod buffer;
+mod cursor;
 mod encode;
 mod find;
 mod indexed;
@@ -10,7 +11,8 @@ mod own_view;
 mod writer;
 
 pub(crate) use buffer::{ErasedBuffer, ViewBuffer};
-pub use find::{Find, Page, Read};
+pub use cursor::Cursor;
+pub use find::{CursorPage, Find, Page, Read};
 pub use indexed::Indexed;
 pub(crate) use loader::{Loader, ViewRequest};
 pub use model::{Index, ReadModel};

@@ -28,6 +28,7 @@ pub enum ViewFault {
     HasNoFence,
     LoadsFromBefore,
     SkipsNothing,
+    BeginsAtTheStart,
     CountsThePage,
     CountsLater,
     KeepsOldSortKeys,
@@ -194,6 +195,9 @@ impl FaultyViews {
     async fn scan_badly(&self, mut scan: ViewScan) -> Result<ViewPage, StoreError> {
         if self.fault == ViewFault::SkipsNothing {
             scan.skip = 0;
+        }
+        if self.fault == ViewFault::BeginsAtTheStart {
+            scan.after = None;
         }
         let mut page = self.queried().await.scan(scan.clone()).await?;
         match self.fault {

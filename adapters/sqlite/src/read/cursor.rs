@@ -25,12 +25,12 @@ pub(crate) struct LogScan<'a> {
 /// overlap, and select events that do not match.
 pub(crate) struct Cursors<'s> {
     query: Matcher<'s>,
-    parts: Vec<Cursor<'s>>,
+    parts: Vec<ScanCursor<'s>>,
     /// The position of each cursor's next event with the index of the cursor, lowest first.
     next: BinaryHeap<Reverse<(Position, usize)>>,
 }
 
-struct Cursor<'s> {
+struct ScanCursor<'s> {
     rows: Rows<'s>,
     /// The next event, read ahead to find the cursor with the lowest position.
     next: Option<Recorded>,
@@ -66,7 +66,7 @@ impl<'s> Cursors<'s> {
             next: BinaryHeap::with_capacity(scans.len()),
         };
         for (place, (scan, statement)) in scans.iter().zip(statements).enumerate() {
-            started.parts.push(Cursor {
+            started.parts.push(ScanCursor {
                 rows: scan.start(statement)?,
                 next: None,
             });
@@ -107,7 +107,7 @@ impl<'s> Cursors<'s> {
     }
 }
 
-impl Cursor<'_> {
+impl ScanCursor<'_> {
     /// Moves to the next matching event. Returns the event that it moved past.
     fn advance(&mut self, query: &Matcher<'_>) -> Result<Option<Recorded>, Fault> {
         let mut next = None;
