@@ -219,6 +219,7 @@ async fn a_dropped_commit_of_views_leaves_nothing_open() {
                 to: to.into(),
                 incarnation: Incarnation::default(),
                 changes: vec![change],
+                parked: Vec::new(),
             };
             let committed = poll_times(scene.store.commit(batch), polls).await;
             scene.nothing_is_open().await;

@@ -103,6 +103,7 @@ async fn first_starts_at_once_succeed_at_every_isolation_level() {
                         to: Position::new(to).into(),
                         incarnation: store.heads().incarnation(),
                         changes: Vec::new(),
+                        parked: Vec::new(),
                     };
                     store.commit(batch).await.expect("it is committed");
                 }

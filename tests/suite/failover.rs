@@ -383,6 +383,7 @@ async fn a_checkpoint_of_another_history_is_rewound() {
         to: checkpoint,
         incarnation: store.heads().incarnation(),
         changes: Vec::new(),
+        parked: Vec::new(),
     };
     store.commit(batch).await.expect("it is committed");
     let replace = format!(
@@ -423,6 +424,7 @@ async fn a_checkpoint_that_an_earlier_version_moved_is_not_rewound() {
         to,
         incarnation: store.heads().incarnation(),
         changes: Vec::new(),
+        parked: Vec::new(),
     };
     let first = Position::new(1);
     store

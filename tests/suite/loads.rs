@@ -42,6 +42,7 @@ async fn fill(store: &Postgres) {
         to: Position::new(1).into(),
         incarnation: Incarnation::default(),
         changes: (0..100).map(change).collect(),
+        parked: Vec::new(),
     };
     store.commit(batch).await.expect("it commits");
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use cqrs_core::app::{Builder, ProbeResult, Role, SubscriptionState};
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
-    Attendance, BoxFuture, Claim, Division, Epoch, Halt, Relocation, Roster, Shard, ShardState,
-    ShardStore, SkippedEvent, StoreError, ViewCapabilities, WorkerId,
+    Attendance, BoxFuture, Claim, Division, Epoch, Halt, KeyRelease, ParkedKey, Relocation, Roster,
+    Shard, ShardState, ShardStore, SkippedEvent, StoreError, ViewCapabilities, WorkerId,
 };
 use tokio::sync::Notify;
 
@@ -334,6 +334,14 @@ impl ShardStore for Outage {
 
     fn skipped(&self, of: String) -> BoxFuture<'_, Result<Vec<SkippedEvent>, StoreError>> {
         self.store.skipped(of)
+    }
+
+    fn parked(&self, of: Shard) -> BoxFuture<'_, Result<Vec<ParkedKey>, StoreError>> {
+        self.store.parked(of)
+    }
+
+    fn release_keys(&self, of: KeyRelease) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.store.release_keys(of)
     }
 }
 

@@ -226,6 +226,7 @@ async fn a_checkpoint_above_the_head_is_rewound() {
         to: Position::new(100).into(),
         incarnation: Incarnation::default(),
         changes: Vec::new(),
+        parked: Vec::new(),
     };
     store.commit(batch).await.expect("the checkpoint is set");
     let app = Dispatcher::builder()

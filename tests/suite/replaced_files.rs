@@ -223,6 +223,7 @@ async fn neither_a_transaction_nor_views_nor_a_repeated_command_are_acknowledged
         to: Position::new(1).into(),
         changes: Vec::new(),
         incarnation: store.heads().incarnation(),
+        parked: Vec::new(),
     };
     let error = store.commit(views).await.expect_err("it is refused");
     assert!(

@@ -185,6 +185,18 @@ noticed! {
         by v2_divisions_and_claims_exclude_each_other saying "V2: [ShardState";
     pauses_that_are_not_those_of_new_shards: ForgetsHalts
         by v2_a_division_keeps_halts saying "V2: paused still";
+    keys_that_are_not_parked: ParksNothing
+        by v1_parked_keys_change_with_their_checkpoint saying "V1: by their first events";
+    keys_that_anyone_parks: ParksWithoutFence
+        by v2_a_commit_that_finds_other_parked_keys_writes_nothing saying "V2: a key that is parked";
+    keys_that_are_not_released: ReleasesNothing
+        by v2_a_release_fences_the_owner saying "V2: the epoch of its shard";
+    owners_that_do_not_learn_of_a_release: ReleasesUnfenced
+        by v2_a_release_fences_the_owner saying "V2: the epoch of its shard";
+    keys_that_stay_parked: KeepsLaterKeys
+        by v2_a_checkpoint_that_moves_back_removes_later_keys saying "V2: the later key";
+    keys_that_a_division_loses: LosesKeysWhenDivided
+        by v1_a_division_keeps_parked_keys saying "V1: parked in 4 shards";
     shards_that_are_forgotten: ForgetsShards
         by v1_a_roster_has_the_shards_that_were_asked_for saying "V1: the shards that";
     code_that_is_not_accepted: ForgetsAcceptedCode

@@ -12,8 +12,9 @@ use cqrs_core::Memory;
 use cqrs_core::app::{Builder, SubscriptionState};
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
-    Attendance, BoxFuture, Claim, Division, Epoch, EventQuery, Halt, Relocation, Roster, Shard,
-    ShardState, ShardStore, SkippedEvent, StoreError, ViewCapabilities, ViewStore as _, WorkerId,
+    Attendance, BoxFuture, Claim, Division, Epoch, EventQuery, Halt, KeyRelease, ParkedKey,
+    Relocation, Roster, Shard, ShardState, ShardStore, SkippedEvent, StoreError, ViewCapabilities,
+    ViewStore as _, WorkerId,
 };
 use cqrs_postgres::Postgres;
 use tokio::runtime;
@@ -437,6 +438,14 @@ impl ShardStore for LockedShards {
 
     fn skipped(&self, of: String) -> BoxFuture<'_, Result<Vec<SkippedEvent>, StoreError>> {
         self.store.skipped(of)
+    }
+
+    fn parked(&self, of: Shard) -> BoxFuture<'_, Result<Vec<ParkedKey>, StoreError>> {
+        self.store.parked(of)
+    }
+
+    fn release_keys(&self, of: KeyRelease) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.store.release_keys(of)
     }
 }
 

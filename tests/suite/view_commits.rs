@@ -55,6 +55,7 @@ pub fn batch(from: Option<u64>, to: u64, changes: Vec<ViewChange>) -> ViewBatch 
         to: Position::new(to).into(),
         incarnation: Incarnation::default(),
         changes,
+        parked: Vec::new(),
     }
 }
 

@@ -111,6 +111,11 @@ macro_rules! view_conformance_tests {
             v2_one_version_is_live
             v2_one_of_many_versions_is_the_first
             v2_a_version_in_use_is_not_removed
+            v1_parked_keys_change_with_their_checkpoint
+            v2_a_commit_that_finds_other_parked_keys_writes_nothing
+            v2_a_release_fences_the_owner
+            v2_a_checkpoint_that_moves_back_removes_later_keys
+            v1_a_division_keeps_parked_keys
             v3_a_load_sees_earlier_commits
             v3_visible_commits_are_seen_by_every_process
             v3_many_views_are_loaded_at_once

@@ -23,6 +23,7 @@ const MIGRATIONS: Migrations = Migrations::new(&[
     include_str!("sql/migrations/0012_halts.sql"),
     include_str!("sql/migrations/0013_divisions.sql"),
     include_str!("sql/migrations/0014_versions.sql"),
+    include_str!("sql/migrations/0015_parked_keys.sql"),
 ]);
 
 /// All migrations as SQL that may run again: a transaction for each, which does nothing unless the tables

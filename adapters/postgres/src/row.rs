@@ -36,6 +36,11 @@ pub(crate) fn count(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+/// A text without U+0000, which PostgreSQL does not store.
+pub(crate) fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 /// A position from a column.
 pub(crate) fn position(row: &Row, column: usize) -> Result<Position, Fault> {
     let number: i64 = row.try_get(column)?;

@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 
 use cqrs_core::Timestamp;
-use cqrs_core::store::{Epoch, Halt, HaltKind, Roster, Shard, ShardState, Slices, WorkerId};
+use cqrs_core::store::{
+    Epoch, Halt, HaltKind, ParkedKey, Roster, Shard, ShardState, Slices, WorkerId,
+};
 use cqrs_kit::ahead;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use crate::dialect::decode_key;
 use crate::fault::Fault;
 use crate::row;
 use crate::write::checkpoint;
@@ -55,6 +58,19 @@ fn shard(row: &Row) -> Result<ShardState, Fault> {
         ahead: ahead::decode(row.try_get(13)?)
             .map_err(|why| Fault::corrupt(format!("a divided shard: {why}")))?,
         partition: row.try_get(14)?,
+        parked: row.try_get::<_, i64>(15)?.cast_unsigned(),
+    })
+}
+
+/// The row of `select_parked.sql`.
+pub(crate) fn parked_key(row: &Row) -> Result<ParkedKey, Fault> {
+    Ok(ParkedKey {
+        partition: row.try_get(0)?,
+        key: decode_key(row.try_get(1)?),
+        first: row::position(row, 2)?,
+        cause: row.try_get(3)?,
+        since: time(row, 4)?,
+        is_released: row.try_get(5)?,
     })
 }
 
@@ -76,7 +92,7 @@ fn halt(row: &Row) -> Result<Option<Halt>, Fault> {
 
 pub(crate) fn time(row: &Row, column: usize) -> Result<Timestamp, Fault> {
     let time = Timestamp::from_microsecond(row.try_get(column)?);
-    time.map_err(|why| Fault::corrupt(format!("the time of a halt: {why}")))
+    time.map_err(|why| Fault::corrupt(format!("a time of a shard: {why}")))
 }
 
 pub(crate) fn epoch(row: &Row, column: usize) -> Result<Epoch, Fault> {

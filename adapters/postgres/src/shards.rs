@@ -1,6 +1,6 @@
 use cqrs_core::store::{
-    Attendance, BoxFuture, Claim, Division, Epoch, Halt, HaltKind, Relocation, Roster, Shard,
-    ShardState, ShardStore, SkippedEvent, StoreError, WorkerId,
+    Attendance, BoxFuture, Claim, Division, Epoch, Halt, HaltKind, KeyRelease, ParkedKey,
+    Relocation, Roster, Shard, ShardState, ShardStore, SkippedEvent, StoreError, WorkerId,
 };
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -8,9 +8,9 @@ use tokio_postgres::types::ToSql;
 use crate::Postgres;
 use crate::fault::Fault;
 use crate::row;
-use crate::shard_rows::{PAUSED, STOPPED, epoch, roster, time};
+use crate::shard_rows::{PAUSED, STOPPED, epoch, parked_key, roster, time};
 use crate::store::Shared;
-use crate::write::division;
+use crate::write::{division, parking};
 
 impl ShardStore for Postgres {
     fn attend(&self, attendance: Attendance) -> BoxFuture<'_, Result<Roster, StoreError>> {
@@ -137,7 +137,7 @@ impl ShardStore for Postgres {
                 HaltKind::Paused => (PAUSED, None),
                 HaltKind::Stopped { position } => (STOPPED, Some(position.get().cast_signed())),
             };
-            let (reason, since) = (without_nul(&halt.reason), halt.since.as_microsecond());
+            let (reason, since) = (row::without_nul(&halt.reason), halt.since.as_microsecond());
             let epoch = epoch.map(|epoch| epoch.get().cast_signed());
             let params: [&(dyn ToSql + Sync); 8] = [
                 &shard.subscription,
@@ -180,7 +180,7 @@ impl ShardStore for Postgres {
                 .map(|event| (event.id.as_uuid(), event.position.get().cast_signed()))
                 .unzip();
             let skipped_position = skipped.as_ref().map(|it| it.position.get().cast_signed());
-            let reason = skipped.as_ref().map(|it| without_nul(&it.reason));
+            let reason = skipped.as_ref().map(|it| row::without_nul(&it.reason));
             let time = skipped.as_ref().map(|it| it.time.as_microsecond());
             let params: [&(dyn ToSql + Sync); 10] = [
                 &shard.subscription,
@@ -220,6 +220,20 @@ impl ShardStore for Postgres {
             Ok(skipped.collect::<Result<_, Fault>>()?)
         })
     }
+
+    fn parked(&self, shard: Shard) -> BoxFuture<'_, Result<Vec<ParkedKey>, StoreError>> {
+        Box::pin(async move {
+            let [first, last] = row::slices(shard.slices);
+            let statement = &self.shared().sql.select_parked;
+            let params: [&(dyn ToSql + Sync); 3] = [&shard.subscription, &first, &last];
+            let rows = self.run(statement, &params).await?;
+            Ok(rows.iter().map(parked_key).collect::<Result<_, Fault>>()?)
+        })
+    }
+
+    fn release_keys(&self, release: KeyRelease) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move { Ok(parking::release(self.shared(), &release).await?) })
+    }
 }
 
 impl Postgres {
@@ -232,9 +246,4 @@ impl Postgres {
         let statement = client.prepare(statement).await?;
         Ok(client.query(&statement, params).await?)
     }
-}
-
-/// PostgreSQL stores no text with U+0000 in it.
-fn without_nul(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
 }

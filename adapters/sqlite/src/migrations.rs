@@ -16,6 +16,7 @@ pub(crate) const MIGRATIONS: Migrations = Migrations::new(&[
     include_str!("sql/migrations/0006_halts.sql"),
     include_str!("sql/migrations/0007_divisions.sql"),
     include_str!("sql/migrations/0008_versions.sql"),
+    include_str!("sql/migrations/0009_parked_keys.sql"),
 ]);
 
 /// Tables and views of the migrations.
@@ -28,6 +29,7 @@ const OWN: &[&str] = &[
     "events_json",
     "meta",
     "models",
+    "parked_keys",
     "projection_versions",
     "skipped_events",
     "states",

@@ -1,12 +1,12 @@
 use cqrs_core::store::{
-    Attendance, BoxFuture, Claim, Division, Epoch, Halt, Relocation, Roster, Shard, ShardState,
-    ShardStore, SkippedEvent, StoreError, WorkerId,
+    Attendance, BoxFuture, Claim, Division, Epoch, Halt, KeyRelease, ParkedKey, Relocation, Roster,
+    Shard, ShardState, ShardStore, SkippedEvent, StoreError, WorkerId,
 };
 use rusqlite::Connection;
 
 use crate::Sqlite;
 use crate::fault::Fault;
-use crate::write::shards;
+use crate::write::{parking, shards};
 
 impl ShardStore for Sqlite {
     fn attend(&self, attendance: Attendance) -> BoxFuture<'_, Result<Roster, StoreError>> {
@@ -76,6 +76,15 @@ impl ShardStore for Sqlite {
     ) -> BoxFuture<'_, Result<Vec<SkippedEvent>, StoreError>> {
         let readers = &self.shared().readers;
         readers.run(move |conn| shards::skipped(conn, &subscription))
+    }
+
+    fn parked(&self, shard: Shard) -> BoxFuture<'_, Result<Vec<ParkedKey>, StoreError>> {
+        let readers = &self.shared().readers;
+        readers.run(move |conn| parking::parked(conn, &shard))
+    }
+
+    fn release_keys(&self, release: KeyRelease) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.in_writer(move |conn| parking::release(conn, &release))
     }
 }
 

@@ -17,12 +17,15 @@ statements! {
     COUNT_TAGGED = "count_tagged";
     DELETE_DEAD_WORKERS = "delete_dead_workers";
     DELETE_MODEL = "delete_model";
+    DELETE_PARKED = "delete_parked";
+    DELETE_PARKED_AFTER = "delete_parked_after";
     DELETE_SHARDS = "delete_shards";
     DELETE_SKIPPED = "delete_skipped";
     DELETE_VERSIONS = "delete_versions";
     DELETE_WORKER = "delete_worker";
     FENCE_SHARD = "fence_shard";
     FINISH_BLOCK = "finish_block";
+    FORGET_PARKED = "forget_parked";
     FORGET_SHARDS = "forget_shards";
     HALT_SHARD = "halt_shard";
     HEAD = "head";
@@ -36,6 +39,7 @@ statements! {
     INSERT_TYPE_BLOCK = "insert_type_block";
     INSERT_VERSION = "insert_version";
     OTHER_TYPES = "other_types";
+    RAISE_EPOCHS = "raise_epochs";
     READ_ALL = "read_all";
     READ_FURTHER_TAGGED = "read_further_tagged";
     READ_TAGGED = "read_tagged";
@@ -52,6 +56,8 @@ statements! {
     SELECT_EPOCH = "select_epoch";
     SELECT_META = "select_meta";
     SELECT_MODEL = "select_model";
+    SELECT_PARKED = "select_parked";
+    SELECT_PARKED_POSITION = "select_parked_position";
     SELECT_RESENT = "select_resent";
     SELECT_SHARDS = "select_shards";
     SELECT_SKIPPED = "select_skipped";
@@ -61,6 +67,7 @@ statements! {
     SELECT_WORKERS = "select_workers";
     UPSERT_CHECKPOINT = "upsert_checkpoint";
     UPSERT_MODEL = "upsert_model";
+    UPSERT_PARKED = "upsert_parked";
     UPSERT_STATE = "upsert_state";
     UPSERT_WORKER = "upsert_worker";
 }

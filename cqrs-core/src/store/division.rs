@@ -106,6 +106,8 @@ impl Division {
                 halt: halt.clone(),
                 ahead,
                 partition: is_divided.then(|| self.partition.clone()),
+                // The keys stay parked, and are counted where they belong from now on.
+                parked: 0,
             }
         });
         Some(shards.collect())
@@ -219,6 +221,7 @@ mod tests {
             halt: None,
             ahead: Vec::new(),
             partition: (slices != Slices::ALL).then(|| "order".to_owned()),
+            parked: 0,
         }
     }
 
@@ -359,6 +362,11 @@ mod tests {
             checkpoint: Position::new(position).into(),
         };
         assert!(whole.apply(&[one(&[ahead(9)])]).is_some());
+        let parked = ShardState {
+            parked: 1,
+            ..one(&[])
+        };
+        assert_eq!(whole.apply(&[parked]), None);
         assert_eq!(whole.apply(&[one(&[ahead(10)])]), None);
     }
 

@@ -14,11 +14,11 @@ use super::shard_table::ShardTable;
 use super::{
     Append, AppendError, Appended, Attendance, BoxFuture, Capabilities, Checkpoint, Claim,
     Division, Epoch, EventLog, EventPage, EventQuery, EventQueryItem, EventType, Halt, Heads,
-    Incarnation, IndexRange, Limits, ModelSchema, Position, ProjectionVersion, ReadRange, Recorded,
-    Relocation, Roster, Shard, ShardState, ShardStore, SkippedEvent, SortKey, StateKey, StateStore,
-    StoreError, StoredCommand, StoredState, Tag, TypeCounts, VersionChange, VersionRemoval,
-    VersionStore, ViewBatch, ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore,
-    WorkerId,
+    Incarnation, IndexRange, KeyRelease, Limits, ModelSchema, ParkedKey, Position,
+    ProjectionVersion, ReadRange, Recorded, Relocation, Roster, Shard, ShardState, ShardStore,
+    SkippedEvent, SortKey, StateKey, StateStore, StoreError, StoredCommand, StoredState, Tag,
+    TypeCounts, VersionChange, VersionRemoval, VersionStore, ViewBatch, ViewCapabilities,
+    ViewCommitError, ViewPage, ViewScan, ViewStore, WorkerId,
 };
 use crate::CommandId;
 
@@ -297,6 +297,16 @@ impl ShardStore for Memory {
         let skipped = self.lock().shards.skipped(&subscription);
         Box::pin(std::future::ready(Ok(skipped)))
     }
+
+    fn parked(&self, shard: Shard) -> BoxFuture<'_, Result<Vec<ParkedKey>, StoreError>> {
+        let parked = self.lock().shards.parked(&shard);
+        Box::pin(std::future::ready(Ok(parked)))
+    }
+
+    fn release_keys(&self, release: KeyRelease) -> BoxFuture<'_, Result<u64, StoreError>> {
+        let released = self.lock().shards.release_keys(release);
+        Box::pin(std::future::ready(Ok(released)))
+    }
 }
 
 impl VersionStore for Memory {
@@ -538,8 +548,7 @@ impl Data {
     fn commit(&mut self, batch: ViewBatch) -> Result<(), ViewCommitError> {
         // The fence (V2): of two workers at one checkpoint, only the first one writes, and of two
         // owners of a shard only the last one.
-        let shard = self.shards.at_start_of(&batch)?;
-        shard.checkpoint = Some(batch.to);
+        self.shards.commit(&batch)?;
         for change in batch.changes {
             let views = self.views.entry(change.model.table.clone()).or_default();
             match change.view {

@@ -4,8 +4,9 @@ use std::ops::RangeInclusive;
 use tokio::time::Instant;
 
 use super::{
-    Ahead, Attendance, Checkpoint, Claim, Division, Epoch, Halt, HaltKind, Relocation, Roster,
-    Shard, ShardState, SkippedEvent, Slices, ViewBatch, ViewCommitError, WorkerId,
+    Ahead, Attendance, Checkpoint, Claim, Division, Epoch, Halt, HaltKind, KeyRelease, ParkedKey,
+    Relocation, Roster, Shard, ShardState, SkippedEvent, Slices, ViewBatch, ViewCommitError,
+    WorkerId,
 };
 
 /// The shards and the attending processes of a store in memory.
@@ -16,13 +17,15 @@ pub(super) struct ShardTable {
     workers: BTreeMap<WorkerId, Presence>,
     /// By the subscription.
     skipped: BTreeMap<String, Vec<SkippedEvent>>,
+    /// By the subscription and the key.
+    parked: BTreeMap<String, BTreeMap<String, ParkedKey>>,
 }
 
 #[derive(Default)]
-pub(super) struct StoredShard {
+struct StoredShard {
     owner: Option<WorkerId>,
     epoch: Epoch,
-    pub(super) checkpoint: Option<Checkpoint>,
+    checkpoint: Option<Checkpoint>,
     halt: Option<Halt>,
     ahead: Vec<Ahead>,
     partition: Option<String>,
@@ -38,23 +41,34 @@ impl ShardTable {
         self.shards.get(shard)?.checkpoint
     }
 
-    /// The shard of a batch, which is at the start of the batch.
+    /// Moves the checkpoint of a batch, and changes its parked keys.
     ///
     /// # Errors
-    /// [`ViewCommitError::Moved`] if it is not, or if another epoch has begun.
-    pub(super) fn at_start_of(
-        &mut self,
-        batch: &ViewBatch,
-    ) -> Result<&mut StoredShard, ViewCommitError> {
+    /// [`ViewCommitError::Moved`], and nothing has changed, if the shard or one of the keys is not where the
+    /// batch begins, or if another epoch has begun.
+    pub(super) fn commit(&mut self, batch: &ViewBatch) -> Result<(), ViewCommitError> {
+        let subscription = &batch.shard.subscription;
+        let parked = self.parked.get(subscription);
+        let are_parked = batch.parked.iter().all(|change| {
+            let found = parked.and_then(|parked| parked.get(change.key()));
+            found.map(|parked| parked.first) == change.from()
+        });
         let Some(stored) = self.stored(&batch.shard) else {
             return Err(ViewCommitError::Moved { found: None });
         };
         let found = stored.checkpoint.map(|checkpoint| checkpoint.position);
-        if found == batch.from && stored.epoch == batch.epoch {
-            Ok(stored)
-        } else {
-            Err(ViewCommitError::Moved { found })
+        if found != batch.from || stored.epoch != batch.epoch || !are_parked {
+            return Err(ViewCommitError::Moved { found });
         }
+        stored.checkpoint = Some(batch.to);
+        for change in &batch.parked {
+            let parked = self.parked.entry(subscription.clone()).or_default();
+            match change.to() {
+                Some(to) => parked.insert(to.key.clone(), to.clone()),
+                None => parked.remove(change.key()),
+            };
+        }
+        Ok(())
     }
 
     pub(super) fn attend(&mut self, attendance: Attendance) -> Roster {
@@ -118,14 +132,19 @@ impl ShardTable {
     pub(super) fn shards_of(&self, subscription: &str) -> Vec<ShardState> {
         let now = Instant::now();
         let stored = self.shards.range(shards_of(subscription));
-        let states = stored.map(|(shard, stored)| ShardState {
-            shard: shard.clone(),
-            owner: stored.attending_owner(&self.workers, now),
-            epoch: stored.epoch,
-            checkpoint: stored.checkpoint,
-            halt: stored.halt.clone(),
-            ahead: stored.ahead.clone(),
-            partition: stored.partition.clone(),
+        let states = stored.map(|(shard, stored)| {
+            let parked = self.parked(shard);
+            let parked_by = parked.first().map(|parked| parked.partition.clone());
+            ShardState {
+                shard: shard.clone(),
+                owner: stored.attending_owner(&self.workers, now),
+                epoch: stored.epoch,
+                checkpoint: stored.checkpoint,
+                halt: stored.halt.clone(),
+                ahead: stored.ahead.clone(),
+                partition: parked_by.or_else(|| stored.partition.clone()),
+                parked: parked.len() as u64,
+            }
         });
         states.collect()
     }
@@ -197,12 +216,14 @@ impl ShardTable {
         stored.checkpoint = Some(to);
         stored.epoch = stored.epoch.next();
         stored.halt = stored.halt.take().and_then(Halt::after_stop);
-        match skipped {
-            Some(event) => {
-                let skipped = self.skipped.entry(shard.subscription).or_default();
-                skipped.push(event);
-            }
-            None => stored.ahead.clear(),
+        if let Some(event) = skipped {
+            let skipped = self.skipped.entry(shard.subscription).or_default();
+            skipped.push(event);
+            return true;
+        }
+        stored.ahead.clear();
+        if let Some(parked) = self.parked.get_mut(&shard.subscription) {
+            parked.retain(|_, key| !shard.slices.contains(key.slice()) || key.first <= to.position);
         }
         true
     }
@@ -232,6 +253,41 @@ impl ShardTable {
             };
         }
         self.skipped.remove(subscription);
+        self.parked.remove(subscription);
+    }
+
+    pub(super) fn parked(&self, shard: &Shard) -> Vec<ParkedKey> {
+        let parked = self.parked.get(&shard.subscription).into_iter().flatten();
+        let mut keys: Vec<ParkedKey> = parked
+            .map(|(_, parked)| parked)
+            .filter(|parked| shard.slices.contains(parked.slice()))
+            .cloned()
+            .collect();
+        keys.sort_by_key(|parked| parked.first);
+        keys
+    }
+
+    pub(super) fn release_keys(&mut self, release: KeyRelease) -> u64 {
+        let parked = self.parked.entry(release.subscription.clone()).or_default();
+        let mut slices = Vec::new();
+        for key in parked.values_mut() {
+            if let Some(released) = release.apply(key) {
+                slices.push(key.slice());
+                *key = released;
+            }
+        }
+        for (shard, stored) in self.shards.range_mut(shards_of(&release.subscription)) {
+            if slices.iter().any(|slice| shard.slices.contains(*slice)) {
+                stored.epoch = stored.epoch.next();
+            }
+        }
+        if let Some(event) = release.skipped.filter(|_| !slices.is_empty()) {
+            self.skipped
+                .entry(release.subscription)
+                .or_default()
+                .push(event);
+        }
+        slices.len() as u64
     }
 
     /// The stored shard. Stores it, if its subscription has none. `None` if it has others.

@@ -4,8 +4,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{
-    Ahead, BoxFuture, Checkpoint, Division, Halt, Position, Relocation, SkippedEvent, Slices,
-    StoreError,
+    Ahead, BoxFuture, Checkpoint, Division, Halt, KeyRelease, ParkedKey, Position, Relocation,
+    SkippedEvent, Slices, StoreError,
 };
 
 /// A part of a subscription that one process handles at a time, and in which process that is.
@@ -19,6 +19,9 @@ use super::{
 /// An operator *halts* a shard and lets it continue, moves its checkpoint, and *divides* a subscription
 /// into other shards, in any process. Each such change raises the epoch, or leaves the shard to its owner
 /// until that has finished its page.
+///
+/// A subscription may *park* keys, whose events it leaves out ([`ViewBatch::parked`](super::ViewBatch::parked)),
+/// and an operator releases them. They belong to the subscription, each to the shard that has its slice.
 ///
 /// A subscription without stored shards has a single one, of all slices, which is stored by the first
 /// method that changes it. No method stores a shard beside others whose slices it shares.
@@ -72,8 +75,9 @@ pub trait ShardStore: Send + Sync + 'static {
     fn resume(&self, shard: Shard, from_pause: bool) -> BoxFuture<'_, Result<bool, StoreError>>;
 
     /// Moves a checkpoint, raises the epoch of the shard, and ends a halt other than a pause. Records
-    /// the skipped event in the same step. Returns `false`, and does nothing, if the checkpoint is not
-    /// where the relocation begins.
+    /// the skipped event in the same step. Without one, removes the parked keys of the shard whose first
+    /// event is after the new checkpoint. Returns `false`, and does nothing, if the checkpoint is not where
+    /// the relocation begins.
     fn relocate(&self, relocation: Relocation) -> BoxFuture<'_, Result<bool, StoreError>>;
 
     /// Puts the shards of a division in the place of the stored ones, in one step, as
@@ -83,6 +87,15 @@ pub trait ShardStore: Send + Sync + 'static {
     /// The skipped events of a subscription, in order.
     fn skipped(&self, subscription: String)
     -> BoxFuture<'_, Result<Vec<SkippedEvent>, StoreError>>;
+
+    /// The parked keys in the slices of a shard, whether or not it is stored, in the order of their first
+    /// events.
+    fn parked(&self, shard: Shard) -> BoxFuture<'_, Result<Vec<ParkedKey>, StoreError>>;
+
+    /// Changes parked keys as [`KeyRelease::apply`] tells, raises the epochs of their shards, and records
+    /// the skipped event, in one step. Returns the number of keys: 0, and nothing is done, if there is none
+    /// that this concerns.
+    fn release_keys(&self, release: KeyRelease) -> BoxFuture<'_, Result<u64, StoreError>>;
 }
 
 /// A process that handles subscriptions, from the start of its dispatcher to its end.
@@ -148,9 +161,11 @@ pub struct ShardState {
     /// The slices of which more is handled than up to the checkpoint. Without effect where the checkpoint
     /// has passed them.
     pub ahead: Vec<Ahead>,
-    /// The name of the tag by which the subscription is divided, or was if some slices are
-    /// [ahead](Self::ahead). `None` if it never was.
+    /// The name of the tag by which keys of the shard are parked. Else, that by which the subscription is
+    /// divided, or was if some slices are [ahead](Self::ahead). `None` if it never was.
     pub partition: Option<String>,
+    /// Number of parked keys of the shard.
+    pub parked: u64,
 }
 
 impl ShardState {
@@ -164,18 +179,20 @@ impl ShardState {
             halt: None,
             ahead: Vec::new(),
             partition: None,
+            parked: 0,
         }
     }
 
     /// Whether a process with this partition can handle the shard: it is divided by that, or has all slices
-    /// and is as far with each.
+    /// and is as far with each key.
     pub fn is_partitioned_by(&self, partition: Option<&str>) -> bool {
         let position = self.position();
         let is_even = self
             .ahead
             .iter()
             .all(|ahead| ahead.checkpoint.position <= position);
-        (is_even && self.shard.slices == Slices::ALL) || self.partition.as_deref() == partition
+        (is_even && self.parked == 0 && self.shard.slices == Slices::ALL)
+            || self.partition.as_deref() == partition
     }
 
     /// The position up to which all slices of the shard are handled.

@@ -2,8 +2,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::{
-    BoxFuture, Checkpoint, Epoch, HasReader, Incarnation, Position, ReaderSource, Shard,
-    ShardStore, SortKey, StoreError, Transactional, VersionStore, ViewTransaction,
+    BoxFuture, Checkpoint, Epoch, HasReader, Incarnation, ParkedChange, Position, ReaderSource,
+    Shard, ShardStore, SortKey, StoreError, Transactional, VersionStore, ViewTransaction,
     ViewTransactions,
 };
 
@@ -266,6 +266,10 @@ pub struct ViewBatch {
     pub incarnation: Incarnation,
     /// The changes, at most one per key and model.
     pub changes: Vec<ViewChange>,
+    /// The changes of parked keys, at most one per key. If one of them is not parked as the change
+    /// requires, the commit fails with [`ViewCommitError::Moved`]. Empty in a store without
+    /// [shards](ViewCapabilities::shards).
+    pub parked: Vec<ParkedChange>,
 }
 
 /// A view to write or to delete.
@@ -305,7 +309,8 @@ impl From<Option<Vec<u8>>> for StoredView {
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ViewCommitError {
-    /// Another process moved the checkpoint, or claimed the shard. Read the checkpoint and start again.
+    /// Another process moved the checkpoint, claimed the shard, or changed a parked key. Read the checkpoint
+    /// and start again.
     /// Nothing was written, or, with [`CommitMode::ByPosition`], changes that the store did not have.
     #[error("the checkpoint has moved to {}", .found.unwrap_or_default())]
     Moved {

@@ -236,6 +236,7 @@ impl HeldCheckpoint {
             },
             incarnation: self.view_incarnation,
             changes,
+            parked: Vec::new(),
         })
     }
 

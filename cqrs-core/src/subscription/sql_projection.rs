@@ -98,6 +98,7 @@ pub(super) async fn set_up(
         to: Position::START.into(),
         incarnation: views.view_incarnation(),
         changes: Vec::new(),
+        parked: Vec::new(),
     };
     let tx = slot
         .into_inner()

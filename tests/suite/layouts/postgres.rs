@@ -22,6 +22,7 @@ const LATER: &[&str] = &[
     include_str!("../../../adapters/postgres/src/sql/migrations/0012_halts.sql"),
     include_str!("../../../adapters/postgres/src/sql/migrations/0013_divisions.sql"),
     include_str!("../../../adapters/postgres/src/sql/migrations/0014_versions.sql"),
+    include_str!("../../../adapters/postgres/src/sql/migrations/0015_parked_keys.sql"),
 ];
 
 /// The version of the current layout.

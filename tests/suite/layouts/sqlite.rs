@@ -16,6 +16,7 @@ const LATER: &[&str] = &[
     include_str!("../../../adapters/sqlite/src/sql/migrations/0006_halts.sql"),
     include_str!("../../../adapters/sqlite/src/sql/migrations/0007_divisions.sql"),
     include_str!("../../../adapters/sqlite/src/sql/migrations/0008_versions.sql"),
+    include_str!("../../../adapters/sqlite/src/sql/migrations/0009_parked_keys.sql"),
 ];
 
 /// The version of the current layout.

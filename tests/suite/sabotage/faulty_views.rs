@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cqrs_conformance::ViewFixture;
-use cqrs_core::Memory;
 use cqrs_core::store::{
-    Attendance, BoxFuture, Checkpoint, Claim, Division, Epoch, Halt, Incarnation, ModelSchema,
-    ProjectionVersion, Relocation, Roster, Shard, ShardState, ShardStore, SkippedEvent, SortKey,
-    StoreError, StoredView, VersionChange, VersionRemoval, VersionStep, VersionStore, ViewBatch,
-    ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore, WorkerId,
+    Attendance, BoxFuture, Checkpoint, Claim, Division, Epoch, Halt, Incarnation, KeyRelease,
+    ModelSchema, ParkedChange, ParkedKey, ProjectionVersion, Relocation, Roster, Shard, ShardState,
+    ShardStore, SkippedEvent, Slices, SortKey, StoreError, StoredView, VersionChange,
+    VersionRemoval, VersionStep, VersionStore, ViewBatch, ViewCapabilities, ViewCommitError,
+    ViewPage, ViewScan, ViewStore, WorkerId,
 };
+use cqrs_core::{Memory, Position};
 
 /// The bodies of views.
 type Views = Vec<Option<Vec<u8>>>;
@@ -50,6 +51,12 @@ pub enum ViewFault {
     SwitchesWhatIsHeld,
     TakesEachVersionForTheFirst,
     RemovesWhatIsAttended,
+    ParksNothing,
+    ParksWithoutFence,
+    ReleasesNothing,
+    ReleasesUnfenced,
+    KeepsLaterKeys,
+    LosesKeysWhenDivided,
 }
 
 /// The data of a faulty view store, shared by its handles. Also the handles: they have no state of
@@ -110,6 +117,7 @@ impl FaultyViews {
             // The copy has the views only, of all shards.
             batch.epoch = Epoch::UNCLAIMED;
             batch.shard = whole;
+            batch.parked.clear();
             let replicated = replica.copy.commit(batch).await;
             replicated.expect("the copy has no other writer");
         }
@@ -143,12 +151,21 @@ impl FaultyViews {
                     from: from.map(|checkpoint| checkpoint.position),
                     changes: batch.changes.drain(..25).collect(),
                     shard,
+                    parked: Vec::new(),
                     ..batch
                 };
                 self.data.commit(part).await?;
                 super::a_while().await;
             }
             ViewFault::TruncatesSubscriptions => batch.shard.subscription.truncate(64),
+            ViewFault::ParksNothing => batch.parked.clear(),
+            ViewFault::ParksWithoutFence => {
+                let parked = self.data.parked(batch.shard.clone()).await?;
+                for change in &mut batch.parked {
+                    let found = parked.iter().find(|parked| parked.key == change.key());
+                    *change = with_from(change, found.map(|parked| parked.first));
+                }
+            }
             ViewFault::IgnoresEpochs => batch.epoch = self.epoch(&batch.shard).await?,
             ViewFault::KeepsOldSortKeys => {
                 let mut shared = self.shared();
@@ -290,6 +307,27 @@ impl FaultyViews {
         Ok(found.map(|state| state.epoch).unwrap_or_default())
     }
 
+    /// Changes parked keys, from wherever the shard is.
+    async fn park(&self, shard: &Shard, parked: Vec<ParkedChange>) -> Result<(), StoreError> {
+        let states = self.data.shards(shard.subscription.clone()).await?;
+        let state = states.into_iter().find(|state| state.shard == *shard);
+        let Some((state, at)) = state.and_then(|state| Some((state.clone(), state.checkpoint?)))
+        else {
+            return Ok(());
+        };
+        let batch = ViewBatch {
+            shard: shard.clone(),
+            epoch: state.epoch,
+            from: Some(at.position),
+            to: at,
+            incarnation: self.data.view_incarnation(),
+            changes: Vec::new(),
+            parked,
+        };
+        self.data.commit(batch).await.expect("nobody else writes");
+        Ok(())
+    }
+
     /// Ends the attendance of all processes.
     async fn rob_owners(
         &self,
@@ -389,12 +427,37 @@ impl ShardStore for FaultyViews {
                 let found = self.data.checkpoint(&relocation.shard).await?;
                 relocation.from = found.map(|found| found.position);
             }
-            self.data.relocate(relocation).await
+            let shard = relocation.shard.clone();
+            let before = self.data.parked(shard.clone()).await?;
+            let is_moved = self.data.relocate(relocation).await?;
+            if self.fault == ViewFault::KeepsLaterKeys && is_moved {
+                let left = self.data.parked(shard.clone()).await?;
+                let removed = before.into_iter().filter(|parked| !left.contains(parked));
+                self.park(&shard, removed.map(ParkedChange::Park).collect())
+                    .await?;
+            }
+            Ok(is_moved)
         })
     }
 
     fn divide(&self, division: Division) -> BoxFuture<'_, Result<bool, StoreError>> {
-        self.data.divide(division)
+        Box::pin(async move {
+            let whole = Shard::whole(division.subscription());
+            let parked = self.data.parked(whole.clone()).await?;
+            let is_divided = self.data.divide(division).await?;
+            if self.fault == ViewFault::LosesKeysWhenDivided && is_divided {
+                for state in self.data.shards(whole.subscription).await? {
+                    let own = parked.iter();
+                    let own = own.filter(|key| state.shard.slices.contains(key.slice()));
+                    let unpark = own.map(|key| ParkedChange::Unpark {
+                        key: key.key.clone(),
+                        from: key.first,
+                    });
+                    self.park(&state.shard, unpark.collect()).await?;
+                }
+            }
+            Ok(is_divided)
+        })
     }
 
     fn skipped(
@@ -402,6 +465,59 @@ impl ShardStore for FaultyViews {
         subscription: String,
     ) -> BoxFuture<'_, Result<Vec<SkippedEvent>, StoreError>> {
         self.data.skipped(subscription)
+    }
+
+    fn parked(&self, shard: Shard) -> BoxFuture<'_, Result<Vec<ParkedKey>, StoreError>> {
+        self.data.parked(shard)
+    }
+
+    fn release_keys(&self, release: KeyRelease) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move {
+            let parked = self
+                .data
+                .parked(Shard::whole(&*release.subscription))
+                .await?;
+            let released = parked.iter().filter_map(|key| release.apply(key));
+            match self.fault {
+                ViewFault::ReleasesNothing => Ok(released.count() as u64),
+                ViewFault::ReleasesUnfenced => {
+                    let moves: Vec<_> = parked
+                        .iter()
+                        .filter_map(|key| {
+                            Some(ParkedChange::Move {
+                                from: key.first,
+                                to: release.apply(key)?,
+                            })
+                        })
+                        .collect();
+                    let count = moves.len() as u64;
+                    for state in self.data.shards(release.subscription.clone()).await? {
+                        let own = moves.iter().filter(|change| {
+                            state.shard.slices.contains(Slices::of_tag(change.key()))
+                        });
+                        self.park(&state.shard, own.cloned().collect()).await?;
+                    }
+                    Ok(count)
+                }
+                _ => self.data.release_keys(release).await,
+            }
+        })
+    }
+}
+
+/// The same change of a key that is parked at this event.
+fn with_from(change: &ParkedChange, from: Option<Position>) -> ParkedChange {
+    match (from, change.to()) {
+        (None, Some(to)) => ParkedChange::Park(to.clone()),
+        (Some(from), Some(to)) => ParkedChange::Move {
+            from,
+            to: to.clone(),
+        },
+        (Some(from), None) => ParkedChange::Unpark {
+            key: change.key().to_owned(),
+            from,
+        },
+        (None, None) => change.clone(),
     }
 }
 

@@ -121,6 +121,7 @@ impl SingleWrites {
             to: Checkpoint::default(),
             incarnation: Incarnation::default(),
             changes: vec![change],
+            parked: Vec::new(),
         };
         store.commit(batch).await
     }

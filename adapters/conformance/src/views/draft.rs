@@ -72,5 +72,6 @@ pub(super) fn batch(from: Option<u64>, to: u64, mut changes: Vec<ViewChange>) ->
         to: Position::new(to).into(),
         incarnation: Incarnation::default(),
         changes,
+        parked: Vec::new(),
     }
 }

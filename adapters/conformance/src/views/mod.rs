@@ -8,6 +8,7 @@ mod draft;
 mod fence;
 mod halts;
 mod many;
+mod parking;
 mod scan;
 mod shards;
 mod specification;
@@ -35,6 +36,11 @@ pub use halts::{
 pub use many::{
     v1_each_subscription_has_its_own_checkpoint, v3_many_views_are_loaded_at_once,
     v4_the_longest_keys_and_values_are_told_apart,
+};
+pub use parking::{
+    v1_a_division_keeps_parked_keys, v1_parked_keys_change_with_their_checkpoint,
+    v2_a_checkpoint_that_moves_back_removes_later_keys,
+    v2_a_commit_that_finds_other_parked_keys_writes_nothing, v2_a_release_fences_the_owner,
 };
 pub use scan::{v4_rows_and_total_are_of_one_snapshot, v4_scans_follow_changes};
 pub use shards::{

@@ -1,11 +1,12 @@
 use cqrs_core::Timestamp;
 use cqrs_core::store::{
-    Blueprint, Epoch, Fingerprint, ProjectionVersion, Shard, VersionChange, VersionRemoval,
-    VersionStep, VersionStore, ViewBatch, ViewStore, WorkerId,
+    Blueprint, Epoch, Fingerprint, ParkedChange, ProjectionVersion, Shard, VersionChange,
+    VersionRemoval, VersionStep, VersionStore, ViewBatch, ViewStore, WorkerId,
 };
 
 use super::client::{checkpoint, commit, load_to_fold, open, open_many, prepare};
 use super::draft::{SUBSCRIPTION, batch, cards, put};
+use super::parking::parked;
 use super::shards::{LONG, NO_SHARDS, attend, claim, shards};
 use crate::tasks::race;
 use crate::{Outcome, ViewFixture};
@@ -128,6 +129,7 @@ pub async fn v2_a_version_in_use_is_not_removed<F: ViewFixture>(fixture: &F) -> 
     assert_eq!(claim(shards, worker, 0).await, Some(1), "V2: a new shard");
     let written = ViewBatch {
         epoch: Epoch::new(1),
+        parked: vec![ParkedChange::Park(parked("a", 3))],
         ..batch(None, 3, vec![put(&cards, "a", "1")])
     };
     commit(&*store, written).await;
@@ -156,6 +158,8 @@ pub async fn v2_a_version_in_use_is_not_removed<F: ViewFixture>(fixture: &F) -> 
         None,
         "V2: claimed as if new"
     );
+    let left = shards.parked(Shard::whole(SUBSCRIPTION)).await;
+    assert_eq!(left.expect("is read"), [], "V2: the parked keys");
     let stored = shards.shards(SUBSCRIPTION.to_owned()).await;
     let epochs: Vec<_> = stored
         .expect("shards")

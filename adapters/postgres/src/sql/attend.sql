@@ -25,7 +25,8 @@ SELECT
     id AS owner, subscriptions, NULL::bigint AS epoch, NULL AS subscription,
     NULL::smallint AS first_slice, NULL::smallint AS last_slice, NULL::bigint AS position,
     NULL::uuid AS last_event, NULL::bigint AS last_event_position, NULL AS halt, NULL AS halt_reason,
-    NULL::bigint AS halt_since, NULL::bigint AS halt_position, NULL AS ahead, NULL AS divided_by
+    NULL::bigint AS halt_since, NULL::bigint AS halt_position, NULL AS ahead, NULL AS divided_by,
+    NULL::bigint AS parked
 FROM live
 UNION ALL
 SELECT
@@ -37,7 +38,13 @@ SELECT
             THEN shard.last_event
     END,
     shard.last_event_position, shard.halt, shard.halt_reason, shard.halt_since, shard.halt_position,
-    shard.ahead, shard.divided_by
+    shard.ahead, coalesce(parked.partition, shard.divided_by), parked.keys
 FROM cqrs.checkpoints AS shard LEFT JOIN live ON live.id = shard.owner
+CROSS JOIN LATERAL (
+    SELECT count(*) AS keys, min(partition) AS partition
+    FROM cqrs.parked_keys
+    WHERE parked_keys.subscription = shard.subscription
+        AND slice BETWEEN shard.first_slice AND shard.last_slice
+) AS parked
 WHERE shard.subscription IN (SELECT unnest(subscriptions) FROM live)
 ORDER BY subscription, first_slice, owner

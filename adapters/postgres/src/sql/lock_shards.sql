@@ -8,8 +8,14 @@ SELECT
             THEN shard.last_event
     END,
     shard.last_event_position, shard.halt, shard.halt_reason, shard.halt_since, shard.halt_position,
-    shard.ahead, shard.divided_by
+    shard.ahead, coalesce(parked.partition, shard.divided_by), parked.keys
 FROM cqrs.checkpoints AS shard
+CROSS JOIN LATERAL (
+    SELECT count(*) AS keys, min(partition) AS partition
+    FROM cqrs.parked_keys
+    WHERE parked_keys.subscription = shard.subscription
+        AND slice BETWEEN shard.first_slice AND shard.last_slice
+) AS parked
 WHERE shard.subscription = $1
 ORDER BY shard.first_slice
-FOR UPDATE
+FOR UPDATE OF shard

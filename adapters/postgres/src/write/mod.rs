@@ -14,6 +14,7 @@ mod lock_waits;
 mod log_end;
 pub(crate) mod log_session;
 pub(crate) mod models;
+pub(crate) mod parking;
 mod pipeline;
 pub(crate) mod reconnect_backoff;
 pub(crate) mod request;

@@ -64,7 +64,7 @@ pub(crate) async fn remove(shared: &Shared, removal: &VersionRemoval) -> Result<
         return Ok(false);
     }
     replace(&transaction, sql, &removal.projection, &left).await?;
-    for statement in [&sql.forget_shards, &sql.delete_skipped] {
+    for statement in [&sql.forget_shards, &sql.forget_parked, &sql.delete_skipped] {
         let statement = transaction.prepare(statement).await?;
         transaction.execute(&statement, &[subscription]).await?;
     }

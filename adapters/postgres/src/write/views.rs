@@ -2,13 +2,14 @@ use cqrs_core::Position;
 use cqrs_core::store::{ViewBatch, ViewChange, ViewCommitError};
 use cqrs_kit::view_changes::{ModelChanges, by_model};
 
-use super::checkpoint;
 use super::view_commit::{CommitStatement, Durability};
+use super::{checkpoint, parking};
 use crate::fault::{Fault, Kind};
 use crate::link::connection::Connection;
 use crate::schema::Schema;
 use crate::sql::Sql;
 use crate::store::Shared;
+use crate::transaction::pooled::PooledTransaction;
 
 /// Maximum number of attempts to commit when other transactions cause a deadlock or a failed
 /// serialization.
@@ -59,6 +60,9 @@ async fn attempt(
     batch: &ViewBatch,
     changes: &[ModelChanges<Schema>],
 ) -> Result<CommitOutcome, Fault> {
+    if !batch.parked.is_empty() {
+        return attempt_with_keys(shared, batch, changes).await;
+    }
     // The statement commits by itself. Sessions are read committed: after a wait for the
     // checkpoint's row, its new position is compared.
     let connection = shared.pool.get().await?;
@@ -72,6 +76,33 @@ async fn attempt(
     match write(&connection, &shared.sql, batch, changes, durability).await {
         Ok(Fence::Passed) => Ok(CommitOutcome::Done),
         Ok(Fence::Moved(found)) => Ok(CommitOutcome::Moved(found)),
+        Err(fault) if fault.kind() == Kind::Lost => Ok(CommitOutcome::Unknown(fault)),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Commits a batch that changes parked keys, which takes several statements.
+async fn attempt_with_keys(
+    shared: &Shared,
+    batch: &ViewBatch,
+    changes: &[ModelChanges<Schema>],
+) -> Result<CommitOutcome, Fault> {
+    let client = shared.pool.get().await?;
+    // Rolled back on drop.
+    let transaction = PooledTransaction::new(client, PooledTransaction::READ_COMMITTED);
+    transaction.begin().await?;
+    let written = write(
+        &transaction,
+        &shared.sql,
+        batch,
+        changes,
+        Durability::Flushed,
+    );
+    if let Fence::Moved(found) = written.await? {
+        return Ok(CommitOutcome::Moved(found));
+    }
+    match transaction.commit().await.map_err(Fault::from) {
+        Ok(()) => Ok(CommitOutcome::Done),
         Err(fault) if fault.kind() == Kind::Lost => Ok(CommitOutcome::Unknown(fault)),
         Err(fault) => Err(fault),
     }
@@ -145,7 +176,7 @@ async fn attempt_in(
     }
 }
 
-/// Moves the checkpoint and writes the changes, with one statement.
+/// Moves the checkpoint and writes the changes, with one statement, after those of parked keys.
 async fn write(
     client: &Connection,
     sql: &Sql,
@@ -153,7 +184,8 @@ async fn write(
     changes: &[ModelChanges<Schema>],
     durability: Durability,
 ) -> Result<Fence, Fault> {
-    if client.incarnations().views == batch.incarnation {
+    let are_parked = batch.parked.is_empty() || parking::change(client, sql, batch).await?;
+    if are_parked && client.incarnations().views == batch.incarnation {
         let commit = CommitStatement::new(sql, batch, changes, durability);
         // Batches that change other models have other texts, so there may be many of them.
         let statement = client.prepare_foreign(commit.sql()).await?;

@@ -47,6 +47,7 @@ fn batch(from: Option<u64>, to: u64) -> ViewBatch {
         to: Position::new(to).into(),
         incarnation: Incarnation::default(),
         changes: Vec::new(),
+        parked: Vec::new(),
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod engine;
 mod inline;
 mod inline_policy;
 mod models;
+pub(crate) mod parking;
 mod queue;
 mod request;
 pub(crate) mod shards;

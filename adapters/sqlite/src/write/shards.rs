@@ -233,15 +233,16 @@ pub(crate) fn relocate(conn: &Connection, relocation: &Relocation) -> Result<boo
             .map(|event| event.position.get().cast_signed()),
         skipped.is_some(),
     ))?;
-    if let (1, Some(event)) = (moved, skipped) {
-        conn.prepare_cached(sql::INSERT_SKIPPED)?.execute((
-            &shard.subscription,
-            event.position.get().cast_signed(),
-            &event.reason,
-            event.time.as_microsecond(),
-        ))?;
+    match skipped {
+        _ if moved == 0 => return Ok(false),
+        Some(event) => insert_skipped(conn, &shard.subscription, event)?,
+        None => {
+            let values = (&shard.subscription, first, last, row::number(to.position));
+            conn.prepare_cached(sql::DELETE_PARKED_AFTER)?
+                .execute(values)?;
+        }
     }
-    Ok(moved == 1)
+    Ok(true)
 }
 
 pub(crate) fn divide(conn: &Connection, division: &Division) -> Result<bool, Fault> {
@@ -273,6 +274,20 @@ pub(crate) fn divide(conn: &Connection, division: &Division) -> Result<bool, Fau
         ))?;
     }
     Ok(true)
+}
+
+pub(super) fn insert_skipped(
+    conn: &Connection,
+    subscription: &str,
+    event: &SkippedEvent,
+) -> Result<(), Fault> {
+    conn.prepare_cached(sql::INSERT_SKIPPED)?.execute((
+        subscription,
+        row::number(event.position),
+        &event.reason,
+        event.time.as_microsecond(),
+    ))?;
+    Ok(())
 }
 
 pub(crate) fn skipped(conn: &Connection, subscription: &str) -> Result<Vec<SkippedEvent>, Fault> {
@@ -310,6 +325,7 @@ fn shard_state(row: &Row<'_>) -> Result<ShardState, Fault> {
         ahead: ahead::decode(row.get::<_, Option<String>>(12)?.as_deref())
             .map_err(|why| Fault::corrupt(format!("a divided shard: {why}")))?,
         partition: row.get(13)?,
+        parked: row.get::<_, i64>(14)?.cast_unsigned(),
     })
 }
 
@@ -330,9 +346,9 @@ fn halt_of(row: &Row<'_>) -> Result<Option<Halt>, Fault> {
     }))
 }
 
-fn time(row: &Row<'_>, column: usize) -> Result<Timestamp, Fault> {
+pub(super) fn time(row: &Row<'_>, column: usize) -> Result<Timestamp, Fault> {
     let time = Timestamp::from_microsecond(row.get(column)?);
-    time.map_err(|why| Fault::corrupt(format!("the time of a halt: {why}")))
+    time.map_err(|why| Fault::corrupt(format!("a time of a shard: {why}")))
 }
 
 pub(super) fn worker_id(row: &Row<'_>, column: usize) -> Result<WorkerId, Fault> {

@@ -402,6 +402,7 @@ fn views(model: ModelSchema, from: Option<Position>) -> ViewBatch {
             view: Some((b"{}".to_vec(), Vec::new())),
             position: Position::new(1),
         }],
+        parked: Vec::new(),
     }
 }
 

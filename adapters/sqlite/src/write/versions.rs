@@ -57,7 +57,7 @@ pub(crate) fn remove(
         return Ok(false);
     }
     replace(conn, &removal.projection, &left)?;
-    for statement in [sql::FORGET_SHARDS, sql::DELETE_SKIPPED] {
+    for statement in [sql::FORGET_SHARDS, sql::FORGET_PARKED, sql::DELETE_SKIPPED] {
         conn.prepare_cached(statement)?
             .execute([&removal.subscription])?;
     }

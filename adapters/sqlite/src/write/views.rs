@@ -1,12 +1,14 @@
 use cqrs_core::Position;
-use cqrs_core::store::{Checkpoint, Epoch, Shard, ViewBatch, ViewChange, ViewCommitError};
+use cqrs_core::store::{
+    Checkpoint, Epoch, ParkedChange, Shard, ViewBatch, ViewChange, ViewCommitError,
+};
 use cqrs_core::views::SortKey;
 use cqrs_kit::view_changes::{ModelChanges, by_model};
 use rusqlite::{CachedStatement, Connection};
 use tokio::sync::oneshot;
 
-use super::shards;
 use super::task::{Log, Responder, Task};
+use super::{parking, shards};
 use crate::dialect::{self, Tables};
 use crate::fault::Fault;
 use crate::{row, sql};
@@ -18,6 +20,7 @@ pub(crate) struct ViewTask {
     from: Option<Position>,
     to: Checkpoint,
     changes: Vec<ModelChanges<Tables>>,
+    parked: Vec<ParkedChange>,
     bytes: usize,
     responder: Responder<Result<(), ViewCommitError>>,
 }
@@ -34,6 +37,7 @@ impl ViewTask {
             epoch,
             from,
             to,
+            parked,
             ..
         } = batch;
         Ok((
@@ -43,6 +47,7 @@ impl ViewTask {
                 from,
                 to,
                 changes,
+                parked,
                 bytes,
                 responder,
             },
@@ -54,6 +59,7 @@ impl ViewTask {
         for model in &self.changes {
             write_model(conn, model)?;
         }
+        parking::write(conn, &self.shard.subscription, &self.parked)?;
         let mut checkpoint = conn.prepare_cached(sql::UPSERT_CHECKPOINT)?;
         let last = self
             .to
@@ -78,13 +84,15 @@ impl Task for ViewTask {
         // the last one to claim the shard finds its own epoch. The lock is
         // held, so the views and the checkpoint change together, or not at all (V1, V2).
         let found = row::checkpoint(log.conn, &self.shard)?.map(|found| found.position);
-        let answer =
-            if found == self.from && shards::epoch(log.conn, &self.shard)? == Some(self.epoch) {
-                self.write(log.conn)?;
-                Ok(())
-            } else {
-                Err(ViewCommitError::Moved { found })
-            };
+        let is_at_start = found == self.from
+            && shards::epoch(log.conn, &self.shard)? == Some(self.epoch)
+            && parking::are_at_start(log.conn, &self.shard.subscription, &self.parked)?;
+        let answer = if is_at_start {
+            self.write(log.conn)?;
+            Ok(())
+        } else {
+            Err(ViewCommitError::Moved { found })
+        };
         self.responder.decide(answer);
         Ok(())
     }
@@ -98,7 +106,8 @@ impl Task for ViewTask {
             return Ok(None);
         }
         let found = row::checkpoint(conn, &self.shard)?;
-        Ok(Some(found == Some(self.to)))
+        let are_done = parking::are_done(conn, &self.shard.subscription, &self.parked)?;
+        Ok(Some(found == Some(self.to) && are_done))
     }
 
     fn answer(self: Box<Self>) {

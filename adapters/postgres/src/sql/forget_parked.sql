@@ -1,0 +1,1 @@
+DELETE FROM cqrs.parked_keys WHERE subscription = $1

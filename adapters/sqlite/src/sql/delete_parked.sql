@@ -1,0 +1,1 @@
+DELETE FROM parked_keys WHERE subscription = ?1 AND slice = ?2 AND key = ?3

@@ -1,0 +1,1 @@
+DELETE FROM parked_keys WHERE subscription = ?1
