@@ -59,6 +59,9 @@ mod guides {
     #[doc = include_str!("../docs/guides/partitions.md")]
     mod partitions {}
 
+    #[doc = include_str!("../docs/guides/deployments.md")]
+    mod deployments {}
+
     #[doc = include_str!("../docs/guides/shutdown.md")]
     mod shutdown {}
 

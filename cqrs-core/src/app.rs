@@ -33,10 +33,10 @@
 
 pub use crate::auth::{AccessRequest, Action, Actor, AllowAll, Authorizer, HeldPermissions};
 pub use crate::dispatcher::{
-    After, Answer, Bookmark, Builder, Dispatcher, ExecuteAndWaitCall, ExecuteCall, Health, History,
-    Named, ProbeResult, QueryCall, Receipt, Session, ShardHealth, StateCacheHealth, StateCall,
-    SubscriptionHealth, SubscriptionKind, SubscriptionState, SubscriptionStatus, Subscriptions,
-    Unfinished, WaitError, Watch,
+    After, Answer, Bookmark, Builder, Comparison, Dispatcher, ExecuteAndWaitCall, ExecuteCall,
+    Health, History, Named, ProbeResult, QueryCall, Rebuild, Receipt, Session, ShardHealth,
+    StateCacheHealth, StateCall, SubscriptionHealth, SubscriptionKind, SubscriptionState,
+    SubscriptionStatus, Subscriptions, Unfinished, WaitError, Watch,
 };
 pub use crate::module::Module;
 pub use crate::wiring::{

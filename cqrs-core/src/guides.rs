@@ -15,6 +15,7 @@ guides! {
     aggregates: "aggregates.md",
     authorization: "authorization.md",
     commands: "commands.md",
+    deployments: "deployments.md",
     dynamic_dispatch: "dynamic-dispatch.md",
     errors: "errors.md",
     events: "events.md",

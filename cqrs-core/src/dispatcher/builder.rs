@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::Dispatcher;
+use super::answering::AnsweringVersion;
 use super::catch_up::CatchUp;
 use super::handler_slots::{command_slots, query_slots};
 use super::inner::{CallLimits, Inner};
@@ -14,6 +15,7 @@ use super::lifecycle::Lifecycle;
 use super::reaction::Reaction;
 use super::registration::register;
 use super::sent::SentCommands;
+use super::version_task::VersionTask;
 use crate::Timestamp;
 use crate::auth::Authorizer;
 use crate::clock::Clock;
@@ -22,8 +24,10 @@ use crate::handler::{AggregateType, ModelType, Services};
 use crate::message::Storage;
 use crate::module::Module;
 use crate::registry::{AggregateEntry, Registry};
-use crate::store::{EventLog, ModelSchema, Store, StoreError, ViewStore};
-use crate::subscription::{self, Coordinator, Crew, Follower, Phase, RunWorker, Tasks, unless};
+use crate::store::{EventLog, ModelSchema, ProjectionVersion, Store, StoreError, ViewStore};
+use crate::subscription::{
+    self, Coordinator, Crew, Follower, Phase, Progress, RunWorker, Tasks, unless,
+};
 use crate::trace;
 use crate::views::ReadModel;
 use crate::wiring::{
@@ -274,6 +278,14 @@ impl Builder {
         self
     }
 
+    /// Lets a new version of a projection become live only when somebody
+    /// [switches](super::Subscriptions::switch) to it, also once it is complete. Concerns the versions that
+    /// are not in the store yet, except for the first one of a projection. Defaults to `false`.
+    pub fn hold_versions(mut self, hold: bool) -> Self {
+        self.holds_versions = hold;
+        self
+    }
+
     /// Maximum number of positions between the head of the log and a projection at which that counts as
     /// caught up, for [`readiness`](Dispatcher::readiness). Defaults to 1,000.
     pub fn ready_lag(mut self, positions: u64) -> Self {
@@ -332,7 +344,7 @@ impl Builder {
             .await?;
         let models = plan.models();
         // Before the tables: a version that was built by other code may have others.
-        register(&plan, &stores, self.holds_versions).await?;
+        let versions = register(&plan, &stores, self.holds_versions).await?;
         prepare(&models, &stores.views).await?;
         let mut workers = Vec::new();
         let mut projections = Vec::new();
@@ -372,9 +384,10 @@ impl Builder {
                 }
             }
         }
+        let answering = answering_versions(&plan, &versions, &workers);
         let inner = Inner {
             commands: command_slots(&plan.command_handlers, &self.services),
-            queries: query_slots(&plan, &self.services, &models, &stores),
+            queries: query_slots(&plan, &self.services, &models, &stores, &answering),
             authorizer: self.authorizer,
             log_permission: self.log_permission,
             limits: self.limits,
@@ -385,7 +398,8 @@ impl Builder {
                 stored_aggregates(&plan.aggregates),
             ),
             workers,
-            projections: plan.projections.iter().map(|it| it.entry.source).collect(),
+            answering,
+            projections: plan.projections.iter().map(|it| it.entry).collect(),
             description: Description::new(&plan, warnings),
             sent: self.sent,
             lifecycle: Lifecycle::new(&self.roles),
@@ -414,13 +428,9 @@ impl Builder {
             let run = coordinator.run(dispatcher.inner.lifecycle.watch(), tasks.gone());
             tasks.spawn_coordinator(watched(dispatcher.clone(), COORDINATOR, run));
         }
-        for place in 0..plan.projections.len() {
-            if self.roles.contains(&Role::Queries) {
-                tasks.spawn(catch_up(dispatcher.clone(), place));
-            } else {
-                dispatcher.inner.catch_up.complete(place);
-            }
-        }
+        follow_versions(&dispatcher, &versions, &tasks).await?;
+        let is_asked = self.roles.contains(&Role::Queries);
+        note_catch_ups(&dispatcher, plan.projections.len(), is_asked, &tasks);
         dispatcher.workers = Some(tasks);
         Ok(dispatcher)
     }
@@ -493,6 +503,45 @@ impl Coordinators {
     }
 }
 
+/// Those of the projections whose own version, which has not been live, does not answer queries.
+fn answering_versions(
+    plan: &Plan,
+    versions: &[Vec<ProjectionVersion>],
+    workers: &[Progress],
+) -> Vec<Option<Arc<AnsweringVersion>>> {
+    let planned = plan.projections.iter().zip(versions).zip(workers);
+    let all = planned.map(|((projection, versions), progress)| {
+        let mut stored = versions.iter();
+        let own = stored.find(|it| it.version == projection.entry.version);
+        let answers = versions.is_empty() || own.is_some_and(|own| own.was_live);
+        (!answers).then(|| {
+            let aggregates = plan.aggregates.iter().map(|it| it.aggregate.name);
+            let partitions = aggregates.chain(projection.entry.partition).collect();
+            let progress = progress.clone();
+            Arc::new(AnsweringVersion::new(projection, partitions, progress))
+        })
+    });
+    all.collect()
+}
+
+/// Has the versions that are live answer, for the projections whose own version is not, and follows these.
+async fn follow_versions(
+    dispatcher: &Dispatcher,
+    versions: &[Vec<ProjectionVersion>],
+    tasks: &Arc<Tasks>,
+) -> Result<(), StoreError> {
+    for (answering, versions) in dispatcher.inner.answering.iter().zip(versions) {
+        let Some(answering) = answering.clone() else {
+            continue;
+        };
+        let task = VersionTask::new(dispatcher.clone(), answering, tasks);
+        // Before the first query.
+        task.answer_from(versions).await?;
+        tasks.spawn(task.run());
+    }
+    Ok(())
+}
+
 /// The name of a coordinator's task.
 const COORDINATOR: &str = "coordinator";
 
@@ -517,7 +566,7 @@ fn no_view_store() -> StoreError {
 }
 
 /// Runs workers of a projection or reaction, each with a follower of its own.
-fn run_worker(
+pub(super) fn run_worker(
     dispatcher: &Dispatcher,
     name: &'static str,
     follower: impl Fn() -> Box<dyn Follower> + Send + Sync + 'static,
@@ -542,6 +591,17 @@ async fn watched(dispatcher: Dispatcher, name: &'static str, run: impl Future<Ou
     run.await;
     // After a shutdown, or as the worker of a shard that was divided.
     guard.complete();
+}
+
+/// Notes when each projection has caught up: at once, in a process that answers no queries.
+fn note_catch_ups(dispatcher: &Dispatcher, projections: usize, is_asked: bool, tasks: &Tasks) {
+    for place in 0..projections {
+        if is_asked {
+            tasks.spawn(catch_up(dispatcher.clone(), place));
+        } else {
+            dispatcher.inner.catch_up.complete(place);
+        }
+    }
 }
 
 /// Notes when a projection has caught up.

@@ -49,9 +49,15 @@ impl Inner {
     /// Waits until the projection at this place has caught up, and marks it. One that is paused or has
     /// stopped counts as caught up: for how long is up to an operator.
     pub(super) async fn catch_up(&self, place: usize) {
-        let progress = &self.workers[place];
         let mut pause = MIN_PAUSE;
-        while !self.is_caught_up(progress).await {
+        loop {
+            // The version that answers queries. Another one may, later.
+            let answering = self.answering_progress(place, LOOK_TIME).await;
+            if let Ok(progress) = answering
+                && self.is_caught_up(&progress).await
+            {
+                break;
+            }
             sleep(pause).await;
             pause = (pause * 2).min(MAX_PAUSE);
         }

@@ -1,8 +1,9 @@
 use std::future::IntoFuture;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::inner::Inner;
+use super::query::confirm;
 use super::{ExecuteCall, Receipt, WaitError};
 use crate::error::{CommandError, Failure, QueryError};
 use crate::handler::Projection;
@@ -96,7 +97,7 @@ impl Inner {
         let places = projections.iter().map(|projection| {
             let AwaitedProjection { name, declared_at } = *projection;
             let mut known = self.projections.iter();
-            let place = known.position(|source| *source == declared_at);
+            let place = known.position(|entry| entry.source == declared_at);
             place.ok_or(Failure::NoProjection { name, declared_at })
         });
         places.collect()
@@ -115,9 +116,17 @@ impl Inner {
                 stores.push(store.clone());
             }
         }
+        let started = Instant::now();
         let max_wait = max_wait.unwrap_or(self.limits.wait);
-        self.reach(places, &stores, receipt.last(), max_wait)
-            .await?
-            .confirm(())
+        let left = || max_wait.saturating_sub(started.elapsed());
+        let mut projections = Vec::with_capacity(places.len());
+        for place in places {
+            projections.push(self.answering_progress(*place, left()).await?);
+        }
+        let waits = (left(), max_wait);
+        let known = self
+            .reach(&projections, &stores, receipt.last(), waits)
+            .await?;
+        confirm(projections.iter().zip(&known), ())
     }
 }

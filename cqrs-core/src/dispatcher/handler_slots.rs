@@ -1,13 +1,15 @@
 use std::any::TypeId;
 use std::sync::Arc;
 
+use super::answering::AnsweringVersion;
 use super::inner::QuerySlot;
+use super::query_sources::BuildingRead;
 use super::slots::{NewSlot, Slots};
 use crate::decision::CommandSlot;
 use crate::handler::{Input, InputKind, QueryInputs, ReaderStore, Services};
 use crate::registry::CommandHandlerEntry;
 use crate::store::ViewStore;
-use crate::wiring::{Models, Plan, Stores, is_same};
+use crate::wiring::{Models, Plan, PlannedProjection, Stores, is_same};
 
 /// The slots of command handlers, each with its services.
 pub(super) fn command_slots(
@@ -38,13 +40,16 @@ pub(super) fn query_slots(
     services: &Services,
     models: &Models,
     stores: &Stores,
+    answering: &[Option<Arc<AnsweringVersion>>],
 ) -> Slots<QuerySlot> {
     let slots = plan.query_handlers.iter().filter_map(|entry| {
         let inputs = (entry.inputs)();
         let readers: Vec<_> = inputs.iter().map(|input| stores.reader(input)).collect();
+        let reads = reads(plan, &inputs, &readers, models, stores);
         let slot = QuerySlot {
             entry,
-            reads: reads(plan, &inputs, &readers, models, stores),
+            building: building(plan, &inputs, &readers, models, stores, answering, &reads),
+            reads,
             stores: stores_read(&inputs, &readers, stores),
             reads_beside_log: readers
                 .iter()
@@ -98,15 +103,7 @@ fn reads(
         .collect();
     for (input, reader) in inputs.iter().zip(readers) {
         for (place, projection) in plan.projections.iter().enumerate() {
-            let may_write = match (input.kind, reader) {
-                (InputKind::Transaction(_), _) => projection.takes_transaction(),
-                (InputKind::Reader(_), Some(ReaderStore::Views(read))) => {
-                    let written = stores.of_projection(projection);
-                    written.is_some_and(|written| is_same(written, read))
-                }
-                _ => false,
-            };
-            if may_write {
+            if may_write(projection, input, reader.as_ref(), stores) {
                 reads.push(place);
             }
         }
@@ -114,6 +111,52 @@ fn reads(
     reads.sort_unstable();
     reads.dedup();
     reads.into()
+}
+
+/// Whether a projection may write what an input reads, if that is no read model.
+fn may_write(
+    projection: &PlannedProjection,
+    input: &Input,
+    reader: Option<&ReaderStore>,
+    stores: &Stores,
+) -> bool {
+    match (input.kind, reader) {
+        (InputKind::Transaction(_), _) => projection.takes_transaction(),
+        (InputKind::Reader(_), Some(ReaderStore::Views(read))) => {
+            let written = stores.of_projection(projection);
+            written.is_some_and(|written| is_same(written, read))
+        }
+        _ => false,
+    }
+}
+
+/// The projections among these that a query depends on, and whose own version does not answer yet.
+fn building(
+    plan: &Plan,
+    inputs: &[Input],
+    readers: &[Option<ReaderStore>],
+    models: &Models,
+    stores: &Stores,
+    answering: &[Option<Arc<AnsweringVersion>>],
+    reads: &[usize],
+) -> Box<[BuildingRead]> {
+    let building = reads.iter().enumerate().filter_map(|(place, worker)| {
+        let answering = answering[*worker].clone()?;
+        let of_projection = inputs.iter().enumerate().filter_map(|(input, kind)| {
+            let model = model_of(kind)?;
+            (models.get(&model)?.projection == *worker).then_some((input, model))
+        });
+        let projection = &plan.projections[*worker];
+        let mut others = inputs.iter().zip(readers);
+        Some(BuildingRead {
+            answering,
+            place,
+            models: of_projection.collect(),
+            is_read_otherwise: others
+                .any(|(input, reader)| may_write(projection, input, reader.as_ref(), stores)),
+        })
+    });
+    building.collect()
 }
 
 /// The view stores that a query reads from, without duplicates.

@@ -4,8 +4,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::SubscriptionKind;
+use super::answering::AnsweringVersion;
 use super::catch_up::CatchUp;
 use super::lifecycle::Lifecycle;
+use super::query_sources::BuildingRead;
 use super::sent::SentCommands;
 use super::slots::Slots;
 use crate::auth::Actor;
@@ -15,8 +17,7 @@ use crate::error::{Denied, Failure};
 use crate::handler::{Context, QueryInputs, QueryScope};
 use crate::json::MessageLimits;
 use crate::panic::guarded;
-use crate::registry::QueryHandlerEntry;
-use crate::source::Source;
+use crate::registry::{ProjectionEntry, QueryHandlerEntry};
 use crate::store::{EventLog, ViewStore};
 use crate::subscription::Progress;
 use crate::trace;
@@ -36,8 +37,10 @@ pub(crate) struct Inner {
     pub(crate) decisions: Decisions,
     /// Those of projections, then those of reactions.
     pub(crate) workers: Vec<Progress>,
-    /// The declarations of the projections, in the order of their workers.
-    pub(crate) projections: Box<[Source]>,
+    /// By the place of a projection. `None` if its own version answered queries when the dispatcher was built.
+    pub(crate) answering: Vec<Option<Arc<AnsweringVersion>>>,
+    /// The entries of the projections, in the order of their workers.
+    pub(crate) projections: Box<[&'static ProjectionEntry]>,
     pub(crate) description: Description,
     /// Set in tests of reactions only.
     pub(crate) sent: Option<Arc<SentCommands>>,
@@ -54,6 +57,8 @@ pub(crate) struct QuerySlot {
     pub(crate) takes_context: bool,
     /// The workers whose writes it reads, by their place in [`Inner::workers`].
     pub(crate) reads: Box<[usize]>,
+    /// Those of them whose own version did not answer queries when the dispatcher was built.
+    pub(crate) building: Box<[BuildingRead]>,
     /// The view stores that it reads from.
     pub(crate) stores: Box<[Arc<dyn ViewStore>]>,
     /// Whether it reads the database of the log with SQL, where command handlers write tables together

@@ -95,6 +95,11 @@ impl Lifecycle {
         }
     }
 
+    /// Whether queries of the program are accepted.
+    pub(super) fn has_queries(&self) -> bool {
+        self.check_query(Caller::Program).is_ok()
+    }
+
     /// Waits until queries of this caller are not accepted.
     pub(super) async fn refused(&self, caller: Caller) {
         let mut phase = self.watch();

@@ -1,7 +1,9 @@
 //! Carries commands and queries to their handlers.
 
+mod answering;
 mod builder;
 mod catch_up;
+mod comparison;
 mod execute;
 mod execute_and_wait;
 mod handler_slots;
@@ -11,7 +13,9 @@ mod lifecycle;
 mod named;
 mod probes;
 mod query;
+mod query_sources;
 mod reaction;
+mod rebuild;
 mod registration;
 pub(crate) mod sent;
 mod session;
@@ -20,6 +24,8 @@ mod slots;
 mod state;
 mod stored_shards;
 mod subscriptions;
+mod version_task;
+mod versions;
 mod wait_error;
 mod watch;
 
@@ -27,12 +33,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::Builder;
+pub use comparison::Comparison;
 pub use execute::ExecuteCall;
 pub use execute_and_wait::ExecuteAndWaitCall;
 pub use health::Health;
 pub use named::Named;
 pub use probes::ProbeResult;
 pub use query::QueryCall;
+pub use rebuild::Rebuild;
 pub use session::Session;
 pub use shutdown::Unfinished;
 pub use state::{History, StateCall};
@@ -48,6 +56,8 @@ pub use crate::subscription::{
 pub(crate) use inner::Inner;
 pub(crate) use lifecycle::Caller;
 pub(crate) use reaction::Reaction;
+
+use tokio::time::timeout;
 
 use crate::subscription::Tasks;
 
@@ -138,6 +148,10 @@ impl Dispatcher {
             worker
                 .wait_while_progressing(position, idle_timeout)
                 .await?;
+        }
+        for answering in self.inner.answering.iter().flatten() {
+            // It becomes live in a moment. If it does not, all events are handled anyway.
+            let _ = timeout(idle_timeout, answering.settled_or_held()).await;
         }
         Ok(())
     }

@@ -104,7 +104,8 @@ impl Inner {
         query.check()??;
         let awaited = self.wait_for(slot, &options).await?;
         let context = self.query_context(slot, options.actor)?;
-        let answer = query.answer(slot.scope(context.as_ref())).await?;
+        let scope = awaited.sources.scope(slot, context.as_ref());
+        let answer = query.answer(scope).await?;
         awaited.confirm(answer)
     }
 }

@@ -47,6 +47,8 @@ impl Dispatcher {
     /// Whether this process is to get requests. It is not if:
     ///
     /// - it is shutting down, or is not [live](Self::liveness)
+    /// - it answers queries, and some of them fail with
+    ///   [`Rebuilding`](crate::error::QueryErrorKind::Rebuilding)
     /// - it answers queries, and one of their projections has not yet caught up with the log since the
     ///   dispatcher was built, here or in the process that handles it, to within
     ///   [`Builder::ready_lag`](super::Builder::ready_lag)
@@ -78,12 +80,21 @@ impl Dispatcher {
                 health.name, health.position
             )
         });
+        let unanswered = inner
+            .answering
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| !inner.catch_up.missing().any(|missing| missing == *place))
+            .filter_map(|(_, answering)| answering.as_ref())
+            .filter(|answering| inner.lifecycle.has_queries() && answering.is_partly_unanswered())
+            .map(|answering| answering.rebuilding().to_string());
         ProbeResult {
             reasons: shutdown
                 .into_iter()
                 .chain(inner.lost_tasks())
                 .chain(stores)
                 .chain(projections)
+                .chain(unanswered)
                 .collect(),
         }
     }

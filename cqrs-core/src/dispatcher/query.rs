@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use tracing::Instrument;
 
 use super::inner::{Inner, QuerySlot};
+use super::query_sources::AwaitedSources;
 use super::{After, Bookmark, Dispatcher};
 use crate::CommandId;
 use crate::auth::Actor;
@@ -140,28 +141,21 @@ impl QueryOptions {
     }
 }
 
-/// The read models that a query has waited for, each with the incarnation of its store by then.
-#[must_use = "a loss of views is noticed by `confirm`"]
-pub(super) struct AwaitedViews<'i>(Vec<(&'i Progress, Incarnation)>);
-
-impl AwaitedViews<'_> {
-    /// Returns the answer, unless a store has lost commits since the wait: the handler may have read
-    /// views as they were before.
-    pub(super) fn confirm<A>(self, answer: A) -> Result<A, QueryError> {
-        if self
-            .0
-            .iter()
-            .any(|(progress, known)| progress.view_incarnation() != *known)
-        {
-            let reason = "its database lost the last commits of a read model in a crash while the \
-                          query ran: ask again";
-            let lost = StoreError::Unavailable {
-                reason: reason.into(),
-            };
-            return Err(Failure::from(lost).into());
-        }
-        Ok(answer)
+/// Returns the answer, unless one of these view stores has lost commits since it had this incarnation: the
+/// handler may have read views as they were before.
+pub(super) fn confirm<'p, A>(
+    mut awaited: impl Iterator<Item = (&'p Progress, &'p Incarnation)>,
+    answer: A,
+) -> Result<A, QueryError> {
+    if awaited.any(|(progress, known)| progress.view_incarnation() != *known) {
+        let reason = "its database lost the last commits of a read model in a crash while the \
+                      query ran: ask again";
+        let lost = StoreError::Unavailable {
+            reason: reason.into(),
+        };
+        return Err(Failure::from(lost).into());
     }
+    Ok(answer)
 }
 
 /// The answer of a sync handler, or the future of any other and of errors.
@@ -191,7 +185,7 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
         )
         .map_err(failed)?
         .map_err(failed)?;
-        let may_wait = self.options.is_some() || self.seen.is_some();
+        let may_wait = self.options.is_some() || self.seen.is_some() || !slot.is_settled();
         match run {
             QueryFn::Now(answer) if !may_wait => {
                 answer(self.query, slot.scope(None)).map_err(failed)
@@ -242,7 +236,8 @@ impl Inner {
     ) -> QueryResult<Q::Output> {
         let awaited = self.wait_for(slot, &options).await?;
         let context = self.query_context(slot, options.actor)?;
-        let answer = run.run(query, slot.scope(context.as_ref())).await?;
+        let scope = awaited.sources.scope(slot, context.as_ref());
+        let answer = run.run(query, scope).await?;
         awaited.confirm(answer)
     }
 
@@ -271,36 +266,39 @@ impl Inner {
         &self,
         slot: &QuerySlot,
         options: &QueryOptions,
-    ) -> Result<AwaitedViews<'_>, QueryError> {
+    ) -> Result<AwaitedSources, QueryError> {
         options.check_log()?;
         if options.after == Position::START {
-            return Ok(AwaitedViews(Vec::new()));
+            return Ok(AwaitedSources {
+                sources: self.sources(slot)?,
+                known: Vec::new(),
+                position: None,
+            });
         }
         let max_wait = options.max_wait.unwrap_or(self.limits.wait);
-        self.reach(&slot.reads, &slot.stores, options.after, max_wait)
-            .await
+        self.wait_for_sources(slot, options.after, max_wait).await
     }
 
-    /// Waits until the projections, by their places in [`Inner::workers`], have handled everything up
-    /// to this position, and the stores show it to queries, with all that was committed before.
+    /// Waits until the projections have handled everything up to this position, and the stores show it to
+    /// queries, with all that was committed before: for the time that is left of the longest one. Returns the
+    /// incarnation of the view store of each projection by then.
     pub(super) async fn reach(
         &self,
-        projections: &[usize],
+        projections: &[Progress],
         stores: &[Arc<dyn ViewStore>],
         wanted: Position,
-        max_wait: Duration,
-    ) -> Result<AwaitedViews<'_>, QueryError> {
+        (limit, max_wait): (Duration, Duration),
+    ) -> Result<Vec<Incarnation>, QueryError> {
         let started = Instant::now();
-        let left = || max_wait.saturating_sub(started.elapsed());
-        let mut awaited = AwaitedViews(Vec::with_capacity(projections.len()));
-        for worker in projections {
-            let progress = &self.workers[*worker];
+        let left = || limit.saturating_sub(started.elapsed());
+        let mut known = Vec::with_capacity(projections.len());
+        for progress in projections {
             let reached = progress.wait_for(wanted, left()).await;
             let incarnation = reached.map_err(|behind| NotCaughtUp {
                 waited: max_wait,
                 ..behind
             })?;
-            awaited.0.push((progress, incarnation));
+            known.push(incarnation);
         }
         let visible = async {
             for store in stores {
@@ -310,11 +308,11 @@ impl Inner {
         };
         if let Ok(visible) = timeout(left(), visible).await {
             visible.map_err(Failure::from)?;
-            return Ok(awaited);
+            return Ok(known);
         }
         let why = "what queries read from has not replicated it yet".to_owned();
         let behind = match projections.last() {
-            Some(last) => self.workers[*last].behind(wanted, max_wait),
+            Some(last) => last.behind(wanted, max_wait),
             // The handler reads tables with SQL that no projection writes.
             None => NotCaughtUp {
                 kind: "replica",

@@ -155,6 +155,9 @@ impl Inner {
                 let reached = worker.wait_for(head, Duration::MAX).await;
                 reached.map_err(|_| NotIdle::Stopped)?;
             }
+            for answering in self.answering.iter().flatten() {
+                answering.settled_or_held().await;
+            }
             // A reaction's position moves after its commands: if they recorded anything, the head
             // is no longer the one that was waited for.
             let is_idle = self.lifecycle.commands() == 0;

@@ -30,7 +30,7 @@ const MAX_MOVES: u32 = 16;
 /// of it within a third of the [lease](super::Builder::lease), 3 seconds at the most; the one that calls,
 /// at once.
 pub struct Subscriptions<'d> {
-    inner: &'d Inner,
+    pub(super) inner: &'d Inner,
 }
 
 /// A projection or reaction, and how far it is behind.
@@ -332,22 +332,7 @@ impl Subscriptions<'_> {
 impl<'d> Subscriptions<'d> {
     /// The only projection or reaction with this name.
     fn named(&self, name: &str) -> Result<StoredShards<'d>, OperationError> {
-        let workers = &self.inner.workers;
-        let mut named = workers.iter().filter(|progress| progress.name() == name);
-        let progress = match (named.next(), named.next()) {
-            (Some(progress), None) => progress,
-            (Some(_), Some(_)) => {
-                return Err(OperationError::Ambiguous {
-                    name: name.to_owned(),
-                });
-            }
-            (None, _) => {
-                return Err(OperationError::Unknown {
-                    name: name.to_owned(),
-                    known: workers.iter().map(Progress::name).collect(),
-                });
-            }
-        };
+        let progress = &self.inner.workers[self.place(name)?];
         match progress.views().view_capabilities().shards {
             Some(store) => Ok(StoredShards {
                 progress,
@@ -356,6 +341,23 @@ impl<'d> Subscriptions<'d> {
             }),
             None => Err(OperationError::NotOffered {
                 name: progress.name(),
+            }),
+        }
+    }
+
+    /// The place of the only projection or reaction with this name.
+    pub(super) fn place(&self, name: &str) -> Result<usize, OperationError> {
+        let workers = &self.inner.workers;
+        let places = workers.iter().enumerate();
+        let mut named = places.filter(|(_, progress)| progress.name() == name);
+        match (named.next(), named.next()) {
+            (Some((place, _)), None) => Ok(place),
+            (Some(_), Some(_)) => Err(OperationError::Ambiguous {
+                name: name.to_owned(),
+            }),
+            (None, _) => Err(OperationError::Unknown {
+                name: name.to_owned(),
+                known: workers.iter().map(Progress::name).collect(),
             }),
         }
     }

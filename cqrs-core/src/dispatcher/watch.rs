@@ -10,9 +10,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::inner::{Inner, QuerySlot};
 use super::query::QueryOptions;
+use super::query_sources::QuerySources;
 use super::{After, Dispatcher};
 use crate::auth::Actor;
-use crate::error::{Failure, NotCaughtUp, QueryError, QueryErrorKind};
+use crate::error::{Failure, NotCaughtUp, QueryError, QueryErrorKind, Rebuilding};
 use crate::handler::{QueryResult, QueryScope};
 use crate::message::Query;
 use crate::panic::{guarded, method};
@@ -106,7 +107,7 @@ pub struct Watch<A> {
     /// `after` grows with each answer that was returned: none is older than the one before it.
     options: QueryOptions,
     /// The sources as of the last run, unless that failed.
-    seen: Option<Sources>,
+    seen: Option<WatchedSources>,
     /// The JSON of the answer that was returned last, unless an error was returned since.
     returned: Option<Vec<u8>>,
     failures: Backoff,
@@ -147,7 +148,8 @@ struct NamedQuestion {
 }
 
 /// The state of everything that a query reads, as far as this process knows.
-struct Sources {
+struct WatchedSources {
+    sources: QuerySources,
     /// The moves of the checkpoint, for each of [`QuerySlot::reads`].
     moves: Vec<u64>,
     /// The head, if the query reads tables that are written with events.
@@ -253,16 +255,17 @@ impl<A> Watch<A> {
         let slot = self.query.slot(inner)?;
         loop {
             if let Some(seen) = &self.seen
-                && let Err(ended) = inner.changed(slot, seen).await
+                && let Err(ended) = inner.changed(seen).await
             {
                 self.is_over = true;
                 return Err(ended.into());
             }
             // Before the run: it may or may not see what changes from now on, which is found by then.
-            let sources = inner.sources(slot);
+            // None, if nothing answers yet: the run waits for that, and is repeated after it.
+            let sources = inner.watched_sources(slot).ok();
             let asked = inner.ask_watched(&*self.query, slot, &self.options);
             let (answer, json) = trace::within!(trace::query(slot.entry.message), asked)?;
-            self.seen = Some(sources);
+            self.seen = sources;
             self.failures = Backoff::default();
             self.retry_at = None;
             if self.returned.as_ref() != Some(&json) {
@@ -287,34 +290,40 @@ impl<A> Watch<A> {
                     | Failure::NotWatchable { .. }
                     | Failure::ShutDown
             ),
-            QueryErrorKind::Denied(_) | QueryErrorKind::NotCaughtUp(_) => false,
+            QueryErrorKind::Denied(_)
+            | QueryErrorKind::NotCaughtUp(_)
+            | QueryErrorKind::Rebuilding(_) => false,
         };
     }
 }
 
 impl Inner {
-    fn progress_of<'i>(&'i self, slot: &'i QuerySlot) -> impl Iterator<Item = &'i Progress> {
-        slot.reads.iter().map(|worker| &self.workers[*worker])
-    }
-
-    fn sources(&self, slot: &QuerySlot) -> Sources {
-        Sources {
-            moves: self.progress_of(slot).map(Progress::moves).collect(),
+    fn watched_sources(&self, slot: &QuerySlot) -> Result<WatchedSources, Rebuilding> {
+        let sources = self.sources(slot)?;
+        Ok(WatchedSources {
+            moves: sources.progress.iter().map(Progress::moves).collect(),
             head: slot.reads_beside_log.then(|| self.log.heads().position()),
-        }
+            sources,
+        })
     }
 
     /// Waits until a source has changed.
     ///
     /// # Errors
     /// If a projection has ended, so that its views do not change.
-    async fn changed(&self, slot: &QuerySlot, seen: &Sources) -> Result<(), NotCaughtUp> {
-        if let Some(ended) = self.progress_of(slot).find(|it| it.has_ended()) {
+    async fn changed(&self, seen: &WatchedSources) -> Result<(), NotCaughtUp> {
+        let progress = &seen.sources.progress;
+        // That of another version ends, and a query then has other sources.
+        let own = progress.iter().filter(|_| !seen.sources.may_change());
+        if let Some(ended) = own.into_iter().find(|it| it.has_ended()) {
             return Err(ended.behind(ended.position().plus(1), Duration::ZERO));
         }
-        let mut changes: Vec<BoxFuture<'_, ()>> = Vec::with_capacity(slot.reads.len() + 1);
-        for (progress, moves) in self.progress_of(slot).zip(&seen.moves) {
+        let mut changes: Vec<BoxFuture<'_, ()>> = Vec::with_capacity(progress.len() + 2);
+        for (progress, moves) in progress.iter().zip(&seen.moves) {
             changes.push(Box::pin(progress.moved_since(*moves)));
+        }
+        if seen.sources.may_change() {
+            changes.push(Box::pin(seen.sources.changed()));
         }
         if let Some(head) = seen.head {
             changes.push(Box::pin(moved(&self.log, head)));
@@ -345,23 +354,23 @@ impl Inner {
         options.check_log()?;
         let wanted = options.after;
         // Before the wait for visibility, which is for everything that was committed by then.
-        let position = self.position_of(slot, wanted).await?;
+        let head = match &*slot.reads {
+            [] => Some(self.head_beside(slot, wanted).await?),
+            _ => None,
+        };
         let max_wait = options.max_wait.unwrap_or(self.limits.wait);
-        let awaited = self
-            .reach(&slot.reads, &slot.stores, wanted, max_wait)
-            .await?;
+        let awaited = self.wait_for_sources(slot, wanted, max_wait).await?;
+        let position = head.or(awaited.position).unwrap_or_default();
         let context = self.query_context(slot, options.actor.clone())?;
-        let answered = query.ask(self, slot, slot.scope(context.as_ref())).await?;
+        let scope = awaited.sources.scope(slot, context.as_ref());
+        let answered = query.ask(self, slot, scope).await?;
         let (output, json) = awaited.confirm(answered)?;
         let position = position.max(wanted);
         Ok((Answer { position, output }, json))
     }
 
-    /// The position up to which everything is in what the query reads.
-    async fn position_of(&self, slot: &QuerySlot, wanted: Position) -> QueryResult<Position> {
-        if let Some(position) = self.progress_of(slot).map(Progress::position).min() {
-            return Ok(position);
-        }
+    /// The head, for a query that reads nothing but tables that are written with events.
+    async fn head_beside(&self, slot: &QuerySlot, wanted: Position) -> QueryResult<Position> {
         if !slot.reads_beside_log {
             return Err(QueryError::from(Failure::NotWatchable {
                 query: slot.entry.message,

@@ -23,6 +23,7 @@ mod denied;
 mod handler;
 mod operation;
 mod query;
+mod rebuilding;
 mod rejected;
 
 pub(crate) use crate::report::report;
@@ -31,6 +32,7 @@ pub use denied::{Action, Denied};
 pub use handler::{Error, Result};
 pub use operation::OperationError;
 pub use query::{NotCaughtUp, QueryError, QueryErrorKind};
+pub use rebuilding::{RebuildProgress, Rebuilding};
 pub use rejected::Rejected;
 
 use std::borrow::Cow;

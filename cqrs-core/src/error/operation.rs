@@ -112,6 +112,56 @@ pub enum OperationError {
         /// Time of the wait.
         waited: Duration,
     },
+    /// It is a reaction, which has no versions: its effects are never repeated.
+    #[error("`{name}` is a reaction: only projections have versions")]
+    NotAProjection {
+        /// Name of the reaction.
+        name: &'static str,
+    },
+    /// Its view store does not keep versions of projections.
+    #[error("the view store of `{name}` keeps no versions of projections")]
+    NoVersions {
+        /// Name of the projection.
+        name: &'static str,
+    },
+    /// The version is not in the store.
+    #[error("there is no version {version} of projection `{name}`")]
+    UnknownVersion {
+        /// Name of the projection.
+        name: &'static str,
+        /// The version.
+        version: u32,
+    },
+    /// The version of this program is live, or has been.
+    #[error(
+        "version {version} of projection `{name}` is live already: raise `version` to build it anew"
+    )]
+    AlreadyLive {
+        /// Name of the projection.
+        name: &'static str,
+        /// The version.
+        version: u32,
+    },
+    /// The version has not caught up with the log.
+    #[error("projection `{name}` is at position {position} of {head}: wait until it has caught up")]
+    NotComplete {
+        /// Name of the projection.
+        name: &'static str,
+        /// The position that it has reached.
+        position: Position,
+        /// The head of the log.
+        head: Position,
+    },
+    /// The version is live, or a process handles its events.
+    #[error(
+        "version {version} of projection `{name}` is in use: it is live, or a process handles its events"
+    )]
+    InUse {
+        /// Name of the projection.
+        name: &'static str,
+        /// The version.
+        version: u32,
+    },
     /// A store failed. A change may have been stored.
     #[error(transparent)]
     Store(#[from] StoreError),

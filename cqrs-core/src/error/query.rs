@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Denied, Failure, Invalid, Unknown};
+use super::{Denied, Failure, Invalid, Rebuilding, Unknown};
 use crate::store::Position;
 
 /// The reason that a query was not answered: [`kind`](Self::kind) tells the kinds apart.
@@ -29,6 +29,9 @@ pub enum QueryErrorKind {
     /// A read model did not reach the requested position in time.
     #[error(transparent)]
     NotCaughtUp(NotCaughtUp),
+    /// A read model is being built, and nothing can answer until then.
+    #[error(transparent)]
+    Rebuilding(Rebuilding),
     /// Something failed.
     #[error(transparent)]
     Failed(Failure),
@@ -108,5 +111,6 @@ kinds! {
     Denied => Denied
     Unknown => Unknown
     NotCaughtUp => NotCaughtUp
+    Rebuilding => Rebuilding
     Failure => Failed
 }

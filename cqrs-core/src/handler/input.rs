@@ -117,6 +117,19 @@ impl ModelType {
             buffer: |schema, commits| Arc::new(ViewBuffer::<V>::new(schema, commits)),
         }
     }
+
+    /// Its schema in this version of a projection.
+    pub(crate) fn schema(&self, projection: &str, version: u32) -> ModelSchema {
+        ModelSchema {
+            table: table_of(projection, version, self.name),
+            indexes: self.indexes.to_vec(),
+        }
+    }
+}
+
+/// The name of a read model's table in this version of a projection.
+pub(crate) fn table_of(projection: &str, version: u32, model: &str) -> String {
+    format!("{}_{version}_{model}", projection.replace('-', "_"))
 }
 
 impl fmt::Debug for ModelType {

@@ -35,6 +35,7 @@ pub use fold::{
     ApplyInput, Fold, FoldInput, FoldReply, FoldScope, Projection, Setup, SetupScope,
     StoredApplyInput, any, concerned,
 };
+pub(crate) use input::table_of;
 pub use input::{AggregateType, AnyState, Input, InputKind, ModelType, ServiceType};
 pub use query::{IntoAnswer, QueryFn, QueryHandler, QueryInput, QueryReply, QueryScope};
 pub(crate) use query::{QueryInputs, QueryResult};

@@ -169,6 +169,7 @@ impl<'a, H: QueryHandler> QueryReply<'a, H> {
 pub(crate) type ModelInput = (Arc<dyn ViewStore>, Arc<ModelSchema>);
 
 /// The inputs of one query handler in a dispatcher.
+#[derive(Clone)]
 pub(crate) struct QueryInputs {
     /// By the place of the input.
     pub(crate) services: Box<[Option<ErasedService>]>,

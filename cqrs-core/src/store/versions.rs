@@ -1,4 +1,4 @@
-use super::{Blueprint, BoxFuture, StoreError};
+use super::{Blueprint, BoxFuture, EventQuery, EventQueryItem, EventType, StoreError};
 use crate::Timestamp;
 
 /// The versions of projections: which there are, what they were built by, and which one is live.
@@ -150,6 +150,27 @@ impl VersionRemoval {
 }
 
 impl ProjectionVersion {
+    /// The events that it folds.
+    pub fn query(&self) -> EventQuery {
+        let blueprints = self.blueprints.iter();
+        let mut events: Vec<&str> = blueprints
+            .flat_map(|blueprint| &blueprint.events)
+            .map(String::as_str)
+            .collect();
+        events.sort_unstable();
+        events.dedup();
+        EventQuery::Items(vec![EventQueryItem {
+            types: events.into_iter().map(EventType::from).collect(),
+            tags: Vec::new(),
+        }])
+    }
+
+    /// The name of the tag by which its events may be divided.
+    pub fn partition(&self) -> Option<&str> {
+        let mut blueprints = self.blueprints.iter();
+        blueprints.find_map(|blueprint| blueprint.partition.as_deref())
+    }
+
     /// Whether the version was built by code that makes the same views.
     pub fn is_built_by(&self, blueprint: &Blueprint) -> bool {
         let mut known = self.blueprints.iter();

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use crate::Timestamp;
+use crate::error::RebuildProgress;
 use crate::store::{Halt, HaltKind, Position, Slices};
 
 /// Health of a projection or reaction.
@@ -48,6 +49,15 @@ pub enum SubscriptionState {
     /// Another process handles the events, and this one takes over when that ends, if it has the
     /// [role](crate::app::Builder::roles).
     Standby,
+    /// A version of a projection that has never been live is being built, here or in other processes.
+    /// Queries of this process are not answered from it.
+    Rebuilding {
+        /// How far it is.
+        progress: RebuildProgress,
+        /// Whether it is complete, and becomes live only when somebody
+        /// [switches](crate::app::Subscriptions::switch) to it.
+        is_held: bool,
+    },
     /// No process has handled the events for a [lease](crate::app::Builder::lease), and this one does
     /// not have the [role](crate::app::Builder::roles).
     Unattended,
@@ -107,7 +117,8 @@ impl SubscriptionHealth {
         match self.state {
             SubscriptionState::CatchingUp
             | SubscriptionState::Running
-            | SubscriptionState::Standby => true,
+            | SubscriptionState::Standby
+            | SubscriptionState::Rebuilding { .. } => true,
             SubscriptionState::Unattended
             | SubscriptionState::Paused { .. }
             | SubscriptionState::Failing { .. }
@@ -128,7 +139,7 @@ impl SubscriptionState {
         match self {
             Self::Standby => 0,
             Self::Running => 1,
-            Self::CatchingUp => 2,
+            Self::CatchingUp | Self::Rebuilding { .. } => 2,
             Self::Unattended => 3,
             Self::Failing { .. } => 4,
             Self::Paused { .. } => 5,
@@ -162,6 +173,12 @@ impl fmt::Display for SubscriptionState {
         match self {
             Self::CatchingUp | Self::Running => Ok(()),
             Self::Standby => f.write_str("in another process"),
+            Self::Rebuilding { is_held: true, .. } => {
+                f.write_str("its new version is complete, and held: switch to it")
+            }
+            Self::Rebuilding { progress, .. } => {
+                write!(f, "its new version is being built: {progress}")
+            }
             Self::Unattended => {
                 f.write_str("no process handles its events: start one that has the role for it")
             }

@@ -10,6 +10,7 @@ mod follower;
 mod health;
 mod info;
 mod lease;
+mod observing_follower;
 mod phase;
 mod progress;
 mod projection;
@@ -37,15 +38,16 @@ pub(crate) use crew::{Crew, RunWorker};
 pub(crate) use follower::{
     EventFailure, FailedEvent, Follower, Interruption, PageOutcome, SubscriptionPage,
 };
+pub(crate) use observing_follower::ObservingFollower;
 pub(crate) use phase::Phase;
-pub(crate) use progress::Progress;
+pub(crate) use progress::{Build, Progress};
 pub(crate) use selection::{ShardSelection, next_event};
 pub(crate) use shard_progress::ShardProgress;
 pub(crate) use tasks::Tasks;
 pub(crate) use worker::{SHUT_DOWN, Worker, unless};
 
 use crate::registry::{ProjectionEntry, ReactionEntry};
-use crate::store::{EventLog, EventQuery, Shard, ViewStore};
+use crate::store::{EventLog, EventQuery, ProjectionVersion, Shard, StoreError, ViewStore};
 use crate::wiring::{BuildError, Models, PlannedProjection};
 use info::SubscriptionInfo;
 use projection::{FoldTarget, ProjectionRunner};
@@ -78,6 +80,36 @@ pub(crate) async fn projection(
         takes_transaction: plan.takes_transaction(),
     };
     Ok((crew, folds))
+}
+
+/// Creates the workers of another version of a projection, whose code this program does not have: they only
+/// observe. `partition` is the name of the tag by which it may be divided.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn earlier_version(
+    own: &Progress,
+    version: &ProjectionVersion,
+    partition: Option<&'static str>,
+    log: &Arc<dyn EventLog>,
+    coordinator: &Coordinator,
+) -> Result<Crew, StoreError> {
+    let info = SubscriptionInfo {
+        name: own.name(),
+        kind: SubscriptionKind::Projection,
+        subscription: projection_subscription(own.name(), version.version),
+        query: version.query(),
+        partition,
+        views: own.views().clone(),
+        coordinator: coordinator.wake(),
+    };
+    // It handles no event, so it retries none.
+    Crew::new(Arc::new(info), log.clone(), Duration::ZERO).await
+}
+
+/// The stored name of the subscription of a version of a projection.
+pub(crate) fn projection_subscription(name: &str, version: u32) -> String {
+    format!("projection:{name}:{version}")
 }
 
 /// Creates the workers of a reaction. A new reaction that starts at the head gets its checkpoint
@@ -143,7 +175,7 @@ fn info_of(
     Arc::new(SubscriptionInfo {
         name,
         kind: SubscriptionKind::Projection,
-        subscription: format!("projection:{name}:{version}"),
+        subscription: projection_subscription(name, version),
         query: EventQuery::typed(plan.folds.iter().map(|fold| fold.event)),
         partition,
         views: views.clone(),

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::info::SubscriptionInfo;
 use super::{ShardProgress, SubscriptionHealth, SubscriptionKind, SubscriptionState};
-use crate::error::NotCaughtUp;
+use crate::error::{NotCaughtUp, RebuildProgress};
 use crate::store::{EventQuery, Incarnation, Position, ShardState, Slices, ViewStore};
 
 /// The progress of a projection or reaction, which queries, health and shutdown read: that of all its
@@ -17,6 +17,16 @@ use crate::store::{EventQuery, Incarnation, Position, ShardState, Slices, ViewSt
 pub(crate) struct Progress {
     info: Arc<SubscriptionInfo>,
     shards: watch::Sender<KnownShards>,
+    /// While the version of the projection does not answer queries.
+    build: watch::Sender<Option<Build>>,
+}
+
+/// A version of a projection that has not been live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Build {
+    pub(crate) progress: RebuildProgress,
+    /// Whether it is complete, and becomes live by hand only.
+    pub(crate) is_held: bool,
 }
 
 /// The shards that this process knows.
@@ -43,7 +53,23 @@ impl Progress {
                 all: shards.into(),
                 moves: 0,
             }),
+            build: watch::Sender::new(None),
         }
+    }
+
+    /// Records how far the version of the projection is, or that it answers queries.
+    pub(crate) fn mark_build(&self, build: Option<Build>) {
+        self.build.send_replace(build);
+    }
+
+    /// How far the version of the projection is, while it does not answer queries.
+    pub(crate) fn build(&self) -> Option<Build> {
+        *self.build.borrow()
+    }
+
+    /// The same, as it changes.
+    pub(crate) fn builds(&self) -> watch::Receiver<Option<Build>> {
+        self.build.subscribe()
     }
 
     /// Name of the projection or reaction.
@@ -254,7 +280,8 @@ impl Progress {
         let (failing, stopped) = match state {
             SubscriptionState::CatchingUp
             | SubscriptionState::Running
-            | SubscriptionState::Standby => (None, None),
+            | SubscriptionState::Standby
+            | SubscriptionState::Rebuilding { .. } => (None, None),
             SubscriptionState::Failing { .. } | SubscriptionState::Unattended => (why, None),
             SubscriptionState::Paused { .. }
             | SubscriptionState::Stopped { .. }
@@ -277,7 +304,15 @@ impl Progress {
             name: self.info.name,
             kind: self.info.kind,
             position: self.position(),
-            state: self.state(),
+            state: match (self.state(), self.build()) {
+                (
+                    SubscriptionState::CatchingUp
+                    | SubscriptionState::Running
+                    | SubscriptionState::Standby,
+                    Some(Build { progress, is_held }),
+                ) => SubscriptionState::Rebuilding { progress, is_held },
+                (state, _) => state,
+            },
             shards: match &*shards {
                 [_] => Vec::new(),
                 several => several.iter().map(ShardProgress::health).collect(),

@@ -406,12 +406,7 @@ impl PlannedProjection {
     }
 
     fn schema(&self, model: ModelType) -> ModelSchema {
-        let name = self.entry.name.replace('-', "_");
-        let table = format!("{name}_{}_{}", self.entry.version, model.name);
-        ModelSchema {
-            table,
-            indexes: model.indexes.to_vec(),
-        }
+        model.schema(self.entry.name, self.entry.version)
     }
 }
 

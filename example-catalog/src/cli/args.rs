@@ -73,6 +73,8 @@ pub enum CliCommand {
     History(HistoryArgs),
     /// Shows how far projections and reactions are; in a terminal, the table is refreshed
     Status(StatusArgs),
+    /// Waits until this program's version of a projection is built and live
+    Rebuild(RebuildArgs),
     /// Shows every message with its handler, and every event with its listeners
     Explain(ExplainArgs),
 }
@@ -129,6 +131,14 @@ pub struct StatusArgs {
     /// Shows the table once
     #[arg(long)]
     pub once: bool,
+}
+
+/// Until then, queries are answered from the version that is live. A rebuild that is interrupted goes on when
+/// it is started again, or another process of the new program is.
+#[derive(Debug, clap::Args)]
+pub struct RebuildArgs {
+    /// The projection's name, as `status` lists it
+    pub projection: String,
 }
 
 #[derive(Debug, clap::Args)]

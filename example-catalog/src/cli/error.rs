@@ -4,8 +4,8 @@ use std::io;
 use std::process::ExitCode;
 
 use cqrs_core::app::BuildError;
-use cqrs_core::error::Failure;
 use cqrs_core::error::QueryErrorKind;
+use cqrs_core::error::{Failure, OperationError};
 use cqrs_core::store::StoreError;
 use cqrs_core::{CommandError, QueryError};
 use cqrs_postgres::ConnectError;
@@ -76,7 +76,21 @@ impl From<QueryError> for CliError {
         match error.kind() {
             QueryErrorKind::Denied(_) => Self::Refused(text),
             QueryErrorKind::Invalid(_) | QueryErrorKind::Unknown(_) => Self::Invalid(text),
-            QueryErrorKind::NotCaughtUp(_) | QueryErrorKind::Failed(_) => Self::Failed(text),
+            QueryErrorKind::NotCaughtUp(_)
+            | QueryErrorKind::Rebuilding(_)
+            | QueryErrorKind::Failed(_) => Self::Failed(text),
+        }
+    }
+}
+
+impl From<OperationError> for CliError {
+    fn from(error: OperationError) -> Self {
+        let text = error.to_string();
+        match error {
+            OperationError::Unknown { .. } | OperationError::NotAProjection { .. } => {
+                Self::Invalid(text)
+            }
+            _ => Self::Failed(text),
         }
     }
 }

@@ -12,6 +12,7 @@ mod import;
 mod input;
 mod open;
 mod out;
+mod rebuild;
 mod send;
 mod shutdown;
 mod signal;
@@ -61,6 +62,10 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
             let shown = status::run(&dispatcher, &status).await;
             shutdown::close(&dispatcher).await;
             shown
+        }
+        CliCommand::Rebuild(rebuild) => {
+            let dispatcher = open::in_database(&database, OpenMode::MustExist).await?;
+            shutdown::run_until_signal(&dispatcher, rebuild::run(&dispatcher, &rebuild)).await
         }
         CliCommand::Explain(explain) => explain::run(&open::in_memory().await?, &explain),
     }

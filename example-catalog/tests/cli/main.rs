@@ -9,6 +9,7 @@ mod import;
 mod interrupted;
 mod postgres;
 mod program;
+mod rebuild;
 mod send_and_ask;
 mod status;
 mod umadb;

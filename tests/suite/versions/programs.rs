@@ -1,5 +1,10 @@
 //! Programs that count points, each with another version of the same projection.
 
+#![allow(
+    clippy::identity_op,
+    reason = "some programs have changes that make no difference"
+)]
+
 use cqrs_core::Dispatcher;
 use cqrs_core::Module;
 use cqrs_core::app::Builder;
@@ -86,6 +91,16 @@ macro_rules! program {
                 let tally = tallies.get(&query.player).await?;
                 Ok(tally.map_or(0, |tally| tally.points))
             }
+
+            #[derive(Query, Clone, Serialize, Deserialize)]
+            #[query(returns = Vec<(u32, u64)>)]
+            pub struct AllPoints {}
+
+            #[query_handler]
+            async fn all_points(_: AllPoints, tallies: Read<Tally>) -> Result<Vec<(u32, u64)>> {
+                let all = tallies.find().all().await?;
+                Ok(all.into_iter().map(|tally| (tally.player, tally.points)).collect())
+            }
         }
     };
 }
@@ -144,6 +159,16 @@ program! {
     |event| event.points * 100;
     rank: u32
 }
+
+program! {
+    /// The views are those of the first version.
+    fourth, 4;
+    |event| event.points;
+    level: u32
+}
+
+/// The name of the projection.
+pub const NAME: &str = "tallies";
 
 /// A builder for a program on the data of another one.
 pub fn beside(other: &Dispatcher, program: Module) -> Builder {

@@ -1,0 +1,183 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::answering::AnsweringVersion;
+use super::subscriptions::Subscriptions;
+use crate::error::OperationError;
+use crate::handler::table_of;
+use crate::store::{
+    EventLogExt, ProjectionVersion, VersionChange, VersionRemoval, VersionStep, VersionStore,
+};
+use crate::subscription::{Progress, projection_subscription};
+
+/// Maximum time that a version which is to become live may take to reach the head, and until queries of this
+/// process are answered from it.
+const LOOK_TIME: Duration = Duration::from_secs(1);
+
+/// The stored versions of a projection, as operators see and change them.
+pub(super) struct StoredVersions<'d> {
+    pub(super) progress: &'d Progress,
+    pub(super) store: &'d dyn VersionStore,
+    /// `None` if the program's version has answered queries all along.
+    pub(super) answering: Option<&'d Arc<AnsweringVersion>>,
+    /// The version of the program.
+    pub(super) version: u32,
+}
+
+impl Subscriptions<'_> {
+    /// The versions of a projection, in order.
+    ///
+    /// # Errors
+    /// When the store fails, keeps no versions, or there is no projection with this name.
+    pub async fn versions(&self, name: &str) -> Result<Vec<ProjectionVersion>, OperationError> {
+        self.versioned(name)?.read().await
+    }
+
+    /// Keeps this program's version of a projection from becoming live, until [`switch`](Self::switch), in
+    /// all processes. It is built all the same.
+    ///
+    /// # Errors
+    /// [`OperationError::AlreadyLive`] if it is live.
+    pub async fn hold(&self, name: &str) -> Result<(), OperationError> {
+        let versions = self.versioned(name)?;
+        let stored = versions.change(VersionStep::Hold).await?;
+        let own = versions.own(&stored)?;
+        if own.is_live {
+            return Err(versions.already_live());
+        }
+        Ok(())
+    }
+
+    /// Makes this program's version of a projection the live one, also if it is
+    /// [held](Self::hold), or was live before: after a return to earlier code.
+    ///
+    /// # Errors
+    /// [`OperationError::NotComplete`] if it has never been live, and has not caught up with the log.
+    pub async fn switch(&self, name: &str) -> Result<(), OperationError> {
+        let versions = self.versioned(name)?;
+        let stored = versions.read().await?;
+        if !versions.own(&stored)?.was_live {
+            let head = self.inner.log.head().await?;
+            let reached = versions.progress.wait_for(head, LOOK_TIME).await;
+            if reached.is_err() {
+                return Err(OperationError::NotComplete {
+                    name: versions.progress.name(),
+                    position: versions.progress.position(),
+                    head,
+                });
+            }
+        }
+        versions
+            .change(VersionStep::Switch { by_hand: true })
+            .await?;
+        if let Some(answering) = versions.answering {
+            answering.wake();
+            // For the next query. After a shutdown, there is none.
+            let _ = timeout(LOOK_TIME, answering.settled()).await;
+        }
+        Ok(())
+    }
+
+    /// Removes a version of a projection: the tables of its read models, its checkpoint and its registration.
+    /// Tables that it writes with SQL stay. Other processes may answer queries from a version for up to 3
+    /// seconds after another one became live.
+    ///
+    /// # Errors
+    /// [`OperationError::InUse`] if it is live, or a process handles its events.
+    pub async fn drop(&self, name: &str, version: u32) -> Result<(), OperationError> {
+        let versions = self.versioned(name)?;
+        let stored = versions.read().await?;
+        let Some(found) = stored.iter().find(|it| it.version == version) else {
+            return Err(versions.unknown(version));
+        };
+        let name = versions.progress.name();
+        let mut tables: Vec<String> = found
+            .blueprints
+            .iter()
+            .flat_map(|blueprint| blueprint.models.keys())
+            .map(|model| table_of(name, version, model))
+            .collect();
+        tables.sort();
+        tables.dedup();
+        let removal = VersionRemoval {
+            projection: name.to_owned(),
+            version,
+            subscription: projection_subscription(name, version),
+            tables,
+        };
+        if !versions.store.remove_version(removal).await? {
+            return Err(OperationError::InUse { name, version });
+        }
+        Ok(())
+    }
+}
+
+impl<'d> Subscriptions<'d> {
+    /// The versions of the projection with this name.
+    pub(super) fn versioned(&self, name: &str) -> Result<StoredVersions<'d>, OperationError> {
+        let place = self.place(name)?;
+        let progress = &self.inner.workers[place];
+        let Some(projection) = self.inner.projections.get(place) else {
+            return Err(OperationError::NotAProjection {
+                name: progress.name(),
+            });
+        };
+        match progress.views().view_capabilities().versions {
+            Some(store) => Ok(StoredVersions {
+                progress,
+                store,
+                answering: self.inner.answering[place].as_ref(),
+                version: projection.version,
+            }),
+            None => Err(OperationError::NoVersions {
+                name: progress.name(),
+            }),
+        }
+    }
+}
+
+impl StoredVersions<'_> {
+    pub(super) async fn read(&self) -> Result<Vec<ProjectionVersion>, OperationError> {
+        let name = self.progress.name().to_owned();
+        Ok(self.store.versions(name).await?)
+    }
+
+    async fn change(&self, step: VersionStep) -> Result<Vec<ProjectionVersion>, OperationError> {
+        let change = VersionChange {
+            projection: self.progress.name().to_owned(),
+            version: self.version,
+            step,
+        };
+        let changed = self.store.change_versions(change).await?;
+        if let Some(answering) = self.answering {
+            answering.wake();
+        }
+        Ok(changed)
+    }
+
+    /// The version of the program.
+    pub(super) fn own<'v>(
+        &self,
+        stored: &'v [ProjectionVersion],
+    ) -> Result<&'v ProjectionVersion, OperationError> {
+        let mut stored = stored.iter();
+        let own = stored.find(|it| it.version == self.version);
+        own.ok_or_else(|| self.unknown(self.version))
+    }
+
+    pub(super) fn already_live(&self) -> OperationError {
+        OperationError::AlreadyLive {
+            name: self.progress.name(),
+            version: self.version,
+        }
+    }
+
+    pub(super) fn unknown(&self, version: u32) -> OperationError {
+        OperationError::UnknownVersion {
+            name: self.progress.name(),
+            version,
+        }
+    }
+}

@@ -1,0 +1,72 @@
+use std::process::{Child, Stdio};
+
+use cqrs_sqlite::rusqlite::Connection;
+
+use crate::interrupted;
+use crate::program::Program;
+
+/// The program's version is taken back to where another version is live, and it has none of its views.
+const AS_NEW: &str = "
+    UPDATE projection_versions SET version = 0 WHERE projection = 'product-cards';
+    UPDATE checkpoints SET position = NULL, last_event = NULL, last_event_position = NULL
+    WHERE subscription = 'projection:product-cards:1';
+    DELETE FROM view_product_cards_1_product_card;
+";
+
+/// Number of cards, as SQL sees them.
+fn cards(program: &Program) -> u32 {
+    let database = Connection::open(program.path("catalog.db")).expect("SQLite opens");
+    let count = "SELECT count(*) FROM view_product_cards_1_product_card";
+    database
+        .query_row(count, [], |row| row.get(0))
+        .expect("a number")
+}
+
+fn start(program: &Program) -> Child {
+    let mut command = program.command(["rebuild", "product-cards"]);
+    let rebuild = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    rebuild.expect("the program runs")
+}
+
+#[test]
+fn a_rebuild_that_was_killed_is_completed() {
+    let program = Program::new();
+    program.write("lines", &interrupted::lines());
+    program.ok(&["import", "lines"]);
+    let all = program.ask("GetAllProducts", r#"{"page_size": 100}"#);
+    let complete = cards(&program);
+    let database = Connection::open(program.path("catalog.db")).expect("SQLite opens");
+    database.execute_batch(AS_NEW).expect("it is taken back");
+    for _ in 0..2 {
+        let before = cards(&program);
+        let rebuild = start(&program);
+        interrupted::wait_until(|| cards(&program) > before);
+        interrupted::kill(rebuild);
+        assert!(
+            cards(&program) < complete,
+            "it was done before it could be killed"
+        );
+    }
+    let out = program.ok(&["rebuild", "product-cards"]);
+    assert!(
+        out.ends_with("version 1 of projection `product-cards` is live\n"),
+        "{out}"
+    );
+    assert_eq!(cards(&program), complete);
+    let again = program.ask("GetAllProducts", r#"{"page_size": 100}"#);
+    assert_eq!(again, all);
+    // Once more, as a job that was killed at its end.
+    let out = program.ok(&["rebuild", "product-cards"]);
+    assert!(out.contains("is live already"), "{out}");
+}
+
+#[test]
+fn a_rebuild_is_of_a_projection() {
+    let program = Program::new();
+    program.ok(&["--db", "catalog.db"]);
+    let run = program.run(&["rebuild", "products"]);
+    run.fails(2, "there is no projection or reaction `products`, only: ");
+    program
+        .run(&["--db", "other.db", "rebuild", "product-cards"])
+        .fails(3, "no catalog `other.db`");
+}

@@ -1,0 +1,134 @@
+//! What operators do with versions.
+
+use std::time::Duration;
+
+use cqrs_core::Dispatcher;
+use cqrs_core::error::OperationError;
+
+use super::programs::points::Score;
+use super::programs::{NAME, beside, first, fourth, points, second, third};
+use crate::support::stores::on_each_twice;
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+async fn score(app: &Dispatcher, players: u32) {
+    let mut last = None;
+    for player in 0..players {
+        let receipt = app.execute(Score { player, points: 1 }).await;
+        last = Some(receipt.expect("is carried out").last());
+    }
+    if let Some(last) = last {
+        let caught_up = app.wait_until_caught_up(last, LIMIT).await;
+        caught_up.expect("catches up");
+    }
+}
+
+#[tokio::test]
+async fn a_version_in_use_is_not_dropped() {
+    on_each_twice(points::module(), async |[one, other]| {
+        let old = one.module(first::module()).build().await.expect("builds");
+        score(&old, 3).await;
+        let new = other.module(second::module()).build().await;
+        let new = new.expect("builds");
+        score(&new, 1).await;
+        let subscriptions = new.subscriptions();
+        for version in [1, 2] {
+            let dropped = subscriptions.drop(NAME, version).await;
+            assert!(
+                matches!(dropped, Err(OperationError::InUse { version: it, .. }) if it == version),
+                "{version}: {dropped:?}"
+            );
+        }
+        let dropped = subscriptions.drop(NAME, 3).await;
+        assert!(matches!(
+            dropped,
+            Err(OperationError::UnknownVersion { version: 3, .. })
+        ));
+        old.shutdown(LIMIT).await.expect("ends");
+        drop(old);
+        subscriptions.drop(NAME, 1).await.expect("nobody uses it");
+        let versions = subscriptions.versions(NAME).await.expect("versions");
+        assert_eq!(versions.len(), 1);
+        assert_eq!((versions[0].version, versions[0].is_live), (2, true));
+
+        // It may be built again.
+        let again = beside(&new, first::module()).build().await;
+        let again = again.expect("builds");
+        score(&again, 1).await;
+        let of = first::PointsOf { player: 0 };
+        assert_eq!(again.query(of).await.expect("answers"), 3);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rebuild_tells_how_far_it_is() {
+    on_each_twice(points::module(), async |[one, other]| {
+        let old = one.module(first::module()).build().await.expect("builds");
+        score(&old, 20).await;
+        let live = old.subscriptions().rebuild(NAME).await;
+        assert!(matches!(
+            live,
+            Err(OperationError::AlreadyLive { version: 1, .. })
+        ));
+        let new = other.module(third::module()).build().await.expect("builds");
+        // It may be live already.
+        match new.subscriptions().rebuild(NAME).await {
+            Ok(mut rebuild) => {
+                let mut last = None;
+                while let Some(progress) = rebuild.next().await {
+                    last = Some(progress.expect("nothing fails"));
+                }
+                if let Some(last) = last {
+                    assert!(last.position <= last.head, "{last}");
+                }
+            }
+            Err(error) => assert!(
+                matches!(error, OperationError::AlreadyLive { .. }),
+                "{error}"
+            ),
+        }
+        let of = third::PointsOf { player: 7 };
+        assert_eq!(new.query(of).await.expect("it is live"), 100);
+        let builder = beside(&new, second::module()).hold_versions(true);
+        let held = builder.build().await.expect("builds");
+        let mut rebuild = held.subscriptions().rebuild(NAME).await.expect("is built");
+        let mut last = None;
+        while let Some(progress) = rebuild.next().await {
+            last = Some(progress.expect("nothing fails"));
+        }
+        let last = last.expect("it tells at least that it is complete");
+        assert_eq!((last.position, last.head.get()), (last.head, 20));
+        assert!(rebuild.next().await.is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn versions_are_compared_view_by_view() {
+    on_each_twice(points::module(), async |[one, other]| {
+        let old = one.module(first::module()).build().await.expect("builds");
+        score(&old, 5).await;
+        let alone = old.subscriptions().compare(NAME).await;
+        assert!(
+            matches!(alone, Err(OperationError::UnknownVersion { .. })),
+            "{alone:?}"
+        );
+        let builder = other.module(second::module()).hold_versions(true);
+        let new = builder.build().await.expect("builds");
+        let comparison = new.subscriptions().compare(NAME).await;
+        let comparison = comparison.expect("compares");
+        assert_eq!((comparison.version, comparison.with), (2, 1));
+        assert_eq!((comparison.equal, comparison.different), (0, 5));
+        let keys = ["0", "1", "2", "3", "4"].map(|key| ("tally".to_owned(), key.to_owned()));
+        assert_eq!(comparison.keys, keys);
+        let same = beside(&old, fourth::module()).hold_versions(true);
+        let same = same.build().await.expect("builds");
+        let comparison = same.subscriptions().compare(NAME).await;
+        let comparison = comparison.expect("compares");
+        assert_eq!((comparison.version, comparison.with), (4, 1));
+        assert_eq!((comparison.equal, comparison.different), (5, 0));
+        assert_eq!(comparison.position.get(), 5);
+    })
+    .await;
+}
