@@ -56,6 +56,10 @@ mod guides {
 
     #[doc = include_str!("../docs/guides/operations.md")]
     mod operations {}
+
+    #[doc = include_str!("../docs/guides/parking.md")]
+    mod parking {}
+
     #[doc = include_str!("../docs/guides/partitions.md")]
     mod partitions {}
 

@@ -23,6 +23,7 @@ guides! {
     live_queries: "live-queries.md",
     macros: "macros.md",
     operations: "operations.md",
+    parking: "parking.md",
     partitions: "partitions.md",
     postgres: "postgres.md",
     queries_and_read_models: "queries-and-read-models.md",

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use crate::error::Failure;
 use crate::handler::{
     self, AggregateType, CommandFn, CommandHandler, ErasedCommand, ErasedQuery, EventHandler, Fold,
-    HandledEvent, Input, Parse, Projection, QueryFn, QueryHandler, ReactionReply, ReactionScope,
-    Setup,
+    HandledEvent, Input, OnFailure, Parse, Projection, QueryFn, QueryHandler, ReactionReply,
+    ReactionScope, Setup,
 };
 use crate::json;
 use crate::message::{Aggregate, CellPlace, Command, Event, Query};
@@ -265,6 +265,8 @@ pub struct ProjectionEntry {
     pub version: u32,
     /// The name of the aggregate by whose id its events are divided.
     pub partition: Option<&'static str>,
+    /// What becomes of an event that keeps failing.
+    pub on_failure: OnFailure,
     /// See [`Projection::OTHER_ITEMS`].
     pub other_items: &'static [(&'static str, u64)],
     /// See [`Projection::UNCHANGED`].
@@ -284,6 +286,7 @@ impl ProjectionEntry {
             name: P::NAME,
             version: P::VERSION,
             partition: P::PARTITION,
+            on_failure: P::ON_FAILURE,
             other_items: P::OTHER_ITEMS,
             unchanged: P::UNCHANGED,
             source: P::SOURCE,
@@ -304,6 +307,8 @@ pub struct ReactionEntry {
     pub from_start: bool,
     /// The name of the aggregate by whose id its events are divided.
     pub partition: Option<&'static str>,
+    /// What becomes of an event that keeps failing.
+    pub on_failure: OnFailure,
     /// The place of the function.
     pub source: Source,
     /// The function's inputs, without the event.
@@ -319,6 +324,7 @@ impl ReactionEntry {
             event: <H::Event as HandledEvent>::NAME,
             from_start: H::FROM_START,
             partition: H::PARTITION,
+            on_failure: H::ON_FAILURE,
             source: H::SOURCE,
             inputs: H::inputs,
             run: |recorded, scope| match H::Event::decode(recorded) {

@@ -9,7 +9,7 @@ use tracing::field::{Empty, display};
 use tracing::{Level, Span, debug_span, info, info_span, level_enabled, warn};
 
 use crate::handler::Context;
-use crate::store::{Position, Recorded};
+use crate::store::{ParkedKey, Position, Recorded};
 use crate::wiring::{Description, Problem};
 
 /// Whether a subscriber may be interested in the spans of calls.
@@ -125,6 +125,31 @@ pub(crate) fn stops(subscription: &str, position: Position, error: &str) {
         position = position.get(),
         error,
         "the subscription is stopped"
+    );
+}
+
+/// A key is parked, since an event of it failed for too long.
+pub(crate) fn parks(subscription: &str, key: &ParkedKey) {
+    let (position, error) = (key.first.get(), &key.cause);
+    warn!(target: "cqrs_core", subscription, key = key.key, position, error, "a key is parked");
+}
+
+/// The events of a released key are being handled.
+pub(crate) fn releases(subscription: &str, key: &ParkedKey) {
+    let position = key.first.get();
+    info!(target: "cqrs_core", subscription, key = key.key, position, "a parked key is released");
+}
+
+/// An event of a released key failed.
+pub(crate) fn parks_again(subscription: &str, key: &ParkedKey, position: Position, error: &str) {
+    let position = position.get();
+    warn!(
+        target: "cqrs_core",
+        subscription,
+        key = key.key,
+        position,
+        error,
+        "a released key is parked again"
     );
 }
 

@@ -5,7 +5,8 @@ use crate::args::Args;
 use crate::errors::Errors;
 use crate::function::{self, Function, HandlerKind};
 use crate::hygiene::code;
-use crate::{partition, source, suggest};
+use crate::partitioning::Partitioning;
+use crate::{source, suggest};
 
 const KIND: HandlerKind = HandlerKind {
     attribute: "#[event_handler]",
@@ -24,8 +25,7 @@ struct EventHandlerItem {
 struct ReactionOptions {
     name: Option<String>,
     from_start: bool,
-    /// The name of the aggregate by whose id its events are divided.
-    partition: Option<String>,
+    partitioning: Partitioning,
 }
 
 /// `#[event_handler]`.
@@ -44,7 +44,7 @@ impl ReactionOptions {
         Self {
             name: args.string("name", errors).map(|name| name.value()),
             from_start: from_start(args, errors),
-            partition: args.aggregate("partition", errors),
+            partitioning: Partitioning::read(args, errors),
         }
     }
 }
@@ -88,9 +88,9 @@ impl ToTokens for EventHandlerItem {
         let ReactionOptions {
             name,
             from_start,
-            partition,
+            partitioning,
         } = &self.options;
-        let partition = partition.as_deref().map(partition::constant);
+        let constants = partitioning.constants();
         let inputs = self.function.inputs_as(&code!(__cqrs::ReactionInput<'_>));
         let react = self.react(&inputs);
         let name = name.clone().unwrap_or_else(|| self.function.name());
@@ -104,7 +104,7 @@ impl ToTokens for EventHandlerItem {
                 const NAME: &'static __cqrs::str = #name;
                 const FROM_START: __cqrs::bool = #from_start;
                 const SOURCE: __cqrs::Source = #source;
-                #partition
+                #constants
 
                 fn inputs() -> __cqrs::Vec<__cqrs::Input> {
                     __cqrs::Vec::from([#(#inputs::describe()),*])

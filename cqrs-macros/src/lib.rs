@@ -20,7 +20,7 @@ mod id;
 mod identity;
 mod impl_block;
 mod message;
-mod partition;
+mod partitioning;
 mod projection;
 mod query;
 mod query_handler;

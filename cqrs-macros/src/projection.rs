@@ -10,7 +10,8 @@ use crate::event_method::{self, EventMethod, Mark};
 use crate::framework::Framework;
 use crate::hygiene::code;
 use crate::impl_block::{self, ImplBlock, Marked, Subject};
-use crate::{partition, setup, source, types};
+use crate::partitioning::Partitioning;
+use crate::{setup, source, types};
 
 const ON: Mark = Mark {
     name: "`#[on]`",
@@ -26,8 +27,7 @@ struct ProjectionItem {
     subject: Subject,
     name: String,
     version: u32,
-    /// The name of the aggregate by whose id its events are divided.
-    partition: Option<String>,
+    partitioning: Partitioning,
     /// The names and fingerprints of the members without a mark.
     other_items: Vec<(String, u64)>,
     /// The code of which somebody says that nothing has changed.
@@ -51,7 +51,7 @@ impl ProjectionItem {
         let complete = args.has("name") && args.has("version");
         let name = args.string("name", errors);
         let version = args.version(errors).unwrap_or(1);
-        let partition = args.aggregate("partition", errors);
+        let partitioning = Partitioning::read(&mut args, errors);
         let unchanged = unchanged(&mut args, errors);
         let framework = args.framework(errors);
 
@@ -93,7 +93,7 @@ impl ProjectionItem {
             subject,
             name,
             version,
-            partition,
+            partitioning,
             other_items,
             unchanged,
             methods,
@@ -109,7 +109,7 @@ impl ToTokens for ProjectionItem {
             subject: Subject { ty, ident },
             name,
             version,
-            partition,
+            partitioning,
             other_items,
             unchanged,
             methods,
@@ -117,7 +117,7 @@ impl ToTokens for ProjectionItem {
             unmarked,
             ..
         } = self;
-        let partition = partition.as_deref().map(partition::constant);
+        let constants = partitioning.constants();
         let other_items = (!other_items.is_empty()).then(|| {
             let items = other_items
                 .iter()
@@ -139,7 +139,7 @@ impl ToTokens for ProjectionItem {
                 const NAME: &'static __cqrs::str = #name;
                 const VERSION: __cqrs::u32 = #version;
                 const SOURCE: __cqrs::Source = #source;
-                #partition
+                #constants
                 #other_items
                 #unchanged
 

@@ -68,6 +68,8 @@ mod idle;
 mod large_views;
 mod loads;
 mod one_by_one;
+mod parking;
+mod poison;
 mod reactions;
 mod versions;
 mod view_commits;

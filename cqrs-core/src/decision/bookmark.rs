@@ -49,6 +49,12 @@ pub struct Bookmark {
 pub trait After {
     /// The place.
     fn bookmark(self) -> Bookmark;
+
+    /// Whether the event there is one of the command, as a bookmark alone cannot tell.
+    #[doc(hidden)]
+    fn names_event(&self) -> bool {
+        true
+    }
 }
 
 impl Bookmark {
@@ -134,6 +140,10 @@ impl After for &Bookmark {
 impl After for &Receipt {
     fn bookmark(self) -> Bookmark {
         Receipt::bookmark(self)
+    }
+
+    fn names_event(&self) -> bool {
+        self.events() > 0
     }
 }
 

@@ -155,9 +155,14 @@ impl Subscriptions<'_> {
         for state in shards.shards(subscription).await? {
             // By the tag of this program. If that is another one, its shards are further than they seem.
             let partition = versions.progress.partition();
-            let selection = ShardSelection::new(partition, state.shard.slices, &state.ahead);
             let range = (state.position(), Some(head));
             if state.position() < head {
+                let parked = match state.parked {
+                    0 => Vec::new(),
+                    _ => shards.parked(state.shard.clone()).await?,
+                };
+                let slices = state.shard.slices;
+                let selection = ShardSelection::new(partition, slices, &state.ahead, &parked);
                 let log = &*self.inner.log;
                 let next = next_event(log, &query, selection.as_ref(), range).await?;
                 least = least.min(next.none_up_to);

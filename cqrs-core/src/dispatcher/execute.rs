@@ -1,10 +1,10 @@
 use std::convert::Infallible;
 use std::future::IntoFuture;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use uuid::Uuid;
 
 use super::inner::Inner;
+use super::session::SessionWrites;
 use super::{Caller, Dispatcher, ExecuteAndWaitCall, Receipt};
 use crate::CommandId;
 use crate::auth::Actor;
@@ -26,7 +26,7 @@ pub struct ExecuteCall<'d, C> {
     pub(super) command: C,
     pub(super) options: CallOptions,
     /// The position up to which a session has written.
-    pub(super) seen: Option<&'d AtomicU64>,
+    pub(super) written: Option<&'d SessionWrites>,
 }
 
 impl<'d, C> ExecuteCall<'d, C> {
@@ -35,7 +35,7 @@ impl<'d, C> ExecuteCall<'d, C> {
             dispatcher,
             command,
             options: CallOptions::default(),
-            seen: None,
+            written: None,
         }
     }
 
@@ -116,9 +116,9 @@ impl<'d, C> ExecuteCall<'d, C> {
     }
 
     /// Makes the session's next queries wait for the events of the receipt.
-    pub(super) fn note(seen: Option<&AtomicU64>, receipt: &Receipt) {
-        if let Some(seen) = seen {
-            seen.fetch_max(receipt.last().get(), Ordering::AcqRel);
+    pub(super) fn note(written: Option<&SessionWrites>, receipt: &Receipt) {
+        if let Some(written) = written {
+            written.note(receipt);
         }
     }
 }
@@ -132,13 +132,13 @@ impl<'d, C: Command> IntoFuture for ExecuteCall<'d, C> {
             dispatcher,
             command,
             options,
-            seen,
+            written,
         } = self;
         Box::pin(async move {
             let caller = dispatcher.caller();
             let executed = dispatcher.inner.execute(command, caller, &options);
             let receipt = executed.await?;
-            Self::note(seen, &receipt);
+            Self::note(written, &receipt);
             Ok(receipt)
         })
     }

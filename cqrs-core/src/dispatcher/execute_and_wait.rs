@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::inner::Inner;
-use super::query::confirm;
+use super::query::{Wanted, confirm};
 use super::{ExecuteCall, Receipt, WaitError};
 use crate::error::{CommandError, Failure, QueryError};
 use crate::handler::Projection;
@@ -123,10 +123,13 @@ impl Inner {
         for place in places {
             projections.push(self.answering_progress(*place, left()).await?);
         }
+        let last = receipt.last();
+        let wanted = Wanted {
+            position: last,
+            events: if receipt.events() > 0 { &[last] } else { &[] },
+        };
         let waits = (left(), max_wait);
-        let known = self
-            .reach(&projections, &stores, receipt.last(), waits)
-            .await?;
+        let known = self.reach(&projections, &stores, wanted, waits).await?;
         confirm(projections.iter().zip(&known), ())
     }
 }

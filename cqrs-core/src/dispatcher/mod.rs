@@ -1,6 +1,7 @@
 //! Carries commands and queries to their handlers.
 
 mod answering;
+mod awaited_keys;
 mod builder;
 mod catch_up;
 mod comparison;

@@ -30,7 +30,7 @@ impl<'d> IntoFuture for ExecuteCall<'d, Named<'d>> {
             dispatcher,
             command: Named { name, json },
             options,
-            seen,
+            written,
         } = self;
         Box::pin(async move {
             let inner = &dispatcher.inner;
@@ -40,7 +40,7 @@ impl<'d> IntoFuture for ExecuteCall<'d, Named<'d>> {
                 .map_err(CommandError::Unknown)?;
             let executed = inner.execute_named(slot, json, dispatcher.caller(), &options);
             let receipt = executed.await?;
-            Self::note(seen, &receipt);
+            Self::note(written, &receipt);
             Ok(receipt)
         })
     }

@@ -2,7 +2,6 @@ use std::any::type_name;
 use std::future::{Future, IntoFuture, ready};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use tracing::Instrument;
 
 use super::inner::{Inner, QuerySlot};
 use super::query_sources::AwaitedSources;
+use super::session::SessionWrites;
 use super::{After, Bookmark, Dispatcher};
 use crate::CommandId;
 use crate::auth::Actor;
@@ -33,8 +33,8 @@ pub struct QueryCall<'d, Q> {
     pub(super) dispatcher: &'d Dispatcher,
     pub(super) query: Q,
     options: Option<Box<QueryOptions>>,
-    /// The position up to which a session has written.
-    seen: Option<&'d AtomicU64>,
+    /// What a session has written.
+    written: Option<&'d SessionWrites>,
 }
 
 /// The answer to a query, or its future.
@@ -52,6 +52,8 @@ pub struct QueryFuture<'d, A> {
 pub(super) struct QueryOptions {
     pub(super) actor: Option<Actor>,
     pub(super) after: Position,
+    /// The last events of the commands that are waited for.
+    pub(super) events: Vec<Position>,
     /// A bookmark of another log, which fails the query.
     pub(super) foreign: Option<Bookmark>,
     pub(super) max_wait: Option<Duration>,
@@ -64,16 +66,23 @@ impl<'d, Q> QueryCall<'d, Q> {
             dispatcher,
             query,
             options: None,
-            seen: None,
+            written: None,
         }
     }
 
     /// Waits until the query's read models include the events of a command, which is given by its
     /// [`Receipt`](super::Receipt) or by a [`Bookmark`]. Either may come from another process. One of
-    /// another log fails the query as invalid.
+    /// another log fails the query as invalid. If a projection has [parked](super::Subscriptions::parked) the
+    /// id of one of the events, the query fails at once with [`QueryErrorKind::Parked`].
+    ///
+    /// [`QueryErrorKind::Parked`]: crate::error::QueryErrorKind::Parked
     pub fn after(mut self, command: impl After) -> Self {
+        let names_event = command.names_event();
         let bookmark = command.bookmark();
         if self.dispatcher.is_of_log(bookmark) {
+            if names_event {
+                self.options().events.push(bookmark.position());
+            }
             return self.after_position(bookmark.position());
         }
         self.options().foreign = Some(bookmark);
@@ -91,7 +100,7 @@ impl<'d, Q> QueryCall<'d, Q> {
     /// written. Whatever [`after`](Self::after) names is waited for all the same. No effect outside of
     /// sessions.
     pub fn stale(mut self) -> Self {
-        self.seen = None;
+        self.written = None;
         self
     }
 
@@ -109,8 +118,8 @@ impl<'d, Q> QueryCall<'d, Q> {
     }
 
     /// Waits for everything that the session has written by the time the query is asked.
-    pub(super) fn seen(mut self, seen: &'d AtomicU64) -> Self {
-        self.seen = Some(seen);
+    pub(super) fn written(mut self, written: &'d SessionWrites) -> Self {
+        self.written = Some(written);
         self
     }
 
@@ -121,9 +130,9 @@ impl<'d, Q> QueryCall<'d, Q> {
     /// The options, with the position that the session has reached by now.
     pub(super) fn into_options(self) -> (Q, QueryOptions) {
         let mut options = *self.options.unwrap_or_default();
-        if let Some(seen) = self.seen {
-            let seen = Position::new(seen.load(Ordering::Acquire));
-            options.after = options.after.max(seen);
+        if let Some(written) = self.written {
+            options.after = options.after.max(written.up_to());
+            options.events.extend(written.event());
         }
         (self.query, options)
     }
@@ -139,6 +148,15 @@ impl QueryOptions {
             format!("the bookmark `{foreign}` is of another log than that of this dispatcher");
         Err(Invalid::new(reason))
     }
+}
+
+/// What a query waits for.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'e> {
+    /// Everything up to here.
+    pub(super) position: Position,
+    /// The last events of commands whose events are to be in the read models.
+    pub(super) events: &'e [Position],
 }
 
 /// Returns the answer, unless one of these view stores has lost commits since it had this incarnation: the
@@ -185,7 +203,7 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
         )
         .map_err(failed)?
         .map_err(failed)?;
-        let may_wait = self.options.is_some() || self.seen.is_some() || !slot.is_settled();
+        let may_wait = self.options.is_some() || self.written.is_some() || !slot.is_settled();
         match run {
             QueryFn::Now(answer) if !may_wait => {
                 answer(self.query, slot.scope(None)).map_err(failed)
@@ -276,7 +294,11 @@ impl Inner {
             });
         }
         let max_wait = options.max_wait.unwrap_or(self.limits.wait);
-        self.wait_for_sources(slot, options.after, max_wait).await
+        let wanted = Wanted {
+            position: options.after,
+            events: &options.events,
+        };
+        self.wait_for_sources(slot, wanted, max_wait).await
     }
 
     /// Waits until the projections have handled everything up to this position, and the stores show it to
@@ -286,14 +308,22 @@ impl Inner {
         &self,
         projections: &[Progress],
         stores: &[Arc<dyn ViewStore>],
-        wanted: Position,
+        Wanted {
+            position: wanted,
+            events,
+        }: Wanted<'_>,
         (limit, max_wait): (Duration, Duration),
     ) -> Result<Vec<Incarnation>, QueryError> {
         let started = Instant::now();
         let left = || limit.saturating_sub(started.elapsed());
         let mut known = Vec::with_capacity(projections.len());
         for progress in projections {
+            if progress.parked() > 0 && progress.position() < wanted {
+                self.check_parked(progress, events).await?;
+            }
             let reached = progress.wait_for(wanted, left()).await;
+            // A key is parked in the commit that moves the checkpoint past its event.
+            self.check_parked(progress, events).await?;
             let incarnation = reached.map_err(|behind| NotCaughtUp {
                 waited: max_wait,
                 ..behind

@@ -7,6 +7,7 @@ use tokio::time::timeout;
 
 use super::answering::{Answering, AnsweringVersion, EarlierVersion, any_change};
 use super::inner::{Inner, QuerySlot};
+use super::query::Wanted;
 use crate::error::{QueryError, Rebuilding};
 use crate::handler::{Context, QueryInputs, QueryScope};
 use crate::store::{Incarnation, Position};
@@ -133,7 +134,7 @@ impl Inner {
     pub(super) async fn wait_for_sources(
         &self,
         slot: &QuerySlot,
-        wanted: Position,
+        wanted: Wanted<'_>,
         max_wait: Duration,
     ) -> Result<AwaitedSources, QueryError> {
         let started = Instant::now();

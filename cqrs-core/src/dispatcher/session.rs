@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
 
-use super::{After, Bookmark, Dispatcher, ExecuteCall, Named, QueryCall, Watch};
+use super::{After, Bookmark, Dispatcher, ExecuteCall, Named, QueryCall, Receipt, Watch};
 use crate::auth::Actor;
 use crate::message::{Command, Query};
 use crate::store::Position;
@@ -12,9 +12,45 @@ use crate::store::Position;
 pub struct Session {
     dispatcher: Dispatcher,
     actor: Option<Actor>,
-    seen: AtomicU64,
+    written: SessionWrites,
     /// A bookmark of another log, with which queries fail.
     foreign: Option<Bookmark>,
+}
+
+/// What a session has written so far.
+#[derive(Default)]
+pub(super) struct SessionWrites {
+    up_to: AtomicU64,
+    /// 0 if there is none.
+    event: AtomicU64,
+}
+
+impl SessionWrites {
+    /// Notes the result of a command, for which the next queries wait.
+    pub(super) fn note(&self, receipt: &Receipt) {
+        self.note_up_to(receipt.last());
+        if receipt.events() > 0 {
+            self.note_event(receipt.last());
+        }
+    }
+
+    fn note_up_to(&self, position: Position) {
+        self.up_to.fetch_max(position.get(), Ordering::AcqRel);
+    }
+
+    fn note_event(&self, position: Position) {
+        self.event.fetch_max(position.get(), Ordering::AcqRel);
+    }
+
+    pub(super) fn up_to(&self) -> Position {
+        Position::new(self.up_to.load(Ordering::Acquire))
+    }
+
+    /// The last event of the last command that had any.
+    pub(super) fn event(&self) -> Option<Position> {
+        let event = Position::new(self.event.load(Ordering::Acquire));
+        (event > Position::START).then_some(event)
+    }
 }
 
 impl Session {
@@ -22,7 +58,7 @@ impl Session {
         Self {
             dispatcher,
             actor: None,
-            seen: AtomicU64::new(0),
+            written: SessionWrites::default(),
             foreign: None,
         }
     }
@@ -38,8 +74,12 @@ impl Session {
     /// of a command, of this process or another one. With one of another log, queries fail as invalid.
     #[must_use]
     pub fn after(mut self, earlier: impl After) -> Self {
+        let names_event = earlier.names_event();
         let bookmark = earlier.bookmark();
         if self.dispatcher.is_of_log(bookmark) {
+            if names_event {
+                self.written.note_event(bookmark.position());
+            }
             return self.after_position(bookmark.position());
         }
         self.foreign = Some(bookmark);
@@ -49,7 +89,7 @@ impl Session {
     /// Continues from the [`position`](Session::position) of an earlier session.
     #[must_use]
     pub fn after_position(self, position: Position) -> Self {
-        self.seen.fetch_max(position.get(), Ordering::AcqRel);
+        self.written.note_up_to(position);
         self
     }
 
@@ -86,7 +126,7 @@ impl Session {
 
     /// The position up to which the session has written.
     pub fn position(&self) -> Position {
-        Position::new(self.seen.load(Ordering::Acquire))
+        self.written.up_to()
     }
 
     /// The place up to which the session has written, to be passed on as text: a session in any process
@@ -98,12 +138,12 @@ impl Session {
 
     fn executing<'s, C>(&'s self, mut call: ExecuteCall<'s, C>) -> ExecuteCall<'s, C> {
         call.options.actor.clone_from(&self.actor);
-        call.seen = Some(&self.seen);
+        call.written = Some(&self.written);
         call
     }
 
     fn asking<'s, Q>(&'s self, call: QueryCall<'s, Q>) -> QueryCall<'s, Q> {
-        let mut call = call.seen(&self.seen);
+        let mut call = call.written(&self.written);
         if let Some(foreign) = self.foreign {
             call = call.after(foreign);
         }
@@ -114,7 +154,9 @@ impl Session {
     }
 
     fn watching<A>(&self, watch: Watch<A>) -> Watch<A> {
-        let mut watch = watch.after_position(self.position());
+        let mut watch = watch
+            .after_position(self.position())
+            .after_event(self.written.event());
         if let Some(foreign) = self.foreign {
             watch = watch.after(foreign);
         }

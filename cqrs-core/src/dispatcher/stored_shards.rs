@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use crate::error::OperationError;
 use crate::store::{
-    EventLog, Halt, HaltKind, Position, Recorded, Shard, ShardState, ShardStore, StoreError,
+    EventLog, Halt, HaltKind, KeyRelease, ParkedKey, Position, Recorded, Shard, ShardState,
+    ShardStore, SkippedEvent, StoreError,
 };
 use crate::subscription::{Progress, ShardSelection, next_event};
 
@@ -78,6 +79,30 @@ impl StoredShards<'_> {
         Ok(next.await?)
     }
 
+    /// The parked keys of all shards.
+    pub(super) async fn parked(&self) -> Result<Vec<ParkedKey>, OperationError> {
+        let subscription = self.progress.subscription();
+        Ok(self.store.parked(Shard::whole(subscription)).await?)
+    }
+
+    /// Releases parked keys. Returns their number.
+    pub(super) async fn release(
+        &self,
+        key: Option<String>,
+        skipped: Option<SkippedEvent>,
+    ) -> Result<u64, OperationError> {
+        // Otherwise, the keys may be those of another partition.
+        self.read().await?;
+        let release = KeyRelease {
+            subscription: self.progress.subscription().to_owned(),
+            key,
+            skipped,
+        };
+        let released = self.store.release_keys(release).await?;
+        self.progress.doubt();
+        Ok(released)
+    }
+
     /// The error of an operation that another process kept preventing.
     pub(super) fn moving_error(&self) -> OperationError {
         OperationError::Moving { name: self.name() }
@@ -115,7 +140,13 @@ pub(super) async fn next_of(
     state: &ShardState,
     after: Position,
 ) -> Result<Option<Arc<Recorded>>, StoreError> {
-    let selection = ShardSelection::new(progress.partition(), state.shard.slices, &state.ahead);
+    let store = progress.views().view_capabilities().shards;
+    let parked = match store.filter(|_| state.parked > 0) {
+        Some(store) => store.parked(state.shard.clone()).await?,
+        None => Vec::new(),
+    };
+    let slices = state.shard.slices;
+    let selection = ShardSelection::new(progress.partition(), slices, &state.ahead, &parked);
     let range = (after, None);
     let next = next_event(log, progress.query(), selection.as_ref(), range).await?;
     Ok(next.event)

@@ -1,3 +1,4 @@
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use super::stored_shards::{StoredShards, next_of, stopped};
 use crate::Timestamp;
 use crate::error::OperationError;
 use crate::store::{
-    Checkpoint, Division, EventLogExt, EventQuery, Halt, HaltKind, LastEvent, Position, ReadRange,
-    Recorded, Relocation, Shard, ShardState, SkippedEvent, StoreError,
+    Checkpoint, Division, EventLogExt, EventQuery, Halt, HaltKind, LastEvent, ParkedKey, Position,
+    ReadRange, Recorded, Relocation, Shard, ShardState, SkippedEvent, StoreError,
 };
 use crate::subscription::{Progress, SubscriptionHealth};
 
@@ -165,6 +166,9 @@ impl Subscriptions<'_> {
     /// is paused. [`skipped`](Self::skipped) lists the event with the reason. It is handled all the same after
     /// a [`rewind`](Self::rewind), and by a new `version` of the projection.
     ///
+    /// Also skips the first event of a [parked](Self::parked) key, and releases the key: the events after it
+    /// are handled.
+    ///
     /// # Errors
     /// [`OperationError::NotNext`] if another event is the next one.
     pub async fn skip(
@@ -180,6 +184,17 @@ impl Subscriptions<'_> {
             time: now(),
         };
         for _ in 0..MAX_MOVES {
+            let parked = shards.parked().await?;
+            if let Some(parked) = parked.into_iter().find(|it| it.first == position) {
+                match shards
+                    .release(Some(parked.key), Some(skipped.clone()))
+                    .await?
+                {
+                    // Its first event is another one by now.
+                    0 => continue,
+                    _ => return Ok(()),
+                }
+            }
             let mut next = None;
             let mut found = None;
             for state in shards.read().await? {
@@ -214,8 +229,8 @@ impl Subscriptions<'_> {
         Err(shards.moving_error())
     }
 
-    /// Moves the checkpoint of a projection or reaction back: all events after `to` are handled again.
-    /// If it is paused, it stays so.
+    /// Moves the checkpoint of a projection or reaction back: all events after `to` are handled again, also
+    /// those of keys that were parked after it. If it is paused, it stays so.
     ///
     /// For a reaction whose effect was lost, or a projection whose folds may run twice for an event. The
     /// views stay as they are, so a fold that counts would count twice: to build read models anew, give
@@ -276,6 +291,44 @@ impl Subscriptions<'_> {
             }
         }
         Err(shards.moving_error())
+    }
+
+    /// The parked keys of a projection or reaction with `on_failure = "park"`, in the order of their first
+    /// events, each with the error of that event.
+    ///
+    /// # Errors
+    /// When the store fails, or there is no projection or reaction with this name.
+    pub async fn parked(&self, name: &str) -> Result<Vec<ParkedKey>, OperationError> {
+        self.named(name)?.parked().await
+    }
+
+    /// Releases a parked key, which is the id of the aggregate in `partition = ..`. The process that handles
+    /// its shard handles the events that it has left out, with its present code, before all others, each once:
+    /// if one of them fails again, the key is parked there, with the new error. Returns before that is done:
+    /// [`parked`](Self::parked) lists the key until then.
+    ///
+    /// If the projection or reaction is paused or has stopped, that happens once it goes on.
+    ///
+    /// # Errors
+    /// [`OperationError::NotParked`] if the key is not parked.
+    pub async fn release(&self, name: &str, key: impl Display) -> Result<(), OperationError> {
+        let shards = self.named(name)?;
+        let key = key.to_string();
+        match shards.release(Some(key.clone()), None).await? {
+            0 => Err(OperationError::NotParked {
+                name: shards.name(),
+                key,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// [Releases](Self::release) all parked keys. Returns their number.
+    ///
+    /// # Errors
+    /// When the store fails, or there is no projection or reaction with this name.
+    pub async fn release_all(&self, name: &str) -> Result<u64, OperationError> {
+        self.named(name)?.release(None, None).await
     }
 
     /// Divides a projection or reaction into this many shards of about the same size, also fewer than it has:

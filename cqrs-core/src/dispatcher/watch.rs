@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::inner::{Inner, QuerySlot};
-use super::query::QueryOptions;
+use super::query::{QueryOptions, Wanted};
 use super::query_sources::QuerySources;
 use super::{After, Dispatcher};
 use crate::auth::Actor;
@@ -192,8 +192,12 @@ impl<A> Watch<A> {
     /// given by its [`Receipt`](super::Receipt) or by a [`Bookmark`](super::Bookmark). One of another log
     /// fails the query as invalid.
     pub fn after(mut self, command: impl After) -> Self {
+        let names_event = command.names_event();
         let bookmark = command.bookmark();
         if self.dispatcher.is_of_log(bookmark) {
+            if names_event {
+                self.options.events.push(bookmark.position());
+            }
             return self.after_position(bookmark.position());
         }
         self.options.foreign = Some(bookmark);
@@ -204,6 +208,12 @@ impl<A> Watch<A> {
     /// such as that of an [`Answer`] of an earlier watch.
     pub fn after_position(mut self, position: Position) -> Self {
         self.options.after = self.options.after.max(position);
+        self
+    }
+
+    /// Waits with the first answer for the events of a command, which end with this one.
+    pub(super) fn after_event(mut self, position: Option<Position>) -> Self {
+        self.options.events.extend(position);
         self
     }
 
@@ -271,6 +281,7 @@ impl<A> Watch<A> {
             if self.returned.as_ref() != Some(&json) {
                 self.returned = Some(json);
                 self.options.after = answer.position;
+                self.options.events.clear();
                 return Ok(answer);
             }
         }
@@ -292,6 +303,7 @@ impl<A> Watch<A> {
             ),
             QueryErrorKind::Denied(_)
             | QueryErrorKind::NotCaughtUp(_)
+            | QueryErrorKind::Parked(_)
             | QueryErrorKind::Rebuilding(_) => false,
         };
     }
@@ -359,7 +371,13 @@ impl Inner {
             _ => None,
         };
         let max_wait = options.max_wait.unwrap_or(self.limits.wait);
-        let awaited = self.wait_for_sources(slot, wanted, max_wait).await?;
+        let awaited = {
+            let wanted = Wanted {
+                position: wanted,
+                events: &options.events,
+            };
+            self.wait_for_sources(slot, wanted, max_wait).await?
+        };
         let position = head.or(awaited.position).unwrap_or_default();
         let context = self.query_context(slot, options.actor.clone())?;
         let scope = awaited.sources.scope(slot, context.as_ref());

@@ -31,7 +31,7 @@ pub use command::CommandError;
 pub use denied::{Action, Denied};
 pub use handler::{Error, Result};
 pub use operation::OperationError;
-pub use query::{NotCaughtUp, QueryError, QueryErrorKind};
+pub use query::{NotCaughtUp, Parked, QueryError, QueryErrorKind};
 pub use rebuilding::{RebuildProgress, Rebuilding};
 pub use rejected::Rejected;
 

@@ -36,16 +36,24 @@ pub enum OperationError {
         /// Name of the projection or reaction.
         name: &'static str,
     },
-    /// It is divided by another tag than that of this program.
+    /// It is divided, or keys of it are parked, by another tag than that of this program.
     #[error(
-        "`{name}` is divided by `{stored}`, which is not the `partition` of this program: operate it with one \
-         that has it"
+        "`{name}` is divided, or its events are parked, by `{stored}`, which is not the `partition` of this \
+         program: operate it with one that has it"
     )]
     OtherPartition {
         /// Name of the projection or reaction.
         name: &'static str,
         /// The name of the tag by which it is divided.
         stored: String,
+    },
+    /// The key is not parked.
+    #[error("`{name}` has not parked `{key}`: `parked` lists the keys that it has")]
+    NotParked {
+        /// Name of the projection or reaction.
+        name: &'static str,
+        /// The requested key.
+        key: String,
     },
     /// There cannot be so many shards.
     #[error(
@@ -74,8 +82,12 @@ pub enum OperationError {
         /// The error of the event.
         error: String,
     },
-    /// The event is not the next one, so it cannot be skipped.
-    #[error("`{name}` can only skip its next event, {}, and not the one at position {position}", in_words(*.next))]
+    /// The event is neither the next one nor the first one of a parked key, so it cannot be skipped.
+    #[error(
+        "`{name}` can only skip its next event, {}, or the first one of a parked key, and not the one at \
+         position {position}",
+        in_words(*.next)
+    )]
     NotNext {
         /// Name of the projection or reaction.
         name: &'static str,

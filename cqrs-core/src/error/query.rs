@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Denied, Failure, Invalid, Rebuilding, Unknown};
+use crate::Timestamp;
 use crate::store::Position;
 
 /// The reason that a query was not answered: [`kind`](Self::kind) tells the kinds apart.
@@ -32,6 +33,9 @@ pub enum QueryErrorKind {
     /// A read model is being built, and nothing can answer until then.
     #[error(transparent)]
     Rebuilding(Rebuilding),
+    /// The events of the awaited command wait in a read model: an earlier one of their id failed.
+    #[error(transparent)]
+    Parked(Parked),
     /// Something failed.
     #[error(transparent)]
     Failed(Failure),
@@ -64,6 +68,26 @@ pub struct NotCaughtUp {
     pub stopped: Option<String>,
 }
 
+/// A projection leaves out the events of an awaited command, since an event of their id failed for too
+/// long. A retry does not help until the id is [released](crate::app::Subscriptions::release).
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "projection `{name}` leaves out the events of `{partition}:{key}` since {since}, so it will not have \
+     those of this command until they are released: {cause}"
+)]
+pub struct Parked {
+    /// Name of the projection.
+    pub name: &'static str,
+    /// The name of the tag by which the projection is partitioned.
+    pub partition: String,
+    /// The id.
+    pub key: String,
+    /// Time since which its events are left out.
+    pub since: Timestamp,
+    /// The error of the event that failed.
+    pub cause: String,
+}
+
 impl std::error::Error for NotCaughtUp {}
 
 impl fmt::Display for NotCaughtUp {
@@ -94,7 +118,7 @@ impl fmt::Display for NotCaughtUp {
     }
 }
 
-crate::debug_as_report!(QueryError, QueryErrorKind, NotCaughtUp);
+crate::debug_as_report!(QueryError, QueryErrorKind, NotCaughtUp, Parked);
 
 macro_rules! kinds {
     ($($details:ident => $kind:ident)*) => {$(
@@ -112,5 +136,6 @@ kinds! {
     Unknown => Unknown
     NotCaughtUp => NotCaughtUp
     Rebuilding => Rebuilding
+    Parked => Parked
     Failure => Failed
 }

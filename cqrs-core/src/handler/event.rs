@@ -3,7 +3,7 @@ use std::any::Any;
 use super::failure::IntoHandlerError;
 use super::input::Input;
 use super::service::{self, ErasedService, Shareable};
-use super::{Reply, Service};
+use super::{OnFailure, Reply, Service};
 use crate::error::Result;
 use crate::message::Event;
 use crate::source::Source;
@@ -22,6 +22,8 @@ pub trait EventHandler: 'static {
     const SOURCE: Source;
     /// The name of the aggregate by whose id the events may be divided into shards.
     const PARTITION: Option<&'static str> = None;
+    /// What becomes of an event that keeps failing.
+    const ON_FAILURE: OnFailure = OnFailure::Stop;
 
     /// The function's inputs, without the event.
     fn inputs() -> Vec<Input>;

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::input::Input;
-use super::{Reply, TxSlot};
+use super::{OnFailure, Reply, TxSlot};
 use crate::error::{Error, Result};
 use crate::message::Envelope;
 use crate::source::Source;
@@ -30,6 +30,8 @@ pub trait Projection: 'static {
     const SOURCE: Source;
     /// The name of the aggregate by whose id the events may be divided into shards.
     const PARTITION: Option<&'static str> = None;
+    /// What becomes of an event that keeps failing.
+    const ON_FAILURE: OnFailure = OnFailure::Stop;
 
     /// The methods marked `#[on]`.
     fn folds() -> Vec<Fold>;

@@ -10,6 +10,7 @@ mod event;
 mod failure;
 mod fold;
 mod input;
+mod on_failure;
 mod query;
 mod reader;
 mod reply;
@@ -37,6 +38,7 @@ pub use fold::{
 };
 pub(crate) use input::table_of;
 pub use input::{AggregateType, AnyState, Input, InputKind, ModelType, ServiceType};
+pub use on_failure::OnFailure;
 pub use query::{IntoAnswer, QueryFn, QueryHandler, QueryInput, QueryReply, QueryScope};
 pub(crate) use query::{QueryInputs, QueryResult};
 pub(crate) use reader::ReaderStore;

@@ -3,8 +3,9 @@ use std::sync::Arc;
 use super::selection::next_event;
 use super::{ShardProgress, ShardSelection, SubscriptionPage};
 use crate::store::{
-    Ahead, Checkpoint, Epoch, EventLog, EventLogExt, EventQuery, Incarnation, LastEvent, Position,
-    ReadRange, Shard, StoreError, ViewBatch, ViewChange, ViewCommitError, ViewStore,
+    Ahead, Checkpoint, Epoch, EventLog, EventLogExt, EventQuery, Incarnation, LastEvent,
+    ParkedChange, ParkedKey, Position, ReadRange, Shard, StoreError, ViewBatch, ViewChange,
+    ViewCommitError, ViewStore,
 };
 
 /// Maximum distance between the last event of a checkpoint and the worker's position. Without results
@@ -20,9 +21,14 @@ pub(crate) struct HeldCheckpoint {
     epoch: Epoch,
     pub(super) position: Option<Position>,
     /// The slices of which more is handled.
-    ahead: Vec<Ahead>,
+    pub(super) ahead: Vec<Ahead>,
+    /// The keys whose events are left out.
+    pub(super) parked: Vec<ParkedKey>,
+    /// The released key whose events are being handled. Meanwhile, commits leave the checkpoint where it is,
+    /// and move this key on.
+    pub(super) released: Option<ParkedKey>,
     /// The last event known to the subscription, which the next commit records.
-    last_event: Option<LastEvent>,
+    pub(super) last_event: Option<LastEvent>,
     /// Where the lag is counted from: the recorded event, if there is one.
     lag_from: Position,
     /// Incarnation of the log that the position refers to.
@@ -31,7 +37,30 @@ pub(crate) struct HeldCheckpoint {
     view_incarnation: Incarnation,
     /// The head of the log when the subscription resumed.
     pub(super) caught_up: Position,
-    progress: ShardProgress,
+    pub(super) progress: ShardProgress,
+}
+
+/// What a batch changes besides views, to be noted once it is committed.
+pub(super) struct WrittenBatch {
+    to: Checkpoint,
+    parked: Vec<ParkedChange>,
+}
+
+impl WrittenBatch {
+    pub(super) fn of(batch: &ViewBatch) -> Self {
+        Self {
+            to: batch.to,
+            parked: batch.parked.clone(),
+        }
+    }
+}
+
+/// A shard as it is stored.
+#[derive(Default)]
+struct ShardData {
+    checkpoint: Option<Checkpoint>,
+    ahead: Vec<Ahead>,
+    parked: Vec<ParkedKey>,
 }
 
 /// The place at which a subscription resumes.
@@ -54,7 +83,12 @@ impl HeldCheckpoint {
         let log_incarnation = log.heads().incarnation();
         let views = progress.views().clone();
         let view_incarnation = views.view_incarnation();
-        let (found, ahead) = stored(&progress).await?;
+        let ShardData {
+            checkpoint: found,
+            ahead,
+            parked,
+        } = stored(&progress).await?;
+        progress.mark_parked(&parked);
         let position = found.map(|found| found.position);
         let last_event = found.and_then(|found| found.last_event);
         Ok(Self {
@@ -64,6 +98,8 @@ impl HeldCheckpoint {
             epoch,
             position,
             ahead,
+            parked,
+            released: None,
             last_event,
             lag_from: last_event.map_or(position.unwrap_or_default(), |event| event.position),
             log_incarnation,
@@ -76,7 +112,7 @@ impl HeldCheckpoint {
     /// The events that the shard has to handle. `None` if these are all of the subscription.
     pub(super) fn selection(&self) -> Option<ShardSelection> {
         let partition = self.progress.info().partition;
-        ShardSelection::new(partition, self.shard.slices, &self.ahead)
+        ShardSelection::new(partition, self.shard.slices, &self.ahead, &self.parked)
     }
 
     /// Compares the log with the checkpoint. Usually this takes a single read, of the event at the
@@ -130,7 +166,12 @@ impl HeldCheckpoint {
         changes: Vec<ViewChange>,
     ) -> Result<(), ViewCommitError> {
         let batch = self.batch(page, to, changes)?;
-        let written = batch.to;
+        self.write(batch).await
+    }
+
+    /// Commits a batch of this checkpoint.
+    pub(super) async fn write(&mut self, batch: ViewBatch) -> Result<(), ViewCommitError> {
+        let written = WrittenBatch::of(&batch);
         self.views.commit(batch).await?;
         self.committed(written);
         Ok(())
@@ -181,12 +222,26 @@ impl HeldCheckpoint {
     }
 
     /// Records that the checkpoint was written, by [`commit`](Self::commit) or in a transaction.
-    pub(super) fn committed(&mut self, to: Checkpoint) {
+    pub(super) fn committed(&mut self, WrittenBatch { to, parked }: WrittenBatch) {
+        // Before the position: whoever waits for that looks for parked keys then.
+        if !parked.is_empty() {
+            self.change_parked(parked);
+            self.mark_parked();
+        }
+        let is_moved = self.position != Some(to.position);
         self.position = Some(to.position);
         self.last_event = to.last_event;
         self.lag_from = to.last_event.map_or(to.position, |event| event.position);
-        self.mark_started(to.position);
+        if is_moved {
+            self.mark_started(to.position);
+        }
         self.mark_known();
+    }
+
+    /// Reports the parked keys, which this process alone changes as long as it holds the shard.
+    pub(super) fn mark_parked(&self) {
+        self.progress.mark_parked(&self.parked);
+        self.progress.mark_parked_current();
     }
 
     /// Whether the view store still has the data that the checkpoint was read from.
@@ -221,6 +276,38 @@ impl HeldCheckpoint {
         to: Position,
         changes: Vec<ViewChange>,
     ) -> Result<ViewBatch, ViewCommitError> {
+        if let Some(released) = &self.released {
+            let parked = ParkedChange::Move {
+                from: released.first,
+                to: ParkedKey {
+                    first: to.plus(1),
+                    ..released.clone()
+                },
+            };
+            return self.batch_to(self.unmoved(), changes, vec![parked]);
+        }
+        let to = Checkpoint {
+            position: to,
+            last_event: self.last_event(page, to),
+        };
+        self.batch_to(to, changes, Vec::new())
+    }
+
+    /// The checkpoint as it is.
+    pub(super) fn unmoved(&self) -> Checkpoint {
+        Checkpoint {
+            position: self.position.unwrap_or_default(),
+            last_event: self.last_event,
+        }
+    }
+
+    /// The same, for this checkpoint and these parked keys.
+    pub(super) fn batch_to(
+        &self,
+        to: Checkpoint,
+        changes: Vec<ViewChange>,
+        parked: Vec<ParkedChange>,
+    ) -> Result<ViewBatch, ViewCommitError> {
         if self.log.heads().incarnation() != self.log_incarnation {
             return Err(ViewCommitError::Moved {
                 found: self.position,
@@ -230,13 +317,10 @@ impl HeldCheckpoint {
             shard: self.shard.clone(),
             epoch: self.epoch,
             from: self.position,
-            to: Checkpoint {
-                position: to,
-                last_event: self.last_event(page, to),
-            },
+            to,
             incarnation: self.view_incarnation,
             changes,
-            parked: Vec::new(),
+            parked,
         })
     }
 
@@ -271,31 +355,46 @@ impl HeldCheckpoint {
     }
 }
 
-/// The stored checkpoint of a shard, and the slices that are further.
-async fn stored(progress: &ShardProgress) -> Result<(Option<Checkpoint>, Vec<Ahead>), StoreError> {
+/// A shard as it is stored.
+async fn stored(progress: &ShardProgress) -> Result<ShardData, StoreError> {
     let shards = progress.views().view_capabilities().shards;
     if shards.is_none() || progress.info().partition.is_none() {
-        let found = progress.views().checkpoint(progress.shard()).await?;
-        if found.is_some() {
-            return Ok((found, Vec::new()));
+        let checkpoint = progress.views().checkpoint(progress.shard()).await?;
+        if checkpoint.is_some() {
+            return Ok(ShardData {
+                checkpoint,
+                ..ShardData::default()
+            });
         }
     }
     let Some(shards) = shards else {
-        return Ok((None, Vec::new()));
+        return Ok(ShardData::default());
     };
     let all = shards.shards(progress.info().subscription.clone()).await?;
     let is_new = all.is_empty();
-    match all
+    let Some(state) = all
         .into_iter()
         .find(|state| state.shard == *progress.shard())
-    {
-        Some(state) => Ok((state.checkpoint, state.ahead)),
-        None if is_new => Ok((None, Vec::new())),
+    else {
         // Its events must not be handled from the start of the log: nobody would refuse a reaction.
-        None => Err(StoreError::Unavailable {
-            reason: "the subscription was divided into other shards".into(),
-        }),
-    }
+        return if is_new {
+            Ok(ShardData::default())
+        } else {
+            Err(StoreError::Unavailable {
+                reason: "the subscription was divided into other shards".into(),
+            })
+        };
+    };
+    let parked = if state.parked > 0 {
+        shards.parked(state.shard).await?
+    } else {
+        Vec::new()
+    };
+    Ok(ShardData {
+        checkpoint: state.checkpoint,
+        ahead: state.ahead,
+        parked,
+    })
 }
 
 /// The first event after a position.

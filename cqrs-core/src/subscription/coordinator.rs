@@ -226,6 +226,7 @@ impl Coordinator {
         } else {
             Vec::new()
         };
+        self.note_parked(&roster);
         let assigned = assign(&roster, &all_shards(&roster));
         let states: HashMap<&Shard, &ShardState> = roster
             .shards
@@ -307,6 +308,17 @@ impl Coordinator {
             }
         }
         Ok(claimed)
+    }
+
+    /// Notes the parked keys of the shards that other processes own: of its own, a worker knows more.
+    fn note_parked(&self, roster: &Roster) {
+        for state in &roster.shards {
+            if state.owner != Some(self.worker)
+                && let Some(leased) = self.shards.get(&state.shard)
+            {
+                leased.progress.mark_parked_count(state.parked);
+            }
+        }
     }
 
     /// The processes that attend, this one included, and the shards. For an observer, the shards alone.
@@ -491,10 +503,23 @@ fn mismatch(info: &SubscriptionInfo, stored: &[&ShardState]) -> String {
         Some(own) => format!("this program partitions it by `{own}`"),
         None => "this program does not partition it".to_owned(),
     };
+    let (what, remedy) = if stored.iter().any(|state| state.parked > 0) {
+        (
+            format!("its events are parked by their `{partition}`"),
+            "release them",
+        )
+    } else {
+        (
+            format!(
+                "it is divided by `{partition}` into {} shards",
+                stored.len()
+            ),
+            "divide it into 1 shard",
+        )
+    };
     format!(
-        "it is divided by `{partition}` into {} shards, but {own}: divide it into 1 shard with a \
-         program that has `partition = \"{partition}\"`, or give it another `version`",
-        stored.len()
+        "{what}, but {own}: {remedy} with a program that has `partition = \"{partition}\"`, or give it \
+         another `version`"
     )
 }
 

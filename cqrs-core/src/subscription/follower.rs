@@ -49,7 +49,7 @@ pub(crate) struct PageOutcome {
     pub(crate) failure: Option<EventFailure>,
 }
 
-/// An event that failed.
+/// A page with an event that failed.
 pub(crate) struct FailedEvent {
     /// The event's place in the page.
     pub(crate) place: usize,
@@ -58,7 +58,7 @@ pub(crate) struct FailedEvent {
 
 /// The failure of an event.
 pub(crate) struct EventFailure {
-    pub(crate) position: Position,
+    pub(crate) event: Arc<Recorded>,
     /// The error, with the handler and the event.
     pub(crate) error: String,
 }
@@ -108,7 +108,7 @@ impl SubscriptionPage<'_> {
 impl FailedEvent {
     pub(crate) fn new(
         place: usize,
-        event: &Recorded,
+        event: &Arc<Recorded>,
         handler: &'static str,
         error: &Error,
     ) -> Self {
@@ -117,7 +117,7 @@ impl FailedEvent {
         Self {
             place,
             failure: EventFailure {
-                position,
+                event: event.clone(),
                 error: format!(
                     "`{handler}` failed at position {position} (`{event_type}`): {error}"
                 ),

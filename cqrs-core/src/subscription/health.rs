@@ -61,6 +61,12 @@ pub enum SubscriptionState {
     /// No process has handled the events for a [lease](crate::app::Builder::lease), and this one does
     /// not have the [role](crate::app::Builder::roles).
     Unattended,
+    /// The events of some ids wait, each since one of them failed for too long; those of others are
+    /// handled. An operator [releases](crate::app::Subscriptions::release) the ids.
+    Parked {
+        /// Number of ids. Of several shards, that of all of them.
+        keys: u64,
+    },
     /// Paused by an operator, in all processes, until it is
     /// [resumed](crate::app::Subscriptions::resume).
     Paused {
@@ -112,19 +118,9 @@ impl fmt::Display for SubscriptionKind {
 }
 
 impl SubscriptionHealth {
-    /// Whether its events are handled, here or in another process.
+    /// Whether all of its events are handled, here or in another process.
     pub fn is_ok(&self) -> bool {
-        match self.state {
-            SubscriptionState::CatchingUp
-            | SubscriptionState::Running
-            | SubscriptionState::Standby
-            | SubscriptionState::Rebuilding { .. } => true,
-            SubscriptionState::Unattended
-            | SubscriptionState::Paused { .. }
-            | SubscriptionState::Failing { .. }
-            | SubscriptionState::Stopped { .. }
-            | SubscriptionState::Ended { .. } => false,
-        }
+        self.state.is_ok()
     }
 
     /// Number of positions between this subscription and `head`.
@@ -134,17 +130,31 @@ impl SubscriptionHealth {
 }
 
 impl SubscriptionState {
+    /// Whether all events are handled.
+    pub(super) fn is_ok(&self) -> bool {
+        match self {
+            Self::CatchingUp | Self::Running | Self::Standby | Self::Rebuilding { .. } => true,
+            Self::Parked { .. }
+            | Self::Unattended
+            | Self::Paused { .. }
+            | Self::Failing { .. }
+            | Self::Stopped { .. }
+            | Self::Ended { .. } => false,
+        }
+    }
+
     /// How much attention the state needs, compared with others.
     pub(super) fn severity(&self) -> u8 {
         match self {
             Self::Standby => 0,
             Self::Running => 1,
             Self::CatchingUp | Self::Rebuilding { .. } => 2,
-            Self::Unattended => 3,
-            Self::Failing { .. } => 4,
-            Self::Paused { .. } => 5,
-            Self::Stopped { .. } => 6,
-            Self::Ended { .. } => 7,
+            Self::Parked { .. } => 3,
+            Self::Unattended => 4,
+            Self::Failing { .. } => 5,
+            Self::Paused { .. } => 6,
+            Self::Stopped { .. } => 7,
+            Self::Ended { .. } => 8,
         }
     }
 }
@@ -182,6 +192,8 @@ impl fmt::Display for SubscriptionState {
             Self::Unattended => {
                 f.write_str("no process handles its events: start one that has the role for it")
             }
+            Self::Parked { keys: 1 } => f.write_str("1 id is parked: release it"),
+            Self::Parked { keys } => write!(f, "{keys} ids are parked: release them"),
             Self::Paused { reason, .. } => write!(f, "it is paused: {reason}"),
             Self::Failing { error, .. } | Self::Stopped { error, .. } => f.write_str(error),
             Self::Ended { reason } => f.write_str(reason),

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::SubscriptionKind;
+use crate::handler::OnFailure;
 use crate::store::{EventQuery, ViewStore};
 
 /// What all shards of a subscription have in common.
@@ -16,6 +17,8 @@ pub(crate) struct SubscriptionInfo {
     pub(crate) query: EventQuery,
     /// The name of the tag by which it may be divided.
     pub(crate) partition: Option<&'static str>,
+    /// What becomes of an event that keeps failing.
+    pub(crate) on_failure: OnFailure,
     /// The store of its checkpoints.
     pub(crate) views: Arc<dyn ViewStore>,
     /// Wakes the coordinator of this process.

@@ -11,9 +11,11 @@ mod health;
 mod info;
 mod lease;
 mod observing_follower;
+mod parking;
 mod phase;
 mod progress;
 mod projection;
+mod released;
 mod selection;
 mod shard_progress;
 mod sql_projection;
@@ -41,11 +43,12 @@ pub(crate) use follower::{
 pub(crate) use observing_follower::ObservingFollower;
 pub(crate) use phase::Phase;
 pub(crate) use progress::{Build, Progress};
-pub(crate) use selection::{ShardSelection, next_event};
+pub(crate) use selection::{ShardSelection, id_of, next_event};
 pub(crate) use shard_progress::ShardProgress;
 pub(crate) use tasks::Tasks;
 pub(crate) use worker::{SHUT_DOWN, Worker, unless};
 
+use crate::handler::OnFailure;
 use crate::registry::{ProjectionEntry, ReactionEntry};
 use crate::store::{EventLog, EventQuery, ProjectionVersion, Shard, StoreError, ViewStore};
 use crate::wiring::{BuildError, Models, PlannedProjection};
@@ -100,6 +103,11 @@ pub(crate) async fn earlier_version(
         subscription: projection_subscription(own.name(), version.version),
         query: version.query(),
         partition,
+        // As its own code may have it, so that parked keys are noticed.
+        on_failure: match partition {
+            Some(_) => OnFailure::Park,
+            None => OnFailure::Stop,
+        },
         views: own.views().clone(),
         coordinator: coordinator.wake(),
     };
@@ -130,6 +138,7 @@ pub(crate) async fn reaction(
         subscription: format!("reaction:{}", entry.name),
         query: EventQuery::typed([entry.event]),
         partition: entry.partition,
+        on_failure: entry.on_failure,
         views: views.clone(),
         coordinator: wake(coordinator),
     };
@@ -170,6 +179,7 @@ fn info_of(
         name,
         version,
         partition,
+        on_failure,
         ..
     } = *plan.entry;
     Arc::new(SubscriptionInfo {
@@ -178,6 +188,7 @@ fn info_of(
         subscription: projection_subscription(name, version),
         query: EventQuery::typed(plan.folds.iter().map(|fold| fold.event)),
         partition,
+        on_failure,
         views: views.clone(),
         coordinator,
     })

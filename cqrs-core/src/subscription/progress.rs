@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::info::SubscriptionInfo;
 use super::{ShardProgress, SubscriptionHealth, SubscriptionKind, SubscriptionState};
 use crate::error::{NotCaughtUp, RebuildProgress};
+use crate::handler::OnFailure;
 use crate::store::{EventQuery, Incarnation, Position, ShardState, Slices, ViewStore};
 
 /// The progress of a projection or reaction, which queries, health and shutdown read: that of all its
@@ -89,6 +90,23 @@ impl Progress {
     /// The name of the tag by which the subscription may be divided.
     pub(crate) fn partition(&self) -> Option<&'static str> {
         self.info.partition
+    }
+
+    /// Whether it parks keys.
+    pub(crate) fn can_park(&self) -> bool {
+        self.info.on_failure == OnFailure::Park
+    }
+
+    /// Number of parked keys, as far as this process knows.
+    pub(crate) fn parked(&self) -> u64 {
+        let shards = self.shards.borrow();
+        shards.all.iter().map(ShardProgress::parked).sum()
+    }
+
+    /// Whether this process knows that there are no parked keys. If not, the store has to be asked.
+    pub(crate) fn has_none_parked(&self) -> bool {
+        let shards = self.shards.borrow();
+        shards.all.iter().all(ShardProgress::has_none_parked)
     }
 
     /// The events of the subscription.
@@ -281,6 +299,7 @@ impl Progress {
             SubscriptionState::CatchingUp
             | SubscriptionState::Running
             | SubscriptionState::Standby
+            | SubscriptionState::Parked { .. }
             | SubscriptionState::Rebuilding { .. } => (None, None),
             SubscriptionState::Failing { .. } | SubscriptionState::Unattended => (why, None),
             SubscriptionState::Paused { .. }
@@ -324,8 +343,12 @@ impl Progress {
     fn state(&self) -> SubscriptionState {
         let shards = self.shards.borrow();
         let states = shards.all.iter().map(ShardProgress::state);
-        let worst = states.max_by_key(SubscriptionState::severity);
-        worst.unwrap_or(SubscriptionState::Standby)
+        match states.max_by_key(SubscriptionState::severity) {
+            Some(SubscriptionState::Parked { .. }) => SubscriptionState::Parked {
+                keys: shards.all.iter().map(ShardProgress::parked).sum(),
+            },
+            worst => worst.unwrap_or(SubscriptionState::Standby),
+        }
     }
 
     /// The incarnation in which all of these shards have done everything up to `wanted`. `None` as

@@ -1,52 +1,61 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::store::{
-    Ahead, EventLog, EventQuery, Position, ReadRange, Recorded, Slices, StoreError, Tag,
+    Ahead, EventLog, EventQuery, ParkedKey, Position, ReadRange, Recorded, Slices, StoreError, Tag,
 };
 
-/// The events of a shard: of its slices, and not handled before a division.
+/// The events of a shard: of its slices, not handled before a division, and not of parked keys.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ShardSelection {
     /// The name of the tag by which the subscription is divided.
     partition: &'static str,
     slices: Slices,
     ahead: Vec<(Slices, Position)>,
+    /// The first event of each parked key.
+    parked: HashMap<String, Position>,
 }
 
 impl ShardSelection {
-    /// `None` for the shard of a subscription that is not divided and never was: it has all events.
+    /// `None` for the shard of a subscription that is not divided and never was, and has no parked keys: it
+    /// has all events.
     pub(crate) fn new(
         partition: Option<&'static str>,
         slices: Slices,
         ahead: &[Ahead],
+        parked: &[ParkedKey],
     ) -> Option<Self> {
         let partition = partition?;
-        (slices != Slices::ALL || !ahead.is_empty()).then(|| Self {
+        let has_all = slices == Slices::ALL && ahead.is_empty() && parked.is_empty();
+        (!has_all).then(|| Self {
             partition,
             slices,
             ahead: ahead
                 .iter()
                 .map(|ahead| (ahead.slices, last_handled(ahead)))
                 .collect(),
+            parked: parked
+                .iter()
+                .map(|parked| (parked.key.clone(), parked.first))
+                .collect(),
         })
     }
 
     /// Whether the shard has to handle an event.
     pub(crate) fn has(&self, event: &Recorded) -> bool {
-        let slice = self.slice(event);
+        let id = id_of(event, self.partition);
+        let slice = Slices::of_tag(id);
+        let first_parked = self.parked.get(id);
         let mut ahead = self.ahead.iter();
         self.slices.contains(slice)
             && ahead.all(|(slices, up_to)| !slices.contains(slice) || event.position > *up_to)
-    }
-
-    fn slice(&self, event: &Recorded) -> u16 {
-        Slices::of_tag(id_of(event, self.partition))
+            && first_parked.is_none_or(|first| event.position < *first)
     }
 }
 
 /// The id by which an event belongs to a slice: that of its first tag with this name. Empty if it was
 /// recorded without one, so that some shard has it.
-pub(super) fn id_of<'e>(event: &'e Recorded, partition: &str) -> &'e str {
+pub(crate) fn id_of<'e>(event: &'e Recorded, partition: &str) -> &'e str {
     let mut tags = event.data.tags.iter();
     let tag = tags.find(|tag| tag.name() == partition);
     tag.map_or("", Tag::id)
@@ -112,7 +121,7 @@ pub(crate) async fn next_event(
 
 /// The subscription had no event between its last one and the checkpoint. If there is one all the same,
 /// the log was cut and has grown since.
-fn last_handled(ahead: &Ahead) -> Position {
+pub(super) fn last_handled(ahead: &Ahead) -> Position {
     let Ahead { checkpoint, .. } = ahead;
     let last = checkpoint.last_event.map(|event| event.position);
     last.unwrap_or(checkpoint.position)
@@ -148,16 +157,21 @@ mod tests {
 
     #[test]
     fn a_shard_has_the_events_of_its_slices() {
-        assert_eq!(ShardSelection::new(None, Slices::ALL, &[]), None);
-        assert_eq!(ShardSelection::new(Some("order"), Slices::ALL, &[]), None);
+        assert_eq!(ShardSelection::new(None, Slices::ALL, &[], &[]), None);
+        assert_eq!(
+            ShardSelection::new(Some("order"), Slices::ALL, &[], &[]),
+            None
+        );
         let slice = Slices::of_tag("O1");
-        let selection = ShardSelection::new(Some("order"), slice.into(), &[]).expect("one slice");
+        let selection =
+            ShardSelection::new(Some("order"), slice.into(), &[], &[]).expect("one slice");
         assert!(selection.has(&event(1, &["order:O1"])));
         assert!(selection.has(&event(1, &["customer:C1", "order:O1"])));
         assert!(!selection.has(&event(1, &["order:O2"])));
         assert!(!selection.has(&event(1, &["customer:O1"])));
         let empty = Slices::of_tag("");
-        let selection = ShardSelection::new(Some("order"), empty.into(), &[]).expect("one slice");
+        let selection =
+            ShardSelection::new(Some("order"), empty.into(), &[], &[]).expect("one slice");
         assert!(
             selection.has(&event(1, &["customer:C1"])),
             "without the tag"
@@ -171,9 +185,29 @@ mod tests {
             slices: slice.into(),
             checkpoint: Position::new(9).into(),
         };
-        let selection = ShardSelection::new(Some("order"), Slices::ALL, &[ahead]).expect("ahead");
+        let selection =
+            ShardSelection::new(Some("order"), Slices::ALL, &[ahead], &[]).expect("ahead");
         assert!(!selection.has(&event(9, &["order:O1"])));
         assert!(selection.has(&event(10, &["order:O1"])));
         assert!(selection.has(&event(3, &["order:O2"])));
+    }
+
+    #[test]
+    fn a_parked_key_is_left_out_from_its_first_event_on() {
+        let parked = ParkedKey {
+            partition: "order".to_owned(),
+            key: "O1".to_owned(),
+            first: Position::new(7),
+            cause: "no address".to_owned(),
+            since: Timestamp::UNIX_EPOCH,
+            is_released: false,
+        };
+        let selection = ShardSelection::new(Some("order"), Slices::ALL, &[], &[parked]);
+        let selection = selection.expect("a parked key");
+        assert!(selection.has(&event(6, &["order:O1"])));
+        assert!(!selection.has(&event(7, &["order:O1"])));
+        assert!(!selection.has(&event(8, &["customer:C1", "order:O1"])));
+        assert!(selection.has(&event(8, &["order:O2", "order:O1"])));
+        assert!(selection.has(&event(8, &[])), "without the tag");
     }
 }

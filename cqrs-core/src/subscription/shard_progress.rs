@@ -1,3 +1,4 @@
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use tokio::time::Instant;
 
 use super::info::SubscriptionInfo;
 use super::{ShardHealth, SubscriptionState};
-use crate::store::{EventQuery, Halt, Incarnation, Position, Shard, Slices, ViewStore};
+use crate::store::{EventQuery, Halt, Incarnation, ParkedKey, Position, Shard, Slices, ViewStore};
 
 /// The progress of a worker. Clones share it.
 ///
@@ -39,13 +40,19 @@ struct ProgressState {
     unowned_since: Option<Instant>,
     /// Whether that is for too long.
     is_unattended: bool,
+    /// Number of parked keys, as far as this process knows.
+    parked: u64,
+    /// Whether the worker in this process knows it best: nobody else parks keys.
+    is_parked_current: bool,
 }
 
 /// The stored checkpoint, as far as this process knows. The views change only when it moves.
 #[derive(Clone, Copy, Default)]
 struct KnownCheckpoint {
     at: Option<(Position, Incarnation)>,
-    /// Number of times that it has moved, or the worker has ended.
+    /// The hash of the parked keys. Views of a released key change without a move of the checkpoint.
+    parked: u64,
+    /// Number of times that any of these has changed, or the worker has ended.
     moves: u64,
 }
 
@@ -59,6 +66,8 @@ impl ShardProgress {
             halts: 0,
             unowned_since: None,
             is_unattended: false,
+            parked: 0,
+            is_parked_current: false,
         };
         Self {
             shard: Shard {
@@ -111,9 +120,63 @@ impl ShardProgress {
         });
     }
 
+    /// Records the parked keys, as stored.
+    pub(super) fn mark_parked(&self, parked: &[ParkedKey]) {
+        self.mark_parked_count(parked.len() as u64);
+        let mut hasher = DefaultHasher::new();
+        for key in parked {
+            (&key.key, key.first).hash(&mut hasher);
+        }
+        let found = if parked.is_empty() {
+            0
+        } else {
+            hasher.finish()
+        };
+        self.checkpoint.send_if_modified(|known| {
+            let is_new = known.parked != found;
+            if is_new {
+                known.parked = found;
+                known.moves += 1;
+            }
+            is_new
+        });
+    }
+
+    /// Records their number.
+    pub(super) fn mark_parked_count(&self, count: u64) {
+        self.state.send_if_modified(|state| {
+            let is_new = state.parked != count;
+            state.parked = count;
+            is_new
+        });
+    }
+
+    /// Records that no other process parks keys, and that those that were marked are all.
+    pub(super) fn mark_parked_current(&self) {
+        self.state.send_if_modified(|state| {
+            state.is_parked_current = true;
+            false
+        });
+    }
+
+    /// Number of parked keys, as far as this process knows.
+    pub(super) fn parked(&self) -> u64 {
+        self.state.borrow().parked
+    }
+
+    /// Whether there are no parked keys, which only the process that holds the shard knows.
+    pub(super) fn has_none_parked(&self) -> bool {
+        let state = self.state.borrow();
+        state.is_parked_current && state.parked == 0
+    }
+
     /// Records that another process handles the events, and has done so up to `position`.
     pub(super) fn mark_standby(&self, position: Position, incarnation: Incarnation) {
         if !self.state.borrow().is_ended() {
+            self.state.send_if_modified(|state| {
+                state.is_parked_current = false;
+                false
+            });
             self.mark(position, incarnation, SubscriptionState::Standby);
         }
     }
@@ -144,6 +207,7 @@ impl ShardProgress {
     pub(super) fn mark_active(&self) {
         self.state.send_if_modified(|state| {
             let is_new = state.status == SubscriptionState::Standby;
+            state.is_parked_current = false;
             if is_new {
                 state.status = SubscriptionState::CatchingUp;
             }
@@ -321,6 +385,9 @@ impl ShardProgress {
             _ if state.is_unattended && state.status == SubscriptionState::Standby => {
                 SubscriptionState::Unattended
             }
+            _ if state.parked > 0 && state.status.is_ok() => {
+                SubscriptionState::Parked { keys: state.parked }
+            }
             _ => state.status.clone(),
         }
     }
@@ -369,6 +436,7 @@ mod tests {
 
     use super::*;
     use crate::Timestamp;
+    use crate::handler::OnFailure;
     use crate::store::{HaltKind, Memory};
     use crate::subscription::{Progress, SubscriptionKind};
 
@@ -379,6 +447,7 @@ mod tests {
             subscription: "projection:test".to_owned(),
             query: EventQuery::typed(["opened"]),
             partition: None,
+            on_failure: OnFailure::Stop,
             views: Arc::new(Memory::new()),
             coordinator: Arc::default(),
         }
@@ -423,6 +492,35 @@ mod tests {
         assert_eq!(progress.state(), SubscriptionState::CatchingUp);
         assert!(progress.mark_rostered(progress.halts(), Some(&halt)));
         assert_eq!(progress.state(), SubscriptionState::from(&halt));
+    }
+
+    #[tokio::test]
+    async fn a_released_key_changes_views_without_a_move_of_the_checkpoint() {
+        let progress = ShardProgress::new(Arc::new(info()), Slices::ALL);
+        let parked = |first| ParkedKey {
+            partition: "order".to_owned(),
+            key: "O1".to_owned(),
+            first: Position::new(first),
+            cause: "no address".to_owned(),
+            since: Timestamp::UNIX_EPOCH,
+            is_released: true,
+        };
+        for keys in [vec![parked(7)], vec![parked(8)], Vec::new()] {
+            let known = progress.moves();
+            progress.mark_parked(&keys);
+            assert_eq!(progress.moves(), known + 1);
+            progress.mark_parked(&keys);
+            assert_eq!(progress.moves(), known + 1, "the same keys");
+            let state = progress.state();
+            let count = keys.len() as u64;
+            let is_parked = state == SubscriptionState::Parked { keys: count };
+            assert_eq!(is_parked, count > 0, "{state:?}");
+        }
+        assert!(!progress.has_none_parked(), "another process may park one");
+        progress.mark_parked_current();
+        assert!(progress.has_none_parked());
+        progress.mark_left();
+        assert!(!progress.has_none_parked());
     }
 
     #[tokio::test]

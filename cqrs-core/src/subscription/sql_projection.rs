@@ -1,3 +1,4 @@
+use super::checkpoint::WrittenBatch;
 use super::crew::has_checkpoint;
 use super::view_folds::{Check, FoldedEvents, ViewFolds};
 use super::{HeldCheckpoint, Interruption, PageOutcome, SubscriptionPage};
@@ -59,7 +60,7 @@ pub(super) async fn fold_page(
             rest.from
         };
         let batch = checkpoint.batch(page, to, changes)?;
-        let written = batch.to;
+        let written = WrittenBatch::of(&batch);
         tx.commit(batch).await?;
         checkpoint.committed(written);
         folds.committed();

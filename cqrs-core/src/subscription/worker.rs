@@ -26,7 +26,7 @@ use crate::store::{Epoch, EventLog, Halt, HaltKind, Position, StoreError};
 use crate::trace;
 
 /// Maximum number of events handled between two checkpoints.
-const PAGE_SIZE: usize = 512;
+pub(super) const PAGE_SIZE: usize = 512;
 
 /// Number of consecutive interruptions by other processes or transactions before they are reported.
 const MAX_SILENT_MOVES: u32 = 5;
@@ -113,9 +113,11 @@ impl Worker {
                     }
                     Interruption::EventFailed(failure) => {
                         self.fails(pause, attempts, failure.error.clone());
-                        let failing = backoff.event_failed(failure.position, Instant::now());
-                        if failing >= self.retry_for {
-                            self.stop(failure, epoch).await;
+                        let failed = failure.event.position;
+                        let failing = backoff.event_failed(failed, Instant::now());
+                        // The events of other ids need not wait.
+                        if failing >= self.retry_for && self.give_up(failure, epoch).await {
+                            continue;
                         }
                     }
                     Interruption::ShutDown => break,
@@ -174,16 +176,16 @@ impl Worker {
     /// Stops the subscription in all processes, because of an event that failed. If that cannot be
     /// stored, the event is retried: what keeps the store from answering may be the cause of the failure,
     /// too.
-    async fn stop(&self, failure: EventFailure, epoch: Epoch) {
+    pub(super) async fn stop(&self, failure: EventFailure, epoch: Epoch) {
         let Some(shards) = self.progress.views().view_capabilities().shards else {
             return;
         };
-        let EventFailure { position, error } = failure;
-        let now = Timestamp::now();
+        let EventFailure { event, error } = failure;
+        let position = event.position;
         let halt = Halt {
             kind: HaltKind::Stopped { position },
             reason: error,
-            since: Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now),
+            since: now(),
         };
         let shard = self.progress.shard().clone();
         // Otherwise another epoch has begun, or somebody has paused it.
@@ -224,8 +226,11 @@ impl Worker {
         }
         // Another process may have moved it since it was read or written here.
         checkpoint.mark_known();
-        let selection = checkpoint.selection();
+        checkpoint.mark_parked();
         follower.restart();
+        self.handle_released(follower, phases, epoch, &mut checkpoint, from)
+            .await?;
+        let selection = checkpoint.selection();
         let mut log = Subscription::new(self.log.clone(), self.progress.query().clone(), from);
         loop {
             // With a store in memory, no await below may ever be pending: yield to other tasks
@@ -272,8 +277,18 @@ impl Worker {
     }
 }
 
+/// The current time, with the precision of stores.
+pub(super) fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+}
+
 /// Waits until a shutdown has come to the phase in which this follower ends, at its position `at`.
-async fn dismissed(follower: &dyn Follower, phases: &watch::Receiver<Phase>, at: Position) {
+pub(super) async fn dismissed(
+    follower: &dyn Follower,
+    phases: &watch::Receiver<Phase>,
+    at: Position,
+) {
     let mut phases = phases.clone();
     // An error would mean that the sender is gone, but the dispatcher has it.
     let _ = phases.wait_for(|phase| follower.ends(*phase, at)).await;

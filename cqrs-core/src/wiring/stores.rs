@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::plan::PlannedProjection;
 use super::{Plan, Problems, Role, ViewStores, is_same};
-use crate::handler::{Input, InputKind, ModelType, ReaderStore, StoreType};
+use crate::handler::{Input, InputKind, ModelType, OnFailure, ReaderStore, StoreType};
 use crate::message::Storage;
+use crate::registry::ProjectionEntry;
 use crate::source::Source;
 use crate::store::{EventLog, ReaderSource, Store, ViewStore};
 
@@ -98,6 +99,7 @@ impl GivenStores {
         stores.check_commands(plan, problems);
         stores.check_projections(plan, problems);
         stores.check_queries(plan, problems);
+        stores.check_parking(plan, problems);
         Some(stores)
     }
 
@@ -326,6 +328,37 @@ impl Stores {
                 ),
             )
         });
+    }
+
+    /// Checks that parked keys can be stored.
+    fn check_parking(&self, plan: &Plan, problems: &mut Problems) {
+        let projections = plan.projections.iter().map(|projection| {
+            let ProjectionEntry {
+                name,
+                on_failure,
+                source,
+                ..
+            } = *projection.entry;
+            let store = self.of_projection(projection);
+            (format!("projection `{name}`"), on_failure, source, store)
+        });
+        let reactions = plan.reactions.iter().map(|entry| {
+            let store = self.views.main.as_ref();
+            let name = format!("event handler `{}`", entry.name);
+            (name, entry.on_failure, entry.source, store)
+        });
+        for (name, on_failure, source, store) in projections.chain(reactions) {
+            let has_shards = store.is_none_or(|it| it.view_capabilities().shards.is_some());
+            if on_failure == OnFailure::Park && !has_shards {
+                problems.add(
+                    format!(
+                        "{name} parks keys, and its view store has no shards to keep them with"
+                    ),
+                    [source],
+                    "`on_failure = \"stop\"`, or another view store on the builder",
+                );
+            }
+        }
     }
 
     fn check_queries(&self, plan: &Plan, problems: &mut Problems) {

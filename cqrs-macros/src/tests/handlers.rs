@@ -151,3 +151,14 @@ fn async_event_handler() {
         event_handler::attribute(TokenStream::new(), item),
     );
 }
+
+#[test]
+fn event_handler_that_parks() {
+    let item = quote!(
+        fn reserve(event: OrderPlaced) {}
+    );
+    expect(
+        "event_handler_that_parks",
+        event_handler::attribute(quote!(partition = Order, on_failure = "park"), item),
+    );
+}

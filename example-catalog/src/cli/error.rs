@@ -77,6 +77,7 @@ impl From<QueryError> for CliError {
             QueryErrorKind::Denied(_) => Self::Refused(text),
             QueryErrorKind::Invalid(_) | QueryErrorKind::Unknown(_) => Self::Invalid(text),
             QueryErrorKind::NotCaughtUp(_)
+            | QueryErrorKind::Parked(_)
             | QueryErrorKind::Rebuilding(_)
             | QueryErrorKind::Failed(_) => Self::Failed(text),
         }

@@ -67,6 +67,7 @@ fn state(state: &SubscriptionState) -> &'static str {
         SubscriptionState::Standby => "standby",
         SubscriptionState::Rebuilding { .. } => "rebuilding",
         SubscriptionState::Unattended => "unattended",
+        SubscriptionState::Parked { .. } => "parked",
         SubscriptionState::Paused { .. } => "paused",
         SubscriptionState::Failing { .. } => "failing",
         SubscriptionState::Stopped { .. } => "stopped",
@@ -104,6 +105,11 @@ mod tests {
 
     #[test]
     fn only_what_needs_attention_has_a_reason() {
+        let parked = SubscriptionState::Parked { keys: 3 };
+        assert_eq!(
+            (state(&parked), reason(&parked)),
+            ("parked", "3 ids are parked: release them".to_owned())
+        );
         assert_eq!(reason(&SubscriptionState::Standby), "");
         let paused = SubscriptionState::Paused {
             reason: "maintenance".to_owned(),

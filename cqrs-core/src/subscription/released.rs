@@ -1,0 +1,236 @@
+//! Keys that an operator has released: their events are handled before all others.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tracing::Instrument;
+
+use super::selection::last_handled;
+use super::worker::{PAGE_SIZE, dismissed};
+use super::{
+    EventFailure, Follower, HeldCheckpoint, Interruption, PageOutcome, Phase, SubscriptionPage,
+    Worker, id_of, unless,
+};
+use crate::store::{
+    Checkpoint, Epoch, EventLogExt, EventPage, EventQuery, EventQueryItem, LastEvent, ParkedChange,
+    ParkedKey, Position, ReadRange, Recorded, StoreError, Tag, ViewCommitError,
+};
+use crate::trace;
+
+impl Worker {
+    /// Handles the events of the released keys, up to where those of others are handled: to `from`. A key
+    /// of which an event fails once more stays parked there.
+    pub(super) async fn handle_released(
+        &self,
+        follower: &dyn Follower,
+        phases: &watch::Receiver<Phase>,
+        epoch: Epoch,
+        checkpoint: &mut HeldCheckpoint,
+        from: Position,
+    ) -> Result<(), Interruption> {
+        let released: Vec<ParkedKey> = checkpoint
+            .parked
+            .iter()
+            .filter(|parked| parked.is_released)
+            .cloned()
+            .collect();
+        for key in released {
+            let up_to = checkpoint.done_up_to(&key, from);
+            checkpoint.released = Some(key.clone());
+            let outcome = self
+                .handle_key(follower, phases, epoch, checkpoint, (&key, up_to))
+                .await;
+            checkpoint.released = None;
+            // It may have views of the key in memory as they were before the failure.
+            follower.restart();
+            match outcome? {
+                Handled::All => {
+                    let last = self.last_event_of(&key, checkpoint, from).await?;
+                    checkpoint.unpark(&key.key, last).await?;
+                }
+                Handled::Failed(failure) => {
+                    let EventFailure { event, error } = &failure;
+                    let subscription = &self.progress.shard().subscription;
+                    trace::parks_again(subscription, &key, event.position, error);
+                    checkpoint.park_again(&key.key, failure).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_key(
+        &self,
+        follower: &dyn Follower,
+        phases: &watch::Receiver<Phase>,
+        epoch: Epoch,
+        checkpoint: &mut HeldCheckpoint,
+        (key, up_to): (&ParkedKey, Position),
+    ) -> Result<Handled, Interruption> {
+        let subscription = &self.progress.shard().subscription;
+        trace::releases(subscription, key);
+        let query = query_of(self.progress.query(), key);
+        let mut from = key.first.before();
+        while from < up_to {
+            // It ends between two pages only, as in the log.
+            let reading = unless(self.lease.over(epoch), self.read(&query, from, up_to));
+            let at = checkpoint.position.unwrap_or_default();
+            let Some(read) = unless(dismissed(follower, phases, at), reading).await else {
+                return Err(Interruption::ShutDown);
+            };
+            let Some(found) = read else {
+                return Err(Interruption::LeaseEnded);
+            };
+            let EventPage {
+                events: all, next, ..
+            } = found?;
+            let to = next.unwrap_or(up_to);
+            let events: Vec<Arc<Recorded>> = all
+                .into_iter()
+                .filter(|event| id_of(event, &key.partition) == key.key)
+                .collect();
+            if !events.is_empty() {
+                let page = SubscriptionPage {
+                    from,
+                    to,
+                    events: &events,
+                };
+                let span = follower.span(subscription, &events);
+                let handled = follower.handle(page, checkpoint).instrument(span).await?;
+                if let PageOutcome {
+                    failure: Some(failure),
+                    ..
+                } = handled
+                {
+                    return Ok(Handled::Failed(failure));
+                }
+            }
+            from = to;
+        }
+        Ok(Handled::All)
+    }
+
+    /// The last handled event of a key, if it is after the last one that the checkpoint knows. It may be of a
+    /// page that an earlier worker has handled.
+    async fn last_event_of(
+        &self,
+        key: &ParkedKey,
+        checkpoint: &HeldCheckpoint,
+        from: Position,
+    ) -> Result<Option<LastEvent>, StoreError> {
+        let up_to = checkpoint.position.unwrap_or_default().min(from);
+        let Some(known) = checkpoint.last_event else {
+            return Ok(None);
+        };
+        let query = query_of(self.progress.query(), key);
+        let mut after = known.position;
+        let mut last = None;
+        while after < up_to {
+            let page = self.read(&query, after, up_to).await?;
+            let mut events = page.events.iter().rev();
+            let own = events.find(|event| id_of(event, &key.partition) == key.key);
+            last = own.map(|event| LastEvent::from(&**event)).or(last);
+            after = page.next.unwrap_or(up_to);
+        }
+        Ok(last)
+    }
+
+    /// A page of events that are known to be in the log.
+    async fn read(
+        &self,
+        query: &EventQuery,
+        after: Position,
+        up_to: Position,
+    ) -> Result<EventPage, StoreError> {
+        let range = ReadRange {
+            limit: PAGE_SIZE,
+            up_to: Some(up_to),
+            ..ReadRange::after(after)
+        };
+        let page = self.log.read(query.clone(), range).await?;
+        if page.as_of >= up_to {
+            return Ok(page);
+        }
+        // It may have read up to a head that it knew before.
+        let head = self.log.head().await?;
+        let page = self.log.read(query.clone(), range).await?;
+        if page.as_of < up_to {
+            return Err(StoreError::Rewound { head, seen: up_to });
+        }
+        Ok(page)
+    }
+}
+
+/// What has become of the events of a released key.
+enum Handled {
+    All,
+    Failed(EventFailure),
+}
+
+impl HeldCheckpoint {
+    /// The position up to which the events of other keys in its slice are handled.
+    fn done_up_to(&self, key: &ParkedKey, from: Position) -> Position {
+        let ahead = self.ahead.iter();
+        let of_slice = ahead.filter(|ahead| ahead.slices.contains(key.slice()));
+        of_slice.map(last_handled).fold(from, Position::max)
+    }
+
+    /// Has the events of a key handled like those of others from now on.
+    async fn unpark(&mut self, key: &str, last: Option<LastEvent>) -> Result<(), ViewCommitError> {
+        let Some(parked) = self.parked.iter().find(|parked| parked.key == key) else {
+            return Ok(());
+        };
+        let parked = ParkedChange::Unpark {
+            key: key.to_owned(),
+            from: parked.first,
+        };
+        // Otherwise, the next worker would take the events of the key for unhandled ones.
+        let to = Checkpoint {
+            last_event: last.or(self.last_event),
+            ..self.unmoved()
+        };
+        let batch = self.batch_to(to, Vec::new(), vec![parked])?;
+        self.write(batch).await
+    }
+
+    /// Keeps a key parked at an event that failed.
+    async fn park_again(
+        &mut self,
+        key: &str,
+        failure: EventFailure,
+    ) -> Result<(), ViewCommitError> {
+        let Some(parked) = self.parked.iter().find(|parked| parked.key == key) else {
+            return Ok(());
+        };
+        let parked = ParkedChange::Move {
+            from: parked.first,
+            to: ParkedKey {
+                first: failure.event.position,
+                cause: failure.error,
+                is_released: false,
+                ..parked.clone()
+            },
+        };
+        let batch = self.batch_to(self.unmoved(), Vec::new(), vec![parked])?;
+        self.write(batch).await
+    }
+}
+
+/// The events of a key. Those without the tag are found among all others.
+fn query_of(all: &EventQuery, key: &ParkedKey) -> EventQuery {
+    match all {
+        EventQuery::Items(items) if !key.key.is_empty() => {
+            let tag = Tag::new(&key.partition, &key.key);
+            let tagged = items.iter().map(|item| {
+                let mut tags = item.tags.clone();
+                tags.push(tag.clone());
+                EventQueryItem {
+                    tags,
+                    ..item.clone()
+                }
+            });
+            EventQuery::Items(tagged.collect())
+        }
+        all => all.clone(),
+    }
+}
