@@ -5,12 +5,13 @@ use std::env;
 use crate::Result;
 
 /// The parts of the benchmark.
-pub const SECTIONS: [&str; 8] = [
+pub const SECTIONS: [&str; 9] = [
     "dispatch",
     "memory",
     "sqlite",
     "postgres",
     "processes",
+    "follow",
     "versions",
     "umadb",
     "cost",

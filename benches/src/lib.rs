@@ -7,6 +7,7 @@ pub mod cost;
 pub mod digits;
 pub mod dispatch;
 pub mod domain;
+pub mod follow;
 pub mod goal;
 pub mod history;
 pub mod load;

@@ -8,7 +8,7 @@ use cqrs_benches::args::{Args, SECTIONS};
 use cqrs_benches::history::{History, Line};
 use cqrs_benches::report::Report;
 use cqrs_benches::{
-    Result, cargo, cost, dispatch, machine, memory, postgres, processes, sqlite, umadb, versions,
+    Result, cargo, cost, dispatch, follow, machine, memory, postgres, processes, sqlite, umadb, versions,
 };
 
 fn main() -> Result<()> {
@@ -23,6 +23,7 @@ fn main() -> Result<()> {
         eprintln!("{section} ..");
         match section {
             "dispatch" => dispatch::run(&args, &mut report)?,
+            "follow" => follow::run(&args, &mut report)?,
             "memory" => memory::run(&args, &mut report)?,
             "postgres" => postgres::run(&args, &mut report)?,
             "processes" => processes::run(&args, &mut report)?,

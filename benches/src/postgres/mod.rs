@@ -1,6 +1,6 @@
 //! `execute` on PostgreSQL, beside its peers and beside the limits of the database.
 
-mod contender;
+pub mod contender;
 pub mod database;
 mod dcb;
 mod deep;
@@ -11,7 +11,7 @@ pub mod ours;
 pub mod raw;
 mod replay;
 mod spread;
-mod view;
+pub mod view;
 
 use std::time::Instant;
 
@@ -54,8 +54,6 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
     hot::run(&stage, report)?;
     said("10 000 events");
     deep::run(&stage, report)?;
-    said("a read model");
-    view::run(&stage, report)?;
     said("two aggregates, replay");
     dcb::run(&stage, report)?;
     said("done");
@@ -117,11 +115,6 @@ fn notes(version: &str, report: &mut Report) {
          most 100 events old, disintegrate asked for one every 100. evento waits a second after \
          every thousand events that it reads without a snapshot; its cold figure is of one \
          command per run.",
-    );
-    report.note(
-        "execute, then the read model: each caller sends a command and then reads the read model, \
-         which must have it; ours by `query(..).after(&receipt)`, cqrs-es through the GenericQuery \
-         of a PostgresViewRepository, which it updates before a command returns.",
     );
     report.note(
         "decisions about two aggregates: an event with two tags, a boundary of two; 1 000 courses \

@@ -1,6 +1,8 @@
 //! A read model that is kept up to date: callers read the effects of their commands.
 
-use super::{RUNS, Stage, ours};
+use super::contender::Contender;
+use super::database::Database;
+use super::{RUNS, ours};
 use crate::Result;
 use crate::domain::Deposit;
 use crate::goal::Goal;
@@ -9,19 +11,20 @@ use crate::measured::Measured;
 use crate::report::{Report, Row};
 use crate::tables::{BookByTx, BookByWrites};
 
-/// The first peer is the only one with views.
-pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
-    let Stage {
-        peers, database, ..
-    } = stage;
+/// Beside the only peer with views.
+pub fn run(
+    quick: bool,
+    cqrs_es: &Contender,
+    database: &Database,
+    report: &mut Report,
+) -> Result<()> {
     let load = Load {
-        commands: if stage.quick { 2_000 } else { 20_000 },
+        commands: if quick { 2_000 } else { 20_000 },
         aggregates: 1_000,
         callers: 64,
     };
     let [mut ours, mut tx, mut writes, mut ten, mut many] =
         std::array::from_fn(|_| Measured::default());
-    let cqrs_es = peers.first().ok_or("cqrs-es is to be measured")?;
     for _ in 0..RUNS {
         ours.push(ours::viewed(load, &database.fresh()?)?);
         tx.push(ours::tabled(

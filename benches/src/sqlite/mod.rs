@@ -10,7 +10,9 @@ use crate::goal::Goal;
 use crate::load::{self, Load};
 use crate::measured::Measured;
 use crate::report::{Report, Row};
-use peers::{CACHE, CHECKPOINT, Pools};
+use peers::Pools;
+pub use peers::{CACHE, CHECKPOINT};
+pub use raw::open;
 
 const CALLERS: [u32; 5] = [1, 2, 4, 16, 64];
 

@@ -34,7 +34,7 @@ struct Deposited {
 /// Each caller on a thread and a connection of its own.
 pub fn own_connections(load: Load) -> Result<Outcome> {
     let folder = cargo::scratch()?;
-    let open = |_| open(&folder.path().join("raw.db"));
+    let open = |_| open(&folder.path().join("raw.db"), SCHEMA);
     let connections = (0..load.callers).map(open).collect::<Result<Vec<_>>>()?;
     callers(load, connections, |connection, id| {
         deposit(connection, id, 1)
@@ -44,7 +44,7 @@ pub fn own_connections(load: Load) -> Result<Outcome> {
 /// Each caller on a thread of its own, all on one connection.
 pub fn shared_connection(load: Load) -> Result<Outcome> {
     let folder = cargo::scratch()?;
-    let connection = Mutex::new(open(&folder.path().join("raw.db"))?);
+    let connection = Mutex::new(open(&folder.path().join("raw.db"), SCHEMA)?);
     let connections = (0..load.callers).map(|_| &connection).collect();
     callers(load, connections, |connection, id| {
         deposit(
@@ -59,7 +59,7 @@ pub fn shared_connection(load: Load) -> Result<Outcome> {
 /// connection.
 pub fn queued_connection(load: Load) -> Result<Outcome> {
     let folder = cargo::scratch()?;
-    let mut connection = open(&folder.path().join("raw.db"))?;
+    let mut connection = open(&folder.path().join("raw.db"), SCHEMA)?;
     let (queue, commands) = mpsc::channel::<(String, mpsc::SyncSender<Result<()>>)>();
     thread::scope(|scope| {
         scope.spawn(move || {
@@ -109,14 +109,15 @@ fn callers<C: Send>(
     Ok(latencies.outcome(start.elapsed()))
 }
 
-fn open(file: &Path) -> Result<Connection> {
+/// A new file with the settings that all contenders share, and these tables.
+pub fn open(file: &Path, tables: &str) -> Result<Connection> {
     let connection = Connection::open(file)?;
     connection.busy_timeout(Duration::from_secs(60))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", super::CHECKPOINT)?;
     connection.pragma_update(None, "cache_size", super::CACHE)?;
-    connection.execute_batch(SCHEMA)?;
+    connection.execute_batch(tables)?;
     Ok(connection)
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::account::Account;
 use crate::bank::Framework;
-use crate::view;
+use crate::{follow, view};
 
 /// The tables of postgres-es's own `init.sql`.
 const TABLES: &str = "CREATE TABLE events (
@@ -43,6 +43,9 @@ pub async fn run(workload: &str, url: &str, run: &Run) -> Result<Value> {
     sqlx::raw_sql(TABLES).execute(&pool).await?;
     if workload == "view" {
         return spread(view::Viewed::new(pool), run).await;
+    }
+    if workload == "follow" {
+        return follow::run(pool, run).await;
     }
     let cqrs: PostgresCqrs<Account> = match run.snapshots {
         0 => postgres_cqrs(pool, vec![], ()),

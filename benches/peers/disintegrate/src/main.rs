@@ -2,6 +2,7 @@
 
 mod account;
 mod bank;
+mod follow;
 mod tables;
 
 use std::env;
@@ -14,10 +15,13 @@ fn main() -> Result<()> {
     let arguments: Vec<_> = env::args().skip(1).collect();
     let words: Vec<_> = arguments.iter().map(String::as_str).collect();
     let [workload, url] = *words else {
-        return Err("postgres URL | hot URL | load URL".into());
+        return Err("postgres URL | hot URL | load URL | follow URL".into());
     };
     print(block_on(async {
         let pool = peer::postgres(url, &run).await?;
+        if workload == "follow" {
+            return follow::run(pool, &run).await;
+        }
         if run.snapshots > 0 {
             measure(
                 workload,

@@ -2,10 +2,12 @@
 
 mod account;
 mod bank;
+mod follow;
 
 use std::env;
 
 use bank::Bound;
+use follow::Pool;
 use evento::migrator::{Migrate, Plan};
 use evento::{Postgres, Sqlite};
 use peer::{Result, Run, block_on, deep, hot, print, spread};
@@ -16,18 +18,22 @@ fn main() -> Result<()> {
     let arguments: Vec<_> = env::args().skip(1).collect();
     let words: Vec<_> = arguments.iter().map(String::as_str).collect();
     let [workload, place] = *words else {
-        return Err("postgres URL | hot URL | load URL | sqlite FILE".into());
+        return Err("postgres URL | hot URL | load URL | follow URL | sqlite FILE | follow-sqlite FILE".into());
     };
     print(block_on(async {
-        if workload == "sqlite" {
+        if workload == "sqlite" || workload == "follow-sqlite" {
             let pool = peer::sqlite(place, &run).await?;
             migrate_sqlite(&pool).await?;
             let version = peer::sqlite_version(&pool).await?;
-            let executor: Sqlite = pool.into();
+            let executor: Sqlite = pool.clone().into();
             let bank = Bound {
-                executor,
+                executor: executor.clone(),
                 pool: None,
             };
+            if workload == "follow-sqlite" {
+                sqlx::raw_sql(follow::TABLE).execute(&pool).await?;
+                return follow::follow(&executor, bank, Pool::Sqlite(pool), &run).await;
+            }
             let mut measured = spread(bank, &run).await?;
             measured["sqlite"] = version.into();
             return Ok(measured);
@@ -35,6 +41,14 @@ fn main() -> Result<()> {
         let pool = peer::postgres(place, &run).await?;
         migrate(&pool).await?;
         let executor: Postgres = pool.clone().into();
+        if workload == "follow" {
+            sqlx::raw_sql(follow::TABLE).execute(&pool).await?;
+            let bank = Bound {
+                executor: executor.clone(),
+                pool: None,
+            };
+            return follow::follow(&executor, bank, Pool::Postgres(pool), &run).await;
+        }
         let pool = Some(pool);
         let bank = Bound { executor, pool };
         match workload {
