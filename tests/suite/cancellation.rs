@@ -211,6 +211,7 @@ async fn a_dropped_commit_of_views_leaves_nothing_open() {
                 key: "1".to_owned(),
                 view: Some((to.to_string().into_bytes(), Vec::new())),
                 position: to,
+                is_new: false,
             };
             let batch = ViewBatch {
                 shard: Shard::whole(subscription),

@@ -34,6 +34,7 @@ async fn fill(store: &Postgres) {
         key: key.to_string(),
         view: Some((key.to_string().into_bytes(), Vec::new())),
         position: Position::new(1),
+        is_new: false,
     };
     let batch = ViewBatch {
         shard: Shard::whole("projection:cards"),

@@ -68,6 +68,7 @@ mod idle;
 mod large_views;
 mod loads;
 mod one_by_one;
+mod one_read;
 mod parking;
 mod poison;
 mod reactions;

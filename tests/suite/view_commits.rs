@@ -44,6 +44,7 @@ fn change(
         key: key.to_owned(),
         view,
         position: Position::START,
+        is_new: false,
     }
 }
 

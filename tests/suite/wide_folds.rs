@@ -200,8 +200,10 @@ mod slow {
     #[projection(name = "places", version = 1)]
     impl Places {
         #[on]
-        fn sorted(_event: &Sorted, places: &mut Views<Place>) -> Result<()> {
-            for number in 0..20 {
+        fn sorted(_: &Sorted, recorded: &Recorded, places: &mut Views<Place>) -> Result<()> {
+            // Each event asks for other views.
+            let first = recorded.position.get() * 100;
+            for number in first..first + 20 {
                 places.get(&number)?;
             }
             let waits = AT_TWENTY.lock().expect("no panic").take();
@@ -209,7 +211,7 @@ mod slow {
                 reached.send(()).expect("the test waits");
                 go_on.recv().expect("the test says so");
             }
-            let last = places.get(&20);
+            let last = places.get(&(first + 20));
             if let Some(ended) = ENDED.lock().expect("no panic").take() {
                 ended.send(last.is_ok()).expect("the test waits");
             }
@@ -230,9 +232,13 @@ async fn a_dispatcher_that_is_dropped_ends_a_fold_that_waits_for_a_view() {
     let (reached, at_twenty) = channel();
     let (go_on, told) = channel();
     let (ended, end) = channel();
-    *slow::AT_TWENTY.lock().expect("no panic") = Some((reached, told));
     let app = Dispatcher::builder().module(slow::module());
     let app = app.store(store.clone()).build().await.expect("builds");
+    // Until it has caught up, a new projection loads nothing.
+    app.execute(slow::Sort).await.expect("it is sorted");
+    let idle = app.wait_until_idle(Duration::from_secs(60)).await;
+    idle.expect("comes to rest");
+    *slow::AT_TWENTY.lock().expect("no panic") = Some((reached, told));
     app.execute(slow::Sort).await.expect("it is sorted");
     let wait = Duration::from_secs(60);
     let reached = tokio::task::spawn_blocking(move || at_twenty.recv_timeout(wait));

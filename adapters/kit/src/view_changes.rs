@@ -81,6 +81,7 @@ mod tests {
             key: key.to_owned(),
             view: Some((b"{}".to_vec(), vec![SortKey::default(); sort_keys])),
             position: Position::START,
+            is_new: false,
         }
     }
 

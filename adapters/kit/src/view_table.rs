@@ -147,16 +147,23 @@ impl<D: Dialect> ViewTable<D> {
 
     /// Writes views, from `rows`: SQL for rows of the key, the body, and the sort keys.
     pub fn upsert(&self, rows: &str) -> String {
-        let mut columns = String::from("key, body");
         let mut assignments = String::from("body = excluded.body");
         for column in 0..self.indexes {
-            let _ = write!(columns, ", i{column}");
             let _ = write!(assignments, ", i{column} = excluded.i{column}");
         }
         format!(
-            "INSERT INTO {} ({columns}) {rows} ON CONFLICT (key) DO UPDATE SET {assignments}",
-            self.name
+            "{} ON CONFLICT (key) DO UPDATE SET {assignments}",
+            self.insert(rows)
         )
+    }
+
+    /// Writes views whose keys are not in the table, from `rows` as for [`upsert`](Self::upsert).
+    pub fn insert(&self, rows: &str) -> String {
+        let mut columns = String::from("key, body");
+        for column in 0..self.indexes {
+            let _ = write!(columns, ", i{column}");
+        }
+        format!("INSERT INTO {} ({columns}) {rows}", self.name)
     }
 
     /// Deletes the views with the keys of the first parameter.

@@ -49,12 +49,22 @@ impl Dialect for Schema {
 /// Writes views if `fence` has a row. The parameters are arrays: `first` the keys, then the bodies,
 /// and the sort keys of each index.
 pub(crate) fn upsert_behind(fence: &str, table: &Table, first: usize) -> String {
+    table.upsert(&rows_behind(fence, table, first))
+}
+
+/// As [`upsert_behind`], for views whose keys are not in the table. Nothing is
+/// written in two steps to find out whether somebody else writes the key.
+pub(crate) fn insert_behind(fence: &str, table: &Table, first: usize) -> String {
+    table.insert(&rows_behind(fence, table, first))
+}
+
+fn rows_behind(fence: &str, table: &Table, first: usize) -> String {
     let mut rows = format!("SELECT new.* FROM unnest(${first}::text[]");
     for number in first + 1..first + 2 + table.indexes() {
         let _ = write!(rows, ", ${number}::bytea[]");
     }
     let _ = write!(rows, ") AS new, {fence}");
-    table.upsert(&rows)
+    rows
 }
 
 /// Deletes the views with the keys of the array `keys` if `fence` has a row.

@@ -26,7 +26,7 @@ use crate::module::Module;
 use crate::registry::{AggregateEntry, Registry};
 use crate::store::{EventLog, ModelSchema, ProjectionVersion, Store, StoreError, ViewStore};
 use crate::subscription::{
-    self, Coordinator, Crew, Follower, Phase, Progress, RunWorker, Tasks, unless,
+    self, Coordinator, Crew, Follower, Following, Phase, Progress, RunWorker, Tasks, unless,
 };
 use crate::trace;
 use crate::views::ReadModel;
@@ -346,6 +346,7 @@ impl Builder {
         // Before the tables: a version that was built by other code may have others.
         let versions = register(&plan, &stores, self.holds_versions).await?;
         prepare(&models, &stores.views).await?;
+        let following = Following::new(self.limits.retry_for);
         let mut workers = Vec::new();
         let mut projections = Vec::new();
         let mut coordinators = Coordinators::new(&stores.views, self.limits.lease);
@@ -359,7 +360,7 @@ impl Builder {
                 &stores.log,
                 views,
                 coordinators.of_store(views, is_handled).as_deref(),
-                self.limits.retry_for,
+                &following,
             )
             .await?;
             workers.push(crew.progress().clone());
@@ -376,7 +377,7 @@ impl Builder {
                         &stores.log,
                         views,
                         coordinators.of_store(views, is_handled).as_deref(),
-                        self.limits.retry_for,
+                        &following,
                     )
                     .await?;
                     workers.push(crew.progress().clone());

@@ -40,6 +40,32 @@ impl EventQuery {
         }])
     }
 
+    /// Selects the events that any of these queries selects.
+    pub(crate) fn any_of<'q>(queries: impl IntoIterator<Item = &'q Self>) -> Self {
+        let mut typed = EventQueryItem::default();
+        let mut items = Vec::new();
+        for query in queries {
+            let Self::Items(any) = query else {
+                return Self::All;
+            };
+            for item in any {
+                if item.types.is_empty() || !item.tags.is_empty() {
+                    items.push(item.clone());
+                    continue;
+                }
+                for event_type in &item.types {
+                    if !typed.types.contains(event_type) {
+                        typed.types.push(event_type.clone());
+                    }
+                }
+            }
+        }
+        if !typed.types.is_empty() {
+            items.push(typed);
+        }
+        Self::Items(items)
+    }
+
     /// Whether an event with this type and these tags matches.
     pub fn matches(&self, event_type: &EventType, tags: &Tags) -> bool {
         match self {

@@ -31,6 +31,7 @@ mod read_ahead;
 mod recorded;
 mod shard_table;
 mod shards;
+pub(crate) mod shared_reads;
 mod slices;
 mod sort_key;
 mod state;

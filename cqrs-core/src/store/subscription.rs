@@ -3,10 +3,9 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::read_ahead::ReadAhead;
+use super::shared_reads::{Membership, SharedReads};
 use super::{
-    EventLog, EventLogExt as _, EventPage, EventQuery, HeadWatch, Incarnation, Position, ReadRange,
-    StoreError,
+    EventLog, EventLogExt as _, EventPage, EventQuery, HeadWatch, Incarnation, Position, StoreError,
 };
 
 /// How often a subscription polls for events of other processes, which send no notification.
@@ -22,8 +21,8 @@ pub struct Subscription {
     heads: HeadWatch,
     /// Events that were read and not yet delivered.
     page: Option<EventPage>,
-    /// The page after that, if the log had more when it was read.
-    ahead: Option<ReadAhead<'static>>,
+    /// Reads the log, ahead of what is delivered.
+    reads: Membership,
     /// Whether everything up to the head was delivered. Nothing has to be read then until the known head
     /// advances, or a look finds another one.
     is_idle: bool,
@@ -32,15 +31,25 @@ pub struct Subscription {
 impl Subscription {
     /// Creates a subscription that delivers the events after `from`.
     pub fn new(log: Arc<dyn EventLog>, query: EventQuery, from: Position) -> Self {
+        Self::sharing(&SharedReads::default(), log, query, from)
+    }
+
+    /// As [`new`](Self::new), for one of several subscriptions that share their reads of the log.
+    pub(crate) fn sharing(
+        reads: &SharedReads,
+        log: Arc<dyn EventLog>,
+        query: EventQuery,
+        from: Position,
+    ) -> Self {
         let heads = log.heads().watch();
         Self {
             incarnation: heads.incarnation(),
+            reads: reads.join(&query, from),
             log,
             query,
             position: from,
             heads,
             page: None,
-            ahead: None,
             is_idle: false,
         }
     }
@@ -78,6 +87,8 @@ impl Subscription {
         }
         if let Some(page) = page {
             let reached = page.next.unwrap_or(page.as_of);
+            let has_more = page.next.is_some() || self.page.is_some();
+            self.reads.moved(reached, has_more);
             if reached > self.position {
                 self.position = reached;
                 return Ok(Some(page));
@@ -98,9 +109,7 @@ impl Subscription {
             return Ok(Some(self.cut(page, limit)));
         }
         self.heads.mark_seen();
-        // Not while a page is being read: it continues where the last one ended.
-        if self.ahead.is_none()
-            && let Some(tail) = self.log.capabilities().tail
+        if let Some(tail) = self.log.capabilities().tail
             && let Some(page) = tail.tail(&self.query, self.position, limit)
         {
             self.is_idle = page.next.is_none();
@@ -116,10 +125,8 @@ impl Subscription {
 
     async fn fetch(&mut self) -> Result<EventPage, StoreError> {
         let page = self
-            .ahead
-            .take()
-            .unwrap_or_else(|| self.read(self.position))
-            .finish()
+            .reads
+            .page(&self.log, self.incarnation, self.position)
             .await?;
         if page.as_of < self.position {
             return Err(StoreError::Rewound {
@@ -127,7 +134,6 @@ impl Subscription {
                 seen: self.position,
             });
         }
-        self.ahead = page.next.map(|next| self.read(next));
         Ok(page)
     }
 
@@ -143,13 +149,5 @@ impl Subscription {
         page.next = page.events.last().map(|event| event.position);
         self.page = Some(rest);
         page
-    }
-
-    /// Begins to read the events after a position, in pages of the default size.
-    fn read(&self, after: Position) -> ReadAhead<'static> {
-        let log = self.log.clone();
-        let query = self.query.clone();
-        let range = ReadRange::after(after);
-        ReadAhead::begin(Box::pin(async move { log.read(query, range).await }))
     }
 }

@@ -283,6 +283,9 @@ pub struct ViewChange {
     pub view: Option<(Vec<u8>, Vec<SortKey>)>,
     /// The position of the last event that changed the view.
     pub position: Position,
+    /// Whether the projection knows that the store has no view with this key, with which the view may be
+    /// written faster. Should there be one after all, it is to be replaced.
+    pub is_new: bool,
 }
 
 /// A view as a projection loads it.

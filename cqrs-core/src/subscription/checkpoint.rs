@@ -244,6 +244,11 @@ impl HeldCheckpoint {
         self.progress.mark_parked_current();
     }
 
+    /// Whether no event of the shard was ever handled.
+    pub(super) fn is_first(&self) -> bool {
+        self.position.is_none() && self.ahead.is_empty()
+    }
+
     /// Whether the view store still has the data that the checkpoint was read from.
     pub(super) fn is_current(&self) -> bool {
         self.views.view_incarnation() == self.view_incarnation

@@ -1,9 +1,8 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::info::SubscriptionInfo;
 use super::lease::ShardLease;
-use super::{HeldCheckpoint, Progress, ShardProgress, Worker};
+use super::{Following, HeldCheckpoint, Progress, ShardProgress, Worker};
 use crate::store::{
     BoxFuture, Epoch, EventLog, EventLogExt, Shard, ShardState, Slices, StoreError,
     ViewCommitError, ViewStore,
@@ -17,7 +16,7 @@ pub(crate) type RunWorker = Box<dyn Fn(Worker) -> BoxFuture<'static, ()> + Send 
 pub(crate) struct Crew {
     progress: Progress,
     log: Arc<dyn EventLog>,
-    retry_for: Duration,
+    following: Following,
 }
 
 impl Crew {
@@ -25,7 +24,7 @@ impl Crew {
     pub(super) async fn new(
         info: Arc<SubscriptionInfo>,
         log: Arc<dyn EventLog>,
-        retry_for: Duration,
+        following: Following,
     ) -> Result<Self, StoreError> {
         let shards = info.views.view_capabilities().shards;
         let stored = match (info.partition, shards) {
@@ -40,7 +39,7 @@ impl Crew {
         Ok(Self {
             progress: Progress::new(info, shards),
             log,
-            retry_for,
+            following,
         })
     }
 
@@ -84,7 +83,7 @@ impl Crew {
 
     /// The worker of a shard, which works while it holds this lease.
     pub(super) fn worker(&self, shard: ShardProgress, lease: ShardLease) -> Worker {
-        Worker::new(lease, shard, self.log.clone(), self.retry_for)
+        Worker::new(lease, shard, self.log.clone(), self.following.clone())
     }
 }
 

@@ -14,8 +14,9 @@ pub(crate) trait Follower: Send + Sync {
     fn ends(&self, phase: Phase, at: Position) -> bool;
 
     /// Starts over at a checkpoint that was read from the store, and discards all data in memory:
-    /// another process may have moved the checkpoint.
-    fn restart(&self) {}
+    /// another process may have moved the checkpoint. `is_first` if no event was handled before, and
+    /// some are to be handled now.
+    fn restart(&self, _is_first: bool) {}
 
     /// The span in which a page of events is handled.
     fn span(&self, _subscription: &str, _events: &[Arc<Recorded>]) -> Span {

@@ -10,6 +10,7 @@ mod follower;
 mod health;
 mod info;
 mod lease;
+mod likely_keys;
 mod observing_follower;
 mod parking;
 mod phase;
@@ -50,11 +51,29 @@ pub(crate) use worker::{SHUT_DOWN, Worker, unless};
 
 use crate::handler::OnFailure;
 use crate::registry::{ProjectionEntry, ReactionEntry};
+use crate::store::shared_reads::SharedReads;
 use crate::store::{EventLog, EventQuery, ProjectionVersion, Shard, StoreError, ViewStore};
 use crate::wiring::{BuildError, Models, PlannedProjection};
 use info::SubscriptionInfo;
 use projection::{FoldTarget, ProjectionRunner};
 use view_folds::ViewFolds;
+
+/// How all subscriptions of a dispatcher follow the log.
+#[derive(Clone)]
+pub(crate) struct Following {
+    reads: SharedReads,
+    /// Time after which an event that still fails stops its subscription.
+    retry_for: Duration,
+}
+
+impl Following {
+    pub(crate) fn new(retry_for: Duration) -> Self {
+        Self {
+            reads: SharedReads::default(),
+            retry_for,
+        }
+    }
+}
 
 /// Creates the workers of a projection, and its folds. Runs the `#[setup]` of a new projection, so
 /// that its tables exist before the dispatcher answers a query. An observing coordinator keeps the workers
@@ -68,7 +87,7 @@ pub(crate) async fn projection(
     log: &Arc<dyn EventLog>,
     views: &Arc<dyn ViewStore>,
     coordinator: Option<&Coordinator>,
-    retry_for: Duration,
+    following: &Following,
 ) -> Result<(Crew, ProjectionFolds), BuildError> {
     let info = info_of(plan, views, wake(coordinator));
     if let Some(setup) = &plan.setup
@@ -77,7 +96,7 @@ pub(crate) async fn projection(
         let shard = Shard::whole(&*info.subscription);
         sql_projection::set_up(setup, info.name, shard, &**views).await?;
     }
-    let crew = Crew::new(info, log.clone(), retry_for).await?;
+    let crew = Crew::new(info, log.clone(), following.clone()).await?;
     let folds = ProjectionFolds {
         folds: ViewFolds::new(plan, models, views.clone()),
         takes_transaction: plan.takes_transaction(),
@@ -112,7 +131,8 @@ pub(crate) async fn earlier_version(
         coordinator: coordinator.wake(),
     };
     // It handles no event, so it retries none.
-    Crew::new(Arc::new(info), log.clone(), Duration::ZERO).await
+    let following = Following::new(Duration::ZERO);
+    Crew::new(Arc::new(info), log.clone(), following).await
 }
 
 /// The stored name of the subscription of a version of a projection.
@@ -130,7 +150,7 @@ pub(crate) async fn reaction(
     log: &Arc<dyn EventLog>,
     views: &Arc<dyn ViewStore>,
     coordinator: Option<&Coordinator>,
-    retry_for: Duration,
+    following: &Following,
 ) -> Result<Crew, BuildError> {
     let info = SubscriptionInfo {
         name: entry.name,
@@ -142,7 +162,7 @@ pub(crate) async fn reaction(
         views: views.clone(),
         coordinator: wake(coordinator),
     };
-    let crew = Crew::new(Arc::new(info), log.clone(), retry_for).await?;
+    let crew = Crew::new(Arc::new(info), log.clone(), following.clone()).await?;
     if !entry.from_start {
         crew.begin_at_head().await?;
     }

@@ -30,8 +30,8 @@ impl Follower for ProjectionRunner {
         phase.is_finished(at)
     }
 
-    fn restart(&self) {
-        self.folds.reset();
+    fn restart(&self, is_first: bool) {
+        self.folds.restart(is_first);
     }
 
     fn span(&self, subscription: &str, events: &[Arc<Recorded>]) -> Span {

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tracing::Instrument;
 
 use super::selection::last_handled;
-use super::worker::{PAGE_SIZE, dismissed};
+use super::worker::{FIRST_PAGE_SIZE, dismissed};
 use super::{
     EventFailure, Follower, HeldCheckpoint, Interruption, PageOutcome, Phase, SubscriptionPage,
     Worker, id_of, unless,
@@ -42,7 +42,7 @@ impl Worker {
                 .await;
             checkpoint.released = None;
             // It may have views of the key in memory as they were before the failure.
-            follower.restart();
+            follower.restart(false);
             match outcome? {
                 Handled::All => {
                     let last = self.last_event_of(&key, checkpoint, from).await?;
@@ -143,7 +143,7 @@ impl Worker {
         up_to: Position,
     ) -> Result<EventPage, StoreError> {
         let range = ReadRange {
-            limit: PAGE_SIZE,
+            limit: FIRST_PAGE_SIZE,
             up_to: Some(up_to),
             ..ReadRange::after(after)
         };

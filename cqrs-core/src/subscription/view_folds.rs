@@ -7,6 +7,7 @@ use tokio::task::spawn_blocking;
 use tracing::{Instrument, Span};
 
 use super::FailedEvent;
+use super::likely_keys::likely_keys;
 use super::view_owners::ViewOwners;
 use crate::error::{Error, Result};
 use crate::handler::{Fold, FoldScope, ModelType, Reply, TxSlot};
@@ -26,6 +27,12 @@ const MAX_BUFFERED_BYTES: usize = 32 << 20;
 /// it waits for them. A thread costs more than a few runs of a short fold, and far less than one
 /// run per view of a fold that changes thousands.
 const MAX_RERUNS: usize = 8;
+
+/// Maximum size of the views that are loaded before a fold has asked for them, in bytes, and their
+/// number, also as long as no view was seen that tells a size.
+const MAX_LIKELY_BYTES: usize = 4 << 20;
+const MAX_LIKELY_VIEWS: usize = 4096;
+const FIRST_LIKELY_VIEWS: usize = 64;
 
 /// The views in memory, by the type of their read model.
 type Buffers = HashMap<TypeId, Arc<dyn ErasedBuffer>>;
@@ -128,7 +135,8 @@ impl ViewFolds {
         check: Check,
     ) -> FoldedEvents {
         for (place, event) in events.iter().enumerate() {
-            let (handler, result) = self.fold(event, tx, check).await;
+            let ahead = &events[place + 1..];
+            let (handler, result) = self.fold((event, ahead), tx, check).await;
             match result {
                 Ok(bytes) if bytes <= MAX_BUFFERED_BYTES => {}
                 Ok(_) => {
@@ -151,11 +159,11 @@ impl ViewFolds {
         }
     }
 
-    /// Folds one event completely, or without a trace. Returns the name of the fold, and the size
+    /// Folds one event completely, or without a trace, with those that come next. Returns the name of the fold, and the size
     /// of the views in memory.
     async fn fold(
         &self,
-        event: &Arc<Recorded>,
+        (event, ahead): (&Arc<Recorded>, &[Arc<Recorded>]),
         tx: Option<&TxSlot<dyn ErasedViewTx>>,
         check: Check,
     ) -> (&'static str, Result<usize>) {
@@ -165,7 +173,7 @@ impl ViewFolds {
         for buffer in self.buffers.values() {
             buffer.begin_fold(event.position);
         }
-        let folded = self.run_loaded(fold, event, tx).await;
+        let folded = self.run_loaded(fold, (event, ahead), tx).await;
         // The outer error is that of a load. In a store that writes views one by one, even an error
         // of the fold may have to be ignored: see `only_own_view`.
         let mut result = match folded {
@@ -199,7 +207,7 @@ impl ViewFolds {
     async fn run_loaded(
         &self,
         fold: &Fold,
-        event: &Arc<Recorded>,
+        (event, ahead): (&Arc<Recorded>, &[Arc<Recorded>]),
         tx: Option<&TxSlot<dyn ErasedViewTx>>,
     ) -> Result<Result<()>> {
         // A run gets an error in place of each view that is not in memory. The missing views are
@@ -212,7 +220,7 @@ impl ViewFolds {
             }
             let folded = run(fold, event, &self.buffers, tx).await;
             reruns += 1;
-            match self.load_missing().await {
+            match self.load_missing(event, ahead).await {
                 Ok(true) => self.discard_fold(),
                 Ok(false) => break Ok(folded),
                 Err(error) => break Err(error),
@@ -233,7 +241,7 @@ impl ViewFolds {
             return Ok(());
         }
         self.buffers.values().for_each(|buffer| buffer.set_aside());
-        let opposite = self.run_loaded(fold, event, tx).await;
+        let opposite = self.run_loaded(fold, (event, &[]), tx).await;
         let other = FoldTrace::of(self.erased_buffers());
         self.buffers.values().for_each(|buffer| buffer.bring_back());
         trace.check_opposite(&opposite?, &other)
@@ -291,16 +299,22 @@ impl ViewFolds {
         buffer.insert(request.key.clone(), &stored)
     }
 
-    /// Loads the views that the fold has missed. Returns whether there were any.
-    async fn load_missing(&self) -> Result<bool> {
+    /// Loads the views that the fold of an event has missed, with those that the next ones are likely
+    /// to ask for. Returns whether it has missed any.
+    async fn load_missing(&self, event: &Recorded, ahead: &[Arc<Recorded>]) -> Result<bool> {
         // One read per read model, of all its missing views.
         let mut any = false;
         for buffer in self.buffers.values() {
-            let keys = buffer.take_missing();
+            let mut keys = buffer.take_missing();
             if keys.is_empty() {
                 continue;
             }
             any = true;
+            let max = match MAX_LIKELY_BYTES.checked_div(buffer.mean_bytes()) {
+                Some(views) => views.min(MAX_LIKELY_VIEWS),
+                None => FIRST_LIKELY_VIEWS,
+            };
+            keys.extend(buffer.not_in_memory(likely_keys(&keys, event, ahead, max)));
             let stored = self
                 .views
                 .load_to_fold(buffer.schema().clone(), keys.clone())
@@ -331,6 +345,24 @@ impl ViewFolds {
         self.buffers
             .values()
             .for_each(|buffer| buffer.committed(keep));
+    }
+
+    /// Discards all views in memory, with their changes. `is_first` if no event was ever folded.
+    pub(super) fn restart(&self, is_first: bool) {
+        self.reset();
+        // Views that are written one by one may be there before any checkpoint is.
+        if is_first && self.commits == CommitMode::Atomic {
+            self.buffers
+                .values()
+                .for_each(|buffer| buffer.begin_empty());
+        }
+    }
+
+    /// Records that the folds have come to the end that the log had when they began.
+    pub(super) fn caught_up(&self) {
+        for buffer in self.buffers.values() {
+            buffer.forget_written();
+        }
     }
 
     fn bytes(&self) -> usize {

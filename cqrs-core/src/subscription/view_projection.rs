@@ -19,6 +19,9 @@ pub(super) async fn fold_page(
             checkpoint.commit(page, to, changes).await?;
         }
         folds.committed();
+        if outcome.to >= checkpoint.caught_up {
+            folds.caught_up();
+        }
         if !is_part {
             return Ok(outcome);
         }

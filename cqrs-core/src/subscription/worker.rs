@@ -16,8 +16,8 @@ use super::lease::{ShardLease, ShardLeaseState};
 use super::selection::select;
 use super::standby::Standby;
 use super::{
-    EventFailure, Follower, HeldCheckpoint, Interruption, PageOutcome, Phase, ShardProgress,
-    SubscriptionPage,
+    EventFailure, Follower, Following, HeldCheckpoint, Interruption, PageOutcome, Phase,
+    ShardProgress, SubscriptionPage,
 };
 use crate::Timestamp;
 use crate::panic::Guarded;
@@ -25,8 +25,12 @@ use crate::store::subscription::Subscription;
 use crate::store::{Epoch, EventLog, Halt, HaltKind, Position, StoreError};
 use crate::trace;
 
-/// Maximum number of events handled between two checkpoints.
-pub(super) const PAGE_SIZE: usize = 512;
+/// Number of events handled between two checkpoints: at first, and at most.
+pub(super) const FIRST_PAGE_SIZE: usize = 512;
+const MAX_PAGE_SIZE: usize = 4096;
+
+/// Time in which a full page is handled if the next one may be twice as long.
+const QUICK_PAGE: Duration = Duration::from_millis(50);
 
 /// Number of consecutive interruptions by other processes or transactions before they are reported.
 const MAX_SILENT_MOVES: u32 = 5;
@@ -45,8 +49,7 @@ pub(crate) struct Worker {
     pub(super) lease: ShardLease,
     pub(super) progress: ShardProgress,
     pub(super) log: Arc<dyn EventLog>,
-    /// Time after which an event that still fails stops the subscription.
-    retry_for: Duration,
+    following: Following,
 }
 
 impl Worker {
@@ -54,13 +57,13 @@ impl Worker {
         lease: ShardLease,
         progress: ShardProgress,
         log: Arc<dyn EventLog>,
-        retry_for: Duration,
+        following: Following,
     ) -> Self {
         Self {
             lease,
             progress,
             log,
-            retry_for,
+            following,
         }
     }
 
@@ -116,7 +119,8 @@ impl Worker {
                         let failed = failure.event.position;
                         let failing = backoff.event_failed(failed, Instant::now());
                         // The events of other ids need not wait.
-                        if failing >= self.retry_for && self.give_up(failure, epoch).await {
+                        if failing >= self.following.retry_for && self.give_up(failure, epoch).await
+                        {
                             continue;
                         }
                     }
@@ -227,11 +231,13 @@ impl Worker {
         // Another process may have moved it since it was read or written here.
         checkpoint.mark_known();
         checkpoint.mark_parked();
-        follower.restart();
+        follower.restart(checkpoint.is_first() && from < head);
         self.handle_released(follower, phases, epoch, &mut checkpoint, from)
             .await?;
         let selection = checkpoint.selection();
-        let mut log = Subscription::new(self.log.clone(), self.progress.query().clone(), from);
+        let (reads, query) = (&self.following.reads, self.progress.query().clone());
+        let mut log = Subscription::sharing(reads, self.log.clone(), query, from);
+        let mut page_size = FIRST_PAGE_SIZE;
         loop {
             // With a store in memory, no await below may ever be pending: yield to other tasks
             // here.
@@ -244,7 +250,7 @@ impl Worker {
             let from = log.position();
             // A shutdown and the end of the lease take effect between two pages only: a page that has
             // begun is committed.
-            let poll = unless(self.lease.over(epoch), log.poll(PAGE_SIZE));
+            let poll = unless(self.lease.over(epoch), log.poll(page_size));
             let Some(polled) = unless(dismissed(follower, phases, from), poll).await else {
                 return Err(Interruption::ShutDown);
             };
@@ -252,6 +258,7 @@ impl Worker {
                 return Err(Interruption::LeaseEnded);
             };
             let Some(page) = polled? else { continue };
+            let (is_full, began) = (page.events.len() == page_size, Instant::now());
             let events = &*select(selection.as_ref(), page.events);
             let to = log.position();
             let span = if events.is_empty() {
@@ -271,10 +278,26 @@ impl Worker {
                 checkpoint.mark_started(to);
                 return Err(Interruption::EventFailed(failure));
             }
+            if is_full {
+                page_size = next_page_size(page_size, began.elapsed());
+            }
             // After the commit: a query that waits for this position has to find its views written.
             checkpoint.mark_reached(to);
         }
     }
+}
+
+/// The size of the page after a full one: the more events, the fewer commits, and the fewer writes of a
+/// view that many of them change. But a page that has begun is finished before anything else.
+fn next_page_size(page_size: usize, took: Duration) -> usize {
+    let next = if took <= QUICK_PAGE {
+        page_size * 2
+    } else if took > 4 * QUICK_PAGE {
+        page_size / 2
+    } else {
+        page_size
+    };
+    next.clamp(FIRST_PAGE_SIZE, MAX_PAGE_SIZE)
 }
 
 /// The current time, with the precision of stores.

@@ -3,10 +3,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::ReadModel;
 use super::encode::{broken, decode, encode};
+use super::key_filter::KeyFilter;
 use super::loader::Loader;
 use super::own_view::FoldTrace;
+use super::{ErasedBuffer, ReadModel};
 use crate::error::{Error, Result};
 use crate::panic::panic_message;
 use crate::store::{CommitMode, ModelSchema, Position, StoredView, ViewChange};
@@ -62,6 +63,9 @@ struct BufferState<V> {
     changed: HashSet<String>,
     /// Keys that the current fold has asked for and that are not in memory.
     missing: HashSet<String>,
+    /// The keys written since the store had no views, if it had none and nobody else writes any. Any
+    /// other key has no view.
+    written: Option<KeyFilter>,
     /// Set while the fold runs on a thread on which it may block.
     loader: Option<Loader>,
 }
@@ -74,58 +78,15 @@ struct BufferedView<V> {
     bytes: usize,
     /// Position of the last event that changed the view, here or in the store.
     position: Position,
+    /// Whether the store is known to have no view with this key.
+    is_new: bool,
 }
 
 /// The mean size of views, with their keys.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Mean {
     bytes: usize,
     views: usize,
-}
-
-/// A [`ViewBuffer`] without its type.
-pub(crate) trait ErasedBuffer: Send + Sync {
-    /// The buffer, for the typed handle that a fold takes.
-    fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
-    fn schema(&self) -> &Arc<ModelSchema>;
-    /// Takes the keys that the fold has missed.
-    fn take_missing(&self) -> Vec<String>;
-    /// Adds a loaded view, or the fact that the store has none under this key.
-    fn insert(&self, key: String, stored: &StoredView) -> Result<()>;
-    /// Begins to fold the event at this position.
-    fn begin_fold(&self, event: Position);
-    /// The keys that the fold has read with `Views::get`, and those that it has written. Empty if
-    /// views are written at once.
-    fn reads_and_writes(&self) -> (Vec<String>, Vec<String>);
-    /// The keys that the fold has written.
-    fn written(&self) -> Vec<String>;
-    /// Whether the fold has read a view that is ahead of the event.
-    fn has_read_ahead(&self) -> bool;
-    /// Adds what the fold has asked for and written.
-    fn trace(&self, trace: &mut FoldTrace);
-    /// Sets the changes of the current event aside. Until they are brought back, the fold is told
-    /// the opposite of whether there is a view to change.
-    fn set_aside(&self);
-    /// Brings the changes back, in place of what the fold has written since.
-    fn bring_back(&self);
-    /// Lets folds block until the loader has loaded a view. With `None`, a missing view is an
-    /// error.
-    fn load_with(&self, loader: Option<Loader>);
-    /// Checks that the changes of the current event can be written.
-    fn check(&self) -> Result<()>;
-    /// Keeps the changes of the current event. Returns [`bytes`](Self::bytes).
-    fn commit_fold(&self) -> usize;
-    /// Size of the views in memory, in bytes of JSON. A view that is new since the last commit
-    /// counts with the mean size.
-    fn bytes(&self) -> usize;
-    /// Drops the changes of the current event.
-    fn discard_fold(&self);
-    /// The changes since the last commit, one per key.
-    fn changes(&self) -> Result<Vec<ViewChange>>;
-    /// Records that the changes are written. At most `keep` views stay in memory.
-    fn committed(&self, keep: usize);
-    /// Drops all views and changes.
-    fn reset(&self);
 }
 
 impl<V: ReadModel> ViewBuffer<V> {
@@ -144,6 +105,7 @@ impl<V: ReadModel> ViewBuffer<V> {
             set_aside: HashMap::new(),
             changed: HashSet::new(),
             missing: HashSet::new(),
+            written: None,
             loader: None,
         };
         Self {
@@ -193,6 +155,9 @@ impl<V: ReadModel> ViewBuffer<V> {
         if let Some(view) = state.find(key) {
             return view;
         }
+        if state.was_never_written(key) {
+            return Ok(None);
+        }
         if let Some(loader) = state.loader.clone() {
             // The thread blocks until the view is inserted, which needs the lock.
             drop(state);
@@ -241,6 +206,12 @@ impl<V: ReadModel> BufferState<V> {
             && folded.is_some_and(|view| view.position >= self.event)
     }
 
+    /// Whether there is no view in the store, and never was one.
+    fn was_never_written(&self, key: &str) -> bool {
+        let written = self.written.as_ref();
+        written.is_some_and(|written| !written.may_have(key))
+    }
+
     /// Forgets what the fold has read and asked for.
     fn forget_reads(&mut self) {
         self.read.clear();
@@ -250,6 +221,7 @@ impl<V: ReadModel> BufferState<V> {
     /// Moves a change of the current event into `folded`.
     fn keep(&mut self, key: String, view: Option<V>) {
         let folded = self.folded.get(&key);
+        let is_absent = folded.map_or_else(|| self.was_never_written(&key), |folded| folded.is_new);
         let is_new = view.is_some() && folded.is_none_or(|folded| folded.view.is_none());
         let before = folded.map_or(0, |folded| folded.bytes);
         // The size of a view that was loaded stays as measured until it is written.
@@ -265,7 +237,11 @@ impl<V: ReadModel> BufferState<V> {
             view,
             bytes,
             position,
+            is_new: is_absent,
         };
+        if let Some(written) = &mut self.written {
+            written.insert(&key);
+        }
         self.folded.insert(key, buffered);
     }
 
@@ -303,6 +279,25 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
 
     fn take_missing(&self) -> Vec<String> {
         self.lock().missing.drain().collect()
+    }
+
+    fn not_in_memory(&self, mut keys: Vec<String>) -> Vec<String> {
+        let state = self.lock();
+        keys.retain(|key| !state.folded.contains_key(key));
+        keys
+    }
+
+    fn mean_bytes(&self) -> usize {
+        let Mean { bytes, views } = self.lock().measured;
+        bytes.checked_div(views).unwrap_or_default()
+    }
+
+    fn begin_empty(&self) {
+        self.lock().written = Some(KeyFilter::new());
+    }
+
+    fn forget_written(&self) {
+        self.lock().written = None;
     }
 
     fn begin_fold(&self, event: Position) {
@@ -373,6 +368,8 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
         state.bytes += bytes;
         // Also if there is no view: the next run must not ask for the key again.
         let buffered = BufferedView {
+            // One that is written by its position leaves that behind when it is deleted.
+            is_new: body.is_none() && state.commits == CommitMode::Atomic,
             view,
             bytes,
             position,
@@ -439,13 +436,16 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
         let mut changes = Vec::with_capacity(changed.len());
         for key in &*changed {
             let mut written = None;
+            let mut is_unknown = false;
             let mut changed_at = Position::START;
             if let Some(BufferedView {
                 view,
                 bytes,
                 position,
+                is_new,
             }) = folded.get_mut(key)
             {
+                is_unknown = *is_new;
                 changed_at = *position;
                 written = view.as_ref().map(|view| encode(key, view)).transpose()?;
                 // Encoding tells the exact size, which replaces the estimate.
@@ -459,6 +459,7 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
             changes.push(ViewChange {
                 model: self.schema.clone(),
                 key: key.clone(),
+                is_new: is_unknown && written.is_some(),
                 view: written,
                 position: changed_at,
             });
@@ -468,7 +469,12 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
 
     fn committed(&self, keep: usize) {
         let mut state = self.lock();
-        state.changed.clear();
+        let is_atomic = state.commits == CommitMode::Atomic;
+        for key in std::mem::take(&mut state.changed) {
+            if let Some(folded) = state.folded.get_mut(&key) {
+                folded.is_new = is_atomic && folded.view.is_none();
+            }
+        }
         // None of them is dirty now, so all can be dropped and loaded again.
         if state.folded.len() > keep {
             state.drop_folded();
@@ -484,5 +490,6 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
         state.denies = false;
         state.changed.clear();
         state.missing.clear();
+        state.written = None;
     }
 }

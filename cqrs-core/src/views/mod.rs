@@ -3,15 +3,18 @@
 mod buffer;
 mod cursor;
 mod encode;
+mod erased_buffer;
 mod find;
 mod indexed;
+mod key_filter;
 mod loader;
 mod model;
 mod own_view;
 mod writer;
 
-pub(crate) use buffer::{ErasedBuffer, ViewBuffer};
+pub(crate) use buffer::ViewBuffer;
 pub use cursor::Cursor;
+pub(crate) use erased_buffer::ErasedBuffer;
 pub use find::{CursorPage, Find, Page, Read};
 pub use indexed::Indexed;
 pub(crate) use loader::{Loader, ViewRequest};

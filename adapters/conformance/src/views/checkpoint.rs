@@ -11,7 +11,7 @@ use super::client::{
     checkpoint, commit, is_atomic, load, load_to_fold, open, open_many, prepare,
     wait_until_visible, whole_checkpoint,
 };
-use super::draft::{batch, cards, delete, model, put, put_sorted};
+use super::draft::{batch, cards, delete, model, put, put_sorted, said_new};
 use crate::tasks::finish;
 use crate::{Outcome, ViewFixture};
 
@@ -44,15 +44,18 @@ pub async fn v1_views_are_written_with_their_checkpoint<F: ViewFixture>(fixture:
     commit(&*store, batch(Some(3), 5, second)).await;
     commit(&*store, batch(Some(5), 9, Vec::new())).await;
     commit(&*store, batch(Some(9), 9, vec![put(&cards, "c", "4")])).await;
+    // Which is right for the first, and wrong for the second.
+    let new = ["d", "c"].map(|key| said_new(put(&cards, key, "5")));
+    commit(&*store, batch(Some(9), 12, new.into())).await;
 
     let prepared = store.prepare(models).await;
     prepared.expect("preparing again changes nothing");
     drop(store);
     let store = open(fixture).await;
-    assert_eq!(checkpoint(&*store).await, Some(9), "V1: after a restart");
-    let found = load(&*store, &cards, &["c", "b", "a", "c", "A"]).await;
+    assert_eq!(checkpoint(&*store).await, Some(12), "V1: after a restart");
+    let found = load(&*store, &cards, &["c", "b", "a", "d", "A"]).await;
     let bodies: Vec<_> = found.iter().map(Option::as_deref).collect();
-    let expected = [Some("4"), None, Some("3"), Some("4"), None];
+    let expected = [Some("5"), None, Some("3"), Some("5"), None];
     assert_eq!(bodies, expected, "V1: views in the order asked");
     let found = load(&*store, &prices, &["a", "c"]).await;
     assert_eq!(found, [Some("9".to_owned()), None], "V1: of another model");

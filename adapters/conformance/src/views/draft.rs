@@ -36,6 +36,7 @@ pub(super) fn put_sorted(
         key: key.to_owned(),
         view: Some((body.to_vec(), sort_keys)),
         position: Position::START,
+        is_new: false,
     }
 }
 
@@ -46,6 +47,15 @@ pub(super) fn delete(model: &Arc<ModelSchema>, key: &str) -> ViewChange {
         key: key.to_owned(),
         view: None,
         position: Position::START,
+        is_new: false,
+    }
+}
+
+/// Says that the store has no view with this key.
+pub(super) fn said_new(change: ViewChange) -> ViewChange {
+    ViewChange {
+        is_new: true,
+        ..change
     }
 }
 

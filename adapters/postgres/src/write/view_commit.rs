@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use cqrs_core::store::{Epoch, ViewBatch, ViewChange};
+use cqrs_core::store::{Epoch, SortKey, ViewBatch};
 use cqrs_kit::view_changes::ModelChanges;
 use tokio_postgres::types::ToSql;
 
@@ -22,6 +22,7 @@ const FENCE: &str = "checkpoint";
 ///
 /// - A part sees no row of the fence before the checkpoint's row is locked. If another worker holds
 ///   that lock, the statement waits, and then compares the position that the other one has left.
+/// - An insert of a view that is there fails, and with it the statement.
 /// - An upsert also finds rows that were committed after the statement began. A delete does not, but
 ///   no such row exists if the fence has a row: the views were last changed by the commit that moved
 ///   the checkpoint to the start of the batch, and the batch follows it.
@@ -38,6 +39,32 @@ pub(crate) enum Durability {
     /// Once it is visible. A crash of the server within the next second may take it back, together
     /// with all commits after it.
     Written,
+}
+
+/// Views to write, by column.
+struct ViewRows<'b> {
+    keys: Vec<Cow<'b, str>>,
+    bodies: Vec<&'b [u8]>,
+    /// The sort keys of each index.
+    sort_keys: Vec<Vec<&'b [u8]>>,
+}
+
+impl<'b> ViewRows<'b> {
+    fn new(indexes: usize) -> Self {
+        Self {
+            keys: Vec::new(),
+            bodies: Vec::new(),
+            sort_keys: vec![Vec::new(); indexes],
+        }
+    }
+
+    fn add(&mut self, key: Cow<'b, str>, body: &'b [u8], sort_keys: &'b [SortKey]) {
+        self.keys.push(key);
+        self.bodies.push(body);
+        for (column, sort_key) in self.sort_keys.iter_mut().zip(sort_keys) {
+            column.push(sort_key.as_bytes());
+        }
+    }
 }
 
 impl<'b> CommitStatement<'b> {
@@ -90,34 +117,40 @@ impl<'b> CommitStatement<'b> {
     }
 
     fn write_model(&mut self, ModelChanges { table, changes, .. }: &'b ModelChanges<Schema>) {
-        let mut keys: Vec<Cow<'b, str>> = Vec::new();
-        let mut bodies: Vec<&'b [u8]> = Vec::new();
-        let mut columns: Vec<Vec<&'b [u8]>> = vec![Vec::new(); table.indexes()];
+        let [mut inserted, mut upserted] = [(); 2].map(|()| ViewRows::new(table.indexes()));
         let mut deleted: Vec<Cow<'b, str>> = Vec::new();
-        for ViewChange { key, view, .. } in changes {
-            let Some((body, sort_keys)) = view else {
-                deleted.push(dialect::encode_key(key));
-                continue;
-            };
-            keys.push(dialect::encode_key(key));
-            bodies.push(body);
-            for (column, sort_key) in columns.iter_mut().zip(sort_keys) {
-                column.push(sort_key.as_bytes());
+        for change in changes {
+            let key = dialect::encode_key(&change.key);
+            match &change.view {
+                Some((body, sort_keys)) if change.is_new => inserted.add(key, body, sort_keys),
+                Some((body, sort_keys)) => upserted.add(key, body, sort_keys),
+                None => deleted.push(key),
             }
         }
-        let next = self.params.len() + 1;
-        if !keys.is_empty() {
-            self.push_part(&dialect::upsert_behind(FENCE, table, next));
-            self.params.push(Box::new(keys));
-            self.params.push(Box::new(bodies));
-            for column in columns {
-                self.params.push(Box::new(column));
-            }
-        }
+        self.write_rows(inserted, |first| {
+            dialect::insert_behind(FENCE, table, first)
+        });
+        self.write_rows(upserted, |first| {
+            dialect::upsert_behind(FENCE, table, first)
+        });
         let next = self.params.len() + 1;
         if !deleted.is_empty() {
             self.push_part(&dialect::delete_behind(FENCE, table, next));
             self.params.push(Box::new(deleted));
+        }
+    }
+
+    /// Adds the part for these rows, whose first parameter has the given number, unless there are none.
+    fn write_rows(&mut self, rows: ViewRows<'b>, part: impl FnOnce(usize) -> String) {
+        let first = self.params.len() + 1;
+        if rows.keys.is_empty() {
+            return;
+        }
+        self.push_part(&part(first));
+        self.params.push(Box::new(rows.keys));
+        self.params.push(Box::new(rows.bodies));
+        for column in rows.sort_keys {
+            self.params.push(Box::new(column));
         }
     }
 

@@ -38,13 +38,18 @@ pub(crate) async fn commit(shared: &Shared, mut batch: ViewBatch) -> Result<(), 
         let reason = "PostgreSQL cannot store U+0000 in the name of a subscription";
         return Err(Fault::data(reason).into());
     }
-    let changes =
+    let mut changes =
         by_model(&shared.schema, std::mem::take(&mut batch.changes)).map_err(Fault::from)?;
     let mut tries = 1;
     let outcome = loop {
         match attempt(shared, &batch, &changes).await {
             // Nothing was written, so retrying is safe.
             Err(fault) if fault.kind() == Kind::Contention && tries < MAX_ATTEMPTS => tries += 1,
+            // A view that was to be new is there: somebody else has written to the table.
+            Err(fault) if fault.kind() == Kind::Duplicate && tries < MAX_ATTEMPTS => {
+                tries += 1;
+                changes.iter_mut().for_each(expect_nothing);
+            }
             outcome => break outcome?,
         }
     };
@@ -52,6 +57,13 @@ pub(crate) async fn commit(shared: &Shared, mut batch: ViewBatch) -> Result<(), 
         CommitOutcome::Done => Ok(()),
         CommitOutcome::Moved(found) => Err(ViewCommitError::Moved { found }),
         CommitOutcome::Unknown(fault) => resolve_batch(shared, &batch, fault).await,
+    }
+}
+
+/// Lets each view be written whether or not there is one.
+fn expect_nothing(model: &mut ModelChanges<Schema>) {
+    for change in &mut model.changes {
+        change.is_new = false;
     }
 }
 
@@ -163,7 +175,9 @@ async fn attempt_in(
     batch: &ViewBatch,
     changes: Vec<ViewChange>,
 ) -> Result<CommitOutcome, Fault> {
-    let changes = by_model(&shared.schema, changes)?;
+    let mut changes = by_model(&shared.schema, changes)?;
+    // The transaction could not go on after the error.
+    changes.iter_mut().for_each(expect_nothing);
     if let Fence::Moved(found) =
         write(client, &shared.sql, batch, &changes, Durability::Flushed).await?
     {

@@ -401,6 +401,7 @@ fn views(model: ModelSchema, from: Option<Position>) -> ViewBatch {
             key: "P1".to_owned(),
             view: Some((b"{}".to_vec(), Vec::new())),
             position: Position::new(1),
+            is_new: false,
         }],
         parked: Vec::new(),
     }
