@@ -26,6 +26,7 @@ mod read_only;
 mod replica;
 mod sabotage;
 mod stored_rows;
+mod stuck;
 
 // Commands and queries.
 mod arrays;

@@ -59,7 +59,7 @@ async fn warnings(module: Module, store: impl Store) -> Vec<Problem> {
 }
 
 /// An event that another module registers is known, whether or not that is included.
-async fn unknown_ones_are_reported(store: impl Store + EventLog + Clone) {
+async fn unknown_ones_are_reported(store: impl Store + Clone) {
     assert_eq!(warnings(plain::module(), store.clone()).await, []);
     record(&store).await;
     for module in [plain::module(), settled::module()] {

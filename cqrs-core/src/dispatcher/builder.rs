@@ -278,6 +278,14 @@ impl Builder {
         self
     }
 
+    /// Time after which a projection or reaction whose next event is neither handled nor fails is reported as
+    /// [stuck](super::SubscriptionState::Stuck), here and in all other processes. Defaults to 60 seconds. Raise
+    /// it for a reaction that takes longer for one event.
+    pub fn stuck_after(mut self, time: Duration) -> Self {
+        self.limits.stuck_after = time;
+        self
+    }
+
     /// Lets a new version of a projection become live only when somebody
     /// [switches](super::Subscriptions::switch) to it, also once it is complete. Concerns the versions that
     /// are not in the store yet, except for the first one of a projection. Defaults to `false`.
@@ -346,7 +354,7 @@ impl Builder {
         // Before the tables: a version that was built by other code may have others.
         let versions = register(&plan, &stores, self.holds_versions).await?;
         prepare(&models, &stores.views).await?;
-        let following = Following::new(self.limits.retry_for);
+        let following = Following::new(self.limits.retry_for, self.limits.stuck_after);
         let mut workers = Vec::new();
         let mut projections = Vec::new();
         let mut coordinators = Coordinators::new(&stores.views, self.limits.lease);

@@ -88,6 +88,8 @@ pub(crate) struct CallLimits {
     pub(crate) lease: Duration,
     /// Time after which an event that still fails stops its projection or reaction.
     pub(crate) retry_for: Duration,
+    /// Time after which an event that is neither handled nor fails is reported.
+    pub(crate) stuck_after: Duration,
     /// Maximum number of positions at which a projection counts as caught up.
     pub(crate) ready_lag: u64,
     pub(crate) decisions: DecisionLimits,
@@ -103,6 +105,7 @@ impl Default for CallLimits {
             wait: Duration::from_secs(5),
             lease: Duration::from_secs(10),
             retry_for: Duration::from_secs(300),
+            stuck_after: Duration::from_secs(60),
             ready_lag: 1_000,
             decisions: DecisionLimits::default(),
         }

@@ -67,6 +67,13 @@ pub enum SubscriptionState {
         /// Number of ids. Of several shards, that of all of them.
         keys: u64,
     },
+    /// An event waits that is neither handled nor fails, for longer than
+    /// [`Builder::stuck_after`](crate::app::Builder::stuck_after): its handler does not return, or the process
+    /// that handles it fails or hangs.
+    Stuck {
+        /// Time since which nothing was handled.
+        since: Timestamp,
+    },
     /// Paused by an operator, in all processes, until it is
     /// [resumed](crate::app::Subscriptions::resume).
     Paused {
@@ -136,6 +143,7 @@ impl SubscriptionState {
             Self::CatchingUp | Self::Running | Self::Standby | Self::Rebuilding { .. } => true,
             Self::Parked { .. }
             | Self::Unattended
+            | Self::Stuck { .. }
             | Self::Paused { .. }
             | Self::Failing { .. }
             | Self::Stopped { .. }
@@ -151,10 +159,11 @@ impl SubscriptionState {
             Self::CatchingUp | Self::Rebuilding { .. } => 2,
             Self::Parked { .. } => 3,
             Self::Unattended => 4,
-            Self::Failing { .. } => 5,
-            Self::Paused { .. } => 6,
-            Self::Stopped { .. } => 7,
-            Self::Ended { .. } => 8,
+            Self::Stuck { .. } => 5,
+            Self::Failing { .. } => 6,
+            Self::Paused { .. } => 7,
+            Self::Stopped { .. } => 8,
+            Self::Ended { .. } => 9,
         }
     }
 }
@@ -194,6 +203,11 @@ impl fmt::Display for SubscriptionState {
             }
             Self::Parked { keys: 1 } => f.write_str("1 id is parked: release it"),
             Self::Parked { keys } => write!(f, "{keys} ids are parked: release them"),
+            Self::Stuck { since } => write!(
+                f,
+                "nothing was handled since {since}, though an event waits: its handler does not return, or \
+                 fails in another process"
+            ),
             Self::Paused { reason, .. } => write!(f, "it is paused: {reason}"),
             Self::Failing { error, .. } | Self::Stopped { error, .. } => f.write_str(error),
             Self::Ended { reason } => f.write_str(reason),

@@ -13,6 +13,7 @@ mod lease;
 mod likely_keys;
 mod observing_follower;
 mod parking;
+mod pending_event;
 mod phase;
 mod progress;
 mod projection;
@@ -64,13 +65,16 @@ pub(crate) struct Following {
     reads: SharedReads,
     /// Time after which an event that still fails stops its subscription.
     retry_for: Duration,
+    /// Time after which an event that is neither handled nor fails makes its subscription stuck.
+    stuck_after: Duration,
 }
 
 impl Following {
-    pub(crate) fn new(retry_for: Duration) -> Self {
+    pub(crate) fn new(retry_for: Duration, stuck_after: Duration) -> Self {
         Self {
             reads: SharedReads::default(),
             retry_for,
+            stuck_after,
         }
     }
 }
@@ -131,7 +135,7 @@ pub(crate) async fn earlier_version(
         coordinator: coordinator.wake(),
     };
     // It handles no event, so it retries none.
-    let following = Following::new(Duration::ZERO);
+    let following = Following::new(Duration::ZERO, Duration::MAX);
     Crew::new(Arc::new(info), log.clone(), following).await
 }
 

@@ -301,7 +301,9 @@ impl Progress {
             | SubscriptionState::Standby
             | SubscriptionState::Parked { .. }
             | SubscriptionState::Rebuilding { .. } => (None, None),
-            SubscriptionState::Failing { .. } | SubscriptionState::Unattended => (why, None),
+            SubscriptionState::Failing { .. }
+            | SubscriptionState::Stuck { .. }
+            | SubscriptionState::Unattended => (why, None),
             SubscriptionState::Paused { .. }
             | SubscriptionState::Stopped { .. }
             | SubscriptionState::Ended { .. } => (None, why),

@@ -1,3 +1,6 @@
+//! The progress of a shard: what its worker reports, and what queries, health and shutdown wait for. All of it is
+//! one value behind one lock, so the file is over 500 lines.
+
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +9,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::info::SubscriptionInfo;
+use super::pending_event::PendingEvent;
 use super::{ShardHealth, SubscriptionState};
 use crate::store::{EventQuery, Halt, Incarnation, ParkedKey, Position, Shard, Slices, ViewStore};
 
@@ -44,6 +48,8 @@ struct ProgressState {
     parked: u64,
     /// Whether the worker in this process knows it best: nobody else parks keys.
     is_parked_current: bool,
+    /// The next event, while it is handled or waits for another process.
+    pending: Option<PendingEvent>,
 }
 
 /// The stored checkpoint, as far as this process knows. The views change only when it moves.
@@ -68,6 +74,7 @@ impl ShardProgress {
             is_unattended: false,
             parked: 0,
             is_parked_current: false,
+            pending: None,
         };
         Self {
             shard: Shard {
@@ -103,6 +110,21 @@ impl ShardProgress {
         self.state.send_modify(|state| {
             state.position = position;
             state.incarnation = incarnation;
+            state.pending = state.pending.map(|pending| pending.at(position));
+        });
+    }
+
+    /// Records whether an event waits at the position, or is about to be handled. It may wait for this long.
+    pub(super) fn mark_pending(&self, is_pending: bool, patience: Duration) {
+        self.state.send_if_modified(|state| {
+            let after = state.position;
+            let pending = is_pending.then(|| match state.pending {
+                Some(known) => known.at(after),
+                None => PendingEvent::new(after, patience),
+            });
+            state.pending = pending;
+            // Nobody waits for that.
+            false
         });
     }
 
@@ -385,10 +407,13 @@ impl ShardProgress {
             _ if state.is_unattended && state.status == SubscriptionState::Standby => {
                 SubscriptionState::Unattended
             }
-            _ if state.parked > 0 && state.status.is_ok() => {
-                SubscriptionState::Parked { keys: state.parked }
-            }
-            _ => state.status.clone(),
+            _ => match state.pending.and_then(PendingEvent::stuck_since) {
+                Some(since) if state.status.is_ok() => SubscriptionState::Stuck { since },
+                _ if state.parked > 0 && state.status.is_ok() => {
+                    SubscriptionState::Parked { keys: state.parked }
+                }
+                _ => state.status.clone(),
+            },
         }
     }
 
@@ -397,6 +422,11 @@ impl ShardProgress {
         self.state.send_if_modified(|state| {
             let is_new = (state.position, state.incarnation) != (position, incarnation)
                 || state.status != status;
+            // What another process handles may still wait.
+            state.pending = state
+                .pending
+                .filter(|_| status == SubscriptionState::Standby)
+                .map(|pending| pending.at(position));
             if is_new {
                 state.position = position;
                 state.incarnation = incarnation;

@@ -50,18 +50,28 @@ impl<'w> Standby<'w> {
 
     pub(super) async fn observe(&mut self) -> Infallible {
         let Worker {
-            lease, progress, ..
+            lease,
+            progress,
+            log,
+            ..
         } = self.worker;
         let mut rostered = None;
+        let interval = (self.worker.following.stuck_after / 2).max(MAX_PAUSE);
         loop {
-            match unless(progress.wanted_or_watched(), lease.moved(rostered)).await {
-                Some(checkpoint) => {
+            let moved = unless(progress.wanted_or_watched(), lease.moved(rostered));
+            match timeout(interval, moved).await {
+                Ok(Some(checkpoint)) => {
                     rostered = checkpoint;
                     // A failed read is repeated with the next checkpoint.
                     let _ = self.see(checkpoint).await;
                 }
-                None if progress.is_wanted() => self.observe_while_wanted().await,
-                None => self.observe_while_watched().await,
+                Ok(None) if progress.is_wanted() => self.observe_while_wanted().await,
+                Ok(None) => self.observe_while_watched().await,
+                // Does an event wait, or do the events since the checkpoint not concern the shard?
+                Err(_) if log.heads().position() > progress.position() => {
+                    let _ = self.look().await;
+                }
+                Err(_) => {}
             }
         }
     }
@@ -161,6 +171,7 @@ impl<'w> Standby<'w> {
         let next = next_event(&**log, progress.query(), selection.as_ref(), range).await?;
         *up_to = next.none_up_to;
         progress.mark_standby(*up_to, incarnation);
+        progress.mark_pending(next.event.is_some(), self.worker.following.stuck_after);
         progress.mark_checkpoint(position, incarnation);
         Ok(())
     }

@@ -49,7 +49,7 @@ pub(crate) struct Worker {
     pub(super) lease: ShardLease,
     pub(super) progress: ShardProgress,
     pub(super) log: Arc<dyn EventLog>,
-    following: Following,
+    pub(super) following: Following,
 }
 
 impl Worker {
@@ -266,6 +266,10 @@ impl Worker {
             } else {
                 follower.span(&self.progress.shard().subscription, events)
             };
+            if !events.is_empty() {
+                let patience = self.following.stuck_after;
+                self.progress.mark_pending(true, patience);
+            }
             let page = SubscriptionPage { from, to, events };
             let handle = follower.handle(page, &mut checkpoint);
             let PageOutcome { to, failure } = handle.instrument(span).await?;

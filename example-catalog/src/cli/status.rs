@@ -68,6 +68,7 @@ fn state(state: &SubscriptionState) -> &'static str {
         SubscriptionState::Rebuilding { .. } => "rebuilding",
         SubscriptionState::Unattended => "unattended",
         SubscriptionState::Parked { .. } => "parked",
+        SubscriptionState::Stuck { .. } => "stuck",
         SubscriptionState::Paused { .. } => "paused",
         SubscriptionState::Failing { .. } => "failing",
         SubscriptionState::Stopped { .. } => "stopped",
