@@ -8,7 +8,8 @@ use cqrs_benches::args::{Args, SECTIONS};
 use cqrs_benches::history::{History, Line};
 use cqrs_benches::report::Report;
 use cqrs_benches::{
-    Result, cargo, cost, dispatch, follow, machine, memory, postgres, processes, sqlite, umadb, versions,
+    Result, cargo, cost, dispatch, follow, machine, memory, postgres, processes, sqlite, umadb,
+    versions,
 };
 
 fn main() -> Result<()> {

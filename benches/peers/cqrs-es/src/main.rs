@@ -22,9 +22,12 @@ fn main() -> Result<()> {
         ["memory"] => memory::run(false, &run),
         ["memory-quiet"] => memory::run(true, &run),
         ["sqlite", file] => block_on(sqlite::run(file, &run)),
-        [workload @ ("postgres" | "hot" | "load" | "view" | "follow"), url] => {
-            block_on(postgres::run(workload, url, &run))
-        }
-        _ => Err("memory | memory-quiet | sqlite FILE | postgres, hot, load, view, follow URL".into()),
+        [
+            workload @ ("postgres" | "hot" | "load" | "view" | "follow"),
+            url,
+        ] => block_on(postgres::run(workload, url, &run)),
+        _ => Err(
+            "memory | memory-quiet | sqlite FILE | postgres, hot, load, view, follow URL".into(),
+        ),
     })
 }

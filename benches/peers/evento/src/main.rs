@@ -7,9 +7,9 @@ mod follow;
 use std::env;
 
 use bank::Bound;
-use follow::Pool;
 use evento::migrator::{Migrate, Plan};
 use evento::{Postgres, Sqlite};
+use follow::Pool;
 use peer::{Result, Run, block_on, deep, hot, print, spread};
 use sqlx::{PgPool, SqlitePool};
 
@@ -18,7 +18,10 @@ fn main() -> Result<()> {
     let arguments: Vec<_> = env::args().skip(1).collect();
     let words: Vec<_> = arguments.iter().map(String::as_str).collect();
     let [workload, place] = *words else {
-        return Err("postgres URL | hot URL | load URL | follow URL | sqlite FILE | follow-sqlite FILE".into());
+        return Err(
+            "postgres URL | hot URL | load URL | follow URL | sqlite FILE | follow-sqlite FILE"
+                .into(),
+        );
     };
     print(block_on(async {
         if workload == "sqlite" || workload == "follow-sqlite" {
