@@ -141,7 +141,10 @@ mod tests {
     #[test]
     fn a_page_after_a_place_begins_within_its_index() {
         let table = Table::new(&Tables, &model()).unwrap();
-        let pages = [(Some(0), "by_0 (i0<?)"), (None, "PRIMARY KEY (key<?)")];
+        let pages = [
+            (Some(0), "by_0 ((i0,key)<(?,?))"),
+            (None, "PRIMARY KEY (key<?)"),
+        ];
         for (order, bounded) in pages {
             let after = ViewPlace {
                 sort_key: order.map(|_| SortKey::of(&1_u8)),
