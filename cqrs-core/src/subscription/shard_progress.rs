@@ -237,6 +237,17 @@ impl ShardProgress {
         });
     }
 
+    /// Records that the event that failed is no longer in the way.
+    pub(super) fn mark_recovered(&self) {
+        self.state.send_if_modified(|state| {
+            let is_failing = matches!(state.status, SubscriptionState::Failing { .. });
+            if is_failing {
+                state.status = SubscriptionState::CatchingUp;
+            }
+            is_failing
+        });
+    }
+
     /// Records why no process handles the shard, or that one may.
     pub(crate) fn mark_halted(&self, halt: Option<&Halt>) {
         self.state.send_if_modified(|state| state.halt_for(halt));

@@ -121,6 +121,7 @@ impl Worker {
                         // The events of other ids need not wait.
                         if failing >= self.following.retry_for && self.give_up(failure, epoch).await
                         {
+                            self.progress.mark_recovered();
                             continue;
                         }
                     }
