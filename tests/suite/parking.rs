@@ -267,7 +267,7 @@ async fn a_failing_key_is_parked_and_released_and_the_others_go_on() {
             let state = health(app, "carts").state;
             assert_eq!(state, SubscriptionState::Parked { keys: 1 });
             assert_eq!(state.to_string(), "1 id is parked: release it");
-            assert!(app.readiness().is_ok(), "{}", app.readiness());
+            until(|| async { app.readiness().is_ok() }, app).await;
             assert!(app.liveness().is_ok());
         }
 
