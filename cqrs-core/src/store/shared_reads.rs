@@ -1,3 +1,6 @@
+//! The reads of a log that subscriptions share, with the pages and members that one lock guards, and their tests: so
+//! the file is over 500 lines.
+
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
