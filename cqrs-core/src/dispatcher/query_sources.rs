@@ -80,6 +80,12 @@ impl QuerySlot {
     /// Whether each projection that the query reads answers in the program's own version.
     #[inline]
     pub(super) fn is_settled(&self) -> bool {
+        // Of most queries nothing is being built, so that their calls do not have the loop.
+        self.building.is_empty() || self.are_built()
+    }
+
+    #[cold]
+    fn are_built(&self) -> bool {
         self.building.iter().all(|it| it.answering.is_settled())
     }
 
