@@ -62,6 +62,7 @@ mod wide_decisions;
 
 // Projections, reactions and read models.
 mod apart;
+mod awaited_shards;
 mod chains;
 mod failing;
 mod follow;

@@ -18,7 +18,7 @@ use crate::message::NewEvents;
 use crate::panic::Guarded;
 use crate::store::{
     Admission, Append, AppendError, AppendWrites, Appended, ErasedLogTx, EventData, EventLog,
-    EventLogExt, Position,
+    EventLogExt, Position, TagSlices,
 };
 use crate::trace;
 
@@ -134,6 +134,7 @@ impl Decisions {
                 actor: options.actor.clone(),
                 time,
             },
+            slices: TagSlices::default(),
         };
         trace::identify(span, &attempt.context);
         let mut loaded = self.load(command, slot).await?;
@@ -154,7 +155,7 @@ impl Decisions {
             let (at, is_reloaded) = match attempt.run(attempts, &mut loaded).await {
                 Ok(AttemptOutcome::Recorded(appended)) => {
                     span.record("attempts", attempts);
-                    return Ok(Some(self.receipt(id, appended)));
+                    return Ok(Some(self.receipt(id, appended, attempt.slices)));
                 }
                 // An earlier sending of this command may have been recorded since the first lookup,
                 // and the handler may have rejected its effect: the product exists already because
@@ -212,11 +213,11 @@ impl Decisions {
             return Ok(None);
         };
         let appended = stored.replay(id, fingerprint).map_err(append_failed)?;
-        Ok(Some(self.receipt(id, appended)))
+        Ok(Some(self.receipt(id, appended, TagSlices::default())))
     }
 
-    fn receipt(&self, id: CommandId, appended: Appended) -> Receipt {
-        Receipt::new(id, appended, self.store.heads().log_fingerprint())
+    fn receipt(&self, id: CommandId, appended: Appended, slices: TagSlices) -> Receipt {
+        Receipt::new(id, appended, slices, self.store.heads().log_fingerprint())
     }
 }
 
@@ -237,12 +238,14 @@ struct Attempt<'a> {
     has_given_id: bool,
     slot: &'a CommandSlot,
     context: Context,
+    /// Those of the events that were appended.
+    slices: TagSlices,
 }
 
 impl Attempt<'_> {
     /// Decides once, and appends the events.
     async fn run(
-        &self,
+        &mut self,
         number: u32,
         loaded: &mut Loaded<'_>,
     ) -> Result<AttemptOutcome, InfraError> {
@@ -431,11 +434,12 @@ impl Attempt<'_> {
     }
 
     async fn append(
-        &self,
+        &mut self,
         append: Box<Append>,
         tx: Option<Box<dyn ErasedLogTx>>,
         loaded: &mut Loaded<'_>,
     ) -> Result<AttemptOutcome, InfraError> {
+        self.slices = TagSlices::of(&append.events);
         let outcome = match tx {
             None => loaded.append(&*self.decisions.store, append).await,
             // Commits the handler's writes with the events, or neither.
@@ -444,6 +448,10 @@ impl Attempt<'_> {
         match outcome {
             Ok(appended) => {
                 loaded.recorded(appended);
+                if appended.replayed {
+                    // The events of an earlier sending may have other tags.
+                    self.slices = TagSlices::default();
+                }
                 Ok(AttemptOutcome::Recorded(appended))
             }
             // The states include events that were refused. They are dirty, so the reload resets

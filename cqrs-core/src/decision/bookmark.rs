@@ -5,16 +5,17 @@ use serde::{Deserialize, Serialize};
 
 use super::Receipt;
 use crate::error::Invalid;
-use crate::store::Position;
+use crate::store::{Position, TagSlices};
 
 /// The version of the text.
 const VERSION: &str = "1";
 
-/// Maximum length of the text: version, fingerprint and position.
-const MAX_BYTES: usize = 1 + 1 + 8 + 1 + 20;
+/// Maximum length of the text: version, fingerprint, position and slices.
+const MAX_BYTES: usize = 1 + 1 + 8 + 1 + 20 + 1 + TagSlices::MAX_BYTES;
 
 /// A place in a log up to which a caller has written, to be passed on as text: in a header, a cookie or
-/// a message. A query with `.after(&bookmark)` waits for it in any process with the same log.
+/// a message. A query with `.after(&bookmark)` waits for it in any process with the same log: of a projection
+/// that is divided into shards, only for those that handle the events of the caller.
 ///
 /// The text is opaque, and checked when it is read:
 ///
@@ -36,6 +37,8 @@ pub struct Bookmark {
     /// Fingerprint of the log's id.
     log: u32,
     position: Position,
+    /// Those of the caller's events. Without names, everything up to the position is meant.
+    slices: TagSlices,
 }
 
 /// A place in the log that a query can wait for.
@@ -58,8 +61,12 @@ pub trait After {
 }
 
 impl Bookmark {
-    pub(crate) fn new(log: u32, position: Position) -> Self {
-        Self { log, position }
+    pub(crate) fn new(log: u32, position: Position, slices: TagSlices) -> Self {
+        Self {
+            log,
+            position,
+            slices,
+        }
     }
 
     /// Fingerprint of the log's id.
@@ -71,13 +78,19 @@ impl Bookmark {
         self.position
     }
 
+    /// The slices of the events that are waited for.
+    pub(crate) fn slices(self) -> TagSlices {
+        self.slices
+    }
+
     /// `None` unless the text is exactly the one that [`Display`](fmt::Display) writes.
     fn read(text: &str) -> Option<Self> {
-        let mut parts = text.split('-');
+        let mut parts = text.splitn(4, '-');
         let (version, log, position) = (parts.next()?, parts.next()?, parts.next()?);
         let read = Self {
             log: u32::from_str_radix(log, 16).ok()?,
             position: Position::new(position.parse().ok()?),
+            slices: parts.next().unwrap_or_default().parse().ok()?,
         };
         // Without other spellings of the same place: upper case, signs, leading zeros.
         (version == VERSION && read.to_string() == text).then_some(read)
@@ -86,7 +99,11 @@ impl Bookmark {
 
 impl fmt::Display for Bookmark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{VERSION}-{:08x}-{}", self.log, self.position)
+        write!(f, "{VERSION}-{:08x}-{}", self.log, self.position)?;
+        if self.slices.is_empty() {
+            return Ok(());
+        }
+        write!(f, "-{}", self.slices)
     }
 }
 
@@ -153,8 +170,15 @@ mod tests {
 
     #[test]
     fn a_bookmark_is_read_as_it_was_written() {
-        for (log, position) in [(0, 0), (0x5f3a_9c2e, 1_204), (u32::MAX, u64::MAX)] {
-            let bookmark = Bookmark::new(log, Position::new(position));
+        let full: Vec<String> = (0..8).map(|slice| format!("ffff{slice:04x}")).collect();
+        let full: TagSlices = full.join("-").parse().expect("slices");
+        let none = TagSlices::default();
+        for (log, position, slices) in [
+            (0, 0, none),
+            (0x5f3a_9c2e, 1_204, none),
+            (u32::MAX, u64::MAX, full),
+        ] {
+            let bookmark = Bookmark::new(log, Position::new(position), slices);
             let text = bookmark.to_string();
             assert!(text.len() <= MAX_BYTES, "{text}");
             assert_eq!(text.parse(), Ok(bookmark));
@@ -179,6 +203,9 @@ mod tests {
             "1-5F3A9C2E-1",
             "1-5f3a9c2-1",
             "1-5f3a9c2e-1-1",
+            "1-5f3a9c2e-1-",
+            "1-5f3a9c2e-1-00010400",
+            "1-5f3a9c2e-1-00010002-00010001",
             "1-5f3a9c2e-1 ",
             "1-5f3a9c2e-99999999999999999999",
         ];
@@ -196,7 +223,7 @@ mod tests {
             .to_string();
         assert_eq!(
             error,
-            "a text of 1048576 bytes is not a bookmark, which has at most 31"
+            "a text of 1048576 bytes is not a bookmark, which has at most 103"
         );
     }
 }

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Bookmark;
 use crate::CommandId;
-use crate::store::{Appended, Position};
+use crate::store::{Appended, Position, TagSlices};
 
 /// The result of a command: its id and the positions of its events. Use a query for any other data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,10 +14,13 @@ pub struct Receipt {
     replayed: bool,
     /// Fingerprint of the log's id.
     log: u32,
+    /// Those of the events. None, if the command was recorded before.
+    #[serde(default, skip_serializing_if = "TagSlices::is_empty")]
+    slices: TagSlices,
 }
 
 impl Receipt {
-    pub(crate) fn new(command: CommandId, appended: Appended, log: u32) -> Self {
+    pub(crate) fn new(command: CommandId, appended: Appended, slices: TagSlices, log: u32) -> Self {
         let Appended {
             first,
             last,
@@ -32,6 +35,7 @@ impl Receipt {
             events: count,
             replayed,
             log,
+            slices,
         }
     }
 
@@ -64,6 +68,6 @@ impl Receipt {
     /// The place of the command's events in the log, to be passed on as text: a query in any process
     /// can wait for it.
     pub fn bookmark(&self) -> Bookmark {
-        Bookmark::new(self.log, self.last)
+        Bookmark::new(self.log, self.last, self.slices)
     }
 }

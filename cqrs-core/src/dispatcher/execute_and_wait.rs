@@ -3,7 +3,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::inner::Inner;
-use super::query::{Wanted, confirm};
+use super::query::confirm;
+use super::wanted::Wanted;
 use super::{ExecuteCall, Receipt, WaitError};
 use crate::error::{CommandError, Failure, QueryError};
 use crate::handler::Projection;
@@ -123,13 +124,10 @@ impl Inner {
         for place in places {
             projections.push(self.answering_progress(*place, left()).await?);
         }
-        let last = receipt.last();
-        let wanted = Wanted {
-            position: last,
-            events: if receipt.events() > 0 { &[last] } else { &[] },
-        };
+        let mut wanted = Wanted::default();
+        wanted.add(receipt.bookmark(), receipt.events() > 0);
         let waits = (left(), max_wait);
-        let known = self.reach(&projections, &stores, wanted, waits).await?;
-        confirm(projections.iter().zip(&known), ())
+        let reached = self.reach(&projections, &stores, &wanted, waits).await?;
+        confirm(projections.iter().zip(&reached.known), ())
     }
 }

@@ -28,6 +28,7 @@ mod subscriptions;
 mod version_task;
 mod versions;
 mod wait_error;
+mod wanted;
 mod watch;
 
 use std::sync::Arc;
@@ -66,6 +67,7 @@ use crate::error::NotCaughtUp;
 use crate::message::{Aggregate, Command, Query};
 use crate::store::{EventLog, EventQuery, Position, ViewStore};
 use crate::wiring::Description;
+use wanted::Wanted;
 
 /// Wires everything together at startup and carries messages to their handlers. Cheap to clone. When the
 /// last clone is dropped, projections and reactions stop.
@@ -170,9 +172,10 @@ impl Dispatcher {
         bookmark.log() == self.inner.log.heads().log_fingerprint()
     }
 
-    /// The bookmark of a position of this dispatcher's log.
-    pub(super) fn bookmark(&self, position: Position) -> Bookmark {
-        Bookmark::new(self.inner.log.heads().log_fingerprint(), position)
+    /// The bookmark of a place in this dispatcher's log.
+    pub(super) fn bookmark(&self, wanted: &Wanted) -> Bookmark {
+        let log = self.inner.log.heads().log_fingerprint();
+        Bookmark::new(log, wanted.position(), wanted.slices())
     }
 
     /// Describes every message with its handler, and every event with its listeners.

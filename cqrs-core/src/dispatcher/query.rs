@@ -11,6 +11,7 @@ use tracing::Instrument;
 use super::inner::{Inner, QuerySlot};
 use super::query_sources::AwaitedSources;
 use super::session::SessionWrites;
+use super::wanted::Wanted;
 use super::{After, Bookmark, Dispatcher};
 use crate::CommandId;
 use crate::auth::Actor;
@@ -51,9 +52,7 @@ pub struct QueryFuture<'d, A> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct QueryOptions {
     pub(super) actor: Option<Actor>,
-    pub(super) after: Position,
-    /// The last events of the commands that are waited for.
-    pub(super) events: Vec<Position>,
+    pub(super) wanted: Wanted,
     /// A bookmark of another log, which fails the query.
     pub(super) foreign: Option<Bookmark>,
     pub(super) max_wait: Option<Duration>,
@@ -80,10 +79,8 @@ impl<'d, Q> QueryCall<'d, Q> {
         let names_event = command.names_event();
         let bookmark = command.bookmark();
         if self.dispatcher.is_of_log(bookmark) {
-            if names_event {
-                self.options().events.push(bookmark.position());
-            }
-            return self.after_position(bookmark.position());
+            self.options().wanted.add(bookmark, names_event);
+            return self;
         }
         self.options().foreign = Some(bookmark);
         self
@@ -91,8 +88,7 @@ impl<'d, Q> QueryCall<'d, Q> {
 
     /// Waits until the query's read models include every event up to this position.
     pub fn after_position(mut self, position: Position) -> Self {
-        let options = self.options();
-        options.after = options.after.max(position);
+        self.options().wanted.add_all_up_to(position);
         self
     }
 
@@ -127,12 +123,11 @@ impl<'d, Q> QueryCall<'d, Q> {
         self.options.get_or_insert_default()
     }
 
-    /// The options, with the position that the session has reached by now.
+    /// The options, with what the session has written by now.
     pub(super) fn into_options(self) -> (Q, QueryOptions) {
         let mut options = *self.options.unwrap_or_default();
         if let Some(written) = self.written {
-            options.after = options.after.max(written.up_to());
-            options.events.extend(written.event());
+            options.wanted.add_wanted(&written.wanted());
         }
         (self.query, options)
     }
@@ -150,13 +145,12 @@ impl QueryOptions {
     }
 }
 
-/// What a query waits for.
-#[derive(Clone, Copy)]
-pub(super) struct Wanted<'e> {
-    /// Everything up to here.
+/// The projections that a wait was for, once it is over.
+pub(super) struct Reached {
+    /// The incarnation of the view store of each of them by then.
+    pub(super) known: Vec<Incarnation>,
+    /// The position of the one that is behind the others.
     pub(super) position: Position,
-    /// The last events of commands whose events are to be in the read models.
-    pub(super) events: &'e [Position],
 }
 
 /// Returns the answer, unless one of these view stores has lost commits since it had this incarnation: the
@@ -286,7 +280,7 @@ impl Inner {
         options: &QueryOptions,
     ) -> Result<AwaitedSources, QueryError> {
         options.check_log()?;
-        if options.after == Position::START {
+        if options.wanted.is_nothing() {
             return Ok(AwaitedSources {
                 sources: self.sources(slot)?,
                 known: Vec::new(),
@@ -294,42 +288,38 @@ impl Inner {
             });
         }
         let max_wait = options.max_wait.unwrap_or(self.limits.wait);
-        let wanted = Wanted {
-            position: options.after,
-            events: &options.events,
-        };
-        self.wait_for_sources(slot, wanted, max_wait).await
+        self.wait_for_sources(slot, &options.wanted, max_wait).await
     }
 
-    /// Waits until the projections have handled everything up to this position, and the stores show it to
-    /// queries, with all that was committed before: for the time that is left of the longest one. Returns the
-    /// incarnation of the view store of each projection by then.
+    /// Waits until the projections have handled these events, and the stores show it to queries, with all that
+    /// was committed before: for the time that is left of the longest one.
     pub(super) async fn reach(
         &self,
         projections: &[Progress],
         stores: &[Arc<dyn ViewStore>],
-        Wanted {
-            position: wanted,
-            events,
-        }: Wanted<'_>,
+        wanted: &Wanted,
         (limit, max_wait): (Duration, Duration),
-    ) -> Result<Vec<Incarnation>, QueryError> {
+    ) -> Result<Reached, QueryError> {
         let started = Instant::now();
         let left = || limit.saturating_sub(started.elapsed());
         let mut known = Vec::with_capacity(projections.len());
         for progress in projections {
-            if progress.parked() > 0 && progress.position() < wanted {
-                self.check_parked(progress, events).await?;
+            let (position, slices) = (wanted.position(), wanted.slices());
+            if progress.parked() > 0 && progress.position() < position {
+                self.check_parked(progress, wanted.last_events()).await?;
             }
-            let reached = progress.wait_for(wanted, left()).await;
+            let reached = progress.wait_for_slices(&slices, position, left()).await;
             // A key is parked in the commit that moves the checkpoint past its event.
-            self.check_parked(progress, events).await?;
+            self.check_parked(progress, wanted.last_events()).await?;
             let incarnation = reached.map_err(|behind| NotCaughtUp {
                 waited: max_wait,
                 ..behind
             })?;
             known.push(incarnation);
         }
+        // Before the wait for visibility, which is for everything that was committed by then.
+        let positions = projections.iter().map(Progress::position);
+        let position = positions.min().unwrap_or_default();
         let visible = async {
             for store in stores {
                 store.wait_until_visible().await?;
@@ -338,17 +328,17 @@ impl Inner {
         };
         if let Ok(visible) = timeout(left(), visible).await {
             visible.map_err(Failure::from)?;
-            return Ok(known);
+            return Ok(Reached { known, position });
         }
         let why = "what queries read from has not replicated it yet".to_owned();
         let behind = match projections.last() {
-            Some(last) => last.behind(wanted, max_wait),
+            Some(last) => last.behind(wanted.position(), max_wait),
             // The handler reads tables with SQL that no projection writes.
             None => NotCaughtUp {
                 kind: "replica",
                 name: "reads",
                 at: Position::START,
-                wanted,
+                wanted: wanted.position(),
                 waited: max_wait,
                 failing: None,
                 stopped: None,

@@ -7,7 +7,8 @@ use tokio::time::timeout;
 
 use super::answering::{Answering, AnsweringVersion, EarlierVersion, any_change};
 use super::inner::{Inner, QuerySlot};
-use super::query::Wanted;
+use super::query::Reached;
+use super::wanted::Wanted;
 use crate::error::{QueryError, Rebuilding};
 use crate::handler::{Context, QueryInputs, QueryScope};
 use crate::store::{Incarnation, Position};
@@ -135,12 +136,12 @@ impl Inner {
         Ok(sources)
     }
 
-    /// Waits until the sources of a query have everything up to this position, and the stores show it to
-    /// queries, with all that was committed before. If another version answers meanwhile, waits for that.
+    /// Waits until the sources of a query have these events, and the stores show it to queries, with all that
+    /// was committed before. If another version answers meanwhile, waits for that.
     pub(super) async fn wait_for_sources(
         &self,
         slot: &QuerySlot,
-        wanted: Wanted<'_>,
+        wanted: &Wanted,
         max_wait: Duration,
     ) -> Result<AwaitedSources, QueryError> {
         let started = Instant::now();
@@ -156,13 +157,13 @@ impl Inner {
                     continue;
                 }
             };
-            let position = sources.progress.iter().map(Progress::position).min();
             let reached = self.reach(&sources.progress, &slot.stores, wanted, (left, max_wait));
-            if let Some(known) = unless(sources.changed(), reached).await {
+            if let Some(reached) = unless(sources.changed(), reached).await {
+                let Reached { known, position } = reached?;
                 return Ok(AwaitedSources {
-                    known: known?,
+                    known,
                     sources,
-                    position,
+                    position: Some(position),
                 });
             }
         }

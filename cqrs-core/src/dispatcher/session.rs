@@ -1,7 +1,8 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
+use super::wanted::Wanted;
 use super::{After, Bookmark, Dispatcher, ExecuteCall, Named, QueryCall, Receipt, Watch};
 use crate::auth::Actor;
 use crate::message::{Command, Query};
@@ -19,37 +20,17 @@ pub struct Session {
 
 /// What a session has written so far.
 #[derive(Default)]
-pub(super) struct SessionWrites {
-    up_to: AtomicU64,
-    /// 0 if there is none.
-    event: AtomicU64,
-}
+pub(super) struct SessionWrites(Mutex<Wanted>);
 
 impl SessionWrites {
     /// Notes the result of a command, for which the next queries wait.
     pub(super) fn note(&self, receipt: &Receipt) {
-        self.note_up_to(receipt.last());
-        if receipt.events() > 0 {
-            self.note_event(receipt.last());
-        }
+        self.wanted().add(receipt.bookmark(), receipt.events() > 0);
     }
 
-    fn note_up_to(&self, position: Position) {
-        self.up_to.fetch_max(position.get(), Ordering::AcqRel);
-    }
-
-    fn note_event(&self, position: Position) {
-        self.event.fetch_max(position.get(), Ordering::AcqRel);
-    }
-
-    pub(super) fn up_to(&self) -> Position {
-        Position::new(self.up_to.load(Ordering::Acquire))
-    }
-
-    /// The last event of the last command that had any.
-    pub(super) fn event(&self) -> Option<Position> {
-        let event = Position::new(self.event.load(Ordering::Acquire));
-        (event > Position::START).then_some(event)
+    /// What a query waits for that is asked now.
+    pub(super) fn wanted(&self) -> MutexGuard<'_, Wanted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -77,10 +58,8 @@ impl Session {
         let names_event = earlier.names_event();
         let bookmark = earlier.bookmark();
         if self.dispatcher.is_of_log(bookmark) {
-            if names_event {
-                self.written.note_event(bookmark.position());
-            }
-            return self.after_position(bookmark.position());
+            self.written.wanted().add(bookmark, names_event);
+            return self;
         }
         self.foreign = Some(bookmark);
         self
@@ -89,7 +68,7 @@ impl Session {
     /// Continues from the [`position`](Session::position) of an earlier session.
     #[must_use]
     pub fn after_position(self, position: Position) -> Self {
-        self.written.note_up_to(position);
+        self.written.wanted().add_all_up_to(position);
         self
     }
 
@@ -126,14 +105,14 @@ impl Session {
 
     /// The position up to which the session has written.
     pub fn position(&self) -> Position {
-        self.written.up_to()
+        self.written.wanted().position()
     }
 
     /// The place up to which the session has written, to be passed on as text: a session in any process
     /// can continue from there.
     pub fn bookmark(&self) -> Bookmark {
         self.foreign
-            .unwrap_or_else(|| self.dispatcher.bookmark(self.position()))
+            .unwrap_or_else(|| self.dispatcher.bookmark(&self.written.wanted()))
     }
 
     fn executing<'s, C>(&'s self, mut call: ExecuteCall<'s, C>) -> ExecuteCall<'s, C> {
@@ -154,9 +133,7 @@ impl Session {
     }
 
     fn watching<A>(&self, watch: Watch<A>) -> Watch<A> {
-        let mut watch = watch
-            .after_position(self.position())
-            .after_event(self.written.event());
+        let mut watch = watch.after_wanted(&self.written.wanted());
         if let Some(foreign) = self.foreign {
             watch = watch.after(foreign);
         }

@@ -9,8 +9,9 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::inner::{Inner, QuerySlot};
-use super::query::{QueryOptions, Wanted};
+use super::query::QueryOptions;
 use super::query_sources::QuerySources;
+use super::wanted::Wanted;
 use super::{After, Dispatcher};
 use crate::auth::Actor;
 use crate::error::{Failure, NotCaughtUp, QueryError, QueryErrorKind, Rebuilding};
@@ -104,7 +105,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 pub struct Watch<A> {
     dispatcher: Dispatcher,
     query: Box<dyn WatchedQuery<A>>,
-    /// `after` grows with each answer that was returned: none is older than the one before it.
+    /// The wanted position grows with each answer that was returned: none is older than the one before it.
     options: QueryOptions,
     /// The sources as of the last run, unless that failed.
     seen: Option<WatchedSources>,
@@ -195,10 +196,8 @@ impl<A> Watch<A> {
         let names_event = command.names_event();
         let bookmark = command.bookmark();
         if self.dispatcher.is_of_log(bookmark) {
-            if names_event {
-                self.options.events.push(bookmark.position());
-            }
-            return self.after_position(bookmark.position());
+            self.options.wanted.add(bookmark, names_event);
+            return self;
         }
         self.options.foreign = Some(bookmark);
         self
@@ -207,13 +206,13 @@ impl<A> Watch<A> {
     /// Waits with the first answer until the query's read models include every event up to this position,
     /// such as that of an [`Answer`] of an earlier watch.
     pub fn after_position(mut self, position: Position) -> Self {
-        self.options.after = self.options.after.max(position);
+        self.options.wanted.add_all_up_to(position);
         self
     }
 
-    /// Waits with the first answer for the events of a command, which end with this one.
-    pub(super) fn after_event(mut self, position: Option<Position>) -> Self {
-        self.options.events.extend(position);
+    /// Waits with the first answer for what a session has written.
+    pub(super) fn after_wanted(mut self, wanted: &Wanted) -> Self {
+        self.options.wanted.add_wanted(wanted);
         self
     }
 
@@ -280,8 +279,8 @@ impl<A> Watch<A> {
             self.retry_at = None;
             if self.returned.as_ref() != Some(&json) {
                 self.returned = Some(json);
-                self.options.after = answer.position;
-                self.options.events.clear();
+                self.options.wanted = Wanted::default();
+                self.options.wanted.add_all_up_to(answer.position);
                 return Ok(answer);
             }
         }
@@ -364,26 +363,19 @@ impl Inner {
         let entry = slot.entry;
         self.authorize(entry.message, entry.permission, options.actor.as_ref())??;
         options.check_log()?;
-        let wanted = options.after;
+        let wanted = &options.wanted;
         // Before the wait for visibility, which is for everything that was committed by then.
         let head = match &*slot.reads {
-            [] => Some(self.head_beside(slot, wanted).await?),
+            [] => Some(self.head_beside(slot, wanted.position()).await?),
             _ => None,
         };
         let max_wait = options.max_wait.unwrap_or(self.limits.wait);
-        let awaited = {
-            let wanted = Wanted {
-                position: wanted,
-                events: &options.events,
-            };
-            self.wait_for_sources(slot, wanted, max_wait).await?
-        };
+        let awaited = self.wait_for_sources(slot, wanted, max_wait).await?;
         let position = head.or(awaited.position).unwrap_or_default();
         let context = self.query_context(slot, options.actor.clone())?;
         let scope = awaited.sources.scope(slot, context.as_ref());
         let answered = query.ask(self, slot, scope).await?;
         let (output, json) = awaited.confirm(answered)?;
-        let position = position.max(wanted);
         Ok((Answer { position, output }, json))
     }
 

@@ -37,6 +37,7 @@ mod sort_key;
 mod state;
 pub(crate) mod subscription;
 mod tag;
+mod tag_slices;
 mod transaction;
 mod versions;
 mod view_store;
@@ -72,6 +73,7 @@ pub use slices::Slices;
 pub use sort_key::SortKey;
 pub use state::{StateKey, StateWrite, StoredState};
 pub use tag::{Tag, Tags};
+pub(crate) use tag_slices::TagSlices;
 pub(crate) use transaction::{
     ErasedLogTx, ErasedTx, ErasedViewTx, ReaderSource, Transactions, ViewTransactions,
 };

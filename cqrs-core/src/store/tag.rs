@@ -53,12 +53,21 @@ impl Tag {
 
     /// The part before the first colon: the aggregate's name.
     pub fn name(&self) -> &str {
-        self.0.split_once(':').map_or("", |(name, _)| name)
+        self.parts().0
     }
 
     /// The part after the first colon: the id.
     pub fn id(&self) -> &str {
-        self.0.split_once(':').map_or("", |(_, id)| id)
+        self.parts().1
+    }
+
+    /// The name and the id.
+    #[inline]
+    pub(crate) fn parts(&self) -> (&str, &str) {
+        // Names are short: a search for a `char` takes longer than this.
+        let colon = self.0.bytes().position(|byte| byte == b':');
+        let parts = colon.and_then(|colon| Some((self.0.get(..colon)?, self.0.get(colon + 1..)?)));
+        parts.unwrap_or_default()
     }
 }
 

@@ -10,7 +10,7 @@ use super::info::SubscriptionInfo;
 use super::{ShardProgress, SubscriptionHealth, SubscriptionKind, SubscriptionState};
 use crate::error::{NotCaughtUp, RebuildProgress};
 use crate::handler::OnFailure;
-use crate::store::{EventQuery, Incarnation, Position, ShardState, Slices, ViewStore};
+use crate::store::{EventQuery, Incarnation, Position, ShardState, Slices, TagSlices, ViewStore};
 
 /// The progress of a projection or reaction, which queries, health and shutdown read: that of all its
 /// shards. Clones share it.
@@ -175,9 +175,7 @@ impl Progress {
 
     /// The position up to which everything is done.
     pub(crate) fn position(&self) -> Position {
-        let shards = self.shards.borrow();
-        let positions = shards.all.iter().map(ShardProgress::position);
-        positions.min().unwrap_or_default()
+        position_of(&self.shards.borrow().all)
     }
 
     /// Number of times that a checkpoint has moved, as far as this process knows.
@@ -253,6 +251,17 @@ impl Progress {
         wanted: Position,
         within: Duration,
     ) -> Result<Incarnation, NotCaughtUp> {
+        let all = TagSlices::default();
+        self.wait_for_slices(&all, wanted, within).await
+    }
+
+    /// The same, but only for the shards that handle events of these slices.
+    pub(crate) async fn wait_for_slices(
+        &self,
+        slices: &TagSlices,
+        wanted: Position,
+        within: Duration,
+    ) -> Result<Incarnation, NotCaughtUp> {
         if wanted == Position::START {
             // Whatever the store may have lost.
             return Ok(self.view_incarnation());
@@ -260,13 +269,14 @@ impl Progress {
         let started = Instant::now();
         let mut changes = self.shards.subscribe();
         loop {
-            let shards = changes.borrow_and_update().all.clone();
+            let all = changes.borrow_and_update().all.clone();
+            let shards = self.with_slices(all, slices);
             let left = within.saturating_sub(started.elapsed());
             match self.wait_for_all(&shards, wanted, left).await {
                 Some(incarnation) => return Ok(incarnation),
                 // The worker of a divided shard ends.
                 None if changes.has_changed().unwrap_or_default() => {}
-                None => return Err(self.behind(wanted, within)),
+                None => return Err(self.behind_in(&shards, wanted, within)),
             }
         }
     }
@@ -292,8 +302,16 @@ impl Progress {
 
     /// The error of a wait that ended without success.
     pub(crate) fn behind(&self, wanted: Position, within: Duration) -> NotCaughtUp {
-        let position = self.position();
-        let state = self.state();
+        self.behind_in(&self.shards(), wanted, within)
+    }
+
+    fn behind_in(
+        &self,
+        shards: &[ShardProgress],
+        wanted: Position,
+        within: Duration,
+    ) -> NotCaughtUp {
+        let state = state_of(shards);
         let why = Some(state.to_string());
         let (failing, stopped) = match state {
             SubscriptionState::CatchingUp
@@ -311,7 +329,7 @@ impl Progress {
         NotCaughtUp {
             kind: self.info.kind.as_str(),
             name: self.info.name,
-            at: position,
+            at: position_of(shards),
             wanted,
             waited: within,
             failing,
@@ -343,13 +361,22 @@ impl Progress {
 
     /// That of the shard that needs the most attention.
     fn state(&self) -> SubscriptionState {
-        let shards = self.shards.borrow();
-        let states = shards.all.iter().map(ShardProgress::state);
-        match states.max_by_key(SubscriptionState::severity) {
-            Some(SubscriptionState::Parked { .. }) => SubscriptionState::Parked {
-                keys: shards.all.iter().map(ShardProgress::parked).sum(),
-            },
-            worst => worst.unwrap_or(SubscriptionState::Standby),
+        state_of(&self.shards.borrow().all)
+    }
+
+    /// The shards that handle events of these slices.
+    fn with_slices(
+        &self,
+        shards: Arc<[ShardProgress]>,
+        slices: &TagSlices,
+    ) -> Arc<[ShardProgress]> {
+        match self.info.partition {
+            Some(partition) if shards.len() > 1 && !slices.is_empty() => shards
+                .iter()
+                .filter(|it| slices.may_be_in(it.shard().slices, partition))
+                .cloned()
+                .collect(),
+            _ => shards,
         }
     }
 
@@ -392,5 +419,22 @@ impl Progress {
         let current = self.view_incarnation();
         let earlier = reached.into_iter().find(|it| *it != current);
         Some(earlier.unwrap_or(current))
+    }
+}
+
+/// The position up to which all of these shards are done.
+fn position_of(shards: &[ShardProgress]) -> Position {
+    let positions = shards.iter().map(ShardProgress::position);
+    positions.min().unwrap_or_default()
+}
+
+/// The state of the shard that needs the most attention.
+fn state_of(shards: &[ShardProgress]) -> SubscriptionState {
+    let states = shards.iter().map(ShardProgress::state);
+    match states.max_by_key(SubscriptionState::severity) {
+        Some(SubscriptionState::Parked { .. }) => SubscriptionState::Parked {
+            keys: shards.iter().map(ShardProgress::parked).sum(),
+        },
+        worst => worst.unwrap_or(SubscriptionState::Standby),
     }
 }
