@@ -313,6 +313,8 @@ pub struct ReactionEntry {
     pub source: Source,
     /// The function's inputs, without the event.
     pub inputs: fn() -> Vec<Input>,
+    /// The wire names of the commands that the function may return.
+    pub sends: fn() -> Vec<&'static str>,
     pub(crate) run: for<'a> fn(&'a Recorded, &'a ReactionScope<'a>) -> ReactionReply<'a>,
 }
 
@@ -327,6 +329,7 @@ impl ReactionEntry {
             on_failure: H::ON_FAILURE,
             source: H::SOURCE,
             inputs: H::inputs,
+            sends: H::sends,
             run: |recorded, scope| match H::Event::decode(recorded) {
                 Ok(event) => H::handle(event, scope),
                 Err(error) => ReactionReply::Now(Err(error)),

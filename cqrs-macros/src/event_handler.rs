@@ -76,7 +76,7 @@ impl EventHandlerItem {
         let places = 0..inputs.len();
         self.function.run(
             "Reply",
-            &code!(<#output as __cqrs::IntoHandlerResult>::into_handler_result),
+            &code!(<#output as __cqrs::IntoReaction>::into_reaction),
             &code!(event, #(#inputs::take(scope, #places)?),*),
         )
     }
@@ -93,6 +93,7 @@ impl ToTokens for EventHandlerItem {
         let constants = partitioning.constants();
         let inputs = self.function.inputs_as(&code!(__cqrs::ReactionInput<'_>));
         let react = self.react(&inputs);
+        let output = &self.function.output;
         let name = name.clone().unwrap_or_else(|| self.function.name());
         let source = source::of(ident);
         let scope = self.function.scope();
@@ -108,6 +109,10 @@ impl ToTokens for EventHandlerItem {
 
                 fn inputs() -> __cqrs::Vec<__cqrs::Input> {
                     __cqrs::Vec::from([#(#inputs::describe()),*])
+                }
+
+                fn sends() -> __cqrs::Vec<&'static __cqrs::str> {
+                    <#output as __cqrs::IntoReaction>::sends()
                 }
 
                 fn handle<'a>(

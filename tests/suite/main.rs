@@ -74,6 +74,7 @@ mod one_read;
 mod parking;
 mod poison;
 mod reactions;
+mod returned_commands;
 mod versions;
 mod view_commits;
 mod views;

@@ -63,6 +63,56 @@ command `ShipOrder` has no handler
     assert_eq!(report(without_handlers::module()).await, expected);
 }
 
+/// The command of another module, which its reaction returns.
+mod orders_more {
+    use cqrs_core::prelude::*;
+    cqrs_core::module!();
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "stock-ran-out", version = 1)]
+    pub struct StockRanOut;
+
+    #[event_handler]
+    // order-more
+    fn order_more(_: StockRanOut) -> Option<super::without_handlers::ShipOrder> {
+        None
+    }
+
+    #[event_handler]
+    // pay-more
+    fn pay_more(_: StockRanOut) -> Result<(super::one_handler::PayBill, ())> {
+        Ok((super::one_handler::PayBill {}, ()))
+    }
+}
+
+mod one_handler {
+    use cqrs_core::prelude::*;
+    cqrs_core::module!();
+
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct PayBill {}
+
+    #[command_handler]
+    // pay-bill
+    fn pay(_: PayBill) {}
+}
+
+#[tokio::test]
+async fn a_reaction_returns_a_command_without_a_handler() {
+    let text = "\
+the wiring has 2 problems
+
+event handler `order_more` returns the command `ShipOrder`, which has no handler
+  --> wiring.rs:{}
+  = write `#[command_handler] fn ship_order(command: ShipOrder, ..)`, or `.module(..)` on the builder for the crate that has it
+
+event handler `pay_more` returns the command `PayBill`, which has no handler
+  --> wiring.rs:{}
+  = write `.module(..)` on the builder for `suite::wiring::one_handler`, whose `pay` handles it (wiring.rs:{})";
+    let expected = expected(text, &["order-more", "pay-more", "pay-bill"]);
+    assert_eq!(report(orders_more::module()).await, expected);
+}
+
 mod two_handlers {
     use cqrs_core::prelude::*;
     cqrs_core::module!();

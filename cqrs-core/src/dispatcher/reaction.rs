@@ -3,8 +3,9 @@ use tracing::Instrument;
 
 use super::Dispatcher;
 use crate::decision::RunningReaction;
-use crate::error::{Error, Result};
+use crate::error::{CommandError, Error, Result};
 use crate::handler::{ErasedService, Input, ReactionInput, ReactionScope, Reply, Services};
+use crate::message::{NewCommand, NewCommands};
 use crate::registry::ReactionEntry;
 use crate::store::{BoxFuture, EventLog, Position, Recorded};
 use crate::subscription::{
@@ -42,12 +43,32 @@ impl Reaction {
             dispatcher: &self.dispatcher,
         };
         let span = trace::react(self.entry.name, recorded);
-        let reply = Reply::guarded(|| (self.entry.run)(recorded, &scope)).instrument(span);
+        let reply = async {
+            let reply = Reply::guarded(|| (self.entry.run)(recorded, &scope)).await;
+            self.send(reply.map_err(Error::panicked)??).await
+        };
         let store = self.dispatcher.inner.log.heads().log_id();
         let running = RunningReaction::new(self.entry.name, store, recorded);
-        let reacted = running.run(reply).await;
-        reacted.map_err(Error::panicked)?
+        running.run(reply.instrument(span)).await
     }
+
+    /// Sends the commands that the function has returned, one after the other. After a failure, all of them are
+    /// sent again, and those that were carried out have no further effect.
+    async fn send(&self, commands: NewCommands) -> Result<()> {
+        for NewCommand { name, json } in commands.into_vec() {
+            let sent = self.dispatcher.execute_json(name, &json).await;
+            sent.map_err(|source| NotSent { name, source })?;
+        }
+        Ok(())
+    }
+}
+
+/// A command that a reaction has returned was not carried out.
+#[derive(Debug, thiserror::Error)]
+#[error("its command `{name}` was not carried out: {source}")]
+struct NotSent {
+    name: &'static str,
+    source: CommandError,
 }
 
 #[diagnostic::do_not_recommend]

@@ -5,7 +5,7 @@ use super::input::Input;
 use super::service::{self, ErasedService, Shareable};
 use super::{OnFailure, Reply, Service};
 use crate::error::Result;
-use crate::message::Event;
+use crate::message::{Event, IntoCommands, NewCommands};
 use crate::source::Source;
 use crate::store::Recorded;
 
@@ -27,6 +27,9 @@ pub trait EventHandler: 'static {
 
     /// The function's inputs, without the event.
     fn inputs() -> Vec<Input>;
+
+    /// The wire names of the commands that the function may return.
+    fn sends() -> Vec<&'static str>;
 
     /// Calls the function.
     fn handle<'a>(event: Self::Event, scope: &'a ReactionScope<'a>) -> ReactionReply<'a>;
@@ -62,7 +65,7 @@ impl<E: Event> HandledEvent for E {
 }
 
 /// The result of a sync reaction, or the future of an async one.
-pub type ReactionReply<'a> = Reply<'a, Result<()>>;
+pub type ReactionReply<'a> = Reply<'a, Result<NewCommands>>;
 
 /// The source of a reaction's inputs.
 pub struct ReactionScope<'a> {
@@ -113,9 +116,105 @@ impl<'a, T: ?Sized + Shareable> ReactionInput<'a> for Service<T> {
     }
 }
 
-/// The return type of an `#[on]` method or an event handler.
+/// The return type of an event handler.
 #[diagnostic::on_unimplemented(
-    message = "an event handler or `#[on]` method cannot return `{Self}`",
+    message = "an event handler cannot return `{Self}`",
+    label = "neither a command nor anything that holds commands",
+    note = "return nothing, a command (`#[derive(Command)]`), or an `Option`, `Vec` or tuple of commands; bare \
+            or in a `Result`"
+)]
+pub trait IntoReaction {
+    /// The wire names of the commands that it may have, each once.
+    fn sends() -> Vec<&'static str>;
+
+    /// The commands to send.
+    ///
+    /// # Errors
+    /// The handler's error, or an error about a command that cannot be written as JSON.
+    fn into_reaction(self) -> Result<NewCommands>;
+}
+
+impl<T: ReactionOutput<Form: ReactionForm>> IntoReaction for T {
+    fn sends() -> Vec<&'static str> {
+        let mut names = Vec::new();
+        T::Form::names(&mut names);
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    fn into_reaction(self) -> Result<NewCommands> {
+        self.into_form().into_commands()
+    }
+}
+
+/// Distinguishes a `Result` from bare commands, so that a compile error is about the part that is wrong.
+pub trait ReactionOutput {
+    /// A `Result`, or [`BareCommands`].
+    type Form;
+
+    /// Converts the value into its form.
+    fn into_form(self) -> Self::Form;
+}
+
+/// Commands outside of a `Result`.
+pub struct BareCommands<T>(T);
+
+#[diagnostic::do_not_recommend]
+impl<T: IntoCommands> ReactionOutput for T {
+    type Form = BareCommands<T>;
+
+    fn into_form(self) -> BareCommands<T> {
+        BareCommands(self)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, E> ReactionOutput for Result<T, E> {
+    type Form = Self;
+
+    fn into_form(self) -> Self {
+        self
+    }
+}
+
+/// The form of an [`IntoReaction`].
+pub trait ReactionForm {
+    /// Adds the wire names of the commands that it may have.
+    fn names(names: &mut Vec<&'static str>);
+
+    /// The commands to send.
+    ///
+    /// # Errors
+    /// As [`IntoReaction::into_reaction`].
+    fn into_commands(self) -> Result<NewCommands>;
+}
+
+impl<T: IntoCommands> ReactionForm for BareCommands<T> {
+    fn names(names: &mut Vec<&'static str>) {
+        T::names(names);
+    }
+
+    fn into_commands(self) -> Result<NewCommands> {
+        let mut commands = NewCommands::default();
+        self.0.send(&mut commands)?;
+        Ok(commands)
+    }
+}
+
+impl<T: IntoCommands, E: IntoHandlerError> ReactionForm for Result<T, E> {
+    fn names(names: &mut Vec<&'static str>) {
+        T::names(names);
+    }
+
+    fn into_commands(self) -> Result<NewCommands> {
+        BareCommands(self.map_err(IntoHandlerError::into_error)?).into_commands()
+    }
+}
+
+/// The return type of an `#[on]` method.
+#[diagnostic::on_unimplemented(
+    message = "an `#[on]` method cannot return `{Self}`",
     label = "neither `()` nor `Result<()>`",
     note = "return nothing, or `Result<()>` if it can fail"
 )]

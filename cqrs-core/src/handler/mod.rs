@@ -29,7 +29,8 @@ pub use each::{Each, InOneSlice, InOneVec, Listed, ListsSeveral};
 pub use erased::{ErasedCommand, ErasedQuery};
 pub(crate) use erased::{Parse, TypedCommand, parse_command, parse_query};
 pub use event::{
-    EventHandler, HandledEvent, IntoHandlerResult, ReactionInput, ReactionReply, ReactionScope,
+    BareCommands, EventHandler, HandledEvent, IntoHandlerResult, IntoReaction, ReactionForm,
+    ReactionInput, ReactionOutput, ReactionReply, ReactionScope,
 };
 pub use failure::IntoHandlerError;
 pub use fold::{

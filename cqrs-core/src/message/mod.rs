@@ -6,6 +6,7 @@ mod cell;
 mod command;
 mod envelope;
 mod event;
+mod new_commands;
 mod probe;
 mod query;
 
@@ -17,5 +18,7 @@ pub use command::{Command, HasId, HasIdOf, HasIds};
 pub(crate) use envelope::ReadBack;
 pub use envelope::{Decoded, Envelope};
 pub use event::{Concerns, ConcernsOneOf, Event, IntoEvents, NewEvents, wire_name};
+pub(crate) use new_commands::NewCommand;
+pub use new_commands::{IntoCommands, NewCommands};
 pub use probe::{EventProbe, Fallback, NoEvent, Probe, Validate};
 pub use query::Query;

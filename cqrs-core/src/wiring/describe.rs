@@ -90,6 +90,8 @@ pub struct Listener {
     pub name: String,
     /// The place of the listener's declaration.
     pub source: Source,
+    /// The wire names of the commands that an event handler returns. Those that it sends itself are not known.
+    pub sends: Vec<&'static str>,
 }
 
 impl Description {
@@ -167,6 +169,7 @@ fn listeners(plan: &Plan, event: &str) -> Vec<Listener> {
                 kind,
                 name,
                 source: entry.source,
+                sends: Vec::new(),
             });
         }
     }
@@ -181,6 +184,7 @@ fn listeners(plan: &Plan, event: &str) -> Vec<Listener> {
                 kind: "projection",
                 name,
                 source,
+                sends: Vec::new(),
             });
         }
     }
@@ -190,6 +194,7 @@ fn listeners(plan: &Plan, event: &str) -> Vec<Listener> {
             kind,
             name,
             source: reaction.source,
+            sends: (reaction.sends)(),
         });
     }
     listeners

@@ -74,6 +74,7 @@ impl Plan {
         plan.check_modules(scope, problems);
         plan.check_names(problems);
         plan.check_handlers(problems);
+        plan.check_sent_commands(problems);
         plan.check_events(problems);
         plan.check_partitions(problems);
         plan.check_read_models(problems);
@@ -192,18 +193,7 @@ impl Plan {
                 None | Some([]) => problems.add(
                     format!("{word} `{name}` has no handler"),
                     [message.source],
-                    match self.registry.handler_of(message.kind, name) {
-                        Some(HandlerSummary { name, source, .. }) => format!(
-                            "`.module(..)` on the builder for `{}`, whose `{name}` handles it \
-                             ({source})",
-                            source.module
-                        ),
-                        None => format!(
-                            "`#[{word}_handler] fn {}({word}: {name}, ..)`, or `.module(..)` on \
-                             the builder for the crate that has it",
-                            snake(name)
-                        ),
-                    },
+                    self.handler_to_write(message.kind, name),
                 ),
                 Some([_]) => {}
                 Some(several) => {
@@ -221,6 +211,31 @@ impl Plan {
             if sources.len() > 1 && !is_declared {
                 let what = format!("{} `{name}` has {} handlers", kind.word(), sources.len());
                 problems.add(what, sources, "one handler for it: remove the others");
+            }
+        }
+    }
+
+    /// Checks that each command that a reaction returns has a handler. One whose message is in scope is reported
+    /// in any case.
+    fn check_sent_commands(&self, problems: &mut Problems) {
+        for reaction in &self.reactions {
+            for name in (reaction.sends)() {
+                let kind = MessageKind::Command;
+                let mut declared = self.messages.iter();
+                let mut handlers = self.command_handlers.iter();
+                if declared.any(|it| (it.kind, it.name) == (kind, name))
+                    || handlers.any(|it| it.message == name)
+                {
+                    continue;
+                }
+                problems.add(
+                    format!(
+                        "event handler `{}` returns the command `{name}`, which has no handler",
+                        reaction.name
+                    ),
+                    [reaction.source],
+                    self.handler_to_write(kind, name),
+                );
             }
         }
     }
@@ -371,6 +386,22 @@ impl Plan {
 }
 
 impl Plan {
+    /// What to write for a message without a handler.
+    fn handler_to_write(&self, kind: MessageKind, message: &str) -> String {
+        let word = kind.word();
+        match self.registry.handler_of(kind, message) {
+            Some(HandlerSummary { name, source, .. }) => format!(
+                "`.module(..)` on the builder for `{}`, whose `{name}` handles it ({source})",
+                source.module
+            ),
+            None => format!(
+                "`#[{word}_handler] fn {}({word}: {message}, ..)`, or `.module(..)` on the builder for \
+                 the crate that has it",
+                snake(message)
+            ),
+        }
+    }
+
     /// The projection that keeps a read model, in scope or not.
     fn keeper_elsewhere(&self, model: TypeId) -> Option<&'static ProjectionEntry> {
         let mut projections = self.registry.projections.iter().copied();

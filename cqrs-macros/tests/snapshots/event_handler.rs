@@ -15,12 +15,15 @@ const _: () = {
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
             __cqrs::Vec::from([<&Recorded as __cqrs::ReactionInput<'_>>::describe()])
         }
+        fn sends() -> __cqrs::Vec<&'static __cqrs::str> {
+            <() as __cqrs::IntoReaction>::sends()
+        }
         fn handle<'a>(
             event: Self::Event,
             scope: &'a __cqrs::ReactionScope<'a>,
         ) -> __cqrs::ReactionReply<'a> {
             __cqrs::Reply::now(|| {
-                <() as __cqrs::IntoHandlerResult>::into_handler_result(
+                <() as __cqrs::IntoReaction>::into_reaction(
                     log(
                         event,
                         <&Recorded as __cqrs::ReactionInput<'_>>::take(scope, 0usize)?,

@@ -19,6 +19,9 @@ const _: () = {
                 <Service<dyn Mailer> as __cqrs::ReactionInput<'_>>::describe(),
             ])
         }
+        fn sends() -> __cqrs::Vec<&'static __cqrs::str> {
+            <Result<()> as __cqrs::IntoReaction>::sends()
+        }
         fn handle<'a>(
             event: Self::Event,
             scope: &'a __cqrs::ReactionScope<'a>,
@@ -26,7 +29,7 @@ const _: () = {
             __cqrs::Reply::later(async move {
                 <Result<
                     (),
-                > as __cqrs::IntoHandlerResult>::into_handler_result(
+                > as __cqrs::IntoReaction>::into_reaction(
                     announce(
                             event,
                             <Service<

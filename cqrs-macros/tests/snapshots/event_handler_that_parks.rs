@@ -17,12 +17,15 @@ const _: () = {
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
             __cqrs::Vec::from([])
         }
+        fn sends() -> __cqrs::Vec<&'static __cqrs::str> {
+            <() as __cqrs::IntoReaction>::sends()
+        }
         fn handle<'a>(
             event: Self::Event,
             _: &'a __cqrs::ReactionScope<'a>,
         ) -> __cqrs::ReactionReply<'a> {
             __cqrs::Reply::now(|| {
-                <() as __cqrs::IntoHandlerResult>::into_handler_result(reserve(event))
+                <() as __cqrs::IntoReaction>::into_reaction(reserve(event))
             })
         }
     }

@@ -65,6 +65,7 @@ impl Text {
         self.title(it.name, &version, it.docs)?;
         for listener in &it.listeners {
             self.line(listener.kind, &listener.name, listener.source)?;
+            self.list("  returns", &listener.sends)?;
         }
         if it.listeners.is_empty() {
             self.list("listeners", &["none"])?;

@@ -131,6 +131,44 @@ async fn with_an_error_of_its_own(_: Opened) -> Result<(), No> {
     Ok(())
 }
 
+#[derive(Command, Clone, Serialize, Deserialize)]
+struct Open;
+
+#[derive(Command, Clone, Serialize, Deserialize)]
+struct Greet;
+
+#[command_handler]
+fn open(_: Open) {}
+
+#[command_handler]
+fn greet(_: Greet) {}
+
+macro_rules! reactions {
+    ($($name:literal: $returns:ty = $value:expr;)+) => {$(
+        const _: () = {
+            #[event_handler(name = $name)]
+            fn react(_: Greeted) -> $returns {
+                $value
+            }
+        };
+    )+};
+}
+
+reactions! {
+    "one": Open = Open;
+    "maybe": Option<Open> = Some(Open);
+    "many": Vec<Open> = vec![Open];
+    "pair": (Open, Option<Greet>) = (Open, None);
+    "nested": Option<(Vec<Open>, (Greet, ()))> = None;
+    "one-in-result": Result<Open> = Ok(Open);
+    "pair-in-result": std::result::Result<(Open, Greet), No> = Err(No);
+}
+
+#[event_handler]
+async fn later(_: Greeted) -> Option<Open> {
+    None
+}
+
 macro_rules! queries {
     ($($query:ident($answer:ty): $returns:ty = $value:expr;)+) => {$(
         #[derive(Query, Clone, Serialize, Deserialize)]
