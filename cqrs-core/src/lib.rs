@@ -36,12 +36,13 @@ pub mod store;
 mod subscription;
 pub mod testing;
 mod trace;
+mod upcast;
 pub mod views;
 mod wiring;
 
 pub use cqrs_macros::{
     Command, Event, Query, ReadModel, aggregate, command_handler, event_handler, projection,
-    query_handler,
+    query_handler, upcast,
 };
 pub use jiff::Timestamp;
 pub use uuid::Uuid;

@@ -5,7 +5,7 @@ pub use crate::{
     Actor, AllowAll, Bookmark, Command, CommandError, CommandId, Context, Dispatcher, Each, Error,
     Event, Memory, Position, Query, QueryError, Read, ReadModel, ReadTx, Reader, Receipt, Recorded,
     Rejected, Result, Service, Timestamp, Tx, Validate, Views, Writes, aggregate, command_handler,
-    ensure, event_handler, projection, query_handler,
+    ensure, event_handler, projection, query_handler, upcast,
 };
 pub use serde::{Deserialize, Serialize};
 

@@ -22,7 +22,8 @@ pub use crate::json::Json;
 pub use crate::key::key;
 pub use crate::message::*;
 pub use crate::registry::{
-    AggregateEntry, EventEntry, HandlerEntry, MessageEntry, ProjectionEntry, ReactionEntry, submit,
+    AggregateEntry, EventEntry, HandlerEntry, MessageEntry, ProjectionEntry, ReactionEntry,
+    UpcasterEntry, submit,
 };
 pub use crate::report::report;
 pub use crate::store::{Recorded, Tag, Tags};

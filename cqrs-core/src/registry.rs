@@ -7,10 +7,11 @@ use crate::error::Failure;
 use crate::handler::{
     self, AggregateType, CommandFn, CommandHandler, ErasedCommand, ErasedQuery, EventHandler, Fold,
     HandledEvent, Input, OnFailure, Parse, Projection, QueryFn, QueryHandler, ReactionReply,
-    ReactionScope, Setup,
+    ReactionScope, Setup, UpcastResult, Upcaster,
 };
 use crate::json;
 use crate::message::{Aggregate, CellPlace, Command, Event, Query};
+use crate::panic::guarded;
 use crate::source::Source;
 use crate::store::Recorded;
 
@@ -101,6 +102,8 @@ pub struct EventEntry {
     pub repeated: &'static [&'static str],
     /// The names of events that it replaced, and that nothing reads.
     pub retired: &'static [&'static str],
+    /// Its own earlier names, under which the log may have it.
+    pub was: &'static [&'static str],
     /// The place of the event's declaration.
     pub source: Source,
     /// The documentation comment of the event's type.
@@ -125,6 +128,7 @@ impl EventEntry {
             concerns,
             repeated: &[],
             retired: &[],
+            was: &[],
             source,
             docs,
             schema,
@@ -147,6 +151,44 @@ impl EventEntry {
     #[must_use]
     pub const fn with_retired(self, retired: &'static [&'static str]) -> Self {
         Self { retired, ..self }
+    }
+
+    /// Sets [`was`](Self::was).
+    #[must_use]
+    pub const fn with_was(self, was: &'static [&'static str]) -> Self {
+        Self { was, ..self }
+    }
+
+    /// The name, and the earlier ones.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        [self.name].into_iter().chain(self.was.iter().copied())
+    }
+}
+
+/// An upcaster, as its attribute registers it.
+#[derive(Clone, Copy)]
+pub struct UpcasterEntry {
+    /// The function's name.
+    pub name: &'static str,
+    /// The wire name of its event.
+    pub event: &'static str,
+    /// The version that it takes.
+    pub from: u32,
+    /// The place of the function.
+    pub source: Source,
+    pub(crate) run: fn(&[u8]) -> UpcastResult,
+}
+
+impl UpcasterEntry {
+    /// Registers the upcaster `U`.
+    pub const fn of<U: Upcaster>() -> Self {
+        Self {
+            name: U::NAME,
+            event: U::EVENT,
+            from: U::FROM,
+            source: U::SOURCE,
+            run: |payload| guarded(|| U::NAME, || U::upcast(json::decode(payload)?))?,
+        }
     }
 }
 
@@ -371,6 +413,7 @@ entries! {
     QueryHandlerEntry: message, source;
     ProjectionEntry: name, source;
     ReactionEntry: name, source;
+    UpcasterEntry: event, source;
 }
 
 /// All entries of this process, sorted by name and place, so that nothing depends on the order in
@@ -384,6 +427,7 @@ pub(crate) struct Registry {
     pub(crate) query_handlers: Vec<&'static QueryHandlerEntry>,
     pub(crate) projections: Vec<&'static ProjectionEntry>,
     pub(crate) reactions: Vec<&'static ReactionEntry>,
+    pub(crate) upcasters: Vec<&'static UpcasterEntry>,
 }
 
 impl Registry {
@@ -397,6 +441,7 @@ impl Registry {
             query_handlers: sorted(),
             projections: sorted(),
             reactions: sorted(),
+            upcasters: sorted(),
         });
         &REGISTRY
     }

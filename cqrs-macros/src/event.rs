@@ -21,6 +21,8 @@ pub struct EventItem {
     version: u32,
     /// The names of events that are no longer read.
     retired: Vec<LitStr>,
+    /// Its own earlier names.
+    was: Vec<LitStr>,
     ids: Vec<Id>,
 }
 
@@ -64,6 +66,20 @@ impl EventItem {
                 "is the event's own name: write the names of events that it replaced",
             );
         }
+        let was = args.strings("was", "\"its-earlier-name\"", errors);
+        if let Some(own) = was.iter().find(|it| Some(it.value()) == name) {
+            errors.at(own, "is the event's present name: write an earlier one");
+        }
+        if let Some(both) = was
+            .iter()
+            .find(|it| retired.iter().any(|other| other.value() == it.value()))
+        {
+            errors.at(
+                both,
+                "is retired, too: write it in `was` alone if its events are still read, and in \
+                 `retired` alone if not",
+            );
+        }
         let framework = args.framework(errors);
         args.finish(errors);
         let (message, fields) = MessageItem::read(input, "an event", errors)?;
@@ -75,6 +91,7 @@ impl EventItem {
             name,
             version,
             retired,
+            was,
             ids,
         })
     }
@@ -166,6 +183,7 @@ impl ToTokens for EventItem {
             name,
             version,
             retired,
+            was,
             ids,
         } = self;
         let (ident, docs) = (&message.ident, &message.docs);
@@ -181,6 +199,7 @@ impl ToTokens for EventItem {
         let (source, schema) = (source::of(ident), message.schema());
         let several = self.several();
         let retired = (!retired.is_empty()).then(|| code!(.with_retired(&[#(#retired),*])));
+        let was = (!was.is_empty()).then(|| code!(.with_was(&[#(#was),*])));
         let items = code! {
             impl __cqrs::Event for #ident {
                 const NAME: &'static __cqrs::str = #name;
@@ -195,6 +214,7 @@ impl ToTokens for EventItem {
                 __cqrs::EventEntry::of::<#ident>(&[#(#aggregates),*], #source, #docs, #schema)
                     #several
                     #retired
+                    #was
             }
         };
         tokens.extend(framework.probing_block(&items));

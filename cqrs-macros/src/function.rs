@@ -88,7 +88,7 @@ pub fn attribute<O, M: ToTokens>(
 
 impl Function {
     /// Reads a function's signature. The body is skipped.
-    fn read(
+    pub fn read(
         framework: Framework,
         item: TokenStream,
         kind: &HandlerKind,

@@ -33,6 +33,7 @@ mod sum;
 #[cfg(test)]
 mod tests;
 mod types;
+mod upcast;
 
 #[cfg_attr(not(doctest), doc = include_str!("docs/command.md"))]
 #[proc_macro_derive(Command, attributes(command, id))]
@@ -80,6 +81,12 @@ pub fn query_handler(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn event_handler(args: TokenStream, item: TokenStream) -> TokenStream {
     event_handler::attribute(args.into(), item.into()).into()
+}
+
+#[cfg_attr(not(doctest), doc = include_str!("docs/upcast.md"))]
+#[proc_macro_attribute]
+pub fn upcast(args: TokenStream, item: TokenStream) -> TokenStream {
+    upcast::attribute(args.into(), item.into()).into()
 }
 
 #[cfg_attr(not(doctest), doc = include_str!("docs/projection.md"))]

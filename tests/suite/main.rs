@@ -58,6 +58,7 @@ mod namesakes;
 mod readable;
 mod snapshots;
 mod sourcing;
+mod upcasting;
 mod wide_decisions;
 
 // Projections, reactions and read models.

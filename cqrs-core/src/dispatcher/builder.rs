@@ -29,6 +29,7 @@ use crate::subscription::{
     self, Coordinator, Crew, Follower, Following, Phase, Progress, RunWorker, Tasks, unless,
 };
 use crate::trace;
+use crate::upcast::upcast;
 use crate::views::ReadModel;
 use crate::wiring::{
     BuildError, Description, GivenStores, Models, Plan, Problems, Role, Scope, Stores, ViewStores,
@@ -350,6 +351,7 @@ impl Builder {
         plan.warn_of_services(&self.services, &mut warnings);
         plan.warn_of_unknown_events(&*stores.log, &mut warnings)
             .await?;
+        let log = upcast(&stores.log, &plan.events_read(), &plan.upcasters);
         let models = plan.models();
         // Before the tables: a version that was built by other code may have others.
         let versions = register(&plan, &stores, self.holds_versions).await?;
@@ -365,7 +367,7 @@ impl Builder {
             let (crew, folds) = subscription::projection(
                 projection,
                 &models,
-                &stores.log,
+                &log,
                 views,
                 coordinators.of_store(views, is_handled).as_deref(),
                 &following,
@@ -382,7 +384,7 @@ impl Builder {
                     let is_handled = self.roles.contains(&Role::Reactions);
                     let crew = subscription::reaction(
                         entry,
-                        &stores.log,
+                        &log,
                         views,
                         coordinators.of_store(views, is_handled).as_deref(),
                         &following,
@@ -401,7 +403,7 @@ impl Builder {
             log_permission: self.log_permission,
             limits: self.limits,
             decisions: Decisions::new(
-                stores.log.clone(),
+                log.clone(),
                 self.clock,
                 self.limits.decisions,
                 stored_aggregates(&plan.aggregates),
@@ -414,7 +416,7 @@ impl Builder {
             lifecycle: Lifecycle::new(&self.roles),
             catch_up: CatchUp::new(plan.projections.len(), self.limits.ready_lag),
             store_failures: coordinators.failures(),
-            log: stores.log.clone(),
+            log,
             stores,
         };
         trace::started(&inner.description, inner.workers.len());

@@ -16,6 +16,7 @@ mod reader;
 mod reply;
 mod service;
 mod transaction;
+mod upcaster;
 mod writes;
 
 pub use crate::source::Source;
@@ -49,5 +50,6 @@ pub(crate) use service::{ErasedService, ProvidedService};
 pub use service::{Service, Services, Shareable};
 pub(crate) use transaction::TxSlot;
 pub use transaction::{BorrowedMut, SetupInput, Tx, TxGuard};
+pub use upcaster::{UpcastResult, Upcaster, upcast_to_event, upcast_to_option, upcast_to_result};
 pub(crate) use writes::WritesSlot;
 pub use writes::{Writes, WritesGuard};

@@ -42,6 +42,9 @@ impl Recorded {
     }
 }
 
+/// In place of its version, for an event that could not be converted: its payload is the reason.
+pub(crate) const UNREADABLE: u32 = 0;
+
 /// The payload as an `E`. An event that is folded before it is recorded has no position.
 pub(super) fn decode<E: Event>(event: &EventData, position: Option<Position>) -> Result<E, Error> {
     if event.version > E::VERSION {
@@ -52,6 +55,14 @@ pub(super) fn decode<E: Event>(event: &EventData, position: Option<Position>) ->
             place(position),
             event.version,
             E::VERSION
+        )));
+    }
+    if event.version == UNREADABLE {
+        return Err(Error::message(format!(
+            "event `{}`{} cannot be read: {}",
+            event.event_type,
+            place(position),
+            String::from_utf8_lossy(&event.payload),
         )));
     }
     json::decode(&event.payload)

@@ -17,6 +17,7 @@ pub use cell::HandlerCell;
 pub use command::{Command, HasId, HasIdOf, HasIds};
 pub(crate) use envelope::ReadBack;
 pub use envelope::{Decoded, Envelope};
+pub(crate) use event::UNREADABLE;
 pub use event::{Concerns, ConcernsOneOf, Event, IntoEvents, NewEvents, wire_name};
 pub(crate) use new_commands::NewCommand;
 pub use new_commands::{IntoCommands, NewCommands};

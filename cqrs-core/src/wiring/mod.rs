@@ -2,6 +2,7 @@
 
 mod blueprint;
 mod describe;
+mod earlier_events;
 mod permissions;
 mod plan;
 mod problem;

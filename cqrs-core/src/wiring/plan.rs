@@ -6,7 +6,7 @@ use super::{Problems, Scope};
 use crate::handler::{Fold, InputKind, ModelType, Setup};
 use crate::registry::{
     AggregateEntry, CommandHandlerEntry, EventEntry, HandlerSummary, MessageEntry, MessageKind,
-    ProjectionEntry, QueryHandlerEntry, ReactionEntry, Registered, Registry,
+    ProjectionEntry, QueryHandlerEntry, ReactionEntry, Registered, Registry, UpcasterEntry,
 };
 use crate::source::Source;
 use crate::store::ModelSchema;
@@ -21,6 +21,7 @@ pub(crate) struct Plan {
     pub(crate) query_handlers: Vec<&'static QueryHandlerEntry>,
     pub(crate) projections: Vec<PlannedProjection>,
     pub(crate) reactions: Vec<&'static ReactionEntry>,
+    pub(crate) upcasters: Vec<&'static UpcasterEntry>,
 }
 
 /// The read models by their type.
@@ -52,6 +53,7 @@ impl Plan {
             query_handlers: Vec::new(),
             projections: Vec::new(),
             reactions: Vec::new(),
+            upcasters: Vec::new(),
         }
     }
 
@@ -70,12 +72,14 @@ impl Plan {
                 .map(PlannedProjection::new)
                 .collect(),
             reactions: within(&registry.reactions, scope),
+            upcasters: within(&registry.upcasters, scope),
         };
         plan.check_modules(scope, problems);
         plan.check_names(problems);
         plan.check_handlers(problems);
         plan.check_sent_commands(problems);
         plan.check_events(problems);
+        plan.check_earlier_events(problems);
         plan.check_partitions(problems);
         plan.check_read_models(problems);
         plan.check_inputs(problems);

@@ -42,7 +42,5 @@ impl Plan {
 
 /// The names that an event settles.
 fn names(event: &'static EventEntry) -> impl Iterator<Item = &'static str> {
-    [event.name]
-        .into_iter()
-        .chain(event.retired.iter().copied())
+    event.names().chain(event.retired.iter().copied())
 }

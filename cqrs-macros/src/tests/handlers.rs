@@ -2,7 +2,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::expect;
-use crate::{command_handler, event_handler, query_handler};
+use crate::{command_handler, event_handler, query_handler, upcast};
 
 #[test]
 fn sync_command_handler() {
@@ -160,5 +160,31 @@ fn event_handler_that_parks() {
     expect(
         "event_handler_that_parks",
         event_handler::attribute(quote!(partition = Order, on_failure = "park"), item),
+    );
+}
+
+#[test]
+fn an_upcaster() {
+    let item = quote! {
+        fn price_set_v1(old: PriceSetV1) -> PriceSet {
+            PriceSet { cents: old.euros * 100 }
+        }
+    };
+    expect(
+        "upcaster",
+        upcast::attribute(quote!(event = "price-set", from = 1), item),
+    );
+}
+
+#[test]
+fn an_upcaster_that_may_fail_or_leave_an_event_out() {
+    let item = quote! {
+        pub fn price_set_v1(PriceSetV1 { euros }: PriceSetV1) -> Result<Option<PriceSet>, TooMuch> {
+            PriceSet::of_euros(euros)
+        }
+    };
+    expect(
+        "upcaster_that_may_fail",
+        upcast::attribute(quote!(event = "price-set", from = 2), item),
     );
 }

@@ -49,7 +49,7 @@ impl Validate for OpenShop {
 
 /// A shop is open.
 #[derive(Event, Debug, Serialize, Deserialize, JsonSchema)]
-#[event(name = "shop-opened", version = 1)]
+#[event(name = "shop-opened", version = 3, was = ["shop-founded"])]
 pub struct ShopOpened {
     /// Which.
     #[id(Shop)]
@@ -57,6 +57,16 @@ pub struct ShopOpened {
     /// On which streets.
     #[id(Street, each)]
     pub streets: Vec<String>,
+}
+
+#[upcast(event = "shop-opened", from = 1)]
+fn opened_v1(old: ShopOpened) -> Option<ShopOpened> {
+    Some(old)
+}
+
+#[upcast(event = "shop-opened", from = 2)]
+fn opened_v2(old: ShopOpened) -> Result<ShopOpened, std::fmt::Error> {
+    Ok(old)
 }
 
 /// What becomes of a shop.

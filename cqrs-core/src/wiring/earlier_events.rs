@@ -1,0 +1,124 @@
+use std::collections::BTreeMap;
+
+use super::{Plan, Problems};
+use crate::registry::{EventEntry, UpcasterEntry};
+
+impl Plan {
+    /// The events in scope, and those of other modules that something in scope reads.
+    pub(crate) fn events_read(&self) -> Vec<&'static EventEntry> {
+        let mut events = self.events.clone();
+        let folds = self.projections.iter().flat_map(|it| &it.folds);
+        let folded = folds.map(|fold| fold.event);
+        let reacted = self.reactions.iter().map(|it| it.event);
+        let aggregates = self.aggregates.iter();
+        let applied = aggregates.flat_map(|it| it.aggregate.events.iter().copied());
+        for name in folded.chain(reacted).chain(applied) {
+            if !events.iter().any(|it| it.name == name) {
+                let mut registered = self.registry.events.iter().copied();
+                events.extend(registered.find(|it| it.name == name));
+            }
+        }
+        events
+    }
+
+    /// Checks that each event of an earlier version or name has one way to its present form.
+    pub(super) fn check_earlier_events(&self, problems: &mut Problems) {
+        let events = self.events_read();
+        check_names(&events, problems);
+        let mut upcasters: BTreeMap<&str, Vec<&'static UpcasterEntry>> = BTreeMap::new();
+        for upcaster in &self.upcasters {
+            upcasters.entry(upcaster.event).or_default().push(*upcaster);
+        }
+        for (event, mut upcasters) in upcasters {
+            upcasters.sort_by_key(|it| it.from);
+            match events.iter().find(|it| it.name == event) {
+                Some(event) => check_chain(event, &upcasters, problems),
+                None => problems.add(
+                    match events.iter().find(|it| it.was.contains(&event)) {
+                        Some(renamed) => format!(
+                            "an upcaster is of the event `{event}`, whose present name is `{}`",
+                            renamed.name
+                        ),
+                        None => format!(
+                            "an upcaster is of the event `{event}`, which nothing registers"
+                        ),
+                    },
+                    upcasters.iter().map(|it| it.source),
+                    match events.iter().find(|it| it.was.contains(&event)) {
+                        Some(renamed) => format!("`event = \"{}\"`", renamed.name),
+                        None => "the wire name of an event, or remove the upcaster".to_owned(),
+                    },
+                ),
+            }
+        }
+    }
+}
+
+/// Checks that no earlier name is that of two events.
+fn check_names(events: &[&'static EventEntry], problems: &mut Problems) {
+    for (place, event) in events.iter().enumerate() {
+        for name in event.was {
+            let others = events.iter().enumerate().filter(|(other, it)| {
+                // A pair with the same earlier name is reported once.
+                it.name == *name || (*other > place && it.was.contains(name))
+            });
+            for (_, other) in others {
+                problems.add(
+                    format!(
+                        "the events `{}` and `{}` both have the name `{name}`, at present or earlier",
+                        event.name, other.name
+                    ),
+                    [event.source, other.source],
+                    "it in the `was` of the one that the log has under it",
+                );
+            }
+        }
+    }
+}
+
+/// Checks that there is one upcaster for each version from the first one's to the one before the event's.
+fn check_chain(event: &EventEntry, upcasters: &[&'static UpcasterEntry], problems: &mut Problems) {
+    let name = event.name;
+    for same in upcasters.chunk_by(|one, other| one.from == other.from) {
+        let from = same[0].from;
+        if same.len() > 1 {
+            problems.add(
+                format!(
+                    "the event `{name}` has {} upcasters from version {from}",
+                    same.len()
+                ),
+                same.iter().map(|it| it.source),
+                "one of them: remove the others",
+            );
+        }
+        if from >= event.version {
+            problems.add(
+                format!(
+                    "an upcaster takes version {from} of the event `{name}`, which has version {}",
+                    event.version
+                ),
+                same.iter().map(|it| it.source).chain([event.source]),
+                format!(
+                    "`version = {}` in its `#[event(..)]`, if the upcaster converts to its present form",
+                    from + 1
+                ),
+            );
+        }
+    }
+    let Some(first) = upcasters.first() else {
+        return;
+    };
+    for missing in first.from..event.version {
+        if !upcasters.iter().any(|it| it.from == missing) {
+            problems.add(
+                format!("the event `{name}` has no upcaster from version {missing}"),
+                upcasters.iter().map(|it| it.source).chain([event.source]),
+                format!(
+                    "`#[upcast(event = \"{name}\", from = {missing})]` on a function from version {missing} to \
+                     {}",
+                    missing + 1
+                ),
+            );
+        }
+    }
+}
