@@ -1,9 +1,12 @@
-//! A process that builds the second version of the tallies, until it is live or the process is killed.
+//! A process that builds the second version of the tallies, until it is live or the process is killed. If
+//! the version is paused, says so, and waits until it is not.
 //! Arguments: the path of an SQLite database, or the URL of a PostgreSQL server and a schema.
 
 #[path = "suite/versions/programs.rs"]
 #[allow(dead_code, reason = "the suite uses all of it")]
 mod programs;
+
+use std::time::Duration;
 
 use cqrs_core::error::OperationError;
 use cqrs_core::prelude::*;
@@ -11,6 +14,9 @@ use cqrs_core::store::Store;
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
 use programs::{NAME, points, second};
+
+/// Time between two looks at a version that is paused.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -30,15 +36,30 @@ async fn run(store: impl Store) -> Result<()> {
         .module(points::module())
         .module(second::module());
     let app = builder.store(store).build().await?;
-    match app.subscriptions().rebuild(NAME).await {
-        Ok(mut rebuild) => {
-            while let Some(progress) = rebuild.next().await {
-                println!("{}", progress?);
+    let mut was_paused = false;
+    loop {
+        match build(&app).await {
+            Ok(()) | Err(OperationError::AlreadyLive { .. }) => break,
+            Err(OperationError::Paused { .. }) => {
+                if !was_paused {
+                    println!("paused");
+                }
+                was_paused = true;
+                // It is resumed in another process, which does not tell.
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
+            Err(error) => return Err(error.into()),
         }
-        Err(OperationError::AlreadyLive { .. }) => {}
-        Err(error) => return Err(error.into()),
     }
     println!("live");
+    Ok(())
+}
+
+/// Waits until the version is live, and tells how far it is.
+async fn build(app: &Dispatcher) -> std::result::Result<(), OperationError> {
+    let mut rebuild = app.subscriptions().rebuild(NAME).await?;
+    while let Some(progress) = rebuild.next().await {
+        println!("{}", progress?);
+    }
     Ok(())
 }

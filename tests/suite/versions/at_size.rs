@@ -31,6 +31,9 @@ const PLAYERS: u64 = 2_000;
 /// Number of events of a command that fills the log.
 const BATCH: u64 = 1_000;
 
+/// Number of shards that two processes build.
+const SHARDS: u16 = 4;
+
 const LIMIT: Duration = Duration::from_secs(600);
 
 fn events() -> u64 {
@@ -206,4 +209,83 @@ async fn a_long_log_is_folded_again_on_postgres_while_it_is_used() {
     };
     let arguments = [schema.url().to_owned(), schema.name().to_owned()];
     is_built_while_it_is_used(schema.open().await, &arguments).await;
+}
+
+/// Divides the version into shards, has two processes build them, and kills one of them on the way.
+async fn is_built_together<S: Store + ShardStore + Clone>(store: S, arguments: &[String]) {
+    let count = events();
+    fill(&store, count).await;
+    let builder = || {
+        let builder = Dispatcher::builder().module(points::module());
+        builder.store(store.clone())
+    };
+    let old = builder().module(first::module()).build().await;
+    old.expect("builds").shutdown(LIMIT).await.expect("ends");
+    // It builds nothing.
+    let web = builder().module(second::module());
+    let web = web.roles([Role::Queries]).build().await.expect("builds");
+    let subscriptions = web.subscriptions();
+    let divided = subscriptions.divide(NAME, SHARDS).await;
+    divided.expect("it has a partition");
+    let paused = subscriptions.pause(NAME, "until both attend").await;
+    paused.expect("it is paused");
+    let mut jobs = Vec::new();
+    for _ in 0..2 {
+        let mut job = start(arguments);
+        let output = job.stdout.take().expect("a pipe");
+        let (is_waiting, lines) = tokio::task::spawn_blocking(move || {
+            let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+            // It may have told before that nothing is folded.
+            (lines.any(|line| line == "paused"), lines)
+        })
+        .await
+        .expect("is read");
+        assert!(is_waiting, "it has ended");
+        jobs.push((job, lines));
+    }
+    let resumed = subscriptions.resume(NAME).await;
+    resumed.expect("it was paused");
+    let owners = loop {
+        let shards = ShardStore::shards(&store, format!("projection:{NAME}:2")).await;
+        let shards = shards.expect("shards");
+        let owners: Option<Vec<_>> = shards.iter().map(|state| state.owner).collect();
+        match owners {
+            Some(owners) => break owners,
+            // No process tells another one which shards it has.
+            None => tokio::time::sleep(Duration::from_millis(1)).await,
+        }
+    };
+    assert_eq!(owners.len(), usize::from(SHARDS));
+    let of_one = owners.iter().filter(|owner| **owner == owners[0]).count();
+    assert_eq!(of_one, owners.len() / 2, "each has its share: {owners:?}");
+    assert!(position(&store).await.get() < count, "nothing was left");
+
+    let (mut killed, _) = jobs.pop().expect("two were started");
+    killed.kill().expect("it is killed");
+    killed.wait().expect("it ends");
+    let (mut left, lines) = jobs.pop().expect("two were started");
+    let told = tokio::task::spawn_blocking(move || lines.collect::<Vec<_>>()).await;
+    let told = told.expect("is read");
+    assert!(left.wait().expect("it ends").success(), "{told:?}");
+    assert_eq!(told.last().map(String::as_str), Some("live"), "{told:?}");
+    let head = store.head().await.expect("a head");
+    is_as_if_new(&web, &store, head).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_divided_version_is_built_by_two_processes_on_sqlite() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let path = directory.path().join("log.db");
+    let store = Sqlite::open(&path).await.expect("SQLite opens");
+    let arguments = [path.to_str().expect("a path in UTF-8").to_owned()];
+    is_built_together(store, &arguments).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_divided_version_is_built_by_two_processes_on_postgres() {
+    let Some(schema) = Schema::fresh("rebuild_together", Postgres::options()) else {
+        return;
+    };
+    let arguments = [schema.url().to_owned(), schema.name().to_owned()];
+    is_built_together(schema.open().await, &arguments).await;
 }
