@@ -21,12 +21,11 @@ const PAGE_SIZE: u64 = 10_000;
 /// Maximum number of keys that a comparison names.
 const MAX_KEYS: usize = 100;
 
-/// Maximum number of keys that are looked at again.
-const MAX_DOUBTED: usize = 10_000;
+/// Number of views that differ at first sight after which they are looked at again.
+const DOUBTED: usize = 10_000;
 
-/// Number of looks at keys that differ. Meanwhile, events are folded into one version and not yet into the
-/// other.
-const LOOKS: u32 = 3;
+/// Maximum time in which the last of them are looked at, again and again, because they keep changing.
+const LOOK_TIME: Duration = Duration::from_secs(1);
 
 /// Pause between two looks at a version that other processes build.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -39,23 +38,28 @@ pub struct Comparison {
     pub version: u32,
     /// The version that it was compared with.
     pub with: u32,
-    /// The position that both have reached by the end.
+    /// The position at which views were compared last. Both versions have everything up to it.
     pub position: Position,
     /// Number of views that are the same in both.
     pub equal: u64,
-    /// Number of keys whose views differ, or are in one version only.
+    /// Number of keys whose views differ, or are in one version only, at a position that both versions had
+    /// reached.
     pub different: u64,
-    /// The first 100 of them, each with the name of its read model.
+    /// Up to 100 of them, each with the name of its read model.
     pub keys: Vec<(String, String)>,
+    /// Number of keys whose views differed at each look, and had changed since the look before: events
+    /// were recorded faster than views can be compared.
+    pub undecided: u64,
 }
 
 impl Subscriptions<'_> {
     /// Compares the views of this program's version of a projection with those of another one: of the live
     /// version, or else of the last one before it. Both have to be fed: by other processes, if this program
-    /// does not have the code of the other version.
+    /// does not have the code of the other version. A read model that only one of them has is left out.
     ///
-    /// Events may be recorded meanwhile. A view that differs is looked at again when both versions have
-    /// reached a later position, and counts if it still differs then.
+    /// Events may be recorded meanwhile. A view that differs is looked at again after both versions have
+    /// reached the head of the log. If it is still the same in each of them, then so it was at that position,
+    /// and it counts as different; if it has changed, it is looked at once more.
     ///
     /// # Errors
     /// [`OperationError::NotComplete`] if one of the versions does not reach the head within
@@ -77,35 +81,25 @@ impl Subscriptions<'_> {
             equal: 0,
             different: 0,
             keys: Vec::new(),
+            undecided: 0,
         };
-        let views = versions.progress.views();
-        for model in own.blueprints.iter().flat_map(|it| it.models.keys()) {
-            let schema = |version| {
-                let name = versions.progress.name();
-                Arc::new(ModelSchema {
-                    table: table_of(name, version, model),
-                    indexes: Vec::new(),
-                })
-            };
-            let schemas = [schema(own.version), schema(other.version)];
-            let Scanned {
-                equal,
-                mut doubted,
-                different,
-            } = scan(&**views, &schemas).await?;
-            let found = doubted.len();
-            for _ in 0..LOOKS {
-                if doubted.is_empty() {
-                    break;
+        for model in own.models().intersection(&other.models()) {
+            let mut scan = ModelScan::new(&versions, [own, other], model);
+            let mut doubted = Vec::new();
+            while let Some(page) = scan.next().await? {
+                comparison.equal += page.equal;
+                doubted.extend(page.doubted);
+                if doubted.len() >= DOUBTED {
+                    comparison.position = self.reach_both(&versions, other).await?;
+                    doubted = scan.look_again(doubted, &mut comparison).await?;
                 }
-                comparison.position = self.reach_both(&versions, other).await?;
-                doubted = still_different(&**views, &schemas, doubted).await?;
             }
-            comparison.equal += equal + (found - doubted.len()) as u64;
-            comparison.different += different + doubted.len() as u64;
-            let room = MAX_KEYS.saturating_sub(comparison.keys.len());
-            let keys = doubted.into_iter().take(room);
-            comparison.keys.extend(keys.map(|key| (model.clone(), key)));
+            let started = Instant::now();
+            while !doubted.is_empty() && started.elapsed() < LOOK_TIME {
+                comparison.position = self.reach_both(&versions, other).await?;
+                doubted = scan.look_again(doubted, &mut comparison).await?;
+            }
+            comparison.undecided += doubted.len() as u64;
         }
         Ok(comparison)
     }
@@ -172,79 +166,114 @@ impl Subscriptions<'_> {
     }
 }
 
-/// The views of a read model in both versions.
-#[derive(Default)]
-struct Scanned {
-    equal: u64,
-    /// Keys that differ.
-    doubted: Vec<String>,
-    /// Number of keys beyond those, which are not looked at again.
-    different: u64,
+/// A view in both versions, as it was read last.
+type Pair = [Option<Vec<u8>>; 2];
+
+/// A read model in both versions, in the order of its keys.
+struct ModelScan<'v> {
+    views: &'v dyn ViewStore,
+    name: &'v str,
+    schemas: [Arc<ModelSchema>; 2],
+    /// The views of both that were read and not yet compared: the other version may have more of these keys.
+    pending: [BTreeMap<String, Vec<u8>>; 2],
+    last_keys: [Option<String>; 2],
+    are_read: [bool; 2],
 }
 
-/// Compares all views of a read model, in the order of their keys. Each page is a snapshot of its own.
-async fn scan(
-    views: &dyn ViewStore,
-    schemas: &[Arc<ModelSchema>; 2],
-) -> Result<Scanned, StoreError> {
-    let mut scanned = Scanned::default();
-    // The views of both up to the lesser of the last keys that were read.
-    let mut pending: [BTreeMap<String, Vec<u8>>; 2] = Default::default();
-    let mut last_keys = [None, None];
-    let mut are_read = [false, false];
-    while !(are_read[0] && are_read[1] && pending.iter().all(BTreeMap::is_empty)) {
-        for side in 0..2 {
-            if !are_read[side] && pending[side].is_empty() {
-                let scan = page(&schemas[side], last_keys[side].take());
-                let page = views.scan(scan).await?;
-                last_keys[side] = page.rows.last().map(|(key, _)| key.clone());
-                are_read[side] = (page.rows.len() as u64) < PAGE_SIZE;
-                pending[side].extend(page.rows);
-            }
-        }
-        let [ours, theirs] = &mut pending;
-        let last = |rows: &BTreeMap<String, Vec<u8>>, is_read: bool| {
-            let last = rows.last_key_value().filter(|_| !is_read)?;
-            Some(last.0.clone())
-        };
-        let bound = [last(ours, are_read[0]), last(theirs, are_read[1])];
-        while let Some(key) = [ours.first_key_value(), theirs.first_key_value()]
-            .into_iter()
-            .flatten()
-            .map(|(key, _)| key)
-            .min()
-            .filter(|key| bound.iter().flatten().all(|bound| *key <= bound))
-            .cloned()
-        {
-            let pair = [ours.remove(&key), theirs.remove(&key)];
-            if are_equal(&pair) {
-                scanned.equal += 1;
-            } else if scanned.doubted.len() < MAX_DOUBTED {
-                scanned.doubted.push(key);
-            } else {
-                scanned.different += 1;
-            }
+/// A page of views that were compared at first sight.
+#[derive(Default)]
+struct ComparedPage {
+    equal: u64,
+    doubted: Vec<(String, Pair)>,
+}
+
+impl<'v> ModelScan<'v> {
+    fn new(versions: &StoredVersions<'v>, both: [&ProjectionVersion; 2], model: &'v str) -> Self {
+        let schemas = both.map(|it| {
+            Arc::new(ModelSchema {
+                table: table_of(versions.progress.name(), it.version, model),
+                indexes: Vec::new(),
+            })
+        });
+        Self {
+            views: &**versions.progress.views(),
+            name: model,
+            schemas,
+            pending: Default::default(),
+            last_keys: [None, None],
+            are_read: [false, false],
         }
     }
-    Ok(scanned)
-}
 
-/// Those of the keys whose views still differ.
-async fn still_different(
-    views: &dyn ViewStore,
-    schemas: &[Arc<ModelSchema>; 2],
-    keys: Vec<String>,
-) -> Result<Vec<String>, StoreError> {
-    let [ours, theirs] = schemas;
-    let ours = views.load(ours.clone(), keys.clone()).await?;
-    let theirs = views.load(theirs.clone(), keys.clone()).await?;
-    let pairs = keys.into_iter().zip(ours.into_iter().zip(theirs));
-    let different = pairs.filter(|(_, (ours, theirs))| !are_equal(&[ours.clone(), theirs.clone()]));
-    Ok(different.map(|(key, _)| key).collect())
+    /// Compares the next views. Each version is read at a time of its own. `None` after the last one.
+    async fn next(&mut self) -> Result<Option<ComparedPage>, StoreError> {
+        if self.are_read == [true, true] && self.pending.iter().all(BTreeMap::is_empty) {
+            return Ok(None);
+        }
+        for side in 0..2 {
+            if !self.are_read[side] && self.pending[side].is_empty() {
+                let scan = page(&self.schemas[side], self.last_keys[side].take());
+                let read = self.views.scan(scan).await?;
+                self.last_keys[side] = read.rows.last().map(|(key, _)| key.clone());
+                self.are_read[side] = (read.rows.len() as u64) < PAGE_SIZE;
+                self.pending[side].extend(read.rows);
+            }
+        }
+        let mut compared = ComparedPage::default();
+        while let Some(key) = self.next_key() {
+            let pair = self.pending.each_mut().map(|views| views.remove(&key));
+            if are_equal(&pair) {
+                compared.equal += 1;
+            } else {
+                compared.doubted.push((key, pair));
+            }
+        }
+        Ok(Some(compared))
+    }
+
+    /// The next key up to which both versions have been read.
+    fn next_key(&self) -> Option<String> {
+        let firsts = self.pending.iter().filter_map(BTreeMap::first_key_value);
+        let key = firsts.map(|(key, _)| key).min()?;
+        let is_read = self
+            .are_read
+            .iter()
+            .zip(&self.last_keys)
+            .all(|(is_read, last)| *is_read || last.as_ref().is_some_and(|last| key <= last));
+        is_read.then(|| key.clone())
+    }
+
+    /// Looks again at views that differed, after both versions have reached the head. Returns those that still
+    /// differ and have changed.
+    async fn look_again(
+        &self,
+        doubted: Vec<(String, Pair)>,
+        comparison: &mut Comparison,
+    ) -> Result<Vec<(String, Pair)>, StoreError> {
+        let keys: Vec<_> = doubted.iter().map(|(key, _)| key.clone()).collect();
+        let [ours, theirs] = &self.schemas;
+        let ours = self.views.load(ours.clone(), keys.clone()).await?;
+        let theirs = self.views.load(theirs.clone(), keys).await?;
+        let mut changed = Vec::new();
+        for ((key, before), bodies) in doubted.into_iter().zip(ours.into_iter().zip(theirs)) {
+            let pair = <[_; 2]>::from(bodies);
+            if are_equal(&pair) {
+                comparison.equal += 1;
+            } else if pair == before {
+                comparison.different += 1;
+                if comparison.keys.len() < MAX_KEYS {
+                    comparison.keys.push((self.name.to_owned(), key));
+                }
+            } else {
+                changed.push((key, pair));
+            }
+        }
+        Ok(changed)
+    }
 }
 
 /// Whether both are the same JSON, in whichever order its fields are.
-fn are_equal([ours, theirs]: &[Option<Vec<u8>>; 2]) -> bool {
+fn are_equal([ours, theirs]: &Pair) -> bool {
     if ours == theirs {
         return true;
     }

@@ -93,14 +93,8 @@ impl Subscriptions<'_> {
             return Err(versions.unknown(version));
         };
         let name = versions.progress.name();
-        let mut tables: Vec<String> = found
-            .blueprints
-            .iter()
-            .flat_map(|blueprint| blueprint.models.keys())
-            .map(|model| table_of(name, version, model))
-            .collect();
-        tables.sort();
-        tables.dedup();
+        let models = found.models().into_iter();
+        let tables = models.map(|model| table_of(name, version, model)).collect();
         let removal = VersionRemoval {
             projection: name.to_owned(),
             version,

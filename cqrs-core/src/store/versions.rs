@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::{Blueprint, BoxFuture, EventQuery, EventQueryItem, EventType, StoreError};
 use crate::Timestamp;
 
@@ -163,6 +165,13 @@ impl ProjectionVersion {
             types: events.into_iter().map(EventType::from).collect(),
             tags: Vec::new(),
         }])
+    }
+
+    /// The names of its read models.
+    pub(crate) fn models(&self) -> BTreeSet<&str> {
+        let blueprints = self.blueprints.iter();
+        let models = blueprints.flat_map(|blueprint| blueprint.models.keys());
+        models.map(String::as_str).collect()
     }
 
     /// The name of the tag by which its events may be divided.

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use cqrs_core::Dispatcher;
+use cqrs_core::app::Comparison;
 use cqrs_core::error::OperationError;
 
 use super::programs::points::Score;
-use super::programs::{NAME, beside, first, fourth, points, second, third};
+use super::programs::{NAME, accepted, beside, fifth, first, fourth, points, second, third};
 use crate::support::stores::on_each_twice;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -129,6 +130,67 @@ async fn versions_are_compared_view_by_view() {
         assert_eq!((comparison.version, comparison.with), (4, 1));
         assert_eq!((comparison.equal, comparison.different), (5, 0));
         assert_eq!(comparison.position.get(), 5);
+
+        // Of a version that two codes were accepted for, each read model once.
+        let again = beside(&old, accepted::module()).build().await;
+        let again = again.expect("builds");
+        let comparison = again.subscriptions().compare(NAME).await;
+        let comparison = comparison.expect("compares");
+        assert_eq!((comparison.version, comparison.with), (1, 4));
+        assert_eq!((comparison.equal, comparison.different), (5, 0));
+
+        // Its second read model is in no other version.
+        let more = beside(&old, fifth::module()).hold_versions(true);
+        let more = more.build().await.expect("builds");
+        let comparison = more.subscriptions().compare(NAME).await;
+        let comparison = comparison.expect("compares");
+        assert_eq!((comparison.version, comparison.with), (5, 1));
+        assert_eq!((comparison.equal, comparison.different), (5, 0));
+    })
+    .await;
+}
+
+/// Compares while player 0 scores all the time.
+async fn compare_meanwhile(writer: &Dispatcher, compared: &Dispatcher) -> Comparison {
+    let scoring = async {
+        loop {
+            let score = Score {
+                player: 0,
+                points: 1,
+            };
+            writer.execute(score).await.expect("is carried out");
+            // In memory, nothing else waits.
+            tokio::task::yield_now().await;
+        }
+    };
+    let subscriptions = compared.subscriptions();
+    let comparison = tokio::select! {
+        comparison = subscriptions.compare(NAME) => comparison,
+        () = scoring => unreachable!("it does not end"),
+    };
+    comparison.expect("compares")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_are_compared_at_one_position_while_events_are_recorded() {
+    on_each_twice(points::module(), async |[one, other]| {
+        let old = one.module(first::module()).build().await.expect("builds");
+        score(&old, 5).await;
+        let same = other.module(fourth::module()).hold_versions(true);
+        let same = same.build().await.expect("builds");
+        for _ in 0..2 {
+            let comparison = compare_meanwhile(&old, &same).await;
+            // Of a view that keeps changing, it may not have found two of the same position.
+            assert_eq!(comparison.different, 0, "{:?}", comparison.keys);
+            assert_eq!(comparison.equal + comparison.undecided, 5);
+        }
+        same.shutdown(LIMIT).await.expect("ends");
+        let new = beside(&old, second::module()).hold_versions(true);
+        let new = new.build().await.expect("builds");
+        let comparison = compare_meanwhile(&old, &new).await;
+        assert_eq!(comparison.equal, 0);
+        assert_eq!(comparison.different + comparison.undecided, 5);
+        assert!(comparison.different >= 4, "nobody else scores");
     })
     .await;
 }

@@ -167,6 +167,57 @@ program! {
     level: u32
 }
 
+/// A program with another read model, beside that of the first version.
+pub mod fifth {
+    use cqrs_core::prelude::*;
+
+    use super::points::Scored;
+
+    cqrs_core::module!();
+
+    #[derive(ReadModel, Clone, Default, Serialize, Deserialize)]
+    pub struct Tally {
+        #[key]
+        pub player: u32,
+        pub points: u64,
+        pub level: u32,
+    }
+
+    /// The players with this number of points at some time.
+    #[derive(ReadModel, Clone, Serialize, Deserialize)]
+    pub struct Rank {
+        #[key]
+        pub points: u64,
+        pub players: u64,
+    }
+
+    pub struct Tallies;
+
+    #[projection(name = "tallies", version = 5)]
+    impl Tallies {
+        #[on]
+        fn scored(
+            event: &Scored,
+            tallies: &mut Views<Tally>,
+            ranks: &mut Views<Rank>,
+        ) -> Result<()> {
+            let new = Tally {
+                player: event.player,
+                ..Tally::default()
+            };
+            let mut tally = tallies.get(&event.player)?.unwrap_or(new);
+            tally.points += event.points;
+            let first = || Rank {
+                points: tally.points,
+                players: 1,
+            };
+            ranks.upsert(&tally.points, first, |rank| rank.players += 1)?;
+            tallies.put(tally);
+            Ok(())
+        }
+    }
+}
+
 /// The name of the projection.
 pub const NAME: &str = "tallies";
 
