@@ -75,6 +75,7 @@ mod one_read;
 mod parking;
 mod poison;
 mod reactions;
+mod releases;
 mod returned_commands;
 mod versions;
 mod view_commits;

@@ -115,6 +115,18 @@ impl HeldCheckpoint {
         ShardSelection::new(partition, self.shard.slices, &self.ahead, &self.parked)
     }
 
+    /// The same, without events of parked keys that were skipped: such a one is right before the first one that
+    /// waits.
+    fn selection_to_resume(&self) -> Option<ShardSelection> {
+        let partition = self.progress.info().partition;
+        let before = self.parked.iter().map(|key| ParkedKey {
+            first: key.first.before(),
+            ..key.clone()
+        });
+        let parked: Vec<ParkedKey> = before.collect();
+        ShardSelection::new(partition, self.shard.slices, &self.ahead, &parked)
+    }
+
     /// Compares the log with the checkpoint. Usually this takes a single read, of the event at the
     /// checkpoint, whose answer also has the head.
     ///
@@ -148,7 +160,7 @@ impl HeldCheckpoint {
             .await?;
         let mut from = seen;
         if last.position < seen {
-            let (selection, range) = (self.selection(), (last.position, Some(seen)));
+            let (selection, range) = (self.selection_to_resume(), (last.position, Some(seen)));
             let unhandled = next_event(&*self.log, query, selection.as_ref(), range).await?;
             if unhandled.event.is_some() {
                 from = last.position;
@@ -289,7 +301,8 @@ impl HeldCheckpoint {
                     ..released.clone()
                 },
             };
-            return self.batch_to(self.unmoved(), changes, vec![parked]);
+            let last = self.last_event(page, to);
+            return self.batch_to(self.unmoved(last), changes, vec![parked]);
         }
         let to = Checkpoint {
             position: to,
@@ -298,11 +311,17 @@ impl HeldCheckpoint {
         self.batch_to(to, changes, Vec::new())
     }
 
-    /// The checkpoint as it is.
-    pub(super) fn unmoved(&self) -> Checkpoint {
+    /// The checkpoint where it is, after the last handled event of a key: otherwise, the next worker would take
+    /// the events of the key for unhandled ones.
+    pub(super) fn unmoved(&self, last: Option<LastEvent>) -> Checkpoint {
+        let position = self.position.unwrap_or_default();
+        let known = self.last_event.map(|known| known.position);
+        let later = last.filter(|last| {
+            known.is_some_and(|known| known < last.position) && last.position <= position
+        });
         Checkpoint {
-            position: self.position.unwrap_or_default(),
-            last_event: self.last_event,
+            position,
+            last_event: later.or(self.last_event),
         }
     }
 

@@ -12,8 +12,8 @@ use super::{
     Worker, id_of, unless,
 };
 use crate::store::{
-    Checkpoint, Epoch, EventLogExt, EventPage, EventQuery, EventQueryItem, LastEvent, ParkedChange,
-    ParkedKey, Position, ReadRange, Recorded, StoreError, Tag, ViewCommitError,
+    Epoch, EventLogExt, EventPage, EventQuery, EventQueryItem, LastEvent, ParkedChange, ParkedKey,
+    Position, ReadRange, Recorded, StoreError, Tag, ViewCommitError,
 };
 use crate::trace;
 
@@ -52,7 +52,9 @@ impl Worker {
                     let EventFailure { event, error } = &failure;
                     let subscription = &self.progress.shard().subscription;
                     trace::parks_again(subscription, &key, event.position, error);
-                    checkpoint.park_again(&key.key, failure).await?;
+                    let handled = from.min(event.position.before());
+                    let last = self.last_event_of(&key, checkpoint, handled).await?;
+                    checkpoint.park_again(&key.key, failure, last).await?;
                 }
             }
         }
@@ -110,15 +112,15 @@ impl Worker {
         Ok(Handled::All)
     }
 
-    /// The last handled event of a key, if it is after the last one that the checkpoint knows. It may be of a
-    /// page that an earlier worker has handled.
+    /// The last event of a key up to a position that it is handled to, if it is after the last one that the
+    /// checkpoint knows. It may be of a page that an earlier worker has handled.
     async fn last_event_of(
         &self,
         key: &ParkedKey,
         checkpoint: &HeldCheckpoint,
-        from: Position,
+        handled: Position,
     ) -> Result<Option<LastEvent>, StoreError> {
-        let up_to = checkpoint.position.unwrap_or_default().min(from);
+        let up_to = checkpoint.position.unwrap_or_default().min(handled);
         let Some(known) = checkpoint.last_event else {
             return Ok(None);
         };
@@ -184,12 +186,7 @@ impl HeldCheckpoint {
             key: key.to_owned(),
             from: parked.first,
         };
-        // Otherwise, the next worker would take the events of the key for unhandled ones.
-        let to = Checkpoint {
-            last_event: last.or(self.last_event),
-            ..self.unmoved()
-        };
-        let batch = self.batch_to(to, Vec::new(), vec![parked])?;
+        let batch = self.batch_to(self.unmoved(last), Vec::new(), vec![parked])?;
         self.write(batch).await
     }
 
@@ -198,6 +195,7 @@ impl HeldCheckpoint {
         &mut self,
         key: &str,
         failure: EventFailure,
+        last: Option<LastEvent>,
     ) -> Result<(), ViewCommitError> {
         let Some(parked) = self.parked.iter().find(|parked| parked.key == key) else {
             return Ok(());
@@ -211,7 +209,7 @@ impl HeldCheckpoint {
                 ..parked.clone()
             },
         };
-        let batch = self.batch_to(self.unmoved(), Vec::new(), vec![parked])?;
+        let batch = self.batch_to(self.unmoved(last), Vec::new(), vec![parked])?;
         self.write(batch).await
     }
 }

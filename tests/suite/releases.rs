@@ -1,0 +1,311 @@
+//! Parked ids that are released in part, or whose projection has changed since: each event is counted once.
+
+use std::time::Duration;
+
+use cqrs_core::Position;
+use cqrs_core::app::Builder;
+use cqrs_core::prelude::*;
+use cqrs_core::store::ParkedKey;
+use tokio::time::{sleep, timeout};
+
+use crate::support::stores::on_each_twice;
+
+/// Jars into which coins are put.
+mod jars {
+    use std::collections::BTreeMap;
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
+    use cqrs_core::prelude::*;
+
+    cqrs_core::module!();
+
+    /// The coin of a jar that fails.
+    static FALSE: Mutex<BTreeMap<u32, u32>> = Mutex::new(BTreeMap::new());
+
+    pub fn false_coins() -> MutexGuard<'static, BTreeMap<u32, u32>> {
+        FALSE.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct PutCoins {
+        /// Each of a jar.
+        pub coins: Vec<(u32, u32)>,
+    }
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "coin-put", version = 1)]
+    pub struct CoinPut {
+        #[id("jar")]
+        pub jar: u32,
+        pub coin: u32,
+    }
+
+    #[command_handler]
+    fn put(PutCoins { coins }: PutCoins) -> Vec<CoinPut> {
+        let put = |(jar, coin)| CoinPut { jar, coin };
+        coins.into_iter().map(put).collect()
+    }
+
+    #[derive(ReadModel, Clone, Default, Debug, Serialize, Deserialize)]
+    pub struct Jar {
+        #[key]
+        pub id: u32,
+        pub coins: Vec<u32>,
+    }
+
+    pub fn fold(event: &CoinPut, jars: &mut Views<Jar>) -> Result<()> {
+        let CoinPut { jar: id, coin } = *event;
+        if false_coins().get(&id) == Some(&coin) {
+            return Err(Error::message("the coin is false"));
+        }
+        let coins = vec![coin];
+        jars.upsert(&id, || Jar { id, coins }, |jar| jar.coins.push(coin))
+    }
+
+    pub struct Jars;
+
+    #[projection(name = "jars", version = 1, partition = "jar", on_failure = "park")]
+    impl Jars {
+        #[on]
+        fn put(event: &CoinPut, jars: &mut Views<Jar>) -> Result<()> {
+            fold(event, jars)
+        }
+    }
+
+    #[derive(Query, Clone, Serialize, Deserialize)]
+    #[query(returns = Vec<u32>)]
+    pub struct Coins {
+        pub jar: u32,
+    }
+
+    #[query_handler]
+    async fn coins(query: Coins, jars: Read<Jar>) -> Result<Vec<u32>> {
+        let found = jars.get(&query.jar).await?;
+        Ok(found.unwrap_or_default().coins)
+    }
+}
+
+/// Scales on which each coin is put.
+mod scales {
+    use std::sync::LazyLock;
+
+    use cqrs_core::prelude::*;
+    use tokio::sync::watch;
+
+    use super::jars::{CoinPut, false_coins};
+
+    cqrs_core::module!();
+
+    /// The coin that takes long.
+    pub static HEAVY: LazyLock<watch::Sender<Option<u32>>> = LazyLock::new(watch::Sender::default);
+
+    /// Whether it is on the scales.
+    pub static IS_WEIGHED: LazyLock<watch::Sender<bool>> = LazyLock::new(watch::Sender::default);
+
+    #[derive(ReadModel, Clone, Default, Debug, Serialize, Deserialize)]
+    pub struct Weight {
+        #[key]
+        pub jar: u32,
+        pub coins: Vec<u32>,
+    }
+
+    pub struct Scales;
+
+    #[projection(name = "scales", version = 1, partition = "jar", on_failure = "park")]
+    impl Scales {
+        #[on]
+        async fn put(event: &CoinPut, weights: &mut Views<Weight>) -> Result<()> {
+            let CoinPut { jar, coin } = *event;
+            let is_false = false_coins().get(&jar) == Some(&coin);
+            ensure!(!is_false, Error::message("the coin is false"));
+            let mut heavy = HEAVY.subscribe();
+            if *heavy.borrow() == Some(coin) {
+                IS_WEIGHED.send_replace(true);
+                heavy.wait_for(|it| *it != Some(coin)).await?;
+            }
+            let coins = vec![coin];
+            weights.upsert(&jar, || Weight { jar, coins }, |it| it.coins.push(coin))
+        }
+    }
+
+    #[derive(Query, Clone, Serialize, Deserialize)]
+    #[query(returns = Vec<u32>)]
+    pub struct Weighed {
+        pub jar: u32,
+    }
+
+    #[query_handler]
+    async fn weighed(query: Weighed, weights: Read<Weight>) -> Result<Vec<u32>> {
+        let found = weights.get(&query.jar).await?;
+        Ok(found.unwrap_or_default().coins)
+    }
+}
+
+use jars::{Coins, PutCoins, false_coins};
+use scales::{HEAVY, IS_WEIGHED, Weighed};
+
+/// Time that no test needs.
+const LONG: Duration = Duration::from_secs(60);
+
+async fn build(builders: [Builder; 2]) -> [Dispatcher; 2] {
+    let [first, second] = builders.map(|it| it.retry_for(Duration::from_millis(1)));
+    [
+        first.build().await.expect("builds"),
+        second.build().await.expect("builds"),
+    ]
+}
+
+async fn put(app: &Dispatcher, coins: &[(u32, u32)]) -> Receipt {
+    let coins = coins.to_vec();
+    app.execute(PutCoins { coins }).await.expect("is put")
+}
+
+async fn coins(app: &Dispatcher, jar: u32) -> Vec<u32> {
+    app.query(Coins { jar }).await.expect("answers")
+}
+
+/// Waits until the parked keys are like this.
+async fn until(app: &Dispatcher, name: &str, are: impl Fn(&[ParkedKey]) -> bool) {
+    let wait = async {
+        while !are(&app.subscriptions().parked(name).await.expect("is read")) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let in_time = timeout(LONG, wait).await;
+    in_time.unwrap_or_else(|_| panic!("{:?}", app.health()));
+}
+
+async fn until_parked_at(app: &Dispatcher, name: &str, first: Position) {
+    let is_there =
+        |parked: &[ParkedKey]| matches!(parked, [key] if !key.is_released && key.first == first);
+    until(app, name, is_there).await;
+}
+
+/// A worker that begins again looks for events before its checkpoint that it has not handled.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_a_release_has_handled_before_it_failed_is_not_handled_again() {
+    const BAD: u32 = 1;
+    const OTHER: u32 = 2;
+    on_each_twice(jars::module(), |builders| async {
+        let apps = build(builders).await;
+        false_coins().insert(BAD, 1);
+        let all = [(BAD, 1), (OTHER, 1), (BAD, 2), (BAD, 3), (BAD, 4)];
+        let receipt = put(&apps[0], &all).await;
+        let at = |place: u64| Position::new(receipt.first().get() + place);
+        until_parked_at(&apps[1], "jars", at(0)).await;
+        for app in &apps {
+            app.wait_until_idle(LONG).await.expect("comes to rest");
+        }
+        false_coins().insert(BAD, 3);
+        let subscriptions = apps[1].subscriptions();
+        subscriptions
+            .release("jars", BAD)
+            .await
+            .expect("is released");
+        until_parked_at(&apps[0], "jars", at(3)).await;
+        assert_eq!(coins(&apps[0], BAD).await, [1, 2]);
+
+        // In any way.
+        subscriptions.retry("jars").await.expect("begins again");
+        let other = put(&apps[0], &[(OTHER, 2)]).await;
+        let found = apps[1].query(Coins { jar: OTHER }).after(&other).await;
+        assert_eq!(found.ok(), Some(vec![1, 2]));
+        assert_eq!(coins(&apps[0], BAD).await, [1, 2], "after a retry");
+        for shards in [3, 1] {
+            let divided = subscriptions.divide("jars", shards).await;
+            divided.expect("is divided");
+            let other = put(&apps[0], &[(OTHER, 3)]).await;
+            let found = apps[1].query(Coins { jar: OTHER }).after(&other).await;
+            found.expect("answers");
+            assert_eq!(coins(&apps[0], BAD).await, [1, 2], "in {shards} shards");
+        }
+        false_coins().remove(&BAD);
+        subscriptions
+            .release("jars", BAD)
+            .await
+            .expect("is released");
+        until(&apps[0], "jars", <[ParkedKey]>::is_empty).await;
+        subscriptions.retry("jars").await.expect("begins again");
+        let last = put(&apps[0], &[(BAD, 5)]).await;
+        for app in &apps {
+            let found = app.query(Coins { jar: BAD }).after(&last).await;
+            assert_eq!(found.ok(), Some(vec![1, 2, 3, 4, 5]));
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_a_release_has_handled_before_it_was_interrupted_is_not_handled_again() {
+    const BAD: u32 = 5;
+    const OTHER: u32 = 10_000;
+    const COINS: u32 = 600;
+    on_each_twice(jars::module(), |builders| async {
+        let apps = build(builders.map(|it| it.module(scales::module()))).await;
+        false_coins().insert(BAD, 1);
+        // So many others come in between that those of the id are in a page that is longer than one of a release.
+        let others = (0..COINS).map(|number| (OTHER + number, 1));
+        let first = [(BAD, 1)].into_iter().chain(others);
+        let all: Vec<_> = first.chain((2..=COINS).map(|coin| (BAD, coin))).collect();
+        let receipt = put(&apps[0], &all).await;
+        until_parked_at(&apps[1], "scales", receipt.first()).await;
+        for app in &apps {
+            app.wait_until_idle(LONG).await.expect("comes to rest");
+        }
+        false_coins().remove(&BAD);
+        // After those that are committed together.
+        HEAVY.send_replace(Some(COINS));
+        IS_WEIGHED.send_replace(false);
+        let subscriptions = apps[1].subscriptions();
+        let released = subscriptions.release("scales", BAD).await;
+        released.expect("is released");
+        let mut is_weighed = IS_WEIGHED.subscribe();
+        let weighed = is_weighed.wait_for(|it| *it);
+        drop(timeout(LONG, weighed).await.expect("in time"));
+        subscriptions.retry("scales").await.expect("begins again");
+        HEAVY.send_replace(None);
+        until(&apps[0], "scales", <[ParkedKey]>::is_empty).await;
+        let last = put(&apps[0], &[(BAD, COINS + 1)]).await;
+        let found = apps[1].query(Weighed { jar: BAD }).after(&last).await;
+        assert_eq!(found.ok(), Some((1..=COINS + 1).collect()));
+    })
+    .await;
+}
+
+/// The checkpoint is after the event, and so is the one that is known to be handled before it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_event_that_fails_in_a_release_can_be_skipped() {
+    const BAD: u32 = 3;
+    const OTHER: u32 = 4;
+    on_each_twice(jars::module(), |builders| async {
+        let apps = build(builders).await;
+        false_coins().insert(BAD, 1);
+        let all = [(BAD, 1), (OTHER, 1), (BAD, 2), (BAD, 3), (BAD, 4)];
+        let receipt = put(&apps[0], &all).await;
+        let at = |place: u64| Position::new(receipt.first().get() + place);
+        until_parked_at(&apps[1], "jars", at(0)).await;
+        for app in &apps {
+            app.wait_until_idle(LONG).await.expect("comes to rest");
+        }
+        let subscriptions = apps[1].subscriptions();
+        false_coins().insert(BAD, 2);
+        subscriptions
+            .release("jars", BAD)
+            .await
+            .expect("is released");
+        for (place, next) in [(2, 3), (3, 0)] {
+            until_parked_at(&apps[0], "jars", at(place)).await;
+            false_coins().insert(BAD, next);
+            let skipped = subscriptions.skip("jars", at(place), "a button").await;
+            skipped.expect("is skipped");
+        }
+        until(&apps[0], "jars", <[ParkedKey]>::is_empty).await;
+        let last = put(&apps[0], &[(BAD, 5)]).await;
+        for app in &apps {
+            let found = app.query(Coins { jar: BAD }).after(&last).await;
+            assert_eq!(found.ok(), Some(vec![1, 4, 5]));
+        }
+        false_coins().remove(&BAD);
+    })
+    .await;
+}
