@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cqrs_core::app::{Builder, SubscriptionState};
+use cqrs_core::app::{Builder, Health, SubscriptionState};
 use cqrs_core::prelude::*;
 use cqrs_core::store::EventQuery;
 use tokio::sync::watch;
@@ -62,17 +62,75 @@ mod bells {
     }
 }
 
+/// Doors of which one is jammed, or not.
+mod doors {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use cqrs_core::prelude::*;
+
+    cqrs_core::module!();
+
+    pub static IS_JAMMED: AtomicBool = AtomicBool::new(false);
+
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct Open {}
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "door-opened", version = 1)]
+    pub struct DoorOpened {}
+
+    #[command_handler]
+    fn open(_: Open) -> DoorOpened {
+        DoorOpened {}
+    }
+
+    #[derive(ReadModel, Clone, Serialize, Deserialize)]
+    pub struct Opened {
+        #[key]
+        pub door: u32,
+        pub times: u32,
+    }
+
+    pub struct Doors;
+
+    #[projection(name = "doors", version = 1)]
+    impl Doors {
+        #[on]
+        fn opened(_: &DoorOpened, doors: &mut Views<Opened>) -> Result<()> {
+            let is_jammed = IS_JAMMED.load(Ordering::SeqCst);
+            ensure!(!is_jammed, Error::message("it is jammed"));
+            let first = || Opened { door: 1, times: 1 };
+            doors.upsert(&1, first, |door| door.times += 1)
+        }
+    }
+
+    #[derive(Query, Clone, Serialize, Deserialize)]
+    #[query(returns = u32)]
+    pub struct Times {}
+
+    #[query_handler]
+    async fn times(_: Times, doors: Read<Opened>) -> Result<u32> {
+        Ok(doors.get(&1).await?.map_or(0, |door| door.times))
+    }
+}
+
+use std::sync::atomic::Ordering;
+
 use bells::{Polish, Porter, Ring};
+use doors::{IS_JAMMED, Open, Times};
 
 /// Time that no test needs.
 const LONG: Duration = Duration::from_secs(60);
+
+/// Time after which an event has waited for too long.
+const PATIENCE: Duration = Duration::from_millis(400);
 
 /// Two processes with a porter in common.
 async fn processes(builders: [Builder; 2], porter: Porter) -> ([Dispatcher; 2], Porters) {
     let porters = Porters::new(watch::Sender::new(porter));
     let [first, second] = builders.map(|builder| {
         let builder = builder.provide(porters.clone());
-        builder.stuck_after(Duration::from_millis(200))
+        builder.stuck_after(PATIENCE).lease(PATIENCE)
     });
     let first = first.build().await.expect("builds");
     let second = second.build().await.expect("builds");
@@ -143,6 +201,61 @@ async fn a_failure_shows_in_every_process() {
         })
         .await;
         porters.send_replace(Porter::Answers);
+        until_both_are_well(&apps).await;
+    })
+    .await;
+}
+
+/// Of the events that were handled in the meantime, none waits any longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_slow_is_well_once_it_has_caught_up() {
+    on_each_twice(bells::module(), |builders| async {
+        let (apps, porters) = processes(builders, Porter::Sleeps).await;
+        apps[0].execute(Ring {}).await.expect("rings");
+        let is_stuck = |state: &SubscriptionState| matches!(state, SubscriptionState::Stuck { .. });
+        until(&apps, |states| states.into_iter().all(is_stuck)).await;
+        porters.send_replace(Porter::Answers);
+        until_both_are_well(&apps).await;
+        // Nothing happens, for longer than an event may wait.
+        sleep(3 * PATIENCE).await;
+        let health = apps.each_ref().map(Dispatcher::health);
+        assert!(health.iter().all(Health::is_ok), "{health:?}");
+    })
+    .await;
+}
+
+/// Whoever waits for the next change only reads the checkpoint.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_still_shows_while_its_queries_are_watched() {
+    on_each_twice(doors::module(), |builders| async {
+        let [first, second] = builders.map(|it| it.stuck_after(PATIENCE));
+        let apps = [
+            first.build().await.expect("builds"),
+            second.build().await.expect("builds"),
+        ];
+        let mut watches = apps.each_ref().map(|app| app.watch(Times {}));
+        for watch in &mut watches {
+            let answer = watch.next().await.expect("goes on").expect("answers");
+            assert_eq!(answer.output, 0);
+        }
+        let watching = watches.map(|mut watch| {
+            tokio::spawn(async move { watch.next().await.expect("goes on").expect("answers") })
+        });
+        IS_JAMMED.store(true, Ordering::SeqCst);
+        apps[0].execute(Open {}).await.expect("opens");
+        until(&apps, |states| {
+            states.into_iter().all(|state| {
+                matches!(
+                    state,
+                    SubscriptionState::Failing { .. } | SubscriptionState::Stuck { .. }
+                )
+            })
+        })
+        .await;
+        IS_JAMMED.store(false, Ordering::SeqCst);
+        for watch in watching {
+            assert_eq!(watch.await.expect("no panic").output, 1);
+        }
         until_both_are_well(&apps).await;
     })
     .await;

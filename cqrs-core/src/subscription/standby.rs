@@ -50,16 +50,12 @@ impl<'w> Standby<'w> {
 
     pub(super) async fn observe(&mut self) -> Infallible {
         let Worker {
-            lease,
-            progress,
-            log,
-            ..
+            lease, progress, ..
         } = self.worker;
         let mut rostered = None;
-        let interval = (self.worker.following.stuck_after / 2).max(MAX_PAUSE);
         loop {
             let moved = unless(progress.wanted_or_watched(), lease.moved(rostered));
-            match timeout(interval, moved).await {
+            match timeout(self.interval(), moved).await {
                 Ok(Some(checkpoint)) => {
                     rostered = checkpoint;
                     // A failed read is repeated with the next checkpoint.
@@ -67,11 +63,7 @@ impl<'w> Standby<'w> {
                 }
                 Ok(None) if progress.is_wanted() => self.observe_while_wanted().await,
                 Ok(None) => self.observe_while_watched().await,
-                // Does an event wait, or do the events since the checkpoint not concern the shard?
-                Err(_) if log.heads().position() > progress.position() => {
-                    let _ = self.look().await;
-                }
-                Err(_) => {}
+                Err(_) => self.look_for_events().await,
             }
         }
     }
@@ -101,10 +93,15 @@ impl<'w> Standby<'w> {
         let Worker { progress, log, .. } = self.worker;
         let mut heads = log.heads().watch();
         let mut pause = MIN_WATCH_PAUSE;
+        let mut looked = Instant::now();
         while progress.is_watched() && !progress.is_wanted() {
             heads.mark_seen();
             // A failed read is repeated like one that found nothing new.
             let _ = self.glance().await;
+            if looked.elapsed() >= self.interval() {
+                self.look_for_events().await;
+                looked = Instant::now();
+            }
             // Otherwise a busy log would be as if there were no pauses.
             let is_calm = pause > MAX_PAUSE;
             let appended = async {
@@ -118,6 +115,26 @@ impl<'w> Standby<'w> {
                 Ok(_) => MIN_WATCH_PAUSE,
                 Err(_) => (pause * 2).min(MAX_WATCH_PAUSE),
             };
+        }
+    }
+
+    /// The time after which it is to be known whether an event waits.
+    fn interval(&self) -> Duration {
+        (self.worker.following.stuck_after / 2).max(MAX_PAUSE)
+    }
+
+    /// Finds out whether an event waits, or the events since the checkpoint do not concern the shard.
+    async fn look_for_events(&mut self) {
+        let Worker {
+            progress,
+            log,
+            following,
+            ..
+        } = self.worker;
+        if log.heads().position() > progress.position() {
+            let _ = self.look().await;
+        } else {
+            progress.mark_pending(false, following.stuck_after);
         }
     }
 
