@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use cqrs_core::Position;
 use cqrs_core::app::Builder;
+use cqrs_core::error::{QueryError, QueryErrorKind};
 use cqrs_core::prelude::*;
 use cqrs_core::store::ParkedKey;
+use cqrs_core::{Memory, Position};
 use tokio::time::{sleep, timeout};
 
 use crate::support::stores::on_each_twice;
@@ -181,6 +182,13 @@ async fn until_parked_at(app: &Dispatcher, name: &str, first: Position) {
     until(app, name, is_there).await;
 }
 
+fn key_of(error: &QueryError) -> &str {
+    match error.kind() {
+        QueryErrorKind::Parked(parked) => &parked.key,
+        _ => panic!("{error}"),
+    }
+}
+
 /// A worker that begins again looks for events before its checkpoint that it has not handled.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_a_release_has_handled_before_it_failed_is_not_handled_again() {
@@ -308,4 +316,58 @@ async fn an_event_that_fails_in_a_release_can_be_skipped() {
         false_coins().remove(&BAD);
     })
     .await;
+}
+
+/// The same projection in a program that stops.
+mod strict {
+    use cqrs_core::prelude::*;
+
+    use super::jars::{CoinPut, Jar, fold};
+
+    cqrs_core::module!();
+
+    pub struct StrictJars;
+
+    #[projection(name = "jars", version = 1, partition = "jar", on_failure = "stop")]
+    impl StrictJars {
+        #[on]
+        fn put(event: &CoinPut, jars: &mut Views<Jar>) -> Result<()> {
+            fold(event, jars)
+        }
+    }
+
+    #[derive(Query, Clone, Serialize, Deserialize)]
+    #[query(returns = Vec<u32>)]
+    pub struct StrictCoins {
+        pub jar: u32,
+    }
+
+    #[query_handler]
+    async fn coins(query: StrictCoins, jars: Read<Jar>) -> Result<Vec<u32>> {
+        let found = jars.get(&query.jar).await?;
+        Ok(found.unwrap_or_default().coins)
+    }
+}
+
+/// It may be changed at any time, and ids that are parked stay so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_stops_tells_of_ids_that_another_one_has_parked() {
+    const BAD: u32 = 21;
+    let store = Memory::new();
+    let builder = Dispatcher::builder().module(jars::module());
+    let builder = builder.store(store.clone()).retry_for(Duration::ZERO);
+    let app = builder.build().await.expect("builds");
+    false_coins().insert(BAD, 1);
+    let receipt = put(&app, &[(BAD, 1)]).await;
+    until_parked_at(&app, "jars", receipt.first()).await;
+    app.shutdown(LONG).await.expect("shuts down");
+    let builder = Dispatcher::builder().module(strict::module());
+    let strict = builder.store(store).build().await.expect("builds");
+    for _ in 0..2 {
+        let asked = strict.query(strict::StrictCoins { jar: BAD });
+        let error = asked.after(&receipt).await.expect_err("is parked");
+        assert_eq!(key_of(&error), "21");
+        strict.wait_until_idle(LONG).await.expect("comes to rest");
+    }
+    false_coins().remove(&BAD);
 }

@@ -18,8 +18,9 @@ impl Inner {
         last_events: &[Position],
     ) -> Result<(), QueryError> {
         let shards = progress.views().view_capabilities().shards;
-        let (true, Some(partition), Some(shards)) =
-            (progress.can_park(), progress.partition(), shards)
+        // Another program may have parked some.
+        let may_be_parked = progress.can_park() || progress.parked() > 0;
+        let (true, Some(partition), Some(shards)) = (may_be_parked, progress.partition(), shards)
         else {
             return Ok(());
         };
