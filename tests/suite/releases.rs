@@ -6,7 +6,7 @@ use cqrs_core::app::Builder;
 use cqrs_core::error::{QueryError, QueryErrorKind};
 use cqrs_core::prelude::*;
 use cqrs_core::store::ParkedKey;
-use cqrs_core::{Memory, Position};
+use cqrs_core::{Bookmark, Memory, Position};
 use tokio::time::{sleep, timeout};
 
 use crate::support::stores::on_each_twice;
@@ -313,6 +313,37 @@ async fn an_event_that_fails_in_a_release_can_be_skipped() {
             let found = app.query(Coins { jar: BAD }).after(&last).await;
             assert_eq!(found.ok(), Some(vec![1, 4, 5]));
         }
+        false_coins().remove(&BAD);
+    })
+    .await;
+}
+
+/// The bookmark of a command without events has the position of somebody else's event.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_has_recorded_nothing_is_told_of_no_parked_id() {
+    const BAD: u32 = 11;
+    on_each_twice(jars::module(), |builders| async {
+        let apps = build(builders).await;
+        false_coins().insert(BAD, 1);
+        let bad = put(&apps[0], &[(BAD, 1)]).await;
+        until_parked_at(&apps[1], "jars", bad.first()).await;
+        let nothing = put(&apps[0], &[]).await;
+        let session = apps[0].session();
+        let coins = Vec::new();
+        session.execute(PutCoins { coins }).await.expect("is put");
+        for text in [nothing.bookmark(), session.bookmark()].map(|it| it.to_string()) {
+            let bookmark: Bookmark = text.parse().expect("is read");
+            for app in &apps {
+                let found = app.query(Coins { jar: 12 }).after(bookmark).await;
+                assert_eq!(found.map_err(|it| it.to_string()), Ok(vec![]));
+                let found = app.session().after(bookmark).query(Coins { jar: 12 }).await;
+                assert_eq!(found.map_err(|it| it.to_string()), Ok(vec![]));
+            }
+        }
+        // As opposed to one with it.
+        let bookmark = bad.bookmark();
+        let error = apps[1].query(Coins { jar: BAD }).after(bookmark).await;
+        assert_eq!(key_of(&error.expect_err("is parked")), "11");
         false_coins().remove(&BAD);
     })
     .await;

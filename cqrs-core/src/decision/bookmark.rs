@@ -10,6 +10,9 @@ use crate::store::{Position, TagSlices};
 /// The version of the text.
 const VERSION: &str = "1";
 
+/// In place of the slices, if no event of the caller is there.
+const NO_EVENT: &str = "0";
+
 /// Maximum length of the text: version, fingerprint, position and slices.
 const MAX_BYTES: usize = 1 + 1 + 8 + 1 + 20 + 1 + TagSlices::MAX_BYTES;
 
@@ -39,6 +42,8 @@ pub struct Bookmark {
     position: Position,
     /// Those of the caller's events. Without names, everything up to the position is meant.
     slices: TagSlices,
+    /// Whether the event there is one of the caller. A command without events has the head as its place.
+    names_event: bool,
 }
 
 /// A place in the log that a query can wait for.
@@ -52,20 +57,24 @@ pub struct Bookmark {
 pub trait After {
     /// The place.
     fn bookmark(self) -> Bookmark;
-
-    /// Whether the event there is one of the command, as a bookmark alone cannot tell.
-    #[doc(hidden)]
-    fn names_event(&self) -> bool {
-        true
-    }
 }
 
 impl Bookmark {
+    /// The bookmark of events of which the last one is at this position.
     pub(crate) fn new(log: u32, position: Position, slices: TagSlices) -> Self {
         Self {
             log,
             position,
             slices,
+            names_event: true,
+        }
+    }
+
+    /// The bookmark of a position at which no event of the caller is.
+    pub(crate) fn without_event(log: u32, position: Position) -> Self {
+        Self {
+            names_event: false,
+            ..Self::new(log, position, TagSlices::default())
         }
     }
 
@@ -83,14 +92,20 @@ impl Bookmark {
         self.slices
     }
 
+    /// Whether the event at the position is one of the caller.
+    pub(crate) fn names_event(self) -> bool {
+        self.names_event
+    }
+
     /// `None` unless the text is exactly the one that [`Display`](fmt::Display) writes.
     fn read(text: &str) -> Option<Self> {
         let mut parts = text.splitn(4, '-');
         let (version, log, position) = (parts.next()?, parts.next()?, parts.next()?);
-        let read = Self {
-            log: u32::from_str_radix(log, 16).ok()?,
-            position: Position::new(position.parse().ok()?),
-            slices: parts.next().unwrap_or_default().parse().ok()?,
+        let log = u32::from_str_radix(log, 16).ok()?;
+        let position = Position::new(position.parse().ok()?);
+        let read = match parts.next().unwrap_or_default() {
+            NO_EVENT => Self::without_event(log, position),
+            slices => Self::new(log, position, slices.parse().ok()?),
         };
         // Without other spellings of the same place: upper case, signs, leading zeros.
         (version == VERSION && read.to_string() == text).then_some(read)
@@ -100,6 +115,9 @@ impl Bookmark {
 impl fmt::Display for Bookmark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{VERSION}-{:08x}-{}", self.log, self.position)?;
+        if !self.names_event {
+            return write!(f, "-{NO_EVENT}");
+        }
         if self.slices.is_empty() {
             return Ok(());
         }
@@ -158,10 +176,6 @@ impl After for &Receipt {
     fn bookmark(self) -> Bookmark {
         Receipt::bookmark(self)
     }
-
-    fn names_event(&self) -> bool {
-        self.events() > 0
-    }
 }
 
 #[cfg(test)]
@@ -173,12 +187,12 @@ mod tests {
         let full: Vec<String> = (0..8).map(|slice| format!("ffff{slice:04x}")).collect();
         let full: TagSlices = full.join("-").parse().expect("slices");
         let none = TagSlices::default();
-        for (log, position, slices) in [
-            (0, 0, none),
-            (0x5f3a_9c2e, 1_204, none),
-            (u32::MAX, u64::MAX, full),
+        for bookmark in [
+            Bookmark::new(0, Position::START, none),
+            Bookmark::new(0x5f3a_9c2e, Position::new(1_204), none),
+            Bookmark::new(u32::MAX, Position::new(u64::MAX), full),
+            Bookmark::without_event(7, Position::new(1_204)),
         ] {
-            let bookmark = Bookmark::new(log, Position::new(position), slices);
             let text = bookmark.to_string();
             assert!(text.len() <= MAX_BYTES, "{text}");
             assert_eq!(text.parse(), Ok(bookmark));
@@ -203,6 +217,8 @@ mod tests {
             "1-5F3A9C2E-1",
             "1-5f3a9c2-1",
             "1-5f3a9c2e-1-1",
+            "1-5f3a9c2e-1-00",
+            "1-5f3a9c2e-1-0-00010002",
             "1-5f3a9c2e-1-",
             "1-5f3a9c2e-1-00010400",
             "1-5f3a9c2e-1-00010002-00010001",

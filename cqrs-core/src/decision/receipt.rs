@@ -68,6 +68,9 @@ impl Receipt {
     /// The place of the command's events in the log, to be passed on as text: a query in any process
     /// can wait for it.
     pub fn bookmark(&self) -> Bookmark {
+        if self.events == 0 {
+            return Bookmark::without_event(self.log, self.last);
+        }
         Bookmark::new(self.log, self.last, self.slices)
     }
 }

@@ -125,7 +125,7 @@ impl Inner {
             projections.push(self.answering_progress(*place, left()).await?);
         }
         let mut wanted = Wanted::default();
-        wanted.add(receipt.bookmark(), receipt.events() > 0);
+        wanted.add(receipt.bookmark());
         let waits = (left(), max_wait);
         let reached = self.reach(&projections, &stores, &wanted, waits).await?;
         confirm(projections.iter().zip(&reached.known), ())

@@ -175,7 +175,11 @@ impl Dispatcher {
     /// The bookmark of a place in this dispatcher's log.
     pub(super) fn bookmark(&self, wanted: &Wanted) -> Bookmark {
         let log = self.inner.log.heads().log_fingerprint();
-        Bookmark::new(log, wanted.position(), wanted.slices())
+        let position = wanted.position();
+        if !wanted.last_events().contains(&position) {
+            return Bookmark::without_event(log, position);
+        }
+        Bookmark::new(log, position, wanted.slices())
     }
 
     /// Describes every message with its handler, and every event with its listeners.

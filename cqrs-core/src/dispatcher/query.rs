@@ -76,10 +76,9 @@ impl<'d, Q> QueryCall<'d, Q> {
     ///
     /// [`QueryErrorKind::Parked`]: crate::error::QueryErrorKind::Parked
     pub fn after(mut self, command: impl After) -> Self {
-        let names_event = command.names_event();
         let bookmark = command.bookmark();
         if self.dispatcher.is_of_log(bookmark) {
-            self.options().wanted.add(bookmark, names_event);
+            self.options().wanted.add(bookmark);
             return self;
         }
         self.options().foreign = Some(bookmark);

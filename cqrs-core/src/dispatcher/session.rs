@@ -25,7 +25,7 @@ pub(super) struct SessionWrites(Mutex<Wanted>);
 impl SessionWrites {
     /// Notes the result of a command, for which the next queries wait.
     pub(super) fn note(&self, receipt: &Receipt) {
-        self.wanted().add(receipt.bookmark(), receipt.events() > 0);
+        self.wanted().add(receipt.bookmark());
     }
 
     /// What a query waits for that is asked now.
@@ -55,10 +55,9 @@ impl Session {
     /// of a command, of this process or another one. With one of another log, queries fail as invalid.
     #[must_use]
     pub fn after(mut self, earlier: impl After) -> Self {
-        let names_event = earlier.names_event();
         let bookmark = earlier.bookmark();
         if self.dispatcher.is_of_log(bookmark) {
-            self.written.wanted().add(bookmark, names_event);
+            self.written.wanted().add(bookmark);
             return self;
         }
         self.foreign = Some(bookmark);

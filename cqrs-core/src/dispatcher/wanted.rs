@@ -16,9 +16,9 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     /// The events of the command that ends here, and those that are wanted already.
-    pub(super) fn add(&mut self, bookmark: Bookmark, is_event: bool) {
+    pub(super) fn add(&mut self, bookmark: Bookmark) {
         self.add_slices(bookmark.position(), bookmark.slices());
-        if is_event {
+        if bookmark.names_event() {
             // Of a long session, the commands of long ago are left out.
             if self.last_events.len() == MAX_COMMANDS {
                 self.last_events.remove(0);

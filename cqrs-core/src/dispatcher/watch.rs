@@ -193,10 +193,9 @@ impl<A> Watch<A> {
     /// given by its [`Receipt`](super::Receipt) or by a [`Bookmark`](super::Bookmark). One of another log
     /// fails the query as invalid.
     pub fn after(mut self, command: impl After) -> Self {
-        let names_event = command.names_event();
         let bookmark = command.bookmark();
         if self.dispatcher.is_of_log(bookmark) {
-            self.options.wanted.add(bookmark, names_event);
+            self.options.wanted.add(bookmark);
             return self;
         }
         self.options.foreign = Some(bookmark);
