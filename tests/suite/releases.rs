@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cqrs_core::app::Builder;
-use cqrs_core::error::{QueryError, QueryErrorKind};
+use cqrs_core::error::{OperationError, QueryError, QueryErrorKind};
 use cqrs_core::prelude::*;
 use cqrs_core::store::ParkedKey;
 use cqrs_core::{Bookmark, Memory, Position};
@@ -313,6 +313,42 @@ async fn an_event_that_fails_in_a_release_can_be_skipped() {
             let found = app.query(Coins { jar: BAD }).after(&last).await;
             assert_eq!(found.ok(), Some(vec![1, 4, 5]));
         }
+        false_coins().remove(&BAD);
+    })
+    .await;
+}
+
+/// A released id is listed with the position after its last handled event until its next one is handled.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_event_that_is_not_left_out_is_not_skipped() {
+    const BAD: u32 = 7;
+    const OTHER: u32 = 8;
+    on_each_twice(jars::module(), |builders| async {
+        let apps = build(builders).await;
+        false_coins().insert(BAD, 1);
+        let receipt = put(&apps[0], &[(BAD, 1), (OTHER, 1), (BAD, 2)]).await;
+        until_parked_at(&apps[1], "jars", receipt.first()).await;
+        for app in &apps {
+            app.wait_until_idle(LONG).await.expect("comes to rest");
+        }
+        let subscriptions = apps[1].subscriptions();
+        let paused = subscriptions.pause("jars", "an audit").await;
+        paused.expect("is paused");
+        let skipped = subscriptions
+            .skip("jars", receipt.first(), "a button")
+            .await;
+        skipped.expect("is skipped");
+        let other = Position::new(receipt.first().get() + 1);
+        let refused = subscriptions.skip("jars", other, "by mistake").await;
+        assert!(
+            matches!(refused, Err(OperationError::NotNext { .. })),
+            "{refused:?}"
+        );
+        let listed = subscriptions.skipped("jars").await.expect("is read");
+        assert_eq!(listed.len(), 1, "{listed:?}");
+        subscriptions.resume("jars").await.expect("goes on");
+        until(&apps[0], "jars", <[ParkedKey]>::is_empty).await;
+        assert_eq!(coins(&apps[0], BAD).await, [2]);
         false_coins().remove(&BAD);
     })
     .await;

@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use crate::error::OperationError;
 use crate::store::{
-    EventLog, Halt, HaltKind, KeyRelease, ParkedKey, Position, Recorded, Shard, ShardState,
-    ShardStore, SkippedEvent, StoreError,
+    EventLog, Halt, HaltKind, KeyRelease, ParkedKey, Position, ReadRange, Recorded, Shard,
+    ShardState, ShardStore, SkippedEvent, StoreError,
 };
-use crate::subscription::{Progress, ShardSelection, next_event};
+use crate::subscription::{Progress, ShardSelection, id_of, next_event};
 
 /// The stored shards of a projection or reaction, as operators see and change them.
 pub(super) struct StoredShards<'d> {
@@ -83,6 +83,30 @@ impl StoredShards<'_> {
     pub(super) async fn parked(&self) -> Result<Vec<ParkedKey>, OperationError> {
         let subscription = self.progress.subscription();
         Ok(self.store.parked(Shard::whole(subscription)).await?)
+    }
+
+    /// The key that is parked at the event at this position.
+    pub(super) async fn parked_at(
+        &self,
+        position: Position,
+    ) -> Result<Option<ParkedKey>, OperationError> {
+        let mut parked = self.parked().await?.into_iter();
+        let Some(found) = parked.find(|it| it.first == position) else {
+            return Ok(None);
+        };
+        if found.is_released {
+            // It is parked after its last handled event, where one of another key may be.
+            let range = ReadRange {
+                limit: 1,
+                up_to: Some(position),
+                ..ReadRange::after(position.before())
+            };
+            let page = self.log.read(self.progress.query().clone(), range).await?;
+            let mut events = page.events.iter();
+            let is_own = events.any(|event| id_of(event, &found.partition) == found.key);
+            return Ok(is_own.then_some(found));
+        }
+        Ok(Some(found))
     }
 
     /// Releases parked keys. Returns their number.

@@ -184,8 +184,7 @@ impl Subscriptions<'_> {
             time: now(),
         };
         for _ in 0..MAX_MOVES {
-            let parked = shards.parked().await?;
-            if let Some(parked) = parked.into_iter().find(|it| it.first == position) {
+            if let Some(parked) = shards.parked_at(position).await? {
                 match shards
                     .release(Some(parked.key), Some(skipped.clone()))
                     .await?
