@@ -1,4 +1,5 @@
 use super::ReadBack;
+use super::tuples::for_tuples;
 use crate::error::Error;
 use crate::json::{self, Json, Unreadable};
 use crate::store::{EventData, EventType, Position, Recorded, Tag, Tags};
@@ -240,7 +241,7 @@ impl IntoEvents for () {
     }
 }
 
-macro_rules! tuples {
+macro_rules! implement {
     ($($name:ident)+) => {
         #[diagnostic::do_not_recommend]
         impl<$($name: IntoEvents),+> IntoEvents for ($($name,)+) {
@@ -254,11 +255,4 @@ macro_rules! tuples {
     };
 }
 
-tuples!(A);
-tuples!(A B);
-tuples!(A B C);
-tuples!(A B C D);
-tuples!(A B C D E);
-tuples!(A B C D E F);
-tuples!(A B C D E F G);
-tuples!(A B C D E F G H);
+for_tuples!(implement);

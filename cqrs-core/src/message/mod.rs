@@ -9,6 +9,7 @@ mod event;
 mod new_commands;
 mod probe;
 mod query;
+mod tuples;
 
 pub use aggregate::{Aggregate, Storage};
 pub use bounds::{AggregateId, AggregateIds, IdOf, StorableState};

@@ -1,4 +1,5 @@
 use super::Command;
+use super::tuples::for_tuples;
 use crate::error::Error;
 use crate::json;
 
@@ -94,7 +95,7 @@ impl IntoCommands for () {
     }
 }
 
-macro_rules! tuples {
+macro_rules! implement {
     ($($name:ident)+) => {
         #[diagnostic::do_not_recommend]
         impl<$($name: IntoCommands),+> IntoCommands for ($($name,)+) {
@@ -112,11 +113,4 @@ macro_rules! tuples {
     };
 }
 
-tuples!(A);
-tuples!(A B);
-tuples!(A B C);
-tuples!(A B C D);
-tuples!(A B C D E);
-tuples!(A B C D E F);
-tuples!(A B C D E F G);
-tuples!(A B C D E F G H);
+for_tuples!(implement);
