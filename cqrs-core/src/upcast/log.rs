@@ -115,6 +115,7 @@ impl EventLog for UpcastLog {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl FoldReads for UpcastLog {
     fn read_to_fold(
         &self,
@@ -129,6 +130,7 @@ impl FoldReads for UpcastLog {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl TailReads for UpcastLog {
     fn tail(&self, query: &EventQuery, after: Position, limit: usize) -> Option<EventPage> {
         let tail = self.log.capabilities().tail?;
