@@ -193,6 +193,8 @@ async fn a_bookmark_of_another_log_is_refused() {
 async fn a_bookmark_above_the_head_is_not_waited_for_longer_than_any_other() {
     on_each(titles::module(), |app| async move {
         let receipt = app.execute(title("Emma")).await.expect("is added");
+        let shown = app.query(CountTitles {}).after(&receipt).await;
+        shown.expect("is shown");
         let bookmark = receipt.bookmark().to_string();
         let (log, _) = bookmark.rsplit_once('-').expect("has a position");
         let above: Bookmark = format!("{log}-9000").parse().expect("is read");
