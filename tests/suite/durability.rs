@@ -7,6 +7,7 @@ mod transactions;
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cqrs_conformance::StoreFixture as _;
 use cqrs_core::app::SubscriptionState;
@@ -215,6 +216,8 @@ async fn a_read_makes_durable_what_it_returns() {
     let builder = Dispatcher::builder().module(failover::module());
     let app = builder.store(store.clone()).build().await.expect("builds");
     app.execute(TakeSeat { seat: 1 }).await.expect("it is free");
+    // Its projection waits for the disk as well, whatever it commits there.
+    app.shutdown(Duration::from_secs(30)).await.expect("it ends");
     held.append_without_waiting().await;
     let range = ReadRange::after(Position::START);
     let page = store.read(EventQuery::All, range).await.expect("it reads");
