@@ -217,7 +217,9 @@ async fn a_read_makes_durable_what_it_returns() {
     let app = builder.store(store.clone()).build().await.expect("builds");
     app.execute(TakeSeat { seat: 1 }).await.expect("it is free");
     // Its projection waits for the disk as well, whatever it commits there.
-    app.shutdown(Duration::from_secs(30)).await.expect("it ends");
+    app.shutdown(Duration::from_secs(30))
+        .await
+        .expect("it ends");
     held.append_without_waiting().await;
     let range = ReadRange::after(Position::START);
     let page = store.read(EventQuery::All, range).await.expect("it reads");

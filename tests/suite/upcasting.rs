@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cqrs_core::app::BuildError;
 use cqrs_core::prelude::*;
-use cqrs_core::store::{EventQuery, ReadRange};
+use cqrs_core::store::{Append, EventData, EventLog as _, EventQuery, EventType, ReadRange, Tags};
 use tokio::sync::mpsc;
 
 use crate::support::stores::on_each;
@@ -441,4 +441,63 @@ async fn build_reports_each_event_that_has_no_way_to_its_present_form() {
         ),
     ];
     assert_eq!(problems, expected);
+}
+
+/// The events of another module.
+mod scale {
+    use cqrs_core::prelude::*;
+
+    #[derive(Serialize, Deserialize)]
+    struct WeightMeasuredV1 {
+        kilograms: u32,
+    }
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "weight-measured", version = 2)]
+    pub struct WeightMeasured {
+        pub grams: u32,
+    }
+
+    #[upcast(event = "weight-measured", from = 1)]
+    fn weight_measured_v1(old: WeightMeasuredV1) -> WeightMeasured {
+        WeightMeasured {
+            grams: old.kilograms * 1000,
+        }
+    }
+}
+
+/// A module that reads them. The other one is not given to the builder.
+mod display {
+    use cqrs_core::prelude::*;
+    use tokio::sync::mpsc;
+
+    use super::scale::WeightMeasured;
+
+    cqrs_core::module!();
+
+    pub struct Shown(pub mpsc::UnboundedSender<u32>);
+
+    #[event_handler]
+    fn show(event: WeightMeasured, shown: Service<Shown>) -> Result<()> {
+        Ok(shown.0.send(event.grams)?)
+    }
+}
+
+#[tokio::test]
+async fn events_of_other_modules_have_their_upcasters() {
+    let store = Memory::new();
+    let old = EventData {
+        event_type: EventType::new("weight-measured"),
+        version: 1,
+        tags: Tags::default(),
+        payload: br#"{"kilograms":3}"#.to_vec(),
+    };
+    let append = Append::new(CommandId::new(), vec![old]);
+    store.append(append).await.expect("is appended");
+    let (sender, mut shown) = mpsc::unbounded_channel();
+    let builder = Dispatcher::builder()
+        .module(display::module())
+        .provide(Arc::new(display::Shown(sender)));
+    let _app = builder.store(store).build().await.expect("builds");
+    assert_eq!(shown.recv().await, Some(3000));
 }

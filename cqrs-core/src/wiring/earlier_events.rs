@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Plan, Problems};
 use crate::registry::{EventEntry, UpcasterEntry};
@@ -7,18 +7,38 @@ impl Plan {
     /// The events in scope, and those of other modules that something in scope reads.
     pub(crate) fn events_read(&self) -> Vec<&'static EventEntry> {
         let mut events = self.events.clone();
+        events.extend(self.events_of_others());
+        events
+    }
+
+    /// The upcasters of events of other modules that something in scope reads, if they are of other modules
+    /// themselves.
+    pub(super) fn upcasters_of_others(&self) -> Vec<&'static UpcasterEntry> {
+        let events = self.events_of_others();
+        let mut upcasters = self.registry.upcasters.clone();
+        upcasters.retain(|upcaster| {
+            let mut selected = self.upcasters.iter();
+            events.iter().any(|it| it.name == upcaster.event)
+                && !selected.any(|it| it.source == upcaster.source)
+        });
+        upcasters
+    }
+
+    fn events_of_others(&self) -> Vec<&'static EventEntry> {
         let folds = self.projections.iter().flat_map(|it| &it.folds);
         let folded = folds.map(|fold| fold.event);
         let reacted = self.reactions.iter().map(|it| it.event);
         let aggregates = self.aggregates.iter();
         let applied = aggregates.flat_map(|it| it.aggregate.events.iter().copied());
-        for name in folded.chain(reacted).chain(applied) {
-            if !events.iter().any(|it| it.name == name) {
-                let mut registered = self.registry.events.iter().copied();
-                events.extend(registered.find(|it| it.name == name));
-            }
+        let mut names: BTreeSet<&str> = folded.chain(reacted).chain(applied).collect();
+        for event in &self.events {
+            names.remove(event.name);
         }
-        events
+        let registered = &self.registry.events;
+        let entries = names
+            .into_iter()
+            .filter_map(|name| registered.iter().copied().find(|it| it.name == name));
+        entries.collect()
     }
 
     /// Checks that each event of an earlier version or name has one way to its present form.
@@ -31,27 +51,33 @@ impl Plan {
         }
         for (event, mut upcasters) in upcasters {
             upcasters.sort_by_key(|it| it.from);
-            match events.iter().find(|it| it.name == event) {
-                Some(event) => check_chain(event, &upcasters, problems),
-                None => problems.add(
-                    match events.iter().find(|it| it.was.contains(&event)) {
-                        Some(renamed) => format!(
-                            "an upcaster is of the event `{event}`, whose present name is `{}`",
-                            renamed.name
-                        ),
-                        None => format!(
-                            "an upcaster is of the event `{event}`, which nothing registers"
-                        ),
-                    },
-                    upcasters.iter().map(|it| it.source),
-                    match events.iter().find(|it| it.was.contains(&event)) {
-                        Some(renamed) => format!("`event = \"{}\"`", renamed.name),
-                        None => "the wire name of an event, or remove the upcaster".to_owned(),
-                    },
-                ),
+            if let Some(event) = events.iter().find(|it| it.name == event) {
+                check_chain(event, &upcasters, problems);
+            } else {
+                let renamed = events.iter().find(|it| it.was.contains(&event));
+                report_no_event((event, renamed.copied()), &upcasters, problems);
             }
         }
     }
+}
+
+/// Reports an upcaster of an event that has another name now, or is not there.
+fn report_no_event(
+    (event, renamed): (&str, Option<&EventEntry>),
+    upcasters: &[&'static UpcasterEntry],
+    problems: &mut Problems,
+) {
+    let (error, write) = match renamed {
+        Some(EventEntry { name, .. }) => (
+            format!("an upcaster is of the event `{event}`, whose present name is `{name}`"),
+            format!("`event = \"{name}\"`"),
+        ),
+        None => (
+            format!("an upcaster is of the event `{event}`, which nothing registers"),
+            "the wire name of an event, or remove the upcaster".to_owned(),
+        ),
+    };
+    problems.add(error, upcasters.iter().map(|it| it.source), write);
 }
 
 /// Checks that no earlier name is that of two events.

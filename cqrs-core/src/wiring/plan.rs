@@ -21,6 +21,7 @@ pub(crate) struct Plan {
     pub(crate) query_handlers: Vec<&'static QueryHandlerEntry>,
     pub(crate) projections: Vec<PlannedProjection>,
     pub(crate) reactions: Vec<&'static ReactionEntry>,
+    /// Those in scope, and those of the events of other modules that something in scope reads.
     pub(crate) upcasters: Vec<&'static UpcasterEntry>,
 }
 
@@ -60,7 +61,7 @@ impl Plan {
     /// Selects the entries in scope, and checks everything that does not depend on the builder.
     pub(crate) fn new(registry: &'static Registry, scope: &Scope, problems: &mut Problems) -> Self {
         let projections = within(&registry.projections, scope);
-        let plan = Self {
+        let mut plan = Self {
             registry,
             messages: within(&registry.messages, scope),
             events: within(&registry.events, scope),
@@ -74,6 +75,8 @@ impl Plan {
             reactions: within(&registry.reactions, scope),
             upcasters: within(&registry.upcasters, scope),
         };
+        let of_others = plan.upcasters_of_others();
+        plan.upcasters.extend(of_others);
         plan.check_modules(scope, problems);
         plan.check_names(problems);
         plan.check_handlers(problems);
