@@ -1,4 +1,5 @@
-//! Projections and shards that catch up read the log once, together, and load views by the page.
+//! Projections and shards that catch up read the log once, together, load views by the page, and fold a page
+//! while the one before is written.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,8 +9,9 @@ use cqrs_core::Memory;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{
     BoxFuture, EventLog, EventPage, EventQuery, ModelSchema, ReadRange, StoreError, StoredView,
-    ViewStore,
+    ViewBatch, ViewCommitError, ViewStore,
 };
+use tokio::time::timeout;
 
 use crate::support::decorated::{Decorated, Hooks};
 
@@ -114,6 +116,92 @@ levels!(levels "levels" LevelMeasured);
 levels!(again "levels-again" LevelMeasured);
 levels!(dry "dry-wells" WellDriedUp);
 
+/// A projection that tells how far it has come.
+mod told {
+    use std::sync::LazyLock;
+
+    use cqrs_core::prelude::*;
+    use tokio::sync::watch;
+
+    use super::wells::LevelMeasured;
+
+    cqrs_core::module!();
+
+    /// The position of the last event that was folded.
+    pub static FOLDED: LazyLock<watch::Sender<u64>> = LazyLock::new(watch::Sender::default);
+
+    #[derive(ReadModel, Clone, Serialize, Deserialize)]
+    pub struct Level {
+        #[key]
+        pub well: u32,
+    }
+
+    pub struct Levels;
+
+    #[projection(name = "told-levels", version = 1)]
+    impl Levels {
+        #[on]
+        fn measured(event: &LevelMeasured, recorded: &Recorded, levels: &mut Views<Level>) {
+            levels.put(Level { well: event.well });
+            FOLDED.send_replace(recorded.position.get());
+        }
+    }
+}
+
+/// Commits that wait until an event after their page is folded, if there is one.
+struct Patient {
+    head: u64,
+}
+
+impl Hooks<Memory> for Patient {
+    fn commit<'a>(
+        &'a self,
+        store: &'a Memory,
+        batch: ViewBatch,
+    ) -> BoxFuture<'a, Result<(), ViewCommitError>> {
+        Box::pin(async move {
+            let to = batch.to.position.get();
+            let mut folded = told::FOLDED.subscribe();
+            let next = folded.wait_for(|folded| *folded > to || to + 1 >= self.head);
+            if batch.changes.is_empty() || timeout(LONG, next).await.is_ok() {
+                return store.commit(batch).await;
+            }
+            Err(ViewCommitError::Failed(unavailable()))
+        })
+    }
+}
+
+/// Commits of which every third fails, in turn before and after it is written.
+#[derive(Default)]
+struct Doubtful {
+    commits: AtomicU64,
+}
+
+impl Hooks<Memory> for Doubtful {
+    fn commit<'a>(
+        &'a self,
+        store: &'a Memory,
+        batch: ViewBatch,
+    ) -> BoxFuture<'a, Result<(), ViewCommitError>> {
+        Box::pin(async move {
+            let number = self.commits.fetch_add(1, Ordering::SeqCst);
+            if number % 6 != 2 {
+                store.commit(batch).await?;
+            }
+            if number % 3 == 2 {
+                return Err(ViewCommitError::Failed(unavailable()));
+            }
+            Ok(())
+        })
+    }
+}
+
+fn unavailable() -> StoreError {
+    StoreError::Unavailable {
+        reason: "it does not answer".into(),
+    }
+}
+
 /// What a process reads and loads.
 #[derive(Default)]
 struct Counts {
@@ -169,9 +257,16 @@ async fn measure(memory: &Memory, thousands: u32, wells: u32) {
 
 /// A process that counts what it does.
 fn counting(memory: &Memory) -> (Arc<Decorated<Memory, Counts>>, cqrs_core::app::Builder) {
+    hooked(memory, Counts::default())
+}
+
+fn hooked<H: Hooks<Memory>>(
+    memory: &Memory,
+    hooks: H,
+) -> (Arc<Decorated<Memory, H>>, cqrs_core::app::Builder) {
     let store = Arc::new(Decorated {
         store: Arc::new(memory.clone()),
-        hooks: Counts::default(),
+        hooks,
     });
     let builder = Dispatcher::builder().module(wells::module());
     (store.clone(), builder.store(store))
@@ -268,5 +363,38 @@ async fn the_views_of_a_page_are_loaded_together() {
             _ => assert!((1..=40).contains(&loads), "{loads} loads of 1,998 views"),
         }
         measure(&memory, 2, 1_998).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_folded_while_the_one_before_is_written() {
+    let memory = Memory::new();
+    measure(&memory, 10, 3_000).await;
+    let (_, builder) = hooked(&memory, Patient { head: 10_000 });
+    let app = builder
+        .module(told::module())
+        .build()
+        .await
+        .expect("builds");
+    app.wait_until_idle(LONG).await.expect("catches up");
+}
+
+/// A page that was folded on views whose write failed is folded again.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_event_counts_once_if_the_page_before_is_not_written() {
+    for wells in [10, 3_000] {
+        let memory = Memory::new();
+        measure(&memory, 40, wells).await;
+        let (store, builder) = hooked(&memory, Doubtful::default());
+        let app = builder
+            .module(levels::module())
+            .build()
+            .await
+            .expect("builds");
+        app.wait_until_idle(LONG).await.expect("catches up");
+        let total = app.query(levels::Total).await.expect("answers");
+        assert_eq!(total, 39_960, "each event once");
+        let commits = store.commits.load(Ordering::SeqCst);
+        assert!(commits > 6, "{commits} commits, of which some failed");
     }
 }

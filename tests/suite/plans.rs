@@ -1,4 +1,4 @@
-//! The plans of PostgreSQL for reads by tag: a connection keeps the plan that it has made for the first
+//! The plans of PostgreSQL for reads by tag and by type: a connection keeps the plan that it has made for the first
 //! read, perhaps of an empty log.
 
 use cqrs_conformance::StoreFixture;
@@ -34,18 +34,22 @@ const FILL: &str = "INSERT INTO cqrs.events \
                     NULL, NULL, '{}', 'a:1', 0 FROM generate_series(1, 5000) AS n; \
                     UPDATE cqrs.head SET position = 5000; ANALYZE cqrs.events";
 
+async fn plan(client: &Client, schema: &Schema, read: &str, params: &str) -> String {
+    let read = read.replace("cqrs.", &format!("{}.", schema.name()));
+    let explain = format!(
+        "DEALLOCATE ALL; PREPARE read AS {read}; EXPLAIN (COSTS OFF) EXECUTE read ({params})"
+    );
+    let answer = client.simple_query(&explain).await.expect("is explained");
+    let lines = answer.iter().filter_map(|message| match message {
+        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 async fn assert_by_tag(client: &Client, schema: &Schema) {
     for (read, params) in READS {
-        let read = read.replace("cqrs.", &format!("{}.", schema.name()));
-        let explain = format!(
-            "DEALLOCATE ALL; PREPARE read AS {read}; EXPLAIN (COSTS OFF) EXECUTE read ({params})"
-        );
-        let answer = client.simple_query(&explain).await.expect("is explained");
-        let lines = answer.iter().filter_map(|message| match message {
-            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0),
-            _ => None,
-        });
-        let plan = lines.collect::<Vec<_>>().join("\n");
+        let plan = plan(client, schema, read, params).await;
         assert!(plan.contains("Index Scan using events_by_tag"), "{plan}");
         assert!(plan.contains("Merge Append"), "{plan}");
         // Further tags are found in their own table first.
@@ -56,9 +60,25 @@ async fn assert_by_tag(client: &Client, schema: &Schema) {
     }
 }
 
+/// The events come from their key, block by block: nothing but the blocks is sorted.
+async fn assert_by_block(client: &Client, schema: &Schema) {
+    let read = include_str!("../../adapters/postgres/src/sql/read_typed.sql");
+    let plan = plan(client, schema, read, "0, 10, 10, ARRAY['noted']").await;
+    assert!(plan.contains("using type_blocks_pkey"), "{plan}");
+    assert!(
+        plan.contains("Index Scan using events_pkey on events\n"),
+        "{plan}"
+    );
+    assert_eq!(plan.matches("Sort Key").count(), 1, "{plan}");
+    assert!(plan.contains("Sort Key: blocks.block"), "{plan}");
+    for other in ["Seq Scan", "Bitmap", "Hash", "Merge Join", "Gather"] {
+        assert!(!plan.contains(other), "{other} in {plan}");
+    }
+}
+
 #[tokio::test]
-async fn events_of_a_tag_are_read_by_its_index_and_in_order() {
-    let name = "events_of_a_tag_are_read_by_its_index_and_in_order";
+async fn events_are_read_by_an_index_and_in_order() {
+    let name = "events_are_read_by_an_index_and_in_order";
     let Some(schema) = Schema::fresh(name, Options::default()) else {
         return;
     };
@@ -66,7 +86,9 @@ async fn events_of_a_tag_are_read_by_its_index_and_in_order() {
     let client = schema.client().await;
     client.batch_execute(SETTINGS).await.expect("is set");
     assert_by_tag(&client, &schema).await;
+    assert_by_block(&client, &schema).await;
     let fill = FILL.replace("cqrs.", &format!("{}.", schema.name()));
     client.batch_execute(&fill).await.expect("is filled");
     assert_by_tag(&client, &schema).await;
+    assert_by_block(&client, &schema).await;
 }

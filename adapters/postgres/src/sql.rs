@@ -117,6 +117,7 @@ statements!(
     read_items,
     read_to_fold,
     read_type_to_fold,
+    read_typed,
     recognize,
     release_keys,
     release_shards,

@@ -1,4 +1,10 @@
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
+
+use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::selection::next_event;
 use super::{ShardProgress, ShardSelection, SubscriptionPage};
@@ -38,9 +44,18 @@ pub(crate) struct HeldCheckpoint {
     /// The head of the log when the subscription resumed.
     pub(super) caught_up: Position,
     pub(super) progress: ShardProgress,
+    /// A batch that is being written. Until it is [settled](Self::settle), everything else is as before it.
+    begun: Option<BegunBatch>,
+}
+
+/// A batch that is being written by a task of its own, which is aborted when this is dropped.
+struct BegunBatch {
+    write: JoinSet<Result<(), ViewCommitError>>,
+    written: WrittenBatch,
 }
 
 /// What a batch changes besides views, to be noted once it is committed.
+#[derive(Clone)]
 pub(super) struct WrittenBatch {
     to: Checkpoint,
     parked: Vec<ParkedChange>,
@@ -106,6 +121,7 @@ impl HeldCheckpoint {
             view_incarnation,
             caught_up: Position::START,
             progress,
+            begun: None,
         })
     }
 
@@ -177,8 +193,83 @@ impl HeldCheckpoint {
         to: Position,
         changes: Vec<ViewChange>,
     ) -> Result<(), ViewCommitError> {
+        self.settle().await?;
         let batch = self.batch(page, to, changes)?;
         self.write(batch).await
+    }
+
+    /// Begins to [commit](Self::commit) a page, once the batch before it is written. The commit counts when
+    /// it is [settled](Self::settle).
+    ///
+    /// # Errors
+    /// As [`settle`](Self::settle): those of the batch before.
+    pub(super) async fn begin_commit(
+        &mut self,
+        page: SubscriptionPage<'_>,
+        changes: Vec<ViewChange>,
+    ) -> Result<(), ViewCommitError> {
+        self.settle().await?;
+        let batch = self.batch(page, page.to, changes)?;
+        let written = WrittenBatch::of(&batch);
+        let views = self.views.clone();
+        let mut write = JoinSet::new();
+        write.spawn(async move { views.commit(batch).await }.in_current_span());
+        self.begun = Some(BegunBatch { write, written });
+        Ok(())
+    }
+
+    /// Waits until a batch that was begun is written, if there is one.
+    ///
+    /// # Errors
+    /// [`ViewCommitError`]. Nothing else can be committed then: the checkpoint has to be read again.
+    pub(super) async fn settle(&mut self) -> Result<(), ViewCommitError> {
+        let Some(BegunBatch { write, written }) = &mut self.begun else {
+            return Ok(());
+        };
+        let (written, outcome) = (written.clone(), write.join_next().await);
+        self.begun = None;
+        match outcome {
+            Some(Ok(outcome)) => outcome?,
+            Some(Err(ended)) => return Err(aborted(ended)),
+            None => return Err(aborted("nobody has begun it")),
+        }
+        self.committed(written);
+        Ok(())
+    }
+
+    /// The output of `work`. If that has to wait, a batch that was begun is settled meanwhile.
+    ///
+    /// # Errors
+    /// As [`settle`](Self::settle).
+    pub(super) async fn settle_during<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+    ) -> Result<T, ViewCommitError> {
+        let mut work = pin!(work);
+        let done = {
+            let mut settled = pin!(self.settle());
+            let first = poll_fn(|context| match work.as_mut().poll(context) {
+                Poll::Ready(output) => Poll::Ready(Ok(Some(output))),
+                Poll::Pending => {
+                    let settled = settled.as_mut().poll(context);
+                    settled.map(|settled| settled.map(|()| None))
+                }
+            });
+            first.await?
+        };
+        match done {
+            Some(output) => Ok(output),
+            None => Ok(work.await),
+        }
+    }
+
+    /// The position up to which everything is done, after a page up to `to` was handled.
+    pub(super) fn done(&self, to: Position) -> Position {
+        if self.begun.is_some() {
+            self.position.unwrap_or_default()
+        } else {
+            to
+        }
     }
 
     /// Commits a batch of this checkpoint.
@@ -195,6 +286,10 @@ impl HeldCheckpoint {
         page: SubscriptionPage<'_>,
         to: Position,
     ) -> Result<(), ViewCommitError> {
+        // The batch that is being written has it, too.
+        if self.begun.is_some() {
+            return Ok(());
+        }
         self.last_event = self.last_event(page, to);
         if to.since(self.lag_from) >= MAX_CHECKPOINT_LAG {
             self.commit_at(to).await?;
@@ -227,6 +322,7 @@ impl HeldCheckpoint {
             from: to,
             to,
             events: &[],
+            has_more: false,
         };
         self.commit(page, to, Vec::new()).await?;
         self.lag_from = to;
@@ -418,6 +514,13 @@ async fn stored(progress: &ShardProgress) -> Result<ShardData, StoreError> {
         checkpoint: state.checkpoint,
         ahead: state.ahead,
         parked,
+    })
+}
+
+/// The error of a batch whose task has ended without an answer.
+fn aborted(reason: impl ToString) -> ViewCommitError {
+    ViewCommitError::Failed(StoreError::Unavailable {
+        reason: format!("a commit was not answered: {}", reason.to_string()).into(),
     })
 }
 

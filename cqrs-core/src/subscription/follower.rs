@@ -24,7 +24,9 @@ pub(crate) trait Follower: Send + Sync {
     }
 
     /// Handles a page of events in order, up to the first one that fails, and commits the results
-    /// with the checkpoint. Without results, the checkpoint may stay where it is.
+    /// with the checkpoint. Without results, the checkpoint may stay where it is. If the page
+    /// [has more](SubscriptionPage::has_more) behind it and nothing failed, the commit may only have
+    /// [begun](HeldCheckpoint::begin_commit).
     fn handle<'a>(
         &'a self,
         page: SubscriptionPage<'a>,
@@ -40,6 +42,9 @@ pub(crate) struct SubscriptionPage<'a> {
     /// The position up to which the log was read.
     pub(crate) to: Position,
     pub(crate) events: &'a [Arc<Recorded>],
+    /// Whether more of the log is known to follow, so that the next page can be folded while the results of
+    /// this one are written.
+    pub(crate) has_more: bool,
 }
 
 /// The result of handling a page.

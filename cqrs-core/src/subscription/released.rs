@@ -96,6 +96,7 @@ impl Worker {
                     from,
                     to,
                     events: &events,
+                    has_more: false,
                 };
                 let span = follower.span(subscription, &events);
                 let handled = follower.handle(page, checkpoint).instrument(span).await?;

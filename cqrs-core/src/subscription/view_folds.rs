@@ -113,14 +113,18 @@ impl ViewFolds {
         }
     }
 
-    /// Folds a page of events until one fails or memory is full.
-    pub(super) async fn fold_page(&self, events: &[Arc<Recorded>]) -> Result<FoldedPage> {
+    /// Folds a page of events until one fails or memory is full. `None` if a changed view cannot be written,
+    /// and the page is to be folded by [`fold_each`](Self::fold_each).
+    pub(super) async fn fold_page(&self, events: &[Arc<Recorded>]) -> Option<FoldedPage> {
         let folded = self.fold_all(events, None, Check::Page).await;
-        // A view that many events of the page change is encoded once. Only if an encoding fails are
-        // the events folded again, with all encodings after each, to find the event to blame.
-        if let Ok(changes) = self.changes() {
-            return Ok(FoldedPage { changes, folded });
-        }
+        // A view that many events of the page change is encoded once.
+        let changes = self.changes().ok();
+        changes.map(|changes| FoldedPage { changes, folded })
+    }
+
+    /// Folds a page again from the views in the store, with all encodings after each event, to find the one
+    /// whose view cannot be written.
+    pub(super) async fn fold_each(&self, events: &[Arc<Recorded>]) -> Result<FoldedPage> {
         self.reset();
         let folded = self.fold_all(events, None, Check::EachEvent).await;
         let changes = self.changes()?;
@@ -340,11 +344,27 @@ impl ViewFolds {
     pub(super) fn committed(&self) {
         // They are valid until another worker moves the checkpoint. The next commit is then
         // refused, and `reset` follows.
-        let is_full = self.bytes() > MAX_BUFFERED_BYTES;
-        let keep = if is_full { 0 } else { MAX_BUFFERED_VIEWS };
+        let keep = if self.are_full() {
+            0
+        } else {
+            MAX_BUFFERED_VIEWS
+        };
         self.buffers
             .values()
             .for_each(|buffer| buffer.committed(keep));
+    }
+
+    /// Records that the changes are being written, and those before them are. As
+    /// [`committed`](Self::committed), but the changed views stay in memory in any case.
+    pub(super) fn begun(&self) {
+        self.buffers
+            .values()
+            .for_each(|buffer| buffer.begun(MAX_BUFFERED_VIEWS));
+    }
+
+    /// Whether the views in memory have to be dropped before anything else is folded.
+    pub(super) fn are_full(&self) -> bool {
+        self.bytes() > MAX_BUFFERED_BYTES
     }
 
     /// Discards all views in memory, with their changes. `is_first` if no event was ever folded.

@@ -239,6 +239,8 @@ impl Worker {
         let (reads, query) = (&self.following.reads, self.progress.query().clone());
         let mut log = Subscription::sharing(reads, self.log.clone(), query, from);
         let mut page_size = FIRST_PAGE_SIZE;
+        // Whether more is handled than is known to be written.
+        let mut is_unmarked = false;
         loop {
             // With a store in memory, no await below may ever be pending: yield to other tasks
             // here.
@@ -252,13 +254,25 @@ impl Worker {
             // A shutdown and the end of the lease take effect between two pages only: a page that has
             // begun is committed.
             let poll = unless(self.lease.over(epoch), log.poll(page_size));
-            let Some(polled) = unless(dismissed(follower, phases, from), poll).await else {
+            let polled = unless(dismissed(follower, phases, from), poll);
+            let Some(polled) = checkpoint.settle_during(polled).await? else {
+                checkpoint.settle().await?;
                 return Err(Interruption::ShutDown);
             };
             let Some(polled) = polled else {
+                checkpoint.settle().await?;
                 return Err(Interruption::LeaseEnded);
             };
-            let Some(page) = polled? else { continue };
+            let Some(page) = polled? else {
+                // After the last page, another one was expected.
+                if is_unmarked {
+                    checkpoint.settle().await?;
+                    checkpoint.mark_reached(from);
+                    is_unmarked = false;
+                }
+                continue;
+            };
+            let has_more = page.next.is_some();
             let (is_full, began) = (page.events.len() == page_size, Instant::now());
             let events = &*select(selection.as_ref(), page.events);
             let to = log.position();
@@ -271,11 +285,18 @@ impl Worker {
                 let patience = self.following.stuck_after;
                 self.progress.mark_pending(true, patience);
             }
-            let page = SubscriptionPage { from, to, events };
+            let page = SubscriptionPage {
+                from,
+                to,
+                events,
+                has_more,
+            };
             let handle = follower.handle(page, &mut checkpoint);
             let PageOutcome { to, failure } = handle.instrument(span).await?;
             checkpoint.handled(page, to).await?;
-            backoff.progressed(to);
+            let done = checkpoint.done(to);
+            is_unmarked = done < to;
+            backoff.progressed(done);
             // The results of the events before the failed one are committed already.
             if let Some(failure) = failure {
                 // An operator can then skip the failed event: the next one after the checkpoint.
@@ -287,7 +308,7 @@ impl Worker {
                 page_size = next_page_size(page_size, began.elapsed());
             }
             // After the commit: a query that waits for this position has to find its views written.
-            checkpoint.mark_reached(to);
+            checkpoint.mark_reached(done);
         }
     }
 }

@@ -1,7 +1,10 @@
 use std::any::{Any, TypeId};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hashbrown::hash_map::Entry;
+use hashbrown::{HashMap, HashSet};
 
 use super::encode::{broken, decode, encode};
 use super::key_filter::KeyFilter;
@@ -59,8 +62,8 @@ struct BufferState<V> {
     denies: bool,
     /// The changes of the current event, while the fold runs once more to be compared.
     set_aside: HashMap<String, Option<V>>,
-    /// Keys changed since the last commit, each of them in `folded`.
-    changed: HashSet<String>,
+    /// Keys changed since the last commit, each of them in `folded`, and marked there.
+    changed: Vec<String>,
     /// Keys that the current fold has asked for and that are not in memory.
     missing: HashSet<String>,
     /// The keys written since the store had no views, if it had none and nobody else writes any. Any
@@ -80,6 +83,8 @@ struct BufferedView<V> {
     position: Position,
     /// Whether the store is known to have no view with this key.
     is_new: bool,
+    /// Whether it was changed since the last commit.
+    is_changed: bool,
 }
 
 /// The mean size of views, with their keys.
@@ -103,7 +108,7 @@ impl<V: ReadModel> ViewBuffer<V> {
             asked: BTreeMap::new(),
             denies: false,
             set_aside: HashMap::new(),
-            changed: HashSet::new(),
+            changed: Vec::new(),
             missing: HashSet::new(),
             written: None,
             loader: None,
@@ -201,9 +206,11 @@ impl<V: ReadModel> BufferState<V> {
 
     /// Whether the view already has the changes of the current event or of a later one.
     fn is_ahead(&self, key: &str) -> bool {
+        if self.commits == CommitMode::Atomic {
+            return false;
+        }
         let folded = self.folded.get(key);
-        self.commits == CommitMode::ByPosition
-            && folded.is_some_and(|view| view.position >= self.event)
+        folded.is_some_and(|view| view.position >= self.event)
     }
 
     /// Whether there is no view in the store, and never was one.
@@ -218,31 +225,61 @@ impl<V: ReadModel> BufferState<V> {
         self.asked.clear();
     }
 
-    /// Moves a change of the current event into `folded`.
+    /// Moves a change of the current event into `folded`. A view that is ahead ignores it: the store has it
+    /// already, from the commit that was interrupted.
     fn keep(&mut self, key: String, view: Option<V>) {
-        let folded = self.folded.get(&key);
-        let is_absent = folded.map_or_else(|| self.was_never_written(&key), |folded| folded.is_new);
-        let is_new = view.is_some() && folded.is_none_or(|folded| folded.view.is_none());
-        let before = folded.map_or(0, |folded| folded.bytes);
-        // The size of a view that was loaded stays as measured until it is written.
-        let bytes = match &view {
-            Some(view) if is_new => before.max(self.measured.of(&key, view)),
-            _ => before,
-        };
-        self.bytes = self.bytes - before + bytes;
+        if self.is_ahead(&key) {
+            return;
+        }
         // Written with the view, so that the event is not counted again after an interrupted
         // commit.
         let position = self.event;
-        let buffered = BufferedView {
-            view,
-            bytes,
-            position,
-            is_new: is_absent,
-        };
-        if let Some(written) = &mut self.written {
-            written.insert(&key);
+        let was_written = self.written.as_mut().map(|written| written.insert(&key));
+        match self.folded.entry(key) {
+            Entry::Vacant(entry) => {
+                let key = entry.key();
+                let view_bytes = view.as_ref().map(|view| self.measured.of(key, view));
+                let bytes = view_bytes.unwrap_or_default();
+                self.bytes += bytes;
+                self.changed.push(key.clone());
+                entry.insert(BufferedView {
+                    view,
+                    bytes,
+                    position,
+                    is_new: was_written == Some(false),
+                    is_changed: true,
+                });
+            }
+            Entry::Occupied(mut entry) => {
+                if !entry.get().is_changed {
+                    self.changed.push(entry.key().clone());
+                }
+                // The size of a view that was loaded stays as measured until it is written.
+                if let (None, Some(view)) = (&entry.get().view, &view) {
+                    let bytes = self.measured.of(entry.key(), view);
+                    let before = &mut entry.get_mut().bytes;
+                    self.bytes += bytes.saturating_sub(*before);
+                    *before = bytes.max(*before);
+                }
+                let folded = entry.into_mut();
+                folded.view = view;
+                folded.position = position;
+                folded.is_changed = true;
+            }
         }
-        self.folded.insert(key, buffered);
+    }
+
+    /// Takes the keys that were changed. Their views count as written from here on.
+    fn take_changed(&mut self) -> Vec<String> {
+        let is_atomic = self.commits == CommitMode::Atomic;
+        let changed = std::mem::take(&mut self.changed);
+        for key in &changed {
+            if let Some(folded) = self.folded.get_mut(key) {
+                folded.is_new = is_atomic && folded.view.is_none();
+                folded.is_changed = false;
+            }
+        }
+        changed
     }
 
     fn drop_folded(&mut self) {
@@ -370,6 +407,7 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
         let buffered = BufferedView {
             // One that is written by its position leaves that behind when it is deleted.
             is_new: body.is_none() && state.commits == CommitMode::Atomic,
+            is_changed: false,
             view,
             bytes,
             position,
@@ -399,15 +437,12 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
 
     fn commit_fold(&self) -> usize {
         let mut state = self.lock();
-        let current = std::mem::take(&mut state.current);
-        // A view that is ahead ignores the change: the store has it already, from the commit that
-        // was interrupted.
-        for (key, view) in current {
-            if !state.is_ahead(&key) {
-                state.changed.insert(key.clone());
-                state.keep(key, view);
-            }
+        // Given back with the memory that it has.
+        let mut current = std::mem::take(&mut state.current);
+        for (key, view) in current.drain() {
+            state.keep(key, view);
         }
+        state.current = current;
         state.forget_reads();
         state.bytes
     }
@@ -443,6 +478,7 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
                 bytes,
                 position,
                 is_new,
+                ..
             }) = folded.get_mut(key)
             {
                 is_unknown = *is_new;
@@ -469,15 +505,26 @@ impl<V: ReadModel> ErasedBuffer for ViewBuffer<V> {
 
     fn committed(&self, keep: usize) {
         let mut state = self.lock();
-        let is_atomic = state.commits == CommitMode::Atomic;
-        for key in std::mem::take(&mut state.changed) {
-            if let Some(folded) = state.folded.get_mut(&key) {
-                folded.is_new = is_atomic && folded.view.is_none();
-            }
-        }
+        state.take_changed();
         // None of them is dirty now, so all can be dropped and loaded again.
         if state.folded.len() > keep {
             state.drop_folded();
+        }
+    }
+
+    fn begun(&self, keep: usize) {
+        let mut state = self.lock();
+        let changed = state.take_changed();
+        if state.folded.len() <= keep {
+            return;
+        }
+        let mut folded = std::mem::take(&mut state.folded);
+        state.drop_folded();
+        for key in changed {
+            if let Some((key, view)) = folded.remove_entry(&key) {
+                state.bytes += view.bytes;
+                state.folded.insert(key, view);
+            }
         }
     }
 

@@ -56,6 +56,9 @@ pub(crate) trait ErasedBuffer: Send + Sync {
     fn changes(&self) -> Result<Vec<ViewChange>>;
     /// Records that the changes are written. At most `keep` views stay in memory.
     fn committed(&self, keep: usize);
+    /// Records that the changes are being written, and all before them are written. At most `keep` views
+    /// stay in memory, or else those that are being written.
+    fn begun(&self, keep: usize);
     /// Drops all views and changes.
     fn reset(&self);
 }

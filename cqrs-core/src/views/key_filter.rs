@@ -15,12 +15,16 @@ impl KeyFilter {
         Self(vec![0; words])
     }
 
-    pub(super) fn insert(&mut self, key: &str) {
+    /// Adds a key. Returns whether it may have been in the set.
+    pub(super) fn insert(&mut self, key: &str) -> bool {
+        let mut was_in = true;
         for (word, bit) in places(key) {
             if let Some(word) = self.0.get_mut(word) {
+                was_in &= *word & bit != 0;
                 *word |= bit;
             }
         }
+        was_in
     }
 
     /// Whether the key may be in the set. If not, it is not.

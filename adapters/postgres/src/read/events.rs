@@ -18,9 +18,14 @@ pub(crate) enum Selection {
     All,
     /// `read_tagged`, with each tag and its types. `None` for any type.
     Tagged(Vec<(String, Option<Vec<String>>)>),
+    /// `read_typed`, with the types. No item has tags.
+    Typed(Vec<String>),
     /// `read_items`, with the items that have tags, as JSON, and the types of the others.
     Items(String, Vec<String>),
 }
+
+/// Maximum number of rows that a statement is asked for. Some ask for one more of something.
+const MAX_ROWS: i64 = i64::MAX - 1;
 
 /// Whether the row has the head, in all of these statements: it has no event type.
 fn is_head(row: &Row) -> Result<bool, tokio_postgres::Error> {
@@ -50,8 +55,11 @@ impl Selection {
         }
         let (tagged, typed): (Vec<&EventQueryItem>, Vec<_>) =
             items.into_iter().partition(|item| !item.tags.is_empty());
-        let tagged: Vec<_> = tagged.into_iter().map(as_json).collect();
         let typed = typed.into_iter().flat_map(types).collect();
+        if tagged.is_empty() {
+            return Self::Typed(typed);
+        }
+        let tagged: Vec<_> = tagged.into_iter().map(as_json).collect();
         Self::Items(serde_json::Value::from(tagged).to_string(), typed)
     }
 
@@ -60,6 +68,7 @@ impl Selection {
         match self {
             Self::All => &sql.read_all,
             Self::Tagged(tagged) => &sql.read_tagged[tagged.len() - 1],
+            Self::Typed(_) => &sql.read_typed,
             Self::Items(..) => &sql.read_items,
         }
     }
@@ -74,8 +83,7 @@ impl Selection {
         let after = number(range.after);
         let up_to = range.up_to.map_or(i64::MAX, number);
         // One more than the page takes, to learn whether another event follows.
-        let limit =
-            i64::try_from(range.limit.max(1)).map_or(i64::MAX, |limit| limit.saturating_add(1));
+        let limit = row::count(range.limit.max(1)).min(MAX_ROWS - 1) + 1;
         let mut params: Vec<&(dyn ToSql + Sync)> = vec![&after, &up_to, &limit];
         match self {
             Self::All => {}
@@ -84,6 +92,7 @@ impl Selection {
                     params.extend([tag as &(dyn ToSql + Sync), types]);
                 }
             }
+            Self::Typed(types) => params.push(types),
             Self::Items(tagged, typed) => params.extend([tagged as &(dyn ToSql + Sync), typed]),
         }
         let answer = async {
