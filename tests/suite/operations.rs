@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use cqrs_core::app::{Builder, SubscriptionHealth, SubscriptionState};
+use cqrs_core::app::{Builder, Role, SubscriptionHealth, SubscriptionState};
 use cqrs_core::error::{OperationError, QueryErrorKind};
 use cqrs_core::prelude::*;
 use cqrs_core::store::{EventQuery, Position};
@@ -362,6 +362,34 @@ async fn a_pause_holds_in_all_processes_and_across_restarts() {
                 (status.behind, status.lag),
                 (0, Duration::ZERO),
                 "{status:?}"
+            );
+        }
+    })
+    .await;
+}
+
+/// The last event of the reaction is not the last one of the log, and its checkpoint stays there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_handles_nothing_counts_no_events_of_other_types_as_waiting() {
+    on_each_twice(letters::module(), |[first, second]| async move {
+        let worker = first.build().await.expect("builds");
+        post(&worker, 61).await;
+        idle(std::slice::from_ref(&worker)).await;
+        let web = second.roles([Role::Commands, Role::Queries]);
+        let web = web.build().await.expect("builds");
+        for app in [&web, &worker] {
+            let all = app.subscriptions().list().await.expect("is read");
+            let behind = all.iter().map(|status| (status.behind, status.lag));
+            assert!(behind.eq([(0, Duration::ZERO); 2]), "{all:?}");
+        }
+        worker.shutdown(LONG).await.expect("shuts down");
+        post(&web, 62).await;
+        let head = post(&web, 63).await.last();
+        let all = web.subscriptions().list().await.expect("is read");
+        for status in all {
+            assert!(
+                status.behind == 2 && !status.lag.is_zero(),
+                "{status:?} of {head}"
             );
         }
     })

@@ -268,7 +268,7 @@ async fn a_wait_that_fails_does_not_lose_the_receipt_of_the_command() {
         let text = error.to_string();
         let start = format!("the command `{id}` was carried out, and the wait for its events");
         assert!(text.starts_with(&start), "{text}");
-        assert!(text.ends_with("it is paused: inventory"), "{text}");
+        assert!(text.ends_with("until it is resumed: inventory"), "{text}");
         let WaitError::Recorded { receipt, error } = error else {
             panic!("{error}");
         };

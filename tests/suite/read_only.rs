@@ -171,7 +171,7 @@ async fn a_store_opened_for_reading_shows_a_pause_and_skipped_events() {
     }
     let answer = reader.query(Shelved).after(&receipt).await;
     let error = answer.expect_err("is paused").to_string();
-    assert!(error.ends_with("it is paused: inventory"), "{error}");
+    assert!(error.ends_with("until it is resumed: inventory"), "{error}");
     let operated = writer.subscriptions();
     let done = operated.skip("shelves", receipt.last(), "it is lost");
     done.await.expect("is skipped");

@@ -210,7 +210,7 @@ async fn a_process_without_the_role_is_operated_like_any_other() {
         let receipt = check_in(&web, 2).await;
         let answer = web.query(CountGuests {}).after(&receipt).await;
         let error = answer.expect_err("is paused").to_string();
-        assert!(error.ends_with("it is paused: inventory"), "{error}");
+        assert!(error.ends_with("until it is resumed: inventory"), "{error}");
         let resumed = web.subscriptions().resume("guests").await;
         resumed.expect("is resumed");
         let answer = web.query(CountGuests {}).after(&receipt).await;

@@ -340,11 +340,13 @@ impl Inner {
                 wanted: wanted.position(),
                 waited: max_wait,
                 failing: None,
+                paused: None,
                 stopped: None,
             },
         };
         Err(QueryError::from(NotCaughtUp {
             failing: Some(why),
+            paused: None,
             stopped: None,
             ..behind
         }))

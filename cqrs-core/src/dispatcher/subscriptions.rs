@@ -40,9 +40,10 @@ pub struct Subscriptions<'d> {
 pub struct SubscriptionStatus {
     /// The health of the subscription.
     pub health: SubscriptionHealth,
-    /// Number of positions up to the head of the log. Not all of their events concern the subscription.
+    /// Number of positions from the oldest event that is not handled to the head of the log. Not all of their
+    /// events concern the subscription. 0 if there is none.
     pub behind: u64,
-    /// Age of the oldest event that is not handled. Zero if there is none.
+    /// Age of that event. Zero if there is none.
     pub lag: Duration,
 }
 
@@ -70,9 +71,16 @@ impl Subscriptions<'_> {
             } else {
                 None
             };
-            let age = oldest.map(|time| now.duration_since(time));
+            let behind = |event: &Arc<Recorded>| {
+                // It may be later than the head was.
+                let head = head.max(event.position);
+                head.since(event.position.before())
+            };
+            let age = oldest
+                .as_ref()
+                .map(|event| now.duration_since(event.meta.time));
             all.push(SubscriptionStatus {
-                behind: health.behind(head),
+                behind: oldest.as_ref().map_or(0, behind),
                 lag: age
                     .map(Duration::try_from)
                     .and_then(Result::ok)
@@ -414,26 +422,27 @@ impl<'d> Subscriptions<'d> {
         }
     }
 
-    /// The time of the oldest event that is not handled, if there is one.
-    async fn oldest(&self, progress: &Progress) -> Result<Option<Timestamp>, StoreError> {
+    /// The oldest event that is not handled, if there is one.
+    async fn oldest(&self, progress: &Progress) -> Result<Option<Arc<Recorded>>, StoreError> {
         let log = &*self.inner.log;
         let subscription = progress.subscription();
         let store = progress.views().view_capabilities().shards;
-        let mut states = match (progress.partition(), store) {
-            (Some(_), Some(store)) => store.shards(subscription.to_owned()).await?,
-            _ => Vec::new(),
+        let mut states = match store {
+            Some(store) => store.shards(subscription.to_owned()).await?,
+            None => Vec::new(),
         };
         if states.is_empty() {
             states.push(ShardState::unclaimed(Shard::whole(subscription)));
         }
-        let mut oldest = None;
+        let mut oldest: Option<Arc<Recorded>> = None;
         for state in states {
             // This process may know more than is stored.
             let shard = progress.shard(state.shard.slices);
             let known = shard.map(|shard| shard.position());
             let position = known.unwrap_or_default().max(state.position());
             let next = next_of(progress, log, &state, position).await?;
-            oldest = oldest.into_iter().chain(next.map(|it| it.meta.time)).min();
+            let both = oldest.into_iter().chain(next);
+            oldest = both.min_by_key(|event| event.position);
         }
         Ok(oldest)
     }

@@ -399,6 +399,7 @@ impl Inner {
                 wanted,
                 waited: Duration::ZERO,
                 failing: None,
+                paused: None,
                 stopped: None,
             }));
         }

@@ -49,7 +49,7 @@ impl QueryError {
 }
 
 /// A projection or reaction did not reach the requested position in time. If an event keeps
-/// failing, or the worker has stopped, a retry does not help: see `dispatcher.health()`.
+/// failing, or it is paused or has stopped, a retry does not help: see `dispatcher.health()`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NotCaughtUp {
     /// `projection` or `reaction`.
@@ -64,7 +64,9 @@ pub struct NotCaughtUp {
     pub waited: Duration,
     /// The error, if an event keeps failing.
     pub failing: Option<String>,
-    /// The reason, if the worker has stopped. The call did not wait then.
+    /// The reason that an operator gave, if it is paused. The call did not wait then.
+    pub paused: Option<String>,
+    /// The reason, if it has stopped. The call did not wait then.
     pub stopped: Option<String>,
 }
 
@@ -99,8 +101,16 @@ impl fmt::Display for NotCaughtUp {
             wanted,
             waited,
             failing,
+            paused,
             stopped,
         } = self;
+        if let Some(reason) = paused {
+            return write!(
+                f,
+                "{kind} `{name}` is paused at position {at} and will not reach {wanted} until it is resumed: \
+                 {reason}"
+            );
+        }
         if let Some(reason) = stopped {
             return write!(
                 f,

@@ -26,21 +26,44 @@ impl Crew {
         log: Arc<dyn EventLog>,
         following: Following,
     ) -> Result<Self, StoreError> {
-        let shards = info.views.view_capabilities().shards;
-        let stored = match (info.partition, shards) {
-            (Some(_), Some(shards)) => shards.shards(info.subscription.clone()).await?,
-            _ => Vec::new(),
+        let stored = match info.views.view_capabilities().shards {
+            Some(shards) => shards.shards(info.subscription.clone()).await?,
+            None => Vec::new(),
         };
         let shards = shards_of(&info, &stored.iter().collect::<Vec<_>>())
             .unwrap_or_else(|| vec![Slices::ALL])
             .into_iter()
             .map(|slices| ShardProgress::new(info.clone(), slices))
             .collect();
-        Ok(Self {
+        let crew = Self {
             progress: Progress::new(info, shards),
             log,
             following,
-        })
+        };
+        for state in &stored {
+            if let Some(shard) = crew.progress.shard(state.shard.slices) {
+                crew.show(&shard, state).await;
+            }
+        }
+        Ok(crew)
+    }
+
+    /// Shows what no worker of this process is about to find out: nobody may handle a halted shard.
+    async fn show(&self, shard: &ShardProgress, stored: &ShardState) {
+        shard.mark_parked_count(stored.parked);
+        if stored.halt.is_some() {
+            shard.mark_halted(stored.halt.as_ref());
+            // A failed read is repeated once somebody waits for the position.
+            let _ = self.show_position(shard).await;
+        }
+    }
+
+    async fn show_position(&self, shard: &ShardProgress) -> Result<(), StoreError> {
+        let log = self.log.clone();
+        let checkpoint = HeldCheckpoint::read(log, Epoch::UNCLAIMED, shard.clone()).await?;
+        let resumption = checkpoint.resume(shard.query()).await?;
+        checkpoint.mark_started(resumption.from);
+        Ok(())
     }
 
     pub(crate) fn progress(&self) -> &Progress {

@@ -15,11 +15,11 @@ pub struct SubscriptionHealth {
     pub position: Position,
     /// Current state. Of several shards, that of the one that needs the most attention.
     pub state: SubscriptionState,
-    /// The shards, if it is [divided](crate::app::Subscriptions::divide) into several.
+    /// The shards: a single one, unless it is [divided](crate::app::Subscriptions::divide).
     pub shards: Vec<ShardHealth>,
 }
 
-/// Health of a part of a projection or reaction.
+/// Health of a shard of a projection or reaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShardHealth {
     /// The slices of the shard.

@@ -244,7 +244,7 @@ impl Progress {
         }
     }
 
-    /// Waits until everything up to `wanted` is done, for at most `within`. Fails at once if a
+    /// Waits until everything up to `wanted` is done, for at most `within`. Fails earlier if a
     /// worker ends or is halted. Returns the incarnation of the view store in which it is done.
     pub(crate) async fn wait_for(
         &self,
@@ -313,28 +313,31 @@ impl Progress {
     ) -> NotCaughtUp {
         let state = state_of(shards);
         let why = Some(state.to_string());
-        let (failing, stopped) = match state {
-            SubscriptionState::CatchingUp
-            | SubscriptionState::Running
-            | SubscriptionState::Standby
-            | SubscriptionState::Parked { .. }
-            | SubscriptionState::Rebuilding { .. } => (None, None),
-            SubscriptionState::Failing { .. }
-            | SubscriptionState::Stuck { .. }
-            | SubscriptionState::Unattended => (why, None),
-            SubscriptionState::Paused { .. }
-            | SubscriptionState::Stopped { .. }
-            | SubscriptionState::Ended { .. } => (None, why),
-        };
-        NotCaughtUp {
+        let mut error = NotCaughtUp {
             kind: self.info.kind.as_str(),
             name: self.info.name,
             at: position_of(shards),
             wanted,
             waited: within,
-            failing,
-            stopped,
+            failing: None,
+            paused: None,
+            stopped: None,
+        };
+        match state {
+            SubscriptionState::CatchingUp
+            | SubscriptionState::Running
+            | SubscriptionState::Standby
+            | SubscriptionState::Parked { .. }
+            | SubscriptionState::Rebuilding { .. } => {}
+            SubscriptionState::Failing { .. }
+            | SubscriptionState::Stuck { .. }
+            | SubscriptionState::Unattended => error.failing = why,
+            SubscriptionState::Paused { reason, .. } => error.paused = Some(reason),
+            SubscriptionState::Stopped { .. } | SubscriptionState::Ended { .. } => {
+                error.stopped = why;
+            }
         }
+        error
     }
 
     pub(crate) fn health(&self) -> SubscriptionHealth {
@@ -352,10 +355,7 @@ impl Progress {
                 ) => SubscriptionState::Rebuilding { progress, is_held },
                 (state, _) => state,
             },
-            shards: match &*shards {
-                [_] => Vec::new(),
-                several => several.iter().map(ShardProgress::health).collect(),
-            },
+            shards: shards.iter().map(ShardProgress::health).collect(),
         }
     }
 

@@ -40,6 +40,8 @@ struct ProgressState {
     halt: Option<Halt>,
     /// Number of times that this process has changed that, or read it.
     halts: u64,
+    /// The reads of what another process has done.
+    looks: Looks,
     /// Since when no process handles the shard, if this one observes that.
     unowned_since: Option<Instant>,
     /// Whether that is for too long.
@@ -50,6 +52,15 @@ struct ProgressState {
     is_parked_current: bool,
     /// The next event, while it is handled or waits for another process.
     pending: Option<PendingEvent>,
+}
+
+/// Reads of the stored checkpoint, by their numbers.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Looks {
+    /// The last one that has begun.
+    begun: u64,
+    /// The last one that has succeeded.
+    done: u64,
 }
 
 /// The stored checkpoint, as far as this process knows. The views change only when it moves.
@@ -70,6 +81,7 @@ impl ShardProgress {
             status: SubscriptionState::CatchingUp,
             halt: None,
             halts: 0,
+            looks: Looks::default(),
             unowned_since: None,
             is_unattended: false,
             parked: 0,
@@ -201,6 +213,26 @@ impl ShardProgress {
             });
             self.mark(position, incarnation, SubscriptionState::Standby);
         }
+    }
+
+    /// Records that a read of the stored checkpoint begins, and returns its number.
+    pub(super) fn begin_look(&self) -> u64 {
+        let mut number = 0;
+        self.state.send_if_modified(|state| {
+            state.looks.begun += 1;
+            number = state.looks.begun;
+            false
+        });
+        number
+    }
+
+    /// Records that the position is that of a read with this number.
+    pub(super) fn mark_looked(&self, number: u64) {
+        self.state.send_if_modified(|state| {
+            state.looks.done = number;
+            // Others wait for the position.
+            state.halt.is_some()
+        });
     }
 
     /// Records that this process no longer handles the events.
@@ -389,13 +421,16 @@ impl ShardProgress {
     }
 
     /// Waits until everything up to `wanted` is done, for at most `within`, and returns the incarnation
-    /// of the view store in which it is. `None` if that takes longer, and at once if the worker ends or
-    /// is halted.
+    /// of the view store in which it is. `None` if that takes longer, and earlier if the worker ends, or is
+    /// halted: then, as soon as the worker has read how far the shard is.
     pub(super) async fn wait_for(&self, wanted: Position, within: Duration) -> Option<Incarnation> {
         let mut state = self.state.subscribe();
         let _waiter = self.waiters.subscribe();
         self.wanted.notify_one();
-        let ended = state.wait_for(|state| self.position_in(state) >= wanted || state.is_over());
+        // One that has begun already may have read what was before.
+        let begun = state.borrow().looks.begun;
+        let ended =
+            state.wait_for(|state| self.position_in(state) >= wanted || state.is_over_since(begun));
         match tokio::time::timeout(within, ended).await {
             Ok(Ok(state)) if self.position_in(&state) >= wanted => Some(state.incarnation),
             _ => None,
@@ -463,9 +498,10 @@ impl ProgressState {
         matches!(self.status, SubscriptionState::Ended { .. })
     }
 
-    /// Whether the position stays where it is, for as long as one can tell.
-    fn is_over(&self) -> bool {
-        self.is_ended() || self.halt.is_some()
+    /// Whether the position stays where it is, for as long as one can tell, and was read after the look with
+    /// this number had begun.
+    fn is_over_since(&self, begun: u64) -> bool {
+        self.is_ended() || (self.halt.is_some() && self.looks.done > begun)
     }
 }
 

@@ -21,8 +21,8 @@ const MAX_WATCH_PAUSE: Duration = Duration::from_millis(250);
 /// Time between two looks for the owner of a shard while somebody waits for it.
 const DOUBT_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A worker whose shard another process holds. The checkpoint is its progress: as of the last roster,
-/// and read from the store while somebody waits.
+/// A worker whose shard another process holds, or none since it is halted. The checkpoint is its progress: as
+/// of the last roster, and read from the store while somebody waits.
 pub(super) struct Standby<'w> {
     worker: &'w Worker,
     /// The log in which the checkpoint's events were found.
@@ -168,6 +168,7 @@ impl<'w> Standby<'w> {
     /// event concerns it.
     async fn look(&mut self) -> Result<(), StoreError> {
         let Worker { progress, log, .. } = self.worker;
+        let number = progress.begin_look();
         let incarnation = progress.view_incarnation();
         let checkpoint = self.worker.checkpoint(Epoch::UNCLAIMED).await?;
         let position = self.verify(&checkpoint).await?;
@@ -188,6 +189,7 @@ impl<'w> Standby<'w> {
         let next = next_event(&**log, progress.query(), selection.as_ref(), range).await?;
         *up_to = next.none_up_to;
         progress.mark_standby(*up_to, incarnation);
+        progress.mark_looked(number);
         progress.mark_pending(next.event.is_some(), self.worker.following.stuck_after);
         progress.mark_checkpoint(position, incarnation);
         Ok(())
