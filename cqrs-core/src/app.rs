@@ -36,7 +36,7 @@ pub use crate::dispatcher::{
     After, Answer, Bookmark, Builder, Comparison, Dispatcher, ExecuteAndWaitCall, ExecuteCall,
     Health, History, Named, ProbeResult, QueryCall, Rebuild, Receipt, Session, ShardHealth,
     StateCacheHealth, StateCall, SubscriptionHealth, SubscriptionKind, SubscriptionState,
-    SubscriptionStatus, Subscriptions, Unfinished, WaitError, Watch,
+    SubscriptionStatus, Subscriptions, Unfinished, VersionHealth, WaitError, Watch,
 };
 pub use crate::module::Module;
 pub use crate::wiring::{

@@ -18,7 +18,7 @@ use crate::support::sources::{parsed, root, rust_files};
 ///
 /// For authors of stores: 23 for a log, 10 for its capabilities, 15 for a view store, 16 for the shards of
 /// subscriptions, 7 for versions of projections, 4 for transactions and readers, 3 for statements of handlers.
-const NAMES_FOR_PROGRAMS: usize = 92;
+const NAMES_FOR_PROGRAMS: usize = 93;
 const NAMES_FOR_STORES: usize = 81;
 
 /// Crates whose types are named apart from each other.

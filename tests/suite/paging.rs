@@ -222,6 +222,23 @@ async fn a_cursor_of_another_order_is_invalid() {
     .await;
 }
 
+/// It would look like the end.
+#[tokio::test]
+async fn a_page_of_no_views_is_invalid() {
+    on_each(module(), |app| async move {
+        shelve_all(&app, library()).await;
+        let refused = app.query(list(0)).await.expect_err("is refused");
+        let QueryErrorKind::Invalid(invalid) = refused.kind() else {
+            panic!("{refused}");
+        };
+        assert_eq!(
+            invalid.reason,
+            "a page of 0 views has no next one: take at least 1"
+        );
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_text_that_is_no_cursor_is_invalid() {
     let app = Dispatcher::builder().module(module()).store(Memory::new());

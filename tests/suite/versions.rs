@@ -5,4 +5,5 @@ mod answers;
 mod at_size;
 mod changes;
 mod operations;
+mod parked;
 mod programs;

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 use crate::error::Rebuilding;
 use crate::handler::ModelType;
 use crate::store::{ModelSchema, ProjectionVersion};
-use crate::subscription::{Build, Progress};
+use crate::subscription::{Build, Progress, VersionHealth};
 use crate::wiring::PlannedProjection;
 
 /// The version of a projection that answers the queries of this process: its own one, once that has been
@@ -117,6 +117,18 @@ impl AnsweringVersion {
         let former = self.answer.send_replace(answering);
         if let Answering::Earlier(earlier) = former {
             earlier.progress.mark_ended(SUPERSEDED);
+        }
+    }
+
+    /// Health of the earlier version, if that answers.
+    pub(super) fn earlier_health(&self) -> Option<VersionHealth> {
+        match &*self.answer.borrow() {
+            Answering::Earlier(earlier) => Some(VersionHealth {
+                version: earlier.version,
+                position: earlier.progress.position(),
+                state: earlier.progress.health().state,
+            }),
+            Answering::Own | Answering::None => None,
         }
     }
 

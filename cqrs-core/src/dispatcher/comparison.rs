@@ -45,7 +45,7 @@ pub struct Comparison {
     /// Number of keys whose views differ, or are in one version only, at a position that both versions had
     /// reached.
     pub different: u64,
-    /// Up to 100 of them, each with the name of its read model.
+    /// Up to 100 of them, each with the name of its read model: the first ones that were found.
     pub keys: Vec<(String, String)>,
     /// Number of keys whose views differed at each look, and had changed since the look before: events
     /// were recorded faster than views can be compared.

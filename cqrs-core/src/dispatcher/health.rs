@@ -1,6 +1,6 @@
 use super::{Inner, StateCacheHealth};
 use crate::store::Position;
-use crate::subscription::{Progress, SubscriptionHealth};
+use crate::subscription::SubscriptionHealth;
 
 /// Health of a dispatcher. Returned by [`Dispatcher::health`](super::Dispatcher::health).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,11 +23,22 @@ impl Health {
 
 impl Inner {
     pub(crate) fn health(&self) -> Health {
-        let subscriptions = self.workers.iter().map(Progress::health).collect();
+        let places = 0..self.workers.len();
         Health {
             head: self.log.heads().position(),
-            subscriptions,
+            subscriptions: places
+                .map(|place| self.subscription_health(place))
+                .collect(),
             state_cache: self.decisions.cache_health(),
+        }
+    }
+
+    /// Health of the projection or reaction at this place, with that of the version that answers.
+    pub(super) fn subscription_health(&self, place: usize) -> SubscriptionHealth {
+        let answering = self.answering.get(place).and_then(Option::as_ref);
+        SubscriptionHealth {
+            answered_by: answering.and_then(|it| it.earlier_health()),
+            ..self.workers[place].health()
         }
     }
 }

@@ -52,7 +52,7 @@ pub use watch::{Answer, Watch};
 
 pub use crate::decision::{After, Bookmark, Receipt, StateCacheHealth};
 pub use crate::subscription::{
-    ShardHealth, SubscriptionHealth, SubscriptionKind, SubscriptionState,
+    ShardHealth, SubscriptionHealth, SubscriptionKind, SubscriptionState, VersionHealth,
 };
 
 pub(crate) use inner::Inner;

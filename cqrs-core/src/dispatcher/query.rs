@@ -72,7 +72,8 @@ impl<'d, Q> QueryCall<'d, Q> {
     /// Waits until the query's read models include the events of a command, which is given by its
     /// [`Receipt`](super::Receipt) or by a [`Bookmark`]. Either may come from another process. One of
     /// another log fails the query as invalid. If a projection has [parked](super::Subscriptions::parked) the
-    /// id of one of the events, the query fails at once with [`QueryErrorKind::Parked`].
+    /// id of one of the events, the query fails at once with [`QueryErrorKind::Parked`]; of several commands, the
+    /// last 16 are looked up.
     ///
     /// [`QueryErrorKind::Parked`]: crate::error::QueryErrorKind::Parked
     pub fn after(mut self, command: impl After) -> Self {

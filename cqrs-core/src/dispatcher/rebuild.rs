@@ -54,18 +54,24 @@ impl Rebuild<'_> {
     /// Dropping the future loses nothing, so it can be used in `select!`.
     ///
     /// # Errors
-    /// [`OperationError::Paused`] and [`OperationError::Stopped`] if its events are not handled.
+    /// [`OperationError::Paused`] and [`OperationError::Stopped`] if its events are not handled, and
+    /// [`OperationError::Incomplete`] if it is complete but for the events of parked ids.
     pub async fn next(&mut self) -> Option<Result<RebuildProgress, OperationError>> {
         if self.is_over {
             return None;
         }
         loop {
             let build = *self.builds.borrow_and_update();
-            let Some(Build { progress, is_held }) = build else {
+            let Some(Build {
+                progress,
+                is_held,
+                parked,
+            }) = build
+            else {
                 self.is_over = true;
                 return None;
             };
-            if let Some(error) = self.halted() {
+            if let Some(error) = self.halted(parked) {
                 self.is_over = true;
                 return Some(Err(error));
             }
@@ -87,9 +93,13 @@ impl Rebuild<'_> {
         }
     }
 
-    /// The error of a version whose events are not handled.
-    fn halted(&self) -> Option<OperationError> {
+    /// The error of a version whose events are not handled, or not all of them.
+    fn halted(&self, parked: u64) -> Option<OperationError> {
         let name = self.progress.name();
+        if parked > 0 {
+            let keys = parked;
+            return Some(OperationError::Incomplete { name, keys });
+        }
         match self.progress.health().state {
             SubscriptionState::Paused { reason, .. } => {
                 Some(OperationError::Paused { name, reason })

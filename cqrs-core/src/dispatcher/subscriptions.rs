@@ -13,7 +13,7 @@ use crate::store::{
     Checkpoint, Division, EventLogExt, EventQuery, Halt, HaltKind, LastEvent, ParkedKey, Position,
     ReadRange, Recorded, Relocation, Shard, ShardState, SkippedEvent, StoreError,
 };
-use crate::subscription::{Progress, SubscriptionHealth};
+use crate::subscription::{Progress, SubscriptionHealth, projection_subscription};
 
 /// Interval between two looks at a shard that its owner has to release.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -64,8 +64,8 @@ impl Subscriptions<'_> {
         let head = self.inner.log.head().await?;
         let now = self.inner.decisions.now().unwrap_or_else(|_| now());
         let mut all = Vec::with_capacity(self.inner.workers.len());
-        for progress in &self.inner.workers {
-            let health = progress.health();
+        for (place, progress) in self.inner.workers.iter().enumerate() {
+            let health = self.inner.subscription_health(place);
             let oldest = if health.position < head {
                 self.oldest(progress).await?
             } else {
@@ -301,7 +301,7 @@ impl Subscriptions<'_> {
     }
 
     /// The parked keys of a projection or reaction with `on_failure = "park"`, in the order of their first
-    /// events, each with the error of that event.
+    /// events, each with the error of that event. Of a projection, those of this program's version.
     ///
     /// # Errors
     /// When the store fails, or there is no projection or reaction with this name.
@@ -324,6 +324,7 @@ impl Subscriptions<'_> {
         match shards.release(Some(key.clone()), None).await? {
             0 => Err(OperationError::NotParked {
                 name: shards.name(),
+                by: self.other_version_with(&shards, &key).await?,
                 key,
             }),
             _ => Ok(()),
@@ -420,6 +421,27 @@ impl<'d> Subscriptions<'d> {
                 known: workers.iter().map(Progress::name).collect(),
             }),
         }
+    }
+
+    /// The version of the projection that has parked this key, if it is not that of the program.
+    async fn other_version_with(
+        &self,
+        shards: &StoredShards<'_>,
+        key: &str,
+    ) -> Result<Option<u32>, OperationError> {
+        // A reaction has no versions.
+        let Ok(versions) = self.versioned(shards.name()) else {
+            return Ok(None);
+        };
+        let stored = versions.read().await?;
+        for other in stored.iter().filter(|it| it.version != versions.version) {
+            let subscription = projection_subscription(shards.name(), other.version);
+            let parked = shards.store.parked(Shard::whole(subscription)).await?;
+            if parked.iter().any(|it| it.key == key) {
+                return Ok(Some(other.version));
+            }
+        }
+        Ok(None)
     }
 
     /// The oldest event that is not handled, if there is one.

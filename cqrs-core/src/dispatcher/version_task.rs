@@ -134,12 +134,33 @@ impl VersionTask {
         let head = log.heads().position().max(head);
         let mut all = versions.iter();
         let own = all.find(|it| it.version == self.answering.version());
-        let is_held = own.is_some_and(|it| it.is_held);
+        // Its views lack the events of parked ids, which those of the live version may have.
+        let parked = if is_complete {
+            self.count_parked().await?
+        } else {
+            0
+        };
+        let is_held = parked > 0 || own.is_some_and(|it| it.is_held);
         progress.mark_build(Some(Build {
             progress: RebuildProgress::new(position, head, self.rate.at(position)),
             is_held: is_held && is_complete,
+            parked,
         }));
         Ok(is_complete && !is_held && own.is_some())
+    }
+
+    /// The number of parked ids of the program's version, as stored.
+    async fn count_parked(&self) -> Result<u64, StoreError> {
+        let progress = self.answering.own();
+        let shards = progress.views().view_capabilities().shards;
+        let (Some(shards), Some(_)) = (shards, progress.partition()) else {
+            return Ok(0);
+        };
+        if progress.has_none_parked() {
+            return Ok(0);
+        }
+        let stored = shards.shards(progress.subscription().to_owned()).await?;
+        Ok(stored.iter().map(|state| state.parked).sum())
     }
 
     /// Makes the program's version the live one.

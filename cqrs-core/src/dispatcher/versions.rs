@@ -9,6 +9,7 @@ use crate::error::OperationError;
 use crate::handler::table_of;
 use crate::store::{
     EventLogExt, ProjectionVersion, VersionChange, VersionRemoval, VersionStep, VersionStore,
+    WorkerId,
 };
 use crate::subscription::{Progress, projection_subscription};
 
@@ -85,7 +86,8 @@ impl Subscriptions<'_> {
     /// seconds after another one became live.
     ///
     /// # Errors
-    /// [`OperationError::InUse`] if it is live, or a process handles its events.
+    /// [`OperationError::Live`] if it is live; [`OperationError::InUse`], with the workers that handle its
+    /// events, if a process does.
     pub async fn drop(&self, name: &str, version: u32) -> Result<(), OperationError> {
         let versions = self.versioned(name)?;
         let stored = versions.read().await?;
@@ -102,7 +104,7 @@ impl Subscriptions<'_> {
             tables,
         };
         if !versions.store.remove_version(removal).await? {
-            return Err(OperationError::InUse { name, version });
+            return Err(versions.in_use(version).await?);
         }
         Ok(())
     }
@@ -166,6 +168,33 @@ impl StoredVersions<'_> {
             name: self.progress.name(),
             version: self.version,
         }
+    }
+
+    /// The error of a version that cannot be dropped.
+    async fn in_use(&self, version: u32) -> Result<OperationError, OperationError> {
+        let name = self.progress.name();
+        let stored = self.read().await?;
+        let Some(found) = stored.iter().find(|it| it.version == version) else {
+            return Ok(self.unknown(version));
+        };
+        if found.is_live {
+            return Ok(OperationError::Live { name, version });
+        }
+        let shards = match self.progress.views().view_capabilities().shards {
+            Some(shards) => {
+                let subscription = projection_subscription(name, version);
+                shards.shards(subscription).await?
+            }
+            None => Vec::new(),
+        };
+        let mut owners: Vec<WorkerId> = shards.iter().filter_map(|state| state.owner).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        Ok(OperationError::InUse {
+            name,
+            version,
+            owners,
+        })
     }
 
     pub(super) fn unknown(&self, version: u32) -> OperationError {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::store::{Position, Slices, StoreError};
+use crate::store::{Position, Slices, StoreError, WorkerId};
 
 /// The error of an operation on a projection or reaction.
 #[derive(Clone, Error)]
@@ -47,11 +47,13 @@ pub enum OperationError {
         /// The name of the tag by which it is divided.
         stored: String,
     },
-    /// The key is not parked.
-    #[error("`{name}` has not parked `{key}`: `parked` lists the keys that it has")]
+    /// The key is not parked, or not in the version of this program.
+    #[error("`{name}` has not parked `{key}`{}", others_of(*.by))]
     NotParked {
         /// Name of the projection or reaction.
         name: &'static str,
+        /// Another version of the projection that has parked it.
+        by: Option<u32>,
         /// The requested key.
         key: String,
     },
@@ -164,15 +166,39 @@ pub enum OperationError {
         /// The head of the log.
         head: Position,
     },
-    /// The version is live, or a process handles its events.
+    /// The version is complete, but its read models lack the events of parked ids, so it does not become live
+    /// by itself.
     #[error(
-        "version {version} of projection `{name}` is in use: it is live, or a process handles its events"
+        "projection `{name}` is complete, except for the events of {keys} parked ids: `release` them, or \
+         `switch` to it as it is"
+    )]
+    Incomplete {
+        /// Name of the projection.
+        name: &'static str,
+        /// Number of parked ids.
+        keys: u64,
+    },
+    /// The version cannot be dropped: it is live.
+    #[error("version {version} of projection `{name}` is live: `switch` to another one first")]
+    Live {
+        /// Name of the projection.
+        name: &'static str,
+        /// The version.
+        version: u32,
+    },
+    /// The version cannot be dropped: processes that have its code handle its events, or are ready to.
+    #[error(
+        "version {version} of projection `{name}` is in use by {}: shut down the processes whose program has \
+         this version; one that crashed counts until its lease has ended",
+        by_owners(owners)
     )]
     InUse {
         /// Name of the projection.
         name: &'static str,
         /// The version.
         version: u32,
+        /// Those that own its shards now. Others may be ready to take over.
+        owners: Vec<WorkerId>,
     },
     /// A store failed. A change may have been stored.
     #[error(transparent)]
@@ -180,6 +206,31 @@ pub enum OperationError {
 }
 
 crate::debug_as_report!(OperationError);
+
+/// Where to look for a key.
+fn others_of(version: Option<u32>) -> String {
+    version.map_or_else(
+        || ": `parked` lists the keys that it has".to_owned(),
+        |version| {
+            format!(
+                " in the version of this program, but in version {version}: release it with a program of \
+                 that version"
+            )
+        },
+    )
+}
+
+/// Those that handle the events of a version.
+fn by_owners(owners: &[WorkerId]) -> String {
+    match owners {
+        [] => "processes that are about to handle its events".to_owned(),
+        [owner] => format!("the process with the worker {owner}"),
+        several => {
+            let workers: Vec<String> = several.iter().map(WorkerId::to_string).collect();
+            format!("the processes with the workers {}", workers.join(", "))
+        }
+    }
+}
 
 /// The next event.
 fn in_words(position: Option<Position>) -> String {

@@ -4,6 +4,18 @@ use crate::Timestamp;
 use crate::error::RebuildProgress;
 use crate::store::{Halt, HaltKind, Position, Slices};
 
+/// Health of the live version of a projection, whose code this program does not have. Queries are answered from
+/// it as long as the version of the program is being built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionHealth {
+    /// The version.
+    pub version: u32,
+    /// Position up to which every event has been handled, by processes with its code.
+    pub position: Position,
+    /// Current state, as this process observes it.
+    pub state: SubscriptionState,
+}
+
 /// Health of a projection or reaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriptionHealth {
@@ -17,6 +29,8 @@ pub struct SubscriptionHealth {
     pub state: SubscriptionState,
     /// The shards: a single one, unless it is [divided](crate::app::Subscriptions::divide).
     pub shards: Vec<ShardHealth>,
+    /// The live version, if it answers the queries of this process in place of the program's own one.
+    pub answered_by: Option<VersionHealth>,
 }
 
 /// Health of a shard of a projection or reaction.
@@ -125,9 +139,11 @@ impl fmt::Display for SubscriptionKind {
 }
 
 impl SubscriptionHealth {
-    /// Whether all of its events are handled, here or in another process.
+    /// Whether all of its events are handled, here or in another process: also those of the version that
+    /// answers queries, if that is another one.
     pub fn is_ok(&self) -> bool {
-        self.state.is_ok()
+        let mut answering = self.answered_by.iter();
+        self.state.is_ok() && answering.all(|version| version.state.is_ok())
     }
 
     /// Number of positions between this subscription and `head`.

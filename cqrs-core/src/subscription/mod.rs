@@ -33,7 +33,9 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-pub use health::{ShardHealth, SubscriptionHealth, SubscriptionKind, SubscriptionState};
+pub use health::{
+    ShardHealth, SubscriptionHealth, SubscriptionKind, SubscriptionState, VersionHealth,
+};
 
 pub(crate) use backoff::Backoff;
 pub(crate) use checkpoint::HeldCheckpoint;

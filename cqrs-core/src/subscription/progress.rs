@@ -26,8 +26,10 @@ pub(crate) struct Progress {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Build {
     pub(crate) progress: RebuildProgress,
-    /// Whether it is complete, and becomes live by hand only.
+    /// Whether it is complete, and does not become live by itself: it is held, or has parked ids.
     pub(crate) is_held: bool,
+    /// Number of parked ids, once it is complete.
+    pub(crate) parked: u64,
 }
 
 /// The shards that this process knows.
@@ -351,11 +353,19 @@ impl Progress {
                     SubscriptionState::CatchingUp
                     | SubscriptionState::Running
                     | SubscriptionState::Standby,
-                    Some(Build { progress, is_held }),
-                ) => SubscriptionState::Rebuilding { progress, is_held },
+                    Some(Build {
+                        progress,
+                        is_held,
+                        parked,
+                    }),
+                ) => match parked {
+                    0 => SubscriptionState::Rebuilding { progress, is_held },
+                    keys => SubscriptionState::Parked { keys },
+                },
                 (state, _) => state,
             },
             shards: shards.iter().map(ShardProgress::health).collect(),
+            answered_by: None,
         }
     }
 

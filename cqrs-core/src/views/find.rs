@@ -215,9 +215,13 @@ impl<'r, V: ReadModel> Find<'r, V> {
     /// repeated because others were added or deleted between two pages.
     ///
     /// # Errors
-    /// As [`all`](Self::all).
+    /// As [`all`](Self::all). [`Invalid`] if the page is to have no views, since none would come after it.
     pub async fn cursor_page(mut self) -> Result<CursorPage<V>> {
         self.begin()?;
+        if self.scan.take == 0 {
+            let reason = "a page of 0 views has no next one: take at least 1";
+            return Err(Invalid::new(reason).into());
+        }
         let order = self.order();
         let (index, take) = (self.scan.order, self.scan.take);
         // One more, to find out whether there is a next page.

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use console::Term;
 use cqrs_core::Dispatcher;
-use cqrs_core::app::{SubscriptionState, SubscriptionStatus};
+use cqrs_core::app::{SubscriptionHealth, SubscriptionState, SubscriptionStatus};
 use tokio::time::sleep;
 
 use super::columns::Column::{Left, Right, Text};
@@ -54,7 +54,7 @@ fn table(all: &[SubscriptionStatus]) -> String {
             health.position.to_string(),
             status.behind.to_string(),
             lag(status.lag),
-            reason(&health.state),
+            reasons(health),
         ]);
     }
     table.fitted()
@@ -74,6 +74,16 @@ fn state(state: &SubscriptionState) -> &'static str {
         SubscriptionState::Stopped { .. } => "stopped",
         SubscriptionState::Ended { .. } => "ended",
     }
+}
+
+/// The reason for the state, and for that of the version that answers queries in place of a new one.
+fn reasons(health: &SubscriptionHealth) -> String {
+    let own = reason(&health.state);
+    let answering = health.answered_by.iter().filter_map(|version| {
+        let reason = reason(&version.state);
+        (!reason.is_empty()).then(|| format!("; version {} answers: {reason}", version.version))
+    });
+    answering.fold(own, |all, reason| all + &reason)
 }
 
 /// The reason for a state that somebody has to look at.

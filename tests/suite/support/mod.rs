@@ -4,6 +4,7 @@ pub mod decorated;
 pub mod lacking;
 mod noted;
 pub mod one_by_one;
+pub mod parked;
 pub mod postgres;
 mod race;
 pub mod sources;

@@ -33,13 +33,23 @@ async fn a_version_in_use_is_not_dropped() {
         let new = new.expect("builds");
         score(&new, 1).await;
         let subscriptions = new.subscriptions();
-        for version in [1, 2] {
-            let dropped = subscriptions.drop(NAME, version).await;
-            assert!(
-                matches!(dropped, Err(OperationError::InUse { version: it, .. }) if it == version),
-                "{version}: {dropped:?}"
-            );
-        }
+        subscriptions.switch(NAME).await.expect("is complete");
+        let live = subscriptions.drop(NAME, 2).await;
+        let live = live.expect_err("is live").to_string();
+        let expected = "version 2 of projection `tallies` is live: `switch` to another one first";
+        assert_eq!(live, expected);
+        let dropped = subscriptions.drop(NAME, 1).await;
+        let error = dropped.expect_err("a process handles it");
+        let OperationError::InUse { owners, .. } = &error else {
+            panic!("{error}");
+        };
+        let [owner] = owners[..] else {
+            panic!("{error}");
+        };
+        let start = format!(
+            "version 1 of projection `tallies` is in use by the process with the worker {owner}: shut down"
+        );
+        assert!(error.to_string().starts_with(&start), "{error}");
         let dropped = subscriptions.drop(NAME, 3).await;
         assert!(matches!(
             dropped,
