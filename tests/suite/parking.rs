@@ -7,10 +7,11 @@ use std::time::Duration;
 use cqrs_core::app::{Builder, SubscriptionHealth, SubscriptionState, WaitError};
 use cqrs_core::error::{OperationError, Parked, QueryError, QueryErrorKind};
 use cqrs_core::prelude::*;
-use cqrs_core::store::{EventQuery, ParkedKey};
+use cqrs_core::store::EventQuery;
 use cqrs_core::{Memory, Position};
 
 use crate::support::one_by_one::OneByOne;
+use crate::support::parked::{parked, until, until_parked, until_parked_at};
 use crate::support::stores::on_each_twice;
 
 /// Carts that are filled. Each item is reserved in the warehouse.
@@ -174,38 +175,6 @@ async fn items(app: &Dispatcher, cart: u32) -> Vec<u32> {
 fn health(app: &Dispatcher, name: &str) -> SubscriptionHealth {
     let mut all = app.health().subscriptions.into_iter();
     all.find(|it| it.name == name).expect("it is there")
-}
-
-async fn parked(app: &Dispatcher, name: &str) -> Vec<ParkedKey> {
-    let parked = app.subscriptions().parked(name).await;
-    parked.expect("is read")
-}
-
-/// Waits until this holds.
-async fn until<F: Future<Output = bool>>(holds: impl Fn() -> F, app: &Dispatcher) {
-    let wait = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(LONG, wait).await;
-    in_time.unwrap_or_else(|_| panic!("{:?}", app.health()));
-}
-
-/// Waits until these have this many parked keys.
-async fn until_parked(app: &Dispatcher, name: &str, count: usize) {
-    until(|| async { parked(app, name).await.len() == count }, app).await;
-}
-
-/// Waits until the released key is parked once more, at this event. If that is after the checkpoint, it is not
-/// parked in between.
-async fn until_parked_again(app: &Dispatcher, name: &str, first: Position) -> ParkedKey {
-    let is_again = || async {
-        let parked = parked(app, name).await;
-        matches!(&*parked, [key] if !key.is_released && key.first == first)
-    };
-    until(is_again, app).await;
-    parked(app, name).await.remove(0)
 }
 
 /// Waits until all processes have caught up, and nothing is parked as far as they know.
@@ -415,7 +384,7 @@ async fn a_key_that_fails_again_stays_parked_with_the_new_error() {
         let at = receipts[3].first();
         for name in ["carts", "reserving"] {
             release(&apps[1], name, BAD).await;
-            until_parked_again(&apps[0], name, at).await;
+            until_parked_at(&apps[0], name, at).await;
         }
         let again = parked(&apps[0], "carts").await.remove(0);
         assert!(again.cause.contains("item 4 explodes"), "{}", again.cause);
@@ -423,7 +392,7 @@ async fn a_key_that_fails_again_stays_parked_with_the_new_error() {
         assert_eq!(items(&apps[1], BAD).await, [1, 2, 3]);
         // Nothing has changed.
         release(&apps[0], "carts", BAD).await;
-        let same = until_parked_again(&apps[1], "carts", at).await;
+        let same = until_parked_at(&apps[1], "carts", at).await;
         assert_eq!((same.since, &same.cause), (again.since, &again.cause));
         cure(BAD);
         for name in ["carts", "reserving"] {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use cqrs_core::app::Builder;
 use cqrs_core::error::{OperationError, QueryError, QueryErrorKind};
 use cqrs_core::prelude::*;
-use cqrs_core::store::ParkedKey;
 use cqrs_core::{Bookmark, Memory, Position};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
+use crate::support::parked::{until_parked, until_parked_at};
 use crate::support::stores::on_each_twice;
 
 /// Jars into which coins are put.
@@ -165,23 +165,6 @@ async fn coins(app: &Dispatcher, jar: u32) -> Vec<u32> {
     app.query(Coins { jar }).await.expect("answers")
 }
 
-/// Waits until the parked keys are like this.
-async fn until(app: &Dispatcher, name: &str, are: impl Fn(&[ParkedKey]) -> bool) {
-    let wait = async {
-        while !are(&app.subscriptions().parked(name).await.expect("is read")) {
-            sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let in_time = timeout(LONG, wait).await;
-    in_time.unwrap_or_else(|_| panic!("{:?}", app.health()));
-}
-
-async fn until_parked_at(app: &Dispatcher, name: &str, first: Position) {
-    let is_there =
-        |parked: &[ParkedKey]| matches!(parked, [key] if !key.is_released && key.first == first);
-    until(app, name, is_there).await;
-}
-
 fn key_of(error: &QueryError) -> &str {
     match error.kind() {
         QueryErrorKind::Parked(parked) => &parked.key,
@@ -232,7 +215,7 @@ async fn what_a_release_has_handled_before_it_failed_is_not_handled_again() {
             .release("jars", BAD)
             .await
             .expect("is released");
-        until(&apps[0], "jars", <[ParkedKey]>::is_empty).await;
+        until_parked(&apps[0], "jars", 0).await;
         subscriptions.retry("jars").await.expect("begins again");
         let last = put(&apps[0], &[(BAD, 5)]).await;
         for app in &apps {
@@ -272,7 +255,7 @@ async fn what_a_release_has_handled_before_it_was_interrupted_is_not_handled_aga
         drop(timeout(LONG, weighed).await.expect("in time"));
         subscriptions.retry("scales").await.expect("begins again");
         HEAVY.send_replace(None);
-        until(&apps[0], "scales", <[ParkedKey]>::is_empty).await;
+        until_parked(&apps[0], "scales", 0).await;
         let last = put(&apps[0], &[(BAD, COINS + 1)]).await;
         let found = apps[1].query(Weighed { jar: BAD }).after(&last).await;
         assert_eq!(found.ok(), Some((1..=COINS + 1).collect()));
@@ -307,7 +290,7 @@ async fn an_event_that_fails_in_a_release_can_be_skipped() {
             let skipped = subscriptions.skip("jars", at(place), "a button").await;
             skipped.expect("is skipped");
         }
-        until(&apps[0], "jars", <[ParkedKey]>::is_empty).await;
+        until_parked(&apps[0], "jars", 0).await;
         let last = put(&apps[0], &[(BAD, 5)]).await;
         for app in &apps {
             let found = app.query(Coins { jar: BAD }).after(&last).await;
@@ -347,7 +330,7 @@ async fn an_event_that_is_not_left_out_is_not_skipped() {
         let listed = subscriptions.skipped("jars").await.expect("is read");
         assert_eq!(listed.len(), 1, "{listed:?}");
         subscriptions.resume("jars").await.expect("goes on");
-        until(&apps[0], "jars", <[ParkedKey]>::is_empty).await;
+        until_parked(&apps[0], "jars", 0).await;
         assert_eq!(coins(&apps[0], BAD).await, [2]);
         false_coins().remove(&BAD);
     })
