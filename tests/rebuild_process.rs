@@ -1,6 +1,7 @@
-//! A process that builds the second version of the tallies, until it is live or the process is killed. If
-//! the version is paused, says so, and waits until it is not.
-//! Arguments: the path of an SQLite database, or the URL of a PostgreSQL server and a schema.
+//! A process that builds the second version of the tallies, or its views again, until it is live or the process is
+//! killed. If the version is paused, says so, and waits until it is not.
+//! Arguments: the path of an SQLite database, or the URL of a PostgreSQL server and a schema. With the environment
+//! variable of `stops`, it stops on the way.
 
 #[path = "suite/versions/programs.rs"]
 #[allow(dead_code, reason = "the suite uses all of it")]
@@ -13,7 +14,13 @@ use cqrs_core::prelude::*;
 use cqrs_core::store::Store;
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
-use programs::{NAME, points, second};
+use programs::{NAME, points, second, stops};
+
+/// The lease of a process that stops on the way: others are to take over soon.
+const SHORT_LEASE: Duration = Duration::from_secs(2);
+
+/// Time that a shutdown takes at most.
+const SHUTDOWN: Duration = Duration::from_secs(30);
 
 /// Time between two looks at a version that is paused.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
@@ -32,14 +39,17 @@ async fn main() -> Result<()> {
 }
 
 async fn run(store: impl Store) -> Result<()> {
-    let builder = Dispatcher::builder()
+    let mut builder = Dispatcher::builder()
         .module(points::module())
         .module(second::module());
+    if stops::is_one() {
+        builder = builder.lease(SHORT_LEASE);
+    }
     let app = builder.store(store).build().await?;
     let mut was_paused = false;
     loop {
         match build(&app).await {
-            Ok(()) | Err(OperationError::AlreadyLive { .. }) => break,
+            Ok(()) => break,
             Err(OperationError::Paused { .. }) => {
                 if !was_paused {
                     println!("paused");
@@ -52,6 +62,7 @@ async fn run(store: impl Store) -> Result<()> {
         }
     }
     println!("live");
+    app.shutdown(SHUTDOWN).await?;
     Ok(())
 }
 

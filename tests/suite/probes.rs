@@ -328,6 +328,10 @@ impl ShardStore for Outage {
         self.store.relocate(relocation)
     }
 
+    fn seize(&self, worker: WorkerId, of: String) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.store.seize(worker, of)
+    }
+
     fn divide(&self, division: Division) -> BoxFuture<'_, Result<bool, StoreError>> {
         self.store.divide(division)
     }

@@ -207,6 +207,10 @@ noticed! {
         by v2_one_of_many_versions_is_the_first saying "V2: the first one was live";
     versions_that_are_removed_in_use: RemovesWhatIsAttended
         by v2_a_version_in_use_is_not_removed saying "V2: removed while attended";
+    shards_that_stay_with_their_owners: SeizesNothing
+        by v2_seized_shards_fence_their_owners saying "V2: by their owner";
+    views_that_are_replaced_by_older_ones: ReplacesWhatIsFurther
+        by v2_views_that_were_built_again_replace_others saying "V2: replaced by views that";
     keys_that_are_trimmed: TrimsKeys
         by i12_a_view_is_read_back_as_it_was_written saying "I12: the view";
 }

@@ -111,6 +111,8 @@ macro_rules! view_conformance_tests {
             v2_one_version_is_live
             v2_one_of_many_versions_is_the_first
             v2_a_version_in_use_is_not_removed
+            v2_views_that_were_built_again_replace_others
+            v2_seized_shards_fence_their_owners
             v1_parked_keys_change_with_their_checkpoint
             v2_a_commit_that_finds_other_parked_keys_writes_nothing
             v2_a_release_fences_the_owner

@@ -122,9 +122,16 @@ impl<D: Dialect> ViewTable<D> {
             let _ = write!(sql, ", i{column} {bytes} NOT NULL");
         }
         let _ = write!(sql, "){};", D::TABLE_OPTIONS);
+        sql.push_str(&self.create_indexes());
+        sql
+    }
+
+    /// Creates the indexes: several statements.
+    pub fn create_indexes(&self) -> String {
+        let (name, suffix) = (&self.name, D::INDEX_SUFFIX);
+        let mut sql = String::new();
         for column in 0..self.indexes {
             let index = D::index(name, &self.model, column);
-            let suffix = D::INDEX_SUFFIX;
             let _ = write!(sql, "CREATE INDEX {index} ON {name} (i{column}{suffix});");
         }
         sql

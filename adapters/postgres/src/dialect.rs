@@ -78,6 +78,27 @@ pub(crate) fn lock(table: &Table) -> String {
     format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", table.name())
 }
 
+/// Puts the table of a read model that was built again in the place of the former one, with the names of its
+/// indexes.
+pub(crate) fn replace(schema: &Schema, present: &Table, rebuilt: &Table) -> String {
+    let (to, from) = (present.model(), rebuilt.model());
+    let mut sql = format!(
+        "{}; ALTER TABLE {} RENAME TO \"{}\";",
+        present.drop(),
+        rebuilt.name(),
+        identifier("view", to)
+    );
+    let indexes = (0..rebuilt.indexes()).map(|column| format!("index{column}"));
+    for kind in ["key".to_owned()].into_iter().chain(indexes) {
+        let (to, from) = (identifier(&kind, to), identifier(&kind, from));
+        let _ = write!(
+            sql,
+            "ALTER INDEX \"{schema}\".\"{from}\" RENAME TO \"{to}\";"
+        );
+    }
+    sql
+}
+
 /// A parameter as PostgreSQL takes it.
 pub(crate) fn value(param: &Param) -> &(dyn ToSql + Sync) {
     match param {

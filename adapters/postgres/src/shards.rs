@@ -104,6 +104,18 @@ impl ShardStore for Postgres {
         })
     }
 
+    fn seize(
+        &self,
+        worker: WorkerId,
+        subscription: String,
+    ) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(async move {
+            let statement = &self.shared().sql.seize_shards;
+            let params: [&(dyn ToSql + Sync); 2] = [&worker.as_uuid(), &subscription];
+            Ok(!self.run(statement, &params).await?.is_empty())
+        })
+    }
+
     fn leave(&self, worker: WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             let Shared { pool, sql, .. } = self.shared();

@@ -1,10 +1,11 @@
 use cqrs_core::store::{
-    BoxFuture, ProjectionVersion, StoreError, VersionChange, VersionRemoval, VersionStore,
+    BoxFuture, ProjectionVersion, Replacement, StoreError, VersionChange, VersionRemoval,
+    VersionStore,
 };
 
 use crate::Postgres;
 use crate::fault::Fault;
-use crate::write::versions;
+use crate::write::{replacement, versions};
 
 impl VersionStore for Postgres {
     fn versions(
@@ -26,5 +27,9 @@ impl VersionStore for Postgres {
 
     fn remove_version(&self, removal: VersionRemoval) -> BoxFuture<'_, Result<bool, StoreError>> {
         Box::pin(async move { Ok(versions::remove(self.shared(), &removal).await?) })
+    }
+
+    fn replace_views(&self, replacement: Replacement) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(async move { Ok(replacement::replace(self.shared(), &replacement).await?) })
     }
 }

@@ -1,5 +1,7 @@
 //! The SQL of read models on SQLite.
 
+use std::fmt::Write as _;
+
 use cqrs_kit::ViewError;
 use cqrs_kit::view_table::{Dialect, Param, ViewTable};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
@@ -48,6 +50,22 @@ pub(crate) fn upsert(table: &Table) -> String {
         .map(|number| format!("?{number}"))
         .collect();
     table.upsert(&format!("VALUES ({})", params.join(", ")))
+}
+
+/// Puts the table of a read model that was built again in the place of the former one. SQLite renames no index, so
+/// they are made once more: their names are taken when the read model is built again.
+pub(crate) fn replace(present: &Table, rebuilt: &Table) -> String {
+    let (name, from) = (present.name(), rebuilt.name());
+    let mut sql = format!(
+        "{}; ALTER TABLE {from} RENAME TO {name};",
+        present.drop_if_exists()
+    );
+    for column in 0..rebuilt.indexes() {
+        let index = Tables::index(from, rebuilt.model(), column);
+        let _ = write!(sql, "DROP INDEX {index};");
+    }
+    sql.push_str(&present.create_indexes());
+    sql
 }
 
 /// A parameter as SQLite takes it.

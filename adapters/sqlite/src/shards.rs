@@ -27,6 +27,14 @@ impl ShardStore for Sqlite {
         self.in_writer(move |conn| shards::claim(conn, worker, &claims))
     }
 
+    fn seize(
+        &self,
+        worker: WorkerId,
+        subscription: String,
+    ) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.in_writer(move |conn| shards::seize(conn, worker, &subscription))
+    }
+
     fn release(
         &self,
         worker: WorkerId,

@@ -27,6 +27,7 @@ statements! {
     FINISH_BLOCK = "finish_block";
     FORGET_PARKED = "forget_parked";
     FORGET_SHARDS = "forget_shards";
+    MOVE_PARKED = "move_parked";
     HALT_SHARD = "halt_shard";
     HEAD = "head";
     INSERT_COMMAND = "insert_command";
@@ -48,6 +49,7 @@ statements! {
     RELEASE_SHARDS = "release_shards";
     RELOCATE_CHECKPOINT = "relocate_checkpoint";
     RESOLVE_COMMIT = "resolve_commit";
+    SEIZE_SHARDS = "seize_shards";
     RESUME_SHARD = "resume_shard";
     SELECT_ASSIGNED = "select_assigned";
     SELECT_ATTENDING = "select_attending";

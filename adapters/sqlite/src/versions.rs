@@ -1,5 +1,6 @@
 use cqrs_core::store::{
-    BoxFuture, ProjectionVersion, StoreError, VersionChange, VersionRemoval, VersionStore,
+    BoxFuture, ProjectionVersion, Replacement, StoreError, VersionChange, VersionRemoval,
+    VersionStore,
 };
 
 use crate::Sqlite;
@@ -24,5 +25,9 @@ impl VersionStore for Sqlite {
     fn remove_version(&self, removal: VersionRemoval) -> BoxFuture<'_, Result<bool, StoreError>> {
         let locks = self.shared().worker_locks.clone();
         self.in_writer(move |conn| versions::remove(conn, &locks, &removal))
+    }
+
+    fn replace_views(&self, replacement: Replacement) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.in_writer(move |conn| versions::replace_views(conn, &replacement))
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::time::sleep;
 
+use super::stored_shards::reached;
 use super::subscriptions::Subscriptions;
 use super::versions::StoredVersions;
 use crate::error::OperationError;
@@ -13,7 +14,7 @@ use crate::store::{
     EventLogExt, ModelSchema, Position, ProjectionVersion, StoreError, ViewPlace, ViewScan,
     ViewStore,
 };
-use crate::subscription::{ShardSelection, next_event, projection_subscription};
+use crate::subscription::projection_subscription;
 
 /// Number of views of a page.
 const PAGE_SIZE: u64 = 10_000;
@@ -145,24 +146,12 @@ impl Subscriptions<'_> {
         };
         let query = version.query();
         let subscription = projection_subscription(versions.progress.name(), version.version);
-        let mut least = head;
-        for state in shards.shards(subscription).await? {
-            // By the tag of this program. If that is another one, its shards are further than they seem.
-            let partition = versions.progress.partition();
-            let range = (state.position(), Some(head));
-            if state.position() < head {
-                let parked = match state.parked {
-                    0 => Vec::new(),
-                    _ => shards.parked(state.shard.clone()).await?,
-                };
-                let slices = state.shard.slices;
-                let selection = ShardSelection::new(partition, slices, &state.ahead, &parked);
-                let log = &*self.inner.log;
-                let next = next_event(log, &query, selection.as_ref(), range).await?;
-                least = least.min(next.none_up_to);
-            }
-        }
-        Ok(least)
+        let stored = shards.shards(subscription).await?;
+        let states: Vec<_> = stored.iter().map(|it| (it, it.position())).collect();
+        // By the tag of this program. If that is another one, its shards are further than they seem.
+        let events = (&query, versions.progress.partition());
+        let reached = reached((&*self.inner.log, shards), events, &states, head).await?;
+        Ok(reached.into_iter().min().unwrap_or(head))
     }
 }
 

@@ -27,6 +27,7 @@ mod stored_shards;
 mod subscriptions;
 mod version_task;
 mod versions;
+mod view_rebuild;
 mod wait_error;
 mod wanted;
 mod watch;

@@ -1,45 +1,72 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::subscriptions::Subscriptions;
+use super::view_rebuild::{ViewRebuild, ViewsAgain};
 use crate::error::{OperationError, RebuildProgress};
 use crate::subscription::{Build, Progress, SubscriptionState};
 
 /// Maximum time between two looks at the state of a projection that makes no progress.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A version of a projection that is being built. Created by [`Subscriptions::rebuild`].
+/// A version of a projection that is being built, or whose views are built again. Created by
+/// [`Subscriptions::rebuild`].
 ///
-/// It is built by the workers of all processes, whether this is awaited or not.
+/// A version that has never been live is built by the workers of all processes, whether this is awaited or not.
+/// The views of one that is live are built again by this process while it awaits [`next`](Self::next).
 #[must_use = "the progress is told by `next`"]
 pub struct Rebuild<'d> {
-    progress: &'d Progress,
-    builds: watch::Receiver<Option<Build>>,
+    build: RunningBuild<'d>,
     told: Option<RebuildProgress>,
     is_over: bool,
 }
 
+/// What is built.
+enum RunningBuild<'d> {
+    /// A version that has never been live.
+    Version {
+        progress: &'d Progress,
+        builds: watch::Receiver<Option<Build>>,
+    },
+    /// The views of a live one.
+    Views(Box<ViewRebuild<'d>>),
+}
+
 impl<'d> Subscriptions<'d> {
-    /// Waits until this program's version of a projection is complete, and tells how far it is. The
-    /// projection is built by all processes that handle it, by shards if it is divided. After a crash, it
-    /// goes on from its checkpoint. For a job before a deployment: the processes of the former version
-    /// answer queries meanwhile, and so do those of the new one at once when they are started.
+    /// Builds this program's version of a projection, and tells how far it is.
+    ///
+    /// A version that has never been live is built by all processes that handle the projection, by shards if it
+    /// is divided. This waits until it is complete. For a job before a deployment: the processes of the former
+    /// version answer queries meanwhile, and so do those of the new one at once when they are started.
+    ///
+    /// The views of a version that was live when this process started are built again from the first event, beside
+    /// those that queries see meanwhile, and replace them in one transaction, for all processes. For views that
+    /// were damaged, or that were made by a fold which is repaired and
+    /// said to be `unchanged`. They are built by the processes that call this, by shards if the projection is
+    /// divided.
+    ///
+    /// After a crash, either goes on from its checkpoint.
     ///
     /// # Errors
-    /// [`OperationError::AlreadyLive`] if the version has been live: raise it. [`OperationError::NotAProjection`]
-    /// for a reaction, whose effects are never repeated.
+    /// [`OperationError::AlreadyLive`] if the version was live and writes tables with SQL, which only another
+    /// version builds beside them. [`OperationError::NotAProjection`] for a reaction, whose effects are never
+    /// repeated.
     pub async fn rebuild(&self, name: &str) -> Result<Rebuild<'d>, OperationError> {
+        let place = self.place(name)?;
         let versions = self.versioned(name)?;
-        let builds = versions.progress.builds();
-        let stored = versions.read().await?;
-        if versions.own(&stored)?.was_live && versions.progress.build().is_none() {
-            return Err(versions.already_live());
-        }
+        let build = if versions.answering.is_some() {
+            RunningBuild::Version {
+                progress: versions.progress,
+                builds: versions.progress.builds(),
+            }
+        } else {
+            let views = ViewRebuild::start(self, versions, place).await?;
+            RunningBuild::Views(Box::new(views))
+        };
         Ok(Rebuild {
-            progress: versions.progress,
-            builds,
+            build,
             told: None,
             is_over: false,
         })
@@ -47,67 +74,114 @@ impl<'d> Subscriptions<'d> {
 }
 
 impl Rebuild<'_> {
-    /// Waits until the version has made progress, and tells how far it is. `None` once it is live, or
-    /// complete and [held](Subscriptions::hold). If it makes no progress, the same is told again after a
-    /// second.
+    /// Waits until there is progress, and tells how far the version is. `None` once it is live, or complete and
+    /// [held](Subscriptions::hold). If there is no progress, the same is told again after a second.
     ///
     /// Dropping the future loses nothing, so it can be used in `select!`.
     ///
     /// # Errors
     /// [`OperationError::Paused`] and [`OperationError::Stopped`] if its events are not handled, and
-    /// [`OperationError::Incomplete`] if it is complete but for the events of parked ids.
+    /// [`OperationError::Incomplete`] if a version that was never live is complete but for the events of parked ids.
     pub async fn next(&mut self) -> Option<Result<RebuildProgress, OperationError>> {
         if self.is_over {
             return None;
         }
-        loop {
-            let build = *self.builds.borrow_and_update();
-            let Some(Build {
-                progress,
-                is_held,
-                parked,
-            }) = build
-            else {
-                self.is_over = true;
-                return None;
-            };
-            if let Some(error) = self.halted(parked) {
-                self.is_over = true;
-                return Some(Err(error));
+        let next = match &mut self.build {
+            RunningBuild::Version { progress, builds } => {
+                next_of_version(progress, builds, &mut self.told).await
             }
-            let is_first = self.told.is_none();
-            if self.told != Some(progress) {
-                self.told = Some(progress);
-                self.is_over = is_held;
-                // Before the first look at the log, there is nothing to tell.
-                if !is_first || progress != RebuildProgress::default() {
-                    return Some(Ok(progress));
-                }
-            } else if is_held {
+            RunningBuild::Views(views) => next_of_views(views, &mut self.told).await,
+        };
+        match next {
+            Ok(Next::Progress(progress)) => Some(Ok(progress)),
+            Ok(Next::Last(progress)) => {
                 self.is_over = true;
-                return None;
+                Some(Ok(progress))
             }
-            if timeout(LOOK_INTERVAL, self.builds.changed()).await.is_err() {
-                return Some(Ok(progress));
+            Ok(Next::Over) => {
+                self.is_over = true;
+                None
+            }
+            Err(error) => {
+                self.is_over = true;
+                Some(Err(error))
             }
         }
     }
+}
 
-    /// The error of a version whose events are not handled, or not all of them.
-    fn halted(&self, parked: u64) -> Option<OperationError> {
-        let name = self.progress.name();
-        if parked > 0 {
-            let keys = parked;
-            return Some(OperationError::Incomplete { name, keys });
+/// What is told next.
+enum Next {
+    Progress(RebuildProgress),
+    /// Nothing is told after it.
+    Last(RebuildProgress),
+    Over,
+}
+
+async fn next_of_version(
+    own: &Progress,
+    builds: &mut watch::Receiver<Option<Build>>,
+    told: &mut Option<RebuildProgress>,
+) -> Result<Next, OperationError> {
+    loop {
+        let build = *builds.borrow_and_update();
+        let Some(Build {
+            progress,
+            is_held,
+            parked,
+        }) = build
+        else {
+            return Ok(Next::Over);
+        };
+        if let Some(error) = halted(own, parked) {
+            return Err(error);
         }
-        match self.progress.health().state {
-            SubscriptionState::Paused { reason, .. } => {
-                Some(OperationError::Paused { name, reason })
+        if *told != Some(progress) {
+            let is_first = told.replace(progress).is_none();
+            // Before the first look at the log, there is nothing to tell.
+            match (is_first && progress == RebuildProgress::default(), is_held) {
+                (false, false) => return Ok(Next::Progress(progress)),
+                (false, true) => return Ok(Next::Last(progress)),
+                (true, true) => return Ok(Next::Over),
+                (true, false) => {}
             }
-            SubscriptionState::Stopped { error, .. } => {
-                Some(OperationError::Stopped { name, error })
-            }
-            _ => None,
+        } else if is_held {
+            return Ok(Next::Over);
         }
+        if timeout(LOOK_INTERVAL, builds.changed()).await.is_err() {
+            return Ok(Next::Progress(progress));
+        }
+    }
+}
+
+async fn next_of_views(
+    views: &mut ViewRebuild<'_>,
+    told: &mut Option<RebuildProgress>,
+) -> Result<Next, OperationError> {
+    let started = Instant::now();
+    loop {
+        match views.look().await? {
+            ViewsAgain::Replaced => return Ok(Next::Over),
+            ViewsAgain::Building(progress) => {
+                if *told != Some(progress) || started.elapsed() >= LOOK_INTERVAL {
+                    *told = Some(progress);
+                    return Ok(Next::Progress(progress));
+                }
+            }
+        }
+    }
+}
+
+/// The error of a version whose events are not handled, or not all of them.
+fn halted(progress: &Progress, parked: u64) -> Option<OperationError> {
+    let name = progress.name();
+    if parked > 0 {
+        let keys = parked;
+        return Some(OperationError::Incomplete { name, keys });
+    }
+    match progress.health().state {
+        SubscriptionState::Paused { reason, .. } => Some(OperationError::Paused { name, reason }),
+        SubscriptionState::Stopped { error, .. } => Some(OperationError::Stopped { name, error }),
+        _ => None,
     }
 }

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use crate::error::OperationError;
 use crate::store::{
-    EventLog, Halt, HaltKind, KeyRelease, ParkedKey, Position, ReadRange, Recorded, Shard,
-    ShardState, ShardStore, SkippedEvent, StoreError,
+    EventLog, EventQuery, Halt, HaltKind, KeyRelease, ParkedKey, Position, ReadRange, Recorded,
+    Shard, ShardState, ShardStore, SkippedEvent, StoreError,
 };
 use crate::subscription::{Progress, ShardSelection, id_of, next_event};
 
@@ -174,4 +174,62 @@ pub(super) async fn next_of(
     let range = (after, None);
     let next = next_event(log, progress.query(), selection.as_ref(), range).await?;
     Ok(next.event)
+}
+
+/// The positions up to which shards have everything, or the head if they have more than that. They have everything up
+/// to their checkpoints, or up to a position after it that is known. Their checkpoints may be before that, if no event
+/// after it concerns the shard.
+pub(super) async fn reached(
+    (log, store): (&dyn EventLog, &dyn ShardStore),
+    (query, partition): (&EventQuery, Option<&'static str>),
+    states: &[(&ShardState, Position)],
+    head: Position,
+) -> Result<Vec<Position>, StoreError> {
+    let mut selections = Vec::with_capacity(states.len());
+    for (state, _) in states {
+        let parked = match state.parked {
+            0 => Vec::new(),
+            _ => store.parked(state.shard.clone()).await?,
+        };
+        let slices = state.shard.slices;
+        selections.push(ShardSelection::new(
+            partition,
+            slices,
+            &state.ahead,
+            &parked,
+        ));
+    }
+    let mut found: Vec<Option<Position>> = states
+        .iter()
+        .map(|(_, known)| (*known >= head).then_some(head))
+        .collect();
+    let known = states.iter().map(|(_, known)| *known);
+    let mut after = known.min().unwrap_or(head);
+    while after < head && found.iter().any(Option::is_none) {
+        let mut range = ReadRange {
+            up_to: Some(head),
+            ..ReadRange::after(after)
+        };
+        if let [None] = &*selections {
+            range.limit = 1;
+        }
+        let page = log.read(query.clone(), range).await?;
+        for event in &page.events {
+            let shards = states.iter().zip(&selections).zip(&mut found);
+            for (((_, known), selection), found) in shards {
+                let is_next = found.is_none() && event.position > *known;
+                if is_next && selection.as_ref().is_none_or(|it| it.has(event)) {
+                    *found = Some(event.position.before());
+                }
+            }
+        }
+        after = page.next.unwrap_or(page.as_of).min(head);
+        if page.next.is_none() {
+            break;
+        }
+    }
+    let shards = states.iter().zip(found);
+    Ok(shards
+        .map(|((_, known), found)| found.unwrap_or(after).max(*known).min(head))
+        .collect())
 }

@@ -31,7 +31,7 @@ const MAX_MOVES: u32 = 16;
 /// of it within a third of the [lease](super::Builder::lease), 3 seconds at the most; the one that calls,
 /// at once.
 pub struct Subscriptions<'d> {
-    pub(super) inner: &'d Inner,
+    pub(super) inner: &'d Arc<Inner>,
 }
 
 /// A projection or reaction, and how far it is behind.
@@ -392,7 +392,7 @@ impl Subscriptions<'_> {
 
 impl<'d> Subscriptions<'d> {
     /// The only projection or reaction with this name.
-    fn named(&self, name: &str) -> Result<StoredShards<'d>, OperationError> {
+    pub(super) fn named(&self, name: &str) -> Result<StoredShards<'d>, OperationError> {
         let progress = &self.inner.workers[self.place(name)?];
         match progress.views().view_capabilities().shards {
             Some(store) => Ok(StoredShards {

@@ -26,7 +26,7 @@ const HELD_PAUSE: Duration = Duration::from_secs(3);
 const LOOK_TIME: Duration = Duration::from_millis(250);
 
 /// Number of positions from the head at which a version is looked at.
-const NEARLY_COMPLETE: u64 = 10_000;
+pub(super) const NEARLY_COMPLETE: u64 = 10_000;
 
 /// Follows the stored versions of a projection, and makes the program's version the live one when it has
 /// caught up, until that answers the queries of this process.
@@ -204,14 +204,14 @@ impl VersionTask {
 
 /// The rate of positions, of the last few seconds.
 #[derive(Default)]
-struct Rate(VecDeque<(Instant, Position)>);
+pub(super) struct Rate(VecDeque<(Instant, Position)>);
 
 impl Rate {
     /// Time that the rate is of.
     const WINDOW: Duration = Duration::from_secs(10);
 
     /// The rate per second, with this position now.
-    fn at(&mut self, position: Position) -> u64 {
+    pub(super) fn at(&mut self, position: Position) -> u64 {
         let now = Instant::now();
         self.0.push_back((now, position));
         while self.0.len() > 2 && now - self.0[0].0 > Self::WINDOW {

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -6,12 +7,12 @@ use tokio::time::timeout;
 use super::answering::AnsweringVersion;
 use super::subscriptions::Subscriptions;
 use crate::error::OperationError;
-use crate::handler::table_of;
+use crate::handler::{rebuilt_table_of, table_of};
 use crate::store::{
-    EventLogExt, ProjectionVersion, VersionChange, VersionRemoval, VersionStep, VersionStore,
-    WorkerId,
+    Blueprint, EventLogExt, ProjectionVersion, VersionChange, VersionRemoval, VersionStep,
+    VersionStore, WorkerId,
 };
-use crate::subscription::{Progress, projection_subscription};
+use crate::subscription::{Progress, projection_subscription, rebuilt_subscription};
 
 /// Maximum time that a version which is to become live may take to reach the head, and until queries of this
 /// process are answered from it.
@@ -95,12 +96,29 @@ impl Subscriptions<'_> {
             return Err(versions.unknown(version));
         };
         let name = versions.progress.name();
-        let models = found.models().into_iter();
-        let tables = models.map(|model| table_of(name, version, model)).collect();
+        let mut tables = Vec::new();
+        let mut subscriptions = vec![projection_subscription(name, version)];
+        let codes: BTreeSet<_> = found
+            .blueprints
+            .iter()
+            .map(Blueprint::fingerprint)
+            .collect();
+        for model in found.models() {
+            tables.push(table_of(name, version, model));
+            // Of rebuilds that did not come to their end.
+            let rebuilt = codes
+                .iter()
+                .map(|code| rebuilt_table_of(name, version, model, *code));
+            tables.extend(rebuilt);
+        }
+        let rebuilt = codes
+            .iter()
+            .map(|code| rebuilt_subscription(name, version, *code));
+        subscriptions.extend(rebuilt);
         let removal = VersionRemoval {
             projection: name.to_owned(),
             version,
-            subscription: projection_subscription(name, version),
+            subscriptions,
             tables,
         };
         if !versions.store.remove_version(removal).await? {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::StoreType;
 use crate::error::Error;
 use crate::message::{Aggregate, Envelope, Storage};
-use crate::store::{CommitMode, ModelSchema, Tag};
+use crate::store::{CommitMode, Fingerprint, ModelSchema, Tag};
 use crate::views::{ErasedBuffer, ReadModel, ViewBuffer};
 
 /// An input of a handler, besides its message.
@@ -125,6 +125,16 @@ impl ModelType {
             indexes: self.indexes.to_vec(),
         }
     }
+}
+
+/// The name of the table into which this code builds a read model again.
+pub(crate) fn rebuilt_table_of(
+    projection: &str,
+    version: u32,
+    model: &str,
+    code: Fingerprint,
+) -> String {
+    format!("{}_{code}", table_of(projection, version, model))
 }
 
 /// The name of a read model's table in this version of a projection.

@@ -38,8 +38,8 @@ pub use fold::{
     ApplyInput, Fold, FoldInput, FoldReply, FoldScope, Projection, Setup, SetupScope,
     StoredApplyInput, any, concerned,
 };
-pub(crate) use input::table_of;
 pub use input::{AggregateType, AnyState, Input, InputKind, ModelType, ServiceType};
+pub(crate) use input::{rebuilt_table_of, table_of};
 pub use on_failure::OnFailure;
 pub use query::{IntoAnswer, QueryFn, QueryHandler, QueryInput, QueryReply, QueryScope};
 pub(crate) use query::{QueryInputs, QueryResult};

@@ -115,10 +115,10 @@ impl Division {
 }
 
 /// The checkpoint of each slice.
-struct SliceCheckpoints(Vec<Option<Checkpoint>>);
+pub(super) struct SliceCheckpoints(Vec<Option<Checkpoint>>);
 
 impl SliceCheckpoints {
-    fn of(stored: &[ShardState]) -> Self {
+    pub(super) fn of(stored: &[ShardState]) -> Self {
         let mut done = Self(vec![None; usize::from(Slices::COUNT)]);
         for state in stored {
             done.advance(state.shard.slices, state.checkpoint);
@@ -127,6 +127,11 @@ impl SliceCheckpoints {
             }
         }
         done
+    }
+
+    /// The checkpoint of each slice, in order.
+    pub(super) fn each(&self) -> impl Iterator<Item = Option<Checkpoint>> {
+        self.0.iter().copied()
     }
 
     fn advance(&mut self, slices: Slices, to: Option<Checkpoint>) {
@@ -190,7 +195,7 @@ fn later(one: Option<Checkpoint>, other: Option<Checkpoint>) -> Option<LastEvent
         .max_by_key(|event| event.position)
 }
 
-fn position(checkpoint: Option<Checkpoint>) -> Option<Position> {
+pub(super) fn position(checkpoint: Option<Checkpoint>) -> Option<Position> {
     checkpoint.map(|checkpoint| checkpoint.position)
 }
 

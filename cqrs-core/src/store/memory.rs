@@ -15,10 +15,10 @@ use super::{
     Append, AppendError, Appended, Attendance, BoxFuture, Capabilities, Checkpoint, Claim,
     Division, Epoch, EventLog, EventPage, EventQuery, EventQueryItem, EventType, Halt, Heads,
     Incarnation, IndexRange, KeyRelease, Limits, ModelSchema, ParkedKey, Position,
-    ProjectionVersion, ReadRange, Recorded, Relocation, Roster, Shard, ShardState, ShardStore,
-    SkippedEvent, SortKey, StateKey, StateStore, StoreError, StoredCommand, StoredState, Tag,
-    TypeCounts, VersionChange, VersionRemoval, VersionStore, ViewBatch, ViewCapabilities,
-    ViewCommitError, ViewPage, ViewScan, ViewStore, WorkerId,
+    ProjectionVersion, ReadRange, Recorded, Relocation, Replacement, Roster, Shard, ShardState,
+    ShardStore, SkippedEvent, SortKey, StateKey, StateStore, StoreError, StoredCommand,
+    StoredState, Tag, TypeCounts, VersionChange, VersionRemoval, VersionStore, ViewBatch,
+    ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore, WorkerId,
 };
 use crate::CommandId;
 
@@ -285,6 +285,15 @@ impl ShardStore for Memory {
         Box::pin(std::future::ready(Ok(moved)))
     }
 
+    fn seize(
+        &self,
+        worker: WorkerId,
+        subscription: String,
+    ) -> BoxFuture<'_, Result<bool, StoreError>> {
+        let is_any_seized = self.lock().shards.seize(worker, &subscription);
+        Box::pin(std::future::ready(Ok(is_any_seized)))
+    }
+
     fn divide(&self, division: Division) -> BoxFuture<'_, Result<bool, StoreError>> {
         let is_divided = self.lock().shards.divide(&division);
         Box::pin(std::future::ready(Ok(is_divided)))
@@ -334,11 +343,17 @@ impl VersionStore for Memory {
         let is_removed = self.lock().remove_version(&removal);
         Box::pin(std::future::ready(Ok(is_removed)))
     }
+
+    fn replace_views(&self, replacement: Replacement) -> BoxFuture<'_, Result<bool, StoreError>> {
+        let is_replaced = self.lock().replace_views(&replacement);
+        Box::pin(std::future::ready(Ok(is_replaced)))
+    }
 }
 
 impl Data {
     fn remove_version(&mut self, removal: &VersionRemoval) -> bool {
-        if self.shards.is_attended(&removal.subscription) {
+        let mut subscriptions = removal.subscriptions.iter();
+        if subscriptions.any(|it| self.shards.is_attended(it)) {
             return false;
         }
         let Some(versions) = self.versions.get_mut(&removal.projection) else {
@@ -348,9 +363,22 @@ impl Data {
             return false;
         };
         *versions = left;
-        self.shards.forget(&removal.subscription);
+        for subscription in &removal.subscriptions {
+            self.shards.forget(subscription);
+        }
         for table in &removal.tables {
             self.views.remove(table);
+        }
+        true
+    }
+
+    fn replace_views(&mut self, replacement: &Replacement) -> bool {
+        if !self.shards.replace(replacement) {
+            return false;
+        }
+        for (model, rebuilt) in &replacement.models {
+            let views = self.views.remove(rebuilt).unwrap_or_default();
+            self.views.insert(model.table.clone(), views);
         }
         true
     }

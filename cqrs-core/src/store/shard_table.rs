@@ -5,8 +5,8 @@ use tokio::time::Instant;
 
 use super::{
     Ahead, Attendance, Checkpoint, Claim, Division, Epoch, Halt, HaltKind, KeyRelease, ParkedKey,
-    Relocation, Roster, Shard, ShardState, SkippedEvent, Slices, ViewBatch, ViewCommitError,
-    WorkerId,
+    Relocation, Replacement, Roster, Shard, ShardState, SkippedEvent, Slices, ViewBatch,
+    ViewCommitError, WorkerId,
 };
 
 /// The shards and the attending processes of a store in memory.
@@ -114,6 +114,17 @@ impl ShardTable {
         Some(stored.epoch)
     }
 
+    pub(super) fn seize(&mut self, worker: WorkerId, subscription: &str) -> bool {
+        let mut is_any_seized = false;
+        let shards = self.shards.range_mut(shards_of(subscription));
+        for (_, stored) in shards.filter(|(_, stored)| stored.halt.is_none()) {
+            stored.owner = Some(worker);
+            stored.epoch = stored.epoch.next();
+            is_any_seized = true;
+        }
+        is_any_seized
+    }
+
     pub(super) fn release(&mut self, worker: WorkerId, shards: &[Shard]) {
         for shard in shards {
             if let Some(stored) = self.shards.get_mut(shard) {
@@ -170,10 +181,16 @@ impl ShardTable {
         let Some(divided) = division.apply(&stored) else {
             return false;
         };
-        for former in stored {
+        self.put(&stored, divided);
+        true
+    }
+
+    /// Puts shards in the place of all others of their subscription.
+    fn put(&mut self, former: &[ShardState], states: Vec<ShardState>) {
+        for former in former {
             self.shards.remove(&former.shard);
         }
-        for state in divided {
+        for state in states {
             let stored = StoredShard {
                 owner: None,
                 epoch: state.epoch,
@@ -184,6 +201,25 @@ impl ShardTable {
             };
             self.shards.insert(state.shard, stored);
         }
+    }
+
+    /// Puts the shards that were built again, and their parked keys, in the place of others.
+    pub(super) fn replace(&mut self, replacement: &Replacement) -> bool {
+        let Replacement {
+            subscription,
+            rebuilt,
+            ..
+        } = replacement;
+        let present = self.shards_of(subscription);
+        let Some(replaced) = replacement.apply(&present, &self.shards_of(rebuilt)) else {
+            return false;
+        };
+        self.put(&present, replaced);
+        self.parked.remove(subscription);
+        if let Some(parked) = self.parked.remove(rebuilt) {
+            self.parked.insert(subscription.clone(), parked);
+        }
+        self.forget(rebuilt);
         true
     }
 

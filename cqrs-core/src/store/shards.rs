@@ -43,6 +43,14 @@ pub trait ShardStore: Send + Sync + 'static {
         claims: Vec<Claim>,
     ) -> BoxFuture<'_, Result<Vec<Option<Epoch>>, StoreError>>;
 
+    /// Makes the process the owner of all shards of a subscription that are not halted, whoever owns them, and raises
+    /// their epochs: nobody else commits anything for them until its lease ends. Returns `false` if there are none.
+    fn seize(
+        &self,
+        worker: WorkerId,
+        subscription: String,
+    ) -> BoxFuture<'_, Result<bool, StoreError>>;
+
     /// Gives up the shards that the process owns among these. Their checkpoints and epochs stay.
     fn release(
         &self,

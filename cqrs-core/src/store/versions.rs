@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::{Blueprint, BoxFuture, EventQuery, EventQueryItem, EventType, StoreError};
+use super::{Blueprint, BoxFuture, EventQuery, EventQueryItem, EventType, Replacement, StoreError};
 use crate::Timestamp;
 
 /// The versions of projections: which there are, what they were built by, and which one is live.
@@ -25,9 +25,15 @@ pub trait VersionStore: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<Vec<ProjectionVersion>, StoreError>>;
 
     /// Removes a version in one step: its registration, the tables of its read models, and everything that
-    /// its subscription had, except for the epochs of the shards, which must not begin again. Returns `false`,
-    /// and does nothing, if it is live, is not registered, or a process attends for its subscription.
+    /// its subscriptions had, except for the epochs of the shards, which must not begin again. Returns `false`,
+    /// and does nothing, if it is live, is not registered, or a process attends for one of them.
     fn remove_version(&self, removal: VersionRemoval) -> BoxFuture<'_, Result<bool, StoreError>>;
+
+    /// Puts views that were built again in the place of those of a version, in one step: their tables, their
+    /// shards as [`Replacement::apply`] tells, and their parked keys. Drops the former tables, and forgets what
+    /// the subscription has done that built the views, except for the epochs of its shards. Returns `false`,
+    /// and does nothing, if `apply` is `None`, or if others have to be waited for who use the tables.
+    fn replace_views(&self, replacement: Replacement) -> BoxFuture<'_, Result<bool, StoreError>>;
 }
 
 /// A registered version of a projection.
@@ -88,9 +94,9 @@ pub struct VersionRemoval {
     pub projection: String,
     /// The version.
     pub version: u32,
-    /// Name of its subscription.
-    pub subscription: String,
-    /// The names of the tables of its read models, see [`ModelSchema::table`](super::ModelSchema::table).
+    /// Names of its subscription, and of those by which its views may have been built again.
+    pub subscriptions: Vec<String>,
+    /// The names of the tables of its read models, some of which may not exist. See [`ModelSchema::table`](super::ModelSchema::table).
     pub tables: Vec<String>,
 }
 
@@ -287,7 +293,7 @@ mod tests {
         let removal = |version| VersionRemoval {
             projection: "test".to_owned(),
             version,
-            subscription: format!("projection:test:{version}"),
+            subscriptions: vec![format!("projection:test:{version}")],
             tables: Vec::new(),
         };
         assert_eq!(removal(1).apply(&versions), None);

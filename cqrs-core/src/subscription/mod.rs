@@ -55,7 +55,9 @@ pub(crate) use worker::{SHUT_DOWN, Worker, unless};
 use crate::handler::OnFailure;
 use crate::registry::{ProjectionEntry, ReactionEntry};
 use crate::store::shared_reads::SharedReads;
-use crate::store::{EventLog, EventQuery, ProjectionVersion, Shard, StoreError, ViewStore};
+use crate::store::{
+    EventLog, EventQuery, Fingerprint, ProjectionVersion, Shard, StoreError, ViewStore,
+};
 use crate::wiring::{BuildError, Models, PlannedProjection};
 use info::SubscriptionInfo;
 use projection::{FoldTarget, ProjectionRunner};
@@ -95,7 +97,7 @@ pub(crate) async fn projection(
     coordinator: Option<&Coordinator>,
     following: &Following,
 ) -> Result<(Crew, ProjectionFolds), BuildError> {
-    let info = info_of(plan, views, wake(coordinator));
+    let info = Arc::new(info_of(plan, views, wake(coordinator)));
     if let Some(setup) = &plan.setup
         && !views.view_capabilities().read_only
     {
@@ -106,6 +108,30 @@ pub(crate) async fn projection(
     let folds = ProjectionFolds {
         folds: ViewFolds::new(plan, models, views.clone()),
         takes_transaction: plan.takes_transaction(),
+    };
+    Ok((crew, folds))
+}
+
+/// Creates the workers that build the views of a version again, by this subscription and into these models.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn rebuilt(
+    plan: &PlannedProjection,
+    (subscription, models): (String, &Models),
+    log: &Arc<dyn EventLog>,
+    views: &Arc<dyn ViewStore>,
+    coordinator: &Coordinator,
+    following: &Following,
+) -> Result<(Crew, ProjectionFolds), StoreError> {
+    let info = SubscriptionInfo {
+        subscription,
+        ..info_of(plan, views, coordinator.wake())
+    };
+    let crew = Crew::new(Arc::new(info), log.clone(), following.clone()).await?;
+    let folds = ProjectionFolds {
+        folds: ViewFolds::new(plan, models, views.clone()),
+        takes_transaction: false,
     };
     Ok((crew, folds))
 }
@@ -144,6 +170,11 @@ pub(crate) async fn earlier_version(
 /// The stored name of the subscription of a version of a projection.
 pub(crate) fn projection_subscription(name: &str, version: u32) -> String {
     format!("projection:{name}:{version}")
+}
+
+/// The stored name of the subscription by which this code builds the views of a version again.
+pub(crate) fn rebuilt_subscription(name: &str, version: u32, code: Fingerprint) -> String {
+    format!("{}:{code}", projection_subscription(name, version))
 }
 
 /// Creates the workers of a reaction. A new reaction that starts at the head gets its checkpoint
@@ -200,7 +231,7 @@ fn info_of(
     plan: &PlannedProjection,
     views: &Arc<dyn ViewStore>,
     coordinator: Arc<Notify>,
-) -> Arc<SubscriptionInfo> {
+) -> SubscriptionInfo {
     let ProjectionEntry {
         name,
         version,
@@ -208,7 +239,7 @@ fn info_of(
         on_failure,
         ..
     } = *plan.entry;
-    Arc::new(SubscriptionInfo {
+    SubscriptionInfo {
         name,
         kind: SubscriptionKind::Projection,
         subscription: projection_subscription(name, version),
@@ -217,7 +248,7 @@ fn info_of(
         on_failure,
         views: views.clone(),
         coordinator,
-    })
+    }
 }
 
 /// The signal that wakes the coordinator, if there is one.

@@ -20,7 +20,7 @@ pub use role::Role;
 
 pub use crate::source::Source;
 
-pub(crate) use plan::{Models, Plan, PlannedProjection};
+pub(crate) use plan::{Models, Plan, PlannedModel, PlannedProjection};
 pub(crate) use problem::Problems;
 pub(crate) use scope::Scope;
 pub(crate) use stores::{GivenStores, Stores};

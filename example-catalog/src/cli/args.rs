@@ -133,7 +133,8 @@ pub struct StatusArgs {
     pub once: bool,
 }
 
-/// Until then, queries are answered from the version that is live. A rebuild that is interrupted goes on when
+/// Until then, queries are answered from the version that is live. If that is the program's own, its views are
+/// built again beside it. A rebuild that is interrupted goes on when
 /// it is started again, or another process of the new program is.
 #[derive(Debug, clap::Args)]
 pub struct RebuildArgs {

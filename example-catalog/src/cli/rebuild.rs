@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use cqrs_core::Dispatcher;
 use cqrs_core::app::Rebuild;
-use cqrs_core::error::{OperationError, RebuildProgress};
+use cqrs_core::error::RebuildProgress;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
@@ -13,17 +13,12 @@ use super::{CliError, args};
 /// Time between two lines, where they are not in a terminal.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Waits until the program's version of a projection is live, and shows how far it is: with a bar in a
+/// Builds the program's version of a projection, and shows how far it is: with a bar in a
 /// terminal, and otherwise with a line per second.
 pub async fn run(dispatcher: &Dispatcher, rebuild: &args::RebuildArgs) -> Result<(), CliError> {
     let name = &rebuild.projection;
     let subscriptions = dispatcher.subscriptions();
-    let mut progress = match subscriptions.rebuild(name).await {
-        Ok(progress) => progress,
-        // A run that was killed at its end, and is repeated.
-        Err(live @ OperationError::AlreadyLive { .. }) => return Ok(print_line(live)?),
-        Err(error) => return Err(error.into()),
-    };
+    let mut progress = subscriptions.rebuild(name).await?;
     let shown = if std::io::stderr().is_terminal() {
         Shown::Bar(bar())
     } else {

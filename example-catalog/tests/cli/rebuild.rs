@@ -55,9 +55,27 @@ fn a_rebuild_that_was_killed_is_completed() {
     assert_eq!(cards(&program), complete);
     let again = program.ask("GetAllProducts", r#"{"page_size": 100}"#);
     assert_eq!(again, all);
-    // Once more, as a job that was killed at its end.
+}
+
+#[test]
+fn a_table_that_was_damaged_is_built_again() {
+    let program = Program::new();
+    program.write("lines", &interrupted::lines());
+    program.ok(&["import", "lines"]);
+    let all = program.ask("GetAllProducts", r#"{"page_size": 100}"#);
+    let complete = cards(&program);
+    let database = Connection::open(program.path("catalog.db")).expect("SQLite opens");
+    let delete = "DELETE FROM view_product_cards_1_product_card WHERE key > '5'";
+    database.execute(delete, []).expect("it is damaged");
+    assert!(cards(&program) < complete);
     let out = program.ok(&["rebuild", "product-cards"]);
-    assert!(out.contains("is live already"), "{out}");
+    assert!(
+        out.ends_with("version 1 of projection `product-cards` is live\n"),
+        "{out}"
+    );
+    assert_eq!(cards(&program), complete);
+    let again = program.ask("GetAllProducts", r#"{"page_size": 100}"#);
+    assert_eq!(again, all);
 }
 
 #[test]

@@ -7,10 +7,10 @@ use std::time::Duration;
 use cqrs_conformance::ViewFixture;
 use cqrs_core::store::{
     Attendance, BoxFuture, Checkpoint, Claim, Division, Epoch, Halt, Incarnation, KeyRelease,
-    ModelSchema, ParkedChange, ParkedKey, ProjectionVersion, Relocation, Roster, Shard, ShardState,
-    ShardStore, SkippedEvent, Slices, SortKey, StoreError, StoredView, VersionChange,
-    VersionRemoval, VersionStep, VersionStore, ViewBatch, ViewCapabilities, ViewCommitError,
-    ViewPage, ViewScan, ViewStore, WorkerId,
+    ModelSchema, ParkedChange, ParkedKey, ProjectionVersion, Relocation, Replacement, Roster,
+    Shard, ShardState, ShardStore, SkippedEvent, Slices, SortKey, StoreError, StoredView,
+    VersionChange, VersionRemoval, VersionStep, VersionStore, ViewBatch, ViewCapabilities,
+    ViewCommitError, ViewPage, ViewScan, ViewStore, WorkerId,
 };
 use cqrs_core::{Memory, Position};
 
@@ -51,6 +51,8 @@ pub enum ViewFault {
     SwitchesWhatIsHeld,
     TakesEachVersionForTheFirst,
     RemovesWhatIsAttended,
+    ReplacesWhatIsFurther,
+    SeizesNothing,
     ParksNothing,
     ParksWithoutFence,
     ReleasesNothing,
@@ -440,6 +442,13 @@ impl ShardStore for FaultyViews {
         })
     }
 
+    fn seize(&self, worker: WorkerId, of: String) -> BoxFuture<'_, Result<bool, StoreError>> {
+        if self.fault == ViewFault::SeizesNothing {
+            return Box::pin(async move { Ok(!self.data.shards(of).await?.is_empty()) });
+        }
+        self.data.seize(worker, of)
+    }
+
     fn divide(&self, division: Division) -> BoxFuture<'_, Result<bool, StoreError>> {
         Box::pin(async move {
             let whole = Shard::whole(division.subscription());
@@ -564,10 +573,27 @@ impl VersionStore for FaultyViews {
     fn remove_version(&self, removal: VersionRemoval) -> BoxFuture<'_, Result<bool, StoreError>> {
         Box::pin(async move {
             if self.fault == ViewFault::RemovesWhatIsAttended {
-                let subscriptions = vec![removal.subscription.clone()];
+                let subscriptions = removal.subscriptions.clone();
                 self.rob_owners(WorkerId::new(), subscriptions).await?;
             }
             self.data.remove_version(removal).await
+        })
+    }
+
+    fn replace_views(&self, replacement: Replacement) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(async move {
+            if self.fault == ViewFault::ReplacesWhatIsFurther {
+                for state in self.data.shards(replacement.subscription.clone()).await? {
+                    let back = Relocation {
+                        from: state.checkpoint.map(|checkpoint| checkpoint.position),
+                        to: Position::START.into(),
+                        shard: state.shard,
+                        skipped: None,
+                    };
+                    self.data.relocate(back).await?;
+                }
+            }
+            self.data.replace_views(replacement).await
         })
     }
 }

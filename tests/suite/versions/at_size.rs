@@ -26,7 +26,7 @@ const EVENTS: u64 = 20_000;
 const EVENTS_VARIABLE: &str = "CQRS_REBUILD_EVENTS";
 
 /// Number of players.
-const PLAYERS: u64 = 2_000;
+pub(super) const PLAYERS: u64 = 2_000;
 
 /// Number of events of a command that fills the log.
 const BATCH: u64 = 1_000;
@@ -34,15 +34,15 @@ const BATCH: u64 = 1_000;
 /// Number of shards that two processes build.
 const SHARDS: u16 = 4;
 
-const LIMIT: Duration = Duration::from_secs(600);
+pub(super) const LIMIT: Duration = Duration::from_secs(600);
 
-fn events() -> u64 {
+pub(super) fn events() -> u64 {
     let given = std::env::var(EVENTS_VARIABLE).ok();
     given.map_or(EVENTS, |count| count.parse().expect("a number"))
 }
 
 /// Records events without a handler, many at once.
-async fn fill(log: &impl EventLog, count: u64) {
+pub(super) async fn fill(log: &impl EventLog, count: u64) {
     for batch in 0..count / BATCH {
         let events = (0..BATCH).map(|number| {
             let player = (batch * BATCH + number) % PLAYERS;
@@ -68,7 +68,7 @@ async fn position(store: &(impl Store + ShardStore)) -> Position {
         .unwrap_or_default()
 }
 
-fn start(arguments: &[String]) -> Child {
+pub(super) fn start(arguments: &[String]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rebuild-process"));
     let child = command.args(arguments).stdout(Stdio::piped()).spawn();
     child.expect("the process starts")
@@ -103,7 +103,7 @@ async fn build_with_kills(store: &(impl Store + ShardStore), arguments: &[String
 }
 
 /// Compares the views of the version with those of a first fold of all events.
-async fn is_as_if_new<S: Store + Clone>(web: &Dispatcher, store: &S, head: Position) {
+pub(super) async fn is_as_if_new<S: Store + Clone>(web: &Dispatcher, store: &S, head: Position) {
     let one = second::PointsOf { player: 0 };
     let builder = || {
         let builder = Dispatcher::builder().module(points::module());

@@ -35,6 +35,50 @@ pub mod points {
     }
 }
 
+/// A process that stops in the middle of its first two folds: that of a version, and that of its views which are
+/// built again.
+pub mod stops {
+    use std::process::Command;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::{Barrier, LazyLock};
+
+    use super::points::Scored;
+
+    /// The environment variable that has a process do so.
+    pub const VARIABLE: &str = "CQRS_STOP_IN_FOLDS";
+
+    /// What it prints before.
+    pub const STOPS: &str = "stops";
+
+    static FOLDS: AtomicU32 = AtomicU32::new(0);
+    static BOTH: Barrier = Barrier::new(2);
+
+    /// Whether this is such a process.
+    pub fn is_one() -> bool {
+        static IS_ONE: LazyLock<bool> = LazyLock::new(|| std::env::var_os(VARIABLE).is_some());
+        *IS_ONE
+    }
+
+    /// The event, once the process goes on with it.
+    pub fn passed(event: &Scored) -> &Scored {
+        if is_one() && FOLDS.fetch_add(1, Ordering::SeqCst) < 2 {
+            tokio::task::block_in_place(stop);
+        }
+        event
+    }
+
+    fn stop() {
+        if BOTH.wait().is_leader() {
+            println!("{STOPS}");
+            let id = std::process::id().to_string();
+            let status = Command::new("kill").args(["-STOP", &id]).status();
+            assert!(status.expect("`kill` runs").success(), "it is not stopped");
+        }
+        // Neither commits before the process is continued.
+        BOTH.wait();
+    }
+}
+
 /// A program: its version, the points that an event counts for, and a further field of its read model.
 macro_rules! program {
     (
@@ -133,6 +177,13 @@ program! {
 }
 
 program! {
+    /// A fold that was wrong is repaired, and its views are to be built again.
+    repaired, 1, unchanged = "9be46ef91863fd40";
+    |event| event.points * 7;
+    level: u32
+}
+
+program! {
     /// Another field without another version.
     other_field, 1;
     |event| event.points;
@@ -149,7 +200,7 @@ program! {
 program! {
     /// The fields are the same, and their values are not.
     second, 2;
-    |event| event.points * 10;
+    |event| super::stops::passed(event).points * 10;
     level: u32
 }
 

@@ -9,6 +9,7 @@ mod fence;
 mod halts;
 mod many;
 mod parking;
+mod replacements;
 mod scan;
 mod shards;
 mod specification;
@@ -41,6 +42,9 @@ pub use parking::{
     v1_a_division_keeps_parked_keys, v1_parked_keys_change_with_their_checkpoint,
     v2_a_checkpoint_that_moves_back_removes_later_keys,
     v2_a_commit_that_finds_other_parked_keys_writes_nothing, v2_a_release_fences_the_owner,
+};
+pub use replacements::{
+    v2_seized_shards_fence_their_owners, v2_views_that_were_built_again_replace_others,
 };
 pub use scan::{v4_rows_and_total_are_of_one_snapshot, v4_scans_follow_changes};
 pub use shards::{

@@ -11,7 +11,7 @@ use super::shards::{LONG, NO_SHARDS, attend, claim, shards};
 use crate::tasks::race;
 use crate::{Outcome, ViewFixture};
 
-const NO_VERSIONS: Outcome = Outcome::NotClaimed("versions of projections");
+pub(super) const NO_VERSIONS: Outcome = Outcome::NotClaimed("versions of projections");
 
 /// The projection of the tests.
 const PROJECTION: &str = "test";
@@ -170,7 +170,7 @@ pub async fn v2_a_version_in_use_is_not_removed<F: ViewFixture>(fixture: &F) -> 
     Outcome::Kept
 }
 
-fn versions<S: ViewStore>(store: &S) -> Option<&dyn VersionStore> {
+pub(super) fn versions<S: ViewStore>(store: &S) -> Option<&dyn VersionStore> {
     store.view_capabilities().versions
 }
 
@@ -197,7 +197,7 @@ async fn remove(store: &dyn VersionStore, version: u32) -> bool {
     let removal = VersionRemoval {
         projection: PROJECTION.to_owned(),
         version,
-        subscription: SUBSCRIPTION.to_owned(),
+        subscriptions: vec![SUBSCRIPTION.to_owned()],
         tables: vec![cards().table.clone()],
     };
     let removed = store.remove_version(removal).await;

@@ -3,8 +3,10 @@ use cqrs_kit::ahead;
 use tokio_postgres::types::ToSql;
 
 use crate::fault::{Fault, Kind};
+use crate::link::connection::Connection;
 use crate::row;
 use crate::shard_rows::{PAUSED, roster};
+use crate::sql::Sql;
 use crate::store::Shared;
 use crate::transaction::pooled::PooledTransaction;
 
@@ -31,8 +33,6 @@ async fn attempt_to(shared: &Shared, division: &Division) -> Result<bool, Fault>
     let sql = &shared.sql;
     let client = shared.pool.get().await?;
     let lock = client.prepare(&sql.lock_shards).await?;
-    let delete = client.prepare(&sql.delete_shards).await?;
-    let insert = client.prepare(&sql.insert_divided_shard).await?;
     // Rolled back on drop.
     let transaction = PooledTransaction::new(client, PooledTransaction::READ_COMMITTED);
     transaction.begin().await?;
@@ -41,17 +41,31 @@ async fn attempt_to(shared: &Shared, division: &Division) -> Result<bool, Fault>
     let Some(divided) = division.apply(&roster(&rows)?.shards) else {
         return Ok(false);
     };
+    insert_shards(&transaction, sql, (subscription, rows.len()), divided).await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
+/// Puts shards in the place of all others of their subscription, which are locked, and of which there are this many.
+pub(super) async fn insert_shards(
+    transaction: &Connection,
+    sql: &Sql,
+    (subscription, former): (&str, usize),
+    shards: Vec<ShardState>,
+) -> Result<(), Fault> {
+    let delete = transaction.prepare(&sql.delete_shards).await?;
+    let insert = transaction.prepare(&sql.insert_divided_shard).await?;
     // Each statement sees what was committed before it. After a wait for another division, the first one
     // has found nothing, and the second one would delete the shards of that. Two divisions of a new
     // subscription meet at the first slice, which some shard of each begins with.
     let deleted = transaction.execute(&delete, &[&subscription]).await?;
-    if usize::try_from(deleted).ok() != Some(rows.len()) {
+    if usize::try_from(deleted).ok() != Some(former) {
         return Err(Fault::new(
             Kind::Contention,
             "another process has divided it",
         ));
     }
-    for state in divided {
+    for state in shards {
         let ShardState {
             shard,
             epoch,
@@ -79,6 +93,5 @@ async fn attempt_to(shared: &Shared, division: &Division) -> Result<bool, Fault>
         ];
         transaction.execute(&insert, &params).await?;
     }
-    transaction.commit().await?;
-    Ok(true)
+    Ok(())
 }

@@ -17,6 +17,7 @@ pub(crate) mod models;
 pub(crate) mod parking;
 mod pipeline;
 pub(crate) mod reconnect_backoff;
+pub(crate) mod replacement;
 pub(crate) mod request;
 pub(crate) mod row_array;
 pub(crate) mod rows;

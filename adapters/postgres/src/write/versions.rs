@@ -56,17 +56,20 @@ pub(crate) async fn remove(shared: &Shared, removal: &VersionRemoval) -> Result<
     let Some(left) = removal.apply(&stored) else {
         return Ok(false);
     };
-    let subscription = &removal.subscription;
-    let is_attended = transaction
-        .select_one(&sql.is_attended, &[subscription])
-        .await?;
-    if is_attended.try_get(0)? {
-        return Ok(false);
+    for subscription in &removal.subscriptions {
+        let is_attended = transaction
+            .select_one(&sql.is_attended, &[subscription])
+            .await?;
+        if is_attended.try_get(0)? {
+            return Ok(false);
+        }
     }
     replace(&transaction, sql, &removal.projection, &left).await?;
     for statement in [&sql.forget_shards, &sql.forget_parked, &sql.delete_skipped] {
         let statement = transaction.prepare(statement).await?;
-        transaction.execute(&statement, &[subscription]).await?;
+        for subscription in &removal.subscriptions {
+            transaction.execute(&statement, &[subscription]).await?;
+        }
     }
     let delete = shared.schema.apply(DELETE_MODEL);
     let delete_model = transaction.prepare(&delete).await?;

@@ -148,6 +148,16 @@ pub(crate) fn claim(
     claimed.collect()
 }
 
+pub(crate) fn seize(
+    conn: &Connection,
+    worker: WorkerId,
+    subscription: &str,
+) -> Result<bool, Fault> {
+    let mut seize = conn.prepare_cached(sql::SEIZE_SHARDS)?;
+    let owner = worker.as_uuid();
+    Ok(seize.execute((&owner.as_bytes()[..], subscription))? > 0)
+}
+
 pub(crate) fn release(conn: &Connection, worker: WorkerId, shards: &[Shard]) -> Result<(), Fault> {
     let mut release = conn.prepare_cached(sql::RELEASE_SHARD)?;
     let id = worker.as_uuid();
@@ -251,15 +261,25 @@ pub(crate) fn divide(conn: &Connection, division: &Division) -> Result<bool, Fau
     let Some(divided) = division.apply(&stored) else {
         return Ok(false);
     };
+    put_shards(conn, &subscription, divided)?;
+    Ok(true)
+}
+
+/// Puts shards in the place of all others of their subscription.
+pub(super) fn put_shards(
+    conn: &Connection,
+    subscription: &str,
+    shards: Vec<ShardState>,
+) -> Result<(), Fault> {
     conn.prepare_cached(sql::DELETE_SHARDS)?
-        .execute([&subscription])?;
+        .execute([subscription])?;
     let mut insert = conn.prepare_cached(sql::INSERT_DIVIDED_SHARD)?;
-    for state in divided {
+    for state in shards {
         let checkpoint = state.checkpoint;
         let event = checkpoint.and_then(|checkpoint| checkpoint.last_event);
         let id = event.map(|event| event.id.as_uuid());
         insert.execute((
-            &subscription,
+            subscription,
             state.shard.slices.first(),
             state.shard.slices.last(),
             state.epoch.get().cast_signed(),
@@ -273,7 +293,7 @@ pub(crate) fn divide(conn: &Connection, division: &Division) -> Result<bool, Fau
             &state.partition,
         ))?;
     }
-    Ok(true)
+    Ok(())
 }
 
 pub(super) fn insert_skipped(

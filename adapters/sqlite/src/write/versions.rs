@@ -1,10 +1,12 @@
 use cqrs_core::Timestamp;
-use cqrs_core::store::{ModelSchema, ProjectionVersion, VersionChange, VersionRemoval};
+use cqrs_core::store::{
+    ModelSchema, ProjectionVersion, Replacement, VersionChange, VersionRemoval,
+};
 use cqrs_kit::blueprints;
 use rusqlite::Connection;
 
-use super::shards::worker_id;
-use crate::dialect::{Table, Tables};
+use super::shards::{put_shards, shards, worker_id};
+use crate::dialect::{self, Table, Tables};
 use crate::fault::Fault;
 use crate::sql;
 use crate::worker_locks::WorkerLocks;
@@ -53,13 +55,16 @@ pub(crate) fn remove(
     let Some(left) = removal.apply(&stored) else {
         return Ok(false);
     };
-    if is_attended(conn, locks, &removal.subscription)? {
-        return Ok(false);
+    for subscription in &removal.subscriptions {
+        if is_attended(conn, locks, subscription)? {
+            return Ok(false);
+        }
     }
     replace(conn, &removal.projection, &left)?;
-    for statement in [sql::FORGET_SHARDS, sql::FORGET_PARKED, sql::DELETE_SKIPPED] {
-        conn.prepare_cached(statement)?
-            .execute([&removal.subscription])?;
+    for subscription in &removal.subscriptions {
+        for statement in [sql::FORGET_SHARDS, sql::FORGET_PARKED, sql::DELETE_SKIPPED] {
+            conn.prepare_cached(statement)?.execute([subscription])?;
+        }
     }
     for name in &removal.tables {
         let model = ModelSchema {
@@ -67,6 +72,37 @@ pub(crate) fn remove(
             indexes: Vec::new(),
         };
         conn.execute_batch(&Table::new(&Tables, &model)?.drop_if_exists())?;
+        conn.prepare_cached(sql::DELETE_MODEL)?.execute([name])?;
+    }
+    Ok(true)
+}
+
+pub(crate) fn replace_views(conn: &Connection, replacement: &Replacement) -> Result<bool, Fault> {
+    let Replacement {
+        subscription,
+        rebuilt,
+        models,
+        ..
+    } = replacement;
+    let present = shards(conn, &[subscription])?;
+    let Some(replaced) = replacement.apply(&present, &shards(conn, &[rebuilt])?) else {
+        return Ok(false);
+    };
+    put_shards(conn, subscription, replaced)?;
+    conn.prepare_cached(sql::FORGET_PARKED)?
+        .execute([subscription])?;
+    conn.prepare_cached(sql::MOVE_PARKED)?
+        .execute([subscription, rebuilt])?;
+    conn.prepare_cached(sql::FORGET_SHARDS)?
+        .execute([rebuilt])?;
+    for (model, name) in models {
+        let again = ModelSchema {
+            table: name.clone(),
+            ..model.clone()
+        };
+        let tables = [model, &again].map(|model| Table::new(&Tables, model));
+        let [present, again] = tables;
+        conn.execute_batch(&dialect::replace(&present?, &again?))?;
         conn.prepare_cached(sql::DELETE_MODEL)?.execute([name])?;
     }
     Ok(true)

@@ -1,0 +1,2 @@
+-- Gives the parked keys of a subscription (?2) to another one (?1).
+UPDATE parked_keys SET subscription = ?1 WHERE subscription = ?2
