@@ -73,6 +73,7 @@ mod loads;
 mod one_by_one;
 mod one_read;
 mod parking;
+mod parking_model;
 mod pauses;
 mod poison;
 mod reactions;
