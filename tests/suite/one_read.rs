@@ -15,6 +15,8 @@ use tokio::time::timeout;
 
 use crate::support::decorated::{Decorated, Hooks};
 
+mod slow_writes;
+
 /// Time that no test needs.
 const LONG: Duration = Duration::from_secs(60);
 
@@ -28,6 +30,18 @@ mod wells {
     pub struct Measure {
         pub first: u32,
         pub wells: u32,
+    }
+
+    /// The same well, again and again.
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct Watch {
+        pub well: u32,
+        pub times: u32,
+    }
+
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct DryUp {
+        pub well: u32,
     }
 
     #[derive(Event, Serialize, Deserialize)]
@@ -53,6 +67,16 @@ mod wells {
         });
         let well = (first + 999) % wells;
         (measured.collect(), WellDriedUp { well })
+    }
+
+    #[command_handler]
+    fn watch(Watch { well, times }: Watch) -> Vec<LevelMeasured> {
+        (0..times).map(|_| LevelMeasured { well }).collect()
+    }
+
+    #[command_handler]
+    fn dry_up(DryUp { well }: DryUp) -> WellDriedUp {
+        WellDriedUp { well }
     }
 }
 

@@ -263,13 +263,11 @@ impl HeldCheckpoint {
         }
     }
 
-    /// The position up to which everything is done, after a page up to `to` was handled.
-    pub(super) fn done(&self, to: Position) -> Position {
-        if self.begun.is_some() {
-            self.position.unwrap_or_default()
-        } else {
-            to
-        }
+    /// The position up to which everything is done, after a page was handled up to `to`. That before the page, while
+    /// its results are being written: the checkpoint may be far behind that, or ahead of events that have appeared
+    /// before it.
+    pub(super) fn done(&self, page: SubscriptionPage<'_>, to: Position) -> Position {
+        if self.begun.is_some() { page.from } else { to }
     }
 
     /// Commits a batch of this checkpoint.

@@ -294,7 +294,7 @@ impl Worker {
             let handle = follower.handle(page, &mut checkpoint);
             let PageOutcome { to, failure } = handle.instrument(span).await?;
             checkpoint.handled(page, to).await?;
-            let done = checkpoint.done(to);
+            let done = checkpoint.done(page, to);
             is_unmarked = done < to;
             backoff.progressed(done);
             // The results of the events before the failed one are committed already.
@@ -309,6 +309,11 @@ impl Worker {
             }
             // After the commit: a query that waits for this position has to find its views written.
             checkpoint.mark_reached(done);
+            if is_unmarked {
+                // The write may hang, and there may be no event in the next page.
+                let patience = self.following.stuck_after;
+                self.progress.mark_pending(true, patience);
+            }
         }
     }
 }
