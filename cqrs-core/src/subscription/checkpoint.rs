@@ -1,3 +1,6 @@
+//! The checkpoint that a worker holds: everything that moves it checks the same fields, so the file is over 500
+//! lines.
+
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;

@@ -1,3 +1,6 @@
+//! The views of a projection in memory: what a fold reads and changes, and what is written, is one value behind one
+//! lock, so the file is over 500 lines.
+
 use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
