@@ -277,6 +277,13 @@ async fn takes_over<F: Future<Output = ()>>(end: impl Fn(Dispatcher) -> F) {
         let (owner, _) = handled(&mut events, 1).await[0];
         let ended = apps.remove(owner);
         end(ended).await;
+        // A task that is aborted runs until it waits for something, so it may handle another event.
+        let is_taken_over = || {
+            let subscriptions = apps[0].health().subscriptions;
+            let mut running = subscriptions.iter().filter(|it| it.name == "prepare");
+            running.any(|it| it.state == SubscriptionState::Running)
+        };
+        until(is_taken_over, &apps[0]).await;
         order(&apps[0], 2).await;
         assert_eq!(packed(&apps[0], 2).await, 2);
         let (next, _) = handled(&mut events, 1).await[0];
