@@ -29,6 +29,9 @@ mod cqrs_macros {
 
     #[doc = include_str!("../cqrs-macros/src/docs/projection.md")]
     mod projection {}
+
+    #[doc = include_str!("../cqrs-macros/src/docs/process_manager.md")]
+    mod process_manager {}
 }
 
 #[cfg(doctest)]
@@ -50,6 +53,9 @@ mod guides {
 
     #[doc = include_str!("../docs/guides/reactions.md")]
     mod reactions {}
+
+    #[doc = include_str!("../docs/guides/process-managers.md")]
+    mod process_managers {}
 
     #[doc = include_str!("../docs/guides/wiring.md")]
     mod wiring {}

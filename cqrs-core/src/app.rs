@@ -34,9 +34,10 @@
 pub use crate::auth::{AccessRequest, Action, Actor, AllowAll, Authorizer, HeldPermissions};
 pub use crate::dispatcher::{
     After, Answer, Bookmark, Builder, Comparison, Dispatcher, ExecuteAndWaitCall, ExecuteCall,
-    Health, History, Named, ProbeResult, QueryCall, Rebuild, Receipt, Session, ShardHealth,
-    StateCacheHealth, StateCall, SubscriptionHealth, SubscriptionKind, SubscriptionState,
-    SubscriptionStatus, Subscriptions, Unfinished, VersionHealth, WaitError, Watch,
+    Health, History, Named, PendingEffect, ProbeResult, Process, ProcessCall, QueryCall, Rebuild,
+    Receipt, Session, ShardHealth, StateCacheHealth, StateCall, SubscriptionHealth,
+    SubscriptionKind, SubscriptionState, SubscriptionStatus, Subscriptions, Unfinished,
+    VersionHealth, WaitError, Watch,
 };
 pub use crate::module::Module;
 pub use crate::wiring::{

@@ -47,4 +47,6 @@
 
 pub use crate::handler::{Context, Each, ReadTx, Reader, Service, Tx, Writes};
 pub use crate::ids::{CommandId, EventId};
-pub use crate::message::{Aggregate, Command, Event, Query, Validate};
+pub use crate::message::{
+    Aggregate, Cancel, Command, Deadline, End, Event, Query, Reschedule, Validate,
+};

@@ -26,6 +26,7 @@ guides! {
     parking: "parking.md",
     partitions: "partitions.md",
     postgres: "postgres.md",
+    process_managers: "process-managers.md",
     queries_and_read_models: "queries-and-read-models.md",
     reactions: "reactions.md",
     shutdown: "shutdown.md",

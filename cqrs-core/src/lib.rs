@@ -41,8 +41,8 @@ pub mod views;
 mod wiring;
 
 pub use cqrs_macros::{
-    Command, Event, Query, ReadModel, aggregate, command_handler, event_handler, projection,
-    query_handler, upcast,
+    Command, Event, Query, ReadModel, aggregate, command_handler, event_handler, process_manager,
+    projection, query_handler, upcast,
 };
 pub use jiff::Timestamp;
 pub use uuid::Uuid;
@@ -54,8 +54,8 @@ pub use {
         Session,
     },
     domain::{
-        Aggregate, Command, CommandId, Context, Each, Event, EventId, Query, ReadTx, Reader,
-        Service, Tx, Validate, Writes,
+        Aggregate, Cancel, Command, CommandId, Context, Deadline, Each, End, Event, EventId, Query,
+        ReadTx, Reader, Reschedule, Service, Tx, Validate, Writes,
     },
     error::{CommandError, Error, QueryError, Rejected, Result},
     store::{Memory, Position, Recorded},

@@ -2,10 +2,11 @@
 
 pub use crate::error::Invalid;
 pub use crate::{
-    Actor, AllowAll, Bookmark, Command, CommandError, CommandId, Context, Dispatcher, Each, Error,
-    Event, Memory, Position, Query, QueryError, Read, ReadModel, ReadTx, Reader, Receipt, Recorded,
-    Rejected, Result, Service, Timestamp, Tx, Validate, Views, Writes, aggregate, command_handler,
-    ensure, event_handler, projection, query_handler, upcast,
+    Actor, AllowAll, Bookmark, Cancel, Command, CommandError, CommandId, Context, Deadline,
+    Dispatcher, Each, End, Error, Event, Memory, Position, Query, QueryError, Read, ReadModel,
+    ReadTx, Reader, Receipt, Recorded, Rejected, Reschedule, Result, Service, Timestamp, Tx,
+    Validate, Views, Writes, aggregate, command_handler, ensure, event_handler, process_manager,
+    projection, query_handler, upcast,
 };
 pub use serde::{Deserialize, Serialize};
 

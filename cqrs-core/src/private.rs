@@ -13,6 +13,7 @@ pub use std::ops::FnOnce;
 pub use std::option::Option::{self, None, Some};
 pub use std::primitive::{bool, str, u8, u32, u64, usize};
 pub use std::result::Result::{self, Err, Ok};
+pub use std::time::Duration;
 pub use std::vec;
 pub use std::vec::Vec;
 
@@ -22,8 +23,8 @@ pub use crate::json::Json;
 pub use crate::key::key;
 pub use crate::message::*;
 pub use crate::registry::{
-    AggregateEntry, EventEntry, HandlerEntry, MessageEntry, ProjectionEntry, ReactionEntry,
-    UpcasterEntry, submit,
+    AggregateEntry, EventEntry, HandlerEntry, MessageEntry, ProcessEntry, ProjectionEntry,
+    ReactionEntry, UpcasterEntry, submit,
 };
 pub use crate::report::report;
 pub use crate::store::{Recorded, Tag, Tags};

@@ -2,18 +2,20 @@
 
 use std::any::{Any, TypeId};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use crate::error::Failure;
 use crate::handler::{
-    self, AggregateType, CommandFn, CommandHandler, ErasedCommand, ErasedQuery, EventHandler, Fold,
-    HandledEvent, Input, OnFailure, Parse, Projection, QueryFn, QueryHandler, ReactionReply,
-    ReactionScope, Setup, UpcastResult, Upcaster,
+    self, AggregateType, CommandFn, CommandHandler, ErasedCommand, ErasedProcess, ErasedQuery,
+    EventHandler, Fold, HandledEvent, Input, OnFailure, Parse, ProcessManager, Projection, QueryFn,
+    QueryHandler, ReactionReply, ReactionScope, Setup, StepKind, TypedProcess, UpcastResult,
+    Upcaster,
 };
 use crate::json;
-use crate::message::{Aggregate, CellPlace, Command, Event, Query};
+use crate::message::{Aggregate, CellPlace, Command, EffectKind, Event, Query};
 use crate::panic::guarded;
 use crate::source::Source;
-use crate::store::Recorded;
+use crate::store::{EventQuery, EventQueryItem, EventType, Recorded};
 
 #[doc(hidden)]
 pub use inventory::submit;
@@ -380,6 +382,84 @@ impl ReactionEntry {
     }
 }
 
+/// A process manager, as its attribute registers it.
+#[derive(Clone, Copy)]
+pub struct ProcessEntry {
+    /// The name.
+    pub name: &'static str,
+    /// The name of the tag whose id an instance has.
+    pub key: &'static str,
+    /// Hash of the `impl` block.
+    pub fingerprint: u64,
+    /// How long an ended instance is kept.
+    pub keep: Option<Duration>,
+    /// The place of the `impl` block.
+    pub source: Source,
+    /// The marked methods.
+    pub(crate) steps: fn() -> Vec<ProcessStep>,
+    pub(crate) process: fn() -> Box<dyn ErasedProcess>,
+}
+
+/// A step of a process manager without its type.
+#[derive(Clone)]
+pub(crate) struct ProcessStep {
+    pub(crate) name: &'static str,
+    pub(crate) line: u32,
+    pub(crate) kind: StepKind,
+    /// The wire name of its event. `None` for a rejected command.
+    pub(crate) event: Option<&'static str>,
+    pub(crate) effects: Vec<EffectKind>,
+}
+
+impl ProcessEntry {
+    /// Registers the process manager `P`.
+    pub const fn of<P: ProcessManager>() -> Self {
+        Self {
+            name: P::NAME,
+            key: P::KEY,
+            fingerprint: P::FINGERPRINT,
+            keep: P::KEEP,
+            source: P::SOURCE,
+            steps: || {
+                let steps = P::steps().into_iter();
+                let erased = steps.map(|step| ProcessStep {
+                    name: step.name,
+                    line: step.line,
+                    kind: step.kind,
+                    event: step.event,
+                    effects: (step.effects)(),
+                });
+                erased.collect()
+            },
+            process: || Box::new(TypedProcess::<P>::new()),
+        }
+    }
+
+    /// The stored name of its subscription.
+    pub(crate) fn subscription(&self) -> String {
+        format!("process:{}", self.name)
+    }
+
+    /// The events of all instances.
+    pub(crate) fn query(&self) -> EventQuery {
+        let own = (self.steps)().into_iter().filter_map(|step| step.event);
+        let types = own.map(EventType::new);
+        EventQuery::Items(vec![EventQueryItem {
+            types: types.chain([self.rejection().into()]).collect(),
+            tags: Vec::new(),
+        }])
+    }
+
+    /// The wire name of the event that one of its commands was rejected. No event of a program has one of
+    /// this form.
+    pub(crate) fn rejection(&self) -> String {
+        format!("{RESERVED}{}:rejected", self.name)
+    }
+}
+
+/// The beginning of the wire names that belong to the framework.
+pub(crate) const RESERVED: &str = "process:";
+
 /// An entry that a macro submits.
 pub(crate) trait Registered: inventory::Collect {
     /// The name by which entries are sorted.
@@ -413,6 +493,7 @@ entries! {
     QueryHandlerEntry: message, source;
     ProjectionEntry: name, source;
     ReactionEntry: name, source;
+    ProcessEntry: name, source;
     UpcasterEntry: event, source;
 }
 
@@ -427,6 +508,7 @@ pub(crate) struct Registry {
     pub(crate) query_handlers: Vec<&'static QueryHandlerEntry>,
     pub(crate) projections: Vec<&'static ProjectionEntry>,
     pub(crate) reactions: Vec<&'static ReactionEntry>,
+    pub(crate) processes: Vec<&'static ProcessEntry>,
     pub(crate) upcasters: Vec<&'static UpcasterEntry>,
 }
 
@@ -441,6 +523,7 @@ impl Registry {
             query_handlers: sorted(),
             projections: sorted(),
             reactions: sorted(),
+            processes: sorted(),
             upcasters: sorted(),
         });
         &REGISTRY
@@ -459,6 +542,7 @@ impl Registry {
         add(&self.query_handlers, &mut sources);
         add(&self.projections, &mut sources);
         add(&self.reactions, &mut sources);
+        add(&self.processes, &mut sources);
         sources
     }
 

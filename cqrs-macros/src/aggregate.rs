@@ -5,7 +5,7 @@ use syn::{ReceiverKind, ReturnType, Signature};
 use crate::args::Args;
 use crate::case;
 use crate::errors::Errors;
-use crate::event_method::{self, EventMethod, Mark};
+use crate::event_method::{self, EventMethod, Mark, Message};
 use crate::framework::Framework;
 use crate::hygiene::code;
 use crate::id;
@@ -17,8 +17,10 @@ use crate::{source, types};
 const APPLY: Mark = Mark {
     name: "`#[apply]`",
     method: "an `#[apply]` method",
+    message: Message::Event,
     example: "event: &ProductCreated",
     attribute: "#[aggregate]",
+    noun: "fold",
     has_self: true,
 };
 

@@ -85,6 +85,7 @@ impl Args {
         if let ArgValue::Other(tokens) = &arg.value
             && let [TokenTree::Group(group)] = &tokens.clone().into_iter().collect::<Vec<_>>()[..]
             && group.delimiter() == Delimiter::Parenthesis
+            && !group.stream().is_empty()
         {
             return Some(group.stream());
         }
@@ -165,6 +166,36 @@ impl Args {
             errors.at(arg, message);
         }
         number
+    }
+
+    /// A duration, in seconds; `example` is one.
+    pub fn duration(
+        &mut self,
+        key: &'static str,
+        example: &str,
+        errors: &mut Errors,
+    ) -> Option<u64> {
+        let arg = self.take(key)?;
+        let seconds = match &arg.value {
+            ArgValue::Lit(Lit::Str(text)) => seconds(&text.value()),
+            _ => None,
+        };
+        if seconds.is_none() {
+            let message = format!(
+                "`{key}` takes a number of `d`, `h`, `m` or `s`: write `{key} = \"{example}\"`"
+            );
+            errors.at(arg, message);
+        }
+        seconds
+    }
+
+    /// The type that was given to a key, if it was one and is not yet taken.
+    pub fn given_type(&self, key: &str) -> Option<&Type> {
+        let arg = self.given.iter().find(|arg| arg.is(key))?;
+        match &arg.value {
+            ArgValue::Type(ty) => Some(ty),
+            ArgValue::Lit(_) | ArgValue::Other(_) => None,
+        }
     }
 
     /// The framework's path: `crate = "path"`.
@@ -293,6 +324,20 @@ fn until_comma(input: ParseStream) -> syn::Result<TokenStream> {
         tokens.extend([input.parse::<TokenTree>()?]);
     }
     Ok(tokens)
+}
+
+/// The seconds of `30d`, `12h`, `5m` or `90s`.
+fn seconds(text: &str) -> Option<u64> {
+    let (count, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let unit = match unit {
+        "d" => 24 * 60 * 60,
+        "h" => 60 * 60,
+        "m" => 60,
+        "s" => 1,
+        _ => return None,
+    };
+    let count: u64 = count.parse().ok()?;
+    count.checked_mul(unit)
 }
 
 /// Strings in brackets, none of them blank.

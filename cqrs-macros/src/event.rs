@@ -135,6 +135,11 @@ impl EventItem {
         let aggregate = id::key(name);
         let ids = self.ids.iter().filter(|id| id.aggregate == *name);
         let several = ids.clone().count() > 1;
+        let repeated = ids.clone().any(|id| id.each).then(|| {
+            code! {
+                const REPEATED: __cqrs::bool = true;
+            }
+        });
         let ids = ids.map(|id| {
             let field = &id.field;
             // An id of another type than the first is underlined at its type.
@@ -168,6 +173,7 @@ impl EventItem {
             impl<__Expected, __A> __cqrs::Concerns<#aggregate, __Expected, __A> for #event {
                 const TYPE: &'static __cqrs::str = #wire_name;
                 const SEVERAL: __cqrs::bool = #several;
+                #repeated
 
                 #members
             }

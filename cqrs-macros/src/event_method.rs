@@ -3,10 +3,12 @@ use quote::{ToTokens, quote_spanned};
 use syn::{Attribute, FnArg, PatType, Safety, Signature, Type};
 
 use crate::errors::Errors;
+use crate::hygiene::code;
 use crate::impl_block::Marked;
 use crate::types;
 
-/// A method marked `#[apply]` or `#[on]`, which borrows one event.
+/// A method with a mark such as `#[apply]` or `#[on]`, which borrows one event, or a command that was
+/// rejected.
 pub struct EventMethod {
     /// Its signature.
     pub sig: Signature,
@@ -28,12 +30,48 @@ pub struct Mark {
     pub name: &'static str,
     /// `an `#[apply]` method`.
     pub method: &'static str,
+    /// What it takes.
+    pub message: Message,
     /// An event parameter: `event: &ProductCreated`.
     pub example: &'static str,
     /// The macro: `#[aggregate]`.
     pub attribute: &'static str,
+    /// What the method is: `fold`.
+    pub noun: &'static str,
     /// Whether the event follows `self`.
     pub has_self: bool,
+}
+
+/// What a marked method borrows first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Message {
+    Event,
+    /// A command that was rejected.
+    Command,
+}
+
+impl Message {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Command => "command",
+        }
+    }
+
+    /// Whether a type is one: the trait with the answer for other types, and an expression.
+    fn probe(self, ty: &TokenStream) -> (TokenStream, TokenStream) {
+        match self {
+            Self::Event => (
+                code!(__cqrs::NoEvent),
+                code!(__cqrs::EventProbe::<#ty>::IS_EVENT),
+            ),
+            Self::Command => (
+                code!(__cqrs::NoCommand),
+                code!(__cqrs::CommandProbe::<#ty>::IS_COMMAND),
+            ),
+        }
+    }
 }
 
 impl EventMethod {
@@ -66,15 +104,20 @@ impl EventMethod {
         methods
     }
 
-    fn read(marked: Marked, mark: &Mark, errors: &mut Errors) -> Option<Self> {
+    /// Reads a marked method.
+    pub fn read(marked: Marked, mark: &Mark, errors: &mut Errors) -> Option<Self> {
         let Marked {
             sig,
             cfg,
             fingerprint,
         } = marked;
         let Mark {
-            method, example, ..
+            method,
+            message,
+            example,
+            ..
         } = mark;
+        let message = message.word();
         types::monomorphic(&sig.generics, method, errors);
         if let Safety::Unsafe(token) = &sig.safety {
             errors.at(
@@ -94,7 +137,7 @@ impl EventMethod {
             let ident = &sig.ident;
             errors.at(
                 ident,
-                format!("{method} takes its event: write `{example}`"),
+                format!("{method} takes its {message}: write `{example}`"),
             );
             return None;
         };
@@ -111,7 +154,7 @@ impl EventMethod {
             other => {
                 errors.at(
                     other,
-                    format!("{method} borrows its event: write `{example}`"),
+                    format!("{method} borrows its {message}: write `{example}`"),
                 );
                 return None;
             }
@@ -128,7 +171,7 @@ impl EventMethod {
 
     /// Whether both take the same event. Methods with different `cfg`s do not, since macros do not know
     /// which of them is enabled.
-    fn meets(&self, other: &Self) -> bool {
+    pub fn meets(&self, other: &Self) -> bool {
         let text = |method: &Self| {
             let cfg: Vec<_> = method
                 .cfg
@@ -141,8 +184,8 @@ impl EventMethod {
     }
 }
 
-/// Checks that a method without the mark does not take an event first, which means that the mark was
-/// forgotten. The compiler decides whether the type is an event.
+/// Checks that a method without the mark does not take its message first, which means that the mark was
+/// forgotten. The compiler decides whether the type is one.
 pub fn is_no_event(Marked { sig, cfg, .. }: &Marked, mark: &Mark) -> Option<TokenStream> {
     let mut inputs = sig.inputs.iter().filter_map(|arg| match arg {
         FnArg::Typed(arg) => Some(&*arg.ty),
@@ -156,20 +199,28 @@ pub fn is_no_event(Marked { sig, cfg, .. }: &Marked, mark: &Mark) -> Option<Toke
     if first.mutability.is_some() || is_generic || types::is_unnameable(&ty) {
         return None;
     }
-    let (ident, name) = (&sig.ident, mark.name);
-    let message = format_literal(&format!(
-        "`{ident}` takes the event `{}` and is not marked: write {name} above it, or move it to an \
-         `impl` block without `{}` if it is no fold",
+    let ident = &sig.ident;
+    let Mark {
+        name,
+        message,
+        attribute,
+        noun,
+        ..
+    } = mark;
+    let text = format_literal(&format!(
+        "`{ident}` takes the {} `{}` and is not marked: write {name} above it, or move it to an \
+         `impl` block without `{attribute}` if it is no {noun}",
+        message.word(),
         first.elem.to_token_stream(),
-        mark.attribute
     ));
     let span = ident.span().resolved_at(Span::mixed_site());
+    let (otherwise, is_message) = message.probe(&ty);
     Some(quote_spanned! {span=>
         #(#cfg)*
         const _: () = {
             #[allow(unused_imports)]
-            use __cqrs::NoEvent as _;
-            __cqrs::assert!(!__cqrs::EventProbe::<#ty>::IS_EVENT, #message);
+            use #otherwise as _;
+            __cqrs::assert!(!#is_message, #text);
         };
     })
 }

@@ -153,14 +153,23 @@ fn several(keys: Vec<IdKey>, given: TokenStream, errors: &mut Errors) -> Option<
     Some(keys)
 }
 
-impl Parse for IdKey {
-    fn parse(input: ParseStream) -> syn::Result<Self> {
+impl IdKey {
+    /// Parses a key with its type, as `example` has it.
+    pub fn parse_as(example: &str, input: ParseStream<'_>) -> syn::Result<Self> {
+        let place = input.span();
         let name = id::name(input)?;
         if !input.peek(Token![=]) {
-            return Err(input.error(format!("each id has a key and a type: write `{EXAMPLE}`")));
+            let message = format!("each id has a key and a type: write `{example}`");
+            return Err(syn::Error::new(place, message));
         }
         input.parse::<Token![=]>()?;
         let ty = input.parse()?;
         Ok(Self { name, ty })
+    }
+}
+
+impl Parse for IdKey {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        Self::parse_as(EXAMPLE, input)
     }
 }

@@ -68,28 +68,78 @@ impl Method {
 
 impl ImplBlock {
     /// Takes the mark off all methods that bear it, and returns these.
-    pub fn take_marked(&mut self, mark: &str, errors: &mut Errors) -> Vec<Marked> {
+    pub fn take_marked(&mut self, mark: &'static str, errors: &mut Errors) -> Vec<Marked> {
+        let marked = self.take_marked_as(&[mark], errors);
+        marked.into_iter().map(|(_, method)| method).collect()
+    }
+
+    /// Whether a method bears the mark.
+    pub fn has_mark(&self, mark: &str) -> bool {
+        self.members.iter().any(|member| match member {
+            Member::Method(method) => method.attrs.iter().any(|attr| attr.path().is_ident(mark)),
+            Member::Other(_) => false,
+        })
+    }
+
+    /// Takes the marks off all methods that bear one of them, and returns these, each with its mark.
+    pub fn take_marked_as(
+        &mut self,
+        marks: &[&'static str],
+        errors: &mut Errors,
+    ) -> Vec<(&'static str, Marked)> {
         let mut marked = Vec::new();
         for member in &mut self.members {
             let Member::Method(method) = member else {
                 continue;
             };
-            let marks: Vec<_> = method
-                .attrs
-                .extract_if(.., |attr| attr.path().is_ident(mark))
-                .collect();
-            for attr in &marks {
+            let mut taken: Option<&'static str> = None;
+            method.attrs.retain(|attr| {
+                let mut marks = marks.iter().copied();
+                let Some(mark) = marks.find(|mark| attr.path().is_ident(mark)) else {
+                    return true;
+                };
                 if !matches!(attr.meta, Meta::Path(_)) {
                     let message = format!("`#[{mark}]` takes no arguments: write `#[{mark}]`");
                     errors.at(attr, message);
                 }
-            }
-            if !marks.is_empty() {
+                match taken {
+                    Some(first) if first != mark => errors.at(
+                        attr,
+                        format!("a method has one mark, and this has `#[{first}]`: remove one"),
+                    ),
+                    Some(_) => {}
+                    None => taken = Some(mark),
+                }
+                false
+            });
+            if let Some(mark) = taken {
                 method.is_marked = true;
-                marked.push(method.with_cfg());
+                marked.push((mark, method.with_cfg()));
             }
         }
         marked
+    }
+
+    /// Takes off the marks of another macro, and reports them. `own` are those of this one.
+    pub fn refuse_marks(&mut self, foreign: &[(&str, &str)], own: &str, errors: &mut Errors) {
+        for member in &mut self.members {
+            let Member::Method(method) = member else {
+                continue;
+            };
+            method.attrs.retain(|attr| {
+                let mut foreign = foreign.iter();
+                let Some((mark, attribute)) = foreign.find(|(mark, _)| attr.path().is_ident(mark))
+                else {
+                    return true;
+                };
+                method.is_marked = true;
+                errors.at(
+                    attr,
+                    format!("`#[{mark}]` is for `{attribute}`: write {own} instead"),
+                );
+                false
+            });
+        }
     }
 
     /// The methods that bear no mark, once all marks have been taken.
@@ -171,7 +221,8 @@ pub fn attribute<M: ToTokens>(
     quote!(#block #errors #model)
 }
 
-fn name(ty: &Type) -> Option<Ident> {
+/// The last part of a type's path.
+pub fn name(ty: &Type) -> Option<Ident> {
     match ty {
         Type::Path(path) => path.path.segments.last().map(|last| last.ident.clone()),
         // `macro_rules!` passes a `$ty` in an invisible group.

@@ -6,6 +6,7 @@ use proc_macro::TokenStream;
 mod aggregate;
 mod args;
 mod case;
+mod checkpoint;
 mod command;
 mod command_handler;
 mod errors;
@@ -21,6 +22,8 @@ mod identity;
 mod impl_block;
 mod message;
 mod partitioning;
+mod process_manager;
+mod process_step;
 mod projection;
 mod query;
 mod query_handler;
@@ -93,4 +96,10 @@ pub fn upcast(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn projection(args: TokenStream, item: TokenStream) -> TokenStream {
     projection::attribute(args.into(), item.into()).into()
+}
+
+#[cfg_attr(not(doctest), doc = include_str!("docs/process_manager.md"))]
+#[proc_macro_attribute]
+pub fn process_manager(args: TokenStream, item: TokenStream) -> TokenStream {
+    process_manager::attribute(args.into(), item.into()).into()
 }

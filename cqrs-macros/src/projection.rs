@@ -4,20 +4,22 @@ use syn::ext::IdentExt;
 use syn::{FnArg, LitStr, PatType, ReturnType, Signature, Type};
 
 use crate::args::Args;
-use crate::case;
 use crate::errors::Errors;
-use crate::event_method::{self, EventMethod, Mark};
+use crate::event_method::{self, EventMethod, Mark, Message};
 use crate::framework::Framework;
 use crate::hygiene::code;
 use crate::impl_block::{self, ImplBlock, Marked, Subject};
 use crate::partitioning::Partitioning;
+use crate::{case, checkpoint};
 use crate::{setup, source, types};
 
 const ON: Mark = Mark {
     name: "`#[on]`",
     method: "an `#[on]` method",
+    message: Message::Event,
     example: "event: &ProductCreated",
     attribute: "#[projection]",
+    noun: "fold",
     has_self: false,
 };
 
@@ -87,7 +89,8 @@ impl ProjectionItem {
         let methods = EventMethod::read_all(marked, &ON, folds, errors);
         let setup = setup::read(setups, errors);
         let subject = subject?;
-        let name = checkpoint_name(name, errors).unwrap_or_else(|| case::kebab(&subject.ident));
+        let name = checkpoint::name(name, "a projection", errors)
+            .unwrap_or_else(|| case::kebab(&subject.ident));
         Some(Self {
             framework,
             subject,
@@ -269,23 +272,4 @@ fn unchanged(args: &mut Args, errors: &mut Errors) -> Option<u64> {
         );
     }
     number
-}
-
-/// The name as it may stand in a checkpoint's.
-fn checkpoint_name(name: Option<LitStr>, errors: &mut Errors) -> Option<String> {
-    let name = name?;
-    let text = name.value();
-    if text.chars().all(is_allowed) {
-        return Some(text);
-    }
-    errors.at(
-        name,
-        "a projection's name has only `a-z`, `0-9`, `_` and `-` in it",
-    );
-    None
-}
-
-/// Whether a checkpoint's name may have the letter in it.
-fn is_allowed(letter: char) -> bool {
-    matches!(letter, 'a'..='z' | '0'..='9' | '_' | '-')
 }

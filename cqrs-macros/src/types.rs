@@ -50,8 +50,10 @@ pub fn returned(sig: &Signature) -> TokenStream {
 }
 
 /// Reports `impl Trait`, which has no name that the wiring could write. `kind` says where it is.
-pub fn nameable(ty: &Type, kind: &str, errors: &mut Errors) {
-    if mentions(ty.to_token_stream(), &["impl"]) {
+/// Returns whether there was none.
+pub fn nameable(ty: &Type, kind: &str, errors: &mut Errors) -> bool {
+    let is_opaque = mentions(ty.to_token_stream(), &["impl"]);
+    if is_opaque {
         errors.at(
             ty,
             format!(
@@ -60,6 +62,7 @@ pub fn nameable(ty: &Type, kind: &str, errors: &mut Errors) {
             ),
         );
     }
+    !is_opaque
 }
 
 /// Reports type and const parameters.

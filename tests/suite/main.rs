@@ -98,6 +98,8 @@ mod fixtures;
 mod paging;
 mod panics;
 mod probes;
+mod process_fixtures;
+mod processes;
 mod reports;
 mod roles;
 mod secrets;
@@ -107,6 +109,7 @@ mod shop;
 mod shutdown;
 mod spans;
 mod wiring;
+mod wiring_processes;
 
 // Failures of machines, networks and databases.
 mod budget;

@@ -27,7 +27,7 @@ pub use bookmark::{After, Bookmark};
 pub use cache::StateCacheHealth;
 pub use receipt::Receipt;
 
-pub(crate) use reacting::RunningReaction;
+pub(crate) use reacting::{CommandRef, RunningReaction};
 
 use crate::auth::Actor;
 use crate::clock::Clock;

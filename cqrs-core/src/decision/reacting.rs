@@ -54,6 +54,23 @@ impl RunningReaction {
         }
     }
 
+    /// A process manager that sends a command because of an event that it has handled before: one with this
+    /// id, of this command.
+    pub(crate) fn resumed(
+        name: &'static str,
+        origin: CommandRef,
+        event: Uuid,
+        correlation: Uuid,
+    ) -> Self {
+        Self {
+            name,
+            origin,
+            event,
+            correlation,
+            reserved: Arc::default(),
+        }
+    }
+
     /// Runs the reaction's future.
     pub(crate) async fn run<F: Future>(self, future: F) -> F::Output {
         RUNNING.scope(self, future).await

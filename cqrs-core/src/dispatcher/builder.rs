@@ -12,6 +12,7 @@ use super::catch_up::CatchUp;
 use super::handler_slots::{command_slots, query_slots};
 use super::inner::{CallLimits, Inner};
 use super::lifecycle::Lifecycle;
+use super::process::{InstanceTable, Instances};
 use super::reaction::Reaction;
 use super::registration::register;
 use super::sent::SentCommands;
@@ -32,8 +33,8 @@ use crate::trace;
 use crate::upcast::upcast;
 use crate::views::ReadModel;
 use crate::wiring::{
-    BuildError, Description, GivenStores, Models, Plan, Problems, Role, Scope, Stores, ViewStores,
-    is_same,
+    BuildError, Description, GivenStores, Models, Plan, PlannedProcess, Problems, Role, Scope,
+    Stores, ViewStores, is_same,
 };
 
 /// Configures a dispatcher; [`build`](Builder::build) checks it and starts it.
@@ -355,7 +356,7 @@ impl Builder {
         let models = plan.models();
         // Before the tables: a version that was built by other code may have others.
         let versions = register(&plan, &stores, self.holds_versions).await?;
-        prepare(&models, &stores.views).await?;
+        prepare(&plan, &models, &stores.views).await?;
         let following = Following::new(self.limits.retry_for, self.limits.stuck_after);
         let mut workers = Vec::new();
         let mut projections = Vec::new();
@@ -376,23 +377,24 @@ impl Builder {
             workers.push(crew.progress().clone());
             projections.push((crew, is_handled, folds));
         }
+        let reacts = self.roles.contains(&Role::Reactions);
         let mut reactions = Vec::new();
-        if !stores.log.capabilities().read_only {
+        let mut processes = Vec::new();
+        if let Some(views) = views_to_react(&plan, &stores)? {
+            let store_coordinator = coordinators.of_store(views, reacts);
+            let coordinator = store_coordinator.as_deref();
             for entry in &plan.reactions {
-                let views = stores.views.main.as_ref().ok_or_else(no_view_store)?;
-                if !views.view_capabilities().read_only {
-                    let is_handled = self.roles.contains(&Role::Reactions);
-                    let crew = subscription::reaction(
-                        entry,
-                        &log,
-                        views,
-                        coordinators.of_store(views, is_handled).as_deref(),
-                        &following,
-                    )
-                    .await?;
-                    workers.push(crew.progress().clone());
-                    reactions.push((crew, is_handled, *entry));
-                }
+                let crew =
+                    subscription::reaction(entry, &log, views, coordinator, &following).await?;
+                workers.push(crew.progress().clone());
+                reactions.push((crew, *entry));
+            }
+            for PlannedProcess { entry, .. } in &plan.processes {
+                let crew =
+                    subscription::process_manager(entry, &log, views, coordinator, &following)
+                        .await?;
+                workers.push(crew.progress().clone());
+                processes.push((crew, Instances::new(entry, views)));
             }
         }
         let answering = answering_versions(&plan, &versions, &workers);
@@ -430,21 +432,36 @@ impl Builder {
             let run = run_worker(&dispatcher, name, move || folds.follower());
             coordinators.start((crew, is_handled), run, &tasks);
         }
-        for (crew, is_handled, entry) in reactions {
+        for (crew, entry) in reactions {
             let reaction = Reaction::new(entry, &self.services, dispatcher.clone());
             let run = run_worker(&dispatcher, entry.name, move || Box::new(reaction.clone()));
-            coordinators.start((crew, is_handled), run, &tasks);
+            coordinators.start((crew, reacts), run, &tasks);
         }
-        for coordinator in coordinators.into_busy() {
-            let run = coordinator.run(dispatcher.inner.lifecycle.watch(), tasks.gone());
-            tasks.spawn_coordinator(watched(dispatcher.clone(), COORDINATOR, run));
+        for (crew, instances) in processes {
+            let (name, sender) = (crew.progress().name(), dispatcher.clone());
+            let run = run_worker(&dispatcher, name, move || instances.follower(&sender));
+            coordinators.start((crew, reacts), run, &tasks);
         }
+        coordinators.run(&dispatcher, &tasks);
         follow_versions(&dispatcher, &versions, &tasks).await?;
-        let is_asked = self.roles.contains(&Role::Queries);
-        note_catch_ups(&dispatcher, plan.projections.len(), is_asked, &tasks);
+        note_catch_ups(&dispatcher, plan.projections.len(), &self.roles, &tasks);
         dispatcher.workers = Some(tasks);
         Ok(dispatcher)
     }
+}
+
+/// The store of the checkpoints of reactions and process managers. `None` if there are none of these, or if the
+/// process can only read.
+fn views_to_react<'s>(
+    plan: &Plan,
+    stores: &'s Stores,
+) -> Result<Option<&'s Arc<dyn ViewStore>>, StoreError> {
+    let is_needed = !plan.reactions.is_empty() || !plan.processes.is_empty();
+    if !is_needed || stores.log.capabilities().read_only {
+        return Ok(None);
+    }
+    let views = stores.views.main.as_ref().ok_or_else(no_view_store)?;
+    Ok(Some(views).filter(|views| !views.view_capabilities().read_only))
 }
 
 /// The coordinators of the view stores.
@@ -505,12 +522,14 @@ impl Coordinators {
             .collect()
     }
 
-    /// Those with a crew.
-    fn into_busy(self) -> impl Iterator<Item = Coordinator> {
+    /// Starts those with a crew.
+    fn run(self, dispatcher: &Dispatcher, tasks: &Tasks) {
         let of_stores = self.0.into_iter();
-        of_stores
-            .flat_map(|it| it.claiming.into_iter().chain([it.observing]))
-            .filter(Coordinator::is_busy)
+        let all = of_stores.flat_map(|it| it.claiming.into_iter().chain([it.observing]));
+        for coordinator in all.filter(Coordinator::is_busy) {
+            let run = coordinator.run(dispatcher.inner.lifecycle.watch(), tasks.gone());
+            tasks.spawn_coordinator(watched(dispatcher.clone(), COORDINATOR, run));
+        }
     }
 }
 
@@ -556,15 +575,18 @@ async fn follow_versions(
 /// The name of a coordinator's task.
 const COORDINATOR: &str = "coordinator";
 
-/// Prepares the stores for their read models.
-async fn prepare(models: &Models, views: &ViewStores) -> Result<(), StoreError> {
+/// Prepares the stores for their read models, and for the instances of process managers.
+async fn prepare(plan: &Plan, models: &Models, views: &ViewStores) -> Result<(), StoreError> {
     for store in views.all() {
         let models = models.iter().filter(|(id, _)| {
             let of_model = views.of_model(**id);
             of_model.is_some_and(|it| is_same(it, store))
         });
         let schemas = models.map(|(_, model)| ModelSchema::clone(&model.schema));
-        store.prepare(schemas.collect()).await?;
+        let is_main = views.main.as_ref().is_some_and(|main| is_same(main, store));
+        let processes = plan.processes.iter().filter(|_| is_main);
+        let instances = processes.map(|process| InstanceTable::schema(process.entry));
+        store.prepare(schemas.chain(instances).collect()).await?;
     }
     Ok(())
 }
@@ -605,7 +627,8 @@ async fn watched(dispatcher: Dispatcher, name: &'static str, run: impl Future<Ou
 }
 
 /// Notes when each projection has caught up: at once, in a process that answers no queries.
-fn note_catch_ups(dispatcher: &Dispatcher, projections: usize, is_asked: bool, tasks: &Tasks) {
+fn note_catch_ups(dispatcher: &Dispatcher, projections: usize, roles: &[Role], tasks: &Tasks) {
+    let is_asked = roles.contains(&Role::Queries);
     for place in 0..projections {
         if is_asked {
             tasks.spawn(catch_up(dispatcher.clone(), place));

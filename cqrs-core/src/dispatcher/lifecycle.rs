@@ -1,9 +1,10 @@
 use std::pin::pin;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
+use super::Inner;
 use crate::error::Failure;
 use crate::store::Position;
 use crate::subscription::Phase;
@@ -61,6 +62,22 @@ impl TaskGuard<'_> {
 
 /// Counts a command as in progress until it is dropped.
 pub(crate) struct ActiveCommand<'a>(&'a Lifecycle);
+
+/// Counts the commands that a process manager is about to send as one in progress, until it is dropped.
+pub(crate) struct PendingCommands(Arc<Inner>);
+
+impl PendingCommands {
+    pub(super) fn new(inner: Arc<Inner>) -> Self {
+        inner.lifecycle.commands.0.fetch_add(1, Ordering::SeqCst);
+        Self(inner)
+    }
+}
+
+impl Drop for PendingCommands {
+    fn drop(&mut self) {
+        drop(ActiveCommand(&self.0.lifecycle));
+    }
+}
 
 impl Lifecycle {
     /// Of a process with these roles.

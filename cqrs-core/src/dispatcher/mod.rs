@@ -13,6 +13,7 @@ mod inner;
 mod lifecycle;
 mod named;
 mod probes;
+mod process;
 mod query;
 mod query_sources;
 mod reaction;
@@ -42,6 +43,8 @@ pub use execute_and_wait::ExecuteAndWaitCall;
 pub use health::Health;
 pub use named::Named;
 pub use probes::ProbeResult;
+pub use process::{PendingEffect, Process, ProcessCall};
+pub(crate) use process::{Rehearsal, Rehearsed, RehearsedEvent};
 pub use query::QueryCall;
 pub use rebuild::Rebuild;
 pub use session::Session;
@@ -65,7 +68,8 @@ use tokio::time::timeout;
 use crate::subscription::Tasks;
 
 use crate::error::NotCaughtUp;
-use crate::message::{Aggregate, Command, Query};
+use crate::handler::ProcessManager;
+use crate::message::{Aggregate, AggregateId, Command, Query};
 use crate::store::{EventLog, EventQuery, Position, ViewStore};
 use crate::wiring::Description;
 use wanted::Wanted;
@@ -123,6 +127,12 @@ impl Dispatcher {
     /// names a permission.
     pub fn history<A: Aggregate>(&self, id: &A::Id) -> History {
         History::of::<A>(self.inner.clone(), id)
+    }
+
+    /// Looks at an instance of a process manager: its state, the commands that are not carried out yet, and the
+    /// deadlines that it waits for.
+    pub fn process<P: ProcessManager<Id: AggregateId>>(&self, id: &P::Id) -> ProcessCall<'_, P> {
+        ProcessCall::new(self, id)
     }
 
     /// Reads the events that match, with their metadata. The authorizer is asked if

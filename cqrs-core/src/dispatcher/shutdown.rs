@@ -54,8 +54,10 @@ impl Dispatcher {
         let left = || grace.saturating_sub(started.elapsed());
         inner.lifecycle.drain();
         // Reactions end after the commands that they send, so the commands left are the program's.
-        for worker in inner.workers_of(SubscriptionKind::Reaction) {
-            let _ = timeout(left(), worker.ended()).await;
+        for kind in [SubscriptionKind::Reaction, SubscriptionKind::ProcessManager] {
+            for worker in inner.workers_of(kind) {
+                let _ = timeout(left(), worker.ended()).await;
+            }
         }
         let _ = timeout(left(), inner.lifecycle.idle()).await;
         let known = inner.log.heads().position();

@@ -11,10 +11,12 @@ mod failure;
 mod fold;
 mod input;
 mod on_failure;
+mod process_manager;
 mod query;
 mod reader;
 mod reply;
 mod service;
+mod step;
 mod transaction;
 mod upcaster;
 mod writes;
@@ -41,6 +43,11 @@ pub use fold::{
 pub use input::{AggregateType, AnyState, Input, InputKind, ModelType, ServiceType};
 pub(crate) use input::{rebuilt_table_of, table_of};
 pub use on_failure::OnFailure;
+pub use process_manager::{
+    BareEffects, IntoStep, ProcessManager, ProcessState, RejectionReason, Step, StepForm, StepKind,
+    StepOutput, StepScope,
+};
+pub(crate) use process_manager::{ErasedProcess, Rejection, TypedProcess};
 pub use query::{IntoAnswer, QueryFn, QueryHandler, QueryInput, QueryReply, QueryScope};
 pub(crate) use query::{QueryInputs, QueryResult};
 pub(crate) use reader::ReaderStore;
@@ -48,6 +55,9 @@ pub use reader::{ReadTx, Reader, StoreType};
 pub use reply::Reply;
 pub(crate) use service::{ErasedService, ProvidedService};
 pub use service::{Service, Services, Shareable};
+pub use step::{
+    Correlated, CorrelationId, ReasonOf, RejectedCommand, RejectedInput, StepInput, correlated,
+};
 pub(crate) use transaction::TxSlot;
 pub use transaction::{BorrowedMut, SetupInput, Tx, TxGuard};
 pub use upcaster::{UpcastResult, Upcaster, upcast_to_event, upcast_to_option, upcast_to_result};

@@ -9,11 +9,11 @@ const MAX_CHARS: usize = 120;
 #[derive(Clone, Copy)]
 pub(super) struct Path<'a> {
     parent: Option<&'a Path<'a>>,
-    step: Step<'a>,
+    step: PathStep<'a>,
 }
 
 #[derive(Clone, Copy)]
-enum Step<'a> {
+enum PathStep<'a> {
     Root,
     Name(&'static str),
     Item(usize),
@@ -37,22 +37,22 @@ impl<'a> Path<'a> {
     /// The path of the outermost value.
     pub(super) const ROOT: Path<'static> = Path {
         parent: None,
-        step: Step::Root,
+        step: PathStep::Root,
     };
 
     /// The path of a field or a variant.
     pub(super) fn name(&'a self, name: &'static str) -> Self {
-        self.then(Step::Name(name))
+        self.then(PathStep::Name(name))
     }
 
     /// The path of an item of a sequence.
     pub(super) fn item(&'a self, index: usize) -> Self {
-        self.then(Step::Item(index))
+        self.then(PathStep::Item(index))
     }
 
     /// The path of a value in a map.
     pub(super) fn key(&'a self, key: &'a dyn MapKey) -> Self {
-        self.then(Step::Key(key))
+        self.then(PathStep::Key(key))
     }
 
     /// Whether this is the path of the outermost value.
@@ -66,7 +66,7 @@ impl<'a> Path<'a> {
         (!self.is_root()).then(|| shorten(self.to_string()))
     }
 
-    fn then(&'a self, step: Step<'a>) -> Self {
+    fn then(&'a self, step: PathStep<'a>) -> Self {
         let parent = Some(self);
         Self { parent, step }
     }
@@ -78,16 +78,16 @@ impl fmt::Display for Path<'_> {
             return Ok(());
         };
         parent.fmt(f)?;
-        if let Step::Item(index) = self.step {
+        if let PathStep::Item(index) = self.step {
             return write!(f, "[{index}]");
         }
         if !parent.is_root() {
             f.write_char('.')?;
         }
         match self.step {
-            Step::Name(name) => f.write_str(name),
-            Step::Key(key) => f.write_str(&key.text()),
-            Step::Root | Step::Item(_) => Ok(()),
+            PathStep::Name(name) => f.write_str(name),
+            PathStep::Key(key) => f.write_str(&key.text()),
+            PathStep::Root | PathStep::Item(_) => Ok(()),
         }
     }
 }

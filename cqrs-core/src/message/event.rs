@@ -126,6 +126,9 @@ pub trait Concerns<const AGGREGATE: u64, Expected, A> {
     /// Whether several fields of the event are ids of the aggregate.
     const SEVERAL: bool;
 
+    /// Whether the event may have several ids of the aggregate, in several fields or in one.
+    const REPEATED: bool = Self::SEVERAL;
+
     /// The id of the event that belongs to this tag.
     fn concerned(&self, tag: &Tag) -> Option<&Self::Id>;
 }

@@ -3,7 +3,7 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 
-use super::Event;
+use super::{Command, Event};
 use crate::error::Invalid;
 
 /// Checks of a message that need no state. Implement it for a command or query: every call, typed
@@ -133,3 +133,19 @@ pub trait NoEvent {
 }
 
 impl<T: ?Sized> NoEvent for EventProbe<T> {}
+
+/// Finds out whether a concrete type is a command, as [`EventProbe`] whether it is an event.
+pub struct CommandProbe<T: ?Sized>(PhantomData<T>);
+
+impl<T: Command> CommandProbe<T> {
+    /// Whether the type is a command.
+    pub const IS_COMMAND: bool = true;
+}
+
+/// The constant for types that are not commands.
+pub trait NoCommand {
+    /// Whether the type is a command.
+    const IS_COMMAND: bool = false;
+}
+
+impl<T: ?Sized> NoCommand for CommandProbe<T> {}

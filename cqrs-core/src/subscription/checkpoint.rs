@@ -41,7 +41,7 @@ pub(crate) struct HeldCheckpoint {
     /// Where the lag is counted from: the recorded event, if there is one.
     lag_from: Position,
     /// Incarnation of the log that the position refers to.
-    log_incarnation: Incarnation,
+    pub(super) log_incarnation: Incarnation,
     /// Incarnation of the data that the checkpoint was read from.
     view_incarnation: Incarnation,
     /// The head of the log when the subscription resumed.

@@ -2,12 +2,12 @@ use std::sync::Arc;
 
 use tracing::Span;
 
-use super::{HeldCheckpoint, Phase};
+use super::{HeldCheckpoint, Phase, Upkeep};
 use crate::error::Error;
 use crate::store::{BoxFuture, Position, Recorded, StoreError, ViewCommitError};
 
-/// Handles the events that a [`Worker`](super::Worker) delivers. Implemented by projections and
-/// reactions.
+/// Handles the events that a [`Worker`](super::Worker) delivers. Implemented by projections,
+/// reactions and process managers.
 pub(crate) trait Follower: Send + Sync {
     /// Whether the follower ends in this phase of the dispatcher, once everything up to `at` is
     /// done.
@@ -21,6 +21,11 @@ pub(crate) trait Follower: Send + Sync {
     /// The span in which a page of events is handled.
     fn span(&self, _subscription: &str, _events: &[Arc<Recorded>]) -> Span {
         Span::none()
+    }
+
+    /// Its work besides that, if it has any.
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        None
     }
 
     /// Handles a page of events in order, up to the first one that fails, and commits the results
@@ -78,6 +83,8 @@ pub(crate) enum Interruption {
     Failed(String),
     /// The next event failed.
     EventFailed(EventFailure),
+    /// A key was parked, whose events are to be left out from now on.
+    KeyParked,
     /// The shard is to be given up, or another process has claimed it.
     LeaseEnded,
     /// The dispatcher is shut down, and this follower has finished.
@@ -86,7 +93,7 @@ pub(crate) enum Interruption {
 
 impl SubscriptionPage<'_> {
     /// The rest of the page after its first `count` events.
-    pub(super) fn after(&self, count: usize) -> Self {
+    pub(crate) fn after(&self, count: usize) -> Self {
         let (done, rest) = self.events.split_at(count);
         Self {
             from: done.last().map_or(self.from, |event| event.position),

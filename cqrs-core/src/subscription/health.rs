@@ -51,6 +51,8 @@ pub enum SubscriptionKind {
     Projection,
     /// A reaction: an `#[event_handler]`.
     Reaction,
+    /// A `#[process_manager]`.
+    ProcessManager,
 }
 
 /// State of a projection or reaction.
@@ -128,6 +130,7 @@ impl SubscriptionKind {
         match self {
             Self::Projection => "projection",
             Self::Reaction => "reaction",
+            Self::ProcessManager => "process manager",
         }
     }
 }

@@ -23,6 +23,7 @@ mod shard_progress;
 mod sql_projection;
 mod standby;
 mod tasks;
+mod upkeep;
 mod view_folds;
 mod view_owners;
 mod view_projection;
@@ -50,10 +51,11 @@ pub(crate) use progress::{Build, Progress};
 pub(crate) use selection::{ShardSelection, id_of, next_event};
 pub(crate) use shard_progress::ShardProgress;
 pub(crate) use tasks::Tasks;
+pub(crate) use upkeep::Upkeep;
 pub(crate) use worker::{SHUT_DOWN, Worker, unless};
 
 use crate::handler::OnFailure;
-use crate::registry::{ProjectionEntry, ReactionEntry};
+use crate::registry::{ProcessEntry, ProjectionEntry, ReactionEntry};
 use crate::store::shared_reads::SharedReads;
 use crate::store::{
     EventLog, EventQuery, Fingerprint, ProjectionVersion, Shard, StoreError, ViewStore,
@@ -203,6 +205,32 @@ pub(crate) async fn reaction(
     if !entry.from_start {
         crew.begin_at_head().await?;
     }
+    Ok(crew)
+}
+
+/// Creates the workers of a process manager. A new one starts with the next event, as a reaction does.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn process_manager(
+    entry: &'static ProcessEntry,
+    log: &Arc<dyn EventLog>,
+    views: &Arc<dyn ViewStore>,
+    coordinator: Option<&Coordinator>,
+    following: &Following,
+) -> Result<Crew, BuildError> {
+    let info = SubscriptionInfo {
+        name: entry.name,
+        kind: SubscriptionKind::ProcessManager,
+        subscription: entry.subscription(),
+        query: entry.query(),
+        partition: Some(entry.key),
+        on_failure: OnFailure::Park,
+        views: views.clone(),
+        coordinator: wake(coordinator),
+    };
+    let crew = Crew::new(Arc::new(info), log.clone(), following.clone()).await?;
+    crew.begin_at_head().await?;
     Ok(crew)
 }
 

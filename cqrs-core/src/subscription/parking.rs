@@ -12,7 +12,7 @@ use crate::trace;
 /// Maximum number of parked keys of a subscription. Beyond it, an event that fails stops the subscription:
 /// so many failures are no matter of single events. Workers of several shards that park keys at the same time
 /// may exceed it a little.
-const MAX_PARKED_KEYS: u64 = 1_000;
+pub(super) const MAX_PARKED_KEYS: u64 = 1_000;
 
 impl Worker {
     /// Parks the key of an event that has failed for too long, or stops the subscription. Returns whether

@@ -15,6 +15,7 @@ use super::checkpoint::Resumption;
 use super::lease::{ShardLease, ShardLeaseState};
 use super::selection::select;
 use super::standby::Standby;
+use super::upkeep::until_polled;
 use super::{
     EventFailure, Follower, Following, HeldCheckpoint, Interruption, PageOutcome, Phase,
     ShardProgress, SubscriptionPage,
@@ -96,7 +97,7 @@ impl Worker {
                 let attempts = backoff.failed();
                 let pause = backoff.pause();
                 match interrupted {
-                    Interruption::LeaseEnded => continue,
+                    Interruption::LeaseEnded | Interruption::KeyParked => continue,
                     // Another process has got further. No pause is needed to continue from there.
                     Interruption::CheckpointMoved if attempts == 1 => {
                         self.lease.doubt();
@@ -138,8 +139,14 @@ impl Worker {
             // During the pause, too.
             if self.lease.state() != ShardLeaseState::Held(epoch) {
                 self.leave();
+                if let Some(upkeep) = follower.upkeep() {
+                    upkeep.leave();
+                }
                 backoff = Backoff::default();
             }
+        }
+        if let Some(upkeep) = follower.upkeep() {
+            upkeep.finish().await;
         }
         self.progress.mark_ended(SHUT_DOWN);
     }
@@ -239,6 +246,7 @@ impl Worker {
         let (reads, query) = (&self.following.reads, self.progress.query().clone());
         let mut log = Subscription::sharing(reads, self.log.clone(), query, from);
         let mut page_size = FIRST_PAGE_SIZE;
+        let mut is_troubled = false;
         // Whether more is handled than is known to be written.
         let mut is_unmarked = false;
         loop {
@@ -254,8 +262,14 @@ impl Worker {
             // A shutdown and the end of the lease take effect between two pages only: a page that has
             // begun is committed.
             let poll = unless(self.lease.over(epoch), log.poll(page_size));
-            let polled = unless(dismissed(follower, phases, from), poll);
-            let Some(polled) = checkpoint.settle_during(polled).await? else {
+            let polling = unless(dismissed(follower, phases, from), poll);
+            let polled = match follower.upkeep() {
+                None => checkpoint.settle_during(polling).await?,
+                Some(upkeep) => {
+                    until_polled(upkeep, (from, &mut checkpoint), &mut is_troubled, polling).await?
+                }
+            };
+            let Some(polled) = polled else {
                 checkpoint.settle().await?;
                 return Err(Interruption::ShutDown);
             };

@@ -80,17 +80,18 @@ impl EventDescription {
     }
 }
 
-/// An aggregate, projection or event handler that an event reaches.
+/// An aggregate, projection, event handler or process manager that an event reaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Listener {
-    /// `aggregate`, `projection` or `event handler`.
+    /// `aggregate`, `projection`, `event handler` or `process manager`.
     pub kind: &'static str,
-    /// The name of the listener. For a projection, with the method.
+    /// The name of the listener. For a projection and a process manager, with the method.
     pub name: String,
     /// The place of the listener's declaration.
     pub source: Source,
-    /// The wire names of the commands that an event handler returns. Those that it sends itself are not known.
+    /// The wire names of the commands that an event handler or a method of a process manager returns. Those
+    /// that an event handler sends itself are not known.
     pub sends: Vec<&'static str>,
 }
 
@@ -196,6 +197,16 @@ fn listeners(plan: &Plan, event: &str) -> Vec<Listener> {
             source: reaction.source,
             sends: (reaction.sends)(),
         });
+    }
+    for process in &plan.processes {
+        for (step, _) in process.events().filter(|(_, of_step)| *of_step == event) {
+            listeners.push(Listener {
+                kind: "process manager",
+                name: format!("{}::{}", process.entry.name, step.name),
+                source: process.source_of(step),
+                sends: step.sends(),
+            });
+        }
     }
     listeners
 }

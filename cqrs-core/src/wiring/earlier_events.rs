@@ -28,9 +28,15 @@ impl Plan {
         let folds = self.projections.iter().flat_map(|it| &it.folds);
         let folded = folds.map(|fold| fold.event);
         let reacted = self.reactions.iter().map(|it| it.event);
+        let processes = self.processes.iter();
+        let managed = processes.flat_map(|it| it.events().map(|(_, event)| event));
         let aggregates = self.aggregates.iter();
         let applied = aggregates.flat_map(|it| it.aggregate.events.iter().copied());
-        let mut names: BTreeSet<&str> = folded.chain(reacted).chain(applied).collect();
+        let mut names: BTreeSet<&str> = folded
+            .chain(reacted)
+            .chain(managed)
+            .chain(applied)
+            .collect();
         for event in &self.events {
             names.remove(event.name);
         }

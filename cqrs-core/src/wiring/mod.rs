@@ -6,6 +6,7 @@ mod earlier_events;
 mod permissions;
 mod plan;
 mod problem;
+mod processes;
 mod role;
 mod scope;
 mod services;
@@ -22,6 +23,7 @@ pub use crate::source::Source;
 
 pub(crate) use plan::{Models, Plan, PlannedModel, PlannedProjection};
 pub(crate) use problem::Problems;
+pub(crate) use processes::PlannedProcess;
 pub(crate) use scope::Scope;
 pub(crate) use stores::{GivenStores, Stores};
 pub(crate) use view_stores::{ViewStores, is_same};

@@ -2,7 +2,7 @@ use std::any::TypeId;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Problems, Scope};
+use super::{PlannedProcess, Problems, Scope};
 use crate::handler::{Fold, InputKind, ModelType, Setup};
 use crate::registry::{
     AggregateEntry, CommandHandlerEntry, EventEntry, HandlerSummary, MessageEntry, MessageKind,
@@ -21,6 +21,7 @@ pub(crate) struct Plan {
     pub(crate) query_handlers: Vec<&'static QueryHandlerEntry>,
     pub(crate) projections: Vec<PlannedProjection>,
     pub(crate) reactions: Vec<&'static ReactionEntry>,
+    pub(crate) processes: Vec<PlannedProcess>,
     /// Those in scope, and those of the events of other modules that something in scope reads.
     pub(crate) upcasters: Vec<&'static UpcasterEntry>,
 }
@@ -54,6 +55,7 @@ impl Plan {
             query_handlers: Vec::new(),
             projections: Vec::new(),
             reactions: Vec::new(),
+            processes: Vec::new(),
             upcasters: Vec::new(),
         }
     }
@@ -73,6 +75,10 @@ impl Plan {
                 .map(PlannedProjection::new)
                 .collect(),
             reactions: within(&registry.reactions, scope),
+            processes: within(&registry.processes, scope)
+                .into_iter()
+                .map(PlannedProcess::new)
+                .collect(),
             upcasters: within(&registry.upcasters, scope),
         };
         let of_others = plan.upcasters_of_others();
@@ -86,6 +92,7 @@ impl Plan {
         plan.check_partitions(problems);
         plan.check_read_models(problems);
         plan.check_inputs(problems);
+        plan.check_processes(problems);
         plan
     }
 
@@ -184,6 +191,14 @@ impl Plan {
         let reactions = self.reactions.iter().map(|it| (it.name, it.source));
         let write = "`name = \"..\"` in the `#[event_handler]` of one of them";
         doubled(reactions, "event handlers", write, problems);
+        let processes = self.processes.iter();
+        let write = "another `name` in the `#[process_manager(..)]` of one of them";
+        doubled(
+            processes.map(|it| (it.entry.name, it.entry.source)),
+            "process managers",
+            write,
+            problems,
+        );
     }
 
     fn check_handlers(&self, problems: &mut Problems) {
@@ -222,11 +237,25 @@ impl Plan {
         }
     }
 
-    /// Checks that each command that a reaction returns has a handler. One whose message is in scope is reported
-    /// in any case.
+    /// Checks that each command that a reaction or a process manager returns has a handler. One whose message
+    /// is in scope is reported in any case.
     fn check_sent_commands(&self, problems: &mut Problems) {
-        for reaction in &self.reactions {
-            for name in (reaction.sends)() {
+        let reactions = self.reactions.iter().map(|reaction| {
+            let name = format!("event handler `{}`", reaction.name);
+            (name, reaction.source, (reaction.sends)())
+        });
+        let processes = self.processes.iter().flat_map(|process| {
+            let steps = process.steps.iter();
+            steps.map(|step| {
+                (
+                    process.step_name(step),
+                    process.source_of(step),
+                    step.sends(),
+                )
+            })
+        });
+        for (sender, source, sends) in reactions.chain(processes) {
+            for name in sends {
                 let kind = MessageKind::Command;
                 let mut declared = self.messages.iter();
                 let mut handlers = self.command_handlers.iter();
@@ -236,11 +265,8 @@ impl Plan {
                     continue;
                 }
                 problems.add(
-                    format!(
-                        "event handler `{}` returns the command `{name}`, which has no handler",
-                        reaction.name
-                    ),
-                    [reaction.source],
+                    format!("{sender} returns the command `{name}`, which has no handler"),
+                    [source],
                     self.handler_to_write(kind, name),
                 );
             }
@@ -274,6 +300,14 @@ impl Plan {
                 .entry(reaction.event)
                 .or_default()
                 .push(reaction.source);
+        }
+        for process in &self.processes {
+            for (step, event) in process.events().filter(|(_, event)| !known(event)) {
+                unknown
+                    .entry(event)
+                    .or_default()
+                    .push(process.source_of(step));
+            }
         }
         for (event, sources) in unknown {
             let what = format!("nothing registers the event `{event}`");

@@ -11,7 +11,8 @@ pub enum Role {
     Queries,
     /// Handles events of projections.
     Projections,
-    /// Handles events of reactions, with the commands and queries that they send.
+    /// Handles events of reactions and process managers, with the commands and queries that they send, and
+    /// records the events of deadlines.
     Reactions,
 }
 

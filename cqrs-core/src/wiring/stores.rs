@@ -100,6 +100,7 @@ impl GivenStores {
         stores.check_projections(plan, problems);
         stores.check_queries(plan, problems);
         stores.check_parking(plan, problems);
+        stores.check_processes(plan, problems);
         Some(stores)
     }
 
@@ -214,7 +215,12 @@ impl Stores {
             .iter()
             .filter(|_| self.views.main.is_none())
             .map(|it| it.source);
-        let without: Vec<_> = projections.chain(reactions).collect();
+        let processes = plan
+            .processes
+            .iter()
+            .filter(|_| self.views.main.is_none())
+            .map(|it| it.entry.source);
+        let without: Vec<_> = projections.chain(reactions).chain(processes).collect();
         if !without.is_empty() {
             problems.add(
                 "the dispatcher has no view store, for the checkpoints of projections and event \

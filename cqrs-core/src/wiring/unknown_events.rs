@@ -1,5 +1,5 @@
 use super::{Plan, Problems};
-use crate::registry::EventEntry;
+use crate::registry::{EventEntry, RESERVED};
 use crate::store::{EventLog, StoreError};
 
 /// Events of an unknown type are counted up to this number, so that `build` does not read a long log.
@@ -21,7 +21,10 @@ impl Plan {
         };
         let registered = self.registry.events.iter().chain(&self.events);
         let known = registered.flat_map(|event| names(event)).collect();
-        for (unknown, count) in counts.other_types(known, MAX_COUNT).await? {
+        let others = counts.other_types(known, MAX_COUNT).await?.into_iter();
+        // Those of process managers are no types of the program, also once one of these is removed.
+        let unknown = others.filter(|(name, _)| !name.as_str().starts_with(RESERVED));
+        for (unknown, count) in unknown {
             let count = match count {
                 MAX_COUNT.. => format!("{MAX_COUNT} events or more"),
                 1 => "1 event".to_owned(),

@@ -5,6 +5,7 @@ mod aggregates;
 mod handlers;
 mod messages;
 mod mistakes;
+mod process_managers;
 mod projections;
 mod read_models;
 

@@ -21,6 +21,7 @@ const _: () = {
     for ProductCreated {
         const TYPE: &'static __cqrs::str = "product-created";
         const SEVERAL: __cqrs::bool = true;
+        const REPEATED: __cqrs::bool = true;
         type Id = ProductId;
         fn concerned(&self, tag: &__cqrs::Tag) -> __cqrs::Option<&Self::Id> {
             if <ProductId as __cqrs::AggregateId>::tag(&self.product_id, "product")
@@ -42,6 +43,7 @@ const _: () = {
     for ProductCreated {
         const TYPE: &'static __cqrs::str = "product-created";
         const SEVERAL: __cqrs::bool = false;
+        const REPEATED: __cqrs::bool = true;
         type Id = <Vec<CategoryId> as __cqrs::AggregateIds>::Id;
         fn concerned(&self, tag: &__cqrs::Tag) -> __cqrs::Option<&Self::Id> {
             let found: __cqrs::Option<&Self::Id> = <Vec<

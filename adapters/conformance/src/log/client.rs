@@ -150,9 +150,9 @@ pub(super) async fn head<S: EventLog>(store: &S) -> Position {
 
 /// The position at which followers end. None while the log is still written.
 #[derive(Clone, Default)]
-pub(super) struct End(watch::Sender<Option<Position>>);
+pub(super) struct FinalPosition(watch::Sender<Option<Position>>);
 
-impl End {
+impl FinalPosition {
     /// Lets followers end at the log's head, and returns it. Appends one more event, to wake
     /// followers that are already there.
     pub(super) async fn at_head<S: EventLog>(&self, store: &S) -> Position {
@@ -171,7 +171,7 @@ impl End {
 pub(super) async fn follow<S: EventLog>(
     store: Arc<S>,
     query: EventQuery,
-    end: End,
+    end: FinalPosition,
 ) -> Vec<Arc<Recorded>> {
     follow_telling(store, query, end, watch::Sender::default()).await
 }
@@ -180,7 +180,7 @@ pub(super) async fn follow<S: EventLog>(
 pub(super) async fn follow_telling<S: EventLog>(
     store: Arc<S>,
     query: EventQuery,
-    end: End,
+    end: FinalPosition,
     progress: watch::Sender<Position>,
 ) -> Vec<Arc<Recorded>> {
     let mut subscription = Subscription::new(store, query, Position::START);

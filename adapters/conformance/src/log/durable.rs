@@ -4,7 +4,7 @@ use cqrs_core::store::{AppendError, EventLog, EventQuery, ReadRange, StoreError}
 use cqrs_kit::Subscription;
 
 use super::client::{
-    End, append, command, count_of, follow, head, log, open, open_many, send_all, state,
+    FinalPosition, append, command, count_of, follow, head, log, open, open_many, send_all, state,
 };
 use super::draft::{Draft, tagged};
 use crate::LogFixture;
@@ -41,7 +41,7 @@ pub async fn i7_acknowledged_survives_a_restart<F: LogFixture>(fixture: &F) {
             outcome.expect("the append succeeds");
         }
         sent.extend(drafts);
-        let end = End::default();
+        let end = FinalPosition::default();
         end.at_head(&*stores[life % 2]).await;
         let seen = follow(stores[1 - life % 2].clone(), EventQuery::All, end).await;
         assert_eq!(seen.len(), sent.len() + life, "I7: seen by another process");

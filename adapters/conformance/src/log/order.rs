@@ -5,7 +5,9 @@ use cqrs_core::{Position, Recorded};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::client::{End, append, follow, follow_telling, head, log, matching, open_many};
+use super::client::{
+    FinalPosition, append, follow, follow_telling, head, log, matching, open_many,
+};
 use super::draft::{Draft, only, tagged};
 use crate::tasks::{finish, race};
 use crate::{LogFixture, Outcome};
@@ -58,7 +60,7 @@ fn progress<S>(stores: &[Arc<S>]) -> Vec<watch::Sender<Position>> {
 pub async fn i3_positions_are_in_commit_order<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 3).await;
     let progress = progress(&stores);
-    let end = End::default();
+    let end = FinalPosition::default();
     // The third store only reads.
     let writers = write(&stores[..2], &progress);
     let mut followers = Vec::new();
@@ -138,7 +140,7 @@ pub async fn i4_nothing_appears_below_what_was_seen<F: LogFixture>(fixture: &F) 
     append(&*stores[0], &begun).await;
     let foreign = fixture.foreign_transaction().await;
     let progress = progress(&stores);
-    let end = End::default();
+    let end = FinalPosition::default();
     let writers = write(&stores, &progress);
     let mut followers = Vec::new();
     for (store, progress) in stores.iter().zip(progress) {
@@ -171,7 +173,7 @@ pub async fn i4_nothing_appears_below_what_was_seen<F: LogFixture>(fixture: &F) 
 pub async fn i4_what_was_read_never_changes<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, 2).await;
     let progress = progress(&stores);
-    let end = End::default();
+    let end = FinalPosition::default();
     let writers = write(&stores, &progress);
     let mut readers = Vec::new();
     for (store, progress) in stores.iter().zip(progress) {
@@ -193,7 +195,7 @@ pub async fn i4_what_was_read_never_changes<F: LogFixture>(fixture: &F) {
 /// Reads the whole log repeatedly, until the end is reached.
 async fn read_until<S: EventLog>(
     store: Arc<S>,
-    end: End,
+    end: FinalPosition,
     progress: watch::Sender<Position>,
 ) -> Vec<Vec<Arc<Recorded>>> {
     let mut seen = Vec::new();

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use cqrs_core::Position;
 use cqrs_core::store::{AppendError, EventLog, EventQuery, ReadRange};
 
-use super::client::{End, append, follow, log, matching, open_many, state};
+use super::client::{FinalPosition, append, follow, log, matching, open_many, state};
 use super::draft::{Draft, state_key, tagged};
 use crate::tasks::finish;
 use crate::{LogFixture, Outcome};
@@ -45,7 +45,7 @@ async fn contend<S, D>(
 /// gaps. Every decision sees all earlier ones.
 pub async fn i9_several_processes_decide<F: LogFixture>(fixture: &F) {
     let stores = open_many(fixture, PROCESSES).await;
-    let end = End::default();
+    let end = FinalPosition::default();
     let follower = tokio::spawn(follow(stores[0].clone(), EventQuery::All, end.clone()));
     contend(&stores, |store| async move {
         let query = tagged("book:invoices");

@@ -2,7 +2,7 @@ use cqrs_core::store::{EventLog, EventQuery, ReadRange, TailReads};
 use cqrs_core::{Position, Timestamp};
 use tokio::sync::watch;
 
-use super::client::{End, append, follow_telling, head, log, open_many};
+use super::client::{FinalPosition, append, follow_telling, head, log, open_many};
 use super::draft::{Draft, only, tagged};
 use crate::tasks::finish;
 use crate::{LogFixture, Outcome};
@@ -18,7 +18,7 @@ pub async fn i4_the_tail_is_what_was_recorded<F: LogFixture>(fixture: &F) -> Out
     if stores[0].capabilities().tail.is_none() {
         return Outcome::NotClaimed("its tail");
     }
-    let end = End::default();
+    let end = FinalPosition::default();
     let progress = [(); 2].map(|()| watch::Sender::new(Position::START));
     let mut followers = Vec::new();
     for (store, progress) in stores.iter().zip(&progress) {

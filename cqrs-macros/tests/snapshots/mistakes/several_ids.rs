@@ -8,7 +8,7 @@ impl Subscription {
     fn made(&mut self, event: &Made) {}
 }
 ::core::compile_error! {
-    "`ids(..)` has two ids or more: write `ids(Student = StudentId, Course = CourseId)`, or `id = TheId` for an aggregate of one id"
+    "`ids` takes arguments in parentheses: write `ids(Student = StudentId, Course = CourseId)`"
 }
 impl Subscription {
     fn made(&mut self, event: &Made) {}

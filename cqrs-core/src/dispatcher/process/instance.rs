@@ -1,0 +1,302 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::message::{Effect, Effects, NewCommand};
+use crate::store::{EventData, ModelSchema, Position, Recorded, SortKey, Tag, Tags, ViewChange};
+use crate::{CommandId, Timestamp};
+
+/// The places of the indexes of an instance in its table.
+pub(super) const DUE: usize = 0;
+pub(super) const UNSENT: usize = 1;
+
+/// How long an ended instance is kept, for late events and for those who look at it.
+const KEEP: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// An instance of a process manager as it is stored, by its id.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Instance {
+    pub(super) state: Box<RawValue>,
+    /// Fingerprint of the code that has folded the state.
+    pub(super) code: u64,
+    /// Position of the last event that was handled.
+    pub(super) position: Position,
+    pub(super) started: Moment,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ended: Option<Moment>,
+    /// The time at which an ended instance is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) expires: Option<Timestamp>,
+    /// Number of events after the end.
+    #[serde(default)]
+    pub(super) late: u64,
+    /// The commands that are not carried out, in order.
+    pub(super) commands: Vec<PendingCommand>,
+    /// At most one per event type.
+    pub(super) deadlines: Vec<PendingDeadline>,
+}
+
+/// A place in the log, and its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Moment {
+    pub(super) position: Position,
+    pub(super) time: Timestamp,
+}
+
+/// The event that is the cause of a command or of a deadline.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct EffectOrigin {
+    pub(super) position: Position,
+    pub(super) event: Uuid,
+    pub(super) command: CommandId,
+    pub(super) correlation: Uuid,
+}
+
+/// A command that an instance sends.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct PendingCommand {
+    pub(super) id: CommandId,
+    /// The wire name.
+    pub(super) name: String,
+    pub(super) json: Box<RawValue>,
+    pub(super) origin: EffectOrigin,
+}
+
+/// A deadline that an instance waits for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct PendingDeadline {
+    pub(super) id: CommandId,
+    /// The wire name of its event.
+    pub(super) name: String,
+    pub(super) version: u32,
+    pub(super) tags: Vec<Tag>,
+    pub(super) json: Box<RawValue>,
+    pub(super) due: Timestamp,
+    pub(super) origin: EffectOrigin,
+}
+
+/// The step whose effects an instance takes.
+#[derive(Clone, Copy)]
+pub(super) struct StepOf<'a> {
+    /// The scope of ids: the subscription's name.
+    pub(super) scope: &'a str,
+    /// How long an ended instance is kept.
+    pub(super) keep: Option<Duration>,
+    pub(super) tag: &'a Tag,
+    pub(super) event: &'a Recorded,
+}
+
+impl Moment {
+    fn of(event: &Recorded) -> Self {
+        Self {
+            position: event.position,
+            time: event.meta.time,
+        }
+    }
+}
+
+impl EffectOrigin {
+    fn of(event: &Recorded) -> Self {
+        Self {
+            position: event.position,
+            event: event.meta.id.as_uuid(),
+            command: event.meta.command,
+            correlation: event.meta.correlation,
+        }
+    }
+}
+
+impl Instance {
+    /// An instance that begins with an event, which it has not handled yet.
+    pub(super) fn begin(state: Box<RawValue>, code: u64, event: &Recorded) -> Self {
+        Self {
+            state,
+            code,
+            position: event.position.before(),
+            started: Moment::of(event),
+            ended: None,
+            expires: None,
+            late: 0,
+            commands: Vec::new(),
+            deadlines: Vec::new(),
+        }
+    }
+
+    /// # Errors
+    /// When the stored row cannot be read.
+    pub(super) fn read(key: &str, body: &[u8]) -> Result<Self> {
+        serde_json::from_slice(body).map_err(|error| {
+            Error::message(format!("the instance `{key}` cannot be read: {error}"))
+        })
+    }
+
+    /// The row to write.
+    ///
+    /// # Errors
+    /// Never, since it consists of JSON.
+    pub(super) fn change(&self, model: &Arc<ModelSchema>, key: &str) -> Result<ViewChange> {
+        let body = serde_json::to_vec(self).map_err(Error::from)?;
+        let mut indexes = vec![SortKey::default(); 2];
+        indexes[DUE] = SortKey::of(&self.due());
+        indexes[UNSENT] = SortKey::of(&!self.commands.is_empty());
+        Ok(ViewChange {
+            model: model.clone(),
+            key: key.to_owned(),
+            view: Some((body, indexes)),
+            position: self.position,
+            is_new: false,
+        })
+    }
+
+    /// The change that deletes the row.
+    pub(super) fn deletion(&self, model: &Arc<ModelSchema>, key: &str) -> ViewChange {
+        ViewChange {
+            model: model.clone(),
+            key: key.to_owned(),
+            view: None,
+            position: self.position,
+            is_new: false,
+        }
+    }
+
+    /// The next time at which something is to happen: a deadline, or the deletion of an ended instance.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        let deadlines = self.deadlines.iter().map(|deadline| deadline.due);
+        deadlines.chain(self.expires).min()
+    }
+
+    /// Counts an event after the end.
+    pub(super) fn count_late(&mut self, event: &Recorded) {
+        self.late += 1;
+        self.position = event.position;
+    }
+
+    /// Forgets the deadline whose event this is.
+    pub(super) fn forget_deadline(&mut self, event: &Recorded) {
+        self.deadlines
+            .retain(|deadline| deadline.id != event.meta.command);
+    }
+
+    /// Takes the new state and the effects of a step.
+    ///
+    /// # Errors
+    /// When an effect does not belong to the instance, or is no JSON.
+    pub(super) fn take(
+        &mut self,
+        step: StepOf<'_>,
+        state: Vec<u8>,
+        effects: Effects,
+    ) -> Result<()> {
+        let mut place = 0;
+        for effect in effects.0 {
+            match effect {
+                Effect::Send(command) => {
+                    let command = PendingCommand::new(step, place, command)?;
+                    self.commands.push(command);
+                    place += 1;
+                }
+                Effect::Deadline { name, event, due } => {
+                    let due = due.time(step.event.meta.time);
+                    let deadline = PendingDeadline::new(step, event, due)?;
+                    self.deadlines.retain(|pending| pending.name != name);
+                    self.deadlines.push(deadline);
+                }
+                Effect::Reschedule { name, due } => {
+                    let mut deadlines = self.deadlines.iter_mut();
+                    if let Some(deadline) = deadlines.find(|pending| pending.name == name) {
+                        deadline.move_to(step, due.time(step.event.meta.time));
+                    }
+                }
+                Effect::Cancel { name } => self.deadlines.retain(|pending| pending.name != name),
+                Effect::End => {
+                    let ended = Moment::of(step.event);
+                    let expires = ended.time.checked_add(step.keep.unwrap_or(KEEP));
+                    self.ended = Some(ended);
+                    self.expires = Some(expires.unwrap_or(Timestamp::MAX));
+                }
+            }
+        }
+        if self.ended.is_some() {
+            self.deadlines.clear();
+        }
+        self.state = raw(state)?;
+        self.position = step.event.position;
+        Ok(())
+    }
+}
+
+impl PendingCommand {
+    fn new(step: StepOf<'_>, place: u32, NewCommand { name, json }: NewCommand) -> Result<Self> {
+        let mut id = step.event.meta.id.as_uuid().as_bytes().to_vec();
+        id.extend(place.to_le_bytes());
+        id.extend(step.tag.as_str().as_bytes());
+        Ok(Self {
+            id: CommandId::derived(step.scope, &id),
+            name: name.to_owned(),
+            json: raw(json)?,
+            origin: EffectOrigin::of(step.event),
+        })
+    }
+}
+
+impl PendingDeadline {
+    fn new(step: StepOf<'_>, event: EventData, due: Timestamp) -> Result<Self> {
+        let EventData {
+            event_type,
+            version,
+            tags,
+            payload,
+        } = event;
+        if !tags.contains(step.tag) {
+            return Err(Error::message(format!(
+                "the event `{event_type}` of its deadline does not have the id `{}` of the instance",
+                step.tag
+            )));
+        }
+        let name = String::from(event_type);
+        Ok(Self {
+            id: deadline_id(step, &name),
+            name,
+            version,
+            tags: tags.into(),
+            json: raw(payload)?,
+            due,
+            origin: EffectOrigin::of(step.event),
+        })
+    }
+
+    fn move_to(&mut self, step: StepOf<'_>, due: Timestamp) {
+        self.id = deadline_id(step, &self.name);
+        self.due = due;
+        self.origin = EffectOrigin::of(step.event);
+    }
+
+    /// The event to record.
+    pub(super) fn event(&self) -> EventData {
+        EventData {
+            event_type: self.name.as_str().into(),
+            version: self.version,
+            tags: Tags::from(self.tags.clone()),
+            payload: self.json.get().as_bytes().to_vec(),
+        }
+    }
+}
+
+/// The id under which the event of a deadline is recorded. Another one for each place at which the deadline
+/// is set or moved.
+fn deadline_id(step: StepOf<'_>, name: &str) -> CommandId {
+    let mut id = step.event.position.get().to_le_bytes().to_vec();
+    id.extend((name.len() as u64).to_le_bytes());
+    id.extend(name.as_bytes());
+    id.extend(step.tag.as_str().as_bytes());
+    CommandId::derived(step.scope, &id)
+}
+
+pub(super) fn raw(json: Vec<u8>) -> Result<Box<RawValue>> {
+    let text = String::from_utf8(json).map_err(Error::from)?;
+    RawValue::from_string(text).map_err(Error::from)
+}

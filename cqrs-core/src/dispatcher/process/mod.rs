@@ -1,0 +1,19 @@
+//! Runs process managers: a follower folds their events into instances, sends their commands, and records
+//! the events of their deadlines.
+
+mod follower;
+mod instance;
+mod memory;
+mod outbox;
+mod process_call;
+mod rehearsal;
+mod sender;
+mod steps;
+mod table;
+mod timers;
+mod upkeep;
+
+pub(crate) use follower::Instances;
+pub use process_call::{PendingEffect, Process, ProcessCall};
+pub(crate) use rehearsal::{Rehearsal, Rehearsed, RehearsedEvent};
+pub(crate) use table::InstanceTable;

@@ -1,0 +1,157 @@
+use std::future::IntoFuture;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde_json::Value;
+
+use super::instance::Instance;
+use super::steps::ProcessSteps;
+use super::table::InstanceTable;
+use crate::auth::{Action, Actor};
+use crate::dispatcher::Dispatcher;
+use crate::error::{Failure, QueryError};
+use crate::handler::ProcessManager;
+use crate::message::AggregateId;
+use crate::panic::panic_message;
+use crate::registry::ProcessEntry;
+use crate::store::{BoxFuture, Position, StoreError};
+use crate::{CommandId, Timestamp};
+
+/// A look at an instance of a process manager, which `.await` takes. Created by
+/// [`Dispatcher::process`](crate::Dispatcher::process).
+#[must_use = "the instance is read when the call is awaited"]
+pub struct ProcessCall<'d, P> {
+    dispatcher: &'d Dispatcher,
+    /// The id's text, or the message of its `Display`'s panic.
+    key: Result<String, String>,
+    actor: Option<Actor>,
+    of: PhantomData<fn() -> P>,
+}
+
+/// An instance of a process manager, as of the last event that it has handled.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Process<P> {
+    /// The state.
+    pub state: P,
+    /// Position of the event that it began with.
+    pub started: Position,
+    /// Position of the last event that it has handled.
+    pub position: Position,
+    /// Position of the event that it ended with, and the time.
+    pub ended: Option<(Position, Timestamp)>,
+    /// Number of events after its end.
+    pub late: u64,
+    /// The commands that are not carried out yet, in order. Their time is that of their event.
+    pub commands: Vec<PendingEffect>,
+    /// The deadlines that it waits for. Their time is that at which they are due.
+    pub deadlines: Vec<PendingEffect>,
+}
+
+/// A command that an instance of a process manager is about to send, or a deadline that it waits for.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PendingEffect {
+    /// The wire name of the command, or of the deadline's event.
+    pub name: String,
+    /// The command or the event as JSON.
+    pub json: Value,
+    /// The id under which the command is sent, or the event recorded.
+    pub id: CommandId,
+    /// Position of the event that is its cause.
+    pub cause: Position,
+    /// The time at which a deadline is due.
+    pub due: Option<Timestamp>,
+}
+
+impl<'d, P: ProcessManager<Id: AggregateId>> ProcessCall<'d, P> {
+    pub(crate) fn new(dispatcher: &'d Dispatcher, id: &P::Id) -> Self {
+        let key = catch_unwind(AssertUnwindSafe(|| id.tag(P::KEY).id().to_owned()));
+        Self {
+            dispatcher,
+            key: key.map_err(|panic| panic_message(&*panic)),
+            actor: None,
+            of: PhantomData,
+        }
+    }
+
+    /// Sets the actor that looks at the instance. Defaults to none. The authorizer is asked if
+    /// [`Builder::log_permission`](crate::app::Builder::log_permission) names a permission, since the state is
+    /// folded from the events of the log.
+    pub fn actor(mut self, actor: Actor) -> Self {
+        self.actor = Some(actor);
+        self
+    }
+}
+
+impl<'d, P: ProcessManager> IntoFuture for ProcessCall<'d, P> {
+    /// `None` if no instance with this id has begun, or it was deleted some time after its end.
+    type Output = Result<Option<Process<P>>, QueryError>;
+    type IntoFuture = BoxFuture<'d, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let inner = &self.dispatcher.inner;
+            let permission = inner.log_permission;
+            inner.permit(Action::Read, P::NAME, permission, self.actor.as_ref())??;
+            let key = self.key.map_err(|message| Failure::FunctionPanicked {
+                function: format!("Display of an id of {}", P::NAME).into(),
+                event: None,
+                message,
+            })?;
+            let failed = |error: crate::error::Error| Failure::handler(P::NAME, error);
+            let main = inner.stores.views.main.clone();
+            let views = main.ok_or_else(|| {
+                Failure::from(StoreError::Unavailable {
+                    reason: "the dispatcher has no view store".into(),
+                })
+            })?;
+            let entry: &'static ProcessEntry = const { &ProcessEntry::of::<P>() };
+            let table = InstanceTable::new(entry, views);
+            let loaded = table.load(vec![key.clone()]).await.map_err(failed)?;
+            let Some(mut instance) = loaded.into_iter().next().flatten() else {
+                return Ok(None);
+            };
+            if instance.code != P::FINGERPRINT {
+                let steps = ProcessSteps::new(entry);
+                let tag = steps.tag(&key);
+                let folded = steps.fold_again(&*inner.log, &tag, &mut instance).await;
+                folded.map_err(|failed| Failure::handler(failed.name, failed.error))?;
+            }
+            Ok(Some(Process::of(instance).map_err(failed)?))
+        })
+    }
+}
+
+impl<P: ProcessManager> Process<P> {
+    fn of(instance: Instance) -> crate::error::Result<Self> {
+        let commands = instance.commands.iter().map(|command| PendingEffect {
+            name: command.name.clone(),
+            json: value(command.json.get()),
+            id: command.id,
+            cause: command.origin.position,
+            due: None,
+        });
+        let deadlines = instance.deadlines.iter().map(|deadline| PendingEffect {
+            name: deadline.name.clone(),
+            json: value(deadline.json.get()),
+            id: deadline.id,
+            cause: deadline.origin.position,
+            due: Some(deadline.due),
+        });
+        Ok(Self {
+            state: P::restore(instance.state.get().as_bytes())?,
+            started: instance.started.position,
+            position: instance.position,
+            ended: instance.ended.map(|ended| (ended.position, ended.time)),
+            late: instance.late,
+            commands: commands.collect(),
+            deadlines: deadlines.collect(),
+        })
+    }
+}
+
+/// JSON for display.
+fn value(json: &str) -> Value {
+    serde_json::from_str(json).unwrap_or_default()
+}

@@ -1,0 +1,308 @@
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
+
+use super::instance::{EffectOrigin, PendingCommand, PendingDeadline, raw};
+use super::steps::ProcessSteps;
+use crate::decision::{CallOptions, CommandRef, RunningReaction};
+use crate::dispatcher::{Caller, Dispatcher};
+use crate::error::{CommandError, Rejected, Result};
+use crate::handler::Rejection;
+use crate::panic::Guarded;
+use crate::store::{
+    Append, AppendError, Boundary, EventData, EventLog, Incarnation, Position, Tags,
+};
+use crate::subscription::{Backoff, Phase, unless};
+
+/// The tasks of a process manager, which send its commands and record the events of its deadlines.
+#[derive(Clone)]
+pub(super) struct Sender {
+    pub(super) steps: Arc<ProcessSteps>,
+    pub(super) dispatcher: Dispatcher,
+    /// What the tasks have come to, for the follower.
+    pub(super) reports: TaskReports,
+}
+
+/// What tasks have come to.
+#[derive(Clone, Default)]
+pub(super) struct TaskReports {
+    reports: Arc<Mutex<Vec<TaskReport>>>,
+    /// Wakes the follower.
+    pub(super) wake: Arc<Notify>,
+}
+
+/// What a task has come to, with an instance's key.
+pub(super) enum TaskReport {
+    /// The command has had its effect, or its rejection is recorded.
+    Sent(String, PendingCommand),
+    /// The next attempt follows after a pause.
+    Retried(String, u32, String),
+    /// Nothing is left to send, or the next command can not be carried out for now.
+    Ended(String, Option<Unsent>),
+    /// The event of a deadline is recorded.
+    Fired,
+    /// Other events are to be handled before the deadline's, or the store has failed.
+    Postponed(String),
+    /// The event of a deadline cannot be recorded.
+    Unfired(String, String),
+}
+
+/// A command that was not carried out.
+pub(super) struct Unsent {
+    /// Position of the event that caused it.
+    pub(super) cause: Position,
+    pub(super) error: String,
+}
+
+/// The place in the log after which no event may concern the instance of a deadline.
+#[derive(Clone, Copy)]
+pub(super) struct HandledUpTo {
+    pub(super) position: Position,
+    pub(super) incarnation: Incarnation,
+}
+
+/// The reason that a command was not carried out.
+enum Undelivered {
+    /// The next attempt may succeed.
+    Failed(String),
+    /// Nothing takes the rejection.
+    Rejected(String),
+}
+
+impl TaskReports {
+    fn add(&self, report: TaskReport) {
+        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        reports.push(report);
+        self.wake.notify_one();
+    }
+
+    pub(super) fn take(&self) -> Vec<TaskReport> {
+        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *reports)
+    }
+}
+
+impl Sender {
+    /// Sends the commands of an instance, one after the other.
+    pub(super) async fn send_all(self, key: String, commands: Vec<PendingCommand>) {
+        let sending = self.send_each(&key, commands);
+        let sent = Guarded(Box::pin(sending)).await;
+        // A panic of its own code, or of a `Drop` of the program's.
+        let unsent = sent.unwrap_or_else(|panic| {
+            let error = format!("it panicked: {panic}");
+            let cause = Position::START;
+            Some(Unsent { cause, error })
+        });
+        self.reports.add(TaskReport::Ended(key, unsent));
+    }
+
+    async fn send_each(&self, key: &str, commands: Vec<PendingCommand>) -> Option<Unsent> {
+        let limits = &self.dispatcher.inner.limits;
+        for command in commands {
+            let mut backoff = Backoff::default();
+            let started = Instant::now();
+            loop {
+                if self.dispatcher.inner.lifecycle.is_draining() {
+                    return None;
+                }
+                let error = match self.send(key, &command).await {
+                    Ok(()) => break,
+                    Err(Undelivered::Failed(error)) => error,
+                    Err(Undelivered::Rejected(error)) => return Some(unsent(&command, &error)),
+                };
+                let attempts = backoff.failed();
+                if started.elapsed() >= limits.retry_for {
+                    return Some(unsent(&command, &error));
+                }
+                let retried =
+                    TaskReport::Retried(key.to_owned(), attempts, describe(&command, &error));
+                self.reports.add(retried);
+                let _ = unless(self.draining(), sleep(backoff.pause())).await;
+            }
+            self.reports.add(TaskReport::Sent(key.to_owned(), command));
+        }
+        None
+    }
+
+    /// Waits until the process is about to end.
+    async fn draining(&self) {
+        let mut phases = self.dispatcher.inner.lifecycle.watch();
+        // An error would mean that the sender is gone, but the dispatcher has it.
+        let _ = phases.wait_for(|phase| *phase != Phase::Running).await;
+    }
+
+    /// Sends a command. If it is rejected and there is a step for that, records the rejection.
+    async fn send(&self, key: &str, command: &PendingCommand) -> Result<(), Undelivered> {
+        let EffectOrigin {
+            event,
+            command: origin,
+            correlation,
+            ..
+        } = command.origin;
+        let inner = &self.dispatcher.inner;
+        let origin = CommandRef {
+            store: inner.log.heads().log_id(),
+            command: origin,
+        };
+        let name = self.steps.entry.name;
+        let running = RunningReaction::resumed(name, origin, event, correlation);
+        let carried_out = inner.decisions.running(name, self.carry_out(key, command));
+        running.run(carried_out).await
+    }
+
+    async fn carry_out(&self, key: &str, command: &PendingCommand) -> Result<(), Undelivered> {
+        let inner = &self.dispatcher.inner;
+        let slot = inner
+            .commands
+            .named("command", &command.name)
+            .map_err(failed)?;
+        let entry = slot.entry;
+        let allowed = inner.authorize(entry.message, entry.permission, None);
+        allowed.map_err(failed)?.map_err(failed)?;
+        let parsed = (entry.parse)(command.json.get().as_bytes(), inner.limits.message)
+            .map_err(failed)?
+            .map_err(failed)?;
+        let options = CallOptions {
+            id: Some(command.id),
+            ..CallOptions::default()
+        };
+        let executed = inner.execute_erased(&*parsed, slot, Caller::Reaction, &options);
+        match executed.await {
+            Ok(Some(_)) => return Ok(()),
+            Ok(None) => {}
+            // The command may have been carried out with another JSON, by an earlier version of its type.
+            Err(error @ CommandError::Invalid(_)) => {
+                return match inner.log.command(command.id).await {
+                    Ok(Some(_)) => Ok(()),
+                    _ => Err(failed(error)),
+                };
+            }
+            Err(error) => return Err(failed(error)),
+        }
+        let rejected = match parsed.refusal(entry.name) {
+            CommandError::Rejected(rejected) => rejected,
+            error => return Err(failed(error)),
+        };
+        let fingerprint = parsed.fingerprint().map_err(failed)?.map_err(failed)?;
+        let Some(reason) = self.steps.rejected(&command.name) else {
+            return Err(Undelivered::Rejected(rejected.to_string()));
+        };
+        let recorded = self.reject(key, command, fingerprint, &rejected, reason(&rejected));
+        recorded.await.map_err(failed)
+    }
+
+    /// Records under the command's own id that it was rejected. So the log decides once which of the two it
+    /// was, also if another process sends the command, before or after: whoever comes second finds the id, and
+    /// has no effect.
+    async fn reject(
+        &self,
+        key: &str,
+        command: &PendingCommand,
+        fingerprint: u64,
+        rejected: &Rejected,
+        reason: Result<Vec<u8>>,
+    ) -> Result<()> {
+        let reason = Some(reason?).filter(|reason| !reason.is_empty());
+        let payload = Rejection {
+            name: command.name.clone(),
+            command: command.json.clone(),
+            text: rejected.to_string(),
+            reason: reason.map(raw).transpose()?,
+        };
+        let event = EventData {
+            event_type: self.steps.rejection.clone(),
+            version: 1,
+            tags: Tags::from(self.steps.tag(key)),
+            payload: serde_json::to_vec(&payload)?,
+        };
+        let inner = &self.dispatcher.inner;
+        let append = Append::at_time(command.id, vec![event], inner.decisions.now()?)
+            .fingerprint(fingerprint)
+            .correlation(command.origin.correlation)
+            .caused_by(command.origin.event);
+        inner.log.capabilities().limits.check(&append)?;
+        inner.log.append(append).await?;
+        Ok(())
+    }
+
+    /// Records the event of a deadline, unless there are other events to handle before it.
+    pub(super) async fn fire(self, key: String, deadline: PendingDeadline, handled: HandledUpTo) {
+        let fired = Guarded(Box::pin(self.record(&key, &deadline, handled))).await;
+        let report = match fired {
+            Ok(Ok(())) => TaskReport::Fired,
+            Ok(Err(
+                AppendError::Conflict { .. }
+                | AppendError::Overloaded { .. }
+                | AppendError::Indeterminate { .. }
+                | AppendError::Store(_),
+            )) => {
+                // The other events are about to arrive; and a store that has failed is not to be asked at once.
+                sleep(POSTPONEMENT).await;
+                TaskReport::Postponed(key)
+            }
+            Ok(Err(error)) => {
+                TaskReport::Unfired(key, describe_deadline(&deadline, &error.to_string()))
+            }
+            Err(panic) => TaskReport::Unfired(key, describe_deadline(&deadline, &panic)),
+        };
+        self.reports.add(report);
+    }
+
+    async fn record(
+        &self,
+        key: &str,
+        deadline: &PendingDeadline,
+        handled: HandledUpTo,
+    ) -> Result<(), AppendError> {
+        let inner = &self.dispatcher.inner;
+        let lost = |error: &dyn Display| AppendError::Indeterminate {
+            reason: error.to_string().into(),
+        };
+        let begun = inner.lifecycle.begin_command(Caller::Reaction);
+        let _active = begun.map_err(|error| lost(&error))?;
+        let time = inner.decisions.now().map_err(|error| lost(&error))?;
+        let HandledUpTo {
+            position,
+            incarnation,
+        } = handled;
+        let others = self.steps.query_of(&self.steps.tag(key));
+        let append = Append::at_time(deadline.id, vec![deadline.event()], time)
+            .correlation(deadline.origin.correlation)
+            .caused_by(deadline.origin.event)
+            .boundary(Boundary::new(others, position).incarnation(incarnation));
+        inner.log.capabilities().limits.check(&append)?;
+        inner.log.append(append).await?;
+        Ok(())
+    }
+}
+
+/// The pause before a deadline is looked at again.
+const POSTPONEMENT: Duration = Duration::from_millis(20);
+
+fn failed(error: impl Display) -> Undelivered {
+    Undelivered::Failed(error.to_string())
+}
+
+fn unsent(command: &PendingCommand, error: &str) -> Unsent {
+    Unsent {
+        cause: command.origin.position,
+        error: describe(command, error),
+    }
+}
+
+fn describe(command: &PendingCommand, error: &str) -> String {
+    format!(
+        "its command `{}`, sent because of the event at position {}, was not carried out: {error}",
+        command.name, command.origin.position
+    )
+}
+
+fn describe_deadline(deadline: &PendingDeadline, error: &str) -> String {
+    format!(
+        "the event `{}` of its deadline cannot be recorded: {error}",
+        deadline.name
+    )
+}

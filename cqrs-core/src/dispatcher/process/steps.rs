@@ -1,0 +1,224 @@
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::instance::{Instance, StepOf, raw};
+use crate::error::{Error, Rejected, Result};
+use crate::handler::{ErasedProcess, Rejection, StepKind, StepScope};
+use crate::message::Effects;
+use crate::panic::panic_message;
+use crate::registry::{ProcessEntry, ProcessStep};
+use crate::store::{
+    EventLog, EventQuery, EventQueryItem, EventType, Events, ReadRange, Recorded, Tag,
+};
+
+/// The steps of a process manager, by what they are called for.
+pub(super) struct ProcessSteps {
+    pub(super) entry: &'static ProcessEntry,
+    process: Box<dyn ErasedProcess>,
+    steps: Vec<ProcessStep>,
+    of_events: HashMap<&'static str, usize>,
+    of_rejections: HashMap<&'static str, usize>,
+    /// The wire name of the event that a command was rejected.
+    pub(super) rejection: EventType,
+    /// The stored name of the subscription, the scope of derived ids.
+    pub(super) subscription: String,
+}
+
+/// Writes the reason of a rejected command as JSON.
+type SaveReason = fn(&Rejected) -> Result<Vec<u8>>;
+
+/// A step that failed.
+pub(super) struct FailedStep {
+    /// The method's name, or that of the process manager.
+    pub(super) name: &'static str,
+    pub(super) error: Error,
+}
+
+impl ProcessSteps {
+    pub(super) fn new(entry: &'static ProcessEntry) -> Self {
+        let steps = (entry.steps)();
+        let places = || steps.iter().enumerate();
+        let of_events = places().filter_map(|(place, step)| Some((step.event?, place)));
+        let of_rejections = places().filter_map(|(place, step)| match step.kind {
+            StepKind::Rejected { command, .. } => Some((command, place)),
+            _ => None,
+        });
+        Self {
+            of_events: of_events.collect(),
+            of_rejections: of_rejections.collect(),
+            steps,
+            process: (entry.process)(),
+            rejection: EventType::from(entry.rejection()),
+            subscription: entry.subscription(),
+            entry,
+        }
+    }
+
+    /// The events of an instance.
+    pub(super) fn query_of(&self, tag: &Tag) -> EventQuery {
+        EventQuery::Items(vec![EventQueryItem {
+            types: self.event_types(),
+            tags: vec![tag.clone()],
+        }])
+    }
+
+    /// The events that it takes.
+    pub(super) fn event_types(&self) -> Vec<EventType> {
+        let own = self.steps.iter().filter_map(|step| step.event);
+        let types = own.map(EventType::new);
+        types.chain([self.rejection.clone()]).collect()
+    }
+
+    /// The tag of an instance.
+    pub(super) fn tag(&self, key: &str) -> Tag {
+        Tag::new(self.entry.key, key)
+    }
+
+    /// The function that writes the reason of a rejected command as JSON, if there is a step for it.
+    pub(super) fn rejected(&self, command: &str) -> Option<SaveReason> {
+        let place = *self.of_rejections.get(command)?;
+        match self.steps[place].kind {
+            StepKind::Rejected { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Has an instance handle an event. Returns the instance as it is then, `None` if the event does not
+    /// change it.
+    pub(super) async fn handle(
+        &self,
+        log: &dyn EventLog,
+        key: &str,
+        instance: Option<&Instance>,
+        event: &Recorded,
+    ) -> Result<Option<Instance>, FailedStep> {
+        if instance.is_some_and(|instance| event.position <= instance.position) {
+            return Ok(None);
+        }
+        let step = self.step_of(event).map_err(|error| self.failed(error))?;
+        let tag = self.tag(key);
+        let Some(instance) = instance else {
+            let starts = step.filter(|place| matches!(self.steps[*place].kind, StepKind::Start));
+            return match starts {
+                Some(place) => self.begin(place, &tag, event).map(Some),
+                // It began before the process manager was there, or was deleted some time after its end.
+                None => Ok(None),
+            };
+        };
+        let mut next = instance.clone();
+        if next.ended.is_some() {
+            next.count_late(event);
+            return Ok(Some(next));
+        }
+        if next.code != self.entry.fingerprint {
+            self.fold_again(log, &tag, &mut next).await?;
+        }
+        next.forget_deadline(event);
+        let Some(place) = step else {
+            // Of a rejected command for which the code has no step any more.
+            next.position = event.position;
+            return Ok(Some(next));
+        };
+        let (state, effects) = self.run(place, Some(next.state.get().as_bytes()), &tag, event)?;
+        self.take(&mut next, (place, &tag, event), state, effects)?;
+        Ok(Some(next))
+    }
+
+    fn begin(&self, place: usize, tag: &Tag, event: &Recorded) -> Result<Instance, FailedStep> {
+        let (state, effects) = self.run(place, None, tag, event)?;
+        let initial = raw(state.clone()).map_err(|error| self.failed(error))?;
+        let mut instance = Instance::begin(initial, self.entry.fingerprint, event);
+        self.take(&mut instance, (place, tag, event), state, effects)?;
+        Ok(instance)
+    }
+
+    fn take(
+        &self,
+        instance: &mut Instance,
+        (place, tag, event): (usize, &Tag, &Recorded),
+        state: Vec<u8>,
+        effects: Effects,
+    ) -> Result<(), FailedStep> {
+        let step = StepOf {
+            scope: &self.subscription,
+            keep: self.entry.keep,
+            tag,
+            event,
+        };
+        let name = self.steps[place].name;
+        let taken = instance.take(step, state, effects);
+        taken.map_err(|error| FailedStep { name, error })
+    }
+
+    /// Folds the state from the events that the instance has handled, with the present code. What they
+    /// have caused stays as it is.
+    pub(super) async fn fold_again(
+        &self,
+        log: &dyn EventLog,
+        tag: &Tag,
+        instance: &mut Instance,
+    ) -> Result<(), FailedStep> {
+        let range = ReadRange {
+            up_to: Some(instance.position),
+            ..ReadRange::after(instance.started.position.before())
+        };
+        let mut events = Events::read(log, self.query_of(tag), range);
+        let mut state: Option<Vec<u8>> = None;
+        loop {
+            let next = events.next().await;
+            let Some(event) = next.map_err(|error| self.failed(error.into()))? else {
+                break;
+            };
+            if let Some(place) = self.step_of(&event).map_err(|error| self.failed(error))? {
+                let (folded, _) = self.run(place, state.as_deref(), tag, &event)?;
+                state = Some(folded);
+            }
+            if instance
+                .ended
+                .is_some_and(|ended| ended.position <= event.position)
+            {
+                break;
+            }
+        }
+        // Without an event for the present code, the state is what the code before it has folded.
+        if let Some(state) = state {
+            instance.state = raw(state).map_err(|error| self.failed(error))?;
+        }
+        instance.code = self.entry.fingerprint;
+        Ok(())
+    }
+
+    /// The place of the step for an event.
+    fn step_of(&self, event: &Recorded) -> Result<Option<usize>> {
+        if event.data.event_type != self.rejection {
+            let place = self.of_events.get(event.data.event_type.as_str());
+            return Ok(place.copied());
+        }
+        let rejection = Rejection::read(event)?;
+        Ok(self.of_rejections.get(rejection.name.as_str()).copied())
+    }
+
+    fn run(
+        &self,
+        place: usize,
+        state: Option<&[u8]>,
+        tag: &Tag,
+        recorded: &Recorded,
+    ) -> Result<(Vec<u8>, Effects), FailedStep> {
+        let scope = StepScope { recorded, tag };
+        // The state is JSON between two steps, so a panic leaves nothing half done.
+        let ran = catch_unwind(AssertUnwindSafe(|| self.process.run(place, state, &scope)));
+        let result = ran.unwrap_or_else(|panic| Err(Error::panicked(panic_message(&*panic))));
+        result.map_err(|error| FailedStep {
+            name: self.steps[place].name,
+            error,
+        })
+    }
+
+    fn failed(&self, error: Error) -> FailedStep {
+        FailedStep {
+            name: self.entry.name,
+            error,
+        }
+    }
+}

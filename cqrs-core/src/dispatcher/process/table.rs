@@ -1,0 +1,131 @@
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::instance::{DUE, Instance, UNSENT};
+use crate::Timestamp;
+use crate::error::Result;
+use crate::handler::table_of;
+use crate::registry::ProcessEntry;
+use crate::store::{
+    IndexRange, ModelSchema, SortKey, StoreError, StoredView, ViewPlace, ViewScan, ViewStore,
+};
+
+/// Number of instances that are read from an index at a time.
+const PAGE: u64 = 1_000;
+
+/// The instances of a process manager in its view store.
+#[derive(Clone)]
+pub(crate) struct InstanceTable {
+    pub(super) views: Arc<dyn ViewStore>,
+    pub(super) model: Arc<ModelSchema>,
+}
+
+/// A page of keys from an index.
+pub(super) struct KeyPage<T> {
+    pub(super) keys: Vec<T>,
+    /// Whether there may be more.
+    pub(super) has_more: bool,
+}
+
+impl InstanceTable {
+    pub(crate) fn new(entry: &ProcessEntry, views: Arc<dyn ViewStore>) -> Self {
+        let model = Arc::new(Self::schema(entry));
+        Self { views, model }
+    }
+
+    pub(crate) fn schema(entry: &ProcessEntry) -> ModelSchema {
+        let mut indexes = vec![""; 2];
+        indexes[DUE] = "due";
+        indexes[UNSENT] = "unsent";
+        ModelSchema {
+            table: table_of(entry.name, 0, "process"),
+            indexes,
+        }
+    }
+
+    /// The instances with these keys, in their order.
+    pub(super) async fn load(&self, keys: Vec<String>) -> Result<Vec<Option<Instance>>> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let stored = self
+            .views
+            .load_to_fold(self.model.clone(), keys.clone())
+            .await?;
+        let instances = keys
+            .iter()
+            .zip(stored)
+            .map(|(key, StoredView { body, .. })| {
+                let body = body.as_deref();
+                body.map(|body| Instance::read(key, body)).transpose()
+            });
+        instances.collect()
+    }
+
+    /// The keys of instances that have commands to send, after a key, in the order of keys.
+    pub(super) async fn unsent(
+        &self,
+        after: Option<String>,
+    ) -> Result<KeyPage<String>, StoreError> {
+        let is_unsent = SortKey::of(&true);
+        let range = IndexRange {
+            index: UNSENT,
+            from: Bound::Included(is_unsent.clone()),
+            to: Bound::Included(is_unsent),
+        };
+        let after = after.map(|key| ViewPlace {
+            sort_key: None,
+            key,
+        });
+        let rows = self.scan(range, None, after).await?;
+        let has_more = rows.len() as u64 == PAGE;
+        let keys = rows.into_iter().map(|(key, _)| key).collect();
+        Ok(KeyPage { keys, has_more })
+    }
+
+    /// The instances to which something happens next, after this place, in the order of time.
+    pub(super) async fn due(
+        &self,
+        after: Option<(Timestamp, String)>,
+    ) -> Result<KeyPage<(String, Timestamp)>> {
+        let range = IndexRange {
+            index: DUE,
+            from: Bound::Included(SortKey::of(&Some(Timestamp::MIN))),
+            to: Bound::Unbounded,
+        };
+        let after = after.map(|(time, key)| ViewPlace {
+            sort_key: Some(SortKey::of(&Some(time))),
+            key,
+        });
+        let rows = self.scan(range, Some(DUE), after).await?;
+        let has_more = rows.len() as u64 == PAGE;
+        let mut keys = Vec::with_capacity(rows.len());
+        for (key, body) in rows {
+            let instance = Instance::read(&key, &body)?;
+            keys.extend(instance.due().map(|time| (key, time)));
+        }
+        Ok(KeyPage { keys, has_more })
+    }
+
+    async fn scan(
+        &self,
+        range: IndexRange,
+        order: Option<usize>,
+        after: Option<ViewPlace>,
+    ) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let page = self
+            .views
+            .scan(ViewScan {
+                model: self.model.clone(),
+                ranges: vec![range],
+                order,
+                descending: false,
+                after,
+                skip: 0,
+                take: PAGE,
+                with_total: false,
+            })
+            .await?;
+        Ok(page.rows)
+    }
+}

@@ -1,0 +1,351 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::pending;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::follower::{Changes, MAX_FIRING, ProcessFollower};
+use super::instance::{Instance, PendingCommand};
+use super::memory::{ProcessMemory, UnsentPlace};
+use super::sender::{HandledUpTo, Sender, TaskReport, Unsent};
+use super::table::KeyPage;
+use super::timers::IndexRead;
+use crate::Timestamp;
+use crate::store::{BoxFuture, Position, Slices};
+use crate::subscription::{HeldCheckpoint, Interruption, Upkeep, unless};
+
+/// Longest time for which a timer is set. The worker looks again at least that often.
+const MAX_TIMER: Duration = Duration::from_millis(250);
+
+impl ProcessFollower {
+    fn sender(&self) -> Sender {
+        Sender {
+            steps: self.steps.clone(),
+            dispatcher: self.dispatcher.clone(),
+            reports: self.reports.clone(),
+        }
+    }
+
+    /// Whether the process is about to end, and nothing is to begin any more.
+    fn is_draining(&self) -> bool {
+        self.dispatcher.inner.lifecycle.is_draining()
+    }
+
+    /// Takes what tasks have come to, and has instances forget the commands that were carried out.
+    async fn take_reports(
+        &self,
+        memory: &mut ProcessMemory,
+        (handled, checkpoint): (Position, &mut HeldCheckpoint),
+    ) -> Result<(), Interruption> {
+        while memory.tasks.try_join_next().is_some() {}
+        let mut sent: BTreeMap<String, Vec<PendingCommand>> = BTreeMap::new();
+        let mut ended = Vec::new();
+        let mut given_up = Vec::new();
+        let mut postponed = BTreeSet::new();
+        for report in self.reports.take() {
+            match report {
+                TaskReport::Sent(key, command) => {
+                    memory.outbox.progressed(&key);
+                    sent.entry(key).or_default().push(command);
+                }
+                TaskReport::Retried(key, attempts, error) => {
+                    memory.outbox.failed(&key, attempts, error);
+                }
+                TaskReport::Ended(key, unsent) => {
+                    given_up.extend(unsent.map(|unsent| (key.clone(), unsent)));
+                    ended.push(key);
+                }
+                TaskReport::Fired => memory.firing -= 1,
+                TaskReport::Postponed(key) => {
+                    memory.firing -= 1;
+                    postponed.insert(key);
+                }
+                TaskReport::Unfired(key, error) => {
+                    memory.firing -= 1;
+                    let cause = Position::START;
+                    given_up.push((key, Unsent { cause, error }));
+                }
+            }
+        }
+        let committed = self
+            .forget_sent(memory, sent, (handled, &mut *checkpoint))
+            .await;
+        // Otherwise they would count as sending for ever.
+        for key in &ended {
+            memory.outbox.ended(key);
+        }
+        committed?;
+        self.load(memory, postponed.clone()).await?;
+        for key in postponed {
+            let due = memory.instances.peek(&key).and_then(Instance::due);
+            memory.timers.set(&key, due);
+        }
+        // Those that have got more commands meanwhile.
+        self.load(memory, ended.iter().cloned().collect()).await?;
+        for key in ended {
+            let instance = memory.instances.peek(&key);
+            if instance.is_some_and(|instance| !instance.commands.is_empty()) {
+                memory.outbox.add(&key);
+            }
+        }
+        self.give_up(memory, given_up, (handled, checkpoint)).await
+    }
+
+    async fn forget_sent(
+        &self,
+        memory: &mut ProcessMemory,
+        sent: BTreeMap<String, Vec<PendingCommand>>,
+        (handled, checkpoint): (Position, &mut HeldCheckpoint),
+    ) -> Result<(), Interruption> {
+        self.load(memory, sent.keys().cloned().collect()).await?;
+        let mut changes = Changes::default();
+        for (key, commands) in sent {
+            let Some(instance) = memory.instances.peek(&key) else {
+                continue;
+            };
+            let mut next = instance.clone();
+            let is_sent = |pending: &PendingCommand| commands.iter().any(|it| it.id == pending.id);
+            next.commands.retain(|pending| !is_sent(pending));
+            changes.instances.insert(key, next);
+        }
+        self.commit_between(memory, changes, (handled, checkpoint))
+            .await
+    }
+
+    /// Parks the instances whose commands or deadlines keep failing.
+    async fn give_up(
+        &self,
+        memory: &mut ProcessMemory,
+        given_up: Vec<(String, Unsent)>,
+        (handled, checkpoint): (Position, &mut HeldCheckpoint),
+    ) -> Result<(), Interruption> {
+        let mut is_parked = false;
+        for (key, Unsent { cause, error }) in given_up {
+            if checkpoint.is_parked(&key) {
+                continue;
+            }
+            self.load(memory, BTreeSet::from([key.clone()])).await?;
+            let Some(instance) = memory.instances.peek(&key) else {
+                continue;
+            };
+            let first = if cause == Position::START {
+                instance.position
+            } else {
+                cause
+            };
+            let name = self.steps.entry.name;
+            let text = format!("`{name}` failed: {error}");
+            if !checkpoint.park_from(handled, (key, first), text).await? {
+                return Err(Interruption::Failed(error));
+            }
+            is_parked = true;
+        }
+        if is_parked {
+            return Err(Interruption::KeyParked);
+        }
+        Ok(())
+    }
+
+    async fn commit_between(
+        &self,
+        memory: &mut ProcessMemory,
+        changes: Changes,
+        (handled, checkpoint): (Position, &mut HeldCheckpoint),
+    ) -> Result<(), Interruption> {
+        if !changes.instances.is_empty() {
+            let written = self.view_changes(&changes)?;
+            checkpoint.commit_between(handled, written).await?;
+            self.committed(memory, changes);
+        }
+        Ok(())
+    }
+
+    /// Reads from the indexes what is to be done next.
+    async fn read_indexes(
+        &self,
+        memory: &mut ProcessMemory,
+        checkpoint: &HeldCheckpoint,
+    ) -> Result<(), Interruption> {
+        let slices = checkpoint.slices();
+        let is_own = |key: &str| slices.contains(Slices::of_tag(key)) && !checkpoint.is_parked(key);
+        while let Some(place) = memory.unsent.take_if(|_| memory.outbox.has_room()) {
+            if let UnsentPlace::Start = place
+                && let Some(shards) = self.table.views.view_capabilities().shards
+            {
+                let subscription = self.steps.subscription.clone();
+                let skipped = shards.skipped(subscription).await?;
+                memory.skipped = skipped.into_iter().map(|event| event.position).collect();
+            }
+            let after = match place {
+                UnsentPlace::Start => None,
+                UnsentPlace::After(key) => Some(key),
+            };
+            let KeyPage { keys, has_more } = self.table.unsent(after).await?;
+            let last = keys.last().cloned();
+            memory.unsent = last.filter(|_| has_more).map(UnsentPlace::After);
+            for key in keys.iter().filter(|key| is_own(key)) {
+                memory.outbox.add(key);
+            }
+        }
+        while let Some(known) = memory.timers.to_read() {
+            let after = match known {
+                IndexRead::UpTo(time, key) => Some((*time, key.clone())),
+                IndexRead::Nothing | IndexRead::All => None,
+            };
+            let page = self.table.due(after).await?;
+            let known = match page.keys.last() {
+                Some((key, time)) if page.has_more => IndexRead::UpTo(*time, key.clone()),
+                _ => IndexRead::All,
+            };
+            let keys = page.keys.into_iter().filter(|(key, _)| is_own(key));
+            memory.timers.extend(keys, known);
+        }
+        Ok(())
+    }
+
+    /// Has instances send their commands.
+    async fn send(
+        &self,
+        memory: &mut ProcessMemory,
+        (handled, checkpoint): (Position, &mut HeldCheckpoint),
+    ) -> Result<(), Interruption> {
+        let keys = memory.outbox.begin();
+        if let Err(error) = self.load(memory, keys.iter().cloned().collect()).await {
+            for key in &keys {
+                memory.outbox.ended(key);
+            }
+            return Err(error.into());
+        }
+        let mut skipped: BTreeMap<String, Vec<PendingCommand>> = BTreeMap::new();
+        for key in keys {
+            let instance = memory.instances.peek(&key);
+            let commands = instance.map(|instance| instance.commands.clone());
+            let all = commands
+                .filter(|_| !checkpoint.is_parked(&key))
+                .unwrap_or_default();
+            let (left_out, commands): (Vec<_>, Vec<_>) = all
+                .into_iter()
+                .partition(|command| memory.is_skipped(command));
+            if !left_out.is_empty() {
+                skipped.insert(key.clone(), left_out);
+            }
+            if commands.is_empty() {
+                memory.outbox.ended(&key);
+            } else {
+                let task = self.sender().send_all(key, commands);
+                memory.tasks.spawn(task);
+            }
+        }
+        self.forget_sent(memory, skipped, (handled, checkpoint))
+            .await
+    }
+
+    /// Records the events of deadlines that are due, and deletes instances some time after their end.
+    async fn fire(
+        &self,
+        memory: &mut ProcessMemory,
+        (handled, checkpoint): (Position, &mut HeldCheckpoint),
+    ) -> Result<(), Interruption> {
+        let now = self.now()?;
+        let max = MAX_FIRING.saturating_sub(memory.firing);
+        let keys = memory.timers.take_due(now, max);
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.load(memory, keys.iter().cloned().collect()).await?;
+        let mut changes = Changes::default();
+        for key in keys.into_iter().filter(|key| !checkpoint.is_parked(key)) {
+            let Some(instance) = memory.instances.peek(&key) else {
+                continue;
+            };
+            // An instance with commands to send stays until they are.
+            let is_expired = instance.expires.is_some_and(|time| time <= now);
+            if is_expired && instance.commands.is_empty() {
+                changes.instances.insert(key.clone(), instance.clone());
+                changes.deleted.insert(key);
+                continue;
+            }
+            let deadlines = instance.deadlines.iter();
+            let due: Vec<_> = deadlines.filter(|it| it.due <= now).cloned().collect();
+            let after = HandledUpTo {
+                position: instance.position.max(handled),
+                incarnation: checkpoint.incarnation(),
+            };
+            if due.is_empty() && !is_expired {
+                let next = instance.due();
+                memory.timers.set(&key, next);
+            }
+            for deadline in due {
+                memory.firing += 1;
+                let task = self.sender().fire(key.clone(), deadline, after);
+                memory.tasks.spawn(task);
+            }
+        }
+        self.commit_between(memory, changes, (handled, checkpoint))
+            .await
+    }
+}
+
+impl Upkeep for ProcessFollower {
+    fn wait(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            if self.is_stale.load(Ordering::SeqCst) {
+                return;
+            }
+            let memory = self.memory.lock().await;
+            // Otherwise the end of a task wakes it.
+            let first = memory.timers.first().filter(|_| memory.firing < MAX_FIRING);
+            drop(memory);
+            let timer = async {
+                let now = self.now().unwrap_or(Timestamp::MIN);
+                let left = first.and_then(|time| Duration::try_from(time.duration_since(now)).ok());
+                match (first, left) {
+                    (Some(_), Some(left)) if left <= MAX_TIMER => sleep(left).await,
+                    (None, _) | (_, Some(_)) => pending().await,
+                    // It is due.
+                    (Some(_), None) => {}
+                }
+            };
+            let _ = unless(timer, self.reports.wake.notified()).await;
+        })
+    }
+
+    fn run<'a>(
+        &'a self,
+        handled: Position,
+        checkpoint: &'a mut HeldCheckpoint,
+    ) -> BoxFuture<'a, Result<(), Interruption>> {
+        Box::pin(async move {
+            let mut memory = self.current_memory().await;
+            self.take_reports(&mut memory, (handled, &mut *checkpoint))
+                .await?;
+            if !self.is_draining() {
+                self.read_indexes(&mut memory, checkpoint).await?;
+                self.send(&mut memory, (handled, &mut *checkpoint)).await?;
+                self.fire(&mut memory, (handled, checkpoint)).await?;
+            }
+            self.note_work(&memory);
+            Ok(())
+        })
+    }
+
+    fn trouble(&self) -> Option<(u32, String)> {
+        // Held by nobody while the worker is between two pages.
+        let memory = self.memory.try_lock().ok()?;
+        memory
+            .outbox
+            .trouble(self.dispatcher.inner.limits.stuck_after)
+    }
+
+    fn leave(&self) {
+        self.note_busy(false);
+    }
+
+    fn finish(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let mut tasks = std::mem::take(&mut self.memory.lock().await.tasks);
+            while tasks.join_next().await.is_some() {}
+        })
+    }
+}

@@ -1,0 +1,33 @@
+use cqrs_core::prelude::*;
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "order-placed", version = 1)]
+struct OrderPlaced {
+    #[id(Order)]
+    order: u32,
+}
+
+#[derive(Command, Clone, Serialize, Deserialize)]
+struct ReserveStock {
+    #[id(Order)]
+    order: u32,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Checkout {
+    paid: bool,
+}
+
+#[process_manager(name = "checkout", id(Order = u32), start = "now")]
+impl Checkout {
+    #[start]
+    async fn placed(&self, event: OrderPlaced) {}
+
+    #[rejected]
+    fn refused(&mut self, _: &ReserveStock) {}
+
+    #[due]
+    fn late(&mut self, _: &ReserveStock, _: String) {}
+}
+
+fn main() {}
