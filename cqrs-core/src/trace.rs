@@ -128,6 +128,17 @@ pub(crate) fn stops(subscription: &str, position: Position, error: &str) {
     );
 }
 
+/// This program is too old for an event of a subscription, and leaves it to others.
+pub(crate) fn is_outdated(subscription: &str, position: Position, error: &str) {
+    warn!(
+        target: "cqrs_core",
+        subscription,
+        position = position.get(),
+        error,
+        "the subscription needs a newer program, and is left to other processes"
+    );
+}
+
 /// A key is parked, since an event of it failed for too long.
 pub(crate) fn parks(subscription: &str, key: &ParkedKey) {
     let (position, error) = (key.first.get(), &key.cause);

@@ -38,6 +38,7 @@ mod depth;
 mod dispatch;
 mod doubt;
 mod nesting;
+mod newer_programs;
 mod once;
 mod operations;
 mod overload;

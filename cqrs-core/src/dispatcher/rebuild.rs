@@ -182,6 +182,10 @@ fn halted(progress: &Progress, parked: u64) -> Option<OperationError> {
     match progress.health().state {
         SubscriptionState::Paused { reason, .. } => Some(OperationError::Paused { name, reason }),
         SubscriptionState::Stopped { error, .. } => Some(OperationError::Stopped { name, error }),
+        SubscriptionState::Outdated {
+            error,
+            is_handled: false,
+        } => Some(OperationError::Outdated { name, error }),
         _ => None,
     }
 }

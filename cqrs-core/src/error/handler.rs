@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::report;
+use super::{NewerVersion, report};
 
 /// The error of a handler that failed, as opposed to a rejection by the domain: any error,
 /// converted by `?`. Keeps its causes, which `{:?}` prints line by line.
@@ -24,6 +24,18 @@ impl Error {
     /// Creates the error of a function that panicked.
     pub(crate) fn panicked(message: String) -> Self {
         Self::message(format_args!("it panicked: {message}"))
+    }
+
+    /// Whether it, or one of its causes, is that an event has a newer version than this program knows.
+    pub(crate) fn is_of_newer_version(&self) -> bool {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&*self.0);
+        while let Some(error) = cause {
+            if error.is::<NewerVersion>() {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
     }
 
     /// The error, if it is an `E`.

@@ -21,6 +21,7 @@
 mod command;
 mod denied;
 mod handler;
+mod newer_version;
 mod operation;
 mod query;
 mod rebuilding;
@@ -30,6 +31,7 @@ pub(crate) use crate::report::report;
 pub use command::CommandError;
 pub use denied::{Action, Denied};
 pub use handler::{Error, Result};
+pub(crate) use newer_version::NewerVersion;
 pub use operation::OperationError;
 pub use query::{NotCaughtUp, Parked, QueryError, QueryErrorKind};
 pub use rebuilding::{RebuildProgress, Rebuilding};

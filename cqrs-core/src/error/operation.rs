@@ -76,6 +76,14 @@ pub enum OperationError {
         /// The reason of the pause.
         reason: String,
     },
+    /// An event has a newer version than this program knows, and no other process handles it.
+    #[error("`{name}` needs a newer program. {error}")]
+    Outdated {
+        /// Name of the projection or reaction.
+        name: &'static str,
+        /// The error of the event.
+        error: String,
+    },
     /// It has stopped and is not paused.
     #[error("`{name}` has stopped: `retry` the event or `skip` it. {error}")]
     Stopped {

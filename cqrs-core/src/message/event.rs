@@ -1,6 +1,6 @@
 use super::ReadBack;
 use super::tuples::for_tuples;
-use crate::error::Error;
+use crate::error::{Error, NewerVersion};
 use crate::json::{self, Json, Unreadable};
 use crate::store::{EventData, EventType, Position, Recorded, Tag, Tags};
 
@@ -49,14 +49,12 @@ pub(crate) const UNREADABLE: u32 = 0;
 /// The payload as an `E`. An event that is folded before it is recorded has no position.
 pub(super) fn decode<E: Event>(event: &EventData, position: Option<Position>) -> Result<E, Error> {
     if event.version > E::VERSION {
-        return Err(Error::message(format!(
-            "event `{}`{} has version {}, this program knows up to {}: \
-             update this program before it reads the log",
-            event.event_type,
-            place(position),
-            event.version,
-            E::VERSION
-        )));
+        return Err(Error::from(NewerVersion {
+            event_type: event.event_type.clone(),
+            position,
+            version: event.version,
+            known: E::VERSION,
+        }));
     }
     if event.version == UNREADABLE {
         return Err(Error::message(format!(

@@ -220,7 +220,8 @@ impl Coordinator {
             .iter()
             .map(|(shard, leased)| (shard.clone(), leased.progress.halts()))
             .collect();
-        let roster = self.roster().await?;
+        let mut roster = self.roster().await?;
+        self.add_outdated(&mut roster).await?;
         let new = if is_running {
             self.follow_divisions(&roster)
         } else {
@@ -258,8 +259,9 @@ impl Coordinator {
                 self.wake.notify_one();
                 continue;
             }
-            let is_assigned = assigned.get(shard) == Some(&self.worker) && halt.is_none();
-            let is_kept = is_assigned || (halt.is_none() && leased.is_unheard_of());
+            let is_claimable = halt.is_none() && !self.is_outdated(shard);
+            let is_assigned = is_claimable && assigned.get(shard) == Some(&self.worker);
+            let is_kept = is_assigned || (is_claimable && leased.is_unheard_of());
             match state.and_then(|state| state.owner) {
                 Some(owner) if owner == self.worker => match lease.state() {
                     _ if is_kept => lease.grant(epoch),
@@ -269,9 +271,7 @@ impl Coordinator {
                     }
                 },
                 // After a division, the first process that learns of it takes all shards, until the others do.
-                None if is_assigned
-                    || (!self.observes && halt.is_none() && new.contains(shard)) =>
-                {
+                None if is_assigned || (!self.observes && is_claimable && new.contains(shard)) => {
                     claims.push(Claim {
                         shard: shard.clone(),
                         seen: epoch,
@@ -283,7 +283,7 @@ impl Coordinator {
                     }
                     lease.lose(state.and_then(|state| state.checkpoint));
                     progress.mark_left();
-                    if self.expects_owners() {
+                    if self.expects_owners() || self.is_outdated(shard) {
                         progress.mark_owned(owner.is_some(), self.lease);
                     }
                 }
@@ -347,6 +347,36 @@ impl Coordinator {
             workers: Vec::new(),
             shards,
         })
+    }
+
+    /// Adds the shards for which nobody attends any more, since this program is too old: it may own them. Once an
+    /// operator has skipped the newer event, it attends again.
+    async fn add_outdated(&self, roster: &mut Roster) -> Result<(), StoreError> {
+        let Some(store) = self.views.view_capabilities().shards else {
+            return Ok(());
+        };
+        for (subscription, crew) in &self.crews {
+            let mut attended = roster.workers.iter().flat_map(|(_, attended)| attended);
+            if !crew.is_outdated() || attended.any(|it| it == subscription) {
+                continue;
+            }
+            let shards = store.shards(subscription.clone()).await?;
+            let progress = crew.crew.progress();
+            if progress.info().outdated.clear_if_done(&shards) {
+                for shard in &*progress.shards() {
+                    shard.mark_owned(true, self.lease);
+                }
+                self.wake.notify_one();
+            }
+            roster.shards.extend(shards);
+        }
+        Ok(())
+    }
+
+    /// Whether this program is too old for the subscription of a shard.
+    fn is_outdated(&self, shard: &Shard) -> bool {
+        let crew = self.crews.get(&shard.subscription);
+        crew.is_some_and(CoordinatedCrew::is_outdated)
     }
 
     /// Whether this process would notice that no other one handles its shards, and that is a mistake: a
@@ -473,7 +503,7 @@ impl Coordinator {
             subscriptions: self
                 .crews
                 .iter()
-                .filter(|(_, crew)| crew.mismatch.is_none())
+                .filter(|(_, crew)| crew.mismatch.is_none() && !crew.is_outdated())
                 .map(|(subscription, _)| subscription.clone())
                 .collect(),
             lease: self.lease,
@@ -482,6 +512,11 @@ impl Coordinator {
 }
 
 impl CoordinatedCrew {
+    /// Whether other processes are to handle the events.
+    fn is_outdated(&self) -> bool {
+        self.crew.progress().info().outdated.is_set()
+    }
+
     /// The shards that are to have workers. `None` if it cannot handle those that are stored.
     fn plan_shards<'s>(
         &mut self,

@@ -72,6 +72,8 @@ pub(crate) struct EventFailure {
     pub(crate) event: Arc<Recorded>,
     /// The error, with the handler and the event.
     pub(crate) error: String,
+    /// Whether this program is too old for the event, or for another one that its handler needs.
+    pub(crate) is_outdated: bool,
 }
 
 /// The reason that a follower stops. Except after a shutdown, it starts again from its checkpoint.
@@ -134,6 +136,7 @@ impl FailedEvent {
                 error: format!(
                     "`{handler}` failed at position {position} (`{event_type}`): {error}"
                 ),
+                is_outdated: error.is_of_newer_version(),
             },
         }
     }

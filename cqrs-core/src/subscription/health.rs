@@ -65,6 +65,15 @@ pub enum SubscriptionState {
     /// Another process handles the events, and this one takes over when that ends, if it has the
     /// [role](crate::app::Builder::roles).
     Standby,
+    /// An event has a newer version than this program knows, or its handler needs one that has. Processes of a
+    /// newer program handle the events, and this one does not take over any more.
+    Outdated {
+        /// The error of the event.
+        error: String,
+        /// Whether others handle the events. If nobody has for a [lease](crate::app::Builder::lease), start a
+        /// newer program.
+        is_handled: bool,
+    },
     /// A version of a projection that has never been live is being built, here or in other processes.
     /// Queries of this process are not answered from it.
     Rebuilding {
@@ -160,6 +169,7 @@ impl SubscriptionState {
     pub(super) fn is_ok(&self) -> bool {
         match self {
             Self::CatchingUp | Self::Running | Self::Standby | Self::Rebuilding { .. } => true,
+            Self::Outdated { is_handled, .. } => *is_handled,
             Self::Parked { .. }
             | Self::Unattended
             | Self::Stuck { .. }
@@ -174,12 +184,15 @@ impl SubscriptionState {
     pub(super) fn severity(&self) -> u8 {
         match self {
             Self::Standby => 0,
-            Self::Running => 1,
+            Self::Outdated {
+                is_handled: true, ..
+            }
+            | Self::Running => 1,
             Self::CatchingUp | Self::Rebuilding { .. } => 2,
             Self::Parked { .. } => 3,
             Self::Unattended => 4,
             Self::Stuck { .. } => 5,
-            Self::Failing { .. } => 6,
+            Self::Failing { .. } | Self::Outdated { .. } => 6,
             Self::Paused { .. } => 7,
             Self::Stopped { .. } => 8,
             Self::Ended { .. } => 9,
@@ -216,6 +229,14 @@ impl fmt::Display for SubscriptionState {
             }
             Self::Rebuilding { progress, .. } => {
                 write!(f, "its new version is being built: {progress}")
+            }
+            Self::Outdated { error, is_handled } => {
+                let handled = if *is_handled {
+                    "in processes of a newer program"
+                } else {
+                    "no process handles its events: start a newer program"
+                };
+                write!(f, "{handled}. {error}")
             }
             Self::Unattended => {
                 f.write_str("no process handles its events: start one that has the role for it")

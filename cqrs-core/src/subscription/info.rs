@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::SubscriptionKind;
+use super::{Outdated, SubscriptionKind};
 use crate::handler::OnFailure;
 use crate::store::{EventQuery, ViewStore};
 
@@ -23,4 +23,6 @@ pub(crate) struct SubscriptionInfo {
     pub(crate) views: Arc<dyn ViewStore>,
     /// Wakes the coordinator of this process.
     pub(crate) coordinator: Arc<Notify>,
+    /// Whether another process has to handle the events.
+    pub(crate) outdated: Outdated,
 }

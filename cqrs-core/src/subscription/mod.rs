@@ -12,6 +12,7 @@ mod info;
 mod lease;
 mod likely_keys;
 mod observing_follower;
+mod outdated;
 mod parking;
 mod pending_event;
 mod phase;
@@ -46,6 +47,7 @@ pub(crate) use follower::{
     EventFailure, FailedEvent, Follower, Interruption, PageOutcome, SubscriptionPage,
 };
 pub(crate) use observing_follower::ObservingFollower;
+pub(crate) use outdated::Outdated;
 pub(crate) use phase::Phase;
 pub(crate) use progress::{Build, Progress};
 pub(crate) use selection::{ShardSelection, id_of, next_event};
@@ -163,6 +165,7 @@ pub(crate) async fn earlier_version(
         },
         views: own.views().clone(),
         coordinator: coordinator.wake(),
+        outdated: Outdated::default(),
     };
     // It handles no event, so it retries none.
     let following = Following::new(Duration::ZERO, Duration::MAX);
@@ -200,6 +203,7 @@ pub(crate) async fn reaction(
         on_failure: entry.on_failure,
         views: views.clone(),
         coordinator: wake(coordinator),
+        outdated: Outdated::default(),
     };
     let crew = Crew::new(Arc::new(info), log.clone(), following.clone()).await?;
     if !entry.from_start {
@@ -228,6 +232,7 @@ pub(crate) async fn process_manager(
         on_failure: OnFailure::Park,
         views: views.clone(),
         coordinator: wake(coordinator),
+        outdated: Outdated::default(),
     };
     let crew = Crew::new(Arc::new(info), log.clone(), following.clone()).await?;
     crew.begin_at_head().await?;
@@ -276,6 +281,7 @@ fn info_of(
         on_failure,
         views: views.clone(),
         coordinator,
+        outdated: Outdated::default(),
     }
 }
 

@@ -41,7 +41,7 @@ impl Worker {
         if stored.iter().map(|state| state.parked).sum::<u64>() >= MAX_PARKED_KEYS {
             return Ok(false);
         }
-        let EventFailure { event, error } = failure;
+        let EventFailure { event, error, .. } = failure;
         let key = ParkedKey {
             partition: partition.to_owned(),
             key: id_of(event, partition).to_owned(),

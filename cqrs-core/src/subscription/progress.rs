@@ -330,9 +330,13 @@ impl Progress {
             | SubscriptionState::Running
             | SubscriptionState::Standby
             | SubscriptionState::Parked { .. }
+            | SubscriptionState::Outdated {
+                is_handled: true, ..
+            }
             | SubscriptionState::Rebuilding { .. } => {}
             SubscriptionState::Failing { .. }
             | SubscriptionState::Stuck { .. }
+            | SubscriptionState::Outdated { .. }
             | SubscriptionState::Unattended => error.failing = why,
             SubscriptionState::Paused { reason, .. } => error.paused = Some(reason),
             SubscriptionState::Stopped { .. } | SubscriptionState::Ended { .. } => {

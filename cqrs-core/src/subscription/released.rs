@@ -48,8 +48,12 @@ impl Worker {
                     let last = self.last_event_of(&key, checkpoint, from).await?;
                     checkpoint.unpark(&key.key, last).await?;
                 }
+                // It stays released, for a newer program.
+                Handled::Failed(failure) if failure.is_outdated => {
+                    return Err(Interruption::EventFailed(failure));
+                }
                 Handled::Failed(failure) => {
-                    let EventFailure { event, error } = &failure;
+                    let EventFailure { event, error, .. } = &failure;
                     let subscription = &self.progress.shard().subscription;
                     trace::parks_again(subscription, &key, event.position, error);
                     let handled = from.min(event.position.before());

@@ -448,12 +448,20 @@ impl ShardProgress {
     /// That of the worker in this process, unless no process handles the events.
     pub(super) fn state(&self) -> SubscriptionState {
         let state = self.state.borrow();
-        match &state.halt {
-            Some(halt) if !state.is_ended() => halt.into(),
+        let outdated = self.info.outdated.error();
+        let stuck_since = state.pending.and_then(PendingEvent::stuck_since);
+        match (&state.halt, outdated) {
+            (Some(halt), _) if !state.is_ended() => halt.into(),
+            (_, Some(error)) if state.status == SubscriptionState::Standby => {
+                SubscriptionState::Outdated {
+                    error,
+                    is_handled: !state.is_unattended && stuck_since.is_none(),
+                }
+            }
             _ if state.is_unattended && state.status == SubscriptionState::Standby => {
                 SubscriptionState::Unattended
             }
-            _ => match state.pending.and_then(PendingEvent::stuck_since) {
+            _ => match stuck_since {
                 Some(since) if state.status.is_ok() => SubscriptionState::Stuck { since },
                 _ if state.parked > 0 && state.status.is_ok() => {
                     SubscriptionState::Parked { keys: state.parked }
@@ -515,7 +523,7 @@ mod tests {
     use crate::Timestamp;
     use crate::handler::OnFailure;
     use crate::store::{HaltKind, Memory};
-    use crate::subscription::{Progress, SubscriptionKind};
+    use crate::subscription::{Outdated, Progress, SubscriptionKind};
 
     fn info() -> SubscriptionInfo {
         SubscriptionInfo {
@@ -527,6 +535,7 @@ mod tests {
             on_failure: OnFailure::Stop,
             views: Arc::new(Memory::new()),
             coordinator: Arc::default(),
+            outdated: Outdated::default(),
         }
     }
 

@@ -115,6 +115,13 @@ impl Worker {
                         backoff.store_failed();
                         self.fails(pause, attempts, error);
                     }
+                    Interruption::EventFailed(failure)
+                        if failure.is_outdated && self.has_coordinator() =>
+                    {
+                        self.leave_to_newer(failure, epoch);
+                        backoff = Backoff::default();
+                        continue;
+                    }
                     Interruption::EventFailed(failure) => {
                         self.fails(pause, attempts, failure.error.clone());
                         let failed = failure.event.position;
@@ -178,7 +185,7 @@ impl Worker {
     }
 
     /// Lets the coordinator give up the shard. It may be held in another epoch already.
-    fn leave(&self) {
+    pub(super) fn leave(&self) {
         if !matches!(self.lease.state(), ShardLeaseState::Held(_)) {
             self.progress.mark_left();
         }
@@ -192,7 +199,7 @@ impl Worker {
         let Some(shards) = self.progress.views().view_capabilities().shards else {
             return;
         };
-        let EventFailure { event, error } = failure;
+        let EventFailure { event, error, .. } = failure;
         let position = event.position;
         let halt = Halt {
             kind: HaltKind::Stopped { position },

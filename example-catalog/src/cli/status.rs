@@ -65,6 +65,7 @@ fn state(state: &SubscriptionState) -> &'static str {
         SubscriptionState::CatchingUp => "catching up",
         SubscriptionState::Running => "running",
         SubscriptionState::Standby => "standby",
+        SubscriptionState::Outdated { .. } => "outdated",
         SubscriptionState::Rebuilding { .. } => "rebuilding",
         SubscriptionState::Unattended => "unattended",
         SubscriptionState::Parked { .. } => "parked",

@@ -1,0 +1,409 @@
+//! A rolling deployment in which events have got a newer version: the processes of the older program leave the
+//! subscriptions that meet such an event to those of the newer one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cqrs_core::Receipt;
+use cqrs_core::app::{Builder, Role, SubscriptionHealth, SubscriptionState};
+use cqrs_core::prelude::*;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::support::parked::until;
+use crate::support::stores::on_each_twice;
+
+/// What both programs have.
+mod house {
+    use cqrs_core::prelude::*;
+    use tokio::sync::mpsc;
+
+    cqrs_core::module!();
+
+    #[derive(ReadModel, Clone, Default, Serialize, Deserialize)]
+    pub struct Usage {
+        #[key]
+        pub id: u32,
+        pub tenths: u32,
+        pub readings: u32,
+    }
+
+    pub fn fold(id: u32, tenths: u32, meters: &mut Views<Usage>) -> Result<()> {
+        let first = Usage {
+            id,
+            tenths,
+            readings: 1,
+        };
+        meters.upsert(
+            &id,
+            || first,
+            |meter| {
+                meter.tenths = tenths;
+                meter.readings += 1;
+            },
+        )
+    }
+
+    #[derive(Query, Clone, Serialize, Deserialize)]
+    #[query(returns = Usage)]
+    pub struct UsageOf {
+        pub meter: u32,
+    }
+
+    #[query_handler]
+    async fn usage_of(UsageOf { meter }: UsageOf, usage: Read<Usage>) -> Result<Usage> {
+        Ok(usage.get(&meter).await?.unwrap_or_default())
+    }
+
+    /// Where reactions tell of readings, in tenths.
+    pub struct Bills(pub mpsc::UnboundedSender<u32>);
+
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct OpenDoor;
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "door-opened", version = 1)]
+    pub struct DoorOpened {
+        #[id("house")]
+        pub house: u32,
+    }
+
+    #[command_handler]
+    fn open_door(_: OpenDoor) -> DoorOpened {
+        DoorOpened { house: 1 }
+    }
+
+    #[derive(ReadModel, Clone, Default, Serialize, Deserialize)]
+    pub struct Doors {
+        #[key]
+        pub house: u32,
+        pub opened: u32,
+    }
+
+    pub struct Door;
+
+    #[projection(name = "doors", version = 1)]
+    impl Door {
+        #[on]
+        fn opened(event: &DoorOpened, doors: &mut Views<Doors>) -> Result<()> {
+            let house = event.house;
+            doors.upsert(&house, || Doors { house, opened: 1 }, |it| it.opened += 1)
+        }
+    }
+
+    #[derive(Query, Clone, Serialize, Deserialize)]
+    #[query(returns = u32)]
+    pub struct Openings;
+
+    #[query_handler]
+    async fn openings(_: Openings, doors: Read<Doors>) -> Result<u32> {
+        Ok(doors.get(&1).await?.map_or(0, |it| it.opened))
+    }
+}
+
+/// The program whose readings are whole numbers.
+mod older {
+    use cqrs_core::prelude::*;
+
+    use super::house::{self, Bills, Usage};
+
+    cqrs_core::module!();
+
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct Read {
+        #[id(Meter)]
+        pub meter: u32,
+        pub value: u32,
+    }
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "gauge-read", version = 1)]
+    pub struct MeterRead {
+        #[id(Meter)]
+        pub meter: u32,
+        pub value: u32,
+    }
+
+    impl MeterRead {
+        fn tenths(&self) -> u32 {
+            self.value * 10
+        }
+    }
+
+    #[derive(Clone, Default)]
+    pub struct Meter {
+        value: u32,
+    }
+
+    #[aggregate(id = u32)]
+    impl Meter {
+        #[apply]
+        fn read(&mut self, event: &MeterRead) {
+            self.value = event.value;
+        }
+    }
+
+    #[command_handler]
+    fn read(Read { meter, value }: Read, last: &Meter) -> Result<MeterRead, Rejected> {
+        ensure!(value >= last.value, "a meter does not run backwards");
+        Ok(MeterRead { meter, value })
+    }
+
+    pub struct Meters;
+
+    #[projection(name = "meters", version = 1, partition = "meter", on_failure = "park")]
+    impl Meters {
+        #[on]
+        fn read(event: &MeterRead, meters: &mut Views<Usage>) -> Result<()> {
+            house::fold(event.meter, event.tenths(), meters)
+        }
+    }
+
+    #[event_handler(name = "bill")]
+    fn bill(event: MeterRead, bills: Service<Bills>) -> Result<()> {
+        Ok(bills.0.send(event.tenths())?)
+    }
+}
+
+/// The program whose readings are exact.
+mod newer {
+    use cqrs_core::prelude::*;
+
+    use super::house::{self, Bills, Usage};
+
+    cqrs_core::module!();
+
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct ReadExactly {
+        pub meter: u32,
+        pub tenths: u32,
+    }
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "gauge-read", version = 2)]
+    pub struct MeterRead {
+        #[id("meter")]
+        pub meter: u32,
+        pub tenths: u32,
+    }
+
+    impl MeterRead {
+        fn tenths(&self) -> u32 {
+            self.tenths
+        }
+    }
+
+    #[derive(Serialize, Deserialize)]
+    struct MeterReadV1 {
+        meter: u32,
+        value: u32,
+    }
+
+    #[upcast(event = "gauge-read", from = 1)]
+    fn meter_read_v1(MeterReadV1 { meter, value }: MeterReadV1) -> MeterRead {
+        let tenths = value * 10;
+        MeterRead { meter, tenths }
+    }
+
+    #[command_handler]
+    fn read_exactly(ReadExactly { meter, tenths }: ReadExactly) -> MeterRead {
+        MeterRead { meter, tenths }
+    }
+
+    pub struct Meters;
+
+    #[projection(name = "meters", version = 1, partition = "meter", on_failure = "park")]
+    impl Meters {
+        #[on]
+        fn read(event: &MeterRead, meters: &mut Views<Usage>) -> Result<()> {
+            house::fold(event.meter, event.tenths(), meters)
+        }
+    }
+
+    #[event_handler(name = "bill")]
+    fn bill(event: MeterRead, bills: Service<Bills>) -> Result<()> {
+        Ok(bills.0.send(event.tenths())?)
+    }
+}
+
+use house::{Bills, OpenDoor, Openings, UsageOf};
+use newer::ReadExactly;
+use older::Read;
+
+/// Time that no test needs.
+const LONG: Duration = Duration::from_secs(60);
+
+type Billed = mpsc::UnboundedReceiver<u32>;
+
+/// Builders of the older program and of the newer one. An event that failed would park its id, or stop, at once.
+fn programs([first, second]: [Builder; 2]) -> ([Builder; 2], Billed) {
+    let (sender, billed) = mpsc::unbounded_channel();
+    let bills = Arc::new(Bills(sender));
+    let older = first.module(older::module()).provide(bills.clone());
+    let newer = second.module(newer::module()).provide(bills);
+    let builders = [older, newer].map(|it| it.retry_for(Duration::from_millis(1)).max_wait(LONG));
+    (builders, billed)
+}
+
+async fn read(app: &Dispatcher, meter: u32, value: u32) -> Receipt {
+    app.execute(Read { meter, value }).await.expect("is read")
+}
+
+async fn read_exactly(app: &Dispatcher, meter: u32, tenths: u32) -> Receipt {
+    let read = app.execute(ReadExactly { meter, tenths });
+    read.await.expect("is read")
+}
+
+/// The last reading of a meter, and their number.
+async fn usage(app: &Dispatcher, meter: u32, after: &Receipt) -> (u32, u32) {
+    let usage = app.query(UsageOf { meter }).after(after).await;
+    let usage = usage.expect("answers");
+    (usage.tenths, usage.readings)
+}
+
+/// The next bills, sorted.
+async fn bills(billed: &mut Billed, count: usize) -> Vec<u32> {
+    let mut all = Vec::new();
+    while all.len() < count {
+        let next = timeout(LONG, billed.recv()).await;
+        all.push(next.expect("in time").expect("a process is there"));
+    }
+    all.sort_unstable();
+    all
+}
+
+fn health(app: &Dispatcher, name: &str) -> SubscriptionHealth {
+    let mut all = app.health().subscriptions.into_iter();
+    all.find(|it| it.name == name).expect("is there")
+}
+
+fn is_outdated(app: &Dispatcher, name: &str, handled: bool) -> bool {
+    let state = health(app, name).state;
+    matches!(state, SubscriptionState::Outdated { is_handled, .. } if is_handled == handled)
+}
+
+async fn assert_nothing_is_lost(app: &Dispatcher) {
+    let subscriptions = app.subscriptions();
+    let parked = subscriptions.parked("meters").await.expect("is read");
+    assert!(parked.is_empty(), "{parked:?}");
+    for name in ["meters", "bill"] {
+        let skipped = subscriptions.skipped(name).await.expect("is read");
+        assert!(skipped.is_empty(), "{skipped:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_subscription_that_meets_a_newer_event_is_left_to_the_newer_program() {
+    on_each_twice(house::module(), |builders| async {
+        let ([older, newer], mut billed) = programs(builders);
+        let older = older.build().await.expect("builds");
+        let first = read(&older, 1, 2).await;
+        assert_eq!(usage(&older, 1, &first).await, (20, 1));
+        assert_eq!(bills(&mut billed, 1).await, [20]);
+
+        let newer = newer.build().await.expect("builds");
+        let exact = read_exactly(&newer, 1, 25).await;
+        for app in [&newer, &older] {
+            assert_eq!(usage(app, 1, &exact).await, (25, 2));
+        }
+        let of_others = read(&older, 2, 7).await;
+        for app in [&newer, &older] {
+            assert_eq!(usage(app, 2, &of_others).await, (70, 1));
+        }
+        assert_eq!(bills(&mut billed, 2).await, [25, 70]);
+        for name in ["meters", "bill"] {
+            until(|| async { is_outdated(&older, name, true) }, &older).await;
+            let state = health(&older, name).state.to_string();
+            let text = "event `gauge-read` at position 2 has version 2, this program knows up to 1";
+            assert!(
+                state.starts_with("in processes of a newer program"),
+                "{state}"
+            );
+            assert!(state.contains(text), "{state}");
+            assert_eq!(health(&newer, name).state, SubscriptionState::Running);
+        }
+        assert!(older.health().is_ok(), "{:?}", older.health());
+
+        let error = older.execute(Read { meter: 1, value: 9 }).await;
+        let error = error.expect_err("its state has a newer event");
+        assert!(matches!(error, CommandError::Failed(_)), "{error:?}");
+        assert!(error.to_string().contains("update this program"), "{error}");
+        let opened = older.execute(OpenDoor).await.expect("is opened");
+        for app in [&older, &newer] {
+            assert_eq!(app.query(Openings).after(&opened).await.ok(), Some(1));
+            assert_nothing_is_lost(app).await;
+        }
+        assert!(billed.try_recv().is_err(), "each reading is billed once");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn without_a_newer_program_the_events_wait_for_one() {
+    on_each_twice(house::module(), |builders| async {
+        let ([older, newer], mut billed) = programs(builders);
+        let lease = Duration::from_millis(300);
+        let older = older.lease(lease).build().await.expect("builds");
+        let newer_alone = Dispatcher::builder()
+            .module(newer::module())
+            .module(house::module())
+            .provide(Arc::new(Bills(mpsc::unbounded_channel().0)))
+            .stores_of(&older)
+            .roles([Role::Commands]);
+        let recorder = newer_alone.build().await.expect("builds");
+        let exact = read_exactly(&recorder, 1, 25).await;
+        for name in ["meters", "bill"] {
+            until(|| async { is_outdated(&older, name, false) }, &older).await;
+            assert!(!health(&older, name).is_ok());
+            let state = health(&older, name).state.to_string();
+            assert!(
+                state.starts_with("no process handles its events"),
+                "{state}"
+            );
+        }
+        assert!(!older.health().is_ok());
+        assert!(billed.try_recv().is_err());
+        assert_nothing_is_lost(&older).await;
+
+        let newer = newer.build().await.expect("builds");
+        for app in [&newer, &older] {
+            assert_eq!(usage(app, 1, &exact).await, (25, 1));
+        }
+        assert_eq!(bills(&mut billed, 1).await, [25]);
+        until(|| async { older.health().is_ok() }, &older).await;
+
+        // It goes on where a newer program that is gone has got.
+        newer.shutdown(LONG).await.expect("shuts down");
+        let last = read(&older, 2, 3).await;
+        assert_eq!(usage(&older, 2, &last).await, (30, 1));
+        assert_eq!(bills(&mut billed, 1).await, [30]);
+        until(|| async { health(&older, "bill").is_ok() }, &older).await;
+        assert!(!is_outdated(&older, "bill", true));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_newer_event_that_an_operator_has_skipped_is_in_nobodys_way() {
+    on_each_twice(house::module(), |builders| async {
+        let ([older, newer], mut billed) = programs(builders);
+        let newer = newer.roles([Role::Commands]).build().await.expect("builds");
+        let older = older.build().await.expect("builds");
+        let exact = read_exactly(&newer, 1, 25).await;
+        let last = read(&older, 2, 3).await;
+        for name in ["meters", "bill"] {
+            let outdated = || async {
+                let state = health(&older, name).state;
+                matches!(state, SubscriptionState::Outdated { .. })
+            };
+            until(outdated, &older).await;
+            let skipped = older.subscriptions();
+            let skipped = skipped.skip(name, exact.first(), "a test reading");
+            skipped.await.expect("is skipped");
+        }
+        assert_eq!(usage(&older, 2, &last).await, (30, 1));
+        assert_eq!(usage(&older, 1, &last).await, (0, 0));
+        assert_eq!(bills(&mut billed, 1).await, [30]);
+    })
+    .await;
+}
