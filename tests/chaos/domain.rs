@@ -1,4 +1,8 @@
-//! Meters that are read, over and over. Each reading is billed, by a reaction.
+//! Meters that are read, over and over. Each reading is billed, by a reaction. Visits, each of which a process
+//! manager conducts.
+
+#[path = "visits.rs"]
+pub mod visits;
 
 use cqrs_core::prelude::*;
 use serde::{Deserialize, Serialize};

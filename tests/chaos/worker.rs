@@ -1,4 +1,4 @@
-//! A process that reads meters and works for projections and reactions, until it is killed. Its arguments
+//! A process that reads meters, plans visits, and works for projections and reactions, until it is killed. Its arguments
 //! are a file, or the URL of a server and a schema, and perhaps `unfenced`.
 
 mod domain;
@@ -15,6 +15,7 @@ use cqrs_core::store::Store;
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
 use domain::ReadMeter;
+use domain::visits::{Kind, PlanVisit};
 use tokio::time::sleep;
 use unfenced::Unfenced;
 
@@ -54,11 +55,17 @@ async fn work(store: impl Store, is_unfenced: bool) -> Result<()> {
     let app = builder.build().await?;
     // Each process begins with another one.
     let mut meter = std::process::id() % METERS;
+    let mut visit = u64::from(std::process::id()) << 32;
     loop {
         meter = (meter + 7) % METERS;
         // What fails was not recorded, or is counted by the events.
         if app.execute(ReadMeter { meter }).await.is_ok() {
             writeln!(stdout(), "{meter}")?;
+        }
+        if !is_unfenced {
+            visit += 1;
+            let kind = Kind::of(visit);
+            let _ = app.execute(PlanVisit { visit, kind }).await;
         }
         // So that the reactions keep pace.
         sleep(PAUSE).await;

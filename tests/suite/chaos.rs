@@ -1,6 +1,6 @@
 //! Processes that work for partitioned projections and reactions while they are killed, stopped for longer
 //! than their lease and continued, and started late, and while the shards are divided anew. In the end, read
-//! models are those of a replay, and each event was reacted to once.
+//! models are those of a replay, each event was reacted to once, and each visit has come to its end.
 
 #[path = "../chaos/domain.rs"]
 mod domain;
@@ -17,6 +17,7 @@ use cqrs_core::store::{
 };
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
+use domain::visits::{Kind, Visit};
 use domain::{AllMeters, Meter};
 use fastrand::Rng;
 use process::Process;
@@ -81,9 +82,14 @@ async fn inject_faults(
 /// Divides the projection and the reaction, sometimes.
 async fn divide(views: &dyn ViewStore, random: &mut Rng) {
     let shards = views.view_capabilities().shards.expect("it has shards");
-    for subscription in ["projection:meters:1", "reaction:billing"] {
+    let subscriptions = [
+        ("projection:meters:1", "meter"),
+        ("reaction:billing", "meter"),
+        ("process:visits", "visit"),
+    ];
+    for (subscription, partition) in subscriptions {
         if random.u8(..3) == 0 {
-            let division = Division::even(subscription, "meter", random.u16(1..7));
+            let division = Division::even(subscription, partition, random.u16(1..7));
             let division = division.expect("few shards");
             let divided = shards.divide(division).await.expect("it is decided");
             assert!(divided, "`{subscription}` has stopped");
@@ -91,8 +97,9 @@ async fn divide(views: &dyn ViewStore, random: &mut Rng) {
     }
 }
 
-/// Lets a last process finish the work, and compares it with the log. Returns the number of readings.
-async fn audit(store: impl Store) -> Result<u32, String> {
+/// Lets a last process finish the work, and compares it with the log. Returns the numbers of readings
+/// and visits.
+async fn audit(store: impl Store) -> Result<(u32, usize), String> {
     let store = Arc::new(store);
     let builder = Dispatcher::builder().module(domain::module());
     let app = builder.store(store.clone()).build().await.expect("builds");
@@ -102,8 +109,15 @@ async fn audit(store: impl Store) -> Result<u32, String> {
     // The commands of the reaction by the event that caused them.
     let mut bills: HashMap<_, u32> = HashMap::new();
     let mut readings = HashMap::new();
+    let mut visits: BTreeMap<String, Vec<Arc<Recorded>>> = BTreeMap::new();
     for event in log(&*store).await {
-        let meter = event.data.tags.iter().next().expect("a tag").id();
+        let tag = event.data.tags.iter().next().expect("a tag");
+        if tag.name() == "visit" {
+            let events = visits.entry(tag.id().to_owned()).or_default();
+            events.push(event);
+            continue;
+        }
+        let meter = tag.id();
         let meter: u32 = meter.parse().expect("a number");
         let is_bill = event.data.event_type.as_str() == "billed";
         if is_bill {
@@ -139,8 +153,47 @@ async fn audit(store: impl Store) -> Result<u32, String> {
     if total != expected {
         return Err(format!("{total} readings in all, but there are {expected}"));
     }
+    for (visit, events) in &visits {
+        audit_visit(&app, visit.parse().expect("a number"), events).await?;
+    }
     app.shutdown(LONG).await.expect("shuts down");
-    Ok(total)
+    Ok((total, visits.len()))
+}
+
+/// Compares an instance with its events, each of which has to be there once, in an order that its kind allows.
+async fn audit_visit(app: &Dispatcher, visit: u64, events: &[Arc<Recorded>]) -> Result<(), String> {
+    let names = events.iter().map(|event| {
+        let name = event.data.event_type.as_str();
+        match name.strip_prefix("visit-") {
+            Some(step) => step.to_owned(),
+            None => "refused".to_owned(),
+        }
+    });
+    let names: Vec<String> = names.collect();
+    let orders: &[&[&str]] = match Kind::of(visit) {
+        Kind::Confirmed | Kind::Canceled => &[&["planned", "confirmed"]],
+        Kind::Refused => &[&["planned", "refused", "escalated"]],
+        Kind::Overdue => &[
+            &["planned", "confirmed", "overdue", "escalated"],
+            &["planned", "overdue", "confirmed", "escalated"],
+        ],
+    };
+    if !orders.contains(&&*names.iter().map(String::as_str).collect::<Vec<_>>()) {
+        return Err(format!("visit {visit} has come to {names:?}"));
+    }
+    let found = app.process::<Visit>(&visit).await.expect("is read");
+    let Some(instance) = found else {
+        return Err(format!("visit {visit} has no instance"));
+    };
+    let is_over =
+        instance.ended.is_some() && instance.commands.is_empty() && instance.deadlines.is_empty();
+    if !is_over || !names.starts_with(&instance.state.steps) {
+        let steps = &instance.state.steps;
+        return Err(format!(
+            "visit {visit}: {steps:?} of {names:?}, over: {is_over}"
+        ));
+    }
+    Ok(())
 }
 
 async fn log(store: &dyn EventLog) -> Vec<Arc<Recorded>> {
@@ -161,9 +214,12 @@ async fn three_processes_on_postgres_survive_100_rounds() {
     let store = schema.open().await;
     let start = || Process::start(&[schema.url(), schema.name()]);
     inject_faults(&store, start, (3, 100), &[Fault::Kill, Fault::Stop]).await;
-    let readings = audit(store).await.expect("everything was handled once");
-    println!("{readings} readings");
-    assert!(readings > 500, "they hardly worked: {readings} readings");
+    let (readings, visits) = audit(store).await.expect("everything was handled once");
+    println!("{readings} readings, {visits} visits");
+    assert!(
+        readings > 500 && visits > 500,
+        "{readings} readings, {visits} visits"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -174,9 +230,12 @@ async fn two_processes_on_sqlite_survive_100_rounds() {
     let store = Sqlite::open(path).await.expect("SQLite opens");
     let start = || Process::start(&[path, "-"]);
     inject_faults(&store, start, (2, 100), &[Fault::Kill, Fault::Stop]).await;
-    let readings = audit(store).await.expect("everything was handled once");
-    println!("{readings} readings");
-    assert!(readings > 500, "they hardly worked: {readings} readings");
+    let (readings, visits) = audit(store).await.expect("everything was handled once");
+    println!("{readings} readings, {visits} visits");
+    assert!(
+        readings > 500 && visits > 500,
+        "{readings} readings, {visits} visits"
+    );
 }
 
 /// A process that was taken for dead goes on with views that it had in memory.
