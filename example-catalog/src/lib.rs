@@ -2,6 +2,9 @@
 #![forbid(unsafe_code)]
 
 mod catalog;
+pub mod checkout;
+pub mod checkout_by_reactions;
+pub mod orders;
 pub mod sales;
 
 pub use catalog::{
@@ -10,5 +13,5 @@ pub use catalog::{
     GetProductById, MAX_PRICE, MAX_STOCK, Notifier, PricePeriod, PricePoint, Product, ProductCard,
     ProductCards, ProductCreated, ProductDiscontinued, ProductId, ProductPriceUpdated,
     ProductRenamed, ReceiveStock, RenameProduct, ReserveStock, SortBy, Statistics, Status,
-    StockRanLow, StockReceived, StockReserved, UpdateProductPrice, module,
+    StockRanLow, StockReceived, StockReleased, StockReserved, UpdateProductPrice, module,
 };

@@ -52,7 +52,7 @@ pub(super) struct StateSlot {
 }
 
 /// A slot, locked by the decision that has the turn.
-pub(super) type Checkout = OwnedMutexGuard<StateSlot>;
+pub(super) type SlotGuard = OwnedMutexGuard<StateSlot>;
 
 /// Maximum number of decisions about an aggregate that wait for the store after a published state has
 /// turned out to be wrong: another process writes to the same aggregate, and may make more of them
@@ -149,7 +149,7 @@ impl StateCache {
 
     /// Moves the state from the slot to the load. Returns the append that has to end before the
     /// aggregate is read, if there is one.
-    fn take(&self, load: &mut Load, mut slot: Checkout, store: &dyn EventLog) -> Option<Pending> {
+    fn take(&self, load: &mut Load, mut slot: SlotGuard, store: &dyn EventLog) -> Option<Pending> {
         let is_cached = slot.take(load, store.heads().incarnation());
         // States that every append writes are never cached: each would count as a miss.
         if !load.stores_every_state() {
@@ -172,7 +172,7 @@ impl StateCache {
         load: &Load,
         handler: &'static str,
         limit: Duration,
-    ) -> Result<Checkout, Failure> {
+    ) -> Result<SlotGuard, Failure> {
         // The entries are locked only after the wait, since every decision needs them.
         let turn = timeout(limit, turn.lock_owned()).await;
         let mut entries = self.entries();

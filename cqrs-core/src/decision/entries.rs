@@ -5,7 +5,7 @@ use lru::LruCache;
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::aggregate_key::AggregateKey;
-use super::cache::{Checkout, StateSlot};
+use super::cache::{SlotGuard, StateSlot};
 
 /// The aggregates that are in use or were used recently, each with its slot.
 ///
@@ -64,7 +64,7 @@ impl Entries {
         &mut self,
         key: &AggregateKey,
         handler: &'static str,
-    ) -> Result<Checkout, Arc<AsyncMutex<StateSlot>>> {
+    ) -> Result<SlotGuard, Arc<AsyncMutex<StateSlot>>> {
         if let Some(entry) = self.recent.get_mut(key) {
             return entry.take_turn(handler);
         }
@@ -89,7 +89,7 @@ impl Entries {
 
     /// Makes room for a state that returns to its slot, by dropping the least recently used ones.
     /// Returns whether there is room for it.
-    pub(super) fn keep(&mut self, key: &AggregateKey, slot: &Checkout, bytes: usize) -> bool {
+    pub(super) fn keep(&mut self, key: &AggregateKey, slot: &SlotGuard, bytes: usize) -> bool {
         // The check saves hashing the key, since the map is almost always empty.
         if !self.in_use.is_empty()
             && let Some(entry) = self.in_use.remove(key)
@@ -97,7 +97,7 @@ impl Entries {
             self.recent.push(key.clone(), entry);
         }
         let entry = self.recent.get_mut(key);
-        let Some(entry) = entry.filter(|it| Arc::ptr_eq(&it.slot, Checkout::mutex(slot))) else {
+        let Some(entry) = entry.filter(|it| Arc::ptr_eq(&it.slot, SlotGuard::mutex(slot))) else {
             return false;
         };
         self.bytes = self.bytes - entry.bytes + bytes;
@@ -136,7 +136,10 @@ impl Entries {
 }
 
 impl Entry {
-    fn take_turn(&mut self, handler: &'static str) -> Result<Checkout, Arc<AsyncMutex<StateSlot>>> {
+    fn take_turn(
+        &mut self,
+        handler: &'static str,
+    ) -> Result<SlotGuard, Arc<AsyncMutex<StateSlot>>> {
         let turn = self.slot.clone().try_lock_owned();
         if turn.is_ok() {
             self.holder = Some(handler);

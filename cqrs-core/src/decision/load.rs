@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 
 use super::aggregate::AggregateState;
 use super::aggregate_key::AggregateKey;
-use super::cache::Checkout;
+use super::cache::SlotGuard;
 use super::pending::Pending;
 use super::size::SizeEstimate;
 use crate::error::Failure;
@@ -30,7 +30,7 @@ pub(super) struct Load {
     /// see it.
     pub(super) is_dirty: bool,
     /// The aggregate's slot in the cache, from which the state came and to which it returns.
-    pub(super) checkout: Option<Checkout>,
+    pub(super) checkout: Option<SlotGuard>,
 }
 
 /// A state and the part of the log that is folded into it, as the cache keeps it between decisions.

@@ -1,9 +1,10 @@
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use crate::{MAX_PRICE, MAX_STOCK, ProductId};
 
 /// Reasons for which the catalog rejects a command.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum CatalogError {
     /// The id is taken, possibly by a discontinued product.
     #[error("product {0} already exists")]

@@ -16,7 +16,7 @@ pub use error::CatalogError;
 pub use low_stock::Notifier;
 pub use product::{
     MAX_PRICE, MAX_STOCK, Product, ProductCreated, ProductDiscontinued, ProductPriceUpdated,
-    ProductRenamed, Status, StockRanLow, StockReceived, StockReserved,
+    ProductRenamed, Status, StockRanLow, StockReceived, StockReleased, StockReserved,
 };
 pub use product_id::{BadProductId, ProductId};
 pub use views::{

@@ -94,6 +94,17 @@ pub struct StockReserved {
     pub units: u32,
 }
 
+/// Units of a product that were set aside can be reserved again.
+#[derive(Event, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[event(name = "stock-released", version = 1)]
+pub struct StockReleased {
+    /// The product.
+    #[id(Product)]
+    pub product_id: ProductId,
+    /// Number of units.
+    pub units: u32,
+}
+
 /// The stock of a product fell below the limit.
 #[derive(Event, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[event(name = "stock-ran-low", version = 1)]
@@ -165,6 +176,11 @@ impl Product {
     #[apply]
     fn reserved(&mut self, event: &StockReserved) {
         self.stock = self.stock.saturating_sub(event.units);
+    }
+
+    #[apply]
+    fn released(&mut self, event: &StockReleased) {
+        self.stock = self.stock.saturating_add(event.units);
     }
 }
 
@@ -267,44 +283,43 @@ fn receive_stock(cmd: ReceiveStock, product: &Product) -> Result<StockReceived, 
     })
 }
 
-/// The remaining units of a discontinued product can be reserved, too.
 #[command_handler]
 fn reserve_stock(
     cmd: ReserveStock,
     product: &Product,
 ) -> Result<(StockReserved, Option<StockRanLow>), CatalogError> {
-    let ReserveStock {
-        product_id,
-        units: wanted,
-    } = cmd;
-    ensure!(
-        product.status != Status::Unknown,
-        CatalogError::NotFound(product_id)
-    );
-    ensure!(wanted > 0, CatalogError::NoUnits(product_id));
-    let available = product.stock;
-    let Some(units_left) = available.checked_sub(wanted) else {
-        return Err(CatalogError::NotEnoughStock {
-            product_id,
-            wanted,
-            available,
-        });
-    };
-    // Reported once, when the stock falls below the limit.
-    let ran_low = (available >= LOW_STOCK && units_left < LOW_STOCK).then(|| StockRanLow {
-        product_id: product_id.clone(),
-        units_left,
-    });
-    Ok((
-        StockReserved {
-            product_id,
-            units: wanted,
-        },
-        ran_low,
-    ))
+    product.reserve(cmd.product_id, cmd.units)
 }
 
 impl Product {
+    /// Sets units aside. The remaining units of a discontinued product can be reserved, too.
+    pub(crate) fn reserve(
+        &self,
+        product_id: ProductId,
+        wanted: u32,
+    ) -> Result<(StockReserved, Option<StockRanLow>), CatalogError> {
+        ensure!(
+            self.status != Status::Unknown,
+            CatalogError::NotFound(product_id)
+        );
+        ensure!(wanted > 0, CatalogError::NoUnits(product_id));
+        let available = self.stock;
+        let Some(units_left) = available.checked_sub(wanted) else {
+            return Err(CatalogError::NotEnoughStock {
+                product_id,
+                wanted,
+                available,
+            });
+        };
+        // Reported once, when the stock falls below the limit.
+        let ran_low = (available >= LOW_STOCK && units_left < LOW_STOCK).then(|| StockRanLow {
+            product_id: product_id.clone(),
+            units_left,
+        });
+        let units = wanted;
+        Ok((StockReserved { product_id, units }, ran_low))
+    }
+
     fn must_be_on_sale(&self, product_id: &ProductId) -> Result<(), CatalogError> {
         match self.status {
             Status::Unknown => Err(CatalogError::NotFound(product_id.clone())),

@@ -80,14 +80,14 @@ impl Text {
     }
 
     fn line(&mut self, label: &str, name: &str, place: impl fmt::Display) -> fmt::Result {
-        writeln!(self.out, "  {label:<14}{name:<28}{FAINT}{place}{FAINT:#}")
+        writeln!(self.out, "  {label:<16}{name:<28} {FAINT}{place}{FAINT:#}")
     }
 
     fn list(&mut self, label: &str, names: &[&str]) -> fmt::Result {
         if names.is_empty() {
             return Ok(());
         }
-        writeln!(self.out, "  {label:<14}{}", names.join(", "))
+        writeln!(self.out, "  {label:<16}{}", names.join(", "))
     }
 
     fn end(&mut self, schema: Option<Value>) -> fmt::Result {

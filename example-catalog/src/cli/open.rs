@@ -6,6 +6,7 @@ use cqrs_core::{Dispatcher, HeldPermissions, Memory};
 use cqrs_postgres::{ConnectError, Postgres};
 use cqrs_sqlite::Sqlite;
 use cqrs_umadb::UmaDb;
+use example_catalog::orders::{Payments, SimulatedPayments};
 use example_catalog::{Notifier, ProductId};
 
 use super::CliError;
@@ -88,8 +89,11 @@ async fn on_umadb(url: &str) -> Result<UmaDb, cqrs_umadb::ConnectError> {
 fn catalog() -> Builder {
     Dispatcher::builder()
         .module(example_catalog::module())
+        .module(example_catalog::orders::module())
+        .module(example_catalog::checkout::module())
         .authorizer(HeldPermissions)
         .provide::<dyn Notifier>(Arc::new(StandardError))
+        .provide::<dyn Payments>(Arc::new(SimulatedPayments))
 }
 
 async fn build(builder: Builder) -> Result<Dispatcher, CliError> {

@@ -1,4 +1,5 @@
 use cqrs_core::Timestamp;
+use example_catalog::orders::{OrderCard, OrderLine};
 use example_catalog::{PricePeriod, Product, ProductCard, ProductId, Status};
 
 use super::columns::Column::{Left, Right, Text};
@@ -70,6 +71,30 @@ pub fn prices(periods: &[PricePeriod]) -> String {
             time(*from),
             until.map_or_else(|| "now".to_owned(), time),
             set_by.clone().unwrap_or_default(),
+        ]);
+    }
+    table.fitted()
+}
+
+/// Orders, one per line.
+pub fn orders(cards: &[OrderCard]) -> String {
+    let columns = [
+        ("ID", Right),
+        ("LINES", Text),
+        ("PRICE", Right),
+        ("STAGE", Left),
+        ("REASON", Text),
+    ];
+    let mut table = Columns::new(columns);
+    for card in cards {
+        let lines = card.lines.iter();
+        let units = lines.map(|OrderLine { product_id, units }| format!("{units} {product_id}"));
+        table.row([
+            card.id.to_string(),
+            units.collect::<Vec<_>>().join(", "),
+            format!("{:.2}", card.price),
+            card.stage.to_string(),
+            card.reason.clone().unwrap_or_default(),
         ]);
     }
     table.fitted()

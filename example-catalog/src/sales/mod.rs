@@ -5,14 +5,16 @@ use cqrs_core::prelude::*;
 use cqrs_postgres::Postgres;
 use rust_decimal::Decimal;
 
-use crate::{ProductCreated, ProductId, ProductPriceUpdated, ProductRenamed, StockReserved};
+use crate::{
+    ProductCreated, ProductId, ProductPriceUpdated, ProductRenamed, StockReleased, StockReserved,
+};
 
 cqrs_core::module!();
 
 /// Projects the tables: the current state of each product, and its sales per day.
 pub struct SalesReport;
 
-#[projection(name = "sales-report", version = 1)]
+#[projection(name = "sales-report", version = 2)]
 impl SalesReport {
     #[setup]
     async fn tables(tx: &mut Tx<Postgres>) -> Result<()> {
@@ -51,12 +53,30 @@ impl SalesReport {
         recorded: &Recorded,
         tx: &mut Tx<Postgres>,
     ) -> Result<()> {
-        let id = event.product_id.to_string();
-        let (time, units) = (recorded.meta.time.to_string(), i64::from(event.units));
-        tx.execute(include_str!("sold.sql"), &[&id, &time, &units])
-            .await?;
-        Ok(())
+        sell(tx, recorded, &event.product_id, i64::from(event.units)).await
     }
+
+    /// Counts on the day of the release.
+    #[on]
+    async fn released(
+        event: &StockReleased,
+        recorded: &Recorded,
+        tx: &mut Tx<Postgres>,
+    ) -> Result<()> {
+        sell(tx, recorded, &event.product_id, -i64::from(event.units)).await
+    }
+}
+
+async fn sell(
+    tx: &mut Tx<Postgres>,
+    recorded: &Recorded,
+    product_id: &ProductId,
+    units: i64,
+) -> Result<()> {
+    let (id, time) = (product_id.to_string(), recorded.meta.time.to_string());
+    tx.execute(include_str!("sold.sql"), &[&id, &time, &units])
+        .await?;
+    Ok(())
 }
 
 /// Returns the sales per product, highest takings first.

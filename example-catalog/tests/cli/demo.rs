@@ -56,6 +56,7 @@ pub fn works_twice(program: &Program) {
         "CreateProduct       P002 for 95.50    processed before: 1 event at position 2",
         "UpdateProductPrice  P001 to 1150.00   processed before: 1 event at position 3",
         "CreateProduct       P001 once more    rejected: product P001 already exists",
+        "PlaceOrder          1: 2 of P002      processed before: 1 event at position 6",
     ] {
         assert!(
             second.out.contains(line),
@@ -63,12 +64,13 @@ pub fn works_twice(program: &Program) {
             second.out
         );
     }
-    // History and the state before the price change are what they were.
+    // The prices, and the state before the price change, are what they were.
     let past = |run: &Run| {
-        run.out
-            .split_once("\nWhat happened")
-            .map(|(_, past)| past.to_owned())
+        let (_, past) = run.out.split_once("\n  GetPriceHistory")?;
+        let (past, _) = past.split_once("\nOrders are")?;
+        Some(past.to_owned())
     };
+    assert!(past(&first).is_some_and(|past| past.contains("1150.00")));
     assert_eq!(past(&first), past(&second));
     let statistics = program.ok(&["ask", "GetCatalogStatistics"]);
     assert!(

@@ -2,9 +2,10 @@ use std::fs;
 
 use crate::program::{Program, workspace};
 
-const MESSAGES: [&str; 11] = [
+const MESSAGES: [&str; 14] = [
     "CreateProduct",
     "DiscontinueProduct",
+    "PlaceOrder",
     "ReceiveStock",
     "RenameProduct",
     "ReserveStock",
@@ -12,6 +13,8 @@ const MESSAGES: [&str; 11] = [
     "FindProducts",
     "GetAllProducts",
     "GetCatalogStatistics",
+    "GetOrder",
+    "GetOrders",
     "GetPriceHistory",
     "GetProductById",
 ];
@@ -32,8 +35,8 @@ fn every_message_is_explained() {
     let found: Vec<_> = out.lines().filter(named).collect();
     assert_eq!(found.len(), MESSAGES.len(), "{out}");
     assert!(out.contains("ReserveStock  needs catalog:write\n"), "{out}");
-    assert!(out.contains("\n  decides on    product\n"), "{out}");
-    assert!(out.contains("\n  reads         price_point\n"), "{out}");
+    assert!(out.contains("\n  decides on      product\n"), "{out}");
+    assert!(out.contains("\n  reads           price_point\n"), "{out}");
     let listener = out.lines().find(|line| line.contains("announce_low_stock"));
     assert!(
         listener.is_some_and(|line| line.starts_with("  event handler ")),
@@ -53,10 +56,10 @@ fn places_are_where_the_code_is() {
         let number: usize = number.parse().expect("a number");
         let there = source.lines().nth(number - 1).expect("the line");
         let function = name.rsplit("::").next().expect("a name");
-        let expected = if name == "product" {
-            "impl Product {".to_owned()
-        } else {
-            format!("fn {function}(")
+        let expected = match name {
+            "product" => "impl Product {".to_owned(),
+            "order" => "impl Order {".to_owned(),
+            _ => format!("fn {function}("),
         };
         assert!(
             there.contains(&expected),

@@ -49,14 +49,22 @@ impl Schema {
 
 #[cfg(target_os = "linux")]
 impl Schema {
-    /// The position that all read models have reached.
-    fn lowest_checkpoint(&self) -> i64 {
-        let select = format!("SELECT min(position) FROM {}.checkpoints", self.name);
-        self.runtime.block_on(async {
+    /// Checks that all read models of products have reached a position.
+    fn assert_written(&self, position: i64) {
+        let select = format!(
+            "SELECT subscription, position FROM {}.checkpoints
+             WHERE subscription ~ 'projection:(product-cards|price-history|statistics|sales-report):'",
+            self.name
+        );
+        let rows = self.runtime.block_on(async {
             let client = connect(self.url).await.expect("the server is there");
-            let row = client.query_one(&select, &[]).await;
-            row.expect("an answer").get(0)
-        })
+            client.query(&select, &[]).await.expect("an answer")
+        });
+        assert_eq!(rows.len(), 4);
+        for row in rows {
+            let (subscription, at): (String, Option<i64>) = (row.get(0), row.get(1));
+            assert_eq!(at, Some(position), "{subscription} is written");
+        }
     }
 }
 
@@ -94,7 +102,7 @@ fn the_demo_run_twice_works_twice() {
     let out = program.ok(&[]);
     assert!(out.starts_with(&first), "{out}");
     let history = program.ok(&["history", "P001"]);
-    assert_eq!(history.matches(" clerk ").count(), 2, "{history}");
+    assert_eq!(history.matches(" clerk ").count(), 3, "{history}");
 }
 
 #[test]
@@ -234,7 +242,7 @@ fn a_command_in_progress_at_sigterm_finishes_and_is_reported() {
     let run = terminate_while_appending(&schema, &["send", "UpdateProductPrice", reprice]);
     assert_eq!(run.code, Some(0), "{run:?}");
     assert!(run.out.contains("done: 1 event at position 2"), "{run:?}");
-    assert_eq!(schema.lowest_checkpoint(), 2, "read models are written");
+    schema.assert_written(2);
 }
 
 #[cfg(target_os = "linux")]
@@ -250,7 +258,7 @@ fn a_demo_ended_by_sigterm_sends_no_other_command() {
         "interrupted: the dispatcher is shut down: nothing was done",
     );
     assert_eq!(run.out.matches("done: 1 event").count(), 1, "{run:?}");
-    assert_eq!(schema.lowest_checkpoint(), 2, "read models are written");
+    schema.assert_written(2);
 }
 
 #[cfg(target_os = "linux")]

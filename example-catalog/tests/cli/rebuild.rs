@@ -9,14 +9,14 @@ use crate::program::Program;
 const AS_NEW: &str = "
     UPDATE projection_versions SET version = 0 WHERE projection = 'product-cards';
     UPDATE checkpoints SET position = NULL, last_event = NULL, last_event_position = NULL
-    WHERE subscription = 'projection:product-cards:1';
-    DELETE FROM view_product_cards_1_product_card;
+    WHERE subscription = 'projection:product-cards:2';
+    DELETE FROM view_product_cards_2_product_card;
 ";
 
 /// Number of cards, as SQL sees them.
 fn cards(program: &Program) -> u32 {
     let database = Connection::open(program.path("catalog.db")).expect("SQLite opens");
-    let count = "SELECT count(*) FROM view_product_cards_1_product_card";
+    let count = "SELECT count(*) FROM view_product_cards_2_product_card";
     database
         .query_row(count, [], |row| row.get(0))
         .expect("a number")
@@ -49,7 +49,7 @@ fn a_rebuild_that_was_killed_is_completed() {
     }
     let out = program.ok(&["rebuild", "product-cards"]);
     assert!(
-        out.ends_with("version 1 of projection `product-cards` is live\n"),
+        out.ends_with("version 2 of projection `product-cards` is live\n"),
         "{out}"
     );
     assert_eq!(cards(&program), complete);
@@ -65,12 +65,12 @@ fn a_table_that_was_damaged_is_built_again() {
     let all = program.ask("GetAllProducts", r#"{"page_size": 100}"#);
     let complete = cards(&program);
     let database = Connection::open(program.path("catalog.db")).expect("SQLite opens");
-    let delete = "DELETE FROM view_product_cards_1_product_card WHERE key > '5'";
+    let delete = "DELETE FROM view_product_cards_2_product_card WHERE key > '5'";
     database.execute(delete, []).expect("it is damaged");
     assert!(cards(&program) < complete);
     let out = program.ok(&["rebuild", "product-cards"]);
     assert!(
-        out.ends_with("version 1 of projection `product-cards` is live\n"),
+        out.ends_with("version 2 of projection `product-cards` is live\n"),
         "{out}"
     );
     assert_eq!(cards(&program), complete);

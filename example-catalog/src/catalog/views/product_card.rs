@@ -3,7 +3,7 @@ use rust_decimal::Decimal;
 
 use crate::{
     ProductCreated, ProductDiscontinued, ProductId, ProductPriceUpdated, ProductRenamed, Status,
-    StockReceived, StockReserved,
+    StockReceived, StockReleased, StockReserved,
 };
 
 /// A product as shown on a page of the catalog.
@@ -32,7 +32,7 @@ pub struct ProductCard {
 /// Projects the product cards.
 pub struct ProductCards;
 
-#[projection(name = "product-cards", version = 1)]
+#[projection(name = "product-cards", version = 2)]
 impl ProductCards {
     #[on]
     fn created(event: &ProductCreated, recorded: &Recorded, cards: &mut Views<ProductCard>) {
@@ -99,6 +99,17 @@ impl ProductCards {
     ) -> Result<()> {
         change(cards, &event.product_id, recorded, |card| {
             card.stock = card.stock.saturating_sub(event.units);
+        })
+    }
+
+    #[on]
+    fn released(
+        event: &StockReleased,
+        recorded: &Recorded,
+        cards: &mut Views<ProductCard>,
+    ) -> Result<()> {
+        change(cards, &event.product_id, recorded, |card| {
+            card.stock = card.stock.saturating_add(event.units);
         })
     }
 }

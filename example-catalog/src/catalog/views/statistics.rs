@@ -2,7 +2,8 @@ use cqrs_core::prelude::*;
 use rust_decimal::Decimal;
 
 use crate::{
-    ProductCreated, ProductDiscontinued, ProductPriceUpdated, StockReceived, StockReserved,
+    ProductCreated, ProductDiscontinued, ProductPriceUpdated, StockReceived, StockReleased,
+    StockReserved,
 };
 
 /// The key of the only view.
@@ -24,14 +25,14 @@ pub struct CatalogTotals {
     pub price_changes: u64,
     /// Units received into stock.
     pub units_received: u64,
-    /// Units reserved.
+    /// Units reserved, and not released again.
     pub units_reserved: u64,
 }
 
 /// Projects the sums.
 pub struct Statistics;
 
-#[projection(name = "statistics", version = 2)]
+#[projection(name = "statistics", version = 3)]
 impl Statistics {
     #[on]
     fn created(event: &ProductCreated, totals: &mut Views<CatalogTotals>) -> Result<()> {
@@ -68,6 +69,13 @@ impl Statistics {
     fn reserved(event: &StockReserved, totals: &mut Views<CatalogTotals>) -> Result<()> {
         add(totals, |totals| {
             totals.units_reserved += u64::from(event.units);
+        })
+    }
+
+    #[on]
+    fn released(event: &StockReleased, totals: &mut Views<CatalogTotals>) -> Result<()> {
+        add(totals, |totals| {
+            totals.units_reserved -= u64::from(event.units);
         })
     }
 }

@@ -1,8 +1,12 @@
+mod orders;
+
+use std::fmt::Display;
+
 use cqrs_core::store::EventLogExt;
 use cqrs_core::{Actor, Command, CommandError, CommandId, Dispatcher, Position, Receipt, Session};
 use example_catalog::{
-    CatalogError, CreateProduct, GetAllProducts, GetPriceHistory, GetProductById, Product,
-    ProductId, UpdateProductPrice,
+    CreateProduct, GetAllProducts, GetPriceHistory, GetProductById, Product, ProductId,
+    UpdateProductPrice,
 };
 use rust_decimal::Decimal;
 
@@ -93,6 +97,7 @@ impl Demo<'_> {
         self.send("P001 to -5.00", bad, None).await?;
 
         self.show_past(&p001, repriced).await?;
+        self.show_orders().await?;
         let written = self.session.position();
         self.dispatcher
             .wait_until_caught_up(written, super::MAX_IDLE)
@@ -109,7 +114,8 @@ impl Demo<'_> {
         once: Option<&str>,
     ) -> Result<Option<Receipt>, CliError>
     where
-        C: Command<Error = CatalogError>,
+        C: Command<Error: Display>,
+        CliError: From<CommandError<C::Error>>,
     {
         let mut call = self.session.execute(command);
         if let Some(step) = once {
