@@ -360,7 +360,12 @@ fn boundary(loads: &mut [Load]) -> Option<Boundary> {
 
 impl Load {
     /// The record of an event of the append, with the lowest position and time that it can get.
-    fn provisional(&self, append: &Append, number: usize, event: &EventData) -> Recorded {
+    pub(super) fn provisional(
+        &self,
+        append: &Append,
+        number: usize,
+        event: &EventData,
+    ) -> Recorded {
         Recorded {
             position: self.state.up_to.plus(number as u64 + 1),
             data: event.clone(),

@@ -8,6 +8,7 @@ mod cache;
 mod causation;
 mod entries;
 mod events_to_fold;
+mod fold_check;
 mod load;
 mod loaded;
 mod nesting;
@@ -33,6 +34,7 @@ use crate::auth::Actor;
 use crate::clock::Clock;
 use crate::error::Failure;
 use crate::handler::{AggregateType, ErasedService};
+use crate::message::Storage;
 use crate::panic::guarded;
 use crate::registry::CommandHandlerEntry;
 use crate::running::{self, Running};
@@ -48,7 +50,9 @@ pub(crate) struct Decisions {
     offers: Offers,
     clock: Clock,
     limits: DecisionLimits,
-    /// Aggregates with `storage = "state"`.
+    aggregates: Vec<&'static AggregateType>,
+    /// Those with `storage = "state"`. An event may concern an aggregate of a module that is not included. Its
+    /// stored state then lags behind the log, and is brought up to date on load.
     stored_aggregates: Vec<&'static AggregateType>,
     cache: StateCache,
 }
@@ -110,14 +114,16 @@ impl Decisions {
         store: Arc<dyn EventLog>,
         clock: Clock,
         limits: DecisionLimits,
-        stored_aggregates: Vec<&'static AggregateType>,
+        aggregates: Vec<&'static AggregateType>,
     ) -> Self {
+        let stored = aggregates.iter().filter(|it| it.storage == Storage::State);
         Self {
             offers: store.capabilities().into(),
             store,
             clock,
             limits,
-            stored_aggregates,
+            stored_aggregates: stored.copied().collect(),
+            aggregates,
             cache: StateCache::new(limits.states, limits.state_bytes),
         }
     }

@@ -145,7 +145,11 @@ impl Decisions {
 
     /// Reads the states as of one position. Returns whether the log has anything newer than the
     /// decision had seen.
-    async fn read(&self, loads: &mut [Load], handler: &'static str) -> Result<bool, Failure> {
+    pub(super) async fn read(
+        &self,
+        loads: &mut [Load],
+        handler: &'static str,
+    ) -> Result<bool, Failure> {
         // Before the reads below, which may be of an empty log in place of this one.
         let has_seen = loads.iter().any(|load| load.seen > Position::START);
         let mut was_replaced = false;

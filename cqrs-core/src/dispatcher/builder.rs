@@ -21,10 +21,9 @@ use crate::Timestamp;
 use crate::auth::Authorizer;
 use crate::clock::Clock;
 use crate::decision::Decisions;
-use crate::handler::{AggregateType, ModelType, Services};
-use crate::message::Storage;
+use crate::handler::{ModelType, Services};
 use crate::module::Module;
-use crate::registry::{AggregateEntry, Registry};
+use crate::registry::Registry;
 use crate::store::{EventLog, ModelSchema, ProjectionVersion, Store, StoreError, ViewStore};
 use crate::subscription::{
     self, Coordinator, Crew, Follower, Following, Phase, Progress, RunWorker, Tasks, unless,
@@ -408,7 +407,7 @@ impl Builder {
                 log.clone(),
                 self.clock,
                 self.limits.decisions,
-                stored_aggregates(&plan.aggregates),
+                plan.aggregates.iter().map(|it| &it.aggregate).collect(),
             ),
             workers,
             answering,
@@ -646,13 +645,4 @@ async fn catch_up(dispatcher: Dispatcher, place: usize) {
         let _ = phases.wait_for(|phase| *phase != Phase::Running).await;
     };
     let _ = unless(shut_down, dispatcher.inner.catch_up(place)).await;
-}
-
-/// The aggregates with `storage = "state"`. An event may concern an aggregate of a module that is
-/// not included. Its stored state then lags behind the log, and is brought up to date on load.
-fn stored_aggregates(aggregates: &[&'static AggregateEntry]) -> Vec<&'static AggregateType> {
-    let aggregates = aggregates.iter().map(|entry| &entry.aggregate);
-    aggregates
-        .filter(|aggregate| aggregate.storage == Storage::State)
-        .collect()
 }

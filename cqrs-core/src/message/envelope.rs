@@ -114,7 +114,7 @@ impl<E> Deref for Decoded<'_, E> {
 }
 
 impl ReadBack {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             first: None,
             others: Vec::new(),

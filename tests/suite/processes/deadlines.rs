@@ -1,6 +1,7 @@
 //! Deadlines: moved, canceled, due while nobody looks, and each once.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use cqrs_core::app::Role;
@@ -211,4 +212,94 @@ async fn many_deadlines_that_are_due_at_once_happen_once_each() {
         let count = all.iter().filter(|it| *it == name).count();
         assert_eq!(count, ORDERS as usize, "{name}");
     }
+}
+
+/// A fuse that burns at once, and whose aggregate cannot take that for now.
+mod fuses {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use cqrs_core::prelude::*;
+
+    cqrs_core::module!();
+
+    pub static IS_WET: AtomicBool = AtomicBool::new(true);
+
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct Light {
+        pub fuse: u32,
+    }
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "lit", version = 1)]
+    pub struct Lit {
+        #[id("fuse")]
+        pub fuse: u32,
+    }
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "burned", version = 1)]
+    pub struct Burned {
+        #[id("fuse")]
+        pub fuse: u32,
+    }
+
+    #[derive(Default)]
+    pub struct Fuse {
+        pub is_burned: bool,
+    }
+
+    #[aggregate(name = "fuse", id = u32)]
+    impl Fuse {
+        #[apply]
+        fn burned(&mut self, _: &Burned) {
+            assert!(!IS_WET.load(Ordering::SeqCst), "the fuse is wet");
+            self.is_burned = true;
+        }
+    }
+
+    #[command_handler]
+    fn light(Light { fuse }: Light) -> Lit {
+        Lit { fuse }
+    }
+
+    #[derive(Default, Serialize, Deserialize)]
+    pub struct Burning;
+
+    #[process_manager(name = "burning", id("fuse" = u32))]
+    impl Burning {
+        #[start]
+        fn lit(&mut self, event: &Lit) -> Deadline<Burned> {
+            let Lit { fuse } = *event;
+            Deadline::at(Burned { fuse }, Timestamp::UNIX_EPOCH)
+        }
+
+        #[due]
+        fn burned(&mut self, _: &Burned) -> End {
+            End
+        }
+    }
+}
+
+/// As the event of a command, it is recorded only if aggregates can fold it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_an_aggregate_cannot_fold_parks_the_instance() {
+    on_each(fuses::module(), async |app| {
+        fuses::IS_WET.store(true, Ordering::SeqCst);
+        app.execute(fuses::Light { fuse: 1 }).await.expect("lights");
+        idle(&app).await;
+        let parked = app.subscriptions().parked("burning").await.expect("reads");
+        let cause = &parked.first().expect("it is parked").cause;
+        assert!(
+            cause.contains("`burned`") && cause.contains("the fuse is wet"),
+            "{cause}"
+        );
+        assert_eq!(names(&app).await, ["lit"]);
+        fuses::IS_WET.store(false, Ordering::SeqCst);
+        let released = app.subscriptions().release("burning", 1).await;
+        released.expect("releases");
+        recorded(&app, "burned", 1).await;
+        idle(&app).await;
+        assert!(app.state::<fuses::Fuse>(&1).await.expect("folds").is_burned);
+    })
+    .await;
 }

@@ -9,7 +9,7 @@ use super::instance::{EffectOrigin, PendingCommand, PendingDeadline, raw};
 use super::steps::ProcessSteps;
 use crate::decision::{CallOptions, CommandRef, RunningReaction};
 use crate::dispatcher::{Caller, Dispatcher};
-use crate::error::{CommandError, Rejected, Result};
+use crate::error::{CommandError, Failure, Rejected, Result};
 use crate::handler::Rejection;
 use crate::panic::Guarded;
 use crate::store::{
@@ -274,6 +274,13 @@ impl Sender {
             .caused_by(deadline.origin.event)
             .boundary(Boundary::new(others, position).incarnation(incarnation));
         inner.log.capabilities().limits.check(&append)?;
+        let checked = inner.decisions.check_folds(&append, self.steps.entry.name);
+        checked.await.map_err(|failure| match failure {
+            Failure::Store(error) => AppendError::Store(error),
+            failure => AppendError::Invalid {
+                reason: failure.to_string(),
+            },
+        })?;
         inner.log.append(append).await?;
         Ok(())
     }
