@@ -57,6 +57,9 @@ mod guides {
     #[doc = include_str!("../docs/guides/process-managers.md")]
     mod process_managers {}
 
+    #[doc = include_str!("../docs/guides/schedules.md")]
+    mod schedules {}
+
     #[doc = include_str!("../docs/guides/wiring.md")]
     mod wiring {}
 

@@ -35,9 +35,10 @@ pub use crate::auth::{AccessRequest, Action, Actor, AllowAll, Authorizer, HeldPe
 pub use crate::dispatcher::{
     After, Answer, Bookmark, Builder, Comparison, Dispatcher, ExecuteAndWaitCall, ExecuteCall,
     Health, History, Named, PendingEffect, ProbeResult, Process, ProcessCall, QueryCall, Rebuild,
-    Receipt, Session, ShardHealth, StateCacheHealth, StateCall, SubscriptionHealth,
-    SubscriptionKind, SubscriptionState, SubscriptionStatus, Subscriptions, Unfinished,
-    VersionHealth, WaitError, Watch,
+    Receipt, ScheduleCall, ScheduleChangeCall, ScheduleState, Scheduled, ScheduledCall, Session,
+    ShardHealth, StateCacheHealth, StateCall, SubscriptionHealth, SubscriptionKind,
+    SubscriptionState, SubscriptionStatus, Subscriptions, Undated, Unfinished, VersionHealth,
+    WaitError, Watch,
 };
 pub use crate::module::Module;
 pub use crate::wiring::{

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 pub use crate::error::Action;
 
 /// Decides whether an actor may send a message, or read an aggregate or the log, that names a
@@ -38,9 +40,10 @@ pub struct Actor {
     inner: Arc<ActorData>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct ActorData {
-    name: String,
+/// An actor as it is stored with a command that is sent later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ActorData {
+    pub(crate) name: String,
     permissions: BTreeSet<String>,
 }
 
@@ -70,9 +73,20 @@ impl Actor {
         &self.inner.name
     }
 
+    pub(crate) fn data(&self) -> &ActorData {
+        &self.inner
+    }
+
     /// Whether the actor holds this permission.
     pub fn holds(&self, permission: &str) -> bool {
         self.inner.permissions.contains(permission)
+    }
+}
+
+impl From<ActorData> for Actor {
+    fn from(data: ActorData) -> Self {
+        let inner = Arc::new(data);
+        Self { inner }
     }
 }
 

@@ -46,7 +46,7 @@
 //! ```
 
 pub use crate::handler::{Context, Each, ReadTx, Reader, Service, Tx, Writes};
-pub use crate::ids::{CommandId, EventId};
+pub use crate::ids::{CommandId, EventId, ScheduleId};
 pub use crate::message::{
     Aggregate, Cancel, Command, Deadline, End, Event, Query, Reschedule, Validate,
 };

@@ -27,6 +27,7 @@ guides! {
     partitions: "partitions.md",
     postgres: "postgres.md",
     process_managers: "process-managers.md",
+    schedules: "schedules.md",
     queries_and_read_models: "queries-and-read-models.md",
     reactions: "reactions.md",
     shutdown: "shutdown.md",

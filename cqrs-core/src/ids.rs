@@ -117,6 +117,32 @@ impl fmt::Display for CommandId {
     }
 }
 
+/// Identifies a scheduled command. It is the id of the call that has scheduled it, so whoever has set
+/// that knows this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ScheduleId(CommandId);
+
+impl From<CommandId> for ScheduleId {
+    fn from(id: CommandId) -> Self {
+        Self(id)
+    }
+}
+
+impl FromStr for ScheduleId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+impl fmt::Display for ScheduleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// Identifies an event. Derived from the id of its command and its index among the command's
 /// events, so that a retried decision gives the same event the same id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

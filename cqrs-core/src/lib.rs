@@ -55,7 +55,7 @@ pub use {
     },
     domain::{
         Aggregate, Cancel, Command, CommandId, Context, Deadline, Each, End, Event, EventId, Query,
-        ReadTx, Reader, Reschedule, Service, Tx, Validate, Writes,
+        ReadTx, Reader, Reschedule, ScheduleId, Service, Tx, Validate, Writes,
     },
     error::{CommandError, Error, QueryError, Rejected, Result},
     store::{Memory, Position, Recorded},

@@ -393,6 +393,8 @@ pub struct ProcessEntry {
     pub fingerprint: u64,
     /// How long an ended instance is kept.
     pub keep: Option<Duration>,
+    /// Whether a new process manager starts with the first event of the log.
+    pub(crate) from_start: bool,
     /// The place of the `impl` block.
     pub source: Source,
     /// The marked methods.
@@ -419,6 +421,7 @@ impl ProcessEntry {
             key: P::KEY,
             fingerprint: P::FINGERPRINT,
             keep: P::KEEP,
+            from_start: false,
             source: P::SOURCE,
             steps: || {
                 let steps = P::steps().into_iter();
@@ -459,6 +462,9 @@ impl ProcessEntry {
 
 /// The beginning of the wire names that belong to the framework.
 pub(crate) const RESERVED: &str = "process:";
+
+/// The name of the process manager that sends scheduled commands.
+pub(crate) const SCHEDULED_COMMANDS: &str = "scheduled-commands";
 
 /// An entry that a macro submits.
 pub(crate) trait Registered: inventory::Collect {

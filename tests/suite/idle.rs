@@ -67,8 +67,8 @@ const LONG: Duration = Duration::from_secs(60);
 const MAX_RATE: f64 = 5.0;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twelve_workers_with_nothing_to_do_ask_five_times_a_second_at_most() {
-    const TEST: &str = "twelve_workers_with_nothing_to_do_ask_five_times_a_second_at_most";
+async fn thirteen_workers_with_nothing_to_do_ask_five_times_a_second_at_most() {
+    const TEST: &str = "thirteen_workers_with_nothing_to_do_ask_five_times_a_second_at_most";
     let Some(schema) = Schema::fresh(TEST, Postgres::options()) else {
         return;
     };
@@ -76,11 +76,16 @@ async fn twelve_workers_with_nothing_to_do_ask_five_times_a_second_at_most() {
     let (proxy, waits) = Proxy::counting_waits(schema.url(), "user").await;
     let store = schema.options().connect(&proxy.url(schema.url())).await;
     let builder = Dispatcher::builder().module(clocks::module());
-    let builder = builder.store(store.expect("it connects"));
+    let builder = builder.store(store.expect("it connects")).schedules();
     let app = builder.build().await.expect("builds");
+    // They wait in memory, and in an index that nobody reads.
+    for _ in 0..100 {
+        let later = app.schedule(clocks::Tick).after(LONG * 60);
+        later.await.expect("is scheduled");
+    }
     app.execute(clocks::Tick).await.expect("it ticks");
     app.wait_until_idle(LONG).await.expect("comes to rest");
-    assert_eq!(app.health().subscriptions.len(), 12);
+    assert_eq!(app.health().subscriptions.len(), 13);
     // What the work has left behind.
     tokio::time::sleep(Duration::from_millis(500)).await;
 

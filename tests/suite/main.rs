@@ -103,6 +103,7 @@ mod process_fixtures;
 mod processes;
 mod reports;
 mod roles;
+mod schedules;
 mod secrets;
 mod services;
 mod shards;

@@ -23,7 +23,7 @@ use crate::store::{
 use crate::trace;
 
 /// Every kind of [`CommandError`] but a rejection.
-type InfraError = CommandError<Infallible>;
+pub(crate) type InfraError = CommandError<Infallible>;
 
 /// The outcome of an attempt.
 enum AttemptOutcome {
@@ -497,7 +497,7 @@ fn open_too_long(limit: Duration) -> Error {
     ))
 }
 
-fn append_failed(error: AppendError) -> InfraError {
+pub(crate) fn append_failed(error: AppendError) -> InfraError {
     match error {
         // Mistakes of the caller: a retry of the same command fails again.
         AppendError::CommandMismatch { .. } | AppendError::Invalid { .. } => {

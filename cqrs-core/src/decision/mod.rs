@@ -5,6 +5,7 @@ mod aggregate_key;
 mod attempt;
 mod bookmark;
 mod cache;
+mod call_origin;
 mod causation;
 mod entries;
 mod events_to_fold;
@@ -28,6 +29,8 @@ pub use bookmark::{After, Bookmark};
 pub use cache::StateCacheHealth;
 pub use receipt::Receipt;
 
+pub(crate) use attempt::{InfraError, append_failed};
+pub(crate) use call_origin::CallOrigin;
 pub(crate) use reacting::{CommandRef, RunningReaction};
 
 use crate::auth::Actor;

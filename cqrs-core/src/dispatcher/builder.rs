@@ -15,6 +15,7 @@ use super::lifecycle::Lifecycle;
 use super::process::{InstanceTable, Instances};
 use super::reaction::Reaction;
 use super::registration::register;
+use super::schedule::MANAGER;
 use super::sent::SentCommands;
 use super::version_task::VersionTask;
 use crate::Timestamp;
@@ -24,6 +25,7 @@ use crate::decision::Decisions;
 use crate::handler::{ModelType, Services};
 use crate::module::Module;
 use crate::registry::Registry;
+use crate::source::Source;
 use crate::store::{EventLog, ModelSchema, ProjectionVersion, Store, StoreError, ViewStore};
 use crate::subscription::{
     self, Coordinator, Crew, Follower, Following, Phase, Progress, RunWorker, Tasks, unless,
@@ -50,6 +52,8 @@ pub struct Builder {
     sent: Option<Arc<SentCommands>>,
     /// Whether new versions of projections become live only by hand.
     holds_versions: bool,
+    /// The place of [`schedules`](Builder::schedules), if commands can be scheduled.
+    schedules: Option<Source>,
 }
 
 impl Builder {
@@ -65,12 +69,15 @@ impl Builder {
             limits: CallLimits::default(),
             sent: None,
             holds_versions: false,
+            schedules: None,
         }
     }
 
     /// Records every command that is sent, for tests.
+    #[track_caller]
     pub(crate) fn record(mut self, sent: Arc<SentCommands>) -> Self {
         self.sent = Some(sent);
+        self.schedules = Some(Source::caller());
         self
     }
 
@@ -295,6 +302,16 @@ impl Builder {
         self
     }
 
+    /// Lets commands be [scheduled](Dispatcher::schedule), and has this process carry out those that are due, its
+    /// own and those of others, unless its [roles](Self::roles) leave out [`Role::Reactions`]. Defaults to no:
+    /// the process manager that does so has a table, a checkpoint and a worker of its own, `scheduled-commands`.
+    /// Call it in each process of the application; those that carry out commands need the modules of these.
+    #[track_caller]
+    pub fn schedules(mut self) -> Self {
+        self.schedules = Some(Source::caller());
+        self
+    }
+
     /// Maximum number of positions between the head of the log and a projection at which that counts as
     /// caught up, for [`readiness`](Dispatcher::readiness). Defaults to 1,000.
     pub fn ready_lag(mut self, positions: u64) -> Self {
@@ -326,7 +343,11 @@ impl Builder {
     pub async fn build(mut self) -> Result<Dispatcher, BuildError> {
         let registry = Registry::get();
         let mut problems = Problems::default();
-        let plan = Plan::new(registry, &self.scope, &mut problems);
+        let mut plan = Plan::new(registry, &self.scope, &mut problems);
+        if let Some(source) = self.schedules {
+            plan.processes
+                .push(PlannedProcess::of_framework(&MANAGER, source));
+        }
         plan.check_services(&self.services, &self.roles, &mut problems);
         let has_authorizer = self.authorizer.is_some();
         plan.check_permissions(has_authorizer, self.log_permission, &mut problems);
@@ -413,6 +434,7 @@ impl Builder {
             answering,
             projections: plan.projections.iter().map(|it| it.entry).collect(),
             description: Description::new(&plan, warnings),
+            schedules: self.schedules.is_some(),
             sent: self.sent,
             lifecycle: Lifecycle::new(&self.roles),
             catch_up: CatchUp::new(plan.projections.len(), self.limits.ready_lag),
@@ -421,10 +443,7 @@ impl Builder {
             stores,
         };
         trace::started(&inner.description, inner.workers.len());
-        let mut dispatcher = Dispatcher {
-            inner: Arc::new(inner),
-            workers: None,
-        };
+        let mut dispatcher = Dispatcher::without_workers(inner);
         let tasks = Arc::new(Tasks::default());
         for (crew, is_handled, folds) in projections {
             let name = crew.progress().name();

@@ -183,7 +183,7 @@ impl Inner {
     }
 
     /// The handler of a command.
-    fn command<C: Command>(&self) -> Result<(CommandFn<C>, &CommandSlot), Failure> {
+    pub(super) fn command<C: Command>(&self) -> Result<(CommandFn<C>, &CommandSlot), Failure> {
         let found = self.commands.get(C::cell());
         found.ok_or_else(|| Registry::get().no_handler(MessageKind::Command, C::NAME))
     }

@@ -42,6 +42,8 @@ pub(crate) struct Inner {
     /// The entries of the projections, in the order of their workers.
     pub(crate) projections: Box<[&'static ProjectionEntry]>,
     pub(crate) description: Description,
+    /// Whether commands can be scheduled.
+    pub(crate) schedules: bool,
     /// Set in tests of reactions only.
     pub(crate) sent: Option<Arc<SentCommands>>,
     pub(crate) lifecycle: Lifecycle,

@@ -19,6 +19,7 @@ mod query_sources;
 mod reaction;
 mod rebuild;
 mod registration;
+mod schedule;
 pub(crate) mod sent;
 mod session;
 mod shutdown;
@@ -47,6 +48,9 @@ pub use process::{PendingEffect, Process, ProcessCall};
 pub(crate) use process::{Rehearsal, Rehearsed, RehearsedEvent};
 pub use query::QueryCall;
 pub use rebuild::Rebuild;
+pub use schedule::{
+    ScheduleCall, ScheduleChangeCall, ScheduleState, Scheduled, ScheduledCall, Undated,
+};
 pub use session::Session;
 pub use shutdown::Unfinished;
 pub use state::{History, StateCall};
@@ -67,6 +71,7 @@ use tokio::time::timeout;
 
 use crate::subscription::Tasks;
 
+use crate::ScheduleId;
 use crate::error::NotCaughtUp;
 use crate::handler::ProcessManager;
 use crate::message::{Aggregate, AggregateId, Command, Query};
@@ -89,6 +94,13 @@ impl Dispatcher {
         Builder::new()
     }
 
+    fn without_workers(inner: Inner) -> Self {
+        Self {
+            inner: Arc::new(inner),
+            workers: None,
+        }
+    }
+
     /// Sends a command: `dispatcher.execute(command).await`. See [`ExecuteCall`] for its options.
     pub fn execute<C: Command>(&self, command: C) -> ExecuteCall<'_, C> {
         ExecuteCall::new(self, command)
@@ -109,6 +121,34 @@ impl Dispatcher {
     /// of a typed query; see [`QueryCall`].
     pub fn query_json<'d>(&'d self, name: &'d str, json: &'d [u8]) -> QueryCall<'d, Named<'d>> {
         QueryCall::new(self, Named { name, json })
+    }
+
+    /// Schedules a command, for `.at(time)` or `.after(duration)`: it is sent then once, by one of the processes,
+    /// also if all of them end in between. Needs [`Builder::schedules`]. See [`ScheduleCall`] for its options.
+    ///
+    /// A command that is [refused as invalid](crate::domain::Validate), or that has no handler, is refused at
+    /// once. One that is rejected when it is due shows in [`scheduled`](Self::scheduled). One that fails then is
+    /// sent again and again, as long as [`Builder::retry_for`] says, and then
+    /// [parked](Subscriptions::parked) until it is released.
+    pub fn schedule<C: Command>(&self, command: C) -> Undated<ScheduleCall<'_>> {
+        ScheduleCall::new(self, &command)
+    }
+
+    /// Moves a scheduled command to another time, `.at(time)` or `.after(duration)`. The call returns whether
+    /// it was in time: `false` if the command was due or canceled before.
+    pub fn reschedule(&self, id: ScheduleId) -> Undated<ScheduleChangeCall<'_>> {
+        ScheduleChangeCall::reschedule(self, id)
+    }
+
+    /// Cancels a scheduled command. The call returns whether it was in time: `false` if the command was due
+    /// before. It is recorded in the log which of the two came first, so exactly one of them has its effect.
+    pub fn cancel(&self, id: ScheduleId) -> ScheduleChangeCall<'_> {
+        ScheduleChangeCall::cancel(self, id)
+    }
+
+    /// Looks at a scheduled command: when it is due, and what has become of it.
+    pub fn scheduled(&self, id: ScheduleId) -> ScheduledCall<'_> {
+        ScheduledCall::new(self, id)
     }
 
     /// Starts a conversation in which every query sees the events of the commands before it.

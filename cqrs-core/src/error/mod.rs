@@ -185,6 +185,13 @@ pub enum Failure {
         /// The handler's name.
         handler: &'static str,
     },
+    /// This dispatcher does not schedule commands: [`.schedules()`](crate::app::Builder::schedules) is missing on
+    /// its builder.
+    #[error(
+        "this dispatcher does not schedule commands: add `.schedules()` to its builder, and to that of each \
+         process that schedules or carries out commands"
+    )]
+    NoSchedules,
     /// The dispatcher is shut down, or is shutting down, and takes no new work. Nothing was
     /// recorded. Send the message to another process, or again after a restart.
     #[error("the dispatcher is shut down: nothing was done")]

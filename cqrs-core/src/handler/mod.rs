@@ -43,11 +43,11 @@ pub use fold::{
 pub use input::{AggregateType, AnyState, Input, InputKind, ModelType, ServiceType};
 pub(crate) use input::{rebuilt_table_of, table_of};
 pub use on_failure::OnFailure;
+pub(crate) use process_manager::{ANY_COMMAND, ErasedProcess, Rejection, TypedProcess};
 pub use process_manager::{
     BareEffects, IntoStep, ProcessManager, ProcessState, RejectionReason, Step, StepForm, StepKind,
     StepOutput, StepScope,
 };
-pub(crate) use process_manager::{ErasedProcess, Rejection, TypedProcess};
 pub use query::{IntoAnswer, QueryFn, QueryHandler, QueryInput, QueryReply, QueryScope};
 pub(crate) use query::{QueryInputs, QueryResult};
 pub(crate) use reader::ReaderStore;

@@ -116,6 +116,9 @@ pub enum StepKind {
     },
 }
 
+/// In a [`StepKind::Rejected`], in place of a command that has no step of its own.
+pub(crate) const ANY_COMMAND: &str = "*";
+
 /// The source of a step's inputs.
 pub struct StepScope<'a> {
     pub(crate) recorded: &'a Recorded,

@@ -1,9 +1,13 @@
+use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::tuples::for_tuples;
 use super::{Command, Event, IntoCommands, NewCommand, NewCommands};
 use crate::Timestamp;
+use crate::auth::ActorData;
 use crate::error::Error;
 use crate::json;
 use crate::store::{EventData, EventType, Tags};
@@ -72,7 +76,8 @@ pub struct Cancel<E>(PhantomData<fn() -> E>);
 pub struct End;
 
 /// A point in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Due {
     At(Timestamp),
     /// After the event of the step was recorded.
@@ -86,7 +91,13 @@ pub struct Effects(pub(crate) Vec<Effect>);
 /// An effect without its type.
 #[derive(Debug)]
 pub(crate) enum Effect {
-    Send(NewCommand),
+    Send {
+        /// The command's wire name.
+        name: Cow<'static, str>,
+        json: Vec<u8>,
+        /// The actor that sends it.
+        actor: Option<ActorData>,
+    },
     Deadline {
         /// The event's wire name.
         name: &'static str,
@@ -161,8 +172,10 @@ impl Effects {
     fn push_command<C: Command>(&mut self, command: C) -> Result<(), Error> {
         let mut commands = NewCommands::default();
         IntoCommands::send(command, &mut commands)?;
-        self.0
-            .extend(commands.into_vec().into_iter().map(Effect::Send));
+        for NewCommand { name, json } in commands.into_vec() {
+            let (name, actor) = (Cow::Borrowed(name), None);
+            self.0.push(Effect::Send { name, json, actor });
+        }
         Ok(())
     }
 

@@ -212,7 +212,8 @@ pub(crate) async fn reaction(
     Ok(crew)
 }
 
-/// Creates the workers of a process manager. A new one starts with the next event, as a reaction does.
+/// Creates the workers of a process manager. A new one starts with the next event, as a reaction does, unless it
+/// is that of scheduled commands: what it has in the log waits for it.
 ///
 /// # Errors
 /// When the store fails.
@@ -235,7 +236,9 @@ pub(crate) async fn process_manager(
         outdated: Outdated::default(),
     };
     let crew = Crew::new(Arc::new(info), log.clone(), following.clone()).await?;
-    crew.begin_at_head().await?;
+    if !entry.from_start {
+        crew.begin_at_head().await?;
+    }
     Ok(crew)
 }
 

@@ -18,7 +18,8 @@ use crate::wiring::{Plan, Problems, Scope, Stores};
 /// `reaction("reward").given(events).when(event).then_sent(command)`.
 ///
 /// The reaction runs once, on a store in memory. The commands that it sends run through their real
-/// handlers, without authorization; other reactions do not run.
+/// handlers, without authorization; other reactions do not run. Commands that it schedules count as sent,
+/// and do not run.
 pub fn reaction(name: &str) -> ReactionTest {
     ReactionTest {
         name: name.to_owned(),

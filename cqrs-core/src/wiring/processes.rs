@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::{Plan, Problems, Stores};
 use crate::handler::StepKind;
 use crate::message::EffectKind;
-use crate::registry::{ProcessEntry, ProcessStep, RESERVED};
+use crate::registry::{ProcessEntry, ProcessStep, RESERVED, SCHEDULED_COMMANDS};
 use crate::source::Source;
 use crate::store::CommitMode;
 
@@ -11,13 +11,30 @@ use crate::store::CommitMode;
 pub(crate) struct PlannedProcess {
     pub(crate) entry: &'static ProcessEntry,
     pub(crate) steps: Vec<ProcessStep>,
+    /// The place that has it in the dispatcher: its own, or the builder's method for one of the framework.
+    pub(super) source: Source,
+    /// Its name in errors.
+    title: String,
 }
 
 impl PlannedProcess {
     /// The process manager with this entry.
     pub(crate) fn new(entry: &'static ProcessEntry) -> Self {
-        let steps = (entry.steps)();
-        Self { entry, steps }
+        Self {
+            entry,
+            steps: (entry.steps)(),
+            source: entry.source,
+            title: format!("process manager `{}`", entry.name),
+        }
+    }
+
+    /// A process manager of the framework, which this place asks for.
+    pub(crate) fn of_framework(entry: &'static ProcessEntry, source: Source) -> Self {
+        Self {
+            source,
+            title: format!("the process manager of `{}`", entry.name),
+            ..Self::new(entry)
+        }
     }
 
     /// The place of a step.
@@ -185,6 +202,17 @@ impl Plan {
                 self.check_correlation(process, step, event, problems);
             }
         }
+        let mut processes = self.processes.iter().map(|process| process.entry);
+        if let Some(entry) = processes.find(|entry| entry.name == SCHEDULED_COMMANDS) {
+            problems.add(
+                format!(
+                    "process manager `{}` has the name of one of the framework",
+                    entry.name
+                ),
+                [entry.source],
+                "another `name` in its `#[process_manager(..)]`",
+            );
+        }
         for event in self.events.iter().filter(|it| it.names().any(is_reserved)) {
             problems.add(
                 format!(
@@ -253,10 +281,10 @@ impl Stores {
         for process in &plan.processes {
             problems.add(
                 format!(
-                    "process manager `{}` keeps its instances in a view store that {lack}",
-                    process.entry.name
+                    "{} keeps its instances in a view store that {lack}",
+                    process.title
                 ),
-                [process.entry.source],
+                [process.source],
                 "`.views(..)` or `.store(..)` on the builder with another store",
             );
         }

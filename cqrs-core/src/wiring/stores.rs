@@ -219,7 +219,7 @@ impl Stores {
             .processes
             .iter()
             .filter(|_| self.views.main.is_none())
-            .map(|it| it.entry.source);
+            .map(|it| it.source);
         let without: Vec<_> = projections.chain(reactions).chain(processes).collect();
         if !without.is_empty() {
             problems.add(

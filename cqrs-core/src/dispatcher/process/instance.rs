@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use crate::auth::ActorData;
 use crate::error::{Error, Result};
-use crate::message::{Effect, Effects, NewCommand};
+use crate::message::{Effect, Effects};
 use crate::store::{EventData, ModelSchema, Position, Recorded, SortKey, Tag, Tags, ViewChange};
 use crate::{CommandId, Timestamp};
 
@@ -63,6 +64,9 @@ pub(super) struct PendingCommand {
     /// The wire name.
     pub(super) name: String,
     pub(super) json: Box<RawValue>,
+    /// The actor that sends it. `None` for the process manager itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) actor: Option<ActorData>,
     pub(super) origin: EffectOrigin,
 }
 
@@ -194,9 +198,14 @@ impl Instance {
         let mut place = 0;
         for effect in effects.0 {
             match effect {
-                Effect::Send(command) => {
-                    let command = PendingCommand::new(step, place, command)?;
-                    self.commands.push(command);
+                Effect::Send { name, json, actor } => {
+                    self.commands.push(PendingCommand {
+                        id: sent_id(step.scope, step.tag, step.event, place),
+                        name: name.into_owned(),
+                        json: raw(json)?,
+                        actor,
+                        origin: EffectOrigin::of(step.event),
+                    });
                     place += 1;
                 }
                 Effect::Deadline { name, event, due } => {
@@ -226,20 +235,6 @@ impl Instance {
         self.state = raw(state)?;
         self.position = step.event.position;
         Ok(())
-    }
-}
-
-impl PendingCommand {
-    fn new(step: StepOf<'_>, place: u32, NewCommand { name, json }: NewCommand) -> Result<Self> {
-        let mut id = step.event.meta.id.as_uuid().as_bytes().to_vec();
-        id.extend(place.to_le_bytes());
-        id.extend(step.tag.as_str().as_bytes());
-        Ok(Self {
-            id: CommandId::derived(step.scope, &id),
-            name: name.to_owned(),
-            json: raw(json)?,
-            origin: EffectOrigin::of(step.event),
-        })
     }
 }
 
@@ -284,6 +279,14 @@ impl PendingDeadline {
             payload: self.json.get().as_bytes().to_vec(),
         }
     }
+}
+
+/// The id under which an instance sends a command because of an event: the one at this place among these.
+pub(crate) fn sent_id(scope: &str, tag: &Tag, event: &Recorded, place: u32) -> CommandId {
+    let mut id = event.meta.id.as_uuid().as_bytes().to_vec();
+    id.extend(place.to_le_bytes());
+    id.extend(tag.as_str().as_bytes());
+    CommandId::derived(scope, &id)
 }
 
 /// The id under which the event of a deadline is recorded. Another one for each place at which the deadline

@@ -14,6 +14,7 @@ mod timers;
 mod upkeep;
 
 pub(crate) use follower::Instances;
+pub(super) use instance::sent_id;
 pub use process_call::{PendingEffect, Process, ProcessCall};
 pub(crate) use rehearsal::{Rehearsal, Rehearsed, RehearsedEvent};
 pub(crate) use table::InstanceTable;

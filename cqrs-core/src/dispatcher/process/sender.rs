@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::instance::{EffectOrigin, PendingCommand, PendingDeadline, raw};
 use super::steps::ProcessSteps;
+use crate::auth::Actor;
 use crate::decision::{CallOptions, CommandRef, RunningReaction};
 use crate::dispatcher::{Caller, Dispatcher};
 use crate::error::{CommandError, Failure, Rejected, Result};
@@ -160,13 +161,15 @@ impl Sender {
             .named("command", &command.name)
             .map_err(failed)?;
         let entry = slot.entry;
-        let allowed = inner.authorize(entry.message, entry.permission, None);
+        let actor = command.actor.clone().map(Actor::from);
+        let allowed = inner.authorize(entry.message, entry.permission, actor.as_ref());
         allowed.map_err(failed)?.map_err(failed)?;
         let parsed = (entry.parse)(command.json.get().as_bytes(), inner.limits.message)
             .map_err(failed)?
             .map_err(failed)?;
         let options = CallOptions {
             id: Some(command.id),
+            actor,
             ..CallOptions::default()
         };
         let executed = inner.execute_erased(&*parsed, slot, Caller::Reaction, &options);

@@ -3,7 +3,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::instance::{Instance, StepOf, raw};
 use crate::error::{Error, Rejected, Result};
-use crate::handler::{ErasedProcess, Rejection, StepKind, StepScope};
+use crate::handler::{ANY_COMMAND, ErasedProcess, Rejection, StepKind, StepScope};
 use crate::message::Effects;
 use crate::panic::panic_message;
 use crate::registry::{ProcessEntry, ProcessStep};
@@ -76,11 +76,18 @@ impl ProcessSteps {
 
     /// The function that writes the reason of a rejected command as JSON, if there is a step for it.
     pub(super) fn rejected(&self, command: &str) -> Option<SaveReason> {
-        let place = *self.of_rejections.get(command)?;
+        let place = self.step_of_rejected(command)?;
         match self.steps[place].kind {
             StepKind::Rejected { reason, .. } => Some(reason),
             _ => None,
         }
+    }
+
+    /// The place of the step for the rejection of a command.
+    fn step_of_rejected(&self, command: &str) -> Option<usize> {
+        let of_rejections = &self.of_rejections;
+        let place = of_rejections.get(command);
+        place.or_else(|| of_rejections.get(ANY_COMMAND)).copied()
     }
 
     /// Has an instance handle an event. Returns the instance as it is then, `None` if the event does not
@@ -195,7 +202,7 @@ impl ProcessSteps {
             return Ok(place.copied());
         }
         let rejection = Rejection::read(event)?;
-        Ok(self.of_rejections.get(rejection.name.as_str()).copied())
+        Ok(self.step_of_rejected(&rejection.name))
     }
 
     fn run(

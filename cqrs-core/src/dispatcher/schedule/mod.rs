@@ -1,0 +1,12 @@
+//! Commands that are sent at a later time: a process manager of the framework, and the calls for it.
+
+mod change_call;
+mod history;
+mod manager;
+mod schedule_call;
+mod scheduled;
+
+pub use change_call::ScheduleChangeCall;
+pub(super) use manager::MANAGER;
+pub use schedule_call::{ScheduleCall, Undated};
+pub use scheduled::{ScheduleState, Scheduled, ScheduledCall};
