@@ -100,6 +100,7 @@ mod paging;
 mod panics;
 mod probes;
 mod process_fixtures;
+mod process_model;
 mod processes;
 mod reports;
 mod roles;

@@ -603,7 +603,7 @@ async fn prepare(plan: &Plan, models: &Models, views: &ViewStores) -> Result<(),
         let schemas = models.map(|(_, model)| ModelSchema::clone(&model.schema));
         let is_main = views.main.as_ref().is_some_and(|main| is_same(main, store));
         let processes = plan.processes.iter().filter(|_| is_main);
-        let instances = processes.map(|process| InstanceTable::schema(process.entry));
+        let instances = processes.map(|process| InstanceTable::schema(process.entry.name));
         store.prepare(schemas.chain(instances).collect()).await?;
     }
     Ok(())

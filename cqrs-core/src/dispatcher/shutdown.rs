@@ -1,13 +1,18 @@
 use std::fmt;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
+use super::process::InstanceTable;
 use super::{Dispatcher, Inner};
-use crate::store::{EventLogExt, Position, StoreError};
+use crate::store::{EventLogExt, Position, Shard, StoreError};
 use crate::subscription::{
     Progress, SHUT_DOWN, SubscriptionHealth, SubscriptionKind, SubscriptionState,
 };
+
+/// The pauses between two looks at what another process does.
+const MIN_LOOK_PAUSE: Duration = Duration::from_millis(2);
+const MAX_LOOK_PAUSE: Duration = Duration::from_millis(50);
 
 const STOPPED_EARLY: &str = "the dispatcher was shut down before it had finished";
 
@@ -156,6 +161,7 @@ impl Inner {
             for worker in &self.workers {
                 let reached = worker.wait_for(head, Duration::MAX).await;
                 reached.map_err(|_| NotIdle::Stopped)?;
+                self.settle_instances(worker).await?;
             }
             for answering in self.answering.iter().flatten() {
                 answering.settled_or_held().await;
@@ -166,6 +172,35 @@ impl Inner {
             if is_idle && self.log.head().await.map_err(NotIdle::Store)? == head {
                 return Ok(head);
             }
+        }
+    }
+
+    /// Waits until the instances of a process manager have sent their commands, and what is due has happened. Its
+    /// position has moved before that, and another process may do it.
+    async fn settle_instances(&self, worker: &Progress) -> Result<(), NotIdle> {
+        if worker.kind() != SubscriptionKind::ProcessManager {
+            return Ok(());
+        }
+        let table = InstanceTable::new(worker.name(), worker.views().clone());
+        let mut pause = MIN_LOOK_PAUSE;
+        loop {
+            let parked = match worker.views().view_capabilities().shards {
+                Some(shards) => {
+                    let parked = shards.parked(Shard::whole(worker.subscription())).await;
+                    parked.map_err(NotIdle::Store)?
+                }
+                None => Vec::new(),
+            };
+            let now = self.decisions.now().map_err(|_| NotIdle::Stopped)?;
+            let is_busy = table.is_busy(now, &parked).await;
+            if !is_busy.map_err(NotIdle::Store)? {
+                return Ok(());
+            }
+            if worker.has_ended() {
+                return Err(NotIdle::Stopped);
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(MAX_LOOK_PAUSE);
         }
     }
 

@@ -50,7 +50,7 @@ impl Instances {
     pub(crate) fn new(entry: &'static ProcessEntry, views: &Arc<dyn ViewStore>) -> Self {
         Self {
             steps: Arc::new(ProcessSteps::new(entry)),
-            table: InstanceTable::new(entry, views.clone()),
+            table: InstanceTable::new(entry.name, views.clone()),
         }
     }
 

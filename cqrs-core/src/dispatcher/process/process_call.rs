@@ -107,7 +107,7 @@ impl<'d, P: ProcessManager> IntoFuture for ProcessCall<'d, P> {
                 })
             })?;
             let entry: &'static ProcessEntry = const { &ProcessEntry::of::<P>() };
-            let table = InstanceTable::new(entry, views);
+            let table = InstanceTable::new(entry.name, views);
             let loaded = table.load(vec![key.clone()]).await.map_err(failed)?;
             let Some(mut instance) = loaded.into_iter().next().flatten() else {
                 return Ok(None);

@@ -5,9 +5,9 @@ use super::instance::{DUE, Instance, UNSENT};
 use crate::Timestamp;
 use crate::error::Result;
 use crate::handler::table_of;
-use crate::registry::ProcessEntry;
 use crate::store::{
-    IndexRange, ModelSchema, SortKey, StoreError, StoredView, ViewPlace, ViewScan, ViewStore,
+    IndexRange, ModelSchema, ParkedKey, SortKey, StoreError, StoredView, ViewPlace, ViewScan,
+    ViewStore,
 };
 
 /// Number of instances that are read from an index at a time.
@@ -28,19 +28,53 @@ pub(super) struct KeyPage<T> {
 }
 
 impl InstanceTable {
-    pub(crate) fn new(entry: &ProcessEntry, views: Arc<dyn ViewStore>) -> Self {
-        let model = Arc::new(Self::schema(entry));
+    /// The instances of the process manager with this name.
+    pub(crate) fn new(name: &str, views: Arc<dyn ViewStore>) -> Self {
+        let model = Arc::new(Self::schema(name));
         Self { views, model }
     }
 
-    pub(crate) fn schema(entry: &ProcessEntry) -> ModelSchema {
+    pub(crate) fn schema(name: &str) -> ModelSchema {
         let mut indexes = vec![""; 2];
         indexes[DUE] = "due";
         indexes[UNSENT] = "unsent";
         ModelSchema {
-            table: table_of(entry.name, 0, "process"),
+            table: table_of(name, 0, "process"),
             indexes,
         }
+    }
+
+    /// Whether an instance other than these has a command to send, or something to do by now.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn is_busy(
+        &self,
+        now: Timestamp,
+        parked: &[ParkedKey],
+    ) -> Result<bool, StoreError> {
+        let due = IndexRange {
+            index: DUE,
+            from: Bound::Included(SortKey::of(&Some(Timestamp::MIN))),
+            to: Bound::Included(SortKey::of(&Some(now))),
+        };
+        for range in [unsent(), due] {
+            let mut after = None;
+            loop {
+                let KeyPage { keys, has_more } = self.keys(range.clone(), after).await?;
+                let mut free = keys
+                    .iter()
+                    .filter(|key| !parked.iter().any(|it| it.key == **key));
+                if free.next().is_some() {
+                    return Ok(true);
+                }
+                after = keys.into_iter().next_back().filter(|_| has_more);
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// The instances with these keys, in their order.
@@ -67,12 +101,15 @@ impl InstanceTable {
         &self,
         after: Option<String>,
     ) -> Result<KeyPage<String>, StoreError> {
-        let is_unsent = SortKey::of(&true);
-        let range = IndexRange {
-            index: UNSENT,
-            from: Bound::Included(is_unsent.clone()),
-            to: Bound::Included(is_unsent),
-        };
+        self.keys(unsent(), after).await
+    }
+
+    /// The keys in a range of an index, after a key, in the order of keys.
+    async fn keys(
+        &self,
+        range: IndexRange,
+        after: Option<String>,
+    ) -> Result<KeyPage<String>, StoreError> {
         let after = after.map(|key| ViewPlace {
             sort_key: None,
             key,
@@ -127,5 +164,15 @@ impl InstanceTable {
             })
             .await?;
         Ok(page.rows)
+    }
+}
+
+/// The instances that have commands to send.
+fn unsent() -> IndexRange {
+    let is_unsent = SortKey::of(&true);
+    IndexRange {
+        index: UNSENT,
+        from: Bound::Included(is_unsent.clone()),
+        to: Bound::Included(is_unsent),
     }
 }
