@@ -1,12 +1,14 @@
 //! The same way of an order as in [`checkout`](crate::checkout), by reactions alone. Each answers one event, and
 //! remembers nothing, so what it needs to know is the state of the order at that event. The outcome of a command
-//! that may be rejected is looked at where it is sent.
+//! that may be rejected is looked at where it is sent. What takes time is [scheduled](Dispatcher::schedule).
 
 use cqrs_core::prelude::*;
 
+use crate::checkout::PATIENCE;
 use crate::orders::{
     CancelOrder, LineReserved, Order, OrderCanceled, OrderError, OrderId, OrderLine, OrderPlaced,
-    PaymentReceived, PaymentRefused, ReleaseLine, RequestPayment, ReserveLine, ShipOrder,
+    PaymentReceived, PaymentRefused, PaymentRequested, ReleaseLine, RequestPayment, ReserveLine,
+    ShipOrder,
 };
 
 cqrs_core::module!();
@@ -34,6 +36,17 @@ async fn go_on(event: LineReserved, recorded: &Recorded, app: &Dispatcher) -> Re
         Ok(_) | Err(CommandError::Rejected(OrderError::NotPossible { .. })) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// If the order is paid by then, it rejects that.
+#[event_handler]
+async fn expire(event: PaymentRequested, app: &Dispatcher) -> Result<()> {
+    let cancel = CancelOrder {
+        order_id: event.order_id,
+        reason: "not paid in time".to_owned(),
+    };
+    app.schedule(cancel).after(PATIENCE).await?;
+    Ok(())
 }
 
 #[event_handler]

@@ -209,6 +209,7 @@ impl Shop {
             .module(example_catalog::module())
             .module(orders::module())
             .module(conductor)
+            .schedules()
             .authorizer(HeldPermissions)
             .provide::<dyn Notifier>(Arc::new(Nobody))
             .provide::<dyn Payments>(till.clone())
@@ -379,22 +380,45 @@ async fn reactions_give_back_what_a_customer_cancels() {
     on_each(name, checkout_by_reactions::module(), a_customer_cancels).await;
 }
 
+async fn an_invoice_expires(shop: Shop) {
+    shop.order(1, [line("house", 1)]).await;
+    assert_eq!(shop.stage(1).await.0, Stage::Reserved);
+    shop.pass(PATIENCE);
+    // A look at the clock.
+    shop.order(2, [line("mouse", 1)]).await;
+    shop.rest().await;
+    let reason = "not paid in time".to_owned();
+    assert_eq!(shop.stage(1).await, (Stage::Canceled, reason));
+    assert_eq!(shop.left().await, [8, 2, 1]);
+    // The second one was paid by then.
+    shop.pass(PATIENCE);
+    shop.order(3, [line("mouse", 1)]).await;
+    shop.rest().await;
+    assert_eq!(shop.stage(2).await.0, Stage::Shipped);
+    assert!(shop.app.health().is_ok(), "{:?}", shop.app.health());
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn an_invoice_that_is_not_paid_expires() {
-    let name = "an_invoice_that_is_not_paid_expires";
-    on_each(name, checkout::module(), |shop: Shop| async move {
-        shop.order(1, [line("house", 1)]).await;
-        let instance = shop.app.process::<Checkout>(&OrderId(1)).await;
-        let instance = instance.expect("is read").expect("is there");
-        assert_eq!(instance.deadlines.len(), 1);
-        assert_eq!(shop.stage(1).await.0, Stage::Reserved);
-        shop.pass(PATIENCE);
-        // A look at the clock.
-        shop.order(2, [line("mouse", 1)]).await;
-        shop.rest().await;
-        let reason = "not paid in time".to_owned();
-        assert_eq!(shop.stage(1).await, (Stage::Canceled, reason));
-        assert_eq!(shop.left().await, [8, 2, 1]);
-    })
-    .await;
+async fn a_process_manager_cancels_what_is_not_paid() {
+    let name = "a_process_manager_cancels_what_is_not_paid";
+    on_each(name, checkout::module(), an_invoice_expires).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reactions_cancel_what_is_not_paid() {
+    let name = "reactions_cancel_what_is_not_paid";
+    on_each(name, checkout_by_reactions::module(), an_invoice_expires).await;
+}
+
+#[tokio::test]
+async fn who_waits_for_a_payment_can_be_seen() {
+    let builder = Dispatcher::builder().store(Memory::new());
+    let shop = Shop::open(checkout::module(), builder).await;
+    shop.order(1, [line("house", 1)]).await;
+    let instance = shop.app.process::<Checkout>(&OrderId(1)).await;
+    let instance = instance.expect("is read").expect("is there");
+    let [deadline] = &instance.deadlines[..] else {
+        panic!("{instance:?}");
+    };
+    assert_eq!(deadline.name, "payment-overdue");
 }
