@@ -1,5 +1,4 @@
-//! Who handles which shard: what a process makes of one roster, from its sign of life to its claims, is
-//! together here, so the file is long.
+mod divisions;
 
 use std::collections::{BTreeMap, HashMap};
 use std::pin::pin;
@@ -11,14 +10,12 @@ use tokio::time::{Instant, timeout};
 
 use super::assignment::assign;
 use super::backoff::Backoff;
-use super::crew::{Crew, RunWorker, shards_of};
-use super::info::SubscriptionInfo;
+use super::crew::{Crew, RunWorker};
 use super::lease::{ShardLease, ShardLeaseState};
 use super::worker::unless;
 use super::{Phase, ShardProgress, Tasks};
 use crate::store::{
-    Attendance, Claim, Roster, Shard, ShardState, ShardStore, Slices, StoreError, ViewStore,
-    WorkerId,
+    Attendance, Claim, Roster, Shard, ShardState, ShardStore, StoreError, ViewStore, WorkerId,
 };
 use crate::trace;
 
@@ -33,9 +30,6 @@ const MAX_PAUSE: Duration = Duration::from_secs(3);
 /// Time between two signs of life while another process owns a shard that is assigned to this one, and is
 /// about to give it up.
 const HANDOVER_PAUSE: Duration = Duration::from_millis(250);
-
-/// The reason of a worker whose shard has become part of others.
-const DIVIDED: &str = "its shard was divided";
 
 /// Claims shards of a view store for the workers of this process, and gives up those that belong to
 /// another process. Without a leader: each process computes the same assignment from the same
@@ -83,6 +77,25 @@ impl LeasedShard {
         self.claimed
             .is_some_and(|claimed| claimed.elapsed() < MAX_PAUSE)
     }
+
+    /// Handles no events of the shard, for this reason. `None` if a shutdown has begun.
+    fn set_aside(&self, mismatch: Option<&str>) {
+        self.lease.lose(None);
+        match mismatch {
+            Some(mismatch) => self.progress.mark_failing(1, mismatch.to_owned()),
+            // Nothing is left to do here.
+            None => self.progress.mark_left(),
+        }
+    }
+}
+
+/// What a roster has a process change about its shards.
+#[derive(Default)]
+struct Changes {
+    claims: Vec<Claim>,
+    released: Vec<Shard>,
+    /// Whether another process still owns some that are assigned to this one.
+    is_any_unreleased: bool,
 }
 
 /// Which of the shards that are assigned to this process it has.
@@ -208,13 +221,7 @@ impl Coordinator {
 
     /// Attends, and takes and gives up shards as they are assigned.
     async fn attend(&mut self, is_running: bool) -> Result<Claimed, StoreError> {
-        let views = self.views.clone();
-        let store = views.view_capabilities().shards;
-        for (subscription, crew) in &mut self.crews {
-            if let (Some(_), Some(store)) = (&crew.mismatch, store) {
-                crew.plan_shards(&store.shards(subscription.clone()).await?);
-            }
-        }
+        self.review_mismatches().await?;
         let halts: HashMap<Shard, u64> = self
             .shards
             .iter()
@@ -234,67 +241,84 @@ impl Coordinator {
             .iter()
             .map(|state| (&state.shard, state))
             .collect();
-        let mut claims = Vec::new();
-        let mut released = Vec::new();
-        let mut claimed = Claimed::All;
+        let mut changes = Changes::default();
         for (shard, leased) in &self.shards {
-            let LeasedShard {
-                lease, progress, ..
-            } = leased;
             let state = states.get(shard).copied();
-            let epoch = state.map(|state| state.epoch).unwrap_or_default();
-            let halt = state.and_then(|state| state.halt.as_ref());
             if let Some(mismatch) = self.mismatch(shard) {
-                lease.lose(None);
-                if is_running {
-                    progress.mark_failing(1, mismatch.to_owned());
-                } else {
-                    // Nothing is left to do here.
-                    progress.mark_left();
-                }
+                leased.set_aside(is_running.then_some(mismatch));
                 continue;
             }
             let halts = halts.get(shard).copied().unwrap_or_default();
-            if !progress.mark_rostered(halts, halt) {
+            let halt = state.and_then(|state| state.halt.as_ref());
+            if !leased.progress.mark_rostered(halts, halt) {
                 self.wake.notify_one();
                 continue;
             }
             let is_claimable = halt.is_none() && !self.is_outdated(shard);
             let is_assigned = is_claimable && assigned.get(shard) == Some(&self.worker);
-            let is_kept = is_assigned || (is_claimable && leased.is_unheard_of());
-            match state.and_then(|state| state.owner) {
-                Some(owner) if owner == self.worker => match lease.state() {
-                    _ if is_kept => lease.grant(epoch),
-                    ShardLeaseState::Elsewhere(_) => released.push(shard.clone()),
-                    ShardLeaseState::Held(epoch) | ShardLeaseState::Ending(epoch) => {
-                        lease.end(epoch);
-                    }
-                },
-                // After a division, the first process that learns of it takes all shards, until the others do.
-                None if is_assigned || (!self.observes && is_claimable && new.contains(shard)) => {
-                    claims.push(Claim {
-                        shard: shard.clone(),
-                        seen: epoch,
-                    });
-                }
-                owner => {
-                    if owner.is_some() && is_assigned {
-                        claimed = Claimed::Unreleased;
-                    }
-                    lease.lose(state.and_then(|state| state.checkpoint));
-                    progress.mark_left();
-                    if self.expects_owners() || self.is_outdated(shard) {
-                        progress.mark_owned(owner.is_some(), self.lease);
-                    }
+            // After a division, the first process that learns of it takes all shards, until the others do.
+            let is_free = !self.observes && is_claimable && new.contains(shard);
+            self.review(leased, state, (is_assigned, is_free), &mut changes);
+        }
+        self.carry_out(changes).await
+    }
+
+    /// Compares the lease of a shard with how that is stored, and notes what is to be changed. It is assigned to this
+    /// process, or free for it until others learn of it, or neither.
+    fn review(
+        &self,
+        leased: &LeasedShard,
+        state: Option<&ShardState>,
+        (is_assigned, is_free): (bool, bool),
+        changes: &mut Changes,
+    ) {
+        let LeasedShard {
+            lease, progress, ..
+        } = leased;
+        let shard = progress.shard();
+        let epoch = state.map(|state| state.epoch).unwrap_or_default();
+        let is_halted = state.is_some_and(|state| state.halt.is_some());
+        let is_outdated = self.is_outdated(shard);
+        let is_kept = is_assigned || (!is_halted && !is_outdated && leased.is_unheard_of());
+        match state.and_then(|state| state.owner) {
+            Some(owner) if owner == self.worker => match lease.state() {
+                _ if is_kept => lease.grant(epoch),
+                ShardLeaseState::Elsewhere(_) => changes.released.push(shard.clone()),
+                ShardLeaseState::Held(epoch) | ShardLeaseState::Ending(epoch) => lease.end(epoch),
+            },
+            None if is_assigned || is_free => changes.claims.push(Claim {
+                shard: shard.clone(),
+                seen: epoch,
+            }),
+            owner => {
+                changes.is_any_unreleased |= owner.is_some() && is_assigned;
+                lease.lose(state.and_then(|state| state.checkpoint));
+                progress.mark_left();
+                if self.expects_owners() || is_outdated {
+                    progress.mark_owned(owner.is_some(), self.lease);
                 }
             }
         }
-        let Some(store) = store else {
+    }
+
+    /// Gives up and claims shards.
+    async fn carry_out(&mut self, changes: Changes) -> Result<Claimed, StoreError> {
+        let Changes {
+            claims,
+            released,
+            is_any_unreleased,
+        } = changes;
+        let Some(store) = self.views.view_capabilities().shards else {
             return Ok(Claimed::All);
         };
         if !released.is_empty() {
             store.release(self.worker, released).await?;
         }
+        let mut claimed = if is_any_unreleased {
+            Claimed::Unreleased
+        } else {
+            Claimed::All
+        };
         if !claims.is_empty() {
             let epochs = store.claim(self.worker, claims.clone()).await?;
             for (claim, epoch) in claims.iter().zip(epochs) {
@@ -386,64 +410,6 @@ impl Coordinator {
         self.observes && capabilities.shards.is_some() && !capabilities.read_only
     }
 
-    /// Has a worker for each shard in the roster, and for no other. Returns the new shards.
-    fn follow_divisions(&mut self, roster: &Roster) -> Vec<Shard> {
-        let mut divided = Vec::new();
-        for (subscription, crew) in &mut self.crews {
-            if crew.mismatch.is_some() {
-                continue;
-            }
-            let stored = roster
-                .shards
-                .iter()
-                .filter(|state| state.shard.subscription == *subscription);
-            if let Some(slices) = crew.plan_shards(stored) {
-                divided.push((subscription.clone(), slices));
-            }
-        }
-        divided
-            .into_iter()
-            .flat_map(|(subscription, slices)| self.divide(&subscription, &slices))
-            .collect()
-    }
-
-    /// Replaces workers, if the subscription has other shards than it had. Returns the new shards.
-    fn divide(&mut self, subscription: &str, slices: &[Slices]) -> Vec<Shard> {
-        let Some(CoordinatedCrew { crew, .. }) = self.crews.get(subscription) else {
-            return Vec::new();
-        };
-        let progress = crew.progress().clone();
-        let known = progress.shards();
-        let of_known = known.iter().map(|shard| shard.shard().slices);
-        if of_known.eq(slices.iter().copied()) {
-            return Vec::new();
-        }
-        let mut new = Vec::new();
-        let shards = slices.iter().map(|slices| {
-            progress.shard(*slices).unwrap_or_else(|| {
-                let shard = ShardProgress::new(progress.info().clone(), *slices);
-                new.push(shard.clone());
-                shard
-            })
-        });
-        // Before the former ones end: those who wait for them then wait for these.
-        progress.divide(shards.collect());
-        for former in known.iter() {
-            if !slices.contains(&former.shard().slices) {
-                if let Some(leased) = self.shards.remove(former.shard()) {
-                    leased.lease.lose(None);
-                }
-                former.mark_ended(DIVIDED);
-            }
-        }
-        let shards = new
-            .iter()
-            .map(|progress| progress.shard().clone())
-            .collect();
-        self.start(subscription, new);
-        shards
-    }
-
     fn start(&mut self, subscription: &str, shards: impl IntoIterator<Item = ShardProgress>) {
         let crew = self.crews.get(subscription);
         let (Some(CoordinatedCrew { crew, run, .. }), Some(tasks)) = (crew, self.tasks.upgrade())
@@ -466,11 +432,6 @@ impl Coordinator {
             };
             self.shards.insert(shard, leased);
         }
-    }
-
-    /// Why this process cannot handle a shard.
-    fn mismatch(&self, shard: &Shard) -> Option<&str> {
-        self.crews.get(&shard.subscription)?.mismatch.as_deref()
     }
 
     /// Gives up all shards.
@@ -516,46 +477,6 @@ impl CoordinatedCrew {
     fn is_outdated(&self) -> bool {
         self.crew.progress().info().outdated.is_set()
     }
-
-    /// The shards that are to have workers. `None` if it cannot handle those that are stored.
-    fn plan_shards<'s>(
-        &mut self,
-        stored: impl IntoIterator<Item = &'s ShardState>,
-    ) -> Option<Vec<Slices>> {
-        let stored: Vec<&ShardState> = stored.into_iter().collect();
-        let info = self.crew.progress().info();
-        let slices = shards_of(info, &stored);
-        self.mismatch = slices.is_none().then(|| mismatch(info, &stored));
-        slices
-    }
-}
-
-/// The error of a process that does not know how a subscription is divided.
-fn mismatch(info: &SubscriptionInfo, stored: &[&ShardState]) -> String {
-    let mut partitions = stored.iter().filter_map(|state| state.partition.as_deref());
-    let partition = partitions.next().unwrap_or_default();
-    let own = match info.partition {
-        Some(own) => format!("this program partitions it by `{own}`"),
-        None => "this program does not partition it".to_owned(),
-    };
-    let (what, remedy) = if stored.iter().any(|state| state.parked > 0) {
-        (
-            format!("its events are parked by their `{partition}`"),
-            "release them",
-        )
-    } else {
-        (
-            format!(
-                "it is divided by `{partition}` into {} shards",
-                stored.len()
-            ),
-            "divide it into 1 shard",
-        )
-    };
-    format!(
-        "{what}, but {own}: {remedy} with a program that has `partition = \"{partition}\"`, or give it \
-         another `version`"
-    )
 }
 
 /// All shards that the attending processes can handle, in order. A subscription that was never
