@@ -1,6 +1,6 @@
 use cqrs_core::store::{
-    BoxFuture, ProjectionVersion, Replacement, StoreError, VersionChange, VersionRemoval,
-    VersionStore,
+    BoxFuture, ProjectionVersion, Replacement, ReplacementOutcome, StoreError, VersionChange,
+    VersionRemoval, VersionStore,
 };
 
 use crate::Postgres;
@@ -29,7 +29,10 @@ impl VersionStore for Postgres {
         Box::pin(async move { Ok(versions::remove(self.shared(), &removal).await?) })
     }
 
-    fn replace_views(&self, replacement: Replacement) -> BoxFuture<'_, Result<bool, StoreError>> {
+    fn replace_views(
+        &self,
+        replacement: Replacement,
+    ) -> BoxFuture<'_, Result<ReplacementOutcome, StoreError>> {
         Box::pin(async move { Ok(replacement::replace(self.shared(), &replacement).await?) })
     }
 }

@@ -1,6 +1,6 @@
 use cqrs_core::store::{
-    BoxFuture, ProjectionVersion, Replacement, StoreError, VersionChange, VersionRemoval,
-    VersionStore,
+    BoxFuture, ProjectionVersion, Replacement, ReplacementOutcome, StoreError, VersionChange,
+    VersionRemoval, VersionStore,
 };
 
 use crate::Sqlite;
@@ -27,7 +27,10 @@ impl VersionStore for Sqlite {
         self.in_writer(move |conn| versions::remove(conn, &locks, &removal))
     }
 
-    fn replace_views(&self, replacement: Replacement) -> BoxFuture<'_, Result<bool, StoreError>> {
+    fn replace_views(
+        &self,
+        replacement: Replacement,
+    ) -> BoxFuture<'_, Result<ReplacementOutcome, StoreError>> {
         self.in_writer(move |conn| versions::replace_views(conn, &replacement))
     }
 }

@@ -28,7 +28,7 @@ use crate::registry::Registry;
 use crate::source::Source;
 use crate::store::{EventLog, ModelSchema, ProjectionVersion, Store, StoreError, ViewStore};
 use crate::subscription::{
-    self, Coordinator, Crew, Follower, Following, Phase, Progress, RunWorker, Tasks, unless,
+    self, Coordinator, Crew, Follower, Following, Progress, RunWorker, Tasks, unless,
 };
 use crate::trace;
 use crate::upcast::upcast;
@@ -658,10 +658,6 @@ fn note_catch_ups(dispatcher: &Dispatcher, projections: usize, roles: &[Role], t
 
 /// Notes when a projection has caught up.
 async fn catch_up(dispatcher: Dispatcher, place: usize) {
-    let mut phases = dispatcher.inner.lifecycle.watch();
-    let shut_down = async {
-        // An error would mean that the sender is gone, but the dispatcher has it.
-        let _ = phases.wait_for(|phase| *phase != Phase::Running).await;
-    };
-    let _ = unless(shut_down, dispatcher.inner.catch_up(place)).await;
+    let inner = &dispatcher.inner;
+    let _ = unless(inner.lifecycle.draining(), inner.catch_up(place)).await;
 }

@@ -181,6 +181,13 @@ impl Lifecycle {
         matches!(self.queries_of.load(Ordering::SeqCst), REACTIONS | NOBODY)
     }
 
+    /// Waits until a shutdown begins.
+    pub(super) async fn draining(&self) {
+        let mut phase = self.watch();
+        // An error would mean that the sender is gone, but `self` has it.
+        let _ = phase.wait_for(|phase| *phase != Phase::Running).await;
+    }
+
     /// Watches a task: its end before a shutdown is noted, when the guard is dropped.
     pub(super) fn task(&self, name: &'static str) -> TaskGuard<'_> {
         TaskGuard {

@@ -8,6 +8,7 @@ mod comparison;
 mod execute;
 mod execute_and_wait;
 mod handler_slots;
+mod head_race;
 mod health;
 mod inner;
 mod lifecycle;

@@ -1,12 +1,14 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use super::Inner;
 use super::subscriptions::Subscriptions;
 use super::view_rebuild::{ViewRebuild, ViewsAgain};
 use crate::error::{OperationError, RebuildProgress};
-use crate::subscription::{Build, Progress, SubscriptionState};
+use crate::subscription::{Build, Progress, SubscriptionState, unless};
 
 /// Maximum time between two looks at the state of a projection that makes no progress.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -18,9 +20,10 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// The views of one that is live are built again by this process while it awaits [`next`](Self::next).
 #[must_use = "the progress is told by `next`"]
 pub struct Rebuild<'d> {
-    build: RunningBuild<'d>,
+    inner: &'d Arc<Inner>,
+    /// `None` once it is over.
+    build: Option<RunningBuild<'d>>,
     told: Option<RebuildProgress>,
-    is_over: bool,
 }
 
 /// What is built.
@@ -66,9 +69,9 @@ impl<'d> Subscriptions<'d> {
             RunningBuild::Views(Box::new(views))
         };
         Ok(Rebuild {
-            build,
+            inner: self.inner,
+            build: Some(build),
             told: None,
-            is_over: false,
         })
     }
 }
@@ -80,33 +83,28 @@ impl Rebuild<'_> {
     /// Dropping the future loses nothing, so it can be used in `select!`.
     ///
     /// # Errors
-    /// [`OperationError::Paused`] and [`OperationError::Stopped`] if its events are not handled, and
-    /// [`OperationError::Incomplete`] if a version that was never live is complete but for the events of parked ids.
+    /// [`OperationError::Paused`] and [`OperationError::Stopped`] if its events are not handled,
+    /// [`OperationError::Incomplete`] if a version that was never live is complete but for the events of parked ids,
+    /// and [`OperationError::ShutDown`] if the dispatcher is shut down before. Nothing is told after an error.
     pub async fn next(&mut self) -> Option<Result<RebuildProgress, OperationError>> {
-        if self.is_over {
-            return None;
-        }
-        let next = match &mut self.build {
-            RunningBuild::Version { progress, builds } => {
-                next_of_version(progress, builds, &mut self.told).await
+        let build = self.build.as_mut()?;
+        let work = async {
+            match build {
+                RunningBuild::Version { progress, builds } => {
+                    next_of_version(progress, builds, &mut self.told).await
+                }
+                RunningBuild::Views(views) => next_of_views(views, &mut self.told).await,
             }
-            RunningBuild::Views(views) => next_of_views(views, &mut self.told).await,
         };
-        match next {
-            Ok(Next::Progress(progress)) => Some(Ok(progress)),
-            Ok(Next::Last(progress)) => {
-                self.is_over = true;
-                Some(Ok(progress))
-            }
-            Ok(Next::Over) => {
-                self.is_over = true;
-                None
-            }
-            Err(error) => {
-                self.is_over = true;
-                Some(Err(error))
-            }
-        }
+        let next = unless(self.inner.lifecycle.draining(), work).await;
+        let told = match next.unwrap_or(Err(OperationError::ShutDown)) {
+            Ok(Next::Progress(progress)) => return Some(Ok(progress)),
+            Ok(Next::Last(progress)) => Some(Ok(progress)),
+            Ok(Next::Over) => None,
+            Err(error) => Some(Err(error)),
+        };
+        self.build = None;
+        told
     }
 }
 

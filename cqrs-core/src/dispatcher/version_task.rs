@@ -12,7 +12,7 @@ use crate::error::RebuildProgress;
 use crate::store::{
     EventLogExt, Position, ProjectionVersion, StoreError, VersionChange, VersionStep, VersionStore,
 };
-use crate::subscription::{self, Build, Coordinator, ObservingFollower, Phase, Tasks, unless};
+use crate::subscription::{self, Build, Coordinator, ObservingFollower, Tasks, unless};
 
 /// The pauses between two looks at the stored versions.
 const MIN_PAUSE: Duration = Duration::from_millis(10);
@@ -54,12 +54,8 @@ impl VersionTask {
 
     /// Runs until the program's version answers, or a shutdown begins.
     pub(super) async fn run(mut self) {
-        let mut phases = self.dispatcher.inner.lifecycle.watch();
-        let shut_down = async {
-            // An error would mean that the sender is gone, but the dispatcher has it.
-            let _ = phases.wait_for(|phase| *phase != Phase::Running).await;
-        };
-        let _ = unless(shut_down, self.follow()).await;
+        let inner = self.dispatcher.inner.clone();
+        let _ = unless(inner.lifecycle.draining(), self.follow()).await;
     }
 
     async fn follow(&mut self) {

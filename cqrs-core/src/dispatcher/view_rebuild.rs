@@ -2,18 +2,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Inner;
+use super::head_race::HeadRace;
 use super::stored_shards::{reached, stopped};
 use super::subscriptions::Subscriptions;
-use super::version_task::{NEARLY_COMPLETE, Rate};
+use super::version_task::Rate;
 use super::versions::StoredVersions;
 use crate::error::{OperationError, RebuildProgress};
 use crate::handler::rebuilt_table_of;
 use crate::store::{
-    Attendance, Division, EventLogExt, ModelSchema, Position, Replacement, ShardState, ShardStore,
-    Slices, StoreError, WorkerId,
+    Division, EventLogExt, ModelSchema, Position, Replacement, ReplacementOutcome, ShardState,
+    ShardStore, Slices, StoreError,
 };
 use crate::subscription::{
     self, Coordinator, Following, Progress, RunWorker, Tasks, rebuilt_subscription,
@@ -23,14 +24,10 @@ use crate::wiring::{Models, PlannedModel, PlannedProjection};
 /// Maximum time of a look at how far the views are.
 const LOOK_TIME: Duration = Duration::from_millis(250);
 
-/// Pause after which complete views are looked at again, because those that queries see were further.
-const RETRY_PAUSE: Duration = Duration::from_millis(5);
-
-/// Number of lost races to the head after which the version is to stand still.
-const MAX_LOST_RACES: u32 = 16;
-
-/// Time for which the version stands still at most: the first time, and twice as long each time after it.
-const FIRST_STANDSTILL: Duration = Duration::from_millis(500);
+/// Pause after an attempt to replace tables that are in use: the first time, and twice as long each time after it, up to
+/// the maximum. Queries wait during an attempt to lock the tables.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// The views of a live version that are built again beside it, by a subscription of its own and into tables of
 /// its own, and then put in their place.
@@ -40,6 +37,7 @@ const FIRST_STANDSTILL: Duration = Duration::from_millis(500);
 pub(super) struct ViewRebuild<'d> {
     inner: &'d Arc<Inner>,
     versions: StoredVersions<'d>,
+    shards: &'d dyn ShardStore,
     progress: Progress,
     /// Without the positions.
     replacement: Replacement,
@@ -48,22 +46,18 @@ pub(super) struct ViewRebuild<'d> {
     furthest: Position,
     /// Those of the tables that are built.
     schemas: Vec<ModelSchema>,
-    /// Number of looks at views that were nearly complete, and further than at the look before.
-    lost_races: u32,
-    /// How far they were at the last look.
-    seen: Position,
-    standstill: Standstill,
+    race: HeadRace,
+    attempts: AttemptTimes,
     /// Ends the workers on drop.
     _tasks: Arc<Tasks>,
 }
 
-/// An owner of the shards of a version that handles no event, so that the version is no further when its views
-/// are. Like the lease of any owner, it ends by itself.
-struct Standstill {
-    worker: WorkerId,
-    /// The time of the next one.
-    lease: Duration,
-    until: Option<Instant>,
+/// The attempts to put the views in the place of the former ones.
+struct AttemptTimes {
+    /// Time of the next one.
+    next: Instant,
+    /// Pause after it, if the tables are in use.
+    pause: Duration,
 }
 
 /// The state of the views that are built again.
@@ -91,30 +85,6 @@ impl<'d> ViewRebuild<'d> {
         }
         let own = versions.progress;
         let (name, views) = (own.name(), own.views());
-        let code = projection.blueprint().fingerprint();
-        let mut models = Models::new();
-        let mut replacement = Replacement {
-            subscription: own.subscription().to_owned(),
-            rebuilt: rebuilt_subscription(name, versions.version, code),
-            models: Vec::new(),
-            reached: BTreeMap::new(),
-        };
-        for model in projection.models() {
-            let present = model.schema(name, versions.version);
-            let rebuilt = ModelSchema {
-                table: rebuilt_table_of(name, versions.version, model.name, code),
-                ..present.clone()
-            };
-            replacement.models.push((present, rebuilt.table.clone()));
-            let schema = Arc::new(rebuilt);
-            models.insert(
-                model.id,
-                PlannedModel {
-                    projection: place,
-                    schema,
-                },
-            );
-        }
         let not_offered = || OperationError::NotOffered { name };
         let shards = views.view_capabilities().shards.ok_or_else(not_offered)?;
         // They could not be compared with shards by another tag.
@@ -122,6 +92,7 @@ impl<'d> ViewRebuild<'d> {
         stored.read().await?;
         let mut coordinator =
             Coordinator::new(views.clone(), inner.limits.lease).ok_or_else(not_offered)?;
+        let (replacement, models) = plan(&versions, &projection, place);
         let planned = models.values();
         let schemas: Vec<_> = planned
             .map(|model| ModelSchema::clone(&model.schema))
@@ -129,6 +100,10 @@ impl<'d> ViewRebuild<'d> {
         views.prepare(schemas.clone()).await?;
         divide_as(shards, &replacement, own.partition()).await?;
         let begun = shards.shards(replacement.rebuilt.clone()).await?;
+        // The event at which an earlier one has stopped is tried again: what it failed with may be repaired.
+        for state in begun.iter().filter(|state| state.halt.is_some()) {
+            shards.resume(state.shard.clone(), false).await?;
+        }
         let following = Following::new(inner.limits.retry_for, inner.limits.stuck_after);
         let (crew, folds) = subscription::rebuilt(
             &projection,
@@ -152,17 +127,16 @@ impl<'d> ViewRebuild<'d> {
         Ok(Self {
             inner,
             versions,
+            shards,
             progress,
             replacement,
             rate: Rate::default(),
             furthest: least(&begun),
             schemas,
-            lost_races: 0,
-            seen: Position::START,
-            standstill: Standstill {
-                worker: WorkerId::new(),
-                lease: FIRST_STANDSTILL,
-                until: None,
+            race: HeadRace::new(),
+            attempts: AttemptTimes {
+                next: Instant::now(),
+                pause: FIRST_PAUSE,
             },
             _tasks: tasks,
         })
@@ -172,7 +146,9 @@ impl<'d> ViewRebuild<'d> {
     pub(super) async fn look(&mut self) -> Result<ViewsAgain, OperationError> {
         let head = self.inner.log.head().await?;
         let is_at_head = self.progress.wait_for(head, LOOK_TIME).await.is_ok();
-        let rebuilt = self.shards(&self.replacement.rebuilt).await?;
+        // Before they are read, so that no move is missed in between.
+        let moves = self.progress.moves();
+        let rebuilt = self.stored(&self.replacement.rebuilt).await?;
         let stored = least(&rebuilt);
         // There is nothing to fold, or another process was faster.
         if head == Position::START || stored < self.furthest {
@@ -190,13 +166,24 @@ impl<'d> ViewRebuild<'d> {
                 error: error.to_owned(),
             });
         }
-        if is_at_head || self.standstill.lasts() {
-            if self.replace(&rebuilt, head).await? {
-                return self.replaced().await;
+        let pause = self.attempts.next.duration_since(Instant::now());
+        if pause > Duration::ZERO {
+            sleep(pause.min(LOOK_TIME)).await;
+        } else {
+            if is_at_head || self.race.is_held() {
+                match self.replace(&rebuilt, head).await? {
+                    ReplacementOutcome::Replaced => return self.replaced().await,
+                    ReplacementOutcome::InUse => self.postpone().await?,
+                    // Those of the version are further.
+                    ReplacementOutcome::Refused => {
+                        let _ = timeout(LOOK_TIME, self.progress.moved_since(moves)).await;
+                    }
+                }
             }
-            sleep(RETRY_PAUSE).await;
+            let at = (self.progress.position(), head);
+            let subscription = &self.replacement.subscription;
+            self.race.lost(at, self.shards, subscription).await?;
         }
-        self.race(head).await?;
         let position = self.progress.position();
         let rate = self.rate.at(position);
         let head = self.inner.log.heads().position().max(head);
@@ -206,15 +193,20 @@ impl<'d> ViewRebuild<'d> {
     }
 
     /// Has this process claim the shards of the version, as they are stored now.
-    async fn replaced(&self) -> Result<ViewsAgain, OperationError> {
-        if self.standstill.until.is_some() {
-            let shards = self.progress.views().view_capabilities().shards;
-            if let Some(shards) = shards {
-                shards.leave(self.standstill.worker).await?;
-            }
-        }
+    async fn replaced(&mut self) -> Result<ViewsAgain, OperationError> {
+        self.race.end(self.shards).await?;
         self.versions.progress.doubt();
         Ok(ViewsAgain::Replaced)
+    }
+
+    /// Waits for those who use the tables. The version need not stand still meanwhile.
+    async fn postpone(&mut self) -> Result<(), OperationError> {
+        self.attempts.next = Instant::now() + self.attempts.pause;
+        self.attempts.pause = MAX_PAUSE.min(self.attempts.pause * 2);
+        if self.race.end(self.shards).await? {
+            self.versions.progress.doubt();
+        }
+        Ok(())
     }
 
     /// Puts the views in the place of the former ones, if they are not behind these.
@@ -222,11 +214,8 @@ impl<'d> ViewRebuild<'d> {
         &mut self,
         rebuilt: &[ShardState],
         head: Position,
-    ) -> Result<bool, OperationError> {
+    ) -> Result<ReplacementOutcome, OperationError> {
         let progress = &self.progress;
-        let Some(shards) = progress.views().view_capabilities().shards else {
-            return Ok(false);
-        };
         let known = &self.replacement.reached;
         let states: Vec<_> = rebuilt
             .iter()
@@ -237,78 +226,59 @@ impl<'d> ViewRebuild<'d> {
             })
             .collect();
         let events = (progress.query(), progress.partition());
-        let to = reached((&*self.inner.log, shards), events, &states, head).await?;
+        let to = reached((&*self.inner.log, self.shards), events, &states, head).await?;
         let of_shards = rebuilt.iter().zip(to);
         self.replacement.reached = of_shards
             .map(|(state, to)| (state.shard.clone(), (state.position(), to)))
             .collect();
         // Without locks first, which others would wait for.
-        let present = self.shards(&self.replacement.subscription).await?;
-        if self.replacement.apply(&present, rebuilt).is_some() {
-            // Those of an operator's division of the version.
-            if divide_as(shards, &self.replacement, progress.partition()).await? {
-                progress.doubt();
-                return Ok(false);
-            }
-            let replacement = self.replacement.clone();
-            return Ok(self.versions.store.replace_views(replacement).await?);
+        let present = self.stored(&self.replacement.subscription).await?;
+        if self.replacement.apply(&present, rebuilt).is_none() {
+            return Ok(ReplacementOutcome::Refused);
         }
-        Ok(false)
+        // Those of an operator's division of the version.
+        if divide_as(self.shards, &self.replacement, progress.partition()).await? {
+            progress.doubt();
+            return Ok(ReplacementOutcome::Refused);
+        }
+        let replacement = self.replacement.clone();
+        Ok(self.versions.store.replace_views(replacement).await?)
     }
 
-    /// Counts the races to the head of the log that were lost. When it is enough, the version stands still, so that
-    /// its views are not ahead for ever. Views that do not get further, because an event fails, do not race.
-    async fn race(&mut self, head: Position) -> Result<(), OperationError> {
-        let position = self.progress.position();
-        let is_racing = position > self.seen && head.since(position) <= NEARLY_COMPLETE;
-        self.seen = position;
-        if !is_racing || self.standstill.lasts() {
-            return Ok(());
-        }
-        self.lost_races += 1;
-        if self.lost_races.is_multiple_of(MAX_LOST_RACES)
-            && let Some(shards) = self.progress.views().view_capabilities().shards
-        {
-            let subscription = self.replacement.subscription.clone();
-            self.standstill.begin(shards, subscription).await?;
-        }
-        Ok(())
-    }
-
-    async fn shards(&self, subscription: &str) -> Result<Vec<ShardState>, OperationError> {
-        match self.progress.views().view_capabilities().shards {
-            Some(shards) => Ok(shards.shards(subscription.to_owned()).await?),
-            None => Ok(Vec::new()),
-        }
+    async fn stored(&self, subscription: &str) -> Result<Vec<ShardState>, StoreError> {
+        self.shards.shards(subscription.to_owned()).await
     }
 }
 
-impl Standstill {
-    /// Whether it was begun, and is not over.
-    fn lasts(&self) -> bool {
-        self.until.is_some_and(|until| Instant::now() < until)
-    }
-
-    /// Takes all shards from their owners, unless they are halted.
-    async fn begin(
-        &mut self,
-        shards: &dyn ShardStore,
-        subscription: String,
-    ) -> Result<(), StoreError> {
-        let until = Instant::now() + self.lease;
-        let attendance = Attendance {
-            worker: self.worker,
-            subscriptions: vec![subscription.clone()],
-            lease: self.lease,
+/// The replacement of the views of a version, and the read models that are built for it.
+fn plan(
+    versions: &StoredVersions<'_>,
+    projection: &PlannedProjection,
+    place: usize,
+) -> (Replacement, Models) {
+    let (name, version) = (versions.progress.name(), versions.version);
+    let code = projection.blueprint().fingerprint();
+    let mut models = Models::new();
+    let mut replacement = Replacement {
+        subscription: versions.progress.subscription().to_owned(),
+        rebuilt: rebuilt_subscription(name, version, code),
+        models: Vec::new(),
+        reached: BTreeMap::new(),
+    };
+    for model in projection.models() {
+        let present = model.schema(name, version);
+        let rebuilt = ModelSchema {
+            table: rebuilt_table_of(name, version, model.name, code),
+            ..present.clone()
         };
-        shards.attend(attendance).await?;
-        if shards.seize(self.worker, subscription).await? {
-            self.until = Some(until);
-            self.lease *= 2;
-            return Ok(());
-        }
-        shards.leave(self.worker).await
+        replacement.models.push((present, rebuilt.table.clone()));
+        let planned = PlannedModel {
+            projection: place,
+            schema: Arc::new(rebuilt),
+        };
+        models.insert(model.id, planned);
     }
+    (replacement, models)
 }
 
 /// The position up to which all of these are handled.

@@ -208,6 +208,9 @@ pub enum OperationError {
         /// Those that own its shards now. Others may be ready to take over.
         owners: Vec<WorkerId>,
     },
+    /// The dispatcher was shut down meanwhile.
+    #[error("the dispatcher was shut down")]
+    ShutDown,
     /// A store failed. A change may have been stored.
     #[error(transparent)]
     Store(#[from] StoreError),

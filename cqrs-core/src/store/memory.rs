@@ -15,10 +15,10 @@ use super::{
     Append, AppendError, Appended, Attendance, BoxFuture, Capabilities, Checkpoint, Claim,
     Division, Epoch, EventLog, EventPage, EventQuery, EventQueryItem, EventType, Halt, Heads,
     Incarnation, IndexRange, KeyRelease, Limits, ModelSchema, ParkedKey, Position,
-    ProjectionVersion, ReadRange, Recorded, Relocation, Replacement, Roster, Shard, ShardState,
-    ShardStore, SkippedEvent, SortKey, StateKey, StateStore, StoreError, StoredCommand,
-    StoredState, Tag, TypeCounts, VersionChange, VersionRemoval, VersionStore, ViewBatch,
-    ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore, WorkerId,
+    ProjectionVersion, ReadRange, Recorded, Relocation, Replacement, ReplacementOutcome, Roster,
+    Shard, ShardState, ShardStore, SkippedEvent, SortKey, StateKey, StateStore, StoreError,
+    StoredCommand, StoredState, Tag, TypeCounts, VersionChange, VersionRemoval, VersionStore,
+    ViewBatch, ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore, WorkerId,
 };
 use crate::CommandId;
 
@@ -344,9 +344,12 @@ impl VersionStore for Memory {
         Box::pin(std::future::ready(Ok(is_removed)))
     }
 
-    fn replace_views(&self, replacement: Replacement) -> BoxFuture<'_, Result<bool, StoreError>> {
-        let is_replaced = self.lock().replace_views(&replacement);
-        Box::pin(std::future::ready(Ok(is_replaced)))
+    fn replace_views(
+        &self,
+        replacement: Replacement,
+    ) -> BoxFuture<'_, Result<ReplacementOutcome, StoreError>> {
+        let outcome = self.lock().replace_views(&replacement);
+        Box::pin(std::future::ready(Ok(outcome)))
     }
 }
 
@@ -372,15 +375,15 @@ impl Data {
         true
     }
 
-    fn replace_views(&mut self, replacement: &Replacement) -> bool {
+    fn replace_views(&mut self, replacement: &Replacement) -> ReplacementOutcome {
         if !self.shards.replace(replacement) {
-            return false;
+            return ReplacementOutcome::Refused;
         }
         for (model, rebuilt) in &replacement.models {
             let views = self.views.remove(rebuilt).unwrap_or_default();
             self.views.insert(model.table.clone(), views);
         }
-        true
+        ReplacementOutcome::Replaced
     }
 
     fn head(&self) -> Position {

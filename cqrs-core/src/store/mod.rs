@@ -69,7 +69,7 @@ pub use page::{EventPage, ReadRange};
 pub use parked::{KeyRelease, ParkedChange, ParkedKey};
 pub use position::Position;
 pub use recorded::{EventData, Metadata, Recorded};
-pub use replacement::Replacement;
+pub use replacement::{Replacement, ReplacementOutcome};
 pub use shards::{Attendance, Claim, Epoch, Roster, Shard, ShardState, ShardStore, WorkerId};
 pub use slices::Slices;
 pub use sort_key::SortKey;

@@ -19,6 +19,17 @@ pub struct Replacement {
     pub reached: BTreeMap<Shard, (Position, Position)>,
 }
 
+/// What has become of a [`Replacement`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplacementOutcome {
+    /// The views are in the place of the former ones.
+    Replaced,
+    /// [`Replacement::apply`] does not allow it, so nothing was changed.
+    Refused,
+    /// Others use the tables, so nothing was changed. Everybody else may have waited for the attempt.
+    InUse,
+}
+
 impl Replacement {
     /// The shards of the version afterwards: those that were built again, with higher epochs than all shards
     /// before, so that no former owner can write. They are paused if the version was.

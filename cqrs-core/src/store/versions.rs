@@ -1,6 +1,9 @@
 use std::collections::BTreeSet;
 
-use super::{Blueprint, BoxFuture, EventQuery, EventQueryItem, EventType, Replacement, StoreError};
+use super::{
+    Blueprint, BoxFuture, EventQuery, EventQueryItem, EventType, Replacement, ReplacementOutcome,
+    StoreError,
+};
 use crate::Timestamp;
 
 /// The versions of projections: which there are, what they were built by, and which one is live.
@@ -31,9 +34,12 @@ pub trait VersionStore: Send + Sync + 'static {
 
     /// Puts views that were built again in the place of those of a version, in one step: their tables, their
     /// shards as [`Replacement::apply`] tells, and their parked keys. Drops the former tables, and forgets what
-    /// the subscription has done that built the views, except for the epochs of its shards. Returns `false`,
-    /// and does nothing, if `apply` is `None`, or if others have to be waited for who use the tables.
-    fn replace_views(&self, replacement: Replacement) -> BoxFuture<'_, Result<bool, StoreError>>;
+    /// the subscription has done that built the views, except for the epochs of its shards. A store that has to wait for
+    /// those who use the tables gives up after a fraction of a second, since queries may wait behind it.
+    fn replace_views(
+        &self,
+        replacement: Replacement,
+    ) -> BoxFuture<'_, Result<ReplacementOutcome, StoreError>>;
 }
 
 /// A registered version of a projection.

@@ -280,6 +280,9 @@ impl Coordinator {
         let is_halted = state.is_some_and(|state| state.halt.is_some());
         let is_outdated = self.is_outdated(shard);
         let is_kept = is_assigned || (!is_halted && !is_outdated && leased.is_unheard_of());
+        if state.is_some() {
+            progress.mark_epoch(epoch);
+        }
         match state.and_then(|state| state.owner) {
             Some(owner) if owner == self.worker => match lease.state() {
                 _ if is_kept => lease.grant(epoch),
@@ -325,6 +328,7 @@ impl Coordinator {
                 match (self.shards.get_mut(&claim.shard), epoch) {
                     (Some(leased), Some(epoch)) => {
                         leased.claimed = Some(Instant::now());
+                        leased.progress.mark_claimed(epoch);
                         leased.lease.grant(epoch);
                     }
                     _ => claimed = Claimed::Some,

@@ -50,6 +50,7 @@ impl Crew {
 
     /// Shows what no worker of this process is about to find out: nobody may handle a halted shard.
     async fn show(&self, shard: &ShardProgress, stored: &ShardState) {
+        shard.mark_epoch(stored.epoch);
         shard.mark_parked_count(stored.parked);
         if stored.halt.is_some() {
             shard.mark_halted(stored.halt.as_ref());

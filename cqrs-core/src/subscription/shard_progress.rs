@@ -11,7 +11,9 @@ use tokio::time::Instant;
 use super::info::SubscriptionInfo;
 use super::pending_event::PendingEvent;
 use super::{ShardHealth, SubscriptionState};
-use crate::store::{EventQuery, Halt, Incarnation, ParkedKey, Position, Shard, Slices, ViewStore};
+use crate::store::{
+    Epoch, EventQuery, Halt, Incarnation, ParkedKey, Position, Shard, Slices, ViewStore,
+};
 
 /// The progress of a worker. Clones share it.
 ///
@@ -69,6 +71,9 @@ struct KnownCheckpoint {
     at: Option<(Position, Incarnation)>,
     /// The hash of the parked keys. Views of a released key change without a move of the checkpoint.
     parked: u64,
+    /// The epoch of the shard in the last roster, or since this process claimed it. Views that were built again come
+    /// with another one, and may come without a move of the checkpoint.
+    epoch: Option<Epoch>,
     /// Number of times that any of these has changed, or the worker has ended.
     moves: u64,
 }
@@ -151,6 +156,24 @@ impl ShardProgress {
                 known.moves += 1;
             }
             has_moved
+        });
+    }
+
+    /// Records that this process has claimed the shard, which changes no view.
+    pub(super) fn mark_claimed(&self, epoch: Epoch) {
+        self.checkpoint.send_if_modified(|known| {
+            known.epoch = Some(epoch);
+            false
+        });
+    }
+
+    /// Records the epoch of the shard, as stored.
+    pub(super) fn mark_epoch(&self, epoch: Epoch) {
+        self.checkpoint.send_if_modified(|known| {
+            let before = known.epoch.replace(epoch);
+            let is_new = before.is_some_and(|before| before != epoch);
+            known.moves += u64::from(is_new);
+            is_new
         });
     }
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 use cqrs_conformance::ViewFixture;
 use cqrs_core::store::{
     Attendance, BoxFuture, Checkpoint, Claim, Division, Epoch, Halt, Incarnation, KeyRelease,
-    ModelSchema, ParkedChange, ParkedKey, ProjectionVersion, Relocation, Replacement, Roster,
-    Shard, ShardState, ShardStore, SkippedEvent, Slices, SortKey, StoreError, StoredView,
-    VersionChange, VersionRemoval, VersionStep, VersionStore, ViewBatch, ViewCapabilities,
-    ViewCommitError, ViewPage, ViewScan, ViewStore, WorkerId,
+    ModelSchema, ParkedChange, ParkedKey, ProjectionVersion, Relocation, Replacement,
+    ReplacementOutcome, Roster, Shard, ShardState, ShardStore, SkippedEvent, Slices, SortKey,
+    StoreError, StoredView, VersionChange, VersionRemoval, VersionStep, VersionStore, ViewBatch,
+    ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore, WorkerId,
 };
 use cqrs_core::{Memory, Position};
 
@@ -580,7 +580,10 @@ impl VersionStore for FaultyViews {
         })
     }
 
-    fn replace_views(&self, replacement: Replacement) -> BoxFuture<'_, Result<bool, StoreError>> {
+    fn replace_views(
+        &self,
+        replacement: Replacement,
+    ) -> BoxFuture<'_, Result<ReplacementOutcome, StoreError>> {
         Box::pin(async move {
             if self.fault == ViewFault::ReplacesWhatIsFurther {
                 for state in self.data.shards(replacement.subscription.clone()).await? {

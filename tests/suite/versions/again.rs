@@ -3,8 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cqrs_core::app::Rebuild;
+use cqrs_core::app::{Rebuild, Role};
 use cqrs_core::{Dispatcher, Position};
+use futures_util::future::{join, join_all};
+use tokio::time::timeout;
 
 use super::programs::points::Score;
 use super::programs::{NAME, beside, first, points, repaired};
@@ -89,7 +91,7 @@ async fn two_rebuilds_at_once_come_to_their_end() {
             divided.expect("it has a partition");
             let both = [(&app, &other), (&other, &app)];
             let rebuilds = both.map(|(app, other)| rebuild(app, other, [1, 7]));
-            futures_util::future::join_all(rebuilds).await;
+            join_all(rebuilds).await;
         }
         let all = app.query(repaired::AllPoints {}).await.expect("answers");
         assert_eq!(all.iter().map(|(_, points)| points).sum::<u64>(), 20 * 7);
@@ -121,11 +123,11 @@ async fn the_views_of_many_busy_shards_are_built_again() {
         });
         let rebuilding = async {
             let rebuild = rebuild(&other, &app, [1, 7]);
-            let in_time = tokio::time::timeout(2 * LIMIT, rebuild).await;
+            let in_time = timeout(2 * LIMIT, rebuild).await;
             is_over.store(true, Ordering::SeqCst);
             in_time.expect("it ends while events are recorded");
         };
-        let (scored, ()) = tokio::join!(futures_util::future::join_all(scoring), rebuilding);
+        let (scored, ()) = tokio::join!(join_all(scoring), rebuilding);
         let last = score(&app, 0).await;
         for app in [&app, &other] {
             let all = app.query(repaired::AllPoints {});
@@ -202,5 +204,31 @@ async fn nothing_is_lost_that_is_recorded_while_views_are_built_again() {
             assert_eq!(answer.expect("answers"), (scored + 2) * 7);
         }
     })
+    .await;
+}
+
+/// Nothing is recorded meanwhile, so no checkpoint moves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_tells_of_views_that_were_built_again() {
+    // On the heap, since it is large.
+    Box::pin(on_each_twice(points::module(), async |[one, _]| {
+        let [app, other] = repaired(one).await;
+        // This one handles no events.
+        let web = beside(&app, repaired::module()).roles([Role::Queries]);
+        let web = web.build().await.expect("builds");
+        let apps = [&app, &other, &web];
+        let mut watches = apps.map(|app| app.watch(repaired::PointsOf { player: 3 }));
+        for watch in &mut watches {
+            let answer = watch.next().await.expect("goes on").expect("answers");
+            assert_eq!(answer.output, 1);
+        }
+        let answers = watches.map(async |mut watch| {
+            let answer = timeout(LIMIT, watch.next()).await.expect("in time");
+            answer.expect("goes on").expect("answers").output
+        });
+        let rebuild = app.subscriptions().rebuild(NAME).await.expect("begins");
+        let (answers, ()) = join(join_all(answers), finish(rebuild)).await;
+        assert_eq!(answers, [7, 7, 7]);
+    }))
     .await;
 }

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cqrs_core::store::{
-    Claim, Epoch, Halt, HaltKind, ModelSchema, ParkedChange, Replacement, Shard, ShardStore,
-    VersionStore, ViewBatch, ViewCommitError, ViewStore, WorkerId,
+    Claim, Epoch, Halt, HaltKind, ModelSchema, ParkedChange, Replacement, ReplacementOutcome,
+    Shard, ShardStore, VersionStore, ViewBatch, ViewCommitError, ViewStore, WorkerId,
 };
 
 use cqrs_core::{Position, Timestamp};
@@ -192,5 +192,5 @@ fn replacement(
 
 async fn replace(versions: &dyn VersionStore, replacement: Replacement) -> bool {
     let replaced = versions.replace_views(replacement).await;
-    replaced.expect("views can be replaced")
+    replaced.expect("views can be replaced") == ReplacementOutcome::Replaced
 }

@@ -1,4 +1,4 @@
-use cqrs_core::store::{ModelSchema, Replacement, ShardState};
+use cqrs_core::store::{ModelSchema, Replacement, ReplacementOutcome, ShardState};
 
 use super::division::insert_shards;
 use super::models::DELETE_MODEL;
@@ -16,16 +16,23 @@ use crate::transaction::pooled::PooledTransaction;
 /// transaction gives way and not another one. Queries wait as long, behind this wait for a table.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = 200";
 
-/// Puts views that were built again in the place of those of a version. Returns `false` if somebody else uses the
-/// tables.
-pub(crate) async fn replace(shared: &Shared, replacement: &Replacement) -> Result<bool, Fault> {
+/// Puts views that were built again in the place of those of a version.
+pub(crate) async fn replace(
+    shared: &Shared,
+    replacement: &Replacement,
+) -> Result<ReplacementOutcome, Fault> {
     match attempt_to(shared, replacement).await {
-        Err(fault) if matches!(fault.kind(), Kind::Duplicate | Kind::Contention) => Ok(false),
+        Err(fault) if fault.kind() == Kind::Contention => Ok(ReplacementOutcome::InUse),
+        // The subscription has other shards by now.
+        Err(fault) if fault.kind() == Kind::Duplicate => Ok(ReplacementOutcome::Refused),
         outcome => outcome,
     }
 }
 
-async fn attempt_to(shared: &Shared, replacement: &Replacement) -> Result<bool, Fault> {
+async fn attempt_to(
+    shared: &Shared,
+    replacement: &Replacement,
+) -> Result<ReplacementOutcome, Fault> {
     let sql = &shared.sql;
     let Replacement {
         subscription,
@@ -44,7 +51,7 @@ async fn attempt_to(shared: &Shared, replacement: &Replacement) -> Result<bool, 
     transaction.select_one(&sql.lock_versions, &[&key]).await?;
     // Another process may have replaced them, and then there is no table to lock.
     if states(&transaction, &select, replacement).await?.is_none() {
-        return Ok(false);
+        return Ok(ReplacementOutcome::Refused);
     }
     let mut tables = Vec::with_capacity(models.len());
     for (model, name) in models {
@@ -60,7 +67,7 @@ async fn attempt_to(shared: &Shared, replacement: &Replacement) -> Result<bool, 
         tables.push((present, again));
     }
     let Some((former, replaced)) = states(&transaction, &lock, replacement).await? else {
-        return Ok(false);
+        return Ok(ReplacementOutcome::Refused);
     };
     insert_shards(&transaction, sql, (subscription, former), replaced).await?;
     for (statement, params) in [
@@ -81,7 +88,7 @@ async fn attempt_to(shared: &Shared, replacement: &Replacement) -> Result<bool, 
         transaction.execute(&delete_model, &[&name]).await?;
     }
     transaction.commit().await?;
-    Ok(true)
+    Ok(ReplacementOutcome::Replaced)
 }
 
 /// The number of shards that are to be replaced, and those to put in their place. `None` if that is not allowed.

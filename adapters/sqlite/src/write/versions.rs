@@ -1,6 +1,6 @@
 use cqrs_core::Timestamp;
 use cqrs_core::store::{
-    ModelSchema, ProjectionVersion, Replacement, VersionChange, VersionRemoval,
+    ModelSchema, ProjectionVersion, Replacement, ReplacementOutcome, VersionChange, VersionRemoval,
 };
 use cqrs_kit::blueprints;
 use rusqlite::Connection;
@@ -77,7 +77,10 @@ pub(crate) fn remove(
     Ok(true)
 }
 
-pub(crate) fn replace_views(conn: &Connection, replacement: &Replacement) -> Result<bool, Fault> {
+pub(crate) fn replace_views(
+    conn: &Connection,
+    replacement: &Replacement,
+) -> Result<ReplacementOutcome, Fault> {
     let Replacement {
         subscription,
         rebuilt,
@@ -86,7 +89,7 @@ pub(crate) fn replace_views(conn: &Connection, replacement: &Replacement) -> Res
     } = replacement;
     let present = shards(conn, &[subscription])?;
     let Some(replaced) = replacement.apply(&present, &shards(conn, &[rebuilt])?) else {
-        return Ok(false);
+        return Ok(ReplacementOutcome::Refused);
     };
     put_shards(conn, subscription, replaced)?;
     conn.prepare_cached(sql::FORGET_PARKED)?
@@ -105,7 +108,7 @@ pub(crate) fn replace_views(conn: &Connection, replacement: &Replacement) -> Res
         conn.execute_batch(&dialect::replace(&present?, &again?))?;
         conn.prepare_cached(sql::DELETE_MODEL)?.execute([name])?;
     }
-    Ok(true)
+    Ok(ReplacementOutcome::Replaced)
 }
 
 fn replace(
