@@ -229,13 +229,8 @@ impl ShardProgress {
 
     /// Records that another process handles the events, and has done so up to `position`.
     pub(super) fn mark_standby(&self, position: Position, incarnation: Incarnation) {
-        if !self.state.borrow().is_ended() {
-            self.state.send_if_modified(|state| {
-                state.is_parked_current = false;
-                false
-            });
-            self.mark(position, incarnation, SubscriptionState::Standby);
-        }
+        self.state
+            .send_if_modified(|state| state.stand_by(position, incarnation));
     }
 
     /// Records that a read of the stored checkpoint begins, and returns its number.
@@ -260,7 +255,11 @@ impl ShardProgress {
 
     /// Records that this process no longer handles the events.
     pub(super) fn mark_left(&self) {
-        self.mark_standby(self.position(), self.view_incarnation());
+        // In one step: the worker may move the position meanwhile, and it must not go back.
+        self.state.send_if_modified(|state| {
+            let position = self.position_in(state);
+            state.stand_by(position, self.view_incarnation())
+        });
     }
 
     /// Records whether a process handles the shard, as this one observes. Without one for this time,
@@ -495,26 +494,44 @@ impl ShardProgress {
     }
 
     fn mark(&self, position: Position, incarnation: Incarnation, status: SubscriptionState) {
-        // After a commit, the position is known already. Every query that waits would look at it again.
-        self.state.send_if_modified(|state| {
-            let is_new = (state.position, state.incarnation) != (position, incarnation)
-                || state.status != status;
-            // What another process handles may still wait.
-            state.pending = state
-                .pending
-                .filter(|_| status == SubscriptionState::Standby)
-                .map(|pending| pending.at(position));
-            if is_new {
-                state.position = position;
-                state.incarnation = incarnation;
-                state.status = status;
-            }
-            is_new
-        });
+        self.state
+            .send_if_modified(|state| state.reach(position, incarnation, status));
     }
 }
 
 impl ProgressState {
+    /// Another process handles the events, and has done so up to `position`. Returns whether that is new.
+    fn stand_by(&mut self, position: Position, incarnation: Incarnation) -> bool {
+        if self.is_ended() {
+            return false;
+        }
+        self.is_parked_current = false;
+        self.reach(position, incarnation, SubscriptionState::Standby)
+    }
+
+    /// Returns whether that is new: after a commit, the position is known already, and every query that waits would
+    /// look at it again.
+    fn reach(
+        &mut self,
+        position: Position,
+        incarnation: Incarnation,
+        status: SubscriptionState,
+    ) -> bool {
+        let is_new =
+            (self.position, self.incarnation) != (position, incarnation) || self.status != status;
+        // What another process handles may still wait.
+        self.pending = self
+            .pending
+            .filter(|_| status == SubscriptionState::Standby)
+            .map(|pending| pending.at(position));
+        if is_new {
+            self.position = position;
+            self.incarnation = incarnation;
+            self.status = status;
+        }
+        is_new
+    }
+
     /// Returns whether the halt is a new one.
     fn halt_for(&mut self, halt: Option<&Halt>) -> bool {
         self.halts += 1;
@@ -540,6 +557,7 @@ impl ProgressState {
 mod tests {
     use std::future::poll_fn;
     use std::pin::{Pin, pin};
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::task::Poll;
 
     use super::*;
@@ -584,6 +602,30 @@ mod tests {
             assert!(outcome.is_err(), "nobody works");
         }
         changing.await.expect("no panic");
+    }
+
+    /// The coordinator finds that another process has the shard, while the worker finds how far that is.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_position_does_not_go_back_when_a_shard_is_given_up() {
+        let progress = ShardProgress::new(Arc::new(info()), Slices::ALL);
+        let left = progress.clone();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let leaving = tokio::task::spawn_blocking({
+            let is_over = is_over.clone();
+            move || {
+                while !is_over.load(Ordering::SeqCst) {
+                    left.mark_left();
+                }
+            }
+        });
+        let mut behind = 0;
+        for position in 1..200_000 {
+            progress.mark_standby(Position::new(position), Incarnation::default());
+            behind += u32::from(progress.position() < Position::new(position));
+        }
+        is_over.store(true, Ordering::SeqCst);
+        leaving.await.expect("no panic");
+        assert_eq!(behind, 0);
     }
 
     #[test]

@@ -146,7 +146,13 @@ impl<'w> Standby<'w> {
             Some(checkpoint) if self.is_verified() => checkpoint.position,
             _ => self.read().await?,
         };
-        progress.mark_standby(position, incarnation);
+        // The log may have been read further from there.
+        let reached = if position == self.empty.from {
+            position.max(self.empty.up_to)
+        } else {
+            position
+        };
+        progress.mark_standby(reached, incarnation);
         progress.mark_checkpoint(position, incarnation);
         Ok(())
     }
