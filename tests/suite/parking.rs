@@ -251,9 +251,6 @@ async fn a_failing_key_is_parked_and_released_and_the_others_go_on() {
             apps[1].subscriptions().release_all("reserving").await.ok(),
             Some(1)
         );
-        for name in ["carts", "reserving"] {
-            until_parked(&apps[0], name, 0).await;
-        }
         until_well(&apps).await;
         for app in &apps {
             let found = app.query(FindCart { cart: BAD }).after(&later).await;

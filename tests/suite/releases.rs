@@ -8,7 +8,7 @@ use cqrs_core::prelude::*;
 use cqrs_core::{Bookmark, Memory, Position};
 use tokio::time::timeout;
 
-use crate::support::parked::{until_parked, until_parked_at};
+use crate::support::parked::{parked, until_parked_at};
 use crate::support::stores::on_each_twice;
 
 /// Jars into which coins are put.
@@ -148,6 +148,15 @@ use scales::{HEAVY, IS_WEIGHED, Weighed};
 /// Time that no test needs.
 const LONG: Duration = Duration::from_secs(60);
 
+/// Time in which nothing is to happen.
+const SHORT: Duration = Duration::from_millis(100);
+
+/// Waits until the events of released ids are handled, and none is parked any more.
+async fn none_is_parked(app: &Dispatcher, name: &str) {
+    app.wait_until_idle(LONG).await.expect("comes to rest");
+    assert_eq!(parked(app, name).await, []);
+}
+
 async fn build(builders: [Builder; 2]) -> [Dispatcher; 2] {
     let [first, second] = builders.map(|it| it.retry_for(Duration::from_millis(1)));
     [
@@ -215,7 +224,7 @@ async fn what_a_release_has_handled_before_it_failed_is_not_handled_again() {
             .release("jars", BAD)
             .await
             .expect("is released");
-        until_parked(&apps[0], "jars", 0).await;
+        none_is_parked(&apps[0], "jars").await;
         subscriptions.retry("jars").await.expect("begins again");
         let last = put(&apps[0], &[(BAD, 5)]).await;
         for app in &apps {
@@ -254,8 +263,12 @@ async fn what_a_release_has_handled_before_it_was_interrupted_is_not_handled_aga
         let weighed = is_weighed.wait_for(|it| *it);
         drop(timeout(LONG, weighed).await.expect("in time"));
         subscriptions.retry("scales").await.expect("begins again");
+        for app in &apps {
+            let idle = timeout(SHORT, app.wait_until_idle(LONG)).await;
+            assert!(idle.is_err(), "events of a released id wait");
+        }
         HEAVY.send_replace(None);
-        until_parked(&apps[0], "scales", 0).await;
+        none_is_parked(&apps[0], "scales").await;
         let last = put(&apps[0], &[(BAD, COINS + 1)]).await;
         let found = apps[1].query(Weighed { jar: BAD }).after(&last).await;
         assert_eq!(found.ok(), Some((1..=COINS + 1).collect()));
@@ -290,7 +303,7 @@ async fn an_event_that_fails_in_a_release_can_be_skipped() {
             let skipped = subscriptions.skip("jars", at(place), "a button").await;
             skipped.expect("is skipped");
         }
-        until_parked(&apps[0], "jars", 0).await;
+        none_is_parked(&apps[0], "jars").await;
         let last = put(&apps[0], &[(BAD, 5)]).await;
         for app in &apps {
             let found = app.query(Coins { jar: BAD }).after(&last).await;
@@ -330,7 +343,7 @@ async fn an_event_that_is_not_left_out_is_not_skipped() {
         let listed = subscriptions.skipped("jars").await.expect("is read");
         assert_eq!(listed.len(), 1, "{listed:?}");
         subscriptions.resume("jars").await.expect("goes on");
-        until_parked(&apps[0], "jars", 0).await;
+        none_is_parked(&apps[0], "jars").await;
         assert_eq!(coins(&apps[0], BAD).await, [2]);
         false_coins().remove(&BAD);
     })

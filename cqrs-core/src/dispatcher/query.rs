@@ -331,25 +331,14 @@ impl Inner {
             return Ok(Reached { known, position });
         }
         let why = "what queries read from has not replicated it yet".to_owned();
-        let behind = match projections.last() {
-            Some(last) => last.behind(wanted.position(), max_wait),
+        let (of, at) = match projections.last() {
+            Some(last) => ((last.kind().as_str(), last.name()), last.position()),
             // The handler reads tables with SQL that no projection writes.
-            None => NotCaughtUp {
-                kind: "replica",
-                name: "reads",
-                at: Position::START,
-                wanted: wanted.position(),
-                waited: max_wait,
-                failing: None,
-                paused: None,
-                stopped: None,
-            },
+            None => (("replica", "reads"), Position::START),
         };
         Err(QueryError::from(NotCaughtUp {
             failing: Some(why),
-            paused: None,
-            stopped: None,
-            ..behind
+            ..NotCaughtUp::new(of, at, wanted.position(), max_wait)
         }))
     }
 }

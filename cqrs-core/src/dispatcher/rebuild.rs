@@ -8,6 +8,7 @@ use super::Inner;
 use super::subscriptions::Subscriptions;
 use super::view_rebuild::{ViewRebuild, ViewsAgain};
 use crate::error::{OperationError, RebuildProgress};
+use crate::store::{Shard, StoreError};
 use crate::subscription::{Build, Progress, SubscriptionState, unless};
 
 /// Maximum time between two looks at the state of a projection that makes no progress.
@@ -131,9 +132,20 @@ async fn next_of_version(
         else {
             return Ok(Next::Over);
         };
-        if let Some(error) = halted(own, parked) {
+        if let Some(error) = halted(own) {
             return Err(error);
         }
+        // They may be released by now.
+        let keys = if parked > 0 {
+            count_parked(own).await?
+        } else {
+            0
+        };
+        if keys > 0 {
+            let name = own.name();
+            return Err(OperationError::Incomplete { name, keys });
+        }
+        let is_held = is_held && parked == 0;
         if *told != Some(progress) {
             let is_first = told.replace(progress).is_none();
             // Before the first look at the log, there is nothing to tell.
@@ -170,13 +182,18 @@ async fn next_of_views(
     }
 }
 
-/// The error of a version whose events are not handled, or not all of them.
-fn halted(progress: &Progress, parked: u64) -> Option<OperationError> {
+/// The number of ids that are parked, and not released.
+async fn count_parked(progress: &Progress) -> Result<u64, StoreError> {
+    let Some(shards) = progress.views().view_capabilities().shards else {
+        return Ok(0);
+    };
+    let stored = shards.parked(Shard::whole(progress.subscription())).await?;
+    Ok(stored.iter().filter(|key| !key.is_released).count() as u64)
+}
+
+/// The error of a version whose events are not handled.
+fn halted(progress: &Progress) -> Option<OperationError> {
     let name = progress.name();
-    if parked > 0 {
-        let keys = parked;
-        return Some(OperationError::Incomplete { name, keys });
-    }
     match progress.health().state {
         SubscriptionState::Paused { reason, .. } => Some(OperationError::Paused { name, reason }),
         SubscriptionState::Stopped { error, .. } => Some(OperationError::Stopped { name, error }),

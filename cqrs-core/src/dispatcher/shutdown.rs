@@ -110,8 +110,10 @@ impl Dispatcher {
     }
 
     /// Waits until the dispatcher is idle: no command is in progress, and projections and reactions
-    /// have handled every event, including those that reactions caused in the meantime. Returns the
-    /// head at that moment. For tests, and for programs that end when their work is done.
+    /// have handled every event, including those that reactions caused in the meantime, and those of
+    /// [released](super::Subscriptions::release) ids. Nobody is about to handle those of parked ids, so
+    /// they do not count. Returns the head at that moment. For tests, and for programs that end when their
+    /// work is done.
     ///
     /// # Errors
     /// [`Unfinished`] if some work is not done after `limit`, or a worker has stopped. An endless
@@ -161,6 +163,7 @@ impl Inner {
             for worker in &self.workers {
                 let reached = worker.wait_for(head, Duration::MAX).await;
                 reached.map_err(|_| NotIdle::Stopped)?;
+                settle_released(worker).await?;
                 self.settle_instances(worker).await?;
             }
             for answering in self.answering.iter().flatten() {
@@ -221,6 +224,37 @@ impl Inner {
             store,
         }
     }
+}
+
+/// Waits until the events of released keys are handled, or fail again.
+async fn settle_released(worker: &Progress) -> Result<(), NotIdle> {
+    let shards = worker.views().view_capabilities().shards;
+    let Some(shards) = shards.filter(|_| worker.can_park()) else {
+        return Ok(());
+    };
+    while !worker.has_none_parked() {
+        // Before they are read, so that no change is missed in between.
+        let moves = worker.moves();
+        let whole = Shard::whole(worker.subscription());
+        let mut released = shards.parked(whole).await.map_err(NotIdle::Store)?;
+        released.retain(|key| key.is_released);
+        if released.is_empty() {
+            break;
+        }
+        // As it is stored: another process may have paused it, or had it go on.
+        let stored = shards.shards(worker.subscription().to_owned()).await;
+        let is_halted = stored.map_err(NotIdle::Store)?.iter().any(|state| {
+            let slices = state.shard.slices;
+            state.halt.is_some() && released.iter().any(|key| slices.contains(key.slice()))
+        });
+        if is_halted || worker.has_ended() {
+            return Err(NotIdle::Stopped);
+        }
+        // Another process may have released them.
+        worker.doubt();
+        worker.moved_since(moves).await;
+    }
+    Ok(())
 }
 
 impl std::error::Error for Unfinished {

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::answering::AnsweringVersion;
 use crate::error::OperationError;
 use crate::store::{
     EventLog, EventQuery, Halt, HaltKind, KeyRelease, ParkedKey, Position, ReadRange, Recorded,
@@ -12,6 +13,8 @@ pub(super) struct StoredShards<'d> {
     pub(super) progress: &'d Progress,
     pub(super) store: &'d dyn ShardStore,
     pub(super) log: &'d dyn EventLog,
+    /// While its version of the projection does not answer queries.
+    pub(super) answering: Option<&'d Arc<AnsweringVersion>>,
 }
 
 impl StoredShards<'_> {
@@ -124,6 +127,10 @@ impl StoredShards<'_> {
         };
         let released = self.store.release_keys(release).await?;
         self.progress.doubt();
+        if let Some(answering) = self.answering {
+            // It may be complete once their events are handled.
+            answering.wake();
+        }
         Ok(released)
     }
 

@@ -312,7 +312,8 @@ impl Subscriptions<'_> {
     /// Releases a parked key, which is the id of the aggregate in `partition = ..`. The process that handles
     /// its shard handles the events that it has left out, with its present code, before all others, each once:
     /// if one of them fails again, the key is parked there, with the new error. Returns before that is done:
-    /// [`parked`](Self::parked) lists the key until then.
+    /// [`parked`](Self::parked) lists the key until then, and
+    /// [`wait_until_idle`](Dispatcher::wait_until_idle) waits for it.
     ///
     /// If the projection or reaction is paused or has stopped, that happens once it goes on.
     ///
@@ -393,12 +394,15 @@ impl Subscriptions<'_> {
 impl<'d> Subscriptions<'d> {
     /// The only projection or reaction with this name.
     pub(super) fn named(&self, name: &str) -> Result<StoredShards<'d>, OperationError> {
-        let progress = &self.inner.workers[self.place(name)?];
+        let place = self.place(name)?;
+        let progress = &self.inner.workers[place];
+        let mut answering = self.inner.answering.iter().skip(place);
         match progress.views().view_capabilities().shards {
             Some(store) => Ok(StoredShards {
                 progress,
                 store,
                 log: &*self.inner.log,
+                answering: answering.next().and_then(Option::as_ref),
             }),
             None => Err(OperationError::NotOffered {
                 name: progress.name(),

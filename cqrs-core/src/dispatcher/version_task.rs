@@ -10,7 +10,8 @@ use super::answering::{Answering, AnsweringVersion, EarlierVersion};
 use super::builder::run_worker;
 use crate::error::RebuildProgress;
 use crate::store::{
-    EventLogExt, Position, ProjectionVersion, StoreError, VersionChange, VersionStep, VersionStore,
+    EventLogExt, ParkedKey, Position, ProjectionVersion, Shard, StoreError, VersionChange,
+    VersionStep, VersionStore,
 };
 use crate::subscription::{self, Build, Coordinator, ObservingFollower, Tasks, unless};
 
@@ -65,8 +66,11 @@ impl VersionTask {
             let _ = self.look().await;
             let is_held = self.answering.own().build().is_some_and(|it| it.is_held);
             let max_pause = if is_held { HELD_PAUSE } else { pause };
-            let _ = timeout(max_pause, self.answering.woken()).await;
-            pause = (pause * 2).min(MAX_PAUSE);
+            let woken = timeout(max_pause, self.answering.woken()).await;
+            pause = match woken {
+                Ok(()) => MIN_PAUSE,
+                Err(_) => (pause * 2).min(MAX_PAUSE),
+            };
         }
     }
 
@@ -124,18 +128,21 @@ impl VersionTask {
         let progress = self.answering.own();
         let log = &self.dispatcher.inner.log;
         let head = log.head().await?;
-        let is_complete = head.since(progress.position()) <= NEARLY_COMPLETE
+        let is_at_head = head.since(progress.position()) <= NEARLY_COMPLETE
             && progress.wait_for(head, LOOK_TIME).await.is_ok();
         let position = progress.position();
         let head = log.heads().position().max(head);
         let mut all = versions.iter();
         let own = all.find(|it| it.version == self.answering.version());
-        // Its views lack the events of parked ids, which those of the live version may have.
-        let parked = if is_complete {
-            self.count_parked().await?
+        // Its views lack the events of parked ids, which those of the live version may have. Those of released ids
+        // are about to be handled.
+        let keys = if is_at_head {
+            self.parked().await?
         } else {
-            0
+            Vec::new()
         };
+        let is_complete = is_at_head && !keys.iter().any(|key| key.is_released);
+        let parked = if is_complete { keys.len() as u64 } else { 0 };
         let is_held = parked > 0 || own.is_some_and(|it| it.is_held);
         progress.mark_build(Some(Build {
             progress: RebuildProgress::new(position, head, self.rate.at(position)),
@@ -145,18 +152,16 @@ impl VersionTask {
         Ok(is_complete && !is_held && own.is_some())
     }
 
-    /// The number of parked ids of the program's version, as stored.
-    async fn count_parked(&self) -> Result<u64, StoreError> {
+    /// The parked ids of the program's version, as stored.
+    async fn parked(&self) -> Result<Vec<ParkedKey>, StoreError> {
         let progress = self.answering.own();
         let shards = progress.views().view_capabilities().shards;
-        let (Some(shards), Some(_)) = (shards, progress.partition()) else {
-            return Ok(0);
-        };
-        if progress.has_none_parked() {
-            return Ok(0);
+        match shards.filter(|_| progress.partition().is_some()) {
+            Some(shards) if !progress.has_none_parked() => {
+                shards.parked(Shard::whole(progress.subscription())).await
+            }
+            _ => Ok(Vec::new()),
         }
-        let stored = shards.shards(progress.subscription().to_owned()).await?;
-        Ok(stored.iter().map(|state| state.parked).sum())
     }
 
     /// Makes the program's version the live one.

@@ -10,7 +10,7 @@ use crate::error::OperationError;
 use crate::handler::{rebuilt_table_of, table_of};
 use crate::store::{
     Blueprint, EventLogExt, ProjectionVersion, VersionChange, VersionRemoval, VersionStep,
-    VersionStore, WorkerId,
+    VersionStore,
 };
 use crate::subscription::{Progress, projection_subscription, rebuilt_subscription};
 
@@ -87,8 +87,8 @@ impl Subscriptions<'_> {
     /// seconds after another one became live.
     ///
     /// # Errors
-    /// [`OperationError::Live`] if it is live; [`OperationError::InUse`], with the workers that handle its
-    /// events, if a process does.
+    /// [`OperationError::Live`] if it is live; [`OperationError::InUse`] if a process handles its events, or is
+    /// ready to.
     pub async fn drop(&self, name: &str, version: u32) -> Result<(), OperationError> {
         let versions = self.versioned(name)?;
         let stored = versions.read().await?;
@@ -205,13 +205,11 @@ impl StoredVersions<'_> {
             }
             None => Vec::new(),
         };
-        let mut owners: Vec<WorkerId> = shards.iter().filter_map(|state| state.owner).collect();
-        owners.sort_unstable();
-        owners.dedup();
+        let owners: BTreeSet<_> = shards.iter().filter_map(|state| state.owner).collect();
         Ok(OperationError::InUse {
             name,
             version,
-            owners,
+            processes: owners.len(),
         })
     }
 

@@ -160,6 +160,10 @@ impl<'d> ViewRebuild<'d> {
             let views = self.progress.views();
             views.prepare(self.schemas.clone()).await?;
         }
+        if let Some(error) = self.progress.outdated() {
+            let name = self.progress.name();
+            return Err(OperationError::Outdated { name, error });
+        }
         if let Some(error) = rebuilt.iter().find_map(stopped) {
             return Err(OperationError::Stopped {
                 name: self.progress.name(),

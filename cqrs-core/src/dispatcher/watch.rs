@@ -326,7 +326,8 @@ impl Inner {
         // That of another version ends, and a query then has other sources.
         let own = progress.iter().filter(|_| !seen.sources.may_change());
         if let Some(ended) = own.into_iter().find(|it| it.has_ended()) {
-            return Err(ended.behind(ended.position().plus(1), Duration::ZERO));
+            let wanted = ended.position().plus(1);
+            return Err(ended.behind(&ended.shards(), wanted, Duration::ZERO));
         }
         let mut changes: Vec<BoxFuture<'_, ()>> = Vec::with_capacity(progress.len() + 2);
         for (progress, moves) in progress.iter().zip(&seen.moves) {
@@ -392,16 +393,9 @@ impl Inner {
             head = self.log.head().await.map_err(Failure::from)?;
         }
         if head < wanted {
-            return Err(QueryError::from(NotCaughtUp {
-                kind: "log",
-                name: "events",
-                at: head,
-                wanted,
-                waited: Duration::ZERO,
-                failing: None,
-                paused: None,
-                stopped: None,
-            }));
+            let of = ("log", "events");
+            let behind = NotCaughtUp::new(of, head, wanted, Duration::ZERO);
+            return Err(QueryError::from(behind));
         }
         Ok(head)
     }

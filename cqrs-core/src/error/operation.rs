@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::store::{Position, Slices, StoreError, WorkerId};
+use crate::store::{Position, Slices, StoreError};
 
 /// The error of an operation on a projection or reaction.
 #[derive(Clone, Error)]
@@ -198,15 +198,15 @@ pub enum OperationError {
     #[error(
         "version {version} of projection `{name}` is in use by {}: shut down the processes whose program has \
          this version; one that crashed counts until its lease has ended",
-        by_owners(owners)
+        by_processes(*processes)
     )]
     InUse {
         /// Name of the projection.
         name: &'static str,
         /// The version.
         version: u32,
-        /// Those that own its shards now. Others may be ready to take over.
-        owners: Vec<WorkerId>,
+        /// Number of those that own its shards now. Others may be ready to take over.
+        processes: usize,
     },
     /// The dispatcher was shut down meanwhile.
     #[error("the dispatcher was shut down")]
@@ -232,14 +232,11 @@ fn others_of(version: Option<u32>) -> String {
 }
 
 /// Those that handle the events of a version.
-fn by_owners(owners: &[WorkerId]) -> String {
-    match owners {
-        [] => "processes that are about to handle its events".to_owned(),
-        [owner] => format!("the process with the worker {owner}"),
-        several => {
-            let workers: Vec<String> = several.iter().map(WorkerId::to_string).collect();
-            format!("the processes with the workers {}", workers.join(", "))
-        }
+fn by_processes(count: usize) -> String {
+    match count {
+        0 => "processes that are about to handle its events".to_owned(),
+        1 => "1 process".to_owned(),
+        several => format!("{several} processes"),
     }
 }
 

@@ -90,6 +90,27 @@ pub struct Parked {
     pub cause: String,
 }
 
+impl NotCaughtUp {
+    /// The error of a wait by this kind of subscription with this name. Nothing is wrong there but the time.
+    pub(crate) fn new(
+        (kind, name): (&'static str, &'static str),
+        at: Position,
+        wanted: Position,
+        within: Duration,
+    ) -> Self {
+        Self {
+            kind,
+            name,
+            at,
+            wanted,
+            waited: within,
+            failing: None,
+            paused: None,
+            stopped: None,
+        }
+    }
+}
+
 impl std::error::Error for NotCaughtUp {}
 
 impl fmt::Display for NotCaughtUp {

@@ -91,7 +91,7 @@ impl LeasedShard {
 
 /// What a roster has a process change about its shards.
 #[derive(Default)]
-struct Changes {
+struct ShardChanges {
     claims: Vec<Claim>,
     released: Vec<Shard>,
     /// Whether another process still owns some that are assigned to this one.
@@ -241,7 +241,7 @@ impl Coordinator {
             .iter()
             .map(|state| (&state.shard, state))
             .collect();
-        let mut changes = Changes::default();
+        let mut changes = ShardChanges::default();
         for (shard, leased) in &self.shards {
             let state = states.get(shard).copied();
             if let Some(mismatch) = self.mismatch(shard) {
@@ -270,7 +270,7 @@ impl Coordinator {
         leased: &LeasedShard,
         state: Option<&ShardState>,
         (is_assigned, is_free): (bool, bool),
-        changes: &mut Changes,
+        changes: &mut ShardChanges,
     ) {
         let LeasedShard {
             lease, progress, ..
@@ -305,8 +305,8 @@ impl Coordinator {
     }
 
     /// Gives up and claims shards.
-    async fn carry_out(&mut self, changes: Changes) -> Result<Claimed, StoreError> {
-        let Changes {
+    async fn carry_out(&mut self, changes: ShardChanges) -> Result<Claimed, StoreError> {
+        let ShardChanges {
             claims,
             released,
             is_any_unreleased,

@@ -129,6 +129,11 @@ impl Progress {
         self.info.views.view_incarnation()
     }
 
+    /// The error of an event that needs a newer program, if one has come.
+    pub(crate) fn outdated(&self) -> Option<String> {
+        self.info.outdated.error()
+    }
+
     /// Has the coordinator of this process look at the stored shards.
     pub(crate) fn doubt(&self) {
         self.info.coordinator.notify_one();
@@ -278,7 +283,7 @@ impl Progress {
                 Some(incarnation) => return Ok(incarnation),
                 // The worker of a divided shard ends.
                 None if changes.has_changed().unwrap_or_default() => {}
-                None => return Err(self.behind_in(&shards, wanted, within)),
+                None => return Err(self.behind(&shards, wanted, within)),
             }
         }
     }
@@ -302,12 +307,8 @@ impl Progress {
         }
     }
 
-    /// The error of a wait that ended without success.
-    pub(crate) fn behind(&self, wanted: Position, within: Duration) -> NotCaughtUp {
-        self.behind_in(&self.shards(), wanted, within)
-    }
-
-    fn behind_in(
+    /// The error of a wait for some shards that ended without success.
+    pub(crate) fn behind(
         &self,
         shards: &[ShardProgress],
         wanted: Position,
@@ -315,16 +316,8 @@ impl Progress {
     ) -> NotCaughtUp {
         let state = state_of(shards);
         let why = Some(state.to_string());
-        let mut error = NotCaughtUp {
-            kind: self.info.kind.as_str(),
-            name: self.info.name,
-            at: position_of(shards),
-            wanted,
-            waited: within,
-            failing: None,
-            paused: None,
-            stopped: None,
-        };
+        let of = (self.info.kind.as_str(), self.info.name);
+        let mut error = NotCaughtUp::new(of, position_of(shards), wanted, within);
         match state {
             SubscriptionState::CatchingUp
             | SubscriptionState::Running

@@ -6,7 +6,6 @@ use cqrs_core::app::{Builder, SubscriptionState};
 use cqrs_core::error::{OperationError, QueryErrorKind};
 use cqrs_core::{Dispatcher, Module, Position};
 
-use crate::support::parked::{until, until_parked};
 use crate::support::stores::on_each_twice;
 
 /// What all programs have in common.
@@ -143,7 +142,7 @@ async fn a_fix_is_deployed_as_the_same_version_if_other_views_stay_as_they_are()
             .release(NAME, 2)
             .await
             .expect("is parked");
-        until_parked(&new, NAME, 0).await;
+        new.wait_until_idle(LIMIT).await.expect("comes to rest");
         for (payment, cents) in PAYMENTS {
             let found = new.query(of(payment)).await.expect("answers");
             assert_eq!(found, Some(cents));
@@ -203,13 +202,15 @@ async fn a_new_version_with_parked_ids_waits_until_they_are_settled() {
         let new = program(other, still_faulty::module()).build().await;
         let new = new.expect("builds");
         let subscriptions = new.subscriptions();
-        let mut rebuild = subscriptions.rebuild(NAME).await.expect("is not live");
-        let error = loop {
-            match rebuild.next().await.expect("it does not become live") {
-                Ok(progress) => assert!(progress.position <= position, "{progress}"),
-                Err(error) => break error,
+        let rebuild = async || {
+            let mut rebuild = subscriptions.rebuild(NAME).await.expect("is not live");
+            while let Some(progress) = rebuild.next().await {
+                let progress = progress?;
+                assert!(progress.position <= position, "{progress}");
             }
+            Ok(())
         };
+        let error = rebuild().await.expect_err("it does not become live");
         assert!(
             matches!(error, OperationError::Incomplete { keys: 1, .. }),
             "{error}"
@@ -228,7 +229,8 @@ async fn a_new_version_with_parked_ids_waits_until_they_are_settled() {
 
         let skipped = subscriptions.skip(NAME, position, "was paid back").await;
         skipped.expect("it is the first one of a parked id");
-        until(|| async { live().await == Some(3) }, &new).await;
+        rebuild().await.expect("it is complete soon");
+        assert_eq!(live().await, Some(3));
         drop(old);
     })
     .await;
