@@ -20,7 +20,7 @@ use super::programs::{NAME, first, points, second};
 use crate::support::postgres::Schema;
 
 /// Number of events, unless the environment has another one.
-const EVENTS: u64 = 20_000;
+const EVENTS: u64 = 60_000;
 
 /// The environment variable for another number of events.
 const EVENTS_VARIABLE: &str = "CQRS_REBUILD_EVENTS";

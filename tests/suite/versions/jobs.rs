@@ -197,7 +197,7 @@ async fn is_built_again<S: Store + ShardStore + Clone>(store: S, arguments: &[St
     assert_eq!(points(&web).await, 1);
 
     let mut job = Job::start(arguments);
-    reaches(&mut job, events() / 4).await;
+    job.tells(|line| told_position(line).is_some()).await;
     let joined = Job::start(arguments);
     let (told, told_by_joined) = tokio::join!(job.completes(), joined.completes());
     for told in [told, told_by_joined] {
