@@ -12,7 +12,7 @@ use crate::handler::{
     Upcaster,
 };
 use crate::json;
-use crate::message::{Aggregate, CellPlace, Command, EffectKind, Event, Query};
+use crate::message::{Aggregate, CellPlace, Command, EffectKind, Event, Query, Schemas};
 use crate::panic::guarded;
 use crate::source::Source;
 use crate::store::{EventQuery, EventQueryItem, EventType, Recorded};
@@ -112,8 +112,14 @@ pub struct EventEntry {
     pub docs: &'static str,
     /// The JSON schema, if the type derives one.
     pub schema: fn() -> Option<serde_json::Value>,
-    /// Checks that a payload can be decoded, and that the result can be recorded again.
-    pub(crate) check: fn(&[u8]) -> Result<(), String>,
+    /// The JSON schemas of what is written and read, if the type derives one.
+    #[cfg_attr(
+        not(feature = "schema"),
+        expect(dead_code, reason = "for the schema lock")
+    )]
+    pub(crate) schemas: fn() -> Option<Schemas>,
+    /// Decodes a payload, and records the event again.
+    pub(crate) check: fn(&[u8]) -> Result<Vec<u8>, String>,
 }
 
 impl EventEntry {
@@ -134,13 +140,19 @@ impl EventEntry {
             source,
             docs,
             schema,
+            schemas: || None,
             check: |payload| match json::decode::<E>(payload) {
                 Ok(event) => json::encode(&event)
-                    .map(drop)
                     .map_err(|error| format!("cannot be recorded again: {error}")),
                 Err(error) => Err(format!("cannot be read: {error}")),
             },
         }
+    }
+
+    /// Sets the schemas of what is written and read.
+    #[must_use]
+    pub const fn with_schemas(self, schemas: fn() -> Option<Schemas>) -> Self {
+        Self { schemas, ..self }
     }
 
     /// Sets [`repeated`](Self::repeated).
@@ -201,6 +213,12 @@ pub struct AggregateEntry {
     pub aggregate: AggregateType,
     /// The place of the aggregate's declaration.
     pub source: Source,
+    /// The JSON schemas of its stored state, if it is stored and the type derives one.
+    #[cfg_attr(
+        not(feature = "schema"),
+        expect(dead_code, reason = "for the schema lock")
+    )]
+    pub(crate) schemas: fn() -> Option<Schemas>,
 }
 
 impl AggregateEntry {
@@ -209,7 +227,14 @@ impl AggregateEntry {
         Self {
             aggregate: AggregateType::of::<A>(),
             source,
+            schemas: || None,
         }
+    }
+
+    /// Sets the schemas of the stored state.
+    #[must_use]
+    pub const fn with_schemas(self, schemas: fn() -> Option<Schemas>) -> Self {
+        Self { schemas, ..self }
     }
 }
 
@@ -400,6 +425,18 @@ pub struct ProcessEntry {
     /// The marked methods.
     pub(crate) steps: fn() -> Vec<ProcessStep>,
     pub(crate) process: fn() -> Box<dyn ErasedProcess>,
+    /// The JSON schemas of the state, if the type derives one.
+    #[cfg_attr(
+        not(feature = "schema"),
+        expect(dead_code, reason = "for the schema lock")
+    )]
+    pub(crate) schemas: fn() -> Option<Schemas>,
+    /// Checks that a state can be read.
+    #[cfg_attr(
+        not(feature = "schema"),
+        expect(dead_code, reason = "for the schema lock")
+    )]
+    pub(crate) check: fn(&[u8]) -> Result<(), String>,
 }
 
 /// A step of a process manager without its type.
@@ -435,7 +472,18 @@ impl ProcessEntry {
                 erased.collect()
             },
             process: || Box::new(TypedProcess::<P>::new()),
+            schemas: || None,
+            check: |state| {
+                let read = P::restore(state);
+                read.map(drop).map_err(|error| error.to_string())
+            },
         }
+    }
+
+    /// Sets the schemas of the state.
+    #[must_use]
+    pub const fn with_schemas(self, schemas: fn() -> Option<Schemas>) -> Self {
+        Self { schemas, ..self }
     }
 
     /// The stored name of its subscription.

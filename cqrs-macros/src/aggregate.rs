@@ -404,6 +404,8 @@ impl ToTokens for AggregateItem {
             }
         });
         let source = source::of(ident);
+        let schemas = (storage != StorageArg::Events)
+            .then(|| code!(.with_schemas(|| __cqrs::Probe::<#ty>::new().schemas())));
         let items = code! {
             impl __cqrs::Aggregate for #ty {
                 type Id = #id;
@@ -439,6 +441,7 @@ impl ToTokens for AggregateItem {
             #(#unmarked)*
             __cqrs::submit! {
                 __cqrs::AggregateEntry::of::<#ty>(#source)
+                    #schemas
             }
         };
         tokens.extend(self.framework.probing_block(&items));

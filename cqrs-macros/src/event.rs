@@ -202,7 +202,7 @@ impl ToTokens for EventItem {
             code!(tags)
         };
         let tags = ids.iter().map(tag);
-        let (source, schema) = (source::of(ident), message.schema());
+        let (source, schema, schemas) = (source::of(ident), message.schema(), message.schemas());
         let several = self.several();
         let retired = (!retired.is_empty()).then(|| code!(.with_retired(&[#(#retired),*])));
         let was = (!was.is_empty()).then(|| code!(.with_was(&[#(#was),*])));
@@ -218,6 +218,7 @@ impl ToTokens for EventItem {
             #(#concerns)*
             __cqrs::submit! {
                 __cqrs::EventEntry::of::<#ident>(&[#(#aggregates),*], #source, #docs, #schema)
+                    .with_schemas(#schemas)
                     #several
                     #retired
                     #was

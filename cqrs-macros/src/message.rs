@@ -35,6 +35,12 @@ impl MessageItem {
         code!(|| __cqrs::Probe::<#ident>::new().schema())
     }
 
+    /// Makes the JSON schemas of what is written and read, if the type has one.
+    pub fn schemas(&self) -> TokenStream {
+        let ident = &self.ident;
+        code!(|| __cqrs::Probe::<#ident>::new().schemas())
+    }
+
     /// The members that commands and queries have alike. `handler` is the type of their handlers as
     /// pointers.
     pub fn members(

@@ -230,8 +230,9 @@ impl ToTokens for ProcessManagerItem {
             #(#unmarked)*
             __cqrs::submit! {
                 __cqrs::ProcessEntry::of::<#ty>()
+                    .with_schemas(|| __cqrs::Probe::<#ty>::new().schemas())
             }
         };
-        tokens.extend(self.framework.block(&items));
+        tokens.extend(self.framework.probing_block(&items));
     }
 }

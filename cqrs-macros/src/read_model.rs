@@ -84,6 +84,9 @@ impl ToTokens for ReadModelItem {
         let names = indexes
             .iter()
             .filter_map(|field| Some(field.ident.as_ref()?.unraw().to_string()));
+        let types = indexes
+            .iter()
+            .map(|field| field.ty.to_token_stream().to_string().replace(' ', ""));
         let sort_keys = indexes.iter().filter_map(sort_key);
         let constants = indexes
             .iter()
@@ -102,7 +105,12 @@ impl ToTokens for ReadModelItem {
                 type Key = #key_type;
                 const NAME: &'static __cqrs::str = #name;
                 const INDEXES: &'static [&'static __cqrs::str] = &[#(#names),*];
+                const INDEX_TYPES: &'static [&'static __cqrs::str] = &[#(#types),*];
                 const FINGERPRINT: __cqrs::u64 = #fingerprint;
+
+                fn schemas() -> __cqrs::Option<__cqrs::Schemas> {
+                    __cqrs::Probe::<#ident>::new().schemas()
+                }
 
                 fn key(&self) -> &#key_type {
                     &self.#key
@@ -114,7 +122,7 @@ impl ToTokens for ReadModelItem {
             }
             #constants_impl
         };
-        tokens.extend(framework.block(&items));
+        tokens.extend(framework.probing_block(&items));
     }
 }
 

@@ -28,7 +28,7 @@ pub struct PaymentOverdue {
 }
 
 /// An order on its way.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Checkout {
     /// The lines that are to be reserved, the next one first.
     pub to_reserve: Vec<OrderLine>,

@@ -105,6 +105,7 @@ mod processes;
 mod reports;
 mod roles;
 mod schedules;
+mod schema_lock;
 mod secrets;
 mod services;
 mod shards;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::StoreType;
 use crate::error::Error;
-use crate::message::{Aggregate, Envelope, Storage};
+use crate::message::{Aggregate, Envelope, Schemas, Storage};
 use crate::store::{CommitMode, Fingerprint, ModelSchema, Tag};
 use crate::views::{ErasedBuffer, ReadModel, ViewBuffer};
 
@@ -103,6 +103,18 @@ pub struct ModelType {
     pub indexes: &'static [&'static str],
     /// See [`ReadModel::FINGERPRINT`].
     pub fingerprint: u64,
+    /// See [`ReadModel::INDEX_TYPES`].
+    #[cfg_attr(
+        not(feature = "schema"),
+        expect(dead_code, reason = "for the schema lock")
+    )]
+    pub(crate) index_types: &'static [&'static str],
+    /// See [`ReadModel::schemas`].
+    #[cfg_attr(
+        not(feature = "schema"),
+        expect(dead_code, reason = "for the schema lock")
+    )]
+    pub(crate) schemas: fn() -> Option<Schemas>,
     pub(crate) buffer: fn(Arc<ModelSchema>, CommitMode) -> Arc<dyn ErasedBuffer>,
 }
 
@@ -114,6 +126,8 @@ impl ModelType {
             name: V::NAME,
             indexes: V::INDEXES,
             fingerprint: V::FINGERPRINT,
+            index_types: V::INDEX_TYPES,
+            schemas: V::schemas,
             buffer: |schema, commits| Arc::new(ViewBuffer::<V>::new(schema, commits)),
         }
     }

@@ -25,5 +25,5 @@ pub(crate) use event::UNREADABLE;
 pub use event::{Concerns, ConcernsOneOf, Event, IntoEvents, NewEvents, wire_name};
 pub(crate) use new_commands::NewCommand;
 pub use new_commands::{IntoCommands, NewCommands};
-pub use probe::{CommandProbe, EventProbe, Fallback, NoCommand, NoEvent, Probe, Validate};
+pub use probe::{CommandProbe, EventProbe, Fallback, NoCommand, NoEvent, Probe, Schemas, Validate};
 pub use query::Query;

@@ -59,8 +59,30 @@ impl<T: Validate> Probe<T> {
     }
 }
 
+/// The JSON schemas of a stored type. They differ where the type reads more than it writes: a field with a
+/// default is always written, and need not be there to be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schemas {
+    /// Of the JSON that it writes.
+    pub written: serde_json::Value,
+    /// Of the JSON that it reads.
+    pub read: serde_json::Value,
+}
+
 #[cfg(feature = "schema")]
 impl<T: schemars::JsonSchema> Probe<T> {
+    /// The JSON schemas of a type that is stored, with the schemas of its fields' types in place.
+    pub fn schemas(&self) -> Option<Schemas> {
+        use schemars::generate::SchemaSettings;
+        let settings = SchemaSettings::draft2020_12().with(|it| it.inline_subschemas = true);
+        let written = settings.clone().for_serialize().into_generator();
+        let read = settings.for_deserialize().into_generator();
+        Some(Schemas {
+            written: written.into_root_schema_for::<T>().to_value(),
+            read: read.into_root_schema_for::<T>().to_value(),
+        })
+    }
+
     /// The type's JSON schema. A struct without fields has the schema of an object, as its JSON is
     /// `{}`.
     pub fn schema(&self) -> Option<serde_json::Value> {
@@ -111,6 +133,11 @@ pub trait Fallback<T> {
 
     /// Returns no schema.
     fn schema(&self) -> Option<serde_json::Value> {
+        None
+    }
+
+    /// Returns no schemas.
+    fn schemas(&self) -> Option<Schemas> {
         None
     }
 }

@@ -7,14 +7,14 @@ use crate::registry::{EventEntry, UpcasterEntry};
 use crate::store::{EventData, EventQuery, EventType};
 
 /// The conversions of recorded events, by the names under which they are stored.
-pub(super) struct Conversions {
+pub(crate) struct Conversions {
     by_stored: HashMap<&'static str, Conversion>,
     /// The earlier names of events, by the present ones.
     earlier: HashMap<&'static str, Vec<EventType>>,
 }
 
 /// The conversion of the events with one stored name.
-pub(super) struct Conversion {
+pub(crate) struct Conversion {
     /// The present name.
     name: &'static str,
     version: u32,
@@ -24,7 +24,7 @@ pub(super) struct Conversion {
 }
 
 impl Conversions {
-    pub(super) fn new(
+    pub(crate) fn new(
         events: &[&'static EventEntry],
         upcasters: &[&'static UpcasterEntry],
     ) -> Self {
@@ -80,7 +80,7 @@ impl Conversions {
     }
 
     /// The conversion of this event, unless it has its present form.
-    pub(super) fn of(&self, event: &EventData) -> Option<&Conversion> {
+    pub(crate) fn of(&self, event: &EventData) -> Option<&Conversion> {
         let conversion = self.by_stored.get(event.event_type.as_str())?;
         let is_old = event.version < conversion.version && !conversion.upcasters.is_empty();
         (conversion.is_renamed || is_old).then_some(conversion)
@@ -92,7 +92,7 @@ impl Conversion {
     ///
     /// An event that cannot be converted stays there, with the reason in place of its payload: whoever decodes it
     /// fails, as with any other event that cannot be read.
-    pub(super) fn convert(&self, event: &EventData) -> Option<EventData> {
+    pub(crate) fn convert(&self, event: &EventData) -> Option<EventData> {
         let mut converted = EventData {
             event_type: EventType::new(self.name),
             ..event.clone()

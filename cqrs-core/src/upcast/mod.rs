@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::registry::{EventEntry, UpcasterEntry};
 use crate::store::EventLog;
-use conversions::Conversions;
+pub(crate) use conversions::Conversions;
 use log::UpcastLog;
 
 /// The log with its events in their present form. Without anything to convert, the log itself.

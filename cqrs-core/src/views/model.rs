@@ -3,6 +3,7 @@ use std::marker::PhantomData;
 
 use super::SortKey;
 use crate::json::Json;
+use crate::message::Schemas;
 
 /// A type whose values, the views, are kept by a projection and answer queries. Derive it: `#[key]`
 /// marks the field that identifies a view, `#[index]` the fields to find and sort views by.
@@ -19,8 +20,17 @@ pub trait ReadModel: Json + Clone + Send + Sync + 'static {
     const NAME: &'static str;
     /// The names of the `#[index]` fields.
     const INDEXES: &'static [&'static str];
+    /// The types of the `#[index]` fields, as they are written.
+    #[doc(hidden)]
+    const INDEX_TYPES: &'static [&'static str] = &[];
     /// Hash of the fields. 0 if it is not known, so that a change is not noticed.
     const FINGERPRINT: u64 = 0;
+
+    /// The JSON schemas of a view, if the type derives one.
+    #[doc(hidden)]
+    fn schemas() -> Option<Schemas> {
+        None
+    }
 
     /// The key of this view.
     fn key(&self) -> &Self::Key;

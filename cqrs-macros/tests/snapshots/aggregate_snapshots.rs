@@ -125,5 +125,6 @@ const _: () = {
     __cqrs::submit! {
         __cqrs::AggregateEntry::of:: < Account > (__cqrs::Source { file :
         __cqrs::file!(), line : __cqrs::line!(), module : __cqrs::module_path!() })
+        .with_schemas(|| __cqrs::Probe:: < Account > ::new().schemas())
     }
 };

@@ -131,5 +131,6 @@ const _: () = {
     __cqrs::submit! {
         __cqrs::AggregateEntry::of:: < billing::BillingAccount > (__cqrs::Source { file :
         __cqrs::file!(), line : __cqrs::line!(), module : __cqrs::module_path!() })
+        .with_schemas(|| __cqrs::Probe:: < billing::BillingAccount > ::new().schemas())
     }
 };

@@ -59,6 +59,7 @@ const _: () = {
         __cqrs::EventEntry::of:: < ProductCreated > (& ["product", "category"],
         __cqrs::Source { file : __cqrs::file!(), line : __cqrs::line!(), module :
         __cqrs::module_path!() }, "A product is there.", || __cqrs::Probe:: <
-        ProductCreated > ::new().schema()).with_repeated(& ["product", "category"])
+        ProductCreated > ::new().schema()).with_schemas(|| __cqrs::Probe:: <
+        ProductCreated > ::new().schemas()).with_repeated(& ["product", "category"])
     }
 };

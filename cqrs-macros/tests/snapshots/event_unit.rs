@@ -9,7 +9,8 @@ const _: () = {
     __cqrs::submit! {
         __cqrs::EventEntry::of:: < NightFell > (& [], __cqrs::Source { file :
         __cqrs::file!(), line : __cqrs::line!(), module : __cqrs::module_path!() }, "",
-        || __cqrs::Probe:: < NightFell > ::new().schema()).with_retired(& ["day-ended",
+        || __cqrs::Probe:: < NightFell > ::new().schema()).with_schemas(||
+        __cqrs::Probe:: < NightFell > ::new().schemas()).with_retired(& ["day-ended",
         "dusk-fell"])
     }
 };

@@ -21,7 +21,7 @@ impl Checkout {
 }
 const _: () = {
     #[allow(unused_imports)]
-    use ::cqrs_core::__private as __cqrs;
+    use ::cqrs_core::__private::{self as __cqrs, Fallback as _};
     impl __cqrs::ProcessManager for Checkout {
         type Id = OrderId;
         const NAME: &'static __cqrs::str = "checkout";
@@ -228,6 +228,7 @@ const _: () = {
         >>::FITS
     };
     __cqrs::submit! {
-        __cqrs::ProcessEntry::of:: < Checkout > ()
+        __cqrs::ProcessEntry::of:: < Checkout > ().with_schemas(|| __cqrs::Probe:: <
+        Checkout > ::new().schemas())
     }
 };

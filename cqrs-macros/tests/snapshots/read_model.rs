@@ -1,11 +1,18 @@
 const _: () = {
     #[allow(unused_imports)]
-    use ::cqrs_core::__private as __cqrs;
+    use ::cqrs_core::__private::{self as __cqrs, Fallback as _};
     impl __cqrs::ReadModel for ProductView {
         type Key = ProductId;
         const NAME: &'static __cqrs::str = "product_view";
         const INDEXES: &'static [&'static __cqrs::str] = &["current_price", "type"];
+        const INDEX_TYPES: &'static [&'static __cqrs::str] = &[
+            "Decimal",
+            "Option<String>",
+        ];
         const FINGERPRINT: __cqrs::u64 = 4206824754452949760u64;
+        fn schemas() -> __cqrs::Option<__cqrs::Schemas> {
+            __cqrs::Probe::<ProductView>::new().schemas()
+        }
         fn key(&self) -> &ProductId {
             &self.id
         }

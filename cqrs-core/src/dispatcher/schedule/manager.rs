@@ -38,6 +38,8 @@ pub(crate) static MANAGER: ProcessEntry = ProcessEntry {
     },
     steps,
     process: || Box::new(ScheduledCommands),
+    schemas: || None,
+    check: |_| Ok(()),
 };
 
 /// The steps, in the order of their places.

@@ -72,6 +72,7 @@ const _: () = {
     __cqrs::submit! {
         __cqrs::EventEntry::of:: < Created > (& [], __cqrs::Source { file :
         __cqrs::file!(), line : __cqrs::line!(), module : __cqrs::module_path!() }, "",
-        || __cqrs::Probe:: < Created > ::new().schema())
+        || __cqrs::Probe:: < Created > ::new().schema()).with_schemas(|| __cqrs::Probe::
+        < Created > ::new().schemas())
     }
 };
