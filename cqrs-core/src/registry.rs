@@ -1,4 +1,5 @@
-//! The entries that macros registered in this process. The only file that names `inventory`.
+//! The entries that macros registered in this process. The only file that names `inventory`, and longer than
+//! 500 lines as it is one list: what is known of each kind of message and handler.
 
 use std::any::{Any, TypeId};
 use std::sync::LazyLock;

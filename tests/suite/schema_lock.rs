@@ -261,6 +261,15 @@ fn what_the_schema_does_not_say_is_found_out_by_decoding() {
 }
 
 #[test]
+fn an_alias_outside_does_not_cover_the_same_name_inside() {
+    let folder = Folder::with("nested");
+    folder.run("aliased_outside").fails(&[
+        "field `discount.Of.amount` was added without a default",
+        "CQRS_ACCEPT_SCHEMAS=incompatible",
+    ]);
+}
+
+#[test]
 fn a_default_that_changes_is_a_doubt() {
     let folder = Folder::with("in_euros");
     folder.run("in_dollars").fails(&[

@@ -5,6 +5,9 @@ use crate::registry::{EventEntry, Registry};
 /// the past, and that the decoded event can be recorded again. A payload is a wire name, a version
 /// and the JSON. Each event needs one for every version from the oldest given to the current one.
 ///
+/// `verify_schemas!` does this too, and makes up the payloads. It needs a JSON schema of
+/// each event, this function does not.
+///
 /// Keep a payload of each version in a file and include it with `include_str!`. The files of old
 /// versions never change, as the log never does.
 ///

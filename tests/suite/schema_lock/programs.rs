@@ -117,6 +117,35 @@ programs! {
         #[event(name = "shop-closed", version = 1)]
         pub struct ShopClosed;
     }
+    nested {
+        #[derive(Event, Serialize, Deserialize, JsonSchema)]
+        #[event(name = "price-set", version = 1)]
+        pub struct PriceSet {
+            cents: u32,
+            discount: Discount,
+        }
+
+        #[derive(Serialize, Deserialize, JsonSchema)]
+        pub enum Discount {
+            None,
+            Of { cents: u32 },
+        }
+    }
+    aliased_outside {
+        #[derive(Event, Serialize, Deserialize, JsonSchema)]
+        #[event(name = "price-set", version = 1)]
+        pub struct PriceSet {
+            #[serde(alias = "cents")]
+            amount: u32,
+            discount: Discount,
+        }
+
+        #[derive(Serialize, Deserialize, JsonSchema)]
+        pub enum Discount {
+            None,
+            Of { amount: u32 },
+        }
+    }
     in_euros {
         #[derive(Event, Serialize, Deserialize, JsonSchema)]
         #[event(name = "price-set", version = 1)]

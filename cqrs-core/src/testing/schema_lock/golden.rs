@@ -16,7 +16,8 @@ use crate::wiring::Problem;
 /// The folder beside the lock.
 const FOLDER: &str = "golden";
 
-/// The files with payloads, one for each version of an event. Once written, they do not change.
+/// The files with payloads, one for each version of an event. One that is there is replaced only if it does not
+/// fit and somebody accepts that, as nothing of it was ever stored.
 pub(super) struct Golden {
     folder: PathBuf,
     /// Those that there should be.

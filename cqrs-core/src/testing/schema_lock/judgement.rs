@@ -5,18 +5,11 @@ use std::ptr;
 use serde_json::{Map, Value, json};
 
 use super::mismatch::{Mismatch, What};
+use super::patterns::is_included;
 use super::sample::{Sampler, TEXTS, key, number_value};
 use super::shape::{
     Document, Integer, List, Number, Object, Opaque, OtherFields, Shape, TextShape,
 };
-
-/// Patterns of which the first admits no more than the second.
-const INCLUDED: [[&str; 2]; 2] = [
-    // A `Decimal`, as it is written and read.
-    [r"^-?\d+(\.\d+)?$", r"^-?\d+(\.\d+)?([eE]\d+)?$"],
-    // The keys of a map.
-    [r"^\d+$", r"^-?\d+$"],
-];
 
 /// What `written` admits and `read` does not.
 pub(super) fn mismatches(written: &Value, read: &Value) -> Vec<Mismatch> {
@@ -27,15 +20,9 @@ pub(super) fn mismatches(written: &Value, read: &Value) -> Vec<Mismatch> {
         in_progress: Vec::new(),
     };
     let mut found = judge.schemas(written, read);
+    // The outermost first.
     found.sort_by_key(|mismatch| mismatch.path.len());
-    let mut outermost: Vec<Mismatch> = Vec::new();
-    for mismatch in found {
-        // That of a type that contains itself comes again inside.
-        if !outermost.iter().any(|it| it.is_repeated_by(&mismatch)) {
-            outermost.push(mismatch);
-        }
-    }
-    outermost
+    found
 }
 
 struct Judge<'s> {
@@ -49,7 +36,10 @@ struct Judge<'s> {
 
 impl<'s> Judge<'s> {
     fn schemas(&mut self, written: &'s Value, read: &'s Value) -> Vec<Mismatch> {
-        let pair = (ptr::from_ref(written), ptr::from_ref(read));
+        let pair = (
+            ptr::from_ref(self.written.origin(written)),
+            ptr::from_ref(self.read.origin(read)),
+        );
         let is_same = written == read && (self.has_same_references || !has_reference(written));
         if is_same || self.in_progress.contains(&pair) {
             return Vec::new();
@@ -458,30 +448,9 @@ fn dropped(one: &Object<'_>, other: &Object<'_>) -> Vec<String> {
         .collect()
 }
 
-impl<'s> Object<'s> {
-    /// The schema of a property by the pattern of its name. Those that a map with numbers as keys has are
-    /// the only ones that are understood.
-    fn matching(&self, name: &str) -> Option<&'s Value> {
-        let digits = name.strip_prefix('-').unwrap_or(name);
-        let is_number = !digits.is_empty() && digits.bytes().all(|it| it.is_ascii_digit());
-        let mut patterns = self.patterns.iter();
-        let (_, schema) = patterns.find(|(pattern, _)| {
-            is_number
-                && (**pattern == INCLUDED[1][1] || **pattern == INCLUDED[1][0] && digits == name)
-        })?;
-        Some(schema)
-    }
-}
-
 /// Whether it may be a variant of an enum.
 fn is_variant(shape: &Shape<'_>) -> bool {
     matches!(shape, Shape::Constant(_) | Shape::Object(_))
-}
-
-fn is_included(one: Option<&str>, other: Option<&str>) -> bool {
-    INCLUDED
-        .iter()
-        .any(|[inner, outer]| one == Some(inner) && other == Some(outer))
 }
 
 fn described(shapes: &[Shape<'_>]) -> String {

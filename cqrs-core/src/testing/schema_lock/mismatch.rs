@@ -47,17 +47,6 @@ impl Mismatch {
         }
     }
 
-    /// Whether another is this one again, further inside.
-    pub(super) fn is_repeated_by(&self, other: &Self) -> bool {
-        let (parent, field) = match self.path.rsplit_once('.') {
-            Some((parent, field)) => (parent, field),
-            None => ("", self.path.as_str()),
-        };
-        let is_inside = other.path.starts_with(&self.path)
-            || other.path.starts_with(parent) && other.path.ends_with(&format!(".{field}"));
-        self.what == other.what && is_inside
-    }
-
     /// The mismatch, of the field with this name.
     pub(super) fn at(mut self, name: &str) -> Self {
         self.path = joined(name, &self.path);

@@ -9,6 +9,7 @@ mod golden;
 mod judgement;
 mod lock;
 mod mismatch;
+mod patterns;
 mod program;
 mod sample;
 mod shape;

@@ -89,6 +89,22 @@ impl<'s> Document<'s> {
         self.expand(schema, 0)
     }
 
+    /// The definition that the schema refers to, or is a copy of: that of a type which contains itself is
+    /// also where the type is used first. Otherwise the schema itself.
+    pub(super) fn origin(self, schema: &'s Value) -> &'s Value {
+        let Some(keywords) = schema.as_object() else {
+            return schema;
+        };
+        let referred = match keywords.get("$ref") {
+            Some(Value::String(reference)) if keywords.len() == 1 => resolve(self.0, reference),
+            _ => None,
+        };
+        let origin = referred.unwrap_or(schema);
+        let definitions = self.0.get("$defs").and_then(Value::as_object);
+        let mut copies = definitions.into_iter().flat_map(Map::values);
+        copies.find(|it| is_copy(origin, it)).unwrap_or(origin)
+    }
+
     fn expand(self, schema: &'s Value, depth: usize) -> Vec<Shape<'s>> {
         let keywords = match schema {
             Value::Bool(true) => return vec![Shape::Anything],
@@ -118,6 +134,16 @@ impl<'s> Document<'s> {
         }
         shapes
     }
+}
+
+/// Whether a schema is a definition, apart from the definitions that a whole one has.
+fn is_copy(schema: &Value, definition: &Value) -> bool {
+    let (Some(one), Some(other)) = (schema.as_object(), definition.as_object()) else {
+        return false;
+    };
+    let mut keywords = one.iter().filter(|(word, _)| *word != "$defs");
+    let count = one.len() - usize::from(one.contains_key("$defs"));
+    count == other.len() && keywords.all(|(word, value)| other.get(word) == Some(value))
 }
 
 fn list<'s>(keywords: &'s Map<String, Value>, word: &str) -> &'s [Value] {

@@ -4,8 +4,8 @@ mod all_pairs;
 mod pairs;
 
 use schemars::JsonSchema;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::contract::Contract;
@@ -14,6 +14,45 @@ use super::mismatch::{Mismatch, What};
 use super::sample::{Sampler, TEXTS};
 use crate::json;
 use crate::message::Probe;
+
+#[test]
+fn each_mismatch_is_there_once() {
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    struct Before {
+        ab: u32,
+        inside: Vec<Inside>,
+        tree: Tree,
+    }
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    struct Inside {
+        a: u32,
+    }
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    struct Tree {
+        children: Vec<Tree>,
+    }
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    struct After {
+        a: u32,
+        ab: u32,
+        inside: Vec<InsideAfter>,
+        tree: TreeAfter,
+    }
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    struct InsideAfter {
+        a: u8,
+    }
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    struct TreeAfter {
+        a: u32,
+        children: Vec<TreeAfter>,
+    }
+    let [before, after] = [Type::of::<Before>("before"), Type::of::<After>("after")];
+    let found = judged(&before, &after).expect("serde agrees");
+    let mut paths: Vec<&str> = found.iter().map(|it| it.path.as_str()).collect();
+    paths.sort_unstable();
+    assert_eq!(paths, ["a", "inside[].a", "tree.a"]);
+}
 
 /// A type of the table.
 pub(super) struct Type {
