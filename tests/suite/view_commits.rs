@@ -1,5 +1,7 @@
 //! Commits of views on PostgreSQL: one statement, which a checkpoint elsewhere makes write nothing.
 
+mod copied;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -166,11 +166,16 @@ impl<D: Dialect> ViewTable<D> {
 
     /// Writes views whose keys are not in the table, from `rows` as for [`upsert`](Self::upsert).
     pub fn insert(&self, rows: &str) -> String {
+        format!("INSERT INTO {} ({}) {rows}", self.name, self.columns())
+    }
+
+    /// The names of all columns: of the key, the body, and the sort key of each index.
+    pub fn columns(&self) -> String {
         let mut columns = String::from("key, body");
         for column in 0..self.indexes {
             let _ = write!(columns, ", i{column}");
         }
-        format!("INSERT INTO {} ({columns}) {rows}", self.name)
+        columns
     }
 
     /// Deletes the views with the keys of the first parameter.

@@ -58,6 +58,12 @@ pub(crate) fn insert_behind(fence: &str, table: &Table, first: usize) -> String 
     table.insert(&rows_behind(fence, table, first))
 }
 
+/// Copies views whose keys are not in the table.
+pub(crate) fn copy(table: &Table) -> String {
+    let (name, columns) = (table.name(), table.columns());
+    format!("COPY {name} ({columns}) FROM STDIN (FORMAT binary)")
+}
+
 fn rows_behind(fence: &str, table: &Table, first: usize) -> String {
     let mut rows = format!("SELECT new.* FROM unnest(${first}::text[]");
     for number in first + 1..first + 2 + table.indexes() {

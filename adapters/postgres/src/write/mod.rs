@@ -25,6 +25,7 @@ mod sessions;
 pub(crate) mod statements;
 pub(crate) mod versions;
 pub(crate) mod view_commit;
+mod view_copy;
 pub(crate) mod views;
 
 use cqrs_core::store::{Append, AppendError, Appended};

@@ -5,6 +5,7 @@ use cqrs_core::store::{Epoch, SortKey, ViewBatch};
 use cqrs_kit::view_changes::ModelChanges;
 use tokio_postgres::types::ToSql;
 
+use super::view_copy::ViewCopy;
 use crate::dialect;
 use crate::row;
 use crate::schema::Schema;
@@ -15,7 +16,8 @@ use crate::sql::Sql;
 const FENCE: &str = "checkpoint";
 
 /// One statement that moves a checkpoint and writes the changes of views behind it, with its
-/// parameters: a single round trip, and without a transaction around it, all of it or nothing (V1).
+/// parameters: a single round trip, and without a transaction around it, all of it or nothing (V1). New
+/// views of which there are many are not in it: they are [copied](ViewCopy) behind it, in one transaction.
 ///
 /// The statement writes nothing unless the checkpoint is at the start of the batch (V2), however the
 /// parts are executed:
@@ -119,9 +121,11 @@ impl<'b> CommitStatement<'b> {
     fn write_model(&mut self, ModelChanges { table, changes, .. }: &'b ModelChanges<Schema>) {
         let [mut inserted, mut upserted] = [(); 2].map(|()| ViewRows::new(table.indexes()));
         let mut deleted: Vec<Cow<'b, str>> = Vec::new();
+        let is_copied = ViewCopy::is_for(changes);
         for change in changes {
             let key = dialect::encode_key(&change.key);
             match &change.view {
+                Some(_) if change.is_new && is_copied => {}
                 Some((body, sort_keys)) if change.is_new => inserted.add(key, body, sort_keys),
                 Some((body, sort_keys)) => upserted.add(key, body, sort_keys),
                 None => deleted.push(key),

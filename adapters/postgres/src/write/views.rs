@@ -3,6 +3,7 @@ use cqrs_core::store::{ViewBatch, ViewChange, ViewCommitError};
 use cqrs_kit::view_changes::{ModelChanges, by_model};
 
 use super::view_commit::{CommitStatement, Durability};
+use super::view_copy::ViewCopy;
 use super::{checkpoint, parking};
 use crate::fault::{Fault, Kind};
 use crate::link::connection::Connection;
@@ -31,7 +32,7 @@ enum Fence {
     Moved(Option<Position>),
 }
 
-/// Writes the changes and moves the checkpoint with one statement, so that each event is folded into
+/// Writes the changes and moves the checkpoint in one transaction, so that each event is folded into
 /// the views exactly once, whichever process crashes.
 pub(crate) async fn commit(shared: &Shared, mut batch: ViewBatch) -> Result<(), ViewCommitError> {
     if batch.shard.subscription.contains('\0') {
@@ -72,19 +73,21 @@ async fn attempt(
     batch: &ViewBatch,
     changes: &[ModelChanges<Schema>],
 ) -> Result<CommitOutcome, Fault> {
-    if !batch.parked.is_empty() {
-        return attempt_with_keys(shared, batch, changes).await;
-    }
-    // The statement commits by itself. Sessions are read committed: after a wait for the
-    // checkpoint's row, its new position is compared.
-    let connection = shared.pool.get().await?;
     // A replica is waited for up to the position that the primary has flushed. A checkpoint alone may
-    // be that of a reaction, whose effects are not made again by folding.
-    let durability = if shared.reads_elsewhere || changes.is_empty() {
+    // be that of a reaction, whose effects are not made again by folding, and neither are parked keys.
+    let is_flushed = shared.reads_elsewhere || changes.is_empty() || !batch.parked.is_empty();
+    let durability = if is_flushed {
         Durability::Flushed
     } else {
         Durability::Written
     };
+    let copies = ViewCopy::of(changes)?;
+    if !(copies.is_empty() && batch.parked.is_empty()) {
+        return attempt_in_steps(shared, batch, changes, copies, durability).await;
+    }
+    // The statement commits by itself. Sessions are read committed: after a wait for the
+    // checkpoint's row, its new position is compared.
+    let connection = shared.pool.get().await?;
     match write(&connection, &shared.sql, batch, changes, durability).await {
         Ok(Fence::Passed) => Ok(CommitOutcome::Done),
         Ok(Fence::Moved(found)) => Ok(CommitOutcome::Moved(found)),
@@ -93,25 +96,24 @@ async fn attempt(
     }
 }
 
-/// Commits a batch that changes parked keys, which takes several statements.
-async fn attempt_with_keys(
+/// Commits a batch that takes several statements: it changes parked keys, or has many new views.
+async fn attempt_in_steps(
     shared: &Shared,
     batch: &ViewBatch,
     changes: &[ModelChanges<Schema>],
+    copies: Vec<ViewCopy>,
+    durability: Durability,
 ) -> Result<CommitOutcome, Fault> {
     let client = shared.pool.get().await?;
     // Rolled back on drop.
     let transaction = PooledTransaction::new(client, PooledTransaction::READ_COMMITTED);
-    transaction.begin().await?;
-    let written = write(
-        &transaction,
-        &shared.sql,
-        batch,
-        changes,
-        Durability::Flushed,
-    );
-    if let Fence::Moved(found) = written.await? {
+    let written = write(&transaction, &shared.sql, batch, changes, durability);
+    if let Fence::Moved(found) = transaction.run(written).await? {
         return Ok(CommitOutcome::Moved(found));
+    }
+    // Not before the fence is passed: it holds the checkpoint's row until the end.
+    for copy in copies {
+        copy.send(&transaction).await?;
     }
     match transaction.commit().await.map_err(Fault::from) {
         Ok(()) => Ok(CommitOutcome::Done),
@@ -190,7 +192,8 @@ async fn attempt_in(
     }
 }
 
-/// Moves the checkpoint and writes the changes, with one statement, after those of parked keys.
+/// Moves the checkpoint and writes the changes but those that are copied, with one statement, after those
+/// of parked keys.
 async fn write(
     client: &Connection,
     sql: &Sql,
