@@ -64,11 +64,11 @@ async fn many_new_views_are_written_with_the_other_changes() {
     assert_eq!(world.keys(&world.plain, &some).await, some);
 
     // The checkpoint with the other changes, two for each copy, and the end.
-    let next = (MANY..2 * MANY).flat_map(|it| {
+    let more = (MANY..2 * MANY).flat_map(|it| {
         let models = [&world.plain, &world.twice];
         models.map(|model| new(model, &key(it)))
     });
-    let next = batch(Some(2), 3, next.collect());
+    let next = batch(Some(2), 3, more.collect());
     let before = waits.load(Ordering::Relaxed);
     world.commit(next).await;
     // One prepares the statement that has no other changes.

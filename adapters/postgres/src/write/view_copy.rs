@@ -1,3 +1,5 @@
+use std::pin::pin;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use cqrs_core::store::{SortKey, ViewChange};
 use cqrs_kit::view_changes::ModelChanges;
@@ -54,8 +56,7 @@ impl ViewCopy {
     pub(crate) async fn send(self, connection: &Connection) -> Result<(), SqlError> {
         let statement = connection.prepare_foreign(&self.sql).await?;
         let copied = async {
-            let sink = connection.client().copy_in(&statement).await?;
-            let mut sink = std::pin::pin!(sink);
+            let mut sink = pin!(connection.client().copy_in(&statement).await?);
             sink.send(self.rows).await?;
             sink.finish().await?;
             Ok::<_, SqlError>(())
