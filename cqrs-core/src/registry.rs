@@ -189,6 +189,8 @@ pub struct UpcasterEntry {
     pub event: &'static str,
     /// The version that it takes.
     pub from: u32,
+    /// Hash of the function, as it is written.
+    pub(crate) fingerprint: u64,
     /// The place of the function.
     pub source: Source,
     pub(crate) run: fn(&[u8]) -> UpcastResult,
@@ -201,6 +203,7 @@ impl UpcasterEntry {
             name: U::NAME,
             event: U::EVENT,
             from: U::FROM,
+            fingerprint: U::FINGERPRINT,
             source: U::SOURCE,
             run: |payload| guarded(|| U::NAME, || U::upcast(json::decode(payload)?))?,
         }
@@ -212,6 +215,8 @@ impl UpcasterEntry {
 pub struct AggregateEntry {
     /// The aggregate.
     pub aggregate: AggregateType,
+    /// Its name in the log, if that is an earlier one.
+    pub was: Option<&'static str>,
     /// The place of the aggregate's declaration.
     pub source: Source,
     /// The JSON schemas of its stored state, if it is stored and the type derives one.
@@ -227,6 +232,7 @@ impl AggregateEntry {
     pub const fn of<A: Aggregate>(source: Source) -> Self {
         Self {
             aggregate: AggregateType::of::<A>(),
+            was: A::WAS,
             source,
             schemas: || None,
         }
@@ -236,6 +242,15 @@ impl AggregateEntry {
     #[must_use]
     pub const fn with_schemas(self, schemas: fn() -> Option<Schemas>) -> Self {
         Self { schemas, ..self }
+    }
+
+    /// The name in the log and in the keys of stored states.
+    #[cfg_attr(
+        not(feature = "schema"),
+        expect(dead_code, reason = "for the schema lock")
+    )]
+    pub(crate) fn stored_name(&self) -> &'static str {
+        self.was.unwrap_or(self.aggregate.name)
     }
 }
 
@@ -331,6 +346,8 @@ impl<M: ?Sized> HandlerEntry<M> {
 pub struct ProjectionEntry {
     /// The name.
     pub name: &'static str,
+    /// Its name in the store, if that is an earlier one.
+    pub was: Option<&'static str>,
     /// The version.
     pub version: u32,
     /// The name of the aggregate by whose id its events are divided.
@@ -354,6 +371,7 @@ impl ProjectionEntry {
     pub const fn of<P: Projection>() -> Self {
         Self {
             name: P::NAME,
+            was: P::WAS,
             version: P::VERSION,
             partition: P::PARTITION,
             on_failure: P::ON_FAILURE,
@@ -364,6 +382,11 @@ impl ProjectionEntry {
             setup: P::setup,
         }
     }
+
+    /// The name under which its checkpoint and its read models are stored.
+    pub(crate) fn stored_name(&self) -> &'static str {
+        self.was.unwrap_or(self.name)
+    }
 }
 
 /// A reaction, as its attribute registers it.
@@ -371,6 +394,8 @@ impl ProjectionEntry {
 pub struct ReactionEntry {
     /// The function's name.
     pub name: &'static str,
+    /// Its name in the store, if that is an earlier one.
+    pub was: Option<&'static str>,
     /// The wire name of the event.
     pub event: &'static str,
     /// Whether a new reaction starts with the first event of the log.
@@ -393,6 +418,7 @@ impl ReactionEntry {
     pub const fn of<H: EventHandler>() -> Self {
         Self {
             name: H::NAME,
+            was: H::WAS,
             event: <H::Event as HandledEvent>::NAME,
             from_start: H::FROM_START,
             partition: H::PARTITION,
@@ -406,6 +432,11 @@ impl ReactionEntry {
             },
         }
     }
+
+    /// The name under which its checkpoint is stored, and which the ids of its commands are derived from.
+    pub(crate) fn stored_name(&self) -> &'static str {
+        self.was.unwrap_or(self.name)
+    }
 }
 
 /// A process manager, as its attribute registers it.
@@ -413,6 +444,8 @@ impl ReactionEntry {
 pub struct ProcessEntry {
     /// The name.
     pub name: &'static str,
+    /// Its name in the store and in the log, if that is an earlier one.
+    pub was: Option<&'static str>,
     /// The name of the tag whose id an instance has.
     pub key: &'static str,
     /// Hash of the `impl` block.
@@ -456,6 +489,7 @@ impl ProcessEntry {
     pub const fn of<P: ProcessManager>() -> Self {
         Self {
             name: P::NAME,
+            was: P::WAS,
             key: P::KEY,
             fingerprint: P::FINGERPRINT,
             keep: P::KEEP,
@@ -487,9 +521,14 @@ impl ProcessEntry {
         Self { schemas, ..self }
     }
 
+    /// The name under which its instances are stored.
+    pub(crate) fn stored_name(&self) -> &'static str {
+        self.was.unwrap_or(self.name)
+    }
+
     /// The stored name of its subscription.
     pub(crate) fn subscription(&self) -> String {
-        format!("process:{}", self.name)
+        format!("process:{}", self.stored_name())
     }
 
     /// The events of all instances.
@@ -505,7 +544,7 @@ impl ProcessEntry {
     /// The wire name of the event that one of its commands was rejected. No event of a program has one of
     /// this form.
     pub(crate) fn rejection(&self) -> String {
-        format!("{RESERVED}{}:rejected", self.name)
+        format!("{RESERVED}{}:rejected", self.stored_name())
     }
 }
 
@@ -598,6 +637,7 @@ impl Registry {
         add(&self.projections, &mut sources);
         add(&self.reactions, &mut sources);
         add(&self.processes, &mut sources);
+        add(&self.upcasters, &mut sources);
         sources
     }
 

@@ -12,7 +12,7 @@ use crate::id;
 use crate::identity::{self, Identity};
 use crate::impl_block::{self, ImplBlock, Subject};
 use crate::storage::StorageArg;
-use crate::{source, types};
+use crate::{earlier_name, source, types};
 
 const APPLY: Mark = Mark {
     name: "`#[apply]`",
@@ -24,11 +24,15 @@ const APPLY: Mark = Mark {
     has_self: true,
 };
 
+const WHAT: &str = "an aggregate";
+
 /// An `impl` block marked `#[aggregate]`.
 struct AggregateItem {
     framework: Framework,
     subject: Subject,
     name: String,
+    /// The name in the log, if that is an earlier one.
+    was: Option<String>,
     id: Identity,
     storage: StorageArg,
     permission: Option<String>,
@@ -58,6 +62,7 @@ impl AggregateItem {
         let wanted = !args.has("id");
         let id = Identity::read(&mut args, errors);
         let name = args.string("name", errors);
+        let was = earlier_name::read(&mut args, WHAT, errors);
         let storage = StorageArg::read(&mut args, errors);
         let permission = args.string("permission", errors);
         let framework = args.framework(errors);
@@ -92,11 +97,22 @@ impl AggregateItem {
             Some(name) => errors.ok(id::aggregate_name(&name))?,
             None => case::kebab(&subject.ident),
         };
+        earlier_name::check(was.as_ref(), &name, WHAT, errors);
+        let id = id?;
+        if let (Some(was), Identity::Several(_)) = (&was, &id) {
+            errors.at(
+                was,
+                "an aggregate with several ids has the tags of its keys: write this in the attributes of the \
+                 aggregates that these name",
+            );
+        }
+        let was = was.and_then(|was| errors.ok(id::aggregate_name(&was)));
         Some(Self {
             framework,
             subject,
             name,
-            id: id?,
+            was,
+            id,
             storage,
             permission: permission.map(|permission| permission.value()),
             fingerprint,
@@ -382,8 +398,10 @@ impl ToTokens for AggregateItem {
         let Self {
             subject: Subject { ty, ident },
             name,
+            was,
             ..
         } = self;
+        let was = earlier_name::constant(was.as_deref());
         let (id, tags) = (self.id.ty(), self.id.tags(name, &code!(id)));
         let storage = self.storage;
         let (events, arms, keep) = (self.events(), self.arms(), self.keep());
@@ -410,6 +428,7 @@ impl ToTokens for AggregateItem {
             impl __cqrs::Aggregate for #ty {
                 type Id = #id;
                 const NAME: &'static __cqrs::str = #name;
+                #was
                 const EVENTS: &'static [&'static __cqrs::str] = &[#(#events),*];
                 const STORAGE: __cqrs::Storage = __cqrs::Storage::#storage;
                 const READS_RECORDED: __cqrs::bool = #reads_recorded;

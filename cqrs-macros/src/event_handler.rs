@@ -6,7 +6,7 @@ use crate::errors::Errors;
 use crate::function::{self, Function, HandlerKind};
 use crate::hygiene::code;
 use crate::partitioning::Partitioning;
-use crate::{source, suggest};
+use crate::{earlier_name, source, suggest};
 
 const KIND: HandlerKind = HandlerKind {
     attribute: "#[event_handler]",
@@ -24,6 +24,8 @@ struct EventHandlerItem {
 /// The arguments that only this attribute has.
 struct ReactionOptions {
     name: Option<String>,
+    /// The name in the store, if that is an earlier one.
+    was: Option<String>,
     from_start: bool,
     partitioning: Partitioning,
 }
@@ -41,8 +43,17 @@ pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
 
 impl ReactionOptions {
     fn read(args: &mut Args, errors: &mut Errors) -> Self {
+        let name = args.string("name", errors).map(|name| name.value());
+        let was = earlier_name::read(args, KIND.handler, errors);
+        earlier_name::check(
+            was.as_ref(),
+            name.as_deref().unwrap_or_default(),
+            KIND.handler,
+            errors,
+        );
         Self {
-            name: args.string("name", errors).map(|name| name.value()),
+            name,
+            was: was.map(|was| was.value()),
             from_start: from_start(args, errors),
             partitioning: Partitioning::read(args, errors),
         }
@@ -87,9 +98,11 @@ impl ToTokens for EventHandlerItem {
         let Function { ident, message, .. } = &self.function;
         let ReactionOptions {
             name,
+            was,
             from_start,
             partitioning,
         } = &self.options;
+        let was = earlier_name::constant(was.as_deref());
         let constants = partitioning.constants();
         let inputs = self.function.inputs_as(&code!(__cqrs::ReactionInput<'_>));
         let react = self.react(&inputs);
@@ -103,6 +116,7 @@ impl ToTokens for EventHandlerItem {
             impl __cqrs::EventHandler for __Handler {
                 type Event = #message;
                 const NAME: &'static __cqrs::str = #name;
+                #was
                 const FROM_START: __cqrs::bool = #from_start;
                 const SOURCE: __cqrs::Source = #source;
                 #constants

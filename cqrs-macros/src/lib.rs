@@ -9,6 +9,7 @@ mod case;
 mod checkpoint;
 mod command;
 mod command_handler;
+mod earlier_name;
 mod errors;
 mod event;
 mod event_handler;

@@ -11,9 +11,10 @@ use crate::hygiene::code;
 use crate::identity::IdKey;
 use crate::impl_block::{self, ImplBlock, Marked, Subject};
 use crate::process_step::{self, Owner, StepMark, StepMethod};
-use crate::{case, checkpoint, fingerprint, id, source};
+use crate::{case, checkpoint, earlier_name, fingerprint, id, source};
 
 const ATTRIBUTE: &str = "#[process_manager]";
+const WHAT: &str = "a process manager";
 
 /// The marks of methods that look like steps for events, and for rejected commands.
 const EVENT_STEP: Mark = Mark {
@@ -40,6 +41,8 @@ struct ProcessManagerItem {
     framework: Framework,
     subject: Subject,
     name: String,
+    /// The name in the store, if that is an earlier one.
+    was: Option<String>,
     /// The id's name in tags, and its type.
     id: IdKey,
     /// How long an ended instance is kept, in seconds.
@@ -75,6 +78,7 @@ impl ProcessManagerItem {
             errors,
         );
         let name = args.string("name", errors);
+        let was = earlier_name::read(&mut args, WHAT, errors);
         let id = instance_id(&mut args, errors);
         let keep = args.duration("keep", "30d", errors);
         let framework = args.framework(errors);
@@ -107,12 +111,15 @@ impl ProcessManagerItem {
         }
         let steps = StepMethod::read_all(marked, errors);
         let subject = subject?;
-        let name = checkpoint::name(name, "a process manager", errors)
-            .unwrap_or_else(|| case::kebab(&subject.ident));
+        let name =
+            checkpoint::name(name, WHAT, errors).unwrap_or_else(|| case::kebab(&subject.ident));
+        earlier_name::check(was.as_ref(), &name, WHAT, errors);
+        let was = checkpoint::name(was, WHAT, errors);
         Some(Self {
             framework,
             subject,
             name,
+            was,
             id: id?,
             keep,
             fingerprint,
@@ -188,6 +195,7 @@ impl ToTokens for ProcessManagerItem {
         let Self {
             subject: Subject { ty, ident },
             name,
+            was,
             id: IdKey { name: key, ty: id },
             keep,
             fingerprint,
@@ -195,6 +203,7 @@ impl ToTokens for ProcessManagerItem {
             unmarked,
             ..
         } = self;
+        let was = earlier_name::constant(was.as_deref());
         let keep = keep.map(|seconds| {
             code! {
                 const KEEP: __cqrs::Option<__cqrs::Duration> =
@@ -214,6 +223,7 @@ impl ToTokens for ProcessManagerItem {
             impl __cqrs::ProcessManager for #ty {
                 type Id = #id;
                 const NAME: &'static __cqrs::str = #name;
+                #was
                 const KEY: &'static __cqrs::str = #key;
                 const FINGERPRINT: __cqrs::u64 = #fingerprint;
                 const SOURCE: __cqrs::Source = #source;

@@ -10,8 +10,7 @@ use crate::framework::Framework;
 use crate::hygiene::code;
 use crate::impl_block::{self, ImplBlock, Marked, Subject};
 use crate::partitioning::Partitioning;
-use crate::{case, checkpoint};
-use crate::{setup, source, types};
+use crate::{case, checkpoint, earlier_name, setup, source, types};
 
 const ON: Mark = Mark {
     name: "`#[on]`",
@@ -23,11 +22,15 @@ const ON: Mark = Mark {
     has_self: false,
 };
 
+const WHAT: &str = "a projection";
+
 /// An `impl` block marked `#[projection]`.
 struct ProjectionItem {
     framework: Framework,
     subject: Subject,
     name: String,
+    /// The name in the store, if that is an earlier one.
+    was: Option<String>,
     version: u32,
     partitioning: Partitioning,
     /// The names and fingerprints of the members without a mark.
@@ -52,6 +55,7 @@ impl ProjectionItem {
         let mut args = Args::of_macro(args, errors);
         let complete = args.has("name") && args.has("version");
         let name = args.string("name", errors);
+        let was = earlier_name::read(&mut args, WHAT, errors);
         let version = args.version(errors).unwrap_or(1);
         let partitioning = Partitioning::read(&mut args, errors);
         let unchanged = unchanged(&mut args, errors);
@@ -89,12 +93,15 @@ impl ProjectionItem {
         let methods = EventMethod::read_all(marked, &ON, folds, errors);
         let setup = setup::read(setups, errors);
         let subject = subject?;
-        let name = checkpoint::name(name, "a projection", errors)
-            .unwrap_or_else(|| case::kebab(&subject.ident));
+        let name =
+            checkpoint::name(name, WHAT, errors).unwrap_or_else(|| case::kebab(&subject.ident));
+        earlier_name::check(was.as_ref(), &name, WHAT, errors);
+        let was = checkpoint::name(was, WHAT, errors);
         Some(Self {
             framework,
             subject,
             name,
+            was,
             version,
             partitioning,
             other_items,
@@ -111,6 +118,7 @@ impl ToTokens for ProjectionItem {
         let Self {
             subject: Subject { ty, ident },
             name,
+            was,
             version,
             partitioning,
             other_items,
@@ -120,6 +128,7 @@ impl ToTokens for ProjectionItem {
             unmarked,
             ..
         } = self;
+        let was = earlier_name::constant(was.as_deref());
         let constants = partitioning.constants();
         let other_items = (!other_items.is_empty()).then(|| {
             let items = other_items
@@ -140,6 +149,7 @@ impl ToTokens for ProjectionItem {
         let items = code! {
             impl __cqrs::Projection for #ty {
                 const NAME: &'static __cqrs::str = #name;
+                #was
                 const VERSION: __cqrs::u32 = #version;
                 const SOURCE: __cqrs::Source = #source;
                 #constants

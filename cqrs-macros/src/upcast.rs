@@ -6,7 +6,7 @@ use crate::args::Args;
 use crate::errors::{self, Errors};
 use crate::function::{Function, HandlerKind};
 use crate::hygiene::code;
-use crate::source;
+use crate::{fingerprint, source};
 
 const KIND: HandlerKind = HandlerKind {
     attribute: "#[upcast]",
@@ -20,6 +20,8 @@ struct UpcasterItem {
     function: Function,
     event: LitStr,
     from: u32,
+    /// Of the function: states that another text has folded are folded again.
+    fingerprint: u64,
     returned: Returned,
 }
 
@@ -33,6 +35,7 @@ struct Returned {
 
 /// `#[upcast]`.
 pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
+    let fingerprint = fingerprint::of(&item);
     errors::function(item, |item, errors| {
         let mut args = Args::of_macro(args, errors);
         let is_complete = args.has("event") && args.has("from");
@@ -55,6 +58,7 @@ pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
             function,
             event: event?,
             from: from?,
+            fingerprint,
             returned,
         })
     })
@@ -73,14 +77,18 @@ fn check(function: &Function, errors: &mut Errors) -> Option<Returned> {
             "an upcaster takes the old event alone: remove this parameter",
         );
     }
-    let output = errors.ok(syn::parse2(function.output.clone()))?;
+    let output: Type = errors.ok(syn::parse2(function.output.clone()))?;
+    let is_several = is_several(&output);
     let returned = Returned::of(output);
     if returned.is_none() {
-        errors.at(
-            &function.output,
+        let message = if is_several {
+            "one event cannot become several, since it has one position: return one of them, or an `Option` \
+             of it. Have new commands record several events, and let the folds of the old event handle all of it"
+        } else {
             "an upcaster returns the event in its next version, or an `Option` of it, if it may leave it \
-             out; bare or in a `Result`",
-        );
+             out; bare or in a `Result`"
+        };
+        errors.at(&function.output, message);
     }
     returned
 }
@@ -126,6 +134,19 @@ impl Returned {
     }
 }
 
+/// Whether the type, bare or in a `Result` or `Option`, is one of several events.
+fn is_several(ty: &Type) -> bool {
+    match ty {
+        Type::Tuple(events) => !events.elems.is_empty(),
+        Type::Array(_) => true,
+        ty => {
+            let inner = ["Result", "Option"].iter().find_map(|it| arguments(ty, it));
+            arguments(ty, "Vec").is_some()
+                || inner.is_some_and(|inner| inner.first().is_some_and(|it| is_several(it)))
+        }
+    }
+}
+
 /// The type arguments of a type with this name.
 fn arguments<'t>(ty: &'t Type, name: &str) -> Option<Vec<&'t Type>> {
     let Type::Path(path) = ty else {
@@ -148,6 +169,7 @@ impl ToTokens for UpcasterItem {
             function,
             event,
             from,
+            fingerprint,
             returned,
         } = self;
         let Function { ident, message, .. } = function;
@@ -162,6 +184,7 @@ impl ToTokens for UpcasterItem {
                 const EVENT: &'static __cqrs::str = #event;
                 const FROM: __cqrs::u32 = #from;
                 const NAME: &'static __cqrs::str = #name;
+                const FINGERPRINT: __cqrs::u64 = #fingerprint;
                 const SOURCE: __cqrs::Source = #source;
 
                 fn upcast(old: Self::Old) -> __cqrs::UpcastResult {

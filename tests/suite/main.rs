@@ -57,8 +57,10 @@ mod floats;
 mod golden;
 mod namesakes;
 mod readable;
+mod renames;
 mod snapshots;
 mod sourcing;
+mod upcast_states;
 mod upcasting;
 mod wide_decisions;
 

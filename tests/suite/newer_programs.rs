@@ -149,9 +149,16 @@ mod older {
         Ok(MeterRead { meter, value })
     }
 
+    /// The newer program has an upcaster of the event, with which the views are the same.
     pub struct Meters;
 
-    #[projection(name = "meters", version = 1, partition = "meter", on_failure = "park")]
+    #[projection(
+        name = "meters",
+        version = 1,
+        partition = "meter",
+        on_failure = "park",
+        unchanged = "7ff111fa921dab85"
+    )]
     impl Meters {
         #[on]
         fn read(event: &MeterRead, meters: &mut Views<Usage>) -> Result<()> {
@@ -210,9 +217,16 @@ mod newer {
         MeterRead { meter, tenths }
     }
 
+    /// With the upcaster, the views are the same.
     pub struct Meters;
 
-    #[projection(name = "meters", version = 1, partition = "meter", on_failure = "park")]
+    #[projection(
+        name = "meters",
+        version = 1,
+        partition = "meter",
+        on_failure = "park",
+        unchanged = "1fa055e7b3bb9ae9"
+    )]
     impl Meters {
         #[on]
         fn read(event: &MeterRead, meters: &mut Views<Usage>) -> Result<()> {

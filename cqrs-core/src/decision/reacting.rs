@@ -24,6 +24,8 @@ pub(crate) struct CommandRef {
 #[derive(Clone)]
 pub(crate) struct RunningReaction {
     pub(super) name: &'static str,
+    /// The scope of the ids of its commands: its name in the store.
+    scope: &'static str,
     /// The command that recorded the event.
     pub(super) origin: CommandRef,
     pub(super) event: Uuid,
@@ -40,10 +42,15 @@ pub(super) struct ReservedId {
 }
 
 impl RunningReaction {
-    /// A reaction to an event of the store's log.
-    pub(crate) fn new(name: &'static str, store: Uuid, event: &Recorded) -> Self {
+    /// A reaction to an event of the store's log, with its name here and in the store.
+    pub(crate) fn new(
+        (name, scope): (&'static str, &'static str),
+        store: Uuid,
+        event: &Recorded,
+    ) -> Self {
         Self {
             name,
+            scope,
             origin: CommandRef {
                 store,
                 command: event.meta.command,
@@ -64,6 +71,7 @@ impl RunningReaction {
     ) -> Self {
         Self {
             name,
+            scope: name,
             origin,
             event,
             correlation,
@@ -106,7 +114,7 @@ impl RunningReaction {
         name.extend(fingerprint.to_le_bytes());
         name.extend(equal.to_le_bytes());
         name.extend(command.as_bytes());
-        CommandId::derived(self.name, &name)
+        CommandId::derived(self.scope, &name)
     }
 }
 
@@ -134,6 +142,7 @@ mod tests {
     fn reaction(name: &'static str, event: u128) -> RunningReaction {
         RunningReaction {
             name,
+            scope: name,
             origin: CommandRef {
                 store: Uuid::nil(),
                 command: CommandId::from(Uuid::nil()),

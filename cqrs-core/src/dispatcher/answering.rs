@@ -18,8 +18,8 @@ pub(crate) struct AnsweringVersion {
     progress: Progress,
     version: u32,
     models: Vec<ModelType>,
-    /// The names of tags by which subscriptions may be divided.
-    partitions: Vec<&'static str>,
+    /// The names of tags by which subscriptions may be divided: here, and in the store.
+    partitions: Vec<(&'static str, &'static str)>,
     answer: watch::Sender<Answering>,
     /// Has the task look at the stored versions at once.
     wake: Notify,
@@ -50,7 +50,7 @@ pub(super) struct UnknownPartition;
 impl AnsweringVersion {
     pub(super) fn new(
         projection: &PlannedProjection,
-        partitions: Vec<&'static str>,
+        partitions: Vec<(&'static str, &'static str)>,
         progress: Progress,
     ) -> Self {
         // Until its first look at the log.
@@ -160,26 +160,27 @@ impl AnsweringVersion {
             })
         });
         same.map(|model| {
-            let schema = model.schema(self.progress.name(), live.version);
+            let schema = model.schema(self.progress.stored_name(), live.version);
             (model.id, Arc::new(schema))
         })
         .collect()
     }
 
-    /// The name of the tag by which a version may be divided.
+    /// The names of the tag by which a version may be divided: here, and in the store.
     ///
     /// # Errors
     /// When this program does not know it.
     pub(super) fn partition_of(
         &self,
         version: &ProjectionVersion,
-    ) -> Result<Option<&'static str>, UnknownPartition> {
+    ) -> Result<(Option<&'static str>, Option<&'static str>), UnknownPartition> {
         let Some(stored) = version.partition() else {
-            return Ok(None);
+            return Ok((None, None));
         };
         let mut known = self.partitions.iter().copied();
-        let found = known.find(|name| *name == stored);
-        found.map(Some).ok_or(UnknownPartition)
+        let found = known.find(|(_, name)| *name == stored);
+        let (name, stored) = found.ok_or(UnknownPartition)?;
+        Ok((Some(name), Some(stored)))
     }
 }
 

@@ -42,7 +42,7 @@ impl Inner {
                 {
                     return Err(QueryError::from(Parked {
                         name: progress.name(),
-                        partition: key.partition.clone(),
+                        partition: partition.to_owned(),
                         key: key.key.clone(),
                         since: key.since,
                         cause: key.cause.clone(),

@@ -24,14 +24,14 @@ use crate::clock::Clock;
 use crate::decision::Decisions;
 use crate::handler::{ModelType, Services};
 use crate::module::Module;
-use crate::registry::Registry;
+use crate::registry::{ReactionEntry, Registry};
 use crate::source::Source;
 use crate::store::{EventLog, ModelSchema, ProjectionVersion, Store, StoreError, ViewStore};
 use crate::subscription::{
     self, Coordinator, Crew, Follower, Following, Progress, RunWorker, Tasks, unless,
 };
 use crate::trace;
-use crate::upcast::upcast;
+use crate::upcast::{Conversions, TagNames, upcast};
 use crate::views::ReadModel;
 use crate::wiring::{
     BuildError, Description, GivenStores, Models, Plan, PlannedProcess, Problems, Role, Scope,
@@ -372,7 +372,8 @@ impl Builder {
         plan.warn_of_services(&self.services, &mut warnings);
         plan.warn_of_unknown_events(&*stores.log, &mut warnings)
             .await?;
-        let log = upcast(&stores.log, &plan.events_read(), &plan.upcasters);
+        let conversions = Arc::new(plan.conversions());
+        let log = upcast(&stores.log, &conversions);
         let models = plan.models();
         // Before the tables: a version that was built by other code may have others.
         let versions = register(&plan, &stores, self.holds_versions).await?;
@@ -398,26 +399,14 @@ impl Builder {
             projections.push((crew, is_handled, folds));
         }
         let reacts = self.roles.contains(&Role::Reactions);
-        let mut reactions = Vec::new();
-        let mut processes = Vec::new();
+        let mut reacting = ReactingCrews::default();
         if let Some(views) = views_to_react(&plan, &stores)? {
-            let store_coordinator = coordinators.of_store(views, reacts);
-            let coordinator = store_coordinator.as_deref();
-            for entry in &plan.reactions {
-                let crew =
-                    subscription::reaction(entry, &log, views, coordinator, &following).await?;
-                workers.push(crew.progress().clone());
-                reactions.push((crew, *entry));
-            }
-            for PlannedProcess { entry, .. } in &plan.processes {
-                let crew =
-                    subscription::process_manager(entry, &log, views, coordinator, &following)
-                        .await?;
-                workers.push(crew.progress().clone());
-                processes.push((crew, Instances::new(entry, views)));
-            }
+            let coordinator = coordinators.of_store(views, reacts);
+            let place = (views, coordinator.as_deref());
+            reacting = ReactingCrews::create(&plan, &conversions, &log, place, &following).await?;
         }
-        let answering = answering_versions(&plan, &versions, &workers);
+        workers.extend(reacting.progress());
+        let answering = answering_versions(&plan, &conversions.tags, &versions, &workers);
         let inner = Inner {
             commands: command_slots(&plan.command_handlers, &self.services),
             queries: query_slots(&plan, &self.services, &models, &stores, &answering),
@@ -433,6 +422,8 @@ impl Builder {
             workers,
             answering,
             projections: plan.projections.iter().map(|it| it.entry).collect(),
+            upcasters: plan.upcasters.clone(),
+            conversions,
             description: Description::new(&plan, warnings),
             schedules: self.schedules.is_some(),
             sent: self.sent,
@@ -450,12 +441,12 @@ impl Builder {
             let run = run_worker(&dispatcher, name, move || folds.follower());
             coordinators.start((crew, is_handled), run, &tasks);
         }
-        for (crew, entry) in reactions {
+        for (crew, entry) in reacting.reactions {
             let reaction = Reaction::new(entry, &self.services, dispatcher.clone());
             let run = run_worker(&dispatcher, entry.name, move || Box::new(reaction.clone()));
             coordinators.start((crew, reacts), run, &tasks);
         }
-        for (crew, instances) in processes {
+        for (crew, instances) in reacting.processes {
             let (name, sender) = (crew.progress().name(), dispatcher.clone());
             let run = run_worker(&dispatcher, name, move || instances.follower(&sender));
             coordinators.start((crew, reacts), run, &tasks);
@@ -480,6 +471,46 @@ fn views_to_react<'s>(
     }
     let views = stores.views.main.as_ref().ok_or_else(no_view_store)?;
     Ok(Some(views).filter(|views| !views.view_capabilities().read_only))
+}
+
+/// The workers of reactions and process managers.
+#[derive(Default)]
+struct ReactingCrews {
+    reactions: Vec<(Crew, &'static ReactionEntry)>,
+    processes: Vec<(Crew, Instances)>,
+}
+
+impl ReactingCrews {
+    async fn create(
+        plan: &Plan,
+        conversions: &Arc<Conversions>,
+        log: &Arc<dyn EventLog>,
+        (views, coordinator): (&Arc<dyn ViewStore>, Option<&Coordinator>),
+        following: &Following,
+    ) -> Result<Self, BuildError> {
+        let tags = &conversions.tags;
+        let mut crews = Self::default();
+        for entry in &plan.reactions {
+            let crew = subscription::reaction(entry, tags, log, views, coordinator, following);
+            crews.reactions.push((crew.await?, *entry));
+        }
+        for PlannedProcess { entry, .. } in &plan.processes {
+            let crew =
+                subscription::process_manager(entry, tags, log, views, coordinator, following);
+            let instances = Instances::new(entry, conversions, views);
+            crews.processes.push((crew.await?, instances));
+        }
+        Ok(crews)
+    }
+
+    /// Their progress, in order.
+    fn progress(&self) -> impl Iterator<Item = Progress> {
+        let reactions = self.reactions.iter().map(|(crew, _)| crew);
+        let processes = self.processes.iter().map(|(crew, _)| crew);
+        reactions
+            .chain(processes)
+            .map(|crew| crew.progress().clone())
+    }
 }
 
 /// The coordinators of the view stores.
@@ -554,6 +585,7 @@ impl Coordinators {
 /// Those of the projections whose own version, which has not been live, does not answer queries.
 fn answering_versions(
     plan: &Plan,
+    tags: &TagNames,
     versions: &[Vec<ProjectionVersion>],
     workers: &[Progress],
 ) -> Vec<Option<Arc<AnsweringVersion>>> {
@@ -564,7 +596,10 @@ fn answering_versions(
         let answers = versions.is_empty() || own.is_some_and(|own| own.was_live);
         (!answers).then(|| {
             let aggregates = plan.aggregates.iter().map(|it| it.aggregate.name);
-            let partitions = aggregates.chain(projection.entry.partition).collect();
+            let partitions = aggregates
+                .chain(projection.entry.partition)
+                .map(|name| (name, tags.stored_name(name)))
+                .collect();
             let progress = progress.clone();
             Arc::new(AnsweringVersion::new(projection, partitions, progress))
         })
@@ -603,7 +638,7 @@ async fn prepare(plan: &Plan, models: &Models, views: &ViewStores) -> Result<(),
         let schemas = models.map(|(_, model)| ModelSchema::clone(&model.schema));
         let is_main = views.main.as_ref().is_some_and(|main| is_same(main, store));
         let processes = plan.processes.iter().filter(|_| is_main);
-        let instances = processes.map(|process| InstanceTable::schema(process.entry.name));
+        let instances = processes.map(|process| InstanceTable::schema(process.entry.stored_name()));
         store.prepare(schemas.chain(instances).collect()).await?;
     }
     Ok(())

@@ -145,7 +145,8 @@ impl Subscriptions<'_> {
             return Ok(head);
         };
         let query = version.query();
-        let subscription = projection_subscription(versions.progress.name(), version.version);
+        let subscription =
+            projection_subscription(versions.progress.stored_name(), version.version);
         let stored = shards.shards(subscription).await?;
         let states: Vec<_> = stored.iter().map(|it| (it, it.position())).collect();
         // By the tag of this program. If that is another one, its shards are further than they seem.
@@ -180,7 +181,7 @@ impl<'v> ModelScan<'v> {
     fn new(versions: &StoredVersions<'v>, both: [&ProjectionVersion; 2], model: &'v str) -> Self {
         let schemas = both.map(|it| {
             Arc::new(ModelSchema {
-                table: table_of(versions.progress.name(), it.version, model),
+                table: table_of(versions.progress.stored_name(), it.version, model),
                 indexes: Vec::new(),
             })
         });

@@ -17,10 +17,11 @@ use crate::error::{Denied, Failure};
 use crate::handler::{Context, QueryInputs, QueryScope};
 use crate::json::MessageLimits;
 use crate::panic::guarded;
-use crate::registry::{ProjectionEntry, QueryHandlerEntry};
+use crate::registry::{ProjectionEntry, QueryHandlerEntry, UpcasterEntry};
 use crate::store::{EventLog, ViewStore};
 use crate::subscription::Progress;
 use crate::trace;
+use crate::upcast::Conversions;
 use crate::wiring::{Description, Problems, Stores};
 
 /// The part of a dispatcher that its clones share.
@@ -41,6 +42,10 @@ pub(crate) struct Inner {
     pub(crate) answering: Vec<Option<Arc<AnsweringVersion>>>,
     /// The entries of the projections, in the order of their workers.
     pub(crate) projections: Box<[&'static ProjectionEntry]>,
+    /// The upcasters of all events, of which the code of a projection depends, too.
+    pub(crate) upcasters: Vec<&'static UpcasterEntry>,
+    /// The forms of events and names in the log.
+    pub(crate) conversions: Arc<Conversions>,
     pub(crate) description: Description,
     /// Whether commands can be scheduled.
     pub(crate) schedules: bool,

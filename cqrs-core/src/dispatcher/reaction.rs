@@ -48,7 +48,8 @@ impl Reaction {
             self.send(reply.map_err(Error::panicked)??).await
         };
         let store = self.dispatcher.inner.log.heads().log_id();
-        let running = RunningReaction::new(self.entry.name, store, recorded);
+        let names = (self.entry.name, self.entry.stored_name());
+        let running = RunningReaction::new(names, store, recorded);
         running.run(reply.instrument(span)).await
     }
 

@@ -41,7 +41,9 @@ async fn register_one(
         return Ok(Vec::new());
     };
     let blueprint = projection.blueprint();
-    let mut versions = store.versions(projection.entry.name.to_owned()).await?;
+    let mut versions = store
+        .versions(projection.entry.stored_name().to_owned())
+        .await?;
     if own(projection, &versions).is_none() && !capabilities.read_only {
         let change = change(
             projection,
@@ -75,7 +77,7 @@ fn own<'v>(
 
 fn change(projection: &PlannedProjection, step: VersionStep) -> VersionChange {
     VersionChange {
-        projection: projection.entry.name.to_owned(),
+        projection: projection.entry.stored_name().to_owned(),
         version: projection.entry.version,
         step,
     }

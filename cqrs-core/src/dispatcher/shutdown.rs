@@ -184,7 +184,7 @@ impl Inner {
         if worker.kind() != SubscriptionKind::ProcessManager {
             return Ok(());
         }
-        let table = InstanceTable::new(worker.name(), worker.views().clone());
+        let table = InstanceTable::new(worker.stored_name(), worker.views().clone());
         let mut pause = MIN_LOOK_PAUSE;
         loop {
             let parked = match worker.views().view_capabilities().shards {

@@ -85,7 +85,14 @@ impl StoredShards<'_> {
     /// The parked keys of all shards.
     pub(super) async fn parked(&self) -> Result<Vec<ParkedKey>, OperationError> {
         let subscription = self.progress.subscription();
-        Ok(self.store.parked(Shard::whole(subscription)).await?)
+        let mut parked = self.store.parked(Shard::whole(subscription)).await?;
+        for key in &mut parked {
+            let is_own = self.progress.stored_partition() == Some(&*key.partition);
+            if let Some(name) = self.progress.partition().filter(|_| is_own) {
+                name.clone_into(&mut key.partition);
+            }
+        }
+        Ok(parked)
     }
 
     /// The key that is parked at the event at this position.
@@ -106,7 +113,8 @@ impl StoredShards<'_> {
             };
             let page = self.log.read(self.progress.query().clone(), range).await?;
             let mut events = page.events.iter();
-            let is_own = events.any(|event| id_of(event, &found.partition) == found.key);
+            let partition = self.progress.partition().unwrap_or_default();
+            let is_own = events.any(|event| id_of(event, partition) == found.key);
             return Ok(is_own.then_some(found));
         }
         Ok(Some(found))

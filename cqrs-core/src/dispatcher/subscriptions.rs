@@ -350,7 +350,7 @@ impl Subscriptions<'_> {
     /// or more than 1,024; [`OperationError::Stopped`] if it has stopped at an event.
     pub async fn divide(&self, name: &str, shards: u16) -> Result<(), OperationError> {
         let stored = self.named(name)?;
-        let Some(partition) = stored.progress.partition() else {
+        let Some(partition) = stored.progress.stored_partition() else {
             return Err(OperationError::NotPartitioned {
                 name: stored.name(),
             });
@@ -439,7 +439,8 @@ impl<'d> Subscriptions<'d> {
         };
         let stored = versions.read().await?;
         for other in stored.iter().filter(|it| it.version != versions.version) {
-            let subscription = projection_subscription(shards.name(), other.version);
+            let name = shards.progress.stored_name();
+            let subscription = projection_subscription(name, other.version);
             let parked = shards.store.parked(Shard::whole(subscription)).await?;
             if parked.iter().any(|it| it.key == key) {
                 return Ok(Some(other.version));

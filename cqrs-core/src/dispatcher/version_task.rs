@@ -80,7 +80,7 @@ impl VersionTask {
         let Some(store) = capabilities.versions else {
             return Ok(());
         };
-        let name = self.answering.own().name();
+        let name = self.answering.own().stored_name();
         let versions = store.versions(name.to_owned()).await?;
         self.answer_from(&versions).await?;
         if self.measure(&versions).await? && !capabilities.read_only {
@@ -167,7 +167,7 @@ impl VersionTask {
     /// Makes the program's version the live one.
     async fn switch(&self, store: &dyn VersionStore) -> Result<(), StoreError> {
         let change = VersionChange {
-            projection: self.answering.own().name().to_owned(),
+            projection: self.answering.own().stored_name().to_owned(),
             version: self.answering.version(),
             step: VersionStep::Switch { by_hand: false },
         };
@@ -181,7 +181,7 @@ impl VersionTask {
         live: &ProjectionVersion,
     ) -> Result<Option<EarlierVersion>, StoreError> {
         let schemas = self.answering.schemas_of(live);
-        let Ok(partition) = self.answering.partition_of(live) else {
+        let Ok(partitions) = self.answering.partition_of(live) else {
             return Ok(None);
         };
         let Some(tasks) = self.tasks.upgrade().filter(|_| !schemas.is_empty()) else {
@@ -191,7 +191,7 @@ impl VersionTask {
         let own = self.answering.own();
         let mut coordinator = Coordinator::observing(own.views().clone(), inner.limits.lease);
         let crew =
-            subscription::earlier_version(own, live, partition, &inner.log, &coordinator).await?;
+            subscription::earlier_version(own, live, partitions, &inner.log, &coordinator).await?;
         let progress = crew.progress().clone();
         let run = run_worker(&self.dispatcher, own.name(), || Box::new(ObservingFollower));
         coordinator.add(crew, run, &tasks);

@@ -95,7 +95,7 @@ impl Subscriptions<'_> {
         let Some(found) = stored.iter().find(|it| it.version == version) else {
             return Err(versions.unknown(version));
         };
-        let name = versions.progress.name();
+        let name = versions.progress.stored_name();
         let mut tables = Vec::new();
         let mut subscriptions = vec![projection_subscription(name, version)];
         let codes: BTreeSet<_> = found
@@ -154,13 +154,13 @@ impl<'d> Subscriptions<'d> {
 
 impl StoredVersions<'_> {
     pub(super) async fn read(&self) -> Result<Vec<ProjectionVersion>, OperationError> {
-        let name = self.progress.name().to_owned();
+        let name = self.progress.stored_name().to_owned();
         Ok(self.store.versions(name).await?)
     }
 
     async fn change(&self, step: VersionStep) -> Result<Vec<ProjectionVersion>, OperationError> {
         let change = VersionChange {
-            projection: self.progress.name().to_owned(),
+            projection: self.progress.stored_name().to_owned(),
             version: self.version,
             step,
         };
@@ -200,6 +200,7 @@ impl StoredVersions<'_> {
         }
         let shards = match self.progress.views().view_capabilities().shards {
             Some(shards) => {
+                let name = self.progress.stored_name();
                 let subscription = projection_subscription(name, version);
                 shards.shards(subscription).await?
             }

@@ -79,7 +79,8 @@ impl<'d> ViewRebuild<'d> {
         place: usize,
     ) -> Result<Self, OperationError> {
         let inner = subscriptions.inner;
-        let projection = PlannedProjection::new(inner.projections[place]);
+        let mut projection = PlannedProjection::new(inner.projections[place]);
+        projection.read_by(&inner.conversions.tags, &inner.upcasters);
         if projection.takes_transaction() || projection.setup.is_some() {
             return Err(versions.already_live());
         }
@@ -98,7 +99,7 @@ impl<'d> ViewRebuild<'d> {
             .map(|model| ModelSchema::clone(&model.schema))
             .collect();
         views.prepare(schemas.clone()).await?;
-        divide_as(shards, &replacement, own.partition()).await?;
+        divide_as(shards, &replacement, own.stored_partition()).await?;
         let begun = shards.shards(replacement.rebuilt.clone()).await?;
         // The event at which an earlier one has stopped is tried again: what it failed with may be repaired.
         for state in begun.iter().filter(|state| state.halt.is_some()) {
@@ -241,7 +242,7 @@ impl<'d> ViewRebuild<'d> {
             return Ok(ReplacementOutcome::Refused);
         }
         // Those of an operator's division of the version.
-        if divide_as(self.shards, &self.replacement, progress.partition()).await? {
+        if divide_as(self.shards, &self.replacement, progress.stored_partition()).await? {
             progress.doubt();
             return Ok(ReplacementOutcome::Refused);
         }
@@ -260,7 +261,7 @@ fn plan(
     projection: &PlannedProjection,
     place: usize,
 ) -> (Replacement, Models) {
-    let (name, version) = (versions.progress.name(), versions.version);
+    let (name, version) = (versions.progress.stored_name(), versions.version);
     let code = projection.blueprint().fingerprint();
     let mut models = Models::new();
     let mut replacement = Replacement {

@@ -15,6 +15,8 @@ pub trait EventHandler: 'static {
     type Event: HandledEvent;
     /// The name of the checkpoint. Defaults to the function's name.
     const NAME: &'static str;
+    /// The name of the checkpoint in the store, if that is an earlier one.
+    const WAS: Option<&'static str> = None;
     /// Whether a reaction without a checkpoint starts with the first event of the log. Otherwise,
     /// it starts with the next event.
     const FROM_START: bool;

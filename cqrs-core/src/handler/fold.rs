@@ -20,6 +20,8 @@ use crate::views::{ErasedBuffer, ReadModel, ViewBuffer, Views};
 pub trait Projection: 'static {
     /// The name, part of the name of the checkpoint.
     const NAME: &'static str;
+    /// The name in the store, if that is an earlier one.
+    const WAS: Option<&'static str> = None;
     /// The version. Raising it rebuilds the read models.
     const VERSION: u32;
     /// Hashes of the functions and constants without a mark, by their names: `fn rank`.

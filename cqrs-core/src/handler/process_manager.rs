@@ -24,6 +24,8 @@ pub trait ProcessManager: ProcessState {
     type Id: AggregateId;
     /// The name, by which instances are stored.
     const NAME: &'static str;
+    /// The name in the store, if that is an earlier one.
+    const WAS: Option<&'static str> = None;
     /// The name of the tag whose id an instance has: that of `#[id(Order)]` is `order`.
     const KEY: &'static str;
     /// Hash of the `impl` block.

@@ -13,6 +13,8 @@ pub trait Upcaster: 'static {
     const FROM: u32;
     /// The function's name.
     const NAME: &'static str;
+    /// Hash of the function, as it is written.
+    const FINGERPRINT: u64;
     /// The place of the function in the source.
     const SOURCE: Source;
 

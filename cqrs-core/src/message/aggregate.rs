@@ -22,6 +22,8 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     type Id;
     /// The name in tags, unless `ids(..)` names them.
     const NAME: &'static str;
+    /// The name in the tags of the log, if that is an earlier one.
+    const WAS: Option<&'static str> = None;
     /// The wire names of the events that the aggregate folds.
     const EVENTS: &'static [&'static str];
     /// The storage of the state, as set by the attribute.

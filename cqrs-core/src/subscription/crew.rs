@@ -120,7 +120,7 @@ pub(super) fn shards_of(info: &SubscriptionInfo, stored: &[&ShardState]) -> Opti
     let slices = stored.iter().map(|state| state.shard.slices);
     let mut states = stored.iter();
     states
-        .all(|state| state.is_partitioned_by(info.partition))
+        .all(|state| state.is_partitioned_by(info.stored_partition))
         .then(|| slices.collect())
 }
 

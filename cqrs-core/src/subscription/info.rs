@@ -10,6 +10,8 @@ use crate::store::{EventQuery, ViewStore};
 pub(crate) struct SubscriptionInfo {
     /// Name of the projection or reaction.
     pub(crate) name: &'static str,
+    /// The same in the store, if it was renamed the one that it had before.
+    pub(crate) stored_name: &'static str,
     pub(crate) kind: SubscriptionKind,
     /// Name of the subscription in the store.
     pub(crate) subscription: String,
@@ -17,6 +19,8 @@ pub(crate) struct SubscriptionInfo {
     pub(crate) query: EventQuery,
     /// The name of the tag by which it may be divided.
     pub(crate) partition: Option<&'static str>,
+    /// The name of that tag in the store.
+    pub(crate) stored_partition: Option<&'static str>,
     /// What becomes of an event that keeps failing.
     pub(crate) on_failure: OnFailure,
     /// The store of its checkpoints.

@@ -62,6 +62,7 @@ use crate::store::shared_reads::SharedReads;
 use crate::store::{
     EventLog, EventQuery, Fingerprint, ProjectionVersion, Shard, StoreError, ViewStore,
 };
+use crate::upcast::TagNames;
 use crate::wiring::{BuildError, Models, PlannedProjection};
 use info::SubscriptionInfo;
 use projection::{FoldTarget, ProjectionRunner};
@@ -141,23 +142,25 @@ pub(crate) async fn rebuilt(
 }
 
 /// Creates the workers of another version of a projection, whose code this program does not have: they only
-/// observe. `partition` is the name of the tag by which it may be divided.
+/// observe. The names are those of the tag by which it may be divided, in the program and in the store.
 ///
 /// # Errors
 /// When the store fails.
 pub(crate) async fn earlier_version(
     own: &Progress,
     version: &ProjectionVersion,
-    partition: Option<&'static str>,
+    (partition, stored_partition): (Option<&'static str>, Option<&'static str>),
     log: &Arc<dyn EventLog>,
     coordinator: &Coordinator,
 ) -> Result<Crew, StoreError> {
     let info = SubscriptionInfo {
         name: own.name(),
+        stored_name: own.stored_name(),
         kind: SubscriptionKind::Projection,
-        subscription: projection_subscription(own.name(), version.version),
+        subscription: projection_subscription(own.stored_name(), version.version),
         query: version.query(),
         partition,
+        stored_partition,
         // As its own code may have it, so that parked keys are noticed.
         on_failure: match partition {
             Some(_) => OnFailure::Park,
@@ -189,6 +192,7 @@ pub(crate) fn rebuilt_subscription(name: &str, version: u32, code: Fingerprint) 
 /// When the store fails.
 pub(crate) async fn reaction(
     entry: &'static ReactionEntry,
+    tags: &TagNames,
     log: &Arc<dyn EventLog>,
     views: &Arc<dyn ViewStore>,
     coordinator: Option<&Coordinator>,
@@ -196,10 +200,12 @@ pub(crate) async fn reaction(
 ) -> Result<Crew, BuildError> {
     let info = SubscriptionInfo {
         name: entry.name,
+        stored_name: entry.stored_name(),
         kind: SubscriptionKind::Reaction,
-        subscription: format!("reaction:{}", entry.name),
+        subscription: format!("reaction:{}", entry.stored_name()),
         query: EventQuery::typed([entry.event]),
         partition: entry.partition,
+        stored_partition: entry.partition.map(|name| tags.stored_name(name)),
         on_failure: entry.on_failure,
         views: views.clone(),
         coordinator: wake(coordinator),
@@ -219,6 +225,7 @@ pub(crate) async fn reaction(
 /// When the store fails.
 pub(crate) async fn process_manager(
     entry: &'static ProcessEntry,
+    tags: &TagNames,
     log: &Arc<dyn EventLog>,
     views: &Arc<dyn ViewStore>,
     coordinator: Option<&Coordinator>,
@@ -226,10 +233,12 @@ pub(crate) async fn process_manager(
 ) -> Result<Crew, BuildError> {
     let info = SubscriptionInfo {
         name: entry.name,
+        stored_name: entry.stored_name(),
         kind: SubscriptionKind::ProcessManager,
         subscription: entry.subscription(),
         query: entry.query(),
         partition: Some(entry.key),
+        stored_partition: Some(tags.stored_name(entry.key)),
         on_failure: OnFailure::Park,
         views: views.clone(),
         coordinator: wake(coordinator),
@@ -277,10 +286,12 @@ fn info_of(
     } = *plan.entry;
     SubscriptionInfo {
         name,
+        stored_name: plan.entry.stored_name(),
         kind: SubscriptionKind::Projection,
-        subscription: projection_subscription(name, version),
+        subscription: projection_subscription(plan.entry.stored_name(), version),
         query: EventQuery::typed(plan.folds.iter().map(|fold| fold.event)),
         partition,
+        stored_partition: plan.stored_partition,
         on_failure,
         views: views.clone(),
         coordinator,

@@ -32,9 +32,12 @@ impl Worker {
     async fn park(&self, failure: &EventFailure, epoch: Epoch) -> Result<bool, Interruption> {
         let info = self.progress.info();
         let shards = info.views.view_capabilities().shards;
-        let (OnFailure::Park, Some(partition), Some(shards)) =
-            (info.on_failure, info.partition, shards)
-        else {
+        let (OnFailure::Park, Some(partition), Some(stored_partition), Some(shards)) = (
+            info.on_failure,
+            info.partition,
+            info.stored_partition,
+            shards,
+        ) else {
             return Ok(false);
         };
         let stored = shards.shards(info.subscription.clone()).await?;
@@ -43,7 +46,7 @@ impl Worker {
         }
         let EventFailure { event, error, .. } = failure;
         let key = ParkedKey {
-            partition: partition.to_owned(),
+            partition: stored_partition.to_owned(),
             key: id_of(event, partition).to_owned(),
             first: event.position,
             cause: error.clone(),

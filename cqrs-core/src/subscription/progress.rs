@@ -80,6 +80,11 @@ impl Progress {
         self.info.name
     }
 
+    /// The same in the store.
+    pub(crate) fn stored_name(&self) -> &'static str {
+        self.info.stored_name
+    }
+
     pub(crate) fn kind(&self) -> SubscriptionKind {
         self.info.kind
     }
@@ -92,6 +97,11 @@ impl Progress {
     /// The name of the tag by which the subscription may be divided.
     pub(crate) fn partition(&self) -> Option<&'static str> {
         self.info.partition
+    }
+
+    /// The name of that tag in the store.
+    pub(crate) fn stored_partition(&self) -> Option<&'static str> {
+        self.info.stored_partition
     }
 
     /// Whether it parks keys.
@@ -158,7 +168,7 @@ impl Progress {
     pub(crate) fn can_handle(&self, stored: &[ShardState]) -> bool {
         stored
             .iter()
-            .all(|state| state.is_partitioned_by(self.info.partition))
+            .all(|state| state.is_partitioned_by(self.info.stored_partition))
     }
 
     /// Replaces the shards after a division.

@@ -75,7 +75,8 @@ impl Worker {
     ) -> Result<Handled, Interruption> {
         let subscription = &self.progress.shard().subscription;
         trace::releases(subscription, key);
-        let query = query_of(self.progress.query(), key);
+        let partition = self.partition();
+        let query = query_of(self.progress.query(), partition, key);
         let mut from = key.first.before();
         while from < up_to {
             // It ends between two pages only, as in the log.
@@ -93,7 +94,7 @@ impl Worker {
             let to = next.unwrap_or(up_to);
             let events: Vec<Arc<Recorded>> = all
                 .into_iter()
-                .filter(|event| id_of(event, &key.partition) == key.key)
+                .filter(|event| id_of(event, partition) == key.key)
                 .collect();
             if !events.is_empty() {
                 let page = SubscriptionPage {
@@ -129,17 +130,23 @@ impl Worker {
         let Some(known) = checkpoint.last_event else {
             return Ok(None);
         };
-        let query = query_of(self.progress.query(), key);
+        let partition = self.partition();
+        let query = query_of(self.progress.query(), partition, key);
         let mut after = known.position;
         let mut last = None;
         while after < up_to {
             let page = self.read(&query, after, up_to).await?;
             let mut events = page.events.iter().rev();
-            let own = events.find(|event| id_of(event, &key.partition) == key.key);
+            let own = events.find(|event| id_of(event, partition) == key.key);
             last = own.map(|event| LastEvent::from(&**event)).or(last);
             after = page.next.unwrap_or(up_to);
         }
         Ok(last)
+    }
+
+    /// The name of the tag that parked keys are ids of. It may have another one where they are stored.
+    fn partition(&self) -> &'static str {
+        self.progress.info().partition.unwrap_or_default()
     }
 
     /// A page of events that are known to be in the log.
@@ -220,10 +227,10 @@ impl HeldCheckpoint {
 }
 
 /// The events of a key. Those without the tag are found among all others.
-fn query_of(all: &EventQuery, key: &ParkedKey) -> EventQuery {
+fn query_of(all: &EventQuery, partition: &str, key: &ParkedKey) -> EventQuery {
     match all {
         EventQuery::Items(items) if !key.key.is_empty() => {
-            let tag = Tag::new(&key.partition, &key.key);
+            let tag = Tag::new(partition, &key.key);
             let tagged = items.iter().map(|item| {
                 let mut tags = item.tags.clone();
                 tags.push(tag.clone());

@@ -569,10 +569,12 @@ mod tests {
     fn info() -> SubscriptionInfo {
         SubscriptionInfo {
             name: "test",
+            stored_name: "test",
             kind: SubscriptionKind::Projection,
             subscription: "projection:test".to_owned(),
             query: EventQuery::typed(["opened"]),
             partition: None,
+            stored_partition: None,
             on_failure: OnFailure::Stop,
             views: Arc::new(Memory::new()),
             coordinator: Arc::default(),

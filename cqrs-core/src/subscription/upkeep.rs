@@ -75,11 +75,6 @@ impl HeldCheckpoint {
         self.parked.iter().any(|parked| parked.key == key)
     }
 
-    /// The name of the tag by which the subscription is divided.
-    pub(crate) fn partition(&self) -> Option<&'static str> {
-        self.progress.info().partition
-    }
-
     /// Writes changes that no event brings, with the checkpoint at a position up to which everything is
     /// handled.
     pub(crate) async fn commit_between(
@@ -104,7 +99,7 @@ impl HeldCheckpoint {
         (key, first): (String, Position),
         cause: String,
     ) -> Result<bool, Interruption> {
-        let partition = self.partition().unwrap_or_default();
+        let partition = self.progress.info().stored_partition;
         let Some(shards) = self.views.view_capabilities().shards else {
             return Ok(false);
         };
@@ -114,7 +109,7 @@ impl HeldCheckpoint {
             return Ok(false);
         }
         let key = ParkedKey {
-            partition: partition.to_owned(),
+            partition: partition.unwrap_or_default().to_owned(),
             key,
             first,
             cause,

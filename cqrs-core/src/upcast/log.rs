@@ -1,12 +1,11 @@
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::conversions::Conversions;
 use crate::CommandId;
 use crate::store::{
     Append, AppendError, Appended, BoxFuture, Capabilities, EventData, EventLog, EventPage,
-    EventQuery, FoldReads, Heads, Position, ReadRange, Recorded, StoreError, StoredCommand,
-    TailReads,
+    EventQuery, FoldReads, Heads, Position, ReadRange, Recorded, StateStore, StoreError,
+    StoredCommand, TailReads,
 };
 
 /// A log whose events come out in their present form.
@@ -16,36 +15,20 @@ pub(super) struct UpcastLog {
 }
 
 impl UpcastLog {
-    pub(super) fn new(log: Arc<dyn EventLog>, conversions: Conversions) -> Self {
-        let conversions = Arc::new(conversions);
-        Self { log, conversions }
-    }
-
     /// Converts the events of a page. Its end stays where it is, even if events are left out.
     fn converted<E: PageEvent>(&self, mut page: EventPage<E>) -> EventPage<E> {
         let mut events = page.events.iter();
-        if events.any(|event| self.conversions.of(event.data()).is_some()) {
+        if events.any(|event| self.conversions.concern(event.data())) {
             let converted = page.events.into_iter().filter_map(|event| {
-                match self.conversions.of(event.data()) {
-                    None => Some(event),
-                    Some(conversion) => {
-                        let data = conversion.convert(event.data())?;
-                        Some(event.with(data))
-                    }
+                if self.conversions.concern(event.data()) {
+                    let data = self.conversions.convert(event.data())?;
+                    return Some(event.with(data));
                 }
+                Some(event)
             });
             page.events = converted.collect();
         }
         page
-    }
-}
-
-/// The boundaries also cover events under their earlier names, which an older program may append.
-pub(super) fn expand_boundaries(conversions: &Conversions, append: &mut Append) {
-    for boundary in &mut append.boundaries {
-        if let Cow::Owned(expanded) = conversions.expand(&boundary.fail_if) {
-            boundary.fail_if = Arc::new(expanded);
-        }
     }
 }
 
@@ -83,7 +66,7 @@ impl PageEvent for (Position, EventData) {
 #[deny(clippy::missing_trait_methods)]
 impl EventLog for UpcastLog {
     fn append(&self, mut append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
-        expand_boundaries(&self.conversions, &mut append);
+        self.conversions.store(&mut append);
         self.log.append(append)
     }
 
@@ -107,6 +90,7 @@ impl EventLog for UpcastLog {
     fn capabilities(&self) -> Capabilities<'_> {
         let offered = self.log.capabilities();
         Capabilities {
+            states: offered.states.map(|_| self as &dyn StateStore),
             fold_reads: offered.fold_reads.map(|_| self as &dyn FoldReads),
             tail: offered.tail.map(|_| self as &dyn TailReads),
             transactions: offered.transactions.map(|_| self as _),

@@ -2,7 +2,7 @@ use std::any::{Any, TypeId};
 use std::sync::Arc;
 
 use super::conversions::Conversions;
-use super::log::{UpcastLog, expand_boundaries, not_offered};
+use super::log::{UpcastLog, not_offered};
 use crate::store::{
     Append, AppendError, Appended, BoxFuture, ErasedLogTx, ErasedTx, ReaderSource, StoreError,
     Transactions,
@@ -29,7 +29,7 @@ impl ErasedLogTx for UpcastTx {
         self: Box<Self>,
         mut append: Append,
     ) -> BoxFuture<'static, Result<Appended, AppendError>> {
-        expand_boundaries(&self.conversions, &mut append);
+        self.conversions.store(&mut append);
         self.tx.append(append)
     }
 }

@@ -12,6 +12,10 @@ impl PlannedProjection {
             let name = format!("#[setup] fn {}", setup.name);
             (name, setup.fingerprint)
         });
+        let upcasters = self.upcasters.iter().map(|upcaster| {
+            let name = format!("#[upcast] fn {}", upcaster.name);
+            (name, upcaster.fingerprint)
+        });
         let items = self.entry.other_items.iter();
         let others = items.map(|(name, fingerprint)| ((*name).to_owned(), *fingerprint));
         let models = self
@@ -27,12 +31,13 @@ impl PlannedProjection {
         Blueprint {
             folds: folds
                 .chain(setup)
+                .chain(upcasters)
                 .chain(others)
                 .map(|(name, fingerprint)| (name, Fingerprint::new(fingerprint)))
                 .collect(),
             models: models.collect(),
             events,
-            partition: self.entry.partition.map(str::to_owned),
+            partition: self.stored_partition.map(str::to_owned),
         }
     }
 

@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Plan, Problems};
-use crate::registry::{EventEntry, UpcasterEntry};
+use crate::registry::{AggregateEntry, EventEntry, UpcasterEntry};
+use crate::upcast::Conversions;
 
 impl Plan {
     /// The events in scope, and those of other modules that something in scope reads.
@@ -9,6 +10,27 @@ impl Plan {
         let mut events = self.events.clone();
         events.extend(self.events_of_others());
         events
+    }
+
+    /// The aggregates in scope, and those of other modules that an event names which something in scope reads.
+    pub(super) fn aggregates_read(&self) -> Vec<&'static AggregateEntry> {
+        let events = self.events_read();
+        let concerned = events
+            .iter()
+            .flat_map(|event| event.concerns.iter().copied());
+        let mut names: BTreeSet<&str> = concerned.collect();
+        for entry in &self.aggregates {
+            names.remove(entry.aggregate.name);
+        }
+        let registered = self.registry.aggregates.iter().copied();
+        let others = registered.filter(|it| names.contains(it.aggregate.name));
+        self.aggregates.iter().copied().chain(others).collect()
+    }
+
+    /// What gives events of earlier versions and names their present form.
+    pub(crate) fn conversions(&self) -> Conversions {
+        let (events, aggregates) = (self.events_read(), self.aggregates_read());
+        Conversions::new(&events, &self.upcasters, &aggregates)
     }
 
     /// The upcasters of events of other modules that something in scope reads, if they are of other modules

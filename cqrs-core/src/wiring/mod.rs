@@ -3,6 +3,7 @@
 mod blueprint;
 mod describe;
 mod earlier_events;
+mod earlier_names;
 mod permissions;
 mod plan;
 mod problem;

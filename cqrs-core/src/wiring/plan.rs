@@ -10,6 +10,7 @@ use crate::registry::{
 };
 use crate::source::Source;
 use crate::store::ModelSchema;
+use crate::upcast::TagNames;
 
 /// The entries in a dispatcher's scope, checked.
 pub(crate) struct Plan {
@@ -41,6 +42,10 @@ pub(crate) struct PlannedProjection {
     pub(crate) entry: &'static ProjectionEntry,
     pub(crate) folds: Vec<Fold>,
     pub(crate) setup: Option<Setup>,
+    /// The name in the store of the tag by which its events are divided.
+    pub(crate) stored_partition: Option<&'static str>,
+    /// The upcasters of its events.
+    pub(super) upcasters: Vec<&'static UpcasterEntry>,
 }
 
 impl Plan {
@@ -83,12 +88,17 @@ impl Plan {
         };
         let of_others = plan.upcasters_of_others();
         plan.upcasters.extend(of_others);
+        let conversions = plan.conversions();
+        for projection in &mut plan.projections {
+            projection.read_by(&conversions.tags, &plan.upcasters);
+        }
         plan.check_modules(scope, problems);
         plan.check_names(problems);
         plan.check_handlers(problems);
         plan.check_sent_commands(problems);
         plan.check_events(problems);
         plan.check_earlier_events(problems);
+        plan.check_earlier_names(problems);
         plan.check_partitions(problems);
         plan.check_read_models(problems);
         plan.check_inputs(problems);
@@ -461,7 +471,18 @@ impl PlannedProjection {
             entry,
             folds: (entry.folds)(),
             setup: (entry.setup)(),
+            stored_partition: entry.partition,
+            upcasters: Vec::new(),
         }
+    }
+
+    /// Notes in which form it gets its events.
+    pub(crate) fn read_by(&mut self, tags: &TagNames, upcasters: &[&'static UpcasterEntry]) {
+        let partition = self.entry.partition;
+        self.stored_partition = partition.map(|name| tags.stored_name(name));
+        let upcasters = upcasters.iter().copied();
+        let own = upcasters.filter(|it| self.folds.iter().any(|fold| fold.event == it.event));
+        self.upcasters = own.collect();
     }
 
     /// The read models that the folds write, each once.
@@ -478,7 +499,7 @@ impl PlannedProjection {
     }
 
     fn schema(&self, model: ModelType) -> ModelSchema {
-        model.schema(self.entry.name, self.entry.version)
+        model.schema(self.entry.stored_name(), self.entry.version)
     }
 }
 

@@ -203,7 +203,7 @@ impl Plan {
             }
         }
         let mut processes = self.processes.iter().map(|process| process.entry);
-        if let Some(entry) = processes.find(|entry| entry.name == SCHEDULED_COMMANDS) {
+        if let Some(entry) = processes.find(|entry| entry.stored_name() == SCHEDULED_COMMANDS) {
             problems.add(
                 format!(
                     "process manager `{}` has the name of one of the framework",

@@ -8,6 +8,7 @@ mod mistakes;
 mod process_managers;
 mod projections;
 mod read_models;
+mod renames;
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;

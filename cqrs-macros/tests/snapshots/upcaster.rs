@@ -10,6 +10,7 @@ const _: () = {
         const EVENT: &'static __cqrs::str = "price-set";
         const FROM: __cqrs::u32 = 1u32;
         const NAME: &'static __cqrs::str = "price_set_v1";
+        const FINGERPRINT: __cqrs::u64 = 6833884315744975117u64;
         const SOURCE: __cqrs::Source = __cqrs::Source {
             file: __cqrs::file!(),
             line: __cqrs::line!(),

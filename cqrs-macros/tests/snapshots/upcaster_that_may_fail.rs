@@ -12,6 +12,7 @@ const _: () = {
         const EVENT: &'static __cqrs::str = "price-set";
         const FROM: __cqrs::u32 = 2u32;
         const NAME: &'static __cqrs::str = "price_set_v1";
+        const FINGERPRINT: __cqrs::u64 = 1028383007571141066u64;
         const SOURCE: __cqrs::Source = __cqrs::Source {
             file: __cqrs::file!(),
             line: __cqrs::line!(),

@@ -20,6 +20,7 @@ use crate::subscription::{
     FailedEvent, Follower, HeldCheckpoint, Interruption, PageOutcome, Phase, SubscriptionPage,
     Upkeep, id_of,
 };
+use crate::upcast::Conversions;
 
 /// Number of events that are handled between two commits.
 const MAX_EVENTS: usize = 512;
@@ -47,10 +48,14 @@ pub(crate) struct Instances {
 }
 
 impl Instances {
-    pub(crate) fn new(entry: &'static ProcessEntry, views: &Arc<dyn ViewStore>) -> Self {
+    pub(crate) fn new(
+        entry: &'static ProcessEntry,
+        conversions: &Arc<Conversions>,
+        views: &Arc<dyn ViewStore>,
+    ) -> Self {
         Self {
-            steps: Arc::new(ProcessSteps::new(entry)),
-            table: InstanceTable::new(entry.name, views.clone()),
+            steps: Arc::new(ProcessSteps::new(entry, conversions)),
+            table: InstanceTable::new(entry.stored_name(), views.clone()),
         }
     }
 

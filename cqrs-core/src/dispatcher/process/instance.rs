@@ -9,6 +9,7 @@ use crate::auth::ActorData;
 use crate::error::{Error, Result};
 use crate::message::{Effect, Effects};
 use crate::store::{EventData, ModelSchema, Position, Recorded, SortKey, Tag, Tags, ViewChange};
+use crate::upcast::TagNames;
 use crate::{CommandId, Timestamp};
 
 /// The places of the indexes of an instance in its table.
@@ -91,6 +92,10 @@ pub(super) struct StepOf<'a> {
     /// How long an ended instance is kept.
     pub(super) keep: Option<Duration>,
     pub(super) tag: &'a Tag,
+    /// The tag as the log has it, of which ids are derived.
+    pub(super) stored_tag: &'a Tag,
+    /// The names of tags in the log.
+    pub(super) tags: &'a TagNames,
     pub(super) event: &'a Recorded,
 }
 
@@ -200,7 +205,7 @@ impl Instance {
             match effect {
                 Effect::Send { name, json, actor } => {
                     self.commands.push(PendingCommand {
-                        id: sent_id(step.scope, step.tag, step.event, place),
+                        id: sent_id(step.scope, step.stored_tag, step.event, place),
                         name: name.into_owned(),
                         json: raw(json)?,
                         actor,
@@ -253,6 +258,8 @@ impl PendingDeadline {
             )));
         }
         let name = String::from(event_type);
+        // A process of a program before the aggregate was renamed may record it.
+        let tags = step.tags.stored_tags(&tags).unwrap_or(tags);
         Ok(Self {
             id: deadline_id(step, &name),
             name,
@@ -270,7 +277,7 @@ impl PendingDeadline {
         self.origin = EffectOrigin::of(step.event);
     }
 
-    /// The event to record.
+    /// The event to record, with the tags that it has in the log.
     pub(super) fn event(&self) -> EventData {
         EventData {
             event_type: self.name.as_str().into(),
@@ -295,7 +302,7 @@ fn deadline_id(step: StepOf<'_>, name: &str) -> CommandId {
     let mut id = step.event.position.get().to_le_bytes().to_vec();
     id.extend((name.len() as u64).to_le_bytes());
     id.extend(name.as_bytes());
-    id.extend(step.tag.as_str().as_bytes());
+    id.extend(step.stored_tag.as_str().as_bytes());
     CommandId::derived(step.scope, &id)
 }
 

@@ -107,13 +107,13 @@ impl<'d, P: ProcessManager> IntoFuture for ProcessCall<'d, P> {
                 })
             })?;
             let entry: &'static ProcessEntry = const { &ProcessEntry::of::<P>() };
-            let table = InstanceTable::new(entry.name, views);
+            let table = InstanceTable::new(entry.stored_name(), views);
             let loaded = table.load(vec![key.clone()]).await.map_err(failed)?;
             let Some(mut instance) = loaded.into_iter().next().flatten() else {
                 return Ok(None);
             };
-            if instance.code != P::FINGERPRINT {
-                let steps = ProcessSteps::new(entry);
+            let steps = ProcessSteps::new(entry, &inner.conversions);
+            if instance.code != steps.code {
                 let tag = steps.tag(&key);
                 let folded = steps.fold_again(&*inner.log, &tag, &mut instance).await;
                 folded.map_err(|failed| Failure::handler(failed.name, failed.error))?;

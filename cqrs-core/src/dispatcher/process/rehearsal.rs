@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -44,7 +45,7 @@ pub(crate) struct Rehearsed {
 impl Rehearsal {
     pub(crate) fn new(entry: &'static ProcessEntry) -> Self {
         Self {
-            steps: ProcessSteps::new(entry),
+            steps: ProcessSteps::new(entry, &Arc::default()),
             instances: BTreeMap::new(),
             position: Position::START,
             sent: Vec::new(),

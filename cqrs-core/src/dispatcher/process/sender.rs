@@ -272,7 +272,8 @@ impl Sender {
             incarnation,
         } = handled;
         let others = self.steps.query_of(&self.steps.tag(key));
-        let append = Append::at_time(deadline.id, vec![deadline.event()], time)
+        let event = self.steps.deadline_event(deadline);
+        let append = Append::at_time(deadline.id, vec![event], time)
             .correlation(deadline.origin.correlation)
             .caused_by(deadline.origin.event)
             .boundary(Boundary::new(others, position).incarnation(incarnation));

@@ -1,15 +1,19 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-use super::instance::{Instance, StepOf, raw};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::instance::{Instance, PendingDeadline, StepOf, raw};
 use crate::error::{Error, Rejected, Result};
 use crate::handler::{ANY_COMMAND, ErasedProcess, Rejection, StepKind, StepScope};
 use crate::message::Effects;
 use crate::panic::panic_message;
 use crate::registry::{ProcessEntry, ProcessStep};
 use crate::store::{
-    EventLog, EventQuery, EventQueryItem, EventType, Events, ReadRange, Recorded, Tag,
+    EventData, EventLog, EventQuery, EventQueryItem, EventType, Events, ReadRange, Recorded, Tag,
 };
+use crate::upcast::Conversions;
 
 /// The steps of a process manager, by what they are called for.
 pub(super) struct ProcessSteps {
@@ -22,6 +26,9 @@ pub(super) struct ProcessSteps {
     pub(super) rejection: EventType,
     /// The stored name of the subscription, the scope of derived ids.
     pub(super) subscription: String,
+    /// Hash of the code that folds the state: of the `impl` block, and of the upcasters of its events.
+    pub(super) code: u64,
+    conversions: Arc<Conversions>,
 }
 
 /// Writes the reason of a rejected command as JSON.
@@ -35,8 +42,9 @@ pub(super) struct FailedStep {
 }
 
 impl ProcessSteps {
-    pub(super) fn new(entry: &'static ProcessEntry) -> Self {
+    pub(super) fn new(entry: &'static ProcessEntry, conversions: &Arc<Conversions>) -> Self {
         let steps = (entry.steps)();
+        let upcasters = conversions.code_of(steps.iter().filter_map(|step| step.event));
         let places = || steps.iter().enumerate();
         let of_events = places().filter_map(|(place, step)| Some((step.event?, place)));
         let of_rejections = places().filter_map(|(place, step)| match step.kind {
@@ -50,6 +58,10 @@ impl ProcessSteps {
             process: (entry.process)(),
             rejection: EventType::from(entry.rejection()),
             subscription: entry.subscription(),
+            code: upcasters.map_or(entry.fingerprint, |upcasters| {
+                xxh3_64_with_seed(&entry.fingerprint.to_le_bytes(), upcasters)
+            }),
+            conversions: conversions.clone(),
             entry,
         }
     }
@@ -72,6 +84,15 @@ impl ProcessSteps {
     /// The tag of an instance.
     pub(super) fn tag(&self, key: &str) -> Tag {
         Tag::new(self.entry.key, key)
+    }
+
+    /// The event of a deadline.
+    pub(super) fn deadline_event(&self, deadline: &PendingDeadline) -> EventData {
+        let mut event = deadline.event();
+        if let Some(tags) = self.conversions.tags.present_tags(&event.tags) {
+            event.tags = tags;
+        }
+        event
     }
 
     /// The function that writes the reason of a rejected command as JSON, if there is a step for it.
@@ -117,7 +138,7 @@ impl ProcessSteps {
             next.count_late(event);
             return Ok(Some(next));
         }
-        if next.code != self.entry.fingerprint {
+        if next.code != self.code {
             self.fold_again(log, &tag, &mut next).await?;
         }
         next.forget_deadline(event);
@@ -134,7 +155,7 @@ impl ProcessSteps {
     fn begin(&self, place: usize, tag: &Tag, event: &Recorded) -> Result<Instance, FailedStep> {
         let (state, effects) = self.run(place, None, tag, event)?;
         let initial = raw(state.clone()).map_err(|error| self.failed(error))?;
-        let mut instance = Instance::begin(initial, self.entry.fingerprint, event);
+        let mut instance = Instance::begin(initial, self.code, event);
         self.take(&mut instance, (place, tag, event), state, effects)?;
         Ok(instance)
     }
@@ -146,10 +167,14 @@ impl ProcessSteps {
         state: Vec<u8>,
         effects: Effects,
     ) -> Result<(), FailedStep> {
+        let tags = &self.conversions.tags;
+        let stored_tag = tags.stored_tag(tag);
         let step = StepOf {
             scope: &self.subscription,
             keep: self.entry.keep,
             tag,
+            stored_tag: stored_tag.as_ref().unwrap_or(tag),
+            tags,
             event,
         };
         let name = self.steps[place].name;
@@ -191,7 +216,7 @@ impl ProcessSteps {
         if let Some(state) = state {
             instance.state = raw(state).map_err(|error| self.failed(error))?;
         }
-        instance.code = self.entry.fingerprint;
+        instance.code = self.code;
         Ok(())
     }
 

@@ -27,6 +27,7 @@ const VERSION: u32 = 1;
 /// became of it is in the log.
 pub(crate) static MANAGER: ProcessEntry = ProcessEntry {
     name: SCHEDULED_COMMANDS,
+    was: None,
     key: "scheduled-command",
     fingerprint: 1,
     keep: Some(Duration::ZERO),

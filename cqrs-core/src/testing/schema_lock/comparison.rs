@@ -49,9 +49,9 @@ impl<'p> LockComparison<'p> {
                 source: process.source,
                 read: Some(&process.check),
             };
-            let old = locked.process_managers.remove(process.name);
+            let old = locked.process_managers.remove(process.stored_name());
             if let Some(next) = self.stored(&subject, process.schemas, old) {
-                let name = process.name.to_owned();
+                let name = process.stored_name().to_owned();
                 self.lock.process_managers.insert(name, next);
             }
         }
@@ -63,13 +63,14 @@ impl<'p> LockComparison<'p> {
                 source: entry.source,
                 read: None,
             };
-            let old = locked.aggregates.remove(name);
+            let old = locked.aggregates.remove(entry.stored_name());
             if let Some(next) = self.stored(&subject, entry.schemas, old) {
-                self.lock.aggregates.insert(name.to_owned(), next);
+                let name = entry.stored_name().to_owned();
+                self.lock.aggregates.insert(name, next);
             }
         }
         for projection in &self.program.projections {
-            let old = locked.projections.remove(projection.entry.name);
+            let old = locked.projections.remove(projection.entry.stored_name());
             self.projection(projection, old);
         }
         for (kind, names) in [
@@ -327,7 +328,8 @@ impl<'p> LockComparison<'p> {
             version,
             read_models,
         };
-        self.lock.projections.insert(name.to_owned(), next);
+        let name = projection.entry.stored_name().to_owned();
+        self.lock.projections.insert(name, next);
     }
 
     fn of_version(&mut self, shown: &str, what: &str, version: u32, source: Source) {

@@ -19,7 +19,7 @@ impl Program {
         // What is wrong with the wiring is for `verify`.
         let mut problems = Problems::default();
         let plan = Plan::new(Registry::get(), scope, &mut problems);
-        let conversions = Conversions::new(&plan.events, &plan.upcasters);
+        let conversions = Conversions::new(&plan.events, &plan.upcasters, &plan.aggregates);
         Self {
             events: plan.events,
             processes: plan.processes.iter().map(|it| it.entry).collect(),

@@ -11,7 +11,7 @@ impl Product {
     "unknown storage `disk`; write `storage = \"events\"` to fold the state from the events, or `storage = \"state\"` to keep it in the store"
 }
 ::core::compile_error! {
-    "unknown key `idd`: did you mean `id`? known keys: `id`, `ids`, `name`, `snapshot_every`, `storage`, `permission`, `crate`"
+    "unknown key `idd`: did you mean `id`? known keys: `id`, `ids`, `name`, `was`, `snapshot_every`, `storage`, `permission`, `crate`"
 }
 ::core::compile_error! {
     "an aggregate's name ends before the colon in its tags, `product:P001`: write letters, and no colon"

@@ -83,7 +83,7 @@ impl Checkout {
     "`keep` takes a number of `d`, `h`, `m` or `s`: write `keep = \"30d\"`"
 }
 ::core::compile_error! {
-    "unknown key `kep`: did you mean `keep`? known keys: `name`, `id`, `keep`, `crate`"
+    "unknown key `kep`: did you mean `keep`? known keys: `name`, `was`, `id`, `keep`, `crate`"
 }
 impl Checkout {
     fn placed(&mut self, event: &OrderPlaced) {}
