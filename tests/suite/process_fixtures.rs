@@ -250,6 +250,19 @@ fn rejections_come_back() {
 }
 
 #[test]
+fn a_rejection_comes_back_after_the_end() {
+    process_manager::<Rental>()
+        .given((REQUESTED, Ended { rental: 1 }))
+        .rejected(Unlock { bike: 7 }, Flat { bike: 7 })
+        .then_sends(Apologize {
+            rental: 1,
+            reason: "bike 7 has a flat tire".to_owned(),
+        })
+        .then_ended()
+        .then_no_deadline();
+}
+
+#[test]
 fn instances_are_apart() {
     let second = || Requested { rental: 2, bike: 8 };
     process_manager::<Rental>()

@@ -127,7 +127,9 @@ impl Model {
                 }
             }
         }
-        if talk.is_over {
+        // What was sent before the end may still be refused.
+        let is_refusal = !matches!(name, "told" | "rang");
+        if talk.is_over && !is_refusal {
             return Ok(());
         }
         talk.followed.push(serial);
@@ -145,8 +147,8 @@ impl Model {
         if let (Some(millis), Some((_, due))) = (script.moves, &mut talk.deadline) {
             *due = after(millis);
         }
-        if script.ends {
-            talk.is_over = true;
+        talk.is_over |= script.ends;
+        if talk.is_over {
             talk.deadline = None;
         }
         Ok(())

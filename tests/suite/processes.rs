@@ -1,9 +1,11 @@
 //! Process managers: instances, the commands that they send, rejections, and deadlines.
 
 mod deadlines;
+mod endings;
 mod failures;
 mod orders;
 mod refold;
+mod rentals;
 mod wiring;
 
 use std::time::Duration;

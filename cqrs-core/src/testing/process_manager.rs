@@ -198,7 +198,7 @@ impl<P: ProcessManager> ProcessManagerTest<P> {
         );
     }
 
-    /// Has the process manager handle the rejection of a command that it has sent.
+    /// Has the process manager handle the rejection of a command that it has sent, also after its end.
     ///
     /// # Panics
     /// When it has not sent the command, or has no `#[rejected]` for it.

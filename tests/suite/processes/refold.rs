@@ -41,9 +41,11 @@ macro_rules! visits {
                 Visited { guest }
             }
 
+            /// The guests that are to be greeted are those with an odd number.
             #[command_handler]
-            fn greet(Greet { guest }: Greet) -> Greeted {
-                Greeted { guest }
+            fn greet(Greet { guest }: Greet) -> Result<Greeted, Rejected> {
+                ensure!(guest % 2 == 1, "nobody knows the guest");
+                Ok(Greeted { guest })
             }
 
             #[derive(Default, Serialize, Deserialize)]
@@ -54,9 +56,15 @@ macro_rules! visits {
             #[process_manager(name = "visits", id("guest" = u32))]
             impl Visits {
                 #[start]
-                fn visited(&mut self, event: &Visited) -> Greet {
+                fn visited(&mut self, event: &Visited) -> (Greet, Option<End>) {
+                    let guest = event.guest;
                     self.count += $count;
-                    Greet { guest: event.guest }
+                    (Greet { guest }, (guest % 2 == 0).then_some(End))
+                }
+
+                #[rejected]
+                fn refused(&mut self, _: &Greet, _: &Rejected) {
+                    self.count += 5 * $count;
                 }
             }
         }
@@ -96,6 +104,30 @@ async fn the_state_is_folded_again_with_the_changed_code() {
         let greeted = super::names(&changed).await;
         let greeted = greeted.iter().filter(|name| *name == "greeted").count();
         assert_eq!(greeted, 4, "what was sent before is not sent again");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_rejected_after_the_end_is_folded_again_and_late_events_are_not() {
+    on_each(earlier::module(), async |app| {
+        for _ in 0..3 {
+            let visit = earlier::Visit { guest: 2 };
+            app.execute(visit).await.expect("visits");
+            idle(&app).await;
+        }
+        let before = app.process::<earlier::Visits>(&2).await.expect("reads");
+        let before = before.expect("it has begun");
+        assert_eq!((before.state.count, before.late), (6, 2));
+
+        let changed = Dispatcher::builder()
+            .module(later::module())
+            .stores_of(&app);
+        let changed = changed.build().await.expect("builds");
+        let shown = changed.process::<later::Visits>(&2).await.expect("reads");
+        let shown = shown.expect("it has begun");
+        assert_eq!((shown.state.count, shown.late), (60, 2));
+        assert_eq!(shown.ended, before.ended);
     })
     .await;
 }

@@ -33,9 +33,12 @@ pub(super) struct Instance {
     /// The time at which an ended instance is deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) expires: Option<Timestamp>,
-    /// Number of events after the end.
+    /// Number of events after the end, without rejections of its commands.
     #[serde(default)]
     pub(super) late: u64,
+    /// Position of the last rejection of a command that was recorded. The row stays until that is handled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) rejected: Option<Position>,
     /// The commands that are not carried out, in order.
     pub(super) commands: Vec<PendingCommand>,
     /// At most one per event type.
@@ -69,6 +72,14 @@ pub(super) struct PendingCommand {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) actor: Option<ActorData>,
     pub(super) origin: EffectOrigin,
+}
+
+/// A command that an instance need not send any more.
+#[derive(Clone, Copy)]
+pub(super) struct AnsweredCommand {
+    pub(super) id: CommandId,
+    /// Position of the event that it was rejected.
+    pub(super) rejection: Option<Position>,
 }
 
 /// A deadline that an instance waits for.
@@ -130,6 +141,7 @@ impl Instance {
             ended: None,
             expires: None,
             late: 0,
+            rejected: None,
             commands: Vec::new(),
             deadlines: Vec::new(),
         }
@@ -184,6 +196,21 @@ impl Instance {
         self.position = event.position;
     }
 
+    /// Takes what a command that it has sent has come to.
+    pub(super) fn forget_command(&mut self, answered: &AnsweredCommand) {
+        self.commands.retain(|pending| pending.id != answered.id);
+        self.rejected = self.rejected.max(answered.rejection);
+    }
+
+    /// Whether it has ended, and neither sends commands nor has rejections to handle, when everything up to a
+    /// position is handled.
+    pub(super) fn is_over(&self, handled: Position) -> bool {
+        let handled = self.position.max(handled);
+        self.ended.is_some()
+            && self.commands.is_empty()
+            && self.rejected.is_none_or(|rejected| rejected <= handled)
+    }
+
     /// Forgets the deadline whose event this is.
     pub(super) fn forget_deadline(&mut self, event: &Recorded) {
         self.deadlines
@@ -227,15 +254,15 @@ impl Instance {
                 }
                 Effect::Cancel { name } => self.deadlines.retain(|pending| pending.name != name),
                 Effect::End => {
-                    let ended = Moment::of(step.event);
-                    let expires = ended.time.checked_add(step.keep.unwrap_or(KEEP));
-                    self.ended = Some(ended);
-                    self.expires = Some(expires.unwrap_or(Timestamp::MAX));
+                    self.ended.get_or_insert(Moment::of(step.event));
                 }
             }
         }
         if self.ended.is_some() {
             self.deadlines.clear();
+            let time = step.event.meta.time;
+            let expires = time.checked_add(step.keep.unwrap_or(KEEP));
+            self.expires = Some(expires.unwrap_or(Timestamp::MAX));
         }
         self.state = raw(state)?;
         self.position = step.event.position;

@@ -38,9 +38,10 @@ pub struct Process<P> {
     pub started: Position,
     /// Position of the last event that it has handled.
     pub position: Position,
-    /// Position of the event that it ended with, and the time.
+    /// Position of the event that it ended with, and the time. Commands that it has sent may still be rejected
+    /// after that.
     pub ended: Option<(Position, Timestamp)>,
-    /// Number of events after its end.
+    /// Number of events after its end, without rejections of its commands.
     pub late: u64,
     /// The commands that are not carried out yet, in order. Their time is that of their event.
     pub commands: Vec<PendingEffect>,

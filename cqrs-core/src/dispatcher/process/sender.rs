@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
-use super::instance::{EffectOrigin, PendingCommand, PendingDeadline, raw};
+use super::instance::{AnsweredCommand, EffectOrigin, PendingCommand, PendingDeadline, raw};
 use super::steps::ProcessSteps;
 use crate::auth::Actor;
 use crate::decision::{CallOptions, CommandRef, RunningReaction};
@@ -14,7 +14,8 @@ use crate::error::{CommandError, Failure, Rejected, Result};
 use crate::handler::Rejection;
 use crate::panic::Guarded;
 use crate::store::{
-    Append, AppendError, Boundary, EventData, EventLog, Incarnation, Position, Tags,
+    Append, AppendError, Boundary, EventData, EventLog, EventQuery, Incarnation, Position,
+    ReadRange, Tags,
 };
 use crate::subscription::{Backoff, Phase, unless};
 
@@ -38,7 +39,7 @@ pub(super) struct TaskReports {
 /// What a task has come to, with an instance's key.
 pub(super) enum TaskReport {
     /// The command has had its effect, or its rejection is recorded.
-    Sent(String, PendingCommand),
+    Sent(String, AnsweredCommand),
     /// The next attempt follows after a pause.
     Retried(String, u32, String),
     /// Nothing is left to send, or the next command can not be carried out for now.
@@ -110,7 +111,10 @@ impl Sender {
                     return None;
                 }
                 let error = match self.send(key, &command).await {
-                    Ok(()) => break,
+                    Ok(answered) => {
+                        self.reports.add(TaskReport::Sent(key.to_owned(), answered));
+                        break;
+                    }
                     Err(Undelivered::Failed(error)) => error,
                     Err(Undelivered::Rejected(error)) => return Some(unsent(&command, &error)),
                 };
@@ -123,7 +127,6 @@ impl Sender {
                 self.reports.add(retried);
                 let _ = unless(self.draining(), sleep(backoff.pause())).await;
             }
-            self.reports.add(TaskReport::Sent(key.to_owned(), command));
         }
         None
     }
@@ -136,7 +139,11 @@ impl Sender {
     }
 
     /// Sends a command. If it is rejected and there is a step for that, records the rejection.
-    async fn send(&self, key: &str, command: &PendingCommand) -> Result<(), Undelivered> {
+    async fn send(
+        &self,
+        key: &str,
+        command: &PendingCommand,
+    ) -> Result<AnsweredCommand, Undelivered> {
         let EffectOrigin {
             event,
             command: origin,
@@ -151,10 +158,17 @@ impl Sender {
         let name = self.steps.entry.name;
         let running = RunningReaction::resumed(name, origin, event, correlation);
         let carried_out = inner.decisions.running(name, self.carry_out(key, command));
-        running.run(carried_out).await
+        let rejection = running.run(carried_out).await?;
+        let id = command.id;
+        Ok(AnsweredCommand { id, rejection })
     }
 
-    async fn carry_out(&self, key: &str, command: &PendingCommand) -> Result<(), Undelivered> {
+    /// Returns the position of the rejection, if it was rejected.
+    async fn carry_out(
+        &self,
+        key: &str,
+        command: &PendingCommand,
+    ) -> Result<Option<Position>, Undelivered> {
         let inner = &self.dispatcher.inner;
         let slot = inner
             .commands
@@ -174,12 +188,19 @@ impl Sender {
         };
         let executed = inner.execute_erased(&*parsed, slot, Caller::Reaction, &options);
         match executed.await {
-            Ok(Some(_)) => return Ok(()),
+            Ok(Some(receipt)) if receipt.replayed() => {
+                let earlier = self.earlier_rejection(command, receipt.last());
+                return earlier.await.map_err(failed);
+            }
+            Ok(Some(_)) => return Ok(None),
             Ok(None) => {}
             // The command may have been carried out with another JSON, by an earlier version of its type.
             Err(error @ CommandError::Invalid(_)) => {
                 return match inner.log.command(command.id).await {
-                    Ok(Some(_)) => Ok(()),
+                    Ok(Some(stored)) => {
+                        let earlier = self.earlier_rejection(command, stored.last);
+                        earlier.await.map_err(failed)
+                    }
                     _ => Err(failed(error)),
                 };
             }
@@ -197,9 +218,29 @@ impl Sender {
         recorded.await.map_err(failed)
     }
 
+    /// The position of the event that a command was rejected, if that is what was recorded under its id before,
+    /// up to `last`.
+    async fn earlier_rejection(
+        &self,
+        command: &PendingCommand,
+        last: Position,
+    ) -> Result<Option<Position>> {
+        let range = ReadRange {
+            limit: 1,
+            up_to: Some(last),
+            ..ReadRange::after(last.before())
+        };
+        let log = &self.dispatcher.inner.log;
+        let page = log.read(EventQuery::All, range).await?;
+        let mut events = page.events.iter();
+        let rejection =
+            events.find(|event| event.meta.command == command.id && self.steps.is_rejection(event));
+        Ok(rejection.map(|event| event.position))
+    }
+
     /// Records under the command's own id that it was rejected. So the log decides once which of the two it
     /// was, also if another process sends the command, before or after: whoever comes second finds the id, and
-    /// has no effect.
+    /// has no effect. Returns the position of the rejection.
     async fn reject(
         &self,
         key: &str,
@@ -207,7 +248,7 @@ impl Sender {
         fingerprint: u64,
         rejected: &Rejected,
         reason: Result<Vec<u8>>,
-    ) -> Result<()> {
+    ) -> Result<Option<Position>> {
         let reason = Some(reason?).filter(|reason| !reason.is_empty());
         let payload = Rejection {
             name: command.name.clone(),
@@ -227,8 +268,11 @@ impl Sender {
             .correlation(command.origin.correlation)
             .caused_by(command.origin.event);
         inner.log.capabilities().limits.check(&append)?;
-        inner.log.append(append).await?;
-        Ok(())
+        let appended = inner.log.append(append).await?;
+        if appended.replayed {
+            return self.earlier_rejection(command, appended.last).await;
+        }
+        Ok(Some(appended.last))
     }
 
     /// Records the event of a deadline, unless there are other events to handle before it.

@@ -134,7 +134,8 @@ impl ProcessSteps {
             };
         };
         let mut next = instance.clone();
-        if next.ended.is_some() {
+        // A command that it has sent may be rejected after its end.
+        if next.ended.is_some() && !self.is_rejection(event) {
             next.count_late(event);
             return Ok(Some(next));
         }
@@ -201,15 +202,13 @@ impl ProcessSteps {
             let Some(event) = next.map_err(|error| self.failed(error.into()))? else {
                 break;
             };
+            let end = instance.ended.map(|ended| ended.position);
+            if end.is_some_and(|end| end < event.position) && !self.is_rejection(&event) {
+                continue;
+            }
             if let Some(place) = self.step_of(&event).map_err(|error| self.failed(error))? {
                 let (folded, _) = self.run(place, state.as_deref(), tag, &event)?;
                 state = Some(folded);
-            }
-            if instance
-                .ended
-                .is_some_and(|ended| ended.position <= event.position)
-            {
-                break;
             }
         }
         // Without an event for the present code, the state is what the code before it has folded.
@@ -220,9 +219,14 @@ impl ProcessSteps {
         Ok(())
     }
 
+    /// Whether an event says that a command of an instance was rejected.
+    pub(super) fn is_rejection(&self, event: &Recorded) -> bool {
+        event.data.event_type == self.rejection
+    }
+
     /// The place of the step for an event.
     fn step_of(&self, event: &Recorded) -> Result<Option<usize>> {
-        if event.data.event_type != self.rejection {
+        if !self.is_rejection(event) {
             let place = self.of_events.get(event.data.event_type.as_str());
             return Ok(place.copied());
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::follower::{Changes, MAX_FIRING, ProcessFollower};
-use super::instance::{Instance, PendingCommand};
+use super::instance::{AnsweredCommand, Instance};
 use super::memory::{ProcessMemory, UnsentPlace};
 use super::sender::{HandledUpTo, Sender, TaskReport, Unsent};
 use super::table::KeyPage;
@@ -39,15 +39,15 @@ impl ProcessFollower {
         (handled, checkpoint): (Position, &mut HeldCheckpoint),
     ) -> Result<(), Interruption> {
         while memory.tasks.try_join_next().is_some() {}
-        let mut sent: BTreeMap<String, Vec<PendingCommand>> = BTreeMap::new();
+        let mut sent: BTreeMap<String, Vec<AnsweredCommand>> = BTreeMap::new();
         let mut ended = Vec::new();
         let mut given_up = Vec::new();
         let mut postponed = BTreeSet::new();
         for report in self.reports.take() {
             match report {
-                TaskReport::Sent(key, command) => {
+                TaskReport::Sent(key, answered) => {
                     memory.outbox.progressed(&key);
-                    sent.entry(key).or_default().push(command);
+                    sent.entry(key).or_default().push(answered);
                 }
                 TaskReport::Retried(key, attempts, error) => {
                     memory.outbox.failed(&key, attempts, error);
@@ -95,7 +95,7 @@ impl ProcessFollower {
     async fn forget_sent(
         &self,
         memory: &mut ProcessMemory,
-        sent: BTreeMap<String, Vec<PendingCommand>>,
+        sent: BTreeMap<String, Vec<AnsweredCommand>>,
         (handled, checkpoint): (Position, &mut HeldCheckpoint),
     ) -> Result<(), Interruption> {
         self.load(memory, sent.keys().cloned().collect()).await?;
@@ -105,8 +105,9 @@ impl ProcessFollower {
                 continue;
             };
             let mut next = instance.clone();
-            let is_sent = |pending: &PendingCommand| commands.iter().any(|it| it.id == pending.id);
-            next.commands.retain(|pending| !is_sent(pending));
+            for answered in &commands {
+                next.forget_command(answered);
+            }
             changes.instances.insert(key, next);
         }
         self.commit_between(memory, changes, (handled, checkpoint))
@@ -217,7 +218,7 @@ impl ProcessFollower {
             }
             return Err(error.into());
         }
-        let mut skipped: BTreeMap<String, Vec<PendingCommand>> = BTreeMap::new();
+        let mut skipped: BTreeMap<String, Vec<AnsweredCommand>> = BTreeMap::new();
         for key in keys {
             let instance = memory.instances.peek(&key);
             let commands = instance.map(|instance| instance.commands.clone());
@@ -228,7 +229,11 @@ impl ProcessFollower {
                 .into_iter()
                 .partition(|command| memory.is_skipped(command));
             if !left_out.is_empty() {
-                skipped.insert(key.clone(), left_out);
+                let left_out = left_out.into_iter().map(|command| AnsweredCommand {
+                    id: command.id,
+                    rejection: None,
+                });
+                skipped.insert(key.clone(), left_out.collect());
             }
             if commands.is_empty() {
                 memory.outbox.ended(&key);
@@ -259,9 +264,9 @@ impl ProcessFollower {
             let Some(instance) = memory.instances.peek(&key) else {
                 continue;
             };
-            // An instance with commands to send stays until they are.
+            // Otherwise, what it waits for sets the timer again.
             let is_expired = instance.expires.is_some_and(|time| time <= now);
-            if is_expired && instance.commands.is_empty() {
+            if is_expired && instance.is_over(handled) {
                 changes.instances.insert(key.clone(), instance.clone());
                 changes.deleted.insert(key);
                 continue;
