@@ -16,6 +16,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 pub use find::binaries;
 pub use pooler::Pooler;
 use supervisor::Supervisor;
+pub use supervisor::{ports, shell_as_its_user};
 
 /// A server that runs.
 pub struct Server {
@@ -183,7 +184,10 @@ const NONE: &str = "PostgreSQL's server (initdb, pg_ctl, postgres) is not instal
                     set CQRS_TEST_POSTGRES_URL";
 
 /// Names the tests that are skipped. Not with `eprintln!`, which is not seen when the test passes.
-fn without<T>(test: &str, why: &str) -> Option<T> {
+///
+/// # Panics
+/// Under `CQRS_REQUIRE_SERVICES=1`.
+pub fn without<T>(test: &str, why: &str) -> Option<T> {
     let required = std::env::var_os("CQRS_REQUIRE_SERVICES").is_some_and(|it| it == "1");
     assert!(
         !required,

@@ -30,7 +30,7 @@ impl Supervisor {
         primary: Option<&Self>,
         ports: impl IntoIterator<Item = u16>,
     ) -> Result<Self, String> {
-        let mut shell = command(binaries, primary)?
+        let mut shell = command(binaries, primary)
             .spawn()
             .map_err(|error| format!("the server's shell cannot be run: {error}"))?;
         let commands = shell.stdin.take();
@@ -121,20 +121,26 @@ impl Drop for Supervisor {
     }
 }
 
-fn command(binaries: &Path, primary: Option<&Supervisor>) -> Result<Command, String> {
-    let mut command = match find::user() {
-        None => Command::new("sh"),
-        Some(user) => {
-            let group = find::output("id", &["-g", user]);
-            let group =
-                group.ok_or_else(|| format!("root needs a user {user}, and it has none"))?;
-            let mut command = Command::new("setpriv");
-            command
-                .args(["--reuid", user, "--regid", &group])
-                .args(["--clear-groups", "sh"]);
-            command
-        }
+/// A shell that runs as whom PostgreSQL may run as.
+///
+/// # Panics
+/// As root, if the user that takes its place has no group.
+#[must_use]
+pub fn shell_as_its_user() -> Command {
+    let Some(user) = find::user() else {
+        return Command::new("sh");
     };
+    let group = find::output("id", &["-g", user]);
+    let group = group.unwrap_or_else(|| panic!("root needs a user {user}, and it has none"));
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid", user, "--regid", &group])
+        .args(["--clear-groups", "sh"]);
+    command
+}
+
+fn command(binaries: &Path, primary: Option<&Supervisor>) -> Command {
+    let mut command = shell_as_its_user();
     command.args(["-c", SCRIPT, "supervisor"]).arg(binaries);
     if let Some(primary) = primary {
         command
@@ -153,15 +159,15 @@ fn command(binaries: &Path, primary: Option<&Supervisor>) -> Result<Command, Str
         .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
-    Ok(command)
+    command
 }
 
 /// Ports below the ephemeral range of operating systems, so that no process takes a server's while
 /// it is down. One that is free now may be taken by the time it is used, hence more than one.
-pub(crate) fn ports() -> impl Iterator<Item = u16> {
+pub fn ports() -> impl Iterator<Item = u16> {
     std::iter::repeat_with(|| {
         let random = RandomState::new().build_hasher().finish() % 12_000;
-        20_000 + u16::try_from(random).expect("it is less than 12000")
+        20_000 + u16::try_from(random).unwrap_or_default()
     })
     .filter(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())
     .take(20)
