@@ -259,7 +259,7 @@ impl StepMethod {
         }
     }
 
-    /// Checks that the event has one id, of the type of the process manager's.
+    /// Checks that the event has an id of the type of the process manager's, and that of a deadline only one.
     fn id_checks(&self, owner: &Owner<'_>) -> TokenStream {
         let EventMethod {
             cfg,
@@ -267,18 +267,21 @@ impl StepMethod {
             event_ends,
             ..
         } = &self.method;
-        let message = event_method::format_literal(&format!(
-            "`{}` may have several ids of the process manager's kind, and an event belongs to one \
-             instance: record an event for each",
-            plain(event)
-        ));
         let (concerns, id_of) = self.ids(owner, &owner.ty.to_token_stream());
         let span = event_ends.1.resolved_at(Span::mixed_site());
+        let is_one = (self.kind == StepMark::Due).then(|| {
+            let message = event_method::format_literal(&format!(
+                "`{}` may have several ids of the process manager's kind, and a deadline belongs to \
+                 one instance: give its event one `#[id(..)]` of that",
+                plain(event)
+            ));
+            quote_spanned!(span=> __cqrs::assert!(!#concerns::SEVERAL, #message);)
+        });
         // The type of the id comes last: of an event without the id, that is the error.
         quote_spanned! {span=>
             #(#cfg)*
             const _: () = {
-                __cqrs::assert!(!#concerns::SEVERAL, #message);
+                #is_one
                 #id_of::FITS
             };
         }

@@ -4,8 +4,10 @@ mod deadlines;
 mod endings;
 mod failures;
 mod orders;
+mod parcels;
 mod refold;
 mod rentals;
+mod several;
 mod wiring;
 
 use std::time::Duration;

@@ -6,6 +6,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use crate::Postgres;
+use crate::dialect::decode_key;
 use crate::fault::Fault;
 use crate::row;
 use crate::shard_rows::{PAUSED, STOPPED, epoch, parked_key, roster, time};
@@ -194,7 +195,7 @@ impl ShardStore for Postgres {
             let skipped_position = skipped.as_ref().map(|it| it.position.get().cast_signed());
             let reason = skipped.as_ref().map(|it| row::without_nul(&it.reason));
             let time = skipped.as_ref().map(|it| it.time.as_microsecond());
-            let params: [&(dyn ToSql + Sync); 10] = [
+            let params: [&(dyn ToSql + Sync); 11] = [
                 &shard.subscription,
                 &first,
                 &last,
@@ -205,6 +206,7 @@ impl ShardStore for Postgres {
                 &skipped_position,
                 &reason,
                 &time,
+                &parking::skipped_key(skipped.as_ref()),
             ];
             let statement = &self.shared().sql.relocate_checkpoint;
             Ok(!self.run(statement, &params).await?.is_empty())
@@ -227,6 +229,7 @@ impl ShardStore for Postgres {
                     position: row::position(row, 0)?,
                     reason: row.try_get(1)?,
                     time: time(row, 2)?,
+                    key: Some(decode_key(row.try_get(3)?)).filter(|key| !key.is_empty()),
                 })
             });
             Ok(skipped.collect::<Result<_, Fault>>()?)

@@ -17,6 +17,7 @@ pub(crate) const MIGRATIONS: Migrations = Migrations::new(&[
     include_str!("sql/migrations/0007_divisions.sql"),
     include_str!("sql/migrations/0008_versions.sql"),
     include_str!("sql/migrations/0009_parked_keys.sql"),
+    include_str!("sql/migrations/0010_skipped_keys.sql"),
 ]);
 
 /// Tables and views of the migrations.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::inner::Inner;
 use crate::error::{Failure, Parked, QueryError};
 use crate::store::{EventQuery, ParkedKey, Position, ReadRange, Recorded, Shard, StoreError};
-use crate::subscription::{Progress, id_of};
+use crate::subscription::Progress;
 
 impl Inner {
     /// Checks that a projection does not leave out events of commands, given by the last event of each.
@@ -34,15 +34,16 @@ impl Inner {
         }
         for last in last_events {
             for event in self.events_up_to(*last).await.map_err(Failure::from)? {
-                let id = id_of(&event, partition);
-                let is_left_out = |key: &ParkedKey| key.key == id && key.first <= event.position;
+                let is_left_out = |key: &ParkedKey| {
+                    key.first <= event.position && partition.has(&event, &key.key)
+                };
                 let tags = &event.data.tags;
                 if progress.query().matches(&event.data.event_type, tags)
                     && let Some(key) = parked.iter().find(|key| is_left_out(key))
                 {
                     return Err(QueryError::from(Parked {
                         name: progress.name(),
-                        partition: partition.to_owned(),
+                        partition: partition.tag.to_owned(),
                         key: key.key.clone(),
                         since: key.since,
                         cause: key.cause.clone(),

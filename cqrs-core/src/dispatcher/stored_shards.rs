@@ -6,7 +6,7 @@ use crate::store::{
     EventLog, EventQuery, Halt, HaltKind, KeyRelease, ParkedKey, Position, ReadRange, Recorded,
     Shard, ShardState, ShardStore, SkippedEvent, StoreError,
 };
-use crate::subscription::{Progress, ShardSelection, id_of, next_event};
+use crate::subscription::{Partition, Progress, ShardSelection, next_event};
 
 /// The stored shards of a projection or reaction, as operators see and change them.
 pub(super) struct StoredShards<'d> {
@@ -88,36 +88,51 @@ impl StoredShards<'_> {
         let mut parked = self.store.parked(Shard::whole(subscription)).await?;
         for key in &mut parked {
             let is_own = self.progress.stored_partition() == Some(&*key.partition);
-            if let Some(name) = self.progress.partition().filter(|_| is_own) {
-                name.clone_into(&mut key.partition);
+            if let Some(Partition { tag, .. }) = self.progress.partition().filter(|_| is_own) {
+                tag.clone_into(&mut key.partition);
             }
         }
         Ok(parked)
     }
 
-    /// The key that is parked at the event at this position.
-    pub(super) async fn parked_at(
-        &self,
-        position: Position,
-    ) -> Result<Option<ParkedKey>, OperationError> {
-        let mut parked = self.parked().await?.into_iter();
-        let Some(found) = parked.find(|it| it.first == position) else {
-            return Ok(None);
-        };
-        if found.is_released {
-            // It is parked after its last handled event, where one of another key may be.
+    /// The keys that are parked at the event at this position: several, if it belongs to several.
+    async fn parked_at(&self, position: Position) -> Result<Vec<ParkedKey>, OperationError> {
+        let mut found = self.parked().await?;
+        found.retain(|parked| parked.first == position);
+        if found.iter().any(|parked| parked.is_released) {
+            // Such a one is parked after its last handled event, where one of another key may be.
             let range = ReadRange {
                 limit: 1,
                 up_to: Some(position),
                 ..ReadRange::after(position.before())
             };
             let page = self.log.read(self.progress.query().clone(), range).await?;
-            let mut events = page.events.iter();
-            let partition = self.progress.partition().unwrap_or_default();
-            let is_own = events.any(|event| id_of(event, partition) == found.key);
-            return Ok(is_own.then_some(found));
+            let event = page.events.first().zip(self.progress.partition());
+            let is_own = |key: &str| event.is_some_and(|(event, by)| by.has(event, key));
+            found.retain(|parked| !parked.is_released || is_own(&parked.key));
         }
-        Ok(Some(found))
+        Ok(found)
+    }
+
+    /// Skips an event for the keys that are parked at it, and releases them. Returns their number, or `None` if none
+    /// is parked there.
+    pub(super) async fn skip_parked(
+        &self,
+        event: &SkippedEvent,
+    ) -> Result<Option<u64>, OperationError> {
+        let parked = self.parked_at(event.position).await?;
+        if parked.is_empty() {
+            return Ok(None);
+        }
+        let mut released = 0;
+        for ParkedKey { key, .. } in parked {
+            let skipped = SkippedEvent {
+                key: Some(key.clone()),
+                ..event.clone()
+            };
+            released += self.release(Some(key), Some(skipped)).await?;
+        }
+        Ok(Some(released))
     }
 
     /// Releases parked keys. Returns their number.
@@ -196,7 +211,7 @@ pub(super) async fn next_of(
 /// after it concerns the shard.
 pub(super) async fn reached(
     (log, store): (&dyn EventLog, &dyn ShardStore),
-    (query, partition): (&EventQuery, Option<&'static str>),
+    (query, partition): (&EventQuery, Option<Partition>),
     states: &[(&ShardState, Position)],
     head: Position,
 ) -> Result<Vec<Position>, StoreError> {

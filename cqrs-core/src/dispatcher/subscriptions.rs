@@ -175,7 +175,7 @@ impl Subscriptions<'_> {
     /// a [`rewind`](Self::rewind), and by a new `version` of the projection.
     ///
     /// Also skips the first event of a [parked](Self::parked) key, and releases the key: the events after it
-    /// are handled.
+    /// are handled. If several ids are parked at the event, it is skipped for all of them.
     ///
     /// # Errors
     /// [`OperationError::NotNext`] if another event is the next one.
@@ -188,19 +188,16 @@ impl Subscriptions<'_> {
         let shards = self.named(name)?;
         let skipped = SkippedEvent {
             position,
+            key: None,
             reason: reason.into(),
             time: now(),
         };
         for _ in 0..MAX_MOVES {
-            if let Some(parked) = shards.parked_at(position).await? {
-                match shards
-                    .release(Some(parked.key), Some(skipped.clone()))
-                    .await?
-                {
-                    // Its first event is another one by now.
-                    0 => continue,
-                    _ => return Ok(()),
-                }
+            match shards.skip_parked(&skipped).await? {
+                None => {}
+                // Their first events are others by now.
+                Some(0) => continue,
+                Some(_) => return Ok(()),
             }
             let mut next = None;
             let mut found = None;

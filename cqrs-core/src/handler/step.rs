@@ -21,7 +21,7 @@ pub trait Correlated<const KEY: u64, Expected, P>: Sized {
     /// The wire name. `#[process_manager]` reads it here, so that only events that reach it have one.
     const TYPE: &'static str;
 
-    /// Whether the event may have several ids.
+    /// Whether the event may have several ids, and so concern several instances.
     const SEVERAL: bool;
 
     /// The payload of a recorded event.

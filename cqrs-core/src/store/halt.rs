@@ -43,6 +43,8 @@ pub struct Relocation {
 pub struct SkippedEvent {
     /// Position of the event.
     pub position: Position,
+    /// The parked key for which alone it was skipped. `None` for all of its shard.
+    pub key: Option<String>,
     /// The reason.
     pub reason: String,
     /// Time of the decision, with the precision of a microsecond.

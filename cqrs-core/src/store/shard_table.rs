@@ -266,7 +266,7 @@ impl ShardTable {
 
     pub(super) fn skipped(&self, subscription: &str) -> Vec<SkippedEvent> {
         let mut skipped = self.skipped.get(subscription).cloned().unwrap_or_default();
-        skipped.sort_by_key(|event| event.position);
+        skipped.sort_by(|a, b| (a.position, a.time, &a.key).cmp(&(b.position, b.time, &b.key)));
         skipped
     }
 

@@ -129,7 +129,7 @@ impl HeldCheckpoint {
     }
 
     /// The events that the shard has to handle. `None` if these are all of the subscription.
-    pub(super) fn selection(&self) -> Option<ShardSelection> {
+    pub(crate) fn selection(&self) -> Option<ShardSelection> {
         let partition = self.progress.info().partition;
         ShardSelection::new(partition, self.shard.slices, &self.ahead, &self.parked)
     }

@@ -70,6 +70,8 @@ pub(crate) struct FailedEvent {
 /// The failure of an event.
 pub(crate) struct EventFailure {
     pub(crate) event: Arc<Recorded>,
+    /// The id whose handling of the event failed, if the event may belong to several.
+    pub(crate) id: Option<String>,
     /// The error, with the handler and the event.
     pub(crate) error: String,
     /// Whether this program is too old for the event, or for another one that its handler needs.
@@ -133,12 +135,19 @@ impl FailedEvent {
             place,
             failure: EventFailure {
                 event: event.clone(),
+                id: None,
                 error: format!(
                     "`{handler}` failed at position {position} (`{event_type}`): {error}"
                 ),
                 is_outdated: error.is_of_newer_version(),
             },
         }
+    }
+
+    /// Of an event that may belong to several ids: it failed for this one.
+    pub(crate) fn of_id(mut self, id: String) -> Self {
+        self.failure.id = Some(id);
+        self
     }
 }
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::{Outdated, SubscriptionKind};
+use super::{Outdated, Partition, SubscriptionKind};
 use crate::handler::OnFailure;
 use crate::store::{EventQuery, ViewStore};
 
@@ -17,9 +17,9 @@ pub(crate) struct SubscriptionInfo {
     pub(crate) subscription: String,
     /// The events of the subscription.
     pub(crate) query: EventQuery,
-    /// The name of the tag by which it may be divided.
-    pub(crate) partition: Option<&'static str>,
-    /// The name of that tag in the store.
+    /// By what it may be divided.
+    pub(crate) partition: Option<Partition>,
+    /// The name of its tag in the store.
     pub(crate) stored_partition: Option<&'static str>,
     /// What becomes of an event that keeps failing.
     pub(crate) on_failure: OnFailure,

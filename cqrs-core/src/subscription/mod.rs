@@ -14,6 +14,7 @@ mod likely_keys;
 mod observing_follower;
 mod outdated;
 mod parking;
+mod partition;
 mod pending_event;
 mod phase;
 mod progress;
@@ -48,9 +49,10 @@ pub(crate) use follower::{
 };
 pub(crate) use observing_follower::ObservingFollower;
 pub(crate) use outdated::Outdated;
+pub(crate) use partition::Partition;
 pub(crate) use phase::Phase;
 pub(crate) use progress::{Build, Progress};
-pub(crate) use selection::{ShardSelection, id_of, next_event};
+pub(crate) use selection::{ShardSelection, next_event};
 pub(crate) use shard_progress::ShardProgress;
 pub(crate) use tasks::Tasks;
 pub(crate) use upkeep::Upkeep;
@@ -159,7 +161,7 @@ pub(crate) async fn earlier_version(
         kind: SubscriptionKind::Projection,
         subscription: projection_subscription(own.stored_name(), version.version),
         query: version.query(),
-        partition,
+        partition: partition.map(Partition::by_first),
         stored_partition,
         // As its own code may have it, so that parked keys are noticed.
         on_failure: match partition {
@@ -204,7 +206,7 @@ pub(crate) async fn reaction(
         kind: SubscriptionKind::Reaction,
         subscription: format!("reaction:{}", entry.stored_name()),
         query: EventQuery::typed([entry.event]),
-        partition: entry.partition,
+        partition: entry.partition.map(Partition::by_first),
         stored_partition: entry.partition.map(|name| tags.stored_name(name)),
         on_failure: entry.on_failure,
         views: views.clone(),
@@ -237,7 +239,7 @@ pub(crate) async fn process_manager(
         kind: SubscriptionKind::ProcessManager,
         subscription: entry.subscription(),
         query: entry.query(),
-        partition: Some(entry.key),
+        partition: Some(Partition::by_each(entry.key)),
         stored_partition: Some(tags.stored_name(entry.key)),
         on_failure: OnFailure::Park,
         views: views.clone(),
@@ -290,7 +292,7 @@ fn info_of(
         kind: SubscriptionKind::Projection,
         subscription: projection_subscription(plan.entry.stored_name(), version),
         query: EventQuery::typed(plan.folds.iter().map(|fold| fold.event)),
-        partition,
+        partition: partition.map(Partition::by_first),
         stored_partition: plan.stored_partition,
         on_failure,
         views: views.clone(),

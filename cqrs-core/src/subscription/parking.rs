@@ -2,7 +2,7 @@
 
 use super::follower::EventFailure;
 use super::worker::now;
-use super::{HeldCheckpoint, Interruption, Worker, id_of};
+use super::{HeldCheckpoint, Interruption, Partition, Worker};
 use crate::handler::OnFailure;
 use crate::store::{
     Checkpoint, Epoch, LastEvent, ParkedChange, ParkedKey, Recorded, ViewCommitError,
@@ -44,29 +44,41 @@ impl Worker {
         if stored.iter().map(|state| state.parked).sum::<u64>() >= MAX_PARKED_KEYS {
             return Ok(false);
         }
-        let EventFailure { event, error, .. } = failure;
+        let EventFailure {
+            event, id, error, ..
+        } = failure;
+        let first_id = partition.ids(event).next().unwrap_or_default();
         let key = ParkedKey {
             partition: stored_partition.to_owned(),
-            key: id_of(event, partition).to_owned(),
+            key: id.as_deref().unwrap_or(first_id).to_owned(),
             first: event.position,
             cause: error.clone(),
             since: now(),
             is_released: false,
         };
         let mut checkpoint = self.checkpoint(epoch).await?;
-        checkpoint.park(key.clone(), event).await?;
+        checkpoint.park(key.clone(), event, partition).await?;
         trace::parks(&info.subscription, &key);
         Ok(true)
     }
 }
 
 impl HeldCheckpoint {
-    /// Parks the key of an event that failed, and moves the checkpoint past the event. Everything before it
-    /// is done, or is committed by a worker of another epoch, which refuses this.
-    async fn park(&mut self, key: ParkedKey, event: &Recorded) -> Result<(), ViewCommitError> {
-        let to = Checkpoint {
-            position: event.position,
-            last_event: Some(LastEvent::from(event)),
+    /// Parks the key of an event that failed, and moves the checkpoint past the event, unless other keys have to
+    /// handle it. Everything before it is done, or is committed by a worker of another epoch, which refuses this.
+    async fn park(
+        &mut self,
+        key: ParkedKey,
+        event: &Recorded,
+        partition: Partition,
+    ) -> Result<(), ViewCommitError> {
+        let to = if partition.each {
+            self.unmoved(None)
+        } else {
+            Checkpoint {
+                position: event.position,
+                last_event: Some(LastEvent::from(event)),
+            }
         };
         let batch = self.batch_to(to, Vec::new(), vec![ParkedChange::Park(key)])?;
         self.write(batch).await

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::info::SubscriptionInfo;
-use super::{ShardProgress, SubscriptionHealth, SubscriptionKind, SubscriptionState};
+use super::{Partition, ShardProgress, SubscriptionHealth, SubscriptionKind, SubscriptionState};
 use crate::error::{NotCaughtUp, RebuildProgress};
 use crate::handler::OnFailure;
 use crate::store::{EventQuery, Incarnation, Position, ShardState, Slices, TagSlices, ViewStore};
@@ -95,7 +95,7 @@ impl Progress {
     }
 
     /// The name of the tag by which the subscription may be divided.
-    pub(crate) fn partition(&self) -> Option<&'static str> {
+    pub(crate) fn partition(&self) -> Option<Partition> {
         self.info.partition
     }
 
@@ -390,7 +390,7 @@ impl Progress {
         match self.info.partition {
             Some(partition) if shards.len() > 1 && !slices.is_empty() => shards
                 .iter()
-                .filter(|it| slices.may_be_in(it.shard().slices, partition))
+                .filter(|it| slices.may_be_in(it.shard().slices, partition.tag))
                 .cloned()
                 .collect(),
             _ => shards,

@@ -9,7 +9,7 @@ use super::selection::last_handled;
 use super::worker::{FIRST_PAGE_SIZE, dismissed};
 use super::{
     EventFailure, Follower, HeldCheckpoint, Interruption, PageOutcome, Phase, SubscriptionPage,
-    Worker, id_of, unless,
+    Worker, unless,
 };
 use crate::store::{
     Epoch, EventLogExt, EventPage, EventQuery, EventQueryItem, LastEvent, ParkedChange, ParkedKey,
@@ -75,8 +75,7 @@ impl Worker {
     ) -> Result<Handled, Interruption> {
         let subscription = &self.progress.shard().subscription;
         trace::releases(subscription, key);
-        let partition = self.partition();
-        let query = query_of(self.progress.query(), partition, key);
+        let query = self.query_of(key);
         let mut from = key.first.before();
         while from < up_to {
             // It ends between two pages only, as in the log.
@@ -94,7 +93,7 @@ impl Worker {
             let to = next.unwrap_or(up_to);
             let events: Vec<Arc<Recorded>> = all
                 .into_iter()
-                .filter(|event| id_of(event, partition) == key.key)
+                .filter(|event| self.is_of(event, &key.key))
                 .collect();
             if !events.is_empty() {
                 let page = SubscriptionPage {
@@ -130,23 +129,44 @@ impl Worker {
         let Some(known) = checkpoint.last_event else {
             return Ok(None);
         };
-        let partition = self.partition();
-        let query = query_of(self.progress.query(), partition, key);
+        let query = self.query_of(key);
         let mut after = known.position;
         let mut last = None;
         while after < up_to {
             let page = self.read(&query, after, up_to).await?;
             let mut events = page.events.iter().rev();
-            let own = events.find(|event| id_of(event, partition) == key.key);
+            let own = events.find(|event| self.is_of(event, &key.key));
             last = own.map(|event| LastEvent::from(&**event)).or(last);
             after = page.next.unwrap_or(up_to);
         }
         Ok(last)
     }
 
-    /// The name of the tag that parked keys are ids of. It may have another one where they are stored.
-    fn partition(&self) -> &'static str {
-        self.progress.info().partition.unwrap_or_default()
+    /// The events of a key. Those without the tag are found among all others. The tag may have another name where the
+    /// key is stored.
+    fn query_of(&self, key: &ParkedKey) -> EventQuery {
+        let info = self.progress.info();
+        match (self.progress.query(), info.partition) {
+            (EventQuery::Items(items), Some(partition)) if !key.key.is_empty() => {
+                let tag = Tag::new(partition.tag, &key.key);
+                let tagged = items.iter().map(|item| {
+                    let mut tags = item.tags.clone();
+                    tags.push(tag.clone());
+                    EventQueryItem {
+                        tags,
+                        ..item.clone()
+                    }
+                });
+                EventQuery::Items(tagged.collect())
+            }
+            (all, _) => all.clone(),
+        }
+    }
+
+    /// Whether an event belongs to a key of the subscription.
+    fn is_of(&self, event: &Recorded, key: &str) -> bool {
+        let partition = self.progress.info().partition;
+        partition.is_some_and(|partition| partition.has(event, key))
     }
 
     /// A page of events that are known to be in the log.
@@ -223,24 +243,5 @@ impl HeldCheckpoint {
         };
         let batch = self.batch_to(self.unmoved(last), Vec::new(), vec![parked])?;
         self.write(batch).await
-    }
-}
-
-/// The events of a key. Those without the tag are found among all others.
-fn query_of(all: &EventQuery, partition: &str, key: &ParkedKey) -> EventQuery {
-    match all {
-        EventQuery::Items(items) if !key.key.is_empty() => {
-            let tag = Tag::new(partition, &key.key);
-            let tagged = items.iter().map(|item| {
-                let mut tags = item.tags.clone();
-                tags.push(tag.clone());
-                EventQueryItem {
-                    tags,
-                    ..item.clone()
-                }
-            });
-            EventQuery::Items(tagged.collect())
-        }
-        all => all.clone(),
     }
 }

@@ -1,15 +1,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::{HeldCheckpoint, Partition};
 use crate::store::{
-    Ahead, EventLog, EventQuery, ParkedKey, Position, ReadRange, Recorded, Slices, StoreError, Tag,
+    Ahead, EventLog, EventQuery, ParkedKey, Position, ReadRange, Recorded, Slices, StoreError,
 };
 
 /// The events of a shard: of its slices, not handled before a division, and not of parked keys.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ShardSelection {
-    /// The name of the tag by which the subscription is divided.
-    partition: &'static str,
+    partition: Partition,
     slices: Slices,
     ahead: Vec<(Slices, Position)>,
     /// The first event of each parked key.
@@ -20,7 +20,7 @@ impl ShardSelection {
     /// `None` for the shard of a subscription that is not divided and never was, and has no parked keys: it
     /// has all events.
     pub(crate) fn new(
-        partition: Option<&'static str>,
+        partition: Option<Partition>,
         slices: Slices,
         ahead: &[Ahead],
         parked: &[ParkedKey],
@@ -43,22 +43,39 @@ impl ShardSelection {
 
     /// Whether the shard has to handle an event.
     pub(crate) fn has(&self, event: &Recorded) -> bool {
-        let id = id_of(event, self.partition);
+        let mut ids = self.partition.ids(event);
+        ids.any(|id| self.has_id(id, event.position))
+    }
+
+    /// Whether the shard has to handle the event at this position for one of the ids to which it belongs.
+    pub(crate) fn has_id(&self, id: &str, position: Position) -> bool {
         let slice = Slices::of_tag(id);
         let first_parked = self.parked.get(id);
         let mut ahead = self.ahead.iter();
         self.slices.contains(slice)
-            && ahead.all(|(slices, up_to)| !slices.contains(slice) || event.position > *up_to)
-            && first_parked.is_none_or(|first| event.position < *first)
+            && ahead.all(|(slices, up_to)| !slices.contains(slice) || position > *up_to)
+            && first_parked.is_none_or(|first| position < *first)
     }
 }
 
-/// The id by which an event belongs to a slice: that of its first tag with this name. Empty if it was
-/// recorded without one, so that some shard has it.
-pub(crate) fn id_of<'e>(event: &'e Recorded, partition: &str) -> &'e str {
-    let mut tags = event.data.tags.iter();
-    let tag = tags.find(|tag| tag.name() == partition);
-    tag.map_or("", Tag::id)
+impl HeldCheckpoint {
+    /// The ids of an event for which it is to be handled: of a subscription whose events may belong to several,
+    /// those that `selection` has, or the one that is released.
+    pub(crate) fn ids_to_handle<'e>(
+        &self,
+        selection: Option<&ShardSelection>,
+        event: &'e Recorded,
+    ) -> Vec<&'e str> {
+        let Some(partition) = self.progress.info().partition else {
+            return Vec::new();
+        };
+        let mut ids: Vec<&str> = partition.ids(event).collect();
+        ids.retain(|id| match &self.released {
+            Some(released) => *id == released.key,
+            None => selection.is_none_or(|it| it.has_id(id, event.position)),
+        });
+        ids
+    }
 }
 
 /// The events that a shard has to handle.
@@ -132,7 +149,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::store::{EventData, EventType, Metadata};
+    use crate::store::{EventData, EventType, Metadata, Tag};
     use crate::{CommandId, EventId, Timestamp};
 
     fn event(position: u64, tags: &[&str]) -> Recorded {
@@ -155,23 +172,23 @@ mod tests {
         }
     }
 
+    const ORDER: Option<Partition> = Some(Partition {
+        tag: "order",
+        each: false,
+    });
+
     #[test]
     fn a_shard_has_the_events_of_its_slices() {
         assert_eq!(ShardSelection::new(None, Slices::ALL, &[], &[]), None);
-        assert_eq!(
-            ShardSelection::new(Some("order"), Slices::ALL, &[], &[]),
-            None
-        );
+        assert_eq!(ShardSelection::new(ORDER, Slices::ALL, &[], &[]), None);
         let slice = Slices::of_tag("O1");
-        let selection =
-            ShardSelection::new(Some("order"), slice.into(), &[], &[]).expect("one slice");
+        let selection = ShardSelection::new(ORDER, slice.into(), &[], &[]).expect("one slice");
         assert!(selection.has(&event(1, &["order:O1"])));
         assert!(selection.has(&event(1, &["customer:C1", "order:O1"])));
         assert!(!selection.has(&event(1, &["order:O2"])));
         assert!(!selection.has(&event(1, &["customer:O1"])));
         let empty = Slices::of_tag("");
-        let selection =
-            ShardSelection::new(Some("order"), empty.into(), &[], &[]).expect("one slice");
+        let selection = ShardSelection::new(ORDER, empty.into(), &[], &[]).expect("one slice");
         assert!(
             selection.has(&event(1, &["customer:C1"])),
             "without the tag"
@@ -185,8 +202,7 @@ mod tests {
             slices: slice.into(),
             checkpoint: Position::new(9).into(),
         };
-        let selection =
-            ShardSelection::new(Some("order"), Slices::ALL, &[ahead], &[]).expect("ahead");
+        let selection = ShardSelection::new(ORDER, Slices::ALL, &[ahead], &[]).expect("ahead");
         assert!(!selection.has(&event(9, &["order:O1"])));
         assert!(selection.has(&event(10, &["order:O1"])));
         assert!(selection.has(&event(3, &["order:O2"])));
@@ -202,12 +218,34 @@ mod tests {
             since: Timestamp::UNIX_EPOCH,
             is_released: false,
         };
-        let selection = ShardSelection::new(Some("order"), Slices::ALL, &[], &[parked]);
+        let selection = ShardSelection::new(ORDER, Slices::ALL, &[], &[parked]);
         let selection = selection.expect("a parked key");
         assert!(selection.has(&event(6, &["order:O1"])));
         assert!(!selection.has(&event(7, &["order:O1"])));
         assert!(!selection.has(&event(8, &["customer:C1", "order:O1"])));
         assert!(selection.has(&event(8, &["order:O2", "order:O1"])));
         assert!(selection.has(&event(8, &[])), "without the tag");
+    }
+
+    #[test]
+    fn an_event_of_several_ids_is_handled_for_those_of_the_shard() {
+        let parked = ParkedKey {
+            partition: "order".to_owned(),
+            key: "O1".to_owned(),
+            first: Position::new(7),
+            cause: "no address".to_owned(),
+            since: Timestamp::UNIX_EPOCH,
+            is_released: false,
+        };
+        let partition = Some(Partition::by_each("order"));
+        let selection = ShardSelection::new(partition, Slices::ALL, &[], &[parked]);
+        let selection = selection.expect("a parked key");
+        assert!(selection.has(&event(8, &["order:O1", "order:O2"])));
+        let of_ids = ["O1", "O2"].map(|id| selection.has_id(id, Position::new(8)));
+        assert_eq!(of_ids, [false, true]);
+        let slice = Slices::of_tag("O2");
+        let selection = ShardSelection::new(partition, slice.into(), &[], &[]).expect("one slice");
+        assert!(selection.has(&event(8, &["order:O1", "order:O2"])));
+        assert!(!selection.has(&event(8, &["order:O1"])));
     }
 }

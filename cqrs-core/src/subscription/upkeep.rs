@@ -99,8 +99,9 @@ impl HeldCheckpoint {
         (key, first): (String, Position),
         cause: String,
     ) -> Result<bool, Interruption> {
-        let partition = self.progress.info().stored_partition;
-        let Some(shards) = self.views.view_capabilities().shards else {
+        let info = self.progress.info();
+        let shards = self.views.view_capabilities().shards;
+        let (Some(partition), Some(shards)) = (info.stored_partition, shards) else {
             return Ok(false);
         };
         let subscription = self.shard.subscription.clone();
@@ -109,7 +110,7 @@ impl HeldCheckpoint {
             return Ok(false);
         }
         let key = ParkedKey {
-            partition: partition.unwrap_or_default().to_owned(),
+            partition: partition.to_owned(),
             key,
             first,
             cause,

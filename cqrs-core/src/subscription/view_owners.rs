@@ -2,7 +2,7 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::selection::id_of;
+use super::Partition;
 use crate::error::{Error, Result};
 use crate::store::Recorded;
 use crate::views::ErasedBuffer;
@@ -14,8 +14,7 @@ const MAX_OWNERS: usize = 10_000;
 /// processes may have the events of the others, and views in memory that do not have these changes. As far
 /// as this process remembers, and before the projection is divided, too.
 pub(super) struct ViewOwners {
-    /// The name of the tag by which the projection is partitioned.
-    partition: &'static str,
+    partition: Partition,
     /// The id whose events have changed a view.
     owners: Mutex<HashMap<(TypeId, String), String>>,
 }
@@ -23,13 +22,13 @@ pub(super) struct ViewOwners {
 impl ViewOwners {
     pub(super) fn new(partition: &'static str) -> Self {
         Self {
-            partition,
+            partition: Partition::by_first(partition),
             owners: Mutex::default(),
         }
     }
 
     pub(super) fn partition(&self) -> &'static str {
-        self.partition
+        self.partition.tag
     }
 
     /// Checks the views that the fold of an event has written.
@@ -41,7 +40,7 @@ impl ViewOwners {
         event: &Recorded,
         buffers: impl Iterator<Item = (&'b TypeId, &'b dyn ErasedBuffer)>,
     ) -> Result<()> {
-        let id = id_of(event, self.partition);
+        let id = self.partition.ids(event).next().unwrap_or_default();
         // Nothing runs while the lock is held that could leave the map in pieces.
         let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
         if owners.len() > MAX_OWNERS {
@@ -58,7 +57,7 @@ impl ViewOwners {
                          one id each, since other processes may handle the events of the others",
                         view.1,
                         buffer.schema().table,
-                        partition = self.partition,
+                        partition = self.partition.tag,
                     )));
                 }
                 written.push((view, id.to_owned()));

@@ -250,15 +250,15 @@ impl Plan {
                 sources,
                 format!("`#[id(\"{key}\")]` on a field of the event"),
             );
-        } else if event.repeated.contains(&key) {
+        } else if matches!(step.kind, StepKind::Due) && event.repeated.contains(&key) {
             problems.add(
                 format!(
-                    "process manager `{name}` finds its instances by `{key}`, but its event `{}` may \
-                     have several ids of that, and an event belongs to one instance",
+                    "process manager `{name}` waits for the event `{}` of a deadline, which may have \
+                     several ids of `{key}`, and a deadline belongs to one instance",
                     event.name
                 ),
                 sources,
-                "an event for each instance",
+                format!("an event with one `#[id(\"{key}\")]`"),
             );
         }
     }

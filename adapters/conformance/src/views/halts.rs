@@ -176,6 +176,7 @@ pub async fn v2_a_moved_checkpoint_fences_its_owner<F: ViewFixture>(fixture: &F)
         last_event: Some(event),
     };
     let skipped = SkippedEvent {
+        key: None,
         position: event.position,
         reason: "it's “poisoned”".to_owned(),
         time: Timestamp::from_microsecond(1_700_000_000_000_001).expect("a time"),

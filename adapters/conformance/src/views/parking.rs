@@ -196,14 +196,15 @@ pub async fn v2_a_release_fences_the_owner<F: ViewFixture>(fixture: &F) -> Outco
             .map(|state| state.epoch.get())
             .collect::<Vec<_>>()
     };
-    let skipped = |position| SkippedEvent {
+    let skipped = |key: &str, position| SkippedEvent {
         position: Position::new(position),
+        key: Some(key.to_owned()),
         reason: "it's “poisoned”".to_owned(),
         time: Timestamp::from_microsecond(1_700_000_000_000_001).expect("a time"),
     };
     assert_eq!(release(Some("unknown"), None).await, 0, "V2: no such key");
     assert_eq!(
-        release(Some(&low[0]), Some(skipped(2))).await,
+        release(Some(&low[0]), Some(skipped(&low[0], 2))).await,
         0,
         "V2: not the first event"
     );
@@ -219,16 +220,7 @@ pub async fn v2_a_release_fences_the_owner<F: ViewFixture>(fixture: &F) -> Outco
 
     assert_eq!(release(Some(&low[0]), None).await, 1, "V2: one key");
     assert_eq!(epochs().await, [3, 2], "V2: the epoch of its shard");
-    let is_released = |parked: Vec<ParkedKey>| {
-        let mut released: Vec<_> = parked
-            .into_iter()
-            .filter(|parked| parked.is_released)
-            .map(|parked| (parked.key, parked.first.get()))
-            .collect();
-        released.sort();
-        released
-    };
-    let released = is_released(all_parked(shards).await);
+    let released = released_keys(shards).await;
     assert_eq!(released, [(low[0].clone(), 1)], "V2: the key is released");
     let unparked = ViewBatch {
         shard: halves[0].clone(),
@@ -244,7 +236,7 @@ pub async fn v2_a_release_fences_the_owner<F: ViewFixture>(fixture: &F) -> Outco
     refused(&*store, unparked, "the owner before the release").await;
 
     assert_eq!(
-        release(Some(&high[1]), Some(skipped(2))).await,
+        release(Some(&high[1]), Some(skipped(&high[1], 2))).await,
         1,
         "V2: the first event"
     );
@@ -253,20 +245,40 @@ pub async fn v2_a_release_fences_the_owner<F: ViewFixture>(fixture: &F) -> Outco
         [3, 3],
         "V2: the epoch after a skipped event"
     );
-    assert_eq!(all_skipped().await, [skipped(2)], "V2: the skipped event");
-    let mut expected = vec![(low[0].clone(), 1), (high[1].clone(), 3)];
+    let of_first = skipped(&high[1], 2);
+    assert_eq!(all_skipped().await, [of_first], "V2: the skipped event");
+    // Its event may be that of another key, too.
+    let of_second = Some(skipped(&low[1], 2));
+    assert_eq!(release(Some(&low[1]), of_second).await, 1);
+    let mut of_both = [&low[1], &high[1]].map(|key| skipped(key, 2));
+    of_both.sort_by(|a, b| a.key.cmp(&b.key));
+    assert_eq!(all_skipped().await, of_both, "V2: skipped for both keys");
+    let mut expected = vec![
+        (low[0].clone(), 1),
+        (low[1].clone(), 3),
+        (high[1].clone(), 3),
+    ];
     expected.sort();
-    let released = is_released(all_parked(shards).await);
+    let released = released_keys(shards).await;
     assert_eq!(released, expected, "V2: after the skipped event");
 
     assert_eq!(release(None, None).await, 4, "V2: all keys");
     assert!(all_parked(shards).await.iter().all(|key| key.is_released));
     assert_eq!(
         epochs().await,
-        [4, 4],
+        [5, 4],
         "V2: an epoch for all keys of a shard"
     );
     Outcome::Kept
+}
+
+/// The released keys, each with its first event, sorted.
+async fn released_keys(shards: &dyn ShardStore) -> Vec<(String, u64)> {
+    let parked = all_parked(shards).await.into_iter();
+    let released = parked.filter(|parked| parked.is_released);
+    let mut keys: Vec<_> = released.map(|it| (it.key, it.first.get())).collect();
+    keys.sort();
+    keys
 }
 
 /// V2: a checkpoint that is moved back removes the keys of its shard that are parked after it, since their
@@ -302,6 +314,7 @@ pub async fn v2_a_checkpoint_that_moves_back_removes_later_keys<F: ViewFixture>(
     assert_eq!(keys().await, all, "V2: without a move");
     let skipped = SkippedEvent {
         position: Position::new(10),
+        key: None,
         reason: "it is “poisoned”".to_owned(),
         time: Timestamp::from_microsecond(1_700_000_000_000_001).expect("a time"),
     };

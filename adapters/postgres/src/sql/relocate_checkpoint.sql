@@ -1,5 +1,5 @@
 -- Moves the checkpoint of a shard from $4 to $5, $6, $7, raises its epoch, and ends a halt other than a
--- pause. Records the event $8 as skipped, for the reason $9 at $10, unless it is NULL: then nothing is
+-- pause. Records the event $8 as skipped, for the reason $9 at $10 and the key $11, unless it is NULL: then nothing is
 -- ahead of the new checkpoint, and no key is parked after it. Returns a row if the checkpoint was there.
 WITH moved AS (
     UPDATE cqrs.checkpoints
@@ -36,8 +36,8 @@ WITH moved AS (
     WHERE $8::bigint IS NULL AND EXISTS (SELECT FROM done)
         AND subscription = $1 AND slice BETWEEN $2 AND $3 AND parked_keys.position > $5::bigint
 ), recorded AS (
-    INSERT INTO cqrs.skipped_events (subscription, position, reason, time)
-    SELECT $1, $8::bigint, $9::text, $10::bigint
+    INSERT INTO cqrs.skipped_events (subscription, position, reason, time, key)
+    SELECT $1, $8::bigint, $9::text, $10::bigint, $11::text
     WHERE $8::bigint IS NOT NULL AND EXISTS (SELECT FROM done)
     ON CONFLICT DO NOTHING
 )

@@ -1,4 +1,4 @@
-SELECT position, reason, time
+SELECT position, reason, time, key
 FROM cqrs.skipped_events
 WHERE subscription = $1
-ORDER BY position, time
+ORDER BY position, time, key COLLATE "C"

@@ -1,2 +1,3 @@
-INSERT INTO skipped_events (subscription, position, reason, time) VALUES (?1, ?2, ?3, ?4)
+INSERT INTO skipped_events (subscription, position, reason, time, key)
+VALUES (?1, ?2, ?3, ?4, ?5)
 ON CONFLICT DO NOTHING

@@ -1,1 +1,1 @@
-SELECT position, reason, time FROM skipped_events WHERE subscription = ?1 ORDER BY position, time
+SELECT position, reason, time, key FROM skipped_events WHERE subscription = ?1 ORDER BY position, time, key

@@ -306,6 +306,7 @@ pub(super) fn insert_skipped(
         row::number(event.position),
         &event.reason,
         event.time.as_microsecond(),
+        event.key.as_deref().unwrap_or_default(),
     ))?;
     Ok(())
 }
@@ -319,6 +320,7 @@ pub(crate) fn skipped(conn: &Connection, subscription: &str) -> Result<Vec<Skipp
             position: row::position(row, 0)?,
             reason: row.get(1)?,
             time: time(row, 2)?,
+            key: Some(row.get(3)?).filter(|key: &String| !key.is_empty()),
         });
     }
     Ok(skipped)

@@ -18,12 +18,16 @@ use crate::registry::ProcessEntry;
 use crate::store::{BoxFuture, Position, Recorded, ViewChange, ViewStore};
 use crate::subscription::{
     FailedEvent, Follower, HeldCheckpoint, Interruption, PageOutcome, Phase, SubscriptionPage,
-    Upkeep, id_of,
+    Upkeep,
 };
 use crate::upcast::Conversions;
 
 /// Number of events that are handled between two commits.
 const MAX_EVENTS: usize = 512;
+
+/// Number of instances from which on no further event is handled before the next commit. All of them have to be in
+/// memory at the same time.
+const MAX_CONCERNED: usize = 1_024;
 
 /// Maximum number of deadlines whose events are recorded at the same time.
 pub(super) const MAX_FIRING: usize = 512;
@@ -98,19 +102,29 @@ impl ProcessFollower {
         memory: &mut ProcessMemory,
         (page, checkpoint): (SubscriptionPage<'_>, &mut HeldCheckpoint),
     ) -> Result<(usize, Option<FailedEvent>), Interruption> {
-        let partition = self.steps.entry.key;
-        let events = &page.events[..page.events.len().min(MAX_EVENTS)];
-        let ids = events.iter().map(|event| id_of(event, partition));
-        let keys = ids.filter(|key| !key.is_empty()).map(str::to_owned);
-        self.load(memory, keys.collect()).await?;
+        let selection = checkpoint.selection();
+        let mut concerned: Vec<(&Arc<Recorded>, Vec<&str>)> = Vec::new();
+        let mut all_keys = BTreeSet::new();
+        for event in page.events.iter().take(MAX_EVENTS) {
+            let mut keys = checkpoint.ids_to_handle(selection.as_ref(), event);
+            // The event was recorded without an id.
+            keys.retain(|key| !key.is_empty());
+            all_keys.extend(keys.iter().map(|key| (*key).to_owned()));
+            concerned.push((event, keys));
+            if all_keys.len() >= MAX_CONCERNED {
+                break;
+            }
+        }
+        let events = &page.events[..concerned.len()];
+        self.load(memory, all_keys).await?;
         let mut changes = Changes::default();
         let mut failed = None;
-        for (place, event) in events.iter().enumerate() {
+        for (place, (event, keys)) in concerned.into_iter().enumerate() {
             consume_budget().await;
-            if let Err(FailedStep { name, error }) =
-                self.handle_event(memory, &mut changes, event).await
-            {
-                failed = Some(FailedEvent::new(place, event, name, &error));
+            let handled = self.handle_event(memory, &mut changes, (event, &keys));
+            if let Err((key, FailedStep { name, error })) = handled.await {
+                let failure = FailedEvent::new(place, event, name, &error);
+                failed = Some(failure.of_id(key.to_owned()));
                 break;
             }
         }
@@ -132,22 +146,23 @@ impl ProcessFollower {
         Ok((count, failed))
     }
 
-    async fn handle_event(
+    /// Has all of these instances handle an event, or none of them. Returns the key of the one that fails.
+    async fn handle_event<'e>(
         &self,
         memory: &ProcessMemory,
         changes: &mut Changes,
-        event: &Arc<Recorded>,
-    ) -> Result<(), FailedStep> {
-        let key = id_of(event, self.steps.entry.key);
-        if key.is_empty() {
-            return Ok(());
-        }
-        let earlier = changes.instances.get(key);
-        let instance = earlier.or_else(|| memory.instances.peek(key));
+        (event, keys): (&Recorded, &[&'e str]),
+    ) -> Result<(), (&'e str, FailedStep)> {
         let log = &*self.dispatcher.inner.log;
-        if let Some(next) = self.steps.handle(log, key, instance, event).await? {
-            changes.instances.insert(key.to_owned(), next);
+        let mut written = Vec::new();
+        for key in keys {
+            let earlier = changes.instances.get(*key);
+            let instance = earlier.or_else(|| memory.instances.peek(*key));
+            let handled = self.steps.handle(log, key, instance, event).await;
+            let next = handled.map_err(|failed| (*key, failed))?;
+            written.extend(next.map(|next| ((*key).to_owned(), next)));
         }
+        changes.instances.extend(written);
         Ok(())
     }
 

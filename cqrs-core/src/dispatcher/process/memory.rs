@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
@@ -20,8 +20,9 @@ pub(super) struct ProcessMemory {
     pub(super) outbox: Outbox,
     /// The key up to which the instances with commands to send were read. `None` for all of them.
     pub(super) unsent: Option<UnsentPlace>,
-    /// Positions of events that an operator has skipped, whose commands are not to be sent.
-    pub(super) skipped: HashSet<Position>,
+    /// Positions of events that an operator has skipped, whose commands are not to be sent, and the keys for which
+    /// alone.
+    pub(super) skipped: HashMap<Position, Vec<Option<String>>>,
     pub(super) tasks: JoinSet<()>,
     /// Number of tasks that record the event of a deadline.
     pub(super) firing: usize,
@@ -40,7 +41,7 @@ impl Default for ProcessMemory {
             timers: Timers::default(),
             outbox: Outbox::default(),
             unsent: Some(UnsentPlace::Start),
-            skipped: HashSet::new(),
+            skipped: HashMap::new(),
             tasks: JoinSet::new(),
             firing: 0,
         }
@@ -56,8 +57,10 @@ impl ProcessMemory {
         self.unsent = Some(UnsentPlace::Start);
     }
 
-    /// Whether an operator has skipped the event that caused a command, so that it is not to be sent.
-    pub(super) fn is_skipped(&self, command: &PendingCommand) -> bool {
-        self.skipped.contains(&command.origin.position)
+    /// Whether an operator has skipped the event that caused a command of an instance, so that it is not to be sent.
+    pub(super) fn is_skipped(&self, key: &str, command: &PendingCommand) -> bool {
+        let skipped = self.skipped.get(&command.origin.position);
+        let mut of_keys = skipped.into_iter().flatten();
+        of_keys.any(|of| of.as_deref().is_none_or(|of| of == key))
     }
 }

@@ -12,7 +12,7 @@ use super::sender::{HandledUpTo, Sender, TaskReport, Unsent};
 use super::table::KeyPage;
 use super::timers::IndexRead;
 use crate::Timestamp;
-use crate::store::{BoxFuture, Position, Slices};
+use crate::store::{BoxFuture, Position, SkippedEvent, Slices};
 use crate::subscription::{HeldCheckpoint, Interruption, Upkeep, unless};
 
 /// Longest time for which a timer is set. The worker looks again at least that often.
@@ -176,7 +176,10 @@ impl ProcessFollower {
             {
                 let subscription = self.steps.subscription.clone();
                 let skipped = shards.skipped(subscription).await?;
-                memory.skipped = skipped.into_iter().map(|event| event.position).collect();
+                memory.skipped.clear();
+                for SkippedEvent { position, key, .. } in skipped {
+                    memory.skipped.entry(position).or_default().push(key);
+                }
             }
             let after = match place {
                 UnsentPlace::Start => None,
@@ -227,7 +230,7 @@ impl ProcessFollower {
                 .unwrap_or_default();
             let (left_out, commands): (Vec<_>, Vec<_>) = all
                 .into_iter()
-                .partition(|command| memory.is_skipped(command));
+                .partition(|command| memory.is_skipped(&key, command));
             if !left_out.is_empty() {
                 let left_out = left_out.into_iter().map(|command| AnsweredCommand {
                     id: command.id,

@@ -1,8 +1,8 @@
 //! What a coordinator does when a subscription is divided: it has a worker for each stored shard, and for no other.
 
-use super::super::ShardProgress;
 use super::super::crew::shards_of;
 use super::super::info::SubscriptionInfo;
+use super::super::{Partition, ShardProgress};
 use super::{CoordinatedCrew, Coordinator};
 use crate::store::{Roster, Shard, ShardState, Slices, StoreError};
 
@@ -107,7 +107,7 @@ fn mismatch(info: &SubscriptionInfo, stored: &[&ShardState]) -> String {
     let mut partitions = stored.iter().filter_map(|state| state.partition.as_deref());
     let partition = partitions.next().unwrap_or_default();
     let own = match info.partition {
-        Some(own) => format!("this program partitions it by `{own}`"),
+        Some(Partition { tag, .. }) => format!("this program partitions it by `{tag}`"),
         None => "this program does not partition it".to_owned(),
     };
     let (what, remedy) = if stored.iter().any(|state| state.parked > 0) {

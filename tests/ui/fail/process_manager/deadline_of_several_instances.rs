@@ -14,10 +14,12 @@ struct ReserveStock {
 }
 
 #[derive(Event, Serialize, Deserialize)]
-#[event(name = "orders-merged", version = 1)]
-struct OrdersMerged {
-    #[id(Order, each)]
-    orders: Vec<u32>,
+#[event(name = "merger-due", version = 1)]
+struct MergerDue {
+    #[id(Order)]
+    from: u32,
+    #[id(Order)]
+    into: u32,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -32,8 +34,8 @@ impl Checkout {
         ReserveStock { order: event.order }
     }
 
-    #[on]
-    fn merged(&mut self, _: &OrdersMerged, _: &u32) {
+    #[due]
+    fn merged(&mut self, _: &MergerDue) {
         self.paid = true;
     }
 }

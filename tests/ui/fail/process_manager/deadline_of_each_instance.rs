@@ -14,12 +14,10 @@ struct ReserveStock {
 }
 
 #[derive(Event, Serialize, Deserialize)]
-#[event(name = "orders-merged", version = 1)]
-struct OrdersMerged {
-    #[id(Order)]
-    from: u32,
-    #[id(Order)]
-    into: u32,
+#[event(name = "merger-due", version = 1)]
+struct MergerDue {
+    #[id(Order, each)]
+    orders: Vec<u32>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -34,8 +32,8 @@ impl Checkout {
         ReserveStock { order: event.order }
     }
 
-    #[on]
-    fn merged(&mut self, _: &OrdersMerged) {
+    #[due]
+    fn merged(&mut self, _: &MergerDue, _: &u32) {
         self.paid = true;
     }
 }

@@ -1,0 +1,222 @@
+//! Events that concern several instances.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use cqrs_core::app::{Builder, Process};
+use cqrs_core::prelude::*;
+use cqrs_core::store::{EventQuery, Position};
+use cqrs_core::testing::process_manager;
+
+use super::parcels::{
+    self, Announce, Announced, Deliver, Delivery, Load, Loaded, Overdue, PATIENCE, POISONED, STUCK,
+    Swap, Swapped,
+};
+use super::{idle, names};
+use crate::support::parked::{parked, until};
+use crate::support::stores::{on_each, on_each_with};
+
+fn impatient(builder: Builder) -> Builder {
+    builder.retry_for(Duration::ZERO)
+}
+
+fn add(to: &Mutex<BTreeSet<u32>>, parcel: u32) {
+    to.lock().expect("no panic").insert(parcel);
+}
+
+fn remove(from: &Mutex<BTreeSet<u32>>, parcel: u32) {
+    from.lock().expect("no panic").remove(&parcel);
+}
+
+async fn delivery(app: &Dispatcher, parcel: u32) -> Process<Delivery> {
+    let instance = app.process::<Delivery>(&parcel).await.expect("reads");
+    instance.unwrap_or_else(|| panic!("{parcel} has begun"))
+}
+
+/// Waits until no id is parked.
+async fn until_unparked(app: &Dispatcher) {
+    let unparked = || async { parked(app, "delivery").await.is_empty() };
+    until(unparked, app).await;
+}
+
+async fn load(app: &Dispatcher, parcels: impl IntoIterator<Item = u32>) -> Position {
+    let parcels = parcels.into_iter().collect();
+    let loaded = app.execute(Load { parcels }).await;
+    loaded.expect("loads").last()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_instance_of_an_event_handles_it_in_its_shard() {
+    on_each(parcels::module(), async |app| {
+        let subscriptions = app.subscriptions();
+        let divided = subscriptions.divide("delivery", 4);
+        divided.await.expect("divides");
+        load(&app, 0..12).await;
+        idle(&app).await;
+        for parcel in 0..12 {
+            let ended = delivery(&app, parcel).await;
+            let steps: &[&str] = match parcel {
+                3 => &["loaded", "it has no address"],
+                _ => &["loaded"],
+            };
+            assert_eq!(ended.state.steps, steps, "{parcel}");
+            assert_eq!(ended.state.parcel, parcel);
+            assert!(ended.ended.is_some(), "{ended:?}");
+            assert!(ended.deadlines.is_empty() && ended.commands.is_empty());
+        }
+        let events = app.events(EventQuery::All).all().await.expect("reads");
+        let causation = events[0].meta.id.as_uuid();
+        assert!(events[1..].iter().all(|it| it.meta.causation == causation));
+        let ids: BTreeSet<_> = events.iter().map(|it| it.meta.command).collect();
+        assert_eq!(ids.len(), 13, "the ids differ");
+
+        // In a division during their conversation, too.
+        let swap = async |out, into| {
+            let swapped = app.execute(Swap { out, into }).await;
+            swapped.expect("swaps");
+        };
+        for parcel in 20..30 {
+            let announced = app.execute(Announce { parcel }).await;
+            announced.expect("announces");
+        }
+        swap(20, 21).await;
+        let divided = subscriptions.divide("delivery", 2);
+        divided.await.expect("divides");
+        swap(22, 21).await;
+        idle(&app).await;
+        let divided = subscriptions.divide("delivery", 7);
+        divided.await.expect("divides");
+        swap(21, 20).await;
+        idle(&app).await;
+        let expected = [
+            (20, vec!["announced", "out", "into"]),
+            (21, vec!["announced", "into", "into", "out"]),
+            (22, vec!["announced", "out"]),
+            (23, vec!["announced"]),
+        ];
+        for (parcel, steps) in expected {
+            let handled = delivery(&app, parcel).await;
+            assert_eq!(handled.state.steps, steps, "{parcel}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_fails_parks_alone() {
+    on_each_with(parcels::module(), impatient, async |app| {
+        add(&POISONED, 107);
+        let loaded = load(&app, 104..110).await;
+        let again = app.execute(Swap {
+            out: 107,
+            into: 108,
+        });
+        again.await.expect("swaps");
+        idle(&app).await;
+        let failed = parked(&app, "delivery").await;
+        let keys: Vec<_> = failed
+            .iter()
+            .map(|it| (it.key.as_str(), it.first))
+            .collect();
+        assert_eq!(keys, [("107", loaded)]);
+        let cause = &failed[0].cause;
+        assert!(cause.contains("its label cannot be read"), "{cause}");
+        for parcel in [104, 105, 106, 108, 109] {
+            assert!(delivery(&app, parcel).await.ended.is_some(), "{parcel}");
+        }
+        let before = app.process::<Delivery>(&107).await.expect("reads");
+        assert!(before.is_none(), "{before:?}");
+        let late = delivery(&app, 108).await.late;
+
+        remove(&POISONED, 107);
+        let subscriptions = app.subscriptions();
+        let released = subscriptions.release("delivery", 107).await;
+        released.expect("releases");
+        until_unparked(&app).await;
+        idle(&app).await;
+        let ended = delivery(&app, 107).await;
+        assert_eq!(ended.state.steps, ["loaded", "out"]);
+        assert!(ended.ended.is_some(), "{ended:?}");
+        assert_eq!(delivery(&app, 108).await.late, late, "handles it once");
+        let names = names(&app).await;
+        let delivered = names.iter().filter(|it| *it == "parcel-delivered");
+        assert_eq!(delivered.count(), 6);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_is_skipped_for_the_instances_that_are_parked_at_it() {
+    on_each_with(parcels::module(), impatient, async |app| {
+        for parcel in [201, 202] {
+            add(&STUCK, parcel);
+        }
+        add(&POISONED, 204);
+        let announced = app.execute(Announce { parcel: 204 }).await;
+        let announced = announced.expect("announces").last();
+        let loaded = load(&app, 201..206).await;
+        idle(&app).await;
+        let at = async || {
+            let parked = parked(&app, "delivery").await;
+            let at = parked.into_iter().map(|it| (it.first, it.key));
+            at.collect::<BTreeSet<_>>()
+        };
+        let expected = [(announced, 204), (loaded, 201), (loaded, 202)];
+        let expected = expected.map(|(at, key)| (at, key.to_string()));
+        assert_eq!(at().await, BTreeSet::from(expected));
+
+        let subscriptions = app.subscriptions();
+        let skipped = subscriptions.skip("delivery", loaded, "brought by hand");
+        skipped.await.expect("skips");
+        let skipped = subscriptions.skipped("delivery").await.expect("reads");
+        let keys: Vec<_> = skipped.iter().map(|it| it.key.as_deref()).collect();
+        assert_eq!(keys, [Some("201"), Some("202")]);
+        remove(&POISONED, 204);
+        let released = subscriptions.release("delivery", 204).await;
+        released.expect("releases");
+        until_unparked(&app).await;
+        idle(&app).await;
+        for parcel in [201, 202] {
+            let skipped = delivery(&app, parcel).await;
+            assert!(skipped.commands.is_empty(), "{skipped:?}");
+            assert!(skipped.ended.is_none(), "{skipped:?}");
+        }
+        // It has handled the event later, and its command is its own.
+        let ended = delivery(&app, 204).await;
+        assert!(ended.ended.is_some(), "{ended:?}");
+        let names = names(&app).await;
+        let delivered = names.iter().filter(|it| *it == "parcel-delivered");
+        assert_eq!(delivered.count(), 2, "204 and 205");
+    })
+    .await;
+}
+
+#[test]
+fn a_test_shows_the_effects_of_all_instances() {
+    let parcels = || vec![301, 302];
+    process_manager::<Delivery>()
+        .given(Announced { parcel: 302 })
+        .when(Loaded { parcels: parcels() })
+        .then_sends([301, 302].map(|parcel| Deliver { parcel }).to_vec())
+        .then_deadline(Overdue { parcel: 301 }, PATIENCE)
+        .of(&302)
+        .then_deadline(Overdue { parcel: 302 }, PATIENCE)
+        .then_state(Delivery {
+            parcel: 302,
+            steps: ["announced", "loaded"].map(str::to_owned).to_vec(),
+        })
+        .rejected(Deliver { parcel: 302 }, "no address".into())
+        .then_ended()
+        .of(&301)
+        .then_running()
+        .when(Swapped {
+            out: 302,
+            into: 301,
+        })
+        .of(&301)
+        .then_state(Delivery {
+            parcel: 301,
+            steps: ["loaded", "into"].map(str::to_owned).to_vec(),
+        });
+}
