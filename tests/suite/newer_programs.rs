@@ -95,6 +95,54 @@ mod house {
     #[query(returns = u32)]
     pub struct Openings;
 
+    /// An audit of a meter, now or an hour after the order.
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct OrderAudit {
+        pub audit: u32,
+        pub meter: u32,
+        pub is_now: bool,
+    }
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "audit-ordered", version = 1)]
+    pub struct AuditOrdered {
+        #[id("audit")]
+        pub audit: u32,
+        pub meter: u32,
+        pub is_now: bool,
+    }
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "audit-due", version = 1)]
+    pub struct AuditDue {
+        #[id("audit")]
+        pub audit: u32,
+        #[id("meter")]
+        pub meter: u32,
+    }
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "audited", version = 1)]
+    pub struct Audited {
+        #[id("audit")]
+        pub audit: u32,
+        pub tenths: u32,
+    }
+
+    #[command_handler]
+    fn order_audit(cmd: OrderAudit) -> AuditOrdered {
+        let OrderAudit {
+            audit,
+            meter,
+            is_now,
+        } = cmd;
+        AuditOrdered {
+            audit,
+            meter,
+            is_now,
+        }
+    }
+
     #[query_handler]
     async fn openings(_: Openings, doors: Read<Doors>) -> Result<u32> {
         Ok(doors.get(&1).await?.map_or(0, |it| it.opened))
@@ -105,7 +153,7 @@ mod house {
 mod older {
     use cqrs_core::prelude::*;
 
-    use super::house::{self, Bills, Usage};
+    use super::house::{self, AuditDue, AuditOrdered, Audited, Bills, Usage};
 
     cqrs_core::module!();
 
@@ -141,6 +189,9 @@ mod older {
         fn read(&mut self, event: &MeterRead) {
             self.value = event.value;
         }
+
+        #[apply]
+        fn audit_due(&mut self, _: &AuditDue) {}
     }
 
     #[command_handler]
@@ -170,13 +221,56 @@ mod older {
     fn bill(event: MeterRead, bills: Service<Bills>) -> Result<()> {
         Ok(bills.0.send(event.tenths())?)
     }
+
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct Check {
+        #[id(Meter)]
+        pub meter: u32,
+        pub audit: u32,
+    }
+
+    #[command_handler]
+    fn check(Check { audit, .. }: Check, meter: &Meter) -> Audited {
+        let tenths = meter.value * 10;
+        Audited { audit, tenths }
+    }
+
+    #[derive(Default, Serialize, Deserialize)]
+    pub struct Audit;
+
+    #[process_manager(name = "audit", id("audit" = u32))]
+    impl Audit {
+        #[start]
+        fn ordered(&mut self, event: &AuditOrdered) -> (Option<Check>, Option<Deadline<AuditDue>>) {
+            let AuditOrdered {
+                audit,
+                meter,
+                is_now,
+            } = *event;
+            let due = Deadline::at(AuditDue { audit, meter }, Timestamp::UNIX_EPOCH);
+            (
+                is_now.then_some(Check { meter, audit }),
+                (!is_now).then_some(due),
+            )
+        }
+
+        #[due]
+        fn due(&mut self, _: &AuditDue) -> End {
+            End
+        }
+
+        #[on]
+        fn audited(&mut self, _: &Audited) -> End {
+            End
+        }
+    }
 }
 
 /// The program whose readings are exact.
 mod newer {
     use cqrs_core::prelude::*;
 
-    use super::house::{self, Bills, Usage};
+    use super::house::{self, AuditDue, AuditOrdered, Audited, Bills, Usage};
 
     cqrs_core::module!();
 
@@ -238,9 +332,68 @@ mod newer {
     fn bill(event: MeterRead, bills: Service<Bills>) -> Result<()> {
         Ok(bills.0.send(event.tenths())?)
     }
+
+    #[derive(Clone, Default)]
+    pub struct Meter {
+        tenths: u32,
+    }
+
+    #[aggregate(id = u32)]
+    impl Meter {
+        #[apply]
+        fn read(&mut self, event: &MeterRead) {
+            self.tenths = event.tenths;
+        }
+
+        #[apply]
+        fn audit_due(&mut self, _: &AuditDue) {}
+    }
+
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct Check {
+        #[id(Meter)]
+        pub meter: u32,
+        pub audit: u32,
+    }
+
+    #[command_handler]
+    fn check(Check { audit, .. }: Check, meter: &Meter) -> Audited {
+        let tenths = meter.tenths;
+        Audited { audit, tenths }
+    }
+
+    #[derive(Default, Serialize, Deserialize)]
+    pub struct Audit;
+
+    #[process_manager(name = "audit", id("audit" = u32))]
+    impl Audit {
+        #[start]
+        fn ordered(&mut self, event: &AuditOrdered) -> (Option<Check>, Option<Deadline<AuditDue>>) {
+            let AuditOrdered {
+                audit,
+                meter,
+                is_now,
+            } = *event;
+            let due = Deadline::at(AuditDue { audit, meter }, Timestamp::UNIX_EPOCH);
+            (
+                is_now.then_some(Check { meter, audit }),
+                (!is_now).then_some(due),
+            )
+        }
+
+        #[due]
+        fn due(&mut self, _: &AuditDue) -> End {
+            End
+        }
+
+        #[on]
+        fn audited(&mut self, _: &Audited) -> End {
+            End
+        }
+    }
 }
 
-use house::{Bills, OpenDoor, Openings, UsageOf};
+use house::{Bills, OpenDoor, Openings, OrderAudit, UsageOf};
 use newer::ReadExactly;
 use older::Read;
 
@@ -298,9 +451,11 @@ fn is_outdated(app: &Dispatcher, name: &str, handled: bool) -> bool {
 
 async fn assert_nothing_is_lost(app: &Dispatcher) {
     let subscriptions = app.subscriptions();
-    let parked = subscriptions.parked("meters").await.expect("is read");
-    assert!(parked.is_empty(), "{parked:?}");
-    for name in ["meters", "bill"] {
+    for name in ["meters", "audit"] {
+        let parked = subscriptions.parked(name).await.expect("is read");
+        assert!(parked.is_empty(), "{parked:?}");
+    }
+    for name in ["meters", "bill", "audit"] {
         let skipped = subscriptions.skipped(name).await.expect("is read");
         assert!(skipped.is_empty(), "{skipped:?}");
     }
@@ -395,6 +550,69 @@ async fn without_a_newer_program_the_events_wait_for_one() {
         assert!(!is_outdated(&older, "bill", true));
     })
     .await;
+}
+
+async fn order_audit(app: &Dispatcher, audit: u32, meter: u32, is_now: bool) {
+    let order = OrderAudit {
+        audit,
+        meter,
+        is_now,
+    };
+    app.execute(order).await.expect("is ordered");
+}
+
+/// Whether an audit has ended.
+async fn has_ended(app: &Dispatcher, audit: u32) -> bool {
+    let audit = app.process::<newer::Audit>(&audit).await;
+    audit.expect("reads").is_some_and(|it| it.ended.is_some())
+}
+
+/// A command of a process manager, and the event of a deadline, may need an event that the older program does not know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_effect_that_needs_a_newer_event_is_left_to_the_newer_program() {
+    for is_now in [true, false] {
+        on_each_twice(house::module(), |builders| async {
+            let ([older, newer], _billed) = programs(builders);
+            let lease = Duration::from_millis(300);
+            let older = older.lease(lease).build().await.expect("builds");
+            let recorder = Dispatcher::builder()
+                .module(newer::module())
+                .module(house::module())
+                .provide(Arc::new(Bills(mpsc::unbounded_channel().0)))
+                .stores_of(&older)
+                .roles([Role::Commands]);
+            let recorder = recorder.build().await.expect("builds");
+            order_audit(&older, 1, 1, is_now).await;
+            until(|| has_ended(&older, 1), &older).await;
+            read_exactly(&recorder, 1, 25).await;
+
+            order_audit(&older, 2, 1, is_now).await;
+            until(|| async { is_outdated(&older, "audit", false) }, &older).await;
+            let state = health(&older, "audit").state.to_string();
+            assert!(state.contains("has version 2"), "{state}");
+            assert!(!older.health().is_ok());
+            // It stays with that, over several leases.
+            order_audit(&older, 3, 2, is_now).await;
+            tokio::time::sleep(lease * 3).await;
+            assert!(is_outdated(&older, "audit", false));
+            assert!(!has_ended(&older, 3).await, "its process has given up");
+            assert_nothing_is_lost(&older).await;
+
+            let newer = newer.build().await.expect("builds");
+            for audit in [2, 3] {
+                until(|| has_ended(&newer, audit), &newer).await;
+            }
+            until(|| async { is_outdated(&older, "audit", true) }, &older).await;
+            assert_nothing_is_lost(&newer).await;
+
+            // The effect has come, so the older program goes on without the newer one.
+            newer.shutdown(LONG).await.expect("shuts down");
+            order_audit(&older, 4, 2, is_now).await;
+            until(|| has_ended(&older, 4), &older).await;
+            until(|| async { health(&older, "audit").is_ok() }, &older).await;
+        })
+        .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{NewerVersion, report};
+use super::{is_of_newer_version, report};
 
 /// The error of a handler that failed, as opposed to a rejection by the domain: any error,
 /// converted by `?`. Keeps its causes, which `{:?}` prints line by line.
@@ -28,14 +28,7 @@ impl Error {
 
     /// Whether it, or one of its causes, is that an event has a newer version than this program knows.
     pub(crate) fn is_of_newer_version(&self) -> bool {
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&*self.0);
-        while let Some(error) = cause {
-            if error.is::<NewerVersion>() {
-                return true;
-            }
-            cause = error.source();
-        }
-        false
+        is_of_newer_version(&*self.0)
     }
 
     /// The error, if it is an `E`.

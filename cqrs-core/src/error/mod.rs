@@ -31,7 +31,7 @@ pub(crate) use crate::report::report;
 pub use command::CommandError;
 pub use denied::{Action, Denied};
 pub use handler::{Error, Result};
-pub(crate) use newer_version::NewerVersion;
+pub(crate) use newer_version::{NewerVersion, is_of_newer_version};
 pub use operation::OperationError;
 pub use query::{NotCaughtUp, Parked, QueryError, QueryErrorKind};
 pub use rebuilding::{RebuildProgress, Rebuilding};

@@ -14,3 +14,15 @@ pub(crate) struct NewerVersion {
     pub(crate) version: u32,
     pub(crate) known: u32,
 }
+
+/// Whether an error, or one of its causes, is that an event has a newer version than this program knows.
+pub(crate) fn is_of_newer_version(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<NewerVersion>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}

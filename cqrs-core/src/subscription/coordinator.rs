@@ -390,7 +390,7 @@ impl Coordinator {
             }
             let shards = store.shards(subscription.clone()).await?;
             let progress = crew.crew.progress();
-            if progress.info().outdated.clear_if_done(&shards) {
+            if progress.info().outdated.clear_if_done(&shards).await? {
                 for shard in &*progress.shards() {
                     shard.mark_owned(true, self.lease);
                 }

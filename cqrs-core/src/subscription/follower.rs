@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tracing::Span;
 
-use super::{HeldCheckpoint, Phase, Upkeep};
+use super::{HeldCheckpoint, NewerWork, Phase, Upkeep};
 use crate::error::Error;
 use crate::store::{BoxFuture, Position, Recorded, StoreError, ViewCommitError};
 
@@ -87,6 +87,8 @@ pub(crate) enum Interruption {
     Failed(String),
     /// The next event failed.
     EventFailed(EventFailure),
+    /// An effect of an event that was handled needs a newer program.
+    Outdated(NewerWork),
     /// A key was parked, whose events are to be left out from now on.
     KeyParked,
     /// The shard is to be given up, or another process has claimed it.

@@ -48,7 +48,7 @@ pub(crate) use follower::{
     EventFailure, FailedEvent, Follower, Interruption, PageOutcome, SubscriptionPage,
 };
 pub(crate) use observing_follower::ObservingFollower;
-pub(crate) use outdated::Outdated;
+pub(crate) use outdated::{NewerEffect, NewerWork, Outdated};
 pub(crate) use partition::Partition;
 pub(crate) use phase::Phase;
 pub(crate) use progress::{Build, Progress};

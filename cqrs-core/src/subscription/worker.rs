@@ -118,7 +118,14 @@ impl Worker {
                     Interruption::EventFailed(failure)
                         if failure.is_outdated && self.has_coordinator() =>
                     {
-                        self.leave_to_newer(failure, epoch);
+                        self.leave_to_newer(failure.into(), epoch);
+                        leave_upkeep(&*follower);
+                        backoff = Backoff::default();
+                        continue;
+                    }
+                    Interruption::Outdated(work) => {
+                        self.leave_to_newer(work, epoch);
+                        leave_upkeep(&*follower);
                         backoff = Backoff::default();
                         continue;
                     }
@@ -146,9 +153,7 @@ impl Worker {
             // During the pause, too.
             if self.lease.state() != ShardLeaseState::Held(epoch) {
                 self.leave();
-                if let Some(upkeep) = follower.upkeep() {
-                    upkeep.leave();
-                }
+                leave_upkeep(&*follower);
                 backoff = Backoff::default();
             }
         }
@@ -336,6 +341,13 @@ impl Worker {
                 self.progress.mark_pending(true, patience);
             }
         }
+    }
+}
+
+/// Leaves the other work of a follower to another process.
+fn leave_upkeep(follower: &dyn Follower) {
+    if let Some(upkeep) = follower.upkeep() {
+        upkeep.leave();
     }
 }
 

@@ -181,11 +181,6 @@ const _: () = {
         }
     }
     const _: () = {
-        __cqrs::assert!(
-            ! < OrderPlaced as __cqrs::Correlated < { __cqrs::key("order") }, OrderId,
-            Checkout > > ::SEVERAL,
-            "`OrderPlaced` may have several ids of the process manager's kind, and an event belongs to one instance: record an event for each"
-        );
         <<OrderPlaced as __cqrs::Correlated<
             { __cqrs::key("order") },
             OrderId,
@@ -194,11 +189,6 @@ const _: () = {
     };
     #[cfg(feature = "payments")]
     const _: () = {
-        __cqrs::assert!(
-            ! < payments::Received as __cqrs::Correlated < { __cqrs::key("order") },
-            OrderId, Checkout > > ::SEVERAL,
-            "`payments::Received` may have several ids of the process manager's kind, and an event belongs to one instance: record an event for each"
-        );
         <<payments::Received as __cqrs::Correlated<
             { __cqrs::key("order") },
             OrderId,
@@ -209,7 +199,7 @@ const _: () = {
         __cqrs::assert!(
             ! < PaymentDue as __cqrs::Correlated < { __cqrs::key("order") }, OrderId,
             Checkout > > ::SEVERAL,
-            "`PaymentDue` may have several ids of the process manager's kind, and an event belongs to one instance: record an event for each"
+            "`PaymentDue` may have several ids of the process manager's kind, and a deadline belongs to one instance: give its event one `#[id(..)]` of that"
         );
         <<PaymentDue as __cqrs::Correlated<
             { __cqrs::key("order") },

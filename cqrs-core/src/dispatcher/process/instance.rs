@@ -190,6 +190,13 @@ impl Instance {
         deadlines.chain(self.expires).min()
     }
 
+    /// Whether it has a command to send, or waits for a deadline, with this id.
+    pub(super) fn has_effect(&self, id: CommandId) -> bool {
+        let commands = self.commands.iter().map(|command| command.id);
+        let mut ids = commands.chain(self.deadlines.iter().map(|deadline| deadline.id));
+        ids.any(|own| own == id)
+    }
+
     /// Counts an event after the end.
     pub(super) fn count_late(&mut self, event: &Recorded) {
         self.late += 1;

@@ -7,10 +7,11 @@ use tokio::time::{Instant, sleep};
 
 use super::instance::{AnsweredCommand, EffectOrigin, PendingCommand, PendingDeadline, raw};
 use super::steps::ProcessSteps;
+use crate::CommandId;
 use crate::auth::Actor;
 use crate::decision::{CallOptions, CommandRef, RunningReaction};
 use crate::dispatcher::{Caller, Dispatcher};
-use crate::error::{CommandError, Failure, Rejected, Result};
+use crate::error::{CommandError, Failure, Rejected, Result, is_of_newer_version};
 use crate::handler::Rejection;
 use crate::panic::Guarded;
 use crate::store::{
@@ -49,14 +50,16 @@ pub(super) enum TaskReport {
     /// Other events are to be handled before the deadline's, or the store has failed.
     Postponed(String),
     /// The event of a deadline cannot be recorded.
-    Unfired(String, String),
+    Unfired(String, Unsent),
 }
 
-/// A command that was not carried out.
+/// A command that was not carried out, or the event of a deadline that was not recorded.
 pub(super) struct Unsent {
-    /// Position of the event that caused it.
-    pub(super) cause: Position,
+    /// Position of the event that caused it, if it is known.
+    pub(super) cause: Option<Position>,
     pub(super) error: String,
+    /// Its id, if it needs an event that is newer than this program.
+    pub(super) newer: Option<CommandId>,
 }
 
 /// The place in the log after which no event may concern the instance of a deadline.
@@ -70,8 +73,19 @@ pub(super) struct HandledUpTo {
 enum Undelivered {
     /// The next attempt may succeed.
     Failed(String),
+    /// It needs an event that is newer than this program.
+    Outdated(String),
     /// Nothing takes the rejection.
     Rejected(String),
+}
+
+/// The reason that the event of a deadline was not recorded.
+enum Unrecorded {
+    /// There are other events to handle before it, or the store has failed.
+    Postponed,
+    /// An aggregate that folds it has an event that is newer than this program.
+    Outdated(String),
+    Failed(String),
 }
 
 impl TaskReports {
@@ -94,9 +108,11 @@ impl Sender {
         let sent = Guarded(Box::pin(sending)).await;
         // A panic of its own code, or of a `Drop` of the program's.
         let unsent = sent.unwrap_or_else(|panic| {
-            let error = format!("it panicked: {panic}");
-            let cause = Position::START;
-            Some(Unsent { cause, error })
+            Some(Unsent {
+                cause: None,
+                error: format!("it panicked: {panic}"),
+                newer: None,
+            })
         });
         self.reports.add(TaskReport::Ended(key, unsent));
     }
@@ -116,6 +132,12 @@ impl Sender {
                         break;
                     }
                     Err(Undelivered::Failed(error)) => error,
+                    Err(Undelivered::Outdated(error)) => {
+                        return Some(Unsent {
+                            newer: Some(command.id),
+                            ..unsent(&command, &error)
+                        });
+                    }
                     Err(Undelivered::Rejected(error)) => return Some(unsent(&command, &error)),
                 };
                 let attempts = backoff.failed();
@@ -204,6 +226,9 @@ impl Sender {
                     _ => Err(failed(error)),
                 };
             }
+            Err(error) if is_of_newer_version(&error) => {
+                return Err(Undelivered::Outdated(error.to_string()));
+            }
             Err(error) => return Err(failed(error)),
         }
         let rejected = match parsed.refusal(entry.name) {
@@ -278,24 +303,23 @@ impl Sender {
     /// Records the event of a deadline, unless there are other events to handle before it.
     pub(super) async fn fire(self, key: String, deadline: PendingDeadline, handled: HandledUpTo) {
         let fired = Guarded(Box::pin(self.record(&key, &deadline, handled))).await;
-        let report = match fired {
-            Ok(Ok(())) => TaskReport::Fired,
-            Ok(Err(
-                AppendError::Conflict { .. }
-                | AppendError::Overloaded { .. }
-                | AppendError::Indeterminate { .. }
-                | AppendError::Store(_),
-            )) => {
+        let (error, newer) = match fired {
+            Ok(Ok(())) => return self.reports.add(TaskReport::Fired),
+            Ok(Err(Unrecorded::Postponed)) => {
                 // The other events are about to arrive; and a store that has failed is not to be asked at once.
                 sleep(POSTPONEMENT).await;
-                TaskReport::Postponed(key)
+                return self.reports.add(TaskReport::Postponed(key));
             }
-            Ok(Err(error)) => {
-                TaskReport::Unfired(key, describe_deadline(&deadline, &error.to_string()))
-            }
-            Err(panic) => TaskReport::Unfired(key, describe_deadline(&deadline, &panic)),
+            Ok(Err(Unrecorded::Outdated(error))) => (error, Some(deadline.id)),
+            Ok(Err(Unrecorded::Failed(error))) | Err(error) => (error, None),
         };
-        self.reports.add(report);
+        let unsent = Unsent {
+            // Without a newer program, the instance is parked where it is.
+            cause: newer.map(|_| deadline.origin.position),
+            error: describe_deadline(&deadline, &error),
+            newer,
+        };
+        self.reports.add(TaskReport::Unfired(key, unsent));
     }
 
     async fn record(
@@ -303,14 +327,11 @@ impl Sender {
         key: &str,
         deadline: &PendingDeadline,
         handled: HandledUpTo,
-    ) -> Result<(), AppendError> {
+    ) -> Result<(), Unrecorded> {
         let inner = &self.dispatcher.inner;
-        let lost = |error: &dyn Display| AppendError::Indeterminate {
-            reason: error.to_string().into(),
-        };
         let begun = inner.lifecycle.begin_command(Caller::Reaction);
-        let _active = begun.map_err(|error| lost(&error))?;
-        let time = inner.decisions.now().map_err(|error| lost(&error))?;
+        let _active = begun.map_err(|_| Unrecorded::Postponed)?;
+        let time = inner.decisions.now().map_err(|_| Unrecorded::Postponed)?;
         let HandledUpTo {
             position,
             incarnation,
@@ -324,13 +345,24 @@ impl Sender {
         inner.log.capabilities().limits.check(&append)?;
         let checked = inner.decisions.check_folds(&append, self.steps.entry.name);
         checked.await.map_err(|failure| match failure {
-            Failure::Store(error) => AppendError::Store(error),
-            failure => AppendError::Invalid {
-                reason: failure.to_string(),
-            },
+            Failure::Store(_) => Unrecorded::Postponed,
+            failure if is_of_newer_version(&failure) => Unrecorded::Outdated(failure.to_string()),
+            failure => Unrecorded::Failed(failure.to_string()),
         })?;
         inner.log.append(append).await?;
         Ok(())
+    }
+}
+
+impl From<AppendError> for Unrecorded {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Conflict { .. }
+            | AppendError::Overloaded { .. }
+            | AppendError::Indeterminate { .. }
+            | AppendError::Store(_) => Self::Postponed,
+            error => Self::Failed(error.to_string()),
+        }
     }
 }
 
@@ -343,8 +375,9 @@ fn failed(error: impl Display) -> Undelivered {
 
 fn unsent(command: &PendingCommand, error: &str) -> Unsent {
     Unsent {
-        cause: command.origin.position,
+        cause: Some(command.origin.position),
         error: describe(command, error),
+        newer: None,
     }
 }
 

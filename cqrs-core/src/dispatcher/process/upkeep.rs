@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -9,11 +10,11 @@ use super::follower::{Changes, MAX_FIRING, ProcessFollower};
 use super::instance::{AnsweredCommand, Instance};
 use super::memory::{ProcessMemory, UnsentPlace};
 use super::sender::{HandledUpTo, Sender, TaskReport, Unsent};
-use super::table::KeyPage;
+use super::table::{InstanceTable, KeyPage};
 use super::timers::IndexRead;
-use crate::Timestamp;
-use crate::store::{BoxFuture, Position, SkippedEvent, Slices};
-use crate::subscription::{HeldCheckpoint, Interruption, Upkeep, unless};
+use crate::store::{BoxFuture, Position, SkippedEvent, Slices, StoreError};
+use crate::subscription::{HeldCheckpoint, Interruption, NewerEffect, NewerWork, Upkeep, unless};
+use crate::{CommandId, Timestamp};
 
 /// Longest time for which a timer is set. The worker looks again at least that often.
 const MAX_TIMER: Duration = Duration::from_millis(250);
@@ -61,10 +62,9 @@ impl ProcessFollower {
                     memory.firing -= 1;
                     postponed.insert(key);
                 }
-                TaskReport::Unfired(key, error) => {
+                TaskReport::Unfired(key, unsent) => {
                     memory.firing -= 1;
-                    let cause = Position::START;
-                    given_up.push((key, Unsent { cause, error }));
+                    given_up.push((key, unsent));
                 }
             }
         }
@@ -114,7 +114,7 @@ impl ProcessFollower {
             .await
     }
 
-    /// Parks the instances whose commands or deadlines keep failing.
+    /// Parks the instances whose commands or deadlines keep failing. Leaves those that need a newer program to it.
     async fn give_up(
         &self,
         memory: &mut ProcessMemory,
@@ -122,30 +122,42 @@ impl ProcessFollower {
         (handled, checkpoint): (Position, &mut HeldCheckpoint),
     ) -> Result<(), Interruption> {
         let mut is_parked = false;
-        for (key, Unsent { cause, error }) in given_up {
+        let mut outdated = None;
+        for (key, unsent) in given_up {
+            let Unsent {
+                cause,
+                error,
+                newer,
+            } = unsent;
             if checkpoint.is_parked(&key) {
+                continue;
+            }
+            let name = self.steps.entry.name;
+            let text = format!("`{name}` failed: {error}");
+            if let Some(id) = newer {
+                let table = self.table.clone();
+                outdated = Some(NewerWork {
+                    position: cause.unwrap_or(handled),
+                    error: text,
+                    effect: Some(Arc::new(WaitingEffect { table, key, id })),
+                });
                 continue;
             }
             self.load(memory, BTreeSet::from([key.clone()])).await?;
             let Some(instance) = memory.instances.peek(&key) else {
                 continue;
             };
-            let first = if cause == Position::START {
-                instance.position
-            } else {
-                cause
-            };
-            let name = self.steps.entry.name;
-            let text = format!("`{name}` failed: {error}");
+            let first = cause.unwrap_or(instance.position);
             if !checkpoint.park_from(handled, (key, first), text).await? {
                 return Err(Interruption::Failed(error));
             }
             is_parked = true;
         }
-        if is_parked {
-            return Err(Interruption::KeyParked);
+        match outdated {
+            Some(work) => Err(Interruption::Outdated(work)),
+            None if is_parked => Err(Interruption::KeyParked),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     async fn commit_between(
@@ -292,6 +304,19 @@ impl ProcessFollower {
         }
         self.commit_between(memory, changes, (handled, checkpoint))
             .await
+    }
+}
+
+/// A command that an instance is about to send, or a deadline that it waits for.
+struct WaitingEffect {
+    table: InstanceTable,
+    key: String,
+    id: CommandId,
+}
+
+impl NewerEffect for WaitingEffect {
+    fn is_waiting(&self) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(self.table.has_effect(&self.key, self.id))
     }
 }
 
