@@ -7,6 +7,7 @@ mod notes;
 mod races;
 mod refusals;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -249,17 +250,48 @@ async fn a_reaction_that_runs_again_schedules_once() {
     .await;
 }
 
-/// In a test of a reaction, nothing is due, and what it schedules counts as sent.
+/// In a test of a reaction, nothing is due. It shows what waits: not the second command, which was canceled.
 #[test]
 fn a_test_of_a_reaction_shows_what_it_schedules() {
     let note = 4_711;
     let run = || {
         reaction("postponed")
             .module(notes::module())
+            .at(Timestamp::UNIX_EPOCH + HOUR)
             .when(Postponed { note })
     };
     run().then_error("not the first time");
-    run().then_sent((Remind::of(note), Remind::of(note)));
+    run()
+        .then_sent(())
+        .then_schedules(Remind::of(note), HOUR)
+        .then_sent(());
+
+    let failure = |test: &dyn Fn()| {
+        let failed = catch_unwind(AssertUnwindSafe(test)).expect_err("the test fails");
+        *failed.downcast::<String>().expect("a text")
+    };
+    let differing = failure(&|| {
+        run().then_schedules((Remind::of(1), Remind::of(2)), HOUR * 9);
+    });
+    let first = differing.lines().next().unwrap_or_default();
+    assert_eq!(
+        first,
+        "`postponed` has scheduled other commands than expected"
+    );
+    for line in [
+        "≠   due 1970-01-01T10:00:00Z |   due 1970-01-01T02:00:00Z",
+        "≠   note: 1                  |   note: 4711",
+        "≠ Remind                     | (no command)",
+    ] {
+        assert!(differing.contains(line), "{differing}");
+    }
+    let unexpected = failure(&|| {
+        run().then_schedules_nothing();
+    });
+    assert!(
+        unexpected.contains("≠ (no command) | Remind"),
+        "{unexpected}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

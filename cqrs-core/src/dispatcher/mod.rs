@@ -49,6 +49,7 @@ pub use process::{PendingEffect, Process, ProcessCall};
 pub(crate) use process::{Rehearsal, Rehearsed, RehearsedEvent};
 pub use query::QueryCall;
 pub use rebuild::Rebuild;
+pub(crate) use schedule::WaitingCommand;
 pub use schedule::{
     ScheduleCall, ScheduleChangeCall, ScheduleState, Scheduled, ScheduledCall, Undated,
 };

@@ -1,11 +1,12 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::difference::{Lines, difference, fields};
 use super::given_events::{GivenEvents, new_events, run};
 use crate::Timestamp;
 use crate::auth::{Actor, AllowAll};
 use crate::dispatcher::sent::{SentCommand, SentCommands};
-use crate::dispatcher::{Dispatcher, Reaction};
+use crate::dispatcher::{Dispatcher, Reaction, WaitingCommand};
 use crate::error::Result;
 use crate::handler::Services;
 use crate::message::{Command, Event, IntoEvents};
@@ -18,8 +19,8 @@ use crate::wiring::{Plan, Problems, Scope, Stores};
 /// `reaction("reward").given(events).when(event).then_sent(command)`.
 ///
 /// The reaction runs once, on a store in memory. The commands that it sends run through their real
-/// handlers, without authorization; other reactions do not run. Commands that it schedules count as sent,
-/// and do not run.
+/// handlers, without authorization; other reactions and process managers do not run. Commands that it
+/// schedules do not run: [`then_schedules`](Reacted::then_schedules) compares them.
 pub fn reaction(name: &str) -> ReactionTest {
     ReactionTest {
         name: name.to_owned(),
@@ -76,6 +77,7 @@ impl ReactionTest {
     /// # Panics
     /// When no such reaction exists, or it reacts to another event.
     #[track_caller]
+    #[must_use = "nothing is tested until `.then_sent(..)`"]
     pub fn when<E: Event>(self, event: E) -> Reacted {
         let reactions = Registry::get().reactions.iter().copied();
         let mut known: Vec<_> = reactions
@@ -108,25 +110,17 @@ impl ReactionTest {
             E::NAME
         );
         let event = new_events(event);
-        let (sent, result) = run(self.react(entry, event));
-        Reacted {
-            name: entry.name,
-            sent,
-            result,
-        }
+        run(self.react(entry, event))
     }
 
-    async fn react(
-        self,
-        entry: &'static ReactionEntry,
-        event: Vec<EventData>,
-    ) -> (Vec<SentCommand>, Result<()>) {
+    async fn react(self, entry: &'static ReactionEntry, event: Vec<EventData>) -> Reacted {
         let store = self.history.store().await;
         let last = self.history.happen(event, &store).await.last;
         let recorded = event_at(&store, last).await;
         // Other problems of the wiring are left to `verify`.
         let mut plan = Plan::new(Registry::get(), &self.scope, &mut Problems::default());
         plan.reactions.clear();
+        plan.processes.clear();
         // A store in memory has no transactions.
         plan.projections.retain(|it| !it.takes_transaction());
         let time = self.history.time;
@@ -139,9 +133,16 @@ impl ReactionTest {
             .start(plan, Stores::of(Arc::new(store)))
             .await
             .expect("a store in memory can be prepared");
-        let reaction = Reaction::new(entry, &self.services, dispatcher);
+        let reaction = Reaction::new(entry, &self.services, dispatcher.clone());
         let result = reaction.react(&recorded).await;
-        (sent.take(), result)
+        let scheduled = dispatcher.waiting_commands().await;
+        Reacted {
+            name: entry.name,
+            time,
+            sent: sent.take(),
+            scheduled: scheduled.expect("what was recorded is read back"),
+            result,
+        }
     }
 }
 
@@ -155,29 +156,81 @@ async fn event_at(store: &impl EventLog, position: Position) -> Arc<Recorded> {
 }
 
 /// The effects of a reaction.
-#[must_use = "nothing is tested until `.then_sent(..)`"]
 pub struct Reacted {
     name: &'static str,
+    /// The time of its event.
+    time: Timestamp,
     sent: Vec<SentCommand>,
+    /// What waits for its time.
+    scheduled: Vec<WaitingCommand>,
     result: Result<()>,
 }
 
+#[allow(
+    clippy::return_self_not_must_use,
+    reason = "a test ends with any of the `then` calls"
+)]
 impl Reacted {
     /// Asserts that the reaction sent exactly these commands, in this order, and did not fail. `()`
-    /// stands for no command.
+    /// stands for no command. Scheduled commands are not among them.
     ///
     /// # Panics
     /// With a table of the differences, or with the error.
     #[track_caller]
-    pub fn then_sent(self, expected: impl Commands) {
-        let Self { name, sent, result } = self;
-        if let Err(error) = result {
-            panic!("`{name}` failed: {error}");
-        }
-        let mut commands = Vec::new();
-        expected.list(&mut commands);
-        if let Some(table) = difference(&commands, &sent) {
+    pub fn then_sent(self, expected: impl Commands) -> Self {
+        let name = self.name;
+        self.check();
+        if let Some(table) = difference(&listed(expected), &self.sent) {
             panic!("`{name}` sent other commands than expected\n\n{table}");
+        }
+        self
+    }
+
+    /// Asserts that the reaction has scheduled exactly these commands for the time that is this long after its
+    /// event, in this order, and did not fail. A command that it has moved is there for its new time, and one that
+    /// it has canceled is not.
+    ///
+    /// # Panics
+    /// With a table of the differences, or with the error.
+    #[track_caller]
+    pub fn then_schedules(self, expected: impl Commands, after: Duration) -> Self {
+        let due = self.time.checked_add(after).unwrap_or(Timestamp::MAX);
+        let commands = listed(expected).into_iter();
+        let waiting: Vec<_> = commands
+            .map(|command| WaitingCommand { command, due })
+            .collect();
+        let mut actual = self.scheduled.clone();
+        // Those for other times have `then` calls of their own.
+        if actual.iter().any(|it| it.due == due) {
+            actual.retain(|it| it.due == due);
+        }
+        self.compare_scheduled(&waiting, &actual);
+        self
+    }
+
+    /// Asserts that the reaction has scheduled nothing that is still to come, and did not fail.
+    ///
+    /// # Panics
+    /// With a table of what it has scheduled, or with the error.
+    #[track_caller]
+    pub fn then_schedules_nothing(self) -> Self {
+        self.compare_scheduled(&[], &self.scheduled);
+        self
+    }
+
+    #[track_caller]
+    fn compare_scheduled(&self, expected: &[WaitingCommand], actual: &[WaitingCommand]) {
+        let name = self.name;
+        self.check();
+        if let Some(table) = difference(expected, actual) {
+            panic!("`{name}` has scheduled other commands than expected\n\n{table}");
+        }
+    }
+
+    #[track_caller]
+    fn check(&self) {
+        if let Err(error) = &self.result {
+            panic!("`{}` failed: {error}", self.name);
         }
     }
 
@@ -193,7 +246,7 @@ impl Reacted {
         }
     }
 
-    /// The commands that the reaction sent, including rejected ones.
+    /// The commands that the reaction sent, including rejected ones, but no scheduled ones.
     pub fn sent(&self) -> &[SentCommand] {
         &self.sent
     }
@@ -215,6 +268,23 @@ impl Lines for SentCommand {
         lines.extend(fields(&self.body));
         lines
     }
+}
+
+impl Lines for WaitingCommand {
+    const NOTHING: &'static str = "(no command)";
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = self.command.lines();
+        lines.insert(1, format!("  due {}", self.due));
+        lines
+    }
+}
+
+/// The commands, in order.
+fn listed(expected: impl Commands) -> Vec<SentCommand> {
+    let mut commands = Vec::new();
+    expected.list(&mut commands);
+    commands
 }
 
 /// The commands that a test expects: a command, a `Vec`, `Option` or tuple of commands, or `()` for

@@ -36,7 +36,27 @@ pub(super) enum WaitEnd {
 impl ScheduleHistory {
     /// Reads the events of a scheduled command. `None` if there are none.
     pub(super) async fn read(inner: &Inner, id: ScheduleId) -> Result<Option<Self>, Failure> {
-        let tag = tag_of(id);
+        Self::read_tagged(inner, tag_of(id)).await
+    }
+
+    /// Those of which the command waits for its time, in the order in which they were scheduled.
+    pub(super) async fn all_waiting(inner: &Inner) -> Result<Vec<Self>, Failure> {
+        let range = ReadRange::after(Position::START);
+        let mut scheduled = Events::read(&*inner.log, EventQuery::typed([SCHEDULED]), range);
+        let mut waiting = Vec::new();
+        while let Some(event) = scheduled.next().await? {
+            let mut tags = event.data.tags.iter();
+            let tag = tags.find(|tag| tag.name() == MANAGER.key).cloned();
+            let Some(tag) = tag else {
+                continue;
+            };
+            let history = Self::read_tagged(inner, tag).await?;
+            waiting.extend(history.filter(|history| history.end.is_none()));
+        }
+        Ok(waiting)
+    }
+
+    async fn read_tagged(inner: &Inner, tag: Tag) -> Result<Option<Self>, Failure> {
         let query = EventQuery::Items(vec![EventQueryItem {
             types: vec![
                 EventType::new(SCHEDULED),

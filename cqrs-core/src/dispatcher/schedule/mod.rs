@@ -5,8 +5,10 @@ mod history;
 mod manager;
 mod schedule_call;
 mod scheduled;
+mod waiting;
 
 pub use change_call::ScheduleChangeCall;
 pub(super) use manager::MANAGER;
 pub use schedule_call::{ScheduleCall, Undated};
 pub use scheduled::{ScheduleState, Scheduled, ScheduledCall};
+pub(crate) use waiting::WaitingCommand;

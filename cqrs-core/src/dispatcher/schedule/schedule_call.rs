@@ -135,9 +135,6 @@ impl<'d> IntoFuture for ScheduleCall<'d> {
             let parsed = (entry.parse)(&json, inner.limits.message)??;
             parsed.check()??;
             let fingerprint = call_fingerprint(SCHEDULED, parsed.fingerprint()??, due);
-            if let Some(sent) = &inner.sent {
-                sent.record(entry.message, parsed.body());
-            }
             let time = inner.decisions.now()?;
             let origin = CallOrigin::new(&options, (entry.message, fingerprint), time);
             let id = ScheduleId::from(origin.id);
