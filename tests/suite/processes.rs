@@ -85,6 +85,19 @@ async fn an_instance_sends_commands_and_ends() {
         idle(&app).await;
         assert_eq!(checkout(&app, 1).await.late, 1);
         assert!(app.process::<Checkout>(&2).await.expect("reads").is_none());
+        // What comes before the beginning is late, too.
+        app.execute(Pay { order: 3 }).await.expect("pays too early");
+        app.execute(Place::of(3)).await.expect("places");
+        idle(&app).await;
+        assert_eq!(checkout(&app, 3).await.late, 0);
+        for (order, late) in [(1, 1), (2, 1), (3, 1), (4, 0)] {
+            let call = app.process::<Checkout>(&order);
+            assert_eq!(call.late().await.expect("reads"), late, "{order}");
+        }
+        let history = app.process::<Checkout>(&3).history().all().await;
+        let history = history.expect("reads");
+        let types = history.iter().map(|it| it.data.event_type.as_str());
+        assert_eq!(types.collect::<Vec<_>>(), ["paid", "placed", "reserved"]);
         let health = app.health();
         let own = health.subscriptions.iter().find(|it| it.name == "checkout");
         let own = own.expect("it is there");

@@ -130,6 +130,20 @@ impl History {
         Self::new(inner, Ok(query), guarded)
     }
 
+    /// The events of an instance of a process manager.
+    pub(crate) fn of_process(
+        inner: Arc<Inner>,
+        process: &'static str,
+        query: Result<EventQuery, String>,
+    ) -> Self {
+        let guarded = (process, inner.log_permission);
+        let query = query.map_err(|message| BrokenId {
+            aggregate: process,
+            message,
+        });
+        Self::new(inner, query, guarded)
+    }
+
     fn new(
         inner: Arc<Inner>,
         query: Result<EventQuery, BrokenId>,

@@ -6,6 +6,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
 use cqrs_core::{Actor, Uuid};
 use example_catalog::ProductId;
+use example_catalog::orders::OrderId;
 
 use super::CliError;
 use super::database::{AddressSources, Database, Location};
@@ -71,6 +72,8 @@ pub enum CliCommand {
     Import(ImportArgs),
     /// Shows the events of a product
     History(HistoryArgs),
+    /// Shows a conversation of a process manager: its state, what it is about to do, and its events
+    Process(ProcessArgs),
     /// Shows how far projections and reactions are; in a terminal, the table is refreshed
     Status(StatusArgs),
     /// Waits until this program's version of a projection is built and live
@@ -124,6 +127,23 @@ pub struct HistoryArgs {
     /// Shows complete ids of correlation and causation, not only their ends
     #[arg(long)]
     pub full: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ProcessArgs {
+    /// The process manager
+    pub name: ProcessName,
+    /// The order
+    pub id: OrderId,
+    /// Shows complete ids of correlation and causation, not only their ends
+    #[arg(long)]
+    pub full: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ProcessName {
+    /// The way of an order to its customer
+    Checkout,
 }
 
 #[derive(Debug, clap::Args)]

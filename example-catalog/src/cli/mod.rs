@@ -12,6 +12,7 @@ mod import;
 mod input;
 mod open;
 mod out;
+mod process;
 mod rebuild;
 mod send;
 mod shutdown;
@@ -56,6 +57,10 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         CliCommand::History(history) => {
             let dispatcher = open::in_database(&database, OpenMode::MustExist).await?;
             shutdown::run_until_signal(&dispatcher, history::run(&dispatcher, &history)).await
+        }
+        CliCommand::Process(process) => {
+            let dispatcher = open::in_database(&database, OpenMode::MustExist).await?;
+            shutdown::run_until_signal(&dispatcher, process::run(&dispatcher, &process)).await
         }
         CliCommand::Status(status) => {
             let dispatcher = open::in_database(&database, OpenMode::MustExist).await?;

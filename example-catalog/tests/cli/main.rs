@@ -8,6 +8,7 @@ mod history;
 mod import;
 mod interrupted;
 mod postgres;
+mod process;
 mod program;
 mod rebuild;
 mod send_and_ask;

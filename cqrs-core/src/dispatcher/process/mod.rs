@@ -3,6 +3,7 @@
 
 mod follower;
 mod instance;
+mod late_events;
 mod memory;
 mod outbox;
 mod process_call;

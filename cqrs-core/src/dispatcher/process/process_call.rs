@@ -8,7 +8,7 @@ use super::instance::Instance;
 use super::steps::ProcessSteps;
 use super::table::InstanceTable;
 use crate::auth::{Action, Actor};
-use crate::dispatcher::Dispatcher;
+use crate::dispatcher::{Dispatcher, History};
 use crate::error::{Failure, QueryError};
 use crate::handler::ProcessManager;
 use crate::message::AggregateId;
@@ -21,7 +21,7 @@ use crate::{CommandId, Timestamp};
 /// [`Dispatcher::process`](crate::Dispatcher::process).
 #[must_use = "the instance is read when the call is awaited"]
 pub struct ProcessCall<'d, P> {
-    dispatcher: &'d Dispatcher,
+    pub(super) dispatcher: &'d Dispatcher,
     /// The id's text, or the message of its `Display`'s panic.
     key: Result<String, String>,
     actor: Option<Actor>,
@@ -85,6 +85,69 @@ impl<'d, P: ProcessManager<Id: AggregateId>> ProcessCall<'d, P> {
     }
 }
 
+impl<P: ProcessManager> ProcessCall<'_, P> {
+    pub(super) const ENTRY: &'static ProcessEntry = const { &ProcessEntry::of::<P>() };
+
+    /// The events with this id that the process manager takes, in order: also deadlines that were due, and
+    /// rejections. Whether they were handled is another question.
+    pub fn history(&self) -> History {
+        let steps = self.steps();
+        let key = self.key.as_ref().map_err(String::clone);
+        let query = key.map(|key| steps.query_of(&steps.tag(key)));
+        let history = History::of_process(self.dispatcher.inner.clone(), P::NAME, query);
+        match &self.actor {
+            Some(actor) => history.actor(actor.clone()),
+            None => history,
+        }
+    }
+
+    fn steps(&self) -> ProcessSteps {
+        ProcessSteps::new(Self::ENTRY, &self.dispatcher.inner.conversions)
+    }
+
+    /// The text of the id.
+    pub(super) fn key(&self) -> Result<String, Failure> {
+        let key = self.key.clone();
+        key.map_err(|message| Failure::FunctionPanicked {
+            function: format!("Display of an id of {}", P::NAME).into(),
+            event: None,
+            message,
+        })
+    }
+
+    /// Asks whether the actor may look at the instance.
+    pub(super) fn permit(&self) -> Result<(), QueryError> {
+        let inner = &self.dispatcher.inner;
+        let permission = inner.log_permission;
+        inner.permit(Action::Read, P::NAME, permission, self.actor.as_ref())??;
+        Ok(())
+    }
+
+    /// The instance, folded with the present code.
+    pub(super) async fn load(&self, key: &str) -> Result<Option<Instance>, QueryError> {
+        let inner = &self.dispatcher.inner;
+        let failed = |error: crate::error::Error| Failure::handler(P::NAME, error);
+        let main = inner.stores.views.main.clone();
+        let views = main.ok_or_else(|| {
+            Failure::from(StoreError::Unavailable {
+                reason: "the dispatcher has no view store".into(),
+            })
+        })?;
+        let table = InstanceTable::new(Self::ENTRY.stored_name(), views);
+        let loaded = table.load(vec![key.to_owned()]).await.map_err(failed)?;
+        let Some(mut instance) = loaded.into_iter().next().flatten() else {
+            return Ok(None);
+        };
+        let steps = self.steps();
+        if instance.code != steps.code {
+            let tag = steps.tag(key);
+            let folded = steps.fold_again(&*inner.log, &tag, &mut instance).await;
+            folded.map_err(|failed| Failure::handler(failed.name, failed.error))?;
+        }
+        Ok(Some(instance))
+    }
+}
+
 impl<'d, P: ProcessManager> IntoFuture for ProcessCall<'d, P> {
     /// `None` if no instance with this id has begun, or it was deleted some time after its end.
     type Output = Result<Option<Process<P>>, QueryError>;
@@ -92,34 +155,9 @@ impl<'d, P: ProcessManager> IntoFuture for ProcessCall<'d, P> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let inner = &self.dispatcher.inner;
-            let permission = inner.log_permission;
-            inner.permit(Action::Read, P::NAME, permission, self.actor.as_ref())??;
-            let key = self.key.map_err(|message| Failure::FunctionPanicked {
-                function: format!("Display of an id of {}", P::NAME).into(),
-                event: None,
-                message,
-            })?;
-            let failed = |error: crate::error::Error| Failure::handler(P::NAME, error);
-            let main = inner.stores.views.main.clone();
-            let views = main.ok_or_else(|| {
-                Failure::from(StoreError::Unavailable {
-                    reason: "the dispatcher has no view store".into(),
-                })
-            })?;
-            let entry: &'static ProcessEntry = const { &ProcessEntry::of::<P>() };
-            let table = InstanceTable::new(entry.stored_name(), views);
-            let loaded = table.load(vec![key.clone()]).await.map_err(failed)?;
-            let Some(mut instance) = loaded.into_iter().next().flatten() else {
-                return Ok(None);
-            };
-            let steps = ProcessSteps::new(entry, &inner.conversions);
-            if instance.code != steps.code {
-                let tag = steps.tag(&key);
-                let folded = steps.fold_again(&*inner.log, &tag, &mut instance).await;
-                folded.map_err(|failed| Failure::handler(failed.name, failed.error))?;
-            }
-            Ok(Some(Process::of(instance).map_err(failed)?))
+            self.permit()?;
+            let instance = self.load(&self.key()?).await?.map(Process::of).transpose();
+            Ok(instance.map_err(|error| Failure::handler(P::NAME, error))?)
         })
     }
 }
