@@ -5,6 +5,7 @@ mod endings;
 mod failures;
 mod orders;
 mod parcels;
+mod pending;
 mod refold;
 mod rentals;
 mod several;

@@ -130,6 +130,17 @@ pub trait Hooks<S: ?Sized>: Send + Sync + 'static {
         store.load_to_fold(model, keys)
     }
 
+    fn scan<'a>(
+        &'a self,
+        store: &'a S,
+        scan: ViewScan,
+    ) -> BoxFuture<'a, Result<ViewPage, StoreError>>
+    where
+        S: ViewStore,
+    {
+        store.scan(scan)
+    }
+
     /// The capabilities of the view store, perhaps fewer.
     fn view_capabilities<'a>(&'a self, capabilities: ViewCapabilities<'a>) -> ViewCapabilities<'a> {
         capabilities
@@ -248,7 +259,7 @@ impl<S: ViewStore + ?Sized, H: Hooks<S>> ViewStore for Decorated<S, H> {
     }
 
     fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>> {
-        self.store.scan(scan)
+        self.hooks.scan(&self.store, scan)
     }
 
     fn view_incarnation(&self) -> Incarnation {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use cqrs_core::store::{
     Append, AppendError, Appended, BoxFuture, EventLog, EventPage, EventQuery, FoldReads,
     ModelSchema, ReadRange, StateKey, StateStore, StoreError, StoredState, StoredView, ViewBatch,
-    ViewCommitError, ViewStore,
+    ViewCommitError, ViewPage, ViewScan, ViewStore,
 };
 
 use super::decorated::{Decorated, FoldPage, Hooks};
@@ -24,6 +24,7 @@ pub struct Counts {
     overloads: AtomicUsize,
     commits: AtomicUsize,
     loads: AtomicUsize,
+    scans: AtomicUsize,
 }
 
 impl<S: ?Sized> Decorated<S, Counts> {
@@ -57,6 +58,11 @@ impl Counts {
     /// How many views projections have loaded.
     pub fn loads(&self) -> usize {
         self.loads.load(Ordering::SeqCst)
+    }
+
+    /// How many pages of views were searched for.
+    pub fn scans(&self) -> usize {
+        self.scans.load(Ordering::SeqCst)
     }
 
     /// Refuses the next appends.
@@ -141,5 +147,14 @@ impl Hooks<dyn ViewStore> for Counts {
     ) -> BoxFuture<'a, Result<Vec<StoredView>, StoreError>> {
         self.loads.fetch_add(keys.len(), Ordering::SeqCst);
         store.load_to_fold(model, keys)
+    }
+
+    fn scan<'a>(
+        &'a self,
+        store: &'a dyn ViewStore,
+        scan: ViewScan,
+    ) -> BoxFuture<'a, Result<ViewPage, StoreError>> {
+        self.scans.fetch_add(1, Ordering::SeqCst);
+        store.scan(scan)
     }
 }
