@@ -102,6 +102,9 @@ mod guides {
     #[doc = include_str!("../docs/guides/postgres.md")]
     mod postgres {}
 
+    #[doc = include_str!("../docs/guides/cluster.md")]
+    mod cluster {}
+
     #[doc = include_str!("../docs/guides/view-stores.md")]
     mod view_stores {}
 

@@ -14,6 +14,7 @@ macro_rules! guides {
 guides! {
     aggregates: "aggregates.md",
     authorization: "authorization.md",
+    cluster: "cluster.md",
     commands: "commands.md",
     deployments: "deployments.md",
     dynamic_dispatch: "dynamic-dispatch.md",

@@ -128,6 +128,7 @@ mod crash;
 #[cfg(unix)]
 mod durability;
 mod failover;
+mod hosts;
 mod interleavings;
 mod lost_events;
 mod outage;

@@ -31,7 +31,8 @@ impl EventLog for Postgres {
     ) -> BoxFuture<'_, Result<EventPage, StoreError>> {
         if query == EventQuery::NONE {
             return Box::pin(async move {
-                let head = self.shared().head().await?;
+                let shared = self.shared();
+                let head = shared.pool.patiently(|| shared.head()).await?;
                 Ok(EventPage {
                     events: Vec::new(),
                     as_of: range.up_to.map_or(head, |up_to| up_to.min(head)),
@@ -41,12 +42,16 @@ impl EventLog for Postgres {
         }
         let store = self.clone();
         Box::pin(spawn_read(async move {
-            store.shared().read(&query, range).await
+            let shared = store.shared();
+            shared.pool.patiently(|| shared.read(&query, range)).await
         }))
     }
 
     fn command(&self, id: CommandId) -> BoxFuture<'_, Result<Option<StoredCommand>, StoreError>> {
-        Box::pin(async move { Ok(self.shared().command(id).await?) })
+        Box::pin(async move {
+            let shared = self.shared();
+            Ok(shared.pool.patiently(|| shared.command(id)).await?)
+        })
     }
 
     fn heads(&self) -> &Heads {
@@ -80,7 +85,10 @@ impl StateStore for Postgres {
         &self,
         keys: Vec<StateKey>,
     ) -> BoxFuture<'_, Result<Vec<Option<StoredState>>, StoreError>> {
-        Box::pin(async move { Ok(self.shared().states(&keys).await?) })
+        Box::pin(async move {
+            let shared = self.shared();
+            Ok(shared.pool.patiently(|| shared.states(&keys)).await?)
+        })
     }
 }
 
@@ -102,18 +110,28 @@ impl FoldReads for Postgres {
     ) -> BoxFuture<'_, Result<EventPage<FoldEvent>, StoreError>> {
         if let Some(page) = FirstPage::new(&query, range) {
             let types = page.types();
-            return Box::pin(async move { Ok(self.shared().first_loads.load(types, page).await?) });
+            return Box::pin(async move {
+                let Shared {
+                    pool, first_loads, ..
+                } = self.shared();
+                let loaded = pool.patiently(|| first_loads.load(types.clone(), page.clone()));
+                Ok(loaded.await?)
+            });
         }
         if range.up_to.is_none() {
             let limit = range.limit.min(MAX_FIRST_EVENTS);
             let range = ReadRange { limit, ..range };
-            return Box::pin(
-                async move { Ok(fold::to_fold(self.shared().read(&query, range).await?)) },
-            );
+            return Box::pin(async move {
+                let shared = self.shared();
+                let page = shared.pool.patiently(|| shared.read(&query, range)).await?;
+                Ok(fold::to_fold(page))
+            });
         }
         let store = self.clone();
         Box::pin(spawn_read(async move {
-            store.shared().read_to_fold(&query, range).await
+            let shared = store.shared();
+            let page = shared.pool.patiently(|| shared.read_to_fold(&query, range));
+            page.await
         }))
     }
 }
@@ -164,7 +182,7 @@ impl Shared {
         let Some(read) = FoldRead::new(query) else {
             return Ok(fold::to_fold(self.read(query, range).await?));
         };
-        let client = self.pool.get().await?;
+        let client = self.pool.get_at_once().await?;
         let statement = client.prepare(read.sql(&self.sql)).await?;
         let range = self.event_sizes.fit(range);
         let page = read.page(&client, &statement, range).await?;
@@ -181,7 +199,7 @@ impl Shared {
 
     async fn read(&self, query: &EventQuery, range: ReadRange) -> Result<EventPage, Fault> {
         let selection = Selection::new(query);
-        let client = self.pool.get().await?;
+        let client = self.pool.get_at_once().await?;
         let statement = client.prepare(selection.sql(&self.sql)).await?;
         let range = self.event_sizes.fit(range);
         let (page, seen) = selection.read(&client, &statement, range).await?;
@@ -194,7 +212,7 @@ impl Shared {
     }
 
     async fn head(&self) -> Result<Position, Fault> {
-        let connection = self.pool.get().await?;
+        let connection = self.pool.get_at_once().await?;
         let head = connection
             .select_one(&self.sql.recognize, &[&0_i64])
             .await?;
@@ -205,7 +223,7 @@ impl Shared {
     }
 
     async fn command(&self, id: CommandId) -> Result<Option<StoredCommand>, Fault> {
-        let client = self.pool.get().await?;
+        let client = self.pool.get_at_once().await?;
         let session = LogSession::new(&*client, self.sql.clone());
         Ok(session.commands(vec![id]).await?.remove(&id))
     }
@@ -215,7 +233,7 @@ impl Shared {
         let storable = || keys.iter().filter(|key| !key.id.contains('\0'));
         let aggregates: Vec<&str> = storable().map(|key| key.aggregate).collect();
         let ids: Vec<&str> = storable().map(|key| key.id.as_str()).collect();
-        let client = self.pool.get().await?;
+        let client = self.pool.get_at_once().await?;
         let statement = client.prepare(&self.sql.states).await?;
         let rows = client.query(&statement, &[&aggregates, &ids]).await?;
         flush_before_use(&client, &rows).await?;

@@ -82,7 +82,8 @@ fn kind_of(code: &str) -> Kind {
         "53100" => Kind::Full,
         // Too many connections, shutting down, starting up: the database is unavailable for a while. And
         // what ends a connection: it, or its transaction, was idle for too long, or the latter took too long.
-        "53300" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" => Kind::Lost,
+        // A session that has become read-only leads to a server that is not the leader any more.
+        "25006" | "53300" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" => Kind::Lost,
         // Serialization failure, deadlock, lock not available.
         "40001" | "40P01" | "55P03" => Kind::Contention,
         code => match code.get(..2) {
@@ -95,25 +96,45 @@ fn kind_of(code: &str) -> Kind {
     }
 }
 
+pub(crate) fn kind_of_error(error: &tokio_postgres::Error) -> Kind {
+    if let Some(error) = error.as_db_error() {
+        // Statements name the row types of the tables. If the tables were created again while the
+        // connection was open, those are gone, and the next connection finds out about the log.
+        if error.code().code() == "XX000" && error.message().starts_with(MISSING_TYPE) {
+            return Kind::Lost;
+        }
+        return kind_of(error.code().code());
+    }
+    let text = error.to_string();
+    // The client distinguishes its own errors by their texts only.
+    if text.starts_with("error serializing") {
+        Kind::Data
+    } else if text.starts_with("error deserializing") || text.starts_with("invalid column") {
+        Kind::Corrupt
+    } else {
+        Kind::Lost
+    }
+}
+
+/// An error of an exchange with the server.
+pub(crate) trait ExchangeError: From<Unanswered> {
+    /// Whether the connection is of no use any more.
+    fn is_lost(&self) -> bool;
+}
+
+impl ExchangeError for Fault {
+    fn is_lost(&self) -> bool {
+        self.kind == Kind::Lost
+    }
+}
+
 impl From<tokio_postgres::Error> for Fault {
     fn from(error: tokio_postgres::Error) -> Self {
+        let kind = kind_of_error(&error);
         if let Some(error) = error.as_db_error() {
-            // Statements name the row types of the tables. If the tables were created again while the
-            // connection was open, those are gone, and the next connection finds out about the log.
-            if error.code().code() == "XX000" && error.message().starts_with(MISSING_TYPE) {
-                return Self::new(Kind::Lost, error.to_string());
-            }
-            return Self::new(kind_of(error.code().code()), error.to_string());
+            return Self::new(kind, error.to_string());
         }
         let text = error.to_string();
-        // The client distinguishes its own errors by their texts only.
-        let kind = if text.starts_with("error serializing") {
-            Kind::Data
-        } else if text.starts_with("error deserializing") || text.starts_with("invalid column") {
-            Kind::Corrupt
-        } else {
-            Kind::Lost
-        };
         let reason = error.source().map(|source| format!("{text}: {source}"));
         Self::new(kind, reason.unwrap_or(text))
     }
@@ -209,6 +230,7 @@ mod tests {
             ("22021", Kind::Data),
             ("23514", Kind::Data),
             ("25P02", Kind::Aborted),
+            ("25006", Kind::Lost),
             ("25P03", Kind::Lost),
             ("53100", Kind::Full),
             ("57P01", Kind::Lost),

@@ -12,7 +12,7 @@ use tokio_postgres::{Client, Statement};
 
 use tracing::warn;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, Kind};
 use crate::known_log::{KnownLog, SeenHead};
 use crate::link::Link;
 use crate::schema::Schema;
@@ -115,6 +115,28 @@ async fn exchange(
     }
 }
 
+/// Why the connection for notifications is needed.
+enum News {
+    /// This process has written.
+    Written,
+    /// Another one has.
+    Heard,
+    /// It is not needed any more.
+    Ended,
+    /// The server did not answer on another connection.
+    Hang,
+}
+
+async fn news(written: &mut watch::Receiver<Position>, heard: &Notify, hang: &Notify) -> News {
+    let (own, foreign) = (pin!(written.changed()), pin!(heard.notified()));
+    match select(select(own, foreign), pin!(hang.notified())).await {
+        Either::Left((Either::Left((Ok(()), _)), _)) => News::Written,
+        Either::Left((Either::Left((Err(_), _)), _)) => News::Ended,
+        Either::Left((Either::Right(_), _)) => News::Heard,
+        Either::Right(_) => News::Hang,
+    }
+}
+
 struct HeadPublisher<'l> {
     client: Client,
     link: &'l Link,
@@ -147,11 +169,16 @@ impl HeadPublisher<'_> {
         let recognized = log.recognize_all(&self.client, self.sql);
         let mut incarnation = self.link.dial.in_time(recognized).await?.log;
         let mut pause = MIN_INTERVAL;
+        let hang = &self.link.dial.observer.hang;
         loop {
-            let is_written = match select(pin!(written.changed()), pin!(heard.notified())).await {
-                Either::Left((Ok(()), _)) => true,
-                Either::Left((Err(_), _)) => return Ok(()),
-                Either::Right(_) => false,
+            let is_written = match news(written, heard, hang).await {
+                News::Written => true,
+                News::Heard => false,
+                News::Ended => return Ok(()),
+                News::Hang => {
+                    let why = "the server did not answer on another connection";
+                    return Err(Fault::new(Kind::Lost, why));
+                }
             };
             if is_written {
                 let last = written.borrow_and_update().to_string();

@@ -104,8 +104,8 @@ impl Options {
         self
     }
 
-    /// URL of the database that queries read: a replica, or the same database with a role that may only
-    /// read. Commands and projections always read where they write. A query
+    /// URL of the database that queries read: a replica, the standbys of a cluster, or the same database with
+    /// a role that may only read. Commands and projections always read where they write. A query
     /// [after](cqrs_core::app::QueryCall::after) a receipt waits for the replica, too.
     pub fn read_url(mut self, url: &str) -> Self {
         self.read_url = Some(url.to_owned());
@@ -174,9 +174,10 @@ impl Options {
     /// another transaction has locked; then it fails with `AppendError::Statement`. `Duration::MAX` waits
     /// forever; a server always has at least two seconds to answer. Defaults to 10 seconds.
     ///
-    /// When a statement takes longer than half of this, the server is asked on another connection. If it
-    /// is executing the statement, the store keeps waiting. Otherwise the connection is closed, and the
-    /// outcome of an append is looked up by its command id.
+    /// When a statement takes longer than half of this, or three seconds, the server is asked on another
+    /// connection. If it is executing the statement, the store keeps waiting. Otherwise the connection is
+    /// closed, and the outcome of an append is looked up by its command id. What only reads is repeated. So
+    /// commands and queries wait for a cluster that fails over, if this is longer than that takes.
     ///
     /// [`statement_timeout`]: Options::statement_timeout
     pub fn retry_timeout(mut self, timeout: Duration) -> Self {

@@ -23,7 +23,7 @@ impl ShardStore for Postgres {
                 ..
             } = self.shared();
             let (backend, start) = notifier.backend().await.unzip();
-            let client = pool.get().await.map_err(Fault::from)?;
+            let client = pool.get().await?;
             let attend = client.prepare(&sql.attend).await.map_err(Fault::from)?;
             let worker = attendance.worker.as_uuid();
             let seconds = attendance.lease.as_secs_f64();
@@ -46,7 +46,7 @@ impl ShardStore for Postgres {
     ) -> BoxFuture<'_, Result<Vec<Option<Epoch>>, StoreError>> {
         Box::pin(async move {
             let Shared { pool, sql, .. } = self.shared();
-            let client = pool.get().await.map_err(Fault::from)?;
+            let client = pool.get().await?;
             let claim = client
                 .prepare(&sql.claim_shards)
                 .await
@@ -85,7 +85,7 @@ impl ShardStore for Postgres {
     ) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             let Shared { pool, sql, .. } = self.shared();
-            let client = pool.get().await.map_err(Fault::from)?;
+            let client = pool.get().await?;
             let release = client
                 .prepare(&sql.release_shards)
                 .await
@@ -120,7 +120,7 @@ impl ShardStore for Postgres {
     fn leave(&self, worker: WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             let Shared { pool, sql, .. } = self.shared();
-            let client = pool.get().await.map_err(Fault::from)?;
+            let client = pool.get().await?;
             let leave = client.prepare(&sql.leave).await.map_err(Fault::from)?;
             client
                 .execute(&leave, &[&worker.as_uuid()])

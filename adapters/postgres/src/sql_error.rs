@@ -2,10 +2,9 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use deadpool::managed::PoolError;
 use tokio_postgres::error::SqlState;
 
-use crate::fault::{Fault, Kind, Unanswered};
+use crate::fault::{ExchangeError, Fault, Kind, Unanswered, kind_of_error};
 
 /// Why a statement of a handler failed.
 #[non_exhaustive]
@@ -54,16 +53,25 @@ impl Error for SqlError {
 
 cqrs_core::debug_as_report!(SqlError);
 
+impl ExchangeError for SqlError {
+    fn is_lost(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Failed(error) => kind_of_error(error) == Kind::Lost,
+        }
+    }
+}
+
 impl From<tokio_postgres::Error> for SqlError {
     fn from(error: tokio_postgres::Error) -> Self {
         Self::Failed(error)
     }
 }
 
-impl From<PoolError<Fault>> for SqlError {
-    fn from(error: PoolError<Fault>) -> Self {
+impl From<Fault> for SqlError {
+    fn from(fault: Fault) -> Self {
         Self::Unreachable {
-            reason: Fault::from(error).reason(),
+            reason: fault.reason(),
         }
     }
 }

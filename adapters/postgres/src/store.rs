@@ -6,8 +6,9 @@ use cqrs_core::store::Limits;
 use tokio::sync::Semaphore;
 
 use crate::known_log::KnownLog;
-use crate::link::{Link, Pool};
+use crate::link::Link;
 use crate::notifier::HeadNotifier;
+use crate::pool::Pool;
 use crate::read::coalescer::Coalescer;
 use crate::read::event_sizes::EventSizes;
 use crate::read::first_loads::FirstLoads;

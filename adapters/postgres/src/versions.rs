@@ -4,7 +4,6 @@ use cqrs_core::store::{
 };
 
 use crate::Postgres;
-use crate::fault::Fault;
 use crate::write::{replacement, versions};
 
 impl VersionStore for Postgres {
@@ -13,7 +12,7 @@ impl VersionStore for Postgres {
         projection: String,
     ) -> BoxFuture<'_, Result<Vec<ProjectionVersion>, StoreError>> {
         Box::pin(async move {
-            let client = self.shared().pool.get().await.map_err(Fault::from)?;
+            let client = self.shared().pool.get().await?;
             Ok(versions::of_projection(&client, &self.shared().sql, &projection).await?)
         })
     }

@@ -22,8 +22,11 @@ impl ViewStore for Postgres {
         let shard = shard.clone();
         Box::pin(async move {
             let Shared { pool, sql, .. } = self.shared();
-            let client = pool.get().await.map_err(Fault::from)?;
-            Ok(checkpoint::find(&client, sql, &shard).await?)
+            let found = pool.patiently(|| async {
+                let client = pool.get_at_once().await?;
+                checkpoint::find(&client, sql, &shard).await
+            });
+            Ok(found.await?)
         })
     }
 
@@ -34,7 +37,8 @@ impl ViewStore for Postgres {
     fn wait_until_visible(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             if self.shared().reads_elsewhere {
-                replica::replayed(self.shared()).await?;
+                let shared = self.shared();
+                shared.reads.patiently(|| replica::replayed(shared)).await?;
             }
             Ok(())
         })
@@ -49,7 +53,11 @@ impl ViewStore for Postgres {
             if keys.is_empty() {
                 return Ok(Vec::new());
             }
-            Ok(self.shared().view_loads.load(model, keys).await?)
+            let Shared {
+                reads, view_loads, ..
+            } = self.shared();
+            let loaded = reads.patiently(|| view_loads.load(model.clone(), keys.clone()));
+            Ok(loaded.await?)
         })
     }
 
@@ -60,16 +68,18 @@ impl ViewStore for Postgres {
     ) -> BoxFuture<'_, Result<Vec<StoredView>, StoreError>> {
         // Never from a replica, which may lack the last fold.
         Box::pin(async move {
-            let table = Table::new(&self.shared().schema, &model).map_err(Fault::from)?;
-            let bodies = read::views::load(&self.shared().pool, &table, &keys).await?;
-            Ok(bodies.into_iter().map(StoredView::from).collect())
+            let Shared { pool, schema, .. } = self.shared();
+            let table = Table::new(schema, &model).map_err(Fault::from)?;
+            let bodies = pool.patiently(|| read::views::load(pool, &table, &keys));
+            Ok(bodies.await?.into_iter().map(StoredView::from).collect())
         })
     }
 
     fn scan(&self, scan: ViewScan) -> BoxFuture<'_, Result<ViewPage, StoreError>> {
         Box::pin(async move {
             let Shared { reads, schema, .. } = self.shared();
-            Ok(read::views::scan(reads, schema, &scan).await?)
+            let found = reads.patiently(|| read::views::scan(reads, schema, &scan));
+            Ok(found.await?)
         })
     }
 

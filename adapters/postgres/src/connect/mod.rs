@@ -39,7 +39,8 @@ impl Options {
         Ok(migrations::script(&schema(self)?))
     }
 
-    /// Connects to the database at this URL, `postgres://user:password@host:5432/database`.
+    /// Connects to the database at this URL, `postgres://user:password@host:5432/database`, or to the one of
+    /// several servers that takes writes: `postgres://user:password@one:5432,two:5432/database`.
     ///
     /// # Errors
     /// See [`ConnectError`]. Each variant names its remedy.
@@ -63,7 +64,7 @@ fn schema(options: &Options) -> Result<Schema, ConnectError> {
 async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError> {
     let schema = schema(options)?;
     let sql = Arc::new(Sql::new(&schema));
-    let link = Link::new(options, url)?;
+    let link = Link::new(options, url)?.to_leader();
     let read_url = options.read_url.as_deref();
     let read_link = read_url.map(|url| Link::new(options, url)).transpose()?;
     let (log, head) = open_log(options, &link, &sql, &schema).await?;

@@ -12,9 +12,10 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 
 use crate::SqlError;
-use crate::fault::Unanswered;
+use crate::fault::{ExchangeError, Unanswered};
 use crate::incarnations::Incarnations;
 use crate::link::dial::Dial;
+use crate::link::hosts::Host;
 use crate::sql::FLUSH;
 
 /// Number of prepared statements of a connection at which its cache is cleared.
@@ -35,6 +36,7 @@ pub(crate) struct Connection {
     dial: Dial,
     /// The id of the server process, by which another connection asks whether it is working.
     backend: String,
+    host: Host,
     incarnations: Incarnations,
     /// Number of connections that this process had opened before.
     number: u64,
@@ -60,7 +62,7 @@ impl Connection {
         client: ClientWrapper,
         driver: AbortHandle,
         dial: Dial,
-        backend: String,
+        (backend, host): (String, Host),
         incarnations: Incarnations,
     ) -> Self {
         Self {
@@ -68,6 +70,7 @@ impl Connection {
             driver,
             dial,
             backend,
+            host,
             incarnations,
             number: OPENED.fetch_add(1, Ordering::Relaxed),
             is_given_up: AtomicBool::new(false),
@@ -98,7 +101,9 @@ impl Connection {
 
     /// Whether it can be used again.
     pub(crate) fn is_open(&self) -> bool {
-        !self.is_given_up.load(Ordering::Relaxed) && !self.client.is_closed()
+        !self.is_given_up.load(Ordering::Relaxed)
+            && !self.client.is_closed()
+            && !self.dial.observer.is_suspect(self.number)
     }
 
     /// Whether it is free for another caller. A statement whose future was dropped may still be running.
@@ -220,14 +225,14 @@ impl Connection {
     /// Waits for the answer to one statement. If that takes long, the server is asked on another
     /// connection whether it is working on the statement. If it is not, or does not answer, this
     /// connection is closed. So a slow statement gets its time, and a server that hangs does not.
-    pub(crate) async fn exchange<T, E: From<Unanswered>>(
+    pub(crate) async fn exchange<T, E: ExchangeError>(
         &self,
         answer: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         self.answered(answer, self.dial.deadlines.statement).await
     }
 
-    async fn answered<T, E: From<Unanswered>>(
+    async fn answered<T, E: ExchangeError>(
         &self,
         answer: impl Future<Output = Result<T, E>>,
         longest: Duration,
@@ -242,10 +247,14 @@ impl Connection {
         };
         // The answer is here, or the connection is closed: no statement is left running.
         std::mem::forget(guard);
+        if answered.as_ref().is_err_and(ExchangeError::is_lost) {
+            // Such as on a server that was the leader: the next one is looked for.
+            self.is_given_up.store(true, Ordering::Relaxed);
+        }
         answered
     }
 
-    async fn overdue<T, E: From<Unanswered>>(
+    async fn overdue<T, E: ExchangeError>(
         &self,
         mut answer: Pin<&mut impl Future<Output = Result<T, E>>>,
         longest: Duration,
@@ -254,7 +263,10 @@ impl Connection {
         let soon = self.dial.deadlines.answer / 2;
         loop {
             // The answer may arrive while the server is asked.
-            let at_work = pin!(timeout(soon, self.dial.is_at_work(&self.backend)));
+            let at_work = pin!(timeout(
+                soon,
+                self.dial.is_at_work(&self.backend, self.host)
+            ));
             let is_at_work = match select(answer.as_mut(), at_work).await {
                 Either::Left((answer, _)) => return answer,
                 Either::Right((is_at_work, _)) => is_at_work.unwrap_or(false),
@@ -269,6 +281,7 @@ impl Connection {
             }
         }
         self.give_up();
+        self.dial.observer.on_hang(Self::count());
         Err(Unanswered(soon + began.elapsed()).into())
     }
 

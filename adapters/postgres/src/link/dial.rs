@@ -1,22 +1,23 @@
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::ClientWrapper;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
-use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, SimpleQueryMessage};
+use tokio_postgres::{AsyncMessage, CancelToken, Client, SimpleQueryMessage, SimpleQueryRow};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::Options;
 use crate::fault::{Fault, Kind, Unanswered};
+use crate::link::hosts::{Host, Hosts, Opened};
 
 /// Opens connections to the server, and bounds the time for each exchange.
 #[derive(Clone)]
 pub(crate) struct Dial {
-    pub(crate) config: Config,
+    pub(crate) hosts: Hosts,
     pub(crate) tls: MakeRustlsConnect,
     pub(crate) deadlines: Deadlines,
     pub(crate) observer: Arc<Observer>,
@@ -26,14 +27,31 @@ pub(crate) struct Dial {
 /// it is the only one, and it is closed when none waits any more.
 #[derive(Default)]
 pub(crate) struct Observer {
-    client: Mutex<Option<ClientWrapper>>,
+    client: Mutex<Option<(Host, ClientWrapper)>>,
     users: AtomicUsize,
+    /// How many connections the process had opened when one of them was last given up because the server
+    /// did not answer: none of these is used again.
+    hung: AtomicU64,
+    /// Tells the connection for notifications, which mostly waits and sends nothing, that the server did not
+    /// answer.
+    pub(crate) hang: Notify,
 }
 
 /// Counts a use of the observer until it is dropped.
 struct ObserverUse<'o>(&'o Observer);
 
 impl Observer {
+    /// Notes that the server does not answer, when the process had opened `count` connections.
+    pub(crate) fn on_hang(&self, count: u64) {
+        self.hung.fetch_max(count, Ordering::Relaxed);
+        self.hang.notify_one();
+    }
+
+    /// Whether a connection with this number was open when the server did not answer.
+    pub(crate) fn is_suspect(&self, number: u64) -> bool {
+        number < self.hung.load(Ordering::Relaxed)
+    }
+
     fn begin_use(&self) -> ObserverUse<'_> {
         self.users.fetch_add(1, Ordering::SeqCst);
         ObserverUse(self)
@@ -61,10 +79,14 @@ pub(crate) struct Deadlines {
 
 impl Deadlines {
     /// Lower bound of `answer`: a busy server may take this long for anything.
-    const MIN_ANSWER: Duration = Duration::from_secs(2);
+    pub(crate) const MIN_ANSWER: Duration = Duration::from_secs(2);
+
+    /// Upper bound of `answer`: however patient a caller is, another server may have taken over by then.
+    const MAX_ANSWER: Duration = Duration::from_secs(6);
 
     pub(crate) fn new(options: &Options) -> Self {
-        let answer = options.retry_timeout.max(Self::MIN_ANSWER);
+        let patience = options.retry_timeout;
+        let answer = patience.clamp(Self::MIN_ANSWER, Self::MAX_ANSWER);
         let statement = match options.statement_timeout {
             Duration::ZERO => Duration::MAX,
             timeout => timeout.saturating_add(answer),
@@ -80,8 +102,8 @@ impl Dial {
         &self,
         on_notification: impl Fn(&str) + Send,
     ) -> Result<(Client, impl Future<Output = ()> + Send), Fault> {
-        let connect = async { Ok(self.config.connect(self.tls.clone()).await?) };
-        let (client, mut connection) = self.in_time(connect).await?;
+        let opened = self.in_time(self.open()).await?;
+        let (client, mut connection) = (opened.client, opened.connection);
         let driver = async move {
             while let Some(Ok(message)) = poll_fn(|it| connection.poll_message(it)).await {
                 if let AsyncMessage::Notification(notification) = message {
@@ -93,7 +115,7 @@ impl Dial {
     }
 
     /// Whether the server answers, and is working on the statement of a connection.
-    pub(crate) async fn is_at_work(&self, backend: &str) -> bool {
+    pub(crate) async fn is_at_work(&self, backend: &str, host: Host) -> bool {
         let work = format!(
             "SELECT coalesce(state, '') NOT LIKE 'idle%' FROM pg_stat_activity WHERE pid = {backend}"
         );
@@ -102,15 +124,15 @@ impl Dial {
         let look = async {
             let mut shared = self.observer.client.lock().await;
             let client = match shared.take() {
-                Some(client) if !client.is_closed() => client,
-                _ => self.connect().await?.0,
+                Some((asked, client)) if asked == host && !client.is_closed() => client,
+                _ => driven(self.hosts.connect_to(host, &self.tls).await?).0,
             };
             let answers = client.simple_query(&work).await?;
-            *shared = Some(client);
+            *shared = Some((host, client));
             Ok(answers)
         };
         match self.in_time(look).await {
-            Ok(answers) => answers.iter().find_map(value) == Some("t"),
+            Ok(answers) => answers.iter().find_map(row).and_then(|row| row.get(0)) == Some("t"),
             // An error, such as too many connections, is an answer, too.
             Err(fault) => fault.kind() != Kind::Lost,
         }
@@ -134,22 +156,35 @@ impl Dial {
         answered.unwrap_or_else(|_| Err(Unanswered(self.deadlines.answer).into()))
     }
 
-    /// A client, and the task that sends and receives for it.
-    pub(crate) async fn connect(&self) -> Result<(ClientWrapper, AbortHandle), Fault> {
-        let (client, connection) = self.config.connect(self.tls.clone()).await?;
-        // The client reports the end of the connection to every pending request.
-        let driver = tokio::spawn(async move {
-            let _ = connection.await;
-        });
-        let handle = driver.abort_handle();
-        Ok((ClientWrapper::new(client, driver), handle))
+    /// The rest of the time for an answer is for what follows.
+    async fn open(&self) -> Result<Opened, Fault> {
+        let longest = self.deadlines.answer / 2;
+        self.hosts.connect(&self.tls, longest).await
+    }
+
+    /// A client, the task that sends and receives for it, and the server that it leads to.
+    pub(crate) async fn connect(&self) -> Result<(ClientWrapper, AbortHandle, Host), Fault> {
+        let opened = self.open().await?;
+        let host = opened.host;
+        let (client, driver) = driven(opened);
+        Ok((client, driver, host))
     }
 }
 
-/// The first column of a message, if the message is a row.
-pub(crate) fn value(message: &SimpleQueryMessage) -> Option<&str> {
+/// The client of a connection, and the task that sends and receives for it.
+fn driven(opened: Opened) -> (ClientWrapper, AbortHandle) {
+    // The client reports the end of the connection to every pending request.
+    let driver = tokio::spawn(async move {
+        let _ = opened.connection.await;
+    });
+    let handle = driver.abort_handle();
+    (ClientWrapper::new(opened.client, driver), handle)
+}
+
+/// The row of a message, if it is one.
+pub(super) fn row(message: &SimpleQueryMessage) -> Option<&SimpleQueryRow> {
     match message {
-        SimpleQueryMessage::Row(row) => row.get(0),
+        SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
     }
 }

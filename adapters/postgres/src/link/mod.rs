@@ -2,30 +2,30 @@
 
 pub(crate) mod connection;
 pub(crate) mod dial;
+pub(crate) mod hosts;
 mod tls;
 
 use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool::Runtime;
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
 use tokio_postgres::{Client, Config};
 
-use crate::fault::Fault;
+use crate::fault::{Fault, Kind};
 use crate::incarnations::Incarnations;
 use crate::known_log::KnownLog;
 use crate::link::connection::Connection;
-use crate::link::dial::{Deadlines, Dial, value};
-use crate::options::MAX_POOL_SIZE;
+use crate::link::dial::{Deadlines, Dial, row};
+use crate::link::hosts::Hosts;
 use crate::sql::{DURABLE, SESSION, Sql};
 use crate::{ConnectError, Options};
 
-/// A bounded pool of connections with one configuration.
-pub(crate) type Pool = managed::Pool<Link>;
+/// What an address may ask for, and what the client is told instead.
+const PREFER_STANDBY: &str = "target_session_attrs=prefer-standby";
+const ANY: &str = "target_session_attrs=any";
 
-/// A pooled connection. Goes back to its pool when dropped, unless it was closed.
-pub(crate) type PooledConnection = managed::Object<Link>;
+const BACKEND_AND_ROLE: &str = "SELECT pg_backend_pid(), pg_is_in_recovery()";
 
 /// Opens connections with a configured session.
 #[derive(Clone)]
@@ -61,7 +61,9 @@ impl LogCheck {
 impl Link {
     /// Connections for the store's statements.
     pub(crate) fn new(options: &Options, url: &str) -> Result<Self, ConnectError> {
-        let mut config: Config = url.parse().map_err(|error| ConnectError::Url {
+        // The client does not know this one.
+        let parsed: Result<Config, _> = url.replacen(PREFER_STANDBY, ANY, 1).parse();
+        let mut config = parsed.map_err(|error| ConnectError::Url {
             reason: without_content(&error),
         })?;
         if config.get_application_name().is_none() {
@@ -78,7 +80,7 @@ impl Link {
         let timeout = milliseconds(options.statement_timeout);
         Ok(Self {
             dial: Dial {
-                config,
+                hosts: Hosts::new(&config, url.contains(PREFER_STANDBY)),
                 tls: tls::connector(options)?,
                 deadlines,
                 observer: Arc::default(),
@@ -86,6 +88,18 @@ impl Link {
             session: format!("{SESSION}; SET statement_timeout = {timeout}; {DURABLE}").into(),
             log: None,
         })
+    }
+
+    /// The same connections, to the one of several servers that takes writes.
+    pub(crate) fn to_leader(&self) -> Self {
+        let hosts = self.dial.hosts.leader();
+        Self {
+            dial: Dial {
+                hosts,
+                ..self.dial.clone()
+            },
+            ..self.clone()
+        }
     }
 
     /// Connections for the statements of handlers, with the planner settings of the database.
@@ -140,26 +154,21 @@ impl Link {
         }
     }
 
-    /// A pool of these connections.
-    pub(crate) fn pool(self, options: &Options) -> Result<Pool, ConnectError> {
-        Pool::builder(self)
-            .max_size(options.pool_size.min(MAX_POOL_SIZE))
-            .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(options.retry_timeout))
-            .build()
-            .map_err(|error| ConnectError::Unreachable {
-                reason: error.to_string(),
-            })
-    }
-
     /// Opens and configures a connection, which is driven by a task of its own.
     pub(crate) async fn open(&self) -> Result<Connection, Fault> {
         // Boxed because it is large, rarely runs, and is part of every wait for a pooled connection.
         let opened = Box::pin(async {
-            let (client, driver) = self.dial.connect().await?;
-            let set_up = format!("{}; SELECT pg_backend_pid()", self.session);
+            let (client, driver, host) = self.dial.connect().await?;
+            let set_up = format!("{}; {BACKEND_AND_ROLE}", self.session);
             let answers = client.simple_query(&set_up).await?;
-            let backend = answers.iter().rev().find_map(value).unwrap_or_default();
+            let answer = answers.iter().rev().find_map(row).ok_or_else(|| {
+                Fault::corrupt("the server does not say which process the connection has")
+            })?;
+            let backend = answer.get(0).unwrap_or_default();
+            let is_to_leader = self.log.as_ref().is_some_and(|log| !log.is_copy);
+            if is_to_leader && answer.get(1) == Some("t") {
+                return Err(Fault::new(Kind::Lost, "the server is a standby now"));
+            }
             let incarnations = match &self.log {
                 Some(log) => log.recognize(&client).await?,
                 None => Incarnations::default(),
@@ -168,7 +177,7 @@ impl Link {
                 client,
                 driver,
                 self.dial.clone(),
-                backend.to_owned(),
+                (backend.to_owned(), host),
                 incarnations,
             ))
         });

@@ -86,7 +86,11 @@ impl<L: SharedLoad> Coalescer<L> {
         let Some(waits) = waits else {
             let state = state.clone();
             let slot = LoadSlot { state, key };
-            return slot.state.load_alone(&slot.key, request).await;
+            let loaded = slot.state.load_alone(&slot.key, request).await;
+            if let Err(fault) = &loaded {
+                slot.on_fault(fault);
+            }
+            return loaded;
         };
         match waits.await {
             Ok(answer) => answer,
@@ -132,6 +136,22 @@ impl<L: SharedLoad> CoalescerState<L> {
 }
 
 impl<L: SharedLoad> LoadSlot<L> {
+    /// Fails those who wait behind a load whose connection was lost. Each repeats its own for as long as it has
+    /// patience, of which it has used up some here.
+    fn on_fault(&self, fault: &Fault) {
+        if fault.kind() != Kind::Lost {
+            return;
+        }
+        let waiting = {
+            let mut queues = self.state.lock();
+            let queue = queues.get_mut(&self.key);
+            queue.map(|queue| std::mem::take(&mut queue.waiting))
+        };
+        for caller in waiting.into_iter().flatten() {
+            let _ = caller.answer.send(Err(fault.clone()));
+        }
+    }
+
     /// Answers all of these callers with one statement.
     async fn run_batch(self, mut callers: Vec<WaitingCaller<L>>) {
         // A caller that is gone needs no answer.
@@ -150,6 +170,7 @@ impl<L: SharedLoad> LoadSlot<L> {
             // senders lets each caller retry alone.
             Err(fault) if fault.kind() == Kind::Data => {}
             Err(fault) => {
+                self.on_fault(&fault);
                 for caller in callers {
                     let _ = caller.answer.send(Err(fault.clone()));
                 }

@@ -1,6 +1,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
+use cqrs_core::Position;
 use cqrs_core::store::{EventPage, EventType, ReadRange, Tag};
 use futures_util::TryStreamExt;
 use tokio_postgres::types::ToSql;
@@ -8,7 +9,7 @@ use tokio_postgres::{Row, RowStream};
 
 use crate::fault::Fault;
 use crate::known_log::{KnownLog, SeenHead};
-use crate::link::Pool;
+use crate::pool::Pool;
 use crate::read::coalescer::SharedLoad;
 use crate::read::event_sizes::EventSizes;
 use crate::read::first_page::{FirstPage, TagEvents};
@@ -53,11 +54,28 @@ impl SharedLoad for FirstLoads {
         types: &Vec<EventType>,
         requests: Vec<FirstPage>,
     ) -> Result<Vec<EventPage<FoldEvent>>, Fault> {
+        let (found, head) = self.read(types, &requests).await?;
+        let mut found = found.into_iter();
+        let pages = requests.into_iter().map(|page| {
+            let own = found.by_ref().take(page.items.len());
+            page.merge(own.collect(), head)
+        });
+        Ok(pages.collect())
+    }
+}
+
+impl FirstLoads {
+    /// The events with each tag of the requests, and the head.
+    async fn read(
+        &self,
+        types: &[EventType],
+        requests: &[FirstPage],
+    ) -> Result<(Vec<TagEvents>, Position), Fault> {
         let mut tags: Vec<&str> = Vec::new();
         let mut after = Vec::new();
         let mut found = Vec::new();
         let mut max = 1;
-        for page in &requests {
+        for page in requests {
             let range = self.event_sizes.fit(page.tag_range());
             max = max.max(range.limit);
             for item in &page.items {
@@ -71,7 +89,7 @@ impl SharedLoad for FirstLoads {
         let names = types.iter().map(EventType::as_str);
         let any_of: Option<Vec<&str>> = (!types.is_empty()).then(|| names.collect());
         let params: [&(dyn ToSql + Sync); 4] = [&tags, &after, &limit, &any_of];
-        let client = self.pool.get().await?;
+        let client = self.pool.get_at_once().await?;
         let statement = client.prepare(&self.sql.read_first).await?;
         let answer = async {
             let rows = client.client().query_raw(&statement, params).await?;
@@ -84,12 +102,7 @@ impl SharedLoad for FirstLoads {
             // Every row of the answer was read, so the connection can be used again.
             let _ = self.event_sizes.record(tag.range, sizes, false);
         }
-        let mut found = found.into_iter();
-        let pages = requests.into_iter().map(|page| {
-            let own = found.by_ref().take(page.items.len());
-            page.merge(own.collect(), seen.position)
-        });
-        Ok(pages.collect())
+        Ok((found, seen.position))
     }
 }
 

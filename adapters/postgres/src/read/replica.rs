@@ -18,13 +18,13 @@ const MAX_POLL_PAUSE: Duration = Duration::from_millis(32);
 
 /// Waits until the database that queries read has all commits from before this call.
 pub(crate) async fn replayed(shared: &Shared) -> Result<(), Fault> {
-    let client = shared.pool.get().await?;
+    let client = shared.pool.get_at_once().await?;
     let written: String = client.select_one(WRITTEN, &[]).await?.try_get(0)?;
     drop(client);
     let mut pause = Duration::from_millis(1);
     let mut is_flushed = false;
     loop {
-        let replica = shared.reads.get().await?;
+        let replica = shared.reads.get_at_once().await?;
         let row = replica.select_one(REPLAYED, &[&written]).await?;
         drop(replica);
         if row.try_get(0)? {
@@ -32,7 +32,7 @@ pub(crate) async fn replayed(shared: &Shared) -> Result<(), Fault> {
         }
         // On a server without other writers, the last records may not be flushed for many seconds.
         if pause == MAX_POLL_PAUSE && !is_flushed {
-            shared.pool.get().await?.flush().await?;
+            shared.pool.get_at_once().await?.flush().await?;
             is_flushed = true;
         }
         sleep(pause).await;

@@ -4,7 +4,7 @@ use cqrs_core::store::ModelSchema;
 
 use crate::dialect::Table;
 use crate::fault::Fault;
-use crate::link::Pool;
+use crate::pool::Pool;
 use crate::read::coalescer::SharedLoad;
 use crate::read::views;
 use crate::schema::Schema;

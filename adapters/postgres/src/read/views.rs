@@ -3,10 +3,11 @@ use std::collections::HashMap;
 use cqrs_core::store::{ViewPage, ViewScan};
 use cqrs_kit::view_table::BoundStatement;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use crate::dialect::{self, Table};
 use crate::fault::Fault;
-use crate::link::Pool;
+use crate::pool::Pool;
 use crate::schema::Schema;
 
 /// The views with these keys, `None` where there is none, in the order of the keys.
@@ -16,10 +17,10 @@ pub(crate) async fn load(
     keys: &[String],
 ) -> Result<Vec<Option<Vec<u8>>>, Fault> {
     let keys: Vec<_> = keys.iter().map(|key| dialect::encode_key(key)).collect();
-    let client = pool.get().await?;
-    let select = client.prepare(&table.load()).await?;
+    let select = table.load();
+    let params: [&(dyn ToSql + Sync); 1] = [&keys];
     let mut found: HashMap<String, Vec<u8>> = HashMap::new();
-    for row in client.query(&select, &[&keys]).await? {
+    for row in query(pool, &select, &params).await? {
         found.insert(row.try_get(0)?, row.try_get(1)?);
     }
     // A key may occur twice.
@@ -35,7 +36,9 @@ pub(crate) async fn scan(pool: &Pool, schema: &Schema, scan: &ViewScan) -> Resul
     } else {
         table.page(scan)
     };
-    let found = query(pool, &statement).await?;
+    let BoundStatement { sql, params } = &statement;
+    let params: Vec<_> = params.iter().map(dialect::value).collect();
+    let found = query(pool, sql, &params).await?;
     let total = match found.first() {
         Some(first) if scan.with_total => Some(first.try_get::<_, i64>(2)?.cast_unsigned()),
         _ => None,
@@ -50,12 +53,8 @@ pub(crate) async fn scan(pool: &Pool, schema: &Schema, scan: &ViewScan) -> Resul
     Ok(ViewPage { rows, total })
 }
 
-async fn query(
-    pool: &Pool,
-    BoundStatement { sql, params }: &BoundStatement,
-) -> Result<Vec<Row>, Fault> {
-    let client = pool.get().await?;
+async fn query(pool: &Pool, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Fault> {
+    let client = pool.get_at_once().await?;
     let select = client.prepare(sql).await?;
-    let params: Vec<_> = params.iter().map(dialect::value).collect();
-    Ok(client.query(&select, &params).await?)
+    Ok(client.query(&select, params).await?)
 }

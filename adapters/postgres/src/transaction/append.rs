@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use crate::fault::{Fault, Kind};
 use crate::link::connection::Connection;
+use crate::reconnect_backoff::ReconnectBackoff;
 use crate::row::{self, Head};
 use crate::store::Shared;
 use crate::transaction::commit::{self, Commit};
@@ -16,7 +17,6 @@ use crate::transaction::head_lock::HeadLockPermit;
 use crate::transaction::outcome::AppendOutcome;
 use crate::write::decide::refusal;
 use crate::write::log_session::LogSession;
-use crate::write::reconnect_backoff::ReconnectBackoff;
 
 /// Maximum number of events that are read while the head is locked and other appends wait.
 const MAX_LOCKED_TAIL: usize = 1024;

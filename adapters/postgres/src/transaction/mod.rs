@@ -168,9 +168,9 @@ impl Transactional for Postgres {
     /// Takes a connection from the pool. `BEGIN` is sent with the first statement.
     fn begin(&self) -> BoxFuture<'_, Result<Transaction, StoreError>> {
         Box::pin(async move {
-            let connection = self.shared().transactions.get().await;
+            let connection = self.shared().transactions.get().await?;
             Ok(Transaction {
-                client: PooledTransaction::new(connection.map_err(Fault::from)?, BEGIN),
+                client: PooledTransaction::new(connection, BEGIN),
                 store: self.clone(),
                 should_retry: AtomicBool::new(false),
             })

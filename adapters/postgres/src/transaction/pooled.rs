@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::future::join;
 
 use crate::SqlError;
-use crate::link::PooledConnection;
+use crate::pool::PooledConnection;
 
 /// A pooled connection with a transaction, which begins with its first exchange and is rolled back on
 /// drop. A transaction in which nothing is executed is never begun.

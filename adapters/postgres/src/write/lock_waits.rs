@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use super::request::Request;
 use crate::Options;
 use crate::fault::{Fault, Kind};
-use crate::link::{Pool, PooledConnection};
+use crate::pool::{Pool, PooledConnection};
 
 /// Time for which a connection waits for one lock before another request has its turn. Less than the time
 /// after which the server looks for a deadlock.
@@ -44,7 +44,7 @@ pub(super) struct LockWaits {
 impl LockWaits {
     /// Waits on connections of this pool. They take at most half of it, or its only one.
     pub(super) fn new(connections: Pool, options: &Options) -> Self {
-        let half = connections.status().max_size / 2;
+        let half = connections.max_size() / 2;
         Self {
             connections,
             permits: Arc::new(Semaphore::new(half.max(1))),
@@ -126,7 +126,7 @@ impl LockWait {
             };
             let tried = match connection {
                 Ok(connection) => self.try_statement(&connection).await,
-                Err(fault) => Err(fault.into()),
+                Err(fault) => Err(fault),
             };
             match tried.map_err(|fault| fault.kind()) {
                 Err(Kind::Contention) => {}

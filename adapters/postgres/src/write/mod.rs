@@ -16,7 +16,6 @@ pub(crate) mod log_session;
 pub(crate) mod models;
 pub(crate) mod parking;
 mod pipeline;
-pub(crate) mod reconnect_backoff;
 pub(crate) mod replacement;
 pub(crate) mod request;
 pub(crate) mod row_array;
@@ -40,7 +39,7 @@ use pipeline::Pipeline;
 use request::Request;
 
 use crate::Options;
-use crate::link::Pool;
+use crate::pool::Pool;
 
 /// The writing task. After this is dropped, the task writes the waiting requests, and ends.
 pub(crate) struct Writer {

@@ -202,17 +202,6 @@ impl Request {
         self.queued.elapsed()
     }
 
-    /// Whether it has waited for an unreachable database for `retry_timeout`. A request that was sent
-    /// may wait for an answer as well, because the server may be about to confirm it.
-    pub(crate) fn is_overdue(&self, retry_timeout: Duration, answer: Duration) -> bool {
-        let longest = if self.was_sent {
-            retry_timeout.saturating_add(answer)
-        } else {
-            retry_timeout
-        };
-        self.age() >= longest
-    }
-
     /// Answers the caller. If the future was dropped, the append is done all the same.
     pub(crate) fn answer(self, answer: Result<Appended, AppendError>) {
         let _ = self.reply.send(answer);
