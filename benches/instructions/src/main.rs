@@ -2,6 +2,8 @@
 
 mod account;
 mod enrolment;
+mod log;
+mod savings;
 mod sum;
 
 use std::env::args;
@@ -10,8 +12,9 @@ use std::hint::black_box;
 use cqrs_core::{Dispatcher, Memory};
 use tokio::runtime::Builder;
 
-use account::{Deposit, DepositLater};
+use account::{Account, Deposit, DepositLater};
 use enrolment::Enrol;
+use savings::Savings;
 use sum::{Add, AddLater};
 
 /// Number of aggregates of a type. All of them are in the state cache after one round.
@@ -75,6 +78,26 @@ fn main() {
                     let student = (number + number / AGGREGATES) % AGGREGATES;
                     let receipt = app.execute(Enrol { course, student }).await;
                     black_box(receipt.expect("is recorded"));
+                }
+            }
+            // 20 events each: those of an event without an upcaster, those of the present version beside an
+            // upcaster, and those that it converts.
+            "fold" => {
+                let app = log::with(account::module(), 1).await;
+                for _ in 0..times {
+                    black_box(app.state::<Account>(&log::ACCOUNT).await.expect("is read"));
+                }
+            }
+            "fold-beside" => {
+                let app = log::with(savings::module(), 2).await;
+                for _ in 0..times {
+                    black_box(app.state::<Savings>(&log::ACCOUNT).await.expect("is read"));
+                }
+            }
+            "fold-old" => {
+                let app = log::with(savings::module(), 1).await;
+                for _ in 0..times {
+                    black_box(app.state::<Savings>(&log::ACCOUNT).await.expect("is read"));
                 }
             }
             other => panic!("there is no workload `{other}`"),

@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
 use super::TagNames;
+use super::name_table::NameTable;
 use crate::message::{Storage, UNREADABLE};
 use crate::registry::{AggregateEntry, EventEntry, UpcasterEntry};
 use crate::store::{Append, EventData, EventQuery, EventQueryItem, EventType};
@@ -14,7 +15,7 @@ use crate::store::{Append, EventData, EventQuery, EventQueryItem, EventType};
 #[derive(Default)]
 pub(crate) struct Conversions {
     /// By the names under which the events are stored.
-    by_stored: HashMap<&'static str, Conversion>,
+    by_stored: NameTable<Conversion>,
     /// The earlier names of events, by the present ones.
     earlier: HashMap<&'static str, Vec<EventType>>,
     /// The names of aggregates.
@@ -39,7 +40,7 @@ impl Conversions {
         upcasters: &[&'static UpcasterEntry],
         aggregates: &[&'static AggregateEntry],
     ) -> Self {
-        let mut by_stored = HashMap::new();
+        let mut by_stored = Vec::new();
         let mut earlier = HashMap::new();
         for event in events {
             let of_event = upcasters.iter().filter(|it| it.event == event.name);
@@ -55,7 +56,7 @@ impl Conversions {
                     upcasters: upcasters.clone(),
                     is_renamed: *stored != event.name,
                 };
-                by_stored.insert(*stored, conversion);
+                by_stored.push((*stored, conversion));
             }
             if !event.was.is_empty() {
                 let names = event.was.iter().map(|name| EventType::new(name));
@@ -63,7 +64,7 @@ impl Conversions {
             }
         }
         let mut conversions = Self {
-            by_stored,
+            by_stored: NameTable::new(by_stored),
             earlier,
             tags: TagNames::new(aggregates),
             states: HashMap::new(),
@@ -94,7 +95,7 @@ impl Conversions {
     pub(crate) fn code_of(&self, events: impl IntoIterator<Item = &'static str>) -> Option<u64> {
         let converted: BTreeSet<&str> = events
             .into_iter()
-            .filter(|name| self.by_stored.contains_key(name))
+            .filter(|name| self.by_stored.get(name).is_some())
             .collect();
         if converted.is_empty() {
             return None;
@@ -107,7 +108,8 @@ impl Conversions {
                 hash.update(name.as_bytes());
                 hash.update(&[0]);
             }
-            for (from, upcaster) in &*self.by_stored[name].upcasters {
+            let conversion = self.by_stored.get(name);
+            for (from, upcaster) in conversion.iter().flat_map(|it| &*it.upcasters) {
                 hash.update(&from.to_le_bytes());
                 hash.update(&upcaster.fingerprint.to_le_bytes());
             }
@@ -140,6 +142,15 @@ impl Conversions {
             self.tags.expand(item, &mut expanded);
         }
         Cow::Owned(EventQuery::Items(expanded))
+    }
+
+    /// The same for a query that is not needed any more.
+    pub(super) fn expand_owned(&self, query: EventQuery) -> EventQuery {
+        let expanded = match self.expand(&query) {
+            Cow::Owned(expanded) => Some(expanded),
+            Cow::Borrowed(_) => None,
+        };
+        expanded.unwrap_or(query)
     }
 
     /// Whether the log may have events of this item under other names.

@@ -75,7 +75,7 @@ impl EventLog for UpcastLog {
         query: EventQuery,
         range: ReadRange,
     ) -> BoxFuture<'_, Result<EventPage, StoreError>> {
-        let expanded = self.conversions.expand(&query).into_owned();
+        let expanded = self.conversions.expand_owned(query);
         Box::pin(async move { Ok(self.converted(self.log.read(expanded, range).await?)) })
     }
 
@@ -109,7 +109,7 @@ impl FoldReads for UpcastLog {
         let Some(reads) = self.log.capabilities().fold_reads else {
             return Box::pin(async { Err(not_offered()) });
         };
-        let expanded = self.conversions.expand(&query).into_owned();
+        let expanded = self.conversions.expand_owned(query);
         Box::pin(async move { Ok(self.converted(reads.read_to_fold(expanded, range).await?)) })
     }
 }

@@ -5,6 +5,7 @@
 
 mod conversions;
 mod log;
+mod name_table;
 mod states;
 mod tag_names;
 mod transactions;
