@@ -44,6 +44,14 @@ pub struct BikeLost {
     pub reminders: u32,
 }
 
+/// No step takes it.
+#[derive(Event, Debug, PartialEq, Serialize, Deserialize)]
+#[event(name = "rental-paid", version = 1)]
+pub struct Paid {
+    #[id(Rental)]
+    pub rental: u32,
+}
+
 #[derive(Debug, PartialEq, thiserror::Error, Serialize, Deserialize)]
 #[error("bike {bike} has a flat tire")]
 pub struct Flat {
@@ -294,6 +302,16 @@ fn events_without_an_instance_and_late_ones_change_nothing() {
         })
         .then_no_deadline()
         .then_ended();
+}
+
+#[test]
+fn the_history_may_have_events_that_no_step_takes() {
+    process_manager::<Rental>()
+        .given((Paid { rental: 2 }, REQUESTED, Paid { rental: 1 }))
+        .then_deadline(BikeDue { rental: 1 }, HOUR)
+        .then_running();
+    let untaken = failure(|| process_manager::<Rental>().when(Paid { rental: 1 }));
+    assert_eq!(untaken, "no step of `rental` takes `rental-paid`");
 }
 
 #[test]

@@ -218,7 +218,7 @@ impl<T: IntoCommands, E: IntoHandlerError> ReactionForm for Result<T, E> {
 #[diagnostic::on_unimplemented(
     message = "an `#[on]` method cannot return `{Self}`",
     label = "neither `()` nor `Result<()>`",
-    note = "return nothing, or `Result<()>` if it can fail"
+    note = "return nothing, `Result<()>` if it can fail, or what `Views::update` returns"
 )]
 pub trait IntoHandlerResult {
     /// Converts the value into a result.
@@ -238,5 +238,13 @@ impl IntoHandlerResult for () {
 impl<E: IntoHandlerError> IntoHandlerResult for Result<(), E> {
     fn into_handler_result(self) -> Result<()> {
         self.map_err(IntoHandlerError::into_error)
+    }
+}
+
+/// A function may end with [`Views::update`](crate::Views::update). Whether there was a view is not looked at.
+#[diagnostic::do_not_recommend]
+impl<E: IntoHandlerError> IntoHandlerResult for Result<bool, E> {
+    fn into_handler_result(self) -> Result<()> {
+        self.map(|_| ()).map_err(IntoHandlerError::into_error)
     }
 }

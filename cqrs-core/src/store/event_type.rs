@@ -59,6 +59,18 @@ impl PartialEq for EventType {
 
 impl Eq for EventType {}
 
+impl PartialEq<str> for EventType {
+    fn eq(&self, name: &str) -> bool {
+        self.as_str() == name
+    }
+}
+
+impl PartialEq<&str> for EventType {
+    fn eq(&self, name: &&str) -> bool {
+        self.as_str() == *name
+    }
+}
+
 impl PartialOrd for EventType {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))

@@ -37,7 +37,24 @@ impl<V: ReadModel> Views<V> {
     }
 
     /// Changes the view with this key. Returns whether there is one. In a view store without
-    /// transactions, a fold that writes another view because of that fails.
+    /// transactions, a fold that writes another view because of that fails. A fold may end with it:
+    ///
+    /// ```
+    /// # use cqrs_core::prelude::*;
+    /// # #[derive(Event, Serialize, Deserialize)]
+    /// # #[event(name = "deposited", version = 1)]
+    /// # struct Deposited { #[id("account")] account: u32, cents: u64 }
+    /// # #[derive(ReadModel, Clone, Serialize, Deserialize)]
+    /// # struct Total { #[key] account: u32, cents: u64 }
+    /// # struct Totals;
+    /// #[projection(name = "totals", version = 1)]
+    /// impl Totals {
+    ///     #[on]
+    ///     fn deposited(event: &Deposited, totals: &mut Views<Total>) -> Result<bool> {
+    ///         totals.update(&event.account, |total| total.cents += event.cents)
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     /// As [`get`](Views::get).
