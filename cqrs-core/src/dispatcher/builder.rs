@@ -185,7 +185,8 @@ impl Builder {
         self
     }
 
-    /// Source of the current time. Defaults to the system clock.
+    /// Source of the current time. Defaults to the system clock, [`Timestamp::now`]. A test moves it to let deadlines
+    /// and scheduled commands be due.
     pub fn clock(mut self, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.clock = Clock::new(now);
         self

@@ -4,6 +4,25 @@ use crate::Timestamp;
 use crate::store::SortKey;
 
 /// A type of `#[index]` fields of a read model.
+///
+/// ```
+/// use cqrs_core::store::SortKey;
+/// use cqrs_core::views::Indexed;
+///
+/// #[derive(Clone, Copy)]
+/// enum Stage {
+///     Placed,
+///     Paid,
+/// }
+///
+/// impl Indexed for Stage {
+///     fn sort_key(&self, key: &mut SortKey) {
+///         (*self as u8).sort_key(key);
+///     }
+/// }
+///
+/// assert!(SortKey::of(&Stage::Placed) < SortKey::of(&Stage::Paid));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an `#[index]`",
     label = "this type has no order that a store could keep",

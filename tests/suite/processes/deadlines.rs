@@ -1,7 +1,8 @@
 //! Deadlines: moved, canceled, due while nobody looks, and each once.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use cqrs_core::app::Role;
@@ -12,7 +13,9 @@ use tokio::task::JoinSet;
 
 use super::orders::{self, Extend, Pay, Place, Stage, Wait};
 use super::{checkout, idle, names, recorded};
-use crate::support::stores::{on_each, on_each_twice};
+use crate::support::stores::{on_each, on_each_twice, on_each_with};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_is_moved() {
@@ -302,4 +305,45 @@ async fn an_event_that_an_aggregate_cannot_fold_parks_the_instance() {
         assert!(app.state::<fuses::Fuse>(&1).await.expect("folds").is_burned);
     })
     .await;
+}
+
+/// The times of a log never decrease, and deadlines count from them.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_clock_has_gone_back_a_deadline_counts_from_the_last_event() {
+    let days = Arc::new(AtomicU64::new(0));
+    let clock = {
+        let days = days.clone();
+        move || Timestamp::UNIX_EPOCH + DAY * elapsed(&days)
+    };
+    on_each_with(
+        orders::module(),
+        |builder| builder.clock(clock.clone()),
+        async |app| {
+            days.store(10, Ordering::SeqCst);
+            app.execute(Place::of(1)).await.expect("places");
+            days.store(0, Ordering::SeqCst);
+            let place = Place {
+                wait: Wait::Short(1),
+                ..Place::of(2)
+            };
+            let receipt = app.execute(place).await.expect("places");
+            idle(&app).await;
+            let waiting = checkout(&app, 2).await;
+            let events = app.events(EventQuery::All).all().await.expect("reads");
+            let mut events = events.iter();
+            let placed = events.find(|event| event.position == receipt.last());
+            let placed = placed.expect("it is there").meta.time;
+            assert_eq!(placed, Timestamp::UNIX_EPOCH + DAY * 10);
+            let due = waiting.deadlines[0].due.expect("it is a deadline");
+            assert_eq!(due, placed + Duration::from_millis(1));
+            days.store(11, Ordering::SeqCst);
+            idle(&app).await;
+            assert_eq!(checkout(&app, 2).await.state.stage, Stage::Canceled);
+        },
+    )
+    .await;
+}
+
+fn elapsed(days: &AtomicU64) -> u32 {
+    u32::try_from(days.load(Ordering::SeqCst)).expect("few")
 }
