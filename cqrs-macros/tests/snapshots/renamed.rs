@@ -208,11 +208,6 @@ const _: () = {
         }
     }
     const _: () = {
-        __cqrs::assert!(
-            ! < ItemListed as __cqrs::Correlated < { __cqrs::key("item") }, u32, Listing
-            > > ::SEVERAL,
-            "`ItemListed` may have several ids of the process manager's kind, and an event belongs to one instance: record an event for each"
-        );
         <<ItemListed as __cqrs::Correlated<
             { __cqrs::key("item") },
             u32,
