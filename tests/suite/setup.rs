@@ -11,15 +11,17 @@ use tempfile::TempDir;
 const SHELL: [&str; 3] = ["awk", "bash", "dirname"];
 
 /// Everything that the script looks for in `PATH`.
-const TOOLS: [&str; 13] = [
+const TOOLS: [&str; 15] = [
     "cargo",
     "cargo-clippy",
     "cargo-deny",
     "cargo-fmt",
     "cargo-semver-checks",
     "cc",
+    "etcd",
     "mdbook",
     "npm",
+    "patroni",
     "pgbouncer",
     "postgres",
     "umadb",
@@ -86,6 +88,7 @@ fn what_is_missing_is_named_with_what_is_not_done_without_it() {
         "setup: no mdbook: scripts/book does not build the book. To get it: cargo install mdbook",
         "setup: no cargo-deny: deny.toml is not checked here. To get it: cargo install cargo-deny",
         "setup: no unshare: SQLite is not tested on a full disk",
+        "setup: no Patroni and etcd: clusters of PostgreSQL that fail over by themselves are not tested",
         "setup: no cargo-semver-checks: a release is not compared",
     ] {
         assert!(said.contains(line), "{line}\n\n{said}");
