@@ -269,19 +269,21 @@ impl StepMethod {
         } = &self.method;
         let (concerns, id_of) = self.ids(owner, &owner.ty.to_token_stream());
         let span = event_ends.1.resolved_at(Span::mixed_site());
-        let is_one = (self.kind == StepMark::Due).then(|| {
+        let ids = if self.kind == StepMark::Due {
             let message = event_method::format_literal(&format!(
                 "`{}` may have several ids of the process manager's kind, and a deadline belongs to \
                  one instance: give its event one `#[id(..)]` of that",
                 plain(event)
             ));
             quote_spanned!(span=> __cqrs::assert!(!#concerns::SEVERAL, #message);)
-        });
+        } else {
+            quote_spanned!(span=> let _ = #concerns::SEVERAL;)
+        };
         // The type of the id comes last: of an event without the id, that is the error.
         quote_spanned! {span=>
             #(#cfg)*
             const _: () = {
-                #is_one
+                #ids
                 #id_of::FITS
             };
         }

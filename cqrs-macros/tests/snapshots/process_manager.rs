@@ -181,6 +181,11 @@ const _: () = {
         }
     }
     const _: () = {
+        let _ = <OrderPlaced as __cqrs::Correlated<
+            { __cqrs::key("order") },
+            OrderId,
+            Checkout,
+        >>::SEVERAL;
         <<OrderPlaced as __cqrs::Correlated<
             { __cqrs::key("order") },
             OrderId,
@@ -189,6 +194,11 @@ const _: () = {
     };
     #[cfg(feature = "payments")]
     const _: () = {
+        let _ = <payments::Received as __cqrs::Correlated<
+            { __cqrs::key("order") },
+            OrderId,
+            Checkout,
+        >>::SEVERAL;
         <<payments::Received as __cqrs::Correlated<
             { __cqrs::key("order") },
             OrderId,

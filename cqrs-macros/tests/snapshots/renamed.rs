@@ -208,6 +208,11 @@ const _: () = {
         }
     }
     const _: () = {
+        let _ = <ItemListed as __cqrs::Correlated<
+            { __cqrs::key("item") },
+            u32,
+            Listing,
+        >>::SEVERAL;
         <<ItemListed as __cqrs::Correlated<
             { __cqrs::key("item") },
             u32,
