@@ -31,7 +31,7 @@ impl Worker {
         let released: Vec<ParkedKey> = checkpoint
             .parked
             .iter()
-            .filter(|parked| parked.is_released)
+            .filter(|parked| parked.is_released && !self.is_ahead(parked, from))
             .cloned()
             .collect();
         for key in released {
@@ -63,6 +63,24 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Whether a released key has to wait until everything up to its first event is done. Parking it has left the
+    /// checkpoint before the event that failed, which other keys have to handle, and that was skipped since. If
+    /// the key were not parked any more, it would get the event again.
+    fn is_ahead(&self, key: &ParkedKey, from: Position) -> bool {
+        let partition = self.progress.info().partition;
+        partition.is_some_and(|it| it.each) && key.first.before() > from
+    }
+
+    /// Whether a released key that was ahead before a page is not after it.
+    pub(super) fn has_reached_released(
+        &self,
+        checkpoint: &HeldCheckpoint,
+        (from, to): (Position, Position),
+    ) -> bool {
+        let mut released = checkpoint.parked.iter().filter(|it| it.is_released);
+        released.any(|it| self.is_ahead(it, from) && !self.is_ahead(it, to))
     }
 
     async fn handle_key(

@@ -12,7 +12,7 @@ pub(crate) struct ShardSelection {
     partition: Partition,
     slices: Slices,
     ahead: Vec<(Slices, Position)>,
-    /// The first event of each parked key.
+    /// The first event of each parked key that is left out.
     parked: HashMap<String, Position>,
 }
 
@@ -36,7 +36,15 @@ impl ShardSelection {
                 .collect(),
             parked: parked
                 .iter()
-                .map(|parked| (parked.key.clone(), parked.first))
+                .map(|parked| {
+                    // Of a released one, what comes before it is done, or skipped.
+                    let first = if parked.is_released {
+                        Position::START
+                    } else {
+                        parked.first
+                    };
+                    (parked.key.clone(), first)
+                })
                 .collect(),
         })
     }

@@ -320,6 +320,11 @@ impl Worker {
             let handle = follower.handle(page, &mut checkpoint);
             let PageOutcome { to, failure } = handle.instrument(span).await?;
             checkpoint.handled(page, to).await?;
+            if failure.is_none() && self.has_reached_released(&checkpoint, (page.from, to)) {
+                checkpoint.settle().await?;
+                checkpoint.commit_up_to(to).await?;
+                return Err(Interruption::KeyParked);
+            }
             let done = checkpoint.done(page, to);
             is_unmarked = done < to;
             backoff.progressed(done);

@@ -192,6 +192,35 @@ async fn an_event_is_skipped_for_the_instances_that_are_parked_at_it() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_event_is_skipped_also_if_nothing_comes_after_it() {
+    on_each_with(parcels::module(), impatient, async |app| {
+        let subscriptions = app.subscriptions();
+        for parcels in [301..302, 302..304] {
+            for parcel in parcels.clone() {
+                add(&POISONED, parcel);
+            }
+            let loaded = load(&app, parcels.clone()).await;
+            idle(&app).await;
+            assert_eq!(parked(&app, "delivery").await.len(), parcels.len());
+            let skipped = subscriptions.skip("delivery", loaded, "its label is lost");
+            skipped.await.expect("skips");
+            idle(&app).await;
+            assert_eq!(parked(&app, "delivery").await, []);
+            for parcel in parcels {
+                let instance = app.process::<Delivery>(&parcel).await.expect("reads");
+                assert!(instance.is_none(), "{instance:?}");
+                remove(&POISONED, parcel);
+                load(&app, [parcel]).await;
+                idle(&app).await;
+                let delivered = delivery(&app, parcel).await;
+                assert!(delivered.ended.is_some(), "{delivered:?}");
+            }
+        }
+    })
+    .await;
+}
+
 #[test]
 fn a_test_shows_the_effects_of_all_instances() {
     let parcels = || vec![301, 302];
