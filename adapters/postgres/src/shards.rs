@@ -192,9 +192,14 @@ impl ShardStore for Postgres {
                 .last_event
                 .map(|event| (event.id.as_uuid(), event.position.get().cast_signed()))
                 .unzip();
-            let skipped_position = skipped.as_ref().map(|it| it.position.get().cast_signed());
-            let reason = skipped.as_ref().map(|it| row::without_nul(&it.reason));
-            let time = skipped.as_ref().map(|it| it.time.as_microsecond());
+            let skipped_positions: Vec<i64> =
+                skipped.iter().map(|it| row::number(it.position)).collect();
+            let reasons: Vec<_> = skipped
+                .iter()
+                .map(|it| row::without_nul(&it.reason))
+                .collect();
+            let times: Vec<i64> = skipped.iter().map(|it| it.time.as_microsecond()).collect();
+            let keys: Vec<_> = skipped.iter().map(parking::skipped_key).collect();
             let params: [&(dyn ToSql + Sync); 11] = [
                 &shard.subscription,
                 &first,
@@ -203,10 +208,10 @@ impl ShardStore for Postgres {
                 &position,
                 &event,
                 &event_position,
-                &skipped_position,
-                &reason,
-                &time,
-                &parking::skipped_key(skipped.as_ref()),
+                &skipped_positions,
+                &reasons,
+                &times,
+                &keys,
             ];
             let statement = &self.shared().sql.relocate_checkpoint;
             Ok(!self.run(statement, &params).await?.is_empty())

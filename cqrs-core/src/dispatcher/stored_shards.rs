@@ -3,8 +3,8 @@ use std::sync::Arc;
 use super::answering::AnsweringVersion;
 use crate::error::OperationError;
 use crate::store::{
-    EventLog, EventQuery, Halt, HaltKind, KeyRelease, ParkedKey, Position, ReadRange, Recorded,
-    Shard, ShardState, ShardStore, SkippedEvent, StoreError,
+    Checkpoint, EventLog, EventQuery, Halt, HaltKind, KeyRelease, LastEvent, ParkedKey, Position,
+    ReadRange, Recorded, Relocation, Shard, ShardState, ShardStore, SkippedEvent, StoreError,
 };
 use crate::subscription::{Partition, Progress, ShardSelection, next_event};
 
@@ -73,13 +73,50 @@ impl StoredShards<'_> {
         Ok(any)
     }
 
-    /// The next event of a shard.
-    pub(super) async fn next(
+    /// The shards that have a next event, with that event.
+    pub(super) async fn next_events(
+        &self,
+    ) -> Result<Vec<(ShardState, Arc<Recorded>)>, OperationError> {
+        let mut all = Vec::new();
+        for state in self.read().await? {
+            let next = next_of(self.progress, self.log, &state, state.position());
+            all.extend(next.await?.map(|event| (state, event)));
+        }
+        Ok(all)
+    }
+
+    /// Skips the next event of a shard, for each key for which the shard has to handle it. Returns `false` if
+    /// the checkpoint has moved.
+    pub(super) async fn skip_next(
         &self,
         state: &ShardState,
-    ) -> Result<Option<Arc<Recorded>>, OperationError> {
-        let next = next_of(self.progress, self.log, state, state.position());
-        Ok(next.await?)
+        event: &Recorded,
+        skipped: &SkippedEvent,
+    ) -> Result<bool, OperationError> {
+        let mut all = vec![skipped.clone()];
+        // Others may have handled it, and are to send the commands that it caused.
+        if let Some(partition) = self.progress.partition().filter(|it| it.each) {
+            let selection = selection_of(self.progress, state).await?;
+            let is_own = |id: &&str| {
+                let selection = selection.as_ref();
+                selection.is_none_or(|it| it.has_id(id, event.position))
+            };
+            let of_id = |id: &str| SkippedEvent {
+                key: Some(id.to_owned()),
+                ..skipped.clone()
+            };
+            all = partition.ids(event).filter(is_own).map(of_id).collect();
+        }
+        let relocation = Relocation {
+            shard: state.shard.clone(),
+            from: state.checkpoint.map(|checkpoint| checkpoint.position),
+            to: Checkpoint {
+                position: event.position,
+                last_event: Some(LastEvent::from(event)),
+            },
+            skipped: all,
+        };
+        Ok(self.store.relocate(relocation).await?)
     }
 
     /// The parked keys of all shards.
@@ -194,16 +231,29 @@ pub(super) async fn next_of(
     state: &ShardState,
     after: Position,
 ) -> Result<Option<Arc<Recorded>>, StoreError> {
+    let selection = selection_of(progress, state).await?;
+    let range = (after, None);
+    let next = next_event(log, progress.query(), selection.as_ref(), range).await?;
+    Ok(next.event)
+}
+
+/// The events that a shard has to handle. `None` if these are all of the subscription.
+async fn selection_of(
+    progress: &Progress,
+    state: &ShardState,
+) -> Result<Option<ShardSelection>, StoreError> {
     let store = progress.views().view_capabilities().shards;
     let parked = match store.filter(|_| state.parked > 0) {
         Some(store) => store.parked(state.shard.clone()).await?,
         None => Vec::new(),
     };
-    let slices = state.shard.slices;
-    let selection = ShardSelection::new(progress.partition(), slices, &state.ahead, &parked);
-    let range = (after, None);
-    let next = next_event(log, progress.query(), selection.as_ref(), range).await?;
-    Ok(next.event)
+    let (partition, slices) = (progress.partition(), state.shard.slices);
+    Ok(ShardSelection::new(
+        partition,
+        slices,
+        &state.ahead,
+        &parked,
+    ))
 }
 
 /// The positions up to which shards have everything, or the head if they have more than that. They have everything up

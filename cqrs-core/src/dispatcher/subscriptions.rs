@@ -177,6 +177,9 @@ impl Subscriptions<'_> {
     /// Also skips the first event of a [parked](Self::parked) key, and releases the key: the events after it
     /// are handled. If several ids are parked at the event, it is skipped for all of them.
     ///
+    /// An event of a process manager may concern several instances. It is skipped for those that have not
+    /// handled it: if some shards have stopped at it, for the instances of these.
+    ///
     /// # Errors
     /// [`OperationError::NotNext`] if another event is the next one.
     pub async fn skip(
@@ -192,6 +195,7 @@ impl Subscriptions<'_> {
             reason: reason.into(),
             time: now(),
         };
+        let mut is_moved = false;
         for _ in 0..MAX_MOVES {
             match shards.skip_parked(&skipped).await? {
                 None => {}
@@ -199,34 +203,32 @@ impl Subscriptions<'_> {
                 Some(0) => continue,
                 Some(_) => return Ok(()),
             }
-            let mut next = None;
-            let mut found = None;
-            for state in shards.read().await? {
-                let event = shards.next(&state).await?;
-                next = next
-                    .into_iter()
-                    .chain(event.as_ref().map(|it| it.position))
-                    .min();
-                let is_meant = |event: &Arc<Recorded>| event.position == position;
-                found = found.or_else(|| Some((state, event.filter(is_meant)?)));
-            }
-            let Some((state, event)) = found else {
+            let next = shards.next_events().await?;
+            let positions = next.iter().map(|(_, event)| event.position);
+            let nearest = positions.min();
+            let mut found = next;
+            found.retain(|(_, event)| event.position == position);
+            if found.is_empty() && !is_moved {
                 return Err(OperationError::NotNext {
                     name: shards.name(),
                     position,
-                    next,
+                    next: nearest,
                 });
-            };
-            let relocation = Relocation {
-                from: state.checkpoint.map(|checkpoint| checkpoint.position),
-                shard: state.shard,
-                to: Checkpoint {
-                    position,
-                    last_event: Some(LastEvent::from(&*event)),
-                },
-                skipped: Some(skipped.clone()),
-            };
-            if shards.store.relocate(relocation).await? {
+            }
+            if found.iter().any(|(state, _)| stopped(state).is_some()) {
+                found.retain(|(state, _)| stopped(state).is_some());
+            }
+            let mut is_complete = true;
+            for (state, event) in found {
+                if shards.skip_next(&state, &event, &skipped).await? {
+                    is_moved = true;
+                } else {
+                    is_complete = false;
+                }
+            }
+            if is_complete {
+                // An id may have been parked at the event meanwhile.
+                shards.skip_parked(&skipped).await?;
                 return shards.show().await;
             }
         }
@@ -271,7 +273,7 @@ impl Subscriptions<'_> {
                     shard: state.shard.clone(),
                     from: checkpoint.map(|checkpoint| checkpoint.position),
                     to: back,
-                    skipped: None,
+                    skipped: Vec::new(),
                 };
                 if !shards.store.relocate(relocation).await? {
                     is_complete = false;

@@ -34,8 +34,8 @@ pub struct Relocation {
     pub from: Option<Position>,
     /// The new checkpoint.
     pub to: Checkpoint,
-    /// The event that is skipped by the move, if it skips one.
-    pub skipped: Option<SkippedEvent>,
+    /// The event that is skipped by the move, for each key for which it is. Empty if it skips none.
+    pub skipped: Vec<SkippedEvent>,
 }
 
 /// An event that a subscription has skipped, by the decision of an operator.
@@ -43,7 +43,7 @@ pub struct Relocation {
 pub struct SkippedEvent {
     /// Position of the event.
     pub position: Position,
-    /// The parked key for which alone it was skipped. `None` for all of its shard.
+    /// The key for which alone it was skipped. `None` if an event belongs to one key at most.
     pub key: Option<String>,
     /// The reason.
     pub reason: String,

@@ -252,9 +252,9 @@ impl ShardTable {
         stored.checkpoint = Some(to);
         stored.epoch = stored.epoch.next();
         stored.halt = stored.halt.take().and_then(Halt::after_stop);
-        if let Some(event) = skipped {
-            let skipped = self.skipped.entry(shard.subscription).or_default();
-            skipped.push(event);
+        if !skipped.is_empty() {
+            let all = self.skipped.entry(shard.subscription).or_default();
+            all.extend(skipped);
             return true;
         }
         stored.ahead.clear();

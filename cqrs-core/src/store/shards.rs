@@ -83,7 +83,7 @@ pub trait ShardStore: Send + Sync + 'static {
     fn resume(&self, shard: Shard, from_pause: bool) -> BoxFuture<'_, Result<bool, StoreError>>;
 
     /// Moves a checkpoint, raises the epoch of the shard, and ends a halt other than a pause. Records
-    /// the skipped event in the same step. Without one, removes the parked keys of the shard whose first
+    /// the skipped events in the same step. Without one, removes the parked keys of the shard whose first
     /// event is after the new checkpoint. Returns `false`, and does nothing, if the checkpoint is not where
     /// the relocation begins.
     fn relocate(&self, relocation: Relocation) -> BoxFuture<'_, Result<bool, StoreError>>;

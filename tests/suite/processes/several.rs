@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cqrs_core::app::{Builder, Process};
 use cqrs_core::prelude::*;
-use cqrs_core::store::{EventQuery, Position};
+use cqrs_core::store::{EventQuery, Position, Slices};
 use cqrs_core::testing::process_manager;
 
 use super::parcels::{
@@ -217,6 +217,68 @@ async fn a_failing_event_is_skipped_also_if_nothing_comes_after_it() {
                 assert!(delivered.ended.is_some(), "{delivered:?}");
             }
         }
+    })
+    .await;
+}
+
+/// Number of the parcel's shard, of four.
+fn shard_of(parcel: u32) -> u16 {
+    Slices::of_tag(&parcel.to_string()) / (Slices::COUNT / 4)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_fails_in_one_shard_is_skipped_in_that_one() {
+    on_each(parcels::module(), async |app| {
+        let subscriptions = app.subscriptions();
+        let divided = subscriptions.divide("delivery", 4);
+        divided.await.expect("divides");
+        let all = [
+            400, 401, 402, 404, 405, 406, 407, 408, 409, 410, 411, 412, 414,
+        ];
+        add(&POISONED, 401);
+        for parcel in all {
+            add(&STUCK, parcel);
+        }
+        let loaded = load(&app, all).await;
+        let (same, others): (Vec<u32>, Vec<u32>) = all
+            .into_iter()
+            .partition(|it| shard_of(*it) == shard_of(401));
+        assert!(!others.is_empty(), "in one shard");
+        let others_have_begun = || async {
+            for parcel in &others {
+                let instance = app.process::<Delivery>(parcel).await.expect("reads");
+                if instance.is_none() {
+                    return false;
+                }
+            }
+            true
+        };
+        until(others_have_begun, &app).await;
+        let skipped = subscriptions.skip("delivery", loaded, "its label is lost");
+        skipped.await.expect("skips");
+
+        let skipped = subscriptions.skipped("delivery").await.expect("reads");
+        let keys: BTreeSet<_> = skipped.into_iter().filter_map(|it| it.key).collect();
+        let of_shard: BTreeSet<_> = same.iter().map(u32::to_string).collect();
+        assert_eq!(keys, of_shard);
+        // What is to be sent is read again.
+        subscriptions.retry("delivery").await.expect("begins again");
+        for parcel in all {
+            remove(&STUCK, parcel);
+        }
+        remove(&POISONED, 401);
+        idle(&app).await;
+        for parcel in others {
+            let delivered = delivery(&app, parcel).await;
+            assert!(delivered.ended.is_some(), "{delivered:?}");
+        }
+        for parcel in same {
+            let instance = app.process::<Delivery>(&parcel).await.expect("reads");
+            assert!(instance.is_none(), "{instance:?}");
+        }
+        let names = names(&app).await;
+        let delivered = names.iter().filter(|it| *it == "parcel-delivered");
+        assert_eq!(delivered.count(), all.len() - of_shard.len());
     })
     .await;
 }

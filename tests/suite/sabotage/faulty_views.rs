@@ -591,7 +591,7 @@ impl VersionStore for FaultyViews {
                         from: state.checkpoint.map(|checkpoint| checkpoint.position),
                         to: Position::START.into(),
                         shard: state.shard,
-                        skipped: None,
+                        skipped: Vec::new(),
                     };
                     self.data.relocate(back).await?;
                 }

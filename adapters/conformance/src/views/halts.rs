@@ -158,12 +158,12 @@ pub async fn v2_a_moved_checkpoint_fences_its_owner<F: ViewFixture>(fixture: &F)
         ..batch(from, to, vec![put(&cards, "a", body)])
     };
     commit(&*stores[0], body(None, 3, "1")).await;
-    let moved = async |from: Option<u64>, to, skipped: Option<SkippedEvent>| {
+    let moved = async |from: Option<u64>, to, skipped: &[SkippedEvent]| {
         let relocation = Relocation {
             shard: whole(),
             from: from.map(Position::new),
             to,
-            skipped,
+            skipped: skipped.to_vec(),
         };
         second.relocate(relocation).await.expect("is decided")
     };
@@ -175,19 +175,19 @@ pub async fn v2_a_moved_checkpoint_fences_its_owner<F: ViewFixture>(fixture: &F)
         position: event.position,
         last_event: Some(event),
     };
-    let skipped = SkippedEvent {
-        key: None,
+    let skipped = ["it's “poisoned”", "card:a"].map(|key| SkippedEvent {
+        key: Some(key.to_owned()),
         position: event.position,
         reason: "it's “poisoned”".to_owned(),
         time: Timestamp::from_microsecond(1_700_000_000_000_001).expect("a time"),
-    };
+    });
     for from in [None, Some(2), Some(4)] {
-        let is_moved = moved(from, past, Some(skipped.clone())).await;
+        let is_moved = moved(from, past, &skipped).await;
         assert!(!is_moved, "V2: moved from {from:?}, but it is at 3");
     }
     assert_eq!(all_skipped(first).await, [], "V2: skipped without a move");
     assert!(halt(first, stopped("no address"), None).await);
-    assert!(moved(Some(3), past, Some(skipped.clone())).await);
+    assert!(moved(Some(3), past, &skipped).await);
     let state = stored(first).await;
     assert_eq!(
         state.checkpoint,
@@ -196,7 +196,9 @@ pub async fn v2_a_moved_checkpoint_fences_its_owner<F: ViewFixture>(fixture: &F)
     );
     assert_eq!(state.halt, None, "V2: a stop ends");
     assert_eq!(state.owner, Some(worker), "V2: its owner");
-    assert_eq!(all_skipped(first).await, [skipped], "V2: the skipped event");
+    let mut listed = all_skipped(first).await;
+    listed.reverse();
+    assert_eq!(listed, skipped, "V2: the event, skipped for both keys");
     let outcome = stores[0].commit(body(Some(5), 6, "2")).await;
     assert!(
         matches!(outcome, Err(ViewCommitError::Moved { .. })),
@@ -207,11 +209,11 @@ pub async fn v2_a_moved_checkpoint_fences_its_owner<F: ViewFixture>(fixture: &F)
 
     assert!(halt(first, paused("maintenance"), None).await);
     let start = Checkpoint::from(Position::new(1));
-    assert!(moved(Some(5), start, None).await, "V2: back");
+    assert!(moved(Some(5), start, &[]).await, "V2: back");
     let state = stored(first).await;
     assert_eq!(state.halt, Some(paused("maintenance")), "V2: a pause stays");
     assert_eq!(state.checkpoint, Some(start));
-    assert_eq!(all_skipped(first).await.len(), 1, "V2: no further event");
+    assert_eq!(all_skipped(first).await.len(), 2, "V2: no further event");
     Outcome::Kept
 }
 

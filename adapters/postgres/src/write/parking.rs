@@ -93,9 +93,8 @@ pub(crate) async fn release(shared: &Shared, release: &KeyRelease) -> Result<u64
 }
 
 /// The key of an event that is skipped, as it is stored.
-pub(crate) fn skipped_key(skipped: Option<&SkippedEvent>) -> Cow<'_, str> {
-    let key = skipped.and_then(|event| event.key.as_deref());
-    key.map(encode_key).unwrap_or_default()
+pub(crate) fn skipped_key(skipped: &SkippedEvent) -> Cow<'_, str> {
+    skipped.key.as_deref().map(encode_key).unwrap_or_default()
 }
 
 async fn attempt_to(shared: &Shared, release: &KeyRelease) -> Result<u64, Fault> {
@@ -117,7 +116,7 @@ async fn attempt_to(shared: &Shared, release: &KeyRelease) -> Result<u64, Fault>
         &skipped.map(|event| row::number(event.position)),
         &skipped.map(|event| row::without_nul(&event.reason)),
         &skipped.map(|event| event.time.as_microsecond()),
-        &skipped_key(skipped),
+        &skipped.map(skipped_key).unwrap_or_default(),
     ];
     let row = transaction.query_one(&mark, &params).await?;
     let released: i64 = row.try_get(0)?;

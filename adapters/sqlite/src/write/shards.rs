@@ -241,16 +241,18 @@ pub(crate) fn relocate(conn: &Connection, relocation: &Relocation) -> Result<boo
         last_event.as_ref().map(|id| &id.as_bytes()[..]),
         to.last_event
             .map(|event| event.position.get().cast_signed()),
-        skipped.is_some(),
+        !skipped.is_empty(),
     ))?;
-    match skipped {
-        _ if moved == 0 => return Ok(false),
-        Some(event) => insert_skipped(conn, &shard.subscription, event)?,
-        None => {
-            let values = (&shard.subscription, first, last, row::number(to.position));
-            conn.prepare_cached(sql::DELETE_PARKED_AFTER)?
-                .execute(values)?;
-        }
+    if moved == 0 {
+        return Ok(false);
+    }
+    if skipped.is_empty() {
+        let values = (&shard.subscription, first, last, row::number(to.position));
+        conn.prepare_cached(sql::DELETE_PARKED_AFTER)?
+            .execute(values)?;
+    }
+    for event in skipped {
+        insert_skipped(conn, &shard.subscription, event)?;
     }
     Ok(true)
 }
