@@ -11,8 +11,16 @@ pub(crate) struct Backoff {
     /// The furthest position that any attempt reached. An attempt that only repeats an earlier one
     /// is no progress, whether or not the checkpoint moved.
     furthest: Position,
-    /// The event that fails, and the time of its first failure since the store failed last.
-    event: Option<(Position, Instant)>,
+    /// The event that fails.
+    event: Option<FailingEvent>,
+}
+
+/// An event that fails, and since when it does for each of its ids, counted from the last failure of the store.
+#[derive(Debug)]
+struct FailingEvent {
+    position: Position,
+    /// `None` for an event that belongs to a single id.
+    ids: Vec<(Option<String>, Instant)>,
 }
 
 impl Backoff {
@@ -23,7 +31,7 @@ impl Backoff {
             self.furthest = to;
             self.attempts = 0;
         }
-        self.event = self.event.filter(|(event, _)| *event > to);
+        self.event.take_if(|event| event.position <= to);
     }
 
     /// Counts a failure. Returns the number of consecutive failures.
@@ -32,14 +40,32 @@ impl Backoff {
         self.attempts
     }
 
-    /// Records that an event failed now. Returns the time for which it has failed.
-    pub(super) fn event_failed(&mut self, event: Position, now: Instant) -> Duration {
-        let since = match self.event {
-            Some((failed, since)) if failed == event => since,
-            _ => now,
-        };
-        self.event = Some((event, since));
+    /// Records that an event failed now, for this id if it may belong to several. Returns the time for which it has
+    /// failed for that.
+    pub(super) fn event_failed(
+        &mut self,
+        event: Position,
+        id: Option<&str>,
+        now: Instant,
+    ) -> Duration {
+        let known = self.event.take_if(|known| known.position == event);
+        let mut failing = known.unwrap_or(FailingEvent {
+            position: event,
+            ids: Vec::new(),
+        });
+        let mut ids = failing.ids.iter();
+        let known = ids.find(|(known, _)| known.as_deref() == id);
+        let since = known.map_or(now, |(_, since)| *since);
+        if known.is_none() {
+            failing.ids.push((id.map(str::to_owned), now));
+        }
+        self.event = Some(failing);
         now - since
+    }
+
+    /// Records that what failed is out of the way, since its key is parked. Other failures count from 0.
+    pub(super) fn key_parked(&mut self) {
+        self.attempts = 0;
     }
 
     /// Records that the store failed. The time in which it does so counts for no event.
@@ -86,17 +112,34 @@ mod tests {
         let minutes = |count: u64| Duration::from_secs(count * 60);
         let at = |count| start + minutes(count);
         backoff.failed();
-        let failed = backoff.event_failed(event, at(1));
+        let failed = backoff.event_failed(event, None, at(1));
         assert_eq!(failed, minutes(0), "other failures do not count");
         backoff.progressed(Position::new(6));
-        assert_eq!(backoff.event_failed(event, at(2)), minutes(1));
-        let failed = backoff.event_failed(later, at(3));
+        assert_eq!(backoff.event_failed(event, None, at(2)), minutes(1));
+        let failed = backoff.event_failed(later, None, at(3));
         assert_eq!(failed, minutes(0), "another event");
         backoff.store_failed();
-        let failed = backoff.event_failed(later, at(4));
+        let failed = backoff.event_failed(later, None, at(4));
         assert_eq!(failed, minutes(0), "after an outage");
         backoff.progressed(later);
-        let failed = backoff.event_failed(later, at(5));
+        let failed = backoff.event_failed(later, None, at(5));
         assert_eq!(failed, minutes(0), "after it was handled");
+    }
+
+    #[test]
+    fn each_id_of_an_event_has_its_own_time() {
+        let mut backoff = Backoff::default();
+        let event = Position::new(7);
+        let start = Instant::now();
+        let mut fail = |id, second| {
+            backoff.failed();
+            let now = start + Duration::from_secs(second);
+            backoff.event_failed(event, Some(id), now).as_secs()
+        };
+        assert_eq!([fail("a", 1), fail("a", 5)], [0, 4]);
+        assert_eq!([fail("b", 6), fail("a", 7), fail("b", 8)], [0, 6, 2]);
+        backoff.key_parked();
+        backoff.failed();
+        assert_eq!(backoff.longest_pause(), Duration::from_millis(50));
     }
 }

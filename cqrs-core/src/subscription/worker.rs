@@ -97,7 +97,11 @@ impl Worker {
                 let attempts = backoff.failed();
                 let pause = backoff.pause();
                 match interrupted {
-                    Interruption::LeaseEnded | Interruption::KeyParked => continue,
+                    Interruption::LeaseEnded => continue,
+                    Interruption::KeyParked => {
+                        backoff.key_parked();
+                        continue;
+                    }
                     // Another process has got further. No pause is needed to continue from there.
                     Interruption::CheckpointMoved if attempts == 1 => {
                         self.lease.doubt();
@@ -131,11 +135,12 @@ impl Worker {
                     }
                     Interruption::EventFailed(failure) => {
                         self.fails(pause, attempts, failure.error.clone());
-                        let failed = failure.event.position;
-                        let failing = backoff.event_failed(failed, Instant::now());
+                        let (failed, id) = (failure.event.position, failure.id.as_deref());
+                        let failing = backoff.event_failed(failed, id, Instant::now());
                         // The events of other ids need not wait.
                         if failing >= self.following.retry_for && self.give_up(failure, epoch).await
                         {
+                            backoff.key_parked();
                             self.progress.mark_recovered();
                             continue;
                         }

@@ -11,6 +11,9 @@ cqrs_core::module!();
 /// Parcels whose step fails for now.
 pub static POISONED: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 
+/// The parcels whose step has failed, once for each time.
+pub static FAILED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
 /// Parcels that cannot be delivered for now.
 pub static STUCK: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 
@@ -149,7 +152,10 @@ impl Delivery {
 
     fn step(&mut self, name: &str) -> Result<()> {
         let is_poisoned = POISONED.lock().is_ok_and(|it| it.contains(&self.parcel));
-        ensure!(!is_poisoned, Error::message("its label cannot be read"));
+        if is_poisoned {
+            FAILED.lock().expect("no panic").push(self.parcel);
+            return Err(Error::message("its label cannot be read"));
+        }
         self.steps.push(name.to_owned());
         Ok(())
     }

@@ -1,8 +1,16 @@
 //! Changed code: the state is folded again from the log.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use cqrs_core::app::SubscriptionState;
 use cqrs_core::prelude::*;
+use cqrs_core::store::{BoxFuture, EventLog, EventPage, EventQuery, ReadRange, StoreError};
 
 use super::idle;
+use crate::support::decorated::{Decorated, Hooks};
+use crate::support::parked::{parked, until};
 use crate::support::stores::on_each;
 
 macro_rules! visits {
@@ -128,6 +136,81 @@ async fn what_was_rejected_after_the_end_is_folded_again_and_late_events_are_not
         let shown = shown.expect("it has begun");
         assert_eq!((shown.state.count, shown.late), (60, 2));
         assert_eq!(shown.ended, before.ended);
+    })
+    .await;
+}
+
+/// A log of which the events of an instance cannot be read for now.
+#[derive(Default)]
+struct Troubled {
+    is_broken: AtomicBool,
+    refused: AtomicU32,
+}
+
+impl Hooks<dyn EventLog> for Troubled {
+    fn read<'a>(
+        &'a self,
+        store: &'a dyn EventLog,
+        query: EventQuery,
+        range: ReadRange,
+    ) -> BoxFuture<'a, Result<EventPage, StoreError>> {
+        let is_of_instance = match &query {
+            EventQuery::Items(items) => items.iter().any(|item| !item.tags.is_empty()),
+            EventQuery::All => false,
+        };
+        if !is_of_instance || !self.is_broken.load(Ordering::SeqCst) {
+            return store.read(query, range);
+        }
+        self.refused.fetch_add(1, Ordering::SeqCst);
+        Box::pin(std::future::ready(Err(StoreError::Unavailable {
+            reason: "the index is missing".into(),
+        })))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_fails_meanwhile_is_no_fault_of_the_instance() {
+    on_each(earlier::module(), async |app| {
+        for guest in [1, 3] {
+            let visit = earlier::Visit { guest };
+            app.execute(visit).await.expect("visits");
+        }
+        idle(&app).await;
+        app.shutdown(super::LIMIT).await.expect("ends");
+        let log = Arc::new(Decorated {
+            store: app.log().clone(),
+            hooks: Troubled::default(),
+        });
+        log.is_broken.store(true, Ordering::SeqCst);
+        let changed = Dispatcher::builder()
+            .module(later::module())
+            .log(log.clone())
+            .views(app.views().expect("it has views").clone())
+            .retry_for(Duration::ZERO);
+        let changed = changed.build().await.expect("builds");
+        // The first one has no state to be folded again.
+        for guest in [5, 1] {
+            let visit = later::Visit { guest };
+            changed.execute(visit).await.expect("visits");
+        }
+        let has_retried = || async { log.refused.load(Ordering::SeqCst) > 1 };
+        until(has_retried, &changed).await;
+        let is_failing = || async {
+            let all = changed.health().subscriptions;
+            let own = all.into_iter().find(|it| it.name == "visits");
+            let state = own.expect("it is there").state;
+            matches!(state, SubscriptionState::Failing { error, .. } if error.contains("the index"))
+        };
+        until(is_failing, &changed).await;
+        assert_eq!(parked(&changed, "visits").await, []);
+        let handled = changed.process::<later::Visits>(&5).await.expect("reads");
+        assert_eq!(handled.expect("it has begun").state.count, 10);
+
+        log.is_broken.store(false, Ordering::SeqCst);
+        idle(&changed).await;
+        let after = changed.process::<later::Visits>(&1).await.expect("reads");
+        assert_eq!(after.expect("it has begun").state.count, 20);
+        assert_eq!(parked(&changed, "visits").await, []);
     })
     .await;
 }

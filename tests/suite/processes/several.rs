@@ -10,11 +10,11 @@ use cqrs_core::store::{EventQuery, Position, Slices};
 use cqrs_core::testing::process_manager;
 
 use super::parcels::{
-    self, Announce, Announced, Deliver, Delivery, Load, Loaded, Overdue, PATIENCE, POISONED, STUCK,
-    Swap, Swapped,
+    self, Announce, Announced, Deliver, Delivery, FAILED, Load, Loaded, Overdue, PATIENCE,
+    POISONED, STUCK, Swap, Swapped,
 };
 use super::{idle, names};
-use crate::support::parked::{parked, until};
+use crate::support::parked::{parked, until, until_parked};
 use crate::support::stores::{on_each, on_each_with};
 
 fn impatient(builder: Builder) -> Builder {
@@ -142,6 +142,33 @@ async fn an_instance_that_fails_parks_alone() {
         let names = names(&app).await;
         let delivered = names.iter().filter(|it| *it == "parcel-delivered");
         assert_eq!(delivered.count(), 6);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_instance_that_fails_at_an_event_has_its_own_time_to_recover() {
+    let patient = |builder: Builder| builder.retry_for(Duration::from_millis(200));
+    on_each_with(parcels::module(), patient, async |app| {
+        let failing = [151, 152, 154];
+        for parcel in failing {
+            add(&POISONED, parcel);
+        }
+        let failed = |parcel| {
+            let failed = FAILED.lock().expect("no panic");
+            failed.iter().filter(|it| **it == parcel).count()
+        };
+        let before = failing.map(failed);
+        load(&app, 150..156).await;
+        until_parked(&app, "delivery", 3).await;
+        for (parcel, before) in failing.into_iter().zip(before) {
+            let attempts = failed(parcel) - before;
+            assert!(attempts > 1, "{parcel} is parked after its first failure");
+        }
+        idle(&app).await;
+        for parcel in [150, 153, 155] {
+            assert!(delivery(&app, parcel).await.ended.is_some(), "{parcel}");
+        }
     })
     .await;
 }

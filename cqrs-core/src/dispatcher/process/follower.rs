@@ -8,7 +8,7 @@ use tokio::task::consume_budget;
 use super::instance::Instance;
 use super::memory::ProcessMemory;
 use super::sender::TaskReports;
-use super::steps::{FailedStep, ProcessSteps};
+use super::steps::{FailedStep, ProcessSteps, Unhandled};
 use super::table::InstanceTable;
 use crate::Timestamp;
 use crate::dispatcher::Dispatcher;
@@ -119,17 +119,25 @@ impl ProcessFollower {
         self.load(memory, all_keys).await?;
         let mut changes = Changes::default();
         let mut failed = None;
-        for (place, (event, keys)) in concerned.into_iter().enumerate() {
+        let mut unread = None;
+        let mut count = 0;
+        for (event, keys) in concerned {
             consume_budget().await;
             let handled = self.handle_event(memory, &mut changes, (event, &keys));
-            if let Err((key, FailedStep { name, error })) = handled.await {
-                let failure = FailedEvent::new(place, event, name, &error);
-                failed = Some(failure.of_id(key.to_owned()));
-                break;
+            match handled.await {
+                Ok(()) => count += 1,
+                Err((_, Unhandled::Log(error))) => {
+                    unread = Some(error);
+                    break;
+                }
+                Err((key, Unhandled::Step(FailedStep { name, error }))) => {
+                    let failure = FailedEvent::new(count, event, name, &error);
+                    failed = Some(failure.of_id(key.to_owned()));
+                    break;
+                }
             }
         }
-        let count = failed.as_ref().map_or(events.len(), |failed| failed.place);
-        let is_part = failed.is_some() || count < page.events.len();
+        let is_part = count < page.events.len();
         let last = events[..count].last();
         let to = match last {
             Some(last) if is_part => last.position,
@@ -143,6 +151,9 @@ impl ProcessFollower {
             checkpoint.commit(page, to, written).await?;
             self.committed(memory, changes);
         }
+        if let Some(error) = unread {
+            return Err(error.into());
+        }
         Ok((count, failed))
     }
 
@@ -152,14 +163,14 @@ impl ProcessFollower {
         memory: &ProcessMemory,
         changes: &mut Changes,
         (event, keys): (&Recorded, &[&'e str]),
-    ) -> Result<(), (&'e str, FailedStep)> {
+    ) -> Result<(), (&'e str, Unhandled)> {
         let log = &*self.dispatcher.inner.log;
         let mut written = Vec::new();
         for key in keys {
             let earlier = changes.instances.get(*key);
             let instance = earlier.or_else(|| memory.instances.peek(*key));
             let handled = self.steps.handle(log, key, instance, event).await;
-            let next = handled.map_err(|failed| (*key, failed))?;
+            let next = handled.map_err(|unhandled| (*key, unhandled))?;
             written.extend(next.map(|next| ((*key).to_owned(), next)));
         }
         changes.instances.extend(written);

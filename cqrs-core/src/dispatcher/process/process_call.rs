@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde_json::Value;
 
 use super::instance::Instance;
-use super::steps::ProcessSteps;
+use super::steps::{ProcessSteps, Unhandled};
 use super::table::InstanceTable;
 use crate::auth::{Action, Actor};
 use crate::dispatcher::{Dispatcher, History};
@@ -142,7 +142,10 @@ impl<P: ProcessManager> ProcessCall<'_, P> {
         if instance.code != steps.code {
             let tag = steps.tag(key);
             let folded = steps.fold_again(&*inner.log, &tag, &mut instance).await;
-            folded.map_err(|failed| Failure::handler(failed.name, failed.error))?;
+            folded.map_err(|unhandled| match unhandled {
+                Unhandled::Log(error) => Failure::from(error),
+                Unhandled::Step(failed) => Failure::handler(failed.name, failed.error),
+            })?;
         }
         Ok(Some(instance))
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::instance::{Instance, PendingCommand, raw};
-use super::steps::{FailedStep, ProcessSteps};
+use super::steps::{FailedStep, ProcessSteps, Unhandled};
 use crate::dispatcher::sent::SentCommand;
 use crate::error::{Error, Rejected, Result};
 use crate::handler::Rejection;
@@ -195,6 +195,9 @@ impl Rehearsal {
     }
 }
 
-fn describe(FailedStep { name, error }: FailedStep) -> String {
-    format!("`{name}` failed: {error}")
+fn describe(unhandled: Unhandled) -> String {
+    match unhandled {
+        Unhandled::Log(error) => error.to_string(),
+        Unhandled::Step(FailedStep { name, error }) => format!("`{name}` failed: {error}"),
+    }
 }

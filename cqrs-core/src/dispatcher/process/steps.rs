@@ -11,7 +11,8 @@ use crate::message::Effects;
 use crate::panic::panic_message;
 use crate::registry::{ProcessEntry, ProcessStep};
 use crate::store::{
-    EventData, EventLog, EventQuery, EventQueryItem, EventType, Events, ReadRange, Recorded, Tag,
+    EventData, EventLog, EventQuery, EventQueryItem, EventType, Events, ReadRange, Recorded,
+    StoreError, Tag,
 };
 use crate::upcast::Conversions;
 
@@ -39,6 +40,19 @@ pub(super) struct FailedStep {
     /// The method's name, or that of the process manager.
     pub(super) name: &'static str,
     pub(super) error: Error,
+}
+
+/// The reason that an instance has not handled an event.
+pub(super) enum Unhandled {
+    /// The log could not be read, which is no fault of the instance.
+    Log(StoreError),
+    Step(FailedStep),
+}
+
+impl From<FailedStep> for Unhandled {
+    fn from(failed: FailedStep) -> Self {
+        Self::Step(failed)
+    }
 }
 
 impl ProcessSteps {
@@ -119,7 +133,7 @@ impl ProcessSteps {
         key: &str,
         instance: Option<&Instance>,
         event: &Recorded,
-    ) -> Result<Option<Instance>, FailedStep> {
+    ) -> Result<Option<Instance>, Unhandled> {
         if instance.is_some_and(|instance| event.position <= instance.position) {
             return Ok(None);
         }
@@ -128,7 +142,7 @@ impl ProcessSteps {
         let Some(instance) = instance else {
             let starts = step.filter(|place| matches!(self.steps[*place].kind, StepKind::Start));
             return match starts {
-                Some(place) => self.begin(place, &tag, event).map(Some),
+                Some(place) => Ok(Some(self.begin(place, &tag, event)?)),
                 // It began before the process manager was there, or was deleted some time after its end.
                 None => Ok(None),
             };
@@ -190,7 +204,7 @@ impl ProcessSteps {
         log: &dyn EventLog,
         tag: &Tag,
         instance: &mut Instance,
-    ) -> Result<(), FailedStep> {
+    ) -> Result<(), Unhandled> {
         let range = ReadRange {
             up_to: Some(instance.position),
             ..ReadRange::after(instance.started.position.before())
@@ -198,8 +212,7 @@ impl ProcessSteps {
         let mut events = Events::read(log, self.query_of(tag), range);
         let mut state: Option<Vec<u8>> = None;
         loop {
-            let next = events.next().await;
-            let Some(event) = next.map_err(|error| self.failed(error.into()))? else {
+            let Some(event) = events.next().await.map_err(Unhandled::Log)? else {
                 break;
             };
             let end = instance.ended.map(|ended| ended.position);
