@@ -126,8 +126,13 @@ impl Inner {
         }
         let mut wanted = Wanted::default();
         wanted.add(receipt.bookmark());
-        let waits = (left(), max_wait);
-        let reached = self.reach(&projections, &stores, &wanted, waits).await?;
-        confirm(projections.iter().zip(&reached.known), ())
+        loop {
+            let waits = (left(), max_wait);
+            let reached = self.reach(&projections, &stores, &wanted, waits).await?;
+            match confirm(projections.iter().zip(&reached.known), ()) {
+                Err(_) if !left().is_zero() => {}
+                confirmed => return confirmed,
+            }
+        }
     }
 }

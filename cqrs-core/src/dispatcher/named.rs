@@ -100,12 +100,18 @@ impl Inner {
         let entry = slot.entry;
         self.lifecycle.check_query(caller)?;
         self.authorize(entry.message, entry.permission, options.actor.as_ref())??;
-        let query = (entry.parse)(json, self.limits.message)??;
+        let mut query = (entry.parse)(json, self.limits.message)??;
         query.check()??;
-        let awaited = self.wait_for(slot, &options).await?;
-        let context = self.query_context(slot, options.actor)?;
-        let scope = awaited.sources.scope(slot, context.as_ref());
-        let answer = query.answer(scope).await?;
-        awaited.confirm(answer)
+        let wait = self.query_wait(&options);
+        loop {
+            let awaited = self.wait_for(slot, &options, &wait).await?;
+            let context = self.query_context(slot, options.actor.clone())?;
+            let scope = awaited.sources.scope(slot, context.as_ref());
+            let answer = query.answer(scope).await?;
+            match awaited.confirm(answer) {
+                Err(_) if !wait.is_over() => query = (entry.parse)(json, self.limits.message)??,
+                confirmed => return confirmed,
+            }
+        }
     }
 }

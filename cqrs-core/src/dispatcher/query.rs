@@ -17,6 +17,7 @@ use crate::CommandId;
 use crate::auth::Actor;
 use crate::error::{Failure, Invalid, NotCaughtUp, QueryError, Result};
 use crate::handler::{Context, QueryFn, QueryResult};
+use crate::json;
 use crate::message::Query;
 use crate::panic::{guarded, method};
 use crate::registry::{MessageKind, Registry};
@@ -145,6 +146,22 @@ impl QueryOptions {
     }
 }
 
+/// The time that a query has to wait for read models, in all of its runs.
+pub(super) struct QueryWait {
+    started: Instant,
+    longest: Duration,
+}
+
+impl QueryWait {
+    fn left(&self) -> Duration {
+        self.longest.saturating_sub(self.started.elapsed())
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.left().is_zero()
+    }
+}
+
 /// The projections that a wait was for, once it is over.
 pub(super) struct Reached {
     /// The incarnation of the view store of each of them by then.
@@ -238,19 +255,40 @@ impl Inner {
         found.ok_or_else(|| Registry::get().no_handler(MessageKind::Query, Q::NAME))
     }
 
-    /// Waits for the query's read models, if it reads any, and runs the handler.
+    /// Waits for the query's read models, if it reads any, and runs the handler. Again, if they have lost
+    /// commits meanwhile and there is time left.
     async fn ask_after<Q: Query>(
         &self,
         run: QueryFn<Q>,
         slot: &QuerySlot,
-        query: Q,
+        mut query: Q,
         options: QueryOptions,
     ) -> QueryResult<Q::Output> {
-        let awaited = self.wait_for(slot, &options).await?;
-        let context = self.query_context(slot, options.actor)?;
-        let scope = awaited.sources.scope(slot, context.as_ref());
-        let answer = run.run(query, scope).await?;
-        awaited.confirm(answer)
+        let wait = self.query_wait(&options);
+        loop {
+            let awaited = self.wait_for(slot, &options, &wait).await?;
+            // The handler takes the query, which need not be `Clone`.
+            let copy = awaited.may_be_lost().then(|| json::encode(&query));
+            let context = self.query_context(slot, options.actor.clone())?;
+            let scope = awaited.sources.scope(slot, context.as_ref());
+            let answer = run.run(query, scope).await?;
+            let lost = match awaited.confirm(answer) {
+                Ok(answer) => return Ok(answer),
+                Err(lost) => lost,
+            };
+            match copy.map(|copy| copy.and_then(|json| json::decode(&json))) {
+                Some(Ok(again)) if !wait.is_over() => query = again,
+                _ => return Err(lost),
+            }
+        }
+    }
+
+    /// The time that a query has for its read models, which begins now.
+    pub(super) fn query_wait(&self, options: &QueryOptions) -> QueryWait {
+        QueryWait {
+            started: Instant::now(),
+            longest: options.max_wait.unwrap_or(self.limits.wait),
+        }
     }
 
     /// The context of a query, if its handler takes it.
@@ -278,6 +316,7 @@ impl Inner {
         &self,
         slot: &QuerySlot,
         options: &QueryOptions,
+        wait: &QueryWait,
     ) -> Result<AwaitedSources, QueryError> {
         options.check_log()?;
         if options.wanted.is_nothing() {
@@ -287,8 +326,8 @@ impl Inner {
                 position: None,
             });
         }
-        let max_wait = options.max_wait.unwrap_or(self.limits.wait);
-        self.wait_for_sources(slot, &options.wanted, max_wait).await
+        self.wait_for_sources(slot, &options.wanted, wait.left())
+            .await
     }
 
     /// Waits until the projections have handled these events, and the stores show it to queries, with all that

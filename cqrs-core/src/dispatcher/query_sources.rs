@@ -203,6 +203,11 @@ impl Inner {
 }
 
 impl AwaitedSources {
+    /// Whether [`confirm`](Self::confirm) may find a loss.
+    pub(super) fn may_be_lost(&self) -> bool {
+        !self.known.is_empty()
+    }
+
     /// Returns the answer, unless a store has lost commits since the wait: the handler may have read
     /// views as they were before.
     pub(super) fn confirm<A>(self, answer: A) -> Result<A, QueryError> {
