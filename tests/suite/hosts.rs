@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cqrs_core::store::{EventLog as _, HasReader as _};
+use cqrs_core::store::{EventLog as _, EventLogExt as _, HasReader as _};
 use cqrs_postgres::{ConnectError, Options, Postgres, SqlReader};
 use test_postgres::Server;
 use tokio::task::spawn_blocking;
@@ -192,4 +192,55 @@ async fn a_session_that_has_become_read_only_is_given_up() {
     drop(store);
     let stopped = spawn_blocking(move || drop(server));
     stopped.await.expect("it stops");
+}
+
+/// As a leader that was frozen, and goes on before it is demoted; and as a backup that is restored with its files.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_of_before_is_taken_only_if_there_is_no_other() {
+    let test = "a_leader_of_before_is_taken_only_if_there_is_no_other";
+    let Some(pair) = Pair::start(test).await else {
+        return;
+    };
+    let url = both(&pair.primary, &pair.standby, "");
+    let store = options().connect(&url).await.expect("connects");
+    let first = store.append(append(&account(1), 1, None)).await;
+    let first = first.expect("it is appended");
+    let end = connect(pair.primary.url()).await;
+    let end = end
+        .query_one("SELECT pg_current_wal_lsn()::text", &[])
+        .await;
+    let end: String = end.expect("an answer").get(0);
+    let standby = connect(pair.standby.url()).await;
+    until(|| async {
+        let has_it = format!("SELECT pg_last_wal_replay_lsn() >= '{end}'::pg_lsn");
+        let row = standby.query_one(&has_it, &[]).await;
+        row.expect("an answer").get(0)
+    })
+    .await;
+    pair.on(|pair| pair.primary.kill()).await;
+    let promoted = standby.query_one("SELECT pg_promote()", &[]).await;
+    assert!(promoted.expect("an answer").get::<_, bool>(0));
+    let second = store.append(append(&account(1), 1, None)).await;
+    assert_eq!(second.expect("it is appended").first, first.last.plus(1));
+    let log = store.heads().incarnation();
+
+    // Both take writes, and the new one cannot be reached for a moment.
+    pair.on(|pair| pair.standby.kill()).await;
+    pair.on(|pair| pair.primary.restart()).await;
+    let mut waiting = store.append(append(&account(1), 1, None));
+    let waited = timeout(Duration::from_secs(2), &mut waiting).await;
+    assert!(waited.is_err(), "it waits for the new leader: {waited:?}");
+    pair.on(|pair| pair.standby.restart()).await;
+    let third = waiting.await.expect("it is appended");
+    assert_eq!(third.first, first.last.plus(2));
+    assert_eq!(store.heads().incarnation(), log);
+
+    // There is no other.
+    pair.on(|pair| pair.standby.kill()).await;
+    let began = Instant::now();
+    assert_eq!(store.head().await.expect("a head"), first.last);
+    assert!(began.elapsed() > SOON, "{:?}", began.elapsed());
+    assert_ne!(store.heads().incarnation(), log, "events are gone");
+    drop(store);
+    pair.stop().await;
 }

@@ -12,6 +12,7 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::timelines::Timelines;
 use crate::fault::{Fault, Unanswered};
 
 /// Time after which the other servers are asked, too, if the first one has not accepted.
@@ -50,6 +51,8 @@ pub(crate) struct Hosts {
     /// Of those who search.
     turn: Arc<tokio::sync::Mutex<()>>,
     prefers_standby: bool,
+    /// Of those that take writes. `None` unless one of several that does is looked for.
+    timelines: Option<Arc<Timelines>>,
 }
 
 impl Hosts {
@@ -65,6 +68,7 @@ impl Hosts {
             last: Arc::default(),
             turn: Arc::default(),
             prefers_standby,
+            timelines: None,
         }
     }
 
@@ -72,7 +76,8 @@ impl Hosts {
     /// is the leader, or the error says that it is none.
     pub(super) fn leader(&self) -> Self {
         let mut configs = self.configs.to_vec();
-        if configs.len() > 1 {
+        let are_several = configs.len() > 1;
+        if are_several {
             for config in &mut configs {
                 config.target_session_attrs(TargetSessionAttrs::ReadWrite);
             }
@@ -82,6 +87,7 @@ impl Hosts {
             last: Arc::default(),
             turn: Arc::default(),
             prefers_standby: false,
+            timelines: are_several.then(Arc::default),
         }
     }
 
@@ -169,17 +175,25 @@ impl Hosts {
         tls: &MakeRustlsConnect,
         refusal: &Mutex<Option<Fault>>,
     ) -> Option<Opened> {
-        match self.configs[index].connect(tls.clone()).await {
-            Ok(connected) => {
+        match self.ask_once(index, tls).await {
+            Ok(opened) => {
                 self.last.store(index, Ordering::Relaxed);
-                Some(Opened::new(index, connected))
+                Some(opened)
             }
-            Err(error) => {
+            Err(fault) => {
                 let mut refusal = refusal.lock().unwrap_or_else(PoisonError::into_inner);
-                *refusal = Some(error.into());
+                *refusal = Some(fault);
                 None
             }
         }
+    }
+
+    async fn ask_once(&self, index: usize, tls: &MakeRustlsConnect) -> Result<Opened, Fault> {
+        let (client, mut connection) = self.configs[index].connect(tls.clone()).await?;
+        if let Some(timelines) = &self.timelines {
+            timelines.check(&client, &mut connection).await?;
+        }
+        Ok(Opened::new(index, (client, connection)))
     }
 
     /// A standby, if one of the servers is one and accepts. All are asked once.

@@ -3,6 +3,7 @@
 pub(crate) mod connection;
 pub(crate) mod dial;
 pub(crate) mod hosts;
+mod timelines;
 mod tls;
 
 use std::error::Error as _;

@@ -208,6 +208,28 @@ impl Cluster {
         })
     }
 
+    /// Waits for a synchronous standby other than this one.
+    ///
+    /// # Panics
+    /// As [`wait_for_synchronous`](Self::wait_for_synchronous).
+    pub fn wait_for_other_synchronous(&self, former: Member) -> Member {
+        self.wait_for("there is another synchronous standby", || {
+            let mut roles = self.roles().into_iter();
+            let found = roles.find(|it| it.1 == MemberRole::Synchronous && it.0 != former);
+            found.map(|(member, _)| member)
+        })
+    }
+
+    /// Waits until no member is the leader.
+    ///
+    /// # Panics
+    /// When one still is after two minutes.
+    pub fn wait_for_no_leader(&self) {
+        self.wait_for("there is no leader", || {
+            self.leader().is_none().then_some(())
+        });
+    }
+
     /// Kills Patroni and the server of a member with SIGKILL, as a crash of its machine does, and waits until
     /// they are gone.
     pub fn kill(&self, member: Member) {
@@ -224,7 +246,10 @@ impl Cluster {
         self.ask("freeze", member);
     }
 
-    /// Lets a frozen member go on.
+    /// Lets the server of a frozen member go on where it was, until Patroni, which starts anew, demotes it.
+    ///
+    /// Patroni 3.0 with etcd 3 that goes on where it was may take it, by what it remembers, that it is the leader
+    /// still, and does away with the entry of the one that is. A machine with a watchdog is reset before that.
     pub fn thaw(&self, member: Member) {
         self.ask("thaw", member);
     }

@@ -19,17 +19,19 @@ children() { cat "/proc/$1/task/$1/children" 2>/dev/null; }
 # One that has ended, but of whose end nobody has taken note, has no program any more.
 is_alive() { [ -e "/proc/$1/exe" ]; }
 
-# signal SIGNAL NUMBER: the server's first process first, so that no child is missed; then Patroni, which
-# would start it again, last only if it is to be continued.
+# signal SIGNAL NUMBER: Patroni, which would start the server again, and the server.
 signal() {
+  send "$1" "-$(group "$2")"
+  signal_server "$1" "$2"
+}
+
+# The first process first, so that no child is missed.
+signal_server() {
   server=$(postmaster "$2")
-  patronis=$(group "$2")
-  [ "$1" = CONT ] || send "$1" "-$patronis"
   if [ -n "$server" ] && is_alive "$server"; then
     send "$1" "$server"
     for child in $(children "$server"); do send "$1" "$child"; done
   fi
-  [ "$1" != CONT ] || send CONT "-$patronis"
 }
 
 send() { [ "$2" = - ] || kill -s "$1" -- "$2" 2>/dev/null; }
@@ -54,6 +56,14 @@ start() {
   # A group of its own, with all that Patroni runs but the server.
   setsid "$patroni" "$1.yml" </dev/null >>"$1.log" 2>&1 &
   echo $! >"$1.group"
+}
+
+# The server goes on where it was, and Patroni anew.
+thaw() {
+  send KILL "-$(group "$1")"
+  wait "$(group "$1")" 2>/dev/null
+  signal_server CONT "$1"
+  start "$1"
 }
 
 start_etcd() {
@@ -99,7 +109,7 @@ while read -r command number; do
   start) start "$number" ;;
   kill) destroy "$number" ;;
   freeze) signal STOP "$number" ;;
-  thaw) signal CONT "$number" ;;
+  thaw) thaw "$number" ;;
   esac
   echo 'done'
 done
